@@ -1,0 +1,84 @@
+//! # anyns: an anycast authoritative DNS server whose route is true
+//!
+//! One process runs in every point of presence (POP) of an anycast DNS service. It
+//!
+//! 1. serves authoritative DNS for the *service addresses* that all POPs share,
+//! 2. keeps its zones in step with what is deployed,
+//! 3. limits what one source can take,
+//! 4. tests itself, all the time, the way a resolver would use it, and
+//! 5. announces the route to the service addresses only while that holds.
+//!
+//! ```text
+//!     queries                                                     zone files (later: primaries, catalogs)
+//!        |                                                                    |
+//!     serve      sockets, batches, one worker per core             publish   read, validate, compile, keep
+//!        |                                                                    |
+//!     admission  may this source be answered?                                 v
+//!        |                                          +---------------- zone    snapshot (immutable,
+//!     answer     bytes in, bytes out   <------------+                 swapped atomically)
+//!        |
+//!     serve      out again
+//!
+//!     health probes -> facts -> policy decision -> route gate -> embedded BGP speaker | dry run
+//!     control  the admin socket     telemetry  counters, logs     daemon  puts it together
+//! ```
+//!
+//! ## The two halves
+//!
+//! - The **query path** (`wire`, `zone`, `answer`, `admission`, `serve`) never names a control-plane module, never
+//!   locks, logs or allocates per query, and touches only what its worker owns, the zone snapshot, and
+//!   fixed-size tables.
+//! - The **control plane** (everything else) is ordinary tokio: clear before fast.
+//!
+//! They meet in [`zone::Published`]: the control plane stores a new [`zone::Snapshot`], the workers load it.
+//!
+//! ## Who may name whom
+//!
+//! `tests/tidy.rs` holds every `use` in `src` against this table.
+//!
+//! | module | may name |
+//! | --- | --- |
+//! | `sys` | (nothing; alone holds `unsafe`) |
+//! | `wire` | (nothing) |
+//! | `zone` | `wire` |
+//! | `answer` | `wire` `zone` |
+//! | `admission` | (nothing) |
+//! | `telemetry` | (nothing) |
+//! | `serve` | `sys` `wire` `zone` `answer` `admission` `telemetry` |
+//! | `publish` | `sys` `wire` `zone` |
+//! | `health` | `wire` |
+//! | `policy` | (nothing) |
+//! | `route` | `sys` `policy` |
+//! | `control` | (nothing) |
+//! | `config` | `wire` `zone` `answer` `admission` `serve` `publish` `health` `policy` `route` `control` `telemetry` |
+//! | `daemon` | everything but `cli` |
+//! | `cli` | everything |
+//!
+//! ## Rules that no change may break
+//!
+//! 1. No route before every zone is loaded, restored, or refused with a reason, the required zones serve, and the
+//!    POP has answered its own probes `rise` times. One bad zone is never a reason to be silent.
+//! 2. The process dies, the route goes, without anyone's help.
+//! 3. A serial, an age, an expiry is a fact, never a verdict.
+//! 4. Overload is not ill health: probes lost while the workers answer are pressure, never down.
+//! 5. Bad data never replaces good; a file that vanished removes nothing until it is said.
+//! 6. Drain in order: prefer less, wait, withdraw, wait until the queries stop, then close.
+//! 7. Every outbound socket binds the POP's management address, never a service address.
+//! 8. Everything is bounded, each bound has a name and a reason.
+
+pub mod admission;
+pub mod answer;
+pub mod cli;
+pub mod config;
+pub mod control;
+pub mod daemon;
+pub mod health;
+pub mod policy;
+pub mod publish;
+pub mod route;
+pub mod serve;
+#[allow(unsafe_code)]
+pub mod sys;
+pub mod telemetry;
+pub mod wire;
+pub mod zone;

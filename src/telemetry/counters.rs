@@ -1,0 +1,66 @@
+//! Counters of the query path.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+/// The counters of one worker, alone on their cache lines.
+#[derive(Debug, Default)]
+#[repr(align(128))]
+pub struct WorkerCounters {
+    /// Queries taken from a UDP socket.
+    pub udp_queries: AtomicU64,
+    /// Queries taken from a TCP connection.
+    pub tcp_queries: AtomicU64,
+    /// Responses sent, whole or truncated.
+    pub responses: AtomicU64,
+    /// Responses sent with TC set.
+    pub truncated: AtomicU64,
+    /// Datagrams that deserve no response: too short, or responses themselves.
+    pub ignored: AtomicU64,
+    /// Queries that the rate limiter refused and that got no response.
+    pub limited: AtomicU64,
+    /// Queries that the rate limiter refused and that got a truncated response (slip).
+    pub slipped: AtomicU64,
+    /// Queries that the rate limiter would have refused, in dry-run mode.
+    pub would_limit: AtomicU64,
+    /// Responses that could not be sent.
+    pub send_errors: AtomicU64,
+    /// Responses by RCODE; the last slot counts 16 and above.
+    pub rcodes: [AtomicU64; 17],
+    /// Turns of the worker's loop; stands still when the worker does.
+    pub heartbeat: AtomicU64,
+}
+
+/// Adds one, seen by the scrape some time later.
+pub fn count(counter: &AtomicU64) {
+    // One writer: a load and a store cost less than a locked add.
+    counter.store(counter.load(Relaxed).wrapping_add(1), Relaxed);
+}
+
+/// The counters of all workers of one process.
+#[derive(Clone, Debug)]
+pub struct Counters {
+    workers: Arc<[WorkerCounters]>,
+}
+
+impl Counters {
+    /// Counters for this many workers.
+    pub fn new(workers: usize) -> Self {
+        Self { workers: (0..workers).map(|_| WorkerCounters::default()).collect() }
+    }
+
+    /// One worker's counters.
+    pub fn worker(&self, index: usize) -> Option<&WorkerCounters> {
+        self.workers.get(index)
+    }
+
+    /// Every worker's counters.
+    pub fn workers(&self) -> &[WorkerCounters] {
+        &self.workers
+    }
+
+    /// The sum of one counter over all workers.
+    pub fn sum(&self, counter: impl Fn(&WorkerCounters) -> &AtomicU64) -> u64 {
+        self.workers.iter().map(|worker| counter(worker).load(Relaxed)).sum()
+    }
+}

@@ -1,0 +1,319 @@
+//! Domain names (RFC 1035 section 3.1, RFC 4343 for case, RFC 4034 section 6.1 for order).
+
+use std::cmp::Ordering;
+use std::fmt;
+use std::hash::{Hash, Hasher};
+use std::str::FromStr;
+
+/// An absolute domain name in uncompressed wire form, its case kept.
+///
+/// Equality, order and hash ignore ASCII case (RFC 4343); the order is the canonical one of RFC 4034 section 6.1,
+/// so a sorted list of names is a zone in canonical order.
+#[derive(Clone)]
+pub struct Name {
+    octets: Box<[u8]>,
+}
+
+/// Why some text or bytes are no domain name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NameError {
+    /// A label of more than 63 octets (RFC 1035 section 2.3.4).
+    #[error("a label is longer than 63 octets")]
+    LabelTooLong,
+    /// More than 255 octets in wire form (RFC 1035 section 2.3.4).
+    #[error("the name is longer than 255 octets")]
+    NameTooLong,
+    /// Two dots in a row, or a dot in front.
+    #[error("a label is empty")]
+    EmptyLabel,
+    /// A backslash that is followed neither by three digits up to 255 nor by another character.
+    #[error("a backslash must be followed by three digits up to 255 or by one other character")]
+    BadEscape,
+    /// The wire form ends early, goes on after the root label, or holds a compression pointer.
+    #[error("not the wire form of one uncompressed name")]
+    BadWire,
+}
+
+impl Name {
+    /// The most octets a name takes in wire form (RFC 1035 section 2.3.4).
+    pub const MAX_OCTETS: usize = 255;
+
+    /// The root, `.`.
+    pub fn root() -> Self {
+        Self { octets: Box::new([0]) }
+    }
+
+    /// Takes one whole uncompressed wire-form name.
+    pub fn from_wire(octets: &[u8]) -> Result<Self, NameError> {
+        let mut position = 0;
+        loop {
+            match octets.get(position) {
+                Some(0) if position + 1 == octets.len() => break,
+                Some(&length @ 1..=63) => position += 1 + usize::from(length),
+                _ => return Err(NameError::BadWire),
+            }
+        }
+        if octets.len() > Self::MAX_OCTETS {
+            return Err(NameError::NameTooLong);
+        }
+        Ok(Self { octets: octets.into() })
+    }
+
+    /// Reads presentation format (RFC 1035 section 5.1): a name that ends in a dot is absolute, any other is
+    /// relative to `origin`; `@` alone is `origin` itself.
+    pub fn from_text(text: &[u8], origin: &Name) -> Result<Self, NameError> {
+        if text == b"@" {
+            return Ok(origin.clone());
+        }
+        if text == b"." {
+            return Ok(Self::root());
+        }
+        let mut wire = Vec::with_capacity(text.len() + 2);
+        let mut start = 0;
+        wire.push(0);
+        let mut rest = text;
+        let mut absolute = false;
+        while let Some((octet, literal, after)) = next_character(rest)? {
+            rest = after;
+            if octet == b'.' && !literal {
+                close_label(&mut wire, start)?;
+                absolute = rest.is_empty();
+                start = wire.len();
+                if !absolute {
+                    wire.push(0);
+                }
+            } else {
+                wire.push(octet);
+            }
+            if wire.len() > Self::MAX_OCTETS {
+                return Err(NameError::NameTooLong);
+            }
+        }
+        if absolute {
+            wire.push(0);
+        } else {
+            close_label(&mut wire, start)?;
+            wire.extend_from_slice(&origin.octets);
+        }
+        if wire.len() > Self::MAX_OCTETS {
+            return Err(NameError::NameTooLong);
+        }
+        Ok(Self { octets: wire.into() })
+    }
+
+    /// The uncompressed wire form, in the case it was given.
+    pub fn as_wire(&self) -> &[u8] {
+        &self.octets
+    }
+
+    /// The labels without their length octets, the leftmost first, the root label left out.
+    pub fn labels(&self) -> impl Iterator<Item = &[u8]> {
+        let mut rest: &[u8] = &self.octets;
+        std::iter::from_fn(move || {
+            let (&length, after) = rest.split_first()?;
+            let (label, next) = after.split_at_checked(usize::from(length))?;
+            rest = next;
+            (length != 0).then_some(label)
+        })
+    }
+
+    /// How many labels, the root label not counted.
+    pub fn label_count(&self) -> usize {
+        self.labels().count()
+    }
+
+    /// Whether this is the root.
+    pub fn is_root(&self) -> bool {
+        self.octets.len() == 1
+    }
+
+    /// The name without its leftmost label; `None` for the root.
+    pub fn parent(&self) -> Option<Self> {
+        let length = usize::from(*self.octets.first()?);
+        (length != 0).then(|| Self { octets: self.octets.get(1 + length..).unwrap_or(&[0]).into() })
+    }
+
+    /// Whether this name is `ancestor` or lies below it.
+    pub fn is_at_or_below(&self, ancestor: &Name) -> bool {
+        let Some(start) = self.octets.len().checked_sub(ancestor.octets.len()) else { return false };
+        let mut position = 0;
+        while position < start {
+            position += 1 + usize::from(self.octets[position]);
+        }
+        position == start && self.octets[start..].eq_ignore_ascii_case(&ancestor.octets)
+    }
+
+    /// Whether the leftmost label is a lone asterisk (RFC 4592 section 2.1.1).
+    pub fn is_wildcard(&self) -> bool {
+        self.octets.starts_with(b"\x01*")
+    }
+
+    /// The same name in lower case (RFC 4034 section 6.2).
+    pub fn to_lowercase(&self) -> Self {
+        Self { octets: self.octets.to_ascii_lowercase().into() }
+    }
+}
+
+/// Fills in the length octet of the label that began at `start`.
+fn close_label(wire: &mut [u8], start: usize) -> Result<(), NameError> {
+    match wire.len() - start - 1 {
+        0 => Err(NameError::EmptyLabel),
+        length @ 1..=63 => {
+            wire[start] = length as u8;
+            Ok(())
+        }
+        _ => Err(NameError::LabelTooLong),
+    }
+}
+
+/// One character of presentation format: its octet, whether it was escaped, and what follows it.
+fn next_character(text: &[u8]) -> Result<Option<(u8, bool, &[u8])>, NameError> {
+    match text {
+        [] => Ok(None),
+        [b'\\', a @ b'0'..=b'9', rest @ ..] => match rest {
+            [b @ b'0'..=b'9', c @ b'0'..=b'9', rest @ ..] => {
+                let value = u16::from(a - b'0') * 100 + u16::from(b - b'0') * 10 + u16::from(c - b'0');
+                let octet = u8::try_from(value).map_err(|_| NameError::BadEscape)?;
+                Ok(Some((octet, true, rest)))
+            }
+            _ => Err(NameError::BadEscape),
+        },
+        [b'\\', octet, rest @ ..] => Ok(Some((*octet, true, rest))),
+        [b'\\'] => Err(NameError::BadEscape),
+        [octet, rest @ ..] => Ok(Some((*octet, false, rest))),
+    }
+}
+
+impl FromStr for Name {
+    type Err = NameError;
+
+    /// Reads an absolute name; the last dot may be missing.
+    fn from_str(text: &str) -> Result<Self, NameError> {
+        Self::from_text(text.as_bytes(), &Self::root())
+    }
+}
+
+impl fmt::Display for Name {
+    /// Presentation format with the last dot; octets that are no printable ASCII as `\DDD`.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.is_root() {
+            return formatter.write_str(".");
+        }
+        for label in self.labels() {
+            for &octet in label {
+                match octet {
+                    b'.' | b'\\' | b'"' | b';' | b'(' | b')' | b'@' | b'$' => {
+                        write!(formatter, "\\{}", char::from(octet))?;
+                    }
+                    0x21..=0x7e => write!(formatter, "{}", char::from(octet))?,
+                    _ => write!(formatter, "\\{octet:03}")?,
+                }
+            }
+            formatter.write_str(".")?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Name {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "Name({self})")
+    }
+}
+
+impl PartialEq for Name {
+    fn eq(&self, other: &Self) -> bool {
+        self.octets.eq_ignore_ascii_case(&other.octets)
+    }
+}
+
+impl Eq for Name {}
+
+impl Hash for Name {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        for octet in &self.octets {
+            state.write_u8(octet.to_ascii_lowercase());
+        }
+    }
+}
+
+impl PartialOrd for Name {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Name {
+    /// Canonical order (RFC 4034 section 6.1): label by label from the right, each as lower-case octets.
+    fn cmp(&self, other: &Self) -> Ordering {
+        let mine: Vec<&[u8]> = self.labels().collect();
+        let theirs: Vec<&[u8]> = other.labels().collect();
+        for (a, b) in mine.iter().rev().zip(theirs.iter().rev()) {
+            let order = a.iter().map(u8::to_ascii_lowercase).cmp(b.iter().map(u8::to_ascii_lowercase));
+            if order != Ordering::Equal {
+                return order;
+            }
+        }
+        mine.len().cmp(&theirs.len())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn name(text: &str) -> Name {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn canonical_order_is_the_example_of_rfc4034_section_6_1() {
+        let mut names: Vec<Name> = ["*.z.example", "\\200.z.example", "zABC.a.EXAMPLE", "Z.a.example", "\\001.z.example",
+            "example", "yljkjljk.a.example", "a.example", "z.example"].map(name).into();
+        names.sort();
+        let sorted: Vec<String> = names.iter().map(Name::to_string).collect();
+        assert_eq!(sorted, ["example.", "a.example.", "yljkjljk.a.example.", "Z.a.example.", "zABC.a.EXAMPLE.",
+            "z.example.", "\\001.z.example.", "*.z.example.", "\\200.z.example."]);
+    }
+
+    #[test]
+    fn faults_have_their_names() {
+        let root = Name::root();
+        let fault = |text: &str| Name::from_text(text.as_bytes(), &root).unwrap_err();
+        assert_eq!(fault("a..b"), NameError::EmptyLabel);
+        assert_eq!(fault(".a"), NameError::EmptyLabel);
+        assert_eq!(fault("\\25"), NameError::BadEscape);
+        assert_eq!(fault("\\256"), NameError::BadEscape);
+        assert_eq!(fault("a\\"), NameError::BadEscape);
+        assert_eq!(fault(&"x".repeat(64)), NameError::LabelTooLong);
+        assert_eq!(fault(&"abcdefg.".repeat(32)), NameError::NameTooLong);
+        assert_eq!(Name::from_wire(b"\x01a").unwrap_err(), NameError::BadWire);
+        assert_eq!(Name::from_wire(b"\x01a\0\0").unwrap_err(), NameError::BadWire);
+        assert_eq!(Name::from_wire(b"\xc0\0").unwrap_err(), NameError::BadWire);
+    }
+
+    #[test]
+    fn subdomains_end_on_label_boundaries() {
+        assert!(name("www.Example.org").is_at_or_below(&name("example.ORG")));
+        assert!(name("example.org").is_at_or_below(&name("example.org")));
+        assert!(!name("badexample.org").is_at_or_below(&name("example.org")));
+        assert!(!name("org").is_at_or_below(&name("example.org")));
+        assert!(name("org").is_at_or_below(&Name::root()));
+    }
+
+    proptest! {
+        #[test]
+        fn text_form_goes_both_ways(labels in prop::collection::vec(prop::collection::vec(any::<u8>(), 1..20), 0..8)) {
+            let mut wire = Vec::new();
+            for label in &labels {
+                wire.push(label.len() as u8);
+                wire.extend_from_slice(label);
+            }
+            wire.push(0);
+            let name = Name::from_wire(&wire).unwrap();
+            let again: Name = name.to_string().parse().unwrap();
+            prop_assert_eq!(again.as_wire(), &wire[..]);
+        }
+    }
+}
