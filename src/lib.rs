@@ -46,7 +46,7 @@
 //! | `telemetry` | (nothing) |
 //! | `serve` | `sys` `wire` `zone` `answer` `admission` `telemetry` |
 //! | `publish` | `sys` `wire` `zone` |
-//! | `health` | `wire` |
+//! | `health` | `wire` `policy` |
 //! | `policy` | (nothing) |
 //! | `route` | `sys` `policy` |
 //! | `control` | (nothing) |
