@@ -166,8 +166,11 @@ fn close_label(wire: &mut [u8], start: usize) -> Result<(), NameError> {
     }
 }
 
+/// An octet, whether it was escaped, and what follows it.
+type Character<'a> = (u8, bool, &'a [u8]);
+
 /// One character of presentation format: its octet, whether it was escaped, and what follows it.
-fn next_character(text: &[u8]) -> Result<Option<(u8, bool, &[u8])>, NameError> {
+fn next_character(text: &[u8]) -> Result<Option<Character<'_>>, NameError> {
     match text {
         [] => Ok(None),
         [b'\\', a @ b'0'..=b'9', rest @ ..] => match rest {

@@ -274,7 +274,8 @@ mod tests {
     #[test]
     fn faults_have_their_names() {
         let question: &[u8] = b"\x01a\0\0\x01\0\x01";
-        let cases: &[([u8; 4], &[&[u8]], QueryFault)] = &[
+        type Case<'a> = ([u8; 4], &'a [&'a [u8]], QueryFault);
+        let cases: &[Case<'_>] = &[
             ([0, 0, 0, 0], &[], QueryFault::QuestionCount(0)),
             ([2, 0, 0, 0], &[question, question], QueryFault::QuestionCount(2)),
             ([1, 0, 0, 0], &[b"\x01a\0\0\x01\0"], QueryFault::BadQuestion),
