@@ -3,10 +3,20 @@
 //! Bytes and plain values in, bytes and plain values out. Never does I/O; the parser and the writer never allocate
 //! and never panic, whatever the bytes. Owned values ([`Name`]) are for the control plane and the compiled zone.
 
+mod layout;
+mod lookup_name;
 mod name;
+mod query;
 mod rtype;
 mod serial;
+mod writer;
 
+pub use layout::{
+    Compressible, Part, RdataError, canonical_rdata, check_rdata, compressible, layout, lowers_names,
+};
+pub use lookup_name::{LookupName, name_length};
 pub use name::{Name, NameError};
-pub use rtype::RecordType;
+pub use query::{Edns, Header, Query, QueryFault, Question, flag};
+pub use rtype::{CLASS_CH, CLASS_IN, RecordType};
 pub use serial::Serial;
+pub use writer::{Full, Mark, Owner, Section, Writer};

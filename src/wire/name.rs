@@ -166,8 +166,11 @@ fn close_label(wire: &mut [u8], start: usize) -> Result<(), NameError> {
     }
 }
 
+/// An octet, whether it was escaped, and what follows it.
+type Character<'a> = (u8, bool, &'a [u8]);
+
 /// One character of presentation format: its octet, whether it was escaped, and what follows it.
-fn next_character(text: &[u8]) -> Result<Option<(u8, bool, &[u8])>, NameError> {
+fn next_character(text: &[u8]) -> Result<Option<Character<'_>>, NameError> {
     match text {
         [] => Ok(None),
         [b'\\', a @ b'0'..=b'9', rest @ ..] => match rest {
@@ -269,12 +272,35 @@ mod tests {
 
     #[test]
     fn canonical_order_is_the_example_of_rfc4034_section_6_1() {
-        let mut names: Vec<Name> = ["*.z.example", "\\200.z.example", "zABC.a.EXAMPLE", "Z.a.example", "\\001.z.example",
-            "example", "yljkjljk.a.example", "a.example", "z.example"].map(name).into();
+        let mut names: Vec<Name> = [
+            "*.z.example",
+            "\\200.z.example",
+            "zABC.a.EXAMPLE",
+            "Z.a.example",
+            "\\001.z.example",
+            "example",
+            "yljkjljk.a.example",
+            "a.example",
+            "z.example",
+        ]
+        .map(name)
+        .into();
         names.sort();
         let sorted: Vec<String> = names.iter().map(Name::to_string).collect();
-        assert_eq!(sorted, ["example.", "a.example.", "yljkjljk.a.example.", "Z.a.example.", "zABC.a.EXAMPLE.",
-            "z.example.", "\\001.z.example.", "*.z.example.", "\\200.z.example."]);
+        assert_eq!(
+            sorted,
+            [
+                "example.",
+                "a.example.",
+                "yljkjljk.a.example.",
+                "Z.a.example.",
+                "zABC.a.EXAMPLE.",
+                "z.example.",
+                "\\001.z.example.",
+                "*.z.example.",
+                "\\200.z.example."
+            ]
+        );
     }
 
     #[test]

@@ -2,6 +2,11 @@
 
 use std::fmt;
 
+/// Class IN, the Internet (RFC 1035 section 3.2.4).
+pub const CLASS_IN: u16 = 1;
+/// Class CH, Chaos: a server's own names live there (RFC 4892).
+pub const CLASS_CH: u16 = 3;
+
 /// The type of a record or of a question, by its IANA number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RecordType(pub u16);

@@ -1,17 +1,21 @@
 //! The set of zones that is served, and the one place where it is replaced.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 
-use crate::wire::Name;
+use crate::wire::{LookupName, Name};
 
 use super::Zone;
 
 /// All zones served at one moment; immutable.
 #[derive(Clone, Debug, Default)]
 pub struct Snapshot {
-    zones: Vec<Arc<Zone>>,
+    /// By the apex's wire form in lower case.
+    zones: HashMap<Box<[u8]>, Arc<Zone>>,
+    /// Bit n: some apex has n labels. A name is hashed only at depths where a zone can be.
+    depths: u128,
     complete: bool,
 }
 
@@ -19,12 +23,13 @@ impl Snapshot {
     /// This snapshot with `added` put in (replacing zones of the same origin) and `removed` left out; the zones that
     /// do not change are shared.
     pub fn with_changes(&self, added: impl IntoIterator<Item = Arc<Zone>>, removed: &[Name]) -> Self {
-        let added: Vec<Arc<Zone>> = added.into_iter().collect();
-        let kept = self.zones.iter().filter(|zone| {
-            !removed.contains(zone.origin()) && !added.iter().any(|other| other.origin() == zone.origin())
-        });
-        let zones = kept.cloned().chain(added.iter().cloned()).collect();
-        Self { zones, complete: self.complete }
+        let mut zones = self.zones.clone();
+        for origin in removed {
+            zones.remove(&key(origin));
+        }
+        zones.extend(added.into_iter().map(|zone| (key(zone.origin()), zone)));
+        let depths = zones.values().fold(0, |depths, zone| depths | depth(zone.origin().label_count()));
+        Self { zones, depths, complete: self.complete }
     }
 
     /// This snapshot, said to hold every zone of the first load. Until then a name outside the loaded zones is
@@ -41,13 +46,32 @@ impl Snapshot {
 
     /// The zone with this apex.
     pub fn zone(&self, origin: &Name) -> Option<&Arc<Zone>> {
-        self.zones.iter().find(|zone| zone.origin() == origin)
+        self.zones.get(&key(origin))
+    }
+
+    /// The zone with the longest apex that is at or above `name` once its leftmost `removed` labels are taken:
+    /// 0 for the zone that holds a name, 1 for the parent's side of a cut.
+    pub fn closest_zone(&self, name: &LookupName, removed: usize) -> Option<&Zone> {
+        let labels = name.label_count();
+        (removed..=labels)
+            .filter(|removed| self.depths & depth(labels - removed) != 0)
+            .find_map(|removed| self.zones.get(name.ancestor(removed)))
+            .map(Arc::as_ref)
     }
 
     /// Every zone, in no particular order.
     pub fn zones(&self) -> impl ExactSizeIterator<Item = &Arc<Zone>> {
-        self.zones.iter()
+        self.zones.values()
     }
+}
+
+fn key(origin: &Name) -> Box<[u8]> {
+    origin.as_wire().to_ascii_lowercase().into()
+}
+
+/// The bit of this many labels; a name has at most 127.
+fn depth(labels: usize) -> u128 {
+    1_u128.checked_shl(labels as u32).unwrap_or(0)
 }
 
 /// The snapshot that is served now: the control plane stores, the workers load.

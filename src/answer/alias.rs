@@ -1,0 +1,57 @@
+//! CNAME and DNAME: an alias goes into the answer, the name becomes its target.
+
+use crate::wire::{CLASS_IN, Name, NameError, Owner, RecordType, Section};
+use crate::zone::{NodeRef, RrSet};
+
+use super::rcode;
+use super::resolve::{Chain, MAX_ALIASES, Step, Stopped};
+
+/// Writes the CNAME and follows it (RFC 1034 section 4.3.2 step 3a).
+pub(super) fn cname(chain: &mut Chain<'_, '_>, node: NodeRef<'_>, set: RrSet<'_>) -> Result<Step, Stopped> {
+    let owner = chain.name.clone();
+    let start = chain.writer.length();
+    chain.write_set(Section::Answer, owner.as_wire(), node, set, set.ttl)?;
+    let Some(target) = set.rdata().next() else { return Ok(Step::Done(rcode::NOERROR)) };
+    if chain.name.replace(target).is_err() {
+        return Ok(Step::Done(rcode::NOERROR));
+    }
+    Ok(follow(chain, start))
+}
+
+/// Writes the DNAME and the CNAME that it makes, and follows that (RFC 6672 section 3.2 step 3c).
+pub(super) fn dname(chain: &mut Chain<'_, '_>, node: NodeRef<'_>) -> Result<Step, Stopped> {
+    let Some(set) = node.set(RecordType::DNAME) else { return Ok(Step::Done(rcode::NOERROR)) };
+    let mut buffer = [0; Name::MAX_OCTETS];
+    chain.write_set(Section::Answer, node.owner_into(&mut buffer), node, set, set.ttl)?;
+    let Some(target) = set.rdata().next() else { return Ok(Step::Done(rcode::NOERROR)) };
+    let labels_of_owner = node.zone().origin().label_count() + node.labels_below_apex();
+    let kept = chain.name.label_count().saturating_sub(labels_of_owner);
+    let owner = chain.name.clone();
+    match chain.name.substitute(kept, target) {
+        // RFC 6672 section 2.2: the DNAME is answered, the name it makes cannot be.
+        Err(NameError::NameTooLong) => return Ok(Step::Done(rcode::YXDOMAIN)),
+        Err(_) => return Ok(Step::Done(rcode::NOERROR)),
+        Ok(()) => {}
+    }
+    let start = chain.writer.length();
+    let from = if chain.alias_count == 0 { Owner::Question } else { Owner::Name(owner.as_wire()) };
+    // RFC 6672 section 3.1: the CNAME's TTL is the DNAME's.
+    let fixed = (RecordType::CNAME, CLASS_IN, set.ttl);
+    let to = chain.name.as_wire();
+    chain.writer.whole(|writer| writer.record(Section::Answer, from, fixed, to))?;
+    Ok(follow(chain, start))
+}
+
+/// Remembers the alias whose owner stands at `start`; stops at a loop, and where the chain gets too long: then
+/// what is there is the answer.
+fn follow(chain: &mut Chain<'_, '_>, start: usize) -> Step {
+    let Some(place) = chain.aliases.get_mut(chain.alias_count) else { return Step::Done(rcode::NOERROR) };
+    *place = start;
+    chain.alias_count += 1;
+    let target = chain.name.as_wire();
+    let seen = chain.aliases.iter().take(chain.alias_count).any(|at| chain.writer.name_at_is(*at, target));
+    if seen || chain.alias_count == MAX_ALIASES {
+        return Step::Done(rcode::NOERROR);
+    }
+    Step::Follow
+}

@@ -1,0 +1,81 @@
+//! Referrals: the NS records of a delegation, its DS records, and glue (RFC 1034 section 4.3.2 step 3b, RFC 9471).
+
+use crate::wire::{CLASS_IN, Full, LookupName, Name, Owner, RecordType, Section};
+use crate::zone::NodeRef;
+
+use super::positive;
+use super::resolve::{Chain, Step, Stopped};
+
+/// Writes a referral for the delegation point `node`; at a wildcard (`synthesised`) its owner is the name asked for.
+pub(super) fn write(
+    chain: &mut Chain<'_, '_>,
+    node: NodeRef<'_>,
+    synthesised: bool,
+) -> Result<Step, Stopped> {
+    let mut buffer = [0; Name::MAX_OCTETS];
+    let name = chain.name.clone();
+    let owner = if synthesised { name.as_wire() } else { node.owner_into(&mut buffer) };
+    let Some(servers) = node.set(RecordType::NS) else { return Ok(Step::Referred) };
+    let write = chain.writer.whole(|writer| {
+        positive::records(writer, Section::Authority, Owner::Name(owner), servers, servers.ttl)
+    });
+    write.map_err(Stopped::Referral)?;
+    if chain.dnssec_ok
+        && let Some(signers) = node.set(RecordType::DS)
+    {
+        // RFC 4035 section 3.1.4: DS goes along. The proof that there is none comes with denial.
+        let written = chain.write_set(Section::Authority, owner, node, signers, signers.ttl);
+        written.map_err(Stopped::Referral)?;
+    }
+    for rdata in servers.rdata() {
+        // RFC 9471 section 3.1: all in-domain glue, or TC.
+        glue(chain, node, owner, rdata, Domain::In).map_err(Stopped::Referral)?;
+    }
+    for rdata in servers.rdata() {
+        // RFC 9471 section 3.2: sibling glue where it fits. So it is for other addresses of the parent zone.
+        if glue(chain, node, owner, rdata, Domain::Sibling) == Err(Full) {
+            break;
+        }
+    }
+    Ok(Step::Referred)
+}
+
+/// Whether a name server's name is in the delegated zone or elsewhere in the parent zone.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Domain {
+    In,
+    Sibling,
+}
+
+/// Writes the addresses of one name server, if its name belongs to `wanted`.
+fn glue(
+    chain: &mut Chain<'_, '_>,
+    node: NodeRef<'_>,
+    owner: &[u8],
+    server: &[u8],
+    wanted: Domain,
+) -> Result<(), Full> {
+    let Ok(name) = LookupName::from_wire_prefix(server) else { return Ok(()) };
+    let domain = if is_at_or_below(&name, owner) { Domain::In } else { Domain::Sibling };
+    let zone = node.zone();
+    if domain != wanted || !is_at_or_below(&name, zone.origin().as_wire()) {
+        return Ok(());
+    }
+    let Some(addresses) = zone.find(&name) else { return Ok(()) };
+    for record_type in [RecordType::A, RecordType::AAAA] {
+        let Some(set) = addresses.set(record_type) else { continue };
+        let fixed = (record_type, CLASS_IN, set.ttl);
+        chain.writer.whole(|writer| {
+            let mut records = set.rdata();
+            records.try_for_each(|rdata| {
+                writer.record(Section::Additional, Owner::Name(name.as_wire()), fixed, rdata)
+            })
+        })?;
+    }
+    Ok(())
+}
+
+fn is_at_or_below(name: &LookupName, ancestor: &[u8]) -> bool {
+    let end = |removed: usize| name.ancestor(removed);
+    (0..=name.label_count()).any(|removed| end(removed).eq_ignore_ascii_case(ancestor))
+}

@@ -1,0 +1,168 @@
+//! The name server algorithm of RFC 1034 section 4.3.2, as RFC 4592 and RFC 6672 amend it.
+
+use crate::wire::{Full, LookupName, Owner, Question, RecordType, Section, Writer};
+use crate::zone::{Lookup, NodeRef, RrSet, Snapshot, Zone};
+
+use super::{Verdict, alias, negative, positive, rcode, referral};
+
+/// The most aliases that one answer follows. BIND stops at 16 too; a resolver goes on by itself from there.
+pub(super) const MAX_ALIASES: usize = 16;
+/// Extended error "Not Ready" (RFC 8914 section 4.15).
+const NOT_READY: u16 = 14;
+
+/// A query on its way through the zones.
+pub(super) struct Chain<'a, 'w> {
+    /// The name that is looked for now: QNAME, then the target of each alias.
+    pub(super) name: LookupName,
+    /// QTYPE.
+    pub(super) record_type: RecordType,
+    /// Whether RRSIGs go along.
+    pub(super) dnssec_ok: bool,
+    /// The answer.
+    pub(super) writer: &'a mut Writer<'w>,
+    /// Where in the message the owner of each alias stands.
+    pub(super) aliases: [usize; MAX_ALIASES],
+    /// How many aliases were followed.
+    pub(super) alias_count: usize,
+}
+
+/// What a step came to.
+pub(super) enum Step {
+    /// The answer is complete, with this RCODE.
+    Done(u16),
+    /// It is complete and a referral; without aliases in front it is not authoritative.
+    Referred,
+    /// The name was replaced by the target of an alias.
+    Follow,
+}
+
+/// Answers a question of class IN from the zones.
+pub(super) fn resolve(
+    question: &Question<'_>,
+    dnssec_ok: bool,
+    snapshot: &Snapshot,
+    writer: &mut Writer<'_>,
+) -> Verdict {
+    let mut chain = Chain {
+        name: question.name.clone(),
+        record_type: question.record_type,
+        dnssec_ok,
+        writer,
+        aliases: [0; MAX_ALIASES],
+        alias_count: 0,
+    };
+    let Some(mut zone) = chain.zone(snapshot) else { return not_served(snapshot) };
+    let mut verdict = Verdict { authoritative: true, ..Verdict::default() };
+    loop {
+        match chain.step(zone) {
+            Ok(Step::Done(rcode)) => verdict.rcode = rcode,
+            Ok(Step::Referred) => verdict.authoritative = chain.alias_count > 0,
+            Ok(Step::Follow) => {
+                // Targets outside our zones are for the resolver.
+                if let Some(next) = chain.zone(snapshot) {
+                    zone = next;
+                    continue;
+                }
+            }
+            Err(Stopped::Referral(Full)) => {
+                verdict.truncated = true;
+                verdict.authoritative = chain.alias_count > 0;
+            }
+            Err(Stopped::Answer(Full)) => verdict.truncated = true,
+        }
+        return verdict;
+    }
+}
+
+/// What did not fit.
+pub(super) enum Stopped {
+    /// A record of an authoritative answer.
+    Answer(Full),
+    /// The delegation's NS records or its in-domain glue.
+    Referral(Full),
+}
+
+impl From<Full> for Stopped {
+    fn from(full: Full) -> Self {
+        Self::Answer(full)
+    }
+}
+
+impl Chain<'_, '_> {
+    /// The zone that answers for the name: the closest, or for DS the one above (RFC 4035 section 3.1.4.1), if that
+    /// is served.
+    fn zone<'s>(&self, snapshot: &'s Snapshot) -> Option<&'s Zone> {
+        let zone = snapshot.closest_zone(&self.name, 0)?;
+        let at_apex = zone.origin().as_wire().len() == self.name.as_wire().len();
+        if self.record_type == RecordType::DS && at_apex && self.name.label_count() > 0 {
+            return Some(snapshot.closest_zone(&self.name, 1).unwrap_or(zone));
+        }
+        Some(zone)
+    }
+
+    fn step(&mut self, zone: &Zone) -> Result<Step, Stopped> {
+        match zone.lookup(&self.name) {
+            // DS belongs to the parent's side of a cut (RFC 4035 section 3.1.4.1).
+            Lookup::Cut { node, exact: true } if self.record_type == RecordType::DS => self.at_node(node),
+            Lookup::Cut { node, .. } => referral::write(self, node, false),
+            Lookup::Dname(node) => alias::dname(self, node),
+            Lookup::Exact(node) => self.at_node(node),
+            // RFC 4592 section 4.2 leaves this open; see `ZoneWarning::WildcardNs`.
+            Lookup::Wildcard(node) if node.is_cut() && self.record_type != RecordType::DS => {
+                referral::write(self, node, true)
+            }
+            Lookup::Wildcard(node) => self.at_node(node),
+            Lookup::Missing(_) => {
+                negative::write(self, zone)?;
+                Ok(Step::Done(rcode::NXDOMAIN))
+            }
+        }
+    }
+
+    /// The data of a name that exists or that a wildcard stands for: its owner is the name asked for
+    /// (RFC 4592 section 3.3.2).
+    fn at_node(&mut self, node: NodeRef<'_>) -> Result<Step, Stopped> {
+        if positive::write(self, node)? {
+            return Ok(Step::Done(rcode::NOERROR));
+        }
+        // What stands beside a CNAME (RRSIG, NSEC) was answered as data; every other type follows it
+        // (RFC 1034 section 3.6.2).
+        if let Some(cname) = node.set(RecordType::CNAME) {
+            return alias::cname(self, node, cname);
+        }
+        negative::write(self, node.zone())?;
+        Ok(Step::Done(rcode::NOERROR))
+    }
+
+    /// Writes an RRset and, with DO, its signatures (RFC 4035 section 3.1.1): all of it or nothing.
+    pub(super) fn write_set(
+        &mut self,
+        section: Section,
+        owner: &[u8],
+        node: NodeRef<'_>,
+        set: RrSet<'_>,
+        ttl: u32,
+    ) -> Result<(), Full> {
+        let owner = if self.alias_count == 0 && section == Section::Answer && self.name.as_wire() == owner {
+            Owner::Question
+        } else {
+            Owner::Name(owner)
+        };
+        let signatures = if self.dnssec_ok { node.signatures(set.record_type) } else { None };
+        self.writer.whole(|writer| {
+            positive::records(writer, section, owner, set, ttl)?;
+            match signatures {
+                Some(signatures) => positive::records(writer, section, owner, signatures, ttl),
+                None => Ok(()),
+            }
+        })
+    }
+}
+
+fn not_served(snapshot: &Snapshot) -> Verdict {
+    if snapshot.is_complete() {
+        return Verdict::plain(rcode::REFUSED);
+    }
+    // The zone may be on its way: REFUSED would make a resolver think us lame.
+    Verdict { extended_error: Some(NOT_READY), ..Verdict::plain(rcode::SERVFAIL) }
+}

@@ -1,0 +1,312 @@
+//! The query parser: header, question, EDNS (RFC 1035 section 4.1, RFC 6891 section 6.1).
+//!
+//! Bytes in, a [`Query`] out, with what could be read even of a faulty one, so that FORMERR can repeat it. Every
+//! octet is read at most once; pointers are never followed.
+
+use super::{LookupName, RecordType, name_length};
+
+/// Bits of the header's second 16-bit word (RFC 1035 section 4.1.1, RFC 4035 section 3.1.6).
+pub mod flag {
+    /// This message is a response.
+    pub const QR: u16 = 0x8000;
+    /// Authoritative answer.
+    pub const AA: u16 = 0x0400;
+    /// Truncated.
+    pub const TC: u16 = 0x0200;
+    /// Recursion desired.
+    pub const RD: u16 = 0x0100;
+    /// Checking disabled.
+    pub const CD: u16 = 0x0010;
+    /// The opcode's four bits.
+    pub const OPCODE: u16 = 0x7800;
+}
+
+/// Octets of a header.
+const HEADER: usize = 12;
+/// EDNS option NSID (RFC 5001 section 4.2).
+const OPTION_NSID: u16 = 3;
+/// The DO bit of the EDNS flags (RFC 3225 section 3).
+const DNSSEC_OK: u16 = 0x8000;
+
+/// The header of a query.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Header {
+    /// The query's ID, chosen by the client.
+    pub id: u16,
+    /// QR, opcode, flags and RCODE as they came; see [`flag`].
+    pub flags: u16,
+    /// QDCOUNT, ANCOUNT, NSCOUNT, ARCOUNT.
+    pub counts: [u16; 4],
+}
+
+/// The one question of a query.
+#[derive(Clone, Debug)]
+pub struct Question<'a> {
+    /// QNAME.
+    pub name: LookupName,
+    /// QTYPE.
+    pub record_type: RecordType,
+    /// QCLASS.
+    pub class: u16,
+    /// The whole question as it came: the answer repeats it octet by octet, so that its case stays.
+    pub octets: &'a [u8],
+}
+
+/// What the OPT record of a query says (RFC 6891 section 6.1.3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Edns {
+    /// The largest UDP payload that the requestor takes, in octets, as it came.
+    pub payload: u16,
+    /// The EDNS version; this server knows 0.
+    pub version: u8,
+    /// The DO bit.
+    pub dnssec_ok: bool,
+    /// Whether the NSID option was sent (RFC 5001 section 2.1; what is in it does not matter).
+    pub nsid: bool,
+}
+
+/// Why a query is answered FORMERR.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum QueryFault {
+    /// QDCOUNT is not 1 (RFC 9619 section 4).
+    #[error("a query has one question, not {0}")]
+    QuestionCount(u16),
+    /// QNAME is compressed, too long, or the question ends early.
+    #[error("the question cannot be read")]
+    BadQuestion,
+    /// A record after the question ends early.
+    #[error("a record after the question cannot be read")]
+    BadRecord,
+    /// More than one OPT record (RFC 6891 section 6.1.1).
+    #[error("more than one OPT record")]
+    SecondOpt,
+    /// The OPT record's owner is not the root, or its options end early (RFC 6891 section 6.1.2).
+    #[error("the OPT record cannot be read")]
+    BadOpt,
+    /// Octets are left after the last record.
+    #[error("{0} octets are left after the last record")]
+    TrailingOctets(usize),
+}
+
+/// A query, as far as it could be read.
+#[derive(Clone, Debug)]
+pub struct Query<'a> {
+    /// The header.
+    pub header: Header,
+    /// The question, if there is one that can be read.
+    pub question: Option<Question<'a>>,
+    /// EDNS, if there is an OPT record that can be read.
+    pub edns: Option<Edns>,
+    /// What is wrong with the message.
+    pub fault: Option<QueryFault>,
+}
+
+impl<'a> Query<'a> {
+    /// Reads a message; `None` if nothing may be sent back: shorter than a header, or itself a response.
+    pub fn parse(message: &'a [u8]) -> Option<Self> {
+        let mut cursor = Cursor { rest: message };
+        let header = Header {
+            id: cursor.u16()?,
+            flags: cursor.u16()?,
+            counts: [cursor.u16()?, cursor.u16()?, cursor.u16()?, cursor.u16()?],
+        };
+        debug_assert_eq!(message.len() - cursor.rest.len(), HEADER);
+        if header.flags & flag::QR != 0 {
+            return None;
+        }
+        let mut query = Self { header, question: None, edns: None, fault: None };
+        query.fault = query.read_sections(&mut cursor).err();
+        Some(query)
+    }
+
+    /// The opcode, 0 to 15 (IANA "DNS OpCodes").
+    pub fn opcode(&self) -> u8 {
+        ((self.header.flags & flag::OPCODE) >> 11) as u8
+    }
+
+    fn read_sections(&mut self, cursor: &mut Cursor<'a>) -> Result<(), QueryFault> {
+        let [questions, answers, authorities, additionals] = self.header.counts;
+        if questions != 1 {
+            return Err(QueryFault::QuestionCount(questions));
+        }
+        self.question = Some(read_question(cursor).ok_or(QueryFault::BadQuestion)?);
+        for _ in 0..u32::from(answers) + u32::from(authorities) {
+            read_record(cursor).ok_or(QueryFault::BadRecord)?;
+        }
+        for _ in 0..additionals {
+            let record = read_record(cursor).ok_or(QueryFault::BadRecord)?;
+            if record.record_type == RecordType::OPT {
+                if self.edns.is_some() {
+                    return Err(QueryFault::SecondOpt);
+                }
+                self.edns = Some(read_opt(&record).ok_or(QueryFault::BadOpt)?);
+            }
+        }
+        match cursor.rest.len() {
+            0 => Ok(()),
+            left => Err(QueryFault::TrailingOctets(left)),
+        }
+    }
+}
+
+/// A record of a query, its owner and RDATA not looked into.
+struct RawRecord<'a> {
+    at_root: bool,
+    record_type: RecordType,
+    class: u16,
+    ttl: u32,
+    rdata: &'a [u8],
+}
+
+fn read_question<'a>(cursor: &mut Cursor<'a>) -> Option<Question<'a>> {
+    let before = cursor.rest;
+    // A pointer in QNAME would point into the header or at itself: refused.
+    let name = LookupName::from_wire_prefix(before).ok()?;
+    cursor.take(name.as_wire().len())?;
+    let record_type = RecordType(cursor.u16()?);
+    let class = cursor.u16()?;
+    let octets = before.get(..before.len() - cursor.rest.len())?;
+    Some(Question { name, record_type, class, octets })
+}
+
+fn read_record<'a>(cursor: &mut Cursor<'a>) -> Option<RawRecord<'a>> {
+    let at_root = skip_name(cursor)? == 0;
+    let record_type = RecordType(cursor.u16()?);
+    let class = cursor.u16()?;
+    let ttl = u32::from(cursor.u16()?) << 16 | u32::from(cursor.u16()?);
+    let length = cursor.u16()?;
+    let rdata = cursor.take(usize::from(length))?;
+    Some(RawRecord { at_root, record_type, class, ttl, rdata })
+}
+
+/// Skips a name that may end in a pointer, which is not followed; says how many octets of labels or pointer it had.
+fn skip_name(cursor: &mut Cursor<'_>) -> Option<usize> {
+    if let Ok(length) = name_length(cursor.rest) {
+        cursor.take(length)?;
+        return Some(length - 1);
+    }
+    let mut octets = 0;
+    loop {
+        let length = cursor.u8()?;
+        match length {
+            1..=63 => {
+                cursor.take(usize::from(length))?;
+                octets += 1 + usize::from(length);
+            }
+            192..=255 => {
+                cursor.u8()?;
+                return Some(octets + 2);
+            }
+            _ => return None,
+        }
+    }
+}
+
+fn read_opt(record: &RawRecord<'_>) -> Option<Edns> {
+    if !record.at_root {
+        return None;
+    }
+    let mut nsid = false;
+    let mut cursor = Cursor { rest: record.rdata };
+    while !cursor.rest.is_empty() {
+        let code = cursor.u16()?;
+        let length = cursor.u16()?;
+        cursor.take(usize::from(length))?;
+        // Options that are not known are ignored (RFC 6891 section 6.1.2).
+        nsid |= code == OPTION_NSID;
+    }
+    Some(Edns {
+        payload: record.class,
+        version: (record.ttl >> 16) as u8,
+        // The other flag bits are ignored (RFC 6891 section 6.1.4).
+        dnssec_ok: record.ttl as u16 & DNSSEC_OK != 0,
+        nsid,
+    })
+}
+
+/// What has not been read yet.
+struct Cursor<'a> {
+    rest: &'a [u8],
+}
+
+impl<'a> Cursor<'a> {
+    fn take(&mut self, count: usize) -> Option<&'a [u8]> {
+        let (taken, rest) = self.rest.split_at_checked(count)?;
+        self.rest = rest;
+        Some(taken)
+    }
+
+    fn u8(&mut self) -> Option<u8> {
+        self.take(1)?.first().copied()
+    }
+
+    fn u16(&mut self) -> Option<u16> {
+        self.take(2)?.try_into().ok().map(u16::from_be_bytes)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const OPT: &[u8] = b"\0\0\x29\x04\xd0\0\0\x80\0\0\x04\0\x03\0\0";
+
+    fn message(counts: [u8; 4], body: &[&[u8]]) -> Vec<u8> {
+        let mut octets = vec![0xab, 0xcd, 1, 0];
+        octets.extend(counts.iter().flat_map(|&count| [0, count]));
+        octets.extend(body.iter().copied().flatten());
+        octets
+    }
+
+    #[test]
+    fn a_whole_query() {
+        let octets = message([1, 0, 0, 1], &[b"\x01A\0\0\x01\0\x01", OPT]);
+        let query = Query::parse(&octets).unwrap();
+        assert_eq!(query.fault, None);
+        assert_eq!(query.header.id, 0xabcd);
+        assert_eq!(query.edns, Some(Edns { payload: 1232, version: 0, dnssec_ok: true, nsid: true }));
+        let question = query.question.unwrap();
+        assert_eq!((question.name.as_wire(), question.name.as_lower()), (&b"\x01A\0"[..], &b"\x01a\0"[..]));
+        assert_eq!(question.octets, b"\x01A\0\0\x01\0\x01");
+    }
+
+    #[test]
+    fn faults_have_their_names() {
+        let question: &[u8] = b"\x01a\0\0\x01\0\x01";
+        type Case<'a> = ([u8; 4], &'a [&'a [u8]], QueryFault);
+        let cases: &[Case<'_>] = &[
+            ([0, 0, 0, 0], &[], QueryFault::QuestionCount(0)),
+            ([2, 0, 0, 0], &[question, question], QueryFault::QuestionCount(2)),
+            ([1, 0, 0, 0], &[b"\x01a\0\0\x01\0"], QueryFault::BadQuestion),
+            ([1, 0, 0, 0], &[b"\xc0\x0c\0\x01\0\x01"], QueryFault::BadQuestion),
+            ([1, 0, 0, 1], &[question], QueryFault::BadRecord),
+            ([1, 1, 0, 0], &[question, OPT, b"\0"], QueryFault::TrailingOctets(1)),
+            ([1, 0, 0, 2], &[question, OPT, OPT], QueryFault::SecondOpt),
+            ([1, 0, 0, 1], &[question, b"\x01a", OPT], QueryFault::BadOpt),
+            ([1, 0, 0, 1], &[question, b"\xc0\x0e", &OPT[1..]], QueryFault::BadOpt),
+            ([1, 0, 0, 1], &[question, b"\0\0\x29\0\0\0\0\0\0\0\x03\0\x03\0"], QueryFault::BadOpt),
+            ([1, 0, 0, 0], &[question, b"xyz"], QueryFault::TrailingOctets(3)),
+        ];
+        for (counts, body, fault) in cases {
+            let octets = message(*counts, body);
+            assert_eq!(Query::parse(&octets).unwrap().fault, Some(*fault), "{octets:?}");
+        }
+    }
+
+    #[test]
+    fn nothing_is_sent_back_to_a_response_or_a_fragment() {
+        assert!(Query::parse(&[0; 11]).is_none());
+        let mut response = [0; 12];
+        response[2] = 0x80;
+        assert!(Query::parse(&response).is_none());
+        assert!(Query::parse(&[0; 12]).is_some());
+    }
+
+    proptest! {
+        #[test]
+        fn any_octets_are_read_or_refused(octets in prop::collection::vec(any::<u8>(), 0..120)) {
+            let _ = Query::parse(&octets);
+        }
+    }
+}

@@ -1,0 +1,134 @@
+//! What no zone may hold: faults between records, found in one pass over the sorted records.
+
+use crate::wire::{Name, RecordType};
+
+use super::builder::Entry;
+use super::{Place, ZoneFault, ZoneWarning};
+
+/// The most faults, and the most warnings, that are kept: a person reads them, and a wrong file can hold millions.
+const MAX_REPORTED: usize = 100;
+
+/// Faults and warnings found so far.
+#[derive(Debug, Default)]
+pub(super) struct Checks {
+    faults: Vec<ZoneFault>,
+    warnings: Vec<ZoneWarning>,
+}
+
+impl Checks {
+    /// Keeps a fault, if there is room.
+    pub(super) fn fault(&mut self, fault: ZoneFault) {
+        if self.faults.len() < MAX_REPORTED {
+            self.faults.push(fault);
+        }
+    }
+
+    /// The warnings, or the faults in the order of their places, those without one first.
+    pub(super) fn finish(mut self) -> Result<Vec<ZoneWarning>, Vec<ZoneFault>> {
+        if self.faults.is_empty() {
+            return Ok(self.warnings);
+        }
+        self.faults.sort_by_key(|fault| fault.place().map(order));
+        Err(self.faults)
+    }
+
+    /// Checks records sorted by key, type and RDATA, without duplicates.
+    pub(super) fn zone(&mut self, origin: &Name, entries: &[Entry]) {
+        let apex = entries.chunk_by(|a, b| a.key() == b.key()).next().filter(|node| node[0].key().is_empty());
+        let apex_has = |wanted| apex.is_some_and(|node| node.iter().any(|entry| entry.record_type == wanted));
+        if !apex_has(RecordType::SOA) {
+            self.fault(ZoneFault::NoSoa { origin: origin.clone() });
+        }
+        if !apex_has(RecordType::NS) {
+            self.fault(ZoneFault::NoApexNs { origin: origin.clone() });
+        }
+        let mut dname: Option<&Entry> = None;
+        for node in entries.chunk_by(|a, b| a.key() == b.key()) {
+            if let Some(above) = dname.filter(|above| node[0].key().starts_with(above.key())) {
+                self.below_dname(above, node);
+            } else {
+                dname = node.iter().find(|entry| entry.record_type == RecordType::DNAME);
+            }
+            self.node(node);
+        }
+    }
+
+    fn below_dname(&mut self, above: &Entry, node: &[Entry]) {
+        // The NSEC3 records of a zone with a DNAME at its apex stand below it (RFC 6672 section 2.4 speaks of
+        // resource records that names own; hashed owner names are no names of the zone, RFC 5155 section 7.2.8).
+        let hashed = |entry: &&Entry| !matches!(entry.record_type, RecordType::NSEC3 | RecordType::RRSIG);
+        if let Some(entry) = node.iter().find(hashed) {
+            self.fault(ZoneFault::BelowDname {
+                owner: entry.owner_name(),
+                dname: above.owner_name(),
+                place: entry.place,
+            });
+        }
+    }
+
+    /// Checks the records of one owner.
+    fn node(&mut self, node: &[Entry]) {
+        let find = |wanted| node.iter().find(|entry| entry.record_type == wanted);
+        if let Some(cname) = find(RecordType::CNAME) {
+            self.beside_cname(cname, node);
+        }
+        let at_apex = node[0].key().is_empty();
+        if let (Some(_), Some(dname), false) = (find(RecordType::NS), find(RecordType::DNAME), at_apex) {
+            self.fault(ZoneFault::DnameAtCut { owner: dname.owner_name(), place: dname.place });
+        }
+        if let Some(ns) = find(RecordType::NS).filter(|ns| ns.owner().starts_with(b"\x01*")) {
+            self.warn(ZoneWarning::WildcardNs { owner: ns.owner_name(), place: ns.place });
+        }
+        for set in node.chunk_by(|a, b| a.record_type == b.record_type && a.covered() == b.covered()) {
+            self.set(set);
+        }
+    }
+
+    fn beside_cname(&mut self, cname: &Entry, node: &[Entry]) {
+        let beside = |entry: &&Entry| {
+            !matches!(entry.record_type, RecordType::CNAME | RecordType::RRSIG | RecordType::NSEC)
+        };
+        if let Some(other) = node.iter().find(beside) {
+            let place = std::cmp::max_by_key(cname.place, other.place, |place| order(*place));
+            self.fault(ZoneFault::CnameAndOther {
+                owner: cname.owner_name(),
+                other: other.record_type,
+                place,
+            });
+        }
+    }
+
+    /// Checks the records of one RRset.
+    fn set(&mut self, set: &[Entry]) {
+        let Some(first) = set.first() else { return };
+        if let Some(second) = set.iter().skip(1).max_by_key(|entry| order(entry.place)) {
+            let place = std::cmp::max_by_key(first.place, second.place, |place| order(*place));
+            let owner = first.owner_name();
+            match first.record_type {
+                RecordType::SOA => self.fault(ZoneFault::SecondSoa { owner, place }),
+                RecordType::CNAME => self.fault(ZoneFault::SecondCname { owner, place }),
+                RecordType::DNAME => self.fault(ZoneFault::SecondDname { owner, place }),
+                _ => {}
+            }
+        }
+        let lowest = set.iter().map(|entry| entry.ttl).min().unwrap_or(0);
+        if let Some(other) = set.iter().find(|entry| entry.ttl != lowest) {
+            self.warn(ZoneWarning::TtlsDiffer {
+                owner: other.owner_name(),
+                record_type: other.record_type,
+                lowest,
+                place: other.place,
+            });
+        }
+    }
+
+    fn warn(&mut self, warning: ZoneWarning) {
+        if self.warnings.len() < MAX_REPORTED {
+            self.warnings.push(warning);
+        }
+    }
+}
+
+fn order(place: Place) -> (u32, u32, u32) {
+    (place.file, place.line, place.column)
+}
