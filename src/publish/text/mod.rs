@@ -1,0 +1,100 @@
+//! Zone files: master file text in, a checked zone out (RFC 1035 section 5), and back.
+//!
+//! ```text
+//!   path -> open -> octets -> lexer -> entries -> reader -> records -> zone::ZoneBuilder -> Zone
+//!                                       (words)    |  ^                                      |
+//!                                        directive, generate                    writer <-----+
+//!                                                  |                               |
+//!                                                  +------- rdata (one table) -----+
+//! ```
+//!
+//! Reads whole files into memory, blocks as files do (call it where that is allowed), and stops at named bounds.
+//! Never executes, never writes a file, never blocks on a FIFO, never follows `$INCLUDE` out of its directory,
+//! never panics on any octets. Without state: each call starts from nothing.
+
+mod digest;
+mod directive;
+mod fault;
+mod fields;
+mod generate;
+mod lexer;
+mod number;
+mod open;
+mod rdata;
+mod reader;
+mod writer;
+
+#[cfg(test)]
+mod tests;
+
+use std::path::{Path, PathBuf};
+
+use crate::wire::Name;
+use crate::zone::{Place, Zone};
+
+use fault::Flaw;
+use reader::{Owner, Reader, Scope, located};
+
+pub use fault::{Fault, Located, MAX_FAULTS, ReadError, Snippet};
+pub use writer::write_zone;
+
+/// What one zone may take to read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Octets of the zone file and all its includes together; included twice counts twice. The default, 2 GiB, is
+    /// twenty times the file of a zone of 2.6 million records.
+    pub octets: u64,
+    /// Records, duplicates counted. The default is 50 million: some gigabytes of memory.
+    pub records: u64,
+    /// Records of one `$GENERATE` line, known before it is expanded. The default is 2^20: the addresses of a /12.
+    pub generate: u64,
+    /// Where files that are included must lie; by default in the directory of the zone file, or below it.
+    pub include_root: Option<PathBuf>,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { octets: 2 << 30, records: 50_000_000, generate: 1 << 20, include_root: None }
+    }
+}
+
+/// A zone that was read.
+#[derive(Debug)]
+pub struct ReadZone {
+    /// The zone.
+    pub zone: Zone,
+    /// The zone file, then each file it includes, in the order in which they were read first.
+    pub files: Vec<PathBuf>,
+    /// SHA-256 over the records: the same whatever the order, formatting and comments, and whatever the SOA serial.
+    pub digest: [u8; 32],
+    /// What is allowed but odd, at most [`MAX_FAULTS`].
+    pub warnings: Vec<Located>,
+}
+
+/// Reads the zone `origin` from the file at `path`; relative names are relative to `origin` until `$ORIGIN` says
+/// otherwise. Blocks for as long as the disk does.
+pub fn read_zone(path: &Path, origin: &Name, limits: &Limits) -> Result<ReadZone, ReadError> {
+    let path = directive::normalized(path);
+    let default_root = path.parent().unwrap_or(Path::new(""));
+    let root = directive::normalized(limits.include_root.as_deref().unwrap_or(default_root));
+    let mut reader = Reader::new(origin, root, limits);
+    let mut scope = Scope { origin: origin.clone(), owner: Owner::None };
+    if let Err(fault) = reader.file(&path, &mut scope) {
+        reader.fault(Flaw { place: Place::default(), fault });
+    }
+    let (builder, files, faults, warnings) = reader.finish();
+    if !faults.is_empty() {
+        return Err(ReadError { faults, files });
+    }
+    match builder.finish() {
+        Ok(zone) => Ok(ReadZone { digest: digest::digest(&zone), zone, files, warnings }),
+        Err(faults) => {
+            let flaws = faults
+                .into_iter()
+                .take(MAX_FAULTS)
+                .map(|fault| Flaw { place: fault.place().unwrap_or_default(), fault: Fault::Zone(fault) });
+            let faults = located(flaws.collect(), &files);
+            Err(ReadError { faults, files })
+        }
+    }
+}

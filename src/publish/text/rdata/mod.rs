@@ -1,0 +1,100 @@
+//! RDATA between presentation format and uncompressed wire form, for every type.
+//!
+//! One table (`layout`) says which fields a type has; `read` and `write` know one way in and one way out for each
+//! kind of field. The kinds that are a format of their own have a file each. `write` is strict: what it refuses is
+//! not RDATA of that type, and so it also checks what comes as RFC 3597 octets.
+
+mod apl;
+mod bitmap;
+mod gateway;
+mod hip;
+mod layout;
+mod loc;
+mod nsap;
+mod read;
+mod svcb;
+mod svcb_value;
+mod wire;
+mod wks;
+mod write;
+
+use crate::wire::RecordType;
+
+use super::fault::{Fault, Flaw};
+use super::fields::Fields;
+use super::lexer::Quoting;
+use super::number;
+
+use layout::layout;
+
+pub(super) use read::record_type;
+pub(super) use write::name as write_name;
+
+/// The most octets of RDATA (RFC 1035 section 3.2.1: RDLENGTH has 16 bits).
+const MAX_RDATA: usize = 65_535;
+
+/// Reads the rest of the entry as RDATA of `record_type` and appends its wire form to the (empty) `out`.
+pub(super) fn read(
+    record_type: RecordType,
+    fields: &mut Fields<'_, '_>,
+    out: &mut Vec<u8>,
+) -> Result<(), Flaw> {
+    let place = fields.peek().map_or(fields.end(), |token| token.place);
+    match fields.peek() {
+        Some(token) if token.text == b"\\#" && token.quoting == Quoting::Bare => {
+            read_generic(record_type, fields, out)?;
+        }
+        _ => {
+            let Some(layout) = layout(record_type) else {
+                return Err(Flaw { place, fault: Fault::NoPresentation { record_type } });
+            };
+            for &field in layout {
+                read::field(field, fields, out)?;
+            }
+            fields.finish()?;
+        }
+    }
+    if out.len() > MAX_RDATA {
+        return Err(Flaw { place, fault: Fault::RdataTooLong { octets: out.len() } });
+    }
+    Ok(())
+}
+
+/// Writes RDATA in the type's presentation format, or as RFC 3597 has it where there is none or the octets are no
+/// RDATA of the type.
+pub(super) fn write(record_type: RecordType, rdata: &[u8], out: &mut Vec<u8>) {
+    let start = out.len();
+    if layout(record_type).is_some_and(|layout| write::fields(layout, rdata, out).is_some()) {
+        return;
+    }
+    out.truncate(start);
+    out.extend_from_slice(format!("\\# {}", rdata.len()).as_bytes());
+    if !rdata.is_empty() {
+        out.push(b' ');
+        out.extend_from_slice(data_encoding::HEXLOWER.encode(rdata).as_bytes());
+    }
+}
+
+/// `\# length hex...` (RFC 3597 section 5); the octets of a known type must have its layout.
+fn read_generic(record_type: RecordType, fields: &mut Fields<'_, '_>, out: &mut Vec<u8>) -> Result<(), Flaw> {
+    fields.bare("\\#")?;
+    let expected = "the number of RDATA octets, 0 to 65535";
+    let place = fields.peek().map_or(fields.end(), |token| token.place);
+    let said = fields.parsed(expected, |text| u16::try_from(number::decimal(text, 65_535)?).ok())?;
+    if fields.peek().is_some() {
+        let expected = "octets in hexadecimal, two digits each";
+        let (token, digits) = fields.joined(expected)?;
+        let octets =
+            data_encoding::HEXLOWER_PERMISSIVE.decode(&digits).map_err(|_| token.unexpected(expected))?;
+        out.extend_from_slice(&octets);
+    }
+    if out.len() != usize::from(said) {
+        return Err(Flaw { place, fault: Fault::GenericLength { said, found: out.len() } });
+    }
+    match layout(record_type) {
+        Some(layout) if write::fields(layout, out, &mut Vec::new()).is_none() => {
+            Err(Flaw { place, fault: Fault::GenericLayout { record_type } })
+        }
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,149 @@
+//! The values of service parameters, by key (RFC 9460 section 7, RFC 9461, RFC 9540).
+
+use data_encoding::BASE64;
+
+use super::super::fields::unescape;
+use super::read::{ipv4, ipv6, u16_from};
+use super::svcb::{key as key_number, write_key};
+use super::wire::Wire;
+use super::write::{ipv4 as take_ipv4, ipv6 as take_ipv6, quoted, some, text as push_text};
+
+/// What the value of a key must be, as a fault says it.
+pub(super) fn expectation(key: u16) -> &'static str {
+    match key {
+        0 => "mandatory=KEY,KEY... with other keys, each once",
+        1 => "alpn=ID,ID... with protocol identifiers of 1 to 255 octets",
+        2 | 8 => "the key without a value",
+        3 => "port=NUMBER from 0 to 65535",
+        4 => "ipv4hint=ADDRESS,ADDRESS...",
+        5 => "ech=BASE64",
+        6 => "ipv6hint=ADDRESS,ADDRESS...",
+        7 => "dohpath=TEMPLATE, a relative URI template that holds {?dns}, in UTF-8",
+        _ => "a value of at most 65535 octets with valid escapes",
+    }
+}
+
+/// The wire form of a value; `None` as the text stands for a key without `=`.
+pub(super) fn read(key: u16, text: Option<&[u8]>) -> Option<Vec<u8>> {
+    let mut value = Vec::new();
+    unescape(text.unwrap_or_default(), &mut value)?;
+    match key {
+        0 => mandatory(&value),
+        1 => alpn(&value),
+        2 | 8 => value.is_empty().then_some(value),
+        3 => Some(u16_from(&value)?.to_be_bytes().to_vec()),
+        4 => list(&value, |item| Some(ipv4(item)?.octets().to_vec())),
+        5 => BASE64.decode(&value).ok().filter(|config| !config.is_empty()),
+        6 => list(&value, |item| Some(ipv6(item)?.octets().to_vec())),
+        7 => is_template(&value).then_some(value),
+        _ => Some(value),
+    }
+}
+
+/// RFC 9461 section 5: a relative template with the variable `dns`.
+fn is_template(value: &[u8]) -> bool {
+    std::str::from_utf8(value).is_ok_and(|text| text.starts_with('/') && text.contains("dns"))
+}
+
+fn list(value: &[u8], parse: impl Fn(&[u8]) -> Option<Vec<u8>>) -> Option<Vec<u8>> {
+    let items: Option<Vec<Vec<u8>>> = value.split(|octet| *octet == b',').map(parse).collect();
+    items.map(|items| items.concat())
+}
+
+/// RFC 9460 section 8: in rising order on the wire, each once, never `mandatory` itself.
+fn mandatory(value: &[u8]) -> Option<Vec<u8>> {
+    let keys: Option<Vec<u16>> = value.split(|octet| *octet == b',').map(key_number).collect();
+    let mut keys = keys?;
+    keys.sort_unstable();
+    is_mandatory_list(&keys).then(|| keys.iter().flat_map(|key| key.to_be_bytes()).collect())
+}
+
+fn is_mandatory_list(keys: &[u16]) -> bool {
+    !keys.is_empty() && !keys.contains(&0) && keys.is_sorted_by(|a, b| a < b)
+}
+
+/// RFC 9460 appendix A.1: a comma parts the items, a backslash (left over from the escapes of the character-string)
+/// makes a comma or a backslash part of one.
+fn alpn(value: &[u8]) -> Option<Vec<u8>> {
+    let mut items = vec![Vec::new()];
+    let mut octets = value.iter();
+    while let Some(&octet) = octets.next() {
+        let item = items.last_mut()?;
+        match octet {
+            b',' => items.push(Vec::new()),
+            b'\\' => item.push(*octets.next().filter(|next| matches!(next, b',' | b'\\'))?),
+            _ => item.push(octet),
+        }
+    }
+    let mut out = Vec::with_capacity(value.len() + 1);
+    for item in items {
+        out.push(u8::try_from(item.len()).ok().filter(|length| *length > 0)?);
+        out.extend_from_slice(&item);
+    }
+    Some(out)
+}
+
+/// Writes `=value`, or nothing for keys that have none.
+pub(super) fn write(key: u16, value: &[u8], out: &mut Vec<u8>) -> Option<()> {
+    let mut wire = Wire { rest: value };
+    match key {
+        2 | 8 => return value.is_empty().then_some(()),
+        3 => {
+            out.push(b'=');
+            push_text(wire.u16()?, out);
+        }
+        4 => write_list(&mut wire, out, |wire, out| take_ipv4(wire).map(|address| push_text(address, out)))?,
+        6 => write_list(&mut wire, out, |wire, out| take_ipv6(wire).map(|address| push_text(address, out)))?,
+        5 => push_text(format_args!("={}", BASE64.encode(some(wire.all())?)), out),
+        0 => {
+            let keys: Vec<u16> = value
+                .chunks(2)
+                .map(|pair| pair.try_into().ok().map(u16::from_be_bytes))
+                .collect::<Option<_>>()?;
+            is_mandatory_list(&keys).then_some(())?;
+            write_list(&mut wire, out, |wire, out| wire.u16().map(|key| write_key(key, out)))?;
+        }
+        1 => write_alpn(&mut wire, out)?,
+        7 if !is_template(value) => return None,
+        _ if value.is_empty() => return Some(()),
+        _ => {
+            out.push(b'=');
+            quoted(wire.all(), out);
+        }
+    }
+    wire.rest.is_empty().then_some(())
+}
+
+fn write_list(
+    wire: &mut Wire<'_>,
+    out: &mut Vec<u8>,
+    item: impl Fn(&mut Wire<'_>, &mut Vec<u8>) -> Option<()>,
+) -> Option<()> {
+    some(wire.rest)?;
+    let mut separator = b'=';
+    while !wire.rest.is_empty() {
+        out.push(separator);
+        item(wire, out)?;
+        separator = b',';
+    }
+    Some(())
+}
+
+fn write_alpn(wire: &mut Wire<'_>, out: &mut Vec<u8>) -> Option<()> {
+    some(wire.rest)?;
+    let mut list = Vec::new();
+    while !wire.rest.is_empty() {
+        if !list.is_empty() {
+            list.push(b',');
+        }
+        for &octet in some(wire.counted()?)? {
+            if matches!(octet, b',' | b'\\') {
+                list.push(b'\\');
+            }
+            list.push(octet);
+        }
+    }
+    out.push(b'=');
+    quoted(&list, out);
+    Some(())
+}
