@@ -1,7 +1,7 @@
 //! What policy looks at, and what it says.
 
 use std::net::IpAddr;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use ipnet::IpNet;
 
@@ -75,7 +75,7 @@ pub enum Intent {
     Announce,
 }
 
-/// Why a prefix is not simply announced.
+/// Why a prefix is not simply announced, or what weighs on it although it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Reason {
     /// Zones are still being loaded.
@@ -96,8 +96,10 @@ pub enum Reason {
     Wrong(IpAddr, String),
     /// A service address does not answer.
     Silent(IpAddr, String),
-    /// The hold after an earlier withdrawal is not over.
-    Hold(Duration),
+    /// Probes of a service address are lost to overload. Never withdraws; nothing is newly announced under it.
+    Pressure(IpAddr),
+    /// The hold before an announcement is over at this time, if the facts stay good.
+    Hold(Instant),
     /// The operator ordered it.
     Operator(String),
 }
@@ -111,7 +113,8 @@ pub struct PrefixDecision {
     pub intent: Intent,
     /// Since when the intent is this one.
     pub since: Instant,
-    /// Why it is not simply announced; empty for [`Intent::Announce`].
+    /// Why it is not simply announced. [`Intent::Announce`] may carry what weighs on it without changing it:
+    /// [`Reason::Pressure`], [`Reason::Untested`].
     pub reasons: Vec<Reason>,
 }
 

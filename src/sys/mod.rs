@@ -1,1 +1,4 @@
 //! sys
+
+pub mod md5;
+pub mod min_ttl;

@@ -1,0 +1,115 @@
+//! From facts to decisions, prefix by prefix.
+
+use std::net::IpAddr;
+use std::time::Instant;
+
+use ipnet::IpNet;
+
+use super::damping::Damping;
+use super::facts::{Decision, Facts, Intent, Operator, PrefixDecision, Reason};
+use super::settings::Settings;
+use super::verdict::{Verdict, judge};
+
+/// Decides how each prefix is announced. Holds memory, no clock: the caller passes `now`, which must not go back, and
+/// calls again when facts change and at [`Policy::next_wakeup`].
+#[derive(Clone, Debug)]
+pub struct Policy {
+    settings: Settings,
+    prefixes: Vec<Member>,
+}
+
+/// One prefix and what is remembered of it.
+#[derive(Clone, Debug)]
+struct Member {
+    prefix: IpNet,
+    addresses: Vec<IpAddr>,
+    damping: Damping,
+    /// The last intent and since when; `None` before the first decision.
+    last: Option<(Intent, Instant)>,
+    /// When the running hold is over.
+    hold_over: Option<Instant>,
+}
+
+impl Policy {
+    /// A policy for `prefixes`, each with the service addresses inside it that stand for it. Nothing is announced.
+    ///
+    /// The settings are expected to have passed [`Settings::check`].
+    #[must_use]
+    pub fn new(settings: Settings, prefixes: Vec<(IpNet, Vec<IpAddr>)>) -> Self {
+        let member = |(prefix, addresses)| Member {
+            prefix,
+            addresses,
+            damping: Damping::new(),
+            last: None,
+            hold_over: None,
+        };
+        Self { settings, prefixes: prefixes.into_iter().map(member).collect() }
+    }
+
+    /// The decision that `facts` lead to at `now`, one per prefix, in the order given to [`Policy::new`].
+    pub fn decide(&mut self, facts: &Facts, now: Instant) -> Decision {
+        let settings = self.settings;
+        Decision { prefixes: self.prefixes.iter_mut().map(|m| m.decide(&settings, facts, now)).collect() }
+    }
+
+    /// When the first running hold is over and [`Policy::decide`] says something new without new facts; `None` if
+    /// nothing waits.
+    #[must_use]
+    pub fn next_wakeup(&self) -> Option<Instant> {
+        self.prefixes.iter().filter_map(|member| member.hold_over).min()
+    }
+}
+
+impl Member {
+    fn decide(&mut self, settings: &Settings, facts: &Facts, now: Instant) -> PrefixDecision {
+        let (health, mut reasons) = self.health(settings, facts, now);
+        let intent = match &facts.operator {
+            Operator::Automatic => health,
+            Operator::Deprefer { reason } => {
+                reasons.push(Reason::Operator(reason.clone()));
+                health.min(Intent::Deprefer)
+            }
+            Operator::Withdraw { reason } => {
+                reasons.push(Reason::Operator(reason.clone()));
+                Intent::Withdraw
+            }
+        };
+        let since = match self.last {
+            Some((last, since)) if last == intent => since,
+            _ => now,
+        };
+        self.last = Some((intent, since));
+        PrefixDecision { prefix: self.prefix, intent, since, reasons }
+    }
+
+    /// What health alone says, and why.
+    fn health(&mut self, settings: &Settings, facts: &Facts, now: Instant) -> (Intent, Vec<Reason>) {
+        self.hold_over = None;
+        match judge(facts, &self.addresses) {
+            Verdict::Fault(reasons) => {
+                self.damping.fault(settings, now);
+                (Intent::Withdraw, reasons)
+            }
+            // Rule 1 is about beginning. Later, a zone that is missing is a fact about data (rules 3 and 7: it can only
+            // have been removed by order or lost with a restart's restore); going silent for it would take every other
+            // zone down, at every POP at once. If the absence shows in answers, the probes call it wrong content.
+            Verdict::Incomplete(reasons) => {
+                self.damping.not_good();
+                (self.if_announced(Intent::Deprefer), reasons)
+            }
+            Verdict::NotReady(reasons) | Verdict::Pressure(reasons) => {
+                self.damping.not_good();
+                (self.if_announced(Intent::Announce), reasons)
+            }
+            Verdict::Good => {
+                self.hold_over = self.damping.good(settings, now);
+                let reasons = self.hold_over.map(Reason::Hold).into_iter().collect();
+                (self.if_announced(Intent::Announce), reasons)
+            }
+        }
+    }
+
+    fn if_announced(&self, intent: Intent) -> Intent {
+        if self.damping.is_announced() { intent } else { Intent::Withdraw }
+    }
+}

@@ -1,0 +1,84 @@
+//! What the operator chose about holds.
+
+use std::time::Duration;
+
+/// How long facts must be good before a prefix is announced.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// Before the first announcement after the start: facts good for this long. The probes' `rise` already makes sure
+    /// that one lucky answer is not enough, so this is short.
+    pub hold_initial: Duration,
+    /// Before an announcement that follows one withdrawal; doubles with each further withdrawal.
+    pub hold: Duration,
+    /// What doubling never exceeds; at least `hold`.
+    pub hold_max: Duration,
+    /// One doubling is forgotten for each such time that a prefix stays announced (RFC 2439 in spirit); not zero.
+    pub decay: Duration,
+}
+
+/// A setting that cannot be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SettingsError {
+    /// `hold-max` below `hold`.
+    #[error("policy hold-max is {hold_max:?}, less than hold ({hold:?}); it must be at least hold")]
+    MaxBelowHold {
+        /// The setting `hold`.
+        hold: Duration,
+        /// The setting `hold-max`.
+        hold_max: Duration,
+    },
+    /// A hold of zero would let a route flap as fast as probes do.
+    #[error("policy hold is zero; it must be more than zero")]
+    ZeroHold,
+    /// A decay of zero would forget every withdrawal at once.
+    #[error("policy decay is zero; it must be more than zero")]
+    ZeroDecay,
+    /// A time beyond [`Settings::LONGEST`].
+    #[error("policy {name} is {value:?}; it must be at most {longest:?}", longest = Settings::LONGEST)]
+    TooLong {
+        /// Which setting.
+        name: &'static str,
+        /// Its value.
+        value: Duration,
+    },
+}
+
+impl Settings {
+    /// The longest time that any setting may have: a day. A POP that waits longer is one that nobody wants back, and
+    /// sums of such times cannot overflow a clock.
+    pub const LONGEST: Duration = Duration::from_secs(86_400);
+
+    /// Checks the settings against each other.
+    ///
+    /// # Errors
+    /// The first [`SettingsError`] found.
+    pub fn check(&self) -> Result<(), SettingsError> {
+        if self.hold.is_zero() {
+            return Err(SettingsError::ZeroHold);
+        }
+        if self.decay.is_zero() {
+            return Err(SettingsError::ZeroDecay);
+        }
+        if self.hold_max < self.hold {
+            return Err(SettingsError::MaxBelowHold { hold: self.hold, hold_max: self.hold_max });
+        }
+        let all = [("hold-initial", self.hold_initial), ("hold-max", self.hold_max), ("decay", self.decay)];
+        match all.into_iter().find(|(_, value)| *value > Self::LONGEST) {
+            Some((name, value)) => Err(SettingsError::TooLong { name, value }),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Default for Settings {
+    /// No wait at the start beyond the probes' own, 5 s after a withdrawal, doubling to 5 min, forgotten at one
+    /// doubling per 5 min.
+    fn default() -> Self {
+        Self {
+            hold_initial: Duration::ZERO,
+            hold: Duration::from_secs(5),
+            hold_max: Duration::from_secs(300),
+            decay: Duration::from_secs(300),
+        }
+    }
+}

@@ -1,0 +1,296 @@
+//! The whole transition table, and what must hold whatever happens.
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::time::{Duration, Instant};
+
+use proptest::prelude::*;
+
+use super::*;
+
+const A: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
+const B: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 2));
+const SECOND: Duration = Duration::from_secs(1);
+
+/// The inputs of the table: what facts of one prefix with two addresses can amount to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Input {
+    Good,
+    Untested,
+    Unknown,
+    Pressure,
+    RequiredMissing,
+    Loading,
+    NoZone,
+    SocketLost,
+    AddressLost,
+    WorkersStale,
+    Wrong,
+    Silent,
+}
+
+const INPUTS: [Input; 12] = [
+    Input::Good,
+    Input::Untested,
+    Input::Unknown,
+    Input::Pressure,
+    Input::RequiredMissing,
+    Input::Loading,
+    Input::NoZone,
+    Input::SocketLost,
+    Input::AddressLost,
+    Input::WorkersStale,
+    Input::Wrong,
+    Input::Silent,
+];
+
+impl Input {
+    fn is_fault(self) -> bool {
+        !matches!(self, Self::Good | Self::Untested | Self::Unknown | Self::Pressure | Self::RequiredMissing)
+    }
+
+    fn facts(self, operator: Operator) -> Facts {
+        let mut facts = Facts {
+            zones_settled: self != Self::Loading,
+            zones_served: usize::from(self != Self::NoZone),
+            required_missing: Vec::new(),
+            lost_sockets: Vec::new(),
+            lost_addresses: Vec::new(),
+            stale_workers: usize::from(self == Self::WorkersStale),
+            probes: vec![(A, Probe::Up), (B, self.probe())],
+            operator,
+        };
+        match self {
+            Self::Unknown => facts.probes.truncate(1),
+            Self::RequiredMissing => facts.required_missing.push("example.".into()),
+            Self::SocketLost => facts.lost_sockets.push("192.0.2.1:53/udp: gone".into()),
+            Self::AddressLost => facts.lost_addresses.push(A),
+            _ => {}
+        }
+        facts
+    }
+
+    fn probe(self) -> Probe {
+        match self {
+            Self::Untested => Probe::Untested,
+            Self::Pressure => Probe::Pressure,
+            Self::Wrong => Probe::Wrong { reason: "REFUSED".into() },
+            Self::Silent => Probe::Silent { reason: "no answer".into() },
+            _ => Probe::Up,
+        }
+    }
+}
+
+fn settings() -> Settings {
+    Settings { hold_initial: SECOND, ..Settings::default() }
+}
+
+fn policy() -> Policy {
+    Policy::new(settings(), vec![("192.0.2.0/24".parse().unwrap(), vec![A, B])])
+}
+
+fn step(policy: &mut Policy, input: Input, now: Instant) -> Intent {
+    let decision = policy.decide(&input.facts(Operator::Automatic), now);
+    decision.prefixes[0].intent
+}
+
+/// A policy whose prefix is announced at `start + 1 s`.
+fn announced(start: Instant) -> Policy {
+    let mut policy = policy();
+    assert_eq!(step(&mut policy, Input::Good, start), Intent::Withdraw);
+    assert_eq!(step(&mut policy, Input::Good, start + SECOND), Intent::Announce);
+    policy
+}
+
+#[test]
+fn from_withdrawn_only_good_facts_that_last_announce() {
+    let start = Instant::now();
+    for input in INPUTS {
+        let mut policy = policy();
+        for second in 0..100 {
+            let intent = step(&mut policy, input, start + SECOND * second);
+            let expected =
+                if input == Input::Good && second >= 1 { Intent::Announce } else { Intent::Withdraw };
+            assert_eq!(intent, expected, "{input:?} after {second} s");
+        }
+    }
+}
+
+#[test]
+fn from_announced_every_input_leads_where_the_rules_say() {
+    let start = Instant::now();
+    for input in INPUTS {
+        for operator in [None, Some(Intent::Deprefer), Some(Intent::Withdraw)] {
+            let mut policy = announced(start);
+            let order = match operator {
+                None => Operator::Automatic,
+                Some(Intent::Withdraw) => Operator::Withdraw { reason: "works".into() },
+                Some(_) => Operator::Deprefer { reason: "works".into() },
+            };
+            let health = match input {
+                _ if input.is_fault() => Intent::Withdraw,
+                Input::RequiredMissing => Intent::Deprefer,
+                _ => Intent::Announce,
+            };
+            let expected = operator.map_or(health, |order| order.min(health));
+            let decision = policy.decide(&input.facts(order.clone()), start + 2 * SECOND);
+            assert_eq!(decision.prefixes[0].intent, expected, "{input:?} under {order:?}");
+            let quiet = input == Input::Good && operator.is_none();
+            assert_eq!(decision.prefixes[0].reasons.is_empty(), quiet, "{input:?} under {order:?}");
+        }
+    }
+}
+
+#[test]
+fn each_withdrawal_doubles_the_hold_up_to_its_maximum() {
+    let mut now = Instant::now();
+    let mut policy = announced(now);
+    now += SECOND;
+    for expected in [5, 10, 20, 40, 80, 160, 300, 300] {
+        assert_eq!(step(&mut policy, Input::Silent, now), Intent::Withdraw);
+        assert_eq!(policy.next_wakeup(), None, "nothing waits while it is silent");
+        assert_eq!(step(&mut policy, Input::Good, now), Intent::Withdraw);
+        assert_eq!(policy.next_wakeup(), Some(now + SECOND * expected));
+        now += SECOND * expected - Duration::from_millis(1);
+        assert_eq!(step(&mut policy, Input::Good, now), Intent::Withdraw);
+        now += Duration::from_millis(1);
+        assert_eq!(step(&mut policy, Input::Good, now), Intent::Announce);
+        assert_eq!(policy.next_wakeup(), None);
+    }
+}
+
+#[test]
+fn a_break_in_good_facts_starts_the_hold_again() {
+    let start = Instant::now();
+    for input in INPUTS.into_iter().filter(|input| *input != Input::Good) {
+        let mut policy = announced(start);
+        step(&mut policy, Input::Wrong, start + 2 * SECOND);
+        step(&mut policy, Input::Good, start + 3 * SECOND);
+        step(&mut policy, input, start + 7 * SECOND);
+        assert_eq!(step(&mut policy, Input::Good, start + 8 * SECOND), Intent::Withdraw, "{input:?}");
+        assert_eq!(policy.next_wakeup(), Some(start + 13 * SECOND), "{input:?}");
+    }
+}
+
+#[test]
+fn staying_announced_forgets_withdrawals_one_by_one() {
+    let mut now = Instant::now();
+    let mut policy = announced(now);
+    for _ in 0..3 {
+        step(&mut policy, Input::Silent, now);
+        step(&mut policy, Input::Good, now);
+        now = policy.next_wakeup().unwrap();
+        assert_eq!(step(&mut policy, Input::Good, now), Intent::Announce);
+    }
+    now += settings().decay;
+    step(&mut policy, Input::Silent, now);
+    step(&mut policy, Input::Good, now);
+    assert_eq!(
+        policy.next_wakeup(),
+        Some(now + SECOND * 20),
+        "40 s would be next, one doubling is forgotten"
+    );
+    now += SECOND * 20;
+    assert_eq!(step(&mut policy, Input::Good, now), Intent::Announce);
+    now += settings().decay * 50;
+    step(&mut policy, Input::Silent, now);
+    step(&mut policy, Input::Good, now);
+    assert_eq!(
+        policy.next_wakeup(),
+        Some(now + SECOND * 10),
+        "never forgets all: the next is a second withdrawal"
+    );
+}
+
+#[test]
+fn an_order_costs_no_hold() {
+    let start = Instant::now();
+    let mut policy = announced(start);
+    let order = Operator::Withdraw { reason: "works".into() };
+    let at = |second: u32| start + SECOND * second;
+    assert_eq!(policy.decide(&Input::Good.facts(order), at(10)).prefixes[0].intent, Intent::Withdraw);
+    let back = policy.decide(&Input::Good.facts(Operator::Automatic), at(20));
+    assert_eq!(back.prefixes[0].intent, Intent::Announce);
+    assert_eq!(back.prefixes[0].since, at(20));
+}
+
+#[test]
+fn a_fault_of_one_address_leaves_other_prefixes_alone() {
+    let start = Instant::now();
+    let prefixes =
+        vec![("192.0.2.1/32".parse().unwrap(), vec![A]), ("192.0.2.2/32".parse().unwrap(), vec![B])];
+    let mut policy = Policy::new(Settings::default(), prefixes);
+    let decision = policy.decide(&Input::Silent.facts(Operator::Automatic), start);
+    let intents: Vec<Intent> = decision.prefixes.iter().map(|prefix| prefix.intent).collect();
+    assert_eq!(intents, [Intent::Announce, Intent::Withdraw]);
+}
+
+#[test]
+fn settings_that_cannot_be_are_refused() {
+    let good = Settings::default();
+    assert_eq!(good.check(), Ok(()));
+    assert_eq!(Settings { hold: Duration::ZERO, ..good }.check(), Err(SettingsError::ZeroHold));
+    assert_eq!(Settings { decay: Duration::ZERO, ..good }.check(), Err(SettingsError::ZeroDecay));
+    assert!(matches!(Settings { hold_max: SECOND, ..good }.check(), Err(SettingsError::MaxBelowHold { .. })));
+    assert!(matches!(
+        Settings { decay: Duration::MAX, ..good }.check(),
+        Err(SettingsError::TooLong { name: "decay", .. })
+    ));
+}
+
+fn inputs() -> impl Strategy<Value = Vec<(Input, u64)>> {
+    prop::collection::vec((prop::sample::select(INPUTS.to_vec()), 0u64..20_000), 1..200)
+}
+
+proptest! {
+    #[test]
+    fn never_announced_under_a_fault_never_withdrawn_without_one(script in inputs()) {
+        let mut now = Instant::now();
+        let mut policy = policy();
+        let mut last = Intent::Withdraw;
+        for (input, wait) in script {
+            now += Duration::from_millis(wait);
+            let intent = step(&mut policy, input, now);
+            if input.is_fault() {
+                prop_assert_eq!(intent, Intent::Withdraw);
+            } else if last != Intent::Withdraw {
+                prop_assert_ne!(intent, Intent::Withdraw, "withdrawn for {:?} alone", input);
+            }
+            if last == Intent::Withdraw && input != Input::Good {
+                prop_assert_eq!(intent, Intent::Withdraw, "announced for {:?}", input);
+            }
+            last = intent;
+        }
+    }
+
+    #[test]
+    fn flapping_facts_give_few_announcements(script in inputs()) {
+        let start = Instant::now();
+        let mut now = start;
+        let mut policy = policy();
+        let mut last = Intent::Withdraw;
+        let mut announcements = 0u32;
+        for (input, wait) in script {
+            now += Duration::from_millis(wait);
+            let intent = step(&mut policy, input, now);
+            announcements += u32::from(last == Intent::Withdraw && intent != Intent::Withdraw);
+            last = intent;
+        }
+        // All but the first waited at least `hold`.
+        let most = 1 + (now - start).as_secs() / settings().hold.as_secs();
+        prop_assert!(u64::from(announcements) <= most, "{} announcements, {} expected at most", announcements, most);
+    }
+
+    #[test]
+    fn the_wakeup_is_when_the_announcement_comes(script in inputs()) {
+        let mut now = Instant::now();
+        let mut policy = policy();
+        for (input, wait) in script {
+            now += Duration::from_millis(wait);
+            step(&mut policy, input, now);
+        }
+        if let Some(wakeup) = policy.next_wakeup() {
+            prop_assert!(wakeup > now);
+            prop_assert_eq!(step(&mut policy, Input::Good, wakeup), Intent::Announce);
+        }
+    }
+}

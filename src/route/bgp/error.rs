@@ -1,0 +1,63 @@
+//! Why a session ended.
+
+use std::io;
+use std::time::Duration;
+
+use rustbgpd_wire::notification::{decode_shutdown_communication, description};
+use rustbgpd_wire::{DecodeError, EncodeError, NotificationCode, NotificationMessage};
+
+/// Why a session ended, or could not begin.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum SessionError {
+    /// No socket from the local address.
+    #[error("cannot open a connection from the local address: {0}")]
+    Socket(#[source] io::Error),
+    /// The neighbour did not take the connection.
+    #[error("cannot connect: {0}")]
+    Connect(#[source] io::Error),
+    /// The neighbour did not answer the attempt.
+    #[error("cannot connect: no answer within {0:?}")]
+    ConnectTimeout(Duration),
+    /// The connection broke.
+    #[error("the connection broke: {0}")]
+    Broken(#[source] io::Error),
+    /// The neighbour closed the connection.
+    #[error("the neighbour closed the connection without a NOTIFICATION")]
+    Closed,
+    /// The neighbour ended the session.
+    #[error("the neighbour ended the session: {}", describe(.0))]
+    NotificationReceived(NotificationMessage),
+    /// We ended the session for the neighbour's fault.
+    #[error("the session was ended: {}", describe(.0))]
+    NotificationSent(NotificationMessage),
+    /// The neighbour sent what is no message.
+    #[error("the neighbour sent what is no message: {0}")]
+    Malformed(#[source] DecodeError),
+    /// The hold timer went off.
+    #[error("nothing came from the neighbour within the hold time")]
+    HoldTimer,
+    /// The send-hold timer went off (RFC 9687).
+    #[error("the neighbour took no octet within the send-hold time (RFC 9687)")]
+    SendHoldTimer,
+    /// A message could not be written.
+    #[error("a message could not be encoded: {0}")]
+    Encode(#[source] EncodeError),
+    /// The other connection of a collision was kept.
+    #[error("another connection with the neighbour was kept (RFC 4271 section 6.8)")]
+    Collision,
+}
+
+/// A NOTIFICATION in words. The neighbour's text (RFC 9003), at most 255 octets, is quoted with its control characters
+/// escaped.
+fn describe(notification: &NotificationMessage) -> String {
+    let (code, subcode) = (notification.code, notification.subcode);
+    let name = description(code, subcode);
+    let text = match code {
+        NotificationCode::Cease => decode_shutdown_communication(&notification.data),
+        _ => None,
+    };
+    match text.filter(|text| !text.is_empty()) {
+        Some(text) => format!("{name} ({}/{subcode}): {text:?}", code.as_u8()),
+        None => format!("{name} ({}/{subcode})", code.as_u8()),
+    }
+}

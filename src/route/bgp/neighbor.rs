@@ -1,0 +1,267 @@
+//! One neighbour, one task: connects and reconnects, settles collisions, tells what is wanted.
+
+use std::net::Ipv4Addr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::BytesMut;
+use rustbgpd_fsm::SessionState as FsmState;
+use tokio::net::TcpStream;
+use tokio::sync::{mpsc, watch};
+use tokio_util::sync::CancellationToken;
+
+use super::backoff::Backoff;
+use super::connection::{Connection, collision};
+use super::error::SessionError;
+use super::observe::Observer;
+use super::rib_out::RibOut;
+use super::settings::{BgpSettings, Mode, Neighbor};
+use super::socket;
+use crate::route::driver::{SessionState, Wanted};
+use crate::route::service::Service;
+
+/// How long an attempt to connect may take. A router answers in milliseconds; one that boots drops the first SYN, and
+/// the next attempt reaches it sooner than TCP's own repeats would.
+const CONNECT_PATIENCE: Duration = Duration::from_secs(3);
+/// How long the last NOTIFICATION may take to leave at shutdown.
+const SHUTDOWN_PATIENCE: Duration = Duration::from_secs(1);
+
+/// One neighbour.
+#[derive(Debug)]
+pub(super) struct NeighborTask {
+    pub(super) settings: Arc<BgpSettings>,
+    pub(super) services: Arc<[Service]>,
+    pub(super) neighbor: Neighbor,
+    pub(super) wanted: watch::Receiver<Wanted>,
+    /// Connections that the listener accepted; one waits at most.
+    pub(super) incoming: mpsc::Receiver<TcpStream>,
+    pub(super) observer: Observer,
+    pub(super) stop: CancellationToken,
+}
+
+/// The connections with a neighbour: two while a collision is not settled.
+#[derive(Debug, Default)]
+struct Connections {
+    outgoing: Option<Connection>,
+    incoming: Option<Connection>,
+}
+
+/// Which end opened a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Origin {
+    /// We did.
+    Outgoing,
+    /// The neighbour did.
+    Incoming,
+}
+
+/// What woke the task.
+enum Wake {
+    Stop,
+    Wanted,
+    Progress,
+    Accepted(TcpStream),
+    Connected(Result<TcpStream, SessionError>),
+}
+
+impl NeighborTask {
+    /// Runs until `stop` is cancelled or nobody wants anything any more; then ends the session with a Cease.
+    pub(super) async fn run(mut self) {
+        let mut connections = Connections::default();
+        let mut rib = RibOut::default();
+        let mut backoff = Backoff::default();
+        let mut attempt = Box::pin(self.attempt(Duration::ZERO));
+        loop {
+            self.observe(&connections);
+            let may_connect = self.neighbor.mode != Mode::Passive && connections.outgoing.is_none();
+            let connecting = may_connect && !connections.is_established();
+            let wake = tokio::select! {
+                biased;
+                () = self.stop.cancelled() => Wake::Stop,
+                changed = self.wanted.changed() => if changed.is_ok() { Wake::Wanted } else { Wake::Stop },
+                () = progress(&mut connections.outgoing) => Wake::Progress,
+                () = progress(&mut connections.incoming) => Wake::Progress,
+                Some(stream) = self.incoming.recv() => Wake::Accepted(stream),
+                result = &mut attempt, if connecting => Wake::Connected(result),
+            };
+            let now = Instant::now();
+            let was_established = connections.is_established();
+            match wake {
+                Wake::Stop => break,
+                Wake::Wanted | Wake::Progress => {}
+                Wake::Accepted(stream) => self.accept(&mut connections, stream, now),
+                Wake::Connected(Ok(stream)) => {
+                    connections.outgoing = Some(Connection::new(stream, &self.settings, &self.neighbor, now));
+                }
+                Wake::Connected(Err(error)) => {
+                    self.report(&error, now);
+                    attempt = Box::pin(self.attempt(backoff.next(None, now, fastrand::f64())));
+                }
+            }
+            connections.settle(&self.settings, self.neighbor.remote_as, now);
+            if !was_established && connections.is_established() {
+                // The neighbour's own connection won: ours, half open, must not linger.
+                attempt = Box::pin(self.attempt(Duration::ZERO));
+            }
+            for (origin, ended) in connections.take_ended() {
+                let was_up = ended.established();
+                if let Some(error) = ended.ended() {
+                    self.report(error, now);
+                }
+                if was_up.is_some() {
+                    rib = RibOut::default();
+                    self.observer.lost();
+                }
+                if origin == Origin::Outgoing || was_up.is_some() {
+                    attempt = Box::pin(self.attempt(backoff.next(was_up, now, fastrand::f64())));
+                }
+            }
+            self.tell(&mut connections, &mut rib, now);
+        }
+        self.shut_down(connections).await;
+    }
+
+    /// Waits, then connects. Owns what it needs, so that it can outlive a turn of the loop.
+    fn attempt(&self, wait: Duration) -> impl Future<Output = Result<TcpStream, SessionError>> + use<> {
+        let (settings, neighbor) = (Arc::clone(&self.settings), self.neighbor.clone());
+        let deadline = tokio::time::Instant::now() + wait;
+        let observer = self.observer.clone();
+        async move {
+            tokio::time::sleep_until(deadline).await;
+            observer.session(SessionState::Connect, Instant::now());
+            let socket = socket::outgoing(&settings, &neighbor).map_err(SessionError::Socket)?;
+            let connect = socket.connect(neighbor.socket_address());
+            match tokio::time::timeout(CONNECT_PATIENCE, connect).await {
+                Ok(connected) => connected.map_err(SessionError::Connect),
+                Err(_) => Err(SessionError::ConnectTimeout(CONNECT_PATIENCE)),
+            }
+        }
+    }
+
+    /// Takes a connection that the neighbour opened, unless a session stands or another one is already being opened:
+    /// RFC 4271 section 6.8 keeps the established session.
+    fn accept(&self, connections: &mut Connections, stream: TcpStream, now: Instant) {
+        if let Err(error) = socket::accepted(&stream, &self.settings, &self.neighbor) {
+            return self.report(&SessionError::Socket(error), now);
+        }
+        let mut connection = Connection::new(stream, &self.settings, &self.neighbor, now);
+        if connections.is_established() || connections.incoming.is_some() {
+            connection.close(Some(collision()), SessionError::Collision, now);
+        } else {
+            connections.incoming = Some(connection);
+        }
+    }
+
+    /// Tells the neighbour what is wanted, if it has taken what it was told before.
+    fn tell(&mut self, connections: &mut Connections, rib: &mut RibOut, now: Instant) {
+        let Some(connection) = connections.established() else { return };
+        self.observer.updates(connection.take_updates());
+        if !connection.is_drained() {
+            return;
+        }
+        let Some(session) = connection.negotiated().cloned() else { return };
+        let mut out = BytesMut::new();
+        let wanted = self.wanted.borrow_and_update().clone();
+        let context = (&*self.settings, &self.neighbor, &*self.services);
+        let mut result = rib.follow(context, &wanted, &session, &mut out);
+        while let (Ok(()), Some(family)) = (&result, connection.take_refresh()) {
+            result = rib.refresh(family, &session, &mut out);
+        }
+        match result {
+            Ok(()) if out.is_empty() => {}
+            Ok(()) => connection.send(&out, now),
+            Err(error) => connection.close(None, SessionError::Encode(error), now),
+        }
+        if connection.is_drained() && connection.ended().is_none() {
+            self.observer.told(rib, now);
+        }
+    }
+
+    fn observe(&self, connections: &Connections) {
+        let state = match connections.furthest() {
+            Some(FsmState::OpenSent) => SessionState::OpenSent,
+            Some(FsmState::OpenConfirm) => SessionState::OpenConfirm,
+            Some(FsmState::Established) => SessionState::Established,
+            _ => SessionState::Active,
+        };
+        self.observer.session(state, Instant::now());
+    }
+
+    fn report(&self, error: &SessionError, now: Instant) {
+        if matches!(error, SessionError::Collision) {
+            tracing::debug!(neighbor = %self.neighbor.socket_address(), %error, "bgp connection closed");
+            return;
+        }
+        tracing::warn!(neighbor = %self.neighbor.socket_address(), %error, "bgp session failed");
+        self.observer.failed(error, now);
+    }
+
+    async fn shut_down(&self, connections: Connections) {
+        let text = &self.settings.shutdown_text;
+        for mut connection in [connections.outgoing, connections.incoming].into_iter().flatten() {
+            connection.shut_down(text, SHUTDOWN_PATIENCE).await;
+        }
+        self.observer.lost();
+        self.observer.session(SessionState::Idle, Instant::now());
+    }
+}
+
+/// Lets a connection make progress; waits for ever if there is none.
+async fn progress(connection: &mut Option<Connection>) {
+    match connection {
+        Some(connection) => connection.progress().await,
+        None => std::future::pending().await,
+    }
+}
+
+impl Connections {
+    fn iter(&self) -> impl Iterator<Item = &Connection> {
+        [&self.outgoing, &self.incoming].into_iter().flatten()
+    }
+
+    fn furthest(&self) -> Option<FsmState> {
+        self.iter().map(Connection::state).max_by_key(|state| *state as u8)
+    }
+
+    fn is_established(&self) -> bool {
+        self.iter().any(Connection::is_established)
+    }
+
+    fn established(&mut self) -> Option<&mut Connection> {
+        [&mut self.outgoing, &mut self.incoming].into_iter().flatten().find(|c| c.is_established())
+    }
+
+    /// Settles a collision as soon as both ends are known (RFC 4271 section 6.8).
+    fn settle(&mut self, settings: &BgpSettings, remote_as: u32, now: Instant) {
+        let (Some(outgoing), Some(incoming)) = (&mut self.outgoing, &mut self.incoming) else { return };
+        let ours = (settings.router_id, settings.local_as);
+        let loser = match (outgoing.is_established(), incoming.is_established()) {
+            (true, _) => incoming,
+            (_, true) => outgoing,
+            _ => {
+                let both = (outgoing.identifier(), incoming.identifier());
+                let (Some(identifier), Some(_)) = both else { return };
+                match survivor(ours, (identifier, remote_as)) {
+                    Origin::Outgoing => incoming,
+                    Origin::Incoming => outgoing,
+                }
+            }
+        };
+        if loser.ended().is_none() {
+            loser.close(Some(collision()), SessionError::Collision, now);
+        }
+    }
+
+    fn take_ended(&mut self) -> Vec<(Origin, Connection)> {
+        let over = |slot: &mut Option<Connection>| slot.take_if(|connection| connection.ended().is_some());
+        let outgoing = over(&mut self.outgoing).map(|connection| (Origin::Outgoing, connection));
+        let incoming = over(&mut self.incoming).map(|connection| (Origin::Incoming, connection));
+        [outgoing, incoming].into_iter().flatten().collect()
+    }
+}
+
+/// Which connection of a collision is kept: the one opened by the end with the higher BGP Identifier, and if these
+/// are equal by the end with the higher AS number (RFC 6286 section 2.3). Each argument is an identifier and an AS.
+pub(super) fn survivor(ours: (Ipv4Addr, u32), theirs: (Ipv4Addr, u32)) -> Origin {
+    if ours < theirs { Origin::Incoming } else { Origin::Outgoing }
+}

@@ -1,0 +1,83 @@
+//! What one neighbour's task tells the world.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Instant;
+
+use tokio::sync::watch;
+
+use super::error::SessionError;
+use super::rib_out::RibOut;
+use crate::route::driver::{NeighborObserved, Observed, RouteObserved, SessionState};
+
+/// One neighbour's place in the shared observation.
+#[derive(Clone, Debug)]
+pub(super) struct Observer {
+    pub(super) sender: Arc<watch::Sender<Observed>>,
+    /// Its index.
+    pub(super) index: usize,
+}
+
+impl Observer {
+    /// The session's state changed, or not.
+    pub(super) fn session(&self, state: SessionState, now: Instant) {
+        self.change(|neighbor| {
+            if neighbor.session == state {
+                return false;
+            }
+            neighbor.session = state;
+            neighbor.since = now;
+            if state == SessionState::Established {
+                neighbor.established += 1;
+            }
+            true
+        });
+    }
+
+    /// The connection has taken everything that was to be told.
+    pub(super) fn told(&self, rib: &RibOut, now: Instant) {
+        self.change(|neighbor| {
+            let mut routes = BTreeMap::new();
+            for (prefix, preference) in rib.told() {
+                let known = neighbor.routes.get(&prefix).filter(|route| route.preference == preference);
+                routes.insert(prefix, known.copied().unwrap_or(RouteObserved { preference, since: now }));
+            }
+            let refused = rib.refused().map(|(prefix, why)| (prefix, Arc::from(why.to_string()))).collect();
+            let differs = neighbor.routes != routes || neighbor.refused != refused;
+            neighbor.routes = routes;
+            neighbor.refused = refused;
+            differs
+        });
+    }
+
+    /// The session is over: the neighbour drops every route (RFC 4271 section 8.2.2).
+    pub(super) fn lost(&self) {
+        self.change(|neighbor| {
+            let differs = !neighbor.routes.is_empty() || !neighbor.refused.is_empty();
+            neighbor.routes.clear();
+            neighbor.refused.clear();
+            differs
+        });
+    }
+
+    /// Something went wrong.
+    pub(super) fn failed(&self, error: &SessionError, now: Instant) {
+        let text: Arc<str> = Arc::from(error.to_string());
+        self.change(|neighbor| {
+            neighbor.last_error = Some((now, text));
+            true
+        });
+    }
+
+    /// UPDATEs came in. Does not wake whoever watches: a full table would do so a million times.
+    pub(super) fn updates(&self, count: u64) {
+        self.change(|neighbor| {
+            neighbor.updates_received += count;
+            false
+        });
+    }
+
+    fn change(&self, change: impl FnOnce(&mut NeighborObserved) -> bool) {
+        self.sender.send_if_modified(|observed| observed.neighbors.get_mut(self.index).is_some_and(change));
+    }
+}

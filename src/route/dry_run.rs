@@ -1,0 +1,65 @@
+//! The driver that announces nothing: it logs and reports what would be announced.
+
+use std::collections::BTreeMap;
+use std::time::Instant;
+
+use ipnet::IpNet;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use super::driver::{
+    Driver, NeighborKey, NeighborObserved, Observed, RouteObserved, SessionState, Started, Wanted,
+};
+
+/// Says what it would announce. Opens no socket.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct DryRun;
+
+impl Driver for DryRun {
+    fn start(self, wanted: watch::Receiver<Wanted>, stop: CancellationToken) -> Started {
+        let now = Instant::now();
+        let mut nobody = NeighborObserved::new(NeighborKey::DryRun, now);
+        nobody.session = SessionState::Established;
+        let (observed, receiver) = watch::channel(Observed { neighbors: vec![nobody] });
+        let task = tokio::spawn(follow(wanted, observed, stop));
+        Started { observed: receiver, task }
+    }
+}
+
+async fn follow(
+    mut wanted: watch::Receiver<Wanted>,
+    observed: watch::Sender<Observed>,
+    stop: CancellationToken,
+) {
+    loop {
+        let latest = wanted.borrow_and_update().clone();
+        observed.send_modify(|observed| tell(observed, &latest, Instant::now()));
+        tokio::select! {
+            () = stop.cancelled() => break,
+            changed = wanted.changed() => if changed.is_err() { break },
+        }
+    }
+    observed.send_modify(|observed| tell(observed, &Wanted::default(), Instant::now()));
+}
+
+/// Brings what was told in line with what is wanted, and logs each difference.
+fn tell(observed: &mut Observed, wanted: &Wanted, now: Instant) {
+    let Some(nobody) = observed.neighbors.first_mut() else { return };
+    let gone: Vec<IpNet> =
+        nobody.routes.keys().filter(|prefix| !wanted.routes.contains_key(prefix)).copied().collect();
+    for prefix in gone {
+        tracing::info!(%prefix, "dry run: would withdraw");
+        nobody.routes.remove(&prefix);
+    }
+    let told: BTreeMap<IpNet, RouteObserved> = std::mem::take(&mut nobody.routes);
+    for (&prefix, &preference) in &wanted.routes {
+        let route = match told.get(&prefix) {
+            Some(route) if route.preference == preference => *route,
+            _ => {
+                tracing::info!(%prefix, ?preference, "dry run: would announce");
+                RouteObserved { preference, since: now }
+            }
+        };
+        nobody.routes.insert(prefix, route);
+    }
+}

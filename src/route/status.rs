@@ -1,0 +1,150 @@
+//! What the routes are: wanted against observed. Pure.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use ipnet::IpNet;
+
+use super::driver::{NeighborKey, NeighborObserved, Observed, Preference, SessionState};
+use crate::policy::{Decision, Intent, PrefixDecision, Reason};
+
+/// What the routes are.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RouteStatus {
+    /// One per prefix, in the order of the config.
+    pub prefixes: Vec<PrefixStatus>,
+    /// One per neighbour, in the order of the config.
+    pub neighbors: Vec<NeighborStatus>,
+}
+
+/// One prefix: what policy wants and where it is announced.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PrefixStatus {
+    /// The prefix.
+    pub prefix: IpNet,
+    /// What policy wants.
+    pub intent: Intent,
+    /// Since when.
+    pub since: Instant,
+    /// Why.
+    pub reasons: Vec<Reason>,
+    /// What each neighbour was told.
+    pub neighbors: Vec<(NeighborKey, RouteState)>,
+}
+
+/// One neighbour's session.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NeighborStatus {
+    /// Which neighbour.
+    pub neighbor: NeighborKey,
+    /// The session's state.
+    pub session: SessionState,
+    /// Since when.
+    pub since: Instant,
+    /// How many times the session came up.
+    pub established: u64,
+    /// UPDATE messages received and not looked at.
+    pub updates_received: u64,
+    /// The last fault and when it was.
+    pub last_error: Option<(Instant, Arc<str>)>,
+}
+
+/// One prefix at one neighbour.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RouteState {
+    /// Announced as wanted.
+    Announced {
+        /// How.
+        preference: Preference,
+        /// Since when.
+        since: Instant,
+    },
+    /// Not yet as wanted: the session is down, or an UPDATE is on its way.
+    Pending {
+        /// What the neighbour believes now; `None`: that there is no route.
+        told: Option<Preference>,
+    },
+    /// Can never become as wanted in this session.
+    Refused {
+        /// Why.
+        reason: Arc<str>,
+    },
+    /// Not announced, as wanted.
+    Withdrawn,
+}
+
+impl RouteStatus {
+    /// Compares what policy wants with what the driver observes.
+    #[must_use]
+    pub fn compare(decision: &Decision, observed: &Observed) -> Self {
+        Self {
+            prefixes: decision
+                .prefixes
+                .iter()
+                .map(|prefix| PrefixStatus::compare(prefix, observed))
+                .collect(),
+            neighbors: observed.neighbors.iter().map(NeighborStatus::from).collect(),
+        }
+    }
+
+    /// Whether no neighbour holds a route any more.
+    #[must_use]
+    pub fn all_withdrawn(&self) -> bool {
+        let gone = |state: &RouteState| {
+            matches!(
+                state,
+                RouteState::Withdrawn | RouteState::Refused { .. } | RouteState::Pending { told: None }
+            )
+        };
+        self.prefixes.iter().all(|prefix| prefix.neighbors.iter().all(|(_, state)| gone(state)))
+    }
+}
+
+impl PrefixStatus {
+    fn compare(wanted: &PrefixDecision, observed: &Observed) -> Self {
+        let state = |neighbor: &NeighborObserved| (neighbor.neighbor, route_state(wanted, neighbor));
+        Self {
+            prefix: wanted.prefix,
+            intent: wanted.intent,
+            since: wanted.since,
+            reasons: wanted.reasons.clone(),
+            neighbors: observed.neighbors.iter().map(state).collect(),
+        }
+    }
+}
+
+fn route_state(wanted: &PrefixDecision, neighbor: &NeighborObserved) -> RouteState {
+    let told = neighbor.routes.get(&wanted.prefix);
+    match (preference(wanted.intent), told) {
+        (None, None) => RouteState::Withdrawn,
+        (Some(preference), Some(route)) if route.preference == preference => {
+            RouteState::Announced { preference, since: route.since }
+        }
+        (_, told) => match neighbor.refused.get(&wanted.prefix) {
+            Some(reason) => RouteState::Refused { reason: Arc::clone(reason) },
+            None => RouteState::Pending { told: told.map(|route| route.preference) },
+        },
+    }
+}
+
+/// The preference that an intent asks for; `None`: no route.
+pub(super) fn preference(intent: Intent) -> Option<Preference> {
+    match intent {
+        Intent::Withdraw => None,
+        Intent::Deprefer => Some(Preference::Depreferred),
+        Intent::Announce => Some(Preference::Normal),
+    }
+}
+
+impl From<&NeighborObserved> for NeighborStatus {
+    fn from(observed: &NeighborObserved) -> Self {
+        Self {
+            neighbor: observed.neighbor,
+            session: observed.session,
+            since: observed.since,
+            established: observed.established,
+            updates_received: observed.updates_received,
+            last_error: observed.last_error.clone(),
+        }
+    }
+}
