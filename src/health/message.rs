@@ -1,0 +1,192 @@
+//! The question of a probe, and what is right or wrong about an answer. No I/O.
+
+use hickory_proto::op::{Edns, Message, MessageType, OpCode, Query, ResponseCode};
+use hickory_proto::rr::rdata::opt::{EdnsCode, EdnsOption, NSIDPayload};
+use hickory_proto::rr::{DNSClass, RData, RecordType};
+use hickory_proto::serialize::binary::BinDecodable;
+
+use crate::wire::Name;
+
+/// The UDP payload size a probe offers (RFC 6891 section 6.2.3): what no usual path fragments (RFC 9715).
+const UDP_PAYLOAD: u16 = 1232;
+
+/// The most characters of a foreign NSID that are shown.
+const MAX_SHOWN: usize = 64;
+
+/// What is wrong about an answer.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Fault {
+    /// It cannot be decoded (RFC 1035 section 4.1).
+    #[error("an answer that is no DNS message: {detail}")]
+    Malformed {
+        /// What the decoder says.
+        detail: String,
+    },
+    /// Another ID, or not a response, over a connection that is the probe's own (RFC 1035 section 4.1.1).
+    #[error("an answer to something else: the ID or the QR bit does not match")]
+    Unasked,
+    /// Another question than was asked (RFC 1035 section 4.1.2).
+    #[error("an answer to another question than `{zone} IN SOA`")]
+    OtherQuestion {
+        /// The zone asked for.
+        zone: Name,
+    },
+    /// NSID says another instance, so another server holds the address (RFC 5001).
+    #[error("NSID says {found}, not `{expected}`: another server answers")]
+    OtherInstance {
+        /// This instance.
+        expected: String,
+        /// What NSID said, made printable.
+        found: String,
+    },
+    /// Truncated (TC), although the answer fits any message.
+    #[error("a truncated answer for {zone}: is the management address exempt from the rate limit?")]
+    Truncated {
+        /// The zone asked for.
+        zone: Name,
+    },
+    /// An RCODE other than NOERROR.
+    #[error("{rcode} for {zone}")]
+    Rcode {
+        /// The zone asked for.
+        zone: Name,
+        /// The mnemonic or the number.
+        rcode: String,
+    },
+    /// AA is not set (RFC 1035 section 4.1.1).
+    #[error("an answer for {zone} without AA")]
+    NotAuthoritative {
+        /// The zone asked for.
+        zone: Name,
+    },
+    /// No SOA record of the zone in the answer section.
+    #[error("no SOA record of {zone} in the answer")]
+    NoSoa {
+        /// The zone asked for.
+        zone: Name,
+    },
+    /// The SOA record belongs to another name.
+    #[error("the SOA record in the answer for {zone} belongs to {owner}")]
+    OtherOwner {
+        /// The zone asked for.
+        zone: Name,
+        /// The owner in the answer.
+        owner: String,
+    },
+}
+
+impl Fault {
+    /// Whether the fault is the server's as a whole; the others are one zone's.
+    pub fn is_of_server(&self) -> bool {
+        matches!(
+            self,
+            Self::Malformed { .. } | Self::Unasked | Self::OtherQuestion { .. } | Self::OtherInstance { .. }
+        )
+    }
+}
+
+/// One question on its way: the zone's SOA, with NSID asked for.
+#[derive(Clone, Debug)]
+pub(super) struct Question {
+    zone: Name,
+    id: u16,
+    query: Query,
+    octets: Vec<u8>,
+}
+
+impl Question {
+    /// Asks for the SOA record of `zone` under a random ID; `None` for a name hickory cannot encode.
+    pub(super) fn new(zone: &Name) -> Option<Self> {
+        let id = fastrand::u16(..);
+        let name = hickory_proto::rr::Name::from_bytes(zone.as_wire()).ok()?;
+        let query = Query::query(name, RecordType::SOA);
+        let mut edns = Edns::new();
+        edns.set_max_payload(UDP_PAYLOAD);
+        edns.options_mut().insert(EdnsOption::NSID(NSIDPayload::new([]).ok()?));
+        let mut message = Message::new(id, MessageType::Query, OpCode::Query);
+        message.add_query(query.clone());
+        message.set_edns(edns);
+        let octets = message.to_vec().ok()?;
+        Some(Self { zone: zone.clone(), id, query, octets })
+    }
+
+    /// The message.
+    pub(super) fn octets(&self) -> &[u8] {
+        &self.octets
+    }
+
+    /// Whether these octets claim to be the response: same ID, QR set. Anything else on a UDP socket is not ours.
+    pub(super) fn is_answered_by(&self, octets: &[u8]) -> bool {
+        matches!(octets, [high, low, flags, ..]
+            if u16::from_be_bytes([*high, *low]) == self.id && flags & 0x80 != 0)
+    }
+
+    /// What is wrong about this answer, the server's faults before the zone's.
+    pub(super) fn judge(&self, octets: &[u8], instance: &str) -> Result<(), Fault> {
+        if !self.is_answered_by(octets) {
+            return Err(Fault::Unasked);
+        }
+        let answer =
+            Message::from_vec(octets).map_err(|error| Fault::Malformed { detail: error.to_string() })?;
+        let zone = self.zone.clone();
+        // A server that cannot read the question sends FORMERR or NOTIMP without it: the RCODE says more.
+        let unread = answer.queries.is_empty() && answer.metadata.response_code != ResponseCode::NoError;
+        if answer.queries != [self.query.clone()] && !unread {
+            return Err(Fault::OtherQuestion { zone });
+        }
+        // A response that was cut short or refused early may come without OPT.
+        let early = unread || answer.metadata.truncation;
+        if !early || answer.edns.is_some() {
+            check_instance(&answer, instance)?;
+        }
+        self.judge_zone(&answer)
+    }
+
+    fn judge_zone(&self, answer: &Message) -> Result<(), Fault> {
+        let zone = self.zone.clone();
+        if answer.metadata.truncation {
+            return Err(Fault::Truncated { zone });
+        }
+        if answer.metadata.response_code != ResponseCode::NoError {
+            return Err(Fault::Rcode { zone, rcode: rcode(answer.metadata.response_code) });
+        }
+        if !answer.metadata.authoritative {
+            return Err(Fault::NotAuthoritative { zone });
+        }
+        let soa = answer.answers.iter().find(|record| matches!(record.data, RData::SOA(_)));
+        match soa {
+            Some(record) if record.name != self.query.name || record.dns_class != DNSClass::IN => {
+                Err(Fault::OtherOwner { zone, owner: record.name.to_ascii() })
+            }
+            Some(_) => Ok(()),
+            None => Err(Fault::NoSoa { zone }),
+        }
+    }
+}
+
+fn check_instance(answer: &Message, instance: &str) -> Result<(), Fault> {
+    let nsid = answer.edns.as_ref().and_then(|edns| edns.option(EdnsCode::NSID));
+    let found = match nsid {
+        Some(EdnsOption::NSID(payload)) if payload.as_ref() == instance.as_bytes() => return Ok(()),
+        Some(EdnsOption::NSID(payload)) => format!("`{}`", printable(payload.as_ref())),
+        _ => "nothing".into(),
+    };
+    Err(Fault::OtherInstance { expected: instance.into(), found })
+}
+
+fn printable(octets: &[u8]) -> String {
+    String::from_utf8_lossy(octets).escape_default().take(MAX_SHOWN).collect()
+}
+
+/// The mnemonics of RFC 1035 section 4.1.1 and RFC 6891 section 9, else the number.
+fn rcode(code: ResponseCode) -> String {
+    match u16::from(code) {
+        1 => "FORMERR".into(),
+        2 => "SERVFAIL".into(),
+        3 => "NXDOMAIN".into(),
+        4 => "NOTIMP".into(),
+        5 => "REFUSED".into(),
+        16 => "BADVERS".into(),
+        number => format!("RCODE {number}"),
+    }
+}

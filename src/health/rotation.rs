@@ -1,0 +1,125 @@
+//! Which zones the next round asks for. Pure.
+//!
+//! A round asks for at most two zones: a *mainstay* and one more in rotation. With required zones the mainstay is the
+//! next required one, and it stays until it answers well, so that its faults come in a row. Without them it is a zone
+//! that answered well before: one bad zone is then never taken for a bad server, however many zones are bad.
+
+use crate::wire::Name;
+
+/// Where the rotation stands for one address.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Rotation {
+    next_required: usize,
+    next_other: usize,
+    mainstay: Option<Name>,
+}
+
+/// The zones of one round.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Pick {
+    /// Asked in every round.
+    pub(super) mainstay: Name,
+    /// Whether the mainstay is a required zone: then what it says counts, whatever the other says.
+    pub(super) required: bool,
+    /// The next zone in rotation; `None` if the mainstay is the only zone.
+    pub(super) other: Option<Name>,
+}
+
+impl Rotation {
+    /// The zones to ask for, out of those served; `None` if nothing is served.
+    pub(super) fn pick(&mut self, served: &[Name], required: &[Name]) -> Option<Pick> {
+        let required = self.pick_required(served, required);
+        let is_required = required.is_some();
+        let kept = || self.mainstay.take().filter(|name| served.contains(name));
+        let mainstay = required.or_else(kept).or_else(|| served.first().cloned())?;
+        let other = self.pick_other(served, &mainstay);
+        self.mainstay = Some(mainstay.clone());
+        Some(Pick { mainstay, required: is_required, other })
+    }
+
+    /// Takes what the round said: whether the mainstay and the other zone answered well.
+    pub(super) fn learn(&mut self, pick: &Pick, mainstay_good: bool, other_good: bool) {
+        if pick.required && mainstay_good {
+            self.next_required = self.next_required.wrapping_add(1);
+        }
+        if !pick.required && !mainstay_good && other_good {
+            self.mainstay = pick.other.clone();
+        }
+    }
+
+    fn pick_required(&self, served: &[Name], required: &[Name]) -> Option<Name> {
+        let after = (0..required.len()).map(|step| self.next_required.wrapping_add(step) % required.len());
+        let mut names = after.filter_map(|index| required.get(index));
+        names.find(|name| served.contains(name)).cloned()
+    }
+
+    fn pick_other(&mut self, served: &[Name], mainstay: &Name) -> Option<Name> {
+        // Two steps are enough: at most one of two neighbours is the mainstay.
+        for _ in 0..2 {
+            let name = served.get(self.next_other.checked_rem(served.len())?)?;
+            self.next_other = self.next_other.wrapping_add(1);
+            if name != mainstay {
+                return Some(name.clone());
+            }
+        }
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(text: &str) -> Vec<Name> {
+        text.split_whitespace().map(|name| name.parse().unwrap()).collect()
+    }
+
+    fn picked(pick: &Pick) -> String {
+        let other = pick.other.as_ref().map_or("-".into(), Name::to_string);
+        format!("{}{} {other}", pick.mainstay, if pick.required { "!" } else { "" })
+    }
+
+    fn rounds(served: &str, required: &str, good: &str, count: usize) -> Vec<String> {
+        let (served, required, good) = (names(served), names(required), names(good));
+        let mut rotation = Rotation::default();
+        let mut round = || {
+            let pick = rotation.pick(&served, &required).unwrap();
+            let other_good = pick.other.as_ref().is_some_and(|other| good.contains(other));
+            rotation.learn(&pick, good.contains(&pick.mainstay), other_good);
+            picked(&pick)
+        };
+        (0..count).map(|_| round()).collect()
+    }
+
+    #[test]
+    fn nothing_served_nothing_asked() {
+        assert_eq!(Rotation::default().pick(&[], &names("a")), None);
+    }
+
+    #[test]
+    fn every_zone_has_its_turn() {
+        assert_eq!(rounds("a b c", "", "a b c", 5), ["a. b.", "a. c.", "a. b.", "a. c.", "a. b."]);
+        assert_eq!(rounds("a", "", "a", 2), ["a. -", "a. -"]);
+    }
+
+    #[test]
+    fn required_zones_in_turn_and_the_others_too() {
+        assert_eq!(rounds("a b c", "b c", "a b c", 4), ["b.! a.", "c.! b.", "b.! c.", "c.! a."]);
+    }
+
+    #[test]
+    fn a_bad_required_zone_is_asked_until_it_is_good() {
+        assert_eq!(rounds("a b c", "b c", "a c", 3), ["b.! a.", "b.! c.", "b.! a."]);
+    }
+
+    #[test]
+    fn a_required_zone_that_is_not_served_is_not_asked() {
+        assert_eq!(rounds("a b", "z b", "a b", 2), ["b.! a.", "b.! a."]);
+        assert_eq!(rounds("a b", "z", "a b", 2), ["a. b.", "a. b."]);
+    }
+
+    #[test]
+    fn the_mainstay_moves_to_the_first_good_zone_and_stays() {
+        assert_eq!(rounds("a b c d", "", "c", 5), ["a. b.", "a. c.", "c. d.", "c. a.", "c. b."]);
+    }
+}

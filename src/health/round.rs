@@ -1,0 +1,127 @@
+//! One round of one address: both zones over both transports at once, and what that says.
+
+use std::time::Duration;
+
+use tokio::net::UdpSocket;
+
+use super::exchange::{Reply, ask};
+use super::message::Question;
+use super::rotation::Pick;
+use super::settings::Target;
+use super::statistics::Transport;
+use super::track::{Evidence, Outcome};
+use crate::wire::Name;
+
+/// What one round says about one address over one transport.
+#[derive(Debug)]
+pub(super) struct Report {
+    /// What the state machine takes; a loss is still called idle.
+    pub(super) outcome: Outcome,
+    /// Whether the mainstay and the other zone were answered well.
+    pub(super) good: (bool, bool),
+    /// How long the mainstay's answer took.
+    pub(super) round_trip: Option<Duration>,
+    /// How many answers came.
+    pub(super) answers: u64,
+    /// Sockets on which late answers may come.
+    pub(super) pending: Vec<UdpSocket>,
+    /// A fault of one zone that does not count.
+    pub(super) zone_fault: Option<(Name, String)>,
+}
+
+/// Asks one address over UDP and TCP.
+pub(super) async fn run(target: Target, pick: &Pick, instance: &str, limit: Duration) -> (Report, Report) {
+    tokio::join!(
+        over(target, Transport::Udp, pick, instance, limit),
+        over(target, Transport::Tcp, pick, instance, limit)
+    )
+}
+
+async fn over(target: Target, transport: Transport, pick: &Pick, instance: &str, limit: Duration) -> Report {
+    let question = |zone: Name| async move {
+        let Some(question) = Question::new(&zone) else {
+            return Reply::Unable(format!("cannot encode a question for {zone}"));
+        };
+        ask(target, transport, &question, instance, limit).await
+    };
+    let other = async {
+        match pick.other.clone() {
+            Some(zone) => Some(question(zone).await),
+            None => None,
+        }
+    };
+    let (mainstay, other) = tokio::join!(question(pick.mainstay.clone()), other);
+    report(pick, mainstay, other)
+}
+
+fn report(pick: &Pick, mainstay: Reply, other: Option<Reply>) -> Report {
+    let good = (mainstay.is_good(), other.as_ref().is_some_and(Reply::is_good));
+    let round_trip = match mainstay {
+        Reply::Answered(_, time) => Some(time),
+        _ => None,
+    };
+    let answers =
+        [Some(&mainstay), other.as_ref()].into_iter().flatten().filter(|reply| reply.is_answer()).count();
+    let (outcome, zone_fault) = judge(pick, &mainstay, other.as_ref());
+    let pending = [Some(mainstay), other].into_iter().flatten().filter_map(Reply::into_pending).collect();
+    Report { outcome, good, round_trip, answers: answers as u64, pending, zone_fault }
+}
+
+/// One outcome out of two replies. A fault of the server counts wherever it shows. A fault of one zone counts if the zone
+/// is required, or if nothing was answered well. A loss of one of two is the network's or the queue's luck: lost
+/// counts when the mainstay is lost and nothing was answered well.
+fn judge(pick: &Pick, mainstay: &Reply, other: Option<&Reply>) -> (Outcome, Option<(Name, String)>) {
+    let of_server = [Some(mainstay), other].into_iter().flatten().find_map(Reply::server_fault);
+    if let Some(reason) = of_server {
+        return (Outcome::Wrong { reason }, None);
+    }
+    let fault_of = |zone: &Name, reply: &Reply| reply.fault().map(|reason| (zone.clone(), reason));
+    let other_fault = pick.other.as_ref().zip(other).and_then(|(zone, reply)| fault_of(zone, reply));
+    let other_good = other.is_some_and(Reply::is_good);
+    match mainstay {
+        Reply::Answered(Ok(()), _) => (Outcome::Good, other_fault),
+        Reply::Answered(Err(_), _) if other_good && !pick.required => {
+            (Outcome::Good, fault_of(&pick.mainstay, mainstay))
+        }
+        Reply::Answered(Err(fault), _) => (Outcome::Wrong { reason: fault.to_string() }, other_fault),
+        Reply::Lost(..) if other_good => (Outcome::Good, None),
+        Reply::Lost(reason, _) => (lost(reason, Evidence::Idle), other_fault),
+        Reply::Refused(reason) => (lost(reason, Evidence::Refused), other_fault),
+        Reply::Unable(reason) => (lost(reason, Evidence::Busy), other_fault),
+    }
+}
+
+fn lost(reason: &str, evidence: Evidence) -> Outcome {
+    Outcome::Lost { reason: reason.into(), evidence }
+}
+
+impl Reply {
+    fn is_answer(&self) -> bool {
+        matches!(self, Self::Answered(..))
+    }
+
+    fn is_good(&self) -> bool {
+        matches!(self, Self::Answered(Ok(()), _))
+    }
+
+    fn fault(&self) -> Option<String> {
+        match self {
+            Self::Answered(Err(fault), _) => Some(fault.to_string()),
+            _ => None,
+        }
+    }
+
+    fn server_fault(&self) -> Option<String> {
+        match self {
+            Self::Answered(Err(fault), _) if fault.is_of_server() => Some(fault.to_string()),
+            _ => None,
+        }
+    }
+
+    fn into_pending(self) -> Option<UdpSocket> {
+        match self {
+            Self::Lost(_, socket) => socket,
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,183 @@
+//! The state machine of one service address over one transport. Pure: no I/O, no clock.
+//!
+//! | from | good `rise` times | wrong `fall` times (at most 2) | lost `fall` times, workers idle | lost `fall` times, else | refused |
+//! | --- | --- | --- | --- | --- | --- |
+//! | untested | up | wrong | silent | untested | silent |
+//! | up | up | wrong | silent | pressure | silent |
+//! | pressure | up | wrong | silent | pressure | silent |
+//! | wrong | up | wrong | silent | wrong | silent |
+//! | silent | up | wrong | silent | silent | silent |
+//!
+//! "In a row" means: a good outcome ends a row of wrong or lost ones and the other way round; a lost outcome does not
+//! end a row of wrong ones (a server that is wrong or late is no better than one that is wrong). A loss while the workers are busy
+//! ends the row of idle losses, so pressure never becomes silence while they answer.
+
+use crate::policy::Probe;
+
+/// Wrong content is not a matter of load or luck: twice in a row is enough, whatever `fall` says.
+const MAX_WRONG: u32 = 2;
+
+/// What one round says about one address over one transport.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Outcome {
+    /// Answered well.
+    Good,
+    /// Answered wrongly.
+    Wrong {
+        /// What was wrong.
+        reason: String,
+    },
+    /// Not answered in time.
+    Lost {
+        /// What was missing.
+        reason: String,
+        /// What the loss says.
+        evidence: Evidence,
+    },
+}
+
+/// What a loss says about the server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Evidence {
+    /// The system says that nobody listens: silent at once.
+    Refused,
+    /// The workers answered nobody else and nothing waits for them.
+    Idle,
+    /// Overload, or a fault on the asking side: never a sign of ill health.
+    Busy,
+}
+
+/// How an address stands over one transport.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Standing {
+    /// Not good `rise` times yet, nor bad `fall` times.
+    Untested,
+    /// Answers well.
+    Up,
+    /// Was up; probes are lost while the workers are busy.
+    Pressure,
+    /// Answers wrongly.
+    Wrong(String),
+    /// Does not answer although the workers are idle, or nobody listens.
+    Silent(String),
+}
+
+/// The rows of outcomes and the standing they led to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Track {
+    rise: u32,
+    fall: u32,
+    standing: Standing,
+    good: u32,
+    wrong: u32,
+    lost: u32,
+    lost_idle: u32,
+}
+
+impl Track {
+    /// Untested; `rise` and `fall` are at least 1.
+    pub(super) fn new(rise: u32, fall: u32) -> Self {
+        Self { rise, fall, standing: Standing::Untested, good: 0, wrong: 0, lost: 0, lost_idle: 0 }
+    }
+
+    /// Where it stands.
+    pub(super) fn standing(&self) -> &Standing {
+        &self.standing
+    }
+
+    /// Whether the next rounds may soon change the standing: they should come fast.
+    pub(super) fn is_unsettled(&self) -> bool {
+        let under_way = self.wrong > 0 || self.lost > 0;
+        match self.standing {
+            Standing::Up => under_way,
+            // Pressure may last for hours; more probes would only add to it.
+            Standing::Pressure => false,
+            Standing::Untested | Standing::Wrong(_) | Standing::Silent(_) => true,
+        }
+    }
+
+    /// Takes the outcome of one round.
+    pub(super) fn observe(&mut self, outcome: &Outcome) {
+        match outcome {
+            Outcome::Good => self.observe_good(),
+            Outcome::Wrong { reason } => self.observe_wrong(reason),
+            Outcome::Lost { reason, evidence } => self.observe_lost(reason, *evidence),
+        }
+    }
+
+    fn observe_good(&mut self) {
+        self.good = self.good.saturating_add(1);
+        (self.wrong, self.lost, self.lost_idle) = (0, 0, 0);
+        if self.good >= self.rise {
+            self.standing = Standing::Up;
+        }
+    }
+
+    fn observe_wrong(&mut self, reason: &str) {
+        self.wrong = self.wrong.saturating_add(1);
+        (self.good, self.lost, self.lost_idle) = (0, 0, 0);
+        if self.wrong >= self.fall.min(MAX_WRONG) {
+            self.standing = Standing::Wrong(reason.into());
+        }
+    }
+
+    fn observe_lost(&mut self, reason: &str, evidence: Evidence) {
+        self.good = 0;
+        self.lost = self.lost.saturating_add(1);
+        self.lost_idle = match evidence {
+            Evidence::Refused => self.fall,
+            Evidence::Idle => self.lost_idle.saturating_add(1),
+            Evidence::Busy => 0,
+        };
+        if self.lost_idle >= self.fall {
+            self.standing = Standing::Silent(reason.into());
+        } else if self.lost >= self.fall && self.standing == Standing::Up {
+            self.standing = Standing::Pressure;
+        }
+    }
+}
+
+/// What both transports together say about an address: the worse of the two. A resolver needs both, for it asks over
+/// UDP first and comes back over TCP when an answer is truncated.
+pub(super) fn combine(udp: &Standing, tcp: &Standing) -> Probe {
+    let named = [("UDP", udp), ("TCP", tcp)];
+    let worst = named.into_iter().max_by_key(|(_, standing)| standing.gravity());
+    match worst {
+        Some((transport, Standing::Wrong(reason))) => {
+            Probe::Wrong { reason: format!("{transport}: {reason}") }
+        }
+        Some((transport, Standing::Silent(reason))) => {
+            Probe::Silent { reason: format!("{transport}: {reason}") }
+        }
+        Some((_, Standing::Pressure)) => Probe::Pressure,
+        Some((_, Standing::Up)) => Probe::Up,
+        Some((_, Standing::Untested)) | None => Probe::Untested,
+    }
+}
+
+impl Standing {
+    /// Untested outranks pressure: what was never seen to work is not announced because of load.
+    fn gravity(&self) -> u8 {
+        match self {
+            Self::Up => 0,
+            Self::Pressure => 1,
+            Self::Untested => 2,
+            Self::Silent(_) => 3,
+            Self::Wrong(_) => 4,
+        }
+    }
+
+    /// One word for `status`.
+    pub(super) fn word(&self) -> &'static str {
+        match self {
+            Self::Untested => "untested",
+            Self::Up => "up",
+            Self::Pressure => "pressure",
+            Self::Wrong(_) => "wrong",
+            Self::Silent(_) => "silent",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
