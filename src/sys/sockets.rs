@@ -1,0 +1,102 @@
+//! Options of sockets that neither std nor socket2 offers (Linux). A socket in, a changed socket out; never reads or
+//! writes data.
+
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+
+/// Asks for the destination address of each datagram: `IP_PKTINFO`, and on an IPv6 socket `IPV6_RECVPKTINFO`, which
+/// covers IPv4 there too (RFC 3542 section 6.1; IPv4 comes v4-mapped).
+pub fn receive_destination(socket: impl AsFd, ipv6: bool) -> io::Result<()> {
+    if ipv6 {
+        set_option(socket.as_fd(), libc::IPPROTO_IPV6, libc::IPV6_RECVPKTINFO, 1)
+    } else {
+        set_option(socket.as_fd(), libc::IPPROTO_IP, libc::IP_PKTINFO, 1)
+    }
+}
+
+/// Neither discovers the path MTU nor believes a message about it (RFC 9715 section 3.1, R1): such a message may be
+/// forged, and for an anycast address it may reach another POP. `OMIT` sends what fits the interface, DF off.
+pub fn ignore_path_mtu(socket: impl AsFd, ipv6: bool) -> io::Result<()> {
+    let socket = socket.as_fd();
+    if ipv6 {
+        set_option(socket, libc::IPPROTO_IPV6, libc::IPV6_MTU_DISCOVER, libc::IPV6_PMTUDISC_OMIT)?;
+        // A dual-stack socket sends IPv4 as well. On an IPv6-only socket the option changes nothing.
+        return set_option(socket, libc::IPPROTO_IP, libc::IP_MTU_DISCOVER, libc::IP_PMTUDISC_OMIT);
+    }
+    set_option(socket, libc::IPPROTO_IP, libc::IP_MTU_DISCOVER, libc::IP_PMTUDISC_OMIT)
+}
+
+/// Asks for a receive buffer of this many octets, past `net.core.rmem_max` if the process has CAP_NET_ADMIN and up
+/// to it otherwise. The kernel doubles the number to pay for its own overhead.
+pub fn set_receive_buffer(socket: impl AsFd, octets: i32) -> io::Result<()> {
+    let socket = socket.as_fd();
+    set_option(socket, libc::SOL_SOCKET, libc::SO_RCVBUFFORCE, octets)
+        .or_else(|_| set_option(socket, libc::SOL_SOCKET, libc::SO_RCVBUF, octets))
+}
+
+/// Octets of memory that data waiting to be read occupies in this socket, the kernel's overhead included
+/// (`SO_MEMINFO`, Linux 4.12); 0 when nothing waits.
+pub fn receive_memory(socket: impl AsFd) -> io::Result<u64> {
+    // The kernel writes SK_MEMINFO_VARS numbers, now 9; more room than that is asked for by no kernel.
+    const NUMBERS: usize = 16;
+    let mut numbers = [0u32; NUMBERS];
+    let mut length = size_of_val(&numbers) as libc::socklen_t;
+    // SAFETY: the pointer is to `length` writable octets that live until the call returns; the fd is open.
+    let result = unsafe {
+        libc::getsockopt(
+            socket.as_fd().as_raw_fd(),
+            libc::SOL_SOCKET,
+            libc::SO_MEMINFO,
+            numbers.as_mut_ptr().cast(),
+            &raw mut length,
+        )
+    };
+    if result != 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // The first number is SK_MEMINFO_RMEM_ALLOC.
+    Ok(u64::from(numbers[0]))
+}
+
+fn set_option(socket: BorrowedFd<'_>, level: i32, option: i32, value: i32) -> io::Result<()> {
+    // SAFETY: the pointer is to an `i32` that lives until the call returns, and its size is passed; the fd is open.
+    let result = unsafe {
+        libc::setsockopt(
+            socket.as_raw_fd(),
+            level,
+            option,
+            (&raw const value).cast(),
+            size_of::<i32>() as libc::socklen_t,
+        )
+    };
+    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::UdpSocket;
+
+    use super::*;
+
+    #[test]
+    fn memory_grows_with_what_waits_and_is_zero_after_reading() {
+        let receiver = UdpSocket::bind("127.0.0.1:0").unwrap();
+        assert_eq!(receive_memory(&receiver).unwrap(), 0);
+        let sender = UdpSocket::bind("127.0.0.1:0").unwrap();
+        sender.send_to(b"waits", receiver.local_addr().unwrap()).unwrap();
+        // On loopback the datagram is queued before send_to returns.
+        assert!(receive_memory(&receiver).unwrap() >= 5);
+        receiver.recv(&mut [0; 16]).unwrap();
+        assert_eq!(receive_memory(&receiver).unwrap(), 0);
+    }
+
+    #[test]
+    fn options_are_accepted_by_both_families() {
+        for (address, ipv6) in [("127.0.0.1:0", false), ("[::1]:0", true)] {
+            let socket = UdpSocket::bind(address).unwrap();
+            receive_destination(&socket, ipv6).unwrap();
+            ignore_path_mtu(&socket, ipv6).unwrap();
+            set_receive_buffer(&socket, 1 << 16).unwrap();
+        }
+    }
+}
