@@ -1,1 +1,30 @@
-//! serve
+//! Serving: queries in from sockets, responses out.
+//!
+//! ```text
+//! start ── bind every address, or fail by name before anything runs
+//!   ├── workers × n       one thread each, UDP: recvmmsg, admission, answer, sendmmsg    (engine "native", Linux)
+//!   ├── TCP × 1           one thread with a runtime of its own: RFC 7766                 (engine "native")
+//!   │     └── connection × m, m bounded
+//!   ├── hickory × 1       one thread with a runtime of its own: UDP and TCP              (engine "hickory")
+//!   └── monitor × 1       one thread: heartbeats and lost sockets become `Facts`
+//! ```
+//!
+//! The zone snapshot, the answer settings and the limiter flow in; responses, counters and [`Facts`] flow out.
+//! A UDP worker never locks, allocates, logs or panics per query. Nothing here knows routes or policy.
+
+mod bind;
+mod caps;
+mod connection;
+pub mod hickory;
+mod monitor;
+mod respond;
+mod settings;
+mod start;
+mod tcp;
+#[cfg(target_os = "linux")]
+mod worker;
+
+pub use bind::Transport;
+pub use monitor::{Facts, LostListener};
+pub use settings::{Engine, Settings, TcpSettings};
+pub use start::{ServeError, Serving, start};

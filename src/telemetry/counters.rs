@@ -25,16 +25,39 @@ pub struct WorkerCounters {
     pub would_limit: AtomicU64,
     /// Responses that could not be sent.
     pub send_errors: AtomicU64,
+    /// Receive and accept calls that failed for a reason that passes.
+    pub receive_errors: AtomicU64,
+    /// TCP connections accepted.
+    pub tcp_connections: AtomicU64,
+    /// TCP connections reset at once because a cap was reached.
+    pub tcp_refused: AtomicU64,
+    /// TCP connections closed because the client was silent, slow to send or slow to read.
+    pub tcp_timeouts: AtomicU64,
     /// Responses by RCODE; the last slot counts 16 and above.
     pub rcodes: [AtomicU64; 17],
     /// Turns of the worker's loop; stands still when the worker does.
     pub heartbeat: AtomicU64,
 }
 
-/// Adds one, seen by the scrape some time later.
+impl WorkerCounters {
+    /// Counts a response by its RCODE, extended bits included (RFC 6891 section 6.1.3).
+    pub fn count_rcode(&self, rcode: u16) {
+        let last = self.rcodes.len() - 1;
+        if let Some(counter) = self.rcodes.get(usize::from(rcode).min(last)) {
+            count(counter);
+        }
+    }
+}
+
+/// Adds one, seen by the scrape some time later. Only the thread that owns the counter may call it.
 pub fn count(counter: &AtomicU64) {
+    count_many(counter, 1);
+}
+
+/// Adds this many; otherwise as [`count`].
+pub fn count_many(counter: &AtomicU64, many: u64) {
     // One writer: a load and a store cost less than a locked add.
-    counter.store(counter.load(Relaxed).wrapping_add(1), Relaxed);
+    counter.store(counter.load(Relaxed).wrapping_add(many), Relaxed);
 }
 
 /// The counters of all workers of one process.
@@ -62,5 +85,19 @@ impl Counters {
     /// The sum of one counter over all workers.
     pub fn sum(&self, counter: impl Fn(&WorkerCounters) -> &AtomicU64) -> u64 {
         self.workers.iter().map(|worker| counter(worker).load(Relaxed)).sum()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rcodes_above_fifteen_share_the_last_slot() {
+        let counters = Counters::new(2);
+        for rcode in [0, 3, 16, 23, u16::MAX] {
+            counters.workers()[1].count_rcode(rcode);
+        }
+        assert_eq!([0, 3, 16].map(|slot| counters.sum(|worker| &worker.rcodes[slot])), [1, 1, 3]);
     }
 }

@@ -5,4 +5,4 @@
 
 mod counters;
 
-pub use counters::{Counters, WorkerCounters, count};
+pub use counters::{Counters, WorkerCounters, count, count_many};

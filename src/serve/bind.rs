@@ -1,0 +1,167 @@
+//! Binding: an address in, its UDP sockets and its TCP listener out, or the reason why not.
+
+use std::fmt;
+use std::io;
+use std::net::{SocketAddr, TcpListener, UdpSocket};
+
+use socket2::{Domain, Protocol, Socket, Type};
+
+use super::start::ServeError;
+
+/// Octets of the receive buffer of a UDP socket. Some 5,000 queries of usual size with the kernel's overhead: 25 ms
+/// of a worker's time. It outlasts a pause of the scheduler; a longer queue would only answer those who gave up.
+#[cfg(target_os = "linux")]
+const RECEIVE_BUFFER: i32 = 4 << 20;
+
+/// Connections that the kernel completes before we accept them; the kernel caps it at `net.core.somaxconn`.
+const BACKLOG: i32 = 1024;
+
+/// Octets of a TCP segment: what fits the IPv6 minimum link MTU of 1280. Path-MTU messages to an anycast address may
+/// reach another POP, so we do not count on them.
+const TCP_SEGMENT: u32 = 1220;
+
+/// Free ports tried until one is free for UDP and TCP both.
+const PORT_ATTEMPTS: usize = 32;
+
+/// What a socket speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Transport {
+    /// UDP.
+    Udp,
+    /// TCP.
+    Tcp,
+}
+
+impl fmt::Display for Transport {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::Udp => "udp",
+            Self::Tcp => "tcp",
+        })
+    }
+}
+
+/// The sockets of one address.
+#[derive(Debug)]
+pub(super) struct Bound {
+    /// The address, port 0 resolved.
+    pub(super) address: SocketAddr,
+    /// One socket for each worker.
+    pub(super) udp: Vec<UdpSocket>,
+    /// The listener.
+    pub(super) tcp: TcpListener,
+}
+
+/// Binds every address, with this many UDP sockets each.
+pub(super) fn bind_all(addresses: &[SocketAddr], sockets: usize) -> Result<Vec<Bound>, ServeError> {
+    addresses.iter().map(|address| bind(*address, sockets, is_dual_stack(*address, addresses))).collect()
+}
+
+/// The IPv6 wildcard serves IPv4 as well, unless IPv4 addresses of the same port are listened on themselves.
+fn is_dual_stack(address: SocketAddr, all: &[SocketAddr]) -> bool {
+    let wildcard = address.is_ipv6() && address.ip().is_unspecified();
+    wildcard && !all.iter().any(|other| other.is_ipv4() && other.port() == address.port())
+}
+
+/// Binds UDP and TCP to one address. For port 0 the kernel chooses the UDP port, and if that one is taken in TCP, another.
+fn bind(address: SocketAddr, sockets: usize, dual_stack: bool) -> Result<Bound, ServeError> {
+    let mut attempt = 1;
+    loop {
+        match bind_once(address, sockets, dual_stack) {
+            Err(error) if address.port() == 0 && error.is_port_in_use() && attempt < PORT_ATTEMPTS => {
+                attempt += 1
+            }
+            result => return result,
+        }
+    }
+}
+
+fn bind_once(address: SocketAddr, sockets: usize, dual_stack: bool) -> Result<Bound, ServeError> {
+    let failed = |transport| move |source| ServeError::Bind { address, transport, source };
+    let first = udp(address, dual_stack, false).map_err(failed(Transport::Udp))?;
+    let address = first.local_addr().map_err(failed(Transport::Udp))?;
+    let failed = |transport| move |source| ServeError::Bind { address, transport, source };
+    let tcp = tcp(address, dual_stack).map_err(failed(Transport::Tcp))?;
+    let rest = (1..sockets).map(|_| udp(address, dual_stack, true).map_err(failed(Transport::Udp)));
+    let udp = std::iter::once(Ok(first)).chain(rest).collect::<Result<_, _>>()?;
+    Ok(Bound { address, udp, tcp })
+}
+
+/// A UDP socket. The first of an address is bound before it shares its port: the kernel then says if another process
+/// has the port, where SO_REUSEPORT would quietly take half of its queries.
+fn udp(address: SocketAddr, dual_stack: bool, shares: bool) -> io::Result<UdpSocket> {
+    let socket = Socket::new(Domain::for_address(address), Type::DGRAM, Some(Protocol::UDP))?;
+    if address.is_ipv6() {
+        socket.set_only_v6(!dual_stack)?;
+    }
+    if shares {
+        share_port(&socket)?;
+    }
+    socket.set_nonblocking(true)?;
+    udp_options(&socket, address)?;
+    socket.bind(&address.into())?;
+    if !shares {
+        share_port(&socket)?;
+    }
+    Ok(socket.into())
+}
+
+#[cfg(unix)]
+fn share_port(socket: &Socket) -> io::Result<()> {
+    socket.set_reuse_port(true)
+}
+
+#[cfg(not(unix))]
+fn share_port(_: &Socket) -> io::Result<()> {
+    Ok(())
+}
+
+#[cfg(target_os = "linux")]
+fn udp_options(socket: &Socket, address: SocketAddr) -> io::Result<()> {
+    use crate::sys::sockets;
+    sockets::receive_destination(socket, address.is_ipv6())?;
+    sockets::ignore_path_mtu(socket, address.is_ipv6())?;
+    sockets::set_receive_buffer(socket, RECEIVE_BUFFER)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn udp_options(_: &Socket, _: SocketAddr) -> io::Result<()> {
+    Ok(())
+}
+
+fn tcp(address: SocketAddr, dual_stack: bool) -> io::Result<TcpListener> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    if address.is_ipv6() {
+        socket.set_only_v6(!dual_stack)?;
+    }
+    // A restart must not wait for connections of its predecessor in TIME-WAIT. On Windows the option means theft.
+    #[cfg(unix)]
+    socket.set_reuse_address(true)?;
+    socket.set_nonblocking(true)?;
+    // Accepted connections inherit it.
+    #[cfg(unix)]
+    socket.set_tcp_mss(TCP_SEGMENT)?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    Ok(socket.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_ipv6_wildcard_serves_ipv4_unless_that_is_listened_on() {
+        for (address, all, dual_stack) in [
+            ("[::]:53", vec!["[::]:53"], true),
+            ("[::]:53", vec!["[::]:53", "0.0.0.0:53"], false),
+            ("[::]:53", vec!["[::]:53", "192.0.2.1:53"], false),
+            ("[::]:53", vec!["[::]:53", "192.0.2.1:54"], true),
+            ("[::1]:53", vec!["[::1]:53"], false),
+            ("0.0.0.0:53", vec!["0.0.0.0:53"], false),
+        ] {
+            let all: Vec<SocketAddr> = all.iter().map(|it| it.parse().unwrap()).collect();
+            assert_eq!(is_dual_stack(address.parse().unwrap(), &all), dual_stack, "{address} in {all:?}");
+        }
+    }
+}

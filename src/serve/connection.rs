@@ -1,0 +1,166 @@
+//! One TCP connection (RFC 7766): messages, each behind its length in two octets, in; responses, likewise, out, in
+//! order.
+//!
+//! Pipelined queries are answered together: all that have arrived, one write. Memory is bounded: one message and one
+//! read of input, [`OUTPUT`] and one response of output. A slow client, a silent one and one that does not read are
+//! closed; none of them holds up another.
+
+use std::io;
+use std::time::Duration;
+
+use bytes::{Buf, BytesMut};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::sync::watch;
+use tokio::time::{Instant, timeout_at};
+
+use crate::telemetry::count;
+
+use super::monitor::Phase;
+use super::tcp::Context;
+
+/// How long a message may take from its first octet to its last, and a client to take the responses it asked for. A
+/// client that sends an octet now and then gains nothing from the idle timeout.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Octets read at once.
+const READ: usize = 4096;
+
+/// Octets of output that are written before the next query is looked at.
+const OUTPUT: usize = 16 << 10;
+
+/// Octets of the length before each message (RFC 1035 section 4.2.2).
+const LENGTH: usize = 2;
+
+/// Serves a connection until the client closes it, is too slow, sends what is no query, or we stop.
+pub(super) async fn serve(
+    mut stream: TcpStream,
+    context: &Context,
+    mut phase: watch::Receiver<Phase>,
+) -> io::Result<()> {
+    stream.set_nodelay(true)?;
+    let mut input = BytesMut::new();
+    let mut output = Vec::new();
+    // When the message at the front of the input must be whole.
+    let mut deadline = Instant::now() + context.settings.idle;
+    loop {
+        let progress = answer(context, &mut input, &mut output);
+        if !output.is_empty() {
+            write(&mut stream, &output, context).await?;
+            output.clear();
+        }
+        match progress {
+            Progress::Full => {
+                deadline = Instant::now() + context.settings.idle;
+                continue;
+            }
+            Progress::NoQuery => return stream.shutdown().await,
+            Progress::Answered if input.is_empty() => deadline = Instant::now() + context.settings.idle,
+            Progress::Answered => deadline = Instant::now() + PATIENCE,
+            Progress::Nothing => {}
+        }
+        // What has arrived is answered; a stop waits for no more.
+        if *phase.borrow_and_update() != Phase::Serve {
+            return stream.shutdown().await;
+        }
+        let silent = input.is_empty();
+        tokio::select! {
+            read = timeout_at(deadline, read(&mut stream, &mut input)) => match read {
+                Ok(Ok(0)) => return Ok(()),
+                Ok(Ok(_)) if silent => deadline = Instant::now() + PATIENCE,
+                Ok(Ok(_)) => {}
+                Ok(Err(error)) => return Err(error),
+                Err(_) => {
+                    context.add(|counters| count(&counters.tcp_timeouts));
+                    return stream.shutdown().await;
+                }
+            },
+            _ = phase.changed() => {}
+        }
+    }
+}
+
+/// How far [`answer`] came.
+#[derive(Debug, PartialEq, Eq)]
+enum Progress {
+    /// No whole message was there.
+    Nothing,
+    /// Every whole message is answered.
+    Answered,
+    /// The output is full; there may be more whole messages.
+    Full,
+    /// A message was no query. A client that sends such a thing will not make sense later either.
+    NoQuery,
+}
+
+/// Answers the whole messages at the front of the input.
+fn answer(context: &Context, input: &mut BytesMut, output: &mut Vec<u8>) -> Progress {
+    let mut progress = Progress::Nothing;
+    let mut responder = context.responder.borrow_mut();
+    let mut scratch = context.scratch.borrow_mut();
+    let answering = responder.refresh();
+    while let Some(message) = whole(input) {
+        let length = answering.message(message, &mut scratch);
+        let consumed = LENGTH + message.len();
+        input.advance(consumed);
+        let (Ok(octets), Some(response), true) = (u16::try_from(length), scratch.get(..length), length > 0)
+        else {
+            return Progress::NoQuery;
+        };
+        output.extend_from_slice(&octets.to_be_bytes());
+        output.extend_from_slice(response);
+        answering.sent();
+        if output.len() >= OUTPUT {
+            return Progress::Full;
+        }
+        progress = Progress::Answered;
+    }
+    progress
+}
+
+/// The message at the front of the input, if it is whole.
+fn whole(input: &[u8]) -> Option<&[u8]> {
+    let (length, rest) = input.split_first_chunk::<LENGTH>()?;
+    rest.get(..usize::from(u16::from_be_bytes(*length)))
+}
+
+/// Reads some octets; at least the message at the front finds room.
+async fn read(stream: &mut TcpStream, input: &mut BytesMut) -> io::Result<usize> {
+    let message = input.first_chunk::<LENGTH>().map_or(0, |length| usize::from(u16::from_be_bytes(*length)));
+    let missing = (LENGTH + message).saturating_sub(input.len());
+    // Not more than was asked for: a length of 65,535 costs no memory before the octets come.
+    input.reserve(READ.min(missing.max(READ / 2)));
+    stream.read_buf(input).await
+}
+
+async fn write(stream: &mut TcpStream, output: &[u8], context: &Context) -> io::Result<()> {
+    match timeout_at(Instant::now() + PATIENCE, stream.write_all(output)).await {
+        Ok(written) => written,
+        Err(_) => {
+            context.add(|counters| count(&counters.tcp_timeouts));
+            // Nothing waits for what the client does not read.
+            let _ = stream.set_zero_linger();
+            Err(io::ErrorKind::TimedOut.into())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::whole;
+
+    #[test]
+    fn a_message_is_whole_when_its_last_octet_is_there() {
+        for (input, message) in [
+            (&[][..], None),
+            (&[0][..], None),
+            (&[0, 0][..], Some(&[][..])),
+            (&[0, 2, 7][..], None),
+            (&[0, 2, 7, 8][..], Some(&[7, 8][..])),
+            (&[0, 2, 7, 8, 9][..], Some(&[7, 8][..])),
+            (&[255, 255, 1][..], None),
+        ] {
+            assert_eq!(whole(input), message, "{input:?}");
+        }
+    }
+}

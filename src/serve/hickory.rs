@@ -1,0 +1,214 @@
+//! The portable engine: hickory-server over the same snapshot and the same answer path. Only this file names hickory.
+//!
+//! [`Handler`] is a public `RequestHandler`. It runs [`crate::answer`] on the raw query and hands hickory the records of
+//! the response, for its interface takes records, not octets: the encoder inside is not reachable. So the responses
+//! are the same messages, in other octets where the two compress names differently.
+//!
+//! What differs from the native engine, because hickory answers before or after the handler:
+//! - A query that hickory cannot parse (a name that runs out of the message, two OPT records, a record cut short) gets
+//!   its FORMERR, without a question and without OPT. A message with other than one question does, too, unless
+//!   hickory's parser lets it through to us.
+//! - It limits a UDP response once more, to 512 octets without OPT and to the size in our OPT with it; as its
+//!   compression may be worse than ours, it may truncate what we did not.
+//! - Replies leave from the address that the socket is bound to, so a wildcard is refused at the start.
+//! - TCP has hickory's idle timeout, but neither the cap of connections nor that of a source.
+//!
+//! Allocates per query.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use async_trait::async_trait;
+use hickory_proto::ProtoError;
+use hickory_proto::op::{Header, HeaderCounts, Message, Metadata, ResponseCode};
+use hickory_proto::serialize::binary::BinDecoder;
+use hickory_server::net::runtime::Time;
+use hickory_server::net::xfer::Protocol;
+use hickory_server::server::{Request, RequestHandler, ResponseHandler, ResponseInfo, Server};
+use hickory_server::zone_handler::{MessageResponseBuilder, Queries};
+
+use crate::admission::Limiter;
+use crate::answer;
+use crate::telemetry::{Counters, WorkerCounters, count};
+use crate::zone::Published;
+
+use super::bind::{Bound, Transport};
+use super::monitor::{LostListener, Phase, Shared};
+use super::respond::Responder;
+
+/// Octets of the largest response.
+const RESPONSE: usize = 65_535;
+
+/// Octets of a message's header (RFC 1035 section 4.1.1).
+const HEADER: usize = 12;
+
+/// Responses of one connection that may wait to be written.
+const RESPONSES: usize = 32;
+
+/// How often the thread says that it lives.
+const HEARTBEAT: Duration = Duration::from_millis(100);
+
+/// Answers hickory's requests from the published snapshot. The server that has it must run on one thread, for its
+/// counters have one writer.
+pub struct Handler {
+    /// What a request needs, one at a time; never held across an await.
+    work: Mutex<Work>,
+    counters: Counters,
+    set: usize,
+}
+
+struct Work {
+    responder: Responder,
+    scratch: Vec<u8>,
+}
+
+impl Handler {
+    /// A handler that counts in this set of the counters, of which nobody else is a writer.
+    pub fn new(
+        published: &Arc<Published>,
+        answers: Arc<answer::Settings>,
+        limiter: Option<Arc<Limiter>>,
+        counters: Counters,
+        set: usize,
+    ) -> Self {
+        let responder = Responder::new(published, answers, limiter, counters.clone(), set);
+        Self { work: Mutex::new(Work { responder, scratch: vec![0; RESPONSE] }), counters, set }
+    }
+
+    /// Runs our answer path. `None` is no response.
+    fn respond(&self, request: &Request) -> Option<Result<Response, ProtoError>> {
+        let mut work = self.work.lock().unwrap_or_else(PoisonError::into_inner);
+        let Work { responder, scratch } = &mut *work;
+        let answering = responder.refresh();
+        let length = match request.protocol() {
+            Protocol::Udp => {
+                answering.datagram(request.as_slice(), request.src().ip(), Instant::now(), scratch)
+            }
+            _ => answering.message(request.as_slice(), scratch),
+        };
+        let octets = scratch.get(..length).filter(|octets| !octets.is_empty())?;
+        Some(Response::read(octets))
+    }
+
+    fn add(&self, add: impl FnOnce(&WorkerCounters)) {
+        if let Some(counters) = self.counters.worker(self.set) {
+            add(counters);
+        }
+    }
+}
+
+/// A response of ours in hickory's terms.
+struct Response {
+    message: Message,
+    /// The question as we copied it, letter case kept; it may be missing.
+    question: Queries,
+}
+
+impl Response {
+    fn read(octets: &[u8]) -> Result<Self, ProtoError> {
+        let message = Message::from_vec(octets)?;
+        let mut decoder = BinDecoder::new(octets);
+        decoder.read_slice(HEADER)?;
+        let question = Queries::read(&mut decoder, message.queries.len())?;
+        Ok(Self { message, question })
+    }
+}
+
+#[async_trait]
+impl RequestHandler for Handler {
+    async fn handle_request<R: ResponseHandler, T: Time>(
+        &self,
+        request: &Request,
+        mut response_handle: R,
+    ) -> ResponseInfo {
+        let sent = match self.respond(request) {
+            None => return no_response(request),
+            Some(Ok(Response { message, question })) => {
+                let response = MessageResponseBuilder::new(&question, message.edns.as_ref()).build(
+                    message.metadata,
+                    &message.answers,
+                    &message.authorities,
+                    [],
+                    &message.additionals,
+                );
+                response_handle.send_response(response).await
+            }
+            // Our own response is one that hickory cannot read.
+            Some(Err(error)) => {
+                tracing::warn!(%error, "hickory cannot read our response");
+                let response = MessageResponseBuilder::from_message_request(request)
+                    .error_msg(&request.metadata, ResponseCode::ServFail);
+                response_handle.send_response(response).await
+            }
+        };
+        match sent {
+            Ok(info) => {
+                self.add(|counters| count(&counters.responses));
+                info
+            }
+            Err(_) => {
+                self.add(|counters| count(&counters.send_errors));
+                no_response(request)
+            }
+        }
+    }
+}
+
+/// What hickory is told when nothing was sent.
+fn no_response(request: &Request) -> ResponseInfo {
+    let metadata = Metadata::response_from_request(&request.metadata);
+    Header { metadata, counts: HeaderCounts::default() }.into()
+}
+
+/// Serves these sockets until told to stop; then answers what was taken.
+pub(super) fn run(
+    runtime: &tokio::runtime::Runtime,
+    bound: Vec<Bound>,
+    handler: Handler,
+    idle: Duration,
+    shared: &Arc<Shared>,
+) {
+    let (counters, set) = (handler.counters.clone(), handler.set);
+    runtime.spawn(async move {
+        let mut ticks = tokio::time::interval(HEARTBEAT);
+        while let Some(counters) = counters.worker(set) {
+            count(&counters.heartbeat);
+            ticks.tick().await;
+        }
+    });
+    let addresses: Vec<SocketAddr> = bound.iter().map(|bound| bound.address).collect();
+    if let Err(error) = runtime.block_on(serve(bound, handler, idle, shared)) {
+        for address in addresses {
+            shared.lose(LostListener::new(address, Transport::Udp, &error));
+            shared.lose(LostListener::new(address, Transport::Tcp, &error));
+        }
+    }
+}
+
+/// Fails if hickory gives up a socket; it does not say which.
+async fn serve(bound: Vec<Bound>, handler: Handler, idle: Duration, shared: &Shared) -> io::Result<()> {
+    let mut server = Server::new(handler);
+    for Bound { udp, tcp, .. } in bound {
+        for socket in udp {
+            server.register_socket(tokio::net::UdpSocket::from_std(socket)?);
+        }
+        server.register_listener(tokio::net::TcpListener::from_std(tcp)?, idle, RESPONSES);
+    }
+    let mut phase = shared.phases();
+    tokio::select! {
+        ended = server.block_until_done() => return Err(io::Error::other(match ended {
+            Ok(()) => "hickory-server ended".to_owned(),
+            Err(error) => error.to_string(),
+        })),
+        // The sender lives in `shared`, so the wait does not fail.
+        _ = phase.wait_for(|phase| *phase != Phase::Serve) => {}
+    }
+    tokio::select! {
+        // An error now is about a socket that is going anyway.
+        _ = server.shutdown_gracefully() => {}
+        _ = phase.wait_for(|phase| *phase == Phase::Quit) => {}
+    }
+    Ok(())
+}

@@ -1,0 +1,300 @@
+//! Start and stop: settings in, threads that serve out, or the reason why not.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::{Arc, Weak};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use tokio::sync::watch;
+
+use crate::admission::Limiter;
+use crate::answer;
+use crate::telemetry::Counters;
+use crate::zone::Published;
+
+use super::bind::{Bound, Transport, bind_all};
+use super::monitor::{self, Facts, Phase, Shared, Watched};
+use super::respond::Responder;
+use super::{Engine, Settings, hickory, tcp};
+
+/// Why serving could not start. Nothing runs and nothing is bound then.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// No address to listen on, or too many of them.
+    #[error("{0} listen addresses; 1 to {max} are allowed", max = Settings::MAX_LISTEN)]
+    ListenCount(usize),
+    /// The same address twice.
+    #[error("the listen address {0} is there twice")]
+    ListenTwice(SocketAddr),
+    /// Fewer sets of counters than [`Settings::counter_sets`].
+    #[error("{given} sets of counters; these settings need {needed}")]
+    CounterSets {
+        /// How many there were.
+        given: usize,
+        /// How many are needed.
+        needed: usize,
+    },
+    /// The native engine where there is no Linux.
+    #[error("the engine \"native\" runs on Linux only; use \"hickory\" or \"auto\"")]
+    NativeElsewhere,
+    /// A wildcard with the hickory engine.
+    #[error(
+        "the engine \"hickory\" cannot listen on {0}: it cannot choose the address that a reply leaves from; \
+         list each address of the host"
+    )]
+    Wildcard(SocketAddr),
+    /// An address cannot be bound.
+    #[error("cannot listen on {address}/{transport}: {}", bind_cause(.source))]
+    Bind {
+        /// The address.
+        address: SocketAddr,
+        /// The transport.
+        transport: Transport,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// No thread, or no runtime for one.
+    #[error("cannot start the thread {name}: {source}")]
+    Thread {
+        /// Its name.
+        name: String,
+        /// What the system said.
+        source: io::Error,
+    },
+}
+
+impl ServeError {
+    /// Whether another socket has the port.
+    pub(super) fn is_port_in_use(&self) -> bool {
+        matches!(self, Self::Bind { source, .. } if source.kind() == io::ErrorKind::AddrInUse)
+    }
+}
+
+fn bind_cause(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::AddrInUse => format!("another process has this port ({error})"),
+        io::ErrorKind::AddrNotAvailable => format!("the address is not on this host ({error})"),
+        io::ErrorKind::PermissionDenied => {
+            format!("ports below 1024 need root or CAP_NET_BIND_SERVICE ({error})")
+        }
+        _ => error.to_string(),
+    }
+}
+
+/// What serves. Dropped, it stops at once, without waiting; [`Serving::shutdown`] stops in order.
+#[derive(Debug)]
+pub struct Serving {
+    facts: watch::Receiver<Facts>,
+    addresses: Vec<SocketAddr>,
+    /// Second handles of the UDP sockets, to look at their queues.
+    #[cfg(target_os = "linux")]
+    sockets: Vec<std::net::UdpSocket>,
+    shared: Arc<Shared>,
+    threads: Vec<JoinHandle<()>>,
+    /// For each thread what goes when it ends, however it ends.
+    alive: Vec<Weak<()>>,
+}
+
+impl Serving {
+    /// What is wrong; changes as soon as it is known.
+    pub fn facts(&self) -> watch::Receiver<Facts> {
+        self.facts.clone()
+    }
+
+    /// Where it listens, in the order of the settings, port 0 resolved; UDP and TCP both.
+    pub fn local_addresses(&self) -> &[SocketAddr] {
+        &self.addresses
+    }
+
+    /// Octets of memory that datagrams waiting in the UDP sockets take; 0 when the workers are level with the
+    /// queries. Linux only, 0 elsewhere. A socket that is lost counts as empty.
+    pub fn receive_queue(&self) -> u64 {
+        #[cfg(target_os = "linux")]
+        let octets = self.sockets.iter().filter_map(|it| crate::sys::sockets::receive_memory(it).ok()).sum();
+        #[cfg(not(target_os = "linux"))]
+        let octets = 0;
+        octets
+    }
+
+    /// Stops in order: takes no new connections, answers the datagrams that wait and the queries that were sent on
+    /// connections, closes. What is not done after `grace` is cut off. Returns when every thread has ended.
+    pub async fn shutdown(mut self, grace: Duration) {
+        self.shared.set_phase(Phase::Drain);
+        let threads = std::mem::take(&mut self.threads);
+        let mut ended = tokio::task::spawn_blocking(move || {
+            for thread in threads {
+                // A thread that panicked has said so; there is nothing left to stop.
+                let _ = thread.join();
+            }
+        });
+        if tokio::time::timeout(grace, &mut ended).await.is_err() {
+            self.shared.set_phase(Phase::Quit);
+            let _ = ended.await;
+        }
+    }
+}
+
+impl Serving {
+    /// Starts a thread.
+    fn spawn(&mut self, name: &str, run: impl FnOnce() + Send + 'static) -> Result<(), ServeError> {
+        let alive = Arc::new(());
+        self.alive.push(Arc::downgrade(&alive));
+        let thread = std::thread::Builder::new().name(name.into()).spawn(move || {
+            let _alive = alive;
+            run();
+        });
+        self.threads.push(thread.map_err(|source| ServeError::Thread { name: name.into(), source })?);
+        Ok(())
+    }
+}
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        self.shared.set_phase(Phase::Quit);
+    }
+}
+
+/// Binds every address, then starts the engine. The counters have at least [`Settings::counter_sets`] sets. Needs no
+/// runtime; has its own.
+pub fn start(
+    settings: &Settings,
+    published: &Arc<Published>,
+    answers: &Arc<answer::Settings>,
+    limiter: Option<Arc<Limiter>>,
+    counters: &Counters,
+) -> Result<Serving, ServeError> {
+    let engine = check(settings, counters)?;
+    let workers = if engine == Engine::Native { settings.worker_count() } else { 1 };
+    let bound = bind_all(&settings.listen, workers)?;
+    let (sender, facts) = watch::channel(Facts::default());
+    let mut serving = Serving {
+        facts,
+        addresses: bound.iter().map(|bound| bound.address).collect(),
+        #[cfg(target_os = "linux")]
+        sockets: second_handles(&bound)?,
+        shared: Arc::new(Shared::default()),
+        threads: Vec::new(),
+        alive: Vec::new(),
+    };
+    let responder = |set| Responder::new(published, answers.clone(), limiter.clone(), counters.clone(), set);
+    // Should a thread not start, `serving` is dropped and stops those before it.
+    let last = settings.worker_count();
+    match engine {
+        Engine::Native => native(&mut serving, settings, bound, &responder)?,
+        Engine::Auto | Engine::Hickory => {
+            let shared = serving.shared.clone();
+            let handler = hickory::Handler::new(published, answers.clone(), limiter, counters.clone(), last);
+            let idle = settings.tcp.idle;
+            let runtime = runtime("serve-hickory")?;
+            serving.spawn("serve-hickory", move || hickory::run(&runtime, bound, handler, idle, &shared))?;
+        }
+    }
+    let sets: Vec<usize> = if engine == Engine::Native { (0..=last).collect() } else { vec![last] };
+    watch_over(&mut serving, &sets, counters, sender)?;
+    Ok(serving)
+}
+
+/// Checks what needs no system call. Returns the engine to run.
+fn check(settings: &Settings, counters: &Counters) -> Result<Engine, ServeError> {
+    let listen = &settings.listen;
+    if listen.is_empty() || listen.len() > Settings::MAX_LISTEN {
+        return Err(ServeError::ListenCount(listen.len()));
+    }
+    let twice = |(index, address): &(usize, &SocketAddr)| {
+        address.port() != 0 && listen.iter().take(*index).any(|other| other == *address)
+    };
+    if let Some((_, address)) = listen.iter().enumerate().find(twice) {
+        return Err(ServeError::ListenTwice(*address));
+    }
+    let (given, needed) = (counters.workers().len(), settings.counter_sets());
+    if given < needed {
+        return Err(ServeError::CounterSets { given, needed });
+    }
+    let linux = cfg!(target_os = "linux");
+    let engine = match settings.engine {
+        Engine::Auto if linux => Engine::Native,
+        Engine::Auto => Engine::Hickory,
+        Engine::Native if !linux => return Err(ServeError::NativeElsewhere),
+        engine => engine,
+    };
+    match listen.iter().find(|address| address.ip().is_unspecified()) {
+        Some(wildcard) if engine == Engine::Hickory => Err(ServeError::Wildcard(*wildcard)),
+        _ => Ok(engine),
+    }
+}
+
+#[cfg(target_os = "linux")]
+fn second_handles(bound: &[Bound]) -> Result<Vec<std::net::UdpSocket>, ServeError> {
+    let handles = bound.iter().flat_map(|bound| bound.udp.iter().map(move |socket| (bound.address, socket)));
+    let second = |(address, socket): (SocketAddr, &std::net::UdpSocket)| {
+        let failed = |source| ServeError::Bind { address, transport: Transport::Udp, source };
+        socket.try_clone().map_err(failed)
+    };
+    handles.map(second).collect()
+}
+
+/// Starts the native engine's threads.
+#[cfg(target_os = "linux")]
+fn native(
+    serving: &mut Serving,
+    settings: &Settings,
+    bound: Vec<Bound>,
+    responder: &dyn Fn(usize) -> Responder,
+) -> Result<(), ServeError> {
+    use crate::sys::cpu;
+    let workers = settings.worker_count();
+    let mut listeners = Vec::new();
+    let mut sockets: Vec<Vec<_>> = (0..workers).map(|_| Vec::new()).collect();
+    for Bound { address, udp, tcp } in bound {
+        listeners.push((address, tcp));
+        sockets.iter_mut().zip(udp).for_each(|(sockets, socket)| sockets.push((address, socket)));
+    }
+    // With a worker for each core, moving them about would only cost caches; with fewer, the scheduler knows best.
+    let cpus = cpu::allowed().ok().filter(|cpus| cpus.len() == workers).unwrap_or_default();
+    for (set, sockets) in sockets.into_iter().enumerate() {
+        let worker = super::worker::Worker::new(sockets, responder(set), serving.shared.clone());
+        let cpu = cpus.get(set).copied();
+        serving.spawn(&format!("serve-udp-{set}"), move || {
+            if let Some(Err(error)) = cpu.map(cpu::pin) {
+                tracing::warn!(?cpu, %error, "the worker is not pinned to its CPU");
+            }
+            worker.run();
+        })?;
+    }
+    let (responder, tcp, shared) = (responder(workers), settings.tcp.clone(), serving.shared.clone());
+    let runtime = runtime("serve-tcp")?;
+    serving.spawn("serve-tcp", move || tcp::run(&runtime, listeners, tcp, responder, &shared))
+}
+
+#[cfg(not(target_os = "linux"))]
+fn native(
+    _: &mut Serving,
+    _: &Settings,
+    _: Vec<Bound>,
+    _: &dyn Fn(usize) -> Responder,
+) -> Result<(), ServeError> {
+    Err(ServeError::NativeElsewhere)
+}
+
+/// A runtime for one thread.
+fn runtime(name: &str) -> Result<tokio::runtime::Runtime, ServeError> {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|source| ServeError::Thread { name: name.into(), source })
+}
+
+/// Starts the monitor over the threads started so far, whose counters are `sets`, in the order of their start.
+fn watch_over(
+    serving: &mut Serving,
+    sets: &[usize],
+    counters: &Counters,
+    sender: watch::Sender<Facts>,
+) -> Result<(), ServeError> {
+    let alive = std::mem::take(&mut serving.alive);
+    let watched: Vec<Watched> =
+        sets.iter().zip(alive).map(|(set, alive)| Watched { set: *set, alive }).collect();
+    let (shared, counters) = (serving.shared.clone(), counters.clone());
+    serving.spawn("serve-monitor", move || monitor::run(&shared, &counters, &watched, &sender))
+}
