@@ -12,6 +12,8 @@
 //! The zone snapshot, the answer settings and the limiter flow in; responses, counters and [`Facts`] flow out.
 //! A UDP worker never locks, allocates, logs or panics per query. Nothing here knows routes or policy.
 
+#[cfg(target_os = "linux")]
+mod address;
 mod bind;
 mod caps;
 mod connection;
@@ -24,6 +26,8 @@ mod tcp;
 #[cfg(target_os = "linux")]
 mod worker;
 
+#[cfg(target_os = "linux")]
+pub use address::{AddressError, ServiceAddresses};
 pub use bind::Transport;
 pub use monitor::{Facts, LostListener};
 pub use settings::{Engine, Settings, TcpSettings};
