@@ -1,3 +1,49 @@
-//! publish
+//! The publisher: from sources of zone versions to the snapshot that is served.
+//!
+//! ```text
+//!   directories, files --> scan ------> read -------> accept ------> store -------> zone::Published
+//!     notifications -----> watch        text          the seam:      durable        batches
+//!     commands ----------> publisher    no writer,    may it         before it
+//!     the clock                         unchanging    replace?       is served
+//! ```
+//!
+//! Zone files, notifications of changes and commands flow in; zones into [`Published`](crate::zone::Published), and
+//! a [`Report`] through a watch channel, flow out. Files are the first source; transfers will hand their
+//! [`Candidate`]s to the same [`accept`].
+//!
+//! One task (1x) owns everything and never blocks the runtime: a look at the sources runs on a blocking thread. The
+//! watcher has a thread of its own (1x) and only says that something changed; what changed is found by comparing
+//! files with what was read before, so that a lost notification costs time, never truth.
+//!
+//! Never serves a version that is not accepted, never replaces a served version by a worse one, never removes a zone
+//! that nobody said to remove, never reads a file that is being written.
+//!
+//! The process must not let SIGIO end it: see [`crate::sys`]' lease; a handler is put in place at the first reading
+//! unless there is one.
 
+mod accept;
+mod check;
+mod core;
+mod debounce;
+mod entry;
+mod error;
+mod fault;
+mod publisher;
+mod read;
+mod report;
+mod scan;
+mod settings;
+mod state_file;
+mod store;
 pub mod text;
+mod visit;
+mod watch;
+mod watch_set;
+
+pub use accept::{Accepted, Candidate, Digest, Provenance, Refused, Standing, Terms, accept};
+pub use check::{CheckReport, CheckedZone, check};
+pub use error::{AcceptError, PublishError, ReconfigureError, RemoveError, StoreError};
+pub use fault::{Fault, SourceFault};
+pub use publisher::{Publisher, PublisherHandle};
+pub use report::{Report, WatchState, ZoneReport, ZoneState};
+pub use settings::{SerialRule, Settings, SingleZone};

@@ -12,3 +12,4 @@ pub mod cpu;
 pub mod datagrams;
 #[cfg(target_os = "linux")]
 pub mod sockets;
+pub(crate) mod lease;

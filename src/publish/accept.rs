@@ -1,0 +1,375 @@
+//! The seam: whether a new version of a zone may replace the one that is served.
+//!
+//! A [`Candidate`] flows in from any source (files now, transfers later), an [`Accepted`] version or a named reason
+//! flows out. Pure: no I/O, no clock, no log. Nothing gets into service but through here.
+
+use std::cmp::Ordering;
+use std::path::PathBuf;
+
+use crate::wire::{Name, RecordType, Serial};
+use crate::zone::{Place, Record, Zone, ZoneBuilder};
+
+use super::SerialRule;
+use super::settings::Settings;
+
+/// SHA-256 over a zone's records without the SOA serial: equal exactly when the content is.
+pub type Digest = [u8; 32];
+
+/// Where a version came from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Provenance {
+    /// A zone file.
+    File {
+        /// The configured source: the directory, or the file of a zone named one by one.
+        root: PathBuf,
+        /// The file.
+        path: PathBuf,
+    },
+}
+
+/// A version of a zone that wants to be served: read whole and compiled.
+#[derive(Debug)]
+pub struct Candidate {
+    /// The compiled zone, with the source's serial.
+    pub zone: Zone,
+    /// Its content.
+    pub digest: Digest,
+    /// Where it came from.
+    pub provenance: Provenance,
+}
+
+/// What is known of the version in service (or in the state directory): enough to judge its successor.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Standing {
+    /// The serial that is served.
+    pub serial: Serial,
+    /// The serial the source gave; differs from `serial` after a bump.
+    pub source_serial: Serial,
+    /// The content.
+    pub digest: Digest,
+    /// How many records.
+    pub records: usize,
+    /// Whether the SOA record is signed (RFC 4035 section 2.2).
+    pub signed: bool,
+}
+
+/// The rules one candidate is judged by.
+#[derive(Clone, Copy, Debug)]
+pub struct Terms {
+    /// What to do with other content under the same serial.
+    pub serial: SerialRule,
+    /// By how many percent it may shrink.
+    pub shrink_limit_percent: u8,
+    /// Whether an operator named exactly this version: then nothing but a broken zone is refused.
+    pub forced: bool,
+}
+
+/// A candidate that passed.
+#[derive(Debug)]
+pub enum Accepted {
+    /// It is what is served already; the zone is handed back with the served serial in it.
+    Unchanged(Zone),
+    /// It is new.
+    New {
+        /// The zone to serve, with the serial to serve.
+        zone: Zone,
+        /// What its successor will be judged by.
+        standing: Standing,
+    },
+}
+
+/// Why a candidate may not replace what is served.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refused {
+    /// Other content under the serial that is served; secondaries and caches would never notice.
+    #[error(
+        "the content changed but the serial is still {serial}: raise the serial, or say serial = \"bump\""
+    )]
+    SameSerial {
+        /// The serial.
+        serial: Serial,
+    },
+    /// The serial does not come after the served one (RFC 1982 section 3.2).
+    #[error(
+        "serial {offered} does not come after the served {served} (RFC 1982): raise it, or accept it by force"
+    )]
+    WentBack {
+        /// The candidate's serial.
+        offered: Serial,
+        /// The serial in service.
+        served: Serial,
+    },
+    /// The zone lost more of its records than the limit allows.
+    #[error(
+        "shrank from {from} to {to} records, more than {limit_percent} %: a truncated export? accept it by force"
+    )]
+    Shrank {
+        /// Records in service.
+        from: usize,
+        /// Records of the candidate.
+        to: usize,
+        /// The limit.
+        limit_percent: u8,
+    },
+    /// The served version is signed, this one is not: validating resolvers would call it bogus while a DS is out.
+    #[error(
+        "the served version is signed, this one is not: sign it, or accept it by force once the DS is gone"
+    )]
+    SignaturesLost,
+    /// A bump would change the SOA of a signed zone, which breaks its signature.
+    #[error(
+        "the content changed under serial {serial} and the zone is signed, so the serial cannot be bumped: sign it \
+         with a new serial"
+    )]
+    BumpOfSigned {
+        /// The serial.
+        serial: Serial,
+    },
+    /// The zone did not compile again after its serial was changed.
+    #[error("cannot give the zone the serial {serial}: its SOA record is malformed")]
+    Uncompilable {
+        /// The serial to give.
+        serial: Serial,
+    },
+}
+
+/// Judges one candidate against what stands, if anything does.
+pub fn accept(candidate: Candidate, standing: Option<&Standing>, terms: Terms) -> Result<Accepted, Refused> {
+    let Candidate { zone, digest, provenance: _ } = candidate;
+    let offered = Standing {
+        serial: zone.serial(),
+        source_serial: zone.serial(),
+        digest,
+        records: zone.record_count(),
+        signed: is_signed(&zone),
+    };
+    match judge(&offered, standing, terms)? {
+        Verdict::Unchanged(serial) => Ok(Accepted::Unchanged(with_serial(zone, serial)?)),
+        Verdict::Serve(serial) => {
+            let zone = with_serial(zone, serial)?;
+            Ok(Accepted::New { zone, standing: Standing { serial, ..offered } })
+        }
+    }
+}
+
+/// What to do with a version, and the serial it is served with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Verdict {
+    Unchanged(Serial),
+    Serve(Serial),
+}
+
+fn judge(offered: &Standing, standing: Option<&Standing>, terms: Terms) -> Result<Verdict, Refused> {
+    let Some(standing) = standing else { return Ok(Verdict::Serve(offered.serial)) };
+    let same_content = offered.digest == standing.digest;
+    if same_content && offered.source_serial == standing.source_serial {
+        return Ok(Verdict::Unchanged(standing.serial));
+    }
+    if terms.forced {
+        return Ok(Verdict::Serve(offered.serial));
+    }
+    let verdict = match terms.serial {
+        SerialRule::Strict => strict(offered, standing)?,
+        SerialRule::Bump => bump(offered, standing, same_content)?,
+    };
+    let lost = standing.records.saturating_sub(offered.records);
+    let most = standing.records.saturating_mul(usize::from(terms.shrink_limit_percent.min(100))) / 100;
+    if standing.records > Settings::SHRINK_FLOOR && lost > most {
+        let limit_percent = terms.shrink_limit_percent;
+        return Err(Refused::Shrank { from: standing.records, to: offered.records, limit_percent });
+    }
+    if standing.signed && !offered.signed {
+        return Err(Refused::SignaturesLost);
+    }
+    Ok(verdict)
+}
+
+/// The source's serial is served, so it must come after the served one.
+fn strict(offered: &Standing, standing: &Standing) -> Result<Verdict, Refused> {
+    match offered.serial.compare(standing.serial) {
+        Some(Ordering::Greater) => Ok(Verdict::Serve(offered.serial)),
+        Some(Ordering::Equal) if offered.digest == standing.digest => Ok(Verdict::Unchanged(standing.serial)),
+        Some(Ordering::Equal) => Err(Refused::SameSerial { serial: offered.serial }),
+        _ => Err(Refused::WentBack { offered: offered.serial, served: standing.serial }),
+    }
+}
+
+/// The source's serial must not go back from the source's last one; what is served always goes on.
+fn bump(offered: &Standing, standing: &Standing, same_content: bool) -> Result<Verdict, Refused> {
+    if !matches!(offered.serial.compare(standing.source_serial), Some(Ordering::Greater | Ordering::Equal)) {
+        return Err(Refused::WentBack { offered: offered.serial, served: standing.source_serial });
+    }
+    if offered.serial.is_after(standing.serial) {
+        return Ok(Verdict::Serve(offered.serial));
+    }
+    if same_content {
+        return Ok(Verdict::Unchanged(standing.serial));
+    }
+    if offered.signed {
+        return Err(Refused::BumpOfSigned { serial: offered.serial });
+    }
+    Ok(Verdict::Serve(standing.serial.next()))
+}
+
+/// Whether the SOA record carries a signature.
+fn is_signed(zone: &Zone) -> bool {
+    zone.records().any(|record| {
+        record.record_type == RecordType::RRSIG
+            && record.rdata.starts_with(&RecordType::SOA.0.to_be_bytes())
+            && record.owner == *zone.origin()
+    })
+}
+
+/// Octets of the five numbers that end an SOA record; the serial is the first (RFC 1035 section 3.3.13).
+const SOA_NUMBERS: usize = 20;
+
+/// The zone with another serial in its SOA record; the very same zone if it has that serial.
+pub(super) fn with_serial(zone: Zone, serial: Serial) -> Result<Zone, Refused> {
+    if zone.serial() == serial {
+        return Ok(zone);
+    }
+    let origin: Name = zone.origin().clone();
+    let mut builder = ZoneBuilder::new(origin);
+    for mut record in zone.records() {
+        if record.record_type == RecordType::SOA {
+            set_serial(&mut record, serial).ok_or(Refused::Uncompilable { serial })?;
+        }
+        builder.push(record, Place::default());
+    }
+    builder.finish().map_err(|_| Refused::Uncompilable { serial })
+}
+
+fn set_serial(soa: &mut Record, serial: Serial) -> Option<()> {
+    let at = soa.rdata.len().checked_sub(SOA_NUMBERS)?;
+    soa.rdata.get_mut(at..at + 4)?.copy_from_slice(&serial.0.to_be_bytes());
+    Some(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn version(serial: u32, source_serial: u32, content: u8, records: usize, signed: bool) -> Standing {
+        let (serial, source_serial) = (Serial(serial), Serial(source_serial));
+        Standing { serial, source_serial, digest: [content; 32], records, signed }
+    }
+
+    fn terms(serial: SerialRule, forced: bool) -> Terms {
+        Terms { serial, shrink_limit_percent: 50, forced }
+    }
+
+    /// What stands; serial, content, records and signatures of the candidate; rule; forced; the outcome.
+    #[test]
+    fn the_whole_table() {
+        use SerialRule::{Bump, Strict};
+        use Verdict::{Serve, Unchanged};
+        let plain = version(5, 5, b'a', 1000, false);
+        let bumped = version(7, 5, b'a', 1000, false);
+        let signed = version(5, 5, b'a', 1000, true);
+        let small = version(5, 5, b'a', 100, false);
+        let far = version(0, 0, b'a', 1000, false);
+        let top = version(u32::MAX, u32::MAX, b'a', 1000, false);
+        let same = |serial| Err(Refused::SameSerial { serial: Serial(serial) });
+        let back =
+            |offered, served| Err(Refused::WentBack { offered: Serial(offered), served: Serial(served) });
+        let shrank = |to| Err(Refused::Shrank { from: 1000, to, limit_percent: 50 });
+        type Case<'a> =
+            (Option<&'a Standing>, (u32, u8, usize, bool), SerialRule, bool, Result<Verdict, Refused>);
+        let cases: Vec<Case<'_>> = vec![
+            (None, (9, b'x', 1, false), Strict, false, Ok(Serve(Serial(9)))),
+            (None, (9, b'x', 1, true), Bump, true, Ok(Serve(Serial(9)))),
+            // Strict.
+            (Some(&plain), (5, b'a', 1000, false), Strict, false, Ok(Unchanged(Serial(5)))),
+            (Some(&plain), (6, b'a', 1000, false), Strict, false, Ok(Serve(Serial(6)))),
+            (Some(&plain), (6, b'b', 1000, false), Strict, false, Ok(Serve(Serial(6)))),
+            (Some(&plain), (5, b'b', 1000, false), Strict, false, same(5)),
+            (Some(&plain), (5, b'b', 1000, false), Strict, true, Ok(Serve(Serial(5)))),
+            (Some(&plain), (4, b'b', 1000, false), Strict, false, back(4, 5)),
+            (Some(&plain), (4, b'a', 1000, false), Strict, false, back(4, 5)),
+            (Some(&plain), (4, b'a', 1000, false), Strict, true, Ok(Serve(Serial(4)))),
+            (Some(&far), (0x8000_0000, b'b', 1000, false), Strict, false, back(0x8000_0000, 0)),
+            (Some(&top), (0, b'b', 1000, false), Strict, false, Ok(Serve(Serial(0)))),
+            // The rule was bump before and is strict now: the served serial counts.
+            (Some(&bumped), (5, b'a', 1000, false), Strict, false, Ok(Unchanged(Serial(7)))),
+            (Some(&bumped), (6, b'b', 1000, false), Strict, false, back(6, 7)),
+            (Some(&bumped), (7, b'b', 1000, false), Strict, false, same(7)),
+            (Some(&bumped), (7, b'a', 1000, false), Strict, false, Ok(Unchanged(Serial(7)))),
+            (Some(&bumped), (8, b'b', 1000, false), Strict, false, Ok(Serve(Serial(8)))),
+            // Bump.
+            (Some(&plain), (5, b'a', 1000, false), Bump, false, Ok(Unchanged(Serial(5)))),
+            (Some(&plain), (5, b'b', 1000, false), Bump, false, Ok(Serve(Serial(6)))),
+            (Some(&bumped), (5, b'a', 1000, false), Bump, false, Ok(Unchanged(Serial(7)))),
+            (Some(&bumped), (5, b'b', 1000, false), Bump, false, Ok(Serve(Serial(8)))),
+            (Some(&bumped), (6, b'b', 1000, false), Bump, false, Ok(Serve(Serial(8)))),
+            (Some(&bumped), (6, b'a', 1000, false), Bump, false, Ok(Unchanged(Serial(7)))),
+            (Some(&bumped), (8, b'b', 1000, false), Bump, false, Ok(Serve(Serial(8)))),
+            (Some(&bumped), (4, b'b', 1000, false), Bump, false, back(4, 5)),
+            (Some(&bumped), (4, b'b', 1000, false), Bump, true, Ok(Serve(Serial(4)))),
+            (Some(&top), (u32::MAX, b'b', 1000, false), Bump, false, Ok(Serve(Serial(0)))),
+            // Shrinking.
+            (Some(&plain), (6, b'b', 500, false), Strict, false, Ok(Serve(Serial(6)))),
+            (Some(&plain), (6, b'b', 499, false), Strict, false, shrank(499)),
+            (Some(&plain), (6, b'b', 499, false), Strict, true, Ok(Serve(Serial(6)))),
+            (Some(&plain), (5, b'b', 3, false), Bump, false, shrank(3)),
+            (Some(&small), (6, b'b', 1, false), Strict, false, Ok(Serve(Serial(6)))),
+            // Signatures.
+            (Some(&signed), (6, b'b', 1000, true), Strict, false, Ok(Serve(Serial(6)))),
+            (Some(&signed), (6, b'b', 1000, false), Strict, false, Err(Refused::SignaturesLost)),
+            (Some(&signed), (6, b'b', 1000, false), Strict, true, Ok(Serve(Serial(6)))),
+            (Some(&plain), (6, b'b', 1000, true), Strict, false, Ok(Serve(Serial(6)))),
+            (
+                Some(&signed),
+                (5, b'b', 1000, true),
+                Bump,
+                false,
+                Err(Refused::BumpOfSigned { serial: Serial(5) }),
+            ),
+        ];
+        for (standing, (serial, content, records, signed), rule, forced, outcome) in cases {
+            let offered = version(serial, serial, content, records, signed);
+            assert_eq!(
+                judge(&offered, standing, terms(rule, forced)),
+                outcome,
+                "{offered:?} after {standing:?}, {rule:?}, forced: {forced}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_bump_changes_the_serial_in_the_soa_and_nothing_else() {
+        let soa = |serial: u32| Record {
+            owner: "example.".parse().unwrap(),
+            record_type: RecordType::SOA,
+            ttl: 60,
+            rdata: [&[0, 0][..], &serial.to_be_bytes(), &[1; 16]].concat().into(),
+        };
+        let mut builder = ZoneBuilder::new("example.".parse().unwrap());
+        builder.push(soa(5), Place::default());
+        let zone = with_serial(builder.finish().unwrap(), Serial(6)).unwrap();
+        assert_eq!(zone.serial(), Serial(6));
+        assert_eq!(zone.records().collect::<Vec<_>>(), [soa(6)]);
+    }
+
+    proptest! {
+        /// Unless forced, the served serial never goes back and never stays while the content changes.
+        #[test]
+        fn the_served_serial_only_goes_on(
+            versions in prop::collection::vec((any::<u32>(), 0..3_u8, 0..400_usize, any::<bool>()), 1..20),
+        ) {
+            let mut standing: Option<Standing> = None;
+            for (serial, content, records, bump) in versions {
+                let rule = if bump { SerialRule::Bump } else { SerialRule::Strict };
+                // Serials close together, so that all cases come up.
+                let offered = version(serial % 8, serial % 8, content, records, false);
+                let Ok(Verdict::Serve(serial)) = judge(&offered, standing.as_ref(), terms(rule, false)) else {
+                    continue;
+                };
+                if let Some(before) = &standing {
+                    prop_assert!(serial.is_after(before.serial), "{} after {}", serial, before.serial);
+                }
+                standing = Some(Standing { serial, ..offered });
+            }
+        }
+    }
+}

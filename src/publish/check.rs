@@ -1,0 +1,84 @@
+//! The same reading and judging as in service, without serving, locking or writing anything: for `anyns check`.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::PathBuf;
+
+use crate::wire::{Name, Serial};
+
+use super::accept::{Accepted, Candidate, Provenance, Terms, accept};
+use super::fault::{Fault, SourceFault};
+use super::read::{Files, read};
+use super::scan::{Found, scan};
+use super::settings::{Rules, SerialRule, Settings};
+use super::store::peek;
+use super::text::Located;
+
+/// What would be served.
+#[derive(Debug, Default)]
+pub struct CheckReport {
+    /// Every zone that was found.
+    pub zones: BTreeMap<Name, CheckedZone>,
+    /// What is wrong beside any one zone.
+    pub faults: Vec<SourceFault>,
+}
+
+/// One zone.
+#[derive(Debug)]
+pub struct CheckedZone {
+    /// Its file.
+    pub path: PathBuf,
+    /// The serial it would be served with and its number of records, or why it would not be.
+    pub result: Result<(Serial, usize), Fault>,
+    /// What is odd in the file but no error.
+    pub warnings: Vec<Located>,
+}
+
+impl CheckReport {
+    /// Whether everything that was found would be served.
+    pub fn is_clean(&self) -> bool {
+        self.faults.is_empty() && self.zones.values().all(|zone| zone.result.is_ok())
+    }
+}
+
+/// Reads every zone as [`Publisher`](super::Publisher) would, against the versions in the state directory if there
+/// is one. Blocks. Fails only where a path is relative and there is no current directory.
+pub fn check(settings: Settings) -> io::Result<CheckReport> {
+    let settings = settings.absolute()?;
+    let rules = Rules::new(&settings);
+    let found = scan(&settings);
+    let zones = found.zones.into_iter().map(|(name, found)| {
+        let checked = check_zone(&settings, rules.of(&name), &name, found);
+        (name, checked)
+    });
+    Ok(CheckReport { zones: zones.collect(), faults: found.faults })
+}
+
+fn check_zone(settings: &Settings, rule: SerialRule, name: &Name, found: Found) -> CheckedZone {
+    let mut checked = CheckedZone { path: found.path, result: Ok((Serial(0), 0)), warnings: Vec::new() };
+    if let Some(fault) = found.fault {
+        checked.result = Err(fault);
+        return checked;
+    }
+    // A writer is known by the kernel's lease alone here: nothing is watched.
+    let reading = read(&checked.path, name, &settings.limits, &Files::default(), &|_| false);
+    let zone = match reading.result {
+        Ok(zone) => zone,
+        Err(fault) => {
+            checked.result = Err(fault);
+            return checked;
+        }
+    };
+    checked.warnings = zone.warnings;
+    let provenance = Provenance::File { root: found.root, path: checked.path.clone() };
+    let candidate = Candidate { zone: zone.zone, digest: zone.digest, provenance };
+    let standing = settings.state_directory.as_deref().and_then(|directory| peek(directory, name));
+    let terms = Terms { serial: rule, shrink_limit_percent: settings.shrink_limit_percent, forced: false };
+    checked.result = match accept(candidate, standing.as_ref(), terms) {
+        Ok(Accepted::Unchanged(zone) | Accepted::New { zone, .. }) => {
+            Ok((zone.serial(), zone.record_count()))
+        }
+        Err(refused) => Err(Fault::Refused { path: checked.path.clone(), refused }),
+    };
+    checked
+}

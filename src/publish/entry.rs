@@ -1,0 +1,109 @@
+//! One zone, as the publisher keeps it between two looks.
+
+use std::path::{Path, PathBuf};
+
+use crate::wire::Serial;
+
+use super::accept::{Digest, Provenance, Refused};
+use super::fault::Fault;
+use super::read::Files;
+use super::report::{ZoneReport, ZoneState};
+use super::scan::Found;
+use super::state_file::Header;
+
+/// A version that was refused and may be forced.
+#[derive(Clone, Debug)]
+pub(super) struct Denied {
+    pub(super) serial: Serial,
+    pub(super) digest: Digest,
+}
+
+/// One zone.
+#[derive(Debug, Default)]
+pub(super) struct Entry {
+    /// The version in service, or in the state directory while none is in service yet.
+    pub(super) header: Option<Header>,
+    /// Whether a version is in service.
+    pub(super) serving: bool,
+    /// Whether `header`'s version is in the state directory.
+    pub(super) durable: bool,
+    /// Its file, as of the last look.
+    pub(super) found: Option<Found>,
+    /// What is wrong with where the file is: gone, two of them, a FIFO.
+    pub(super) misplaced: Option<Fault>,
+    /// What was wrong with the last reading.
+    pub(super) verdict: Option<Fault>,
+    /// A fault that does not keep the newest version from being served.
+    pub(super) notice: Option<Fault>,
+    /// The files of the last reading; `None` before the first, and if it must be read again whatever they are.
+    pub(super) read: Option<Files>,
+    /// The files of the last reading that succeeded: where its `$INCLUDE`s are.
+    pub(super) files: Files,
+    /// The version that was refused last.
+    pub(super) denied: Option<Denied>,
+    /// The version that the operator lets pass.
+    pub(super) forced: Option<Denied>,
+    /// Whether it was looked at.
+    pub(super) visited: bool,
+}
+
+impl Entry {
+    /// An entry for a version found in the state directory.
+    pub(super) fn restored(header: Header) -> Self {
+        Self { header: Some(header), durable: true, ..Self::default() }
+    }
+
+    /// Whether this refusal is one that the operator may overrule.
+    pub(super) fn deny(&mut self, path: &Path, serial: Serial, digest: Digest, refused: Refused) {
+        self.denied = Some(Denied { serial, digest });
+        self.verdict = Some(Fault::Refused { path: path.to_path_buf(), refused });
+    }
+
+    /// The configured source of the version that stands.
+    pub(super) fn root(&self) -> Option<&Path> {
+        let found = self.found.as_ref().map(|found| found.root.as_path());
+        found.or_else(|| match &self.header.as_ref()?.provenance {
+            Provenance::File { root, .. } => Some(root.as_path()),
+        })
+    }
+
+    /// The file of the version that stands, or the one that should be it.
+    pub(super) fn path(&self) -> PathBuf {
+        let stands = self.header.as_ref().map(|header| match &header.provenance {
+            Provenance::File { path, .. } => path.clone(),
+        });
+        stands.or_else(|| Some(self.found.as_ref()?.path.clone())).unwrap_or_default()
+    }
+
+    /// Whether it will be read as soon as its writer is done, which need not be heard.
+    pub(super) fn is_postponed(&self) -> bool {
+        matches!(self.verdict, Some(Fault::BeingWritten { .. } | Fault::Unstable { .. }))
+    }
+
+    /// Everything that is wrong.
+    pub(super) fn faults(&self) -> impl Iterator<Item = &Fault> {
+        self.misplaced.iter().chain(&self.verdict).chain(&self.notice)
+    }
+
+    /// What is said of it.
+    pub(super) fn report(&self) -> ZoneReport {
+        let held = self.misplaced.is_some() || self.verdict.is_some();
+        let state = match (self.serving, held) {
+            (true, false) => ZoneState::Serving,
+            (true, true) => ZoneState::Kept,
+            (false, _) if !self.visited => ZoneState::Waiting,
+            (false, _) => ZoneState::Refused,
+        };
+        let standing = self.header.as_ref().filter(|_| self.serving);
+        ZoneReport {
+            state,
+            serial: standing.map(|header| header.standing.serial),
+            records: standing.map_or(0, |header| header.standing.records),
+            source: self.path(),
+            accepted_at: standing.map(|header| header.accepted_at),
+            durable: self.durable,
+            refused_serial: self.denied.as_ref().map(|denied| denied.serial),
+            faults: self.faults().cloned().collect(),
+        }
+    }
+}

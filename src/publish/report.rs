@@ -1,0 +1,88 @@
+//! What the publisher says about itself: facts for health and policy, and for the operator.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::SystemTime;
+
+use crate::wire::{Name, Serial};
+
+use super::fault::{Fault, SourceFault};
+
+/// How a zone stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ZoneState {
+    /// Not read yet; only while the first load goes on.
+    Waiting,
+    /// The newest version is in service.
+    Serving,
+    /// An older version is in service; [`ZoneReport::faults`] says why.
+    Kept,
+    /// Nothing is in service; [`ZoneReport::faults`] says why.
+    Refused,
+}
+
+/// One zone.
+#[derive(Clone, Debug)]
+pub struct ZoneReport {
+    /// How it stands.
+    pub state: ZoneState,
+    /// The serial that is served.
+    pub serial: Option<Serial>,
+    /// How many records are served.
+    pub records: usize,
+    /// The file of the version that is served, or the one that should be.
+    pub source: PathBuf,
+    /// When the version that is served was accepted.
+    pub accepted_at: Option<SystemTime>,
+    /// Whether the version that is served survives a restart without its source.
+    pub durable: bool,
+    /// The serial of a version that was refused and that [`accept`](super::PublisherHandle::accept) would let pass.
+    pub refused_serial: Option<Serial>,
+    /// What is wrong; empty while all is well.
+    pub faults: Vec<Fault>,
+}
+
+/// Whether changes are heard at once.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum WatchState {
+    /// Yes.
+    #[default]
+    Ok,
+    /// Not all of them: the rest is found at the next regular look.
+    Degraded {
+        /// Why.
+        reason: String,
+    },
+}
+
+/// Everything the publisher knows, at one moment.
+#[derive(Clone, Debug, Default)]
+pub struct Report {
+    /// Whether every zone is loaded, restored or refused with a reason. Once true it stays true.
+    pub settled: bool,
+    /// Every zone that is configured, found or still served.
+    pub zones: BTreeMap<Name, ZoneReport>,
+    /// What is wrong beside any one zone.
+    pub faults: Vec<SourceFault>,
+    /// Whether changes are heard at once.
+    pub watch: WatchState,
+    /// Looks at all sources so far, whatever the reason.
+    pub reloads: u64,
+    /// Looks that were due to a full queue of the watcher.
+    pub rescans: u64,
+    /// Whether the publisher's task has ended; what is published stays published.
+    pub stopped: bool,
+}
+
+impl Report {
+    /// How many zones are in service.
+    pub fn served(&self) -> usize {
+        let in_service = |zone: &&ZoneReport| matches!(zone.state, ZoneState::Serving | ZoneState::Kept);
+        self.zones.values().filter(in_service).count()
+    }
+
+    /// Whether this zone is in service.
+    pub fn serves(&self, zone: &Name) -> bool {
+        self.zones.get(zone).is_some_and(|zone| matches!(zone.state, ZoneState::Serving | ZoneState::Kept))
+    }
+}

@@ -1,0 +1,204 @@
+//! Finds the zone files, and what must be watched to hear of any change to them.
+//!
+//! Configured sources flow in; zones with their files, faults, and a [`WatchSet`] flow out. Reads directories and
+//! links, never a file's content.
+
+use std::collections::{BTreeMap, HashSet};
+use std::fs::{self, FileType};
+use std::io;
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
+use std::path::{Component, Path, PathBuf};
+
+use crate::wire::Name;
+
+use super::fault::{Fault, SourceFault};
+use super::settings::Settings;
+use super::watch_set::WatchSet;
+
+/// Subdirectories below a configured directory; deeper is a mistake or an attack, not a layout.
+const MAX_DEPTH: usize = 16;
+/// Directory entries looked at in one pass: ten times the largest fleet known, and a bound on a mistaken `/`.
+const MAX_ENTRIES: usize = 10_000_000;
+
+/// What one pass over the sources found.
+#[derive(Debug, Default)]
+pub(super) struct Scan {
+    /// The zones, each with its file or what is wrong with it.
+    pub(super) zones: BTreeMap<Name, Found>,
+    /// What is wrong beside any one zone.
+    pub(super) faults: Vec<SourceFault>,
+    /// What to watch.
+    pub(super) watch: WatchSet,
+    /// Whether a source could not be read whole, so that a zone not found here may be there all the same.
+    pub(super) partial: bool,
+    entries: usize,
+}
+
+/// Where a zone is.
+#[derive(Clone, Debug)]
+pub(super) struct Found {
+    /// The configured source.
+    pub(super) root: PathBuf,
+    /// Its file.
+    pub(super) path: PathBuf,
+    /// Why that file cannot be taken.
+    pub(super) fault: Option<Fault>,
+}
+
+impl Found {
+    /// Whether there is no file where the config says.
+    pub(super) fn is_missing(&self) -> bool {
+        matches!(self.fault, Some(Fault::Missing { .. }))
+    }
+}
+
+/// Looks at every configured source.
+pub(super) fn scan(settings: &Settings) -> Scan {
+    let mut scan = Scan::default();
+    for zone in &settings.zones {
+        let Some(file) = &zone.file else { continue };
+        scan.watch.trace(file);
+        scan.file(zone.name.clone(), file, file, true);
+    }
+    for directory in &settings.directories {
+        scan.watch.trace(directory);
+        let mut walk = Walk { root: directory, visited: HashSet::new() };
+        scan.directory(&mut walk, directory, 0);
+    }
+    for zone in settings.zones.iter().filter(|zone| zone.file.is_none()) {
+        if !scan.zones.contains_key(&zone.name) {
+            scan.fault(SourceFault::NoFile { zone: zone.name.clone() });
+        }
+    }
+    scan
+}
+
+/// A pass over one directory source.
+struct Walk<'a> {
+    root: &'a Path,
+    /// Device and inode of the directories seen, so that a link to one's own parent ends.
+    visited: HashSet<(u64, u64)>,
+}
+
+impl Scan {
+    fn directory(&mut self, walk: &mut Walk<'_>, directory: &Path, depth: usize) {
+        match self.try_directory(walk, directory, depth) {
+            Ok(()) => {}
+            Err(error) => {
+                self.partial = true;
+                self.fault(SourceFault::Directory {
+                    path: directory.to_path_buf(),
+                    error: error.to_string(),
+                });
+            }
+        }
+    }
+
+    fn try_directory(&mut self, walk: &mut Walk<'_>, directory: &Path, depth: usize) -> io::Result<()> {
+        let real = fs::canonicalize(directory)?;
+        let status = fs::metadata(&real)?;
+        if !walk.visited.insert((status.dev(), status.ino())) {
+            return Ok(());
+        }
+        self.watch.directory(&real);
+        let mut names = Vec::new();
+        for entry in fs::read_dir(&real)? {
+            self.entries += 1;
+            if self.entries > MAX_ENTRIES {
+                return Err(io::Error::other(format!("more than {MAX_ENTRIES} directory entries")));
+            }
+            let entry = entry?;
+            names.push((entry.file_name(), entry.file_type()?));
+        }
+        names.sort_by(|a, b| a.0.cmp(&b.0));
+        for (name, kind) in names {
+            let bytes = name.as_encoded_bytes();
+            if bytes.starts_with(b".") {
+                continue;
+            }
+            let path = directory.join(&name);
+            let origin = bytes.strip_suffix(b".zone");
+            if kind.is_symlink() && (origin.is_some() || path.is_dir()) {
+                self.watch.trace(&path);
+            }
+            match origin {
+                Some(origin) => self.named_file(walk.root, origin, &path),
+                None if kind.is_dir() || (kind.is_symlink() && path.is_dir()) => {
+                    self.deeper(walk, &path, depth);
+                }
+                None => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn deeper(&mut self, walk: &mut Walk<'_>, directory: &Path, depth: usize) {
+        if depth < MAX_DEPTH {
+            return self.directory(walk, directory, depth + 1);
+        }
+        self.partial = true;
+        let error = format!("deeper than {MAX_DEPTH} directories");
+        self.fault(SourceFault::Directory { path: directory.to_path_buf(), error });
+    }
+
+    fn named_file(&mut self, root: &Path, origin: &[u8], path: &Path) {
+        match Name::from_text(origin, &Name::root()) {
+            Ok(origin) => self.file(origin, root, path, false),
+            Err(error) => self.fault(SourceFault::FileName { path: path.to_path_buf(), error }),
+        }
+    }
+
+    /// `named`: the config names this file, so its absence is a fault.
+    fn file(&mut self, origin: Name, root: &Path, path: &Path, named: bool) {
+        let fault = match fs::metadata(path) {
+            Ok(status) if status.is_file() => None,
+            Ok(status) => {
+                Some(Fault::NotRegular { path: path.to_path_buf(), kind: kind(status.file_type()) })
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound && !path.is_symlink() => {
+                if !named {
+                    return;
+                }
+                Some(Fault::Missing { path: path.to_path_buf() })
+            }
+            Err(error) => Some(Fault::Unreadable { path: path.to_path_buf(), error: error.to_string() }),
+        };
+        let found = Found { root: root.to_path_buf(), path: path.to_path_buf(), fault };
+        match self.zones.get_mut(&origin) {
+            None => {
+                self.zones.insert(origin, found);
+            }
+            Some(first) if same_file(&first.path, path) => {}
+            Some(first) => {
+                let paths = [first.path.clone(), path.to_path_buf()];
+                first.fault = Some(Fault::TwoFiles { paths });
+            }
+        }
+    }
+
+    fn fault(&mut self, fault: SourceFault) {
+        if self.faults.len() < SourceFault::MOST {
+            self.faults.push(fault);
+        }
+    }
+}
+
+fn same_file(a: &Path, b: &Path) -> bool {
+    matches!((fs::canonicalize(a), fs::canonicalize(b)), (Ok(a), Ok(b)) if a == b)
+}
+
+fn kind(kind: FileType) -> &'static str {
+    match kind {
+        kind if kind.is_dir() => "a directory",
+        kind if kind.is_fifo() => "a FIFO",
+        kind if kind.is_socket() => "a socket",
+        kind if kind.is_block_device() => "a block device",
+        kind if kind.is_char_device() => "a character device",
+        _ => "no regular file",
+    }
+}
+
+/// The parts of a path that name something, the deepest last.
+pub(super) fn parts(path: &Path) -> impl DoubleEndedIterator<Item = Component<'_>> {
+    path.components().filter(|part| !matches!(part, Component::RootDir | Component::CurDir))
+}

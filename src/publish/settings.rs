@@ -1,0 +1,116 @@
+//! What the operator chose about zones and where they come from.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crate::wire::Name;
+
+use super::text::Limits;
+
+/// What to do with other content under the serial that is served.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum SerialRule {
+    /// Refuse it: the serial is the author's word for "changed" (RFC 1035 section 3.3.13).
+    #[default]
+    Strict,
+    /// Serve it with the served serial plus one; for authors who never touch the serial. The served serial then
+    /// differs from the file's. Needs a state directory, or a restart would serve the file's serial again.
+    Bump,
+}
+
+/// A zone that the config names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SingleZone {
+    /// The zone's apex.
+    pub name: Name,
+    /// Its file; `None` where one of the directories holds it and only the rule is set here.
+    pub file: Option<PathBuf>,
+    /// Its own serial rule; `None` takes [`Settings::serial`].
+    pub serial: Option<SerialRule>,
+}
+
+/// What the operator chose about zones.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Directories whose `*.zone` files are zones, subdirectories included. The file name without `.zone` is the
+    /// apex in presentation format (`@.zone` is the root, `0\04725.2.0.192.in-addr.arpa.zone` has a slash).
+    pub directories: Vec<PathBuf>,
+    /// Zones named one by one.
+    pub zones: Vec<SingleZone>,
+    /// Where accepted versions are kept across restarts; `None` keeps nothing.
+    pub state_directory: Option<PathBuf>,
+    /// The rule for other content under the same serial.
+    pub serial: SerialRule,
+    /// By how many percent of its records a zone may shrink in one step, 0 to 100; see [`Settings::SHRINK_FLOOR`].
+    pub shrink_limit_percent: u8,
+    /// How often everything is looked at again although nothing was heard: the net under the watching. At least
+    /// [`Settings::LEAST_RESCAN`].
+    pub rescan: Duration,
+    /// Bounds of reading one zone file.
+    pub limits: Limits,
+}
+
+impl Settings {
+    /// Half: a truncated file, an empty export or a failed join loses more, a normal day's work loses less.
+    pub const DEFAULT_SHRINK_LIMIT_PERCENT: u8 = 50;
+    /// Only zones of more records than this are held to the limit: in a small zone half is one person's edit.
+    pub const SHRINK_FLOOR: usize = 100;
+    /// The default of `rescan`: a minute, about what a resolver's cache hides.
+    pub const DEFAULT_RESCAN: Duration = Duration::from_secs(60);
+    /// A walk over 100,000 files takes some 0.2 s; once a second is as often as makes sense.
+    pub const LEAST_RESCAN: Duration = Duration::from_secs(1);
+
+    /// Whether a zone that came from `root` (a directory source, or a single zone's file) is still configured.
+    pub(super) fn covers(&self, origin: &Name, root: &Path) -> bool {
+        self.directories.iter().any(|directory| directory == root)
+            || self.zones.iter().any(|zone| zone.name == *origin && zone.file.is_some())
+    }
+
+    /// The same settings with every path absolute, `.` taken out, so that paths can be compared.
+    pub(super) fn absolute(mut self) -> std::io::Result<Self> {
+        for directory in &mut self.directories {
+            *directory = std::path::absolute(&*directory)?;
+        }
+        for file in self.zones.iter_mut().filter_map(|zone| zone.file.as_mut()) {
+            *file = std::path::absolute(&*file)?;
+        }
+        if let Some(directory) = &mut self.state_directory {
+            *directory = std::path::absolute(&*directory)?;
+        }
+        self.rescan = self.rescan.max(Self::LEAST_RESCAN);
+        Ok(self)
+    }
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            directories: Vec::new(),
+            zones: Vec::new(),
+            state_directory: None,
+            serial: SerialRule::Strict,
+            shrink_limit_percent: Self::DEFAULT_SHRINK_LIMIT_PERCENT,
+            rescan: Self::DEFAULT_RESCAN,
+            limits: Limits::default(),
+        }
+    }
+}
+
+/// Serial rules by zone, built once per pass: a config may list thousands of zones.
+#[derive(Debug)]
+pub(super) struct Rules<'a> {
+    by_zone: BTreeMap<&'a Name, SerialRule>,
+    other: SerialRule,
+}
+
+impl<'a> Rules<'a> {
+    pub(super) fn new(settings: &'a Settings) -> Self {
+        let own = settings.zones.iter().filter_map(|zone| Some((&zone.name, zone.serial?)));
+        Self { by_zone: own.collect(), other: settings.serial }
+    }
+
+    pub(super) fn of(&self, origin: &Name) -> SerialRule {
+        self.by_zone.get(origin).copied().unwrap_or(self.other)
+    }
+}

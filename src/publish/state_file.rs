@@ -1,0 +1,225 @@
+//! The header and the checks of a state file; [`super::store`] says the format.
+
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use data_encoding::HEXLOWER;
+use sha2::{Digest as _, Sha256};
+
+use crate::wire::{Name, Serial};
+
+use super::accept::{Digest, Provenance, Standing};
+
+const MAGIC: &str = ";anyns-state 1";
+/// The longest header: two paths of PATH_MAX (4096), each octet as long in JSON as `\u0000`, and a name.
+const MAX_HEADER: u64 = 65_536;
+/// `;body `, 64 digits, LF.
+const TRAILER: u64 = 71;
+
+/// What is kept about a version beside its records.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Header {
+    pub(super) standing: Standing,
+    pub(super) provenance: Provenance,
+    pub(super) accepted_at: SystemTime,
+}
+
+/// One kept zone, its records not yet read.
+#[derive(Clone, Debug)]
+pub(super) struct Kept {
+    pub(super) zone: Name,
+    pub(super) header: Header,
+    body_start: u64,
+    body_hash: Digest,
+}
+
+/// What is wrong with a state file.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum StateError {
+    #[error("{0}")]
+    Io(#[from] io::Error),
+    #[error("the header is cut short or malformed at {0:?}")]
+    Header(&'static str),
+    #[error("the header does not match its hash")]
+    HeaderHash,
+    #[error("the end is missing")]
+    CutShort,
+    #[error("the records do not match their hash")]
+    BodyHash,
+    #[error("it holds another zone than its name says")]
+    OtherZone,
+    #[error("its SOA serial is not the one in its header")]
+    OtherSerial,
+    #[error("{0}")]
+    Zone(String),
+}
+
+impl Header {
+    /// The header's lines, its hash included.
+    pub(super) fn to_text(&self, zone: &Name) -> String {
+        let Provenance::File { root, path } = &self.provenance;
+        let accepted = self.accepted_at.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+        let Standing { serial, source_serial, digest, records, signed } = &self.standing;
+        let lines = format!(
+            "{MAGIC}\n;zone {zone}\n;digest {}\n;serial {serial}\n;source-serial {source_serial}\n\
+             ;records {records}\n;signed {signed}\n;accepted {accepted}\n;root {}\n;path {}\n",
+            HEXLOWER.encode(digest),
+            path_text(root),
+            path_text(path),
+        );
+        let hash = hash_line("header", &Sha256::digest(lines.as_bytes()).into());
+        lines + &hash
+    }
+}
+
+/// A line that carries a hash.
+pub(super) fn hash_line(key: &str, hash: &Digest) -> String {
+    format!(";{key} {}\n", HEXLOWER.encode(hash))
+}
+
+fn path_text(path: &Path) -> String {
+    // A path that is no UTF-8 loses its odd octets here: it is then told apart from its source, which only means
+    // that the zone counts as vanished.
+    serde_json::Value::from(path.to_string_lossy()).to_string()
+}
+
+impl Kept {
+    /// Reads the header, checks its hash, and looks whether the end is there.
+    pub(super) fn look(path: &Path) -> Result<Self, StateError> {
+        let mut file = BufReader::new(File::open(path)?);
+        let mut lines = Lines { source: file.by_ref().take(MAX_HEADER), hash: Sha256::new(), length: 0 };
+        if lines.next("anyns-state")? != "1" {
+            return Err(StateError::Header("anyns-state"));
+        }
+        let zone = lines.parse("zone")?;
+        let digest = lines.digest("digest")?;
+        let serial = Serial(lines.parse("serial")?);
+        let source_serial = Serial(lines.parse("source-serial")?);
+        let records = lines.parse("records")?;
+        let signed = lines.parse("signed")?;
+        let accepted = Duration::from_secs(lines.parse("accepted")?);
+        let provenance = Provenance::File { root: lines.path("root")?, path: lines.path("path")? };
+        let hash: Digest = lines.hash.clone().finalize().into();
+        if lines.digest("header")? != hash {
+            return Err(StateError::HeaderHash);
+        }
+        let body_start = lines.length;
+        let standing = Standing { serial, source_serial, digest, records, signed };
+        let accepted_at = UNIX_EPOCH.checked_add(accepted).ok_or(StateError::Header("accepted"))?;
+        let body_hash = body_hash(file.get_mut(), body_start)?;
+        let header = Header { standing, provenance, accepted_at };
+        Ok(Self { zone, header, body_start, body_hash })
+    }
+
+    /// Checks the records against their hash.
+    pub(super) fn verify(&self, path: &Path) -> Result<(), StateError> {
+        let mut file = File::open(path)?;
+        let end = file.metadata()?.len().checked_sub(TRAILER).ok_or(StateError::CutShort)?;
+        file.seek(SeekFrom::Start(self.body_start))?;
+        let mut hash = Sha256::new();
+        io::copy(&mut file.take(end.saturating_sub(self.body_start)), &mut hash)?;
+        if Digest::from(hash.finalize()) != self.body_hash {
+            return Err(StateError::BodyHash);
+        }
+        Ok(())
+    }
+}
+
+/// The hash in the last line.
+fn body_hash(file: &mut File, body_start: u64) -> Result<Digest, StateError> {
+    let length = file.metadata()?.len();
+    if length < body_start + TRAILER {
+        return Err(StateError::CutShort);
+    }
+    file.seek(SeekFrom::Start(length - TRAILER))?;
+    let mut last = String::new();
+    file.take(TRAILER).read_to_string(&mut last).map_err(|_| StateError::CutShort)?;
+    last.strip_prefix(";body ")
+        .and_then(|rest| rest.strip_suffix('\n'))
+        .and_then(decode)
+        .ok_or(StateError::CutShort)
+}
+
+fn decode(text: &str) -> Option<Digest> {
+    HEXLOWER.decode(text.as_bytes()).ok()?.try_into().ok()
+}
+
+/// The lines of a header, hashed as they are read.
+struct Lines<R> {
+    source: R,
+    hash: Sha256,
+    length: u64,
+}
+
+impl<R: BufRead> Lines<R> {
+    /// The value of the next line, which must have this key.
+    fn next(&mut self, key: &'static str) -> Result<String, StateError> {
+        let mut line = String::new();
+        self.source.read_line(&mut line).map_err(|_| StateError::Header(key))?;
+        self.hash.update(&line);
+        self.length += line.len() as u64;
+        line.strip_prefix(';')
+            .and_then(|rest| rest.strip_prefix(key))
+            .and_then(|rest| rest.strip_prefix(' '))
+            .and_then(|rest| rest.strip_suffix('\n'))
+            .map(str::to_owned)
+            .ok_or(StateError::Header(key))
+    }
+
+    fn parse<T: std::str::FromStr>(&mut self, key: &'static str) -> Result<T, StateError> {
+        self.next(key)?.parse().map_err(|_| StateError::Header(key))
+    }
+
+    fn digest(&mut self, key: &'static str) -> Result<Digest, StateError> {
+        decode(&self.next(key)?).ok_or(StateError::Header(key))
+    }
+
+    fn path(&mut self, key: &'static str) -> Result<PathBuf, StateError> {
+        serde_json::from_str(&self.next(key)?).map_err(|_| StateError::Header(key))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sample() -> (Name, Header) {
+        let standing = Standing {
+            serial: Serial(8),
+            source_serial: Serial(5),
+            digest: [7; 32],
+            records: 3,
+            signed: false,
+        };
+        let provenance =
+            Provenance::File { root: "/zones".into(), path: "/zones/a \"quoted\"\n.zone".into() };
+        let accepted_at = UNIX_EPOCH + Duration::from_secs(1_732_147_200);
+        ("Example.org.".parse().unwrap(), Header { standing, provenance, accepted_at })
+    }
+
+    #[test]
+    fn a_header_comes_back_and_every_flipped_octet_is_noticed() {
+        let (zone, header) = sample();
+        let body = "example.org. 60 IN SOA . . 8 1 1 1 1\n";
+        let hash = hash_line("body", &Sha256::digest(body).into());
+        let whole = format!("{}{body}{hash}", header.to_text(&zone)).into_bytes();
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("x.state");
+        std::fs::write(&path, &whole).unwrap();
+        let kept = Kept::look(&path).unwrap();
+        kept.verify(&path).unwrap();
+        assert_eq!((&kept.zone, &kept.header), (&zone, &header));
+        for at in 0..whole.len() {
+            let mut flipped = whole.clone();
+            flipped[at] ^= 1;
+            std::fs::write(&path, &flipped).unwrap();
+            assert!(Kept::look(&path).and_then(|kept| kept.verify(&path)).is_err(), "octet {at}");
+        }
+        for length in 0..whole.len() {
+            std::fs::write(&path, &whole[..length]).unwrap();
+            assert!(Kept::look(&path).is_err(), "cut at {length}");
+        }
+    }
+}

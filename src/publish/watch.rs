@@ -1,0 +1,205 @@
+//! Hears of changes in the watched directories.
+//!
+//! The system's notifications flow in on the watcher's own thread; "look soon", "look later" and what is wrong with
+//! the watching flow out through [`Heard`]. Never says what changed: a look at everything decides that, so that a
+//! lost or doubled notification does no harm.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use notify::event::{AccessKind, AccessMode, EventKind, ModifyKind};
+use notify::{Event, RecommendedWatcher, RecursiveMode, Watcher};
+use tokio::sync::Notify;
+
+use super::watch_set::WatchSet;
+
+/// Files known to be written at the same time; beyond it they are read when the kernel's lease says so or not.
+const MAX_WRITTEN: usize = 10_000;
+
+/// What was heard since it was last asked.
+#[derive(Debug, Default)]
+pub(super) struct Heard {
+    /// Something changed.
+    pub(super) changed: bool,
+    /// A file is being written; its end will be heard.
+    pub(super) changing: bool,
+    /// The system lost notifications: its queue was full.
+    pub(super) overflowed: bool,
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    set: WatchSet,
+    heard: Heard,
+    /// A watched directory was moved or deleted, so watches must be set again.
+    moved: bool,
+    /// The watching failed.
+    failed: Option<String>,
+    /// Files written to and not closed yet, since when.
+    written: BTreeMap<PathBuf, Instant>,
+}
+
+/// The watches and what they heard.
+pub(super) struct Watch {
+    shared: Arc<Mutex<Shared>>,
+    wake: Arc<Notify>,
+    watcher: Option<RecommendedWatcher>,
+    /// What is watched, by device and inode, so that another directory in the same place is noticed.
+    watched: BTreeMap<PathBuf, (u64, u64)>,
+    degraded: Option<String>,
+}
+
+impl Watch {
+    /// Starts the watcher; one that cannot be started is said in [`Watch::degraded`]. `wake` is called whenever
+    /// something was heard.
+    pub(super) fn start(wake: Arc<Notify>) -> Self {
+        let shared = Arc::new(Mutex::new(Shared::default()));
+        let (for_thread, wake_thread) = (shared.clone(), wake.clone());
+        let watcher = notify::recommended_watcher(move |event: notify::Result<Event>| {
+            if lock(&for_thread).hear(event) {
+                wake_thread.notify_one();
+            }
+        });
+        let (watcher, degraded) = match watcher {
+            Ok(watcher) => (Some(watcher), None),
+            Err(error) => (None, Some(format!("cannot watch: {error}"))),
+        };
+        Self { shared, wake, watcher, watched: BTreeMap::new(), degraded }
+    }
+
+    /// Takes what was heard.
+    pub(super) fn take(&mut self) -> Heard {
+        std::mem::take(&mut lock(&self.shared).heard)
+    }
+
+    /// What wakes the one who asks.
+    pub(super) fn wake(&self) -> Arc<Notify> {
+        self.wake.clone()
+    }
+
+    /// Why not every change is heard at once; `None` while all is well.
+    pub(super) fn degraded(&self) -> Option<&str> {
+        self.degraded.as_deref()
+    }
+
+    /// Whether a change of this file was heard without its end.
+    pub(super) fn is_written(&self, path: &Path) -> bool {
+        let real = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf());
+        lock(&self.shared).written.contains_key(&real)
+    }
+
+    /// Watches exactly these directories. Says whether a watch was added: what happened there before was not
+    /// heard, so it must be looked at again.
+    pub(super) fn set(&mut self, set: WatchSet) -> bool {
+        let moved = {
+            let mut shared = lock(&self.shared);
+            shared.set = set.clone();
+            std::mem::take(&mut shared.moved)
+        };
+        let Some(watcher) = &mut self.watcher else { return false };
+        let wanted: BTreeMap<PathBuf, (u64, u64)> = set
+            .directories()
+            .into_iter()
+            .filter_map(|path| {
+                let status = std::fs::metadata(path).ok().filter(std::fs::Metadata::is_dir)?;
+                Some((path.to_path_buf(), (status.dev(), status.ino())))
+            })
+            .collect();
+        let stale: Vec<PathBuf> = self
+            .watched
+            .iter()
+            .filter(|(path, inode)| moved || wanted.get(*path) != Some(inode))
+            .map(|(path, _)| path.clone())
+            .collect();
+        for path in stale {
+            self.watched.remove(&path);
+            // It fails where the system dropped the watch together with the directory.
+            let _ = watcher.unwatch(&path);
+        }
+        let mut added = false;
+        let mut faults = BTreeSet::new();
+        for (path, inode) in wanted {
+            if self.watched.contains_key(&path) {
+                continue;
+            }
+            match watcher.watch(&path, RecursiveMode::NonRecursive) {
+                Ok(()) => {
+                    added = true;
+                    self.watched.insert(path, inode);
+                }
+                Err(error) => {
+                    faults.insert(format!("cannot watch {}: {error}", path.display()));
+                }
+            }
+        }
+        let failed = lock(&self.shared).failed.take();
+        self.degraded = failed.into_iter().chain(faults).next();
+        added
+    }
+}
+
+impl Shared {
+    /// Takes one notification; says whether it matters.
+    fn hear(&mut self, event: notify::Result<Event>) -> bool {
+        let event = match event {
+            Ok(event) => event,
+            Err(error) => {
+                self.failed = Some(format!("watching failed: {error}"));
+                self.heard.changed = true;
+                return true;
+            }
+        };
+        if event.need_rescan() {
+            self.heard.overflowed = true;
+            self.heard.changed = true;
+            self.written.clear();
+            return true;
+        }
+        let whole = self.set.directories();
+        let gone = matches!(event.kind, EventKind::Remove(_) | EventKind::Modify(ModifyKind::Name(_)));
+        let moved = gone && event.paths.iter().any(|path| whole.contains(path.as_path()));
+        self.moved |= moved;
+        let matters = moved || event.paths.iter().any(|path| self.set.matters(path));
+        if !matters {
+            return false;
+        }
+        match event.kind {
+            // Reading is none of our business, and ours is heard as well.
+            EventKind::Access(AccessKind::Close(AccessMode::Write)) => self.closed(&event),
+            EventKind::Access(_) => return false,
+            EventKind::Modify(ModifyKind::Data(_)) if cfg!(target_os = "linux") => self.written_to(&event),
+            _ => self.closed(&event),
+        }
+        true
+    }
+
+    fn closed(&mut self, event: &Event) {
+        for path in &event.paths {
+            self.written.remove(path);
+        }
+        self.heard.changed = true;
+    }
+
+    fn written_to(&mut self, event: &Event) {
+        for path in &event.paths {
+            if self.written.len() < MAX_WRITTEN {
+                self.written.entry(path.clone()).or_insert_with(Instant::now);
+            }
+        }
+        self.heard.changing = true;
+    }
+}
+
+fn lock(shared: &Mutex<Shared>) -> MutexGuard<'_, Shared> {
+    // Nothing panics while it holds the lock, and every state of `Shared` is a good one.
+    shared.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl std::fmt::Debug for Watch {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Watch").field("watched", &self.watched.len()).finish_non_exhaustive()
+    }
+}

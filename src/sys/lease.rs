@@ -1,0 +1,127 @@
+//! Asks the kernel whether somebody has a file open for writing (fcntl(2), "Leases").
+//!
+//! A read lease is granted only on a file that nobody has open for writing. It is asked for and given back at once,
+//! never held: a held lease makes a writer's open(2) wait. Linux alone knows it.
+
+use std::fs::File;
+use std::io;
+
+/// What the kernel says about a file's writers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Writers {
+    /// Nobody has the file open for writing.
+    None,
+    /// Somebody has.
+    Some,
+    /// The kernel does not tell: no lease on this filesystem, or the file is another user's and `CAP_LEASE` is
+    /// missing.
+    Unknown,
+}
+
+/// Whether somebody has `file`, which was opened for reading only, open for writing.
+#[cfg(target_os = "linux")]
+pub(crate) fn writers(file: &File) -> Writers {
+    use std::os::fd::AsRawFd;
+
+    if hold_sigio().is_err() || is_remote(file) {
+        return Writers::Unknown;
+    }
+    // SAFETY: the descriptor is open as long as `file` is borrowed; the argument is a plain integer.
+    let taken = unsafe { libc::fcntl(file.as_raw_fd(), libc::F_SETLEASE, libc::F_RDLCK) };
+    if taken == 0 {
+        // SAFETY: as above. It fails only if there is no lease, which is what is wanted.
+        unsafe { libc::fcntl(file.as_raw_fd(), libc::F_SETLEASE, libc::F_UNLCK) };
+        return Writers::None;
+    }
+    match io::Error::last_os_error().raw_os_error() {
+        Some(libc::EAGAIN) => Writers::Some,
+        _ => Writers::Unknown,
+    }
+}
+
+/// Whether somebody has `file` open for writing: not known here.
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn writers(_file: &File) -> Writers {
+    Writers::Unknown
+}
+
+/// NFS, SMB and Ceph answer "try again" to every lease that their server did not delegate: that says nothing.
+#[cfg(target_os = "linux")]
+fn is_remote(file: &File) -> bool {
+    use std::os::fd::AsRawFd;
+
+    /// `f_type` of statfs(2) for nfs, smb, cifs, smb2, ceph.
+    const REMOTE: [u32; 5] = [0x6969, 0x517b, 0xff53_4d42, 0xfe53_4d42, 0x00c3_6400];
+    let mut status = std::mem::MaybeUninit::<libc::statfs>::uninit();
+    // SAFETY: the descriptor is open, and the kernel writes one whole `statfs` to the pointer or fails.
+    let result = unsafe { libc::fstatfs(file.as_raw_fd(), status.as_mut_ptr()) };
+    if result != 0 {
+        return true;
+    }
+    // SAFETY: fstatfs succeeded, so the structure is filled in.
+    let kind = unsafe { status.assume_init() }.f_type;
+    REMOTE.contains(&(kind as u32))
+}
+
+/// Makes SIGIO harmless, once. A writer that comes between taking and giving back a lease makes the kernel send
+/// SIGIO, whose default action ends the process. A handler of somebody else (tokio's) is left alone.
+#[cfg(target_os = "linux")]
+fn hold_sigio() -> io::Result<()> {
+    use std::sync::OnceLock;
+
+    static HELD: OnceLock<bool> = OnceLock::new();
+    match HELD.get_or_init(|| replace_default_sigio().is_ok()) {
+        true => Ok(()),
+        false => Err(io::Error::other("SIGIO cannot be held")),
+    }
+}
+
+#[cfg(target_os = "linux")]
+fn replace_default_sigio() -> io::Result<()> {
+    /// Does nothing. A handler, not `SIG_IGN`, for that would be handed on to child processes.
+    extern "C" fn nothing(_signal: libc::c_int) {}
+
+    // SAFETY: an all-zero sigaction is a valid value of that plain C structure.
+    let mut present: libc::sigaction = unsafe { std::mem::zeroed() };
+    // SAFETY: a null new action only asks; `present` is a valid place for the answer.
+    if unsafe { libc::sigaction(libc::SIGIO, std::ptr::null(), &raw mut present) } != 0 {
+        return Err(io::Error::last_os_error());
+    }
+    if present.sa_sigaction != libc::SIG_DFL {
+        return Ok(());
+    }
+    // SAFETY: as above; zero is the empty signal mask.
+    let mut action: libc::sigaction = unsafe { std::mem::zeroed() };
+    action.sa_sigaction = nothing as extern "C" fn(libc::c_int) as libc::sighandler_t;
+    action.sa_flags = libc::SA_RESTART;
+    // SAFETY: `action` is filled in and its handler does nothing, so it may run at any time.
+    if unsafe { libc::sigaction(libc::SIGIO, &raw const action, std::ptr::null_mut()) } != 0 {
+        return Err(io::Error::last_os_error());
+    }
+    Ok(())
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_open_writer_is_seen_and_its_end_too() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("file");
+        let writer = File::create(&path).unwrap();
+        let reader = File::open(&path).unwrap();
+        let told = writers(&reader);
+        if told == Writers::Unknown {
+            println!("skipped: no leases on this filesystem");
+            return;
+        }
+        assert_eq!(told, Writers::Some);
+        drop(writer);
+        assert_eq!(writers(&reader), Writers::None);
+        let again = File::options().append(true).open(&path).unwrap();
+        assert_eq!(writers(&reader), Writers::Some);
+        drop(again);
+        assert_eq!(writers(&reader), Writers::None);
+    }
+}
