@@ -1,0 +1,242 @@
+//! Every way to deploy a zone, while a reader looks for gaps and mixtures.
+
+use std::fs::{self, File};
+use std::io::Write;
+use std::os::unix::fs::symlink;
+use std::path::Path;
+use std::process::Command;
+
+use crate::reader::Reader;
+use crate::support::{Pop, replace, zone_text};
+
+const HOSTS: usize = 300;
+
+#[tokio::test]
+async fn an_editor_saves_over_a_temporary_file() {
+    let mut pop = Pop::new();
+    pop.write("zones/a.example.zone", &zone_text(1, HOSTS));
+    pop.start().await;
+    let reader = Reader::start(&pop.published, "a.example.");
+    for serial in 2..6 {
+        replace(&pop.path("zones/a.example.zone"), &zone_text(serial, HOSTS));
+        pop.wait_serial("a.example.", serial).await;
+    }
+    reader.finish();
+    assert_eq!(pop.served("a.example."), Some((5, 5)));
+}
+
+#[tokio::test]
+async fn an_editor_renames_the_old_file_away_and_writes_a_new_one() {
+    let mut pop = Pop::new();
+    let path = pop.path("zones/a.example.zone");
+    pop.write("zones/a.example.zone", &zone_text(1, HOSTS));
+    pop.start().await;
+    let reader = Reader::start(&pop.published, "a.example.");
+    fs::rename(&path, pop.path("zones/a.example.zone~")).unwrap();
+    pop.wait_fault("a.example.", "is gone").await;
+    fs::write(&path, zone_text(2, HOSTS)).unwrap();
+    pop.wait_serial("a.example.", 2).await;
+    reader.finish();
+}
+
+#[tokio::test]
+async fn a_slow_writer_in_place_is_waited_for() {
+    let mut pop = Pop::new();
+    pop.write("zones/a.example.zone", &zone_text(1, HOSTS));
+    pop.start().await;
+    let reader = Reader::start(&pop.published, "a.example.");
+    let text = zone_text(2, HOSTS);
+    // Each half is a sound zone by its syntax, and the first half is cut at the end of a line.
+    let half = text[..text.len() / 2].rfind('\n').unwrap() + 1;
+    let mut file = File::create(pop.path("zones/a.example.zone")).unwrap();
+    file.write_all(&text.as_bytes()[..half]).unwrap();
+    pop.wait_fault("a.example.", "being written").await;
+    pop.handle().reload().await;
+    assert_eq!(pop.served("a.example."), Some((1, 1)));
+    file.write_all(&text.as_bytes()[half..]).unwrap();
+    pop.handle().reload().await;
+    assert_eq!(pop.served("a.example."), Some((1, 1)));
+    drop(file);
+    pop.wait_serial("a.example.", 2).await;
+    reader.finish();
+    let snapshot = pop.published.load();
+    assert_eq!(snapshot.zones().next().unwrap().record_count(), HOSTS + 2);
+}
+
+#[tokio::test]
+async fn rsync() {
+    if Command::new("rsync").arg("--version").output().is_err() {
+        println!("skipped: 1 test, rsync is not installed");
+        return;
+    }
+    let mut pop = Pop::new();
+    pop.write("zones/a.example.zone", &zone_text(1, HOSTS));
+    pop.start().await;
+    let reader = Reader::start(&pop.published, "a.example.");
+    fs::create_dir(pop.path("source")).unwrap();
+    for (serial, option) in [(2, "--checksum"), (3, "--inplace"), (4, "--delay-updates")] {
+        pop.write("source/a.example.zone", &zone_text(serial, HOSTS));
+        let (from, to) = (pop.path("source/"), pop.path("zones/"));
+        run(Command::new("rsync").args(["-a", "--ignore-times", option]).arg(from).arg(to));
+        pop.wait_serial("a.example.", serial).await;
+    }
+    reader.finish();
+}
+
+#[tokio::test]
+async fn the_directory_is_moved_away_and_another_moved_in() {
+    let mut pop = Pop::new();
+    pop.write("zones/a.example.zone", &zone_text(1, HOSTS));
+    pop.start().await;
+    let reader = Reader::start(&pop.published, "a.example.");
+    for serial in 2..5 {
+        let next = pop.path("next");
+        fs::create_dir(&next).unwrap();
+        fs::write(next.join("a.example.zone"), zone_text(serial, HOSTS)).unwrap();
+        fs::rename(pop.path("zones"), pop.path(&format!("old{serial}"))).unwrap();
+        fs::rename(&next, pop.path("zones")).unwrap();
+        pop.wait_serial("a.example.", serial).await;
+    }
+    // The same directory away and back, then a change in it: it must still be watched.
+    fs::rename(pop.path("zones"), pop.path("away")).unwrap();
+    pop.wait_fault("a.example.", "is gone").await;
+    fs::rename(pop.path("away"), pop.path("zones")).unwrap();
+    pop.wait_serial("a.example.", 4).await;
+    replace(&pop.path("zones/a.example.zone"), &zone_text(5, HOSTS));
+    pop.wait_serial("a.example.", 5).await;
+    reader.finish();
+}
+
+#[tokio::test]
+async fn a_directory_that_is_missing_at_first_is_found_when_it_comes() {
+    let mut pop = Pop::new();
+    fs::remove_dir(pop.path("zones")).unwrap();
+    let mut settings = pop.settings();
+    settings.directories = vec![pop.path("mount/point/zones")];
+    pop.start_with(settings).await;
+    assert!(pop.report().faults.iter().any(|fault| fault.to_string().contains("mount/point/zones")));
+    fs::create_dir_all(pop.path("mount/point/zones")).unwrap();
+    pop.write("mount/point/zones/a.example.zone", &zone_text(1, HOSTS));
+    pop.wait_serial("a.example.", 1).await;
+    assert!(pop.report().faults.is_empty());
+}
+
+#[tokio::test]
+async fn git_checks_another_branch_out() {
+    let mut pop = Pop::new();
+    let zones = pop.path("zones");
+    git(&zones, &["init", "-q", "-b", "one"]);
+    for (branch, serial) in [("one", 1), ("two", 2), ("three", 3)] {
+        git(&zones, &["checkout", "-q", "-B", branch]);
+        for zone in 0..20 {
+            pop.write(&format!("zones/z{zone}.example.zone"), &zone_text(serial, HOSTS));
+        }
+        git(&zones, &["add", "."]);
+        git(&zones, &["commit", "-q", "-m", branch]);
+    }
+    git(&zones, &["checkout", "-q", "one"]);
+    pop.start().await;
+    let reader = Reader::start(&pop.published, "z7.example.");
+    for (branch, serial) in [("two", 2), ("three", 3)] {
+        git(&zones, &["checkout", "-q", branch]);
+        for zone in 0..20 {
+            pop.wait_serial(&format!("z{zone}.example."), serial).await;
+        }
+    }
+    reader.finish();
+}
+
+#[tokio::test]
+async fn a_symlink_is_switched() {
+    let mut pop = Pop::new();
+    fs::remove_dir(pop.path("zones")).unwrap();
+    fs::create_dir_all(pop.path("releases/1")).unwrap();
+    pop.write("releases/1/a.example.zone", &zone_text(1, HOSTS));
+    symlink("releases/1", pop.path("zones")).unwrap();
+    pop.start().await;
+    let reader = Reader::start(&pop.published, "a.example.");
+    for serial in 2..5 {
+        fs::create_dir(pop.path(&format!("releases/{serial}"))).unwrap();
+        pop.write(&format!("releases/{serial}/a.example.zone"), &zone_text(serial, HOSTS));
+        symlink(format!("releases/{serial}"), pop.path("zones.new")).unwrap();
+        fs::rename(pop.path("zones.new"), pop.path("zones")).unwrap();
+        pop.wait_serial("a.example.", serial).await;
+    }
+    reader.finish();
+}
+
+#[tokio::test]
+async fn the_data_link_of_a_mounted_volume_is_switched() {
+    let mut pop = Pop::new();
+    for serial in 1..4 {
+        fs::create_dir(pop.path(&format!("zones/..{serial}"))).unwrap();
+        pop.write(&format!("zones/..{serial}/a.example.zone"), &zone_text(serial, HOSTS));
+    }
+    symlink("..1", pop.path("zones/..data")).unwrap();
+    symlink("..data/a.example.zone", pop.path("zones/a.example.zone")).unwrap();
+    pop.start().await;
+    let reader = Reader::start(&pop.published, "a.example.");
+    for serial in 2..4 {
+        symlink(format!("..{serial}"), pop.path("zones/..data_tmp")).unwrap();
+        fs::rename(pop.path("zones/..data_tmp"), pop.path("zones/..data")).unwrap();
+        pop.wait_serial("a.example.", serial).await;
+    }
+    reader.finish();
+}
+
+#[tokio::test]
+async fn a_new_subdirectory_is_watched_from_its_first_file_on() {
+    let mut pop = Pop::new();
+    pop.start().await;
+    fs::create_dir_all(pop.path("zones/customers/a-to-f")).unwrap();
+    pop.write("zones/customers/a-to-f/a.example.zone", &zone_text(1, HOSTS));
+    pop.wait_serial("a.example.", 1).await;
+    let reader = Reader::start(&pop.published, "a.example.");
+    replace(&pop.path("zones/customers/a-to-f/a.example.zone"), &zone_text(2, HOSTS));
+    pop.wait_serial("a.example.", 2).await;
+    reader.finish();
+}
+
+#[tokio::test]
+async fn an_included_file_elsewhere_is_watched() {
+    let mut pop = Pop::new();
+    fs::create_dir(pop.path("parts")).unwrap();
+    pop.write("parts/soa", &zone_text(1, HOSTS));
+    pop.write("zones/a.example.zone", "$INCLUDE ../parts/soa\n");
+    pop.start().await;
+    let reader = Reader::start(&pop.published, "a.example.");
+    for serial in 2..5 {
+        replace(&pop.path("parts/soa"), &zone_text(serial, HOSTS));
+        pop.wait_serial("a.example.", serial).await;
+    }
+    pop.write("parts/soa", "broken\n");
+    pop.wait_fault("a.example.", "parts/soa:1").await;
+    pop.write("parts/soa", &zone_text(5, HOSTS));
+    pop.wait_serial("a.example.", 5).await;
+    reader.finish();
+}
+
+#[tokio::test]
+async fn a_burst_of_changes_is_few_looks() {
+    let mut pop = Pop::new();
+    pop.write("zones/a.example.zone", &zone_text(1, HOSTS));
+    pop.start().await;
+    let before = pop.report().reloads;
+    for serial in 2..202 {
+        replace(&pop.path("zones/a.example.zone"), &zone_text(serial, HOSTS));
+    }
+    pop.wait_serial("a.example.", 201).await;
+    let looks = pop.report().reloads - before;
+    assert!((1..20).contains(&looks), "{looks} looks");
+}
+
+fn git(directory: &Path, arguments: &[&str]) {
+    let identity =
+        ["-c", "user.name=test", "-c", "user.email=test@example.invalid", "-c", "commit.gpgsign=false"];
+    run(Command::new("git").arg("-C").arg(directory).args(identity).args(arguments));
+}
+
+fn run(command: &mut Command) {
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
+}

@@ -1,0 +1,141 @@
+//! Wrong on purpose: a clear fault, and everything else goes on.
+
+use std::fs;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::process::Command;
+
+use anyns::publish::{PublishError, Publisher, SingleZone, StoreError, ZoneState};
+
+use crate::reader::Reader;
+use crate::support::{Pop, name, replace, zone_text};
+
+const ZONE: &str = "zones/a.example.zone";
+
+#[tokio::test]
+async fn a_bad_file_keeps_the_old_zone_and_says_where() {
+    let mut pop = Pop::new();
+    pop.write(ZONE, &zone_text(5, 3));
+    pop.start().await;
+    replace(&pop.path(ZONE), &(zone_text(6, 3) + "h9 60 IN A 10.0.0.300\n"));
+    let report = pop.wait_fault("a.example.", "a.example.zone:6:").await;
+    assert_eq!(report.state, ZoneState::Kept);
+    assert_eq!(pop.served("a.example."), Some((5, 5)));
+    replace(&pop.path(ZONE), "ns 60 IN A 10.0.0.1\n");
+    pop.wait_fault("a.example.", "no SOA").await;
+    replace(&pop.path(ZONE), "");
+    pop.wait_fault("a.example.", "no SOA").await;
+    assert_eq!(pop.served("a.example."), Some((5, 5)));
+    replace(&pop.path(ZONE), &zone_text(6, 3));
+    pop.wait_serial("a.example.", 6).await;
+}
+
+#[tokio::test]
+async fn one_broken_zone_among_a_hundred() {
+    let mut pop = Pop::new();
+    for zone in 0..100 {
+        pop.write(&format!("zones/z{zone}.example.zone"), &zone_text(1, 3));
+    }
+    pop.write("zones/z50.example.zone", "broken\n");
+    pop.start().await;
+    let report = pop.report();
+    assert_eq!((report.zones.len(), report.served()), (100, 99));
+    assert_eq!(report.zones[&name("z50.example.")].state, ZoneState::Refused);
+    assert!(!report.serves(&name("z50.example.")));
+    assert!(pop.published.load().is_complete());
+    let reader = Reader::start(&pop.published, "z51.example.");
+    for zone in 0..100 {
+        replace(&pop.path(&format!("zones/z{zone}.example.zone")), &zone_text(2, 3));
+    }
+    replace(&pop.path("zones/z51.example.zone"), "broken\n");
+    pop.wait_fault("z51.example.", "z51.example.zone:1").await;
+    pop.wait_serial("z99.example.", 2).await;
+    pop.wait_serial("z50.example.", 2).await;
+    assert_eq!(pop.report().served(), 100);
+    reader.finish();
+}
+
+#[tokio::test]
+async fn two_files_for_one_zone() {
+    let mut pop = Pop::new();
+    pop.write(ZONE, &zone_text(5, 3));
+    pop.start().await;
+    fs::create_dir(pop.path("zones/more")).unwrap();
+    pop.write("zones/more/A.Example.zone", &zone_text(6, 3));
+    let report = pop.wait_fault("a.example.", "two files for one zone").await;
+    assert_eq!(report.state, ZoneState::Kept);
+    assert_eq!(pop.served("a.example."), Some((5, 5)));
+    fs::remove_file(pop.path(ZONE)).unwrap();
+    pop.wait_serial("a.example.", 6).await;
+}
+
+#[tokio::test]
+async fn a_fifo_a_directory_a_dangling_link_and_odd_names() {
+    let mut pop = Pop::new();
+    pop.write(ZONE, &zone_text(5, 3));
+    assert!(Command::new("mkfifo").arg(pop.path("zones/fifo.example.zone")).status().unwrap().success());
+    fs::create_dir(pop.path("zones/directory.example.zone")).unwrap();
+    symlink("nowhere", pop.path("zones/link.example.zone")).unwrap();
+    symlink(".", pop.path("zones/circle")).unwrap();
+    pop.write("zones/two..dots.zone", &zone_text(5, 3));
+    pop.write("zones/.hidden.zone", &zone_text(5, 3));
+    pop.write("zones/notes.txt", "no zone\n");
+    pop.write("zones/@.zone", &zone_text(7, 3));
+    pop.write("zones/0\\04725.2.0.192.in-addr.arpa.zone", &zone_text(8, 3));
+    pop.start().await;
+    pop.wait_fault("fifo.example.", "is a FIFO").await;
+    pop.wait_fault("directory.example.", "is a directory").await;
+    pop.wait_fault("link.example.", "cannot read").await;
+    let report = pop.report();
+    assert_eq!(report.faults.len(), 1, "{:?}", report.faults);
+    assert!(report.faults[0].to_string().contains("two..dots.zone"));
+    assert_eq!(report.zones.len(), 6, "{:?}", report.zones.keys());
+    assert_eq!(report.served(), 3);
+    assert_eq!(pop.served("."), Some((7, 7)));
+    assert_eq!(pop.served("0/25.2.0.192.in-addr.arpa."), Some((8, 8)));
+}
+
+#[tokio::test]
+async fn a_single_zone_whose_file_is_missing() {
+    let mut pop = Pop::new();
+    let mut settings = pop.settings();
+    let single = SingleZone { name: name("b.example."), file: Some(pop.path("b")), serial: None };
+    settings.zones = vec![single];
+    pop.start_with(settings).await;
+    let report = pop.wait_fault("b.example.", "there is no file").await;
+    assert_eq!(report.state, ZoneState::Refused);
+    pop.write("b", &zone_text(3, 3));
+    pop.wait_serial("b.example.", 3).await;
+    fs::remove_file(pop.path("b")).unwrap();
+    pop.wait_fault("b.example.", "is gone").await;
+    pop.handle().remove(&name("b.example.")).await.unwrap();
+    assert_eq!(pop.served("b.example."), None);
+    pop.wait_fault("b.example.", "there is no file").await;
+}
+
+#[tokio::test]
+async fn an_unreadable_directory_and_file() {
+    let mut pop = Pop::new();
+    pop.write(ZONE, &zone_text(5, 3));
+    fs::set_permissions(pop.path(ZONE), fs::Permissions::from_mode(0)).unwrap();
+    if fs::read(pop.path(ZONE)).is_ok() {
+        println!("skipped: 1 test, this user reads everything");
+        return;
+    }
+    pop.start().await;
+    pop.wait_fault("a.example.", "ermission").await;
+    fs::set_permissions(pop.path(ZONE), fs::Permissions::from_mode(0o600)).unwrap();
+    pop.wait_serial("a.example.", 5).await;
+    fs::set_permissions(pop.path("zones"), fs::Permissions::from_mode(0)).unwrap();
+    pop.wait(|report| report.faults.iter().any(|fault| fault.to_string().contains("ermission"))).await;
+    assert_eq!(pop.served("a.example."), Some((5, 5)));
+    fs::set_permissions(pop.path("zones"), fs::Permissions::from_mode(0o700)).unwrap();
+    pop.wait(|report| report.faults.is_empty()).await;
+}
+
+#[tokio::test]
+async fn a_second_process_on_one_state_directory() {
+    let mut pop = Pop::new();
+    pop.start().await;
+    let second = Publisher::start(pop.settings(), Default::default());
+    assert!(matches!(second, Err(PublishError::State(StoreError::InUse { .. }))));
+}
