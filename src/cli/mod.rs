@@ -1,4 +1,4 @@
-//! cli
+//! The command line.
 
 /// Runs the command line.
 pub fn main() -> std::process::ExitCode {

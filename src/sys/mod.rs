@@ -1,8 +1,4 @@
-//! sys
-
-pub mod md5;
-pub mod min_ttl;
-//! System calls without a safe wrapper: batches of datagrams, socket options, the CPU a thread runs on.
+//! System calls without a safe wrapper: batches of datagrams, socket options, leases, the CPU a thread runs on.
 //!
 //! Values in, values out; alone holds `unsafe`, each block with the reason why it is sound. Never decides anything.
 
@@ -10,6 +6,9 @@ pub mod min_ttl;
 pub mod cpu;
 #[cfg(target_os = "linux")]
 pub mod datagrams;
+pub mod lease;
+pub mod md5;
+pub mod min_ttl;
 #[cfg(target_os = "linux")]
 pub mod sockets;
-pub(crate) mod lease;
+pub mod user;

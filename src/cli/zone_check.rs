@@ -1,0 +1,33 @@
+//! `anyns zone check`: one zone file, without a running anyns.
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use crate::publish::text;
+use crate::wire::Name;
+
+use super::{CommandError, Outcome, say};
+
+/// Reads the file as the publisher would and says what is in it, or what is wrong and where.
+pub(super) fn check(file: &Path, origin: Option<&str>) -> Outcome {
+    let origin = match origin {
+        Some(text) => text.parse::<Name>().map_err(|error| format!("{text}: not a zone name: {error}"))?,
+        None => origin_of(file)?,
+    };
+    let read = text::read_zone(file, &origin, &text::Limits::default())?;
+    for warning in &read.warnings {
+        say(&format!("warning: {warning}"));
+    }
+    let zone = &read.zone;
+    say(&format!("{origin} serial {}: {} records, no fault", zone.serial(), zone.record_count()));
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The origin that the directory source would take from the file's name.
+fn origin_of(file: &Path) -> Result<Name, CommandError> {
+    let stem = file.file_name().and_then(|name| name.to_str()).and_then(|name| name.strip_suffix(".zone"));
+    let stem = stem.ok_or_else(|| {
+        format!("{}: say which zone this is with --origin NAME, or name the file NAME.zone", file.display())
+    })?;
+    Ok(stem.parse().map_err(|error| format!("{}: {stem} is not a zone name: {error}", file.display()))?)
+}

@@ -1,0 +1,123 @@
+//! Faults of a configuration file, each at its place.
+
+use std::fmt;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+use super::Loaded;
+use super::fold::Config;
+
+/// Why a configuration cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file cannot be read.
+    #[error("{}: cannot read the configuration: {source}", path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The file says something that is not allowed.
+    #[error("{}", faults.iter().map(Located::to_string).collect::<Vec<_>>().join("\n"))]
+    Invalid {
+        /// Every fault found, in the order of the file.
+        faults: Vec<Located>,
+    },
+}
+
+/// One fault or warning: the file, the line, the key, what is wrong and what is allowed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Located {
+    /// The file.
+    pub file: PathBuf,
+    /// Line, from 1; 0 where the fault belongs to no line (a missing section).
+    pub line: usize,
+    /// Column in characters, from 1.
+    pub column: usize,
+    /// The key, such as `bgp.neighbor.address`.
+    pub key: String,
+    /// What is wrong and what is allowed.
+    pub message: String,
+}
+
+impl fmt::Display for Located {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}:", self.file.display())?;
+        if self.line != 0 {
+            write!(formatter, "{}:{}:", self.line, self.column)?;
+        }
+        if self.key.is_empty() { write!(formatter, " {}", self.message) } else { write!(formatter, " {}: {}", self.key, self.message) }
+    }
+}
+
+/// A fault before its place is worked out.
+#[derive(Debug)]
+pub(super) struct Fault {
+    /// Octets of the file it is about.
+    pub(super) span: Option<Range<usize>>,
+    /// The key.
+    pub(super) key: String,
+    /// What is wrong and what is allowed.
+    pub(super) message: String,
+}
+
+/// Collects the faults and warnings of one file.
+#[derive(Debug)]
+pub(super) struct Faults<'a> {
+    file: &'a Path,
+    text: &'a str,
+    errors: Vec<Located>,
+    warnings: Vec<Located>,
+}
+
+impl<'a> Faults<'a> {
+    pub(super) fn new(file: &'a Path, text: &'a str) -> Self {
+        Self { file, text, errors: Vec::new(), warnings: Vec::new() }
+    }
+
+    /// The folder that relative paths in the file start from.
+    pub(super) fn folder(&self) -> &'a Path {
+        self.file.parent().unwrap_or(Path::new(""))
+    }
+
+    /// Notes something that is not allowed.
+    pub(super) fn error(&mut self, span: Option<Range<usize>>, key: &str, message: impl Into<String>) {
+        let located = self.locate(Fault { span, key: key.to_owned(), message: message.into() });
+        self.errors.push(located);
+    }
+
+    /// Notes something that is allowed and probably not meant.
+    pub(super) fn warning(&mut self, span: Option<Range<usize>>, key: &str, message: impl Into<String>) {
+        let located = self.locate(Fault { span, key: key.to_owned(), message: message.into() });
+        self.warnings.push(located);
+    }
+
+    /// Refuses the whole file for one fault.
+    pub(super) fn refuse(mut self, fault: Fault) -> ConfigError {
+        let located = self.locate(fault);
+        self.errors.push(located);
+        self.errors.sort_by_key(|fault| (fault.line, fault.column));
+        ConfigError::Invalid { faults: self.errors }
+    }
+
+    /// The configuration, unless something in it is not allowed.
+    pub(super) fn finish(mut self, config: Option<Config>) -> Result<Loaded, ConfigError> {
+        self.errors.sort_by_key(|fault| (fault.line, fault.column));
+        match config {
+            Some(config) if self.errors.is_empty() => Ok(Loaded { config, warnings: self.warnings }),
+            _ => Err(ConfigError::Invalid { faults: self.errors }),
+        }
+    }
+
+    fn locate(&self, fault: Fault) -> Located {
+        let before = fault.span.and_then(|span| self.text.get(..span.start));
+        let (line, column) = before.map_or((0, 0), |before| {
+            let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
+            let column = before.get(line_start..).unwrap_or("").chars().count() + 1;
+            (before.matches('\n').count() + 1, column)
+        });
+        Located { file: self.file.to_owned(), line, column, key: fault.key, message: fault.message }
+    }
+}

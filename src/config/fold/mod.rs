@@ -1,0 +1,210 @@
+//! From the file's sections to the modules' settings, one file per group of sections.
+
+mod rate_limit;
+mod route;
+mod serve;
+mod zones;
+
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use ipnet::IpNet;
+use toml::Spanned;
+
+use crate::{admission, answer, health, policy, publish, route as routes, serve as serving};
+
+use super::check;
+use super::fault::Faults;
+use super::spec::{LogFormatSpec, RouteDriverSpec, Spec};
+use super::values::Period;
+
+/// Every module's settings.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Who this is.
+    pub pop: Pop,
+    /// Logs.
+    pub log: Log,
+    /// Sockets.
+    pub serve: serving::Settings,
+    /// Whether anyns puts missing service addresses on loopback itself.
+    pub install_addresses: bool,
+    /// What all answers have in common.
+    pub answer: answer::Settings,
+    /// The rate limiter.
+    pub rate_limit: admission::Settings,
+    /// Sources of zones.
+    pub publish: publish::Settings,
+    /// Zones without which nothing is announced at the start.
+    pub required: Vec<crate::wire::Name>,
+    /// The probes.
+    pub health: health::Settings,
+    /// How fast a route comes back.
+    pub policy: policy::Settings,
+    /// The announced prefixes.
+    pub services: Vec<routes::Service>,
+    /// The service addresses in each prefix, in the order of `services`.
+    pub service_addresses: Vec<(IpNet, Vec<IpAddr>)>,
+    /// Who makes the routes.
+    pub route: RouteDriver,
+    /// How a drain and a planned stop go.
+    pub drain: Drain,
+    /// The admin socket.
+    pub control_socket: PathBuf,
+}
+
+/// Who this is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pop {
+    /// The POP's name, in every log line.
+    pub name: String,
+    /// This instance's name, told by NSID.
+    pub instance: String,
+    /// The POP's own unicast addresses: the source of every outbound socket.
+    pub management_addresses: Vec<IpAddr>,
+}
+
+/// What the operator chose about logs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Log {
+    /// The form of a line.
+    pub format: LogFormat,
+    /// `error`, `warn`, `info`, `debug`, `trace`, or a list of `module=level`.
+    pub level: String,
+}
+
+/// The form of a log line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// Who makes the routes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RouteDriver {
+    /// Nobody: it is only said what would be announced.
+    DryRun,
+    /// The embedded BGP speaker.
+    Bgp(Box<routes::BgpSettings>),
+}
+
+/// How a drain and a planned stop go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Drain {
+    /// How long routes are announced less preferably before they are withdrawn: the time the neighbours' best paths
+    /// take to move.
+    pub deprefer: Duration,
+    /// At a planned stop: no query for this long means that the traffic has moved.
+    pub quiet: Duration,
+    /// At a planned stop: the longest wait for that quiet.
+    pub limit: Duration,
+}
+
+impl Drain {
+    /// Five seconds: BGP converges in the neighbourhood within one or two.
+    pub const DEFAULT_DEPREFER: Duration = Duration::from_secs(5);
+    /// One second.
+    pub const DEFAULT_QUIET: Duration = Duration::from_secs(1);
+    /// Half a minute: stragglers follow a stale path; a stop must end.
+    pub const DEFAULT_LIMIT: Duration = Duration::from_secs(30);
+}
+
+/// Folds every section; `None` where some setting cannot be made, each such fault noted in `faults`.
+pub(super) fn fold(spec: &Spec, faults: &mut Faults<'_>) -> Option<Config> {
+    let pop = fold_pop(spec, faults);
+    let service_addresses = spec.service.iter().map(|service| {
+        let addresses = service.addresses.as_ref().iter().map(|address| *address.as_ref()).collect();
+        (*service.prefix.as_ref(), addresses)
+    });
+    let service_addresses: Vec<(IpNet, Vec<IpAddr>)> = service_addresses.collect();
+    check::addresses(spec, faults);
+
+    let serve = serve::fold_serve(spec, &pop, &service_addresses, faults);
+    let rate_limit = rate_limit::fold_rate_limit(spec, &pop, faults);
+    let (publish, required) = zones::fold_zones(spec, faults);
+    let health = serve::fold_health(spec, &pop, &service_addresses, &required, faults);
+    let policy = route::fold_policy(spec, faults);
+    let services = route::fold_services(spec, faults);
+    let route = route::fold_route(spec, &pop, &services, faults);
+    Some(Config {
+        log: fold_log(spec),
+        answer: serve::fold_answer(spec, &pop, faults),
+        install_addresses: spec.serve.install_addresses,
+        drain: fold_drain(spec),
+        control_socket: control_socket(spec),
+        pop,
+        serve,
+        rate_limit: rate_limit?,
+        publish,
+        required,
+        health,
+        policy: policy?,
+        services: services?,
+        service_addresses,
+        route: route?,
+    })
+}
+
+fn fold_pop(spec: &Spec, faults: &mut Faults<'_>) -> Pop {
+    let name = spec.pop.name.as_ref().clone();
+    check::label(&spec.pop.name, "pop.name", faults);
+    let instance = spec.pop.instance.as_ref().map_or_else(|| name.clone(), |instance| {
+        check::label(instance, "pop.instance", faults);
+        instance.as_ref().clone()
+    });
+    let management = spec.pop.management_addresses.as_ref();
+    Pop { name, instance, management_addresses: management.iter().map(|address| *address.as_ref()).collect() }
+}
+
+fn fold_log(spec: &Spec) -> Log {
+    let format = match spec.log.format {
+        LogFormatSpec::Text => LogFormat::Text,
+        LogFormatSpec::Json => LogFormat::Json,
+    };
+    let level = spec.log.level.as_ref().map_or("info", |level| level.as_ref());
+    Log { format, level: level.to_owned() }
+}
+
+fn fold_drain(spec: &Spec) -> Drain {
+    // A dry run has no route to wait for: an interactive stop is immediate.
+    let waits = spec.route.driver == RouteDriverSpec::Bgp;
+    let or = |value: Option<Period>, default: Duration| {
+        value.map_or(if waits { default } else { Duration::ZERO }, |period| period.0)
+    };
+    Drain {
+        deprefer: or(spec.drain.deprefer, Drain::DEFAULT_DEPREFER),
+        quiet: or(spec.drain.quiet, Drain::DEFAULT_QUIET),
+        limit: or(spec.drain.limit, Drain::DEFAULT_LIMIT),
+    }
+}
+
+/// The admin socket: the configured one, or the usual place of this user.
+fn control_socket(spec: &Spec) -> PathBuf {
+    if let Some(socket) = &spec.control.socket {
+        return socket.clone();
+    }
+    if crate::sys::user::is_root() {
+        return PathBuf::from("/run/anyns/control.sock");
+    }
+    let runtime = std::env::var_os("XDG_RUNTIME_DIR").map_or_else(std::env::temp_dir, PathBuf::from);
+    runtime.join("anyns").join("control.sock")
+}
+
+/// The value, or the default where the key is missing.
+fn or_default<T: Clone>(value: &Option<Spanned<T>>, default: T) -> T {
+    value.as_ref().map_or(default, |value| value.as_ref().clone())
+}
+
+/// The duration, or the default where the key is missing.
+fn period_or(value: &Option<Spanned<Period>>, default: Duration) -> Duration {
+    value.as_ref().map_or(default, |value| value.as_ref().0)
+}
+
+/// A path of the file, relative to the file.
+fn path_in(folder: &Path, path: &Path) -> PathBuf {
+    folder.join(path)
+}

@@ -1,0 +1,203 @@
+//! `[[service]]`, `[policy]`, `[route]` and `[bgp]`.
+
+use std::net::IpAddr;
+use std::ops::Range;
+use std::str::FromStr;
+
+use toml::Spanned;
+
+use crate::policy;
+use crate::route::{BgpSettings, Deprefer, Mode, Neighbor, Password, Service, SettingsError, Ttl, Warning, plan};
+
+use super::super::fault::Faults;
+use super::super::spec::{BgpSpec, ModeSpec, NeighborSpec, RouteDriverSpec, ServiceSpec, Spec, span_of};
+use super::{Pop, RouteDriver, or_default, period_or};
+
+pub(super) fn fold_policy(spec: &Spec, faults: &mut Faults<'_>) -> Option<policy::Settings> {
+    let section = &spec.policy;
+    let default = policy::Settings::default();
+    let hold = period_or(&section.hold, default.hold);
+    let settings = policy::Settings {
+        hold_initial: period_or(&section.hold_initial, default.hold_initial),
+        hold,
+        hold_max: period_or(&section.hold_max, default.hold_max.max(hold)),
+        decay: period_or(&section.decay, default.decay),
+    };
+    match settings.check() {
+        Ok(()) => Some(settings),
+        Err(fault) => {
+            let (span, key) = match &fault {
+                policy::SettingsError::ZeroDecay => (span_of(&section.decay), "policy.decay"),
+                policy::SettingsError::MaxBelowHold { .. } => (span_of(&section.hold_max), "policy.hold-max"),
+                _ => (span_of(&section.hold), "policy"),
+            };
+            faults.error(span, key, fault.to_string());
+            None
+        }
+    }
+}
+
+pub(super) fn fold_services(spec: &Spec, faults: &mut Faults<'_>) -> Option<Vec<Service>> {
+    spec.service.iter().map(|service| fold_service(service, faults)).collect()
+}
+
+fn fold_service(spec: &ServiceSpec, faults: &mut Faults<'_>) -> Option<Service> {
+    let prepend = or_default(&spec.prepend, 0);
+    if prepend > Service::MOST_PREPENDS {
+        let message = format!("{prepend} prepends; allowed is 0 to {}", Service::MOST_PREPENDS);
+        faults.error(span_of(&spec.prepend), "service.prepend", message);
+    }
+    Some(Service {
+        prefix: *spec.prefix.as_ref(),
+        next_hop: spec.next_hop.as_ref().map(|next_hop| *next_hop.as_ref()),
+        communities: fold_communities(&spec.communities, "service.communities", faults)?,
+        large_communities: fold_communities(&spec.large_communities, "service.large-communities", faults)?,
+        med: spec.med.as_ref().map(|med| *med.as_ref()),
+        prepend,
+    })
+}
+
+fn fold_communities<T>(texts: &[Spanned<String>], key: &str, faults: &mut Faults<'_>) -> Option<Vec<T>>
+where
+    T: FromStr,
+    T::Err: std::fmt::Display,
+{
+    if let Some(first_over) = texts.get(Service::MOST_COMMUNITIES) {
+        let message = format!("{}; at most {} are allowed", texts.len(), Service::MOST_COMMUNITIES);
+        faults.error(Some(first_over.span()), key, message);
+    }
+    let mut communities = Vec::with_capacity(texts.len());
+    for text in texts {
+        match text.as_ref().parse::<T>() {
+            Ok(community) => communities.push(community),
+            Err(error) => faults.error(Some(text.span()), key, error.to_string()),
+        }
+    }
+    (communities.len() == texts.len()).then_some(communities)
+}
+
+pub(super) fn fold_route(
+    spec: &Spec,
+    pop: &Pop,
+    services: &Option<Vec<Service>>,
+    faults: &mut Faults<'_>,
+) -> Option<RouteDriver> {
+    if spec.route.driver == RouteDriverSpec::DryRun {
+        return Some(RouteDriver::DryRun);
+    }
+    let Some(bgp) = &spec.bgp else {
+        faults.error(None, "bgp", "route.driver is \"bgp\"; a section [bgp] with local-as, router-id and neighbors is needed");
+        return None;
+    };
+    if bgp.neighbor.is_empty() {
+        faults.error(Some(bgp.local_as.span()), "bgp.neighbor", "no neighbor; at least one [[bgp.neighbor]] is needed");
+    }
+    let neighbors: Option<Vec<Neighbor>> =
+        bgp.neighbor.iter().map(|neighbor| fold_neighbor(neighbor.as_ref(), bgp, pop, faults)).collect();
+    let settings = BgpSettings {
+        local_as: *bgp.local_as.as_ref(),
+        router_id: *bgp.router_id.as_ref(),
+        hold_time: period_or(&bgp.hold_time, BgpSettings::DEFAULT_HOLD_TIME),
+        send_hold_time: bgp.send_hold_time.as_ref().map(|period| period.as_ref().0),
+        listen_port: bgp.listen_port.unwrap_or(179),
+        deprefer: Deprefer { med: bgp.deprefer_med, prepend: or_default(&bgp.deprefer_prepend, 0) },
+        shutdown_text: format!("anyns {} stops", pop.instance),
+        neighbors: neighbors?,
+    };
+    let services = services.as_ref()?;
+    if let Err(errors) = settings.check(services) {
+        for error in errors {
+            let (span, key) = place_of(&error, spec, bgp);
+            faults.error(span, key, error.to_string());
+        }
+    }
+    for warning in plan(&settings, services).warnings {
+        // `check::addresses` warns of long prefixes whatever the driver.
+        if !matches!(warning, Warning::LongPrefix { .. }) {
+            faults.warning(None, "service", warning.to_string());
+        }
+    }
+    Some(RouteDriver::Bgp(Box::new(settings)))
+}
+
+fn fold_neighbor(
+    spec: &NeighborSpec,
+    bgp: &BgpSpec,
+    pop: &Pop,
+    faults: &mut Faults<'_>,
+) -> Option<Neighbor> {
+    let address = *spec.address.as_ref();
+    let local_address = match &spec.local_address {
+        Some(local_address) => *local_address.as_ref(),
+        None => default_local_address(address, pop).or_else(|| {
+            let message = format!("no management address of the family of {address}; add one to pop.management-addresses");
+            faults.error(Some(spec.address.span()), "bgp.neighbor.local-address", message);
+            None
+        })?,
+    };
+    let local_as = *bgp.local_as.as_ref();
+    let remote_as = *spec.remote_as.as_ref();
+    let ttl = match (&spec.multihop, &spec.ttl_security) {
+        (None, None) => Ttl::default_for(local_as, remote_as),
+        (Some(multihop), None) => Ttl::Multihop(*multihop.as_ref()),
+        (None, Some(hops)) => Ttl::Security(*hops.as_ref()),
+        (Some(multihop), Some(_)) => {
+            faults.error(Some(multihop.span()), "bgp.neighbor.multihop", "stands beside ttl-security; only one can hold");
+            return None;
+        }
+    };
+    Some(Neighbor {
+        address,
+        port: spec.port.unwrap_or(179),
+        remote_as,
+        local_address,
+        mode: match spec.mode {
+            ModeSpec::Active => Mode::Active,
+            ModeSpec::Passive => Mode::Passive,
+            ModeSpec::Both => Mode::Both,
+        },
+        password: spec.password.as_ref().map(|password| Password::new(password.as_ref().clone())),
+        ttl,
+        next_hop_ipv4: spec.next_hop_ipv4,
+        next_hop_ipv6: spec.next_hop_ipv6,
+    })
+}
+
+/// Our end of a session: loopback towards loopback, else the management address of the family.
+fn default_local_address(neighbor: IpAddr, pop: &Pop) -> Option<IpAddr> {
+    if neighbor.is_loopback() {
+        return Some(neighbor);
+    }
+    pop.management_addresses.iter().copied().find(|address| address.is_ipv4() == neighbor.is_ipv4())
+}
+
+/// The line and the key that an error of the speaker's settings is about.
+fn place_of(error: &SettingsError, spec: &Spec, bgp: &BgpSpec) -> (Option<Range<usize>>, &'static str) {
+    let neighbor = |wanted: &std::net::SocketAddr| {
+        let found = bgp.neighbor.iter().find(|one| {
+            *one.as_ref().address.as_ref() == wanted.ip() && one.as_ref().port.unwrap_or(179) == wanted.port()
+        });
+        found.map(|one| one.as_ref().address.span())
+    };
+    let service = |wanted: &ipnet::IpNet| {
+        spec.service.iter().find(|one| one.prefix.as_ref() == wanted).map(|one| one.prefix.span())
+    };
+    match error {
+        SettingsError::AsNumber { .. } => (Some(bgp.local_as.span()), "bgp"),
+        SettingsError::RouterId => (Some(bgp.router_id.span()), "bgp.router-id"),
+        SettingsError::HoldTime(_) => (span_of(&bgp.hold_time), "bgp.hold-time"),
+        SettingsError::SendHoldTime(_) => (span_of(&bgp.send_hold_time), "bgp.send-hold-time"),
+        SettingsError::DuplicateNeighbor(address) => (neighbor(address), "bgp.neighbor.address"),
+        SettingsError::ServiceAddress { neighbor: address, .. } => (neighbor(address), "bgp.neighbor.local-address"),
+        SettingsError::Address { neighbor: address, .. } => (neighbor(address), "bgp.neighbor"),
+        SettingsError::PasswordLength { neighbor: address, .. } => (neighbor(address), "bgp.neighbor.password"),
+        SettingsError::Distance { neighbor: address, .. } => (neighbor(address), "bgp.neighbor"),
+        SettingsError::DuplicatePrefix(prefix) | SettingsError::HostBits(prefix) | SettingsError::NotUnicast(prefix) => {
+            (service(prefix), "service.prefix")
+        }
+        SettingsError::NoNextHop { prefix, .. } | SettingsError::NextHop { prefix, .. } => {
+            (service(prefix), "service.next-hop")
+        }
+        SettingsError::TooMany { .. } | SettingsError::DuplicateListener { .. } => (None, "bgp"),
+    }
+}

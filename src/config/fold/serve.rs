@@ -1,0 +1,128 @@
+//! `[serve]` and `[health]`.
+
+use std::net::{IpAddr, SocketAddr};
+
+use ipnet::IpNet;
+
+use crate::wire::Name;
+use crate::{answer, health, serve};
+
+use super::super::fault::Faults;
+use super::super::spec::{EngineSpec, Spec, span_of};
+use super::{Pop, or_default, period_or};
+
+/// The port of DNS (RFC 1035 section 4.2).
+const DNS_PORT: u16 = 53;
+
+pub(super) fn fold_serve(
+    spec: &Spec,
+    pop: &Pop,
+    services: &[(IpNet, Vec<IpAddr>)],
+    faults: &mut Faults<'_>,
+) -> serve::Settings {
+    let section = &spec.serve;
+    let port = or_default(&section.port, DNS_PORT);
+    let service_addresses = services.iter().flat_map(|(_, addresses)| addresses);
+    let listen: Vec<SocketAddr> = match &section.listen {
+        Some(listen) => listen.as_ref().clone(),
+        None => service_addresses.map(|address| SocketAddr::new(*address, port)).collect(),
+    };
+    if listen.is_empty() {
+        let message = "nothing to listen on; add a [[service]] with addresses, or serve.listen = [\"address:port\"]";
+        faults.error(span_of(&section.listen), "serve.listen", message);
+    }
+    if listen.len() > serve::Settings::MAX_LISTEN {
+        let message = format!("{} addresses; at most {} are allowed", listen.len(), serve::Settings::MAX_LISTEN);
+        faults.error(span_of(&section.listen), "serve.listen", message);
+    }
+    let workers = or_default(&section.workers, 0);
+    if workers > serve::Settings::MAX_WORKERS {
+        let message = format!(
+            "{workers} workers; allowed is 0 (one for each core) to {}",
+            serve::Settings::MAX_WORKERS
+        );
+        faults.error(span_of(&section.workers), "serve.workers", message);
+    }
+    let engine = match section.engine {
+        EngineSpec::Auto => serve::Engine::Auto,
+        EngineSpec::Native => serve::Engine::Native,
+        EngineSpec::Hickory => serve::Engine::Hickory,
+    };
+    serve::Settings { engine, listen, workers, tcp: fold_tcp(spec, pop, faults) }
+}
+
+fn fold_tcp(spec: &Spec, pop: &Pop, faults: &mut Faults<'_>) -> serve::TcpSettings {
+    let section = &spec.serve;
+    let default = serve::TcpSettings::default();
+    let connections = or_default(&section.tcp_connections, default.connections);
+    let per_source = or_default(&section.tcp_connections_per_source, default.connections_per_source);
+    let idle = period_or(&section.tcp_idle, default.idle);
+    let checked = [
+        (&section.tcp_connections, connections, "serve.tcp-connections"),
+        (&section.tcp_connections_per_source, per_source, "serve.tcp-connections-per-source"),
+    ];
+    for (value, number, key) in checked {
+        if !(1..=100_000).contains(&number) {
+            faults.error(span_of(value), key, format!("{number} connections; allowed is 1 to 100000"));
+        }
+    }
+    if idle.as_secs() > 3600 || idle.as_millis() < 100 {
+        let message = format!("{}; allowed is 100ms to 1h", humantime::format_duration(idle));
+        faults.error(span_of(&section.tcp_idle), "serve.tcp-idle", message);
+    }
+    let exempt = pop.management_addresses.iter().map(|address| IpNet::from(*address)).collect();
+    serve::TcpSettings { connections, connections_per_source: per_source, idle, exempt }
+}
+
+pub(super) fn fold_answer(spec: &Spec, pop: &Pop, faults: &mut Faults<'_>) -> answer::Settings {
+    let section = &spec.serve;
+    let ceiling = or_default(&section.udp_payload_ceiling, answer::Settings::DEFAULT_UDP_PAYLOAD_CEILING);
+    if !(512..=4096).contains(&ceiling) {
+        let message = format!("{ceiling} octets; allowed is 512 to 4096, 1232 is what no usual path fragments");
+        faults.error(span_of(&section.udp_payload_ceiling), "serve.udp-payload-ceiling", message);
+    }
+    let version = match section.version.as_deref() {
+        None => Some(concat!("anyns ", env!("CARGO_PKG_VERSION")).to_owned()),
+        Some("") => None,
+        Some(text) => Some(text.chars().take(255).collect()),
+    };
+    let identity = answer::Identity { instance: pop.instance.clone(), version };
+    answer::Settings { identity, udp_payload_ceiling: ceiling }
+}
+
+pub(super) fn fold_health(
+    spec: &Spec,
+    pop: &Pop,
+    services: &[(IpNet, Vec<IpAddr>)],
+    required: &[Name],
+    faults: &mut Faults<'_>,
+) -> health::Settings {
+    let section = &spec.health;
+    let settings = health::Settings {
+        addresses: services.iter().flat_map(|(_, addresses)| addresses.iter().copied()).collect(),
+        port: or_default(&spec.serve.port, DNS_PORT),
+        management_addresses: pop.management_addresses.clone(),
+        instance: pop.instance.clone(),
+        required: required.to_vec(),
+        interval: period_or(&section.interval, health::Settings::DEFAULT_INTERVAL),
+        timeout: period_or(&section.timeout, health::Settings::DEFAULT_TIMEOUT),
+        rise: or_default(&section.rise, health::Settings::DEFAULT_RISE),
+        fall: or_default(&section.fall, health::Settings::DEFAULT_FALL),
+    };
+    if let Err(fault) = settings.check() {
+        use health::SettingsError::{NoSource, OutOfRange, SourceIsService};
+        let (span, key) = match &fault {
+            OutOfRange { knob: "interval", .. } => (span_of(&section.interval), "health.interval"),
+            OutOfRange { knob: "timeout", .. } => (span_of(&section.timeout), "health.timeout"),
+            OutOfRange { knob: "rise", .. } => (span_of(&section.rise), "health.rise"),
+            OutOfRange { knob: "fall", .. } => (span_of(&section.fall), "health.fall"),
+            OutOfRange { knob: "port", .. } => (span_of(&spec.serve.port), "serve.port"),
+            // `check::addresses` says it at the address itself.
+            SourceIsService { .. } => return settings,
+            NoSource { .. } => (Some(spec.pop.management_addresses.span()), "pop.management-addresses"),
+            _ => (spec.service.first().map(|service| service.addresses.span()), "service.addresses"),
+        };
+        faults.error(span, key, fault.to_string());
+    }
+    settings
+}

@@ -1,0 +1,79 @@
+//! `[zones]` and `[[zone]]`.
+
+use std::collections::HashMap;
+use std::ops::Range;
+
+use crate::publish::{SerialRule, Settings, SingleZone};
+use crate::wire::Name;
+
+use super::super::fault::Faults;
+use super::super::spec::{SerialSpec, Spec, span_of};
+use super::{or_default, path_in, period_or};
+
+/// The publisher's settings, and the zones that must be served before anything is announced.
+pub(super) fn fold_zones(spec: &Spec, faults: &mut Faults<'_>) -> (Settings, Vec<Name>) {
+    let section = &spec.zones;
+    let folder = faults.folder();
+    let zones = fold_single_zones(spec, faults);
+    if section.directory.is_none() && zones.is_empty() {
+        faults.error(None, "zones.directory", "no zones; set zones.directory, or list [[zone]]s with name and file");
+    }
+    let shrink = or_default(&section.shrink_limit_percent, Settings::DEFAULT_SHRINK_LIMIT_PERCENT);
+    if shrink > 100 {
+        let message = format!("{shrink} percent; allowed is 0 to 100 (100: any)");
+        faults.error(span_of(&section.shrink_limit_percent), "zones.shrink-limit-percent", message);
+    }
+    let rescan = period_or(&section.rescan, Settings::DEFAULT_RESCAN);
+    if rescan < Settings::LEAST_RESCAN {
+        let message = format!("{}; at least 1s", humantime::format_duration(rescan));
+        faults.error(span_of(&section.rescan), "zones.rescan", message);
+    }
+    let required = section.required.iter().filter_map(|name| {
+        parse_name(name.as_ref(), name.span(), "zones.required", faults)
+    });
+    let required = required.collect();
+    let settings = Settings {
+        directories: section.directory.iter().map(|directory| path_in(folder, directory)).collect(),
+        zones,
+        state_directory: section.state_directory.as_ref().map(|directory| path_in(folder, directory)),
+        serial: rule(section.serial),
+        shrink_limit_percent: shrink,
+        rescan,
+        ..Settings::default()
+    };
+    (settings, required)
+}
+
+fn fold_single_zones(spec: &Spec, faults: &mut Faults<'_>) -> Vec<SingleZone> {
+    let folder = faults.folder();
+    let mut seen = HashMap::new();
+    let mut zones = Vec::with_capacity(spec.zone.len());
+    for zone in &spec.zone {
+        let Some(name) = parse_name(zone.name.as_ref(), zone.name.span(), "zone.name", faults) else { continue };
+        if seen.insert(name.clone(), ()).is_some() {
+            let message = format!("two [[zone]] entries for {name}; one zone has one file");
+            faults.error(Some(zone.name.span()), "zone.name", message);
+            continue;
+        }
+        let file = zone.file.as_ref().map(|file| path_in(folder, file));
+        zones.push(SingleZone { name, file, serial: zone.serial.map(rule) });
+    }
+    zones
+}
+
+fn rule(spec: SerialSpec) -> SerialRule {
+    match spec {
+        SerialSpec::Strict => SerialRule::Strict,
+        SerialSpec::Bump => SerialRule::Bump,
+    }
+}
+
+fn parse_name(text: &str, span: Range<usize>, key: &str, faults: &mut Faults<'_>) -> Option<Name> {
+    match text.parse::<Name>() {
+        Ok(name) => Some(name),
+        Err(error) => {
+            faults.error(Some(span), key, format!("{text:?} is not a zone name: {error}"));
+            None
+        }
+    }
+}

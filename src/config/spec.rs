@@ -1,0 +1,286 @@
+//! The keys of the configuration file and the form of their values.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::ops::Range;
+use std::path::PathBuf;
+
+use ipnet::IpNet;
+use serde::Deserialize;
+use toml::Spanned;
+
+use super::fault::Fault;
+use super::values::Period;
+
+/// The whole file.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct Spec {
+    pub(super) pop: PopSpec,
+    #[serde(default)]
+    pub(super) log: LogSpec,
+    #[serde(default)]
+    pub(super) serve: ServeSpec,
+    #[serde(default)]
+    pub(super) rate_limit: RateLimitSpec,
+    #[serde(default)]
+    pub(super) zones: ZonesSpec,
+    #[serde(default)]
+    pub(super) zone: Vec<ZoneSpec>,
+    #[serde(default)]
+    pub(super) service: Vec<ServiceSpec>,
+    #[serde(default)]
+    pub(super) health: HealthSpec,
+    #[serde(default)]
+    pub(super) policy: PolicySpec,
+    #[serde(default)]
+    pub(super) drain: DrainSpec,
+    #[serde(default)]
+    pub(super) route: RouteSpec,
+    pub(super) bgp: Option<BgpSpec>,
+    #[serde(default)]
+    pub(super) control: ControlSpec,
+}
+
+/// `[pop]`: who this is.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct PopSpec {
+    pub(super) name: Spanned<String>,
+    pub(super) instance: Option<Spanned<String>>,
+    pub(super) management_addresses: Spanned<Vec<Spanned<IpAddr>>>,
+}
+
+/// `[log]`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub(super) struct LogSpec {
+    pub(super) format: LogFormatSpec,
+    pub(super) level: Option<Spanned<String>>,
+}
+
+/// `log.format`.
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum LogFormatSpec {
+    #[default]
+    Text,
+    Json,
+}
+
+/// `[serve]`: the sockets and what every answer has in common.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub(super) struct ServeSpec {
+    pub(super) engine: EngineSpec,
+    pub(super) port: Option<Spanned<u16>>,
+    pub(super) workers: Option<Spanned<usize>>,
+    pub(super) listen: Option<Spanned<Vec<SocketAddr>>>,
+    pub(super) install_addresses: bool,
+    pub(super) udp_payload_ceiling: Option<Spanned<u16>>,
+    pub(super) version: Option<String>,
+    pub(super) tcp_connections: Option<Spanned<usize>>,
+    pub(super) tcp_connections_per_source: Option<Spanned<usize>>,
+    pub(super) tcp_idle: Option<Spanned<Period>>,
+}
+
+/// `serve.engine`.
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum EngineSpec {
+    #[default]
+    Auto,
+    Native,
+    Hickory,
+}
+
+/// `[rate-limit]`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub(super) struct RateLimitSpec {
+    pub(super) mode: RateLimitMode,
+    pub(super) queries_per_second: Option<Spanned<u32>>,
+    pub(super) burst: Option<Spanned<u32>>,
+    pub(super) ipv4_prefix_length: Option<Spanned<u8>>,
+    pub(super) ipv6_prefix_length: Option<Spanned<u8>>,
+    pub(super) slip: Option<Spanned<u32>>,
+    pub(super) exempt: Option<Spanned<Vec<IpNet>>>,
+    pub(super) table_slots: Option<Spanned<usize>>,
+}
+
+/// `rate-limit.mode`.
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum RateLimitMode {
+    #[default]
+    Enforce,
+    DryRun,
+    Off,
+}
+
+/// `[zones]`: where zones come from.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub(super) struct ZonesSpec {
+    pub(super) directory: Option<PathBuf>,
+    pub(super) state_directory: Option<PathBuf>,
+    pub(super) required: Vec<Spanned<String>>,
+    pub(super) serial: SerialSpec,
+    pub(super) shrink_limit_percent: Option<Spanned<u8>>,
+    pub(super) rescan: Option<Spanned<Period>>,
+}
+
+/// `zones.serial` and `zone.serial`.
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum SerialSpec {
+    #[default]
+    Strict,
+    Bump,
+}
+
+/// `[[zone]]`: one zone from one file, or, without a file, the rule of a zone that the directory holds.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct ZoneSpec {
+    pub(super) name: Spanned<String>,
+    pub(super) file: Option<PathBuf>,
+    pub(super) serial: Option<SerialSpec>,
+}
+
+/// `[[service]]`: one announced prefix and the service addresses in it.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct ServiceSpec {
+    pub(super) prefix: Spanned<IpNet>,
+    pub(super) addresses: Spanned<Vec<Spanned<IpAddr>>>,
+    pub(super) next_hop: Option<Spanned<IpAddr>>,
+    #[serde(default)]
+    pub(super) communities: Vec<Spanned<String>>,
+    #[serde(default)]
+    pub(super) large_communities: Vec<Spanned<String>>,
+    pub(super) med: Option<Spanned<u32>>,
+    pub(super) prepend: Option<Spanned<u8>>,
+}
+
+/// `[health]`: the probes.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub(super) struct HealthSpec {
+    pub(super) interval: Option<Spanned<Period>>,
+    pub(super) timeout: Option<Spanned<Period>>,
+    pub(super) rise: Option<Spanned<u32>>,
+    pub(super) fall: Option<Spanned<u32>>,
+}
+
+/// `[policy]`: how fast a route comes back.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub(super) struct PolicySpec {
+    pub(super) hold_initial: Option<Spanned<Period>>,
+    pub(super) hold: Option<Spanned<Period>>,
+    pub(super) hold_max: Option<Spanned<Period>>,
+    pub(super) decay: Option<Spanned<Period>>,
+}
+
+/// `[drain]`: how a planned stop goes.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub(super) struct DrainSpec {
+    pub(super) deprefer: Option<Period>,
+    pub(super) quiet: Option<Period>,
+    pub(super) limit: Option<Period>,
+}
+
+/// `[route]`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub(super) struct RouteSpec {
+    pub(super) driver: RouteDriverSpec,
+}
+
+/// `route.driver`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum RouteDriverSpec {
+    #[default]
+    DryRun,
+    Bgp,
+}
+
+/// `[bgp]`: the embedded speaker.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct BgpSpec {
+    pub(super) local_as: Spanned<u32>,
+    pub(super) router_id: Spanned<Ipv4Addr>,
+    pub(super) hold_time: Option<Spanned<Period>>,
+    pub(super) send_hold_time: Option<Spanned<Period>>,
+    pub(super) listen_port: Option<u16>,
+    pub(super) deprefer_med: Option<u32>,
+    pub(super) deprefer_prepend: Option<Spanned<u8>>,
+    #[serde(default)]
+    pub(super) neighbor: Vec<Spanned<NeighborSpec>>,
+}
+
+/// `[[bgp.neighbor]]`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct NeighborSpec {
+    pub(super) address: Spanned<IpAddr>,
+    pub(super) port: Option<u16>,
+    pub(super) remote_as: Spanned<u32>,
+    pub(super) local_address: Option<Spanned<IpAddr>>,
+    #[serde(default)]
+    pub(super) mode: ModeSpec,
+    pub(super) password: Option<Spanned<String>>,
+    pub(super) multihop: Option<Spanned<u8>>,
+    pub(super) ttl_security: Option<Spanned<u8>>,
+    pub(super) next_hop_ipv4: Option<Ipv4Addr>,
+    pub(super) next_hop_ipv6: Option<Ipv6Addr>,
+}
+
+/// `bgp.neighbor.mode`: who connects.
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum ModeSpec {
+    #[default]
+    Active,
+    Passive,
+    Both,
+}
+
+/// `[control]`: the admin socket.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub(super) struct ControlSpec {
+    pub(super) socket: Option<PathBuf>,
+}
+
+impl Spec {
+    /// Reads the file's text; the first thing that has no place in it is the fault.
+    pub(super) fn from_text(text: &str) -> Result<Self, Fault> {
+        let deserializer = toml::Deserializer::parse(text)
+            .map_err(|error| Fault { span: error.span(), key: String::new(), message: error.message().to_owned() })?;
+        serde_path_to_error::deserialize(deserializer).map_err(|error| {
+            let key = key_of(error.path());
+            let inner = error.into_inner();
+            Fault { span: inner.span(), key, message: inner.message().to_owned() }
+        })
+    }
+}
+
+/// The path without list positions: the line tells which one is meant.
+fn key_of(path: &serde_path_to_error::Path) -> String {
+    use serde_path_to_error::Segment;
+    let keys = path.iter().filter_map(|segment| match segment {
+        Segment::Map { key } => Some(key.as_str()),
+        Segment::Enum { variant } => Some(variant.as_str()),
+        Segment::Seq { .. } | Segment::Unknown => None,
+    });
+    keys.filter(|key| !key.starts_with("$__")).collect::<Vec<_>>().join(".")
+}
+
+/// The span of a value that may be missing.
+pub(super) fn span_of<T>(value: &Option<Spanned<T>>) -> Option<Range<usize>> {
+    value.as_ref().map(Spanned::span)
+}
