@@ -34,6 +34,6 @@ mod responder;
 
 pub use activity::Activity;
 pub use message::Fault;
-pub use monitor::{Health, start};
+pub use monitor::{Health, Verdicts, start};
 pub use settings::{MAX_ADDRESSES, MAX_ROUNDS, Settings, SettingsError};
 pub use statistics::{Statistics, Transport, ZoneFault};

@@ -29,12 +29,15 @@ const LEAST_INTERVAL: Duration = Duration::from_millis(20);
 /// The most sockets kept open for late answers: one round of the most addresses. The oldest are closed first.
 const MAX_PENDING: usize = 2 * super::MAX_ADDRESSES;
 
+/// What the probes of each service address say, in the order of the settings.
+pub type Verdicts = Arc<[(IpAddr, Probe)]>;
+
 /// What [`start`] hands out.
 #[derive(Clone, Debug)]
 pub struct Health {
     /// What the probes of each service address say, in the order of the settings; changes when a verdict does. Closed
     /// when the loop has ended.
-    pub probes: watch::Receiver<Arc<[(IpAddr, Probe)]>>,
+    pub probes: watch::Receiver<Verdicts>,
     /// What the probes have seen, two per service address; changes with every round.
     pub statistics: watch::Receiver<Arc<[Statistics]>>,
     kick: Arc<Notify>,
@@ -82,7 +85,7 @@ struct Monitor {
     ledger: Ledger,
     pending: Vec<UdpSocket>,
     kick: Arc<Notify>,
-    probes: watch::Sender<Arc<[(IpAddr, Probe)]>>,
+    probes: watch::Sender<Verdicts>,
     statistics: watch::Sender<Arc<[Statistics]>>,
 }
 
@@ -236,7 +239,7 @@ fn note_standing(track: &Track, statistics: &mut Statistics, now: Instant) {
     }
 }
 
-fn verdicts(subjects: &[Subject]) -> Arc<[(IpAddr, Probe)]> {
+fn verdicts(subjects: &[Subject]) -> Verdicts {
     let verdict = |subject: &Subject| {
         (subject.target.service().ip(), combine(subject.udp.0.standing(), subject.tcp.0.standing()))
     };

@@ -4,5 +4,7 @@
 //! writes; whoever scrapes reads them. Never on the query path: logs.
 
 mod counters;
+mod logs;
 
 pub use counters::{Counters, WorkerCounters, count, count_many};
+pub use logs::{LogError, LogFormat, LogSettings, start_logs};

@@ -37,7 +37,7 @@ impl fmt::Display for Located {
 }
 
 /// Why a zone file gave no zone: at least one fault. Displayed one fault a line.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct ReadError {
     /// The faults in the order they were found, at most [`MAX_FAULTS`]; reading stops at that number.
     pub faults: Vec<Located>,

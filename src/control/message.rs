@@ -1,0 +1,116 @@
+//! What is said over the admin socket, and what can go wrong.
+
+use std::io;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::Status;
+
+/// What an operator asks. On the wire one line: `{"request":"drain","reason":"router upgrade"}`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "request", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Request {
+    /// The whole state.
+    Status {},
+    /// Withdraw in order and stay withdrawn until `Undrain`.
+    Drain {
+        /// Why, for the log and for `status`.
+        reason: String,
+    },
+    /// End a drain: health decides again.
+    Undrain {},
+    /// Read the config and the zones again.
+    Reload {},
+    /// Stop serving a zone, such as one whose file vanished.
+    ZoneRemove {
+        /// The zone's name.
+        zone: String,
+    },
+    /// Serve a version that was refused for its serial or its size.
+    ZoneAccept {
+        /// The zone's name.
+        zone: String,
+        /// The serial of that version, so that no other one is accepted by mistake.
+        serial: u32,
+    },
+}
+
+/// The answer. On the wire one line: `{"response":"done","message":"draining"}`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "response", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Response {
+    /// It is done, or on its way.
+    Done {
+        /// What was done.
+        message: String,
+    },
+    /// It was not done; nothing has changed.
+    Failed {
+        /// Why, and what would be right.
+        message: String,
+    },
+    /// The whole state.
+    Status {
+        /// The document.
+        status: Box<Status>,
+    },
+}
+
+/// Why the admin socket cannot be opened or a call got no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum ControlError {
+    /// No socket, or nobody behind it.
+    #[error("no anyns answers on {path}: is it running, and is this its control socket?", path = path.display())]
+    NotRunning {
+        /// The socket.
+        path: PathBuf,
+    },
+    /// This user may not.
+    #[error("no permission for {path}: run as anyns's user or as root", path = path.display())]
+    Permission {
+        /// The socket.
+        path: PathBuf,
+    },
+    /// No whole answer in time.
+    #[error("anyns did not answer on {path} within {limit:?}", path = path.display())]
+    Timeout {
+        /// The socket.
+        path: PathBuf,
+        /// The limit.
+        limit: Duration,
+    },
+    /// An answer that is none: another version of anyns, or another program.
+    #[error("what came from {path} is no answer of this version of anyns", path = path.display())]
+    BadAnswer {
+        /// The socket.
+        path: PathBuf,
+        /// Where it went wrong.
+        #[source]
+        source: serde_json::Error,
+    },
+    /// Another process serves this socket.
+    #[error("another anyns answers on {path}: stop it, or choose another control socket", path = path.display())]
+    InUse {
+        /// The socket.
+        path: PathBuf,
+    },
+    /// The path holds something that is no socket.
+    #[error("{path} is no socket: remove it, or choose another control socket", path = path.display())]
+    NotASocket {
+        /// The path.
+        path: PathBuf,
+    },
+    /// Anything else the system says.
+    #[error("cannot {what} {path}", path = path.display())]
+    Io {
+        /// What was tried.
+        what: &'static str,
+        /// On which path.
+        path: PathBuf,
+        /// What the system says.
+        #[source]
+        source: io::Error,
+    },
+}

@@ -1,0 +1,210 @@
+//! The state of one POP as a document. Times are Unix seconds (UTC), durations are seconds; `render` makes them readable.
+
+use serde::{Deserialize, Serialize};
+
+use super::Overall;
+
+macro_rules! document {
+    ($($(#[$attribute:meta])* $name:ident { $($(#[$field_attribute:meta])* $field:ident: $kind:ty,)* })*) => {$(
+        $(#[$attribute])*
+        #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+        #[serde(deny_unknown_fields)]
+        pub struct $name { $($(#[$field_attribute])* pub $field: $kind,)* }
+    )*};
+}
+
+document! {
+    /// The state of one POP.
+    Status {
+        /// The POP's name.
+        pop: String,
+        /// The instance's name, as NSID says it.
+        instance: String,
+        /// The version of anyns.
+        version: String,
+        /// When this was written.
+        now: u64,
+        /// When the process began.
+        started: u64,
+        /// Well or not, since when and why; the daemon fills it with [`super::overall`].
+        overall: Overall,
+        /// When the daemon last looked for zone updates; `None` if updates have stopped.
+        updates_alive: Option<u64>,
+        /// What the operator ordered.
+        operator: OperatorStatus,
+        /// Every zone, served or not.
+        zones: Vec<ZoneStatus>,
+        /// Every service prefix.
+        prefixes: Vec<PrefixStatus>,
+        /// Every service address and transport.
+        probes: Vec<ProbeStatus>,
+        /// Sockets and workers.
+        serve: ServeStatus,
+        /// The rate limiter.
+        rate_limit: RateLimitStatus,
+        /// Whatever else an operator must know.
+        alarms: Vec<Alarm>,
+    }
+
+    /// What the operator ordered.
+    OperatorStatus {
+        /// `automatic`, `deprefer` or `withdraw`.
+        order: String,
+        /// Why; empty for `automatic`.
+        reason: String,
+        /// Since when.
+        since: u64,
+    }
+
+    /// One zone.
+    ZoneStatus {
+        /// Its name.
+        name: String,
+        /// How it stands.
+        state: ZoneState,
+        /// Whether the config requires it.
+        required: bool,
+        /// The serial that is served, if one is.
+        serial: Option<u32>,
+        /// How many records are served.
+        records: u64,
+        /// Where it comes from.
+        source: String,
+        /// Since when it stands so.
+        since: u64,
+        /// What is wrong with it, `file:line:column: …` where a place is known.
+        faults: Vec<String>,
+    }
+
+    /// One service prefix.
+    PrefixStatus {
+        /// The prefix.
+        prefix: String,
+        /// `announce`, `deprefer` or `withdraw`.
+        intent: String,
+        /// Since when.
+        since: u64,
+        /// Why it is not simply announced.
+        reasons: Vec<String>,
+        /// What each neighbour has been told; empty with the dry-run driver.
+        neighbours: Vec<NeighbourStatus>,
+    }
+
+    /// One prefix at one neighbour.
+    NeighbourStatus {
+        /// The neighbour's address.
+        neighbour: String,
+        /// The state of the session (RFC 4271 section 8.2.2), such as `Established`.
+        session: String,
+        /// What the neighbour has been told.
+        route: RouteState,
+        /// Since when.
+        since: u64,
+    }
+
+    /// The probes of one service address over one transport.
+    ProbeStatus {
+        /// The address.
+        address: String,
+        /// `UDP` or `TCP`.
+        transport: String,
+        /// `untested`, `up`, `pressure`, `wrong` or `silent`.
+        standing: String,
+        /// Since when.
+        since: u64,
+        /// How long the last answer took, in microseconds.
+        round_trip_us: Option<u64>,
+        /// What was last wrong or missing.
+        reason: Option<String>,
+        /// When that was.
+        reason_at: Option<u64>,
+        /// The last fault of a single zone, such as `SERVFAIL for example.org.`.
+        zone_fault: Option<String>,
+    }
+
+    /// Sockets and workers.
+    ServeStatus {
+        /// `native` or `hickory`.
+        engine: String,
+        /// Every listening socket.
+        listeners: Vec<ListenerStatus>,
+        /// Every worker.
+        workers: Vec<WorkerStatus>,
+        /// Totals by name, such as `udp_queries`.
+        counters: std::collections::BTreeMap<String, u64>,
+    }
+
+    /// One listening socket.
+    ListenerStatus {
+        /// Address and port.
+        address: String,
+        /// `UDP` or `TCP`.
+        transport: String,
+        /// Why it does not work; `None` while it does.
+        fault: Option<String>,
+    }
+
+    /// One worker.
+    WorkerStatus {
+        /// Its number, from 0.
+        index: u64,
+        /// Whether its heartbeat is stale.
+        stale: bool,
+        /// Queries it has taken.
+        queries: u64,
+    }
+
+    /// The rate limiter.
+    RateLimitStatus {
+        /// `enforce`, `dry-run` or `off`.
+        mode: String,
+        /// Queries without a response.
+        limited: u64,
+        /// Queries with a truncated response.
+        slipped: u64,
+        /// Queries that dry-run mode let pass.
+        would_limit: u64,
+        /// Slots of the table in use.
+        table_used: u64,
+        /// Slots of the table.
+        table_slots: u64,
+    }
+
+    /// Something an operator must know.
+    Alarm {
+        /// What.
+        message: String,
+        /// Since when.
+        since: u64,
+    }
+}
+
+/// How a zone stands.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ZoneState {
+    /// Still being read.
+    #[default]
+    Loading,
+    /// Served, as its source has it.
+    Served,
+    /// An older version is served: the newer one was refused, or its file vanished.
+    Kept,
+    /// Not served: refused, and there is no older version.
+    Refused,
+    /// Expired (RFC 1035 section 3.3.13, EXPIRE): answered SERVFAIL.
+    Expired,
+}
+
+/// What a neighbour has been told about a prefix.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RouteState {
+    /// Nothing, or it was withdrawn.
+    #[default]
+    Absent,
+    /// The route, less preferred.
+    Depreferred,
+    /// The route.
+    Announced,
+}

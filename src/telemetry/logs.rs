@@ -1,0 +1,239 @@
+//! Logs: text or JSON lines to standard error, each with the POP and the instance it comes from.
+
+use std::fmt;
+use std::io;
+
+use tracing::{Event, Subscriber};
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::fmt::format::{self, FormatEvent, FormatFields, Writer};
+use tracing_subscriber::fmt::time::{FormatTime, SystemTime};
+use tracing_subscriber::fmt::{FmtContext, MakeWriter};
+use tracing_subscriber::registry::LookupSpan;
+
+/// How a line is written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LogFormat {
+    /// `2026-01-01T00:00:00.000000Z  INFO pop=fra1 instance=a anyns::daemon: ready zones=3`.
+    #[default]
+    Text,
+    /// One JSON object: `timestamp`, `level`, `pop`, `instance`, `target`, `message` and the event's fields.
+    Json,
+}
+
+/// What the operator chose about logs, and who logs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogSettings {
+    /// How a line is written.
+    pub format: LogFormat,
+    /// What is logged: a level (`info`) or levels by module (`info,anyns::health=debug`).
+    pub level: String,
+    /// The POP's name.
+    pub pop: String,
+    /// The instance's name.
+    pub instance: String,
+}
+
+/// Why logging cannot begin.
+#[derive(Debug, thiserror::Error)]
+pub enum LogError {
+    /// The level cannot be understood.
+    #[error(
+        "the log level `{level}` is none: use error, warn, info, debug or trace, or `info,anyns::health=debug`"
+    )]
+    Level {
+        /// What was given.
+        level: String,
+        /// What is wrong about it.
+        #[source]
+        source: tracing_subscriber::filter::ParseError,
+    },
+    /// Logging has begun before.
+    #[error("logging has begun before")]
+    Begun {
+        /// What the subscriber says.
+        #[source]
+        source: tracing::subscriber::SetGlobalDefaultError,
+    },
+}
+
+/// Begins to log to standard error; once in a process.
+pub fn start_logs(settings: &LogSettings) -> Result<(), LogError> {
+    let subscriber = subscriber(settings, io::stderr)?;
+    tracing::subscriber::set_global_default(subscriber).map_err(|source| LogError::Begun { source })
+}
+
+fn subscriber<W>(settings: &LogSettings, writer: W) -> Result<Box<dyn Subscriber + Send + Sync>, LogError>
+where
+    W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
+{
+    let level = settings.level.as_str();
+    let filter =
+        EnvFilter::try_new(level).map_err(|source| LogError::Level { level: level.into(), source })?;
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(writer).with_ansi(false);
+    let (pop, instance) = (settings.pop.clone(), settings.instance.clone());
+    Ok(match settings.format {
+        LogFormat::Text => Box::new(builder.event_format(Text { pop, instance }).finish()),
+        LogFormat::Json => Box::new(builder.event_format(Json { pop, instance }).finish()),
+    })
+}
+
+/// The usual text line with the POP in front.
+struct Text {
+    pop: String,
+    instance: String,
+}
+
+/// One flat JSON object per line.
+struct Json {
+    pop: String,
+    instance: String,
+}
+
+impl<S, N> FormatEvent<S, N> for Text
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+    N: for<'a> FormatFields<'a> + 'static,
+{
+    fn format_event(
+        &self,
+        context: &FmtContext<'_, S, N>,
+        mut writer: Writer<'_>,
+        event: &Event<'_>,
+    ) -> fmt::Result {
+        SystemTime.format_time(&mut writer)?;
+        let level = event.metadata().level();
+        write!(writer, " {level:>5} pop={} instance={} ", self.pop, self.instance)?;
+        format::format()
+            .without_time()
+            .with_level(false)
+            .with_ansi(false)
+            .format_event(context, writer, event)
+    }
+}
+
+impl<S, N> FormatEvent<S, N> for Json
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+    N: for<'a> FormatFields<'a> + 'static,
+{
+    fn format_event(
+        &self,
+        _: &FmtContext<'_, S, N>,
+        mut writer: Writer<'_>,
+        event: &Event<'_>,
+    ) -> fmt::Result {
+        let mut timestamp = String::new();
+        SystemTime.format_time(&mut Writer::new(&mut timestamp))?;
+        let mut line = Line::default();
+        event.record(&mut line);
+        // Written last, so that no field of an event can stand in for them.
+        line.put("timestamp", timestamp);
+        line.put("level", event.metadata().level().as_str());
+        line.put("pop", self.pop.as_str());
+        line.put("instance", self.instance.as_str());
+        line.put("target", event.metadata().target());
+        let text = serde_json::to_string(&line.0).map_err(|_| fmt::Error)?;
+        writeln!(writer, "{text}")
+    }
+}
+
+/// The fields of one event.
+#[derive(Default)]
+struct Line(serde_json::Map<String, serde_json::Value>);
+
+impl Line {
+    fn put(&mut self, name: &str, value: impl Into<serde_json::Value>) {
+        self.0.insert(name.into(), value.into());
+    }
+}
+
+impl tracing::field::Visit for Line {
+    fn record_debug(&mut self, field: &tracing::field::Field, value: &dyn fmt::Debug) {
+        self.put(field.name(), format!("{value:?}"));
+    }
+
+    fn record_str(&mut self, field: &tracing::field::Field, value: &str) {
+        self.put(field.name(), value);
+    }
+
+    fn record_i64(&mut self, field: &tracing::field::Field, value: i64) {
+        self.put(field.name(), value);
+    }
+
+    fn record_u64(&mut self, field: &tracing::field::Field, value: u64) {
+        self.put(field.name(), value);
+    }
+
+    fn record_f64(&mut self, field: &tracing::field::Field, value: f64) {
+        self.put(field.name(), value);
+    }
+
+    fn record_bool(&mut self, field: &tracing::field::Field, value: bool) {
+        self.put(field.name(), value);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use super::*;
+
+    #[derive(Clone, Default)]
+    struct Page(Arc<Mutex<Vec<u8>>>);
+
+    impl io::Write for Page {
+        fn write(&mut self, octets: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().extend_from_slice(octets);
+            Ok(octets.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    fn settings(format: LogFormat, level: &str) -> LogSettings {
+        LogSettings { format, level: level.into(), pop: "fra1".into(), instance: "fra1-a".into() }
+    }
+
+    fn logged(format: LogFormat) -> String {
+        let page = Page::default();
+        let to = page.clone();
+        let subscriber = subscriber(&settings(format, "info"), move || to.clone()).unwrap();
+        tracing::subscriber::with_default(subscriber, || {
+            tracing::info!(zones = 3, pop = "forged", "ready\nforged line");
+            tracing::debug!("not seen");
+        });
+        String::from_utf8(page.0.lock().unwrap().clone()).unwrap()
+    }
+
+    #[test]
+    fn a_text_line_carries_pop_and_instance() {
+        let line = logged(LogFormat::Text);
+        let words: Vec<&str> = line.split_whitespace().collect();
+        assert!(words[0].ends_with('Z') && words[0].contains('T'), "{line}");
+        assert_eq!(words[1..4], ["INFO", "pop=fra1", "instance=fra1-a"], "{line}");
+        assert!(line.contains("zones=3"), "{line}");
+        assert!(!line.contains("not seen"), "{line}");
+    }
+
+    #[test]
+    fn a_json_line_carries_them_on_top() {
+        let text = logged(LogFormat::Json);
+        assert_eq!(text.lines().count(), 1, "{text}");
+        let line: serde_json::Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(line["pop"], "fra1");
+        assert_eq!(line["instance"], "fra1-a");
+        assert_eq!(line["level"], "INFO");
+        assert_eq!(line["message"], "ready\nforged line");
+        assert_eq!(line["zones"], 3);
+        assert!(line["target"].as_str().unwrap().starts_with("anyns::telemetry"));
+    }
+
+    #[test]
+    fn a_level_that_is_none_is_named() {
+        let error = subscriber(&settings(LogFormat::Text, "anyns=loud"), io::stderr).err().unwrap();
+        assert!(error.to_string().contains("`anyns=loud`"), "{error}");
+    }
+}
