@@ -50,7 +50,7 @@
 //! | `policy` | (nothing) |
 //! | `route` | `sys` `policy` |
 //! | `control` | (nothing) |
-//! | `config` | `wire` `zone` `answer` `admission` `serve` `publish` `health` `policy` `route` `control` `telemetry` |
+//! | `config` | `sys` `wire` `zone` `answer` `admission` `serve` `publish` `health` `policy` `route` `control` `telemetry` |
 //! | `daemon` | everything but `cli` |
 //! | `cli` | everything |
 //!

@@ -1,6 +1,130 @@
-//! The command line.
+//! The command line: what a person types in, text and an exit code out.
+//!
+//! Exit codes: 0 done (for `status`: all is well), 1 something is wrong and was said on standard error (for `status`:
+//! degraded), 2 the command line itself is wrong, or for `status`: down.
+
+mod check;
+mod remote;
+mod run;
+mod zone_check;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// An anycast authoritative DNS server: serves zones, tests itself, and gates the BGP route for the shared address.
+#[derive(Debug, Parser)]
+#[command(name = "anyns", version)]
+struct Arguments {
+    /// The configuration file; without it, ./zones is served on port 5300 of loopback and no route is announced
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// The control socket of the running anyns; by default the one that the configuration names
+    #[arg(long, global = true, value_name = "PATH")]
+    socket: Option<PathBuf>,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serve, check yourself, gate the route
+    Run,
+    /// Check the configuration and every zone, and print what would be announced, without doing it
+    Check,
+    /// Zones: check a file, or settle what anyns refuses to decide alone
+    #[command(subcommand)]
+    Zone(ZoneCommand),
+    /// Tell how the running anyns is: what is wrong, since when and why
+    Status {
+        /// The whole state as one JSON document
+        #[arg(long)]
+        json: bool,
+    },
+    /// Take this POP out of service in order: prefer less, wait, withdraw; it stays drained until `undrain`
+    Drain {
+        /// Why, for the log and the status
+        #[arg(long, default_value = "no reason given")]
+        reason: String,
+    },
+    /// Let health decide again
+    Undrain,
+    /// Read the configuration and the zones again
+    Reload,
+}
+
+#[derive(Debug, Subcommand)]
+enum ZoneCommand {
+    /// Check one zone file without a running anyns
+    Check {
+        /// The zone file
+        file: PathBuf,
+        /// The zone's name; by default the file's name without ".zone"
+        #[arg(long, value_name = "NAME")]
+        origin: Option<String>,
+    },
+    /// Stop serving a zone whose file is gone
+    Remove {
+        /// The zone
+        name: String,
+    },
+    /// Accept, once, the version of a zone that was refused for its serial or its size
+    Accept {
+        /// The zone
+        name: String,
+        /// The serial of the refused version
+        serial: u32,
+    },
+}
 
 /// Runs the command line.
-pub fn main() -> std::process::ExitCode {
-    std::process::ExitCode::SUCCESS
+pub fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let config = arguments.config.as_deref();
+    let socket = arguments.socket.as_deref();
+    let outcome = match arguments.command {
+        Command::Run => run::run(config),
+        Command::Check => check::check(config),
+        Command::Zone(ZoneCommand::Check { file, origin }) => zone_check::check(&file, origin.as_deref()),
+        Command::Zone(ZoneCommand::Remove { name }) => remote::zone_remove(config, socket, name),
+        Command::Zone(ZoneCommand::Accept { name, serial }) => remote::zone_accept(config, socket, name, serial),
+        Command::Status { json } => remote::status(config, socket, json),
+        Command::Drain { reason } => remote::drain(config, socket, reason),
+        Command::Undrain => remote::undrain(config, socket),
+        Command::Reload => remote::reload(config, socket),
+    };
+    outcome.unwrap_or_else(|error| {
+        say_error(&error);
+        ExitCode::FAILURE
+    })
+}
+
+/// One error of any command; its text is made only here.
+type CommandError = Box<dyn std::error::Error + Send + Sync>;
+
+/// What a command comes to.
+type Outcome = Result<ExitCode, CommandError>;
+
+/// Prints to standard output; a closed pipe is no reason to fail.
+fn say(text: &str) {
+    use std::io::Write;
+    let mut output = std::io::stdout().lock();
+    let _ = writeln!(output, "{}", text.trim_end());
+}
+
+/// Prints an error and what caused it to standard error.
+fn say_error(error: &CommandError) {
+    use std::io::Write;
+    let mut text = format!("anyns: {error}");
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let cause_text = cause.to_string();
+        if !text.contains(&cause_text) {
+            text.push_str(": ");
+            text.push_str(&cause_text);
+        }
+        source = cause.source();
+    }
+    let _ = writeln!(std::io::stderr().lock(), "{text}");
 }

@@ -14,7 +14,7 @@ mod values;
 use std::path::{Path, PathBuf};
 
 pub use fault::{ConfigError, Located};
-pub use fold::{Config, Drain, Log, LogFormat, Pop, RouteDriver};
+pub use fold::{Config, Drain, Pop, RouteDriver};
 
 use fault::Faults;
 use spec::Spec;

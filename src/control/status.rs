@@ -164,8 +164,6 @@ document! {
         slipped: u64,
         /// Queries that dry-run mode let pass.
         would_limit: u64,
-        /// Slots of the table in use.
-        table_used: u64,
         /// Slots of the table.
         table_slots: u64,
     }

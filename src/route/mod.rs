@@ -14,6 +14,7 @@ mod bgp;
 mod driver;
 mod dry_run;
 mod gate;
+pub mod host;
 mod service;
 mod status;
 

@@ -12,6 +12,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 use toml::Spanned;
 
+use crate::telemetry::{LogFormat, LogSettings};
 use crate::{admission, answer, health, policy, publish, route as routes, serve as serving};
 
 use super::check;
@@ -25,7 +26,7 @@ pub struct Config {
     /// Who this is.
     pub pop: Pop,
     /// Logs.
-    pub log: Log,
+    pub log: LogSettings,
     /// Sockets.
     pub serve: serving::Settings,
     /// Whether anyns puts missing service addresses on loopback itself.
@@ -63,24 +64,6 @@ pub struct Pop {
     pub instance: String,
     /// The POP's own unicast addresses: the source of every outbound socket.
     pub management_addresses: Vec<IpAddr>,
-}
-
-/// What the operator chose about logs.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Log {
-    /// The form of a line.
-    pub format: LogFormat,
-    /// `error`, `warn`, `info`, `debug`, `trace`, or a list of `module=level`.
-    pub level: String,
-}
-
-/// The form of a log line.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum LogFormat {
-    /// For people.
-    Text,
-    /// One JSON object a line.
-    Json,
 }
 
 /// Who makes the routes.
@@ -131,7 +114,7 @@ pub(super) fn fold(spec: &Spec, faults: &mut Faults<'_>) -> Option<Config> {
     let services = route::fold_services(spec, faults);
     let route = route::fold_route(spec, &pop, &services, faults);
     Some(Config {
-        log: fold_log(spec),
+        log: fold_log(spec, &pop),
         answer: serve::fold_answer(spec, &pop, faults),
         install_addresses: spec.serve.install_addresses,
         drain: fold_drain(spec),
@@ -160,13 +143,13 @@ fn fold_pop(spec: &Spec, faults: &mut Faults<'_>) -> Pop {
     Pop { name, instance, management_addresses: management.iter().map(|address| *address.as_ref()).collect() }
 }
 
-fn fold_log(spec: &Spec) -> Log {
+fn fold_log(spec: &Spec, pop: &Pop) -> LogSettings {
     let format = match spec.log.format {
         LogFormatSpec::Text => LogFormat::Text,
         LogFormatSpec::Json => LogFormat::Json,
     };
     let level = spec.log.level.as_ref().map_or("info", |level| level.as_ref());
-    Log { format, level: level.to_owned() }
+    LogSettings { format, level: level.to_owned(), pop: pop.name.clone(), instance: pop.instance.clone() }
 }
 
 fn fold_drain(spec: &Spec) -> Drain {

@@ -1,0 +1,18 @@
+//! `anyns run`.
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use crate::{config, daemon};
+
+use super::{Outcome, say_error};
+
+/// Runs until a signal ends it.
+pub(super) fn run(file: Option<&Path>) -> Outcome {
+    let loaded = config::load(file)?;
+    for warning in &loaded.warnings {
+        say_error(&format!("warning: {warning}").into());
+    }
+    daemon::run(loaded.config, file.map(Path::to_owned))?;
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,80 @@
+//! Reading the configuration and the zones again, without a restart.
+//!
+//! What names zones takes effect; everything else (sockets, addresses, BGP) needs a restart, and the answer says so
+//! when it changed. A configuration that is wrong changes nothing.
+
+use std::sync::Arc;
+
+use tokio::sync::oneshot;
+
+use crate::config::{self, Config};
+use crate::control::Response;
+use crate::publish::PublisherHandle;
+
+use super::orders::{chain, done, failed};
+use super::pilot::Pilot;
+
+/// SIGHUP: the log tells what came of it.
+pub(super) fn by_signal(pilot: &mut Pilot) {
+    let (reply, _) = oneshot::channel();
+    by_order(pilot, reply);
+}
+
+/// `anyns reload`: answers when every zone was looked at.
+pub(super) fn by_order(pilot: &mut Pilot, reply: oneshot::Sender<Response>) {
+    let loaded = match config::load(pilot.file.as_deref()) {
+        Ok(loaded) => loaded,
+        Err(error) => {
+            tracing::error!(%error, "the configuration is wrong; the old one stays");
+            let _ = reply.send(failed(format!("the old configuration stays: {error}")));
+            return;
+        }
+    };
+    for warning in &loaded.warnings {
+        tracing::warn!("{warning}");
+    }
+    let restart = needs_restart(&pilot.config, &loaded.config);
+    pilot.config.required.clone_from(&loaded.config.required);
+    pilot.config.publish.clone_from(&loaded.config.publish);
+    let publisher = pilot.publisher.clone();
+    let task = tokio::spawn(async move {
+        let response = look_again(&publisher, loaded.config, restart).await;
+        match &response {
+            Response::Failed { message } => tracing::error!(message, "reload"),
+            Response::Done { message } => tracing::info!(message, "reload"),
+            Response::Status { .. } => {}
+        }
+        let _ = reply.send(response);
+    });
+    pilot.reloading = Some(task);
+}
+
+async fn look_again(publisher: &Arc<PublisherHandle>, config: Config, restart: Vec<&'static str>) -> Response {
+    if let Err(error) = publisher.reconfigure(config.publish).await {
+        return failed(chain(&error));
+    }
+    let report = publisher.report().borrow().clone();
+    let unwell = report.zones.values().filter(|zone| !zone.faults.is_empty()).count();
+    let mut message = format!("{} zones served, {unwell} with faults", report.served());
+    if !restart.is_empty() {
+        message.push_str(&format!("; changed, but needs a restart: {}", restart.join(", ")));
+    }
+    done(message)
+}
+
+/// The sections that changed and that a running anyns does not take over.
+fn needs_restart(old: &Config, new: &Config) -> Vec<&'static str> {
+    let differs = [
+        ("[pop]", old.pop != new.pop),
+        ("[log]", old.log != new.log),
+        ("[serve]", old.serve != new.serve || old.answer != new.answer),
+        ("[rate-limit]", old.rate_limit != new.rate_limit),
+        ("[[service]]", old.services != new.services || old.service_addresses != new.service_addresses),
+        ("[health]", old.health != new.health),
+        ("[policy]", old.policy != new.policy),
+        ("[drain]", old.drain != new.drain),
+        ("[route] or [bgp]", old.route != new.route),
+        ("[control]", old.control_socket != new.control_socket),
+    ];
+    differs.into_iter().filter(|(_, differs)| *differs).map(|(section, _)| section).collect()
+}
