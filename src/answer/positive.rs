@@ -7,20 +7,19 @@ use super::resolve::Chain;
 
 /// Writes what the name has of QTYPE; says whether it has any.
 pub(super) fn write(chain: &mut Chain<'_, '_>, node: NodeRef<'_>) -> Result<bool, Full> {
-    let name = chain.name.clone();
     match chain.record_type {
         RecordType::ANY => any(chain, node),
         RecordType::RRSIG => {
             let mut found = false;
             for set in node.sets().filter(|set| set.record_type == RecordType::RRSIG) {
-                chain.write_set(Section::Answer, name.as_wire(), node, set, set.ttl)?;
+                chain.write_answer(node, set)?;
                 found = true;
             }
             Ok(found)
         }
         wanted => {
             let Some(set) = node.set(wanted) else { return Ok(false) };
-            chain.write_set(Section::Answer, name.as_wire(), node, set, set.ttl)?;
+            chain.write_answer(node, set)?;
             Ok(true)
         }
     }
@@ -32,10 +31,9 @@ pub(super) fn write(chain: &mut Chain<'_, '_>, node: NodeRef<'_>) -> Result<bool
 /// UDP, saves the second query, and tells a debugging person something true. HINFO (section 4.2) would
 /// invent a record that the zone does not have.
 fn any(chain: &mut Chain<'_, '_>, node: NodeRef<'_>) -> Result<bool, Full> {
-    let name = chain.name.clone();
     let plain = |set: &RrSet<'_>| !matches!(set.record_type, RecordType::RRSIG | RecordType::NSEC);
     let Some(set) = node.sets().find(plain).or_else(|| node.sets().next()) else { return Ok(false) };
-    chain.write_set(Section::Answer, name.as_wire(), node, set, set.ttl)?;
+    chain.write_answer(node, set)?;
     Ok(true)
 }
 
