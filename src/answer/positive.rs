@@ -27,9 +27,8 @@ pub(super) fn write(chain: &mut Chain<'_, '_>, node: NodeRef<'_>) -> Result<bool
 
 /// ANY: one RRset (RFC 8482 section 4.1), the first by type that is not there for DNSSEC alone.
 ///
-/// NSD and Knot DNS truncate ANY over UDP and send everything over TCP. One RRset on all transports is as small over
-/// UDP, saves the second query, and tells a debugging person something true. HINFO (section 4.2) would
-/// invent a record that the zone does not have.
+/// The same over every transport, as NSD 4.6 and Knot DNS 3.2 answer it: as small as can be, and still something
+/// true for a person who debugs. HINFO (section 4.2) would invent a record that the zone does not have.
 fn any(chain: &mut Chain<'_, '_>, node: NodeRef<'_>) -> Result<bool, Full> {
     let plain = |set: &RrSet<'_>| !matches!(set.record_type, RecordType::RRSIG | RecordType::NSEC);
     let Some(set) = node.sets().find(plain).or_else(|| node.sets().next()) else { return Ok(false) };

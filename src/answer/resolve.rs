@@ -5,7 +5,7 @@ use crate::zone::{Lookup, NodeRef, RrSet, Snapshot, Zone};
 
 use super::{Verdict, alias, negative, positive, rcode, referral};
 
-/// The most aliases that one answer follows. BIND stops at 16 too; a resolver goes on by itself from there.
+/// The most aliases that one answer follows: more than sane zones have, and a resolver goes on by itself from there.
 pub(super) const MAX_ALIASES: usize = 16;
 /// Extended error "Not Ready" (RFC 8914 section 4.15).
 const NOT_READY: u16 = 14;
