@@ -172,11 +172,13 @@ fn respond(query: &Query<'_>, snapshot: &Snapshot, settings: &Settings, writer: 
 fn unanswerable(question: &Question<'_>) -> Option<u16> {
     match question.record_type {
         RecordType::ANY => None,
-        // Transfers are not offered here; NSD, Knot DNS and BIND refuse those that no rule allows.
+        // Transfers are not offered here. BIND 9.18 refuses them too when no rule allows them; over UDP, NSD 4.6 and
+        // Knot DNS 3.2 say NOTIMP to AXFR, which tells less: no other transport would help.
         RecordType::AXFR | RecordType::IXFR => Some(rcode::REFUSED),
         // Pseudo-records of a message (RFC 6891, RFC 8945), and NXNAME (RFC 9824 section 3.5): never a question.
         RecordType::OPT | RecordType::TSIG | RecordType(0 | 128) => Some(rcode::FORMERR),
-        // TKEY, MAILA, MAILB and numbers without a meaning.
+        // TKEY, MAILA, MAILB and numbers without a meaning. NSD and Knot DNS look them up and say NODATA, which
+        // a resolver would cache; BIND says NOTIMP to MAILB.
         other if other.is_meta() => Some(rcode::NOTIMP),
         _ => None,
     }

@@ -7,20 +7,19 @@ use super::resolve::Chain;
 
 /// Writes what the name has of QTYPE; says whether it has any.
 pub(super) fn write(chain: &mut Chain<'_, '_>, node: NodeRef<'_>) -> Result<bool, Full> {
-    let name = chain.name.clone();
     match chain.record_type {
         RecordType::ANY => any(chain, node),
         RecordType::RRSIG => {
             let mut found = false;
             for set in node.sets().filter(|set| set.record_type == RecordType::RRSIG) {
-                chain.write_set(Section::Answer, name.as_wire(), node, set, set.ttl)?;
+                chain.write_answer(node, set)?;
                 found = true;
             }
             Ok(found)
         }
         wanted => {
             let Some(set) = node.set(wanted) else { return Ok(false) };
-            chain.write_set(Section::Answer, name.as_wire(), node, set, set.ttl)?;
+            chain.write_answer(node, set)?;
             Ok(true)
         }
     }
@@ -28,14 +27,12 @@ pub(super) fn write(chain: &mut Chain<'_, '_>, node: NodeRef<'_>) -> Result<bool
 
 /// ANY: one RRset (RFC 8482 section 4.1), the first by type that is not there for DNSSEC alone.
 ///
-/// NSD and Knot DNS truncate ANY over UDP and send everything over TCP. One RRset on all transports is as small over
-/// UDP, saves the second query, and tells a debugging person something true. HINFO (section 4.2) would
-/// invent a record that the zone does not have.
+/// The same over every transport, as NSD 4.6 and Knot DNS 3.2 answer it: as small as can be, and still something
+/// true for a person who debugs. HINFO (section 4.2) would invent a record that the zone does not have.
 fn any(chain: &mut Chain<'_, '_>, node: NodeRef<'_>) -> Result<bool, Full> {
-    let name = chain.name.clone();
     let plain = |set: &RrSet<'_>| !matches!(set.record_type, RecordType::RRSIG | RecordType::NSEC);
     let Some(set) = node.sets().find(plain).or_else(|| node.sets().next()) else { return Ok(false) };
-    chain.write_set(Section::Answer, name.as_wire(), node, set, set.ttl)?;
+    chain.write_answer(node, set)?;
     Ok(true)
 }
 

@@ -13,8 +13,13 @@ pub(super) fn write(
     synthesised: bool,
 ) -> Result<Step, Stopped> {
     let mut buffer = [0; Name::MAX_OCTETS];
-    let name = chain.name.clone();
-    let owner = if synthesised { name.as_wire() } else { node.owner_into(&mut buffer) };
+    let name;
+    let owner = if synthesised {
+        name = chain.name.clone();
+        name.as_wire()
+    } else {
+        node.owner_into(&mut buffer)
+    };
     let Some(servers) = node.set(RecordType::NS) else { return Ok(Step::Referred) };
     let write = chain.writer.whole(|writer| {
         positive::records(writer, Section::Authority, Owner::Name(owner), servers, servers.ttl)
@@ -76,6 +81,5 @@ fn glue(
 }
 
 fn is_at_or_below(name: &LookupName, ancestor: &[u8]) -> bool {
-    let end = |removed: usize| name.ancestor(removed);
-    (0..=name.label_count()).any(|removed| end(removed).eq_ignore_ascii_case(ancestor))
+    (0..=name.label_count()).any(|removed| name.ancestor(removed).eq_ignore_ascii_case(ancestor))
 }

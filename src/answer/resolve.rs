@@ -5,7 +5,7 @@ use crate::zone::{Lookup, NodeRef, RrSet, Snapshot, Zone};
 
 use super::{Verdict, alias, negative, positive, rcode, referral};
 
-/// The most aliases that one answer follows. BIND stops at 16 too; a resolver goes on by itself from there.
+/// The most aliases that one answer follows: more than sane zones have, and a resolver goes on by itself from there.
 pub(super) const MAX_ALIASES: usize = 16;
 /// Extended error "Not Ready" (RFC 8914 section 4.15).
 const NOT_READY: u16 = 14;
@@ -134,7 +134,16 @@ impl Chain<'_, '_> {
         Ok(Step::Done(rcode::NOERROR))
     }
 
-    /// Writes an RRset and, with DO, its signatures (RFC 4035 section 3.1.1): all of it or nothing.
+    /// Writes an RRset of the name that is looked for into the answer.
+    pub(super) fn write_answer(&mut self, node: NodeRef<'_>, set: RrSet<'_>) -> Result<(), Full> {
+        let owner = match self.alias_count {
+            0 => Owner::Question,
+            _ => Owner::Name(self.name.as_wire()),
+        };
+        write_signed(self.writer, self.dnssec_ok, (Section::Answer, owner, set.ttl), node, set)
+    }
+
+    /// Writes an RRset of some other name.
     pub(super) fn write_set(
         &mut self,
         section: Section,
@@ -143,20 +152,26 @@ impl Chain<'_, '_> {
         set: RrSet<'_>,
         ttl: u32,
     ) -> Result<(), Full> {
-        let owner = if self.alias_count == 0 && section == Section::Answer && self.name.as_wire() == owner {
-            Owner::Question
-        } else {
-            Owner::Name(owner)
-        };
-        let signatures = if self.dnssec_ok { node.signatures(set.record_type) } else { None };
-        self.writer.whole(|writer| {
-            positive::records(writer, section, owner, set, ttl)?;
-            match signatures {
-                Some(signatures) => positive::records(writer, section, owner, signatures, ttl),
-                None => Ok(()),
-            }
-        })
+        write_signed(self.writer, self.dnssec_ok, (section, Owner::Name(owner), ttl), node, set)
     }
+}
+
+/// Writes an RRset and, with DO, its signatures (RFC 4035 section 3.1.1): all of it or nothing.
+fn write_signed(
+    writer: &mut Writer<'_>,
+    dnssec_ok: bool,
+    (section, owner, ttl): (Section, Owner<'_>, u32),
+    node: NodeRef<'_>,
+    set: RrSet<'_>,
+) -> Result<(), Full> {
+    let signatures = if dnssec_ok { node.signatures(set.record_type) } else { None };
+    writer.whole(|writer| {
+        positive::records(writer, section, owner, set, ttl)?;
+        match signatures {
+            Some(signatures) => positive::records(writer, section, owner, signatures, ttl),
+            None => Ok(()),
+        }
+    })
 }
 
 fn not_served(snapshot: &Snapshot) -> Verdict {

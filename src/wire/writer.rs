@@ -338,6 +338,22 @@ mod tests {
         assert_eq!(output[6..8], [0, 1]);
     }
 
+    #[test]
+    fn pointers_only_go_where_fourteen_bits_reach() {
+        let mut output = vec![0; 65_535];
+        let mut writer = Writer::new(&mut output, 65_535).unwrap();
+        writer.question(&question("example.org")).unwrap();
+        let filler = (RecordType(65_280), CLASS_IN, 0);
+        writer.record(Section::Answer, Owner::Question, filler, &[0; 0x4000]).unwrap();
+        let far = wire("far.test");
+        for _ in 0..2 {
+            let start = writer.length();
+            writer.record(Section::Answer, Owner::Name(&far), (RecordType::A, CLASS_IN, 0), &[0; 4]).unwrap();
+            assert_eq!(writer.length() - start, far.len() + 8 + 2 + 4);
+            assert!(writer.name_at_is(start, &far));
+        }
+    }
+
     proptest! {
         #[test]
         fn names_come_back(names in prop::collection::vec("[abC]{1,3}(\\.[abC]{1,3}){0,5}", 1..60)) {

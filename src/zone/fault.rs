@@ -167,9 +167,10 @@ pub enum ZoneWarning {
         /// Where a record with another TTL stands.
         place: Place,
     },
-    /// NS at a wildcard. RFC 4592 section 4.2 discourages it and leaves it undefined. It is taken, and a name that
-    /// the wildcard matches gets a referral: data with AA set
-    /// would claim what the zone gave away.
+    /// NS at a wildcard. RFC 4592 section 4.2 discourages it and leaves it undefined. The zone is taken, as NSD 4.6
+    /// and Knot DNS 3.2 do (BIND 9.18 refuses it): it is no reason to lose the rest. A name that the wildcard matches
+    /// gets a referral with that name as its owner (section 3.3.2). Knot DNS leaves the asterisk as the owner,
+    /// which no resolver can use; NSD says NODATA with AA, a claim to names that were given away.
     #[error("{owner} has NS records; delegations by wildcard are discouraged (RFC 4592 section 4.2)")]
     WildcardNs {
         /// The record's owner.

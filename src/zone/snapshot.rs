@@ -108,3 +108,70 @@ impl std::ops::Deref for PublishedRef {
         &self.0.current
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::{RecordType, Serial};
+    use crate::zone::{Place, Record, ZoneBuilder};
+
+    fn zone(origin: &str, serial: u8) -> Arc<Zone> {
+        let origin: Name = origin.parse().unwrap();
+        let mut builder = ZoneBuilder::new(origin.clone());
+        let mut soa = [0; 22];
+        soa[5] = serial;
+        for (record_type, rdata) in [(RecordType::SOA, &soa[..]), (RecordType::NS, b"\0")] {
+            let record = Record { owner: origin.clone(), record_type, ttl: 60, rdata: rdata.into() };
+            builder.push(record, Place::default());
+        }
+        Arc::new(builder.finish().unwrap())
+    }
+
+    fn closest(snapshot: &Snapshot, name: &str, removed: usize) -> Option<String> {
+        let name = LookupName::from(&name.parse::<Name>().unwrap());
+        snapshot.closest_zone(&name, removed).map(|zone| zone.origin().to_string())
+    }
+
+    #[test]
+    fn the_longest_apex_wins() {
+        let zones = [zone("example.", 1), zone("A.b.example.", 1), zone("test.", 1)];
+        let snapshot = Snapshot::default().with_changes(zones, &[]);
+        assert_eq!(closest(&snapshot, "x.a.B.example.", 0).as_deref(), Some("A.b.example."));
+        assert_eq!(closest(&snapshot, "a.b.example.", 0).as_deref(), Some("A.b.example."));
+        assert_eq!(closest(&snapshot, "a.b.example.", 1).as_deref(), Some("example."));
+        assert_eq!(closest(&snapshot, "b.example.", 0).as_deref(), Some("example."));
+        assert_eq!(closest(&snapshot, "example.", 1), None);
+        assert_eq!(closest(&snapshot, ".", 0), None);
+        let deepest = format!("{}example.", "a.".repeat(123));
+        assert_eq!(closest(&snapshot, &deepest, 0).as_deref(), Some("example."));
+        let with_root = snapshot.with_changes([zone(".", 1)], &[]);
+        assert_eq!(closest(&with_root, "org.", 0).as_deref(), Some("."));
+    }
+
+    #[test]
+    fn changes_replace_add_and_remove_and_share_the_rest() {
+        let first =
+            Snapshot::default().with_changes([zone("a.", 1), zone("b.", 1), zone("c.", 1)], &[]).completed();
+        let second = first.with_changes([zone("B.", 2), zone("d.", 1)], &["C.".parse().unwrap()]);
+        let serial =
+            |snapshot: &Snapshot, name: &str| snapshot.zone(&name.parse().unwrap()).map(|zone| zone.serial());
+        assert_eq!(serial(&first, "b."), Some(Serial(1)));
+        assert_eq!(serial(&second, "b."), Some(Serial(2)));
+        assert_eq!(serial(&second, "c."), None);
+        assert_eq!(closest(&second, "x.c.", 0), None);
+        assert_eq!(second.zones().len(), 3);
+        let origin = "a.".parse().unwrap();
+        assert!(Arc::ptr_eq(first.zone(&origin).unwrap(), second.zone(&origin).unwrap()));
+        assert!(second.is_complete());
+    }
+
+    #[test]
+    fn a_reader_sees_what_was_stored() {
+        let published = Arc::new(Published::default());
+        let mut reader = published.reader();
+        assert_eq!(reader.load().zones().len(), 0);
+        published.store(Snapshot::default().with_changes([zone("a.", 1)], &[]));
+        assert_eq!(reader.load().zones().len(), 1);
+        assert_eq!(published.load().zones().len(), 1);
+    }
+}

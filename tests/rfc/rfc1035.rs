@@ -127,3 +127,31 @@ fn the_slipped_answer_is_the_question_with_tc() {
     }
     assert_eq!(truncated(&[0; 5], &world.settings, &mut output), Outcome::Ignore);
 }
+
+#[test]
+fn section_4_1_4_pointers_reach_16383_octets_and_no_further() {
+    let names: String = (0..1500).map(|n| format!("far MX 1 mail{n:04}.mx{}\n", n % 100)).collect();
+    let world = world(&[("example.", &format!("{APEX}{names}"))]);
+    each(&world, &query("far.example.", "MX"), |response| match response.transport {
+        anyns::answer::Transport::Udp => assert!(response.tc()),
+        anyns::answer::Transport::Tcp => {
+            assert!(!response.tc() && response.octets.len() > 0x4000);
+            let mut expected: Vec<String> = (0..1500)
+                .map(|n| format!("far.example. 3600 MX 1 mail{n:04}.mx{}.example.", n % 100))
+                .collect();
+            expected.sort();
+            let mut answer = response.section(0);
+            answer.sort();
+            assert_eq!(answer, expected);
+        }
+    });
+}
+
+#[test]
+fn an_rrset_larger_than_any_message_is_truncated_over_tcp_too() {
+    let names: String = (0..5000).map(|n| format!("far A 10.0.{}.{}\n", n / 250, n % 250)).collect();
+    let world = world(&[("example.", &format!("{APEX}{names}"))]);
+    each(&world, &query("far.example.", "A"), |response| {
+        assert!(response.tc() && response.message.answers.is_empty());
+    });
+}

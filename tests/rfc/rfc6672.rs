@@ -41,6 +41,16 @@ fn section_2_3_the_owner_is_not_redirected() {
 }
 
 #[test]
+fn section_3_2_a_query_for_the_cname_ends_there() {
+    for record_type in ["CNAME", "ANY"] {
+        each(&zones(), &query("www.d.example.", record_type), |response| {
+            assert_eq!(response.section(0)[1..], ["www.d.example. 60 CNAME www.t.other.test."]);
+            assert!(response.section(1).is_empty());
+        });
+    }
+}
+
+#[test]
 fn section_2_2_overflow_is_yxdomain() {
     let name = format!("{}.long.example.", "y".repeat(63));
     each(&zones(), &query(&name, "A"), |response| {

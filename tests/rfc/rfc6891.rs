@@ -5,9 +5,10 @@ use anyns::answer::Transport;
 use crate::world::*;
 
 fn zones() -> World {
+    let few: String = (0..20).map(|n| format!("few A 10.0.0.{n}\n")).collect();
     let many: String =
         (0..200).map(|n| format!("many A 10.0.0.{n}\nsome{} A 10.0.0.{n}\n", n / 60)).collect();
-    world(&[("example.", &format!("{APEX}{many}"))])
+    world(&[("example.", &format!("{APEX}{few}{many}"))])
 }
 
 #[test]
@@ -63,6 +64,8 @@ fn broken_opts_are_formerr() {
 fn section_6_2_3_the_payload_size() {
     // 60 addresses take some 990 octets, 200 some 3,200; the ceiling is 1232, anything below 512 means 512.
     for (name, payload, fits) in [
+        // 20 addresses take some 370 octets.
+        ("few.example.", 100, true),
         ("some0.example.", 0, false),
         ("some0.example.", 512, false),
         ("some0.example.", 1232, true),
