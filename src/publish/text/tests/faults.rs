@@ -92,7 +92,9 @@ const CASES: &[(&str, &[&str])] = &[
     ),
     (
         "$GENERATE 0-2000000000 a$ A 192.0.2.1\n",
-        &["2:11: $GENERATE would make 2000000001 records, expected at most 1048576"],
+        &[
+            "2:11: $GENERATE would make 2000000001 records, expected at most 4194304 from all such lines of the zone",
+        ],
     ),
     (
         "$GENERATE 1-2 a${x} A 192.0.2.1\n",

@@ -83,3 +83,10 @@ fn the_owner_to_inherit_stays_and_faults_stand_at_the_directive() {
 fn names_that_look_like_directives_are_names() {
     assert_eq!(lines("$GENERATE 1-1 $$INCLUDE NS x.").first().unwrap(), "\\$INCLUDE.example.org. NS x.");
 }
+
+#[test]
+fn the_bound_is_of_all_lines_together_and_known_before_expansion() {
+    let error = read(format!("{SOA}$GENERATE 1-4000000/1000000 a$ NS x.\n$GENERATE 1-4194301 a$ NS x.\n"))
+        .unwrap_err();
+    assert!(error.to_string().contains("zone:3:11: $GENERATE would make 4194301 records"), "{error}");
+}

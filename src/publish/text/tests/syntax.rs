@@ -69,15 +69,15 @@ fn octets_above_ascii_are_octets() {
 #[test]
 fn a_forgotten_dot_is_warned_of() {
     let zone = read(format!(
-        "{SOA}www.example.org 1 A 192.0.2.1\nnotexample.org 1 A 192.0.2.1\nwww 1 A 192.0.2.1\n"
+        "{SOA}www.example.org 1 A 192.0.2.1\nnotexample.org 1 A 192.0.2.1\nwww 1 MX 10 mail.EXAMPLE.org\n"
     ))
     .unwrap();
-    let warnings: Vec<String> = zone.warnings.iter().map(|warning| warning.fault.to_string()).collect();
-    assert_eq!(
-        warnings,
-        ["`www.example.org` becomes www.example.org.example.org.; \
-      expected a dot at its end if the origin is not to be added"]
-    );
+    let places: Vec<(u32, u32)> =
+        zone.warnings.iter().map(|warning| (warning.line, warning.column)).collect();
+    assert_eq!(places, [(2, 1), (4, 13)]);
+    let expected = "`mail.EXAMPLE.org` becomes mail.EXAMPLE.org.example.org.; \
+        expected a dot at its end if the origin is not to be added";
+    assert_eq!(zone.warnings[1].fault.to_string(), expected);
 }
 
 #[test]
