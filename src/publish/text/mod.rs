@@ -83,12 +83,11 @@ pub struct ReadZone {
 /// Reads the zone `origin` from the file at `path`; relative names are relative to `origin` until `$ORIGIN` says
 /// otherwise. Blocks for as long as the disk does.
 pub fn read_zone(path: &Path, origin: &Name, limits: &Limits) -> Result<ReadZone, ReadError> {
-    let path = directive::normalized(path);
     let default_root = path.parent().unwrap_or(Path::new(""));
     let root = directive::normalized(limits.include_root.as_deref().unwrap_or(default_root));
     let mut reader = Reader::new(origin, root, limits);
     let mut scope = Scope { origin: origin.clone(), owner: Owner::None };
-    if let Err(fault) = reader.file(&path, &mut scope) {
+    if let Err(fault) = reader.file(path, &mut scope) {
         reader.fault(Flaw { place: Place::default(), fault });
     }
     let (builder, files, faults, warnings) = reader.finish();
