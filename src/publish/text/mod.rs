@@ -18,8 +18,8 @@
 //! generated zone of 300,000 delegations, addresses, DS and TXT (13 MB), release build, 20 rounds side by side on a
 //! 2-core machine that was busy with other things: best round of `domain` 0.12.3's scanner alone 109 ms (2.8 million
 //! records a second), of [`read_zone`] with the file, the (then trivial) builder and the digest 89 ms (3.4 million).
-//! Single rounds vary by half, and in a third of them `domain` came first: take it as a draw. What is left to gain
-//! here: one allocation for each owner and one for each RDATA, and one thread.
+//! Single rounds vary by half, and in 9 of the 20 `domain` came first: take it as a draw. What is left to gain here:
+//! one allocation for each owner and one for each RDATA, and one thread.
 
 mod digest;
 mod directive;
