@@ -120,7 +120,8 @@ impl Reader<'_> {
 
     /// Stops at the first fault, for the others would be the same; the owner to inherit stays as it was.
     fn generate(&mut self, entry: &Entry<'_>, scope: &Scope) -> Result<(), Flaw> {
-        let generate = Generate::new(entry, self.limits.generate)?;
+        let generate = Generate::new(entry, self.limits.generate, self.generated)?;
+        self.generated += generate.count();
         let place = entry.tokens.first().map_or(entry.end, |token| token.place);
         let mut scope = scope.clone();
         let mut line = Vec::new();

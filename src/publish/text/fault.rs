@@ -262,7 +262,7 @@ pub enum Fault {
         root: PathBuf,
     },
     /// A `$GENERATE` of too many records, refused before it is expanded.
-    #[error("$GENERATE would make {count} records, expected at most {limit}")]
+    #[error("$GENERATE would make {count} records, expected at most {limit} from all such lines of the zone")]
     GenerateCount {
         /// How many.
         count: u64,

@@ -11,12 +11,14 @@ pub(super) struct Fields<'e, 'a> {
     tokens: &'e [Token<'a>],
     end: Place,
     pub(super) origin: &'e Name,
+    /// The last name that looks as if its dot at the end was forgotten.
+    pub(super) dotless: Option<&'e Token<'a>>,
 }
 
 impl<'e, 'a> Fields<'e, 'a> {
     /// All words of the entry.
     pub(super) fn new(entry: &'e Entry<'a>, origin: &'e Name) -> Self {
-        Self { tokens: &entry.tokens, end: entry.end, origin }
+        Self { tokens: &entry.tokens, end: entry.end, origin, dotless: None }
     }
 
     /// The next word, not taken.
@@ -59,7 +61,12 @@ impl<'e, 'a> Fields<'e, 'a> {
     /// Takes a domain name and appends its wire form.
     pub(super) fn name(&mut self, expected: &'static str, out: &mut Vec<u8>) -> Result<(), Flaw> {
         let token = self.bare(expected)?;
-        token.name(self.origin, out)
+        let start = out.len();
+        token.name(self.origin, out)?;
+        if token.repeats_origin(out.get(start..).unwrap_or_default(), self.origin) {
+            self.dotless = Some(token);
+        }
+        Ok(())
     }
 
     /// Takes a character-string, in quotes or without, and appends its octets without a length.
@@ -134,6 +141,16 @@ impl Token<'_> {
         })?;
         out.extend_from_slice(name.as_wire());
         Ok(())
+    }
+
+    /// Whether this relative name (`wire` with the origin added) ended in the origin already before.
+    fn repeats_origin(&self, wire: &[u8], origin: &Name) -> bool {
+        let Some((0, labels)) = origin.as_wire().split_last().filter(|(_, labels)| !labels.is_empty()) else {
+            return false;
+        };
+        let before = wire.len().checked_sub(origin.as_wire().len()).and_then(|end| wire.get(..end));
+        let tail = before.and_then(|before| before.get(before.len().checked_sub(labels.len())?..));
+        !self.text.ends_with(b".") && tail.is_some_and(|tail| tail.eq_ignore_ascii_case(labels))
     }
 }
 

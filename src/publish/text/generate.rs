@@ -36,15 +36,16 @@ struct Range {
 }
 
 impl<'e, 'a> Generate<'e, 'a> {
-    /// Checks the line (whose first word is `$GENERATE`) and that it makes at most `limit` records.
-    pub(super) fn new(entry: &'e Entry<'a>, limit: u64) -> Result<Self, Flaw> {
+    /// Checks the line (whose first word is `$GENERATE`), and that with the `made` records of the lines before it
+    /// there are at most `limit`.
+    pub(super) fn new(entry: &'e Entry<'a>, limit: u64, made: u64) -> Result<Self, Flaw> {
         let missing = |expected| Flaw { place: entry.end, fault: Fault::Missing { expected } };
         let [_, range_token, owner, rest @ ..] = entry.tokens.as_slice() else {
             return Err(missing("a range, an owner template, a type and an RDATA template"));
         };
         let range = range(range_token.text).ok_or_else(|| range_token.unexpected(RANGE))?;
-        let count = (range.stop - range.start) / range.step + 1;
-        if count > limit {
+        let count = range.count();
+        if count > limit.saturating_sub(made) {
             return Err(Flaw { place: range_token.place, fault: Fault::GenerateCount { count, limit } });
         }
         if owner.quoting != Quoting::Bare {
@@ -58,10 +59,15 @@ impl<'e, 'a> Generate<'e, 'a> {
         Ok(Self { owner, rest, before_rdata, range })
     }
 
+    /// How many records the line makes.
+    pub(super) fn count(&self) -> u64 {
+        self.range.count()
+    }
+
     /// The values, in order.
     pub(super) fn values(&self) -> impl Iterator<Item = u64> + use<> {
-        let Range { start, stop, step } = self.range;
-        (0..=(stop - start) / step).map(move |index| start + index * step)
+        let Range { start, step, .. } = self.range;
+        (0..self.range.count()).map(move |index| start + index * step)
     }
 
     /// Puts the record for one value into `line`, as text.
@@ -82,6 +88,12 @@ impl<'e, 'a> Generate<'e, 'a> {
         }
         line.push(b'\n');
         Ok(())
+    }
+}
+
+impl Range {
+    fn count(self) -> u64 {
+        (self.stop - self.start) / self.step + 1
     }
 }
 

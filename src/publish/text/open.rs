@@ -17,7 +17,11 @@ pub(super) type FileId = (u64, u64);
 pub(super) fn read_file(path: &Path, most: u64, limit: u64) -> Result<(Vec<u8>, FileId), Fault> {
     let failed = |source: io::Error| Fault::Io { path: path.into(), source };
     expect_regular(path, &metadata(path).map_err(failed)?)?;
-    let file = OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK).open(path).map_err(failed)?;
+    let file = OpenOptions::new()
+        .read(true)
+        .custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY)
+        .open(path)
+        .map_err(failed)?;
     let facts = file.metadata().map_err(failed)?;
     expect_regular(path, &facts)?;
     if facts.len() > most {

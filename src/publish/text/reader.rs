@@ -33,6 +33,8 @@ pub(super) struct Reader<'l> {
     pub(super) octets: u64,
     /// `$INCLUDE` lines so far.
     pub(super) includes: usize,
+    /// Records of `$GENERATE` lines so far.
+    pub(super) generated: u64,
     faults: Vec<Flaw>,
     warnings: Vec<Flaw>,
     records: u64,
@@ -73,6 +75,7 @@ impl<'l> Reader<'l> {
             open: Vec::new(),
             octets: 0,
             includes: 0,
+            generated: 0,
             faults: Vec::new(),
             warnings: Vec::new(),
             records: 0,
@@ -125,6 +128,7 @@ impl<'l> Reader<'l> {
         let mut rdata = std::mem::take(&mut self.scratch);
         rdata.clear();
         let outcome = rdata::read(record_type, &mut fields, &mut rdata).and_then(|()| {
+            self.warn_of_missing_dot(&fields);
             let ttl = self.ttl(said, record_type, &rdata, place)?;
             self.push(Record { owner, record_type, ttl, rdata: rdata.as_slice().into() }, place)
         });
@@ -133,21 +137,24 @@ impl<'l> Reader<'l> {
     }
 
     fn owner(&mut self, fields: &mut Fields<'_, '_>) -> Result<Name, Flaw> {
-        let token = fields.bare("an owner name without quotes")?;
+        let place = fields.peek().map_or(fields.end(), |token| token.place);
         self.scratch.clear();
-        token.name(fields.origin, &mut self.scratch)?;
+        fields.name("an owner name without quotes", &mut self.scratch)?;
         let name = Name::from_wire(&self.scratch).map_err(|error| Flaw {
-            place: token.place,
-            fault: Fault::Name { found: Snippet::new(token.text), error },
+            place,
+            fault: Fault::Name { found: Snippet::new(&self.scratch), error },
         })?;
-        if repeats_origin(token.text, &self.scratch, fields.origin) {
-            let fault = Fault::MissingDot {
-                found: Snippet::new(token.text),
-                name: Snippet::new(name.to_string().as_bytes()),
-            };
-            self.warn(Flaw { place: token.place, fault });
-        }
         Ok(name)
+    }
+
+    /// `www.example.org` under the origin `example.org.`: most often a forgotten dot.
+    fn warn_of_missing_dot(&mut self, fields: &Fields<'_, '_>) {
+        let Some(token) = fields.dotless else { return };
+        let name =
+            Name::from_text(token.text, fields.origin).map(|name| name.to_string()).unwrap_or_default();
+        let fault =
+            Fault::MissingDot { found: Snippet::new(token.text), name: Snippet::new(name.as_bytes()) };
+        self.warn(Flaw { place: token.place, fault });
     }
 
     /// The TTL as said, or by RFC 2308 section 4 the one of `$TTL`, or by RFC 1035 section 5.1 the last one said,
@@ -271,17 +278,4 @@ fn is_class(token: &Token<'_>) -> Result<bool, Flaw> {
         return Err(Flaw { place: token.place, fault: Fault::Class { found: Snippet::new(word) } });
     }
     Ok(false)
-}
-
-/// Whether a relative name already ended in the origin before the origin was added: `www.example.org` under
-/// `example.org.`, most often a forgotten dot.
-fn repeats_origin(text: &[u8], wire: &[u8], origin: &Name) -> bool {
-    let Some((0, labels)) = origin.as_wire().split_last().filter(|(_, labels)| !labels.is_empty()) else {
-        return false;
-    };
-    let Some(before) = wire.len().checked_sub(origin.as_wire().len()).and_then(|end| wire.get(..end)) else {
-        return false;
-    };
-    let tail = before.len().checked_sub(labels.len()).and_then(|start| before.get(start..));
-    !text.ends_with(b".") && tail.is_some_and(|tail| tail.eq_ignore_ascii_case(labels))
 }

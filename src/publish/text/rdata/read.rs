@@ -41,14 +41,7 @@ pub(super) fn field(field: Field, fields: &mut Fields<'_, '_>, out: &mut Vec<u8>
             }
         }
         Field::Rest => fields.characters(expected, out)?,
-        Field::Tag => {
-            let tag = fields.bare(expected)?;
-            let fits = (1..=255).contains(&tag.text.len()) && tag.text.iter().all(u8::is_ascii_alphanumeric);
-            if !fits {
-                return Err(tag.unexpected(expected));
-            }
-            push_counted(tag.text, out);
-        }
+        Field::Tag => push_counted(&fields.parsed(expected, tag)?, out),
         Field::Hex => joined(fields, expected, out, |text| HEXLOWER_PERMISSIVE.decode(text).ok())?,
         Field::Base64 => joined(fields, expected, out, |text| BASE64.decode(text).ok())?,
         Field::OptionalBase64 => {
@@ -148,6 +141,11 @@ pub(super) fn joined(
     let octets = decode(&text).ok_or_else(|| token.unexpected(expected))?;
     out.extend_from_slice(&octets);
     Ok(())
+}
+
+fn tag(text: &[u8]) -> Option<Vec<u8>> {
+    let fits = (1..=255).contains(&text.len()) && text.iter().all(u8::is_ascii_alphanumeric);
+    fits.then(|| text.to_vec())
 }
 
 fn salt(text: &[u8]) -> Option<Vec<u8>> {

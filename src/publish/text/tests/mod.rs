@@ -7,6 +7,12 @@ use crate::zone::Record;
 
 use super::{Limits, ReadError, ReadZone, read_zone, write_zone};
 
+mod faults;
+mod files;
+mod generate;
+mod random;
+mod second_opinion;
+mod syntax;
 mod types;
 
 const SOA: &str = "@ 3600 IN SOA ns.example. host.example. 1 7200 3600 1209600 300\n";
