@@ -3,6 +3,14 @@
 //! What is missing on the machine is skipped aloud. The times that are printed hold the cost of asking the router:
 //! some milliseconds each.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a test says what it sees and fails loudly"
+)]
+
 #[path = "../support/netns_route.rs"]
 mod netns_route;
 mod routers;
@@ -104,6 +112,21 @@ fn tcp_md5_both_ways_and_nothing_without_it() {
     for mode in [Mode::Active, Mode::Passive] {
         announced(side, Order { mode, password: true, ..Order::default() }, |_, _| {});
     }
+    let Some(pair) = Pair::new() else { return };
+    let Some(router) = Router::start(Kind::Bird, &pair, side) else { return };
+    let mut speaker = Speaker::start(&pair, Order::default());
+    speaker.say("announce");
+    router.wait_for_unsigned_segments(SOON);
+    assert!(Router::has_none(&router.routes()));
+}
+
+/// IPv4 and IPv6 over one IPv6 session; the IPv4 prefix has an IPv6 next hop (RFC 8950).
+#[test]
+fn an_ipv6_session_carries_ipv4_with_an_ipv6_next_hop() {
+    let side = Side { ipv6: true, ..Side::default() };
+    announced(side, Order { ipv6: true, ..Order::default() }, |router, _| {
+        assert!(!router.routes().contains("BGP.next_hop: 10."));
+    });
 }
 
 #[test]

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
-use crate::netns_route::{POP, Pair, ROUTER};
+use crate::netns_route::{POP, POP6, Pair, ROUTER, ROUTER6};
 use crate::speaker::{LOCAL_AS, PASSWORD, PREFIX, PREFIX6, REMOTE_AS};
 
 /// Which routing daemon.
@@ -26,6 +26,8 @@ pub(crate) struct Side {
     pub(crate) password: bool,
     pub(crate) gtsm: bool,
     pub(crate) internal: bool,
+    /// The session is over IPv6.
+    pub(crate) ipv6: bool,
 }
 
 /// A running router; killed when dropped.
@@ -107,6 +109,21 @@ impl<'a> Router<'a> {
                 "{:?}: {what}: not within {within:?}; it knows {routes}",
                 self.kind
             );
+        }
+    }
+
+    /// Waits until its kernel has refused segments for want of a signature (RFC 2385): somebody tried without.
+    pub(crate) fn wait_for_unsigned_segments(&self, within: Duration) {
+        let start = Instant::now();
+        loop {
+            let counters = self.ask("nstat", &["-asz", "TcpExtTCPMD5NotFound"]);
+            let line = counters.lines().find(|line| line.starts_with("TcpExtTCPMD5NotFound"));
+            let count =
+                line.and_then(|line| line.split_whitespace().nth(1)).and_then(|n| n.parse::<u64>().ok());
+            if count.is_some_and(|count| count > 0) {
+                return;
+            }
+            assert!(start.elapsed() < within, "nobody tried without a signature: {counters}");
         }
     }
 
@@ -194,16 +211,18 @@ fn bird(side: Side) -> String {
     let password = if side.password { format!("password \"{PASSWORD}\";") } else { String::new() };
     let gtsm = if side.gtsm { "ttl security on;" } else { "" };
     let remote = if side.internal { LOCAL_AS } else { REMOTE_AS };
+    let (local, neighbor) = if side.ipv6 { (ROUTER6, POP6) } else { (ROUTER, POP) };
+    let extended = if side.ipv6 { "extended next hop on;" } else { "" };
     format!(
         "router id {ROUTER};
 protocol device {{}}
 protocol bgp anyns {{
-  local {ROUTER} as {remote};
-  neighbor {POP} as {LOCAL_AS};
+  local {local} as {remote};
+  neighbor {neighbor} as {LOCAL_AS};
   direct;
   {passive} {password} {gtsm}
   hold time 3; connect retry time 1; connect delay time 1; error wait time 1, 2;
-  ipv4 {{ import all; export none; }};
+  ipv4 {{ import all; export none; {extended} }};
   ipv6 {{ import all; export none; }};
 }}
 "

@@ -10,7 +10,7 @@ use anyns::route::{self, BgpDriver, BgpSettings, Deprefer, Mode, Neighbor, Passw
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use crate::netns_route::{POP, POP6, Pair, ROUTER};
+use crate::netns_route::{POP, POP6, Pair, ROUTER, ROUTER6};
 
 /// What the process is told in its environment, so that an ordinary run of the helper does nothing.
 const ORDER: &str = "ANYNS_TEST_SPEAKER";
@@ -29,11 +29,12 @@ pub(crate) struct Order {
     pub(crate) password: bool,
     pub(crate) gtsm: bool,
     pub(crate) internal: bool,
+    pub(crate) ipv6: bool,
 }
 
 impl Default for Order {
     fn default() -> Self {
-        Self { mode: Mode::Active, password: false, gtsm: false, internal: false }
+        Self { mode: Mode::Active, password: false, gtsm: false, internal: false, ipv6: false }
     }
 }
 
@@ -54,7 +55,7 @@ impl Speaker {
             Mode::Passive => "passive",
             Mode::Both => "both",
         };
-        let text = format!("{mode} {} {} {}", order.password, order.gtsm, order.internal);
+        let text = format!("{mode} {} {} {} {}", order.password, order.gtsm, order.internal, order.ipv6);
         let mut child = pair
             .in_pop(exe.to_str().unwrap())
             .args(["--ignored", "--exact", "speaker::helper", "--nocapture"])
@@ -97,7 +98,8 @@ impl Drop for Speaker {
 fn helper() {
     let Ok(order) = std::env::var(ORDER) else { return };
     let words: Vec<&str> = order.split(' ').collect();
-    let (settings, services) = settings(words[0], words[1] == "true", words[2] == "true", words[3] == "true");
+    let flags: Vec<bool> = words.iter().skip(1).map(|word| *word == "true").collect();
+    let (settings, services) = settings(words[0], flags.try_into().unwrap());
     let driver = BgpDriver::new(settings, services.clone()).unwrap();
     let (decisions, receiver) = watch::channel(Decision::default());
     let stop = CancellationToken::new();
@@ -129,10 +131,11 @@ fn decision(services: &[Service], intent: Intent) -> Decision {
     Decision { prefixes: services.iter().map(one).collect() }
 }
 
-fn settings(mode: &str, password: bool, gtsm: bool, internal: bool) -> (BgpSettings, Vec<Service>) {
+fn settings(mode: &str, [password, gtsm, internal, ipv6]: [bool; 4]) -> (BgpSettings, Vec<Service>) {
     let address = |text: &str| text.parse::<IpAddr>().unwrap();
     let remote_as = if internal { LOCAL_AS } else { REMOTE_AS };
-    let mut neighbor = Neighbor::new(LOCAL_AS, address(POP), address(ROUTER), remote_as);
+    let (local, remote) = if ipv6 { (POP6, ROUTER6) } else { (POP, ROUTER) };
+    let mut neighbor = Neighbor::new(LOCAL_AS, address(local), address(remote), remote_as);
     neighbor.next_hop_ipv6 = Some(POP6.parse().unwrap());
     neighbor.password = password.then(|| Password::new(PASSWORD.to_owned()));
     neighbor.mode = match mode {

@@ -13,7 +13,7 @@ pub(crate) struct Pair {
 pub(crate) const POP: &str = "10.99.0.1";
 pub(crate) const POP6: &str = "fd00:99::1";
 pub(crate) const ROUTER: &str = "10.99.0.2";
-const ROUTER6: &str = "fd00:99::2";
+pub(crate) const ROUTER6: &str = "fd00:99::2";
 
 impl Pair {
     /// Builds the pair; `None`, said aloud, where namespaces cannot be made.

@@ -175,7 +175,7 @@ fn check_times(settings: &BgpSettings, errors: &mut Vec<SettingsError>) {
         errors.push(SettingsError::HoldTime(hold));
     }
     if let Some(send) = settings.send_hold_time
-        && (!whole(send) || send <= hold)
+        && (!whole(send) || send <= hold || send.as_secs() > 86_400)
     {
         errors.push(SettingsError::SendHoldTime(send));
     }

@@ -1,5 +1,7 @@
 //! What is sent, what is taken, and what is refused, without a socket.
 
+mod session;
+
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::{Duration, Instant};
 
