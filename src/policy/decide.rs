@@ -97,6 +97,7 @@ impl Member {
                 self.damping.not_good();
                 (self.if_announced(Intent::Deprefer), reasons)
             }
+            // An announced prefix whose address has lost its record (probes begin anew) is not known to be ill.
             Verdict::NotReady(reasons) | Verdict::Pressure(reasons) => {
                 self.damping.not_good();
                 (self.if_announced(Intent::Announce), reasons)

@@ -70,3 +70,63 @@ fn replace<T: PartialEq>(old: &mut T, new: T) -> bool {
     *old = new;
     differs
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, Instant};
+
+    use super::*;
+    use crate::policy::{Intent, PrefixDecision};
+    use crate::route::driver::Preference;
+    use crate::route::dry_run::DryRun;
+    use crate::route::status::RouteState;
+
+    /// Far more than any step takes.
+    const PATIENCE: Duration = Duration::from_secs(20);
+
+    fn decision(intent: Intent) -> Decision {
+        let prefix = "192.0.2.0/24".parse().unwrap();
+        Decision {
+            prefixes: vec![PrefixDecision { prefix, intent, since: Instant::now(), reasons: Vec::new() }],
+        }
+    }
+
+    async fn wait(gate: &mut Gate, good: impl Fn(&RouteState) -> bool) {
+        let there = |status: &RouteStatus| {
+            status.prefixes.iter().any(|prefix| prefix.neighbors.iter().any(|(_, state)| good(state)))
+        };
+        tokio::time::timeout(PATIENCE, gate.status.wait_for(there)).await.expect("in time").unwrap();
+    }
+
+    fn announced(wanted: Preference) -> impl Fn(&RouteState) -> bool {
+        move |state| matches!(state, RouteState::Announced { preference, .. } if *preference == wanted)
+    }
+
+    #[tokio::test]
+    async fn the_driver_follows_the_latest_decision_and_stops_withdrawn() {
+        let (decisions, receiver) = watch::channel(Decision::default());
+        let stop = CancellationToken::new();
+        let mut gate = spawn(DryRun, receiver, stop.clone());
+        decisions.send_replace(decision(Intent::Announce));
+        wait(&mut gate, announced(Preference::Normal)).await;
+        decisions.send_replace(decision(Intent::Deprefer));
+        wait(&mut gate, announced(Preference::Depreferred)).await;
+        decisions.send_replace(decision(Intent::Withdraw));
+        wait(&mut gate, |state| *state == RouteState::Withdrawn).await;
+        decisions.send_replace(decision(Intent::Announce));
+        wait(&mut gate, announced(Preference::Normal)).await;
+        stop.cancel();
+        tokio::time::timeout(PATIENCE, &mut gate.task).await.expect("in time").unwrap();
+        assert!(gate.status.borrow().all_withdrawn());
+    }
+
+    #[tokio::test]
+    async fn it_stops_withdrawn_when_nobody_decides_any_more() {
+        let (decisions, receiver) = watch::channel(decision(Intent::Announce));
+        let mut gate = spawn(DryRun, receiver, CancellationToken::new());
+        wait(&mut gate, announced(Preference::Normal)).await;
+        drop(decisions);
+        tokio::time::timeout(PATIENCE, &mut gate.task).await.expect("in time").unwrap();
+        assert!(gate.status.borrow().all_withdrawn());
+    }
+}

@@ -76,6 +76,18 @@ pub enum Warning {
         /// The next hop.
         next_hop: IpAddr,
     },
+    /// A next hop that means something else at the neighbour.
+    #[error(
+        "prefix {prefix} goes to {neighbor} with the loopback next hop {next_hop}, which most routers refuse; set next-hop"
+    )]
+    LoopbackNextHop {
+        /// The prefix.
+        prefix: IpNet,
+        /// The neighbour.
+        neighbor: SocketAddr,
+        /// The next hop.
+        next_hop: IpAddr,
+    },
     /// Without keepalives a frozen process keeps its routes.
     #[error("hold-time is 0: a frozen process or a dead link is never noticed")]
     NoHoldTime,
@@ -92,12 +104,13 @@ pub fn plan(settings: &BgpSettings, services: &[Service]) -> Plan {
     for service in services {
         for neighbor in &settings.neighbors {
             let Some(route) = Route::new(settings, neighbor, service, Preference::Normal) else { continue };
+            let (prefix, neighbor_address, next_hop) =
+                (route.prefix, neighbor.socket_address(), route.next_hop);
             if route.needs_extended_next_hop() {
-                plan.warnings.push(Warning::ExtendedNextHop {
-                    prefix: route.prefix,
-                    neighbor: neighbor.socket_address(),
-                    next_hop: route.next_hop,
-                });
+                plan.warnings.push(Warning::ExtendedNextHop { prefix, neighbor: neighbor_address, next_hop });
+            }
+            if next_hop.is_loopback() {
+                plan.warnings.push(Warning::LoopbackNextHop { prefix, neighbor: neighbor_address, next_hop });
             }
             plan.announcements.push(announcement(neighbor, route));
         }
@@ -175,7 +188,7 @@ fn check_times(settings: &BgpSettings, errors: &mut Vec<SettingsError>) {
         errors.push(SettingsError::HoldTime(hold));
     }
     if let Some(send) = settings.send_hold_time
-        && (!whole(send) || send <= hold)
+        && (!whole(send) || send <= hold || send.as_secs() > 86_400)
     {
         errors.push(SettingsError::SendHoldTime(send));
     }

@@ -18,7 +18,7 @@ pub struct BgpSettings {
     /// The Hold Time that we offer, in whole seconds: 0 (no keepalives) or 3 to 65535.
     pub hold_time: Duration,
     /// After this long without the neighbour taking any octet, the session ends; `None` takes RFC 9687's default,
-    /// the greater of 8 minutes and twice the hold time. Longer than the hold time.
+    /// the greater of 8 minutes and twice the hold time. Longer than the hold time, at most a day.
     pub send_hold_time: Option<Duration>,
     /// The port on which incoming sessions are awaited, 179 by default.
     pub listen_port: u16,
@@ -137,7 +137,9 @@ pub enum SettingsError {
     #[error("bgp hold-time is {0:?}; it must be 0 or 3 to 65535 whole seconds")]
     HoldTime(Duration),
     /// A send-hold time that RFC 9687 forbids.
-    #[error("bgp send-hold-time is {0:?}; it must be longer than the hold time, in whole seconds")]
+    #[error(
+        "bgp send-hold-time is {0:?}; it must be longer than the hold time, at most a day, in whole seconds"
+    )]
     SendHoldTime(Duration),
     /// More of something than there may be.
     #[error("{what}: {count}; at most {most} are allowed")]

@@ -76,7 +76,7 @@ fn tcp(local: IpAddr) -> io::Result<Socket> {
 fn tune(socket: &Socket, settings: &BgpSettings, neighbor: &Neighbor) -> io::Result<()> {
     // A withdrawal must not wait for the acknowledgement of the message before it.
     socket.set_tcp_nodelay(true)?;
-    set_user_timeout(socket, settings.hold_time)?;
+    set_user_timeout(socket, settings.effective_send_hold_time())?;
     let ttl: u8 = match neighbor.ttl {
         Ttl::Direct => 1,
         Ttl::Multihop(hops) => hops,
@@ -96,10 +96,12 @@ fn set_ttl(socket: &Socket, family: IpAddr, ttl: u8) -> io::Result<()> {
     }
 }
 
-/// What is sent and not acknowledged within the hold time breaks the connection.
+/// What is sent and not acknowledged for so long breaks the connection. Linux counts a closed window as well, so this
+/// is a second more than the send-hold time: our own timer goes first and gives the reason. A neighbour that is gone
+/// is noticed much earlier, by the hold timer.
 #[cfg(target_os = "linux")]
-fn set_user_timeout(socket: &Socket, hold_time: Duration) -> io::Result<()> {
-    if hold_time.is_zero() { Ok(()) } else { socket.set_tcp_user_timeout(Some(hold_time)) }
+fn set_user_timeout(socket: &Socket, send_hold_time: Duration) -> io::Result<()> {
+    socket.set_tcp_user_timeout(Some(send_hold_time + Duration::from_secs(1)))
 }
 
 #[cfg(not(target_os = "linux"))]

@@ -1,5 +1,7 @@
 //! What is sent, what is taken, and what is refused, without a socket.
 
+mod session;
+
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::{Duration, Instant};
 
@@ -152,6 +154,9 @@ fn the_plan_shows_internal_and_external_sessions_apart() {
     services[0].prefix = "192.0.2.0/25".parse().unwrap();
     let warnings = super::plan(&settings, &services).warnings;
     assert!(warnings.iter().any(|warning| matches!(warning, Warning::LongPrefix { accepted: 24, .. })));
+    services[0].next_hop = Some(address("127.0.0.1"));
+    let warnings = super::plan(&settings, &services).warnings;
+    assert_eq!(warnings.iter().filter(|w| matches!(w, Warning::LoopbackNextHop { .. })).count(), 3);
 }
 
 #[test]
