@@ -103,6 +103,15 @@ async fn silence_while_others_are_answered_is_pressure() {
 }
 
 #[tokio::test]
+async fn late_answers_to_our_own_probes_are_no_activity() {
+    let mut scene = scene("example.org", "").await;
+    scene.up().await;
+    // Longer than the probes wait: the workers answer nobody but us, and too late.
+    scene.responder.behave(Manner::Late(Duration::from_millis(450)));
+    scene.wait(|probe| matches!(probe, Probe::Silent { .. })).await;
+}
+
+#[tokio::test]
 async fn closed_sockets_are_silent_at_once() {
     let mut scene = scene("example.org", "").await;
     scene.up().await;
