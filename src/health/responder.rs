@@ -1,6 +1,6 @@
 //! A small name server for the tests of the probes: written by hand from RFC 1035, so that it shares no code with what it tests.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -42,8 +42,8 @@ pub(super) struct Responder {
 }
 
 impl Responder {
-    pub(super) async fn start() -> Self {
-        let (udp, tcp) = bind().await;
+    pub(super) async fn start(address: IpAddr) -> Self {
+        let (udp, tcp) = bind(address).await;
         let address = udp.local_addr().unwrap();
         let (manner, seen) = watch::channel(Manner::Right);
         let sent = Arc::new(AtomicU64::new(0));
@@ -72,9 +72,9 @@ impl Responder {
 }
 
 /// A port that is free over both transports.
-async fn bind() -> (UdpSocket, TcpListener) {
+async fn bind(address: IpAddr) -> (UdpSocket, TcpListener) {
     loop {
-        let udp = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+        let udp = UdpSocket::bind((address, 0)).await.unwrap();
         if let Ok(tcp) = TcpListener::bind(udp.local_addr().unwrap()).await {
             return (udp, tcp);
         }
