@@ -31,6 +31,9 @@ const CLIENT_LIMIT: Duration = Duration::from_secs(10);
 /// How long the daemon may take for an answer; a reload of many zones only starts within it.
 const ANSWER_LIMIT: Duration = Duration::from_secs(60);
 
+/// How long answers that are under way may take after the shutdown.
+const FAREWELL_LIMIT: Duration = Duration::from_secs(1);
+
 /// What the operator chose about the admin socket.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
@@ -59,7 +62,7 @@ pub struct Call {
 pub struct Server {
     /// The requests, for the daemon.
     pub calls: mpsc::Receiver<Call>,
-    /// Ends after `shutdown`, when the socket is removed.
+    /// Ends after `shutdown`, when the socket is removed and the answers under way are given.
     pub task: JoinHandle<()>,
 }
 
@@ -71,14 +74,12 @@ pub fn serve(settings: &Settings, shutdown: CancellationToken) -> Result<Server,
     let identity = identity(&path);
     let (sender, calls) = mpsc::channel(MAX_CALLS);
     let task = tokio::spawn(async move {
-        tokio::select! {
-            () = shutdown.cancelled() => {}
-            () = accept(listener, sender) => {}
-        }
+        let connections = accept(listener, sender, &shutdown).await;
         // Not if another process has put its own there.
         if identity.is_some() && self::identity(&path) == identity {
             let _ = fs::remove_file(&path);
         }
+        let _ = timeout(FAREWELL_LIMIT, connections.join_all()).await;
     });
     Ok(Server { calls, task })
 }
@@ -135,20 +136,32 @@ fn identity(path: &Path) -> Option<(u64, u64)> {
     fs::symlink_metadata(path).ok().map(|metadata| (metadata.dev(), metadata.ino()))
 }
 
-async fn accept(listener: UnixListener, calls: mpsc::Sender<Call>) {
+/// Takes connections until the shutdown; gives back those that are still open.
+async fn accept(
+    listener: UnixListener,
+    calls: mpsc::Sender<Call>,
+    shutdown: &CancellationToken,
+) -> JoinSet<()> {
     let slots = Arc::new(Semaphore::new(MAX_CONNECTIONS));
     let mut connections = JoinSet::new();
     loop {
         // Those that come while all slots are taken wait in the system's backlog.
-        let Ok(slot) = slots.clone().acquire_owned().await else { return };
-        let Ok((stream, _)) = listener.accept().await else {
+        let next = async {
+            let slot = slots.clone().acquire_owned().await;
+            (slot, listener.accept().await)
+        };
+        let (slot, accepted) = tokio::select! {
+            () = shutdown.cancelled() => return connections,
+            next = next => next,
+        };
+        let Ok((stream, _)) = accepted else {
             // Out of file descriptors, for instance: do not spin.
             tokio::time::sleep(Duration::from_millis(100)).await;
             continue;
         };
-        let calls = calls.clone();
+        let (calls, shutdown) = (calls.clone(), shutdown.clone());
         connections.spawn(async move {
-            converse(stream, calls).await;
+            converse(stream, calls, shutdown).await;
             drop(slot);
         });
         while connections.try_join_next().is_some() {}
@@ -156,10 +169,15 @@ async fn accept(listener: UnixListener, calls: mpsc::Sender<Call>) {
 }
 
 /// Serves one connection, request by request, until either side ends it.
-async fn converse(stream: UnixStream, calls: mpsc::Sender<Call>) {
+async fn converse(stream: UnixStream, calls: mpsc::Sender<Call>, shutdown: CancellationToken) {
     let (reader, mut writer) = stream.into_split();
     let mut reader = BufReader::new(reader);
-    while let Ok(Ok(Some(line))) = timeout(CLIENT_LIMIT, read_line(&mut reader)).await {
+    loop {
+        let line = tokio::select! {
+            () = shutdown.cancelled() => return,
+            line = timeout(CLIENT_LIMIT, read_line(&mut reader)) => line,
+        };
+        let Ok(Ok(Some(line))) = line else { return };
         let response = match serde_json::from_slice(&line) {
             Ok(request) => ask(request, &calls).await,
             Err(error) => failed(format!("not a request of this version of anyns: {error}")),

@@ -4,10 +4,11 @@ use std::io::{self, ErrorKind};
 use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpSocket, UdpSocket};
+use tokio::net::{TcpSocket, TcpStream, UdpSocket};
 use tokio::time::timeout;
 
 use super::message::{Fault, Question};
+use super::pending::Pending;
 use super::settings::Target;
 use super::statistics::Transport;
 
@@ -19,8 +20,8 @@ const MAX_STRAYS: usize = 16;
 pub(super) enum Reply {
     /// The whole answer came, right or wrong, after this time.
     Answered(Result<(), Fault>, Duration),
-    /// No answer in time, or the connection broke. A UDP socket stays open so that a late answer can be told.
-    Lost(String, Option<UdpSocket>),
+    /// No answer in time, or the connection broke. The socket stays open so that a late answer can be told.
+    Lost(String, Option<Pending>),
     /// The system says that nobody listens.
     Refused(String),
     /// The probe could not be made: says nothing about the server.
@@ -63,7 +64,7 @@ async fn ask_udp(target: Target, question: &Question, limit: Duration) -> Result
     match timeout(limit, receive(&socket, question)).await {
         Ok(Ok(octets)) => Ok(octets),
         Ok(Err(error)) => Err(failed(Failure::Remote(error))),
-        Err(_) => Err(Reply::Lost(late(target, limit), Some(socket))),
+        Err(_) => Err(Reply::Lost(late(target, limit), Some(Pending::udp(socket)))),
     }
 }
 
@@ -81,22 +82,28 @@ async fn receive(socket: &UdpSocket, question: &Question) -> io::Result<Vec<u8>>
 }
 
 async fn ask_tcp(target: Target, question: &Question, limit: Duration) -> Result<Vec<u8>, Reply> {
-    match timeout(limit, converse(target, question)).await {
+    let mut connection = None;
+    match timeout(limit, converse(target, question, &mut connection)).await {
         Ok(Ok(octets)) => Ok(octets),
         Ok(Err(failure)) => Err(failure_reply(target, failure)),
-        Err(_) => Err(Reply::Lost(late(target, limit), None)),
+        Err(_) => Err(Reply::Lost(late(target, limit), connection.map(Pending::tcp))),
     }
 }
 
-/// One connection, one query, one response (RFC 7766 section 8: both behind their length).
-async fn converse(target: Target, question: &Question) -> Result<Vec<u8>, Failure> {
+/// One connection, one query, one response (RFC 7766 section 8: both behind their length). The connection is left in
+/// `connection`, so that it outlives a time-out.
+async fn converse(
+    target: Target,
+    question: &Question,
+    connection: &mut Option<TcpStream>,
+) -> Result<Vec<u8>, Failure> {
     let socket = match target.source().is_ipv4() {
         true => TcpSocket::new_v4(),
         false => TcpSocket::new_v6(),
     };
     let socket = socket.map_err(Failure::Local)?;
     socket.bind(target.source()).map_err(Failure::Local)?;
-    let mut stream = socket.connect(target.service()).await.map_err(Failure::Remote)?;
+    let stream = connection.insert(socket.connect(target.service()).await.map_err(Failure::Remote)?);
     // A refusal is one of the connection; whatever breaks later is a loss.
     let later = |error: io::Error| Failure::Remote(io::Error::new(ErrorKind::ConnectionAborted, error));
     let length = u16::try_from(question.octets().len()).unwrap_or(u16::MAX);

@@ -190,3 +190,78 @@ fn rcode(code: ResponseCode) -> String {
         number => format!("RCODE {number}"),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::responder::{Manner, answer};
+    use super::*;
+
+    fn exchange() -> (Question, Vec<u8>) {
+        let question = Question::new(&"Example.org".parse().unwrap()).unwrap();
+        let answer = answer(question.octets(), Manner::Right).unwrap();
+        (question, answer)
+    }
+
+    fn fault(change: impl FnOnce(&mut Vec<u8>)) -> String {
+        let (question, mut answer) = exchange();
+        assert_eq!(question.judge(&answer, "pop1"), Ok(()));
+        change(&mut answer);
+        question.judge(&answer, "pop1").unwrap_err().to_string()
+    }
+
+    #[test]
+    fn every_fault_has_its_name() {
+        assert!(fault(|answer| answer[0] ^= 1).contains("the ID or the QR bit"));
+        assert!(fault(|answer| answer[2] &= 0x7f).contains("the ID or the QR bit"));
+        assert!(fault(|answer| answer.truncate(20)).contains("no DNS message"));
+        assert!(fault(|answer| answer[13] = b'x').contains("another question than `Example.org. IN SOA`"));
+        assert!(fault(|answer| answer[2] |= 2).contains("truncated"));
+        assert!(fault(|answer| answer[2] &= !4).contains("without AA"));
+        assert!(fault(|answer| answer[3] |= 5).contains("REFUSED for Example.org."));
+        // The OPT record, 19 octets, is the last: without it NSID says nothing.
+        assert!(
+            fault(|answer| {
+                answer.truncate(answer.len() - 19);
+                answer[11] = 0;
+            })
+            .contains("NSID says nothing, not `pop1`")
+        );
+        // The SOA record, 34 octets, stands before it.
+        assert!(
+            fault(|answer| {
+                let opt = answer.split_off(answer.len() - 19);
+                answer.truncate(answer.len() - 34);
+                answer.extend(opt);
+                answer[7] = 0;
+            })
+            .contains("no SOA record")
+        );
+    }
+
+    #[test]
+    fn a_formerr_without_the_question_is_an_rcode() {
+        let (question, _) = exchange();
+        let answer = [&question.octets()[..2], &[0x80, 1, 0, 0, 0, 0, 0, 0, 0, 0]].concat();
+        assert_eq!(question.judge(&answer, "pop1").unwrap_err().to_string(), "FORMERR for Example.org.");
+    }
+
+    proptest! {
+        #[test]
+        fn no_answer_makes_it_panic(noise in prop::collection::vec(any::<u8>(), 0..200)) {
+            let (question, _) = exchange();
+            prop_assert!(question.judge(&noise, "pop1").is_err());
+            let framed = [&question.octets()[..2], &[0x84, 0], &noise[..]].concat();
+            prop_assert!(question.judge(&framed, "pop1").is_err());
+        }
+
+        #[test]
+        fn a_damaged_answer_makes_it_not_panic(at in 0usize..80, octet: u8) {
+            let (question, mut answer) = exchange();
+            let at = at % answer.len();
+            answer[at] = octet;
+            let _ = question.judge(&answer, "pop1");
+        }
+    }
+}

@@ -23,6 +23,7 @@ mod activity;
 mod exchange;
 mod message;
 mod monitor;
+mod pending;
 mod rotation;
 mod round;
 mod settings;

@@ -4,7 +4,6 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tokio::net::UdpSocket;
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -13,6 +12,7 @@ use crate::policy::Probe;
 use crate::wire::Name;
 
 use super::activity::{Activity, Ledger};
+use super::pending::Pending;
 use super::rotation::{Pick, Rotation};
 use super::round::{self, Report};
 use super::settings::{Settings, SettingsError, Target};
@@ -27,7 +27,7 @@ const FAST_INTERVAL: Duration = Duration::from_millis(200);
 const LEAST_INTERVAL: Duration = Duration::from_millis(20);
 
 /// The most sockets kept open for late answers: one round of the most addresses. The oldest are closed first.
-const MAX_PENDING: usize = 2 * super::MAX_ADDRESSES;
+const MAX_PENDING: usize = 4 * super::MAX_ADDRESSES;
 
 /// What the probes of each service address say, in the order of the settings.
 pub type Verdicts = Arc<[(IpAddr, Probe)]>;
@@ -83,7 +83,7 @@ struct Monitor {
     zones: watch::Receiver<Arc<[Name]>>,
     activity: Arc<dyn Fn() -> Activity + Send + Sync>,
     ledger: Ledger,
-    pending: Vec<UdpSocket>,
+    pending: Vec<Pending>,
     kick: Arc<Notify>,
     probes: watch::Sender<Verdicts>,
     statistics: watch::Sender<Arc<[Statistics]>>,
@@ -132,7 +132,7 @@ impl Monitor {
         let finished = self.ask_all(&zones).await;
         let activity = (self.activity)();
         let in_time: u64 = finished.iter().map(|(_, _, (udp, tcp))| udp.answers + tcp.answers).sum();
-        let own = in_time + self.count_late();
+        let own = in_time + Pending::count_answered(&mut self.pending);
         let busy = self.ledger.observe(activity, own);
         for (index, pick, reports) in finished {
             let Some(subject) = self.subjects.get_mut(index) else { continue };
@@ -154,13 +154,6 @@ impl Monitor {
             });
         }
         tasks.join_all().await
-    }
-
-    /// Answers to lost probes that have come since; a socket that got its answer is closed.
-    fn count_late(&mut self) -> u64 {
-        let before = self.pending.len();
-        self.pending.retain(|socket| !socket.try_recv(&mut [0; 12]).is_ok_and(|length| length > 0));
-        (before - self.pending.len()) as u64
     }
 
     fn publish(&self) {
@@ -192,19 +185,19 @@ impl Subject {
     }
 
     /// Takes one round; gives back the sockets on which late answers may come.
-    fn learn(&mut self, pick: &Pick, (udp, tcp): (Report, Report), busy: bool) -> Vec<UdpSocket> {
+    fn learn(&mut self, pick: &Pick, (udp, tcp): (Report, Report), busy: bool) -> Vec<Pending> {
         self.rotation.learn(pick, udp.good.0 && tcp.good.0, udp.good.1 && tcp.good.1);
         // UDP lost and TCP good with idle workers is no overload: queries do not arrive, and resolvers ask over UDP
         // first. TCP lost and UDP good may be connections that others hold without asking anything: the workers look
         // idle, and withdrawing would hand the attackers the next POP. A refused connection stays a refusal.
         let tcp_busy = busy || udp.outcome == Outcome::Good;
-        let sockets = observe(&mut self.udp, udp, busy);
-        observe(&mut self.tcp, tcp, tcp_busy);
-        sockets
+        let mut pending = observe(&mut self.udp, udp, busy);
+        pending.extend(observe(&mut self.tcp, tcp, tcp_busy));
+        pending
     }
 }
 
-fn observe((track, statistics): &mut (Track, Statistics), report: Report, busy: bool) -> Vec<UdpSocket> {
+fn observe((track, statistics): &mut (Track, Statistics), report: Report, busy: bool) -> Vec<Pending> {
     let now = Instant::now();
     let outcome = match report.outcome {
         Outcome::Lost { reason, evidence: Evidence::Idle } if busy => {

@@ -1,8 +1,9 @@
 //! A small name server for the tests of the probes: written by hand from RFC 1035, so that it shares no code with what it tests.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream, UdpSocket};
@@ -21,6 +22,16 @@ pub(super) enum Manner {
     BadZone,
     Garbage,
     Silent,
+    /// Right, but only after this time.
+    Late(Duration),
+}
+
+impl Manner {
+    async fn wait(self) {
+        if let Self::Late(time) = self {
+            tokio::time::sleep(time).await;
+        }
+    }
 }
 
 pub(super) struct Responder {
@@ -31,8 +42,8 @@ pub(super) struct Responder {
 }
 
 impl Responder {
-    pub(super) async fn start() -> Self {
-        let (udp, tcp) = bind().await;
+    pub(super) async fn start(address: IpAddr) -> Self {
+        let (udp, tcp) = bind(address).await;
         let address = udp.local_addr().unwrap();
         let (manner, seen) = watch::channel(Manner::Right);
         let sent = Arc::new(AtomicU64::new(0));
@@ -61,9 +72,9 @@ impl Responder {
 }
 
 /// A port that is free over both transports.
-async fn bind() -> (UdpSocket, TcpListener) {
+async fn bind(address: IpAddr) -> (UdpSocket, TcpListener) {
     loop {
-        let udp = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+        let udp = UdpSocket::bind((address, 0)).await.unwrap();
         if let Ok(tcp) = TcpListener::bind(udp.local_addr().unwrap()).await {
             return (udp, tcp);
         }
@@ -71,14 +82,19 @@ async fn bind() -> (UdpSocket, TcpListener) {
 }
 
 async fn serve_udp(socket: UdpSocket, manner: watch::Receiver<Manner>, sent: Arc<AtomicU64>) {
+    let (socket, mut answers) = (Arc::new(socket), JoinSet::new());
     let mut buffer = [0; 1500];
     loop {
         let Ok((length, source)) = socket.recv_from(&mut buffer).await else { continue };
         let manner = *manner.borrow();
-        if let Some(answer) = answer(&buffer[..length], manner) {
+        let Some(answer) = answer(&buffer[..length], manner) else { continue };
+        let (socket, sent) = (socket.clone(), sent.clone());
+        answers.spawn(async move {
+            manner.wait().await;
             sent.fetch_add(1, Ordering::Relaxed);
             let _ = socket.send_to(&answer, source).await;
-        }
+        });
+        while answers.try_join_next().is_some() {}
     }
 }
 
@@ -99,6 +115,7 @@ async fn serve_connection(mut stream: TcpStream, manner: watch::Receiver<Manner>
         }
         let manner = *manner.borrow();
         let Some(answer) = answer(&query, manner) else { continue };
+        manner.wait().await;
         sent.fetch_add(1, Ordering::Relaxed);
         let framed = [&(answer.len() as u16).to_be_bytes(), &answer[..]].concat();
         if stream.write_all(&framed).await.is_err() {
@@ -107,7 +124,8 @@ async fn serve_connection(mut stream: TcpStream, manner: watch::Receiver<Manner>
     }
 }
 
-fn answer(query: &[u8], manner: Manner) -> Option<Vec<u8>> {
+/// The answer to one well-formed query.
+pub(super) fn answer(query: &[u8], manner: Manner) -> Option<Vec<u8>> {
     let mut end = 12;
     while query[end] != 0 {
         end += 1 + usize::from(query[end]);

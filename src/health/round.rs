@@ -2,10 +2,9 @@
 
 use std::time::Duration;
 
-use tokio::net::UdpSocket;
-
 use super::exchange::{Reply, ask};
 use super::message::Question;
+use super::pending::Pending;
 use super::rotation::Pick;
 use super::settings::Target;
 use super::statistics::Transport;
@@ -24,7 +23,7 @@ pub(super) struct Report {
     /// How many answers came.
     pub(super) answers: u64,
     /// Sockets on which late answers may come.
-    pub(super) pending: Vec<UdpSocket>,
+    pub(super) pending: Vec<Pending>,
     /// A fault of one zone that does not count.
     pub(super) zone_fault: Option<(Name, String)>,
 }
@@ -118,7 +117,7 @@ impl Reply {
         }
     }
 
-    fn into_pending(self) -> Option<UdpSocket> {
+    fn into_pending(self) -> Option<Pending> {
         match self {
             Self::Lost(_, socket) => socket,
             _ => None,

@@ -103,11 +103,17 @@ where
         SystemTime.format_time(&mut writer)?;
         let level = event.metadata().level();
         write!(writer, " {level:>5} pop={} instance={} ", self.pop, self.instance)?;
-        format::format()
-            .without_time()
-            .with_level(false)
-            .with_ansi(false)
-            .format_event(context, writer, event)
+        let mut text = String::new();
+        let rest = format::format().without_time().with_level(false).with_ansi(false);
+        rest.format_event(context, Writer::new(&mut text), event)?;
+        // One event is one line, whatever is in it: no line without a POP, none that somebody else has made up.
+        for character in text.trim_end_matches('\n').chars() {
+            match character.is_control() {
+                true => write!(writer, "{}", character.escape_default())?,
+                false => writer.write_char(character)?,
+            }
+        }
+        writeln!(writer)
     }
 }
 
@@ -215,6 +221,8 @@ mod tests {
         assert!(words[0].ends_with('Z') && words[0].contains('T'), "{line}");
         assert_eq!(words[1..4], ["INFO", "pop=fra1", "instance=fra1-a"], "{line}");
         assert!(line.contains("zones=3"), "{line}");
+        assert_eq!(line.lines().count(), 1, "{line}");
+        assert!(line.contains(r"ready\nforged line"), "{line}");
         assert!(!line.contains("not seen"), "{line}");
     }
 

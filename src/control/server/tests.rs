@@ -71,6 +71,23 @@ async fn only_the_owner_may_and_the_socket_goes_at_the_end() {
 }
 
 #[tokio::test]
+async fn an_answer_under_way_survives_the_shutdown() {
+    let mut scene = scene();
+    let daemon = async {
+        let call = scene.server.calls.recv().await.unwrap();
+        scene.shutdown.cancel();
+        while scene.path.exists() {
+            tokio::task::yield_now().await;
+        }
+        call.reply.send(Response::Done { message: "drained".into() }).unwrap();
+    };
+    let client = ask_scene(&scene.path, Request::Drain { reason: "end".into() });
+    let ((), answer) = timeout(PATIENCE, async { tokio::join!(daemon, client) }).await.unwrap();
+    assert_eq!(answer.unwrap(), Response::Done { message: "drained".into() });
+    timeout(PATIENCE, scene.server.task).await.unwrap().unwrap();
+}
+
+#[tokio::test]
 async fn a_living_socket_is_an_error_and_a_dead_one_is_replaced() {
     let scene = scene();
     let settings = Settings { path: scene.path.clone(), mode: 0o660 };

@@ -20,13 +20,17 @@ struct Scene {
 }
 
 async fn scene(zones: &str, required: &str) -> Scene {
+    scene_between("127.0.0.1", "127.0.0.1", zones, required).await
+}
+
+async fn scene_between(source: &str, service: &str, zones: &str, required: &str) -> Scene {
     let names =
         |text: &str| -> Vec<Name> { text.split_whitespace().map(|name| name.parse().unwrap()).collect() };
-    let responder = Responder::start().await;
+    let responder = Responder::start(service.parse().unwrap()).await;
     let settings = Settings {
         addresses: vec![responder.address().ip()],
         port: responder.address().port(),
-        management_addresses: vec![responder.address().ip()],
+        management_addresses: vec![source.parse().unwrap()],
         instance: "pop1".into(),
         required: names(required),
         interval: Duration::from_millis(100),
@@ -103,6 +107,15 @@ async fn silence_while_others_are_answered_is_pressure() {
 }
 
 #[tokio::test]
+async fn late_answers_to_our_own_probes_are_no_activity() {
+    let mut scene = scene("example.org", "").await;
+    scene.up().await;
+    // Longer than the probes wait: the workers answer nobody but us, and too late.
+    scene.responder.behave(Manner::Late(Duration::from_millis(450)));
+    scene.wait(|probe| matches!(probe, Probe::Silent { .. })).await;
+}
+
+#[tokio::test]
 async fn closed_sockets_are_silent_at_once() {
     let mut scene = scene("example.org", "").await;
     scene.up().await;
@@ -133,4 +146,21 @@ async fn nothing_served_is_untested() {
     scene.up().await;
     scene._zones.send_replace(Arc::new([]));
     scene.wait(|probe| *probe == Probe::Untested).await;
+}
+
+#[tokio::test]
+async fn over_ipv6() {
+    let mut scene = scene_between("::1", "::1", "example.org", "").await;
+    scene.up().await;
+    scene.wrong(Manner::Instance("pop2"), "NSID says `pop2`").await;
+}
+
+#[tokio::test]
+async fn a_probe_that_cannot_be_made_says_nothing_about_the_server() {
+    // No host has this address (RFC 5737), so nothing can be asked from it.
+    let mut scene = scene_between("192.0.2.1", "127.0.0.1", "example.org", "").await;
+    let seen = scene.health.statistics.wait_for(|all| all.iter().all(|one| one.lost > 5));
+    let seen = timeout(PATIENCE, seen).await.unwrap().unwrap().clone();
+    assert!(seen[0].reason.as_ref().unwrap().starts_with("cannot ask from 192.0.2.1: "), "{seen:?}");
+    assert_eq!(scene.health.probes.borrow()[0].1, Probe::Untested);
 }
