@@ -269,12 +269,35 @@ mod tests {
 
     #[test]
     fn canonical_order_is_the_example_of_rfc4034_section_6_1() {
-        let mut names: Vec<Name> = ["*.z.example", "\\200.z.example", "zABC.a.EXAMPLE", "Z.a.example", "\\001.z.example",
-            "example", "yljkjljk.a.example", "a.example", "z.example"].map(name).into();
+        let mut names: Vec<Name> = [
+            "*.z.example",
+            "\\200.z.example",
+            "zABC.a.EXAMPLE",
+            "Z.a.example",
+            "\\001.z.example",
+            "example",
+            "yljkjljk.a.example",
+            "a.example",
+            "z.example",
+        ]
+        .map(name)
+        .into();
         names.sort();
         let sorted: Vec<String> = names.iter().map(Name::to_string).collect();
-        assert_eq!(sorted, ["example.", "a.example.", "yljkjljk.a.example.", "Z.a.example.", "zABC.a.EXAMPLE.",
-            "z.example.", "\\001.z.example.", "*.z.example.", "\\200.z.example."]);
+        assert_eq!(
+            sorted,
+            [
+                "example.",
+                "a.example.",
+                "yljkjljk.a.example.",
+                "Z.a.example.",
+                "zABC.a.EXAMPLE.",
+                "z.example.",
+                "\\001.z.example.",
+                "*.z.example.",
+                "\\200.z.example."
+            ]
+        );
     }
 
     #[test]
