@@ -50,7 +50,7 @@ impl Lab {
         let space = Space { name: format!("{PREFIX}{}-{}-{name}", std::process::id(), self.number) };
         must(Command::new("ip").args(["netns", "add", &space.name]));
         self.spaces.push(space.clone());
-        space.ip(&["link", "set", "lo", "up"]);
+        space.ip(&["link", "set", "dev", "lo", "up"]);
         // A lab's addresses are usable at once: duplicate address detection would delay IPv6 by a second.
         space.sysctl("net.ipv6.conf.all.accept_dad=0");
         space.sysctl("net.ipv6.conf.default.accept_dad=0");
@@ -69,7 +69,7 @@ impl Lab {
             for address in addresses {
                 space.ip(&["address", "add", address, "dev", interface]);
             }
-            space.ip(&["link", "set", interface, "up"]);
+            space.ip(&["link", "set", "dev", interface, "up"]);
         }
     }
 

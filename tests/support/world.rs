@@ -98,7 +98,7 @@ impl World {
 
     /// Whether the upstream's kernel sends the prefix to this site.
     pub fn leads_to(&self, prefix: &str, site: &Site) -> bool {
-        self.router.route(prefix).is_some_and(|route| route.contains(&format!("dev {}", site.name)))
+        self.router.route(prefix).is_some_and(|route| route.contains(&format!("dev pop-{}", site.name)))
     }
 
     /// Waits until both prefixes lead to this site; the time until the last did.
@@ -137,6 +137,12 @@ impl World {
 }
 
 impl Site {
+    /// The speaker's BGP Identifier: its own, for an iBGP peer of the same one is refused (RFC 6286 section 2.2).
+    pub fn router_id(&self) -> String {
+        let [four, _] = self.management;
+        format!("{}3", four.trim_end_matches('2'))
+    }
+
     /// The socket address of a service address, by family: 0 for IPv4, 1 for IPv6.
     pub fn service(family: usize) -> SocketAddr {
         SocketAddr::new(service(family), 53)
@@ -158,7 +164,7 @@ fn site(
     let space = lab.space(name);
     let with = |addresses: [&str; 2]| [format!("{}/24", addresses[0]), format!("{}/64", addresses[1])];
     let (ours, theirs) = (with(management), with(gateway));
-    lab.link((&space, "up", &[&ours[0], &ours[1]]), (router, name, &[&theirs[0], &theirs[1]]));
+    lab.link((&space, "wan0", &[&ours[0], &ours[1]]), (router, &format!("pop-{name}"), &[&theirs[0], &theirs[1]]));
     space.ip(&["route", "add", "default", "via", gateway[0]]);
     space.ip(&["-6", "route", "add", "default", "via", gateway[1]]);
     space.ip(&["address", "add", &format!("{}/32", SERVICE[0]), "dev", "lo"]);
@@ -171,14 +177,13 @@ fn upstream_config(hold: u32) -> String {
         format!(
             "protocol bgp {name} {{\n  local 198.18.{link}.1 as 65000;\n  neighbor 198.18.{link}.2 as 65001;\n\
              \x20 hold time {hold};\n  connect retry time 1;\n  connect delay time 1;\n  error wait time 1, 2;\n  graceful restart off;\n\
-             \x20 ipv4 {{ import filter {{ prefer({preference}); }}; export none; }};\n\
-             \x20 ipv6 {{ import filter {{ prefer({preference}); }}; export none; }};\n}}\n"
+             \x20 ipv4 {{ import filter {{ take_with({preference}); }}; export none; }};\n\
+             \x20 ipv6 {{ import filter {{ take_with({preference}); }}; export none; }};\n}}\n"
         )
     };
     format!(
         "log stderr all;\nrouter id 198.18.0.1;\n\
-         function prefer(int preference) {{\n  if net !~ [192.0.2.0/24, 2001:db8:53::/48] then reject;\n\
-         \x20 bgp_local_pref = preference;\n  if (65535, 0) ~ bgp_community then bgp_local_pref = 0;\n  accept;\n}}\n\
+         function take_with(int wanted) {{\n  bgp_local_pref = wanted;\n  if (65535, 0) ~ bgp_community then bgp_local_pref = 0;\n  accept;\n}}\n\
          protocol device {{}}\n\
          protocol direct {{ ipv4; ipv6; }}\n\
          protocol kernel {{ ipv4 {{ import none; export where source = RTS_BGP; }}; }}\n\
@@ -186,7 +191,6 @@ fn upstream_config(hold: u32) -> String {
         neighbor("a", "1", 200),
         neighbor("b", "2", 100)
     )
-    .replace("if net !~ [192.0.2.0/24, 2001:db8:53::/48] then reject;", "")
 }
 
 /// The POP's BIRD: takes the service prefixes from the speaker on loopback and hands them on, nothing else.
@@ -198,7 +202,7 @@ fn site_config(site: &Site, hold: u32) -> String {
     format!(
         "log stderr all;\nrouter id {management};\nprotocol device {{}}\nprotocol direct {{ ipv4; ipv6; }}\n\
          protocol bgp anyns {{\n  local 127.0.0.1 as 65001;\n  neighbor 127.0.0.2 as 65001;\n  passive on;\n  multihop;\n  {session}\n\
-         \x20 ipv4 {{ import filter {{ if net = 192.0.2.0/24 then {{ bgp_next_hop = {management}; accept; }} reject; }}; gateway recursive; export none; }};\n\
+         \x20 ipv4 {{ import filter {{ if net = 192.0.2.0/24 then accept; reject; }}; export none; }};\n\
          \x20 ipv6 {{ import filter {{ if net = 2001:db8:53::/48 then accept; reject; }}; export none; }};\n}}\n\
          protocol bgp upstream {{\n  local {management} as 65001;\n  neighbor {gateway} as 65000;\n  hold time {hold};\n\
          \x20 connect retry time 1;\n  connect delay time 1;\n  error wait time 1, 2;\n  graceful restart off;\n\
