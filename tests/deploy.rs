@@ -1,0 +1,1 @@
+//! The example files of `deploy/`, read by the programs they are for.
