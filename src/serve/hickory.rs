@@ -6,12 +6,12 @@
 //!
 //! What differs from the native engine, because hickory answers before or after the handler:
 //! - A query that hickory cannot parse (a name that runs out of the message, two OPT records, a record cut short) gets
-//!   its FORMERR, without a question and without OPT. A message with other than one question does, too, unless
-//!   hickory's parser lets it through to us.
+//!   its FORMERR, without a question and without OPT, and is not counted. Everything else comes to us, also messages
+//!   with no question or several, and opcodes that nobody knows. A response (QR = 1) is dropped uncounted.
 //! - It limits a UDP response once more, to 512 octets without OPT and to the size in our OPT with it; as its
 //!   compression may be worse than ours, it may truncate what we did not.
 //! - Replies leave from the address that the socket is bound to, so a wildcard is refused at the start.
-//! - TCP has hickory's idle timeout, but neither the cap of connections nor that of a source.
+//! - TCP has hickory's idle timeout, but neither the cap of connections nor that of a source. It starts a task for each datagram, as many as come.
 //!
 //! Allocates per query.
 

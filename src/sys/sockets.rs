@@ -14,8 +14,8 @@ pub fn receive_destination(socket: impl AsFd, ipv6: bool) -> io::Result<()> {
     }
 }
 
-/// Neither discovers the path MTU nor believes a message about it (RFC 9715 section 3.1, R1): such a message may be
-/// forged, and for an anycast address it may reach another POP. `OMIT` sends what fits the interface, DF off.
+/// Neither discovers the path MTU nor believes a message about it (as RFC 9715 advises): such a message may be forged,
+/// and for an anycast address it may reach another POP. `OMIT` sends what fits the interface, DF off.
 pub fn ignore_path_mtu(socket: impl AsFd, ipv6: bool) -> io::Result<()> {
     let socket = socket.as_fd();
     if ipv6 {

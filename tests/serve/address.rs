@@ -1,35 +1,16 @@
-//! Service addresses, in a network namespace that the test makes with `unshare`: the test starts itself in there.
+//! Service addresses, in a network namespace.
 
 use std::net::IpAddr;
-use std::process::Command;
 use std::time::Duration;
 
 use anyns::serve::{AddressError, ServiceAddresses};
 
+use crate::namespace::{ip, is_inside, run_inside};
 use crate::support::PATIENCE;
-
-/// Says to the inner test that it is inside.
-const INSIDE: &str = "ANYNS_TEST_INSIDE_NAMESPACE";
 
 #[test]
 fn service_addresses_are_checked_installed_watched_and_removed() {
-    let allowed = Command::new("unshare").args(["--net", "true"]).output();
-    if !allowed.is_ok_and(|output| output.status.success()) {
-        println!("skipped: unshare --net is not allowed here");
-        return;
-    }
-    let test = std::env::current_exe().unwrap();
-    let inside = ["--exact", "address::inside_the_namespace", "--ignored", "--nocapture"];
-    let output =
-        Command::new("unshare").arg("--net").arg(test).args(inside).env(INSIDE, "1").output().unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
-    assert!(String::from_utf8_lossy(&output.stdout).contains("1 passed"));
-}
-
-fn ip(arguments: &str) -> String {
-    let output = Command::new("ip").args(arguments.split(' ')).output().unwrap();
-    assert!(output.status.success(), "ip {arguments}: {}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8(output.stdout).unwrap()
+    run_inside("address::inside_the_namespace");
 }
 
 fn on_loopback(address: &str) -> bool {
@@ -45,8 +26,7 @@ async fn lost(addresses: &ServiceAddresses, expected: &[IpAddr]) {
 #[tokio::test]
 #[ignore = "runs inside the namespace that service_addresses_are_checked_… makes"]
 async fn inside_the_namespace() {
-    if std::env::var_os(INSIDE).is_none() {
-        println!("skipped: not started by its outer test");
+    if !is_inside() {
         return;
     }
     ip("link set lo up");

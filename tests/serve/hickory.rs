@@ -30,6 +30,30 @@ async fn both_engines_give_the_same_answer_over_udp_and_tcp() {
 }
 
 #[test]
+fn what_hickory_cannot_parse_it_answers_formerr_itself_and_the_rest_comes_to_us() {
+    let server = start(&settings(Engine::Hickory, &["127.0.0.1:0"]));
+    let mut cut = query(1);
+    cut.truncate(16);
+    let (response, _) = ask(server.address(0), &cut);
+    assert_eq!(
+        (response_id(&response), response[3] & 15, response.len()),
+        (1, 1, 12),
+        "FORMERR, no question"
+    );
+    assert_eq!(server.sum(|it| &it.udp_queries), 0);
+    // An opcode that nobody knows, and no question at all.
+    let mut opcode = query(2);
+    opcode[2] = 15 << 3;
+    let mut empty = query(3);
+    empty.truncate(12);
+    empty[5] = 0;
+    for (came, query) in [opcode, empty].iter().enumerate() {
+        response_id(&ask(server.address(0), query).0);
+        assert_eq!(server.sum(|it| &it.udp_queries), came as u64 + 1);
+    }
+}
+
+#[test]
 fn hickory_refuses_a_wildcard_and_a_port_in_use() {
     let counters = Counters::new(3);
     let error = try_start(&settings(Engine::Hickory, &["0.0.0.0:0"]), None, &counters).unwrap_err();
