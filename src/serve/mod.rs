@@ -15,13 +15,16 @@
 #[cfg(target_os = "linux")]
 mod address;
 mod bind;
+#[cfg(target_os = "linux")]
 mod caps;
+#[cfg(target_os = "linux")]
 mod connection;
 pub mod hickory;
 mod monitor;
 mod respond;
 mod settings;
 mod start;
+#[cfg(target_os = "linux")]
 mod tcp;
 #[cfg(target_os = "linux")]
 mod worker;

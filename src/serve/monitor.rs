@@ -181,6 +181,7 @@ impl Heartbeats {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::telemetry::count;
 
     #[test]
     fn a_heartbeat_is_stale_after_a_second_and_fresh_when_it_moves() {
@@ -200,6 +201,42 @@ mod tests {
             let now = start + Duration::from_millis(milliseconds);
             assert_eq!(heartbeats.observe(&beats, now), stale, "at {milliseconds} ms");
         }
+    }
+
+    #[tokio::test]
+    async fn a_thread_that_ends_is_told_at_once_and_one_that_hangs_after_a_second() {
+        let (shared, counters) = (Arc::new(Shared::default()), Counters::new(3));
+        let threads = [Arc::new(()), Arc::new(()), Arc::new(())];
+        let alive = threads.iter().enumerate();
+        let watched: Vec<Watched> =
+            alive.map(|(set, alive)| Watched { set, alive: Arc::downgrade(alive) }).collect();
+        let (sender, mut facts) = watch::channel(Facts::default());
+        let monitor = {
+            let (shared, counters) = (shared.clone(), counters.clone());
+            std::thread::spawn(move || run(&shared, &counters, &watched, &sender))
+        };
+        let begin = Instant::now();
+        let [ended, _hangs, _lives] = threads;
+        let beat = async {
+            let mut ticks = tokio::time::interval(LOOK);
+            loop {
+                ticks.tick().await;
+                count(&counters.workers()[2].heartbeat);
+            }
+        };
+        let told = async {
+            drop(ended);
+            facts.wait_for(|facts| facts.stale_workers == [0]).await.unwrap();
+            assert!(begin.elapsed() < STALE);
+            facts.wait_for(|facts| facts.stale_workers == [0, 1]).await.unwrap();
+            assert!(begin.elapsed() >= STALE);
+        };
+        tokio::select! {
+            () = beat => {}
+            told = tokio::time::timeout(STALE * 10, told) => told.unwrap(),
+        }
+        shared.set_phase(Phase::Quit);
+        monitor.join().unwrap();
     }
 
     #[test]

@@ -16,7 +16,7 @@ use crate::zone::Published;
 use super::bind::{Bound, Transport, bind_all};
 use super::monitor::{self, Facts, Phase, Shared, Watched};
 use super::respond::Responder;
-use super::{Engine, Settings, hickory, tcp};
+use super::{Engine, Settings, hickory};
 
 /// Why serving could not start. Nothing runs and nothing is bound then.
 #[derive(Debug, thiserror::Error)]
@@ -242,6 +242,7 @@ fn native(
     bound: Vec<Bound>,
     responder: &dyn Fn(usize) -> Responder,
 ) -> Result<(), ServeError> {
+    use super::{tcp, worker::Worker};
     use crate::sys::cpu;
     let workers = settings.worker_count();
     let mut listeners = Vec::new();
@@ -253,7 +254,7 @@ fn native(
     // With a worker for each core, moving them about would only cost caches; with fewer, the scheduler knows best.
     let cpus = cpu::allowed().ok().filter(|cpus| cpus.len() == workers).unwrap_or_default();
     for (set, sockets) in sockets.into_iter().enumerate() {
-        let worker = super::worker::Worker::new(sockets, responder(set), serving.shared.clone());
+        let worker = Worker::new(sockets, responder(set), serving.shared.clone());
         let cpu = cpus.get(set).copied();
         serving.spawn(&format!("serve-udp-{set}"), move || {
             if let Some(Err(error)) = cpu.map(cpu::pin) {
@@ -262,9 +263,9 @@ fn native(
             worker.run();
         })?;
     }
-    let (responder, tcp, shared) = (responder(workers), settings.tcp.clone(), serving.shared.clone());
+    let (responder, limits, shared) = (responder(workers), settings.tcp.clone(), serving.shared.clone());
     let runtime = runtime("serve-tcp")?;
-    serving.spawn("serve-tcp", move || tcp::run(&runtime, listeners, tcp, responder, &shared))
+    serving.spawn("serve-tcp", move || tcp::run(&runtime, listeners, limits, responder, &shared))
 }
 
 #[cfg(not(target_os = "linux"))]

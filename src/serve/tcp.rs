@@ -155,10 +155,6 @@ impl Acceptor {
 /// Whether an error of accept says that the listener is gone, rather than that one connection had bad luck (accept(2)
 /// reports the errors of the new connection as well).
 fn is_lost(error: &io::Error) -> bool {
-    #[cfg(target_os = "linux")]
-    let lost = crate::sys::datagrams::is_lost(error);
-    #[cfg(not(target_os = "linux"))]
-    let lost = false;
     // EINVAL: not listening any more.
-    lost || error.kind() == io::ErrorKind::InvalidInput
+    crate::sys::datagrams::is_lost(error) || error.kind() == io::ErrorKind::InvalidInput
 }
