@@ -62,6 +62,9 @@ fn inside_link_local() {
         ip(&format!("link set {pair}0 up"));
         ip(&format!("link set {pair}1 up"));
         ip(&format!("address add fe80::53/64 dev {pair}0 nodad"));
+        // The kernel takes the address at once and what comes for it a little later.
+        let route = format!("local fe80::53 dev {pair}0 ");
+        eventually("the address is in use", || ip("-6 route show table local").contains(&route));
     }
     let server = start(&settings(Engine::Native, &["[::]:0"]));
     for link in ["a0", "b0"] {
