@@ -212,3 +212,48 @@ async fn serve(bound: Vec<Bound>, handler: Handler, idle: Duration, shared: &Sha
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use hickory_proto::op::{Edns, MessageType, OpCode, Query};
+    use hickory_proto::rr::rdata::opt::{EdnsCode, EdnsOption};
+    use hickory_proto::rr::rdata::{A, NS};
+    use hickory_proto::rr::{Name, RData, Record, RecordType};
+    use hickory_proto::serialize::binary::BinEncoder;
+
+    use super::*;
+
+    #[test]
+    fn a_response_keeps_header_sections_opt_and_the_letter_case_of_the_question() {
+        let name = |text: &str| Name::from_ascii(text).unwrap();
+        let mut message = Message::new(4711, MessageType::Response, OpCode::Query);
+        message.metadata.authoritative = true;
+        message.metadata.recursion_desired = true;
+        message.metadata.response_code = ResponseCode::BADVERS;
+        message.queries.push(Query::query(name("eXample.org."), RecordType::A));
+        message.answers.push(Record::from_rdata(name("example.org."), 60, RData::A(A::new(192, 0, 2, 1))));
+        let server = RData::NS(NS(name("ns.example.org.")));
+        message.authorities.push(Record::from_rdata(name("example.org."), 3600, server));
+        let glue = RData::A(A::new(192, 0, 2, 53));
+        message.additionals.push(Record::from_rdata(name("ns.example.org."), 3600, glue));
+        let mut edns = Edns::new();
+        edns.set_max_payload(1232).set_dnssec_ok(true);
+        edns.options_mut().insert(EdnsOption::Unknown(EdnsCode::NSID.into(), b"pop1".to_vec()));
+        message.edns = Some(edns);
+        let ours = message.to_vec().unwrap();
+
+        let Response { message, question } = Response::read(&ours).unwrap();
+        let response = MessageResponseBuilder::new(&question, message.edns.as_ref()).build(
+            message.metadata,
+            &message.answers,
+            &message.authorities,
+            [],
+            &message.additionals,
+        );
+        let mut theirs = Vec::new();
+        response.destructive_emit(&mut BinEncoder::new(&mut theirs)).unwrap();
+        assert_eq!(Message::from_vec(&theirs).unwrap(), Message::from_vec(&ours).unwrap());
+        assert_eq!(theirs[HEADER..HEADER + 17], ours[HEADER..HEADER + 17]);
+        assert!(theirs[HEADER..].starts_with(b"\x07eXample\x03org\x00"));
+    }
+}
