@@ -74,13 +74,6 @@ impl ZoneBuilder {
         checks.zone(&origin, &entries);
         let warnings = checks.finish()?;
         compile(origin, &entries, warnings).map_err(|fault| vec![fault])
-        let soa = self.records.iter().find(|(record, _)| record.record_type == RecordType::SOA);
-        let Some((soa, _)) = soa else { return Err(vec![ZoneFault::NoSoa { origin: self.origin }]) };
-        let at = soa.rdata.len().saturating_sub(20);
-        let serial =
-            soa.rdata.get(at..at + 4).and_then(|octets| octets.try_into().ok()).map_or(0, u32::from_be_bytes);
-        let records = self.records.into_iter().map(|(record, _)| record).collect();
-        Ok(Zone { origin: self.origin, serial: Serial(serial), records })
     }
 }
 
