@@ -88,7 +88,9 @@ pub fn main() -> ExitCode {
         Command::Check => check::check(config),
         Command::Zone(ZoneCommand::Check { file, origin }) => zone_check::check(&file, origin.as_deref()),
         Command::Zone(ZoneCommand::Remove { name }) => remote::zone_remove(config, socket, name),
-        Command::Zone(ZoneCommand::Accept { name, serial }) => remote::zone_accept(config, socket, name, serial),
+        Command::Zone(ZoneCommand::Accept { name, serial }) => {
+            remote::zone_accept(config, socket, name, serial)
+        }
         Command::Status { json } => remote::status(config, socket, json),
         Command::Drain { reason } => remote::drain(config, socket, reason),
         Command::Undrain => remote::undrain(config, socket),

@@ -49,7 +49,12 @@ pub(super) fn zone_remove(config: Option<&Path>, socket: Option<&Path>, zone: St
     ask(config, socket, &Request::ZoneRemove { zone })
 }
 
-pub(super) fn zone_accept(config: Option<&Path>, socket: Option<&Path>, zone: String, serial: u32) -> Outcome {
+pub(super) fn zone_accept(
+    config: Option<&Path>,
+    socket: Option<&Path>,
+    zone: String,
+    serial: u32,
+) -> Outcome {
     ask(config, socket, &Request::ZoneAccept { zone, serial })
 }
 
@@ -65,7 +70,9 @@ fn told(response: Response) -> Outcome {
             Ok(ExitCode::SUCCESS)
         }
         Response::Failed { message } => Err(message.into()),
-        Response::Status { .. } => Err("the running anyns answered with a status that was not asked for".into()),
+        Response::Status { .. } => {
+            Err("the running anyns answered with a status that was not asked for".into())
+        }
     }
 }
 

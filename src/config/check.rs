@@ -17,7 +17,8 @@ const LONGEST_IPV6: u8 = 48;
 pub(super) fn label(text: &Spanned<String>, key: &str, faults: &mut Faults<'_>) {
     let printable = text.as_ref().bytes().all(|octet| octet.is_ascii_graphic());
     if text.as_ref().is_empty() || text.as_ref().len() > 255 || !printable {
-        let message = format!("{:?}; allowed are 1 to 255 printable ASCII characters without spaces", text.as_ref());
+        let message =
+            format!("{:?}; allowed are 1 to 255 printable ASCII characters without spaces", text.as_ref());
         faults.error(Some(text.span()), key, message);
     }
 }
@@ -30,7 +31,10 @@ pub(super) fn addresses(spec: &Spec, faults: &mut Faults<'_>) {
             service_address(address, service.prefix.as_ref(), faults);
         }
         if service.addresses.as_ref().is_empty() {
-            let message = format!("no address in {}; a prefix is announced for the addresses that answer", service.prefix.as_ref());
+            let message = format!(
+                "no address in {}; a prefix is announced for the addresses that answer",
+                service.prefix.as_ref()
+            );
             faults.error(Some(service.addresses.span()), "service.addresses", message);
         }
     }

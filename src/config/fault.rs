@@ -48,7 +48,11 @@ impl fmt::Display for Located {
         if self.line != 0 {
             write!(formatter, "{}:{}:", self.line, self.column)?;
         }
-        if self.key.is_empty() { write!(formatter, " {}", self.message) } else { write!(formatter, " {}: {}", self.key, self.message) }
+        if self.key.is_empty() {
+            write!(formatter, " {}", self.message)
+        } else {
+            write!(formatter, " {}: {}", self.key, self.message)
+        }
     }
 }
 

@@ -259,8 +259,11 @@ pub(super) struct ControlSpec {
 impl Spec {
     /// Reads the file's text; the first thing that has no place in it is the fault.
     pub(super) fn from_text(text: &str) -> Result<Self, Fault> {
-        let deserializer = toml::Deserializer::parse(text)
-            .map_err(|error| Fault { span: error.span(), key: String::new(), message: error.message().to_owned() })?;
+        let deserializer = toml::Deserializer::parse(text).map_err(|error| Fault {
+            span: error.span(),
+            key: String::new(),
+            message: error.message().to_owned(),
+        })?;
         serde_path_to_error::deserialize(deserializer).map_err(|error| {
             let key = key_of(error.path());
             let inner = error.into_inner();

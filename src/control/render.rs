@@ -150,7 +150,7 @@ fn serve(status: &Status) -> Vec<Row> {
 
 fn rate_limit(status: &Status) -> Vec<Row> {
     let limit = &status.rate_limit;
-    let table = format!("{} of {} slots", limit.table_used, limit.table_slots);
+    let table = format!("{} slots", limit.table_slots);
     let counts =
         format!("{} dropped, {} slipped, {} would be", limit.limited, limit.slipped, limit.would_limit);
     vec![vec![limit.mode.clone(), table, counts]]

@@ -45,13 +45,14 @@ pub(super) async fn build(config: Config, file: Option<PathBuf>) -> Result<Parts
         control::Settings { path: config.control_socket.clone(), mode: control::Settings::DEFAULT_MODE };
     let server = control::serve(&control_settings, control_stop.clone())?;
     let addresses = ensure_addresses(&config).await?;
-    let lost_addresses = addresses.as_ref().map_or_else(|| watch::channel(Vec::new()).1, ServiceAddresses::lost);
+    let lost_addresses =
+        addresses.as_ref().map_or_else(|| watch::channel(Vec::new()).1, ServiceAddresses::lost);
 
     let published = Arc::new(Published::default());
     let counters = Counters::new(config.serve.counter_sets());
     let limiter = Limiter::new(&config.rate_limit, started)?.map(Arc::new);
     let answers = Arc::new(config.answer.clone());
-    let serving = serve::start(&config.serve, published.clone(), answers, limiter, counters.clone())?;
+    let serving = serve::start(&config.serve, &published, &answers, limiter, &counters)?;
     let serving = Arc::new(serving);
     let publisher = Arc::new(Publisher::start(config.publish.clone(), published)?);
 
@@ -89,7 +90,8 @@ pub(super) async fn build(config: Config, file: Option<PathBuf>) -> Result<Parts
 
 /// Service addresses are on the host, or are put there. Addresses of a wildcard bind are not looked at one by one.
 async fn ensure_addresses(config: &Config) -> Result<Option<ServiceAddresses>, DaemonError> {
-    let addresses: Vec<_> = config.service_addresses.iter().flat_map(|(_, addresses)| addresses.clone()).collect();
+    let addresses: Vec<_> =
+        config.service_addresses.iter().flat_map(|(_, addresses)| addresses.clone()).collect();
     if addresses.is_empty() {
         return Ok(None);
     }

@@ -47,8 +47,12 @@ fn drain(pilot: &mut Pilot, reason: &str) -> Response {
     let wait = format!("prefers less now, withdraws in {}", humantime::format_duration(deprefer));
     match kept {
         Ok(true) => done(format!("draining: {wait}; stays drained, also across a restart, until undrain")),
-        Ok(false) => done(format!("draining: {wait}; without zones.state-directory a restart ends the drain")),
-        Err(error) => done(format!("draining: {wait}; a restart ends the drain, for it cannot be kept: {error}")),
+        Ok(false) => {
+            done(format!("draining: {wait}; without zones.state-directory a restart ends the drain"))
+        }
+        Err(error) => {
+            done(format!("draining: {wait}; a restart ends the drain, for it cannot be kept: {error}"))
+        }
     }
 }
 

@@ -120,9 +120,10 @@ impl Pilot {
 /// One line for each prefix whose intent or reasons changed.
 fn log_changes(before: &Decision, after: &Decision) {
     for (index, prefix) in after.prefixes.iter().enumerate() {
-        let same = before.prefixes.get(index).is_some_and(|old| {
-            old.intent == prefix.intent && old.reasons == prefix.reasons
-        });
+        let same = before
+            .prefixes
+            .get(index)
+            .is_some_and(|old| old.intent == prefix.intent && old.reasons == prefix.reasons);
         if !same {
             let reasons: Vec<String> = prefix.reasons.iter().map(ToString::to_string).collect();
             tracing::info!(prefix = %prefix.prefix, intent = ?prefix.intent, why = reasons.join("; "), "decision");

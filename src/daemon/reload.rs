@@ -49,7 +49,11 @@ pub(super) fn by_order(pilot: &mut Pilot, reply: oneshot::Sender<Response>) {
     pilot.reloading = Some(task);
 }
 
-async fn look_again(publisher: &Arc<PublisherHandle>, config: Config, restart: Vec<&'static str>) -> Response {
+async fn look_again(
+    publisher: &Arc<PublisherHandle>,
+    config: Config,
+    restart: Vec<&'static str>,
+) -> Response {
     if let Err(error) = publisher.reconfigure(config.publish).await {
         return failed(chain(&error));
     }

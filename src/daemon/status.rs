@@ -115,7 +115,8 @@ impl Pilot {
         for rcode in 0..17 {
             let sum = counters.sum(|worker| worker.rcodes.get(rcode).unwrap_or(&worker.ignored));
             if sum > 0 {
-                let name = if rcode < 16 { format!("rcode_{rcode}") } else { "rcode_16_and_above".to_owned() };
+                let name =
+                    if rcode < 16 { format!("rcode_{rcode}") } else { "rcode_16_and_above".to_owned() };
                 totals.insert(name, sum);
             }
         }
@@ -202,7 +203,12 @@ fn prefixes(routes: &route::RouteStatus, clock: &Clock) -> Vec<PrefixStatus> {
     routes.prefixes.iter().map(prefix).collect()
 }
 
-fn neighbour(routes: &route::RouteStatus, key: &NeighborKey, state: &RouteState, clock: &Clock) -> NeighbourStatus {
+fn neighbour(
+    routes: &route::RouteStatus,
+    key: &NeighborKey,
+    state: &RouteState,
+    clock: &Clock,
+) -> NeighbourStatus {
     let session = routes.neighbors.iter().find(|one| one.neighbor == *key);
     let (told, since) = match state {
         RouteState::Announced { preference, since } => (Some(*preference), Some(*since)),
@@ -235,7 +241,7 @@ fn probe(one: &health::Statistics, clock: &Clock) -> ProbeStatus {
         round_trip_us: one.round_trip.map(|time| time.as_micros() as u64),
         reason: one.reason.clone(),
         reason_at: one.reason_at.map(|at| clock.of(at)),
-        zone_fault: one.zone_fault.as_ref().map(ToString::to_string),
+        zone_fault: one.zone_fault.as_ref().map(|fault| format!("{}: {}", fault.zone, fault.reason)),
     }
 }
 

@@ -70,7 +70,9 @@ async fn withdraw(pilot: &mut Pilot) {
 
 /// Returns when no query came for `drain.quiet`, or after `drain.limit`.
 async fn quiet(pilot: &Pilot) {
-    let queries = || pilot.counters.sum(|worker| &worker.udp_queries) + pilot.counters.sum(|worker| &worker.tcp_queries);
+    let queries = || {
+        pilot.counters.sum(|worker| &worker.udp_queries) + pilot.counters.sum(|worker| &worker.tcp_queries)
+    };
     let limit = Instant::now() + pilot.config.drain.limit;
     let mut last = (queries(), Instant::now());
     loop {

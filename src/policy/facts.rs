@@ -1,5 +1,6 @@
 //! What policy looks at, and what it says.
 
+use std::fmt;
 use std::net::IpAddr;
 use std::time::Instant;
 
@@ -102,6 +103,26 @@ pub enum Reason {
     Hold(Instant),
     /// The operator ordered it.
     Operator(String),
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Loading => f.write_str("zones are being loaded"),
+            Self::NoZone => f.write_str("not one zone is served"),
+            Self::RequiredZoneMissing(zone) => write!(f, "the required zone {zone} is not served"),
+            Self::SocketLost(socket) => write!(f, "the socket {socket}"),
+            Self::AddressLost(address) => write!(f, "the service address {address} is not on the host"),
+            Self::WorkersStale(count) => write!(f, "{count} workers stand still"),
+            Self::Untested(address) => write!(f, "{address} has not passed its probes yet"),
+            Self::Wrong(address, reason) => write!(f, "{address} answers wrongly: {reason}"),
+            Self::Silent(address, reason) => write!(f, "{address} does not answer: {reason}"),
+            Self::Pressure(address) => write!(f, "probes of {address} are lost to overload"),
+            // A moment of the monotonic clock has no text; `since` and the settings tell how long a hold is.
+            Self::Hold(_) => f.write_str("on hold after a withdrawal"),
+            Self::Operator(reason) => write!(f, "ordered: {reason}"),
+        }
+    }
 }
 
 /// The decision for one prefix.

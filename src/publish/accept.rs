@@ -213,10 +213,9 @@ fn bump(offered: &Standing, standing: &Standing, same_content: bool) -> Result<V
 
 /// Whether the SOA record carries a signature.
 fn is_signed(zone: &Zone) -> bool {
-    zone.records().any(|record| {
-        record.record_type == RecordType::RRSIG
-            && record.rdata.starts_with(&RecordType::SOA.0.to_be_bytes())
-            && record.owner == *zone.origin()
+    // The apex comes first in canonical order.
+    zone.records().take_while(|record| record.owner == *zone.origin()).any(|record| {
+        record.record_type == RecordType::RRSIG && record.rdata.starts_with(&RecordType::SOA.0.to_be_bytes())
     })
 }
 

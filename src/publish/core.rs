@@ -49,6 +49,8 @@ pub(super) struct Core {
     reported: Instant,
     /// The end of the last look.
     looked: Instant,
+    /// How long it took.
+    took: Duration,
     /// Whether the watcher's queue overflowed since the last look.
     overflowed: bool,
 }
@@ -88,6 +90,7 @@ impl Core {
             rescans: 0,
             reported: now,
             looked: now,
+            took: Duration::ZERO,
             overflowed: false,
         };
         core.list_state()?;
@@ -107,13 +110,14 @@ impl Core {
 
     /// Looks at every source, reads what changed, publishes what was accepted.
     pub(super) fn look(&mut self) {
+        let start = Instant::now();
         self.reloads += 1;
         if std::mem::take(&mut self.overflowed) | self.watch.take().overflowed {
             self.rescans += 1;
             tracing::warn!("the watcher's queue overflowed; looking at all zones");
         }
         let scan = self.scan();
-        let partial = scan.partial;
+        let (partial, sources) = (scan.partial, scan.watch.clone());
         self.take_sources(scan);
         let names: Vec<Name> = self.zones.keys().cloned().collect();
         let settings = self.settings.clone();
@@ -122,7 +126,7 @@ impl Core {
             self.visit(&name, rules.of(&name), partial);
             self.publish_if_due();
         }
-        self.watch_includes();
+        self.watch_includes(&sources);
         self.publish();
         if !self.settled {
             self.settled = true;
@@ -130,6 +134,7 @@ impl Core {
             tracing::info!(zones = self.zones.len(), "all zones are loaded, restored or refused");
         }
         self.looked = Instant::now();
+        self.took = self.looked - start;
         self.say();
     }
 
@@ -144,9 +149,9 @@ impl Core {
         }
     }
 
-    /// When the last look ended.
-    pub(super) fn looked_at(&self) -> Instant {
-        self.looked
+    /// When the last look ended, and how long it took.
+    pub(super) fn last_look(&self) -> (Instant, Duration) {
+        (self.looked, self.took)
     }
 
     /// Another way to send reports, for when the publisher is gone.
@@ -175,10 +180,9 @@ impl Core {
     }
 
     /// Watches the files that this look found to be included; a change since they were read is seen by comparing.
-    fn watch_includes(&mut self) {
-        let found = scan(&self.settings).watch;
-        if self.watch.set(self.wanted_watches(&found)) {
-            self.watch.wake().notify_one();
+    fn watch_includes(&mut self, sources: &WatchSet) {
+        if self.watch.set(self.wanted_watches(sources)) {
+            self.watch.nudge();
         }
     }
 
@@ -319,5 +323,53 @@ impl Core {
     /// Whether the watcher knows of a writer that has not closed this file.
     pub(super) fn still_written(&self, path: &Path) -> bool {
         self.watch.is_written(path)
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs::{self, File};
+
+    const ZONE: &str = "@ 60 IN SOA ns.example. host.example. 1 1 1 1 1\n@ 60 IN NS ns.example.\n";
+    /// The kernel's default; with a much longer queue the test would take long.
+    const MOST_EVENTS: usize = 65_536;
+
+    #[tokio::test]
+    async fn an_overflowing_queue_leads_to_a_look_at_everything() {
+        let limit = fs::read_to_string("/proc/sys/fs/inotify/max_queued_events").unwrap();
+        let limit: usize = limit.trim().parse().unwrap();
+        if limit > MOST_EVENTS {
+            println!("skipped: a queue of {limit} events");
+            return;
+        }
+        let directory = tempfile::tempdir().unwrap();
+        let zones = directory.path().join("zones");
+        fs::create_dir(&zones).unwrap();
+        let settings = Settings { directories: vec![zones.clone()], ..Settings::default() };
+        let (wake, published) = (Arc::new(Notify::new()), Arc::<Published>::default());
+        let (mut core, report) = Core::open(settings, published.clone(), wake.clone()).unwrap();
+        core.look();
+        let held = core.watch.hold();
+        // Created, opened, closed, deleted: four events that the kernel cannot make one of.
+        for _ in 0..=limit / 4 {
+            File::create(zones.join("x.zone")).unwrap();
+            fs::remove_file(zones.join("x.zone")).unwrap();
+        }
+        fs::write(zones.join("a.example.zone"), ZONE).unwrap();
+        drop(held);
+        let mut debounce = Debounce::default();
+        let heard = async {
+            while !core.overflowed {
+                wake.notified().await;
+                core.listen(&mut debounce, Instant::now());
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(20), heard).await.expect("the overflow was not heard");
+        assert!(debounce.due().is_some());
+        core.look();
+        assert_eq!(report.borrow().rescans, 1);
+        assert!(published.load().zone(&"a.example.".parse().unwrap()).is_some());
     }
 }

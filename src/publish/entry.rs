@@ -37,7 +37,7 @@ pub(super) struct Entry {
     pub(super) notice: Option<Fault>,
     /// The files of the last reading; `None` before the first, and if it must be read again whatever they are.
     pub(super) read: Option<Files>,
-    /// The files of the last reading that succeeded: where its `$INCLUDE`s are.
+    /// The files of the last reading that came to an end: where its `$INCLUDE`s are.
     pub(super) files: Files,
     /// The version that was refused last.
     pub(super) denied: Option<Denied>,

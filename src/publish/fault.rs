@@ -1,6 +1,7 @@
 //! What can be wrong with a zone or with a source, named; the text is for the operator.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use crate::wire::{Name, NameError};
 
@@ -60,9 +61,9 @@ pub enum Fault {
     },
     /// The file is no zone; says file, line and column.
     #[error("{0}")]
-    Bad(#[source] ReadError),
+    Bad(Arc<ReadError>),
     /// The version may not replace the one in service.
-    #[error("{refused}")]
+    #[error("{path}: {refused}")]
     Refused {
         /// The version's file.
         path: PathBuf,

@@ -19,6 +19,8 @@ use super::settings::Settings;
 const COMMANDS: usize = 16;
 /// When a file that somebody was writing is tried again, if its end was not heard.
 const BUSY_RETRY: Duration = Duration::from_millis(500);
+/// Looks for the sake of such a file take at most a fifth of a core: they pause four times as long as they took.
+const BUSY_SHARE: u32 = 4;
 
 /// Starts the publisher.
 #[derive(Debug)]
@@ -42,7 +44,7 @@ enum Command {
 
 impl Publisher {
     /// Locks the state directory and spawns the task, which reads every zone and then follows the changes. To be
-    /// called in a tokio runtime. When [`Report::settled`] is true the first load is over.
+    /// called in a tokio runtime; nobody else may store into `published`. When [`Report::settled`] is true the first load is over.
     pub fn start(settings: Settings, published: Arc<Published>) -> Result<PublisherHandle, PublishError> {
         let wake = Arc::new(Notify::new());
         let (core, report) = Core::open(settings, published, wake.clone())?;
@@ -126,7 +128,12 @@ async fn run(core: Core, mut commands: mpsc::Receiver<Command>, wake: Arc<Notify
 
 /// When to look: at the end of a burst, again for a file that was being written, or as the clock has it.
 fn next_look(core: &Core, debounce: &Debounce) -> Instant {
-    let regular = core.looked_at() + if core.is_postponed() { BUSY_RETRY } else { core.settings.rescan };
+    let (looked, took) = core.last_look();
+    let pause = match core.is_postponed() {
+        true => BUSY_RETRY.max(took * BUSY_SHARE).min(core.settings.rescan),
+        false => core.settings.rescan,
+    };
+    let regular = looked + pause;
     debounce.due().map_or(regular, |due| due.min(regular))
 }
 

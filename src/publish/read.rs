@@ -7,6 +7,7 @@
 use std::fs::{self, File, Metadata};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::sys::lease::{Writers, writers};
@@ -62,11 +63,11 @@ pub(super) fn read(
         let start = SystemTime::now().checked_sub(TICK).unwrap_or(UNIX_EPOCH);
         let result = read_zone(path, origin, limits);
         let after = match &result {
-            Ok(zone) => Files::look(path, &zone.files),
-            Err(_) => files.again(path),
+            Ok(zone) => Files::look(path, zone.files.get(1..).unwrap_or_default()),
+            Err(error) => Files::look(path, error.files.get(1..).unwrap_or_default()),
         };
         if files.held_until(&after, start) {
-            return Reading { result: result.map_err(Fault::Bad), files: after };
+            return Reading { result: result.map_err(|error| Fault::Bad(Arc::new(error))), files: after };
         }
         files = after;
     }
@@ -85,9 +86,9 @@ fn has_writer(path: &Path, still_written: StillWritten<'_>) -> bool {
 }
 
 impl Files {
-    /// The files as they are now: `path` first, then the others without it.
-    fn look(path: &Path, files: &[PathBuf]) -> Self {
-        let others = files.iter().map(PathBuf::as_path).filter(|file| *file != path);
+    /// The files as they are now: `path` first, then the included ones.
+    fn look(path: &Path, included: &[PathBuf]) -> Self {
+        let others = included.iter().map(PathBuf::as_path);
         Self(
             std::iter::once(path).chain(others).map(|file| (file.to_path_buf(), fingerprint(file))).collect(),
         )
@@ -138,5 +139,34 @@ impl Fingerprint {
         let (seconds, nanoseconds) = self.changed;
         let seconds = Duration::from_secs(u64::try_from(seconds).unwrap_or(0));
         UNIX_EPOCH + seconds + Duration::from_nanos(u64::try_from(nanoseconds).unwrap_or(0))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reading_holds_only_if_no_file_changed_meanwhile() {
+        let directory = tempfile::tempdir().unwrap();
+        let (zone, part) = (directory.path().join("zone"), directory.path().join("part"));
+        fs::write(&zone, "1").unwrap();
+        fs::write(&part, "1").unwrap();
+        let written = SystemTime::now();
+        let (early, late) = (written - Duration::from_secs(5), written + Duration::from_secs(5));
+        let alone = Files::look(&zone, &[]);
+        let both = Files::look(&zone, std::slice::from_ref(&part));
+        let missing = Files::look(&zone, &[directory.path().join("missing")]);
+        assert!(alone.held_until(&alone.again(&zone), early));
+        // A file that was not known before must be older than the reading.
+        assert!(alone.held_until(&both, late));
+        assert!(!alone.held_until(&both, early));
+        assert!(!alone.held_until(&missing, late));
+        assert!(missing.held_until(&missing.again(&zone), early));
+        // The same octets in another file are a change: another inode, another time.
+        fs::write(directory.path().join("new"), "1").unwrap();
+        fs::rename(directory.path().join("new"), &part).unwrap();
+        assert!(!both.held_until(&both.again(&zone), late));
+        assert!(alone.held_until(&alone.again(&zone), early));
     }
 }

@@ -45,8 +45,7 @@ const MAX_FILE_NAME: usize = 200;
 #[derive(Debug)]
 pub(super) struct Store {
     directory: PathBuf,
-    /// Holds the lock until it is dropped.
-    _lock: File,
+    lock: File,
 }
 
 /// A file that was set aside, and why.
@@ -83,7 +82,7 @@ impl Store {
             .open(directory.join("lock"))
             .map_err(unusable)?;
         match lock.try_lock() {
-            Ok(()) => Ok(Self { directory: directory.to_path_buf(), _lock: lock }),
+            Ok(()) => Ok(Self { directory: directory.to_path_buf(), lock }),
             Err(TryLockError::WouldBlock) => Err(StoreError::InUse { path: directory.to_path_buf() }),
             Err(TryLockError::Error(error)) => Err(unusable(error)),
         }
@@ -181,6 +180,13 @@ impl Store {
 
     fn path_of(&self, zone: &Name) -> PathBuf {
         self.directory.join(format!("{}.state", file_name(zone)))
+    }
+}
+
+impl Drop for Store {
+    /// Gives the lock back explicitly: closing alone would leave it with a child process that was forked meanwhile.
+    fn drop(&mut self) {
+        let _ = self.lock.unlock();
     }
 }
 

@@ -99,8 +99,12 @@ impl Core {
                 self.judge(name, entry, found, zone, rule);
             }
             Err(fault) => {
-                // Its `$INCLUDE`s are not known, so that it is read again at every look.
+                // A bad file is as it is until one of its files changes; any other fault passes by itself.
                 entry.read = None;
+                if matches!(fault, Fault::Bad(_)) {
+                    entry.read = Some(reading.files.clone());
+                    entry.files = reading.files;
+                }
                 entry.denied = None;
                 entry.verdict = Some(fault);
             }

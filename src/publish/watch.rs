@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use notify::event::{AccessKind, AccessMode, EventKind, ModifyKind};
 use notify::{Event, RecommendedWatcher, RecursiveMode, Watcher};
@@ -18,6 +18,10 @@ use super::watch_set::WatchSet;
 
 /// Files known to be written at the same time; beyond it they are read when the kernel's lease says so or not.
 const MAX_WRITTEN: usize = 10_000;
+
+/// A writer that wrote nothing for so long is taken for gone, where the kernel's lease does not tell: a truncate(2)
+/// has no end that could be heard.
+const WRITER_PATIENCE: Duration = Duration::from_secs(60);
 
 /// What was heard since it was last asked.
 #[derive(Debug, Default)]
@@ -38,7 +42,7 @@ struct Shared {
     moved: bool,
     /// The watching failed.
     failed: Option<String>,
-    /// Files written to and not closed yet, since when.
+    /// Files written to and not closed yet, and when they were written to last.
     written: BTreeMap<PathBuf, Instant>,
 }
 
@@ -75,9 +79,31 @@ impl Watch {
         std::mem::take(&mut lock(&self.shared).heard)
     }
 
-    /// What wakes the one who asks.
-    pub(super) fn wake(&self) -> Arc<Notify> {
-        self.wake.clone()
+    /// Stops the watcher's thread at its next notification, as a busy machine would, until the guard is dropped.
+    #[cfg(test)]
+    pub(super) fn hold(&self) -> impl Drop + use<> {
+        struct Held(std::sync::mpsc::Sender<()>, Option<std::thread::JoinHandle<()>>);
+        impl Drop for Held {
+            fn drop(&mut self) {
+                let _ = self.0.send(());
+                self.1.take().unwrap().join().unwrap();
+            }
+        }
+        let (shared, (release, released)) = (self.shared.clone(), std::sync::mpsc::channel());
+        let (locked, is_locked) = std::sync::mpsc::channel();
+        let holder = std::thread::spawn(move || {
+            let _guard = lock(&shared);
+            locked.send(()).unwrap();
+            let _ = released.recv();
+        });
+        is_locked.recv().unwrap();
+        Held(release, Some(holder))
+    }
+
+    /// Makes it as if a change had been heard.
+    pub(super) fn nudge(&self) {
+        lock(&self.shared).heard.changed = true;
+        self.wake.notify_one();
     }
 
     /// Why not every change is heard at once; `None` while all is well.
@@ -88,7 +114,7 @@ impl Watch {
     /// Whether a change of this file was heard without its end.
     pub(super) fn is_written(&self, path: &Path) -> bool {
         let real = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf());
-        lock(&self.shared).written.contains_key(&real)
+        lock(&self.shared).written.get(&real).is_some_and(|last| last.elapsed() < WRITER_PATIENCE)
     }
 
     /// Watches exactly these directories. Says whether a watch was added: what happened there before was not
@@ -158,9 +184,8 @@ impl Shared {
             self.written.clear();
             return true;
         }
-        let whole = self.set.directories();
         let gone = matches!(event.kind, EventKind::Remove(_) | EventKind::Modify(ModifyKind::Name(_)));
-        let moved = gone && event.paths.iter().any(|path| whole.contains(path.as_path()));
+        let moved = gone && event.paths.iter().any(|path| self.set.is_watched(path));
         self.moved |= moved;
         let matters = moved || event.paths.iter().any(|path| self.set.matters(path));
         if !matters {
@@ -171,7 +196,8 @@ impl Shared {
             EventKind::Access(AccessKind::Close(AccessMode::Write)) => self.closed(&event),
             EventKind::Access(_) => return false,
             EventKind::Modify(ModifyKind::Data(_)) if cfg!(target_os = "linux") => self.written_to(&event),
-            _ => self.closed(&event),
+            _ if gone => self.closed(&event),
+            _ => self.heard.changed = true,
         }
         true
     }
@@ -185,8 +211,8 @@ impl Shared {
 
     fn written_to(&mut self, event: &Event) {
         for path in &event.paths {
-            if self.written.len() < MAX_WRITTEN {
-                self.written.entry(path.clone()).or_insert_with(Instant::now);
+            if self.written.len() < MAX_WRITTEN || self.written.contains_key(path) {
+                self.written.insert(path.clone(), Instant::now());
             }
         }
         self.heard.changing = true;
@@ -201,5 +227,62 @@ fn lock(shared: &Mutex<Shared>) -> MutexGuard<'_, Shared> {
 impl std::fmt::Debug for Watch {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         formatter.debug_struct("Watch").field("watched", &self.watched.len()).finish_non_exhaustive()
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs::{self, File};
+    use std::io::Write;
+
+    const PATIENCE: Duration = Duration::from_secs(20);
+
+    /// Waits until something that was heard fulfils the condition.
+    async fn until(watch: &mut Watch, mut condition: impl FnMut(&mut Watch, Heard) -> bool) {
+        let wait = async {
+            loop {
+                watch.wake.notified().await;
+                let heard = watch.take();
+                if condition(watch, heard) {
+                    return;
+                }
+            }
+        };
+        tokio::time::timeout(PATIENCE, wait).await.expect("nothing was heard");
+    }
+
+    #[tokio::test]
+    async fn a_writer_is_known_from_its_first_write_to_its_close() {
+        let directory = tempfile::tempdir().unwrap();
+        let base = fs::canonicalize(directory.path()).unwrap();
+        let mut set = WatchSet::default();
+        set.directory(&base);
+        let mut watch = Watch::start(Arc::new(Notify::new()));
+        assert!(watch.set(set.clone()));
+        assert!(!watch.set(set));
+        let path = base.join("a.zone");
+        let mut file = File::create(&path).unwrap();
+        file.write_all(b"half").unwrap();
+        until(&mut watch, |watch, _| watch.is_written(&path)).await;
+        drop(file);
+        until(&mut watch, |watch, heard| heard.changed && !watch.is_written(&path)).await;
+        assert_eq!(watch.degraded(), None);
+    }
+
+    #[tokio::test]
+    async fn what_does_not_matter_wakes_nobody() {
+        let directory = tempfile::tempdir().unwrap();
+        let base = fs::canonicalize(directory.path()).unwrap();
+        let mut set = WatchSet::default();
+        set.trace(&base.join("zones"));
+        let mut watch = Watch::start(Arc::new(Notify::new()));
+        watch.set(set);
+        fs::write(base.join("other"), "x").unwrap();
+        fs::create_dir(base.join("zones")).unwrap();
+        until(&mut watch, |_, heard| heard.changed).await;
+        let shared = lock(&watch.shared);
+        assert!(shared.written.is_empty(), "{:?}", shared.written);
     }
 }

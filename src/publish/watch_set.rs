@@ -56,6 +56,11 @@ impl WatchSet {
         self.whole.iter().map(PathBuf::as_path).chain(self.entries.keys().map(PathBuf::as_path)).collect()
     }
 
+    /// Whether `path` is one of the directories to watch.
+    pub(super) fn is_watched(&self, path: &Path) -> bool {
+        self.whole.contains(path) || self.entries.contains_key(path)
+    }
+
     /// Whether a change of `path` matters.
     pub(super) fn matters(&self, path: &Path) -> bool {
         let (Some(directory), Some(name)) = (path.parent(), path.file_name()) else { return false };

@@ -17,7 +17,8 @@ pub async fn without_discard_route(prefixes: &[IpNet]) -> io::Result<Vec<IpNet>>
     let ipv6 = linux::discards(&handle, RouteMessageBuilder::<Ipv6Addr>::new().build()).await;
     connection.abort();
     let discards = [ipv4?, ipv6?].concat();
-    let uncovered = prefixes.iter().filter(|prefix| !discards.iter().any(|discard| discard.contains(*prefix)));
+    let uncovered =
+        prefixes.iter().filter(|prefix| !discards.iter().any(|discard| discard.contains(*prefix)));
     Ok(uncovered.copied().collect())
 }
 

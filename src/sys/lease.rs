@@ -101,7 +101,8 @@ fn replace_default_sigio() -> io::Result<()> {
     Ok(())
 }
 
-#[cfg(all(test, target_os = "linux"))]
+#[cfg(target_os = "linux")]
+#[cfg(test)]
 mod tests {
     use super::*;
 
@@ -117,11 +118,35 @@ mod tests {
             return;
         }
         assert_eq!(told, Writers::Some);
+        assert!(sigio_is_held());
         drop(writer);
         assert_eq!(writers(&reader), Writers::None);
         let again = File::options().append(true).open(&path).unwrap();
         assert_eq!(writers(&reader), Writers::Some);
         drop(again);
         assert_eq!(writers(&reader), Writers::None);
+        survives_a_broken_lease(&path, &reader);
+    }
+
+    fn sigio_is_held() -> bool {
+        // SAFETY: an all-zero sigaction is a valid value of that plain C structure.
+        let mut present: libc::sigaction = unsafe { std::mem::zeroed() };
+        // SAFETY: a null new action only asks; `present` is a valid place for the answer.
+        let result = unsafe { libc::sigaction(libc::SIGIO, std::ptr::null(), &raw mut present) };
+        result == 0 && present.sa_sigaction != libc::SIG_DFL
+    }
+
+    /// A writer that comes while the lease is held makes the kernel send SIGIO; its default ends the process.
+    fn survives_a_broken_lease(path: &std::path::Path, reader: &File) {
+        use std::os::fd::AsRawFd;
+        use std::os::unix::fs::OpenOptionsExt;
+
+        // SAFETY: the descriptor is open as long as `reader` is borrowed; the argument is a plain integer.
+        let taken = unsafe { libc::fcntl(reader.as_raw_fd(), libc::F_SETLEASE, libc::F_RDLCK) };
+        assert_eq!(taken, 0);
+        let writer = File::options().write(true).custom_flags(libc::O_NONBLOCK).open(path);
+        assert_eq!(writer.unwrap_err().raw_os_error(), Some(libc::EWOULDBLOCK));
+        // SAFETY: as above.
+        unsafe { libc::fcntl(reader.as_raw_fd(), libc::F_SETLEASE, libc::F_UNLCK) };
     }
 }

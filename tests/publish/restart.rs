@@ -49,10 +49,9 @@ async fn damaged_state_is_set_aside_and_the_file_is_served() {
     pop.start().await;
     pop.stop().await;
     let whole = fs::read(pop.path(STATE)).unwrap();
-    let text = String::from_utf8(whole.clone()).unwrap();
-    let body = text.find(" IN SOA").unwrap();
     let mut flipped = whole.clone();
-    flipped[body + 9] ^= 1;
+    let in_the_body = whole.len() - 80;
+    flipped[in_the_body] ^= 1;
     // A damaged head is seen at once; a damaged body when it is needed: the file went back, so the state is.
     for (damaged, file, serial) in
         [(&whole[..40], 5, 5), (&whole[..whole.len() - 3], 4, 4), (&b""[..], 3, 3), (&flipped[..], 2, 2)]

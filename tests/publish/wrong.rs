@@ -116,7 +116,7 @@ async fn a_single_zone_whose_file_is_missing() {
 async fn an_unreadable_directory_and_file() {
     let mut pop = Pop::new();
     pop.write(ZONE, &zone_text(5, 3));
-    fs::set_permissions(pop.path(ZONE), fs::Permissions::from_mode(0)).unwrap();
+    fs::set_permissions(pop.path(ZONE), fs::Permissions::from_mode(0o000)).unwrap();
     if fs::read(pop.path(ZONE)).is_ok() {
         println!("skipped: 1 test, this user reads everything");
         return;
@@ -125,7 +125,7 @@ async fn an_unreadable_directory_and_file() {
     pop.wait_fault("a.example.", "ermission").await;
     fs::set_permissions(pop.path(ZONE), fs::Permissions::from_mode(0o600)).unwrap();
     pop.wait_serial("a.example.", 5).await;
-    fs::set_permissions(pop.path("zones"), fs::Permissions::from_mode(0)).unwrap();
+    fs::set_permissions(pop.path("zones"), fs::Permissions::from_mode(0o000)).unwrap();
     pop.wait(|report| report.faults.iter().any(|fault| fault.to_string().contains("ermission"))).await;
     assert_eq!(pop.served("a.example."), Some((5, 5)));
     fs::set_permissions(pop.path("zones"), fs::Permissions::from_mode(0o700)).unwrap();

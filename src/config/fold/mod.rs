@@ -135,10 +135,13 @@ pub(super) fn fold(spec: &Spec, faults: &mut Faults<'_>) -> Option<Config> {
 fn fold_pop(spec: &Spec, faults: &mut Faults<'_>) -> Pop {
     let name = spec.pop.name.as_ref().clone();
     check::label(&spec.pop.name, "pop.name", faults);
-    let instance = spec.pop.instance.as_ref().map_or_else(|| name.clone(), |instance| {
-        check::label(instance, "pop.instance", faults);
-        instance.as_ref().clone()
-    });
+    let instance = spec.pop.instance.as_ref().map_or_else(
+        || name.clone(),
+        |instance| {
+            check::label(instance, "pop.instance", faults);
+            instance.as_ref().clone()
+        },
+    );
     let management = spec.pop.management_addresses.as_ref();
     Pop { name, instance, management_addresses: management.iter().map(|address| *address.as_ref()).collect() }
 }

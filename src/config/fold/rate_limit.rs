@@ -15,9 +15,11 @@ pub(super) fn fold_rate_limit(spec: &Spec, pop: &Pop, faults: &mut Faults<'_>) -
     let section = &spec.rate_limit;
     let default = Settings::default();
     let rate = &section.queries_per_second;
-    let queries_per_second = positive(rate, default.queries_per_second, "rate-limit.queries-per-second", faults);
+    let queries_per_second =
+        positive(rate, default.queries_per_second, "rate-limit.queries-per-second", faults);
     // A burst follows a rate that is set: two seconds' worth, as the default.
-    let twice = queries_per_second.map_or(default.burst, |rate| rate.saturating_mul(NonZeroU32::MIN.saturating_add(1)));
+    let twice = queries_per_second
+        .map_or(default.burst, |rate| rate.saturating_mul(NonZeroU32::MIN.saturating_add(1)));
     let burst = positive(&section.burst, twice, "rate-limit.burst", faults);
     let own = pop.management_addresses.iter().map(|address| IpNet::from(*address));
     let exempt = section.exempt.as_ref().map(|exempt| exempt.as_ref().clone()).unwrap_or_default();
@@ -38,8 +40,12 @@ pub(super) fn fold_rate_limit(spec: &Spec, pop: &Pop, faults: &mut Faults<'_>) -
     };
     if let Err(fault) = settings.check() {
         let (span, key) = match fault {
-            SettingsError::Ipv4PrefixLength(_) => (span_of(&section.ipv4_prefix_length), "ipv4-prefix-length"),
-            SettingsError::Ipv6PrefixLength(_) => (span_of(&section.ipv6_prefix_length), "ipv6-prefix-length"),
+            SettingsError::Ipv4PrefixLength(_) => {
+                (span_of(&section.ipv4_prefix_length), "ipv4-prefix-length")
+            }
+            SettingsError::Ipv6PrefixLength(_) => {
+                (span_of(&section.ipv6_prefix_length), "ipv6-prefix-length")
+            }
             SettingsError::TableSlots(_) => (span_of(&section.table_slots), "table-slots"),
             SettingsError::Exempt(_) => (span_of(&section.exempt), "exempt"),
         };
@@ -57,7 +63,11 @@ fn positive(
     let Some(value) = value else { return Some(default) };
     let number = NonZeroU32::new(*value.as_ref());
     if number.is_none() {
-        faults.error(Some(value.span()), key, "0 would answer nobody; allowed is 1 to 4294967295, or mode = \"off\"");
+        faults.error(
+            Some(value.span()),
+            key,
+            "0 would answer nobody; allowed is 1 to 4294967295, or mode = \"off\"",
+        );
     }
     number
 }

@@ -7,7 +7,9 @@ use std::str::FromStr;
 use toml::Spanned;
 
 use crate::policy;
-use crate::route::{BgpSettings, Deprefer, Mode, Neighbor, Password, Service, SettingsError, Ttl, Warning, plan};
+use crate::route::{
+    BgpSettings, Deprefer, Mode, Neighbor, Password, Service, SettingsError, Ttl, Warning, plan,
+};
 
 use super::super::fault::Faults;
 use super::super::spec::{BgpSpec, ModeSpec, NeighborSpec, RouteDriverSpec, ServiceSpec, Spec, span_of};
@@ -86,11 +88,19 @@ pub(super) fn fold_route(
         return Some(RouteDriver::DryRun);
     }
     let Some(bgp) = &spec.bgp else {
-        faults.error(None, "bgp", "route.driver is \"bgp\"; a section [bgp] with local-as, router-id and neighbors is needed");
+        faults.error(
+            None,
+            "bgp",
+            "route.driver is \"bgp\"; a section [bgp] with local-as, router-id and neighbors is needed",
+        );
         return None;
     };
     if bgp.neighbor.is_empty() {
-        faults.error(Some(bgp.local_as.span()), "bgp.neighbor", "no neighbor; at least one [[bgp.neighbor]] is needed");
+        faults.error(
+            Some(bgp.local_as.span()),
+            "bgp.neighbor",
+            "no neighbor; at least one [[bgp.neighbor]] is needed",
+        );
     }
     let neighbors: Option<Vec<Neighbor>> =
         bgp.neighbor.iter().map(|neighbor| fold_neighbor(neighbor.as_ref(), bgp, pop, faults)).collect();
@@ -120,17 +130,14 @@ pub(super) fn fold_route(
     Some(RouteDriver::Bgp(Box::new(settings)))
 }
 
-fn fold_neighbor(
-    spec: &NeighborSpec,
-    bgp: &BgpSpec,
-    pop: &Pop,
-    faults: &mut Faults<'_>,
-) -> Option<Neighbor> {
+fn fold_neighbor(spec: &NeighborSpec, bgp: &BgpSpec, pop: &Pop, faults: &mut Faults<'_>) -> Option<Neighbor> {
     let address = *spec.address.as_ref();
     let local_address = match &spec.local_address {
         Some(local_address) => *local_address.as_ref(),
         None => default_local_address(address, pop).or_else(|| {
-            let message = format!("no management address of the family of {address}; add one to pop.management-addresses");
+            let message = format!(
+                "no management address of the family of {address}; add one to pop.management-addresses"
+            );
             faults.error(Some(spec.address.span()), "bgp.neighbor.local-address", message);
             None
         })?,
@@ -142,7 +149,11 @@ fn fold_neighbor(
         (Some(multihop), None) => Ttl::Multihop(*multihop.as_ref()),
         (None, Some(hops)) => Ttl::Security(*hops.as_ref()),
         (Some(multihop), Some(_)) => {
-            faults.error(Some(multihop.span()), "bgp.neighbor.multihop", "stands beside ttl-security; only one can hold");
+            faults.error(
+                Some(multihop.span()),
+                "bgp.neighbor.multihop",
+                "stands beside ttl-security; only one can hold",
+            );
             return None;
         }
     };
@@ -188,13 +199,17 @@ fn place_of(error: &SettingsError, spec: &Spec, bgp: &BgpSpec) -> (Option<Range<
         SettingsError::HoldTime(_) => (span_of(&bgp.hold_time), "bgp.hold-time"),
         SettingsError::SendHoldTime(_) => (span_of(&bgp.send_hold_time), "bgp.send-hold-time"),
         SettingsError::DuplicateNeighbor(address) => (neighbor(address), "bgp.neighbor.address"),
-        SettingsError::ServiceAddress { neighbor: address, .. } => (neighbor(address), "bgp.neighbor.local-address"),
-        SettingsError::Address { neighbor: address, .. } => (neighbor(address), "bgp.neighbor"),
-        SettingsError::PasswordLength { neighbor: address, .. } => (neighbor(address), "bgp.neighbor.password"),
-        SettingsError::Distance { neighbor: address, .. } => (neighbor(address), "bgp.neighbor"),
-        SettingsError::DuplicatePrefix(prefix) | SettingsError::HostBits(prefix) | SettingsError::NotUnicast(prefix) => {
-            (service(prefix), "service.prefix")
+        SettingsError::ServiceAddress { neighbor: address, .. } => {
+            (neighbor(address), "bgp.neighbor.local-address")
         }
+        SettingsError::Address { neighbor: address, .. } => (neighbor(address), "bgp.neighbor"),
+        SettingsError::PasswordLength { neighbor: address, .. } => {
+            (neighbor(address), "bgp.neighbor.password")
+        }
+        SettingsError::Distance { neighbor: address, .. } => (neighbor(address), "bgp.neighbor"),
+        SettingsError::DuplicatePrefix(prefix)
+        | SettingsError::HostBits(prefix)
+        | SettingsError::NotUnicast(prefix) => (service(prefix), "service.prefix"),
         SettingsError::NoNextHop { prefix, .. } | SettingsError::NextHop { prefix, .. } => {
             (service(prefix), "service.next-hop")
         }

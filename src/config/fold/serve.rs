@@ -28,11 +28,13 @@ pub(super) fn fold_serve(
         None => service_addresses.map(|address| SocketAddr::new(*address, port)).collect(),
     };
     if listen.is_empty() {
-        let message = "nothing to listen on; add a [[service]] with addresses, or serve.listen = [\"address:port\"]";
+        let message =
+            "nothing to listen on; add a [[service]] with addresses, or serve.listen = [\"address:port\"]";
         faults.error(span_of(&section.listen), "serve.listen", message);
     }
     if listen.len() > serve::Settings::MAX_LISTEN {
-        let message = format!("{} addresses; at most {} are allowed", listen.len(), serve::Settings::MAX_LISTEN);
+        let message =
+            format!("{} addresses; at most {} are allowed", listen.len(), serve::Settings::MAX_LISTEN);
         faults.error(span_of(&section.listen), "serve.listen", message);
     }
     let workers = or_default(&section.workers, 0);
@@ -78,7 +80,8 @@ pub(super) fn fold_answer(spec: &Spec, pop: &Pop, faults: &mut Faults<'_>) -> an
     let section = &spec.serve;
     let ceiling = or_default(&section.udp_payload_ceiling, answer::Settings::DEFAULT_UDP_PAYLOAD_CEILING);
     if !(512..=4096).contains(&ceiling) {
-        let message = format!("{ceiling} octets; allowed is 512 to 4096, 1232 is what no usual path fragments");
+        let message =
+            format!("{ceiling} octets; allowed is 512 to 4096, 1232 is what no usual path fragments");
         faults.error(span_of(&section.udp_payload_ceiling), "serve.udp-payload-ceiling", message);
     }
     let version = match section.version.as_deref() {

@@ -16,7 +16,11 @@ pub(super) fn fold_zones(spec: &Spec, faults: &mut Faults<'_>) -> (Settings, Vec
     let folder = faults.folder();
     let zones = fold_single_zones(spec, faults);
     if section.directory.is_none() && zones.is_empty() {
-        faults.error(None, "zones.directory", "no zones; set zones.directory, or list [[zone]]s with name and file");
+        faults.error(
+            None,
+            "zones.directory",
+            "no zones; set zones.directory, or list [[zone]]s with name and file",
+        );
     }
     let shrink = or_default(&section.shrink_limit_percent, Settings::DEFAULT_SHRINK_LIMIT_PERCENT);
     if shrink > 100 {
@@ -28,9 +32,10 @@ pub(super) fn fold_zones(spec: &Spec, faults: &mut Faults<'_>) -> (Settings, Vec
         let message = format!("{}; at least 1s", humantime::format_duration(rescan));
         faults.error(span_of(&section.rescan), "zones.rescan", message);
     }
-    let required = section.required.iter().filter_map(|name| {
-        parse_name(name.as_ref(), name.span(), "zones.required", faults)
-    });
+    let required = section
+        .required
+        .iter()
+        .filter_map(|name| parse_name(name.as_ref(), name.span(), "zones.required", faults));
     let required = required.collect();
     let settings = Settings {
         directories: section.directory.iter().map(|directory| path_in(folder, directory)).collect(),
@@ -49,7 +54,9 @@ fn fold_single_zones(spec: &Spec, faults: &mut Faults<'_>) -> Vec<SingleZone> {
     let mut seen = HashMap::new();
     let mut zones = Vec::with_capacity(spec.zone.len());
     for zone in &spec.zone {
-        let Some(name) = parse_name(zone.name.as_ref(), zone.name.span(), "zone.name", faults) else { continue };
+        let Some(name) = parse_name(zone.name.as_ref(), zone.name.span(), "zone.name", faults) else {
+            continue;
+        };
         if seen.insert(name.clone(), ()).is_some() {
             let message = format!("two [[zone]] entries for {name}; one zone has one file");
             faults.error(Some(zone.name.span()), "zone.name", message);
