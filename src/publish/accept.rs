@@ -343,11 +343,15 @@ mod tests {
             ttl: 60,
             rdata: [&[0, 0][..], &serial.to_be_bytes(), &[1; 16]].concat().into(),
         };
+        let mut ns = soa(5);
+        ns.record_type = RecordType::NS;
+        ns.rdata = b"\x02ns\x00".as_slice().into();
         let mut builder = ZoneBuilder::new("example.".parse().unwrap());
         builder.push(soa(5), Place::default());
+        builder.push(ns.clone(), Place::default());
         let zone = with_serial(builder.finish().unwrap(), Serial(6)).unwrap();
         assert_eq!(zone.serial(), Serial(6));
-        assert_eq!(zone.records().collect::<Vec<_>>(), [soa(6)]);
+        assert_eq!(zone.records().collect::<Vec<_>>(), [soa(6), ns]);
     }
 
     proptest! {
