@@ -4,10 +4,10 @@
 
 use std::time::Duration;
 
+use crate::support::dns::TXT;
 use crate::support::lab::Lab;
 use crate::support::process::{Process, must};
 use crate::support::skip::has_programs;
-use crate::support::dns::TXT;
 use crate::support::stream::{Stream, ask_udp};
 use crate::support::wait::wait_until;
 use crate::support::world::{BOUND, PREFIXES, Route, SERVICE, Site, World, service};

@@ -164,7 +164,10 @@ fn site(
     let space = lab.space(name);
     let with = |addresses: [&str; 2]| [format!("{}/24", addresses[0]), format!("{}/64", addresses[1])];
     let (ours, theirs) = (with(management), with(gateway));
-    lab.link((&space, "wan0", &[&ours[0], &ours[1]]), (router, &format!("pop-{name}"), &[&theirs[0], &theirs[1]]));
+    lab.link(
+        (&space, "wan0", &[&ours[0], &ours[1]]),
+        (router, &format!("pop-{name}"), &[&theirs[0], &theirs[1]]),
+    );
     space.ip(&["route", "add", "default", "via", gateway[0]]);
     space.ip(&["-6", "route", "add", "default", "via", gateway[1]]);
     space.ip(&["address", "add", &format!("{}/32", SERVICE[0]), "dev", "lo"]);
