@@ -2,6 +2,16 @@
 //!
 //! Each test builds a world of its own. Those that measure times hold [`TIMED`], so that no two of them run at once.
 
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    missing_docs,
+    reason = "a test stops at the first fault and prints what it measures"
+)]
+
 #[path = "../support/mod.rs"]
 mod support;
 

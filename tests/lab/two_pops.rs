@@ -101,7 +101,7 @@ fn drained(world: &World, a: &Anyns, route: Route) {
         println!("{route:?}: drain, {address}: routes moved after {moved:.1?}; {}", record.summary());
         none_lost(&record);
     }
-    let streams = self::streams_of(world, "b");
+    let streams = streams_of(world, "b");
     a.must(&["undrain"]);
     let moved = world.wait_leads_to(&world.a);
     for (address, record) in streams_end(streams, "a") {
@@ -133,7 +133,9 @@ fn streams(world: &World) -> Vec<Stream> {
 fn streams_of(world: &World, instance: &str) -> Vec<Stream> {
     let start = |family| Stream::start(&world.client, service(family), RATE, zones::questions(ZONE));
     let streams: Vec<Stream> = [0, 1].map(start).into();
-    streams.iter().for_each(|stream| drop(stream.wait_instance(instance, BOUND)));
+    for stream in &streams {
+        stream.wait_instance(instance, BOUND);
+    }
     streams
 }
 
