@@ -11,6 +11,7 @@ pub mod anyns;
 pub mod bird;
 pub mod dns;
 pub mod lab;
+pub mod pop;
 pub mod process;
 pub mod skip;
 pub mod stream;

@@ -1,0 +1,141 @@
+//! Configs that are wrong: the message names the line and the key and says what is right; nothing runs.
+
+use crate::support::anyns::Said;
+use crate::support::pop::{Alone, ZONE};
+
+/// The config of a POP with one piece of it replaced.
+struct Config {
+    service: &'static str,
+    management: &'static str,
+    neighbors: &'static str,
+    more: &'static str,
+}
+
+const GOOD: Config = Config {
+    service: "prefix = \"192.0.2.0/24\"\naddresses = [\"192.0.2.53\"]",
+    management: "[\"198.18.1.2\", \"2001:db8:1::2\"]",
+    neighbors: "[[bgp.neighbor]]\naddress = \"198.18.1.1\"\nremote-as = 65000",
+    more: "",
+};
+
+impl Config {
+    /// `anyns check` and, where it must not start, `anyns run` with this config.
+    fn check(&self) -> Said {
+        let alone = self.written();
+        alone.anyns.command(&["check"])
+    }
+
+    /// Both refuse it, with every one of `words` in the message.
+    fn is_refused(&self, words: &[&str]) {
+        let mut alone = self.written();
+        let said = alone.anyns.command(&["check"]);
+        assert_ne!(said.code, 0, "{}", said.text);
+        alone.anyns.start(&alone.lab);
+        let ended = alone.anyns.process().wait_end(crate::support::anyns::BOUND);
+        assert!(!ended.success(), "it must not run");
+        for text in [said.text, alone.anyns.process().output()] {
+            assert!(text.contains("alone.toml:"), "the file is named: {text}");
+            words.iter().for_each(|word| assert!(text.contains(word), "{word:?} is missing in {text}"));
+        }
+    }
+
+    /// `check` warns with every one of `words` and ends well.
+    fn warns(&self, words: &[&str]) {
+        let said = self.check();
+        assert_eq!(said.code, 0, "a warning is no error: {}", said.text);
+        let lines: Vec<&str> = said.text.lines().filter(|line| line.contains("warning")).collect();
+        let found = lines.iter().any(|line| words.iter().all(|word| line.contains(word)));
+        assert!(found, "no warning with {words:?} in {}", said.text);
+    }
+
+    fn written(&self) -> Alone {
+        let alone = Alone::new("");
+        let Self { service, management, neighbors, more } = self;
+        let (zones, state) = (alone.zones.display(), alone.lab.directory().join("state-alone"));
+        alone.anyns.write_config(&format!(
+            "[pop]\nname = \"alone\"\nmanagement-addresses = {management}\n[zones]\ndirectory = \"{zones}\"\n\
+             state-directory = \"{}\"\nrequired = [\"{ZONE}\"]\n[[service]]\n{service}\n[route]\ndriver = \"bgp\"\n\
+             [bgp]\nlocal-as = 65001\nrouter-id = \"198.18.1.3\"\n{neighbors}\n{more}\n",
+            state.display()
+        ));
+        // The rest of the prefix has its route, so that only the tests for it are warned.
+        alone.space.ip(&["route", "add", "blackhole", "192.0.2.0/24"]);
+        alone.space.ip(&["-6", "route", "add", "blackhole", "2001:db8:53::/48"]);
+        alone
+    }
+}
+
+#[test]
+fn the_good_config_is_good() {
+    let said = GOOD.check();
+    assert_eq!(said.code, 0, "{}", said.text);
+    assert!(!said.text.contains("warning"), "{}", said.text);
+    assert!(
+        said.text.contains("192.0.2.0/24") && said.text.contains("198.18.1.1"),
+        "the plan: {}",
+        said.text
+    );
+}
+
+#[test]
+fn unknown_key() {
+    Config { more: "[serve]\nprot = 53", ..GOOD }.is_refused(&["serve", "prot", "port"]);
+}
+
+#[test]
+fn service_address_outside_its_prefix() {
+    let service = "prefix = \"192.0.2.0/24\"\naddresses = [\"198.51.100.53\"]";
+    Config { service, ..GOOD }.is_refused(&["service.addresses", "198.51.100.53", "192.0.2.0/24"]);
+}
+
+#[test]
+fn service_address_as_source_of_outbound_traffic() {
+    let management = "[\"192.0.2.53\"]";
+    Config { management, ..GOOD }.is_refused(&["pop.management-addresses", "192.0.2.53", "192.0.2.0/24"]);
+    let neighbors =
+        "[[bgp.neighbor]]\naddress = \"198.18.1.1\"\nremote-as = 65000\nlocal-address = \"192.0.2.53\"";
+    Config { neighbors, ..GOOD }.is_refused(&["192.0.2.53", "unicast address"]);
+}
+
+#[test]
+fn prefix_longer_than_the_internet_takes() {
+    let service = "prefix = \"192.0.2.0/25\"\naddresses = [\"192.0.2.53\"]";
+    Config { service, ..GOOD }.warns(&["192.0.2.0/25", "/24"]);
+    let service =
+        "prefix = \"2001:db8:53::/64\"\naddresses = [\"2001:db8:53::53\"]\nnext-hop = \"2001:db8:1::2\"";
+    Config { service, ..GOOD }.warns(&["2001:db8:53::/64", "/48"]);
+}
+
+#[test]
+fn reserved_anycast_identifier() {
+    let service = "prefix = \"2001:db8:53::/48\"\naddresses = [\"2001:db8:53:0:fdff:ffff:ffff:fffe\"]\n\
+                   next-hop = \"2001:db8:1::2\"";
+    let config = Config { service, ..GOOD };
+    config.warns(&["RFC 2526", "fdff:ffff:ffff:fffe"]);
+}
+
+#[test]
+fn med_towards_different_ases() {
+    let service = "prefix = \"192.0.2.0/24\"\naddresses = [\"192.0.2.53\"]\nmed = 100";
+    let neighbors = "[[bgp.neighbor]]\naddress = \"198.18.1.1\"\nremote-as = 65000\n\
+                     [[bgp.neighbor]]\naddress = \"198.18.1.9\"\nremote-as = 64999";
+    Config { service, neighbors, ..GOOD }.warns(&["MED", "different ASes"]);
+}
+
+#[test]
+fn no_blackhole_route_for_the_rest_of_the_prefix() {
+    let alone = GOOD.written();
+    alone.space.ip(&["route", "del", "blackhole", "192.0.2.0/24"]);
+    let said = alone.anyns.command(&["check"]);
+    assert_eq!(said.code, 0, "{}", said.text);
+    let warned = said.text.lines().any(|line| line.contains("warning") && line.contains("blackhole"));
+    assert!(warned && said.text.contains("192.0.2.0/24"), "{}", said.text);
+}
+
+#[test]
+fn no_config_file() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let said = crate::support::anyns::run_here(directory.path(), &["check", "--config", "nowhere.toml"]);
+    assert_ne!(said.code, 0);
+    assert!(said.text.contains("nowhere.toml"), "{}", said.text);
+}
