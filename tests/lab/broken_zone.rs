@@ -81,5 +81,5 @@ fn served(world: &World, number: u32) -> Option<u32> {
 
 fn shows_place(status: &serde_json::Value, zone: &str) {
     let faults = zone_status(status, zone).expect("the zone")["faults"].to_string();
-    assert!(faults.contains(&format!("{zone}.zone:11:")), "file and line of the fault: {faults}");
+    assert!(faults.contains(&format!("{zone}.zone:12:")), "file and line of the fault: {faults}");
 }
