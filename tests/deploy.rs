@@ -1,1 +1,101 @@
 //! The example files of `deploy/`, read by the programs they are for.
+
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a test stops at the first fault"
+)]
+
+#[path = "support/mod.rs"]
+mod support;
+
+use std::path::PathBuf;
+use std::process::Command;
+
+use support::anyns::{PROGRAM, run_here};
+use support::process::must;
+use support::skip::{has_programs, skip};
+
+fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+}
+
+#[test]
+fn bird_reads_its_example() {
+    if has_programs("deploy/bird", &["bird"]) {
+        must(Command::new("bird").args(["-p", "-c"]).arg(root().join("deploy/bird/bird.conf")));
+    }
+}
+
+#[test]
+fn frr_reads_its_example() {
+    // bgpd runs as a user of its own, which may not read the checkout.
+    let directory = tempfile::tempdir_in("/var/tmp").expect("a directory");
+    let file = directory.path().join("frr.conf");
+    std::fs::copy(root().join("deploy/frr/frr.conf"), &file).expect("copied");
+    must(Command::new("chmod").arg("-R").arg("a+rX").arg(directory.path()));
+    if has_programs("deploy/frr with vtysh", &["vtysh"]) {
+        must(Command::new("vtysh").args(["-C", "-f"]).arg(&file));
+    }
+    if has_programs("deploy/frr with bgpd", &["/usr/lib/frr/bgpd"]) {
+        let output =
+            Command::new("/usr/lib/frr/bgpd").args(["-C", "-f"]).arg(&file).output().expect("bgpd runs");
+        let text = String::from_utf8_lossy(&output.stderr).into_owned();
+        // Alone, bgpd does not know zebra's lines; each of the others must be understood.
+        let unknown: Vec<&str> = text.lines().filter(|line| line.contains("nknown command")).collect();
+        let others = unknown.iter().filter(|line| !line.contains("ip route") && !line.contains("ipv6 route"));
+        assert_eq!(others.count(), 0, "{text}");
+    }
+}
+
+#[test]
+fn systemd_reads_the_unit() {
+    if !has_programs("deploy/systemd", &["systemd-analyze"]) {
+        return;
+    }
+    // The unit names the installed binary; the one just built stands for it.
+    let directory = tempfile::tempdir().expect("a directory");
+    let unit = std::fs::read_to_string(root().join("deploy/systemd/anyns.service")).expect("the unit");
+    let file = directory.path().join("anyns.service");
+    std::fs::write(&file, unit.replace("/usr/local/bin/anyns", PROGRAM)).expect("written");
+    let output = Command::new("systemd-analyze").arg("verify").arg(&file).output().expect("it runs");
+    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    if !output.status.success() && !text.contains("anyns.service") {
+        return skip("deploy/systemd", text.trim());
+    }
+    assert!(!text.contains("anyns.service"), "{text}");
+}
+
+#[test]
+fn the_example_zones_are_good() {
+    let named = ["example/example.org.zone", "as112/hostname.as112.net.zone", "as112/10.in-addr.arpa.zone"];
+    for zone in named {
+        let said = run_here(&root().join("zones"), &["zone", "check", zone]);
+        assert_eq!(said.code, 0, "{zone}: {}", said.text);
+    }
+}
+
+#[test]
+fn the_as112_config_is_good() {
+    let said = run_here(&root(), &["check", "--config", "deploy/as112/anyns.toml"]);
+    assert_eq!(said.code, 0, "{}", said.text);
+    for zone in ["hostname.as112.net", "192.175.48.0/24", "2001:4:112::/48"] {
+        assert!(said.text.contains(zone), "{zone} is missing in {}", said.text);
+    }
+}
+
+#[test]
+fn the_annotated_config_is_good_but_for_its_paths() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let text = std::fs::read_to_string(root().join("deploy/anyns.toml")).expect("the config");
+    let here = directory.path().display().to_string();
+    std::fs::write(directory.path().join("anyns.toml"), text.replace("/var/lib/anyns", &here))
+        .expect("written");
+    std::fs::create_dir_all(directory.path().join("zones")).expect("made");
+    let zone = root().join("zones/example/example.org.zone");
+    std::fs::copy(zone, directory.path().join("zones/example.org.zone")).expect("copied");
+    let said = run_here(directory.path(), &["check", "--config", "anyns.toml"]);
+    assert_eq!(said.code, 0, "{}", said.text);
+}
