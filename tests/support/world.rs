@@ -196,14 +196,15 @@ fn upstream_config(hold: u32) -> String {
     )
 }
 
-/// The POP's BIRD: takes the service prefixes from the speaker on loopback and hands them on, nothing else.
+/// The POP's BIRD: takes the service prefixes from the speaker on loopback and hands them on, nothing else. The device
+/// scan wakes it every second: BIRD 2.0.12 acts on an expired hold timer only when something else wakes its loop.
 fn site_config(site: &Site, hold: u32) -> String {
     let [management, _] = site.management;
     let [_, six] = site.management;
     let [gateway, _] = site.gateway;
-    let session = "hold time 3;\n  keepalive time 1;\n  graceful restart off;";
+    let session = "hold time 3;\n  keepalive time 1;\n  error wait time 1, 2;\n  graceful restart off;";
     format!(
-        "log stderr all;\nrouter id {management};\nprotocol device {{}}\nprotocol direct {{ ipv4; ipv6; }}\n\
+        "log stderr all;\nrouter id {management};\nprotocol device {{ scan time 1; }}\nprotocol direct {{ ipv4; ipv6; }}\n\
          protocol bgp anyns {{\n  local 127.0.0.1 as 65001;\n  neighbor 127.0.0.2 as 65001;\n  passive on;\n  multihop;\n  {session}\n\
          \x20 ipv4 {{ import filter {{ if net = 192.0.2.0/24 then accept; reject; }}; export none; }};\n\
          \x20 ipv6 {{ import filter {{ if net = 2001:db8:53::/48 then accept; reject; }}; export none; }};\n}}\n\

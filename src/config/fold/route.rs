@@ -1,6 +1,6 @@
 //! `[[service]]`, `[policy]`, `[route]` and `[bgp]`.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::ops::Range;
 use std::str::FromStr;
 
@@ -174,12 +174,13 @@ fn fold_neighbor(spec: &NeighborSpec, bgp: &BgpSpec, pop: &Pop, faults: &mut Fau
     })
 }
 
-/// Our end of a session: loopback towards loopback, else the management address of the family.
+/// Our end of a session: another loopback address towards 127.0.0.1 (no router has a neighbour at its own address), else
+/// the management address of the family. IPv6 has one loopback address only: there the config must say more.
 fn default_local_address(neighbor: IpAddr, pop: &Pop) -> Option<IpAddr> {
-    if neighbor.is_loopback() {
-        return Some(neighbor);
+    match neighbor {
+        IpAddr::V4(Ipv4Addr::LOCALHOST) => Some(Ipv4Addr::new(127, 0, 0, 2).into()),
+        _ => pop.management_addresses.iter().copied().find(|address| address.is_ipv4() == neighbor.is_ipv4()),
     }
-    pop.management_addresses.iter().copied().find(|address| address.is_ipv4() == neighbor.is_ipv4())
 }
 
 /// The line and the key that an error of the speaker's settings is about.
