@@ -10,6 +10,9 @@ use crate::serve;
 
 use super::{CommandError, Outcome, say};
 
+/// The most good zones listed one by one; what is wrong is always listed.
+const MOST_LISTED: usize = 100;
+
 /// Prints what is wrong, what may be, and what would be announced; fails if anything is wrong.
 pub(super) fn check(file: Option<&Path>) -> Outcome {
     let loaded = config::load(file)?;
@@ -36,9 +39,12 @@ fn say_zones(report: &CheckReport, config: &Config) -> bool {
             say(&format!("warning: {warning}"));
         }
         match &zone.result {
-            Ok((_, count)) => {
+            Ok((serial, count)) => {
                 good += 1;
                 records += count;
+                if good <= MOST_LISTED {
+                    say(&format!("zone {name} serial {serial}: {count} records"));
+                }
             }
             Err(fault) => say(&format!("error: zone {name} is refused: {fault}")),
         }
@@ -65,12 +71,12 @@ fn say_listeners(config: &Config) {
 fn say_plan(config: &Config) {
     let mut announcements = 0;
     match &config.route {
-        RouteDriver::DryRun => {
+        RouteDriver::DryRun(None) => {
             for service in &config.services {
-                say(&format!("plan: {} to nobody: the driver is dry-run", service.prefix));
+                say(&format!("plan: {} to nobody: there is no [bgp]", service.prefix));
             }
         }
-        RouteDriver::Bgp(settings) => {
+        RouteDriver::DryRun(Some(settings)) | RouteDriver::Bgp(settings) => {
             for planned in route::plan(settings, &config.services).announcements {
                 say(&line_of(&planned));
                 announcements += 1;
@@ -78,7 +84,13 @@ fn say_plan(config: &Config) {
         }
     }
     let addresses: usize = config.service_addresses.iter().map(|(_, addresses)| addresses.len()).sum();
-    say(&format!("plan: {announcements} announcements, once {addresses} service addresses answer well"));
+    let only_said = match &config.route {
+        RouteDriver::DryRun(_) => "; the driver is dry-run: nothing is sent",
+        RouteDriver::Bgp(_) => "",
+    };
+    say(&format!(
+        "plan: {announcements} announcements, once {addresses} service addresses answer well{only_said}"
+    ));
 }
 
 fn line_of(planned: &PlannedAnnouncement) -> String {

@@ -114,7 +114,7 @@ fn start_gate(
     stop: CancellationToken,
 ) -> Result<Gate, DaemonError> {
     match &config.route {
-        RouteDriver::DryRun => Ok(route::spawn(DryRun, decisions, stop)),
+        RouteDriver::DryRun(_) => Ok(route::spawn(DryRun, decisions, stop)),
         RouteDriver::Bgp(settings) => {
             let driver =
                 BgpDriver::new((**settings).clone(), config.services.clone()).map_err(DaemonError::Route)?;

@@ -69,8 +69,8 @@ pub struct Pop {
 /// Who makes the routes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RouteDriver {
-    /// Nobody: it is only said what would be announced.
-    DryRun,
+    /// Nobody: it is only said what would be announced; by these settings, if there are any.
+    DryRun(Option<Box<routes::BgpSettings>>),
     /// The embedded BGP speaker.
     Bgp(Box<routes::BgpSettings>),
 }

@@ -84,10 +84,11 @@ pub(super) fn fold_route(
     services: &Option<Vec<Service>>,
     faults: &mut Faults<'_>,
 ) -> Option<RouteDriver> {
-    if spec.route.driver == RouteDriverSpec::DryRun {
-        return Some(RouteDriver::DryRun);
-    }
+    let dry_run = spec.route.driver == RouteDriverSpec::DryRun;
     let Some(bgp) = &spec.bgp else {
+        if dry_run {
+            return Some(RouteDriver::DryRun(None));
+        }
         faults.error(
             None,
             "bgp",
@@ -127,7 +128,8 @@ pub(super) fn fold_route(
             faults.warning(None, "service", warning.to_string());
         }
     }
-    Some(RouteDriver::Bgp(Box::new(settings)))
+    let settings = Box::new(settings);
+    Some(if dry_run { RouteDriver::DryRun(Some(settings)) } else { RouteDriver::Bgp(settings) })
 }
 
 fn fold_neighbor(spec: &NeighborSpec, bgp: &BgpSpec, pop: &Pop, faults: &mut Faults<'_>) -> Option<Neighbor> {
