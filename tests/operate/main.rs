@@ -1,0 +1,19 @@
+//! Operating anyns: signals, reloads, drains, forced versions, the admin socket. Every test drives the program from
+//! outside and looks at an effect: an answer over DNS, an exit code, a field of the status, a file.
+
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    missing_docs,
+    reason = "a test stops at the first fault and prints what it measures"
+)]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod drain;
+mod process;
+mod reload;

@@ -1,0 +1,103 @@
+//! The process: its start without a config, its end, its only instance, its logs.
+
+use nix::sys::signal::Signal;
+
+use crate::support::anyns::{BOUND, PROGRAM, run_here};
+use crate::support::dns;
+use crate::support::lab::Lab;
+use crate::support::pop::{Alone, ZONE};
+use crate::support::wait::wait_for;
+
+/// The README's first command, in a namespace of its own, where nobody else has port 5300.
+#[test]
+fn without_a_config_it_serves_the_zones_of_the_repository() {
+    let mut lab = Lab::new();
+    let space = lab.space("default");
+    // Its admin socket is in /run, which other checkouts share: this one gets a /run of its own.
+    let root = env!("CARGO_MANIFEST_DIR");
+    let script = format!("mount -t tmpfs none /run && cd '{root}' && exec {PROGRAM} run");
+    let _running = lab.start(&space, "anyns", "unshare", &["--mount", "sh", "-c", &script]);
+    for server in ["127.0.0.1", "::1"] {
+        let dig = || {
+            let mut command = space.command("dig");
+            let at = format!("@{server}");
+            command.args([&at, "-p", "5300", "+short", "+tries=1", "+timeout=1", "www.example.org", "A"]);
+            let text = String::from_utf8_lossy(&command.output().expect("dig runs").stdout).into_owned();
+            text.lines().any(|line| line.parse::<std::net::Ipv4Addr>().is_ok()).then_some(())
+        };
+        wait_for(&format!("an answer from {server}"), BOUND, dig);
+    }
+}
+
+#[test]
+fn sigterm_ends_it_in_order() {
+    let mut alone = Alone::running("");
+    let stream = alone.stream();
+    stream.wait_answers(50, BOUND);
+    let record = stream.stop();
+    assert_eq!(record.lost(), 0, "{}", record.summary());
+    alone.anyns.signal(Signal::SIGTERM);
+    let status = alone.anyns.process().wait_end(BOUND);
+    assert!(status.success(), "{status}");
+    let socket = alone.lab.directory().join("alone.sock");
+    assert!(!socket.exists(), "the admin socket is removed");
+    assert_eq!(alone.anyns.command(&["status"]).code, 3, "nobody answers");
+}
+
+#[test]
+fn a_second_signal_ends_it_at_once() {
+    let mut alone = Alone::running("[drain]\ndeprefer = \"10m\"\nquiet = \"10m\"\nlimit = \"20m\"\n");
+    alone.anyns.signal(Signal::SIGTERM);
+    wait_for("it begins to stop", BOUND, || {
+        alone.anyns.process().output().contains("stopping in order").then_some(())
+    });
+    alone.anyns.signal(Signal::SIGTERM);
+    assert!(alone.anyns.process().wait_end(BOUND).success());
+}
+
+#[test]
+fn a_second_process_is_refused_and_the_first_goes_on() {
+    let alone = Alone::running("");
+    let said = alone.anyns.command(&["run"]);
+    assert_eq!(said.code, 1, "{}", said.text);
+    assert!(said.text.contains("another anyns answers on"), "{}", said.text);
+    assert_eq!(alone.served_version(ZONE), Some(1));
+}
+
+#[test]
+fn every_line_of_a_json_log_names_the_pop() {
+    let mut alone = Alone::running("[log]\nformat = \"json\"\n");
+    let output = alone.anyns.process().output();
+    assert!(output.lines().count() > 3, "{output}");
+    for line in output.lines() {
+        let line: serde_json::Value = serde_json::from_str(line).expect("a JSON object");
+        assert_eq!(line["pop"], "alone", "{line}");
+        assert_eq!(line["instance"], "alone", "{line}");
+    }
+}
+
+#[test]
+fn the_answers_say_which_instance_it_was() {
+    let alone = Alone::running("");
+    let dig = |arguments: &[&str]| {
+        let mut command = alone.space.command("dig");
+        command.args(["@192.0.2.53", "+tries=2", "+timeout=2"]).args(arguments);
+        String::from_utf8_lossy(&command.output().expect("dig runs").stdout).into_owned()
+    };
+    assert_eq!(dig(&["+short", "id.server", "CH", "TXT"]).trim(), "\"alone\"");
+    assert_eq!(dig(&["+short", "+tcp", "hostname.bind", "CH", "TXT"]).trim(), "\"alone\"");
+    assert!(dig(&["+nsid", ZONE, "SOA"]).contains("(\"alone\")"));
+    assert!(alone.ask(&format!("version.{ZONE}"), dns::TXT).is_some());
+}
+
+#[test]
+fn the_command_line_says_what_is_wrong_with_it() {
+    let directory = tempfile::tempdir().expect("a directory");
+    assert_eq!(run_here(directory.path(), &["fly"]).code, 2);
+    let said = run_here(directory.path(), &["check", "--config", "absent.toml"]);
+    assert_eq!(said.code, 1);
+    assert!(said.text.contains("absent.toml"), "{}", said.text);
+    let said = run_here(directory.path(), &["zone", "check", "absent.zone"]);
+    assert_eq!(said.code, 1);
+    assert!(said.text.contains("absent.zone"), "{}", said.text);
+}
