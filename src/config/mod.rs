@@ -9,6 +9,8 @@ mod check;
 mod fault;
 mod fold;
 mod spec;
+#[cfg(test)]
+mod tests;
 mod values;
 
 use std::path::{Path, PathBuf};

@@ -1,0 +1,194 @@
+//! Configurations that are right, and what is said of those that are not.
+
+use std::path::Path;
+
+use super::{ConfigError, DEFAULT, Loaded, RouteDriver, parse};
+
+const GOOD: &str = r#"
+[pop]
+name = "ams1"
+management-addresses = ["198.51.100.10", "2001:db8:1::10"]
+
+[zones]
+directory = "zones"
+
+[[service]]
+prefix = "192.0.2.0/24"
+addresses = ["192.0.2.53"]
+
+[[service]]
+prefix = "2001:db8:53::/48"
+addresses = ["2001:db8:53::53"]
+
+[route]
+driver = "bgp"
+
+[bgp]
+local-as = 65001
+router-id = "198.51.100.11"
+
+[[bgp.neighbor]]
+address = "198.51.100.1"
+remote-as = 65000
+next-hop-ipv6 = "2001:db8:1::10"
+"#;
+
+fn read(text: &str) -> Result<Loaded, ConfigError> {
+    parse(Path::new("etc/anyns.toml"), text)
+}
+
+/// The faults of [`GOOD`] with one piece replaced.
+fn faults(good: &str, bad: &str) -> String {
+    assert!(GOOD.contains(good), "{good:?} is not in the sample");
+    match read(&GOOD.replacen(good, bad, 1)) {
+        Ok(_) => panic!("{bad:?} is taken"),
+        Err(error) => error.to_string(),
+    }
+}
+
+fn warnings(good: &str, bad: &str) -> String {
+    let loaded = read(&GOOD.replacen(good, bad, 1)).unwrap();
+    loaded.warnings.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn the_default_is_good_and_says_nothing() {
+    let loaded = parse(Path::new("(built-in default)"), DEFAULT).unwrap();
+    assert!(loaded.warnings.is_empty(), "{:?}", loaded.warnings);
+    assert!(matches!(loaded.config.route, RouteDriver::DryRun(None)));
+    assert_eq!(loaded.config.publish.directories, [Path::new("zones")]);
+    let listen: Vec<String> = loaded.config.serve.listen.iter().map(ToString::to_string).collect();
+    assert_eq!(listen, ["127.0.0.1:5300", "[::1]:5300"]);
+}
+
+#[test]
+fn a_pop_is_folded_into_every_module_s_settings() {
+    let loaded = read(GOOD).unwrap();
+    let config = loaded.config;
+    assert!(loaded.warnings.is_empty(), "{:?}", loaded.warnings);
+    assert_eq!(config.answer.identity.instance, "ams1");
+    assert_eq!(config.publish.directories, [Path::new("etc/zones")], "relative to the file");
+    assert!(config.rate_limit.exempt.iter().any(|prefix| prefix.to_string() == "198.51.100.10/32"));
+    assert!(config.serve.tcp.exempt.iter().any(|prefix| prefix.to_string() == "2001:db8:1::10/128"));
+    let RouteDriver::Bgp(bgp) = config.route else { panic!("bgp") };
+    assert_eq!(bgp.neighbors[0].local_address.to_string(), "198.51.100.10");
+}
+
+#[test]
+fn a_loopback_neighbor_gets_another_loopback_address() {
+    let text = GOOD.replace("address = \"198.51.100.1\"", "address = \"127.0.0.1\"");
+    let RouteDriver::Bgp(bgp) = read(&text).unwrap().config.route else { panic!("bgp") };
+    assert_eq!(bgp.neighbors[0].local_address.to_string(), "127.0.0.2");
+}
+
+#[test]
+fn faults_name_the_line_the_key_and_what_is_allowed() {
+    let table: &[(&str, &str, &[&str])] = &[
+        (
+            "name = \"ams1\"",
+            "nane = \"ams1\"",
+            &["anyns.toml:3:1: pop", "unknown field `nane`", "`management-addresses`"],
+        ),
+        ("[zones]", "[zonez]", &["anyns.toml:6:2:", "unknown field `zonez`", "expected one of"]),
+        ("name = \"ams1\"", "name = \"a b\"", &["3:8: pop.name", "printable ASCII"]),
+        ("name = \"ams1\"", "", &["pop", "missing field `name`"]),
+        ("[zones]", "[serve]\nport = 70000\n[zones]", &["7:8: serve.port", "70000", "u16"]),
+        ("[zones]", "[serve]\nengine = \"fast\"\n[zones]", &["serve.engine", "`fast`", "`native`"]),
+        (
+            "[zones]",
+            "[serve]\nudp-payload-ceiling = 100\n[zones]",
+            &["serve.udp-payload-ceiling", "512 to 4096"],
+        ),
+        ("[zones]", "[health]\ninterval = \"soon\"\n[zones]", &["health.interval", "\"200ms\""]),
+        ("[zones]", "[health]\ninterval = \"1ms\"\n[zones]", &["7:12: health.interval", "100 ms to 1 h"]),
+        (
+            "[zones]",
+            "[policy]\nhold = \"10m\"\nhold-max = \"5m\"\n[zones]",
+            &["8:12: policy.hold-max", "at least hold"],
+        ),
+        (
+            "[zones]",
+            "[rate-limit]\nqueries-per-second = 0\n[zones]",
+            &["rate-limit.queries-per-second", "1 to"],
+        ),
+        (
+            "[zones]",
+            "[rate-limit]\nipv4-prefix-length = 33\n[zones]",
+            &["rate-limit.ipv4-prefix-length", "0 to 32"],
+        ),
+        ("directory = \"zones\"", "", &["zones.directory", "[[zone]]"]),
+        (
+            "directory = \"zones\"",
+            "directory = \"zones\"\nrequired = [\"a..b\"]",
+            &["8:13: zones.required", "empty"],
+        ),
+        (
+            "[\"192.0.2.53\"]",
+            "[\"192.0.3.53\"]",
+            &["11:14: service.addresses", "192.0.3.53 is outside its prefix 192.0.2.0/24"],
+        ),
+        ("[\"192.0.2.53\"]", "[]", &["service.addresses", "no address in 192.0.2.0/24"]),
+        ("\"192.0.2.0/24\"", "\"192.0.2.1/24\"", &["10:10: service.prefix", "host bits", "192.0.2.0/24"]),
+        (
+            "\"198.51.100.10\",",
+            "\"192.0.2.10\",",
+            &["4:25: pop.management-addresses", "service prefix 192.0.2.0/24"],
+        ),
+        ("\"198.51.100.10\",", "\"0.0.0.0\",", &["pop.management-addresses", "0.0.0.0"]),
+        (", \"2001:db8:1::10\"]", "]", &["pop.management-addresses", "2001:db8:53::53"]),
+        ("remote-as = 65000", "remote-as = 0", &["bgp", "AS 0", "1 to 4294967294"]),
+        (
+            "next-hop-ipv6 = \"2001:db8:1::10\"",
+            "",
+            &["14:10: service.next-hop", "2001:db8:53::/48 has no next hop"],
+        ),
+        ("router-id = \"198.51.100.11\"", "router-id = \"0.0.0.0\"", &["22:13: bgp.router-id", "unique"]),
+        (
+            "[[service]]",
+            "[[service]]\ncommunities = [\"65000\"]",
+            &["10:16: service.communities", "AS:VALUE"],
+        ),
+        (
+            "remote-as = 65000",
+            "remote-as = 65000\nmultihop = 2\nttl-security = 1",
+            &["bgp.neighbor.multihop", "ttl-security"],
+        ),
+        ("\"bgp\"", "\"birdc\"", &["route.driver", "`dry-run`"]),
+    ];
+    for (good, bad, expected) in table {
+        let text = faults(good, bad);
+        for words in *expected {
+            assert!(text.contains(words), "{bad:?}: {words:?} is missing in {text}");
+        }
+    }
+}
+
+#[test]
+fn all_faults_are_told_at_once_in_the_order_of_the_file() {
+    let text = GOOD.replace("\"192.0.2.53\"", "\"192.0.3.53\"").replace("\"198.51.100.11\"", "\"0.0.0.0\"");
+    let error = read(&text).unwrap_err().to_string();
+    let lines: Vec<&str> = error.lines().collect();
+    assert_eq!(lines.len(), 2, "{error}");
+    assert!(lines[0].contains("service.addresses") && lines[1].contains("bgp.router-id"), "{error}");
+}
+
+#[test]
+fn what_is_probably_not_meant_is_warned_of() {
+    let table = [
+        ("\"192.0.2.0/24\"", "\"192.0.2.0/25\"", "longer than /24"),
+        ("\"2001:db8:53::/48\"", "\"2001:db8:53::/64\"", "longer than /48"),
+        ("\"2001:db8:53::53\"", "\"2001:db8:53:0:fdff:ffff:ffff:fffe\"", "RFC 2526"),
+        ("\"2001:db8:53::53\"", "\"2001:db8:53:0:fdff:ffff:ffff:ff80\"", "RFC 2526"),
+        ("\"2001:db8:53::53\"", "\"2001:db8:53::\"", "reserved IPv6 anycast"),
+        (
+            "[[service]]",
+            "[[bgp.neighbor]]\naddress = \"198.51.100.2\"\nremote-as = 65002\nnext-hop-ipv6 = \"2001:db8:1::10\"\n\
+             [[service]]\nmed = 10",
+            "different ASes",
+        ),
+    ];
+    for (good, bad, expected) in table {
+        let text = warnings(good, bad);
+        assert!(text.contains(expected), "{bad:?}: {expected:?} is missing in {text}");
+    }
+}
