@@ -1,6 +1,6 @@
 //! The configuration file: TOML in, every module's checked settings out.
 //!
-//! The file is read into a [`spec::Spec`], which knows the keys and the form of each value; the sections are then
+//! The file is read into a `Spec`, which knows the keys and the form of each value; the sections are then
 //! folded into the settings types that the modules own. Every fault is collected with the key, the line and what is
 //! allowed, so that one run shows them all. Never starts anything, never looks at the host: what can only be known
 //! there (is the address here? is the port free?) is checked by the module that uses it.
