@@ -3,6 +3,7 @@
 
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod differences;
 mod hostile;
 mod index;
 mod rfc1034;
@@ -19,4 +20,5 @@ mod rfc6672;
 mod rfc6891;
 mod rfc8482;
 mod rfc9471;
+mod sockets;
 mod world;

@@ -1,0 +1,61 @@
+//! Where the hickory engine's message may differ from ours, each with its reason; nothing else may.
+
+use hickory_proto::op::ResponseCode;
+use hickory_proto::serialize::binary::{BinDecoder, BinEncoder};
+use hickory_server::zone_handler::{MessageResponseBuilder, Queries};
+
+use crate::world::Response;
+
+/// One query and what was answered to it.
+pub(crate) struct Exchange<'a> {
+    /// The most octets of a response.
+    pub(crate) limit: usize,
+    pub(crate) ours: &'a Response,
+    pub(crate) hickory: &'a Response,
+}
+
+/// A difference that is known: its reason, and whether it is this one.
+type Difference = (&'static str, fn(&Exchange<'_>) -> bool);
+
+/// All that are known.
+const DIFFERENCES: &[Difference] = &[
+    (
+        "hickory-server says FORMERR, with a header only, to what its parser refuses; no handler sees it",
+        |it| {
+            let formerr = |it: &Response| it.message.metadata.response_code == ResponseCode::FormErr;
+            formerr(it.ours) && formerr(it.hickory) && it.hickory.octets.len() == HEADER
+        },
+    ),
+    ("hickory's encoding of our response is too long: the question, TC and OPT", |it| {
+        let mut expected = it.ours.message.clone();
+        expected.answers.clear();
+        expected.authorities.clear();
+        expected.additionals.clear();
+        expected.metadata.truncation = true;
+        it.hickory.message == expected && encoded_by_hickory(it.ours) > it.limit
+    }),
+];
+
+/// Octets of a message's header (RFC 1035 section 4.1.1).
+const HEADER: usize = 12;
+
+/// Octets of the message as hickory-server encodes it.
+fn encoded_by_hickory(Response { octets, message, .. }: &Response) -> usize {
+    let mut decoder = BinDecoder::new(octets);
+    decoder.read_slice(HEADER).unwrap();
+    let question = Queries::read(&mut decoder, message.queries.len()).unwrap();
+    let mut encoded = Vec::new();
+    let mut encoder = BinEncoder::new(&mut encoded);
+    encoder.set_max_size(u16::MAX);
+    let all = MessageResponseBuilder::new(&question, message.edns.as_ref())
+        .build(message.metadata, &message.answers, &message.authorities, [], &message.additionals)
+        .destructive_emit(&mut encoder)
+        .unwrap();
+    let cut = usize::from(all.counts().answers) < message.answers.len();
+    if cut { usize::MAX } else { encoded.len() }
+}
+
+/// The reason for a difference, if it is a known one.
+pub(crate) fn reason(exchange: &Exchange<'_>) -> Option<&'static str> {
+    DIFFERENCES.iter().find(|(_, covers)| covers(exchange)).map(|(reason, _)| *reason)
+}
