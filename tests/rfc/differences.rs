@@ -1,13 +1,18 @@
 //! Where the hickory engine's message may differ from ours, each with its reason; nothing else may.
 
+use std::net::SocketAddr;
+
 use hickory_proto::op::ResponseCode;
 use hickory_proto::serialize::binary::{BinDecoder, BinEncoder};
+use hickory_server::net::xfer::Protocol;
+use hickory_server::server::Request;
 use hickory_server::zone_handler::{MessageResponseBuilder, Queries};
 
 use crate::world::Response;
 
 /// One query and what was answered to it.
 pub(crate) struct Exchange<'a> {
+    pub(crate) query: &'a [u8],
     /// The most octets of a response.
     pub(crate) limit: usize,
     pub(crate) ours: &'a Response,
@@ -19,11 +24,13 @@ type Difference = (&'static str, fn(&Exchange<'_>) -> bool);
 
 /// All that are known.
 const DIFFERENCES: &[Difference] = &[
+    // Ours is NOTIMP where the opcode is another one, for then the rest need not make sense to us.
     (
-        "hickory-server says FORMERR, with a header only, to what its parser refuses; no handler sees it",
+        "hickory-server says FORMERR, header only, to what its parser refuses, before any handler sees it",
         |it| {
-            let formerr = |it: &Response| it.message.metadata.response_code == ResponseCode::FormErr;
-            formerr(it.ours) && formerr(it.hickory) && it.hickory.octets.len() == HEADER
+            let ours = it.ours.message.metadata.response_code;
+            [ResponseCode::FormErr, ResponseCode::NotImp].contains(&ours)
+                && is_refusal_of_the_parser(it.query, &it.hickory.octets)
         },
     ),
     ("hickory's encoding of our response is too long: the question, TC and OPT", |it| {
@@ -38,6 +45,18 @@ const DIFFERENCES: &[Difference] = &[
 
 /// Octets of a message's header (RFC 1035 section 4.1.1).
 const HEADER: usize = 12;
+
+/// Whether hickory's parser refuses this query: with a FORMERR that is a header and nothing else, and even if the
+/// query says that it is a response.
+pub(crate) fn is_refused_by_the_parser(query: &[u8]) -> bool {
+    let anybody = SocketAddr::from(([127, 0, 0, 1], 53));
+    query.len() >= HEADER && Request::from_bytes(query.into(), anybody, Protocol::Udp).is_err()
+}
+
+/// Whether this is the response to such a query.
+pub(crate) fn is_refusal_of_the_parser(query: &[u8], response: &[u8]) -> bool {
+    is_refused_by_the_parser(query) && response.len() == HEADER && response[3] & 0xf == 1
+}
 
 /// Octets of the message as hickory-server encodes it.
 fn encoded_by_hickory(Response { octets, message, .. }: &Response) -> usize {

@@ -25,6 +25,11 @@ fn check(world: &World, octets: &[u8]) {
         let outcome = answer(octets, transport, &world.snapshot, &world.settings, &mut output);
         check_outcome(outcome, transport, &output);
     }
+    // And through the sockets of both engines.
+    match answer(octets, Transport::Udp, &world.snapshot, &world.settings, &mut output) {
+        Outcome::Reply { .. } => drop(ask(world, octets)),
+        Outcome::Ignore => ignored(world, octets),
+    }
     let outcome = truncated(octets, &world.settings, &mut output);
     check_outcome(outcome, Transport::Udp, &output);
 }
@@ -36,6 +41,9 @@ fn check_outcome(outcome: Outcome, transport: Transport, output: &[u8]) {
 }
 
 proptest! {
+    // Nothing is left behind: a failure prints its input.
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
     #[test]
     fn any_octets(octets in prop::collection::vec(any::<u8>(), 0..600)) {
         check(zones(), &octets);

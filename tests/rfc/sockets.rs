@@ -10,7 +10,7 @@ use anyns::telemetry::Counters;
 use anyns::zone::{Published, Snapshot};
 
 /// How long a client waits for what comes at once when the machine is idle.
-const PATIENCE: Duration = Duration::from_secs(5);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(5);
 
 /// What a client sends behind a query that gets no response. No zone holds the name, so that it is REFUSED or, before
 /// the zones are loaded, SERVFAIL; the two octets in front are its ID.
@@ -25,7 +25,17 @@ pub(crate) struct Server {
 
 impl Server {
     pub(crate) fn start(engine: Engine, snapshot: &Snapshot, answers: &anyns::answer::Settings) -> Self {
-        let listen = ["127.0.0.1:0", "[::1]:0"].map(|address| address.parse().unwrap()).into();
+        Self::start_on(&["127.0.0.1:0", "[::1]:0"], engine, snapshot, answers)
+    }
+
+    /// An engine that serves on these addresses.
+    pub(crate) fn start_on(
+        listen: &[&str],
+        engine: Engine,
+        snapshot: &Snapshot,
+        answers: &anyns::answer::Settings,
+    ) -> Self {
+        let listen = listen.iter().map(|address| address.parse().unwrap()).collect();
         let settings = serve::Settings { engine, listen, workers: 1, tcp: TcpSettings::default() };
         let published = Arc::new(Published::default());
         published.store(snapshot.clone());
@@ -37,6 +47,7 @@ impl Server {
 
     /// Where it serves over IPv4 and over IPv6, UDP and TCP alike.
     pub(crate) fn addresses(&self) -> [SocketAddr; 2] {
+        // Of what `start` listens on.
         self.serving.local_addresses().try_into().unwrap()
     }
 
@@ -97,7 +108,7 @@ pub(crate) fn connect(server: SocketAddr) -> TcpStream {
 }
 
 /// Asks over a connection and gives it back with the response.
-fn ask_tcp(mut stream: TcpStream, query: &[u8]) -> std::io::Result<(TcpStream, Vec<u8>)> {
+pub(crate) fn ask_tcp(mut stream: TcpStream, query: &[u8]) -> std::io::Result<(TcpStream, Vec<u8>)> {
     stream.write_all(&framed(query))?;
     let response = read_message(&mut stream)?;
     Ok((stream, response))
