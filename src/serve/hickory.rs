@@ -5,12 +5,13 @@
 //! are the same messages, in other octets where the two compress names differently.
 //!
 //! What differs from the native engine, because hickory answers before or after the handler:
-//! - A query that hickory cannot parse (a name that runs out of the message, two OPT records, a record cut short) gets
-//!   its FORMERR, without a question and without OPT, and is not counted. Everything else comes to us, also messages
+//! - A query that hickory cannot parse (a name that runs out of the message, two OPT records, a record cut short, the
+//!   name or RDATA of a record that we would pass over) gets its FORMERR, without a question and without OPT, and is not counted. Everything else comes to us, also messages
 //!   with no question or several, and opcodes that nobody knows. A response (QR = 1) is dropped uncounted, if it can
 //!   be parsed.
-//! - It compresses worse: the first owner does not point at the question, and later names may be spelled out. Where
-//!   its encoding does not fit the client's limit, the response is the question, TC and OPT, though ours did fit.
+//! - It compresses worse: the first owner does not point at the question, later names may be spelled out, and
+//!   each name must fit in full before it is compressed. Where that goes over the client's limit, the response is the
+//!   question, TC and OPT, though ours did fit.
 //! - Replies leave from the address that the socket is bound to, so a wildcard is refused at the start.
 //! - TCP has hickory's idle timeout, but neither the cap of connections nor that of a source. It starts a task for each datagram, as many as come.
 //!
