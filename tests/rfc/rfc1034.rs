@@ -1,22 +1,27 @@
 //! RFC 1034: the algorithm of section 4.3.2, exact matches, aliases, delegations.
 
+use std::sync::LazyLock;
+
 use crate::world::*;
 
 const NONE: &[&str] = &[];
 const SOA: &[&str] = &["example. 300 SOA 1"];
 
-fn zones() -> World {
-    let example = format!(
-        "{APEX}www A 192.0.2.1\nwww A 192.0.2.2\na.ent.b A 192.0.2.3\nalias CNAME www\nalias2 CNAME alias\n\
+fn zones() -> &'static World {
+    static WORLD: LazyLock<World> = LazyLock::new(|| {
+        let example = format!(
+            "{APEX}www A 192.0.2.1\nwww A 192.0.2.2\na.ent.b A 192.0.2.3\nalias CNAME www\nalias2 CNAME alias\n\
          gone CNAME nothing\nout CNAME www.elsewhere.test.\nacross CNAME www.other.test.\nl1 CNAME l2\nl2 CNAME l1\n\
          self CNAME self\ninto CNAME host.child\nchild NS ns.child\nchild NS ns.other.test.\nns.child A 192.0.2.9\n\
          child DS x\nboth NS ns\n"
-    );
-    world(&[
-        ("example.", &example),
-        ("other.test.", &format!("{APEX}www A 198.51.100.1\n")),
-        ("both.example.", &format!("{APEX}www A 198.51.100.2\n")),
-    ])
+        );
+        world(&[
+            ("example.", &example),
+            ("other.test.", &format!("{APEX}www A 198.51.100.1\n")),
+            ("both.example.", &format!("{APEX}www A 198.51.100.2\n")),
+        ])
+    });
+    &WORLD
 }
 
 #[test]
@@ -120,7 +125,7 @@ fn long_chains_are_cut_off() {
 #[test]
 fn rfc6604_the_rcode_is_that_of_the_last_name() {
     expect(
-        &zones(),
+        zones(),
         "gone.example.",
         "A",
         3,

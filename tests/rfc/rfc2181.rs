@@ -1,5 +1,10 @@
-//! RFC 2181, and what else no zone may hold: faults of the zone builder, each at its place.
+//! RFC 2181: where a reply comes from, TTLs of an RRset; and what else no zone may hold: faults of the zone builder, each at its place.
 
+use std::net::{SocketAddr, UdpSocket};
+
+use anyns::serve::Engine;
+
+use crate::sockets::{PATIENCE, Server};
 use crate::world::*;
 
 fn fault(lines: &str) -> (String, Option<u32>) {
@@ -96,6 +101,33 @@ fn faults_come_in_the_order_of_their_places_and_are_bounded() {
     let found = faults("example.", &format!("{lines}{APEX}"));
     assert_eq!(found.len(), 100);
     assert!(found.windows(2).all(|pair| pair[0].place().unwrap().line < pair[1].place().unwrap().line));
+}
+
+/// Asks from a socket that hears anybody; where the response came from.
+fn replier(server: SocketAddr) -> SocketAddr {
+    let any = if server.is_ipv4() { "0.0.0.0:0" } else { "[::]:0" };
+    let socket = UdpSocket::bind(any).unwrap();
+    socket.set_read_timeout(Some(PATIENCE)).unwrap();
+    socket.send_to(&query("example.", "SOA"), server).unwrap();
+    socket.recv_from(&mut [0; 512]).unwrap().1
+}
+
+#[test]
+fn section_4_a_reply_comes_from_the_address_and_port_that_were_asked() {
+    let world = world(&[("example.", APEX)]);
+    for server in world.servers() {
+        for address in server.addresses() {
+            assert_eq!(replier(address), address);
+        }
+    }
+    // Of a wildcard, too; hickory refuses to listen on one.
+    let wildcards = &["0.0.0.0:0", "[::]:0"];
+    let server = Server::start_on(wildcards, Engine::Native, &world.snapshot, &world.settings);
+    let [v4, v6] = server.addresses().map(|address| address.port());
+    for (address, port) in [("127.0.0.1", v4), ("127.0.0.2", v4), ("127.1.2.3", v4), ("::1", v6)] {
+        let address = SocketAddr::new(address.parse().unwrap(), port);
+        assert_eq!(replier(address), address);
+    }
 }
 
 #[test]

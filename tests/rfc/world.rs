@@ -1,24 +1,42 @@
-//! The world under test: zones from lines, queries as octets, answers from every way.
+//! The world under test: zones from lines, queries as octets, answers from every way there is.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use anyns::answer::{Identity, Outcome, Settings, Transport, answer};
+use anyns::serve::Engine;
 use anyns::wire::{Name, RecordType};
 use anyns::zone::{Place, Record, Snapshot, ZoneBuilder, ZoneFault};
 use hickory_proto::op::Message;
 use hickory_proto::rr::RData;
 
+use crate::differences::{Exchange, is_refusal_of_the_parser, is_refused_by_the_parser, reason};
+use crate::sockets::Server;
+
 /// The SOA and NS that most zones here begin with: TTL 3600, MINIMUM 300.
 pub(crate) const APEX: &str = "@ SOA ns 1\n@ NS ns\nns A 192.0.2.53\n";
 
-/// The zones served and the settings.
+/// The zones served and the settings; both stay as they are from the first query on.
 pub(crate) struct World {
     pub(crate) snapshot: Snapshot,
     pub(crate) settings: Settings,
+    /// The native engine and hickory's; started by the first query that goes over a socket.
+    servers: OnceLock<[Server; 2]>,
+}
+
+/// How a query reaches the answer path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Way {
+    /// By a call of [`answer`].
+    Call,
+    /// Over a socket of the native engine.
+    Native,
+    /// Over a socket of the hickory engine.
+    Hickory,
 }
 
 /// One answer and the way it came.
 pub(crate) struct Response {
+    pub(crate) way: Way,
     pub(crate) transport: Transport,
     pub(crate) octets: Vec<u8>,
     pub(crate) message: Message,
@@ -34,6 +52,7 @@ pub(crate) fn world(zones: &[(&str, &str)]) -> World {
     World {
         snapshot: Snapshot::default().with_changes(zones, &[]).completed(),
         settings: Settings { identity, udp_payload_ceiling: Settings::DEFAULT_UDP_PAYLOAD_CEILING },
+        servers: OnceLock::new(),
     }
 }
 
@@ -127,33 +146,103 @@ pub(crate) fn with_do(query: Vec<u8>) -> Vec<u8> {
     with_opt(query, 1232, 0, 0x8000, &[])
 }
 
-/// Asks in every way there is.
+impl World {
+    /// The native engine and hickory's.
+    pub(crate) fn servers(&self) -> &[Server; 2] {
+        self.servers.get_or_init(|| {
+            [Engine::Native, Engine::Hickory]
+                .map(|engine| Server::start(engine, &self.snapshot, &self.settings))
+        })
+    }
+
+    /// The answer path's own answer, if there is one.
+    fn call(&self, query: &[u8], transport: Transport) -> Option<Response> {
+        let mut output = vec![0xee; 65_535];
+        let outcome = answer(query, transport, &self.snapshot, &self.settings, &mut output);
+        let Outcome::Reply { length, rcode, truncated } = outcome else { return None };
+        output.truncate(length);
+        let response = Response::new(Way::Call, transport, output);
+        assert_eq!(response.rcode(), rcode);
+        assert_eq!(response.tc(), truncated);
+        Some(response)
+    }
+}
+
+/// Asks in every way: by a call, then both engines through their sockets, over UDP and over TCP. The native engine's
+/// responses must be the call's octet by octet, hickory's the same messages; where hickory's differs for a known
+/// reason, it is left out.
 pub(crate) fn ask(world: &World, query: &[u8]) -> Vec<Response> {
     [Transport::Udp, Transport::Tcp]
         .into_iter()
-        .filter_map(|transport| ask_over(world, query, transport))
+        .flat_map(|transport| {
+            let call = world.call(query, transport).unwrap_or_else(|| panic!("no answer to {query:?}"));
+            assert_eq!(call.octets[..2], query[..2], "the ID");
+            let [native, hickory] = over_sockets(world, query, transport);
+            assert_eq!(native.octets, call.octets, "the native engine over {transport:?}: {query:?}");
+            assert!(hickory.octets.len() <= limit(query, transport), "too long for {query:?}");
+            let known = difference(query, &call, &hickory);
+            [call, native].into_iter().chain(known.is_none().then_some(hickory))
+        })
         .collect()
 }
 
-fn ask_over(world: &World, query: &[u8], transport: Transport) -> Option<Response> {
-    let mut output = vec![0xee; 65_535];
-    let outcome = answer(query, transport, &world.snapshot, &world.settings, &mut output);
-    let Outcome::Reply { length, rcode, truncated } = outcome else { return None };
-    let octets = output[..length].to_vec();
-    let message = Message::from_vec(&octets).unwrap_or_else(|error| panic!("{error}: {octets:?}"));
-    let response = Response { transport, octets, message };
-    assert_eq!(response.rcode(), rcode);
-    assert_eq!(response.message.metadata.truncation, truncated);
-    assert_eq!(response.octets[..2], query[..2], "the ID");
-    assert!(!response.message.metadata.recursion_available && !response.message.metadata.authentic_data);
-    Some(response)
+fn over_sockets(world: &World, query: &[u8], transport: Transport) -> [Response; 2] {
+    let [native, hickory] = world.servers();
+    [(Way::Native, native), (Way::Hickory, hickory)].map(|(way, server)| {
+        let octets = match transport {
+            Transport::Udp => server.ask_udp(query),
+            Transport::Tcp => server.ask_tcp(query),
+        };
+        Response::new(way, transport, octets)
+    })
+}
+
+/// Why hickory's message is another one, if it is.
+fn difference(query: &[u8], ours: &Response, hickory: &Response) -> Option<&'static str> {
+    if hickory.message == ours.message {
+        return None;
+    }
+    let known = reason(&Exchange { query, limit: limit(query, ours.transport), ours, hickory });
+    assert!(
+        known.is_some(),
+        "{:?}: {query:?}\nours    {:?}\nhickory {:?}",
+        ours.transport,
+        ours.message,
+        hickory.message
+    );
+    known
+}
+
+/// The most octets of a response to this query (RFC 6891 section 6.2.3); our ceiling is the default.
+fn limit(query: &[u8], transport: Transport) -> usize {
+    let edns = Message::from_vec(query).ok().and_then(|query| query.edns);
+    match transport {
+        Transport::Tcp => 65_535,
+        Transport::Udp => usize::from(
+            edns.map_or(512, |edns| edns.max_payload().clamp(512, Settings::DEFAULT_UDP_PAYLOAD_CEILING)),
+        ),
+    }
+}
+
+/// Checks that no way gives an answer, but for hickory's FORMERR to what its parser refuses.
+pub(crate) fn ignored(world: &World, query: &[u8]) {
+    for transport in [Transport::Udp, Transport::Tcp] {
+        assert!(world.call(query, transport).is_none(), "an answer to {query:?}");
+    }
+    let [native, hickory] = world.servers();
+    native.ignores(query);
+    if is_refused_by_the_parser(query) {
+        for response in [hickory.ask_udp(query), hickory.ask_tcp(query)] {
+            assert!(is_refusal_of_the_parser(query, &response), "{query:?} {response:?}");
+        }
+    } else {
+        hickory.ignores(query);
+    }
 }
 
 /// Asks in every way and makes the assertions on each answer.
 pub(crate) fn each(world: &World, query: &[u8], check: impl Fn(&Response)) {
-    let responses = ask(world, query);
-    assert!(!responses.is_empty(), "no answer");
-    responses.iter().for_each(check);
+    ask(world, query).iter().for_each(check);
 }
 
 /// Asks without EDNS in every way; RCODE, AA and the three sections (as [`Response::section`] writes them) must be
@@ -167,7 +256,7 @@ pub(crate) fn expect(
     sections: [&[&str]; 3],
 ) {
     each(world, &query(name, record_type), |response| {
-        let what = format!("{name} {record_type} over {:?}", response.transport);
+        let what = format!("{name} {record_type} {:?} {:?}", response.way, response.transport);
         assert_eq!(response.rcode(), rcode, "{what}");
         assert_eq!(response.aa(), aa, "AA of {what}");
         for (index, expected) in sections.iter().enumerate() {
@@ -177,6 +266,13 @@ pub(crate) fn expect(
 }
 
 impl Response {
+    fn new(way: Way, transport: Transport, octets: Vec<u8>) -> Self {
+        let message =
+            Message::from_vec(&octets).unwrap_or_else(|error| panic!("{way:?}: {error}: {octets:?}"));
+        assert!(!message.metadata.recursion_available && !message.metadata.authentic_data, "{way:?}");
+        Self { way, transport, octets, message }
+    }
+
     /// The RCODE, extended bits included.
     pub(crate) fn rcode(&self) -> u16 {
         self.message.metadata.response_code.into()
