@@ -22,18 +22,18 @@ fn section_3_1_the_synthesised_cname() {
     let world = zones();
     let dname = "d.example. 60 DNAME t.other.test.";
     let cname = "wWw.d.example. 60 CNAME wWw.t.other.test.";
-    each(&world, &query("wWw.d.example.", "A"), |response| {
+    each(world, &query("wWw.d.example.", "A"), |response| {
         assert_eq!((response.rcode(), response.aa()), (0, true));
         // hickory knows no DNAME: its RDATA is not shown.
         let answer = response.section(0);
         assert!(answer[0].starts_with("d.example. 60 "), "{answer:?} for {dname}");
         assert_eq!(answer[1..], [cname, "wWw.t.other.test. 3600 A 198.51.100.1"]);
     });
-    each(&world, &query("no.d.example.", "A"), |response| {
+    each(world, &query("no.d.example.", "A"), |response| {
         assert_eq!((response.rcode(), response.section(0).len()), (3, 2));
         assert_eq!(response.section(1), ["other.test. 300 SOA 1"]);
     });
-    each(&world, &query("www.in.example.", "A"), |response| {
+    each(world, &query("www.in.example.", "A"), |response| {
         assert_eq!(response.section(0)[2], "www.w.example. 3600 A 192.0.2.1");
     });
 }
@@ -41,8 +41,8 @@ fn section_3_1_the_synthesised_cname() {
 #[test]
 fn section_2_3_the_owner_is_not_redirected() {
     let world = zones();
-    expect(&world, "d.example.", "A", 0, true, [&[], &["example. 300 SOA 1"], &[]]);
-    each(&world, &query("d.example.", "DNAME"), |response| assert_eq!(response.section(0).len(), 1));
+    expect(world, "d.example.", "A", 0, true, [&[], &["example. 300 SOA 1"], &[]]);
+    each(world, &query("d.example.", "DNAME"), |response| assert_eq!(response.section(0).len(), 1));
 }
 
 #[test]

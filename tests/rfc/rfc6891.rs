@@ -90,3 +90,20 @@ fn section_6_2_3_the_payload_size() {
         });
     }
 }
+
+#[test]
+fn section_6_2_3_hickory_keeps_to_the_clients_size_though_it_compresses_less() {
+    // Ours: header, question, 29 addresses and OPT are 505 octets; hickory's first owner takes 12 more.
+    let lines: String = (0..29).map(|n| format!("edge A 10.0.0.{n}\n")).collect();
+    let world = world(&[("example.", &format!("{APEX}{lines}"))]);
+    let octets = with_opt(query("edge.example.", "A"), 512, 0, 0, &[]);
+    let whole = ask(&world, &octets);
+    assert!(whole.iter().all(|response| response.message.answers.len() == 29 && !response.tc()));
+    assert_eq!((whole.len(), whole[0].octets.len()), (5, 505));
+    // The one that is missing: no RRset is cut in two (RFC 2181 section 9), and OPT stays (section 7).
+    let response = world.servers()[1].ask_udp(&octets);
+    let message = hickory_proto::op::Message::from_vec(&response).unwrap();
+    assert!(message.metadata.truncation && message.answers.is_empty() && message.edns.is_some());
+    // With room it comes whole.
+    assert_eq!(ask(&world, &with_opt(query("edge.example.", "A"), 600, 0, 0, &[])).len(), 6);
+}

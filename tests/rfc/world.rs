@@ -1,11 +1,12 @@
-//! The world under test: zones from lines, queries as octets, answers from every way there is.
+//! The world under test: zones from text, queries as octets, answers from every way there is.
 
 use std::sync::{Arc, OnceLock};
 
 use anyns::answer::{Identity, Outcome, Settings, Transport, answer};
+use anyns::publish::text::{Limits, ReadError, read_zone};
 use anyns::serve::Engine;
 use anyns::wire::{Name, RecordType};
-use anyns::zone::{Place, Record, Snapshot, ZoneBuilder, ZoneFault};
+use anyns::zone::{Snapshot, Zone};
 use hickory_proto::op::Message;
 use hickory_proto::rr::RData;
 
@@ -13,7 +14,10 @@ use crate::differences::{Exchange, is_refusal_of_the_parser, is_refused_by_the_p
 use crate::sockets::Server;
 
 /// The SOA and NS that most zones here begin with: TTL 3600, MINIMUM 300.
-pub(crate) const APEX: &str = "@ SOA ns 1\n@ NS ns\nns A 192.0.2.53\n";
+pub(crate) const APEX: &str = "@ SOA ns hostmaster 1 7200 900 604800 300\n@ NS ns\nns A 192.0.2.53\n";
+
+/// A DS record's digest of 32 octets.
+pub(crate) const DIGEST: &str = "0707070707070707070707070707070707070707070707070707070707070707";
 
 /// The zones served and the settings; both stay as they are from the first query on.
 pub(crate) struct World {
@@ -42,11 +46,10 @@ pub(crate) struct Response {
     pub(crate) message: Message,
 }
 
-/// A world of zones, each an origin and its lines.
+/// A world of zones, each an origin and its text.
 pub(crate) fn world(zones: &[(&str, &str)]) -> World {
     let zones = zones.iter().map(|(origin, lines)| {
-        let builder = builder(origin, lines);
-        Arc::new(builder.finish().unwrap_or_else(|faults| panic!("{origin}: {faults:?}")))
+        Arc::new(read(origin, lines).unwrap_or_else(|faults| panic!("{origin}: {faults}")))
     });
     let identity = Identity { instance: "pop1.test".into(), version: Some("anyns test".into()) };
     World {
@@ -56,62 +59,12 @@ pub(crate) fn world(zones: &[(&str, &str)]) -> World {
     }
 }
 
-/// The faults of a zone, as text.
-pub(crate) fn faults(origin: &str, lines: &str) -> Vec<ZoneFault> {
-    builder(origin, lines).finish().err().unwrap_or_default()
-}
-
-/// Lines such as `www A 192.0.2.1` or `www 60 A 192.0.2.1` into a builder; the only reader of zone text here.
-pub(crate) fn builder(origin: &str, lines: &str) -> ZoneBuilder {
-    let apex: Name = origin.parse().unwrap();
-    let name = |text: &str| Name::from_text(text.as_bytes(), &apex).unwrap();
-    let mut builder = ZoneBuilder::new(apex.clone());
-    for (index, line) in lines.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
-        let mut words = line.split_whitespace().peekable();
-        let owner = name(words.next().unwrap());
-        let ttl =
-            words.next_if(|word| word.parse::<u32>().is_ok()).map_or(3600, |word| word.parse().unwrap());
-        let record_type = RecordType::from_text(words.next().unwrap()).unwrap();
-        let words: Vec<&str> = words.collect();
-        let rdata = rdata(record_type, &words, &name);
-        let place = Place { file: 0, line: index as u32 + 1, column: 1 };
-        builder.push(Record { owner, record_type, ttl, rdata: rdata.into() }, place);
-    }
-    builder
-}
-
-fn rdata(record_type: RecordType, words: &[&str], name: &dyn Fn(&str) -> Name) -> Vec<u8> {
-    let wire = |index: usize| name(words[index]).as_wire().to_vec();
-    let number = |index: usize| words[index].parse::<u16>().unwrap().to_be_bytes().to_vec();
-    match record_type {
-        _ if words[0] == "\\#" => {
-            let hex = words[1..].concat();
-            (0..hex.len()).step_by(2).map(|at| u8::from_str_radix(&hex[at..at + 2], 16).unwrap()).collect()
-        }
-        RecordType::A => words[0].parse::<std::net::Ipv4Addr>().unwrap().octets().into(),
-        RecordType::AAAA => words[0].parse::<std::net::Ipv6Addr>().unwrap().octets().into(),
-        RecordType::NS | RecordType::CNAME | RecordType::DNAME | RecordType::PTR => wire(0),
-        RecordType::MX => [number(0), wire(1)].concat(),
-        RecordType::SRV => [number(0), number(1), number(2), wire(3)].concat(),
-        RecordType::TXT => {
-            words.iter().flat_map(|word| [&[word.len() as u8], word.as_bytes()].concat()).collect()
-        }
-        RecordType::SOA => {
-            let serial: u32 = words[1].parse().unwrap();
-            let minimum: u32 = words.get(2).map_or(300, |word| word.parse().unwrap());
-            let fields = [serial, 7200, 900, 604_800, minimum];
-            let tail = fields.into_iter().flat_map(u32::to_be_bytes).collect();
-            [wire(0), name("hostmaster").as_wire().to_vec(), tail].concat()
-        }
-        // RRSIG: the type it covers, then a signer; the signature itself is not looked into.
-        RecordType::RRSIG => {
-            let covered = RecordType::from_text(words[0]).unwrap().0.to_be_bytes().to_vec();
-            [covered, vec![13, 2, 0, 0, 0, 60, 0, 0, 0, 2, 0, 0, 0, 1, 0, 1], wire(1), vec![9; 64]].concat()
-        }
-        RecordType::NSEC => [wire(0), vec![0, 1, 0x40]].concat(),
-        RecordType::DS => [vec![0, 1, 13, 2], vec![7; 32]].concat(),
-        other => panic!("the helper cannot write {other}"),
-    }
+/// A zone from master file text, its default TTL 3600 on a line of its own before it.
+pub(crate) fn read(origin: &str, text: &str) -> Result<Zone, ReadError> {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("zone");
+    std::fs::write(&path, format!("$TTL 3600\n{text}")).unwrap();
+    read_zone(&path, &origin.parse().unwrap(), &Limits::default()).map(|read| read.zone)
 }
 
 /// A query without EDNS, RD set.
