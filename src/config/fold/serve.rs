@@ -50,7 +50,7 @@ pub(super) fn fold_serve(
         EngineSpec::Native => serve::Engine::Native,
         EngineSpec::Hickory => serve::Engine::Hickory,
     };
-    serve::Settings { engine, listen, workers, tcp: fold_tcp(spec, pop, faults) }
+    serve::Settings { engine, listen, workers, tcp: fold_tcp(spec, pop, faults), tls: None }
 }
 
 fn fold_tcp(spec: &Spec, pop: &Pop, faults: &mut Faults<'_>) -> serve::TcpSettings {
@@ -73,7 +73,8 @@ fn fold_tcp(spec: &Spec, pop: &Pop, faults: &mut Faults<'_>) -> serve::TcpSettin
         faults.error(span_of(&section.tcp_idle), "serve.tcp-idle", message);
     }
     let exempt = pop.management_addresses.iter().map(|address| IpNet::from(*address)).collect();
-    serve::TcpSettings { connections, connections_per_source: per_source, idle, exempt }
+    let proxies = Vec::new();
+    serve::TcpSettings { connections, connections_per_source: per_source, idle, exempt, proxies }
 }
 
 pub(super) fn fold_answer(spec: &Spec, pop: &Pop, faults: &mut Faults<'_>) -> answer::Settings {

@@ -1,0 +1,1 @@
+//! DNS over TLS, HTTPS and QUIC with real clients.
