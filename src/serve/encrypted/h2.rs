@@ -60,7 +60,7 @@ pub(super) async fn serve(
                 session.begin(async move { serve_request(request, respond, &answers, &path).await });
             }
             Some(Err(error)) => {
-                if !error.is_io() {
+                if !error.is_io() && !error.is_remote() {
                     context.add(|counters| count(&counters.protocol_errors));
                 }
                 return;

@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use bytes::{Buf, Bytes};
-use h3::error::Code;
+use h3::error::{Code, ConnectionError};
 use h3::server::{RequestResolver, RequestStream};
 use h3_quinn::BidiStream;
 use http::StatusCode;
@@ -45,8 +45,12 @@ pub(super) async fn serve(
                 session.begin(async move { serve_request(request, &answers, &path).await });
             }
             Ok(None) => break,
-            Err(error) if error.is_h3_no_error() => return,
-            Err(_) => return context.add(|counters| count(&counters.protocol_errors)),
+            Err(ConnectionError::Local { error, .. }) => {
+                tracing::trace!(?error, "HTTP/3");
+                return context.add(|counters| count(&counters.protocol_errors));
+            }
+            // The client closed, or went away.
+            Err(_) => return,
         }
     }
     // GOAWAY: what is not in work will not be (RFC 9114 section 5.2).

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use crate::serve::TcpSettings;
+use crate::serve::{TcpSettings, Transport};
 
 /// What the operator chose about encrypted transports. A transport without an address is off.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,4 +34,15 @@ impl TlsSettings {
     pub const DNS_PORT: u16 = 853;
     /// The port of HTTPS.
     pub const HTTPS_PORT: u16 = 443;
+
+    /// Every transport with each of its addresses.
+    pub fn listen(&self) -> impl Iterator<Item = (Transport, SocketAddr)> {
+        let transports = [
+            (Transport::Dot, &self.dot),
+            (Transport::Doh, &self.doh),
+            (Transport::Doh3, &self.doh3),
+            (Transport::Doq, &self.doq),
+        ];
+        transports.into_iter().flat_map(|(transport, all)| all.iter().map(move |one| (transport, *one)))
+    }
 }
