@@ -10,6 +10,7 @@
 //!     alias        CNAME, DNAME                   YXDOMAIN
 //!     negative     SOA for NODATA and NXDOMAIN    NXDOMAIN
 //!     referral     NS, DS, glue
+//!     denial       NSEC and NSEC3 proofs
 //! ```
 //!
 //! Never does I/O, never allocates, never locks, never panics. Answers are minimal: beyond glue no additional
@@ -18,6 +19,7 @@
 
 mod alias;
 mod chaos;
+mod denial;
 mod edns;
 mod negative;
 mod positive;
