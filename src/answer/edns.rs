@@ -25,9 +25,9 @@ const DNSSEC_OK: u32 = 0x8000;
 pub(super) fn limit(query: &Query<'_>, transport: Transport, settings: &Settings) -> usize {
     let ceiling = settings.udp_payload_ceiling.max(PLAIN_UDP);
     let limit = match (transport, &query.edns) {
-        (Transport::Tcp, _) => u16::MAX,
         (Transport::Udp, Some(edns)) => edns.payload.clamp(PLAIN_UDP, ceiling),
         (Transport::Udp, None) => PLAIN_UDP,
+        (Transport::Tcp | Transport::Dot | Transport::Doh | Transport::Doq, _) => u16::MAX,
     };
     usize::from(limit)
 }

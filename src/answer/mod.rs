@@ -57,8 +57,21 @@ pub mod rcode {
 pub enum Transport {
     /// UDP: limited by the requestor's payload size and our ceiling, truncated with TC.
     Udp,
-    /// TCP: limited by 65,535 octets.
+    /// TCP: limited by 65,535 octets, as is every transport below.
     Tcp,
+    /// DNS over TLS (RFC 7858).
+    Dot,
+    /// DNS over HTTPS, HTTP/2 and HTTP/3 (RFC 8484).
+    Doh,
+    /// DNS over QUIC (RFC 9250): the ID is 0 both ways.
+    Doq,
+}
+
+impl Transport {
+    /// Whether others on the path see only the length of messages, so that padding is worth its octets (RFC 8467).
+    pub fn is_encrypted(self) -> bool {
+        matches!(self, Self::Dot | Self::Doh | Self::Doq)
+    }
 }
 
 /// What became of a query.

@@ -93,7 +93,7 @@ impl Handler {
             Protocol::Udp => {
                 answering.datagram(request.as_slice(), request.src().ip(), Instant::now(), scratch)
             }
-            _ => answering.message(request.as_slice(), scratch),
+            _ => answering.message(request.as_slice(), answer::Transport::Tcp, scratch),
         };
         let octets = scratch.get(..length).filter(|octets| !octets.is_empty())?;
         Some(Response::read(octets))

@@ -78,10 +78,18 @@ impl Answering<'_> {
         }
     }
 
-    /// Answers a message from a TCP connection; returns the response's length in `output`, 0 for no response.
-    pub(super) fn message(&self, query: &[u8], output: &mut [u8]) -> usize {
-        self.add(|counters| count(&counters.tcp_queries));
-        self.answer(query, Transport::Tcp, output)
+    /// Answers a message from a connection of any kind; returns the response's length in `output`, 0 for no response.
+    pub(super) fn message(&self, query: &[u8], transport: Transport, output: &mut [u8]) -> usize {
+        self.add(|counters| {
+            count(match transport {
+                Transport::Udp => &counters.udp_queries,
+                Transport::Tcp => &counters.tcp_queries,
+                Transport::Dot => &counters.dot_queries,
+                Transport::Doh => &counters.doh_queries,
+                Transport::Doq => &counters.doq_queries,
+            });
+        });
+        self.answer(query, transport, output)
     }
 
     /// Counts a datagram that deserves no response; returns 0.

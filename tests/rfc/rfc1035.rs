@@ -116,7 +116,7 @@ fn section_4_2_1_truncation_leaves_whole_rrsets() {
             assert!(response.octets.len() <= 512);
             assert!(response.message.answers.is_empty());
         }
-        anyns::answer::Transport::Tcp => {
+        _ => {
             assert!(!response.tc());
             assert_eq!(response.message.answers.len(), 200);
         }
@@ -143,7 +143,7 @@ fn section_4_1_4_pointers_reach_16383_octets_and_no_further() {
     let world = world(&[("example.", &format!("{APEX}{names}"))]);
     each(&world, &query("far.example.", "MX"), |response| match response.transport {
         anyns::answer::Transport::Udp => assert!(response.tc()),
-        anyns::answer::Transport::Tcp => {
+        _ => {
             assert!(!response.tc() && response.octets.len() > 0x4000);
             let mut expected: Vec<String> = (0..1500)
                 .map(|n| format!("far.example. 3600 MX 1 mail{n:04}.mx{}.example.", n % 100))
