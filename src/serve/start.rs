@@ -214,7 +214,11 @@ pub fn start(
     if let (Some((sockets, certificates)), Some(settings)) = (tls, settings.tls.clone()) {
         let encrypted = Encrypted { sockets, settings, certificates, responder: responder(last + 1) };
         let (shared, runtime) = (serving.shared.clone(), runtime("serve-encrypted")?);
-        serving.spawn("serve-encrypted", move || encrypted::run(&runtime, encrypted, &shared))?;
+        serving.spawn("serve-encrypted", move || {
+            encrypted::run(&runtime, encrypted, &shared);
+            // A disk that does not answer must not hold up the stop.
+            runtime.shutdown_background();
+        })?;
         sets.push(last + 1);
     }
     watch_over(&mut serving, &sets, counters, sender)?;
