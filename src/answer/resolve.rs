@@ -3,12 +3,10 @@
 use crate::wire::{Full, LookupName, Owner, Question, RecordType, Section, Writer};
 use crate::zone::{Lookup, NodeRef, RrSet, Snapshot, Zone};
 
-use super::{Verdict, alias, negative, positive, rcode, referral};
+use super::{Enclosing, Verdict, additional, alias, extended_error, negative, positive, rcode, referral};
 
 /// The most aliases that one answer follows: more than sane zones have, and a resolver goes on by itself from there.
 pub(super) const MAX_ALIASES: usize = 16;
-/// Extended error "Not Ready" (RFC 8914 section 4.15).
-const NOT_READY: u16 = 14;
 
 /// A query on its way through the zones.
 pub(super) struct Chain<'a, 'w> {
@@ -24,6 +22,8 @@ pub(super) struct Chain<'a, 'w> {
     pub(super) aliases: [usize; MAX_ALIASES],
     /// How many aliases were followed.
     pub(super) alias_count: usize,
+    /// The RRset that was asked for, once it is in the answer.
+    pub(super) found: Option<RrSet<'a>>,
 }
 
 /// What a step came to.
@@ -50,9 +50,10 @@ pub(super) fn resolve(
         writer,
         aliases: [0; MAX_ALIASES],
         alias_count: 0,
+        found: None,
     };
     let Some(mut zone) = chain.zone(snapshot) else { return not_served(snapshot) };
-    let mut verdict = Verdict { authoritative: true, ..Verdict::default() };
+    let mut verdict = Verdict { authoritative: true, zone: Some(Enclosing::of(zone)), ..Verdict::default() };
     loop {
         match chain.step(zone) {
             Ok(Step::Done(rcode)) => verdict.rcode = rcode,
@@ -70,8 +71,10 @@ pub(super) fn resolve(
             }
             Err(Stopped::Answer(Full)) => verdict.truncated = true,
         }
-        return verdict;
+        break;
     }
+    additional::write(&mut chain, snapshot);
+    verdict
 }
 
 /// What did not fit.
@@ -88,7 +91,7 @@ impl From<Full> for Stopped {
     }
 }
 
-impl Chain<'_, '_> {
+impl<'a> Chain<'a, '_> {
     /// The zone that answers for the name: the closest, or for DS the one above (RFC 4035 section 3.1.4.1), if that
     /// is served.
     fn zone<'s>(&self, snapshot: &'s Snapshot) -> Option<&'s Zone> {
@@ -100,7 +103,7 @@ impl Chain<'_, '_> {
         Some(zone)
     }
 
-    fn step(&mut self, zone: &Zone) -> Result<Step, Stopped> {
+    fn step(&mut self, zone: &'a Zone) -> Result<Step, Stopped> {
         match zone.lookup(&self.name) {
             // DS belongs to the parent's side of a cut (RFC 4035 section 3.1.4.1).
             Lookup::Cut { node, exact: true } if self.record_type == RecordType::DS => self.at_node(node),
@@ -121,7 +124,7 @@ impl Chain<'_, '_> {
 
     /// The data of a name that exists or that a wildcard stands for: its owner is the name asked for
     /// (RFC 4592 section 3.3.2).
-    fn at_node(&mut self, node: NodeRef<'_>) -> Result<Step, Stopped> {
+    fn at_node(&mut self, node: NodeRef<'a>) -> Result<Step, Stopped> {
         if positive::write(self, node)? {
             return Ok(Step::Done(rcode::NOERROR));
         }
@@ -176,8 +179,8 @@ fn write_signed(
 
 fn not_served(snapshot: &Snapshot) -> Verdict {
     if snapshot.is_complete() {
-        return Verdict::plain(rcode::REFUSED);
+        return Verdict::explained(rcode::REFUSED, extended_error::NOT_AUTHORITATIVE);
     }
     // The zone may be on its way: REFUSED would make a resolver think us lame.
-    Verdict { extended_error: Some(NOT_READY), ..Verdict::plain(rcode::SERVFAIL) }
+    Verdict::explained(rcode::SERVFAIL, extended_error::NOT_READY)
 }

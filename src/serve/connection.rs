@@ -6,6 +6,7 @@
 //! closed; none of them holds up another.
 
 use std::io;
+use std::net::IpAddr;
 use std::time::Duration;
 
 use bytes::{Buf, BytesMut};
@@ -35,6 +36,7 @@ const LENGTH: usize = 2;
 /// Serves a connection until the client closes it, is too slow, sends what is no query, or we stop.
 pub(super) async fn serve(
     mut stream: TcpStream,
+    source: IpAddr,
     context: &Context,
     mut phase: watch::Receiver<Phase>,
 ) -> io::Result<()> {
@@ -44,7 +46,7 @@ pub(super) async fn serve(
     // When the message at the front of the input must be whole.
     let mut deadline = Instant::now() + context.settings.idle;
     loop {
-        let progress = answer(context, &mut input, &mut output);
+        let progress = answer(context, source, &mut input, &mut output);
         if !output.is_empty() {
             write(&mut stream, &output, context).await?;
             output.clear();
@@ -94,13 +96,13 @@ enum Progress {
 }
 
 /// Answers the whole messages at the front of the input.
-fn answer(context: &Context, input: &mut BytesMut, output: &mut Vec<u8>) -> Progress {
+fn answer(context: &Context, source: IpAddr, input: &mut BytesMut, output: &mut Vec<u8>) -> Progress {
     let mut progress = Progress::Nothing;
     let mut responder = context.responder.borrow_mut();
     let mut scratch = context.scratch.borrow_mut();
     let answering = responder.refresh();
     while let Some(message) = whole(input) {
-        let length = answering.message(message, &mut scratch);
+        let length = answering.message(message, source, &mut scratch);
         let consumed = LENGTH + message.len();
         input.advance(consumed);
         let (Ok(octets), Some(response), true) = (u16::try_from(length), scratch.get(..length), length > 0)

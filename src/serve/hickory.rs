@@ -86,7 +86,7 @@ impl Handler {
             Protocol::Udp => {
                 answering.datagram(request.as_slice(), request.src().ip(), Instant::now(), scratch)
             }
-            _ => answering.message(request.as_slice(), scratch),
+            _ => answering.message(request.as_slice(), request.src().ip(), scratch),
         };
         let octets = scratch.get(..length).filter(|octets| !octets.is_empty())?;
         Some(Response::read(octets))

@@ -146,7 +146,7 @@ impl Acceptor {
         let (context, phase) = (self.context.clone(), self.phase.clone());
         self.connections.spawn_local(async move {
             // Its errors are the peer's: it went away, or was too slow and is counted.
-            let _ = connection::serve(stream, &context, phase).await;
+            let _ = connection::serve(stream, source.ip(), &context, phase).await;
             drop(ticket);
         });
     }

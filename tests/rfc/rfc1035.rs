@@ -107,7 +107,7 @@ fn section_4_2_1_truncation_leaves_whole_rrsets() {
             assert!(response.octets.len() <= 512);
             assert!(response.message.answers.is_empty());
         }
-        anyns::answer::Transport::Tcp => {
+        _ => {
             assert!(!response.tc());
             assert_eq!(response.message.answers.len(), 200);
         }
@@ -119,13 +119,17 @@ fn the_slipped_answer_is_the_question_with_tc() {
     let world = zones();
     let mut output = vec![0; 65_535];
     for (octets, additional) in [(query("WWW.example.", "A"), 0), (with_do(query("WWW.example.", "A")), 11)] {
-        let outcome = truncated(&octets, &world.settings, &mut output);
+        let outcome =
+            truncated(&octets, &client(anyns::answer::Transport::Udp), &world.settings, &mut output);
         let length = 12 + 17 + additional;
         assert_eq!(outcome, Outcome::Reply { length, rcode: 0, truncated: true });
         assert_eq!(output[2..4], [0x83, 0]);
         assert_eq!(output[12..29], octets[12..29]);
     }
-    assert_eq!(truncated(&[0; 5], &world.settings, &mut output), Outcome::Ignore);
+    assert_eq!(
+        truncated(&[0; 5], &client(anyns::answer::Transport::Udp), &world.settings, &mut output),
+        Outcome::Ignore
+    );
 }
 
 #[test]
@@ -134,7 +138,7 @@ fn section_4_1_4_pointers_reach_16383_octets_and_no_further() {
     let world = world(&[("example.", &format!("{APEX}{names}"))]);
     each(&world, &query("far.example.", "MX"), |response| match response.transport {
         anyns::answer::Transport::Udp => assert!(response.tc()),
-        anyns::answer::Transport::Tcp => {
+        _ => {
             assert!(!response.tc() && response.octets.len() > 0x4000);
             let mut expected: Vec<String> = (0..1500)
                 .map(|n| format!("far.example. 3600 MX 1 mail{n:04}.mx{}.example.", n % 100))

@@ -18,7 +18,7 @@ fn section_2_2_1_synthesised() {
         "MX",
         0,
         true,
-        [&["host3.example. 3600 MX 10 host1.example."], &[], &[]],
+        [&["host3.example. 3600 MX 10 host1.example."], &[], &["host1.example. 3600 A 192.0.2.1"]],
     );
     expect(&world, "host3.example.", "A", 0, true, [&[], &["example. 300 SOA 1"], &[]]);
     expect(&world, "foo.bar.example.", "TXT", 0, true, [&["foo.bar.example. 3600 TXT wildcard"], &[], &[]]);

@@ -33,7 +33,7 @@ fn section_3_1_in_domain_glue_that_does_not_fit_sets_tc() {
     let world = world(&[("example.", &format!("{APEX}{}", servers(20, ".foo")))]);
     each(&world, &query("www.foo.example.", "A"), |response| match response.transport {
         Transport::Udp => assert!(response.tc() && response.octets.len() <= 512 && !response.aa()),
-        Transport::Tcp => assert_eq!((response.tc(), response.section(2).len()), (false, 40)),
+        _ => assert_eq!((response.tc(), response.section(2).len()), (false, 40)),
     });
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use anyns::answer::{Identity, Outcome, Settings, Transport, answer};
+use anyns::answer::{Client, Identity, Outcome, Settings, Transport, answer};
 use anyns::wire::{Name, RecordType};
 use anyns::zone::{Place, Record, Snapshot, ZoneBuilder, ZoneFault};
 use hickory_proto::op::Message;
@@ -33,7 +33,7 @@ pub(crate) fn world(zones: &[(&str, &str)]) -> World {
     let identity = Identity { instance: "pop1.test".into(), version: Some("anyns test".into()) };
     World {
         snapshot: Snapshot::default().with_changes(zones, &[]).completed(),
-        settings: Settings { identity, udp_payload_ceiling: Settings::DEFAULT_UDP_PAYLOAD_CEILING },
+        settings: Settings::new(identity),
     }
 }
 
@@ -127,6 +127,11 @@ pub(crate) fn with_do(query: Vec<u8>) -> Vec<u8> {
     with_opt(query, 1232, 0, 0x8000, &[])
 }
 
+/// Somebody who asks this way.
+pub(crate) fn client(transport: Transport) -> Client {
+    Client { transport, address: [127, 0, 0, 1].into(), time: 0 }
+}
+
 /// Asks in every way there is.
 pub(crate) fn ask(world: &World, query: &[u8]) -> Vec<Response> {
     [Transport::Udp, Transport::Tcp]
@@ -137,7 +142,7 @@ pub(crate) fn ask(world: &World, query: &[u8]) -> Vec<Response> {
 
 fn ask_over(world: &World, query: &[u8], transport: Transport) -> Option<Response> {
     let mut output = vec![0xee; 65_535];
-    let outcome = answer(query, transport, &world.snapshot, &world.settings, &mut output);
+    let outcome = answer(query, &client(transport), &world.snapshot, &world.settings, &mut output);
     let Outcome::Reply { length, rcode, truncated } = outcome else { return None };
     let octets = output[..length].to_vec();
     let message = Message::from_vec(&octets).unwrap_or_else(|error| panic!("{error}: {octets:?}"));
