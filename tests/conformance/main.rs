@@ -91,7 +91,8 @@ fn a_wrong_expectation_fails() {
     let scenario = Scenario::read(&path);
     let mut world = World::of(&scenario, &path);
     // Each spoils what a right case expects in another place.
-    let spoil: &[(&str, fn(&mut scenario::Expect))] = &[
+    type Spoil = (&'static str, fn(&mut scenario::Expect));
+    let spoil: &[Spoil] = &[
         ("RCODE", |expect| expect.rcode = Some("NXDOMAIN".into())),
         ("flags", |expect| expect.flags = Some("aa tc".into())),
         ("answer", |expect| expect.answer = Some(Vec::new())),
