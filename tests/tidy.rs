@@ -139,6 +139,20 @@ fn hickory_is_named_only_where_it_belongs() {
 }
 
 #[test]
+fn tls_http_and_quic_are_named_only_by_the_encrypted_transports() {
+    let crates = ["rustls", "quinn", "h2::", "h3::", "http::"];
+    let allowed = |path: &Path| path.starts_with("src/serve/encrypted");
+    let names = |path: &PathBuf| {
+        let code = code(path);
+        code.lines()
+            .any(|line| crates.iter().any(|name| line.trim_start().starts_with(&format!("use {name}"))))
+            || code.contains("rustls::")
+    };
+    let named = files("src", &["rs"]).into_iter().filter(|path| !allowed(path) && names(path));
+    fail_on("TLS, HTTP or QUIC named outside src/serve/encrypted", &shown(named));
+}
+
+#[test]
 fn unsafe_stands_only_in_sys_and_says_why() {
     let mut faults = Vec::new();
     for path in files("src", &["rs"]) {

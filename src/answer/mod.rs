@@ -10,6 +10,7 @@
 //!     alias        CNAME, DNAME                   YXDOMAIN
 //!     negative     SOA for NODATA and NXDOMAIN    NXDOMAIN
 //!     referral     NS, DS, glue
+//!     denial       NSEC and NSEC3 proofs
 //!     additional   what the answer names
 //!   edns           the options of the OPT that goes back
 //!     cookie       made and checked
@@ -29,6 +30,7 @@ mod additional;
 mod alias;
 mod chaos;
 mod cookie;
+mod denial;
 mod edns;
 mod negative;
 mod positive;

@@ -3,13 +3,13 @@
 use crate::wire::{CLASS_IN, Full, LookupName, Name, Owner, RecordType, Section};
 use crate::zone::NodeRef;
 
-use super::positive;
 use super::resolve::{Chain, Step, Stopped};
+use super::{denial, positive};
 
 /// Writes a referral for the delegation point `node`; at a wildcard (`synthesised`) its owner is the name asked for.
-pub(super) fn write(
-    chain: &mut Chain<'_, '_>,
-    node: NodeRef<'_>,
+pub(super) fn write<'a>(
+    chain: &mut Chain<'a, '_>,
+    node: NodeRef<'a>,
     synthesised: bool,
 ) -> Result<Step, Stopped> {
     let mut buffer = [0; Name::MAX_OCTETS];
@@ -25,13 +25,19 @@ pub(super) fn write(
         positive::records(writer, Section::Authority, Owner::Name(owner), servers, servers.ttl)
     });
     write.map_err(Stopped::Referral)?;
-    if chain.dnssec_ok
-        && let Some(signers) = node.set(RecordType::DS)
-    {
-        // RFC 4035 section 3.1.4: DS goes along. The proof that there is none comes with denial.
-        let written = chain.write_set(Section::Authority, owner, node, signers, signers.ttl);
-        written.map_err(Stopped::Referral)?;
+    if synthesised {
+        denial::from_wildcard(chain, node)?;
     }
+    match node.set(RecordType::DS).filter(|_| chain.dnssec_ok) {
+        // RFC 4035 section 3.1.4: DS goes along, or the proof that there is none.
+        Some(signers) => {
+            let written = chain.write_set(Section::Authority, owner, node, signers, signers.ttl);
+            written.map_err(Stopped::Referral)?;
+        }
+        None if synthesised => denial::no_data_at_wildcard(chain, node)?,
+        None => denial::unsigned_delegation(chain, node)?,
+    }
+    denial::write(chain).map_err(Stopped::Referral)?;
     for rdata in servers.rdata() {
         // RFC 9471 section 3.1: all in-domain glue, or TC.
         glue(chain, node, owner, rdata, Domain::In).map_err(Stopped::Referral)?;

@@ -1,9 +1,12 @@
 //! The name server algorithm of RFC 1034 section 4.3.2, as RFC 4592 and RFC 6672 amend it.
 
 use crate::wire::{Full, LookupName, Owner, Question, RecordType, Section, Writer};
-use crate::zone::{Lookup, NodeRef, RrSet, Snapshot, Zone};
+use crate::zone::{Denies, Lookup, NodeRef, RrSet, Snapshot, Zone};
 
-use super::{Enclosing, Verdict, additional, alias, extended_error, negative, positive, rcode, referral};
+use super::denial::Proofs;
+use super::{
+    Enclosing, Verdict, additional, alias, denial, extended_error, negative, positive, rcode, referral,
+};
 
 /// The most aliases that one answer follows: more than sane zones have, and a resolver goes on by itself from there.
 pub(super) const MAX_ALIASES: usize = 16;
@@ -14,7 +17,7 @@ pub(super) struct Chain<'a, 'w> {
     pub(super) name: LookupName,
     /// QTYPE.
     pub(super) record_type: RecordType,
-    /// Whether RRSIGs go along.
+    /// Whether RRSIGs and proofs go along.
     pub(super) dnssec_ok: bool,
     /// The answer.
     pub(super) writer: &'a mut Writer<'w>,
@@ -24,6 +27,8 @@ pub(super) struct Chain<'a, 'w> {
     pub(super) alias_count: usize,
     /// The RRset that was asked for, once it is in the answer.
     pub(super) found: Option<RrSet<'a>>,
+    /// What the answer denies so far.
+    pub(super) proofs: Proofs<'a>,
 }
 
 /// What a step came to.
@@ -37,12 +42,13 @@ pub(super) enum Step {
 }
 
 /// Answers a question of class IN from the zones.
-pub(super) fn resolve(
+pub(super) fn resolve<'a>(
     question: &Question<'_>,
     dnssec_ok: bool,
-    snapshot: &Snapshot,
-    writer: &mut Writer<'_>,
+    snapshot: &'a Snapshot,
+    writer: &'a mut Writer<'_>,
 ) -> Verdict {
+    let empty = writer.mark();
     let mut chain = Chain {
         name: question.name.clone(),
         record_type: question.record_type,
@@ -51,6 +57,7 @@ pub(super) fn resolve(
         aliases: [0; MAX_ALIASES],
         alias_count: 0,
         found: None,
+        proofs: Proofs::default(),
     };
     let Some(mut zone) = chain.zone(snapshot) else { return not_served(snapshot) };
     let mut verdict = Verdict { authoritative: true, zone: Some(Enclosing::of(zone)), ..Verdict::default() };
@@ -66,23 +73,32 @@ pub(super) fn resolve(
                 }
             }
             Err(Stopped::Referral(Full)) => {
-                verdict.truncated = true;
                 verdict.authoritative = chain.alias_count > 0;
+                return Verdict { truncated: true, ..verdict };
             }
-            Err(Stopped::Answer(Full)) => verdict.truncated = true,
+            Err(Stopped::Answer(Full)) => return Verdict { truncated: true, ..verdict },
+            Err(Stopped::Collision) => {
+                chain.writer.roll_back(empty);
+                return Verdict::plain(rcode::SERVFAIL);
+            }
         }
-        break;
+        // A referral has written them in front of its glue.
+        verdict.truncated = denial::write(&mut chain) == Err(Full);
+        if !verdict.truncated {
+            additional::write(&mut chain, snapshot);
+        }
+        return verdict;
     }
-    additional::write(&mut chain, snapshot);
-    verdict
 }
 
-/// What did not fit.
+/// Why an answer ends early.
 pub(super) enum Stopped {
-    /// A record of an authoritative answer.
+    /// A record of an authoritative answer did not fit.
     Answer(Full),
-    /// The delegation's NS records or its in-domain glue.
+    /// The delegation's NS records, what goes with them by DNSSEC, or its in-domain glue did not fit.
     Referral(Full),
+    /// Two names have one NSEC3 hash, so that one of them cannot be denied (RFC 5155 section 7.2.9).
+    Collision,
 }
 
 impl From<Full> for Stopped {
@@ -106,35 +122,58 @@ impl<'a> Chain<'a, '_> {
     fn step(&mut self, zone: &'a Zone) -> Result<Step, Stopped> {
         match zone.lookup(&self.name) {
             // DS belongs to the parent's side of a cut (RFC 4035 section 3.1.4.1).
-            Lookup::Cut { node, exact: true } if self.record_type == RecordType::DS => self.at_node(node),
+            Lookup::Cut { node, exact: true } if self.record_type == RecordType::DS => self.at_name(node),
             Lookup::Cut { node, .. } => referral::write(self, node, false),
             Lookup::Dname(node) => alias::dname(self, node),
-            Lookup::Exact(node) => self.at_node(node),
+            Lookup::Exact(node) => self.at_name(node),
             // RFC 4592 section 4.2 leaves this open; see `ZoneWarning::WildcardNs`.
             Lookup::Wildcard(node) if node.is_cut() && self.record_type != RecordType::DS => {
                 referral::write(self, node, true)
             }
-            Lookup::Wildcard(node) => self.at_node(node),
-            Lookup::Missing(_) => {
+            Lookup::Wildcard(node) => self.at_wildcard(node),
+            Lookup::Missing(encloser) => {
                 negative::write(self, zone)?;
+                denial::name_error(self, encloser)?;
                 Ok(Step::Done(rcode::NXDOMAIN))
             }
         }
     }
 
-    /// The data of a name that exists or that a wildcard stands for: its owner is the name asked for
-    /// (RFC 4592 section 3.3.2).
-    fn at_node(&mut self, node: NodeRef<'a>) -> Result<Step, Stopped> {
+    /// The data of a name that exists.
+    fn at_name(&mut self, node: NodeRef<'a>) -> Result<Step, Stopped> {
+        if let Some(step) = self.data(node)? {
+            return Ok(step);
+        }
+        negative::write(self, node.zone())?;
+        denial::no_data(self, node)?;
+        Ok(Step::Done(rcode::NOERROR))
+    }
+
+    /// The data of a wildcard that stands for the name: its owner is the name asked for (RFC 4592 section 3.3.2).
+    fn at_wildcard(&mut self, node: NodeRef<'a>) -> Result<Step, Stopped> {
+        // The proof is about the name that is looked for now, which an alias replaces.
+        denial::from_wildcard(self, node)?;
+        if let Some(step) = self.data(node)? {
+            return Ok(step);
+        }
+        negative::write(self, node.zone())?;
+        denial::no_data_at_wildcard(self, node)?;
+        Ok(Step::Done(rcode::NOERROR))
+    }
+
+    /// Writes what a name has of QTYPE, or its alias; `None` if it has neither.
+    fn data(&mut self, node: NodeRef<'a>) -> Result<Option<Step>, Stopped> {
         if positive::write(self, node)? {
-            return Ok(Step::Done(rcode::NOERROR));
+            return Ok(Some(Step::Done(rcode::NOERROR)));
         }
         // What stands beside a CNAME (RRSIG, NSEC) was answered as data; every other type follows it
         // (RFC 1034 section 3.6.2).
-        if let Some(cname) = node.set(RecordType::CNAME) {
-            return alias::cname(self, node, cname);
-        }
-        negative::write(self, node.zone())?;
-        Ok(Step::Done(rcode::NOERROR))
+        node.set(RecordType::CNAME).map(|cname| alias::cname(self, node, cname)).transpose()
+    }
+
+    /// What the name's zone denies with in this answer.
+    pub(super) fn denies(&self, node: NodeRef<'_>) -> Denies {
+        if self.dnssec_ok { node.zone().denies() } else { Denies::WithNothing }
     }
 
     /// Writes an RRset of the name that is looked for into the answer.

@@ -23,9 +23,10 @@ pub(super) fn check(file: Option<&Path>) -> Outcome {
     let zones = publish::check(config.publish.clone())?;
     let zones_good = say_zones(&zones, &config);
     say_listeners(&config);
+    let certificate_good = say_certificate(&config);
     say_plan(&config);
     say_host_routes(&config)?;
-    Ok(if zones_good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(if zones_good && certificate_good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 fn say_zones(report: &CheckReport, config: &Config) -> bool {
@@ -55,6 +56,19 @@ fn say_zones(report: &CheckReport, config: &Config) -> bool {
     }
     say(&format!("zones: {good} of {} are good, {records} records", report.zones.len()));
     report.is_clean() && missing.is_empty()
+}
+
+/// The encrypted transports, and whether their certificate can be used.
+fn say_certificate(config: &Config) -> bool {
+    let Some(tls) = &config.serve.tls else { return true };
+    for (transport, address) in tls.listen() {
+        say(&format!("listen {address} ({})", transport.to_string().to_uppercase()));
+    }
+    let read = serve::Certificates::load(&tls.certificate, &tls.key);
+    if let Err(fault) = &read {
+        say(&format!("error: {fault}"));
+    }
+    read.is_ok()
 }
 
 fn say_listeners(config: &Config) {

@@ -20,6 +20,7 @@ pub(super) struct Spec {
     pub(super) log: LogSpec,
     #[serde(default)]
     pub(super) serve: ServeSpec,
+    pub(super) tls: Option<TlsSpec>,
     #[serde(default)]
     pub(super) rate_limit: RateLimitSpec,
     #[serde(default)]
@@ -84,10 +85,27 @@ pub(super) struct ServeSpec {
     pub(super) report_channel: Option<Spanned<String>>,
     pub(super) cookie_secrets: Option<Spanned<Vec<Spanned<String>>>>,
     pub(super) cookie_required: Option<Spanned<bool>>,
+    pub(super) proxy_from: Option<Spanned<Vec<IpNet>>>,
+}
+
+/// `[tls]`: encrypted transports, each off without its port.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct TlsSpec {
+    pub(super) certificate: PathBuf,
+    pub(super) key: PathBuf,
+    pub(super) dot: Option<Spanned<u16>>,
+    pub(super) doh: Option<Spanned<u16>>,
+    pub(super) doh3: Option<Spanned<u16>>,
+    pub(super) doh_path: Option<Spanned<String>>,
+    pub(super) doq: Option<Spanned<u16>>,
+    pub(super) connections: Option<Spanned<usize>>,
+    pub(super) connections_per_source: Option<Spanned<usize>>,
+    pub(super) idle: Option<Spanned<Period>>,
 }
 
 /// `serve.engine`.
-#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(super) enum EngineSpec {
     #[default]

@@ -65,7 +65,7 @@ pub(super) async fn build(config: Config, file: Option<PathBuf>) -> Result<Parts
     let (decisions, decided) = watch::channel(Decision::default());
     let gate_stop = CancellationToken::new();
     let gate = start_gate(&config, decided, gate_stop.clone())?;
-    tracing::info!(addresses = ?serving.local_addresses(), "listening");
+    tracing::info!(addresses = ?serving.local_addresses(), encrypted = ?serving.encrypted_addresses(), "listening");
     let drain = orders::restore(&config.publish, Instant::now());
     let pilot = Pilot {
         started,
@@ -79,6 +79,7 @@ pub(super) async fn build(config: Config, file: Option<PathBuf>) -> Result<Parts
         lost_addresses,
         report: publisher.report(),
         serve_facts: serving.facts(),
+        certificates: serving.certificates(),
         gate_status: gate.status.clone(),
         publisher: publisher.clone(),
         overall_since: None,

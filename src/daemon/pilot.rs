@@ -42,6 +42,8 @@ pub(super) struct Pilot {
     pub(super) publisher: Arc<PublisherHandle>,
     pub(super) report: watch::Receiver<Arc<Report>>,
     pub(super) serve_facts: watch::Receiver<serve::Facts>,
+    /// The certificate of the encrypted transports, if there are any.
+    pub(super) certificates: Option<Arc<serve::Certificates>>,
     pub(super) lost_addresses: watch::Receiver<Vec<IpAddr>>,
     pub(super) gate_status: watch::Receiver<RouteStatus>,
     /// The zones to probe, for health.

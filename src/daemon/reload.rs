@@ -1,6 +1,6 @@
 //! Reading the configuration and the zones again, without a restart.
 //!
-//! What names zones takes effect; everything else (sockets, addresses, BGP) needs a restart, and the answer says so
+//! What names zones takes effect, and the files of the certificate are read again; everything else (sockets, addresses, BGP) needs a restart, and the answer says so
 //! when it changed. A configuration that is wrong changes nothing.
 
 use std::sync::Arc;
@@ -10,6 +10,7 @@ use tokio::sync::oneshot;
 use crate::config::{self, Config};
 use crate::control::Response;
 use crate::publish::PublisherHandle;
+use crate::serve::Certificates;
 
 use super::orders::{chain, done, failed};
 use super::pilot::Pilot;
@@ -37,8 +38,11 @@ pub(super) fn by_order(pilot: &mut Pilot, reply: oneshot::Sender<Response>) {
     pilot.config.required.clone_from(&loaded.config.required);
     pilot.config.publish.clone_from(&loaded.config.publish);
     let publisher = pilot.publisher.clone();
+    let certificates = pilot.certificates.clone();
     let task = tokio::spawn(async move {
-        let response = look_again(&publisher, loaded.config, restart).await;
+        let certificate = read_certificate(certificates).await;
+        let zones = look_again(&publisher, loaded.config, restart).await;
+        let response = if let Err(message) = certificate { failed(message) } else { zones };
         match &response {
             Response::Failed { message } => tracing::error!(message, "reload"),
             Response::Done { message } => tracing::info!(message, "reload"),
@@ -66,12 +70,23 @@ async fn look_again(
     done(message)
 }
 
+/// Reads the certificate again; a bad one changes nothing, and the zones are looked at all the same.
+async fn read_certificate(certificates: Option<Arc<Certificates>>) -> Result<(), String> {
+    let Some(certificates) = certificates else { return Ok(()) };
+    let read = tokio::task::spawn_blocking(move || certificates.reload()).await;
+    let kept = |error: &dyn std::error::Error| format!("the old certificate stays: {}", chain(error));
+    match read {
+        Ok(read) => read.map_err(|error| kept(&error)),
+        Err(error) => Err(kept(&error)),
+    }
+}
+
 /// The sections that changed and that a running anyns does not take over.
 fn needs_restart(old: &Config, new: &Config) -> Vec<&'static str> {
     let differs = [
         ("[pop]", old.pop != new.pop),
         ("[log]", old.log != new.log),
-        ("[serve]", old.serve != new.serve || old.answer != new.answer),
+        ("[serve] or [tls]", old.serve != new.serve || old.answer != new.answer),
         ("[rate-limit]", old.rate_limit != new.rate_limit),
         ("[[service]]", old.services != new.services || old.service_addresses != new.service_addresses),
         ("[health]", old.health != new.health),

@@ -1,7 +1,6 @@
 //! The whole state as a document, put together from what every part reports.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use crate::admission::Mode;
@@ -13,7 +12,7 @@ use crate::health;
 use crate::policy::Intent;
 use crate::publish::{Report, WatchState, ZoneReport, ZoneState};
 use crate::route::{self, NeighborKey, Preference, RouteState};
-use crate::serve::Engine;
+use crate::serve::{Certificates, Engine, LostListener, TlsSettings, Transport};
 
 use super::drain::Drain;
 use super::pilot::Pilot;
@@ -36,7 +35,7 @@ impl Pilot {
             probes: self.health.statistics.borrow().iter().map(|one| probe(one, &clock)).collect(),
             serve: self.serve_status(),
             rate_limit: self.rate_limit_status(),
-            alarms: alarms(&report, &clock),
+            alarms: alarms(&report, self.certificates.as_deref(), &clock),
             ..Status::default()
         };
         status.overall = control::overall(&status);
@@ -77,22 +76,21 @@ impl Pilot {
             Engine::Native => true,
             Engine::Hickory => false,
         };
-        let listeners = self.config.serve.listen.iter().flat_map(|address| {
-            ["UDP", "TCP"].map(|transport| {
-                let lost = facts.lost_listeners.iter().find(|lost| {
-                    lost.address == *address && lost.transport.to_string().eq_ignore_ascii_case(transport)
-                });
-                ListenerStatus {
-                    address: address.to_string(),
-                    transport: transport.to_owned(),
-                    fault: lost.map(|lost| lost.reason.clone()),
-                }
-            })
+        let plain = self.config.serve.listen.iter();
+        let plain = plain.flat_map(|at| [Transport::Udp, Transport::Tcp].map(|transport| (transport, *at)));
+        let encrypted = self.config.serve.tls.iter().flat_map(TlsSettings::listen);
+        let listeners = plain.chain(encrypted).map(|(transport, address)| {
+            let lost = |lost: &&LostListener| (lost.transport, lost.address) == (transport, address);
+            ListenerStatus {
+                address: address.to_string(),
+                transport: transport.to_string().to_uppercase(),
+                fault: facts.lost_listeners.iter().find(lost).map(|lost| lost.reason.clone()),
+            }
         });
         let workers = self.counters.workers().iter().enumerate().map(|(index, worker)| WorkerStatus {
             index: index as u64,
             stale: facts.stale_workers.contains(&index),
-            queries: worker.udp_queries.load(Relaxed) + worker.tcp_queries.load(Relaxed),
+            queries: worker.queries(),
         });
         ServeStatus {
             engine: if native { "native" } else { "hickory" }.to_owned(),
@@ -107,6 +105,14 @@ impl Pilot {
         let mut totals = BTreeMap::from([
             ("udp_queries".to_owned(), counters.sum(|worker| &worker.udp_queries)),
             ("tcp_queries".to_owned(), counters.sum(|worker| &worker.tcp_queries)),
+            ("dot_queries".to_owned(), counters.sum(|worker| &worker.dot_queries)),
+            ("doh_queries".to_owned(), counters.sum(|worker| &worker.doh_queries)),
+            ("doq_queries".to_owned(), counters.sum(|worker| &worker.doq_queries)),
+            ("connections".to_owned(), counters.sum(|worker| &worker.tcp_connections)),
+            ("connections_refused".to_owned(), counters.sum(|worker| &worker.tcp_refused)),
+            ("connections_timed_out".to_owned(), counters.sum(|worker| &worker.tcp_timeouts)),
+            ("handshake_failures".to_owned(), counters.sum(|worker| &worker.handshake_failures)),
+            ("protocol_errors".to_owned(), counters.sum(|worker| &worker.protocol_errors)),
             ("responses".to_owned(), counters.sum(|worker| &worker.responses)),
             ("truncated".to_owned(), counters.sum(|worker| &worker.truncated)),
             ("ignored".to_owned(), counters.sum(|worker| &worker.ignored)),
@@ -245,8 +251,11 @@ fn probe(one: &health::Statistics, clock: &Clock) -> ProbeStatus {
     }
 }
 
-fn alarms(report: &Report, clock: &Clock) -> Vec<Alarm> {
+fn alarms(report: &Report, certificates: Option<&Certificates>, clock: &Clock) -> Vec<Alarm> {
     let mut messages: Vec<String> = report.faults.iter().map(ToString::to_string).collect();
+    if let Some(fault) = certificates.and_then(Certificates::fault) {
+        messages.push(format!("the old certificate stays: {fault}"));
+    }
     if let WatchState::Degraded { reason } = &report.watch {
         messages.push(format!("changes of zone files may be seen late: {reason}"));
     }

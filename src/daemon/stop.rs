@@ -5,6 +5,8 @@ use std::time::{Duration, Instant};
 
 use tokio::time::{sleep_until, timeout};
 
+use crate::telemetry::WorkerCounters;
+
 use super::build::Parts;
 use super::pilot::Pilot;
 use super::signals::{Ask, Signals};
@@ -70,9 +72,7 @@ async fn withdraw(pilot: &mut Pilot) {
 
 /// Returns when no query came for `drain.quiet`, or after `drain.limit`.
 async fn quiet(pilot: &Pilot) {
-    let queries = || {
-        pilot.counters.sum(|worker| &worker.udp_queries) + pilot.counters.sum(|worker| &worker.tcp_queries)
-    };
+    let queries = || pilot.counters.workers().iter().map(WorkerCounters::queries).sum::<u64>();
     let limit = Instant::now() + pilot.config.drain.limit;
     let mut last = (queries(), Instant::now());
     loop {

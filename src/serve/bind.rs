@@ -13,7 +13,12 @@ use super::start::ServeError;
 #[cfg(target_os = "linux")]
 const RECEIVE_BUFFER: i32 = 4 << 20;
 
-/// Connections that the kernel completes before we accept them; the kernel caps it at `net.core.somaxconn`.
+/// Connections that the kernel completes before we accept them; the kernel caps it at `net.core.somaxconn`. When it is
+/// full the kernel leaves a SYN unanswered or sends a SYN cookie; it comes to that only if the thread stands still,
+/// for a connection above a cap is accepted and reset at once.
+///
+/// TCP Fast Open is not used: its cookie is good for the host that made it (RFC 7413 section 4.1.2), which with
+/// anycast may not be the next one reached, and a replayed SYN would be answered again.
 const BACKLOG: i32 = 1024;
 
 /// Octets of a TCP segment: what fits the IPv6 minimum link MTU of 1280. Path-MTU messages to an anycast address may
@@ -30,6 +35,14 @@ pub enum Transport {
     Udp,
     /// TCP.
     Tcp,
+    /// DNS over TLS (RFC 7858).
+    Dot,
+    /// DNS over HTTPS over HTTP/2 (RFC 8484).
+    Doh,
+    /// DNS over HTTPS over HTTP/3.
+    Doh3,
+    /// DNS over QUIC (RFC 9250).
+    Doq,
 }
 
 impl fmt::Display for Transport {
@@ -37,6 +50,10 @@ impl fmt::Display for Transport {
         formatter.write_str(match self {
             Self::Udp => "udp",
             Self::Tcp => "tcp",
+            Self::Dot => "dot",
+            Self::Doh => "doh",
+            Self::Doh3 => "doh3",
+            Self::Doq => "doq",
         })
     }
 }
@@ -50,6 +67,48 @@ pub(super) struct Bound {
     pub(super) udp: Vec<UdpSocket>,
     /// The listener.
     pub(super) tcp: TcpListener,
+}
+
+/// Binds a listener to each address, for a transport over TCP.
+pub(super) fn listeners(
+    transport: Transport,
+    addresses: &[SocketAddr],
+) -> Result<Vec<(SocketAddr, TcpListener)>, ServeError> {
+    let bind = |address: &SocketAddr| {
+        let listener = tcp(*address, is_dual_stack(*address, addresses))?;
+        Ok((listener.local_addr()?, listener))
+    };
+    each(transport, addresses, bind)
+}
+
+/// Binds a socket to each address, for a transport over QUIC. Not shared: connections live in one socket's thread.
+pub(super) fn quic(
+    transport: Transport,
+    addresses: &[SocketAddr],
+) -> Result<Vec<(SocketAddr, UdpSocket)>, ServeError> {
+    let bind = |address: &SocketAddr| {
+        let socket = Socket::new(Domain::for_address(*address), Type::DGRAM, Some(Protocol::UDP))?;
+        if address.is_ipv6() {
+            socket.set_only_v6(!is_dual_stack(*address, addresses))?;
+        }
+        socket.set_nonblocking(true)?;
+        socket.bind(&(*address).into())?;
+        let socket = UdpSocket::from(socket);
+        Ok((socket.local_addr()?, socket))
+    };
+    each(transport, addresses, bind)
+}
+
+fn each<T>(
+    transport: Transport,
+    addresses: &[SocketAddr],
+    bind: impl Fn(&SocketAddr) -> io::Result<T>,
+) -> Result<Vec<T>, ServeError> {
+    let failed = |address: &SocketAddr| {
+        let address = *address;
+        move |source| ServeError::Bind { address, transport, source }
+    };
+    addresses.iter().map(|address| bind(address).map_err(failed(address))).collect()
 }
 
 /// Binds every address, with this many UDP sockets each.

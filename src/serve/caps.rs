@@ -24,8 +24,18 @@ pub(super) struct Caps {
 /// The right to one connection, given back when dropped.
 pub(super) struct Ticket {
     caps: Rc<RefCell<Caps>>,
-    /// The prefix it counts for; `None` if exempt.
-    source: Option<u128>,
+    counted: Counted,
+}
+
+/// What a connection counts for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Counted {
+    /// The exempt connections.
+    Exempt,
+    /// All connections; its source is not known yet.
+    Nameless,
+    /// All connections, and those of this prefix.
+    Of(u128),
 }
 
 impl Caps {
@@ -42,7 +52,7 @@ impl Caps {
                 return None;
             }
             inner.exempt += 1;
-            return Some(Ticket { caps: caps.clone(), source: None });
+            return Some(Ticket { caps: caps.clone(), counted: Counted::Exempt });
         }
         let source = prefix(source);
         let of_source = inner.sources.get(&source).copied().unwrap_or(0);
@@ -51,16 +61,33 @@ impl Caps {
         }
         inner.counted += 1;
         inner.sources.insert(source, of_source + 1);
-        Some(Ticket { caps: caps.clone(), source: Some(source) })
+        Some(Ticket { caps: caps.clone(), counted: Counted::Of(source) })
+    }
+
+    /// Lets a connection in whose source a load balancer will tell, unless the cap of all is reached.
+    pub(super) fn enter_nameless(caps: &Rc<RefCell<Self>>) -> Option<Ticket> {
+        let mut inner = caps.borrow_mut();
+        if inner.counted >= inner.settings.connections {
+            return None;
+        }
+        inner.counted += 1;
+        Some(Ticket { caps: caps.clone(), counted: Counted::Nameless })
     }
 }
 
 impl Drop for Ticket {
     fn drop(&mut self) {
         let mut caps = self.caps.borrow_mut();
-        let Some(source) = self.source else {
-            caps.exempt -= 1;
-            return;
+        let source = match self.counted {
+            Counted::Exempt => {
+                caps.exempt -= 1;
+                return;
+            }
+            Counted::Nameless => {
+                caps.counted -= 1;
+                return;
+            }
+            Counted::Of(source) => source,
         };
         caps.counted -= 1;
         if let Some(of_source) = caps.sources.get_mut(&source) {
@@ -122,6 +149,17 @@ mod tests {
         let taken: Vec<_> = std::iter::from_fn(|| enter(&caps, "::1")).take(1000).collect();
         assert_eq!(taken.len(), TcpSettings::EXEMPT_CONNECTIONS);
         assert!(enter(&caps, "192.0.2.1").is_some());
+    }
+
+    #[test]
+    fn a_nameless_connection_counts_for_all_until_it_has_a_name() {
+        let caps = caps(2, 1);
+        let nameless = Caps::enter_nameless(&caps).unwrap();
+        let _first = enter(&caps, "192.0.2.1").unwrap();
+        assert!(Caps::enter_nameless(&caps).is_none());
+        drop(nameless);
+        assert!(enter(&caps, "192.0.2.2").is_none(), "the prefix has its one");
+        assert!(enter(&caps, "192.0.3.1").is_some());
     }
 
     #[test]

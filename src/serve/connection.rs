@@ -1,28 +1,37 @@
-//! One TCP connection (RFC 7766): messages, each behind its length in two octets, in; responses, likewise, out, in
-//! order.
+//! One connection of DNS messages, over TCP (RFC 7766) or TLS (RFC 7858): messages, each behind its length in two
+//! octets, in; responses, likewise, out.
 //!
-//! Pipelined queries are answered together: all that have arrived, one write. Memory is bounded: one message and one
-//! read of input, [`OUTPUT`] and one response of output. A slow client, a silent one and one that does not read are
-//! closed; none of them holds up another.
+//! An answer is made the moment its query is whole, so responses leave in the order of the queries; nothing slow could
+//! be overtaken (RFC 7766 section 6.2.1.1). Pipelined queries are answered together: all that have arrived, one write.
+//! Memory is bounded: one message and one read of input, [`OUTPUT`] and one response of output. A slow client, a silent
+//! one and one that does not read are closed; none of them holds up another. How many queries a connection may bring is
+//! not limited, for they take turns with those of other connections; how long it may live is.
 
 use std::io;
-use std::net::IpAddr;
 use std::time::Duration;
 
 use bytes::{Buf, BytesMut};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::sync::watch;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::telemetry::count;
 
+use super::context::Context;
 use super::monitor::Phase;
-use super::tcp::Context;
+use super::respond::Peer;
 
-/// How long a message may take from its first octet to its last, and a client to take the responses it asked for. A
-/// client that sends an octet now and then gains nothing from the idle timeout.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// How long a message may take from its first octet to its last, the first one to begin, and a client to begin to take
+/// the responses it asked for. A client that sends an octet now and then gains nothing from the idle timeout.
+pub(super) const PATIENCE: Duration = Duration::from_secs(5);
+
+/// How long a connection may live, however busy: after a change of routes, or of which sources have room, connections
+/// must move on too. Clients connect again when they must (RFC 7766 section 6.2.4).
+pub(super) const LIFETIME: Duration = Duration::from_secs(3600);
+
+/// Octets a second that a client must take of a large response, beyond [`PATIENCE`]: slower than any modem, and 64 KiB
+/// are let go after 21 s.
+const SLOWEST: usize = 4096;
 
 /// Octets read at once.
 const READ: usize = 4096;
@@ -33,22 +42,23 @@ const OUTPUT: usize = 16 << 10;
 /// Octets of the length before each message (RFC 1035 section 4.2.2).
 const LENGTH: usize = 2;
 
-/// Serves a connection until the client closes it, is too slow, sends what is no query, or we stop.
-pub(super) async fn serve(
-    mut stream: TcpStream,
-    source: IpAddr,
+/// Serves a connection until the client closes it, is too slow, sends what is no query, it is [`LIFETIME`] old, or we
+/// stop. Fails if the client went away or did not read; then nothing is worth a farewell.
+pub(super) async fn serve<S: AsyncRead + AsyncWrite + Unpin>(
+    stream: &mut S,
     context: &Context,
+    peer: Peer,
     mut phase: watch::Receiver<Phase>,
 ) -> io::Result<()> {
-    stream.set_nodelay(true)?;
     let mut input = BytesMut::new();
     let mut output = Vec::new();
+    let end = Instant::now() + LIFETIME;
     // When the message at the front of the input must be whole.
-    let mut deadline = Instant::now() + context.settings.idle;
+    let mut deadline = Instant::now() + context.settings.idle.min(PATIENCE);
     loop {
-        let progress = answer(context, source, &mut input, &mut output);
+        let progress = answer(context, peer, &mut input, &mut output);
         if !output.is_empty() {
-            write(&mut stream, &output, context).await?;
+            write(stream, &output, context).await?;
             output.clear();
         }
         match progress {
@@ -56,30 +66,35 @@ pub(super) async fn serve(
                 deadline = Instant::now() + context.settings.idle;
                 continue;
             }
-            Progress::NoQuery => return stream.shutdown().await,
+            Progress::NoQuery => return close(stream).await,
             Progress::Answered if input.is_empty() => deadline = Instant::now() + context.settings.idle,
             Progress::Answered => deadline = Instant::now() + PATIENCE,
             Progress::Nothing => {}
         }
-        // What has arrived is answered; a stop waits for no more.
-        if *phase.borrow_and_update() != Phase::Serve {
-            return stream.shutdown().await;
+        // What has arrived is answered; a stop waits for no more, nor does the end.
+        if *phase.borrow_and_update() != Phase::Serve || Instant::now() >= end {
+            return close(stream).await;
         }
         let silent = input.is_empty();
         tokio::select! {
-            read = timeout_at(deadline, read(&mut stream, &mut input)) => match read {
-                Ok(Ok(0)) => return Ok(()),
+            read = timeout_at(deadline, read(stream, &mut input)) => match read {
+                Ok(Ok(0)) => return close(stream).await,
                 Ok(Ok(_)) if silent => deadline = Instant::now() + PATIENCE,
                 Ok(Ok(_)) => {}
                 Ok(Err(error)) => return Err(error),
                 Err(_) => {
                     context.add(|counters| count(&counters.tcp_timeouts));
-                    return stream.shutdown().await;
+                    return close(stream).await;
                 }
             },
             _ = phase.changed() => {}
         }
     }
+}
+
+/// Says goodbye (over TLS with a message, RFC 8446 section 6.1), but not for long.
+async fn close<S: AsyncWrite + Unpin>(stream: &mut S) -> io::Result<()> {
+    timeout(PATIENCE, stream.shutdown()).await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
 }
 
 /// How far [`answer`] came.
@@ -96,13 +111,13 @@ enum Progress {
 }
 
 /// Answers the whole messages at the front of the input.
-fn answer(context: &Context, source: IpAddr, input: &mut BytesMut, output: &mut Vec<u8>) -> Progress {
+fn answer(context: &Context, peer: Peer, input: &mut BytesMut, output: &mut Vec<u8>) -> Progress {
     let mut progress = Progress::Nothing;
     let mut responder = context.responder.borrow_mut();
     let mut scratch = context.scratch.borrow_mut();
     let answering = responder.refresh();
     while let Some(message) = whole(input) {
-        let length = answering.message(message, source, &mut scratch);
+        let length = answering.message(message, peer, &mut scratch);
         let consumed = LENGTH + message.len();
         input.advance(consumed);
         let (Ok(octets), Some(response), true) = (u16::try_from(length), scratch.get(..length), length > 0)
@@ -127,7 +142,7 @@ fn whole(input: &[u8]) -> Option<&[u8]> {
 }
 
 /// Reads some octets; at least the message at the front finds room.
-async fn read(stream: &mut TcpStream, input: &mut BytesMut) -> io::Result<usize> {
+async fn read<S: AsyncRead + Unpin>(stream: &mut S, input: &mut BytesMut) -> io::Result<usize> {
     let message = input.first_chunk::<LENGTH>().map_or(0, |length| usize::from(u16::from_be_bytes(*length)));
     let missing = (LENGTH + message).saturating_sub(input.len());
     // Not more than was asked for: a length of 65,535 costs no memory before the octets come.
@@ -135,13 +150,20 @@ async fn read(stream: &mut TcpStream, input: &mut BytesMut) -> io::Result<usize>
     stream.read_buf(input).await
 }
 
-async fn write(stream: &mut TcpStream, output: &[u8], context: &Context) -> io::Result<()> {
-    match timeout_at(Instant::now() + PATIENCE, stream.write_all(output)).await {
+/// How long a client may take over this many octets.
+pub(super) fn time_to_take(octets: usize) -> Duration {
+    PATIENCE + Duration::from_secs((octets / SLOWEST) as u64)
+}
+
+async fn write<S: AsyncWrite + Unpin>(stream: &mut S, output: &[u8], context: &Context) -> io::Result<()> {
+    let written = async {
+        stream.write_all(output).await?;
+        stream.flush().await
+    };
+    match timeout(time_to_take(output.len()), written).await {
         Ok(written) => written,
         Err(_) => {
             context.add(|counters| count(&counters.tcp_timeouts));
-            // Nothing waits for what the client does not read.
-            let _ = stream.set_zero_linger();
             Err(io::ErrorKind::TimedOut.into())
         }
     }

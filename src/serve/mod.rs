@@ -6,21 +6,24 @@
 //!   ├── TCP × 1           one thread with a runtime of its own: RFC 7766                 (engine "native")
 //!   │     └── connection × m, m bounded
 //!   ├── hickory × 1       one thread with a runtime of its own: UDP and TCP              (engine "hickory")
+//!   ├── encrypted × 1     one thread with a runtime of its own: DoT, DoH, DoQ, if asked for (both engines)
 //!   └── monitor × 1       one thread: heartbeats and lost sockets become `Facts`
 //! ```
 //!
 //! The zone snapshot, the answer settings and the limiter flow in; responses, counters and [`Facts`] flow out.
 //! A UDP worker never locks, allocates, logs or panics per query. Nothing here knows routes or policy.
 
+mod accept;
 #[cfg(target_os = "linux")]
 mod address;
 mod bind;
-#[cfg(target_os = "linux")]
 mod caps;
-#[cfg(target_os = "linux")]
 mod connection;
+mod context;
+mod encrypted;
 pub mod hickory;
 mod monitor;
+mod proxy;
 mod respond;
 mod settings;
 mod start;
@@ -32,6 +35,7 @@ mod worker;
 #[cfg(target_os = "linux")]
 pub use address::{AddressError, ServiceAddresses};
 pub use bind::Transport;
+pub use encrypted::{CertificateError, Certificates, TlsSettings};
 pub use monitor::{Facts, LostListener};
 pub use settings::{Engine, Settings, TcpSettings};
 pub use start::{ServeError, Serving, start};

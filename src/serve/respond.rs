@@ -54,6 +54,14 @@ fn seconds(now: SystemTime) -> u32 {
     now.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs() as u32)
 }
 
+/// How and from where the messages of a connection come.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Peer {
+    pub(super) transport: Transport,
+    /// The client's address; behind a load balancer the one that the balancer names.
+    pub(super) address: IpAddr,
+}
+
 /// Answers queries from one snapshot.
 pub(super) struct Answering<'a> {
     snapshot: &'a Snapshot,
@@ -87,10 +95,18 @@ impl Answering<'_> {
         }
     }
 
-    /// Answers a message from a TCP connection; returns the response's length in `output`, 0 for no response.
-    pub(super) fn message(&self, query: &[u8], source: IpAddr, output: &mut [u8]) -> usize {
-        self.add(|counters| count(&counters.tcp_queries));
-        self.answer(query, &self.client(Transport::Tcp, source), output)
+    /// Answers a message from a connection of any kind; returns the response's length in `output`, 0 for no response.
+    pub(super) fn message(&self, query: &[u8], peer: Peer, output: &mut [u8]) -> usize {
+        self.add(|counters| {
+            count(match peer.transport {
+                Transport::Udp => &counters.udp_queries,
+                Transport::Tcp => &counters.tcp_queries,
+                Transport::Dot => &counters.dot_queries,
+                Transport::Doh => &counters.doh_queries,
+                Transport::Doq => &counters.doq_queries,
+            });
+        });
+        self.answer(query, &self.client(peer.transport, peer.address), output)
     }
 
     /// Counts a datagram that deserves no response; returns 0.

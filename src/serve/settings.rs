@@ -1,9 +1,11 @@
 //! What the operator chose about serving.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use ipnet::IpNet;
+
+use super::TlsSettings;
 
 /// What moves the bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -29,6 +31,8 @@ pub struct Settings {
     pub workers: usize,
     /// TCP.
     pub tcp: TcpSettings,
+    /// Encrypted transports, if any.
+    pub tls: Option<TlsSettings>,
 }
 
 impl Settings {
@@ -44,10 +48,10 @@ impl Settings {
         workers.min(Self::MAX_WORKERS)
     }
 
-    /// How many sets of counters [`super::start`] needs: one for each worker, and the last for TCP (or for all of
-    /// the hickory engine), because a set has one writer.
+    /// How many sets of counters [`super::start`] needs: one for each worker, then one for TCP (or for all of the
+    /// hickory engine), then one for encrypted transports if there are any, because a set has one writer.
     pub fn counter_sets(&self) -> usize {
-        self.worker_count() + 1
+        self.worker_count() + 1 + usize::from(self.tls.is_some())
     }
 }
 
@@ -64,6 +68,10 @@ pub struct TcpSettings {
     /// keep the prober out, the POP would take overload for ill health. They have
     /// [`TcpSettings::EXEMPT_CONNECTIONS`] connections of their own. Loopback is always among them.
     pub exempt: Vec<IpNet>,
+    /// Load balancers: a connection from them begins with a PROXY protocol header, version 2, which names the client
+    /// that the caps count. From elsewhere such a header is no query and closes the connection. Connections over TCP
+    /// (DoT and DoH among them) only; UDP and QUIC have no use for it, for a balancer there keeps the source.
+    pub proxies: Vec<IpNet>,
 }
 
 impl TcpSettings {
@@ -75,6 +83,12 @@ impl TcpSettings {
     pub const DEFAULT_IDLE: Duration = Duration::from_secs(10);
     /// Connections at one time of all exempt sources together: a few probers.
     pub const EXEMPT_CONNECTIONS: usize = 64;
+
+    /// Whether connections from this address come through a load balancer.
+    pub(super) fn is_proxy(&self, source: IpAddr) -> bool {
+        let source = source.to_canonical();
+        self.proxies.iter().any(|prefix| prefix.contains(&source))
+    }
 }
 
 impl Default for TcpSettings {
@@ -84,6 +98,7 @@ impl Default for TcpSettings {
             connections_per_source: Self::DEFAULT_CONNECTIONS_PER_SOURCE,
             idle: Self::DEFAULT_IDLE,
             exempt: Vec::new(),
+            proxies: Vec::new(),
         }
     }
 }

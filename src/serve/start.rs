@@ -14,9 +14,10 @@ use crate::telemetry::Counters;
 use crate::zone::Published;
 
 use super::bind::{Bound, Transport, bind_all};
+use super::encrypted::{self, Encrypted, Sockets};
 use super::monitor::{self, Facts, Phase, Shared, Watched};
 use super::respond::Responder;
-use super::{Engine, Settings, hickory};
+use super::{CertificateError, Certificates, Engine, Settings, TlsSettings, hickory};
 
 /// Why serving could not start. Nothing runs and nothing is bound then.
 #[derive(Debug, thiserror::Error)]
@@ -54,6 +55,9 @@ pub enum ServeError {
         /// What the system said.
         source: io::Error,
     },
+    /// The certificate of encrypted transports cannot be used.
+    #[error(transparent)]
+    Certificate(#[from] CertificateError),
     /// No thread, or no runtime for one.
     #[error("cannot start the thread {name}: {source}")]
     Thread {
@@ -87,6 +91,8 @@ fn bind_cause(error: &io::Error) -> String {
 pub struct Serving {
     facts: watch::Receiver<Facts>,
     addresses: Vec<SocketAddr>,
+    encrypted_addresses: Vec<(Transport, SocketAddr)>,
+    certificates: Option<Arc<Certificates>>,
     /// Second handles of the UDP sockets, to look at their queues.
     #[cfg(target_os = "linux")]
     sockets: Vec<std::net::UdpSocket>,
@@ -105,6 +111,16 @@ impl Serving {
     /// Where it listens, in the order of the settings, port 0 resolved; UDP and TCP both.
     pub fn local_addresses(&self) -> &[SocketAddr] {
         &self.addresses
+    }
+
+    /// Where the encrypted transports listen, port 0 resolved.
+    pub fn encrypted_addresses(&self) -> &[(Transport, SocketAddr)] {
+        &self.encrypted_addresses
+    }
+
+    /// The certificate of the encrypted transports, if there are any.
+    pub fn certificates(&self) -> Option<Arc<Certificates>> {
+        self.certificates.clone()
     }
 
     /// Octets of memory that datagrams waiting in the UDP sockets take; 0 when the workers are level with the
@@ -167,10 +183,13 @@ pub fn start(
     let engine = check(settings, counters)?;
     let workers = if engine == Engine::Native { settings.worker_count() } else { 1 };
     let bound = bind_all(&settings.listen, workers)?;
+    let tls = settings.tls.as_ref().map(bind_encrypted).transpose()?;
     let (sender, facts) = watch::channel(Facts::default());
     let mut serving = Serving {
         facts,
         addresses: bound.iter().map(|bound| bound.address).collect(),
+        encrypted_addresses: tls.as_ref().map(|(sockets, _)| sockets.addresses()).unwrap_or_default(),
+        certificates: tls.as_ref().map(|(_, certificates)| certificates.clone()),
         #[cfg(target_os = "linux")]
         sockets: second_handles(&bound)?,
         shared: Arc::new(Shared::default()),
@@ -180,19 +199,32 @@ pub fn start(
     let responder = |set| Responder::new(published, answers.clone(), limiter.clone(), counters.clone(), set);
     // Should a thread not start, `serving` is dropped and stops those before it.
     let last = settings.worker_count();
+    let mut sets: Vec<usize> = if engine == Engine::Native { (0..=last).collect() } else { vec![last] };
     match engine {
         Engine::Native => native(&mut serving, settings, bound, &responder)?,
         Engine::Auto | Engine::Hickory => {
             let shared = serving.shared.clone();
+            let limiter = limiter.clone();
             let handler = hickory::Handler::new(published, answers.clone(), limiter, counters.clone(), last);
             let idle = settings.tcp.idle;
             let runtime = runtime("serve-hickory")?;
             serving.spawn("serve-hickory", move || hickory::run(&runtime, bound, handler, idle, &shared))?;
         }
     }
-    let sets: Vec<usize> = if engine == Engine::Native { (0..=last).collect() } else { vec![last] };
+    if let (Some((sockets, certificates)), Some(settings)) = (tls, settings.tls.clone()) {
+        let encrypted = Encrypted { sockets, settings, certificates, responder: responder(last + 1) };
+        let (shared, runtime) = (serving.shared.clone(), runtime("serve-encrypted")?);
+        serving.spawn("serve-encrypted", move || encrypted::run(&runtime, encrypted, &shared))?;
+        sets.push(last + 1);
+    }
     watch_over(&mut serving, &sets, counters, sender)?;
     Ok(serving)
+}
+
+/// Reads the certificate and binds the sockets.
+fn bind_encrypted(settings: &TlsSettings) -> Result<(Sockets, Arc<Certificates>), ServeError> {
+    let certificates = Certificates::load(&settings.certificate, &settings.key)?;
+    Ok((Sockets::bind(settings)?, certificates))
 }
 
 /// Checks what needs no system call. Returns the engine to run.

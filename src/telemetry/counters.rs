@@ -11,6 +11,12 @@ pub struct WorkerCounters {
     pub udp_queries: AtomicU64,
     /// Queries taken from a TCP connection.
     pub tcp_queries: AtomicU64,
+    /// Queries taken from a TLS connection (DoT).
+    pub dot_queries: AtomicU64,
+    /// Queries taken from an HTTP/2 or HTTP/3 connection (DoH).
+    pub doh_queries: AtomicU64,
+    /// Queries taken from a QUIC connection (DoQ).
+    pub doq_queries: AtomicU64,
     /// Responses sent, whole or truncated.
     pub responses: AtomicU64,
     /// Responses sent with TC set.
@@ -27,12 +33,16 @@ pub struct WorkerCounters {
     pub send_errors: AtomicU64,
     /// Receive and accept calls that failed for a reason that passes.
     pub receive_errors: AtomicU64,
-    /// TCP connections accepted.
+    /// Connections accepted: TCP, or those of the encrypted transports.
     pub tcp_connections: AtomicU64,
-    /// TCP connections reset at once because a cap was reached.
+    /// Connections reset or refused at once because a cap was reached.
     pub tcp_refused: AtomicU64,
-    /// TCP connections closed because the client was silent, slow to send or slow to read.
+    /// Connections closed because the client was silent, slow to send or slow to read.
     pub tcp_timeouts: AtomicU64,
+    /// Connections that ended before TLS, QUIC, HTTP or a PROXY protocol header was agreed on.
+    pub handshake_failures: AtomicU64,
+    /// Connections or streams ended because the client broke the rules of HTTP or DoQ.
+    pub protocol_errors: AtomicU64,
     /// Responses by RCODE; the last slot counts 16 and above.
     pub rcodes: [AtomicU64; 17],
     /// Turns of the worker's loop; stands still when the worker does.
@@ -40,6 +50,13 @@ pub struct WorkerCounters {
 }
 
 impl WorkerCounters {
+    /// Queries taken over every transport.
+    pub fn queries(&self) -> u64 {
+        let transports =
+            [&self.udp_queries, &self.tcp_queries, &self.dot_queries, &self.doh_queries, &self.doq_queries];
+        transports.iter().map(|counter| counter.load(Relaxed)).sum()
+    }
+
     /// Counts a response by its RCODE, extended bits included (RFC 6891 section 6.1.3).
     pub fn count_rcode(&self, rcode: u16) {
         let last = self.rcodes.len() - 1;

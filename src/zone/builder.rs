@@ -5,6 +5,7 @@ use crate::wire::{LookupName, Name, RecordType, canonical_rdata, check_rdata};
 use super::check::Checks;
 use super::compile::compile;
 use super::key::Key;
+use super::link::link;
 use super::{Place, Record, Zone, ZoneFault};
 
 /// The largest TTL in seconds (RFC 2181 section 8).
@@ -15,6 +16,8 @@ const MAX_TTL: u32 = 0x7fff_ffff;
 pub struct ZoneBuilder {
     origin: Name,
     entries: Vec<Entry>,
+    /// NSEC3 records and their signatures: they are no data of the names they stand at (RFC 5155 section 7.2.8).
+    hashed: Vec<Entry>,
     checks: Checks,
 }
 
@@ -32,7 +35,7 @@ pub(super) struct Entry {
 impl ZoneBuilder {
     /// A builder for the zone `origin`.
     pub fn new(origin: Name) -> Self {
-        Self { origin, entries: Vec::new(), checks: Checks::default() }
+        Self { origin, entries: Vec::new(), hashed: Vec::new(), checks: Checks::default() }
     }
 
     /// Takes one more record; duplicates are allowed here and become one (RFC 2181 section 5).
@@ -42,7 +45,7 @@ impl ZoneBuilder {
         }
         let key = Key::new(&LookupName::from(&record.owner), self.origin.label_count());
         let (owner, key) = (record.owner.as_wire(), key.as_octets());
-        self.entries.push(Entry {
+        let entry = Entry {
             octets: [owner, key, &record.rdata].concat().into(),
             // At most 255 and 255 + 512 octets.
             owner_end: owner.len() as u16,
@@ -50,31 +53,41 @@ impl ZoneBuilder {
             record_type: record.record_type,
             ttl: record.ttl,
             place,
-        });
+        };
+        let hashed = [entry.record_type, entry.covered()].contains(&RecordType::NSEC3);
+        if hashed { &mut self.hashed } else { &mut self.entries }.push(entry);
     }
 
     /// Checks and compiles; on error every fault that was found (at most 100), in the order of the places.
     pub fn finish(self) -> Result<Zone, Vec<ZoneFault>> {
-        let Self { origin, mut entries, mut checks } = self;
-        entries.sort_by(|a, b| {
-            let kind =
-                |entry: &Entry| (entry.record_type != RecordType::SOA, entry.record_type, entry.covered());
-            a.key().cmp(b.key()).then_with(|| kind(a).cmp(&kind(b))).then_with(|| a.compare_rdata(b))
-        });
-        // Duplicates are one record (RFC 2181 section 5); the lower TTL counts.
-        entries.dedup_by(|later, first| {
-            let same = later.key() == first.key()
-                && later.record_type == first.record_type
-                && later.compare_rdata(first).is_eq();
-            if same {
-                first.ttl = first.ttl.min(later.ttl);
-            }
-            same
-        });
+        let Self { origin, mut entries, mut hashed, mut checks } = self;
+        sort(&mut entries);
+        sort(&mut hashed);
         checks.zone(&origin, &entries);
+        let mut checks = checks.passed()?;
+        let mut zone = compile(origin, &entries).map_err(|fault| vec![fault])?;
+        link(&mut zone, &entries, &hashed, &mut checks);
         let warnings = checks.finish()?;
-        compile(origin, &entries, warnings).map_err(|fault| vec![fault])
+        zone.closed(entries.len() + hashed.len(), warnings).map_err(|fault| vec![fault])
     }
+}
+
+/// Sorts by owner, type and RDATA, the SOA first, and leaves out duplicates.
+fn sort(entries: &mut Vec<Entry>) {
+    entries.sort_by(|a, b| {
+        let kind = |entry: &Entry| (entry.record_type != RecordType::SOA, entry.record_type, entry.covered());
+        a.key().cmp(b.key()).then_with(|| kind(a).cmp(&kind(b))).then_with(|| a.compare_rdata(b))
+    });
+    // Duplicates are one record (RFC 2181 section 5); the lower TTL counts.
+    entries.dedup_by(|later, first| {
+        let same = later.key() == first.key()
+            && later.record_type == first.record_type
+            && later.compare_rdata(first).is_eq();
+        if same {
+            first.ttl = first.ttl.min(later.ttl);
+        }
+        same
+    });
 }
 
 impl Entry {

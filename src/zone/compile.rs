@@ -2,17 +2,13 @@
 
 use crate::wire::{Name, RecordType, Serial, name_length};
 
+use super::ZoneFault;
 use super::builder::Entry;
 use super::compiled::{NO_NODE, Node, SetHead, Zone};
 use super::key;
-use super::{ZoneFault, ZoneWarning};
 
 /// Compiles records that are sorted by key, type and RDATA, and checked.
-pub(super) fn compile(
-    origin: Name,
-    entries: &[Entry],
-    warnings: Vec<ZoneWarning>,
-) -> Result<Zone, ZoneFault> {
+pub(super) fn compile(origin: Name, entries: &[Entry]) -> Result<Zone, ZoneFault> {
     let apex = entries.iter().find(|entry| entry.record_type == RecordType::SOA);
     let Some(soa) = apex else { return Err(ZoneFault::NoSoa { origin }) };
     let tail = |back: usize| {
@@ -22,17 +18,12 @@ pub(super) fn compile(
     let (serial, minimum) = (Serial(tail(20)), tail(4));
     // RFC 2308 section 3: the lower of the SOA's own TTL and its MINIMUM field.
     let negative_ttl = soa.ttl.min(minimum);
-    let mut compiler =
-        Compiler { zone: Zone::empty(origin, serial, negative_ttl, warnings), path: Vec::new() };
+    let mut compiler = Compiler { zone: Zone::empty(origin, serial, negative_ttl), path: Vec::new() };
     for node in entries.chunk_by(|a, b| a.key() == b.key()) {
         compiler.node(node);
     }
-    let zone = compiler.zone;
-    let limit = u32::MAX as usize;
-    if zone.names.len() > limit || zone.keys.len() > limit || zone.rdata.len() > limit {
-        return Err(ZoneFault::TooLarge { origin: zone.origin });
-    }
-    Ok(zone.closed(entries.len()))
+    compiler.zone.name_count = compiler.zone.nodes.len();
+    Ok(compiler.zone)
 }
 
 struct Compiler {
@@ -59,10 +50,7 @@ impl Compiler {
                 self.set_flag(|node| node.has_dname = true);
             }
         }
-        let sets = records.chunk_by(|a, b| a.record_type == b.record_type && a.covered() == b.covered());
-        for set in sets {
-            self.set(set);
-        }
+        self.zone.push_sets(records);
     }
 
     /// Adds one node below the end of the path.
@@ -98,26 +86,30 @@ impl Compiler {
         self.path.push(index);
     }
 
-    fn set(&mut self, records: &[Entry]) {
-        let Some(first) = records.first() else { return };
-        let zone = &mut self.zone;
-        let start = zone.rdata.len();
-        for record in records {
-            // At most 65,535 octets, which the check has seen to.
-            zone.rdata.extend_from_slice(&(record.rdata().len() as u16).to_be_bytes());
-            zone.rdata.extend_from_slice(record.rdata());
-        }
-        zone.sets.push(SetHead {
-            record_type: first.record_type,
-            covered: first.covered(),
-            ttl: records.iter().map(|record| record.ttl).min().unwrap_or(0),
-            rdata: start as u32,
-        });
-    }
-
     fn set_flag(&mut self, change: impl FnOnce(&mut Node)) {
         if let Some(node) = self.zone.nodes.last_mut() {
             change(node);
+        }
+    }
+}
+
+impl Zone {
+    /// Adds the RRsets of the last node.
+    pub(super) fn push_sets(&mut self, records: &[Entry]) {
+        let sets = records.chunk_by(|a, b| a.record_type == b.record_type && a.covered() == b.covered());
+        for set in sets {
+            let Some(first) = set.first() else { continue };
+            self.sets.push(SetHead {
+                record_type: first.record_type,
+                covered: first.covered(),
+                ttl: set.iter().map(|record| record.ttl).min().unwrap_or(0),
+                rdata: self.rdata.len() as u32,
+            });
+            for record in set {
+                // At most 65,535 octets, which the check has seen to.
+                self.rdata.extend_from_slice(&(record.rdata().len() as u16).to_be_bytes());
+                self.rdata.extend_from_slice(record.rdata());
+            }
         }
     }
 }

@@ -2,7 +2,8 @@
 
 use crate::wire::{Name, RecordType, Serial};
 
-use super::{Record, ZoneWarning};
+use super::nsec3::Parameters;
+use super::{Record, ZoneFault, ZoneWarning};
 
 /// No node: the parent of the apex, the wildcard of a node that has none.
 pub(super) const NO_NODE: u32 = u32::MAX;
@@ -11,7 +12,8 @@ pub(super) const NO_NODE: u32 = u32::MAX;
 ///
 /// Nodes stand in canonical order, empty non-terminals among them; each knows its parent, so that an ancestor is
 /// found by going up, never by a search. Owners are kept without the apex, RDATA as in a message but for
-/// compression. A node takes 28 octets plus its name twice (as written, and as sorting key), an RRset 12, a record its
+/// compression. NSEC3 records stand behind the names, the chain first, in the order of the hashes, which are their
+/// keys. A node takes 28 octets plus its name twice (as written, and as sorting key), an RRset 12, a record its
 /// RDATA and 2.
 #[derive(Debug)]
 pub struct Zone {
@@ -21,10 +23,36 @@ pub struct Zone {
     pub(super) keys: Vec<u8>,
     pub(super) names: Vec<u8>,
     pub(super) rdata: Vec<u8>,
+    /// How many of the nodes are names; NSEC3 owners follow.
+    pub(super) name_count: usize,
+    pub(super) denial: Denial,
     serial: Serial,
     negative_ttl: u32,
     record_count: usize,
     warnings: Vec<ZoneWarning>,
+}
+
+/// What proves that something does not exist.
+#[derive(Debug, Default)]
+pub(super) enum Denial {
+    /// Nothing does.
+    #[default]
+    Unsigned,
+    /// The NSEC records of the names (RFC 4034 section 4).
+    Nsec,
+    /// A chain of NSEC3 records (RFC 5155).
+    Nsec3(Chain),
+}
+
+/// A whole NSEC3 chain.
+#[derive(Debug)]
+pub(super) struct Chain {
+    pub(super) parameters: Parameters,
+    /// How many records it has; their nodes follow the names.
+    pub(super) length: usize,
+    /// For each name the node of its NSEC3 record, [`NO_NODE`] for names without: below cuts, and where opt-out
+    /// leaves them out. So a name that exists is never hashed for an answer.
+    pub(super) of_names: Vec<u32>,
 }
 
 /// One name; what ends where the next node's begins has no length of its own.
@@ -77,7 +105,7 @@ pub struct RrSet<'z> {
 }
 
 impl Zone {
-    pub(super) fn empty(origin: Name, serial: Serial, negative_ttl: u32, warnings: Vec<ZoneWarning>) -> Self {
+    pub(super) fn empty(origin: Name, serial: Serial, negative_ttl: u32) -> Self {
         Self {
             origin,
             nodes: Vec::new(),
@@ -85,22 +113,33 @@ impl Zone {
             keys: Vec::new(),
             names: Vec::new(),
             rdata: Vec::new(),
+            name_count: 0,
+            denial: Denial::Unsigned,
             serial,
             negative_ttl,
             record_count: 0,
-            warnings,
+            warnings: Vec::new(),
         }
     }
 
-    /// Gives back what the arrays do not need.
-    pub(super) fn closed(mut self, record_count: usize) -> Self {
+    /// Gives back what the arrays do not need; refuses what offsets of 32 bits cannot reach.
+    pub(super) fn closed(
+        mut self,
+        record_count: usize,
+        warnings: Vec<ZoneWarning>,
+    ) -> Result<Self, ZoneFault> {
+        let limit = u32::MAX as usize;
+        if self.names.len() > limit || self.keys.len() > limit || self.rdata.len() > limit {
+            return Err(ZoneFault::TooLarge { origin: self.origin });
+        }
         self.nodes.shrink_to_fit();
         self.sets.shrink_to_fit();
         self.keys.shrink_to_fit();
         self.names.shrink_to_fit();
         self.rdata.shrink_to_fit();
         self.record_count = record_count;
-        self
+        self.warnings = warnings;
+        Ok(self)
     }
 
     /// The apex.
@@ -133,7 +172,7 @@ impl Zone {
         NodeRef { zone: self, index: 0 }
     }
 
-    /// Every record, in canonical order of owners, the SOA first.
+    /// Every record, in canonical order of owners, the SOA first; NSEC3 records and their signatures last.
     pub fn records(&self) -> impl Iterator<Item = Record> + '_ {
         let nodes = (0..self.nodes.len() as u32).map(|index| NodeRef { zone: self, index });
         nodes.flat_map(|node| {
@@ -169,6 +208,11 @@ impl Zone {
 }
 
 impl<'z> NodeRef<'z> {
+    /// Whether both are the same name of the same zone.
+    pub fn is_same(self, other: NodeRef<'_>) -> bool {
+        self.index == other.index && std::ptr::eq(self.zone, other.zone)
+    }
+
     /// The zone that it is in.
     pub fn zone(self) -> &'z Zone {
         self.zone
@@ -192,6 +236,11 @@ impl<'z> NodeRef<'z> {
             *place = *octet;
         }
         buffer.get(..length).unwrap_or(&[0])
+    }
+
+    /// The name one label up; `None` for the apex.
+    pub fn parent(self) -> Option<Self> {
+        self.inner().and_then(|node| self.zone.node(node.parent))
     }
 
     /// How many labels the owner has below the apex.

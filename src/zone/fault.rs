@@ -1,4 +1,4 @@
-//! Why some records are no zone, and what a zone may hold but rarely should.
+//! Why some records are no zone.
 
 use crate::wire::{Name, RdataError, RecordType};
 
@@ -124,6 +124,106 @@ pub enum ZoneFault {
         /// Where it stands.
         place: Place,
     },
+    /// A name with authoritative records but no NSEC record, in a zone that denies with NSEC (RFC 4035 section 2.3).
+    #[error("{owner} has no NSEC record, though the zone's apex has one")]
+    NsecMissing {
+        /// The name.
+        owner: Name,
+        /// Where its first record stands.
+        place: Place,
+    },
+    /// Two NSEC records at a name (RFC 4035 section 2.3).
+    #[error("{owner} has a second NSEC record; a name has one at most")]
+    SecondNsec {
+        /// The name.
+        owner: Name,
+        /// Where its first record stands.
+        place: Place,
+    },
+    /// An NSEC record that does not name the next name (RFC 4034 section 4.1.1).
+    #[error("the NSEC record of {owner} says that {named} is the next name, but that is {next}")]
+    NsecChainBroken {
+        /// The NSEC record's owner.
+        owner: Name,
+        /// The name it says.
+        named: Name,
+        /// The next name with authoritative records in canonical order; after the last one the apex.
+        next: Name,
+        /// Where the owner's first record stands.
+        place: Place,
+    },
+    /// NSEC3PARAM without NSEC3 records of these parameters (RFC 5155 section 4).
+    #[error("the zone {origin} has an NSEC3PARAM record, but no NSEC3 records with its parameters")]
+    NoNsec3 {
+        /// The zone.
+        origin: Name,
+    },
+    /// NSEC3PARAM with more iterations than any validator takes (RFC 9276 section 3.2).
+    #[error(
+        "the NSEC3PARAM record of {owner} has {iterations} iterations; {most} are the most, and 0 are right"
+    )]
+    TooManyIterations {
+        /// The zone.
+        owner: Name,
+        /// Its iterations.
+        iterations: u16,
+        /// How many are taken.
+        most: u16,
+        /// Where it stands.
+        place: Place,
+    },
+    /// Two NSEC3 records with the same owner and parameters (RFC 5155 section 7.1).
+    #[error(
+        "{owner} has a second NSEC3 record with the same parameters; two names have this hash, or the chain is wrong"
+    )]
+    SecondNsec3 {
+        /// The hashed owner name.
+        owner: Name,
+        /// Where the second one stands.
+        place: Place,
+    },
+    /// An NSEC3 record whose owner is no hash below the apex (RFC 5155 section 3).
+    #[error("{owner} has an NSEC3 record, but is not 32 digits of base 32hex in front of {origin}")]
+    Nsec3Owner {
+        /// The record's owner.
+        owner: Name,
+        /// The zone.
+        origin: Name,
+        /// Where it stands.
+        place: Place,
+    },
+    /// An NSEC3 record that does not name the next hash (RFC 5155 section 3.1.7).
+    #[error("the NSEC3 record of {owner} says that {named} is the next hash, but that is {next}")]
+    Nsec3ChainBroken {
+        /// The hashed owner name.
+        owner: Name,
+        /// The hash it says, in base 32hex.
+        named: String,
+        /// The next hash of the chain, in base 32hex; after the last one the first.
+        next: String,
+        /// Where it stands.
+        place: Place,
+    },
+    /// A name without an NSEC3 record, in a zone that denies with NSEC3 (RFC 5155 section 7.1).
+    #[error("{owner} has no NSEC3 record; its owner would be {hash}")]
+    Nsec3Missing {
+        /// The name.
+        owner: Name,
+        /// Its hash in base 32hex.
+        hash: String,
+        /// Where its first record stands, or for an empty non-terminal that of the name below it.
+        place: Place,
+    },
+    /// Two names with the same hash (RFC 5155 section 7.1).
+    #[error("{owner} and {other} have the same NSEC3 hash; sign the zone with another salt")]
+    HashCollision {
+        /// One name.
+        owner: Name,
+        /// The other.
+        other: Name,
+        /// Where the first record of `owner` stands.
+        place: Place,
+    },
     /// More octets of names and RDATA than offsets of 32 bits can reach.
     #[error("the zone {origin} has more than 4294967295 octets of names or RDATA")]
     TooLarge {
@@ -136,7 +236,7 @@ impl ZoneFault {
     /// Where the faulty record stands, for a fault of one record.
     pub fn place(&self) -> Option<Place> {
         match self {
-            Self::NoSoa { .. } | Self::NoApexNs { .. } | Self::TooLarge { .. } => None,
+            Self::NoSoa { .. } | Self::NoApexNs { .. } | Self::NoNsec3 { .. } | Self::TooLarge { .. } => None,
             Self::SecondSoa { place, .. }
             | Self::SoaNotAtApex { place, .. }
             | Self::OutOfZone { place, .. }
@@ -147,44 +247,16 @@ impl ZoneFault {
             | Self::DnameAtCut { place, .. }
             | Self::MetaType { place, .. }
             | Self::MalformedRdata { place, .. }
-            | Self::TtlTooLarge { place, .. } => Some(*place),
-        }
-    }
-}
-
-/// What a zone may hold but rarely should.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum ZoneWarning {
-    /// TTLs that differ within an RRset; the lowest is used (RFC 2181 section 5.2).
-    #[error("the {record_type} records of {owner} have different TTLs; {lowest} is used for all")]
-    TtlsDiffer {
-        /// The RRset's owner.
-        owner: Name,
-        /// The RRset's type.
-        record_type: RecordType,
-        /// The TTL that is used, in seconds.
-        lowest: u32,
-        /// Where a record with another TTL stands.
-        place: Place,
-    },
-    /// NS at a wildcard. RFC 4592 section 4.2 discourages it and leaves it undefined. The zone is taken, as NSD 4.6
-    /// and Knot DNS 3.2 do (BIND 9.18 refuses it): it is no reason to lose the rest. A name that the wildcard matches
-    /// gets a referral with that name as its owner (section 3.3.2). Knot DNS leaves the asterisk as the owner,
-    /// which no resolver can use; NSD says NODATA with AA, a claim to names that were given away.
-    #[error("{owner} has NS records; delegations by wildcard are discouraged (RFC 4592 section 4.2)")]
-    WildcardNs {
-        /// The record's owner.
-        owner: Name,
-        /// Where it stands.
-        place: Place,
-    },
-}
-
-impl ZoneWarning {
-    /// Where the record stands.
-    pub fn place(&self) -> Place {
-        match self {
-            Self::TtlsDiffer { place, .. } | Self::WildcardNs { place, .. } => *place,
+            | Self::TtlTooLarge { place, .. }
+            | Self::NsecMissing { place, .. }
+            | Self::SecondNsec { place, .. }
+            | Self::NsecChainBroken { place, .. }
+            | Self::TooManyIterations { place, .. }
+            | Self::SecondNsec3 { place, .. }
+            | Self::Nsec3Owner { place, .. }
+            | Self::Nsec3ChainBroken { place, .. }
+            | Self::Nsec3Missing { place, .. }
+            | Self::HashCollision { place, .. } => Some(*place),
         }
     }
 }

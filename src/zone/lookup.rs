@@ -58,8 +58,8 @@ impl Zone {
     }
 
     /// The node with this key, or the closest encloser of the name that has it.
-    fn closest(&self, key: &[u8]) -> (NodeRef<'_>, bool) {
-        let after = partition(self.nodes.len(), |index| self.key(index) <= key);
+    pub(super) fn closest(&self, key: &[u8]) -> (NodeRef<'_>, bool) {
+        let after = partition(self.name_count, |index| self.key(index) <= key);
         // The apex has the empty key, so that something is always at or before the key.
         let last = after.saturating_sub(1);
         let last_key = self.key(last);
@@ -81,7 +81,7 @@ impl Zone {
 }
 
 /// The first index of `0..length` for which `before` is false.
-fn partition(length: usize, before: impl Fn(usize) -> bool) -> usize {
+pub(super) fn partition(length: usize, before: impl Fn(usize) -> bool) -> usize {
     let (mut low, mut high) = (0, length);
     while low < high {
         let middle = low + (high - low) / 2;

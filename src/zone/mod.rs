@@ -4,6 +4,7 @@
 //! Record --> ZoneBuilder --> Zone --> Snapshot --> Published --> workers
 //!            fault: what no zone may hold
 //!            compile: canonical order, ready RDATA, cuts and wildcards marked
+//!            link: NSEC and NSEC3 chains, checked whole
 //! ```
 //!
 //! Records flow in through [`ZoneBuilder`], which refuses what no zone may hold and compiles the rest into an
@@ -14,15 +15,22 @@ mod builder;
 mod check;
 mod compile;
 mod compiled;
+mod denial;
 mod fault;
 mod key;
+mod link;
 mod lookup;
+mod nsec;
+mod nsec3;
 mod record;
 mod snapshot;
+mod warning;
 
 pub use builder::ZoneBuilder;
 pub use compiled::{NodeRef, RrSet, Zone};
-pub use fault::{ZoneFault, ZoneWarning};
+pub use denial::{Collision, Denies};
+pub use fault::ZoneFault;
 pub use lookup::Lookup;
 pub use record::{Place, Record};
 pub use snapshot::{Published, PublishedRef, Snapshot};
+pub use warning::ZoneWarning;

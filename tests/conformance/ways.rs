@@ -159,7 +159,7 @@ fn settings(scenario: &Scenario) -> Settings {
 
 fn start(engine: Engine, snapshot: &Snapshot, answers: &Settings) -> Serving {
     let listen = vec!["127.0.0.1:0".parse().unwrap()];
-    let settings = serve::Settings { engine, listen, workers: 1, tcp: TcpSettings::default() };
+    let settings = serve::Settings { engine, listen, workers: 1, tcp: TcpSettings::default(), tls: None };
     let published = Arc::new(Published::default());
     published.store(snapshot.clone());
     let counters = Counters::new(settings.counter_sets());

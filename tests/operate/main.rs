@@ -15,5 +15,6 @@
 mod support;
 
 mod drain;
+mod encrypted;
 mod process;
 mod reload;

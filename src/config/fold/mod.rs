@@ -3,6 +3,7 @@
 mod rate_limit;
 mod route;
 mod serve;
+mod tls;
 mod zones;
 
 use std::net::IpAddr;

@@ -1,0 +1,166 @@
+//! Accepting: connections of one listener in, each a task of its own; those above a cap are reset.
+//!
+//! Shared by every transport over TCP. A connection from a listed load balancer begins with a PROXY protocol header,
+//! and the caps then meet the client that it names. Never reads an octet that belongs to the transport.
+
+use std::cell::RefCell;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::rc::Rc;
+use std::time::Duration;
+
+use tokio::io::AsyncReadExt;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+use tokio::time::timeout;
+use tokio_util::task::TaskTracker;
+
+use crate::telemetry::count;
+
+use super::bind::Transport;
+use super::caps::{Caps, Ticket};
+use super::connection::PATIENCE;
+use super::context::Context;
+use super::monitor::{LostListener, Phase, Shared};
+use super::proxy::{self, Origin};
+
+/// How long to wait after an accept failed for want of descriptors or memory: until a connection closes, likely.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// The acceptor of one listener.
+#[derive(Clone)]
+pub(super) struct Acceptor {
+    pub(super) address: SocketAddr,
+    pub(super) transport: Transport,
+    pub(super) context: Rc<Context>,
+    pub(super) caps: Rc<RefCell<Caps>>,
+    pub(super) connections: TaskTracker,
+    pub(super) phase: watch::Receiver<Phase>,
+}
+
+impl Acceptor {
+    /// Accepts until told to stop and hands each connection to `serve`; tells if the listener is lost.
+    pub(super) async fn run<S>(self, listener: std::net::TcpListener, serve: S, shared: &Shared)
+    where
+        S: AsyncFn(TcpStream, IpAddr, Rc<Context>, watch::Receiver<Phase>) + Clone + 'static,
+    {
+        let (address, transport) = (self.address, self.transport);
+        if let Err(error) = self.accept(listener, serve).await {
+            shared.lose(LostListener::new(address, transport, &error));
+        }
+    }
+
+    async fn accept<S>(mut self, listener: std::net::TcpListener, serve: S) -> io::Result<()>
+    where
+        S: AsyncFn(TcpStream, IpAddr, Rc<Context>, watch::Receiver<Phase>) + Clone + 'static,
+    {
+        let listener = TcpListener::from_std(listener)?;
+        loop {
+            let accepted = tokio::select! {
+                accepted = listener.accept() => accepted,
+                _ = self.phase.wait_for(|phase| *phase != Phase::Serve) => return Ok(()),
+            };
+            match accepted {
+                Ok((stream, source)) => self.take(stream, source, serve.clone()),
+                Err(error) if is_lost(&error) => return Err(error),
+                Err(_) => {
+                    self.context.add(|counters| count(&counters.receive_errors));
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                }
+            }
+        }
+    }
+
+    /// Serves a connection, or resets it if a cap is reached: a reset says "not now" at once, where silence would
+    /// cost the client its timeout.
+    fn take<S>(&self, mut stream: TcpStream, source: SocketAddr, serve: S)
+    where
+        S: AsyncFn(TcpStream, IpAddr, Rc<Context>, watch::Receiver<Phase>) + 'static,
+    {
+        let proxied = self.context.settings.is_proxy(source.ip());
+        let ticket =
+            if proxied { Caps::enter_nameless(&self.caps) } else { Caps::enter(&self.caps, source.ip()) };
+        let Some(ticket) = ticket else {
+            self.refuse(&stream);
+            return;
+        };
+        self.context.add(|counters| count(&counters.tcp_connections));
+        tracing::trace!(address = %self.address, transport = %self.transport, %source, "connection");
+        let acceptor = self.clone();
+        self.connections.spawn_local(async move {
+            let named = match proxied {
+                true => acceptor.rename(ticket, &mut stream, source).await,
+                false => Some((ticket, source.ip())),
+            };
+            if let Some((ticket, source)) = named {
+                serve(stream, source, acceptor.context, acceptor.phase).await;
+                drop(ticket);
+            }
+        });
+    }
+
+    /// Reads the load balancer's header and counts the connection for the client that it names.
+    async fn rename(
+        &self,
+        nameless: Ticket,
+        stream: &mut TcpStream,
+        balancer: SocketAddr,
+    ) -> Option<(Ticket, IpAddr)> {
+        let origin = match timeout(PATIENCE, header(stream)).await {
+            Ok(Ok(origin)) => origin,
+            Ok(Err(error)) => {
+                tracing::debug!(%balancer, %error, "PROXY protocol");
+                self.context.add(|counters| count(&counters.handshake_failures));
+                let _ = stream.set_zero_linger();
+                return None;
+            }
+            Err(_) => {
+                self.context.add(|counters| count(&counters.tcp_timeouts));
+                return None;
+            }
+        };
+        drop(nameless);
+        let source = match origin {
+            Origin::Client(client) => client,
+            Origin::Balancer => balancer,
+        };
+        let ticket = Caps::enter(&self.caps, source.ip());
+        if ticket.is_none() {
+            self.refuse(stream);
+        }
+        Some((ticket?, source.ip()))
+    }
+
+    fn refuse(&self, stream: &TcpStream) {
+        self.context.add(|counters| count(&counters.tcp_refused));
+        let _ = stream.set_zero_linger();
+    }
+}
+
+/// Reads the PROXY protocol header and not an octet more.
+async fn header(stream: &mut TcpStream) -> io::Result<Origin> {
+    let mut octets = Vec::new();
+    loop {
+        match proxy::read(&octets) {
+            Ok(Some((origin, _))) => return Ok(origin),
+            Ok(None) => {}
+            Err(fault) => return Err(io::Error::new(io::ErrorKind::InvalidData, fault)),
+        }
+        let missing = proxy::length(&octets).saturating_sub(octets.len());
+        let read = stream.take(missing as u64).read_to_end(&mut octets).await?;
+        if read < missing {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+    }
+}
+
+/// Whether an error of accept says that the listener is gone, rather than that one connection had bad luck (accept(2)
+/// reports the errors of the new connection as well).
+fn is_lost(error: &io::Error) -> bool {
+    #[cfg(target_os = "linux")]
+    if crate::sys::datagrams::is_lost(error) {
+        return true;
+    }
+    // EINVAL: not listening any more.
+    error.kind() == io::ErrorKind::InvalidInput
+}

@@ -1,0 +1,58 @@
+//! What the tasks of one thread of connections share. Answers are made here, one at a time; never held across an await.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::time::Duration;
+
+use crate::telemetry::{WorkerCounters, count};
+
+use super::TcpSettings;
+use super::respond::{Peer, Responder};
+
+/// How often the thread says that it lives.
+const HEARTBEAT: Duration = Duration::from_millis(100);
+
+/// Octets of the largest response (RFC 7766 section 8: the length has 16 bits).
+const RESPONSE: usize = 65_535;
+
+/// What the tasks of one thread share.
+pub(super) struct Context {
+    pub(super) responder: RefCell<Responder>,
+    /// Where a response is made; free between two awaits.
+    pub(super) scratch: RefCell<Vec<u8>>,
+    pub(super) settings: TcpSettings,
+}
+
+impl Context {
+    pub(super) fn new(settings: TcpSettings, responder: Responder) -> Rc<Self> {
+        let scratch = RefCell::new(vec![0; RESPONSE]);
+        Rc::new(Self { responder: RefCell::new(responder), scratch, settings })
+    }
+
+    /// Counts in the thread's counters.
+    pub(super) fn add(&self, add: impl FnOnce(&WorkerCounters)) {
+        if let Some(counters) = self.responder.borrow().counters() {
+            add(counters);
+        }
+    }
+
+    /// Answers one message from the snapshot that is served now; `None` for no response. Allocates the response.
+    pub(super) fn respond(&self, query: &[u8], peer: Peer) -> Option<Vec<u8>> {
+        let mut responder = self.responder.borrow_mut();
+        let mut scratch = self.scratch.borrow_mut();
+        let answering = responder.refresh();
+        let length = answering.message(query, peer, &mut scratch);
+        let response = scratch.get(..length).filter(|response| !response.is_empty())?;
+        answering.sent();
+        Some(response.to_vec())
+    }
+
+    /// Says that the thread lives, as long as it does.
+    pub(super) async fn beat(self: Rc<Self>) {
+        let mut ticks = tokio::time::interval(HEARTBEAT);
+        loop {
+            ticks.tick().await;
+            self.add(|counters| count(&counters.heartbeat));
+        }
+    }
+}

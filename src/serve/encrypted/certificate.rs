@@ -1,0 +1,232 @@
+//! The certificate: two PEM files in, what every new handshake shows out.
+//!
+//! Read at the start, when told to, and when a file has changed. A new pair that cannot be used changes nothing: the
+//! old one stays in use, and the fault is told until it is mended. Connections that exist keep what they have.
+
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::SystemTime;
+
+use arc_swap::ArcSwap;
+use rustls::crypto::ring;
+use rustls::pki_types::pem::{self, PemObject};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::server::{ClientHello, ResolvesServerCert};
+use rustls::sign::CertifiedKey;
+
+/// Octets of the longest file read: a chain of a dozen certificates has some 30,000.
+const MAX_FILE: u64 = 1 << 20;
+
+/// Why a certificate cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum CertificateError {
+    /// A file cannot be read.
+    #[error("{}: cannot read it: {source}", path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// Not a regular file, or too long.
+    #[error("{}: not a regular file of at most {MAX_FILE} octets", path.display())]
+    NoFile {
+        /// The file.
+        path: PathBuf,
+    },
+    /// No PEM, or none of the kind wanted.
+    #[error("{}: {wanted} in PEM is expected: {source}", path.display())]
+    Pem {
+        /// The file.
+        path: PathBuf,
+        /// What should be there.
+        wanted: &'static str,
+        /// What is wrong.
+        #[source]
+        source: pem::Error,
+    },
+    /// The two do not belong together, or are of a kind that is not known.
+    #[error("{} and {}: not a certificate and its key: {source}", certificate.display(), key.display())]
+    Pair {
+        /// The certificate's file.
+        certificate: PathBuf,
+        /// The key's file.
+        key: PathBuf,
+        /// What is wrong.
+        #[source]
+        source: rustls::Error,
+    },
+}
+
+/// What a file looked like: when that changes, its content may have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Look {
+    modified: Option<SystemTime>,
+    length: u64,
+}
+
+/// The certificate in use.
+#[derive(Debug)]
+pub struct Certificates {
+    certificate: PathBuf,
+    key: PathBuf,
+    current: ArcSwap<CertifiedKey>,
+    state: Mutex<State>,
+}
+
+/// How the last reading went.
+#[derive(Debug, Default)]
+struct State {
+    looks: [Option<Look>; 2],
+    fault: Option<String>,
+}
+
+impl Certificates {
+    /// Reads the pair.
+    pub fn load(certificate: &Path, key: &Path) -> Result<Arc<Self>, CertificateError> {
+        let looks = [look(certificate), look(key)];
+        let current = ArcSwap::from_pointee(read(certificate, key)?);
+        let state = Mutex::new(State { looks, fault: None });
+        Ok(Arc::new(Self { certificate: certificate.to_owned(), key: key.to_owned(), current, state }))
+    }
+
+    /// Reads the pair again, changed or not; if it cannot be used the old one stays. Blocks for as long as files do.
+    pub fn reload(&self) -> Result<(), CertificateError> {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        self.read_again(&mut state)
+    }
+
+    /// Reads the pair again if one of its files has changed since the last time.
+    pub(super) fn reload_if_changed(&self) {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        if state.looks != [look(&self.certificate), look(&self.key)] {
+            // It is logged, and told by `fault`.
+            let _ = self.read_again(&mut state);
+        }
+    }
+
+    /// Why the pair in the files is not the one in use; `None` when it is.
+    pub fn fault(&self) -> Option<String> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).fault.clone()
+    }
+
+    fn read_again(&self, state: &mut State) -> Result<(), CertificateError> {
+        // Looked at before they are read: a change in between is seen the next time.
+        state.looks = [look(&self.certificate), look(&self.key)];
+        match read(&self.certificate, &self.key) {
+            Ok(pair) => {
+                let same = pair.cert == self.current.load().cert;
+                self.current.store(Arc::new(pair));
+                state.fault = None;
+                tracing::info!(certificate = %self.certificate.display(), same, "the certificate is read");
+                Ok(())
+            }
+            Err(error) => {
+                tracing::error!(%error, "the new certificate cannot be used; the old one stays");
+                state.fault = Some(error.to_string());
+                Err(error)
+            }
+        }
+    }
+}
+
+impl ResolvesServerCert for Certificates {
+    fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        Some(self.current.load_full())
+    }
+}
+
+fn look(path: &Path) -> Option<Look> {
+    let metadata = fs::metadata(path).ok()?;
+    Some(Look { modified: metadata.modified().ok(), length: metadata.len() })
+}
+
+fn read(certificate: &Path, key: &Path) -> Result<CertifiedKey, CertificateError> {
+    let wrong = |path: &Path, wanted| {
+        let path = path.to_owned();
+        move |source| CertificateError::Pem { path, wanted, source }
+    };
+    let chain: Vec<CertificateDer<'static>> = CertificateDer::pem_slice_iter(&octets(certificate)?)
+        .collect::<Result<_, _>>()
+        .map_err(wrong(certificate, "a chain of certificates"))?;
+    if chain.is_empty() {
+        return Err(wrong(certificate, "a chain of certificates")(pem::Error::NoItemsFound));
+    }
+    let private = PrivateKeyDer::from_pem_slice(&octets(key)?)
+        .map_err(wrong(key, "a private key without a password"))?;
+    CertifiedKey::from_der(chain, private, &ring::default_provider()).map_err(|source| {
+        CertificateError::Pair { certificate: certificate.to_owned(), key: key.to_owned(), source }
+    })
+}
+
+fn octets(path: &Path) -> Result<Vec<u8>, CertificateError> {
+    let failed = |source| CertificateError::Unreadable { path: path.to_owned(), source };
+    // Looked at before it is opened: to open a FIFO would wait for its writer.
+    let metadata = fs::metadata(path).map_err(failed)?;
+    if !metadata.is_file() || metadata.len() > MAX_FILE {
+        return Err(CertificateError::NoFile { path: path.to_owned() });
+    }
+    let mut octets = Vec::new();
+    File::open(path).map_err(failed)?.take(MAX_FILE).read_to_end(&mut octets).map_err(failed)?;
+    Ok(octets)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A self-signed pair in two files.
+    fn write(directory: &Path) -> (PathBuf, PathBuf) {
+        let pair = rcgen::generate_simple_self_signed(vec!["ns.example".to_owned()]).unwrap();
+        let (certificate, key) = (directory.join("cert.pem"), directory.join("key.pem"));
+        fs::write(&certificate, pair.cert.pem()).unwrap();
+        fs::write(&key, pair.signing_key.serialize_pem()).unwrap();
+        (certificate, key)
+    }
+
+    #[test]
+    fn a_new_pair_is_taken_and_a_bad_one_keeps_the_old() {
+        let directory = tempfile::tempdir().unwrap();
+        let (certificate, key) = write(directory.path());
+        let certificates = Certificates::load(&certificate, &key).unwrap();
+        let first = certificates.current.load_full();
+        certificates.reload().unwrap();
+        assert_eq!(certificates.current.load().cert, first.cert);
+
+        let other = tempfile::tempdir().unwrap();
+        let (other_certificate, other_key) = write(other.path());
+        fs::copy(&other_certificate, &certificate).unwrap();
+        let error = certificates.reload().unwrap_err();
+        assert!(matches!(error, CertificateError::Pair { .. }), "{error}");
+        assert!(certificates.fault().unwrap().contains("not a certificate and its key"));
+        assert_eq!(certificates.current.load().cert, first.cert, "the old one stays");
+
+        fs::copy(&other_key, &key).unwrap();
+        certificates.reload().unwrap();
+        assert_eq!(certificates.fault(), None);
+        assert_ne!(certificates.current.load().cert, first.cert);
+    }
+
+    #[test]
+    fn what_is_wrong_is_named_with_its_file() {
+        let directory = tempfile::tempdir().unwrap();
+        let (certificate, key) = write(directory.path());
+        let missing = directory.path().join("missing.pem");
+        let empty = directory.path().join("empty.pem");
+        fs::write(&empty, "no PEM at all").unwrap();
+        for (certificate, key, what) in [
+            (&missing, &key, "missing.pem: cannot read it"),
+            (&certificate, &missing, "missing.pem: cannot read it"),
+            (&empty, &key, "empty.pem: a chain of certificates in PEM is expected"),
+            (&certificate, &empty, "empty.pem: a private key without a password in PEM is expected"),
+            (&certificate, &certificate, "cert.pem: a private key"),
+            (&directory.path().to_owned(), &key, "not a regular file"),
+        ] {
+            let error = Certificates::load(certificate, key).unwrap_err().to_string();
+            assert!(error.contains(what), "{error:?} does not say {what:?}");
+        }
+    }
+}

@@ -1,0 +1,51 @@
+//! DNS over TLS (RFC 7858, RFC 9539): the loop of TCP over a TLS stream.
+
+use std::io;
+use std::net::IpAddr;
+use std::rc::Rc;
+
+use tokio::net::TcpStream;
+use tokio::sync::watch;
+use tokio::time::timeout;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
+
+use crate::answer::Transport;
+use crate::serve::connection::{self, PATIENCE};
+use crate::serve::context::Context;
+use crate::serve::monitor::Phase;
+use crate::serve::respond::Peer;
+use crate::telemetry::count;
+
+/// Serves a connection: handshake, then messages.
+pub(super) async fn serve(
+    stream: TcpStream,
+    address: IpAddr,
+    tls: TlsAcceptor,
+    context: Rc<Context>,
+    phase: watch::Receiver<Phase>,
+) {
+    let Some(mut stream) = handshake(stream, tls, &context).await else { return };
+    let peer = Peer { transport: Transport::Dot, address };
+    if connection::serve(&mut stream, &context, peer, phase).await.is_err() {
+        let _ = stream.get_ref().0.set_zero_linger();
+    }
+}
+
+/// The handshake of any transport over TLS, within [`PATIENCE`]; one that fails is counted.
+pub(super) async fn handshake(
+    stream: TcpStream,
+    tls: TlsAcceptor,
+    context: &Context,
+) -> Option<TlsStream<TcpStream>> {
+    let _ = stream.set_nodelay(true);
+    let late = |_| Err(io::ErrorKind::TimedOut.into());
+    match timeout(PATIENCE, tls.accept(stream)).await.unwrap_or_else(late) {
+        Ok(stream) => Some(stream),
+        Err(error) => {
+            tracing::trace!(%error, "TLS handshake");
+            context.add(|counters| count(&counters.handshake_failures));
+            None
+        }
+    }
+}

@@ -1,0 +1,153 @@
+//! QUIC (RFC 9000): a socket in, connections out, each a task of its own; those above a cap are refused.
+
+use std::cell::{Cell, RefCell};
+use std::io;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use quinn::crypto::rustls::QuicServerConfig;
+use quinn::{
+    Connection, Endpoint, EndpointConfig, IdleTimeout, Incoming, TokioRuntime, TransportConfig, VarInt,
+};
+use tokio::sync::watch;
+use tokio::time::timeout;
+use tokio_util::task::TaskTracker;
+
+use crate::serve::bind::Transport;
+use crate::serve::caps::{Caps, Ticket};
+use crate::serve::connection::PATIENCE;
+use crate::serve::context::Context;
+use crate::serve::monitor::{LostListener, Phase, Shared};
+use crate::telemetry::count;
+
+use super::session::{STREAM_WINDOW, STREAMS, WINDOW};
+
+/// Handshakes at one time with sources that may be lies. Above it a client must first show that it receives what we
+/// send to it (Retry, RFC 9000 section 8.1.2): a round trip more for everybody, so not before there is a need.
+const UNPROVEN: usize = 64;
+
+/// Streams that only the client writes: HTTP/3 has a control stream and two of QPACK, and may grease with one more
+/// (RFC 9114 section 6.2). DoQ has none.
+const HTTP3_STREAMS: u32 = 4;
+
+/// Octets sent and not acknowledged, for which we keep a copy.
+const SEND_WINDOW: u64 = 256 << 10;
+
+/// Serves the connections of one socket.
+#[derive(Clone)]
+pub(super) struct Listener {
+    pub(super) address: SocketAddr,
+    pub(super) transport: Transport,
+    pub(super) context: Rc<Context>,
+    pub(super) caps: Rc<RefCell<Caps>>,
+    pub(super) connections: TaskTracker,
+    pub(super) phase: watch::Receiver<Phase>,
+    /// Handshakes under way with sources that may be lies.
+    pub(super) unproven: Rc<Cell<usize>>,
+}
+
+/// Makes the endpoint; needs the runtime around it.
+pub(super) fn endpoint(
+    socket: std::net::UdpSocket,
+    tls: Arc<rustls::ServerConfig>,
+    transport: Transport,
+    idle: Duration,
+) -> io::Result<Endpoint> {
+    let tls = QuicServerConfig::try_from(tls).map_err(io::Error::other)?;
+    let mut settings = TransportConfig::default();
+    let uni = if transport == Transport::Doh3 { HTTP3_STREAMS } else { 0 };
+    // A client's pings keep it from this timeout; a session without requests ends all the same.
+    let idle = IdleTimeout::try_from(idle).map_err(io::Error::other)?;
+    settings
+        .max_concurrent_bidi_streams(VarInt::from_u32(STREAMS))
+        .max_concurrent_uni_streams(VarInt::from_u32(uni))
+        .stream_receive_window(VarInt::from_u32(STREAM_WINDOW))
+        .receive_window(VarInt::from_u32(WINDOW))
+        .send_window(SEND_WINDOW)
+        .datagram_receive_buffer_size(None)
+        .max_idle_timeout(Some(idle));
+    let mut config = quinn::ServerConfig::with_crypto(Arc::new(tls));
+    config.transport_config(Arc::new(settings));
+    Endpoint::new(EndpointConfig::default(), Some(config), socket, Arc::new(TokioRuntime))
+}
+
+impl Listener {
+    /// Takes connections until told to stop and hands each to `serve`; tells if the socket is lost.
+    pub(super) async fn run<S>(mut self, endpoint: Endpoint, serve: S, shared: &Shared)
+    where
+        S: AsyncFn(Connection, Rc<Context>, watch::Receiver<Phase>) + Clone + 'static,
+    {
+        loop {
+            let incoming = tokio::select! {
+                incoming = endpoint.accept() => incoming,
+                _ = self.phase.wait_for(|phase| *phase != Phase::Serve) => break,
+            };
+            let Some(incoming) = incoming else {
+                let error = io::Error::other("the QUIC endpoint ended");
+                shared.lose(LostListener::new(self.address, self.transport, &error));
+                return;
+            };
+            self.take(incoming, serve.clone());
+        }
+        // Whoever comes now is refused; those that are here are told their end before the socket goes.
+        endpoint.set_server_config(None);
+        self.connections.close();
+        self.connections.wait().await;
+        endpoint.wait_idle().await;
+    }
+
+    fn take<S>(&self, incoming: Incoming, serve: S)
+    where
+        S: AsyncFn(Connection, Rc<Context>, watch::Receiver<Phase>) + 'static,
+    {
+        let proven = incoming.remote_address_validated();
+        if !proven && self.unproven.get() >= UNPROVEN && incoming.may_retry() {
+            // It fails only where a retry may not be sent.
+            let _ = incoming.retry();
+            return;
+        }
+        let Some(ticket) = Caps::enter(&self.caps, incoming.remote_address().ip()) else {
+            self.context.add(|counters| count(&counters.tcp_refused));
+            incoming.refuse();
+            return;
+        };
+        self.context.add(|counters| count(&counters.tcp_connections));
+        let listener = self.clone();
+        let unproven = (!proven).then(|| Unproven::new(&self.unproven));
+        self.connections.spawn_local(listener.shake(incoming, ticket, unproven, serve));
+    }
+
+    async fn shake<S>(self, incoming: Incoming, ticket: Ticket, unproven: Option<Unproven>, serve: S)
+    where
+        S: AsyncFn(Connection, Rc<Context>, watch::Receiver<Phase>),
+    {
+        let connected = match incoming.accept() {
+            Ok(connecting) => timeout(PATIENCE, connecting).await.ok().and_then(Result::ok),
+            Err(_) => None,
+        };
+        drop(unproven);
+        match connected {
+            Some(connection) => serve(connection, self.context, self.phase).await,
+            None => self.context.add(|counters| count(&counters.handshake_failures)),
+        }
+        drop(ticket);
+    }
+}
+
+/// One handshake with a source that may be a lie; counted until dropped.
+struct Unproven(Rc<Cell<usize>>);
+
+impl Unproven {
+    fn new(count: &Rc<Cell<usize>>) -> Self {
+        count.set(count.get() + 1);
+        Self(count.clone())
+    }
+}
+
+impl Drop for Unproven {
+    fn drop(&mut self) {
+        self.0.set(self.0.get().saturating_sub(1));
+    }
+}

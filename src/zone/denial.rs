@@ -1,0 +1,88 @@
+//! What proves that something does not exist: NSEC by the order of names, NSEC3 by the order of hashes.
+//!
+//! The query path asks here for single records; which of them an answer needs is for `answer` to say. A name that
+//! exists is never hashed, and at most one hash is computed per call, of at most 151 rounds.
+
+use crate::wire::{LookupName, Name, RecordType};
+
+use super::compiled::{Chain, Denial, NodeRef, Zone};
+use super::key::Key;
+use super::lookup::partition;
+
+/// What a zone denies with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Denies {
+    /// Nothing: the zone is not signed, or not so that anything is denied.
+    WithNothing,
+    /// NSEC records (RFC 4035 section 3.1.3).
+    WithNsec,
+    /// NSEC3 records (RFC 5155 section 7.2).
+    WithNsec3,
+}
+
+/// The hash of a name that does not exist is that of one that does: nothing can prove it (RFC 5155 section 7.2.9).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the hash of a name that does not exist is that of one that does")]
+pub struct Collision;
+
+impl Zone {
+    /// What it denies with.
+    pub fn denies(&self) -> Denies {
+        match self.denial {
+            Denial::Unsigned => Denies::WithNothing,
+            Denial::Nsec => Denies::WithNsec,
+            Denial::Nsec3(_) => Denies::WithNsec3,
+        }
+    }
+
+    /// The owner of the NSEC record that matches the name or covers it: the last in canonical order that is not
+    /// behind it. `None` unless the zone denies with NSEC.
+    pub fn nsec(&self, name: &LookupName) -> Option<NodeRef<'_>> {
+        if !matches!(self.denial, Denial::Nsec) {
+            return None;
+        }
+        let key = Key::new(name, self.origin.label_count());
+        let after = partition(self.name_count, |index| self.key(index) <= key.as_octets());
+        let mut node = self.node(after.checked_sub(1)? as u32)?;
+        // What has no NSEC stands below a cut, which has one, or is an empty non-terminal, whose predecessor has
+        // one, is its own parent, or stands below a cut: at most as many steps as a name has labels, and one.
+        for _ in 0..Name::MAX_OCTETS {
+            let inner = node.inner()?;
+            if let Some(cut) = self.node(inner.cover).filter(|cut| cut.index != node.index) {
+                node = cut;
+            }
+            if node.set(RecordType::NSEC).is_some() {
+                return Some(node);
+            }
+            node = self.node(node.index.checked_sub(1)?)?;
+        }
+        None
+    }
+
+    /// The NSEC3 record that matches this name of the zone. `None` if opt-out leaves it out (RFC 5155 section 6), or
+    /// unless the zone denies with NSEC3.
+    pub fn nsec3_of(&self, name: NodeRef<'_>) -> Option<NodeRef<'_>> {
+        let Denial::Nsec3(chain) = &self.denial else { return None };
+        self.node(*chain.of_names.get(name.index as usize)?)
+    }
+
+    /// The NSEC3 record that covers a name that is not in the zone, given in lower-case wire form.
+    /// `None` unless the zone denies with NSEC3.
+    pub fn nsec3_covering(&self, name: &[u8]) -> Result<Option<NodeRef<'_>>, Collision> {
+        let Denial::Nsec3(chain) = &self.denial else { return Ok(None) };
+        let hash = chain.parameters.hash(name);
+        match self.nsec3_at_or_before(chain, &hash) {
+            Some((_, true)) => Err(Collision),
+            Some((node, false)) => Ok(Some(node)),
+            None => Ok(None),
+        }
+    }
+
+    /// The NSEC3 record with this hash, or the one before it, the last one before the first; whether it is this hash.
+    pub(super) fn nsec3_at_or_before(&self, chain: &Chain, hash: &[u8]) -> Option<(NodeRef<'_>, bool)> {
+        let after = partition(chain.length, |index| self.key(self.name_count + index) <= hash);
+        let last = after.checked_sub(1).or(chain.length.checked_sub(1))?;
+        let node = self.node((self.name_count + last) as u32)?;
+        Some((node, self.key(node.index as usize) == hash))
+    }
+}

@@ -1,0 +1,76 @@
+//! The PROXY protocol, version 2, from listed load balancers.
+
+use std::net::Ipv4Addr;
+
+use anyns::serve::{Engine, TcpSettings, Transport};
+use anyns::wire::RecordType;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use crate::client::{over_stream, shake};
+use crate::server::{Server, query};
+
+const SIGNATURE: &[u8] = b"\r\n\r\n\0\r\nQUIT\n";
+
+/// A header that names this client.
+fn header(client: Ipv4Addr) -> Vec<u8> {
+    [SIGNATURE, &[0x21, 0x11, 0, 12], &client.octets(), &[198, 51, 100, 1, 0x30, 0x39, 0, 53]].concat()
+}
+
+fn behind_loopback() -> Server {
+    let proxies = vec!["127.0.0.0/8".parse().unwrap()];
+    Server::with(Engine::Native, TcpSettings { proxies, connections_per_source: 1, ..TcpSettings::default() })
+}
+
+/// Connects with this header and asks; the connection, if it was answered.
+async fn through(server: &Server, transport: Transport, header: &[u8]) -> Option<TcpStream> {
+    let mut stream = TcpStream::connect(server.at(transport)).await.unwrap();
+    stream.write_all(header).await.unwrap();
+    let small = query("www.example.", RecordType::A);
+    if transport == Transport::Tcp {
+        over_stream(&mut stream, &small).await.ok()?;
+        return Some(stream);
+    }
+    let mut stream = shake(stream, &server.certificate(), "dot").await.ok()?;
+    over_stream(&mut stream, &small).await.ok()?;
+    Some(stream.into_inner().0)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn caps_count_the_client_that_the_balancer_names() {
+    let server = behind_loopback();
+    for (refused, transport) in [(1, Transport::Tcp), (2, Transport::Dot)] {
+        let first = through(&server, transport, &header([192, 0, 2, 1].into())).await;
+        assert!(first.is_some(), "{transport}");
+        let same = through(&server, transport, &header([192, 0, 2, 200].into())).await;
+        assert!(same.is_none(), "{transport}: the same /24 has its one connection");
+        let other = through(&server, transport, &header([192, 0, 3, 1].into())).await;
+        assert!(other.is_some(), "{transport}");
+        let balancer = [SIGNATURE, &[0x20, 0, 0, 0]].concat();
+        assert!(through(&server, transport, &balancer).await.is_some(), "its own health check");
+        assert_eq!(server.sum(|it| &it.tcp_refused), refused);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_listed_balancer_without_a_header_is_reset() {
+    let server = behind_loopback();
+    for (count, octets) in [&b""[..], b"PROXY TCP4 192.0.2.1 192.0.2.2 1 53\r\n"].iter().enumerate() {
+        assert!(through(&server, Transport::Tcp, octets).await.is_none());
+        assert_eq!(server.sum(|it| &it.handshake_failures), count as u64 + 1);
+    }
+    assert_eq!(server.sum(|it| &it.tcp_queries), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_else_is_believed() {
+    let server = Server::start(Engine::Native);
+    let mut stream = TcpStream::connect(server.at(Transport::Tcp)).await.unwrap();
+    // The signature reads as a message of 3,338 octets, which never comes.
+    stream.write_all(&header([192, 0, 2, 1].into())).await.unwrap();
+    stream.shutdown().await.unwrap();
+    let mut octets = Vec::new();
+    let _ = stream.read_to_end(&mut octets).await;
+    assert!(octets.is_empty());
+    assert_eq!(server.sum(|it| &it.tcp_queries), 0);
+}

@@ -1,0 +1,70 @@
+//! Encrypted transports of the running program: on by the config, the certificate renewed by `anyns reload`.
+
+use std::path::Path;
+
+use crate::support::pop::{Alone, ZONE};
+use crate::support::skip::has_programs;
+
+/// Writes a new self-signed pair over these files.
+fn write_pair(directory: &Path) {
+    let pair = rcgen::generate_simple_self_signed(vec!["ns.example".to_owned()]).expect("a pair");
+    std::fs::write(directory.join("cert.pem"), pair.cert.pem()).expect("written");
+    std::fs::write(directory.join("key.pem"), pair.signing_key.serialize_pem()).expect("written");
+}
+
+/// What kdig prints for the serial of the zone over this transport, trusting this certificate.
+fn serial(alone: &Alone, transport: &str, trust: &Path) -> String {
+    let mut command = alone.space.command("kdig");
+    command.args(["@192.0.2.53", "+retry=0", "+time=5", "+short", transport, "+tls-hostname=ns.example"]);
+    command.arg(format!("+tls-ca={}", trust.display())).args([ZONE, "SOA"]);
+    let text = String::from_utf8_lossy(&command.output().expect("kdig runs").stdout).into_owned();
+    text.split_whitespace().nth(2).unwrap_or_default().to_owned()
+}
+
+#[test]
+fn the_certificate_is_renewed_by_a_reload_and_a_bad_one_is_refused() {
+    if !has_programs("the certificate's renewal", &["kdig"]) {
+        return;
+    }
+    let mut alone = Alone::new("");
+    let directory = alone.lab.subdirectory("tls");
+    let trust = directory.join("cert.pem");
+    write_pair(&directory);
+    let config = std::fs::read_to_string(alone.anyns.config()).expect("the config");
+    let tls = format!(
+        "\n[tls]\ncertificate = \"{}\"\nkey = \"{}\"\ndot = 853\ndoq = 853\ndoh = 443\ndoh3 = 443\n",
+        trust.display(),
+        directory.join("key.pem").display()
+    );
+    std::fs::write(alone.anyns.config(), format!("{config}{tls}")).expect("written");
+    assert!(alone.anyns.must(&["check"]).contains("192.0.2.53:853 (DOQ)"));
+    alone.anyns.start(&alone.lab);
+    alone.anyns.wait_announces();
+    for transport in ["+tls", "+https", "+quic"] {
+        assert_eq!(serial(&alone, transport, &trust), "1", "{transport}");
+    }
+    let status = alone.anyns.status().expect("a status");
+    assert_eq!(status["serve"]["counters"]["doq_queries"], 1, "{status:#}");
+    assert!(
+        status["serve"]["listeners"].as_array().expect("a list").iter().any(|it| it["transport"] == "DOH3")
+    );
+
+    let old = directory.join("old.pem");
+    std::fs::copy(&trust, &old).expect("copied");
+    std::fs::write(&trust, "no certificate").expect("written");
+    let said = alone.anyns.command(&["reload"]);
+    assert_eq!(said.code, 1, "{}", said.text);
+    assert!(said.text.contains("the old certificate stays"), "{}", said.text);
+    alone.anyns.wait_status("says so", |status| {
+        let alarms = status["alarms"].to_string();
+        status["overall"]["verdict"] == "degraded" && alarms.contains("the old certificate stays")
+    });
+    assert_eq!(serial(&alone, "+tls", &old), "1");
+    let said = alone.anyns.command(&["check"]);
+    assert!(said.code == 1 && said.text.contains("a chain of certificates"), "{}", said.text);
+
+    write_pair(&directory);
+    alone.anyns.must(&["reload"]);
+    assert_eq!(serial(&alone, "+tls", &trust), "1");
+    assert_eq!(serial(&alone, "+tls", &old), "", "the old one is not shown any more");
+}
