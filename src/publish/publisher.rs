@@ -123,7 +123,12 @@ async fn run(core: Core, mut commands: mpsc::Receiver<Command>, wake: Arc<Notify
         };
     }
     reporter.send_modify(|report| Arc::make_mut(report).stopped = true);
-    tracing::warn!("the publisher has stopped; what is published stays published");
+    // Its handle goes last, at a planned stop; anything else is a fault.
+    if commands.is_closed() {
+        tracing::debug!("the publisher has stopped");
+    } else {
+        tracing::error!("the publisher has stopped; what is published stays published");
+    }
 }
 
 /// When to look: at the end of a burst, again for a file that was being written, or as the clock has it.

@@ -137,7 +137,7 @@ pub enum ZoneFault {
     SecondNsec {
         /// The name.
         owner: Name,
-        /// Where its first record stands.
+        /// Where its first NSEC record stands.
         place: Place,
     },
     /// An NSEC record that does not name the next name (RFC 4034 section 4.1.1).
@@ -149,7 +149,7 @@ pub enum ZoneFault {
         named: Name,
         /// The next name with authoritative records in canonical order; after the last one the apex.
         next: Name,
-        /// Where the owner's first record stands.
+        /// Where it stands.
         place: Place,
     },
     /// NSEC3PARAM without NSEC3 records of these parameters (RFC 5155 section 4).

@@ -49,7 +49,7 @@ fn without_nsec3(zone: &mut Zone, entries: &[Entry], checks: &mut Checks) {
     }
     nsec::warn_unused(entries, checks);
     if zone.apex().signatures(RecordType::SOA).is_some() && zone.apex().set(RecordType::DNSKEY).is_some() {
-        let place = place_of(zone, zone.apex(), entries);
+        let place = place_of(zone, zone.apex(), entries, RecordType::DNSKEY);
         checks.warn(ZoneWarning::DeniesNothing { origin: zone.origin.clone(), place });
     }
 }
@@ -178,7 +178,7 @@ fn belonging(
         let length = node.owner_into(&mut buffer).len();
         buffer.make_ascii_lowercase();
         let hash = hash(buffer.get(..length).unwrap_or(&[0]));
-        let place = || place_of(zone, node, entries);
+        let place = || place_of(zone, node, entries, RecordType::NS);
         let after = members.partition_point(|member| member.hash <= hash);
         let at = after.checked_sub(1).unwrap_or(members.len().saturating_sub(1));
         let Some((member, taken)) = members.get(at).zip(names_of.get_mut(at)) else { continue };
@@ -223,10 +223,45 @@ fn may_be_left_out(node: NodeRef<'_>) -> bool {
     empty || (node.is_cut() && node.set(RecordType::DS).is_none())
 }
 
-/// Where the first record of a name stands.
-pub(super) fn place_of(zone: &Zone, node: NodeRef<'_>, entries: &[Entry]) -> Place {
+/// Where the first record of a name stands; that of this type, if it has one.
+pub(super) fn place_of(zone: &Zone, node: NodeRef<'_>, entries: &[Entry], record_type: RecordType) -> Place {
     let key = zone.key(node.index as usize);
     let first = entries.partition_point(|entry| entry.key() < key);
     // An empty non-terminal is there because of the name after it.
-    entries.get(first).map_or(Place::default(), |entry| entry.place)
+    let records = entries.get(first..).unwrap_or(&[]);
+    let own = records.iter().take_while(|entry| entry.key() == key);
+    let wanted = own.into_iter().find(|entry| entry.record_type == record_type).or(records.first());
+    wanted.map_or(Place::default(), |entry| entry.place)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::nsec3::HASH;
+    use super::*;
+    use crate::zone::{Record, ZoneBuilder};
+
+    /// No two names with one SHA-1 hash are known, so the hash is another one here.
+    #[test]
+    fn two_names_with_one_hash_are_a_fault() {
+        let origin: Name = "example.".parse().unwrap();
+        let record = |owner: &Name, record_type, rdata: &[u8]| Record {
+            owner: owner.clone(),
+            record_type,
+            ttl: 60,
+            rdata: rdata.into(),
+        };
+        let mut builder = ZoneBuilder::new(origin.clone());
+        let place = Place { file: 0, line: 3, column: 1 };
+        builder.push(record(&origin, RecordType::SOA, &[0; 22]), Place::default());
+        builder.push(record(&origin, RecordType::NS, b"\0"), Place::default());
+        builder.push(record(&"a.example.".parse().unwrap(), RecordType::A, &[0; 4]), place);
+        let zone = builder.finish().unwrap();
+        let members = [Member { hash: [7; HASH], opt_out: false, records: &[] }];
+        let mut checks = Checks::default();
+        let of_names = belonging(&zone, &[], &members, &mut checks, |_| [7; HASH]);
+        assert_eq!(of_names, [2, 2]);
+        let faults = checks.finish().unwrap_err();
+        let text = "a.example. and example. have the same NSEC3 hash; sign the zone with another salt";
+        assert_eq!(faults.iter().map(ToString::to_string).collect::<Vec<_>>(), [text]);
+    }
 }

@@ -14,12 +14,17 @@ pub(super) fn check(zone: &Zone, entries: &[Entry], checks: &mut Checks) {
     let names = (0..zone.name_count as u32).filter_map(|index| zone.node(index));
     for node in names.filter(|node| is_owner(*node)) {
         let Some(nsec) = node.set(RecordType::NSEC) else {
-            checks
-                .fault(ZoneFault::NsecMissing { owner: node.owner(), place: place_of(zone, node, entries) });
+            checks.fault(ZoneFault::NsecMissing {
+                owner: node.owner(),
+                place: place_of(zone, node, entries, RecordType::NSEC),
+            });
             continue;
         };
         if nsec.rdata().count() > 1 {
-            checks.fault(ZoneFault::SecondNsec { owner: node.owner(), place: place_of(zone, node, entries) });
+            checks.fault(ZoneFault::SecondNsec {
+                owner: node.owner(),
+                place: place_of(zone, node, entries, RecordType::NSEC),
+            });
         }
         if let Some(previous) = previous.replace(node) {
             check_next(previous, node, entries, checks);
@@ -52,7 +57,7 @@ fn check_next(node: NodeRef<'_>, next: NodeRef<'_>, entries: &[Entry], checks: &
             owner: node.owner(),
             named: Name::from_wire(named).unwrap_or_else(|_| Name::root()),
             next: next.owner(),
-            place: place_of(node.zone(), node, entries),
+            place: place_of(node.zone(), node, entries, RecordType::NSEC),
         });
     }
 }

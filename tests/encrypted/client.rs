@@ -163,7 +163,8 @@ async fn http2(server: SocketAddr, trust: &Path, request: Request<Bytes>) -> (Re
 
 async fn http3(server: SocketAddr, trust: &Path, request: Request<Bytes>) -> (Response<()>, Vec<u8>) {
     let (_endpoint, connection) = quic(server, trust, "h3").await.unwrap();
-    let (mut driver, mut sender) = h3::client::new(h3_quinn::Connection::new(connection)).await.unwrap();
+    let (mut driver, mut sender) =
+        h3::client::new(h3_quinn::Connection::new(connection.clone())).await.unwrap();
     let driving = tokio::spawn(async move { std::future::poll_fn(|task| driver.poll_close(task)).await });
     let (head, body) = request.into_parts();
     let mut stream = sender.send_request(Request::from_parts(head, ())).await.unwrap();
@@ -177,6 +178,9 @@ async fn http3(server: SocketAddr, trust: &Path, request: Request<Bytes>) -> (Re
     while let Some(mut data) = stream.recv_data().await.unwrap() {
         octets.extend(data.copy_to_bytes(data.remaining()));
     }
+    // In this order: without the driver the control stream ends, which is an error of its own.
+    connection.close(quinn::VarInt::from_u32(h3::error::Code::H3_NO_ERROR.value() as u32), b"");
+    connection.closed().await;
     driving.abort();
     (response, octets)
 }

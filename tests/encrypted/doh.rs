@@ -75,10 +75,10 @@ async fn what_is_no_question_is_refused_with_the_status_that_says_why() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_head_that_is_too_long_is_refused() {
     let server = Server::start(Engine::Native);
-    for transport in BOTH {
-        let mut request = post(&query("www.example.", RecordType::A));
-        request.headers_mut().insert("x-long", "x".repeat(20_000).parse().unwrap());
-        let (response, _) = http(transport, server.at(transport), &server.certificate(), request).await;
-        assert_eq!(response.status(), 431, "{transport}");
-    }
+    // Over HTTP/3 the client crate itself keeps to the limit that the server tells it, once it has heard of it.
+    let mut request = post(&query("www.example.", RecordType::A));
+    request.headers_mut().insert("x-long", "x".repeat(20_000).parse().unwrap());
+    let at = server.at(Transport::Doh);
+    let (response, _) = http(Transport::Doh, at, &server.certificate(), request).await;
+    assert_eq!(response.status(), 431);
 }

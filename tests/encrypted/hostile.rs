@@ -101,7 +101,8 @@ async fn a_session_without_requests_is_closed_after_the_idle_time() {
     let (_requests, h2) = h2::client::handshake(stream).await.unwrap();
     let (_endpoint, doq) = crate::client::quic(server.at(Transport::Doq), &trust, "doq").await.unwrap();
     assert_eq!(silent.read(&mut [0; 9]).await.unwrap(), 0);
-    h2.await.unwrap();
+    // It says goodbye in HTTP/2, and closes; which of the two the client sees first is a matter of luck.
+    let _ = h2.await;
     doq.closed().await;
     assert!(begin.elapsed() >= idle && begin.elapsed() < Duration::from_secs(10), "{:?}", begin.elapsed());
     eventually("all are counted", || server.sum(|it| &it.tcp_timeouts) >= 3).await;

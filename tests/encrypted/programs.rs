@@ -9,9 +9,10 @@ use crate::client::ask;
 use crate::server::{HOST, Server, query};
 use crate::skip::has_programs;
 
-/// Runs a program; its standard output and whether it succeeded.
+/// Runs a program; its standard output and whether it succeeded. What it complains of is shown if the test fails.
 fn run(program: &str, arguments: &[String]) -> (Vec<u8>, bool) {
     let output = Command::new(program).args(arguments).output().unwrap();
+    println!("{program}: {}", String::from_utf8_lossy(&output.stderr));
     (output.stdout, output.status.success())
 }
 
@@ -23,7 +24,11 @@ fn dig(program: &str, server: &Server, transport: Transport, options: &[&str]) {
         let mut arguments = common.to_vec();
         arguments.extend(options.iter().map(|option| (*option).to_owned()));
         arguments.extend(["+short".into(), name.into(), record_type.into()]);
-        String::from_utf8(run(program, &arguments).0).unwrap()
+        let text = String::from_utf8(run(program, &arguments).0).unwrap();
+        let failed = server.sum(|it| &it.handshake_failures);
+        let broken = server.sum(|it| &it.protocol_errors);
+        println!("handshakes that failed: {failed}, protocol errors: {broken}");
+        text
     };
     assert_eq!(ask("www.example.", "A").trim(), "192.0.2.1", "{program} {options:?}");
     assert_eq!(ask("large.example.", "TXT").lines().count(), 250, "{program} {options:?}");
@@ -37,10 +42,11 @@ fn kdig_is_answered_over_tls_https_and_quic() {
     let server = Server::start(Engine::Native);
     let ca = format!("+tls-ca={}", server.certificate().display());
     let host = format!("+tls-hostname={HOST}");
-    dig("kdig", &server, Transport::Dot, &["+tls", &ca, &host]);
-    dig("kdig", &server, Transport::Doh, &["+https", &ca, &host]);
-    dig("kdig", &server, Transport::Doh, &["+https-get", &ca, &host]);
-    dig("kdig", &server, Transport::Doq, &["+quic", &ca, &host]);
+    // The transport comes last, for each option of TLS turns TLS over TCP on.
+    dig("kdig", &server, Transport::Dot, &[&ca, &host, "+tls"]);
+    dig("kdig", &server, Transport::Doh, &[&ca, &host, "+https"]);
+    dig("kdig", &server, Transport::Doh, &[&ca, &host, "+https-get"]);
+    dig("kdig", &server, Transport::Doq, &[&ca, &host, "+quic"]);
     assert_eq!((server.sum(|it| &it.dot_queries), server.sum(|it| &it.doq_queries)), (2, 2));
     assert_eq!((server.sum(|it| &it.doh_queries), server.sum(|it| &it.protocol_errors)), (4, 0));
 }
