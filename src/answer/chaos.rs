@@ -2,20 +2,23 @@
 
 use crate::wire::{CLASS_CH, Full, Owner, Question, RecordType, Section, Writer};
 
-use super::{Identity, Verdict, rcode};
+use super::{Identity, Verdict, extended_error, rcode};
 
 /// The most octets of a character string (RFC 1035 section 3.3).
 const MAX_STRING: usize = 255;
 
 /// Answers TXT (and ANY) for the four names; everything else of class CH is refused.
 pub(super) fn respond(question: &Question<'_>, identity: &Identity, writer: &mut Writer<'_>) -> Verdict {
+    let not_ours = Verdict::explained(rcode::REFUSED, extended_error::NOT_AUTHORITATIVE);
     let text = match question.name.as_lower() {
-        b"\x02id\x06server\0" | b"\x08hostname\x04bind\0" => Some(&identity.instance),
-        b"\x07version\x04bind\0" | b"\x07version\x06server\0" => identity.version.as_ref(),
-        _ => None,
+        _ if !matches!(question.record_type, RecordType::TXT | RecordType::ANY) => return not_ours,
+        b"\x02id\x06server\0" | b"\x08hostname\x04bind\0" => &identity.instance,
+        b"\x07version\x04bind\0" | b"\x07version\x06server\0" => match &identity.version {
+            Some(version) => version,
+            None => return Verdict::explained(rcode::REFUSED, extended_error::PROHIBITED),
+        },
+        _ => return not_ours,
     };
-    let asked = matches!(question.record_type, RecordType::TXT | RecordType::ANY);
-    let (Some(text), true) = (text, asked) else { return Verdict::plain(rcode::REFUSED) };
     let octets = text.as_bytes();
     let octets = octets.get(..MAX_STRING).unwrap_or(octets);
     let mut rdata = [0; 1 + MAX_STRING];

@@ -1,23 +1,29 @@
-//! EDNS: how long an answer may be, and the OPT record that goes back (RFC 6891).
+//! EDNS: how long an answer may be, and the OPT record that goes back with its options (RFC 6891).
 
-use crate::wire::{Edns, Full, Owner, Query, RecordType, Section, Writer};
+use crate::wire::{Edns, Full, Opt, Query, Writer, option};
 
-use super::{Identity, Settings, Transport, Verdict};
+use super::cookie::{self, Cookie};
+use super::{Client, Settings, Transport, Verdict};
 
 /// The EDNS version that this server knows.
 pub(super) const VERSION: u8 = 0;
 /// The most octets of a UDP message without EDNS (RFC 1035 section 4.2.1), and the least with it (RFC 6891
 /// section 6.2.3).
 const PLAIN_UDP: u16 = 512;
-/// Option codes (IANA "DNS EDNS0 Option Codes").
-const NSID: u16 = 3;
-const EXTENDED_ERROR: u16 = 15;
-/// Octets of an OPT record without options, of an option's head, and of an extended error without text.
+/// Octets of an OPT record without options, and of an option's head.
 const OPT: usize = 11;
 const OPTION: usize = 4;
-const EXTENDED_ERROR_LENGTH: usize = OPTION + 2;
+/// Octets of what options hold: an extended error without text, a COOKIE, edns-tcp-keepalive, ZONEVERSION.
+const EXTENDED_ERROR: usize = 2;
+const COOKIE: usize = 24;
+const TCP_KEEPALIVE: usize = 2;
+const ZONE_VERSION: usize = 6;
 /// The most octets of NSID, which is one character string of `id.server` too.
 const MAX_NSID: usize = 255;
+/// ZONEVERSION's type SOA-SERIAL (RFC 9660 section 3).
+const SOA_SERIAL: u8 = 0;
+/// Responses are padded to a multiple of this many octets (RFC 8467 section 4.1).
+const PADDING_BLOCK: usize = 468;
 /// The DO bit.
 const DNSSEC_OK: u32 = 0x8000;
 
@@ -32,58 +38,113 @@ pub(super) fn limit(query: &Query<'_>, transport: Transport, settings: &Settings
     usize::from(limit)
 }
 
-/// Octets that are kept free for OPT: at most 276, so that header, question and OPT fit 512 with any QNAME of up to
-/// 220 octets; for longer ones NSID is left out.
-pub(super) fn reserve(query: &Query<'_>, identity: &Identity) -> usize {
-    let Some(edns) = &query.edns else { return 0 };
-    let nsid = if edns.nsid { OPTION + nsid(identity).len() } else { 0 };
-    OPT + EXTENDED_ERROR_LENGTH + nsid
+/// What the query's options ask for.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Options<'a> {
+    asked: Edns<'a>,
+    transport: Transport,
+    /// What its COOKIE came to.
+    pub(super) cookie: Cookie,
 }
 
-/// Writes the OPT record; without NSID where that does not fit.
-pub(super) fn write(writer: &mut Writer<'_>, asked: &Edns, verdict: &Verdict, settings: &Settings) {
-    let identity: &[u8] = if asked.nsid { nsid(&settings.identity) } else { &[] };
-    let written = write_options(writer, asked, verdict, settings, identity);
-    if written == Err(Full) && !identity.is_empty() {
-        // Header, the longest question and OPT with an extended error are 288 octets and fit always.
-        let _ = write_options(writer, asked, verdict, settings, &[]);
+impl<'a> Options<'a> {
+    pub(super) fn new(asked: Edns<'a>, client: &Client, settings: &Settings) -> Self {
+        let cookie = cookie::examine(asked.cookie, client, settings.cookies.as_ref());
+        Self { asked, transport: client.transport, cookie }
     }
-}
 
-fn write_options(
-    writer: &mut Writer<'_>,
-    asked: &Edns,
-    verdict: &Verdict,
-    settings: &Settings,
-    identity: &[u8],
-) -> Result<(), Full> {
-    let mut options = [0; 2 * OPTION + 2 + MAX_NSID];
-    let mut length = 0;
-    let mut push = |octets: &[u8]| {
-        for (place, octet) in options.iter_mut().skip(length).zip(octets) {
-            *place = *octet;
+    /// Whether an option that means something here has a form that it cannot have.
+    pub(super) fn are_malformed(&self) -> bool {
+        // RFC 7828 section 3.1: no octets or two. Over other transports the option means nothing and is ignored
+        // (section 3.2.1).
+        let keepalive = self.asked.tcp_keepalive.is_some_and(|octets| !matches!(octets.len(), 0 | 2));
+        // RFC 9660 section 2: empty in a query.
+        let zone_version = self.asked.zone_version.is_some_and(|octets| !octets.is_empty());
+        self.cookie == Cookie::Malformed || zone_version || keepalive && self.has_keepalive()
+    }
+
+    /// Octets that are kept free for OPT: at most 324, so that header, question and OPT fit 512 with any QNAME of up to
+    /// 172 octets; for longer ones NSID is left out. Report-Channel and padding take what is left.
+    pub(super) fn reserve(&self, settings: &Settings) -> usize {
+        let part = |asked: bool, octets: usize| if asked { OPTION + octets } else { 0 };
+        OPT + part(true, EXTENDED_ERROR)
+            + part(matches!(self.cookie, Cookie::Present { .. }), COOKIE)
+            + part(self.asked.zone_version.is_some(), ZONE_VERSION)
+            + part(self.asked.tcp_keepalive.is_some() && self.has_keepalive(), TCP_KEEPALIVE)
+            + part(self.asked.nsid, nsid(settings).len())
+    }
+
+    /// Writes the OPT record. An option that does not fit is left out; the first ones always do: header, the longest
+    /// question and OPT with all but NSID are 332 octets.
+    pub(super) fn write(
+        &self,
+        writer: &mut Writer<'_>,
+        query: &Query<'_>,
+        verdict: &Verdict,
+        settings: &Settings,
+        limit: usize,
+    ) {
+        // DO is copied (RFC 3225 section 3), the other flags are clear, the RCODE's upper octet comes first.
+        let flags = if self.asked.dnssec_ok { DNSSEC_OK } else { 0 };
+        let ttl = u32::from(verdict.rcode >> 4) << 24 | u32::from(VERSION) << 16 | flags;
+        let Ok(opt) = writer.opt(settings.udp_payload_ceiling.max(PLAIN_UDP), ttl) else { return };
+        let mut push = |code, data: &[&[u8]]| {
+            // What does not fit is not there.
+            let _: Result<(), Full> = writer.option(opt, code, data);
+        };
+        if let Cookie::Present { reply, .. } = &self.cookie {
+            push(option::COOKIE, &[reply]);
         }
-        length += octets.len();
-    };
-    if !identity.is_empty() {
-        push(&NSID.to_be_bytes());
-        push(&(identity.len() as u16).to_be_bytes());
-        push(identity);
+        if let Some(code) = verdict.extended_error {
+            push(option::EXTENDED_ERROR, &[&code.to_be_bytes()]);
+        }
+        // RFC 9660 section 2.2: for every answer that comes from a zone, referrals and denials too.
+        if let (Some(_), Some(zone)) = (self.asked.zone_version, verdict.zone) {
+            push(option::ZONE_VERSION, &[&[zone.labels, SOA_SERIAL], &zone.serial.0.to_be_bytes()]);
+        }
+        if self.asked.tcp_keepalive.is_some() && self.has_keepalive() {
+            // RFC 7828 section 3.1: in units of 100 milliseconds.
+            let timeout = u16::try_from(settings.tcp_idle.as_millis() / 100).unwrap_or(u16::MAX);
+            push(option::TCP_KEEPALIVE, &[&timeout.to_be_bytes()]);
+        }
+        if self.asked.nsid {
+            push(option::NSID, &[nsid(settings)]);
+        }
+        if let Some(agent) = report_channel(query, verdict, settings) {
+            push(option::REPORT_CHANNEL, &[agent]);
+        }
+        if self.asked.padding && self.transport.is_encrypted() {
+            pad(writer, opt, limit);
+        }
     }
-    if let Some(code) = verdict.extended_error {
-        push(&EXTENDED_ERROR.to_be_bytes());
-        push(&2_u16.to_be_bytes());
-        push(&code.to_be_bytes());
+
+    /// The transports that have idle timeouts of this kind: DoQ and DoH have others (RFC 9250 section 5.5.2, RFC 8484
+    /// section 5), UDP has none.
+    fn has_keepalive(&self) -> bool {
+        matches!(self.transport, Transport::Tcp | Transport::Dot)
     }
-    // DO is copied (RFC 3225 section 3), the other flags are clear, the RCODE's upper octet comes first.
-    let flags = if asked.dnssec_ok { DNSSEC_OK } else { 0 };
-    let ttl = u32::from(verdict.rcode >> 4) << 24 | u32::from(VERSION) << 16 | flags;
-    let fixed = (RecordType::OPT, settings.udp_payload_ceiling.max(PLAIN_UDP), ttl);
-    let options = options.get(..length).unwrap_or(&[]);
-    writer.whole(|writer| writer.record(Section::Additional, Owner::Name(&[0]), fixed, options))
 }
 
-fn nsid(identity: &Identity) -> &[u8] {
-    let octets = identity.instance.as_bytes();
+/// Pads the message with the option that this takes (RFC 7830 section 3), the last of all.
+fn pad(writer: &mut Writer<'_>, opt: Opt, limit: usize) {
+    let bare = writer.length() + OPTION;
+    let missing = bare.next_multiple_of(PADDING_BLOCK).min(limit).saturating_sub(bare);
+    let zeros = [0; PADDING_BLOCK];
+    let _: Result<(), Full> = writer.option(opt, option::PADDING, &[zeros.get(..missing).unwrap_or(&[])]);
+}
+
+/// The domain that resolvers report errors to (RFC 9567 section 6.3): with what comes from a zone served here, but for
+/// the reports themselves, lest one begets the next.
+fn report_channel<'s>(query: &Query<'_>, verdict: &Verdict, settings: &'s Settings) -> Option<&'s [u8]> {
+    let agent = settings.report_channel.as_ref()?;
+    let (question, _) = (query.question.as_ref()?, verdict.zone?);
+    let below = question.name.label_count().checked_sub(agent.label_count());
+    let is_report =
+        below.is_some_and(|below| question.name.ancestor(below).eq_ignore_ascii_case(agent.as_wire()));
+    (!is_report && agent.label_count() > 0).then_some(agent.as_wire())
+}
+
+fn nsid(settings: &Settings) -> &[u8] {
+    let octets = settings.identity.instance.as_bytes();
     octets.get(..MAX_NSID).unwrap_or(octets)
 }

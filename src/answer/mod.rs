@@ -11,14 +11,25 @@
 //!     negative     SOA for NODATA and NXDOMAIN    NXDOMAIN
 //!     referral     NS, DS, glue
 //!     denial       NSEC and NSEC3 proofs
+//!     additional   what the answer names
+//!   edns           the options of the OPT that goes back
+//!     cookie       made and checked
 //! ```
 //!
-//! Never does I/O, never allocates, never locks, never panics. Answers are minimal: beyond glue no additional
-//! records are sent. A resolver that has an MX or SRV asks for the addresses anyway unless it trusts additional data,
-//! which RFC 2181 section 5.4.1 ranks lowest; what is not sent cannot be reflected or truncated.
+//! Never does I/O, never allocates, never locks, never panics; time is an argument.
+//!
+//! Answers hold no more than was asked for in the answer and authority sections: no NS records beside positive
+//! answers, one RRset for ANY. The additional section has the addresses that MX, SRV, NS, SVCB and their like lead to,
+//! where this server has them. It was empty at first, for a careful resolver asks again unless it trusts such data,
+//! which RFC 2181 section 5.4.1 ranks lowest, and an answer that is not there cannot be reflected. It is filled because
+//! RFC 9460 section 4.1 wants it for SVCB, because BIND, NSD and Knot DNS do so by default, and because a resolver that
+//! does take it saves its user a round trip. The ceiling of the UDP payload bounds what can be reflected, with or
+//! without.
 
+mod additional;
 mod alias;
 mod chaos;
+mod cookie;
 mod denial;
 mod edns;
 mod negative;
@@ -27,10 +38,18 @@ mod referral;
 mod resolve;
 mod settings;
 
+pub use cookie::{CookieSecret, CookieSettings};
 pub use settings::{Identity, Settings};
 
-use crate::wire::{CLASS_CH, CLASS_IN, Full, Query, Question, RecordType, Writer, flag};
-use crate::zone::Snapshot;
+use std::net::IpAddr;
+
+use crate::wire::{
+    CLASS_ANY, CLASS_CH, CLASS_IN, Full, Query, QueryFault, Question, RecordType, Serial, Writer, flag,
+};
+use crate::zone::{Snapshot, Zone};
+
+use cookie::{Cookie, Proof};
+use edns::Options;
 
 /// RCODEs (IANA "DNS RCODEs").
 pub mod rcode {
@@ -50,6 +69,23 @@ pub mod rcode {
     pub const YXDOMAIN: u16 = 6;
     /// The EDNS version is not known (RFC 6891 section 9).
     pub const BADVERS: u16 = 16;
+    /// The server cookie is missing or not valid (RFC 7873 section 8).
+    pub const BADCOOKIE: u16 = 23;
+}
+
+/// The extended errors that are true here (RFC 8914 section 4, IANA "Extended DNS Error Codes"). The others are for
+/// resolvers, or for what this server does not do: 22 (No Reachable Authority) and 23 (Network Error) among them.
+mod extended_error {
+    /// Zones are still being loaded, this one perhaps among them.
+    pub(super) const NOT_READY: u16 = 14;
+    /// The server has it, but not for this client.
+    pub(super) const PROHIBITED: u16 = 18;
+    /// No zone served here holds the name.
+    pub(super) const NOT_AUTHORITATIVE: u16 = 20;
+    /// The operation, the type or the class is not supported.
+    pub(super) const NOT_SUPPORTED: u16 = 21;
+    /// A type that is never a question (RFC 9824 section 3.5).
+    pub(super) const INVALID_QUERY_TYPE: u16 = 30;
 }
 
 /// What may differ between transports; everything else of an answer is the same on all of them.
@@ -72,6 +108,17 @@ impl Transport {
     pub fn is_encrypted(self) -> bool {
         matches!(self, Self::Dot | Self::Doh | Self::Doq)
     }
+}
+
+/// Who asks, by which way, and when.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Client {
+    /// How the query came.
+    pub transport: Transport,
+    /// The client's address; cookies are bound to it.
+    pub address: IpAddr,
+    /// Seconds since 1970, the lower 32 bits, as cookies have them (RFC 9018 section 4.3).
+    pub time: u32,
 }
 
 /// What became of a query.
@@ -101,58 +148,82 @@ struct Verdict {
     truncated: bool,
     /// An extended error's INFO-CODE (RFC 8914).
     extended_error: Option<u16>,
+    /// The zone that the answer to QNAME comes from.
+    zone: Option<Enclosing>,
 }
 
 impl Verdict {
     fn plain(rcode: u16) -> Self {
         Self { rcode, ..Self::default() }
     }
+
+    fn explained(rcode: u16, extended_error: u16) -> Self {
+        Self { rcode, extended_error: Some(extended_error), ..Self::default() }
+    }
+}
+
+/// A zone, as ZONEVERSION tells of it (RFC 9660 section 2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Enclosing {
+    /// How many of QNAME's rightmost labels are the zone's name, the root not counted; at most 127.
+    labels: u8,
+    serial: Serial,
+}
+
+impl Enclosing {
+    fn of(zone: &Zone) -> Self {
+        Self { labels: zone.origin().label_count() as u8, serial: zone.serial() }
+    }
 }
 
 /// Answers one query. `output` holds at least 65,535 octets; what is in it before does not matter.
 pub fn answer(
     query: &[u8],
-    transport: Transport,
+    client: &Client,
     snapshot: &Snapshot,
     settings: &Settings,
     output: &mut [u8],
 ) -> Outcome {
     let Some(query) = Query::parse(query) else { return Outcome::Ignore };
-    reply(&query, transport, settings, output, |writer| respond(&query, snapshot, settings, writer))
+    reply(&query, client, settings, output, |options, writer| {
+        respond(&query, options, client, snapshot, settings, writer)
+    })
 }
 
 /// The empty answer with TC set that the rate limiter lets slip, so that a real resolver comes back over TCP.
-pub fn truncated(query: &[u8], settings: &Settings, output: &mut [u8]) -> Outcome {
+pub fn truncated(query: &[u8], client: &Client, settings: &Settings, output: &mut [u8]) -> Outcome {
     let Some(query) = Query::parse(query) else { return Outcome::Ignore };
-    let verdict = match query.fault {
-        Some(_) => Verdict::plain(rcode::FORMERR),
-        None => Verdict { truncated: true, ..Verdict::default() },
-    };
-    reply(&query, Transport::Udp, settings, output, |_| verdict)
+    reply(&query, client, settings, output, |options, _| match query.fault {
+        None if !options.is_some_and(Options::are_malformed) => {
+            Verdict { truncated: true, ..Verdict::default() }
+        }
+        _ => Verdict::plain(rcode::FORMERR),
+    })
 }
 
 /// Header, question and OPT around what `respond` writes. `Ignore` only if `output` cannot hold even that.
 fn reply(
     query: &Query<'_>,
-    transport: Transport,
+    client: &Client,
     settings: &Settings,
     output: &mut [u8],
-    respond: impl FnOnce(&mut Writer<'_>) -> Verdict,
+    respond: impl FnOnce(Option<&Options<'_>>, &mut Writer<'_>) -> Verdict,
 ) -> Outcome {
-    let limit = edns::limit(query, transport, settings);
+    let limit = edns::limit(query, client.transport, settings);
+    let options = query.edns.map(|asked| Options::new(asked, client, settings));
     let Ok(mut writer) = Writer::new(output, limit) else { return Outcome::Ignore };
     if query.question.as_ref().is_some_and(|question| writer.question(question.octets) == Err(Full)) {
         return Outcome::Ignore;
     }
-    writer.set_limit(limit - edns::reserve(query, &settings.identity));
-    let verdict = respond(&mut writer);
+    writer.set_limit(limit - options.map_or(0, |options| options.reserve(settings)));
+    let verdict = respond(options.as_ref(), &mut writer);
     writer.set_limit(limit);
-    if let Some(asked) = &query.edns {
-        edns::write(&mut writer, asked, &verdict, settings);
+    if let Some(options) = &options {
+        options.write(&mut writer, query, &verdict, settings, limit);
     }
-    // RD and CD are copied (RFC 1035 section 4.1.1, RFC 4035 section 3.1.6), RA, AD and Z are clear.
-    let mut flags =
-        flag::QR | query.header.flags & (flag::OPCODE | flag::RD | flag::CD) | verdict.rcode & 0xf;
+    // RD is copied (RFC 1035 section 4.1.1); RA, Z, AD and CD are clear, the last two because they mean nothing in an
+    // authoritative response (RFC 4035 section 3.1.6).
+    let mut flags = flag::QR | query.header.flags & (flag::OPCODE | flag::RD) | verdict.rcode & 0xf;
     flags |= if verdict.authoritative { flag::AA } else { 0 };
     flags |= if verdict.truncated { flag::TC } else { 0 };
     let length = writer.finish(query.header.id, flags);
@@ -160,41 +231,89 @@ fn reply(
 }
 
 /// The stages after parsing, in their order.
-fn respond(query: &Query<'_>, snapshot: &Snapshot, settings: &Settings, writer: &mut Writer<'_>) -> Verdict {
+fn respond(
+    query: &Query<'_>,
+    options: Option<&Options<'_>>,
+    client: &Client,
+    snapshot: &Snapshot,
+    settings: &Settings,
+    writer: &mut Writer<'_>,
+) -> Verdict {
     // Another opcode has another body (NOTIFY, UPDATE, DSO): nothing of it is judged (RFC 8906 section 3.1.4).
     if query.opcode() != 0 {
-        return Verdict::plain(rcode::NOTIMP);
+        return Verdict::explained(rcode::NOTIMP, extended_error::NOT_SUPPORTED);
     }
-    let (None, Some(question)) = (query.fault, &query.question) else {
-        return Verdict::plain(rcode::FORMERR);
-    };
-    if query.edns.is_some_and(|edns| edns.version > edns::VERSION) {
-        return Verdict::plain(rcode::BADVERS);
-    }
-    if let Some(rcode) = unanswerable(question) {
+    if let Some(rcode) = fault(query, options) {
         return Verdict::plain(rcode);
+    }
+    if let Some(rcode) = cookie_first(query, options, client.transport, settings) {
+        return Verdict::plain(rcode);
+    }
+    let Some(question) = &query.question else { return Verdict::plain(rcode::FORMERR) };
+    if let Some(verdict) = unanswerable(question) {
+        return verdict;
     }
     let dnssec_ok = query.edns.is_some_and(|edns| edns.dnssec_ok);
     match question.class {
         CLASS_IN => resolve::resolve(question, dnssec_ok, snapshot, writer),
         CLASS_CH => chaos::respond(question, &settings.identity, writer),
-        // No zone of another class is served; class ANY (255) has no authoritative answer.
-        _ => Verdict::plain(rcode::REFUSED),
+        // Class ANY has no authoritative answer (RFC 1035 section 6.2: "the response can never be authoritative").
+        CLASS_ANY => Verdict::explained(rcode::REFUSED, extended_error::NOT_SUPPORTED),
+        // No zone of another class is served.
+        _ => Verdict::explained(rcode::REFUSED, extended_error::NOT_AUTHORITATIVE),
     }
 }
 
-/// The RCODE for a QTYPE that no name has data of: the question and meta types (RFC 6895 section 3.1).
-fn unanswerable(question: &Question<'_>) -> Option<u16> {
+/// The RCODE of a message that cannot be read, or whose EDNS cannot.
+fn fault(query: &Query<'_>, options: Option<&Options<'_>>) -> Option<u16> {
+    match query.fault {
+        // A COOKIE may come alone (RFC 7873 section 5.4).
+        Some(QueryFault::QuestionCount(0)) if has_cookie(options) => None,
+        Some(_) => Some(rcode::FORMERR),
+        // The options of another version may have another form.
+        None if query.edns.is_some_and(|edns| edns.version > edns::VERSION) => Some(rcode::BADVERS),
+        None if options.is_some_and(Options::are_malformed) => Some(rcode::FORMERR),
+        None => None,
+    }
+}
+
+fn has_cookie(options: Option<&Options<'_>>) -> bool {
+    options.is_some_and(|options| matches!(options.cookie, Cookie::Present { .. }))
+}
+
+/// The RCODE of a query that is answered before its question is looked at, for the sake of its COOKIE.
+fn cookie_first(
+    query: &Query<'_>,
+    options: Option<&Options<'_>>,
+    transport: Transport,
+    settings: &Settings,
+) -> Option<u16> {
+    let Cookie::Present { proof, .. } = options?.cookie else { return None };
+    if query.question.is_none() {
+        // RFC 7873 section 5.4: without a question, a client learns a server cookie or asks whether its own still holds.
+        return Some(if proof == Proof::Invalid { rcode::BADCOOKIE } else { rcode::NOERROR });
+    }
+    // RFC 7873 sections 5.2.3 and 5.2.4: the operator's choice. Other transports prove the address themselves.
+    let required = settings.cookies.as_ref().is_some_and(|cookies| cookies.required);
+    (required && transport == Transport::Udp && proof != Proof::Valid).then_some(rcode::BADCOOKIE)
+}
+
+/// The verdict on a QTYPE that no name has data of: the question and meta types (RFC 6895 section 3.1).
+fn unanswerable(question: &Question<'_>) -> Option<Verdict> {
     match question.record_type {
         RecordType::ANY => None,
         // Transfers are not offered here. BIND 9.18 refuses them too when no rule allows them; over UDP, NSD 4.6 and
         // Knot DNS 3.2 say NOTIMP to AXFR, which tells less: no other transport would help.
-        RecordType::AXFR | RecordType::IXFR => Some(rcode::REFUSED),
-        // Pseudo-records of a message (RFC 6891, RFC 8945), and NXNAME (RFC 9824 section 3.5): never a question.
-        RecordType::OPT | RecordType::TSIG | RecordType(0 | 128) => Some(rcode::FORMERR),
+        RecordType::AXFR | RecordType::IXFR => {
+            Some(Verdict::explained(rcode::REFUSED, extended_error::PROHIBITED))
+        }
+        // NXNAME says in a bitmap that a name does not exist; it is never a question (RFC 9824 section 3.5).
+        RecordType(128) => Some(Verdict::explained(rcode::FORMERR, extended_error::INVALID_QUERY_TYPE)),
+        // Pseudo-records of a message (RFC 6891, RFC 8945): never a question.
+        RecordType::OPT | RecordType::TSIG | RecordType(0) => Some(Verdict::plain(rcode::FORMERR)),
         // TKEY, MAILA, MAILB and numbers without a meaning. NSD and Knot DNS look them up and say NODATA, which
         // a resolver would cache; BIND says NOTIMP to MAILB.
-        other if other.is_meta() => Some(rcode::NOTIMP),
+        other if other.is_meta() => Some(Verdict::explained(rcode::NOTIMP, extended_error::NOT_SUPPORTED)),
         _ => None,
     }
 }

@@ -4,12 +4,12 @@ use crate::wire::{Full, LookupName, Owner, Question, RecordType, Section, Writer
 use crate::zone::{Denies, Lookup, NodeRef, RrSet, Snapshot, Zone};
 
 use super::denial::Proofs;
-use super::{Verdict, alias, denial, negative, positive, rcode, referral};
+use super::{
+    Enclosing, Verdict, additional, alias, denial, extended_error, negative, positive, rcode, referral,
+};
 
 /// The most aliases that one answer follows: more than sane zones have, and a resolver goes on by itself from there.
 pub(super) const MAX_ALIASES: usize = 16;
-/// Extended error "Not Ready" (RFC 8914 section 4.15).
-const NOT_READY: u16 = 14;
 
 /// A query on its way through the zones.
 pub(super) struct Chain<'a, 'w> {
@@ -25,6 +25,8 @@ pub(super) struct Chain<'a, 'w> {
     pub(super) aliases: [usize; MAX_ALIASES],
     /// How many aliases were followed.
     pub(super) alias_count: usize,
+    /// The RRset that was asked for, once it is in the answer.
+    pub(super) found: Option<RrSet<'a>>,
     /// What the answer denies so far.
     pub(super) proofs: Proofs<'a>,
 }
@@ -54,10 +56,11 @@ pub(super) fn resolve<'a>(
         writer,
         aliases: [0; MAX_ALIASES],
         alias_count: 0,
+        found: None,
         proofs: Proofs::default(),
     };
     let Some(mut zone) = chain.zone(snapshot) else { return not_served(snapshot) };
-    let mut verdict = Verdict { authoritative: true, ..Verdict::default() };
+    let mut verdict = Verdict { authoritative: true, zone: Some(Enclosing::of(zone)), ..Verdict::default() };
     loop {
         match chain.step(zone) {
             Ok(Step::Done(rcode)) => verdict.rcode = rcode,
@@ -81,6 +84,9 @@ pub(super) fn resolve<'a>(
         }
         // A referral has written them in front of its glue.
         verdict.truncated = denial::write(&mut chain) == Err(Full);
+        if !verdict.truncated {
+            additional::write(&mut chain, snapshot);
+        }
         return verdict;
     }
 }
@@ -212,8 +218,8 @@ fn write_signed(
 
 fn not_served(snapshot: &Snapshot) -> Verdict {
     if snapshot.is_complete() {
-        return Verdict::plain(rcode::REFUSED);
+        return Verdict::explained(rcode::REFUSED, extended_error::NOT_AUTHORITATIVE);
     }
     // The zone may be on its way: REFUSED would make a resolver think us lame.
-    Verdict { extended_error: Some(NOT_READY), ..Verdict::plain(rcode::SERVFAIL) }
+    Verdict::explained(rcode::SERVFAIL, extended_error::NOT_READY)
 }

@@ -82,6 +82,9 @@ pub(super) struct ServeSpec {
     pub(super) tcp_connections: Option<Spanned<usize>>,
     pub(super) tcp_connections_per_source: Option<Spanned<usize>>,
     pub(super) tcp_idle: Option<Spanned<Period>>,
+    pub(super) report_channel: Option<Spanned<String>>,
+    pub(super) cookie_secrets: Option<Spanned<Vec<Spanned<String>>>>,
+    pub(super) cookie_required: Option<Spanned<bool>>,
     pub(super) proxy_from: Option<Spanned<Vec<IpNet>>>,
 }
 

@@ -104,6 +104,18 @@ fn faults_name_the_line_the_key_and_what_is_allowed() {
             "[serve]\nudp-payload-ceiling = 100\n[zones]",
             &["serve.udp-payload-ceiling", "512 to 4096"],
         ),
+        ("[zones]", "[serve]\nreport-channel = \".\"\n[zones]", &["7:18: serve.report-channel", "the root"]),
+        (
+            "[zones]",
+            "[serve]\ncookie-secrets = [\"xy\"]\n[zones]",
+            &["serve.cookie-secrets", "32 hexadecimal digits"],
+        ),
+        ("[zones]", "[serve]\ncookie-secrets = []\n[zones]", &["7:18: serve.cookie-secrets", "1 to 3"]),
+        (
+            "[zones]",
+            "[serve]\ncookie-required = true\n[zones]",
+            &["7:19: serve.cookie-required", "serve.cookie-secrets"],
+        ),
         ("[zones]", "[health]\ninterval = \"soon\"\n[zones]", &["health.interval", "\"200ms\""]),
         ("[zones]", "[health]\ninterval = \"1ms\"\n[zones]", &["7:12: health.interval", "100 ms to 1 h"]),
         (

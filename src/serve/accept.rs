@@ -5,7 +5,7 @@
 
 use std::cell::RefCell;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -42,7 +42,7 @@ impl Acceptor {
     /// Accepts until told to stop and hands each connection to `serve`; tells if the listener is lost.
     pub(super) async fn run<S>(self, listener: std::net::TcpListener, serve: S, shared: &Shared)
     where
-        S: AsyncFn(TcpStream, Rc<Context>, watch::Receiver<Phase>) + Clone + 'static,
+        S: AsyncFn(TcpStream, IpAddr, Rc<Context>, watch::Receiver<Phase>) + Clone + 'static,
     {
         let (address, transport) = (self.address, self.transport);
         if let Err(error) = self.accept(listener, serve).await {
@@ -52,7 +52,7 @@ impl Acceptor {
 
     async fn accept<S>(mut self, listener: std::net::TcpListener, serve: S) -> io::Result<()>
     where
-        S: AsyncFn(TcpStream, Rc<Context>, watch::Receiver<Phase>) + Clone + 'static,
+        S: AsyncFn(TcpStream, IpAddr, Rc<Context>, watch::Receiver<Phase>) + Clone + 'static,
     {
         let listener = TcpListener::from_std(listener)?;
         loop {
@@ -75,7 +75,7 @@ impl Acceptor {
     /// cost the client its timeout.
     fn take<S>(&self, mut stream: TcpStream, source: SocketAddr, serve: S)
     where
-        S: AsyncFn(TcpStream, Rc<Context>, watch::Receiver<Phase>) + 'static,
+        S: AsyncFn(TcpStream, IpAddr, Rc<Context>, watch::Receiver<Phase>) + 'static,
     {
         let proxied = self.context.settings.is_proxy(source.ip());
         let ticket =
@@ -88,17 +88,24 @@ impl Acceptor {
         tracing::trace!(address = %self.address, transport = %self.transport, %source, "connection");
         let acceptor = self.clone();
         self.connections.spawn_local(async move {
-            let ticket =
-                if proxied { acceptor.rename(ticket, &mut stream, source).await } else { Some(ticket) };
-            if ticket.is_some() {
-                serve(stream, acceptor.context, acceptor.phase).await;
+            let named = match proxied {
+                true => acceptor.rename(ticket, &mut stream, source).await,
+                false => Some((ticket, source.ip())),
+            };
+            if let Some((ticket, source)) = named {
+                serve(stream, source, acceptor.context, acceptor.phase).await;
+                drop(ticket);
             }
-            drop(ticket);
         });
     }
 
     /// Reads the load balancer's header and counts the connection for the client that it names.
-    async fn rename(&self, nameless: Ticket, stream: &mut TcpStream, balancer: SocketAddr) -> Option<Ticket> {
+    async fn rename(
+        &self,
+        nameless: Ticket,
+        stream: &mut TcpStream,
+        balancer: SocketAddr,
+    ) -> Option<(Ticket, IpAddr)> {
         let origin = match timeout(PATIENCE, header(stream)).await {
             Ok(Ok(origin)) => origin,
             Ok(Err(error)) => {
@@ -121,7 +128,7 @@ impl Acceptor {
         if ticket.is_none() {
             self.refuse(stream);
         }
-        ticket
+        Some((ticket?, source.ip()))
     }
 
     fn refuse(&self, stream: &TcpStream) {

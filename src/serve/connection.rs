@@ -15,11 +15,11 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout, timeout_at};
 
-use crate::answer::Transport;
 use crate::telemetry::count;
 
 use super::context::Context;
 use super::monitor::Phase;
+use super::respond::Peer;
 
 /// How long a message may take from its first octet to its last, the first one to begin, and a client to begin to take
 /// the responses it asked for. A client that sends an octet now and then gains nothing from the idle timeout.
@@ -47,7 +47,7 @@ const LENGTH: usize = 2;
 pub(super) async fn serve<S: AsyncRead + AsyncWrite + Unpin>(
     stream: &mut S,
     context: &Context,
-    transport: Transport,
+    peer: Peer,
     mut phase: watch::Receiver<Phase>,
 ) -> io::Result<()> {
     let mut input = BytesMut::new();
@@ -56,7 +56,7 @@ pub(super) async fn serve<S: AsyncRead + AsyncWrite + Unpin>(
     // When the message at the front of the input must be whole.
     let mut deadline = Instant::now() + context.settings.idle.min(PATIENCE);
     loop {
-        let progress = answer(context, transport, &mut input, &mut output);
+        let progress = answer(context, peer, &mut input, &mut output);
         if !output.is_empty() {
             write(stream, &output, context).await?;
             output.clear();
@@ -111,13 +111,13 @@ enum Progress {
 }
 
 /// Answers the whole messages at the front of the input.
-fn answer(context: &Context, transport: Transport, input: &mut BytesMut, output: &mut Vec<u8>) -> Progress {
+fn answer(context: &Context, peer: Peer, input: &mut BytesMut, output: &mut Vec<u8>) -> Progress {
     let mut progress = Progress::Nothing;
     let mut responder = context.responder.borrow_mut();
     let mut scratch = context.scratch.borrow_mut();
     let answering = responder.refresh();
     while let Some(message) = whole(input) {
-        let length = answering.message(message, transport, &mut scratch);
+        let length = answering.message(message, peer, &mut scratch);
         let consumed = LENGTH + message.len();
         input.advance(consumed);
         let (Ok(octets), Some(response), true) = (u16::try_from(length), scratch.get(..length), length > 0)

@@ -4,11 +4,10 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Duration;
 
-use crate::answer::Transport;
 use crate::telemetry::{WorkerCounters, count};
 
 use super::TcpSettings;
-use super::respond::Responder;
+use super::respond::{Peer, Responder};
 
 /// How often the thread says that it lives.
 const HEARTBEAT: Duration = Duration::from_millis(100);
@@ -38,11 +37,11 @@ impl Context {
     }
 
     /// Answers one message from the snapshot that is served now; `None` for no response. Allocates the response.
-    pub(super) fn respond(&self, query: &[u8], transport: Transport) -> Option<Vec<u8>> {
+    pub(super) fn respond(&self, query: &[u8], peer: Peer) -> Option<Vec<u8>> {
         let mut responder = self.responder.borrow_mut();
         let mut scratch = self.scratch.borrow_mut();
         let answering = responder.refresh();
-        let length = answering.message(query, transport, &mut scratch);
+        let length = answering.message(query, peer, &mut scratch);
         let response = scratch.get(..length).filter(|response| !response.is_empty())?;
         answering.sent();
         Some(response.to_vec())

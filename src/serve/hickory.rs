@@ -40,7 +40,7 @@ use crate::zone::Published;
 
 use super::bind::{Bound, Transport};
 use super::monitor::{LostListener, Phase, Shared};
-use super::respond::Responder;
+use super::respond::{Peer, Responder};
 
 /// Octets of the largest response.
 const RESPONSE: usize = 65_535;
@@ -93,7 +93,10 @@ impl Handler {
             Protocol::Udp => {
                 answering.datagram(request.as_slice(), request.src().ip(), Instant::now(), scratch)
             }
-            _ => answering.message(request.as_slice(), answer::Transport::Tcp, scratch),
+            _ => {
+                let peer = Peer { transport: answer::Transport::Tcp, address: request.src().ip() };
+                answering.message(request.as_slice(), peer, scratch)
+            }
         };
         let octets = scratch.get(..length).filter(|octets| !octets.is_empty())?;
         Some(Response::read(octets))

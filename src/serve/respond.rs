@@ -2,12 +2,12 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Instant, SystemTime};
 
 use arc_swap::Cache;
 
 use crate::admission::{Limiter, Verdict};
-use crate::answer::{self, Outcome, Transport};
+use crate::answer::{self, Client, Outcome, Transport};
 use crate::telemetry::{Counters, WorkerCounters, count};
 use crate::zone::{Published, PublishedRef, Snapshot};
 
@@ -44,8 +44,22 @@ impl Responder {
             answers: &self.answers,
             limiter: self.limiter.as_deref(),
             counters: self.counters.worker(self.set),
+            time: seconds(SystemTime::now()),
         }
     }
+}
+
+/// Seconds since 1970, the lower 32 bits; 0 if the clock says that it is before.
+fn seconds(now: SystemTime) -> u32 {
+    now.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs() as u32)
+}
+
+/// How and from where the messages of a connection come.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Peer {
+    pub(super) transport: Transport,
+    /// The client's address; behind a load balancer the one that the balancer names.
+    pub(super) address: IpAddr,
 }
 
 /// Answers queries from one snapshot.
@@ -54,21 +68,24 @@ pub(super) struct Answering<'a> {
     answers: &'a answer::Settings,
     limiter: Option<&'a Limiter>,
     counters: Option<&'a WorkerCounters>,
+    /// When it began: the time of day for cookies, exact enough for a batch.
+    time: u32,
 }
 
 impl Answering<'_> {
     /// Answers a datagram; returns the response's length in `output`, 0 for no response.
     pub(super) fn datagram(&self, query: &[u8], source: IpAddr, now: Instant, output: &mut [u8]) -> usize {
         self.add(|counters| count(&counters.udp_queries));
+        let client = self.client(Transport::Udp, source);
         match self.limiter.map_or(Verdict::Answer, |limiter| limiter.check(source, now)) {
-            Verdict::Answer => self.answer(query, Transport::Udp, output),
+            Verdict::Answer => self.answer(query, &client, output),
             Verdict::WouldLimit => {
                 self.add(|counters| count(&counters.would_limit));
-                self.answer(query, Transport::Udp, output)
+                self.answer(query, &client, output)
             }
             Verdict::Slip => {
                 self.add(|counters| count(&counters.slipped));
-                let outcome = answer::truncated(query, self.answers, output);
+                let outcome = answer::truncated(query, &client, self.answers, output);
                 self.counted(outcome)
             }
             Verdict::Drop => {
@@ -79,9 +96,9 @@ impl Answering<'_> {
     }
 
     /// Answers a message from a connection of any kind; returns the response's length in `output`, 0 for no response.
-    pub(super) fn message(&self, query: &[u8], transport: Transport, output: &mut [u8]) -> usize {
+    pub(super) fn message(&self, query: &[u8], peer: Peer, output: &mut [u8]) -> usize {
         self.add(|counters| {
-            count(match transport {
+            count(match peer.transport {
                 Transport::Udp => &counters.udp_queries,
                 Transport::Tcp => &counters.tcp_queries,
                 Transport::Dot => &counters.dot_queries,
@@ -89,7 +106,7 @@ impl Answering<'_> {
                 Transport::Doq => &counters.doq_queries,
             });
         });
-        self.answer(query, transport, output)
+        self.answer(query, &self.client(peer.transport, peer.address), output)
     }
 
     /// Counts a datagram that deserves no response; returns 0.
@@ -106,8 +123,12 @@ impl Answering<'_> {
         self.add(|counters| count(&counters.responses));
     }
 
-    fn answer(&self, query: &[u8], transport: Transport, output: &mut [u8]) -> usize {
-        let outcome = answer::answer(query, transport, self.snapshot, self.answers, output);
+    fn client(&self, transport: Transport, address: IpAddr) -> Client {
+        Client { transport, address, time: self.time }
+    }
+
+    fn answer(&self, query: &[u8], client: &Client, output: &mut [u8]) -> usize {
+        let outcome = answer::answer(query, client, self.snapshot, self.answers, output);
         self.counted(outcome)
     }
 

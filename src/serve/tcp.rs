@@ -4,7 +4,7 @@
 //! Listeners in, each connection a task of its own; caps and timeouts keep them bounded. Queries over TCP are not
 //! limited by rate: their source is no lie, and a connection has one query in work at a time.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -22,7 +22,7 @@ use super::caps::Caps;
 use super::connection;
 use super::context::Context;
 use super::monitor::{Phase, Shared};
-use super::respond::Responder;
+use super::respond::{Peer, Responder};
 
 /// Serves these listeners until told to stop; then takes no more connections, and waits for those there are to be
 /// answered what they asked.
@@ -62,9 +62,10 @@ pub(super) fn run(
     });
 }
 
-async fn serve(mut stream: TcpStream, context: Rc<Context>, phase: watch::Receiver<Phase>) {
+async fn serve(mut stream: TcpStream, address: IpAddr, context: Rc<Context>, phase: watch::Receiver<Phase>) {
     let _ = stream.set_nodelay(true);
-    let served = connection::serve(&mut stream, &context, answer::Transport::Tcp, phase).await;
+    let peer = Peer { transport: answer::Transport::Tcp, address };
+    let served = connection::serve(&mut stream, &context, peer, phase).await;
     // Its errors are the peer's: it went away, or was too slow and is counted. Nothing waits for what it does not read.
     if served.is_err() {
         let _ = stream.set_zero_linger();

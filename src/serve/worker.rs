@@ -156,7 +156,7 @@ mod tests {
         drop(writer);
         let socket = UdpSocket::from(OwnedFd::from(reader));
         let identity = answer::Identity { instance: "test".into(), version: None };
-        let answers = Arc::new(answer::Settings { identity, udp_payload_ceiling: 1232 });
+        let answers = Arc::new(answer::Settings::new(identity));
         let responder = Responder::new(&Arc::default(), answers, None, Counters::new(1), 0);
         let shared = Arc::new(Shared::default());
         let address = "192.0.2.1:53".parse().unwrap();

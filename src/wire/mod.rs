@@ -16,7 +16,7 @@ pub use layout::{
 };
 pub use lookup_name::{LookupName, name_length};
 pub use name::{Name, NameError};
-pub use query::{Edns, Header, Query, QueryFault, Question, flag};
-pub use rtype::{CLASS_CH, CLASS_IN, RecordType};
+pub use query::{Edns, Header, Query, QueryFault, Question, flag, option};
+pub use rtype::{CLASS_ANY, CLASS_CH, CLASS_IN, RecordType};
 pub use serial::Serial;
-pub use writer::{Full, Mark, Owner, Section, Writer};
+pub use writer::{Full, Mark, Opt, Owner, Section, Writer};

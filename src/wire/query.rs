@@ -23,8 +23,24 @@ pub mod flag {
 
 /// Octets of a header.
 const HEADER: usize = 12;
-/// EDNS option NSID (RFC 5001 section 4.2).
-const OPTION_NSID: u16 = 3;
+/// EDNS options that are looked for (IANA "DNS EDNS0 Option Codes").
+pub mod option {
+    /// NSID (RFC 5001 section 4.2).
+    pub const NSID: u16 = 3;
+    /// COOKIE (RFC 7873 section 4).
+    pub const COOKIE: u16 = 10;
+    /// edns-tcp-keepalive (RFC 7828 section 3.1).
+    pub const TCP_KEEPALIVE: u16 = 11;
+    /// Padding (RFC 7830 section 3).
+    pub const PADDING: u16 = 12;
+    /// Extended DNS Error (RFC 8914 section 2).
+    pub const EXTENDED_ERROR: u16 = 15;
+    /// Report-Channel (RFC 9567 section 5).
+    pub const REPORT_CHANNEL: u16 = 18;
+    /// ZONEVERSION (RFC 9660 section 2).
+    pub const ZONE_VERSION: u16 = 19;
+}
+
 /// The DO bit of the EDNS flags (RFC 3225 section 3).
 const DNSSEC_OK: u16 = 0x8000;
 
@@ -53,8 +69,11 @@ pub struct Question<'a> {
 }
 
 /// What the OPT record of a query says (RFC 6891 section 6.1.3).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Edns {
+///
+/// Of an option that stands there more than once, the first counts (RFC 7873 section 5.2 says so for COOKIE). What is
+/// in an option is not judged here: which of them count depends on the transport and the settings.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Edns<'a> {
     /// The largest UDP payload that the requestor takes, in octets, as it came.
     pub payload: u16,
     /// The EDNS version; this server knows 0.
@@ -63,6 +82,14 @@ pub struct Edns {
     pub dnssec_ok: bool,
     /// Whether the NSID option was sent (RFC 5001 section 2.1; what is in it does not matter).
     pub nsid: bool,
+    /// What is in the COOKIE option.
+    pub cookie: Option<&'a [u8]>,
+    /// What is in the edns-tcp-keepalive option.
+    pub tcp_keepalive: Option<&'a [u8]>,
+    /// Whether the Padding option was sent (RFC 7830 section 3; what is in it does not matter).
+    pub padding: bool,
+    /// What is in the ZONEVERSION option.
+    pub zone_version: Option<&'a [u8]>,
 }
 
 /// Why a query is answered FORMERR.
@@ -96,7 +123,7 @@ pub struct Query<'a> {
     /// The question, if there is one that can be read.
     pub question: Option<Question<'a>>,
     /// EDNS, if there is an OPT record that can be read.
-    pub edns: Option<Edns>,
+    pub edns: Option<Edns<'a>>,
     /// What is wrong with the message.
     pub fault: Option<QueryFault>,
 }
@@ -125,11 +152,31 @@ impl<'a> Query<'a> {
     }
 
     fn read_sections(&mut self, cursor: &mut Cursor<'a>) -> Result<(), QueryFault> {
-        let [questions, answers, authorities, additionals] = self.header.counts;
+        let [questions, ..] = self.header.counts;
         if questions != 1 {
+            // OPT is still looked for: it says which form the FORMERR has, and a COOKIE may come without a question.
+            let _ = self.read_without_question(cursor);
             return Err(QueryFault::QuestionCount(questions));
         }
         self.question = Some(read_question(cursor).ok_or(QueryFault::BadQuestion)?);
+        self.read_records(cursor)
+    }
+
+    /// Reads on behind any number of questions but one, none of which is kept.
+    fn read_without_question(&mut self, cursor: &mut Cursor<'a>) -> Result<(), QueryFault> {
+        let [questions, ..] = self.header.counts;
+        for _ in 0..questions {
+            read_question(cursor).ok_or(QueryFault::BadQuestion)?;
+        }
+        let read = self.read_records(cursor);
+        if read.is_err() {
+            self.edns = None;
+        }
+        read
+    }
+
+    fn read_records(&mut self, cursor: &mut Cursor<'a>) -> Result<(), QueryFault> {
+        let [_, answers, authorities, additionals] = self.header.counts;
         for _ in 0..u32::from(answers) + u32::from(authorities) {
             read_record(cursor).ok_or(QueryFault::BadRecord)?;
         }
@@ -202,26 +249,33 @@ fn skip_name(cursor: &mut Cursor<'_>) -> Option<usize> {
     }
 }
 
-fn read_opt(record: &RawRecord<'_>) -> Option<Edns> {
+fn read_opt<'a>(record: &RawRecord<'a>) -> Option<Edns<'a>> {
     if !record.at_root {
         return None;
     }
-    let mut nsid = false;
-    let mut cursor = Cursor { rest: record.rdata };
-    while !cursor.rest.is_empty() {
-        let code = cursor.u16()?;
-        let length = cursor.u16()?;
-        cursor.take(usize::from(length))?;
-        // Options that are not known are ignored (RFC 6891 section 6.1.2).
-        nsid |= code == OPTION_NSID;
-    }
-    Some(Edns {
+    let mut edns = Edns {
         payload: record.class,
         version: (record.ttl >> 16) as u8,
         // The other flag bits are ignored (RFC 6891 section 6.1.4).
         dnssec_ok: record.ttl as u16 & DNSSEC_OK != 0,
-        nsid,
-    })
+        ..Edns::default()
+    };
+    let mut cursor = Cursor { rest: record.rdata };
+    while !cursor.rest.is_empty() {
+        let code = cursor.u16()?;
+        let length = cursor.u16()?;
+        let octets = cursor.take(usize::from(length))?;
+        match code {
+            option::NSID => edns.nsid = true,
+            option::COOKIE => edns.cookie = edns.cookie.or(Some(octets)),
+            option::TCP_KEEPALIVE => edns.tcp_keepalive = edns.tcp_keepalive.or(Some(octets)),
+            option::PADDING => edns.padding = true,
+            option::ZONE_VERSION => edns.zone_version = edns.zone_version.or(Some(octets)),
+            // Options that are not known are ignored (RFC 6891 section 6.1.2).
+            _ => {}
+        }
+    }
+    Some(edns)
 }
 
 /// What has not been read yet.
@@ -265,10 +319,24 @@ mod tests {
         let query = Query::parse(&octets).unwrap();
         assert_eq!(query.fault, None);
         assert_eq!(query.header.id, 0xabcd);
-        assert_eq!(query.edns, Some(Edns { payload: 1232, version: 0, dnssec_ok: true, nsid: true }));
+        assert_eq!(query.edns, Some(Edns { payload: 1232, dnssec_ok: true, nsid: true, ..Edns::default() }));
         let question = query.question.unwrap();
         assert_eq!((question.name.as_wire(), question.name.as_lower()), (&b"\x01A\0"[..], &b"\x01a\0"[..]));
         assert_eq!(question.octets, b"\x01A\0\0\x01\0\x01");
+    }
+
+    #[test]
+    fn of_an_option_that_stands_there_twice_the_first_counts() {
+        let opt =
+            b"\0\0\x29\x04\xd0\0\0\0\0\0\x19\0\x0a\0\x02ab\0\x0a\0\x01c\0\x0b\0\0\0\x0c\0\0\0\x13\0\x02xy";
+        for questions in [0, 2] {
+            let octets = message([questions, 0, 0, 1], &[&b"\0\0\x01\0\x01".repeat(questions.into()), opt]);
+            let query = Query::parse(&octets).unwrap();
+            assert_eq!(query.fault, Some(QueryFault::QuestionCount(questions.into())));
+            let edns = query.edns.unwrap();
+            assert_eq!((edns.cookie, edns.tcp_keepalive), (Some(&b"ab"[..]), Some(&b""[..])));
+            assert_eq!((edns.padding, edns.zone_version, edns.nsid), (true, Some(&b"xy"[..]), false));
+        }
     }
 
     #[test]

@@ -6,6 +6,8 @@ use std::fmt;
 pub const CLASS_IN: u16 = 1;
 /// Class CH, Chaos: a server's own names live there (RFC 4892).
 pub const CLASS_CH: u16 = 3;
+/// QCLASS `*`, any class (RFC 1035 section 3.2.5).
+pub const CLASS_ANY: u16 = 255;
 
 /// The type of a record or of a question, by its IANA number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

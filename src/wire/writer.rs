@@ -48,6 +48,13 @@ pub struct Mark {
     counts: [u16; 4],
 }
 
+/// An OPT record that is still open for options.
+#[derive(Clone, Copy, Debug)]
+pub struct Opt {
+    /// Where its options begin; RDLENGTH stands in the two octets before.
+    start: usize,
+}
+
 /// Writes one message.
 #[derive(Debug)]
 pub struct Writer<'a> {
@@ -138,6 +145,33 @@ impl<'a> Writer<'a> {
         self.octets(&fixed)?;
         self.rdata(record_type, rdata)?;
         self.count(section as usize)
+    }
+
+    /// Writes the OPT record (RFC 6891 section 6.1.2), without options yet; `ttl` holds the upper RCODE, the version
+    /// and the flags.
+    pub fn opt(&mut self, payload: u16, ttl: u32) -> Result<Opt, Full> {
+        let fixed = (RecordType::OPT, payload, ttl);
+        self.whole(|writer| writer.record(Section::Additional, Owner::Name(&[0]), fixed, &[]))?;
+        Ok(Opt { start: self.length })
+    }
+
+    /// Adds an option to the OPT record, which must be the last thing written: all of it or nothing.
+    pub fn option(&mut self, opt: Opt, code: u16, data: &[&[u8]]) -> Result<(), Full> {
+        let mark = self.mark();
+        self.write_option(opt, code, data).inspect_err(|Full| self.roll_back(mark))
+    }
+
+    fn write_option(&mut self, opt: Opt, code: u16, data: &[&[u8]]) -> Result<(), Full> {
+        let length: usize = data.iter().map(|octets| octets.len()).sum();
+        self.octets(&code.to_be_bytes())?;
+        self.octets(&u16::try_from(length).map_err(|_| Full)?.to_be_bytes())?;
+        for octets in data {
+            self.octets(octets)?;
+        }
+        let total = u16::try_from(self.length - opt.start).map_err(|_| Full)?;
+        let place = self.output.get_mut(opt.start - 2..opt.start).ok_or(Full)?;
+        place.copy_from_slice(&total.to_be_bytes());
+        Ok(())
     }
 
     /// Writes all that `write` writes, or nothing.
@@ -336,6 +370,18 @@ mod tests {
             .unwrap();
         assert_eq!(writer.finish(0, 0), before + 21);
         assert_eq!(output[6..8], [0, 1]);
+    }
+
+    #[test]
+    fn options_are_whole_or_not_there() {
+        let mut output = [0xee; 64];
+        let mut writer = Writer::new(&mut output, 34).unwrap();
+        let opt = writer.opt(1232, 0x8000).unwrap();
+        writer.option(opt, 3, &[b"ab", b"c"]).unwrap();
+        assert_eq!(writer.option(opt, 10, &[b"123"]), Err(Full));
+        writer.option(opt, 12, &[]).unwrap();
+        let length = writer.finish(0, 0);
+        assert_eq!(output[12..length], *b"\0\0\x29\x04\xd0\0\0\x80\0\0\x0b\0\x03\0\x03abc\0\x0c\0\0");
     }
 
     #[test]

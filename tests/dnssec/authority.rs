@@ -71,7 +71,7 @@ fn start(address: &str, zones: Vec<Arc<Zone>>) -> Serving {
 
 fn answers() -> answer::Settings {
     let identity = Identity { instance: "test".into(), version: None };
-    answer::Settings { identity, udp_payload_ceiling: answer::Settings::DEFAULT_UDP_PAYLOAD_CEILING }
+    answer::Settings::new(identity)
 }
 
 /// Asks the answer path itself, with room for everything.

@@ -48,7 +48,7 @@ impl Server {
         };
         let settings = Settings { engine, listen: any, workers: 1, tcp: bounds, tls: Some(tls) };
         let identity = Identity { instance: "test".into(), version: None };
-        let answers = Arc::new(answer::Settings { identity, udp_payload_ceiling: 1232 });
+        let answers = Arc::new(answer::Settings::new(identity));
         let published = Arc::new(Published::default());
         published.store(snapshot());
         let counters = Counters::new(settings.counter_sets());

@@ -22,15 +22,15 @@ fn zones() -> &'static World {
 fn check(world: &World, octets: &[u8]) {
     let mut output = vec![0; 65_535];
     for transport in [Transport::Udp, Transport::Tcp] {
-        let outcome = answer(octets, transport, &world.snapshot, &world.settings, &mut output);
+        let outcome = answer(octets, &client(transport), &world.snapshot, &world.settings, &mut output);
         check_outcome(outcome, transport, &output);
     }
     // And through the sockets of both engines.
-    match answer(octets, Transport::Udp, &world.snapshot, &world.settings, &mut output) {
+    match answer(octets, &client(Transport::Udp), &world.snapshot, &world.settings, &mut output) {
         Outcome::Reply { .. } => drop(ask(world, octets)),
         Outcome::Ignore => ignored(world, octets),
     }
-    let outcome = truncated(octets, &world.settings, &mut output);
+    let outcome = truncated(octets, &client(Transport::Udp), &world.settings, &mut output);
     check_outcome(outcome, Transport::Udp, &output);
 }
 

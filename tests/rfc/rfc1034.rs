@@ -30,7 +30,8 @@ fn section_4_3_2_exact_match() {
     let two: &[&str] = &["www.example. 3600 A 192.0.2.1", "www.example. 3600 A 192.0.2.2"];
     expect(world, "www.example.", "A", 0, true, [two, NONE, NONE]);
     expect(world, "example.", "SOA", 0, true, [&["example. 3600 SOA 1"], NONE, NONE]);
-    expect(world, "example.", "NS", 0, true, [&["example. 3600 NS ns.example."], NONE, NONE]);
+    let address: &[&str] = &["ns.example. 3600 A 192.0.2.53"];
+    expect(world, "example.", "NS", 0, true, [&["example. 3600 NS ns.example."], NONE, address]);
 }
 
 #[test]

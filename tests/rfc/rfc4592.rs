@@ -17,7 +17,15 @@ fn zones() -> &'static World {
 #[test]
 fn section_2_2_1_synthesised() {
     let world = zones();
-    expect(world, "host3.example.", "MX", 0, true, [&["host3.example. 3600 MX 10 host1.example."], &[], &[]]);
+    let address: &[&str] = &["host1.example. 3600 A 192.0.2.1"];
+    expect(
+        world,
+        "host3.example.",
+        "MX",
+        0,
+        true,
+        [&["host3.example. 3600 MX 10 host1.example."], &[], address],
+    );
     expect(world, "host3.example.", "A", 0, true, [&[], &["example. 300 SOA 1"], &[]]);
     expect(world, "foo.bar.example.", "TXT", 0, true, [&["foo.bar.example. 3600 TXT wildcard"], &[], &[]]);
 }

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, OnceLock};
 
-use anyns::answer::{Identity, Outcome, Settings, Transport, answer};
+use anyns::answer::{Client, Identity, Outcome, Settings, Transport, answer};
 use anyns::publish::text::{Limits, ReadError, read_zone};
 use anyns::serve::Engine;
 use anyns::wire::{Name, RecordType};
@@ -54,7 +54,7 @@ pub(crate) fn world(zones: &[(&str, &str)]) -> World {
     let identity = Identity { instance: "pop1.test".into(), version: Some("anyns test".into()) };
     World {
         snapshot: Snapshot::default().with_changes(zones, &[]).completed(),
-        settings: Settings { identity, udp_payload_ceiling: Settings::DEFAULT_UDP_PAYLOAD_CEILING },
+        settings: Settings::new(identity),
         servers: OnceLock::new(),
     }
 }
@@ -99,6 +99,11 @@ pub(crate) fn with_do(query: Vec<u8>) -> Vec<u8> {
     with_opt(query, 1232, 0, 0x8000, &[])
 }
 
+/// Somebody who asks this way.
+pub(crate) fn client(transport: Transport) -> Client {
+    Client { transport, address: [127, 0, 0, 1].into(), time: 0 }
+}
+
 impl World {
     /// The native engine and hickory's.
     pub(crate) fn servers(&self) -> &[Server; 2] {
@@ -111,7 +116,7 @@ impl World {
     /// The answer path's own answer, if there is one.
     fn call(&self, query: &[u8], transport: Transport) -> Option<Response> {
         let mut output = vec![0xee; 65_535];
-        let outcome = answer(query, transport, &self.snapshot, &self.settings, &mut output);
+        let outcome = answer(query, &client(transport), &self.snapshot, &self.settings, &mut output);
         let Outcome::Reply { length, rcode, truncated } = outcome else { return None };
         output.truncate(length);
         let response = Response::new(Way::Call, transport, output);
@@ -144,7 +149,7 @@ fn over_sockets(world: &World, query: &[u8], transport: Transport) -> [Response;
     [(Way::Native, native), (Way::Hickory, hickory)].map(|(way, server)| {
         let octets = match transport {
             Transport::Udp => server.ask_udp(query),
-            Transport::Tcp => server.ask_tcp(query),
+            _ => server.ask_tcp(query),
         };
         Response::new(way, transport, octets)
     })
@@ -170,10 +175,10 @@ fn difference(query: &[u8], ours: &Response, hickory: &Response) -> Option<&'sta
 fn limit(query: &[u8], transport: Transport) -> usize {
     let edns = Message::from_vec(query).ok().and_then(|query| query.edns);
     match transport {
-        Transport::Tcp => 65_535,
         Transport::Udp => usize::from(
             edns.map_or(512, |edns| edns.max_payload().clamp(512, Settings::DEFAULT_UDP_PAYLOAD_CEILING)),
         ),
+        _ => 65_535,
     }
 }
 

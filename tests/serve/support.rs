@@ -52,7 +52,7 @@ pub(crate) fn try_start(
     counters: &Counters,
 ) -> Result<Serving, serve::ServeError> {
     let identity = Identity { instance: "test".into(), version: None };
-    let answers = Arc::new(answer::Settings { identity, udp_payload_ceiling: 1232 });
+    let answers = Arc::new(answer::Settings::new(identity));
     let published = Arc::new(Published::default());
     serve::start(settings, &published, &answers, limiter.map(Arc::new), counters)
 }

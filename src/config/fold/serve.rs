@@ -123,7 +123,56 @@ pub(super) fn fold_answer(spec: &Spec, pop: &Pop, faults: &mut Faults<'_>) -> an
         Some(text) => Some(text.chars().take(255).collect()),
     };
     let identity = answer::Identity { instance: pop.instance.clone(), version };
-    answer::Settings { identity, udp_payload_ceiling: ceiling }
+    answer::Settings {
+        udp_payload_ceiling: ceiling,
+        tcp_idle: period_or(&section.tcp_idle, answer::Settings::DEFAULT_TCP_IDLE),
+        report_channel: fold_report_channel(spec, faults),
+        cookies: fold_cookies(spec, faults),
+        ..answer::Settings::new(identity)
+    }
+}
+
+fn fold_report_channel(spec: &Spec, faults: &mut Faults<'_>) -> Option<Name> {
+    let given = spec.serve.report_channel.as_ref()?;
+    let mut refuse = |message: String| faults.error(Some(given.span()), "serve.report-channel", message);
+    match given.as_ref().parse::<Name>() {
+        // RFC 9567 section 6.3.
+        Ok(name) if name.is_root() => {
+            refuse("the root cannot take error reports; leave the key out".to_owned())
+        }
+        Ok(name) => return Some(name),
+        Err(error) => refuse(format!("{error}; allowed is the domain name of a reporting agent")),
+    }
+    None
+}
+
+fn fold_cookies(spec: &Spec, faults: &mut Faults<'_>) -> Option<answer::CookieSettings> {
+    let section = &spec.serve;
+    let required = or_default(&section.cookie_required, false);
+    let Some(given) = &section.cookie_secrets else {
+        if required {
+            let message =
+                "needs serve.cookie-secrets: without a secret there are no server cookies".to_owned();
+            faults.error(span_of(&section.cookie_required), "serve.cookie-required", message);
+        }
+        return None;
+    };
+    let most = answer::CookieSettings::MAX_SECRETS;
+    if !(1..=most).contains(&given.as_ref().len()) {
+        let message =
+            format!("{} secrets; allowed is 1 to {most}, the first makes cookies", given.as_ref().len());
+        faults.error(Some(given.span()), "serve.cookie-secrets", message);
+    }
+    let secrets = given.as_ref().iter().filter_map(|text| {
+        let secret = answer::CookieSecret::from_hex(text.as_ref());
+        if secret.is_none() {
+            // The text itself is a secret, though a broken one.
+            let message = "a secret is 32 hexadecimal digits, such as \"openssl rand -hex 16\" prints";
+            faults.error(Some(text.span()), "serve.cookie-secrets", message);
+        }
+        secret
+    });
+    Some(answer::CookieSettings { secrets: secrets.collect(), required })
 }
 
 pub(super) fn fold_health(

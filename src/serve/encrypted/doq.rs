@@ -27,7 +27,7 @@ const LENGTH: usize = 2;
 
 /// Serves a connection.
 pub(super) async fn serve(connection: Connection, context: Rc<Context>, phase: watch::Receiver<Phase>) {
-    let mut session = Session::new(context.clone(), phase);
+    let mut session = Session::new(context.clone(), connection.remote_address().ip(), phase);
     loop {
         let accepted = tokio::select! {
             accepted = connection.accept_bi() => accepted,

@@ -1,6 +1,7 @@
 //! DNS over TLS (RFC 7858, RFC 9539): the loop of TCP over a TLS stream.
 
 use std::io;
+use std::net::IpAddr;
 use std::rc::Rc;
 
 use tokio::net::TcpStream;
@@ -13,17 +14,20 @@ use crate::answer::Transport;
 use crate::serve::connection::{self, PATIENCE};
 use crate::serve::context::Context;
 use crate::serve::monitor::Phase;
+use crate::serve::respond::Peer;
 use crate::telemetry::count;
 
 /// Serves a connection: handshake, then messages.
 pub(super) async fn serve(
     stream: TcpStream,
+    address: IpAddr,
     tls: TlsAcceptor,
     context: Rc<Context>,
     phase: watch::Receiver<Phase>,
 ) {
     let Some(mut stream) = handshake(stream, tls, &context).await else { return };
-    if connection::serve(&mut stream, &context, Transport::Dot, phase).await.is_err() {
+    let peer = Peer { transport: Transport::Dot, address };
+    if connection::serve(&mut stream, &context, peer, phase).await.is_err() {
         let _ = stream.get_ref().0.set_zero_linger();
     }
 }

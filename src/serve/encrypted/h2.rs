@@ -2,6 +2,7 @@
 //! section 5.2 wants at least that).
 
 use std::future::poll_fn;
+use std::net::IpAddr;
 use std::rc::Rc;
 
 use bytes::{Bytes, BytesMut};
@@ -30,6 +31,7 @@ const ERROR_RESETS: usize = 64;
 /// Serves a connection.
 pub(super) async fn serve(
     stream: TcpStream,
+    address: IpAddr,
     tls: TlsAcceptor,
     path: Rc<str>,
     context: Rc<Context>,
@@ -41,7 +43,7 @@ pub(super) async fn serve(
         context.add(|counters| count(&counters.handshake_failures));
         return;
     };
-    let mut session = Session::new(context.clone(), phase);
+    let mut session = Session::new(context.clone(), address, phase);
     // Taking requests is also what moves the octets of all streams.
     let mut leaving: Option<Instant> = None;
     loop {

@@ -33,7 +33,7 @@ pub(super) async fn serve(
         context.add(|counters| count(&counters.handshake_failures));
         return;
     };
-    let mut session = Session::new(context.clone(), phase);
+    let mut session = Session::new(context.clone(), connection.remote_address().ip(), phase);
     loop {
         let accepted = tokio::select! {
             accepted = requests.accept() => accepted,

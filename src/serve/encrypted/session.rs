@@ -1,5 +1,6 @@
 //! What sessions of many streams have in common (HTTP/2, HTTP/3, QUIC): when they end, and how much they may hold.
 
+use std::net::IpAddr;
 use std::rc::Rc;
 
 use tokio::sync::{Semaphore, SemaphorePermit, watch};
@@ -10,6 +11,7 @@ use crate::answer::Transport;
 use crate::serve::connection::LIFETIME;
 use crate::serve::context::Context;
 use crate::serve::monitor::Phase;
+use crate::serve::respond::Peer;
 use crate::telemetry::count;
 
 /// Requests of one session at one time; a client may send no more until some are answered (RFC 9113 section 6.5.2
@@ -41,6 +43,8 @@ pub(super) struct Session {
 #[derive(Clone)]
 pub(super) struct Answers {
     pub(super) context: Rc<Context>,
+    /// The client's.
+    address: IpAddr,
     room: Rc<Semaphore>,
 }
 
@@ -52,14 +56,15 @@ impl Answers {
         transport: Transport,
     ) -> Option<(Vec<u8>, SemaphorePermit<'_>)> {
         let permit = self.room.acquire().await.ok()?;
-        Some((self.context.respond(query, transport)?, permit))
+        let peer = Peer { transport, address: self.address };
+        Some((self.context.respond(query, peer)?, permit))
     }
 }
 
 impl Session {
-    pub(super) fn new(context: Rc<Context>, phase: watch::Receiver<Phase>) -> Self {
+    pub(super) fn new(context: Rc<Context>, address: IpAddr, phase: watch::Receiver<Phase>) -> Self {
         let (idle_at, end) = (Instant::now() + context.settings.idle, Instant::now() + LIFETIME);
-        let answers = Answers { context, room: Rc::new(Semaphore::new(ANSWERS)) };
+        let answers = Answers { context, address, room: Rc::new(Semaphore::new(ANSWERS)) };
         Self { answers, requests: TaskTracker::new(), phase, idle_at, end }
     }
 

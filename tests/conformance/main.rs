@@ -1,0 +1,113 @@
+//! Scripted scenarios, one folder per RFC, each expectation with its section; `README.md` beside this file specifies
+//! their form. One runner asks every case in every way there is and expects the same of each.
+
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod expect;
+mod query;
+mod response;
+mod scenario;
+mod ways;
+
+use std::path::{Path, PathBuf};
+
+use scenario::{Case, Scenario};
+use ways::{WAYS, World};
+
+/// The RFCs that must have a folder.
+const COVERED: &[&str] = &[
+    "rfc1034", "rfc1035", "rfc2181", "rfc2308", "rfc3597", "rfc4343", "rfc4592", "rfc4892", "rfc5001",
+    "rfc6672", "rfc6891", "rfc7828", "rfc7830", "rfc7873", "rfc8482", "rfc8906", "rfc8914", "rfc9460",
+    "rfc9471", "rfc9567", "rfc9619", "rfc9660",
+];
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/conformance")
+}
+
+fn scenarios() -> Vec<PathBuf> {
+    let folders =
+        std::fs::read_dir(root()).unwrap().map(|entry| entry.unwrap().path()).filter(|it| it.is_dir());
+    let files =
+        folders.flat_map(|folder| std::fs::read_dir(folder).unwrap()).map(|entry| entry.unwrap().path());
+    let mut files: Vec<PathBuf> = files.filter(|it| it.extension().is_some_and(|it| it == "toml")).collect();
+    files.sort();
+    files
+}
+
+#[test]
+fn every_scenario_in_every_way() {
+    let (mut cases, mut exchanges, mut failures) = (0, 0, Vec::new());
+    for path in scenarios() {
+        let scenario = Scenario::read(&path);
+        let mut world = World::of(&scenario, &path);
+        for case in &scenario.case {
+            cases += 1;
+            for way in WAYS.iter().filter(|way| case.is_for(way)) {
+                exchanges += 1;
+                let faults = run(&mut world, case, way);
+                let place = path.strip_prefix(root()).unwrap().display();
+                failures.extend(faults.into_iter().map(|fault| {
+                    format!("{place}: section {}: {}: {way:?}: {fault}", case.section, case.says)
+                }));
+            }
+        }
+    }
+    println!("{cases} cases, {exchanges} exchanges, {} faults", failures.len());
+    assert!(failures.is_empty(), "\n{}", failures.join("\n"));
+}
+
+/// Asks one case in one way; what is wrong with the answer.
+fn run(world: &mut World, case: &Case, way: &ways::Way) -> Vec<String> {
+    let expected = case.expected(way);
+    let query = query::octets(case, world.cookie(way));
+    let answer = world.ask(way, &query, expected.silence);
+    match (answer, expected.silence) {
+        (None, true) => Vec::new(),
+        (None, false) => vec!["no response".to_owned()],
+        (Some(octets), true) => vec![format!("a response: {octets:02x?}")],
+        (Some(octets), false) => {
+            let response = match response::Response::read(&octets) {
+                Ok(response) => response,
+                Err(error) => return vec![format!("{error}: {octets:02x?}")],
+            };
+            world.keep_cookie(way, &response);
+            expect::faults(&query, &response, &expected, world.limit(way, &query))
+        }
+    }
+}
+
+#[test]
+fn every_rfc_on_the_list_has_a_folder_with_scenarios() {
+    let found = scenarios();
+    let missing =
+        COVERED.iter().filter(|rfc| !found.iter().any(|path| path.parent().unwrap().ends_with(rfc)));
+    assert_eq!(missing.collect::<Vec<_>>(), Vec::<&&str>::new());
+}
+
+#[test]
+fn a_wrong_expectation_fails() {
+    let path = root().join("rfc1034/lookup.toml");
+    let scenario = Scenario::read(&path);
+    let mut world = World::of(&scenario, &path);
+    // Each spoils what a right case expects in another place.
+    type Spoil = (&'static str, fn(&mut scenario::Expect));
+    let spoil: &[Spoil] = &[
+        ("RCODE", |expect| expect.rcode = Some("NXDOMAIN".into())),
+        ("flags", |expect| expect.flags = Some("aa tc".into())),
+        ("answer", |expect| expect.answer = Some(Vec::new())),
+        ("authority", |expect| expect.authority = Some(vec!["a. 1 A 192.0.2.1".into()])),
+        ("additional", |expect| expect.additional = Some(vec!["a. 1 A 192.0.2.1".into()])),
+        ("OPT", |expect| expect.opt = Some(true)),
+        ("question", |expect| expect.question = Some(false)),
+        ("octets", |expect| expect.multiple_of = Some(468)),
+    ];
+    for (what, spoil) in spoil {
+        let mut case = scenario.case[0].clone();
+        spoil(&mut case.expect);
+        for way in WAYS {
+            let faults = run(&mut world, &case, way);
+            assert!(faults.iter().any(|fault| fault.contains(what)), "{what} {way:?}: {faults:?}");
+        }
+    }
+}
