@@ -16,7 +16,7 @@ const PATIENCE: Duration = Duration::from_millis(200);
 pub(crate) fn ask(socket: &UdpSocket, server: SocketAddr, query: &Query, tries: u32) -> io::Result<Message> {
     socket.connect(server)?;
     socket.set_read_timeout(Some(PATIENCE))?;
-    let octets = encode(query);
+    let octets = query.encode(fastrand::u16(..));
     let mut outcome = Err(io::ErrorKind::WouldBlock.into());
     for _ in 0..tries {
         outcome = socket.send(&octets).and_then(|_| receive(socket, &octets));
@@ -43,28 +43,5 @@ fn receive(socket: &UdpSocket, query: &[u8]) -> io::Result<Message> {
         }
         let read = Message::from_vec(answer);
         return read.map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error.to_string()));
-    }
-}
-
-/// A query without EDNS, as dnsperf sends it.
-fn encode(query: &Query) -> Vec<u8> {
-    let mut octets = fastrand::u16(..).to_be_bytes().to_vec();
-    octets.extend([1, 0, 0, 1, 0, 0, 0, 0, 0, 0]);
-    for label in query.name.split('.') {
-        octets.push(u8::try_from(label.len()).expect("a label of at most 63 octets"));
-        octets.extend(label.as_bytes());
-    }
-    octets.push(0);
-    octets.extend([0, type_number(query.record_type), 0, 1]);
-    octets
-}
-
-fn type_number(mnemonic: &str) -> u8 {
-    match mnemonic {
-        "A" => 1,
-        "SOA" => 6,
-        "MX" => 15,
-        "AAAA" => 28,
-        other => panic!("the benchmarks ask for no {other}"),
     }
 }

@@ -1,5 +1,7 @@
 //! Cost of a query: all servers run at once, each is asked in turn, round by round.
 
+use std::time::Duration;
+
 use crate::compare::compare;
 use crate::dnsperf::{self, Load};
 use crate::figures::{Metric, Table};
@@ -20,6 +22,9 @@ pub(crate) const METRICS: &[Metric] = &[
 
 /// Seconds that a server is asked before the first round: its pages and caches are warm then.
 const WARM_UP: u32 = 1;
+
+/// Below this the ticks of /proc, 10 ms, are more than some percent of what is measured.
+const LEAST_CPU: Duration = Duration::from_millis(300);
 
 /// Measures one scenario. The reflector speaks UDP alone.
 pub(crate) fn measure(bench: &Bench, title: &str, world: &World, queries: &Queries, tcp: bool) -> Table {
@@ -52,6 +57,12 @@ pub(crate) fn measure(bench: &Bench, title: &str, world: &World, queries: &Queri
                 && ["REFUSED", "SERVFAIL"].iter().any(|one| counts.codes.contains(one))
             {
                 table.faults.push(format!("{} under load: {}", server.kind.name(), counts.codes));
+            }
+            if cpu.total() < LEAST_CPU {
+                let (name, used) = (server.kind.name(), cpu.total());
+                println!(
+                    "WARNING: {name} used only {used:?}, told in ticks of 10 ms: ask longer (--seconds)"
+                );
             }
             let each = 1e6 / counts.answers;
             row.rounds.push(vec![

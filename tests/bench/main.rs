@@ -46,6 +46,9 @@ use plot::{Plot, Point, Series};
 use run::{Bench, Cores, Measured};
 use servers::{Kind, installed, program, reflector};
 
+/// What the name of a run's directory begins with; the process ID follows.
+const PREFIX: &str = "peers-";
+
 fn main() -> ExitCode {
     let options = Options::parse();
     if let Some(port) = options.reflector {
@@ -58,14 +61,34 @@ fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     }
-    let home = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a temporary directory can be made");
+    sweep();
+    let prefix = format!("{PREFIX}{}-", std::process::id());
+    let home = tempfile::Builder::new().prefix(&prefix).tempdir_in(env!("CARGO_TARGET_TMPDIR"));
+    let home = home.expect("a temporary directory can be made");
     let kinds = installed(&options.servers);
     let bench = Bench { cores: cores(), home: home.path().into(), kinds, options };
-    let measured: Vec<Measured> =
-        bench.options.wanted().into_iter().flat_map(|scenario| tell(bench.run(scenario))).collect();
-    write(&measured);
-    let faults: usize = measured.iter().map(|one| one.table.faults.len()).sum();
+    let mut measured = Vec::new();
+    for scenario in bench.options.wanted() {
+        let first = measured.len();
+        measured.extend(bench.run(scenario));
+        measured.iter().skip(first).for_each(|one| println!("\n{}", report::markdown(&one.table)));
+        // Each time, so that what was measured is there also if a later scenario fails.
+        write(&measured);
+    }
+    let faults: usize = measured.iter().map(|one: &Measured| one.table.faults.len()).sum();
     if faults == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// Removes the directories of runs that were interrupted: their process is gone.
+fn sweep() {
+    let entries = std::fs::read_dir(env!("CARGO_TARGET_TMPDIR")).into_iter().flatten().flatten();
+    for entry in entries {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        let process = name.strip_prefix(PREFIX).and_then(|rest| rest.split('-').next()?.parse::<u32>().ok());
+        if process.is_some_and(|process| !Path::new("/proc").join(process.to_string()).exists()) {
+            let _ = std::fs::remove_dir_all(entry.path());
+        }
+    }
 }
 
 /// The server's core and the load's: the first two that this process may use.
@@ -77,14 +100,6 @@ fn cores() -> Cores {
     }
     println!("WARNING: one core for server and load: answers a second mean nothing, CPU per query little");
     Cores { server: allowed.first().copied(), load: allowed.first().copied() }
-}
-
-/// Prints what a scenario gave as soon as it is there.
-fn tell(measured: Vec<Measured>) -> Vec<Measured> {
-    for one in &measured {
-        println!("\n{}", report::markdown(&one.table));
-    }
-    measured
 }
 
 /// Writes the report and the plots.
@@ -113,8 +128,8 @@ fn write(measured: &[Measured]) {
     for (name, text) in files {
         let path = directory.join(name);
         std::fs::write(&path, text).expect("the report can be written");
-        println!("written: {}", path.display());
     }
+    println!("report and plots: {}", directory.display());
 }
 
 /// One metric of several scenarios, a series for each server.

@@ -44,6 +44,21 @@ pub(crate) struct Queries {
     pub(crate) sample: Vec<Query>,
 }
 
+impl Query {
+    /// As it goes over the wire: class IN, RD clear, no EDNS.
+    pub(crate) fn encode(&self, id: u16) -> Vec<u8> {
+        let mut octets = id.to_be_bytes().to_vec();
+        octets.extend([0, 0, 0, 1, 0, 0, 0, 0, 0, 0]);
+        for label in self.name.split('.') {
+            octets.push(u8::try_from(label.len()).expect("a label of at most 63 octets"));
+            octets.extend(label.as_bytes());
+        }
+        octets.push(0);
+        octets.extend([0, type_number(self.record_type), 0, 1]);
+        octets
+    }
+}
+
 impl Queries {
     /// Writes `count` queries to `file`.
     pub(crate) fn write(file: &Path, blend: Blend, world: &World, count: u32) -> Self {
@@ -51,7 +66,7 @@ impl Queries {
         let mut out = BufWriter::new(File::create(file).expect("the file of queries can be made"));
         let mut sample = Vec::new();
         for number in 0..count {
-            let query = query(blend, world, &mut random);
+            let query = pick(blend, world, &mut random);
             writeln!(out, "{} {}", query.name, query.record_type).expect("the queries can be written");
             if number % SAMPLED == 0 {
                 sample.push(query);
@@ -62,7 +77,8 @@ impl Queries {
     }
 }
 
-fn query(blend: Blend, world: &World, random: &mut Rng) -> Query {
+/// One query of this blend.
+pub(crate) fn pick(blend: Blend, world: &World, random: &mut Rng) -> Query {
     match blend {
         Blend::Nxdomain => missing(world, random),
         Blend::Nodata => Query { record_type: "MX", ..host(world, random) },
@@ -100,4 +116,14 @@ fn wildcard(world: &World, random: &mut Rng) -> Query {
 
 fn at(world: &World, name: String, record_type: &'static str) -> Query {
     Query { name: format!("{name}.{}", world.origin()), record_type }
+}
+
+fn type_number(mnemonic: &str) -> u8 {
+    match mnemonic {
+        "A" => 1,
+        "SOA" => 6,
+        "MX" => 15,
+        "AAAA" => 28,
+        other => panic!("the benchmarks ask for no {other}"),
+    }
 }

@@ -37,15 +37,16 @@ pub(crate) struct World {
     pub(crate) delegations: u64,
 }
 
-/// The n-th label of a kind: the kind's letter and twelve of base 32, spread over the whole order.
+/// The n-th label of a kind: twelve letters of base 32, then the kind's. All kinds are spread over the whole canonical
+/// order, so that names which do not exist fall between any two that do.
 pub(crate) fn label(kind: u8, seed: u64, number: u64) -> String {
     let mut bits = mix(seed ^ u64::from(kind).rotate_left(48) ^ number);
     let mut text = String::with_capacity(13);
-    text.push(char::from(kind));
     for _ in 0..12 {
         text.push(char::from(b"abcdefghijklmnopqrstuvwxyz234567"[(bits & 31) as usize]));
         bits >>= 5;
     }
+    text.push(char::from(kind));
     text
 }
 
