@@ -6,7 +6,7 @@ use std::process::Command;
 
 use crate::support::process::must;
 
-/// Clients over UDP, and queries that wait for an answer at once: what anchors.md was measured with.
+/// Clients over UDP, and queries that wait for an answer at once: the figures that the goals come from were measured so.
 const CLIENTS: &str = "64";
 const OUTSTANDING: &str = "200";
 /// Connections over TCP: below the 64 that anyns takes from one prefix, so that its shipped limit is not what is measured.
