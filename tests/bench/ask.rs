@@ -1,0 +1,47 @@
+//! One query over UDP, and its answer read by hickory-proto: not by the code that is measured.
+
+use std::io;
+use std::net::{SocketAddr, UdpSocket};
+use std::time::Duration;
+
+use hickory_proto::op::{Message, ResponseCode};
+
+use crate::queries::Query;
+
+/// How long one try waits: longer than any answer takes, short beside a start.
+const PATIENCE: Duration = Duration::from_millis(200);
+
+/// Asks up to `tries` times. Fails with the last error: `ConnectionRefused` where nobody listens yet, `WouldBlock` where no
+/// answer came in time, `InvalidData` where it was none.
+pub(crate) fn ask(socket: &UdpSocket, server: SocketAddr, query: &Query, tries: u32) -> io::Result<Message> {
+    socket.connect(server)?;
+    socket.set_read_timeout(Some(PATIENCE))?;
+    let octets = query.encode(fastrand::u16(..));
+    let mut outcome = Err(io::ErrorKind::WouldBlock.into());
+    for _ in 0..tries {
+        outcome = socket.send(&octets).and_then(|_| receive(socket, &octets));
+        if outcome.is_ok() {
+            break;
+        }
+    }
+    outcome
+}
+
+/// Whether this is an authoritative answer without an error.
+pub(crate) fn is_served(answer: &Message) -> bool {
+    answer.metadata.authoritative && answer.metadata.response_code == ResponseCode::NoError
+}
+
+/// The answer to this query; one to an earlier query is passed over.
+fn receive(socket: &UdpSocket, query: &[u8]) -> io::Result<Message> {
+    let mut buffer = [0; 4096];
+    loop {
+        let length = socket.recv(&mut buffer)?;
+        let answer = &buffer[..length];
+        if answer.get(..2) != query.get(..2) || answer.get(12..query.len()) != query.get(12..) {
+            continue;
+        }
+        let read = Message::from_vec(answer);
+        return read.map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error.to_string()));
+    }
+}

@@ -1,0 +1,74 @@
+//! The load: dnsperf, on a core of its own.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::Command;
+
+use crate::support::process::must;
+
+/// Clients over UDP, and queries that wait for an answer at once: the figures that the goals come from were measured so.
+const CLIENTS: &str = "64";
+const OUTSTANDING: &str = "200";
+/// Connections over TCP: below the 64 that anyns takes from one prefix, so that its shipped limit is not what is measured.
+const CONNECTIONS: &str = "32";
+
+/// How it asks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Load<'a> {
+    /// The queries.
+    pub(crate) file: &'a Path,
+    /// For so many seconds.
+    pub(crate) seconds: u32,
+    /// Over TCP connections that are kept.
+    pub(crate) tcp: bool,
+    /// With EDNS and DO.
+    pub(crate) edns: bool,
+    /// On this core; anywhere if the machine has but one.
+    pub(crate) core: Option<usize>,
+}
+
+/// What it counted.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Counts {
+    /// Answers.
+    pub(crate) answers: f64,
+    /// Queries without an answer.
+    pub(crate) lost: f64,
+    /// Answers a second.
+    pub(crate) rate: f64,
+    /// The answers by RCODE, as dnsperf writes it.
+    pub(crate) codes: String,
+}
+
+/// Asks, and waits until that is over.
+pub(crate) fn run(server: SocketAddr, load: &Load<'_>) -> Counts {
+    let mut command = Command::new("setpriv");
+    command.args(["--pdeathsig", "KILL"]);
+    if let Some(core) = load.core {
+        command.args(["taskset", "-c", &core.to_string()]);
+    }
+    command.args(["dnsperf", "-s", &server.ip().to_string(), "-p", &server.port().to_string()]);
+    command.args(["-T", "1", "-q", OUTSTANDING, "-l", &load.seconds.to_string()]).arg("-d").arg(load.file);
+    command.args(if load.tcp { ["-m", "tcp", "-c", CONNECTIONS] } else { ["-m", "udp", "-c", CLIENTS] });
+    if load.edns {
+        command.args(["-e", "-D"]);
+    }
+    let counts = read(&must(&mut command));
+    assert!(counts.answers > 0.0, "no answer came back from {server}");
+    counts
+}
+
+fn read(text: &str) -> Counts {
+    let value = |key: &str| {
+        let line = text.lines().find_map(|line| line.trim().strip_prefix(key));
+        line.unwrap_or_default().trim().to_owned()
+    };
+    let number =
+        |key: &str| value(key).split_whitespace().next().and_then(|word| word.parse().ok()).unwrap_or(0.0);
+    Counts {
+        answers: number("Queries completed:"),
+        lost: number("Queries lost:"),
+        rate: number("Queries per second:"),
+        codes: value("Response codes:"),
+    }
+}

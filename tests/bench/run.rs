@@ -1,0 +1,101 @@
+//! The scenarios: worlds and queries made, measured, and their tables handed back.
+
+use std::path::PathBuf;
+
+use crate::figures::Table;
+use crate::options::{Options, Scenario};
+use crate::queries::{Blend, Queries};
+use crate::servers::Kind;
+use crate::zones::{self, World};
+use crate::{cost, startup};
+
+/// Records of the smallest zone of `size`.
+const SMALLEST: u32 = 100;
+
+/// The cores that server and load are held to; none if the machine has but one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Cores {
+    /// For the server.
+    pub(crate) server: Option<usize>,
+    /// For dnsperf.
+    pub(crate) load: Option<usize>,
+}
+
+/// One run.
+#[derive(Clone, Debug)]
+pub(crate) struct Bench {
+    /// What is wanted.
+    pub(crate) options: Options,
+    /// The servers that are here.
+    pub(crate) kinds: Vec<Kind>,
+    /// Where they run.
+    pub(crate) cores: Cores,
+    /// A directory of this run's own.
+    pub(crate) home: PathBuf,
+}
+
+/// What a scenario gave.
+#[derive(Clone, Debug)]
+pub(crate) struct Measured {
+    /// Which.
+    pub(crate) scenario: Scenario,
+    /// Records of its zones.
+    pub(crate) records: u64,
+    /// The figures.
+    pub(crate) table: Table,
+}
+
+impl Bench {
+    /// Runs one scenario.
+    pub(crate) fn run(&self, scenario: Scenario) -> Vec<Measured> {
+        let blend = match scenario {
+            Scenario::Size => return self.sizes(),
+            Scenario::Load | Scenario::Zones => return vec![self.start(scenario)],
+            Scenario::Mix | Scenario::Tcp => Blend::Mix,
+            Scenario::Nxdomain => Blend::Nxdomain,
+            Scenario::Nodata => Blend::Nodata,
+            Scenario::Wildcard => Blend::Wildcard,
+            Scenario::Referral => Blend::Referral,
+        };
+        let world = if blend == Blend::Referral { self.large() } else { self.mixed(self.options.records) };
+        vec![self.cost(scenario, blend, &world)]
+    }
+
+    fn sizes(&self) -> Vec<Measured> {
+        let sizes = std::iter::successors(Some(SMALLEST), |size| size.checked_mul(10));
+        let sizes = sizes.take_while(|size| *size <= self.options.largest);
+        sizes.map(|size| self.cost(Scenario::Size, Blend::Mix, &self.mixed(size))).collect()
+    }
+
+    fn cost(&self, scenario: Scenario, blend: Blend, world: &World) -> Measured {
+        let queries = Queries::write(&self.home.join("queries"), blend, world, self.options.queries);
+        let title = format!("{scenario:?}, {} records", world.records).to_lowercase();
+        let table = cost::measure(self, &title, world, &queries, scenario == Scenario::Tcp);
+        Measured { scenario, records: world.records, table }
+    }
+
+    fn start(&self, scenario: Scenario) -> Measured {
+        let world = match scenario {
+            Scenario::Zones => zones::small(&self.zone_directory(), self.options.zones, self.options.seed),
+            _ => self.large(),
+        };
+        let (zones, records) = (world.zones.len(), world.records);
+        let title = format!("start with {zones} zones of {records} records together");
+        Measured { scenario, records, table: startup::measure(self, &title, &world) }
+    }
+
+    fn mixed(&self, records: u32) -> World {
+        zones::mixed(&self.zone_directory(), records, self.options.seed)
+    }
+
+    fn large(&self) -> World {
+        zones::delegations(&self.zone_directory(), self.options.delegations, self.options.seed)
+    }
+
+    /// An empty directory for zone files; those of the scenario before are gone.
+    fn zone_directory(&self) -> PathBuf {
+        let directory = self.home.join("zones");
+        let _ = std::fs::remove_dir_all(&directory);
+        directory
+    }
+}

@@ -1,0 +1,18 @@
+//! anyns with its shipped defaults: the limiter is in the path and exempts nobody, counters and probes are on. Only the
+//! limit is raised, for the load comes from one address: nothing would be measured but refusals.
+
+use super::{Setup, write};
+
+pub(super) fn command(setup: &Setup<'_>) -> Vec<String> {
+    let (home, port, zones) = (setup.home.display(), setup.port, setup.world.directory.display());
+    let text = format!(
+        "[pop]\nname = \"bench\"\nmanagement-addresses = [\"127.0.0.1\"]\n[log]\nlevel = \"warn\"\n\
+         [serve]\nengine = \"native\"\nport = {port}\n\
+         [rate-limit]\nqueries-per-second = 10000000\nburst = 10000000\n\
+         [zones]\ndirectory = \"{zones}\"\nstate-directory = \"{home}/state\"\n\
+         [[service]]\nprefix = \"127.0.0.1/32\"\naddresses = [\"127.0.0.1\"]\n\
+         [route]\ndriver = \"dry-run\"\n[control]\nsocket = \"{home}/control\"\n"
+    );
+    let config = write(setup, "anyns.toml", &text);
+    [env!("CARGO_BIN_EXE_anyns"), "run", "--config", &config].map(str::to_owned).to_vec()
+}
