@@ -135,9 +135,9 @@ fn reply(
     if let Some(asked) = &query.edns {
         edns::write(&mut writer, asked, &verdict, settings);
     }
-    // RD and CD are copied (RFC 1035 section 4.1.1, RFC 4035 section 3.1.6), RA, AD and Z are clear.
-    let mut flags =
-        flag::QR | query.header.flags & (flag::OPCODE | flag::RD | flag::CD) | verdict.rcode & 0xf;
+    // RD is copied (RFC 1035 section 4.1.1); RA, Z, AD and CD are clear, the last two because they mean nothing in an
+    // authoritative response (RFC 4035 section 3.1.6).
+    let mut flags = flag::QR | query.header.flags & (flag::OPCODE | flag::RD) | verdict.rcode & 0xf;
     flags |= if verdict.authoritative { flag::AA } else { 0 };
     flags |= if verdict.truncated { flag::TC } else { 0 };
     let length = writer.finish(query.header.id, flags);

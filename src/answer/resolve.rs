@@ -24,6 +24,10 @@ pub(super) struct Chain<'a, 'w> {
     pub(super) aliases: [usize; MAX_ALIASES],
     /// How many aliases were followed.
     pub(super) alias_count: usize,
+    /// Where in the message the owner of each DNAME stands; one that is followed again is not written again.
+    pub(super) dnames: [usize; MAX_ALIASES],
+    /// How many DNAMEs were written.
+    pub(super) dname_count: usize,
 }
 
 /// What a step came to.
@@ -50,6 +54,8 @@ pub(super) fn resolve(
         writer,
         aliases: [0; MAX_ALIASES],
         alias_count: 0,
+        dnames: [0; MAX_ALIASES],
+        dname_count: 0,
     };
     let Some(mut zone) = chain.zone(snapshot) else { return not_served(snapshot) };
     let mut verdict = Verdict { authoritative: true, ..Verdict::default() };
