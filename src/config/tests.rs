@@ -93,6 +93,11 @@ fn faults_name_the_line_the_key_and_what_is_allowed() {
         ("name = \"ams1\"", "name = \"a b\"", &["3:8: pop.name", "printable ASCII"]),
         ("name = \"ams1\"", "", &["pop", "missing field `name`"]),
         ("[zones]", "[serve]\nport = 70000\n[zones]", &["7:8: serve.port", "70000", "u16"]),
+        (
+            "[zones]",
+            "[serve]\nlisten = [\"0.0.0.0:53\"]\n[zones]",
+            &["7:10: serve.listen", "2001:db8:53::53 is not listened on", "\"[2001:db8:53::53]:53\""],
+        ),
         ("[zones]", "[serve]\nengine = \"fast\"\n[zones]", &["serve.engine", "`fast`", "`native`"]),
         (
             "[zones]",

@@ -5,11 +5,13 @@
 //! are the same messages, in other octets where the two compress names differently.
 //!
 //! What differs from the native engine, because hickory answers before or after the handler:
-//! - A query that hickory cannot parse (a name that runs out of the message, two OPT records, a record cut short) gets
-//!   its FORMERR, without a question and without OPT, and is not counted. Everything else comes to us, also messages
-//!   with no question or several, and opcodes that nobody knows. A response (QR = 1) is dropped uncounted.
-//! - It limits a UDP response once more, to 512 octets without OPT and to the size in our OPT with it; as its
-//!   compression may be worse than ours, it may truncate what we did not.
+//! - A query that hickory cannot parse (a name that runs out of the message, two OPT records, a record cut short, the
+//!   name or RDATA of a record that we would pass over) gets its FORMERR, without a question and without OPT, and is not counted. Everything else comes to us, also messages
+//!   with no question or several, and opcodes that nobody knows. A response (QR = 1) is dropped uncounted, if it can
+//!   be parsed.
+//! - It compresses worse: the first owner does not point at the question, later names may be spelled out, and
+//!   each name must fit in full before it is compressed. Where that goes over the client's limit, the response is the
+//!   question, TC and OPT, though ours did fit.
 //! - Replies leave from the address that the socket is bound to, so a wildcard is refused at the start.
 //! - TCP has hickory's idle timeout, but neither the cap of connections nor that of a source. It starts a task for each datagram, as many as come.
 //!
@@ -17,17 +19,19 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::slice::Iter;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use hickory_proto::ProtoError;
 use hickory_proto::op::{Header, HeaderCounts, Message, Metadata, ResponseCode};
-use hickory_proto::serialize::binary::BinDecoder;
+use hickory_proto::rr::Record;
+use hickory_proto::serialize::binary::{BinDecoder, BinEncoder};
 use hickory_server::net::runtime::Time;
 use hickory_server::net::xfer::Protocol;
 use hickory_server::server::{Request, RequestHandler, ResponseHandler, ResponseInfo, Server};
-use hickory_server::zone_handler::{MessageResponseBuilder, Queries};
+use hickory_server::zone_handler::{MessageResponse, MessageResponseBuilder, Queries};
 
 use crate::admission::Limiter;
 use crate::answer;
@@ -43,6 +47,9 @@ const RESPONSE: usize = 65_535;
 
 /// Octets of a message's header (RFC 1035 section 4.1.1).
 const HEADER: usize = 12;
+
+/// Octets of the largest UDP message without OPT (RFC 1035 section 4.2.1).
+const PLAIN_UDP: u16 = 512;
 
 /// Responses of one connection that may wait to be written.
 const RESPONSES: usize = 32;
@@ -99,6 +106,10 @@ impl Handler {
     }
 }
 
+/// A response that hickory can encode.
+type Encoded<'a> =
+    MessageResponse<'a, 'a, Iter<'a, Record>, Iter<'a, Record>, Iter<'a, Record>, Iter<'a, Record>>;
+
 /// A response of ours in hickory's terms.
 struct Response {
     message: Message,
@@ -114,6 +125,53 @@ impl Response {
         let question = Queries::read(&mut decoder, message.queries.len())?;
         Ok(Self { message, question })
     }
+
+    /// What hickory encodes.
+    fn build(&self) -> Encoded<'_> {
+        let message = &self.message;
+        MessageResponseBuilder::new(&self.question, message.edns.as_ref()).build(
+            message.metadata,
+            &message.answers,
+            &message.authorities,
+            &[],
+            &message.additionals,
+        )
+    }
+
+    /// The response, or where hickory's encoding would be larger than this many octets, the empty one with TC. Left
+    /// to itself, hickory cuts an RRset in two, loses OPT (RFC 6891 section 7), and knows no limit but the one in our
+    /// OPT, not the client's (section 6.2.3).
+    fn within(mut self, limit: u16) -> Self {
+        let mut octets = Vec::new();
+        let mut encoder = BinEncoder::new(&mut octets);
+        encoder.set_max_size(limit);
+        let message = &self.message;
+        let sections = [&message.answers, &message.authorities, &message.additionals];
+        let records =
+            sections.iter().map(|section| section.len()).sum::<usize>() + usize::from(message.edns.is_some());
+        let fits = self.build().destructive_emit(&mut encoder).is_ok_and(|info| {
+            let HeaderCounts { answers, authorities, additionals, .. } = info.counts();
+            [answers, authorities, additionals].into_iter().map(usize::from).sum::<usize>() == records
+        });
+        if !fits {
+            let message = &mut self.message;
+            message.answers.clear();
+            message.authorities.clear();
+            message.additionals.clear();
+            message.metadata.truncation = true;
+        }
+        self
+    }
+}
+
+/// The most octets of a UDP response: what the client takes, which is at least 512 and that without OPT (RFC 6891
+/// section 6.2.3), and what our OPT says, which is the ceiling of the settings and hickory's own limit.
+fn limit(request: &Request, message: &Message) -> u16 {
+    match (request.protocol(), &message.edns) {
+        (Protocol::Udp, Some(edns)) => request.max_payload().min(edns.max_payload()),
+        (Protocol::Udp, None) => PLAIN_UDP,
+        _ => u16::MAX,
+    }
 }
 
 #[async_trait]
@@ -125,15 +183,10 @@ impl RequestHandler for Handler {
     ) -> ResponseInfo {
         let sent = match self.respond(request) {
             None => return no_response(request),
-            Some(Ok(Response { message, question })) => {
-                let response = MessageResponseBuilder::new(&question, message.edns.as_ref()).build(
-                    message.metadata,
-                    &message.answers,
-                    &message.authorities,
-                    [],
-                    &message.additionals,
-                );
-                response_handle.send_response(response).await
+            Some(Ok(response)) => {
+                let limit = limit(request, &response.message);
+                let response = response.within(limit);
+                response_handle.send_response(response.build()).await
             }
             // Our own response is one that hickory cannot read.
             Some(Err(error)) => {
@@ -218,8 +271,7 @@ mod tests {
     use hickory_proto::op::{Edns, MessageType, OpCode, Query};
     use hickory_proto::rr::rdata::opt::{EdnsCode, EdnsOption};
     use hickory_proto::rr::rdata::{A, NS};
-    use hickory_proto::rr::{Name, RData, Record, RecordType};
-    use hickory_proto::serialize::binary::BinEncoder;
+    use hickory_proto::rr::{Name, RData, RecordType};
 
     use super::*;
 
@@ -242,16 +294,9 @@ mod tests {
         message.edns = Some(edns);
         let ours = message.to_vec().unwrap();
 
-        let Response { message, question } = Response::read(&ours).unwrap();
-        let response = MessageResponseBuilder::new(&question, message.edns.as_ref()).build(
-            message.metadata,
-            &message.answers,
-            &message.authorities,
-            [],
-            &message.additionals,
-        );
+        let response = Response::read(&ours).unwrap().within(u16::MAX);
         let mut theirs = Vec::new();
-        response.destructive_emit(&mut BinEncoder::new(&mut theirs)).unwrap();
+        response.build().destructive_emit(&mut BinEncoder::new(&mut theirs)).unwrap();
         assert_eq!(Message::from_vec(&theirs).unwrap(), Message::from_vec(&ours).unwrap());
         assert_eq!(theirs[HEADER..HEADER + 17], ours[HEADER..HEADER + 17]);
         assert!(theirs[HEADER..].starts_with(b"\x07eXample\x03org\x00"));

@@ -19,6 +19,7 @@ mod broken_zone;
 mod flood;
 mod frozen;
 mod itself;
+mod sources;
 mod two_pops;
 mod ways;
 

@@ -64,6 +64,9 @@ fn names(apex: &'static str) -> impl Strategy<Value = Name> {
 }
 
 proptest! {
+    // Nothing is left behind: a failure prints its input.
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
     #[test]
     fn lookups_agree_with_the_model(
         held in prop::collection::vec((names("example."), prop::bool::weighted(0.1)), 0..25),

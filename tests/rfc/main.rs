@@ -3,6 +3,8 @@
 
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod differences;
+mod engines;
 mod hostile;
 mod index;
 mod rfc1034;
@@ -17,6 +19,10 @@ mod rfc4892;
 mod rfc5001;
 mod rfc6672;
 mod rfc6891;
+mod rfc7766;
+mod rfc8020;
 mod rfc8482;
 mod rfc9471;
+mod rfc9619;
+mod sockets;
 mod world;

@@ -5,7 +5,9 @@ use crate::world::*;
 #[test]
 fn section_3_the_negative_ttl() {
     for (ttl, minimum, expected) in [(3600, 300, 300), (60, 300, 60), (3600, 0, 0)] {
-        let lines = format!("@ {ttl} SOA ns 7 {minimum}\n@ NS ns\nwww A 192.0.2.1\na.b A 192.0.2.1\n");
+        let lines = format!(
+            "@ {ttl} SOA ns hostmaster 7 7200 900 604800 {minimum}\n@ NS ns\nwww A 192.0.2.1\na.b A 192.0.2.1\n"
+        );
         let world = world(&[("example.", &lines)]);
         let soa = format!("example. {expected} SOA 7");
         expect(&world, "no.example.", "A", 3, true, [&[], &[&soa], &[]]);

@@ -4,7 +4,7 @@ use crate::world::*;
 
 #[test]
 fn unknown_types_are_served_as_they_are() {
-    let world = world(&[("example.", &format!("{APEX}x TYPE65280 \\# 0377777700\n"))]);
+    let world = world(&[("example.", &format!("{APEX}x TYPE65280 \\# 5 0377777700\n"))]);
     each(&world, &query("x.example.", "TYPE65280"), |response| {
         assert!(response.octets.ends_with(b"\xff\0\0\x01\0\0\x0e\x10\0\x05\x03www\0"));
     });

@@ -4,8 +4,8 @@ use crate::world::*;
 
 fn lines() -> String {
     format!(
-        "{APEX}child NS ns.child\nchild DS x\nchild RRSIG DS @\nns.child A 192.0.2.9\nplain NS ns\n\
-        www A 192.0.2.1\nwww RRSIG A @\nwww RRSIG NSEC @\nwww NSEC @\n"
+        "{APEX}child NS ns.child\nchild DS 1 13 2 {DIGEST}\nchild RRSIG DS 13 2 60 2 1 1 @ CQkJCQ==\nns.child A 192.0.2.9\nplain NS ns\n\
+        www A 192.0.2.1\nwww RRSIG A 13 2 60 2 1 1 @ CQkJCQ==\nwww RRSIG NSEC 13 2 60 2 1 1 @ CQkJCQ==\nwww NSEC @ A\n"
     )
 }
 

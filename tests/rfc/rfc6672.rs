@@ -1,15 +1,20 @@
 //! RFC 6672: DNAME.
 
+use std::sync::LazyLock;
+
 use crate::world::*;
 
-fn zones() -> World {
-    let long = [&"z".repeat(60)[..]; 3].join(".");
-    let lines = format!(
-        "{APEX}d 60 DNAME t.other.test.\nin DNAME w\nwww.w A 192.0.2.1\nlong DNAME {long}\nup DNAME x.up2\n\
+fn zones() -> &'static World {
+    static WORLD: LazyLock<World> = LazyLock::new(|| {
+        let long = [&"z".repeat(60)[..]; 3].join(".");
+        let lines = format!(
+            "{APEX}d 60 DNAME t.other.test.\nin DNAME w\nwww.w A 192.0.2.1\nlong DNAME {long}\nup DNAME x.up2\n\
          up2 DNAME up\nself DNAME self\n"
-    );
-    let other = format!("{APEX}www.t A 198.51.100.1\n");
-    world(&[("example.", &lines), ("other.test.", &other)])
+        );
+        let other = format!("{APEX}www.t A 198.51.100.1\n");
+        world(&[("example.", &lines), ("other.test.", &other)])
+    });
+    &WORLD
 }
 
 #[test]
@@ -17,18 +22,18 @@ fn section_3_1_the_synthesised_cname() {
     let world = zones();
     let dname = "d.example. 60 DNAME t.other.test.";
     let cname = "wWw.d.example. 60 CNAME wWw.t.other.test.";
-    each(&world, &query("wWw.d.example.", "A"), |response| {
+    each(world, &query("wWw.d.example.", "A"), |response| {
         assert_eq!((response.rcode(), response.aa()), (0, true));
         // hickory knows no DNAME: its RDATA is not shown.
         let answer = response.section(0);
         assert!(answer[0].starts_with("d.example. 60 "), "{answer:?} for {dname}");
         assert_eq!(answer[1..], [cname, "wWw.t.other.test. 3600 A 198.51.100.1"]);
     });
-    each(&world, &query("no.d.example.", "A"), |response| {
+    each(world, &query("no.d.example.", "A"), |response| {
         assert_eq!((response.rcode(), response.section(0).len()), (3, 2));
         assert_eq!(response.section(1), ["other.test. 300 SOA 1"]);
     });
-    each(&world, &query("www.in.example.", "A"), |response| {
+    each(world, &query("www.in.example.", "A"), |response| {
         assert_eq!(response.section(0)[2], "www.w.example. 3600 A 192.0.2.1");
     });
 }
@@ -36,14 +41,14 @@ fn section_3_1_the_synthesised_cname() {
 #[test]
 fn section_2_3_the_owner_is_not_redirected() {
     let world = zones();
-    expect(&world, "d.example.", "A", 0, true, [&[], &["example. 300 SOA 1"], &[]]);
-    each(&world, &query("d.example.", "DNAME"), |response| assert_eq!(response.section(0).len(), 1));
+    expect(world, "d.example.", "A", 0, true, [&[], &["example. 300 SOA 1"], &[]]);
+    each(world, &query("d.example.", "DNAME"), |response| assert_eq!(response.section(0).len(), 1));
 }
 
 #[test]
 fn section_3_2_a_query_for_the_cname_ends_there() {
     for record_type in ["CNAME", "ANY"] {
-        each(&zones(), &query("www.d.example.", record_type), |response| {
+        each(zones(), &query("www.d.example.", record_type), |response| {
             assert_eq!(response.section(0)[1..], ["www.d.example. 60 CNAME www.t.other.test."]);
             assert!(response.section(1).is_empty());
         });
@@ -53,16 +58,16 @@ fn section_3_2_a_query_for_the_cname_ends_there() {
 #[test]
 fn section_2_2_overflow_is_yxdomain() {
     let name = format!("{}.long.example.", "y".repeat(63));
-    each(&zones(), &query(&name, "A"), |response| {
+    each(zones(), &query(&name, "A"), |response| {
         assert_eq!((response.rcode(), response.aa(), response.section(0).len()), (6, true, 1));
     });
-    each(&zones(), &query("y.long.example.", "A"), |response| assert_eq!(response.rcode(), 3));
+    each(zones(), &query("y.long.example.", "A"), |response| assert_eq!(response.rcode(), 3));
 }
 
 #[test]
 fn loops_and_growing_names_end() {
     for name in ["a.up.example.", "a.self.example."] {
-        for response in ask(&zones(), &query(name, "A")) {
+        for response in ask(zones(), &query(name, "A")) {
             assert!(response.section(0).len() <= 2 * 16);
         }
     }

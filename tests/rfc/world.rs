@@ -1,98 +1,70 @@
-//! The world under test: zones from lines, queries as octets, answers from every way.
+//! The world under test: zones from text, queries as octets, answers from every way there is.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use anyns::answer::{Identity, Outcome, Settings, Transport, answer};
+use anyns::publish::text::{Limits, ReadError, read_zone};
+use anyns::serve::Engine;
 use anyns::wire::{Name, RecordType};
-use anyns::zone::{Place, Record, Snapshot, ZoneBuilder, ZoneFault};
+use anyns::zone::{Snapshot, Zone};
 use hickory_proto::op::Message;
 use hickory_proto::rr::RData;
 
-/// The SOA and NS that most zones here begin with: TTL 3600, MINIMUM 300.
-pub(crate) const APEX: &str = "@ SOA ns 1\n@ NS ns\nns A 192.0.2.53\n";
+use crate::differences::{Exchange, is_refusal_of_the_parser, is_refused_by_the_parser, reason};
+use crate::sockets::Server;
 
-/// The zones served and the settings.
+/// The SOA and NS that most zones here begin with: TTL 3600, MINIMUM 300.
+pub(crate) const APEX: &str = "@ SOA ns hostmaster 1 7200 900 604800 300\n@ NS ns\nns A 192.0.2.53\n";
+
+/// A DS record's digest of 32 octets.
+pub(crate) const DIGEST: &str = "0707070707070707070707070707070707070707070707070707070707070707";
+
+/// The zones served and the settings; both stay as they are from the first query on.
 pub(crate) struct World {
     pub(crate) snapshot: Snapshot,
     pub(crate) settings: Settings,
+    /// The native engine and hickory's; started by the first query that goes over a socket.
+    servers: OnceLock<[Server; 2]>,
+}
+
+/// How a query reaches the answer path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Way {
+    /// By a call of [`answer`].
+    Call,
+    /// Over a socket of the native engine.
+    Native,
+    /// Over a socket of the hickory engine.
+    Hickory,
 }
 
 /// One answer and the way it came.
 pub(crate) struct Response {
+    pub(crate) way: Way,
     pub(crate) transport: Transport,
     pub(crate) octets: Vec<u8>,
     pub(crate) message: Message,
 }
 
-/// A world of zones, each an origin and its lines.
+/// A world of zones, each an origin and its text.
 pub(crate) fn world(zones: &[(&str, &str)]) -> World {
     let zones = zones.iter().map(|(origin, lines)| {
-        let builder = builder(origin, lines);
-        Arc::new(builder.finish().unwrap_or_else(|faults| panic!("{origin}: {faults:?}")))
+        Arc::new(read(origin, lines).unwrap_or_else(|faults| panic!("{origin}: {faults}")))
     });
     let identity = Identity { instance: "pop1.test".into(), version: Some("anyns test".into()) };
     World {
         snapshot: Snapshot::default().with_changes(zones, &[]).completed(),
         settings: Settings { identity, udp_payload_ceiling: Settings::DEFAULT_UDP_PAYLOAD_CEILING },
+        servers: OnceLock::new(),
     }
 }
 
-/// The faults of a zone, as text.
-pub(crate) fn faults(origin: &str, lines: &str) -> Vec<ZoneFault> {
-    builder(origin, lines).finish().err().unwrap_or_default()
-}
-
-/// Lines such as `www A 192.0.2.1` or `www 60 A 192.0.2.1` into a builder; the only reader of zone text here.
-pub(crate) fn builder(origin: &str, lines: &str) -> ZoneBuilder {
-    let apex: Name = origin.parse().unwrap();
-    let name = |text: &str| Name::from_text(text.as_bytes(), &apex).unwrap();
-    let mut builder = ZoneBuilder::new(apex.clone());
-    for (index, line) in lines.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
-        let mut words = line.split_whitespace().peekable();
-        let owner = name(words.next().unwrap());
-        let ttl =
-            words.next_if(|word| word.parse::<u32>().is_ok()).map_or(3600, |word| word.parse().unwrap());
-        let record_type = RecordType::from_text(words.next().unwrap()).unwrap();
-        let words: Vec<&str> = words.collect();
-        let rdata = rdata(record_type, &words, &name);
-        let place = Place { file: 0, line: index as u32 + 1, column: 1 };
-        builder.push(Record { owner, record_type, ttl, rdata: rdata.into() }, place);
-    }
-    builder
-}
-
-fn rdata(record_type: RecordType, words: &[&str], name: &dyn Fn(&str) -> Name) -> Vec<u8> {
-    let wire = |index: usize| name(words[index]).as_wire().to_vec();
-    let number = |index: usize| words[index].parse::<u16>().unwrap().to_be_bytes().to_vec();
-    match record_type {
-        _ if words[0] == "\\#" => {
-            let hex = words[1..].concat();
-            (0..hex.len()).step_by(2).map(|at| u8::from_str_radix(&hex[at..at + 2], 16).unwrap()).collect()
-        }
-        RecordType::A => words[0].parse::<std::net::Ipv4Addr>().unwrap().octets().into(),
-        RecordType::AAAA => words[0].parse::<std::net::Ipv6Addr>().unwrap().octets().into(),
-        RecordType::NS | RecordType::CNAME | RecordType::DNAME | RecordType::PTR => wire(0),
-        RecordType::MX => [number(0), wire(1)].concat(),
-        RecordType::SRV => [number(0), number(1), number(2), wire(3)].concat(),
-        RecordType::TXT => {
-            words.iter().flat_map(|word| [&[word.len() as u8], word.as_bytes()].concat()).collect()
-        }
-        RecordType::SOA => {
-            let serial: u32 = words[1].parse().unwrap();
-            let minimum: u32 = words.get(2).map_or(300, |word| word.parse().unwrap());
-            let fields = [serial, 7200, 900, 604_800, minimum];
-            let tail = fields.into_iter().flat_map(u32::to_be_bytes).collect();
-            [wire(0), name("hostmaster").as_wire().to_vec(), tail].concat()
-        }
-        // RRSIG: the type it covers, then a signer; the signature itself is not looked into.
-        RecordType::RRSIG => {
-            let covered = RecordType::from_text(words[0]).unwrap().0.to_be_bytes().to_vec();
-            [covered, vec![13, 2, 0, 0, 0, 60, 0, 0, 0, 2, 0, 0, 0, 1, 0, 1], wire(1), vec![9; 64]].concat()
-        }
-        RecordType::NSEC => [wire(0), vec![0, 1, 0x40]].concat(),
-        RecordType::DS => [vec![0, 1, 13, 2], vec![7; 32]].concat(),
-        other => panic!("the helper cannot write {other}"),
-    }
+/// A zone from master file text, its default TTL 3600 on a line of its own before it.
+pub(crate) fn read(origin: &str, text: &str) -> Result<Zone, ReadError> {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("zone");
+    std::fs::write(&path, format!("$TTL 3600\n{text}")).unwrap();
+    read_zone(&path, &origin.parse().unwrap(), &Limits::default()).map(|read| read.zone)
 }
 
 /// A query without EDNS, RD set.
@@ -127,33 +99,103 @@ pub(crate) fn with_do(query: Vec<u8>) -> Vec<u8> {
     with_opt(query, 1232, 0, 0x8000, &[])
 }
 
-/// Asks in every way there is.
+impl World {
+    /// The native engine and hickory's.
+    pub(crate) fn servers(&self) -> &[Server; 2] {
+        self.servers.get_or_init(|| {
+            [Engine::Native, Engine::Hickory]
+                .map(|engine| Server::start(engine, &self.snapshot, &self.settings))
+        })
+    }
+
+    /// The answer path's own answer, if there is one.
+    fn call(&self, query: &[u8], transport: Transport) -> Option<Response> {
+        let mut output = vec![0xee; 65_535];
+        let outcome = answer(query, transport, &self.snapshot, &self.settings, &mut output);
+        let Outcome::Reply { length, rcode, truncated } = outcome else { return None };
+        output.truncate(length);
+        let response = Response::new(Way::Call, transport, output);
+        assert_eq!(response.rcode(), rcode);
+        assert_eq!(response.tc(), truncated);
+        Some(response)
+    }
+}
+
+/// Asks in every way: by a call, then both engines through their sockets, over UDP and over TCP. The native engine's
+/// responses must be the call's octet by octet, hickory's the same messages; where hickory's differs for a known
+/// reason, it is left out.
 pub(crate) fn ask(world: &World, query: &[u8]) -> Vec<Response> {
     [Transport::Udp, Transport::Tcp]
         .into_iter()
-        .filter_map(|transport| ask_over(world, query, transport))
+        .flat_map(|transport| {
+            let call = world.call(query, transport).unwrap_or_else(|| panic!("no answer to {query:?}"));
+            assert_eq!(call.octets[..2], query[..2], "the ID");
+            let [native, hickory] = over_sockets(world, query, transport);
+            assert_eq!(native.octets, call.octets, "the native engine over {transport:?}: {query:?}");
+            assert!(hickory.octets.len() <= limit(query, transport), "too long for {query:?}");
+            let known = difference(query, &call, &hickory);
+            [call, native].into_iter().chain(known.is_none().then_some(hickory))
+        })
         .collect()
 }
 
-fn ask_over(world: &World, query: &[u8], transport: Transport) -> Option<Response> {
-    let mut output = vec![0xee; 65_535];
-    let outcome = answer(query, transport, &world.snapshot, &world.settings, &mut output);
-    let Outcome::Reply { length, rcode, truncated } = outcome else { return None };
-    let octets = output[..length].to_vec();
-    let message = Message::from_vec(&octets).unwrap_or_else(|error| panic!("{error}: {octets:?}"));
-    let response = Response { transport, octets, message };
-    assert_eq!(response.rcode(), rcode);
-    assert_eq!(response.message.metadata.truncation, truncated);
-    assert_eq!(response.octets[..2], query[..2], "the ID");
-    assert!(!response.message.metadata.recursion_available && !response.message.metadata.authentic_data);
-    Some(response)
+fn over_sockets(world: &World, query: &[u8], transport: Transport) -> [Response; 2] {
+    let [native, hickory] = world.servers();
+    [(Way::Native, native), (Way::Hickory, hickory)].map(|(way, server)| {
+        let octets = match transport {
+            Transport::Udp => server.ask_udp(query),
+            Transport::Tcp => server.ask_tcp(query),
+        };
+        Response::new(way, transport, octets)
+    })
+}
+
+/// Why hickory's message is another one, if it is.
+fn difference(query: &[u8], ours: &Response, hickory: &Response) -> Option<&'static str> {
+    if hickory.message == ours.message {
+        return None;
+    }
+    let known = reason(&Exchange { query, limit: limit(query, ours.transport), ours, hickory });
+    assert!(
+        known.is_some(),
+        "{:?}: {query:?}\nours    {:?}\nhickory {:?}",
+        ours.transport,
+        ours.message,
+        hickory.message
+    );
+    known
+}
+
+/// The most octets of a response to this query (RFC 6891 section 6.2.3); our ceiling is the default.
+fn limit(query: &[u8], transport: Transport) -> usize {
+    let edns = Message::from_vec(query).ok().and_then(|query| query.edns);
+    match transport {
+        Transport::Tcp => 65_535,
+        Transport::Udp => usize::from(
+            edns.map_or(512, |edns| edns.max_payload().clamp(512, Settings::DEFAULT_UDP_PAYLOAD_CEILING)),
+        ),
+    }
+}
+
+/// Checks that no way gives an answer, but for hickory's FORMERR to what its parser refuses.
+pub(crate) fn ignored(world: &World, query: &[u8]) {
+    for transport in [Transport::Udp, Transport::Tcp] {
+        assert!(world.call(query, transport).is_none(), "an answer to {query:?}");
+    }
+    let [native, hickory] = world.servers();
+    native.ignores(query);
+    if is_refused_by_the_parser(query) {
+        for response in [hickory.ask_udp(query), hickory.ask_tcp(query)] {
+            assert!(is_refusal_of_the_parser(query, &response), "{query:?} {response:?}");
+        }
+    } else {
+        hickory.ignores(query);
+    }
 }
 
 /// Asks in every way and makes the assertions on each answer.
 pub(crate) fn each(world: &World, query: &[u8], check: impl Fn(&Response)) {
-    let responses = ask(world, query);
-    assert!(!responses.is_empty(), "no answer");
-    responses.iter().for_each(check);
+    ask(world, query).iter().for_each(check);
 }
 
 /// Asks without EDNS in every way; RCODE, AA and the three sections (as [`Response::section`] writes them) must be
@@ -167,7 +209,7 @@ pub(crate) fn expect(
     sections: [&[&str]; 3],
 ) {
     each(world, &query(name, record_type), |response| {
-        let what = format!("{name} {record_type} over {:?}", response.transport);
+        let what = format!("{name} {record_type} {:?} {:?}", response.way, response.transport);
         assert_eq!(response.rcode(), rcode, "{what}");
         assert_eq!(response.aa(), aa, "AA of {what}");
         for (index, expected) in sections.iter().enumerate() {
@@ -177,6 +219,13 @@ pub(crate) fn expect(
 }
 
 impl Response {
+    fn new(way: Way, transport: Transport, octets: Vec<u8>) -> Self {
+        let message =
+            Message::from_vec(&octets).unwrap_or_else(|error| panic!("{way:?}: {error}: {octets:?}"));
+        assert!(!message.metadata.recursion_available && !message.metadata.authentic_data, "{way:?}");
+        Self { way, transport, octets, message }
+    }
+
     /// The RCODE, extended bits included.
     pub(crate) fn rcode(&self) -> u16 {
         self.message.metadata.response_code.into()

@@ -173,6 +173,10 @@ fn control_socket(spec: &Spec) -> PathBuf {
     if let Some(socket) = &spec.control.socket {
         return socket.clone();
     }
+    // A service manager's directory for this service (systemd.exec(5)) comes before the user's own.
+    if let Some(directory) = std::env::var_os("RUNTIME_DIRECTORY") {
+        return PathBuf::from(directory).join("control.sock");
+    }
     if crate::sys::user::is_root() {
         return PathBuf::from("/run/anyns/control.sock");
     }

@@ -27,6 +27,15 @@ pub(super) fn fold_serve(
         Some(listen) => listen.as_ref().clone(),
         None => service_addresses.map(|address| SocketAddr::new(*address, port)).collect(),
     };
+    for address in services.iter().flat_map(|(_, addresses)| addresses) {
+        if !listen.iter().any(|listener| listener.port() == port && covers(listener.ip(), *address)) {
+            let message = format!(
+                "the service address {address} is not listened on; add \"{}\"",
+                SocketAddr::new(*address, port)
+            );
+            faults.error(span_of(&section.listen), "serve.listen", message);
+        }
+    }
     if listen.is_empty() {
         let message =
             "nothing to listen on; add a [[service]] with addresses, or serve.listen = [\"address:port\"]";
@@ -51,6 +60,11 @@ pub(super) fn fold_serve(
         EngineSpec::Hickory => serve::Engine::Hickory,
     };
     serve::Settings { engine, listen, workers, tcp: fold_tcp(spec, pop, faults) }
+}
+
+/// Whether a socket bound to `bound` receives what is sent to `address`; `[::]` takes IPv4 as well.
+fn covers(bound: IpAddr, address: IpAddr) -> bool {
+    bound == address || bound.is_unspecified() && (bound.is_ipv6() || address.is_ipv4())
 }
 
 fn fold_tcp(spec: &Spec, pop: &Pop, faults: &mut Faults<'_>) -> serve::TcpSettings {

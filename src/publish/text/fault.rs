@@ -5,7 +5,7 @@ use std::io;
 use std::path::PathBuf;
 
 use crate::wire::{NameError, RecordType};
-use crate::zone::{Place, ZoneFault};
+use crate::zone::{Place, ZoneFault, ZoneWarning};
 
 /// The most faults (and the most warnings) that one reading reports: enough to mend a file in one go, too few to
 /// flood a log.
@@ -302,6 +302,9 @@ pub enum Fault {
     /// Records that are no zone together.
     #[error(transparent)]
     Zone(ZoneFault),
+    /// Warning: records that are a zone together, but rarely should be.
+    #[error(transparent)]
+    ZoneWarning(ZoneWarning),
     /// Warning: a UTF-8 byte order mark was skipped.
     #[error("the file begins with a byte order mark; it was skipped, expected none")]
     ByteOrderMark,

@@ -39,7 +39,7 @@ mod tests;
 use std::path::{Path, PathBuf};
 
 use crate::wire::Name;
-use crate::zone::{Place, Zone};
+use crate::zone::{Place, Zone, ZoneWarning};
 
 use fault::Flaw;
 use reader::{Owner, Reader, Scope, located};
@@ -91,12 +91,20 @@ pub fn read_zone(path: &Path, origin: &Name, limits: &Limits) -> Result<ReadZone
     if let Err(fault) = reader.file(path, &mut scope) {
         reader.fault(Flaw { place: Place::default(), fault });
     }
-    let (builder, files, faults, warnings) = reader.finish();
+    let (builder, files, faults, mut warnings) = reader.finish();
     if !faults.is_empty() {
         return Err(ReadError { faults, files });
     }
     match builder.finish() {
-        Ok(zone) => Ok(ReadZone { digest: digest::digest(&zone), zone, files, warnings }),
+        Ok(zone) => {
+            let flaw = |warning: &ZoneWarning| Flaw {
+                place: warning.place(),
+                fault: Fault::ZoneWarning(warning.clone()),
+            };
+            warnings.extend(located(zone.warnings().iter().map(flaw).collect(), &files));
+            warnings.truncate(MAX_FAULTS);
+            Ok(ReadZone { digest: digest::digest(&zone), zone, files, warnings })
+        }
         Err(faults) => {
             let flaws = faults
                 .into_iter()

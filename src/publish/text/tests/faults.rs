@@ -149,15 +149,6 @@ fn the_first_line_needs_an_owner_and_a_ttl_once() {
 }
 
 #[test]
-fn zone_faults_have_their_place() {
-    let error = read("a 1 IN A 192.0.2.1\n").unwrap_err();
-    assert!(
-        error.to_string().ends_with("zone: the zone example.org. has no SOA record at its apex"),
-        "{error}"
-    );
-}
-
-#[test]
 fn faults_are_bounded_and_hostile_text_is_made_printable() {
     let error = read("a \x1b[31m\n".repeat(1_000)).unwrap_err();
     assert_eq!(error.faults.len(), MAX_FAULTS);

@@ -7,7 +7,7 @@ use crate::wire::RecordType;
 use super::super::fields::Fields;
 use super::super::lexer::{Entry, Lexer};
 use super::super::rdata;
-use super::{SOA, origin, read, written};
+use super::{NS, SOA, origin, read, written};
 
 /// A zone with a bit of everything, to be mutated.
 const SEED: &str = "$TTL 1h\n$ORIGIN sub\na 60 IN A ( 192.0.2.1 ) ; x\n TXT \"a b\" c\\100\n$GENERATE 1-9/2 g${1,3,x} MX \"10 $.\"\n\
@@ -37,7 +37,7 @@ proptest! {
     fn a_mutated_zone_never_panics_and_what_is_read_comes_back(
         cuts in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>(), 0..4_usize), 0..6),
     ) {
-        let mut text = format!("{SOA}{SEED}").into_bytes();
+        let mut text = format!("{SOA}{NS}{SEED}").into_bytes();
         for (at, octet, how) in cuts {
             let at = at.index(text.len());
             match how {

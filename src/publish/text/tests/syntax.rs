@@ -1,8 +1,8 @@
 //! Master file syntax that is right.
 
-use super::{SOA, origin, read, records, written};
+use super::{NS, SOA, origin, read, records, written};
 
-/// Owners and TTLs of what `text` holds behind the SOA.
+/// Owners and TTLs of what `text` holds, in canonical order.
 fn owners(text: &str) -> Vec<String> {
     records(text)
         .iter()
@@ -12,15 +12,15 @@ fn owners(text: &str) -> Vec<String> {
 
 #[test]
 fn owner_ttl_and_class_are_inherited_and_come_in_any_order() {
-    let text = "a 60 IN A 192.0.2.1\n IN 61 A 192.0.2.2\n\tA 192.0.2.3\n$TTL 1h\nb A 192.0.2.4\nb in 1W a 192.0.2.5\nc A 192.0.2.6";
+    let text = "a 60 IN A 192.0.2.1\n IN 61 TXT x\n\tAAAA 2001:db8::1\n$TTL 1h\nb A 192.0.2.4\nb in 1W txt x\nc A 192.0.2.6";
     assert_eq!(
         owners(text),
         [
             "a.example.org. 60 A",
-            "a.example.org. 61 A",
-            "a.example.org. 61 A",
+            "a.example.org. 61 TXT",
+            "a.example.org. 61 AAAA",
             "b.example.org. 3600 A",
-            "b.example.org. 604800 A",
+            "b.example.org. 604800 TXT",
             "c.example.org. 3600 A"
         ]
     );
@@ -32,7 +32,7 @@ fn origin_is_relative_to_the_one_before() {
         owners(
             "$ORIGIN sub\na 1 A 192.0.2.1\n$ORIGIN b\n@ 1 A 192.0.2.1\n$ORIGIN org.\nexample 1 A 192.0.2.1\n"
         ),
-        ["a.sub.example.org. 1 A", "b.sub.example.org. 1 A", "example.org. 1 A"]
+        ["example.org. 1 A", "a.sub.example.org. 1 A", "b.sub.example.org. 1 A"]
     );
 }
 
@@ -46,7 +46,7 @@ fn parentheses_comments_crlf_tabs_and_a_missing_last_line_end() {
 
 #[test]
 fn the_soa_stands_in_for_a_missing_ttl_with_a_warning() {
-    let zone = read("@ IN SOA a b 7 1h 2h 4w 5m\n A 192.0.2.1\n").unwrap();
+    let zone = read("@ IN SOA a b 7 1h 2h 4w 5m\n A 192.0.2.1\n NS ns\n").unwrap();
     assert_eq!(zone.warnings.len(), 1);
     assert_eq!((zone.warnings[0].line, zone.warnings[0].column), (1, 1));
     assert_eq!(zone.zone.serial().0, 7);
@@ -55,7 +55,7 @@ fn the_soa_stands_in_for_a_missing_ttl_with_a_warning() {
 
 #[test]
 fn a_byte_order_mark_is_skipped_with_a_warning_and_utf16_is_refused() {
-    let zone = read(format!("\u{feff}{SOA}")).unwrap();
+    let zone = read(format!("\u{feff}{SOA}{NS}")).unwrap();
     assert!(zone.warnings[0].to_string().contains("byte order mark"));
     let utf16: Vec<u8> = b"\xff\xfe@\0 \0".to_vec();
     assert!(read(utf16).unwrap_err().to_string().contains("UTF-16"));
@@ -69,7 +69,7 @@ fn octets_above_ascii_are_octets() {
 #[test]
 fn a_forgotten_dot_is_warned_of() {
     let zone = read(format!(
-        "{SOA}www.example.org 1 A 192.0.2.1\nnotexample.org 1 A 192.0.2.1\nwww 1 MX 10 mail.EXAMPLE.org\n"
+        "{SOA}www.example.org 1 A 192.0.2.1\nnotexample.org 1 A 192.0.2.1\nwww 1 MX 10 mail.EXAMPLE.org\n{NS}"
     ))
     .unwrap();
     let places: Vec<(u32, u32)> =
@@ -82,7 +82,7 @@ fn a_forgotten_dot_is_warned_of() {
 
 #[test]
 fn the_digest_is_of_the_content_alone() {
-    let digest = |text: &str| read(text).unwrap().digest;
+    let digest = |text: &str| read(format!("{text}{NS}")).unwrap().digest;
     let one = digest("@ 60 IN SOA a b 1 2 3 4 5\na 60 A 192.0.2.1\nb 60 A 192.0.2.2\n");
     let same = digest("$TTL 60\n@ SOA ( a b 99\n 2 3 4 5 ) ; x\nB.example.org. A 192.0.2.2\na A 192.0.2.1\n");
     assert_eq!(one, same);
@@ -93,7 +93,7 @@ fn the_digest_is_of_the_content_alone() {
 
 #[test]
 fn a_zone_is_written_one_record_a_line_and_read_again() {
-    let first = read(format!("{SOA}\\$x\\.y 60 TXT \"a b\"\n*  60 MX 10 @\n")).unwrap();
+    let first = read(format!("{SOA}\\$x\\.y 60 TXT \"a b\"\n*  60 MX 10 @\n{NS}")).unwrap();
     let text = written(&first.zone);
     assert!(
         text.starts_with("example.org.\t3600\tIN\tSOA\tns.example. host.example. 1 7200 3600 1209600 300\n"),
