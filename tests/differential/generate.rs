@@ -17,7 +17,7 @@ pub struct Family {
 }
 
 /// How many families a seed gives.
-pub const FAMILIES: usize = 14;
+pub const FAMILIES: usize = 30;
 
 /// The families of one seed; `tag` keeps the names of two seeds apart.
 pub fn families(seed: u64, tag: &str, signed: bool) -> Vec<Family> {
@@ -82,7 +82,7 @@ impl Builder<'_> {
         for _ in 0..rng.usize(10..26) {
             let owner = self.owner(rng);
             // What stands below a cut is nobody's: some of it is enough.
-            if self.is_hidden(&owner) && (rng.u32(..60) > 0 || self.is_in_child(&owner)) {
+            if self.is_hidden(&owner) && (rng.u32(..120) > 0 || self.is_in_child(&owner)) {
                 continue;
             }
             match rng.u32(..100) {
@@ -121,7 +121,7 @@ impl Builder<'_> {
             48..=55 => pick(rng, &owners).child(&label(rng)),
             56..=91 => self.zone.origin.child(&label(rng)),
             92 if rng.u32(..4) == 0 => pick(rng, self.origins).child(&label(rng)),
-            93 if rng.u32(..3) > 0 => pick(rng, self.origins).child(&label(rng)).child(&label(rng)),
+            93 if rng.bool() => pick(rng, self.origins).child(&label(rng)).child(&label(rng)),
             _ => Name::plain("far.Away.invalid").child(&label(rng)),
         }
     }
@@ -182,7 +182,7 @@ impl Builder<'_> {
 
     fn alias(&mut self, rng: &mut Rng, owner: &Name) {
         let target = self.target(rng);
-        if self.is_free_for(owner, true) && (rng.u32(..50) == 0 || !self.loops(owner, &target)) {
+        if self.is_free_for(owner, true) && (rng.u32(..100) == 0 || !self.loops(owner, &target)) {
             self.zone.add(pointing(owner, ttl(rng), "CNAME", &target));
         }
     }
@@ -253,7 +253,7 @@ impl Builder<'_> {
         let mut from = owner.clone();
         for _ in 0..length {
             let to = if rng.u32(..60) == 0 { owner.clone() } else { self.zone.origin.child(&label(rng)) };
-            let loops = self.loops(&from, &to) && rng.u32(..50) > 0;
+            let loops = self.loops(&from, &to) && rng.u32(..100) > 0;
             if loops || !self.is_free_for(&from, true) {
                 return;
             }

@@ -99,9 +99,7 @@ impl<'a> Walk<'a> {
             let is_name = labels == self.name.0.len();
             if labels > apex_labels && zone.find(&at, "NS").is_some() && !(is_name && self.kind == DS) {
                 self.tags.insert("cut");
-                let lower = labels + 1..=self.name.0.len();
-                let below = lower.map(|labels| self.name.ancestor(self.name.0.len() - labels));
-                if below.into_iter().any(|name| zone.find(&name, "NS").is_some()) {
+                if self.hides_another(zone, &at) {
                     self.tags.insert("cut-below-cut");
                 }
                 return Next::End;
@@ -125,6 +123,14 @@ impl<'a> Walk<'a> {
             self.tags.insert("known-elsewhere");
         }
         Next::End
+    }
+
+    /// Whether another cut stands below this one, on the way to the name or below the name.
+    fn hides_another(&self, zone: &Zone, cut: &Name) -> bool {
+        let near = |owner: &Name| owner.is_at_or_below(&self.name) || self.name.is_at_or_below(owner);
+        let mut below =
+            zone.nodes.iter().filter(|(owner, _)| *owner != cut && owner.is_at_or_below(cut) && near(owner));
+        below.any(|(_, records)| records.iter().any(|record| record.kind == "NS"))
     }
 
     fn dname(&mut self, target: Option<&Name>, kept: usize) -> Next {
