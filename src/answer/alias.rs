@@ -1,6 +1,6 @@
 //! CNAME and DNAME: an alias goes into the answer, the name becomes its target.
 
-use crate::wire::{CLASS_IN, Name, NameError, Owner, RecordType, Section};
+use crate::wire::{CLASS_IN, Full, Name, NameError, Owner, RecordType, Section};
 use crate::zone::{NodeRef, RrSet};
 
 use super::rcode;
@@ -20,8 +20,7 @@ pub(super) fn cname(chain: &mut Chain<'_, '_>, node: NodeRef<'_>, set: RrSet<'_>
 /// Writes the DNAME and the CNAME that it makes, and follows that (RFC 6672 section 3.2 step 3c).
 pub(super) fn dname(chain: &mut Chain<'_, '_>, node: NodeRef<'_>) -> Result<Step, Stopped> {
     let Some(set) = node.set(RecordType::DNAME) else { return Ok(Step::Done(rcode::NOERROR)) };
-    let mut buffer = [0; Name::MAX_OCTETS];
-    chain.write_set(Section::Answer, node.owner_into(&mut buffer), node, set, set.ttl)?;
+    write_dname_once(chain, node, set)?;
     let Some(target) = set.rdata().next() else { return Ok(Step::Done(rcode::NOERROR)) };
     let labels_of_owner = node.zone().origin().label_count() + node.labels_below_apex();
     let kept = chain.name.label_count().saturating_sub(labels_of_owner);
@@ -44,6 +43,24 @@ pub(super) fn dname(chain: &mut Chain<'_, '_>, node: NodeRef<'_>) -> Result<Step
         return Ok(Step::Done(rcode::NOERROR));
     }
     Ok(follow(chain, start))
+}
+
+/// Writes the DNAME, unless an earlier alias came by it: an RRset stands in an answer once (RFC 2181 section 5), and a
+/// DNAME whose target is below its owner is met again and again.
+fn write_dname_once(chain: &mut Chain<'_, '_>, node: NodeRef<'_>, set: RrSet<'_>) -> Result<(), Full> {
+    let mut buffer = [0; Name::MAX_OCTETS];
+    let owner = node.owner_into(&mut buffer);
+    let mut written = chain.dnames.iter().take(chain.dname_count);
+    if written.any(|at| chain.writer.name_at_is(*at, owner)) {
+        return Ok(());
+    }
+    let start = chain.writer.length();
+    chain.write_set(Section::Answer, owner, node, set, set.ttl)?;
+    if let Some(place) = chain.dnames.get_mut(chain.dname_count) {
+        *place = start;
+        chain.dname_count += 1;
+    }
+    Ok(())
 }
 
 /// Remembers the alias whose owner stands at `start`; stops at a loop, and where the chain gets too long: then

@@ -29,6 +29,10 @@ pub(super) struct Chain<'a, 'w> {
     pub(super) found: Option<RrSet<'a>>,
     /// What the answer denies so far.
     pub(super) proofs: Proofs<'a>,
+    /// Where in the message the owner of each DNAME stands; one that is followed again is not written again.
+    pub(super) dnames: [usize; MAX_ALIASES],
+    /// How many DNAMEs were written.
+    pub(super) dname_count: usize,
 }
 
 /// What a step came to.
@@ -58,6 +62,8 @@ pub(super) fn resolve<'a>(
         alias_count: 0,
         found: None,
         proofs: Proofs::default(),
+        dnames: [0; MAX_ALIASES],
+        dname_count: 0,
     };
     let Some(mut zone) = chain.zone(snapshot) else { return not_served(snapshot) };
     let mut verdict = Verdict { authoritative: true, zone: Some(Enclosing::of(zone)), ..Verdict::default() };

@@ -1,6 +1,8 @@
 //! The query path: parse, look up, answer.
 
-use anyns::answer::{self, Identity, Settings, Transport};
+use std::net::Ipv4Addr;
+
+use anyns::answer::{self, Client, Identity, Settings, Transport};
 use anyns::wire::Query;
 use divan::{Bencher, black_box};
 
@@ -70,14 +72,12 @@ fn lookup(bencher: Bencher<'_, '_>, blend: Blend, records: u32) {
 fn answer(bencher: Bencher<'_, '_>, blend: Blend, records: u32) {
     let material = Material::new(blend, records);
     let queries = material.queries(blend);
-    let settings = Settings {
-        identity: Identity { instance: "bench".into(), version: None },
-        udp_payload_ceiling: Settings::DEFAULT_UDP_PAYLOAD_CEILING,
-    };
+    let settings = Settings::new(Identity { instance: "bench".into(), version: None });
+    let client = Client { transport: Transport::Udp, address: Ipv4Addr::LOCALHOST.into(), time: 0 };
     let mut output = vec![0; 65_535];
     let mut next = queries.iter().cycle();
     bencher.bench_local(|| {
         let query = black_box(next.next().expect("a cycle has no end"));
-        answer::answer(query, Transport::Udp, &material.snapshot, &settings, &mut output)
+        answer::answer(query, &client, &material.snapshot, &settings, &mut output)
     });
 }
