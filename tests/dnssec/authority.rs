@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use anyns::answer::{self, Identity, Outcome, Transport};
+use anyns::answer::{self, Client, Identity, Outcome, Transport};
 use anyns::publish::text::{Limits, read_zone};
 use anyns::serve::{Engine, Serving, Settings, TcpSettings};
 use anyns::telemetry::Counters;
@@ -77,7 +77,8 @@ fn answers() -> answer::Settings {
 /// Asks the answer path itself, with room for everything.
 pub(crate) fn ask(snapshot: &Snapshot, query: &[u8]) -> Response {
     let mut output = vec![0; 65_535];
-    let outcome = answer::answer(query, Transport::Tcp, snapshot, &answers(), &mut output);
+    let client = Client { transport: Transport::Tcp, address: [127, 0, 0, 1].into(), time: 0 };
+    let outcome = answer::answer(query, &client, snapshot, &answers(), &mut output);
     let Outcome::Reply { length, truncated: false, .. } = outcome else { panic!("{outcome:?}") };
     Response::read(&output[..length])
 }
