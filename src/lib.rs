@@ -2,7 +2,7 @@
 //!
 //! One process runs in every point of presence (POP) of an anycast DNS service. It
 //!
-//! 1. serves authoritative DNS for the *service addresses* that all POPs share,
+//! 1. serves authoritative DNS for the *service addresses* that all POPs share: UDP, TCP, and, if asked, TLS, HTTPS and QUIC,
 //! 2. keeps its zones in step with what is deployed,
 //! 3. limits what one source can take,
 //! 4. tests itself, all the time, the way a resolver would use it, and
