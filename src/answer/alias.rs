@@ -50,8 +50,7 @@ pub(super) fn dname(chain: &mut Chain<'_, '_>, node: NodeRef<'_>) -> Result<Step
 fn write_dname_once(chain: &mut Chain<'_, '_>, node: NodeRef<'_>, set: RrSet<'_>) -> Result<(), Full> {
     let mut buffer = [0; Name::MAX_OCTETS];
     let owner = node.owner_into(&mut buffer);
-    let mut written = chain.dnames.iter().take(chain.dname_count);
-    if written.any(|at| chain.writer.name_at_is(*at, owner)) {
+    if chain.has_dname(owner) {
         return Ok(());
     }
     let start = chain.writer.length();

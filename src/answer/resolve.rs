@@ -184,11 +184,20 @@ impl<'a> Chain<'a, '_> {
 
     /// Writes an RRset of the name that is looked for into the answer.
     pub(super) fn write_answer(&mut self, node: NodeRef<'_>, set: RrSet<'_>) -> Result<(), Full> {
+        // A DNAME that led here and is asked for stands in the answer already (RFC 2181 section 5).
+        if set.record_type == RecordType::DNAME && self.has_dname(self.name.as_wire()) {
+            return Ok(());
+        }
         let owner = match self.alias_count {
             0 => Owner::Question,
             _ => Owner::Name(self.name.as_wire()),
         };
         write_signed(self.writer, self.dnssec_ok, (Section::Answer, owner, set.ttl), node, set)
+    }
+
+    /// Whether the DNAME of this owner stands in the answer.
+    pub(super) fn has_dname(&self, owner: &[u8]) -> bool {
+        self.dnames.iter().take(self.dname_count).any(|at| self.writer.name_at_is(*at, owner))
     }
 
     /// Writes an RRset of some other name.

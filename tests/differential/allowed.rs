@@ -17,7 +17,8 @@ struct File {
     allowed: Vec<Entry>,
 }
 
-/// One entry: it hides a difference when every condition holds.
+/// One entry: it hides what it names of a difference when every condition holds. A difference is allowed when entries
+/// hide all of it: a peer may be wrong in two ways at once.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Entry {
@@ -32,7 +33,7 @@ pub struct Entry {
     /// QTYPEs; all if empty.
     #[serde(default)]
     pub types: Vec<String>,
-    /// What may differ; nothing else may.
+    /// The parts that may differ.
     pub differs: Vec<String>,
     /// The section that makes us right.
     pub rfc: String,
@@ -41,15 +42,15 @@ pub struct Entry {
 }
 
 impl Entry {
-    /// Whether it hides this difference.
-    pub fn hides(&self, peer: &str, record_type: u16, tags: &Tags, differs: &[&str]) -> bool {
+    /// Whether it hides this part of a difference.
+    pub fn hides(&self, peer: &str, record_type: u16, tags: &Tags, part: &str) -> bool {
         let has = |tag: &String| tags.contains(tag.as_str());
         let kind = mnemonic(record_type);
         self.peers.iter().any(|name| name == peer)
             && self.tags.iter().all(has)
             && !self.without.iter().any(has)
             && (self.types.is_empty() || self.types.contains(&kind))
-            && differs.iter().all(|what| self.differs.iter().any(|allowed| allowed == what))
+            && self.differs.iter().any(|allowed| allowed == part)
     }
 }
 

@@ -2,6 +2,8 @@
 
 use fastrand::Rng;
 
+use std::collections::BTreeSet;
+
 use super::allowed;
 use super::ask;
 use super::compare;
@@ -174,9 +176,11 @@ fn compare_all<'a>(
                 continue;
             }
             let tags = model::tags(families, question);
-            let hides = |entry: &allowed::Entry| entry.hides(peer, question.record_type, &tags, &differs);
-            match entries.iter().position(hides) {
-                Some(entry) => report.hidden[entry] += 1,
+            let hider = |part: &&str| {
+                entries.iter().position(|entry| entry.hides(peer, question.record_type, &tags, part))
+            };
+            match differs.iter().map(hider).collect::<Option<BTreeSet<usize>>>() {
+                Some(hiders) => hiders.into_iter().for_each(|entry| report.hidden[entry] += 1),
                 None => report.open.push(Difference { peer, question, tags, differs, ours, theirs }),
             }
         }

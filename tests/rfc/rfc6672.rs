@@ -9,7 +9,7 @@ fn zones() -> &'static World {
         let long = [&"z".repeat(60)[..]; 3].join(".");
         let lines = format!(
             "{APEX}d 60 DNAME t.other.test.\nin DNAME w\nwww.w A 192.0.2.1\nlong DNAME {long}\nup DNAME x.up2\n\
-         up2 DNAME up\nself DNAME self\n"
+         up2 DNAME up\nself DNAME self\nredo DNAME @\n"
         );
         let other = format!("{APEX}www.t A 198.51.100.1\n");
         world(&[("example.", &lines), ("other.test.", &other)])
@@ -62,6 +62,24 @@ fn section_2_2_overflow_is_yxdomain() {
         assert_eq!((response.rcode(), response.aa(), response.section(0).len()), (6, true, 1));
     });
     each(zones(), &query("y.long.example.", "A"), |response| assert_eq!(response.rcode(), 3));
+}
+
+/// RFC 2181 section 5: a DNAME that is met again stands in the answer once, also when it is what was asked for.
+#[test]
+fn a_dname_is_written_once() {
+    let dnames = |response: &Response| {
+        response
+            .section(0)
+            .iter()
+            .filter(|record| record.starts_with("redo.example. 3600 ") && !record.contains("CNAME"))
+            .count()
+    };
+    each(zones(), &query("redo.redo.example.", "DNAME"), |response| {
+        assert_eq!((dnames(&response), response.section(0).len()), (1, 2), "{:?}", response.section(0));
+    });
+    each(zones(), &query("www.w.redo.redo.example.", "A"), |response| {
+        assert_eq!((dnames(&response), response.section(0).len()), (1, 4), "{:?}", response.section(0));
+    });
 }
 
 #[test]
