@@ -75,10 +75,10 @@ fn a_dname_is_written_once() {
             .count()
     };
     each(zones(), &query("redo.redo.example.", "DNAME"), |response| {
-        assert_eq!((dnames(&response), response.section(0).len()), (1, 2), "{:?}", response.section(0));
+        assert_eq!((dnames(response), response.section(0).len()), (1, 2), "{:?}", response.section(0));
     });
     each(zones(), &query("www.w.redo.redo.example.", "A"), |response| {
-        assert_eq!((dnames(&response), response.section(0).len()), (1, 4), "{:?}", response.section(0));
+        assert_eq!((dnames(response), response.section(0).len()), (1, 4), "{:?}", response.section(0));
     });
 }
 
