@@ -83,7 +83,6 @@ pub(super) async fn build(config: Config, file: Option<PathBuf>) -> Result<Parts
         gate_status: gate.status.clone(),
         publisher: publisher.clone(),
         overall_since: None,
-        reloading: None,
         config,
     };
     Ok(Parts { pilot, server, control_stop, serving, publisher, health_stop, gate, gate_stop, addresses })

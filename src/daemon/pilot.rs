@@ -9,7 +9,6 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::sync::{mpsc, watch};
-use tokio::task::JoinHandle;
 use tokio::time::sleep_until;
 
 use crate::config::Config;
@@ -52,8 +51,6 @@ pub(super) struct Pilot {
     pub(super) decisions: watch::Sender<Decision>,
     /// The overall verdict and since when it is this one.
     pub(super) overall_since: Option<(crate::control::Verdict, u64)>,
-    /// A reload that goes on.
-    pub(super) reloading: Option<JoinHandle<()>>,
 }
 
 impl Pilot {

@@ -34,12 +34,18 @@ pub(super) fn by_order(pilot: &mut Pilot, reply: oneshot::Sender<Response>) {
     for warning in &loaded.warnings {
         tracing::warn!("{warning}");
     }
+    // The publisher holds a lock in it, and an ordered drain is kept there.
+    if loaded.config.publish.state_directory != pilot.config.publish.state_directory {
+        let message = "the old configuration stays: zones.state-directory cannot change without a restart";
+        tracing::error!(message, "reload");
+        let _ = reply.send(failed(message.to_owned()));
+        return;
+    }
     let restart = needs_restart(&pilot.config, &loaded.config);
     pilot.config.required.clone_from(&loaded.config.required);
-    pilot.config.publish.clone_from(&loaded.config.publish);
     let publisher = pilot.publisher.clone();
     let certificates = pilot.certificates.clone();
-    let task = tokio::spawn(async move {
+    tokio::spawn(async move {
         let certificate = read_certificate(certificates).await;
         let zones = look_again(&publisher, loaded.config, restart).await;
         let response = if let Err(message) = certificate { failed(message) } else { zones };
@@ -50,7 +56,6 @@ pub(super) fn by_order(pilot: &mut Pilot, reply: oneshot::Sender<Response>) {
         }
         let _ = reply.send(response);
     });
-    pilot.reloading = Some(task);
 }
 
 async fn look_again(

@@ -48,6 +48,24 @@ fn a_wrong_config_changes_nothing() {
     alone.anyns.wait_zone(ZONE, "served", Some(2));
 }
 
+/// A refused reload must not change what is required either: here it names a zone that nobody has.
+#[test]
+fn another_state_directory_is_refused_whole() {
+    let alone = Alone::running("");
+    let before = std::fs::read_to_string(alone.anyns.config()).expect("the config");
+    let changed = before
+        .replace("state-alone", "elsewhere")
+        .replace("required = [", "required = [\"absent.example\", ");
+    assert_ne!(before, changed);
+    std::fs::write(alone.anyns.config(), changed).expect("written");
+    let said = alone.anyns.command(&["reload"]);
+    assert_eq!(said.code, 1, "{}", said.text);
+    assert!(said.text.contains("zones.state-directory"), "{}", said.text);
+    let status = alone.anyns.status().expect("a status");
+    assert!(!status.to_string().contains("absent.example"), "{status:#}");
+    assert_eq!(alone.anyns.command(&["status"]).code, 0, "nothing has changed");
+}
+
 #[test]
 fn what_needs_a_restart_is_said() {
     let alone = Alone::running("");
