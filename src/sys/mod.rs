@@ -8,6 +8,7 @@ pub mod cpu;
 pub mod datagrams;
 pub mod lease;
 pub mod md5;
+pub mod memory;
 pub mod min_ttl;
 #[cfg(target_os = "linux")]
 pub mod sockets;
