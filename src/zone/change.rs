@@ -13,7 +13,6 @@ use super::check::Checks;
 use super::compile::of_soa;
 use super::compiled::{Denial, NodeRef, Zone};
 use super::edit::Editor;
-use super::lookup::Lookup;
 use super::{Place, ZoneBuilder, ZoneFault};
 
 /// Octets of the five numbers that end an SOA record; the serial is the first (RFC 1035 section 3.3.13).
@@ -181,18 +180,15 @@ fn check_gone<'b>(
 /// No name may be below a DNAME (RFC 6672 section 2.4): neither one of these, nor what was there below one of these.
 pub(super) fn check_dnames(zone: &Zone, records: &[Entry<'_>], checks: &mut Checks) {
     for entry in records.chunk_by(Entry::is_beside).filter_map(<[_]>::first) {
-        let Ok(name) = LookupName::from_wire_prefix(entry.owner()) else { continue };
+        let Some(node) = zone.node_of(entry) else { continue };
         let (owner, place) = (entry.owner_name(), entry.place);
-        match zone.lookup(&name) {
-            Lookup::Dname(above) => {
-                checks.fault(ZoneFault::BelowDname { owner, dname: above.owner(), place })
-            }
-            Lookup::Exact(node) if node.has_dname() && node.node.children() > 0 => {
-                let below = zone.names().map(|(other, _)| other).find(|other| other.is_below(node));
-                let below = below.map_or_else(|| owner.clone(), NodeRef::owner);
-                checks.fault(ZoneFault::BelowDname { owner: below, dname: owner, place });
-            }
-            _ => {}
+        let mut above = std::iter::successors(node.parent(), |node| node.parent());
+        if let Some(above) = above.find(|above| above.has_dname()) {
+            checks.fault(ZoneFault::BelowDname { owner, dname: above.owner(), place });
+        } else if node.has_dname() && node.node.children() > 0 {
+            let below = zone.names().map(|(other, _)| other).find(|other| other.is_below(node));
+            let below = below.map_or_else(|| owner.clone(), NodeRef::owner);
+            checks.fault(ZoneFault::BelowDname { owner: below, dname: owner, place });
         }
     }
 }

@@ -48,7 +48,7 @@ impl Editor {
         for number in self.zone.store.wasteful() {
             for id in self.zone.store.nodes_of(number) {
                 if left > 0 && self.is_live(id) {
-                    self.rewrite(id, |_| ())?;
+                    self.copy(id)?;
                     left -= 1;
                 }
             }
@@ -108,11 +108,8 @@ impl Editor {
         }
         let Some(id) = self.find(&target).map(|node| node.place) else { return Ok(()) };
         let wildcard = if owner.starts_with(b"\x01*") { flag::WILDCARD } else { 0 };
-        self.rewrite(id, |octets| {
-            let node = Node::at(octets);
-            let (children, flags) = (node.children() + 1, node.flags() | wildcard);
-            set_derived(octets, children, flags & flag::DERIVED);
-        })
+        let node = self.zone.store.node(id);
+        self.derive(id, node.children() + 1, node.flags() | wildcard)
     }
 
     /// Tells the name above that it has one child less; if that was all it had, it goes too.
@@ -122,22 +119,30 @@ impl Editor {
         let (id, children, empty) =
             (node.place, node.node.children().saturating_sub(1), node.node.set_count() == 0);
         let gone = if owner.starts_with(b"\x01*") { flag::WILDCARD } else { 0 };
-        self.rewrite(id, |octets| {
-            let flags = Node::at(octets).flags() & !gone;
-            octets.get_mut(CHILDREN..FLAGS).unwrap_or_default().copy_from_slice(&children.to_le_bytes());
-            octets.get_mut(FLAGS).into_iter().for_each(|place| *place = flags);
-        })?;
+        let flags = node.node.flags() & !gone;
+        self.derive(id, children, flags)?;
         if children == 0 && empty && !above.is_empty() { self.remove(above) } else { Ok(()) }
     }
 
-    /// Changes a node: a copy of it takes its place.
-    fn rewrite(&mut self, id: NodeId, change: impl FnOnce(&mut [u8])) -> Result<(), Exhausted> {
-        let mut octets = self.zone.store.node(id).octets().to_vec();
-        change(&mut octets);
-        let owner = self.zone.store.node(id).owner().to_vec();
+    /// Notes what follows for a node from its children: in place, if no other version has it.
+    fn derive(&mut self, id: NodeId, children: u32, flags: u8) -> Result<(), Exhausted> {
+        let store = &mut self.zone.store;
+        if store.patch(id, CHILDREN, &children.to_le_bytes()) && store.patch(id, FLAGS, &[flags]) {
+            return Ok(());
+        }
+        let new = self.copy(id)?;
+        self.zone.store.patch(new, CHILDREN, &children.to_le_bytes());
+        self.zone.store.patch(new, FLAGS, &[flags]);
+        Ok(())
+    }
+
+    /// Puts a copy of a node in its place.
+    fn copy(&mut self, id: NodeId) -> Result<NodeId, Exhausted> {
+        let node = self.zone.store.node(id);
+        let (octets, owner) = (node.octets().to_vec(), node.owner().to_vec());
         let new = self.zone.store.push(&octets)?;
         self.exchange(&self.target(&owner), id, new);
-        Ok(())
+        Ok(new)
     }
 
     /// Puts the node `new` where `old` was.

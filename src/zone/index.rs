@@ -122,7 +122,11 @@ impl Index {
         let at = page_of(tag, self.pages.len());
         let Some(page) = self.pages.get_mut(at) else { return };
         let room = page.own(slots);
-        let Some(found) = room.iter().position(|word| *word == slot(tag, old)) else { return };
+        let (start, mask) = (tag as usize & (slots - 1) & !(LINE - 1), slots - 1);
+        let places = (0..slots).map(|step| (start + step) & mask);
+        let Some(found) = places.into_iter().find(|at| room.get(*at) == Some(&slot(tag, old))) else {
+            return;
+        };
         match (room.get_mut(found), new) {
             (Some(word), Some(new)) => *word = slot(tag, new),
             _ => {

@@ -32,6 +32,8 @@ mod order;
 mod record;
 mod snapshot;
 mod store;
+#[cfg(test)]
+mod tests;
 mod warning;
 
 pub use batch::RecordBatch;

@@ -32,6 +32,8 @@ pub(super) struct Store {
     open: Vec<u8>,
     /// The number that the open ones' block will have.
     open_number: usize,
+    /// Octets of open nodes that are referred to no more.
+    open_dead: u32,
 }
 
 /// Octets of a block that hold nodes, and of those nodes that this version refers to.
@@ -69,8 +71,12 @@ impl Store {
             return;
         }
         let octets = self.open.len() as u32;
-        let (block, used) = (Arc::new(Block::from_octets(&self.open)), Used { octets, live: octets });
+        let (block, used) = (
+            Arc::new(Block::from_octets(&self.open)),
+            Used { octets, live: octets.saturating_sub(self.open_dead) },
+        );
         self.open.clear();
+        self.open_dead = 0;
         match (self.blocks.get_mut(self.open_number), self.used.get_mut(self.open_number)) {
             (Some(place), Some(usage)) => (*place, *usage) = (block, used),
             _ => {
@@ -115,6 +121,10 @@ impl Store {
     pub(super) fn forget(&mut self, id: NodeId) {
         let length = self.node(id).octets().len() as u32;
         let (number, _) = split(id);
+        if number == self.open_number && !self.open.is_empty() {
+            self.open_dead += length;
+            return;
+        }
         let Some(used) = self.used.get_mut(number) else { return };
         used.live = used.live.saturating_sub(length);
         if used.live == 0
