@@ -136,6 +136,11 @@ unsafe fn advise(start: *mut libc::c_void, octets: usize) {
     }
 }
 
+/// No advice elsewhere.
+///
+/// # Safety
+///
+/// None is needed.
 #[cfg(not(target_os = "linux"))]
 unsafe fn advise(_start: *mut libc::c_void, _octets: usize) {}
 
