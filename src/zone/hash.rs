@@ -6,6 +6,8 @@
 use std::hash::{BuildHasher, RandomState};
 use std::sync::OnceLock;
 
+use crate::wire::Name;
+
 /// Odd numbers without a pattern: the fractional digits of the golden ratio and of the square root of 2.
 const STEP: u64 = 0x9e37_79b9_7f4a_7c15;
 const CLOSE: u64 = 0x6a09_e667_f3bc_c909;
@@ -19,6 +21,12 @@ impl NameHash {
     pub(super) fn root() -> Self {
         static SEED: OnceLock<u64> = OnceLock::new();
         Self(*SEED.get_or_init(|| RandomState::new().hash_one(0_u8)))
+    }
+
+    /// That of an absolute name, in any case.
+    pub(super) fn of(name: &Name) -> Self {
+        let wire = name.as_wire().to_ascii_lowercase();
+        Self::root().below_all(wire.strip_suffix(&[0]).unwrap_or(&[]))
     }
 
     /// That of the name one label below, the label in lower case.
