@@ -102,6 +102,12 @@ impl Store {
         Node::at(block.filter(|octets| !octets.is_empty()).or(self.open.get(offset..)).unwrap_or(&[]))
     }
 
+    /// The memory in which a node begins, not looked at.
+    pub(super) fn after(&self, id: NodeId) -> &[u8] {
+        let (number, offset) = split(id);
+        self.blocks.get(number).and_then(|block| block.octets().get(offset..)).unwrap_or(&[])
+    }
+
     /// Changes octets of a node that no other version has yet; says whether that was so.
     pub(super) fn patch(&mut self, id: NodeId, at: usize, octets: &[u8]) -> bool {
         let (number, offset) = split(id);
