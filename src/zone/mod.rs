@@ -31,6 +31,7 @@ mod nsec;
 mod nsec3;
 mod order;
 mod record;
+mod redeploy;
 mod snapshot;
 mod store;
 #[cfg(test)]
@@ -45,5 +46,6 @@ pub use denial::{Collision, Denies};
 pub use fault::ZoneFault;
 pub use lookup::Lookup;
 pub use record::{Place, Record};
+pub use redeploy::Standing;
 pub use snapshot::{Published, PublishedRef, Snapshot};
 pub use warning::ZoneWarning;
