@@ -56,9 +56,7 @@ pub(super) fn resolve(
 ) -> Verdict {
     // Made in place: it is too large to be handed around.
     let mut name = LookupName::root();
-    if name.replace(question.name).is_err() {
-        return Verdict::plain(rcode::FORMERR);
-    }
+    question.name_into(&mut name);
     let empty = writer.mark();
     let mut chain = Chain {
         name: Cow::Borrowed(&name),

@@ -86,8 +86,8 @@ impl LookupName {
         self.lower.get(start + 1..end).unwrap_or(&[])
     }
 
-    /// Takes a checked wire form.
-    fn set(&mut self, wire: &[u8]) {
+    /// Takes a checked wire form: one whole uncompressed name.
+    pub(super) fn set(&mut self, wire: &[u8]) {
         let (Some(octets), Some(lower)) =
             (self.octets.get_mut(..wire.len()), self.lower.get_mut(..wire.len()))
         else {

@@ -3,7 +3,7 @@
 //! Bytes in, a [`Query`] out, with what could be read even of a faulty one, so that FORMERR can repeat it. Every
 //! octet is read at most once; pointers are never followed.
 
-use super::{RecordType, name_length};
+use super::{LookupName, RecordType, name_length};
 
 /// Bits of the header's second 16-bit word (RFC 1035 section 4.1.1, RFC 4035 section 3.1.6).
 pub mod flag {
@@ -66,6 +66,14 @@ pub struct Question<'a> {
     pub class: u16,
     /// The whole question as it came: the answer repeats it octet by octet, so that its case stays.
     pub octets: &'a [u8],
+}
+
+impl Question<'_> {
+    /// Makes `name` QNAME.
+    pub fn name_into(&self, name: &mut LookupName) {
+        // The parser has checked it.
+        name.set(self.name);
+    }
 }
 
 /// What the OPT record of a query says (RFC 6891 section 6.1.3).

@@ -67,13 +67,23 @@ pub struct Writer<'a> {
     question_is_root: bool,
 }
 
-/// A name, or the end of one, that stands in the message.
+/// A name, or the end of one, that stands in the message: where it begins, at most [`MAX_POINTER`], and in the lowest
+/// octet how many octets it has, written out. One number, for a writer is made for each answer and clears them all.
 #[derive(Clone, Copy, Debug, Default)]
-struct Suffix {
-    /// Where it begins; at most [`MAX_POINTER`].
-    offset: u16,
-    /// Its length in octets, written out.
-    length: u8,
+struct Suffix(u32);
+
+impl Suffix {
+    fn new(offset: u16, length: u8) -> Self {
+        Self(u32::from(offset) << 8 | u32::from(length))
+    }
+
+    fn offset(self) -> u16 {
+        (self.0 >> 8) as u16
+    }
+
+    fn length(self) -> usize {
+        (self.0 & 0xff) as usize
+    }
 }
 
 impl<'a> Writer<'a> {
@@ -149,7 +159,7 @@ impl<'a> Writer<'a> {
 
     /// Writes a prepared record, if the apex, which has this many octets, ends the question's name: all of it or nothing.
     pub fn prepared(&mut self, section: Section, record: &Prepared, apex: usize) -> Result<(), Full> {
-        let question = self.suffixes.first().map_or(0, |name| usize::from(name.length));
+        let question = self.suffixes.first().map_or(0, |name| name.length());
         let pointer = 0xc000 | (HEADER + question.saturating_sub(apex)) as u16;
         let start = self.length;
         let mark = self.mark();
@@ -291,15 +301,15 @@ impl<'a> Writer<'a> {
     fn find(&self, name: &[u8]) -> Option<u16> {
         let known = self.suffixes.get(..self.suffix_count)?;
         let same = |suffix: &&Suffix| {
-            usize::from(suffix.length) == name.len() && self.name_at_is(usize::from(suffix.offset), name)
+            suffix.length() == name.len() && self.name_at_is(usize::from(suffix.offset()), name)
         };
-        known.iter().find(same).map(|suffix| suffix.offset)
+        known.iter().find(same).map(|suffix| suffix.offset())
     }
 
     fn remember(&mut self, offset: usize, length: usize) {
         let (true, Ok(length)) = (offset <= MAX_POINTER, u8::try_from(length)) else { return };
         if let Some(place) = self.suffixes.get_mut(self.suffix_count) {
-            *place = Suffix { offset: offset as u16, length };
+            *place = Suffix::new(offset as u16, length);
             self.suffix_count += 1;
         }
     }
