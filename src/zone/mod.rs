@@ -32,5 +32,5 @@ pub use denial::{Collision, Denies};
 pub use fault::ZoneFault;
 pub use lookup::Lookup;
 pub use record::{Place, Record};
-pub use snapshot::{Published, PublishedRef, Snapshot};
+pub use snapshot::{Absence, Published, PublishedRef, Snapshot};
 pub use warning::ZoneWarning;

@@ -9,6 +9,15 @@ use crate::wire::{LookupName, Name};
 
 use super::Zone;
 
+/// Why a configured zone is not served.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Absence {
+    /// It is being loaded, or its file is being written.
+    Loading,
+    /// There is no version of it that could be accepted.
+    NoData,
+}
+
 /// All zones served at one moment; immutable.
 #[derive(Clone, Debug, Default)]
 pub struct Snapshot {
@@ -16,6 +25,10 @@ pub struct Snapshot {
     zones: HashMap<Box<[u8]>, Arc<Zone>>,
     /// Bit n: some apex has n labels. A name is hashed only at depths where a zone can be.
     depths: u128,
+    /// Configured zones that are not served, by apex as above. A zone in `zones` counts as served all the same.
+    absent: Arc<HashMap<Box<[u8]>, Absence>>,
+    /// As `depths`, of the absent zones.
+    absent_depths: u128,
     complete: bool,
 }
 
@@ -29,7 +42,23 @@ impl Snapshot {
         }
         zones.extend(added.into_iter().map(|zone| (key(zone.origin()), zone)));
         let depths = zones.values().fold(0, |depths, zone| depths | depth(zone.origin().label_count()));
-        Self { zones, depths, complete: self.complete }
+        Self { zones, depths, absent: self.absent.clone(), ..*self }
+    }
+
+    /// This snapshot with `absent` as the configured zones that are not served: names in them are answered SERVFAIL
+    /// with the reason, not by the zone above. `None` if that is how it is already.
+    pub fn with_absent<'n>(&self, absent: impl IntoIterator<Item = (&'n Name, Absence)>) -> Option<Self> {
+        let mut depths = 0;
+        let absent: HashMap<_, _> = absent
+            .into_iter()
+            .inspect(|(origin, _)| depths |= depth(origin.label_count()))
+            .map(|(origin, absence)| (key(origin), absence))
+            .collect();
+        (absent != *self.absent).then(|| Self {
+            absent: Arc::new(absent),
+            absent_depths: depths,
+            ..self.clone()
+        })
     }
 
     /// This snapshot, said to hold every zone of the first load. Until then a name outside the loaded zones is
@@ -50,13 +79,25 @@ impl Snapshot {
     }
 
     /// The zone with the longest apex that is at or above `name` once its leftmost `removed` labels are taken:
-    /// 0 for the zone that holds a name, 1 for the parent's side of a cut.
+    /// 0 for the zone that holds a name, 1 for the parent's side of a cut. `None` too if the zone with the longest apex is configured
+    /// but not served: the one above it cannot speak for it.
     pub fn closest_zone(&self, name: &LookupName, removed: usize) -> Option<&Zone> {
-        let labels = name.label_count();
-        (removed..=labels)
-            .filter(|removed| self.depths & depth(labels - removed) != 0)
-            .find_map(|removed| self.zones.get(name.ancestor(removed)))
-            .map(Arc::as_ref)
+        self.closest(name, removed)?.ok()
+    }
+
+    /// Why a name is in no zone that is served, though in one that is configured.
+    pub fn absence(&self, name: &LookupName) -> Option<Absence> {
+        self.closest(name, 0)?.err()
+    }
+
+    /// What is known of the longest apex, served or not.
+    fn closest(&self, name: &LookupName, removed: usize) -> Option<Result<&Zone, Absence>> {
+        let (labels, depths) = (name.label_count(), self.depths | self.absent_depths);
+        (removed..=labels).filter(|removed| depths & depth(labels - removed) != 0).find_map(|removed| {
+            let apex = name.ancestor(removed);
+            let served = self.zones.get(apex).map(|zone| Ok(zone.as_ref()));
+            served.or_else(|| self.absent.get(apex).map(|absence| Err(*absence)))
+        })
     }
 
     /// Every zone, in no particular order.
@@ -163,6 +204,31 @@ mod tests {
         let origin = "a.".parse().unwrap();
         assert!(Arc::ptr_eq(first.zone(&origin).unwrap(), second.zone(&origin).unwrap()));
         assert!(second.is_complete());
+    }
+
+    #[test]
+    fn an_absent_zone_hides_the_one_above_until_it_is_served() {
+        let name = |text: &str| LookupName::from(&text.parse::<Name>().unwrap());
+        let (sub, gone): (Name, Name) = ("Sub.example.".parse().unwrap(), "gone.".parse().unwrap());
+        let first = Snapshot::default().with_changes([zone("example.", 1)], &[]).completed();
+        let absent = [(&sub, Absence::Loading), (&gone, Absence::NoData)];
+        let snapshot = first.with_absent(absent).unwrap();
+        assert!(snapshot.with_absent(absent).is_none(), "no change");
+        assert_eq!(closest(&snapshot, "a.sub.example.", 0), None);
+        assert_eq!(snapshot.absence(&name("a.sub.example.")), Some(Absence::Loading));
+        assert_eq!(snapshot.absence(&name("gone.")), Some(Absence::NoData));
+        assert_eq!(snapshot.absence(&name("other.")), None);
+        assert_eq!(closest(&snapshot, "sub.example.", 1).as_deref(), Some("example."), "DS is the parent's");
+        assert_eq!(closest(&snapshot, "b.example.", 0).as_deref(), Some("example."));
+        let served = snapshot.with_changes([zone("sub.example.", 1)], &[]);
+        assert_eq!(closest(&served, "a.sub.example.", 0).as_deref(), Some("sub.example."));
+        assert_eq!(served.absence(&name("a.sub.example.")), None);
+        assert!(served.is_complete());
+        let nothing: [(&Name, Absence); 0] = [];
+        assert_eq!(
+            closest(&snapshot.with_absent(nothing).unwrap(), "a.sub.example.", 0).as_deref(),
+            Some("example.")
+        );
     }
 
     #[test]
