@@ -1,5 +1,7 @@
 //! The name server algorithm of RFC 1034 section 4.3.2, as RFC 4592 and RFC 6672 amend it.
 
+use std::borrow::Cow;
+
 use crate::wire::{Full, LookupName, Owner, Question, RecordType, Section, Writer};
 use crate::zone::{Absence, Denies, Lookup, NodeRef, RrSet, Snapshot, Zone};
 
@@ -14,7 +16,7 @@ pub(super) const MAX_ALIASES: usize = 16;
 /// A query on its way through the zones.
 pub(super) struct Chain<'a, 'w> {
     /// The name that is looked for now: QNAME, then the target of each alias.
-    pub(super) name: LookupName,
+    pub(super) name: Cow<'a, LookupName>,
     /// QTYPE.
     pub(super) record_type: RecordType,
     /// Whether RRSIGs and proofs go along.
@@ -47,14 +49,14 @@ pub(super) enum Step {
 
 /// Answers a question of class IN from the zones.
 pub(super) fn resolve<'a>(
-    question: &Question<'_>,
+    question: &'a Question<'_>,
     dnssec_ok: bool,
     snapshot: &'a Snapshot,
     writer: &'a mut Writer<'_>,
 ) -> Verdict {
     let empty = writer.mark();
     let mut chain = Chain {
-        name: question.name.clone(),
+        name: Cow::Borrowed(&question.name),
         record_type: question.record_type,
         dnssec_ok,
         writer,
