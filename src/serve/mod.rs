@@ -3,9 +3,9 @@
 //! ```text
 //! start ── bind every address, or fail by name before anything runs
 //!   ├── workers × n       one thread each, UDP: recvmmsg, admission, answer, sendmmsg    (engine "native", Linux)
-//!   ├── TCP × 1           one thread with a runtime of its own: RFC 7766                 (engine "native")
+//!   ├── hickory × 1       one thread with a runtime of its own: UDP                      (engine "hickory")
+//!   ├── TCP × 1           one thread with a runtime of its own: RFC 7766                 (both engines)
 //!   │     └── connection × m, m bounded
-//!   ├── hickory × 1       one thread with a runtime of its own: UDP and TCP              (engine "hickory")
 //!   ├── encrypted × 1     one thread with a runtime of its own: DoT, DoH, DoQ, if asked for (both engines)
 //!   └── monitor × 1       one thread: heartbeats and lost sockets become `Facts`
 //! ```
@@ -27,7 +27,6 @@ mod proxy;
 mod respond;
 mod settings;
 mod start;
-#[cfg(target_os = "linux")]
 mod tcp;
 #[cfg(target_os = "linux")]
 mod worker;

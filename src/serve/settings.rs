@@ -8,7 +8,7 @@ use ipnet::IpNet;
 use super::TlsSettings;
 
 /// What moves the bytes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Engine {
     /// Native on Linux, hickory elsewhere.
     #[default]
@@ -48,8 +48,8 @@ impl Settings {
         workers.min(Self::MAX_WORKERS)
     }
 
-    /// How many sets of counters [`super::start`] needs: one for each worker, then one for TCP (or for all of the
-    /// hickory engine), then one for encrypted transports if there are any, because a set has one writer.
+    /// How many sets of counters [`super::start`] needs: one for each worker (the hickory engine writes
+    /// the first), then one for TCP, then one for encrypted transports if there are any, because a set has one writer.
     pub fn counter_sets(&self) -> usize {
         self.worker_count() + 1 + usize::from(self.tls.is_some())
     }

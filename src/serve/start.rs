@@ -17,7 +17,7 @@ use super::bind::{Bound, Transport, bind_all};
 use super::encrypted::{self, Encrypted, Sockets};
 use super::monitor::{self, Facts, Phase, Shared, Watched};
 use super::respond::Responder;
-use super::{CertificateError, Certificates, Engine, Settings, TlsSettings, hickory};
+use super::{CertificateError, Certificates, Engine, Settings, TcpSettings, TlsSettings, hickory, tcp};
 
 /// Why serving could not start. Nothing runs and nothing is bound then.
 #[derive(Debug, thiserror::Error)]
@@ -163,6 +163,25 @@ impl Serving {
         self.threads.push(thread.map_err(|source| ServeError::Thread { name: name.into(), source })?);
         Ok(())
     }
+
+    fn spawn_tcp(
+        &mut self,
+        listeners: Vec<(SocketAddr, std::net::TcpListener)>,
+        settings: TcpSettings,
+        responder: Responder,
+    ) -> Result<(), ServeError> {
+        let (shared, runtime) = (self.shared.clone(), runtime("serve-tcp")?);
+        self.spawn("serve-tcp", move || tcp::run(&runtime, listeners, settings, responder, &shared))
+    }
+
+    fn spawn_encrypted(&mut self, encrypted: Encrypted) -> Result<(), ServeError> {
+        let (shared, runtime) = (self.shared.clone(), runtime("serve-encrypted")?);
+        self.spawn("serve-encrypted", move || {
+            encrypted::run(&runtime, encrypted, &shared);
+            // A disk that does not answer must not hold up the stop.
+            runtime.shutdown_background();
+        })
+    }
 }
 
 impl Drop for Serving {
@@ -199,26 +218,26 @@ pub fn start(
     let responder = |set| Responder::new(published, answers.clone(), limiter.clone(), counters.clone(), set);
     // Should a thread not start, `serving` is dropped and stops those before it.
     let last = settings.worker_count();
-    let mut sets: Vec<usize> = if engine == Engine::Native { (0..=last).collect() } else { vec![last] };
+    let (mut listeners, mut datagrams) = (Vec::new(), Vec::new());
+    for Bound { address, udp, tcp } in bound {
+        listeners.push((address, tcp));
+        datagrams.push((address, udp));
+    }
+    let mut sets: Vec<usize> = (0..workers).collect();
     match engine {
-        Engine::Native => native(&mut serving, settings, bound, &responder)?,
+        Engine::Native => native(&mut serving, workers, datagrams, &responder)?,
         Engine::Auto | Engine::Hickory => {
-            let shared = serving.shared.clone();
-            let limiter = limiter.clone();
-            let handler = hickory::Handler::new(published, answers.clone(), limiter, counters.clone(), last);
-            let idle = settings.tcp.idle;
+            let (shared, limiter) = (serving.shared.clone(), limiter.clone());
+            let handler = hickory::Handler::new(published, answers.clone(), limiter, counters.clone(), 0);
             let runtime = runtime("serve-hickory")?;
-            serving.spawn("serve-hickory", move || hickory::run(&runtime, bound, handler, idle, &shared))?;
+            serving.spawn("serve-hickory", move || hickory::run(&runtime, datagrams, handler, &shared))?;
         }
     }
+    serving.spawn_tcp(listeners, settings.tcp.clone(), responder(last))?;
+    sets.push(last);
     if let (Some((sockets, certificates)), Some(settings)) = (tls, settings.tls.clone()) {
-        let encrypted = Encrypted { sockets, settings, certificates, responder: responder(last + 1) };
-        let (shared, runtime) = (serving.shared.clone(), runtime("serve-encrypted")?);
-        serving.spawn("serve-encrypted", move || {
-            encrypted::run(&runtime, encrypted, &shared);
-            // A disk that does not answer must not hold up the stop.
-            runtime.shutdown_background();
-        })?;
+        let responder = responder(last + 1);
+        serving.spawn_encrypted(Encrypted { sockets, settings, certificates, responder })?;
         sets.push(last + 1);
     }
     watch_over(&mut serving, &sets, counters, sender)?;
@@ -270,21 +289,21 @@ fn second_handles(bound: &[Bound]) -> Result<Vec<std::net::UdpSocket>, ServeErro
     handles.map(second).collect()
 }
 
-/// Starts the native engine's threads.
+/// The UDP sockets of one address.
+type Datagrams = (SocketAddr, Vec<std::net::UdpSocket>);
+
+/// Starts the native engine's workers.
 #[cfg(target_os = "linux")]
 fn native(
     serving: &mut Serving,
-    settings: &Settings,
-    bound: Vec<Bound>,
+    workers: usize,
+    datagrams: Vec<Datagrams>,
     responder: &dyn Fn(usize) -> Responder,
 ) -> Result<(), ServeError> {
-    use super::{tcp, worker::Worker};
+    use super::worker::Worker;
     use crate::sys::cpu;
-    let workers = settings.worker_count();
-    let mut listeners = Vec::new();
     let mut sockets: Vec<Vec<_>> = (0..workers).map(|_| Vec::new()).collect();
-    for Bound { address, udp, tcp } in bound {
-        listeners.push((address, tcp));
+    for (address, udp) in datagrams {
         sockets.iter_mut().zip(udp).for_each(|(sockets, socket)| sockets.push((address, socket)));
     }
     // With a worker for each core, moving them about would only cost caches; with fewer, the scheduler knows best.
@@ -299,16 +318,14 @@ fn native(
             worker.run();
         })?;
     }
-    let (responder, limits, shared) = (responder(workers), settings.tcp.clone(), serving.shared.clone());
-    let runtime = runtime("serve-tcp")?;
-    serving.spawn("serve-tcp", move || tcp::run(&runtime, listeners, limits, responder, &shared))
+    Ok(())
 }
 
 #[cfg(not(target_os = "linux"))]
 fn native(
     _: &mut Serving,
-    _: &Settings,
-    _: Vec<Bound>,
+    _: usize,
+    _: Vec<Datagrams>,
     _: &dyn Fn(usize) -> Responder,
 ) -> Result<(), ServeError> {
     Err(ServeError::NativeElsewhere)
