@@ -5,13 +5,13 @@
 //! Comes from any zone of the snapshot, but only from names that exist: what a wildcard would make needs a proof of
 //! its own, and a target behind an alias is for the resolver.
 
-use crate::wire::{Full, LookupName, RecordType, Section, name_length};
+use crate::wire::{Full, LookupName, RecordType, Section, name_length, steps};
 use crate::zone::{Lookup, NodeRef, Snapshot};
 
 use super::resolve::Chain;
 
 /// The most names that are looked up for one answer, each with one search: 13 name servers, and some.
-const MAX_TARGETS: usize = 16;
+pub(super) const MAX_TARGETS: usize = 16;
 /// What a host's name is looked up for.
 const ADDRESSES: &[RecordType] = &[RecordType::A, RecordType::AAAA];
 
@@ -60,11 +60,16 @@ fn records(
 }
 
 fn find<'s>(snapshot: &'s Snapshot, name: &LookupName, glue: bool) -> Option<NodeRef<'s>> {
+    steps::count(steps::Step::Search);
     let zone = snapshot.closest_zone(name, 0)?;
+    steps::count(steps::Step::Search);
     match zone.lookup(name) {
         Lookup::Exact(node) => Some(node),
         // The zone's own name servers may stand below a cut of it.
-        Lookup::Cut { .. } if glue => zone.find(name),
+        Lookup::Cut { .. } if glue => {
+            steps::count(steps::Step::Search);
+            zone.find(name)
+        }
         _ => None,
     }
 }

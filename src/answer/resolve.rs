@@ -1,6 +1,6 @@
 //! The name server algorithm of RFC 1034 section 4.3.2, as RFC 4592 and RFC 6672 amend it.
 
-use crate::wire::{Full, LookupName, Owner, Question, RecordType, Section, Writer};
+use crate::wire::{Full, LookupName, Owner, Question, RecordType, Section, Writer, steps};
 use crate::zone::{Denies, Lookup, NodeRef, RrSet, Snapshot, Zone};
 
 use super::denial::Proofs;
@@ -117,15 +117,18 @@ impl<'a> Chain<'a, '_> {
     /// The zone that answers for the name: the closest, or for DS the one above (RFC 4035 section 3.1.4.1), if that
     /// is served.
     fn zone<'s>(&self, snapshot: &'s Snapshot) -> Option<&'s Zone> {
+        steps::count(steps::Step::Search);
         let zone = snapshot.closest_zone(&self.name, 0)?;
         let at_apex = zone.origin().as_wire().len() == self.name.as_wire().len();
         if self.record_type == RecordType::DS && at_apex && self.name.label_count() > 0 {
+            steps::count(steps::Step::Search);
             return Some(snapshot.closest_zone(&self.name, 1).unwrap_or(zone));
         }
         Some(zone)
     }
 
     fn step(&mut self, zone: &'a Zone) -> Result<Step, Stopped> {
+        steps::count(steps::Step::Search);
         match zone.lookup(&self.name) {
             // DS belongs to the parent's side of a cut (RFC 4035 section 3.1.4.1).
             Lookup::Cut { node, exact: true } if self.record_type == RecordType::DS => self.at_name(node),

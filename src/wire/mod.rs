@@ -9,6 +9,7 @@ mod name;
 mod query;
 mod rtype;
 mod serial;
+pub mod steps;
 mod writer;
 
 pub use layout::{

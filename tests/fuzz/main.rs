@@ -32,13 +32,25 @@ fn messages_are_read_or_refused() {
 
 #[test]
 fn answers_fit_and_can_be_read() {
-    run("answer", MUTATIONS, targets::answer);
+    run("answer", MUTATIONS, |data| {
+        targets::answer(data);
+    });
+    println!("answer: most steps: {:?}", targets::most());
 }
 
 #[test]
 fn zone_files_are_zones_or_faults() {
+    let _clean_up = CleanUp;
     run("zone_file", FILE_MUTATIONS, targets::zone_file);
-    targets::clean_up();
+}
+
+/// Also when a mutation fails.
+struct CleanUp;
+
+impl Drop for CleanUp {
+    fn drop(&mut self) {
+        targets::clean_up();
+    }
 }
 
 fn run(name: &str, mutations: u32, target: fn(&[u8])) {

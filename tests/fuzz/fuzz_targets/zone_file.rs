@@ -2,7 +2,7 @@
 #![no_main]
 #![allow(missing_docs, clippy::panic, clippy::expect_used, reason = "a fuzz target stops at the first fault")]
 
-#[path = "../targets.rs"]
+#[path = "../targets/mod.rs"]
 #[allow(dead_code, reason = "each program uses one target")]
 mod targets;
 
