@@ -29,7 +29,7 @@ const TRANSPORTS: [Transport; 5] =
 /// The most octets of a message.
 const MESSAGE: usize = 65_535;
 /// What the output holds before; seen again where nothing may be written.
-const UNTOUCHED: u8 = 0xee;
+static BLANK: [u8; MESSAGE] = [0xee; MESSAGE];
 /// Response flags that an authoritative server never sets: RA, Z, AD, CD (RFC 1035 section 4.1.1, RFC 4035
 /// section 3.1.6).
 const NEVER: u16 = 0x00f0;
@@ -53,7 +53,7 @@ pub fn most() -> Most {
 /// The first octet chooses the transport, the settings and whether every zone is there; the rest is the query. The
 /// answer fits its transport, can be read, answers this query, and took no more steps than it may. Says whether it
 /// took more than any before.
-pub fn answer(data: &[u8]) -> bool {
+pub fn check(data: &[u8]) -> bool {
     let Some((choice, query)) = data.split_first() else { return false };
     let world = world();
     let choice = usize::from(*choice);
@@ -64,18 +64,18 @@ pub fn answer(data: &[u8]) -> bool {
     let client = Client { transport, address: std::net::Ipv4Addr::LOCALHOST.into(), time: 1_700_000_000 };
     let limit = limit(query, transport, settings);
 
-    let mut output = vec![UNTOUCHED; MESSAGE];
+    let mut output = BLANK.to_vec();
     let outcome = answer::truncated(query, &client, settings, &mut output);
-    if let Some(response) = checked(query, outcome, &output, limit) {
+    if let Some(response) = judged(query, outcome, &output, limit) {
         assert!(response.is_without_data(), "a truncated answer has no records but OPT");
     }
-    output.fill(UNTOUCHED);
+    output.copy_from_slice(&BLANK);
     steps::take();
     let outcome = answer::answer(query, &client, snapshot, settings, &mut output);
     let taken = steps::take().expect("a build with debug assertions, which counts");
     let most = most_steps(limit);
     assert!(taken.are_within(&most), "{taken:?} for {limit} octets, which may take {most:?}");
-    if let Some(response) = checked(query, outcome, &output, limit) {
+    if let Some(response) = judged(query, outcome, &output, limit) {
         let mut records = response.records().filter(|(_, record)| record.record_type != 41);
         let mut seen = BTreeSet::new();
         let twice = records.find(|(section, record)| !seen.insert((*section, record.key())));
@@ -97,7 +97,7 @@ fn limit(query: &[u8], transport: Transport, settings: &Settings) -> usize {
 }
 
 /// What holds of every response: it fits, is one whole message, and answers this query. `None` if there is none.
-fn checked(query: &[u8], outcome: Outcome, output: &[u8], limit: usize) -> Option<Response> {
+fn judged(query: &[u8], outcome: Outcome, output: &[u8], limit: usize) -> Option<Response> {
     let asked = Query::parse(query);
     let Outcome::Reply { length, rcode, truncated } = outcome else {
         assert!(asked.is_none(), "a query that can be read is answered");
@@ -105,7 +105,7 @@ fn checked(query: &[u8], outcome: Outcome, output: &[u8], limit: usize) -> Optio
     };
     let asked = asked.expect("only a query is answered");
     assert!(length <= limit, "{length} octets, {limit} are allowed");
-    assert!(output[limit..].iter().all(|octet| *octet == UNTOUCHED), "written past the limit");
+    assert!(output[limit..] == BLANK[limit..], "written past the limit");
     let response = Response::read(&output[..length]);
     assert_eq!(response.octets[..2], query[..2], "the ID");
     let kept = flag::OPCODE | flag::RD;

@@ -3,7 +3,7 @@
 use anyns::wire::Query;
 
 /// Any octets are read or refused, and a second reading says the same.
-pub fn message(data: &[u8]) {
+pub fn check(data: &[u8]) {
     let (first, second) = (Query::parse(data), Query::parse(data));
     assert_eq!(format!("{first:?}"), format!("{second:?}"));
     let Some(query) = first else { return };
