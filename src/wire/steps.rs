@@ -1,6 +1,6 @@
 //! How much work an answer took, counted where it is done, so that a test can hold it against a bound.
 //!
-//! Counts only in builds with debug assertions: those of the tests and of the fuzzer. In others [`count`] is an empty
+//! Counts only in builds with debug assertions: those of the tests and of the fuzzer. In others counting is an empty
 //! function and [`take`] says `None`, so that the query path that is shipped pays nothing. Each thread counts its own.
 
 #[cfg(debug_assertions)]
