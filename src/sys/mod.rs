@@ -1,4 +1,5 @@
-//! System calls without a safe wrapper: batches of datagrams, socket options, leases, the CPU a thread runs on.
+//! System calls without a safe wrapper: batches of datagrams, socket options, leases, the CPU a thread runs on;
+//! and the one instruction without one, the cache hint.
 //!
 //! Values in, values out; alone holds `unsafe`, each block with the reason why it is sound. Never decides anything.
 
@@ -8,7 +9,9 @@ pub mod cpu;
 pub mod datagrams;
 pub mod lease;
 pub mod md5;
+pub mod memory;
 pub mod min_ttl;
+pub mod prefetch;
 #[cfg(target_os = "linux")]
 pub mod sockets;
 pub mod user;

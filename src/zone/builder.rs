@@ -5,7 +5,8 @@ use crate::wire::Name;
 use super::batch::{Entry, RecordBatch, compare};
 use super::check::Checks;
 use super::compile::compile;
-use super::link::link;
+use super::link::{choose, link};
+use super::store::Exhausted;
 use super::{Place, Record, Zone, ZoneFault};
 
 /// Collects the records of one zone and compiles them.
@@ -48,15 +49,17 @@ impl ZoneBuilder {
         let hashed = sorted(batches.iter().flat_map(RecordBatch::hashed).collect());
         checks.zone(&origin, &entries);
         let mut checks = checks.passed()?;
-        let mut zone = compile(origin, &entries).map_err(|fault| vec![fault])?;
-        link(&mut zone, &entries, &hashed, &mut checks);
+        let chosen = choose(&origin, &entries, &hashed, &mut checks);
+        let mut zone = compile(origin.clone(), &entries, chosen.is_some()).map_err(|fault| vec![fault])?;
+        link(&mut zone, chosen, &entries, &hashed, &mut checks)
+            .map_err(|Exhausted| vec![ZoneFault::TooLarge { origin }])?;
         let warnings = checks.finish()?;
-        zone.closed(entries.len() + hashed.len(), warnings).map_err(|fault| vec![fault])
+        Ok(zone.closed(entries.len() + hashed.len(), warnings))
     }
 }
 
 /// Sorts by owner, type and RDATA, the SOA first, and leaves out duplicates.
-fn sorted(mut entries: Vec<Entry<'_>>) -> Vec<Entry<'_>> {
+pub(super) fn sorted(mut entries: Vec<Entry<'_>>) -> Vec<Entry<'_>> {
     // The sort of the standard library merges runs that stand in order already.
     entries.sort_by(compare);
     // Duplicates are one record (RFC 2181 section 5); the lower TTL counts.

@@ -71,7 +71,7 @@ impl Checks {
     }
 
     /// Checks the records of one owner.
-    fn node(&mut self, node: &[Entry<'_>]) {
+    pub(super) fn node(&mut self, node: &[Entry<'_>]) {
         let find = |wanted| node.iter().find(|entry| entry.record_type == wanted);
         if let Some(cname) = find(RecordType::CNAME) {
             self.beside_cname(cname, node);

@@ -13,18 +13,27 @@
 
 mod batch;
 mod builder;
+mod change;
 mod check;
 mod compile;
 mod compiled;
 mod denial;
+mod edit;
 mod fault;
+mod hash;
+mod index;
 mod key;
 mod link;
 mod lookup;
+mod node;
 mod nsec;
 mod nsec3;
+mod order;
 mod record;
 mod snapshot;
+mod store;
+#[cfg(test)]
+mod tests;
 mod warning;
 
 pub use batch::RecordBatch;
