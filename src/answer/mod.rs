@@ -28,6 +28,7 @@
 //! without.
 
 mod additional;
+mod ahead;
 mod alias;
 mod chaos;
 mod cookie;
@@ -40,6 +41,7 @@ mod referral;
 mod resolve;
 mod settings;
 
+pub use ahead::ahead;
 pub use cookie::{CookieSecret, CookieSettings};
 pub use most_steps::most_steps;
 pub use settings::{Identity, Settings};

@@ -4,7 +4,7 @@
 //! allocates, never writes past its limit.
 
 use super::steps::{self, Step};
-use super::{RecordType, compressible, name_length};
+use super::{Prepared, RecordType, compressible, name_length};
 
 /// Suffixes that are remembered as targets of pointers. A referral with 13 name servers under 13 names writes some
 /// 30; past the bound names are still right, just longer.
@@ -150,6 +150,23 @@ impl<'a> Writer<'a> {
         self.octets(&fixed)?;
         self.rdata(record_type, rdata)?;
         self.count(section as usize)
+    }
+
+    /// Writes a prepared record, if the apex, which has this many octets, ends the question's name: all of it or nothing.
+    pub fn prepared(&mut self, section: Section, record: &Prepared, apex: usize) -> Result<(), Full> {
+        steps::count(Step::Record);
+        let question = self.suffixes.first().map_or(0, |name| usize::from(name.length));
+        let pointer = 0xc000 | (HEADER + question.saturating_sub(apex)) as u16;
+        let start = self.length;
+        let mark = self.mark();
+        self.octets(&record.octets)?;
+        for at in &record.pointers {
+            let at = start + usize::from(*at);
+            if let Some(place) = self.output.get_mut(at..at + 2) {
+                place.copy_from_slice(&pointer.to_be_bytes());
+            }
+        }
+        self.count(section as usize).inspect_err(|Full| self.roll_back(mark))
     }
 
     /// Writes the OPT record (RFC 6891 section 6.1.2), without options yet; `ttl` holds the upper RCODE, the version

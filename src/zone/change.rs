@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::wire::{LookupName, RecordType, Serial};
+use crate::wire::{LookupName, Prepared, RecordType, Serial};
 
 use super::batch::{Entry, RecordBatch};
 use super::builder::sorted;
@@ -27,9 +27,7 @@ impl Zone {
         mut added: RecordBatch,
     ) -> Result<Self, Vec<ZoneFault>> {
         let mut checks = Checks::default();
-        for fault in deleted.take_faults().into_iter().chain(added.take_faults()) {
-            checks.fault(fault);
-        }
+        [&mut deleted, &mut added].into_iter().for_each(|batch| batch.report(&mut checks));
         let mut checks = checks.passed()?;
         if !self.is_plain() || added.hashed().len() > 0 {
             return self.recompiled(&deleted, added, checks);
@@ -119,7 +117,7 @@ impl Zone {
         let mut left = RecordBatch::new(&self.origin);
         for entry in all.entries().chain(all.hashed()) {
             if !gone.remove(&identity(entry)) {
-                left.push(entry.owner(), entry.record_type, entry.ttl, entry.rdata(), entry.place);
+                left.push_entry(&entry);
             }
         }
         check_gone(deleted.entries().chain(deleted.hashed()), &gone, &mut checks);
@@ -132,12 +130,18 @@ impl Zone {
     /// Takes the serial and the negative TTL from the apex, which must have SOA and NS records.
     pub(super) fn take_soa(&mut self, checks: &mut Checks) {
         let apex = self.apex();
-        let soa = apex.set(RecordType::SOA).and_then(|set| Some(of_soa(set.rdata().next()?, set.ttl)));
+        let soa = apex.set(RecordType::SOA).and_then(|set| {
+            let rdata = set.rdata().next()?;
+            let (serial, negative_ttl) = of_soa(rdata, set.ttl);
+            Some((serial, negative_ttl, Prepared::new(&self.origin, RecordType::SOA, negative_ttl, rdata)))
+        });
         if apex.set(RecordType::NS).is_none() {
             checks.fault(ZoneFault::NoApexNs { origin: self.origin.clone() });
         }
         match soa {
-            Some((serial, negative_ttl)) => (self.serial, self.negative_ttl) = (serial, negative_ttl),
+            Some((serial, negative_ttl, prepared)) => {
+                (self.serial, self.negative_ttl, self.negative_soa) = (serial, negative_ttl, prepared);
+            }
             None => checks.fault(ZoneFault::NoSoa { origin: self.origin.clone() }),
         }
     }

@@ -1,6 +1,6 @@
 //! Sorted records in, a compiled zone out: a node for each name and each empty non-terminal.
 
-use crate::wire::{Name, RecordType, Serial};
+use crate::wire::{Name, Prepared, RecordType, Serial};
 
 use super::ZoneFault;
 use super::batch::Entry;
@@ -18,7 +18,7 @@ pub(super) fn compile(origin: Name, entries: &[Entry<'_>], hash_room: bool) -> R
     let apex = entries.iter().find(|entry| entry.record_type == RecordType::SOA);
     let Some(soa) = apex else { return Err(ZoneFault::NoSoa { origin }) };
     let (serial, negative_ttl) = of_soa(soa.rdata(), soa.ttl);
-    let apex_hash = apex_hash(&origin);
+    let apex_hash = NameHash::of(&origin);
     let mut compiler = Compiler {
         apex_octets: origin.as_wire().len(),
         apex_hash,
@@ -37,6 +37,7 @@ pub(super) fn compile(origin: Name, entries: &[Entry<'_>], hash_room: bool) -> R
     }
     compiler.ascend(0);
     let Compiler { store, places, tags, .. } = compiler;
+    let negative_soa = Prepared::new(&origin, RecordType::SOA, negative_ttl, soa.rdata());
     Ok(Zone {
         apex: places.first().copied().unwrap_or(NodeId(0)),
         apex_labels: origin.label_count(),
@@ -49,6 +50,7 @@ pub(super) fn compile(origin: Name, entries: &[Entry<'_>], hash_room: bool) -> R
         others: Order::default(),
         serial,
         negative_ttl,
+        negative_soa,
         record_count: entries.len(),
         warnings: Box::default(),
     })
@@ -62,12 +64,6 @@ pub(super) fn of_soa(rdata: &[u8], ttl: u32) -> (Serial, u32) {
         rdata.get(at..at + 4).and_then(|octets| octets.try_into().ok()).map_or(0, u32::from_be_bytes)
     };
     (Serial(number(20)), ttl.min(number(4)))
-}
-
-/// The hash of the apex.
-fn apex_hash(origin: &Name) -> NameHash {
-    let wire = origin.as_wire().to_ascii_lowercase();
-    NameHash::root().below_all(wire.strip_suffix(&[0]).unwrap_or(&[]))
 }
 
 struct Compiler {

@@ -1,6 +1,6 @@
 //! The compiled zone: what a version of a zone is made of, and how its names and RRsets are read.
 
-use crate::wire::{Name, RecordType, Serial};
+use crate::wire::{Name, Prepared, RecordType, Serial};
 
 use super::hash::NameHash;
 use super::index::Index;
@@ -36,6 +36,8 @@ pub struct Zone {
     pub(super) others: Order,
     pub(super) serial: Serial,
     pub(super) negative_ttl: u32,
+    /// The SOA record of negative answers.
+    pub(super) negative_soa: Option<Prepared>,
     pub(super) record_count: usize,
     pub(super) warnings: Box<[ZoneWarning]>,
 }
@@ -104,6 +106,11 @@ impl Zone {
     /// The TTL in seconds of a negative answer: the lower of the SOA's TTL and its MINIMUM (RFC 2308 section 3).
     pub fn negative_ttl(&self) -> u32 {
         self.negative_ttl
+    }
+
+    /// The SOA record with that TTL, ready for answers to names of the zone.
+    pub fn negative_soa(&self) -> Option<&Prepared> {
+        self.negative_soa.as_ref()
     }
 
     /// How many records.

@@ -70,6 +70,10 @@ pub fn check(data: &[u8]) -> bool {
         assert!(response.is_without_data(), "a truncated answer has no records but OPT");
     }
     output.copy_from_slice(&BLANK);
+    // What a worker does with each query of a batch before it answers.
+    if let Some(ahead) = answer::ahead(query, snapshot) {
+        ahead.follow();
+    }
     steps::take();
     let outcome = answer::answer(query, &client, snapshot, settings, &mut output);
     let taken = steps::take().expect("a build with debug assertions, which counts");
