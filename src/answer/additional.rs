@@ -7,13 +7,13 @@
 //! NSEC3, for without the proof that no closer name exists (RFC 4035 section 3.1.3.3), which has no place here, a validator must throw
 //! it away. A target behind an alias is for the resolver.
 
-use crate::wire::{Full, LookupName, RecordType, Section, name_length};
+use crate::wire::{Full, LookupName, RecordType, Section, name_length, steps};
 use crate::zone::{Denies, Lookup, NodeRef, Snapshot};
 
 use super::resolve::Chain;
 
 /// The most names that are looked up for one answer, each with one search: 13 name servers, and some.
-const MAX_TARGETS: usize = 16;
+pub(super) const MAX_TARGETS: usize = 16;
 /// What a host's name is looked up for.
 const ADDRESSES: &[RecordType] = &[RecordType::A, RecordType::AAAA];
 
@@ -67,12 +67,17 @@ fn find<'s>(
     glue: bool,
     chain: &Chain<'_, '_>,
 ) -> Option<NodeRef<'s>> {
+    steps::count(steps::Step::Search);
     let zone = snapshot.closest_zone(name, 0)?;
+    steps::count(steps::Step::Search);
     match zone.lookup(name) {
         Lookup::Exact(node) => Some(node),
         Lookup::Wildcard(node) if !node.is_cut() && chain.denies(node) == Denies::WithNothing => Some(node),
         // The zone's own name servers may stand below a cut of it.
-        Lookup::Cut { .. } if glue => zone.find(name),
+        Lookup::Cut { .. } if glue => {
+            steps::count(steps::Step::Search);
+            zone.find(name)
+        }
         _ => None,
     }
 }

@@ -14,6 +14,7 @@
 //!     additional   what the answer names
 //!   edns           the options of the OPT that goes back
 //!     cookie       made and checked
+//!   most_steps     what all this may cost, for tests to hold
 //! ```
 //!
 //! Never does I/O, never allocates, never locks, never panics; time is an argument.
@@ -33,6 +34,7 @@ mod chaos;
 mod cookie;
 mod denial;
 mod edns;
+mod most_steps;
 mod negative;
 mod positive;
 mod referral;
@@ -41,6 +43,7 @@ mod settings;
 
 pub use ahead::ahead;
 pub use cookie::{CookieSecret, CookieSettings};
+pub use most_steps::most_steps;
 pub use settings::{Identity, Settings};
 
 use std::net::IpAddr;

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use crate::wire::{Full, LookupName, Owner, Question, RecordType, Section, Writer};
+use crate::wire::{Full, LookupName, Owner, Question, RecordType, Section, Writer, steps};
 use crate::zone::{Absence, Denies, Lookup, NodeRef, RrSet, Snapshot, Zone};
 
 use super::denial::Proofs;
@@ -124,15 +124,18 @@ impl<'a> Chain<'a, '_> {
     /// The zone that answers for the name: the closest, or for DS the one above (RFC 4035 section 3.1.4.1), if that
     /// is served.
     fn zone<'s>(&self, snapshot: &'s Snapshot) -> Option<&'s Zone> {
+        steps::count(steps::Step::Search);
         let zone = snapshot.closest_zone(&self.name, 0);
         let at_apex = zone.is_none_or(|zone| zone.origin().as_wire().len() == self.name.as_wire().len());
         if self.record_type == RecordType::DS && at_apex && self.name.label_count() > 0 {
+            steps::count(steps::Step::Search);
             return snapshot.closest_zone(&self.name, 1).or(zone);
         }
         zone
     }
 
     fn step(&mut self, zone: &'a Zone) -> Result<Step, Stopped> {
+        steps::count(steps::Step::Search);
         match zone.lookup(&self.name) {
             // DS belongs to the parent's side of a cut (RFC 4035 section 3.1.4.1).
             Lookup::Cut { node, exact: true } if self.record_type == RecordType::DS => self.at_name(node),
