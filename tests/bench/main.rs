@@ -20,6 +20,7 @@
 )]
 
 mod ask;
+mod change;
 mod compare;
 mod cost;
 mod dnsperf;
@@ -108,8 +109,9 @@ fn write(measured: &[Measured]) {
     std::fs::create_dir_all(&directory).expect("the directory of the report can be made");
     let tables: Vec<String> = measured.iter().map(|one| report::markdown(&one.table)).collect();
     let mut files = vec![("report.md", tables.join("\n"))];
-    let is_cost =
-        |one: &&Measured| !matches!(one.scenario, Scenario::Size | Scenario::Load | Scenario::Zones);
+    let is_cost = |one: &&Measured| {
+        !matches!(one.scenario, Scenario::Size | Scenario::Load | Scenario::Zones | Scenario::Change)
+    };
     let costs: Vec<&Measured> = measured.iter().filter(is_cost).collect();
     if !costs.is_empty() {
         let groups = costs.iter().map(|one| format!("{:?}", one.scenario).to_lowercase()).collect();

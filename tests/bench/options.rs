@@ -71,6 +71,8 @@ pub(crate) enum Scenario {
     Load,
     /// From start to the last answer with many small zones.
     Zones,
+    /// anyns alone: the large zone deployed again with ten records changed, a difference of ten records, `kill -9`.
+    Change,
 }
 
 impl Options {

@@ -7,7 +7,7 @@ use crate::options::{Options, Scenario};
 use crate::queries::{Blend, Queries};
 use crate::servers::Kind;
 use crate::zones::{self, World};
-use crate::{cost, startup};
+use crate::{change, cost, startup};
 
 /// Records of the smallest zone of `size`.
 const SMALLEST: u32 = 100;
@@ -50,6 +50,7 @@ impl Bench {
     pub(crate) fn run(&self, scenario: Scenario) -> Vec<Measured> {
         let blend = match scenario {
             Scenario::Size => return self.sizes(),
+            Scenario::Change => return vec![self.change()],
             Scenario::Load | Scenario::Zones => return vec![self.start(scenario)],
             Scenario::Mix | Scenario::Tcp => Blend::Mix,
             Scenario::Nxdomain => Blend::Nxdomain,
@@ -82,6 +83,16 @@ impl Bench {
         let (zones, records) = (world.zones.len(), world.records);
         let title = format!("start with {zones} zones of {records} records together");
         Measured { scenario, records, table: startup::measure(self, &title, &world) }
+    }
+
+    fn change(&self) -> Measured {
+        let world = self.large();
+        let title = format!("changes of a zone of {} records", world.records);
+        Measured {
+            scenario: Scenario::Change,
+            records: world.records,
+            table: change::measure(self, &title, &world),
+        }
     }
 
     fn mixed(&self, records: u32) -> World {

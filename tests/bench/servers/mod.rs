@@ -164,6 +164,17 @@ impl Server {
         self.started.elapsed()
     }
 
+    /// The process.
+    pub(crate) fn pid(&self) -> u32 {
+        self.process.pid()
+    }
+
+    /// Ends it as `kill -9` does, and comes back at once.
+    pub(crate) fn kill(&self) {
+        // An error means that it has ended already.
+        let _ = kill(Pid::from_raw(i32::try_from(self.process.pid()).unwrap_or(i32::MAX)), Signal::SIGKILL);
+    }
+
     /// The CPU time used so far.
     pub(crate) fn cpu(&self) -> usage::Cpu {
         usage::cpu(self.process.pid())

@@ -1,0 +1,178 @@
+//! What a change costs, and an end: anyns alone, with the zone of `referral`.
+//!
+//! - a whole file deployed again with ten records changed: until it is served, and the most memory meanwhile
+//! - a difference of ten records at the seam of incremental transfers, in this process: until readers have it, and the
+//!   longest lookup meanwhile; not made durable, which is for its caller
+//! - `kill -9`: until a TCP peer sees the end of its connection
+
+use std::io::{Read, Write};
+use std::net::{TcpStream, UdpSocket};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use anyns::publish::text::{Limits, read_zone};
+use anyns::wire::{LookupName, Name, RecordType};
+use anyns::zone::{Place, Published, RecordBatch, Snapshot, Zone};
+use hickory_proto::rr::RData;
+
+use crate::ask::ask;
+use crate::figures::{Metric, Table};
+use crate::queries::Query;
+use crate::run::Bench;
+use crate::servers::{Kind, Server};
+use crate::support::wait::wait_for;
+use crate::usage;
+use crate::zones::{World, label};
+
+/// What is measured.
+pub(crate) const METRICS: &[Metric] = &[
+    Metric { name: "start s", digits: 2, cost: true },
+    Metric { name: "redeploy s", digits: 2, cost: true },
+    Metric { name: "redeploy peak / memory", digits: 2, cost: true },
+    Metric { name: "difference ms", digits: 2, cost: true },
+    Metric { name: "longest lookup ms", digits: 2, cost: true },
+    Metric { name: "difference memory %", digits: 1, cost: true },
+    Metric { name: "kill to EOF ms", digits: 2, cost: true },
+];
+
+/// Records that change.
+const CHANGED: u64 = 10;
+/// Differences in a row.
+const DIFFERENCES: u32 = 20;
+/// For a redeployed zone to be served.
+const DEPLOY: Duration = Duration::from_secs(120);
+
+/// Measures the changes, round by round.
+pub(crate) fn measure(bench: &Bench, title: &str, world: &World) -> Table {
+    let mut table = Table::new(title, METRICS, &[Kind::Anyns]);
+    let zone = &world.zones[0];
+    let text = std::fs::read_to_string(&zone.path).expect("the zone file can be read");
+    for round in 1..=bench.options.rounds {
+        println!("{title}: round {round} of {}", bench.options.rounds);
+        std::fs::write(&zone.path, &text).expect("the zone file can be written");
+        let mut server = Server::start(Kind::Anyns, &bench.home, world, None);
+        let soa = Query { name: zone.origin.clone(), record_type: "SOA" };
+        let start = server.wait_answers(std::slice::from_ref(&soa)).as_secs_f64();
+        let before = server.memory();
+        // Resets the most that the process ever had (proc(5)).
+        std::fs::write(format!("/proc/{}/clear_refs", server.pid()), "5").expect("the mark can be reset");
+        let redeploy = redeploy(&mut server, world, &text, &soa);
+        let peak = most_memory(server.pid()) as f64 / before as f64;
+        let (difference, lookup, memory) = differences(&zone.path, &zone.origin, world);
+        let end = kill(server);
+        let row = table.rows.first_mut().expect("the table has a row");
+        row.rounds.push(vec![start, redeploy, peak, difference, lookup, memory, end]);
+    }
+    table
+}
+
+/// Seconds from the renaming of the new file to the first answer with its serial.
+fn redeploy(server: &mut Server, world: &World, text: &str, soa: &Query) -> f64 {
+    let mut new = text.replacen("hostmaster 1 ", "hostmaster 2 ", 1);
+    for number in 0..CHANGED {
+        let line = format!("\nns.{} A 10.", label(b'd', world.seed, number * 1000));
+        new = new.replacen(&line, &format!("{line}1"), 1);
+    }
+    let path = &world.zones[0].path;
+    let fresh = path.with_extension("new");
+    std::fs::write(&fresh, new).expect("the new zone file can be written");
+    std::fs::rename(&fresh, path).expect("the new zone file can be moved");
+    let moved = Instant::now();
+    let socket = UdpSocket::bind("127.0.0.1:0").expect("loopback has a free port");
+    wait_for("the redeployed zone is served", DEPLOY, || {
+        let answer = ask(&socket, server.address, soa, 1).ok()?;
+        let serial = answer.answers.iter().find_map(|record| match &record.data {
+            RData::SOA(soa) => Some(soa.serial),
+            _ => None,
+        });
+        (serial == Some(2)).then_some(())
+    });
+    moved.elapsed().as_secs_f64()
+}
+
+/// Of some differences the median in milliseconds, the longest lookup of a reader beside them, and by how many percent
+/// they let this process grow.
+fn differences(path: &Path, origin: &str, world: &World) -> (f64, f64, f64) {
+    let origin: Name = origin.parse().expect("the origin is a name");
+    let zone = Arc::new(read_zone(path, &origin, &Limits::default()).expect("the zone is right").zone);
+    let published = Arc::<Published>::default();
+    published.store(Snapshot::default().with_changes([zone.clone()], &[]).completed());
+    let done = AtomicBool::new(false);
+    let before = usage::memory(std::process::id());
+    let mut times = Vec::new();
+    let longest = std::thread::scope(|scope| {
+        let reader = scope.spawn(|| read(&published, &origin, world, &done));
+        let mut zone = zone;
+        for round in 0..DIFFERENCES {
+            let begun = Instant::now();
+            zone = Arc::new(difference(&zone, &origin, world, round));
+            published.store(published.load().with_changes([zone.clone()], &[]));
+            times.push(begun.elapsed().as_secs_f64() * 1e3);
+        }
+        done.store(true, Ordering::Release);
+        reader.join().expect("the reader ends")
+    });
+    let grown = usage::memory(std::process::id()) as f64 / before as f64;
+    times.sort_by(f64::total_cmp);
+    (times[times.len() / 2], longest, (grown - 1.0) * 100.0)
+}
+
+/// The next version: the addresses of ten name servers changed.
+fn difference(zone: &Zone, origin: &Name, world: &World, round: u32) -> Zone {
+    let (mut deleted, mut added) = (RecordBatch::new(origin), RecordBatch::new(origin));
+    for number in 0..CHANGED {
+        let number = (u64::from(round) * CHANGED + number) * 7919 % world.delegations;
+        let owner = format!("ns.{}.{origin}", label(b'd', world.seed, number));
+        let owner: Name = owner.parse().expect("the owner is a name");
+        let node = zone.find(&LookupName::from(&owner)).expect("the delegation is there");
+        let set = node.set(RecordType::A).expect("it has an address");
+        let old = set.rdata().next().expect("it has an address");
+        deleted.push(owner.as_wire(), RecordType::A, set.ttl, old, Place::default());
+        let new = old.iter().map(|octet| octet ^ 1).collect::<Vec<_>>();
+        added.push(owner.as_wire(), RecordType::A, set.ttl, &new, Place::default());
+    }
+    zone.with_changes(deleted, added).expect("the difference fits")
+}
+
+/// Looks names up until told to stop; the longest lookup in milliseconds.
+fn read(published: &Arc<Published>, origin: &Name, world: &World, done: &AtomicBool) -> f64 {
+    let mut reader = published.reader();
+    let mut longest = Duration::ZERO;
+    let mut number = 0;
+    while !done.load(Ordering::Acquire) {
+        number = (number + 7919) % world.delegations;
+        let name: Name = format!("{}.{origin}", label(b'd', world.seed, number)).parse().expect("a name");
+        let name = LookupName::from(&name);
+        let begun = Instant::now();
+        std::hint::black_box(reader.load().closest_zone(&name, 0).map(|zone| zone.lookup(&name)));
+        longest = longest.max(begun.elapsed());
+    }
+    longest.as_secs_f64() * 1e3
+}
+
+/// Milliseconds from SIGKILL to the end of a TCP connection that was in use.
+fn kill(server: Server) -> f64 {
+    let mut stream = TcpStream::connect(server.address).expect("the server takes TCP connections");
+    stream.set_nodelay(true).expect("the connection takes the option");
+    let query = Query { name: "version.bind".into(), record_type: "TXT" }.encode(7);
+    stream.write_all(&(query.len() as u16).to_be_bytes()).expect("the query can be sent");
+    stream.write_all(&query).expect("the query can be sent");
+    let mut head = [0; 2];
+    stream.read_exact(&mut head).expect("an answer comes");
+    stream.read_exact(&mut vec![0; u16::from_be_bytes(head).into()]).expect("an answer comes");
+    let killed = Instant::now();
+    server.kill();
+    // A reset is an end, too.
+    let _ = stream.read(&mut [0]);
+    killed.elapsed().as_secs_f64() * 1e3
+}
+
+/// The most memory that a process had, in octets.
+fn most_memory(process: u32) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status")).expect("the process is there");
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("it has a mark");
+    line.split_whitespace().next().and_then(|kilobytes| kilobytes.parse::<u64>().ok()).expect("a number")
+        * 1024
+}
