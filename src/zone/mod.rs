@@ -1,15 +1,22 @@
 //! The zone snapshot: what the query path reads.
 //!
 //! ```text
-//! Record --> ZoneBuilder --> Zone --> Snapshot --> Published --> workers
-//!            fault: what no zone may hold
-//!            compile: canonical order, ready RDATA, cuts and wildcards marked
-//!            link: NSEC and NSEC3 chains, checked whole
+//! RecordBatch --> ZoneBuilder --> Zone --> Snapshot --> Published --> workers
+//!      |           fault, check: what no zone may hold      |
+//!      |           compile: a node for each name            ahead: what a batch will read
+//!      |           link: NSEC and NSEC3 chains, checked whole
+//!      |
+//!      +--> redeploy --+--> edit --> the next Zone, sharing what stays
+//!      +--> change  ---+
+//!
+//! Zone = store (nodes in blocks) + index (hash to node) + order (canonical order) + chain
 //! ```
 //!
-//! Records flow in through [`ZoneBuilder`], which refuses what no zone may hold and compiles the rest into an
-//! immutable [`Zone`]; zones make up an immutable [`Snapshot`]; [`Published`] is the one place where a new snapshot
-//! replaces the old one, at once and whole. Never does I/O, never locks a reader, never changes what was published.
+//! Records flow in, packed in [`RecordBatch`]es; [`ZoneBuilder`] refuses what no zone may hold and compiles the rest into
+//! an immutable [`Zone`]. The next version comes from a difference ([`Zone::with_changes`]) or from a whole zone again
+//! ([`ZoneBuilder::after`]), and shares what stays. Zones make up an immutable [`Snapshot`]; [`Published`] is the one
+//! place where a new snapshot replaces the old one, at once and whole. Never does I/O, never locks a reader, never changes
+//! what was published.
 
 mod absent;
 mod ahead;
