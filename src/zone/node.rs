@@ -177,15 +177,16 @@ pub(super) fn write(out: &mut Vec<u8>, owner: &[u8], records: &[Entry<'_>], hash
     out.extend_from_slice(&[flags, owner.len() as u8]);
     // At most 65,536 types twice over cannot be: types and what they cover are 16 bits, and RRSIG covers the rest.
     out.extend_from_slice(&(sets.clone().count() as u16).to_le_bytes());
-    let mut end = 0_u32;
+    let mut end = 0_u64;
     for set in sets.clone() {
         let Some(first) = set.first() else { continue };
         let ttl = set.iter().map(|record| record.ttl).min().unwrap_or(0);
-        end += set.iter().map(|record| 2 + record.rdata().len() as u32).sum::<u32>();
+        // What is past the end of the numbers is refused by the store.
+        end += set.iter().map(|record| 2 + record.rdata().len() as u64).sum::<u64>();
         out.extend_from_slice(&first.record_type.0.to_le_bytes());
         out.extend_from_slice(&first.covered().0.to_le_bytes());
         out.extend_from_slice(&ttl.to_le_bytes());
-        out.extend_from_slice(&end.to_le_bytes());
+        out.extend_from_slice(&(end as u32).to_le_bytes());
     }
     out.extend_from_slice(owner);
     if hash_room {

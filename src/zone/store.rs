@@ -43,6 +43,9 @@ struct Used {
     live: u32,
 }
 
+/// The most octets of a node: its numbers have 32 bits.
+const MOST_OCTETS: usize = 1 << 31;
+
 /// The store cannot address more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Exhausted;
@@ -57,7 +60,7 @@ impl Store {
             let empty = self.used.iter().position(|used| used.octets == 0);
             self.open_number = empty.unwrap_or(self.blocks.len());
         }
-        if self.open_number >= MOST_BLOCKS {
+        if self.open_number >= MOST_BLOCKS || node.len() > MOST_OCTETS {
             return Err(Exhausted);
         }
         let offset = self.open.len() / ALIGNMENT;
