@@ -196,30 +196,32 @@ pub fn start(
         threads: Vec::new(),
         alive: Vec::new(),
     };
-    let responder = |set| Responder::new(published, answers.clone(), limiter.clone(), counters.clone(), set);
+    let limited = limiter.as_ref().map(|limiter| (limiter, workers));
+    let responder = |set| Responder::new(published, answers.clone(), limited, counters.clone(), set);
     // Should a thread not start, `serving` is dropped and stops those before it.
-    let last = settings.worker_count();
-    let mut sets: Vec<usize> = if engine == Engine::Native { (0..=last).collect() } else { vec![last] };
+    let mut sets: Vec<usize> = (0..workers).collect();
     match engine {
         Engine::Native => native(&mut serving, settings, bound, &responder)?,
         Engine::Auto | Engine::Hickory => {
             let shared = serving.shared.clone();
             let limiter = limiter.clone();
-            let handler = hickory::Handler::new(published, answers.clone(), limiter, counters.clone(), last);
+            let handler = hickory::Handler::new(published, answers.clone(), limiter, counters.clone(), 0);
             let idle = settings.tcp.idle;
             let runtime = runtime("serve-hickory")?;
             serving.spawn("serve-hickory", move || hickory::run(&runtime, bound, handler, idle, &shared))?;
         }
     }
-    if let (Some((sockets, certificates)), Some(settings)) = (tls, settings.tls.clone()) {
-        let encrypted = Encrypted { sockets, settings, certificates, responder: responder(last + 1) };
+    if let (Some((sockets, certificates)), Some(tls_settings)) = (tls, settings.tls.clone()) {
+        let set = settings.worker_count();
+        let encrypted =
+            Encrypted { sockets, settings: tls_settings, certificates, responder: responder(set) };
         let (shared, runtime) = (serving.shared.clone(), runtime("serve-encrypted")?);
         serving.spawn("serve-encrypted", move || {
             encrypted::run(&runtime, encrypted, &shared);
             // A disk that does not answer must not hold up the stop.
             runtime.shutdown_background();
         })?;
-        sets.push(last + 1);
+        sets.push(set);
     }
     watch_over(&mut serving, &sets, counters, sender)?;
     Ok(serving)
@@ -278,30 +280,34 @@ fn native(
     bound: Vec<Bound>,
     responder: &dyn Fn(usize) -> Responder,
 ) -> Result<(), ServeError> {
-    use super::{tcp, worker::Worker};
+    use super::caps::Caps;
+    use super::worker::{Sockets, Worker};
     use crate::sys::cpu;
     let workers = settings.worker_count();
-    let mut listeners = Vec::new();
-    let mut sockets: Vec<Vec<_>> = (0..workers).map(|_| Vec::new()).collect();
+    let caps = Caps::new(settings.tcp.clone());
+    let mut of_workers: Vec<Sockets> = (0..workers).map(|_| Sockets::default()).collect();
     for Bound { address, udp, tcp } in bound {
-        listeners.push((address, tcp));
-        sockets.iter_mut().zip(udp).for_each(|(sockets, socket)| sockets.push((address, socket)));
+        for ((sockets, udp), tcp) in of_workers.iter_mut().zip(udp).zip(tcp) {
+            sockets.udp.push((address, udp));
+            sockets.tcp.push((address, tcp));
+        }
     }
     // With a worker for each core, moving them about would only cost caches; with fewer, the scheduler knows best.
     let cpus = cpu::allowed().ok().filter(|cpus| cpus.len() == workers).unwrap_or_default();
-    for (set, sockets) in sockets.into_iter().enumerate() {
-        let worker = Worker::new(sockets, responder(set), serving.shared.clone());
+    for (set, sockets) in of_workers.into_iter().enumerate() {
+        let name = format!("serve-{set}");
+        let (tcp, shared) = ((settings.tcp.clone(), caps.clone()), serving.shared.clone());
+        let worker = Worker::new(sockets, tcp, responder(set), shared)
+            .map_err(|source| ServeError::Thread { name: name.clone(), source })?;
         let cpu = cpus.get(set).copied();
-        serving.spawn(&format!("serve-udp-{set}"), move || {
+        serving.spawn(&name, move || {
             if let Some(Err(error)) = cpu.map(cpu::pin) {
                 tracing::warn!(?cpu, %error, "the worker is not pinned to its CPU");
             }
             worker.run();
         })?;
     }
-    let (responder, limits, shared) = (responder(workers), settings.tcp.clone(), serving.shared.clone());
-    let runtime = runtime("serve-tcp")?;
-    serving.spawn("serve-tcp", move || tcp::run(&runtime, listeners, limits, responder, &shared))
+    Ok(())
 }
 
 #[cfg(not(target_os = "linux"))]
