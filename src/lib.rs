@@ -40,7 +40,7 @@
 //! | --- | --- |
 //! | `sys` | (nothing; alone holds `unsafe`) |
 //! | `wire` | (nothing) |
-//! | `zone` | `wire` |
+//! | `zone` | `sys` `wire` |
 //! | `answer` | `wire` `zone` |
 //! | `admission` | (nothing) |
 //! | `telemetry` | (nothing) |

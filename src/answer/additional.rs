@@ -24,7 +24,7 @@ struct Target<'z> {
 
 /// Writes what the RRset of the answer names; stops at what does not fit.
 pub(super) fn write(chain: &mut Chain<'_, '_>, snapshot: &Snapshot) {
-    let Some(set) = chain.found else { return };
+    let Some(set) = chain.found.filter(|set| leads_on(set.record_type)) else { return };
     let owner = chain.name.clone();
     let mut seen: [&[u8]; MAX_TARGETS] = [&[]; MAX_TARGETS];
     let mut count = 0;
@@ -67,6 +67,22 @@ fn find<'s>(snapshot: &'s Snapshot, name: &LookupName, glue: bool) -> Option<Nod
         Lookup::Cut { .. } if glue => zone.find(name),
         _ => None,
     }
+}
+
+/// Whether records of this type name something that is worth a look.
+fn leads_on(record_type: RecordType) -> bool {
+    matches!(
+        record_type,
+        RecordType::NS
+            | RecordType::MX
+            | RecordType::AFSDB
+            | RecordType::RT
+            | RecordType::KX
+            | RecordType::SRV
+            | RecordType::SVCB
+            | RecordType::HTTPS
+            | RecordType::NAPTR
+    )
 }
 
 /// The name in a record's RDATA that is worth a look, if its type has one; the root is none (RFC 7505 section 3,
@@ -149,6 +165,7 @@ mod tests {
         for (record_type, rdata, expected) in cases {
             let found = target(*record_type, rdata, b"\x01o\0");
             assert_eq!(found.map(|it| (it.name, it.wanted.len())), *expected, "{record_type} {rdata:?}");
+            assert!(expected.is_none() || leads_on(*record_type));
         }
     }
 

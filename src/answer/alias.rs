@@ -11,7 +11,7 @@ pub(super) fn cname(chain: &mut Chain<'_, '_>, node: NodeRef<'_>, set: RrSet<'_>
     let start = chain.writer.length();
     chain.write_answer(node, set)?;
     let Some(target) = set.rdata().next() else { return Ok(Step::Done(rcode::NOERROR)) };
-    if chain.name.replace(target).is_err() {
+    if chain.name.to_mut().replace(target).is_err() {
         return Ok(Step::Done(rcode::NOERROR));
     }
     Ok(follow(chain, start))
@@ -25,7 +25,7 @@ pub(super) fn dname(chain: &mut Chain<'_, '_>, node: NodeRef<'_>) -> Result<Step
     let labels_of_owner = node.zone().origin().label_count() + node.labels_below_apex();
     let kept = chain.name.label_count().saturating_sub(labels_of_owner);
     let owner = chain.name.clone();
-    match chain.name.substitute(kept, target) {
+    match chain.name.to_mut().substitute(kept, target) {
         // RFC 6672 section 2.2: the DNAME is answered, the name it makes cannot be.
         Err(NameError::NameTooLong) => return Ok(Step::Done(rcode::YXDOMAIN)),
         Err(_) => return Ok(Step::Done(rcode::NOERROR)),

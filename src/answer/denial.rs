@@ -42,6 +42,9 @@ impl<'a> Proofs<'a> {
 /// Writes what was collected into the authority section. All of it must be there: a proof with a part missing
 /// proves nothing.
 pub(super) fn write(chain: &mut Chain<'_, '_>) -> Result<(), Full> {
+    if chain.proofs.count == 0 {
+        return Ok(());
+    }
     let proofs = std::mem::take(&mut chain.proofs);
     for owner in proofs.owners.into_iter().take(proofs.count).flatten() {
         let record_type = match owner.zone().denies() {

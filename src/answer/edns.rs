@@ -1,6 +1,6 @@
 //! EDNS: how long an answer may be, and the OPT record that goes back with its options (RFC 6891).
 
-use crate::wire::{Edns, Full, Opt, Query, Writer, option};
+use crate::wire::{Edns, Full, LookupName, Opt, Query, Writer, option};
 
 use super::cookie::{self, Cookie};
 use super::{Client, Settings, Transport, Verdict};
@@ -138,9 +138,9 @@ fn pad(writer: &mut Writer<'_>, opt: Opt, limit: usize) {
 fn report_channel<'s>(query: &Query<'_>, verdict: &Verdict, settings: &'s Settings) -> Option<&'s [u8]> {
     let agent = settings.report_channel.as_ref()?;
     let (question, _) = (query.question.as_ref()?, verdict.zone?);
-    let below = question.name.label_count().checked_sub(agent.label_count());
-    let is_report =
-        below.is_some_and(|below| question.name.ancestor(below).eq_ignore_ascii_case(agent.as_wire()));
+    let name = LookupName::from_wire_prefix(question.name).ok()?;
+    let below = name.label_count().checked_sub(agent.label_count());
+    let is_report = below.is_some_and(|below| name.ancestor(below).eq_ignore_ascii_case(agent.as_wire()));
     (!is_report && agent.label_count() > 0).then_some(agent.as_wire())
 }
 

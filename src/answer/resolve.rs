@@ -1,5 +1,7 @@
 //! The name server algorithm of RFC 1034 section 4.3.2, as RFC 4592 and RFC 6672 amend it.
 
+use std::borrow::Cow;
+
 use crate::wire::{Full, LookupName, Owner, Question, RecordType, Section, Writer};
 use crate::zone::{Denies, Lookup, NodeRef, RrSet, Snapshot, Zone};
 
@@ -14,7 +16,7 @@ pub(super) const MAX_ALIASES: usize = 16;
 /// A query on its way through the zones.
 pub(super) struct Chain<'a, 'w> {
     /// The name that is looked for now: QNAME, then the target of each alias.
-    pub(super) name: LookupName,
+    pub(super) name: Cow<'a, LookupName>,
     /// QTYPE.
     pub(super) record_type: RecordType,
     /// Whether RRSIGs and proofs go along.
@@ -46,15 +48,18 @@ pub(super) enum Step {
 }
 
 /// Answers a question of class IN from the zones.
-pub(super) fn resolve<'a>(
+pub(super) fn resolve(
     question: &Question<'_>,
     dnssec_ok: bool,
-    snapshot: &'a Snapshot,
-    writer: &'a mut Writer<'_>,
+    snapshot: &Snapshot,
+    writer: &mut Writer<'_>,
 ) -> Verdict {
+    // Made in place: it is too large to be handed around.
+    let mut name = LookupName::root();
+    question.name_into(&mut name);
     let empty = writer.mark();
     let mut chain = Chain {
-        name: question.name.clone(),
+        name: Cow::Borrowed(&name),
         record_type: question.record_type,
         dnssec_ok,
         writer,

@@ -11,6 +11,7 @@ pub mod datagrams;
 pub mod epoll;
 pub mod lease;
 pub mod md5;
+pub mod memory;
 pub mod min_ttl;
 pub mod prefetch;
 #[cfg(target_os = "linux")]

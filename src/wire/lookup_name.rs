@@ -86,21 +86,27 @@ impl LookupName {
         self.lower.get(start + 1..end).unwrap_or(&[])
     }
 
-    /// Takes a checked wire form.
-    fn set(&mut self, wire: &[u8]) {
-        let mut labels = 0;
-        let mut next = 0;
-        for (position, &octet) in wire.iter().enumerate().take(Name::MAX_OCTETS) {
-            self.octets[position] = octet;
-            self.lower[position] = octet.to_ascii_lowercase();
-            if position == next {
-                next += 1 + usize::from(octet);
-                // A length octet is at most 63 and so never an upper-case letter; the root's is not counted.
-                if let Some(start) = self.starts.get_mut(labels) {
-                    *start = position as u8;
-                }
-                labels += usize::from(octet != 0);
+    /// Takes a checked wire form: one whole uncompressed name.
+    pub(super) fn set(&mut self, wire: &[u8]) {
+        let (Some(octets), Some(lower)) =
+            (self.octets.get_mut(..wire.len()), self.lower.get_mut(..wire.len()))
+        else {
+            return;
+        };
+        octets.copy_from_slice(wire);
+        // A length octet is at most 63 and so never an upper-case letter.
+        lower.copy_from_slice(wire);
+        lower.make_ascii_lowercase();
+        let (mut position, mut labels) = (0, 0);
+        while let Some(&length) = wire.get(position) {
+            if let Some(start) = self.starts.get_mut(labels) {
+                *start = position as u8;
             }
+            if length == 0 {
+                break;
+            }
+            position += 1 + usize::from(length);
+            labels += 1;
         }
         self.labels = labels as u8;
         self.length = wire.len() as u8;

@@ -6,6 +6,7 @@
 mod layout;
 mod lookup_name;
 mod name;
+mod prepared;
 mod query;
 mod rtype;
 mod serial;
@@ -16,6 +17,7 @@ pub use layout::{
 };
 pub use lookup_name::{LookupName, name_length};
 pub use name::{Name, NameError};
+pub use prepared::Prepared;
 pub use query::{Edns, Header, Query, QueryFault, Question, flag, option};
 pub use rtype::{CLASS_ANY, CLASS_CH, CLASS_IN, RecordType};
 pub use serial::Serial;

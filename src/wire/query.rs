@@ -58,14 +58,22 @@ pub struct Header {
 /// The one question of a query.
 #[derive(Clone, Debug)]
 pub struct Question<'a> {
-    /// QNAME.
-    pub name: LookupName,
+    /// QNAME in uncompressed wire form, its case kept; at most 255 octets.
+    pub name: &'a [u8],
     /// QTYPE.
     pub record_type: RecordType,
     /// QCLASS.
     pub class: u16,
     /// The whole question as it came: the answer repeats it octet by octet, so that its case stays.
     pub octets: &'a [u8],
+}
+
+impl Question<'_> {
+    /// Makes `name` QNAME.
+    pub fn name_into(&self, name: &mut LookupName) {
+        // The parser has checked it.
+        name.set(self.name);
+    }
 }
 
 /// What the OPT record of a query says (RFC 6891 section 6.1.3).
@@ -208,8 +216,7 @@ struct RawRecord<'a> {
 fn read_question<'a>(cursor: &mut Cursor<'a>) -> Option<Question<'a>> {
     let before = cursor.rest;
     // A pointer in QNAME would point into the header or at itself: refused.
-    let name = LookupName::from_wire_prefix(before).ok()?;
-    cursor.take(name.as_wire().len())?;
+    let name = cursor.take(name_length(before).ok()?)?;
     let record_type = RecordType(cursor.u16()?);
     let class = cursor.u16()?;
     let octets = before.get(..before.len() - cursor.rest.len())?;
@@ -321,7 +328,7 @@ mod tests {
         assert_eq!(query.header.id, 0xabcd);
         assert_eq!(query.edns, Some(Edns { payload: 1232, dnssec_ok: true, nsid: true, ..Edns::default() }));
         let question = query.question.unwrap();
-        assert_eq!((question.name.as_wire(), question.name.as_lower()), (&b"\x01A\0"[..], &b"\x01a\0"[..]));
+        assert_eq!(question.name, b"\x01A\0");
         assert_eq!(question.octets, b"\x01A\0\0\x01\0\x01");
     }
 

@@ -3,7 +3,7 @@
 //! Whole records and whole RRsets or nothing: what does not fit is rolled back and said to be [`Full`]. Never
 //! allocates, never writes past its limit.
 
-use super::{RecordType, compressible, name_length};
+use super::{Prepared, RecordType, compressible, name_length};
 
 /// Suffixes that are remembered as targets of pointers. A referral with 13 name servers under 13 names writes some
 /// 30; past the bound names are still right, just longer.
@@ -67,13 +67,23 @@ pub struct Writer<'a> {
     question_is_root: bool,
 }
 
-/// A name, or the end of one, that stands in the message.
+/// A name, or the end of one, that stands in the message: where it begins, at most [`MAX_POINTER`], and in the lowest
+/// octet how many octets it has, written out. One number, for a writer is made for each answer and clears them all.
 #[derive(Clone, Copy, Debug, Default)]
-struct Suffix {
-    /// Where it begins; at most [`MAX_POINTER`].
-    offset: u16,
-    /// Its length in octets, written out.
-    length: u8,
+struct Suffix(u32);
+
+impl Suffix {
+    fn new(offset: u16, length: u8) -> Self {
+        Self(u32::from(offset) << 8 | u32::from(length))
+    }
+
+    fn offset(self) -> u16 {
+        (self.0 >> 8) as u16
+    }
+
+    fn length(self) -> usize {
+        (self.0 & 0xff) as usize
+    }
 }
 
 impl<'a> Writer<'a> {
@@ -145,6 +155,22 @@ impl<'a> Writer<'a> {
         self.octets(&fixed)?;
         self.rdata(record_type, rdata)?;
         self.count(section as usize)
+    }
+
+    /// Writes a prepared record, if the apex, which has this many octets, ends the question's name: all of it or nothing.
+    pub fn prepared(&mut self, section: Section, record: &Prepared, apex: usize) -> Result<(), Full> {
+        let question = self.suffixes.first().map_or(0, |name| name.length());
+        let pointer = 0xc000 | (HEADER + question.saturating_sub(apex)) as u16;
+        let start = self.length;
+        let mark = self.mark();
+        self.octets(&record.octets)?;
+        for at in &record.pointers {
+            let at = start + usize::from(*at);
+            if let Some(place) = self.output.get_mut(at..at + 2) {
+                place.copy_from_slice(&pointer.to_be_bytes());
+            }
+        }
+        self.count(section as usize).inspect_err(|Full| self.roll_back(mark))
     }
 
     /// Writes the OPT record (RFC 6891 section 6.1.2), without options yet; `ttl` holds the upper RCODE, the version
@@ -275,15 +301,15 @@ impl<'a> Writer<'a> {
     fn find(&self, name: &[u8]) -> Option<u16> {
         let known = self.suffixes.get(..self.suffix_count)?;
         let same = |suffix: &&Suffix| {
-            usize::from(suffix.length) == name.len() && self.name_at_is(usize::from(suffix.offset), name)
+            suffix.length() == name.len() && self.name_at_is(usize::from(suffix.offset()), name)
         };
-        known.iter().find(same).map(|suffix| suffix.offset)
+        known.iter().find(same).map(|suffix| suffix.offset())
     }
 
     fn remember(&mut self, offset: usize, length: usize) {
         let (true, Ok(length)) = (offset <= MAX_POINTER, u8::try_from(length)) else { return };
         if let Some(place) = self.suffixes.get_mut(self.suffix_count) {
-            *place = Suffix { offset: offset as u16, length };
+            *place = Suffix::new(offset as u16, length);
             self.suffix_count += 1;
         }
     }

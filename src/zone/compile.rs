@@ -1,121 +1,144 @@
-//! Sorted records in, a compiled zone out: nodes in canonical order, empty non-terminals added, cuts marked.
+//! Sorted records in, a compiled zone out: a node for each name and each empty non-terminal.
 
-use crate::wire::{Name, RecordType, Serial, name_length};
+use crate::wire::{Name, Prepared, RecordType, Serial};
 
 use super::ZoneFault;
-use super::builder::Entry;
-use super::compiled::{NO_NODE, Node, SetHead, Zone};
+use super::batch::Entry;
+use super::compiled::{Denial, Zone};
+use super::hash::NameHash;
+use super::index::Index;
 use super::key;
+use super::node::{self, CHILDREN, FLAGS, flag};
+use super::order::Order;
+use super::store::{Exhausted, NodeId, Store};
 
-/// Compiles records that are sorted by key, type and RDATA, and checked.
-pub(super) fn compile(origin: Name, entries: &[Entry]) -> Result<Zone, ZoneFault> {
+/// Compiles records that are sorted by key, type and RDATA, and checked; `hash_room`: each node gets room for an NSEC3
+/// hash.
+pub(super) fn compile(origin: Name, entries: &[Entry<'_>], hash_room: bool) -> Result<Zone, ZoneFault> {
     let apex = entries.iter().find(|entry| entry.record_type == RecordType::SOA);
     let Some(soa) = apex else { return Err(ZoneFault::NoSoa { origin }) };
-    let tail = |back: usize| {
-        let at = soa.rdata().len().saturating_sub(back);
-        soa.rdata().get(at..at + 4).and_then(|octets| octets.try_into().ok()).map_or(0, u32::from_be_bytes)
+    let (serial, negative_ttl) = of_soa(soa.rdata(), soa.ttl);
+    let apex_hash = NameHash::of(&origin);
+    let mut compiler = Compiler {
+        apex_octets: origin.as_wire().len(),
+        apex_hash,
+        hash_room,
+        store: Store::default(),
+        places: Vec::new(),
+        tags: Vec::new(),
+        path: Vec::new(),
+        key: Vec::new(),
+        scratch: Vec::new(),
     };
-    let (serial, minimum) = (Serial(tail(20)), tail(4));
-    // RFC 2308 section 3: the lower of the SOA's own TTL and its MINIMUM field.
-    let negative_ttl = soa.ttl.min(minimum);
-    let mut compiler = Compiler { zone: Zone::empty(origin, serial, negative_ttl), path: Vec::new() };
-    for node in entries.chunk_by(|a, b| a.key() == b.key()) {
-        compiler.node(node);
+    for records in entries.chunk_by(Entry::is_beside) {
+        if compiler.name(records) == Err(Exhausted) {
+            return Err(ZoneFault::TooLarge { origin });
+        }
     }
-    compiler.zone.name_count = compiler.zone.nodes.len();
-    Ok(compiler.zone)
+    compiler.ascend(0);
+    let Compiler { store, places, tags, .. } = compiler;
+    let negative_soa = Prepared::new(&origin, RecordType::SOA, negative_ttl, soa.rdata());
+    Ok(Zone {
+        apex: places.first().copied().unwrap_or(NodeId(0)),
+        apex_labels: origin.label_count(),
+        origin,
+        apex_hash,
+        store,
+        index: Index::build(tags.into_iter()),
+        order: Order::build(&places),
+        denial: Denial::Unsigned,
+        others: Order::default(),
+        serial,
+        negative_ttl,
+        negative_soa,
+        record_count: entries.len(),
+        warnings: Box::default(),
+    })
+}
+
+/// The serial of an SOA record, and the TTL of negative answers: the lower of its own and its MINIMUM field (RFC 2308
+/// section 3).
+pub(super) fn of_soa(rdata: &[u8], ttl: u32) -> (Serial, u32) {
+    let number = |back: usize| {
+        let at = rdata.len().saturating_sub(back);
+        rdata.get(at..at + 4).and_then(|octets| octets.try_into().ok()).map_or(0, u32::from_be_bytes)
+    };
+    (Serial(number(20)), ttl.min(number(4)))
 }
 
 struct Compiler {
-    zone: Zone,
-    /// The node at each depth on the way to the last one, and where its key ends.
-    path: Vec<u32>,
+    apex_octets: usize,
+    apex_hash: NameHash,
+    hash_room: bool,
+    store: Store,
+    places: Vec<NodeId>,
+    tags: Vec<(u32, NodeId)>,
+    /// The nodes from the apex down to the last one.
+    path: Vec<Level>,
+    /// The key of the last one.
+    key: Vec<u8>,
+    scratch: Vec<u8>,
+}
+
+/// A node on the way down, whose children are still coming.
+struct Level {
+    place: NodeId,
+    hash: NameHash,
+    children: u32,
+    wildcard: bool,
 }
 
 impl Compiler {
     /// Adds the node of these records, and the empty non-terminals above it that are not there yet.
-    fn node(&mut self, records: &[Entry]) {
-        let Some(first) = records.first() else { return };
+    fn name(&mut self, records: &[Entry<'_>]) -> Result<(), Exhausted> {
+        let Some(first) = records.first() else { return Ok(()) };
         let (key, depth) = (first.key(), key::labels(first.key()));
-        let last = self.zone.nodes.last().map(|node| node.key as usize);
-        let known =
-            last.map_or(0, |start| 1 + key::shared_labels(self.zone.keys.get(start..).unwrap_or(&[]), key));
-        self.path.truncate(known);
+        let known = if self.path.is_empty() { 0 } else { 1 + key::shared_labels(&self.key, key) };
+        self.ascend(known);
+        let owner = first.owner();
+        let owner = owner.get(..owner.len().saturating_sub(self.apex_octets)).unwrap_or(&[]);
         let mut end = (0..known.saturating_sub(1)).fold(0, |end, _| key::label_end(key, end));
         for level in known..=depth {
+            let start = end;
             end = if level == 0 { 0 } else { key::label_end(key, end) };
-            let owner = ancestor(first.owner(), depth - level);
-            self.add(key.get(..end).unwrap_or(key), owner, level == depth && has(records, RecordType::NS));
-            if level == depth && has(records, RecordType::DNAME) {
-                self.set_flag(|node| node.has_dname = true);
-            }
+            let records = if level == depth { records } else { &[] };
+            self.node(key.get(start..end).unwrap_or(&[]), ancestor(owner, depth - level), records)?;
         }
-        self.zone.push_sets(records);
+        self.key.clear();
+        self.key.extend_from_slice(key);
+        Ok(())
     }
 
-    /// Adds one node below the end of the path.
-    fn add(&mut self, key: &[u8], owner: &[u8], has_ns: bool) {
-        let zone = &mut self.zone;
-        let index = zone.nodes.len() as u32;
-        let parent = self.path.last().copied().unwrap_or(NO_NODE);
-        let above = zone.nodes.get(parent as usize);
-        let cover = match above {
-            Some(above) if above.cover != NO_NODE => above.cover,
-            Some(above) if above.has_dname => parent,
-            Some(_) if has_ns => index,
-            _ => NO_NODE,
+    /// Adds one node below the end of the path; `label` as keys have it.
+    fn node(&mut self, label: &[u8], owner: &[u8], records: &[Entry<'_>]) -> Result<(), Exhausted> {
+        let hash = match self.path.last_mut() {
+            None => self.apex_hash,
+            Some(above) => {
+                above.children += 1;
+                above.wildcard |= label == b"*\0";
+                key::with_label(label, |label| above.hash.below(label))
+            }
         };
-        zone.nodes.push(Node {
-            key: zone.keys.len() as u32,
-            name: zone.names.len() as u32,
-            first_set: zone.sets.len() as u32,
-            parent,
-            cover,
-            wildcard: NO_NODE,
-            labels: self.path.len() as u8,
-            has_dname: false,
-        });
-        zone.keys.extend_from_slice(key);
-        let kept = owner.len().saturating_sub(zone.origin.as_wire().len());
-        zone.names.extend_from_slice(owner.get(..kept).unwrap_or(&[]));
-        if owner.starts_with(b"\x01*")
-            && let Some(above) = zone.nodes.get_mut(parent as usize)
-        {
-            above.wildcard = index;
-        }
-        self.path.push(index);
+        self.scratch.clear();
+        node::write(&mut self.scratch, owner, records, self.hash_room);
+        let place = self.store.push(&self.scratch)?;
+        self.places.push(place);
+        self.tags.push((hash.tag(), place));
+        self.path.push(Level { place, hash, children: 0, wildcard: false });
+        Ok(())
     }
 
-    fn set_flag(&mut self, change: impl FnOnce(&mut Node)) {
-        if let Some(node) = self.zone.nodes.last_mut() {
-            change(node);
-        }
-    }
-}
-
-impl Zone {
-    /// Adds the RRsets of the last node.
-    pub(super) fn push_sets(&mut self, records: &[Entry]) {
-        let sets = records.chunk_by(|a, b| a.record_type == b.record_type && a.covered() == b.covered());
-        for set in sets {
-            let Some(first) = set.first() else { continue };
-            self.sets.push(SetHead {
-                record_type: first.record_type,
-                covered: first.covered(),
-                ttl: set.iter().map(|record| record.ttl).min().unwrap_or(0),
-                rdata: self.rdata.len() as u32,
-            });
-            for record in set {
-                // At most 65,535 octets, which the check has seen to.
-                self.rdata.extend_from_slice(&(record.rdata().len() as u16).to_be_bytes());
-                self.rdata.extend_from_slice(record.rdata());
+    /// Leaves all but the first `kept` nodes of the path; their children are known now.
+    fn ascend(&mut self, kept: usize) {
+        while self.path.len() > kept {
+            let Some(left) = self.path.pop().filter(|left| left.children > 0) else { continue };
+            self.store.patch(left.place, CHILDREN, &left.children.to_le_bytes());
+            if left.wildcard {
+                let flags = self.store.node(left.place).flags() | flag::WILDCARD;
+                self.store.patch(left.place, FLAGS, &[flags]);
             }
         }
     }
-}
-
-fn has(records: &[Entry], wanted: RecordType) -> bool {
-    records.iter().any(|record| record.record_type == wanted)
 }
 
 /// The name without its leftmost `removed` labels.
@@ -123,8 +146,7 @@ fn ancestor(name: &[u8], removed: usize) -> &[u8] {
     let mut rest = name;
     for _ in 0..removed {
         let label = rest.first().copied().map_or(0, usize::from);
-        rest = rest.get(1 + label..).unwrap_or(&[0]);
+        rest = rest.get(1 + label..).unwrap_or(&[]);
     }
-    debug_assert_eq!(name_length(rest), Ok(rest.len()));
     rest
 }

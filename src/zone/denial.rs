@@ -7,7 +7,9 @@ use crate::wire::{LookupName, Name, RecordType};
 
 use super::compiled::{Chain, Denial, NodeRef, Zone};
 use super::key::Key;
-use super::lookup::partition;
+use super::link::tag;
+use super::lookup::Lookup;
+use super::nsec3::Hash;
 
 /// What a zone denies with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,29 +43,40 @@ impl Zone {
         if !matches!(self.denial, Denial::Nsec) {
             return None;
         }
-        let key = Key::new(name, self.origin.label_count());
-        let after = partition(self.name_count, |index| self.key(index) <= key.as_octets());
-        let mut node = self.node(after.checked_sub(1)? as u32)?;
+        let key = Key::new(name, self.apex_labels);
+        let key = key.as_octets();
+        let mut position = self.order.at_or_before(|place| {
+            let node = self.node(place).node;
+            Key::of_relative(node.owner()).as_octets().cmp(key)
+        })?;
         // What has no NSEC stands below a cut, which has one, or is an empty non-terminal, whose predecessor has
         // one, is its own parent, or stands below a cut: at most as many steps as a name has labels, and one.
         for _ in 0..Name::MAX_OCTETS {
-            let inner = node.inner()?;
-            if let Some(cut) = self.node(inner.cover).filter(|cut| cut.index != node.index) {
-                node = cut;
+            let node = self.node(self.order.get(position)?);
+            if let Some(owner) = [Some(node), self.cover(node)].into_iter().flatten().find(has_nsec) {
+                return Some(owner);
             }
-            if node.set(RecordType::NSEC).is_some() {
-                return Some(node);
-            }
-            node = self.node(node.index.checked_sub(1)?)?;
+            position = self.order.before(position)?;
         }
         None
+    }
+
+    /// The cut or DNAME above a node.
+    fn cover<'z>(&'z self, node: NodeRef<'z>) -> Option<NodeRef<'z>> {
+        let mut buffer = [0; Name::MAX_OCTETS];
+        let name = LookupName::from_wire_prefix(node.owner_into(&mut buffer)).ok()?;
+        match self.lookup(&name) {
+            Lookup::Cut { node, .. } | Lookup::Dname(node) => Some(node),
+            _ => None,
+        }
     }
 
     /// The NSEC3 record that matches this name of the zone. `None` if opt-out leaves it out (RFC 5155 section 6), or
     /// unless the zone denies with NSEC3.
     pub fn nsec3_of(&self, name: NodeRef<'_>) -> Option<NodeRef<'_>> {
         let Denial::Nsec3(chain) = &self.denial else { return None };
-        self.node(*chain.of_names.get(name.index as usize)?)
+        let hash = name.node.hash()?;
+        chain.index.find(tag(hash)).map(|place| self.node(place)).find(|node| node.node.hash() == Some(hash))
     }
 
     /// The NSEC3 record that covers a name that is not in the zone, given in lower-case wire form.
@@ -79,10 +92,13 @@ impl Zone {
     }
 
     /// The NSEC3 record with this hash, or the one before it, the last one before the first; whether it is this hash.
-    pub(super) fn nsec3_at_or_before(&self, chain: &Chain, hash: &[u8]) -> Option<(NodeRef<'_>, bool)> {
-        let after = partition(chain.length, |index| self.key(self.name_count + index) <= hash);
-        let last = after.checked_sub(1).or(chain.length.checked_sub(1))?;
-        let node = self.node((self.name_count + last) as u32)?;
-        Some((node, self.key(node.index as usize) == hash))
+    fn nsec3_at_or_before(&self, chain: &Chain, hash: &Hash) -> Option<(NodeRef<'_>, bool)> {
+        let found = chain.order.at_or_before(|place| self.node(place).node.hash().cmp(&Some(hash)));
+        let node = self.node(chain.order.get(found.or(chain.order.last())?)?);
+        Some((node, node.node.hash() == Some(hash)))
     }
+}
+
+fn has_nsec(node: &NodeRef<'_>) -> bool {
+    node.set(RecordType::NSEC).is_some()
 }

@@ -92,6 +92,16 @@ pub enum ZoneFault {
         /// Where the DNAME stands.
         place: Place,
     },
+    /// A difference deletes a record that is not there (RFC 1995 section 4): it is to another version.
+    #[error("{owner} has no such {record_type} record to delete; the difference is to another version")]
+    NotThere {
+        /// The owner that was named.
+        owner: Name,
+        /// The type that was named.
+        record_type: RecordType,
+        /// Where it was named.
+        place: Place,
+    },
     /// A type that is only for messages and questions (RFC 6895 section 3.1).
     #[error("{owner} has a record of type {record_type}, which no zone may hold")]
     MetaType {
@@ -245,6 +255,7 @@ impl ZoneFault {
             | Self::SecondDname { place, .. }
             | Self::BelowDname { place, .. }
             | Self::DnameAtCut { place, .. }
+            | Self::NotThere { place, .. }
             | Self::MetaType { place, .. }
             | Self::MalformedRdata { place, .. }
             | Self::TtlTooLarge { place, .. }

@@ -20,18 +20,40 @@ impl Key {
     pub(super) fn new(name: &LookupName, apex_labels: usize) -> Self {
         let mut key = Self { octets: [0; MAX_KEY], length: 0 };
         for index in (0..name.label_count().saturating_sub(apex_labels)).rev() {
-            for &octet in name.label(index) {
-                match octet {
-                    0 | 1 => {
-                        key.push(1);
-                        key.push(octet + 1);
-                    }
-                    _ => key.push(octet),
-                }
-            }
-            key.push(0);
+            key.push_label(name.label(index));
         }
         key
+    }
+
+    /// The key of a name that is given without its apex, in any case.
+    pub(super) fn of_relative(owner: &[u8]) -> Self {
+        let mut key = Self { octets: [0; MAX_KEY], length: 0 };
+        let mut starts = [0_u8; 128];
+        let (mut position, mut labels) = (0, 0);
+        while let (Some(length), Some(start)) = (owner.get(position), starts.get_mut(labels)) {
+            *start = position as u8;
+            position += 1 + usize::from(*length);
+            labels += 1;
+        }
+        for start in starts.iter().take(labels).rev() {
+            let rest = owner.get(usize::from(*start)..).unwrap_or(&[]);
+            let length = rest.first().copied().map_or(0, usize::from);
+            key.push_label(rest.get(1..=length).unwrap_or(&[]));
+        }
+        key
+    }
+
+    fn push_label(&mut self, label: &[u8]) {
+        for octet in label.iter().map(u8::to_ascii_lowercase) {
+            match octet {
+                0 | 1 => {
+                    self.push(1);
+                    self.push(octet + 1);
+                }
+                _ => self.push(octet),
+            }
+        }
+        self.push(0);
     }
 
     /// The key's octets.
@@ -45,6 +67,27 @@ impl Key {
             self.length += 1;
         }
     }
+}
+
+/// Shows a label of a key, its zero included, as it is in a name in lower case.
+pub(super) fn with_label<T>(label: &[u8], show: impl FnOnce(&[u8]) -> T) -> T {
+    let label = label.strip_suffix(&[0]).unwrap_or(label);
+    if !label.contains(&1) {
+        return show(label);
+    }
+    let (mut plain, mut length, mut escaped) = ([0; 64], 0, false);
+    for &octet in label {
+        if octet == 1 && !escaped {
+            escaped = true;
+            continue;
+        }
+        if let Some(place) = plain.get_mut(length) {
+            *place = octet - u8::from(escaped);
+            length += 1;
+        }
+        escaped = false;
+    }
+    show(plain.get(..length).unwrap_or(&[]))
 }
 
 /// How many labels a key has.
@@ -90,6 +133,15 @@ mod tests {
             prop_assert_eq!(key_a.as_octets().cmp(key_b.as_octets()), a.cmp(&b));
             prop_assert_eq!(key_b.as_octets().starts_with(key_a.as_octets()), b.is_at_or_below(&a));
             prop_assert_eq!(labels(key_a.as_octets()), a.label_count());
+            let relative = a.as_wire().strip_suffix(&[0]).unwrap();
+            let of_relative = Key::of_relative(relative);
+            prop_assert_eq!(of_relative.as_octets(), key_a.as_octets());
+            let mut end = 0;
+            for label in a.labels().collect::<Vec<_>>().into_iter().rev() {
+                let start = end;
+                end = label_end(key_a.as_octets(), end);
+                with_label(&key_a.as_octets()[start..end], |plain| assert!(plain.eq_ignore_ascii_case(label)));
+            }
         }
     }
 }

@@ -6,42 +6,83 @@
 
 use crate::wire::{Name, RecordType};
 
-use super::builder::Entry;
+use super::batch::Entry;
 use super::check::Checks;
-use super::compiled::{Chain, Denial, NO_NODE, Node, NodeRef, Zone};
+use super::compiled::{Chain, Denial, NodeRef, Zone};
+use super::index::Index;
+use super::key::Key;
+use super::node::{self, FLAGS, flag};
 use super::nsec3::{Hash, MAX_ITERATIONS, Nsec3, Parameters, hash_of_owner, label};
+use super::order::Order;
+use super::store::{Exhausted, NodeId};
 use super::{Place, ZoneFault, ZoneWarning, nsec};
 
-/// Finds the chain that denies, checks it, and adds the NSEC3 records behind the names.
-pub(super) fn link(zone: &mut Zone, entries: &[Entry], hashed: &[Entry], checks: &mut Checks) {
-    let usable = usable(zone, entries, checks);
+/// The chain that a zone will deny with.
+pub(super) struct Chosen<'e> {
+    parameters: Parameters,
+    members: Vec<Member<'e>>,
+}
+
+/// Finds the NSEC3 chain to deny with, if there is a whole one; faults if all are broken.
+pub(super) fn choose<'e>(
+    origin: &Name,
+    entries: &[Entry<'_>],
+    hashed: &'e [Entry<'e>],
+    checks: &mut Checks,
+) -> Option<Chosen<'e>> {
     let mut broken = Vec::new();
-    let chosen = usable.into_iter().find_map(|parameters| match members(&zone.origin, &parameters, hashed) {
-        Ok(members) => Some((parameters, members)),
-        Err(fault) => {
-            broken.push(fault);
-            None
+    let chosen = usable(origin, entries, checks).into_iter().find_map(|parameters| {
+        match members(origin, &parameters, hashed) {
+            Ok(members) => Some(Chosen { parameters, members }),
+            Err(fault) => {
+                broken.push(fault);
+                None
+            }
         }
     });
-    let Some((parameters, members)) = chosen else {
-        broken.into_iter().for_each(|fault| checks.fault(fault));
-        push_others(zone, hashed, &[], checks);
-        return without_nsec3(zone, entries, checks);
-    };
     for fault in broken {
-        checks.warn(ZoneWarning::UnusedNsec3Param { problem: Box::new(fault) });
+        match &chosen {
+            Some(_) => checks.warn(ZoneWarning::UnusedNsec3Param { problem: Box::new(fault) }),
+            None => checks.fault(fault),
+        }
     }
+    chosen
+}
+
+/// Makes the zone deny with the chosen chain, or else with its NSEC records; checks them, and adds the NSEC3 records.
+pub(super) fn link(
+    zone: &mut Zone,
+    chosen: Option<Chosen<'_>>,
+    entries: &[Entry<'_>],
+    hashed: &[Entry<'_>],
+    checks: &mut Checks,
+) -> Result<(), Exhausted> {
+    let Some(Chosen { parameters, members }) = chosen else {
+        push_others(zone, hashed, &[], checks)?;
+        without_nsec3(zone, entries, checks);
+        return Ok(());
+    };
+    let mut places = Vec::with_capacity(members.len());
     for member in &members {
-        push_node(zone, member.records, &member.hash);
+        places.push(push_node(zone, member.records, Some(&member.hash))?);
     }
-    push_others(zone, hashed, &members, checks);
+    push_others(zone, hashed, &members, checks)?;
     let hash = |name: &[u8]| parameters.hash(name);
-    let of_names = belonging(zone, entries, &members, checks, hash);
-    zone.denial = Denial::Nsec3(Chain { length: members.len(), of_names, parameters });
+    belonging(zone, entries, &members, checks, hash);
+    let tags = members.iter().zip(&places).map(|(member, place)| (tag(&member.hash), *place));
+    let chain = Chain { index: Index::build(tags), order: Order::build(&places), parameters };
+    zone.denial = Denial::Nsec3(Box::new(chain));
+    Ok(())
+}
+
+/// What a chain's index knows a hash by.
+pub(super) fn tag(hash: &Hash) -> u32 {
+    let [a, b, c, d, ..] = *hash;
+    u32::from_be_bytes([a, b, c, d])
 }
 
 /// NSEC records at the apex make the zone deny with them.
-fn without_nsec3(zone: &mut Zone, entries: &[Entry], checks: &mut Checks) {
+fn without_nsec3(zone: &mut Zone, entries: &[Entry<'_>], checks: &mut Checks) {
     if zone.apex().set(RecordType::NSEC).is_some() {
         nsec::check(zone, entries, checks);
         zone.denial = Denial::Nsec;
@@ -49,17 +90,17 @@ fn without_nsec3(zone: &mut Zone, entries: &[Entry], checks: &mut Checks) {
     }
     nsec::warn_unused(entries, checks);
     if zone.apex().signatures(RecordType::SOA).is_some() && zone.apex().set(RecordType::DNSKEY).is_some() {
-        let place = place_of(zone, zone.apex(), entries, RecordType::DNSKEY);
+        let place = place_of(zone.apex(), entries, RecordType::DNSKEY);
         checks.warn(ZoneWarning::DeniesNothing { origin: zone.origin.clone(), place });
     }
 }
 
 /// The NSEC3PARAM records that may be used, the cheapest first.
-fn usable(zone: &Zone, entries: &[Entry], checks: &mut Checks) -> Vec<Parameters> {
+fn usable(origin: &Name, entries: &[Entry<'_>], checks: &mut Checks) -> Vec<Parameters> {
     let apex = entries.iter().take_while(|entry| entry.key().is_empty());
     let mut usable = Vec::new();
     for entry in apex.filter(|entry| entry.record_type == RecordType::NSEC3PARAM) {
-        let (owner, place) = (zone.origin.clone(), entry.place);
+        let (owner, place) = (origin.clone(), entry.place);
         let Some(parameters) = Parameters::from_nsec3param(entry.rdata()) else {
             checks.warn(ZoneWarning::IgnoredNsec3Param { owner, place });
             continue;
@@ -82,7 +123,7 @@ fn usable(zone: &Zone, entries: &[Entry], checks: &mut Checks) -> Vec<Parameters
 struct Member<'e> {
     hash: Hash,
     opt_out: bool,
-    records: &'e [Entry],
+    records: &'e [Entry<'e>],
 }
 
 /// The records of one chain in the order of their hashes, each checked to name the next.
@@ -93,7 +134,7 @@ fn members<'e>(
 ) -> Result<Vec<Member<'e>>, ZoneFault> {
     let mut members: Vec<Member<'e>> = Vec::new();
     let mut nexts: Vec<(&Entry, &[u8])> = Vec::new();
-    for records in hashed.chunk_by(|a, b| a.key() == b.key()) {
+    for records in hashed.chunk_by(Entry::is_beside) {
         let of_chain =
             |entry: &&Entry| entry.record_type == RecordType::NSEC3 && parameters.has(entry.rdata());
         let mut own = records.iter().filter(of_chain);
@@ -126,10 +167,15 @@ fn members<'e>(
 }
 
 /// Adds the hashed owners that are of no chain that is served, so that the zone keeps all its records.
-fn push_others(zone: &mut Zone, hashed: &[Entry], members: &[Member<'_>], checks: &mut Checks) {
-    let mut warned = false;
+fn push_others(
+    zone: &mut Zone,
+    hashed: &[Entry<'_>],
+    members: &[Member<'_>],
+    checks: &mut Checks,
+) -> Result<(), Exhausted> {
+    let (mut places, mut warned) = (Vec::new(), false);
     let mut members = members.iter().peekable();
-    for records in hashed.chunk_by(|a, b| a.key() == b.key()) {
+    for records in hashed.chunk_by(Entry::is_beside) {
         if members.next_if(|member| std::ptr::eq(member.records, records)).is_some() {
             continue;
         }
@@ -138,84 +184,78 @@ fn push_others(zone: &mut Zone, hashed: &[Entry], members: &[Member<'_>], checks
             checks.warn(ZoneWarning::UnusedNsec3 { owner: entry.owner_name(), place: entry.place });
             warned = true;
         }
-        push_node(zone, records, &[]);
+        places.push(push_node(zone, records, None)?);
     }
+    zone.others = Order::build(&places);
+    Ok(())
 }
 
 /// Adds one hashed owner.
-fn push_node(zone: &mut Zone, records: &[Entry], key: &[u8]) {
-    let Some(first) = records.first() else { return };
-    zone.nodes.push(Node {
-        key: zone.keys.len() as u32,
-        name: zone.names.len() as u32,
-        first_set: zone.sets.len() as u32,
-        parent: NO_NODE,
-        cover: NO_NODE,
-        wildcard: NO_NODE,
-        labels: 1,
-        has_dname: false,
-    });
-    zone.keys.extend_from_slice(key);
-    let kept = first.owner().len().saturating_sub(zone.origin.as_wire().len());
-    zone.names.extend_from_slice(first.owner().get(..kept).unwrap_or(&[]));
-    zone.push_sets(records);
+fn push_node(zone: &mut Zone, records: &[Entry<'_>], hash: Option<&Hash>) -> Result<NodeId, Exhausted> {
+    let owner = records.first().map_or(&[][..], Entry::owner);
+    let kept = owner.len().saturating_sub(zone.origin.as_wire().len());
+    let mut octets = Vec::new();
+    node::write(&mut octets, owner.get(..kept).unwrap_or(&[]), records, hash.is_some());
+    let place = zone.store.push(&octets)?;
+    if let Some(hash) = hash {
+        set_hash(zone, place, hash);
+    }
+    Ok(place)
 }
 
-/// For each name the node of its NSEC3 record; names that must have one and do not, and two names with one, are faults
-/// (RFC 5155 section 7.1).
+/// Notes the hash of an owner in its node, which has room for it.
+fn set_hash(zone: &mut Zone, place: NodeId, hash: &Hash) {
+    let node = zone.store.node(place);
+    let (at, flags) = (node.hash_start(), node.flags() | flag::HASHED);
+    zone.store.patch(place, at, hash);
+    zone.store.patch(place, FLAGS, &[flags]);
+}
+
+/// Notes for each name whether it has an NSEC3 record; names that must have one and do not, and two names with one, are
+/// faults (RFC 5155 section 7.1).
 fn belonging(
-    zone: &Zone,
-    entries: &[Entry],
+    zone: &mut Zone,
+    entries: &[Entry<'_>],
     members: &[Member<'_>],
     checks: &mut Checks,
     hash: impl Fn(&[u8]) -> Hash,
-) -> Vec<u32> {
-    let mut names_of = vec![NO_NODE; members.len()];
-    let mut of_names = vec![NO_NODE; zone.name_count];
-    let names = (0..zone.name_count as u32).filter_map(|index| zone.node(index));
-    for node in names.filter(|node| is_hashed(*node)) {
+) {
+    let mut name_of: Vec<Option<NodeId>> = vec![None; members.len()];
+    let mut found: Vec<(NodeId, usize)> = Vec::new();
+    for (node, _) in zone.names().filter(|(_, below)| !below) {
         let mut buffer = [0; Name::MAX_OCTETS];
         let length = node.owner_into(&mut buffer).len();
         buffer.make_ascii_lowercase();
         let hash = hash(buffer.get(..length).unwrap_or(&[0]));
-        let place = || place_of(zone, node, entries, RecordType::NS);
+        let place = || place_of(node, entries, RecordType::NS);
         let after = members.partition_point(|member| member.hash <= hash);
         let at = after.checked_sub(1).unwrap_or(members.len().saturating_sub(1));
-        let Some((member, taken)) = members.get(at).zip(names_of.get_mut(at)) else { continue };
+        let Some((member, taken)) = members.get(at).zip(name_of.get_mut(at)) else { continue };
         if member.hash != hash {
             // Opt-out leaves out insecure delegations and what is above them alone (RFC 5155 sections 6 and 7.1).
             if !(member.opt_out && may_be_left_out(node)) {
-                checks.fault(ZoneFault::Nsec3Missing {
-                    owner: node.owner(),
-                    hash: label(&hash),
-                    place: place(),
-                });
+                let hash = label(&hash);
+                checks.fault(ZoneFault::Nsec3Missing { owner: node.owner(), hash, place: place() });
             }
             continue;
         }
-        if let Some(other) = zone.node(*taken) {
-            checks.fault(ZoneFault::HashCollision {
-                owner: node.owner(),
-                other: other.owner(),
-                place: place(),
-            });
+        if let Some(other) = taken.map(|other| zone.node(other)) {
+            let (owner, other) = (node.owner(), other.owner());
+            checks.fault(ZoneFault::HashCollision { owner, other, place: place() });
         }
-        *taken = node.index;
-        if let Some(belongs) = of_names.get_mut(node.index as usize) {
-            *belongs = (zone.name_count + at) as u32;
-        }
+        *taken = Some(node.place);
+        found.push((node.place, at));
     }
-    if let Some((orphan, _)) = members.iter().zip(&names_of).find(|(_, name)| **name == NO_NODE)
+    if let Some((orphan, _)) = members.iter().zip(&name_of).find(|(_, name)| name.is_none())
         && let Some(entry) = orphan.records.first()
     {
         checks.warn(ZoneWarning::OrphanNsec3 { owner: entry.owner_name(), place: entry.place });
     }
-    of_names
-}
-
-/// Whether the name is in the chain: all names but those below a cut, empty non-terminals too.
-fn is_hashed(node: NodeRef<'_>) -> bool {
-    node.inner().is_some_and(|inner| inner.cover == NO_NODE || inner.cover == node.index)
+    for (place, at) in found {
+        if let Some(member) = members.get(at) {
+            set_hash(zone, place, &member.hash);
+        }
+    }
 }
 
 fn may_be_left_out(node: NodeRef<'_>) -> bool {
@@ -224,8 +264,9 @@ fn may_be_left_out(node: NodeRef<'_>) -> bool {
 }
 
 /// Where the first record of a name stands; that of this type, if it has one.
-pub(super) fn place_of(zone: &Zone, node: NodeRef<'_>, entries: &[Entry], record_type: RecordType) -> Place {
-    let key = zone.key(node.index as usize);
+pub(super) fn place_of(node: NodeRef<'_>, entries: &[Entry<'_>], record_type: RecordType) -> Place {
+    let key = Key::of_relative(node.node.owner());
+    let key = key.as_octets();
     let first = entries.partition_point(|entry| entry.key() < key);
     // An empty non-terminal is there because of the name after it.
     let records = entries.get(first..).unwrap_or(&[]);
@@ -255,11 +296,10 @@ mod tests {
         builder.push(record(&origin, RecordType::SOA, &[0; 22]), Place::default());
         builder.push(record(&origin, RecordType::NS, b"\0"), Place::default());
         builder.push(record(&"a.example.".parse().unwrap(), RecordType::A, &[0; 4]), place);
-        let zone = builder.finish().unwrap();
+        let mut zone = builder.finish().unwrap();
         let members = [Member { hash: [7; HASH], opt_out: false, records: &[] }];
         let mut checks = Checks::default();
-        let of_names = belonging(&zone, &[], &members, &mut checks, |_| [7; HASH]);
-        assert_eq!(of_names, [2, 2]);
+        belonging(&mut zone, &[], &members, &mut checks, |_| [7; HASH]);
         let faults = checks.finish().unwrap_err();
         let text = "a.example. and example. have the same NSEC3 hash; sign the zone with another salt";
         assert_eq!(faults.iter().map(ToString::to_string).collect::<Vec<_>>(), [text]);

@@ -1,11 +1,13 @@
 //! Where a name is in a zone: exact match, closest encloser, wildcard, delegation or DNAME above.
 //!
-//! One binary search over the keys, then steps up: O(log n + labels), whatever the zone's size.
+//! Down from the apex, one label at a time, as RFC 1034 section 4.3.2 step 3 has it: the first name that does not
+//! exist, the first cut and the first DNAME end it.
 
 use crate::wire::LookupName;
 
-use super::compiled::{NO_NODE, NodeRef, Zone};
-use super::key::{Key, shared_labels};
+use super::compiled::{NodeRef, Zone};
+use super::hash::NameHash;
+use super::node::flag;
 
 /// What a zone knows about a name.
 #[derive(Clone, Copy, Debug)]
@@ -30,66 +32,68 @@ pub enum Lookup<'z> {
 impl Zone {
     /// Looks up a name, which must be at or below the apex.
     pub fn lookup(&self, name: &LookupName) -> Lookup<'_> {
-        let key = Key::new(name, self.origin.label_count());
-        let (node, exact) = self.closest(key.as_octets());
-        let Some(inner) = node.inner() else { return Lookup::Missing(node) };
-        if let Some(cover) = self.node(inner.cover) {
-            let exact = exact && cover.index == node.index;
-            return if cover.is_cut() { Lookup::Cut { node: cover, exact } } else { Lookup::Dname(cover) };
+        let mut node = self.apex();
+        let mut hash = self.apex_hash;
+        for removed in (0..self.labels_of(name)).rev() {
+            // RFC 6672 section 2.3: a DNAME redirects what is below it, not its owner.
+            if node.has_dname() {
+                return Lookup::Dname(node);
+            }
+            if node.is_cut() {
+                return Lookup::Cut { node, exact: false };
+            }
+            hash = hash.below(name.label(removed));
+            node = match self.at(hash, self.relative(name, removed)) {
+                Some(child) => child,
+                None => return self.missing(node),
+            };
         }
-        if exact {
-            return Lookup::Exact(node);
-        }
-        // RFC 6672 section 2.3: a DNAME redirects what is below it, not its owner.
-        if inner.has_dname {
-            return Lookup::Dname(node);
-        }
-        match self.node(inner.wildcard) {
-            Some(wildcard) => Lookup::Wildcard(wildcard),
-            None => Lookup::Missing(node),
-        }
+        if node.is_cut() { Lookup::Cut { node, exact: true } } else { Lookup::Exact(node) }
     }
 
     /// The node of exactly this name, wherever it is: also below a cut, where glue is.
     pub fn find(&self, name: &LookupName) -> Option<NodeRef<'_>> {
-        let key = Key::new(name, self.origin.label_count());
-        let (node, exact) = self.closest(key.as_octets());
-        exact.then_some(node)
+        let labels = (0..self.labels_of(name)).rev();
+        let hash = labels.fold(self.apex_hash, |hash, index| hash.below(name.label(index)));
+        self.at(hash, self.relative(name, 0))
     }
 
-    /// The node with this key, or the closest encloser of the name that has it.
-    pub(super) fn closest(&self, key: &[u8]) -> (NodeRef<'_>, bool) {
-        let after = partition(self.name_count, |index| self.key(index) <= key);
-        // The apex has the empty key, so that something is always at or before the key.
-        let last = after.saturating_sub(1);
-        let last_key = self.key(last);
-        if last_key == key {
-            return (NodeRef { zone: self, index: last as u32 }, true);
-        }
-        // Between the closest encloser and the key stand only names below the closest encloser: it is the
-        // lowest common ancestor of the key and its predecessor.
-        let shared = shared_labels(last_key, key);
-        let mut index = last as u32;
-        while let Some(node) = self.nodes.get(index as usize) {
-            if usize::from(node.labels) <= shared || node.parent == NO_NODE {
-                break;
-            }
-            index = node.parent;
-        }
-        (NodeRef { zone: self, index }, false)
+    /// The node of the name with this hash, given without the apex and in lower case.
+    pub(super) fn at(&self, hash: NameHash, lower: &[u8]) -> Option<NodeRef<'_>> {
+        self.index.find(hash.tag()).map(|place| self.node(place)).find(|node| node.node.is(lower))
     }
-}
 
-/// The first index of `0..length` for which `before` is false.
-pub(super) fn partition(length: usize, before: impl Fn(usize) -> bool) -> usize {
-    let (mut low, mut high) = (0, length);
-    while low < high {
-        let middle = low + (high - low) / 2;
-        if before(middle) {
-            low = middle + 1;
-        } else {
-            high = middle;
+    /// What stands for a name that does not exist, below its closest encloser.
+    fn missing<'z>(&'z self, encloser: NodeRef<'z>) -> Lookup<'z> {
+        match self.wildcard_below(encloser) {
+            Some(wildcard) => Lookup::Wildcard(wildcard),
+            None => Lookup::Missing(encloser),
         }
     }
-    low
+
+    /// The child `*` of a node.
+    fn wildcard_below(&self, node: NodeRef<'_>) -> Option<NodeRef<'_>> {
+        if !node.node.has(flag::WILDCARD) {
+            return None;
+        }
+        let mut buffer = [0; 256];
+        let owner = node.node.owner();
+        let lower = buffer.get_mut(..2 + owner.len())?;
+        let (label, above) = lower.split_at_mut_checked(2)?;
+        label.copy_from_slice(b"\x01*");
+        above.copy_from_slice(owner);
+        above.make_ascii_lowercase();
+        self.at(self.apex_hash.below_all(above).below(b"*"), lower)
+    }
+
+    /// How many labels of the name are below the apex.
+    fn labels_of(&self, name: &LookupName) -> usize {
+        name.label_count().saturating_sub(self.apex_labels)
+    }
+
+    /// The name without its leftmost `removed` labels and without the apex, in lower case.
+    fn relative<'n>(&self, name: &'n LookupName, removed: usize) -> &'n [u8] {
+        let rest = name.ancestor(removed);
+        rest.get(..rest.len().saturating_sub(self.origin.as_wire().len())).unwrap_or(&[])
+    }
 }

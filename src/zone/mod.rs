@@ -11,26 +11,41 @@
 //! immutable [`Zone`]; zones make up an immutable [`Snapshot`]; [`Published`] is the one place where a new snapshot
 //! replaces the old one, at once and whole. Never does I/O, never locks a reader, never changes what was published.
 
+mod ahead;
+mod batch;
 mod builder;
+mod change;
 mod check;
 mod compile;
 mod compiled;
 mod denial;
+mod edit;
 mod fault;
+mod hash;
+mod index;
 mod key;
 mod link;
 mod lookup;
+mod node;
 mod nsec;
 mod nsec3;
+mod order;
 mod record;
+mod redeploy;
 mod snapshot;
+mod store;
+#[cfg(test)]
+mod tests;
 mod warning;
 
+pub use ahead::Ahead;
+pub use batch::RecordBatch;
 pub use builder::ZoneBuilder;
 pub use compiled::{NodeRef, RrSet, Zone};
 pub use denial::{Collision, Denies};
 pub use fault::ZoneFault;
 pub use lookup::Lookup;
 pub use record::{Place, Record};
+pub use redeploy::Standing;
 pub use snapshot::{Published, PublishedRef, Snapshot};
 pub use warning::ZoneWarning;

@@ -1,0 +1,268 @@
+//! From a hash to the place of a node: a hash table in pages, which versions of a zone share.
+//!
+//! A slot holds 32 bits of the hash and the place. The hash's upper bits choose the page, its lower bits a run of eight
+//! slots, one cache line, in which the search begins; it goes on to the next line only where that is full, and ends at
+//! an empty slot. A change copies the pages it touches. The caller compares names: a tag alone proves nothing.
+
+use std::sync::Arc;
+
+use crate::sys::memory::Block;
+
+use super::store::NodeId;
+
+/// Slots of a page, in a table of more than one: 32 KiB, so that a change copies little.
+const PAGE: usize = 4096;
+/// Slots of a cache line.
+const LINE: usize = 8;
+/// A table is made with this many names for sixteen slots, and made anew when a page is this full.
+const LOAD: usize = 10;
+const FULL: usize = 14;
+
+/// The table.
+#[derive(Clone, Debug)]
+pub(super) struct Index {
+    pages: Vec<Page>,
+    /// Slots of each page less one; a power of two less one.
+    mask: usize,
+}
+
+/// A page: some slots of a block.
+#[derive(Clone, Debug)]
+struct Page {
+    block: Arc<Block>,
+    start: u32,
+    taken: u32,
+}
+
+impl Index {
+    /// An empty table with room for this many names.
+    pub(super) fn with_room(names: usize) -> Self {
+        let slots = (names * 16).div_ceil(LOAD).max(1);
+        if slots <= PAGE {
+            let slots = slots.next_power_of_two();
+            return Self::zeroed(1, slots);
+        }
+        Self::zeroed(slots.div_ceil(PAGE), PAGE)
+    }
+
+    fn zeroed(count: usize, slots: usize) -> Self {
+        let block = Arc::new(Block::zeroed(count * slots));
+        let page = |number| Page { block: block.clone(), start: (number * slots) as u32, taken: 0 };
+        Self { pages: (0..count).map(page).collect(), mask: slots - 1 }
+    }
+
+    /// A table of these tags and places, which must be different.
+    pub(super) fn build(names: impl ExactSizeIterator<Item = (u32, NodeId)>) -> Self {
+        let mut index = Self::with_room(names.len());
+        let count = index.pages.len();
+        let slots = index.mask + 1;
+        let mut block = Block::zeroed(count * slots);
+        let (mut taken, mut left) = (vec![0_u32; count], Vec::new());
+        for (tag, place) in names {
+            let page = page_of(tag, count);
+            let Some(room) = block.words_mut().get_mut(page * slots..(page + 1) * slots) else { continue };
+            if put(room, tag, place) {
+                taken.get_mut(page).into_iter().for_each(|taken| *taken += 1);
+            } else {
+                left.push((tag, place));
+            }
+        }
+        let block = Arc::new(block);
+        for (page, taken) in index.pages.iter_mut().zip(taken) {
+            (page.block, page.taken) = (block.clone(), taken);
+        }
+        // Hashes spread so evenly that no page runs over; if one does, the table grows.
+        left.into_iter().for_each(|(tag, place)| index.insert(tag, place));
+        index
+    }
+
+    /// Places whose tag is this one; the name that is looked for is one of them, if it is there.
+    pub(super) fn find(&self, tag: u32) -> impl Iterator<Item = NodeId> {
+        let slots =
+            self.pages.get(page_of(tag, self.pages.len())).map_or(&[][..], |page| page.slots(self.mask + 1));
+        let start = tag as usize & self.mask & !(LINE - 1);
+        let mask = self.mask;
+        (0..slots.len())
+            .map_while(move |step| slots.get((start + step) & mask).copied().filter(|slot| *slot != 0))
+            .filter(move |slot| (slot >> 32) as u32 == tag)
+            .map(|slot| NodeId((slot as u32).wrapping_sub(1)))
+    }
+
+    /// Whether it is large: more than one page.
+    pub(super) fn is_paged(&self) -> bool {
+        self.pages.len() > 1
+    }
+
+    /// The memory that [`Index::find`] will look at first.
+    pub(super) fn line(&self, tag: u32) -> &[u64] {
+        let slots =
+            self.pages.get(page_of(tag, self.pages.len())).map_or(&[][..], |page| page.slots(self.mask + 1));
+        slots.get(tag as usize & self.mask & !(LINE - 1)..).unwrap_or(&[])
+    }
+
+    /// Adds a name.
+    pub(super) fn insert(&mut self, tag: u32, place: NodeId) {
+        let slots = self.mask + 1;
+        let at = page_of(tag, self.pages.len());
+        if self.pages.get(at).is_some_and(|page| (page.taken as usize + 1) * 16 > slots * FULL) {
+            self.grow();
+            return self.insert(tag, place);
+        }
+        let Some(page) = self.pages.get_mut(at) else { return };
+        page.taken += u32::from(put(page.own(slots), tag, place));
+    }
+
+    /// Puts another place in the slot of a name.
+    pub(super) fn replace(&mut self, tag: u32, old: NodeId, new: NodeId) {
+        self.change(tag, old, Some(new));
+    }
+
+    /// Takes a name out.
+    pub(super) fn remove(&mut self, tag: u32, old: NodeId) {
+        self.change(tag, old, None);
+    }
+
+    fn change(&mut self, tag: u32, old: NodeId, new: Option<NodeId>) {
+        let slots = self.mask + 1;
+        let at = page_of(tag, self.pages.len());
+        let Some(page) = self.pages.get_mut(at) else { return };
+        let room = page.own(slots);
+        let (start, mask) = (tag as usize & (slots - 1) & !(LINE - 1), slots - 1);
+        let places = (0..slots).map(|step| (start + step) & mask);
+        let Some(found) = places.into_iter().find(|at| room.get(*at) == Some(&slot(tag, old))) else {
+            return;
+        };
+        match (room.get_mut(found), new) {
+            (Some(word), Some(new)) => *word = slot(tag, new),
+            _ => {
+                // An empty slot would hide what went past it: the page is filled again.
+                let kept: Vec<u64> =
+                    room.iter().copied().filter(|word| *word != 0 && *word != slot(tag, old)).collect();
+                room.fill(0);
+                for word in kept {
+                    put(room, (word >> 32) as u32, NodeId((word as u32).wrapping_sub(1)));
+                }
+                page.taken -= 1;
+            }
+        }
+    }
+
+    /// Makes the table anew with room for twice the names.
+    fn grow(&mut self) {
+        let all: Vec<u64> = self
+            .pages
+            .iter()
+            .flat_map(|page| page.slots(self.mask + 1))
+            .copied()
+            .filter(|slot| *slot != 0)
+            .collect();
+        let mut larger = Self::with_room(all.len() * 2 + 1);
+        for slot in all {
+            larger.insert((slot >> 32) as u32, NodeId((slot as u32).wrapping_sub(1)));
+        }
+        *self = larger;
+    }
+}
+
+impl Page {
+    fn slots(&self, slots: usize) -> &[u64] {
+        let start = self.start as usize;
+        self.block.words().get(start..start + slots).unwrap_or(&[])
+    }
+
+    /// The slots, to be changed: a copy of them, if another version or another page has this block too.
+    fn own(&mut self, slots: usize) -> &mut [u64] {
+        if Arc::get_mut(&mut self.block).is_none() {
+            let mut block = Block::zeroed(slots);
+            block.words_mut().copy_from_slice(self.slots(slots));
+            (self.block, self.start) = (Arc::new(block), 0);
+        }
+        let start = self.start as usize;
+        let block = Arc::get_mut(&mut self.block).map(Block::words_mut);
+        block.and_then(|words| words.get_mut(start..start + slots)).unwrap_or_default()
+    }
+}
+
+/// The slot of a name; never 0, for places are counted from 1 here.
+fn slot(tag: u32, place: NodeId) -> u64 {
+    u64::from(tag) << 32 | u64::from(place.0.wrapping_add(1))
+}
+
+/// The page of a tag: its upper bits scaled to the number of pages.
+fn page_of(tag: u32, pages: usize) -> usize {
+    (u64::from(tag) * pages as u64 >> 32) as usize
+}
+
+/// Writes a slot into the first empty one on the way of its tag; says whether there was one.
+fn put(room: &mut [u64], tag: u32, place: NodeId) -> bool {
+    let mask = room.len().wrapping_sub(1);
+    let start = tag as usize & mask & !(LINE - 1);
+    for step in 0..room.len() {
+        if let Some(word) = room.get_mut((start + step) & mask).filter(|word| **word == 0) {
+            *word = slot(tag, place);
+            return true;
+        }
+    }
+    false
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::collections::BTreeMap;
+
+    fn places(index: &Index, tag: u32) -> Vec<u32> {
+        let mut found: Vec<u32> = index.find(tag).map(|place| place.0).collect();
+        found.sort_unstable();
+        found
+    }
+
+    proptest! {
+        /// Against a map, with tags that collide, through growth; the version before a change keeps what it had.
+        #[test]
+        fn it_is_a_multimap_in_versions(
+            first in 0..5000_u32,
+            changes in prop::collection::vec((any::<bool>(), 0..64_u32, any::<u32>()), 0..200),
+        ) {
+            let spread = |number: u32| number.wrapping_mul(0x9e37_79b9);
+            let mut model: BTreeMap<u32, Vec<u32>> = BTreeMap::new();
+            (0..first).for_each(|number| model.entry(spread(number)).or_default().push(number));
+            let built: Vec<_> = (0..first).map(|number| (spread(number), NodeId(number))).collect();
+            let mut index = Index::build(built.into_iter());
+            let before = (index.clone(), model.clone());
+            for (step, (add, few, any)) in changes.into_iter().enumerate() {
+                let tag = if add { few.wrapping_mul(0x0400_0000) } else { spread(any % first.max(1)) };
+                let place = 1_000_000 + step as u32;
+                let known = model.entry(tag).or_default();
+                if add {
+                    index.insert(tag, NodeId(place));
+                    known.push(place);
+                } else if let Some(old) = known.pop() {
+                    if any % 2 == 0 {
+                        index.remove(tag, NodeId(old));
+                    } else {
+                        index.replace(tag, NodeId(old), NodeId(place));
+                        known.push(place);
+                    }
+                }
+            }
+            for (index, model) in [(&index, &model), (&before.0, &before.1)] {
+                for (tag, known) in model {
+                    let mut known = known.clone();
+                    known.sort_unstable();
+                    prop_assert_eq!(places(index, *tag), known);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_large_table_fills_some_five_eighths() {
+        let index =
+            Index::build((0..100_000_u32).map(|number| (number.wrapping_mul(0x9e37_79b9), NodeId(number))));
+        let slots = index.pages.len() * PAGE;
+        assert!((150_000..170_000).contains(&slots), "{slots}");
+        assert!((0..100_000_u32).all(|number| places(&index, number.wrapping_mul(0x9e37_79b9)) == [number]));
+    }
+}
