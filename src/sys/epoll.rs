@@ -10,10 +10,8 @@ use std::time::Duration;
 /// What a socket is waited for. An error or a hang-up is always told of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Interest {
-    /// Something to read.
+    /// Something to read or accept.
     Read,
-    /// Something to read or accept, in a socket that several threads wait for: one of them is woken (`EPOLLEXCLUSIVE`).
-    ReadShared,
     /// Room to write.
     Write,
 }
@@ -44,7 +42,7 @@ impl Epoll {
         self.control(libc::EPOLL_CTL_ADD, socket.as_fd().as_raw_fd(), token, events(interest))
     }
 
-    /// Waits for something else in this socket, which was added before and not as [`Interest::ReadShared`].
+    /// Waits for something else in this socket, which was added before.
     pub fn change(&self, socket: impl AsFd, token: u64, interest: Interest) -> io::Result<()> {
         self.control(libc::EPOLL_CTL_MOD, socket.as_fd().as_raw_fd(), token, events(interest))
     }
@@ -92,7 +90,6 @@ impl Epoll {
 fn events(interest: Interest) -> u32 {
     (match interest {
         Interest::Read => libc::EPOLLIN,
-        Interest::ReadShared => libc::EPOLLIN | libc::EPOLLEXCLUSIVE,
         Interest::Write => libc::EPOLLOUT,
     }) as u32
 }

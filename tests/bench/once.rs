@@ -18,8 +18,8 @@ use crate::queries::Query;
 /// loopback.
 const CONNECTIONS: usize = 24;
 
-/// Source addresses that take turns: a port rests after its connection, and one address has 28,000 of them.
-const SOURCES: u8 = 32;
+/// Source addresses that take turns: a port rests for a minute after its connection, and one address has 28,000 of them.
+const SOURCES: u8 = 200;
 
 /// A connection without any event for so long is lost.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -84,7 +84,6 @@ fn ask(server: SocketAddr, load: &Load<'_>) -> Counts {
 fn connect(server: SocketAddr, source: u8) -> io::Result<TcpStream> {
     let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
     socket.set_nonblocking(true)?;
-    socket.set_bind_address_no_port(true)?;
     socket.bind(&SocketAddr::from((Ipv4Addr::new(127, 0, 1, 1 + source), 0)).into())?;
     match socket.connect(&server.into()) {
         Err(error) if error.raw_os_error() != Some(libc::EINPROGRESS) => Err(error),
