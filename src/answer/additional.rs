@@ -2,16 +2,18 @@
 //! step 6).
 //!
 //! A whole RRset with its signatures or nothing, for as long as they fit; never a reason for TC (RFC 2181 section 9).
-//! Comes from any zone of the snapshot, but only from names that exist: what a wildcard would make needs a proof of
-//! its own, and a target behind an alias is for the resolver.
+//! Comes from any zone of the snapshot. A target that exists by a wildcard alone (RFC 4592 section 3.3) has what the
+//! wildcard makes, as with BIND, NSD and Knot DNS; but not where DNSSEC is asked for and the zone denies with NSEC or
+//! NSEC3, for without the proof that no closer name exists (RFC 4035 section 3.1.3.3), which has no place here, a validator must throw
+//! it away. A target behind an alias is for the resolver.
 
-use crate::wire::{Full, LookupName, RecordType, Section, name_length};
-use crate::zone::{Lookup, NodeRef, Snapshot};
+use crate::wire::{Full, LookupName, RecordType, Section, name_length, steps};
+use crate::zone::{Denies, Lookup, NodeRef, Snapshot};
 
 use super::resolve::Chain;
 
 /// The most names that are looked up for one answer, each with one search: 13 name servers, and some.
-const MAX_TARGETS: usize = 16;
+pub(super) const MAX_TARGETS: usize = 16;
 /// What a host's name is looked up for.
 const ADDRESSES: &[RecordType] = &[RecordType::A, RecordType::AAAA];
 
@@ -50,7 +52,7 @@ fn records(
     glue: bool,
 ) -> Result<(), Full> {
     let Ok(name) = LookupName::from_wire_prefix(target.name) else { return Ok(()) };
-    let Some(node) = find(snapshot, &name, glue) else { return Ok(()) };
+    let Some(node) = find(snapshot, &name, glue, chain) else { return Ok(()) };
     for record_type in target.wanted {
         if let Some(set) = node.set(*record_type) {
             chain.write_set(Section::Additional, name.as_wire(), node, set, set.ttl)?;
@@ -59,12 +61,23 @@ fn records(
     Ok(())
 }
 
-fn find<'s>(snapshot: &'s Snapshot, name: &LookupName, glue: bool) -> Option<NodeRef<'s>> {
+fn find<'s>(
+    snapshot: &'s Snapshot,
+    name: &LookupName,
+    glue: bool,
+    chain: &Chain<'_, '_>,
+) -> Option<NodeRef<'s>> {
+    steps::count(steps::Step::Search);
     let zone = snapshot.closest_zone(name, 0)?;
+    steps::count(steps::Step::Search);
     match zone.lookup(name) {
         Lookup::Exact(node) => Some(node),
+        Lookup::Wildcard(node) if !node.is_cut() && chain.denies(node) == Denies::WithNothing => Some(node),
         // The zone's own name servers may stand below a cut of it.
-        Lookup::Cut { .. } if glue => zone.find(name),
+        Lookup::Cut { .. } if glue => {
+            steps::count(steps::Step::Search);
+            zone.find(name)
+        }
         _ => None,
     }
 }

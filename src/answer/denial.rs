@@ -11,13 +11,13 @@
 //! The records are collected while aliases are followed and written once each, behind all answers. With DO only, and
 //! only in zones that have them.
 
-use crate::wire::{Full, LookupName, Name, RecordType, Section};
-use crate::zone::{Collision, Denies, NodeRef};
+use crate::wire::{Full, LookupName, Name, RecordType, Section, steps};
+use crate::zone::{Collision, Denies, NodeRef, Zone};
 
 use super::resolve::{Chain, MAX_ALIASES, Stopped};
 
 /// The most proofs in one answer: one for each alias that came from a wildcard, three for where the chain ends.
-const MAX_PROOFS: usize = MAX_ALIASES + 3;
+pub(super) const MAX_PROOFS: usize = MAX_ALIASES + 3;
 
 /// Owners of NSEC or NSEC3 records that an answer needs, each once.
 #[derive(Debug, Default)]
@@ -64,16 +64,16 @@ pub(super) fn name_error<'a>(chain: &mut Chain<'a, '_>, encloser: NodeRef<'a>) -
     match chain.denies(encloser) {
         Denies::WithNothing => {}
         Denies::WithNsec => {
-            chain.proofs.add(zone.nsec(&chain.name));
+            chain.proofs.add(nsec(zone, &chain.name));
             let mut buffer = [0; Name::MAX_OCTETS];
             let wildcard = LookupName::from_wire_prefix(wildcard_below(chain, encloser, &mut buffer));
-            chain.proofs.add(wildcard.ok().and_then(|wildcard| zone.nsec(&wildcard)));
+            chain.proofs.add(wildcard.ok().and_then(|wildcard| nsec(zone, &wildcard)));
         }
         Denies::WithNsec3 => {
             let provable = closest_encloser(chain, encloser)?;
             let mut buffer = [0; Name::MAX_OCTETS];
             let wildcard = wildcard_below(chain, provable, &mut buffer);
-            match zone.nsec3_covering(wildcard) {
+            match nsec3_covering(zone, wildcard) {
                 Ok(covering) => chain.proofs.add(covering),
                 // The closest encloser is left out by opt-out, and the one above has a wildcard, which does not
                 // apply. No NSEC3 record can say so; the opt-out span is all there is.
@@ -90,7 +90,7 @@ pub(super) fn no_data<'a>(chain: &mut Chain<'a, '_>, node: NodeRef<'a>) -> Resul
     match chain.denies(node) {
         Denies::WithNothing => {}
         // An empty non-terminal has none: the one before it says that the next name is below (RFC 4035 section 5.4).
-        Denies::WithNsec => chain.proofs.add(node.zone().nsec(&chain.name)),
+        Denies::WithNsec => chain.proofs.add(nsec(node.zone(), &chain.name)),
         Denies::WithNsec3 => nsec3_of_or_opt_out(chain, node)?,
     }
     Ok(())
@@ -99,7 +99,7 @@ pub(super) fn no_data<'a>(chain: &mut Chain<'a, '_>, node: NodeRef<'a>) -> Resul
 /// The data came from `wildcard`: the name itself does not exist, nor does a closer wildcard.
 pub(super) fn from_wildcard<'a>(chain: &mut Chain<'a, '_>, wildcard: NodeRef<'a>) -> Result<(), Stopped> {
     match (chain.denies(wildcard), wildcard.parent()) {
-        (Denies::WithNsec, _) => chain.proofs.add(wildcard.zone().nsec(&chain.name)),
+        (Denies::WithNsec, _) => chain.proofs.add(nsec(wildcard.zone(), &chain.name)),
         (Denies::WithNsec3, Some(encloser)) => next_closer(chain, encloser)?,
         _ => {}
     }
@@ -116,7 +116,7 @@ pub(super) fn no_data_at_wildcard<'a>(
         (Denies::WithNsec, _) => {
             let mut buffer = [0; Name::MAX_OCTETS];
             let name = LookupName::from_wire_prefix(wildcard.owner_into(&mut buffer));
-            chain.proofs.add(name.ok().and_then(|name| zone.nsec(&name)));
+            chain.proofs.add(name.ok().and_then(|name| nsec(zone, &name)));
         }
         (Denies::WithNsec3, Some(encloser)) => {
             nsec3_of_or_opt_out(chain, encloser)?;
@@ -166,9 +166,21 @@ fn closest_encloser<'a>(chain: &mut Chain<'a, '_>, node: NodeRef<'a>) -> Result<
 /// The NSEC3 record that covers the name one label longer than `encloser` on the way to the name asked for.
 fn next_closer<'a>(chain: &mut Chain<'a, '_>, encloser: NodeRef<'a>) -> Result<(), Stopped> {
     let removed = chain.name.label_count().saturating_sub(labels(encloser) + 1);
-    let covering = encloser.zone().nsec3_covering(chain.name.ancestor(removed));
+    let covering = nsec3_covering(encloser.zone(), chain.name.ancestor(removed));
     chain.proofs.add(covering.map_err(|Collision| Stopped::Collision)?);
     Ok(())
+}
+
+/// See [`Zone::nsec`].
+fn nsec<'a>(zone: &'a Zone, name: &LookupName) -> Option<NodeRef<'a>> {
+    steps::count(steps::Step::Search);
+    zone.nsec(name)
+}
+
+/// See [`Zone::nsec3_covering`].
+fn nsec3_covering<'a>(zone: &'a Zone, name: &[u8]) -> Result<Option<NodeRef<'a>>, Collision> {
+    steps::count(steps::Step::Hash);
+    zone.nsec3_covering(name)
 }
 
 /// The name `*` below `encloser`, which is above the name asked for, in lower case.

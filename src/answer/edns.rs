@@ -55,10 +55,10 @@ impl<'a> Options<'a> {
 
     /// Whether an option that means something here has a form that it cannot have.
     pub(super) fn are_malformed(&self) -> bool {
-        // RFC 7828 section 3.1: no octets or two. Over other transports the option means nothing and is ignored
-        // (section 3.2.1).
+        // RFC 7828 section 3.1: no octets or two. Over UDP the option is ignored (section 3.3.1), over DoH it means
+        // nothing.
         let keepalive = self.asked.tcp_keepalive.is_some_and(|octets| !matches!(octets.len(), 0 | 2));
-        // RFC 9660 section 2: empty in a query.
+        // RFC 9660 section 3.1: empty in a query. NSD says FORMERR to any other too.
         let zone_version = self.asked.zone_version.is_some_and(|octets| !octets.is_empty());
         self.cookie == Cookie::Malformed || zone_version || keepalive && self.has_keepalive()
     }
@@ -98,7 +98,7 @@ impl<'a> Options<'a> {
         if let Some(code) = verdict.extended_error {
             push(option::EXTENDED_ERROR, &[&code.to_be_bytes()]);
         }
-        // RFC 9660 section 2.2: for every answer that comes from a zone, referrals and denials too.
+        // RFC 9660 section 3.2: for every answer that comes from a zone, referrals, denials and SERVFAIL too.
         if let (Some(_), Some(zone)) = (self.asked.zone_version, verdict.zone) {
             push(option::ZONE_VERSION, &[&[zone.labels, SOA_SERIAL], &zone.serial.0.to_be_bytes()]);
         }
@@ -133,15 +133,18 @@ fn pad(writer: &mut Writer<'_>, opt: Opt, limit: usize) {
     let _: Result<(), Full> = writer.option(opt, option::PADDING, &[zeros.get(..missing).unwrap_or(&[])]);
 }
 
-/// The domain that resolvers report errors to (RFC 9567 section 6.3): with what comes from a zone served here, but for
-/// the reports themselves, lest one begets the next.
+/// The domain that resolvers report errors to (RFC 9567 section 6.2): with what comes from a zone served here, but not
+/// from one that the agent's domain is in: it must not be below what it is to report on (section 8.1), for then the
+/// fault would hold up its own report. So the reports themselves get none, lest one begets the next.
 fn report_channel<'s>(query: &Query<'_>, verdict: &Verdict, settings: &'s Settings) -> Option<&'s [u8]> {
-    let agent = settings.report_channel.as_ref()?;
-    let (question, _) = (query.question.as_ref()?, verdict.zone?);
+    let agent = settings.report_channel.as_ref()?.as_wire();
+    let (question, zone) = (query.question.as_ref()?, verdict.zone?);
     let name = LookupName::from_wire_prefix(question.name).ok()?;
-    let below = name.label_count().checked_sub(agent.label_count());
-    let is_report = below.is_some_and(|below| name.ancestor(below).eq_ignore_ascii_case(agent.as_wire()));
-    (!is_report && agent.label_count() > 0).then_some(agent.as_wire())
+    let below = name.label_count().checked_sub(zone.labels.into())?;
+    let apex = name.ancestor(below);
+    // The agent's last octets; where they are the apex's but in the middle of a label, none is the worse for it.
+    let tail = agent.get(agent.len().checked_sub(apex.len()).unwrap_or(agent.len())..)?;
+    (!tail.eq_ignore_ascii_case(apex) && agent != [0]).then_some(agent)
 }
 
 fn nsid(settings: &Settings) -> &[u8] {

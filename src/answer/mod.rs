@@ -14,6 +14,7 @@
 //!     additional   what the answer names
 //!   edns           the options of the OPT that goes back
 //!     cookie       made and checked
+//!   most_steps     what all this may cost, for tests to hold
 //! ```
 //!
 //! Never does I/O, never allocates, never locks, never panics; time is an argument.
@@ -33,6 +34,7 @@ mod chaos;
 mod cookie;
 mod denial;
 mod edns;
+mod most_steps;
 mod negative;
 mod positive;
 mod referral;
@@ -41,6 +43,7 @@ mod settings;
 
 pub use ahead::ahead;
 pub use cookie::{CookieSecret, CookieSettings};
+pub use most_steps::most_steps;
 pub use settings::{Identity, Settings};
 
 use std::net::IpAddr;
@@ -76,7 +79,8 @@ pub mod rcode {
 }
 
 /// The extended errors that are true here (RFC 8914 section 4, IANA "Extended DNS Error Codes"). The others are for
-/// resolvers, or for what this server does not do: 22 (No Reachable Authority) and 23 (Network Error) among them.
+/// resolvers, or for what this server does not do. 22 (No Reachable Authority) and 23 (Network Error) are of those who
+/// ask others in order to answer: nobody is asked here, zones come from files.
 mod extended_error {
     /// Zones are still being loaded, this one perhaps among them.
     pub(super) const NOT_READY: u16 = 14;
@@ -86,6 +90,8 @@ mod extended_error {
     pub(super) const NOT_AUTHORITATIVE: u16 = 20;
     /// The operation, the type or the class is not supported.
     pub(super) const NOT_SUPPORTED: u16 = 21;
+    /// The zone is configured, but no version of it could be accepted.
+    pub(super) const INVALID_DATA: u16 = 24;
     /// A type that is never a question (RFC 9824 section 3.5).
     pub(super) const INVALID_QUERY_TYPE: u16 = 30;
 }

@@ -1,6 +1,6 @@
 //! Referrals: the NS records of a delegation, its DS records, and glue (RFC 1034 section 4.3.2 step 3b, RFC 9471).
 
-use crate::wire::{CLASS_IN, Full, LookupName, Name, Owner, RecordType, Section};
+use crate::wire::{CLASS_IN, Full, LookupName, Name, Owner, RecordType, Section, steps};
 use crate::zone::NodeRef;
 
 use super::resolve::{Chain, Step, Stopped};
@@ -72,6 +72,7 @@ fn glue(
     if domain != wanted || !is_at_or_below(&name, zone.origin().as_wire()) {
         return Ok(());
     }
+    steps::count(steps::Step::Glue);
     let Some(addresses) = zone.find(&name) else { return Ok(()) };
     for record_type in [RecordType::A, RecordType::AAAA] {
         let Some(set) = addresses.set(record_type) else { continue };

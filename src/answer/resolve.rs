@@ -2,8 +2,8 @@
 
 use std::borrow::Cow;
 
-use crate::wire::{Full, LookupName, Owner, Question, RecordType, Section, Writer};
-use crate::zone::{Denies, Lookup, NodeRef, RrSet, Snapshot, Zone};
+use crate::wire::{Full, LookupName, Owner, Question, RecordType, Section, Writer, steps};
+use crate::zone::{Absence, Denies, Lookup, NodeRef, RrSet, Snapshot, Zone};
 
 use super::denial::Proofs;
 use super::{
@@ -70,7 +70,9 @@ pub(super) fn resolve(
         dnames: [0; MAX_ALIASES],
         dname_count: 0,
     };
-    let Some(mut zone) = chain.zone(snapshot) else { return not_served(snapshot) };
+    let Some(mut zone) = chain.zone(snapshot) else {
+        return not_served(snapshot, &chain.name);
+    };
     let mut verdict = Verdict { authoritative: true, zone: Some(Enclosing::of(zone)), ..Verdict::default() };
     loop {
         match chain.step(zone) {
@@ -90,7 +92,7 @@ pub(super) fn resolve(
             Err(Stopped::Answer(Full)) => return Verdict { truncated: true, ..verdict },
             Err(Stopped::Collision) => {
                 chain.writer.roll_back(empty);
-                return Verdict::plain(rcode::SERVFAIL);
+                return Verdict { rcode: rcode::SERVFAIL, zone: verdict.zone, ..Verdict::default() };
             }
         }
         // A referral has written them in front of its glue.
@@ -122,15 +124,18 @@ impl<'a> Chain<'a, '_> {
     /// The zone that answers for the name: the closest, or for DS the one above (RFC 4035 section 3.1.4.1), if that
     /// is served.
     fn zone<'s>(&self, snapshot: &'s Snapshot) -> Option<&'s Zone> {
-        let zone = snapshot.closest_zone(&self.name, 0)?;
-        let at_apex = zone.origin().as_wire().len() == self.name.as_wire().len();
+        steps::count(steps::Step::Search);
+        let zone = snapshot.closest_zone(&self.name, 0);
+        let at_apex = zone.is_none_or(|zone| zone.origin().as_wire().len() == self.name.as_wire().len());
         if self.record_type == RecordType::DS && at_apex && self.name.label_count() > 0 {
-            return Some(snapshot.closest_zone(&self.name, 1).unwrap_or(zone));
+            steps::count(steps::Step::Search);
+            return snapshot.closest_zone(&self.name, 1).or(zone);
         }
-        Some(zone)
+        zone
     }
 
     fn step(&mut self, zone: &'a Zone) -> Result<Step, Stopped> {
+        steps::count(steps::Step::Search);
         match zone.lookup(&self.name) {
             // DS belongs to the parent's side of a cut (RFC 4035 section 3.1.4.1).
             Lookup::Cut { node, exact: true } if self.record_type == RecordType::DS => self.at_name(node),
@@ -236,10 +241,14 @@ fn write_signed(
     })
 }
 
-fn not_served(snapshot: &Snapshot) -> Verdict {
-    if snapshot.is_complete() {
-        return Verdict::explained(rcode::REFUSED, extended_error::NOT_AUTHORITATIVE);
-    }
-    // The zone may be on its way: REFUSED would make a resolver think us lame.
-    Verdict::explained(rcode::SERVFAIL, extended_error::NOT_READY)
+/// The verdict on a name in no zone that is served. One that is configured, or may be on its way, is no reason for
+/// REFUSED, which would make a resolver think us lame.
+fn not_served(snapshot: &Snapshot, name: &LookupName) -> Verdict {
+    let (rcode, extended_error) = match snapshot.absence(name) {
+        Some(Absence::NoData) => (rcode::SERVFAIL, extended_error::INVALID_DATA),
+        Some(Absence::Loading) => (rcode::SERVFAIL, extended_error::NOT_READY),
+        None if !snapshot.is_complete() => (rcode::SERVFAIL, extended_error::NOT_READY),
+        None => (rcode::REFUSED, extended_error::NOT_AUTHORITATIVE),
+    };
+    Verdict::explained(rcode, extended_error)
 }

@@ -26,7 +26,7 @@ pub struct Settings {
     /// How long a TCP connection may be silent, as edns-tcp-keepalive says it (RFC 7828): in steps of 100 ms, at most
     /// 6553.5 s. The transports hold themselves to the same time.
     pub tcp_idle: Duration,
-    /// The agent domain that resolvers report errors to (RFC 9567 section 6.3), never the root; `None` asks for no
+    /// The agent domain that resolvers report errors to (RFC 9567 section 6.2), never the root; `None` asks for no
     /// reports.
     pub report_channel: Option<Name>,
     /// Cookies; `None` ignores the COOKIE option. They are off unless the operator gives secrets: in an anycast fleet

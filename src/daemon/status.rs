@@ -256,6 +256,7 @@ fn alarms(report: &Report, certificates: Option<&Certificates>, clock: &Clock) -
     if let Some(fault) = certificates.and_then(Certificates::fault) {
         messages.push(format!("the old certificate stays: {fault}"));
     }
+    messages.extend(certificates.and_then(Certificates::expiry));
     if let WatchState::Degraded { reason } = &report.watch {
         messages.push(format!("changes of zone files may be seen late: {reason}"));
     }

@@ -119,6 +119,9 @@ impl Core {
         let scan = self.scan();
         let (partial, sources) = (scan.partial, scan.watch.clone());
         self.take_sources(scan);
+        if !self.settled {
+            self.publish_absences();
+        }
         let names: Vec<Name> = self.zones.keys().cloned().collect();
         let settings = self.settings.clone();
         let rules = Rules::new(&settings);
@@ -128,6 +131,7 @@ impl Core {
         }
         self.watch_includes(&sources);
         self.publish();
+        self.publish_absences();
         if !self.settled {
             self.settled = true;
             self.published.store((*self.published.load()).clone().completed());
@@ -222,6 +226,15 @@ impl Core {
         }
     }
 
+    /// Tells the query path which zones are configured and not served, once when all are on their way and after each
+    /// look: names in them are nobody else's.
+    fn publish_absences(&mut self) {
+        let absent = self.zones.iter().filter_map(|(name, entry)| Some((name, entry.absence()?)));
+        if let Some(snapshot) = self.published.load().with_absent(absent) {
+            self.published.store(snapshot);
+        }
+    }
+
     /// Sends a new report.
     pub(super) fn say(&mut self) {
         self.reported = Instant::now();
@@ -286,6 +299,7 @@ impl Core {
         }
         self.batch.removed.push(zone.clone());
         self.publish();
+        self.publish_absences();
         self.say();
         tracing::info!(%zone, "removed by command");
         Ok(())

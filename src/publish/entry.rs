@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::wire::Serial;
+use crate::zone::Absence;
 
 use super::accept::{Digest, Provenance, Refused};
 use super::fault::Fault;
@@ -78,6 +79,15 @@ impl Entry {
     /// Whether it will be read as soon as its writer is done, which need not be heard.
     pub(super) fn is_postponed(&self) -> bool {
         matches!(self.verdict, Some(Fault::BeingWritten { .. } | Fault::Unstable { .. }))
+    }
+
+    /// Why it is not served; `None` if it is.
+    pub(super) fn absence(&self) -> Option<Absence> {
+        match self.serving {
+            true => None,
+            false if !self.visited || self.is_postponed() => Some(Absence::Loading),
+            false => Some(Absence::NoData),
+        }
     }
 
     /// Everything that is wrong.

@@ -29,7 +29,7 @@ const TCP_SEGMENT: u32 = 1220;
 const PORT_ATTEMPTS: usize = 32;
 
 /// What a socket speaks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Transport {
     /// UDP.
     Udp,

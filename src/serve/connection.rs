@@ -52,7 +52,7 @@ pub(super) async fn serve<S: AsyncRead + AsyncWrite + Unpin>(
 ) -> io::Result<()> {
     let mut input = BytesMut::new();
     let mut output = Vec::new();
-    let end = Instant::now() + LIFETIME;
+    let end = Instant::now() + context.lifetime;
     // When the message at the front of the input must be whole.
     let mut deadline = Instant::now() + context.settings.idle.min(PATIENCE);
     loop {
@@ -171,7 +171,44 @@ async fn write<S: AsyncWrite + Unpin>(stream: &mut S, output: &[u8], context: &C
 
 #[cfg(test)]
 mod tests {
-    use super::whole;
+    use std::net::Ipv4Addr;
+    use std::rc::Rc;
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::answer::{Identity, Settings, Transport};
+    use crate::serve::TcpSettings;
+    use crate::serve::respond::Responder;
+    use crate::telemetry::Counters;
+    use crate::zone::Published;
+
+    /// A client that asks again and again, as long as it gets answers; how many it got.
+    async fn ask_on(mut stream: tokio::io::DuplexStream) -> usize {
+        let query = b"\0\x11\0\x01\0\0\0\x01\0\0\0\0\0\0\0\0\x01\0\x01";
+        let mut answers = 0;
+        while stream.write_all(query).await.is_ok() {
+            let Ok(length) = stream.read_u16().await else { break };
+            stream.read_exact(&mut vec![0; length.into()]).await.unwrap();
+            answers += 1;
+        }
+        answers
+    }
+
+    #[tokio::test]
+    async fn a_connection_that_is_never_idle_ends_when_it_is_old() {
+        let lifetime = Duration::from_millis(200);
+        let answers = Arc::new(Settings::new(Identity { instance: "test".into(), version: None }));
+        let responder = Responder::new(&Arc::<Published>::default(), answers, None, Counters::new(1), 0);
+        let mut context = Context::new(TcpSettings::default(), responder);
+        Rc::get_mut(&mut context).unwrap().lifetime = lifetime;
+        let peer = Peer { transport: Transport::Tcp, address: Ipv4Addr::LOCALHOST.into() };
+        let (_phases, phase) = watch::channel(Phase::Serve);
+        let (client, mut server) = tokio::io::duplex(READ);
+        let begin = Instant::now();
+        let (served, answers) = tokio::join!(serve(&mut server, &context, peer, phase), ask_on(client));
+        served.unwrap();
+        assert!(answers > 0 && begin.elapsed() >= lifetime, "{answers} in {:?}", begin.elapsed());
+    }
 
     #[test]
     fn a_message_is_whole_when_its_last_octet_is_there() {

@@ -13,7 +13,10 @@
 //!   each name must fit in full before it is compressed. Where that goes over the client's limit, the response is the
 //!   question, TC and OPT, though ours did fit.
 //! - Replies leave from the address that the socket is bound to, so a wildcard is refused at the start.
-//! - TCP has hickory's idle timeout, but neither the cap of connections nor that of a source. It starts a task for each datagram, as many as come.
+//! - It starts a task for each datagram, as many as come.
+//!
+//! TCP is not its own: hickory-server accepts connections without a bound and has no place where a cap could stand, so
+//! the loop of the native engine (`tcp`) serves it, with its caps, timeouts and resets.
 //!
 //! Allocates per query.
 
@@ -38,7 +41,7 @@ use crate::answer;
 use crate::telemetry::{Counters, WorkerCounters, count};
 use crate::zone::Published;
 
-use super::bind::{Bound, Transport};
+use super::bind::Transport;
 use super::monitor::{LostListener, Phase, Shared};
 use super::respond::{Peer, Responder};
 
@@ -50,9 +53,6 @@ const HEADER: usize = 12;
 
 /// Octets of the largest UDP message without OPT (RFC 1035 section 4.2.1).
 const PLAIN_UDP: u16 = 512;
-
-/// Responses of one connection that may wait to be written.
-const RESPONSES: usize = 32;
 
 /// How often the thread says that it lives.
 const HEARTBEAT: Duration = Duration::from_millis(100);
@@ -222,12 +222,11 @@ fn no_response(request: &Request) -> ResponseInfo {
     Header { metadata, counts: HeaderCounts::default() }.into()
 }
 
-/// Serves these sockets until told to stop; then answers what was taken.
+/// Serves these sockets, of each address some, until told to stop; then answers what was taken.
 pub(super) fn run(
     runtime: &tokio::runtime::Runtime,
-    bound: Vec<Bound>,
+    sockets: Vec<(SocketAddr, Vec<std::net::UdpSocket>)>,
     handler: Handler,
-    idle: Duration,
     shared: &Arc<Shared>,
 ) {
     let (counters, set) = (handler.counters.clone(), handler.set);
@@ -238,25 +237,24 @@ pub(super) fn run(
             ticks.tick().await;
         }
     });
-    let addresses: Vec<SocketAddr> = bound.iter().map(|bound| bound.address).collect();
-    if let Err(error) = runtime.block_on(serve(bound, handler, idle, shared)) {
+    let addresses: Vec<SocketAddr> = sockets.iter().map(|(address, _)| *address).collect();
+    let sockets = sockets.into_iter().flat_map(|(_, sockets)| sockets);
+    if let Err(error) = runtime.block_on(serve(sockets, handler, shared)) {
         for address in addresses {
             shared.lose(LostListener::new(address, Transport::Udp, &error));
-            shared.lose(LostListener::new(address, Transport::Tcp, &error));
         }
     }
 }
 
 /// Fails if hickory gives up a socket; it does not say which.
-async fn serve(bound: Vec<Bound>, handler: Handler, idle: Duration, shared: &Shared) -> io::Result<()> {
+async fn serve(
+    sockets: impl Iterator<Item = std::net::UdpSocket>,
+    handler: Handler,
+    shared: &Shared,
+) -> io::Result<()> {
     let mut server = Server::new(handler);
-    for Bound { udp, tcp, .. } in bound {
-        for socket in udp {
-            server.register_socket(tokio::net::UdpSocket::from_std(socket)?);
-        }
-        for listener in tcp {
-            server.register_listener(tokio::net::TcpListener::from_std(listener)?, idle, RESPONSES);
-        }
+    for socket in sockets {
+        server.register_socket(tokio::net::UdpSocket::from_std(socket)?);
     }
     let mut phase = shared.phases();
     tokio::select! {

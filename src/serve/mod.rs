@@ -5,7 +5,9 @@
 //!   ├── workers × n       one thread each, pinned: an epoll loop over                    (engine "native", Linux)
 //!   │     ├── UDP sockets       recvmmsg, admission, answer, sendmmsg
 //!   │     └── TCP listeners     accept; connection × m, m bounded: read, answer, write   (RFC 7766)
-//!   ├── hickory × 1       one thread with a runtime of its own: UDP and TCP              (engine "hickory")
+//!   ├── hickory × 1       one thread with a runtime of its own: UDP                      (engine "hickory")
+//!   ├── TCP × 1           one thread with a runtime of its own: RFC 7766                 (engine "hickory")
+//!   │     └── connection × m, m bounded
 //!   ├── encrypted × 1     one thread with a runtime of its own: DoT, DoH, DoQ, if asked for (both engines)
 //!   └── monitor × 1       one thread: heartbeats and lost sockets become `Facts`
 //! ```
@@ -27,7 +29,6 @@ mod proxy;
 mod respond;
 mod settings;
 mod start;
-#[cfg(target_os = "linux")]
 mod tcp;
 #[cfg(target_os = "linux")]
 mod worker;

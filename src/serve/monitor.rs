@@ -27,7 +27,7 @@ pub struct Facts {
     /// Listening sockets that cannot be read any more.
     pub lost_listeners: Vec<LostListener>,
     /// Threads whose heartbeat stood still for a second, or that ended: the indices of their counters. The hickory
-    /// engine's is the first, that of encrypted transports the last.
+    /// engine's are the first for UDP and the second for TCP; that of encrypted transports is the last.
     pub stale_workers: Vec<usize>,
 }
 

@@ -9,7 +9,7 @@ use arc_swap::Cache;
 use crate::admission::{Limiter, Verdict, WorkerLimiter};
 use crate::answer::{self, Client, Outcome, Transport};
 use crate::telemetry::{Counters, WorkerCounters, count, count_many};
-use crate::zone::{Published, PublishedRef, Snapshot};
+use crate::zone::{Ahead, Published, PublishedRef, Snapshot};
 
 /// What a thread that answers queries holds.
 pub(super) struct Responder {
@@ -96,7 +96,12 @@ pub(super) struct Answering<'a> {
     time: u32,
 }
 
-impl Answering<'_> {
+impl<'a> Answering<'a> {
+    /// Asks the cache for what the answer to this query will look at first ([`answer::ahead`]).
+    pub(super) fn ahead(&self, query: &[u8]) -> Option<Ahead<'a>> {
+        answer::ahead(query, self.snapshot)
+    }
+
     /// Says what becomes of a datagram. The worker asks this of a whole batch before it answers the first.
     pub(super) fn admit(&mut self, source: IpAddr) -> Verdict {
         self.limiter.as_mut().map_or(Verdict::Answer, |limiter| limiter.check(source))

@@ -8,7 +8,7 @@ use ipnet::IpNet;
 use super::TlsSettings;
 
 /// What moves the bytes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Engine {
     /// Native on Linux, hickory elsewhere.
     #[default]
@@ -48,10 +48,21 @@ impl Settings {
         workers.min(Self::MAX_WORKERS)
     }
 
-    /// How many sets of counters [`super::start`] needs: one for each worker (all of the hickory engine uses the first),
-    /// then one for encrypted transports if there are any, because a set has one writer.
+    /// How many sets of counters the engine takes, because a set has one writer: one for each worker, or with the hickory
+    /// engine one for UDP and one for TCP.
+    pub(super) fn engine_sets(&self) -> usize {
+        let native = match self.engine {
+            Engine::Auto => cfg!(target_os = "linux"),
+            Engine::Native => true,
+            Engine::Hickory => false,
+        };
+        if native { self.worker_count() } else { 2 }
+    }
+
+    /// How many sets of counters [`super::start`] needs: those of the engine, then one for encrypted transports if there
+    /// are any.
     pub fn counter_sets(&self) -> usize {
-        self.worker_count() + usize::from(self.tls.is_some())
+        self.engine_sets() + usize::from(self.tls.is_some())
     }
 }
 

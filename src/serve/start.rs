@@ -17,7 +17,7 @@ use super::bind::{Bound, Transport, bind_all};
 use super::encrypted::{self, Encrypted, Sockets};
 use super::monitor::{self, Facts, Phase, Shared, Watched};
 use super::respond::Responder;
-use super::{CertificateError, Certificates, Engine, Settings, TlsSettings, hickory};
+use super::{CertificateError, Certificates, Engine, Settings, TcpSettings, TlsSettings, hickory, tcp};
 
 /// Why serving could not start. Nothing runs and nothing is bound then.
 #[derive(Debug, thiserror::Error)]
@@ -163,6 +163,25 @@ impl Serving {
         self.threads.push(thread.map_err(|source| ServeError::Thread { name: name.into(), source })?);
         Ok(())
     }
+
+    fn spawn_tcp(
+        &mut self,
+        listeners: Vec<(SocketAddr, std::net::TcpListener)>,
+        settings: TcpSettings,
+        responder: Responder,
+    ) -> Result<(), ServeError> {
+        let (shared, runtime) = (self.shared.clone(), runtime("serve-tcp")?);
+        self.spawn("serve-tcp", move || tcp::run(&runtime, listeners, settings, responder, &shared))
+    }
+
+    fn spawn_encrypted(&mut self, encrypted: Encrypted) -> Result<(), ServeError> {
+        let (shared, runtime) = (self.shared.clone(), runtime("serve-encrypted")?);
+        self.spawn("serve-encrypted", move || {
+            encrypted::run(&runtime, encrypted, &shared);
+            // A disk that does not answer must not hold up the stop.
+            runtime.shutdown_background();
+        })
+    }
 }
 
 impl Drop for Serving {
@@ -199,28 +218,26 @@ pub fn start(
     let limited = limiter.as_ref().map(|limiter| (limiter, workers));
     let responder = |set| Responder::new(published, answers.clone(), limited, counters.clone(), set);
     // Should a thread not start, `serving` is dropped and stops those before it.
-    let mut sets: Vec<usize> = (0..workers).collect();
     match engine {
-        Engine::Native => native(&mut serving, settings, bound, &responder)?,
+        Engine::Native => native(&mut serving, &settings.tcp, bound, &responder)?,
         Engine::Auto | Engine::Hickory => {
-            let shared = serving.shared.clone();
-            let limiter = limiter.clone();
+            let (mut listeners, mut datagrams) = (Vec::new(), Vec::new());
+            for Bound { address, udp, tcp } in bound {
+                listeners.extend(tcp.into_iter().map(|listener| (address, listener)));
+                datagrams.push((address, udp));
+            }
+            let (shared, limiter) = (serving.shared.clone(), limiter.clone());
             let handler = hickory::Handler::new(published, answers.clone(), limiter, counters.clone(), 0);
-            let idle = settings.tcp.idle;
             let runtime = runtime("serve-hickory")?;
-            serving.spawn("serve-hickory", move || hickory::run(&runtime, bound, handler, idle, &shared))?;
+            serving.spawn("serve-hickory", move || hickory::run(&runtime, datagrams, handler, &shared))?;
+            serving.spawn_tcp(listeners, settings.tcp.clone(), responder(1))?;
         }
     }
+    let mut sets: Vec<usize> = (0..settings.engine_sets()).collect();
     if let (Some((sockets, certificates)), Some(tls_settings)) = (tls, settings.tls.clone()) {
-        let set = settings.worker_count();
-        let encrypted =
-            Encrypted { sockets, settings: tls_settings, certificates, responder: responder(set) };
-        let (shared, runtime) = (serving.shared.clone(), runtime("serve-encrypted")?);
-        serving.spawn("serve-encrypted", move || {
-            encrypted::run(&runtime, encrypted, &shared);
-            // A disk that does not answer must not hold up the stop.
-            runtime.shutdown_background();
-        })?;
+        let set = settings.engine_sets();
+        let responder = responder(set);
+        serving.spawn_encrypted(Encrypted { sockets, settings: tls_settings, certificates, responder })?;
         sets.push(set);
     }
     watch_over(&mut serving, &sets, counters, sender)?;
@@ -272,19 +289,19 @@ fn second_handles(bound: &[Bound]) -> Result<Vec<std::net::UdpSocket>, ServeErro
     handles.map(second).collect()
 }
 
-/// Starts the native engine's threads.
+/// Starts the native engine's workers: as many as each address has sockets.
 #[cfg(target_os = "linux")]
 fn native(
     serving: &mut Serving,
-    settings: &Settings,
+    settings: &TcpSettings,
     bound: Vec<Bound>,
     responder: &dyn Fn(usize) -> Responder,
 ) -> Result<(), ServeError> {
     use super::caps::Caps;
     use super::worker::{Sockets, Worker};
     use crate::sys::cpu;
-    let workers = settings.worker_count();
-    let caps = Caps::new(settings.tcp.clone());
+    let caps = Caps::new(settings.clone());
+    let workers = bound.first().map_or(0, |bound| bound.udp.len());
     let mut of_workers: Vec<Sockets> = (0..workers).map(|_| Sockets::default()).collect();
     for Bound { address, udp, tcp } in bound {
         for ((sockets, udp), tcp) in of_workers.iter_mut().zip(udp).zip(tcp) {
@@ -296,7 +313,7 @@ fn native(
     let cpus = cpu::allowed().ok().filter(|cpus| cpus.len() == workers).unwrap_or_default();
     for (set, sockets) in of_workers.into_iter().enumerate() {
         let name = format!("serve-{set}");
-        let (tcp, shared) = ((settings.tcp.clone(), caps.clone()), serving.shared.clone());
+        let (tcp, shared) = ((settings.clone(), caps.clone()), serving.shared.clone());
         let worker = Worker::new(sockets, tcp, responder(set), shared)
             .map_err(|source| ServeError::Thread { name: name.clone(), source })?;
         let cpu = cpus.get(set).copied();
@@ -313,7 +330,7 @@ fn native(
 #[cfg(not(target_os = "linux"))]
 fn native(
     _: &mut Serving,
-    _: &Settings,
+    _: &TcpSettings,
     _: Vec<Bound>,
     _: &dyn Fn(usize) -> Responder,
 ) -> Result<(), ServeError> {

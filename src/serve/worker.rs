@@ -2,12 +2,14 @@
 //!
 //! Queries in, responses out, counters up. Never locks, allocates, logs or panics for a datagram; reads the clock
 //! once per batch. UDP and TCP take turns: a batch of each UDP socket that has one, now and then a look at what else is
-//! ready, then a bounded piece of work for each TCP socket that is ([`super::tcp`]). So neither starves the other, and none
+//! ready, then a bounded piece of work for each TCP socket that is ([`tcp`]). So neither starves the other, and none
 //! of both needs a thread that the other must be scheduled for.
 //!
 //! `SO_INCOMING_CPU` and reuseport programs that choose the worker of the CPU that the packet came in on are not used: they
 //! need a network card with a queue for each core to gain anything, and with fewer they leave cores idle. On loopback they
 //! change nothing that can be measured with one worker.
+
+mod tcp;
 
 use std::io;
 use std::net::{SocketAddr, TcpListener, UdpSocket};
@@ -18,13 +20,15 @@ use crate::admission::Verdict;
 use crate::sys::datagrams::{BATCH, Batch, Origin, is_lost};
 use crate::sys::epoll::{Epoll, Interest};
 use crate::telemetry::{count, count_many};
+use crate::zone::Ahead;
 
 use super::TcpSettings;
 use super::bind::{self, Transport};
 use super::caps::Caps;
 use super::monitor::{LostListener, Phase, Shared};
 use super::respond::Responder;
-use super::tcp::Tcp;
+
+use tcp::Tcp;
 
 /// The longest wait for a query, so that the heartbeat never stops.
 const WAIT: Duration = Duration::from_millis(100);
@@ -209,11 +213,16 @@ impl Datagrams {
     /// asked of memory for all of them before any of them waits for it.
     fn answer(&mut self, responder: &mut Responder) {
         let mut answering = responder.refresh(Instant::now());
+        let mut ahead = [None; BATCH];
         let mut datagrams = 0;
-        for (arrival, verdict) in self.batch.arrivals().zip(&mut self.verdicts) {
+        for ((arrival, verdict), ahead) in self.batch.arrivals().zip(&mut self.verdicts).zip(&mut ahead) {
             *verdict = arrival.fault.is_none().then(|| answering.admit(arrival.source));
+            if matches!(verdict, Some(Verdict::Answer | Verdict::WouldLimit)) {
+                *ahead = answering.ahead(arrival.octets);
+            }
             datagrams += 1;
         }
+        ahead.iter().take(datagrams).flatten().for_each(Ahead::follow);
         answering.received(datagrams);
         let mut verdicts = self.verdicts.iter();
         self.batch.respond(|arrival, output| match verdicts.next() {

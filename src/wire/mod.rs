@@ -10,6 +10,7 @@ mod prepared;
 mod query;
 mod rtype;
 mod serial;
+pub mod steps;
 mod writer;
 
 pub use layout::{

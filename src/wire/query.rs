@@ -37,7 +37,7 @@ pub mod option {
     pub const EXTENDED_ERROR: u16 = 15;
     /// Report-Channel (RFC 9567 section 5).
     pub const REPORT_CHANNEL: u16 = 18;
-    /// ZONEVERSION (RFC 9660 section 2).
+    /// ZONEVERSION (RFC 9660 section 2.1).
     pub const ZONE_VERSION: u16 = 19;
 }
 

@@ -3,6 +3,7 @@
 //! Whole records and whole RRsets or nothing: what does not fit is rolled back and said to be [`Full`]. Never
 //! allocates, never writes past its limit.
 
+use super::steps::{self, Step};
 use super::{Prepared, RecordType, compressible, name_length};
 
 /// Suffixes that are remembered as targets of pointers. A referral with 13 name servers under 13 names writes some
@@ -10,6 +11,9 @@ use super::{Prepared, RecordType, compressible, name_length};
 const MAX_SUFFIXES: usize = 64;
 /// The largest offset a pointer can hold (RFC 1035 section 4.1.4).
 const MAX_POINTER: usize = 0x3fff;
+/// Labels and pointers of one name in our own messages, whose pointers go backwards: at most 127 labels and the root's,
+/// each after at most one pointer.
+const MAX_NAME_PARTS: usize = 256;
 /// Octets of a header.
 const HEADER: usize = 12;
 /// A pointer to the name of the question, which follows the header.
@@ -147,6 +151,7 @@ impl<'a> Writer<'a> {
         (record_type, class, ttl): (RecordType, u16, u32),
         rdata: &[u8],
     ) -> Result<(), Full> {
+        steps::count(Step::Record);
         self.owner(owner)?;
         let mut fixed = [0; 8];
         fixed[..2].copy_from_slice(&record_type.0.to_be_bytes());
@@ -159,6 +164,7 @@ impl<'a> Writer<'a> {
 
     /// Writes a prepared record, if the apex, which has this many octets, ends the question's name: all of it or nothing.
     pub fn prepared(&mut self, section: Section, record: &Prepared, apex: usize) -> Result<(), Full> {
+        steps::count(Step::Record);
         let question = self.suffixes.first().map_or(0, |name| name.length());
         let pointer = 0xc000 | (HEADER + question.saturating_sub(apex)) as u16;
         let start = self.length;
@@ -222,8 +228,8 @@ impl<'a> Writer<'a> {
     pub fn name_at_is(&self, offset: usize, name: &[u8]) -> bool {
         let mut position = offset;
         let mut rest = name;
-        // Pointers in our own messages go backwards; a name has at most 127 labels, each after at most one pointer.
-        for _ in 0..256 {
+        for _ in 0..MAX_NAME_PARTS {
+            steps::count(Step::Comparison);
             let Some((&length, after)) = rest.split_first() else { return false };
             let Some(&octet) = self.output.get(position) else { return false };
             if octet >= 0xc0 {
@@ -301,6 +307,7 @@ impl<'a> Writer<'a> {
     fn find(&self, name: &[u8]) -> Option<u16> {
         let known = self.suffixes.get(..self.suffix_count)?;
         let same = |suffix: &&Suffix| {
+            steps::count(Step::Comparison);
             suffix.length() == name.len() && self.name_at_is(usize::from(suffix.offset()), name)
         };
         known.iter().find(same).map(|suffix| suffix.offset())

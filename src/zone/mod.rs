@@ -11,6 +11,7 @@
 //! immutable [`Zone`]; zones make up an immutable [`Snapshot`]; [`Published`] is the one place where a new snapshot
 //! replaces the old one, at once and whole. Never does I/O, never locks a reader, never changes what was published.
 
+mod absent;
 mod ahead;
 mod batch;
 mod builder;
@@ -38,6 +39,7 @@ mod store;
 mod tests;
 mod warning;
 
+pub use absent::Absence;
 pub use ahead::Ahead;
 pub use batch::RecordBatch;
 pub use builder::ZoneBuilder;

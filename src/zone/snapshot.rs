@@ -7,6 +7,7 @@ use arc_swap::ArcSwap;
 use crate::wire::{LookupName, Name};
 
 use super::Zone;
+use super::absent::{Absence, Absences};
 use super::hash::NameHash;
 use super::index::Index;
 use super::store::NodeId;
@@ -30,6 +31,8 @@ pub struct Snapshot {
     depths: u128,
     /// How many apexes have n labels.
     at_depth: Box<[u32]>,
+    /// Configured zones that are not served.
+    absent: Arc<Absences>,
     complete: bool,
 }
 
@@ -46,6 +49,7 @@ impl Default for Snapshot {
             large: 0,
             depths: 0,
             at_depth: vec![0; DEPTHS].into(),
+            absent: Arc::default(),
             complete: false,
         }
     }
@@ -59,6 +63,14 @@ impl Snapshot {
         removed.iter().for_each(|origin| next.remove(origin));
         added.into_iter().for_each(|zone| next.put(zone));
         next
+    }
+
+    /// This snapshot with `absent` as the configured zones that are not served: names in them are answered SERVFAIL
+    /// with the reason, not by the zone above. One that is served counts as served all the same. `None` if that is how
+    /// it is already.
+    pub fn with_absent<'n>(&self, absent: impl IntoIterator<Item = (&'n Name, Absence)>) -> Option<Self> {
+        let absent = Absences::of(absent);
+        (absent != *self.absent).then(|| Self { absent: Arc::new(absent), ..self.clone() })
     }
 
     /// This snapshot, said to hold every zone of the first load. Until then a name outside the loaded zones is
@@ -79,8 +91,25 @@ impl Snapshot {
     }
 
     /// The zone with the longest apex that is at or above `name` once its leftmost `removed` labels are taken:
-    /// 0 for the zone that holds a name, 1 for the parent's side of a cut.
+    /// 0 for the zone that holds a name, 1 for the parent's side of a cut. `None` too if the zone with the
+    /// longest apex is configured but not served: the one above it cannot speak for it.
     pub fn closest_zone(&self, name: &LookupName, removed: usize) -> Option<&Zone> {
+        let served = self.closest_served(name, removed);
+        if self.absent.is_empty() || self.hiding(name, removed, served).is_none() { served } else { None }
+    }
+
+    /// Why a name is in no zone that is served, though in one that is configured.
+    pub fn absence(&self, name: &LookupName) -> Option<Absence> {
+        self.hiding(name, 0, self.closest_served(name, 0))
+    }
+
+    /// The reason of an absent zone that holds the name, if its apex is longer than that of the zone served.
+    fn hiding(&self, name: &LookupName, removed: usize, served: Option<&Zone>) -> Option<Absence> {
+        let (labels, absence) = self.absent.closest(name, removed)?;
+        served.is_none_or(|zone| zone.origin().label_count() < labels).then_some(absence)
+    }
+
+    fn closest_served(&self, name: &LookupName, removed: usize) -> Option<&Zone> {
         let labels = name.label_count();
         let (mut hash, mut depths, mut found) = (NameHash::root(), self.depths, None);
         for depth in 0..=labels.saturating_sub(removed) {
@@ -272,6 +301,31 @@ mod tests {
         let origin = "a.".parse().unwrap();
         assert!(Arc::ptr_eq(first.zone(&origin).unwrap(), second.zone(&origin).unwrap()));
         assert!(second.is_complete());
+    }
+
+    #[test]
+    fn an_absent_zone_hides_the_one_above_until_it_is_served() {
+        let name = |text: &str| LookupName::from(&text.parse::<Name>().unwrap());
+        let (sub, gone): (Name, Name) = ("Sub.example.".parse().unwrap(), "gone.".parse().unwrap());
+        let first = Snapshot::default().with_changes([zone("example.", 1)], &[]).completed();
+        let absent = [(&sub, Absence::Loading), (&gone, Absence::NoData)];
+        let snapshot = first.with_absent(absent).unwrap();
+        assert!(snapshot.with_absent(absent).is_none(), "no change");
+        assert_eq!(closest(&snapshot, "a.sub.example.", 0), None);
+        assert_eq!(snapshot.absence(&name("a.sub.example.")), Some(Absence::Loading));
+        assert_eq!(snapshot.absence(&name("gone.")), Some(Absence::NoData));
+        assert_eq!(snapshot.absence(&name("other.")), None);
+        assert_eq!(closest(&snapshot, "sub.example.", 1).as_deref(), Some("example."), "DS is the parent's");
+        assert_eq!(closest(&snapshot, "b.example.", 0).as_deref(), Some("example."));
+        let served = snapshot.with_changes([zone("sub.example.", 1)], &[]);
+        assert_eq!(closest(&served, "a.sub.example.", 0).as_deref(), Some("sub.example."));
+        assert_eq!(served.absence(&name("a.sub.example.")), None);
+        assert!(served.is_complete());
+        let nothing: [(&Name, Absence); 0] = [];
+        assert_eq!(
+            closest(&snapshot.with_absent(nothing).unwrap(), "a.sub.example.", 0).as_deref(),
+            Some("example.")
+        );
     }
 
     #[test]

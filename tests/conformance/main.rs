@@ -3,22 +3,30 @@
 
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod client;
+#[path = "../support/encrypted.rs"]
+#[allow(dead_code, unreachable_pub, reason = "this test uses its own part of it")]
+mod clients;
 mod expect;
 mod query;
 mod response;
 mod scenario;
 mod ways;
+mod world;
 
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
+use client::Reply;
 use scenario::{Case, Scenario};
-use ways::{WAYS, World};
+use ways::{Way, ways};
+use world::{Ground, World};
 
 /// The RFCs that must have a folder.
 const COVERED: &[&str] = &[
     "rfc1034", "rfc1035", "rfc2181", "rfc2308", "rfc3597", "rfc4343", "rfc4592", "rfc4892", "rfc5001",
-    "rfc6672", "rfc6891", "rfc7828", "rfc7830", "rfc7873", "rfc8482", "rfc8906", "rfc8914", "rfc9460",
-    "rfc9471", "rfc9567", "rfc9619", "rfc9660",
+    "rfc6672", "rfc6891", "rfc7828", "rfc7830", "rfc7873", "rfc8482", "rfc8484", "rfc8906", "rfc8914",
+    "rfc9250", "rfc9460", "rfc9471", "rfc9567", "rfc9619", "rfc9660",
 ];
 
 fn root() -> PathBuf {
@@ -37,13 +45,15 @@ fn scenarios() -> Vec<PathBuf> {
 
 #[test]
 fn every_scenario_in_every_way() {
+    let begin = Instant::now();
+    let ground = Ground::new();
     let (mut cases, mut exchanges, mut failures) = (0, 0, Vec::new());
     for path in scenarios() {
         let scenario = Scenario::read(&path);
-        let mut world = World::of(&scenario, &path);
+        let mut world = World::of(&scenario, &path, &ground);
         for case in &scenario.case {
             cases += 1;
-            for way in WAYS.iter().filter(|way| case.is_for(way)) {
+            for way in ways().filter(|way| case.is_for(*way)) {
                 exchanges += 1;
                 let faults = run(&mut world, case, way);
                 let place = path.strip_prefix(root()).unwrap().display();
@@ -53,20 +63,24 @@ fn every_scenario_in_every_way() {
             }
         }
     }
-    println!("{cases} cases, {exchanges} exchanges, {} faults", failures.len());
+    println!("{cases} cases, {exchanges} exchanges, {} faults, {:?}", failures.len(), begin.elapsed());
     assert!(failures.is_empty(), "\n{}", failures.join("\n"));
 }
 
-/// Asks one case in one way; what is wrong with the answer.
-fn run(world: &mut World, case: &Case, way: &ways::Way) -> Vec<String> {
+/// Asks one case in one way; what is wrong with what comes of it.
+fn run(world: &mut World<'_>, case: &Case, way: Way) -> Vec<String> {
     let expected = case.expected(way);
-    let query = query::octets(case, world.cookie(way));
-    let answer = world.ask(way, &query, expected.silence);
-    match (answer, expected.silence) {
-        (None, true) => Vec::new(),
-        (None, false) => vec!["no response".to_owned()],
-        (Some(octets), true) => vec![format!("a response: {octets:02x?}")],
-        (Some(octets), false) => {
+    let query = query::octets(case, way.transport, world.cookie(way));
+    let reply = world.ask(way, &query, expected.silence && expected.refusal.is_none());
+    match (reply, &expected.refusal) {
+        (Err(error), _) => vec![error],
+        (Ok(Reply::Refused(found)), Some(wanted)) if found == *wanted => Vec::new(),
+        (Ok(Reply::Refused(found)), _) => vec![format!("refused by the transport: {found}")],
+        (Ok(_), Some(wanted)) => vec![format!("not refused with {wanted}")],
+        (Ok(Reply::Silence), None) if expected.silence => Vec::new(),
+        (Ok(Reply::Silence), None) => vec!["no response".to_owned()],
+        (Ok(Reply::Response(octets)), None) if expected.silence => vec![format!("a response: {octets:02x?}")],
+        (Ok(Reply::Response(octets)), None) => {
             let response = match response::Response::read(&octets) {
                 Ok(response) => response,
                 Err(error) => return vec![format!("{error}: {octets:02x?}")],
@@ -89,7 +103,8 @@ fn every_rfc_on_the_list_has_a_folder_with_scenarios() {
 fn a_wrong_expectation_fails() {
     let path = root().join("rfc1034/lookup.toml");
     let scenario = Scenario::read(&path);
-    let mut world = World::of(&scenario, &path);
+    let ground = Ground::new();
+    let mut world = World::of(&scenario, &path, &ground);
     // Each spoils what a right case expects in another place.
     type Spoil = (&'static str, fn(&mut scenario::Expect));
     let spoil: &[Spoil] = &[
@@ -105,7 +120,7 @@ fn a_wrong_expectation_fails() {
     for (what, spoil) in spoil {
         let mut case = scenario.case[0].clone();
         spoil(&mut case.expect);
-        for way in WAYS {
+        for way in ways() {
             let faults = run(&mut world, &case, way);
             assert!(faults.iter().any(|fault| fault.contains(what)), "{what} {way:?}: {faults:?}");
         }

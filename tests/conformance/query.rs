@@ -1,11 +1,12 @@
 //! From a case to the octets of its query.
 
+use anyns::serve::Transport;
 use anyns::wire::{Name, RecordType};
 
 use crate::scenario::Case;
 
-/// Every query has this ID.
-pub(crate) const ID: u16 = 0x1234;
+/// The ID of a query that says nothing else; over DoQ it is 0 (RFC 9250 section 4.2.1).
+const ID: u16 = 0x1234;
 
 /// Options by name; every other one by its number.
 pub(crate) const OPTIONS: &[(&str, u16)] = &[
@@ -33,11 +34,12 @@ pub(crate) const FLAGS: &[(&str, u16)] = &[
 ];
 
 /// The query; `cookie` is what the last response in the same way had in its COOKIE.
-pub(crate) fn octets(case: &Case, cookie: &[u8]) -> Vec<u8> {
+pub(crate) fn octets(case: &Case, transport: Transport, cookie: &[u8]) -> Vec<u8> {
     let questions: Vec<&String> = case.ask.iter().chain(&case.also_ask).collect();
     let edns = case.edns.as_deref().map(|words| opt(words, cookie)).unwrap_or_default();
     let records = case.edns.as_deref().map_or(0, |words| if has(words, "twice") { 2 } else { 1 });
-    let mut octets = ID.to_be_bytes().to_vec();
+    let usual = if transport == Transport::Doq { 0 } else { ID };
+    let mut octets = case.id.unwrap_or(usual).to_be_bytes().to_vec();
     octets.extend(flags(&case.header).to_be_bytes());
     octets.extend([0, questions.len() as u8, 0, 0, 0, 0, 0, records]);
     questions.iter().for_each(|text| octets.extend(question(text)));

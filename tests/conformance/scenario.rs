@@ -31,6 +31,15 @@ pub(crate) struct SettingsSpec {
     pub(crate) no_version: bool,
     /// The first load is not over.
     pub(crate) loading: bool,
+    /// Zones that are configured and not served, with the reason.
+    pub(crate) absent: BTreeMap<String, Absent>,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Absent {
+    Loading,
+    NoData,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -42,6 +51,8 @@ pub(crate) struct Case {
     pub(crate) also_ask: Option<String>,
     #[serde(default)]
     pub(crate) header: String,
+    /// The message's ID, if it is to be another than usual.
+    pub(crate) id: Option<u16>,
     pub(crate) edns: Option<String>,
     #[serde(default)]
     pub(crate) trailing: String,
@@ -66,6 +77,7 @@ pub(crate) struct Expect {
     pub(crate) question: Option<bool>,
     pub(crate) multiple_of: Option<usize>,
     pub(crate) silence: Option<bool>,
+    pub(crate) refusal: Option<String>,
 }
 
 /// What is expected in one way, the defaults filled in.
@@ -80,6 +92,8 @@ pub(crate) struct Expected {
     pub(crate) question: bool,
     pub(crate) multiple_of: Option<usize>,
     pub(crate) silence: bool,
+    /// How the transport itself refuses the query.
+    pub(crate) refusal: Option<String>,
 }
 
 /// What is expected of a section.
@@ -100,13 +114,13 @@ impl Scenario {
 }
 
 impl Case {
-    pub(crate) fn is_for(&self, way: &Way) -> bool {
+    pub(crate) fn is_for(&self, way: Way) -> bool {
         let names = way.names();
         self.over.as_ref().is_none_or(|over| over.iter().any(|it| names.contains(&it.as_str())))
     }
 
     /// The case's expectation with what is said of this way laid over it, the most special last.
-    pub(crate) fn expected(&self, way: &Way) -> Expected {
+    pub(crate) fn expected(&self, way: Way) -> Expected {
         for name in self.on.keys() {
             assert!(crate::ways::is_name(name), "{}: no way is called {name}", self.says);
         }
@@ -132,6 +146,7 @@ impl Case {
             question: expect.question.unwrap_or(self.ask.is_some() && self.also_ask.is_none()),
             multiple_of: expect.multiple_of,
             silence: expect.silence.unwrap_or(false),
+            refusal: expect.refusal,
         }
     }
 }
@@ -151,6 +166,7 @@ impl Expect {
             question: it.question.or(other.question),
             multiple_of: it.multiple_of.or(other.multiple_of),
             silence: it.silence.or(other.silence),
+            refusal: it.refusal.or(other.refusal),
         }
     }
 }

@@ -20,6 +20,10 @@ async fn each_breach_of_the_protocol_ends_its_connection_and_no_other() {
     id[1] = 1;
     let mut response = small.clone();
     response[2] |= 0x80;
+    // An OPT record with edns-tcp-keepalive (RFC 9250 section 5.5.2).
+    let mut keepalive = small.clone();
+    keepalive[11] = 1;
+    keepalive.extend([0, 0, 41, 4, 208, 0, 0, 0, 0, 0, 4, 0, 11, 0, 0]);
     let breaches = [
         ("an ID that is not 0", framed(&id)),
         ("two queries on a stream", framed(&small).repeat(2)),
@@ -28,6 +32,7 @@ async fn each_breach_of_the_protocol_ends_its_connection_and_no_other() {
         ("nothing", vec![]),
         ("less than a header", framed(&small[..11])),
         ("a response", framed(&response)),
+        ("edns-tcp-keepalive", framed(&keepalive)),
         ("more than a message", vec![0; 65_538]),
     ];
     for (count, (what, octets)) in breaches.iter().enumerate() {

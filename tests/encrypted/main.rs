@@ -10,6 +10,9 @@
     reason = "a test stops at the first fault"
 )]
 
+#[path = "../support/encrypted.rs"]
+#[allow(dead_code, unreachable_pub, reason = "this test uses its own part of it")]
+mod clients;
 #[path = "../support/skip.rs"]
 #[allow(dead_code, unreachable_pub, reason = "this test uses its own part of it")]
 mod skip;

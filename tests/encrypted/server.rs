@@ -1,7 +1,7 @@
 //! The server under test: a zone, a certificate, every transport on loopback.
 
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::{Duration, Instant};
@@ -13,11 +13,10 @@ use anyns::wire::{Name, RecordType};
 use anyns::zone::{Place, Published, Record, Snapshot, ZoneBuilder};
 use tempfile::TempDir;
 
+pub(crate) use crate::clients::{HOST, framed, write_pair};
+
 /// How long a test waits for what should come at once.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
-
-/// The name in the certificate.
-pub(crate) const HOST: &str = "ns.example";
 
 pub(crate) struct Server {
     pub(crate) serving: Serving,
@@ -82,15 +81,6 @@ impl Server {
     }
 }
 
-/// Writes a new self-signed pair; returns its files.
-pub(crate) fn write_pair(directory: &Path) -> (PathBuf, PathBuf) {
-    let pair = rcgen::generate_simple_self_signed(vec![HOST.to_owned()]).unwrap();
-    let files = (directory.join("cert.pem"), directory.join("key.pem"));
-    std::fs::write(&files.0, pair.cert.pem()).unwrap();
-    std::fs::write(&files.1, pair.signing_key.serialize_pem()).unwrap();
-    files
-}
-
 /// `example.`: a name of each kind, and `large` with an RRset of some 60,000 octets.
 fn snapshot() -> Snapshot {
     let name = |text: &str| -> Name { text.parse().unwrap() };
@@ -128,11 +118,6 @@ pub(crate) fn with_edns(mut query: Vec<u8>) -> Vec<u8> {
     query[11] += 1;
     query.extend([0, 0, 41, 4, 208, 0, 0, 0x80, 0, 0, 4, 0, 3, 0, 0]);
     query
-}
-
-/// A message behind its length.
-pub(crate) fn framed(message: &[u8]) -> Vec<u8> {
-    [&(message.len() as u16).to_be_bytes(), message].concat()
 }
 
 /// Waits for something that a thread of the server does soon.

@@ -2,15 +2,9 @@
 
 use std::path::Path;
 
+use crate::support::encrypted::{write_pair, write_pair_until};
 use crate::support::pop::{Alone, ZONE};
 use crate::support::skip::has_programs;
-
-/// Writes a new self-signed pair over these files.
-fn write_pair(directory: &Path) {
-    let pair = rcgen::generate_simple_self_signed(vec!["ns.example".to_owned()]).expect("a pair");
-    std::fs::write(directory.join("cert.pem"), pair.cert.pem()).expect("written");
-    std::fs::write(directory.join("key.pem"), pair.signing_key.serialize_pem()).expect("written");
-}
 
 /// What kdig prints for the serial of the zone over this transport, trusting this certificate.
 fn serial(alone: &Alone, transport: &str, trust: &Path) -> String {
@@ -68,4 +62,14 @@ fn the_certificate_is_renewed_by_a_reload_and_a_bad_one_is_refused() {
     alone.anyns.must(&["reload"]);
     assert_eq!(serial(&alone, "+tls", &trust), "1");
     assert_eq!(serial(&alone, "+tls", &old), "", "the old one is not shown any more");
+
+    write_pair_until(&directory, 2020);
+    alone.anyns.must(&["reload"]);
+    alone.anyns.wait_status("says that it has expired", |status| {
+        let alarms = status["alarms"].to_string();
+        status["overall"]["verdict"] == "degraded" && alarms.contains("expired at 2020-01-01T00:00:00Z")
+    });
+    let kdig = alone.space.command("kdig").args(["@192.0.2.53", "+short", "+tls", ZONE, "SOA"]).output();
+    let text = String::from_utf8_lossy(&kdig.expect("kdig runs").stdout).into_owned();
+    assert_eq!(text.split_whitespace().nth(2), Some("1"), "who looks at no dates is served: {text}");
 }

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyns::publish::{Publisher, PublisherHandle, Report, Settings, ZoneReport, ZoneState};
-use anyns::wire::{Name, RecordType, Serial};
-use anyns::zone::{Published, Zone};
+use anyns::wire::{LookupName, Name, RecordType, Serial};
+use anyns::zone::{Absence, Published, Zone};
 use tempfile::TempDir;
 
 /// The longest a test waits for an event before it fails.
@@ -134,6 +134,11 @@ impl Pop {
             report.zones.get(&zone).is_some_and(|it| it.faults.iter().any(|it| it.to_string().contains(part)))
         };
         self.wait(has).await.zones[&zone].clone()
+    }
+
+    /// What the query path is told of a zone that is configured and not served.
+    pub(crate) fn absence(&self, zone: &str) -> Option<Absence> {
+        self.published.load().absence(&LookupName::from(&name(zone)))
     }
 
     /// What is served: serial and content.

@@ -6,6 +6,8 @@ use std::process::Command;
 
 use anyns::publish::{PublishError, Publisher, SingleZone, StoreError, ZoneState};
 
+use anyns::zone::Absence;
+
 use crate::reader::Reader;
 use crate::support::{Pop, name, replace, zone_text};
 
@@ -41,6 +43,8 @@ async fn one_broken_zone_among_a_hundred() {
     assert_eq!((report.zones.len(), report.served()), (100, 99));
     assert_eq!(report.zones[&name("z50.example.")].state, ZoneState::Refused);
     assert!(!report.serves(&name("z50.example.")));
+    assert_eq!(pop.absence("z50.example."), Some(Absence::NoData), "its names are told so");
+    assert_eq!(pop.absence("z51.example."), None);
     assert!(pop.published.load().is_complete());
     let reader = Reader::start(&pop.published, "z51.example.");
     for zone in 0..100 {
@@ -51,6 +55,8 @@ async fn one_broken_zone_among_a_hundred() {
     pop.wait_serial("z99.example.", 2).await;
     pop.wait_serial("z50.example.", 2).await;
     assert_eq!(pop.report().served(), 100);
+    assert_eq!(pop.absence("z50.example."), None);
+    assert_eq!(pop.absence("z51.example."), None, "an older version is served");
     reader.finish();
 }
 
@@ -103,6 +109,7 @@ async fn a_single_zone_whose_file_is_missing() {
     pop.start_with(settings).await;
     let report = pop.wait_fault("b.example.", "there is no file").await;
     assert_eq!(report.state, ZoneState::Refused);
+    assert_eq!(pop.absence("b.example."), Some(Absence::NoData));
     pop.write("b", &zone_text(3, 3));
     pop.wait_serial("b.example.", 3).await;
     fs::remove_file(pop.path("b")).unwrap();
@@ -110,6 +117,7 @@ async fn a_single_zone_whose_file_is_missing() {
     pop.handle().remove(&name("b.example.")).await.unwrap();
     assert_eq!(pop.served("b.example."), None);
     pop.wait_fault("b.example.", "there is no file").await;
+    assert_eq!(pop.absence("b.example."), Some(Absence::NoData), "the config still names it");
 }
 
 #[tokio::test]

@@ -77,6 +77,11 @@ impl Server {
             let response = receive(&udp).unwrap();
             assert_eq!(response[..2], FENCE[..2], "a response to {query:?}: {response:?}");
         }
+        self.ignores_over_tcp(query);
+    }
+
+    /// The same over TCP alone.
+    pub(crate) fn ignores_over_tcp(&self, query: &[u8]) {
         let mut tcp = connect(self.addresses()[0]);
         tcp.write_all(&[framed(query), framed(FENCE)].concat()).unwrap();
         match read_message(&mut tcp) {

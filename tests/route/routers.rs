@@ -7,7 +7,9 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
+use crate::SOON;
 use crate::netns_route::{POP, POP6, Pair, ROUTER, ROUTER6};
+use crate::skip::has_programs;
 use crate::speaker::{LOCAL_AS, PASSWORD, PREFIX, PREFIX6, REMOTE_AS};
 
 /// Which routing daemon.
@@ -47,13 +49,21 @@ impl Kind {
             Self::Gobgp => "/usr/bin/gobgpd",
         }
     }
+
+    /// What asks it.
+    fn client(self) -> &'static str {
+        match self {
+            Self::Bird => "birdc",
+            Self::Frr => "vtysh",
+            Self::Gobgp => "gobgp",
+        }
+    }
 }
 
 impl<'a> Router<'a> {
-    /// Starts it; `None`, said aloud, if its package is not installed.
+    /// Starts it; `None`, a skip that is counted, if its package is not installed.
     pub(crate) fn start(kind: Kind, pair: &'a Pair, side: Side) -> Option<Self> {
-        if !Path::new(kind.program()).exists() {
-            println!("SKIPPED: {} is not installed", kind.program());
+        if !has_programs(&format!("the speaker against {kind:?}"), &[kind.program(), kind.client()]) {
             return None;
         }
         let directory = tempfile::Builder::new().prefix("anyr").tempdir().unwrap();
@@ -61,10 +71,18 @@ impl<'a> Router<'a> {
         Some(Self { kind, pair, side, directory, child })
     }
 
-    /// Kills it and starts it anew.
+    /// Ends BIRD's session and lets it begin again once the routes are seen to be gone.
+    pub(crate) fn drop_session(&self) {
+        self.ask("birdc", &["-s", "ctl", "disable anyns"]);
+        self.wait("gone with the session", SOON, |text| text.contains("BIRD") && Self::has_none(text));
+        self.ask("birdc", &["-s", "ctl", "enable anyns"]);
+    }
+
+    /// Kills it, sees that nobody answers for it any more, and starts it anew.
     pub(crate) fn restart(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
+        self.wait("gone with the router", SOON, Self::has_none);
         self.child = launch(self.kind, self.pair, self.side, self.directory.path());
     }
 
@@ -84,6 +102,22 @@ impl<'a> Router<'a> {
                 show("ipv4") + &show("ipv6")
             }
         }
+    }
+
+    /// How many routes BIRD has been told over the session, of both families, again and again included.
+    pub(crate) fn updates_received(&self) -> u64 {
+        let text = self.ask("birdc", &["-s", "ctl", "show protocols all anyns"]);
+        let lines = text.lines().filter_map(|line| line.trim().strip_prefix("Import updates:"));
+        lines.filter_map(|line| line.split_whitespace().next()?.parse::<u64>().ok()).sum()
+    }
+
+    /// Waits until BIRD has been told at least so many.
+    pub(crate) fn wait_for_updates(&self, what: &str, least: u64, within: Duration) {
+        let start = Instant::now();
+        while self.updates_received() < least {
+            assert!(start.elapsed() < within, "{what}: {} of {least} routes", self.updates_received());
+        }
+        println!("{:?}: {what} after {:?}", self.kind, start.elapsed());
     }
 
     /// Runs a client of it where it is, in its directory.

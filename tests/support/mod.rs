@@ -10,6 +10,7 @@
 pub mod anyns;
 pub mod bird;
 pub mod dns;
+pub mod encrypted;
 pub mod lab;
 pub mod pop;
 pub mod process;

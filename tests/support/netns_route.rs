@@ -16,14 +16,14 @@ pub(crate) const ROUTER: &str = "10.99.0.2";
 pub(crate) const ROUTER6: &str = "fd00:99::2";
 
 impl Pair {
-    /// Builds the pair; `None`, said aloud, where namespaces cannot be made.
+    /// Builds the pair; `None`, a skip that is counted, where namespaces cannot be made.
     pub(crate) fn new() -> Option<Self> {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         let name = |role: &str| format!("anyr{}{role}{number}", std::process::id());
         let pair = Self { pop: name("p"), router: name("r") };
         if !ip(&["netns", "add", &pair.pop]).status.success() {
-            println!("SKIPPED: no network namespaces here");
+            crate::skip::skip("the speaker against a router", "no network namespaces can be made here");
             return None;
         }
         must(ip(&["netns", "add", &pair.router]));

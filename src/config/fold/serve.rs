@@ -136,7 +136,7 @@ fn fold_report_channel(spec: &Spec, faults: &mut Faults<'_>) -> Option<Name> {
     let given = spec.serve.report_channel.as_ref()?;
     let mut refuse = |message: String| faults.error(Some(given.span()), "serve.report-channel", message);
     match given.as_ref().parse::<Name>() {
-        // RFC 9567 section 6.3.
+        // Resolvers send no report to the root (RFC 9567 section 6.1).
         Ok(name) if name.is_root() => {
             refuse("the root cannot take error reports; leave the key out".to_owned())
         }

@@ -8,7 +8,7 @@ use toml::Spanned;
 use crate::serve::{TcpSettings, TlsSettings};
 
 use super::super::fault::Faults;
-use super::super::spec::{EngineSpec, Spec, TlsSpec, span_of};
+use super::super::spec::{Spec, TlsSpec, span_of};
 use super::{Pop, or_default, path_in, serve as section};
 
 /// Load balancers are a few; each accept looks at every prefix.
@@ -99,10 +99,6 @@ pub(super) fn fold_proxies(spec: &Spec, pop: &Pop, faults: &mut Faults<'_>) -> V
             format!("{own} is a management address: the probes from there have no PROXY protocol header");
         faults.error(Some(from.span()), key, message);
     }
-    if spec.serve.engine == EngineSpec::Hickory {
-        let message = "the engine \"hickory\" reads no PROXY protocol headers on plain TCP; [tls] does";
-        faults.warning(Some(from.span()), key, message);
-    }
     proxies.clone()
 }
 
@@ -165,7 +161,5 @@ mod tests {
             let text = read(serve, tls).unwrap_err();
             assert!(words.iter().all(|word| text.contains(word)), "{words:?} in {text}");
         }
-        let loaded = read("engine = \"hickory\"\nproxy-from = [\"203.0.113.1/32\"]", "").unwrap();
-        assert!(loaded.warnings[0].to_string().contains("reads no PROXY protocol headers"));
     }
 }

@@ -1,7 +1,8 @@
 //! The certificate: two PEM files in, what every new handshake shows out.
 //!
 //! Read at the start, when told to, and when a file has changed. A new pair that cannot be used changes nothing: the
-//! old one stays in use, and the fault is told until it is mended. Connections that exist keep what they have.
+//! old one stays in use, and the fault is told until it is mended. Connections that exist keep what they have. One that
+//! expires is told in time, and shown all the same.
 
 use std::fs::{self, File};
 use std::io::{self, Read};
@@ -15,6 +16,8 @@ use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
+
+use super::expiry::{Stage, Validity};
 
 /// Octets of the longest file read: a chain of a dozen certificates has some 30,000.
 const MAX_FILE: u64 = 1 << 20;
@@ -82,14 +85,20 @@ pub struct Certificates {
 struct State {
     looks: [Option<Look>; 2],
     fault: Option<String>,
+    /// When the pair in use is valid; `None` if that cannot be read.
+    validity: Option<Validity>,
+    /// How that stood when it was last logged.
+    stage: Stage,
 }
 
 impl Certificates {
     /// Reads the pair.
     pub fn load(certificate: &Path, key: &Path) -> Result<Arc<Self>, CertificateError> {
         let looks = [look(certificate), look(key)];
-        let current = ArcSwap::from_pointee(read(certificate, key)?);
-        let state = Mutex::new(State { looks, fault: None });
+        let pair = read(certificate, key)?;
+        let mut state = State { looks, validity: Validity::of(&pair.cert), ..State::default() };
+        state.watch_validity(certificate);
+        let (current, state) = (ArcSwap::from_pointee(pair), Mutex::new(state));
         Ok(Arc::new(Self { certificate: certificate.to_owned(), key: key.to_owned(), current, state }))
     }
 
@@ -99,18 +108,25 @@ impl Certificates {
         self.read_again(&mut state)
     }
 
-    /// Reads the pair again if one of its files has changed since the last time.
+    /// Reads the pair again if one of its files has changed since the last time, and logs when it comes near its end.
     pub(super) fn reload_if_changed(&self) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         if state.looks != [look(&self.certificate), look(&self.key)] {
             // It is logged, and told by `fault`.
             let _ = self.read_again(&mut state);
         }
+        state.watch_validity(&self.certificate);
     }
 
     /// Why the pair in the files is not the one in use; `None` when it is.
     pub fn fault(&self) -> Option<String> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner).fault.clone()
+    }
+
+    /// Whether the certificate in use has expired or soon will, in words; `None` while it is well.
+    pub fn expiry(&self) -> Option<String> {
+        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.validity?.warning(SystemTime::now())
     }
 
     fn read_again(&self, state: &mut State) -> Result<(), CertificateError> {
@@ -119,6 +135,7 @@ impl Certificates {
         match read(&self.certificate, &self.key) {
             Ok(pair) => {
                 let same = pair.cert == self.current.load().cert;
+                state.validity = Validity::of(&pair.cert);
                 self.current.store(Arc::new(pair));
                 state.fault = None;
                 tracing::info!(certificate = %self.certificate.display(), same, "the certificate is read");
@@ -129,6 +146,19 @@ impl Certificates {
                 state.fault = Some(error.to_string());
                 Err(error)
             }
+        }
+    }
+}
+
+impl State {
+    /// Logs it when the certificate comes to another stage of its life.
+    fn watch_validity(&mut self, certificate: &Path) {
+        let now = SystemTime::now();
+        let stage = self.validity.map_or(Stage::Well, |validity| validity.stage(now));
+        if stage != std::mem::replace(&mut self.stage, stage)
+            && let Some(warning) = self.validity.and_then(|validity| validity.warning(now))
+        {
+            tracing::warn!(certificate = %certificate.display(), "{warning}");
         }
     }
 }

@@ -13,6 +13,7 @@ use crate::serve::connection::{PATIENCE, time_to_take};
 use crate::serve::context::Context;
 use crate::serve::monitor::Phase;
 use crate::telemetry::count;
+use crate::wire::Query;
 
 use super::session::{Answers, STREAM_WINDOW, Session};
 
@@ -89,11 +90,14 @@ async fn serve_stream(mut send: SendStream, mut receive: RecvStream, answers: &A
     Ok(())
 }
 
-/// The one query on a stream: behind its length, whole, nothing after it, ID 0 (RFC 9250 sections 4.2 and 4.2.1).
+/// The one query on a stream: behind its length, whole, nothing after it, ID 0 (RFC 9250 sections 4.2 and 4.2.1),
+/// without edns-tcp-keepalive, which belongs to TCP (section 5.5.2).
 fn query_of(message: &[u8]) -> Option<&[u8]> {
     let (length, query) = message.split_first_chunk::<LENGTH>()?;
     let whole = usize::from(u16::from_be_bytes(*length)) == query.len();
-    (whole && query.starts_with(&[0, 0])).then_some(query)
+    let keepalive =
+        || Query::parse(query).and_then(|query| query.edns).is_some_and(|edns| edns.tcp_keepalive.is_some());
+    (whole && query.starts_with(&[0, 0]) && !keepalive()).then_some(query)
 }
 
 #[cfg(test)]

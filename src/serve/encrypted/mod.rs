@@ -10,12 +10,14 @@
 //! ```
 //!
 //! Plain DNS messages go into the same answer path as those of UDP and TCP: nothing but [`crate::answer::Transport`]
-//! differs. Both engines use this; hickory-server's own listeners have no caps and take records instead of octets.
+//! differs. Both engines use this, as they use one TCP: hickory-server's own listeners have no caps and take records
+//! instead of octets.
 //! Not limited by rate, as TCP is not: a handshake proves the source. Allocates for each query.
 
 mod certificate;
 mod doq;
 mod dot;
+mod expiry;
 mod freshness;
 mod h2;
 mod h3;

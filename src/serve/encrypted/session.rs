@@ -8,7 +8,6 @@ use tokio::time::{Instant, sleep_until};
 use tokio_util::task::TaskTracker;
 
 use crate::answer::Transport;
-use crate::serve::connection::LIFETIME;
 use crate::serve::context::Context;
 use crate::serve::monitor::Phase;
 use crate::serve::respond::Peer;
@@ -63,7 +62,7 @@ impl Answers {
 
 impl Session {
     pub(super) fn new(context: Rc<Context>, address: IpAddr, phase: watch::Receiver<Phase>) -> Self {
-        let (idle_at, end) = (Instant::now() + context.settings.idle, Instant::now() + LIFETIME);
+        let (idle_at, end) = (Instant::now() + context.settings.idle, Instant::now() + context.lifetime);
         let answers = Answers { context, address, room: Rc::new(Semaphore::new(ANSWERS)) };
         Self { answers, requests: TaskTracker::new(), phase, idle_at, end }
     }

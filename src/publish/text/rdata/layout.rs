@@ -75,9 +75,16 @@ pub(super) enum Field {
     Relay,
     /// Host identity (RFC 8005).
     HostIdentity,
+    /// Prefix length, address suffix, prefix name (RFC 2874).
+    A6,
+    /// An ATM address.
+    Atm,
+    /// NXT's type bitmap (RFC 2535 section 5.2).
+    NxtTypes,
 }
 
-/// The fields of a type; `None` where this build knows no presentation format but RFC 3597's.
+/// The fields of a type; `None` where there is no presentation format but RFC 3597's: NULL (RFC 1035 section 3.3.10),
+/// UINFO, UID, GID and UNSPEC, which the registry reserves without a specification, and unassigned numbers.
 pub(super) fn layout(record_type: RecordType) -> Option<&'static [Field]> {
     use Field::*;
     use RecordType as T;
@@ -126,6 +133,12 @@ pub(super) fn layout(record_type: RecordType) -> Option<&'static [Field]> {
         T::CAA => &[U8, Tag, Rest],
         T::DOA => &[U32, U32, U8, Text, DashBase64],
         T::IPN => &[U64],
+        // By the drafts that the registry names: hexadecimal; three numbers and base64.
+        T::EID | T::NIMLOC => &[Hex],
+        T::SINK => &[U8, U8, U8, OptionalBase64],
+        T::A6 => &[A6],
+        T::ATMA => &[Atm],
+        T::NXT => &[Name, NxtTypes],
         _ => return None,
     };
     Some(fields)
@@ -170,6 +183,9 @@ impl Field {
             Self::Gateway => "a gateway type from 0 to 3",
             Self::Relay => "a discovery flag 0 or 1 and a relay type from 0 to 3",
             Self::HostIdentity => "an algorithm, a host identity tag and a public key",
+            Self::A6 => "a prefix length, an address suffix and a prefix name",
+            Self::Atm => "an ATM address such as +358400123456 or 39.246f.000e7c9c",
+            Self::NxtTypes => "record types such as A or TYPE127, numbers 1 to 127",
         }
     }
 }

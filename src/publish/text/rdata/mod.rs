@@ -8,6 +8,7 @@ mod apl;
 mod bitmap;
 mod gateway;
 mod hip;
+mod historic;
 mod layout;
 mod loc;
 mod nsap;

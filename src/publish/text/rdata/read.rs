@@ -11,7 +11,7 @@ use super::super::fault::Flaw;
 use super::super::fields::Fields;
 use super::super::number::{decimal, period, time};
 use super::layout::Field;
-use super::{apl, bitmap, gateway, hip, loc, nsap, svcb, wks};
+use super::{apl, bitmap, gateway, hip, historic, loc, nsap, svcb, wks};
 
 /// Reads one field and appends its wire form.
 pub(super) fn field(field: Field, fields: &mut Fields<'_, '_>, out: &mut Vec<u8>) -> Result<(), Flaw> {
@@ -80,6 +80,9 @@ pub(super) fn field(field: Field, fields: &mut Fields<'_, '_>, out: &mut Vec<u8>
         Field::Gateway => gateway::read_ipseckey(fields, out)?,
         Field::Relay => gateway::read_amtrelay(fields, out)?,
         Field::HostIdentity => hip::read(fields, out)?,
+        Field::A6 => historic::read_a6(fields, out)?,
+        Field::Atm => out.extend_from_slice(&fields.parsed(expected, historic::parse_atma)?),
+        Field::NxtTypes => historic::read_nxt(fields, expected, out)?,
     }
     Ok(())
 }

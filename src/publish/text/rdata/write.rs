@@ -9,7 +9,7 @@ use crate::wire::RecordType;
 use super::super::number::write_time;
 use super::layout::Field;
 use super::wire::Wire;
-use super::{apl, bitmap, gateway, hip, loc, nsap, svcb, wks};
+use super::{apl, bitmap, gateway, hip, historic, loc, nsap, svcb, wks};
 
 /// Writes all fields with blanks between them; the RDATA must end with the last field.
 pub(super) fn fields(layout: &[Field], rdata: &[u8], out: &mut Vec<u8>) -> Option<()> {
@@ -17,7 +17,10 @@ pub(super) fn fields(layout: &[Field], rdata: &[u8], out: &mut Vec<u8>) -> Optio
     for (index, &field) in layout.iter().enumerate() {
         let before = out.len();
         // Lists write the blank before each of their members.
-        let is_list = matches!(field, Field::Types | Field::SvcParams | Field::Texts | Field::Prefixes);
+        let is_list = matches!(
+            field,
+            Field::Types | Field::NxtTypes | Field::SvcParams | Field::Texts | Field::Prefixes
+        );
         if index > 0 && !is_list {
             out.push(b' ');
         }
@@ -83,6 +86,9 @@ fn write_field(field: Field, wire: &mut Wire<'_>, out: &mut Vec<u8>) -> Option<(
         Field::Gateway => gateway::write_ipseckey(wire, out)?,
         Field::Relay => gateway::write_amtrelay(wire, out)?,
         Field::HostIdentity => hip::write(wire, out)?,
+        Field::A6 => historic::write_a6(wire, out)?,
+        Field::Atm => historic::write_atma(wire, out)?,
+        Field::NxtTypes => historic::write_nxt(wire, out)?,
     }
     Some(())
 }

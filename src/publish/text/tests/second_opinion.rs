@@ -21,6 +21,7 @@ const ZONE: &str = "$TTL 1h\n@ NS ns.example.\n  MX 10 mail\nmail A 192.0.2.1\n 
     nsap NSAP 0x47.0005.80.005a00\nunk TYPE65280 \\# 3 abcdef\nkx KX 1 a\nrp RP a b\nafs AFSDB 1 a\nhinfo HINFO PDP-11 UNIX\n\
     px PX 10 a b\nwks WKS 10.0.0.1 TCP 0 25\nsshfp SSHFP 2 1 123456789abcdef67890123456789abcdef67890\n\
     rrsig RRSIG A 8 2 3600 20300322173103 20290220173103 2642 @ oJB1\nkey DNSKEY 256 3 13 AQIDBA==\n\
+    asix A6 64 ::1234:5678:9abc:def0 a\natme ATMA +358400123\natmb ATMA 39.246f.000e7c\neid EID 4700AB\nnim NIMLOC 1234\nsink SINK 1 0 2 AQID\n\
     smi SMIMEA 3 1 1 ABCD\npgp OPENPGPKEY AQID\ndhcid DHCID AAIBY2/AuCccgoJbsaxcQc9TUapptP69lOjxfNuVAA2kjEA=\n";
 
 #[test]

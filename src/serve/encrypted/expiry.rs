@@ -1,0 +1,125 @@
+//! Until when a certificate is valid (RFC 5280 section 4.1.2.5). Certificates in, a stage out; told, never acted on: a
+//! client that does not look at dates is better served than not served. Pure.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use rustls::pki_types::CertificateDer;
+
+/// With so little left the renewal has failed for a while: certificates of 90 days are renewed with 30 left.
+const SOON: Duration = Duration::from_secs(14 * 24 * 3600);
+/// Of shorter-lived certificates, this part of the whole validity.
+const SOON_PART: u32 = 5;
+
+/// When a certificate is valid.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Validity {
+    from: SystemTime,
+    until: SystemTime,
+}
+
+/// How far the end is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Stage {
+    /// Far enough, or not known.
+    #[default]
+    Well,
+    /// Not begun.
+    Early,
+    /// So near that a renewal is late.
+    Soon,
+    /// Past.
+    Expired,
+}
+
+impl Validity {
+    /// What all certificates of a chain have in common; `None` if the dates of one cannot be read.
+    pub(super) fn of(chain: &[CertificateDer<'_>]) -> Option<Self> {
+        let mut common: Option<Self> = None;
+        for certificate in chain {
+            let (_, certificate) = x509_parser::parse_x509_certificate(certificate).ok()?;
+            let validity = certificate.validity();
+            let from = moment(validity.not_before.timestamp());
+            let until = moment(validity.not_after.timestamp());
+            common = Some(common.map_or(Self { from, until }, |common| Self {
+                from: common.from.max(from),
+                until: common.until.min(until),
+            }));
+        }
+        common
+    }
+
+    /// How it stands at this moment.
+    pub(super) fn stage(self, now: SystemTime) -> Stage {
+        let whole = self.until.duration_since(self.from).unwrap_or_default();
+        match self.until.duration_since(now) {
+            Err(_) => Stage::Expired,
+            Ok(_) if now < self.from => Stage::Early,
+            Ok(left) if left < SOON.min(whole / SOON_PART) => Stage::Soon,
+            Ok(_) => Stage::Well,
+        }
+    }
+
+    /// What is wrong at this moment, in words; `None` while all is well.
+    pub(super) fn warning(self, now: SystemTime) -> Option<String> {
+        let at = |moment| humantime::format_rfc3339_seconds(moment);
+        match self.stage(now) {
+            Stage::Well => None,
+            Stage::Early => Some(format!("the certificate is valid from {} only", at(self.from))),
+            Stage::Soon => Some(format!("the certificate expires at {}; it was not renewed", at(self.until))),
+            Stage::Expired => Some(format!("the certificate expired at {}", at(self.until))),
+        }
+    }
+}
+
+/// A time before 1970 counts as 1970.
+fn moment(seconds: i64) -> SystemTime {
+    let seconds = Duration::from_secs(u64::try_from(seconds).unwrap_or(0));
+    UNIX_EPOCH.checked_add(seconds).unwrap_or(UNIX_EPOCH)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DAY: u64 = 24 * 3600;
+
+    fn validity(from: u64, until: u64) -> Validity {
+        let at = |days| UNIX_EPOCH + Duration::from_secs(days * DAY);
+        Validity { from: at(from), until: at(until) }
+    }
+
+    #[test]
+    fn the_end_is_near_with_14_days_or_a_fifth_left() {
+        for (from, until, now, stage) in [
+            (100, 190, 99, Stage::Early),
+            (100, 190, 100, Stage::Well),
+            (100, 190, 176, Stage::Well),
+            (100, 190, 177, Stage::Soon),
+            (100, 190, 190, Stage::Soon),
+            (100, 190, 191, Stage::Expired),
+            (100, 110, 107, Stage::Well),
+            (100, 110, 109, Stage::Soon),
+            (100, 3750, 3735, Stage::Well),
+            (100, 3750, 3737, Stage::Soon),
+        ] {
+            let now = UNIX_EPOCH + Duration::from_secs(now * DAY);
+            assert_eq!(validity(from, until).stage(now), stage, "{from} {until} {now:?}");
+        }
+        let warning = validity(100, 190).warning(UNIX_EPOCH + Duration::from_secs(191 * DAY));
+        assert_eq!(warning.as_deref(), Some("the certificate expired at 1970-07-10T00:00:00Z"));
+    }
+
+    #[test]
+    fn a_chain_is_valid_while_all_of_it_is() {
+        let make = |from, until| {
+            let mut parameters = rcgen::CertificateParams::new(vec!["ns.example".to_owned()]).unwrap();
+            parameters.not_before = rcgen::date_time_ymd(from, 1, 1);
+            parameters.not_after = rcgen::date_time_ymd(until, 1, 1);
+            parameters.self_signed(&rcgen::KeyPair::generate().unwrap()).unwrap().der().clone()
+        };
+        let chain = [make(1980, 2030), make(1970, 2020), make(1975, 2040)];
+        let expected = Validity { from: moment(315_532_800), until: moment(1_577_836_800) };
+        assert_eq!(Validity::of(&chain), Some(expected));
+        assert_eq!(Validity::of(&[CertificateDer::from(vec![48, 0])]), None);
+    }
+}

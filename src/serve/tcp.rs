@@ -1,0 +1,73 @@
+//! TCP (RFC 7766, RFC 9210) of the hickory engine: one thread with a runtime of its own, wherever tokio runs, so that neither
+//! the control plane nor a flood over UDP can starve it, nor it them. The native engine's workers have their own.
+//!
+//! Listeners in, each connection a task of its own; caps and timeouts keep them bounded. Queries over TCP are not
+//! limited by rate: their source is no lie, and a connection has one query in work at a time.
+
+use std::net::{IpAddr, SocketAddr};
+use std::rc::Rc;
+use std::sync::Arc;
+
+use tokio::net::TcpStream;
+use tokio::sync::watch;
+use tokio::task::LocalSet;
+use tokio_util::task::TaskTracker;
+
+use crate::answer;
+
+use super::TcpSettings;
+use super::accept::Acceptor;
+use super::bind::Transport;
+use super::caps::Caps;
+use super::connection;
+use super::context::Context;
+use super::monitor::{Phase, Shared};
+use super::respond::{Peer, Responder};
+
+/// Serves these listeners until told to stop; then takes no more connections, and waits for those there are to be
+/// answered what they asked.
+pub(super) fn run(
+    runtime: &tokio::runtime::Runtime,
+    listeners: Vec<(SocketAddr, std::net::TcpListener)>,
+    settings: TcpSettings,
+    responder: Responder,
+    shared: &Arc<Shared>,
+) {
+    let context = Context::new(settings.clone(), responder);
+    let caps = Caps::new(settings);
+    let connections = TaskTracker::new();
+    let tasks = LocalSet::new();
+    let mut phase = shared.phases();
+    tasks.spawn_local(context.clone().beat());
+    for (address, listener) in listeners {
+        let acceptor = Acceptor {
+            address,
+            transport: Transport::Tcp,
+            context: context.clone(),
+            caps: caps.clone(),
+            connections: connections.clone(),
+            phase: phase.clone(),
+        };
+        let shared = shared.clone();
+        tasks.spawn_local(async move { acceptor.run(listener, serve, &shared).await });
+    }
+    tasks.block_on(runtime, async {
+        // The sender lives in `shared`, so neither wait fails.
+        let _ = phase.wait_for(|phase| *phase != Phase::Serve).await;
+        connections.close();
+        tokio::select! {
+            () = connections.wait() => {}
+            _ = phase.wait_for(|phase| *phase == Phase::Quit) => {}
+        }
+    });
+}
+
+async fn serve(mut stream: TcpStream, address: IpAddr, context: Rc<Context>, phase: watch::Receiver<Phase>) {
+    let _ = stream.set_nodelay(true);
+    let peer = Peer { transport: answer::Transport::Tcp, address };
+    let served = connection::serve(&mut stream, &context, peer, phase).await;
+    // Its errors are the peer's: it went away, or was too slow and is counted. Nothing waits for what it does not read.
+    if served.is_err() {
+        let _ = stream.set_zero_linger();
+    }
+}
