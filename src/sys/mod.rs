@@ -7,6 +7,8 @@
 pub mod cpu;
 #[cfg(target_os = "linux")]
 pub mod datagrams;
+#[cfg(target_os = "linux")]
+pub mod epoll;
 pub mod lease;
 pub mod md5;
 pub mod memory;
@@ -14,4 +16,6 @@ pub mod min_ttl;
 pub mod prefetch;
 #[cfg(target_os = "linux")]
 pub mod sockets;
+#[cfg(target_os = "linux")]
+pub mod streams;
 pub mod user;
