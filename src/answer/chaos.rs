@@ -10,14 +10,18 @@ const MAX_STRING: usize = 255;
 /// Answers TXT (and ANY) for the four names; everything else of class CH is refused.
 pub(super) fn respond(question: &Question<'_>, identity: &Identity, writer: &mut Writer<'_>) -> Verdict {
     let not_ours = Verdict::explained(rcode::REFUSED, extended_error::NOT_AUTHORITATIVE);
-    let text = match question.name.as_lower() {
-        _ if !matches!(question.record_type, RecordType::TXT | RecordType::ANY) => return not_ours,
-        b"\x02id\x06server\0" | b"\x08hostname\x04bind\0" => &identity.instance,
-        b"\x07version\x04bind\0" | b"\x07version\x06server\0" => match &identity.version {
+    let is_one_of = |names: [&[u8]; 2]| names.iter().any(|name| question.name.eq_ignore_ascii_case(name));
+    let text = if !matches!(question.record_type, RecordType::TXT | RecordType::ANY) {
+        return not_ours;
+    } else if is_one_of([b"\x02id\x06server\0", b"\x08hostname\x04bind\0"]) {
+        &identity.instance
+    } else if is_one_of([b"\x07version\x04bind\0", b"\x07version\x06server\0"]) {
+        match &identity.version {
             Some(version) => version,
             None => return Verdict::explained(rcode::REFUSED, extended_error::PROHIBITED),
-        },
-        _ => return not_ours,
+        }
+    } else {
+        return not_ours;
     };
     let octets = text.as_bytes();
     let octets = octets.get(..MAX_STRING).unwrap_or(octets);

@@ -1,6 +1,6 @@
 //! EDNS: how long an answer may be, and the OPT record that goes back with its options (RFC 6891).
 
-use crate::wire::{Edns, Full, Opt, Query, Writer, option};
+use crate::wire::{Edns, Full, LookupName, Opt, Query, Writer, option};
 
 use super::cookie::{self, Cookie};
 use super::{Client, Settings, Transport, Verdict};
@@ -139,8 +139,8 @@ fn pad(writer: &mut Writer<'_>, opt: Opt, limit: usize) {
 fn report_channel<'s>(query: &Query<'_>, verdict: &Verdict, settings: &'s Settings) -> Option<&'s [u8]> {
     let agent = settings.report_channel.as_ref()?.as_wire();
     let (question, zone) = (query.question.as_ref()?, verdict.zone?);
-    let below = question.name.label_count().checked_sub(zone.labels.into())?;
-    let apex = question.name.ancestor(below);
+    let name = LookupName::from_wire_prefix(question.name).ok()?;
+    let apex = name.ancestor(name.label_count().checked_sub(zone.labels.into())?);
     // The agent's last octets; where they are the apex's but in the middle of a label, none is the worse for it.
     let tail = agent.get(agent.len().checked_sub(apex.len()).unwrap_or(agent.len())..)?;
     (!tail.eq_ignore_ascii_case(apex) && agent != [0]).then_some(agent)

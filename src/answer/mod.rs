@@ -27,6 +27,7 @@
 //! without.
 
 mod additional;
+mod ahead;
 mod alias;
 mod chaos;
 mod cookie;
@@ -38,6 +39,7 @@ mod referral;
 mod resolve;
 mod settings;
 
+pub use ahead::ahead;
 pub use cookie::{CookieSecret, CookieSettings};
 pub use settings::{Identity, Settings};
 

@@ -48,15 +48,20 @@ pub(super) enum Step {
 }
 
 /// Answers a question of class IN from the zones.
-pub(super) fn resolve<'a>(
-    question: &'a Question<'_>,
+pub(super) fn resolve(
+    question: &Question<'_>,
     dnssec_ok: bool,
-    snapshot: &'a Snapshot,
-    writer: &'a mut Writer<'_>,
+    snapshot: &Snapshot,
+    writer: &mut Writer<'_>,
 ) -> Verdict {
+    // Made in place: it is too large to be handed around.
+    let mut name = LookupName::root();
+    if name.replace(question.name).is_err() {
+        return Verdict::plain(rcode::FORMERR);
+    }
     let empty = writer.mark();
     let mut chain = Chain {
-        name: Cow::Borrowed(&question.name),
+        name: Cow::Borrowed(&name),
         record_type: question.record_type,
         dnssec_ok,
         writer,

@@ -3,7 +3,7 @@
 //! Bytes in, a [`Query`] out, with what could be read even of a faulty one, so that FORMERR can repeat it. Every
 //! octet is read at most once; pointers are never followed.
 
-use super::{LookupName, RecordType, name_length};
+use super::{RecordType, name_length};
 
 /// Bits of the header's second 16-bit word (RFC 1035 section 4.1.1, RFC 4035 section 3.1.6).
 pub mod flag {
@@ -58,8 +58,8 @@ pub struct Header {
 /// The one question of a query.
 #[derive(Clone, Debug)]
 pub struct Question<'a> {
-    /// QNAME.
-    pub name: LookupName,
+    /// QNAME in uncompressed wire form, its case kept; at most 255 octets.
+    pub name: &'a [u8],
     /// QTYPE.
     pub record_type: RecordType,
     /// QCLASS.
@@ -208,8 +208,7 @@ struct RawRecord<'a> {
 fn read_question<'a>(cursor: &mut Cursor<'a>) -> Option<Question<'a>> {
     let before = cursor.rest;
     // A pointer in QNAME would point into the header or at itself: refused.
-    let name = LookupName::from_wire_prefix(before).ok()?;
-    cursor.take(name.as_wire().len())?;
+    let name = cursor.take(name_length(before).ok()?)?;
     let record_type = RecordType(cursor.u16()?);
     let class = cursor.u16()?;
     let octets = before.get(..before.len() - cursor.rest.len())?;
@@ -321,7 +320,7 @@ mod tests {
         assert_eq!(query.header.id, 0xabcd);
         assert_eq!(query.edns, Some(Edns { payload: 1232, dnssec_ok: true, nsid: true, ..Edns::default() }));
         let question = query.question.unwrap();
-        assert_eq!((question.name.as_wire(), question.name.as_lower()), (&b"\x01A\0"[..], &b"\x01a\0"[..]));
+        assert_eq!(question.name, b"\x01A\0");
         assert_eq!(question.octets, b"\x01A\0\0\x01\0\x01");
     }
 

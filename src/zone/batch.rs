@@ -5,9 +5,10 @@
 
 use crate::wire::{LookupName, Name, RecordType, canonical_rdata, check_rdata};
 
-use super::check::MAX_REPORTED;
+use super::check::{Checks, MAX_REPORTED};
+use super::compiled::NodeRef;
 use super::key::Key;
-use super::{Place, ZoneFault};
+use super::{Place, ZoneFault, ZoneWarning};
 
 /// The largest TTL in seconds (RFC 2181 section 8).
 const MAX_TTL: u32 = 0x7fff_ffff;
@@ -25,6 +26,7 @@ pub struct RecordBatch {
     /// NSEC3 records and their signatures: they are no data of the names they stand at (RFC 5155 section 7.2.8).
     hashed: Vec<Head>,
     faults: Vec<ZoneFault>,
+    warnings: Vec<ZoneWarning>,
     last: Owner,
 }
 
@@ -74,6 +76,7 @@ impl RecordBatch {
             heads: Vec::new(),
             hashed: Vec::new(),
             faults: Vec::new(),
+            warnings: Vec::new(),
             last: Owner::default(),
         }
     }
@@ -128,9 +131,40 @@ impl RecordBatch {
         self.octets.len() >= MOST_OCTETS
     }
 
-    /// What was wrong with single records; at most [`MAX_REPORTED`].
-    pub(super) fn take_faults(&mut self) -> Vec<ZoneFault> {
-        std::mem::take(&mut self.faults)
+    /// A batch for some of its records, with all that is known to be wrong or odd.
+    pub(super) fn emptied(&mut self) -> Self {
+        let mut other = Self::new(&self.origin);
+        (other.faults, other.warnings) =
+            (std::mem::take(&mut self.faults), std::mem::take(&mut self.warnings));
+        other
+    }
+
+    /// Takes a record of another batch.
+    pub(super) fn push_entry(&mut self, entry: &Entry<'_>) {
+        self.push(entry.owner(), entry.record_type, entry.ttl, entry.rdata(), entry.place);
+    }
+
+    /// Takes the records of a name that is in a zone.
+    pub(super) fn push_node(&mut self, node: NodeRef<'_>) {
+        let mut buffer = [0; Name::MAX_OCTETS];
+        let owner = node.owner_into(&mut buffer);
+        for set in node.sets() {
+            set.rdata().for_each(|rdata| self.push(owner, set.record_type, set.ttl, rdata, Place::default()));
+        }
+    }
+
+    /// Keeps what was found about its records.
+    pub(super) fn note(&mut self, checks: Checks) {
+        match checks.finish() {
+            Ok(warnings) => self.warnings.extend(warnings),
+            Err(faults) => self.faults.extend(faults),
+        }
+    }
+
+    /// Gives what is wrong with its records, or odd, so far.
+    pub(super) fn report(&mut self, checks: &mut Checks) {
+        std::mem::take(&mut self.faults).into_iter().for_each(|fault| checks.fault(fault));
+        std::mem::take(&mut self.warnings).into_iter().for_each(|warning| checks.warn(warning));
     }
 
     /// Its records but for NSEC3, in its order.
@@ -241,6 +275,11 @@ impl<'b> Entry<'b> {
     /// The type an RRSIG covers (RFC 4034 section 3.1.1); signatures of one owner are one set for each.
     pub(super) fn covered(&self) -> RecordType {
         self.covered
+    }
+
+    /// Whether a zone with it may have to deny with it.
+    pub(super) fn makes_chains(&self) -> bool {
+        matches!(self.record_type, RecordType::NSEC | RecordType::NSEC3PARAM)
     }
 
     /// Whether both have one owner.

@@ -1,5 +1,7 @@
 //! Records in, a checked and compiled zone out.
 
+use std::sync::Arc;
+
 use crate::wire::Name;
 
 use super::batch::{Entry, RecordBatch, compare};
@@ -7,7 +9,7 @@ use super::check::Checks;
 use super::compile::compile;
 use super::link::{choose, link};
 use super::store::Exhausted;
-use super::{Place, Record, Zone, ZoneFault};
+use super::{Place, Record, Standing, Zone, ZoneFault};
 
 /// Collects the records of one zone and compiles them.
 #[derive(Debug)]
@@ -15,12 +17,23 @@ pub struct ZoneBuilder {
     origin: Name,
     batches: Vec<RecordBatch>,
     checks: Checks,
+    standing: Option<Standing>,
 }
 
 impl ZoneBuilder {
     /// A builder for the zone `origin`.
     pub fn new(origin: Name) -> Self {
-        Self { origin, batches: Vec::new(), checks: Checks::default() }
+        Self { origin, batches: Vec::new(), checks: Checks::default(), standing: None }
+    }
+
+    /// A builder for a version that comes after this one, to share what does not change.
+    pub fn after(zone: &Arc<Zone>) -> Self {
+        Self { standing: Standing::new(zone), ..Self::new(zone.origin().clone()) }
+    }
+
+    /// What reduces batches before they are added, on any thread; `None` if the zone is compiled from all of its records.
+    pub fn standing(&self) -> Option<Standing> {
+        self.standing.clone()
     }
 
     /// Takes one more record; duplicates are allowed here and become one (RFC 2181 section 5).
@@ -41,9 +54,10 @@ impl ZoneBuilder {
 
     /// Checks and compiles; on error every fault that was found (at most 100), in the order of the places.
     pub fn finish(self) -> Result<Zone, Vec<ZoneFault>> {
-        let Self { origin, mut batches, mut checks } = self;
-        for fault in batches.iter_mut().flat_map(RecordBatch::take_faults) {
-            checks.fault(fault);
+        let Self { origin, mut batches, mut checks, standing } = self;
+        batches.iter_mut().for_each(|batch| batch.report(&mut checks));
+        if let Some(standing) = standing {
+            return standing.finish(batches, checks);
         }
         let entries = sorted(batches.iter().flat_map(RecordBatch::entries).collect());
         let hashed = sorted(batches.iter().flat_map(RecordBatch::hashed).collect());

@@ -27,9 +27,7 @@ impl Zone {
         mut added: RecordBatch,
     ) -> Result<Self, Vec<ZoneFault>> {
         let mut checks = Checks::default();
-        for fault in deleted.take_faults().into_iter().chain(added.take_faults()) {
-            checks.fault(fault);
-        }
+        [&mut deleted, &mut added].into_iter().for_each(|batch| batch.report(&mut checks));
         let mut checks = checks.passed()?;
         if !self.is_plain() || added.hashed().len() > 0 {
             return self.recompiled(&deleted, added, checks);
@@ -119,7 +117,7 @@ impl Zone {
         let mut left = RecordBatch::new(&self.origin);
         for entry in all.entries().chain(all.hashed()) {
             if !gone.remove(&identity(entry)) {
-                left.push(entry.owner(), entry.record_type, entry.ttl, entry.rdata(), entry.place);
+                left.push_entry(&entry);
             }
         }
         check_gone(deleted.entries().chain(deleted.hashed()), &gone, &mut checks);

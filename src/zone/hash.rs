@@ -12,7 +12,7 @@ use crate::wire::Name;
 const STEP: u64 = 0x9e37_79b9_7f4a_7c15;
 const CLOSE: u64 = 0x6a09_e667_f3bc_c909;
 
-/// The hash of a name in lower case.
+/// The hash of a name, whatever its case.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct NameHash(u64);
 
@@ -29,23 +29,18 @@ impl NameHash {
         Self::root().below_all(wire.strip_suffix(&[0]).unwrap_or(&[]))
     }
 
-    /// That of the name one label below, the label in lower case.
+    /// That of the name one label below, the label in any case.
     pub(super) fn below(self, label: &[u8]) -> Self {
-        let (words, rest) = label.as_chunks::<8>();
+        let (words, _) = label.as_chunks::<8>();
         let mut hash = self.0;
         for word in words {
-            hash = mix(hash ^ u64::from_le_bytes(*word), STEP);
+            hash = mix(hash ^ lower(u64::from_le_bytes(*word)), STEP);
         }
-        let mut last = [0; 8];
-        for (place, octet) in last.iter_mut().zip(rest) {
-            *place = *octet;
-        }
-        // The length tells labels apart that end in zeros.
-        hash = mix(hash ^ u64::from_le_bytes(last), STEP);
-        Self(mix(hash ^ label.len() as u64, CLOSE))
+        // The length tells labels apart whose last octets look alike.
+        Self(mix(hash ^ lower(last_word(label)), CLOSE ^ label.len() as u64))
     }
 
-    /// That of the name which is left in lower-case wire form without its apex, below this name.
+    /// That of the name which is left in wire form without its apex, below this name.
     pub(super) fn below_all(self, relative: &[u8]) -> Self {
         let mut starts = [0_u8; 128];
         let (mut position, mut labels) = (0, 0);
@@ -65,6 +60,27 @@ impl NameHash {
     pub(super) fn tag(self) -> u32 {
         (self.0 >> 32) as u32
     }
+}
+
+/// The last octets of a label: eight that may overlap the words before, or all of a shorter one.
+fn last_word(label: &[u8]) -> u64 {
+    if let Some(word) = label.last_chunk::<8>() {
+        return u64::from_le_bytes(*word);
+    }
+    if let (Some(first), Some(last)) = (label.first_chunk::<4>(), label.last_chunk::<4>()) {
+        return u64::from(u32::from_le_bytes(*first)) << 32 | u64::from(u32::from_le_bytes(*last));
+    }
+    label.iter().fold(0, |word, octet| word << 8 | u64::from(*octet))
+}
+
+/// Eight octets with ASCII letters in lower case: an octet from `A` to `Z` is one that carries into its highest bit when
+/// what is missing from `A` to 128 is added, and does not when what is missing from behind `Z` is.
+fn lower(word: u64) -> u64 {
+    const ONES: u64 = u64::MAX / 255;
+    let low = word & (ONES * 0x7f);
+    let (from_a, past_z) = (low + ONES * (0x80 - b'A' as u64), low + ONES * (0x7f - b'Z' as u64));
+    let upper = (from_a ^ past_z) & !word & (ONES * 0x80);
+    word | upper >> 2
 }
 
 /// Both halves of the product: every bit of one factor has a say in many of the result.
@@ -89,6 +105,20 @@ mod tests {
             let apex = NameHash::root().below(b"example");
             let steps = labels.iter().fold(apex, |hash, label| hash.below(label));
             prop_assert_eq!(apex.below_all(&relative), steps);
+            let any_case = labels.iter().fold(apex, |hash, label| hash.below(&label.to_ascii_uppercase()));
+            let lower = labels.iter().fold(apex, |hash, label| hash.below(&label.to_ascii_lowercase()));
+            prop_assert_eq!(any_case, lower);
+        }
+    }
+
+    #[test]
+    fn lower_case_is_that_of_each_octet() {
+        for octet in 0..=255_u8 {
+            let word = [octet, 0xff, octet, b'@', octet, b'Z', 0, octet];
+            assert_eq!(
+                lower(u64::from_le_bytes(word)).to_le_bytes(),
+                word.map(|octet| octet.to_ascii_lowercase())
+            );
         }
     }
 

@@ -88,6 +88,11 @@ impl Index {
             .map(|slot| NodeId((slot as u32).wrapping_sub(1)))
     }
 
+    /// Whether it is large: more than one page.
+    pub(super) fn is_paged(&self) -> bool {
+        self.pages.len() > 1
+    }
+
     /// The memory that [`Index::find`] will look at first.
     pub(super) fn line(&self, tag: u32) -> &[u64] {
         let slots =

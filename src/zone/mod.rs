@@ -12,6 +12,7 @@
 //! replaces the old one, at once and whole. Never does I/O, never locks a reader, never changes what was published.
 
 mod absent;
+mod ahead;
 mod batch;
 mod builder;
 mod change;
@@ -31,6 +32,7 @@ mod nsec;
 mod nsec3;
 mod order;
 mod record;
+mod redeploy;
 mod snapshot;
 mod store;
 #[cfg(test)]
@@ -38,6 +40,7 @@ mod tests;
 mod warning;
 
 pub use absent::Absence;
+pub use ahead::Ahead;
 pub use batch::RecordBatch;
 pub use builder::ZoneBuilder;
 pub use compiled::{NodeRef, RrSet, Zone};
@@ -45,5 +48,6 @@ pub use denial::{Collision, Denies};
 pub use fault::ZoneFault;
 pub use lookup::Lookup;
 pub use record::{Place, Record};
+pub use redeploy::Standing;
 pub use snapshot::{Published, PublishedRef, Snapshot};
 pub use warning::ZoneWarning;

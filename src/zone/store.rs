@@ -102,6 +102,17 @@ impl Store {
         Node::at(block.filter(|octets| !octets.is_empty()).or(self.open.get(offset..)).unwrap_or(&[]))
     }
 
+    /// The memory in which a node begins, not looked at.
+    pub(super) fn after(&self, id: NodeId) -> &[u8] {
+        let (number, offset) = split(id);
+        self.blocks.get(number).and_then(|block| block.octets().get(offset..)).unwrap_or(&[])
+    }
+
+    /// One more than the largest number of a node.
+    pub(super) fn places(&self) -> usize {
+        (self.blocks.len() + 1) << OFFSET_BITS
+    }
+
     /// Changes octets of a node that no other version has yet; says whether that was so.
     pub(super) fn patch(&mut self, id: NodeId, at: usize, octets: &[u8]) -> bool {
         let (number, offset) = split(id);
@@ -135,6 +146,7 @@ impl Store {
     }
 
     /// Octets in blocks, and how many of them are of nodes of this version.
+    #[cfg(test)]
     pub(super) fn usage(&self) -> (usize, usize) {
         let sum = |part: fn(&Used) -> u32| self.used.iter().map(|used| part(used) as usize).sum();
         (sum(|used| used.octets), sum(|used| used.live))

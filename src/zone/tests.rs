@@ -1,6 +1,7 @@
 //! Versions against versions: what changes make is what compiling the same records makes.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use proptest::prelude::*;
 
@@ -125,6 +126,49 @@ proptest! {
                 (changed, whole) => prop_assert!(false, "{:?} but {:?}", changed.err(), whole.err()),
             }
         }
+    }
+}
+
+proptest! {
+    /// A zone deployed again, its records in any order and any number of batches, reduced or not.
+    #[test]
+    fn a_redeployed_zone_is_what_compiling_makes(
+        first in prop::collection::vec(record(), 0..60),
+        gone in prop::collection::vec(any::<prop::sample::Index>(), 0..3),
+        add in prop::collection::vec(record(), 0..4),
+        order in Just(()).prop_perturb(|(), mut random| random.next_u64()),
+        batches in 1..5_usize,
+        reduced in any::<bool>(),
+        names in prop::collection::vec(name(), 0..20),
+    ) {
+        let mut records: BTreeSet<Plain> = apex(0).into_iter().collect();
+        for record in first {
+            let mut more = records.clone();
+            more.insert(record);
+            if compiled(&more).is_ok() {
+                records = more;
+            }
+        }
+        let base = Arc::new(compiled(&records).unwrap());
+        let mut next: Vec<Plain> = records.iter().filter(|(_, record_type, _)| *record_type != RecordType::SOA).cloned().collect();
+        for at in gone {
+            next.remove(at.index(next.len()));
+            prop_assume!(!next.is_empty());
+        }
+        next.extend(add);
+        next.push(apex(1)[0].clone());
+        next.sort_by_key(|record| { use std::hash::BuildHasher; std::hash::BuildHasherDefault::<std::hash::DefaultHasher>::default().hash_one((order, record)) });
+        let mut builder = ZoneBuilder::after(&base);
+        let standing = builder.standing().unwrap();
+        for part in next.chunks(next.len().div_ceil(batches)) {
+            builder.add(if reduced { standing.reduce(batch(part)) } else { batch(part) });
+        }
+        match (builder.finish(), compiled(&next.into_iter().collect())) {
+            (Ok(again), Ok(whole)) => assert_same(&again, &whole, &names),
+            (Err(_), Err(_)) => {}
+            (again, whole) => prop_assert!(false, "{:?} but {:?}", again.err(), whole.err()),
+        }
+        assert_same(&base, &compiled(&records).unwrap(), &names);
     }
 }
 
