@@ -13,8 +13,7 @@ const PLAIN_UDP: u16 = 512;
 /// Octets of an OPT record without options, and of an option's head.
 const OPT: usize = 11;
 const OPTION: usize = 4;
-/// Octets of what options hold: an extended error without text, a COOKIE, edns-tcp-keepalive, ZONEVERSION.
-const EXTENDED_ERROR: usize = 2;
+/// Octets of what options hold: a COOKIE, edns-tcp-keepalive, ZONEVERSION.
 const COOKIE: usize = 24;
 const TCP_KEEPALIVE: usize = 2;
 const ZONE_VERSION: usize = 6;
@@ -63,19 +62,19 @@ impl<'a> Options<'a> {
         self.cookie == Cookie::Malformed || zone_version || keepalive && self.has_keepalive()
     }
 
-    /// Octets that are kept free for OPT: at most 324, so that header, question and OPT fit 512 with any QNAME of up to
-    /// 172 octets; for longer ones NSID is left out. Report-Channel and padding take what is left.
+    /// Octets that are kept free for OPT: at most 318, so that header, question and OPT fit 512 with any QNAME of up to
+    /// 178 octets; for longer ones NSID is left out. What nobody asked for takes what is left, for TC is not set on
+    /// account of extra information (RFC 2181 section 9): extended errors, Report-Channel and padding.
     pub(super) fn reserve(&self, settings: &Settings) -> usize {
         let part = |asked: bool, octets: usize| if asked { OPTION + octets } else { 0 };
-        OPT + part(true, EXTENDED_ERROR)
-            + part(matches!(self.cookie, Cookie::Present { .. }), COOKIE)
+        OPT + part(matches!(self.cookie, Cookie::Present { .. }), COOKIE)
             + part(self.asked.zone_version.is_some(), ZONE_VERSION)
             + part(self.asked.tcp_keepalive.is_some() && self.has_keepalive(), TCP_KEEPALIVE)
             + part(self.asked.nsid, nsid(settings).len())
     }
 
     /// Writes the OPT record. An option that does not fit is left out; the first ones always do: header, the longest
-    /// question and OPT with all but NSID are 332 octets.
+    /// question and OPT with all but NSID are 332 octets with the extended error.
     pub(super) fn write(
         &self,
         writer: &mut Writer<'_>,
@@ -95,9 +94,6 @@ impl<'a> Options<'a> {
         if let Cookie::Present { reply, .. } = &self.cookie {
             push(option::COOKIE, &[reply]);
         }
-        if let Some(code) = verdict.extended_error {
-            push(option::EXTENDED_ERROR, &[&code.to_be_bytes()]);
-        }
         // RFC 9660 section 3.2: for every answer that comes from a zone, referrals, denials and SERVFAIL too.
         if let (Some(_), Some(zone)) = (self.asked.zone_version, verdict.zone) {
             push(option::ZONE_VERSION, &[&[zone.labels, SOA_SERIAL], &zone.serial.0.to_be_bytes()]);
@@ -109,6 +105,9 @@ impl<'a> Options<'a> {
         }
         if self.asked.nsid {
             push(option::NSID, &[nsid(settings)]);
+        }
+        if let Some(code) = verdict.extended_error {
+            push(option::EXTENDED_ERROR, &[&code.to_be_bytes()]);
         }
         if let Some(agent) = report_channel(query, verdict, settings) {
             push(option::REPORT_CHANNEL, &[agent]);

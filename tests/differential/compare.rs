@@ -1,14 +1,10 @@
 //! Two answers to one question: what differs, and what is wrong with one by itself.
 
-use super::message::{AA, Message, Record, TC};
+use super::message::{AA, Message, RRSIG, Record, TC};
+use super::model;
+use super::name::Name;
 use super::questions::{ANY, Question};
-
-/// Whether the additional section is compared only where it holds glue. The others add addresses to MX, SRV and NS
-/// answers by policies of their own, which no setting switches off.
-const ADDITIONAL_IS_GLUE_ONLY: bool = true;
-
-/// Octets that anyns keeps free for an extended error (RFC 8914), used or not.
-const RESERVED: usize = 6;
+use super::zone::Zone;
 
 /// QR, opcode, RD, RA, Z, AD and CD by name; AA and TC are looked at apart.
 const FLAGS: [(u16, &str); 7] = [
@@ -25,12 +21,13 @@ const AAAA: u16 = 28;
 const NS: u16 = 2;
 
 /// What differs between two answers. `all` is the answer sections of every server: an ANY answer may be any part of
-/// it (RFC 8482 section 4.1).
+/// it (RFC 8482 section 4.1), and so may one to RRSIG, for which no section wants all of them. `zones` is the family.
 pub fn differences(
     question: &Question,
     ours: Option<&Message>,
     theirs: Option<&Message>,
     all: &[&Record],
+    zones: &[Zone],
 ) -> Vec<&'static str> {
     let (Some(ours), Some(theirs)) = (ours, theirs) else {
         return if ours.is_some() == theirs.is_some() { Vec::new() } else { vec!["no-answer"] };
@@ -49,18 +46,15 @@ pub fn differences(
     note("question", ours.question == theirs.question);
     note("opt", ours.opt == theirs.opt);
     let answer = match question.record_type {
-        ANY if !ours.sections[0].is_empty() && !theirs.sections[0].is_empty() => {
+        ANY | RRSIG if !ours.sections[0].is_empty() && !theirs.sections[0].is_empty() => {
             ours.sections[0].iter().all(|record| all.contains(&record))
         }
         _ => ours.sections[0] == theirs.sections[0],
     };
     note("answer", answer);
     note("authority", ours.sections[1] == theirs.sections[1]);
-    if ADDITIONAL_IS_GLUE_ONLY {
-        note("glue", !is_referral(ours) || !is_referral(theirs) || glue(ours) == glue(theirs));
-    } else {
-        note("additional", ours.sections[2] == theirs.sections[2]);
-    }
+    note("glue", !is_referral(ours) || !is_referral(theirs) || glue(ours) == glue(theirs));
+    note("additional", additional_agree(ours, theirs, zones));
     differs
 }
 
@@ -79,6 +73,23 @@ fn glue(message: &Message) -> Vec<&Record> {
     addresses.filter(inside).collect()
 }
 
+/// Whether the additional sections hold the same records wherever both have any of one owner and type. What they add
+/// to MX, SRV, NS and others is each server's own choice (RFC 1034 section 4.3.2 step 6: "attempt to"), and no setting
+/// makes it the same. So it is where a zone has glue for a name of another zone that is served: either may be added.
+fn additional_agree(ours: &Message, theirs: &Message, zones: &[Zone]) -> bool {
+    ours.sections[2].iter().all(|record| {
+        let others = additional_set(theirs, record);
+        let is_same = || others == additional_set(ours, record);
+        others.is_empty() || is_same() || model::stands_twice(zones, &Name::from_wire(&record.owner))
+    })
+}
+
+/// The additional records with this one's owner, type and, for signatures, covered type.
+fn additional_set<'m>(message: &'m Message, like: &Record) -> Vec<&'m Record> {
+    let key = |record: &Record| (record.owner.clone(), record.record_type, record.kind());
+    message.sections[2].iter().filter(|record| key(record) == key(like)).collect()
+}
+
 /// What is wrong with an answer of anyns, whatever the others say. `whole` is the answer over TCP, if it was asked for.
 pub fn faults(question: &Question, message: &Message, whole: Option<&Message>) -> Vec<String> {
     let mut faults = Vec::new();
@@ -91,7 +102,7 @@ pub fn faults(question: &Question, message: &Message, whole: Option<&Message>) -
     if message.length > limit {
         faults.push(format!("{} octets, {limit} are allowed", message.length));
     }
-    if let Some(record) = message.repeated() {
+    if let Some(record) = &message.repeated {
         faults.push(format!("a record stands twice: {}", record.text()));
     }
     if let Some(whole) = whole {
@@ -99,7 +110,7 @@ pub fn faults(question: &Question, message: &Message, whole: Option<&Message>) -
         if whole.flags & TC != 0 {
             faults.push("TC over TCP".to_owned());
         }
-        if truncated && whole.length + RESERVED <= limit {
+        if truncated && whole.length <= limit {
             faults.push(format!("TC, although the whole answer is {} of {limit} octets", whole.length));
         }
         if !truncated && message.sections[..2] != whole.sections[..2] {

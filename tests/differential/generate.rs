@@ -12,6 +12,8 @@ use super::zone::{Record, Signing, Zone};
 /// Zones that know each other.
 #[derive(Clone, Debug)]
 pub struct Family {
+    /// The label below the top-level domain, in lower case, that all its names have and no other family's.
+    pub label: Vec<u8>,
     /// The zones; the closest one answers.
     pub zones: Vec<Zone>,
 }
@@ -45,7 +47,7 @@ fn family(rng: &mut Rng, tag: &str, signed: bool) -> Family {
         let apex_dname = index == 1 && rng.u32(..6) == 0;
         Builder { zone: apex(rng, origin, signing), origins: &origins }.fill(rng, apex_dname)
     });
-    Family { zones: zones.collect() }
+    Family { label: tag.as_bytes().to_vec(), zones: zones.collect() }
 }
 
 /// SOA and NS, with a negative TTL that is now the SOA's own and now its MINIMUM (RFC 2308 section 3).
@@ -81,8 +83,9 @@ impl Builder<'_> {
         self.delegate_served_children(rng);
         for _ in 0..rng.usize(10..26) {
             let owner = self.owner(rng);
-            // What stands below a cut is nobody's: some of it is enough.
-            if self.is_hidden(&owner) && (rng.u32(..120) > 0 || self.is_in_child(&owner)) {
+            // What stands below a cut is nobody's: some of it is enough. No wildcards: NSD and Knot DNS make glue of them.
+            let few = has_asterisk(&owner) || self.is_in_child(&owner) || rng.u32(..30) > 0;
+            if few && self.is_hidden(&owner) {
                 continue;
             }
             match rng.u32(..100) {
@@ -93,6 +96,7 @@ impl Builder<'_> {
                 _ => self.chain(rng, &owner),
             }
         }
+        self.zone.cut_https_chains();
         self.zone
     }
 
@@ -113,7 +117,7 @@ impl Builder<'_> {
     /// Where an alias, a server or an exchange may point: into this zone, a neighbour's, or nowhere that is served.
     fn target(&self, rng: &mut Rng) -> Name {
         // Names below a cut are seldom pointed to.
-        let hidden_too = rng.u32(..20) == 0;
+        let hidden_too = rng.u32(..8) == 0;
         let owners: Vec<&Name> =
             self.zone.nodes.keys().filter(|owner| hidden_too || !self.is_hidden(owner)).collect();
         match rng.u32(..100) {
@@ -141,6 +145,13 @@ impl Builder<'_> {
         let apex = self.zone.origin.0.len();
         let mut above = (0..owner.0.len().saturating_sub(apex)).map(|up| owner.ancestor(up));
         self.is_in_child(owner) || above.any(|name| self.zone.find(&name, "NS").is_some())
+    }
+
+    /// Whether a cut stands above a name.
+    fn is_cut_off(&self, owner: &Name) -> bool {
+        let apex = self.zone.origin.0.len();
+        let mut above = (1..owner.0.len().saturating_sub(apex)).map(|up| owner.ancestor(up));
+        above.any(|name| self.zone.find(&name, "NS").is_some())
     }
 
     /// Whether a name is in a zone below this one that is served too. Only glue is put there: NSD keeps the names of all
@@ -182,7 +193,7 @@ impl Builder<'_> {
 
     fn alias(&mut self, rng: &mut Rng, owner: &Name) {
         let target = self.target(rng);
-        if self.is_free_for(owner, true) && (rng.u32(..100) == 0 || !self.loops(owner, &target)) {
+        if self.is_free_for(owner, true) && (rng.u32(..25) == 0 || !self.loops(owner, &target)) {
             self.zone.add(pointing(owner, ttl(rng), "CNAME", &target));
         }
     }
@@ -191,8 +202,10 @@ impl Builder<'_> {
         let lower = owner.lower();
         let empty_below =
             !self.zone.nodes.keys().any(|other| *other != lower && other.is_at_or_below(&lower));
+        // NSD keeps the names of all zones in one table, and loads no zone with a DNAME above a name of another.
+        let above_zone = self.origins.iter().any(|origin| origin.lower().is_at_or_below(&lower));
         let taken = ["NS", "DNAME"].iter().any(|kind| self.zone.find(owner, kind).is_some());
-        if owner.is_wildcard() || taken || !empty_below || !self.is_free_for(owner, false) {
+        if owner.is_wildcard() || taken || above_zone || !empty_below || !self.is_free_for(owner, false) {
             return;
         }
         let mut target = self.target(rng);
@@ -212,7 +225,16 @@ impl Builder<'_> {
     /// A delegation with servers of every kind: in the child, beside it, in the zone, elsewhere.
     fn cut(&mut self, rng: &mut Rng, owner: &Name) {
         let has_dname = self.zone.find(owner, "DNAME").is_some();
+        // Here too: no wildcards below.
+        let lower = owner.lower();
+        if self.zone.nodes.keys().any(|other| other.is_at_or_below(&lower) && has_asterisk(other)) {
+            return;
+        }
         if owner.is_wildcard() || has_dname || !self.is_free_for(owner, false) || *owner == self.zone.origin {
+            return;
+        }
+        // PowerDNS makes a chain of its own over cuts below cuts, and all denials of the zone differ.
+        if self.zone.signing != Signing::Unsigned && self.is_cut_off(owner) {
             return;
         }
         let ttl = ttl(rng);
@@ -252,8 +274,8 @@ impl Builder<'_> {
         let length = rng.usize(2..5);
         let mut from = owner.clone();
         for _ in 0..length {
-            let to = if rng.u32(..60) == 0 { owner.clone() } else { self.zone.origin.child(&label(rng)) };
-            let loops = self.loops(&from, &to) && rng.u32(..100) > 0;
+            let to = if rng.u32(..20) == 0 { owner.clone() } else { self.zone.origin.child(&label(rng)) };
+            let loops = self.loops(&from, &to) && rng.u32(..25) > 0;
             if loops || !self.is_free_for(&from, true) {
                 return;
             }
@@ -281,9 +303,16 @@ impl Builder<'_> {
             match rng.u32(..14) {
                 // Not delegated at all: the child answers all the same, for it is served here.
                 0 => {}
+                // As in `cut`, most of the time.
+                3.. if self.zone.signing != Signing::Unsigned && self.is_cut_off(&child) => {}
                 1 => self.cut(rng, &child),
                 _ => self.delegate(rng, &child),
             }
         }
     }
+}
+
+/// Whether any label is `*`.
+fn has_asterisk(name: &Name) -> bool {
+    name.0.iter().any(|label| label == b"*")
 }

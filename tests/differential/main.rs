@@ -2,14 +2,15 @@
 //! listed in `allowed.toml` with the RFC section that makes anyns right.
 //!
 //! ```text
-//!   seed -> generate -> zones -> sign -> servers (one namespace, five daemons)
-//!              |                            |
-//!              +-> questions -> ask (UDP, what was truncated again over TCP) -> message
-//!                     |                                                           |
-//!                   model: what the question meets (tags)                      compare -> allowed -> report
+//!   plan: seeds -> generate -> zones -> sign -> servers (one namespace, five daemons)
+//!                     |                            |
+//!                     +-> questions -> ask (UDP, what was truncated again over TCP) -> message
+//!                            |                                                           |
+//!                          model: what the question meets (tags)                      compare -> allowed -> report
 //! ```
 //!
-//! Two seeds a run: a fixed one and one of the day, which is printed. Repeat a day with `ANYNS_DIFF_SEED=20261121`.
+//! Two seeds a run: a fixed one and one of the day, which is printed; each gives unsigned and signed zones. Repeat a
+//! day, or several, with `ANYNS_DIFF_SEED=20778,20779`.
 
 // A helper that cannot go on fails the test; clippy's leave for tests does not reach helpers.
 #![allow(
@@ -30,6 +31,7 @@ mod generate;
 mod message;
 mod model;
 mod name;
+mod plan;
 mod questions;
 mod report;
 mod run;

@@ -1,5 +1,5 @@
-//! A response as it is compared: header, sections as sorted lists in lower case, OPT. Strict: what cannot be read to
-//! the last octet is an error.
+//! A response as it is compared: header, sections as sets in lower case, OPT. Strict: what cannot be read to the last
+//! octet is an error.
 
 use super::name::Name;
 use super::questions::mnemonic;
@@ -26,8 +26,10 @@ pub struct Message {
     pub rcode: u16,
     /// The question's octets as they came.
     pub question: Vec<u8>,
-    /// Answer, authority, additional without OPT; each sorted.
+    /// Answer, authority, additional without OPT; each sorted, each record once.
     pub sections: [Vec<Record>; 3],
+    /// A record that stands twice in one section (RFC 2181 section 5).
+    pub repeated: Option<Record>,
     /// EDNS version and DO, if there is an OPT record.
     pub opt: Option<(u8, bool)>,
     /// Octets of the message.
@@ -39,6 +41,8 @@ pub const AA: u16 = 0x0400;
 pub const TC: u16 = 0x0200;
 const OPT: u16 = 41;
 const NAPTR: u16 = 35;
+/// RRSIG.
+pub const RRSIG: u16 = 46;
 const HTTPS: u16 = 65;
 
 /// Where a message cannot be read.
@@ -71,18 +75,16 @@ pub fn parse(octets: &[u8]) -> Result<Message, Malformed> {
                 message.sections[section].push(record);
             }
         }
-        message.sections[section].sort();
+        let records = &mut message.sections[section];
+        records.sort();
+        let twice = records.windows(2).find(|pair| pair[0] == pair[1]).map(|pair| pair[0].clone());
+        message.repeated = message.repeated.or(twice);
+        records.dedup();
     }
     if reader.at == octets.len() { Ok(message) } else { Err(Malformed(reader.at)) }
 }
 
 impl Message {
-    /// A record that stands twice in one section (RFC 2181 section 5).
-    pub fn repeated(&self) -> Option<&Record> {
-        let pairs = self.sections.iter().flat_map(|section| section.windows(2));
-        pairs.filter(|pair| pair[0] == pair[1]).map(|pair| &pair[0]).next()
-    }
-
     /// The header and how many records there are, for a report.
     pub fn head(&self) -> String {
         let bits = [
@@ -106,16 +108,21 @@ impl Message {
 }
 
 impl Record {
+    /// Its type's mnemonic; of a signature that of the type that it covers.
+    pub fn kind(&self) -> String {
+        match (self.record_type, self.rdata.get(..2)) {
+            (RRSIG, Some(covered)) => mnemonic(u16::from_be_bytes([covered[0], covered[1]])),
+            _ => mnemonic(self.record_type),
+        }
+    }
+
     /// For a report.
     pub fn text(&self) -> String {
         let rdata = match self.record_type {
             2 | 5 | 12 | 39 => Name::from_wire(&self.rdata).to_string(),
             1 => self.rdata.iter().map(u8::to_string).collect::<Vec<_>>().join("."),
             47 => format!("{} …", Name::from_wire(&self.rdata)),
-            46 => format!(
-                "covers {} …",
-                self.rdata.get(..2).map_or(String::new(), |c| mnemonic(u16::from_be_bytes([c[0], c[1]])))
-            ),
+            RRSIG => format!("covers {} …", self.kind()),
             _ => {
                 let hex: String = self.rdata.iter().take(24).map(|octet| format!("{octet:02x}")).collect();
                 format!("{hex} ({} octets)", self.rdata.len())

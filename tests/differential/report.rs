@@ -28,8 +28,12 @@ pub struct Difference<'a> {
 #[derive(Default)]
 pub struct Report<'a> {
     pub comparisons: usize,
+    /// Comparisons by tag of the model.
+    pub kinds: BTreeMap<&'static str, usize>,
     pub open: Vec<Difference<'a>>,
-    /// By index of the entry.
+    /// Comparisons that differ, all of it allowed.
+    pub allowed: usize,
+    /// Those among them that an entry had to do with, by its index; some take two.
     pub hidden: Vec<usize>,
     /// Faults of anyns by itself.
     pub faults: Vec<String>,
@@ -41,6 +45,8 @@ impl Report<'_> {
         print!("{}", self.signatures(families));
         let mut failures: Vec<String> = self.faults.iter().take(SHOWN).cloned().collect();
         let all = self.comparisons as f64;
+        let kinds: Vec<String> = self.kinds.iter().map(|(kind, count)| format!("{kind} {count}")).collect();
+        println!("comparisons by what the question meets: {}", kinds.join(", "));
         for (entry, hidden) in entries.iter().zip(&self.hidden) {
             let percent = 100.0 * *hidden as f64 / all;
             println!("allowed {hidden:6} ({percent:.3} %) {:?} {}: {}", entry.peers, entry.rfc, entry.why);
@@ -48,7 +54,7 @@ impl Report<'_> {
                 failures.push(format!("an entry hides nothing: {} {}", entry.rfc, entry.why));
             }
         }
-        let hidden: usize = self.hidden.iter().sum();
+        let hidden = self.allowed;
         println!(
             "{} comparisons, {} differ, {hidden} of them allowed ({:.3} %)",
             self.comparisons,

@@ -190,7 +190,11 @@ fn pdns_directory(home: &Path, files: &Path, zones: &[Zone]) -> String {
     };
     util(&["create-bind-db", &format!("{directory}/dnssec.db")]);
     for zone in zones.iter().filter(|zone| zone.signing != Signing::Unsigned) {
+        // It reads neither from the zone file.
         util(&["set-presigned", &bare(zone)]);
+        if let Some(parameters) = zone.signing.nsec3_parameters() {
+            util(&["set-nsec3", &bare(zone), parameters]);
+        }
     }
     directory
 }

@@ -5,10 +5,6 @@ use std::fmt::Write as _;
 
 use super::name::Name;
 
-/// The most records of an RRset that points to addresses. Knot DNS 3.2.6 hangs for ever on an MX set of some forty
-/// records whose exchanges are in its zone; the run would end there.
-const MOST_POINTING: usize = 12;
-
 /// How a zone is signed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Signing {
@@ -22,6 +18,18 @@ pub enum Signing {
     Nsec3OptOut,
 }
 
+impl Signing {
+    /// Algorithm, flags, iterations and salt of the NSEC3 chain (RFC 5155 section 4.3), with the opt-out flag that the
+    /// NSEC3 records have and NSEC3PARAM has not.
+    pub fn nsec3_parameters(self) -> Option<&'static str> {
+        match self {
+            Self::Unsigned | Self::Nsec => None,
+            Self::Nsec3 => Some("1 0 1 aabb"),
+            Self::Nsec3OptOut => Some("1 1 0 -"),
+        }
+    }
+}
+
 /// One record.
 #[derive(Clone, Debug)]
 pub struct Record {
@@ -33,7 +41,7 @@ pub struct Record {
     pub kind: &'static str,
     /// RDATA as text.
     pub text: String,
-    /// The name in the RDATA of NS, CNAME and DNAME.
+    /// The name in the RDATA, where it has one.
     pub target: Option<Name>,
 }
 
@@ -66,18 +74,46 @@ impl Zone {
     }
 
     /// Adds a record; an RRset keeps the TTL of its first record, and no record stands twice.
+    ///
+    /// MX, SRV, NAPTR and HTTPS sets name a target once, and never their owner. Knot DNS 3.2.6 hangs for ever when an
+    /// RRset that is added for one of their records does not fit and comes again for another; the run would end there.
     pub fn add(&mut self, mut record: Record) {
+        let points = matches!(record.kind, "MX" | "SRV" | "NAPTR" | "HTTPS");
+        let target = record.target.as_ref().filter(|_| points).map(Name::lower);
         let node = self.nodes.entry(record.owner.lower()).or_default();
-        if let Some(first) = node.iter().find(|other| other.kind == record.kind) {
+        let same: Vec<&Record> = node.iter().filter(|other| other.kind == record.kind).collect();
+        let text = record.text.to_ascii_lowercase();
+        let known = same.iter().any(|other| {
+            other.text.to_ascii_lowercase() == text
+                || target.is_some() && other.target.as_ref().map(Name::lower) == target
+        });
+        if let Some(first) = same.first() {
             record.ttl = first.ttl;
         }
-        let same = |other: &&Record| other.kind == record.kind;
-        let pointing = matches!(record.kind, "MX" | "SRV" | "NAPTR" | "HTTPS" | "NS");
-        let full = pointing && node.iter().filter(same).count() >= MOST_POINTING;
-        let text = record.text.to_ascii_lowercase();
-        if !full && !node.iter().filter(same).any(|other| other.text.to_ascii_lowercase() == text) {
+        if !known && target != Some(record.owner.lower()) {
             node.push(record);
         }
+    }
+
+    /// Drops HTTPS records that lead to other HTTPS records: Knot DNS 3.2.6 adds those too, and hangs as [`Zone::add`]
+    /// tells.
+    pub fn cut_https_chains(&mut self) {
+        let has_https = |records: &[Record]| records.iter().any(|record| record.kind == "HTTPS");
+        let owners: Vec<Name> = self
+            .nodes
+            .iter()
+            .filter(|(_, records)| has_https(records))
+            .map(|(owner, _)| owner.clone())
+            .collect();
+        let leads_on = |record: &Record| {
+            let target = record.target.as_ref().map(Name::lower).unwrap_or_default();
+            let is_there = |owner: &Name| {
+                *owner == target || owner.is_wildcard() && target.is_at_or_below(&owner.ancestor(1))
+            };
+            record.kind == "HTTPS" && owners.iter().any(is_there)
+        };
+        self.nodes.values_mut().for_each(|records| records.retain(|record| !leads_on(record)));
+        self.nodes.retain(|_, records| !records.is_empty());
     }
 
     /// The file that serves it, without a directory.

@@ -2,6 +2,7 @@
 
 use std::net::{SocketAddr, UdpSocket};
 
+use anyns::answer::Transport;
 use anyns::serve::Engine;
 use anyns::wire::RecordType;
 use anyns::zone::{Place, Record, ZoneBuilder};
@@ -161,4 +162,22 @@ fn records_come_back_in_canonical_order() {
         "ns.example. 3600 A",
     ];
     assert_eq!(records, expected);
+}
+
+/// TC is for what is required and does not fit: an answer that fills the message to the last octet is whole, although
+/// there is no room left for an extended error, which nobody asked for.
+#[test]
+fn section_9_an_answer_that_just_fits_is_not_truncated() {
+    // Header 12, question 18, owner, type, class, TTL and length 12, OPT 11; two strings of 255 and 202 octets.
+    let text = |second: usize| format!("TXT \"{}\" \"{}\"", "t".repeat(255), "t".repeat(second));
+    let world = world(&[("example.", &format!("{APEX}full {}\nover {}\n", text(202), text(203)))]);
+    for (name, fits) in [("full.example.", true), ("over.example.", false)] {
+        let octets = with_opt(query(name, "TXT"), 512, 0, 0, &[]);
+        // hickory writes the first owner out, and has 12 octets less.
+        let ours = ask(&world, &octets).into_iter().filter(|response| response.way != Way::Hickory);
+        for response in ours.filter(|response| response.transport == Transport::Udp) {
+            assert_eq!((response.tc(), response.section(0).len()), (!fits, usize::from(fits)), "{name}");
+            assert_eq!(response.octets.len(), if fits { 512 } else { 41 }, "{name}");
+        }
+    }
 }

@@ -11,7 +11,7 @@ fn nsid_is_told_when_asked() {
     for option in [&b"\0\x03\0\0"[..], b"\0\x03\0\x02xy"] {
         for name in ["example.", "no.example.", "refused.test."] {
             each(&world, &with_opt(query(name, "SOA"), 1232, 0, 0, option), |response| {
-                assert!(response.octets.ends_with(NSID));
+                assert!(response.octets.windows(NSID.len()).any(|window| window == NSID));
             });
         }
     }

@@ -82,6 +82,22 @@ fn a_dname_is_written_once() {
     });
 }
 
+/// Section 2.4 has a server refuse a zone below the owner of a DNAME in another zone ("ought to"). It is served: each
+/// zone is judged by itself, lest one that changes takes another's service away, and the closest one answers (RFC 1034
+/// section 4.3.2 step 2), as with BIND, Knot DNS and PowerDNS. Records of the DNAME's own zone below it are refused.
+#[test]
+fn section_2_4_a_zone_below_another_ones_dname_answers_for_itself() {
+    let below = format!("{APEX}www A 192.0.2.7\n");
+    let world = world(&[("example.", &format!("{APEX}d DNAME w\n")), ("sub.d.example.", &below)]);
+    let answer: [&[&str]; 3] = [&["www.sub.d.example. 3600 A 192.0.2.7"], &[], &[]];
+    expect(&world, "www.sub.d.example.", "A", 0, true, answer);
+    each(&world, &query("www.other.d.example.", "A"), |response| {
+        assert_eq!(response.section(0)[1], "www.other.d.example. 3600 CNAME www.other.w.example.");
+    });
+    let error = read("example.", &format!("{APEX}d DNAME w\nwww.d A 192.0.2.7\n")).unwrap_err();
+    assert!(error.to_string().contains("www.d.example. is below d.example."), "{error}");
+}
+
 #[test]
 fn loops_and_growing_names_end() {
     for name in ["a.up.example.", "a.self.example."] {
