@@ -20,7 +20,7 @@ mod parts;
 #[allow(dead_code, reason = "each benchmark uses its own part of this module")]
 #[path = "../queries.rs"]
 mod queries;
-#[allow(dead_code, reason = "each benchmark uses its own part of this module")]
+#[allow(dead_code, unreachable_pub, reason = "each benchmark uses its own part of this module")]
 #[path = "../../support/skip.rs"]
 mod skip;
 #[allow(dead_code, reason = "each benchmark uses its own part of this module")]
