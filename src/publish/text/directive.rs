@@ -1,6 +1,7 @@
 //! `$ORIGIN`, `$TTL`, `$INCLUDE` and `$GENERATE`.
 
 use std::ffi::OsStr;
+use std::fs::{File, Metadata};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Component, Path, PathBuf};
 
@@ -12,7 +13,7 @@ use super::fields::{Fields, unescape};
 use super::generate::Generate;
 use super::lexer::{Entry, Lexer, Token};
 use super::number;
-use super::open::read_file;
+use super::open::{id, look_and_open, read_whole};
 use super::reader::{Reader, Scope};
 
 /// How deep includes may nest: people use two levels; each level keeps its file in memory.
@@ -92,13 +93,27 @@ impl Reader<'_> {
         }
     }
 
-    /// Reads the zone file itself, or an included one.
-    pub(super) fn file(&mut self, path: &Path, scope: &mut Scope) -> Result<(), Fault> {
+    /// Reads an included file.
+    fn file(&mut self, path: &Path, scope: &mut Scope) -> Result<(), Fault> {
         let number = self.file_number(path);
+        let (mut file, facts) = look_and_open(path)?;
+        self.open_file(&mut file, &facts, number, scope)
+    }
+
+    /// Reads the zone file itself, or an included one, which is open.
+    pub(super) fn open_file(
+        &mut self,
+        file: &mut File,
+        facts: &Metadata,
+        number: u32,
+        scope: &mut Scope,
+    ) -> Result<(), Fault> {
+        let path = self.files.get(number as usize).cloned().unwrap_or_default();
         let left = self.limits.octets.saturating_sub(self.octets);
-        let (octets, id) = read_file(path, left, self.limits.octets)?;
+        let octets = read_whole(file, facts, &path, left, self.limits.octets)?;
+        let id = id(facts);
         if self.open.contains(&id) {
-            return Err(Fault::IncludeCycle { path: path.into() });
+            return Err(Fault::IncludeCycle { path });
         }
         self.octets += octets.len() as u64;
         if octets.starts_with(b"\xff\xfe") || octets.starts_with(b"\xfe\xff") {

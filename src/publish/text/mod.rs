@@ -36,6 +36,7 @@ mod writer;
 #[cfg(test)]
 mod tests;
 
+use std::fs::{File, Metadata};
 use std::path::{Path, PathBuf};
 
 use crate::wire::Name;
@@ -45,6 +46,7 @@ use fault::Flaw;
 use reader::{Owner, Reader, Scope, located};
 
 pub use fault::{Fault, Located, MAX_FAULTS, ReadError, Snippet};
+pub(super) use open::open_regular;
 pub use writer::write_zone;
 
 /// What one zone may take to read.
@@ -84,11 +86,24 @@ pub struct ReadZone {
 /// Reads the zone `origin` from the file at `path`; relative names are relative to `origin` until `$ORIGIN` says
 /// otherwise. Blocks for as long as the disk does.
 pub fn read_zone(path: &Path, origin: &Name, limits: &Limits) -> Result<ReadZone, ReadError> {
+    let (mut file, facts) = open::look_and_open(path).map_err(|fault| ReadError::of_file(path, fault))?;
+    read_open_zone(&mut file, &facts, path, origin, limits)
+}
+
+/// Reads the zone `origin` from a file that is open, `facts` being what it says of itself.
+pub(super) fn read_open_zone(
+    file: &mut File,
+    facts: &Metadata,
+    path: &Path,
+    origin: &Name,
+    limits: &Limits,
+) -> Result<ReadZone, ReadError> {
     let default_root = path.parent().unwrap_or(Path::new(""));
     let root = directive::normalized(limits.include_root.as_deref().unwrap_or(default_root));
     let mut reader = Reader::new(origin, root, limits);
     let mut scope = Scope { origin: origin.clone(), owner: Owner::None };
-    if let Err(fault) = reader.file(path, &mut scope) {
+    let number = reader.file_number(path);
+    if let Err(fault) = reader.open_file(file, facts, number, &mut scope) {
         reader.fault(Flaw { place: Place::default(), fault });
     }
     let (builder, files, faults, mut warnings) = reader.finish();
