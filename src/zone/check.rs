@@ -2,11 +2,11 @@
 
 use crate::wire::{Name, RecordType};
 
-use super::builder::Entry;
+use super::batch::Entry;
 use super::{Place, ZoneFault, ZoneWarning};
 
 /// The most faults, and the most warnings, that are kept: a person reads them, and a wrong file can hold millions.
-const MAX_REPORTED: usize = 100;
+pub(super) const MAX_REPORTED: usize = 100;
 
 /// Faults and warnings found so far.
 #[derive(Debug, Default)]
@@ -38,8 +38,8 @@ impl Checks {
     }
 
     /// Checks records sorted by key, type and RDATA, without duplicates.
-    pub(super) fn zone(&mut self, origin: &Name, entries: &[Entry]) {
-        let apex = entries.chunk_by(|a, b| a.key() == b.key()).next().filter(|node| node[0].key().is_empty());
+    pub(super) fn zone(&mut self, origin: &Name, entries: &[Entry<'_>]) {
+        let apex = entries.chunk_by(Entry::is_beside).next().filter(|node| node[0].key().is_empty());
         let apex_has = |wanted| apex.is_some_and(|node| node.iter().any(|entry| entry.record_type == wanted));
         if !apex_has(RecordType::SOA) {
             self.fault(ZoneFault::NoSoa { origin: origin.clone() });
@@ -48,7 +48,7 @@ impl Checks {
             self.fault(ZoneFault::NoApexNs { origin: origin.clone() });
         }
         let mut dname: Option<&Entry> = None;
-        for node in entries.chunk_by(|a, b| a.key() == b.key()) {
+        for node in entries.chunk_by(Entry::is_beside) {
             if let Some(above) = dname.filter(|above| node[0].key().starts_with(above.key())) {
                 self.below_dname(above, node);
             } else {
@@ -58,7 +58,7 @@ impl Checks {
         }
     }
 
-    fn below_dname(&mut self, above: &Entry, node: &[Entry]) {
+    fn below_dname(&mut self, above: &Entry, node: &[Entry<'_>]) {
         // The NSEC3 records of a zone with a DNAME at its apex stand below it, too, but are not among these
         // (hashed owner names are no names of the zone, RFC 5155 section 7.2.8).
         if let Some(entry) = node.first() {
@@ -71,7 +71,7 @@ impl Checks {
     }
 
     /// Checks the records of one owner.
-    fn node(&mut self, node: &[Entry]) {
+    fn node(&mut self, node: &[Entry<'_>]) {
         let find = |wanted| node.iter().find(|entry| entry.record_type == wanted);
         if let Some(cname) = find(RecordType::CNAME) {
             self.beside_cname(cname, node);
@@ -83,12 +83,12 @@ impl Checks {
         if let Some(ns) = find(RecordType::NS).filter(|ns| ns.owner().starts_with(b"\x01*")) {
             self.warn(ZoneWarning::WildcardNs { owner: ns.owner_name(), place: ns.place });
         }
-        for set in node.chunk_by(|a, b| a.record_type == b.record_type && a.covered() == b.covered()) {
+        for set in node.chunk_by(Entry::is_of_set) {
             self.set(set);
         }
     }
 
-    fn beside_cname(&mut self, cname: &Entry, node: &[Entry]) {
+    fn beside_cname(&mut self, cname: &Entry, node: &[Entry<'_>]) {
         let beside = |entry: &&Entry| {
             !matches!(entry.record_type, RecordType::CNAME | RecordType::RRSIG | RecordType::NSEC)
         };
@@ -103,7 +103,7 @@ impl Checks {
     }
 
     /// Checks the records of one RRset.
-    fn set(&mut self, set: &[Entry]) {
+    fn set(&mut self, set: &[Entry<'_>]) {
         let Some(first) = set.first() else { return };
         if let Some(second) = set.iter().skip(1).max_by_key(|entry| order(entry.place)) {
             let place = std::cmp::max_by_key(first.place, second.place, |place| order(*place));

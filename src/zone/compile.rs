@@ -3,12 +3,12 @@
 use crate::wire::{Name, RecordType, Serial, name_length};
 
 use super::ZoneFault;
-use super::builder::Entry;
+use super::batch::Entry;
 use super::compiled::{NO_NODE, Node, SetHead, Zone};
 use super::key;
 
 /// Compiles records that are sorted by key, type and RDATA, and checked.
-pub(super) fn compile(origin: Name, entries: &[Entry]) -> Result<Zone, ZoneFault> {
+pub(super) fn compile(origin: Name, entries: &[Entry<'_>]) -> Result<Zone, ZoneFault> {
     let apex = entries.iter().find(|entry| entry.record_type == RecordType::SOA);
     let Some(soa) = apex else { return Err(ZoneFault::NoSoa { origin }) };
     let tail = |back: usize| {
@@ -19,7 +19,7 @@ pub(super) fn compile(origin: Name, entries: &[Entry]) -> Result<Zone, ZoneFault
     // RFC 2308 section 3: the lower of the SOA's own TTL and its MINIMUM field.
     let negative_ttl = soa.ttl.min(minimum);
     let mut compiler = Compiler { zone: Zone::empty(origin, serial, negative_ttl), path: Vec::new() };
-    for node in entries.chunk_by(|a, b| a.key() == b.key()) {
+    for node in entries.chunk_by(Entry::is_beside) {
         compiler.node(node);
     }
     compiler.zone.name_count = compiler.zone.nodes.len();
@@ -34,7 +34,7 @@ struct Compiler {
 
 impl Compiler {
     /// Adds the node of these records, and the empty non-terminals above it that are not there yet.
-    fn node(&mut self, records: &[Entry]) {
+    fn node(&mut self, records: &[Entry<'_>]) {
         let Some(first) = records.first() else { return };
         let (key, depth) = (first.key(), key::labels(first.key()));
         let last = self.zone.nodes.last().map(|node| node.key as usize);
@@ -95,8 +95,8 @@ impl Compiler {
 
 impl Zone {
     /// Adds the RRsets of the last node.
-    pub(super) fn push_sets(&mut self, records: &[Entry]) {
-        let sets = records.chunk_by(|a, b| a.record_type == b.record_type && a.covered() == b.covered());
+    pub(super) fn push_sets(&mut self, records: &[Entry<'_>]) {
+        let sets = records.chunk_by(Entry::is_of_set);
         for set in sets {
             let Some(first) = set.first() else { continue };
             self.sets.push(SetHead {
@@ -114,7 +114,7 @@ impl Zone {
     }
 }
 
-fn has(records: &[Entry], wanted: RecordType) -> bool {
+fn has(records: &[Entry<'_>], wanted: RecordType) -> bool {
     records.iter().any(|record| record.record_type == wanted)
 }
 

@@ -189,6 +189,18 @@ impl Zone {
         })
     }
 
+    /// Shows every record: owner in absolute wire form, type, TTL in seconds, uncompressed RDATA; in the order of
+    /// [`Zone::records`], without an allocation per record.
+    pub fn for_each_record(&self, mut show: impl FnMut(&[u8], RecordType, u32, &[u8])) {
+        let mut buffer = [0; Name::MAX_OCTETS];
+        for node in (0..self.nodes.len() as u32).map(|index| NodeRef { zone: self, index }) {
+            let owner = node.owner_into(&mut buffer);
+            for set in node.sets() {
+                set.rdata().for_each(|rdata| show(owner, set.record_type, set.ttl, rdata));
+            }
+        }
+    }
+
     pub(super) fn node(&self, index: u32) -> Option<NodeRef<'_>> {
         ((index as usize) < self.nodes.len()).then_some(NodeRef { zone: self, index })
     }

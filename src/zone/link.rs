@@ -6,14 +6,14 @@
 
 use crate::wire::{Name, RecordType};
 
-use super::builder::Entry;
+use super::batch::Entry;
 use super::check::Checks;
 use super::compiled::{Chain, Denial, NO_NODE, Node, NodeRef, Zone};
 use super::nsec3::{Hash, MAX_ITERATIONS, Nsec3, Parameters, hash_of_owner, label};
 use super::{Place, ZoneFault, ZoneWarning, nsec};
 
 /// Finds the chain that denies, checks it, and adds the NSEC3 records behind the names.
-pub(super) fn link(zone: &mut Zone, entries: &[Entry], hashed: &[Entry], checks: &mut Checks) {
+pub(super) fn link(zone: &mut Zone, entries: &[Entry<'_>], hashed: &[Entry<'_>], checks: &mut Checks) {
     let usable = usable(zone, entries, checks);
     let mut broken = Vec::new();
     let chosen = usable.into_iter().find_map(|parameters| match members(&zone.origin, &parameters, hashed) {
@@ -41,7 +41,7 @@ pub(super) fn link(zone: &mut Zone, entries: &[Entry], hashed: &[Entry], checks:
 }
 
 /// NSEC records at the apex make the zone deny with them.
-fn without_nsec3(zone: &mut Zone, entries: &[Entry], checks: &mut Checks) {
+fn without_nsec3(zone: &mut Zone, entries: &[Entry<'_>], checks: &mut Checks) {
     if zone.apex().set(RecordType::NSEC).is_some() {
         nsec::check(zone, entries, checks);
         zone.denial = Denial::Nsec;
@@ -55,7 +55,7 @@ fn without_nsec3(zone: &mut Zone, entries: &[Entry], checks: &mut Checks) {
 }
 
 /// The NSEC3PARAM records that may be used, the cheapest first.
-fn usable(zone: &Zone, entries: &[Entry], checks: &mut Checks) -> Vec<Parameters> {
+fn usable(zone: &Zone, entries: &[Entry<'_>], checks: &mut Checks) -> Vec<Parameters> {
     let apex = entries.iter().take_while(|entry| entry.key().is_empty());
     let mut usable = Vec::new();
     for entry in apex.filter(|entry| entry.record_type == RecordType::NSEC3PARAM) {
@@ -82,7 +82,7 @@ fn usable(zone: &Zone, entries: &[Entry], checks: &mut Checks) -> Vec<Parameters
 struct Member<'e> {
     hash: Hash,
     opt_out: bool,
-    records: &'e [Entry],
+    records: &'e [Entry<'e>],
 }
 
 /// The records of one chain in the order of their hashes, each checked to name the next.
@@ -93,7 +93,7 @@ fn members<'e>(
 ) -> Result<Vec<Member<'e>>, ZoneFault> {
     let mut members: Vec<Member<'e>> = Vec::new();
     let mut nexts: Vec<(&Entry, &[u8])> = Vec::new();
-    for records in hashed.chunk_by(|a, b| a.key() == b.key()) {
+    for records in hashed.chunk_by(Entry::is_beside) {
         let of_chain =
             |entry: &&Entry| entry.record_type == RecordType::NSEC3 && parameters.has(entry.rdata());
         let mut own = records.iter().filter(of_chain);
@@ -126,10 +126,10 @@ fn members<'e>(
 }
 
 /// Adds the hashed owners that are of no chain that is served, so that the zone keeps all its records.
-fn push_others(zone: &mut Zone, hashed: &[Entry], members: &[Member<'_>], checks: &mut Checks) {
+fn push_others(zone: &mut Zone, hashed: &[Entry<'_>], members: &[Member<'_>], checks: &mut Checks) {
     let mut warned = false;
     let mut members = members.iter().peekable();
-    for records in hashed.chunk_by(|a, b| a.key() == b.key()) {
+    for records in hashed.chunk_by(Entry::is_beside) {
         if members.next_if(|member| std::ptr::eq(member.records, records)).is_some() {
             continue;
         }
@@ -143,7 +143,7 @@ fn push_others(zone: &mut Zone, hashed: &[Entry], members: &[Member<'_>], checks
 }
 
 /// Adds one hashed owner.
-fn push_node(zone: &mut Zone, records: &[Entry], key: &[u8]) {
+fn push_node(zone: &mut Zone, records: &[Entry<'_>], key: &[u8]) {
     let Some(first) = records.first() else { return };
     zone.nodes.push(Node {
         key: zone.keys.len() as u32,
@@ -165,7 +165,7 @@ fn push_node(zone: &mut Zone, records: &[Entry], key: &[u8]) {
 /// (RFC 5155 section 7.1).
 fn belonging(
     zone: &Zone,
-    entries: &[Entry],
+    entries: &[Entry<'_>],
     members: &[Member<'_>],
     checks: &mut Checks,
     hash: impl Fn(&[u8]) -> Hash,
@@ -224,7 +224,12 @@ fn may_be_left_out(node: NodeRef<'_>) -> bool {
 }
 
 /// Where the first record of a name stands; that of this type, if it has one.
-pub(super) fn place_of(zone: &Zone, node: NodeRef<'_>, entries: &[Entry], record_type: RecordType) -> Place {
+pub(super) fn place_of(
+    zone: &Zone,
+    node: NodeRef<'_>,
+    entries: &[Entry<'_>],
+    record_type: RecordType,
+) -> Place {
     let key = zone.key(node.index as usize);
     let first = entries.partition_point(|entry| entry.key() < key);
     // An empty non-terminal is there because of the name after it.

@@ -11,6 +11,7 @@
 //! immutable [`Zone`]; zones make up an immutable [`Snapshot`]; [`Published`] is the one place where a new snapshot
 //! replaces the old one, at once and whole. Never does I/O, never locks a reader, never changes what was published.
 
+mod batch;
 mod builder;
 mod check;
 mod compile;
@@ -26,6 +27,7 @@ mod record;
 mod snapshot;
 mod warning;
 
+pub use batch::RecordBatch;
 pub use builder::ZoneBuilder;
 pub use compiled::{NodeRef, RrSet, Zone};
 pub use denial::{Collision, Denies};

@@ -2,14 +2,14 @@
 
 use crate::wire::{Name, RecordType, name_length};
 
-use super::builder::Entry;
+use super::batch::Entry;
 use super::check::Checks;
 use super::compiled::{NO_NODE, NodeRef, Zone};
 use super::link::place_of;
 use super::{ZoneFault, ZoneWarning};
 
 /// Checks that every name with authoritative records has an NSEC record that names the next one, the last the apex.
-pub(super) fn check(zone: &Zone, entries: &[Entry], checks: &mut Checks) {
+pub(super) fn check(zone: &Zone, entries: &[Entry<'_>], checks: &mut Checks) {
     let mut previous: Option<NodeRef<'_>> = None;
     let names = (0..zone.name_count as u32).filter_map(|index| zone.node(index));
     for node in names.filter(|node| is_owner(*node)) {
@@ -36,7 +36,7 @@ pub(super) fn check(zone: &Zone, entries: &[Entry], checks: &mut Checks) {
 }
 
 /// Says that the NSEC records are not used, if there are any.
-pub(super) fn warn_unused(entries: &[Entry], checks: &mut Checks) {
+pub(super) fn warn_unused(entries: &[Entry<'_>], checks: &mut Checks) {
     if let Some(nsec) = entries.iter().find(|entry| entry.record_type == RecordType::NSEC) {
         checks.warn(ZoneWarning::UnusedNsec { owner: nsec.owner_name(), place: nsec.place });
     }
@@ -48,7 +48,7 @@ fn is_owner(node: NodeRef<'_>) -> bool {
     authoritative && node.sets().next().is_some()
 }
 
-fn check_next(node: NodeRef<'_>, next: NodeRef<'_>, entries: &[Entry], checks: &mut Checks) {
+fn check_next(node: NodeRef<'_>, next: NodeRef<'_>, entries: &[Entry<'_>], checks: &mut Checks) {
     let Some(rdata) = node.set(RecordType::NSEC).and_then(|set| set.rdata().next()) else { return };
     let named = name_length(rdata).ok().and_then(|length| rdata.get(..length)).unwrap_or(&[]);
     let mut buffer = [0; Name::MAX_OCTETS];

@@ -1,0 +1,284 @@
+//! Records on their way into a zone, packed: no allocation per record.
+//!
+//! A source pushes records, each checked by itself as it comes, and sorts its batch; batches may be filled on several
+//! threads. An owner that repeats the one before it is kept once. Never judges records against each other.
+
+use crate::wire::{LookupName, Name, RecordType, canonical_rdata, check_rdata};
+
+use super::check::MAX_REPORTED;
+use super::key::Key;
+use super::{Place, ZoneFault};
+
+/// The largest TTL in seconds (RFC 2181 section 8).
+const MAX_TTL: u32 = 0x7fff_ffff;
+
+/// Octets of names and RDATA after which a batch is full: offsets have 32 bits, and one more record has at most 66 KB.
+pub(super) const MOST_OCTETS: usize = 1 << 30;
+
+/// Some records of one zone.
+#[derive(Debug)]
+pub struct RecordBatch {
+    origin: Name,
+    apex_labels: usize,
+    octets: Vec<u8>,
+    heads: Vec<Head>,
+    /// NSEC3 records and their signatures: they are no data of the names they stand at (RFC 5155 section 7.2.8).
+    hashed: Vec<Head>,
+    faults: Vec<ZoneFault>,
+    last: Owner,
+}
+
+/// Where an owner stands in a batch: its wire form, then its key.
+#[derive(Clone, Copy, Debug, Default)]
+struct Owner {
+    start: u32,
+    length: u8,
+    key_length: u16,
+    prefix: u64,
+}
+
+/// One record of a batch.
+#[derive(Clone, Copy, Debug)]
+struct Head {
+    owner: Owner,
+    rdata: u32,
+    rdata_length: u16,
+    record_type: RecordType,
+    covered: RecordType,
+    ttl: u32,
+    place: Place,
+}
+
+/// One record, ready to be compared.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Entry<'b> {
+    /// The first eight octets of the key as a number: most comparisons end there.
+    prefix: u64,
+    /// The owner, then the key.
+    name: &'b [u8],
+    rdata: &'b [u8],
+    pub(super) ttl: u32,
+    pub(super) place: Place,
+    owner_length: u8,
+    pub(super) record_type: RecordType,
+    covered: RecordType,
+}
+
+impl RecordBatch {
+    /// An empty batch for the zone `origin`.
+    pub fn new(origin: &Name) -> Self {
+        Self {
+            origin: origin.clone(),
+            apex_labels: origin.label_count(),
+            octets: Vec::new(),
+            heads: Vec::new(),
+            hashed: Vec::new(),
+            faults: Vec::new(),
+            last: Owner::default(),
+        }
+    }
+
+    /// Takes one more record of class IN; duplicates are allowed and become one in the zone (RFC 2181 section 5).
+    ///
+    /// `owner` is one whole absolute name in uncompressed wire form, its case kept; `ttl` is in seconds; `rdata` is
+    /// uncompressed wire form. What is wrong with the record is kept and reported when the zone is compiled.
+    pub fn push(&mut self, owner: &[u8], record_type: RecordType, ttl: u32, rdata: &[u8], place: Place) {
+        let known = self.last.length > 0 && self.octets_of(self.last.start, self.last.length.into()) == owner;
+        if let Some(fault) = self.fault_of(owner, known, record_type, ttl, rdata, place) {
+            return self.fault(fault);
+        }
+        if !known {
+            self.last = self.keep(owner);
+        }
+        let covered = match (record_type, rdata) {
+            (RecordType::RRSIG, [high, low, ..]) => RecordType(u16::from_be_bytes([*high, *low])),
+            _ => RecordType(0),
+        };
+        let head = Head {
+            owner: self.last,
+            rdata: self.octets.len() as u32,
+            // At most 65,535 octets, which the check has seen to.
+            rdata_length: rdata.len() as u16,
+            record_type,
+            covered,
+            ttl,
+            place,
+        };
+        self.octets.extend_from_slice(rdata);
+        let hashed = [record_type, covered].contains(&RecordType::NSEC3);
+        if hashed { &mut self.hashed } else { &mut self.heads }.push(head);
+    }
+
+    /// Brings the records into canonical order (RFC 4034 section 6); cheap if they stand so already. Zones compile
+    /// from unsorted batches too; sorted where it was filled, a batch spares the compiling thread that.
+    pub fn sort(&mut self) {
+        let octets = &self.octets;
+        for heads in [&mut self.heads, &mut self.hashed] {
+            heads.sort_by(|a, b| compare(&a.entry(octets), &b.entry(octets)));
+        }
+    }
+
+    /// How many records it holds; faulty ones are not counted.
+    pub fn record_count(&self) -> usize {
+        self.heads.len() + self.hashed.len()
+    }
+
+    /// Whether another batch must take the next record: see [`MOST_OCTETS`].
+    pub(super) fn is_full(&self) -> bool {
+        self.octets.len() >= MOST_OCTETS
+    }
+
+    /// What was wrong with single records; at most [`MAX_REPORTED`].
+    pub(super) fn take_faults(&mut self) -> Vec<ZoneFault> {
+        std::mem::take(&mut self.faults)
+    }
+
+    /// Its records but for NSEC3, in its order.
+    pub(super) fn entries(&self) -> impl ExactSizeIterator<Item = Entry<'_>> {
+        self.heads.iter().map(|head| head.entry(&self.octets))
+    }
+
+    /// Its NSEC3 records and their signatures, in its order.
+    pub(super) fn hashed(&self) -> impl ExactSizeIterator<Item = Entry<'_>> {
+        self.hashed.iter().map(|head| head.entry(&self.octets))
+    }
+
+    fn keep(&mut self, owner: &[u8]) -> Owner {
+        // The owner was checked to be a name.
+        let key = match LookupName::from_wire_prefix(owner) {
+            Ok(name) => Key::new(&name, self.apex_labels),
+            Err(_) => Key::new(&LookupName::root(), 0),
+        };
+        let key = key.as_octets();
+        let start = self.octets.len() as u32;
+        self.octets.extend_from_slice(owner);
+        self.octets.extend_from_slice(key);
+        // At most 255 and 512 octets.
+        Owner { start, length: owner.len() as u8, key_length: key.len() as u16, prefix: prefix(key) }
+    }
+
+    fn octets_of(&self, start: u32, length: usize) -> &[u8] {
+        let start = start as usize;
+        self.octets.get(start..start + length).unwrap_or(&[])
+    }
+
+    fn fault(&mut self, fault: ZoneFault) {
+        if self.faults.len() < MAX_REPORTED {
+            self.faults.push(fault);
+        }
+    }
+
+    /// What is wrong with a record by itself; `known`: its owner was that of the record before.
+    fn fault_of(
+        &self,
+        owner: &[u8],
+        known: bool,
+        record_type: RecordType,
+        ttl: u32,
+        rdata: &[u8],
+        place: Place,
+    ) -> Option<ZoneFault> {
+        let name = || Name::from_wire(owner).unwrap_or_else(|_| Name::root());
+        let origin = || self.origin.clone();
+        if !known && !name().is_at_or_below(&self.origin) {
+            return Some(ZoneFault::OutOfZone { owner: name(), origin: origin(), place });
+        }
+        if record_type.is_meta() {
+            return Some(ZoneFault::MetaType { owner: name(), record_type, place });
+        }
+        if record_type == RecordType::SOA && owner.len() != self.origin.as_wire().len() {
+            return Some(ZoneFault::SoaNotAtApex { owner: name(), origin: origin(), place });
+        }
+        if ttl > MAX_TTL {
+            return Some(ZoneFault::TtlTooLarge { owner: name(), ttl, place });
+        }
+        let problem = check_rdata(record_type, rdata).err()?;
+        Some(ZoneFault::MalformedRdata { owner: name(), record_type, problem, place })
+    }
+}
+
+impl Head {
+    fn entry<'b>(&self, octets: &'b [u8]) -> Entry<'b> {
+        let part = |start: u32, length: usize| {
+            let start = start as usize;
+            octets.get(start..start + length).unwrap_or(&[])
+        };
+        let name = usize::from(self.owner.length) + usize::from(self.owner.key_length);
+        Entry {
+            prefix: self.owner.prefix,
+            name: part(self.owner.start, name),
+            rdata: part(self.rdata, self.rdata_length.into()),
+            ttl: self.ttl,
+            place: self.place,
+            owner_length: self.owner.length,
+            record_type: self.record_type,
+            covered: self.covered,
+        }
+    }
+}
+
+impl<'b> Entry<'b> {
+    /// The owner in absolute wire form.
+    pub(super) fn owner(&self) -> &'b [u8] {
+        self.name.get(..usize::from(self.owner_length)).unwrap_or(&[0])
+    }
+
+    /// What sorts it (see [`super::key`]).
+    pub(super) fn key(&self) -> &'b [u8] {
+        self.name.get(usize::from(self.owner_length)..).unwrap_or(&[])
+    }
+
+    /// The RDATA, uncompressed.
+    pub(super) fn rdata(&self) -> &'b [u8] {
+        self.rdata
+    }
+
+    /// The owner as a name of its own.
+    pub(super) fn owner_name(&self) -> Name {
+        Name::from_wire(self.owner()).unwrap_or_else(|_| Name::root())
+    }
+
+    /// The type an RRSIG covers (RFC 4034 section 3.1.1); signatures of one owner are one set for each.
+    pub(super) fn covered(&self) -> RecordType {
+        self.covered
+    }
+
+    /// Whether both have one owner.
+    pub(super) fn is_beside(&self, other: &Self) -> bool {
+        self.prefix == other.prefix && (std::ptr::eq(self.name, other.name) || self.key() == other.key())
+    }
+
+    /// Whether both are of one RRset.
+    pub(super) fn is_of_set(&self, other: &Self) -> bool {
+        self.record_type == other.record_type && self.covered == other.covered && self.is_beside(other)
+    }
+
+    /// Canonical order within an RRset (RFC 4034 section 6.3).
+    pub(super) fn compare_rdata(&self, other: &Self) -> std::cmp::Ordering {
+        let (mine, theirs) =
+            (canonical_rdata(self.record_type, self.rdata), canonical_rdata(other.record_type, other.rdata));
+        mine.as_deref().unwrap_or(self.rdata).cmp(theirs.as_deref().unwrap_or(other.rdata))
+    }
+}
+
+/// By owner, type and RDATA, the SOA first.
+pub(super) fn compare(a: &Entry<'_>, b: &Entry<'_>) -> std::cmp::Ordering {
+    let kind = |entry: &Entry<'_>| (entry.record_type != RecordType::SOA, entry.record_type, entry.covered);
+    let names =
+        || if std::ptr::eq(a.name, b.name) { std::cmp::Ordering::Equal } else { a.key().cmp(b.key()) };
+    a.prefix
+        .cmp(&b.prefix)
+        .then_with(names)
+        .then_with(|| kind(a).cmp(&kind(b)))
+        .then_with(|| a.compare_rdata(b))
+}
+
+/// The first eight octets of a key as a number that sorts as they do: a shorter key ends in zeros, which are less than
+/// what any longer key has there.
+fn prefix(key: &[u8]) -> u64 {
+    let mut octets = [0; 8];
+    for (place, octet) in octets.iter_mut().zip(key) {
+        *place = *octet;
+    }
+    u64::from_be_bytes(octets)
+}
