@@ -281,6 +281,10 @@ fn zone_of(file_name: &str) -> Option<Name> {
     if file_name == "@" {
         return Some(Name::root());
     }
+    // The hash of a name has no second escape; a label of that length that begins with one has.
+    if file_name.strip_prefix('%').is_some_and(|hash| hash.len() == 64 && !hash.contains('%')) {
+        return None;
+    }
     let mut wire = Vec::with_capacity(file_name.len() + 2);
     for label in file_name.split('.') {
         let start = wire.len();
