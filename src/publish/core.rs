@@ -182,14 +182,15 @@ impl Core {
         }
     }
 
+    /// Whether there is something to [take in](Self::take_kept).
+    pub(super) fn has_kept(&self) -> bool {
+        self.keeper.as_ref().is_some_and(Keeper::has_outcomes)
+    }
+
     /// Takes in what became of the versions that were to be kept.
     pub(super) fn take_kept(&mut self) {
         let Some(keeper) = &self.keeper else { return };
-        let outcomes = keeper.outcomes();
-        if outcomes.is_empty() {
-            return;
-        }
-        for outcome in outcomes {
+        for outcome in keeper.outcomes() {
             let name = outcome.version.zone.origin();
             // Only if it is still the version that stands: of a newer one there will be another outcome.
             let stands = |entry: &&mut Entry| entry.header.as_ref() == Some(&outcome.version.header);

@@ -38,6 +38,9 @@ pub(super) struct Version {
     pub(super) zone: Arc<Zone>,
 }
 
+/// Where somebody waits for the end of it.
+type Reply = SyncSender<io::Result<()>>;
+
 /// What became of a version.
 #[derive(Debug)]
 pub(super) struct Outcome {
@@ -67,7 +70,7 @@ struct Work {
     /// By zone, the newest version alone.
     waiting: BTreeMap<Name, Version>,
     /// Somebody waits for these.
-    urgent: Vec<(Version, SyncSender<io::Result<()>>)>,
+    urgent: Vec<(Version, Reply)>,
     /// The zones of the group that is being written; one that is taken out is not put in place.
     writing: BTreeSet<Name>,
     outcomes: Vec<Outcome>,
@@ -127,6 +130,11 @@ impl Keeper {
         work.writing.remove(zone);
         // Locked, so that no rename comes in between.
         self.shared.store.remove(zone)
+    }
+
+    /// Whether something became of versions since it was last asked.
+    pub(super) fn has_outcomes(&self) -> bool {
+        !self.shared.lock().outcomes.is_empty()
     }
 
     /// What became of versions since it was last asked.
@@ -192,7 +200,7 @@ impl Shared {
     }
 
     /// Waits for work: versions, and who waits for the first of them. `None` ends the thread.
-    fn next_group(&self) -> Option<(Vec<Version>, Vec<SyncSender<io::Result<()>>>)> {
+    fn next_group(&self) -> Option<(Vec<Version>, Vec<Reply>)> {
         let mut work = self.lock();
         loop {
             let late = work.end.is_some_and(|end| end <= Instant::now());
@@ -262,5 +270,8 @@ impl Work {
 
 /// The same result once more: an [`io::Error`] cannot be cloned.
 fn again(result: &io::Result<()>) -> io::Result<()> {
-    result.as_ref().map(|()| ()).map_err(|error| io::Error::new(error.kind(), error.to_string()))
+    match result {
+        Ok(()) => Ok(()),
+        Err(error) => Err(io::Error::new(error.kind(), error.to_string())),
+    }
 }

@@ -118,7 +118,10 @@ async fn run(core: Core, mut commands: mpsc::Receiver<Command>, wake: Arc<Notify
             },
             () = wake.notified() => {
                 present.listen(&mut debounce, Instant::now());
-                blocking(present, Core::take_kept).await
+                match present.has_kept() {
+                    true => blocking(present, Core::take_kept).await,
+                    false => Some(present),
+                }
             }
             () = tokio::time::sleep_until(due.into()) => {
                 debounce.done();

@@ -64,35 +64,30 @@ pub(super) fn read(
     let mut included = before.included_again();
     for _ in 0..ATTEMPTS {
         match attempt(path, origin, limits, included, still_written) {
-            Attempt::Read(reading) => return reading,
-            Attempt::Changed(files) => included = files,
+            Ok(reading) => return reading,
+            Err(changed) => included = changed,
         }
     }
     let fault = Fault::Unstable { path: path.to_path_buf(), attempts: ATTEMPTS };
     Reading { result: Err(fault), files: Files::new(path, fingerprint(path), included) }
 }
 
-enum Attempt {
-    Read(Reading),
-    /// A file changed meanwhile; the included ones as they are now.
-    Changed(Included),
-}
-
 /// One try. The zone file is opened once, so that what is asked of it is asked of what is read: should another take
-/// its place meanwhile, then this one is read whole, and the next look finds the other.
+/// its place meanwhile, then this one is read whole, and the next look finds the other. The error: a file changed
+/// meanwhile; the included ones as they are now.
 fn attempt(
     path: &Arc<Path>,
     origin: &Name,
     limits: &Limits,
     included: Included,
     still_written: StillWritten<'_>,
-) -> Attempt {
+) -> Result<Reading, Included> {
     let (mut file, status) = match open_regular(path) {
         Ok(opened) => opened,
         Err(fault) => {
             let error = ReadError::of_file(path, fault);
             let files = Files::new(path, fingerprint(path), included);
-            return Attempt::Read(Reading { result: Err(Fault::Bad(Arc::new(error))), files });
+            return Ok(Reading { result: Err(Fault::Bad(Arc::new(error))), files });
         }
     };
     let zone = Some(Fingerprint::of(&status));
@@ -104,7 +99,7 @@ fn attempt(
     };
     if let Some(busy) = busy {
         let fault = Fault::BeingWritten { path: busy.to_path_buf() };
-        return Attempt::Read(Reading { result: Err(fault), files: Files::new(path, zone, included) });
+        return Ok(Reading { result: Err(fault), files: Files::new(path, zone, included) });
     }
     let start = SystemTime::now().checked_sub(TICK).unwrap_or(UNIX_EPOCH);
     let result = read_open_zone(&mut file, &status, path, origin, limits);
@@ -116,9 +111,9 @@ fn attempt(
     let same = file.metadata().is_ok_and(|status| Some(Fingerprint::of(&status)) == zone);
     if same && held_until(&included, &after, start) {
         let result = result.map_err(|error| Fault::Bad(Arc::new(error)));
-        return Attempt::Read(Reading { result, files: Files::new(path, zone, after) });
+        return Ok(Reading { result, files: Files::new(path, zone, after) });
     }
-    Attempt::Changed(after)
+    Err(after)
 }
 
 fn has_writer(path: &Path, still_written: StillWritten<'_>) -> bool {

@@ -103,15 +103,21 @@ pub struct Report {
     pub stopped: bool,
 }
 
+impl ZoneReport {
+    /// Whether the zone is in service.
+    pub fn is_served(&self) -> bool {
+        matches!(self.state, ZoneState::Serving | ZoneState::Kept)
+    }
+}
+
 impl Report {
     /// How many zones are in service.
     pub fn served(&self) -> usize {
-        let in_service = |zone: &&ZoneReport| matches!(zone.state, ZoneState::Serving | ZoneState::Kept);
-        self.zones.values().filter(in_service).count()
+        self.zones.values().filter(|zone| zone.is_served()).count()
     }
 
     /// Whether this zone is in service.
     pub fn serves(&self, zone: &Name) -> bool {
-        self.zones.get(zone).is_some_and(|zone| matches!(zone.state, ZoneState::Serving | ZoneState::Kept))
+        self.zones.get(zone).is_some_and(ZoneReport::is_served)
     }
 }

@@ -9,7 +9,7 @@ use crate::wire::Name;
 use crate::zone::Zone;
 
 use super::accept::{Accepted, Candidate, Provenance, Standing, Terms, accept};
-use super::entry::{Denied, Entry};
+use super::entry::Entry;
 use super::fault::{Fault, SourceFault};
 use super::keeper::{Keeper, Version};
 use super::read::{StillWritten, read};
@@ -178,10 +178,8 @@ impl Visit<'_> {
             tracing::warn!(zone = %self.name, "{warning}");
         }
         let (serial, digest) = (read.zone.serial(), read.digest);
-        let forced = entry
-            .forced
-            .as_ref()
-            .is_some_and(|forced: &Box<Denied>| forced.serial == serial && forced.digest == digest);
+        let forced =
+            entry.forced.as_ref().is_some_and(|forced| forced.serial == serial && forced.digest == digest);
         let settings = self.visitor.settings;
         let terms = Terms { serial: self.rule, shrink_limit_percent: settings.shrink_limit_percent, forced };
         let provenance = Provenance::File { root: found.root.clone(), path: found.path.clone() };

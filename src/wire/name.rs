@@ -250,7 +250,7 @@ impl Ord for Name {
     /// Canonical order (RFC 4034 section 6.1): label by label from the right, each as lower-case octets.
     fn cmp(&self, other: &Self) -> Ordering {
         let (mine, theirs) = (LabelStarts::of(&self.octets), LabelStarts::of(&other.octets));
-        for (a, b) in mine.from_the_right().zip(theirs.from_the_right()) {
+        for (a, b) in mine.rightmost_first().zip(theirs.rightmost_first()) {
             let (a, b) = (label_at(&self.octets, a), label_at(&other.octets, b));
             let order = a.iter().map(u8::to_ascii_lowercase).cmp(b.iter().map(u8::to_ascii_lowercase));
             if order != Ordering::Equal {
@@ -282,7 +282,7 @@ impl LabelStarts {
         found
     }
 
-    fn from_the_right(&self) -> impl Iterator<Item = u8> + '_ {
+    fn rightmost_first(&self) -> impl Iterator<Item = u8> + '_ {
         self.starts.get(..self.count).unwrap_or(&[]).iter().rev().copied()
     }
 }
