@@ -14,7 +14,7 @@ use crate::wire::{Name, Serial};
 
 use super::accept::{Digest, Provenance, Standing};
 
-const MAGIC: &str = ";anyns-state 1";
+const MAGIC: &str = ";anyns-state 2";
 /// The longest header: two paths of PATH_MAX (4096), each octet as long in JSON as `\u0000`, and a name.
 const MAX_HEADER: u64 = 65_536;
 /// Read at once: the header, unless its paths are very long, and all of a small zone.
@@ -108,7 +108,7 @@ impl Kept {
 
     fn header(start: &[u8]) -> Result<Self, StateError> {
         let mut lines = Lines { source: start, hash: Sha256::new(), length: 0 };
-        if lines.next("anyns-state")? != "1" {
+        if lines.next("anyns-state")? != "2" {
             return Err(StateError::Header("anyns-state"));
         }
         let zone = lines.parse("zone")?;

@@ -3,14 +3,14 @@
 //! Accepted versions flow in through [`super::keeper`], restored ones flow out. One process at a time (flock). A
 //! damaged file is set aside, never trusted and never a crash; a version replaces an older one whole or not at all.
 //!
-//! # File format, version 1
+//! # File format, version 2
 //!
 //! One file `NAME.state` per zone, NAME being the apex in lower case without its last dot, octets other than
 //! `a-z 0-9 - _ .` as `%XX`; `@` is the root, and a name of more than 200 characters is `%` and its SHA-256.
 //! Text, lines ended by LF, in this order:
 //!
 //! ```text
-//! ;anyns-state 1
+//! ;anyns-state 2
 //! ;zone example.org.
 //! ;digest 64 hexadecimal digits         content without the SOA serial
 //! ;serial 2024010102                    the serial that is served

@@ -77,7 +77,7 @@ async fn a_crash_while_state_is_written_leaves_the_older_state() {
     pop.write(ZONE, &zone_text(5, 3));
     pop.start().await;
     pop.stop().await;
-    pop.write("state/a.example.new", ";anyns-state 1\n;zone a.exam");
+    pop.write("state/a.example.new", ";anyns-state 2\n;zone a.exam");
     fs::remove_file(pop.path(ZONE)).unwrap();
     pop.published = Default::default();
     pop.start().await;

@@ -33,13 +33,13 @@ impl Reader<'_> {
         let is = |directive: &str| word.text.eq_ignore_ascii_case(directive.as_bytes());
         match () {
             () if is("$ORIGIN") => {
-                let origin = origin(entry, scope);
+                let origin = origin(entry, &scope.origin);
                 self.lost |= origin.is_err();
                 scope.origin = origin?;
                 Ok(())
             }
             () if is("$TTL") => {
-                let ttl = default_ttl(entry, scope);
+                let ttl = default_ttl(entry, &scope.origin);
                 self.default_ttl = Some(*ttl.as_ref().unwrap_or(&0));
                 ttl.map(|_| ())
             }
@@ -68,6 +68,11 @@ impl Reader<'_> {
         fields.finish()?;
         let flaw = |fault| Flaw { place: token.place, fault };
         self.includes += 1;
+        if self.is_piece() {
+            // It is left to whoever reads the whole file.
+            self.lost = true;
+            return Ok(());
+        }
         if self.includes > MAX_INCLUDES {
             self.lost = true;
             return Err(flaw(Fault::IncludeCount { limit: MAX_INCLUDES }));
@@ -150,16 +155,18 @@ impl Reader<'_> {
     }
 }
 
-fn origin(entry: &Entry<'_>, scope: &Scope) -> Result<Name, Flaw> {
-    let mut fields = Fields::new(entry, &scope.origin);
+/// The name of an `$ORIGIN` line; `before` is the origin so far.
+pub(super) fn origin(entry: &Entry<'_>, before: &Name) -> Result<Name, Flaw> {
+    let mut fields = Fields::new(entry, before);
     fields.any("$ORIGIN")?;
     let origin = name(&mut fields)?;
     fields.finish()?;
     Ok(origin)
 }
 
-fn default_ttl(entry: &Entry<'_>, scope: &Scope) -> Result<u32, Flaw> {
-    let mut fields = Fields::new(entry, &scope.origin);
+/// The TTL of a `$TTL` line.
+pub(super) fn default_ttl(entry: &Entry<'_>, origin: &Name) -> Result<u32, Flaw> {
+    let mut fields = Fields::new(entry, origin);
     fields.any("$TTL")?;
     let ttl = fields.parsed("a TTL from 0 to 2147483647 seconds, units allowed as in 1h30m", number::ttl)?;
     fields.finish()?;
