@@ -4,7 +4,8 @@
 //! flows out. Pure: no I/O, no clock, no log. Nothing gets into service but through here.
 
 use std::cmp::Ordering;
-use std::path::PathBuf;
+use std::path::Path;
+use std::sync::Arc;
 
 use crate::wire::{Name, RecordType, Serial};
 use crate::zone::{Place, Record, Zone, ZoneBuilder};
@@ -21,9 +22,9 @@ pub enum Provenance {
     /// A zone file.
     File {
         /// The configured source: the directory, or the file of a zone named one by one.
-        root: PathBuf,
+        root: Arc<Path>,
         /// The file.
-        path: PathBuf,
+        path: Arc<Path>,
     },
 }
 
