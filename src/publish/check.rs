@@ -62,7 +62,7 @@ fn check_zone(settings: &Settings, rule: SerialRule, name: &Name, found: Found) 
         return checked;
     }
     // A writer is known by the kernel's lease alone here: nothing is watched.
-    let reading = read(&found.path, name, &settings.limits, &Files::default(), &|_| false);
+    let reading = read(&found.path, name, &settings.limits, &Files::default(), &|_| false, None);
     let zone = match reading.result {
         Ok(zone) => zone,
         Err(fault) => {

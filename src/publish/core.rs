@@ -135,9 +135,11 @@ impl Core {
     fn visit(&mut self, partial: bool) {
         let settings = self.settings.clone();
         let still_written = self.watch.still_written();
+        let served = self.published.load();
         let visitor = Visitor {
             settings: &settings,
             keeper: self.keeper.as_ref(),
+            served: &served,
             still_written: &still_written,
             partial,
             first: !self.settled,

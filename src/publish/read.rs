@@ -12,6 +12,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::sys::lease::{Writers, writers};
 use crate::wire::Name;
+use crate::zone::Zone;
 
 use super::fault::Fault;
 use super::text::{Limits, ReadError, ReadZone, open_regular, read_open_zone};
@@ -53,17 +54,18 @@ pub(super) struct Reading {
 /// Who is thought to be writing where the kernel does not tell: the watcher, which heard of a change without an end.
 pub(super) type StillWritten<'a> = &'a (dyn Fn(&Path) -> bool + Sync);
 
-/// Reads the zone at `path`; `before` are the files of its last reading.
+/// Reads the zone at `path`; `before` are the files of its last reading, `served` is the version to share with.
 pub(super) fn read(
     path: &Arc<Path>,
     origin: &Name,
     limits: &Limits,
     before: &Files,
     still_written: StillWritten<'_>,
+    served: Option<&Arc<Zone>>,
 ) -> Reading {
     let mut included = before.included_again();
     for _ in 0..ATTEMPTS {
-        match attempt(path, origin, limits, included, still_written) {
+        match attempt(path, origin, limits, included, (still_written, served)) {
             Ok(reading) => return reading,
             Err(changed) => included = changed,
         }
@@ -80,7 +82,7 @@ fn attempt(
     origin: &Name,
     limits: &Limits,
     included: Included,
-    still_written: StillWritten<'_>,
+    (still_written, served): (StillWritten<'_>, Option<&Arc<Zone>>),
 ) -> Result<Reading, Included> {
     let (mut file, status) = match open_regular(path) {
         Ok(opened) => opened,
@@ -102,7 +104,7 @@ fn attempt(
         return Ok(Reading { result: Err(fault), files: Files::new(path, zone, included) });
     }
     let start = SystemTime::now().checked_sub(TICK).unwrap_or(UNIX_EPOCH);
-    let result = read_open_zone(&mut file, &status, path, origin, limits);
+    let result = read_open_zone(&mut file, &status, path, origin, limits, served);
     let files = match &result {
         Ok(zone) => &zone.files,
         Err(error) => &error.files,

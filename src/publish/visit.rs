@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use crate::wire::Name;
-use crate::zone::Zone;
+use crate::zone::{Snapshot, Zone};
 
 use super::accept::{Accepted, Candidate, Provenance, Standing, Terms, accept};
 use super::entry::Entry;
@@ -22,6 +22,8 @@ use super::text::ReadZone;
 pub(super) struct Visitor<'a> {
     pub(super) settings: &'a Settings,
     pub(super) keeper: Option<&'a Keeper>,
+    /// What was served when the look began.
+    pub(super) served: &'a Snapshot,
     pub(super) still_written: StillWritten<'a>,
     /// Whether a source could not be read whole.
     pub(super) partial: bool,
@@ -154,7 +156,8 @@ impl Visit<'_> {
 
     fn read_and_judge(&mut self, entry: &mut Entry, found: &Found) {
         let limits = &self.visitor.settings.limits;
-        let reading = read(&found.path, self.name, limits, &entry.files, self.visitor.still_written);
+        let served = self.visitor.served.zone(self.name);
+        let reading = read(&found.path, self.name, limits, &entry.files, self.visitor.still_written, served);
         match reading.result {
             Ok(zone) => {
                 entry.read = true;

@@ -38,9 +38,10 @@ mod tests;
 
 use std::fs::{File, Metadata};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use crate::wire::Name;
-use crate::zone::{Place, Zone, ZoneBuilder, ZoneWarning};
+use crate::zone::{Place, Standing, Zone, ZoneBuilder, ZoneWarning};
 
 use fault::Flaw;
 use reader::{Found, Reader, Scope, located};
@@ -48,6 +49,9 @@ use reader::{Found, Reader, Scope, located};
 pub use fault::{Fault, Located, MAX_FAULTS, ReadError, Snippet};
 pub(super) use open::open_regular;
 pub use writer::write_zone;
+
+/// Records that the served version has at least if a new one shares with it: below that nothing is gained.
+const SHARED_RECORDS: usize = 10_000;
 
 /// What one zone may take to read.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -87,18 +91,20 @@ pub struct ReadZone {
 /// otherwise. Blocks for as long as the disk does.
 pub fn read_zone(path: &Path, origin: &Name, limits: &Limits) -> Result<ReadZone, ReadError> {
     let (mut file, facts) = open::look_and_open(path).map_err(|fault| ReadError::of_file(path, fault))?;
-    read_open_zone(&mut file, &facts, path, origin, limits)
+    read_open_zone(&mut file, &facts, path, origin, limits, None)
 }
 
-/// Reads the zone `origin` from a file that is open, `facts` being what it says of itself.
+/// Reads the zone `origin` from a file that is open, `facts` being what it says of itself; shares what it can with the
+/// version that is `served`.
 pub(super) fn read_open_zone(
     file: &mut File,
     facts: &Metadata,
     path: &Path,
     origin: &Name,
     limits: &Limits,
+    served: Option<&Arc<Zone>>,
 ) -> Result<ReadZone, ReadError> {
-    read_sized(file, facts, path, origin, limits, pieces::PIECE)
+    read_sized(file, facts, path, origin, limits, (pieces::PIECE, served))
 }
 
 /// A file of more than `size` octets is read in pieces.
@@ -108,16 +114,22 @@ fn read_sized(
     path: &Path,
     origin: &Name,
     limits: &Limits,
-    size: usize,
+    (size, served): (usize, Option<&Arc<Zone>>),
 ) -> Result<ReadZone, ReadError> {
     let default_root = path.parent().unwrap_or(Path::new(""));
     let root = directive::normalized(limits.include_root.as_deref().unwrap_or(default_root));
     let mut reader = Reader::new(origin, root, limits);
     let number = reader.file_number(path);
+    let served = served.filter(|served| served.record_count() >= SHARED_RECORDS);
+    reader.standing = served.and_then(Standing::new);
     let io = |source| Fault::Io { path: path.into(), source };
     let outcome = match pieces::read(&mut reader, file, facts, origin, size).map_err(io) {
         Ok(true) => Ok(()),
-        Ok(false) => reader.open_file(file, facts, number, &mut Scope::new(origin)),
+        Ok(false) => {
+            // What the pieces met may be wrong.
+            reader.standing = served.and_then(Standing::new);
+            reader.open_file(file, facts, number, &mut Scope::new(origin))
+        }
         Err(fault) => Err(fault),
     };
     if let Err(fault) = outcome {
@@ -127,11 +139,11 @@ fn read_sized(
 }
 
 fn compiled(origin: &Name, found: Found) -> Result<ReadZone, ReadError> {
-    let Found { batches, files, faults, mut warnings } = found;
+    let Found { batches, standing, files, faults, mut warnings } = found;
     if !faults.is_empty() {
         return Err(ReadError { faults, files });
     }
-    let mut builder = ZoneBuilder::new(origin.clone());
+    let mut builder = standing.map_or_else(|| ZoneBuilder::new(origin.clone()), ZoneBuilder::resuming);
     batches.into_iter().for_each(|batch| builder.add(batch));
     match builder.finish() {
         Ok(zone) => {

@@ -25,6 +25,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread::{available_parallelism, scope};
 
 use crate::wire::Name;
+use crate::zone::Standing;
 
 use super::Limits;
 use super::directive::{default_ttl, origin};
@@ -54,7 +55,7 @@ pub(super) fn read(
         return Ok(false);
     }
     let _turn = lock(&TURN);
-    let (whole, pieces) = read_pieces(file, facts.len(), zone, limits, size);
+    let (whole, pieces) = read_pieces(reader, file, facts.len(), zone, size);
     match whole.then(|| in_order(pieces, zone, limits)).flatten() {
         Some(pieces) => {
             pieces.into_iter().for_each(|piece| reader.take(piece));
@@ -65,8 +66,15 @@ pub(super) fn read(
 }
 
 /// Whether the file was read to its end without a fault, and its pieces in the order in which they were done.
-fn read_pieces(file: &mut File, length: u64, zone: &Name, limits: &Limits, size: usize) -> (bool, Vec<Done>) {
-    let work = Work { zone, limits, failed: AtomicBool::new(false), pieces: Mutex::default() };
+fn read_pieces(
+    reader: &Reader<'_>,
+    file: &mut File,
+    length: u64,
+    zone: &Name,
+    size: usize,
+) -> (bool, Vec<Done>) {
+    let (limits, standing) = (reader.limits, reader.standing.as_ref());
+    let work = Work { zone, limits, standing, failed: AtomicBool::new(false), pieces: Mutex::default() };
     let threads = available_parallelism().map_or(1, NonZero::get);
     let (sender, receiver) = sync_channel(threads);
     let (give_back, buffers) = channel();
@@ -120,6 +128,7 @@ struct Done {
 struct Work<'a> {
     zone: &'a Name,
     limits: &'a Limits,
+    standing: Option<&'a Standing>,
     failed: AtomicBool,
     pieces: Mutex<Vec<Done>>,
 }
@@ -131,7 +140,8 @@ impl Work<'_> {
             let has_mark = index == 0 && MARKS.iter().any(|mark| octets.starts_with(mark));
             if !has_mark && !self.failed.load(Ordering::Relaxed) {
                 // Includes are left to a reading of the whole file, so the root of them does not matter.
-                let reader = Reader::new(self.zone, PathBuf::new(), self.limits);
+                let mut reader = Reader::new(self.zone, PathBuf::new(), self.limits);
+                reader.standing = self.standing.cloned();
                 let lexer = &mut Lexer::at_line(&octets, 0, line);
                 match reader.piece(lexer, began.clone(), index == 0) {
                     Some(piece) => lock(&self.pieces).push(Done { index, began, piece }),

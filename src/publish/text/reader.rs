@@ -6,7 +6,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::wire::{Name, RecordType};
-use crate::zone::{Place, RecordBatch};
+use crate::zone::{Place, RecordBatch, Standing};
 
 use super::Limits;
 use super::fault::{Fault, Flaw, Located, MAX_FAULTS, Snippet};
@@ -28,6 +28,8 @@ pub(super) struct Reader<'l> {
     /// Batches that are full, and the one that is being filled.
     full: Vec<RecordBatch>,
     batch: RecordBatch,
+    /// The served version, if batches are to keep only what differs from it.
+    pub(super) standing: Option<Standing>,
     /// [`Place::file`] counts in here.
     pub(super) files: Vec<PathBuf>,
     /// The files that are being read, the innermost last.
@@ -89,6 +91,8 @@ enum Owner {
 /// What one reading found.
 pub(super) struct Found {
     pub(super) batches: Vec<RecordBatch>,
+    /// What the batches were reduced by.
+    pub(super) standing: Option<Standing>,
     pub(super) files: Vec<PathBuf>,
     pub(super) faults: Vec<Located>,
     pub(super) warnings: Vec<Located>,
@@ -133,6 +137,7 @@ impl<'l> Reader<'l> {
             origin: origin.clone(),
             full: Vec::new(),
             batch: RecordBatch::new(origin),
+            standing: None,
             files: Vec::new(),
             open: Vec::new(),
             octets: 0,
@@ -268,7 +273,10 @@ impl<'l> Reader<'l> {
 
     fn close_batch(&mut self) {
         let mut batch = std::mem::replace(&mut self.batch, RecordBatch::new(&self.origin));
-        batch.sort();
+        match &self.standing {
+            Some(standing) => batch = standing.reduce(batch),
+            None => batch.sort(),
+        }
         self.full.push(batch);
     }
 
@@ -334,7 +342,7 @@ impl<'l> Reader<'l> {
         self.close_batch();
         let faults = located(self.faults, &self.files);
         let warnings = located(self.warnings, &self.files);
-        Found { batches: self.full, files: self.files, faults, warnings }
+        Found { batches: self.full, standing: self.standing, files: self.files, faults, warnings }
     }
 }
 

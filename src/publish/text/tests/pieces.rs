@@ -65,7 +65,7 @@ fn outcome(path: &Path, size: usize) -> String {
     let limits = Limits { records: 100, ..Limits::default() };
     let mut file = File::open(path).unwrap();
     let facts = file.metadata().unwrap();
-    match read_sized(&mut file, &facts, path, &origin(), &limits, size) {
+    match read_sized(&mut file, &facts, path, &origin(), &limits, (size, None)) {
         Ok(read) => {
             let warnings: Vec<String> = read.warnings.iter().map(ToString::to_string).collect();
             format!("{}\n{:?}\n{warnings:?}\n{:?}", written(&read.zone), read.digest, read.files)
