@@ -98,10 +98,14 @@ pub(super) fn no_data<'a>(chain: &mut Chain<'a, '_>, node: NodeRef<'a>) -> Resul
 
 /// The data came from `wildcard`: the name itself does not exist, nor does a closer wildcard.
 pub(super) fn from_wildcard<'a>(chain: &mut Chain<'a, '_>, wildcard: NodeRef<'a>) -> Result<(), Stopped> {
-    match (chain.denies(wildcard), wildcard.parent()) {
-        (Denies::WithNsec, _) => chain.proofs.add(nsec(wildcard.zone(), &chain.name)),
-        (Denies::WithNsec3, Some(encloser)) => next_closer(chain, encloser)?,
-        _ => {}
+    match chain.denies(wildcard) {
+        Denies::WithNothing => {}
+        Denies::WithNsec => chain.proofs.add(nsec(wildcard.zone(), &chain.name)),
+        Denies::WithNsec3 => {
+            if let Some(encloser) = wildcard.parent() {
+                next_closer(chain, encloser)?;
+            }
+        }
     }
     Ok(())
 }
@@ -112,17 +116,19 @@ pub(super) fn no_data_at_wildcard<'a>(
     wildcard: NodeRef<'a>,
 ) -> Result<(), Stopped> {
     let zone = wildcard.zone();
-    match (chain.denies(wildcard), wildcard.parent()) {
-        (Denies::WithNsec, _) => {
+    match chain.denies(wildcard) {
+        Denies::WithNothing => {}
+        Denies::WithNsec => {
             let mut buffer = [0; Name::MAX_OCTETS];
             let name = LookupName::from_wire_prefix(wildcard.owner_into(&mut buffer));
             chain.proofs.add(name.ok().and_then(|name| nsec(zone, &name)));
         }
-        (Denies::WithNsec3, Some(encloser)) => {
-            nsec3_of_or_opt_out(chain, encloser)?;
+        Denies::WithNsec3 => {
+            if let Some(encloser) = wildcard.parent() {
+                nsec3_of_or_opt_out(chain, encloser)?;
+            }
             chain.proofs.add(zone.nsec3_of(wildcard));
         }
-        _ => {}
     }
     Ok(())
 }

@@ -13,8 +13,8 @@ use super::{Record, ZoneWarning};
 /// One compiled, immutable version of a zone.
 ///
 /// Every name is a node, empty non-terminals too: one piece of memory with the owner, the heads of its RRsets and
-/// their RDATA ([`super::node`]). The nodes lie in blocks ([`super::store`]); a hash table finds them
-/// ([`super::index`]), a list has them in canonical order ([`super::order`]). No node refers to another, so the next
+/// their RDATA (`zone::node`). The nodes lie in blocks (`zone::store`); a hash table finds them
+/// (`zone::index`), a list has them in canonical order (`zone::order`). No node refers to another, so the next
 /// version shares all blocks and pages that its changes do not touch.
 ///
 /// Going down from the apex label by label, a lookup costs a cache line of the table and one of a node for each label,

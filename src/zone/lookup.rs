@@ -42,11 +42,12 @@ impl Zone {
             if node.is_cut() {
                 return Lookup::Cut { node, exact: false };
             }
-            hash = hash.below(name.label(removed));
-            node = match self.at(hash, self.relative(name, removed)) {
+            let below = hash.below(name.label(removed));
+            node = match self.at(below, self.relative(name, removed)) {
                 Some(child) => child,
-                None => return self.missing(node),
+                None => return self.missing(node, hash),
             };
+            hash = below;
         }
         if node.is_cut() { Lookup::Cut { node, exact: true } } else { Lookup::Exact(node) }
     }
@@ -63,27 +64,18 @@ impl Zone {
         self.index.find(hash.tag()).map(|place| self.node(place)).find(|node| node.node.is(lower))
     }
 
-    /// What stands for a name that does not exist, below its closest encloser.
-    fn missing<'z>(&'z self, encloser: NodeRef<'z>) -> Lookup<'z> {
-        match self.wildcard_below(encloser) {
-            Some(wildcard) => Lookup::Wildcard(wildcard),
-            None => Lookup::Missing(encloser),
+    /// What stands for a name that does not exist, below its closest encloser, which has this hash.
+    fn missing<'z>(&'z self, encloser: NodeRef<'z>, hash: NameHash) -> Lookup<'z> {
+        if !encloser.node.has(flag::WILDCARD) {
+            return Lookup::Missing(encloser);
         }
-    }
-
-    /// The child `*` of a node.
-    fn wildcard_below(&self, node: NodeRef<'_>) -> Option<NodeRef<'_>> {
-        if !node.node.has(flag::WILDCARD) {
-            return None;
-        }
-        let mut buffer = [0; 256];
-        let owner = node.node.owner();
-        let lower = buffer.get_mut(..2 + owner.len())?;
-        let (label, above) = lower.split_at_mut_checked(2)?;
-        label.copy_from_slice(b"\x01*");
-        above.copy_from_slice(owner);
-        above.make_ascii_lowercase();
-        self.at(self.apex_hash.below_all(above).below(b"*"), lower)
+        let above = encloser.node.owner();
+        let is_child = |node: &NodeRef<'_>| {
+            let rest = node.node.owner().strip_prefix(b"\x01*");
+            rest.is_some_and(|rest| rest == above || rest.eq_ignore_ascii_case(above))
+        };
+        let mut found = self.index.find(hash.below(b"*").tag()).map(|id| self.node(id));
+        found.find(is_child).map_or(Lookup::Missing(encloser), Lookup::Wildcard)
     }
 
     /// How many labels of the name are below the apex.

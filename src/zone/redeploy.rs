@@ -12,7 +12,7 @@ use crate::wire::Name;
 use super::batch::{Entry, RecordBatch};
 use super::builder::sorted;
 use super::change::check_dnames;
-use super::check::Checks;
+use super::check::{Checks, MAX_REPORTED};
 use super::compiled::Zone;
 use super::edit::Editor;
 use super::node::{self, Node};
@@ -128,7 +128,8 @@ impl Standing {
 
     /// The same, compiled from all records.
     fn compiled(self, batches: Vec<RecordBatch>, checks: Checks) -> Result<Zone, Vec<ZoneFault>> {
-        checks.passed()?;
+        // Of the names that were met; a met name's TTLs are one here.
+        let warnings = checks.finish()?;
         let mut met = RecordBatch::new(&self.zone.origin);
         for (node, _) in self.zone.names().filter(|(node, _)| self.met.has(node.place)) {
             met.push_node(node);
@@ -136,7 +137,9 @@ impl Standing {
         let mut builder = ZoneBuilder::new(self.zone.origin.clone());
         builder.add(met);
         batches.into_iter().for_each(|batch| builder.add(batch));
-        builder.finish()
+        let mut zone = builder.finish()?;
+        zone.warnings = warnings.into_iter().chain(zone.warnings).take(MAX_REPORTED).collect();
+        Ok(zone)
     }
 }
 

@@ -73,7 +73,7 @@ fn redeploy(server: &mut Server, world: &World, text: &str, soa: &Query) -> f64 
     let mut new = text.replacen("hostmaster 1 ", "hostmaster 2 ", 1);
     for number in 0..CHANGED {
         let line = format!("\nns.{} A 10.", label(b'd', world.seed, number * 1000));
-        new = new.replacen(&line, &format!("{line}1"), 1);
+        new = new.replacen(&line, &line.replace(" A 10.", " A 11."), 1);
     }
     let path = &world.zones[0].path;
     let fresh = path.with_extension("new");

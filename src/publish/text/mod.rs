@@ -104,6 +104,7 @@ pub(super) fn read_open_zone(
     limits: &Limits,
     served: Option<&Arc<Zone>>,
 ) -> Result<ReadZone, ReadError> {
+    let served = served.filter(|served| served.record_count() >= SHARED_RECORDS);
     read_sized(file, facts, path, origin, limits, (pieces::PIECE, served))
 }
 
@@ -120,7 +121,6 @@ fn read_sized(
     let root = directive::normalized(limits.include_root.as_deref().unwrap_or(default_root));
     let mut reader = Reader::new(origin, root, limits);
     let number = reader.file_number(path);
-    let served = served.filter(|served| served.record_count() >= SHARED_RECORDS);
     reader.standing = served.and_then(Standing::new);
     let io = |source| Fault::Io { path: path.into(), source };
     let outcome = match pieces::read(&mut reader, file, facts, origin, size).map_err(io) {

@@ -2,12 +2,14 @@
 
 use std::fs::{self, File};
 use std::path::Path;
+use std::sync::Arc;
 
 use proptest::prelude::*;
 
 use super::super::reader::Reader;
-use super::super::{Limits, pieces, read_sized};
+use super::super::{Limits, pieces, read_sized, read_zone};
 use super::{NS, SOA, origin, written};
+use crate::zone::Zone;
 
 /// Lines that inherit, change what is inherited, look like something else, or are wrong.
 const LINES: &[&str] = &[
@@ -62,12 +64,19 @@ fn text() -> impl Strategy<Value = String> {
 
 /// Everything that a reading says, with all files larger than `size` in pieces.
 fn outcome(path: &Path, size: usize) -> String {
+    outcome_after(path, size, None)
+}
+
+/// The same, with what it can share with a served version shared.
+fn outcome_after(path: &Path, size: usize, served: Option<&Arc<Zone>>) -> String {
     let limits = Limits { records: 100, ..Limits::default() };
     let mut file = File::open(path).unwrap();
     let facts = file.metadata().unwrap();
-    match read_sized(&mut file, &facts, path, &origin(), &limits, (size, None)) {
+    match read_sized(&mut file, &facts, path, &origin(), &limits, (size, served)) {
         Ok(read) => {
-            let warnings: Vec<String> = read.warnings.iter().map(ToString::to_string).collect();
+            let mut warnings: Vec<String> = read.warnings.iter().map(ToString::to_string).collect();
+            // What is shared is looked at first.
+            warnings.sort();
             format!("{}\n{:?}\n{warnings:?}\n{:?}", written(&read.zone), read.digest, read.files)
         }
         Err(error) => format!("{error}\n{:?}", error.files),
@@ -84,6 +93,26 @@ proptest! {
         fs::write(&path, &text).unwrap();
         fs::write(directory.path().join("part"), "$TTL 9\n$ORIGIN part\ni A 192.0.2.9\n").unwrap();
         prop_assert_eq!(outcome(&path, size), outcome(&path, usize::MAX), "{}", text);
+    }
+
+    #[test]
+    fn what_is_shared_changes_nothing(text in text(), size in 16..600_usize, skip in 5..60_usize) {
+        let directory = tempfile::tempdir().unwrap();
+        let (path, before) = (directory.path().join("zone"), directory.path().join("before"));
+        fs::write(&path, &text).unwrap();
+        fs::write(directory.path().join("part"), "$TTL 9\n$ORIGIN part\ni A 192.0.2.9\n").unwrap();
+        let lines = text.split_inclusive('\n').enumerate();
+        fs::write(&before, lines.filter(|(at, _)| *at != skip).map(|(_, line)| line).collect::<String>()).unwrap();
+        if let Ok(served) = read_zone(&before, &origin(), &Limits::default()) {
+            let served = Arc::new(served.zone);
+            // Of two spellings of a name either may stay, and of duplicates either may be named for its TTL.
+            let essence = |outcome: String| {
+                let lower = outcome.to_ascii_lowercase();
+                lower.lines().filter(|line| !line.contains("different ttls")).collect::<Vec<_>>().join("\n")
+            };
+            let shared = essence(outcome_after(&path, size, Some(&served)));
+            prop_assert_eq!(shared, essence(outcome(&path, usize::MAX)), "{}", text);
+        }
     }
 }
 
