@@ -32,6 +32,11 @@
 //!
 //! They meet in [`zone::Published`]: the control plane stores a new [`zone::Snapshot`], the workers load it.
 //!
+//! What is served survives a restart: a version of a zone file is on disk in that file, is served as soon as it is
+//! accepted, and is kept in the state directory right after, so that no start and no reload waits for a disk; until it
+//! is kept, `status` says so. A version that is in no file (a bumped serial; later, a transfer) is kept before it is
+//! served.
+//!
 //! ## Who may name whom
 //!
 //! `tests/tidy.rs` holds every `use` in `src` against this table.

@@ -10,5 +10,5 @@ mod limiter;
 mod settings;
 mod table;
 
-pub use limiter::{Limiter, Verdict};
+pub use limiter::{Limiter, Verdict, WorkerLimiter};
 pub use settings::{Mode, Settings, SettingsError};

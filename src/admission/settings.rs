@@ -35,7 +35,7 @@ pub struct Settings {
     /// Sources without a limit, at most [`Settings::MAX_EXEMPT`].
     pub exempt: Vec<IpNet>,
     /// Slots in each of the two tables, [`Settings::MIN_SLOTS`] to [`Settings::MAX_SLOTS`]; rounded up to a power
-    /// of two. A slot takes 20 octets in all.
+    /// of two. A slot takes 16 octets in all.
     pub table_slots: usize,
 }
 
@@ -51,11 +51,11 @@ impl Settings {
     pub const DEFAULT_IPV6_PREFIX_LENGTH: u8 = 56;
     /// Half of the refused queries, as BIND and NSD do.
     pub const DEFAULT_SLIP: u32 = 2;
-    /// 2.5 MiB; with the default rate the tables fill up at 131 million queries a second, past any socket.
+    /// 2 MiB; with the default rate the tables fill up at 131 million queries a second, past any socket.
     pub const DEFAULT_TABLE_SLOTS: usize = 1 << 17;
     /// Below this, strangers share slots all the time.
     pub const MIN_SLOTS: usize = 1 << 10;
-    /// 1.25 GiB; more is a slip of the keyboard.
+    /// 1 GiB; more is a slip of the keyboard.
     pub const MAX_SLOTS: usize = 1 << 26;
     /// The list is walked for every query.
     pub const MAX_EXEMPT: usize = 64;

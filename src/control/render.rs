@@ -52,6 +52,13 @@ fn headline(status: &Status) -> String {
         printable(&status.instance),
         printable(&status.version)
     );
+    if let Some(progress) = &status.progress {
+        let _ = writeln!(text, "  {}", printable(progress));
+    }
+    if status.zones_not_kept > 0 {
+        let _ =
+            writeln!(text, "  {} zones are served but not yet in the state directory", status.zones_not_kept);
+    }
     text
 }
 

@@ -32,6 +32,11 @@ document! {
         updates_alive: Option<u64>,
         /// What the operator ordered.
         operator: OperatorStatus,
+        /// How far a look at all zones is that takes long, such as the first load.
+        progress: Option<String>,
+        /// How many zones are served in a version that is not yet in the state directory: for a moment after each
+        /// change.
+        zones_not_kept: u64,
         /// Every zone, served or not.
         zones: Vec<ZoneStatus>,
         /// Every service prefix.

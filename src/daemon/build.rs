@@ -75,6 +75,7 @@ pub(super) async fn build(config: Config, file: Option<PathBuf>) -> Result<Parts
         counters,
         health,
         zones,
+        told: Arc::default(),
         decisions,
         lost_addresses,
         report: publisher.report(),

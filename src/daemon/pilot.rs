@@ -47,6 +47,8 @@ pub(super) struct Pilot {
     pub(super) gate_status: watch::Receiver<RouteStatus>,
     /// The zones to probe, for health.
     pub(super) zones: watch::Sender<Arc<[Name]>>,
+    /// The report that health was told of.
+    pub(super) told: Arc<Report>,
     /// The latest decision, for the gate.
     pub(super) decisions: watch::Sender<Decision>,
     /// The overall verdict and since when it is this one.
@@ -104,7 +106,12 @@ impl Pilot {
         }
     }
 
-    fn tell_health(&self, report: &Report) {
+    fn tell_health(&mut self, report: &Arc<Report>) {
+        // There may be hundreds of thousands of zones, and a decision comes often.
+        if Arc::ptr_eq(&self.told, report) {
+            return;
+        }
+        self.told = report.clone();
         self.zones.send_if_modified(|zones| {
             let served = facts::probed_zones(report);
             let differs = **zones != *served;

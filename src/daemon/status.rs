@@ -30,6 +30,8 @@ impl Pilot {
             started: clock.of(self.started),
             updates_alive: (!report.stopped).then_some(clock.unix),
             operator: operator(&self.drain, self.started, &clock),
+            progress: report.progress.map(|progress| progress.to_string()),
+            zones_not_kept: report.unkept as u64,
             zones: self.zone_statuses(&report, &clock),
             prefixes: prefixes(&self.gate_status.borrow(), &clock),
             probes: self.health.statistics.borrow().iter().map(|one| probe(one, &clock)).collect(),

@@ -4,10 +4,11 @@
 //! flows out. Pure: no I/O, no clock, no log. Nothing gets into service but through here.
 
 use std::cmp::Ordering;
-use std::path::PathBuf;
+use std::path::Path;
+use std::sync::Arc;
 
-use crate::wire::{Name, RecordType, Serial};
-use crate::zone::{Place, Record, Zone, ZoneBuilder};
+use crate::wire::{RecordType, Serial};
+use crate::zone::Zone;
 
 use super::SerialRule;
 use super::settings::Settings;
@@ -21,9 +22,9 @@ pub enum Provenance {
     /// A zone file.
     File {
         /// The configured source: the directory, or the file of a zone named one by one.
-        root: PathBuf,
+        root: Arc<Path>,
         /// The file.
-        path: PathBuf,
+        path: Arc<Path>,
     },
 }
 
@@ -219,34 +220,18 @@ fn is_signed(zone: &Zone) -> bool {
     })
 }
 
-/// Octets of the five numbers that end an SOA record; the serial is the first (RFC 1035 section 3.3.13).
-const SOA_NUMBERS: usize = 20;
-
 /// The zone with another serial in its SOA record; the very same zone if it has that serial.
 pub(super) fn with_serial(zone: Zone, serial: Serial) -> Result<Zone, Refused> {
     if zone.serial() == serial {
         return Ok(zone);
     }
-    let origin: Name = zone.origin().clone();
-    let mut builder = ZoneBuilder::new(origin);
-    for mut record in zone.records() {
-        if record.record_type == RecordType::SOA {
-            set_serial(&mut record, serial).ok_or(Refused::Uncompilable { serial })?;
-        }
-        builder.push(record, Place::default());
-    }
-    builder.finish().map_err(|_| Refused::Uncompilable { serial })
-}
-
-fn set_serial(soa: &mut Record, serial: Serial) -> Option<()> {
-    let at = soa.rdata.len().checked_sub(SOA_NUMBERS)?;
-    soa.rdata.get_mut(at..at + 4)?.copy_from_slice(&serial.0.to_be_bytes());
-    Some(())
+    zone.with_serial(serial).map_err(|_| Refused::Uncompilable { serial })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::zone::{Place, Record, ZoneBuilder};
     use proptest::prelude::*;
 
     fn version(serial: u32, source_serial: u32, content: u8, records: usize, signed: bool) -> Standing {

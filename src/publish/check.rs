@@ -55,13 +55,14 @@ pub fn check(settings: Settings) -> io::Result<CheckReport> {
 }
 
 fn check_zone(settings: &Settings, rule: SerialRule, name: &Name, found: Found) -> CheckedZone {
-    let mut checked = CheckedZone { path: found.path, result: Ok((Serial(0), 0)), warnings: Vec::new() };
+    let mut checked =
+        CheckedZone { path: found.path.to_path_buf(), result: Ok((Serial(0), 0)), warnings: Vec::new() };
     if let Some(fault) = found.fault {
-        checked.result = Err(fault);
+        checked.result = Err(*fault);
         return checked;
     }
     // A writer is known by the kernel's lease alone here: nothing is watched.
-    let reading = read(&checked.path, name, &settings.limits, &Files::default(), &|_| false);
+    let reading = read(&found.path, name, &settings.limits, &Files::default(), &|_| false, None);
     let zone = match reading.result {
         Ok(zone) => zone,
         Err(fault) => {
@@ -70,7 +71,7 @@ fn check_zone(settings: &Settings, rule: SerialRule, name: &Name, found: Found) 
         }
     };
     checked.warnings = zone.warnings;
-    let provenance = Provenance::File { root: found.root, path: checked.path.clone() };
+    let provenance = Provenance::File { root: found.root, path: found.path };
     let candidate = Candidate { zone: zone.zone, digest: zone.digest, provenance };
     let standing = settings.state_directory.as_deref().and_then(|directory| peek(directory, name));
     let terms = Terms { serial: rule, shrink_limit_percent: settings.shrink_limit_percent, forced: false };

@@ -1,48 +1,50 @@
 //! The publisher's state and its one activity: a look at all sources. Blocking; runs off the event loop.
 
-use std::collections::BTreeMap;
-use std::path::Path;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::sync::{Notify, watch};
 
 use crate::wire::{Name, Serial};
-use crate::zone::{Published, Zone};
+use crate::zone::Published;
 
+use super::crew::visit_all;
 use super::debounce::Debounce;
 use super::entry::Entry;
 use super::error::{AcceptError, PublishError, ReconfigureError, RemoveError};
 use super::fault::{Fault, SourceFault};
+use super::keeper::{Keeper, Version};
+use super::launch::Launch;
 use super::report::{Report, WatchState};
-use super::scan::{Scan, scan};
+use super::scan::{Found, Scan, scan};
 use super::settings::{Rules, Settings};
 use super::store::Store;
+use super::visit::Visitor;
 use super::watch::Watch;
 use super::watch_set::WatchSet;
 
-/// Zones that are published together: replacing the snapshot costs time in proportion to all zones.
-const BATCH: usize = 1024;
-/// A loaded zone waits at most this long for its batch during the first load.
-const BATCH_AGE: Duration = Duration::from_millis(100);
-/// How often the first load says how far it is.
-const PROGRESS: Duration = Duration::from_secs(1);
+/// While versions are being kept, how often a report says how many are not yet.
+const KEPT_SOON: Duration = Duration::from_secs(1);
+/// At the end of the process what is not kept yet may take this long: an init system waits longer before it kills.
+const KEEP_AT_END: Duration = Duration::from_secs(20);
 /// Looks before the watches must stand still; then the next regular look is the net.
 const WATCH_ROUNDS: usize = 4;
 
 /// Everything the publisher owns.
 pub(super) struct Core {
     pub(super) settings: Settings,
-    pub(super) store: Option<Store>,
-    pub(super) zones: BTreeMap<Name, Entry>,
     pub(super) watch: Watch,
-    pub(super) batch: Batch,
+    keeper: Option<Keeper>,
+    zones: BTreeMap<Name, Entry>,
+    /// Zones whose version could not be kept; it is tried again at the next look.
+    unkept: BTreeSet<Name>,
     published: Arc<Published>,
     report: watch::Sender<Arc<Report>>,
     /// Faults of the last look.
     faults: Vec<SourceFault>,
     /// Faults that stay until the process ends.
-    pub(super) alarms: Vec<SourceFault>,
+    alarms: Vec<SourceFault>,
     settled: bool,
     reloads: u64,
     rescans: u64,
@@ -55,14 +57,6 @@ pub(super) struct Core {
     overflowed: bool,
 }
 
-/// Changes on their way into the snapshot.
-#[derive(Debug)]
-pub(super) struct Batch {
-    pub(super) added: Vec<Arc<Zone>>,
-    pub(super) removed: Vec<Name>,
-    since: Instant,
-}
-
 impl Core {
     /// Locks the state directory and takes in what it holds; serves nothing yet.
     pub(super) fn open(
@@ -72,15 +66,15 @@ impl Core {
     ) -> Result<(Self, watch::Receiver<Arc<Report>>), PublishError> {
         let settings = settings.absolute().map_err(|source| PublishError::CurrentDirectory { source })?;
         let store = settings.state_directory.as_deref().map(Store::open).transpose()?;
+        let keeper = store.map(|store| keeper(store, wake.clone())).transpose()?;
         let (report, receiver) = watch::channel(Arc::default());
         let now = Instant::now();
-        let batch = Batch { added: Vec::new(), removed: Vec::new(), since: now };
         let mut core = Self {
             settings,
-            store,
-            zones: BTreeMap::new(),
             watch: Watch::start(wake),
-            batch,
+            keeper,
+            zones: BTreeMap::new(),
+            unkept: BTreeSet::new(),
             published,
             report,
             faults: Vec::new(),
@@ -98,12 +92,15 @@ impl Core {
     }
 
     fn list_state(&mut self) -> Result<(), PublishError> {
-        let Some(store) = &self.store else { return Ok(()) };
-        let path = store.directory().to_path_buf();
-        let (kept, damaged) = store.list().map_err(|source| PublishError::StateList { path, source })?;
-        self.zones = kept.into_iter().map(|kept| (kept.zone, Entry::restored(kept.header))).collect();
+        let Some(keeper) = &self.keeper else { return Ok(()) };
+        let path = keeper.store().directory().to_path_buf();
+        let (kept, damaged) =
+            keeper.store().list().map_err(|source| PublishError::StateList { path, source })?;
+        self.zones = kept.into_iter().map(|zone| (zone, Entry::stored())).collect();
         for (path, error) in damaged {
-            self.alarm(SourceFault::State { path, error: error.to_string() });
+            let fault = SourceFault::State { path, error: error.to_string() };
+            tracing::error!("{fault}");
+            self.alarm(fault);
         }
         Ok(())
     }
@@ -122,24 +119,118 @@ impl Core {
         if !self.settled {
             self.publish_absences();
         }
-        let names: Vec<Name> = self.zones.keys().cloned().collect();
-        let settings = self.settings.clone();
-        let rules = Rules::new(&settings);
-        for name in names {
-            self.visit(&name, rules.of(&name), partial);
-            self.publish_if_due();
-        }
-        self.watch_includes(&sources);
-        self.publish();
+        self.visit(partial);
         self.publish_absences();
+        self.keep_again();
+        self.watch_includes(&sources);
         if !self.settled {
-            self.settled = true;
-            self.published.store((*self.published.load()).clone().completed());
-            tracing::info!(zones = self.zones.len(), "all zones are loaded, restored or refused");
+            self.settle(start);
         }
         self.looked = Instant::now();
         self.took = self.looked - start;
         self.say();
+    }
+
+    /// Reads and judges every zone on all cores, and publishes meanwhile.
+    fn visit(&mut self, partial: bool) {
+        let settings = self.settings.clone();
+        let still_written = self.watch.still_written();
+        let served = self.published.load();
+        let visitor = Visitor {
+            settings: &settings,
+            keeper: self.keeper.as_ref(),
+            served: &served,
+            still_written: &still_written,
+            partial,
+            first: !self.settled,
+        };
+        let mut launch = Launch::new(&self.published, self.zones.len());
+        let (mut gone, mut alarms) = (Vec::new(), Vec::new());
+        let (report, reloads, rescans) = (&self.report, self.reloads, self.rescans);
+        visit_all(&visitor, &Rules::new(&settings), &mut self.zones, self.settled, |mut effects| {
+            gone.append(&mut effects.gone);
+            alarms.append(&mut effects.alarms);
+            if let Some(progress) = launch.take(effects) {
+                report.send_modify(|report| {
+                    let report = Arc::make_mut(report);
+                    (report.progress, report.reloads, report.rescans) = (Some(progress), reloads, rescans);
+                });
+            }
+        });
+        launch.finish();
+        for name in gone {
+            self.zones.remove(&name);
+        }
+        alarms.into_iter().for_each(|alarm| self.alarm(alarm));
+    }
+
+    /// The first load is over.
+    fn settle(&mut self, start: Instant) {
+        self.settled = true;
+        self.published.store((*self.published.load()).clone().completed());
+        if let Some(keeper) = &self.keeper {
+            keeper.begin();
+        }
+        let (zones, took) = (self.zones.len(), start.elapsed());
+        tracing::info!(zones, ?took, "all zones are loaded, restored or refused");
+    }
+
+    /// Tries again to keep what could not be kept.
+    fn keep_again(&mut self) {
+        let Some(keeper) = &self.keeper else { return };
+        let served = self.published.load();
+        for name in std::mem::take(&mut self.unkept) {
+            let header =
+                self.zones.get(&name).filter(|entry| !entry.durable).and_then(|entry| entry.header.clone());
+            if let (Some(header), Some(zone)) = (header, served.zone(&name)) {
+                keeper.keep(Version { header, zone: zone.clone() });
+            }
+        }
+    }
+
+    /// Whether there is something to [take in](Self::take_kept).
+    pub(super) fn has_kept(&self) -> bool {
+        self.keeper.as_ref().is_some_and(Keeper::has_outcomes)
+    }
+
+    /// Takes in what became of the versions that were to be kept.
+    pub(super) fn take_kept(&mut self) {
+        let Some(keeper) = &self.keeper else { return };
+        for outcome in keeper.outcomes() {
+            let name = outcome.version.zone.origin();
+            // Only if it is still the version that stands: of a newer one there will be another outcome.
+            let stands = |entry: &&mut Entry| entry.header.as_ref() == Some(&outcome.version.header);
+            let Some(entry) = self.zones.get_mut(name).filter(stands) else { continue };
+            let noticed = matches!(entry.notice.as_deref(), Some(Fault::ServedNotDurable { .. }));
+            match outcome.result {
+                Ok(()) => {
+                    entry.durable = true;
+                    if noticed {
+                        entry.notice = None;
+                    }
+                }
+                Err(error) if !entry.durable => {
+                    let fault = Fault::ServedNotDurable { error };
+                    if !noticed {
+                        tracing::warn!(zone = %name, "{fault}");
+                    }
+                    entry.notice = Some(Box::new(fault));
+                    self.unkept.insert(name.clone());
+                }
+                // The older copy says another path; it does no harm.
+                Err(_) => {}
+            }
+        }
+        if keeper.is_idle() || self.reported.elapsed() >= KEPT_SOON {
+            self.say();
+        }
+    }
+
+    /// Keeps what is not kept yet, within a bound of time, and gives the state directory back.
+    pub(super) fn finish(&mut self) {
+        if let Some(keeper) = self.keeper.take() {
+            keeper.finish(KEEP_AT_END);
+        }
     }
 
     /// Takes what the watcher heard as a reason to look.
@@ -198,32 +289,21 @@ impl Core {
             }
         }
         self.faults = scan.faults;
-        for entry in self.zones.values_mut() {
-            entry.found = None;
-        }
+        let mut fresh = Vec::new();
+        // Both are sorted: one pass over both.
+        let mut known = self.zones.iter_mut().peekable();
         for (name, found) in scan.zones {
-            self.zones.entry(name).or_default().found = Some(found);
+            while let Some((_, entry)) = known.next_if(|(known, _)| **known < name) {
+                entry.found = None;
+            }
+            match known.next_if(|(known, _)| **known == name) {
+                Some((_, entry)) => entry.found = Some(found),
+                None => fresh.push((name, found)),
+            }
         }
-    }
-
-    fn publish_if_due(&mut self) {
-        let waiting = self.batch.added.len() + self.batch.removed.len();
-        let aged = !self.settled && self.batch.since.elapsed() >= BATCH_AGE;
-        if waiting >= BATCH || (waiting > 0 && aged) {
-            self.publish();
-        }
-        if !self.settled && self.reported.elapsed() >= PROGRESS {
-            self.say();
-        }
-    }
-
-    fn publish(&mut self) {
-        let added = std::mem::take(&mut self.batch.added);
-        let removed = std::mem::take(&mut self.batch.removed);
-        self.batch.since = Instant::now();
-        if !added.is_empty() || !removed.is_empty() {
-            self.published.store(self.published.load().with_changes(added, &removed));
-        }
+        known.for_each(|(_, entry)| entry.found = None);
+        let entry = |(name, found): (Name, Found)| (name, Entry { found: Some(found), ..Entry::default() });
+        self.zones.append(&mut fresh.into_iter().map(entry).collect());
     }
 
     /// Tells the query path which zones are configured and not served, once when all are on their way and after each
@@ -239,9 +319,12 @@ impl Core {
     pub(super) fn say(&mut self) {
         self.reported = Instant::now();
         let watch = self.watch.degraded().map(|reason| WatchState::Degraded { reason: reason.to_owned() });
+        let unkept = |entry: &&Entry| entry.serving && !entry.durable;
         let report = Report {
             settled: self.settled,
             zones: self.zones.iter().map(|(name, entry)| (name.clone(), entry.report())).collect(),
+            unkept: self.keeper.as_ref().map_or(0, |_| self.zones.values().filter(unkept).count()),
+            progress: None,
             faults: self.alarms.iter().chain(&self.faults).cloned().collect(),
             watch: watch.unwrap_or_default(),
             reloads: self.reloads,
@@ -257,8 +340,7 @@ impl Core {
     }
 
     /// Notes a fault that stays until the process ends.
-    pub(super) fn alarm(&mut self, fault: SourceFault) {
-        tracing::error!("{fault}");
+    fn alarm(&mut self, fault: SourceFault) {
         if self.alarms.len() < SourceFault::MOST {
             self.alarms.push(fault);
         }
@@ -273,7 +355,7 @@ impl Core {
         self.settings = settings;
         for entry in self.zones.values_mut() {
             // Another rule or limit may judge the same file otherwise.
-            entry.read = None;
+            entry.read = false;
         }
         self.look();
         Ok(())
@@ -286,10 +368,10 @@ impl Core {
             return Err(RemoveError::NoSuchZone { zone: zone.clone() });
         };
         if let Some(found) = entry.found.as_ref().filter(|found| !found.is_missing()) {
-            return Err(RemoveError::FilePresent { zone: zone.clone(), path: found.path.clone() });
+            return Err(RemoveError::FilePresent { zone: zone.clone(), path: found.path.to_path_buf() });
         }
-        if let Some(store) = &self.store {
-            store.remove(zone).map_err(|source| RemoveError::State { zone: zone.clone(), source })?;
+        if let Some(keeper) = &self.keeper {
+            keeper.forget(zone).map_err(|source| RemoveError::State { zone: zone.clone(), source })?;
         }
         if let Some(named) = self.zones.remove(zone).and_then(|entry| entry.found) {
             // The config names it, so it is still reported as missing.
@@ -297,8 +379,7 @@ impl Core {
             let entry = Entry { found: Some(named), misplaced, visited: true, ..Entry::default() };
             self.zones.insert(zone.clone(), entry);
         }
-        self.batch.removed.push(zone.clone());
-        self.publish();
+        self.published.store(self.published.load().with_changes([], std::slice::from_ref(zone)));
         self.publish_absences();
         self.say();
         tracing::info!(%zone, "removed by command");
@@ -319,7 +400,7 @@ impl Core {
         };
         let digest = denied.digest;
         entry.forced = Some(denied);
-        entry.read = None;
+        entry.read = false;
         self.look();
         let Some(entry) = self.zones.get_mut(zone) else {
             return Err(AcceptError::NoSuchZone { zone: zone.clone() });
@@ -333,11 +414,10 @@ impl Core {
             None => Err(AcceptError::Changed { zone: zone.clone() }),
         }
     }
+}
 
-    /// Whether the watcher knows of a writer that has not closed this file.
-    pub(super) fn still_written(&self, path: &Path) -> bool {
-        self.watch.is_written(path)
-    }
+fn keeper(store: Store, wake: Arc<Notify>) -> Result<Keeper, PublishError> {
+    Keeper::start(store, wake).map_err(|source| PublishError::Thread { source })
 }
 
 #[cfg(target_os = "linux")]

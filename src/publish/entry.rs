@@ -1,6 +1,8 @@
-//! One zone, as the publisher keeps it between two looks.
+//! One zone, as the publisher keeps it between two looks. There may be hundreds of thousands: what is rare is in a
+//! box, what is the same for many is shared.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use crate::wire::Serial;
 use crate::zone::Absence;
@@ -23,62 +25,65 @@ pub(super) struct Denied {
 #[derive(Debug, Default)]
 pub(super) struct Entry {
     /// The version in service, or in the state directory while none is in service yet.
-    pub(super) header: Option<Header>,
+    pub(super) header: Option<Arc<Header>>,
+    /// Its file, as of the last look.
+    pub(super) found: Option<Found>,
+    /// What is wrong with where the file is: gone, two of them, a FIFO.
+    pub(super) misplaced: Option<Box<Fault>>,
+    /// What was wrong with the last reading.
+    pub(super) verdict: Option<Box<Fault>>,
+    /// A fault that does not keep the newest version from being served.
+    pub(super) notice: Option<Box<Fault>>,
+    /// The files of the last reading that came to an end: where its `$INCLUDE`s are.
+    pub(super) files: Files,
+    /// The version that was refused last.
+    pub(super) denied: Option<Box<Denied>>,
+    /// The version that the operator lets pass.
+    pub(super) forced: Option<Box<Denied>>,
     /// Whether a version is in service.
     pub(super) serving: bool,
     /// Whether `header`'s version is in the state directory.
     pub(super) durable: bool,
-    /// Its file, as of the last look.
-    pub(super) found: Option<Found>,
-    /// What is wrong with where the file is: gone, two of them, a FIFO.
-    pub(super) misplaced: Option<Fault>,
-    /// What was wrong with the last reading.
-    pub(super) verdict: Option<Fault>,
-    /// A fault that does not keep the newest version from being served.
-    pub(super) notice: Option<Fault>,
-    /// The files of the last reading; `None` before the first, and if it must be read again whatever they are.
-    pub(super) read: Option<Files>,
-    /// The files of the last reading that came to an end: where its `$INCLUDE`s are.
-    pub(super) files: Files,
-    /// The version that was refused last.
-    pub(super) denied: Option<Denied>,
-    /// The version that the operator lets pass.
-    pub(super) forced: Option<Denied>,
+    /// Whether the state directory has something of this zone that was not looked into yet.
+    pub(super) stored: bool,
+    /// Whether `files` are those of the last reading, and nothing needs to be read while they stay as they are.
+    pub(super) read: bool,
     /// Whether it was looked at.
     pub(super) visited: bool,
 }
 
 impl Entry {
-    /// An entry for a version found in the state directory.
-    pub(super) fn restored(header: Header) -> Self {
-        Self { header: Some(header), durable: true, ..Self::default() }
+    /// An entry for a zone of which the state directory has something.
+    pub(super) fn stored() -> Self {
+        Self { stored: true, ..Self::default() }
     }
 
     /// Whether this refusal is one that the operator may overrule.
     pub(super) fn deny(&mut self, path: &Path, serial: Serial, digest: Digest, refused: Refused) {
-        self.denied = Some(Denied { serial, digest });
-        self.verdict = Some(Fault::Refused { path: path.to_path_buf(), refused });
+        self.denied = Some(Box::new(Denied { serial, digest }));
+        self.verdict = Some(Box::new(Fault::Refused { path: path.to_path_buf(), refused }));
     }
 
     /// The configured source of the version that stands.
     pub(super) fn root(&self) -> Option<&Path> {
-        let found = self.found.as_ref().map(|found| found.root.as_path());
+        let found = self.found.as_ref().map(|found| &*found.root);
         found.or_else(|| match &self.header.as_ref()?.provenance {
-            Provenance::File { root, .. } => Some(root.as_path()),
+            Provenance::File { root, .. } => Some(root),
         })
     }
 
     /// The file of the version that stands, or the one that should be it.
-    pub(super) fn path(&self) -> PathBuf {
+    pub(super) fn path(&self) -> Arc<Path> {
         let stands = self.header.as_ref().map(|header| match &header.provenance {
             Provenance::File { path, .. } => path.clone(),
         });
-        stands.or_else(|| Some(self.found.as_ref()?.path.clone())).unwrap_or_default()
+        let found = || self.found.as_ref().map(|found| found.path.clone());
+        stands.or_else(found).unwrap_or_else(|| PathBuf::new().into())
     }
 
     /// Whether it will be read as soon as its writer is done, which need not be heard.
     pub(super) fn is_postponed(&self) -> bool {
-        matches!(self.verdict, Some(Fault::BeingWritten { .. } | Fault::Unstable { .. }))
+        matches!(self.verdict.as_deref(), Some(Fault::BeingWritten { .. } | Fault::Unstable { .. }))
     }
 
     /// Why it is not served; `None` if it is.
@@ -92,7 +97,7 @@ impl Entry {
 
     /// Everything that is wrong.
     pub(super) fn faults(&self) -> impl Iterator<Item = &Fault> {
-        self.misplaced.iter().chain(&self.verdict).chain(&self.notice)
+        self.misplaced.iter().chain(&self.verdict).chain(&self.notice).map(Box::as_ref)
     }
 
     /// What is said of it.

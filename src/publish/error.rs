@@ -20,6 +20,12 @@ pub enum PublishError {
     /// The state directory cannot be used.
     #[error(transparent)]
     State(#[from] StoreError),
+    /// The thread that keeps zones does not start.
+    #[error("cannot start the thread that keeps zones: {source}")]
+    Thread {
+        /// What the system said.
+        source: io::Error,
+    },
     /// The state directory cannot be listed.
     #[error("cannot list the state directory {path}: {source}")]
     StateList {

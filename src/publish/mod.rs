@@ -1,19 +1,21 @@
 //! The publisher: from sources of zone versions to the snapshot that is served.
 //!
 //! ```text
-//!   directories, files --> scan ------> read -------> accept ------> store -------> zone::Published
-//!     notifications -----> watch        text          the seam:      durable        batches
-//!     commands ----------> publisher    no writer,    may it         before it
-//!     the clock                         unchanging    replace?       is served
+//!   directories, files --> scan ----> crew: read -----> accept -----> launch ----> zone::Published
+//!     notifications -----> watch            text        the seam:     batches
+//!     commands ----------> publisher        no writer,  may it           |
+//!     the clock                             unchanging  replace?      keeper ----> state directory
 //! ```
 //!
 //! Zone files, notifications of changes and commands flow in; zones into [`Published`](crate::zone::Published), and
 //! a [`Report`] through a watch channel, flow out. Files are the first source; transfers will hand their
 //! [`Candidate`]s to the same [`accept`].
 //!
-//! One task (1x) owns everything and never blocks the runtime: a look at the sources runs on a blocking thread. The
-//! watcher has a thread of its own (1x) and only says that something changed; what changed is found by comparing
-//! files with what was read before, so that a lost notification costs time, never truth.
+//! One task (1x) owns everything and never blocks the runtime: a look at the sources runs on a blocking thread, with
+//! one thread for each core (Nx) that reads and compiles. The watcher has a thread of its own (1x) and only says that
+//! something changed; what changed is found by comparing files with what was read before, so that a lost notification
+//! costs time, never truth. The keeper's thread (1x) writes the state directory behind all that: a version of a zone
+//! file is on disk already when it is served, and is kept right after. A version that is in no file is kept first.
 //!
 //! Never serves a version that is not accepted, never replaces a served version by a worse one, never removes a zone
 //! that nobody said to remove, never reads a file that is being written.
@@ -24,10 +26,13 @@
 mod accept;
 mod check;
 mod core;
+mod crew;
 mod debounce;
 mod entry;
 mod error;
 mod fault;
+mod keeper;
+mod launch;
 mod publisher;
 mod read;
 mod report;
@@ -45,5 +50,5 @@ pub use check::{CheckReport, CheckedZone, check};
 pub use error::{AcceptError, PublishError, ReconfigureError, RemoveError, StoreError};
 pub use fault::{Fault, SourceFault};
 pub use publisher::{Publisher, PublisherHandle};
-pub use report::{Report, WatchState, ZoneReport, ZoneState};
+pub use report::{Progress, Report, WatchState, ZoneReport, ZoneState};
 pub use settings::{SerialRule, Settings, SingleZone};

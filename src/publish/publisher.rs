@@ -94,7 +94,8 @@ impl PublisherHandle {
         done.await.unwrap_or(Err(AcceptError::Stopped))
     }
 
-    /// Ends the task, after a look that goes on, and gives the state directory back.
+    /// Ends the task after a look that goes on, keeps what is not kept yet (20 s at most), and gives the state directory
+    /// back.
     pub async fn shutdown(self) {
         drop(self.commands);
         let _ = self.task.await;
@@ -110,11 +111,17 @@ async fn run(core: Core, mut commands: mpsc::Receiver<Command>, wake: Arc<Notify
         core = tokio::select! {
             command = commands.recv() => match command {
                 Some(command) => blocking(present, |core| obey(core, command)).await,
-                None => break,
+                None => {
+                    blocking(present, Core::finish).await;
+                    break;
+                }
             },
             () = wake.notified() => {
                 present.listen(&mut debounce, Instant::now());
-                Some(present)
+                match present.has_kept() {
+                    true => blocking(present, Core::take_kept).await,
+                    false => Some(present),
+                }
             }
             () = tokio::time::sleep_until(due.into()) => {
                 debounce.done();

@@ -12,9 +12,10 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::sys::lease::{Writers, writers};
 use crate::wire::Name;
+use crate::zone::Zone;
 
 use super::fault::Fault;
-use super::text::{Limits, ReadZone, read_zone};
+use super::text::{Limits, ReadError, ReadZone, open_regular, read_open_zone};
 
 /// How often a file that changes under the reader is read again before it has to wait for the next pass.
 const ATTEMPTS: u32 = 4;
@@ -32,9 +33,16 @@ struct Fingerprint {
     changed: (i64, i64),
 }
 
-/// The files of one reading, the zone file first, each as it was; `None` for one that could not be looked at.
+/// The files of one reading, each as it was; `None` for one that could not be looked at.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Files(Vec<(PathBuf, Option<Fingerprint>)>);
+pub(super) struct Files {
+    path: Option<Arc<Path>>,
+    zone: Option<Fingerprint>,
+    /// The files that the zone file included.
+    included: Included,
+}
+
+type Included = Box<[(PathBuf, Option<Fingerprint>)]>;
 
 /// One reading.
 #[derive(Debug)]
@@ -44,80 +52,122 @@ pub(super) struct Reading {
 }
 
 /// Who is thought to be writing where the kernel does not tell: the watcher, which heard of a change without an end.
-pub(super) type StillWritten<'a> = &'a dyn Fn(&Path) -> bool;
+pub(super) type StillWritten<'a> = &'a (dyn Fn(&Path) -> bool + Sync);
 
-/// Reads the zone at `path`; `before` are the files of its last reading.
+/// Reads the zone at `path`; `before` are the files of its last reading, `served` is the version to share with.
 pub(super) fn read(
-    path: &Path,
+    path: &Arc<Path>,
     origin: &Name,
     limits: &Limits,
     before: &Files,
     still_written: StillWritten<'_>,
+    served: Option<&Arc<Zone>>,
 ) -> Reading {
-    let mut files = before.again(path);
+    let mut included = before.included_again();
     for _ in 0..ATTEMPTS {
-        let busy = files.paths().find(|file| has_writer(file, still_written)).map(Path::to_path_buf);
-        if let Some(path) = busy {
-            return Reading { result: Err(Fault::BeingWritten { path }), files };
+        match attempt(path, origin, limits, included, (still_written, served)) {
+            Ok(reading) => return reading,
+            Err(changed) => included = changed,
         }
-        let start = SystemTime::now().checked_sub(TICK).unwrap_or(UNIX_EPOCH);
-        let result = read_zone(path, origin, limits);
-        let after = match &result {
-            Ok(zone) => Files::look(path, zone.files.get(1..).unwrap_or_default()),
-            Err(error) => Files::look(path, error.files.get(1..).unwrap_or_default()),
-        };
-        if files.held_until(&after, start) {
-            return Reading { result: result.map_err(|error| Fault::Bad(Arc::new(error))), files: after };
-        }
-        files = after;
     }
     let fault = Fault::Unstable { path: path.to_path_buf(), attempts: ATTEMPTS };
-    Reading { result: Err(fault), files }
+    Reading { result: Err(fault), files: Files::new(path, fingerprint(path), included) }
+}
+
+/// One try. The zone file is opened once, so that what is asked of it is asked of what is read: should another take
+/// its place meanwhile, then this one is read whole, and the next look finds the other. The error: a file changed
+/// meanwhile; the included ones as they are now.
+fn attempt(
+    path: &Arc<Path>,
+    origin: &Name,
+    limits: &Limits,
+    included: Included,
+    (still_written, served): (StillWritten<'_>, Option<&Arc<Zone>>),
+) -> Result<Reading, Included> {
+    let (mut file, status) = match open_regular(path) {
+        Ok(opened) => opened,
+        Err(fault) => {
+            let error = ReadError::of_file(path, fault);
+            let files = Files::new(path, fingerprint(path), included);
+            return Ok(Reading { result: Err(Fault::Bad(Arc::new(error))), files });
+        }
+    };
+    let zone = Some(Fingerprint::of(&status));
+    let busy_include = included.iter().map(|(file, _)| file).find(|file| has_writer(file, still_written));
+    let busy = if is_written(&file, path, still_written) {
+        Some(&**path)
+    } else {
+        busy_include.map(PathBuf::as_path)
+    };
+    if let Some(busy) = busy {
+        let fault = Fault::BeingWritten { path: busy.to_path_buf() };
+        return Ok(Reading { result: Err(fault), files: Files::new(path, zone, included) });
+    }
+    let start = SystemTime::now().checked_sub(TICK).unwrap_or(UNIX_EPOCH);
+    let result = read_open_zone(&mut file, &status, path, origin, limits, served);
+    let files = match &result {
+        Ok(zone) => &zone.files,
+        Err(error) => &error.files,
+    };
+    let after = look(files.get(1..).unwrap_or_default());
+    let same = file.metadata().is_ok_and(|status| Some(Fingerprint::of(&status)) == zone);
+    if same && held_until(&included, &after, start) {
+        let result = result.map_err(|error| Fault::Bad(Arc::new(error)));
+        return Ok(Reading { result, files: Files::new(path, zone, after) });
+    }
+    Err(after)
 }
 
 fn has_writer(path: &Path, still_written: StillWritten<'_>) -> bool {
     // Not blocking: a FIFO may have come in its place.
     let opened = File::options().read(true).custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY).open(path);
-    match opened.as_ref().map(writers) {
-        Ok(Writers::None) => false,
-        Ok(Writers::Some) => true,
-        Ok(Writers::Unknown) | Err(_) => still_written(path),
+    opened.map_or_else(|_| still_written(path), |file| is_written(&file, path, still_written))
+}
+
+fn is_written(file: &File, path: &Path, still_written: StillWritten<'_>) -> bool {
+    match writers(file) {
+        Writers::None => false,
+        Writers::Some => true,
+        Writers::Unknown => still_written(path),
     }
 }
 
 impl Files {
-    /// The files as they are now: `path` first, then the included ones.
-    fn look(path: &Path, included: &[PathBuf]) -> Self {
-        let others = included.iter().map(PathBuf::as_path);
-        Self(
-            std::iter::once(path).chain(others).map(|file| (file.to_path_buf(), fingerprint(file))).collect(),
-        )
+    fn new(path: &Arc<Path>, zone: Option<Fingerprint>, included: Included) -> Self {
+        Self { path: Some(path.clone()), zone, included }
     }
 
-    /// The same files as they are now, with `path` as the zone file.
-    pub(super) fn again(&self, path: &Path) -> Self {
-        let others: Vec<PathBuf> = self.0.iter().skip(1).map(|(file, _)| file.clone()).collect();
-        Self::look(path, &others)
+    /// Whether the zone file, now at `path`, and what it included are as they were.
+    pub(super) fn are_as_before(&self, path: &Path) -> bool {
+        self.path.as_deref() == Some(path)
+            && fingerprint(path) == self.zone
+            && self.included_again() == self.included
     }
 
-    /// The paths, the zone file first.
-    pub(super) fn paths(&self) -> impl Iterator<Item = &Path> {
-        self.0.iter().map(|(path, _)| path.as_path())
+    fn included_again(&self) -> Included {
+        self.included.iter().map(|(file, _)| (file.clone(), fingerprint(file))).collect()
     }
 
     /// The files that the zone file included.
     pub(super) fn included(&self) -> impl Iterator<Item = &Path> {
-        self.paths().skip(1)
+        self.included.iter().map(|(path, _)| path.as_path())
     }
+}
 
-    /// Whether every file of `after` is as it was in `self`, or, if it is not in `self`, was last changed before
-    /// `start`.
-    fn held_until(&self, after: &Files, start: SystemTime) -> bool {
-        after.0.iter().all(|(path, now)| match self.0.iter().find(|(other, _)| other == path) {
-            Some((_, then)) => then == now,
-            None => now.is_some_and(|now| now.changed_at() < start),
-        })
-    }
+fn look(files: &[PathBuf]) -> Included {
+    files.iter().map(|file| (file.clone(), fingerprint(file))).collect()
+}
+
+/// Whether every file of `after` is as it was in `before`, or, if it is not there, was last changed before `start`.
+fn held_until(
+    before: &[(PathBuf, Option<Fingerprint>)],
+    after: &[(PathBuf, Option<Fingerprint>)],
+    start: SystemTime,
+) -> bool {
+    after.iter().all(|(path, now)| match before.iter().find(|(other, _)| other == path) {
+        Some((_, then)) => then == now,
+        None => now.is_some_and(|now| now.changed_at() < start),
+    })
 }
 
 fn fingerprint(path: &Path) -> Option<Fingerprint> {
@@ -154,19 +204,20 @@ mod tests {
         fs::write(&part, "1").unwrap();
         let written = SystemTime::now();
         let (early, late) = (written - Duration::from_secs(5), written + Duration::from_secs(5));
-        let alone = Files::look(&zone, &[]);
-        let both = Files::look(&zone, std::slice::from_ref(&part));
-        let missing = Files::look(&zone, &[directory.path().join("missing")]);
-        assert!(alone.held_until(&alone.again(&zone), early));
+        let (none, known) = (look(&[]), look(std::slice::from_ref(&part)));
+        let missing = look(&[directory.path().join("missing")]);
+        assert!(held_until(&none, &look(&[]), early));
         // A file that was not known before must be older than the reading.
-        assert!(alone.held_until(&both, late));
-        assert!(!alone.held_until(&both, early));
-        assert!(!alone.held_until(&missing, late));
-        assert!(missing.held_until(&missing.again(&zone), early));
+        assert!(held_until(&none, &known, late));
+        assert!(!held_until(&none, &known, early));
+        assert!(!held_until(&none, &missing, late));
+        assert!(held_until(&missing, &look(&[directory.path().join("missing")]), early));
+        let files = Files::new(&zone.as_path().into(), fingerprint(&zone), known.clone());
+        assert!(files.are_as_before(&zone));
         // The same octets in another file are a change: another inode, another time.
         fs::write(directory.path().join("new"), "1").unwrap();
         fs::rename(directory.path().join("new"), &part).unwrap();
-        assert!(!both.held_until(&both.again(&zone), late));
-        assert!(alone.held_until(&alone.again(&zone), early));
+        assert!(!held_until(&known, &look(std::slice::from_ref(&part)), late));
+        assert!(!files.are_as_before(&zone));
     }
 }

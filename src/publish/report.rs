@@ -1,8 +1,10 @@
 //! What the publisher says about itself: facts for health and policy, and for the operator.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
-use std::time::SystemTime;
+use std::fmt;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 
 use crate::wire::{Name, Serial};
 
@@ -31,10 +33,11 @@ pub struct ZoneReport {
     /// How many records are served.
     pub records: usize,
     /// The file of the version that is served, or the one that should be.
-    pub source: PathBuf,
+    pub source: Arc<Path>,
     /// When the version that is served was accepted.
     pub accepted_at: Option<SystemTime>,
-    /// Whether the version that is served survives a restart without its source.
+    /// Whether the version that is served survives a restart without its source: it is in the state directory. That
+    /// comes soon after it is served; see [`Report::unkept`].
     pub durable: bool,
     /// The serial of a version that was refused and that [`accept`](super::PublisherHandle::accept) would let pass.
     pub refused_serial: Option<Serial>,
@@ -55,6 +58,28 @@ pub enum WatchState {
     },
 }
 
+/// How far a look at all zones is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Progress {
+    /// Zones that were looked at, whatever came of it.
+    pub zones: usize,
+    /// All zones that were found.
+    pub of: usize,
+    /// How long it has taken.
+    pub elapsed: Duration,
+    /// How long it will still take, if it goes on as it did.
+    pub remaining: Option<Duration>,
+}
+
+impl fmt::Display for Progress {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let elapsed = self.elapsed.as_secs_f64();
+        write!(formatter, "looked at {} of {} zones in {elapsed:.1} s", self.zones, self.of)?;
+        self.remaining
+            .map_or(Ok(()), |left| write!(formatter, ", about {:.0} s left", left.as_secs_f64().ceil()))
+    }
+}
+
 /// Everything the publisher knows, at one moment.
 #[derive(Clone, Debug, Default)]
 pub struct Report {
@@ -62,6 +87,10 @@ pub struct Report {
     pub settled: bool,
     /// Every zone that is configured, found or still served.
     pub zones: BTreeMap<Name, ZoneReport>,
+    /// How many zones are served in a version that is not yet in the state directory; 0 without such a directory.
+    pub unkept: usize,
+    /// How far a look is that takes long.
+    pub progress: Option<Progress>,
     /// What is wrong beside any one zone.
     pub faults: Vec<SourceFault>,
     /// Whether changes are heard at once.
@@ -74,15 +103,21 @@ pub struct Report {
     pub stopped: bool,
 }
 
+impl ZoneReport {
+    /// Whether the zone is in service.
+    pub fn is_served(&self) -> bool {
+        matches!(self.state, ZoneState::Serving | ZoneState::Kept)
+    }
+}
+
 impl Report {
     /// How many zones are in service.
     pub fn served(&self) -> usize {
-        let in_service = |zone: &&ZoneReport| matches!(zone.state, ZoneState::Serving | ZoneState::Kept);
-        self.zones.values().filter(in_service).count()
+        self.zones.values().filter(|zone| zone.is_served()).count()
     }
 
     /// Whether this zone is in service.
     pub fn serves(&self, zone: &Name) -> bool {
-        self.zones.get(zone).is_some_and(|zone| matches!(zone.state, ZoneState::Serving | ZoneState::Kept))
+        self.zones.get(zone).is_some_and(ZoneReport::is_served)
     }
 }

@@ -3,11 +3,12 @@
 //! Configured sources flow in; zones with their files, faults, and a [`WatchSet`] flow out. Reads directories and
 //! links, never a file's content.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::HashSet;
 use std::fs::{self, FileType};
 use std::io;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
-use std::path::{Component, Path, PathBuf};
+use std::path::{Component, Path};
+use std::sync::Arc;
 
 use crate::wire::Name;
 
@@ -23,8 +24,8 @@ const MAX_ENTRIES: usize = 10_000_000;
 /// What one pass over the sources found.
 #[derive(Debug, Default)]
 pub(super) struct Scan {
-    /// The zones, each with its file or what is wrong with it.
-    pub(super) zones: BTreeMap<Name, Found>,
+    /// The zones in canonical order, each with its file or what is wrong with it.
+    pub(super) zones: Vec<(Name, Found)>,
     /// What is wrong beside any one zone.
     pub(super) faults: Vec<SourceFault>,
     /// What to watch.
@@ -38,17 +39,17 @@ pub(super) struct Scan {
 #[derive(Clone, Debug)]
 pub(super) struct Found {
     /// The configured source.
-    pub(super) root: PathBuf,
+    pub(super) root: Arc<Path>,
     /// Its file.
-    pub(super) path: PathBuf,
+    pub(super) path: Arc<Path>,
     /// Why that file cannot be taken.
-    pub(super) fault: Option<Fault>,
+    pub(super) fault: Option<Box<Fault>>,
 }
 
 impl Found {
     /// Whether there is no file where the config says.
     pub(super) fn is_missing(&self) -> bool {
-        matches!(self.fault, Some(Fault::Missing { .. }))
+        matches!(self.fault.as_deref(), Some(Fault::Missing { .. }))
     }
 }
 
@@ -58,15 +59,17 @@ pub(super) fn scan(settings: &Settings) -> Scan {
     for zone in &settings.zones {
         let Some(file) = &zone.file else { continue };
         scan.watch.trace(file);
-        scan.file(zone.name.clone(), file, file, true);
+        let root: Arc<Path> = file.as_path().into();
+        scan.file(zone.name.clone(), &root, root.clone(), None, true);
     }
     for directory in &settings.directories {
         scan.watch.trace(directory);
-        let mut walk = Walk { root: directory, visited: HashSet::new() };
+        let mut walk = Walk { root: directory.as_path().into(), visited: HashSet::new() };
         scan.directory(&mut walk, directory, 0);
     }
+    scan.sort();
     for zone in settings.zones.iter().filter(|zone| zone.file.is_none()) {
-        if !scan.zones.contains_key(&zone.name) {
+        if scan.zones.binary_search_by(|(name, _)| name.cmp(&zone.name)).is_err() {
             scan.fault(SourceFault::NoFile { zone: zone.name.clone() });
         }
     }
@@ -74,14 +77,14 @@ pub(super) fn scan(settings: &Settings) -> Scan {
 }
 
 /// A pass over one directory source.
-struct Walk<'a> {
-    root: &'a Path,
+struct Walk {
+    root: Arc<Path>,
     /// Device and inode of the directories seen, so that a link to one's own parent ends.
     visited: HashSet<(u64, u64)>,
 }
 
 impl Scan {
-    fn directory(&mut self, walk: &mut Walk<'_>, directory: &Path, depth: usize) {
+    fn directory(&mut self, walk: &mut Walk, directory: &Path, depth: usize) {
         match self.try_directory(walk, directory, depth) {
             Ok(()) => {}
             Err(error) => {
@@ -94,7 +97,7 @@ impl Scan {
         }
     }
 
-    fn try_directory(&mut self, walk: &mut Walk<'_>, directory: &Path, depth: usize) -> io::Result<()> {
+    fn try_directory(&mut self, walk: &mut Walk, directory: &Path, depth: usize) -> io::Result<()> {
         let real = fs::canonicalize(directory)?;
         let status = fs::metadata(&real)?;
         if !walk.visited.insert((status.dev(), status.ino())) {
@@ -122,7 +125,7 @@ impl Scan {
                 self.watch.trace(&path);
             }
             match origin {
-                Some(origin) => self.named_file(walk.root, origin, &path),
+                Some(origin) => self.named_file(&walk.root, origin, path.into(), kind),
                 None if kind.is_dir() || (kind.is_symlink() && path.is_dir()) => {
                     self.deeper(walk, &path, depth);
                 }
@@ -132,7 +135,7 @@ impl Scan {
         Ok(())
     }
 
-    fn deeper(&mut self, walk: &mut Walk<'_>, directory: &Path, depth: usize) {
+    fn deeper(&mut self, walk: &mut Walk, directory: &Path, depth: usize) {
         if depth < MAX_DEPTH {
             return self.directory(walk, directory, depth + 1);
         }
@@ -141,20 +144,20 @@ impl Scan {
         self.fault(SourceFault::Directory { path: directory.to_path_buf(), error });
     }
 
-    fn named_file(&mut self, root: &Path, origin: &[u8], path: &Path) {
+    fn named_file(&mut self, root: &Arc<Path>, origin: &[u8], path: Arc<Path>, kind: FileType) {
         match Name::from_text(origin, &Name::root()) {
-            Ok(origin) => self.file(origin, root, path, false),
+            Ok(origin) => self.file(origin, root, path, Some(kind), false),
             Err(error) => self.fault(SourceFault::FileName { path: path.to_path_buf(), error }),
         }
     }
 
-    /// `named`: the config names this file, so its absence is a fault.
-    fn file(&mut self, origin: Name, root: &Path, path: &Path, named: bool) {
-        let fault = match fs::metadata(path) {
-            Ok(status) if status.is_file() => None,
-            Ok(status) => {
-                Some(Fault::NotRegular { path: path.to_path_buf(), kind: kind(status.file_type()) })
-            }
+    /// `seen` is what the directory says of it, which spares a look at the file itself; `named`: the config names
+    /// this file, so its absence is a fault.
+    fn file(&mut self, origin: Name, root: &Arc<Path>, path: Arc<Path>, seen: Option<FileType>, named: bool) {
+        let seen = seen.filter(|kind| !kind.is_symlink());
+        let fault = match seen.map_or_else(|| fs::metadata(&path).map(|status| status.file_type()), Ok) {
+            Ok(kind) if kind.is_file() => None,
+            Ok(found) => Some(Fault::NotRegular { path: path.to_path_buf(), kind: kind(found) }),
             Err(error) if error.kind() == io::ErrorKind::NotFound && !path.is_symlink() => {
                 if !named {
                     return;
@@ -163,17 +166,21 @@ impl Scan {
             }
             Err(error) => Some(Fault::Unreadable { path: path.to_path_buf(), error: error.to_string() }),
         };
-        let found = Found { root: root.to_path_buf(), path: path.to_path_buf(), fault };
-        match self.zones.get_mut(&origin) {
-            None => {
-                self.zones.insert(origin, found);
+        let found = Found { root: root.clone(), path, fault: fault.map(Box::new) };
+        self.zones.push((origin, found));
+    }
+
+    /// Sorts the zones, and makes one of those that were found twice.
+    fn sort(&mut self) {
+        // Stable: of two files the one found first is named first. A directory of siblings comes sorted.
+        self.zones.sort_by(|(a, _), (b, _)| a.cmp(b));
+        self.zones.dedup_by(|(again, second), (name, first)| {
+            if again == name && !same_file(&first.path, &second.path) {
+                let paths = [first.path.to_path_buf(), second.path.to_path_buf()];
+                first.fault = Some(Box::new(Fault::TwoFiles { paths }));
             }
-            Some(first) if same_file(&first.path, path) => {}
-            Some(first) => {
-                let paths = [first.path.clone(), path.to_path_buf()];
-                first.fault = Some(Fault::TwoFiles { paths });
-            }
-        }
+            again == name
+        });
     }
 
     fn fault(&mut self, fault: SourceFault) {

@@ -1,8 +1,10 @@
 //! The header and the checks of a state file; [`super::store`] says the format.
 
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
+use std::io::{self, BufRead, Read, Seek, SeekFrom};
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use data_encoding::HEXLOWER;
@@ -12,9 +14,11 @@ use crate::wire::{Name, Serial};
 
 use super::accept::{Digest, Provenance, Standing};
 
-const MAGIC: &str = ";anyns-state 1";
+const MAGIC: &str = ";anyns-state 2";
 /// The longest header: two paths of PATH_MAX (4096), each octet as long in JSON as `\u0000`, and a name.
 const MAX_HEADER: u64 = 65_536;
+/// Read at once: the header, unless its paths are very long, and all of a small zone.
+const FIRST_READ: u64 = 4_096;
 /// `;body `, 64 digits, LF.
 const TRAILER: u64 = 71;
 
@@ -88,9 +92,23 @@ fn path_text(path: &Path) -> String {
 impl Kept {
     /// Reads the header, checks its hash, and looks whether the end is there.
     pub(super) fn look(path: &Path) -> Result<Self, StateError> {
-        let mut file = BufReader::new(File::open(path)?);
-        let mut lines = Lines { source: file.by_ref().take(MAX_HEADER), hash: Sha256::new(), length: 0 };
-        if lines.next("anyns-state")? != "1" {
+        let mut file = File::open(path)?;
+        let length = file.metadata()?.len();
+        let mut start = Vec::with_capacity(length.min(FIRST_READ) as usize);
+        file.by_ref().take(FIRST_READ).read_to_end(&mut start)?;
+        let mut read = Self::header(&start);
+        if read.is_err() && length > FIRST_READ {
+            file.by_ref().take(MAX_HEADER - FIRST_READ).read_to_end(&mut start)?;
+            read = Self::header(&start);
+        }
+        let mut kept = read?;
+        kept.body_hash = body_hash(&file, length, kept.body_start, &start)?;
+        Ok(kept)
+    }
+
+    fn header(start: &[u8]) -> Result<Self, StateError> {
+        let mut lines = Lines { source: start, hash: Sha256::new(), length: 0 };
+        if lines.next("anyns-state")? != "2" {
             return Err(StateError::Header("anyns-state"));
         }
         let zone = lines.parse("zone")?;
@@ -105,12 +123,10 @@ impl Kept {
         if lines.digest("header")? != hash {
             return Err(StateError::HeaderHash);
         }
-        let body_start = lines.length;
         let standing = Standing { serial, source_serial, digest, records, signed };
         let accepted_at = UNIX_EPOCH.checked_add(accepted).ok_or(StateError::Header("accepted"))?;
-        let body_hash = body_hash(file.get_mut(), body_start)?;
         let header = Header { standing, provenance, accepted_at };
-        Ok(Self { zone, header, body_start, body_hash })
+        Ok(Self { zone, header, body_start: lines.length, body_hash: Digest::default() })
     }
 
     /// Checks the records against their hash.
@@ -127,16 +143,18 @@ impl Kept {
     }
 }
 
-/// The hash in the last line.
-fn body_hash(file: &mut File, body_start: u64) -> Result<Digest, StateError> {
-    let length = file.metadata()?.len();
+/// The hash in the last line; `start` is what was read of the file already.
+fn body_hash(file: &File, length: u64, body_start: u64, start: &[u8]) -> Result<Digest, StateError> {
     if length < body_start + TRAILER {
         return Err(StateError::CutShort);
     }
-    file.seek(SeekFrom::Start(length - TRAILER))?;
-    let mut last = String::new();
-    file.take(TRAILER).read_to_string(&mut last).map_err(|_| StateError::CutShort)?;
-    last.strip_prefix(";body ")
+    let mut last = [0; TRAILER as usize];
+    match start.last_chunk::<{ TRAILER as usize }>().filter(|_| start.len() as u64 == length) {
+        Some(found) => last = *found,
+        None => file.read_exact_at(&mut last, length - TRAILER).map_err(|_| StateError::CutShort)?,
+    }
+    let text = std::str::from_utf8(&last).map_err(|_| StateError::CutShort)?;
+    text.strip_prefix(";body ")
         .and_then(|rest| rest.strip_suffix('\n'))
         .and_then(decode)
         .ok_or(StateError::CutShort)
@@ -176,8 +194,9 @@ impl<R: BufRead> Lines<R> {
         decode(&self.next(key)?).ok_or(StateError::Header(key))
     }
 
-    fn path(&mut self, key: &'static str) -> Result<PathBuf, StateError> {
-        serde_json::from_str(&self.next(key)?).map_err(|_| StateError::Header(key))
+    fn path(&mut self, key: &'static str) -> Result<Arc<Path>, StateError> {
+        let path: PathBuf = serde_json::from_str(&self.next(key)?).map_err(|_| StateError::Header(key))?;
+        Ok(path.into())
     }
 }
 
@@ -193,8 +212,10 @@ mod tests {
             records: 3,
             signed: false,
         };
-        let provenance =
-            Provenance::File { root: "/zones".into(), path: "/zones/a \"quoted\"\n.zone".into() };
+        let provenance = Provenance::File {
+            root: Path::new("/zones").into(),
+            path: Path::new("/zones/a \"quoted\"\n.zone").into(),
+        };
         let accepted_at = UNIX_EPOCH + Duration::from_secs(1_732_147_200);
         ("Example.org.".parse().unwrap(), Header { standing, provenance, accepted_at })
     }

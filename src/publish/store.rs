@@ -1,16 +1,16 @@
 //! The state directory: what was accepted survives a restart, whatever became of its source.
 //!
-//! Accepted versions flow in, restored ones flow out. A version is in the directory, synced, before it is served.
-//! One process at a time (flock). A damaged file is set aside, never trusted and never a crash.
+//! Accepted versions flow in through [`super::keeper`], restored ones flow out. One process at a time (flock). A
+//! damaged file is set aside, never trusted and never a crash; a version replaces an older one whole or not at all.
 //!
-//! # File format, version 1
+//! # File format, version 2
 //!
 //! One file `NAME.state` per zone, NAME being the apex in lower case without its last dot, octets other than
 //! `a-z 0-9 - _ .` as `%XX`; `@` is the root, and a name of more than 200 characters is `%` and its SHA-256.
 //! Text, lines ended by LF, in this order:
 //!
 //! ```text
-//! ;anyns-state 1
+//! ;anyns-state 2
 //! ;zone example.org.
 //! ;digest 64 hexadecimal digits         content without the SOA serial
 //! ;serial 2024010102                    the serial that is served
@@ -25,12 +25,14 @@
 //! ;body 64 hexadecimal digits           SHA-256 of the master file; the last line
 //! ```
 
+use std::collections::BTreeSet;
 use std::fs::{self, File, TryLockError};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest as _, Sha256};
 
+use crate::sys::disk::sync_filesystem;
 use crate::wire::Name;
 use crate::zone::Zone;
 
@@ -40,6 +42,10 @@ use super::text::{Limits, read_zone, write_zone};
 
 /// The longest part of a file name made from a zone's name; NAME_MAX is 255 and suffixes must fit.
 const MAX_FILE_NAME: usize = 200;
+
+/// Up to this many files are synced one by one; beyond it one sync of the whole filesystem is cheaper, although others
+/// write to it, too.
+const FEW: usize = 4;
 
 /// The state directory, locked.
 #[derive(Debug)]
@@ -93,9 +99,9 @@ impl Store {
         &self.directory
     }
 
-    /// Every zone that is kept, without its records; damaged files are set aside and returned with the reason.
-    pub(super) fn list(&self) -> io::Result<(Vec<Kept>, Vec<Damaged>)> {
-        let (mut kept, mut damaged) = (Vec::new(), Vec::new());
+    /// Every zone that is kept, not looked into; files that can be none are set aside and returned with the reason.
+    pub(super) fn list(&self) -> io::Result<(BTreeSet<Name>, Vec<Damaged>)> {
+        let (mut kept, mut damaged) = (BTreeSet::new(), Vec::new());
         for entry in fs::read_dir(&self.directory)? {
             let path = entry?.path();
             match path.extension().and_then(|extension| extension.to_str()) {
@@ -107,8 +113,14 @@ impl Store {
                 }
                 _ => continue,
             }
-            match Kept::look(&path) {
-                Ok(found) if self.path_of(&found.zone) == path => kept.push(found),
+            let stem = path.file_stem().and_then(|stem| stem.to_str());
+            let zone = match stem.and_then(zone_of) {
+                Some(zone) => Ok(zone),
+                // A name too long for a file name: only the header has it.
+                None => Kept::look(&path).map(|found| found.zone),
+            };
+            match zone {
+                Ok(zone) if self.path_of(&zone) == path => drop(kept.insert(zone)),
                 Ok(_) => damaged.push((path, StateError::OtherZone)),
                 Err(error) => damaged.push((path, error)),
             }
@@ -117,6 +129,18 @@ impl Store {
             self.set_aside(path);
         }
         Ok((kept, damaged))
+    }
+
+    /// What is kept of one zone, without its records; a damaged file is set aside.
+    pub(super) fn look(&self, zone: &Name) -> Result<Header, Damaged> {
+        let path = self.path_of(zone);
+        let found = match Kept::look(&path) {
+            Ok(kept) if kept.zone == *zone => return Ok(kept.header),
+            Ok(_) => StateError::OtherZone,
+            Err(error) => error,
+        };
+        self.set_aside(&path);
+        Err((path, found))
     }
 
     /// One kept zone with its records; a damaged file is set aside.
@@ -138,39 +162,52 @@ impl Store {
         Ok(read.zone)
     }
 
-    /// Keeps one version: whole and synced when it returns, or the older one is still there.
-    pub(super) fn save(&self, header: &Header, zone: &Zone) -> io::Result<()> {
-        let path = self.path_of(zone.origin());
-        let fresh = path.with_extension("new");
-        let written = self.write(&fresh, header, zone).and_then(|()| fs::rename(&fresh, &path));
-        if let Err(error) = written {
+    /// Writes one version beside the older one; [`sync`](Self::sync) and then [`replace`](Self::replace) make it the
+    /// kept one.
+    pub(super) fn write(&self, header: &Header, zone: &Zone) -> io::Result<File> {
+        let fresh = self.fresh_path_of(zone.origin());
+        let written = File::create(&fresh).and_then(|file| write(file, header, zone));
+        if written.is_err() {
             let _ = fs::remove_file(&fresh);
-            return Err(error);
         }
-        self.sync()
+        written
     }
 
-    fn write(&self, path: &Path, header: &Header, zone: &Zone) -> io::Result<()> {
-        let file = File::create(path)?;
-        let mut out = Hashed { out: BufWriter::new(file), hash: Sha256::new() };
-        out.out.write_all(header.to_text(zone.origin()).as_bytes())?;
-        write_zone(zone, &mut out)?;
-        let last = hash_line("body", &out.hash.finalize().into());
-        out.out.write_all(last.as_bytes())?;
-        out.out.into_inner().map_err(io::IntoInnerError::into_error)?.sync_all()
+    /// Gets versions that were written onto the disk.
+    pub(super) fn sync(&self, written: &[File]) -> io::Result<()> {
+        if written.len() > FEW && self.open_directory().and_then(|it| sync_filesystem(&it)).is_ok() {
+            return Ok(());
+        }
+        written.iter().try_for_each(File::sync_all)
+    }
+
+    /// Puts what was written and synced in the place of the older version; on the disk after
+    /// [`sync_directory`](Self::sync_directory).
+    pub(super) fn replace(&self, zone: &Name) -> io::Result<()> {
+        fs::rename(self.fresh_path_of(zone), self.path_of(zone))
+    }
+
+    /// Gives up what was written.
+    pub(super) fn discard(&self, zone: &Name) {
+        let _ = fs::remove_file(self.fresh_path_of(zone));
+    }
+
+    /// Gets renames and removals onto the disk.
+    pub(super) fn sync_directory(&self) -> io::Result<()> {
+        self.open_directory()?.sync_all()
     }
 
     /// Forgets one zone.
     pub(super) fn remove(&self, zone: &Name) -> io::Result<()> {
         match fs::remove_file(self.path_of(zone)) {
-            Ok(()) => self.sync(),
+            Ok(()) => self.sync_directory(),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
             Err(error) => Err(error),
         }
     }
 
-    fn sync(&self) -> io::Result<()> {
-        File::open(&self.directory)?.sync_all()
+    fn open_directory(&self) -> io::Result<File> {
+        File::open(&self.directory)
     }
 
     /// Renames a damaged file, so that somebody can look at it and nothing trips over it again.
@@ -181,6 +218,19 @@ impl Store {
     fn path_of(&self, zone: &Name) -> PathBuf {
         self.directory.join(format!("{}.state", file_name(zone)))
     }
+
+    fn fresh_path_of(&self, zone: &Name) -> PathBuf {
+        self.directory.join(format!("{}.new", file_name(zone)))
+    }
+}
+
+fn write(file: File, header: &Header, zone: &Zone) -> io::Result<File> {
+    let mut out = Hashed { out: BufWriter::new(file), hash: Sha256::new() };
+    out.out.write_all(header.to_text(zone.origin()).as_bytes())?;
+    write_zone(zone, &mut out)?;
+    let last = hash_line("body", &out.hash.finalize().into());
+    out.out.write_all(last.as_bytes())?;
+    out.out.into_inner().map_err(io::IntoInnerError::into_error)
 }
 
 impl Drop for Store {
@@ -226,6 +276,36 @@ fn file_name(zone: &Name) -> String {
     format!("%{}", data_encoding::HEXLOWER.encode(&Sha256::digest(zone.to_lowercase().as_wire())))
 }
 
+/// The zone of a file name without its suffix; `None` for one that does not say it.
+fn zone_of(file_name: &str) -> Option<Name> {
+    if file_name == "@" {
+        return Some(Name::root());
+    }
+    // The hash of a name has no second escape; a label of that length that begins with one has.
+    if file_name.strip_prefix('%').is_some_and(|hash| hash.len() == 64 && !hash.contains('%')) {
+        return None;
+    }
+    let mut wire = Vec::with_capacity(file_name.len() + 2);
+    for label in file_name.split('.') {
+        let start = wire.len();
+        wire.push(0);
+        let mut rest = label.as_bytes();
+        while let Some((&first, after)) = rest.split_first() {
+            let (octet, after) = match (first, after) {
+                (b'%', [high, low, after @ ..]) => {
+                    (*data_encoding::HEXLOWER.decode(&[*high, *low]).ok()?.first()?, after)
+                }
+                _ => (first, after),
+            };
+            wire.push(octet);
+            rest = after;
+        }
+        *wire.get_mut(start)? = u8::try_from(wire.len() - start - 1).ok()?;
+    }
+    wire.push(0);
+    Name::from_wire(&wire).ok()
+}
+
 fn label_text(label: &[u8]) -> String {
     let text = |octet: &u8| match octet {
         b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' => char::from(*octet).to_string(),
@@ -245,8 +325,13 @@ mod tests {
         assert_eq!(name("Example.ORG."), "example.org");
         assert_eq!(name("0/25.2.0.192.in-addr.arpa."), "0%2f25.2.0.192.in-addr.arpa");
         assert_eq!(name("a\\.b.example."), "a%2eb.example");
+        for text in [".", "example.org.", "0/25.2.0.192.in-addr.arpa.", "a\\.b.example.", "%41.\\000."] {
+            assert_eq!(zone_of(&name(text)), Some(text.parse().unwrap()), "{text}");
+        }
+        assert_eq!(zone_of(""), None);
         let long = format!("{0}.{0}.{0}.{1}.", "\\000".repeat(62), "\\000".repeat(60));
         assert_eq!(name(&long).len(), 65);
+        assert_eq!(zone_of(&name(&long)), None);
     }
 
     #[test]

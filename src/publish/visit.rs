@@ -1,214 +1,286 @@
-//! What one look does to one zone: read it if it changed, judge it, keep it, hand it to the snapshot.
+//! What one look does to one zone: read it if it changed, judge it, say what is to be served and kept.
+//!
+//! Runs on many threads, one zone on each; touches nothing but its zone's entry and the state directory.
 
-use std::path::Path;
 use std::sync::Arc;
 use std::time::SystemTime;
 
 use crate::wire::Name;
-use crate::zone::Zone;
+use crate::zone::{Snapshot, Zone};
 
 use super::accept::{Accepted, Candidate, Provenance, Standing, Terms, accept};
-use super::core::Core;
-use super::entry::{Denied, Entry};
+use super::entry::Entry;
 use super::fault::{Fault, SourceFault};
-use super::read::read;
+use super::keeper::{Keeper, Version};
+use super::read::{StillWritten, read};
 use super::scan::Found;
-use super::settings::SerialRule;
+use super::settings::{SerialRule, Settings};
 use super::state_file::Header;
 use super::text::ReadZone;
 
-impl Core {
-    /// Looks at one zone; `partial` says that a source could not be read whole.
-    pub(super) fn visit(&mut self, name: &Name, rule: SerialRule, partial: bool) {
-        let Some(mut entry) = self.zones.remove(name) else { return };
+/// What a look at a zone may use.
+pub(super) struct Visitor<'a> {
+    pub(super) settings: &'a Settings,
+    pub(super) keeper: Option<&'a Keeper>,
+    /// What was served when the look began.
+    pub(super) served: &'a Snapshot,
+    pub(super) still_written: StillWritten<'a>,
+    /// Whether a source could not be read whole.
+    pub(super) partial: bool,
+    /// Whether the first load goes on: then zones are not announced in the log one by one.
+    pub(super) first: bool,
+}
+
+/// What visits ask for.
+#[derive(Debug, Default)]
+pub(super) struct Effects {
+    /// How many zones were visited.
+    pub(super) visited: usize,
+    /// To serve.
+    pub(super) added: Vec<Arc<Zone>>,
+    /// To serve no longer.
+    pub(super) removed: Vec<Name>,
+    /// Known here no longer.
+    pub(super) gone: Vec<Name>,
+    /// Faults that stay until the process ends.
+    pub(super) alarms: Vec<SourceFault>,
+}
+
+impl Effects {
+    /// Adds what another visit asked for.
+    pub(super) fn add(&mut self, other: Self) {
+        self.visited += other.visited;
+        self.added.extend(other.added);
+        self.removed.extend(other.removed);
+        self.gone.extend(other.gone);
+        self.alarms.extend(other.alarms);
+    }
+}
+
+impl Visitor<'_> {
+    /// Looks at one zone.
+    pub(super) fn visit(&self, name: &Name, rule: SerialRule, entry: &mut Entry) -> Effects {
+        let mut visit =
+            Visit { visitor: self, name, rule, effects: Effects { visited: 1, ..Effects::default() } };
         let before = entry.faults().map(ToString::to_string).collect::<Vec<_>>();
+        visit.look_into_state(entry);
         let stays = match entry.found.clone() {
-            None => self.visit_missing(name, &mut entry, partial),
+            None => visit.missing(entry),
             Some(found) => {
-                self.visit_found(name, &mut entry, &found, rule);
+                visit.found(entry, &found);
                 true
             }
         };
         if !stays {
-            return;
+            visit.effects.gone.push(name.clone());
+            return visit.effects;
         }
         entry.visited = true;
         for fault in entry.faults().map(ToString::to_string).filter(|fault| !before.contains(fault)) {
             tracing::warn!(zone = %name, serving = entry.serving, "{fault}");
         }
-        self.zones.insert(name.clone(), entry);
+        visit.effects
+    }
+}
+
+/// One look at one zone.
+struct Visit<'a> {
+    visitor: &'a Visitor<'a>,
+    name: &'a Name,
+    rule: SerialRule,
+    effects: Effects,
+}
+
+impl Visit<'_> {
+    /// Learns what the state directory has of the zone, once.
+    fn look_into_state(&mut self, entry: &mut Entry) {
+        let Some(keeper) = self.visitor.keeper.filter(|_| std::mem::take(&mut entry.stored)) else { return };
+        match keeper.store().look(self.name) {
+            Ok(header) => {
+                entry.header = Some(Arc::new(header));
+                entry.durable = true;
+            }
+            Err((path, error)) => self.alarm(SourceFault::State { path, error: error.to_string() }),
+        }
     }
 
     /// No file: the zone stays, unless the config no longer speaks of it. Says whether it stays.
-    fn visit_missing(&mut self, name: &Name, entry: &mut Entry, partial: bool) -> bool {
-        let covered = entry.root().is_some_and(|root| self.settings.covers(name, root));
+    fn missing(&mut self, entry: &mut Entry) -> bool {
+        let covered = entry.root().is_some_and(|root| self.visitor.settings.covers(self.name, root));
         // Where a directory cannot be read the zone may only have moved there.
-        if !covered && !partial && entry.header.is_some() {
-            self.forget(name);
+        if !covered && !self.visitor.partial && entry.header.is_some() {
+            self.forget();
             return false;
         }
         if entry.header.is_none() {
             return false;
         }
-        entry.misplaced = Some(Fault::Vanished { path: entry.path() });
+        entry.misplaced = Some(Box::new(Fault::Vanished { path: entry.path().to_path_buf() }));
         entry.verdict = None;
         entry.denied = None;
-        entry.read = None;
-        self.restore(name, entry);
+        entry.read = false;
+        self.restore(entry);
         entry.header.is_some()
     }
 
     /// The zone left the config.
-    fn forget(&mut self, name: &Name) {
-        tracing::info!(zone = %name, "no longer configured, no longer served");
-        self.batch.removed.push(name.clone());
-        let Some(Err(error)) = self.store.as_ref().map(|store| store.remove(name)) else { return };
-        self.alarm(SourceFault::StateRemains { zone: name.clone(), error: error.to_string() });
+    fn forget(&mut self) {
+        tracing::info!(zone = %self.name, "no longer configured, no longer served");
+        self.effects.removed.push(self.name.clone());
+        let Some(Err(error)) = self.visitor.keeper.map(|keeper| keeper.forget(self.name)) else { return };
+        self.alarm(SourceFault::StateRemains { zone: self.name.clone(), error: error.to_string() });
     }
 
-    fn visit_found(&mut self, name: &Name, entry: &mut Entry, found: &Found, rule: SerialRule) {
-        entry.misplaced = match &found.fault {
+    fn found(&mut self, entry: &mut Entry, found: &Found) {
+        entry.misplaced = match found.fault.as_deref() {
             Some(Fault::Missing { path }) if entry.header.is_some() => {
-                Some(Fault::Vanished { path: path.clone() })
+                Some(Box::new(Fault::Vanished { path: path.clone() }))
             }
-            fault => fault.clone(),
+            fault => fault.cloned().map(Box::new),
         };
         if entry.misplaced.is_some() {
-            return self.restore(name, entry);
+            return self.restore(entry);
         }
-        if entry.read.as_ref().is_some_and(|last| *last == last.again(&found.path)) {
+        if entry.read && entry.files.are_as_before(&found.path) {
             return;
         }
-        self.read_and_judge(name, entry, found, rule);
+        self.read_and_judge(entry, found);
         if !entry.serving && entry.header.is_some() {
-            self.restore(name, entry);
+            self.restore(entry);
             if entry.header.is_none() {
                 // Its state is damaged, so nothing stands: the file is judged by itself.
-                self.read_and_judge(name, entry, found, rule);
+                self.read_and_judge(entry, found);
             }
         }
     }
 
-    fn read_and_judge(&mut self, name: &Name, entry: &mut Entry, found: &Found, rule: SerialRule) {
-        let still_written = |path: &Path| self.still_written(path);
-        let reading = read(&found.path, name, &self.settings.limits, &entry.files, &still_written);
+    fn read_and_judge(&mut self, entry: &mut Entry, found: &Found) {
+        let limits = &self.visitor.settings.limits;
+        let served = self.visitor.served.zone(self.name);
+        let reading = read(&found.path, self.name, limits, &entry.files, self.visitor.still_written, served);
         match reading.result {
             Ok(zone) => {
-                entry.read = Some(reading.files.clone());
+                entry.read = true;
                 entry.files = reading.files;
-                self.judge(name, entry, found, zone, rule);
+                self.judge(entry, found, zone);
             }
             Err(fault) => {
                 // A bad file is as it is until one of its files changes; any other fault passes by itself.
-                entry.read = None;
-                if matches!(fault, Fault::Bad(_)) {
-                    entry.read = Some(reading.files.clone());
+                entry.read = matches!(fault, Fault::Bad(_));
+                if entry.read {
                     entry.files = reading.files;
                 }
                 entry.denied = None;
-                entry.verdict = Some(fault);
+                entry.verdict = Some(Box::new(fault));
             }
         }
     }
 
-    fn judge(&mut self, name: &Name, entry: &mut Entry, found: &Found, read: ReadZone, rule: SerialRule) {
+    fn judge(&mut self, entry: &mut Entry, found: &Found, read: ReadZone) {
         for warning in &read.warnings {
-            tracing::warn!(zone = %name, "{warning}");
+            tracing::warn!(zone = %self.name, "{warning}");
         }
         let (serial, digest) = (read.zone.serial(), read.digest);
-        let forced = entry
-            .forced
-            .as_ref()
-            .is_some_and(|forced: &Denied| forced.serial == serial && forced.digest == digest);
-        let terms = Terms { serial: rule, shrink_limit_percent: self.settings.shrink_limit_percent, forced };
+        let forced =
+            entry.forced.as_ref().is_some_and(|forced| forced.serial == serial && forced.digest == digest);
+        let settings = self.visitor.settings;
+        let terms = Terms { serial: self.rule, shrink_limit_percent: settings.shrink_limit_percent, forced };
         let provenance = Provenance::File { root: found.root.clone(), path: found.path.clone() };
         let candidate = Candidate { zone: read.zone, digest, provenance: provenance.clone() };
         entry.verdict = None;
         entry.denied = None;
-        entry.notice = (rule == SerialRule::Bump && self.store.is_none()).then_some(Fault::BumpWithoutState);
-        let standing = entry.header.as_ref().map(|header| header.standing.clone());
-        match accept(candidate, standing.as_ref(), terms) {
+        let bump_without_state = self.rule == SerialRule::Bump && self.visitor.keeper.is_none();
+        entry.notice = bump_without_state.then(|| Box::new(Fault::BumpWithoutState));
+        let standing = entry.header.as_ref().map(|header| &header.standing);
+        match accept(candidate, standing, terms) {
             Ok(Accepted::Unchanged(zone)) => self.unchanged(entry, zone, provenance),
-            Ok(Accepted::New { zone, standing }) => self.new_version(name, entry, zone, standing, provenance),
+            Ok(Accepted::New { zone, standing }) => self.new_version(entry, zone, standing, provenance),
             Err(refused) => entry.deny(&found.path, serial, digest, refused),
         }
     }
 
     /// The version that stands came again: perhaps it is not in service or not durable yet.
     fn unchanged(&mut self, entry: &mut Entry, zone: Zone, provenance: Provenance) {
-        let Some(header) = &mut entry.header else { return };
+        let Some(header) = entry.header.clone() else { return };
         let moved = header.provenance != provenance;
-        header.provenance = provenance;
-        let header = header.clone();
-        if let Some(store) = self.store.as_ref().filter(|_| !entry.durable || moved) {
-            match store.save(&header, &zone) {
-                Ok(()) => entry.durable = true,
-                Err(error) if !entry.durable => {
-                    entry.read = None;
-                    entry.notice = Some(Fault::ServedNotDurable { error: error.to_string() });
-                }
-                // The older copy says another path; it does no harm.
-                Err(_) => {}
-            }
+        // One that was only looked up has paths of its own; these are shared with the source.
+        let header = Arc::new(Header { provenance, ..Header::clone(&header) });
+        entry.header = Some(header.clone());
+        let zone = Arc::new(zone);
+        if let Some(keeper) = self.visitor.keeper.filter(|_| !entry.durable || moved) {
+            keeper.keep(Version { header: header.clone(), zone: zone.clone() });
         }
         if !entry.serving {
             self.serve(entry, header, zone);
         }
     }
 
-    /// Durable first, then served.
-    fn new_version(
-        &mut self,
-        name: &Name,
-        entry: &mut Entry,
-        zone: Zone,
-        standing: Standing,
-        provenance: Provenance,
-    ) {
-        let header = Header { standing, provenance, accepted_at: SystemTime::now() };
-        let saved = match &self.store {
-            None => Ok(false),
-            Some(store) => store.save(&header, &zone).map(|()| true),
-        };
-        let error = match saved {
-            Ok(durable) => {
-                entry.durable = durable;
-                return self.serve(entry, header, zone);
+    /// A version that is in its file is served at once and kept behind that; one with a serial that is in no file
+    /// must not be forgotten, so it is kept first.
+    fn new_version(&mut self, entry: &mut Entry, zone: Zone, standing: Standing, provenance: Provenance) {
+        let in_its_file = standing.serial == standing.source_serial;
+        let header = Arc::new(Header { standing, provenance, accepted_at: SystemTime::now() });
+        let zone = Arc::new(zone);
+        let Some(keeper) = self.visitor.keeper else { return self.serve(entry, header, zone) };
+        let version = Version { header: header.clone(), zone: zone.clone() };
+        if in_its_file {
+            entry.durable = false;
+            keeper.keep(version);
+            return self.serve(entry, header, zone);
+        }
+        match keeper.keep_first(version) {
+            Ok(()) => {
+                entry.durable = true;
+                self.serve(entry, header, zone);
             }
-            Err(error) => error.to_string(),
-        };
-        entry.read = None;
-        self.restore(name, entry);
+            Err(error) => {
+                entry.read = false;
+                self.not_kept(entry, header, zone, error.to_string());
+            }
+        }
+    }
+
+    /// What stands stays in service; if nothing does, a version that a restart may lose is better than none.
+    fn not_kept(&mut self, entry: &mut Entry, header: Arc<Header>, zone: Arc<Zone>, error: String) {
+        self.restore(entry);
         if entry.serving {
-            entry.verdict = Some(Fault::NotDurable { error });
+            entry.verdict = Some(Box::new(Fault::NotDurable { error }));
             return;
         }
         entry.durable = false;
-        entry.notice = Some(Fault::ServedNotDurable { error });
+        entry.notice = Some(Box::new(Fault::ServedNotDurable { error }));
         self.serve(entry, header, zone);
     }
 
-    fn serve(&mut self, entry: &mut Entry, header: Header, zone: Zone) {
-        tracing::info!(
-            zone = %zone.origin(), serial = %zone.serial(), records = zone.record_count(), "serving"
-        );
+    fn serve(&mut self, entry: &mut Entry, header: Arc<Header>, zone: Arc<Zone>) {
+        let (serial, records) = (zone.serial(), zone.record_count());
+        match self.visitor.first {
+            true => tracing::debug!(zone = %self.name, %serial, records, "serving"),
+            false => tracing::info!(zone = %self.name, %serial, records, "serving"),
+        }
         entry.header = Some(header);
         entry.serving = true;
-        self.batch.added.push(Arc::new(zone));
+        self.effects.added.push(zone);
     }
 
     /// Serves the version in the state directory if nothing is served yet; a damaged one is forgotten.
-    fn restore(&mut self, name: &Name, entry: &mut Entry) {
-        let (false, Some(header), Some(store)) = (entry.serving, entry.header.clone(), &self.store) else {
+    fn restore(&mut self, entry: &mut Entry) {
+        let (false, Some(header), Some(keeper)) = (entry.serving, entry.header.clone(), self.visitor.keeper)
+        else {
             return;
         };
-        match store.load(name, &self.settings.limits) {
-            Ok(zone) => self.serve(entry, header, zone),
+        match keeper.store().load(self.name, &self.visitor.settings.limits) {
+            Ok(zone) => self.serve(entry, header, Arc::new(zone)),
             Err((path, error)) => {
                 entry.header = None;
                 entry.durable = false;
                 self.alarm(SourceFault::State { path, error: error.to_string() });
             }
         }
+    }
+
+    fn alarm(&mut self, fault: SourceFault) {
+        tracing::error!("{fault}");
+        self.effects.alarms.push(fault);
     }
 }

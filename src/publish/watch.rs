@@ -111,10 +111,13 @@ impl Watch {
         self.degraded.as_deref()
     }
 
-    /// Whether a change of this file was heard without its end.
-    pub(super) fn is_written(&self, path: &Path) -> bool {
-        let real = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf());
-        lock(&self.shared).written.get(&real).is_some_and(|last| last.elapsed() < WRITER_PATIENCE)
+    /// Answers whether a change of a file was heard without its end; for any thread.
+    pub(super) fn still_written(&self) -> impl Fn(&Path) -> bool + Sync + use<> {
+        let shared = self.shared.clone();
+        move |path: &Path| {
+            let real = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf());
+            lock(&shared).written.get(&real).is_some_and(|last| last.elapsed() < WRITER_PATIENCE)
+        }
     }
 
     /// Watches exactly these directories. Says whether a watch was added: what happened there before was not
@@ -265,9 +268,9 @@ mod tests {
         let path = base.join("a.zone");
         let mut file = File::create(&path).unwrap();
         file.write_all(b"half").unwrap();
-        until(&mut watch, |watch, _| watch.is_written(&path)).await;
+        until(&mut watch, |watch, _| watch.still_written()(&path)).await;
         drop(file);
-        until(&mut watch, |watch, heard| heard.changed && !watch.is_written(&path)).await;
+        until(&mut watch, |watch, heard| heard.changed && !watch.still_written()(&path)).await;
         assert_eq!(watch.degraded(), None);
     }
 

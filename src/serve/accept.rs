@@ -1,9 +1,8 @@
 //! Accepting: connections of one listener in, each a task of its own; those above a cap are reset.
 //!
-//! Shared by every transport over TCP. A connection from a listed load balancer begins with a PROXY protocol header,
+//! Shared by the encrypted transports over TCP. A connection from a listed load balancer begins with a PROXY protocol header,
 //! and the caps then meet the client that it names. Never reads an octet that belongs to the transport.
 
-use std::cell::RefCell;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
@@ -33,7 +32,7 @@ pub(super) struct Acceptor {
     pub(super) address: SocketAddr,
     pub(super) transport: Transport,
     pub(super) context: Rc<Context>,
-    pub(super) caps: Rc<RefCell<Caps>>,
+    pub(super) caps: Caps,
     pub(super) connections: TaskTracker,
     pub(super) phase: watch::Receiver<Phase>,
 }
@@ -78,8 +77,7 @@ impl Acceptor {
         S: AsyncFn(TcpStream, IpAddr, Rc<Context>, watch::Receiver<Phase>) + 'static,
     {
         let proxied = self.context.settings.is_proxy(source.ip());
-        let ticket =
-            if proxied { Caps::enter_nameless(&self.caps) } else { Caps::enter(&self.caps, source.ip()) };
+        let ticket = if proxied { self.caps.enter_nameless() } else { self.caps.enter(source.ip()) };
         let Some(ticket) = ticket else {
             self.refuse(&stream);
             return;
@@ -124,7 +122,7 @@ impl Acceptor {
             Origin::Client(client) => client,
             Origin::Balancer => balancer,
         };
-        let ticket = Caps::enter(&self.caps, source.ip());
+        let ticket = self.caps.enter(source.ip());
         if ticket.is_none() {
             self.refuse(stream);
         }

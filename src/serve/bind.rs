@@ -65,8 +65,8 @@ pub(super) struct Bound {
     pub(super) address: SocketAddr,
     /// One socket for each worker.
     pub(super) udp: Vec<UdpSocket>,
-    /// The listener.
-    pub(super) tcp: TcpListener,
+    /// As many listeners.
+    pub(super) tcp: Vec<TcpListener>,
 }
 
 /// Binds a listener to each address, for a transport over TCP.
@@ -75,7 +75,7 @@ pub(super) fn listeners(
     addresses: &[SocketAddr],
 ) -> Result<Vec<(SocketAddr, TcpListener)>, ServeError> {
     let bind = |address: &SocketAddr| {
-        let listener = tcp(*address, is_dual_stack(*address, addresses))?;
+        let listener = tcp(*address, is_dual_stack(*address, addresses), Shares::Never)?;
         Ok((listener.local_addr()?, listener))
     };
     each(transport, addresses, bind)
@@ -111,7 +111,7 @@ fn each<T>(
     addresses.iter().map(|address| bind(address).map_err(failed(address))).collect()
 }
 
-/// Binds every address, with this many UDP sockets each.
+/// Binds every address, with this many UDP sockets and listeners each.
 pub(super) fn bind_all(addresses: &[SocketAddr], sockets: usize) -> Result<Vec<Bound>, ServeError> {
     addresses.iter().map(|address| bind(*address, sockets, is_dual_stack(*address, addresses))).collect()
 }
@@ -137,29 +137,43 @@ fn bind(address: SocketAddr, sockets: usize, dual_stack: bool) -> Result<Bound, 
 
 fn bind_once(address: SocketAddr, sockets: usize, dual_stack: bool) -> Result<Bound, ServeError> {
     let failed = |transport| move |source| ServeError::Bind { address, transport, source };
-    let first = udp(address, dual_stack, false).map_err(failed(Transport::Udp))?;
+    let first = udp(address, dual_stack, Shares::Later).map_err(failed(Transport::Udp))?;
     let address = first.local_addr().map_err(failed(Transport::Udp))?;
     let failed = |transport| move |source| ServeError::Bind { address, transport, source };
-    let tcp = tcp(address, dual_stack).map_err(failed(Transport::Tcp))?;
-    let rest = (1..sockets).map(|_| udp(address, dual_stack, true).map_err(failed(Transport::Udp)));
-    let udp = std::iter::once(Ok(first)).chain(rest).collect::<Result<_, _>>()?;
-    Ok(Bound { address, udp, tcp })
+    let listener = tcp(address, dual_stack, Shares::Later).map_err(failed(Transport::Tcp))?;
+    let (mut udp_sockets, mut listeners) = (vec![first], vec![listener]);
+    for _ in 1..sockets {
+        udp_sockets.push(udp(address, dual_stack, Shares::Now).map_err(failed(Transport::Udp))?);
+        listeners.push(tcp(address, dual_stack, Shares::Now).map_err(failed(Transport::Tcp))?);
+    }
+    Ok(Bound { address, udp: udp_sockets, tcp: listeners })
 }
 
-/// A UDP socket. The first of an address is bound before it shares its port: the kernel then says if another process
-/// has the port, where SO_REUSEPORT would quietly take half of its queries.
-fn udp(address: SocketAddr, dual_stack: bool, shares: bool) -> io::Result<UdpSocket> {
+/// Whether a socket shares its port with others of ours (`SO_REUSEPORT`). The first of an address is bound before it
+/// does: the kernel then says if another process has the port, where the option would quietly take half of its queries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Shares {
+    /// It is the only one.
+    Never,
+    /// It is the first.
+    Later,
+    /// It is not the first.
+    Now,
+}
+
+/// A UDP socket.
+fn udp(address: SocketAddr, dual_stack: bool, shares: Shares) -> io::Result<UdpSocket> {
     let socket = Socket::new(Domain::for_address(address), Type::DGRAM, Some(Protocol::UDP))?;
     if address.is_ipv6() {
         socket.set_only_v6(!dual_stack)?;
     }
-    if shares {
+    if shares == Shares::Now {
         share_port(&socket)?;
     }
     socket.set_nonblocking(true)?;
     udp_options(&socket, address)?;
     socket.bind(&address.into())?;
-    if !shares {
+    if shares == Shares::Later {
         share_port(&socket)?;
     }
     Ok(socket.into())
@@ -175,10 +189,20 @@ fn share_port(_: &Socket) -> io::Result<()> {
     Ok(())
 }
 
+/// How replies of a UDP socket bound to this address come to leave from the address that was asked.
+#[cfg(target_os = "linux")]
+pub(super) fn origin(address: SocketAddr) -> crate::sys::datagrams::Origin {
+    use crate::sys::datagrams::Origin;
+    // What is sent to a multicast address comes to a socket bound to it, and no reply may leave from there.
+    if address.ip().is_unspecified() || address.ip().is_multicast() { Origin::Told } else { Origin::Bound }
+}
+
 #[cfg(target_os = "linux")]
 fn udp_options(socket: &Socket, address: SocketAddr) -> io::Result<()> {
-    use crate::sys::sockets;
-    sockets::receive_destination(socket, address.is_ipv6())?;
+    use crate::sys::{datagrams::Origin, sockets};
+    if origin(address) == Origin::Told {
+        sockets::receive_destination(socket, address.is_ipv6())?;
+    }
     sockets::ignore_path_mtu(socket, address.is_ipv6())?;
     sockets::set_receive_buffer(socket, RECEIVE_BUFFER)
 }
@@ -188,7 +212,7 @@ fn udp_options(_: &Socket, _: SocketAddr) -> io::Result<()> {
     Ok(())
 }
 
-fn tcp(address: SocketAddr, dual_stack: bool) -> io::Result<TcpListener> {
+fn tcp(address: SocketAddr, dual_stack: bool, shares: Shares) -> io::Result<TcpListener> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     if address.is_ipv6() {
         socket.set_only_v6(!dual_stack)?;
@@ -197,10 +221,17 @@ fn tcp(address: SocketAddr, dual_stack: bool) -> io::Result<TcpListener> {
     #[cfg(unix)]
     socket.set_reuse_address(true)?;
     socket.set_nonblocking(true)?;
-    // Accepted connections inherit it.
+    // Accepted connections inherit both: each response leaves at once, in segments of this size.
+    socket.set_tcp_nodelay(true)?;
     #[cfg(unix)]
     socket.set_tcp_mss(TCP_SEGMENT)?;
+    if shares == Shares::Now {
+        share_port(&socket)?;
+    }
     socket.bind(&address.into())?;
+    if shares == Shares::Later {
+        share_port(&socket)?;
+    }
     socket.listen(BACKLOG)?;
     Ok(socket.into())
 }

@@ -1,9 +1,10 @@
 //! How many TCP connections there may be, in all and of one source. A source in, a ticket out; no I/O.
+//!
+//! Shared by all workers, behind a lock that is taken when a connection begins and when it ends, never for a query.
 
-use std::cell::RefCell;
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr};
-use std::rc::Rc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::TcpSettings;
 
@@ -12,8 +13,11 @@ const IPV4_PREFIX_LENGTH: u32 = 24;
 /// Bits of an IPv6 source that are counted together.
 const IPV6_PREFIX_LENGTH: u32 = 56;
 
-/// The connections there are. Bounded by the cap in all.
-pub(super) struct Caps {
+/// The connections there are; clones count together. Bounded by the cap in all.
+#[derive(Clone)]
+pub(super) struct Caps(Arc<Mutex<Counts>>);
+
+struct Counts {
     settings: TcpSettings,
     counted: usize,
     exempt: usize,
@@ -23,7 +27,7 @@ pub(super) struct Caps {
 
 /// The right to one connection, given back when dropped.
 pub(super) struct Ticket {
-    caps: Rc<RefCell<Caps>>,
+    caps: Caps,
     counted: Counted,
 }
 
@@ -39,63 +43,75 @@ enum Counted {
 }
 
 impl Caps {
-    pub(super) fn new(settings: TcpSettings) -> Rc<RefCell<Self>> {
-        Rc::new(RefCell::new(Self { settings, counted: 0, exempt: 0, sources: HashMap::new() }))
+    pub(super) fn new(settings: TcpSettings) -> Self {
+        Self(Arc::new(Mutex::new(Counts { settings, counted: 0, exempt: 0, sources: HashMap::new() })))
     }
 
     /// Lets a connection of this source in, unless a cap is reached.
-    pub(super) fn enter(caps: &Rc<RefCell<Self>>, source: IpAddr) -> Option<Ticket> {
-        let source = source.to_canonical();
-        let mut inner = caps.borrow_mut();
-        if source.is_loopback() || inner.settings.exempt.iter().any(|prefix| prefix.contains(&source)) {
-            if inner.exempt >= TcpSettings::EXEMPT_CONNECTIONS {
-                return None;
-            }
-            inner.exempt += 1;
-            return Some(Ticket { caps: caps.clone(), counted: Counted::Exempt });
-        }
-        let source = prefix(source);
-        let of_source = inner.sources.get(&source).copied().unwrap_or(0);
-        if inner.counted >= inner.settings.connections || of_source >= inner.settings.connections_per_source {
-            return None;
-        }
-        inner.counted += 1;
-        inner.sources.insert(source, of_source + 1);
-        Some(Ticket { caps: caps.clone(), counted: Counted::Of(source) })
+    pub(super) fn enter(&self, source: IpAddr) -> Option<Ticket> {
+        let counted = self.lock().enter(source.to_canonical())?;
+        Some(Ticket { caps: self.clone(), counted })
     }
 
     /// Lets a connection in whose source a load balancer will tell, unless the cap of all is reached.
-    pub(super) fn enter_nameless(caps: &Rc<RefCell<Self>>) -> Option<Ticket> {
-        let mut inner = caps.borrow_mut();
-        if inner.counted >= inner.settings.connections {
+    pub(super) fn enter_nameless(&self) -> Option<Ticket> {
+        let mut counts = self.lock();
+        if counts.counted >= counts.settings.connections {
             return None;
         }
-        inner.counted += 1;
-        Some(Ticket { caps: caps.clone(), counted: Counted::Nameless })
+        counts.counted += 1;
+        Some(Ticket { caps: self.clone(), counted: Counted::Nameless })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Counts> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Counts {
+    fn enter(&mut self, source: IpAddr) -> Option<Counted> {
+        if source.is_loopback() || self.settings.exempt.iter().any(|prefix| prefix.contains(&source)) {
+            if self.exempt >= TcpSettings::EXEMPT_CONNECTIONS {
+                return None;
+            }
+            self.exempt += 1;
+            return Some(Counted::Exempt);
+        }
+        let source = prefix(source);
+        let of_source = self.sources.get(&source).copied().unwrap_or(0);
+        if self.counted >= self.settings.connections || of_source >= self.settings.connections_per_source {
+            return None;
+        }
+        self.counted += 1;
+        self.sources.insert(source, of_source + 1);
+        Some(Counted::Of(source))
+    }
+
+    fn leave(&mut self, counted: Counted) {
+        let source = match counted {
+            Counted::Exempt => {
+                self.exempt -= 1;
+                return;
+            }
+            Counted::Nameless => {
+                self.counted -= 1;
+                return;
+            }
+            Counted::Of(source) => source,
+        };
+        self.counted -= 1;
+        if let Some(of_source) = self.sources.get_mut(&source) {
+            *of_source -= 1;
+            if *of_source == 0 {
+                self.sources.remove(&source);
+            }
+        }
     }
 }
 
 impl Drop for Ticket {
     fn drop(&mut self) {
-        let mut caps = self.caps.borrow_mut();
-        let source = match self.counted {
-            Counted::Exempt => {
-                caps.exempt -= 1;
-                return;
-            }
-            Counted::Nameless => {
-                caps.counted -= 1;
-                return;
-            }
-            Counted::Of(source) => source,
-        };
-        caps.counted -= 1;
-        if let Some(of_source) = caps.sources.get_mut(&source) {
-            *of_source -= 1;
-            if *of_source == 0 {
-                caps.sources.remove(&source);
-            }
-        }
+        self.caps.lock().leave(self.counted);
     }
 }
 
@@ -114,13 +130,13 @@ fn prefix(source: IpAddr) -> u128 {
 mod tests {
     use super::*;
 
-    fn caps(connections: usize, connections_per_source: usize) -> Rc<RefCell<Caps>> {
+    fn caps(connections: usize, connections_per_source: usize) -> Caps {
         let exempt = vec!["198.51.100.0/24".parse().unwrap()];
         Caps::new(TcpSettings { connections, connections_per_source, exempt, ..TcpSettings::default() })
     }
 
-    fn enter(caps: &Rc<RefCell<Caps>>, source: &str) -> Option<Ticket> {
-        Caps::enter(caps, source.parse().unwrap())
+    fn enter(caps: &Caps, source: &str) -> Option<Ticket> {
+        caps.enter(source.parse().unwrap())
     }
 
     #[test]
@@ -154,9 +170,9 @@ mod tests {
     #[test]
     fn a_nameless_connection_counts_for_all_until_it_has_a_name() {
         let caps = caps(2, 1);
-        let nameless = Caps::enter_nameless(&caps).unwrap();
+        let nameless = caps.enter_nameless().unwrap();
         let _first = enter(&caps, "192.0.2.1").unwrap();
-        assert!(Caps::enter_nameless(&caps).is_none());
+        assert!(caps.enter_nameless().is_none());
         drop(nameless);
         assert!(enter(&caps, "192.0.2.2").is_none(), "the prefix has its one");
         assert!(enter(&caps, "192.0.3.1").is_some());
@@ -166,8 +182,9 @@ mod tests {
     fn nothing_is_remembered_of_sources_that_left() {
         let caps = caps(1000, 2);
         for source in 0..1000u32 {
-            drop(Caps::enter(&caps, Ipv4Addr::from(source << 8 | 0xc000_0000).into()));
+            drop(caps.enter(Ipv4Addr::from(source << 8 | 0xc000_0000).into()));
         }
-        assert_eq!((caps.borrow().sources.len(), caps.borrow().counted), (0, 0));
+        let counts = caps.lock();
+        assert_eq!((counts.sources.len(), counts.counted), (0, 0));
     }
 }

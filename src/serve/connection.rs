@@ -1,5 +1,5 @@
-//! One connection of DNS messages, over TCP (RFC 7766) or TLS (RFC 7858): messages, each behind its length in two
-//! octets, in; responses, likewise, out.
+//! One connection of DNS messages over TLS (RFC 7858): messages, each behind its length in two octets, in; responses,
+//! likewise, out. Plain TCP has its own (`tcp::connection`), with the bounds that are named here.
 //!
 //! An answer is made the moment its query is whole, so responses leave in the order of the queries; nothing slow could
 //! be overtaken (RFC 7766 section 6.2.1.1). Pipelined queries are answered together: all that have arrived, one write.
@@ -37,10 +37,10 @@ const SLOWEST: usize = 4096;
 const READ: usize = 4096;
 
 /// Octets of output that are written before the next query is looked at.
-const OUTPUT: usize = 16 << 10;
+pub(super) const OUTPUT: usize = 16 << 10;
 
 /// Octets of the length before each message (RFC 1035 section 4.2.2).
-const LENGTH: usize = 2;
+pub(super) const LENGTH: usize = 2;
 
 /// Serves a connection until the client closes it, is too slow, sends what is no query, it is [`LIFETIME`] old, or we
 /// stop. Fails if the client went away or did not read; then nothing is worth a farewell.
@@ -115,7 +115,7 @@ fn answer(context: &Context, peer: Peer, input: &mut BytesMut, output: &mut Vec<
     let mut progress = Progress::Nothing;
     let mut responder = context.responder.borrow_mut();
     let mut scratch = context.scratch.borrow_mut();
-    let answering = responder.refresh();
+    let answering = responder.refresh(std::time::Instant::now());
     while let Some(message) = whole(input) {
         let length = answering.message(message, peer, &mut scratch);
         let consumed = LENGTH + message.len();
@@ -136,7 +136,7 @@ fn answer(context: &Context, peer: Peer, input: &mut BytesMut, output: &mut Vec<
 }
 
 /// The message at the front of the input, if it is whole.
-fn whole(input: &[u8]) -> Option<&[u8]> {
+pub(super) fn whole(input: &[u8]) -> Option<&[u8]> {
     let (length, rest) = input.split_first_chunk::<LENGTH>()?;
     rest.get(..usize::from(u16::from_be_bytes(*length)))
 }

@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 use std::rc::Rc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::telemetry::{WorkerCounters, count};
 
@@ -43,7 +43,7 @@ impl Context {
     pub(super) fn respond(&self, query: &[u8], peer: Peer) -> Option<Vec<u8>> {
         let mut responder = self.responder.borrow_mut();
         let mut scratch = self.scratch.borrow_mut();
-        let answering = responder.refresh();
+        let answering = responder.refresh(Instant::now());
         let length = answering.message(query, peer, &mut scratch);
         let response = scratch.get(..length).filter(|response| !response.is_empty())?;
         answering.sent();

@@ -80,6 +80,7 @@ impl Handler {
         counters: Counters,
         set: usize,
     ) -> Self {
+        let limiter = limiter.as_ref().map(|limiter| (limiter, 1));
         let responder = Responder::new(published, answers, limiter, counters.clone(), set);
         Self { work: Mutex::new(Work { responder, scratch: vec![0; RESPONSE] }), counters, set }
     }
@@ -88,10 +89,13 @@ impl Handler {
     fn respond(&self, request: &Request) -> Option<Result<Response, ProtoError>> {
         let mut work = self.work.lock().unwrap_or_else(PoisonError::into_inner);
         let Work { responder, scratch } = &mut *work;
-        let answering = responder.refresh();
+        let mut answering = responder.refresh(Instant::now());
         let length = match request.protocol() {
             Protocol::Udp => {
-                answering.datagram(request.as_slice(), request.src().ip(), Instant::now(), scratch)
+                let source = request.src().ip();
+                answering.received(1);
+                let verdict = answering.admit(source);
+                answering.datagram(request.as_slice(), source, verdict, scratch)
             }
             _ => {
                 let peer = Peer { transport: answer::Transport::Tcp, address: request.src().ip() };

@@ -26,8 +26,8 @@ pub(super) const STALE: Duration = Duration::from_secs(1);
 pub struct Facts {
     /// Listening sockets that cannot be read any more.
     pub lost_listeners: Vec<LostListener>,
-    /// Threads whose heartbeat stood still for a second, or that ended: the indices of their counters. The last one
-    /// is TCP's, or the hickory engine's.
+    /// Threads whose heartbeat stood still for a second, or that ended: the indices of their counters. The hickory
+    /// engine's are the first for UDP and the second for TCP; that of encrypted transports is the last.
     pub stale_workers: Vec<usize>,
 }
 

@@ -2,34 +2,36 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::{Instant, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use arc_swap::Cache;
 
-use crate::admission::{Limiter, Verdict};
+use crate::admission::{Limiter, Verdict, WorkerLimiter};
 use crate::answer::{self, Client, Outcome, Transport};
-use crate::telemetry::{Counters, WorkerCounters, count};
-use crate::zone::{Published, PublishedRef, Snapshot};
+use crate::telemetry::{Counters, WorkerCounters, count, count_many};
+use crate::zone::{Ahead, Published, PublishedRef, Snapshot};
 
 /// What a thread that answers queries holds.
 pub(super) struct Responder {
     reader: Cache<PublishedRef, Arc<Snapshot>>,
     answers: Arc<answer::Settings>,
-    limiter: Option<Arc<Limiter>>,
+    limiter: Option<WorkerLimiter>,
     counters: Counters,
     set: usize,
+    clock: Clock,
 }
 
 impl Responder {
-    /// A responder that counts in this set of counters.
+    /// A responder that counts in this set of counters, and is limited as one of so many workers.
     pub(super) fn new(
         published: &Arc<Published>,
         answers: Arc<answer::Settings>,
-        limiter: Option<Arc<Limiter>>,
+        limiter: Option<(&Arc<Limiter>, usize)>,
         counters: Counters,
         set: usize,
     ) -> Self {
-        Self { reader: published.reader(), answers, limiter, counters, set }
+        let limiter = limiter.map(|(limiter, workers)| limiter.worker(workers));
+        Self { reader: published.reader(), answers, limiter, counters, set, clock: Clock::default() }
     }
 
     /// The counters.
@@ -37,21 +39,43 @@ impl Responder {
         self.counters.worker(self.set)
     }
 
-    /// Takes the snapshot that is served now; what is answered until the next call comes from it.
-    pub(super) fn refresh(&mut self) -> Answering<'_> {
+    /// Takes the snapshot that is served now; what is answered until the next call comes from it, and at this time.
+    pub(super) fn refresh(&mut self, now: Instant) -> Answering<'_> {
+        if let Some(limiter) = &mut self.limiter {
+            limiter.set_time(now);
+        }
         Answering {
             snapshot: self.reader.load(),
             answers: &self.answers,
-            limiter: self.limiter.as_deref(),
+            limiter: self.limiter.as_mut(),
             counters: self.counters.worker(self.set),
-            time: seconds(SystemTime::now()),
+            time: self.clock.seconds(now),
         }
     }
 }
 
-/// Seconds since 1970, the lower 32 bits; 0 if the clock says that it is before.
-fn seconds(now: SystemTime) -> u32 {
-    now.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs() as u32)
+/// The time of day, read again once in a while: cookies count it in seconds, and live for an hour.
+#[derive(Debug, Default)]
+struct Clock {
+    read: Option<(Instant, u32)>,
+}
+
+impl Clock {
+    /// How old a reading may be; the time of day may be set by this much later.
+    const AGE: Duration = Duration::from_millis(500);
+
+    /// Seconds since 1970, the lower 32 bits; 0 if the clock says that it is before.
+    fn seconds(&mut self, now: Instant) -> u32 {
+        match self.read {
+            Some((read, seconds)) if now.saturating_duration_since(read) < Self::AGE => seconds,
+            _ => {
+                let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+                let seconds = since.map_or(0, |since| since.as_secs() as u32);
+                self.read = Some((now, seconds));
+                seconds
+            }
+        }
+    }
 }
 
 /// How and from where the messages of a connection come.
@@ -66,18 +90,33 @@ pub(super) struct Peer {
 pub(super) struct Answering<'a> {
     snapshot: &'a Snapshot,
     answers: &'a answer::Settings,
-    limiter: Option<&'a Limiter>,
+    limiter: Option<&'a mut WorkerLimiter>,
     counters: Option<&'a WorkerCounters>,
     /// When it began: the time of day for cookies, exact enough for a batch.
     time: u32,
 }
 
-impl Answering<'_> {
+impl<'a> Answering<'a> {
+    /// Asks the cache for what the answer to this query will look at first ([`answer::ahead`]).
+    pub(super) fn ahead(&self, query: &[u8]) -> Option<Ahead<'a>> {
+        answer::ahead(query, self.snapshot)
+    }
+
+    /// Says what becomes of a datagram. The worker asks this of a whole batch before it answers the first.
+    pub(super) fn admit(&mut self, source: IpAddr) -> Verdict {
+        self.limiter.as_mut().map_or(Verdict::Answer, |limiter| limiter.check(source))
+    }
+
     /// Answers a datagram; returns the response's length in `output`, 0 for no response.
-    pub(super) fn datagram(&self, query: &[u8], source: IpAddr, now: Instant, output: &mut [u8]) -> usize {
-        self.add(|counters| count(&counters.udp_queries));
+    pub(super) fn datagram(
+        &self,
+        query: &[u8],
+        source: IpAddr,
+        verdict: Verdict,
+        output: &mut [u8],
+    ) -> usize {
         let client = self.client(Transport::Udp, source);
-        match self.limiter.map_or(Verdict::Answer, |limiter| limiter.check(source, now)) {
+        match verdict {
             Verdict::Answer => self.answer(query, &client, output),
             Verdict::WouldLimit => {
                 self.add(|counters| count(&counters.would_limit));
@@ -93,6 +132,11 @@ impl Answering<'_> {
                 0
             }
         }
+    }
+
+    /// Counts datagrams that came.
+    pub(super) fn received(&self, datagrams: usize) {
+        self.add(|counters| count_many(&counters.udp_queries, datagrams as u64));
     }
 
     /// Answers a message from a connection of any kind; returns the response's length in `output`, 0 for no response.
@@ -111,10 +155,7 @@ impl Answering<'_> {
 
     /// Counts a datagram that deserves no response; returns 0.
     pub(super) fn ignore(&self) -> usize {
-        self.add(|counters| {
-            count(&counters.udp_queries);
-            count(&counters.ignored);
-        });
+        self.add(|counters| count(&counters.ignored));
         0
     }
 

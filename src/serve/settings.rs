@@ -27,7 +27,7 @@ pub struct Settings {
     /// Where to listen, for UDP and TCP both; 1 to [`Settings::MAX_LISTEN`] addresses, none twice. Port 0 takes a
     /// free port, the same for both transports.
     pub listen: Vec<SocketAddr>,
-    /// UDP workers, at most [`Settings::MAX_WORKERS`]; 0 is one for each core that the process may use.
+    /// Workers of UDP and TCP, at most [`Settings::MAX_WORKERS`]; 0 is one for each core that the process may use.
     pub workers: usize,
     /// TCP.
     pub tcp: TcpSettings,
@@ -41,17 +41,28 @@ impl Settings {
     /// More than the cores of any one machine that serves.
     pub const MAX_WORKERS: usize = 256;
 
-    /// How many UDP workers these settings make.
+    /// How many workers these settings make.
     pub fn worker_count(&self) -> usize {
         let cores = || std::thread::available_parallelism().map_or(1, usize::from);
         let workers = if self.workers == 0 { cores() } else { self.workers };
         workers.min(Self::MAX_WORKERS)
     }
 
-    /// How many sets of counters [`super::start`] needs: one for each worker (the hickory engine writes
-    /// the first), then one for TCP, then one for encrypted transports if there are any, because a set has one writer.
+    /// How many sets of counters the engine takes, because a set has one writer: one for each worker, or with the hickory
+    /// engine one for UDP and one for TCP.
+    pub(super) fn engine_sets(&self) -> usize {
+        let native = match self.engine {
+            Engine::Auto => cfg!(target_os = "linux"),
+            Engine::Native => true,
+            Engine::Hickory => false,
+        };
+        if native { self.worker_count() } else { 2 }
+    }
+
+    /// How many sets of counters [`super::start`] needs: those of the engine, then one for encrypted transports if there
+    /// are any.
     pub fn counter_sets(&self) -> usize {
-        self.worker_count() + 1 + usize::from(self.tls.is_some())
+        self.engine_sets() + usize::from(self.tls.is_some())
     }
 }
 

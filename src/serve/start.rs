@@ -215,30 +215,30 @@ pub fn start(
         threads: Vec::new(),
         alive: Vec::new(),
     };
-    let responder = |set| Responder::new(published, answers.clone(), limiter.clone(), counters.clone(), set);
+    let limited = limiter.as_ref().map(|limiter| (limiter, workers));
+    let responder = |set| Responder::new(published, answers.clone(), limited, counters.clone(), set);
     // Should a thread not start, `serving` is dropped and stops those before it.
-    let last = settings.worker_count();
-    let (mut listeners, mut datagrams) = (Vec::new(), Vec::new());
-    for Bound { address, udp, tcp } in bound {
-        listeners.push((address, tcp));
-        datagrams.push((address, udp));
-    }
-    let mut sets: Vec<usize> = (0..workers).collect();
     match engine {
-        Engine::Native => native(&mut serving, workers, datagrams, &responder)?,
+        Engine::Native => native(&mut serving, &settings.tcp, bound, &responder)?,
         Engine::Auto | Engine::Hickory => {
+            let (mut listeners, mut datagrams) = (Vec::new(), Vec::new());
+            for Bound { address, udp, tcp } in bound {
+                listeners.extend(tcp.into_iter().map(|listener| (address, listener)));
+                datagrams.push((address, udp));
+            }
             let (shared, limiter) = (serving.shared.clone(), limiter.clone());
             let handler = hickory::Handler::new(published, answers.clone(), limiter, counters.clone(), 0);
             let runtime = runtime("serve-hickory")?;
             serving.spawn("serve-hickory", move || hickory::run(&runtime, datagrams, handler, &shared))?;
+            serving.spawn_tcp(listeners, settings.tcp.clone(), responder(1))?;
         }
     }
-    serving.spawn_tcp(listeners, settings.tcp.clone(), responder(last))?;
-    sets.push(last);
-    if let (Some((sockets, certificates)), Some(settings)) = (tls, settings.tls.clone()) {
-        let responder = responder(last + 1);
-        serving.spawn_encrypted(Encrypted { sockets, settings, certificates, responder })?;
-        sets.push(last + 1);
+    let mut sets: Vec<usize> = (0..settings.engine_sets()).collect();
+    if let (Some((sockets, certificates)), Some(tls_settings)) = (tls, settings.tls.clone()) {
+        let set = settings.engine_sets();
+        let responder = responder(set);
+        serving.spawn_encrypted(Encrypted { sockets, settings: tls_settings, certificates, responder })?;
+        sets.push(set);
     }
     watch_over(&mut serving, &sets, counters, sender)?;
     Ok(serving)
@@ -289,29 +289,35 @@ fn second_handles(bound: &[Bound]) -> Result<Vec<std::net::UdpSocket>, ServeErro
     handles.map(second).collect()
 }
 
-/// The UDP sockets of one address.
-type Datagrams = (SocketAddr, Vec<std::net::UdpSocket>);
-
-/// Starts the native engine's workers.
+/// Starts the native engine's workers: as many as each address has sockets.
 #[cfg(target_os = "linux")]
 fn native(
     serving: &mut Serving,
-    workers: usize,
-    datagrams: Vec<Datagrams>,
+    settings: &TcpSettings,
+    bound: Vec<Bound>,
     responder: &dyn Fn(usize) -> Responder,
 ) -> Result<(), ServeError> {
-    use super::worker::Worker;
+    use super::caps::Caps;
+    use super::worker::{Sockets, Worker};
     use crate::sys::cpu;
-    let mut sockets: Vec<Vec<_>> = (0..workers).map(|_| Vec::new()).collect();
-    for (address, udp) in datagrams {
-        sockets.iter_mut().zip(udp).for_each(|(sockets, socket)| sockets.push((address, socket)));
+    let caps = Caps::new(settings.clone());
+    let workers = bound.first().map_or(0, |bound| bound.udp.len());
+    let mut of_workers: Vec<Sockets> = (0..workers).map(|_| Sockets::default()).collect();
+    for Bound { address, udp, tcp } in bound {
+        for ((sockets, udp), tcp) in of_workers.iter_mut().zip(udp).zip(tcp) {
+            sockets.udp.push((address, udp));
+            sockets.tcp.push((address, tcp));
+        }
     }
     // With a worker for each core, moving them about would only cost caches; with fewer, the scheduler knows best.
     let cpus = cpu::allowed().ok().filter(|cpus| cpus.len() == workers).unwrap_or_default();
-    for (set, sockets) in sockets.into_iter().enumerate() {
-        let worker = Worker::new(sockets, responder(set), serving.shared.clone());
+    for (set, sockets) in of_workers.into_iter().enumerate() {
+        let name = format!("serve-{set}");
+        let (tcp, shared) = ((settings.clone(), caps.clone()), serving.shared.clone());
+        let worker = Worker::new(sockets, tcp, responder(set), shared)
+            .map_err(|source| ServeError::Thread { name: name.clone(), source })?;
         let cpu = cpus.get(set).copied();
-        serving.spawn(&format!("serve-udp-{set}"), move || {
+        serving.spawn(&name, move || {
             if let Some(Err(error)) = cpu.map(cpu::pin) {
                 tracing::warn!(?cpu, %error, "the worker is not pinned to its CPU");
             }
@@ -324,8 +330,8 @@ fn native(
 #[cfg(not(target_os = "linux"))]
 fn native(
     _: &mut Serving,
-    _: usize,
-    _: Vec<Datagrams>,
+    _: &TcpSettings,
+    _: Vec<Bound>,
     _: &dyn Fn(usize) -> Responder,
 ) -> Result<(), ServeError> {
     Err(ServeError::NativeElsewhere)

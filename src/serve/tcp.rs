@@ -1,5 +1,5 @@
-//! TCP (RFC 7766, RFC 9210): one thread with a runtime of its own, so that neither the control plane nor a flood over
-//! UDP can starve it, nor it them.
+//! TCP (RFC 7766, RFC 9210) of the hickory engine: one thread with a runtime of its own, wherever tokio runs, so that neither
+//! the control plane nor a flood over UDP can starve it, nor it them. The native engine's workers have their own.
 //!
 //! Listeners in, each connection a task of its own; caps and timeouts keep them bounded. Queries over TCP are not
 //! limited by rate: their source is no lie, and a connection has one query in work at a time.

@@ -1,41 +1,72 @@
-//! The UDP worker (Linux): one thread, a socket for each address, batches.
+//! The worker (Linux): one thread, for each address a UDP socket and a TCP listener of its own, one loop over them all.
 //!
-//! Datagrams in, responses out, counters up. Never locks, allocates, logs or panics while it serves; reads the clock
-//! once per batch.
+//! Queries in, responses out, counters up. Never locks, allocates, logs or panics for a datagram; reads the clock
+//! once per batch. UDP and TCP take turns: a batch of each UDP socket that has one, now and then a look at what else is
+//! ready, then a bounded piece of work for each TCP socket that is ([`tcp`]). So neither starves the other, and none
+//! of both needs a thread that the other must be scheduled for.
+//!
+//! `SO_INCOMING_CPU` and reuseport programs that choose the worker of the CPU that the packet came in on are not used: they
+//! need a network card with a queue for each core to gain anything, and with fewer they leave cores idle. On loopback they
+//! change nothing that can be measured with one worker.
+
+mod tcp;
 
 use std::io;
-use std::net::{SocketAddr, UdpSocket};
-use std::os::fd::AsFd;
+use std::net::{SocketAddr, TcpListener, UdpSocket};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::sys::datagrams::{Batch, Waiter, is_lost};
+use crate::admission::Verdict;
+use crate::sys::datagrams::{BATCH, Batch, Origin, is_lost};
+use crate::sys::epoll::{Epoll, Interest};
 use crate::telemetry::{count, count_many};
+use crate::zone::Ahead;
 
-use super::bind::Transport;
+use super::TcpSettings;
+use super::bind::{self, Transport};
+use super::caps::Caps;
 use super::monitor::{LostListener, Phase, Shared};
 use super::respond::Responder;
 
+use tcp::Tcp;
+
 /// The longest wait for a query, so that the heartbeat never stops.
 const WAIT: Duration = Duration::from_millis(100);
+
+/// Turns of a busy socket after which the worker looks whether others have become ready: a millisecond or two.
+const LOOK: u32 = 8;
+
+/// Sockets that one look finds ready at most: bounds the TCP work between two turns of UDP to some milliseconds.
+const EVENTS: usize = 32;
 
 /// Receive calls of one socket that may fail in succession before it counts as lost. An error that passes (an ICMP
 /// message, no memory) passes sooner.
 const ERRORS: u32 = 1000;
 
+/// The sockets of a worker.
+#[derive(Default)]
+pub(super) struct Sockets {
+    pub(super) udp: Vec<(SocketAddr, UdpSocket)>,
+    pub(super) tcp: Vec<(SocketAddr, TcpListener)>,
+}
+
 /// One worker.
 pub(super) struct Worker {
     sockets: Vec<Listener>,
-    waiter: Waiter,
-    batch: Batch,
+    tcp: Tcp,
+    epoll: Epoll,
+    datagrams: Datagrams,
     responder: Responder,
     shared: Arc<Shared>,
+    /// Busy turns since the last look at all sockets.
+    turns: u32,
 }
 
 /// One socket of a worker.
 struct Listener {
     address: SocketAddr,
     socket: UdpSocket,
+    origin: Origin,
     /// Something may wait in it.
     ready: bool,
     lost: bool,
@@ -43,35 +74,49 @@ struct Listener {
 }
 
 impl Worker {
-    /// A worker that serves these sockets.
+    /// A worker that serves these sockets, TCP within these caps. Fails for want of descriptors or memory.
     pub(super) fn new(
-        sockets: Vec<(SocketAddr, UdpSocket)>,
+        sockets: Sockets,
+        (settings, caps): (TcpSettings, Caps),
         responder: Responder,
         shared: Arc<Shared>,
-    ) -> Self {
-        let waiter = Waiter::new(sockets.iter().map(|(_, socket)| socket.as_fd()));
-        let sockets = sockets.into_iter().map(|(address, socket)| Listener {
+    ) -> io::Result<Self> {
+        let epoll = Epoll::new(EVENTS)?;
+        for (token, (_, socket)) in sockets.udp.iter().enumerate() {
+            epoll.add(socket, token as u64, Interest::Read)?;
+        }
+        let tcp = Tcp::new(sockets.tcp, sockets.udp.len() as u64, settings, caps, shared.clone());
+        tcp.register(&epoll)?;
+        let sockets = sockets.udp.into_iter().map(|(address, socket)| Listener {
             address,
             socket,
+            origin: bind::origin(address),
             ready: true,
             lost: false,
             errors: 0,
         });
-        Self { sockets: sockets.collect(), waiter, batch: Batch::new(), responder, shared }
+        let datagrams = Datagrams::new();
+        Ok(Self { sockets: sockets.collect(), tcp, epoll, datagrams, responder, shared, turns: 0 })
     }
 
     /// Serves until told to stop; what waits in the sockets then is still answered, unless time is up.
     pub(super) fn run(mut self) {
+        let mut before = Phase::Serve;
         loop {
             if let Some(counters) = self.responder.counters() {
                 count(&counters.heartbeat);
             }
             let phase = self.shared.phase();
+            if phase == Phase::Drain && before == Phase::Serve {
+                self.tcp.stop(&self.epoll, &mut self.responder, Instant::now());
+            }
+            before = phase;
             let busy = self.turn();
             match phase {
-                Phase::Serve => self.wait(if busy { Duration::ZERO } else { WAIT }),
-                Phase::Drain if busy => self.wait(Duration::ZERO),
-                Phase::Drain | Phase::Quit => return,
+                Phase::Quit => return,
+                Phase::Drain if !busy && self.tcp.is_empty() => return,
+                _ if busy => self.look(),
+                _ => self.wait(WAIT),
             }
         }
     }
@@ -79,15 +124,13 @@ impl Worker {
     /// Serves one batch of each socket that may have one. Returns whether there was any.
     fn turn(&mut self) -> bool {
         let mut busy = false;
-        for (index, listener) in self.sockets.iter_mut().enumerate() {
-            if !listener.ready || listener.lost {
-                continue;
-            }
-            match serve(listener, &mut self.batch, &mut self.responder) {
+        for listener in self.sockets.iter_mut().filter(|listener| listener.ready && !listener.lost) {
+            match self.datagrams.serve(listener, &mut self.responder) {
                 Ok(found) => listener.ready = found,
                 Err(error) => {
                     (listener.ready, listener.lost) = (false, true);
-                    self.waiter.forget(index);
+                    // An error means that the kernel has forgotten it already.
+                    let _ = self.epoll.remove(&listener.socket);
                     self.shared.lose(LostListener::new(listener.address, Transport::Udp, &error));
                 }
             }
@@ -96,50 +139,97 @@ impl Worker {
         busy
     }
 
-    /// Waits for a query. A wait of zero only looks which sockets became ready, and is spared if all are.
+    /// Looks now and then what else became ready, without waiting.
+    fn look(&mut self) {
+        self.turns += 1;
+        if self.turns >= LOOK {
+            self.wait(Duration::ZERO);
+        }
+    }
+
+    /// Waits until something is ready. UDP sockets have their turn later, TCP now.
     fn wait(&mut self, timeout: Duration) {
-        if self.sockets.iter().all(|listener| listener.ready) {
-            return;
+        self.turns = 0;
+        if self.epoll.wait(timeout).is_err() {
+            // Not reached: the descriptor is ours. Should it be, UDP at least is tried.
+            self.sockets.iter_mut().for_each(|listener| listener.ready = true);
         }
-        // It fails only for want of memory; then every socket is tried.
-        let failed = self.waiter.wait(timeout).is_err();
-        for (index, listener) in self.sockets.iter_mut().enumerate() {
-            listener.ready |= failed || self.waiter.is_ready(index);
+        let now = Instant::now();
+        for token in (0..).map_while(|index| self.epoll.token(index)) {
+            match self.sockets.get_mut(token as usize) {
+                Some(listener) => listener.ready = true,
+                None => self.tcp.serve_ready(token, &self.epoll, &mut self.responder, now),
+            }
         }
+        // Afterwards: what has ended just now makes room.
+        for token in (0..).map_while(|index| self.epoll.token(index)) {
+            self.tcp.accept_ready(token, &self.epoll, &mut self.responder, now);
+        }
+        self.tcp.sweep(&self.epoll, &self.responder, now);
     }
 }
 
-/// Takes one batch from a socket and answers it. Returns whether there was any; fails if the socket is lost.
-fn serve(listener: &mut Listener, batch: &mut Batch, responder: &mut Responder) -> io::Result<bool> {
-    match batch.receive(&listener.socket) {
-        Ok(_) => listener.errors = 0,
-        Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => {
-            return Ok(false);
-        }
-        Err(error) => {
-            listener.errors += 1;
-            if is_lost(&error) || listener.errors > ERRORS {
-                return Err(error);
-            }
-            if let Some(counters) = responder.counters() {
-                count(&counters.receive_errors);
-            }
-            // The call that failed took the error away; there may be datagrams behind it.
-            return Ok(true);
-        }
+/// A batch, and what becomes of each datagram in it.
+struct Datagrams {
+    batch: Batch,
+    /// None for a datagram that deserves no answer.
+    verdicts: [Option<Verdict>; BATCH],
+}
+
+impl Datagrams {
+    fn new() -> Self {
+        Self { batch: Batch::new(), verdicts: [None; BATCH] }
     }
-    let now = Instant::now();
-    let answering = responder.refresh();
-    batch.respond(|arrival, output| match arrival.fault {
-        None => answering.datagram(arrival.octets, arrival.source, now, output),
-        Some(_) => answering.ignore(),
-    });
-    let sent = batch.send(&listener.socket)?;
-    if let Some(counters) = responder.counters() {
-        count_many(&counters.responses, sent.sent as u64);
-        count_many(&counters.send_errors, sent.failed as u64);
+
+    /// Takes one batch from a socket and answers it. Returns whether there was any; fails if the socket is lost.
+    fn serve(&mut self, listener: &mut Listener, responder: &mut Responder) -> io::Result<bool> {
+        match self.batch.receive(&listener.socket, listener.origin) {
+            Ok(_) => listener.errors = 0,
+            Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => {
+                return Ok(false);
+            }
+            Err(error) => {
+                listener.errors += 1;
+                if is_lost(&error) || listener.errors > ERRORS {
+                    return Err(error);
+                }
+                if let Some(counters) = responder.counters() {
+                    count(&counters.receive_errors);
+                }
+                // The call that failed took the error away; there may be datagrams behind it.
+                return Ok(true);
+            }
+        }
+        self.answer(responder);
+        let sent = self.batch.send(&listener.socket)?;
+        if let Some(counters) = responder.counters() {
+            count_many(&counters.responses, sent.sent as u64);
+            count_many(&counters.send_errors, sent.failed as u64);
+        }
+        Ok(true)
     }
-    Ok(true)
+
+    /// Answers the batch in two passes: what is known of a datagram without its answer, and what the answer will read, is
+    /// asked of memory for all of them before any of them waits for it.
+    fn answer(&mut self, responder: &mut Responder) {
+        let mut answering = responder.refresh(Instant::now());
+        let mut ahead = [None; BATCH];
+        let mut datagrams = 0;
+        for ((arrival, verdict), ahead) in self.batch.arrivals().zip(&mut self.verdicts).zip(&mut ahead) {
+            *verdict = arrival.fault.is_none().then(|| answering.admit(arrival.source));
+            if matches!(verdict, Some(Verdict::Answer | Verdict::WouldLimit)) {
+                *ahead = answering.ahead(arrival.octets);
+            }
+            datagrams += 1;
+        }
+        ahead.iter().take(datagrams).flatten().for_each(Ahead::follow);
+        answering.received(datagrams);
+        let mut verdicts = self.verdicts.iter();
+        self.batch.respond(|arrival, output| match verdicts.next() {
+            Some(Some(verdict)) => answering.datagram(arrival.octets, arrival.source, *verdict, output),
+            _ => answering.ignore(),
+        });
+    }
 }
 
 #[cfg(test)]
@@ -160,7 +250,10 @@ mod tests {
         let responder = Responder::new(&Arc::default(), answers, None, Counters::new(1), 0);
         let shared = Arc::new(Shared::default());
         let address = "192.0.2.1:53".parse().unwrap();
-        let mut worker = Worker::new(vec![(address, socket)], responder, shared.clone());
+        let sockets = Sockets { udp: vec![(address, socket)], tcp: Vec::new() };
+        let settings = TcpSettings::default();
+        let tcp = (settings.clone(), Caps::new(settings));
+        let mut worker = Worker::new(sockets, tcp, responder, shared.clone()).unwrap();
         assert!(!worker.turn());
         assert!(!worker.turn(), "tried only once");
         let lost = shared.lost();

@@ -1,5 +1,5 @@
-//! System calls without a safe wrapper: batches of datagrams, socket options, leases, the CPU a thread runs on;
-//! and the one instruction without one, the cache hint.
+//! System calls without a safe wrapper: batches of datagrams, socket options, leases, the CPU a thread runs on and its
+//! priority, syncing a filesystem, memory for zones; and the one instruction without one, the cache hint.
 //!
 //! Values in, values out; alone holds `unsafe`, each block with the reason why it is sound. Never decides anything.
 
@@ -7,11 +7,17 @@
 pub mod cpu;
 #[cfg(target_os = "linux")]
 pub mod datagrams;
+pub mod disk;
+#[cfg(target_os = "linux")]
+pub mod epoll;
 pub mod lease;
 pub mod md5;
 pub mod memory;
 pub mod min_ttl;
 pub mod prefetch;
+pub mod priority;
 #[cfg(target_os = "linux")]
 pub mod sockets;
+#[cfg(target_os = "linux")]
+pub mod streams;
 pub mod user;

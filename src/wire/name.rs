@@ -249,16 +249,48 @@ impl PartialOrd for Name {
 impl Ord for Name {
     /// Canonical order (RFC 4034 section 6.1): label by label from the right, each as lower-case octets.
     fn cmp(&self, other: &Self) -> Ordering {
-        let mine: Vec<&[u8]> = self.labels().collect();
-        let theirs: Vec<&[u8]> = other.labels().collect();
-        for (a, b) in mine.iter().rev().zip(theirs.iter().rev()) {
+        let (mine, theirs) = (LabelStarts::of(&self.octets), LabelStarts::of(&other.octets));
+        for (a, b) in mine.rightmost_first().zip(theirs.rightmost_first()) {
+            let (a, b) = (label_at(&self.octets, a), label_at(&other.octets, b));
             let order = a.iter().map(u8::to_ascii_lowercase).cmp(b.iter().map(u8::to_ascii_lowercase));
             if order != Ordering::Equal {
                 return order;
             }
         }
-        mine.len().cmp(&theirs.len())
+        mine.count.cmp(&theirs.count)
     }
+}
+
+/// Where the labels of a name begin: maps of names compare them by the million, so nothing is allocated.
+struct LabelStarts {
+    starts: [u8; 128],
+    count: usize,
+}
+
+impl LabelStarts {
+    fn of(octets: &[u8]) -> Self {
+        let mut found = Self { starts: [0; 128], count: 0 };
+        let mut position = 0;
+        while let (Some(&length @ 1..), Some(start)) =
+            (octets.get(position), found.starts.get_mut(found.count))
+        {
+            // A name has at most 255 octets.
+            *start = position as u8;
+            found.count += 1;
+            position += 1 + usize::from(length);
+        }
+        found
+    }
+
+    fn rightmost_first(&self) -> impl Iterator<Item = u8> + '_ {
+        self.starts.get(..self.count).unwrap_or(&[]).iter().rev().copied()
+    }
+}
+
+fn label_at(octets: &[u8], start: u8) -> &[u8] {
+    let start = usize::from(start);
+    let length = octets.get(start).map_or(0, |length| usize::from(*length));
+    octets.get(start + 1..start + 1 + length).unwrap_or(&[])
 }
 
 #[cfg(test)]

@@ -31,6 +31,11 @@ impl ZoneBuilder {
         Self { standing: Standing::new(zone), ..Self::new(zone.origin().clone()) }
     }
 
+    /// A builder that goes on where batches have been reduced already.
+    pub fn resuming(standing: Standing) -> Self {
+        Self { standing: Some(standing.clone()), ..Self::new(standing.origin().clone()) }
+    }
+
     /// What reduces batches before they are added, on any thread; `None` if the zone is compiled from all of its records.
     pub fn standing(&self) -> Option<Standing> {
         self.standing.clone()

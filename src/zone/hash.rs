@@ -133,7 +133,7 @@ mod tests {
         assert!(tags.len() > 9_990, "{}", tags.len());
         let pages = 16;
         for page in 0..pages {
-            let in_page = tags.iter().filter(|tag| u64::from(**tag) * pages >> 32 == page).count();
+            let in_page = tags.iter().filter(|tag| (u64::from(**tag) * pages) >> 32 == page).count();
             assert!((450..800).contains(&in_page), "{in_page} of 10,000 in one of 16");
         }
     }

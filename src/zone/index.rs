@@ -190,7 +190,7 @@ fn slot(tag: u32, place: NodeId) -> u64 {
 
 /// The page of a tag: its upper bits scaled to the number of pages.
 fn page_of(tag: u32, pages: usize) -> usize {
-    (u64::from(tag) * pages as u64 >> 32) as usize
+    ((u64::from(tag) * pages as u64) >> 32) as usize
 }
 
 /// Writes a slot into the first empty one on the way of its tag; says whether there was one.

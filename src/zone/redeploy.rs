@@ -7,6 +7,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
+use crate::wire::Name;
+
 use super::batch::{Entry, RecordBatch};
 use super::builder::sorted;
 use super::change::check_dnames;
@@ -37,6 +39,11 @@ impl Standing {
         let words = zone.store.places().div_ceil(64);
         let met = Met((0..words).map(|_| AtomicU64::new(0)).collect());
         zone.is_plain().then(|| Self { zone: zone.clone(), met: Arc::new(met) })
+    }
+
+    /// The zone.
+    pub fn origin(&self) -> &Name {
+        self.zone.origin()
     }
 
     /// Takes names out of a batch whose records are those of this version; sorts it. What names have wrong among

@@ -111,9 +111,11 @@ impl Store {
         self.blocks.get(number).and_then(|block| block.octets().get(offset..)).unwrap_or(&[])
     }
 
-    /// One more than the largest number of a node.
+    /// More than the largest number of a node.
     pub(super) fn places(&self) -> usize {
-        (self.blocks.len() + 1) << OFFSET_BITS
+        let ends = self.blocks.iter().enumerate();
+        let places = |octets: usize| octets / ALIGNMENT + 1;
+        ends.map(|(number, block)| (number << OFFSET_BITS) + places(block.octets().len())).max().unwrap_or(0)
     }
 
     /// Changes octets of a node that no other version has yet; says whether that was so.

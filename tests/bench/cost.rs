@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::compare::compare;
-use crate::dnsperf::{self, Load};
+use crate::dnsperf::{self, Load, Way};
 use crate::figures::{Metric, Table};
 use crate::options::Options;
 use crate::queries::{Queries, Query};
@@ -27,9 +27,9 @@ const WARM_UP: u32 = 1;
 const LEAST_CPU: Duration = Duration::from_millis(300);
 
 /// Measures one scenario. The reflector speaks UDP alone.
-pub(crate) fn measure(bench: &Bench, title: &str, world: &World, queries: &Queries, tcp: bool) -> Table {
+pub(crate) fn measure(bench: &Bench, title: &str, world: &World, queries: &Queries, way: Way) -> Table {
     let kinds: Vec<Kind> =
-        bench.kinds.iter().copied().filter(|kind| !(tcp && *kind == Kind::Reflector)).collect();
+        bench.kinds.iter().copied().filter(|kind| way == Way::Udp || *kind != Kind::Reflector).collect();
     let mut table = Table::new(title, METRICS, &kinds);
     let mut servers: Vec<Server> =
         kinds.iter().map(|kind| Server::start(*kind, &bench.home, world, bench.cores.server)).collect();
@@ -40,7 +40,7 @@ pub(crate) fn measure(bench: &Bench, title: &str, world: &World, queries: &Queri
     let load = |options: &Options, seconds| Load {
         file: &queries.file,
         seconds,
-        tcp,
+        way,
         edns: options.edns,
         core: bench.cores.load,
     };

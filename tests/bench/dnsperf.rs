@@ -1,9 +1,10 @@
-//! The load: dnsperf, on a core of its own.
+//! The load over UDP and kept TCP connections: dnsperf, on a core of its own.
 
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::Command;
 
+use crate::once;
 use crate::support::process::must;
 
 /// Clients over UDP, and queries that wait for an answer at once: the figures that the goals come from were measured so.
@@ -12,6 +13,17 @@ const OUTSTANDING: &str = "200";
 /// Connections over TCP: below the 64 that anyns takes from one prefix, so that its shipped limit is not what is measured.
 const CONNECTIONS: &str = "32";
 
+/// What the queries go over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Way {
+    /// UDP.
+    Udp,
+    /// TCP connections that are kept.
+    Tcp,
+    /// A TCP connection for each query ([`crate::once`]).
+    TcpOnce,
+}
+
 /// How it asks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Load<'a> {
@@ -19,8 +31,8 @@ pub(crate) struct Load<'a> {
     pub(crate) file: &'a Path,
     /// For so many seconds.
     pub(crate) seconds: u32,
-    /// Over TCP connections that are kept.
-    pub(crate) tcp: bool,
+    /// Over what.
+    pub(crate) way: Way,
     /// With EDNS and DO.
     pub(crate) edns: bool,
     /// On this core; anywhere if the machine has but one.
@@ -42,6 +54,9 @@ pub(crate) struct Counts {
 
 /// Asks, and waits until that is over.
 pub(crate) fn run(server: SocketAddr, load: &Load<'_>) -> Counts {
+    if load.way == Way::TcpOnce {
+        return once::run(server, load);
+    }
     let mut command = Command::new("setpriv");
     command.args(["--pdeathsig", "KILL"]);
     if let Some(core) = load.core {
@@ -49,7 +64,11 @@ pub(crate) fn run(server: SocketAddr, load: &Load<'_>) -> Counts {
     }
     command.args(["dnsperf", "-s", &server.ip().to_string(), "-p", &server.port().to_string()]);
     command.args(["-T", "1", "-q", OUTSTANDING, "-l", &load.seconds.to_string()]).arg("-d").arg(load.file);
-    command.args(if load.tcp { ["-m", "tcp", "-c", CONNECTIONS] } else { ["-m", "udp", "-c", CLIENTS] });
+    command.args(if load.way == Way::Tcp {
+        ["-m", "tcp", "-c", CONNECTIONS]
+    } else {
+        ["-m", "udp", "-c", CLIENTS]
+    });
     if load.edns {
         command.args(["-e", "-D"]);
     }

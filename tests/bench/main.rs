@@ -25,6 +25,7 @@ mod compare;
 mod cost;
 mod dnsperf;
 mod figures;
+mod once;
 mod options;
 mod plot;
 mod queries;

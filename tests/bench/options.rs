@@ -24,7 +24,7 @@ pub(crate) struct Options {
     /// Different queries in a scenario; they are repeated until the time is over.
     #[arg(long, default_value_t = 200_000, value_parser = clap::value_parser!(u32).range(100..))]
     pub(crate) queries: u32,
-    /// Records of the zone of `mix`, `nxdomain`, `nodata`, `wildcard` and `tcp`.
+    /// Records of the zone of `mix`, `nxdomain`, `nodata`, `wildcard`, `tcp` and `tcp-once`.
     #[arg(long, default_value_t = 180_000, value_parser = clap::value_parser!(u32).range(100..))]
     pub(crate) records: u32,
     /// Delegations of the zone of `referral` and `load`; it has 2.6 times as many records.
@@ -65,6 +65,8 @@ pub(crate) enum Scenario {
     Referral,
     /// The mix over TCP connections that are kept.
     Tcp,
+    /// The mix, a TCP connection for each query.
+    TcpOnce,
     /// The mix against zones of 100 records and more.
     Size,
     /// From start to the first answer with the large zone.

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use crate::dnsperf::Way;
 use crate::figures::Table;
 use crate::options::{Options, Scenario};
 use crate::queries::{Blend, Queries};
@@ -52,7 +53,7 @@ impl Bench {
             Scenario::Size => return self.sizes(),
             Scenario::Change => return vec![self.change()],
             Scenario::Load | Scenario::Zones => return vec![self.start(scenario)],
-            Scenario::Mix | Scenario::Tcp => Blend::Mix,
+            Scenario::Mix | Scenario::Tcp | Scenario::TcpOnce => Blend::Mix,
             Scenario::Nxdomain => Blend::Nxdomain,
             Scenario::Nodata => Blend::Nodata,
             Scenario::Wildcard => Blend::Wildcard,
@@ -71,7 +72,12 @@ impl Bench {
     fn cost(&self, scenario: Scenario, blend: Blend, world: &World) -> Measured {
         let queries = Queries::write(&self.home.join("queries"), blend, world, self.options.queries);
         let title = format!("{scenario:?}, {} records", world.records).to_lowercase();
-        let table = cost::measure(self, &title, world, &queries, scenario == Scenario::Tcp);
+        let way = match scenario {
+            Scenario::Tcp => Way::Tcp,
+            Scenario::TcpOnce => Way::TcpOnce,
+            _ => Way::Udp,
+        };
+        let table = cost::measure(self, &title, world, &queries, way);
         Measured { scenario, records: world.records, table }
     }
 

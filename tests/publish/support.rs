@@ -127,6 +127,11 @@ impl Pop {
         .await;
     }
 
+    /// Waits until every zone that is served is in the state directory.
+    pub(crate) async fn wait_kept(&self) -> Arc<Report> {
+        self.wait(|report| report.unkept == 0).await
+    }
+
     /// Waits until a zone has a fault whose text holds `part`.
     pub(crate) async fn wait_fault(&self, zone: &str, part: &str) -> ZoneReport {
         let zone = name(zone);

@@ -47,6 +47,61 @@ fn pipelined_queries_are_all_answered_in_order() {
     sender.join().unwrap();
 }
 
+/// Sends queries without reading, until the server takes no more for a while. Returns how many octets went.
+fn fill(stream: &mut TcpStream, queries: &[u8]) -> usize {
+    // Less room here, and the server has to wait for us sooner.
+    socket2::SockRef::from(&*stream).set_recv_buffer_size(4096).unwrap();
+    stream.set_write_timeout(Some(Duration::from_millis(500))).unwrap();
+    let mut sent = 0;
+    while sent < queries.len() {
+        match stream.write(&queries[sent..]) {
+            Ok(octets) => sent += octets,
+            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => break,
+            Err(error) => assert_eq!(error.kind(), ErrorKind::Interrupted),
+        }
+    }
+    assert!(sent < queries.len(), "the server took all queries of a client that does not read");
+    sent
+}
+
+/// More queries than the buffers of both kernels hold.
+fn many_queries() -> Vec<u8> {
+    (0..=u16::MAX).cycle().take(1 << 20).flat_map(|id| framed(&query(id))).collect()
+}
+
+#[test]
+fn a_client_that_reads_late_is_read_no_more_until_then_and_gets_all_it_asked() {
+    let server = start(&native(TcpSettings::default()));
+    let mut stream = tcp_client(server.address(0));
+    let queries = many_queries();
+    let sent = fill(&mut stream, &queries);
+    // Others are served meanwhile, whichever worker they come to.
+    for _ in 0..8 {
+        let mut other = tcp_client(server.address(0));
+        assert_eq!(response_id(&ask_over(&mut other, &query(3)).unwrap()), 3);
+    }
+    let whole = sent / framed(&query(0)).len();
+    for id in (0..=u16::MAX).cycle().take(whole) {
+        assert_eq!(response_id(&read_message(&mut stream).unwrap()), id);
+    }
+}
+
+#[test]
+fn a_client_that_never_reads_is_cut_off() {
+    let server = start(&native(TcpSettings { idle: Duration::from_secs(3600), ..TcpSettings::default() }));
+    let mut stream = tcp_client(server.address(0));
+    let _sent = fill(&mut stream, &many_queries());
+    let begin = Instant::now();
+    while server.sum(|it| &it.tcp_timeouts) == 0 {
+        // 5 s, and some for what it left.
+        assert!(begin.elapsed() < PATIENCE * 4, "never cut off");
+        std::thread::yield_now();
+    }
+    let mut octets = vec![0; 1 << 16];
+    let end = std::iter::repeat_with(|| stream.read(&mut octets)).find(|read| !matches!(read, Ok(1..)));
+    assert_eq!(end.unwrap().unwrap_err().kind(), ErrorKind::ConnectionReset);
+}
+
 #[test]
 fn a_query_that_comes_in_single_octets_is_answered() {
     let server = start(&native(TcpSettings::default()));

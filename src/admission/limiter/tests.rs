@@ -18,25 +18,30 @@ fn settings() -> Settings {
     }
 }
 
-fn limiter(settings: &Settings, start: Instant) -> Limiter {
-    Limiter::new(settings, start).unwrap().unwrap()
+fn shared(settings: &Settings, start: Instant) -> Arc<Limiter> {
+    Arc::new(Limiter::new(settings, start).unwrap().unwrap())
 }
 
-fn verdicts(limiter: &Limiter, source: &str, now: Instant, count: usize) -> Vec<Verdict> {
+fn limiter(settings: &Settings, start: Instant) -> WorkerLimiter {
+    shared(settings, start).worker(1)
+}
+
+fn verdicts(limiter: &mut WorkerLimiter, source: &str, now: Instant, count: usize) -> Vec<Verdict> {
     let source = source.parse().unwrap();
-    (0..count).map(|_| limiter.check(source, now)).collect()
+    limiter.set_time(now);
+    (0..count).map(|_| limiter.check(source)).collect()
 }
 
 #[test]
 fn a_burst_passes_then_the_rate() {
     let start = Instant::now();
-    let limiter = limiter(&settings(), start);
+    let mut limiter = limiter(&settings(), start);
     use Verdict::{Answer, Drop};
-    assert_eq!(verdicts(&limiter, "192.0.2.1", start, 4), [Answer, Answer, Answer, Drop]);
+    assert_eq!(verdicts(&mut limiter, "192.0.2.1", start, 4), [Answer, Answer, Answer, Drop]);
     let later = start + Duration::from_millis(100);
-    assert_eq!(verdicts(&limiter, "192.0.2.1", later, 2), [Answer, Drop]);
+    assert_eq!(verdicts(&mut limiter, "192.0.2.1", later, 2), [Answer, Drop]);
     let much_later = start + Duration::from_secs(60);
-    assert_eq!(verdicts(&limiter, "192.0.2.1", much_later, 4), [Answer, Answer, Answer, Drop]);
+    assert_eq!(verdicts(&mut limiter, "192.0.2.1", much_later, 4), [Answer, Answer, Answer, Drop]);
 }
 
 #[test]
@@ -47,10 +52,10 @@ fn a_prefix_is_counted_together_and_its_neighbour_apart() {
         ("::ffff:192.0.2.1", "192.0.2.7", "192.0.1.255"),
         ("2001:db8:0:ff::1", "2001:db8::2", "2001:db8:0:100::1"),
     ] {
-        let limiter = limiter(&settings(), start);
-        verdicts(&limiter, spent, start, BURST as usize);
-        assert_eq!(verdicts(&limiter, same, start, 1), [Verdict::Drop], "{spent} {same}");
-        assert_eq!(verdicts(&limiter, other, start, 1), [Verdict::Answer], "{spent} {other}");
+        let mut limiter = limiter(&settings(), start);
+        verdicts(&mut limiter, spent, start, BURST as usize);
+        assert_eq!(verdicts(&mut limiter, same, start, 1), [Verdict::Drop], "{spent} {same}");
+        assert_eq!(verdicts(&mut limiter, other, start, 1), [Verdict::Answer], "{spent} {other}");
     }
 }
 
@@ -60,9 +65,9 @@ fn prefix_lengths_reach_from_none_to_the_whole_address() {
     for (v4, v6, same) in [(0, 0, true), (32, 128, false)] {
         let settings = Settings { ipv4_prefix_length: v4, ipv6_prefix_length: v6, ..settings() };
         for (spent, other) in [("192.0.2.1", "192.0.2.2"), ("2001:db8::1", "2001:db8::2")] {
-            let limiter = limiter(&settings, start);
-            verdicts(&limiter, spent, start, BURST as usize);
-            assert_eq!(verdicts(&limiter, other, start, 1)[0] == Verdict::Drop, same, "{other}");
+            let mut limiter = limiter(&settings, start);
+            verdicts(&mut limiter, spent, start, BURST as usize);
+            assert_eq!(verdicts(&mut limiter, other, start, 1)[0] == Verdict::Drop, same, "{other}");
         }
     }
 }
@@ -77,9 +82,9 @@ fn every_nth_refusal_slips() {
         (2, [Drop, Slip, Drop, Slip, Drop, Slip]),
         (3, [Drop, Drop, Slip, Drop, Drop, Slip]),
     ] {
-        let limiter = limiter(&Settings { slip, ..settings() }, start);
-        verdicts(&limiter, "192.0.2.1", start, BURST as usize);
-        assert_eq!(verdicts(&limiter, "192.0.2.1", start, 6), expected, "slip {slip}");
+        let mut limiter = limiter(&Settings { slip, ..settings() }, start);
+        verdicts(&mut limiter, "192.0.2.1", start, BURST as usize);
+        assert_eq!(verdicts(&mut limiter, "192.0.2.1", start, 6), expected, "slip {slip}");
     }
 }
 
@@ -87,7 +92,7 @@ fn every_nth_refusal_slips() {
 fn exempt_sources_have_no_limit() {
     let start = Instant::now();
     let exempt = vec!["192.0.2.0/24".parse().unwrap(), "2001:db8::/32".parse().unwrap()];
-    let limiter = limiter(&Settings { exempt, ..settings() }, start);
+    let mut limiter = limiter(&Settings { exempt, ..settings() }, start);
     for (source, free) in [
         ("192.0.2.200", true),
         ("::ffff:192.0.2.1", true),
@@ -95,7 +100,7 @@ fn exempt_sources_have_no_limit() {
         ("192.0.3.0", false),
         ("2001:db9::", false),
     ] {
-        let answered = verdicts(&limiter, source, start, 100).iter().all(|it| *it == Verdict::Answer);
+        let answered = verdicts(&mut limiter, source, start, 100).iter().all(|it| *it == Verdict::Answer);
         assert_eq!(answered, free, "{source}");
     }
 }
@@ -103,9 +108,9 @@ fn exempt_sources_have_no_limit() {
 #[test]
 fn a_dry_run_only_counts_and_off_is_no_limiter() {
     let start = Instant::now();
-    let dry = limiter(&Settings { mode: Mode::DryRun, slip: 1, ..settings() }, start);
-    verdicts(&dry, "192.0.2.1", start, BURST as usize);
-    assert_eq!(verdicts(&dry, "192.0.2.1", start, 1), [Verdict::WouldLimit]);
+    let mut dry = limiter(&Settings { mode: Mode::DryRun, slip: 1, ..settings() }, start);
+    verdicts(&mut dry, "192.0.2.1", start, BURST as usize);
+    assert_eq!(verdicts(&mut dry, "192.0.2.1", start, 1), [Verdict::WouldLimit]);
     assert!(Limiter::new(&Settings { mode: Mode::Off, ..settings() }, start).unwrap().is_none());
 }
 
@@ -126,34 +131,128 @@ fn settings_out_of_range_are_refused_by_name() {
 #[test]
 fn a_flood_of_spoofed_sources_takes_no_more_memory_and_hurts_no_stranger() {
     let start = Instant::now();
-    let limiter = limiter(&Settings::default(), start);
-    let memory = limiter.memory();
-    assert_eq!(memory, (1 << 17) * 20);
+    let mut limiter = limiter(&Settings::default(), start);
+    assert_eq!(limiter.shared.memory(2), (1 << 17) * 16 + 2 * (1 << 12) * 32);
     // A million prefixes, ten queries each, within a tenth of a second.
     let mut now = start;
     for turn in 0..10u32 {
         now += Duration::from_millis(10);
+        limiter.set_time(now);
         for prefix in 0..1_000_000u32 {
-            limiter.check(Ipv4Addr::from((prefix << 8) | turn).into(), now);
+            limiter.check(Ipv4Addr::from((prefix << 8) | turn).into());
         }
     }
-    assert_eq!(limiter.memory(), memory);
     let stranger = "2001:db8::53".parse().unwrap();
-    assert!((0..100).all(|_| limiter.check(stranger, now) == Verdict::Answer));
+    assert!((0..100).all(|_| limiter.check(stranger) == Verdict::Answer));
 }
 
 #[test]
-fn sharing_one_slot_with_a_flood_refuses_nobody() {
+fn sharing_one_cell_with_a_flood_refuses_nobody() {
     let table = Table::new(1024);
-    let quota = Quota::per_second(NonZeroU32::MIN).allow_burst(NonZeroU32::MIN);
-    NOW.set(0);
-    let cells: RateLimiter<_, _, _, NoOpMiddleware<Nanos>> = RateLimiter::new(quota, table, CallersClock);
+    let quota = Quota::new(NonZeroU32::MIN, NonZeroU32::MIN);
     let flood = Place::new((7 << 32) | 3, 1024);
-    assert!(cells.check_key(&flood).is_ok());
-    assert!((0..100).all(|_| cells.check_key(&flood).is_err()));
-    assert!(cells.check_key(&Place::new((8 << 32) | 3, 1024)).is_ok(), "shares the first slot");
-    assert!(cells.check_key(&Place::new((7 << 32) | 4, 1024)).is_ok(), "shares the second slot");
-    assert!(cells.check_key(&flood).is_err());
+    assert!(table.take(flood, quota, 0, 1).is_ok());
+    assert!((0..100).all(|_| table.take(flood, quota, 0, 1) == Err(1_000_000_000)));
+    assert!(table.take(Place::new((8 << 32) | 3, 1024), quota, 0, 1).is_ok(), "shares the first cell");
+    assert!(table.take(Place::new((7 << 32) | 4, 1024), quota, 0, 1).is_ok(), "shares the second cell");
+    assert!(table.take(flood, quota, 0, 1).is_err());
+}
+
+#[test]
+fn several_are_taken_together_or_not_at_all() {
+    let table = Table::new(1024);
+    let quota = Quota::new(NonZeroU32::new(10).unwrap(), NonZeroU32::new(8).unwrap());
+    let place = Place::new(1, 1024);
+    assert_eq!(table.take(place, quota, 0, 9), Err(100_000_000));
+    assert_eq!(table.take(place, quota, 0, 5), Ok(()));
+    assert_eq!(table.take(place, quota, 0, 4), Err(100_000_000));
+    assert_eq!(table.take(place, quota, 0, 3), Ok(()));
+    assert_eq!(table.take(place, quota, 0, 1), Err(100_000_000));
+    assert_eq!(table.take(place, quota, 100_000_000, 1), Ok(()));
+}
+
+/// What all workers answer of one source within a second, asked in turn, each so often a millisecond.
+fn answered(limiters: &mut [WorkerLimiter], start: Instant, each_millisecond: usize) -> usize {
+    let source = "192.0.2.1".parse().unwrap();
+    let mut answered = 0;
+    for millisecond in 0..1000 {
+        for limiter in &mut *limiters {
+            limiter.set_time(start + Duration::from_millis(millisecond));
+            let answers = (0..each_millisecond).filter(|_| limiter.check(source) == Verdict::Answer);
+            answered += answers.count();
+        }
+    }
+    answered
+}
+
+#[test]
+fn all_workers_together_keep_the_rate_and_the_burst() {
+    let start = Instant::now();
+    let (rate, burst) = (1000, 2000);
+    for workers in [1, 2, 7, 64, 256] {
+        let shared = shared(&Settings::default(), start);
+        let mut limiters: Vec<WorkerLimiter> = (0..workers).map(|_| shared.worker(workers)).collect();
+        let first = answered(&mut limiters, start, 10);
+        assert!((burst + rate - burst / 8..=burst + rate).contains(&first), "{workers} workers: {first}");
+        let second = answered(&mut limiters, start + Duration::from_secs(1), 10);
+        assert!((rate - 1..=rate + burst / 8 + 1).contains(&second), "{workers} workers: {second}");
+    }
+}
+
+#[test]
+fn a_source_that_asks_one_worker_only_has_the_whole_limit() {
+    let start = Instant::now();
+    let shared = shared(&Settings::default(), start);
+    let mut limiters = [shared.worker(64)];
+    assert_eq!(answered(&mut limiters, start, 10), 2999);
+}
+
+#[test]
+fn a_busy_prefix_writes_the_shared_cells_once_in_64_queries() {
+    let start = Instant::now();
+    let settings = Settings {
+        queries_per_second: NonZeroU32::new(1_000_000).unwrap(),
+        burst: NonZeroU32::new(1_000_000).unwrap(),
+        ..Settings::default()
+    };
+    let mut limiter = limiter(&settings, start);
+    let cell = |limiter: &WorkerLimiter, hash| {
+        limiter.shared.table.take(Place::new(hash, 1 << 17), limiter.shared.quota, 0, u32::MAX).unwrap_err()
+    };
+    let source = "192.0.2.1".parse().unwrap();
+    let hash = limiter.shared.hash(limiter.shared.key(source));
+    let (mut writes, mut before) = (Vec::new(), cell(&limiter, hash));
+    for query in 0..10_000 {
+        assert_eq!(limiter.check(source), Verdict::Answer);
+        let after = cell(&limiter, hash);
+        if after != before {
+            writes.push(query);
+        }
+        before = after;
+    }
+    let early = writes.iter().filter(|query| **query < 640).count();
+    assert!(early <= 50, "{early}");
+    assert!(writes.len() - early <= 10_000 / 64, "{}", writes.len());
+}
+
+#[test]
+fn a_prefix_that_is_pushed_out_all_the_time_loses_an_eighth_at_most() {
+    let start = Instant::now();
+    let mut limiter = limiter(&Settings::default(), start);
+    let index = |limiter: &WorkerLimiter, source| limiter.shared.hash(limiter.shared.key(source)) >> 52;
+    let honest: IpAddr = "2001:db8::53".parse().unwrap();
+    let wanted = index(&limiter, honest);
+    let others = (0..1 << 22).map(|number: u32| IpAddr::from(Ipv4Addr::from(number << 8)));
+    let pushes: Vec<IpAddr> = others.filter(|other| index(&limiter, *other) == wanted).take(200).collect();
+    let mut random = fastrand::Rng::with_seed(1);
+    let mut answered = 0;
+    for _ in 0..2000 {
+        answered += usize::from(limiter.check(honest) == Verdict::Answer);
+        if random.u32(0..8) == 0 {
+            limiter.check(pushes[random.usize(..pushes.len())]);
+        }
+    }
+    assert!(answered >= 2000 * 7 / 8, "{answered}");
 }
 
 /// The exact model: the theoretical arrival time of each prefix, in a map that grows without bound.
@@ -186,18 +285,19 @@ proptest! {
         let source = |number: u32| IpAddr::from(Ipv4Addr::from(0xc000_0200 + (number << 8)));
         let apart = |limiter: &Limiter| {
             let places: Vec<Place> = (0..4)
-                .map(|number| Place::new(limiter.seed.hash_one(limiter.key(source(number))), 1 << 17))
+                .map(|number| Place::new(limiter.hash(limiter.key(source(number))), 1 << 17))
                 .collect();
             places.iter().enumerate().all(|(index, place)| !places[..index].iter().any(|it| it.collides(place)))
         };
-        while !apart(&limiter) {
-            limiter.seed = RandomState::new();
+        while !apart(&limiter.shared) {
+            limiter = self::limiter(&settings(), start);
         }
         let mut model = Model::default();
         let mut now = 0;
         for (number, wait) in steps {
             now += wait;
-            let answered = limiter.check(source(number), start + Duration::from_nanos(now)) == Verdict::Answer;
+            limiter.set_time(start + Duration::from_nanos(now));
+            let answered = limiter.check(source(number)) == Verdict::Answer;
             prop_assert_eq!(answered, model.answers(source(number), now));
         }
     }

@@ -1,6 +1,7 @@
 //! `$ORIGIN`, `$TTL`, `$INCLUDE` and `$GENERATE`.
 
 use std::ffi::OsStr;
+use std::fs::{File, Metadata};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Component, Path, PathBuf};
 
@@ -12,7 +13,7 @@ use super::fields::{Fields, unescape};
 use super::generate::Generate;
 use super::lexer::{Entry, Lexer, Token};
 use super::number;
-use super::open::read_file;
+use super::open::{id, look_and_open, read_whole};
 use super::reader::{Reader, Scope};
 
 /// How deep includes may nest: people use two levels; each level keeps its file in memory.
@@ -32,13 +33,13 @@ impl Reader<'_> {
         let is = |directive: &str| word.text.eq_ignore_ascii_case(directive.as_bytes());
         match () {
             () if is("$ORIGIN") => {
-                let origin = origin(entry, scope);
+                let origin = origin(entry, &scope.origin);
                 self.lost |= origin.is_err();
                 scope.origin = origin?;
                 Ok(())
             }
             () if is("$TTL") => {
-                let ttl = default_ttl(entry, scope);
+                let ttl = default_ttl(entry, &scope.origin);
                 self.default_ttl = Some(*ttl.as_ref().unwrap_or(&0));
                 ttl.map(|_| ())
             }
@@ -67,6 +68,11 @@ impl Reader<'_> {
         fields.finish()?;
         let flaw = |fault| Flaw { place: token.place, fault };
         self.includes += 1;
+        if self.is_piece() {
+            // It is left to whoever reads the whole file.
+            self.lost = true;
+            return Ok(());
+        }
         if self.includes > MAX_INCLUDES {
             self.lost = true;
             return Err(flaw(Fault::IncludeCount { limit: MAX_INCLUDES }));
@@ -92,13 +98,27 @@ impl Reader<'_> {
         }
     }
 
-    /// Reads the zone file itself, or an included one.
-    pub(super) fn file(&mut self, path: &Path, scope: &mut Scope) -> Result<(), Fault> {
+    /// Reads an included file.
+    fn file(&mut self, path: &Path, scope: &mut Scope) -> Result<(), Fault> {
         let number = self.file_number(path);
+        let (mut file, facts) = look_and_open(path)?;
+        self.open_file(&mut file, &facts, number, scope)
+    }
+
+    /// Reads the zone file itself, or an included one, which is open.
+    pub(super) fn open_file(
+        &mut self,
+        file: &mut File,
+        facts: &Metadata,
+        number: u32,
+        scope: &mut Scope,
+    ) -> Result<(), Fault> {
+        let path = self.files.get(number as usize).cloned().unwrap_or_default();
         let left = self.limits.octets.saturating_sub(self.octets);
-        let (octets, id) = read_file(path, left, self.limits.octets)?;
+        let octets = read_whole(file, facts, &path, left, self.limits.octets)?;
+        let id = id(facts);
         if self.open.contains(&id) {
-            return Err(Fault::IncludeCycle { path: path.into() });
+            return Err(Fault::IncludeCycle { path });
         }
         self.octets += octets.len() as u64;
         if octets.starts_with(b"\xff\xfe") || octets.starts_with(b"\xfe\xff") {
@@ -135,16 +155,18 @@ impl Reader<'_> {
     }
 }
 
-fn origin(entry: &Entry<'_>, scope: &Scope) -> Result<Name, Flaw> {
-    let mut fields = Fields::new(entry, &scope.origin);
+/// The name of an `$ORIGIN` line; `before` is the origin so far.
+pub(super) fn origin(entry: &Entry<'_>, before: &Name) -> Result<Name, Flaw> {
+    let mut fields = Fields::new(entry, before);
     fields.any("$ORIGIN")?;
     let origin = name(&mut fields)?;
     fields.finish()?;
     Ok(origin)
 }
 
-fn default_ttl(entry: &Entry<'_>, scope: &Scope) -> Result<u32, Flaw> {
-    let mut fields = Fields::new(entry, &scope.origin);
+/// The TTL of a `$TTL` line.
+pub(super) fn default_ttl(entry: &Entry<'_>, origin: &Name) -> Result<u32, Flaw> {
+    let mut fields = Fields::new(entry, origin);
     fields.any("$TTL")?;
     let ttl = fields.parsed("a TTL from 0 to 2147483647 seconds, units allowed as in 1h30m", number::ttl)?;
     fields.finish()?;

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::wire::{NameError, RecordType};
 use crate::zone::{Place, ZoneFault, ZoneWarning};
@@ -44,6 +44,14 @@ pub struct ReadError {
     /// The zone file and every file it includes, as far as they are known, those that could not be read among them:
     /// a watcher waits for a change of any of these.
     pub files: Vec<PathBuf>,
+}
+
+impl ReadError {
+    /// A fault of the zone file as a whole.
+    pub(in super::super) fn of_file(path: &Path, fault: Fault) -> Self {
+        let faults = vec![Located { file: path.into(), line: 0, column: 0, fault }];
+        Self { faults, files: vec![path.into()] }
+    }
 }
 
 impl fmt::Display for ReadError {

@@ -92,6 +92,11 @@ impl<'a> Lexer<'a> {
         Self { input, position: 0, line: 1, line_start: 0, file, fixed: None }
     }
 
+    /// Reads a piece of a file that begins with this line.
+    pub(super) fn at_line(input: &'a [u8], file: u32, line: u32) -> Self {
+        Self { line, ..Self::new(input, file) }
+    }
+
     /// Reads text that stands nowhere in a file; its words get `place`.
     pub(super) fn for_generated(input: &'a [u8], place: Place) -> Self {
         Self { fixed: Some(place), ..Self::new(input, place.file) }
@@ -163,7 +168,7 @@ impl<'a> Lexer<'a> {
         let mut quoting = Quoting::Bare;
         while let Some(class) = self.class() {
             match class {
-                Class::Ordinary => self.position += 1,
+                Class::Ordinary => self.skip_ordinary(),
                 Class::Backslash => self.skip_escape()?,
                 Class::Quote => {
                     if self.position == start || self.input.get(self.position - 1) != Some(&b'=') {
@@ -205,6 +210,13 @@ impl<'a> Lexer<'a> {
             Some(Class::Ordinary | Class::Backslash) => Err(self.flaw(Fault::AfterQuote)),
             _ => Ok(()),
         }
+    }
+
+    /// Behind what can only be part of a word; most octets of a zone file are passed here.
+    fn skip_ordinary(&mut self) {
+        let rest = self.input.get(self.position..).unwrap_or_default();
+        let special = |octet: &u8| CLASSES[usize::from(*octet)] != Class::Ordinary;
+        self.position += rest.iter().position(special).unwrap_or(rest.len());
     }
 
     fn skip_escape(&mut self) -> Result<(), Flaw> {

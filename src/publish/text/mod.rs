@@ -1,25 +1,24 @@
 //! Zone files: master file text in, a checked zone out (RFC 1035 section 5), and back.
 //!
 //! ```text
-//!   path -> open -> octets -> lexer -> entries -> reader -> records -> zone::ZoneBuilder -> Zone
-//!                                       (words)    |  ^                                      |
-//!                                        directive, generate                    writer <-----+
-//!                                                  |                               |
-//!                                                  +------- rdata (one table) -----+
+//!   path -> open -> octets -> lexer -> entries -> reader -> zone::RecordBatch -> zone::ZoneBuilder -> Zone
+//!              |                        (words)    |  ^                                                |
+//!            pieces: a large file on all cores    directive, generate                 writer <---------+
+//!                                                  |                                    |
+//!                                                  +-------------- rdata (one table) ---+
 //! ```
 //!
-//! Reads whole files into memory, blocks as files do (call it where that is allowed), and stops at named bounds.
-//! Never executes, never writes a file, never blocks on a FIFO, never follows `$INCLUDE` out of its directory,
-//! never panics on any octets. Without state: each call starts from nothing.
+//! Reads a large file in pieces and a small one whole, blocks as files do (call it where that is allowed), and stops
+//! at named bounds. Never executes, never writes a file, never blocks on a FIFO, never follows `$INCLUDE` out of its
+//! directory, never panics on any octets. Without state: each call starts from nothing.
 //!
 //! ## Why not the scanner of the `domain` crate
 //!
-//! It lacks `$GENERATE`, several types, and faults that name line, column and expectation, and it is no faster: a
-//! generated zone of 300,000 delegations, addresses, DS and TXT (13 MB), release build, 20 rounds side by side on a
-//! 2-core machine that was busy with other things: best round of `domain` 0.12.3's scanner alone 109 ms (2.8 million
-//! records a second), of [`read_zone`] with the file, the (then trivial) builder and the digest 89 ms (3.4 million).
-//! Single rounds vary by half, and in 9 of the 20 `domain` came first: take it as a draw. What is left to gain here:
-//! one allocation for each owner and one for each RDATA, and one thread.
+//! It lacks `$GENERATE`, several types, faults that name line, column and expectation, and it cannot begin in the middle
+//! of a file. Nor is it faster: a generated zone of 300,000 delegations, addresses, DS and TXT (13 MB), release build,
+//! 20 rounds side by side on a 2-core machine that was busy with other things, before this reader went without
+//! allocations and on all cores: best round of `domain` 0.12.3's scanner alone 109 ms (2.8 million records a second), of
+//! [`read_zone`] with the file, the (then trivial) builder and the digest 89 ms (3.4 million).
 
 mod digest;
 mod directive;
@@ -29,6 +28,7 @@ mod generate;
 mod lexer;
 mod number;
 mod open;
+mod pieces;
 mod rdata;
 mod reader;
 mod writer;
@@ -36,16 +36,22 @@ mod writer;
 #[cfg(test)]
 mod tests;
 
+use std::fs::{File, Metadata};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use crate::wire::Name;
-use crate::zone::{Place, Zone, ZoneWarning};
+use crate::zone::{Place, Standing, Zone, ZoneBuilder, ZoneWarning};
 
 use fault::Flaw;
-use reader::{Owner, Reader, Scope, located};
+use reader::{Found, Reader, Scope, located};
 
 pub use fault::{Fault, Located, MAX_FAULTS, ReadError, Snippet};
+pub(super) use open::open_regular;
 pub use writer::write_zone;
+
+/// Records that the served version has at least if a new one shares with it: below that nothing is gained.
+const SHARED_RECORDS: usize = 10_000;
 
 /// What one zone may take to read.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -84,17 +90,61 @@ pub struct ReadZone {
 /// Reads the zone `origin` from the file at `path`; relative names are relative to `origin` until `$ORIGIN` says
 /// otherwise. Blocks for as long as the disk does.
 pub fn read_zone(path: &Path, origin: &Name, limits: &Limits) -> Result<ReadZone, ReadError> {
+    let (mut file, facts) = open::look_and_open(path).map_err(|fault| ReadError::of_file(path, fault))?;
+    read_open_zone(&mut file, &facts, path, origin, limits, None)
+}
+
+/// Reads the zone `origin` from a file that is open, `facts` being what it says of itself; shares what it can with the
+/// version that is `served`.
+pub(super) fn read_open_zone(
+    file: &mut File,
+    facts: &Metadata,
+    path: &Path,
+    origin: &Name,
+    limits: &Limits,
+    served: Option<&Arc<Zone>>,
+) -> Result<ReadZone, ReadError> {
+    read_sized(file, facts, path, origin, limits, (pieces::PIECE, served))
+}
+
+/// A file of more than `size` octets is read in pieces.
+fn read_sized(
+    file: &mut File,
+    facts: &Metadata,
+    path: &Path,
+    origin: &Name,
+    limits: &Limits,
+    (size, served): (usize, Option<&Arc<Zone>>),
+) -> Result<ReadZone, ReadError> {
     let default_root = path.parent().unwrap_or(Path::new(""));
     let root = directive::normalized(limits.include_root.as_deref().unwrap_or(default_root));
     let mut reader = Reader::new(origin, root, limits);
-    let mut scope = Scope { origin: origin.clone(), owner: Owner::None };
-    if let Err(fault) = reader.file(path, &mut scope) {
+    let number = reader.file_number(path);
+    let served = served.filter(|served| served.record_count() >= SHARED_RECORDS);
+    reader.standing = served.and_then(Standing::new);
+    let io = |source| Fault::Io { path: path.into(), source };
+    let outcome = match pieces::read(&mut reader, file, facts, origin, size).map_err(io) {
+        Ok(true) => Ok(()),
+        Ok(false) => {
+            // What the pieces met may be wrong.
+            reader.standing = served.and_then(Standing::new);
+            reader.open_file(file, facts, number, &mut Scope::new(origin))
+        }
+        Err(fault) => Err(fault),
+    };
+    if let Err(fault) = outcome {
         reader.fault(Flaw { place: Place::default(), fault });
     }
-    let (builder, files, faults, mut warnings) = reader.finish();
+    compiled(origin, reader.finish())
+}
+
+fn compiled(origin: &Name, found: Found) -> Result<ReadZone, ReadError> {
+    let Found { batches, standing, files, faults, mut warnings } = found;
     if !faults.is_empty() {
         return Err(ReadError { faults, files });
     }
+    let mut builder = standing.map_or_else(|| ZoneBuilder::new(origin.clone()), ZoneBuilder::resuming);
+    batches.into_iter().for_each(|batch| builder.add(batch));
     match builder.finish() {
         Ok(zone) => {
             let flaw = |warning: &ZoneWarning| Flaw {

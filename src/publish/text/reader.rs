@@ -6,7 +6,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::wire::{Name, RecordType};
-use crate::zone::{Place, Record, ZoneBuilder};
+use crate::zone::{Place, RecordBatch, Standing};
 
 use super::Limits;
 use super::fault::{Fault, Flaw, Located, MAX_FAULTS, Snippet};
@@ -24,7 +24,12 @@ pub(super) struct Reader<'l> {
     pub(super) limits: &'l Limits,
     /// Includes must lie below it.
     pub(super) root: PathBuf,
-    pub(super) builder: ZoneBuilder,
+    origin: Name,
+    /// Batches that are full, and the one that is being filled.
+    full: Vec<RecordBatch>,
+    batch: RecordBatch,
+    /// The served version, if batches are to keep only what differs from it.
+    pub(super) standing: Option<Standing>,
     /// [`Place::file`] counts in here.
     pub(super) files: Vec<PathBuf>,
     /// The files that are being read, the innermost last.
@@ -42,27 +47,86 @@ pub(super) struct Reader<'l> {
     pub(super) default_ttl: Option<u32>,
     /// The last TTL that a record gave (RFC 1035 section 5.1).
     last_ttl: Option<u32>,
+    /// What is read.
+    part: Part,
     /// Nothing that follows can be understood.
     pub(super) lost: bool,
     scratch: Vec<u8>,
+}
+
+/// Records of a batch: few enough that sorting stays in the cache, many enough that merging batches is little work.
+const BATCH_RECORDS: usize = 100_000;
+
+/// How much of a file one reader reads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Part {
+    /// All of it.
+    Whole,
+    /// Its first piece.
+    First,
+    /// Another piece: of what stands before it only the origin and the default TTL are known.
+    Later,
 }
 
 /// What an include does not change for the file around it.
 #[derive(Clone, Debug)]
 pub(super) struct Scope {
     pub(super) origin: Name,
-    pub(super) owner: Owner,
+    owner: Owner,
+    /// In wire form, if `owner` is known; kept beside it, so that it is allocated once.
+    name: Vec<u8>,
 }
 
 /// The owner that a line with a leading blank inherits.
-#[derive(Clone, Debug)]
-pub(super) enum Owner {
+#[derive(Clone, Copy, Debug)]
+enum Owner {
     /// There was no record yet.
     None,
     /// The one of the last record.
-    Known(Name),
+    Known,
     /// The last record's owner was faulty.
     Faulty,
+}
+
+/// What one reading found.
+pub(super) struct Found {
+    pub(super) batches: Vec<RecordBatch>,
+    /// What the batches were reduced by.
+    pub(super) standing: Option<Standing>,
+    pub(super) files: Vec<PathBuf>,
+    pub(super) faults: Vec<Located>,
+    pub(super) warnings: Vec<Located>,
+}
+
+/// What one piece of a file gave.
+pub(super) struct Piece {
+    pub(super) batches: Vec<RecordBatch>,
+    pub(super) records: u64,
+    pub(super) generated: u64,
+    pub(super) warnings: Vec<Flaw>,
+    /// What holds behind it.
+    pub(super) context: Context,
+}
+
+/// What a record inherits from lines far before it.
+#[derive(Clone, Debug)]
+pub(super) struct Context {
+    pub(super) origin: Name,
+    pub(super) default_ttl: Option<u32>,
+}
+
+impl Context {
+    /// Whether both are the same, octet by octet.
+    pub(super) fn is_same(&self, other: &Self) -> bool {
+        self.origin.as_wire() == other.origin.as_wire() && self.default_ttl == other.default_ttl
+    }
+}
+
+impl Scope {
+    /// The beginning of a file.
+    pub(super) fn new(origin: &Name) -> Self {
+        Self { origin: origin.clone(), owner: Owner::None, name: Vec::new() }
+    }
 }
 
 impl<'l> Reader<'l> {
@@ -70,7 +134,10 @@ impl<'l> Reader<'l> {
         Self {
             limits,
             root,
-            builder: ZoneBuilder::new(origin.clone()),
+            origin: origin.clone(),
+            full: Vec::new(),
+            batch: RecordBatch::new(origin),
+            standing: None,
             files: Vec::new(),
             open: Vec::new(),
             octets: 0,
@@ -81,6 +148,7 @@ impl<'l> Reader<'l> {
             records: 0,
             default_ttl: None,
             last_ttl: None,
+            part: Part::Whole,
             lost: false,
             scratch: Vec::new(),
         }
@@ -113,38 +181,30 @@ impl<'l> Reader<'l> {
 
     /// `[owner] [ttl] [class] type rdata`, TTL and class in either order (RFC 1035 section 5.1).
     pub(super) fn record(&mut self, entry: &Entry<'_>, scope: &mut Scope) -> Result<(), Flaw> {
-        let mut fields = Fields::new(entry, &scope.origin);
+        let Scope { origin, owner, name } = scope;
+        let mut fields = Fields::new(entry, origin);
         let place = fields.peek().map_or(entry.end, |token| token.place);
         if !entry.leading_blank {
-            scope.owner = Owner::Faulty;
-            scope.owner = Owner::Known(self.owner(&mut fields)?);
+            *owner = Owner::Faulty;
+            name.clear();
+            fields.name("an owner name without quotes", name)?;
+            *owner = Owner::Known;
         }
-        let owner = match &scope.owner {
+        match owner {
             Owner::None => return Err(Flaw { place, fault: Fault::NoOwner }),
             Owner::Faulty => return Ok(()),
-            Owner::Known(owner) => owner.clone(),
-        };
+            Owner::Known => {}
+        }
         let (said, record_type) = ttl_class_type(&mut fields)?;
         let mut rdata = std::mem::take(&mut self.scratch);
         rdata.clear();
         let outcome = rdata::read(record_type, &mut fields, &mut rdata).and_then(|()| {
             self.warn_of_missing_dot(&fields);
             let ttl = self.ttl(said, record_type, &rdata, place)?;
-            self.push(Record { owner, record_type, ttl, rdata: rdata.as_slice().into() }, place)
+            self.push(name, record_type, ttl, &rdata, place)
         });
         self.scratch = rdata;
         outcome
-    }
-
-    fn owner(&mut self, fields: &mut Fields<'_, '_>) -> Result<Name, Flaw> {
-        let place = fields.peek().map_or(fields.end(), |token| token.place);
-        self.scratch.clear();
-        fields.name("an owner name without quotes", &mut self.scratch)?;
-        let name = Name::from_wire(&self.scratch).map_err(|error| Flaw {
-            place,
-            fault: Fault::Name { found: Snippet::new(&self.scratch), error },
-        })?;
-        Ok(name)
     }
 
     /// `www.example.org` under the origin `example.org.`: most often a forgotten dot.
@@ -173,6 +233,11 @@ impl<'l> Reader<'l> {
         if let Some(ttl) = self.default_ttl.or(self.last_ttl) {
             return Ok(ttl);
         }
+        if self.part == Part::Later {
+            // It inherits from a piece before this one.
+            self.lost = true;
+            return Err(Flaw { place, fault: Fault::NoTtl });
+        }
         let minimum = rdata.last_chunk::<4>().map(|octets| u32::from_be_bytes(*octets));
         // So that the fault or the warning is given once.
         self.last_ttl = Some(0);
@@ -186,14 +251,33 @@ impl<'l> Reader<'l> {
         }
     }
 
-    fn push(&mut self, record: Record, place: Place) -> Result<(), Flaw> {
+    fn push(
+        &mut self,
+        owner: &[u8],
+        record_type: RecordType,
+        ttl: u32,
+        rdata: &[u8],
+        place: Place,
+    ) -> Result<(), Flaw> {
         if self.records >= self.limits.records {
             self.lost = true;
             return Err(Flaw { place, fault: Fault::TooManyRecords { limit: self.limits.records } });
         }
         self.records += 1;
-        self.builder.push(record, place);
+        if self.batch.record_count() >= BATCH_RECORDS {
+            self.close_batch();
+        }
+        self.batch.push(owner, record_type, ttl, rdata, place);
         Ok(())
+    }
+
+    fn close_batch(&mut self) {
+        let mut batch = std::mem::replace(&mut self.batch, RecordBatch::new(&self.origin));
+        match &self.standing {
+            Some(standing) => batch = standing.reduce(batch),
+            None => batch.sort(),
+        }
+        self.full.push(batch);
     }
 
     /// Keeps a fault, up to the bound.
@@ -220,11 +304,45 @@ impl<'l> Reader<'l> {
         u32::try_from(number).unwrap_or(u32::MAX)
     }
 
-    /// Ends the reading: the records, the files, the faults and the warnings.
-    pub(super) fn finish(self) -> (ZoneBuilder, Vec<PathBuf>, Vec<Located>, Vec<Located>) {
+    /// Reads a piece of a file, all of it but for the first with nothing before it that it needs; `None` if there is
+    /// a fault in it, or something that needs the pieces before it: then the file must be read from its beginning.
+    pub(super) fn piece(mut self, lexer: &mut Lexer<'_>, context: Context, is_first: bool) -> Option<Piece> {
+        self.part = if is_first { Part::First } else { Part::Later };
+        self.default_ttl = context.default_ttl;
+        let mut scope = Scope::new(&context.origin);
+        self.entries(lexer, &mut scope);
+        if self.lost || !self.faults.is_empty() || self.includes > 0 {
+            return None;
+        }
+        self.close_batch();
+        Some(Piece {
+            batches: self.full,
+            records: self.records,
+            generated: self.generated,
+            warnings: self.warnings,
+            context: Context { origin: scope.origin, default_ttl: self.default_ttl },
+        })
+    }
+
+    /// Whether only a piece of a file is read.
+    pub(super) fn is_piece(&self) -> bool {
+        self.part != Part::Whole
+    }
+
+    /// Takes in a piece that was read elsewhere; its records and its warnings follow those so far.
+    pub(super) fn take(&mut self, piece: Piece) {
+        self.records += piece.records;
+        self.generated += piece.generated;
+        self.full.extend(piece.batches);
+        piece.warnings.into_iter().for_each(|flaw| self.warn(flaw));
+    }
+
+    /// Ends the reading.
+    pub(super) fn finish(mut self) -> Found {
+        self.close_batch();
         let faults = located(self.faults, &self.files);
         let warnings = located(self.warnings, &self.files);
-        (self.builder, self.files, faults, warnings)
+        Found { batches: self.full, standing: self.standing, files: self.files, faults, warnings }
     }
 }
 

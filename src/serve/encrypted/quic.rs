@@ -1,6 +1,6 @@
 //! QUIC (RFC 9000): a socket in, connections out, each a task of its own; those above a cap are refused.
 
-use std::cell::{Cell, RefCell};
+use std::cell::Cell;
 use std::io;
 use std::net::SocketAddr;
 use std::rc::Rc;
@@ -41,7 +41,7 @@ pub(super) struct Listener {
     pub(super) address: SocketAddr,
     pub(super) transport: Transport,
     pub(super) context: Rc<Context>,
-    pub(super) caps: Rc<RefCell<Caps>>,
+    pub(super) caps: Caps,
     pub(super) connections: TaskTracker,
     pub(super) phase: watch::Receiver<Phase>,
     /// Handshakes under way with sources that may be lies.
@@ -108,7 +108,7 @@ impl Listener {
             let _ = incoming.retry();
             return;
         }
-        let Some(ticket) = Caps::enter(&self.caps, incoming.remote_address().ip()) else {
+        let Some(ticket) = self.caps.enter(incoming.remote_address().ip()) else {
             self.context.add(|counters| count(&counters.tcp_refused));
             incoming.refuse();
             return;

@@ -3,8 +3,8 @@
 use std::net::{Ipv4Addr, UdpSocket};
 use std::time::Duration;
 
-use anyns::sys::datagrams::{Batch, Waiter};
-use anyns::sys::sockets::receive_destination;
+use anyns::sys::datagrams::{Batch, Origin};
+use anyns::sys::epoll::{Epoll, Interest};
 
 use super::Setup;
 
@@ -18,13 +18,12 @@ pub(super) fn command(setup: &Setup<'_>) -> Vec<String> {
 
 /// Reflects until the process is killed.
 pub(crate) fn run(port: u16) {
-    use std::os::fd::AsFd as _;
     let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, port)).expect("the port is free");
-    receive_destination(&socket, false).expect("packet information can be asked for");
-    let (mut batch, mut waiter) = (Batch::new(), Waiter::new([socket.as_fd()]));
+    let (mut batch, mut epoll) = (Batch::new(), Epoll::new(1).expect("an epoll instance can be made"));
+    epoll.add(&socket, 0, Interest::Read).expect("the socket can be waited for");
     loop {
-        if batch.receive(&socket).is_err() {
-            waiter.wait(WAIT).expect("the socket can be waited for");
+        if batch.receive(&socket, Origin::Bound).is_err() {
+            epoll.wait(WAIT).expect("the socket can be waited for");
             continue;
         }
         batch.respond(|arrival, room| {

@@ -1,5 +1,6 @@
 //! Wire form in, presentation format out; `None` where the octets do not have the layout.
 
+use std::io::Write;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 use data_encoding::{BASE32HEX_NOPAD, BASE64, HEXLOWER, HEXUPPER};
@@ -137,7 +138,8 @@ fn decimal_escape(octet: u8, out: &mut Vec<u8>) {
 
 /// Appends anything that has a text form.
 pub(super) fn text(value: impl std::fmt::Display, out: &mut Vec<u8>) {
-    out.extend_from_slice(value.to_string().as_bytes());
+    // A vector takes everything.
+    let _ = write!(out, "{value}");
 }
 
 pub(super) fn ipv4(wire: &mut Wire<'_>) -> Option<Ipv4Addr> {

@@ -10,6 +10,7 @@ use super::{Limits, ReadError, ReadZone, read_zone, write_zone};
 mod faults;
 mod files;
 mod generate;
+mod pieces;
 mod random;
 mod second_opinion;
 mod syntax;

@@ -1,0 +1,291 @@
+//! One TCP connection: messages, each behind its length in two octets (RFC 1035 section 4.2.2), in; responses, likewise, out.
+//!
+//! An answer is made the moment its query is whole, so responses leave in the order of the queries; nothing slow could
+//! be overtaken (RFC 7766 section 6.2.1.1). Pipelined queries are answered together: one read, one write. A client that
+//! does not take its responses is read no more until it does. Of its own a connection keeps only what a client left
+//! unfinished: one message and one read of input, [`OUTPUT`] and one response of output.
+
+use std::io::{self, Read, Write};
+use std::net::{IpAddr, TcpStream};
+use std::time::{Duration, Instant};
+
+use crate::answer;
+use crate::serve::TcpSettings;
+use crate::serve::caps::{Caps, Ticket};
+use crate::serve::connection::{LENGTH, LIFETIME, OUTPUT, PATIENCE, time_to_take, whole};
+use crate::serve::proxy::{self, Origin};
+use crate::serve::respond::{Peer, Responder};
+use crate::sys::epoll::Interest;
+use crate::telemetry::count;
+
+/// Octets read at once: some 200 queries, less than a millisecond of the worker's time.
+const READ: usize = 8 << 10;
+
+/// Octets of the largest response (RFC 7766 section 8: the length has 16 bits).
+const RESPONSE: usize = 65_535;
+
+/// What the connections of a worker use in turn.
+pub(super) struct Scratch {
+    input: Box<[u8]>,
+    output: Box<[u8]>,
+}
+
+impl Scratch {
+    pub(super) fn new() -> Self {
+        Self {
+            input: vec![0; READ].into_boxed_slice(),
+            output: vec![0; OUTPUT + LENGTH + RESPONSE].into_boxed_slice(),
+        }
+    }
+}
+
+/// What a turn of a connection is given.
+pub(super) struct Work<'a> {
+    pub(super) responder: &'a mut Responder,
+    pub(super) scratch: &'a mut Scratch,
+    pub(super) settings: &'a TcpSettings,
+    pub(super) caps: &'a Caps,
+    pub(super) now: Instant,
+    /// What has arrived is answered; a stop waits for no more.
+    pub(super) stopping: bool,
+}
+
+/// What comes after a turn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Next {
+    /// The next event.
+    Wait,
+    /// Nothing; close it.
+    Close,
+}
+
+/// A connection.
+pub(super) struct Connection {
+    stream: TcpStream,
+    peer: Peer,
+    /// Nameless while the load balancer's header has not come.
+    ticket: Option<Ticket>,
+    named: bool,
+    /// What came and is not answered: part of a message, or what waits for the client to take its responses.
+    input: Vec<u8>,
+    /// What the client has not taken yet.
+    output: Vec<u8>,
+    /// When the message at the front must be whole, the next one begin, or the output be taken.
+    deadline: Instant,
+    end: Instant,
+}
+
+/// Why the messages at the front are answered no further.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Halt {
+    /// No whole message is left.
+    Hungry,
+    /// The output is full.
+    Full,
+    /// A message was no query. A client that sends such a thing will not make sense later either.
+    NoQuery,
+}
+
+impl Connection {
+    /// A connection from this source; `proxied` if it is a load balancer, whose header comes first.
+    pub(super) fn new(
+        stream: TcpStream,
+        source: IpAddr,
+        ticket: Ticket,
+        proxied: bool,
+        settings: &TcpSettings,
+        now: Instant,
+    ) -> Self {
+        let patience = if proxied { PATIENCE } else { settings.idle.min(PATIENCE) };
+        Self {
+            stream,
+            peer: Peer { transport: answer::Transport::Tcp, address: source },
+            ticket: Some(ticket),
+            named: !proxied,
+            input: Vec::new(),
+            output: Vec::new(),
+            deadline: now + patience,
+            end: now + LIFETIME,
+        }
+    }
+
+    pub(super) fn stream(&self) -> &TcpStream {
+        &self.stream
+    }
+
+    /// What the next event must be.
+    pub(super) fn waits_for(&self) -> Interest {
+        if self.output.is_empty() { Interest::Read } else { Interest::Write }
+    }
+
+    /// Whether the client was silent, slow to send or slow to read for too long.
+    pub(super) fn is_overdue(&self, now: Instant) -> bool {
+        let overdue = now >= self.deadline;
+        if overdue && !self.output.is_empty() {
+            // Nothing waits for what it does not read.
+            reset(&self.stream);
+        }
+        overdue
+    }
+
+    /// Writes what is left or reads what has come, and answers what is whole.
+    pub(super) fn turn(&mut self, work: &mut Work<'_>) -> Next {
+        // Its errors are the peer's: it went away.
+        self.try_turn(work).unwrap_or_else(|_| {
+            reset(&self.stream);
+            Next::Close
+        })
+    }
+
+    fn try_turn(&mut self, work: &mut Work<'_>) -> io::Result<Next> {
+        if !self.output.is_empty() {
+            let mut output = std::mem::take(&mut self.output);
+            output.drain(..self.write(&output)?);
+            self.output = output;
+            if !self.output.is_empty() {
+                return Ok(Next::Wait);
+            }
+            self.deadline = work.now + work.settings.idle;
+            let input = std::mem::take(&mut self.input);
+            return self.answer_all(&input, false, work);
+        }
+        let read = match (&self.stream).read(&mut work.scratch.input) {
+            Ok(0) => return Ok(Next::Close),
+            Ok(read) => read,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok(Next::Wait),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                return Ok(if work.stopping { Next::Close } else { Next::Wait });
+            }
+            Err(error) => return Err(error),
+        };
+        // The scratch input is lent out of the scratch while the output in it is written to.
+        let scratch = std::mem::take(&mut work.scratch.input);
+        let fresh = scratch.get(..read).unwrap_or_default();
+        let next = if self.input.is_empty() {
+            self.take(fresh, true, work)
+        } else {
+            let mut input = std::mem::take(&mut self.input);
+            input.extend_from_slice(fresh);
+            self.take(&input, false, work)
+        };
+        work.scratch.input = scratch;
+        next
+    }
+
+    /// Takes the load balancer's header, if it is still to come, and what is behind it. `first`: nothing came before.
+    fn take(&mut self, input: &[u8], first: bool, work: &mut Work<'_>) -> io::Result<Next> {
+        if self.named {
+            return self.answer_all(input, first, work);
+        }
+        match proxy::read(input) {
+            Ok(Some((origin, octets))) => {
+                self.named = true;
+                if let Origin::Client(client) = origin {
+                    self.peer.address = client.ip();
+                }
+                // Given back before it is asked for again.
+                self.ticket = None;
+                self.ticket = work.caps.enter(self.peer.address);
+                if self.ticket.is_none() {
+                    work.add(|counters| count(&counters.tcp_refused));
+                    return Err(io::ErrorKind::ConnectionRefused.into());
+                }
+                self.deadline = work.now + work.settings.idle.min(PATIENCE);
+                self.answer_all(input.get(octets..).unwrap_or_default(), true, work)
+            }
+            Ok(None) => {
+                self.input = input.to_vec();
+                Ok(if work.stopping { Next::Close } else { Next::Wait })
+            }
+            Err(error) => {
+                tracing::debug!(balancer = %self.peer.address, %error, "PROXY protocol");
+                work.add(|counters| count(&counters.handshake_failures));
+                Err(io::Error::new(io::ErrorKind::InvalidData, error))
+            }
+        }
+    }
+
+    /// Answers the whole messages and keeps the rest. `first`: no part of the message at the front was there before.
+    fn answer_all(&mut self, mut input: &[u8], first: bool, work: &mut Work<'_>) -> io::Result<Next> {
+        let mut answered = false;
+        loop {
+            let (consumed, octets, halt) = self.answer(input, work);
+            input = input.get(consumed..).unwrap_or_default();
+            answered |= octets > 0;
+            let output = work.scratch.output.get(..octets).unwrap_or_default();
+            let written = self.write(output)?;
+            let left = output.get(written..).unwrap_or_default();
+            if halt == Halt::NoQuery {
+                return Ok(Next::Close);
+            }
+            if !left.is_empty() {
+                self.deadline = work.now + time_to_take(left.len());
+                self.output = left.to_vec();
+                self.input = input.to_vec();
+                return Ok(Next::Wait);
+            }
+            if halt == Halt::Hungry {
+                break;
+            }
+        }
+        if input.is_empty() && answered {
+            self.deadline = work.now + work.settings.idle;
+        } else if !input.is_empty() && (answered || first) {
+            self.deadline = work.now + PATIENCE;
+        }
+        self.input = input.to_vec();
+        // A client that lives on connects again when it must (RFC 7766 section 6.2.4).
+        Ok(if work.stopping || (answered && work.now >= self.end) { Next::Close } else { Next::Wait })
+    }
+
+    /// Answers whole messages at the front of the input into the scratch output. Returns the octets of input that are done
+    /// with, those of output, and why it ended.
+    fn answer(&self, input: &[u8], work: &mut Work<'_>) -> (usize, usize, Halt) {
+        let answering = work.responder.refresh(work.now);
+        let (mut consumed, mut filled) = (0, 0);
+        while let Some(message) = input.get(consumed..).and_then(whole) {
+            consumed += LENGTH + message.len();
+            let room = work.scratch.output.get_mut(filled..).unwrap_or_default();
+            let Some((prefix, room)) = room.split_first_chunk_mut::<LENGTH>() else { break };
+            let length = answering.message(message, self.peer, room);
+            match u16::try_from(length) {
+                Ok(octets) if octets > 0 => *prefix = octets.to_be_bytes(),
+                _ => return (consumed, filled, Halt::NoQuery),
+            }
+            answering.sent();
+            filled += LENGTH + length;
+            if filled >= OUTPUT {
+                return (consumed, filled, Halt::Full);
+            }
+        }
+        (consumed, filled, Halt::Hungry)
+    }
+
+    /// Writes what the kernel takes at once.
+    fn write(&self, output: &[u8]) -> io::Result<usize> {
+        if output.is_empty() {
+            return Ok(0);
+        }
+        loop {
+            match (&self.stream).write(output) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(0),
+                result => return result,
+            }
+        }
+    }
+}
+
+impl Work<'_> {
+    fn add(&self, add: impl FnOnce(&crate::telemetry::WorkerCounters)) {
+        if let Some(counters) = self.responder.counters() {
+            add(counters);
+        }
+    }
+}
+
+/// Has the connection reset when it is closed.
+pub(super) fn reset(stream: &TcpStream) {
+    // An error means that there is no connection any more.
+    let _ = socket2::SockRef::from(stream).set_linger(Some(Duration::ZERO));
+}
