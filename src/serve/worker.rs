@@ -5,9 +5,9 @@
 //! ready, then a bounded piece of work for each TCP socket that is ([`tcp`]). So neither starves the other, and none
 //! of both needs a thread that the other must be scheduled for.
 //!
-//! `SO_INCOMING_CPU` and reuseport programs that choose the worker of the CPU that the packet came in on are not used: they
-//! need a network card with a queue for each core to gain anything, and with fewer they leave cores idle. On loopback they
-//! change nothing that can be measured with one worker.
+//! `SO_INCOMING_CPU` and reuseport programs that choose the worker of the CPU that the packet came in on are not used, and
+//! were not measured: they can gain only where a network card has a queue for each core, and with fewer they leave cores
+//! idle. Nor was io_uring tried.
 
 mod tcp;
 

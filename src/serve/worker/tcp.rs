@@ -5,8 +5,8 @@
 //! their source is no lie, and they take turns with those of other connections. Never blocks; locks at the begin and
 //! the end of a connection only; a connection that has sent whole queries and taken its responses holds no buffer.
 //!
-//! Before this it was tokio's tasks in one thread of their own. Of 5.0 µs in user mode for a connection with one query (Knot DNS
-//! 3.0) they took the most, and all of TCP had one core.
+//! Before this it was tokio's tasks in one thread of their own, and all of TCP had one core: 4.7 µs in user mode for a
+//! connection with one query, now 2.1; 0.94 for a query of a kept connection, now 0.75 (medians of three, busy machine).
 
 mod connection;
 
