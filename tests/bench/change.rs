@@ -61,7 +61,7 @@ pub(crate) fn measure(bench: &Bench, title: &str, world: &World) -> Table {
         let redeploy = redeploy(&mut server, world, &text, &soa);
         let peak = most_memory(server.pid()) as f64 / before as f64;
         let (difference, lookup, memory) = differences(&zone.path, &zone.origin, world);
-        let end = kill(server);
+        let end = kill(server, &soa);
         let row = table.rows.first_mut().expect("the table has a row");
         row.rounds.push(vec![start, redeploy, peak, difference, lookup, memory, end]);
     }
@@ -153,10 +153,10 @@ fn read(published: &Arc<Published>, origin: &Name, world: &World, done: &AtomicB
 }
 
 /// Milliseconds from SIGKILL to the end of a TCP connection that was in use.
-fn kill(server: Server) -> f64 {
+fn kill(server: Server, soa: &Query) -> f64 {
     let mut stream = TcpStream::connect(server.address).expect("the server takes TCP connections");
     stream.set_nodelay(true).expect("the connection takes the option");
-    let query = Query { name: "version.bind".into(), record_type: "TXT" }.encode(7);
+    let query = soa.encode(7);
     stream.write_all(&(query.len() as u16).to_be_bytes()).expect("the query can be sent");
     stream.write_all(&query).expect("the query can be sent");
     let mut head = [0; 2];
