@@ -18,10 +18,10 @@ use super::{Record, ZoneWarning};
 /// version shares all blocks and pages that its changes do not touch.
 ///
 /// Going down from the apex label by label, a lookup costs a cache line of the table and one of a node for each label,
-/// nearly whatever the size of the zone (`peers size`: 0.21 µs of user time a query at 100 records, 0.43 at a million, 0.90 at
-/// ten million, most of it misses of the TLB and the cache). What was measured before it came to this (release build, `cargo bench --bench
-/// micro`): keys in one sorted array, found by binary search, 0.3 µs at 100 records and 4.3 µs at 180,000, for every
-/// step misses the cache.
+/// nearly whatever the size of the zone (`peers size`: 0.21 µs of user time a query at 100 records, 0.43 at a million,
+/// 0.90 at ten million; presumably misses of TLB and cache, not profiled). What was measured before it came to this
+/// (release build, `cargo bench --bench micro`): keys in one sorted array, found by binary search, 0.3 µs at 100 records
+/// and 4.3 µs at 180,000, for every step misses the cache.
 #[derive(Clone, Debug)]
 pub struct Zone {
     pub(super) origin: Name,
