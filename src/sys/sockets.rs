@@ -122,7 +122,8 @@ mod tests {
         use socket2::{Domain, Protocol, Socket, Type};
         use std::io::Read;
 
-        let mut raw = Socket::new(Domain::IPV4, Type::RAW, Some(Protocol::UDP)).expect("a raw socket, as root");
+        let mut raw =
+            Socket::new(Domain::IPV4, Type::RAW, Some(Protocol::UDP)).expect("a raw socket, as root");
         let receiver = UdpSocket::bind("127.0.0.1:0").unwrap();
         let target = receiver.local_addr().unwrap();
         for (fragmentation, df) in [(Fragmentation::Never, true), (Fragmentation::Allowed, false)] {

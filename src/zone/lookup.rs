@@ -79,7 +79,7 @@ impl Zone {
     }
 
     /// How many labels of the name are below the apex.
-    fn labels_of(&self, name: &LookupName) -> usize {
+    pub(super) fn labels_of(&self, name: &LookupName) -> usize {
         name.label_count().saturating_sub(self.apex_labels)
     }
 

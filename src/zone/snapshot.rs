@@ -25,8 +25,6 @@ pub struct Snapshot {
     /// Numbers in the list that no zone has.
     free: Vec<u32>,
     count: usize,
-    /// How many zones have an index of more than one page.
-    large: usize,
     /// Bit n: some apex has n labels. A name is looked for only at depths where a zone can be.
     depths: u128,
     /// How many apexes have n labels.
@@ -46,7 +44,6 @@ impl Default for Snapshot {
             leaves: Vec::new(),
             free: Vec::new(),
             count: 0,
-            large: 0,
             depths: 0,
             at_depth: vec![0; DEPTHS].into(),
             absent: Arc::default(),
@@ -137,15 +134,6 @@ impl Snapshot {
         self.count
     }
 
-    pub(super) fn has_large_zones(&self) -> bool {
-        self.large > 0
-    }
-
-    /// The zone with the apex that has this hash and this wire form, in any case.
-    pub(super) fn zone_with(&self, hash: NameHash, name: &[u8]) -> Option<&Zone> {
-        self.at(hash, name).map(Arc::as_ref)
-    }
-
     fn at(&self, hash: NameHash, name: &[u8]) -> Option<&Arc<Zone>> {
         let found = self.index.find(hash.tag()).filter_map(|number| self.get(number));
         found.into_iter().find(|zone| {
@@ -190,9 +178,6 @@ impl Snapshot {
     fn set(&mut self, number: NodeId, zone: Option<Arc<Zone>>) {
         let number = number.0 as usize;
         let Some(leaf) = self.leaves.get_mut(number / LEAF) else { return };
-        let is_large = |zone: &Option<Arc<Zone>>| zone.as_ref().is_some_and(|zone| zone.index.is_paged());
-        self.large += usize::from(is_large(&zone));
-        self.large -= usize::from(leaf.get(number % LEAF).is_some_and(is_large));
         if Arc::get_mut(leaf).is_none() {
             *leaf = leaf.to_vec().into();
         }
