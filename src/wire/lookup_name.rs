@@ -86,6 +86,18 @@ impl LookupName {
         self.lower.get(start + 1..end).unwrap_or(&[])
     }
 
+    /// The labels from the right to the left, the root not counted, each in lower case and without its length octet.
+    pub fn labels_upwards(&self) -> impl Iterator<Item = &[u8]> {
+        let starts = self.starts.get(..self.label_count()).unwrap_or(&[]);
+        let mut end = usize::from(self.length).saturating_sub(1);
+        starts.iter().rev().map(move |start| {
+            let start = usize::from(*start);
+            let label = self.lower.get(start + 1..end).unwrap_or(&[]);
+            end = start;
+            label
+        })
+    }
+
     /// Takes a checked wire form: one whole uncompressed name.
     pub(super) fn set(&mut self, wire: &[u8]) {
         let (Some(octets), Some(lower)) =
@@ -159,6 +171,8 @@ mod tests {
         assert_eq!(name.label(0), b"www");
         assert_eq!(name.label(2), b"org");
         assert_eq!(name.label(3), b"");
+        assert!(name.labels_upwards().eq([&b"org"[..], b"example", b"www"]));
+        assert_eq!(lookup(".").labels_upwards().count(), 0);
         assert_eq!(name.ancestor(1), b"\x07example\x03org\0");
         assert_eq!(name.ancestor(3), b"\0");
         assert_eq!(name.ancestor(9), b"\0");

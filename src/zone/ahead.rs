@@ -39,7 +39,7 @@ impl Ahead<'_> {
     /// Asks for the nodes that those lines lead to: their heads and what stands next.
     pub fn follow(&self) {
         for tag in self.different_tags() {
-            if let Some(id) = self.zone.index.find(tag).next() {
+            if let Some(id) = self.zone.index.find(tag, Some) {
                 let octets = self.zone.store.after(id);
                 read_slice(octets, 0);
                 read_slice(octets, LINE);
@@ -47,8 +47,8 @@ impl Ahead<'_> {
         }
     }
 
-    fn lines(&self) -> impl Iterator<Item = &u64> {
-        self.different_tags().filter_map(|tag| self.zone.index.line(tag).first())
+    fn lines(&self) -> impl Iterator<Item = &[u64; 8]> {
+        self.different_tags().filter_map(|tag| self.zone.index.line(tag))
     }
 
     fn different_tags(&self) -> impl Iterator<Item = u32> {
@@ -84,13 +84,13 @@ mod tests {
         let lookup = |text: &str| LookupName::from(&name(text));
         let ahead = large.ahead(&lookup("N4999.LARGE.")).unwrap();
         assert_eq!(ahead.tags[0], ahead.tags[1]);
-        let found: Vec<_> =
-            ahead.zone.index.find(ahead.tags[1]).map(|id| ahead.zone.node(id).owner()).collect();
-        assert_eq!(found, [name("n4999.large.")]);
+        let found = ahead.zone.index.find(ahead.tags[1], |id| Some(ahead.zone.node(id).owner()));
+        assert_eq!(found, Some(name("n4999.large.")));
         ahead.follow();
         let below = large.ahead(&lookup("x.y.n7.large.")).unwrap();
         assert!(
-            below.zone.index.find(below.tags[0]).any(|id| below.zone.node(id).owner() == name("n7.large."))
+            below.zone.index.find(below.tags[0], |id| Some(below.zone.node(id).owner()))
+                == Some(name("n7.large."))
         );
         assert!(small.ahead(&lookup("n1.small.")).is_none());
         large.ahead(&lookup("large.")).unwrap().follow();

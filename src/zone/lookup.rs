@@ -61,7 +61,7 @@ impl Zone {
 
     /// The node of the name with this hash, given without the apex and in lower case.
     pub(super) fn at(&self, hash: NameHash, lower: &[u8]) -> Option<NodeRef<'_>> {
-        self.index.find(hash.tag()).map(|place| self.node(place)).find(|node| node.node.is(lower))
+        self.index.find(hash.tag(), |place| Some(self.node(place)).filter(|node| node.node.is(lower)))
     }
 
     /// What stands for a name that does not exist, below its closest encloser, which has this hash.
@@ -74,8 +74,8 @@ impl Zone {
             let rest = node.node.owner().strip_prefix(b"\x01*");
             rest.is_some_and(|rest| rest == above || rest.eq_ignore_ascii_case(above))
         };
-        let mut found = self.index.find(hash.below(b"*").tag()).map(|id| self.node(id));
-        found.find(is_child).map_or(Lookup::Missing(encloser), Lookup::Wildcard)
+        let found = self.index.find(hash.below(b"*").tag(), |id| Some(self.node(id)).filter(is_child));
+        found.map_or(Lookup::Missing(encloser), Lookup::Wildcard)
     }
 
     /// How many labels of the name are below the apex.
