@@ -16,7 +16,7 @@ pub struct Begun<'a> {
     pub(super) name: &'a LookupName,
     /// The zone that speaks for QNAME.
     pub(super) zone: Option<&'a Zone>,
-    ahead: Option<Ahead<'a>>,
+    pub(super) ahead: Option<Ahead<'a>>,
 }
 
 /// Reads a query, and looks for the zone of its QNAME if that will be asked; `name` becomes QNAME, whatever it was. `None`

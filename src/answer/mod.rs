@@ -226,14 +226,14 @@ fn reply(
     respond: impl FnOnce(Option<&Options<'_>>, &mut Writer<'_>) -> Verdict,
 ) -> Outcome {
     let limit = edns::limit(query, client.transport, settings);
-    let options = query.edns.map(|asked| Options::new(asked, client, settings));
+    let options = query.edns.as_ref().map(|asked| Options::new(asked, client, settings));
     let Ok(mut writer) = Writer::new(output, limit) else { return Outcome::Ignore };
     if let Some(question) = &query.question
         && writer.question(question.octets, question.name.len()) == Err(Full)
     {
         return Outcome::Ignore;
     }
-    writer.set_limit(limit - options.map_or(0, |options| options.reserve(settings)));
+    writer.set_limit(limit - options.as_ref().map_or(0, |options| options.reserve(settings)));
     let verdict = respond(options.as_ref(), &mut writer);
     writer.set_limit(limit);
     if let Some(options) = &options {
@@ -271,7 +271,7 @@ fn respond(
     if let Some(verdict) = unanswerable(question) {
         return verdict;
     }
-    let dnssec_ok = query.edns.is_some_and(|edns| edns.dnssec_ok);
+    let dnssec_ok = query.edns.as_ref().is_some_and(|edns| edns.dnssec_ok);
     match question.class {
         CLASS_IN => resolve::resolve(begun, question.record_type, dnssec_ok, writer),
         CLASS_CH => chaos::respond(question, &settings.identity, writer),
@@ -289,7 +289,7 @@ fn fault(query: &Query<'_>, options: Option<&Options<'_>>) -> Option<u16> {
         Some(QueryFault::QuestionCount(0)) if has_cookie(options) => None,
         Some(_) => Some(rcode::FORMERR),
         // The options of another version may have another form.
-        None if query.edns.is_some_and(|edns| edns.version > edns::VERSION) => Some(rcode::BADVERS),
+        None if query.edns.as_ref().is_some_and(|edns| edns.version > edns::VERSION) => Some(rcode::BADVERS),
         None if options.is_some_and(Options::are_malformed) => Some(rcode::FORMERR),
         None => None,
     }

@@ -91,8 +91,12 @@ pub(super) fn resolve(
         return not_served(snapshot, begun.name);
     };
     let mut verdict = Verdict { authoritative: true, zone: Some(Enclosing::of(zone)), ..Verdict::default() };
+    // What is known of QNAME already is good for the zone that it is in.
+    let known = begun.ahead.as_ref().filter(|_| begun.zone.is_some_and(|own| std::ptr::eq(own, zone)));
+    let mut lookup = known.map_or_else(|| zone.lookup(begun.name), |ahead| ahead.lookup(begun.name));
     loop {
-        match chain.step(zone) {
+        steps::count(steps::Step::Search);
+        match chain.step(zone, lookup) {
             Ok(Step::Done(rcode)) => verdict.rcode = rcode,
             Ok(Step::Referred) => verdict.authoritative = chain.aliases.count > 0,
             Ok(Step::Follow) => {
@@ -100,6 +104,7 @@ pub(super) fn resolve(
                 steps::count(steps::Step::Search);
                 if let Some(next) = chain.speaker(snapshot, snapshot.closest_zone(&chain.name, 0)) {
                     zone = next;
+                    lookup = zone.lookup(&chain.name);
                     continue;
                 }
             }
@@ -153,9 +158,9 @@ impl<'a> Chain<'a, '_> {
         snapshot.closest_zone(&self.name, 1).or(closest)
     }
 
-    fn step(&mut self, zone: &'a Zone) -> Result<Step, Stopped> {
-        steps::count(steps::Step::Search);
-        match zone.lookup(&self.name) {
+    /// Goes on with what the zone knows of the name.
+    fn step(&mut self, zone: &'a Zone, lookup: Lookup<'a>) -> Result<Step, Stopped> {
+        match lookup {
             // DS belongs to the parent's side of a cut (RFC 4035 section 3.1.4.1).
             Lookup::Cut { node, exact: true } if self.record_type == RecordType::DS => self.at_name(node),
             Lookup::Cut { node, .. } => referral::write(self, node, false),

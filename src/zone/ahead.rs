@@ -7,35 +7,36 @@
 use crate::sys::prefetch::{LINE, read, read_slice};
 use crate::wire::LookupName;
 
-use super::Zone;
+use super::hash::NameHash;
+use super::{Lookup, Zone};
 
 /// What was asked for; to be followed once the other queries of the batch have asked.
 #[derive(Clone, Copy, Debug)]
 pub struct Ahead<'s> {
     zone: &'s Zone,
-    /// The tags of the name one label below the apex, where cuts mostly are, and of the whole name.
-    tags: [u32; 2],
+    /// That of the name one label below the apex, where cuts mostly are.
+    first: NameHash,
+    /// That of the whole name.
+    whole: NameHash,
 }
 
 impl Zone {
     /// Asks for the lines of the index in which this name, which must be at or below the apex, is found if it exists.
-    /// `None` if nothing is gained, for the zone is small.
+    /// `None` if nothing is gained, for the zone is small or the name the apex.
     pub fn ahead(&self, name: &LookupName) -> Option<Ahead<'_>> {
         if !self.index.is_paged() {
             return None;
         }
-        let (mut hash, mut first) = (self.apex_hash, None);
-        for index in (0..self.labels_of(name)).rev() {
-            hash = hash.below(name.label(index));
-            first = first.or(Some(hash));
-        }
-        let ahead = Ahead { zone: self, tags: [first.unwrap_or(hash).tag(), hash.tag()] };
+        let mut labels = name.labels_upwards(self.apex_labels).map(|(label, _)| label);
+        let first = self.apex_hash.below_lower(labels.next()?);
+        let whole = labels.fold(first, |hash, label| hash.below_lower(label));
+        let ahead = Ahead { zone: self, first, whole };
         ahead.lines().for_each(read);
         Some(ahead)
     }
 }
 
-impl Ahead<'_> {
+impl<'s> Ahead<'s> {
     /// Asks for the nodes that those lines lead to: their heads and what stands next.
     pub fn follow(&self) {
         for tag in self.different_tags() {
@@ -47,13 +48,18 @@ impl Ahead<'_> {
         }
     }
 
+    /// Looks up the name that it was made for ([`Zone::lookup`]).
+    pub fn lookup(&self, name: &LookupName) -> Lookup<'s> {
+        self.zone.lookup_below(name, Some(self.first))
+    }
+
     fn lines(&self) -> impl Iterator<Item = &[u64; 8]> {
         self.different_tags().filter_map(|tag| self.zone.index.line(tag))
     }
 
     fn different_tags(&self) -> impl Iterator<Item = u32> {
-        let [first, last] = self.tags;
-        std::iter::once(last).chain((first != last).then_some(first))
+        let other = (self.first != self.whole).then_some(self.first);
+        std::iter::once(self.whole).chain(other).map(NameHash::tag)
     }
 }
 
@@ -83,16 +89,18 @@ mod tests {
         let name = |text: &str| text.parse::<Name>().unwrap();
         let lookup = |text: &str| LookupName::from(&name(text));
         let ahead = large.ahead(&lookup("N4999.LARGE.")).unwrap();
-        assert_eq!(ahead.tags[0], ahead.tags[1]);
-        let found = ahead.zone.index.find(ahead.tags[1], |id| Some(ahead.zone.node(id).owner()));
+        assert_eq!(ahead.first, ahead.whole);
+        let found = ahead.zone.index.find(ahead.whole.tag(), |id| Some(ahead.zone.node(id).owner()));
         assert_eq!(found, Some(name("n4999.large.")));
         ahead.follow();
+        assert!(matches!(ahead.lookup(&lookup("n4999.large.")), Lookup::Exact(_)));
         let below = large.ahead(&lookup("x.y.n7.large.")).unwrap();
         assert!(
-            below.zone.index.find(below.tags[0], |id| Some(below.zone.node(id).owner()))
+            below.zone.index.find(below.first.tag(), |id| Some(below.zone.node(id).owner()))
                 == Some(name("n7.large."))
         );
+        assert!(matches!(below.lookup(&lookup("x.y.n7.large.")), Lookup::Missing(_)));
         assert!(small.ahead(&lookup("n1.small.")).is_none());
-        large.ahead(&lookup("large.")).unwrap().follow();
+        assert!(large.ahead(&lookup("large.")).is_none());
     }
 }

@@ -111,8 +111,8 @@ impl Snapshot {
         let deepest = labels.saturating_sub(removed).min(self.deepest);
         let mut found = if self.has_apex_at(0) { self.at(NameHash::root(), &[0]) } else { None };
         let mut hash = NameHash::root();
-        for (above, label) in name.labels_upwards().take(deepest).enumerate() {
-            hash = hash.below(label);
+        for (above, (label, _)) in name.labels_upwards(0).take(deepest).enumerate() {
+            hash = hash.below_lower(label);
             if self.has_apex_at(above + 1) {
                 found = self.at(hash, name.ancestor(labels - above - 1)).or(found);
             }
