@@ -25,6 +25,7 @@ mod compare;
 mod cost;
 mod dnsperf;
 mod figures;
+mod memory;
 mod once;
 mod options;
 mod plot;
@@ -111,7 +112,10 @@ fn write(measured: &[Measured]) {
     let tables: Vec<String> = measured.iter().map(|one| report::markdown(&one.table)).collect();
     let mut files = vec![("report.md", tables.join("\n"))];
     let is_cost = |one: &&Measured| {
-        !matches!(one.scenario, Scenario::Size | Scenario::Load | Scenario::Zones | Scenario::Change)
+        !matches!(
+            one.scenario,
+            Scenario::Size | Scenario::Load | Scenario::Zones | Scenario::Change | Scenario::Memory
+        )
     };
     let costs: Vec<&Measured> = measured.iter().filter(is_cost).collect();
     if !costs.is_empty() {
