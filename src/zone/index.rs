@@ -138,7 +138,7 @@ impl Index {
         }
         self.changed.resize(self.taken.len(), None);
         let mut page = self.changed.get_mut(number).and_then(Option::take);
-        if !page.as_mut().is_some_and(|page| page.words_mut().is_some()) {
+        if page.as_mut().is_none_or(|page| page.words_mut().is_none()) {
             page = Some(copy(page.as_ref().map_or_else(|| self.page(number), Shared::words)));
         }
         if let Some(bits) = self.is_changed.get_mut(number / 64) {
