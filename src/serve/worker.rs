@@ -7,7 +7,7 @@
 //!
 //! `SO_INCOMING_CPU` and reuseport programs that choose the worker of the CPU that the packet came in on are not used, and
 //! were not measured: they can gain only where a network card has a queue for each core, and with fewer they leave cores
-//! idle. Nor was io_uring tried.
+//! idle. What else the kernel offers, and what that was measured to give, is said in [`crate::sys::datagrams`].
 
 mod tcp;
 
