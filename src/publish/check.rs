@@ -76,8 +76,12 @@ fn check_zone(settings: &Settings, rule: SerialRule, name: &Name, found: Found) 
     let standing = settings.state_directory.as_deref().and_then(|directory| peek(directory, name));
     let terms = Terms { serial: rule, shrink_limit_percent: settings.shrink_limit_percent, forced: false };
     checked.result = match accept(candidate, standing.as_ref(), terms) {
-        Ok(Accepted::Unchanged(zone) | Accepted::New { zone, .. }) => {
+        Ok(Accepted::Unchanged { zone, .. } | Accepted::New { zone, .. }) => {
             Ok((zone.serial(), zone.record_count()))
+        }
+        // Of the version in the state directory.
+        Ok(Accepted::Outdated) => {
+            Ok(standing.map_or((Serial(0), 0), |standing| (standing.serial, standing.records)))
         }
         Err(refused) => Err(Fault::Refused { path: checked.path.clone(), refused }),
     };

@@ -24,6 +24,7 @@
 //! unless there is one.
 
 mod accept;
+mod apply;
 mod check;
 mod core;
 mod crew;
@@ -31,6 +32,9 @@ mod debounce;
 mod entry;
 mod error;
 mod fault;
+mod journal;
+mod journal_file;
+mod journal_replay;
 mod keeper;
 mod launch;
 mod publisher;
@@ -46,8 +50,9 @@ mod watch;
 mod watch_set;
 
 pub use accept::{Accepted, Candidate, Digest, Provenance, Refused, Standing, Terms, accept};
+pub use apply::{Applied, Difference};
 pub use check::{CheckReport, CheckedZone, check};
-pub use error::{AcceptError, PublishError, ReconfigureError, RemoveError, StoreError};
+pub use error::{AcceptError, ApplyError, PublishError, ReconfigureError, RemoveError, StoreError};
 pub use fault::{Fault, SourceFault};
 pub use publisher::{Publisher, PublisherHandle};
 pub use report::{Progress, Report, WatchState, ZoneReport, ZoneState};

@@ -9,7 +9,7 @@ use crate::wire::{LookupName, Prepared, RecordType, Serial};
 
 use super::batch::{Entry, RecordBatch};
 use super::builder::sorted;
-use super::check::Checks;
+use super::check::{Checks, MAX_REPORTED};
 use super::compile::of_soa;
 use super::compiled::{Denial, NodeRef, Zone};
 use super::edit::Editor;
@@ -52,7 +52,7 @@ impl Zone {
         let mut zone = editor.finish().map_err(|_| self.too_large())?;
         zone.take_soa(&mut checks);
         let warnings = checks.finish()?;
-        zone.warnings = zone.warnings.iter().cloned().chain(warnings).collect();
+        zone.warnings = zone.warnings.iter().cloned().chain(warnings).take(MAX_REPORTED).collect();
         Ok(zone)
     }
 
