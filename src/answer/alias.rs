@@ -32,7 +32,7 @@ pub(super) fn dname(chain: &mut Chain<'_, '_>, node: NodeRef<'_>) -> Result<Step
         Ok(()) => {}
     }
     let start = chain.writer.length();
-    let from = if chain.alias_count == 0 { Owner::Question } else { Owner::Name(owner.as_wire()) };
+    let from = if chain.aliases.count == 0 { Owner::Question } else { Owner::Name(owner.as_wire()) };
     // RFC 6672 section 3.1: the CNAME's TTL is the DNAME's.
     let fixed = (RecordType::CNAME, CLASS_IN, set.ttl);
     let to = chain.name.as_wire();
@@ -55,22 +55,17 @@ fn write_dname_once(chain: &mut Chain<'_, '_>, node: NodeRef<'_>, set: RrSet<'_>
     }
     let start = chain.writer.length();
     chain.write_set(Section::Answer, owner, node, set, set.ttl)?;
-    if let Some(place) = chain.dnames.get_mut(chain.dname_count) {
-        *place = start;
-        chain.dname_count += 1;
-    }
+    // There are as many places as aliases.
+    chain.dnames.push(start);
     Ok(())
 }
 
 /// Remembers the alias whose owner stands at `start`; stops at a loop, and where the chain gets too long: then
 /// what is there is the answer.
 fn follow(chain: &mut Chain<'_, '_>, start: usize) -> Step {
-    let Some(place) = chain.aliases.get_mut(chain.alias_count) else { return Step::Done(rcode::NOERROR) };
-    *place = start;
-    chain.alias_count += 1;
-    let target = chain.name.as_wire();
-    let seen = chain.aliases.iter().take(chain.alias_count).any(|at| chain.writer.name_at_is(*at, target));
-    if seen || chain.alias_count == MAX_ALIASES {
+    let room = chain.aliases.push(start);
+    let seen = chain.aliases.hold(chain.writer, chain.name.as_wire());
+    if !room || seen || chain.aliases.count == MAX_ALIASES {
         return Step::Done(rcode::NOERROR);
     }
     Step::Follow

@@ -42,10 +42,7 @@ impl<'a> Proofs<'a> {
 /// Writes what was collected into the authority section. All of it must be there: a proof with a part missing
 /// proves nothing.
 pub(super) fn write(chain: &mut Chain<'_, '_>) -> Result<(), Full> {
-    if chain.proofs.count == 0 {
-        return Ok(());
-    }
-    let proofs = std::mem::take(&mut chain.proofs);
+    let Some(proofs) = chain.proofs.take() else { return Ok(()) };
     for owner in proofs.owners.into_iter().take(proofs.count).flatten() {
         let record_type = match owner.zone().denies() {
             Denies::WithNsec3 => RecordType::NSEC3,
@@ -64,17 +61,17 @@ pub(super) fn name_error<'a>(chain: &mut Chain<'a, '_>, encloser: NodeRef<'a>) -
     match chain.denies(encloser) {
         Denies::WithNothing => {}
         Denies::WithNsec => {
-            chain.proofs.add(nsec(zone, &chain.name));
+            add(nsec(zone, &chain.name), chain);
             let mut buffer = [0; Name::MAX_OCTETS];
             let wildcard = LookupName::from_wire_prefix(wildcard_below(chain, encloser, &mut buffer));
-            chain.proofs.add(wildcard.ok().and_then(|wildcard| nsec(zone, &wildcard)));
+            add(wildcard.ok().and_then(|wildcard| nsec(zone, &wildcard)), chain);
         }
         Denies::WithNsec3 => {
             let provable = closest_encloser(chain, encloser)?;
             let mut buffer = [0; Name::MAX_OCTETS];
             let wildcard = wildcard_below(chain, provable, &mut buffer);
             match nsec3_covering(zone, wildcard) {
-                Ok(covering) => chain.proofs.add(covering),
+                Ok(covering) => add(covering, chain),
                 // The closest encloser is left out by opt-out, and the one above has a wildcard, which does not
                 // apply. No NSEC3 record can say so; the opt-out span is all there is.
                 Err(Collision) if !provable.is_same(encloser) => {}
@@ -90,7 +87,7 @@ pub(super) fn no_data<'a>(chain: &mut Chain<'a, '_>, node: NodeRef<'a>) -> Resul
     match chain.denies(node) {
         Denies::WithNothing => {}
         // An empty non-terminal has none: the one before it says that the next name is below (RFC 4035 section 5.4).
-        Denies::WithNsec => chain.proofs.add(nsec(node.zone(), &chain.name)),
+        Denies::WithNsec => add(nsec(node.zone(), &chain.name), chain),
         Denies::WithNsec3 => nsec3_of_or_opt_out(chain, node)?,
     }
     Ok(())
@@ -100,7 +97,7 @@ pub(super) fn no_data<'a>(chain: &mut Chain<'a, '_>, node: NodeRef<'a>) -> Resul
 pub(super) fn from_wildcard<'a>(chain: &mut Chain<'a, '_>, wildcard: NodeRef<'a>) -> Result<(), Stopped> {
     match chain.denies(wildcard) {
         Denies::WithNothing => {}
-        Denies::WithNsec => chain.proofs.add(nsec(wildcard.zone(), &chain.name)),
+        Denies::WithNsec => add(nsec(wildcard.zone(), &chain.name), chain),
         Denies::WithNsec3 => {
             if let Some(encloser) = wildcard.parent() {
                 next_closer(chain, encloser)?;
@@ -121,13 +118,13 @@ pub(super) fn no_data_at_wildcard<'a>(
         Denies::WithNsec => {
             let mut buffer = [0; Name::MAX_OCTETS];
             let name = LookupName::from_wire_prefix(wildcard.owner_into(&mut buffer));
-            chain.proofs.add(name.ok().and_then(|name| nsec(zone, &name)));
+            add(name.ok().and_then(|name| nsec(zone, &name)), chain);
         }
         Denies::WithNsec3 => {
             if let Some(encloser) = wildcard.parent() {
                 nsec3_of_or_opt_out(chain, encloser)?;
             }
-            chain.proofs.add(zone.nsec3_of(wildcard));
+            add(zone.nsec3_of(wildcard), chain);
         }
     }
     Ok(())
@@ -137,7 +134,7 @@ pub(super) fn no_data_at_wildcard<'a>(
 pub(super) fn unsigned_delegation<'a>(chain: &mut Chain<'a, '_>, cut: NodeRef<'a>) -> Result<(), Stopped> {
     match chain.denies(cut) {
         Denies::WithNothing => {}
-        Denies::WithNsec => chain.proofs.add(Some(cut)),
+        Denies::WithNsec => add(Some(cut), chain),
         Denies::WithNsec3 => nsec3_of_or_opt_out(chain, cut)?,
     }
     Ok(())
@@ -147,7 +144,7 @@ pub(super) fn unsigned_delegation<'a>(chain: &mut Chain<'a, '_>, cut: NodeRef<'a
 /// span (RFC 5155 sections 7.2.4 and 7.2.7).
 fn nsec3_of_or_opt_out<'a>(chain: &mut Chain<'a, '_>, node: NodeRef<'a>) -> Result<(), Stopped> {
     match node.zone().nsec3_of(node) {
-        Some(own) => chain.proofs.add(Some(own)),
+        Some(own) => add(Some(own), chain),
         None => {
             closest_encloser(chain, node)?;
         }
@@ -164,7 +161,7 @@ fn closest_encloser<'a>(chain: &mut Chain<'a, '_>, node: NodeRef<'a>) -> Result<
     while let (None, Some(parent)) = (zone.nsec3_of(encloser), encloser.parent()) {
         encloser = parent;
     }
-    chain.proofs.add(zone.nsec3_of(encloser));
+    add(zone.nsec3_of(encloser), chain);
     next_closer(chain, encloser)?;
     Ok(encloser)
 }
@@ -173,8 +170,12 @@ fn closest_encloser<'a>(chain: &mut Chain<'a, '_>, node: NodeRef<'a>) -> Result<
 fn next_closer<'a>(chain: &mut Chain<'a, '_>, encloser: NodeRef<'a>) -> Result<(), Stopped> {
     let removed = chain.name.label_count().saturating_sub(labels(encloser) + 1);
     let covering = nsec3_covering(encloser.zone(), chain.name.ancestor(removed));
-    chain.proofs.add(covering.map_err(|Collision| Stopped::Collision)?);
+    add(covering.map_err(|Collision| Stopped::Collision)?, chain);
     Ok(())
+}
+
+fn add<'a>(owner: Option<NodeRef<'a>>, chain: &mut Chain<'a, '_>) {
+    chain.proofs.get_or_insert_default().add(owner);
 }
 
 /// See [`Zone::nsec`].

@@ -40,14 +40,14 @@ pub(super) fn limit(query: &Query<'_>, transport: Transport, settings: &Settings
 /// What the query's options ask for.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Options<'a> {
-    asked: Edns<'a>,
+    asked: &'a Edns<'a>,
     transport: Transport,
     /// What its COOKIE came to.
     pub(super) cookie: Cookie,
 }
 
 impl<'a> Options<'a> {
-    pub(super) fn new(asked: Edns<'a>, client: &Client, settings: &Settings) -> Self {
+    pub(super) fn new(asked: &'a Edns<'a>, client: &Client, settings: &Settings) -> Self {
         let cookie = cookie::examine(asked.cookie, client, settings.cookies.as_ref());
         Self { asked, transport: client.transport, cookie }
     }

@@ -1,11 +1,11 @@
 //! The answer: query bytes and facts about the transport in, answer bytes out.
 //!
 //! ```text
-//! wire::Query      header, question, OPT          FORMERR; nothing at all for fragments and responses
+//! begin            header, question, OPT, zone    FORMERR; nothing at all for fragments and responses
 //!   edns           version, limit, OPT back       BADVERS
 //!   mod            opcode, meta types, class      NOTIMP, FORMERR, REFUSED
 //!   chaos          id.server and friends
-//!   resolve        zone, lookup, chain            REFUSED, SERVFAIL
+//!   resolve        lookup, chain                  REFUSED, SERVFAIL
 //!     positive     data at a name
 //!     alias        CNAME, DNAME                   YXDOMAIN
 //!     negative     SOA for NODATA and NXDOMAIN    NXDOMAIN
@@ -28,8 +28,8 @@
 //! without.
 
 mod additional;
-mod ahead;
 mod alias;
+mod begin;
 mod chaos;
 mod cookie;
 mod denial;
@@ -41,7 +41,7 @@ mod referral;
 mod resolve;
 mod settings;
 
-pub use ahead::ahead;
+pub use begin::{Begun, begin};
 pub use cookie::{CookieSecret, CookieSettings};
 pub use most_steps::most_steps;
 pub use settings::{Identity, Settings};
@@ -49,7 +49,8 @@ pub use settings::{Identity, Settings};
 use std::net::IpAddr;
 
 use crate::wire::{
-    CLASS_ANY, CLASS_CH, CLASS_IN, Full, Query, QueryFault, Question, RecordType, Serial, Writer, flag,
+    CLASS_ANY, CLASS_CH, CLASS_IN, Full, LookupName, Query, QueryFault, Question, RecordType, Serial, Writer,
+    flag,
 };
 use crate::zone::{Snapshot, Zone};
 
@@ -192,10 +193,17 @@ pub fn answer(
     settings: &Settings,
     output: &mut [u8],
 ) -> Outcome {
-    let Some(query) = Query::parse(query) else { return Outcome::Ignore };
-    reply(&query, client, settings, output, |options, writer| {
-        respond(&query, options, client, snapshot, settings, writer)
-    })
+    let mut name = LookupName::root();
+    begin(query, snapshot, &mut name).map_or(Outcome::Ignore, |begun| begun.answer(client, settings, output))
+}
+
+impl Begun<'_> {
+    /// The second half of [`answer`].
+    pub fn answer(&self, client: &Client, settings: &Settings, output: &mut [u8]) -> Outcome {
+        reply(&self.query, client, settings, output, |options, writer| {
+            respond(self, options, client, settings, writer)
+        })
+    }
 }
 
 /// The empty answer with TC set that the rate limiter lets slip, so that a real resolver comes back over TCP.
@@ -218,12 +226,14 @@ fn reply(
     respond: impl FnOnce(Option<&Options<'_>>, &mut Writer<'_>) -> Verdict,
 ) -> Outcome {
     let limit = edns::limit(query, client.transport, settings);
-    let options = query.edns.map(|asked| Options::new(asked, client, settings));
+    let options = query.edns.as_ref().map(|asked| Options::new(asked, client, settings));
     let Ok(mut writer) = Writer::new(output, limit) else { return Outcome::Ignore };
-    if query.question.as_ref().is_some_and(|question| writer.question(question.octets) == Err(Full)) {
+    if let Some(question) = &query.question
+        && writer.question(question.octets, question.name.len()) == Err(Full)
+    {
         return Outcome::Ignore;
     }
-    writer.set_limit(limit - options.map_or(0, |options| options.reserve(settings)));
+    writer.set_limit(limit - options.as_ref().map_or(0, |options| options.reserve(settings)));
     let verdict = respond(options.as_ref(), &mut writer);
     writer.set_limit(limit);
     if let Some(options) = &options {
@@ -240,13 +250,13 @@ fn reply(
 
 /// The stages after parsing, in their order.
 fn respond(
-    query: &Query<'_>,
+    begun: &Begun<'_>,
     options: Option<&Options<'_>>,
     client: &Client,
-    snapshot: &Snapshot,
     settings: &Settings,
     writer: &mut Writer<'_>,
 ) -> Verdict {
+    let query = &begun.query;
     // Another opcode has another body (NOTIFY, UPDATE, DSO): nothing of it is judged (RFC 8906 section 3.1.4).
     if query.opcode() != 0 {
         return Verdict::explained(rcode::NOTIMP, extended_error::NOT_SUPPORTED);
@@ -261,9 +271,9 @@ fn respond(
     if let Some(verdict) = unanswerable(question) {
         return verdict;
     }
-    let dnssec_ok = query.edns.is_some_and(|edns| edns.dnssec_ok);
+    let dnssec_ok = query.edns.as_ref().is_some_and(|edns| edns.dnssec_ok);
     match question.class {
-        CLASS_IN => resolve::resolve(question, dnssec_ok, snapshot, writer),
+        CLASS_IN => resolve::resolve(begun, question.record_type, dnssec_ok, writer),
         CLASS_CH => chaos::respond(question, &settings.identity, writer),
         // Class ANY has no authoritative answer (RFC 1035 section 6.2: "the response can never be authoritative").
         CLASS_ANY => Verdict::explained(rcode::REFUSED, extended_error::NOT_SUPPORTED),
@@ -279,7 +289,7 @@ fn fault(query: &Query<'_>, options: Option<&Options<'_>>) -> Option<u16> {
         Some(QueryFault::QuestionCount(0)) if has_cookie(options) => None,
         Some(_) => Some(rcode::FORMERR),
         // The options of another version may have another form.
-        None if query.edns.is_some_and(|edns| edns.version > edns::VERSION) => Some(rcode::BADVERS),
+        None if query.edns.as_ref().is_some_and(|edns| edns.version > edns::VERSION) => Some(rcode::BADVERS),
         None if options.is_some_and(Options::are_malformed) => Some(rcode::FORMERR),
         None => None,
     }

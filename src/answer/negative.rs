@@ -9,7 +9,7 @@ use super::resolve::Chain;
 pub(super) fn write(chain: &mut Chain<'_, '_>, zone: &Zone) -> Result<(), Full> {
     // A signed answer has the SOA's signature behind it, and that of an alias another name to point to.
     if !chain.dnssec_ok
-        && chain.alias_count == 0
+        && chain.aliases.count == 0
         && let Some(soa) = zone.negative_soa()
     {
         return chain.writer.prepared(Section::Authority, soa, zone.origin().as_wire().len());

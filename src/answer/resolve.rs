@@ -2,9 +2,10 @@
 
 use std::borrow::Cow;
 
-use crate::wire::{Full, LookupName, Owner, Question, RecordType, Section, Writer, steps};
+use crate::wire::{Full, LookupName, Owner, RecordType, Section, Writer, steps};
 use crate::zone::{Absence, Denies, Lookup, NodeRef, RrSet, Snapshot, Zone};
 
+use super::begin::Begun;
 use super::denial::Proofs;
 use super::{
     Enclosing, Verdict, additional, alias, denial, extended_error, negative, positive, rcode, referral,
@@ -23,18 +24,37 @@ pub(super) struct Chain<'a, 'w> {
     pub(super) dnssec_ok: bool,
     /// The answer.
     pub(super) writer: &'a mut Writer<'w>,
-    /// Where in the message the owner of each alias stands.
-    pub(super) aliases: [usize; MAX_ALIASES],
-    /// How many aliases were followed.
-    pub(super) alias_count: usize,
+    /// The owners of the aliases that were followed.
+    pub(super) aliases: Places,
+    /// The owners of the DNAMEs; one that is followed again is not written again.
+    pub(super) dnames: Places,
     /// The RRset that was asked for, once it is in the answer.
     pub(super) found: Option<RrSet<'a>>,
-    /// What the answer denies so far.
-    pub(super) proofs: Proofs<'a>,
-    /// Where in the message the owner of each DNAME stands; one that is followed again is not written again.
-    pub(super) dnames: [usize; MAX_ALIASES],
-    /// How many DNAMEs were written.
-    pub(super) dname_count: usize,
+    /// What the answer denies so far, if anything.
+    pub(super) proofs: Option<Proofs<'a>>,
+}
+
+/// Where in the message some names stand.
+#[derive(Default)]
+pub(super) struct Places {
+    places: [u16; MAX_ALIASES],
+    pub(super) count: usize,
+}
+
+impl Places {
+    /// Adds one; says whether there was room.
+    pub(super) fn push(&mut self, place: usize) -> bool {
+        // A message has at most 65,535 octets.
+        let Some(free) = self.places.get_mut(self.count) else { return false };
+        *free = place as u16;
+        self.count += 1;
+        true
+    }
+
+    /// Whether the name is one of them.
+    pub(super) fn hold(&self, writer: &Writer<'_>, name: &[u8]) -> bool {
+        self.places.iter().take(self.count).any(|at| writer.name_at_is(usize::from(*at), name))
+    }
 }
 
 /// What a step came to.
@@ -49,44 +69,47 @@ pub(super) enum Step {
 
 /// Answers a question of class IN from the zones.
 pub(super) fn resolve(
-    question: &Question<'_>,
+    begun: &Begun<'_>,
+    record_type: RecordType,
     dnssec_ok: bool,
-    snapshot: &Snapshot,
     writer: &mut Writer<'_>,
 ) -> Verdict {
-    // Made in place: it is too large to be handed around.
-    let mut name = LookupName::root();
-    question.name_into(&mut name);
+    let snapshot = begun.snapshot;
     let empty = writer.mark();
     let mut chain = Chain {
-        name: Cow::Borrowed(&name),
-        record_type: question.record_type,
+        name: Cow::Borrowed(begun.name),
+        record_type,
         dnssec_ok,
         writer,
-        aliases: [0; MAX_ALIASES],
-        alias_count: 0,
+        aliases: Places::default(),
+        dnames: Places::default(),
         found: None,
-        proofs: Proofs::default(),
-        dnames: [0; MAX_ALIASES],
-        dname_count: 0,
+        proofs: None,
     };
-    let Some(mut zone) = chain.zone(snapshot) else {
-        return not_served(snapshot, &chain.name);
+    steps::count(steps::Step::Search);
+    let Some(mut zone) = chain.speaker(snapshot, begun.zone) else {
+        return not_served(snapshot, begun.name);
     };
     let mut verdict = Verdict { authoritative: true, zone: Some(Enclosing::of(zone)), ..Verdict::default() };
+    // What is known of QNAME already is good for the zone that it is in.
+    let known = begun.ahead.as_ref().filter(|_| begun.zone.is_some_and(|own| std::ptr::eq(own, zone)));
+    let mut lookup = known.map_or_else(|| zone.lookup(begun.name), |ahead| ahead.lookup(begun.name));
     loop {
-        match chain.step(zone) {
+        steps::count(steps::Step::Search);
+        match chain.step(zone, lookup) {
             Ok(Step::Done(rcode)) => verdict.rcode = rcode,
-            Ok(Step::Referred) => verdict.authoritative = chain.alias_count > 0,
+            Ok(Step::Referred) => verdict.authoritative = chain.aliases.count > 0,
             Ok(Step::Follow) => {
                 // Targets outside our zones are for the resolver.
-                if let Some(next) = chain.zone(snapshot) {
+                steps::count(steps::Step::Search);
+                if let Some(next) = chain.speaker(snapshot, snapshot.closest_zone(&chain.name, 0)) {
                     zone = next;
+                    lookup = zone.lookup(&chain.name);
                     continue;
                 }
             }
             Err(Stopped::Referral(Full)) => {
-                verdict.authoritative = chain.alias_count > 0;
+                verdict.authoritative = chain.aliases.count > 0;
                 return Verdict { truncated: true, ..verdict };
             }
             Err(Stopped::Answer(Full)) => return Verdict { truncated: true, ..verdict },
@@ -121,22 +144,23 @@ impl From<Full> for Stopped {
 }
 
 impl<'a> Chain<'a, '_> {
-    /// The zone that answers for the name: the closest, or for DS the one above (RFC 4035 section 3.1.4.1), if that
-    /// is served.
-    fn zone<'s>(&self, snapshot: &'s Snapshot) -> Option<&'s Zone> {
-        steps::count(steps::Step::Search);
-        let zone = snapshot.closest_zone(&self.name, 0);
-        let at_apex = zone.is_none_or(|zone| zone.origin().as_wire().len() == self.name.as_wire().len());
-        if self.record_type == RecordType::DS && at_apex && self.name.label_count() > 0 {
-            steps::count(steps::Step::Search);
-            return snapshot.closest_zone(&self.name, 1).or(zone);
+    /// The zone that answers for the name, which is in `closest`: that one, or for DS the one above it (RFC 4035 section
+    /// 3.1.4.1), if that is served.
+    fn speaker<'s>(&self, snapshot: &'s Snapshot, closest: Option<&'s Zone>) -> Option<&'s Zone> {
+        if self.record_type != RecordType::DS || self.name.label_count() == 0 {
+            return closest;
         }
-        zone
+        let octets = self.name.as_wire().len();
+        if closest.is_some_and(|zone| zone.origin().as_wire().len() != octets) {
+            return closest;
+        }
+        steps::count(steps::Step::Search);
+        snapshot.closest_zone(&self.name, 1).or(closest)
     }
 
-    fn step(&mut self, zone: &'a Zone) -> Result<Step, Stopped> {
-        steps::count(steps::Step::Search);
-        match zone.lookup(&self.name) {
+    /// Goes on with what the zone knows of the name.
+    fn step(&mut self, zone: &'a Zone, lookup: Lookup<'a>) -> Result<Step, Stopped> {
+        match lookup {
             // DS belongs to the parent's side of a cut (RFC 4035 section 3.1.4.1).
             Lookup::Cut { node, exact: true } if self.record_type == RecordType::DS => self.at_name(node),
             Lookup::Cut { node, .. } => referral::write(self, node, false),
@@ -198,7 +222,7 @@ impl<'a> Chain<'a, '_> {
         if set.record_type == RecordType::DNAME && self.has_dname(self.name.as_wire()) {
             return Ok(());
         }
-        let owner = match self.alias_count {
+        let owner = match self.aliases.count {
             0 => Owner::Question,
             _ => Owner::Name(self.name.as_wire()),
         };
@@ -207,7 +231,7 @@ impl<'a> Chain<'a, '_> {
 
     /// Whether the DNAME of this owner stands in the answer.
     pub(super) fn has_dname(&self, owner: &[u8]) -> bool {
-        self.dnames.iter().take(self.dname_count).any(|at| self.writer.name_at_is(*at, owner))
+        self.dnames.hold(self.writer, owner)
     }
 
     /// Writes an RRset of some other name.

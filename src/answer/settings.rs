@@ -21,7 +21,8 @@ pub struct Identity {
 pub struct Settings {
     /// Who answers.
     pub identity: Identity,
-    /// The largest UDP response in octets, 512 to 4096; 1232 by default, which no usual path fragments (RFC 9715).
+    /// The largest UDP response in octets, 512 to 4096; 1232 by default, which no usual path fragments (RFC 9715). Up to
+    /// 1400 they are sent with DF set (Linux), so it must fit the MTU of the interfaces; longer ones may be fragmented.
     pub udp_payload_ceiling: u16,
     /// How long a TCP connection may be silent, as edns-tcp-keepalive says it (RFC 7828): in steps of 100 ms, at most
     /// 6553.5 s. The transports hold themselves to the same time.

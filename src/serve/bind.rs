@@ -13,6 +13,11 @@ use super::start::ServeError;
 #[cfg(target_os = "linux")]
 const RECEIVE_BUFFER: i32 = 4 << 20;
 
+/// The longest payload that is sent with DF set: one that crosses nearly every path (RFC 9715 section 3.1, R3). An operator who
+/// asks for longer answers wants them in fragments.
+#[cfg(target_os = "linux")]
+const UNFRAGMENTED: u16 = 1400;
+
 /// Connections that the kernel completes before we accept them; the kernel caps it at `net.core.somaxconn`. When it is
 /// full the kernel leaves a SYN unanswered or sends a SYN cookie; it comes to that only if the thread stands still,
 /// for a connection above a cap is accepted and reset at once.
@@ -111,9 +116,22 @@ fn each<T>(
     addresses.iter().map(|address| bind(address).map_err(failed(address))).collect()
 }
 
-/// Binds every address, with this many UDP sockets and listeners each.
-pub(super) fn bind_all(addresses: &[SocketAddr], sockets: usize) -> Result<Vec<Bound>, ServeError> {
-    addresses.iter().map(|address| bind(*address, sockets, is_dual_stack(*address, addresses))).collect()
+/// Binds every address, with this many UDP sockets and listeners each; UDP payloads have at most `payload` octets.
+pub(super) fn bind_all(
+    addresses: &[SocketAddr],
+    sockets: usize,
+    payload: u16,
+) -> Result<Vec<Bound>, ServeError> {
+    let of = |address| Wanted { dual_stack: is_dual_stack(address, addresses), payload };
+    addresses.iter().map(|address| bind(*address, sockets, of(*address))).collect()
+}
+
+/// How the sockets of an address are to be.
+#[derive(Clone, Copy, Debug)]
+struct Wanted {
+    dual_stack: bool,
+    /// The longest UDP payload that is sent.
+    payload: u16,
 }
 
 /// The IPv6 wildcard serves IPv4 as well, unless IPv4 addresses of the same port are listened on themselves.
@@ -123,10 +141,10 @@ fn is_dual_stack(address: SocketAddr, all: &[SocketAddr]) -> bool {
 }
 
 /// Binds UDP and TCP to one address. For port 0 the kernel chooses the UDP port, and if that one is taken in TCP, another.
-fn bind(address: SocketAddr, sockets: usize, dual_stack: bool) -> Result<Bound, ServeError> {
+fn bind(address: SocketAddr, sockets: usize, wanted: Wanted) -> Result<Bound, ServeError> {
     let mut attempt = 1;
     loop {
-        match bind_once(address, sockets, dual_stack) {
+        match bind_once(address, sockets, wanted) {
             Err(error) if address.port() == 0 && error.is_port_in_use() && attempt < PORT_ATTEMPTS => {
                 attempt += 1
             }
@@ -135,16 +153,16 @@ fn bind(address: SocketAddr, sockets: usize, dual_stack: bool) -> Result<Bound, 
     }
 }
 
-fn bind_once(address: SocketAddr, sockets: usize, dual_stack: bool) -> Result<Bound, ServeError> {
+fn bind_once(address: SocketAddr, sockets: usize, wanted: Wanted) -> Result<Bound, ServeError> {
     let failed = |transport| move |source| ServeError::Bind { address, transport, source };
-    let first = udp(address, dual_stack, Shares::Later).map_err(failed(Transport::Udp))?;
+    let first = udp(address, wanted, Shares::Later).map_err(failed(Transport::Udp))?;
     let address = first.local_addr().map_err(failed(Transport::Udp))?;
     let failed = |transport| move |source| ServeError::Bind { address, transport, source };
-    let listener = tcp(address, dual_stack, Shares::Later).map_err(failed(Transport::Tcp))?;
+    let listener = tcp(address, wanted.dual_stack, Shares::Later).map_err(failed(Transport::Tcp))?;
     let (mut udp_sockets, mut listeners) = (vec![first], vec![listener]);
     for _ in 1..sockets {
-        udp_sockets.push(udp(address, dual_stack, Shares::Now).map_err(failed(Transport::Udp))?);
-        listeners.push(tcp(address, dual_stack, Shares::Now).map_err(failed(Transport::Tcp))?);
+        udp_sockets.push(udp(address, wanted, Shares::Now).map_err(failed(Transport::Udp))?);
+        listeners.push(tcp(address, wanted.dual_stack, Shares::Now).map_err(failed(Transport::Tcp))?);
     }
     Ok(Bound { address, udp: udp_sockets, tcp: listeners })
 }
@@ -162,16 +180,16 @@ enum Shares {
 }
 
 /// A UDP socket.
-fn udp(address: SocketAddr, dual_stack: bool, shares: Shares) -> io::Result<UdpSocket> {
+fn udp(address: SocketAddr, wanted: Wanted, shares: Shares) -> io::Result<UdpSocket> {
     let socket = Socket::new(Domain::for_address(address), Type::DGRAM, Some(Protocol::UDP))?;
     if address.is_ipv6() {
-        socket.set_only_v6(!dual_stack)?;
+        socket.set_only_v6(!wanted.dual_stack)?;
     }
     if shares == Shares::Now {
         share_port(&socket)?;
     }
     socket.set_nonblocking(true)?;
-    udp_options(&socket, address)?;
+    udp_options(&socket, address, wanted.payload)?;
     socket.bind(&address.into())?;
     if shares == Shares::Later {
         share_port(&socket)?;
@@ -198,17 +216,18 @@ pub(super) fn origin(address: SocketAddr) -> crate::sys::datagrams::Origin {
 }
 
 #[cfg(target_os = "linux")]
-fn udp_options(socket: &Socket, address: SocketAddr) -> io::Result<()> {
-    use crate::sys::{datagrams::Origin, sockets};
+fn udp_options(socket: &Socket, address: SocketAddr, payload: u16) -> io::Result<()> {
+    use crate::sys::{datagrams::Origin, sockets, sockets::Fragmentation};
     if origin(address) == Origin::Told {
         sockets::receive_destination(socket, address.is_ipv6())?;
     }
-    sockets::ignore_path_mtu(socket, address.is_ipv6())?;
+    let fragmentation = if payload > UNFRAGMENTED { Fragmentation::Allowed } else { Fragmentation::Never };
+    sockets::set_fragmentation(socket, address.is_ipv6(), fragmentation)?;
     sockets::set_receive_buffer(socket, RECEIVE_BUFFER)
 }
 
 #[cfg(not(target_os = "linux"))]
-fn udp_options(_: &Socket, _: SocketAddr) -> io::Result<()> {
+fn udp_options(_: &Socket, _: SocketAddr, _: u16) -> io::Result<()> {
     Ok(())
 }
 

@@ -39,6 +39,7 @@ use hickory_server::zone_handler::{MessageResponse, MessageResponseBuilder, Quer
 use crate::admission::Limiter;
 use crate::answer;
 use crate::telemetry::{Counters, WorkerCounters, count};
+use crate::wire::LookupName;
 use crate::zone::Published;
 
 use super::bind::Transport;
@@ -94,8 +95,9 @@ impl Handler {
             Protocol::Udp => {
                 let source = request.src().ip();
                 answering.received(1);
-                let verdict = answering.admit(source);
-                answering.datagram(request.as_slice(), source, verdict, scratch)
+                let mut name = LookupName::root();
+                let datagram = answering.begin(request.as_slice(), source, &mut name);
+                answering.finish(&datagram, source, scratch)
             }
             _ => {
                 let peer = Peer { transport: answer::Transport::Tcp, address: request.src().ip() };

@@ -7,9 +7,10 @@ use std::time::{Duration, Instant, SystemTime};
 use arc_swap::Cache;
 
 use crate::admission::{Limiter, Verdict, WorkerLimiter};
-use crate::answer::{self, Client, Outcome, Transport};
+use crate::answer::{self, Begun, Client, Outcome, Transport};
 use crate::telemetry::{Counters, WorkerCounters, count, count_many};
-use crate::zone::{Ahead, Published, PublishedRef, Snapshot};
+use crate::wire::LookupName;
+use crate::zone::{Published, PublishedRef, Snapshot};
 
 /// What a thread that answers queries holds.
 pub(super) struct Responder {
@@ -96,42 +97,64 @@ pub(super) struct Answering<'a> {
     time: u32,
 }
 
+/// A datagram that is on its way to be answered.
+#[derive(Debug)]
+pub(super) enum Datagram<'d> {
+    /// It deserves no response, or is none.
+    Ignored,
+    /// The limiter answers it not at all.
+    Dropped,
+    /// The limiter lets it have an empty answer, truncated.
+    Slipped(&'d [u8]),
+    /// It is answered.
+    Begun(Begun<'d>),
+}
+
+impl Datagram<'_> {
+    /// See [`Begun::follow`].
+    pub(super) fn follow(&self) {
+        if let Self::Begun(begun) = self {
+            begun.follow();
+        }
+    }
+}
+
 impl<'a> Answering<'a> {
-    /// Asks the cache for what the answer to this query will look at first ([`answer::ahead`]).
-    pub(super) fn ahead(&self, query: &[u8]) -> Option<Ahead<'a>> {
-        answer::ahead(query, self.snapshot)
-    }
-
-    /// Says what becomes of a datagram. The worker asks this of a whole batch before it answers the first.
-    pub(super) fn admit(&mut self, source: IpAddr) -> Verdict {
-        self.limiter.as_mut().map_or(Verdict::Answer, |limiter| limiter.check(source))
-    }
-
-    /// Answers a datagram; returns the response's length in `output`, 0 for no response.
-    pub(super) fn datagram(
-        &self,
-        query: &[u8],
+    /// Says what becomes of a datagram, and begins to answer it ([`answer::begin`]); `name` is room for its QNAME.
+    pub(super) fn begin<'d>(
+        &mut self,
+        query: &'d [u8],
         source: IpAddr,
-        verdict: Verdict,
-        output: &mut [u8],
-    ) -> usize {
-        let client = self.client(Transport::Udp, source);
-        match verdict {
-            Verdict::Answer => self.answer(query, &client, output),
-            Verdict::WouldLimit => {
-                self.add(|counters| count(&counters.would_limit));
-                self.answer(query, &client, output)
-            }
+        name: &'d mut LookupName,
+    ) -> Datagram<'d>
+    where
+        'a: 'd,
+    {
+        match self.limiter.as_mut().map_or(Verdict::Answer, |limiter| limiter.check(source)) {
+            Verdict::Answer => {}
+            Verdict::WouldLimit => self.add(|counters| count(&counters.would_limit)),
             Verdict::Slip => {
                 self.add(|counters| count(&counters.slipped));
-                let outcome = answer::truncated(query, &client, self.answers, output);
-                self.counted(outcome)
+                return Datagram::Slipped(query);
             }
             Verdict::Drop => {
                 self.add(|counters| count(&counters.limited));
-                0
+                return Datagram::Dropped;
             }
         }
+        answer::begin(query, self.snapshot, name).map_or(Datagram::Ignored, Datagram::Begun)
+    }
+
+    /// Answers a datagram; returns the response's length in `output`, 0 for no response.
+    pub(super) fn finish(&self, datagram: &Datagram<'_>, source: IpAddr, output: &mut [u8]) -> usize {
+        let client = self.client(Transport::Udp, source);
+        let outcome = match datagram {
+            Datagram::Begun(begun) => begun.answer(&client, self.answers, output),
+            Datagram::Slipped(query) => answer::truncated(query, &client, self.answers, output),
+            Datagram::Ignored => Outcome::Ignore,
+            Datagram::Dropped => return 0,
+        };
+        self.counted(outcome)
     }
 
     /// Counts datagrams that came.
@@ -151,12 +174,6 @@ impl<'a> Answering<'a> {
             });
         });
         self.answer(query, &self.client(peer.transport, peer.address), output)
-    }
-
-    /// Counts a datagram that deserves no response; returns 0.
-    pub(super) fn ignore(&self) -> usize {
-        self.add(|counters| count(&counters.ignored));
-        0
     }
 
     /// Counts a response that goes out.

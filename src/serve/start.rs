@@ -201,7 +201,7 @@ pub fn start(
 ) -> Result<Serving, ServeError> {
     let engine = check(settings, counters)?;
     let workers = if engine == Engine::Native { settings.worker_count() } else { 1 };
-    let bound = bind_all(&settings.listen, workers)?;
+    let bound = bind_all(&settings.listen, workers, answers.udp_payload_ceiling)?;
     let tls = settings.tls.as_ref().map(bind_encrypted).transpose()?;
     let (sender, facts) = watch::channel(Facts::default());
     let mut serving = Serving {

@@ -16,17 +16,16 @@ use std::net::{SocketAddr, TcpListener, UdpSocket};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::admission::Verdict;
-use crate::sys::datagrams::{BATCH, Batch, Origin, is_lost};
+use crate::sys::datagrams::{Batch, Origin, is_lost};
 use crate::sys::epoll::{Epoll, Interest};
 use crate::telemetry::{count, count_many};
-use crate::zone::Ahead;
+use crate::wire::LookupName;
 
 use super::TcpSettings;
 use super::bind::{self, Transport};
 use super::caps::Caps;
 use super::monitor::{LostListener, Phase, Shared};
-use super::respond::Responder;
+use super::respond::{Datagram, Responder};
 
 use tcp::Tcp;
 
@@ -38,6 +37,9 @@ const LOOK: u32 = 8;
 
 /// Sockets that one look finds ready at most: bounds the TCP work between two turns of UDP to some milliseconds.
 const EVENTS: usize = 32;
+
+/// Datagrams that are begun before the first of them is answered: as many as a core waits for lines of memory at once.
+const GROUP: usize = 16;
 
 /// Receive calls of one socket that may fail in succession before it counts as lost. An error that passes (an ICMP
 /// message, no memory) passes sooner.
@@ -169,16 +171,15 @@ impl Worker {
     }
 }
 
-/// A batch, and what becomes of each datagram in it.
+/// A batch, and the names that are asked for in a group of its datagrams.
 struct Datagrams {
     batch: Batch,
-    /// None for a datagram that deserves no answer.
-    verdicts: [Option<Verdict>; BATCH],
+    names: Box<[LookupName]>,
 }
 
 impl Datagrams {
     fn new() -> Self {
-        Self { batch: Batch::new(), verdicts: [None; BATCH] }
+        Self { batch: Batch::new(), names: vec![LookupName::root(); GROUP].into() }
     }
 
     /// Takes one batch from a socket and answers it. Returns whether there was any; fails if the socket is lost.
@@ -209,26 +210,24 @@ impl Datagrams {
         Ok(true)
     }
 
-    /// Answers the batch in two passes: what is known of a datagram without its answer, and what the answer will read, is
-    /// asked of memory for all of them before any of them waits for it.
+    /// Answers the batch, group by group: what the answers will read is asked of memory for all of a group before any of
+    /// them waits for it.
     fn answer(&mut self, responder: &mut Responder) {
         let mut answering = responder.refresh(Instant::now());
-        let mut ahead = [None; BATCH];
-        let mut datagrams = 0;
-        for ((arrival, verdict), ahead) in self.batch.arrivals().zip(&mut self.verdicts).zip(&mut ahead) {
-            *verdict = arrival.fault.is_none().then(|| answering.admit(arrival.source));
-            if matches!(verdict, Some(Verdict::Answer | Verdict::WouldLimit)) {
-                *ahead = answering.ahead(arrival.octets);
+        let (arrivals, mut replies) = self.batch.parts();
+        answering.received(arrivals.count());
+        for group in arrivals.groups(GROUP) {
+            let mut datagrams = [const { Datagram::Ignored }; GROUP];
+            for ((arrival, name), datagram) in group.iter().zip(&mut self.names).zip(&mut datagrams) {
+                if arrival.fault.is_none() {
+                    *datagram = answering.begin(arrival.octets, arrival.source, name);
+                }
             }
-            datagrams += 1;
+            datagrams.iter().for_each(Datagram::follow);
+            for (arrival, datagram) in group.iter().zip(&datagrams) {
+                replies.write(&arrival, |room| answering.finish(datagram, arrival.source, room));
+            }
         }
-        ahead.iter().take(datagrams).flatten().for_each(Ahead::follow);
-        answering.received(datagrams);
-        let mut verdicts = self.verdicts.iter();
-        self.batch.respond(|arrival, output| match verdicts.next() {
-            Some(Some(verdict)) => answering.datagram(arrival.octets, arrival.source, *verdict, output),
-            _ => answering.ignore(),
-        });
     }
 }
 

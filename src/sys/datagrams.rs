@@ -74,6 +74,7 @@ pub struct Arrival<'a> {
     pub source: IpAddr,
     /// What is wrong with it; such a datagram deserves no reply.
     pub fault: Option<Fault>,
+    header: &'a libc::mmsghdr,
 }
 
 /// Why a datagram deserves no reply.
@@ -85,6 +86,66 @@ pub enum Fault {
     Source,
     /// Sent to a broadcast or multicast address, or the destination is not known: no reply can leave from there.
     Destination,
+}
+
+/// The datagrams of a batch, in the order in which they came.
+#[derive(Clone, Copy)]
+pub struct Arrivals<'a> {
+    headers: &'a [libc::mmsghdr],
+    buffers: &'a [Buffer],
+    seen: &'a [Seen],
+}
+
+impl<'a> Arrivals<'a> {
+    /// How many.
+    pub fn count(&self) -> usize {
+        self.seen.len()
+    }
+
+    /// Each of them.
+    pub fn iter(&self) -> impl Iterator<Item = Arrival<'a>> + use<'a> {
+        let arrived = self.headers.iter().zip(self.buffers).zip(self.seen);
+        arrived.map(|((header, buffer), seen)| seen.arrival(header, &buffer.octets))
+    }
+
+    /// The same, so many at a time, the last time perhaps fewer.
+    pub fn groups(&self, size: usize) -> impl Iterator<Item = Arrivals<'a>> + use<'a> {
+        let groups = self.headers.chunks(size).zip(self.buffers.chunks(size)).zip(self.seen.chunks(size));
+        groups.map(|((headers, buffers), seen)| Arrivals { headers, buffers, seen })
+    }
+}
+
+/// The replies of a batch. They are sent from where they were made: close together, without a copy.
+#[derive(Debug)]
+pub struct Replies<'a> {
+    arena: &'a mut [u8],
+    parts: &'a mut [libc::iovec],
+    headers: &'a mut [libc::mmsghdr],
+    count: &'a mut usize,
+    /// Octets of the arena that hold replies.
+    filled: usize,
+}
+
+impl Replies<'_> {
+    /// Lets `write` put the reply to a datagram of this batch in [`REPLY_ROOM`] octets. It returns the reply's length, 0 for no
+    /// reply; what it returns for a datagram with a fault is not sent.
+    pub fn write(&mut self, arrival: &Arrival<'_>, write: impl FnOnce(&mut [u8]) -> usize) {
+        let Some(room) = self.arena.get_mut(self.filled..self.filled + REPLY_ROOM) else { return };
+        let length = write(room);
+        if length == 0 || length > DATAGRAM || arrival.fault.is_some() {
+            return;
+        }
+        let (Some(part), Some(reply)) = (self.parts.get_mut(*self.count), self.headers.get_mut(*self.count))
+        else {
+            return;
+        };
+        *part = libc::iovec { iov_base: room.as_mut_ptr().cast(), iov_len: length };
+        reply.msg_hdr = arrival.header.msg_hdr;
+        reply.msg_hdr.msg_iov = std::ptr::from_mut(part);
+        reply.msg_hdr.msg_flags = 0;
+        *self.count += 1;
+        self.filled += length;
+    }
 }
 
 /// What became of the replies of a batch.
@@ -189,34 +250,22 @@ impl Batch {
         Ok(self.received)
     }
 
-    /// The datagrams, in order: to look at them all before the first is answered.
-    pub fn arrivals(&self) -> impl Iterator<Item = Arrival<'_>> {
-        let arrived = self.buffers.iter().zip(&self.seen).take(self.received);
-        arrived.map(|(buffer, seen)| seen.arrival(&buffer.octets))
-    }
-
-    /// Hands each datagram to `respond`, in order, with [`REPLY_ROOM`] octets to put the reply in. `respond` returns
-    /// the reply's length, 0 for no reply; what it returns for a datagram with a fault is not sent. Replies are sent from
-    /// where they were made: close together, without a copy.
-    pub fn respond(&mut self, mut respond: impl FnMut(Arrival<'_>, &mut [u8]) -> usize) {
+    /// The datagrams, and the replies to them, none so far.
+    pub fn parts(&mut self) -> (Arrivals<'_>, Replies<'_>) {
         self.replies = 0;
-        let mut start = 0;
-        let arrived = self.headers.iter().zip(&self.buffers).zip(&self.seen).take(self.received);
-        let mut replies = self.reply_parts.iter_mut().zip(&mut self.reply_headers);
-        for ((header, buffer), seen) in arrived {
-            let Some(room) = self.arena.get_mut(start..start + REPLY_ROOM) else { return };
-            let length = respond(seen.arrival(&buffer.octets), room);
-            if length == 0 || length > DATAGRAM || seen.fault.is_some() {
-                continue;
-            }
-            let Some((part, reply)) = replies.next() else { return };
-            *part = libc::iovec { iov_base: room.as_mut_ptr().cast(), iov_len: length };
-            reply.msg_hdr = header.msg_hdr;
-            reply.msg_hdr.msg_iov = std::ptr::from_mut(part);
-            reply.msg_hdr.msg_flags = 0;
-            self.replies += 1;
-            start += length;
-        }
+        let arrivals = Arrivals {
+            headers: self.headers.get(..self.received).unwrap_or_default(),
+            buffers: self.buffers.get(..self.received).unwrap_or_default(),
+            seen: self.seen.get(..self.received).unwrap_or_default(),
+        };
+        let replies = Replies {
+            arena: &mut self.arena,
+            parts: &mut self.reply_parts,
+            headers: &mut self.reply_headers,
+            count: &mut self.replies,
+            filled: 0,
+        };
+        (arrivals, replies)
     }
 
     /// Sends the replies. Each one that the kernel refuses is counted and left out. Fails only if the socket is
@@ -245,7 +294,7 @@ impl Batch {
 
     fn send_from(&mut self, socket: BorrowedFd<'_>, next: usize) -> io::Result<usize> {
         let Some(headers) = self.reply_headers.get_mut(next..self.replies) else { return Ok(0) };
-        // SAFETY: each header was filled by `respond` after the last `receive`: its name and control buffer are
+        // SAFETY: each header was filled by `Replies::write` after the last `receive`: its name and control buffer are
         // those the kernel filled, its part lies in the arena, and none of them was freed or moved since, for the
         // vectors never grow.
         let sent = unsafe {

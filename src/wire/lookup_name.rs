@@ -86,6 +86,21 @@ impl LookupName {
         self.lower.get(start + 1..end).unwrap_or(&[])
     }
 
+    /// The labels from the right to the left, but for the rightmost `above`, in lower case and without their length octets;
+    /// with each the name down to it, without the labels that were left out.
+    pub fn labels_upwards(&self, above: usize) -> impl Iterator<Item = (&[u8], &[u8])> {
+        let labels = self.label_count().saturating_sub(above);
+        let starts = self.starts.get(..labels).unwrap_or(&[]);
+        let last = self.start(labels);
+        let mut end = last;
+        starts.iter().rev().map(move |start| {
+            let start = usize::from(*start);
+            let label = self.lower.get(start + 1..end).unwrap_or(&[]);
+            end = start;
+            (label, self.lower.get(start..last).unwrap_or(&[]))
+        })
+    }
+
     /// Takes a checked wire form: one whole uncompressed name.
     pub(super) fn set(&mut self, wire: &[u8]) {
         let (Some(octets), Some(lower)) =
@@ -159,6 +174,14 @@ mod tests {
         assert_eq!(name.label(0), b"www");
         assert_eq!(name.label(2), b"org");
         assert_eq!(name.label(3), b"");
+        let all = [
+            (&b"org"[..], &b"\x03org"[..]),
+            (b"example", b"\x07example\x03org"),
+            (b"www", b"\x03www\x07example\x03org"),
+        ];
+        assert!(name.labels_upwards(0).eq(all));
+        assert!(name.labels_upwards(2).eq([(&b"www"[..], &b"\x03www"[..])]));
+        assert_eq!(name.labels_upwards(4).count() + lookup(".").labels_upwards(0).count(), 0);
         assert_eq!(name.ancestor(1), b"\x07example\x03org\0");
         assert_eq!(name.ancestor(3), b"\0");
         assert_eq!(name.ancestor(9), b"\0");

@@ -68,7 +68,8 @@ pub struct Writer<'a> {
     counts: [u16; 4],
     suffixes: [Suffix; MAX_SUFFIXES],
     suffix_count: usize,
-    question_is_root: bool,
+    /// Octets of the question's name; 0 without a question, 1 for the root.
+    question: usize,
 }
 
 /// A name, or the end of one, that stands in the message: where it begins, at most [`MAX_POINTER`], and in the lowest
@@ -105,7 +106,7 @@ impl<'a> Writer<'a> {
             counts: [0; 4],
             suffixes: [Suffix::default(); MAX_SUFFIXES],
             suffix_count: 0,
-            question_is_root: false,
+            question: 0,
         })
     }
 
@@ -129,16 +130,10 @@ impl<'a> Writer<'a> {
         self.length
     }
 
-    /// Repeats a question octet by octet: an uncompressed name, type and class; must come first.
-    pub fn question(&mut self, octets: &[u8]) -> Result<(), Full> {
-        let length = name_length(octets).map_err(|_| Full)?;
-        let mut position = 0;
-        while position + 1 < length {
-            self.remember(self.length + position, length - position);
-            position += 1 + octets.get(position).copied().map_or(0, usize::from);
-        }
-        self.question_is_root = length == 1;
+    /// Repeats a question octet by octet: an uncompressed name of `name` octets, type and class; must come first.
+    pub fn question(&mut self, octets: &[u8], name: usize) -> Result<(), Full> {
         self.octets(octets)?;
+        self.question = name;
         self.count(0)
     }
 
@@ -165,8 +160,7 @@ impl<'a> Writer<'a> {
     /// Writes a prepared record, if the apex, which has this many octets, ends the question's name: all of it or nothing.
     pub fn prepared(&mut self, section: Section, record: &Prepared, apex: usize) -> Result<(), Full> {
         steps::count(Step::Record);
-        let question = self.suffixes.first().map_or(0, |name| name.length());
-        let pointer = 0xc000 | (HEADER + question.saturating_sub(apex)) as u16;
+        let pointer = 0xc000 | (HEADER + self.question.saturating_sub(apex)) as u16;
         let start = self.length;
         let mark = self.mark();
         self.octets(&record.octets)?;
@@ -257,8 +251,9 @@ impl<'a> Writer<'a> {
 
     fn owner(&mut self, owner: Owner<'_>) -> Result<(), Full> {
         match owner {
-            Owner::Question if self.question_is_root => self.octets(&[0]),
+            Owner::Question if self.question == 1 => self.octets(&[0]),
             Owner::Question => self.octets(&POINTER_TO_QUESTION.to_be_bytes()),
+            Owner::Name([0]) => self.octets(&[0]),
             Owner::Name(name) => self.name(name),
         }
     }
@@ -288,6 +283,9 @@ impl<'a> Writer<'a> {
 
     /// Writes a name, its longest known suffix as a pointer.
     fn name(&mut self, name: &[u8]) -> Result<(), Full> {
+        if self.suffix_count == 0 {
+            self.remember_question();
+        }
         let mut rest = name;
         while let Some((&length, after)) = rest.split_first() {
             if length == 0 {
@@ -311,6 +309,15 @@ impl<'a> Writer<'a> {
             suffix.length() == name.len() && self.name_at_is(usize::from(suffix.offset()), name)
         };
         known.iter().find(same).map(|suffix| suffix.offset())
+    }
+
+    /// Remembers the question's name: only now, for most answers name nothing else.
+    fn remember_question(&mut self) {
+        let mut position = 0;
+        while position + 1 < self.question {
+            self.remember(HEADER + position, self.question - position);
+            position += 1 + self.output.get(HEADER + position).copied().map_or(0, usize::from);
+        }
     }
 
     fn remember(&mut self, offset: usize, length: usize) {
@@ -352,11 +359,15 @@ mod tests {
         [&wire(text)[..], b"\0\x01\0\x01"].concat()
     }
 
+    fn ask(writer: &mut Writer<'_>, name: &str) {
+        writer.question(&question(name), wire(name).len()).unwrap();
+    }
+
     #[test]
     fn rdata_is_compressed_only_where_rfc3597_allows() {
         let mut output = [0; 512];
         let mut writer = Writer::new(&mut output, 512).unwrap();
-        writer.question(&question("Www.example.org")).unwrap();
+        ask(&mut writer, "Www.example.org");
         let start = writer.length();
         let target = wire("ns.EXAMPLE.org");
         writer.record(Section::Answer, Owner::Question, (RecordType::NS, CLASS_IN, 5), &target).unwrap();
@@ -383,7 +394,7 @@ mod tests {
     fn what_does_not_fit_leaves_nothing() {
         let mut output = [0; 512];
         let mut writer = Writer::new(&mut output, 60).unwrap();
-        writer.question(&question("example.org")).unwrap();
+        ask(&mut writer, "example.org");
         let before = writer.length();
         let result = writer.whole(|writer| {
             let name = wire("mail.example.org");
@@ -421,7 +432,7 @@ mod tests {
     fn pointers_only_go_where_fourteen_bits_reach() {
         let mut output = vec![0; 65_535];
         let mut writer = Writer::new(&mut output, 65_535).unwrap();
-        writer.question(&question("example.org")).unwrap();
+        ask(&mut writer, "example.org");
         let filler = (RecordType(65_280), CLASS_IN, 0);
         writer.record(Section::Answer, Owner::Question, filler, &[0; 0x4000]).unwrap();
         let far = wire("far.test");
@@ -438,7 +449,7 @@ mod tests {
         fn names_come_back(names in prop::collection::vec("[abC]{1,3}(\\.[abC]{1,3}){0,5}", 1..60)) {
             let mut output = vec![0; 65_535];
             let mut writer = Writer::new(&mut output, 65_535).unwrap();
-            writer.question(&question("a.b")).unwrap();
+            ask(&mut writer, "a.b");
             let mut places = Vec::new();
             for name in &names {
                 places.push(writer.length());

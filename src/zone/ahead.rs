@@ -1,62 +1,46 @@
 //! Looking ahead: asks the cache for what answers of a batch will need, before the first of them is made.
 //!
 //! In a zone that no cache holds, each answer waits twice for memory: for a line of the index, then for the node. A batch
-//! waits for all of its lines at once, and then for all of its nodes. Changes no answer; costs some 40 ns a query, so only
-//! zones are looked into whose index has more than one page.
+//! waits for all of its lines at once, and then for all of its nodes. Changes no answer; only zones whose index has more
+//! than one page are looked into.
 
 use crate::sys::prefetch::{LINE, read, read_slice};
-use crate::wire::Name;
+use crate::wire::LookupName;
 
 use super::hash::NameHash;
-use super::{Snapshot, Zone};
+use super::{Lookup, Zone};
 
 /// What was asked for; to be followed once the other queries of the batch have asked.
 #[derive(Clone, Copy, Debug)]
 pub struct Ahead<'s> {
     zone: &'s Zone,
-    /// The tags of the name one label below the apex, where cuts mostly are, and of the whole name.
-    tags: [u32; 2],
+    /// That of the name one label below the apex, where cuts mostly are.
+    first: NameHash,
+    /// That of the whole name.
+    whole: NameHash,
 }
 
-impl Snapshot {
-    /// Asks for the lines of the index in which QNAME, in wire form and any case, is found if it exists. `None` if nothing
-    /// is gained: no zone holds the name, or a small one.
-    pub fn ahead(&self, name: &[u8]) -> Option<Ahead<'_>> {
-        if !self.has_large_zones() {
+impl Zone {
+    /// Asks for the lines of the index in which this name, which must be at or below the apex, is found if it exists.
+    /// `None` if nothing is gained, for the zone is small or the name the apex.
+    pub fn ahead(&self, name: &LookupName) -> Option<Ahead<'_>> {
+        if !self.index.is_paged() {
             return None;
         }
-        let mut starts = [0_u8; Name::MAX_OCTETS / 2 + 1];
-        let (mut labels, mut position) = (0, 0);
-        while let Some(&length @ 1..=63) = name.get(position) {
-            *starts.get_mut(labels)? = position as u8;
-            labels += 1;
-            position += 1 + usize::from(length);
-        }
-        let (mut hash, mut found, mut first) = (NameHash::root(), None, true);
-        let mut tags = [0; 2];
-        for start in starts.get(..labels)?.iter().rev() {
-            let rest = name.get(usize::from(*start)..position + 1)?;
-            let (length, label) = rest.split_first()?;
-            hash = hash.below(label.get(..usize::from(*length))?);
-            if let Some(zone) = self.zone_with(hash, rest) {
-                (found, first) = (Some(zone), true);
-            } else if std::mem::take(&mut first) {
-                tags[0] = hash.tag();
-            }
-        }
-        let zone = found.filter(|zone| zone.index.is_paged())?;
-        tags[1] = hash.tag();
-        let ahead = Ahead { zone, tags };
+        let mut labels = name.labels_upwards(self.apex_labels).map(|(label, _)| label);
+        let first = self.apex_hash.below_lower(labels.next()?);
+        let whole = labels.fold(first, |hash, label| hash.below_lower(label));
+        let ahead = Ahead { zone: self, first, whole };
         ahead.lines().for_each(read);
         Some(ahead)
     }
 }
 
-impl Ahead<'_> {
+impl<'s> Ahead<'s> {
     /// Asks for the nodes that those lines lead to: their heads and what stands next.
     pub fn follow(&self) {
-        for tag in self.tags {
-            if let Some(id) = self.zone.index.find(tag).next() {
+        for tag in self.different_tags() {
+            if let Some(id) = self.zone.index.find(tag, Some) {
                 let octets = self.zone.store.after(id);
                 read_slice(octets, 0);
                 read_slice(octets, LINE);
@@ -64,20 +48,28 @@ impl Ahead<'_> {
         }
     }
 
-    fn lines(&self) -> impl Iterator<Item = &u64> {
-        self.tags.iter().filter_map(|tag| self.zone.index.line(*tag).first())
+    /// Looks up the name that it was made for ([`Zone::lookup`]).
+    pub fn lookup(&self, name: &LookupName) -> Lookup<'s> {
+        self.zone.lookup_below(name, Some(self.first))
+    }
+
+    fn lines(&self) -> impl Iterator<Item = &[u64; 8]> {
+        self.different_tags().filter_map(|tag| self.zone.index.line(tag))
+    }
+
+    fn different_tags(&self) -> impl Iterator<Item = u32> {
+        let other = (self.first != self.whole).then_some(self.first);
+        std::iter::once(self.whole).chain(other).map(NameHash::tag)
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use super::*;
-    use crate::wire::RecordType;
+    use crate::wire::{Name, RecordType};
     use crate::zone::{Place, RecordBatch, ZoneBuilder};
 
-    fn zone(origin: &str, names: u32) -> Arc<Zone> {
+    fn zone(origin: &str, names: u32) -> Zone {
         let origin: Name = origin.parse().unwrap();
         let mut batch = RecordBatch::new(&origin);
         batch.push(origin.as_wire(), RecordType::SOA, 60, &[0; 22], Place::default());
@@ -88,26 +80,27 @@ mod tests {
         }
         let mut builder = ZoneBuilder::new(origin);
         builder.add(batch);
-        Arc::new(builder.finish().unwrap())
+        builder.finish().unwrap()
     }
 
     #[test]
     fn it_asks_for_what_the_lookup_will_find() {
-        let snapshot = Snapshot::default().with_changes([zone("large.", 5000), zone("small.", 10)], &[]);
+        let (large, small) = (zone("large.", 5000), zone("small.", 10));
         let name = |text: &str| text.parse::<Name>().unwrap();
-        let ahead = snapshot.ahead(name("N4999.LARGE.").as_wire()).unwrap();
-        assert_eq!(ahead.tags[0], ahead.tags[1]);
-        let found: Vec<_> =
-            ahead.zone.index.find(ahead.tags[1]).map(|id| ahead.zone.node(id).owner()).collect();
-        assert_eq!(found, [name("n4999.large.")]);
+        let lookup = |text: &str| LookupName::from(&name(text));
+        let ahead = large.ahead(&lookup("N4999.LARGE.")).unwrap();
+        assert_eq!(ahead.first, ahead.whole);
+        let found = ahead.zone.index.find(ahead.whole.tag(), |id| Some(ahead.zone.node(id).owner()));
+        assert_eq!(found, Some(name("n4999.large.")));
         ahead.follow();
-        let below = snapshot.ahead(name("x.y.n7.large.").as_wire()).unwrap();
+        assert!(matches!(ahead.lookup(&lookup("n4999.large.")), Lookup::Exact(_)));
+        let below = large.ahead(&lookup("x.y.n7.large.")).unwrap();
         assert!(
-            below.zone.index.find(below.tags[0]).any(|id| below.zone.node(id).owner() == name("n7.large."))
+            below.zone.index.find(below.first.tag(), |id| Some(below.zone.node(id).owner()))
+                == Some(name("n7.large."))
         );
-        for other in ["n1.small.", "elsewhere.", "."] {
-            assert!(snapshot.ahead(name(other).as_wire()).is_none(), "{other}");
-        }
-        assert!(snapshot.ahead(b"").is_none() && snapshot.ahead(b"\x3fcut").is_none());
+        assert!(matches!(below.lookup(&lookup("x.y.n7.large.")), Lookup::Missing(_)));
+        assert!(small.ahead(&lookup("n1.small.")).is_none());
+        assert!(large.ahead(&lookup("large.")).is_none());
     }
 }

@@ -76,7 +76,7 @@ impl Zone {
     pub fn nsec3_of(&self, name: NodeRef<'_>) -> Option<NodeRef<'_>> {
         let Denial::Nsec3(chain) = &self.denial else { return None };
         let hash = name.node.hash()?;
-        chain.index.find(tag(hash)).map(|place| self.node(place)).find(|node| node.node.hash() == Some(hash))
+        chain.index.find(tag(hash), |id| Some(self.node(id)).filter(|node| node.node.hash() == Some(hash)))
     }
 
     /// The NSEC3 record that covers a name that is not in the zone, given in lower-case wire form.

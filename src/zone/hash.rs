@@ -31,6 +31,17 @@ impl NameHash {
 
     /// That of the name one label below, the label in any case.
     pub(super) fn below(self, label: &[u8]) -> Self {
+        self.step(label, lower)
+    }
+
+    /// The same, the label in lower case.
+    #[inline]
+    pub(super) fn below_lower(self, label: &[u8]) -> Self {
+        self.step(label, |word| word)
+    }
+
+    #[inline]
+    fn step(self, label: &[u8], lower: impl Fn(u64) -> u64) -> Self {
         let (words, _) = label.as_chunks::<8>();
         let mut hash = self.0;
         for word in words {
@@ -108,6 +119,8 @@ mod tests {
             let any_case = labels.iter().fold(apex, |hash, label| hash.below(&label.to_ascii_uppercase()));
             let lower = labels.iter().fold(apex, |hash, label| hash.below(&label.to_ascii_lowercase()));
             prop_assert_eq!(any_case, lower);
+            let known = labels.iter().fold(apex, |hash, label| hash.below_lower(&label.to_ascii_lowercase()));
+            prop_assert_eq!(known, lower);
         }
     }
 

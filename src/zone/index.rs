@@ -4,9 +4,7 @@
 //! slots, one cache line, in which the search begins; it goes on to the next line only where that is full, and ends at
 //! an empty slot. A change copies the pages it touches. The caller compares names: a tag alone proves nothing.
 
-use std::sync::Arc;
-
-use crate::sys::memory::Block;
+use crate::sys::memory::{Block, Shared};
 
 use super::store::NodeId;
 
@@ -26,36 +24,37 @@ pub(super) struct Index {
     mask: usize,
 }
 
-/// A page: some slots of a block.
+/// A page: some slots of a block, and how many of them are taken.
 #[derive(Clone, Debug)]
 struct Page {
-    block: Arc<Block>,
-    start: u32,
+    slots: Shared,
     taken: u32,
 }
 
 impl Index {
     /// An empty table with room for this many names.
     pub(super) fn with_room(names: usize) -> Self {
-        let slots = (names * 16).div_ceil(LOAD).max(1);
-        if slots <= PAGE {
-            let slots = slots.next_power_of_two();
-            return Self::zeroed(1, slots);
-        }
-        Self::zeroed(slots.div_ceil(PAGE), PAGE)
+        let (count, slots) = Self::size(names);
+        Self::of(Block::zeroed(count * slots), slots, vec![0; count])
     }
 
-    fn zeroed(count: usize, slots: usize) -> Self {
-        let block = Arc::new(Block::zeroed(count * slots));
-        let page = |number| Page { block: block.clone(), start: (number * slots) as u32, taken: 0 };
-        Self { pages: (0..count).map(page).collect(), mask: slots - 1 }
+    /// How many pages of how many slots this many names get.
+    fn size(names: usize) -> (usize, usize) {
+        let slots = (names * 16).div_ceil(LOAD).max(LINE);
+        if slots <= PAGE { (1, slots.next_power_of_two()) } else { (slots.div_ceil(PAGE), PAGE) }
+    }
+
+    /// Pages of so many slots each, one after the other in a block.
+    fn of(block: Block, slots: usize, taken: Vec<u32>) -> Self {
+        let block = Shared::new(block);
+        let pages = taken.into_iter().enumerate();
+        let page = |(number, taken)| Page { slots: block.part(number * slots, slots), taken };
+        Self { pages: pages.map(page).collect(), mask: slots - 1 }
     }
 
     /// A table of these tags and places, which must be different.
     pub(super) fn build(names: impl ExactSizeIterator<Item = (u32, NodeId)>) -> Self {
-        let mut index = Self::with_room(names.len());
-        let count = index.pages.len();
-        let slots = index.mask + 1;
+        let (count, slots) = Self::size(names.len());
         let mut block = Block::zeroed(count * slots);
         let (mut taken, mut left) = (vec![0_u32; count], Vec::new());
         for (tag, place) in names {
@@ -67,25 +66,38 @@ impl Index {
                 left.push((tag, place));
             }
         }
-        let block = Arc::new(block);
-        for (page, taken) in index.pages.iter_mut().zip(taken) {
-            (page.block, page.taken) = (block.clone(), taken);
-        }
+        let mut index = Self::of(block, slots, taken);
         // Hashes spread so evenly that no page runs over; if one does, the table grows.
         left.into_iter().for_each(|(tag, place)| index.insert(tag, place));
         index
     }
 
-    /// Places whose tag is this one; the name that is looked for is one of them, if it is there.
-    pub(super) fn find(&self, tag: u32) -> impl Iterator<Item = NodeId> {
-        let slots =
-            self.pages.get(page_of(tag, self.pages.len())).map_or(&[][..], |page| page.slots(self.mask + 1));
-        let start = tag as usize & self.mask & !(LINE - 1);
-        let mask = self.mask;
-        (0..slots.len())
-            .map_while(move |step| slots.get((start + step) & mask).copied().filter(|slot| *slot != 0))
-            .filter(move |slot| (slot >> 32) as u32 == tag)
-            .map(|slot| NodeId((slot as u32).wrapping_sub(1)))
+    /// Shows `is_it` the places whose tag is this one, until it takes one; the name that is looked for is among them, if it
+    /// is there.
+    #[inline]
+    pub(super) fn find<T>(&self, tag: u32, mut is_it: impl FnMut(NodeId) -> Option<T>) -> Option<T> {
+        let (lines, start) = self.lines(tag);
+        for step in 0..lines.len() {
+            for slot in lines.get((start + step) & (lines.len() - 1))? {
+                if (*slot >> 32) as u32 == tag
+                    && *slot != 0
+                    && let Some(found) = is_it(NodeId((*slot as u32).wrapping_sub(1)))
+                {
+                    return Some(found);
+                }
+                if *slot == 0 {
+                    return None;
+                }
+            }
+        }
+        None
+    }
+
+    /// The lines of the page of a tag, and the one in which the search for it begins.
+    fn lines(&self, tag: u32) -> (&[[u64; LINE]], usize) {
+        let page = self.pages.get(page_of(tag, self.pages.len()));
+        let (lines, _) = page.map_or(&[][..], |page| page.slots.words()).as_chunks();
+        (lines, (tag as usize & self.mask) / LINE)
     }
 
     /// Whether it is large: more than one page.
@@ -94,10 +106,9 @@ impl Index {
     }
 
     /// The memory that [`Index::find`] will look at first.
-    pub(super) fn line(&self, tag: u32) -> &[u64] {
-        let slots =
-            self.pages.get(page_of(tag, self.pages.len())).map_or(&[][..], |page| page.slots(self.mask + 1));
-        slots.get(tag as usize & self.mask & !(LINE - 1)..).unwrap_or(&[])
+    pub(super) fn line(&self, tag: u32) -> Option<&[u64; LINE]> {
+        let (lines, start) = self.lines(tag);
+        lines.get(start)
     }
 
     /// Adds a name.
@@ -109,7 +120,7 @@ impl Index {
             return self.insert(tag, place);
         }
         let Some(page) = self.pages.get_mut(at) else { return };
-        page.taken += u32::from(put(page.own(slots), tag, place));
+        page.taken += u32::from(put(page.own(), tag, place));
     }
 
     /// Puts another place in the slot of a name.
@@ -126,7 +137,7 @@ impl Index {
         let slots = self.mask + 1;
         let at = page_of(tag, self.pages.len());
         let Some(page) = self.pages.get_mut(at) else { return };
-        let room = page.own(slots);
+        let room = page.own();
         let (start, mask) = (tag as usize & (slots - 1) & !(LINE - 1), slots - 1);
         let places = (0..slots).map(|step| (start + step) & mask);
         let Some(found) = places.into_iter().find(|at| room.get(*at) == Some(&slot(tag, old))) else {
@@ -152,7 +163,7 @@ impl Index {
         let all: Vec<u64> = self
             .pages
             .iter()
-            .flat_map(|page| page.slots(self.mask + 1))
+            .flat_map(|page| page.slots.words())
             .copied()
             .filter(|slot| *slot != 0)
             .collect();
@@ -165,21 +176,14 @@ impl Index {
 }
 
 impl Page {
-    fn slots(&self, slots: usize) -> &[u64] {
-        let start = self.start as usize;
-        self.block.words().get(start..start + slots).unwrap_or(&[])
-    }
-
     /// The slots, to be changed: a copy of them, if another version or another page has this block too.
-    fn own(&mut self, slots: usize) -> &mut [u64] {
-        if Arc::get_mut(&mut self.block).is_none() {
-            let mut block = Block::zeroed(slots);
-            block.words_mut().copy_from_slice(self.slots(slots));
-            (self.block, self.start) = (Arc::new(block), 0);
+    fn own(&mut self) -> &mut [u64] {
+        if self.slots.words_mut().is_none() {
+            let mut block = Block::zeroed(self.slots.words().len());
+            block.words_mut().copy_from_slice(self.slots.words());
+            self.slots = Shared::new(block);
         }
-        let start = self.start as usize;
-        let block = Arc::get_mut(&mut self.block).map(Block::words_mut);
-        block.and_then(|words| words.get_mut(start..start + slots)).unwrap_or_default()
+        self.slots.words_mut().unwrap_or_default()
     }
 }
 
@@ -213,7 +217,11 @@ mod tests {
     use std::collections::BTreeMap;
 
     fn places(index: &Index, tag: u32) -> Vec<u32> {
-        let mut found: Vec<u32> = index.find(tag).map(|place| place.0).collect();
+        let mut found = Vec::new();
+        index.find(tag, |place| {
+            found.push(place.0);
+            None::<()>
+        });
         found.sort_unstable();
         found
     }

@@ -32,9 +32,14 @@ pub enum Lookup<'z> {
 impl Zone {
     /// Looks up a name, which must be at or below the apex.
     pub fn lookup(&self, name: &LookupName) -> Lookup<'_> {
+        self.lookup_below(name, None)
+    }
+
+    /// The same; `first` is the hash of the name one label below the apex, if that is known.
+    pub(super) fn lookup_below(&self, name: &LookupName, mut first: Option<NameHash>) -> Lookup<'_> {
         let mut node = self.apex();
         let mut hash = self.apex_hash;
-        for removed in (0..self.labels_of(name)).rev() {
+        for (label, relative) in name.labels_upwards(self.apex_labels) {
             // RFC 6672 section 2.3: a DNAME redirects what is below it, not its owner.
             if node.has_dname() {
                 return Lookup::Dname(node);
@@ -42,8 +47,8 @@ impl Zone {
             if node.is_cut() {
                 return Lookup::Cut { node, exact: false };
             }
-            let below = hash.below(name.label(removed));
-            node = match self.at(below, self.relative(name, removed)) {
+            let below = first.take().unwrap_or_else(|| hash.below_lower(label));
+            node = match self.at(below, relative) {
                 Some(child) => child,
                 None => return self.missing(node, hash),
             };
@@ -54,14 +59,15 @@ impl Zone {
 
     /// The node of exactly this name, wherever it is: also below a cut, where glue is.
     pub fn find(&self, name: &LookupName) -> Option<NodeRef<'_>> {
-        let labels = (0..self.labels_of(name)).rev();
-        let hash = labels.fold(self.apex_hash, |hash, index| hash.below(name.label(index)));
-        self.at(hash, self.relative(name, 0))
+        let labels = name.labels_upwards(self.apex_labels);
+        let down = |(hash, _): (NameHash, _), (label, relative)| (hash.below_lower(label), relative);
+        let (hash, relative) = labels.fold((self.apex_hash, &[][..]), down);
+        self.at(hash, relative)
     }
 
     /// The node of the name with this hash, given without the apex and in lower case.
     pub(super) fn at(&self, hash: NameHash, lower: &[u8]) -> Option<NodeRef<'_>> {
-        self.index.find(hash.tag()).map(|place| self.node(place)).find(|node| node.node.is(lower))
+        self.index.find(hash.tag(), |place| Some(self.node(place)).filter(|node| node.node.is(lower)))
     }
 
     /// What stands for a name that does not exist, below its closest encloser, which has this hash.
@@ -74,18 +80,7 @@ impl Zone {
             let rest = node.node.owner().strip_prefix(b"\x01*");
             rest.is_some_and(|rest| rest == above || rest.eq_ignore_ascii_case(above))
         };
-        let mut found = self.index.find(hash.below(b"*").tag()).map(|id| self.node(id));
-        found.find(is_child).map_or(Lookup::Missing(encloser), Lookup::Wildcard)
-    }
-
-    /// How many labels of the name are below the apex.
-    fn labels_of(&self, name: &LookupName) -> usize {
-        name.label_count().saturating_sub(self.apex_labels)
-    }
-
-    /// The name without its leftmost `removed` labels and without the apex, in lower case.
-    fn relative<'n>(&self, name: &'n LookupName, removed: usize) -> &'n [u8] {
-        let rest = name.ancestor(removed);
-        rest.get(..rest.len().saturating_sub(self.origin.as_wire().len())).unwrap_or(&[])
+        let found = self.index.find(hash.below(b"*").tag(), |id| Some(self.node(id)).filter(is_child));
+        found.map_or(Lookup::Missing(encloser), Lookup::Wildcard)
     }
 }

@@ -25,12 +25,10 @@ pub struct Snapshot {
     /// Numbers in the list that no zone has.
     free: Vec<u32>,
     count: usize,
-    /// How many zones have an index of more than one page.
-    large: usize,
-    /// Bit n: some apex has n labels. A name is looked for only at depths where a zone can be.
-    depths: u128,
-    /// How many apexes have n labels.
+    /// How many apexes have n labels. A name is looked for only at depths where a zone can be.
     at_depth: Box<[u32]>,
+    /// The most labels of an apex.
+    deepest: usize,
     /// Configured zones that are not served.
     absent: Arc<Absences>,
     complete: bool,
@@ -46,9 +44,8 @@ impl Default for Snapshot {
             leaves: Vec::new(),
             free: Vec::new(),
             count: 0,
-            large: 0,
-            depths: 0,
             at_depth: vec![0; DEPTHS].into(),
+            deepest: 0,
             absent: Arc::default(),
             complete: false,
         }
@@ -111,20 +108,21 @@ impl Snapshot {
 
     fn closest_served(&self, name: &LookupName, removed: usize) -> Option<&Zone> {
         let labels = name.label_count();
-        let (mut hash, mut depths, mut found) = (NameHash::root(), self.depths, None);
-        for depth in 0..=labels.saturating_sub(removed) {
-            if depth > 0 {
-                hash = hash.below(name.label(labels - depth));
-            }
-            if depths & 1 != 0 {
-                found = self.at(hash, name.ancestor(labels - depth)).or(found);
-            }
-            depths >>= 1;
-            if depths == 0 {
-                break;
+        let deepest = labels.saturating_sub(removed).min(self.deepest);
+        let mut found = if self.has_apex_at(0) { self.at(NameHash::root(), &[0]) } else { None };
+        let mut hash = NameHash::root();
+        for (above, (label, _)) in name.labels_upwards(0).take(deepest).enumerate() {
+            hash = hash.below_lower(label);
+            if self.has_apex_at(above + 1) {
+                found = self.at(hash, name.ancestor(labels - above - 1)).or(found);
             }
         }
         found.map(Arc::as_ref)
+    }
+
+    /// Whether some apex has this many labels.
+    fn has_apex_at(&self, depth: usize) -> bool {
+        self.at_depth.get(depth).is_some_and(|count| *count > 0)
     }
 
     /// Every zone, in no particular order.
@@ -137,22 +135,14 @@ impl Snapshot {
         self.count
     }
 
-    pub(super) fn has_large_zones(&self) -> bool {
-        self.large > 0
-    }
-
-    /// The zone with the apex that has this hash and this wire form, in any case.
-    pub(super) fn zone_with(&self, hash: NameHash, name: &[u8]) -> Option<&Zone> {
-        self.at(hash, name).map(Arc::as_ref)
-    }
-
-    fn at(&self, hash: NameHash, name: &[u8]) -> Option<&Arc<Zone>> {
-        let found = self.index.find(hash.tag()).filter_map(|number| self.get(number));
-        found.into_iter().find(|zone| {
+    /// The zone with the apex that has this hash and this wire form, in lower case.
+    fn at(&self, hash: NameHash, lower: &[u8]) -> Option<&Arc<Zone>> {
+        let is_it = |zone: &&Arc<Zone>| {
             let origin = zone.origin().as_wire();
             // Nearly all are written in lower case.
-            origin == name || origin.eq_ignore_ascii_case(name)
-        })
+            origin == lower || origin.eq_ignore_ascii_case(lower)
+        };
+        self.index.find(hash.tag(), |number| self.get(number).filter(is_it))
     }
 
     fn get(&self, number: NodeId) -> Option<&Arc<Zone>> {
@@ -161,8 +151,9 @@ impl Snapshot {
     }
 
     fn number(&self, origin: &Name) -> Option<NodeId> {
-        let is_it = |number: &NodeId| self.get(*number).is_some_and(|zone| zone.origin() == origin);
-        self.index.find(NameHash::of(origin).tag()).find(is_it)
+        let is_it = |zone: &Arc<Zone>| zone.origin() == origin;
+        self.index
+            .find(NameHash::of(origin).tag(), |number| self.get(number).is_some_and(is_it).then_some(number))
     }
 
     fn put(&mut self, zone: Arc<Zone>) {
@@ -190,9 +181,6 @@ impl Snapshot {
     fn set(&mut self, number: NodeId, zone: Option<Arc<Zone>>) {
         let number = number.0 as usize;
         let Some(leaf) = self.leaves.get_mut(number / LEAF) else { return };
-        let is_large = |zone: &Option<Arc<Zone>>| zone.as_ref().is_some_and(|zone| zone.index.is_paged());
-        self.large += usize::from(is_large(&zone));
-        self.large -= usize::from(leaf.get(number % LEAF).is_some_and(is_large));
         if Arc::get_mut(leaf).is_none() {
             *leaf = leaf.to_vec().into();
         }
@@ -206,9 +194,7 @@ impl Snapshot {
         let Some(count) = self.at_depth.get_mut(depth) else { return };
         *count = count.saturating_add_signed(change);
         self.count = self.count.saturating_add_signed(change as isize);
-        // A name has at most 127 labels.
-        let bit = 1_u128.checked_shl(depth as u32).unwrap_or(0);
-        self.depths = if *count > 0 { self.depths | bit } else { self.depths & !bit };
+        self.deepest = self.at_depth.iter().rposition(|count| *count > 0).unwrap_or(0);
     }
 }
 

@@ -4,9 +4,7 @@
 //! version and never changed once they are shared. Small zones have one block of their size, large ones blocks of one
 //! huge page.
 
-use std::sync::Arc;
-
-use crate::sys::memory::{Block, HUGE_PAGE};
+use crate::sys::memory::{Block, HUGE_PAGE, Shared};
 
 use super::node::{ALIGNMENT, Node};
 
@@ -26,7 +24,7 @@ pub(super) struct NodeId(pub(super) u32);
 #[derive(Clone, Debug, Default)]
 pub(super) struct Store {
     /// One that was emptied holds nothing, and its number is used again.
-    blocks: Vec<Arc<Block>>,
+    blocks: Vec<Shared>,
     used: Vec<Used>,
     /// What is not yet in a block: the nodes of a small zone, or of a small change.
     open: Vec<u8>,
@@ -75,7 +73,7 @@ impl Store {
         }
         let octets = self.open.len() as u32;
         let (block, used) = (
-            Arc::new(Block::from_octets(&self.open)),
+            Shared::new(Block::from_octets(&self.open)),
             Used { octets, live: octets.saturating_sub(self.open_dead) },
         );
         self.open.clear();
@@ -99,10 +97,12 @@ impl Store {
 
     /// The node with this number.
     pub(super) fn node(&self, id: NodeId) -> Node<'_> {
-        let (number, offset) = split(id);
-        let block = self.blocks.get(number).and_then(|block| block.octets().get(offset..));
-        // Only while a version is written is one of its blocks not there.
-        Node::at(block.filter(|octets| !octets.is_empty()).or(self.open.get(offset..)).unwrap_or(&[]))
+        let octets = self.after(id);
+        if octets.is_empty() {
+            // Only while a version is written is one of its blocks not there.
+            return Node::at(self.open.get(split(id).1..).unwrap_or(&[]));
+        }
+        Node::at(octets)
     }
 
     /// The memory in which a node begins, not looked at.
@@ -122,8 +122,8 @@ impl Store {
     pub(super) fn patch(&mut self, id: NodeId, at: usize, octets: &[u8]) -> bool {
         let (number, offset) = split(id);
         let memory = match self.blocks.get_mut(number).filter(|block| !block.octets().is_empty()) {
-            Some(block) => match Arc::get_mut(block) {
-                Some(block) => block.octets_mut(),
+            Some(block) => match block.octets_mut() {
+                Some(octets) => octets,
                 None => return false,
             },
             None => &mut self.open,
@@ -146,7 +146,7 @@ impl Store {
         if used.live == 0
             && let Some(block) = self.blocks.get_mut(number)
         {
-            (*block, *used) = (Arc::new(Block::zeroed(0)), Used::default());
+            (*block, *used) = (Shared::new(Block::zeroed(0)), Used::default());
         }
     }
 

@@ -9,7 +9,7 @@ use super::{Arrival, Control, DATAGRAM, Fault, Origin};
 pub(super) struct Seen {
     length: usize,
     source: IpAddr,
-    pub(super) fault: Option<Fault>,
+    fault: Option<Fault>,
 }
 
 impl Default for Seen {
@@ -39,9 +39,9 @@ impl Seen {
         Self { length: header.msg_len as usize, source, fault }
     }
 
-    pub(super) fn arrival<'a>(&self, octets: &'a [u8; DATAGRAM]) -> Arrival<'a> {
+    pub(super) fn arrival<'a>(&self, header: &'a libc::mmsghdr, octets: &'a [u8; DATAGRAM]) -> Arrival<'a> {
         let octets = octets.get(..self.length).unwrap_or_default();
-        Arrival { octets, source: self.source, fault: self.fault }
+        Arrival { octets, source: self.source, fault: self.fault, header }
     }
 }
 

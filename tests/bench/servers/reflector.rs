@@ -26,13 +26,16 @@ pub(crate) fn run(port: u16) {
             epoll.wait(WAIT).expect("the socket can be waited for");
             continue;
         }
-        batch.respond(|arrival, room| {
-            let length = arrival.octets.len();
-            let (Some(reply), true) = (room.get_mut(..length), length > 2) else { return 0 };
-            reply.copy_from_slice(arrival.octets);
-            reply[2] |= 0x80;
-            length
-        });
+        let (arrivals, mut replies) = batch.parts();
+        for arrival in arrivals.iter() {
+            replies.write(&arrival, |room| {
+                let length = arrival.octets.len();
+                let (Some(reply), true) = (room.get_mut(..length), length > 2) else { return 0 };
+                reply.copy_from_slice(arrival.octets);
+                reply[2] |= 0x80;
+                length
+            });
+        }
         batch.send(&socket).expect("the socket is there");
     }
 }

@@ -10,7 +10,7 @@ use anyns::answer::{
 };
 use anyns::publish::text::{Limits, read_zone};
 use anyns::wire::steps::{self, Steps};
-use anyns::wire::{Query, flag};
+use anyns::wire::{LookupName, Query, flag};
 use anyns::zone::Snapshot;
 use hickory_proto::op::Message;
 
@@ -70,12 +70,16 @@ pub fn check(data: &[u8]) -> bool {
         assert!(response.is_without_data(), "a truncated answer has no records but OPT");
     }
     output.copy_from_slice(&BLANK);
-    // What a worker does with each query of a batch before it answers.
-    if let Some(ahead) = answer::ahead(query, snapshot) {
-        ahead.follow();
-    }
+    // In two halves, as a worker answers.
     steps::take();
-    let outcome = answer::answer(query, &client, snapshot, settings, &mut output);
+    let mut name = LookupName::root();
+    let outcome = match answer::begin(query, snapshot, &mut name) {
+        Some(begun) => {
+            begun.follow();
+            begun.answer(&client, settings, &mut output)
+        }
+        None => Outcome::Ignore,
+    };
     let taken = steps::take().expect("a build with debug assertions, which counts");
     let most = most_steps(limit);
     assert!(taken.are_within(&most), "{taken:?} for {limit} octets, which may take {most:?}");
