@@ -16,7 +16,7 @@ use std::time::SystemTime;
 use crate::wire::{Name, Serial};
 use crate::zone::{Owners, RecordBatch, Zone};
 
-use super::accept::{Digest, Standing, is_signed, judge_difference};
+use super::accept::{Digest, is_signed, judge_difference};
 use super::core::Core;
 use super::error::ApplyError;
 use super::fault::Fault;
@@ -59,27 +59,15 @@ impl Core {
         let served = self.published.load().zone(name).cloned().ok_or_else(not_served)?;
         let (from, to) = check_serials(name, served.serial(), &differences)?;
         let mut owners = Owners::default();
-        for batch in differences.iter().flat_map(|it| [&it.deleted, &it.added]) {
-            owners.add(batch);
-        }
-        let zone = advance(&served, differences)?;
-        let standing = Standing {
-            serial: to,
-            digest: None,
-            records: zone.record_count(),
-            signed: is_signed(&zone),
-            ..before.standing.clone()
-        };
-        judge_difference(&standing, &before.standing, self.settings.shrink_limit_percent)
-            .map_err(|refused| ApplyError::refused(name, from, to, refused))?;
-        let (records, signed) = (standing.records, standing.signed);
+        differences.iter().flat_map(|it| [&it.deleted, &it.added]).for_each(|batch| owners.add(batch));
+        let zone = Arc::new(advance(&served, differences)?);
+        let (records, signed) = (zone.record_count(), is_signed(&zone));
         let step = Step { from, to, accepted_at: SystemTime::now(), records, signed };
-        let (header, version) = (before.clone(), Arc::new(zone));
-        let change = Change { name, step, header, served, zone: version.clone(), owners };
+        let change = Change { name, step, before, served, zone: zone.clone(), owners };
+        change.judge(self.settings.shrink_limit_percent)?;
         let durable = entry.durable;
-        let kept = self.keeper.as_ref().map(|keeper| change.keep(keeper, durable));
-        let header = match kept {
-            None => change.led_on(whole_chain(&change)),
+        let header = match self.keeper.as_ref().map(|keeper| change.keep(keeper, durable)) {
+            None => change.whole(),
             Some(Ok(header)) => header,
             Some(Err(source)) => {
                 // What waited to be kept may have been put off for it.
@@ -87,7 +75,7 @@ impl Core {
                 return Err(ApplyError::NotDurable { zone: name.clone(), from, to, source });
             }
         };
-        self.put_in_service(name, header, version);
+        self.put_in_service(name, header, zone);
         Ok(Applied { serial: to, records, durable: self.keeper.is_some() })
     }
 
@@ -166,29 +154,38 @@ struct Change<'a> {
     name: &'a Name,
     step: Step,
     /// Of the version before.
-    header: Arc<Header>,
+    before: Arc<Header>,
     served: Arc<Zone>,
     zone: Arc<Zone>,
     owners: Owners,
 }
 
 impl Change<'_> {
+    /// Whether the version may replace the one before.
+    fn judge(&self, shrink_limit_percent: u8) -> Result<(), ApplyError> {
+        let (zone, Step { from, to, .. }) = (self.name.clone(), self.step);
+        let offered = self.before.led_on(&self.step, Digest::default());
+        judge_difference(&offered.standing, &self.before.standing, shrink_limit_percent)
+            .map_err(|refused| ApplyError::Refused { zone, from, to, refused })
+    }
+
     /// Makes the version durable: in the journal if that continues what is durable, otherwise whole.
     fn keep(&self, keeper: &Keeper, durable: bool) -> io::Result<Arc<Header>> {
         let (deleted, added) = self.zone.difference_from(&self.served, &self.owners);
-        let entry = journal::entry(&self.header.chain, &self.step, &deleted, &added);
+        let entry = journal::entry(&self.before.chain, &self.step, &deleted, &added);
         let Some((octets, chain)) = entry.filter(|_| durable) else { return self.keep_whole(keeper) };
         let fill = keeper.store().journal_fill(self.name, octets.len());
         if fill == Fill::Full {
             return self.keep_whole(keeper);
         }
-        let header = self.led_on(chain);
-        match keeper.store().append(self.name, &self.header.chain, (&octets, chain)) {
-            Ok(()) if fill == Fill::High => {
-                keeper.keep(Version { header: header.clone(), zone: self.zone.clone() });
+        let header = Arc::new(self.before.led_on(&self.step, chain));
+        match keeper.store().append(self.name, &self.before.chain, (&octets, chain)) {
+            Ok(()) => {
+                if fill == Fill::High {
+                    keeper.keep(Version { header: header.clone(), zone: self.zone.clone() });
+                }
                 Ok(header)
             }
-            Ok(()) => Ok(header),
             // Somebody took the journal away, or cut it: the zone must be written again.
             Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::InvalidData) => {
                 self.keep_whole(keeper)
@@ -201,18 +198,14 @@ impl Change<'_> {
     }
 
     fn keep_whole(&self, keeper: &Keeper) -> io::Result<Arc<Header>> {
-        let header = self.led_on(whole_chain(self));
+        let header = self.whole();
         keeper.keep_first(Version { header: header.clone(), zone: self.zone.clone() })?;
         Ok(header)
     }
 
-    fn led_on(&self, chain: Digest) -> Arc<Header> {
-        Arc::new(self.header.led_on(&self.step, chain))
+    /// Of the version outside of a journal: its chain begins anew.
+    fn whole(&self) -> Arc<Header> {
+        let Header { standing, provenance, .. } = self.before.led_on(&self.step, Digest::default());
+        Arc::new(Header::whole(self.name, standing, provenance))
     }
-}
-
-/// The link of a version that is not in a journal: a new chain.
-fn whole_chain(change: &Change<'_>) -> Digest {
-    let Header { standing, provenance, .. } = Header::clone(&change.header);
-    Header::whole(change.name, standing, provenance).chain
 }

@@ -243,9 +243,3 @@ pub enum ApplyError {
     #[error("the publisher has stopped")]
     Stopped,
 }
-
-impl ApplyError {
-    pub(super) fn refused(zone: &Name, from: Serial, to: Serial, refused: Refused) -> Self {
-        Self::Refused { zone: zone.clone(), from, to, refused }
-    }
-}

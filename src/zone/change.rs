@@ -1,7 +1,8 @@
 //! A difference between two versions: the next version from this one, in time and memory of the difference.
 //!
-//! Incremental transfers (RFC 1995) enter here, and changes of the serial. The next version shares every block, page and
-//! leaf that the difference does not touch. Of a signed zone the chain is checked whole, so it is compiled whole.
+//! Differences of incremental transfers (RFC 1995) come here from `publish::apply`, which makes them durable, and changes of
+//! the serial. The next version shares every block, page and leaf that the difference does not touch. Of a signed zone the
+//! chain is checked whole, so it is compiled whole.
 
 use std::collections::BTreeSet;
 
