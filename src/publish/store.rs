@@ -266,7 +266,7 @@ impl Store {
     /// Forgets one zone.
     pub(super) fn remove(&self, zone: &Name) -> io::Result<()> {
         match fs::remove_file(self.path_of(zone)) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
             found => {
                 // Last: a journal without a state file says nothing.
                 self.remove_journal(zone)?;

@@ -201,6 +201,31 @@ async fn a_version_that_is_not_kept_yet_is_kept_with_its_difference() {
     }
 }
 
+/// A large zone takes the keeper a while; a crash right after the difference finds the older state, or the newest.
+#[tokio::test]
+async fn a_crash_before_the_file_s_version_was_kept_loses_no_difference() {
+    let more: String = (0..20_000).map(|host| format!("m{host} 60 IN AAAA 2001:db8::{host:x}\n")).collect();
+    let mut pop = Pop::new();
+    pop.write(ZONE, &(zone_text(5, 1) + &more));
+    pop.start().await;
+    pop.wait_kept().await;
+    replace(&pop.path(ZONE), &(zone_text(6, 1) + &more));
+    pop.handle().reload().await;
+    pop.handle().apply(&zone(), vec![step(6, 7, 1)]).await.unwrap();
+    fs::create_dir(pop.path("crash")).unwrap();
+    // In this order, for a state file that comes after its journal was copied has more, never less.
+    for file in ["a.example.journal", "a.example.state"] {
+        let _ = fs::copy(pop.path(&format!("state/{file}")), pop.path(&format!("crash/{file}")));
+    }
+    pop.stop().await;
+    fs::remove_dir_all(pop.path("state")).unwrap();
+    fs::rename(pop.path("crash"), pop.path("state")).unwrap();
+    fs::remove_file(pop.path(ZONE)).unwrap();
+    pop.published = Default::default();
+    pop.start().await;
+    assert_eq!(pop.served("a.example."), Some((7, 7)));
+}
+
 #[tokio::test]
 async fn differences_go_on_where_the_file_vanished_until_the_zone_is_removed() {
     let mut pop = started(5, 3).await;
