@@ -36,6 +36,7 @@ pub(crate) fn measure(bench: &Bench, title: &str, world: &World, queries: &Queri
     for server in &mut servers {
         server.wait_answers(&[apex(world)]);
     }
+    servers.iter().for_each(Server::wait_idle);
     table.faults = compare(&servers, &queries.sample);
     let load = |options: &Options, seconds| Load {
         file: &queries.file,

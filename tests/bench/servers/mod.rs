@@ -27,6 +27,11 @@ use crate::zones::World;
 /// that makes 100,000 zones durable one by one at its first start takes minutes.
 const START: Duration = Duration::from_secs(900);
 
+/// How long a server may be busy after its first answer; what it uses of such a time once it is idle.
+const IDLE: Duration = Duration::from_secs(300);
+const IDLE_SAMPLE: Duration = Duration::from_millis(500);
+const IDLE_USE: Duration = Duration::from_millis(20);
+
 /// How long the kernel may take to free what a killed process held.
 const END: Duration = Duration::from_secs(20);
 
@@ -173,6 +178,20 @@ impl Server {
     pub(crate) fn kill(&self) {
         // An error means that it has ended already.
         let _ = kill(Pid::from_raw(i32::try_from(self.process.pid()).unwrap_or(i32::MAX)), Signal::SIGKILL);
+    }
+
+    /// Waits until what a start leaves to be done behind it is done (anyns keeps its zones then), so that it is not counted as
+    /// the cost of queries.
+    pub(crate) fn wait_idle(&self) {
+        let mut last = (Instant::now(), self.cpu().total());
+        wait_until(&format!("{} is idle", self.kind.name()), IDLE, || {
+            if last.0.elapsed() < IDLE_SAMPLE {
+                return false;
+            }
+            let now = self.cpu().total();
+            let used = now - std::mem::replace(&mut last, (Instant::now(), now)).1;
+            used <= IDLE_USE
+        });
     }
 
     /// The CPU time used so far.
