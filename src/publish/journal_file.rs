@@ -280,7 +280,8 @@ fn extend(path: &Path, length: u64, octets: &[u8]) -> io::Result<()> {
     written
 }
 
-fn read_bounded(path: &Path) -> io::Result<Vec<u8>> {
+/// The octets of a journal, if it can be one.
+pub(super) fn read_bounded(path: &Path) -> io::Result<Vec<u8>> {
     let (mut file, mut octets) = (File::open(path)?, Vec::new());
     if file.metadata()?.len() > MOST {
         return Err(io::Error::new(io::ErrorKind::FileTooLarge, format!("more than {MOST} octets")));

@@ -69,12 +69,14 @@ impl Header {
     /// Of a version that came whole, now: its chain begins.
     pub(super) fn whole(zone: &Name, standing: Standing, provenance: Provenance) -> Self {
         let accepted_at = SystemTime::now();
-        let mut header = Self { standing, provenance, accepted_at, chain: Digest::default() };
         let since = accepted_at.duration_since(UNIX_EPOCH).unwrap_or_default();
         // No other version has it: the moment tells it from an equal one that came before.
-        let unique = format!("{}{}", header.to_text(zone), since.as_nanos());
-        header.chain = Sha256::digest(unique).into();
-        header
+        let chain = Sha256::new()
+            .chain_update(zone.as_wire())
+            .chain_update(standing.serial.0.to_be_bytes())
+            .chain_update(standing.source_digest)
+            .chain_update(since.as_nanos().to_be_bytes());
+        Self { standing, provenance, accepted_at, chain: chain.finalize().into() }
     }
 
     /// Of the version that a difference led to from this one.

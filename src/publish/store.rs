@@ -51,12 +51,12 @@ use crate::sys::disk::sync_filesystem;
 use crate::wire::Name;
 use crate::zone::Zone;
 
-use super::accept::Standing;
+use super::accept::{Digest, Standing};
 use super::journal;
 use super::journal_file::{self, JournalError, Journals};
 use super::journal_replay::replay;
 use super::state_file::{Header, Kept, StateError, hash_line};
-use super::text::{Limits, read_zone, write_zone};
+use super::text::{Limits, digest, read_zone, write_zone};
 
 /// The longest part of a file name made from a zone's name; NAME_MAX is 255 and suffixes must fit.
 const MAX_FILE_NAME: usize = 200;
@@ -188,12 +188,13 @@ impl Store {
     /// cannot be applied counts as damage.
     pub(super) fn load(&self, zone: &Name, limits: &Limits) -> Result<Loaded, Damaged> {
         let path = self.path_of(zone);
-        let (base, header) = self.try_load(&path, zone, limits).map_err(|error| {
+        let (base, header) = try_load(&path, zone, limits).map_err(|error| {
             self.set_aside(&path);
             self.set_journal_aside(zone);
             (path, error)
         })?;
-        match self.lead_on(zone, &base, &header) {
+        let journal = self.read_journal(zone).map_err(JournalError::from);
+        match journal.and_then(|octets| lead_on(&octets.unwrap_or_default(), zone, &base, &header)) {
             Ok(Some((zone, header))) => Ok(Loaded { zone, header, damage: None }),
             Ok(None) => Ok(Loaded { zone: base, header, damage: None }),
             Err(error) => {
@@ -201,31 +202,6 @@ impl Store {
                 Ok(Loaded { zone: base, header, damage: Some((self.journal_of(zone), error)) })
             }
         }
-    }
-
-    /// The version that the journal leads to, if it leads on.
-    fn lead_on(
-        &self,
-        zone: &Name,
-        base: &Zone,
-        header: &Header,
-    ) -> Result<Option<(Zone, Header)>, JournalError> {
-        let Some(octets) = self.read_journal(zone)? else { return Ok(None) };
-        let read = journal::read(&octets, zone);
-        let entries = read.after(&header.chain).unwrap_or_default();
-        let Some(last) = entries.last() else { return Ok(None) };
-        let led = replay(base, entries)?;
-        Ok(Some((led, header.led_on(&last.step, last.chain))))
-    }
-
-    fn try_load(&self, path: &Path, zone: &Name, limits: &Limits) -> Result<(Zone, Header), StateError> {
-        let kept = Kept::look(path)?;
-        kept.verify(path)?;
-        let read = read_zone(path, zone, limits).map_err(|error| StateError::Zone(error.to_string()))?;
-        if read.zone.serial() != kept.header.standing.serial {
-            return Err(StateError::OtherSerial);
-        }
-        Ok((read.zone, kept.header))
     }
 
     /// Writes one version beside the older one; [`sync`](Self::sync) and then [`replace`](Self::replace) make it the
@@ -339,11 +315,44 @@ impl<W: Write> Write for Hashed<W> {
     }
 }
 
+/// The zone in a state file, without its journal.
+fn try_load(path: &Path, zone: &Name, limits: &Limits) -> Result<(Zone, Header), StateError> {
+    let kept = Kept::look(path)?;
+    kept.verify(path)?;
+    let read = read_zone(path, zone, limits).map_err(|error| StateError::Zone(error.to_string()))?;
+    if read.zone.serial() != kept.header.standing.serial {
+        return Err(StateError::OtherSerial);
+    }
+    Ok((read.zone, kept.header))
+}
+
+/// The version that a journal leads to, if it leads on.
+fn lead_on(
+    octets: &[u8],
+    zone: &Name,
+    base: &Zone,
+    header: &Header,
+) -> Result<Option<(Zone, Header)>, JournalError> {
+    let read = journal::read(octets, zone);
+    let entries = read.after(&header.chain).unwrap_or_default();
+    let Some(last) = entries.last() else { return Ok(None) };
+    let led = replay(base, entries)?;
+    Ok(Some((led, header.led_on(&last.step, last.chain))))
+}
+
 /// What is kept of a zone in a state directory that is not locked, if it is sound; changes nothing.
 pub(super) fn peek(directory: &Path, zone: &Name) -> Option<Standing> {
     let kept = Kept::look(&path_in(directory, zone, "state")).ok().filter(|kept| kept.zone == *zone)?;
     let journal = path_in(directory, zone, "journal");
     Some(journal_file::peek(&journal, zone, kept.header).standing)
+}
+
+/// The digest of what is kept of a zone in such a directory; changes nothing.
+pub(super) fn peek_digest(directory: &Path, zone: &Name, limits: &Limits) -> Option<Digest> {
+    let (base, header) = try_load(&path_in(directory, zone, "state"), zone, limits).ok()?;
+    let octets = journal_file::read_bounded(&path_in(directory, zone, "journal")).unwrap_or_default();
+    let led = lead_on(&octets, zone, &base, &header).ok()?;
+    Some(digest(&led.map_or(base, |(zone, _)| zone)))
 }
 
 fn path_in(directory: &Path, zone: &Name, suffix: &str) -> PathBuf {

@@ -180,6 +180,7 @@ async fn a_file_as_it_is_served_is_known_right_after_a_restart() {
     apply(&pop, 5, 6, 3).await;
     pop.stop().await;
     pop.write(ZONE, &zone_text(6, 3));
+    assert!(check(pop.settings()).unwrap().is_clean());
     pop.published = Default::default();
     pop.start().await;
     assert_eq!(pop.served("a.example."), Some((6, 6)));
