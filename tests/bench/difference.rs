@@ -54,7 +54,7 @@ pub(crate) fn measure(path: &Path, origin: &str, world: &World, home: &Path) -> 
     let published = Arc::<Published>::default();
     let publisher = runtime.block_on(start(path, &origin, state.path(), &published));
     let loaded = usage::memory(std::process::id());
-    let idle_lookup = beside(&published, &origin, world, || std::thread::sleep(IDLE)).1;
+    let idle_lookup = beside(&published, &origin, world, || runtime.block_on(tokio::time::sleep(IDLE))).1;
     let (mut times, lookup): (Vec<f64>, f64) = beside(&published, &origin, world, || {
         (0..DIFFERENCES).map(|round| apply(&runtime, &publisher, &published, &origin, world, round)).collect()
     });

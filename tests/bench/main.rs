@@ -26,6 +26,7 @@ mod cost;
 mod difference;
 mod dnsperf;
 mod figures;
+mod memory;
 mod once;
 mod options;
 mod plot;
@@ -112,7 +113,10 @@ fn write(measured: &[Measured]) {
     let tables: Vec<String> = measured.iter().map(|one| report::markdown(&one.table)).collect();
     let mut files = vec![("report.md", tables.join("\n"))];
     let is_cost = |one: &&Measured| {
-        !matches!(one.scenario, Scenario::Size | Scenario::Load | Scenario::Zones | Scenario::Change)
+        !matches!(
+            one.scenario,
+            Scenario::Size | Scenario::Load | Scenario::Zones | Scenario::Change | Scenario::Memory
+        )
     };
     let costs: Vec<&Measured> = measured.iter().filter(is_cost).collect();
     if !costs.is_empty() {

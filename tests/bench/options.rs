@@ -75,6 +75,8 @@ pub(crate) enum Scenario {
     Zones,
     /// anyns alone: the large zone deployed again with ten records changed, a difference of ten records, `kill -9`.
     Change,
+    /// anyns alone: memory under load, and after the 100th, 500th and 1000th reload of a zone of 20,000 records.
+    Memory,
 }
 
 impl Options {

@@ -8,10 +8,13 @@ use crate::options::{Options, Scenario};
 use crate::queries::{Blend, Queries};
 use crate::servers::Kind;
 use crate::zones::{self, World};
-use crate::{change, cost, startup};
+use crate::{change, cost, memory, startup};
 
 /// Records of the smallest zone of `size`.
 const SMALLEST: u32 = 100;
+
+/// Records of the zone of `memory`: a reload takes some 20 ms.
+const RELOADED: u32 = 20_000;
 
 /// The cores that server and load are held to; none if the machine has but one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -52,6 +55,7 @@ impl Bench {
         let blend = match scenario {
             Scenario::Size => return self.sizes(),
             Scenario::Change => return vec![self.change()],
+            Scenario::Memory => return vec![self.memory()],
             Scenario::Load | Scenario::Zones => return vec![self.start(scenario)],
             Scenario::Mix | Scenario::Tcp | Scenario::TcpOnce => Blend::Mix,
             Scenario::Nxdomain => Blend::Nxdomain,
@@ -99,6 +103,14 @@ impl Bench {
             records: world.records,
             table: change::measure(self, &title, &world),
         }
+    }
+
+    fn memory(&self) -> Measured {
+        let world = self.mixed(RELOADED);
+        let queries = Queries::write(&self.home.join("queries"), Blend::Mix, &world, self.options.queries);
+        let title = format!("memory, {} records", world.records);
+        let table = memory::measure(self, &title, &world, &queries);
+        Measured { scenario: Scenario::Memory, records: world.records, table }
     }
 
     fn mixed(&self, records: u32) -> World {
