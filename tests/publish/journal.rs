@@ -65,7 +65,8 @@ async fn a_journal_cut_at_any_octet_of_its_last_entries_serves_what_was_whole() 
 async fn a_journal_flipped_at_any_octet_serves_what_stands_before_and_damage_is_an_alarm() {
     let (mut pop, lengths) = history(1, 4).await;
     let whole = fs::read(pop.path(JOURNAL)).unwrap();
-    for at in lengths[1]..whole.len() {
+    // Every third: the format's own tests flip every one.
+    for at in (lengths[1]..whole.len()).step_by(3) {
         let mut flipped = whole.clone();
         flipped[at] ^= 1 << (at % 8);
         let before = lengths.iter().filter(|length| **length <= at).count();
@@ -249,6 +250,9 @@ async fn a_journal_that_somebody_took_away_or_wrote_to_loses_nothing_more() {
     let octets = fs::read(pop.path(JOURNAL)).unwrap();
     fs::write(pop.path(JOURNAL), [&octets[..], b"nonsense"].concat()).unwrap();
     apply(&pop, 4, 5, 1).await;
+    pop.restart().await;
+    assert_eq!(pop.served("a.example."), Some((5, 5)), "written where it counts");
+    assert!(pop.report().faults.is_empty());
     fs::write(pop.path(JOURNAL), &octets[..octets.len() - 1]).unwrap();
     apply(&pop, 5, 6, 1).await;
     pop.restart().await;
