@@ -75,27 +75,36 @@ impl Index {
     /// is there.
     #[inline]
     pub(super) fn find<T>(&self, tag: u32, mut is_it: impl FnMut(NodeId) -> Option<T>) -> Option<T> {
-        let (lines, start) = self.lines(tag);
-        for step in 0..lines.len() {
-            for slot in lines.get((start + step) & (lines.len() - 1))? {
-                if (*slot >> 32) as u32 == tag
-                    && *slot != 0
-                    && let Some(found) = is_it(NodeId((*slot as u32).wrapping_sub(1)))
-                {
-                    return Some(found);
-                }
-                if *slot == 0 {
-                    return None;
-                }
+        match search(self.line(tag)?, tag, &mut is_it) {
+            Search::Full => self.find_behind(tag, &mut is_it),
+            Search::Found(found) => Some(found),
+            Search::Missing => None,
+        }
+    }
+
+    /// Goes on behind the first line, which is full.
+    #[cold]
+    fn find_behind<T>(&self, tag: u32, is_it: &mut impl FnMut(NodeId) -> Option<T>) -> Option<T> {
+        let (lines, _) = self.page(page_of(tag, self.taken.len())).as_chunks();
+        let start = (tag as usize & self.mask) / LINE;
+        for step in 1..lines.len() {
+            match search(lines.get((start + step) & (lines.len() - 1))?, tag, is_it) {
+                Search::Full => {}
+                Search::Found(found) => return Some(found),
+                Search::Missing => return None,
             }
         }
         None
     }
 
-    /// The lines of the page of a tag, and the one in which the search for it begins.
-    fn lines(&self, tag: u32) -> (&[[u64; LINE]], usize) {
-        let (lines, _) = self.page(page_of(tag, self.taken.len())).as_chunks();
-        (lines, (tag as usize & self.mask) / LINE)
+    /// The line in which the search for a tag begins.
+    #[inline]
+    pub(super) fn line(&self, tag: u32) -> Option<&[u64; LINE]> {
+        let (number, line) = (page_of(tag, self.taken.len()), (tag as usize & self.mask) / LINE);
+        if self.is_changed(number) {
+            return self.page(number).as_chunks().0.get(line);
+        }
+        self.made.words().as_chunks().0.get(number * ((self.mask + 1) / LINE) + line)
     }
 
     /// The slots of a page.
@@ -129,7 +138,7 @@ impl Index {
         }
         self.changed.resize(self.taken.len(), None);
         let mut page = self.changed.get_mut(number).and_then(Option::take);
-        if !page.as_mut().is_some_and(|page| page.words_mut().is_some()) {
+        if page.as_mut().is_none_or(|page| page.words_mut().is_none()) {
             page = Some(copy(page.as_ref().map_or_else(|| self.page(number), Shared::words)));
         }
         if let Some(bits) = self.is_changed.get_mut(number / 64) {
@@ -143,12 +152,6 @@ impl Index {
     /// Whether it is large: more than one page.
     pub(super) fn is_paged(&self) -> bool {
         self.taken.len() > 1
-    }
-
-    /// The memory that [`Index::find`] will look at first.
-    pub(super) fn line(&self, tag: u32) -> Option<&[u64; LINE]> {
-        let (lines, start) = self.lines(tag);
-        lines.get(start)
     }
 
     /// Adds a name.
@@ -206,6 +209,30 @@ impl Index {
         }
         *self = larger;
     }
+}
+
+/// What a line says of a tag.
+enum Search<T> {
+    Found(T),
+    /// It has an empty slot, so what is looked for is nowhere.
+    Missing,
+    /// What is looked for may be in the next line.
+    Full,
+}
+
+#[inline]
+fn search<T>(line: &[u64; LINE], tag: u32, is_it: &mut impl FnMut(NodeId) -> Option<T>) -> Search<T> {
+    for slot in line {
+        if *slot == 0 {
+            return Search::Missing;
+        }
+        if (*slot >> 32) as u32 == tag
+            && let Some(found) = is_it(NodeId((*slot as u32).wrapping_sub(1)))
+        {
+            return Search::Found(found);
+        }
+    }
+    Search::Full
 }
 
 fn copy(words: &[u64]) -> Shared {
