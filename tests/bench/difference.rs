@@ -54,7 +54,10 @@ pub(crate) fn measure(path: &Path, origin: &str, world: &World, home: &Path) -> 
     let published = Arc::<Published>::default();
     let publisher = runtime.block_on(start(path, &origin, state.path(), &published));
     let loaded = usage::memory(std::process::id());
-    let idle_lookup = beside(&published, &origin, world, || runtime.block_on(tokio::time::sleep(IDLE))).1;
+    let idle_lookup = beside(&published, &origin, world, || {
+        runtime.block_on(async { tokio::time::sleep(IDLE).await });
+    })
+    .1;
     let (mut times, lookup): (Vec<f64>, f64) = beside(&published, &origin, world, || {
         (0..DIFFERENCES).map(|round| apply(&runtime, &publisher, &published, &origin, world, round)).collect()
     });
@@ -135,10 +138,20 @@ fn beside<T>(published: &Arc<Published>, origin: &Name, world: &World, work: imp
     let done = AtomicBool::new(false);
     std::thread::scope(|scope| {
         let reader = scope.spawn(|| read(published, origin, world, &done));
+        let end = Done(&done);
         let came = work();
-        done.store(true, Ordering::Release);
+        drop(end);
         (came, reader.join().expect("the reader ends"))
     })
+}
+
+/// Tells the reader to stop, also if what it is beside panics.
+struct Done<'a>(&'a AtomicBool);
+
+impl Drop for Done<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Release);
+    }
 }
 
 /// Looks names up until told to stop; the longest lookup in milliseconds.

@@ -148,6 +148,36 @@ fn another_zone_another_order_and_marks_without_end_are_nothing() {
     assert_eq!(read(&marks, &origin()).end, End::Damaged);
 }
 
+/// Zones with chains are compiled whole, and their NSEC3 records stand beside the names.
+#[test]
+fn differences_of_zones_with_nsec_and_nsec3_come_back() {
+    let nsec = |next: &str, types: &[u8]| {
+        let next: Name = next.parse().unwrap();
+        [next.as_wire(), &[0, 6], types, &[0, 0, 0, 0, 1]].concat()
+    };
+    let first = format!("h1.{ORIGIN}");
+    let chain = [
+        (origin(), RecordType::NSEC, 60, nsec(&first, &[0x22])),
+        (first.parse().unwrap(), RecordType::NSEC, 60, nsec(ORIGIN, &[0x40])),
+    ];
+    let hashed = [&[1, 0, 0, 0, 0, 20][..], &[5; 20], &[0, 1, 0x40]].concat();
+    let owner = format!("{}.{ORIGIN}", "0".repeat(32)).parse().unwrap();
+    let stray = [(owner, RecordType::NSEC3, 60, hashed)];
+    let (octets, versions) = history(&[
+        (vec![host(2, 2), host(3, 3)], chain.to_vec()),
+        (vec![host(1, 1)], vec![host(1, 9)]),
+        (vec![], stray.to_vec()),
+        (chain.to_vec(), vec![host(1, 10)]),
+        (stray.to_vec(), vec![]),
+    ]);
+    let journal = read(&octets, &origin());
+    assert_eq!((versions.len(), journal.entries.len()), (6, 5), "every difference fits");
+    for (at, version) in versions.iter().enumerate() {
+        let replayed = replay(version, &journal.entries[at..]).unwrap();
+        assert_eq!(exactly(&replayed), exactly(&versions[5]), "from version {at}");
+    }
+}
+
 fn plain() -> impl Strategy<Value = Plain> {
     let owner = prop_oneof![Just("h1"), Just("H1"), Just("h2"), Just("a.h3"), Just("*.h2")];
     let data = prop_oneof![
