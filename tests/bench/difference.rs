@@ -36,6 +36,8 @@ pub(crate) struct Cost {
     pub(crate) most: f64,
     /// Milliseconds of a write and a sync of as many octets, the median.
     pub(crate) sync: f64,
+    /// The same, the longest.
+    pub(crate) sync_most: f64,
     /// Milliseconds of the longest lookup beside them.
     pub(crate) lookup: f64,
     /// Milliseconds of the longest lookup while nothing changed.
@@ -65,11 +67,11 @@ pub(crate) fn measure(path: &Path, origin: &str, world: &World, home: &Path) -> 
     let journal = std::fs::read_dir(state.path()).expect("the state directory can be read");
     let journal = journal.flatten().find(|entry| entry.path().extension().is_some_and(|it| it == "journal"));
     let octets = journal.expect("there is a journal").metadata().expect("it can be looked at").len();
-    let sync = sync(state.path(), octets / u64::from(DIFFERENCES));
+    let mut syncs = sync(state.path(), octets / u64::from(DIFFERENCES));
     runtime.block_on(publisher.shutdown());
-    let most = times.iter().copied().fold(0.0, f64::max);
     let grown = grown / (loaded - empty) as f64 * 100.0;
-    Cost { median: median(&mut times), most, sync, lookup, idle_lookup, grown }
+    let ((median, most), (sync, sync_most)) = (spread(&mut times), spread(&mut syncs));
+    Cost { median, most, sync, sync_most, lookup, idle_lookup, grown }
 }
 
 /// A publisher that serves the zone and has kept it.
@@ -170,21 +172,20 @@ fn read(published: &Arc<Published>, origin: &Name, world: &World, done: &AtomicB
     longest.as_secs_f64() * 1e3
 }
 
-/// Milliseconds to append so many octets to a file there and sync it.
-fn sync(directory: &Path, octets: u64) -> f64 {
+/// Milliseconds to append so many octets to a file there and sync it, time by time.
+fn sync(directory: &Path, octets: u64) -> Vec<f64> {
     let mut file = File::create(directory.join("sync")).expect("a file can be made");
     let octets = vec![b'x'; octets as usize];
-    let mut times: Vec<f64> = (0..DIFFERENCES)
-        .map(|_| {
-            let begun = Instant::now();
-            file.write_all(&octets).and_then(|()| file.sync_data()).expect("the disk takes it");
-            begun.elapsed().as_secs_f64() * 1e3
-        })
-        .collect();
-    median(&mut times)
+    let append = |_| {
+        let begun = Instant::now();
+        file.write_all(&octets).and_then(|()| file.sync_data()).expect("the disk takes it");
+        begun.elapsed().as_secs_f64() * 1e3
+    };
+    (0..DIFFERENCES).map(append).collect()
 }
 
-fn median(times: &mut [f64]) -> f64 {
+/// The median and the most.
+fn spread(times: &mut [f64]) -> (f64, f64) {
     times.sort_by(f64::total_cmp);
-    times[times.len() / 2]
+    (times[times.len() / 2], times[times.len() - 1])
 }
