@@ -9,7 +9,7 @@
 //! 5. announces the route to the service addresses only while that holds.
 //!
 //! ```text
-//!     queries                                                     zone files (later: primaries, catalogs)
+//!     queries                                        zone files, differences (later: primaries, catalogs)
 //!        |                                                                    |
 //!     serve      sockets, batches, one worker per core             publish   read, validate, compile, keep
 //!        |                                                                    |
@@ -34,8 +34,9 @@
 //!
 //! What is served survives a restart: a version of a zone file is on disk in that file, is served as soon as it is
 //! accepted, and is kept in the state directory right after, so that no start and no reload waits for a disk; until it
-//! is kept, `status` says so. A version that is in no file (a bumped serial; later, a transfer) is kept before it is
-//! served.
+//! is kept, `status` says so. A version that is in no file is durable before it is served: a bumped serial, or, later, a
+//! whole transfer, in a state file; a difference, which costs what it changes and not what the zone holds, in the zone's
+//! journal.
 //!
 //! ## Who may name whom
 //!

@@ -1,7 +1,12 @@
 //! The seam: whether a new version of a zone may replace the one that is served.
 //!
-//! A [`Candidate`] flows in from any source (files now, transfers later), an [`Accepted`] version or a named reason
-//! flows out. Pure: no I/O, no clock, no log. Nothing gets into service but through here.
+//! A [`Candidate`] flows in from any source of whole versions (files now, transfers later), an [`Accepted`] version or a
+//! named reason flows out; a difference is judged by [`judge_difference`]. Pure: no I/O, no clock, no log. Nothing gets into
+//! service but through here.
+//!
+//! A version that came by a difference has no digest: over 2.6 million records that takes a second, a difference a
+//! millisecond. It is made when a file comes that may have the same content, by who judges. (A sum of a hash for each record
+//! could be kept up to date, but every load would pay for it, and equal sums are within reach of who writes the records.)
 
 use std::cmp::Ordering;
 use std::path::Path;
@@ -44,10 +49,13 @@ pub struct Candidate {
 pub struct Standing {
     /// The serial that is served.
     pub serial: Serial,
-    /// The serial the source gave; differs from `serial` after a bump.
+    /// The serial of the whole version that the source gave last; differs from `serial` after a bump or a difference.
     pub source_serial: Serial,
-    /// The content.
-    pub digest: Digest,
+    /// The content of the whole version that the source gave last: by it a source that did not change is known, whatever
+    /// differences came after it.
+    pub source_digest: Digest,
+    /// The content; `None` if it came by a difference and nobody has needed to know.
+    pub digest: Option<Digest>,
     /// How many records.
     pub records: usize,
     /// Whether the SOA record is signed (RFC 4035 section 2.2).
@@ -68,8 +76,15 @@ pub struct Terms {
 /// A candidate that passed.
 #[derive(Debug)]
 pub enum Accepted {
-    /// It is what is served already; the zone is handed back with the served serial in it.
-    Unchanged(Zone),
+    /// It is what is served already.
+    Unchanged {
+        /// The zone, with the served serial in it.
+        zone: Zone,
+        /// What its successor will be judged by: the source's serial may be another one now.
+        standing: Standing,
+    },
+    /// It is what the source gave last, and differences have led on from it: what is served stays.
+    Outdated,
     /// It is new.
     New {
         /// The zone to serve, with the serial to serve.
@@ -140,12 +155,17 @@ pub fn accept(candidate: Candidate, standing: Option<&Standing>, terms: Terms) -
     let offered = Standing {
         serial: zone.serial(),
         source_serial: zone.serial(),
-        digest,
+        source_digest: digest,
+        digest: Some(digest),
         records: zone.record_count(),
         signed: is_signed(&zone),
     };
     match judge(&offered, standing, terms)? {
-        Verdict::Unchanged(serial) => Ok(Accepted::Unchanged(with_serial(zone, serial)?)),
+        Verdict::Outdated => Ok(Accepted::Outdated),
+        Verdict::Unchanged(serial) => {
+            let zone = with_serial(zone, serial)?;
+            Ok(Accepted::Unchanged { zone, standing: Standing { serial, ..offered } })
+        }
         Verdict::Serve(serial) => {
             let zone = with_serial(zone, serial)?;
             Ok(Accepted::New { zone, standing: Standing { serial, ..offered } })
@@ -156,40 +176,69 @@ pub fn accept(candidate: Candidate, standing: Option<&Standing>, terms: Terms) -
 /// What to do with a version, and the serial it is served with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Verdict {
+    Outdated,
     Unchanged(Serial),
     Serve(Serial),
 }
 
+/// Whether the judgement depends on the content of what stands, which is not known.
+pub(super) fn needs_digest(offered: Serial, standing: &Standing, terms: Terms) -> bool {
+    let by_content = terms.serial == SerialRule::Bump || offered == standing.serial;
+    standing.digest.is_none() && by_content && !terms.forced
+}
+
+/// Judges the version that a difference led to. Its serial is the source's: rules for files do not count here, and nobody
+/// forces a difference, but the whole version.
+pub(super) fn judge_difference(
+    offered: &Standing,
+    standing: &Standing,
+    shrink_limit_percent: u8,
+) -> Result<(), Refused> {
+    if !offered.serial.is_after(standing.serial) {
+        return Err(Refused::WentBack { offered: offered.serial, served: standing.serial });
+    }
+    judge_loss(offered, standing, shrink_limit_percent)
+}
+
 fn judge(offered: &Standing, standing: Option<&Standing>, terms: Terms) -> Result<Verdict, Refused> {
     let Some(standing) = standing else { return Ok(Verdict::Serve(offered.serial)) };
-    let same_content = offered.digest == standing.digest;
-    if same_content && offered.source_serial == standing.source_serial {
+    let same_content = standing.digest.is_some() && offered.digest == standing.digest;
+    let same_source = offered.source_serial == standing.source_serial;
+    if same_content && same_source {
         return Ok(Verdict::Unchanged(standing.serial));
+    }
+    if same_source && offered.source_digest == standing.source_digest {
+        return Ok(Verdict::Outdated);
     }
     if terms.forced {
         return Ok(Verdict::Serve(offered.serial));
     }
     let verdict = match terms.serial {
-        SerialRule::Strict => strict(offered, standing)?,
+        SerialRule::Strict => strict(offered, standing, same_content)?,
         SerialRule::Bump => bump(offered, standing, same_content)?,
     };
+    judge_loss(offered, standing, terms.shrink_limit_percent)?;
+    Ok(verdict)
+}
+
+/// Refuses a version that lost too many records, or its signatures.
+fn judge_loss(offered: &Standing, standing: &Standing, limit_percent: u8) -> Result<(), Refused> {
     let lost = standing.records.saturating_sub(offered.records);
-    let most = standing.records.saturating_mul(usize::from(terms.shrink_limit_percent.min(100))) / 100;
+    let most = standing.records.saturating_mul(usize::from(limit_percent.min(100))) / 100;
     if standing.records > Settings::SHRINK_FLOOR && lost > most {
-        let limit_percent = terms.shrink_limit_percent;
         return Err(Refused::Shrank { from: standing.records, to: offered.records, limit_percent });
     }
     if standing.signed && !offered.signed {
         return Err(Refused::SignaturesLost);
     }
-    Ok(verdict)
+    Ok(())
 }
 
 /// The source's serial is served, so it must come after the served one.
-fn strict(offered: &Standing, standing: &Standing) -> Result<Verdict, Refused> {
+fn strict(offered: &Standing, standing: &Standing, same_content: bool) -> Result<Verdict, Refused> {
     match offered.serial.compare(standing.serial) {
         Some(Ordering::Greater) => Ok(Verdict::Serve(offered.serial)),
-        Some(Ordering::Equal) if offered.digest == standing.digest => Ok(Verdict::Unchanged(standing.serial)),
+        Some(Ordering::Equal) if same_content => Ok(Verdict::Unchanged(standing.serial)),
         Some(Ordering::Equal) => Err(Refused::SameSerial { serial: offered.serial }),
         _ => Err(Refused::WentBack { offered: offered.serial, served: standing.serial }),
     }
@@ -213,7 +262,7 @@ fn bump(offered: &Standing, standing: &Standing, same_content: bool) -> Result<V
 }
 
 /// Whether the SOA record carries a signature.
-fn is_signed(zone: &Zone) -> bool {
+pub(super) fn is_signed(zone: &Zone) -> bool {
     // The apex comes first in canonical order.
     zone.records().take_while(|record| record.owner == *zone.origin()).any(|record| {
         record.record_type == RecordType::RRSIG && record.rdata.starts_with(&RecordType::SOA.0.to_be_bytes())
@@ -236,7 +285,8 @@ mod tests {
 
     fn version(serial: u32, source_serial: u32, content: u8, records: usize, signed: bool) -> Standing {
         let (serial, source_serial) = (Serial(serial), Serial(source_serial));
-        Standing { serial, source_serial, digest: [content; 32], records, signed }
+        let digest = [content; 32];
+        Standing { serial, source_serial, source_digest: digest, digest: Some(digest), records, signed }
     }
 
     fn terms(serial: SerialRule, forced: bool) -> Terms {
@@ -247,9 +297,12 @@ mod tests {
     #[test]
     fn the_whole_table() {
         use SerialRule::{Bump, Strict};
-        use Verdict::{Serve, Unchanged};
+        use Verdict::{Outdated, Serve, Unchanged};
         let plain = version(5, 5, b'a', 1000, false);
         let bumped = version(7, 5, b'a', 1000, false);
+        // Differences led from serial 5 and content a to serial 7, content unknown, and known to be b.
+        let led = Standing { digest: None, ..bumped.clone() };
+        let known = Standing { digest: Some([b'b'; 32]), ..bumped.clone() };
         let signed = version(5, 5, b'a', 1000, true);
         let small = version(5, 5, b'a', 100, false);
         let far = version(0, 0, b'a', 1000, false);
@@ -280,6 +333,19 @@ mod tests {
             (Some(&bumped), (7, b'b', 1000, false), Strict, false, same(7)),
             (Some(&bumped), (7, b'a', 1000, false), Strict, false, Ok(Unchanged(Serial(7)))),
             (Some(&bumped), (8, b'b', 1000, false), Strict, false, Ok(Serve(Serial(8)))),
+            // After differences.
+            (Some(&led), (5, b'a', 1000, false), Strict, false, Ok(Outdated)),
+            (Some(&led), (5, b'a', 1000, false), Strict, true, Ok(Outdated)),
+            (Some(&known), (5, b'a', 1000, false), Bump, false, Ok(Outdated)),
+            (Some(&led), (5, b'b', 1000, false), Strict, false, back(5, 7)),
+            (Some(&led), (6, b'b', 1000, false), Strict, false, back(6, 7)),
+            (Some(&led), (6, b'b', 1000, false), Strict, true, Ok(Serve(Serial(6)))),
+            (Some(&led), (7, b'a', 1000, false), Strict, false, same(7)),
+            (Some(&known), (7, b'b', 1000, false), Strict, false, Ok(Unchanged(Serial(7)))),
+            (Some(&known), (7, b'c', 1000, false), Strict, false, same(7)),
+            (Some(&led), (8, b'b', 1000, false), Strict, false, Ok(Serve(Serial(8)))),
+            (Some(&known), (6, b'b', 1000, false), Bump, false, Ok(Unchanged(Serial(7)))),
+            (Some(&known), (6, b'c', 1000, false), Bump, false, Ok(Serve(Serial(8)))),
             // Bump.
             (Some(&plain), (5, b'a', 1000, false), Bump, false, Ok(Unchanged(Serial(5)))),
             (Some(&plain), (5, b'b', 1000, false), Bump, false, Ok(Serve(Serial(6)))),

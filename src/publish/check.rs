@@ -6,12 +6,12 @@ use std::path::PathBuf;
 
 use crate::wire::{Name, Serial};
 
-use super::accept::{Accepted, Candidate, Provenance, Terms, accept};
+use super::accept::{Accepted, Candidate, Provenance, Terms, accept, needs_digest};
 use super::fault::{Fault, SourceFault};
 use super::read::{Files, read};
 use super::scan::{Found, scan};
 use super::settings::{Rules, SerialRule, Settings};
-use super::store::peek;
+use super::store::{peek, peek_digest};
 use super::text::Located;
 
 /// What would be served.
@@ -73,11 +73,21 @@ fn check_zone(settings: &Settings, rule: SerialRule, name: &Name, found: Found) 
     checked.warnings = zone.warnings;
     let provenance = Provenance::File { root: found.root, path: found.path };
     let candidate = Candidate { zone: zone.zone, digest: zone.digest, provenance };
-    let standing = settings.state_directory.as_deref().and_then(|directory| peek(directory, name));
     let terms = Terms { serial: rule, shrink_limit_percent: settings.shrink_limit_percent, forced: false };
+    let standing = settings.state_directory.as_deref().and_then(|directory| {
+        let mut standing = peek(directory, name)?;
+        if needs_digest(candidate.zone.serial(), &standing, terms) {
+            standing.digest = peek_digest(directory, name, &settings.limits);
+        }
+        Some(standing)
+    });
     checked.result = match accept(candidate, standing.as_ref(), terms) {
-        Ok(Accepted::Unchanged(zone) | Accepted::New { zone, .. }) => {
+        Ok(Accepted::Unchanged { zone, .. } | Accepted::New { zone, .. }) => {
             Ok((zone.serial(), zone.record_count()))
+        }
+        // Of the version in the state directory.
+        Ok(Accepted::Outdated) => {
+            Ok(standing.map_or((Serial(0), 0), |standing| (standing.serial, standing.records)))
         }
         Err(refused) => Err(Fault::Refused { path: checked.path.clone(), refused }),
     };

@@ -35,11 +35,11 @@ const WATCH_ROUNDS: usize = 4;
 pub(super) struct Core {
     pub(super) settings: Settings,
     pub(super) watch: Watch,
-    keeper: Option<Keeper>,
-    zones: BTreeMap<Name, Entry>,
+    pub(super) keeper: Option<Keeper>,
+    pub(super) zones: BTreeMap<Name, Entry>,
     /// Zones whose version could not be kept; it is tried again at the next look.
-    unkept: BTreeSet<Name>,
-    published: Arc<Published>,
+    pub(super) unkept: BTreeSet<Name>,
+    pub(super) published: Arc<Published>,
     report: watch::Sender<Arc<Report>>,
     /// Faults of the last look.
     faults: Vec<SourceFault>,
@@ -334,6 +334,15 @@ impl Core {
         self.report.send_replace(Arc::new(report));
     }
 
+    /// Says what is new of one zone: a report of all takes as long as they are many.
+    pub(super) fn say_of(&self, name: &Name) {
+        let Some(zone) = self.zones.get(name).map(Entry::report) else { return };
+        self.report.send_modify(|report| {
+            let report = Arc::make_mut(report);
+            report.zones.insert(name.clone(), zone);
+        });
+    }
+
     /// Whether a zone waits for its writer.
     pub(super) fn is_postponed(&self) -> bool {
         self.zones.values().any(Entry::is_postponed)
@@ -406,7 +415,7 @@ impl Core {
             return Err(AcceptError::NoSuchZone { zone: zone.clone() });
         };
         entry.forced = None;
-        let stands = entry.header.as_ref().is_some_and(|header| header.standing.digest == digest);
+        let stands = entry.header.as_ref().is_some_and(|header| header.standing.digest == Some(digest));
         match entry.faults().next() {
             None if stands => Ok(()),
             Some(fault) if stands && matches!(fault, Fault::ServedNotDurable { .. }) => Ok(()),

@@ -4,7 +4,9 @@ use std::io;
 use std::path::PathBuf;
 
 use crate::wire::{Name, Serial};
+use crate::zone::ZoneFault;
 
+use super::accept::Refused;
 use super::fault::Fault;
 pub use super::store::StoreError;
 
@@ -117,6 +119,125 @@ pub enum AcceptError {
     StillRefused {
         /// What.
         fault: Box<Fault>,
+    },
+    /// The publisher has ended.
+    #[error("the publisher has stopped")]
+    Stopped,
+}
+
+/// Why differences are not applied; the served version stays, and nothing is kept.
+#[derive(Debug, thiserror::Error)]
+pub enum ApplyError {
+    /// There is nothing to do.
+    #[error("no differences of {zone} were given: give at least one")]
+    Nothing {
+        /// The zone.
+        zone: Name,
+    },
+    /// There is no version that a difference could be to.
+    #[error("{zone} is not served here: a whole version must come first")]
+    NotServed {
+        /// The zone.
+        zone: Name,
+    },
+    /// The first difference is to another version.
+    #[error("{zone} is served with serial {served}, the difference is to {from}: ask for one from {served}")]
+    OtherVersion {
+        /// The zone.
+        zone: Name,
+        /// The serial in service.
+        served: Serial,
+        /// Where the differences begin.
+        from: Serial,
+    },
+    /// One difference does not begin where the one before it ends.
+    #[error("a difference of {zone} begins at serial {from}, but the one before it ends at {before}")]
+    Gap {
+        /// The zone.
+        zone: Name,
+        /// Where the one before ends.
+        before: Serial,
+        /// Where it begins.
+        from: Serial,
+    },
+    /// The new serial does not come after the old one (RFC 1982 section 3.2).
+    #[error(
+        "the difference of {zone} leads from serial {from} to {to}, which does not come after it (RFC 1982)"
+    )]
+    NotForward {
+        /// The zone.
+        zone: Name,
+        /// The old serial.
+        from: Serial,
+        /// The new one.
+        to: Serial,
+    },
+    /// Its records were gathered for another zone.
+    #[error("the difference of {zone} from serial {from} to {to} has records for the zone {origin}")]
+    OtherZone {
+        /// The zone.
+        zone: Name,
+        /// The old serial.
+        from: Serial,
+        /// The new one.
+        to: Serial,
+        /// The zone of the records.
+        origin: Name,
+    },
+    /// A deleted record is not there, or what the difference leads to is no zone.
+    #[error(
+        "the difference of {zone} from serial {from} to {to} does not fit: {}; {} faults in all",
+        faults.first().map_or_else(String::new, ToString::to_string),
+        faults.len()
+    )]
+    Unfit {
+        /// The zone.
+        zone: Name,
+        /// The old serial.
+        from: Serial,
+        /// The new one.
+        to: Serial,
+        /// What is wrong; at most 100, never none.
+        faults: Vec<ZoneFault>,
+    },
+    /// The SOA record after it has another serial (RFC 1995 section 4 has both SOA records in the difference).
+    #[error(
+        "the difference of {zone} to serial {to} leads to an SOA with {found}: the old SOA must be deleted, the new added"
+    )]
+    OtherSerial {
+        /// The zone.
+        zone: Name,
+        /// The serial it should be.
+        to: Serial,
+        /// The serial it is.
+        found: Serial,
+    },
+    /// The new version may not replace the one in service.
+    #[error(
+        "the differences of {zone} from serial {from} to {to} are refused: {refused}; transfer the zone whole"
+    )]
+    Refused {
+        /// The zone.
+        zone: Name,
+        /// The serial in service.
+        from: Serial,
+        /// The new one.
+        to: Serial,
+        /// Why.
+        #[source]
+        refused: Refused,
+    },
+    /// The state directory cannot be written.
+    #[error("the differences of {zone} from serial {from} to {to} cannot be made durable: {source}")]
+    NotDurable {
+        /// The zone.
+        zone: Name,
+        /// The serial in service.
+        from: Serial,
+        /// The new one.
+        to: Serial,
+        /// What the system said.
+        source: io::Error,
     },
     /// The publisher has ended.
     #[error("the publisher has stopped")]

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use crate::wire::{Name, NameError};
+use crate::wire::{Name, NameError, Serial};
 
 use super::accept::Refused;
 use super::text::ReadError;
@@ -83,6 +83,11 @@ pub enum Fault {
         /// What the system said.
         error: String,
     },
+    /// A difference without a state directory.
+    #[error(
+        "came by a difference and there is no state directory: a restart serves the source's last whole version"
+    )]
+    DifferenceWithoutState,
     /// The rule `bump` without a state directory.
     #[error("serial = \"bump\" without a state directory: after a restart the serial may go back")]
     BumpWithoutState,
@@ -120,6 +125,22 @@ pub enum SourceFault {
         path: PathBuf,
         /// What is wrong with it.
         error: String,
+    },
+    /// A journal in the state directory that cannot be used, or not all of it; what was wrong is aside, and what comes
+    /// before it is served.
+    #[error(
+        "the journal {path} is damaged ({error}); a copy is aside, and {zone} is served as of serial {serial}: what came \
+         after it must come again"
+    )]
+    Journal {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        error: String,
+        /// The zone.
+        zone: Name,
+        /// The last serial that could be restored.
+        serial: Serial,
     },
     /// The state of a zone cannot be deleted.
     #[error("cannot delete the state of {zone}: {error}")]

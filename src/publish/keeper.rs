@@ -238,10 +238,27 @@ impl Shared {
             }
         }
         let synced = self.store.sync_directory();
-        for result in results.iter_mut().filter(|result| result.is_ok()) {
-            *result = again(&synced);
+        for (version, result) in group.iter().zip(&mut results) {
+            if result.is_ok() {
+                *result = again(&synced);
+            }
+            self.cut_journal(version, result.as_ref().err());
         }
         results
+    }
+
+    /// A version that is in its state file, durably, needs no journal up to it.
+    fn cut_journal(&self, version: &Version, failed: Option<&io::Error>) {
+        let zone = version.zone.origin();
+        let cut = match failed {
+            None => self.store.trim(zone, &version.header.chain),
+            Some(error) => Err(io::Error::new(error.kind(), error.to_string())),
+        };
+        if let Err(error) = cut
+            && self.store.not_trimmed(zone)
+        {
+            tracing::warn!(%zone, "the journal grows beyond its bound: the zone cannot be written whole: {error}");
+        }
     }
 
     /// Unless the zone was forgotten meanwhile.

@@ -9,9 +9,10 @@ use tokio::task::{JoinError, JoinHandle, spawn_blocking};
 use crate::wire::{Name, Serial};
 use crate::zone::Published;
 
+use super::apply::{Applied, Difference};
 use super::core::Core;
 use super::debounce::Debounce;
-use super::error::{AcceptError, PublishError, ReconfigureError, RemoveError};
+use super::error::{AcceptError, ApplyError, PublishError, ReconfigureError, RemoveError};
 use super::report::Report;
 use super::settings::Settings;
 
@@ -40,6 +41,7 @@ enum Command {
     Reconfigure(Box<Settings>, oneshot::Sender<Result<(), ReconfigureError>>),
     Remove(Name, oneshot::Sender<Result<(), RemoveError>>),
     Accept(Name, Serial, oneshot::Sender<Result<(), AcceptError>>),
+    Apply(Name, Vec<Difference>, oneshot::Sender<Result<Applied, ApplyError>>),
 }
 
 impl Publisher {
@@ -92,6 +94,17 @@ impl PublisherHandle {
         let command = Command::Accept(zone.clone(), serial, reply);
         self.commands.send(command).await.map_err(|_| AcceptError::Stopped)?;
         done.await.unwrap_or(Err(AcceptError::Stopped))
+    }
+
+    /// Applies differences in a row to the version of a zone that is served: incremental transfers (RFC 1995) enter here.
+    /// When it returns, the version that they lead to is in service, all at once, and durable: in the zone's journal in the
+    /// state directory, or in its state file. On any error nothing has changed. Waits for a look that goes on; shrinking
+    /// and lost signatures are judged as in a file's new version, without a way to force them.
+    pub async fn apply(&self, zone: &Name, differences: Vec<Difference>) -> Result<Applied, ApplyError> {
+        let (reply, done) = oneshot::channel();
+        let command = Command::Apply(zone.clone(), differences, reply);
+        self.commands.send(command).await.map_err(|_| ApplyError::Stopped)?;
+        done.await.unwrap_or(Err(ApplyError::Stopped))
     }
 
     /// Ends the task after a look that goes on, keeps what is not kept yet (20 s at most), and gives the state directory
@@ -164,6 +177,9 @@ fn obey(core: &mut Core, command: Command) {
         }
         Command::Accept(zone, serial, reply) => {
             let _ = reply.send(core.accept(&zone, serial));
+        }
+        Command::Apply(zone, differences, reply) => {
+            let _ = reply.send(core.apply(&zone, differences));
         }
     }
 }

@@ -13,8 +13,11 @@ use sha2::{Digest as _, Sha256};
 use crate::wire::{Name, Serial};
 
 use super::accept::{Digest, Provenance, Standing};
+use super::journal::Step;
 
-const MAGIC: &str = ";anyns-state 2";
+const MAGIC: &str = ";anyns-state 3";
+/// In place of a digest that nobody has needed yet.
+const UNKNOWN: &str = "unknown";
 /// The longest header: two paths of PATH_MAX (4096), each octet as long in JSON as `\u0000`, and a name.
 const MAX_HEADER: u64 = 65_536;
 /// Read at once: the header, unless its paths are very long, and all of a small zone.
@@ -28,6 +31,8 @@ pub(super) struct Header {
     pub(super) standing: Standing,
     pub(super) provenance: Provenance,
     pub(super) accepted_at: SystemTime,
+    /// The last link of the chain of differences that led here ([`super::journal`]); of a whole version the first.
+    pub(super) chain: Digest,
 }
 
 /// One kept zone, its records not yet read.
@@ -61,15 +66,38 @@ pub(super) enum StateError {
 }
 
 impl Header {
+    /// Of a version that came whole, now: its chain begins.
+    pub(super) fn whole(zone: &Name, standing: Standing, provenance: Provenance) -> Self {
+        let accepted_at = SystemTime::now();
+        let since = accepted_at.duration_since(UNIX_EPOCH).unwrap_or_default();
+        // No other version has it: the moment tells it from an equal one that came before.
+        let chain = Sha256::new()
+            .chain_update(zone.as_wire())
+            .chain_update(standing.serial.0.to_be_bytes())
+            .chain_update(standing.source_digest)
+            .chain_update(since.as_nanos().to_be_bytes());
+        Self { standing, provenance, accepted_at, chain: chain.finalize().into() }
+    }
+
+    /// Of the version that a difference led to from this one.
+    pub(super) fn led_on(&self, step: &Step, chain: Digest) -> Self {
+        let Step { to, accepted_at, records, signed, .. } = *step;
+        let standing = Standing { serial: to, digest: None, records, signed, ..self.standing.clone() };
+        Self { standing, provenance: self.provenance.clone(), accepted_at, chain }
+    }
+
     /// The header's lines, its hash included.
     pub(super) fn to_text(&self, zone: &Name) -> String {
         let Provenance::File { root, path } = &self.provenance;
         let accepted = self.accepted_at.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
-        let Standing { serial, source_serial, digest, records, signed } = &self.standing;
+        let Standing { serial, source_serial, source_digest, digest, records, signed } = &self.standing;
         let lines = format!(
-            "{MAGIC}\n;zone {zone}\n;digest {}\n;serial {serial}\n;source-serial {source_serial}\n\
-             ;records {records}\n;signed {signed}\n;accepted {accepted}\n;root {}\n;path {}\n",
-            HEXLOWER.encode(digest),
+            "{MAGIC}\n;zone {zone}\n;digest {}\n;serial {serial}\n;source-digest {}\n\
+             ;source-serial {source_serial}\n;records {records}\n;signed {signed}\n;accepted {accepted}\n\
+             ;chain {}\n;root {}\n;path {}\n",
+            digest.map_or_else(|| UNKNOWN.to_owned(), |digest| HEXLOWER.encode(&digest)),
+            HEXLOWER.encode(source_digest),
+            HEXLOWER.encode(&self.chain),
             path_text(root),
             path_text(path),
         );
@@ -108,24 +136,32 @@ impl Kept {
 
     fn header(start: &[u8]) -> Result<Self, StateError> {
         let mut lines = Lines { source: start, hash: Sha256::new(), length: 0 };
-        if lines.next("anyns-state")? != "2" {
-            return Err(StateError::Header("anyns-state"));
-        }
+        // Version 2 knew no differences, so it has three lines less.
+        let has_chain = match &*lines.next("anyns-state")? {
+            "2" => false,
+            "3" => true,
+            _ => return Err(StateError::Header("anyns-state")),
+        };
         let zone = lines.parse("zone")?;
-        let digest = lines.digest("digest")?;
+        let digest = lines.known_digest("digest")?;
         let serial = Serial(lines.parse("serial")?);
+        let source_digest = match (has_chain, digest) {
+            (true, _) => lines.digest("source-digest")?,
+            (false, digest) => digest.ok_or(StateError::Header("digest"))?,
+        };
         let source_serial = Serial(lines.parse("source-serial")?);
         let records = lines.parse("records")?;
         let signed = lines.parse("signed")?;
         let accepted = Duration::from_secs(lines.parse("accepted")?);
+        let chain = has_chain.then(|| lines.digest("chain")).transpose()?;
         let provenance = Provenance::File { root: lines.path("root")?, path: lines.path("path")? };
         let hash: Digest = lines.hash.clone().finalize().into();
         if lines.digest("header")? != hash {
             return Err(StateError::HeaderHash);
         }
-        let standing = Standing { serial, source_serial, digest, records, signed };
+        let standing = Standing { serial, source_serial, source_digest, digest, records, signed };
         let accepted_at = UNIX_EPOCH.checked_add(accepted).ok_or(StateError::Header("accepted"))?;
-        let header = Header { standing, provenance, accepted_at };
+        let header = Header { standing, provenance, accepted_at, chain: chain.unwrap_or(hash) };
         Ok(Self { zone, header, body_start: lines.length, body_hash: Digest::default() })
     }
 
@@ -194,6 +230,13 @@ impl<R: BufRead> Lines<R> {
         decode(&self.next(key)?).ok_or(StateError::Header(key))
     }
 
+    fn known_digest(&mut self, key: &'static str) -> Result<Option<Digest>, StateError> {
+        match &*self.next(key)? {
+            UNKNOWN => Ok(None),
+            text => decode(text).map(Some).ok_or(StateError::Header(key)),
+        }
+    }
+
     fn path(&mut self, key: &'static str) -> Result<Arc<Path>, StateError> {
         let path: PathBuf = serde_json::from_str(&self.next(key)?).map_err(|_| StateError::Header(key))?;
         Ok(path.into())
@@ -208,7 +251,8 @@ mod tests {
         let standing = Standing {
             serial: Serial(8),
             source_serial: Serial(5),
-            digest: [7; 32],
+            source_digest: [7; 32],
+            digest: Some([8; 32]),
             records: 3,
             signed: false,
         };
@@ -217,7 +261,31 @@ mod tests {
             path: Path::new("/zones/a \"quoted\"\n.zone").into(),
         };
         let accepted_at = UNIX_EPOCH + Duration::from_secs(1_732_147_200);
-        ("Example.org.".parse().unwrap(), Header { standing, provenance, accepted_at })
+        ("Example.org.".parse().unwrap(), Header { standing, provenance, accepted_at, chain: [9; 32] })
+    }
+
+    #[test]
+    fn a_header_without_a_digest_comes_back_and_one_of_version_2_is_read() {
+        let (zone, mut header) = sample();
+        header.standing.digest = None;
+        let read = |text: &str| Kept::header(text.as_bytes()).unwrap().header;
+        assert_eq!(read(&header.to_text(&zone)), header);
+        let digest = "07".repeat(32);
+        let lines = format!(
+            ";anyns-state 2\n;zone example.org.\n;digest {digest}\n;serial 8\n;source-serial 5\n;records 3\n\
+             ;signed false\n;accepted 1732147200\n;root \"/zones\"\n;path \"/zones/a\"\n"
+        );
+        let hash: Digest = Sha256::digest(&lines).into();
+        let old = read(&(lines + &hash_line("header", &hash)));
+        assert_eq!((old.standing.digest, old.standing.source_digest), (Some([7; 32]), [7; 32]));
+        assert_eq!((old.standing.serial, old.chain), (Serial(8), hash));
+    }
+
+    #[test]
+    fn a_chain_begins_anew_with_every_whole_version() {
+        let (zone, header) = sample();
+        let whole = || Header::whole(&zone, header.standing.clone(), header.provenance.clone());
+        assert_ne!(whole().chain, whole().chain);
     }
 
     #[test]

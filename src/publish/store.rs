@@ -1,29 +1,44 @@
 //! The state directory: what was accepted survives a restart, whatever became of its source.
 //!
-//! Accepted versions flow in through [`super::keeper`], restored ones flow out. One process at a time (flock). A
-//! damaged file is set aside, never trusted and never a crash; a version replaces an older one whole or not at all.
+//! Accepted versions flow in through [`super::keeper`], restored ones flow out; differences go through
+//! [`super::journal_file`]. One process at a time (flock). A damaged file is set aside, never trusted and never a crash; a
+//! version replaces an older one whole or not at all.
 //!
-//! # File format, version 2
+//! | file | is |
+//! | --- | --- |
+//! | `NAME.state` | a whole version |
+//! | `NAME.journal` | the differences that led on from it ([`super::journal`]) |
+//! | `NAME.new`, `NAME.journal-new` | one of them while it is written; left by a crash, deleted at start |
+//! | `NAME.damaged`, `NAME.journal-damaged` | one of them that did not match its hashes |
+//!
+//! What is served is the state file with its journal applied. A crash may leave a state file and an older journal: the
+//! chain of links, of which the state file has one, says which entries still count.
+//!
+//! # Format of a state file, version 3
 //!
 //! One file `NAME.state` per zone, NAME being the apex in lower case without its last dot, octets other than
 //! `a-z 0-9 - _ .` as `%XX`; `@` is the root, and a name of more than 200 characters is `%` and its SHA-256.
 //! Text, lines ended by LF, in this order:
 //!
 //! ```text
-//! ;anyns-state 2
+//! ;anyns-state 3
 //! ;zone example.org.
-//! ;digest 64 hexadecimal digits         content without the SOA serial
+//! ;digest 64 hexadecimal digits         content without the SOA serial, or "unknown"
 //! ;serial 2024010102                    the serial that is served
-//! ;source-serial 2024010101             the serial that the source gave
+//! ;source-digest 64 hexadecimal digits  content of the whole version that the source gave last
+//! ;source-serial 2024010101             its serial
 //! ;records 12
 //! ;signed true
 //! ;accepted 1732147200                  seconds since 1970-01-01 UTC
+//! ;chain 64 hexadecimal digits          the link of this version
 //! ;root "/var/lib/zones"                the configured source, a JSON string
 //! ;path "/var/lib/zones/example.org.zone"
 //! ;header 64 hexadecimal digits         SHA-256 of all lines above
 //! ... the zone as a master file ...
 //! ;body 64 hexadecimal digits           SHA-256 of the master file; the last line
 //! ```
+//!
+//! Version 2, which knew no differences, is read: its digest is that of the source, and the hash of its header is its link.
 
 use std::collections::BTreeSet;
 use std::fs::{self, File, TryLockError};
@@ -36,9 +51,12 @@ use crate::sys::disk::sync_filesystem;
 use crate::wire::Name;
 use crate::zone::Zone;
 
-use super::accept::Standing;
+use super::accept::{Digest, Standing};
+use super::journal;
+use super::journal_file::{self, JournalError, Journals};
+use super::journal_replay::replay;
 use super::state_file::{Header, Kept, StateError, hash_line};
-use super::text::{Limits, read_zone, write_zone};
+use super::text::{Limits, digest, read_zone, write_zone};
 
 /// The longest part of a file name made from a zone's name; NAME_MAX is 255 and suffixes must fit.
 const MAX_FILE_NAME: usize = 200;
@@ -52,7 +70,20 @@ const FEW: usize = 4;
 pub(super) struct Store {
     directory: PathBuf,
     lock: File,
+    pub(super) journals: Journals,
 }
+
+/// A version from the state directory.
+#[derive(Debug)]
+pub(super) struct Loaded {
+    pub(super) zone: Zone,
+    pub(super) header: Header,
+    /// What is wrong with the journal that was to lead on from it.
+    pub(super) damage: Option<DamagedJournal>,
+}
+
+/// A journal that was copied or set aside, and why.
+pub(super) type DamagedJournal = (PathBuf, JournalError);
 
 /// A file that was set aside, and why.
 pub(super) type Damaged = (PathBuf, StateError);
@@ -88,7 +119,7 @@ impl Store {
             .open(directory.join("lock"))
             .map_err(unusable)?;
         match lock.try_lock() {
-            Ok(()) => Ok(Self { directory: directory.to_path_buf(), lock }),
+            Ok(()) => Ok(Self { directory: directory.to_path_buf(), lock, journals: Journals::default() }),
             Err(TryLockError::WouldBlock) => Err(StoreError::InUse { path: directory.to_path_buf() }),
             Err(TryLockError::Error(error)) => Err(unusable(error)),
         }
@@ -102,12 +133,17 @@ impl Store {
     /// Every zone that is kept, not looked into; files that can be none are set aside and returned with the reason.
     pub(super) fn list(&self) -> io::Result<(BTreeSet<Name>, Vec<Damaged>)> {
         let (mut kept, mut damaged) = (BTreeSet::new(), Vec::new());
+        let mut journals = Vec::new();
         for entry in fs::read_dir(&self.directory)? {
             let path = entry?.path();
             match path.extension().and_then(|extension| extension.to_str()) {
                 Some("state") => {}
                 // What a crash left while it was written.
-                Some("new") => {
+                Some("journal") => {
+                    journals.push(path);
+                    continue;
+                }
+                Some("new" | "journal-new") => {
                     let _ = fs::remove_file(&path);
                     continue;
                 }
@@ -128,38 +164,44 @@ impl Store {
         for (path, _) in &damaged {
             self.set_aside(path);
         }
+        // A crash came in the middle of forgetting the zone.
+        for path in journals.iter().filter(|path| !path.with_extension("state").exists()) {
+            let _ = fs::remove_file(path);
+        }
         Ok((kept, damaged))
     }
 
-    /// What is kept of one zone, without its records; a damaged file is set aside.
-    pub(super) fn look(&self, zone: &Name) -> Result<Header, Damaged> {
+    /// What is known of the last version that is kept of one zone, without its records; a damaged file is set aside.
+    pub(super) fn look(&self, zone: &Name) -> Result<(Header, Option<DamagedJournal>), Damaged> {
         let path = self.path_of(zone);
         let found = match Kept::look(&path) {
-            Ok(kept) if kept.zone == *zone => return Ok(kept.header),
+            Ok(kept) if kept.zone == *zone => return Ok(self.advance(zone, kept.header)),
             Ok(_) => StateError::OtherZone,
             Err(error) => error,
         };
         self.set_aside(&path);
+        self.set_journal_aside(zone);
         Err((path, found))
     }
 
-    /// One kept zone with its records; a damaged file is set aside.
-    pub(super) fn load(&self, zone: &Name, limits: &Limits) -> Result<Zone, Damaged> {
+    /// One kept zone with its records, after [`look`](Self::look); a damaged file is set aside. What the journal says but
+    /// cannot be applied counts as damage.
+    pub(super) fn load(&self, zone: &Name, limits: &Limits) -> Result<Loaded, Damaged> {
         let path = self.path_of(zone);
-        self.try_load(&path, zone, limits).map_err(|error| {
+        let (base, header) = try_load(&path, zone, limits).map_err(|error| {
             self.set_aside(&path);
+            self.set_journal_aside(zone);
             (path, error)
-        })
-    }
-
-    fn try_load(&self, path: &Path, zone: &Name, limits: &Limits) -> Result<Zone, StateError> {
-        let kept = Kept::look(path)?;
-        kept.verify(path)?;
-        let read = read_zone(path, zone, limits).map_err(|error| StateError::Zone(error.to_string()))?;
-        if read.zone.serial() != kept.header.standing.serial {
-            return Err(StateError::OtherSerial);
+        })?;
+        let journal = self.read_journal(zone).map_err(JournalError::from);
+        match journal.and_then(|octets| lead_on(&octets.unwrap_or_default(), zone, &base, &header)) {
+            Ok(Some((zone, header))) => Ok(Loaded { zone, header, damage: None }),
+            Ok(None) => Ok(Loaded { zone: base, header, damage: None }),
+            Err(error) => {
+                self.set_journal_aside(zone);
+                Ok(Loaded { zone: base, header, damage: Some((self.journal_of(zone), error)) })
+            }
         }
-        Ok(read.zone)
     }
 
     /// Writes one version beside the older one; [`sync`](Self::sync) and then [`replace`](Self::replace) make it the
@@ -200,9 +242,12 @@ impl Store {
     /// Forgets one zone.
     pub(super) fn remove(&self, zone: &Name) -> io::Result<()> {
         match fs::remove_file(self.path_of(zone)) {
-            Ok(()) => self.sync_directory(),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-            Err(error) => Err(error),
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            found => {
+                // Last: a journal without a state file says nothing.
+                self.remove_journal(zone)?;
+                found.map_or(Ok(()), |()| self.sync_directory())
+            }
         }
     }
 
@@ -215,12 +260,24 @@ impl Store {
         let _ = fs::rename(path, path.with_extension("damaged"));
     }
 
-    fn path_of(&self, zone: &Name) -> PathBuf {
-        self.directory.join(format!("{}.state", file_name(zone)))
+    pub(super) fn path_of(&self, zone: &Name) -> PathBuf {
+        path_in(&self.directory, zone, "state")
     }
 
     fn fresh_path_of(&self, zone: &Name) -> PathBuf {
-        self.directory.join(format!("{}.new", file_name(zone)))
+        path_in(&self.directory, zone, "new")
+    }
+
+    pub(super) fn journal_of(&self, zone: &Name) -> PathBuf {
+        path_in(&self.directory, zone, "journal")
+    }
+
+    pub(super) fn fresh_journal_of(&self, zone: &Name) -> PathBuf {
+        path_in(&self.directory, zone, "journal-new")
+    }
+
+    pub(super) fn journal_aside_of(&self, zone: &Name) -> PathBuf {
+        path_in(&self.directory, zone, "journal-damaged")
     }
 }
 
@@ -258,10 +315,48 @@ impl<W: Write> Write for Hashed<W> {
     }
 }
 
-/// What is kept of a zone in a state directory that is not locked, if it is sound.
+/// The zone in a state file, without its journal.
+fn try_load(path: &Path, zone: &Name, limits: &Limits) -> Result<(Zone, Header), StateError> {
+    let kept = Kept::look(path)?;
+    kept.verify(path)?;
+    let read = read_zone(path, zone, limits).map_err(|error| StateError::Zone(error.to_string()))?;
+    if read.zone.serial() != kept.header.standing.serial {
+        return Err(StateError::OtherSerial);
+    }
+    Ok((read.zone, kept.header))
+}
+
+/// The version that a journal leads to, if it leads on.
+fn lead_on(
+    octets: &[u8],
+    zone: &Name,
+    base: &Zone,
+    header: &Header,
+) -> Result<Option<(Zone, Header)>, JournalError> {
+    let read = journal::read(octets, zone);
+    let entries = read.after(&header.chain).unwrap_or_default();
+    let Some(last) = entries.last() else { return Ok(None) };
+    let led = replay(base, entries)?;
+    Ok(Some((led, header.led_on(&last.step, last.chain))))
+}
+
+/// What is kept of a zone in a state directory that is not locked, if it is sound; changes nothing.
 pub(super) fn peek(directory: &Path, zone: &Name) -> Option<Standing> {
-    let path = directory.join(format!("{}.state", file_name(zone)));
-    Kept::look(&path).ok().filter(|kept| kept.zone == *zone).map(|kept| kept.header.standing)
+    let kept = Kept::look(&path_in(directory, zone, "state")).ok().filter(|kept| kept.zone == *zone)?;
+    let journal = path_in(directory, zone, "journal");
+    Some(journal_file::peek(&journal, zone, kept.header).standing)
+}
+
+/// The digest of what is kept of a zone in such a directory; changes nothing.
+pub(super) fn peek_digest(directory: &Path, zone: &Name, limits: &Limits) -> Option<Digest> {
+    let (base, header) = try_load(&path_in(directory, zone, "state"), zone, limits).ok()?;
+    let octets = journal_file::read_bounded(&path_in(directory, zone, "journal")).unwrap_or_default();
+    let led = lead_on(&octets, zone, &base, &header).ok()?;
+    Some(digest(&led.map_or(base, |(zone, _)| zone)))
+}
+
+fn path_in(directory: &Path, zone: &Name, suffix: &str) -> PathBuf {
+    directory.join(format!("{}.{suffix}", file_name(zone)))
 }
 
 fn file_name(zone: &Name) -> String {

@@ -3,12 +3,11 @@
 //! Runs on many threads, one zone on each; touches nothing but its zone's entry and the state directory.
 
 use std::sync::Arc;
-use std::time::SystemTime;
 
-use crate::wire::Name;
+use crate::wire::{Name, Serial};
 use crate::zone::{Snapshot, Zone};
 
-use super::accept::{Accepted, Candidate, Provenance, Standing, Terms, accept};
+use super::accept::{Accepted, Candidate, Provenance, Standing, Terms, accept, needs_digest};
 use super::entry::Entry;
 use super::fault::{Fault, SourceFault};
 use super::keeper::{Keeper, Version};
@@ -16,7 +15,8 @@ use super::read::{StillWritten, read};
 use super::scan::Found;
 use super::settings::{SerialRule, Settings};
 use super::state_file::Header;
-use super::text::ReadZone;
+use super::store::{DamagedJournal, Loaded};
+use super::text::{ReadZone, digest};
 
 /// What a look at a zone may use.
 pub(super) struct Visitor<'a> {
@@ -96,7 +96,8 @@ impl Visit<'_> {
     fn look_into_state(&mut self, entry: &mut Entry) {
         let Some(keeper) = self.visitor.keeper.filter(|_| std::mem::take(&mut entry.stored)) else { return };
         match keeper.store().look(self.name) {
-            Ok(header) => {
+            Ok((header, damage)) => {
+                self.alarm_of_journal(damage, &header);
                 entry.header = Some(Arc::new(header));
                 entry.durable = true;
             }
@@ -191,20 +192,41 @@ impl Visit<'_> {
         entry.denied = None;
         let bump_without_state = self.rule == SerialRule::Bump && self.visitor.keeper.is_none();
         entry.notice = bump_without_state.then(|| Box::new(Fault::BumpWithoutState));
+        self.learn_digest(entry, serial, terms);
         let standing = entry.header.as_ref().map(|header| &header.standing);
         match accept(candidate, standing, terms) {
-            Ok(Accepted::Unchanged(zone)) => self.unchanged(entry, zone, provenance),
+            Ok(Accepted::Outdated) => self.outdated(entry, provenance),
+            Ok(Accepted::Unchanged { zone, standing }) => self.unchanged(entry, zone, standing, provenance),
             Ok(Accepted::New { zone, standing }) => self.new_version(entry, zone, standing, provenance),
             Err(refused) => entry.deny(&found.path, serial, digest, refused),
         }
     }
 
+    /// Makes the digest of a version that came by a difference, if the judgement of a file depends on it.
+    fn learn_digest(&mut self, entry: &mut Entry, offered: Serial, terms: Terms) {
+        let unknown =
+            |entry: &Entry| entry.header.clone().filter(|it| needs_digest(offered, &it.standing, terms));
+        if unknown(entry).is_some() {
+            self.restore(entry);
+        }
+        // What was restored may be another version.
+        let (Some(header), Some(zone)) = (unknown(entry), self.in_service(entry)) else { return };
+        let standing = Standing { digest: Some(digest(&zone)), ..header.standing.clone() };
+        entry.header = Some(Arc::new(Header { standing, ..Header::clone(&header) }));
+    }
+
+    /// The zone that is in service, or is about to be.
+    fn in_service(&self, entry: &Entry) -> Option<Arc<Zone>> {
+        let zone = self.effects.added.last().or_else(|| self.visitor.served.zone(self.name));
+        zone.filter(|_| entry.serving).cloned()
+    }
+
     /// The version that stands came again: perhaps it is not in service or not durable yet.
-    fn unchanged(&mut self, entry: &mut Entry, zone: Zone, provenance: Provenance) {
-        let Some(header) = entry.header.clone() else { return };
-        let moved = header.provenance != provenance;
+    fn unchanged(&mut self, entry: &mut Entry, zone: Zone, standing: Standing, provenance: Provenance) {
+        let Some(before) = entry.header.clone() else { return };
         // One that was only looked up has paths of its own; these are shared with the source.
-        let header = Arc::new(Header { provenance, ..Header::clone(&header) });
+        let header = Arc::new(Header { standing, provenance, ..Header::clone(&before) });
+        let moved = header != before;
         entry.header = Some(header.clone());
         let zone = Arc::new(zone);
         if let Some(keeper) = self.visitor.keeper.filter(|_| !entry.durable || moved) {
@@ -215,11 +237,26 @@ impl Visit<'_> {
         }
     }
 
+    /// The source has what differences led on from: the version that they led to stays.
+    fn outdated(&mut self, entry: &mut Entry, provenance: Provenance) {
+        self.restore(entry);
+        if self.visitor.keeper.is_none() {
+            entry.notice = Some(Box::new(Fault::DifferenceWithoutState));
+        }
+        let (Some(before), Some(zone)) = (entry.header.clone(), self.in_service(entry)) else { return };
+        let header = Arc::new(Header { provenance, ..Header::clone(&before) });
+        let moved = header != before;
+        entry.header = Some(header.clone());
+        if let Some(keeper) = self.visitor.keeper.filter(|_| !entry.durable || moved) {
+            keeper.keep(Version { header, zone });
+        }
+    }
+
     /// A version that is in its file is served at once and kept behind that; one with a serial that is in no file
     /// must not be forgotten, so it is kept first.
     fn new_version(&mut self, entry: &mut Entry, zone: Zone, standing: Standing, provenance: Provenance) {
         let in_its_file = standing.serial == standing.source_serial;
-        let header = Arc::new(Header { standing, provenance, accepted_at: SystemTime::now() });
+        let header = Arc::new(Header::whole(self.name, standing, provenance));
         let zone = Arc::new(zone);
         let Some(keeper) = self.visitor.keeper else { return self.serve(entry, header, zone) };
         let version = Version { header: header.clone(), zone: zone.clone() };
@@ -270,12 +307,24 @@ impl Visit<'_> {
             return;
         };
         match keeper.store().load(self.name, &self.visitor.settings.limits) {
-            Ok(zone) => self.serve(entry, header, Arc::new(zone)),
+            Ok(Loaded { zone, header: found, damage }) => {
+                self.alarm_of_journal(damage, &found);
+                // What is known beside the file, its digest or where the source is now, stays.
+                let header = if found.chain == header.chain { header } else { Arc::new(found) };
+                self.serve(entry, header, Arc::new(zone));
+            }
             Err((path, error)) => {
                 entry.header = None;
                 entry.durable = false;
                 self.alarm(SourceFault::State { path, error: error.to_string() });
             }
+        }
+    }
+
+    fn alarm_of_journal(&mut self, damage: Option<DamagedJournal>, header: &Header) {
+        if let Some((path, error)) = damage {
+            let (error, zone, serial) = (error.to_string(), self.name.clone(), header.standing.serial);
+            self.alarm(SourceFault::Journal { path, error, zone, serial });
         }
     }
 

@@ -126,6 +126,18 @@ impl RecordBatch {
         self.heads.len() + self.hashed.len()
     }
 
+    /// The zone that its records are for.
+    pub fn origin(&self) -> &Name {
+        &self.origin
+    }
+
+    /// Shows every record: owner in absolute wire form, type, TTL in seconds, uncompressed RDATA; those for NSEC3 last.
+    pub fn for_each_record(&self, mut show: impl FnMut(&[u8], RecordType, u32, &[u8])) {
+        for entry in self.entries().chain(self.hashed()) {
+            show(entry.owner(), entry.record_type, entry.ttl, entry.rdata());
+        }
+    }
+
     /// Whether another batch must take the next record: see [`MOST_OCTETS`].
     pub(super) fn is_full(&self) -> bool {
         self.octets.len() >= MOST_OCTETS

@@ -1,7 +1,8 @@
 //! A difference between two versions: the next version from this one, in time and memory of the difference.
 //!
-//! Incremental transfers (RFC 1995) enter here, and changes of the serial. The next version shares every block, page and
-//! leaf that the difference does not touch. Of a signed zone the chain is checked whole, so it is compiled whole.
+//! Differences of incremental transfers (RFC 1995) come here from `publish::apply`, which makes them durable, and changes of
+//! the serial. The next version shares every block, page and leaf that the difference does not touch. Of a signed zone the
+//! chain is checked whole, so it is compiled whole.
 
 use std::collections::BTreeSet;
 
@@ -9,7 +10,7 @@ use crate::wire::{LookupName, Prepared, RecordType, Serial};
 
 use super::batch::{Entry, RecordBatch};
 use super::builder::sorted;
-use super::check::Checks;
+use super::check::{Checks, MAX_REPORTED};
 use super::compile::of_soa;
 use super::compiled::{Denial, NodeRef, Zone};
 use super::edit::Editor;
@@ -52,7 +53,7 @@ impl Zone {
         let mut zone = editor.finish().map_err(|_| self.too_large())?;
         zone.take_soa(&mut checks);
         let warnings = checks.finish()?;
-        zone.warnings = zone.warnings.iter().cloned().chain(warnings).collect();
+        zone.warnings = zone.warnings.iter().cloned().chain(warnings).take(MAX_REPORTED).collect();
         Ok(zone)
     }
 

@@ -7,7 +7,8 @@
 //!      |           link: NSEC and NSEC3 chains, checked whole
 //!      |
 //!      +--> redeploy --+--> edit --> the next Zone, sharing what stays
-//!      +--> change  ---+
+//!      +--> change  ---+                 |
+//!                                        effect: what it differs in, exactly
 //!
 //! Zone = store (nodes in blocks) + index (hash to node) + order (canonical order) + chain
 //! ```
@@ -28,6 +29,7 @@ mod compile;
 mod compiled;
 mod denial;
 mod edit;
+mod effect;
 mod fault;
 mod hash;
 mod index;
@@ -52,6 +54,7 @@ pub use batch::RecordBatch;
 pub use builder::ZoneBuilder;
 pub use compiled::{NodeRef, RrSet, Zone};
 pub use denial::{Collision, Denies};
+pub use effect::Owners;
 pub use fault::ZoneFault;
 pub use lookup::Lookup;
 pub use record::{Place, Record};

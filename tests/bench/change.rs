@@ -1,29 +1,22 @@
 //! What a change costs, and an end: anyns alone, with the zone of `referral`.
 //!
 //! - a whole file deployed again with ten records changed: until it is served, and the most memory meanwhile
-//! - a difference of ten records at the seam of incremental transfers, in this process: until readers have it, and the
-//!   longest lookup meanwhile; not made durable, which is for its caller
+//! - a difference of ten records at the seam of incremental transfers: until it is served and durable ([`difference`])
 //! - `kill -9`: until a TCP peer sees the end of its connection
 
 use std::io::{Read, Write};
 use std::net::{TcpStream, UdpSocket};
-use std::path::Path;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use anyns::publish::text::{Limits, read_zone};
-use anyns::wire::{LookupName, Name, RecordType};
-use anyns::zone::{Place, Published, RecordBatch, Snapshot, Zone};
 use hickory_proto::rr::RData;
 
 use crate::ask::ask;
+use crate::difference;
 use crate::figures::{Metric, Table};
 use crate::queries::Query;
 use crate::run::Bench;
 use crate::servers::{Kind, Server};
 use crate::support::wait::wait_for;
-use crate::usage;
 use crate::zones::{World, label};
 
 /// What is measured.
@@ -32,15 +25,17 @@ pub(crate) const METRICS: &[Metric] = &[
     Metric { name: "redeploy s", digits: 2, cost: true },
     Metric { name: "redeploy peak / memory", digits: 2, cost: true },
     Metric { name: "difference ms", digits: 2, cost: true },
+    Metric { name: "longest difference ms", digits: 2, cost: true },
+    Metric { name: "write and sync alone ms", digits: 2, cost: true },
+    Metric { name: "longest write and sync alone ms", digits: 2, cost: true },
     Metric { name: "longest lookup ms", digits: 2, cost: true },
+    Metric { name: "longest lookup, no change ms", digits: 2, cost: true },
     Metric { name: "difference memory %", digits: 1, cost: true },
     Metric { name: "kill to EOF ms", digits: 2, cost: true },
 ];
 
 /// Records that change.
-const CHANGED: u64 = 10;
-/// Differences in a row.
-const DIFFERENCES: u32 = 20;
+pub(crate) const CHANGED: u64 = 10;
 /// For a redeployed zone to be served.
 const DEPLOY: Duration = Duration::from_secs(120);
 
@@ -60,10 +55,22 @@ pub(crate) fn measure(bench: &Bench, title: &str, world: &World) -> Table {
         std::fs::write(format!("/proc/{}/clear_refs", server.pid()), "5").expect("the mark can be reset");
         let redeploy = redeploy(&mut server, world, &text, &soa);
         let peak = most_memory(server.pid()) as f64 / before as f64;
-        let (difference, lookup, memory) = differences(&zone.path, &zone.origin, world);
+        let cost = difference::measure(&zone.path, &zone.origin, world, &bench.home);
         let end = kill(server, &soa);
         let row = table.rows.first_mut().expect("the table has a row");
-        row.rounds.push(vec![start, redeploy, peak, difference, lookup, memory, end]);
+        row.rounds.push(vec![
+            start,
+            redeploy,
+            peak,
+            cost.median,
+            cost.most,
+            cost.sync,
+            cost.sync_most,
+            cost.lookup,
+            cost.idle_lookup,
+            cost.grown,
+            end,
+        ]);
     }
     table
 }
@@ -90,66 +97,6 @@ fn redeploy(server: &mut Server, world: &World, text: &str, soa: &Query) -> f64 
         (serial == Some(2)).then_some(())
     });
     moved.elapsed().as_secs_f64()
-}
-
-/// Of some differences the median in milliseconds, the longest lookup of a reader beside them, and by how many percent
-/// they let this process grow.
-fn differences(path: &Path, origin: &str, world: &World) -> (f64, f64, f64) {
-    let origin: Name = origin.parse().expect("the origin is a name");
-    let zone = Arc::new(read_zone(path, &origin, &Limits::default()).expect("the zone is right").zone);
-    let published = Arc::<Published>::default();
-    published.store(Snapshot::default().with_changes([zone.clone()], &[]).completed());
-    let done = AtomicBool::new(false);
-    let before = usage::memory(std::process::id());
-    let mut times = Vec::new();
-    let longest = std::thread::scope(|scope| {
-        let reader = scope.spawn(|| read(&published, &origin, world, &done));
-        let mut zone = zone;
-        for round in 0..DIFFERENCES {
-            let begun = Instant::now();
-            zone = Arc::new(difference(&zone, &origin, world, round));
-            published.store(published.load().with_changes([zone.clone()], &[]));
-            times.push(begun.elapsed().as_secs_f64() * 1e3);
-        }
-        done.store(true, Ordering::Release);
-        reader.join().expect("the reader ends")
-    });
-    let grown = usage::memory(std::process::id()) as f64 / before as f64;
-    times.sort_by(f64::total_cmp);
-    (times[times.len() / 2], longest, (grown - 1.0) * 100.0)
-}
-
-/// The next version: the addresses of ten name servers changed.
-fn difference(zone: &Zone, origin: &Name, world: &World, round: u32) -> Zone {
-    let (mut deleted, mut added) = (RecordBatch::new(origin), RecordBatch::new(origin));
-    for number in 0..CHANGED {
-        let number = (u64::from(round) * CHANGED + number) * 7919 % world.delegations;
-        let owner = format!("ns.{}.{origin}", label(b'd', world.seed, number));
-        let owner: Name = owner.parse().expect("the owner is a name");
-        let node = zone.find(&LookupName::from(&owner)).expect("the delegation is there");
-        let set = node.set(RecordType::A).expect("it has an address");
-        let old = set.rdata().next().expect("it has an address");
-        deleted.push(owner.as_wire(), RecordType::A, set.ttl, old, Place::default());
-        let new = old.iter().map(|octet| octet ^ 1).collect::<Vec<_>>();
-        added.push(owner.as_wire(), RecordType::A, set.ttl, &new, Place::default());
-    }
-    zone.with_changes(deleted, added).expect("the difference fits")
-}
-
-/// Looks names up until told to stop; the longest lookup in milliseconds.
-fn read(published: &Arc<Published>, origin: &Name, world: &World, done: &AtomicBool) -> f64 {
-    let mut reader = published.reader();
-    let mut longest = Duration::ZERO;
-    let mut number = 0;
-    while !done.load(Ordering::Acquire) {
-        number = (number + 7919) % world.delegations;
-        let name: Name = format!("{}.{origin}", label(b'd', world.seed, number)).parse().expect("a name");
-        let name = LookupName::from(&name);
-        let begun = Instant::now();
-        std::hint::black_box(reader.load().closest_zone(&name, 0).map(|zone| zone.lookup(&name)));
-        longest = longest.max(begun.elapsed());
-    }
-    longest.as_secs_f64() * 1e3
 }
 
 /// Milliseconds from SIGKILL to the end of a TCP connection that was in use.

@@ -23,6 +23,7 @@ mod ask;
 mod change;
 mod compare;
 mod cost;
+mod difference;
 mod dnsperf;
 mod figures;
 mod memory;

@@ -1,4 +1,4 @@
-//! The publisher against the real filesystem: ways to deploy, wrong input, restarts.
+//! The publisher against the real filesystem: ways to deploy, differences, wrong input, restarts.
 //!
 //! Waits for reports, never for time. Every test has its own temporary directory.
 
@@ -6,6 +6,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout)]
 
 mod deploy;
+mod difference;
+mod journal;
 mod reader;
 mod refuse;
 mod restart;

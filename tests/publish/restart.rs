@@ -208,17 +208,17 @@ fn copy_while(state: &Path, crashes: &Path, ended: &AtomicBool) -> usize {
     copies
 }
 
-fn fill(path: &Path) {
+pub(crate) fn fill(path: &Path) {
     use std::io::Write;
     let mut file = fs::File::create(path).unwrap();
     while file.write_all(&[0; 4096]).is_ok() {}
 }
 
 /// A disk of 64 KiB, gone with the value.
-struct SmallDisk(PathBuf);
+pub(crate) struct SmallDisk(PathBuf);
 
 impl SmallDisk {
-    fn mount(at: &Path) -> Option<Self> {
+    pub(crate) fn mount(at: &Path) -> Option<Self> {
         let mount =
             Command::new("mount").args(["-t", "tmpfs", "-o", "size=64k", "tmpfs"]).arg(at).output().ok()?;
         mount.status.success().then(|| Self(at.to_path_buf()))

@@ -47,16 +47,36 @@ pub(crate) fn content_of(zone: &Zone) -> Result<u32, String> {
 }
 
 pub(crate) struct Pop {
-    pub(crate) directory: TempDir,
+    pub(crate) directory: Home,
     pub(crate) published: Arc<Published>,
     handle: Option<PublisherHandle>,
+}
+
+/// Where a publisher lives: in a directory that goes with it, or in one of somebody else.
+pub(crate) enum Home {
+    Own(TempDir),
+    Other(PathBuf),
+}
+
+impl Home {
+    pub(crate) fn path(&self) -> &Path {
+        match self {
+            Self::Own(directory) => directory.path(),
+            Self::Other(directory) => directory,
+        }
+    }
 }
 
 impl Pop {
     pub(crate) fn new() -> Self {
         let directory = tempfile::tempdir().unwrap();
         fs::create_dir(directory.path().join("zones")).unwrap();
-        Self { directory, published: Arc::default(), handle: None }
+        Self { directory: Home::Own(directory), published: Arc::default(), handle: None }
+    }
+
+    /// In the directory of another process.
+    pub(crate) fn at(directory: &Path) -> Self {
+        Self { directory: Home::Other(directory.to_path_buf()), published: Arc::default(), handle: None }
     }
 
     pub(crate) fn path(&self, below: &str) -> PathBuf {

@@ -13,7 +13,7 @@ const RECORD: u8 = 0;
 
 /// SHA-256 over the records in canonical order, so independent of their order in the file, and of the SOA's serial;
 /// owner names count in lower case (RFC 4343), once for all their records, RDATA as it is.
-pub(super) fn digest(zone: &Zone) -> [u8; 32] {
+pub(in crate::publish) fn digest(zone: &Zone) -> [u8; 32] {
     let mut hash = Sha256::new();
     hash.update(zone.origin().to_lowercase().as_wire());
     let (mut block, mut last) = (Vec::with_capacity(2 * BLOCK), Vec::new());

@@ -46,6 +46,7 @@ use crate::zone::{Place, Standing, Zone, ZoneBuilder, ZoneWarning};
 use fault::Flaw;
 use reader::{Found, Reader, Scope, located};
 
+pub(super) use digest::digest;
 pub use fault::{Fault, Located, MAX_FAULTS, ReadError, Snippet};
 pub(super) use open::open_regular;
 pub use writer::write_zone;
@@ -153,7 +154,7 @@ fn compiled(origin: &Name, found: Found) -> Result<ReadZone, ReadError> {
             };
             warnings.extend(located(zone.warnings().iter().map(flaw).collect(), &files));
             warnings.truncate(MAX_FAULTS);
-            Ok(ReadZone { digest: digest::digest(&zone), zone, files, warnings })
+            Ok(ReadZone { digest: digest(&zone), zone, files, warnings })
         }
         Err(faults) => {
             let flaws = faults
