@@ -12,7 +12,7 @@ use super::read::{Files, read};
 use super::scan::{Found, scan};
 use super::settings::{Rules, SerialRule, Settings};
 use super::store::{peek, peek_digest};
-use super::text::Located;
+use super::text::{Beside, Located};
 
 /// What would be served.
 #[derive(Debug, Default)]
@@ -62,7 +62,7 @@ fn check_zone(settings: &Settings, rule: SerialRule, name: &Name, found: Found) 
         return checked;
     }
     // A writer is known by the kernel's lease alone here: nothing is watched.
-    let reading = read(&found.path, name, &settings.limits, &Files::default(), &|_| false, None);
+    let reading = read(&found.path, name, &settings.limits, &Files::default(), &|_| false, Beside::default());
     let zone = match reading.result {
         Ok(zone) => zone,
         Err(fault) => {

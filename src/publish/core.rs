@@ -16,6 +16,7 @@ use super::error::{AcceptError, PublishError, ReconfigureError, RemoveError};
 use super::fault::{Fault, SourceFault};
 use super::keeper::{Keeper, Version};
 use super::launch::Launch;
+use super::meter::Meter;
 use super::report::{Report, WatchState};
 use super::scan::{Found, Scan, scan};
 use super::settings::{Rules, Settings};
@@ -135,16 +136,17 @@ impl Core {
     fn visit(&mut self, partial: bool) {
         let settings = self.settings.clone();
         let still_written = self.watch.still_written();
-        let served = self.published.load();
+        let (served, meter) = (self.published.load(), Meter::default());
         let visitor = Visitor {
             settings: &settings,
             keeper: self.keeper.as_ref(),
             served: &served,
+            meter: &meter,
             still_written: &still_written,
             partial,
             first: !self.settled,
         };
-        let mut launch = Launch::new(&self.published, self.zones.len());
+        let mut launch = Launch::new(&self.published, &meter, self.zones.len());
         let (mut gone, mut alarms) = (Vec::new(), Vec::new());
         let (report, reloads, rescans) = (&self.report, self.reloads, self.rescans);
         visit_all(&visitor, &Rules::new(&settings), &mut self.zones, self.settled, |mut effects| {

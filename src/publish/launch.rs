@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use crate::wire::Name;
 use crate::zone::{Published, Zone};
 
+use super::meter::Meter;
 use super::report::Progress;
 use super::visit::Effects;
 
@@ -22,6 +23,7 @@ const PROGRESS: Duration = Duration::from_secs(1);
 /// The changes of one look on their way into the snapshot.
 pub(super) struct Launch<'a> {
     published: &'a Published,
+    meter: &'a Meter,
     added: Vec<Arc<Zone>>,
     removed: Vec<Name>,
     /// When the snapshot was last replaced, and how long that took.
@@ -34,11 +36,12 @@ pub(super) struct Launch<'a> {
 }
 
 impl<'a> Launch<'a> {
-    /// For a look at so many zones.
-    pub(super) fn new(published: &'a Published, zones: usize) -> Self {
+    /// For a look at so many zones, the large ones of which the meter shows.
+    pub(super) fn new(published: &'a Published, meter: &'a Meter, zones: usize) -> Self {
         let now = Instant::now();
         Self {
             published,
+            meter,
             added: Vec::new(),
             removed: Vec::new(),
             last: now,
@@ -85,7 +88,15 @@ impl<'a> Launch<'a> {
     fn progress(&self) -> Progress {
         let elapsed = self.start.elapsed();
         let left = self.of.saturating_sub(self.visited);
-        let remaining = (self.visited > 0).then(|| elapsed.mul_f64(left as f64 / self.visited as f64));
-        Progress { zones: self.visited, of: self.of, elapsed, remaining }
+        let zones = (self.visited > 0).then(|| elapsed.mul_f64(left as f64 / self.visited as f64));
+        let file = self.meter.shown();
+        let remaining = zones.max(file.map(|file| file.remaining));
+        Progress {
+            zones: self.visited,
+            of: self.of,
+            elapsed,
+            file: file.map(|file| (file.read, file.of)),
+            remaining,
+        }
     }
 }

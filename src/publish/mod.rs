@@ -45,6 +45,7 @@ mod journal_file;
 mod journal_replay;
 mod keeper;
 mod launch;
+mod meter;
 mod publisher;
 mod read;
 mod report;

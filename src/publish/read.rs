@@ -12,10 +12,9 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::sys::lease::{Writers, writers};
 use crate::wire::Name;
-use crate::zone::Zone;
 
 use super::fault::Fault;
-use super::text::{Limits, ReadError, ReadZone, open_regular, read_open_zone};
+use super::text::{Beside, Limits, ReadError, ReadZone, open_regular, read_open_zone};
 
 /// How often a file that changes under the reader is read again before it has to wait for the next pass.
 const ATTEMPTS: u32 = 4;
@@ -54,18 +53,18 @@ pub(super) struct Reading {
 /// Who is thought to be writing where the kernel does not tell: the watcher, which heard of a change without an end.
 pub(super) type StillWritten<'a> = &'a (dyn Fn(&Path) -> bool + Sync);
 
-/// Reads the zone at `path`; `before` are the files of its last reading, `served` is the version to share with.
+/// Reads the zone at `path`; `before` are the files of its last reading.
 pub(super) fn read(
     path: &Arc<Path>,
     origin: &Name,
     limits: &Limits,
     before: &Files,
     still_written: StillWritten<'_>,
-    served: Option<&Arc<Zone>>,
+    beside: Beside<'_>,
 ) -> Reading {
     let mut included = before.included_again();
     for _ in 0..ATTEMPTS {
-        match attempt(path, origin, limits, included, (still_written, served)) {
+        match attempt(path, origin, limits, included, (still_written, beside)) {
             Ok(reading) => return reading,
             Err(changed) => included = changed,
         }
@@ -82,7 +81,7 @@ fn attempt(
     origin: &Name,
     limits: &Limits,
     included: Included,
-    (still_written, served): (StillWritten<'_>, Option<&Arc<Zone>>),
+    (still_written, beside): (StillWritten<'_>, Beside<'_>),
 ) -> Result<Reading, Included> {
     let (mut file, status) = match open_regular(path) {
         Ok(opened) => opened,
@@ -104,7 +103,7 @@ fn attempt(
         return Ok(Reading { result: Err(fault), files: Files::new(path, zone, included) });
     }
     let start = SystemTime::now().checked_sub(TICK).unwrap_or(UNIX_EPOCH);
-    let result = read_open_zone(&mut file, &status, path, origin, limits, served);
+    let result = read_open_zone(&mut file, &status, path, origin, limits, beside);
     let files = match &result {
         Ok(zone) => &zone.files,
         Err(error) => &error.files,

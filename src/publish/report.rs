@@ -67,6 +67,8 @@ pub struct Progress {
     pub of: usize,
     /// How long it has taken.
     pub elapsed: Duration,
+    /// Octets read of the large file that is in work, and how many it has.
+    pub file: Option<(u64, u64)>,
     /// How long it will still take, if it goes on as it did.
     pub remaining: Option<Duration>,
 }
@@ -75,6 +77,9 @@ impl fmt::Display for Progress {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let elapsed = self.elapsed.as_secs_f64();
         write!(formatter, "looked at {} of {} zones in {elapsed:.1} s", self.zones, self.of)?;
+        if let Some((read, of)) = self.file {
+            write!(formatter, ", read {} of {} MB of a large one", read / 1_000_000, of / 1_000_000)?;
+        }
         self.remaining
             .map_or(Ok(()), |left| write!(formatter, ", about {:.0} s left", left.as_secs_f64().ceil()))
     }

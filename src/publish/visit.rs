@@ -11,12 +11,13 @@ use super::accept::{Accepted, Candidate, Provenance, Standing, Terms, accept, ne
 use super::entry::Entry;
 use super::fault::{Fault, SourceFault};
 use super::keeper::{Keeper, Version};
+use super::meter::Meter;
 use super::read::{StillWritten, read};
 use super::scan::Found;
 use super::settings::{SerialRule, Settings};
 use super::state_file::Header;
 use super::store::{DamagedJournal, Loaded};
-use super::text::{ReadZone, digest};
+use super::text::{Beside, ReadZone, digest};
 
 /// What a look at a zone may use.
 pub(super) struct Visitor<'a> {
@@ -24,6 +25,8 @@ pub(super) struct Visitor<'a> {
     pub(super) keeper: Option<&'a Keeper>,
     /// What was served when the look began.
     pub(super) served: &'a Snapshot,
+    /// Shows the large file that is being read.
+    pub(super) meter: &'a Meter,
     pub(super) still_written: StillWritten<'a>,
     /// Whether a source could not be read whole.
     pub(super) partial: bool,
@@ -157,8 +160,8 @@ impl Visit<'_> {
 
     fn read_and_judge(&mut self, entry: &mut Entry, found: &Found) {
         let limits = &self.visitor.settings.limits;
-        let served = self.visitor.served.zone(self.name);
-        let reading = read(&found.path, self.name, limits, &entry.files, self.visitor.still_written, served);
+        let beside = Beside { served: self.visitor.served.zone(self.name), meter: Some(self.visitor.meter) };
+        let reading = read(&found.path, self.name, limits, &entry.files, self.visitor.still_written, beside);
         match reading.result {
             Ok(zone) => {
                 entry.read = true;

@@ -43,6 +43,8 @@ use std::sync::Arc;
 use crate::wire::Name;
 use crate::zone::{Place, Standing, Zone, ZoneBuilder, ZoneWarning};
 
+use super::meter::Meter;
+
 use fault::Flaw;
 use reader::{Found, Reader, Scope, located};
 
@@ -92,21 +94,33 @@ pub struct ReadZone {
 /// otherwise. Blocks for as long as the disk does.
 pub fn read_zone(path: &Path, origin: &Name, limits: &Limits) -> Result<ReadZone, ReadError> {
     let (mut file, facts) = open::look_and_open(path).map_err(|fault| ReadError::of_file(path, fault))?;
-    read_open_zone(&mut file, &facts, path, origin, limits, None)
+    read_open_zone(&mut file, &facts, path, origin, limits, Beside::default())
 }
 
-/// Reads the zone `origin` from a file that is open, `facts` being what it says of itself; shares what it can with the
-/// version that is `served`.
+/// What a reading has beside the file.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Beside<'a> {
+    /// The version that is served, to share with.
+    pub(super) served: Option<&'a Arc<Zone>>,
+    /// Shows how far a large file is.
+    pub(super) meter: Option<&'a Meter>,
+}
+
+/// Reads the zone `origin` from a file that is open, `facts` being what it says of itself.
 pub(super) fn read_open_zone(
     file: &mut File,
     facts: &Metadata,
     path: &Path,
     origin: &Name,
     limits: &Limits,
-    served: Option<&Arc<Zone>>,
+    beside: Beside<'_>,
 ) -> Result<ReadZone, ReadError> {
-    let served = served.filter(|served| served.record_count() >= SHARED_RECORDS);
-    read_sized(file, facts, path, origin, limits, (pieces::PIECE, served))
+    let served = beside.served.filter(|served| served.record_count() >= SHARED_RECORDS);
+    let read = read_sized(file, facts, path, origin, limits, (pieces::PIECE, Beside { served, ..beside }));
+    if facts.len() > pieces::PIECE as u64 {
+        beside.meter.into_iter().for_each(Meter::end);
+    }
+    read
 }
 
 /// A file of more than `size` octets is read in pieces.
@@ -116,7 +130,7 @@ fn read_sized(
     path: &Path,
     origin: &Name,
     limits: &Limits,
-    (size, served): (usize, Option<&Arc<Zone>>),
+    (size, Beside { served, meter }): (usize, Beside<'_>),
 ) -> Result<ReadZone, ReadError> {
     let default_root = path.parent().unwrap_or(Path::new(""));
     let root = directive::normalized(limits.include_root.as_deref().unwrap_or(default_root));
@@ -124,7 +138,7 @@ fn read_sized(
     let number = reader.file_number(path);
     reader.standing = served.and_then(Standing::new);
     let io = |source| Fault::Io { path: path.into(), source };
-    let outcome = match pieces::read(&mut reader, file, facts, origin, size).map_err(io) {
+    let outcome = match pieces::read(&mut reader, file, facts, origin, (size, meter)).map_err(io) {
         Ok(true) => Ok(()),
         Ok(false) => {
             // What the pieces met may be wrong.

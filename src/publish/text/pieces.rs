@@ -27,6 +27,7 @@ use std::thread::{available_parallelism, scope};
 use crate::wire::Name;
 use crate::zone::Standing;
 
+use super::super::meter::Meter;
 use super::Limits;
 use super::directive::{default_ttl, origin};
 use super::lexer::{Entry, Lexer};
@@ -41,21 +42,22 @@ const MARKS: [&[u8]; 3] = [b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff"];
 /// The file whose turn it is.
 static TURN: Mutex<()> = Mutex::new(());
 
-/// Reads the whole file into `reader`, in pieces of about `size` octets. False if it must be read from its beginning
+/// Reads the whole file into `reader`, in pieces of about `size` octets, and lets the meter show it. False if it must be read from its beginning
 /// instead: nothing was taken in then, and the file stands at its beginning again.
 pub(super) fn read(
     reader: &mut Reader<'_>,
     file: &mut File,
     facts: &Metadata,
     zone: &Name,
-    size: usize,
+    (size, meter): (usize, Option<&Meter>),
 ) -> io::Result<bool> {
     let limits = reader.limits;
     if facts.len() <= size as u64 || facts.len() > limits.octets {
         return Ok(false);
     }
     let _turn = lock(&TURN);
-    let (whole, pieces) = read_pieces(reader, file, facts.len(), zone, size);
+    meter.into_iter().for_each(|meter| meter.begin(facts.len()));
+    let (whole, pieces) = read_pieces(reader, file, facts.len(), zone, (size, meter));
     match whole.then(|| in_order(pieces, zone, limits)).flatten() {
         Some(pieces) => {
             pieces.into_iter().for_each(|piece| reader.take(piece));
@@ -71,7 +73,7 @@ fn read_pieces(
     file: &mut File,
     length: u64,
     zone: &Name,
-    size: usize,
+    (size, meter): (usize, Option<&Meter>),
 ) -> (bool, Vec<Done>) {
     let (limits, standing) = (reader.limits, reader.standing.as_ref());
     let work = Work { zone, limits, standing, failed: AtomicBool::new(false), pieces: Mutex::default() };
@@ -86,7 +88,7 @@ fn read_pieces(
         }
         // The end of the sender ends the threads.
         let sender = sender;
-        Cutter::new(zone, length, size).cut(file, &sender, &buffers, &work.failed)
+        Cutter::new(zone, length, (size, meter)).cut(file, &sender, &buffers, &work.failed)
     });
     let whole = cut.is_ok() && !work.failed.into_inner();
     (whole, work.pieces.into_inner().unwrap_or_else(PoisonError::into_inner))
@@ -156,8 +158,9 @@ impl Work<'_> {
 }
 
 /// Cuts a file.
-struct Cutter {
+struct Cutter<'m> {
     size: usize,
+    meter: Option<&'m Meter>,
     left: u64,
     index: usize,
     line: u32,
@@ -166,10 +169,10 @@ struct Cutter {
     rest: Vec<u8>,
 }
 
-impl Cutter {
-    fn new(zone: &Name, length: u64, size: usize) -> Self {
+impl<'m> Cutter<'m> {
+    fn new(zone: &Name, length: u64, (size, meter): (usize, Option<&'m Meter>)) -> Self {
         let context = Context { origin: zone.clone(), default_ttl: None };
-        Self { size, left: length, index: 0, line: 1, context, rest: Vec::new() }
+        Self { size, meter, left: length, index: 0, line: 1, context, rest: Vec::new() }
     }
 
     /// Hands over piece after piece, up to the length that the file had.
@@ -190,6 +193,7 @@ impl Cutter {
                 return Err(io::ErrorKind::UnexpectedEof.into());
             }
             self.left -= read;
+            self.meter.into_iter().for_each(|meter| meter.add(read));
             if self.left > 0 {
                 let Some(end) = last_start(&octets) else {
                     // A line longer than a piece.

@@ -6,8 +6,9 @@ use std::sync::Arc;
 
 use proptest::prelude::*;
 
+use super::super::super::meter::Meter;
 use super::super::reader::Reader;
-use super::super::{Limits, pieces, read_sized, read_zone};
+use super::super::{Beside, Limits, pieces, read_sized, read_zone};
 use super::{NS, SOA, origin, written};
 use crate::zone::Zone;
 
@@ -72,7 +73,7 @@ fn outcome_after(path: &Path, size: usize, served: Option<&Arc<Zone>>) -> String
     let limits = Limits { records: 100, ..Limits::default() };
     let mut file = File::open(path).unwrap();
     let facts = file.metadata().unwrap();
-    match read_sized(&mut file, &facts, path, &origin(), &limits, (size, served)) {
+    match read_sized(&mut file, &facts, path, &origin(), &limits, (size, Beside { served, meter: None })) {
         Ok(read) => {
             let mut warnings: Vec<String> = read.warnings.iter().map(ToString::to_string).collect();
             // What is shared is looked at first.
@@ -126,7 +127,13 @@ fn is_read_in_pieces(text: &str) -> bool {
     let facts = file.metadata().unwrap();
     let limits = Limits::default();
     let mut reader = Reader::new(&origin(), directory.path().into(), &limits);
-    pieces::read(&mut reader, &mut file, &facts, &origin(), 200).unwrap()
+    let meter = Meter::default();
+    let in_pieces = pieces::read(&mut reader, &mut file, &facts, &origin(), (200, Some(&meter))).unwrap();
+    if in_pieces {
+        let shown = meter.shown().unwrap();
+        assert_eq!((shown.read, shown.of), (facts.len(), facts.len()), "the meter has seen all of it");
+    }
+    in_pieces
 }
 
 #[test]

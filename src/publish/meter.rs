@@ -1,0 +1,99 @@
+//! How far the large file is that is being read: one at a time is (`text::pieces`), and a look at all zones says so.
+//!
+//! Octets read flow in from the thread that cuts the file, and what to expect flows out to whoever asks. Never locks.
+
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::{Duration, Instant};
+
+/// Reading is this part of what a large zone takes; checking and compiling are the rest (2.6 million records, 2 cores).
+const READING: f64 = 0.5;
+
+/// The meter.
+#[derive(Debug)]
+pub(super) struct Meter {
+    start: Instant,
+    /// Octets of the file; 0 while there is none.
+    of: AtomicU64,
+    read: AtomicU64,
+    /// When its reading began and when the last octets came, in microseconds since `start`.
+    begun: AtomicU64,
+    last: AtomicU64,
+}
+
+impl Default for Meter {
+    fn default() -> Self {
+        let zero = || AtomicU64::new(0);
+        Self { start: Instant::now(), of: zero(), read: zero(), begun: zero(), last: zero() }
+    }
+}
+
+/// What the meter shows.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Shown {
+    pub(super) read: u64,
+    pub(super) of: u64,
+    /// Until the zone is ready, if it goes on as it did.
+    pub(super) remaining: Duration,
+}
+
+impl Meter {
+    /// A file of so many octets is begun.
+    pub(super) fn begin(&self, octets: u64) {
+        let now = self.now();
+        self.begun.store(now, Relaxed);
+        self.last.store(now, Relaxed);
+        self.read.store(0, Relaxed);
+        self.of.store(octets, Relaxed);
+    }
+
+    /// So many octets more were read.
+    pub(super) fn add(&self, octets: u64) {
+        self.read.fetch_add(octets, Relaxed);
+        self.last.store(self.now(), Relaxed);
+    }
+
+    /// The zone of the file is ready, or was given up.
+    pub(super) fn end(&self) {
+        self.of.store(0, Relaxed);
+    }
+
+    /// What can be said; nothing before the first octets.
+    pub(super) fn shown(&self) -> Option<Shown> {
+        let (of, read) = (self.of.load(Relaxed), self.read.load(Relaxed));
+        if of == 0 || read == 0 {
+            return None;
+        }
+        let (begun, last) = (self.begun.load(Relaxed), self.last.load(Relaxed));
+        let reading = last.saturating_sub(begun) as f64 * of as f64 / read as f64;
+        let end = begun as f64 + reading / READING;
+        let remaining = Duration::from_micros((end - self.now() as f64).max(0.0) as u64);
+        Some(Shown { read, of, remaining })
+    }
+
+    fn now(&self) -> u64 {
+        u64::try_from(self.start.elapsed().as_micros()).unwrap_or(u64::MAX)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_shows_a_file_from_its_first_octets_to_its_end() {
+        let meter = Meter::default();
+        assert_eq!(meter.shown(), None);
+        meter.begin(1000);
+        assert_eq!(meter.shown(), None);
+        meter.begun.store(0, Relaxed);
+        meter.add(250);
+        // As if the quarter had taken an hour.
+        meter.last.store(3_600_000_000, Relaxed);
+        let shown = meter.shown().unwrap();
+        assert_eq!((shown.read, shown.of), (250, 1000));
+        let hours = shown.remaining.as_secs_f64() / 3600.0;
+        assert!((7.9..=8.0).contains(&hours), "four hours to read, four to compile: {hours}");
+        meter.end();
+        assert_eq!(meter.shown(), None);
+    }
+}
