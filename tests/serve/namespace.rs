@@ -125,7 +125,7 @@ fn inside_caps() {
 
 fn connect_from(source: IpAddr, server: SocketAddr) -> std::io::Result<TcpStream> {
     let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None)?;
-    socket.bind(&SocketAddr::new(source, 0).into()).expect("the source is an address here");
+    socket.bind(&SocketAddr::new(source, 0).into()).unwrap();
     socket.connect(&server.into())?;
     socket.set_read_timeout(Some(PATIENCE))?;
     Ok(socket.into())
