@@ -155,10 +155,12 @@ fn bind(address: SocketAddr, sockets: usize, wanted: Wanted) -> Result<Bound, Se
 
 fn bind_once(address: SocketAddr, sockets: usize, wanted: Wanted) -> Result<Bound, ServeError> {
     let failed = |transport| move |source| ServeError::Bind { address, transport, source };
-    let first = udp(address, wanted, Shares::Later).map_err(failed(Transport::Udp))?;
+    // A group of one would have the kernel hash each datagram's addresses to choose from it.
+    let shares = if sockets > 1 { Shares::Later } else { Shares::Never };
+    let first = udp(address, wanted, shares).map_err(failed(Transport::Udp))?;
     let address = first.local_addr().map_err(failed(Transport::Udp))?;
     let failed = |transport| move |source| ServeError::Bind { address, transport, source };
-    let listener = tcp(address, wanted.dual_stack, Shares::Later).map_err(failed(Transport::Tcp))?;
+    let listener = tcp(address, wanted.dual_stack, shares).map_err(failed(Transport::Tcp))?;
     let (mut udp_sockets, mut listeners) = (vec![first], vec![listener]);
     for _ in 1..sockets {
         udp_sockets.push(udp(address, wanted, Shares::Now).map_err(failed(Transport::Udp))?);
