@@ -30,7 +30,7 @@ impl Owners {
 
 impl Zone {
     /// What was deleted from `before`, and what was added to it, at these owners, to come to this version. Of zones with
-    /// chains it looks at all records, for their NSEC3 records are found by hash alone.
+    /// NSEC3 records of several chains it looks at all records, for those that are not served are not indexed.
     pub fn difference_from(&self, before: &Self, owners: &Owners) -> (RecordBatch, RecordBatch) {
         let (old, new) = (before.records_at(owners), self.records_at(owners));
         let batch = |one: &BTreeSet<Exact>, other: &BTreeSet<Exact>| {
@@ -48,9 +48,12 @@ impl Zone {
         let mut keep = |owner: &[u8], record_type: RecordType, ttl: u32, rdata: &[u8]| {
             records.insert((owner.to_vec(), record_type.0, ttl, rdata.to_vec()));
         };
-        if self.is_plain() {
-            let names = owners.0.iter().filter_map(|owner| LookupName::from_wire_prefix(owner).ok());
-            names.filter_map(|name| self.find(&name)).for_each(|node| show(node, &mut keep));
+        if self.others.is_empty() {
+            for owner in &owners.0 {
+                let name = LookupName::from_wire_prefix(owner).ok().and_then(|name| self.find(&name));
+                let hashed = self.hash_of_owner(owner).and_then(|hash| self.member(&hash));
+                name.into_iter().chain(hashed).for_each(|node| show(node, &mut keep));
+            }
             return records;
         }
         let mut lower = Vec::new();

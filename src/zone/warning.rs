@@ -96,6 +96,22 @@ pub enum ZoneWarning {
 }
 
 impl ZoneWarning {
+    /// Whether it is of the chains as a whole: only all records tell whether it still is so, and where.
+    pub(super) fn needs_all_records(&self) -> bool {
+        matches!(
+            self,
+            Self::UnusedNsec { .. }
+                | Self::UnusedNsec3 { .. }
+                | Self::OrphanNsec3 { .. }
+                | Self::UnusedNsec3Param { .. }
+        )
+    }
+
+    /// Whether it is of how the apex says that the zone denies.
+    pub(super) fn is_of_apex(&self) -> bool {
+        matches!(self, Self::DeniesNothing { .. } | Self::IgnoredNsec3Param { .. } | Self::CostlyNsec3 { .. })
+    }
+
     /// Where the record stands.
     pub fn place(&self) -> Place {
         match self {
