@@ -6,14 +6,14 @@
 
 use std::collections::BTreeSet;
 
-use crate::wire::{RecordType, Serial};
+use crate::wire::{Name, RecordType, Serial};
 
 use super::amend::Amendment;
 use super::batch::{Entry, RecordBatch};
 use super::builder::sorted;
 use super::check::{Checks, MAX_REPORTED};
 use super::compiled::{NodeRef, Zone};
-use super::{Place, ZoneBuilder, ZoneFault};
+use super::{Place, ZoneBuilder, ZoneFault, ZoneWarning};
 
 /// Octets of the five numbers that end an SOA record; the serial is the first (RFC 1035 section 3.3.13).
 const SOA_NUMBERS: usize = 20;
@@ -80,7 +80,12 @@ impl Zone {
         let amendment = Amendment { names: left, names_gone, hashed: hashed_left, hashed_gone };
         let Some(mut zone) = self.amended(&amendment, &mut checks)? else { return Ok(None) };
         let warnings = checks.finish()?;
-        zone.warnings = zone.warnings.iter().cloned().chain(warnings).take(MAX_REPORTED).collect();
+        // What is odd about the names of the difference was found again, if it still is.
+        let entries = names.iter().chain(&hashed).filter(|_| !self.warnings.is_empty());
+        let owners: BTreeSet<Name> = entries.map(Entry::owner_name).collect();
+        let is_left = |warning: &&ZoneWarning| warning.owner().is_none_or(|owner| !owners.contains(owner));
+        let left = self.warnings.iter().filter(is_left).cloned();
+        zone.warnings = left.chain(warnings).take(MAX_REPORTED).collect();
         Ok(Some(zone))
     }
 

@@ -96,6 +96,21 @@ pub enum ZoneWarning {
 }
 
 impl ZoneWarning {
+    /// The name that it is of; `None` if it is of a chain.
+    pub(super) fn owner(&self) -> Option<&Name> {
+        match self {
+            Self::TtlsDiffer { owner, .. }
+            | Self::WildcardNs { owner, .. }
+            | Self::UnusedNsec { owner, .. }
+            | Self::UnusedNsec3 { owner, .. }
+            | Self::OrphanNsec3 { owner, .. } => Some(owner),
+            Self::DeniesNothing { .. }
+            | Self::IgnoredNsec3Param { .. }
+            | Self::CostlyNsec3 { .. }
+            | Self::UnusedNsec3Param { .. } => None,
+        }
+    }
+
     /// Whether it is of the chains as a whole: only all records tell whether it still is so, and where.
     pub(super) fn needs_all_records(&self) -> bool {
         matches!(
