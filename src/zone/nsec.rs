@@ -94,42 +94,45 @@ impl Zone {
     /// one the apex.
     fn next_owner(&self, node: NodeRef<'_>) -> NodeRef<'_> {
         let key = Key::of_relative(node.node.owner());
-        let covers = node.is_cut() || node.has_dname();
+        let covers = covers(node);
         let last = self.position_by(|other| match covers && other.starts_with(key.as_octets()) {
             true => Ordering::Equal,
             false => other.cmp(key.as_octets()),
         });
-        let behind =
-            std::iter::successors(last.and_then(|at| self.order.after(at)), |at| self.order.after(*at));
-        let mut behind = behind.filter_map(|at| self.order.get(at)).map(|place| self.node(place));
-        behind.find(|node| node.node.set_count() > 0).unwrap_or(self.apex())
+        self.names_behind(last).find(|node| node.node.set_count() > 0).unwrap_or(self.apex())
     }
 
     /// The names below one that is a cut now or has a DNAME, and was none before or had none, or the other way round: they
-    /// came to be part of the zone, or ceased to be.
+    /// ceased to be part of the zone, or came to be.
     pub(super) fn uncovered_or_covered<'z>(
         &'z self,
         before: &Zone,
         owner: &[u8],
     ) -> impl Iterator<Item = NodeRef<'z>> + use<'z> {
-        let covers = |node: Option<NodeRef<'_>>| node.is_some_and(|node| node.is_cut() || node.has_dname());
-        let own = self.relative(owner).filter(|own| own.node.children() > 0);
-        let own = own.filter(|own| covers(Some(*own)) != covers(before.relative(owner)));
-        let below = own.into_iter().flat_map(|own| {
+        let covered = before.relative(owner).is_some_and(covers);
+        let own = self.relative(owner).filter(|own| own.node.children() > 0 && covers(*own) != covered);
+        own.into_iter().flat_map(|own| {
             let key = Key::of_relative(own.node.owner());
             let at = self.position_by(|other| other.cmp(key.as_octets()));
-            let behind =
-                std::iter::successors(at.and_then(|at| self.order.after(at)), |at| self.order.after(*at));
-            let behind = behind.filter_map(|at| self.order.get(at)).map(|place| self.node(place));
-            behind.take_while(move |node| node.is_below(own))
-        });
-        below
+            self.names_behind(at).take_while(move |node| node.is_below(own))
+        })
+    }
+
+    /// The names behind a position.
+    fn names_behind(&self, at: Option<Position>) -> impl Iterator<Item = NodeRef<'_>> {
+        let behind = std::iter::successors(at, |at| self.order.after(*at)).skip(1);
+        behind.filter_map(|at| self.order.get(at)).map(|place| self.node(place))
     }
 
     /// The last position whose name's key is not behind what `compare` looks for.
     fn position_by(&self, compare: impl Fn(&[u8]) -> Ordering) -> Option<Position> {
         self.order.at_or_before(|place| compare(Key::of_relative(self.node(place).node.owner()).as_octets()))
     }
+}
+
+/// Whether what is below a name is not authoritative data of the zone.
+fn covers(node: NodeRef<'_>) -> bool {
+    node.is_cut() || node.has_dname()
 }
 
 /// The name that NSEC RDATA names.

@@ -135,7 +135,8 @@ fn belonging(editor: &mut Editor, names: &Owners) -> Result<Option<BTreeSet<Hash
         buffer.make_ascii_lowercase();
         let hash = chain.parameters.hash(buffer.get(..length).unwrap_or(&[0]));
         let belongs = zone.member_of(chain, &hash).is_some();
-        if !belongs && !(covered_by_opt_out(zone, chain, &hash) && may_be_left_out(node)) {
+        let is_left_out = || may_be_left_out(node) && covered_by_opt_out(zone, chain, &hash);
+        if !belongs && !is_left_out() {
             return Ok(None);
         }
         editor.set_hash(node.place, belongs.then_some(&hash))?;
