@@ -164,10 +164,7 @@ fn check_dnames(zone: &Zone, records: &[Entry<'_>], checks: &mut Checks) {
         if let Some(above) = above.find(|above| above.has_dname()) {
             checks.fault(ZoneFault::BelowDname { owner, dname: above.owner(), place });
         } else if node.has_dname() && node.node.children() > 0 {
-            let below = zone
-                .names()
-                .map(|(other, _)| other)
-                .find(|other| other.node.set_count() > 0 && other.is_below(node));
+            let below = zone.names_below(node).find(|other| other.node.set_count() > 0);
             let below = below.map_or_else(|| owner.clone(), NodeRef::owner);
             checks.fault(ZoneFault::BelowDname { owner: below, dname: owner, place });
         }

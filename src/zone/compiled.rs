@@ -174,19 +174,6 @@ impl Zone {
         chain.into_iter().flatten().map(|place| self.node(place))
     }
 
-    /// The names in canonical order, each with whether it is below a cut or a DNAME.
-    pub(super) fn names(&self) -> impl Iterator<Item = (NodeRef<'_>, bool)> {
-        let mut cover: Option<NodeRef<'_>> = None;
-        self.order.iter().map(move |place| {
-            let node = self.node(place);
-            if cover.is_some_and(|cover| node.is_below(cover)) {
-                return (node, true);
-            }
-            cover = Some(node).filter(|node| node.is_cut() || node.has_dname());
-            (node, false)
-        })
-    }
-
     /// Whether its names have room for NSEC3 hashes.
     pub(super) fn has_hash_room(&self) -> bool {
         matches!(self.denial, Denial::Nsec3(_))

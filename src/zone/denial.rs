@@ -46,10 +46,7 @@ impl Zone {
         }
         let key = Key::new(name, self.apex_labels);
         let key = key.as_octets();
-        let mut position = self.order.at_or_before(|place| {
-            let node = self.node(place).node;
-            Key::of_relative(node.owner()).as_octets().cmp(key)
-        })?;
+        let mut position = self.last_name(|other| other.cmp(key))?;
         // What has no NSEC stands below a cut, which has one, or is an empty non-terminal, whose predecessor has
         // one, is its own parent, or stands below a cut: at most as many steps as a name has labels, and one.
         for _ in 0..Name::MAX_OCTETS {

@@ -48,6 +48,7 @@ mod snapshot;
 mod store;
 #[cfg(test)]
 mod tests;
+mod walk;
 mod warning;
 
 pub use absent::Absence;

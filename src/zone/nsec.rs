@@ -10,7 +10,6 @@ use super::check::Checks;
 use super::compiled::{NodeRef, RrSet, Zone};
 use super::key::Key;
 use super::link::place_of;
-use super::order::Position;
 use super::{ZoneFault, ZoneWarning};
 
 /// Checks that every name with authoritative records has an NSEC record that names the next one, the last the apex.
@@ -75,7 +74,7 @@ impl Zone {
     /// The last name in front of this one that must have an NSEC record; `None` for the apex.
     fn owner_before(&self, owner: &[u8]) -> Option<NodeRef<'_>> {
         let key = Key::of_relative(owner);
-        let mut at = self.position_by(|other| other.cmp(key.as_octets()))?;
+        let mut at = self.last_name(|other| other.cmp(key.as_octets()))?;
         if self.node(self.order.get(at)?).node.is(owner) {
             at = self.order.before(at)?;
         }
@@ -94,8 +93,8 @@ impl Zone {
     /// one the apex.
     fn next_owner(&self, node: NodeRef<'_>) -> NodeRef<'_> {
         let key = Key::of_relative(node.node.owner());
-        let covers = covers(node);
-        let last = self.position_by(|other| match covers && other.starts_with(key.as_octets()) {
+        let covers = node.covers();
+        let last = self.last_name(|other| match covers && other.starts_with(key.as_octets()) {
             true => Ordering::Equal,
             false => other.cmp(key.as_octets()),
         });
@@ -109,30 +108,10 @@ impl Zone {
         before: &Zone,
         owner: &[u8],
     ) -> impl Iterator<Item = NodeRef<'z>> + use<'z> {
-        let covered = before.relative(owner).is_some_and(covers);
-        let own = self.relative(owner).filter(|own| own.node.children() > 0 && covers(*own) != covered);
-        own.into_iter().flat_map(|own| {
-            let key = Key::of_relative(own.node.owner());
-            let at = self.position_by(|other| other.cmp(key.as_octets()));
-            self.names_behind(at).take_while(move |node| node.is_below(own))
-        })
+        let covered = before.relative(owner).is_some_and(NodeRef::covers);
+        let own = self.relative(owner).filter(|own| own.node.children() > 0 && own.covers() != covered);
+        own.into_iter().flat_map(|own| self.names_below(own))
     }
-
-    /// The names behind a position.
-    fn names_behind(&self, at: Option<Position>) -> impl Iterator<Item = NodeRef<'_>> {
-        let behind = std::iter::successors(at, |at| self.order.after(*at)).skip(1);
-        behind.filter_map(|at| self.order.get(at)).map(|place| self.node(place))
-    }
-
-    /// The last position whose name's key is not behind what `compare` looks for.
-    fn position_by(&self, compare: impl Fn(&[u8]) -> Ordering) -> Option<Position> {
-        self.order.at_or_before(|place| compare(Key::of_relative(self.node(place).node.owner()).as_octets()))
-    }
-}
-
-/// Whether what is below a name is not authoritative data of the zone.
-fn covers(node: NodeRef<'_>) -> bool {
-    node.is_cut() || node.has_dname()
 }
 
 /// The name that NSEC RDATA names.
