@@ -13,6 +13,7 @@ use super::batch::{Entry, RecordBatch};
 use super::builder::sorted;
 use super::check::{Checks, MAX_REPORTED};
 use super::compiled::{NodeRef, Zone};
+use super::effect::Owners;
 use super::{Place, ZoneBuilder, ZoneFault, ZoneWarning};
 
 /// Octets of the five numbers that end an SOA record; the serial is the first (RFC 1035 section 3.3.13).
@@ -92,13 +93,15 @@ impl Zone {
     /// The next version, compiled from all its records.
     fn recompiled(&self, deleted: &RecordBatch, added: RecordBatch) -> Result<Self, Vec<ZoneFault>> {
         let mut checks = Checks::default();
-        let mut gone: BTreeSet<_> = deleted.entries().chain(deleted.hashed()).map(identity).collect();
-        let mut all = RecordBatch::new(&self.origin);
+        let (mut left, mut named) = (RecordBatch::new(&self.origin), RecordBatch::new(&self.origin));
+        let mut owners = Owners::default();
+        owners.add(deleted);
         self.for_each_record(|owner, record_type, ttl, rdata| {
-            all.push(owner, record_type, ttl, rdata, Place::default());
+            let batch = if owners.contains(owner) { &mut named } else { &mut left };
+            batch.push(owner, record_type, ttl, rdata, Place::default());
         });
-        let mut left = RecordBatch::new(&self.origin);
-        for entry in all.entries().chain(all.hashed()) {
+        let mut gone: BTreeSet<_> = deleted.entries().chain(deleted.hashed()).map(identity).collect();
+        for entry in named.entries().chain(named.hashed()) {
             if !gone.remove(&identity(entry)) {
                 left.push_entry(&entry);
             }

@@ -26,6 +26,15 @@ impl Owners {
             self.0.insert(owner.to_ascii_lowercase().into());
         });
     }
+
+    /// Whether a name in wire form is among them, in any case.
+    pub(super) fn contains(&self, owner: &[u8]) -> bool {
+        let mut buffer = [0; Name::MAX_OCTETS];
+        let Some(lower) = buffer.get_mut(..owner.len()) else { return false };
+        lower.copy_from_slice(owner);
+        lower.make_ascii_lowercase();
+        self.0.contains(&*lower)
+    }
 }
 
 impl Zone {
@@ -56,11 +65,8 @@ impl Zone {
             }
             return records;
         }
-        let mut lower = Vec::new();
         self.for_each_record(|owner, record_type, ttl, rdata| {
-            lower.clear();
-            lower.extend(owner.iter().map(u8::to_ascii_lowercase));
-            if owners.0.contains(&*lower) {
+            if owners.contains(owner) {
                 keep(owner, record_type, ttl, rdata);
             }
         });
