@@ -6,8 +6,8 @@
 //! ```
 //!
 //! Differences flow in, a new version goes into service and into the journal, or nothing happens and the error says why.
-//! Durable first, then served: a difference is in no file. Costs time in proportion to the difference, not to the zone;
-//! only zones with chains (signed ones) are compiled whole.
+//! Durable first, then served: a difference is in no file. Costs time in proportion to the difference, not to the zone,
+//! but for one that changes how the zone denies (RFC 4035, RFC 5155), or breaks that.
 
 use std::io;
 use std::sync::Arc;

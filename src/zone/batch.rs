@@ -289,11 +289,6 @@ impl<'b> Entry<'b> {
         self.covered
     }
 
-    /// Whether a zone with it may have to deny with it.
-    pub(super) fn makes_chains(&self) -> bool {
-        matches!(self.record_type, RecordType::NSEC | RecordType::NSEC3PARAM)
-    }
-
     /// Whether both have one owner.
     pub(super) fn is_beside(&self, other: &Self) -> bool {
         self.prefix == other.prefix && (std::ptr::eq(self.name, other.name) || self.key() == other.key())

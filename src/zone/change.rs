@@ -1,20 +1,20 @@
 //! A difference between two versions: the next version from this one, in time and memory of the difference.
 //!
 //! Differences of incremental transfers (RFC 1995) come here from `publish::apply`, which makes them durable, and changes of
-//! the serial. The next version shares every block, page and leaf that the difference does not touch. Of a signed zone the
-//! chain is checked whole, so it is compiled whole.
+//! the serial. What the difference leaves at the owners it names is an [`Amendment`]; where that cannot be made by itself, the
+//! next version is compiled from all its records.
 
 use std::collections::BTreeSet;
 
-use crate::wire::{LookupName, Prepared, RecordType, Serial};
+use crate::wire::{Name, RecordType, Serial};
 
+use super::amend::Amendment;
 use super::batch::{Entry, RecordBatch};
 use super::builder::sorted;
 use super::check::{Checks, MAX_REPORTED};
-use super::compile::of_soa;
-use super::compiled::{Denial, NodeRef, Zone};
-use super::edit::Editor;
-use super::{Place, ZoneBuilder, ZoneFault};
+use super::compiled::{NodeRef, Zone};
+use super::effect::Owners;
+use super::{Place, ZoneBuilder, ZoneFault, ZoneWarning};
 
 /// Octets of the five numbers that end an SOA record; the serial is the first (RFC 1035 section 3.3.13).
 const SOA_NUMBERS: usize = 20;
@@ -29,32 +29,11 @@ impl Zone {
     ) -> Result<Self, Vec<ZoneFault>> {
         let mut checks = Checks::default();
         [&mut deleted, &mut added].into_iter().for_each(|batch| batch.report(&mut checks));
-        let mut checks = checks.passed()?;
-        if !self.is_plain() || added.hashed().len() > 0 {
-            return self.recompiled(&deleted, added, checks);
+        let checks = checks.passed()?;
+        match self.changed(&deleted, &added, checks)? {
+            Some(zone) => Ok(zone),
+            None => self.recompiled(&deleted, added),
         }
-        let kept = self.records_beside(&deleted, &added, &mut checks);
-        let mut checks = checks.passed()?;
-        let touched: BTreeSet<Vec<u8>> =
-            deleted.entries().chain(added.entries()).map(|entry| entry.key().to_vec()).collect();
-        let records = sorted(kept.entries().chain(added.entries()).collect());
-        let mut editor = Editor::new(self);
-        let mut left = touched;
-        for records in records.chunk_by(Entry::is_beside) {
-            let Some(first) = records.first() else { continue };
-            checks.node(records);
-            left.remove(first.key());
-            editor.put(self.relative_owner(first), records).map_err(|_| self.too_large())?;
-        }
-        for entry in deleted.entries().filter(|entry| left.contains(entry.key())) {
-            editor.remove(self.relative_owner(&entry)).map_err(|_| self.too_large())?;
-        }
-        check_dnames(editor.zone(), &records, &mut checks);
-        let mut zone = editor.finish().map_err(|_| self.too_large())?;
-        zone.take_soa(&mut checks);
-        let warnings = checks.finish()?;
-        zone.warnings = zone.warnings.iter().cloned().chain(warnings).take(MAX_REPORTED).collect();
-        Ok(zone)
     }
 
     /// The version that differs in the serial of its SOA record alone.
@@ -75,91 +54,64 @@ impl Zone {
         self.with_changes(deleted, added)
     }
 
-    /// Whether names can be changed one by one: nothing depends on all of them.
-    pub(super) fn is_plain(&self) -> bool {
-        let apex = self.apex();
-        matches!(self.denial, Denial::Unsigned)
-            && self.others.len() == 0
-            && apex.set(RecordType::NSEC).is_none()
-    }
-
-    /// The records of all owners that the difference names, but for the deleted ones.
-    fn records_beside(&self, deleted: &RecordBatch, added: &RecordBatch, checks: &mut Checks) -> RecordBatch {
+    /// The next version, sharing all but what the difference names; `None` if it must be compiled.
+    pub(super) fn changed(
+        &self,
+        deleted: &RecordBatch,
+        added: &RecordBatch,
+        mut checks: Checks,
+    ) -> Result<Option<Self>, Vec<ZoneFault>> {
         let mut kept = RecordBatch::new(&self.origin);
-        let entries = sorted(deleted.entries().chain(added.entries()).collect());
-        let mut gone: BTreeSet<_> = deleted.entries().map(identity).collect();
-        for first in entries.chunk_by(Entry::is_beside).filter_map(<[_]>::first) {
-            let Some(node) = self.node_of(first) else { continue };
-            let owner = node.owner();
-            for set in node.sets() {
-                for rdata in set.rdata().filter(|rdata| !gone.remove(&(first.key(), set.record_type, *rdata)))
-                {
-                    kept.push(owner.as_wire(), set.record_type, set.ttl, rdata, Place::default());
-                }
-            }
+        let names = sorted(deleted.entries().chain(added.entries()).collect());
+        let hashed = sorted(deleted.hashed().chain(added.hashed()).collect());
+        if hashed.iter().any(|entry| self.hash_of(entry).is_none()) {
+            return Ok(None);
         }
-        check_gone(deleted.entries(), &gone, checks);
-        kept
+        let mut gone: BTreeSet<_> = deleted.entries().chain(deleted.hashed()).map(identity).collect();
+        keep(&names, |entry| self.node_of(entry), &mut gone, &mut kept);
+        keep(&hashed, |entry| self.hashed_node_of(entry), &mut gone, &mut kept);
+        if self.others.is_empty() {
+            check_gone(deleted.entries().chain(deleted.hashed()), &gone, &mut checks);
+            checks = checks.passed()?;
+        }
+        let left = sorted(kept.entries().chain(added.entries()).collect());
+        let hashed_left = sorted(kept.hashed().chain(added.hashed()).collect());
+        let names_gone = without(&names, &left).map(|entry| self.relative_owner(&entry)).collect();
+        let hashed_gone = without(&hashed, &hashed_left).filter_map(|entry| self.hash_of(&entry)).collect();
+        let amendment = Amendment { names: left, names_gone, hashed: hashed_left, hashed_gone };
+        let Some(mut zone) = self.amended(&amendment, &mut checks)? else { return Ok(None) };
+        let warnings = checks.finish()?;
+        // What is odd about the names of the difference was found again, if it still is.
+        let entries = names.iter().chain(&hashed).filter(|_| !self.warnings.is_empty());
+        let owners: BTreeSet<Name> = entries.map(Entry::owner_name).collect();
+        let is_left = |warning: &&ZoneWarning| warning.owner().is_none_or(|owner| !owners.contains(owner));
+        let left = self.warnings.iter().filter(is_left).cloned();
+        zone.warnings = left.chain(warnings).take(MAX_REPORTED).collect();
+        Ok(Some(zone))
     }
 
     /// The next version, compiled from all its records.
-    fn recompiled(
-        &self,
-        deleted: &RecordBatch,
-        added: RecordBatch,
-        mut checks: Checks,
-    ) -> Result<Self, Vec<ZoneFault>> {
-        let mut gone: BTreeSet<_> = deleted.entries().chain(deleted.hashed()).map(identity).collect();
-        let mut all = RecordBatch::new(&self.origin);
+    fn recompiled(&self, deleted: &RecordBatch, added: RecordBatch) -> Result<Self, Vec<ZoneFault>> {
+        let mut checks = Checks::default();
+        let (mut left, mut named) = (RecordBatch::new(&self.origin), RecordBatch::new(&self.origin));
+        let mut owners = Owners::default();
+        owners.add(deleted);
         self.for_each_record(|owner, record_type, ttl, rdata| {
-            all.push(owner, record_type, ttl, rdata, Place::default());
+            let batch = if owners.contains(owner) { &mut named } else { &mut left };
+            batch.push(owner, record_type, ttl, rdata, Place::default());
         });
-        let mut builder = ZoneBuilder::new(self.origin.clone());
-        let mut left = RecordBatch::new(&self.origin);
-        for entry in all.entries().chain(all.hashed()) {
+        let mut gone: BTreeSet<_> = deleted.entries().chain(deleted.hashed()).map(identity).collect();
+        for entry in named.entries().chain(named.hashed()) {
             if !gone.remove(&identity(entry)) {
                 left.push_entry(&entry);
             }
         }
         check_gone(deleted.entries().chain(deleted.hashed()), &gone, &mut checks);
         checks.passed()?;
+        let mut builder = ZoneBuilder::new(self.origin.clone());
         builder.add(left);
         builder.add(added);
         builder.finish()
-    }
-
-    /// Takes the serial and the negative TTL from the apex, which must have SOA and NS records.
-    pub(super) fn take_soa(&mut self, checks: &mut Checks) {
-        let apex = self.apex();
-        let soa = apex.set(RecordType::SOA).and_then(|set| {
-            let rdata = set.rdata().next()?;
-            let (serial, negative_ttl) = of_soa(rdata, set.ttl);
-            Some((serial, negative_ttl, Prepared::new(&self.origin, RecordType::SOA, negative_ttl, rdata)))
-        });
-        if apex.set(RecordType::NS).is_none() {
-            checks.fault(ZoneFault::NoApexNs { origin: self.origin.clone() });
-        }
-        match soa {
-            Some((serial, negative_ttl, prepared)) => {
-                (self.serial, self.negative_ttl, self.negative_soa) = (serial, negative_ttl, prepared);
-            }
-            None => checks.fault(ZoneFault::NoSoa { origin: self.origin.clone() }),
-        }
-    }
-
-    /// The node of a record's owner.
-    pub(super) fn node_of(&self, entry: &Entry<'_>) -> Option<NodeRef<'_>> {
-        self.find(&LookupName::from_wire_prefix(entry.owner()).ok()?)
-    }
-
-    /// A record's owner without the apex.
-    pub(super) fn relative_owner<'b>(&self, entry: &Entry<'b>) -> &'b [u8] {
-        let owner = entry.owner();
-        owner.get(..owner.len().saturating_sub(self.origin.as_wire().len())).unwrap_or(&[])
-    }
-
-    pub(super) fn too_large(&self) -> Vec<ZoneFault> {
-        vec![ZoneFault::TooLarge { origin: self.origin.clone() }]
     }
 }
 
@@ -168,6 +120,31 @@ type Identity<'b> = (&'b [u8], RecordType, &'b [u8]);
 
 fn identity<'b>(entry: Entry<'b>) -> Identity<'b> {
     (entry.key(), entry.record_type, entry.rdata())
+}
+
+/// Adds what owners had and keep. What is found of `gone` is taken out of it.
+fn keep<'z: 'b, 'b>(
+    entries: &[Entry<'b>],
+    find: impl Fn(&Entry<'b>) -> Option<NodeRef<'z>>,
+    gone: &mut BTreeSet<Identity<'b>>,
+    kept: &mut RecordBatch,
+) {
+    for first in entries.chunk_by(Entry::is_beside).filter_map(<[_]>::first) {
+        let Some(node) = find(first) else { continue };
+        let owner = node.owner();
+        for set in node.sets() {
+            for rdata in set.rdata().filter(|rdata| !gone.remove(&(first.key(), set.record_type, *rdata))) {
+                kept.push(owner.as_wire(), set.record_type, set.ttl, rdata, Place::default());
+            }
+        }
+    }
+}
+
+/// The first record of each owner that is not among `others`.
+fn without<'b>(entries: &[Entry<'b>], others: &[Entry<'b>]) -> impl Iterator<Item = Entry<'b>> {
+    let owners: BTreeSet<_> = others.iter().map(Entry::key).collect();
+    let firsts = entries.chunk_by(Entry::is_beside).filter_map(<[_]>::first).copied();
+    firsts.filter(move |entry| !owners.contains(entry.key()))
 }
 
 /// Faults for the deleted records that were not found.
@@ -179,21 +156,5 @@ fn check_gone<'b>(
     for entry in deleted.filter(|entry| gone.contains(&identity(*entry))) {
         let (owner, record_type) = (entry.owner_name(), entry.record_type);
         checks.fault(ZoneFault::NotThere { owner, record_type, place: entry.place });
-    }
-}
-
-/// No name may be below a DNAME (RFC 6672 section 2.4): neither one of these, nor what was there below one of these.
-pub(super) fn check_dnames(zone: &Zone, records: &[Entry<'_>], checks: &mut Checks) {
-    for entry in records.chunk_by(Entry::is_beside).filter_map(<[_]>::first) {
-        let Some(node) = zone.node_of(entry) else { continue };
-        let (owner, place) = (entry.owner_name(), entry.place);
-        let mut above = std::iter::successors(node.parent(), |node| node.parent());
-        if let Some(above) = above.find(|above| above.has_dname()) {
-            checks.fault(ZoneFault::BelowDname { owner, dname: above.owner(), place });
-        } else if node.has_dname() && node.node.children() > 0 {
-            let below = zone.names().map(|(other, _)| other).find(|other| other.is_below(node));
-            let below = below.map_or_else(|| owner.clone(), NodeRef::owner);
-            checks.fault(ZoneFault::BelowDname { owner: below, dname: owner, place });
-        }
     }
 }

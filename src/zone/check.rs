@@ -9,16 +9,16 @@ use super::{Place, ZoneFault, ZoneWarning};
 pub(super) const MAX_REPORTED: usize = 100;
 
 /// Faults and warnings found so far.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Checks {
     faults: Vec<ZoneFault>,
     warnings: Vec<ZoneWarning>,
 }
 
 impl Checks {
-    /// Keeps a fault, if there is room.
+    /// Keeps a fault, if there is room and it was not said yet, as one of two names may be.
     pub(super) fn fault(&mut self, fault: ZoneFault) {
-        if self.faults.len() < MAX_REPORTED {
+        if self.faults.len() < MAX_REPORTED && !self.faults.contains(&fault) {
             self.faults.push(fault);
         }
     }
@@ -126,9 +126,9 @@ impl Checks {
         }
     }
 
-    /// Keeps a warning, if there is room.
+    /// Keeps a warning, if there is room and it was not said yet, as of a name that came in two batches.
     pub(super) fn warn(&mut self, warning: ZoneWarning) {
-        if self.warnings.len() < MAX_REPORTED {
+        if self.warnings.len() < MAX_REPORTED && !self.warnings.contains(&warning) {
             self.warnings.push(warning);
         }
     }

@@ -161,25 +161,22 @@ impl Zone {
 
     /// All nodes: the names in canonical order, then the owners of NSEC3 records.
     fn nodes(&self) -> impl Iterator<Item = NodeRef<'_>> {
-        let chain = match &self.denial {
-            Denial::Nsec3(chain) => Some(chain.order.iter()),
-            _ => None,
-        };
-        let places = self.order.iter().chain(chain.into_iter().flatten()).chain(self.others.iter());
-        places.map(|place| self.node(place))
+        let (names, others) = (self.order.iter(), self.others.iter());
+        names.map(|place| self.node(place)).chain(self.members()).chain(others.map(|place| self.node(place)))
     }
 
-    /// The names in canonical order, each with whether it is below a cut or a DNAME.
-    pub(super) fn names(&self) -> impl Iterator<Item = (NodeRef<'_>, bool)> {
-        let mut cover: Option<NodeRef<'_>> = None;
-        self.order.iter().map(move |place| {
-            let node = self.node(place);
-            if cover.is_some_and(|cover| node.is_below(cover)) {
-                return (node, true);
-            }
-            cover = Some(node).filter(|node| node.is_cut() || node.has_dname());
-            (node, false)
-        })
+    /// The nodes of the NSEC3 chain that is served, in the order of their hashes.
+    pub(super) fn members(&self) -> impl Iterator<Item = NodeRef<'_>> {
+        let chain = match &self.denial {
+            Denial::Nsec3(chain) => Some(chain.order.iter()),
+            Denial::Unsigned | Denial::Nsec => None,
+        };
+        chain.into_iter().flatten().map(|place| self.node(place))
+    }
+
+    /// Whether its names have room for NSEC3 hashes.
+    pub(super) fn has_hash_room(&self) -> bool {
+        matches!(self.denial, Denial::Nsec3(_))
     }
 
     pub(super) fn node(&self, place: NodeId) -> NodeRef<'_> {

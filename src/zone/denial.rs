@@ -10,6 +10,7 @@ use super::key::Key;
 use super::link::tag;
 use super::lookup::Lookup;
 use super::nsec3::Hash;
+use super::order::Position;
 
 /// What a zone denies with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,10 +46,7 @@ impl Zone {
         }
         let key = Key::new(name, self.apex_labels);
         let key = key.as_octets();
-        let mut position = self.order.at_or_before(|place| {
-            let node = self.node(place).node;
-            Key::of_relative(node.owner()).as_octets().cmp(key)
-        })?;
+        let mut position = self.last_name(|other| other.cmp(key))?;
         // What has no NSEC stands below a cut, which has one, or is an empty non-terminal, whose predecessor has
         // one, is its own parent, or stands below a cut: at most as many steps as a name has labels, and one.
         for _ in 0..Name::MAX_OCTETS {
@@ -61,8 +59,8 @@ impl Zone {
         None
     }
 
-    /// The cut or DNAME above a node.
-    fn cover<'z>(&'z self, node: NodeRef<'z>) -> Option<NodeRef<'z>> {
+    /// The cut or DNAME above a node; a cut itself, if none is above it.
+    pub(super) fn cover<'z>(&'z self, node: NodeRef<'z>) -> Option<NodeRef<'z>> {
         let mut buffer = [0; Name::MAX_OCTETS];
         let name = LookupName::from_wire_prefix(node.owner_into(&mut buffer)).ok()?;
         match self.lookup(&name) {
@@ -75,7 +73,11 @@ impl Zone {
     /// unless the zone denies with NSEC3.
     pub fn nsec3_of(&self, name: NodeRef<'_>) -> Option<NodeRef<'_>> {
         let Denial::Nsec3(chain) = &self.denial else { return None };
-        let hash = name.node.hash()?;
+        self.member_of(chain, name.node.hash()?)
+    }
+
+    /// The NSEC3 record with this hash.
+    pub(super) fn member_of(&self, chain: &Chain, hash: &Hash) -> Option<NodeRef<'_>> {
         chain.index.find(tag(hash), |id| Some(self.node(id)).filter(|node| node.node.hash() == Some(hash)))
     }
 
@@ -92,10 +94,20 @@ impl Zone {
     }
 
     /// The NSEC3 record with this hash, or the one before it, the last one before the first; whether it is this hash.
-    fn nsec3_at_or_before(&self, chain: &Chain, hash: &Hash) -> Option<(NodeRef<'_>, bool)> {
-        let found = chain.order.at_or_before(|place| self.node(place).node.hash().cmp(&Some(hash)));
-        let node = self.node(chain.order.get(found.or(chain.order.last())?)?);
+    pub(super) fn nsec3_at_or_before(&self, chain: &Chain, hash: &Hash) -> Option<(NodeRef<'_>, bool)> {
+        let found = self.position_at_or_before(chain, hash).or(chain.order.last())?;
+        let node = self.node(chain.order.get(found)?);
         Some((node, node.node.hash() == Some(hash)))
+    }
+
+    /// Where in the chain this hash is, or the one before it.
+    pub(super) fn position_at_or_before(&self, chain: &Chain, hash: &Hash) -> Option<Position> {
+        chain.order.at_or_before(|place| self.node(place).node.hash().cmp(&Some(hash)))
+    }
+
+    /// The hash at a position of the chain.
+    pub(super) fn hash_at(&self, chain: &Chain, at: Position) -> Option<&Hash> {
+        chain.order.get(at).and_then(|place| self.node(place).node.hash())
     }
 }
 

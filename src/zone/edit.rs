@@ -1,17 +1,19 @@
 //! Names of a version put, replaced and removed: the next version, which shares what is not touched.
 //!
-//! Keeps what nodes know of their children true, makes empty non-terminals and takes them away again. Knows no chains:
-//! for zones that are not signed.
+//! Keeps what nodes know of their children true, makes empty non-terminals and takes them away again. Puts and removes the
+//! nodes of an NSEC3 chain, too, but does not know what a chain must be: that is for [`super::relink`].
 
 use std::cmp::Ordering;
 
 use crate::wire::Name;
 
 use super::batch::Entry;
-use super::compiled::{NodeRef, Zone};
+use super::compiled::{Denial, NodeRef, Zone};
 use super::hash::NameHash;
 use super::key::Key;
+use super::link::tag;
 use super::node::{self, CHILDREN, FLAGS, Node, flag};
+use super::nsec3::Hash;
 use super::store::{Exhausted, NodeId};
 
 /// Nodes that one change moves out of wasteful blocks at most: some milliseconds.
@@ -62,7 +64,7 @@ impl Editor {
         let target = self.target(owner);
         let known = self.find(&target).map(|node| (node.place, node.node.children(), node.node.flags()));
         self.scratch.clear();
-        node::write(&mut self.scratch, owner, records, false);
+        node::write(&mut self.scratch, owner, records, self.zone.has_hash_room());
         self.zone.record_count += records.len();
         let Some((old, children, flags)) = known else {
             let id = self.zone.store.push(&self.scratch)?;
@@ -73,7 +75,8 @@ impl Editor {
             return self.adopt(owner);
         };
         self.zone.record_count -= records_of(self.zone.store.node(old));
-        set_derived(&mut self.scratch, children, flags & flag::DERIVED);
+        // Whether an NSEC3 record belongs to it is noted when the chain is what it will be.
+        set_derived(&mut self.scratch, children, flags & flag::WILDCARD);
         let id = self.zone.store.push(&self.scratch)?;
         self.exchange(&target, old, id);
         Ok(())
@@ -97,6 +100,47 @@ impl Editor {
         }
         self.zone.store.forget(old);
         self.disown(owner)
+    }
+
+    /// Gives a hash of the NSEC3 chain these records, in canonical order.
+    pub(super) fn put_hashed(&mut self, hash: &Hash, records: &[Entry<'_>]) -> Result<(), Exhausted> {
+        let Some(first) = records.first() else { return Ok(()) };
+        self.scratch.clear();
+        node::write(&mut self.scratch, self.zone.relative_owner(first), records, true);
+        let id = self.zone.store.push(&self.scratch)?;
+        self.zone.store.note_hash(id, Some(hash));
+        self.zone.record_count += records.len();
+        if let Some(old) = self.zone.member(hash).map(|node| node.place) {
+            self.zone.record_count -= records_of(self.zone.store.node(old));
+            self.exchange_hashed(hash, old, id);
+            return Ok(());
+        }
+        let Zone { denial: Denial::Nsec3(chain), store, .. } = &mut self.zone else { return Ok(()) };
+        chain.index.insert(tag(hash), id);
+        chain.order.insert(id, |place| store.node(place).hash().cmp(&Some(hash)));
+        Ok(())
+    }
+
+    /// Takes a hash out of the NSEC3 chain.
+    pub(super) fn remove_hashed(&mut self, hash: &Hash) {
+        let Some(old) = self.zone.member(hash).map(|node| node.place) else { return };
+        self.zone.record_count -= records_of(self.zone.store.node(old));
+        let Zone { denial: Denial::Nsec3(chain), store, .. } = &mut self.zone else { return };
+        chain.index.remove(tag(hash), old);
+        if let Some(at) = chain.order.at_or_before(|place| store.node(place).hash().cmp(&Some(hash))) {
+            chain.order.remove(at);
+        }
+        store.forget(old);
+    }
+
+    /// Notes whether an NSEC3 record belongs to a name, and its hash.
+    pub(super) fn set_hash(&mut self, id: NodeId, hash: Option<&Hash>) -> Result<(), Exhausted> {
+        if self.zone.store.node(id).hash() == hash || self.zone.store.note_hash(id, hash) {
+            return Ok(());
+        }
+        let new = self.copy(id)?;
+        self.zone.store.note_hash(new, hash);
+        Ok(())
     }
 
     /// Tells the name above that it has one more child; it comes to be, if it was not there.
@@ -139,9 +183,12 @@ impl Editor {
     /// Puts a copy of a node in its place.
     fn copy(&mut self, id: NodeId) -> Result<NodeId, Exhausted> {
         let node = self.zone.store.node(id);
-        let (octets, owner) = (node.octets().to_vec(), node.owner().to_vec());
+        let (octets, owner, hash) = (node.octets().to_vec(), node.owner().to_vec(), node.hash().copied());
         let new = self.zone.store.push(&octets)?;
-        self.exchange(&self.target(&owner), id, new);
+        match hash.filter(|hash| self.is_member(id, hash)) {
+            Some(hash) => self.exchange_hashed(&hash, id, new),
+            None => self.exchange(&self.target(&owner), id, new),
+        }
         Ok(new)
     }
 
@@ -159,9 +206,26 @@ impl Editor {
         }
     }
 
+    /// Puts the node `new` of the NSEC3 chain where `old` was.
+    fn exchange_hashed(&mut self, hash: &Hash, old: NodeId, new: NodeId) {
+        let Zone { denial: Denial::Nsec3(chain), store, .. } = &mut self.zone else { return };
+        if let Some(at) = chain.order.at_or_before(|place| store.node(place).hash().cmp(&Some(hash))) {
+            chain.order.replace(at, new);
+        }
+        chain.index.replace(tag(hash), old, new);
+        store.forget(old);
+    }
+
     fn is_live(&self, id: NodeId) -> bool {
-        let target = self.target(self.zone.store.node(id).owner());
+        let node = self.zone.store.node(id);
+        let target = self.target(node.owner());
         self.find(&target).is_some_and(|node| node.place == id)
+            || node.hash().is_some_and(|hash| self.is_member(id, hash))
+    }
+
+    /// Whether a node is the one of the NSEC3 chain with this hash.
+    fn is_member(&self, id: NodeId, hash: &Hash) -> bool {
+        self.zone.member(hash).is_some_and(|member| member.place == id)
     }
 
     fn target<'n>(&self, owner: &'n [u8]) -> Target<'n> {

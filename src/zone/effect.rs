@@ -26,11 +26,20 @@ impl Owners {
             self.0.insert(owner.to_ascii_lowercase().into());
         });
     }
+
+    /// Whether a name in wire form is among them, in any case.
+    pub(super) fn contains(&self, owner: &[u8]) -> bool {
+        let mut buffer = [0; Name::MAX_OCTETS];
+        let Some(lower) = buffer.get_mut(..owner.len()) else { return false };
+        lower.copy_from_slice(owner);
+        lower.make_ascii_lowercase();
+        self.0.contains(&*lower)
+    }
 }
 
 impl Zone {
     /// What was deleted from `before`, and what was added to it, at these owners, to come to this version. Of zones with
-    /// chains it looks at all records, for their NSEC3 records are found by hash alone.
+    /// NSEC3 records of several chains it looks at all records, for those that are not served are not indexed.
     pub fn difference_from(&self, before: &Self, owners: &Owners) -> (RecordBatch, RecordBatch) {
         let (old, new) = (before.records_at(owners), self.records_at(owners));
         let batch = |one: &BTreeSet<Exact>, other: &BTreeSet<Exact>| {
@@ -48,16 +57,16 @@ impl Zone {
         let mut keep = |owner: &[u8], record_type: RecordType, ttl: u32, rdata: &[u8]| {
             records.insert((owner.to_vec(), record_type.0, ttl, rdata.to_vec()));
         };
-        if self.is_plain() {
-            let names = owners.0.iter().filter_map(|owner| LookupName::from_wire_prefix(owner).ok());
-            names.filter_map(|name| self.find(&name)).for_each(|node| show(node, &mut keep));
+        if self.others.is_empty() {
+            for owner in &owners.0 {
+                let name = LookupName::from_wire_prefix(owner).ok().and_then(|name| self.find(&name));
+                let hashed = self.hash_of_owner(owner).and_then(|hash| self.member(&hash));
+                name.into_iter().chain(hashed).for_each(|node| show(node, &mut keep));
+            }
             return records;
         }
-        let mut lower = Vec::new();
         self.for_each_record(|owner, record_type, ttl, rdata| {
-            lower.clear();
-            lower.extend(owner.iter().map(u8::to_ascii_lowercase));
-            if owners.0.contains(&*lower) {
+            if owners.contains(owner) {
                 keep(owner, record_type, ttl, rdata);
             }
         });

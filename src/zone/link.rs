@@ -11,11 +11,11 @@ use super::check::Checks;
 use super::compiled::{Chain, Denial, NodeRef, Zone};
 use super::index::Index;
 use super::key::Key;
-use super::node::{self, FLAGS, flag};
+use super::node;
 use super::nsec3::{Hash, MAX_ITERATIONS, Nsec3, Parameters, hash_of_owner, label};
 use super::order::Order;
 use super::store::{Exhausted, NodeId};
-use super::{Place, ZoneFault, ZoneWarning, nsec};
+use super::{Denies, Place, ZoneFault, ZoneWarning, nsec};
 
 /// The chain that a zone will deny with.
 pub(super) struct Chosen<'e> {
@@ -89,6 +89,18 @@ fn without_nsec3(zone: &mut Zone, entries: &[Entry<'_>], checks: &mut Checks) {
         return;
     }
     nsec::warn_unused(entries, checks);
+    warn_without_denial(zone, entries, checks);
+}
+
+/// Says again what [`choose`] and [`link`] say of the apex alone, of a version whose other records were not looked at.
+pub(super) fn warn_of_apex(zone: &Zone, entries: &[Entry<'_>], checks: &mut Checks) {
+    usable(&zone.origin, entries, checks);
+    if zone.denies() == Denies::WithNothing {
+        warn_without_denial(zone, entries, checks);
+    }
+}
+
+fn warn_without_denial(zone: &Zone, entries: &[Entry<'_>], checks: &mut Checks) {
     if zone.apex().signatures(RecordType::SOA).is_some() && zone.apex().set(RecordType::DNSKEY).is_some() {
         let place = place_of(zone.apex(), entries, RecordType::DNSKEY);
         checks.warn(ZoneWarning::DeniesNothing { origin: zone.origin.clone(), place });
@@ -198,17 +210,9 @@ fn push_node(zone: &mut Zone, records: &[Entry<'_>], hash: Option<&Hash>) -> Res
     node::write(&mut octets, owner.get(..kept).unwrap_or(&[]), records, hash.is_some());
     let place = zone.store.push(&octets)?;
     if let Some(hash) = hash {
-        set_hash(zone, place, hash);
+        zone.store.note_hash(place, Some(hash));
     }
     Ok(place)
-}
-
-/// Notes the hash of an owner in its node, which has room for it.
-fn set_hash(zone: &mut Zone, place: NodeId, hash: &Hash) {
-    let node = zone.store.node(place);
-    let (at, flags) = (node.hash_start(), node.flags() | flag::HASHED);
-    zone.store.patch(place, at, hash);
-    zone.store.patch(place, FLAGS, &[flags]);
 }
 
 /// Notes for each name whether it has an NSEC3 record; names that must have one and do not, and two names with one, are
@@ -253,12 +257,13 @@ fn belonging(
     }
     for (place, at) in found {
         if let Some(member) = members.get(at) {
-            set_hash(zone, place, &member.hash);
+            zone.store.note_hash(place, Some(&member.hash));
         }
     }
 }
 
-fn may_be_left_out(node: NodeRef<'_>) -> bool {
+/// Whether opt-out may leave a name out (RFC 5155 sections 6 and 7.1): an insecure delegation, or what is there for those.
+pub(super) fn may_be_left_out(node: NodeRef<'_>) -> bool {
     let empty = node.sets().next().is_none();
     empty || (node.is_cut() && node.set(RecordType::DS).is_none())
 }

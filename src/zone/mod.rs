@@ -6,9 +6,9 @@
 //!      |           compile: a node for each name            ahead: what a batch will read
 //!      |           link: NSEC and NSEC3 chains, checked whole
 //!      |
-//!      +--> redeploy --+--> edit --> the next Zone, sharing what stays
-//!      +--> change  ---+                 |
-//!                                        effect: what it differs in, exactly
+//!      +--> redeploy --+--> amend: edit, relink --> the next Zone, sharing what stays
+//!      +--> change  ---+                                |
+//!                                                       effect: what it differs in, exactly
 //!
 //! Zone = store (nodes in blocks) + index (hash to node) + order (canonical order) + chain
 //! ```
@@ -21,6 +21,7 @@
 
 mod absent;
 mod ahead;
+mod amend;
 mod batch;
 mod builder;
 mod change;
@@ -42,10 +43,12 @@ mod nsec3;
 mod order;
 mod record;
 mod redeploy;
+mod relink;
 mod snapshot;
 mod store;
 #[cfg(test)]
 mod tests;
+mod walk;
 mod warning;
 
 pub use absent::Absence;

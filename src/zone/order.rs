@@ -37,9 +37,9 @@ impl Order {
         self.leaves.iter().flat_map(|leaf| leaf.iter().copied())
     }
 
-    /// How many there are.
-    pub(super) fn len(&self) -> usize {
-        self.leaves.iter().map(|leaf| leaf.len()).sum()
+    /// Whether there are none.
+    pub(super) fn is_empty(&self) -> bool {
+        self.leaves.is_empty()
     }
 
     /// The place at a position.
@@ -54,6 +54,22 @@ impl Order {
         }
         let leaf = position.leaf.checked_sub(1)?;
         Some(Position { leaf, index: self.leaves.get(leaf)?.len().checked_sub(1)? })
+    }
+
+    /// The position after another one; `None` after the last.
+    pub(super) fn after(&self, position: Position) -> Option<Position> {
+        let next = Position { index: position.index + 1, ..position };
+        if self.get(next).is_some() {
+            return Some(next);
+        }
+        let first = Position { leaf: position.leaf + 1, index: 0 };
+        self.get(first).map(|_| first)
+    }
+
+    /// The first position.
+    pub(super) fn first(&self) -> Option<Position> {
+        let first = Position { leaf: 0, index: 0 };
+        self.get(first).map(|_| first)
     }
 
     /// The last position.
@@ -147,7 +163,7 @@ mod tests {
             }
             for (order, model) in [(&order, &model), (&before.0, &before.1)] {
                 prop_assert!(order.iter().map(|place| place.0).eq(model.iter().copied()));
-                prop_assert_eq!(order.len(), model.len());
+                prop_assert_eq!(order.is_empty(), model.is_empty());
                 let mut back = Vec::new();
                 let mut at = order.last();
                 while let Some(position) = at {
@@ -155,6 +171,8 @@ mod tests {
                     at = order.before(position);
                 }
                 prop_assert!(back.iter().rev().eq(model.iter()));
+                let forth = std::iter::successors(order.first(), |at| order.after(*at));
+                prop_assert!(forth.filter_map(|at| order.get(at)).map(|place| place.0).eq(model.iter().copied()));
             }
         }
     }

@@ -1,23 +1,24 @@
 //! A whole zone again, of which little changed: the next version from the records, sharing what is the same.
 //!
 //! Batches are compared with the version that is served as they come, on the threads that read them; names whose
-//! records are the same are only marked. What is left is a difference, and goes its way ([`super::edit`]). So the zone
-//! is in memory once, and its changes.
+//! records are the same are only marked. What is left is an [`Amendment`]. So the zone is in memory once, and its changes.
+//! Where too much is left, or what is left cannot be judged by itself, the zone is compiled from all its records.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use crate::wire::Name;
 
+use super::amend::Amendment;
 use super::batch::{Entry, RecordBatch};
 use super::builder::sorted;
-use super::change::check_dnames;
 use super::check::{Checks, MAX_REPORTED};
-use super::compiled::Zone;
-use super::edit::Editor;
+use super::compiled::{NodeRef, Zone};
+use super::link::warn_of_apex;
 use super::node::{self, Node};
 use super::store::NodeId;
-use super::{ZoneBuilder, ZoneFault};
+use super::{ZoneBuilder, ZoneFault, ZoneWarning};
 
 /// Of more names than one in this many changed, the zone is compiled anew: cheaper, and without holes.
 const FEW: usize = 8;
@@ -34,11 +35,15 @@ pub struct Standing {
 struct Met(Box<[AtomicU64]>);
 
 impl Standing {
-    /// Begins with nothing met. `None` for a zone that is compiled whole in any case: signed ones are.
+    /// Begins with nothing met. `None` for a zone that is compiled whole in any case: one with chains that are not served, or
+    /// with something odd about its chains.
     pub fn new(zone: &Arc<Zone>) -> Option<Self> {
+        if !zone.others.is_empty() || zone.warnings.iter().any(ZoneWarning::needs_all_records) {
+            return None;
+        }
         let words = zone.store.places().div_ceil(64);
         let met = Met((0..words).map(|_| AtomicU64::new(0)).collect());
-        zone.is_plain().then(|| Self { zone: zone.clone(), met: Arc::new(met) })
+        Some(Self { zone: zone.clone(), met: Arc::new(met) })
     }
 
     /// The zone.
@@ -53,76 +58,94 @@ impl Standing {
         batch.sort();
         let mut left = batch.emptied();
         let (mut checks, mut octets) = (Checks::default(), Vec::new());
-        let entries: Vec<Entry<'_>> = batch.entries().collect();
-        for records in entries.chunk_by(Entry::is_beside) {
-            if !self.meet(records, &mut octets, &mut checks) {
+        let find = |entry: &Entry<'_>| self.zone.node_of(entry);
+        let find_hashed = |entry: &Entry<'_>| self.zone.hashed_node_of(entry);
+        let (names, hashed): (Vec<_>, Vec<_>) = (batch.entries().collect(), batch.hashed().collect());
+        for records in names.chunk_by(Entry::is_beside) {
+            match self.meet(records, find, &mut octets) {
+                Some(records) => checks.node(&records),
+                None => records.iter().for_each(|record| left.push_entry(record)),
+            }
+        }
+        for records in hashed.chunk_by(Entry::is_beside) {
+            if self.meet(records, find_hashed, &mut octets).is_none() {
                 records.iter().for_each(|record| left.push_entry(record));
             }
         }
-        batch.hashed().for_each(|record| left.push_entry(&record));
         left.note(checks);
         left
     }
 
-    /// Whether a name has just these records here; then it is marked.
-    fn meet(&self, records: &[Entry<'_>], octets: &mut Vec<u8>, checks: &mut Checks) -> bool {
-        let Some(node) = records.first().and_then(|first| self.zone.node_of(first)) else { return false };
+    /// Its records without duplicates, if an owner has just these here; then it is marked.
+    fn meet<'z, 'b>(
+        &'z self,
+        records: &[Entry<'b>],
+        find: impl Fn(&Entry<'b>) -> Option<NodeRef<'z>>,
+        octets: &mut Vec<u8>,
+    ) -> Option<Vec<Entry<'b>>> {
+        let node = find(records.first()?)?;
         let records = sorted(records.to_vec());
-        let Some(first) = records.first() else { return false };
         octets.clear();
-        node::write(octets, self.zone.relative_owner(first), &records, false);
+        node::write(octets, self.zone.relative_owner(records.first()?), &records, self.zone.has_hash_room());
         if !Node::at(octets).has_records_of(node.node) {
-            return false;
+            return None;
         }
-        checks.node(&records);
         self.met.set(node.place);
-        true
+        Some(records)
     }
 
     /// The next version: what was met, and the records that are left, in any number of batches.
-    pub(super) fn finish(
-        self,
-        batches: Vec<RecordBatch>,
-        mut checks: Checks,
-    ) -> Result<Zone, Vec<ZoneFault>> {
+    pub(super) fn finish(self, batches: Vec<RecordBatch>, checks: Checks) -> Result<Zone, Vec<ZoneFault>> {
         let left: usize = batches.iter().map(RecordBatch::record_count).sum();
-        let signed = batches.iter().any(|batch| batch.hashed().len() > 0)
-            || batches.iter().flat_map(RecordBatch::entries).any(|entry| entry.makes_chains());
-        if signed || left > self.zone.record_count / FEW {
+        if left > self.zone.record_count / FEW {
             return self.compiled(batches, checks);
         }
-        let torn = self.torn(&batches);
-        let records = sorted(batches.iter().chain([&torn]).flat_map(RecordBatch::entries).collect());
-        let mut editor = Editor::new(&self.zone);
-        let too_large = |_| self.zone.too_large();
-        for records in records.chunk_by(Entry::is_beside) {
-            let Some(first) = records.first() else { continue };
-            checks.node(records);
-            editor.put(self.zone.relative_owner(first), records).map_err(too_large)?;
-            if let Some(node) = self.zone.node_of(first) {
-                self.met.set(node.place);
-            }
-        }
-        for (node, _) in self.zone.names().filter(|(node, _)| !self.met.has(node.place)) {
-            if node.node.set_count() > 0 {
-                editor.remove(node.node.owner()).map_err(too_large)?;
-            }
-        }
-        check_dnames(editor.zone(), &records, &mut checks);
-        let mut zone = editor.finish().map_err(too_large)?;
-        zone.take_soa(&mut checks);
-        zone.warnings = checks.finish()?.into();
+        let mut found = checks.clone();
+        let Some(mut zone) = self.amended(&batches, &mut found)? else {
+            return self.compiled(batches, checks);
+        };
+        zone.warnings = found.finish()?.into();
         Ok(zone)
     }
 
-    /// The records of names that were met in one batch, and of which another one has more.
+    /// The next version, sharing what was met; `None` if it must be compiled.
+    fn amended(&self, batches: &[RecordBatch], checks: &mut Checks) -> Result<Option<Zone>, Vec<ZoneFault>> {
+        let torn = self.torn(batches);
+        let all = || batches.iter().chain([&torn]);
+        let names = sorted(all().flat_map(RecordBatch::entries).collect());
+        let hashed = sorted(all().flat_map(RecordBatch::hashed).collect());
+        let others = firsts(&names).filter_map(|first| self.zone.node_of(first));
+        let others = others.chain(firsts(&hashed).filter_map(|first| self.zone.hashed_node_of(first)));
+        let others: HashSet<NodeId> = others.map(|node| node.place).collect();
+        let is_gone = |node: &NodeRef<'_>| {
+            node.node.set_count() > 0 && !self.met.has(node.place) && !others.contains(&node.place)
+        };
+        let names_gone = self.zone.names().map(|(node, _)| node).filter(is_gone);
+        let hashed_gone = self.zone.members().filter(is_gone);
+        let amendment = Amendment {
+            names_gone: names_gone.map(|node| node.node.owner()).collect(),
+            hashed_gone: hashed_gone.filter_map(|node| node.node.hash().copied()).collect(),
+            names,
+            hashed,
+        };
+        let Some(zone) = self.zone.amended(&amendment, checks)? else { return Ok(None) };
+        if self.met.has(self.zone.apex) {
+            let same = self.zone.warnings.iter().filter(|warning| warning.is_of_apex());
+            same.for_each(|warning| checks.warn(warning.clone()));
+        } else {
+            warn_of_apex(&zone, &amendment.names, checks);
+        }
+        Ok(Some(zone))
+    }
+
+    /// The records of owners that were met in one batch, and of which another one has more.
     fn torn(&self, batches: &[RecordBatch]) -> RecordBatch {
         let mut torn = RecordBatch::new(&self.zone.origin);
-        for entry in batches.iter().flat_map(RecordBatch::entries) {
-            if let Some(node) = self.zone.node_of(&entry).filter(|node| self.met.has(node.place)) {
-                torn.push_node(node);
-            }
-        }
+        let names =
+            batches.iter().flat_map(RecordBatch::entries).filter_map(|entry| self.zone.node_of(&entry));
+        let hashed =
+            batches.iter().flat_map(RecordBatch::hashed).filter_map(|entry| self.zone.hashed_node_of(&entry));
+        names.chain(hashed).filter(|node| self.met.has(node.place)).for_each(|node| torn.push_node(node));
         torn
     }
 
@@ -131,9 +154,8 @@ impl Standing {
         // Of the names that were met; a met name's TTLs are one here.
         let warnings = checks.finish()?;
         let mut met = RecordBatch::new(&self.zone.origin);
-        for (node, _) in self.zone.names().filter(|(node, _)| self.met.has(node.place)) {
-            met.push_node(node);
-        }
+        let all = self.zone.names().map(|(node, _)| node).chain(self.zone.members());
+        all.filter(|node| self.met.has(node.place)).for_each(|node| met.push_node(node));
         let mut builder = ZoneBuilder::new(self.zone.origin.clone());
         builder.add(met);
         batches.into_iter().for_each(|batch| builder.add(batch));
@@ -141,6 +163,11 @@ impl Standing {
         zone.warnings = warnings.into_iter().chain(zone.warnings).take(MAX_REPORTED).collect();
         Ok(zone)
     }
+}
+
+/// The first record of each owner.
+fn firsts<'e, 'b>(entries: &'e [Entry<'b>]) -> impl Iterator<Item = &'e Entry<'b>> {
+    entries.chunk_by(Entry::is_beside).filter_map(<[_]>::first)
 }
 
 impl Met {

@@ -6,7 +6,8 @@
 
 use crate::sys::memory::{Block, HUGE_PAGE, Shared};
 
-use super::node::{ALIGNMENT, Node};
+use super::node::{ALIGNMENT, FLAGS, Node, flag};
+use super::nsec3::Hash;
 
 /// A place's low bits say where in a block, in units of [`ALIGNMENT`]; the others say which block.
 const OFFSET_BITS: u32 = (HUGE_PAGE / ALIGNMENT).trailing_zeros();
@@ -131,6 +132,17 @@ impl Store {
         let Some(room) = memory.get_mut(offset + at..offset + at + octets.len()) else { return false };
         room.copy_from_slice(octets);
         true
+    }
+
+    /// Notes in a node that has room for it the hash of the NSEC3 record that belongs to it, or that none does; says whether
+    /// the node could be changed, as [`Store::patch`].
+    pub(super) fn note_hash(&mut self, id: NodeId, hash: Option<&Hash>) -> bool {
+        let node = self.node(id);
+        let (at, flags) = (node.hash_start(), node.flags() & !flag::HASHED);
+        match hash {
+            Some(hash) => self.patch(id, at, hash) && self.patch(id, FLAGS, &[flags | flag::HASHED]),
+            None => self.patch(id, FLAGS, &[flags]),
+        }
     }
 
     /// Notes that this version no longer refers to a node; a block without any is given back.

@@ -96,6 +96,37 @@ pub enum ZoneWarning {
 }
 
 impl ZoneWarning {
+    /// The name that it is of; `None` if it is of a chain.
+    pub(super) fn owner(&self) -> Option<&Name> {
+        match self {
+            Self::TtlsDiffer { owner, .. }
+            | Self::WildcardNs { owner, .. }
+            | Self::UnusedNsec { owner, .. }
+            | Self::UnusedNsec3 { owner, .. }
+            | Self::OrphanNsec3 { owner, .. } => Some(owner),
+            Self::DeniesNothing { .. }
+            | Self::IgnoredNsec3Param { .. }
+            | Self::CostlyNsec3 { .. }
+            | Self::UnusedNsec3Param { .. } => None,
+        }
+    }
+
+    /// Whether it is of the chains as a whole: only all records tell whether it still is so, and where.
+    pub(super) fn needs_all_records(&self) -> bool {
+        matches!(
+            self,
+            Self::UnusedNsec { .. }
+                | Self::UnusedNsec3 { .. }
+                | Self::OrphanNsec3 { .. }
+                | Self::UnusedNsec3Param { .. }
+        )
+    }
+
+    /// Whether it is of how the apex says that the zone denies.
+    pub(super) fn is_of_apex(&self) -> bool {
+        matches!(self, Self::DeniesNothing { .. } | Self::IgnoredNsec3Param { .. } | Self::CostlyNsec3 { .. })
+    }
+
     /// Where the record stands.
     pub fn place(&self) -> Place {
         match self {

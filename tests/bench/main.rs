@@ -33,6 +33,7 @@ mod plot;
 mod queries;
 mod report;
 mod run;
+mod secure;
 mod servers;
 mod startup;
 #[path = "../support/mod.rs"]

@@ -42,6 +42,10 @@ pub(crate) struct Options {
     /// Queries carry EDNS with DO (`dnsperf -D`); without it they carry no OPT.
     #[arg(long)]
     pub(crate) edns: bool,
+    /// The zone of `load` and `change` has signed DS records and an NSEC3 chain with opt-out; the differences of `change` are
+    /// ten new delegations with DS.
+    #[arg(long)]
+    pub(crate) signed: bool,
     /// What `cargo bench` adds; of no meaning here.
     #[arg(long, hide = true)]
     pub(crate) bench: bool,

@@ -89,7 +89,7 @@ impl Bench {
     fn start(&self, scenario: Scenario) -> Measured {
         let world = match scenario {
             Scenario::Zones => zones::small(&self.zone_directory(), self.options.zones, self.options.seed),
-            _ => self.large(),
+            _ => self.large_or_signed(),
         };
         let (zones, records) = (world.zones.len(), world.records);
         let title = format!("start with {zones} zones of {records} records together");
@@ -97,7 +97,7 @@ impl Bench {
     }
 
     fn change(&self) -> Measured {
-        let world = self.large();
+        let world = self.large_or_signed();
         let title = format!("changes of a zone of {} records", world.records);
         Measured {
             scenario: Scenario::Change,
@@ -142,6 +142,13 @@ impl Bench {
 
     fn large(&self) -> World {
         zones::delegations(&self.zone_directory(), self.options.delegations, self.options.seed)
+    }
+
+    fn large_or_signed(&self) -> World {
+        if !self.options.signed {
+            return self.large();
+        }
+        zones::signed_delegations(&self.zone_directory(), self.options.delegations, self.options.seed)
     }
 
     /// An empty directory for zone files; those of the scenario before are gone.

@@ -7,6 +7,9 @@ use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
+use data_encoding::{BASE32_DNSSEC, BASE64};
+use sha1::{Digest, Sha1};
+
 /// A zone and its file.
 #[derive(Clone, Debug)]
 pub(crate) struct ZoneFile {
@@ -35,6 +38,8 @@ pub(crate) struct World {
     pub(crate) wildcards: u64,
     /// Delegations, `label(b'd', …)`.
     pub(crate) delegations: u64,
+    /// Whether it has an NSEC3 chain.
+    pub(crate) signed: bool,
 }
 
 /// The n-th label of a kind: twelve letters of base 32, then the kind's. All kinds are spread over the whole canonical
@@ -94,21 +99,54 @@ pub(crate) fn delegations(directory: &Path, delegations: u32, seed: u64) -> Worl
     world.delegations = u64::from(delegations);
     let mut zone = Writer::new(&mut world, "referral.test");
     for number in 0..u64::from(delegations) {
-        let (name, bits) = (label(b'd', seed, number), mix(number ^ seed));
-        zone.record(&format!("{name} NS ns.{name}"));
-        zone.record(&format!("ns.{name} A 10.{}", octets(bits)));
-        if number % 2 == 0 {
-            zone.record(&format!(
-                "{name} DS {} 13 2 {bits:016x}{bits:016x}{bits:016x}{bits:016x}",
-                bits & 0xffff
-            ));
-        }
-        if number % 10 == 0 {
-            zone.record(&format!("ns.{name} AAAA 2001:db8::{:x}", bits & 0xffff));
-        }
+        zone.delegation(number);
     }
     zone.finish();
     world
+}
+
+/// The same, signed: the signatures are of the right length and of no key, for no server verifies them; the NSEC3 chain is
+/// whole and leaves the delegations without DS out (RFC 5155 section 6), without salt and iterations (RFC 9276).
+pub(crate) fn signed_delegations(directory: &Path, delegations: u32, seed: u64) -> World {
+    let mut world = World::new(directory, seed);
+    (world.delegations, world.signed) = (u64::from(delegations), true);
+    let mut zone = Writer::new(&mut world, "referral.test");
+    let origin = zone.world.origin().to_owned();
+    zone.record(&format!("@ DNSKEY 257 3 13 {}", "A".repeat(86) + "=="));
+    zone.record("@ NSEC3PARAM 1 0 0 -");
+    for covered in ["SOA", "NS", "DNSKEY", "NSEC3PARAM"] {
+        zone.signature("@", covered, 1, 0);
+    }
+    let mut hashes = vec![hash(&origin), hash(&format!("ns1.{origin}")), hash(&format!("ns2.{origin}"))];
+    for name in ["ns1", "ns2"] {
+        zone.signature(name, "A", 2, 0);
+    }
+    for number in 0..u64::from(delegations) {
+        if zone.delegation(number) {
+            let name = label(b'd', seed, number);
+            zone.signature(&name, "DS", 2, number);
+            hashes.push(hash(&format!("{name}.{origin}")));
+        }
+    }
+    hashes.sort_unstable();
+    let nexts = hashes.iter().skip(1).chain(hashes.first());
+    for (number, (own, next)) in hashes.iter().zip(nexts).enumerate() {
+        let (own, next) = (BASE32_DNSSEC.encode(own), BASE32_DNSSEC.encode(next));
+        zone.record(&format!("{own} NSEC3 1 1 0 - {next} NS DS RRSIG"));
+        zone.signature(&own, "NSEC3", 2, number as u64);
+    }
+    zone.finish();
+    world
+}
+
+/// The NSEC3 hash of a name in lower case, without salt and iterations (RFC 5155 section 5).
+pub(crate) fn hash(name: &str) -> [u8; 20] {
+    let mut digest = Sha1::new();
+    for label in name.split('.').chain([""]) {
+        digest.update([label.len() as u8]);
+        digest.update(label);
+    }
+    digest.finalize().into()
 }
 
 /// Many zones of seven records.
@@ -136,6 +174,7 @@ impl World {
             aliases: 0,
             wildcards: 0,
             delegations: 0,
+            signed: false,
         }
     }
 
@@ -170,6 +209,36 @@ impl<'a> Writer<'a> {
         self.file.write_all(line.as_bytes()).expect("the zone file can be written");
         self.file.write_all(b"\n").expect("the zone file can be written");
         self.world.records += 1;
+    }
+
+    /// A delegation; whether it is secure.
+    fn delegation(&mut self, number: u64) -> bool {
+        let seed = self.world.seed;
+        let (name, bits) = (label(b'd', seed, number), mix(number ^ seed));
+        self.record(&format!("{name} NS ns.{name}"));
+        self.record(&format!("ns.{name} A 10.{}", octets(bits)));
+        if number.is_multiple_of(2) {
+            self.record(&format!(
+                "{name} DS {} 13 2 {bits:016x}{bits:016x}{bits:016x}{bits:016x}",
+                bits & 0xffff
+            ));
+        }
+        if number.is_multiple_of(10) {
+            self.record(&format!("ns.{name} AAAA 2001:db8::{:x}", bits & 0xffff));
+        }
+        number.is_multiple_of(2)
+    }
+
+    /// A signature as long as one of ECDSA P-256, `labels` being those of its owner below the root, the zone's own counted.
+    fn signature(&mut self, owner: &str, covered: &str, labels: usize, number: u64) {
+        let labels = labels + self.world.origin().split('.').count() - 1;
+        let bits = mix(number ^ 0x5167);
+        let octets: Vec<u8> = (0..8).flat_map(|word| mix(bits ^ word).to_be_bytes()).collect();
+        let (signer, text) = (self.world.origin(), BASE64.encode(&octets));
+        let line = format!(
+            "{owner} RRSIG {covered} 13 {labels} 3600 20300101000000 20200101000000 7 {signer}. {text}"
+        );
+        self.record(&line);
     }
 
     fn finish(mut self) {

@@ -148,7 +148,7 @@ fn another_zone_another_order_and_marks_without_end_are_nothing() {
     assert_eq!(read(&marks, &origin()).end, End::Damaged);
 }
 
-/// Zones with chains are compiled whole, and their NSEC3 records stand beside the names.
+/// The NSEC3 records of a zone stand beside its names.
 #[test]
 fn differences_of_zones_with_nsec_and_nsec3_come_back() {
     let nsec = |next: &str, types: &[u8]| {

@@ -47,6 +47,12 @@ pub struct ReadError {
 }
 
 impl ReadError {
+    /// Whether a fault is of a record, but does not say of which line.
+    pub(super) fn lacks_lines(&self) -> bool {
+        let is_of_record = |fault: &Fault| matches!(fault, Fault::Zone(fault) if fault.place().is_some());
+        self.faults.iter().any(|located| located.line == 0 && is_of_record(&located.fault))
+    }
+
     /// A fault of the zone file as a whole.
     pub(in super::super) fn of_file(path: &Path, fault: Fault) -> Self {
         let faults = vec![Located { file: path.into(), line: 0, column: 0, fault }];

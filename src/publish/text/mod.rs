@@ -37,6 +37,7 @@ mod writer;
 mod tests;
 
 use std::fs::{File, Metadata};
+use std::io::Seek;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -150,7 +151,14 @@ fn read_sized(
     if let Err(fault) = outcome {
         reader.fault(Flaw { place: Place::default(), fault });
     }
-    compiled(origin, reader.finish())
+    match compiled(origin, reader.finish()) {
+        Err(error) if served.is_some() && error.lacks_lines() => {
+            // What is shared was not kept, nor where it stands, and a person needs that.
+            file.rewind().map_err(|source| ReadError::of_file(path, io(source)))?;
+            read_sized(file, facts, path, origin, limits, (size, Beside { served: None, meter }))
+        }
+        read => read,
+    }
 }
 
 fn compiled(origin: &Name, found: Found) -> Result<ReadZone, ReadError> {

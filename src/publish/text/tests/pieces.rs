@@ -118,6 +118,36 @@ proptest! {
     }
 }
 
+/// The name in front of one that went, and what is below a new DNAME, are as they were; their lines are told all the same.
+#[test]
+fn what_is_wrong_with_shared_names_is_told_with_its_line() {
+    let directory = tempfile::tempdir().unwrap();
+    let (path, before) = (directory.path().join("zone"), directory.path().join("before"));
+    let zone = |lines: &str| format!("$TTL 5\n{SOA}{NS} NSEC a A\n{lines}");
+    fs::write(
+        &before,
+        zone("a A 192.0.2.1\n NSEC b A\nb A 192.0.2.1\n NSEC www.c A\nwww.c A 192.0.2.1\n NSEC @ A\n"),
+    )
+    .unwrap();
+    let served = Arc::new(read_zone(&before, &origin(), &Limits::default()).unwrap().zone);
+    for (lines, fault) in [
+        (
+            "a A 192.0.2.1\n NSEC b A\nwww.c A 192.0.2.1\n NSEC @ A\n",
+            ":6:2: the NSEC record of a.example.org.",
+        ),
+        (
+            "a A 192.0.2.1\n NSEC b A\nb A 192.0.2.1\n NSEC c A\nwww.c A 192.0.2.1\n NSEC @ A\nc DNAME x\n NSEC @ A\n",
+            ":9:1: www.c.example.org. is below",
+        ),
+    ] {
+        fs::write(&path, zone(lines)).unwrap();
+        for size in [16, usize::MAX] {
+            let said = outcome_after(&path, size, Some(&served));
+            assert!(said.contains(fault), "{said}");
+        }
+    }
+}
+
 /// Whether this text is read in pieces of 200 octets.
 fn is_read_in_pieces(text: &str) -> bool {
     let directory = tempfile::tempdir().unwrap();

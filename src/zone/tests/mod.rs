@@ -1,10 +1,13 @@
 //! Versions against versions: what changes make is what compiling the same records makes.
 
+mod signed;
+
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use proptest::prelude::*;
 
+use super::check::Checks;
 use super::*;
 use crate::wire::{LookupName, Name, RecordType, Serial};
 

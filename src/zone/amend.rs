@@ -1,0 +1,172 @@
+//! The next version from what is otherwise in it: names and NSEC3 records put and removed, everything else shared.
+//!
+//! An [`Amendment`] flows in, from a difference ([`super::change`]) or from a whole zone again ([`super::redeploy`]), and the
+//! next version comes out, checked as a new zone is, in time and memory of the amendment. What depends on the whole zone, or
+//! would need all of it to be said of it what is wrong, is not decided here: then there is no version, and the caller
+//! compiles.
+
+use std::collections::BTreeSet;
+
+use crate::wire::{LookupName, Prepared, RecordType};
+
+use super::ZoneFault;
+use super::batch::Entry;
+use super::check::Checks;
+use super::compile::of_soa;
+use super::compiled::{Denial, NodeRef, Zone};
+use super::edit::Editor;
+use super::nsec3::{Hash, hash_of_owner};
+use super::store::Exhausted;
+use super::{nsec, relink};
+
+/// What the next version has otherwise.
+#[derive(Debug, Default)]
+pub(super) struct Amendment<'b> {
+    /// All records of each name that gets others, sorted.
+    pub(super) names: Vec<Entry<'b>>,
+    /// Names without records from now on, without the apex.
+    pub(super) names_gone: Vec<&'b [u8]>,
+    /// All NSEC3 records, and their signatures, of each hashed owner that gets others, sorted.
+    pub(super) hashed: Vec<Entry<'b>>,
+    /// Hashes without an NSEC3 record from now on.
+    pub(super) hashed_gone: Vec<Hash>,
+}
+
+impl Zone {
+    /// The next version; `None` if it must be compiled whole. What is wrong with it goes into `checks`; only an error if it
+    /// cannot be made.
+    pub(super) fn amended(
+        &self,
+        amendment: &Amendment<'_>,
+        checks: &mut Checks,
+    ) -> Result<Option<Self>, Vec<ZoneFault>> {
+        let too_large = |Exhausted| self.too_large();
+        if !self.can_be_amended(amendment) {
+            return Ok(None);
+        }
+        let mut editor = Editor::new(self);
+        for records in amendment.names.chunk_by(Entry::is_beside) {
+            checks.node(records);
+            editor.put(self.relative_owner(&records[0]), records).map_err(too_large)?;
+        }
+        for owner in &amendment.names_gone {
+            editor.remove(owner).map_err(too_large)?;
+        }
+        check_dnames(editor.zone(), &amendment.names, checks);
+        if denying(editor.zone()) != denying(self) {
+            return Ok(None);
+        }
+        let touched = self.touched(amendment);
+        let is_whole = match &self.denial {
+            Denial::Unsigned => true,
+            Denial::Nsec => nsec::holds_at(editor.zone(), self, &touched),
+            Denial::Nsec3(_) => relink::relink(&mut editor, self, amendment, &touched).map_err(too_large)?,
+        };
+        if !is_whole {
+            return Ok(None);
+        }
+        let mut zone = editor.finish().map_err(too_large)?;
+        zone.take_soa(checks);
+        Ok(Some(zone))
+    }
+
+    /// Whether nothing of the amendment is of a kind that can change what the zone denies with.
+    fn can_be_amended(&self, amendment: &Amendment<'_>) -> bool {
+        let chain = match &self.denial {
+            Denial::Unsigned => !amendment.names.iter().any(|entry| entry.record_type == RecordType::NSEC),
+            Denial::Nsec | Denial::Nsec3(_) => true,
+        };
+        let hashed = matches!(self.denial, Denial::Nsec3(_))
+            || (amendment.hashed.is_empty() && amendment.hashed_gone.is_empty());
+        chain && hashed && self.others.is_empty()
+    }
+
+    /// The names that an amendment is about, without the apex and in lower case.
+    fn touched(&self, amendment: &Amendment<'_>) -> BTreeSet<Box<[u8]>> {
+        let put = amendment.names.chunk_by(Entry::is_beside).map(|records| self.relative_owner(&records[0]));
+        put.chain(amendment.names_gone.iter().copied())
+            .map(|owner| owner.to_ascii_lowercase().into())
+            .collect()
+    }
+
+    /// Takes the serial and the negative TTL from the apex, which must have SOA and NS records.
+    fn take_soa(&mut self, checks: &mut Checks) {
+        let apex = self.apex();
+        let soa = apex.set(RecordType::SOA).and_then(|set| {
+            let rdata = set.rdata().next()?;
+            let (serial, negative_ttl) = of_soa(rdata, set.ttl);
+            Some((serial, negative_ttl, Prepared::new(&self.origin, RecordType::SOA, negative_ttl, rdata)))
+        });
+        if apex.set(RecordType::NS).is_none() {
+            checks.fault(ZoneFault::NoApexNs { origin: self.origin.clone() });
+        }
+        match soa {
+            Some((serial, negative_ttl, prepared)) => {
+                (self.serial, self.negative_ttl, self.negative_soa) = (serial, negative_ttl, prepared);
+            }
+            None => checks.fault(ZoneFault::NoSoa { origin: self.origin.clone() }),
+        }
+    }
+
+    /// The node of a record's owner.
+    pub(super) fn node_of(&self, entry: &Entry<'_>) -> Option<NodeRef<'_>> {
+        self.find(&LookupName::from_wire_prefix(entry.owner()).ok()?)
+    }
+
+    /// The node of an NSEC3 record's owner, of the chain that is served.
+    pub(super) fn hashed_node_of(&self, entry: &Entry<'_>) -> Option<NodeRef<'_>> {
+        self.member(&self.hash_of(entry)?)
+    }
+
+    /// The hash that is the owner of an NSEC3 record; `None` if that is no hash directly below the apex.
+    pub(super) fn hash_of(&self, entry: &Entry<'_>) -> Option<Hash> {
+        self.hash_of_owner(entry.owner())
+    }
+
+    /// The hash that a name in wire form is directly below the apex.
+    pub(super) fn hash_of_owner(&self, owner: &[u8]) -> Option<Hash> {
+        let below = owner.get(1 + usize::from(*owner.first()?)..)?;
+        hash_of_owner(owner).filter(|_| below.eq_ignore_ascii_case(self.origin.as_wire()))
+    }
+
+    /// A record's owner without the apex.
+    pub(super) fn relative_owner<'b>(&self, entry: &Entry<'b>) -> &'b [u8] {
+        let owner = entry.owner();
+        owner.get(..owner.len().saturating_sub(self.origin.as_wire().len())).unwrap_or(&[])
+    }
+
+    pub(super) fn too_large(&self) -> Vec<ZoneFault> {
+        vec![ZoneFault::TooLarge { origin: self.origin.clone() }]
+    }
+}
+
+/// What the apex says of how the zone denies, and what is warned of.
+fn denying(zone: &Zone) -> Vec<(RecordType, RecordType, Vec<&[u8]>)> {
+    let says = |record_type, covered| match record_type {
+        RecordType::NSEC | RecordType::NSEC3PARAM | RecordType::DNSKEY => true,
+        RecordType::RRSIG => covered == RecordType::SOA,
+        _ => false,
+    };
+    let sets = zone.apex().sets().filter(|set| says(set.record_type, set.covered));
+    sets.map(|set| {
+        let data = (set.record_type == RecordType::NSEC3PARAM).then(|| set.rdata().collect());
+        (set.record_type, set.covered, data.unwrap_or_default())
+    })
+    .collect()
+}
+
+/// No name may be below a DNAME (RFC 6672 section 2.4): neither one of these, nor what was there below one of these.
+fn check_dnames(zone: &Zone, records: &[Entry<'_>], checks: &mut Checks) {
+    for entry in records.chunk_by(Entry::is_beside).filter_map(<[_]>::first) {
+        let Some(node) = zone.node_of(entry) else { continue };
+        let (owner, place) = (entry.owner_name(), entry.place);
+        let mut above = std::iter::successors(node.parent(), |node| node.parent());
+        if let Some(above) = above.find(|above| above.has_dname()) {
+            checks.fault(ZoneFault::BelowDname { owner, dname: above.owner(), place });
+        } else if node.has_dname() && node.node.children() > 0 {
+            let below = zone.names_below(node).find(|other| other.node.set_count() > 0);
+            let below = below.map_or_else(|| owner.clone(), NodeRef::owner);
+            checks.fault(ZoneFault::BelowDname { owner: below, dname: owner, place });
+        }
+    }
+}
