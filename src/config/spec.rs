@@ -75,6 +75,7 @@ pub(super) struct ServeSpec {
     pub(super) engine: EngineSpec,
     pub(super) port: Option<Spanned<u16>>,
     pub(super) workers: Option<Spanned<usize>>,
+    pub(super) socket_affinity: bool,
     pub(super) listen: Option<Spanned<Vec<SocketAddr>>>,
     pub(super) install_addresses: bool,
     pub(super) udp_payload_ceiling: Option<Spanned<u16>>,

@@ -75,6 +75,13 @@ fn a_pop_is_folded_into_every_module_s_settings() {
 }
 
 #[test]
+fn socket_affinity_is_off_until_it_is_asked_for() {
+    assert!(!read(GOOD).unwrap().config.serve.socket_affinity);
+    let asked = GOOD.replace("[zones]", "[serve]\nsocket-affinity = true\n[zones]");
+    assert!(read(&asked).unwrap().config.serve.socket_affinity);
+}
+
+#[test]
 fn a_loopback_neighbor_gets_another_loopback_address() {
     let text = GOOD.replace("address = \"198.51.100.1\"", "address = \"127.0.0.1\"");
     let RouteDriver::Bgp(bgp) = read(&text).unwrap().config.route else { panic!("bgp") };
@@ -97,6 +104,11 @@ fn faults_name_the_line_the_key_and_what_is_allowed() {
             "[zones]",
             "[serve]\nlisten = [\"0.0.0.0:53\"]\n[zones]",
             &["7:10: serve.listen", "2001:db8:53::53 is not listened on", "\"[2001:db8:53::53]:53\""],
+        ),
+        (
+            "[zones]",
+            "[serve]\nsocket-affinity = \"yes\"\n[zones]",
+            &["7:19: serve.socket-affinity", "a boolean"],
         ),
         ("[zones]", "[serve]\nengine = \"fast\"\n[zones]", &["serve.engine", "`fast`", "`native`"]),
         (

@@ -18,6 +18,8 @@
 mod accept;
 #[cfg(target_os = "linux")]
 mod address;
+#[cfg(target_os = "linux")]
+mod affinity;
 mod bind;
 mod caps;
 mod connection;

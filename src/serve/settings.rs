@@ -29,6 +29,9 @@ pub struct Settings {
     pub listen: Vec<SocketAddr>,
     /// Workers of UDP and TCP, at most [`Settings::MAX_WORKERS`]; 0 is one for each core that the process may use.
     pub workers: usize,
+    /// Whether a worker takes what its own core received, where the kernel would choose one by a hash. For the native engine
+    /// with a worker on each core, and a receive queue (or RPS) for each; otherwise it does nothing, and the log says so.
+    pub socket_affinity: bool,
     /// TCP.
     pub tcp: TcpSettings,
     /// Encrypted transports, if any.

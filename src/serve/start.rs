@@ -219,8 +219,13 @@ pub fn start(
     let responder = |set| Responder::new(published, answers.clone(), limited, counters.clone(), set);
     // Should a thread not start, `serving` is dropped and stops those before it.
     match engine {
-        Engine::Native => native(&mut serving, &settings.tcp, bound, &responder)?,
+        Engine::Native => native(&mut serving, settings, bound, &responder)?,
         Engine::Auto | Engine::Hickory => {
+            if settings.socket_affinity {
+                tracing::warn!(
+                    "serve.socket-affinity is not in force: the engine \"hickory\" has one thread"
+                );
+            }
             let (mut listeners, mut datagrams) = (Vec::new(), Vec::new());
             for Bound { address, udp, tcp } in bound {
                 listeners.extend(tcp.into_iter().map(|listener| (address, listener)));
@@ -293,15 +298,24 @@ fn second_handles(bound: &[Bound]) -> Result<Vec<std::net::UdpSocket>, ServeErro
 #[cfg(target_os = "linux")]
 fn native(
     serving: &mut Serving,
-    settings: &TcpSettings,
+    settings: &Settings,
     bound: Vec<Bound>,
     responder: &dyn Fn(usize) -> Responder,
 ) -> Result<(), ServeError> {
+    use super::affinity;
     use super::caps::Caps;
     use super::worker::{Sockets, Worker};
     use crate::sys::cpu;
-    let caps = Caps::new(settings.clone());
+    let caps = Caps::new(settings.tcp.clone());
     let workers = bound.first().map_or(0, |bound| bound.udp.len());
+    // With a worker for each core, moving them about would only cost caches; with fewer, the scheduler knows best.
+    let cpus = cpu::allowed().ok().filter(|cpus| cpus.len() == workers).unwrap_or_default();
+    if settings.socket_affinity {
+        match affinity::steer(&bound, &cpus) {
+            Ok(()) => tracing::info!(?cpus, "each worker takes what its own core received"),
+            Err(reason) => tracing::warn!(%reason, "serve.socket-affinity is not in force"),
+        }
+    }
     let mut of_workers: Vec<Sockets> = (0..workers).map(|_| Sockets::default()).collect();
     for Bound { address, udp, tcp } in bound {
         for ((sockets, udp), tcp) in of_workers.iter_mut().zip(udp).zip(tcp) {
@@ -309,11 +323,9 @@ fn native(
             sockets.tcp.push((address, tcp));
         }
     }
-    // With a worker for each core, moving them about would only cost caches; with fewer, the scheduler knows best.
-    let cpus = cpu::allowed().ok().filter(|cpus| cpus.len() == workers).unwrap_or_default();
     for (set, sockets) in of_workers.into_iter().enumerate() {
         let name = format!("serve-{set}");
-        let (tcp, shared) = ((settings.clone(), caps.clone()), serving.shared.clone());
+        let (tcp, shared) = ((settings.tcp.clone(), caps.clone()), serving.shared.clone());
         let worker = Worker::new(sockets, tcp, responder(set), shared)
             .map_err(|source| ServeError::Thread { name: name.clone(), source })?;
         let cpu = cpus.get(set).copied();
@@ -330,7 +342,7 @@ fn native(
 #[cfg(not(target_os = "linux"))]
 fn native(
     _: &mut Serving,
-    _: &TcpSettings,
+    _: &Settings,
     _: Vec<Bound>,
     _: &dyn Fn(usize) -> Responder,
 ) -> Result<(), ServeError> {

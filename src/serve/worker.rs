@@ -5,12 +5,12 @@
 //! ready, then a bounded piece of work for each TCP socket that is ([`tcp`]). So neither starves the other, and none
 //! of both needs a thread that the other must be scheduled for.
 //!
-//! `SO_INCOMING_CPU`, which chooses the worker of the CPU that a packet came in on, is not used. In a bare reflector with two
-//! workers over loopback (five interleaved rounds of 2 s) a datagram cost 0.56 of what it costs with the kernel's hash, for
-//! none woke another core; but all came to one worker and the other stood idle, as it would with a network card of one queue.
-//! It can pay where a card has a queue for each worker, so it would be for the operator to say. A reuseport program would
-//! choose likewise and was not tried. What else the kernel offers, and what that was measured to give, is said in
-//! [`crate::sys::datagrams`].
+//! Which worker a packet comes to is the kernel's hash of its addresses and ports, or, if the operator says so, the CPU that it
+//! came in on ([`super::affinity`]). That was first tried by `SO_INCOMING_CPU` in a bare reflector with two workers over
+//! loopback (five interleaved rounds of 2 s): a datagram cost 0.56 of what it costs with the hash, for none woke another core;
+//! but all came to one worker and the other stood idle, as it would with a network card of one queue. A reuseport program
+//! chooses likewise, and spreads what comes in on a core without a worker. What it gives anyns itself is for `affinity` of
+//! `tests/bench` to say. What else the kernel offers, and what that was measured to give, is said in [`crate::sys::datagrams`].
 
 mod tcp;
 

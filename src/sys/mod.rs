@@ -1,5 +1,6 @@
-//! System calls without a safe wrapper: batches of datagrams, socket options, leases, the CPU a thread runs on and its
-//! priority, syncing a filesystem, memory for zones; and the one instruction without one, the cache hint.
+//! System calls without a safe wrapper: batches of datagrams, socket options, programs that choose a socket, leases, the CPU
+//! a thread runs on and its priority, syncing a filesystem, memory for zones; and the one instruction without one, the cache
+//! hint.
 //!
 //! Values in, values out; alone holds `unsafe`, each block with the reason why it is sound. Never decides anything.
 
@@ -16,6 +17,8 @@ pub mod memory;
 pub mod min_ttl;
 pub mod prefetch;
 pub mod priority;
+#[cfg(target_os = "linux")]
+pub mod reuseport;
 #[cfg(target_os = "linux")]
 pub mod sockets;
 #[cfg(target_os = "linux")]

@@ -43,7 +43,7 @@ pub(crate) fn measure(bench: &Bench, title: &str, world: &World, queries: &Queri
         seconds,
         way,
         edns: options.edns,
-        core: bench.cores.load,
+        cores: &bench.cores.load,
     };
     for server in &servers {
         dnsperf::run(server.address, &load(&bench.options, WARM_UP));

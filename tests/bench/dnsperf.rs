@@ -1,4 +1,4 @@
-//! The load over UDP and kept TCP connections: dnsperf, on a core of its own.
+//! The load over UDP and kept TCP connections: dnsperf, on cores of the load's own.
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -35,8 +35,8 @@ pub(crate) struct Load<'a> {
     pub(crate) way: Way,
     /// With EDNS and DO.
     pub(crate) edns: bool,
-    /// On this core; anywhere if the machine has but one.
-    pub(crate) core: Option<usize>,
+    /// From each of these cores as much; once and anywhere if there is none.
+    pub(crate) cores: &'a [usize],
 }
 
 /// What it counted.
@@ -52,14 +52,39 @@ pub(crate) struct Counts {
     pub(crate) codes: String,
 }
 
+impl Counts {
+    /// What both counted at the same time.
+    fn and(self, other: Self) -> Self {
+        Self {
+            answers: self.answers + other.answers,
+            lost: self.lost + other.lost,
+            rate: self.rate + other.rate,
+            codes: format!("{} {}", self.codes, other.codes),
+        }
+    }
+}
+
 /// Asks, and waits until that is over.
 pub(crate) fn run(server: SocketAddr, load: &Load<'_>) -> Counts {
+    let cores = match load.cores {
+        [] => vec![None],
+        cores => cores.iter().copied().map(Some).collect(),
+    };
+    std::thread::scope(|scope| {
+        let asking: Vec<_> =
+            cores.into_iter().map(|core| scope.spawn(move || run_on(core, server, load))).collect();
+        let counts = asking.into_iter().map(|asking| asking.join().expect("the load does not panic"));
+        counts.reduce(Counts::and).unwrap_or_default()
+    })
+}
+
+fn run_on(core: Option<usize>, server: SocketAddr, load: &Load<'_>) -> Counts {
     if load.way == Way::TcpOnce {
-        return once::run(server, load);
+        return once::run(core, server, load);
     }
     let mut command = Command::new("setpriv");
     command.args(["--pdeathsig", "KILL"]);
-    if let Some(core) = load.core {
+    if let Some(core) = core {
         command.args(["taskset", "-c", &core.to_string()]);
     }
     command.args(["dnsperf", "-s", &server.ip().to_string(), "-p", &server.port().to_string()]);

@@ -70,11 +70,16 @@ impl Table {
         self.rows.iter().find(|row| row.kind == kind)
     }
 
-    /// anyns by each other server in one metric, medians of the rounds of this run.
+    /// The server that is held against the others: anyns, or what of it is tried beside anyns as it is shipped.
+    pub(crate) fn own(&self) -> Option<&Row> {
+        self.row(Kind::AnynsAffinity).or_else(|| self.row(Kind::Anyns))
+    }
+
+    /// That one by each other server in one metric, medians of the rounds of this run.
     pub(crate) fn ratios(&self, metric: usize) -> Vec<(Kind, f64)> {
-        let Some(own) = self.row(Kind::Anyns) else { return Vec::new() };
+        let Some(own) = self.own() else { return Vec::new() };
+        let peers = self.rows.iter().filter(|row| row.kind != own.kind);
         let own = own.spread(metric).median;
-        let peers = self.rows.iter().filter(|row| row.kind != Kind::Anyns);
         peers
             .map(|row| (row.kind, own / row.spread(metric).median))
             .filter(|(_, ratio)| ratio.is_finite())

@@ -101,10 +101,10 @@ fn cores() -> Cores {
     let allowed = anyns::sys::cpu::allowed().expect("the system tells the cores");
     if let [server, load, ..] = allowed[..] {
         println!("servers on core {server}, dnsperf on core {load}; starts on all cores");
-        return Cores { server: Some(server), load: Some(load) };
+        return Cores { server: Some(server), load: vec![load] };
     }
     println!("WARNING: one core for server and load: answers a second mean nothing, CPU per query little");
-    Cores { server: allowed.first().copied(), load: allowed.first().copied() }
+    Cores { server: allowed.first().copied(), load: allowed.into_iter().take(1).collect() }
 }
 
 /// Writes the report and the plots.
@@ -116,7 +116,12 @@ fn write(measured: &[Measured]) {
     let is_cost = |one: &&Measured| {
         !matches!(
             one.scenario,
-            Scenario::Size | Scenario::Load | Scenario::Zones | Scenario::Change | Scenario::Memory
+            Scenario::Size
+                | Scenario::Load
+                | Scenario::Zones
+                | Scenario::Change
+                | Scenario::Memory
+                | Scenario::Affinity
         )
     };
     let costs: Vec<&Measured> = measured.iter().filter(is_cost).collect();

@@ -73,7 +73,7 @@ fn load(bench: &Bench, server: &Server, queries: &Queries) {
             seconds: bench.options.seconds,
             way,
             edns: bench.options.edns,
-            core: bench.cores.load,
+            cores: &bench.cores.load,
         };
         dnsperf::run(server.address, &load);
     }

@@ -31,16 +31,10 @@ struct Attempt {
     answer: Vec<u8>,
 }
 
-/// Asks, and waits until that is over.
-pub(crate) fn run(server: SocketAddr, load: &Load<'_>) -> Counts {
-    std::thread::scope(|scope| {
-        let asking = scope.spawn(|| {
-            // A thread of its own, for the core is for the load alone.
-            load.core.map(cpu::pin).transpose().expect("the load may use its core");
-            ask(server, load)
-        });
-        asking.join().expect("the load does not panic")
-    })
+/// Asks, and waits until that is over. The calling thread is held to the core.
+pub(crate) fn run(core: Option<usize>, server: SocketAddr, load: &Load<'_>) -> Counts {
+    core.map(cpu::pin).transpose().expect("the load may use its core");
+    ask(server, load)
 }
 
 fn ask(server: SocketAddr, load: &Load<'_>) -> Counts {

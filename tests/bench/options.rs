@@ -24,7 +24,7 @@ pub(crate) struct Options {
     /// Different queries in a scenario; they are repeated until the time is over.
     #[arg(long, default_value_t = 200_000, value_parser = clap::value_parser!(u32).range(100..))]
     pub(crate) queries: u32,
-    /// Records of the zone of `mix`, `nxdomain`, `nodata`, `wildcard`, `tcp` and `tcp-once`.
+    /// Records of the zone of `mix`, `nxdomain`, `nodata`, `wildcard`, `tcp`, `tcp-once` and `affinity`.
     #[arg(long, default_value_t = 180_000, value_parser = clap::value_parser!(u32).range(100..))]
     pub(crate) records: u32,
     /// Delegations of the zone of `referral` and `load`; it has 2.6 times as many records.
@@ -81,6 +81,8 @@ pub(crate) enum Scenario {
     Change,
     /// anyns alone: memory under load, and after the 100th, 500th and 1000th reload of a zone of 20,000 records.
     Memory,
+    /// anyns alone: the mix with a worker on each core, with and without `serve.socket-affinity`.
+    Affinity,
 }
 
 impl Options {

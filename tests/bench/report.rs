@@ -33,20 +33,17 @@ fn cell(spread: Spread, metric: Metric) -> String {
 /// anyns by the others, in what costs.
 fn ratios(table: &Table) -> String {
     let mut text = String::new();
+    let own = table.own().map_or("", |row| row.kind.name());
     for (index, metric) in table.metrics.iter().enumerate().filter(|(_, metric)| metric.cost) {
         let ratios = table.ratios(index);
         let told: Vec<String> =
             ratios.iter().map(|(kind, ratio)| format!("{} {ratio:.2}", kind.name())).collect();
-        // The reflector is no peer: the most of ratios is that to the best peer.
-        let best = ratios.iter().filter(|(kind, _)| *kind != Kind::Reflector).map(|(_, ratio)| *ratio);
-        let best = best.fold(f64::NAN, f64::max);
+        // The reflector is no peer, nor is anyns its own: the most of ratios is that to the best peer.
+        let peers = ratios.iter().filter(|(kind, _)| !matches!(kind, Kind::Reflector | Kind::Anyns));
+        let best = peers.map(|(_, ratio)| *ratio).reduce(f64::max);
+        let best = best.map(|best| format!("; by the best peer **{best:.2}**")).unwrap_or_default();
         if !told.is_empty() {
-            let _ = writeln!(
-                text,
-                "- anyns in {}, by {}; by the best peer **{best:.2}**",
-                metric.name,
-                told.join(", ")
-            );
+            let _ = writeln!(text, "- {own} in {}, by {}{best}", metric.name, told.join(", "));
         }
     }
     text.push('\n');

@@ -16,13 +16,13 @@ const SMALLEST: u32 = 100;
 /// Records of the zone of `memory`: a reload takes some 20 ms.
 const RELOADED: u32 = 20_000;
 
-/// The cores that server and load are held to; none if the machine has but one.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// The cores that server and load are held to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Cores {
-    /// For the server.
+    /// For the server, with one worker; all if there is none.
     pub(crate) server: Option<usize>,
-    /// For dnsperf.
-    pub(crate) load: Option<usize>,
+    /// For dnsperf, one on each.
+    pub(crate) load: Vec<usize>,
 }
 
 /// One run.
@@ -56,6 +56,7 @@ impl Bench {
             Scenario::Size => return self.sizes(),
             Scenario::Change => return vec![self.change()],
             Scenario::Memory => return vec![self.memory()],
+            Scenario::Affinity => return self.affinity(),
             Scenario::Load | Scenario::Zones => return vec![self.start(scenario)],
             Scenario::Mix | Scenario::Tcp | Scenario::TcpOnce => Blend::Mix,
             Scenario::Nxdomain => Blend::Nxdomain,
@@ -111,6 +112,28 @@ impl Bench {
         let title = format!("memory, {} records", world.records);
         let table = memory::measure(self, &title, &world, &queries);
         Measured { scenario: Scenario::Memory, records: world.records, table }
+    }
+
+    /// On loopback the core that sends is the one that receives: a dnsperf on each core stands for a network card with a
+    /// queue for each worker, one alone for a card with one queue.
+    fn affinity(&self) -> Vec<Measured> {
+        let cores = anyns::sys::cpu::allowed().expect("the system tells the cores");
+        if cores.len() < 2 {
+            println!("SKIPPED affinity: there is one core, and so one worker");
+            return Vec::new();
+        }
+        let world = self.mixed(self.options.records);
+        let queries = Queries::write(&self.home.join("queries"), Blend::Mix, &world, self.options.queries);
+        let first = cores.iter().take(1).copied().collect();
+        let measure = |(load, whence): (Vec<usize>, &str)| {
+            let cores = Cores { server: None, load };
+            let bench = Self { kinds: vec![Kind::Anyns, Kind::AnynsAffinity], cores, ..self.clone() };
+            let title =
+                format!("affinity, {} records, workers on all cores, load from {whence}", world.records);
+            let table = cost::measure(&bench, &title, &world, &queries, Way::Udp);
+            Measured { scenario: Scenario::Affinity, records: world.records, table }
+        };
+        [(cores, "all of them"), (first, "the first")].map(measure).into()
     }
 
     fn mixed(&self, records: u32) -> World {

@@ -164,8 +164,14 @@ fn start(engine: Engine, snapshot: &Snapshot, answers: &Settings, ground: &Groun
         doq: listen.clone(),
         connections: TcpSettings::default(),
     };
-    let settings =
-        serve::Settings { engine, listen, workers: 1, tcp: TcpSettings::default(), tls: Some(tls) };
+    let settings = serve::Settings {
+        engine,
+        listen,
+        workers: 1,
+        socket_affinity: false,
+        tcp: TcpSettings::default(),
+        tls: Some(tls),
+    };
     let published = Arc::new(Published::default());
     published.store(snapshot.clone());
     let counters = Counters::new(settings.counter_sets());

@@ -63,8 +63,14 @@ fn start(address: &str, zones: Vec<Arc<Zone>>) -> Serving {
     let published = Arc::new(Published::default());
     published.store(Snapshot::default().with_changes(zones, &[]).completed());
     let listen = vec![address.parse().unwrap()];
-    let settings =
-        Settings { engine: Engine::Native, listen, workers: 1, tcp: TcpSettings::default(), tls: None };
+    let settings = Settings {
+        engine: Engine::Native,
+        listen,
+        workers: 1,
+        socket_affinity: false,
+        tcp: TcpSettings::default(),
+        tls: None,
+    };
     let counters = Counters::new(settings.counter_sets());
     anyns::serve::start(&settings, &published, &Arc::new(answers()), None, &counters).unwrap()
 }

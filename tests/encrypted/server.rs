@@ -45,7 +45,8 @@ impl Server {
             doq: any.clone(),
             connections: bounds.clone(),
         };
-        let settings = Settings { engine, listen: any, workers: 1, tcp: bounds, tls: Some(tls) };
+        let settings =
+            Settings { engine, listen: any, workers: 1, socket_affinity: false, tcp: bounds, tls: Some(tls) };
         let identity = Identity { instance: "test".into(), version: None };
         let answers = Arc::new(answer::Settings::new(identity));
         let published = Arc::new(Published::default());

@@ -64,6 +64,34 @@ fn a_second_process_is_refused_and_the_first_goes_on() {
     assert_eq!(alone.served_version(ZONE), Some(1));
 }
 
+/// Whether it can be depends on the machine and on other keys, so the log says it.
+#[test]
+fn the_log_says_once_whether_socket_affinity_is_in_force() {
+    let cores = cores();
+    let on_each =
+        if cores > 1 { "each worker takes what its own core received" } else { "there is one worker" };
+    let table = [
+        (format!("workers = {cores}"), on_each),
+        ("workers = 1".to_owned(), "there is one worker"),
+        (format!("workers = {}", cores + 1), "workers are not pinned to cores"),
+        ("engine = \"hickory\"".to_owned(), "has one thread"),
+    ];
+    for (keys, expected) in table {
+        let mut alone = Alone::running(&format!("[serve]\nsocket-affinity = true\n{keys}\n"));
+        let output = alone.anyns.process().output();
+        assert_eq!(output.matches(expected).count(), 1, "{keys}: {output}");
+        let warnings = output.matches("serve.socket-affinity is not in force").count();
+        assert_eq!(warnings, usize::from(!expected.starts_with("each")), "{keys}: {output}");
+    }
+}
+
+/// The cores that this process, and what it starts, may run on.
+fn cores() -> u32 {
+    let status = std::fs::read_to_string("/proc/self/status").expect("it can be read");
+    let mask = status.lines().find_map(|line| line.strip_prefix("Cpus_allowed:")).expect("the line is there");
+    mask.chars().filter_map(|digit| digit.to_digit(16)).map(u32::count_ones).sum()
+}
+
 #[test]
 fn every_line_of_a_json_log_names_the_pop() {
     let mut alone = Alone::running("[log]\nformat = \"json\"\n");

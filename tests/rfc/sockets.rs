@@ -36,7 +36,14 @@ impl Server {
         answers: &anyns::answer::Settings,
     ) -> Self {
         let listen = listen.iter().map(|address| address.parse().unwrap()).collect();
-        let settings = serve::Settings { engine, listen, workers: 1, tcp: TcpSettings::default(), tls: None };
+        let settings = serve::Settings {
+            engine,
+            listen,
+            workers: 1,
+            socket_affinity: false,
+            tcp: TcpSettings::default(),
+            tls: None,
+        };
         let published = Arc::new(Published::default());
         published.store(snapshot.clone());
         let counters = Counters::new(settings.counter_sets());

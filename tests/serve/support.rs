@@ -33,7 +33,7 @@ impl Server {
 
 pub(crate) fn settings(engine: Engine, listen: &[&str]) -> Settings {
     let listen = listen.iter().map(|address| address.parse().unwrap()).collect();
-    Settings { engine, listen, workers: 2, tcp: TcpSettings::default(), tls: None }
+    Settings { engine, listen, workers: 2, socket_affinity: false, tcp: TcpSettings::default(), tls: None }
 }
 
 pub(crate) fn start(settings: &Settings) -> Server {

@@ -64,7 +64,7 @@ pub(super) fn fold_serve(
     };
     let tcp = fold_tcp(spec, pop, faults);
     let tls = fold_tls(spec, &listen, &tcp, faults);
-    serve::Settings { engine, listen, workers, tcp, tls }
+    serve::Settings { engine, listen, workers, socket_affinity: section.socket_affinity, tcp, tls }
 }
 
 /// Whether a socket bound to `bound` receives what is sent to `address`; `[::]` takes IPv4 as well.

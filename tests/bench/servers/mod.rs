@@ -50,6 +50,9 @@ pub(crate) enum Kind {
     Powerdns,
     /// The server of this project.
     Anyns,
+    /// The same with `serve.socket-affinity`, for the scenario that compares both.
+    #[value(skip)]
+    AnynsAffinity,
 }
 
 /// What a server is given.
@@ -75,13 +78,14 @@ impl Kind {
             Self::Bind => "BIND 9",
             Self::Powerdns => "PowerDNS",
             Self::Anyns => "anyns",
+            Self::AnynsAffinity => "anyns with socket affinity",
         }
     }
 
     /// The program and the Debian packages that bring it; none for what is built here.
     fn package(self) -> Option<(&'static str, &'static str)> {
         match self {
-            Self::Reflector | Self::Anyns => None,
+            Self::Reflector | Self::Anyns | Self::AnynsAffinity => None,
             Self::Nsd => Some(("nsd", "nsd")),
             Self::Knot => Some(("knotd", "knot")),
             Self::Bind => Some(("named", "bind9")),
@@ -97,7 +101,8 @@ impl Kind {
             Self::Knot => knot::command(setup),
             Self::Bind => bind::command(setup),
             Self::Powerdns => powerdns::command(setup),
-            Self::Anyns => anyns::command(setup),
+            Self::Anyns => anyns::command(setup, false),
+            Self::AnynsAffinity => anyns::command(setup, true),
         }
     }
 }
