@@ -60,23 +60,30 @@ fn flood(limiter: &str, span: Duration) {
         let after = packets(&world.a.space);
         (after.0 - before.0, after.1 - before.1)
     };
-    loop {
-        let (offered, answered) = stays(LOOK);
-        if offered as f64 >= RATIO * answered as f64 || blasters.len() >= MOST_BLASTERS {
-            break;
+    // On a busy machine what was a flood may cease to be one; then it is made stronger, and lasts its time again.
+    let (answered, ratio) = loop {
+        loop {
+            let (offered, answered) = stays(LOOK);
+            if offered as f64 >= RATIO * answered as f64 || blasters.len() >= MOST_BLASTERS {
+                break;
+            }
+            blasters.push(Blaster::start(&world.client, blasters.len()));
+        }
+        let start = Instant::now();
+        let (offered, answered) = stays(span);
+        let seconds = start.elapsed().as_secs_f64();
+        let ratio = offered as f64 / answered.max(1) as f64;
+        println!(
+            "flood: {} blasters offered {:.0} queries/s for {seconds:.0} s, {:.0} answered/s, ratio {ratio:.1}",
+            blasters.len(),
+            offered as f64 / seconds,
+            answered as f64 / seconds
+        );
+        if ratio >= RATIO * 0.9 || blasters.len() >= MOST_BLASTERS {
+            break (answered, ratio);
         }
         blasters.push(Blaster::start(&world.client, blasters.len()));
-    }
-    let start = Instant::now();
-    let (offered, answered) = stays(span);
-    let seconds = start.elapsed().as_secs_f64();
-    let ratio = offered as f64 / answered.max(1) as f64;
-    println!(
-        "flood: {} blasters offered {:.0} queries/s for {seconds:.0} s, {:.0} answered/s, ratio {ratio:.1}",
-        blasters.len(),
-        offered as f64 / seconds,
-        answered as f64 / seconds
-    );
+    };
     drop(blasters);
     assert!(answered > 0, "it went on answering");
     assert!(ratio >= RATIO * 0.9, "the flood was none: {ratio:.1} times what was answered");
