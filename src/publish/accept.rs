@@ -30,7 +30,18 @@ pub enum Provenance {
         root: Arc<Path>,
         /// The file.
         path: Arc<Path>,
+        /// SHA-256 over its octets as they were read; `None` if they do not say all, because it includes other files.
+        octets: Option<Digest>,
     },
+}
+
+impl Provenance {
+    /// The same, but for the octets of the file: with others it may say the same.
+    pub(super) fn is_same_place(&self, other: &Self) -> bool {
+        let (Self::File { root, path, .. }, Self::File { root: other_root, path: other_path, .. }) =
+            (self, other);
+        root == other_root && path == other_path
+    }
 }
 
 /// A version of a zone that wants to be served: read whole and compiled.
@@ -60,6 +71,14 @@ pub struct Standing {
     pub records: usize,
     /// Whether the SOA record is signed (RFC 4035 section 2.2).
     pub signed: bool,
+}
+
+impl Standing {
+    /// Whether differences led on from what the source gave last, so that the source again, unchanged, is
+    /// [`Accepted::Outdated`] whatever the terms, or has the same content.
+    pub(super) fn is_led_on(&self) -> bool {
+        self.digest != Some(self.source_digest)
+    }
 }
 
 /// The rules one candidate is judged by.

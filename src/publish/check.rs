@@ -71,7 +71,7 @@ fn check_zone(settings: &Settings, rule: SerialRule, name: &Name, found: Found) 
         }
     };
     checked.warnings = zone.warnings;
-    let provenance = Provenance::File { root: found.root, path: found.path };
+    let provenance = Provenance::File { root: found.root, path: found.path, octets: zone.file_digest };
     let candidate = Candidate { zone: zone.zone, digest: zone.digest, provenance };
     let terms = Terms { serial: rule, shrink_limit_percent: settings.shrink_limit_percent, forced: false };
     let standing = settings.state_directory.as_deref().and_then(|directory| {

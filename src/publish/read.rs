@@ -2,17 +2,22 @@
 //!
 //! A path flows in, a compiled zone or a named fault flows out, with the fingerprints by which a later change is
 //! told. Never reads a file that somebody has open for writing, and never trusts a reading during which a file
-//! changed.
+//! changed. What a file's times say is trusted within the life of the process alone; after a restart its octets count
+//! ([`holds`]).
 
 use std::fs::{self, File, Metadata};
+use std::io::{self, Read as _};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use sha2::{Digest as _, Sha256};
+
 use crate::sys::lease::{Writers, writers};
 use crate::wire::Name;
 
+use super::accept::Digest;
 use super::fault::Fault;
 use super::text::{Beside, Limits, ReadError, ReadZone, open_regular, read_open_zone};
 
@@ -71,6 +76,27 @@ pub(super) fn read(
     }
     let fault = Fault::Unstable { path: path.to_path_buf(), attempts: ATTEMPTS };
     Reading { result: Err(fault), files: Files::new(path, fingerprint(path), included) }
+}
+
+/// The files of a reading that would give what the zone file with these octets gave, if that is what is at `path`: no
+/// file's time or size is trusted, only what it holds. `None` also if somebody writes to it, or it cannot be read; a
+/// reading will tell.
+pub(super) fn holds(
+    path: &Arc<Path>,
+    octets: &Digest,
+    limits: &Limits,
+    still_written: StillWritten<'_>,
+) -> Option<Files> {
+    let (file, status) = open_regular(path).ok()?;
+    let zone = Fingerprint::of(&status);
+    if status.len() > limits.octets || is_written(&file, path, still_written) {
+        return None;
+    }
+    let mut hash = Sha256::new();
+    io::copy(&mut (&file).take(status.len().saturating_add(1)), &mut hash).ok()?;
+    let same = Digest::from(hash.finalize()) == *octets;
+    let unchanging = Fingerprint::of(&file.metadata().ok()?) == zone;
+    (same && unchanging).then(|| Files::new(path, Some(zone), Included::default()))
 }
 
 /// One try. The zone file is opened once, so that what is asked of it is asked of what is read: should another take

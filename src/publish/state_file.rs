@@ -15,8 +15,8 @@ use crate::wire::{Name, Serial};
 use super::accept::{Digest, Provenance, Standing};
 use super::journal::Step;
 
-const MAGIC: &str = ";anyns-state 3";
-/// In place of a digest that nobody has needed yet.
+const MAGIC: &str = ";anyns-state 4";
+/// In place of a digest that nobody has needed yet, or that says too little.
 const UNKNOWN: &str = "unknown";
 /// The longest header: two paths of PATH_MAX (4096), each octet as long in JSON as `\u0000`, and a name.
 const MAX_HEADER: u64 = 65_536;
@@ -88,18 +88,19 @@ impl Header {
 
     /// The header's lines, its hash included.
     pub(super) fn to_text(&self, zone: &Name) -> String {
-        let Provenance::File { root, path } = &self.provenance;
+        let Provenance::File { root, path, octets } = &self.provenance;
         let accepted = self.accepted_at.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
         let Standing { serial, source_serial, source_digest, digest, records, signed } = &self.standing;
         let lines = format!(
             "{MAGIC}\n;zone {zone}\n;digest {}\n;serial {serial}\n;source-digest {}\n\
              ;source-serial {source_serial}\n;records {records}\n;signed {signed}\n;accepted {accepted}\n\
-             ;chain {}\n;root {}\n;path {}\n",
-            digest.map_or_else(|| UNKNOWN.to_owned(), |digest| HEXLOWER.encode(&digest)),
+             ;chain {}\n;root {}\n;path {}\n;octets {}\n",
+            known_text(digest.as_ref()),
             HEXLOWER.encode(source_digest),
             HEXLOWER.encode(&self.chain),
             path_text(root),
             path_text(path),
+            known_text(octets.as_ref()),
         );
         let hash = hash_line("header", &Sha256::digest(lines.as_bytes()).into());
         lines + &hash
@@ -109,6 +110,10 @@ impl Header {
 /// A line that carries a hash.
 pub(super) fn hash_line(key: &str, hash: &Digest) -> String {
     format!(";{key} {}\n", HEXLOWER.encode(hash))
+}
+
+fn known_text(digest: Option<&Digest>) -> String {
+    digest.map_or_else(|| UNKNOWN.to_owned(), |digest| HEXLOWER.encode(digest))
 }
 
 fn path_text(path: &Path) -> String {
@@ -136,10 +141,11 @@ impl Kept {
 
     fn header(start: &[u8]) -> Result<Self, StateError> {
         let mut lines = Lines { source: start, hash: Sha256::new(), length: 0 };
-        // Version 2 knew no differences, so it has three lines less.
-        let has_chain = match &*lines.next("anyns-state")? {
-            "2" => false,
-            "3" => true,
+        // Version 2 knew no differences, so it has three lines less; 3 not the octets of the file.
+        let (has_chain, has_octets) = match &*lines.next("anyns-state")? {
+            "2" => (false, false),
+            "3" => (true, false),
+            "4" => (true, true),
             _ => return Err(StateError::Header("anyns-state")),
         };
         let zone = lines.parse("zone")?;
@@ -154,7 +160,9 @@ impl Kept {
         let signed = lines.parse("signed")?;
         let accepted = Duration::from_secs(lines.parse("accepted")?);
         let chain = has_chain.then(|| lines.digest("chain")).transpose()?;
-        let provenance = Provenance::File { root: lines.path("root")?, path: lines.path("path")? };
+        let (root, path) = (lines.path("root")?, lines.path("path")?);
+        let octets = if has_octets { lines.known_digest("octets")? } else { None };
+        let provenance = Provenance::File { root, path, octets };
         let hash: Digest = lines.hash.clone().finalize().into();
         if lines.digest("header")? != hash {
             return Err(StateError::HeaderHash);
@@ -259,17 +267,23 @@ mod tests {
         let provenance = Provenance::File {
             root: Path::new("/zones").into(),
             path: Path::new("/zones/a \"quoted\"\n.zone").into(),
+            octets: Some([6; 32]),
         };
         let accepted_at = UNIX_EPOCH + Duration::from_secs(1_732_147_200);
         ("Example.org.".parse().unwrap(), Header { standing, provenance, accepted_at, chain: [9; 32] })
     }
 
     #[test]
-    fn a_header_without_a_digest_comes_back_and_one_of_version_2_is_read() {
+    fn a_header_without_digests_comes_back_and_those_of_versions_2_and_3_are_read() {
         let (zone, mut header) = sample();
         header.standing.digest = None;
+        let Provenance::File { octets, .. } = &mut header.provenance;
+        *octets = None;
         let read = |text: &str| Kept::header(text.as_bytes()).unwrap().header;
         assert_eq!(read(&header.to_text(&zone)), header);
+        let text = header.to_text(&zone).replace("-state 4", "-state 3").replace(";octets unknown\n", "");
+        let lines = &text[..text.find(";header").unwrap()];
+        assert_eq!(read(&(lines.to_owned() + &hash_line("header", &Sha256::digest(lines).into()))), header);
         let digest = "07".repeat(32);
         let lines = format!(
             ";anyns-state 2\n;zone example.org.\n;digest {digest}\n;serial 8\n;source-serial 5\n;records 3\n\

@@ -14,14 +14,14 @@
 //! What is served is the state file with its journal applied. A crash may leave a state file and an older journal: the
 //! chain of links, of which the state file has one, says which entries still count.
 //!
-//! # Format of a state file, version 3
+//! # Format of a state file, version 4
 //!
 //! One file `NAME.state` per zone, NAME being the apex in lower case without its last dot, octets other than
 //! `a-z 0-9 - _ .` as `%XX`; `@` is the root, and a name of more than 200 characters is `%` and its SHA-256.
 //! Text, lines ended by LF, in this order:
 //!
 //! ```text
-//! ;anyns-state 3
+//! ;anyns-state 4
 //! ;zone example.org.
 //! ;digest 64 hexadecimal digits         content without the SOA serial, or "unknown"
 //! ;serial 2024010102                    the serial that is served
@@ -33,12 +33,14 @@
 //! ;chain 64 hexadecimal digits          the link of this version
 //! ;root "/var/lib/zones"                the configured source, a JSON string
 //! ;path "/var/lib/zones/example.org.zone"
+//! ;octets 64 hexadecimal digits         SHA-256 of that file, or "unknown" if it includes others
 //! ;header 64 hexadecimal digits         SHA-256 of all lines above
 //! ... the zone as a master file ...
 //! ;body 64 hexadecimal digits           SHA-256 of the master file; the last line
 //! ```
 //!
-//! Version 2, which knew no differences, is read: its digest is that of the source, and the hash of its header is its link.
+//! Version 3, which has no `octets`, is read. So is version 2, which knew no differences: its digest is that of the source,
+//! and the hash of its header is its link.
 
 use std::collections::BTreeSet;
 use std::fs::{self, File, TryLockError};
@@ -56,7 +58,7 @@ use super::journal;
 use super::journal_file::{self, JournalError, Journals};
 use super::journal_replay::replay;
 use super::state_file::{Header, Kept, StateError, hash_line};
-use super::text::{Limits, digest, read_zone, write_zone};
+use super::text::{Limits, digest, read_kept_zone, write_zone};
 
 /// The longest part of a file name made from a zone's name; NAME_MAX is 255 and suffixes must fit.
 const MAX_FILE_NAME: usize = 200;
@@ -319,11 +321,11 @@ impl<W: Write> Write for Hashed<W> {
 fn try_load(path: &Path, zone: &Name, limits: &Limits) -> Result<(Zone, Header), StateError> {
     let kept = Kept::look(path)?;
     kept.verify(path)?;
-    let read = read_zone(path, zone, limits).map_err(|error| StateError::Zone(error.to_string()))?;
-    if read.zone.serial() != kept.header.standing.serial {
+    let read = read_kept_zone(path, zone, limits).map_err(|error| StateError::Zone(error.to_string()))?;
+    if read.serial() != kept.header.standing.serial {
         return Err(StateError::OtherSerial);
     }
-    Ok((read.zone, kept.header))
+    Ok((read, kept.header))
 }
 
 /// The version that a journal leads to, if it leads on.

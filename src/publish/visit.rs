@@ -12,7 +12,7 @@ use super::entry::Entry;
 use super::fault::{Fault, SourceFault};
 use super::keeper::{Keeper, Version};
 use super::meter::Meter;
-use super::read::{StillWritten, read};
+use super::read::{StillWritten, holds, read};
 use super::scan::Found;
 use super::settings::{SerialRule, Settings};
 use super::state_file::Header;
@@ -148,14 +148,34 @@ impl Visit<'_> {
         if entry.read && entry.files.are_as_before(&found.path) {
             return;
         }
-        self.read_and_judge(entry, found);
-        if !entry.serving && entry.header.is_some() {
-            self.restore(entry);
-            if entry.header.is_none() {
-                // Its state is damaged, so nothing stands: the file is judged by itself.
-                self.read_and_judge(entry, found);
-            }
+        let stood = entry.header.is_some();
+        if !self.is_still_outdated(entry, found) {
+            self.read_and_judge(entry, found);
         }
+        self.restore(entry);
+        if stood && entry.header.is_none() {
+            // Its state is damaged, so nothing stands: the file is judged by itself.
+            self.read_and_judge(entry, found);
+        }
+    }
+
+    /// Whether differences led on from what is in the file, octet by octet; then it is not parsed, and what they led to
+    /// stays, as it would if the file were judged. Without this a start would read such a zone twice: its file, to find
+    /// that it says nothing new, and its state.
+    fn is_still_outdated(&mut self, entry: &mut Entry, found: &Found) -> bool {
+        let Some(header) = entry.header.clone().filter(|header| header.standing.is_led_on()) else {
+            return false;
+        };
+        let Provenance::File { octets: Some(octets), .. } = &header.provenance else { return false };
+        let limits = &self.visitor.settings.limits;
+        let Some(files) = holds(&found.path, octets, limits, self.visitor.still_written) else {
+            return false;
+        };
+        (entry.read, entry.files) = (true, files);
+        (entry.verdict, entry.denied, entry.notice) = (None, None, None);
+        let (root, path) = (found.root.clone(), found.path.clone());
+        self.outdated(entry, Provenance::File { root, path, octets: Some(*octets) });
+        true
     }
 
     fn read_and_judge(&mut self, entry: &mut Entry, found: &Found) {
@@ -189,7 +209,8 @@ impl Visit<'_> {
             entry.forced.as_ref().is_some_and(|forced| forced.serial == serial && forced.digest == digest);
         let settings = self.visitor.settings;
         let terms = Terms { serial: self.rule, shrink_limit_percent: settings.shrink_limit_percent, forced };
-        let provenance = Provenance::File { root: found.root.clone(), path: found.path.clone() };
+        let (root, path) = (found.root.clone(), found.path.clone());
+        let provenance = Provenance::File { root, path, octets: read.file_digest };
         let candidate = Candidate { zone: read.zone, digest, provenance: provenance.clone() };
         entry.verdict = None;
         entry.denied = None;
@@ -229,7 +250,9 @@ impl Visit<'_> {
         let Some(before) = entry.header.clone() else { return };
         // One that was only looked up has paths of its own; these are shared with the source.
         let header = Arc::new(Header { standing, provenance, ..Header::clone(&before) });
-        let moved = header != before;
+        // Other octets that say the same do not count: they will be read once more if differences follow.
+        let moved =
+            header.standing != before.standing || !header.provenance.is_same_place(&before.provenance);
         entry.header = Some(header.clone());
         let zone = Arc::new(zone);
         if let Some(keeper) = self.visitor.keeper.filter(|_| !entry.durable || moved) {

@@ -24,7 +24,7 @@ const UNFRAGMENTED: u16 = 1400;
 ///
 /// TCP Fast Open is not used: its cookie is good for the host that made it (RFC 7413 section 4.1.2), which with
 /// anycast may not be the next one reached, and a replayed SYN would be answered again.
-const BACKLOG: i32 = 1024;
+pub(super) const BACKLOG: i32 = 1024;
 
 /// Octets of a TCP segment: what fits the IPv6 minimum link MTU of 1280. Path-MTU messages to an anycast address may
 /// reach another POP, so we do not count on them.

@@ -5,7 +5,9 @@
 //! be overtaken (RFC 7766 section 6.2.1.1). Pipelined queries are answered together: all that have arrived, one write.
 //! Memory is bounded: one message and one read of input, [`OUTPUT`] and one response of output. A slow client, a silent
 //! one and one that does not read are closed; none of them holds up another. How many queries a connection may bring is
-//! not limited, for they take turns with those of other connections; how long it may live is.
+//! not limited, for they take turns with those of other connections; how long it may live is. At its end what has arrived
+//! is answered, our side is shut, and what still comes is thrown away for a while: a close with octets that were not
+//! read is a reset, which destroys the responses on their way.
 
 use std::io;
 use std::time::Duration;
@@ -25,13 +27,21 @@ use super::respond::Peer;
 /// the responses it asked for. A client that sends an octet now and then gains nothing from the idle timeout.
 pub(super) const PATIENCE: Duration = Duration::from_secs(5);
 
-/// How long a connection may live, however busy: after a change of routes, or of which sources have room, connections
-/// must move on too. Clients connect again when they must (RFC 7766 section 6.2.4).
-pub(super) const LIFETIME: Duration = Duration::from_secs(3600);
+/// How long a client whose every query is answered and sent may take to close its side after we shut ours: a way around the
+/// world and a segment that is lost. Until then what it still sends does not reset the connection, which would destroy the
+/// responses on their way. A stop waits for it, so it is short.
+pub(super) const FAREWELL: Duration = Duration::from_secs(1);
+
+/// Octets of queries that are still read at the end: twice what Linux gives a connection to receive in. A client that
+/// asks on does not hold us.
+const LAST: usize = 256 << 10;
+
+/// What has arrived at the end is there at once, or after a TLS record more; for what has not nobody waits.
+const LULL: Duration = Duration::from_millis(10);
 
 /// Octets a second that a client must take of a large response, beyond [`PATIENCE`]: slower than any modem, and 64 KiB
 /// are let go after 21 s.
-const SLOWEST: usize = 4096;
+pub(super) const SLOWEST: usize = 4096;
 
 /// Octets read at once.
 const READ: usize = 4096;
@@ -42,7 +52,7 @@ pub(super) const OUTPUT: usize = 16 << 10;
 /// Octets of the length before each message (RFC 1035 section 4.2.2).
 pub(super) const LENGTH: usize = 2;
 
-/// Serves a connection until the client closes it, is too slow, sends what is no query, it is [`LIFETIME`] old, or we
+/// Serves a connection until the client closes it, is too slow, sends what is no query, it is [`TcpSettings::lifetime`](super::TcpSettings::lifetime) old, or we
 /// stop. Fails if the client went away or did not read; then nothing is worth a farewell.
 pub(super) async fn serve<S: AsyncRead + AsyncWrite + Unpin>(
     stream: &mut S,
@@ -52,28 +62,36 @@ pub(super) async fn serve<S: AsyncRead + AsyncWrite + Unpin>(
 ) -> io::Result<()> {
     let mut input = BytesMut::new();
     let mut output = Vec::new();
-    let end = Instant::now() + context.lifetime;
+    let end = Instant::now() + context.settings.lifetime;
     // When the message at the front of the input must be whole.
     let mut deadline = Instant::now() + context.settings.idle.min(PATIENCE);
+    // When the client surely has taken what it asked for.
+    let mut taken = Instant::now();
     loop {
         let progress = answer(context, peer, &mut input, &mut output);
         if !output.is_empty() {
             write(stream, &output, context).await?;
             output.clear();
+            taken = Instant::now() + FAREWELL;
         }
         match progress {
             Progress::Full => {
                 deadline = Instant::now() + context.settings.idle;
                 continue;
             }
-            Progress::NoQuery => return close(stream).await,
+            Progress::NoQuery => return farewell(stream, input).await,
             Progress::Answered if input.is_empty() => deadline = Instant::now() + context.settings.idle,
             Progress::Answered => deadline = Instant::now() + PATIENCE,
             Progress::Nothing => {}
         }
         // What has arrived is answered; a stop waits for no more, nor does the end.
         if *phase.borrow_and_update() != Phase::Serve || Instant::now() >= end {
-            return close(stream).await;
+            let asked = answer_last(stream, context, peer, &mut input).await?;
+            return if asked || Instant::now() < taken {
+                farewell(stream, input).await
+            } else {
+                close(stream).await
+            };
         }
         let silent = input.is_empty();
         tokio::select! {
@@ -90,6 +108,49 @@ pub(super) async fn serve<S: AsyncRead + AsyncWrite + Unpin>(
             _ = phase.changed() => {}
         }
     }
+}
+
+/// Answers what has arrived. Returns whether there was any.
+async fn answer_last<S: AsyncRead + AsyncWrite + Unpin>(
+    stream: &mut S,
+    context: &Context,
+    peer: Peer,
+    input: &mut BytesMut,
+) -> io::Result<bool> {
+    let (mut left, mut output) = (LAST, Vec::new());
+    while left > 0 {
+        let Ok(read) = timeout(LULL, read(stream, input)).await else { break };
+        let octets = read?;
+        left = left.saturating_sub(octets);
+        let mut progress = Progress::Full;
+        while progress == Progress::Full {
+            progress = answer(context, peer, input, &mut output);
+            write(stream, &output, context).await?;
+            output.clear();
+        }
+        if octets == 0 || progress == Progress::NoQuery {
+            break;
+        }
+    }
+    Ok(left < LAST)
+}
+
+/// Shuts our side and waits for the client to close its own, but not for long.
+async fn farewell<S: AsyncRead + AsyncWrite + Unpin>(stream: &mut S, mut input: BytesMut) -> io::Result<()> {
+    close(stream).await?;
+    let discard = async {
+        loop {
+            input.clear();
+            input.reserve(READ);
+            // Its errors are the peer's, and nothing is due any more.
+            if !stream.read_buf(&mut input).await.is_ok_and(|octets| octets > 0) {
+                return;
+            }
+        }
+    };
+    // Whoever still sends is cut off.
+    let _ = timeout(FAREWELL, discard).await;
+    Ok(())
 }
 
 /// Says goodbye (over TLS with a message, RFC 8446 section 6.1), but not for long.
@@ -172,7 +233,6 @@ async fn write<S: AsyncWrite + Unpin>(stream: &mut S, output: &[u8], context: &C
 #[cfg(test)]
 mod tests {
     use std::net::Ipv4Addr;
-    use std::rc::Rc;
     use std::sync::Arc;
 
     use super::*;
@@ -199,8 +259,7 @@ mod tests {
         let lifetime = Duration::from_millis(200);
         let answers = Arc::new(Settings::new(Identity { instance: "test".into(), version: None }));
         let responder = Responder::new(&Arc::<Published>::default(), answers, None, Counters::new(1), 0);
-        let mut context = Context::new(TcpSettings::default(), responder);
-        Rc::get_mut(&mut context).unwrap().lifetime = lifetime;
+        let context = Context::new(TcpSettings { lifetime, ..TcpSettings::default() }, responder);
         let peer = Peer { transport: Transport::Tcp, address: Ipv4Addr::LOCALHOST.into() };
         let (_phases, phase) = watch::channel(Phase::Serve);
         let (client, mut server) = tokio::io::duplex(READ);

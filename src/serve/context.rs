@@ -7,7 +7,6 @@ use std::time::{Duration, Instant};
 use crate::telemetry::{WorkerCounters, count};
 
 use super::TcpSettings;
-use super::connection::LIFETIME;
 use super::respond::{Peer, Responder};
 
 /// How often the thread says that it lives.
@@ -22,14 +21,12 @@ pub(super) struct Context {
     /// Where a response is made; free between two awaits.
     pub(super) scratch: RefCell<Vec<u8>>,
     pub(super) settings: TcpSettings,
-    /// See [`LIFETIME`]; tests make it shorter.
-    pub(super) lifetime: Duration,
 }
 
 impl Context {
     pub(super) fn new(settings: TcpSettings, responder: Responder) -> Rc<Self> {
         let scratch = RefCell::new(vec![0; RESPONSE]);
-        Rc::new(Self { responder: RefCell::new(responder), scratch, settings, lifetime: LIFETIME })
+        Rc::new(Self { responder: RefCell::new(responder), scratch, settings })
     }
 
     /// Counts in the thread's counters.

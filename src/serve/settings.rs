@@ -78,6 +78,9 @@ pub struct TcpSettings {
     pub connections_per_source: usize,
     /// How long a connection may be silent between queries (RFC 7766 section 6.2.3).
     pub idle: Duration,
+    /// How long a connection may live, however busy: after a change of routes, or of which sources have room, connections
+    /// must move on too. What it asked by then is answered; clients connect again when they must (RFC 7766 section 6.2.4).
+    pub lifetime: Duration,
     /// Sources that both caps let in: the POP's own prober, the operator's monitoring. If a crowd of clients could
     /// keep the prober out, the POP would take overload for ill health. They have
     /// [`TcpSettings::EXEMPT_CONNECTIONS`] connections of their own. Loopback is always among them.
@@ -95,6 +98,8 @@ impl TcpSettings {
     pub const DEFAULT_CONNECTIONS_PER_SOURCE: usize = 64;
     /// "In the order of a few seconds" (RFC 7766 section 6.2.3).
     pub const DEFAULT_IDLE: Duration = Duration::from_secs(10);
+    /// Long beside what a new connection costs, short beside how long routes stay.
+    pub const DEFAULT_LIFETIME: Duration = Duration::from_secs(3600);
     /// Connections at one time of all exempt sources together: a few probers.
     pub const EXEMPT_CONNECTIONS: usize = 64;
 
@@ -111,6 +116,7 @@ impl Default for TcpSettings {
             connections: Self::DEFAULT_CONNECTIONS,
             connections_per_source: Self::DEFAULT_CONNECTIONS_PER_SOURCE,
             idle: Self::DEFAULT_IDLE,
+            lifetime: Self::DEFAULT_LIFETIME,
             exempt: Vec::new(),
             proxies: Vec::new(),
         }

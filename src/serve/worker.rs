@@ -235,31 +235,4 @@ impl Datagrams {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::os::fd::OwnedFd;
-
-    use super::*;
-    use crate::answer;
-    use crate::telemetry::Counters;
-
-    #[test]
-    fn a_descriptor_that_is_no_socket_is_lost_with_a_reason() {
-        let (reader, writer) = io::pipe().unwrap();
-        drop(writer);
-        let socket = UdpSocket::from(OwnedFd::from(reader));
-        let identity = answer::Identity { instance: "test".into(), version: None };
-        let answers = Arc::new(answer::Settings::new(identity));
-        let responder = Responder::new(&Arc::default(), answers, None, Counters::new(1), 0);
-        let shared = Arc::new(Shared::default());
-        let address = "192.0.2.1:53".parse().unwrap();
-        let sockets = Sockets { udp: vec![(address, socket)], tcp: Vec::new() };
-        let settings = TcpSettings::default();
-        let tcp = (settings.clone(), Caps::new(settings));
-        let mut worker = Worker::new(sockets, tcp, responder, shared.clone()).unwrap();
-        assert!(!worker.turn());
-        assert!(!worker.turn(), "tried only once");
-        let lost = shared.lost();
-        assert_eq!(lost.len(), 1);
-        assert!(lost[0].to_string().starts_with("192.0.2.1:53/udp: "), "{}", lost[0]);
-    }
-}
+mod tests;

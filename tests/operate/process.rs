@@ -1,5 +1,8 @@
 //! The process: its start without a config, its end, its only instance, its logs.
 
+use std::io::{Read, Write};
+use std::net::TcpStream;
+
 use nix::sys::signal::Signal;
 
 use crate::support::anyns::{BOUND, PROGRAM, run_here};
@@ -7,6 +10,7 @@ use crate::support::dns;
 use crate::support::lab::Lab;
 use crate::support::pop::{Alone, ZONE};
 use crate::support::wait::wait_for;
+use crate::support::world::SERVICE;
 
 /// The README's first command, in a namespace of its own, where nobody else has port 5300.
 #[test]
@@ -42,6 +46,33 @@ fn sigterm_ends_it_in_order() {
     let socket = alone.lab.directory().join("alone.sock");
     assert!(!socket.exists(), "the admin socket is removed");
     assert_eq!(alone.anyns.command(&["status"]).code, 3, "nobody answers");
+}
+
+#[test]
+fn queries_that_were_pipelined_before_sigterm_are_all_answered() {
+    const QUERIES: u16 = 2000;
+    let mut alone = Alone::running("[drain]\ndeprefer = \"0s\"\nquiet = \"10ms\"\n");
+    let mut stream = alone.space.inside(|| TcpStream::connect((SERVICE[0], 53)).expect("it is served"));
+    stream.set_read_timeout(Some(BOUND)).expect("a bound");
+    // Stopped, it has read none of them when it is told to end.
+    alone.anyns.signal(Signal::SIGSTOP);
+    let framed = |id| {
+        let query = dns::query(id, "www.example.org", 1);
+        [&(query.len() as u16).to_be_bytes(), &query[..]].concat()
+    };
+    let queries: Vec<u8> = (0..QUERIES).flat_map(framed).collect();
+    stream.write_all(&queries).expect("the kernel has room for them");
+    alone.anyns.signal(Signal::SIGTERM);
+    alone.anyns.signal(Signal::SIGCONT);
+    for id in 0..QUERIES {
+        let mut length = [0; 2];
+        stream.read_exact(&mut length).unwrap_or_else(|error| panic!("answer {id}: {error}"));
+        let mut answer = vec![0; usize::from(u16::from_be_bytes(length))];
+        stream.read_exact(&mut answer).unwrap_or_else(|error| panic!("answer {id}: {error}"));
+        assert_eq!(answer.get(..2), Some(&id.to_be_bytes()[..]));
+    }
+    assert_eq!(stream.read(&mut [0; 1]).expect("an end, not a reset"), 0);
+    assert!(alone.anyns.process().wait_end(BOUND).success());
 }
 
 #[test]

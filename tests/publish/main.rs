@@ -12,4 +12,5 @@ mod reader;
 mod refuse;
 mod restart;
 mod support;
+mod unchanged;
 mod wrong;

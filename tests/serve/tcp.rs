@@ -72,8 +72,9 @@ fn many_queries() -> Vec<u8> {
 #[test]
 fn a_client_that_reads_late_is_read_no_more_until_then_and_gets_all_it_asked() {
     let server = start(&native(TcpSettings::default()));
-    let mut stream = tcp_client(server.address(0));
+    // Made before it connects: that takes a while, and the first query may not.
     let queries = many_queries();
+    let mut stream = tcp_client(server.address(0));
     let sent = fill(&mut stream, &queries);
     // Others are served meanwhile, whichever worker they come to.
     for _ in 0..8 {
@@ -89,8 +90,9 @@ fn a_client_that_reads_late_is_read_no_more_until_then_and_gets_all_it_asked() {
 #[test]
 fn a_client_that_never_reads_is_cut_off() {
     let server = start(&native(TcpSettings { idle: Duration::from_secs(3600), ..TcpSettings::default() }));
+    let queries = many_queries();
     let mut stream = tcp_client(server.address(0));
-    let _sent = fill(&mut stream, &many_queries());
+    let _sent = fill(&mut stream, &queries);
     let begin = Instant::now();
     while server.sum(|it| &it.tcp_timeouts) == 0 {
         // 5 s, and some for what it left.
@@ -135,6 +137,61 @@ fn a_silent_connection_is_closed_after_the_idle_timeout() {
     assert!(is_closed(&mut fresh) && is_closed(&mut used));
     assert!(begin.elapsed() >= idle && begin.elapsed() < PATIENCE);
     eventually("both are counted", || server.sum(|it| &it.tcp_timeouts) == 2);
+}
+
+#[test]
+fn a_client_that_asks_on_is_closed_when_its_connection_is_old_and_keeps_its_answers() {
+    let lifetime = Duration::from_millis(300);
+    let queries: Vec<u8> = (0..=u16::MAX).flat_map(|id| framed(&query(id))).collect();
+    for engine in [Engine::Native, Engine::Hickory] {
+        let tcp = TcpSettings { lifetime, ..TcpSettings::default() };
+        let server = start(&Settings { engine, ..native(tcp) });
+        let mut stream = tcp_client(server.address(0));
+        // Little room here, so that most answers are still with the server at any time.
+        socket2::SockRef::from(&stream).set_recv_buffer_size(4096).unwrap();
+        let begin = Instant::now();
+        let mut asking = stream.try_clone().unwrap();
+        let mut octets = Vec::new();
+        std::thread::scope(|scope| {
+            // It pipelines queries without end, until the connection takes no more.
+            scope.spawn(|| while asking.write_all(&queries).is_ok() {});
+            let ended = stream.read_to_end(&mut octets);
+            // Now the client goes, too; the other thread sees that.
+            let _ = stream.shutdown(Shutdown::Both);
+            ended.expect("an end, not a reset");
+        });
+        let took = begin.elapsed();
+        assert!(took >= lifetime && took < PATIENCE, "{engine:?}: {took:?}");
+        let mut rest = &octets[..];
+        let mut answers = 0_u64;
+        while let [high, low, _, _, ..] = *rest {
+            let (message, behind) = rest[2..].split_at(usize::from(u16::from_be_bytes([high, low])));
+            assert_eq!(response_id(message), answers as u16);
+            (answers, rest) = (answers + 1, behind);
+        }
+        assert!(answers > 0 && rest.is_empty(), "{engine:?}: {answers} answers and {rest:?}");
+        // Every query that was read is one of them. The hickory engine cannot see what the client still has to take.
+        if engine == Engine::Native {
+            assert_eq!(server.sum(|it| &it.tcp_queries), answers);
+        }
+        assert_eq!(server.sum(|it| &it.tcp_timeouts), 0, "{engine:?}: an age is no fault of the client");
+        println!("{engine:?}: {answers} answers in {took:?}");
+    }
+}
+
+#[test]
+fn a_client_that_asks_now_and_then_is_closed_when_its_connection_is_old_and_may_come_again() {
+    let lifetime = Duration::from_millis(300);
+    let server = start(&native(TcpSettings { lifetime, ..TcpSettings::default() }));
+    let mut stream = tcp_client(server.address(0));
+    let begin = Instant::now();
+    let mut answers = 0;
+    while ask_over(&mut stream, &query(answers)).is_ok() {
+        answers += 1;
+        assert!(begin.elapsed() < PATIENCE, "never closed");
+    }
+    assert!(begin.elapsed() >= lifetime && answers > 1, "{answers} in {:?}", begin.elapsed());
+    assert!(ask_over(&mut tcp_client(server.address(0)), &query(7)).is_ok());
 }
 
 #[test]

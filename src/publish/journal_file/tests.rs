@@ -18,7 +18,8 @@ fn header(serial: u32, chain: Digest) -> Header {
     let (source_digest, digest) = ([1; 32], Some([1; 32]));
     let standing =
         Standing { serial, source_serial: serial, source_digest, digest, records: 3, signed: false };
-    let provenance = Provenance::File { root: Path::new("/z").into(), path: Path::new("/z/a").into() };
+    let provenance =
+        Provenance::File { root: Path::new("/z").into(), path: Path::new("/z/a").into(), octets: None };
     Header { standing, provenance, accepted_at: UNIX_EPOCH, chain }
 }
 

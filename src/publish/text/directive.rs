@@ -5,6 +5,8 @@ use std::fs::{File, Metadata};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Component, Path, PathBuf};
 
+use sha2::{Digest as _, Sha256};
+
 use crate::wire::Name;
 use crate::zone::Place;
 
@@ -116,6 +118,9 @@ impl Reader<'_> {
         let path = self.files.get(number as usize).cloned().unwrap_or_default();
         let left = self.limits.octets.saturating_sub(self.octets);
         let octets = read_whole(file, facts, &path, left, self.limits.octets)?;
+        if self.open.is_empty() {
+            self.file_digest = Some(Sha256::digest(&octets).into());
+        }
         let id = id(facts);
         if self.open.contains(&id) {
             return Err(Fault::IncludeCycle { path });

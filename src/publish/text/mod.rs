@@ -87,6 +87,9 @@ pub struct ReadZone {
     pub files: Vec<PathBuf>,
     /// SHA-256 over the records: the same whatever the order, formatting and comments, and whatever the SOA serial.
     pub digest: [u8; 32],
+    /// SHA-256 over the octets of the zone file: where they are the same, so is the zone. `None` if it includes others,
+    /// of which they say nothing.
+    pub file_digest: Option<[u8; 32]>,
     /// What is allowed but odd, at most [`MAX_FAULTS`].
     pub warnings: Vec<Located>,
 }
@@ -96,6 +99,13 @@ pub struct ReadZone {
 pub fn read_zone(path: &Path, origin: &Name, limits: &Limits) -> Result<ReadZone, ReadError> {
     let (mut file, facts) = open::look_and_open(path).map_err(|fault| ReadError::of_file(path, fault))?;
     read_open_zone(&mut file, &facts, path, origin, limits, Beside::default())
+}
+
+/// Reads a zone file that was written here and whose content is known: its zone alone, in the time that takes.
+pub(super) fn read_kept_zone(path: &Path, origin: &Name, limits: &Limits) -> Result<Zone, ReadError> {
+    let (mut file, facts) = open::look_and_open(path).map_err(|fault| ReadError::of_file(path, fault))?;
+    let read = read_sized(&mut file, &facts, path, origin, limits, (pieces::PIECE, Beside::default()));
+    read.map(|compiled| compiled.zone)
 }
 
 /// What a reading has beside the file.
@@ -118,6 +128,7 @@ pub(super) fn read_open_zone(
 ) -> Result<ReadZone, ReadError> {
     let served = beside.served.filter(|served| served.record_count() >= SHARED_RECORDS);
     let read = read_sized(file, facts, path, origin, limits, (pieces::PIECE, Beside { served, ..beside }));
+    let read = read.map(ReadZone::from);
     if facts.len() > pieces::PIECE as u64 {
         beside.meter.into_iter().for_each(Meter::end);
     }
@@ -132,7 +143,7 @@ fn read_sized(
     origin: &Name,
     limits: &Limits,
     (size, Beside { served, meter }): (usize, Beside<'_>),
-) -> Result<ReadZone, ReadError> {
+) -> Result<Compiled, ReadError> {
     let default_root = path.parent().unwrap_or(Path::new(""));
     let root = directive::normalized(limits.include_root.as_deref().unwrap_or(default_root));
     let mut reader = Reader::new(origin, root, limits);
@@ -161,8 +172,22 @@ fn read_sized(
     }
 }
 
-fn compiled(origin: &Name, found: Found) -> Result<ReadZone, ReadError> {
-    let Found { batches, standing, files, faults, mut warnings } = found;
+/// A zone that was read and compiled.
+struct Compiled {
+    zone: Zone,
+    files: Vec<PathBuf>,
+    file_digest: Option<[u8; 32]>,
+    warnings: Vec<Located>,
+}
+
+impl From<Compiled> for ReadZone {
+    fn from(Compiled { zone, files, file_digest, warnings }: Compiled) -> Self {
+        Self { digest: digest(&zone), zone, files, file_digest, warnings }
+    }
+}
+
+fn compiled(origin: &Name, found: Found) -> Result<Compiled, ReadError> {
+    let Found { batches, standing, files, file_digest, faults, mut warnings } = found;
     if !faults.is_empty() {
         return Err(ReadError { faults, files });
     }
@@ -176,7 +201,7 @@ fn compiled(origin: &Name, found: Found) -> Result<ReadZone, ReadError> {
             };
             warnings.extend(located(zone.warnings().iter().map(flaw).collect(), &files));
             warnings.truncate(MAX_FAULTS);
-            Ok(ReadZone { digest: digest(&zone), zone, files, warnings })
+            Ok(Compiled { zone, files, file_digest, warnings })
         }
         Err(faults) => {
             let flaws = faults

@@ -24,6 +24,8 @@ use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread::{available_parallelism, scope};
 
+use sha2::{Digest as _, Sha256};
+
 use crate::wire::Name;
 use crate::zone::Standing;
 
@@ -57,24 +59,26 @@ pub(super) fn read(
     }
     let _turn = lock(&TURN);
     meter.into_iter().for_each(|meter| meter.begin(facts.len()));
-    let (whole, pieces) = read_pieces(reader, file, facts.len(), zone, (size, meter));
-    match whole.then(|| in_order(pieces, zone, limits)).flatten() {
+    let (digest, pieces) = read_pieces(reader, file, facts.len(), zone, (size, meter));
+    match digest.and_then(|_| in_order(pieces, zone, limits)) {
         Some(pieces) => {
             pieces.into_iter().for_each(|piece| reader.take(piece));
+            reader.file_digest = digest;
             Ok(true)
         }
         None => file.rewind().map(|()| false),
     }
 }
 
-/// Whether the file was read to its end without a fault, and its pieces in the order in which they were done.
+/// The digest of the file's octets if it was read to its end without a fault, and its pieces in the order in which they
+/// were done.
 fn read_pieces(
     reader: &Reader<'_>,
     file: &mut File,
     length: u64,
     zone: &Name,
     (size, meter): (usize, Option<&Meter>),
-) -> (bool, Vec<Done>) {
+) -> (Option<[u8; 32]>, Vec<Done>) {
     let (limits, standing) = (reader.limits, reader.standing.as_ref());
     let work = Work { zone, limits, standing, failed: AtomicBool::new(false), pieces: Mutex::default() };
     let threads = available_parallelism().map_or(1, NonZero::get);
@@ -88,10 +92,11 @@ fn read_pieces(
         }
         // The end of the sender ends the threads.
         let sender = sender;
-        Cutter::new(zone, length, (size, meter)).cut(file, &sender, &buffers, &work.failed)
+        let mut cutter = Cutter::new(zone, length, (size, meter));
+        cutter.cut(file, &sender, &buffers, &work.failed).map(|()| cutter.hash)
     });
-    let whole = cut.is_ok() && !work.failed.into_inner();
-    (whole, work.pieces.into_inner().unwrap_or_else(PoisonError::into_inner))
+    let digest = cut.ok().filter(|_| !work.failed.into_inner()).map(|hash| hash.finalize().into());
+    (digest, work.pieces.into_inner().unwrap_or_else(PoisonError::into_inner))
 }
 
 /// The pieces, if each began with what the one before it ended with, and if all together keep to the limits.
@@ -167,12 +172,14 @@ struct Cutter<'m> {
     context: Context,
     /// What was read behind the last cut.
     rest: Vec<u8>,
+    /// Over what was handed over.
+    hash: Sha256,
 }
 
 impl<'m> Cutter<'m> {
     fn new(zone: &Name, length: u64, (size, meter): (usize, Option<&'m Meter>)) -> Self {
         let context = Context { origin: zone.clone(), default_ttl: None };
-        Self { size, meter, left: length, index: 0, line: 1, context, rest: Vec::new() }
+        Self { size, meter, left: length, index: 0, line: 1, context, rest: Vec::new(), hash: Sha256::new() }
     }
 
     /// Hands over piece after piece, up to the length that the file had.
@@ -204,6 +211,7 @@ impl<'m> Cutter<'m> {
             }
             let cut = Cut { index: self.index, line: self.line, began: self.context.clone(), octets };
             self.pass(&cut.octets);
+            self.hash.update(&cut.octets);
             if sender.send(cut).is_err() {
                 return Ok(());
             }

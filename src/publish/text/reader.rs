@@ -32,6 +32,8 @@ pub(super) struct Reader<'l> {
     pub(super) standing: Option<Standing>,
     /// [`Place::file`] counts in here.
     pub(super) files: Vec<PathBuf>,
+    /// SHA-256 over the octets of the zone file, once it was read.
+    pub(super) file_digest: Option<[u8; 32]>,
     /// The files that are being read, the innermost last.
     pub(super) open: Vec<FileId>,
     /// Octets of all files so far.
@@ -94,6 +96,8 @@ pub(super) struct Found {
     /// What the batches were reduced by.
     pub(super) standing: Option<Standing>,
     pub(super) files: Vec<PathBuf>,
+    /// SHA-256 over the octets of the zone file, if it is the only one.
+    pub(super) file_digest: Option<[u8; 32]>,
     pub(super) faults: Vec<Located>,
     pub(super) warnings: Vec<Located>,
 }
@@ -139,6 +143,7 @@ impl<'l> Reader<'l> {
             batch: RecordBatch::new(origin),
             standing: None,
             files: Vec::new(),
+            file_digest: None,
             open: Vec::new(),
             octets: 0,
             includes: 0,
@@ -342,7 +347,15 @@ impl<'l> Reader<'l> {
         self.close_batch();
         let faults = located(self.faults, &self.files);
         let warnings = located(self.warnings, &self.files);
-        Found { batches: self.full, standing: self.standing, files: self.files, faults, warnings }
+        let file_digest = self.file_digest.filter(|_| self.includes == 0);
+        Found {
+            batches: self.full,
+            standing: self.standing,
+            files: self.files,
+            file_digest,
+            faults,
+            warnings,
+        }
     }
 }
 

@@ -62,7 +62,8 @@ impl Answers {
 
 impl Session {
     pub(super) fn new(context: Rc<Context>, address: IpAddr, phase: watch::Receiver<Phase>) -> Self {
-        let (idle_at, end) = (Instant::now() + context.settings.idle, Instant::now() + context.lifetime);
+        let (idle_at, end) =
+            (Instant::now() + context.settings.idle, Instant::now() + context.settings.lifetime);
         let answers = Answers { context, address, room: Rc::new(Semaphore::new(ANSWERS)) };
         Self { answers, requests: TaskTracker::new(), phase, idle_at, end }
     }

@@ -21,7 +21,7 @@ use crate::sys::streams;
 use crate::telemetry::count;
 
 use crate::serve::TcpSettings;
-use crate::serve::bind::Transport;
+use crate::serve::bind::{self, Transport};
 use crate::serve::caps::{Caps, Ticket};
 use crate::serve::monitor::{LostListener, Shared};
 use crate::serve::respond::Responder;
@@ -30,6 +30,9 @@ use connection::{Connection, Next, Scratch, Work};
 
 /// Connections accepted for one event: the queries of a worker's other sockets wait meanwhile.
 const ACCEPTS: usize = 16;
+
+/// Connections that wait to be accepted when we stop, and are: as many as the kernel keeps for a listener.
+const WAITING: usize = bind::BACKLOG as usize;
 
 /// How often deadlines are looked at, and listeners that could not accept are tried again: an accept fails for want of
 /// descriptors or memory, until a connection closes.
@@ -100,7 +103,7 @@ impl Tcp {
     /// Serves the connection with this token; nothing if it is no connection's.
     pub(super) fn serve_ready(&mut self, token: u64, epoll: &Epoll, responder: &mut Responder, now: Instant) {
         if let Some(index) = token.checked_sub(CONNECTIONS) {
-            self.serve(index as usize, epoll, responder, now, false);
+            self.serve(index as usize, epoll, responder, now);
         }
     }
 
@@ -125,10 +128,14 @@ impl Tcp {
         self.swept = now;
         for index in 0..self.connections.len() {
             let connection = self.connections.get_mut(index).and_then(Option::as_mut);
-            if connection.is_some_and(|connection| connection.is_overdue(now)) {
-                add(responder, |counters| count(&counters.tcp_timeouts));
-                self.close(index);
+            let Some(connection) = connection else { continue };
+            if !connection.is_overdue(now) {
+                continue;
             }
+            if !connection.is_leaving() {
+                add(responder, |counters| count(&counters.tcp_timeouts));
+            }
+            self.close(index);
         }
         for (listener, token) in self.listeners.iter_mut().zip(self.first..) {
             if listener.paused && !listener.lost {
@@ -137,18 +144,26 @@ impl Tcp {
         }
     }
 
-    /// Takes no more connections, answers what those there are have sent, and closes all but those that must still take
-    /// a response.
+    /// Takes the connections that wait and then no more, and has each end when what it has sent by now is answered and
+    /// the client has taken that: some at once, the others by the events that follow.
     pub(super) fn stop(&mut self, epoll: &Epoll, responder: &mut Responder, now: Instant) {
+        for index in 0..self.listeners.len() {
+            let mut rounds = 0..WAITING.div_ceil(ACCEPTS);
+            while rounds.next().is_some() && self.accept(index, epoll, responder, now) {}
+        }
         self.listeners.clear();
         for index in 0..self.connections.len() {
-            self.serve(index, epoll, responder, now, true);
+            if let Some(connection) = self.connections.get_mut(index).and_then(Option::as_mut) {
+                connection.end_soon();
+            }
+            self.serve(index, epoll, responder, now);
         }
     }
 
-    fn accept(&mut self, index: usize, epoll: &Epoll, responder: &mut Responder, now: Instant) {
+    /// Accepts some connections. Returns whether more may wait.
+    fn accept(&mut self, index: usize, epoll: &Epoll, responder: &mut Responder, now: Instant) -> bool {
         for _ in 0..ACCEPTS {
-            let Some(listener) = self.listeners.get_mut(index) else { return };
+            let Some(listener) = self.listeners.get_mut(index) else { return false };
             let error = match streams::accept(&listener.socket) {
                 Ok((stream, source)) => {
                     self.take(stream, source, epoll, responder, now);
@@ -157,7 +172,7 @@ impl Tcp {
                 Err(error) => error,
             };
             if error.kind() == io::ErrorKind::WouldBlock {
-                return;
+                return false;
             }
             // An error of accept may also be one of the new connection (accept(2)); those pass. EINVAL: it does not listen.
             listener.lost = is_lost(&error) || error.kind() == io::ErrorKind::InvalidInput;
@@ -168,8 +183,9 @@ impl Tcp {
             } else {
                 add(responder, |counters| count(&counters.receive_errors));
             }
-            return;
+            return false;
         }
+        true
     }
 
     /// Serves a connection, or resets it if a cap is reached: a reset says "not now" at once, where silence would
@@ -208,18 +224,11 @@ impl Tcp {
         // the one that is there makes the next wait return at once.
     }
 
-    fn serve(
-        &mut self,
-        index: usize,
-        epoll: &Epoll,
-        responder: &mut Responder,
-        now: Instant,
-        stopping: bool,
-    ) {
+    fn serve(&mut self, index: usize, epoll: &Epoll, responder: &mut Responder, now: Instant) {
         let Some(connection) = self.connections.get_mut(index).and_then(Option::as_mut) else { return };
         let waited = connection.waits_for();
         let (settings, caps, scratch) = (&self.settings, &self.caps, &mut self.scratch);
-        let next = connection.turn(&mut Work { responder, scratch, settings, caps, now, stopping });
+        let next = connection.turn(&mut Work { responder, scratch, settings, caps, now });
         match next {
             Next::Wait => {
                 let wanted = connection.waits_for();

@@ -4,18 +4,28 @@
 //! be overtaken (RFC 7766 section 6.2.1.1). Pipelined queries are answered together: one read, one write. A client that
 //! does not take its responses is read no more until it does. Of its own a connection keeps only what a client left
 //! unfinished: one message and one read of input, [`OUTPUT`] and one response of output.
+//!
+//! ```text
+//!   Open -- we stop, or it is old --> Last: what had arrived by then is answered --> Farewell: our side is shut, what still
+//!    |                                                                               |         comes is thrown away
+//!    +-- a message was no query -----------------------------------------------------+
+//! ```
+//!
+//! Why not simply closed: a close with octets that were not read is a reset (RFC 2525 section 2.17), and that destroys the
+//! responses that are on their way.
 
 use std::io::{self, Read, Write};
-use std::net::{IpAddr, TcpStream};
+use std::net::{IpAddr, Shutdown, TcpStream};
 use std::time::{Duration, Instant};
 
 use crate::answer;
 use crate::serve::TcpSettings;
 use crate::serve::caps::{Caps, Ticket};
-use crate::serve::connection::{LENGTH, LIFETIME, OUTPUT, PATIENCE, time_to_take, whole};
+use crate::serve::connection::{FAREWELL, LENGTH, OUTPUT, PATIENCE, SLOWEST, time_to_take, whole};
 use crate::serve::proxy::{self, Origin};
 use crate::serve::respond::{Peer, Responder};
 use crate::sys::epoll::Interest;
+use crate::sys::streams;
 use crate::telemetry::count;
 
 /// Octets read at once: some 200 queries, less than a millisecond of the worker's time.
@@ -46,8 +56,6 @@ pub(super) struct Work<'a> {
     pub(super) settings: &'a TcpSettings,
     pub(super) caps: &'a Caps,
     pub(super) now: Instant,
-    /// What has arrived is answered; a stop waits for no more.
-    pub(super) stopping: bool,
 }
 
 /// What comes after a turn.
@@ -72,7 +80,26 @@ pub(super) struct Connection {
     output: Vec<u8>,
     /// When the message at the front must be whole, the next one begin, or the output be taken.
     deadline: Instant,
+    /// When it has lived long enough.
     end: Instant,
+    stage: Stage,
+}
+
+/// How near its end a connection is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    /// Queries are answered.
+    Open,
+    /// What had arrived when this began is answered, no more: a client that asks on does not hold us.
+    Last {
+        /// Octets of it that are still to be read.
+        unread: usize,
+    },
+    /// Everything is answered and our side is shut. The client will shut its own.
+    Farewell {
+        /// Octets that it had still to take when that was last looked at.
+        untaken: usize,
+    },
 }
 
 /// Why the messages at the front are answered no further.
@@ -105,7 +132,8 @@ impl Connection {
             input: Vec::new(),
             output: Vec::new(),
             deadline: now + patience,
-            end: now + LIFETIME,
+            end: now + settings.lifetime,
+            stage: Stage::Open,
         }
     }
 
@@ -118,14 +146,37 @@ impl Connection {
         if self.output.is_empty() { Interest::Read } else { Interest::Write }
     }
 
+    /// Whether all was said, and only the client's end is waited for.
+    pub(super) fn is_leaving(&self) -> bool {
+        matches!(self.stage, Stage::Farewell { .. })
+    }
+
+    /// From the next turn on only what has arrived by now is answered.
+    pub(super) fn end_soon(&mut self) {
+        if self.stage == Stage::Open {
+            // An error means that there is no connection any more; the next turn finds out.
+            self.stage = Stage::Last { unread: streams::unread(&self.stream).unwrap_or(0) };
+        }
+    }
+
     /// Whether the client was silent, slow to send or slow to read for too long.
-    pub(super) fn is_overdue(&self, now: Instant) -> bool {
-        let overdue = now >= self.deadline;
-        if overdue && !self.output.is_empty() {
+    pub(super) fn is_overdue(&mut self, now: Instant) -> bool {
+        if now < self.deadline || self.still_takes(now) {
+            return false;
+        }
+        if !self.output.is_empty() {
             // Nothing waits for what it does not read.
             reset(&self.stream);
         }
-        overdue
+        true
+    }
+
+    /// Whether a client to which all was said takes it fast enough to be given more time.
+    fn still_takes(&mut self, now: Instant) -> bool {
+        let Stage::Farewell { untaken } = &mut self.stage else { return false };
+        let before = std::mem::replace(untaken, streams::unacknowledged(&self.stream).unwrap_or(0));
+        self.deadline = now + FAREWELL;
+        *untaken > 0 && before.saturating_sub(*untaken) >= SLOWEST
     }
 
     /// Writes what is left or reads what has come, and answers what is whole.
@@ -149,15 +200,25 @@ impl Connection {
             let input = std::mem::take(&mut self.input);
             return self.answer_all(&input, false, work);
         }
-        let read = match (&self.stream).read(&mut work.scratch.input) {
+        let most = match self.stage {
+            Stage::Last { unread: 0 } => return self.leave(work.now),
+            Stage::Last { unread } => unread.min(READ),
+            Stage::Open | Stage::Farewell { .. } => READ,
+        };
+        let room = work.scratch.input.get_mut(..most).unwrap_or_default();
+        let read = match (&self.stream).read(room) {
             Ok(0) => return Ok(Next::Close),
             Ok(read) => read,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok(Next::Wait),
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                return Ok(if work.stopping { Next::Close } else { Next::Wait });
+            Err(error) if matches!(error.kind(), io::ErrorKind::Interrupted | io::ErrorKind::WouldBlock) => {
+                return Ok(Next::Wait);
             }
             Err(error) => return Err(error),
         };
+        match &mut self.stage {
+            Stage::Open => {}
+            Stage::Last { unread } => *unread -= read.min(*unread),
+            Stage::Farewell { .. } => return Ok(Next::Wait),
+        }
         // The scratch input is lent out of the scratch while the output in it is written to.
         let scratch = std::mem::take(&mut work.scratch.input);
         let fresh = scratch.get(..read).unwrap_or_default();
@@ -195,7 +256,7 @@ impl Connection {
             }
             Ok(None) => {
                 self.input = input.to_vec();
-                Ok(if work.stopping { Next::Close } else { Next::Wait })
+                self.go_on(work.now)
             }
             Err(error) => {
                 tracing::debug!(balancer = %self.peer.address, %error, "PROXY protocol");
@@ -216,7 +277,8 @@ impl Connection {
             let written = self.write(output)?;
             let left = output.get(written..).unwrap_or_default();
             if halt == Halt::NoQuery {
-                return Ok(Next::Close);
+                // What it asked before stays due; what it says after it is not looked at.
+                (input, self.stage) = (&[], Stage::Last { unread: 0 });
             }
             if !left.is_empty() {
                 self.deadline = work.now + time_to_take(left.len());
@@ -224,7 +286,7 @@ impl Connection {
                 self.input = input.to_vec();
                 return Ok(Next::Wait);
             }
-            if halt == Halt::Hungry {
+            if halt != Halt::Full {
                 break;
             }
         }
@@ -234,8 +296,29 @@ impl Connection {
             self.deadline = work.now + PATIENCE;
         }
         self.input = input.to_vec();
-        // A client that lives on connects again when it must (RFC 7766 section 6.2.4).
-        Ok(if work.stopping || (answered && work.now >= self.end) { Next::Close } else { Next::Wait })
+        if work.now >= self.end {
+            self.end_soon();
+        }
+        self.go_on(work.now)
+    }
+
+    /// Waits for more, unless everything that is to be answered is answered.
+    fn go_on(&mut self, now: Instant) -> io::Result<Next> {
+        if self.stage == (Stage::Last { unread: 0 }) { self.leave(now) } else { Ok(Next::Wait) }
+    }
+
+    /// Shuts our side, and waits a while for the client to shut its own. A client that has everything and says nothing
+    /// loses nothing by a close.
+    fn leave(&mut self, now: Instant) -> io::Result<Next> {
+        let untaken = streams::unacknowledged(&self.stream)?;
+        if untaken == 0 && streams::unread(&self.stream)? == 0 {
+            return Ok(Next::Close);
+        }
+        self.stream.shutdown(Shutdown::Write)?;
+        self.input = Vec::new();
+        self.deadline = now + FAREWELL;
+        self.stage = Stage::Farewell { untaken };
+        Ok(Next::Wait)
     }
 
     /// Answers whole messages at the front of the input into the scratch output. Returns the octets of input that are done
