@@ -51,11 +51,12 @@
 //! | `admission` | (nothing) |
 //! | `telemetry` | (nothing) |
 //! | `serve` | `sys` `wire` `zone` `answer` `admission` `telemetry` |
-//! | `publish` | `sys` `wire` `zone` |
-//! | `health` | `wire` `policy` |
+//! | `publish` | `sys` `wire` `zone` `telemetry` |
+//! | `health` | `sys` `wire` `policy` `telemetry` |
 //! | `policy` | (nothing) |
-//! | `route` | `sys` `policy` |
-//! | `control` | (nothing) |
+//! | `host` | `sys` `telemetry` |
+//! | `route` | `sys` `policy` `telemetry` |
+//! | `control` | `telemetry` |
 //! | `config` | `sys` `wire` `zone` `answer` `admission` `serve` `publish` `health` `policy` `route` `control` `telemetry` |
 //! | `daemon` | everything but `cli` |
 //! | `cli` | everything |
@@ -79,6 +80,7 @@ pub mod config;
 pub mod control;
 pub mod daemon;
 pub mod health;
+pub mod host;
 pub mod policy;
 pub mod publish;
 pub mod route;

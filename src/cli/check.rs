@@ -4,8 +4,9 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use crate::config::{self, Config, RouteDriver};
+use crate::host;
 use crate::publish::{self, CheckReport};
-use crate::route::{self, PlannedAnnouncement, host};
+use crate::route::{self, PlannedAnnouncement};
 use crate::serve;
 
 use super::{CommandError, Outcome, say};

@@ -27,7 +27,8 @@ use std::path::PathBuf;
 
 use crate::config::Config;
 use crate::control::ControlError;
-use crate::serve::{AddressError, ServeError};
+use crate::host::AddressError;
+use crate::serve::ServeError;
 use crate::{admission, health, publish, route, telemetry};
 
 /// Why anyns cannot run.

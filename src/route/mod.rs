@@ -14,7 +14,6 @@ mod bgp;
 mod driver;
 mod dry_run;
 mod gate;
-pub mod host;
 mod service;
 mod status;
 

@@ -17,8 +17,6 @@
 
 mod accept;
 #[cfg(target_os = "linux")]
-mod address;
-#[cfg(target_os = "linux")]
 mod affinity;
 mod bind;
 mod caps;
@@ -35,8 +33,6 @@ mod tcp;
 #[cfg(target_os = "linux")]
 mod worker;
 
-#[cfg(target_os = "linux")]
-pub use address::{AddressError, ServiceAddresses};
 pub use bind::Transport;
 pub use encrypted::{CertificateError, Certificates, TlsSettings};
 pub use monitor::{Facts, LostListener};

@@ -1,10 +1,17 @@
-//! What can be seen from outside: counters and logs.
+//! What can be seen from outside: counters, logs, and whether each task runs.
 //!
 //! A worker adds to its own [`WorkerCounters`] with relaxed atomic operations on cache lines that no other worker
 //! writes; whoever scrapes reads them. Never on the query path: logs.
+//!
+//! A task of the control plane says by its [`Beat`] that it runs; supervisors measure ages in their own [`RunTime`], and
+//! [`keep_running`] starts a task again that panicked.
 
+mod beat;
 mod counters;
 mod logs;
+mod supervise;
 
+pub use beat::{Beat, Freshness, RunTime};
 pub use counters::{Counters, WorkerCounters, count, count_many};
 pub use logs::{LogError, LogFormat, LogSettings, start_logs};
+pub use supervise::{Pause, keep_running, note_panic};

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use anyns::serve::{AddressError, ServiceAddresses};
+use anyns::host::{AddressError, ServiceAddresses};
 
 use crate::namespace::{ip, is_inside, run_inside};
 use crate::support::PATIENCE;

@@ -1,0 +1,97 @@
+//! Keeps a task running: a panic is logged with the task's name, counted, and the task runs again after a pause.
+//!
+//! The task's state lives outside of its future and survives the panic. A task that panics again and again pauses longer and
+//! longer; whoever depends on it sees by its [`Beat`] that it does not run.
+
+use std::any::Any;
+use std::panic::AssertUnwindSafe;
+use std::time::{Duration, Instant};
+
+use futures_util::FutureExt;
+
+use super::beat::Beat;
+
+/// The pause after the first panic.
+const SHORTEST: Duration = Duration::from_millis(100);
+/// What doubling never exceeds.
+const LONGEST: Duration = Duration::from_secs(10);
+/// A task that ran for so long has recovered: the next pause is the shortest again.
+const RECOVERED: Duration = Duration::from_secs(60);
+
+/// How long a task pauses after a panic. Pure.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Pause {
+    panics: u32,
+}
+
+impl Pause {
+    /// The pause after a panic of a task that had run for this long.
+    pub fn next(&mut self, ran: Duration) -> Duration {
+        if ran >= RECOVERED {
+            self.panics = 0;
+        }
+        let pause = SHORTEST.saturating_mul(1 << self.panics.min(16)).min(LONGEST);
+        self.panics = self.panics.saturating_add(1);
+        pause
+    }
+}
+
+/// Runs the task until it returns. After a panic it is run again, on the same state, whose every value must be a good one.
+pub async fn keep_running<T>(beat: &Beat, task: &mut T, mut run: impl AsyncFnMut(&mut T)) {
+    let mut pause = Pause::default();
+    loop {
+        let begun = Instant::now();
+        match AssertUnwindSafe(run(task)).catch_unwind().await {
+            Ok(()) => return beat.end(),
+            Err(panic) => {
+                let pause = pause.next(begun.elapsed());
+                note_panic(beat, panic.as_ref(), pause);
+                tokio::time::sleep(pause).await;
+            }
+        }
+    }
+}
+
+/// Counts a panic and logs it; the panic hook has logged where it was.
+pub fn note_panic(beat: &Beat, panic: &(dyn Any + Send), pause: Duration) {
+    beat.panicked();
+    let (task, panics, again_in_ms) = (beat.name(), beat.panics(), pause.as_millis() as u64);
+    tracing::error!(
+        task,
+        panics,
+        again_in_ms,
+        reason = message(panic),
+        "a task panicked; it is started again"
+    );
+}
+
+/// What a panic said.
+fn message(panic: &(dyn Any + Send)) -> &str {
+    let text = panic.downcast_ref::<&str>().copied();
+    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("it gave no reason")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_double_and_start_over_after_recovery() {
+        let mut pause = Pause::default();
+        let brief = Duration::from_secs(1);
+        let pauses: Vec<u128> = (0..9).map(|_| pause.next(brief).as_millis()).collect();
+        assert_eq!(pauses, [100, 200, 400, 800, 1600, 3200, 6400, 10_000, 10_000]);
+        assert_eq!(pause.next(RECOVERED), SHORTEST);
+    }
+
+    #[tokio::test]
+    async fn a_task_goes_on_with_its_state_after_a_panic() {
+        let (beat, mut turns) = (Beat::new("task"), 0);
+        let run = async |turns: &mut u32| {
+            *turns += 1;
+            assert!(*turns >= 3, "turn {turns}");
+        };
+        keep_running(&beat, &mut turns, run).await;
+        assert_eq!((turns, beat.panics(), beat.has_ended()), (3, 2, true));
+    }
+}
