@@ -49,14 +49,15 @@
 //! | `zone` | `sys` `wire` |
 //! | `answer` | `wire` `zone` |
 //! | `admission` | (nothing) |
-//! | `telemetry` | (nothing) |
+//! | `handoff` | (nothing) |
+//! | `telemetry` | `handoff` |
 //! | `serve` | `sys` `wire` `zone` `answer` `admission` `telemetry` |
-//! | `publish` | `sys` `wire` `zone` `telemetry` |
-//! | `health` | `sys` `wire` `policy` `telemetry` |
+//! | `publish` | `sys` `wire` `zone` `telemetry` `handoff` |
+//! | `health` | `sys` `wire` `policy` `telemetry` `handoff` |
 //! | `policy` | (nothing) |
-//! | `host` | `sys` `telemetry` |
-//! | `route` | `sys` `policy` `telemetry` |
-//! | `control` | `telemetry` |
+//! | `host` | `sys` `telemetry` `handoff` |
+//! | `route` | `sys` `policy` `telemetry` `handoff` |
+//! | `control` | `telemetry` `handoff` |
 //! | `config` | `sys` `wire` `zone` `answer` `admission` `serve` `publish` `health` `policy` `route` `control` `telemetry` |
 //! | `daemon` | everything but `cli` |
 //! | `cli` | everything |
@@ -79,6 +80,7 @@ pub mod cli;
 pub mod config;
 pub mod control;
 pub mod daemon;
+pub mod handoff;
 pub mod health;
 pub mod host;
 pub mod policy;
