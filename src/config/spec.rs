@@ -202,6 +202,7 @@ pub(super) struct PolicySpec {
     pub(super) hold: Option<Spanned<Period>>,
     pub(super) hold_max: Option<Spanned<Period>>,
     pub(super) decay: Option<Spanned<Period>>,
+    pub(super) lease: Option<Spanned<Period>>,
 }
 
 /// `[drain]`: how a planned stop goes.

@@ -1,42 +1,57 @@
 //! Opens everything that can be refused, in an order in which a refusal leaves nothing behind.
 
+use std::future::Future;
+use std::net::IpAddr;
 use std::path::PathBuf;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Instant;
 
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::admission::Limiter;
-use crate::config::{Config, RouteDriver};
+use crate::config::{self, Config, RouteDriver};
 use crate::control::{self, Server};
+use crate::handoff::{self, Latest, Queue, Reader};
 use crate::health::{self, Activity};
 use crate::host::ServiceAddresses;
 use crate::policy::{Decision, Policy};
 use crate::publish::{Publisher, PublisherHandle};
-use crate::route::{self, BgpDriver, DryRun, Gate};
+use crate::route::{self, BgpDriver, DryRun, GateSettings, Speaker};
 use crate::serve::{self, Serving};
-use crate::telemetry::Counters;
+use crate::telemetry::{Beat, Counters, keep_running};
 use crate::wire::Name;
 use crate::zone::Published;
 
 use super::DaemonError;
+use super::controller::{Controller, Order};
+use super::drain::Drain;
 use super::orders;
-use super::pilot::Pilot;
 use super::signals::Signals;
+use super::sources::Sources;
 use super::stop;
+use super::supervisor::{Supervisor, tell_service_manager};
+use super::thread::Thread;
+
+/// Orders that wait for the deciding task: those of all connections of the admin socket, and a signal's.
+const ORDERS: usize = 32;
 
 /// Everything that runs.
 pub(super) struct Parts {
-    pub(super) pilot: Pilot,
+    pub(super) decide: Thread,
+    pub(super) orders: Queue<Order>,
+    pub(super) speaker: Speaker,
+    pub(super) health: Thread,
     pub(super) server: Server,
     pub(super) control_stop: CancellationToken,
     pub(super) serving: Arc<Serving>,
     pub(super) publisher: Arc<PublisherHandle>,
-    pub(super) health_stop: CancellationToken,
-    pub(super) gate: Gate,
-    pub(super) gate_stop: CancellationToken,
     pub(super) addresses: Option<ServiceAddresses>,
+    pub(super) counters: Counters,
+    pub(super) drain: config::Drain,
+    pub(super) drained: Reader<Drain>,
+    supervisor: Supervisor,
 }
 
 pub(super) async fn build(config: Config, file: Option<PathBuf>) -> Result<Parts, DaemonError> {
@@ -44,7 +59,7 @@ pub(super) async fn build(config: Config, file: Option<PathBuf>) -> Result<Parts
     let control_stop = CancellationToken::new();
     let control_settings =
         control::Settings { path: config.control_socket.clone(), mode: control::Settings::DEFAULT_MODE };
-    let server = control::serve(&control_settings, control_stop.clone())?;
+    let mut server = control::serve(&control_settings, control_stop.clone())?;
     let addresses = ensure_addresses(&config).await?;
     let lost_addresses =
         addresses.as_ref().map_or_else(|| watch::channel(Vec::new()).1, ServiceAddresses::lost);
@@ -57,37 +72,75 @@ pub(super) async fn build(config: Config, file: Option<PathBuf>) -> Result<Parts
     let serving = Arc::new(serving);
     let publisher = Arc::new(Publisher::start(config.publish.clone(), published)?);
 
-    let health_stop = CancellationToken::new();
     let (zones, zones_seen) = watch::channel(Arc::<[Name]>::from([]));
-    let activity = activity_of(&serving, &counters);
-    let health = health::start(config.health.clone(), zones_seen, activity, health_stop.clone())?;
+    let (health_thread, health) = start_health(&config, zones_seen, activity_of(&serving, &counters))?;
 
-    let policy = Policy::new(config.policy, config.service_addresses.clone());
-    let (decisions, decided) = watch::channel(Decision::default());
-    let gate_stop = CancellationToken::new();
-    let gate = start_gate(&config, decided, gate_stop.clone())?;
+    let decider = Beat::new("decide");
+    let mut decisions = Latest::new(Decision::default());
+    let decided = decisions.reader().map_err(DaemonError::Runtime)?;
+    let speaker = start_speaker(&config, decided, decider.clone())?;
     tracing::info!(addresses = ?serving.local_addresses(), encrypted = ?serving.encrypted_addresses(), "listening");
-    let drain = orders::restore(&config.publish, Instant::now());
-    let pilot = Pilot {
-        started,
-        drain,
-        policy,
-        file,
-        counters,
+
+    let (orders, received) = handoff::queue(ORDERS).map_err(DaemonError::Runtime)?;
+    tokio::spawn(forward(std::mem::replace(&mut server.calls, mpsc::channel(1).1), orders.clone()));
+    let watched = speaker.beats.iter().filter(|beat| beat.name() == "gate").cloned();
+    let watched = watched.chain([decider.clone()]).collect();
+    let supervisor = Supervisor::new(orders.clone(), watched, config.lease * 2);
+    let drain = config.drain;
+    let drains = Latest::new(Drain::default());
+    let drained = drains.look();
+    let sources = Sources {
+        report: publisher.report(),
+        serve_facts: serving.facts(),
+        lost_addresses,
         health,
         zones,
         told: Arc::default(),
+    };
+    let controller = Controller {
+        started,
+        drain: orders::restore(&config.publish, Instant::now()),
+        drains,
+        policy: Policy::new(config.policy, config.service_addresses.clone()),
+        orders: received,
+        file,
+        counters: counters.clone(),
+        sources,
         decisions,
-        lost_addresses,
-        report: publisher.report(),
-        serve_facts: serving.facts(),
+        beat: decider.clone(),
         certificates: serving.certificates(),
-        gate_status: gate.status.clone(),
+        routes: speaker.status.clone(),
         publisher: publisher.clone(),
         overall_since: None,
         config,
     };
-    Ok(Parts { pilot, server, control_stop, serving, publisher, health_stop, gate, gate_stop, addresses })
+    let decide = Thread::start("decide", CancellationToken::new(), move || async move {
+        let mut controller = controller;
+        keep_running(&decider, &mut controller, async |controller| controller.run().await).await;
+    })?;
+    Ok(Parts {
+        decide,
+        orders,
+        speaker,
+        health: health_thread,
+        server,
+        control_stop,
+        serving,
+        publisher,
+        addresses,
+        counters,
+        drain,
+        drained,
+        supervisor,
+    })
+}
+
+/// Hands calls of the admin socket to the deciding task.
+async fn forward(mut calls: mpsc::Receiver<control::Call>, orders: Queue<Order>) {
+    while let Some(call) = calls.recv().await {
+        // A call that finds no room is dropped, which its caller is told.
+        let _ = orders.push(Order::Call(call));
+    }
 }
 
 /// Service addresses are on the host, or are put there. Addresses of a wildcard bind are not looked at one by one.
@@ -110,34 +163,57 @@ fn activity_of(serving: &Arc<Serving>, counters: &Counters) -> Arc<dyn Fn() -> A
     })
 }
 
-fn start_gate(
+/// Starts the thread that probes.
+fn start_health(
     config: &Config,
-    decisions: watch::Receiver<Decision>,
-    stop: CancellationToken,
-) -> Result<Gate, DaemonError> {
-    match &config.route {
-        RouteDriver::DryRun(_) => Ok(route::spawn(DryRun, decisions, stop)),
-        RouteDriver::Bgp(settings) => {
+    zones: watch::Receiver<Arc<[Name]>>,
+    activity: Arc<dyn Fn() -> Activity + Send + Sync>,
+) -> Result<(Thread, health::Health), DaemonError> {
+    let (mut monitor, health) = health::prepare(config.health.clone(), zones, activity)?;
+    let beat = Beat::new("health");
+    let thread = Thread::start("health", CancellationToken::new(), move || async move {
+        keep_running(&beat, &mut monitor, async |monitor| {
+            tokio::select! {
+                () = monitor.run() => {}
+                () = beat.keep_beating() => {}
+            }
+        })
+        .await;
+    })?;
+    Ok((thread, health))
+}
+
+fn start_speaker(config: &Config, decided: Reader<Decision>, decider: Beat) -> Result<Speaker, DaemonError> {
+    let settings = GateSettings {
+        lease: config.lease,
+        services: config.service_addresses.clone(),
+        self_test: Arc::new(SelfTest(health::SelfTest::new(&config.health)?)),
+    };
+    Ok(match &config.route {
+        RouteDriver::DryRun(_) => route::start(DryRun, settings, decided, decider)?,
+        RouteDriver::Bgp(bgp) => {
             let driver =
-                BgpDriver::new((**settings).clone(), config.services.clone()).map_err(DaemonError::Route)?;
-            Ok(route::spawn(driver, decisions, stop))
+                BgpDriver::new((**bgp).clone(), config.services.clone()).map_err(DaemonError::Route)?;
+            route::start(driver, settings, decided, decider)?
         }
+    })
+}
+
+/// The speaker's own question is a probe of health's, without its loop.
+struct SelfTest(health::SelfTest);
+
+impl route::SelfTest for SelfTest {
+    fn ask(&self, address: IpAddr) -> Pin<Box<dyn Future<Output = Result<(), String>> + Send>> {
+        self.0.ask(address)
     }
 }
 
 impl Parts {
     /// Runs until a signal, then stops in order.
     pub(super) async fn run(mut self, mut signals: Signals) {
-        tell_systemd(&[sd_notify::NotifyState::Ready]);
-        self.pilot.fly(&mut self.server.calls, &mut signals).await;
-        tell_systemd(&[sd_notify::NotifyState::Stopping]);
+        tell_service_manager(&[sd_notify::NotifyState::Ready]);
+        self.supervisor.until_stop(&mut signals).await;
+        tell_service_manager(&[sd_notify::NotifyState::Stopping]);
         stop::in_order(self, signals).await;
-    }
-}
-
-/// Tells the service manager, if there is one (sd_notify(3)); without one this does nothing.
-fn tell_systemd(states: &[sd_notify::NotifyState<'_>]) {
-    if let Err(error) = sd_notify::notify(states) {
-        tracing::debug!(%error, "the service manager cannot be told");
     }
 }

@@ -35,6 +35,11 @@ impl Drain {
         Self::Withdrawn { reason, since: now }
     }
 
+    /// Whether it is complete.
+    pub(super) fn is_withdrawn(&self) -> bool {
+        matches!(self, Self::Withdrawn { .. })
+    }
+
     /// Ends it: health decides again.
     pub(super) fn end(&mut self) {
         *self = Self::None;

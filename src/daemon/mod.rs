@@ -1,27 +1,36 @@
 //! Puts the parts together: build, then spawn, then wait.
 //!
 //! ```text
-//!   build   admin socket, service addresses, sockets, zones, probes, gate      (each may refuse, nothing is announced)
-//!   spawn   serve      threads    queries in, responses out
-//!           publisher  1x task    zones in
-//!           health     1x task    probes
-//!           gate       1x task    routes, one more per neighbour
-//!           control    1x task    the admin socket
-//!           pilot      1x task    facts -> policy -> decision; orders; status
-//!   wait    a signal: the pilot drains in order, then everything closes in the order opposite to its opening
+//!   build   admin socket, service addresses, sockets, zones, speaker, probes   (each may refuse, nothing is announced)
+//!   spawn   main        signals, the service manager's watchdog, the ordered stop
+//!           decide      1x thread   facts -> policy -> decision, a lease; orders
+//!           speaker     1x thread   gate, BGP: one task per neighbour
+//!           watchdog    1x thread   ends the BGP connections of a speaker that does not run
+//!           health      1x thread   probes
+//!           host        1x thread   addresses and routes of this host
+//!           publisher   1x thread   zones in, and its own threads
+//!           control     1x thread   the admin socket, the status
+//!           log         1x thread   log records out
+//!           serve-N     Nx threads  queries in, responses out
+//!   wait    a signal: drain in order, then everything closes in the order opposite to its opening
 //! ```
 //!
-//! Every fact reaches the pilot through a `watch`; its decision reaches the gate through one. Nothing queues.
+//! No two of these share a runtime or a blocking write, and those that supervise each other share no lock. Who supervises whom:
+//! the watchdog the speaker, the speaker the deciding task (the lease), the deciding task every fact, the status every task, the
+//! service manager the deciding task and the speaker.
 
 mod build;
+mod controller;
 mod drain;
 mod facts;
 mod orders;
-mod pilot;
 mod reload;
 mod signals;
+mod sources;
 mod status;
 mod stop;
+mod supervisor;
+mod thread;
 
 use std::path::PathBuf;
 
@@ -37,6 +46,18 @@ pub enum DaemonError {
     /// The runtime of the control plane does not start.
     #[error("cannot start the control plane's threads")]
     Runtime(#[source] std::io::Error),
+    /// A thread of the control plane does not start.
+    #[error("cannot start the thread {name}")]
+    Thread {
+        /// Which.
+        name: &'static str,
+        /// What the system said.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The speaker does not start.
+    #[error(transparent)]
+    Speaker(#[from] route::SpeakerError),
     /// Signals cannot be received.
     #[error("cannot receive signals")]
     Signals(#[source] std::io::Error),
@@ -66,22 +87,21 @@ pub enum DaemonError {
     Route(Vec<route::SettingsError>),
 }
 
-/// Threads of the control plane's runtime: one may wait for a disk while the other beats.
-const CONTROL_THREADS: usize = 2;
+/// How long the last log records may take to leave.
+const LOG_PATIENCE: std::time::Duration = std::time::Duration::from_secs(1);
 
 /// Runs until a signal ends it, and returns after everything is closed in order. `file` is read again at a reload.
 pub fn run(config: Config, file: Option<PathBuf>) -> Result<(), DaemonError> {
-    telemetry::start_logs(&config.log)?;
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(CONTROL_THREADS)
-        .thread_name("anyns-control")
-        .enable_all()
-        .build()
-        .map_err(DaemonError::Runtime)?;
-    runtime.block_on(async {
+    let logs = telemetry::start_logs(&config.log)?;
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(DaemonError::Runtime)?;
+    let outcome = runtime.block_on(async {
         let signals = signals::Signals::new().map_err(DaemonError::Signals)?;
         let parts = build::build(config, file).await?;
         parts.run(signals).await;
         Ok(())
-    })
+    });
+    runtime.shutdown_background();
+    logs.finish(LOG_PATIENCE);
+    outcome
 }

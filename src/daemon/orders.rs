@@ -9,19 +9,19 @@ use crate::control::{Call, Request, Response};
 use crate::publish::{self, PublisherHandle};
 use crate::wire::{Name, Serial};
 
+use super::controller::Controller;
 use super::drain::Drain;
-use super::pilot::Pilot;
 use super::reload;
 
 /// Carries out one order. What takes time goes on in a task of its own, which answers.
-pub(super) fn obey(pilot: &mut Pilot, call: Call) {
+pub(super) fn obey(controller: &mut Controller, call: Call) {
     let Call { request, reply } = call;
-    let publisher = pilot.publisher.clone();
+    let publisher = controller.publisher.clone();
     let response = match request {
-        Request::Status {} => Response::Status { status: Box::new(pilot.status()) },
-        Request::Drain { reason } => drain(pilot, &reason),
-        Request::Undrain {} => undrain(pilot),
-        Request::Reload {} => return reload::by_order(pilot, reply),
+        Request::Status {} => Response::Status { status: Box::new(controller.status()) },
+        Request::Drain { reason } => drain(controller, &reason),
+        Request::Undrain {} => undrain(controller),
+        Request::Reload {} => return reload::by_order(controller, reply),
         Request::ZoneRemove { zone } => {
             tokio::spawn(async move {
                 let _ = reply.send(remove(&publisher, &zone).await);
@@ -39,11 +39,11 @@ pub(super) fn obey(pilot: &mut Pilot, call: Call) {
     let _ = reply.send(response);
 }
 
-fn drain(pilot: &mut Pilot, reason: &str) -> Response {
-    let deprefer = pilot.config.drain.deprefer;
-    pilot.drain.begin(reason, deprefer, Instant::now());
+fn drain(controller: &mut Controller, reason: &str) -> Response {
+    let deprefer = controller.config.drain.deprefer;
+    controller.drain.begin(reason, deprefer, Instant::now());
     tracing::warn!(reason, "draining by order");
-    let kept = remember(&pilot.config.publish, Some(reason));
+    let kept = remember(&controller.config.publish, Some(reason));
     let wait = format!("prefers less now, withdraws in {}", humantime::format_duration(deprefer));
     match kept {
         Ok(true) => done(format!("draining: {wait}; stays drained, also across a restart, until undrain")),
@@ -56,14 +56,14 @@ fn drain(pilot: &mut Pilot, reason: &str) -> Response {
     }
 }
 
-fn undrain(pilot: &mut Pilot) -> Response {
-    if pilot.drain == Drain::None {
+fn undrain(controller: &mut Controller) -> Response {
+    if controller.drain == Drain::None {
         return Response::Failed { message: "not drained".into() };
     }
-    if let Err(error) = remember(&pilot.config.publish, None) {
+    if let Err(error) = remember(&controller.config.publish, None) {
         return Response::Failed { message: format!("cannot end the drain: {error}") };
     }
-    pilot.drain.end();
+    controller.drain.end();
     tracing::warn!("the drain is over: health decides");
     done("undrained: health decides".into())
 }

@@ -12,18 +12,18 @@ use crate::control::Response;
 use crate::publish::PublisherHandle;
 use crate::serve::Certificates;
 
+use super::controller::Controller;
 use super::orders::{chain, done, failed};
-use super::pilot::Pilot;
 
 /// SIGHUP: the log tells what came of it.
-pub(super) fn by_signal(pilot: &mut Pilot) {
+pub(super) fn by_signal(controller: &mut Controller) {
     let (reply, _) = oneshot::channel();
-    by_order(pilot, reply);
+    by_order(controller, reply);
 }
 
 /// `anyns reload`: answers when every zone was looked at.
-pub(super) fn by_order(pilot: &mut Pilot, reply: oneshot::Sender<Response>) {
-    let loaded = match config::load(pilot.file.as_deref()) {
+pub(super) fn by_order(controller: &mut Controller, reply: oneshot::Sender<Response>) {
+    let loaded = match config::load(controller.file.as_deref()) {
         Ok(loaded) => loaded,
         Err(error) => {
             tracing::error!(%error, "the configuration is wrong; the old one stays");
@@ -35,16 +35,16 @@ pub(super) fn by_order(pilot: &mut Pilot, reply: oneshot::Sender<Response>) {
         tracing::warn!("{warning}");
     }
     // The publisher holds a lock in it, and an ordered drain is kept there.
-    if loaded.config.publish.state_directory != pilot.config.publish.state_directory {
+    if loaded.config.publish.state_directory != controller.config.publish.state_directory {
         let message = "the old configuration stays: zones.state-directory cannot change without a restart";
         tracing::error!(message, "reload");
         let _ = reply.send(failed(message.to_owned()));
         return;
     }
-    let restart = needs_restart(&pilot.config, &loaded.config);
-    pilot.config.required.clone_from(&loaded.config.required);
-    let publisher = pilot.publisher.clone();
-    let certificates = pilot.certificates.clone();
+    let restart = needs_restart(&controller.config, &loaded.config);
+    controller.config.required.clone_from(&loaded.config.required);
+    let publisher = controller.publisher.clone();
+    let certificates = controller.certificates.clone();
     tokio::spawn(async move {
         let certificate = read_certificate(certificates).await;
         let zones = look_again(&publisher, loaded.config, restart).await;
@@ -95,7 +95,7 @@ fn needs_restart(old: &Config, new: &Config) -> Vec<&'static str> {
         ("[rate-limit]", old.rate_limit != new.rate_limit),
         ("[[service]]", old.services != new.services || old.service_addresses != new.service_addresses),
         ("[health]", old.health != new.health),
-        ("[policy]", old.policy != new.policy),
+        ("[policy]", old.policy != new.policy || old.lease != new.lease),
         ("[drain]", old.drain != new.drain),
         ("[route] or [bgp]", old.route != new.route),
         ("[control]", old.control_socket != new.control_socket),

@@ -14,14 +14,14 @@ use crate::publish::{Report, WatchState, ZoneReport, ZoneState};
 use crate::route::{self, NeighborKey, Preference, RouteState};
 use crate::serve::{Certificates, Engine, LostListener, TlsSettings, Transport};
 
+use super::controller::Controller;
 use super::drain::Drain;
-use super::pilot::Pilot;
 
-impl Pilot {
+impl Controller {
     /// Everything there is to tell at this moment.
     pub(super) fn status(&mut self) -> Status {
         let clock = Clock::now();
-        let report = self.report.borrow().clone();
+        let report = self.sources.report.borrow().clone();
         let mut status = Status {
             pop: self.config.pop.name.clone(),
             instance: self.config.pop.instance.clone(),
@@ -33,8 +33,8 @@ impl Pilot {
             progress: report.progress.map(|progress| progress.to_string()),
             zones_not_kept: report.unkept as u64,
             zones: self.zone_statuses(&report, &clock),
-            prefixes: prefixes(&self.gate_status.borrow(), &clock),
-            probes: self.health.statistics.borrow().iter().map(|one| probe(one, &clock)).collect(),
+            prefixes: prefixes(&self.routes.load(), &clock),
+            probes: self.sources.health.statistics.borrow().iter().map(|one| probe(one, &clock)).collect(),
             serve: self.serve_status(),
             rate_limit: self.rate_limit_status(),
             alarms: alarms(&report, self.certificates.as_deref(), &clock),
@@ -72,7 +72,7 @@ impl Pilot {
     }
 
     fn serve_status(&self) -> ServeStatus {
-        let facts = self.serve_facts.borrow();
+        let facts = self.sources.serve_facts.borrow();
         let native = match self.config.serve.engine {
             Engine::Auto => cfg!(target_os = "linux"),
             Engine::Native => true,

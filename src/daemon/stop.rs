@@ -1,79 +1,82 @@
 //! A planned stop, in order (design rule 8): prefer less, wait, withdraw, wait until the queries stop, close.
+//!
+//! Every part runs on until it is its turn: the deciding task drains, the status tells of it.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tokio::time::{sleep_until, timeout};
+use tokio::time::timeout;
 
-use crate::telemetry::WorkerCounters;
+use crate::config;
+use crate::telemetry::{Counters, WorkerCounters};
 
 use super::build::Parts;
-use super::pilot::Pilot;
+use super::controller::Order;
 use super::signals::{Ask, Signals};
 
 /// How long the sockets may take to answer what waits, once traffic has moved.
 const SERVE_GRACE: Duration = Duration::from_secs(2);
 
-/// How long the sessions may take to say goodbye.
-const GATE_GRACE: Duration = Duration::from_secs(3);
+/// How long the sessions may take to end.
+const SPEAKER_GRACE: Duration = Duration::from_secs(3);
 
-/// How often the counters are looked at while waiting for the queries to stop.
+/// How long a thread of the control plane may take to end.
+const THREAD_GRACE: Duration = Duration::from_secs(1);
+
+/// How often the counters and the routes are looked at while waiting.
 const LOOK: Duration = Duration::from_millis(50);
 
 /// Drains, then closes everything in the order opposite to its opening. A second signal skips the waiting.
 pub(super) async fn in_order(mut parts: Parts, mut signals: Signals) {
     tracing::info!("stopping in order");
     let calm = async {
-        withdraw(&mut parts.pilot).await;
-        // Probes would count as queries, and no longer matter.
-        parts.health_stop.cancel();
-        quiet(&parts.pilot).await;
+        withdraw(&mut parts).await;
+        // Probes would count as queries.
+        parts.health.cancel();
+        quiet(&parts.counters, parts.drain).await;
     };
     tokio::select! {
         () = calm => {}
-        () = second(&mut signals) => tracing::warn!("asked again: stopping at once"),
+        () = second(&mut signals) => tracing::warn!("a second signal: stopping at once"),
     }
-    parts.gate_stop.cancel();
-    if timeout(GATE_GRACE, parts.gate.task).await.is_err() {
+    if !parts.speaker.shut_down(SPEAKER_GRACE).await {
         tracing::warn!("the sessions did not end in time");
     }
-    parts.health_stop.cancel();
-    parts.control_stop.cancel();
-    let _ = parts.server.task.await;
+    parts.health.stop(THREAD_GRACE).await;
+    parts.decide.stop(THREAD_GRACE).await;
     close(parts.serving, "sockets", |serving| serving.shutdown(SERVE_GRACE)).await;
-    drop(parts.pilot);
     close(parts.publisher, "publisher", |publisher| publisher.shutdown()).await;
     if let Some(addresses) = parts.addresses
         && let Err(error) = addresses.remove().await
     {
         tracing::warn!(%error, "a service address stays on loopback");
     }
+    parts.control_stop.cancel();
+    let _ = parts.server.task.await;
     tracing::info!("stopped");
 }
 
-/// Prefers less, waits, withdraws, and returns when no neighbour holds a route.
-async fn withdraw(pilot: &mut Pilot) {
-    let nothing_announced = pilot.gate_status.borrow().all_withdrawn();
-    let deprefer = if nothing_announced { Duration::ZERO } else { pilot.config.drain.deprefer };
-    pilot.drain.begin("stopping", deprefer, Instant::now());
-    let limit = Instant::now() + deprefer + pilot.config.drain.limit;
-    loop {
-        let wakeup = pilot.decide(Instant::now());
-        let ordered = pilot.drain.next_wakeup().is_none();
-        if ordered && pilot.gate_status.borrow_and_update().all_withdrawn() || Instant::now() >= limit {
+/// Has the deciding task drain, and returns when no neighbour holds a route, or when that takes too long.
+async fn withdraw(parts: &mut Parts) {
+    if parts.orders.push(Order::Stop).is_err() {
+        tracing::error!("the deciding task takes no orders: stopping without a drain");
+        return;
+    }
+    let limit = Instant::now() + parts.drain.deprefer + parts.drain.limit;
+    while Instant::now() < limit {
+        // The decision to withdraw was published before the drain that says so.
+        if parts.drained.load().is_withdrawn() && parts.speaker.status.load().all_withdrawn() {
             return;
         }
-        tokio::select! {
-            () = sleep_until(wakeup.min(limit).into()) => {}
-            _ = pilot.gate_status.changed() => {}
-        }
+        let _ = timeout(LOOK, parts.speaker.changes.changed()).await;
     }
+    tracing::warn!("the routes were not withdrawn in time; the sessions are closed");
 }
 
 /// Returns when no query came for `drain.quiet`, or after `drain.limit`.
-async fn quiet(pilot: &Pilot) {
-    let queries = || pilot.counters.workers().iter().map(WorkerCounters::queries).sum::<u64>();
-    let limit = Instant::now() + pilot.config.drain.limit;
+async fn quiet(counters: &Counters, drain: config::Drain) {
+    let queries = || counters.workers().iter().map(WorkerCounters::queries).sum::<u64>();
+    let limit = Instant::now() + drain.limit;
     let mut last = (queries(), Instant::now());
     loop {
         let now = Instant::now();
@@ -81,7 +84,7 @@ async fn quiet(pilot: &Pilot) {
         if seen != last.0 {
             last = (seen, now);
         }
-        if now >= last.1 + pilot.config.drain.quiet {
+        if now >= last.1 + drain.quiet {
             return;
         }
         if now >= limit {

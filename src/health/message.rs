@@ -97,9 +97,14 @@ pub(super) struct Question {
 impl Question {
     /// Asks for the SOA record of `zone` under a random ID; `None` for a name hickory cannot encode.
     pub(super) fn new(zone: &Name) -> Option<Self> {
+        Self::of(zone, RecordType::SOA, DNSClass::IN)
+    }
+
+    fn of(zone: &Name, record_type: RecordType, class: DNSClass) -> Option<Self> {
         let id = fastrand::u16(..);
         let name = hickory_proto::rr::Name::from_bytes(zone.as_wire()).ok()?;
-        let query = Query::query(name, RecordType::SOA);
+        let mut query = Query::query(name, record_type);
+        query.set_query_class(class);
         let mut edns = Edns::new();
         edns.set_max_payload(UDP_PAYLOAD);
         edns.options_mut().insert(EdnsOption::NSID(NSIDPayload::new([]).ok()?));
@@ -108,6 +113,12 @@ impl Question {
         message.set_edns(edns);
         let octets = message.to_vec().ok()?;
         Some(Self { zone: zone.clone(), id, query, octets })
+    }
+
+    /// Asks who answers: TXT of `id.server` in class CH (RFC 4892), and NSID.
+    pub(super) fn identity() -> Option<Self> {
+        let zone: Name = "id.server".parse().ok()?;
+        Self::of(&zone, RecordType::TXT, DNSClass::CH)
     }
 
     /// The message.
@@ -149,6 +160,10 @@ impl Question {
         }
         if answer.metadata.response_code != ResponseCode::NoError {
             return Err(Fault::Rcode { zone, rcode: rcode(answer.metadata.response_code) });
+        }
+        if self.query.query_class() == DNSClass::CH {
+            // NSID has said who answers; nobody is authoritative for this class.
+            return Ok(());
         }
         if !answer.metadata.authoritative {
             return Err(Fault::NotAuthoritative { zone });

@@ -13,7 +13,7 @@
 //!                                   policy::Probe per address
 //! ```
 //!
-//! One task runs the rounds ([`start`]); every round it spawns at most [`MAX_ADDRESSES`] short tasks, one per address.
+//! One task runs the rounds ([`Monitor`]); every round it spawns at most [`MAX_ADDRESSES`] short tasks, one per address.
 //! Never asks from a service address (the answer would reach another POP; loopback is the exception, for it has no
 //! other POP), never decides about a route, never touches the query path.
 //!
@@ -26,6 +26,7 @@ mod monitor;
 mod pending;
 mod rotation;
 mod round;
+mod self_test;
 mod settings;
 mod statistics;
 mod track;
@@ -35,6 +36,7 @@ mod responder;
 
 pub use activity::Activity;
 pub use message::Fault;
-pub use monitor::{Health, Verdicts, start};
+pub use monitor::{Health, Monitor, Verdicts, prepare};
+pub use self_test::SelfTest;
 pub use settings::{MAX_ADDRESSES, MAX_ROUNDS, Settings, SettingsError};
 pub use statistics::{Statistics, Transport, ZoneFault};

@@ -6,7 +6,6 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
-use tokio_util::sync::CancellationToken;
 
 use crate::policy::Probe;
 use crate::wire::Name;
@@ -50,15 +49,14 @@ impl Health {
     }
 }
 
-/// Starts the loop on the current tokio runtime; it ends with `shutdown`. `zones` are the zones that are served and
+/// Prepares the loop, which [`Monitor::run`] runs. `zones` are the zones that are served and
 /// must answer (leave out those that may answer SERVFAIL, such as expired ones); while there are none nothing is
 /// asked and every address is untested. `activity` is called once in a round and must not block.
-pub fn start(
+pub fn prepare(
     settings: Settings,
     zones: watch::Receiver<Arc<[Name]>>,
     activity: Arc<dyn Fn() -> Activity + Send + Sync>,
-    shutdown: CancellationToken,
-) -> Result<Health, SettingsError> {
+) -> Result<(Monitor, Health), SettingsError> {
     let targets = settings.targets()?;
     let subjects: Vec<Subject> = targets.into_iter().map(|target| Subject::new(target, &settings)).collect();
     let (probes, probes_seen) = watch::channel(verdicts(&subjects));
@@ -68,16 +66,11 @@ pub fn start(
     let ledger = Ledger::default();
     let pending = Vec::new();
     let monitor = Monitor { settings, subjects, zones, activity, ledger, pending, kick, probes, statistics };
-    tokio::spawn(async move {
-        tokio::select! {
-            () = shutdown.cancelled() => {}
-            () = monitor.run() => {}
-        }
-    });
-    Ok(health)
+    Ok((monitor, health))
 }
 
-struct Monitor {
+/// The loop of rounds.
+pub struct Monitor {
     settings: Settings,
     subjects: Vec<Subject>,
     zones: watch::Receiver<Arc<[Name]>>,
@@ -101,7 +94,8 @@ struct Subject {
 type Finished = (usize, Pick, (Report, Report));
 
 impl Monitor {
-    async fn run(mut self) {
+    /// Runs until dropped; can be run again after a panic.
+    pub async fn run(&mut self) {
         loop {
             let start = tokio::time::Instant::now();
             self.round().await;

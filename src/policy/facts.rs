@@ -76,6 +76,18 @@ pub enum Intent {
     Announce,
 }
 
+impl Intent {
+    /// One word, as in the status and the log.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Withdraw => "withdraw",
+            Self::Deprefer => "deprefer",
+            Self::Announce => "announce",
+        }
+    }
+}
+
 /// Why a prefix is not simply announced, or what weighs on it although it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Reason {

@@ -11,6 +11,9 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+use super::bgp::Sessions;
+use crate::telemetry::Beat;
+
 /// Makes routes what the latest [`Wanted`] says.
 pub trait Driver: Send {
     /// Begins to follow `wanted`. When `stop` is cancelled, or `wanted`'s sender is dropped, the driver withdraws
@@ -25,6 +28,10 @@ pub struct Started {
     pub observed: watch::Receiver<Observed>,
     /// Ends when every route is withdrawn and every session closed.
     pub task: JoinHandle<()>,
+    /// The sockets of the sessions, for the watchdog.
+    pub sessions: Sessions,
+    /// The beats of the driver's own tasks.
+    pub beats: Vec<Beat>,
 }
 
 /// The routes that should be there; a prefix that is missing should not.
@@ -41,6 +48,17 @@ pub enum Preference {
     Depreferred,
     /// As configured.
     Normal,
+}
+
+impl Preference {
+    /// One word, as in the status and the log.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Depreferred => "depreferred",
+            Self::Normal => "announced",
+        }
+    }
 }
 
 /// What the driver observes.
@@ -72,6 +90,8 @@ pub struct NeighborObserved {
     pub established: u64,
     /// UPDATE messages received; their bodies are not looked at.
     pub updates_received: u64,
+    /// When something last came from it in the session that stands.
+    pub heard: Option<Instant>,
     /// The last fault of the session, kept after the session recovered, and when it was.
     pub last_error: Option<(Instant, Arc<str>)>,
     /// Routes that the neighbour has been told, handed to its connection as a whole.
@@ -116,6 +136,7 @@ impl NeighborObserved {
             since: now,
             established: 0,
             updates_received: 0,
+            heard: None,
             last_error: None,
             routes: BTreeMap::new(),
             refused: BTreeMap::new(),

@@ -7,6 +7,7 @@ use ipnet::IpNet;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+use super::bgp::Sessions;
 use super::driver::{
     Driver, NeighborKey, NeighborObserved, Observed, RouteObserved, SessionState, Started, Wanted,
 };
@@ -22,7 +23,7 @@ impl Driver for DryRun {
         nobody.session = SessionState::Established;
         let (observed, receiver) = watch::channel(Observed { neighbors: vec![nobody] });
         let task = tokio::spawn(follow(wanted, observed, stop));
-        Started { observed: receiver, task }
+        Started { observed: receiver, task, sessions: Sessions::new(0), beats: Vec::new() }
     }
 }
 

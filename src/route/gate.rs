@@ -1,67 +1,126 @@
-//! The task between policy and the driver: hands on what is wanted, reports what is.
+//! The task between policy and the driver: hands on what the lease allows, reports what is.
 
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use ipnet::IpNet;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use super::driver::{Driver, Started, Wanted};
-use super::status::{RouteStatus, preference};
+use super::driver::{Observed, Wanted};
+use super::lease::Lease;
+use super::self_test::{Questions, SelfTest};
+use super::status::{LeaseStatus, RouteStatus};
+use crate::handoff::{Latest, Reader};
 use crate::policy::Decision;
+use crate::telemetry::Beat;
 
-/// A gate at work.
-#[derive(Debug)]
-pub struct Gate {
-    /// What the routes are, the latest.
-    pub status: watch::Receiver<RouteStatus>,
-    /// Ends after the driver has withdrawn everything and closed its sessions.
-    pub task: JoinHandle<()>,
+/// What the gate follows and whom it asks.
+pub struct GateSettings {
+    /// The lease: after so long without a renewal the speaker asks the service addresses itself; 500 ms to 60 s.
+    pub lease: Duration,
+    /// The prefixes and the service addresses in each.
+    pub services: Vec<(IpNet, Vec<IpAddr>)>,
+    /// The speaker's own questions.
+    pub self_test: Arc<dyn SelfTest>,
 }
 
-/// Starts `driver` and one task that follows `decisions`. Until the first decision nothing is wanted. When `stop` is
-/// cancelled, or the decisions' sender is dropped, everything is withdrawn and the task ends.
-///
-/// Must be called inside a tokio runtime.
-#[must_use]
-pub fn spawn(driver: impl Driver, decisions: watch::Receiver<Decision>, stop: CancellationToken) -> Gate {
-    let (wanted, wanted_receiver) = watch::channel(Wanted::default());
-    let started = driver.start(wanted_receiver, stop.clone());
-    let (status, status_receiver) = watch::channel(RouteStatus::default());
-    let task = tokio::spawn(follow(decisions, wanted, started, status, stop));
-    Gate { status: status_receiver, task }
+impl GateSettings {
+    /// Default of `lease`: twenty turns of the deciding task.
+    pub const DEFAULT_LEASE: Duration = Duration::from_secs(2);
+    /// The shortest lease: some turns of the deciding task on a busy machine.
+    pub const SHORTEST_LEASE: Duration = Duration::from_millis(500);
+    /// The longest lease: so long a dead POP may stay announced.
+    pub const LONGEST_LEASE: Duration = Duration::from_secs(60);
 }
 
-async fn follow(
-    mut decisions: watch::Receiver<Decision>,
-    wanted: watch::Sender<Wanted>,
-    started: Started,
-    status: watch::Sender<RouteStatus>,
-    stop: CancellationToken,
-) {
-    let Started { mut observed, task } = started;
-    loop {
-        let decision = decisions.borrow_and_update().clone();
-        wanted.send_if_modified(|wanted| replace(wanted, routes(&decision)));
-        let latest = observed.borrow_and_update().clone();
-        status.send_if_modified(|status| replace(status, RouteStatus::compare(&decision, &latest)));
-        tokio::select! {
-            () = stop.cancelled() => break,
-            changed = decisions.changed() => if changed.is_err() { break },
-            changed = observed.changed() => if changed.is_err() { break },
+/// The gate. Until the first decision nothing is wanted.
+pub(super) struct Gate {
+    pub(super) settings: GateSettings,
+    pub(super) decisions: Reader<Decision>,
+    /// The beat of the deciding task: each one renews the lease.
+    pub(super) decider: Beat,
+    pub(super) lease: Lease,
+    pub(super) questions: Questions,
+    pub(super) wanted: watch::Sender<Wanted>,
+    pub(super) observed: watch::Receiver<Observed>,
+    pub(super) status: Latest<RouteStatus>,
+    pub(super) beat: Beat,
+    pub(super) stop: CancellationToken,
+}
+
+impl Gate {
+    /// Runs until `stop` is cancelled.
+    pub(super) async fn run(&mut self) {
+        loop {
+            self.turn(Instant::now());
+            tokio::select! {
+                () = self.stop.cancelled() => return,
+                () = self.decisions.changed() => {}
+                changed = self.observed.changed() => if changed.is_err() { return },
+                (address, answer) = self.questions.next() => self.take_answer(address, answer),
+                () = tokio::time::sleep(Beat::PERIOD) => {}
+            }
         }
     }
-    drop(wanted);
-    if let Err(error) = task.await {
-        tracing::error!(%error, "the route driver's task failed");
-    }
-    let latest = observed.borrow().clone();
-    status.send_replace(RouteStatus::compare(&decisions.borrow().clone(), &latest));
-}
 
-fn routes(decision: &Decision) -> Wanted {
-    let announced = |prefix: &crate::policy::PrefixDecision| {
-        preference(prefix.intent).map(|preference| (prefix.prefix, preference))
-    };
-    Wanted { routes: decision.prefixes.iter().filter_map(announced).collect() }
+    /// Compares what is decided and leased with what is observed, and hands on what differs.
+    pub(super) fn turn(&mut self, now: Instant) {
+        self.beat.beat();
+        let decision = self.decisions.load();
+        let was_held = self.lease.expired().is_none();
+        self.lease.observe(self.decider.beats(), now);
+        match self.lease.expired() {
+            Some(_) => {
+                if was_held {
+                    let lease_ms = self.settings.lease.as_millis() as u64;
+                    tracing::error!(
+                        lease_ms,
+                        "the deciding task has not renewed the lease; the speaker asks by itself"
+                    );
+                }
+                let addresses = self.settings.services.iter().flat_map(|(_, addresses)| addresses).copied();
+                self.questions.ask(addresses, now);
+            }
+            None if !was_held => {
+                self.questions.cancel();
+                tracing::warn!("the deciding task renews the lease again");
+            }
+            None => {}
+        }
+        let wanted = self.lease.wanted(&decision, &self.settings.services);
+        self.wanted.send_if_modified(|current| replace(current, wanted));
+        self.report(&decision);
+    }
+
+    /// After the driver has ended: tells what is left.
+    pub(super) async fn finish(mut self, driver: JoinHandle<()>) {
+        if let Err(error) = driver.await {
+            tracing::error!(%error, "the route driver's task failed");
+        }
+        let decision = self.decisions.load();
+        self.report(&decision);
+    }
+
+    fn take_answer(&mut self, address: IpAddr, answer: Result<(), String>) {
+        if let Err(reason) = &answer {
+            tracing::error!(%address, reason, "the service address does not answer the speaker; its prefix is withdrawn");
+        }
+        self.lease.answered(address, answer);
+    }
+
+    /// Tells what the routes are, if that changed.
+    pub(super) fn report(&mut self, decision: &Decision) {
+        let latest = self.observed.borrow_and_update().clone();
+        let mut status = RouteStatus::compare(decision, &latest);
+        status.lease = self.lease.expired().map_or(LeaseStatus::Held, |expired| LeaseStatus::Expired {
+            since: expired.since,
+            answers: expired.answers.clone().into_iter().collect(),
+        });
+        self.status.publish_if_new(status);
+    }
 }
 
 /// Puts `new` in place; whether it differed.
@@ -69,64 +128,4 @@ fn replace<T: PartialEq>(old: &mut T, new: T) -> bool {
     let differs = *old != new;
     *old = new;
     differs
-}
-
-#[cfg(test)]
-mod tests {
-    use std::time::{Duration, Instant};
-
-    use super::*;
-    use crate::policy::{Intent, PrefixDecision};
-    use crate::route::driver::Preference;
-    use crate::route::dry_run::DryRun;
-    use crate::route::status::RouteState;
-
-    /// Far more than any step takes.
-    const PATIENCE: Duration = Duration::from_secs(20);
-
-    fn decision(intent: Intent) -> Decision {
-        let prefix = "192.0.2.0/24".parse().unwrap();
-        Decision {
-            prefixes: vec![PrefixDecision { prefix, intent, since: Instant::now(), reasons: Vec::new() }],
-        }
-    }
-
-    async fn wait(gate: &mut Gate, good: impl Fn(&RouteState) -> bool) {
-        let there = |status: &RouteStatus| {
-            status.prefixes.iter().any(|prefix| prefix.neighbors.iter().any(|(_, state)| good(state)))
-        };
-        tokio::time::timeout(PATIENCE, gate.status.wait_for(there)).await.expect("in time").unwrap();
-    }
-
-    fn announced(wanted: Preference) -> impl Fn(&RouteState) -> bool {
-        move |state| matches!(state, RouteState::Announced { preference, .. } if *preference == wanted)
-    }
-
-    #[tokio::test]
-    async fn the_driver_follows_the_latest_decision_and_stops_withdrawn() {
-        let (decisions, receiver) = watch::channel(Decision::default());
-        let stop = CancellationToken::new();
-        let mut gate = spawn(DryRun, receiver, stop.clone());
-        decisions.send_replace(decision(Intent::Announce));
-        wait(&mut gate, announced(Preference::Normal)).await;
-        decisions.send_replace(decision(Intent::Deprefer));
-        wait(&mut gate, announced(Preference::Depreferred)).await;
-        decisions.send_replace(decision(Intent::Withdraw));
-        wait(&mut gate, |state| *state == RouteState::Withdrawn).await;
-        decisions.send_replace(decision(Intent::Announce));
-        wait(&mut gate, announced(Preference::Normal)).await;
-        stop.cancel();
-        tokio::time::timeout(PATIENCE, &mut gate.task).await.expect("in time").unwrap();
-        assert!(gate.status.borrow().all_withdrawn());
-    }
-
-    #[tokio::test]
-    async fn it_stops_withdrawn_when_nobody_decides_any_more() {
-        let (decisions, receiver) = watch::channel(decision(Intent::Announce));
-        let mut gate = spawn(DryRun, receiver, CancellationToken::new());
-        wait(&mut gate, announced(Preference::Normal)).await;
-        drop(decisions);
-        tokio::time::timeout(PATIENCE, &mut gate.task).await.expect("in time").unwrap();
-        assert!(gate.status.borrow().all_withdrawn());
-    }
 }

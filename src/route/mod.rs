@@ -1,10 +1,14 @@
 //! Makes the routes what policy decided, and says what they are.
 //!
 //! ```text
-//!   watch<Decision> --> gate --> watch<Wanted> --> driver (bgp: one task per neighbour | dry-run)
-//!                        |                            |
-//!   watch<RouteStatus> <-+------- watch<Observed> <---+
+//!   decision --> gate (lease) --> watch<Wanted> --> driver (bgp: one task per neighbour | dry-run)
+//!                 |                                   |                       all on the thread "speaker"
+//!   status <------+------------ watch<Observed> <-----+
+//!
+//!   watchdog: the speaker's beat stands --> shutdown(2) of every BGP connection       the thread "watchdog"
 //! ```
+//!
+//! An announcement is a lease: [`start`] says who renews it and what follows when nobody does.
 //!
 //! Policy alone decides; this module alone acts, and it reports what the driver *observes*, not what was asked for.
 //! Effects follow the latest state of a `watch`; nothing queues. Never parses a route that a neighbour sends, never
@@ -14,17 +18,25 @@ mod bgp;
 mod driver;
 mod dry_run;
 mod gate;
+mod lease;
+mod self_test;
 mod service;
+mod speaker;
 mod status;
+#[cfg(test)]
+mod tests;
+mod watchdog;
 
 pub use bgp::{
-    Backoff, BgpDriver, BgpSettings, Deprefer, Mode, Neighbor, Password, Plan, PlannedAnnouncement,
+    Backoff, BgpDriver, BgpSettings, Deprefer, Mode, Neighbor, Password, Plan, PlannedAnnouncement, Sessions,
     SettingsError, Ttl, Warning, plan,
 };
 pub use driver::{
     Driver, NeighborKey, NeighborObserved, Observed, Preference, RouteObserved, SessionState, Started, Wanted,
 };
 pub use dry_run::DryRun;
-pub use gate::{Gate, spawn};
+pub use gate::GateSettings;
+pub use self_test::SelfTest;
 pub use service::{Community, CommunityError, LargeCommunity, Service};
-pub use status::{NeighborStatus, PrefixStatus, RouteState, RouteStatus};
+pub use speaker::{Speaker, SpeakerError, start};
+pub use status::{LeaseStatus, NeighborStatus, PrefixStatus, RouteState, RouteStatus};

@@ -1,5 +1,6 @@
 //! What the routes are: wanted against observed. Pure.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -15,6 +16,23 @@ pub struct RouteStatus {
     pub prefixes: Vec<PrefixStatus>,
     /// One per neighbour, in the order of the config.
     pub neighbors: Vec<NeighborStatus>,
+    /// Whether the deciding task renews the announcement.
+    pub lease: LeaseStatus,
+}
+
+/// Whether the deciding task renews the announcement.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum LeaseStatus {
+    /// It does.
+    #[default]
+    Held,
+    /// It does not: the speaker asks the service addresses itself, and what they answer decides.
+    Expired {
+        /// Since when.
+        since: Instant,
+        /// What each service address answered, or why not.
+        answers: Vec<(IpAddr, Result<(), String>)>,
+    },
 }
 
 /// One prefix: what policy wants and where it is announced.
@@ -45,6 +63,8 @@ pub struct NeighborStatus {
     pub established: u64,
     /// UPDATE messages received and not looked at.
     pub updates_received: u64,
+    /// When something last came from it in the session that stands, to about a second.
+    pub heard: Option<Instant>,
     /// The last fault and when it was.
     pub last_error: Option<(Instant, Arc<str>)>,
 }
@@ -84,6 +104,7 @@ impl RouteStatus {
                 .map(|prefix| PrefixStatus::compare(prefix, observed))
                 .collect(),
             neighbors: observed.neighbors.iter().map(NeighborStatus::from).collect(),
+            lease: LeaseStatus::Held,
         }
     }
 
@@ -144,6 +165,7 @@ impl From<&NeighborObserved> for NeighborStatus {
             since: observed.since,
             established: observed.established,
             updates_received: observed.updates_received,
+            heard: observed.heard,
             last_error: observed.last_error.clone(),
         }
     }

@@ -1,4 +1,5 @@
-//! Logs: text or JSON lines to standard error, each with the POP and the instance it comes from.
+//! Logs: text or JSON lines, each with the POP and the instance it comes from. They leave through [`super::log_writer`], so
+//! whoever logs never waits for the reader of standard error.
 
 use std::fmt;
 use std::io;
@@ -9,6 +10,9 @@ use tracing_subscriber::fmt::format::{self, FormatEvent, FormatFields, Writer};
 use tracing_subscriber::fmt::time::{FormatTime, SystemTime};
 use tracing_subscriber::fmt::{FmtContext, MakeWriter};
 use tracing_subscriber::registry::LookupSpan;
+
+use super::list::from_marked;
+use super::log_writer::{self, Logs};
 
 /// How a line is written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -47,6 +51,13 @@ pub enum LogError {
         #[source]
         source: tracing_subscriber::filter::ParseError,
     },
+    /// The thread that writes them cannot be started.
+    #[error("cannot start the thread that writes the log")]
+    Thread {
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
     /// Logging has begun before.
     #[error("logging has begun before")]
     Begun {
@@ -56,10 +67,16 @@ pub enum LogError {
     },
 }
 
-/// Begins to log to standard error; once in a process.
-pub fn start_logs(settings: &LogSettings) -> Result<(), LogError> {
-    let subscriber = subscriber(settings, io::stderr)?;
-    tracing::subscriber::set_global_default(subscriber).map_err(|source| LogError::Begun { source })
+/// Begins to log to standard error, on a thread of its own; once in a process. A panic becomes one log record.
+///
+/// # Errors
+/// A level that is none, a thread that cannot be started, or logging that has begun before.
+pub fn start_logs(settings: &LogSettings) -> Result<Logs, LogError> {
+    let (logs, lines) = log_writer::start(io::stderr()).map_err(|source| LogError::Thread { source })?;
+    let subscriber = subscriber(settings, lines)?;
+    tracing::subscriber::set_global_default(subscriber).map_err(|source| LogError::Begun { source })?;
+    super::panic_log::log_panics();
+    Ok(logs)
 }
 
 fn subscriber<W>(settings: &LogSettings, writer: W) -> Result<Box<dyn Subscriber + Send + Sync>, LogError>
@@ -155,7 +172,10 @@ impl Line {
 
 impl tracing::field::Visit for Line {
     fn record_debug(&mut self, field: &tracing::field::Field, value: &dyn fmt::Debug) {
-        self.put(field.name(), format!("{value:?}"));
+        match from_marked(&format!("{value:#?}")) {
+            Some(list) => self.put(field.name(), list),
+            None => self.put(field.name(), format!("{value:?}")),
+        }
     }
 
     fn record_str(&mut self, field: &tracing::field::Field, value: &str) {
@@ -184,6 +204,7 @@ mod tests {
     use std::sync::{Arc, Mutex};
 
     use super::*;
+    use crate::telemetry::List;
 
     #[derive(Clone, Default)]
     struct Page(Arc<Mutex<Vec<u8>>>);
@@ -208,7 +229,8 @@ mod tests {
         let to = page.clone();
         let subscriber = subscriber(&settings(format, "info"), move || to.clone()).unwrap();
         tracing::subscriber::with_default(subscriber, || {
-            tracing::info!(zones = 3, pop = "forged", "ready\nforged line");
+            let why = ["one".to_owned(), "two".to_owned()];
+            tracing::info!(zones = 3, pop = "forged", why = ?List(&why), "ready\nforged line");
             tracing::debug!("not seen");
         });
         String::from_utf8(page.0.lock().unwrap().clone()).unwrap()
@@ -221,6 +243,7 @@ mod tests {
         assert!(words[0].ends_with('Z') && words[0].contains('T'), "{line}");
         assert_eq!(words[1..4], ["INFO", "pop=fra1", "instance=fra1-a"], "{line}");
         assert!(line.contains("zones=3"), "{line}");
+        assert!(line.contains("why=one; two"), "{line}");
         assert_eq!(line.lines().count(), 1, "{line}");
         assert!(line.contains(r"ready\nforged line"), "{line}");
         assert!(!line.contains("not seen"), "{line}");
@@ -236,6 +259,7 @@ mod tests {
         assert_eq!(line["level"], "INFO");
         assert_eq!(line["message"], "ready\nforged line");
         assert_eq!(line["zones"], 3);
+        assert_eq!(line["why"], serde_json::json!(["one", "two"]));
         assert!(line["target"].as_str().unwrap().starts_with("anyns::telemetry"));
     }
 

@@ -8,10 +8,15 @@
 
 mod beat;
 mod counters;
+mod list;
+mod log_writer;
 mod logs;
+mod panic_log;
 mod supervise;
 
 pub use beat::{Beat, Freshness, RunTime};
 pub use counters::{Counters, WorkerCounters, count, count_many};
+pub use list::List;
+pub use log_writer::Logs;
 pub use logs::{LogError, LogFormat, LogSettings, start_logs};
 pub use supervise::{Pause, keep_running, note_panic};

@@ -5,11 +5,13 @@
 
 use std::any::Any;
 use std::panic::AssertUnwindSafe;
+use std::pin::pin;
 use std::time::{Duration, Instant};
 
 use futures_util::FutureExt;
 
 use super::beat::Beat;
+use super::panic_log::{as_task, message};
 
 /// The pause after the first panic.
 const SHORTEST: Duration = Duration::from_millis(100);
@@ -41,7 +43,7 @@ pub async fn keep_running<T>(beat: &Beat, task: &mut T, mut run: impl AsyncFnMut
     let mut pause = Pause::default();
     loop {
         let begun = Instant::now();
-        match AssertUnwindSafe(run(task)).catch_unwind().await {
+        match named(beat, AssertUnwindSafe(run(task)).catch_unwind()).await {
             Ok(()) => return beat.end(),
             Err(panic) => {
                 let pause = pause.next(begun.elapsed());
@@ -52,23 +54,17 @@ pub async fn keep_running<T>(beat: &Beat, task: &mut T, mut run: impl AsyncFnMut
     }
 }
 
-/// Counts a panic and logs it; the panic hook has logged where it was.
+/// Counts a panic. The panic hook has logged it; this says what follows.
 pub fn note_panic(beat: &Beat, panic: &(dyn Any + Send), pause: Duration) {
     beat.panicked();
     let (task, panics, again_in_ms) = (beat.name(), beat.panics(), pause.as_millis() as u64);
-    tracing::error!(
-        task,
-        panics,
-        again_in_ms,
-        reason = message(panic),
-        "a task panicked; it is started again"
-    );
+    tracing::debug!(task, panics, again_in_ms, reason = message(panic), "the task is started again");
 }
 
-/// What a panic said.
-fn message(panic: &(dyn Any + Send)) -> &str {
-    let text = panic.downcast_ref::<&str>().copied();
-    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("it gave no reason")
+/// Polls a future as this task.
+async fn named<T>(task: &Beat, future: impl Future<Output = T>) -> T {
+    let mut future = pin!(future);
+    std::future::poll_fn(|context| as_task(task, || future.as_mut().poll(context))).await
 }
 
 #[cfg(test)]

@@ -2,12 +2,17 @@
 
 use std::io::{BufRead, Write};
 use std::net::IpAddr;
+use std::pin::Pin;
 use std::process::{Child, ChildStdin, Stdio};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use anyns::handoff::Latest;
 use anyns::policy::{Decision, Intent, PrefixDecision};
-use anyns::route::{self, BgpDriver, BgpSettings, Deprefer, Mode, Neighbor, Password, Service, Ttl};
-use tokio::sync::watch;
+use anyns::route::{
+    self, BgpDriver, BgpSettings, Deprefer, GateSettings, Mode, Neighbor, Password, SelfTest, Service, Ttl,
+};
+use anyns::telemetry::Beat;
 use tokio_util::sync::CancellationToken;
 
 use crate::netns_route::{POP, POP6, Pair, ROUTER, ROUTER6};
@@ -101,9 +106,16 @@ fn helper() {
     let flags: Vec<bool> = words.iter().skip(1).map(|word| *word == "true").collect();
     let (settings, services) = settings(words[0], flags.try_into().unwrap());
     let driver = BgpDriver::new(settings, services.clone()).unwrap();
-    let (decisions, receiver) = watch::channel(Decision::default());
+    let mut decisions = Latest::new(Decision::default());
+    let (reader, decider) = (decisions.reader().unwrap(), Beat::new("decide"));
+    let gate = GateSettings {
+        lease: GateSettings::DEFAULT_LEASE,
+        services: services.iter().map(|service| (service.prefix, Vec::new())).collect(),
+        self_test: Arc::new(NotAsked),
+    };
+    let speaker = route::start(driver, gate, reader, decider.clone()).unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let stop = CancellationToken::new();
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
     let stopper = stop.clone();
     std::thread::spawn(move || {
         for line in std::io::stdin().lock().lines().map_while(Result::ok) {
@@ -113,15 +125,26 @@ fn helper() {
                 "withdraw" => Intent::Withdraw,
                 _ => break,
             };
-            decisions.send_replace(decision(&services, intent));
+            decisions.publish(decision(&services, intent));
         }
         stopper.cancel();
     });
     runtime.block_on(async {
-        let gate = route::spawn(driver, receiver, stop);
-        gate.task.await.unwrap();
-        assert!(gate.status.borrow().all_withdrawn());
+        // The lease is renewed as long as there is an order.
+        stop.run_until_cancelled(decider.keep_beating()).await;
+        let status = speaker.status.clone();
+        assert!(speaker.shut_down(Duration::from_secs(10)).await);
+        assert!(status.load().all_withdrawn());
     });
+}
+
+/// The lease never expires here.
+struct NotAsked;
+
+impl SelfTest for NotAsked {
+    fn ask(&self, _: IpAddr) -> Pin<Box<dyn Future<Output = Result<(), String>> + Send>> {
+        Box::pin(async { Ok(()) })
+    }
 }
 
 fn decision(services: &[Service], intent: Intent) -> Decision {

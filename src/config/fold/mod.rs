@@ -44,6 +44,8 @@ pub struct Config {
     pub health: health::Settings,
     /// How fast a route comes back.
     pub policy: policy::Settings,
+    /// How long an announcement stands without the deciding task renewing it.
+    pub lease: Duration,
     /// The announced prefixes.
     pub services: Vec<routes::Service>,
     /// The service addresses in each prefix, in the order of `services`.
@@ -127,6 +129,7 @@ pub(super) fn fold(spec: &Spec, faults: &mut Faults<'_>) -> Option<Config> {
         required,
         health,
         policy: policy?,
+        lease: route::fold_lease(spec, faults),
         services: services?,
         service_addresses,
         route: route?,

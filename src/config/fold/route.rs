@@ -3,12 +3,13 @@
 use std::net::{IpAddr, Ipv4Addr};
 use std::ops::Range;
 use std::str::FromStr;
+use std::time::Duration;
 
 use toml::Spanned;
 
 use crate::policy;
 use crate::route::{
-    BgpSettings, Deprefer, Mode, Neighbor, Password, Service, SettingsError, Ttl, Warning, plan,
+    BgpSettings, Deprefer, GateSettings, Mode, Neighbor, Password, Service, SettingsError, Ttl, Warning, plan,
 };
 
 use super::super::fault::Faults;
@@ -37,6 +38,21 @@ pub(super) fn fold_policy(spec: &Spec, faults: &mut Faults<'_>) -> Option<policy
             None
         }
     }
+}
+
+pub(super) fn fold_lease(spec: &Spec, faults: &mut Faults<'_>) -> Duration {
+    let lease = period_or(&spec.policy.lease, GateSettings::DEFAULT_LEASE);
+    let allowed = GateSettings::SHORTEST_LEASE..=GateSettings::LONGEST_LEASE;
+    if !allowed.contains(&lease) {
+        let message = format!(
+            "{}; allowed is {} to {}",
+            humantime::format_duration(lease),
+            humantime::format_duration(*allowed.start()),
+            humantime::format_duration(*allowed.end())
+        );
+        faults.error(span_of(&spec.policy.lease), "policy.lease", message);
+    }
+    lease
 }
 
 pub(super) fn fold_services(spec: &Spec, faults: &mut Faults<'_>) -> Option<Vec<Service>> {

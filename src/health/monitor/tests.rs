@@ -45,8 +45,9 @@ async fn scene_between(source: &str, service: &str, zones: &str, required: &str)
         let others = total.fetch_add(per_round.load(Ordering::Relaxed), Ordering::Relaxed);
         Activity { responses: others + sent.load(Ordering::Relaxed), receive_queue: 0 }
     };
-    let shutdown = CancellationToken::new();
-    let health = start(settings, receiver, Arc::new(activity), shutdown.clone()).unwrap();
+    let shutdown = tokio_util::sync::CancellationToken::new();
+    let (mut monitor, health) = prepare(settings, receiver, Arc::new(activity)).unwrap();
+    tokio::spawn(shutdown.clone().run_until_cancelled_owned(async move { monitor.run().await }));
     Scene { responder, health, others, _zones: sender, _shutdown: shutdown.drop_guard() }
 }
 

@@ -18,6 +18,7 @@ use tokio::net::TcpStream;
 
 use super::error::SessionError;
 use super::framer::{Framer, Received};
+use super::sessions::Place;
 use super::settings::{BgpSettings, Neighbor};
 use super::timers::{Expired, Timers};
 
@@ -25,6 +26,8 @@ use super::timers::{Expired, Timers};
 #[derive(Debug)]
 pub(super) struct Connection {
     stream: TcpStream,
+    /// Where the watchdog finds it.
+    place: Place,
     session: Session,
     timers: Timers,
     framer: Framer,
@@ -39,15 +42,24 @@ pub(super) struct Connection {
     refresh: Vec<Afi>,
     /// When the session came up.
     established: Option<Instant>,
+    /// When octets last came.
+    heard: Instant,
     /// Why the session ended.
     ended: Option<SessionError>,
 }
 
 impl Connection {
     /// A session over a connection that stands; its OPEN is on the way out.
-    pub(super) fn new(stream: TcpStream, settings: &BgpSettings, neighbor: &Neighbor, now: Instant) -> Self {
+    pub(super) fn new(
+        stream: TcpStream,
+        place: Place,
+        settings: &BgpSettings,
+        neighbor: &Neighbor,
+        now: Instant,
+    ) -> Self {
         let mut connection = Self {
             stream,
+            place,
             session: Session::new(peer_config(settings, neighbor)),
             timers: Timers::default(),
             framer: Framer::default(),
@@ -57,6 +69,7 @@ impl Connection {
             updates: 0,
             refresh: Vec::new(),
             established: None,
+            heard: now,
             ended: None,
         };
         // The state machine lives as long as the connection: connecting and retrying are the neighbour task's.
@@ -126,6 +139,11 @@ impl Connection {
         self.out.is_empty()
     }
 
+    /// When octets last came.
+    pub(super) fn heard(&self) -> Instant {
+        self.heard
+    }
+
     /// UPDATEs that came since the last call.
     pub(super) fn take_updates(&mut self) -> u64 {
         std::mem::take(&mut self.updates)
@@ -172,6 +190,10 @@ impl Connection {
     }
 
     fn expire(&mut self, now: Instant) {
+        if self.timers.hold_is_due(now) {
+            // After a pause of the process what the neighbour sent in time may still wait in the socket.
+            self.read(now);
+        }
         while let Some(expired) = self.timers.expire(now) {
             match expired.event() {
                 Some(event) => {
@@ -190,8 +212,10 @@ impl Connection {
     fn read(&mut self, now: Instant) {
         let mut octets = [0; Framer::READ_SIZE];
         match self.stream.try_read(&mut octets) {
+            Ok(0) if self.place.was_shut_down() => self.end(SessionError::Watchdog),
             Ok(0) => self.end(SessionError::Closed),
             Ok(count) => {
+                self.heard = now;
                 self.framer.push(octets.get(..count).unwrap_or_default());
                 self.dispatch(now);
             }

@@ -13,9 +13,11 @@ use tokio_util::sync::CancellationToken;
 use super::listener::Listener;
 use super::neighbor::NeighborTask;
 use super::observe::Observer;
+use super::sessions::Sessions;
 use super::settings::{BgpSettings, Mode, Neighbor, SettingsError};
 use crate::route::driver::{Driver, NeighborKey, NeighborObserved, Observed, Started, Wanted};
 use crate::route::service::Service;
+use crate::telemetry::{Beat, keep_running};
 
 /// The embedded BGP speaker.
 #[derive(Clone, Debug)]
@@ -42,9 +44,10 @@ impl BgpDriver {
         &self,
         wanted: &watch::Receiver<Wanted>,
         sender: &Arc<watch::Sender<Observed>>,
+        sessions: &Sessions,
         stop: &CancellationToken,
-    ) -> JoinSet<()> {
-        let mut tasks = JoinSet::new();
+    ) -> (JoinSet<()>, Vec<Beat>) {
+        let (mut tasks, mut beats) = (JoinSet::new(), Vec::new());
         let mut awaited = Awaited::new();
         for (index, neighbor) in self.settings.neighbors.iter().enumerate() {
             let (task, incoming) = mpsc::channel(1);
@@ -52,22 +55,26 @@ impl BgpDriver {
                 let listener = awaited.entry(neighbor.local_address).or_default();
                 listener.insert(neighbor.address, (neighbor.clone(), task.clone()));
             }
-            let task = NeighborTask {
+            let beat = Beat::new(format!("neighbor {}", neighbor.socket_address()));
+            let mut task = NeighborTask {
                 settings: Arc::clone(&self.settings),
                 services: Arc::clone(&self.services),
                 neighbor: neighbor.clone(),
                 wanted: wanted.clone(),
                 incoming,
                 observer: Observer { sender: Arc::clone(sender), index },
+                sessions: sessions.clone(),
+                beat: beat.clone(),
                 stop: stop.clone(),
             };
-            tasks.spawn(task.run());
+            beats.push(beat.clone());
+            tasks.spawn(async move { keep_running(&beat, &mut task, async |task| task.run().await).await });
         }
         for (local, neighbors) in awaited {
             let local = SocketAddr::new(local, self.settings.listen_port);
             tasks.spawn(Listener { local, neighbors, stop: stop.clone() }.run());
         }
-        tasks
+        (tasks, beats)
     }
 }
 
@@ -81,7 +88,8 @@ impl Driver for BgpDriver {
         let sender = Arc::new(sender);
         // Listeners know nothing of `wanted`: they are stopped when the neighbours' tasks are.
         let stop = stop.child_token();
-        let mut tasks = self.spawn(&wanted, &sender, &stop);
+        let sessions = Sessions::new(self.settings.neighbors.len());
+        let (mut tasks, beats) = self.spawn(&wanted, &sender, &sessions, &stop);
         let neighbors = self.settings.neighbors.len();
         let task = tokio::spawn(async move {
             let _sender = sender;
@@ -93,7 +101,7 @@ impl Driver for BgpDriver {
                 join(&mut tasks).await;
             }
         });
-        Started { observed: receiver, task }
+        Started { observed: receiver, task, sessions, beats }
     }
 }
 

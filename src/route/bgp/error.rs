@@ -33,6 +33,12 @@ pub(super) enum SessionError {
     /// The neighbour sent what is no message.
     #[error("the neighbour sent what is no message: {0}")]
     Malformed(#[source] DecodeError),
+    /// There is no descriptor for the watchdog's handle of the connection.
+    #[error("no descriptor is left for the connection: raise the limit of open files (LimitNOFILE)")]
+    NoPlace,
+    /// The watchdog ended the connection.
+    #[error("the watchdog ended the connection, because this speaker did not run")]
+    Watchdog,
     /// The hold timer went off.
     #[error("nothing came from the neighbour within the hold time")]
     HoldTimer,

@@ -26,6 +26,7 @@ mod neighbor;
 mod observe;
 mod plan;
 mod rib_out;
+mod sessions;
 mod settings;
 mod socket;
 #[cfg(test)]
@@ -35,4 +36,5 @@ mod timers;
 pub use backoff::Backoff;
 pub use driver::BgpDriver;
 pub use plan::{Plan, PlannedAnnouncement, Warning, plan};
+pub use sessions::Sessions;
 pub use settings::{BgpSettings, Deprefer, Mode, Neighbor, Password, SettingsError, Ttl};

@@ -15,10 +15,12 @@ use super::connection::{Connection, collision};
 use super::error::SessionError;
 use super::observe::Observer;
 use super::rib_out::RibOut;
+use super::sessions::Sessions;
 use super::settings::{BgpSettings, Mode, Neighbor};
 use super::socket;
 use crate::route::driver::{SessionState, Wanted};
 use crate::route::service::Service;
+use crate::telemetry::Beat;
 
 /// How long an attempt to connect may take. A router answers in milliseconds; one that boots drops the first SYN, and
 /// the next attempt reaches it sooner than TCP's own repeats would.
@@ -36,6 +38,8 @@ pub(super) struct NeighborTask {
     /// Connections that the listener accepted; one waits at most.
     pub(super) incoming: mpsc::Receiver<TcpStream>,
     pub(super) observer: Observer,
+    pub(super) sessions: Sessions,
+    pub(super) beat: Beat,
     pub(super) stop: CancellationToken,
 }
 
@@ -65,8 +69,10 @@ enum Wake {
 }
 
 impl NeighborTask {
-    /// Runs until `stop` is cancelled or nobody wants anything any more; then ends the session with a Cease.
-    pub(super) async fn run(mut self) {
+    /// Runs until `stop` is cancelled or nobody wants anything any more; then ends the session with a Cease. Can be run again
+    /// after a panic, which has closed its connections.
+    pub(super) async fn run(&mut self) {
+        self.observer.lost();
         let mut connections = Connections::default();
         let mut rib = RibOut::default();
         let mut backoff = Backoff::default();
@@ -77,6 +83,7 @@ impl NeighborTask {
             let connecting = may_connect && !connections.is_established();
             let wake = tokio::select! {
                 biased;
+                () = self.beat.keep_beating() => Wake::Progress,
                 () = self.stop.cancelled() => Wake::Stop,
                 changed = self.wanted.changed() => if changed.is_ok() { Wake::Wanted } else { Wake::Stop },
                 () = progress(&mut connections.outgoing) => Wake::Progress,
@@ -90,13 +97,13 @@ impl NeighborTask {
                 Wake::Stop => break,
                 Wake::Wanted | Wake::Progress => {}
                 Wake::Accepted(stream) => self.accept(&mut connections, stream, now),
-                Wake::Connected(Ok(stream)) => {
-                    connections.outgoing = Some(Connection::new(stream, &self.settings, &self.neighbor, now));
-                }
-                Wake::Connected(Err(error)) => {
-                    self.report(&error, now);
-                    attempt = Box::pin(self.attempt(backoff.next(None, now, fastrand::f64())));
-                }
+                Wake::Connected(result) => match result.and_then(|stream| self.open(stream, now)) {
+                    Ok(connection) => connections.outgoing = Some(connection),
+                    Err(error) => {
+                        self.report(&error, now);
+                        attempt = Box::pin(self.attempt(backoff.next(None, now, fastrand::f64())));
+                    }
+                },
             }
             connections.settle(&self.settings, self.neighbor.remote_as, now);
             if !was_established && connections.is_established() {
@@ -138,13 +145,22 @@ impl NeighborTask {
         }
     }
 
+    /// A session over a connection that stands, known to the watchdog before its first octet.
+    fn open(&self, stream: TcpStream, now: Instant) -> Result<Connection, SessionError> {
+        let place = self.sessions.enter(&stream).ok_or(SessionError::NoPlace)?;
+        Ok(Connection::new(stream, place, &self.settings, &self.neighbor, now))
+    }
+
     /// Takes a connection that the neighbour opened, unless a session stands or another one is already being opened:
     /// RFC 4271 section 6.8 keeps the established session.
     fn accept(&self, connections: &mut Connections, stream: TcpStream, now: Instant) {
         if let Err(error) = socket::accepted(&stream, &self.settings, &self.neighbor) {
             return self.report(&SessionError::Socket(error), now);
         }
-        let mut connection = Connection::new(stream, &self.settings, &self.neighbor, now);
+        let mut connection = match self.open(stream, now) {
+            Ok(connection) => connection,
+            Err(error) => return self.report(&error, now),
+        };
         if connections.is_established() || connections.incoming.is_some() {
             connection.close(Some(collision()), SessionError::Collision, now);
         } else {
@@ -156,6 +172,7 @@ impl NeighborTask {
     fn tell(&mut self, connections: &mut Connections, rib: &mut RibOut, now: Instant) {
         let Some(connection) = connections.established() else { return };
         self.observer.updates(connection.take_updates());
+        self.observer.heard(connection.heard());
         if !connection.is_drained() {
             return;
         }

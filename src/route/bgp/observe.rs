@@ -25,22 +25,37 @@ impl Observer {
             if neighbor.session == state {
                 return false;
             }
-            neighbor.session = state;
+            let was = std::mem::replace(&mut neighbor.session, state);
             neighbor.since = now;
-            if state == SessionState::Established {
-                neighbor.established += 1;
+            match state {
+                SessionState::Established => {
+                    neighbor.established += 1;
+                    tracing::info!(neighbor = %neighbor.neighbor, "bgp session established");
+                }
+                _ if was == SessionState::Established => {
+                    neighbor.heard = None;
+                    tracing::warn!(neighbor = %neighbor.neighbor, session = %state, "bgp session ended");
+                }
+                _ => {}
             }
             true
         });
     }
 
-    /// The connection has taken everything that was to be told.
+    /// The connection has taken everything that was to be sent.
     pub(super) fn told(&self, rib: &RibOut, now: Instant) {
         self.change(|neighbor| {
             let mut routes = BTreeMap::new();
             for (prefix, preference) in rib.told() {
                 let known = neighbor.routes.get(&prefix).filter(|route| route.preference == preference);
+                if known.is_none() {
+                    let preference = preference.word();
+                    tracing::info!(neighbor = %neighbor.neighbor, %prefix, preference, "route sent");
+                }
                 routes.insert(prefix, known.copied().unwrap_or(RouteObserved { preference, since: now }));
+            }
+            for prefix in neighbor.routes.keys().filter(|prefix| !routes.contains_key(prefix)) {
+                tracing::warn!(neighbor = %neighbor.neighbor, %prefix, "route withdrawn");
             }
             let refused = rib.refused().map(|(prefix, why)| (prefix, Arc::from(why.to_string()))).collect();
             let differs = neighbor.routes != routes || neighbor.refused != refused;
@@ -66,6 +81,14 @@ impl Observer {
         self.change(|neighbor| {
             neighbor.last_error = Some((now, text));
             true
+        });
+    }
+
+    /// Something came in at this time. Noted to the second; wakes nobody.
+    pub(super) fn heard(&self, at: Instant) {
+        self.change(|neighbor| {
+            neighbor.heard = Some(at);
+            false
         });
     }
 

@@ -60,6 +60,11 @@ impl Timers {
         self.send_hold.is_some()
     }
 
+    /// Whether the hold timer has gone off.
+    pub(super) fn hold_is_due(&self, now: Instant) -> bool {
+        self.hold.is_some_and(|deadline| deadline <= now)
+    }
+
     /// When the next timer goes off.
     pub(super) fn next(&self) -> Option<Instant> {
         [self.hold, self.keepalive, self.send_hold].into_iter().flatten().min()

@@ -1,0 +1,126 @@
+//! The task that decides (1x, on the thread "decide"): facts in, policy asked, the decision out; orders in between.
+//!
+//! It owns everything that an order may change, so there is no lock. It never blocks and never writes: what takes time (a reload)
+//! runs as a task of its own, logs leave through a queue. Each turn ends with a beat, which renews the lease of what is announced;
+//! a turn comes at every change of a fact and at least every [`Beat::PERIOD`].
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::time::sleep_until;
+
+use crate::config::Config;
+use crate::control::Call;
+use crate::handoff::{Latest, Reader, Receiver};
+use crate::policy::{Decision, Intent, Policy, PrefixDecision};
+use crate::publish::PublisherHandle;
+use crate::route::RouteStatus;
+use crate::serve;
+use crate::telemetry::{Beat, Counters, List};
+
+use super::drain::Drain;
+use super::sources::Sources;
+use super::{orders, reload};
+
+/// What the deciding task is told to do.
+#[derive(Debug)]
+pub(super) enum Order {
+    /// By an operator, over the admin socket.
+    Call(Call),
+    /// Read the configuration and the zones again (SIGHUP).
+    Reload,
+    /// Drain, because the process is about to stop.
+    Stop,
+}
+
+/// What the controller holds.
+pub(super) struct Controller {
+    pub(super) config: Config,
+    /// The configuration file, if there is one.
+    pub(super) file: Option<PathBuf>,
+    pub(super) started: Instant,
+    pub(super) orders: Receiver<Order>,
+    pub(super) drain: Drain,
+    /// The same, for the status and the planned stop.
+    pub(super) drains: Latest<Drain>,
+    pub(super) policy: Policy,
+    pub(super) counters: Counters,
+    pub(super) sources: Sources,
+    pub(super) publisher: Arc<PublisherHandle>,
+    /// The certificate of the encrypted transports, if there are any.
+    pub(super) certificates: Option<Arc<serve::Certificates>>,
+    pub(super) routes: Reader<RouteStatus>,
+    /// The latest decision, for the gate.
+    pub(super) decisions: Latest<Decision>,
+    /// Renews the lease.
+    pub(super) beat: Beat,
+    /// The overall verdict and since when it is this one.
+    pub(super) overall_since: Option<(crate::control::Verdict, u64)>,
+}
+
+impl Controller {
+    /// Decides and obeys until dropped. Can be run again after a panic: policy and drain are as they were.
+    pub(super) async fn run(&mut self) {
+        loop {
+            let wakeup = self.turn(Instant::now());
+            tokio::select! {
+                () = sleep_until(wakeup.into()) => {}
+                order = self.orders.next() => self.obey(order),
+                () = self.sources.changed() => {}
+            }
+        }
+    }
+
+    fn obey(&mut self, order: Order) {
+        match order {
+            Order::Call(call) => orders::obey(self, call),
+            Order::Reload => reload::by_signal(self),
+            Order::Stop => self.drain.begin("stopping", self.drain_time(), Instant::now()),
+        }
+    }
+
+    /// How long a drain prefers less before it withdraws: not at all while no neighbour holds a route.
+    fn drain_time(&self) -> Duration {
+        match self.routes.load().all_withdrawn() {
+            true => Duration::ZERO,
+            false => self.config.drain.deprefer,
+        }
+    }
+
+    /// One turn: gathers facts, asks policy, hands the decision on; says when to look again at the latest.
+    fn turn(&mut self, now: Instant) -> Instant {
+        let operator = self.drain.operator(now);
+        let facts = self.sources.gather(&self.config.required, operator);
+        let decision = self.policy.decide(&facts, now);
+        log_changes(&self.decisions.current(), &decision);
+        self.decisions.publish_if_new(decision);
+        self.drains.publish_if_new(self.drain.clone());
+        // Only now: a beat renews the lease of this decision.
+        self.beat.beat();
+        let wakeups = [self.policy.next_wakeup(), self.drain.next_wakeup()];
+        wakeups.into_iter().flatten().fold(now + Beat::PERIOD, Instant::min)
+    }
+}
+
+/// One record for each prefix whose intent or reasons changed; a withdrawal is a warning.
+fn log_changes(before: &Decision, after: &Decision) {
+    for (index, prefix) in after.prefixes.iter().enumerate() {
+        let old = before.prefixes.get(index);
+        if old.is_some_and(|old| old.intent == prefix.intent && old.reasons == prefix.reasons) {
+            continue;
+        }
+        let withdrawn =
+            prefix.intent == Intent::Withdraw && old.is_some_and(|old| old.intent != prefix.intent);
+        log_change(prefix, withdrawn);
+    }
+}
+
+fn log_change(decided: &PrefixDecision, withdrawn: bool) {
+    let reasons: Vec<String> = decided.reasons.iter().map(ToString::to_string).collect();
+    let (prefix, intent, reasons) = (decided.prefix, decided.intent.word(), List(&reasons));
+    match withdrawn {
+        true => tracing::warn!(%prefix, intent, ?reasons, "decision"),
+        false => tracing::info!(%prefix, intent, ?reasons, "decision"),
+    }
+}

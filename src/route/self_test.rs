@@ -1,0 +1,68 @@
+//! The speaker's own questions to the service addresses, asked while the lease is expired.
+
+use std::future::Future;
+use std::net::IpAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::task::JoinSet;
+
+/// From the start of one round of questions to the start of the next.
+const INTERVAL: Duration = Duration::from_millis(500);
+
+/// Asks a service address whether this instance answers there. Runs on the speaker's thread and must not block it.
+pub trait SelfTest: Send + Sync {
+    /// Asks one minimal query over UDP; done within a second. The error says what was missing.
+    fn ask(&self, address: IpAddr) -> Pin<Box<dyn Future<Output = Result<(), String>> + Send>>;
+}
+
+/// Rounds of questions, one question for each address.
+pub(super) struct Questions {
+    test: Arc<dyn SelfTest>,
+    tasks: JoinSet<(IpAddr, Result<(), String>)>,
+    begun: Option<Instant>,
+}
+
+impl Questions {
+    pub(super) fn new(test: Arc<dyn SelfTest>) -> Self {
+        Self { test, tasks: JoinSet::new(), begun: None }
+    }
+
+    /// Begins a round, unless one goes on or the last one began a moment ago.
+    pub(super) fn ask(&mut self, addresses: impl Iterator<Item = IpAddr>, now: Instant) {
+        let soon = self.begun.is_some_and(|begun| now.saturating_duration_since(begun) < INTERVAL);
+        if soon || !self.tasks.is_empty() {
+            return;
+        }
+        self.begun = Some(now);
+        for address in addresses {
+            let answer = self.test.ask(address);
+            self.tasks.spawn(async move { (address, answer.await) });
+        }
+    }
+
+    /// Gives up the round: nobody wants its answers any more.
+    pub(super) fn cancel(&mut self) {
+        self.tasks.abort_all();
+        self.begun = None;
+    }
+
+    /// The next answer. Cancel-safe; never returns while nothing is asked.
+    pub(super) async fn next(&mut self) -> (IpAddr, Result<(), String>) {
+        loop {
+            match self.tasks.join_next().await {
+                Some(Ok(answer)) => return answer,
+                // A question that failed as a task says nothing of the address; it is asked again.
+                Some(Err(_)) => {}
+                None => return std::future::pending().await,
+            }
+        }
+    }
+}
+
+impl std::fmt::Debug for Questions {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Questions").field("asked", &self.tasks.len()).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,64 @@
+//! The thread that supervises the speaker (1x): when the speaker's beat stands for longer than the lease, it ends every BGP
+//! connection (shutdown(2)), so that the neighbours drop the routes of a POP that nobody steers.
+//!
+//! Never locks and, before it has acted, never logs.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::thread::Thread;
+use std::time::{Duration, Instant};
+
+use super::bgp::Sessions;
+use crate::telemetry::{Beat, Freshness, RunTime};
+
+/// The watchdog at work.
+#[derive(Debug)]
+pub(super) struct Watchdog {
+    beat: Beat,
+    stop: Arc<AtomicBool>,
+    thread: Thread,
+}
+
+impl Watchdog {
+    /// Starts the thread.
+    pub(super) fn start(lease: Duration, speaker: Beat, sessions: Sessions) -> io::Result<Self> {
+        let (beat, stop) = (Beat::new("watchdog"), Arc::new(AtomicBool::new(false)));
+        let handle = std::thread::Builder::new().name("watchdog".to_owned()).spawn({
+            let (beat, stop) = (beat.clone(), stop.clone());
+            move || watch(lease, &speaker, &sessions, &beat, &stop)
+        })?;
+        Ok(Self { beat, stop, thread: handle.thread().clone() })
+    }
+
+    pub(super) fn beat(&self) -> Beat {
+        self.beat.clone()
+    }
+
+    /// Ends the thread soon.
+    pub(super) fn stop(&self) {
+        self.stop.store(true, Relaxed);
+        self.thread.unpark();
+    }
+}
+
+fn watch(lease: Duration, speaker: &Beat, sessions: &Sessions, beat: &Beat, stop: &AtomicBool) {
+    let (mut time, mut freshness) = (RunTime::new(Instant::now()), Freshness::default());
+    while !stop.load(Relaxed) {
+        beat.beat();
+        let age = freshness.observe(speaker.beats(), time.advance(Instant::now()));
+        if age >= lease && !speaker.has_ended() {
+            let connections = sessions.shut_down();
+            if connections > 0 {
+                let silent_ms = age.as_millis() as u64;
+                tracing::error!(
+                    connections,
+                    silent_ms,
+                    "the speaker does not run: its BGP connections were shut down"
+                );
+            }
+        }
+        std::thread::park_timeout(Beat::PERIOD);
+    }
+    beat.end();
+}
