@@ -109,10 +109,12 @@ fn read_generic(record_type: RecordType, fields: &mut Fields<'_, '_>, out: &mut 
     }
 }
 
-/// Whether octets are laid out as their type wants it. An address family without a text form is no reason to refuse them.
+/// Whether octets are laid out as their type wants it. An address family without a text form is no reason to refuse them, nor
+/// is another version of LOC, of which nothing may be assumed (RFC 1876 section 2).
 fn has_layout(record_type: RecordType, rdata: &[u8]) -> bool {
     match layout(record_type) {
         Some([layout::Field::Prefixes]) => apl::is_list(rdata),
+        Some([layout::Field::Location]) if rdata.first().is_some_and(|version| *version != 0) => true,
         Some(layout) => write::fields(layout, rdata, &mut Vec::new()).is_some(),
         None => true,
     }

@@ -305,9 +305,12 @@ proptest! {
     }
 }
 
-/// Whether there is no presentation format for these octets: types without one, and address families that RFC 3123 does not
-/// know.
+/// Whether there is no presentation format for these octets: types without one, address families that RFC 3123 does not
+/// know, versions of LOC other than 0.
 fn no_text_form(record_type: RecordType, rdata: &[u8]) -> bool {
+    if record_type == RecordType::LOC {
+        return rdata.first() != Some(&0);
+    }
     if record_type == RecordType::APL {
         let mut rest = rdata;
         while let [high, low, _, flags, items @ ..] = rest {
