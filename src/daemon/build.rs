@@ -10,13 +10,13 @@ use tokio_util::sync::CancellationToken;
 use crate::admission::Limiter;
 use crate::config::{Config, RouteDriver};
 use crate::control::{self, Server};
-use crate::health::{self, Activity};
-use crate::host::ServiceAddresses;
+use crate::health;
+use crate::host::{self, AddressWatcher, LostAddresses, ServiceAddresses};
 use crate::policy::{Decision, Policy};
 use crate::publish::{Publisher, PublisherHandle};
 use crate::route::{self, BgpDriver, DryRun, Gate};
 use crate::serve::{self, Serving};
-use crate::telemetry::Counters;
+use crate::telemetry::{Counters, RunTime, keep_running};
 use crate::wire::Name;
 use crate::zone::Published;
 
@@ -46,8 +46,8 @@ pub(super) async fn build(config: Config, file: Option<PathBuf>) -> Result<Parts
         control::Settings { path: config.control_socket.clone(), mode: control::Settings::DEFAULT_MODE };
     let server = control::serve(&control_settings, control_stop.clone())?;
     let addresses = ensure_addresses(&config).await?;
-    let lost_addresses =
-        addresses.as_ref().map_or_else(|| watch::channel(Vec::new()).1, ServiceAddresses::lost);
+    let lost_addresses = addresses.as_ref().map(ServiceAddresses::watcher).map(spawn_watcher);
+    let lost_addresses = lost_addresses.map_or_else(|| watch::channel(Vec::new()).1, |told| told.lost);
 
     let published = Arc::new(Published::default());
     let counters = Counters::new(config.serve.counter_sets());
@@ -59,8 +59,12 @@ pub(super) async fn build(config: Config, file: Option<PathBuf>) -> Result<Parts
 
     let health_stop = CancellationToken::new();
     let (zones, zones_seen) = watch::channel(Arc::<[Name]>::from([]));
-    let activity = activity_of(&serving, &counters);
-    let health = health::start(config.health.clone(), zones_seen, activity, health_stop.clone())?;
+    let mut load = serving.load();
+    let look = move |handshakes| load.look(handshakes);
+    let (monitor, health) = health::prepare(config.health.clone(), zones_seen, Box::new(look))?;
+    spawn_monitor(monitor, health_stop.clone());
+
+    let host_facts = spawn_observer(&config, &serving);
 
     let policy = Policy::new(config.policy, config.service_addresses.clone());
     let (decisions, decided) = watch::channel(Decision::default());
@@ -79,8 +83,11 @@ pub(super) async fn build(config: Config, file: Option<PathBuf>) -> Result<Parts
         told: Arc::default(),
         decisions,
         lost_addresses,
+        host_facts: host_facts.facts,
         report: publisher.report(),
-        serve_facts: serving.facts(),
+        serve_watch: serving.watch(),
+        serve_facts: serve::Facts::default(),
+        run_time: RunTime::new(started),
         certificates: serving.certificates(),
         gate_status: gate.status.clone(),
         publisher: publisher.clone(),
@@ -100,14 +107,44 @@ async fn ensure_addresses(config: &Config) -> Result<Option<ServiceAddresses>, D
     Ok(Some(ServiceAddresses::ensure(&addresses, config.install_addresses).await?))
 }
 
-/// What health asks once in a round: what the workers have answered, and what waits for them.
-fn activity_of(serving: &Arc<Serving>, counters: &Counters) -> Arc<dyn Fn() -> Activity + Send + Sync> {
-    let serving = Arc::downgrade(serving);
-    let counters = counters.clone();
-    Arc::new(move || Activity {
-        responses: counters.sum(|worker| &worker.responses),
-        receive_queue: serving.upgrade().map_or(0, |serving| serving.receive_queue()),
-    })
+/// Watches the service addresses for the life of the runtime.
+fn spawn_watcher((mut watcher, told): (AddressWatcher, LostAddresses)) -> LostAddresses {
+    tokio::spawn(async move {
+        let beat = watcher.beat();
+        keep_running(&beat, &mut watcher, async |watcher| watcher.run().await).await;
+    });
+    told
+}
+
+/// Observes the host for the life of the runtime.
+fn spawn_observer(config: &Config, serving: &Serving) -> host::HostFacts {
+    let own = |socket: serve::OwnSocket| host::OwnSocket {
+        address: socket.address,
+        is_tcp: socket.transport == serve::Transport::Tcp,
+        inode: socket.inode,
+    };
+    let (mut observer, told) = host::Observer::new(host::Observed {
+        sockets: serving.own_sockets().into_iter().map(own).collect(),
+        service_addresses: config.health.addresses.clone(),
+        references: config.health.reference_addresses.clone(),
+        sends: Box::new(serving.sends()),
+        clients: Box::new(serving.recent_clients()),
+    });
+    tokio::spawn(async move {
+        let beat = observer.beat();
+        keep_running(&beat, &mut observer, async |observer| observer.run().await).await;
+    });
+    told
+}
+
+fn spawn_monitor(mut monitor: health::Monitor, stop: CancellationToken) {
+    tokio::spawn(async move {
+        let beat = monitor.beat();
+        tokio::select! {
+            () = stop.cancelled() => {}
+            () = keep_running(&beat, &mut monitor, async |monitor| monitor.run().await) => {}
+        }
+    });
 }
 
 fn start_gate(

@@ -3,7 +3,8 @@
 use std::net::IpAddr;
 
 use crate::health::Verdicts;
-use crate::policy::{Facts, Operator};
+use crate::host;
+use crate::policy::{Facts, Family, NoRouteBack, Operator};
 use crate::publish::Report;
 use crate::serve;
 use crate::wire::Name;
@@ -13,7 +14,7 @@ pub(super) fn gather(
     report: &Report,
     required: &[Name],
     serving: &serve::Facts,
-    lost_addresses: &[IpAddr],
+    (lost_addresses, host): (&[IpAddr], &host::Facts),
     probes: &Verdicts,
     operator: Operator,
 ) -> Facts {
@@ -25,9 +26,19 @@ pub(super) fn gather(
         lost_sockets: serving.lost_listeners.iter().map(ToString::to_string).collect(),
         lost_addresses: lost_addresses.to_vec(),
         stale_workers: serving.stale_workers.len(),
+        heartbeat_age: serving.heartbeat_age,
+        stale: Vec::new(),
+        no_route_back: no_route_back(host),
+        shared_addresses: host.sharing.iter().map(ToString::to_string).collect(),
         probes: probes.to_vec(),
         operator,
     }
+}
+
+fn no_route_back(host: &host::Facts) -> Vec<NoRouteBack> {
+    let families = [Family::Ipv4, Family::Ipv6].into_iter().zip(&host.no_route_back);
+    let lost = families.filter(|(_, references)| !references.is_empty());
+    lost.map(|(family, references)| NoRouteBack { family, references: references.clone() }).collect()
 }
 
 /// The zones that must answer well: those in service.

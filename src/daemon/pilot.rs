@@ -14,11 +14,12 @@ use tokio::time::sleep_until;
 use crate::config::Config;
 use crate::control::Call;
 use crate::health::Health;
+use crate::host;
 use crate::policy::{Decision, Policy};
 use crate::publish::{PublisherHandle, Report};
 use crate::route::RouteStatus;
 use crate::serve;
-use crate::telemetry::Counters;
+use crate::telemetry::{Counters, RunTime};
 use crate::wire::Name;
 
 use super::drain::Drain;
@@ -26,7 +27,7 @@ use super::signals::{Ask, Signals};
 use super::{facts, orders, reload};
 
 /// With nothing to wait for, the facts are looked at this often all the same.
-const IDLE: Duration = Duration::from_secs(1);
+const IDLE: Duration = Duration::from_millis(100);
 
 /// What the pilot holds.
 pub(super) struct Pilot {
@@ -40,10 +41,15 @@ pub(super) struct Pilot {
     pub(super) health: Health,
     pub(super) publisher: Arc<PublisherHandle>,
     pub(super) report: watch::Receiver<Arc<Report>>,
-    pub(super) serve_facts: watch::Receiver<serve::Facts>,
+    pub(super) serve_watch: serve::ServeWatch,
+    /// As they were looked at last.
+    pub(super) serve_facts: serve::Facts,
+    /// The time in which the pilot ran.
+    pub(super) run_time: RunTime,
     /// The certificate of the encrypted transports, if there are any.
     pub(super) certificates: Option<Arc<serve::Certificates>>,
     pub(super) lost_addresses: watch::Receiver<Vec<IpAddr>>,
+    pub(super) host_facts: watch::Receiver<host::Facts>,
     pub(super) gate_status: watch::Receiver<RouteStatus>,
     /// The zones to probe, for health.
     pub(super) zones: watch::Sender<Arc<[Name]>>,
@@ -77,11 +83,19 @@ impl Pilot {
         let report = self.report.borrow_and_update().clone();
         self.tell_health(&report);
         let operator = self.drain.operator(now);
-        let serving = self.serve_facts.borrow_and_update().clone();
+        let serving = self.serve_watch.look(self.run_time.advance(now));
+        if serving.lost_listeners != self.serve_facts.lost_listeners
+            || serving.stale_workers != self.serve_facts.stale_workers
+        {
+            self.health.kick();
+        }
+        self.serve_facts = serving;
         let lost_addresses = self.lost_addresses.borrow_and_update().clone();
+        let host = self.host_facts.borrow_and_update().clone();
         let probes = self.health.probes.borrow_and_update().clone();
         let required = &self.config.required;
-        let facts = facts::gather(&report, required, &serving, &lost_addresses, &probes, operator);
+        let facts =
+            facts::gather(&report, required, &self.serve_facts, (&lost_addresses, &host), &probes, operator);
         let decision = self.policy.decide(&facts, now);
         self.decisions.send_if_modified(|current| {
             let differs = *current != decision;
@@ -99,8 +113,9 @@ impl Pilot {
     async fn fact_changes(&mut self) {
         tokio::select! {
             Ok(()) = self.report.changed() => {}
-            Ok(()) = self.serve_facts.changed() => self.health.kick(),
+            () = self.serve_watch.loss() => {}
             Ok(()) = self.lost_addresses.changed() => self.health.kick(),
+            Ok(()) = self.host_facts.changed() => {}
             Ok(()) = self.health.probes.changed() => {}
             else => std::future::pending().await,
         }
@@ -131,7 +146,8 @@ fn log_changes(before: &Decision, after: &Decision) {
             .get(index)
             .is_some_and(|old| old.intent == prefix.intent && old.reasons == prefix.reasons);
         if !same {
-            let reasons: Vec<String> = prefix.reasons.iter().map(ToString::to_string).collect();
+            let reasons: Vec<String> =
+                prefix.reasons.iter().map(|reason| reason.text(Instant::now())).collect();
             tracing::info!(prefix = %prefix.prefix, intent = ?prefix.intent, why = reasons.join("; "), "decision");
         }
     }

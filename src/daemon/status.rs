@@ -37,7 +37,7 @@ impl Pilot {
             probes: self.health.statistics.borrow().iter().map(|one| probe(one, &clock)).collect(),
             serve: self.serve_status(),
             rate_limit: self.rate_limit_status(),
-            alarms: alarms(&report, self.certificates.as_deref(), &clock),
+            alarms: alarms(&report, self.certificates.as_deref(), &self.host_facts.borrow().alarms, &clock),
             ..Status::default()
         };
         status.overall = control::overall(&status);
@@ -72,7 +72,7 @@ impl Pilot {
     }
 
     fn serve_status(&self) -> ServeStatus {
-        let facts = self.serve_facts.borrow();
+        let facts = &self.serve_facts;
         let native = match self.config.serve.engine {
             Engine::Auto => cfg!(target_os = "linux"),
             Engine::Native => true,
@@ -205,7 +205,7 @@ fn prefixes(routes: &route::RouteStatus, clock: &Clock) -> Vec<PrefixStatus> {
         }
         .to_owned(),
         since: clock.of(one.since),
-        reasons: one.reasons.iter().map(ToString::to_string).collect(),
+        reasons: one.reasons.iter().map(|reason| reason.text(clock.instant)).collect(),
         neighbours: one.neighbors.iter().map(|(key, state)| neighbour(routes, key, state, clock)).collect(),
     };
     routes.prefixes.iter().map(prefix).collect()
@@ -247,13 +247,21 @@ fn probe(one: &health::Statistics, clock: &Clock) -> ProbeStatus {
         standing: one.standing.to_owned(),
         since: clock.of(one.since),
         round_trip_us: one.round_trip.map(|time| time.as_micros() as u64),
-        reason: one.reason.clone(),
+        reason: one.reason.as_ref().map(|reason| match &one.evidence {
+            Some(evidence) => format!("{reason} [{evidence}]"),
+            None => reason.clone(),
+        }),
         reason_at: one.reason_at.map(|at| clock.of(at)),
         zone_fault: one.zone_fault.as_ref().map(|fault| format!("{}: {}", fault.zone, fault.reason)),
     }
 }
 
-fn alarms(report: &Report, certificates: Option<&Certificates>, clock: &Clock) -> Vec<Alarm> {
+fn alarms(
+    report: &Report,
+    certificates: Option<&Certificates>,
+    of_host: &[String],
+    clock: &Clock,
+) -> Vec<Alarm> {
     let mut messages: Vec<String> = report.faults.iter().map(ToString::to_string).collect();
     if let Some(fault) = certificates.and_then(Certificates::fault) {
         messages.push(format!("the old certificate stays: {fault}"));
@@ -262,5 +270,6 @@ fn alarms(report: &Report, certificates: Option<&Certificates>, clock: &Clock) -
     if let WatchState::Degraded { reason } = &report.watch {
         messages.push(format!("changes of zone files may be seen late: {reason}"));
     }
+    messages.extend_from_slice(of_host);
     messages.into_iter().map(|message| Alarm { message, since: clock.unix }).collect()
 }

@@ -8,10 +8,12 @@
 
 mod beat;
 mod counters;
+mod load;
 mod logs;
 mod supervise;
 
 pub use beat::{Beat, Freshness, RunTime};
 pub use counters::{Counters, WorkerCounters, count, count_many};
+pub use load::{BacklogLoad, ListenerLoad, Load, Sends};
 pub use logs::{LogError, LogFormat, LogSettings, start_logs};
 pub use supervise::{Pause, keep_running, note_panic};
