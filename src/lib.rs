@@ -88,8 +88,8 @@
 //!    POP has answered its own probes `rise` times. One bad zone is never a reason to be silent.
 //! 2. The process dies, or a thread of it hangs: the route goes when the POP does not answer, without anyone's help.
 //! 3. A serial, an age, an expiry is a fact, never a verdict.
-//! 4. Overload is not ill health, and it is proven for each address, family and transport: probes lost to it are pressure, never
-//!    down.
+//! 4. Overload is not ill health, and it must be proven: of the address, family and transport that lost its probes, while
+//!    answers leave there. Such probes are pressure, never down.
 //! 5. Bad data never replaces good; a file that vanished removes nothing until it is said.
 //! 6. Drain in order: prefer less, wait, withdraw, wait until the queries stop, then close.
 //! 7. Every outbound socket binds the POP's management address, never a service address.

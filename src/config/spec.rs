@@ -193,6 +193,7 @@ pub(super) struct HealthSpec {
     pub(super) timeout: Option<Spanned<Period>>,
     pub(super) rise: Option<Spanned<u32>>,
     pub(super) fall: Option<Spanned<u32>>,
+    pub(super) reference_addresses: Option<Spanned<Vec<IpAddr>>>,
 }
 
 /// `[policy]`: how fast a route comes back.
@@ -204,6 +205,16 @@ pub(super) struct PolicySpec {
     pub(super) hold_max: Option<Spanned<Period>>,
     pub(super) decay: Option<Spanned<Period>>,
     pub(super) lease: Option<Spanned<Period>>,
+    pub(super) one_transport_dead: OneTransportDeadSpec,
+}
+
+/// `policy.one-transport-dead`.
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum OneTransportDeadSpec {
+    #[default]
+    Withdraw,
+    Deprefer,
 }
 
 /// `[drain]`: how a planned stop goes.

@@ -140,6 +140,12 @@ fn faults_name_the_line_the_key_and_what_is_allowed() {
         ("[zones]", "[health]\ninterval = \"1ms\"\n[zones]", &["7:12: health.interval", "100 ms to 1 h"]),
         (
             "[zones]",
+            "[health]\nreference-addresses = [\"127.0.0.1\"]\n[zones]",
+            &["7:23: health.reference-addresses", "unicast addresses of other hosts"],
+        ),
+        ("[zones]", "[policy]\none-transport-dead = \"ignore\"\n[zones]", &["7:22", "withdraw", "deprefer"]),
+        (
+            "[zones]",
             "[policy]\nhold = \"10m\"\nhold-max = \"5m\"\n[zones]",
             &["8:12: policy.hold-max", "at least hold"],
         ),

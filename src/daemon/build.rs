@@ -14,8 +14,8 @@ use crate::admission::Limiter;
 use crate::config::{self, Config, RouteDriver};
 use crate::control::{self, Server};
 use crate::handoff::{self, Latest, Queue, Reader};
-use crate::health::{self, Activity};
-use crate::host::ServiceAddresses;
+use crate::health::{self, LoadSource};
+use crate::host::{self, HostFacts, LostAddresses, ServiceAddresses};
 use crate::policy::{Decision, Policy};
 use crate::publish::{Publisher, PublisherHandle};
 use crate::route::{self, BgpDriver, DryRun, GateSettings, Speaker};
@@ -29,7 +29,7 @@ use super::controller::{Controller, Order};
 use super::drain::Drain;
 use super::orders;
 use super::signals::Signals;
-use super::sources::Sources;
+use super::sources::{Ages, Sources};
 use super::stop;
 use super::supervisor::{Supervisor, tell_service_manager};
 use super::thread::Thread;
@@ -43,6 +43,7 @@ pub(super) struct Parts {
     pub(super) orders: Queue<Order>,
     pub(super) speaker: Speaker,
     pub(super) health: Thread,
+    pub(super) host: Thread,
     pub(super) server: Server,
     pub(super) control_stop: CancellationToken,
     pub(super) serving: Arc<Serving>,
@@ -61,9 +62,6 @@ pub(super) async fn build(config: Config, file: Option<PathBuf>) -> Result<Parts
         control::Settings { path: config.control_socket.clone(), mode: control::Settings::DEFAULT_MODE };
     let mut server = control::serve(&control_settings, control_stop.clone())?;
     let addresses = ensure_addresses(&config).await?;
-    let lost_addresses =
-        addresses.as_ref().map_or_else(|| watch::channel(Vec::new()).1, ServiceAddresses::lost);
-
     let published = Arc::new(Published::default());
     let counters = Counters::new(config.serve.counter_sets());
     let limiter = Limiter::new(&config.rate_limit, started)?.map(Arc::new);
@@ -73,7 +71,10 @@ pub(super) async fn build(config: Config, file: Option<PathBuf>) -> Result<Parts
     let publisher = Arc::new(Publisher::start(config.publish.clone(), published)?);
 
     let (zones, zones_seen) = watch::channel(Arc::<[Name]>::from([]));
-    let (health_thread, health) = start_health(&config, zones_seen, activity_of(&serving, &counters))?;
+    let mut load = serving.load();
+    let look: LoadSource = Box::new(move |handshakes| load.look(handshakes));
+    let (health_thread, health) = start_health(&config, zones_seen, look)?;
+    let (host_thread, lost_addresses, host) = start_host(&config, addresses.as_ref(), &serving)?;
 
     let decider = Beat::new("decide");
     let mut decisions = Latest::new(Decision::default());
@@ -91,11 +92,14 @@ pub(super) async fn build(config: Config, file: Option<PathBuf>) -> Result<Parts
     let drained = drains.look();
     let sources = Sources {
         report: publisher.report(),
-        serve_facts: serving.facts(),
-        lost_addresses,
-        health,
+        serve: serving.watch(),
+        serve_facts: Latest::new(serve::Facts::default()),
+        addresses: lost_addresses,
+        host,
         zones,
         told: Arc::default(),
+        ages: Ages::new(config.health.interval, config.health.timeout, started),
+        health,
     };
     let controller = Controller {
         started,
@@ -123,6 +127,7 @@ pub(super) async fn build(config: Config, file: Option<PathBuf>) -> Result<Parts
         orders,
         speaker,
         health: health_thread,
+        host: host_thread,
         server,
         control_stop,
         serving,
@@ -153,34 +158,53 @@ async fn ensure_addresses(config: &Config) -> Result<Option<ServiceAddresses>, D
     Ok(Some(ServiceAddresses::ensure(&addresses, config.install_addresses).await?))
 }
 
-/// What health asks once in a round: what the workers have answered, and what waits for them.
-fn activity_of(serving: &Arc<Serving>, counters: &Counters) -> Arc<dyn Fn() -> Activity + Send + Sync> {
-    let serving = Arc::downgrade(serving);
-    let counters = counters.clone();
-    Arc::new(move || Activity {
-        responses: counters.sum(|worker| &worker.responses),
-        receive_queue: serving.upgrade().map_or(0, |serving| serving.receive_queue()),
-    })
-}
-
 /// Starts the thread that probes.
 fn start_health(
     config: &Config,
     zones: watch::Receiver<Arc<[Name]>>,
-    activity: Arc<dyn Fn() -> Activity + Send + Sync>,
+    load: LoadSource,
 ) -> Result<(Thread, health::Health), DaemonError> {
-    let (mut monitor, health) = health::prepare(config.health.clone(), zones, activity)?;
-    let beat = Beat::new("health");
+    let (mut monitor, health) = health::prepare(config.health.clone(), zones, load)?;
+    let beat = monitor.beat();
     let thread = Thread::start("health", CancellationToken::new(), move || async move {
-        keep_running(&beat, &mut monitor, async |monitor| {
-            tokio::select! {
-                () = monitor.run() => {}
-                () = beat.keep_beating() => {}
-            }
-        })
-        .await;
+        keep_running(&beat, &mut monitor, async |monitor| monitor.run().await).await;
     })?;
     Ok((thread, health))
+}
+
+/// Starts the thread that looks at this host: the service addresses, if they are watched, and the rest.
+fn start_host(
+    config: &Config,
+    addresses: Option<&ServiceAddresses>,
+    serving: &Serving,
+) -> Result<(Thread, Option<LostAddresses>, HostFacts), DaemonError> {
+    let own = |socket: serve::OwnSocket| host::OwnSocket {
+        address: socket.address,
+        is_tcp: socket.transport == serve::Transport::Tcp,
+        inode: socket.inode,
+    };
+    let (mut observer, facts) = host::Observer::new(host::Observed {
+        sockets: serving.own_sockets().into_iter().map(own).collect(),
+        service_addresses: config.health.addresses.clone(),
+        references: config.health.reference_addresses.clone(),
+        sends: Box::new(serving.sends()),
+        clients: Box::new(serving.recent_clients()),
+    });
+    let (watcher, lost) = addresses.map(ServiceAddresses::watcher).unzip();
+    let thread = Thread::start("host", CancellationToken::new(), move || async move {
+        let watch = async {
+            if let Some(mut watcher) = watcher {
+                let beat = watcher.beat();
+                keep_running(&beat, &mut watcher, async |watcher| watcher.run().await).await;
+            }
+        };
+        let observe = async {
+            let beat = observer.beat();
+            keep_running(&beat, &mut observer, async |observer| observer.run().await).await;
+        };
+        tokio::join!(watch, observe);
+    })?;
+    Ok((thread, lost, facts))
 }
 
 fn start_speaker(config: &Config, decided: Reader<Decision>, decider: Beat) -> Result<Speaker, DaemonError> {

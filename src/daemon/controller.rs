@@ -91,7 +91,7 @@ impl Controller {
     /// One turn: gathers facts, asks policy, hands the decision on; says when to look again at the latest.
     fn turn(&mut self, now: Instant) -> Instant {
         let operator = self.drain.operator(now);
-        let facts = self.sources.gather(&self.config.required, operator);
+        let facts = self.sources.gather(&self.config.required, operator, now);
         let decision = self.policy.decide(&facts, now);
         log_changes(&self.decisions.current(), &decision);
         self.decisions.publish_if_new(decision);
@@ -117,7 +117,8 @@ fn log_changes(before: &Decision, after: &Decision) {
 }
 
 fn log_change(decided: &PrefixDecision, withdrawn: bool) {
-    let reasons: Vec<String> = decided.reasons.iter().map(ToString::to_string).collect();
+    let now = Instant::now();
+    let reasons: Vec<String> = decided.reasons.iter().map(|reason| reason.text(now)).collect();
     let (prefix, intent, reasons) = (decided.prefix, decided.intent.word(), List(&reasons));
     match withdrawn {
         true => tracing::warn!(%prefix, intent, ?reasons, "decision"),

@@ -3,31 +3,46 @@
 use std::net::IpAddr;
 
 use crate::health::Verdicts;
-use crate::policy::{Facts, Operator};
+use crate::host;
+use crate::policy::{Facts, Family, NoRouteBack, Operator, StaleFact};
 use crate::publish::Report;
 use crate::serve;
 use crate::wire::Name;
 
+/// What the parts report at one moment.
+pub(super) struct Gathered<'a> {
+    pub(super) report: &'a Report,
+    pub(super) required: &'a [Name],
+    pub(super) serving: &'a serve::Facts,
+    pub(super) lost_addresses: Vec<IpAddr>,
+    pub(super) host: &'a host::Facts,
+    pub(super) stale: Vec<StaleFact>,
+}
+
 /// Gathers one moment's facts.
-pub(super) fn gather(
-    report: &Report,
-    required: &[Name],
-    serving: &serve::Facts,
-    lost_addresses: &[IpAddr],
-    probes: &Verdicts,
-    operator: Operator,
-) -> Facts {
+pub(super) fn gather(gathered: Gathered<'_>, probes: &Verdicts, operator: Operator) -> Facts {
+    let Gathered { report, required, serving, lost_addresses, host, stale } = gathered;
     let missing = required.iter().filter(|zone| !report.serves(zone));
     Facts {
         zones_settled: report.settled,
         zones_served: report.served(),
         required_missing: missing.map(Name::to_string).collect(),
         lost_sockets: serving.lost_listeners.iter().map(ToString::to_string).collect(),
-        lost_addresses: lost_addresses.to_vec(),
+        lost_addresses,
         stale_workers: serving.stale_workers.len(),
+        heartbeat_age: serving.heartbeat_age,
+        stale,
+        no_route_back: no_route_back(host),
+        shared_addresses: host.sharing.iter().map(ToString::to_string).collect(),
         probes: probes.to_vec(),
         operator,
     }
+}
+
+fn no_route_back(host: &host::Facts) -> Vec<NoRouteBack> {
+    let families = [Family::Ipv4, Family::Ipv6].into_iter().zip(&host.no_route_back);
+    let lost = families.filter(|(_, references)| !references.is_empty());
+    lost.map(|(family, references)| NoRouteBack { family, references: references.clone() }).collect()
 }
 
 /// The zones that must answer well: those in service.

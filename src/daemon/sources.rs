@@ -1,47 +1,115 @@
-//! Where the deciding task's facts come from: receivers of what the other parts publish.
+//! Where the deciding task's facts come from, and how old they are.
+//!
+//! Each source publishes a value and a count of its checks. The age of a fact is the time for which its count stood, in this
+//! task's own run time; a fact that says whether this POP answers and is too old is a fact of its own.
 
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 
+use crate::handoff::Latest;
 use crate::health::Health;
-use crate::policy::{Facts, Operator};
+use crate::host::{self, HostFacts, LostAddresses};
+use crate::policy::{Facts, Operator, StaleFact};
 use crate::publish::Report;
-use crate::serve;
+use crate::serve::{self, ServeWatch};
+use crate::telemetry::{Freshness, RunTime};
 use crate::wire::Name;
 
-use super::facts;
+use super::facts::{self, Gathered};
 
-/// The receivers, and what health is told in return.
+/// The service addresses are looked at every second; three such looks that did not come are a fault of whoever looks.
+const ADDRESSES_LIMIT: Duration = Duration::from_secs(3);
+/// A round of probes may be late by this much on a busy machine.
+const PROBES_SLACK: Duration = Duration::from_secs(1);
+
+/// The sources, and what health is told in return.
 pub(super) struct Sources {
     pub(super) report: watch::Receiver<Arc<Report>>,
-    pub(super) serve_facts: watch::Receiver<serve::Facts>,
-    pub(super) lost_addresses: watch::Receiver<Vec<IpAddr>>,
+    pub(super) serve: ServeWatch,
+    /// What the last look at serving found, for the status.
+    pub(super) serve_facts: Latest<serve::Facts>,
+    /// `None` where no address is watched.
+    pub(super) addresses: Option<LostAddresses>,
+    pub(super) host: HostFacts,
     pub(super) health: Health,
     /// The zones to probe, for health.
     pub(super) zones: watch::Sender<Arc<[Name]>>,
     /// The report that health was told of.
     pub(super) told: Arc<Report>,
+    pub(super) ages: Ages,
+}
+
+/// How old the facts are.
+pub(super) struct Ages {
+    time: RunTime,
+    /// The longest time between two ended rounds of probes.
+    probes_limit: Duration,
+    probes: Freshness,
+    addresses: Freshness,
+}
+
+impl Ages {
+    /// With probes at this interval, each taking so long at most.
+    pub(super) fn new(interval: Duration, timeout: Duration, now: Instant) -> Self {
+        let probes_limit = interval + timeout + PROBES_SLACK;
+        Self {
+            time: RunTime::new(now),
+            probes_limit,
+            probes: Freshness::default(),
+            addresses: Freshness::default(),
+        }
+    }
+
+    /// The facts that are too old, given how often each was checked.
+    fn stale(&mut self, at: Duration, rounds: u64, address_checks: Option<u64>) -> Vec<StaleFact> {
+        let probes = (self.probes.observe(rounds, at), self.probes_limit, "the probes");
+        let addresses = address_checks
+            .map(|checks| (self.addresses.observe(checks, at), ADDRESSES_LIMIT, "the service addresses"));
+        let all = [Some(probes), addresses].into_iter().flatten();
+        let stale = all.filter(|(age, limit, _)| age >= limit);
+        stale.map(|(age, _, name)| StaleFact { name: name.to_owned(), age }).collect()
+    }
 }
 
 impl Sources {
     /// This moment's facts.
-    pub(super) fn gather(&mut self, required: &[Name], operator: Operator) -> Facts {
+    pub(super) fn gather(&mut self, required: &[Name], operator: Operator, now: Instant) -> Facts {
+        let at = self.ages.time.advance(now);
         let report = self.report.borrow_and_update().clone();
         self.tell_health(&report);
-        let serving = self.serve_facts.borrow_and_update().clone();
-        let lost_addresses = self.lost_addresses.borrow_and_update().clone();
+        let serving = self.serve.look(at);
+        let known = self.serve_facts.current();
+        if serving.lost_listeners != known.lost_listeners || serving.stale_workers != known.stale_workers {
+            self.health.kick();
+        }
+        self.serve_facts.publish_if_new(serving.clone());
+        let lost_addresses: Vec<IpAddr> =
+            self.addresses.as_mut().map(|told| told.lost.borrow_and_update().clone()).unwrap_or_default();
+        let host: host::Facts = self.host.facts.borrow_and_update().clone();
         let probes = self.health.probes.borrow_and_update().clone();
-        facts::gather(&report, required, &serving, &lost_addresses, &probes, operator)
+        let checks = self.addresses.as_ref().map(LostAddresses::checks);
+        let stale = self.ages.stale(at, self.health.rounds(), checks);
+        let gathered =
+            Gathered { report: &report, required, serving: &serving, lost_addresses, host: &host, stale };
+        facts::gather(gathered, &probes, operator)
     }
 
     /// Returns when any fact has changed. A fact whose source is gone changes no more.
     pub(super) async fn changed(&mut self) {
+        let addresses = async {
+            match &mut self.addresses {
+                Some(told) => told.lost.changed().await,
+                None => std::future::pending().await,
+            }
+        };
         tokio::select! {
             Ok(()) = self.report.changed() => {}
-            Ok(()) = self.serve_facts.changed() => self.health.kick(),
-            Ok(()) = self.lost_addresses.changed() => self.health.kick(),
+            () = self.serve.loss() => {}
+            Ok(()) = addresses => self.health.kick(),
+            Ok(()) = self.host.facts.changed() => {}
             Ok(()) = self.health.probes.changed() => {}
             else => std::future::pending().await,
         }
@@ -61,5 +129,33 @@ impl Sources {
             }
             differs
         });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fact_that_is_not_checked_is_stale_and_a_pause_of_this_task_does_not_count() {
+        let start = Instant::now();
+        let (interval, timeout) = (Duration::from_millis(200), Duration::from_millis(500));
+        let mut ages = Ages::new(interval, timeout, start);
+        let mut now = start;
+        let mut stale = |steps: u32, step: u64, rounds: u64, checks: u64| {
+            let mut names = Vec::new();
+            for _ in 0..steps {
+                now += Duration::from_millis(step);
+                let at = ages.time.advance(now);
+                names = ages.stale(at, rounds, Some(checks)).into_iter().map(|fact| fact.name).collect();
+            }
+            names.join(", ")
+        };
+        assert_eq!(stale(1, 100, 1, 1), "");
+        assert_eq!(stale(16, 100, 1, 2), "");
+        assert_eq!(stale(2, 100, 1, 2), "the probes");
+        assert_eq!(stale(14, 100, 1, 2), "the probes, the service addresses");
+        assert_eq!(stale(1, 100, 2, 3), "");
+        assert_eq!(stale(1, 60_000, 2, 3), "");
     }
 }

@@ -72,7 +72,7 @@ impl Controller {
     }
 
     fn serve_status(&self) -> ServeStatus {
-        let facts = self.sources.serve_facts.borrow();
+        let facts = self.sources.serve_facts.current();
         let native = match self.config.serve.engine {
             Engine::Auto => cfg!(target_os = "linux"),
             Engine::Native => true,
@@ -205,7 +205,7 @@ fn prefixes(routes: &route::RouteStatus, clock: &Clock) -> Vec<PrefixStatus> {
         }
         .to_owned(),
         since: clock.of(one.since),
-        reasons: one.reasons.iter().map(ToString::to_string).collect(),
+        reasons: one.reasons.iter().map(|reason| reason.text(clock.instant)).collect(),
         neighbours: one.neighbors.iter().map(|(key, state)| neighbour(routes, key, state, clock)).collect(),
     };
     routes.prefixes.iter().map(prefix).collect()
@@ -247,7 +247,10 @@ fn probe(one: &health::Statistics, clock: &Clock) -> ProbeStatus {
         standing: one.standing.to_owned(),
         since: clock.of(one.since),
         round_trip_us: one.round_trip.map(|time| time.as_micros() as u64),
-        reason: one.reason.clone(),
+        reason: one.reason.as_ref().map(|reason| match &one.evidence {
+            Some(evidence) => format!("{reason} [{evidence}]"),
+            None => reason.clone(),
+        }),
         reason_at: one.reason_at.map(|at| clock.of(at)),
         zone_fault: one.zone_fault.as_ref().map(|fault| format!("{}: {}", fault.zone, fault.reason)),
     }

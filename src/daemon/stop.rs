@@ -44,6 +44,7 @@ pub(super) async fn in_order(mut parts: Parts, mut signals: Signals) {
     }
     parts.health.stop(THREAD_GRACE).await;
     parts.decide.stop(THREAD_GRACE).await;
+    parts.host.stop(THREAD_GRACE).await;
     close(parts.serving, "sockets", |serving| serving.shutdown(SERVE_GRACE)).await;
     close(parts.publisher, "publisher", |publisher| publisher.shutdown()).await;
     if let Some(addresses) = parts.addresses

@@ -4,11 +4,11 @@ use std::io::{self, ErrorKind};
 use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpSocket, TcpStream, UdpSocket};
+use tokio::net::{TcpSocket, UdpSocket};
 use tokio::time::timeout;
 
+use super::evidence::Stage;
 use super::message::{Fault, Question};
-use super::pending::Pending;
 use super::settings::Target;
 use super::statistics::Transport;
 
@@ -20,8 +20,8 @@ const MAX_STRAYS: usize = 16;
 pub(super) enum Reply {
     /// The whole answer came, right or wrong, after this time.
     Answered(Result<(), Fault>, Duration),
-    /// No answer in time, or the connection broke. The socket stays open so that a late answer can be told.
-    Lost(String, Option<Pending>),
+    /// No answer in time, or the connection broke, at this stage.
+    Lost(String, Stage),
     /// The system says that nobody listens.
     Refused(String),
     /// The probe could not be made: says nothing about the server.
@@ -32,8 +32,8 @@ pub(super) enum Reply {
 enum Failure {
     /// On the asking side, before anything was asked.
     Local(io::Error),
-    /// After the question was on its way.
-    Remote(io::Error),
+    /// After the question was on its way, at this stage.
+    Remote(io::Error, Stage),
 }
 
 /// Asks one question; done after `limit` at the latest.
@@ -57,14 +57,15 @@ pub(super) async fn ask(
 
 async fn ask_udp(target: Target, question: &Question, limit: Duration) -> Result<Vec<u8>, Reply> {
     let failed = |failure| failure_reply(target, failure);
+    let remote = |error| failed(Failure::Remote(error, Stage::Asked));
     let socket = UdpSocket::bind(target.source()).await.map_err(|error| failed(Failure::Local(error)))?;
     // Connected: the system drops what comes from elsewhere and hands over ICMP errors.
-    socket.connect(target.service()).await.map_err(|error| failed(Failure::Remote(error)))?;
-    socket.send(question.octets()).await.map_err(|error| failed(Failure::Remote(error)))?;
+    socket.connect(target.service()).await.map_err(remote)?;
+    socket.send(question.octets()).await.map_err(remote)?;
     match timeout(limit, receive(&socket, question)).await {
         Ok(Ok(octets)) => Ok(octets),
-        Ok(Err(error)) => Err(failed(Failure::Remote(error))),
-        Err(_) => Err(Reply::Lost(late(target, limit), Some(Pending::udp(socket)))),
+        Ok(Err(error)) => Err(remote(error)),
+        Err(_) => Err(Reply::Lost(late(target, limit), Stage::Asked)),
     }
 }
 
@@ -82,30 +83,29 @@ async fn receive(socket: &UdpSocket, question: &Question) -> io::Result<Vec<u8>>
 }
 
 async fn ask_tcp(target: Target, question: &Question, limit: Duration) -> Result<Vec<u8>, Reply> {
-    let mut connection = None;
-    match timeout(limit, converse(target, question, &mut connection)).await {
+    let mut stage = Stage::Connecting;
+    match timeout(limit, converse(target, question, &mut stage)).await {
         Ok(Ok(octets)) => Ok(octets),
         Ok(Err(failure)) => Err(failure_reply(target, failure)),
-        Err(_) => Err(Reply::Lost(late(target, limit), connection.map(Pending::tcp))),
+        Err(_) => Err(Reply::Lost(late(target, limit), stage)),
     }
 }
 
-/// One connection, one query, one response (RFC 7766 section 8: both behind their length). The connection is left in
-/// `connection`, so that it outlives a time-out.
-async fn converse(
-    target: Target,
-    question: &Question,
-    connection: &mut Option<TcpStream>,
-) -> Result<Vec<u8>, Failure> {
+/// One connection, one query, one response (RFC 7766 section 8: both behind their length). Says in `stage` how far it came, which
+/// outlives a time-out.
+async fn converse(target: Target, question: &Question, stage: &mut Stage) -> Result<Vec<u8>, Failure> {
     let socket = match target.source().is_ipv4() {
         true => TcpSocket::new_v4(),
         false => TcpSocket::new_v6(),
     };
     let socket = socket.map_err(Failure::Local)?;
     socket.bind(target.source()).map_err(Failure::Local)?;
-    let stream = connection.insert(socket.connect(target.service()).await.map_err(Failure::Remote)?);
+    let connecting = |error| Failure::Remote(error, Stage::Connecting);
+    let mut stream = socket.connect(target.service()).await.map_err(connecting)?;
+    *stage = Stage::Connected;
     // A refusal is one of the connection; whatever breaks later is a loss.
-    let later = |error: io::Error| Failure::Remote(io::Error::new(ErrorKind::ConnectionAborted, error));
+    let later =
+        |error: io::Error| Failure::Remote(io::Error::new(ErrorKind::ConnectionAborted, error), Stage::Reset);
     let length = u16::try_from(question.octets().len()).unwrap_or(u16::MAX);
     let framed = [&length.to_be_bytes(), question.octets()].concat();
     stream.write_all(&framed).await.map_err(later)?;
@@ -122,9 +122,11 @@ fn late(target: Target, limit: Duration) -> String {
 fn failure_reply(target: Target, failure: Failure) -> Reply {
     match failure {
         Failure::Local(error) => Reply::Unable(format!("cannot ask from {}: {error}", target.source().ip())),
-        Failure::Remote(error) if error.kind() == ErrorKind::ConnectionRefused => {
+        Failure::Remote(error, _) if error.kind() == ErrorKind::ConnectionRefused => {
             Reply::Refused(format!("nobody listens on {}: {error}", target.service()))
         }
-        Failure::Remote(error) => Reply::Lost(format!("no answer from {}: {error}", target.service()), None),
+        Failure::Remote(error, stage) => {
+            Reply::Lost(format!("no answer from {}: {error}", target.service()), stage)
+        }
     }
 }

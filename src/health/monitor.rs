@@ -1,17 +1,19 @@
 //! The loop of rounds.
 
+use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 
 use crate::policy::Probe;
+use crate::telemetry::{Beat, Load};
 use crate::wire::Name;
 
-use super::activity::{Activity, Ledger};
-use super::pending::Pending;
+use super::evidence::{Ledger, Seen, Stage, describe, judge};
 use super::rotation::{Pick, Rotation};
 use super::round::{self, Report};
 use super::settings::{Settings, SettingsError, Target};
@@ -25,20 +27,25 @@ const FAST_INTERVAL: Duration = Duration::from_millis(200);
 /// The least between two rounds however often the loop is kicked.
 const LEAST_INTERVAL: Duration = Duration::from_millis(20);
 
-/// The most sockets kept open for late answers: one round of the most addresses. The oldest are closed first.
-const MAX_PENDING: usize = 4 * super::MAX_ADDRESSES;
+/// A round takes no longer than the timeout of its probes. One that took so much longer was not run all the time: the process,
+/// or this task, was paused, and the losses are its own.
+const PAUSED: Duration = Duration::from_millis(250);
 
 /// What the probes of each service address say, in the order of the settings.
 pub type Verdicts = Arc<[(IpAddr, Probe)]>;
 
-/// What [`start`] hands out.
+/// Tells the load now; with `true`, also whether the queues of handshakes are full, which takes longer.
+pub type LoadSource = Box<dyn FnMut(bool) -> Load + Send>;
+
+/// What the monitor tells others.
 #[derive(Clone, Debug)]
 pub struct Health {
     /// What the probes of each service address say, in the order of the settings; changes when a verdict does. Closed
-    /// when the loop has ended.
+    /// when the monitor is gone.
     pub probes: watch::Receiver<Verdicts>,
     /// What the probes have seen, two per service address; changes with every round.
     pub statistics: watch::Receiver<Arc<[Statistics]>>,
+    rounds: Arc<AtomicU64>,
     kick: Arc<Notify>,
 }
 
@@ -47,63 +54,97 @@ impl Health {
     pub fn kick(&self) {
         self.kick.notify_one();
     }
+
+    /// How many rounds have ended: while it grows, the verdicts are checked.
+    #[must_use]
+    pub fn rounds(&self) -> u64 {
+        self.rounds.load(Ordering::Relaxed)
+    }
 }
 
-/// Prepares the loop, which [`Monitor::run`] runs. `zones` are the zones that are served and
+/// Makes a monitor that is still to be run, and what it tells. `zones` are the zones that are served and
 /// must answer (leave out those that may answer SERVFAIL, such as expired ones); while there are none nothing is
-/// asked and every address is untested. `activity` is called once in a round and must not block.
+/// asked and every address is untested. `load` is called once in a round and must not wait for others.
 pub fn prepare(
     settings: Settings,
     zones: watch::Receiver<Arc<[Name]>>,
-    activity: Arc<dyn Fn() -> Activity + Send + Sync>,
+    load: LoadSource,
 ) -> Result<(Monitor, Health), SettingsError> {
     let targets = settings.targets()?;
     let subjects: Vec<Subject> = targets.into_iter().map(|target| Subject::new(target, &settings)).collect();
     let (probes, probes_seen) = watch::channel(verdicts(&subjects));
     let (statistics, statistics_seen) = watch::channel(all_statistics(&subjects));
-    let kick = Arc::new(Notify::new());
-    let health = Health { probes: probes_seen, statistics: statistics_seen, kick: kick.clone() };
-    let ledger = Ledger::default();
-    let pending = Vec::new();
-    let monitor = Monitor { settings, subjects, zones, activity, ledger, pending, kick, probes, statistics };
-    Ok((monitor, health))
+    let (kick, rounds) = (Arc::new(Notify::new()), Arc::new(AtomicU64::new(0)));
+    let health = Health {
+        probes: probes_seen,
+        statistics: statistics_seen,
+        rounds: rounds.clone(),
+        kick: kick.clone(),
+    };
+    let beat = Beat::new("health");
+    Ok((Monitor { settings, subjects, zones, load, beat, rounds, kick, probes, statistics }, health))
 }
 
-/// The loop of rounds.
+/// Runs the rounds.
 pub struct Monitor {
     settings: Settings,
     subjects: Vec<Subject>,
     zones: watch::Receiver<Arc<[Name]>>,
-    activity: Arc<dyn Fn() -> Activity + Send + Sync>,
-    ledger: Ledger,
-    pending: Vec<Pending>,
+    load: LoadSource,
+    beat: Beat,
+    rounds: Arc<AtomicU64>,
     kick: Arc<Notify>,
     probes: watch::Sender<Verdicts>,
     statistics: watch::Sender<Arc<[Statistics]>>,
+}
+
+impl fmt::Debug for Monitor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Monitor").field("settings", &self.settings).finish_non_exhaustive()
+    }
 }
 
 /// One service address.
 struct Subject {
     target: Target,
     rotation: Rotation,
-    udp: (Track, Statistics),
-    tcp: (Track, Statistics),
+    udp: Lane,
+    tcp: Lane,
+}
+
+/// One service address over one transport.
+struct Lane {
+    track: Track,
+    statistics: Statistics,
+    ledger: Ledger,
 }
 
 /// What one address's task brings back: its place in the list, what it asked, what came of it.
 type Finished = (usize, Pick, (Report, Report));
 
 impl Monitor {
-    /// Runs until dropped; can be run again after a panic.
+    /// The heartbeat of [`Monitor::run`].
+    #[must_use]
+    pub fn beat(&self) -> Beat {
+        self.beat.clone()
+    }
+
+    /// Runs rounds until it is dropped; may be run again after a panic. Needs a tokio runtime with time and I/O.
     pub async fn run(&mut self) {
+        let beat = self.beat.clone();
+        tokio::select! {
+            () = self.run_rounds() => {}
+            () = beat.keep_beating() => {}
+        }
+    }
+
+    async fn run_rounds(&mut self) {
         loop {
             let start = tokio::time::Instant::now();
             self.round().await;
             self.publish();
-            let fast = self
-                .subjects
-                .iter()
-                .any(|subject| subject.udp.0.is_unsettled() || subject.tcp.0.is_unsettled());
+            self.rounds.fetch_add(1, Ordering::Relaxed);
+            let fast = self.subjects.iter().any(Subject::is_unsettled);
             let interval =
                 if fast { self.settings.interval.min(FAST_INTERVAL) } else { self.settings.interval };
             tokio::time::sleep_until(start + LEAST_INTERVAL).await;
@@ -123,17 +164,20 @@ impl Monitor {
             self.subjects.iter_mut().for_each(|subject| subject.forget(settings));
             return;
         }
+        let begun = Instant::now();
         let finished = self.ask_all(&zones).await;
-        let activity = (self.activity)();
-        let in_time: u64 = finished.iter().map(|(_, _, (udp, tcp))| udp.answers + tcp.answers).sum();
-        let own = in_time + Pending::count_answered(&mut self.pending);
-        let busy = self.ledger.observe(activity, own);
+        let paused = was_paused(begun.elapsed(), self.settings.timeout);
+        let is_connecting = |(_, _, (_, tcp)): &Finished| tcp.stage == Some(Stage::Connecting);
+        let load = (self.load)(finished.iter().any(is_connecting));
+        let mut unheard: Vec<bool> = vec![true; self.subjects.len()];
         for (index, pick, reports) in finished {
             let Some(subject) = self.subjects.get_mut(index) else { continue };
-            self.pending.extend(subject.learn(&pick, reports, busy));
+            unheard.iter_mut().skip(index).take(1).for_each(|one| *one = false);
+            subject.learn(&pick, reports, &load, paused);
         }
-        let surplus = self.pending.len().saturating_sub(MAX_PENDING);
-        self.pending.drain(..surplus);
+        for (subject, _) in self.subjects.iter_mut().zip(unheard).filter(|(_, unheard)| *unheard) {
+            subject.fail();
+        }
     }
 
     async fn ask_all(&mut self, zones: &[Name]) -> Vec<Finished> {
@@ -147,7 +191,7 @@ impl Monitor {
                 (index, pick, reports)
             });
         }
-        tasks.join_all().await
+        all_that_end_well(tasks).await
     }
 
     fn publish(&self) {
@@ -161,80 +205,122 @@ impl Monitor {
     }
 }
 
+/// What the tasks bring back. One that panicked brings nothing; the panic hook has logged it.
+async fn all_that_end_well<T: 'static>(mut tasks: JoinSet<T>) -> Vec<T> {
+    let mut finished = Vec::new();
+    while let Some(ended) = tasks.join_next().await {
+        finished.extend(ended);
+    }
+    finished
+}
+
+/// Whether a round of probes with this timeout that took so long was not run all the time.
+fn was_paused(took: Duration, timeout: Duration) -> bool {
+    took > timeout + PAUSED
+}
+
 impl Subject {
     fn new(target: Target, settings: &Settings) -> Self {
-        let new = |transport| {
-            let statistics = Statistics::new(target.service().ip(), transport, Instant::now());
-            (Track::new(settings.rise, settings.fall), statistics)
+        let new = |transport| Lane {
+            track: Track::new(settings.rise, settings.fall),
+            statistics: Statistics::new(target.service().ip(), transport, Instant::now()),
+            ledger: Ledger::default(),
         };
         Self { target, rotation: Rotation::default(), udp: new(Transport::Udp), tcp: new(Transport::Tcp) }
     }
 
+    fn is_unsettled(&self) -> bool {
+        self.udp.track.is_unsettled() || self.tcp.track.is_unsettled()
+    }
+
     /// Untested again: nothing is served.
     fn forget(&mut self, settings: &Settings) {
-        for (track, statistics) in [&mut self.udp, &mut self.tcp] {
-            *track = Track::new(settings.rise, settings.fall);
-            note_standing(track, statistics, Instant::now());
+        for lane in [&mut self.udp, &mut self.tcp] {
+            lane.track = Track::new(settings.rise, settings.fall);
+            lane.note_standing(Instant::now());
         }
     }
 
-    /// Takes one round; gives back the sockets on which late answers may come.
-    fn learn(&mut self, pick: &Pick, (udp, tcp): (Report, Report), busy: bool) -> Vec<Pending> {
+    /// Takes one round.
+    fn learn(&mut self, pick: &Pick, (udp, tcp): (Report, Report), load: &Load, paused: bool) {
         self.rotation.learn(pick, udp.good.0 && tcp.good.0, udp.good.1 && tcp.good.1);
-        // UDP lost and TCP good with idle workers is no overload: queries do not arrive, and resolvers ask over UDP
-        // first. TCP lost and UDP good may be connections that others hold without asking anything: the workers look
-        // idle, and withdrawing would hand the attackers the next POP. A refused connection stays a refusal.
-        let tcp_busy = busy || udp.outcome == Outcome::Good;
-        let mut pending = observe(&mut self.udp, udp, busy);
-        pending.extend(observe(&mut self.tcp, tcp, tcp_busy));
-        pending
+        let service = self.target.service();
+        let of_udp = self.udp.ledger.observe(load, service, Transport::Udp, udp.asked);
+        let of_tcp = self.tcp.ledger.observe(load, service, Transport::Tcp, tcp.asked);
+        self.udp.learn(udp, &of_udp, &of_tcp, paused);
+        self.tcp.learn(tcp, &of_tcp, &of_udp, paused);
+    }
+
+    /// The task that asks has panicked: nobody knows whether the address answers.
+    fn fail(&mut self) {
+        for lane in [&mut self.udp, &mut self.tcp] {
+            let reason = "the probe itself failed".to_owned();
+            lane.take(Outcome::Lost { reason, evidence: Evidence::Idle });
+        }
     }
 }
 
-fn observe((track, statistics): &mut (Track, Statistics), report: Report, busy: bool) -> Vec<Pending> {
-    let now = Instant::now();
-    let outcome = match report.outcome {
-        Outcome::Lost { reason, evidence: Evidence::Idle } if busy => {
-            Outcome::Lost { reason, evidence: Evidence::Busy }
-        }
-        other => other,
-    };
-    track.observe(&outcome);
-    note_standing(track, statistics, now);
-    match outcome {
-        Outcome::Good => statistics.good += 1,
-        Outcome::Wrong { reason } => {
-            statistics.wrong += 1;
-            (statistics.reason, statistics.reason_at) = (Some(reason), Some(now));
-        }
-        Outcome::Lost { reason, .. } => {
-            statistics.lost += 1;
-            (statistics.reason, statistics.reason_at) = (Some(reason), Some(now));
+impl Lane {
+    /// Takes one round and what was seen of this transport and of the other.
+    fn learn(&mut self, report: Report, seen: &Seen, other: &Seen, paused: bool) {
+        let outcome = match report.outcome {
+            Outcome::Lost { reason, .. } if paused => {
+                self.statistics.evidence = Some("the prober was paused during the round".to_owned());
+                Outcome::Lost { reason, evidence: Evidence::Busy }
+            }
+            Outcome::Lost { reason, evidence } => {
+                let judged = report.stage.map(|stage| (stage, judge(stage, seen, other)));
+                self.statistics.evidence = judged.map(|(stage, evidence)| describe(stage, seen, evidence));
+                Outcome::Lost { reason, evidence: judged.map_or(evidence, |(_, evidence)| evidence) }
+            }
+            outcome => outcome,
+        };
+        self.take(outcome);
+        self.statistics.round_trip = report.round_trip.or(self.statistics.round_trip);
+        if let Some((zone, reason)) = report.zone_fault {
+            self.statistics.zone_fault = Some(ZoneFault { zone, reason, at: Instant::now() });
         }
     }
-    statistics.round_trip = report.round_trip.or(statistics.round_trip);
-    if let Some((zone, reason)) = report.zone_fault {
-        statistics.zone_fault = Some(ZoneFault { zone, reason, at: now });
-    }
-    report.pending
-}
 
-fn note_standing(track: &Track, statistics: &mut Statistics, now: Instant) {
-    let word = track.standing().word();
-    if statistics.standing != word {
-        (statistics.standing, statistics.since) = (word, now);
+    fn take(&mut self, outcome: Outcome) {
+        let now = Instant::now();
+        self.track.observe(&outcome);
+        self.note_standing(now);
+        let statistics = &mut self.statistics;
+        match outcome {
+            Outcome::Good => statistics.good += 1,
+            Outcome::Wrong { reason } => {
+                statistics.wrong += 1;
+                (statistics.reason, statistics.reason_at) = (Some(reason), Some(now));
+                statistics.evidence = None;
+            }
+            Outcome::Lost { reason, .. } => {
+                statistics.lost += 1;
+                (statistics.reason, statistics.reason_at) = (Some(reason), Some(now));
+            }
+        }
+    }
+
+    fn note_standing(&mut self, now: Instant) {
+        let word = self.track.standing().word();
+        if self.statistics.standing != word {
+            (self.statistics.standing, self.statistics.since) = (word, now);
+        }
     }
 }
 
 fn verdicts(subjects: &[Subject]) -> Verdicts {
     let verdict = |subject: &Subject| {
-        (subject.target.service().ip(), combine(subject.udp.0.standing(), subject.tcp.0.standing()))
+        (subject.target.service().ip(), combine(subject.udp.track.standing(), subject.tcp.track.standing()))
     };
     subjects.iter().map(verdict).collect()
 }
 
 fn all_statistics(subjects: &[Subject]) -> Arc<[Statistics]> {
-    subjects.iter().flat_map(|subject| [subject.udp.1.clone(), subject.tcp.1.clone()]).collect()
+    subjects
+        .iter()
+        .flat_map(|subject| [subject.udp.statistics.clone(), subject.tcp.statistics.clone()])
+        .collect()
 }
 
 #[cfg(test)]

@@ -22,6 +22,8 @@ pub(super) enum Manner {
     BadZone,
     Garbage,
     Silent,
+    SilentOverUdp,
+    SilentOverTcp,
     /// Right, but only after this time.
     Late(Duration),
 }
@@ -37,7 +39,8 @@ impl Manner {
 pub(super) struct Responder {
     address: SocketAddr,
     manner: watch::Sender<Manner>,
-    sent: Arc<AtomicU64>,
+    /// Answers sent over UDP and over TCP.
+    sent: [Arc<AtomicU64>; 2],
     tasks: JoinSet<()>,
 }
 
@@ -46,10 +49,10 @@ impl Responder {
         let (udp, tcp) = bind(address).await;
         let address = udp.local_addr().unwrap();
         let (manner, seen) = watch::channel(Manner::Right);
-        let sent = Arc::new(AtomicU64::new(0));
+        let sent = [Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0))];
         let mut tasks = JoinSet::new();
-        tasks.spawn(serve_udp(udp, seen.clone(), sent.clone()));
-        tasks.spawn(serve_tcp(tcp, seen, sent.clone()));
+        tasks.spawn(serve_udp(udp, seen.clone(), sent[0].clone()));
+        tasks.spawn(serve_tcp(tcp, seen, sent[1].clone()));
         Self { address, manner, sent, tasks }
     }
 
@@ -57,7 +60,7 @@ impl Responder {
         self.address
     }
 
-    pub(super) fn sent(&self) -> Arc<AtomicU64> {
+    pub(super) fn sent(&self) -> [Arc<AtomicU64>; 2] {
         self.sent.clone()
     }
 
@@ -87,7 +90,8 @@ async fn serve_udp(socket: UdpSocket, manner: watch::Receiver<Manner>, sent: Arc
     loop {
         let Ok((length, source)) = socket.recv_from(&mut buffer).await else { continue };
         let manner = *manner.borrow();
-        let Some(answer) = answer(&buffer[..length], manner) else { continue };
+        let answer = answer(&buffer[..length], manner).filter(|_| !matches!(manner, Manner::SilentOverUdp));
+        let Some(answer) = answer else { continue };
         let (socket, sent) = (socket.clone(), sent.clone());
         answers.spawn(async move {
             manner.wait().await;
@@ -114,7 +118,8 @@ async fn serve_connection(mut stream: TcpStream, manner: watch::Receiver<Manner>
             return;
         }
         let manner = *manner.borrow();
-        let Some(answer) = answer(&query, manner) else { continue };
+        let answer = answer(&query, manner).filter(|_| !matches!(manner, Manner::SilentOverTcp));
+        let Some(answer) = answer else { continue };
         manner.wait().await;
         sent.fetch_add(1, Ordering::Relaxed);
         let framed = [&(answer.len() as u16).to_be_bytes(), &answer[..]].concat();

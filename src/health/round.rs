@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
+use super::evidence::Stage;
 use super::exchange::{Reply, ask};
 use super::message::Question;
-use super::pending::Pending;
 use super::rotation::Pick;
 use super::settings::Target;
 use super::statistics::Transport;
@@ -20,10 +20,10 @@ pub(super) struct Report {
     pub(super) good: (bool, bool),
     /// How long the mainstay's answer took.
     pub(super) round_trip: Option<Duration>,
-    /// How many answers came.
-    pub(super) answers: u64,
-    /// Sockets on which late answers may come.
-    pub(super) pending: Vec<Pending>,
+    /// How many questions were asked.
+    pub(super) asked: u64,
+    /// How far the mainstay's question came, if its answer was lost.
+    pub(super) stage: Option<Stage>,
     /// A fault of one zone that does not count.
     pub(super) zone_fault: Option<(Name, String)>,
 }
@@ -59,11 +59,14 @@ fn report(pick: &Pick, mainstay: Reply, other: Option<Reply>) -> Report {
         Reply::Answered(_, time) => Some(time),
         _ => None,
     };
-    let answers =
-        [Some(&mainstay), other.as_ref()].into_iter().flatten().filter(|reply| reply.is_answer()).count();
+    let replies = || [Some(&mainstay), other.as_ref()].into_iter().flatten();
+    let asked = replies().filter(|reply| reply.was_asked()).count() as u64;
+    let stage = match &mainstay {
+        Reply::Lost(_, stage) => Some(*stage),
+        _ => None,
+    };
     let (outcome, zone_fault) = judge(pick, &mainstay, other.as_ref());
-    let pending = [Some(mainstay), other].into_iter().flatten().filter_map(Reply::into_pending).collect();
-    Report { outcome, good, round_trip, answers: answers as u64, pending, zone_fault }
+    Report { outcome, good, round_trip, asked, stage, zone_fault }
 }
 
 /// One outcome out of two replies. A fault of the server counts wherever it shows. A fault of one zone counts if the zone
@@ -95,8 +98,9 @@ fn lost(reason: &str, evidence: Evidence) -> Outcome {
 }
 
 impl Reply {
-    fn is_answer(&self) -> bool {
-        matches!(self, Self::Answered(..))
+    /// Whether an answer may have left for it.
+    fn was_asked(&self) -> bool {
+        matches!(self, Self::Answered(..) | Self::Lost(..))
     }
 
     fn is_good(&self) -> bool {
@@ -113,13 +117,6 @@ impl Reply {
     fn server_fault(&self) -> Option<String> {
         match self {
             Self::Answered(Err(fault), _) if fault.is_of_server() => Some(fault.to_string()),
-            _ => None,
-        }
-    }
-
-    fn into_pending(self) -> Option<Pending> {
-        match self {
-            Self::Lost(_, socket) => socket,
             _ => None,
         }
     }

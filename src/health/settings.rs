@@ -13,6 +13,9 @@ pub const MAX_ADDRESSES: usize = 64;
 /// The most rounds that `rise` or `fall` may ask for: an hour at the default interval.
 pub const MAX_ROUNDS: u32 = 3600;
 
+/// The most reference addresses: some upstream resolvers of each family; each is asked about every second at most.
+pub const MAX_REFERENCES: usize = 16;
+
 /// What the operator chose about probes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
@@ -35,6 +38,9 @@ pub struct Settings {
     pub rise: u32,
     /// How many lost rounds in a row make an address silent; 1 to [`MAX_ROUNDS`].
     pub fall: u32,
+    /// Addresses that this host must have a route to if answers can leave it at all; at most [`MAX_REFERENCES`]. Empty: recent
+    /// clients whose TCP handshake completed.
+    pub reference_addresses: Vec<IpAddr>,
 }
 
 /// Why probes with these settings cannot work.
@@ -131,12 +137,21 @@ impl Settings {
             (rounds.contains(&self.rise), "rise", "1 to 3600"),
             (rounds.contains(&self.fall), "fall", "1 to 3600"),
             (self.port != 0, "port", "1 to 65535"),
+            (self.references_can_be(), "reference-addresses", "at most 16 unicast addresses of other hosts"),
             ((1..=255).contains(&self.instance.len()), "instance", "1 to 255 octets"),
         ];
         match knobs.iter().find(|(fine, ..)| !fine) {
             Some(&(_, knob, allowed)) => Err(SettingsError::OutOfRange { knob, allowed }),
             None => Ok(()),
         }
+    }
+
+    fn references_can_be(&self) -> bool {
+        let fits = |address: &IpAddr| {
+            let own = self.addresses.contains(address) || self.management_addresses.contains(address);
+            !(own || address.is_unspecified() || address.is_loopback() || address.is_multicast())
+        };
+        self.reference_addresses.len() <= MAX_REFERENCES && self.reference_addresses.iter().all(fits)
     }
 
     fn check_sources(&self) -> Result<(), SettingsError> {
@@ -187,6 +202,7 @@ mod tests {
             timeout: Settings::DEFAULT_TIMEOUT,
             rise: Settings::DEFAULT_RISE,
             fall: Settings::DEFAULT_FALL,
+            reference_addresses: Vec::new(),
         }
     }
 
@@ -214,6 +230,15 @@ mod tests {
         assert_eq!(fault(many), SettingsError::TooManyAddresses { count: 65 });
         let never = Settings { rise: 0, ..settings("192.0.2.53", &["192.0.2.1"]) };
         assert_eq!(fault(never), SettingsError::OutOfRange { knob: "rise", allowed: "1 to 3600" });
+        for reference in ["192.0.2.53", "192.0.2.1", "127.0.0.1", "::", "ff02::1"] {
+            let reference_addresses = vec![reference.parse().unwrap()];
+            let own = Settings { reference_addresses, ..settings("192.0.2.53", &["192.0.2.1"]) };
+            let refused = fault(own);
+            assert!(
+                matches!(refused, SettingsError::OutOfRange { knob: "reference-addresses", .. }),
+                "{reference}: {refused}"
+            );
+        }
     }
 
     #[test]

@@ -38,6 +38,8 @@ pub struct Statistics {
     pub reason: Option<String>,
     /// When that round was.
     pub reason_at: Option<Instant>,
+    /// The figures by which the last loss was taken for overload or not; kept when all is well again.
+    pub evidence: Option<String>,
     /// The last fault of one zone that did not count against the address.
     pub zone_fault: Option<ZoneFault>,
 }
@@ -57,7 +59,7 @@ impl Statistics {
     pub(super) fn new(address: IpAddr, transport: Transport, now: Instant) -> Self {
         let standing = "untested";
         let (good, wrong, lost) = (0, 0, 0);
-        let (round_trip, reason, reason_at, zone_fault) = (None, None, None, None);
+        let (round_trip, reason, reason_at, evidence, zone_fault) = (None, None, None, None, None);
         Self {
             address,
             transport,
@@ -69,6 +71,7 @@ impl Statistics {
             round_trip,
             reason,
             reason_at,
+            evidence,
             zone_fault,
         }
     }

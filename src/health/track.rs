@@ -1,6 +1,6 @@
 //! The state machine of one service address over one transport. Pure: no I/O, no clock.
 //!
-//! | from | good `rise` times | wrong `fall` times (at most 2) | lost `fall` times, workers idle | lost `fall` times, else | refused |
+//! | from | good `rise` times | wrong `fall` times (at most 2) | lost `fall` times, no evidence | lost `fall` times, else | refused |
 //! | --- | --- | --- | --- | --- | --- |
 //! | untested | up | wrong | silent | untested | silent |
 //! | up | up | wrong | silent | pressure | silent |
@@ -9,8 +9,8 @@
 //! | silent | up | wrong | silent | silent | silent |
 //!
 //! "In a row" means: a good outcome ends a row of wrong or lost ones and the other way round; a lost outcome does not
-//! end a row of wrong ones (a server that is wrong or late is no better than one that is wrong). A loss while the workers are busy
-//! ends the row of idle losses, so pressure never becomes silence while they answer.
+//! end a row of wrong ones (a server that is wrong or late is no better than one that is wrong). A loss that is proven to be
+//! overload ends the row of losses without evidence, so pressure never becomes silence while that is proven.
 
 use crate::policy::Probe;
 
@@ -41,7 +41,7 @@ pub(super) enum Outcome {
 pub(super) enum Evidence {
     /// The system says that nobody listens: silent at once.
     Refused,
-    /// The workers answered nobody else and nothing waits for them.
+    /// Nothing shows that the address is overloaded.
     Idle,
     /// Overload, or a fault on the asking side: never a sign of ill health.
     Busy,
@@ -54,11 +54,11 @@ pub(super) enum Standing {
     Untested,
     /// Answers well.
     Up,
-    /// Was up; probes are lost while the workers are busy.
+    /// Was up; probes are lost to overload, which is proven.
     Pressure,
     /// Answers wrongly.
     Wrong(String),
-    /// Does not answer although the workers are idle, or nobody listens.
+    /// Does not answer, without any evidence of overload, or nobody listens.
     Silent(String),
 }
 
@@ -138,20 +138,27 @@ impl Track {
 }
 
 /// What both transports together say about an address: the worse of the two. A resolver needs both, for it asks over
-/// UDP first and comes back over TCP when an answer is truncated.
+/// UDP first and comes back over TCP when an answer is truncated. An address that is silent over one and answers over the other is
+/// told apart: policy decides.
 pub(super) fn combine(udp: &Standing, tcp: &Standing) -> Probe {
+    use Standing::{Pressure, Silent, Untested, Up, Wrong};
+    match (udp, tcp) {
+        (Silent(reason), Up | Pressure) => {
+            return Probe::OneTransportDead { reason: format!("UDP: {reason}") };
+        }
+        (Up | Pressure, Silent(reason)) => {
+            return Probe::OneTransportDead { reason: format!("TCP: {reason}") };
+        }
+        _ => {}
+    }
     let named = [("UDP", udp), ("TCP", tcp)];
     let worst = named.into_iter().max_by_key(|(_, standing)| standing.gravity());
     match worst {
-        Some((transport, Standing::Wrong(reason))) => {
-            Probe::Wrong { reason: format!("{transport}: {reason}") }
-        }
-        Some((transport, Standing::Silent(reason))) => {
-            Probe::Silent { reason: format!("{transport}: {reason}") }
-        }
-        Some((_, Standing::Pressure)) => Probe::Pressure,
-        Some((_, Standing::Up)) => Probe::Up,
-        Some((_, Standing::Untested)) | None => Probe::Untested,
+        Some((transport, Wrong(reason))) => Probe::Wrong { reason: format!("{transport}: {reason}") },
+        Some((transport, Silent(reason))) => Probe::Silent { reason: format!("{transport}: {reason}") },
+        Some((_, Pressure)) => Probe::Pressure,
+        Some((_, Up)) => Probe::Up,
+        Some((_, Untested)) | None => Probe::Untested,
     }
 }
 

@@ -1,6 +1,6 @@
 //! Service addresses on the host (Linux, rtnetlink).
 //!
-//! Addresses in; out comes whether each is on the host, now and from now on. If told to install, those that are
+//! Addresses in; out comes whether each is on the host, now, and as long as the watcher runs. If told to install, those that are
 //! missing are put on loopback as /32 or /128, and on a planned stop those, and only those, are taken away again.
 //! A process that is killed takes nothing away; the next one finds the addresses there and leaves them there as well.
 //! Never touches an address that it did not put there.
@@ -8,6 +8,8 @@
 use std::collections::HashSet;
 use std::net::IpAddr;
 use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use futures_util::{StreamExt, TryStreamExt};
@@ -16,9 +18,11 @@ use rtnetlink::{AddressMessageBuilder, Handle, MulticastGroup};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+use crate::telemetry::Beat;
+
 /// How often the addresses are looked at although the kernel told of no change: it may have told while its queue to
 /// us was full.
-const RECHECK: Duration = Duration::from_secs(5);
+const RECHECK: Duration = Duration::from_secs(1);
 
 /// The interface that service addresses are put on: it never goes down with a link.
 const LOOPBACK: &str = "lo";
@@ -59,18 +63,16 @@ pub enum AddressError {
     },
 }
 
-/// Service addresses that are on the host, and watched.
+/// Service addresses that are on the host.
 #[derive(Debug)]
 pub struct ServiceAddresses {
+    addresses: Vec<IpAddr>,
     installed: Vec<IpAddr>,
-    lost: watch::Receiver<Vec<IpAddr>>,
-    watcher: JoinHandle<()>,
 }
 
 impl ServiceAddresses {
     /// Sees to it that these addresses are on the host: with `install` by putting the missing ones on loopback,
-    /// without by failing. Then watches them, on the caller's runtime, until dropped. What it added before it
-    /// fails, it takes away.
+    /// without by failing. What it added before it fails, it takes away.
     pub async fn ensure(addresses: &[IpAddr], install: bool) -> Result<Self, AddressError> {
         let link = Link::open()?;
         let missing = link.missing(addresses).await?;
@@ -89,14 +91,19 @@ impl ServiceAddresses {
                 }
             }
         }
-        let (sender, lost) = watch::channel(Vec::new());
-        let watcher = tokio::spawn(watch_over(addresses.to_vec(), link, sender));
-        Ok(Self { installed, lost, watcher })
+        Ok(Self { addresses: addresses.to_vec(), installed })
     }
 
-    /// The addresses that went away; empty when all is well.
-    pub fn lost(&self) -> watch::Receiver<Vec<IpAddr>> {
-        self.lost.clone()
+    /// A watcher of these addresses, still to be run, and what it tells.
+    #[must_use]
+    pub fn watcher(&self) -> (AddressWatcher, LostAddresses) {
+        let (lost, seen) = watch::channel(Vec::new());
+        let checks = Arc::new(AtomicU64::new(0));
+        let told = LostAddresses { lost: seen, checks: checks.clone() };
+        (
+            AddressWatcher { addresses: self.addresses.clone(), lost, checks, beat: Beat::new("addresses") },
+            told,
+        )
     }
 
     /// The addresses that were put on loopback.
@@ -106,51 +113,82 @@ impl ServiceAddresses {
 
     /// Takes away what was put on loopback; for a planned stop. One that is gone already is no error.
     pub async fn remove(self) -> Result<(), AddressError> {
-        self.watcher.abort();
         Link::open()?.remove_all(&self.installed).await
     }
 }
 
-impl Drop for ServiceAddresses {
-    fn drop(&mut self) {
-        self.watcher.abort();
+/// What a watcher tells others.
+#[derive(Clone, Debug)]
+pub struct LostAddresses {
+    /// The addresses that went away; empty when all is well.
+    pub lost: watch::Receiver<Vec<IpAddr>>,
+    checks: Arc<AtomicU64>,
+}
+
+impl LostAddresses {
+    /// The longest time from one check to the next while the watcher runs: [`RECHECK`], and as much again for a busy host.
+    pub const LIMIT: Duration = Duration::from_secs(2);
+
+    /// How often the addresses were looked at: while it grows, the fact is checked.
+    #[must_use]
+    pub fn checks(&self) -> u64 {
+        self.checks.load(Ordering::Relaxed)
     }
 }
 
-/// Tells of lost addresses until aborted. Opens a new link when the old one ends.
-async fn watch_over(addresses: Vec<IpAddr>, link: Link, lost: watch::Sender<Vec<IpAddr>>) {
-    let mut link = Some(link);
-    loop {
-        let result = match link.take() {
-            Some(link) => follow(&addresses, link, &lost).await,
-            None => match Link::open() {
-                Ok(link) => follow(&addresses, link, &lost).await,
-                Err(error) => Err(error),
-            },
-        };
-        if let Err(error) = result {
-            tracing::warn!(%error, "service addresses are not watched at the moment");
+/// Watches service addresses.
+#[derive(Debug)]
+pub struct AddressWatcher {
+    addresses: Vec<IpAddr>,
+    lost: watch::Sender<Vec<IpAddr>>,
+    checks: Arc<AtomicU64>,
+    beat: Beat,
+}
+
+impl AddressWatcher {
+    /// The heartbeat of [`AddressWatcher::run`].
+    #[must_use]
+    pub fn beat(&self) -> Beat {
+        self.beat.clone()
+    }
+
+    /// Tells of lost addresses until dropped; may be run again after a panic. Opens a new link when the old one ends. Needs a
+    /// tokio runtime with time and I/O, in the network namespace of the addresses.
+    pub async fn run(&mut self) {
+        let beat = self.beat.clone();
+        tokio::select! {
+            () = self.watch() => {}
+            () = beat.keep_beating() => {}
         }
-        tokio::time::sleep(RECHECK).await;
     }
-}
 
-/// Looks at the addresses at every change, until the link ends.
-async fn follow(
-    addresses: &[IpAddr],
-    mut link: Link,
-    lost: &watch::Sender<Vec<IpAddr>>,
-) -> Result<(), AddressError> {
-    loop {
-        let missing = link.missing(addresses).await?;
-        lost.send_if_modified(|before| {
-            let modified = *before != missing;
-            *before = missing;
-            modified
-        });
-        // A change or the time: either way, look.
-        if let Ok(None) = tokio::time::timeout(RECHECK, link.changes.next()).await {
-            return Ok(());
+    async fn watch(&self) {
+        loop {
+            let followed = match Link::open() {
+                Ok(link) => self.follow(link).await,
+                Err(error) => Err(error),
+            };
+            if let Err(error) = followed {
+                tracing::warn!(%error, "service addresses are not watched at the moment");
+            }
+            tokio::time::sleep(RECHECK).await;
+        }
+    }
+
+    /// Looks at the addresses at every change, until the link ends.
+    async fn follow(&self, mut link: Link) -> Result<(), AddressError> {
+        loop {
+            let missing = link.missing(&self.addresses).await?;
+            self.lost.send_if_modified(|before| {
+                let modified = *before != missing;
+                *before = missing;
+                modified
+            });
+            self.checks.fetch_add(1, Ordering::Relaxed);
+            // A change or the time: either way, look.
+            if let Ok(None) = tokio::time::timeout(RECHECK, link.changes.next()).await {
+                return Ok(());
+            }
         }
     }
 }

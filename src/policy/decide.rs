@@ -6,9 +6,11 @@ use std::time::Instant;
 use ipnet::IpNet;
 
 use super::damping::Damping;
-use super::facts::{Decision, Facts, Intent, Operator, PrefixDecision, Reason};
+use super::decision::{Decision, Intent, PrefixDecision};
+use super::facts::{Facts, Operator};
+use super::reason::Reason;
 use super::settings::Settings;
-use super::verdict::{Verdict, judge};
+use super::verdict::{Onsets, Verdict, judge};
 
 /// Decides how each prefix is announced. Holds memory, no clock: the caller passes `now`, which must not go back, and
 /// calls again when facts change and at [`Policy::next_wakeup`].
@@ -16,6 +18,7 @@ use super::verdict::{Verdict, judge};
 pub struct Policy {
     settings: Settings,
     prefixes: Vec<Member>,
+    onsets: Onsets,
 }
 
 /// One prefix and what is remembered of it.
@@ -43,13 +46,15 @@ impl Policy {
             last: None,
             hold_over: None,
         };
-        Self { settings, prefixes: prefixes.into_iter().map(member).collect() }
+        Self { settings, prefixes: prefixes.into_iter().map(member).collect(), onsets: Onsets::default() }
     }
 
     /// The decision that `facts` lead to at `now`, one per prefix, in the order given to [`Policy::new`].
     pub fn decide(&mut self, facts: &Facts, now: Instant) -> Decision {
-        let settings = self.settings;
-        Decision { prefixes: self.prefixes.iter_mut().map(|m| m.decide(&settings, facts, now)).collect() }
+        self.onsets.observe(facts, now);
+        let (settings, onsets) = (self.settings, &self.onsets);
+        let decide = |member: &mut Member| member.decide(&settings, facts, onsets, now);
+        Decision { prefixes: self.prefixes.iter_mut().map(decide).collect() }
     }
 
     /// When the first running hold is over and [`Policy::decide`] says something new without new facts; `None` if
@@ -61,8 +66,15 @@ impl Policy {
 }
 
 impl Member {
-    fn decide(&mut self, settings: &Settings, facts: &Facts, now: Instant) -> PrefixDecision {
-        let (health, mut reasons) = self.health(settings, facts, now);
+    fn decide(
+        &mut self,
+        settings: &Settings,
+        facts: &Facts,
+        onsets: &Onsets,
+        now: Instant,
+    ) -> PrefixDecision {
+        let verdict = judge(facts, &self.addresses, settings, onsets);
+        let (health, mut reasons) = self.health(settings, verdict, now);
         let intent = match &facts.operator {
             Operator::Automatic => health,
             Operator::Deprefer { reason } => {
@@ -83,9 +95,9 @@ impl Member {
     }
 
     /// What health alone says, and why.
-    fn health(&mut self, settings: &Settings, facts: &Facts, now: Instant) -> (Intent, Vec<Reason>) {
+    fn health(&mut self, settings: &Settings, verdict: Verdict, now: Instant) -> (Intent, Vec<Reason>) {
         self.hold_over = None;
-        match judge(facts, &self.addresses) {
+        match verdict {
             Verdict::Fault(reasons) => {
                 self.damping.fault(settings, now);
                 (Intent::Withdraw, reasons)
@@ -101,6 +113,11 @@ impl Member {
             Verdict::NotReady(reasons) | Verdict::Pressure(reasons) => {
                 self.damping.not_good();
                 (self.if_announced(Intent::Announce), reasons)
+            }
+            Verdict::Degraded(mut reasons) => {
+                self.hold_over = self.damping.good(settings, now);
+                reasons.extend(self.hold_over.map(Reason::Hold));
+                (self.if_announced(Intent::Deprefer), reasons)
             }
             Verdict::Good => {
                 self.hold_over = self.damping.good(settings, now);

@@ -1,10 +1,7 @@
-//! What policy looks at, and what it says.
+//! What policy looks at.
 
-use std::fmt;
 use std::net::IpAddr;
-use std::time::Instant;
-
-use ipnet::IpNet;
+use std::time::Duration;
 
 /// Everything that policy looks at, at one moment.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,6 +18,14 @@ pub struct Facts {
     pub lost_addresses: Vec<IpAddr>,
     /// Workers whose heartbeat is stale.
     pub stale_workers: usize,
+    /// How old the oldest of their heartbeats is.
+    pub heartbeat_age: Duration,
+    /// Facts that say whether this POP answers and that were not checked for too long.
+    pub stale: Vec<StaleFact>,
+    /// Address families whose answers cannot leave this host.
+    pub no_route_back: Vec<NoRouteBack>,
+    /// Listening addresses that a socket of another process shares, as `192.0.2.1:53/udp (inode 4711)`.
+    pub shared_addresses: Vec<String>,
     /// What the probes of each service address say.
     pub probes: Vec<(IpAddr, Probe)>,
     /// What the operator ordered.
@@ -41,11 +46,52 @@ pub enum Probe {
         /// What was wrong, for the operator.
         reason: String,
     },
-    /// Does not answer although the workers have nothing else to do.
+    /// Does not answer, and nothing shows that it is overloaded.
     Silent {
         /// What was missing, for the operator.
         reason: String,
     },
+    /// Does not answer over one of UDP and TCP, without overload, and answers over the other.
+    OneTransportDead {
+        /// What was missing, for the operator.
+        reason: String,
+    },
+}
+
+/// A fact that was not checked for too long.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StaleFact {
+    /// Its source, as the operator knows it.
+    pub name: String,
+    /// How long ago it was last checked.
+    pub age: Duration,
+}
+
+/// An address family in which nearly all answers cannot be sent, and in which the kernel has no route to the reference
+/// addresses.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NoRouteBack {
+    /// The family.
+    pub family: Family,
+    /// The reference addresses, for the operator.
+    pub references: Vec<IpAddr>,
+}
+
+/// An address family.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Family {
+    /// IPv4.
+    Ipv4,
+    /// IPv6.
+    Ipv6,
+}
+
+impl Family {
+    /// Whether an address belongs to it.
+    #[must_use]
+    pub fn contains(self, address: IpAddr) -> bool {
+        address.is_ipv4() == (self == Self::Ipv4)
+    }
 }
 
 /// What the operator ordered.
@@ -63,97 +109,4 @@ pub enum Operator {
         /// Why.
         reason: String,
     },
-}
-
-/// How a prefix should be announced.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Intent {
-    /// Not at all.
-    Withdraw,
-    /// Less preferably (RFC 8326 GRACEFUL_SHUTDOWN, MED, prepends).
-    Deprefer,
-    /// As configured.
-    Announce,
-}
-
-impl Intent {
-    /// One word, as in the status and the log.
-    #[must_use]
-    pub const fn word(self) -> &'static str {
-        match self {
-            Self::Withdraw => "withdraw",
-            Self::Deprefer => "deprefer",
-            Self::Announce => "announce",
-        }
-    }
-}
-
-/// Why a prefix is not simply announced, or what weighs on it although it is.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Reason {
-    /// Zones are still being loaded.
-    Loading,
-    /// Not one zone is served.
-    NoZone,
-    /// A required zone is not served.
-    RequiredZoneMissing(String),
-    /// A listening socket is gone.
-    SocketLost(String),
-    /// A service address is not on the host.
-    AddressLost(IpAddr),
-    /// A worker's heartbeat is stale.
-    WorkersStale(usize),
-    /// A service address has not passed its first probes.
-    Untested(IpAddr),
-    /// A service address answers wrongly.
-    Wrong(IpAddr, String),
-    /// A service address does not answer.
-    Silent(IpAddr, String),
-    /// Probes of a service address are lost to overload. Never withdraws; nothing is newly announced under it.
-    Pressure(IpAddr),
-    /// The hold before an announcement is over at this time, if the facts stay good.
-    Hold(Instant),
-    /// The operator ordered it.
-    Operator(String),
-}
-
-impl fmt::Display for Reason {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Loading => f.write_str("zones are being loaded"),
-            Self::NoZone => f.write_str("not one zone is served"),
-            Self::RequiredZoneMissing(zone) => write!(f, "the required zone {zone} is not served"),
-            Self::SocketLost(socket) => write!(f, "the socket {socket}"),
-            Self::AddressLost(address) => write!(f, "the service address {address} is not on the host"),
-            Self::WorkersStale(count) => write!(f, "{count} workers stand still"),
-            Self::Untested(address) => write!(f, "{address} has not passed its probes yet"),
-            Self::Wrong(address, reason) => write!(f, "{address} answers wrongly: {reason}"),
-            Self::Silent(address, reason) => write!(f, "{address} does not answer: {reason}"),
-            Self::Pressure(address) => write!(f, "probes of {address} are lost to overload"),
-            // A moment of the monotonic clock has no text; `since` and the settings tell how long a hold is.
-            Self::Hold(_) => f.write_str("on hold after a withdrawal"),
-            Self::Operator(reason) => write!(f, "ordered: {reason}"),
-        }
-    }
-}
-
-/// The decision for one prefix.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PrefixDecision {
-    /// The prefix.
-    pub prefix: IpNet,
-    /// How it should be announced.
-    pub intent: Intent,
-    /// Since when the intent is this one.
-    pub since: Instant,
-    /// Why it is not simply announced. [`Intent::Announce`] may carry what weighs on it without changing it:
-    /// [`Reason::Pressure`], [`Reason::Untested`].
-    pub reasons: Vec<Reason>,
-}
-
-/// The decision for every configured prefix.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Decision {
-    /// One per prefix, in the order of the config.
-    pub prefixes: Vec<PrefixDecision>,
 }

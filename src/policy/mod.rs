@@ -1,7 +1,7 @@
 //! Facts in, a decision per prefix out. Pure: no I/O, no clock; `now` is an argument.
 //!
 //! ```text
-//!   Facts ---> verdict (per prefix: fault | not ready | pressure | good) ---> damping (down fast, up slowly)
+//!   Facts ---> verdict (per prefix: fault | degraded | not ready | pressure | good) ---> damping (down fast, up slowly)
 //!                                                                                   |
 //!   operator's order -------------------------------------------------> the lesser of the two ---> Decision
 //! ```
@@ -15,12 +15,16 @@
 
 mod damping;
 mod decide;
+mod decision;
 mod facts;
+mod reason;
 mod settings;
 #[cfg(test)]
 mod tests;
 mod verdict;
 
 pub use decide::Policy;
-pub use facts::{Decision, Facts, Intent, Operator, PrefixDecision, Probe, Reason};
-pub use settings::{Settings, SettingsError};
+pub use decision::{Decision, Intent, PrefixDecision};
+pub use facts::{Facts, Family, NoRouteBack, Operator, Probe, StaleFact};
+pub use reason::Reason;
+pub use settings::{OneTransportDead, Settings, SettingsError};

@@ -1,8 +1,8 @@
-//! What the operator chose about holds.
+//! What the operator chose about holds and about addresses that are half dead.
 
 use std::time::Duration;
 
-/// How long facts must be good before a prefix is announced.
+/// How long facts must be good before a prefix is announced, and what a fault that policy may weigh leads to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Settings {
     /// Before the first announcement after the start: facts good for this long. The probes' `rise` already makes sure
@@ -14,6 +14,18 @@ pub struct Settings {
     pub hold_max: Duration,
     /// One doubling is forgotten for each such time that a prefix stays announced (RFC 2439 in spirit); not zero.
     pub decay: Duration,
+    /// What becomes of a prefix with an address that answers over only one of UDP and TCP.
+    pub one_transport_dead: OneTransportDead,
+}
+
+/// What becomes of a prefix with an address that answers over only one of UDP and TCP.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OneTransportDead {
+    /// It is withdrawn: a resolver needs both, for it asks over UDP and comes back over TCP when an answer is truncated.
+    #[default]
+    Withdraw,
+    /// It is announced less preferably: another POP takes the queries if there is one.
+    Deprefer,
 }
 
 /// A setting that cannot be.
@@ -79,6 +91,7 @@ impl Default for Settings {
             hold: Duration::from_secs(5),
             hold_max: Duration::from_secs(300),
             decay: Duration::from_secs(300),
+            one_transport_dead: OneTransportDead::Withdraw,
         }
     }
 }

@@ -26,9 +26,14 @@ enum Input {
     WorkersStale,
     Wrong,
     Silent,
+    OneTransportDead,
+    FactStale,
+    NoRouteBack,
+    Shared,
+    SharedUnderPressure,
 }
 
-const INPUTS: [Input; 12] = [
+const INPUTS: [Input; 17] = [
     Input::Good,
     Input::Untested,
     Input::Unknown,
@@ -41,11 +46,34 @@ const INPUTS: [Input; 12] = [
     Input::WorkersStale,
     Input::Wrong,
     Input::Silent,
+    Input::OneTransportDead,
+    Input::FactStale,
+    Input::NoRouteBack,
+    Input::Shared,
+    Input::SharedUnderPressure,
 ];
 
 impl Input {
     fn is_fault(self) -> bool {
-        !matches!(self, Self::Good | Self::Untested | Self::Unknown | Self::Pressure | Self::RequiredMissing)
+        !matches!(
+            self,
+            Self::Good
+                | Self::Untested
+                | Self::Unknown
+                | Self::Pressure
+                | Self::RequiredMissing
+                | Self::Shared
+                | Self::SharedUnderPressure
+        )
+    }
+
+    /// What it allows to begin.
+    fn begins(self) -> Intent {
+        match self {
+            Self::Good => Intent::Announce,
+            Self::Shared => Intent::Deprefer,
+            _ => Intent::Withdraw,
+        }
     }
 
     fn facts(self, operator: Operator) -> Facts {
@@ -56,6 +84,10 @@ impl Input {
             lost_sockets: Vec::new(),
             lost_addresses: Vec::new(),
             stale_workers: usize::from(self == Self::WorkersStale),
+            heartbeat_age: SECOND,
+            stale: Vec::new(),
+            no_route_back: Vec::new(),
+            shared_addresses: Vec::new(),
             probes: vec![(A, Probe::Up), (B, self.probe())],
             operator,
         };
@@ -64,6 +96,14 @@ impl Input {
             Self::RequiredMissing => facts.required_missing.push("example.".into()),
             Self::SocketLost => facts.lost_sockets.push("192.0.2.1:53/udp: gone".into()),
             Self::AddressLost => facts.lost_addresses.push(A),
+            Self::FactStale => facts.stale.push(StaleFact { name: "the probes".into(), age: SECOND }),
+            Self::NoRouteBack => {
+                let family = Family::Ipv4;
+                facts.no_route_back.push(NoRouteBack { family, references: vec![B] });
+            }
+            Self::Shared | Self::SharedUnderPressure => {
+                facts.shared_addresses.push("192.0.2.1:53/udp (inode 4711)".into());
+            }
             _ => {}
         }
         facts
@@ -72,7 +112,8 @@ impl Input {
     fn probe(self) -> Probe {
         match self {
             Self::Untested => Probe::Untested,
-            Self::Pressure => Probe::Pressure,
+            Self::Pressure | Self::SharedUnderPressure => Probe::Pressure,
+            Self::OneTransportDead => Probe::OneTransportDead { reason: "TCP: no answer".into() },
             Self::Wrong => Probe::Wrong { reason: "REFUSED".into() },
             Self::Silent => Probe::Silent { reason: "no answer".into() },
             _ => Probe::Up,
@@ -108,8 +149,7 @@ fn from_withdrawn_only_good_facts_that_last_announce() {
         let mut policy = policy();
         for second in 0..100 {
             let intent = step(&mut policy, input, start + SECOND * second);
-            let expected =
-                if input == Input::Good && second >= 1 { Intent::Announce } else { Intent::Withdraw };
+            let expected = if second >= 1 { input.begins() } else { Intent::Withdraw };
             assert_eq!(intent, expected, "{input:?} after {second} s");
         }
     }
@@ -128,7 +168,7 @@ fn from_announced_every_input_leads_where_the_rules_say() {
             };
             let health = match input {
                 _ if input.is_fault() => Intent::Withdraw,
-                Input::RequiredMissing => Intent::Deprefer,
+                Input::RequiredMissing | Input::Shared | Input::SharedUnderPressure => Intent::Deprefer,
                 _ => Intent::Announce,
             };
             let expected = operator.map_or(health, |order| order.min(health));
@@ -161,7 +201,7 @@ fn each_withdrawal_doubles_the_hold_up_to_its_maximum() {
 #[test]
 fn a_break_in_good_facts_starts_the_hold_again() {
     let start = Instant::now();
-    for input in INPUTS.into_iter().filter(|input| *input != Input::Good) {
+    for input in INPUTS.into_iter().filter(|input| input.begins() == Intent::Withdraw) {
         let mut policy = announced(start);
         step(&mut policy, Input::Wrong, start + 2 * SECOND);
         step(&mut policy, Input::Good, start + 3 * SECOND);
@@ -225,6 +265,62 @@ fn a_fault_of_one_address_leaves_other_prefixes_alone() {
 }
 
 #[test]
+fn one_dead_transport_lowers_the_preference_if_the_operator_chose_so() {
+    let start = Instant::now();
+    let settings = Settings { one_transport_dead: OneTransportDead::Deprefer, ..settings() };
+    let mut policy = Policy::new(settings, vec![("192.0.2.0/24".parse().unwrap(), vec![A, B])]);
+    step(&mut policy, Input::OneTransportDead, start);
+    assert_eq!(
+        step(&mut policy, Input::OneTransportDead, start + SECOND),
+        Intent::Deprefer,
+        "it may begin so"
+    );
+    assert_eq!(step(&mut policy, Input::Good, start + 2 * SECOND), Intent::Announce);
+    let facts = Input::OneTransportDead.facts(Operator::Automatic);
+    let decision = policy.decide(&facts, start + 3 * SECOND);
+    assert_eq!(decision.prefixes[0].intent, Intent::Deprefer);
+    let expected = "192.0.2.2 does not answer over one transport: TCP: no answer";
+    assert_eq!(decision.prefixes[0].reasons[0].to_string(), expected);
+}
+
+#[test]
+fn no_route_back_in_one_family_leaves_the_other_announced() {
+    let start = Instant::now();
+    let v6: IpAddr = "2001:db8::1".parse().unwrap();
+    let prefixes =
+        vec![("192.0.2.0/24".parse().unwrap(), vec![A]), ("2001:db8::/48".parse().unwrap(), vec![v6])];
+    let mut policy = Policy::new(Settings::default(), prefixes);
+    let mut facts = Input::NoRouteBack.facts(Operator::Automatic);
+    facts.probes.push((v6, Probe::Up));
+    let intents: Vec<Intent> =
+        policy.decide(&facts, start).prefixes.iter().map(|prefix| prefix.intent).collect();
+    assert_eq!(intents, [Intent::Withdraw, Intent::Announce]);
+}
+
+#[test]
+fn a_reason_that_lasts_stays_equal_while_its_age_grows() {
+    let start = Instant::now();
+    for (input, text) in [
+        (Input::WorkersStale, "1 worker has sent no heartbeat for 4.0 s"),
+        (Input::FactStale, "the probes: not checked for 4.0 s"),
+    ] {
+        let mut policy = announced(start);
+        let mut facts = input.facts(Operator::Automatic);
+        let first = policy.decide(&facts, start + 4 * SECOND).prefixes[0].reasons.clone();
+        // The age as an observer measures it is never exact.
+        let age = SECOND * 2 + Duration::from_millis(7);
+        facts.heartbeat_age = age;
+        facts.stale.iter_mut().for_each(|fact| fact.age = age);
+        let later = policy.decide(&facts, start + 5 * SECOND).prefixes[0].reasons.clone();
+        assert_eq!(first, later, "{input:?}");
+        assert_eq!(first[0].text(start + 7 * SECOND), text);
+        step(&mut policy, Input::Good, start + 8 * SECOND);
+        let anew = policy.decide(&facts, start + 20 * SECOND).prefixes[0].reasons.clone();
+        assert_ne!(first, anew, "{input:?}: it was fresh in between");
+    }
+}
+
+#[test]
 fn settings_that_cannot_be_are_refused() {
     let good = Settings::default();
     assert_eq!(good.check(), Ok(()));
@@ -255,7 +351,7 @@ proptest! {
             } else if last != Intent::Withdraw {
                 prop_assert_ne!(intent, Intent::Withdraw, "withdrawn for {:?} alone", input);
             }
-            if last == Intent::Withdraw && input != Input::Good {
+            if last == Intent::Withdraw && input.begins() == Intent::Withdraw {
                 prop_assert_eq!(intent, Intent::Withdraw, "announced for {:?}", input);
             }
             last = intent;

@@ -1,8 +1,11 @@
-//! What the facts of one moment say about one prefix, without any memory.
+//! What the facts of one moment say about one prefix, without any memory but that of when a reason began ([`Onsets`]).
 
 use std::net::IpAddr;
+use std::time::{Duration, Instant};
 
-use super::facts::{Facts, Probe, Reason};
+use super::facts::{Facts, NoRouteBack, Probe};
+use super::reason::Reason;
+use super::settings::{OneTransportDead, Settings};
 
 /// What the facts of one moment say about one prefix.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,15 +18,21 @@ pub(super) enum Verdict {
     Incomplete(Vec<Reason>),
     /// Probes are lost to overload: everything stays as it is.
     Pressure(Vec<Reason>),
+    /// Fit to announce, less preferably.
+    Degraded(Vec<Reason>),
     /// Fit to announce.
     Good,
 }
 
 /// Judges a prefix by its service `addresses`. The worst fact decides; its peers in badness are all named.
-pub(super) fn judge(facts: &Facts, addresses: &[IpAddr]) -> Verdict {
-    let mut faults = pop_faults(facts);
+pub(super) fn judge(facts: &Facts, addresses: &[IpAddr], settings: &Settings, onsets: &Onsets) -> Verdict {
+    let mut faults = pop_faults(facts, onsets);
+    let cut_off = |reason: &&NoRouteBack| addresses.iter().any(|one| reason.family.contains(*one));
+    faults.extend(facts.no_route_back.iter().filter(cut_off).cloned().map(Reason::NoRouteBack));
     let mut untested = Vec::new();
     let mut pressed = Vec::new();
+    let mut degraded: Vec<Reason> =
+        facts.shared_addresses.iter().cloned().map(Reason::AddressShared).collect();
     for &address in addresses {
         if facts.lost_addresses.contains(&address) {
             faults.push(Reason::AddressLost(address));
@@ -34,6 +43,13 @@ pub(super) fn judge(facts: &Facts, addresses: &[IpAddr]) -> Verdict {
             Some(Probe::Pressure) => pressed.push(Reason::Pressure(address)),
             Some(Probe::Wrong { reason }) => faults.push(Reason::Wrong(address, reason.clone())),
             Some(Probe::Silent { reason }) => faults.push(Reason::Silent(address, reason.clone())),
+            Some(Probe::OneTransportDead { reason }) => {
+                let list = match settings.one_transport_dead {
+                    OneTransportDead::Withdraw => &mut faults,
+                    OneTransportDead::Deprefer => &mut degraded,
+                };
+                list.push(Reason::OneTransportDead(address, reason.clone()));
+            }
         }
     }
     let missing: Vec<Reason> =
@@ -44,15 +60,22 @@ pub(super) fn judge(facts: &Facts, addresses: &[IpAddr]) -> Verdict {
         Verdict::Incomplete(missing)
     } else if !untested.is_empty() {
         Verdict::NotReady(untested)
+    } else if !degraded.is_empty() && pressed.is_empty() {
+        Verdict::Degraded(degraded)
     } else if !pressed.is_empty() {
-        Verdict::Pressure(pressed)
+        // Under pressure nothing begins; what is degraded as well stays less preferred all the same.
+        if degraded.is_empty() {
+            Verdict::Pressure(pressed)
+        } else {
+            Verdict::Incomplete([degraded, pressed].concat())
+        }
     } else {
         Verdict::Good
     }
 }
 
 /// The hard reasons that hold for the whole POP.
-fn pop_faults(facts: &Facts) -> Vec<Reason> {
+fn pop_faults(facts: &Facts, onsets: &Onsets) -> Vec<Reason> {
     let mut faults = Vec::new();
     if !facts.zones_settled {
         faults.push(Reason::Loading);
@@ -60,12 +83,37 @@ fn pop_faults(facts: &Facts) -> Vec<Reason> {
         faults.push(Reason::NoZone);
     }
     faults.extend(facts.lost_sockets.iter().cloned().map(Reason::SocketLost));
-    if facts.stale_workers > 0 {
-        faults.push(Reason::WorkersStale(facts.stale_workers));
+    if let (1.., Some(since)) = (facts.stale_workers, onsets.workers) {
+        faults.push(Reason::WorkersStale { count: facts.stale_workers, since });
     }
+    let stale =
+        onsets.facts.iter().map(|(name, since)| Reason::FactStale { name: name.clone(), since: *since });
+    faults.extend(stale);
     faults
 }
 
 fn probe_of(facts: &Facts, address: IpAddr) -> Option<&Probe> {
     facts.probes.iter().find(|(probed, _)| *probed == address).map(|(_, probe)| probe)
+}
+
+/// When what is stale was last heard of. Kept while it is stale, so that a reason stays equal to itself while ages grow.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Onsets {
+    workers: Option<Instant>,
+    facts: Vec<(String, Instant)>,
+}
+
+impl Onsets {
+    /// Takes the facts of this moment.
+    pub(super) fn observe(&mut self, facts: &Facts, now: Instant) {
+        let ago = |age: Duration| now.checked_sub(age).unwrap_or(now);
+        self.workers =
+            (facts.stale_workers > 0).then(|| self.workers.unwrap_or_else(|| ago(facts.heartbeat_age)));
+        let known = std::mem::take(&mut self.facts);
+        let since = |name: &String, age| {
+            known.iter().find(|(before, _)| before == name).map_or_else(|| ago(age), |(_, since)| *since)
+        };
+        self.facts =
+            facts.stale.iter().map(|fact| (fact.name.clone(), since(&fact.name, fact.age))).collect();
+    }
 }

@@ -5,8 +5,12 @@
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::panic::AssertUnwindSafe;
 use std::rc::Rc;
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use futures_util::FutureExt;
 
 use tokio::io::AsyncReadExt;
 use tokio::net::{TcpListener, TcpStream};
@@ -18,10 +22,13 @@ use crate::telemetry::count;
 
 use super::bind::Transport;
 use super::caps::{Caps, Ticket};
+use super::clients::Clients;
 use super::connection::PATIENCE;
 use super::context::Context;
-use super::monitor::{LostListener, Phase, Shared};
 use super::proxy::{self, Origin};
+use super::restart::keep_going;
+use super::shared::{LostListener, Phase, Shared};
+use super::traffic::Traffic;
 
 /// How long to wait after an accept failed for want of descriptors or memory: until a connection closes, likely.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
@@ -35,6 +42,9 @@ pub(super) struct Acceptor {
     pub(super) caps: Caps,
     pub(super) connections: TaskTracker,
     pub(super) phase: watch::Receiver<Phase>,
+    /// What is counted of this listener alone.
+    pub(super) traffic: Arc<Traffic>,
+    pub(super) clients: Arc<Clients>,
 }
 
 impl Acceptor {
@@ -43,17 +53,22 @@ impl Acceptor {
     where
         S: AsyncFn(TcpStream, IpAddr, Rc<Context>, watch::Receiver<Phase>) + Clone + 'static,
     {
-        let (address, transport) = (self.address, self.transport);
-        if let Err(error) = self.accept(listener, serve).await {
-            shared.lose(LostListener::new(address, transport, &error));
+        let accepted = match TcpListener::from_std(listener) {
+            Ok(listener) => {
+                let accept = async || self.clone().accept(&listener, serve.clone()).await;
+                keep_going(&self.context.beat, accept).await
+            }
+            Err(error) => Err(error),
+        };
+        if let Err(error) = accepted {
+            shared.lose(LostListener::new(self.address, self.transport, &error));
         }
     }
 
-    async fn accept<S>(mut self, listener: std::net::TcpListener, serve: S) -> io::Result<()>
+    async fn accept<S>(mut self, listener: &TcpListener, serve: S) -> io::Result<()>
     where
         S: AsyncFn(TcpStream, IpAddr, Rc<Context>, watch::Receiver<Phase>) + Clone + 'static,
     {
-        let listener = TcpListener::from_std(listener)?;
         loop {
             let accepted = tokio::select! {
                 accepted = listener.accept() => accepted,
@@ -76,6 +91,8 @@ impl Acceptor {
     where
         S: AsyncFn(TcpStream, IpAddr, Rc<Context>, watch::Receiver<Phase>) + 'static,
     {
+        self.traffic.accepted();
+        self.clients.add(source.ip(), Instant::now());
         let proxied = self.context.settings.is_proxy(source.ip());
         let ticket = if proxied { self.caps.enter_nameless() } else { self.caps.enter(source.ip()) };
         let Some(ticket) = ticket else {
@@ -85,7 +102,8 @@ impl Acceptor {
         self.context.add(|counters| count(&counters.tcp_connections));
         tracing::trace!(address = %self.address, transport = %self.transport, %source, "connection");
         let acceptor = self.clone();
-        self.connections.spawn_local(async move {
+        let beat = self.context.beat.clone();
+        let served = async move {
             let named = match proxied {
                 true => acceptor.rename(ticket, &mut stream, source).await,
                 false => Some((ticket, source.ip())),
@@ -93,6 +111,12 @@ impl Acceptor {
             if let Some((ticket, source)) = named {
                 serve(stream, source, acceptor.context, acceptor.phase).await;
                 drop(ticket);
+            }
+        };
+        self.connections.spawn_local(async move {
+            // It costs the one connection; the panic hook has logged it.
+            if AssertUnwindSafe(served).catch_unwind().await.is_err() {
+                beat.panicked();
             }
         });
     }
@@ -130,6 +154,7 @@ impl Acceptor {
     }
 
     fn refuse(&self, stream: &TcpStream) {
+        self.traffic.refused();
         self.context.add(|counters| count(&counters.tcp_refused));
         let _ = stream.set_zero_linger();
     }

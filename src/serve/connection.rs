@@ -20,8 +20,9 @@ use tokio::time::{Instant, timeout, timeout_at};
 use crate::telemetry::count;
 
 use super::context::Context;
-use super::monitor::Phase;
 use super::respond::Peer;
+use super::shared::Phase;
+use super::traffic::{Traffic, family};
 
 /// How long a message may take from its first octet to its last, the first one to begin, and a client to begin to take
 /// the responses it asked for. A client that sends an octet now and then gains nothing from the idle timeout.
@@ -59,6 +60,7 @@ pub(super) async fn serve<S: AsyncRead + AsyncWrite + Unpin>(
     context: &Context,
     peer: Peer,
     mut phase: watch::Receiver<Phase>,
+    traffic: &Traffic,
 ) -> io::Result<()> {
     let mut input = BytesMut::new();
     let mut output = Vec::new();
@@ -70,7 +72,7 @@ pub(super) async fn serve<S: AsyncRead + AsyncWrite + Unpin>(
     loop {
         let progress = answer(context, peer, &mut input, &mut output);
         if !output.is_empty() {
-            write(stream, &output, context).await?;
+            write(stream, &output, context).await.inspect(|()| traffic.left(family(peer.address)))?;
             output.clear();
             taken = Instant::now() + FAREWELL;
         }
@@ -259,14 +261,21 @@ mod tests {
         let lifetime = Duration::from_millis(200);
         let answers = Arc::new(Settings::new(Identity { instance: "test".into(), version: None }));
         let responder = Responder::new(&Arc::<Published>::default(), answers, None, Counters::new(1), 0);
-        let context = Context::new(TcpSettings { lifetime, ..TcpSettings::default() }, responder);
+        let context = Context::new(
+            TcpSettings { lifetime, ..TcpSettings::default() },
+            responder,
+            crate::telemetry::Beat::new("test"),
+        );
         let peer = Peer { transport: Transport::Tcp, address: Ipv4Addr::LOCALHOST.into() };
         let (_phases, phase) = watch::channel(Phase::Serve);
+        let traffic = Traffic::default();
         let (client, mut server) = tokio::io::duplex(READ);
         let begin = Instant::now();
-        let (served, answers) = tokio::join!(serve(&mut server, &context, peer, phase), ask_on(client));
+        let (served, answers) =
+            tokio::join!(serve(&mut server, &context, peer, phase, &traffic), ask_on(client));
         served.unwrap();
         assert!(answers > 0 && begin.elapsed() >= lifetime, "{answers} in {:?}", begin.elapsed());
+        assert!((1..=answers as u64 + 1).contains(&traffic.totals().left[0]), "{:?}", traffic.totals());
     }
 
     #[test]

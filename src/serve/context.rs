@@ -2,15 +2,12 @@
 
 use std::cell::RefCell;
 use std::rc::Rc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use crate::telemetry::{WorkerCounters, count};
+use crate::telemetry::{Beat, WorkerCounters};
 
 use super::TcpSettings;
 use super::respond::{Peer, Responder};
-
-/// How often the thread says that it lives.
-const HEARTBEAT: Duration = Duration::from_millis(100);
 
 /// Octets of the largest response (RFC 7766 section 8: the length has 16 bits).
 const RESPONSE: usize = 65_535;
@@ -21,12 +18,14 @@ pub(super) struct Context {
     /// Where a response is made; free between two awaits.
     pub(super) scratch: RefCell<Vec<u8>>,
     pub(super) settings: TcpSettings,
+    /// The thread's heartbeat.
+    pub(super) beat: Beat,
 }
 
 impl Context {
-    pub(super) fn new(settings: TcpSettings, responder: Responder) -> Rc<Self> {
+    pub(super) fn new(settings: TcpSettings, responder: Responder, beat: Beat) -> Rc<Self> {
         let scratch = RefCell::new(vec![0; RESPONSE]);
-        Rc::new(Self { responder: RefCell::new(responder), scratch, settings })
+        Rc::new(Self { responder: RefCell::new(responder), scratch, settings, beat })
     }
 
     /// Counts in the thread's counters.
@@ -45,14 +44,5 @@ impl Context {
         let response = scratch.get(..length).filter(|response| !response.is_empty())?;
         answering.sent();
         Some(response.to_vec())
-    }
-
-    /// Says that the thread lives, as long as it does.
-    pub(super) async fn beat(self: Rc<Self>) {
-        let mut ticks = tokio::time::interval(HEARTBEAT);
-        loop {
-            ticks.tick().await;
-            self.add(|counters| count(&counters.heartbeat));
-        }
     }
 }

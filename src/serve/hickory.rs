@@ -24,7 +24,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::slice::Iter;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use async_trait::async_trait;
 use hickory_proto::ProtoError;
@@ -38,13 +38,15 @@ use hickory_server::zone_handler::{MessageResponse, MessageResponseBuilder, Quer
 
 use crate::admission::Limiter;
 use crate::answer;
-use crate::telemetry::{Counters, WorkerCounters, count};
+use crate::telemetry::{Beat, Counters, WorkerCounters, count};
 use crate::wire::LookupName;
 use crate::zone::Published;
 
 use super::bind::Transport;
-use super::monitor::{LostListener, Phase, Shared};
 use super::respond::{Peer, Responder};
+use super::restart::keep_beating;
+use super::shared::{LostListener, Phase, Shared};
+use super::traffic::{Traffic, family};
 
 /// Octets of the largest response.
 const RESPONSE: usize = 65_535;
@@ -55,9 +57,6 @@ const HEADER: usize = 12;
 /// Octets of the largest UDP message without OPT (RFC 1035 section 4.2.1).
 const PLAIN_UDP: u16 = 512;
 
-/// How often the thread says that it lives.
-const HEARTBEAT: Duration = Duration::from_millis(100);
-
 /// Answers hickory's requests from the published snapshot. The server that has it must run on one thread, for its
 /// counters have one writer.
 pub struct Handler {
@@ -65,6 +64,8 @@ pub struct Handler {
     work: Mutex<Work>,
     counters: Counters,
     set: usize,
+    /// What is counted of the server's address alone.
+    traffic: Arc<Traffic>,
 }
 
 struct Work {
@@ -83,7 +84,17 @@ impl Handler {
     ) -> Self {
         let limiter = limiter.as_ref().map(|limiter| (limiter, 1));
         let responder = Responder::new(published, answers, limiter, counters.clone(), set);
-        Self { work: Mutex::new(Work { responder, scratch: vec![0; RESPONSE] }), counters, set }
+        Self {
+            work: Mutex::new(Work { responder, scratch: vec![0; RESPONSE] }),
+            counters,
+            set,
+            traffic: Arc::default(),
+        }
+    }
+
+    /// Counts here what is counted of the address alone.
+    pub(super) fn with_traffic(self, traffic: Arc<Traffic>) -> Self {
+        Self { traffic, ..self }
     }
 
     /// Runs our answer path. `None` is no response.
@@ -208,6 +219,9 @@ impl RequestHandler for Handler {
         match sent {
             Ok(info) => {
                 self.add(|counters| count(&counters.responses));
+                if request.protocol() == Protocol::Udp {
+                    self.traffic.left(family(request.src().ip()));
+                }
                 info
             }
             Err(_) => {
@@ -224,28 +238,28 @@ fn no_response(request: &Request) -> ResponseInfo {
     Header { metadata, counts: HeaderCounts::default() }.into()
 }
 
-/// Serves these sockets, of each address some, until told to stop; then answers what was taken.
+/// One address, its sockets, and who answers there.
+pub(super) type Served = (SocketAddr, Vec<std::net::UdpSocket>, Handler);
+
+/// Serves these addresses until told to stop; then answers what was taken. Each has a server of its own, for a handler is not told
+/// which address was asked, and what is counted of an address must not be another's.
 pub(super) fn run(
     runtime: &tokio::runtime::Runtime,
-    sockets: Vec<(SocketAddr, Vec<std::net::UdpSocket>)>,
-    handler: Handler,
+    addresses: Vec<Served>,
     shared: &Arc<Shared>,
+    beat: &Beat,
 ) {
-    let (counters, set) = (handler.counters.clone(), handler.set);
-    runtime.spawn(async move {
-        let mut ticks = tokio::time::interval(HEARTBEAT);
-        while let Some(counters) = counters.worker(set) {
-            count(&counters.heartbeat);
-            ticks.tick().await;
-        }
-    });
-    let addresses: Vec<SocketAddr> = sockets.iter().map(|(address, _)| *address).collect();
-    let sockets = sockets.into_iter().flat_map(|(_, sockets)| sockets);
-    if let Err(error) = runtime.block_on(serve(sockets, handler, shared)) {
-        for address in addresses {
+    let serve = |(address, sockets, handler): Served| async move {
+        if let Err(error) = serve(sockets.into_iter(), handler, shared).await {
             shared.lose(LostListener::new(address, Transport::Udp, &error));
         }
-    }
+    };
+    runtime.block_on(async {
+        tokio::select! {
+            _ = futures_util::future::join_all(addresses.into_iter().map(serve)) => {}
+            () = keep_beating(beat.clone()) => {}
+        }
+    });
 }
 
 /// Fails if hickory gives up a socket; it does not say which.

@@ -8,11 +8,12 @@
 //!   ├── hickory × 1       one thread with a runtime of its own: UDP                      (engine "hickory")
 //!   ├── TCP × 1           one thread with a runtime of its own: RFC 7766                 (engine "hickory")
 //!   │     └── connection × m, m bounded
-//!   ├── encrypted × 1     one thread with a runtime of its own: DoT, DoH, DoQ, if asked for (both engines)
-//!   └── monitor × 1       one thread: heartbeats and lost sockets become `Facts`
+//!   └── encrypted × 1     one thread with a runtime of its own: DoT, DoH, DoQ, if asked for (both engines)
 //! ```
 //!
-//! The zone snapshot, the answer settings and the limiter flow in; responses, counters and [`Facts`] flow out.
+//! The zone snapshot, the answer settings and the limiter flow in; responses and counters flow out. Whoever observes looks at
+//! heartbeats and lost sockets ([`ServeWatch`]) and at the load ([`LoadReader`]). A thread that panics is run again on the same
+//! sockets: a query that makes it panic costs its batch.
 //! A worker never locks, allocates, logs or panics per query. Nothing here knows routes or policy.
 
 mod accept;
@@ -20,21 +21,30 @@ mod accept;
 mod affinity;
 mod bind;
 mod caps;
+mod clients;
 mod connection;
 mod context;
 mod encrypted;
 pub mod hickory;
-mod monitor;
+mod listeners;
+mod load;
 mod proxy;
 mod respond;
+mod restart;
 mod settings;
+mod shared;
 mod start;
 mod tcp;
+mod traffic;
+mod watch;
 #[cfg(target_os = "linux")]
 mod worker;
 
 pub use bind::Transport;
 pub use encrypted::{CertificateError, Certificates, TlsSettings};
-pub use monitor::{Facts, LostListener};
+pub use listeners::OwnSocket;
+pub use load::LoadReader;
 pub use settings::{Engine, Settings, TcpSettings};
+pub use shared::LostListener;
 pub use start::{ServeError, Serving, start};
+pub use watch::{Facts, ServeWatch};

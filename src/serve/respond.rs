@@ -40,6 +40,11 @@ impl Responder {
         self.counters.worker(self.set)
     }
 
+    /// Queries that the limiter has dropped so far.
+    pub(super) fn limited(&self) -> u64 {
+        self.counters().map_or(0, |counters| counters.limited.load(std::sync::atomic::Ordering::Relaxed))
+    }
+
     /// Takes the snapshot that is served now; what is answered until the next call comes from it, and at this time.
     pub(super) fn refresh(&mut self, now: Instant) -> Answering<'_> {
         if let Some(limiter) = &mut self.limiter {

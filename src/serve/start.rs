@@ -2,21 +2,24 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 use std::thread::JoinHandle;
-use std::time::Duration;
-
-use tokio::sync::watch;
+use std::time::{Duration, Instant};
 
 use crate::admission::Limiter;
 use crate::answer;
-use crate::telemetry::Counters;
+use crate::telemetry::{Beat, Counters, Sends};
 use crate::zone::Published;
 
 use super::bind::{Bound, Transport, bind_all};
+use super::clients::Clients;
 use super::encrypted::{self, Encrypted, Sockets};
-use super::monitor::{self, Facts, Phase, Shared, Watched};
+use super::listeners::{self, Listener, OwnSocket};
+use super::load::{self, LoadReader, ThreadNumber};
 use super::respond::Responder;
+use super::shared::{Phase, Shared};
+use super::traffic::Traffic;
+use super::watch::{ServeWatch, Watched};
 use super::{CertificateError, Certificates, Engine, Settings, TcpSettings, TlsSettings, hickory, tcp};
 
 /// Why serving could not start. Nothing runs and nothing is bound then.
@@ -89,23 +92,49 @@ fn bind_cause(error: &io::Error) -> String {
 /// What serves. Dropped, it stops at once, without waiting; [`Serving::shutdown`] stops in order.
 #[derive(Debug)]
 pub struct Serving {
-    facts: watch::Receiver<Facts>,
     addresses: Vec<SocketAddr>,
     encrypted_addresses: Vec<(Transport, SocketAddr)>,
     certificates: Option<Arc<Certificates>>,
-    /// Second handles of the UDP sockets, to look at their queues.
-    #[cfg(target_os = "linux")]
-    sockets: Vec<std::net::UdpSocket>,
+    /// Second handles of the sockets, to look at their queues; gone as soon as a stop begins, so that they keep no port.
+    listeners: Arc<Vec<Listener>>,
+    clients: Arc<Clients>,
     shared: Arc<Shared>,
     threads: Vec<JoinHandle<()>>,
-    /// For each thread what goes when it ends, however it ends.
-    alive: Vec<Weak<()>>,
+    watched: Vec<Watched>,
+    numbers: Vec<ThreadNumber>,
 }
 
 impl Serving {
-    /// What is wrong; changes as soon as it is known.
-    pub fn facts(&self) -> watch::Receiver<Facts> {
-        self.facts.clone()
+    /// Looks at heartbeats and lost sockets, for one observer.
+    pub fn watch(&self) -> ServeWatch {
+        ServeWatch::new(self.shared.clone(), self.watched.clone())
+    }
+
+    /// Looks at the load, for one observer.
+    pub fn load(&self) -> LoadReader {
+        LoadReader::new(Arc::downgrade(&self.listeners), self.numbers.clone())
+    }
+
+    /// The heartbeat of each serving thread.
+    pub fn beats(&self) -> Vec<Beat> {
+        self.watched.iter().map(|thread| thread.beat.clone()).collect()
+    }
+
+    /// Tells the answers that were sent since the start; nothing once serving has ended.
+    pub fn sends(&self) -> impl Fn() -> Option<Sends> + Send + Sync + use<> {
+        let listeners = Arc::downgrade(&self.listeners);
+        move || listeners.upgrade().map(|listeners| load::sends(&listeners))
+    }
+
+    /// Tells the clients that completed a TCP handshake within the last hour, up to eight of each family.
+    pub fn recent_clients(&self) -> impl Fn() -> Vec<std::net::IpAddr> + Send + Sync + use<> {
+        let clients = self.clients.clone();
+        move || clients.recent(Instant::now())
+    }
+
+    /// The listening sockets of UDP and TCP. Linux only, none elsewhere.
+    pub fn own_sockets(&self) -> Vec<OwnSocket> {
+        self.listeners.iter().flat_map(Listener::own_sockets).collect()
     }
 
     /// Where it listens, in the order of the settings, port 0 resolved; UDP and TCP both.
@@ -126,16 +155,13 @@ impl Serving {
     /// Octets of memory that datagrams waiting in the UDP sockets take; 0 when the workers are level with the
     /// queries. Linux only, 0 elsewhere. A socket that is lost counts as empty.
     pub fn receive_queue(&self) -> u64 {
-        #[cfg(target_os = "linux")]
-        let octets = self.sockets.iter().filter_map(|it| crate::sys::sockets::receive_memory(it).ok()).sum();
-        #[cfg(not(target_os = "linux"))]
-        let octets = 0;
-        octets
+        load::waiting(&self.listeners)
     }
 
     /// Stops in order: takes no new connections, answers the datagrams that wait and the queries that were sent on
     /// connections, closes. What is not done after `grace` is cut off. Returns when every thread has ended.
     pub async fn shutdown(mut self, grace: Duration) {
+        self.listeners = Arc::default();
         self.shared.set_phase(Phase::Drain);
         let threads = std::mem::take(&mut self.threads);
         let mut ended = tokio::task::spawn_blocking(move || {
@@ -152,13 +178,21 @@ impl Serving {
 }
 
 impl Serving {
-    /// Starts a thread.
-    fn spawn(&mut self, name: &str, run: impl FnOnce() + Send + 'static) -> Result<(), ServeError> {
-        let alive = Arc::new(());
-        self.alive.push(Arc::downgrade(&alive));
+    /// Starts a thread that counts in this set of counters, and watches it. Threads start in the order of their counters.
+    fn spawn(
+        &mut self,
+        name: &str,
+        set: usize,
+        run: impl FnOnce(&Beat) + Send + 'static,
+    ) -> Result<(), ServeError> {
+        let (alive, beat, number) = (Arc::new(()), Beat::new(name), ThreadNumber::default());
+        self.watched.push(Watched { set, beat: beat.clone(), alive: Arc::downgrade(&alive) });
+        self.numbers.push(number.clone());
         let thread = std::thread::Builder::new().name(name.into()).spawn(move || {
             let _alive = alive;
-            run();
+            number.note();
+            run(&beat);
+            beat.end();
         });
         self.threads.push(thread.map_err(|source| ServeError::Thread { name: name.into(), source })?);
         Ok(())
@@ -166,18 +200,24 @@ impl Serving {
 
     fn spawn_tcp(
         &mut self,
-        listeners: Vec<(SocketAddr, std::net::TcpListener)>,
+        listeners: Vec<(SocketAddr, std::net::TcpListener, Arc<Traffic>)>,
         settings: TcpSettings,
         responder: Responder,
     ) -> Result<(), ServeError> {
-        let (shared, runtime) = (self.shared.clone(), runtime("serve-tcp")?);
-        self.spawn("serve-tcp", move || tcp::run(&runtime, listeners, settings, responder, &shared))
+        let (shared, clients, runtime) = (self.shared.clone(), self.clients.clone(), runtime("serve-tcp")?);
+        self.spawn("serve-tcp", 1, move |beat| {
+            tcp::run(&runtime, listeners, settings, responder, (&shared, &clients), beat);
+        })
     }
 
-    fn spawn_encrypted(&mut self, encrypted: Encrypted) -> Result<(), ServeError> {
+    fn spawn_encrypted(
+        &mut self,
+        set: usize,
+        encrypted: impl FnOnce(Beat) -> Encrypted + Send + 'static,
+    ) -> Result<(), ServeError> {
         let (shared, runtime) = (self.shared.clone(), runtime("serve-encrypted")?);
-        self.spawn("serve-encrypted", move || {
-            encrypted::run(&runtime, encrypted, &shared);
+        self.spawn("serve-encrypted", set, move |beat| {
+            encrypted::run(&runtime, encrypted(beat.clone()), &shared);
             // A disk that does not answer must not hold up the stop.
             runtime.shutdown_background();
         })
@@ -203,17 +243,16 @@ pub fn start(
     let workers = if engine == Engine::Native { settings.worker_count() } else { 1 };
     let bound = bind_all(&settings.listen, workers, answers.udp_payload_ceiling)?;
     let tls = settings.tls.as_ref().map(bind_encrypted).transpose()?;
-    let (sender, facts) = watch::channel(Facts::default());
     let mut serving = Serving {
-        facts,
         addresses: bound.iter().map(|bound| bound.address).collect(),
         encrypted_addresses: tls.as_ref().map(|(sockets, _)| sockets.addresses()).unwrap_or_default(),
         certificates: tls.as_ref().map(|(_, certificates)| certificates.clone()),
-        #[cfg(target_os = "linux")]
-        sockets: second_handles(&bound)?,
+        listeners: Arc::new(listeners::of(&bound, engine)?),
+        clients: Arc::new(Clients::new(Instant::now())),
         shared: Arc::new(Shared::default()),
         threads: Vec::new(),
-        alive: Vec::new(),
+        watched: Vec::new(),
+        numbers: Vec::new(),
     };
     let limited = limiter.as_ref().map(|limiter| (limiter, workers));
     let responder = |set| Responder::new(published, answers.clone(), limited, counters.clone(), set);
@@ -226,26 +265,38 @@ pub fn start(
                     "serve.socket-affinity is not in force: the engine \"hickory\" has one thread"
                 );
             }
-            let (mut listeners, mut datagrams) = (Vec::new(), Vec::new());
-            for Bound { address, udp, tcp } in bound {
-                listeners.extend(tcp.into_iter().map(|listener| (address, listener)));
-                datagrams.push((address, udp));
+            let traffic = listeners::traffic(&serving.listeners);
+            let (mut listeners, mut addresses) = (Vec::new(), Vec::new());
+            for (Bound { address, udp, tcp }, (of_udp, of_tcp)) in bound.into_iter().zip(traffic) {
+                let tcp = tcp.into_iter().zip(of_tcp);
+                listeners.extend(tcp.map(|(listener, traffic)| (address, listener, traffic)));
+                let handler =
+                    hickory::Handler::new(published, answers.clone(), limiter.clone(), counters.clone(), 0);
+                addresses.push((
+                    address,
+                    udp,
+                    handler.with_traffic(of_udp.into_iter().next().unwrap_or_default()),
+                ));
             }
-            let (shared, limiter) = (serving.shared.clone(), limiter.clone());
-            let handler = hickory::Handler::new(published, answers.clone(), limiter, counters.clone(), 0);
+            let shared = serving.shared.clone();
             let runtime = runtime("serve-hickory")?;
-            serving.spawn("serve-hickory", move || hickory::run(&runtime, datagrams, handler, &shared))?;
+            serving
+                .spawn("serve-hickory", 0, move |beat| hickory::run(&runtime, addresses, &shared, beat))?;
             serving.spawn_tcp(listeners, settings.tcp.clone(), responder(1))?;
         }
     }
-    let mut sets: Vec<usize> = (0..settings.engine_sets()).collect();
     if let (Some((sockets, certificates)), Some(tls_settings)) = (tls, settings.tls.clone()) {
         let set = settings.engine_sets();
-        let responder = responder(set);
-        serving.spawn_encrypted(Encrypted { sockets, settings: tls_settings, certificates, responder })?;
-        sets.push(set);
+        let (responder, clients) = (responder(set), serving.clients.clone());
+        serving.spawn_encrypted(set, move |beat| Encrypted {
+            sockets,
+            settings: tls_settings,
+            certificates,
+            responder,
+            clients,
+            beat,
+        })?;
     }
-    watch_over(&mut serving, &sets, counters, sender)?;
     Ok(serving)
 }
 
@@ -284,16 +335,6 @@ fn check(settings: &Settings, counters: &Counters) -> Result<Engine, ServeError>
     }
 }
 
-#[cfg(target_os = "linux")]
-fn second_handles(bound: &[Bound]) -> Result<Vec<std::net::UdpSocket>, ServeError> {
-    let handles = bound.iter().flat_map(|bound| bound.udp.iter().map(move |socket| (bound.address, socket)));
-    let second = |(address, socket): (SocketAddr, &std::net::UdpSocket)| {
-        let failed = |source| ServeError::Bind { address, transport: Transport::Udp, source };
-        socket.try_clone().map_err(failed)
-    };
-    handles.map(second).collect()
-}
-
 /// Starts the native engine's workers: as many as each address has sockets.
 #[cfg(target_os = "linux")]
 fn native(
@@ -317,23 +358,26 @@ fn native(
         }
     }
     let mut of_workers: Vec<Sockets> = (0..workers).map(|_| Sockets::default()).collect();
-    for Bound { address, udp, tcp } in bound {
-        for ((sockets, udp), tcp) in of_workers.iter_mut().zip(udp).zip(tcp) {
-            sockets.udp.push((address, udp));
-            sockets.tcp.push((address, tcp));
+    let traffic = listeners::traffic(&serving.listeners);
+    for (Bound { address, udp, tcp }, (of_udp, of_tcp)) in bound.into_iter().zip(traffic) {
+        let (udp, tcp) = (udp.into_iter().zip(of_udp), tcp.into_iter().zip(of_tcp));
+        for ((sockets, (udp, of_udp)), (tcp, of_tcp)) in of_workers.iter_mut().zip(udp).zip(tcp) {
+            sockets.udp.push((address, udp, of_udp));
+            sockets.tcp.push((address, tcp, of_tcp));
         }
     }
     for (set, sockets) in of_workers.into_iter().enumerate() {
         let name = format!("serve-{set}");
-        let (tcp, shared) = ((settings.tcp.clone(), caps.clone()), serving.shared.clone());
+        let tcp = (settings.tcp.clone(), caps.clone(), serving.clients.clone());
+        let shared = serving.shared.clone();
         let worker = Worker::new(sockets, tcp, responder(set), shared)
             .map_err(|source| ServeError::Thread { name: name.clone(), source })?;
         let cpu = cpus.get(set).copied();
-        serving.spawn(&name, move || {
+        serving.spawn(&name, set, move |beat| {
             if let Some(Err(error)) = cpu.map(cpu::pin) {
                 tracing::warn!(?cpu, %error, "the worker is not pinned to its CPU");
             }
-            worker.run();
+            worker.run(beat);
         })?;
     }
     Ok(())
@@ -355,18 +399,4 @@ fn runtime(name: &str) -> Result<tokio::runtime::Runtime, ServeError> {
         .enable_all()
         .build()
         .map_err(|source| ServeError::Thread { name: name.into(), source })
-}
-
-/// Starts the monitor over the threads started so far, whose counters are `sets`, in the order of their start.
-fn watch_over(
-    serving: &mut Serving,
-    sets: &[usize],
-    counters: &Counters,
-    sender: watch::Sender<Facts>,
-) -> Result<(), ServeError> {
-    let alive = std::mem::take(&mut serving.alive);
-    let watched: Vec<Watched> =
-        sets.iter().zip(alive).map(|(set, alive)| Watched { set: *set, alive }).collect();
-    let (shared, counters) = (serving.shared.clone(), counters.clone());
-    serving.spawn("serve-monitor", move || monitor::run(&shared, &counters, &watched, &sender))
 }

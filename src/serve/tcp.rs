@@ -15,31 +15,37 @@ use tokio_util::task::TaskTracker;
 
 use crate::answer;
 
+use crate::telemetry::Beat;
+
 use super::TcpSettings;
 use super::accept::Acceptor;
 use super::bind::Transport;
 use super::caps::Caps;
+use super::clients::Clients;
 use super::connection;
 use super::context::Context;
-use super::monitor::{Phase, Shared};
 use super::respond::{Peer, Responder};
+use super::restart::keep_beating;
+use super::shared::{Phase, Shared};
+use super::traffic::Traffic;
 
 /// Serves these listeners until told to stop; then takes no more connections, and waits for those there are to be
 /// answered what they asked.
 pub(super) fn run(
     runtime: &tokio::runtime::Runtime,
-    listeners: Vec<(SocketAddr, std::net::TcpListener)>,
+    listeners: Vec<(SocketAddr, std::net::TcpListener, Arc<Traffic>)>,
     settings: TcpSettings,
     responder: Responder,
-    shared: &Arc<Shared>,
+    (shared, clients): (&Arc<Shared>, &Arc<Clients>),
+    beat: &Beat,
 ) {
-    let context = Context::new(settings.clone(), responder);
+    let context = Context::new(settings.clone(), responder, beat.clone());
     let caps = Caps::new(settings);
     let connections = TaskTracker::new();
     let tasks = LocalSet::new();
     let mut phase = shared.phases();
-    tasks.spawn_local(context.clone().beat());
-    for (address, listener) in listeners {
+    tasks.spawn_local(keep_beating(beat.clone()));
+    for (address, listener, traffic) in listeners {
         let acceptor = Acceptor {
             address,
             transport: Transport::Tcp,
@@ -47,9 +53,16 @@ pub(super) fn run(
             caps: caps.clone(),
             connections: connections.clone(),
             phase: phase.clone(),
+            traffic: traffic.clone(),
+            clients: clients.clone(),
         };
         let shared = shared.clone();
-        tasks.spawn_local(async move { acceptor.run(listener, serve, &shared).await });
+        tasks.spawn_local(async move {
+            let serve = async move |stream, address, context, phase| {
+                serve(stream, address, context, phase, &traffic).await;
+            };
+            acceptor.run(listener, serve, &shared).await;
+        });
     }
     tasks.block_on(runtime, async {
         // The sender lives in `shared`, so neither wait fails.
@@ -62,10 +75,16 @@ pub(super) fn run(
     });
 }
 
-async fn serve(mut stream: TcpStream, address: IpAddr, context: Rc<Context>, phase: watch::Receiver<Phase>) {
+async fn serve(
+    mut stream: TcpStream,
+    address: IpAddr,
+    context: Rc<Context>,
+    phase: watch::Receiver<Phase>,
+    traffic: &Traffic,
+) {
     let _ = stream.set_nodelay(true);
     let peer = Peer { transport: answer::Transport::Tcp, address };
-    let served = connection::serve(&mut stream, &context, peer, phase).await;
+    let served = connection::serve(&mut stream, &context, peer, phase, traffic).await;
     // Its errors are the peer's: it went away, or was too slow and is counted. Nothing waits for what it does not read.
     if served.is_err() {
         let _ = stream.set_zero_linger();

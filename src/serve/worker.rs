@@ -23,14 +23,17 @@ use std::time::{Duration, Instant};
 
 use crate::sys::datagrams::{Batch, Origin, is_lost};
 use crate::sys::epoll::{Epoll, Interest};
-use crate::telemetry::{count, count_many};
+use crate::telemetry::{Beat, count, count_many};
 use crate::wire::LookupName;
 
 use super::TcpSettings;
 use super::bind::{self, Transport};
 use super::caps::Caps;
-use super::monitor::{LostListener, Phase, Shared};
+use super::clients::Clients;
 use super::respond::{Datagram, Responder};
+use super::restart::keep_serving;
+use super::shared::{LostListener, Phase, Shared};
+use super::traffic::Traffic;
 
 use tcp::Tcp;
 
@@ -53,8 +56,8 @@ const ERRORS: u32 = 1000;
 /// The sockets of a worker.
 #[derive(Default)]
 pub(super) struct Sockets {
-    pub(super) udp: Vec<(SocketAddr, UdpSocket)>,
-    pub(super) tcp: Vec<(SocketAddr, TcpListener)>,
+    pub(super) udp: Vec<(SocketAddr, UdpSocket, Arc<Traffic>)>,
+    pub(super) tcp: Vec<(SocketAddr, TcpListener, Arc<Traffic>)>,
 }
 
 /// One worker.
@@ -67,6 +70,8 @@ pub(super) struct Worker {
     shared: Arc<Shared>,
     /// Busy turns since the last look at all sockets.
     turns: u32,
+    /// How far the stop had come at the turn before.
+    before: Phase,
 }
 
 /// One socket of a worker.
@@ -74,6 +79,8 @@ struct Listener {
     address: SocketAddr,
     socket: UdpSocket,
     origin: Origin,
+    /// What is counted of this address alone.
+    traffic: Arc<Traffic>,
     /// Something may wait in it.
     ready: bool,
     lost: bool,
@@ -84,40 +91,59 @@ impl Worker {
     /// A worker that serves these sockets, TCP within these caps. Fails for want of descriptors or memory.
     pub(super) fn new(
         sockets: Sockets,
-        (settings, caps): (TcpSettings, Caps),
+        (settings, caps, clients): (TcpSettings, Caps, Arc<Clients>),
         responder: Responder,
         shared: Arc<Shared>,
     ) -> io::Result<Self> {
         let epoll = Epoll::new(EVENTS)?;
-        for (token, (_, socket)) in sockets.udp.iter().enumerate() {
+        for (token, (_, socket, _)) in sockets.udp.iter().enumerate() {
             epoll.add(socket, token as u64, Interest::Read)?;
         }
-        let tcp = Tcp::new(sockets.tcp, sockets.udp.len() as u64, settings, caps, shared.clone());
+        let tcp = Tcp::new(sockets.tcp, sockets.udp.len() as u64, settings, (caps, clients), shared.clone());
         tcp.register(&epoll)?;
-        let sockets = sockets.udp.into_iter().map(|(address, socket)| Listener {
+        let sockets = sockets.udp.into_iter().map(|(address, socket, traffic)| Listener {
             address,
             socket,
             origin: bind::origin(address),
+            traffic,
             ready: true,
             lost: false,
             errors: 0,
         });
         let datagrams = Datagrams::new();
-        Ok(Self { sockets: sockets.collect(), tcp, epoll, datagrams, responder, shared, turns: 0 })
+        Ok(Self {
+            sockets: sockets.collect(),
+            tcp,
+            epoll,
+            datagrams,
+            responder,
+            shared,
+            turns: 0,
+            before: Phase::Serve,
+        })
     }
 
     /// Serves until told to stop; what waits in the sockets then is still answered, unless time is up.
-    pub(super) fn run(mut self) {
-        let mut before = Phase::Serve;
+    /// A datagram or a connection that makes it panic costs what was at work just then.
+    pub(super) fn run(mut self, beat: &Beat) {
+        let shared = self.shared.clone();
+        keep_serving(beat, &shared, &mut self, |worker| worker.serve(beat), Self::mend);
+    }
+
+    /// Makes the state good after a panic: what was at work is given up.
+    fn mend(&mut self) {
+        self.tcp.mend();
+    }
+
+    fn serve(&mut self, beat: &Beat) {
         loop {
-            if let Some(counters) = self.responder.counters() {
-                count(&counters.heartbeat);
-            }
+            beat.beat();
             let phase = self.shared.phase();
-            if phase == Phase::Drain && before == Phase::Serve {
+            if phase == Phase::Drain && self.before == Phase::Serve {
+                self.before = phase;
                 self.tcp.stop(&self.epoll, &mut self.responder, Instant::now());
             }
-            before = phase;
+            self.before = phase;
             let busy = self.turn();
             match phase {
                 Phase::Quit => return,
@@ -206,11 +232,17 @@ impl Datagrams {
                 return Ok(true);
             }
         }
+        let limited = responder.limited();
         self.answer(responder);
         let sent = self.batch.send(&listener.socket)?;
+        listener.traffic.sent(sent.sent, sent.without_route);
+        let limited = responder.limited() - limited;
+        if limited > 0 {
+            listener.traffic.limited(usize::from(listener.address.is_ipv6()), limited);
+        }
         if let Some(counters) = responder.counters() {
-            count_many(&counters.responses, sent.sent as u64);
-            count_many(&counters.send_errors, sent.failed as u64);
+            count_many(&counters.responses, sent.left() as u64);
+            count_many(&counters.send_errors, sent.failed() as u64);
         }
         Ok(true)
     }

@@ -155,10 +155,39 @@ impl Replies<'_> {
 /// What became of the replies of a batch.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Sent {
-    /// Replies that the kernel took.
-    pub sent: usize,
-    /// Replies that it refused: no buffer, no route, too long, filtered.
-    pub failed: usize,
+    /// Replies that the kernel took: IPv4, IPv6.
+    pub sent: [usize; 2],
+    /// Replies that it had no route for: IPv4, IPv6.
+    pub without_route: [usize; 2],
+    /// Replies that it refused for the moment: no buffer, or filtered.
+    pub pressed: usize,
+    /// Replies that it refused for another reason, such as their length.
+    pub refused: usize,
+}
+
+impl Sent {
+    /// Replies that left.
+    pub fn left(&self) -> usize {
+        self.sent.iter().sum()
+    }
+
+    /// Replies that did not leave.
+    pub fn failed(&self) -> usize {
+        self.without_route.iter().sum::<usize>() + self.pressed + self.refused
+    }
+}
+
+/// Whether an error of a send says that there is no route to the peer: none at all, or one of the kinds that discard
+/// (unreachable; blackhole: EINVAL; prohibit: EACCES). A filter says EPERM.
+pub fn is_without_route(error: &io::Error) -> bool {
+    let codes = [libc::ENETUNREACH, libc::EHOSTUNREACH, libc::EINVAL, libc::EACCES];
+    error.raw_os_error().is_some_and(|code| codes.contains(&code))
+}
+
+/// Whether an error of a send passes: no buffer, no memory, a queue that is full, a filter (nftables limits rates by EPERM).
+fn is_pressure(error: &io::Error) -> bool {
+    let codes = [libc::ENOBUFS, libc::EAGAIN, libc::EPERM, libc::ENOMEM];
+    error.raw_os_error().is_some_and(|code| codes.contains(&code))
 }
 
 /// The memory of one worker's datagrams.
@@ -281,19 +310,44 @@ impl Batch {
         while next < self.replies {
             match self.send_from(socket, next) {
                 Ok(sent) => {
-                    outcome.sent += sent;
+                    let ipv6 = self.ipv6_replies(next, sent);
+                    outcome.sent[0] += sent - ipv6;
+                    outcome.sent[1] += ipv6;
                     next += sent;
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) if is_lost(&error) => return Err(error),
-                Err(_) => {
-                    outcome.failed += 1;
+                Err(error) => {
+                    if is_without_route(&error) {
+                        outcome.without_route[self.ipv6_replies(next, 1)] += 1;
+                    } else if is_pressure(&error) {
+                        outcome.pressed += 1;
+                    } else {
+                        outcome.refused += 1;
+                    }
                     next += 1;
                 }
             }
         }
         self.replies = 0;
         Ok(outcome)
+    }
+
+    /// How many of so many replies from `first` on are IPv6. All replies of a socket are of one family, but for a wildcard
+    /// of IPv6 that serves IPv4 too; only such a socket's replies are looked at one by one.
+    fn ipv6_replies(&self, first: usize, count: usize) -> usize {
+        let all = self.reply_headers.get(first..first + count).unwrap_or_default();
+        let is_ipv6 = |header: &libc::mmsghdr| {
+            let name = header.msg_hdr.msg_name.cast::<libc::sockaddr_storage>();
+            // SAFETY: `Replies::write` copied the pointer from a header of `headers`, which points to a name of `names`:
+            // alive, aligned, never moved, and written to by no one while `self` is borrowed.
+            arrival::is_ipv6(unsafe { &*name })
+        };
+        match all.first() {
+            Some(header) if header.msg_hdr.msg_namelen as usize == size_of::<libc::sockaddr_in>() => 0,
+            Some(_) if self.origin == Origin::Bound => all.len(),
+            _ => all.iter().filter(|header| is_ipv6(header)).count(),
+        }
     }
 
     fn send_from(&mut self, socket: BorrowedFd<'_>, next: usize) -> io::Result<usize> {

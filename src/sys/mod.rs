@@ -18,6 +18,8 @@ pub mod min_ttl;
 pub mod prefetch;
 pub mod priority;
 #[cfg(target_os = "linux")]
+pub mod proc_net;
+#[cfg(target_os = "linux")]
 pub mod reuseport;
 #[cfg(target_os = "linux")]
 pub mod sockets;

@@ -48,9 +48,19 @@ pub fn set_receive_buffer(socket: impl AsFd, octets: i32) -> io::Result<()> {
         .or_else(|_| set_option(socket, libc::SOL_SOCKET, libc::SO_RCVBUF, octets))
 }
 
-/// Octets of memory that data waiting to be read occupies in this socket, the kernel's overhead included
-/// (`SO_MEMINFO`, Linux 4.12); 0 when nothing waits.
-pub fn receive_memory(socket: impl AsFd) -> io::Result<u64> {
+/// What a socket holds and what it has dropped (`SO_MEMINFO`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Memory {
+    /// Octets of memory that data waiting to be read occupies, the kernel's overhead included; 0 when nothing waits.
+    pub waiting: u64,
+    /// Octets of memory that it may occupy.
+    pub buffer: u64,
+    /// Datagrams dropped since the socket was made; of a listener, connections that could not be queued.
+    pub drops: u64,
+}
+
+/// Asks a socket for its memory and its drops (Linux 4.12).
+pub fn memory(socket: impl AsFd) -> io::Result<Memory> {
     // The kernel writes SK_MEMINFO_VARS numbers, now 9; more room than that is asked for by no kernel.
     const NUMBERS: usize = 16;
     let mut numbers = [0u32; NUMBERS];
@@ -68,8 +78,28 @@ pub fn receive_memory(socket: impl AsFd) -> io::Result<u64> {
     if result != 0 {
         return Err(io::Error::last_os_error());
     }
-    // The first number is SK_MEMINFO_RMEM_ALLOC.
-    Ok(u64::from(numbers[0]))
+    // SK_MEMINFO_RMEM_ALLOC, SK_MEMINFO_RCVBUF, SK_MEMINFO_DROPS (linux/sock_diag.h).
+    let [waiting, buffer, _, _, _, _, _, _, drops, ..] = numbers.map(u64::from);
+    Ok(Memory { waiting, buffer, drops })
+}
+
+/// Connections that wait to be accepted from a listener, and how many may (`TCP_INFO`).
+pub fn accept_queue(listener: &std::net::TcpListener) -> io::Result<(u32, u32)> {
+    // SAFETY: `tcp_info` is a C structure of integers, for which all bits zero is a value.
+    let mut info: libc::tcp_info = unsafe { std::mem::zeroed() };
+    let mut length = size_of_val(&info) as libc::socklen_t;
+    // SAFETY: the pointer is to `length` writable octets that live until the call returns; the fd is open.
+    let result = unsafe {
+        libc::getsockopt(
+            listener.as_fd().as_raw_fd(),
+            libc::IPPROTO_TCP,
+            libc::TCP_INFO,
+            (&raw mut info).cast(),
+            &raw mut length,
+        )
+    };
+    // Of a listener the kernel tells its backlog in these two fields (tcp_get_info in net/ipv4/tcp.c).
+    if result == 0 { Ok((info.tcpi_unacked, info.tcpi_sacked)) } else { Err(io::Error::last_os_error()) }
 }
 
 fn set_option(socket: BorrowedFd<'_>, level: i32, option: i32, value: i32) -> io::Result<()> {
@@ -95,13 +125,45 @@ mod tests {
     #[test]
     fn memory_grows_with_what_waits_and_is_zero_after_reading() {
         let receiver = UdpSocket::bind("127.0.0.1:0").unwrap();
-        assert_eq!(receive_memory(&receiver).unwrap(), 0);
+        assert_eq!(memory(&receiver).unwrap().waiting, 0);
         let sender = UdpSocket::bind("127.0.0.1:0").unwrap();
         sender.send_to(b"waits", receiver.local_addr().unwrap()).unwrap();
         // On loopback the datagram is queued before send_to returns.
-        assert!(receive_memory(&receiver).unwrap() >= 5);
+        assert!(memory(&receiver).unwrap().waiting >= 5);
         receiver.recv(&mut [0; 16]).unwrap();
-        assert_eq!(receive_memory(&receiver).unwrap(), 0);
+        assert_eq!(memory(&receiver).unwrap().waiting, 0);
+    }
+
+    #[test]
+    fn a_full_buffer_drops_and_says_how_many() {
+        let receiver = UdpSocket::bind("127.0.0.1:0").unwrap();
+        set_receive_buffer(&receiver, 1 << 12).unwrap();
+        let sender = UdpSocket::bind("127.0.0.1:0").unwrap();
+        for _ in 0..100 {
+            sender.send_to(&[0; 512], receiver.local_addr().unwrap()).unwrap();
+        }
+        let memory = memory(&receiver).unwrap();
+        let mut taken = 0;
+        receiver.set_nonblocking(true).unwrap();
+        while receiver.recv(&mut [0; 512]).is_ok() {
+            taken += 1;
+        }
+        assert_eq!(memory.drops, 100 - taken, "{memory:?}");
+        assert!(memory.drops > 0 && memory.waiting > memory.buffer / 2, "{memory:?}");
+    }
+
+    #[test]
+    fn a_listener_tells_its_backlog() {
+        use socket2::{Domain, Socket, Type};
+        let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+        socket.bind(&"127.0.0.1:0".parse::<std::net::SocketAddr>().unwrap().into()).unwrap();
+        socket.listen(2).unwrap();
+        let listener = std::net::TcpListener::from(socket);
+        assert_eq!(accept_queue(&listener).unwrap(), (0, 2));
+        let _client = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        assert_eq!(accept_queue(&listener).unwrap(), (1, 2));
+        listener.accept().unwrap();
+        assert_eq!(accept_queue(&listener).unwrap(), (0, 2));
     }
 
     #[test]

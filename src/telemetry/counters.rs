@@ -45,8 +45,6 @@ pub struct WorkerCounters {
     pub protocol_errors: AtomicU64,
     /// Responses by RCODE; the last slot counts 16 and above.
     pub rcodes: [AtomicU64; 17],
-    /// Turns of the worker's loop; stands still when the worker does.
-    pub heartbeat: AtomicU64,
 }
 
 impl WorkerCounters {

@@ -9,6 +9,7 @@
 mod beat;
 mod counters;
 mod list;
+mod load;
 mod log_writer;
 mod logs;
 mod panic_log;
@@ -17,6 +18,7 @@ mod supervise;
 pub use beat::{Beat, Freshness, RunTime};
 pub use counters::{Counters, WorkerCounters, count, count_many};
 pub use list::List;
+pub use load::{BacklogLoad, ListenerLoad, Load, Sends};
 pub use log_writer::Logs;
 pub use logs::{LogError, LogFormat, LogSettings, start_logs};
 pub use supervise::{Pause, keep_running, note_panic};

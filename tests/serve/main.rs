@@ -6,7 +6,9 @@
 mod address;
 mod affinity;
 mod hickory;
+mod load;
 mod namespace;
+mod route_back;
 #[path = "../support/skip.rs"]
 #[allow(dead_code, unreachable_pub, reason = "this test uses its own part of it")]
 mod skip;

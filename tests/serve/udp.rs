@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use anyns::admission::{self, Limiter};
 use anyns::serve::{Engine, Facts, ServeError, Settings};
-use anyns::telemetry::Counters;
+use anyns::telemetry::{Beat, Counters};
 
 use crate::support::*;
 
@@ -158,7 +158,8 @@ fn settings_that_cannot_work_are_refused_by_name() {
 async fn a_stop_answers_what_waits_frees_the_port_and_says_nothing_is_wrong() {
     let server = start(&native(&["127.0.0.1:0", "[::1]:0"]));
     let address = server.address(0);
-    let facts = server.serving.facts();
+    let mut watch = server.serving.watch();
+    assert_eq!(watch.look(Duration::ZERO), Facts::default());
     let client = udp_client(address);
     for id in 0..200 {
         client.send_to(&query(id), address).unwrap();
@@ -168,18 +169,14 @@ async fn a_stop_answers_what_waits_frees_the_port_and_says_nothing_is_wrong() {
     for _ in 0..200 {
         client.recv(&mut buffer).unwrap();
     }
-    assert_eq!(*facts.borrow(), Facts::default());
+    assert_eq!(watch.look(Duration::from_secs(9)), Facts::default());
     drop(start(&native(&[&address.to_string()])));
 }
 
 #[test]
 fn heartbeats_move_without_a_query() {
     let server = start(&native(&["127.0.0.1:0"]));
-    let beats = || -> Vec<u64> {
-        let beat =
-            |it: &anyns::telemetry::WorkerCounters| it.heartbeat.load(std::sync::atomic::Ordering::Relaxed);
-        server.counters.workers().iter().map(beat).collect()
-    };
+    let beats = || -> Vec<u64> { server.serving.beats().iter().map(Beat::beats).collect() };
     let before = beats();
     assert_eq!(before.len(), 2, "two workers");
     eventually("all of them move", || beats().iter().zip(&before).all(|(now, before)| now > before));

@@ -13,7 +13,9 @@ use crate::route::{
 };
 
 use super::super::fault::Faults;
-use super::super::spec::{BgpSpec, ModeSpec, NeighborSpec, RouteDriverSpec, ServiceSpec, Spec, span_of};
+use super::super::spec::{
+    BgpSpec, ModeSpec, NeighborSpec, OneTransportDeadSpec, RouteDriverSpec, ServiceSpec, Spec, span_of,
+};
 use super::{Pop, RouteDriver, or_default, period_or};
 
 pub(super) fn fold_policy(spec: &Spec, faults: &mut Faults<'_>) -> Option<policy::Settings> {
@@ -25,6 +27,10 @@ pub(super) fn fold_policy(spec: &Spec, faults: &mut Faults<'_>) -> Option<policy
         hold,
         hold_max: period_or(&section.hold_max, default.hold_max.max(hold)),
         decay: period_or(&section.decay, default.decay),
+        one_transport_dead: match section.one_transport_dead {
+            OneTransportDeadSpec::Withdraw => policy::OneTransportDead::Withdraw,
+            OneTransportDeadSpec::Deprefer => policy::OneTransportDead::Deprefer,
+        },
     };
     match settings.check() {
         Ok(()) => Some(settings),

@@ -193,6 +193,7 @@ pub(super) fn fold_health(
         timeout: period_or(&section.timeout, health::Settings::DEFAULT_TIMEOUT),
         rise: or_default(&section.rise, health::Settings::DEFAULT_RISE),
         fall: or_default(&section.fall, health::Settings::DEFAULT_FALL),
+        reference_addresses: or_default(&section.reference_addresses, Vec::new()),
     };
     if let Err(fault) = settings.check() {
         use health::SettingsError::{NoSource, OutOfRange, SourceIsService};
@@ -201,6 +202,9 @@ pub(super) fn fold_health(
             OutOfRange { knob: "timeout", .. } => (span_of(&section.timeout), "health.timeout"),
             OutOfRange { knob: "rise", .. } => (span_of(&section.rise), "health.rise"),
             OutOfRange { knob: "fall", .. } => (span_of(&section.fall), "health.fall"),
+            OutOfRange { knob: "reference-addresses", .. } => {
+                (span_of(&section.reference_addresses), "health.reference-addresses")
+            }
             OutOfRange { knob: "port", .. } => (span_of(&spec.serve.port), "serve.port"),
             // `check::addresses` says it at the address itself.
             SourceIsService { .. } => return settings,

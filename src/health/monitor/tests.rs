@@ -1,8 +1,12 @@
 //! The loop against a real responder on loopback that answers as it is told.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::AtomicBool;
 
 use tokio::time::timeout;
+
+use tokio_util::sync::CancellationToken;
+
+use crate::telemetry::{BacklogLoad, ListenerLoad, keep_running};
 
 use super::super::responder::{Manner, Responder};
 use super::*;
@@ -13,8 +17,11 @@ const PATIENCE: Duration = Duration::from_secs(20);
 struct Scene {
     responder: Responder,
     health: Health,
-    /// What others are answered in each round.
+    /// What others are answered in each round, over each transport.
     others: Arc<AtomicU64>,
+    /// Whether the workers are busy.
+    busy: Arc<AtomicBool>,
+    beat: Beat,
     _zones: watch::Sender<Arc<[Name]>>,
     _shutdown: tokio_util::sync::DropGuard,
 }
@@ -37,18 +44,50 @@ async fn scene_between(source: &str, service: &str, zones: &str, required: &str)
         timeout: Duration::from_millis(300),
         rise: 2,
         fall: 2,
+        reference_addresses: Vec::new(),
     };
-    let others = Arc::new(AtomicU64::new(0));
+    let (others, busy) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicBool::new(false)));
     let (sender, receiver) = watch::channel(names(zones).into());
-    let (per_round, total, sent) = (others.clone(), AtomicU64::new(0), responder.sent());
-    let activity = move || {
-        let others = total.fetch_add(per_round.load(Ordering::Relaxed), Ordering::Relaxed);
-        Activity { responses: others + sent.load(Ordering::Relaxed), receive_queue: 0 }
+    let (per_round, is_busy, address) = (others.clone(), busy.clone(), responder.address());
+    let (mut total, sent) = (0, responder.sent());
+    let load = move |_| {
+        total += per_round.load(Ordering::Relaxed);
+        let listener = |is_tcp: bool| {
+            let answers = sent[usize::from(is_tcp)].load(Ordering::Relaxed) + total;
+            let (threads, busy_threads) = (1, u32::from(is_busy.load(Ordering::Relaxed)));
+            let (accepted, refused, drops) = (0, 0, 0);
+            let answers = [answers; 2];
+            let (is_queue_full, is_handshake_queue_full) = (false, false);
+            ListenerLoad {
+                address,
+                is_tcp,
+                answers,
+                accepted,
+                refused,
+                drops,
+                is_queue_full,
+                threads,
+                busy_threads,
+                is_handshake_queue_full,
+            }
+        };
+        Load {
+            listeners: vec![listener(false), listener(true)],
+            backlog: BacklogLoad::default(),
+            syn_cookies: 0,
+        }
     };
-    let shutdown = tokio_util::sync::CancellationToken::new();
-    let (mut monitor, health) = prepare(settings, receiver, Arc::new(activity)).unwrap();
-    tokio::spawn(shutdown.clone().run_until_cancelled_owned(async move { monitor.run().await }));
-    Scene { responder, health, others, _zones: sender, _shutdown: shutdown.drop_guard() }
+    let shutdown = CancellationToken::new();
+    let (mut monitor, health) = prepare(settings, receiver, Box::new(load)).unwrap();
+    let (beat, stop) = (monitor.beat(), shutdown.clone());
+    let running = beat.clone();
+    tokio::spawn(async move {
+        tokio::select! {
+            () = stop.cancelled() => {}
+            () = keep_running(&running, &mut monitor, async |monitor| monitor.run().await) => {}
+        }
+    });
+    Scene { responder, health, others, busy, beat, _zones: sender, _shutdown: shutdown.drop_guard() }
 }
 
 impl Scene {
@@ -58,6 +97,10 @@ impl Scene {
         found.unwrap_or_else(|_| {
             panic!("still {:?}, {:?}", self.health.probes.borrow(), self.health.statistics.borrow())
         })
+    }
+
+    fn evidence(&self) -> Vec<String> {
+        self.health.statistics.borrow().iter().filter_map(|one| one.evidence.clone()).collect()
     }
 
     async fn up(&mut self) {
@@ -96,15 +139,119 @@ async fn silence_with_idle_workers_is_silent() {
 }
 
 #[tokio::test]
-async fn silence_while_others_are_answered_is_pressure() {
+async fn silence_while_others_are_answered_and_the_workers_are_busy_is_pressure() {
     let mut scene = scene("example.org", "").await;
     scene.up().await;
-    scene.others.store(1, Ordering::Relaxed);
+    scene.others.store(10, Ordering::Relaxed);
+    scene.busy.store(true, Ordering::Relaxed);
     scene.responder.behave(Manner::Silent);
     scene.wait(|probe| *probe == Probe::Pressure).await;
+    let evidence = scene.evidence();
+    assert!(
+        evidence[0].contains("1 of 1 workers busy") && evidence[0].ends_with(": overload"),
+        "{evidence:?}"
+    );
     // The load ends, the silence does not: now it is ill health.
-    scene.others.store(0, Ordering::Relaxed);
+    scene.busy.store(false, Ordering::Relaxed);
     scene.wait(|probe| matches!(probe, Probe::Silent { .. })).await;
+    let evidence = scene.evidence();
+    assert!(evidence.iter().all(|one| one.ends_with(": no overload")), "{evidence:?}");
+}
+
+#[tokio::test]
+async fn silence_while_idle_workers_answer_others_is_silent() {
+    let mut scene = scene("example.org", "").await;
+    scene.up().await;
+    scene.others.store(1000, Ordering::Relaxed);
+    scene.responder.behave(Manner::Silent);
+    scene.wait(|probe| matches!(probe, Probe::Silent { .. })).await;
+}
+
+#[tokio::test]
+async fn silence_over_one_transport_is_told_apart() {
+    let mut scene = scene("example.org", "").await;
+    scene.up().await;
+    for (manner, transport) in [(Manner::SilentOverUdp, "UDP: "), (Manner::SilentOverTcp, "TCP: ")] {
+        scene.responder.behave(manner);
+        let probe = scene.wait(|probe| *probe != Probe::Up).await;
+        let told = matches!(&probe, Probe::OneTransportDead { reason } if reason.starts_with(transport));
+        assert!(told, "{probe:?}");
+        scene.responder.behave(Manner::Right);
+        scene.up().await;
+    }
+}
+
+#[tokio::test]
+async fn rounds_go_on_after_a_panic() {
+    let mut scene = scene("example.org", "").await;
+    scene.up().await;
+    scene.beat.ask_panic();
+    scene.responder.behave(Manner::Silent);
+    scene.wait(|probe| matches!(probe, Probe::Silent { .. })).await;
+    assert_eq!(scene.beat.panics(), 1);
+    assert!(scene.health.rounds() > 2);
+}
+
+#[tokio::test]
+async fn a_probe_that_panics_does_not_end_the_round() {
+    let mut tasks = JoinSet::new();
+    for number in 0..4 {
+        tasks.spawn(async move {
+            assert!(number != 2, "this one panics");
+            number
+        });
+    }
+    let mut ended = all_that_end_well(tasks).await;
+    ended.sort_unstable();
+    assert_eq!(ended, [0, 1, 3]);
+}
+
+#[test]
+fn a_round_that_took_far_longer_than_its_probes_was_paused() {
+    let timeout = Duration::from_millis(500);
+    for (milliseconds, paused) in [(0, false), (510, false), (750, false), (751, true), (2000, true)] {
+        assert_eq!(was_paused(Duration::from_millis(milliseconds), timeout), paused, "{milliseconds}");
+    }
+}
+
+#[test]
+fn losses_of_a_paused_round_and_of_failed_probes_count_as_what_they_are() {
+    let address = "192.0.2.1".parse().unwrap();
+    let settings = Settings {
+        addresses: vec![address],
+        port: 53,
+        management_addresses: vec!["192.0.2.9".parse().unwrap()],
+        instance: "pop1".into(),
+        required: Vec::new(),
+        interval: Duration::from_millis(100),
+        timeout: Duration::from_millis(300),
+        rise: 1,
+        fall: 2,
+        reference_addresses: Vec::new(),
+    };
+    let subject = |target| Subject::new(target, &settings);
+    let mut subject: Subject = settings.targets().unwrap().into_iter().map(subject).next().unwrap();
+    let report = |outcome| Report {
+        outcome,
+        good: (false, false),
+        round_trip: None,
+        asked: 2,
+        stage: Some(Stage::Asked),
+        zone_fault: None,
+    };
+    let lost = || report(Outcome::Lost { reason: "late".into(), evidence: Evidence::Idle });
+    let pick = Pick { mainstay: "example.org".parse().unwrap(), required: false, other: None };
+    let standings = |subject: &Subject| [&subject.udp, &subject.tcp].map(|lane| lane.track.standing().word());
+    subject.learn(&pick, (report(Outcome::Good), report(Outcome::Good)), &Load::default(), false);
+    assert_eq!(standings(&subject), ["up"; 2]);
+    for _ in 0..5 {
+        subject.learn(&pick, (lost(), lost()), &Load::default(), true);
+    }
+    assert_eq!(standings(&subject), ["pressure"; 2]);
+    for _ in 0..2 {
+        subject.fail();
+    }
+    assert_eq!(standings(&subject), ["silent"; 2]);
 }
 
 #[tokio::test]

@@ -121,6 +121,8 @@ fn the_worse_transport_speaks() {
                 (0, _) => Probe::Up,
                 (1, _) => Probe::Pressure,
                 (2, _) => Probe::Untested,
+                (3, true) if u < 2 => Probe::OneTransportDead { reason: "TCP: late".into() },
+                (3, false) if t < 2 => Probe::OneTransportDead { reason: "UDP: late".into() },
                 (3, true) => Probe::Silent { reason: "TCP: late".into() },
                 (3, false) => Probe::Silent { reason: "UDP: late".into() },
                 (_, true) => Probe::Wrong { reason: "TCP: SERVFAIL".into() },

@@ -11,7 +11,7 @@ use tokio::time::timeout;
 use crate::answer::Transport;
 use crate::serve::connection::{PATIENCE, time_to_take};
 use crate::serve::context::Context;
-use crate::serve::monitor::Phase;
+use crate::serve::shared::Phase;
 use crate::telemetry::count;
 use crate::wire::Query;
 

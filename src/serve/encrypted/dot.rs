@@ -13,8 +13,9 @@ use tokio_rustls::server::TlsStream;
 use crate::answer::Transport;
 use crate::serve::connection::{self, PATIENCE};
 use crate::serve::context::Context;
-use crate::serve::monitor::Phase;
 use crate::serve::respond::Peer;
+use crate::serve::shared::Phase;
+use crate::serve::traffic::Traffic;
 use crate::telemetry::count;
 
 /// Serves a connection: handshake, then messages.
@@ -27,7 +28,7 @@ pub(super) async fn serve(
 ) {
     let Some(mut stream) = handshake(stream, tls, &context).await else { return };
     let peer = Peer { transport: Transport::Dot, address };
-    if connection::serve(&mut stream, &context, peer, phase).await.is_err() {
+    if connection::serve(&mut stream, &context, peer, phase, &Traffic::default()).await.is_err() {
         let _ = stream.get_ref().0.set_zero_linger();
     }
 }

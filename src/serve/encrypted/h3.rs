@@ -13,7 +13,7 @@ use tokio::time::timeout;
 use crate::answer::Transport;
 use crate::serve::connection::{PATIENCE, time_to_take};
 use crate::serve::context::Context;
-use crate::serve::monitor::Phase;
+use crate::serve::shared::Phase;
 use crate::telemetry::count;
 
 use super::http::{self as doh, Ask, MAX_HEADERS, MAX_QUERY};

@@ -39,12 +39,16 @@ use tokio::task::LocalSet;
 use tokio_rustls::TlsAcceptor;
 use tokio_util::task::TaskTracker;
 
+use crate::telemetry::Beat;
+
 use super::accept::Acceptor;
 use super::bind::{self, Transport};
 use super::caps::Caps;
+use super::clients::Clients;
 use super::context::Context;
-use super::monitor::{LostListener, Phase, Shared};
 use super::respond::Responder;
+use super::restart::keep_beating;
+use super::shared::{LostListener, Phase, Shared};
 use super::start::ServeError;
 
 pub use certificate::{CertificateError, Certificates};
@@ -87,6 +91,8 @@ pub(super) struct Encrypted {
     pub(super) settings: TlsSettings,
     pub(super) certificates: Arc<Certificates>,
     pub(super) responder: Responder,
+    pub(super) clients: Arc<Clients>,
+    pub(super) beat: Beat,
 }
 
 /// Serves until told to stop; then takes nothing new, and waits for what was asked to be answered.
@@ -115,11 +121,11 @@ pub(super) fn run(runtime: &tokio::runtime::Runtime, encrypted: Encrypted, share
 
 /// Starts the task of each socket.
 fn spawn(encrypted: Encrypted, shared: &Arc<Shared>, connections: &TaskTracker, endpoints: &TaskTracker) {
-    let Encrypted { sockets, settings, certificates, responder } = encrypted;
-    let context = Context::new(settings.connections.clone(), responder);
+    let Encrypted { sockets, settings, certificates, responder, clients, beat } = encrypted;
+    let context = Context::new(settings.connections.clone(), responder, beat.clone());
     let caps = Caps::new(settings.connections.clone());
     let path: Rc<str> = settings.doh_path.into();
-    tokio::task::spawn_local(context.clone().beat());
+    tokio::task::spawn_local(keep_beating(beat));
     tokio::task::spawn_local(look(certificates.clone()));
     for (transport, address, listener) in sockets.listeners {
         let acceptor = Acceptor {
@@ -129,6 +135,8 @@ fn spawn(encrypted: Encrypted, shared: &Arc<Shared>, connections: &TaskTracker, 
             caps: caps.clone(),
             connections: connections.clone(),
             phase: shared.phases(),
+            traffic: Arc::default(),
+            clients: clients.clone(),
         };
         let (path, shared) = (path.clone(), shared.clone());
         match tls(&certificates, transport) {

@@ -19,7 +19,8 @@ use crate::serve::bind::Transport;
 use crate::serve::caps::{Caps, Ticket};
 use crate::serve::connection::PATIENCE;
 use crate::serve::context::Context;
-use crate::serve::monitor::{LostListener, Phase, Shared};
+use crate::serve::restart::keep_going;
+use crate::serve::shared::{LostListener, Phase, Shared};
 use crate::telemetry::count;
 
 use super::session::{STREAM_WINDOW, STREAMS, WINDOW};
@@ -75,7 +76,15 @@ pub(super) fn endpoint(
 
 impl Listener {
     /// Takes connections until told to stop and hands each to `serve`; tells if the socket is lost.
-    pub(super) async fn run<S>(mut self, endpoint: Endpoint, serve: S, shared: &Shared)
+    pub(super) async fn run<S>(self, endpoint: Endpoint, serve: S, shared: &Shared)
+    where
+        S: AsyncFn(Connection, Rc<Context>, watch::Receiver<Phase>) + Clone + 'static,
+    {
+        let run = async || self.clone().accept(&endpoint, serve.clone(), shared).await;
+        keep_going(&self.context.beat, run).await;
+    }
+
+    async fn accept<S>(mut self, endpoint: &Endpoint, serve: S, shared: &Shared)
     where
         S: AsyncFn(Connection, Rc<Context>, watch::Receiver<Phase>) + Clone + 'static,
     {

@@ -9,8 +9,8 @@ use tokio_util::task::TaskTracker;
 
 use crate::answer::Transport;
 use crate::serve::context::Context;
-use crate::serve::monitor::Phase;
 use crate::serve::respond::Peer;
+use crate::serve::shared::Phase;
 use crate::telemetry::count;
 
 /// Requests of one session at one time; a client may send no more until some are answered (RFC 9113 section 6.5.2

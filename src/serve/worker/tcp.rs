@@ -23,8 +23,10 @@ use crate::telemetry::count;
 use crate::serve::TcpSettings;
 use crate::serve::bind::{self, Transport};
 use crate::serve::caps::{Caps, Ticket};
-use crate::serve::monitor::{LostListener, Shared};
+use crate::serve::clients::Clients;
 use crate::serve::respond::Responder;
+use crate::serve::shared::{LostListener, Shared};
+use crate::serve::traffic::{Traffic, family};
 
 use connection::{Connection, Next, Scratch, Work};
 
@@ -50,14 +52,19 @@ pub(super) struct Tcp {
     free: Vec<usize>,
     settings: TcpSettings,
     caps: Caps,
+    clients: Arc<Clients>,
     scratch: Scratch,
     shared: Arc<Shared>,
     swept: Instant,
+    /// The connection that is at work.
+    at_work: Option<usize>,
 }
 
 struct Listener {
     address: SocketAddr,
     socket: TcpListener,
+    /// What is counted of this address alone.
+    traffic: Arc<Traffic>,
     /// Its accept failed; not waited for until the next sweep.
     paused: bool,
     lost: bool,
@@ -66,13 +73,14 @@ struct Listener {
 impl Tcp {
     /// Serves these listeners, with tokens from `first`.
     pub(super) fn new(
-        listeners: Vec<(SocketAddr, TcpListener)>,
+        listeners: Vec<(SocketAddr, TcpListener, Arc<Traffic>)>,
         first: u64,
         settings: TcpSettings,
-        caps: Caps,
+        (caps, clients): (Caps, Arc<Clients>),
         shared: Arc<Shared>,
     ) -> Self {
-        let listener = |(address, socket)| Listener { address, socket, paused: false, lost: false };
+        let listener =
+            |(address, socket, traffic)| Listener { address, socket, traffic, paused: false, lost: false };
         Self {
             listeners: listeners.into_iter().map(listener).collect(),
             first,
@@ -80,10 +88,31 @@ impl Tcp {
             free: Vec::new(),
             settings,
             caps,
+            clients,
             scratch: Scratch::new(),
             shared,
             swept: Instant::now(),
+            at_work: None,
         }
+    }
+
+    /// After a panic: the connection that was at work is reset, for what it had read is lost, and what is lent out of the
+    /// scratch during a turn is made anew.
+    pub(super) fn mend(&mut self) {
+        self.scratch = Scratch::new();
+        if let Some(index) = self.at_work.take() {
+            if let Some(connection) = self.connections.get(index).and_then(Option::as_ref) {
+                connection::reset(connection.stream());
+            }
+            self.close(index);
+        }
+    }
+
+    /// Leaves it as a panic does in the middle of a connection's turn.
+    #[cfg(test)]
+    pub(super) fn interrupt(&mut self, index: usize) {
+        self.at_work = Some(index);
+        self.scratch = Scratch::empty();
     }
 
     /// Waits for the listeners as well.
@@ -166,7 +195,8 @@ impl Tcp {
             let Some(listener) = self.listeners.get_mut(index) else { return false };
             let error = match streams::accept(&listener.socket) {
                 Ok((stream, source)) => {
-                    self.take(stream, source, epoll, responder, now);
+                    let traffic = listener.traffic.clone();
+                    self.take(stream, source, &traffic, epoll, responder, now);
                     continue;
                 }
                 Err(error) => error,
@@ -194,14 +224,18 @@ impl Tcp {
         &mut self,
         stream: std::net::TcpStream,
         source: SocketAddr,
+        traffic: &Arc<Traffic>,
         epoll: &Epoll,
         responder: &mut Responder,
         now: Instant,
     ) {
+        traffic.accepted();
+        self.clients.add(source.ip(), now);
         let proxied = self.settings.is_proxy(source.ip());
         let ticket: Option<Ticket> =
             if proxied { self.caps.enter_nameless() } else { self.caps.enter(source.ip()) };
         let Some(ticket) = ticket else {
+            traffic.refused();
             add(responder, |counters| count(&counters.tcp_refused));
             connection::reset(&stream);
             return;
@@ -210,7 +244,9 @@ impl Tcp {
         tracing::trace!(%source, "connection");
         let index = self.free.pop().unwrap_or(self.connections.len());
         let token = CONNECTIONS + index as u64;
-        let connection = Connection::new(stream, source.ip(), ticket, proxied, &self.settings, now);
+        let counted = (traffic.clone(), family(source.ip()));
+        let connection =
+            Connection::new(stream, source.ip(), (ticket, proxied), counted, &self.settings, now);
         let waited_for = epoll.add(connection.stream(), token, Interest::Read);
         match self.connections.get_mut(index) {
             Some(slot) => *slot = Some(connection),
@@ -228,7 +264,9 @@ impl Tcp {
         let Some(connection) = self.connections.get_mut(index).and_then(Option::as_mut) else { return };
         let waited = connection.waits_for();
         let (settings, caps, scratch) = (&self.settings, &self.caps, &mut self.scratch);
+        self.at_work = Some(index);
         let next = connection.turn(&mut Work { responder, scratch, settings, caps, now });
+        self.at_work = None;
         match next {
             Next::Wait => {
                 let wanted = connection.waits_for();

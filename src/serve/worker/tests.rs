@@ -21,7 +21,8 @@ fn worker(sockets: Sockets, settings: TcpSettings, shared: &Arc<Shared>) -> Work
     let identity = answer::Identity { instance: "test".into(), version: None };
     let answers = Arc::new(answer::Settings::new(identity));
     let responder = Responder::new(&Arc::default(), answers, None, Counters::new(1), 0);
-    Worker::new(sockets, (settings.clone(), Caps::new(settings)), responder, shared.clone()).unwrap()
+    let clients = Arc::new(Clients::new(Instant::now()));
+    Worker::new(sockets, (settings.clone(), Caps::new(settings), clients), responder, shared.clone()).unwrap()
 }
 
 /// A listener that nobody accepts from yet.
@@ -61,7 +62,7 @@ fn ids(client: &mut TcpStream) -> Vec<u16> {
 fn what_the_kernel_had_received_when_a_stop_begins_is_answered() {
     let shared = Arc::new(Shared::default());
     let (address, socket) = listener();
-    let sockets = Sockets { udp: Vec::new(), tcp: vec![(address, socket)] };
+    let sockets = Sockets { udp: Vec::new(), tcp: vec![(address, socket, Arc::default())] };
     let worker = worker(sockets, TcpSettings::default(), &shared);
     // None is accepted yet; the last one ends in the middle of a query.
     let all: Vec<u8> = (0..2000).flat_map(query).collect();
@@ -69,7 +70,7 @@ fn what_the_kernel_had_received_when_a_stop_begins_is_answered() {
     clients.push(client(address, &all[..all.len() - 5]));
     let expected: Vec<u16> = (0..2000).collect();
     shared.set_phase(Phase::Drain);
-    let worker = std::thread::spawn(move || worker.run());
+    let worker = std::thread::spawn(move || worker.run(&Beat::new("test")));
     let half = clients.pop();
     for mut client in clients {
         assert_eq!(ids(&mut client), expected);
@@ -87,7 +88,7 @@ fn what_the_kernel_had_received_when_a_stop_begins_is_answered() {
 fn a_client_that_asks_on_and_reads_late_gets_what_it_asked_before_the_stop_and_does_not_hold_it() {
     let shared = Arc::new(Shared::default());
     let (address, socket) = listener();
-    let sockets = Sockets { udp: Vec::new(), tcp: vec![(address, socket)] };
+    let sockets = Sockets { udp: Vec::new(), tcp: vec![(address, socket, Arc::default())] };
     let worker = worker(sockets, TcpSettings::default(), &shared);
     let all: Vec<u8> = (0..2000).flat_map(query).collect();
     let mut client = client(address, &all);
@@ -97,7 +98,7 @@ fn a_client_that_asks_on_and_reads_late_gets_what_it_asked_before_the_stop_and_d
     std::thread::scope(|scope| {
         // Until the connection is no more.
         scope.spawn(move || while asking.write_all(&query(9)).is_ok() {});
-        scope.spawn(|| worker.run()).join().unwrap();
+        scope.spawn(|| worker.run(&Beat::new("test"))).join().unwrap();
         let took = begin.elapsed();
         assert!(took < crate::serve::connection::FAREWELL * 5, "{took:?}");
         // The worker has gone, and reset what was still sent; but not before its answers had arrived.
@@ -117,11 +118,80 @@ fn a_descriptor_that_is_no_socket_is_lost_with_a_reason() {
     let socket = UdpSocket::from(OwnedFd::from(reader));
     let shared = Arc::new(Shared::default());
     let address = "192.0.2.1:53".parse().unwrap();
-    let sockets = Sockets { udp: vec![(address, socket)], tcp: Vec::new() };
+    let sockets = Sockets { udp: vec![(address, socket, Arc::default())], tcp: Vec::new() };
     let mut worker = worker(sockets, TcpSettings::default(), &shared);
     assert!(!worker.turn());
     assert!(!worker.turn(), "tried only once");
-    let lost = shared.lost();
+    let lost = shared.lost().unwrap();
     assert_eq!(lost.len(), 1);
     assert!(lost[0].to_string().starts_with("192.0.2.1:53/udp: "), "{}", lost[0]);
+}
+
+#[test]
+fn a_panic_costs_what_is_at_work_and_the_worker_goes_on_with_the_same_sockets() {
+    let shared = Arc::new(Shared::default());
+    let (address, socket) = listener();
+    let udp = UdpSocket::bind(address).unwrap();
+    udp.set_nonblocking(true).unwrap();
+    let sockets =
+        Sockets { udp: vec![(address, udp, Arc::default())], tcp: vec![(address, socket, Arc::default())] };
+    let worker = worker(sockets, TcpSettings::default(), &shared);
+    let beat = Beat::new("test");
+    let serving = {
+        let beat = beat.clone();
+        std::thread::spawn(move || worker.run(&beat))
+    };
+    let mut kept = client(address, &query(1));
+    let mut answer = [0; 19];
+    kept.read_exact(&mut answer).unwrap();
+    for panics in 1..=3 {
+        beat.ask_panic();
+        let begin = Instant::now();
+        while beat.panics() < panics {
+            assert!(begin.elapsed() < PATIENCE, "it did not panic");
+            std::thread::yield_now();
+        }
+        // The connection from before, a new one, and UDP.
+        for mut connection in [kept.try_clone().unwrap(), client(address, b"")] {
+            connection.write_all(&query(7)).unwrap();
+            connection.read_exact(&mut answer).unwrap();
+            assert_eq!(answer[2..4], [0, 7]);
+        }
+        let asking = UdpSocket::bind("127.0.0.1:0").unwrap();
+        asking.set_read_timeout(Some(PATIENCE)).unwrap();
+        asking.send_to(&query(8)[2..], address).unwrap();
+        assert_eq!(asking.recv(&mut answer).unwrap(), 17);
+    }
+    shared.set_phase(Phase::Quit);
+    serving.join().unwrap();
+}
+
+#[test]
+fn a_connection_that_was_at_work_in_a_panic_is_reset_and_the_others_are_served() {
+    let shared = Arc::new(Shared::default());
+    let (address, socket) = listener();
+    let sockets = Sockets { udp: Vec::new(), tcp: vec![(address, socket, Arc::default())] };
+    let mut worker = worker(sockets, TcpSettings::default(), &shared);
+    let mut clients = [client(address, &query(1)), client(address, &query(2))];
+    let mut answer = [0; 19];
+    let begin = Instant::now();
+    for client in &mut clients {
+        client.set_nonblocking(true).unwrap();
+        while client.read(&mut answer).is_err() {
+            assert!(begin.elapsed() < PATIENCE, "no answer");
+            worker.wait(Duration::from_millis(1));
+        }
+        client.set_nonblocking(false).unwrap();
+    }
+    // As a panic in the middle of a turn leaves it.
+    worker.tcp.interrupt(0);
+    worker.mend();
+    assert_eq!(clients[0].read(&mut answer).unwrap_err().kind(), io::ErrorKind::ConnectionReset);
+    clients[1].write_all(&query(3)).unwrap();
+    clients[1].set_nonblocking(true).unwrap();
+    while clients[1].read(&mut answer).is_err() {
+        assert!(begin.elapsed() < PATIENCE, "the other connection is not served");
+        worker.wait(Duration::from_millis(1));
+    }
+    assert_eq!(answer[2..4], [0, 3]);
 }

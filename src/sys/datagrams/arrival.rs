@@ -64,6 +64,11 @@ fn source_of(name: &libc::sockaddr_storage) -> (IpAddr, u16) {
     }
 }
 
+/// Whether this is an IPv6 address; an IPv4 one of a dual-stack socket is v4-mapped.
+pub(super) fn is_ipv6(name: &libc::sockaddr_storage) -> bool {
+    source_of(name).0.is_ipv6()
+}
+
 /// Whether a reply can be sent to this address.
 fn is_peer(source: IpAddr) -> bool {
     let broadcast = matches!(source, IpAddr::V4(source) if source.is_broadcast());

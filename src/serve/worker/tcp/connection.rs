@@ -16,6 +16,7 @@
 
 use std::io::{self, Read, Write};
 use std::net::{IpAddr, Shutdown, TcpStream};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::answer;
@@ -24,6 +25,8 @@ use crate::serve::caps::{Caps, Ticket};
 use crate::serve::connection::{FAREWELL, LENGTH, OUTPUT, PATIENCE, SLOWEST, time_to_take, whole};
 use crate::serve::proxy::{self, Origin};
 use crate::serve::respond::{Peer, Responder};
+use crate::serve::traffic::Traffic;
+use crate::sys::datagrams::is_without_route;
 use crate::sys::epoll::Interest;
 use crate::sys::streams;
 use crate::telemetry::count;
@@ -46,6 +49,14 @@ impl Scratch {
             input: vec![0; READ].into_boxed_slice(),
             output: vec![0; OUTPUT + LENGTH + RESPONSE].into_boxed_slice(),
         }
+    }
+}
+
+#[cfg(test)]
+impl Scratch {
+    /// One whose memory is lent out.
+    pub(super) fn empty() -> Self {
+        Self { input: Box::default(), output: Box::default() }
     }
 }
 
@@ -74,6 +85,9 @@ pub(super) struct Connection {
     /// Nameless while the load balancer's header has not come.
     ticket: Option<Ticket>,
     named: bool,
+    /// What is counted of its listener alone, and the place of its family there.
+    traffic: Arc<Traffic>,
+    family: usize,
     /// What came and is not answered: part of a message, or what waits for the client to take its responses.
     input: Vec<u8>,
     /// What the client has not taken yet.
@@ -118,8 +132,8 @@ impl Connection {
     pub(super) fn new(
         stream: TcpStream,
         source: IpAddr,
-        ticket: Ticket,
-        proxied: bool,
+        (ticket, proxied): (Ticket, bool),
+        (traffic, family): (Arc<Traffic>, usize),
         settings: &TcpSettings,
         now: Instant,
     ) -> Self {
@@ -129,6 +143,8 @@ impl Connection {
             peer: Peer { transport: answer::Transport::Tcp, address: source },
             ticket: Some(ticket),
             named: !proxied,
+            traffic,
+            family,
             input: Vec::new(),
             output: Vec::new(),
             deadline: now + patience,
@@ -353,7 +369,16 @@ impl Connection {
             match (&self.stream).write(output) {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(0),
-                result => return result,
+                Ok(written) => {
+                    self.traffic.left(self.family);
+                    return Ok(written);
+                }
+                Err(error) => {
+                    if is_without_route(&error) {
+                        self.traffic.without_route(self.family);
+                    }
+                    return Err(error);
+                }
             }
         }
     }
