@@ -74,7 +74,7 @@ pub(super) async fn build(config: Config, file: Option<PathBuf>) -> Result<Parts
     let mut load = serving.load();
     let look: LoadSource = Box::new(move |handshakes| load.look(handshakes));
     let (health_thread, health) = start_health(&config, zones_seen, look)?;
-    let (host_thread, lost_addresses, host) = start_host(&config, addresses.as_ref(), &serving)?;
+    let (host_thread, lost_addresses, host) = start_host(&config, addresses.as_ref(), &serving, &health)?;
 
     let decider = Beat::new("decide");
     let mut decisions = Latest::new(Decision::default());
@@ -177,6 +177,7 @@ fn start_host(
     config: &Config,
     addresses: Option<&ServiceAddresses>,
     serving: &Serving,
+    health: &health::Health,
 ) -> Result<(Thread, Option<LostAddresses>, HostFacts), DaemonError> {
     let own = |socket: serve::OwnSocket| host::OwnSocket {
         address: socket.address,
@@ -188,6 +189,7 @@ fn start_host(
         service_addresses: config.health.addresses.clone(),
         references: config.health.reference_addresses.clone(),
         sends: Box::new(serving.sends()),
+        asked: Box::new(health.asked()),
         clients: Box::new(serving.recent_clients()),
     });
     let (watcher, lost) = addresses.map(ServiceAddresses::watcher).unzip();

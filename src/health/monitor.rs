@@ -46,6 +46,7 @@ pub struct Health {
     /// What the probes have seen, two per service address; changes with every round.
     pub statistics: watch::Receiver<Arc<[Statistics]>>,
     rounds: Arc<AtomicU64>,
+    asked: Arc<[AtomicU64; 2]>,
     kick: Arc<Notify>,
 }
 
@@ -59,6 +60,12 @@ impl Health {
     #[must_use]
     pub fn rounds(&self) -> u64 {
         self.rounds.load(Ordering::Relaxed)
+    }
+
+    /// Tells how many questions were asked over IPv4 and over IPv6: answers to them never leave this host.
+    pub fn asked(&self) -> impl Fn() -> [u64; 2] + Send + Sync + use<> {
+        let asked = self.asked.clone();
+        move || [0, 1].map(|index: usize| asked.get(index).map_or(0, |count| count.load(Ordering::Relaxed)))
     }
 }
 
@@ -75,14 +82,16 @@ pub fn prepare(
     let (probes, probes_seen) = watch::channel(verdicts(&subjects));
     let (statistics, statistics_seen) = watch::channel(all_statistics(&subjects));
     let (kick, rounds) = (Arc::new(Notify::new()), Arc::new(AtomicU64::new(0)));
+    let asked: Arc<[AtomicU64; 2]> = Arc::default();
     let health = Health {
         probes: probes_seen,
         statistics: statistics_seen,
         rounds: rounds.clone(),
+        asked: asked.clone(),
         kick: kick.clone(),
     };
     let beat = Beat::new("health");
-    Ok((Monitor { settings, subjects, zones, load, beat, rounds, kick, probes, statistics }, health))
+    Ok((Monitor { settings, subjects, zones, load, beat, rounds, asked, kick, probes, statistics }, health))
 }
 
 /// Runs the rounds.
@@ -93,6 +102,7 @@ pub struct Monitor {
     load: LoadSource,
     beat: Beat,
     rounds: Arc<AtomicU64>,
+    asked: Arc<[AtomicU64; 2]>,
     kick: Arc<Notify>,
     probes: watch::Sender<Verdicts>,
     statistics: watch::Sender<Arc<[Statistics]>>,
@@ -173,6 +183,10 @@ impl Monitor {
         for (index, pick, reports) in finished {
             let Some(subject) = self.subjects.get_mut(index) else { continue };
             unheard.iter_mut().skip(index).take(1).for_each(|one| *one = false);
+            let (udp, tcp) = (reports.0.asked, reports.1.asked);
+            if let Some(asked) = self.asked.get(usize::from(subject.target.service().is_ipv6())) {
+                asked.fetch_add(udp + tcp, Ordering::Relaxed);
+            }
             subject.learn(&pick, reports, &load, paused);
         }
         for (subject, _) in self.subjects.iter_mut().zip(unheard).filter(|(_, unheard)| *unheard) {

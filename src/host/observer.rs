@@ -37,6 +37,8 @@ pub struct Observed {
     pub references: Vec<IpAddr>,
     /// Tells the answers that were sent; `None` once serving has ended.
     pub sends: Box<dyn Fn() -> Option<Sends> + Send + Sync>,
+    /// Tells the questions that this process asked itself, over IPv4 and over IPv6: their answers do not leave this host.
+    pub asked: Box<dyn Fn() -> [u64; 2] + Send + Sync>,
     /// Tells the clients that lately completed a TCP handshake.
     pub clients: Box<dyn Fn() -> Vec<IpAddr> + Send + Sync>,
 }
@@ -147,8 +149,9 @@ impl Observer {
     }
 
     async fn look_at_routes(&mut self, sends: &Sends, facts: &mut Facts) {
-        let totals = sends.left.into_iter().zip(sends.without_route);
-        for (index, (left, without_route)) in totals.enumerate() {
+        let totals = sends.left.into_iter().zip((self.observed.asked)()).zip(sends.without_route);
+        for (index, ((left, own), without_route)) in totals.enumerate() {
+            let left = left.saturating_sub(own);
             let is_ipv6 = index == 1;
             let Some(family) = self.families.get_mut(index) else { continue };
             if family.observe(left, without_route) {

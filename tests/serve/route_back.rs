@@ -43,6 +43,7 @@ fn observe(serving: &Serving, references: &[&str]) -> (HostFacts, Beat) {
         service_addresses: vec![serving.local_addresses()[0].ip()],
         references: references.iter().map(|one| one.parse().unwrap()).collect(),
         sends: Box::new(serving.sends()),
+        asked: Box::new(|| [0, 0]),
         clients: Box::new(serving.recent_clients()),
     });
     let beat = observer.beat();
