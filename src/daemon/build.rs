@@ -9,14 +9,15 @@ use tokio_util::sync::CancellationToken;
 
 use crate::admission::Limiter;
 use crate::config::{Config, RouteDriver};
-use crate::control::{self, Server};
+use crate::control::{self, Call, Server};
+use crate::handoff::{Latest, Receiver};
 use crate::health::{self, Activity};
 use crate::host::ServiceAddresses;
 use crate::policy::{Decision, Policy};
 use crate::publish::{Publisher, PublisherHandle};
 use crate::route::{self, BgpDriver, DryRun, Gate};
 use crate::serve::{self, Serving};
-use crate::telemetry::Counters;
+use crate::telemetry::{Beat, Counters};
 use crate::wire::Name;
 use crate::zone::Published;
 
@@ -24,13 +25,14 @@ use super::DaemonError;
 use super::orders;
 use super::pilot::Pilot;
 use super::signals::Signals;
+use super::status::{ControlThread, Ordered, Reload, Settings, Sources, StatusKeeper};
 use super::stop;
 
 /// Everything that runs.
 pub(super) struct Parts {
     pub(super) pilot: Pilot,
-    pub(super) server: Server,
-    pub(super) control_stop: CancellationToken,
+    pub(super) calls: Receiver<Call>,
+    pub(super) control: ControlThread,
     pub(super) serving: Arc<Serving>,
     pub(super) publisher: Arc<PublisherHandle>,
     pub(super) health_stop: CancellationToken,
@@ -41,10 +43,7 @@ pub(super) struct Parts {
 
 pub(super) async fn build(config: Config, file: Option<PathBuf>) -> Result<Parts, DaemonError> {
     let started = Instant::now();
-    let control_stop = CancellationToken::new();
-    let control_settings =
-        control::Settings { path: config.control_socket.clone(), mode: control::Settings::DEFAULT_MODE };
-    let server = control::serve(&control_settings, control_stop.clone())?;
+    let (server, calls) = control::open(&config.control)?;
     let addresses = ensure_addresses(&config).await?;
     let lost_addresses =
         addresses.as_ref().map_or_else(|| watch::channel(Vec::new()).1, ServiceAddresses::lost);
@@ -84,10 +83,42 @@ pub(super) async fn build(config: Config, file: Option<PathBuf>) -> Result<Parts
         certificates: serving.certificates(),
         gate_status: gate.status.clone(),
         publisher: publisher.clone(),
-        overall_since: None,
+        required: config.required.clone().into(),
+        stopping: false,
+        ordered: Latest::new(Ordered::default()),
+        reload: Arc::new(Latest::new(Reload::default())),
         config,
     };
-    Ok(Parts { pilot, server, control_stop, serving, publisher, health_stop, gate, gate_stop, addresses })
+    let control = start_control(&pilot, server)?;
+    Ok(Parts { pilot, calls, control, serving, publisher, health_stop, gate, gate_stop, addresses })
+}
+
+/// The thread `control`, which reads what the others publish.
+fn start_control(pilot: &Pilot, server: Server) -> Result<ControlThread, DaemonError> {
+    let beats = [Beat::new("control"), Beat::new("status")];
+    let (report, stopped) = (pilot.report.clone(), pilot.report.clone());
+    let (serve_facts, routes) = (pilot.serve_facts.clone(), pilot.gate_status.clone());
+    let (statistics, ordered) = (pilot.health.statistics.clone(), pilot.ordered.look());
+    let reload = pilot.reload.look();
+    let sources = Sources {
+        started: pilot.started,
+        settings: Settings::new(&pilot.config),
+        report: Box::new(move || report.borrow().clone()),
+        updates: Box::new(move |_| stopped.borrow().stopped.then(|| "the publisher has ended".to_owned())),
+        serve_facts: Box::new(move || serve_facts.borrow().clone()),
+        counters: pilot.counters.clone(),
+        statistics: Box::new(move || statistics.borrow().clone()),
+        routes: Box::new(move || routes.borrow().clone()),
+        ordered: Box::new(move || ordered.load()),
+        reload: Box::new(move || reload.load()),
+        certificates: pilot.certificates.clone(),
+        beats: beats.to_vec(),
+        other_alarms: Vec::new(),
+    };
+    let test_hooks = std::env::var_os("ANYNS_TEST_HOOKS").is_some_and(|value| value == "1");
+    let [control, status] = beats;
+    let keeper = StatusKeeper::new(sources, status, test_hooks);
+    ControlThread::start(server, keeper, control).map_err(DaemonError::Runtime)
 }
 
 /// Service addresses are on the host, or are put there. Addresses of a wildcard bind are not looked at one by one.
@@ -129,7 +160,7 @@ impl Parts {
     /// Runs until a signal, then stops in order.
     pub(super) async fn run(mut self, mut signals: Signals) {
         tell_systemd(&[sd_notify::NotifyState::Ready]);
-        self.pilot.fly(&mut self.server.calls, &mut signals).await;
+        self.pilot.fly(&mut self.calls, &mut signals).await;
         tell_systemd(&[sd_notify::NotifyState::Stopping]);
         stop::in_order(self, signals).await;
     }

@@ -8,11 +8,12 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tokio::sync::{mpsc, watch};
+use tokio::sync::watch;
 use tokio::time::sleep_until;
 
 use crate::config::Config;
 use crate::control::Call;
+use crate::handoff::{Latest, Receiver};
 use crate::health::Health;
 use crate::policy::{Decision, Policy};
 use crate::publish::{PublisherHandle, Report};
@@ -23,6 +24,7 @@ use crate::wire::Name;
 
 use super::drain::Drain;
 use super::signals::{Ask, Signals};
+use super::status::{Ordered, Reload};
 use super::{facts, orders, reload};
 
 /// With nothing to wait for, the facts are looked at this often all the same.
@@ -51,13 +53,19 @@ pub(super) struct Pilot {
     pub(super) told: Arc<Report>,
     /// The latest decision, for the gate.
     pub(super) decisions: watch::Sender<Decision>,
-    /// The overall verdict and since when it is this one.
-    pub(super) overall_since: Option<(crate::control::Verdict, u64)>,
+    /// The zones that the config requires.
+    pub(super) required: Arc<[Name]>,
+    /// Whether anyns stops in order.
+    pub(super) stopping: bool,
+    /// What was ordered, for the status.
+    pub(super) ordered: Latest<Ordered>,
+    /// How the last reload went, for the status.
+    pub(super) reload: Arc<Latest<Reload>>,
 }
 
 impl Pilot {
     /// Decides and obeys until a signal asks to stop.
-    pub(super) async fn fly(&mut self, calls: &mut mpsc::Receiver<Call>, signals: &mut Signals) {
+    pub(super) async fn fly(&mut self, calls: &mut Receiver<Call>, signals: &mut Signals) {
         loop {
             let wakeup = self.decide(Instant::now());
             tokio::select! {
@@ -66,7 +74,7 @@ impl Pilot {
                     Ask::Stop => return,
                     Ask::Reload => reload::by_signal(self),
                 },
-                Some(call) = calls.recv() => orders::obey(self, call),
+                call = calls.next() => orders::obey(self, call),
                 () = self.fact_changes() => {}
             }
         }
@@ -77,11 +85,12 @@ impl Pilot {
         let report = self.report.borrow_and_update().clone();
         self.tell_health(&report);
         let operator = self.drain.operator(now);
+        let (drain, required) = (self.drain.clone(), self.required.clone());
+        self.ordered.publish_if_new(Ordered { drain, stopping: self.stopping, required });
         let serving = self.serve_facts.borrow_and_update().clone();
         let lost_addresses = self.lost_addresses.borrow_and_update().clone();
         let probes = self.health.probes.borrow_and_update().clone();
-        let required = &self.config.required;
-        let facts = facts::gather(&report, required, &serving, &lost_addresses, &probes, operator);
+        let facts = facts::gather(&report, &self.required, &serving, &lost_addresses, &probes, operator);
         let decision = self.policy.decide(&facts, now);
         self.decisions.send_if_modified(|current| {
             let differs = *current != decision;

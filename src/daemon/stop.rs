@@ -5,9 +5,12 @@ use std::time::{Duration, Instant};
 
 use tokio::time::{sleep_until, timeout};
 
+use crate::control::Call;
+use crate::handoff::Receiver;
 use crate::telemetry::WorkerCounters;
 
 use super::build::Parts;
+use super::orders::failed;
 use super::pilot::Pilot;
 use super::signals::{Ask, Signals};
 
@@ -32,14 +35,13 @@ pub(super) async fn in_order(mut parts: Parts, mut signals: Signals) {
     tokio::select! {
         () = calm => {}
         () = second(&mut signals) => tracing::warn!("asked again: stopping at once"),
+        () = refuse(&mut parts.calls) => {}
     }
     parts.gate_stop.cancel();
     if timeout(GATE_GRACE, parts.gate.task).await.is_err() {
         tracing::warn!("the sessions did not end in time");
     }
     parts.health_stop.cancel();
-    parts.control_stop.cancel();
-    let _ = parts.server.task.await;
     close(parts.serving, "sockets", |serving| serving.shutdown(SERVE_GRACE)).await;
     drop(parts.pilot);
     close(parts.publisher, "publisher", |publisher| publisher.shutdown()).await;
@@ -48,11 +50,14 @@ pub(super) async fn in_order(mut parts: Parts, mut signals: Signals) {
     {
         tracing::warn!(%error, "a service address stays on loopback");
     }
+    // The last: the status answers until here.
+    parts.control.stop().await;
     tracing::info!("stopped");
 }
 
 /// Prefers less, waits, withdraws, and returns when no neighbour holds a route.
 async fn withdraw(pilot: &mut Pilot) {
+    pilot.stopping = true;
     let nothing_announced = pilot.gate_status.borrow().all_withdrawn();
     let deprefer = if nothing_announced { Duration::ZERO } else { pilot.config.drain.deprefer };
     pilot.drain.begin("stopping", deprefer, Instant::now());
@@ -89,6 +94,13 @@ async fn quiet(pilot: &Pilot) {
             return;
         }
         tokio::time::sleep(LOOK).await;
+    }
+}
+
+/// A stop takes no orders.
+async fn refuse(calls: &mut Receiver<Call>) {
+    loop {
+        calls.next().await.reply.send(failed("anyns is stopping in order".to_owned()));
     }
 }
 
