@@ -6,6 +6,7 @@
 mod check;
 mod remote;
 mod run;
+mod status;
 mod zone_check;
 
 use std::path::PathBuf;
@@ -37,11 +38,7 @@ enum Command {
     #[command(subcommand)]
     Zone(ZoneCommand),
     /// Tell how the running anyns is: what is wrong, since when and why
-    Status {
-        /// The whole state as one JSON document
-        #[arg(long)]
-        json: bool,
-    },
+    Status(status::Options),
     /// Take this POP out of service in order: prefer less, wait, withdraw; it stays drained until `undrain`
     Drain {
         /// Why, for the log and the status
@@ -91,7 +88,7 @@ pub fn main() -> ExitCode {
         Command::Zone(ZoneCommand::Accept { name, serial }) => {
             remote::zone_accept(config, socket, name, serial)
         }
-        Command::Status { json } => remote::status(config, socket, json),
+        Command::Status(options) => status::status(config, socket, &options),
         Command::Drain { reason } => remote::drain(config, socket, reason),
         Command::Undrain => remote::undrain(config, socket),
         Command::Reload => remote::reload(config, socket),

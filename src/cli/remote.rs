@@ -12,25 +12,9 @@ use super::{CommandError, Outcome, say};
 /// Longer than any order takes but a reload of very many zones.
 const LIMIT: Duration = Duration::from_secs(70);
 
-/// `anyns status` got no answer: the exit code that is neither ok, degraded nor down.
-const NO_ANSWER: u8 = 3;
-
-pub(super) fn status(config: Option<&Path>, socket: Option<&Path>, json: bool) -> Outcome {
+fn ask(config: Option<&Path>, socket: Option<&Path>, request: &Request) -> Outcome {
     let path = socket_path(config, socket)?;
-    let response = match control::call(&path, &Request::Status {}, LIMIT) {
-        Ok(response) => response,
-        Err(error) => {
-            super::say_error(&error.into());
-            return Ok(ExitCode::from(NO_ANSWER));
-        }
-    };
-    let Response::Status { status } = response else { return told(response) };
-    if json {
-        say(&serde_json::to_string_pretty(&status)?);
-    } else {
-        say(&control::render(&status));
-    }
-    Ok(ExitCode::from(status.overall.verdict.exit_code()))
+    told(control::call(&path, request, LIMIT)?)
 }
 
 pub(super) fn drain(config: Option<&Path>, socket: Option<&Path>, reason: String) -> Outcome {
@@ -58,12 +42,7 @@ pub(super) fn zone_accept(
     ask(config, socket, &Request::ZoneAccept { zone, serial })
 }
 
-fn ask(config: Option<&Path>, socket: Option<&Path>, request: &Request) -> Outcome {
-    let path = socket_path(config, socket)?;
-    told(control::call(&path, request, LIMIT)?)
-}
-
-fn told(response: Response) -> Outcome {
+pub(super) fn told(response: Response) -> Outcome {
     match response {
         Response::Done { message } => {
             say(&message);
@@ -76,10 +55,10 @@ fn told(response: Response) -> Outcome {
     }
 }
 
-/// The socket that was named, or the configuration's.
-fn socket_path(config: Option<&Path>, socket: Option<&Path>) -> Result<PathBuf, CommandError> {
+/// The socket that was named, or the configuration's, of which nothing else is read: it may be half-edited.
+pub(super) fn socket_path(config: Option<&Path>, socket: Option<&Path>) -> Result<PathBuf, CommandError> {
     match socket {
         Some(socket) => Ok(socket.to_owned()),
-        None => Ok(config::load(config)?.config.control_socket),
+        None => Ok(config::control_socket(config)?),
     }
 }

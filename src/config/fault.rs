@@ -19,6 +19,16 @@ pub enum ConfigError {
         #[source]
         source: std::io::Error,
     },
+    /// The file does not tell the admin socket.
+    #[error("{}: {reason}; name the socket of the running anyns with --socket, usually {}", path.display(), usual.display())]
+    ControlSocket {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        reason: String,
+        /// Where the socket usually is.
+        usual: PathBuf,
+    },
     /// The file says something that is not allowed.
     #[error("{}", faults.iter().map(Located::to_string).collect::<Vec<_>>().join("\n"))]
     Invalid {

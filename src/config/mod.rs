@@ -6,6 +6,7 @@
 //! there (is the address here? is the port free?) is checked by the module that uses it.
 
 mod check;
+mod control;
 mod fault;
 mod fold;
 mod spec;
@@ -15,6 +16,7 @@ mod values;
 
 use std::path::{Path, PathBuf};
 
+pub use control::control_socket;
 pub use fault::{ConfigError, Located};
 pub use fold::{Config, Drain, Pop, RouteDriver};
 

@@ -289,6 +289,7 @@ pub(super) enum ModeSpec {
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub(super) struct ControlSpec {
     pub(super) socket: Option<PathBuf>,
+    pub(super) group: Option<Spanned<String>>,
 }
 
 impl Spec {

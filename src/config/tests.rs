@@ -235,3 +235,14 @@ fn what_is_probably_not_meant_is_warned_of() {
         assert!(text.contains(expected), "{bad:?}: {expected:?} is missing in {text}");
     }
 }
+
+#[test]
+fn the_admin_socket_is_relative_to_the_file_and_its_group_must_exist() {
+    let with = |control: &str| read(&format!("{GOOD}\n[control]\n{control}\n"));
+    let control = with("socket = \"run/a.sock\"\ngroup = \"root\"").unwrap().config.control;
+    assert_eq!((control.path.as_path(), control.group), (Path::new("etc/run/a.sock"), Some(0)));
+    let control = with("socket = \"/run/a.sock\"").unwrap().config.control;
+    assert_eq!((control.path.as_path(), control.group), (Path::new("/run/a.sock"), None));
+    let error = with("group = \"no-such-group-here\"").unwrap_err().to_string();
+    assert!(error.contains("control.group: \"no-such-group-here\": this host has no such group"), "{error}");
+}

@@ -12,8 +12,15 @@ use super::Status;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "request", rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Request {
-    /// The whole state.
-    Status {},
+    /// The state; without arguments the whole of it.
+    Status {
+        /// Which zones: `bad`, a name, or a pattern with `*` and `?`; without it every zone.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        zones: Option<String>,
+        /// At most so many zones, those that are not well first.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        most: Option<usize>,
+    },
     /// Withdraw in order and stay withdrawn until `Undrain`.
     Drain {
         /// Why, for the log and for `status`.
@@ -35,6 +42,19 @@ pub enum Request {
         /// The serial of that version, so that no other one is accepted by mistake.
         serial: u32,
     },
+    /// Make a task panic at its next heartbeat. A hook for tests: refused unless the process runs with
+    /// `ANYNS_TEST_HOOKS=1`.
+    TestPanic {
+        /// The task's name, as the status lists it.
+        task: String,
+    },
+}
+
+impl Request {
+    /// The whole state.
+    pub fn status() -> Self {
+        Self::Status { zones: None, most: None }
+    }
 }
 
 /// The answer. On the wire one line: `{"response":"done","message":"draining"}`.
@@ -68,7 +88,7 @@ pub enum ControlError {
         path: PathBuf,
     },
     /// This user may not.
-    #[error("no permission for {path}: run as anyns's user or as root", path = path.display())]
+    #[error("no permission for {path}: run as anyns's user, as a member of control.group, or as root", path = path.display())]
     Permission {
         /// The socket.
         path: PathBuf,

@@ -1,28 +1,40 @@
 //! The admin socket: a Unix stream socket, one JSON object per line, a [`Request`] up, a [`Response`] down.
 //!
-//! In flow the requests of `anyns status`, `drain` and the like; out they go to the daemon over a bounded channel, and
-//! its answer goes back. [`Status`] is the whole state as a document; [`overall`] says whether it is well and
-//! [`render`] makes it readable. Only who may open the socket file may ask: that is its whole protection. Never
-//! decides anything, never names another module of anyns, never waits without a limit.
+//! The server answers `status` itself ([`Answers`]) and never waits for the task that decides; orders go to it through a bounded
+//! queue, and its answer comes back within a limit, or an error names who did not answer. [`Status`] is the whole state as a
+//! document; [`Memory::settle`] says whether it is well and since when, [`render`] makes it readable. Only who may open the
+//! socket file may ask: that is its whole protection. Never decides anything, never waits without a limit.
 //!
 //! ```text
-//!     anyns status ---> socket ---> connection task (at most 16) ---> mpsc (at most 16) ---> daemon
-//!                  <---        <---                              <--- oneshot           <---
+//!     anyns status ---> socket ---> connection task (at most 16) ---> Answers (the keeper of the status, same thread)
+//!     anyns drain  --->                                          ---> queue (at most 16) ---> daemon
+//!                  <---        <---                              <--- Reply             <---
 //! ```
 
 mod client;
 mod message;
+mod order;
 mod overall;
 mod render;
+mod selection;
 mod server;
+mod since;
+mod socket;
 mod status;
+mod text;
 
 pub use client::call;
 pub use message::{ControlError, Request, Response};
-pub use overall::{Overall, Verdict, overall};
+pub use order::{Call, Reply};
+pub use overall::{MAX_REASONS, Overall, Verdict, overall};
 pub use render::render;
-pub use server::{Call, Server, Settings, serve};
+pub use selection::{Selection, ZoneFilter};
+pub use server::{Answers, Server, open};
+pub use since::Memory;
+pub use socket::Settings;
 pub use status::{
-    Alarm, ListenerStatus, NeighbourStatus, OperatorStatus, PrefixStatus, ProbeStatus, RateLimitStatus,
-    RouteState, ServeStatus, Status, WorkerStatus, ZoneState, ZoneStatus,
+    Alarm, Cause, ListenerStatus, NeighbourStatus, OperatorStatus, PrefixStatus, ProbeStatus,
+    RateLimitStatus, ReloadStatus, RouteState, ServeStatus, Status, TaskState, TaskStatus, WorkerStatus,
+    ZoneCounts, ZoneGroup, ZoneState, ZoneStatus,
 };
+pub use text::{MOST_CHARACTERS, one_line, without_numbers};

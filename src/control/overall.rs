@@ -1,15 +1,15 @@
 //! Whether the whole is well: never `ok` when updates have stopped, a zone is not what it should be, or a route is
-//! missing.
+//! missing. The cause is told before what follows from it.
 
 use serde::{Deserialize, Serialize};
 
-use super::{NeighbourStatus, PrefixStatus, ProbeStatus, RouteState, Status, ZoneState, ZoneStatus};
+use super::text::{one_line, without_numbers};
+use super::{
+    Alarm, Cause, NeighbourStatus, PrefixStatus, ProbeStatus, RouteState, Status, ZoneGroup, ZoneState,
+};
 
-/// The updates count as stopped after this many seconds without a sign of the watcher; it gives one every ten.
-const UPDATES_STALE_SECONDS: u64 = 60;
-
-/// The most reasons that are told; the count of the rest follows. A document stays readable with thousands of zones.
-const MAX_REASONS: usize = 50;
+/// The most reasons that are told; the count of the rest follows. With them the text stays one page.
+pub const MAX_REASONS: usize = 20;
 
 /// The whole in one word. The exit status of `anyns status` is its number.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -25,15 +25,17 @@ pub enum Verdict {
 }
 
 /// Well or not, since when and why.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Overall {
     /// The one word.
     pub verdict: Verdict,
-    /// Since when (Unix seconds): the oldest of what is wrong; for `ok` the start of the process.
+    /// Since when it is this one (Unix seconds).
     pub since: u64,
-    /// What is wrong, the worst first; empty for `ok`.
+    /// What is wrong in words, the cause before what follows from it; empty for `ok`. At most [`MAX_REASONS`] and a count.
     pub reasons: Vec<String>,
+    /// The same with kinds and times, as many as there are reasons.
+    pub complaints: Vec<Alarm>,
 }
 
 impl Verdict {
@@ -53,133 +55,188 @@ impl Verdict {
     }
 }
 
-/// What is wrong and since when.
-type Complaint = (u64, String);
-
-/// Decides on the whole document but its field `overall`.
+/// Decides on the whole document but its field `overall`, without any memory: what is wrong without a known beginning begins
+/// now. [`super::Memory::settle`] remembers.
 pub fn overall(status: &Status) -> Overall {
-    let mut complaints = Vec::new();
-    if !status.zones.iter().any(is_served) {
-        complaints.push((status.now, "not one zone is served".into()));
-    }
-    complaints.extend(status.prefixes.iter().flat_map(prefix_complaints));
-    complaints.extend(serve_complaints(status));
-    complaints.extend(status.probes.iter().filter_map(probe_complaint));
-    complaints.extend(updates_complaint(status));
-    complaints.extend(status.zones.iter().filter(|zone| zone.required).filter_map(zone_complaint));
-    complaints.extend(status.zones.iter().filter(|zone| !zone.required).filter_map(zone_complaint));
-    complaints.extend(operator_complaint(status));
-    complaints.extend(status.alarms.iter().map(|alarm| (alarm.since, alarm.message.clone())));
-    let verdict = match complaints.is_empty() {
-        _ if is_down(status) => Verdict::Down,
-        true => Verdict::Ok,
-        false => Verdict::Degraded,
-    };
-    let since = complaints.iter().map(|(since, _)| *since).min().unwrap_or(status.started);
+    let complaints = complaints(status);
+    let since = complaints.iter().map(|complaint| complaint.since).min().unwrap_or(status.started);
+    conclude(status, complaints, since)
+}
+
+/// The verdict on these complaints.
+pub(super) fn conclude(status: &Status, mut complaints: Vec<Alarm>, since: u64) -> Overall {
+    let verdict = verdict(status, &complaints);
+    let mut reasons: Vec<String> =
+        complaints.iter().take(MAX_REASONS).map(|complaint| complaint.message.clone()).collect();
     let more = complaints.len().saturating_sub(MAX_REASONS);
-    let mut reasons: Vec<String> = complaints.into_iter().take(MAX_REASONS).map(|(_, text)| text).collect();
     if more > 0 {
         reasons.push(format!("and {more} more"));
     }
-    Overall { verdict, since, reasons }
+    complaints.truncate(MAX_REASONS);
+    Overall { verdict, since, reasons, complaints }
+}
+
+/// The one word.
+pub(super) fn verdict(status: &Status, complaints: &[Alarm]) -> Verdict {
+    match complaints.is_empty() {
+        _ if is_down(status) => Verdict::Down,
+        true => Verdict::Ok,
+        false => Verdict::Degraded,
+    }
+}
+
+/// Everything that is wrong, causes first; `since` is the document's time where the document does not know it.
+pub(super) fn complaints(status: &Status) -> Vec<Alarm> {
+    let mut complaints = status.alarms.clone();
+    complaints.extend(serve_complaints(status));
+    if !serves(status) {
+        complaints.push(complaint(Cause::Zones, "no zone", status.now, "not one zone is served"));
+    }
+    complaints.extend(status.probes.iter().filter_map(probe_complaint));
+    complaints.extend(status.prefixes.iter().flat_map(|prefix| prefix_complaints(prefix, status)));
+    complaints.extend(updates_complaint(status));
+    complaints.extend(status.zone_groups.iter().map(zone_complaint));
+    complaints.extend(operator_complaint(status));
+    complaints.extend(reload_complaint(status));
+    for complaint in &mut complaints {
+        complaint.message = one_line(&complaint.message);
+    }
+    complaints.sort_by_key(|complaint| complaint.cause);
+    complaints
+}
+
+fn complaint(cause: Cause, kind: impl Into<String>, since: u64, message: impl Into<String>) -> Alarm {
+    Alarm { cause, kind: kind.into(), since, message: message.into() }
 }
 
 /// Down: no traffic is wanted or none can come, or no zone is served. Without any prefix (nothing configured) the zones
 /// alone decide.
 fn is_down(status: &Status) -> bool {
-    let unannounced = !status.prefixes.is_empty() && !status.prefixes.iter().any(is_reachable);
-    unannounced || !status.zones.iter().any(is_served)
+    let reachable = |prefix: &PrefixStatus| is_reachable(prefix, status.dry_run);
+    let unannounced = !status.prefixes.is_empty() && !status.prefixes.iter().any(reachable);
+    unannounced || !serves(status)
 }
 
-fn is_served(zone: &ZoneStatus) -> bool {
-    matches!(zone.state, ZoneState::Served | ZoneState::Kept)
+fn serves(status: &Status) -> bool {
+    status.zone_counts.served + status.zone_counts.kept > 0
 }
 
-/// Wanted, and known to a neighbour if there are neighbours.
-fn is_reachable(prefix: &PrefixStatus) -> bool {
-    let told = |neighbour: &NeighbourStatus| neighbour.route != RouteState::Absent;
-    prefix.intent != "withdraw" && (prefix.neighbours.is_empty() || prefix.neighbours.iter().any(told))
+/// Wanted, and sent to a neighbour. In a dry run nobody is sent anything, and what would be sent counts.
+fn is_reachable(prefix: &PrefixStatus, dry_run: bool) -> bool {
+    let sent = |neighbour: &NeighbourStatus| neighbour.sent != RouteState::Nothing;
+    prefix.intent != "withdraw" && (dry_run || prefix.neighbours.iter().any(sent))
 }
 
-fn prefix_complaints(prefix: &PrefixStatus) -> Vec<Complaint> {
-    let mut complaints = Vec::new();
+fn prefix_complaints(prefix: &PrefixStatus, status: &Status) -> Vec<Alarm> {
+    let name = &prefix.prefix;
     let why =
         if prefix.reasons.is_empty() { String::new() } else { format!(": {}", prefix.reasons.join("; ")) };
     let wanted = match prefix.intent.as_str() {
         "announce" => RouteState::Announced,
-        "deprefer" => {
-            complaints.push((prefix.since, format!("{} is announced less preferably{why}", prefix.prefix)));
-            RouteState::Depreferred
-        }
-        _ => {
-            complaints.push((prefix.since, format!("{} is withdrawn{why}", prefix.prefix)));
-            RouteState::Absent
-        }
+        "deprefer" => RouteState::Depreferred,
+        _ => RouteState::Nothing,
     };
-    for neighbour in prefix.neighbours.iter().filter(|neighbour| neighbour.route != wanted) {
-        let NeighbourStatus { neighbour, session, route, since } = neighbour;
-        let text = match route {
-            RouteState::Absent => {
-                format!("{} is missing at {neighbour}: the session is {session}", prefix.prefix)
-            }
-            _ => format!("{} at {neighbour} is not yet as wanted ({})", prefix.prefix, prefix.intent),
-        };
-        complaints.push((*since, text));
+    let mut complaints = Vec::new();
+    let would = if status.dry_run { "would be" } else { "is to be" };
+    match wanted {
+        RouteState::Announced => {}
+        RouteState::Depreferred => {
+            let message = format!("{name} {would} announced less preferably{why}");
+            complaints.push(complaint(Cause::Routes, format!("deprefer {name}"), prefix.since, message));
+        }
+        RouteState::Nothing => {
+            let message = format!("{name} is withdrawn{why}");
+            complaints.push(complaint(Cause::Routes, format!("withdraw {name}"), prefix.since, message));
+        }
     }
+    if prefix.neighbours.is_empty() && !status.dry_run && wanted != RouteState::Nothing {
+        let message = format!("{name} is sent to nobody: no neighbour is known");
+        complaints.push(complaint(Cause::Routes, format!("nobody {name}"), prefix.since, message));
+    }
+    let differing = prefix.neighbours.iter().filter(|neighbour| neighbour.sent != wanted);
+    complaints.extend(differing.map(|neighbour| neighbour_complaint(prefix, neighbour)));
     complaints
 }
 
-fn serve_complaints(status: &Status) -> Vec<Complaint> {
+fn neighbour_complaint(prefix: &PrefixStatus, differing: &NeighbourStatus) -> Alarm {
+    let NeighbourStatus { neighbour, session, sent, since, .. } = differing;
+    let (name, intent) = (&prefix.prefix, &prefix.intent);
+    let message = match sent {
+        RouteState::Nothing => format!("{name} is missing at {neighbour}: the session is {session}"),
+        RouteState::Depreferred => {
+            format!("{name} was sent to {neighbour} as less preferred, and the order is {intent}")
+        }
+        RouteState::Announced => {
+            format!("{name} was sent to {neighbour} as announced, and the order is {intent}")
+        }
+    };
+    complaint(Cause::Routes, format!("route {name} {neighbour}"), *since, message)
+}
+
+fn serve_complaints(status: &Status) -> Vec<Alarm> {
     let lost = status.serve.listeners.iter().filter_map(|listener| {
         let fault = listener.fault.as_ref()?;
-        Some((status.now, format!("{} {} does not work: {fault}", listener.transport, listener.address)))
+        let socket = format!("{} {}", listener.transport, listener.address);
+        let message = format!("{socket} does not work: {fault}");
+        Some(complaint(Cause::Host, format!("listener {socket}"), status.now, message))
     });
-    let stale = status.serve.workers.iter().filter(|worker| worker.stale);
-    let stale = stale.map(|worker| (status.now, format!("worker {} stands still", worker.index)));
+    let stale = status.serve.workers.iter().filter(|worker| worker.stale).map(|worker| {
+        let message = format!("worker {} sends no heartbeat", worker.index);
+        complaint(Cause::Host, format!("worker {}", worker.index), status.now, message)
+    });
     lost.chain(stale).collect()
 }
 
-fn probe_complaint(probe: &ProbeStatus) -> Option<Complaint> {
+fn probe_complaint(probe: &ProbeStatus) -> Option<Alarm> {
     if probe.standing == "up" {
         return None;
     }
     let why = probe.reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
-    Some((
-        probe.since,
-        format!("probes of {} over {} say {}{why}", probe.address, probe.transport, probe.standing),
-    ))
+    let ProbeStatus { address, transport, standing, since, .. } = probe;
+    let message = format!("probes of {address} over {transport} say {standing}{why}");
+    Some(complaint(Cause::Probes, format!("probe {address} {transport}"), *since, message))
 }
 
-fn updates_complaint(status: &Status) -> Option<Complaint> {
-    match status.updates_alive {
-        None => Some((status.now, "zone updates have stopped".into())),
-        Some(alive) if status.now.saturating_sub(alive) > UPDATES_STALE_SECONDS => {
-            Some((alive, "zone updates have stopped: the watcher gives no sign".into()))
-        }
-        Some(_) => None,
-    }
+fn updates_complaint(status: &Status) -> Option<Alarm> {
+    let fault = status.updates_fault.as_ref()?;
+    let message = format!("zone updates have stopped: {fault}");
+    Some(complaint(Cause::Rest, "updates", status.updates_alive.unwrap_or(status.started), message))
 }
 
-fn zone_complaint(zone: &ZoneStatus) -> Option<Complaint> {
-    let what = match zone.state {
-        ZoneState::Served if zone.faults.is_empty() => return None,
-        ZoneState::Served => "is served with faults",
-        ZoneState::Loading => "is still being loaded",
-        ZoneState::Kept => "is kept at an older version",
-        ZoneState::Refused => "is refused and not served",
-        ZoneState::Expired => "has expired",
+fn zone_complaint(group: &ZoneGroup) -> Alarm {
+    let (one, many) = match group.state {
+        ZoneState::Served => ("is served with faults", "are served with faults"),
+        ZoneState::Loading => ("is still being loaded", "are still being loaded"),
+        ZoneState::Kept => ("is kept at an older version", "are kept at an older version"),
+        ZoneState::Refused => ("is refused and not served", "are refused and not served"),
+        ZoneState::Expired => ("has expired", "have expired"),
     };
-    let required = if zone.required { "required zone" } else { "zone" };
-    let fault = zone.faults.first().map(|fault| format!(": {fault}")).unwrap_or_default();
-    Some((zone.since, format!("{required} {} {what}{fault}", zone.name)))
+    let required = if group.required { "required " } else { "" };
+    let fault = group.fault.as_ref().map(|fault| format!(": {fault}")).unwrap_or_default();
+    let ZoneGroup { first, count, .. } = group;
+    let message = match count {
+        1 => format!("{required}zone {first} {one}{fault}"),
+        _ => format!("{count} {required}zones {many}: the first is {first}{fault}"),
+    };
+    let cause = if group.required { Cause::Zones } else { Cause::Rest };
+    let steady = without_numbers(group.fault.as_deref().unwrap_or_default());
+    complaint(cause, format!("zones {required}{one} {steady}"), group.since, message)
 }
 
-fn operator_complaint(status: &Status) -> Option<Complaint> {
+fn operator_complaint(status: &Status) -> Option<Alarm> {
     let operator = &status.operator;
-    match operator.order.as_str() {
-        "automatic" => None,
-        order => Some((operator.since, format!("the operator ordered {order}: {}", operator.reason))),
-    }
+    let (kind, message) = match operator.order.as_str() {
+        "automatic" => return None,
+        _ if status.stopping => ("stop", "anyns is stopping in order".to_owned()),
+        order => ("operator", format!("the operator ordered {order}: {}", operator.reason)),
+    };
+    Some(complaint(Cause::Rest, kind, operator.since, message))
+}
+
+fn reload_complaint(status: &Status) -> Option<Alarm> {
+    let reload = status.reload.as_ref().filter(|reload| reload.failed)?;
+    let message = format!("the last reload failed: {}", reload.reason);
+    Some(complaint(Cause::Rest, "reload", reload.since, message))
 }
 
 #[cfg(test)]

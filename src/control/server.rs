@@ -1,23 +1,27 @@
 //! The server's side of the admin socket.
 
 use std::fs;
-use std::io::{self, ErrorKind};
-use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt, PermissionsExt};
-use std::path::{Path, PathBuf};
+use std::io;
+use std::os::unix::net::UnixListener as StdListener;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::io::{AsyncBufRead, AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{UnixListener, UnixStream};
-use tokio::sync::{Semaphore, mpsc, oneshot};
-use tokio::task::{JoinHandle, JoinSet};
-use tokio::time::timeout;
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+use tokio::time::{MissedTickBehavior, interval, timeout};
 use tokio_util::sync::CancellationToken;
 
-use super::{ControlError, Request, Response};
+use super::order::{self, Call, failed};
+use super::selection::{Selection, ZoneFilter};
+use super::socket::{Identity, Settings, listen};
+use super::{ControlError, Request, Response, Status};
+use crate::handoff::{Queue, Receiver, queue};
+use crate::telemetry::Beat;
 
 /// The most connections at once: operators and scripts, not the public.
-const MAX_CONNECTIONS: usize = 16;
+pub(super) const MAX_CONNECTIONS: usize = 16;
 
 /// The most calls that wait for the daemon: one per connection.
 const MAX_CALLS: usize = MAX_CONNECTIONS;
@@ -25,167 +29,195 @@ const MAX_CALLS: usize = MAX_CONNECTIONS;
 /// The most octets of a request: a reason of some length fits, a flood does not.
 const MAX_REQUEST: u64 = 16 * 1024;
 
-/// How long a client may take to say a request or to read its answer.
-const CLIENT_LIMIT: Duration = Duration::from_secs(10);
+/// How long a client may take to say a request: `anyns` says it at once.
+pub(super) const REQUEST_LIMIT: Duration = Duration::from_secs(5);
 
-/// How long the daemon may take for an answer; a reload of many zones only starts within it.
-const ANSWER_LIMIT: Duration = Duration::from_secs(60);
+/// How long a client may take to read its answer: the status of some hundred thousand zones has many megabytes.
+const READ_LIMIT: Duration = Duration::from_secs(10);
 
-/// How long answers that are under way may take after the shutdown.
+/// How many lists of all zones may be on their way at once: one for some hundred thousand zones takes 100 MB.
+const MAX_WHOLE: usize = 2;
+
+/// How often it is looked whether the file of the socket is still there.
+const LOOK: Duration = Duration::from_millis(500);
+
+/// The pause when the system refuses a socket, out of file descriptors for instance.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// How long answers that are under way may take after the stop.
 const FAREWELL_LIMIT: Duration = Duration::from_secs(1);
 
-/// What the operator chose about the admin socket.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Settings {
-    /// Where it is. The last directory of the path is made if it is missing.
-    pub path: PathBuf,
-    /// Its permissions: 0o600 (the default), or 0o660 for a group of operators.
-    pub mode: u32,
+/// What the server asks without waiting for any task.
+pub trait Answers: Send + Sync {
+    /// The state at this moment.
+    fn status(&self, selection: &Selection) -> Status;
+
+    /// Why those who carry out this order give no answer; `None` if they are at work.
+    fn silent(&self, order: &Request) -> Option<String>;
+
+    /// Makes a task panic; refused unless the process runs for tests.
+    fn test_panic(&self, task: &str) -> Response;
 }
 
-impl Settings {
-    /// Default of `mode`.
-    pub const DEFAULT_MODE: u32 = 0o600;
-}
-
-/// One request and the way back. A dropped `reply` tells the client that anyns is going down.
-#[derive(Debug)]
-pub struct Call {
-    /// What is asked.
-    pub request: Request,
-    /// Where the answer goes.
-    pub reply: oneshot::Sender<Response>,
-}
-
-/// An open admin socket.
+/// An open admin socket. It is served by [`Server::run`] on one thread, which runs nothing that can block.
 #[derive(Debug)]
 pub struct Server {
-    /// The requests, for the daemon.
-    pub calls: mpsc::Receiver<Call>,
-    /// Ends after `shutdown`, when the socket is removed and the answers under way are given.
-    pub task: JoinHandle<()>,
+    settings: Settings,
+    listener: StdListener,
+    identity: Option<Identity>,
+    connections: JoinSet<()>,
+    slots: Arc<Semaphore>,
+    whole: Arc<Semaphore>,
+    calls: Queue<Call>,
+    /// Why the file could not be made again, as it was last logged.
+    trouble: Option<String>,
 }
 
-/// Opens the admin socket and serves it on the current tokio runtime until `shutdown`. The stale socket of a dead
-/// process is replaced; that of a living one is an error.
-pub fn serve(settings: &Settings, shutdown: CancellationToken) -> Result<Server, ControlError> {
-    let path = settings.path.clone();
-    let listener = open(&path, settings.mode)?;
-    let identity = identity(&path);
-    let (sender, calls) = mpsc::channel(MAX_CALLS);
-    let task = tokio::spawn(async move {
-        let connections = accept(listener, sender, &shutdown).await;
+/// Opens the admin socket. Clients wait until it is served. The stale socket of a dead process is replaced; that of a living
+/// one is an error. The orders come out of the queue.
+pub fn open(settings: &Settings) -> Result<(Server, Receiver<Call>), ControlError> {
+    let (listener, identity) = listen(settings)?;
+    let queue = queue(MAX_CALLS);
+    let path = &settings.path;
+    let (calls, received) = queue.map_err(|source| ControlError::Io {
+        what: "make the queue of orders for",
+        path: path.clone(),
+        source,
+    })?;
+    let (slots, whole) = (Arc::new(Semaphore::new(MAX_CONNECTIONS)), Arc::new(Semaphore::new(MAX_WHOLE)));
+    let (settings, connections) = (settings.clone(), JoinSet::new());
+    let server = Server { settings, listener, identity, connections, slots, whole, calls, trouble: None };
+    Ok((server, received))
+}
+
+impl Server {
+    /// Serves until `stop`. Can be called again after a panic: the connections go on.
+    pub async fn run(&mut self, answers: &Arc<dyn Answers>, beat: &Beat, stop: &CancellationToken) {
+        let serve = async {
+            while let Err(error) = self.serve(answers).await {
+                tracing::error!(%error, "the admin socket cannot be served for a moment");
+                tokio::time::sleep(PAUSE).await;
+            }
+        };
+        tokio::select! {
+            () = stop.cancelled() => {}
+            () = beat.keep_beating() => {}
+            () = serve => {}
+        }
+    }
+
+    /// Removes the file, and gives the answers that are under way.
+    pub async fn close(mut self) {
         // Not if another process has put its own there.
-        if identity.is_some() && self::identity(&path) == identity {
-            let _ = fs::remove_file(&path);
+        if self.identity.is_some() && Identity::of(&self.settings.path) == self.identity {
+            let _ = fs::remove_file(&self.settings.path);
         }
-        let _ = timeout(FAREWELL_LIMIT, connections.join_all()).await;
-    });
-    Ok(Server { calls, task })
-}
-
-/// Binds in a directory of our own first and then moves the socket into place: at no moment can anyone open it who
-/// may not.
-fn open(path: &Path, mode: u32) -> Result<UnixListener, ControlError> {
-    let failed = |what: &'static str| {
-        move |source: io::Error| match source.kind() {
-            ErrorKind::PermissionDenied => ControlError::Permission { path: path.into() },
-            _ => ControlError::Io { what, path: path.into(), source },
-        }
-    };
-    let directory = match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    };
-    match fs::DirBuilder::new().mode(0o755).create(directory) {
-        Err(error) if error.kind() != ErrorKind::AlreadyExists => Err(failed("make the directory of")(error)),
-        _ => Ok(()),
-    }?;
-    check_free(path)?;
-    let private = directory.join(format!(".{}-{:08x}", std::process::id(), fastrand::u32(..)));
-    fs::DirBuilder::new().mode(0o700).create(&private).map_err(failed("make a directory beside"))?;
-    let bound = bind(&private.join("s"), path, mode);
-    let _ = fs::remove_file(private.join("s"));
-    let _ = fs::remove_dir(&private);
-    bound.map_err(failed("open"))
-}
-
-fn bind(first: &Path, path: &Path, mode: u32) -> io::Result<UnixListener> {
-    let listener = UnixListener::bind(first)?;
-    fs::set_permissions(first, fs::Permissions::from_mode(mode & 0o777))?;
-    fs::rename(first, path)?;
-    Ok(listener)
-}
-
-/// Whether the path may be taken: nothing there, or a socket that nobody listens on.
-fn check_free(path: &Path) -> Result<(), ControlError> {
-    let Ok(metadata) = fs::symlink_metadata(path) else { return Ok(()) };
-    if !metadata.file_type().is_socket() {
-        return Err(ControlError::NotASocket { path: path.into() });
+        let farewell = async { while self.connections.join_next().await.is_some() {} };
+        let _ = timeout(FAREWELL_LIMIT, farewell).await;
     }
-    match std::os::unix::net::UnixStream::connect(path) {
-        Ok(_) => Err(ControlError::InUse { path: path.into() }),
-        Err(error) if matches!(error.kind(), ErrorKind::ConnectionRefused | ErrorKind::NotFound) => Ok(()),
-        Err(source) => {
-            Err(ControlError::Io { what: "tell whether anyone listens on", path: path.into(), source })
+
+    /// Takes connections; returns when the socket cannot be had from the system.
+    async fn serve(&mut self, answers: &Arc<dyn Answers>) -> io::Result<()> {
+        let mut looks = interval(LOOK);
+        looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut listener = UnixListener::from_std(self.listener.try_clone()?)?;
+        loop {
+            let slots = self.slots.clone();
+            // Those that come while all slots are taken wait in the system's backlog.
+            let next = async {
+                let slot = slots.acquire_owned().await;
+                (slot, listener.accept().await)
+            };
+            let (slot, accepted) = tokio::select! {
+                next = next => next,
+                _ = looks.tick() => {
+                    if self.open_again() {
+                        listener = UnixListener::from_std(self.listener.try_clone()?)?;
+                    }
+                    continue;
+                }
+            };
+            let Ok((stream, _)) = accepted else {
+                tokio::time::sleep(PAUSE).await;
+                continue;
+            };
+            let connection =
+                Connection { calls: self.calls.clone(), answers: answers.clone(), whole: self.whole.clone() };
+            self.connections.spawn(async move {
+                connection.converse(stream).await;
+                drop(slot);
+            });
+            while self.connections.try_join_next().is_some() {}
         }
     }
-}
 
-fn identity(path: &Path) -> Option<(u64, u64)> {
-    fs::symlink_metadata(path).ok().map(|metadata| (metadata.dev(), metadata.ino()))
-}
-
-/// Takes connections until the shutdown; gives back those that are still open.
-async fn accept(
-    listener: UnixListener,
-    calls: mpsc::Sender<Call>,
-    shutdown: &CancellationToken,
-) -> JoinSet<()> {
-    let slots = Arc::new(Semaphore::new(MAX_CONNECTIONS));
-    let mut connections = JoinSet::new();
-    loop {
-        // Those that come while all slots are taken wait in the system's backlog.
-        let next = async {
-            let slot = slots.clone().acquire_owned().await;
-            (slot, listener.accept().await)
-        };
-        let (slot, accepted) = tokio::select! {
-            () = shutdown.cancelled() => return connections,
-            next = next => next,
-        };
-        let Ok((stream, _)) = accepted else {
-            // Out of file descriptors, for instance: do not spin.
-            tokio::time::sleep(Duration::from_millis(100)).await;
-            continue;
-        };
-        let (calls, shutdown) = (calls.clone(), shutdown.clone());
-        connections.spawn(async move {
-            converse(stream, calls, shutdown).await;
-            drop(slot);
-        });
-        while connections.try_join_next().is_some() {}
+    /// Makes the file again if the path does not hold ours any more; whether it did. Another process's socket is left alone.
+    fn open_again(&mut self) -> bool {
+        let path = &self.settings.path;
+        if Identity::of(path) == self.identity {
+            self.trouble = None;
+            return false;
+        }
+        match listen(&self.settings) {
+            Ok((listener, identity)) => {
+                tracing::warn!(path = %path.display(), "the file of the admin socket was gone; it is there again");
+                (self.listener, self.identity, self.trouble) = (listener, identity, None);
+                true
+            }
+            Err(error) => {
+                let trouble = error.to_string();
+                if self.trouble.as_ref() != Some(&trouble) {
+                    tracing::error!(%error, "the file of the admin socket is gone and cannot be made again");
+                }
+                self.trouble = Some(trouble);
+                false
+            }
+        }
     }
 }
 
-/// Serves one connection, request by request, until either side ends it.
-async fn converse(stream: UnixStream, calls: mpsc::Sender<Call>, shutdown: CancellationToken) {
-    let (reader, mut writer) = stream.into_split();
-    let mut reader = BufReader::new(reader);
-    loop {
-        let line = tokio::select! {
-            () = shutdown.cancelled() => return,
-            line = timeout(CLIENT_LIMIT, read_line(&mut reader)) => line,
-        };
-        let Ok(Ok(Some(line))) = line else { return };
-        let response = match serde_json::from_slice(&line) {
-            Ok(request) => ask(request, &calls).await,
-            Err(error) => failed(format!("not a request of this version of anyns: {error}")),
-        };
-        let Ok(mut octets) = serde_json::to_vec(&response) else { return };
-        octets.push(b'\n');
-        if !matches!(timeout(CLIENT_LIMIT, writer.write_all(&octets)).await, Ok(Ok(()))) {
-            return;
+/// What serves one connection.
+struct Connection {
+    calls: Queue<Call>,
+    answers: Arc<dyn Answers>,
+    whole: Arc<Semaphore>,
+}
+
+impl Connection {
+    /// Serves one connection, request by request, until either side ends it.
+    async fn converse(&self, stream: UnixStream) {
+        let (reader, mut writer) = stream.into_split();
+        let mut reader = BufReader::new(reader);
+        while let Ok(Ok(Some(line))) = timeout(REQUEST_LIMIT, read_line(&mut reader)).await {
+            let request = serde_json::from_slice(&line);
+            let mut whole = None;
+            if let Ok(Request::Status { most: None, .. }) = &request {
+                whole = timeout(order::LIMIT, self.whole.clone().acquire_owned()).await.ok();
+            }
+            let response = match request {
+                Ok(request) => self.answer(request, whole.is_some()).await,
+                Err(error) => failed(format!("not a request of this version of anyns: {error}")),
+            };
+            let Ok(mut octets) = serde_json::to_vec(&response) else { return };
+            drop(response);
+            octets.push(b'\n');
+            if !matches!(timeout(READ_LIMIT, writer.write_all(&octets)).await, Ok(Ok(()))) {
+                return;
+            }
+        }
+    }
+
+    async fn answer(&self, request: Request, may_be_whole: bool) -> Response {
+        match request {
+            Request::Status { most: None, .. } if !may_be_whole => {
+                failed("other lists of all zones are on their way; ask again, or for fewer zones".into())
+            }
+            Request::Status { zones, most } => {
+                let zones = zones.as_deref().map_or(ZoneFilter::All, ZoneFilter::parse);
+                Response::Status { status: Box::new(self.answers.status(&Selection { zones, most })) }
+            }
+            Request::TestPanic { task } => self.answers.test_panic(&task),
+            order => order::carry_out(order, &self.calls, &*self.answers).await,
         }
     }
 }
@@ -195,23 +227,6 @@ async fn read_line(reader: &mut (impl AsyncBufRead + Unpin)) -> io::Result<Optio
     let mut line = Vec::new();
     reader.take(MAX_REQUEST).read_until(b'\n', &mut line).await?;
     Ok((line.pop() == Some(b'\n')).then_some(line))
-}
-
-async fn ask(request: Request, calls: &mpsc::Sender<Call>) -> Response {
-    let (reply, answer) = oneshot::channel();
-    let asked = async {
-        calls.send(Call { request, reply }).await.ok()?;
-        answer.await.ok()
-    };
-    match timeout(ANSWER_LIMIT, asked).await {
-        Ok(Some(response)) => response,
-        Ok(None) => failed("anyns is going down".into()),
-        Err(_) => failed(format!("the daemon did not answer within {} s", ANSWER_LIMIT.as_secs())),
-    }
-}
-
-fn failed(message: String) -> Response {
-    Response::Failed { message }
 }
 
 #[cfg(test)]

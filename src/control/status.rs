@@ -26,18 +26,30 @@ document! {
         now: u64,
         /// When the process began.
         started: u64,
-        /// Well or not, since when and why; the daemon fills it with [`super::overall`].
+        /// Well or not, since when and why; the daemon fills it with [`super::Memory::settle`].
         overall: Overall,
-        /// When the daemon last looked for zone updates; `None` if updates have stopped.
+        /// Whether the driver is the dry run: nothing is sent to anybody.
+        dry_run: bool,
+        /// Whether anyns is stopping in order.
+        stopping: bool,
+        /// When it was last known that changes of zone files are seen; `None` if it never was.
         updates_alive: Option<u64>,
+        /// Why changes of zone files are not seen; `None` while they are.
+        updates_fault: Option<String>,
         /// What the operator ordered.
         operator: OperatorStatus,
+        /// A reload that goes on, or one that failed and was not yet followed by a good one.
+        reload: Option<ReloadStatus>,
         /// How far a look at all zones is that takes long, such as the first load.
         progress: Option<String>,
         /// How many zones are served in a version that is not yet in the state directory: for a moment after each
         /// change.
         zones_not_kept: u64,
-        /// Every zone, served or not.
+        /// How many zones there are, and how they stand.
+        zone_counts: ZoneCounts,
+        /// The zones that are not well, grouped by what is wrong.
+        zone_groups: Vec<ZoneGroup>,
+        /// The zones that were asked for, served or not.
         zones: Vec<ZoneStatus>,
         /// Every service prefix.
         prefixes: Vec<PrefixStatus>,
@@ -47,8 +59,68 @@ document! {
         serve: ServeStatus,
         /// The rate limiter.
         rate_limit: RateLimitStatus,
+        /// Every supervised task and thread.
+        tasks: Vec<TaskStatus>,
         /// Whatever else an operator must know.
         alarms: Vec<Alarm>,
+    }
+
+    /// A reload that is not over, or that failed.
+    ReloadStatus {
+        /// Whether it failed; otherwise it goes on.
+        failed: bool,
+        /// Since when.
+        since: u64,
+        /// Why it failed.
+        reason: String,
+    }
+
+    /// How many zones there are.
+    ZoneCounts {
+        /// All of them.
+        total: u64,
+        /// Those that are not well: not served in their newest version, or served with faults.
+        not_well: u64,
+        /// Still being read.
+        loading: u64,
+        /// Served as their source has them.
+        served: u64,
+        /// Served in an older version.
+        kept: u64,
+        /// Not served.
+        refused: u64,
+        /// Expired.
+        expired: u64,
+        /// Those that were asked for; the list of zones may be cut to fewer.
+        matched: u64,
+        /// Those of them that are not well.
+        matched_not_well: u64,
+    }
+
+    /// Zones with the same state and the same kind of fault.
+    ZoneGroup {
+        /// How they stand.
+        state: ZoneState,
+        /// Whether the config requires them.
+        required: bool,
+        /// How many they are.
+        count: u64,
+        /// The name of the first.
+        first: String,
+        /// What is wrong with the first.
+        fault: Option<String>,
+        /// Since when the first of them stands so.
+        since: u64,
+    }
+
+    /// A supervised task or thread.
+    TaskStatus {
+        /// Its name.
+        name: String,
+        /// Whether it runs.
+        state: TaskState,
+        /// How often it panicked.
+        panics: u64,
     }
 
     /// What the operator ordered.
@@ -85,24 +157,30 @@ document! {
     PrefixStatus {
         /// The prefix.
         prefix: String,
-        /// `announce`, `deprefer` or `withdraw`.
+        /// What is desired: `announce`, `deprefer` or `withdraw`.
         intent: String,
         /// Since when.
         since: u64,
         /// Why it is not simply announced.
         reasons: Vec<String>,
-        /// What each neighbour has been told; empty with the dry-run driver.
+        /// What each neighbour was sent; empty with the dry-run driver.
         neighbours: Vec<NeighbourStatus>,
     }
 
-    /// One prefix at one neighbour.
+    /// One prefix at one neighbour: desired, sent and observed are three things.
     NeighbourStatus {
         /// The neighbour's address.
         neighbour: String,
+        /// Whether it is a routing daemon on this host: what it was sent has not left the host by that.
+        local: bool,
         /// The state of the session (RFC 4271 section 8.2.2), such as `Established`.
         session: String,
-        /// What the neighbour has been told.
-        route: RouteState,
+        /// What is desired: `announce`, `deprefer` or `withdraw`.
+        desired: String,
+        /// What this neighbour was sent in this session, the latest.
+        sent: RouteState,
+        /// What is known of the effect; `unknown` with a driver that cannot see it.
+        observed: String,
         /// Since when.
         since: u64,
     }
@@ -175,11 +253,45 @@ document! {
 
     /// Something an operator must know.
     Alarm {
-        /// What.
+        /// What it is, without counts and ages: the same for as long as it lasts.
+        kind: String,
+        /// To which causes it belongs.
+        cause: Cause,
+        /// What it is, in words.
         message: String,
         /// Since when.
         since: u64,
     }
+}
+
+/// To which causes a complaint belongs. The earlier ones explain the later ones and are shown before them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Cause {
+    /// The host and the process: addresses, sockets, workers, tasks.
+    Host,
+    /// The zones that the config requires.
+    Zones,
+    /// What the probes see.
+    Probes,
+    /// Prefixes and sessions.
+    Routes,
+    /// Everything else.
+    #[default]
+    Rest,
+}
+
+/// Whether a task runs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum TaskState {
+    /// It sends heartbeats.
+    #[default]
+    Runs,
+    /// It has sent none for some seconds.
+    Silent,
+    /// It has ended.
+    Ended,
 }
 
 /// How a zone stands.
@@ -199,13 +311,13 @@ pub enum ZoneState {
     Expired,
 }
 
-/// What a neighbour has been told about a prefix.
+/// What a neighbour was sent about a prefix.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum RouteState {
-    /// Nothing, or it was withdrawn.
+    /// Nothing, or a withdrawal.
     #[default]
-    Absent,
+    Nothing,
     /// The route, less preferred.
     Depreferred,
     /// The route.

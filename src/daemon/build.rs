@@ -7,29 +7,30 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Instant;
 
-use tokio::sync::{mpsc, watch};
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::admission::Limiter;
 use crate::config::{self, Config, RouteDriver};
-use crate::control::{self, Server};
+use crate::control;
 use crate::handoff::{self, Latest, Queue, Reader};
 use crate::health::{self, LoadSource};
-use crate::host::{self, HostFacts, LostAddresses, ServiceAddresses};
+use crate::host::{self, AddressWatcher, HostFacts, LostAddresses, ServiceAddresses};
 use crate::policy::{Decision, Policy};
 use crate::publish::{Publisher, PublisherHandle};
 use crate::route::{self, BgpDriver, DryRun, GateSettings, Speaker};
 use crate::serve::{self, Serving};
-use crate::telemetry::{Beat, Counters, keep_running};
+use crate::telemetry::{Beat, Counters, Logs, keep_running};
 use crate::wire::Name;
 use crate::zone::Published;
 
 use super::DaemonError;
 use super::controller::{Controller, Order};
-use super::drain::Drain;
 use super::orders;
+use super::reporting::{Reported, start_control};
 use super::signals::Signals;
 use super::sources::{Ages, Sources};
+use super::status::{ControlThread, Ordered, Reload};
 use super::stop;
 use super::supervisor::{Supervisor, tell_service_manager};
 use super::thread::Thread;
@@ -44,23 +45,27 @@ pub(super) struct Parts {
     pub(super) speaker: Speaker,
     pub(super) health: Thread,
     pub(super) host: Thread,
-    pub(super) server: Server,
-    pub(super) control_stop: CancellationToken,
+    pub(super) control: ControlThread,
     pub(super) serving: Arc<Serving>,
     pub(super) publisher: Arc<PublisherHandle>,
     pub(super) addresses: Option<ServiceAddresses>,
     pub(super) counters: Counters,
     pub(super) drain: config::Drain,
-    pub(super) drained: Reader<Drain>,
+    pub(super) ordered: Reader<Ordered>,
     supervisor: Supervisor,
 }
 
-pub(super) async fn build(config: Config, file: Option<PathBuf>) -> Result<Parts, DaemonError> {
+/// What the deciding task and health tell the status.
+pub(super) struct Told {
+    pub(super) serve_facts: Reader<serve::Facts>,
+    pub(super) ordered: Reader<Ordered>,
+    pub(super) reload: Reader<Reload>,
+    pub(super) statistics: watch::Receiver<Arc<[health::Statistics]>>,
+}
+
+pub(super) async fn build(config: Config, file: Option<PathBuf>, logs: &Logs) -> Result<Parts, DaemonError> {
     let started = Instant::now();
-    let control_stop = CancellationToken::new();
-    let control_settings =
-        control::Settings { path: config.control_socket.clone(), mode: control::Settings::DEFAULT_MODE };
-    let mut server = control::serve(&control_settings, control_stop.clone())?;
+    let (server, calls) = control::open(&config.control)?;
     let addresses = ensure_addresses(&config).await?;
     let published = Arc::new(Published::default());
     let counters = Counters::new(config.serve.counter_sets());
@@ -73,8 +78,9 @@ pub(super) async fn build(config: Config, file: Option<PathBuf>) -> Result<Parts
     let (zones, zones_seen) = watch::channel(Arc::<[Name]>::from([]));
     let mut load = serving.load();
     let look: LoadSource = Box::new(move |handshakes| load.look(handshakes));
-    let (health_thread, health) = start_health(&config, zones_seen, look)?;
-    let (host_thread, lost_addresses, host) = start_host(&config, addresses.as_ref(), &serving, &health)?;
+    let (health_thread, health, health_beats) = start_health(&config, zones_seen, look)?;
+    let (host_thread, lost_addresses, host, host_beats) =
+        start_host(&config, addresses.as_ref(), &serving, &health)?;
 
     let decider = Beat::new("decide");
     let mut decisions = Latest::new(Decision::default());
@@ -83,13 +89,12 @@ pub(super) async fn build(config: Config, file: Option<PathBuf>) -> Result<Parts
     tracing::info!(addresses = ?serving.local_addresses(), encrypted = ?serving.encrypted_addresses(), "listening");
 
     let (orders, received) = handoff::queue(ORDERS).map_err(DaemonError::Runtime)?;
-    tokio::spawn(forward(std::mem::replace(&mut server.calls, mpsc::channel(1).1), orders.clone()));
     let watched = speaker.beats.iter().filter(|beat| beat.name() == "gate").cloned();
     let watched = watched.chain([decider.clone()]).collect();
     let supervisor = Supervisor::new(orders.clone(), watched, config.lease * 2);
     let drain = config.drain;
-    let drains = Latest::new(Drain::default());
-    let drained = drains.look();
+    let (ordered, reload) = (Latest::new(Ordered::default()), Latest::new(Reload::default()));
+    let reader = ordered.look();
     let sources = Sources {
         report: publisher.report(),
         serve: serving.watch(),
@@ -101,21 +106,44 @@ pub(super) async fn build(config: Config, file: Option<PathBuf>) -> Result<Parts
         ages: Ages::new(config.health.interval, config.health.timeout, started),
         health,
     };
-    let controller = Controller {
+    let reload = Arc::new(reload);
+    let told = Told {
+        serve_facts: sources.serve_facts.look(),
+        ordered: ordered.look(),
+        reload: reload.look(),
+        statistics: sources.health.statistics.clone(),
+    };
+    let own = vec![decider.clone(), logs.beat()];
+    let beats = [own, health_beats, host_beats, speaker.beats.clone(), serving.beats()].concat();
+    let reported = Reported {
         started,
+        config: &config,
+        publisher: &publisher,
+        serving: &serving,
+        counters: &counters,
+        speaker: &speaker,
+        host: &sources.host,
+        logs,
+        told,
+        beats,
+    };
+    let control = start_control(server, reported)?;
+    let controller = Controller {
         drain: orders::restore(&config.publish, Instant::now()),
-        drains,
+        ordered,
+        reload,
+        required: config.required.clone().into(),
+        calls,
+        stopping: false,
         policy: Policy::new(config.policy, config.service_addresses.clone()),
         orders: received,
         file,
-        counters: counters.clone(),
         sources,
         decisions,
         beat: decider.clone(),
         certificates: serving.certificates(),
         routes: speaker.status.clone(),
         publisher: publisher.clone(),
-        overall_since: None,
         config,
     };
     let decide = Thread::start("decide", CancellationToken::new(), move || async move {
@@ -128,24 +156,15 @@ pub(super) async fn build(config: Config, file: Option<PathBuf>) -> Result<Parts
         speaker,
         health: health_thread,
         host: host_thread,
-        server,
-        control_stop,
+        control,
         serving,
         publisher,
         addresses,
         counters,
         drain,
-        drained,
+        ordered: reader,
         supervisor,
     })
-}
-
-/// Hands calls of the admin socket to the deciding task.
-async fn forward(mut calls: mpsc::Receiver<control::Call>, orders: Queue<Order>) {
-    while let Some(call) = calls.recv().await {
-        // A call that finds no room is dropped, which its caller is told.
-        let _ = orders.push(Order::Call(call));
-    }
 }
 
 /// Service addresses are on the host, or are put there. Addresses of a wildcard bind are not looked at one by one.
@@ -163,13 +182,14 @@ fn start_health(
     config: &Config,
     zones: watch::Receiver<Arc<[Name]>>,
     load: LoadSource,
-) -> Result<(Thread, health::Health), DaemonError> {
+) -> Result<(Thread, health::Health, Vec<Beat>), DaemonError> {
     let (mut monitor, health) = health::prepare(config.health.clone(), zones, load)?;
     let beat = monitor.beat();
+    let beats = vec![beat.clone()];
     let thread = Thread::start("health", CancellationToken::new(), move || async move {
         keep_running(&beat, &mut monitor, async |monitor| monitor.run().await).await;
     })?;
-    Ok((thread, health))
+    Ok((thread, health, beats))
 }
 
 /// Starts the thread that looks at this host: the service addresses, if they are watched, and the rest.
@@ -178,7 +198,7 @@ fn start_host(
     addresses: Option<&ServiceAddresses>,
     serving: &Serving,
     health: &health::Health,
-) -> Result<(Thread, Option<LostAddresses>, HostFacts), DaemonError> {
+) -> Result<(Thread, Option<LostAddresses>, HostFacts, Vec<Beat>), DaemonError> {
     let own = |socket: serve::OwnSocket| host::OwnSocket {
         address: socket.address,
         is_tcp: socket.transport == serve::Transport::Tcp,
@@ -192,7 +212,9 @@ fn start_host(
         asked: Box::new(health.asked()),
         clients: Box::new(serving.recent_clients()),
     });
-    let (watcher, lost) = addresses.map(ServiceAddresses::watcher).unzip();
+    let (watcher, lost): (Option<AddressWatcher>, _) = addresses.map(ServiceAddresses::watcher).unzip();
+    let beats =
+        [Some(observer.beat()), watcher.as_ref().map(AddressWatcher::beat)].into_iter().flatten().collect();
     let thread = Thread::start("host", CancellationToken::new(), move || async move {
         let watch = async {
             if let Some(mut watcher) = watcher {
@@ -206,7 +228,7 @@ fn start_host(
         };
         tokio::join!(watch, observe);
     })?;
-    Ok((thread, lost, facts))
+    Ok((thread, lost, facts, beats))
 }
 
 fn start_speaker(config: &Config, decided: Reader<Decision>, decider: Beat) -> Result<Speaker, DaemonError> {

@@ -17,17 +17,17 @@ use crate::policy::{Decision, Intent, Policy, PrefixDecision};
 use crate::publish::PublisherHandle;
 use crate::route::RouteStatus;
 use crate::serve;
-use crate::telemetry::{Beat, Counters, List};
+use crate::telemetry::{Beat, List};
+use crate::wire::Name;
 
 use super::drain::Drain;
 use super::sources::Sources;
+use super::status::{Ordered, Reload};
 use super::{orders, reload};
 
-/// What the deciding task is told to do.
-#[derive(Debug)]
+/// What the main thread tells the deciding task to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Order {
-    /// By an operator, over the admin socket.
-    Call(Call),
     /// Read the configuration and the zones again (SIGHUP).
     Reload,
     /// Drain, because the process is about to stop.
@@ -39,13 +39,19 @@ pub(super) struct Controller {
     pub(super) config: Config,
     /// The configuration file, if there is one.
     pub(super) file: Option<PathBuf>,
-    pub(super) started: Instant,
     pub(super) orders: Receiver<Order>,
+    /// What operators ask for.
+    pub(super) calls: Receiver<Call>,
+    /// Whether anyns stops in order.
+    pub(super) stopping: bool,
     pub(super) drain: Drain,
-    /// The same, for the status and the planned stop.
-    pub(super) drains: Latest<Drain>,
+    /// What was ordered, for the status and the planned stop.
+    pub(super) ordered: Latest<Ordered>,
+    /// How the last reload went, for the status.
+    pub(super) reload: Arc<Latest<Reload>>,
+    /// The zones that the config requires.
+    pub(super) required: Arc<[Name]>,
     pub(super) policy: Policy,
-    pub(super) counters: Counters,
     pub(super) sources: Sources,
     pub(super) publisher: Arc<PublisherHandle>,
     /// The certificate of the encrypted transports, if there are any.
@@ -55,8 +61,6 @@ pub(super) struct Controller {
     pub(super) decisions: Latest<Decision>,
     /// Renews the lease.
     pub(super) beat: Beat,
-    /// The overall verdict and since when it is this one.
-    pub(super) overall_since: Option<(crate::control::Verdict, u64)>,
 }
 
 impl Controller {
@@ -67,6 +71,7 @@ impl Controller {
             tokio::select! {
                 () = sleep_until(wakeup.into()) => {}
                 order = self.orders.next() => self.obey(order),
+                call = self.calls.next() => self.answer(call),
                 () = self.sources.changed() => {}
             }
         }
@@ -74,9 +79,19 @@ impl Controller {
 
     fn obey(&mut self, order: Order) {
         match order {
-            Order::Call(call) => orders::obey(self, call),
             Order::Reload => reload::by_signal(self),
-            Order::Stop => self.drain.begin("stopping", self.drain_time(), Instant::now()),
+            Order::Stop => {
+                self.stopping = true;
+                self.drain.begin("stopping", self.drain_time(), Instant::now());
+            }
+        }
+    }
+
+    /// A stop takes no orders.
+    fn answer(&mut self, call: Call) {
+        match self.stopping {
+            true => call.reply.send(orders::failed("anyns is stopping in order".to_owned())),
+            false => orders::obey(self, call),
         }
     }
 
@@ -91,11 +106,12 @@ impl Controller {
     /// One turn: gathers facts, asks policy, hands the decision on; says when to look again at the latest.
     fn turn(&mut self, now: Instant) -> Instant {
         let operator = self.drain.operator(now);
-        let facts = self.sources.gather(&self.config.required, operator, now);
+        let facts = self.sources.gather(&self.required, operator, now);
         let decision = self.policy.decide(&facts, now);
         log_changes(&self.decisions.current(), &decision);
         self.decisions.publish_if_new(decision);
-        self.drains.publish_if_new(self.drain.clone());
+        let (drain, required) = (self.drain.clone(), self.required.clone());
+        self.ordered.publish_if_new(Ordered { drain, stopping: self.stopping, required });
         // Only now: a beat renews the lease of this decision.
         self.beat.beat();
         let wakeups = [self.policy.next_wakeup(), self.drain.next_wakeup()];

@@ -25,6 +25,7 @@ mod drain;
 mod facts;
 mod orders;
 mod reload;
+mod reporting;
 mod signals;
 mod sources;
 mod status;
@@ -97,7 +98,7 @@ pub fn run(config: Config, file: Option<PathBuf>) -> Result<(), DaemonError> {
         tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(DaemonError::Runtime)?;
     let outcome = runtime.block_on(async {
         let signals = signals::Signals::new().map_err(DaemonError::Signals)?;
-        let parts = build::build(config, file).await?;
+        let parts = build::build(config, file, &logs).await?;
         parts.run(signals).await;
         Ok(())
     });

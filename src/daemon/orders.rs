@@ -18,25 +18,25 @@ pub(super) fn obey(controller: &mut Controller, call: Call) {
     let Call { request, reply } = call;
     let publisher = controller.publisher.clone();
     let response = match request {
-        Request::Status {} => Response::Status { status: Box::new(controller.status()) },
+        // The control server answers these itself.
+        Request::Status { .. } | Request::TestPanic { .. } => failed("not an order".into()),
         Request::Drain { reason } => drain(controller, &reason),
         Request::Undrain {} => undrain(controller),
         Request::Reload {} => return reload::by_order(controller, reply),
         Request::ZoneRemove { zone } => {
             tokio::spawn(async move {
-                let _ = reply.send(remove(&publisher, &zone).await);
+                reply.send(remove(&publisher, &zone).await);
             });
             return;
         }
         Request::ZoneAccept { zone, serial } => {
             tokio::spawn(async move {
-                let _ = reply.send(accept(&publisher, &zone, Serial(serial)).await);
+                reply.send(accept(&publisher, &zone, Serial(serial)).await);
             });
             return;
         }
     };
-    // Whoever asked may be gone; the order stands.
-    let _ = reply.send(response);
+    reply.send(response);
 }
 
 fn drain(controller: &mut Controller, reason: &str) -> Response {

@@ -4,31 +4,47 @@
 //! when it changed. A configuration that is wrong changes nothing.
 
 use std::sync::Arc;
-
-use tokio::sync::oneshot;
+use std::time::Instant;
 
 use crate::config::{self, Config};
-use crate::control::Response;
+use crate::control::{Reply, Response};
+use crate::handoff::Latest;
 use crate::publish::PublisherHandle;
 use crate::serve::Certificates;
 
 use super::controller::Controller;
 use super::orders::{chain, done, failed};
+use super::status::Reload;
 
 /// SIGHUP: the log tells what came of it.
 pub(super) fn by_signal(controller: &mut Controller) {
-    let (reply, _) = oneshot::channel();
-    by_order(controller, reply);
+    begin(controller, None);
 }
 
 /// `anyns reload`: answers when every zone was looked at.
-pub(super) fn by_order(controller: &mut Controller, reply: oneshot::Sender<Response>) {
+pub(super) fn by_order(controller: &mut Controller, reply: Reply) {
+    begin(controller, Some(reply));
+}
+
+/// Tells whoever asked, and the status, what came of it.
+fn finish(state: &Latest<Reload>, reply: Option<Reply>, response: Response) {
+    state.publish(match &response {
+        Response::Failed { message } => Reload::Failed { since: Instant::now(), reason: message.clone() },
+        Response::Done { .. } | Response::Status { .. } => Reload::Done,
+    });
+    if let Some(reply) = reply {
+        reply.send(response);
+    }
+}
+
+fn begin(controller: &mut Controller, reply: Option<Reply>) {
+    controller.reload.publish(Reload::Running { since: Instant::now() });
     let loaded = match config::load(controller.file.as_deref()) {
         Ok(loaded) => loaded,
         Err(error) => {
             tracing::error!(%error, "the configuration is wrong; the old one stays");
-            let _ = reply.send(failed(format!("the old configuration stays: {error}")));
-            return;
+            let message = format!("the old configuration stays: {error}");
+            return finish(&controller.reload, reply, failed(message));
         }
     };
     for warning in &loaded.warnings {
@@ -38,11 +54,11 @@ pub(super) fn by_order(controller: &mut Controller, reply: oneshot::Sender<Respo
     if loaded.config.publish.state_directory != controller.config.publish.state_directory {
         let message = "the old configuration stays: zones.state-directory cannot change without a restart";
         tracing::error!(message, "reload");
-        let _ = reply.send(failed(message.to_owned()));
-        return;
+        return finish(&controller.reload, reply, failed(message.to_owned()));
     }
     let restart = needs_restart(&controller.config, &loaded.config);
-    controller.config.required.clone_from(&loaded.config.required);
+    controller.required = loaded.config.required.clone().into();
+    let state = controller.reload.clone();
     let publisher = controller.publisher.clone();
     let certificates = controller.certificates.clone();
     tokio::spawn(async move {
@@ -54,7 +70,7 @@ pub(super) fn by_order(controller: &mut Controller, reply: oneshot::Sender<Respo
             Response::Done { message } => tracing::info!(message, "reload"),
             Response::Status { .. } => {}
         }
-        let _ = reply.send(response);
+        finish(&state, reply, response);
     });
 }
 
@@ -98,7 +114,7 @@ fn needs_restart(old: &Config, new: &Config) -> Vec<&'static str> {
         ("[policy]", old.policy != new.policy || old.lease != new.lease),
         ("[drain]", old.drain != new.drain),
         ("[route] or [bgp]", old.route != new.route),
-        ("[control]", old.control_socket != new.control_socket),
+        ("[control]", old.control != new.control),
     ];
     differs.into_iter().filter(|(_, differs)| *differs).map(|(section, _)| section).collect()
 }

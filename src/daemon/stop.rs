@@ -52,8 +52,8 @@ pub(super) async fn in_order(mut parts: Parts, mut signals: Signals) {
     {
         tracing::warn!(%error, "a service address stays on loopback");
     }
-    parts.control_stop.cancel();
-    let _ = parts.server.task.await;
+    // The last: the status answers until here.
+    parts.control.stop().await;
     tracing::info!("stopped");
 }
 
@@ -66,7 +66,7 @@ async fn withdraw(parts: &mut Parts) {
     let limit = Instant::now() + parts.drain.deprefer + parts.drain.limit;
     while Instant::now() < limit {
         // The decision to withdraw was published before the drain that says so.
-        if parts.drained.load().is_withdrawn() && parts.speaker.status.load().all_withdrawn() {
+        if parts.ordered.load().drain.is_withdrawn() && parts.speaker.status.load().all_withdrawn() {
             return;
         }
         let _ = timeout(LOOK, parts.speaker.changes.changed()).await;

@@ -1,5 +1,6 @@
 //! From the file's sections to the modules' settings, one file per group of sections.
 
+mod control;
 mod rate_limit;
 mod route;
 mod serve;
@@ -13,6 +14,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 use toml::Spanned;
 
+use crate::control as admin;
 use crate::telemetry::{LogFormat, LogSettings};
 use crate::{admission, answer, health, policy, publish, route as routes, serve as serving};
 
@@ -20,6 +22,8 @@ use super::check;
 use super::fault::Faults;
 use super::spec::{LogFormatSpec, RouteDriverSpec, Spec};
 use super::values::Period;
+
+pub(super) use control::usual_socket;
 
 /// Every module's settings.
 #[derive(Clone, Debug)]
@@ -55,7 +59,7 @@ pub struct Config {
     /// How a drain and a planned stop go.
     pub drain: Drain,
     /// The admin socket.
-    pub control_socket: PathBuf,
+    pub control: admin::Settings,
 }
 
 /// Who this is.
@@ -121,7 +125,7 @@ pub(super) fn fold(spec: &Spec, faults: &mut Faults<'_>) -> Option<Config> {
         answer: serve::fold_answer(spec, &pop, faults),
         install_addresses: spec.serve.install_addresses,
         drain: fold_drain(spec),
-        control_socket: control_socket(spec),
+        control: control::fold_control(spec, faults),
         pop,
         serve,
         rate_limit: rate_limit?,
@@ -170,22 +174,6 @@ fn fold_drain(spec: &Spec) -> Drain {
         quiet: or(spec.drain.quiet, Drain::DEFAULT_QUIET),
         limit: or(spec.drain.limit, Drain::DEFAULT_LIMIT),
     }
-}
-
-/// The admin socket: the configured one, or the usual place of this user.
-fn control_socket(spec: &Spec) -> PathBuf {
-    if let Some(socket) = &spec.control.socket {
-        return socket.clone();
-    }
-    // A service manager's directory for this service (systemd.exec(5)) comes before the user's own.
-    if let Some(directory) = std::env::var_os("RUNTIME_DIRECTORY") {
-        return PathBuf::from(directory).join("control.sock");
-    }
-    if crate::sys::user::is_root() {
-        return PathBuf::from("/run/anyns/control.sock");
-    }
-    let runtime = std::env::var_os("XDG_RUNTIME_DIR").map_or_else(std::env::temp_dir, PathBuf::from);
-    runtime.join("anyns").join("control.sock")
 }
 
 /// The value, or the default where the key is missing.

@@ -7,8 +7,11 @@ use super::{Verdict, overall};
 pub(in super::super) fn well() -> Status {
     let neighbour = NeighbourStatus {
         neighbour: "192.0.2.254".into(),
+        local: false,
         session: "Established".into(),
-        route: RouteState::Announced,
+        desired: "announce".into(),
+        sent: RouteState::Announced,
+        observed: "unknown".into(),
         since: 1_700_000_100,
     };
     let zone = ZoneStatus {
@@ -38,6 +41,7 @@ pub(in super::super) fn well() -> Status {
         started: 1_700_000_000,
         updates_alive: Some(1_700_003_695),
         operator: OperatorStatus { order: "automatic".into(), ..OperatorStatus::default() },
+        zone_counts: ZoneCounts { total: 1, served: 1, matched: 1, ..ZoneCounts::default() },
         zones: vec![zone],
         prefixes: vec![PrefixStatus {
             prefix: "198.51.100.0/24".into(),
@@ -71,42 +75,77 @@ fn well_is_ok_since_the_start() {
     assert_eq!((verdict.since, verdict.verdict.exit_code()), (1_700_000_000, 0));
 }
 
+/// One group of zones instead of the zone that is served.
+fn group(status: &mut Status, state: ZoneState, count: u64, fault: Option<&str>) {
+    let served = u64::from(matches!(state, ZoneState::Served | ZoneState::Kept)) * count;
+    status.zone_counts = ZoneCounts { total: count, not_well: count, served, ..ZoneCounts::default() };
+    let (first, fault) = ("example.org.".into(), fault.map(str::to_owned));
+    status.zone_groups =
+        vec![ZoneGroup { state, required: false, count, first, fault, since: 1_700_000_050 }];
+}
+
+fn alarm(cause: Cause, message: &str) -> Alarm {
+    Alarm { kind: message.into(), cause, message: message.into(), since: 1_700_000_000 }
+}
+
 #[test]
 fn everything_that_is_not_ok() {
     use Verdict::{Degraded, Down};
     type Change = fn(&mut Status);
-    let table: [(Verdict, &str, Change); 19] = [
-        (Degraded, "zone updates have stopped", |status| status.updates_alive = None),
-        (Degraded, "the watcher gives no sign", |status| status.updates_alive = Some(1_700_003_600)),
-        (Degraded, "is kept at an older version", |status| status.zones[0].state = ZoneState::Kept),
-        (Down, "is refused and not served", |status| status.zones[0].state = ZoneState::Refused),
-        (Down, "has expired", |status| status.zones[0].state = ZoneState::Expired),
-        (Down, "is still being loaded", |status| status.zones[0].state = ZoneState::Loading),
-        (Down, "not one zone is served", |status| status.zones.clear()),
-        (Degraded, "zone b. is refused", |status| {
-            let zone = ZoneStatus { name: "b.".into(), state: ZoneState::Refused, ..ZoneStatus::default() };
-            status.zones.push(zone);
+    let table: [(Verdict, &str, Change); 24] = [
+        (Degraded, "zone updates have stopped: the publisher has ended", |status| {
+            status.updates_fault = Some("the publisher has ended".into());
         }),
-        (Degraded, "served with faults: a:1:1", |status| status.zones[0].faults = vec!["a:1:1: x".into()]),
+        (Degraded, "zone example.org. is kept at an older version", |status| {
+            group(status, ZoneState::Kept, 1, None);
+        }),
+        (Degraded, "200 zones are kept at an older version: the first is example.org.: a:1:1: x", |status| {
+            group(status, ZoneState::Kept, 200, Some("a:1:1: x"));
+        }),
+        (Down, "is refused and not served", |status| group(status, ZoneState::Refused, 1, None)),
+        (Down, "has expired", |status| group(status, ZoneState::Expired, 1, None)),
+        (Down, "300000 zones are still being loaded", |status| {
+            group(status, ZoneState::Loading, 300_000, None);
+        }),
+        (Down, "not one zone is served", |status| status.zone_counts = ZoneCounts::default()),
+        (Degraded, "required zone example.org. is refused", |status| {
+            group(status, ZoneState::Refused, 1, None);
+            status.zone_groups[0].required = true;
+            status.zone_counts.served = 1;
+        }),
+        (Degraded, "served with faults: a:1:1", |status| {
+            group(status, ZoneState::Served, 1, Some("a:1:1: x"));
+        }),
         (Down, "is withdrawn: loading", |status| {
             status.prefixes[0].intent = "withdraw".into();
             status.prefixes[0].reasons = vec!["loading".into()];
-            status.prefixes[0].neighbours[0].route = RouteState::Absent;
+            status.prefixes[0].neighbours[0].sent = RouteState::Nothing;
+        }),
+        (Down, "is withdrawn", |status| {
+            status.dry_run = true;
+            status.prefixes[0].intent = "withdraw".into();
+            status.prefixes[0].neighbours.clear();
         }),
         (Degraded, "less preferably", |status| {
             status.prefixes[0].intent = "deprefer".into();
-            status.prefixes[0].neighbours[0].route = RouteState::Depreferred;
+            status.prefixes[0].neighbours[0].sent = RouteState::Depreferred;
         }),
         (Down, "is missing at 192.0.2.254: the session is Active", |status| {
-            status.prefixes[0].neighbours[0].route = RouteState::Absent;
+            status.prefixes[0].neighbours[0].sent = RouteState::Nothing;
             status.prefixes[0].neighbours[0].session = "Active".into();
         }),
+        (Down, "is sent to nobody", |status| status.prefixes[0].neighbours.clear()),
         (Degraded, "is missing at 192.0.2.253", |status| {
             let absent = NeighbourStatus { neighbour: "192.0.2.253".into(), ..NeighbourStatus::default() };
             status.prefixes[0].neighbours.push(absent);
         }),
-        (Degraded, "not yet as wanted (announce)", |status| {
-            status.prefixes[0].neighbours[0].route = RouteState::Depreferred;
+        (Degraded, "was sent to 192.0.2.254 as less preferred, and the order is announce", |status| {
+            status.prefixes[0].neighbours[0].sent = RouteState::Depreferred;
+        }),
+        (Degraded, "was sent to 192.0.2.254 as announced, and the order is withdraw", |status| {
+            status.prefixes[0].intent = "withdraw".into();
+            let other = PrefixStatus { prefix: "2001:db8::/48".into(), ..status.prefixes[0].clone() };
+            status.prefixes.push(PrefixStatus { intent: "announce".into(), ..other });
         }),
         (Degraded, "198.51.100.53 over TCP say pressure", |status| {
             status.probes[1].standing = "pressure".into();
@@ -114,14 +153,20 @@ fn everything_that_is_not_ok() {
         (Degraded, "UDP 198.51.100.53:53 does not work: closed", |status| {
             status.serve.listeners[0].fault = Some("closed".into());
         }),
-        (Degraded, "worker 0 stands still", |status| status.serve.workers[0].stale = true),
+        (Degraded, "worker 0 sends no heartbeat", |status| status.serve.workers[0].stale = true),
         (Degraded, "the operator ordered withdraw: router upgrade", |status| {
             status.operator.order = "withdraw".into();
             status.operator.reason = "router upgrade".into();
         }),
-        (Degraded, "disk full", |status| {
-            status.alarms.push(Alarm { message: "disk full".into(), since: 1_700_000_000 });
+        (Degraded, "anyns is stopping in order", |status| {
+            status.operator.order = "deprefer".into();
+            status.stopping = true;
         }),
+        (Degraded, "the last reload failed: line 3", |status| {
+            let reason = "line 3".into();
+            status.reload = Some(ReloadStatus { failed: true, since: 1_700_000_000, reason });
+        }),
+        (Degraded, "disk full", |status| status.alarms.push(alarm(Cause::Rest, "disk full"))),
     ];
     for (expected, words, change) in table {
         let mut status = well();
@@ -133,10 +178,25 @@ fn everything_that_is_not_ok() {
 }
 
 #[test]
-fn thousands_of_bad_zones_stay_readable() {
+fn the_cause_stands_before_what_follows_from_it() {
     let mut status = well();
-    let bad = ZoneStatus { state: ZoneState::Refused, ..ZoneStatus::default() };
-    status.zones.extend(std::iter::repeat_n(bad, 5000));
-    let reasons = overall(&status).reasons;
-    assert_eq!((reasons.len(), reasons.last().unwrap().as_str()), (51, "and 4950 more"));
+    group(&mut status, ZoneState::Kept, 3, None);
+    status.zone_groups.push(ZoneGroup { required: true, ..status.zone_groups[0].clone() });
+    status.prefixes[0].intent = "withdraw".into();
+    status.probes[0].standing = "silent".into();
+    status.serve.workers[0].stale = true;
+    status.alarms.push(alarm(Rest, "a certificate ends soon"));
+    status.alarms.push(alarm(Host, "the service address 198.51.100.53 is not on the host"));
+    let causes: Vec<Cause> = overall(&status).complaints.iter().map(|complaint| complaint.cause).collect();
+    use Cause::{Host, Probes, Rest, Routes, Zones};
+    assert_eq!(causes, [Host, Host, Zones, Probes, Routes, Routes, Rest, Rest]);
+}
+
+#[test]
+fn very_many_complaints_stay_one_page() {
+    let mut status = well();
+    status.alarms.extend((0..5000).map(|index| alarm(Cause::Rest, &format!("fault {index}"))));
+    let overall = overall(&status);
+    assert_eq!((overall.reasons.len(), overall.reasons[MAX_REASONS].as_str()), (21, "and 4980 more"));
+    assert_eq!(overall.complaints.len(), MAX_REASONS);
 }

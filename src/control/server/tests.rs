@@ -1,27 +1,89 @@
 //! Server and client together over a real socket in a directory that vanishes with the test.
 
 use std::io::{Read, Write};
-use std::os::unix::net::{UnixListener as StdListener, UnixStream as StdStream};
+use std::os::unix::fs::MetadataExt;
+use std::os::unix::net::UnixStream as StdStream;
+use std::path::{Path, PathBuf};
 
+use super::super::call;
 use super::super::overall::tests::well;
-use super::super::{call, render};
 use super::*;
+use crate::telemetry::keep_running;
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
+/// Answers `status` with the selection in it, and knows one task.
+#[derive(Default)]
+struct Keeper {
+    silent: Option<String>,
+}
+
+impl Answers for Keeper {
+    fn status(&self, selection: &Selection) -> Status {
+        Status { instance: format!("{selection:?}"), ..well() }
+    }
+
+    fn silent(&self, _order: &Request) -> Option<String> {
+        self.silent.clone()
+    }
+
+    fn test_panic(&self, task: &str) -> Response {
+        failed(format!("no task {task}"))
+    }
+}
+
+/// A server on a thread of its own, as in the daemon.
 struct Scene {
     path: PathBuf,
-    shutdown: CancellationToken,
-    server: Server,
+    calls: Receiver<Call>,
+    beat: Beat,
+    stop: CancellationToken,
+    thread: std::thread::JoinHandle<()>,
     _directory: tempfile::TempDir,
 }
 
 fn scene() -> Scene {
+    scene_with(Keeper::default(), None)
+}
+
+fn scene_with(keeper: Keeper, group: Option<u32>) -> Scene {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("run/anyns.sock");
-    let shutdown = CancellationToken::new();
-    let server = serve(&Settings { path: path.clone(), mode: 0o600 }, shutdown.clone()).unwrap();
-    Scene { path, shutdown, server, _directory: directory }
+    let (server, calls) = open(&Settings { path: path.clone(), group }).unwrap();
+    let (beat, stop) = (Beat::new("control"), CancellationToken::new());
+    let thread = serve_on_thread(server, keeper, beat.clone(), stop.clone());
+    Scene { path, calls, beat, stop, thread, _directory: directory }
+}
+
+fn serve_on_thread(
+    mut server: Server,
+    keeper: Keeper,
+    beat: Beat,
+    stop: CancellationToken,
+) -> std::thread::JoinHandle<()> {
+    let answers: Arc<dyn Answers> = Arc::new(keeper);
+    std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            keep_running(&beat, &mut server, async |server| server.run(&answers, &beat, &stop).await).await;
+            server.close().await;
+        });
+    })
+}
+
+/// Waits for something that can only be seen by looking.
+async fn eventually(what: &str, mut is_so: impl FnMut() -> bool) {
+    let looking = async {
+        while !is_so() {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    };
+    timeout(PATIENCE, looking).await.unwrap_or_else(|_| panic!("in vain: {what}"));
+}
+
+fn mode_and_group(path: &Path) -> (u32, u32) {
+    let metadata = fs::symlink_metadata(path).unwrap();
+    (metadata.mode() & 0o777, metadata.gid())
 }
 
 async fn blocking<T: Send + 'static>(what: impl FnOnce() -> T + Send + 'static) -> T {
@@ -37,69 +99,142 @@ async fn ask_scene(path: &Path, request: Request) -> Result<Response, ControlErr
 async fn a_request_reaches_the_daemon_and_its_answer_the_client() {
     let mut scene = scene();
     let daemon = async {
-        let drain = scene.server.calls.recv().await.unwrap();
+        let drain = scene.calls.next().await;
         assert_eq!(drain.request, Request::Drain { reason: "router upgrade".into() });
-        drain.reply.send(Response::Done { message: "draining".into() }).unwrap();
-        let status = scene.server.calls.recv().await.unwrap();
-        status.reply.send(Response::Status { status: Box::new(well()) }).unwrap();
-        drop(scene.server.calls.recv().await.unwrap());
+        drain.reply.send(Response::Done { message: "draining".into() });
+        drop(scene.calls.next().await);
     };
     let client = async {
         let drain = ask_scene(&scene.path, Request::Drain { reason: "router upgrade".into() }).await.unwrap();
         assert_eq!(drain, Response::Done { message: "draining".into() });
-        let Response::Status { status } = ask_scene(&scene.path, Request::Status {}).await.unwrap() else {
-            panic!()
-        };
-        assert_eq!(render(&status), render(&well()));
         let dropped = ask_scene(&scene.path, Request::Reload {}).await.unwrap();
         assert_eq!(dropped, Response::Failed { message: "anyns is going down".into() });
     };
     timeout(PATIENCE, async { tokio::join!(daemon, client) }).await.unwrap();
 }
 
+/// Nobody takes a call out of the queue here, as when the deciding task is frozen.
+#[tokio::test]
+async fn status_needs_nobody_and_an_order_says_who_did_not_answer() {
+    let silent = Some("the task decide has sent no heartbeat for 9 s".to_owned());
+    let scene = scene_with(Keeper { silent }, None);
+    let drain = ask_scene(&scene.path, Request::Drain { reason: "x".into() });
+    let reload = ask_scene(&scene.path, Request::Reload {});
+    let status = async {
+        let zones = Some("*.org".to_owned());
+        let asked = ask_scene(&scene.path, Request::Status { zones, most: Some(20) }).await.unwrap();
+        let Response::Status { status } = asked else { panic!("{asked:?}") };
+        assert_eq!(status.instance, r#"Selection { zones: Pattern("*.org"), most: Some(20) }"#);
+        let Response::Status { status } = ask_scene(&scene.path, Request::status()).await.unwrap() else {
+            panic!()
+        };
+        assert_eq!(status.instance, "Selection { zones: All, most: None }");
+    };
+    let (drain, reload, ()) = tokio::join!(drain, reload, status);
+    for (answer, who) in [(drain, "decide"), (reload, "publisher")] {
+        let Response::Failed { message } = answer.unwrap() else { panic!("{who}") };
+        let expected = format!(
+            "the task {who} did not answer within 5 s (the task decide has sent no heartbeat for 9 s); the order may \
+             still be carried out"
+        );
+        assert_eq!(message, expected);
+    }
+}
+
 #[tokio::test]
 async fn only_the_owner_may_and_the_socket_goes_at_the_end() {
     let scene = scene();
-    let mode = fs::symlink_metadata(&scene.path).unwrap().permissions().mode();
-    assert_eq!(mode & 0o777, 0o600);
+    assert_eq!(mode_and_group(&scene.path).0, 0o600);
     assert_eq!(fs::read_dir(scene.path.parent().unwrap()).unwrap().count(), 1, "nothing but the socket");
-    scene.shutdown.cancel();
-    timeout(PATIENCE, scene.server.task).await.unwrap().unwrap();
+    scene.stop.cancel();
+    blocking(|| scene.thread.join()).await.unwrap();
     assert!(!scene.path.exists());
-    let gone = ask_scene(&scene.path, Request::Status {}).await.unwrap_err();
+    let gone = ask_scene(&scene.path, Request::status()).await.unwrap_err();
     assert!(matches!(gone, ControlError::NotRunning { .. }), "{gone}");
+}
+
+#[tokio::test]
+async fn a_group_may_if_it_is_named() {
+    // Its own group, which every user may give a file to.
+    let directory = tempfile::tempdir().unwrap();
+    let own = fs::symlink_metadata(directory.path()).unwrap().gid();
+    let scene = scene_with(Keeper::default(), Some(own));
+    assert_eq!(mode_and_group(&scene.path), (0o660, own));
+    ask_scene(&scene.path, Request::status()).await.unwrap();
+}
+
+#[tokio::test]
+async fn the_file_is_there_again_after_it_was_deleted_or_replaced() {
+    let scene = scene();
+    let first = Identity::of(&scene.path);
+    let is_new = |old: Option<Identity>| {
+        let path = scene.path.clone();
+        move || Identity::of(&path).is_some() && Identity::of(&path) != old
+    };
+    fs::remove_file(&scene.path).unwrap();
+    eventually("the file is made again", is_new(first)).await;
+    ask_scene(&scene.path, Request::status()).await.unwrap();
+    // A dead socket in its place, and the whole directory gone.
+    fs::remove_file(&scene.path).unwrap();
+    drop(StdListener::bind(&scene.path).unwrap());
+    let dead = Identity::of(&scene.path);
+    eventually("the dead socket is replaced", is_new(dead)).await;
+    ask_scene(&scene.path, Request::status()).await.unwrap();
+    fs::remove_dir_all(scene.path.parent().unwrap()).unwrap();
+    eventually("the directory is made again", is_new(None)).await;
+    ask_scene(&scene.path, Request::status()).await.unwrap();
+    assert_eq!(mode_and_group(&scene.path).0, 0o600);
+}
+
+#[tokio::test]
+async fn the_socket_of_another_process_is_left_alone() {
+    let scene = scene();
+    fs::remove_file(&scene.path).unwrap();
+    let other = StdListener::bind(&scene.path).unwrap();
+    let identity = Identity::of(&scene.path);
+    let beats = scene.beat.beats();
+    // Two looks at the file and more, and every look connects.
+    eventually("it looked", || scene.beat.beats() > beats + 15).await;
+    other.accept().unwrap();
+    assert_eq!(Identity::of(&scene.path), identity);
+    scene.stop.cancel();
+    blocking(|| scene.thread.join()).await.unwrap();
+    assert_eq!(Identity::of(&scene.path), identity, "nor is it removed at the end");
 }
 
 #[tokio::test]
 async fn an_answer_under_way_survives_the_shutdown() {
     let mut scene = scene();
     let daemon = async {
-        let call = scene.server.calls.recv().await.unwrap();
-        scene.shutdown.cancel();
+        let call = scene.calls.next().await;
+        scene.stop.cancel();
         while scene.path.exists() {
             tokio::task::yield_now().await;
         }
-        call.reply.send(Response::Done { message: "drained".into() }).unwrap();
+        call.reply.send(Response::Done { message: "drained".into() });
     };
     let client = ask_scene(&scene.path, Request::Drain { reason: "end".into() });
     let ((), answer) = timeout(PATIENCE, async { tokio::join!(daemon, client) }).await.unwrap();
     assert_eq!(answer.unwrap(), Response::Done { message: "drained".into() });
-    timeout(PATIENCE, scene.server.task).await.unwrap().unwrap();
+    blocking(|| scene.thread.join()).await.unwrap();
+}
+
+#[tokio::test]
+async fn the_server_goes_on_after_a_panic() {
+    let scene = scene();
+    scene.beat.ask_panic();
+    eventually("it panics", || scene.beat.panics() == 1).await;
+    ask_scene(&scene.path, Request::status()).await.unwrap();
 }
 
 #[tokio::test]
 async fn a_living_socket_is_an_error_and_a_dead_one_is_replaced() {
     let scene = scene();
-    let settings = Settings { path: scene.path.clone(), mode: 0o660 };
-    let error = serve(&settings, CancellationToken::new()).unwrap_err();
+    let error = open(&Settings { path: scene.path.clone(), group: None }).unwrap_err();
     assert!(error.to_string().starts_with("another anyns answers on "), "{error}");
     let stale = scene.path.with_file_name("stale.sock");
     drop(StdListener::bind(&stale).unwrap());
-    let shutdown = CancellationToken::new();
-    let second = serve(&Settings { path: stale.clone(), mode: 0o660 }, shutdown.clone()).unwrap();
-    assert_eq!(fs::symlink_metadata(&stale).unwrap().permissions().mode() & 0o777, 0o660);
-    shutdown.cancel();
-    timeout(PATIENCE, second.task).await.unwrap().unwrap();
+    open(&Settings { path: stale, group: None }).unwrap();
 }
 
 #[tokio::test]
@@ -107,7 +242,7 @@ async fn a_file_in_its_place_is_left_alone() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("anyns.sock");
     fs::write(&path, "precious").unwrap();
-    let error = serve(&Settings { path: path.clone(), mode: 0o600 }, CancellationToken::new()).unwrap_err();
+    let error = open(&Settings { path: path.clone(), group: None }).unwrap_err();
     assert!(matches!(error, ControlError::NotASocket { .. }), "{error}");
     assert_eq!(fs::read_to_string(&path).unwrap(), "precious");
 }
@@ -138,20 +273,17 @@ async fn hostile_requests() {
     assert_eq!(say(b"\xff\n".to_vec()).await.matches("failed").count(), 1);
 }
 
+/// All slots are held by clients that say nothing; they are hung up on, and the operator's turn comes.
 #[tokio::test]
-async fn more_clients_than_slots_do_not_shut_out_an_operator_for_good() {
-    let mut scene = scene();
+async fn hung_clients_do_not_shut_out_an_operator_for_good() {
+    let scene = scene();
     let path = scene.path.clone();
-    let idle =
-        blocking(move || (0..40).map(|_| StdStream::connect(&path).unwrap()).collect::<Vec<_>>()).await;
-    drop(idle);
-    let daemon = async {
-        let call = scene.server.calls.recv().await.unwrap();
-        call.reply.send(Response::Done { message: "undrained".into() }).unwrap();
-    };
-    let client = ask_scene(&scene.path, Request::Undrain {});
-    let ((), answer) = timeout(PATIENCE, async { tokio::join!(daemon, client) }).await.unwrap();
-    assert_eq!(answer.unwrap(), Response::Done { message: "undrained".into() });
+    let hang = move || (0..MAX_CONNECTIONS).map(|_| StdStream::connect(&path).unwrap()).collect::<Vec<_>>();
+    let hung = blocking(hang).await;
+    let begun = std::time::Instant::now();
+    ask_scene(&scene.path, Request::status()).await.unwrap();
+    assert!(begun.elapsed() < REQUEST_LIMIT * 2, "{:?}", begun.elapsed());
+    drop(hung);
 }
 
 #[tokio::test]
@@ -160,7 +292,7 @@ async fn a_server_that_says_nothing_or_nonsense() {
     let path = directory.path().join("mute.sock");
     let listener = StdListener::bind(&path).unwrap();
     let limit = Duration::from_millis(50);
-    let error = call(&path, &Request::Status {}, limit).unwrap_err();
+    let error = call(&path, &Request::status(), limit).unwrap_err();
     assert!(matches!(error, ControlError::Timeout { .. }), "{error}");
     drop(listener.accept().unwrap());
     let nonsense = blocking(move || {
@@ -172,7 +304,7 @@ async fn a_server_that_says_nothing_or_nonsense() {
             stream.read_exact(&mut [0]).unwrap();
             stream.write_all(b"hello\n").unwrap();
         });
-        let error = call(&path, &Request::Status {}, PATIENCE).unwrap_err();
+        let error = call(&path, &Request::status(), PATIENCE).unwrap_err();
         answering.join().unwrap();
         error
     });

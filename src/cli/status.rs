@@ -1,0 +1,100 @@
+//! `anyns status`: once, or again and again.
+
+use std::io::{self, IsTerminal, Write};
+use std::path::Path;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use crate::control::{self, Request, Response};
+
+use super::{CommandError, Outcome, remote, say, say_error};
+
+/// The state is there at once; the list of very many zones takes some seconds.
+const LIMIT: Duration = Duration::from_secs(20);
+
+/// `anyns status` got no answer: the exit code that is neither ok, degraded nor down.
+const NO_ANSWER: u8 = 3;
+
+/// The most zones in a text that was not asked for certain zones: with the rest of it one page.
+const PAGE: usize = 20;
+
+/// The most zones in a text that was asked for certain zones; `--json` has them all.
+const MOST: usize = 1000;
+
+/// Between two frames of `--watch`.
+const FRAME: Duration = Duration::from_secs(1);
+
+/// Clears a terminal and goes to its first line (ECMA-48: CUP, ED).
+const CLEAR: &str = "\u{1b}[H\u{1b}[2J";
+
+/// How the status is wanted.
+#[derive(Debug, clap::Args)]
+pub(super) struct Options {
+    /// The whole state as one JSON document
+    #[arg(long)]
+    json: bool,
+    /// Only these zones: a name, a pattern with * and ?, or "bad" for those that are not well
+    #[arg(long, value_name = "PATTERN|bad")]
+    zones: Option<String>,
+    /// Show it again every second until interrupted
+    #[arg(long)]
+    watch: bool,
+}
+
+impl Options {
+    fn request(&self) -> Request {
+        let most = match (&self.zones, self.json) {
+            (_, true) => None,
+            (None, _) => Some(PAGE),
+            (Some(_), _) => Some(MOST),
+        };
+        Request::Status { zones: self.zones.clone(), most }
+    }
+}
+
+/// Prints the status; the exit code is that of the verdict.
+pub(super) fn status(config: Option<&Path>, socket: Option<&Path>, options: &Options) -> Outcome {
+    let path = remote::socket_path(config, socket)?;
+    if options.watch {
+        return watch(&path, options);
+    }
+    match frame(&path, options) {
+        Ok((text, code)) => {
+            say(&text);
+            Ok(code)
+        }
+        Err(error) => {
+            say_error(&error);
+            Ok(ExitCode::from(NO_ANSWER))
+        }
+    }
+}
+
+/// Shows frame after frame, also while nobody answers; ends when the output is closed, or by a signal.
+fn watch(path: &Path, options: &Options) -> Outcome {
+    let clear = if io::stdout().is_terminal() && !options.json { CLEAR } else { "" };
+    loop {
+        let text = frame(path, options).map_or_else(|error| format!("anyns: {error}"), |(text, _)| text);
+        let mut output = io::stdout().lock();
+        if writeln!(output, "{clear}{}\n", text.trim_end()).and_then(|()| output.flush()).is_err() {
+            return Ok(ExitCode::SUCCESS);
+        }
+        drop(output);
+        std::thread::park_timeout(FRAME);
+    }
+}
+
+/// One text and its exit code.
+fn frame(path: &Path, options: &Options) -> Result<(String, ExitCode), CommandError> {
+    let status = match control::call(path, &options.request(), LIMIT)? {
+        Response::Status { status } => status,
+        Response::Failed { message } => return Err(message.into()),
+        Response::Done { .. } => return Err("the running anyns answered without a status".into()),
+    };
+    let code = ExitCode::from(status.overall.verdict.exit_code());
+    let text = match options.json {
+        true => serde_json::to_string_pretty(&status)?,
+        false => control::render(&status),
+    };
+    Ok((text, code))
+}

@@ -1,0 +1,213 @@
+//! The status as text for people: what is wrong first, then prefixes, probes, zones, sockets, limits. One page, however many
+//! zones there are.
+
+mod table;
+mod time;
+
+use std::fmt::Write;
+
+use super::text::{MOST_CHARACTERS, clipped, printable};
+use super::{
+    Alarm, NeighbourStatus, ProbeStatus, RouteState, Status, TaskState, Verdict, ZoneState, ZoneStatus,
+};
+use table::{Row, aligned};
+use time::{span, time};
+
+/// The document as aligned text.
+///
+/// `anyns status` prints it and ends with [`Verdict::exit_code`]: 0 ok, 1 degraded, 2 down (3: no answer).
+pub fn render(status: &Status) -> String {
+    let mut text = headline(status);
+    let tables = [
+        ("prefix", prefixes(status)),
+        ("probe", probes(status)),
+        ("zone", zones(status)),
+        ("serve", serve(status)),
+        ("rate limit", rate_limit(status)),
+        ("task", tasks(status)),
+    ];
+    for (title, rows) in tables {
+        if !rows.is_empty() {
+            let _ = write!(text, "\n{title}\n{}", aligned(&rows));
+        }
+    }
+    text
+}
+
+fn headline(status: &Status) -> String {
+    let overall = &status.overall;
+    let dry_run = if status.dry_run { ", DRY RUN: no route is sent" } else { "" };
+    let mut text = format!(
+        "{} is {} since {} ({} ago){dry_run}\n",
+        printable(&status.pop),
+        overall.verdict.word().to_uppercase(),
+        time(overall.since),
+        span(status.now.saturating_sub(overall.since))
+    );
+    for complaint in &overall.complaints {
+        let _ = writeln!(text, "  ! {}", complaint_line(status, complaint));
+    }
+    if let Some(more) = overall.reasons.get(overall.complaints.len()) {
+        let _ = writeln!(text, "  ! {}", printable(more));
+    }
+    if overall.verdict == Verdict::Ok {
+        text.push_str("  nothing is wrong\n");
+    }
+    let up = span(status.now.saturating_sub(status.started));
+    let _ = writeln!(
+        text,
+        "  instance {}, anyns {}, up {up}",
+        printable(&status.instance),
+        printable(&status.version)
+    );
+    if let Some(reload) = status.reload.as_ref().filter(|reload| !reload.failed) {
+        let _ = writeln!(text, "  a reload goes on {}", since(status, reload.since));
+    }
+    if let Some(progress) = &status.progress {
+        let _ = writeln!(text, "  {}", clipped(&printable(progress), MOST_CHARACTERS));
+    }
+    if status.zones_not_kept > 0 {
+        let _ =
+            writeln!(text, "  {} zones are served but not yet in the state directory", status.zones_not_kept);
+    }
+    text
+}
+
+fn complaint_line(status: &Status, complaint: &Alarm) -> String {
+    let message = clipped(&printable(&complaint.message), MOST_CHARACTERS);
+    format!("{message}, {}", since(status, complaint.since))
+}
+
+fn prefixes(status: &Status) -> Vec<Row> {
+    let mut rows = Vec::new();
+    for prefix in &status.prefixes {
+        let desired = format!("desired: {}", prefix.intent);
+        let why = prefix.reasons.join("; ");
+        rows.push(vec![prefix.prefix.clone(), desired, since(status, prefix.since), why]);
+        rows.extend(prefix.neighbours.iter().map(|neighbour| neighbour_row(status, neighbour)));
+    }
+    rows
+}
+
+/// What was sent, and what is known of its effect: not the same thing.
+fn neighbour_row(status: &Status, neighbour: &NeighbourStatus) -> Row {
+    let sent = match neighbour.sent {
+        RouteState::Nothing => "nothing",
+        RouteState::Depreferred => "depreferred",
+        RouteState::Announced => "announced",
+    };
+    let sent = match (neighbour.sent, neighbour.local) {
+        (RouteState::Nothing, _) | (_, false) => format!("sent: {sent}"),
+        (_, true) => format!("sent to the local daemon: {sent}"),
+    };
+    let session = format!("{}; observed: {}", neighbour.session, neighbour.observed);
+    vec![format!("  at {}", neighbour.neighbour), sent, since(status, neighbour.since), session]
+}
+
+fn probes(status: &Status) -> Vec<Row> {
+    let row = |probe: &ProbeStatus| {
+        let round_trip = probe.round_trip_us.map_or("-".into(), |micros| format!("{micros} µs"));
+        let why = match (&probe.reason, probe.reason_at) {
+            (Some(reason), Some(at)) if probe.standing == "up" => format!("last: {reason}, {}", time(at)),
+            (Some(reason), _) => reason.clone(),
+            (None, _) => String::new(),
+        };
+        let why = [Some(why), probe.zone_fault.clone()].into_iter().flatten().filter(|text| !text.is_empty());
+        let why = why.collect::<Vec<_>>().join("; ");
+        let name = format!("{} {}", probe.address, probe.transport);
+        vec![name, probe.standing.clone(), since(status, probe.since), round_trip, why]
+    };
+    status.probes.iter().map(row).collect()
+}
+
+fn zones(status: &Status) -> Vec<Row> {
+    let row = |zone: &ZoneStatus| {
+        let state = match zone.state {
+            ZoneState::Loading => "loading",
+            ZoneState::Served => "served",
+            ZoneState::Kept => "kept",
+            ZoneState::Refused => "refused",
+            ZoneState::Expired => "expired",
+        };
+        let serial = zone.serial.map_or("-".into(), |serial| serial.to_string());
+        let records = format!("{} records", zone.records);
+        let fault = zone.faults.first().cloned().unwrap_or_default();
+        vec![
+            zone.name.clone(),
+            state.into(),
+            since(status, zone.since),
+            serial,
+            records,
+            zone.source.clone(),
+            fault,
+        ]
+    };
+    let mut rows: Vec<Row> = status.zones.iter().map(row).collect();
+    rows.extend(more_zones(status).map(|text| vec![text]));
+    rows
+}
+
+/// What of the zones that were asked for is not listed.
+fn more_zones(status: &Status) -> Option<String> {
+    let counts = &status.zone_counts;
+    if counts.matched == 0 {
+        return (counts.total > 0).then(|| format!("none of the {} zones was asked for", counts.total));
+    }
+    let is_bad = |zone: &&ZoneStatus| zone.state != ZoneState::Served || !zone.faults.is_empty();
+    let more = counts.matched.saturating_sub(status.zones.len() as u64);
+    let bad = counts.matched_not_well.saturating_sub(status.zones.iter().filter(is_bad).count() as u64);
+    match (more, bad) {
+        (0, _) => None,
+        (_, 0) => Some(format!("and {more} more zones, all of them well: see anyns status --json")),
+        _ => Some(format!("and {more} more zones, {bad} of them not well: see anyns status --zones bad")),
+    }
+}
+
+fn serve(status: &Status) -> Vec<Row> {
+    let serve = &status.serve;
+    let mut rows: Vec<Row> = Vec::new();
+    for listener in &serve.listeners {
+        let state =
+            listener.fault.as_ref().map_or("listens".into(), |fault| format!("does not work: {fault}"));
+        rows.push(vec![format!("{} {}", listener.address, listener.transport), state]);
+    }
+    for worker in &serve.workers {
+        let state = if worker.stale { "sends no heartbeat" } else { "runs" };
+        rows.push(vec![
+            format!("worker {} ({})", worker.index, serve.engine),
+            state.into(),
+            format!("{} queries", worker.queries),
+        ]);
+    }
+    rows.extend(serve.counters.iter().map(|(name, count)| vec![name.clone(), count.to_string()]));
+    rows
+}
+
+fn rate_limit(status: &Status) -> Vec<Row> {
+    let limit = &status.rate_limit;
+    let table = format!("{} slots", limit.table_slots);
+    let counts =
+        format!("{} dropped, {} slipped, {} would be", limit.limited, limit.slipped, limit.would_limit);
+    vec![vec![limit.mode.clone(), table, counts]]
+}
+
+/// Only the tasks of which there is something to tell.
+fn tasks(status: &Status) -> Vec<Row> {
+    let worth = status.tasks.iter().filter(|task| task.state != TaskState::Runs || task.panics > 0);
+    let row = |task: &super::TaskStatus| {
+        let state = match task.state {
+            TaskState::Runs => "runs",
+            TaskState::Silent => "sends no heartbeat",
+            TaskState::Ended => "has ended",
+        };
+        vec![task.name.clone(), state.to_owned(), format!("panicked {} times", task.panics)]
+    };
+    worth.map(row).collect()
+}
+
+fn since(status: &Status, at: u64) -> String {
+    format!("since {} ({})", time(at), span(status.now.saturating_sub(at)))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,101 @@
+//! The socket file: made so that at no moment anyone can open it who may not, and never taken from a living process.
+
+use std::fs;
+use std::io::{self, ErrorKind};
+use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt, PermissionsExt, chown};
+use std::os::unix::net::UnixListener;
+use std::path::{Path, PathBuf};
+
+use socket2::{Domain, SockAddr, Socket, Type};
+
+use super::ControlError;
+
+/// What the operator chose about the admin socket.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// Where it is. The last directory of the path is made if it is missing.
+    pub path: PathBuf,
+    /// The id of the group whose members may open it, beside anyns's user; `None`: anyns's user alone.
+    pub group: Option<u32>,
+}
+
+impl Settings {
+    /// The permissions of the file.
+    fn mode(&self) -> u32 {
+        if self.group.is_some() { 0o660 } else { 0o600 }
+    }
+}
+
+/// Which file it is: device and inode. The path may hold another one by now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Identity(u64, u64);
+
+impl Identity {
+    /// What the path holds.
+    pub(super) fn of(path: &Path) -> Option<Self> {
+        fs::symlink_metadata(path).ok().map(|metadata| Self(metadata.dev(), metadata.ino()))
+    }
+}
+
+/// Listens. Binds in a directory of our own first and then moves the socket into place. The stale socket of a dead process is
+/// replaced; that of a living one is an error.
+pub(super) fn listen(settings: &Settings) -> Result<(UnixListener, Option<Identity>), ControlError> {
+    let path = settings.path.as_path();
+    let failed = |what: &'static str| {
+        move |source: io::Error| match source.kind() {
+            ErrorKind::PermissionDenied => ControlError::Permission { path: path.into() },
+            _ => ControlError::Io { what, path: path.into(), source },
+        }
+    };
+    let directory = match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    match fs::DirBuilder::new().mode(0o755).create(directory) {
+        Err(error) if error.kind() != ErrorKind::AlreadyExists => Err(failed("make the directory of")(error)),
+        _ => Ok(()),
+    }?;
+    check_free(path)?;
+    let private = directory.join(format!(".{}-{:08x}", std::process::id(), fastrand::u32(..)));
+    fs::DirBuilder::new().mode(0o700).create(&private).map_err(failed("make a directory beside"))?;
+    let bound = bind(&private.join("s"), settings);
+    let _ = fs::remove_file(private.join("s"));
+    let _ = fs::remove_dir(&private);
+    bound.map_err(failed("open"))
+}
+
+fn bind(first: &Path, settings: &Settings) -> io::Result<(UnixListener, Option<Identity>)> {
+    let listener = UnixListener::bind(first)?;
+    listener.set_nonblocking(true)?;
+    if let Some(group) = settings.group {
+        chown(first, None, Some(group))?;
+    }
+    fs::set_permissions(first, fs::Permissions::from_mode(settings.mode()))?;
+    let identity = Identity::of(first);
+    fs::rename(first, &settings.path)?;
+    Ok((listener, identity))
+}
+
+/// Whether the path may be taken: nothing there, or a socket that nobody listens on.
+fn check_free(path: &Path) -> Result<(), ControlError> {
+    let Ok(metadata) = fs::symlink_metadata(path) else { return Ok(()) };
+    if !metadata.file_type().is_socket() {
+        return Err(ControlError::NotASocket { path: path.into() });
+    }
+    match connect(path) {
+        Ok(()) => Err(ControlError::InUse { path: path.into() }),
+        // Its queue of connections is full: somebody listens.
+        Err(error) if error.kind() == ErrorKind::WouldBlock => Err(ControlError::InUse { path: path.into() }),
+        Err(error) if matches!(error.kind(), ErrorKind::ConnectionRefused | ErrorKind::NotFound) => Ok(()),
+        Err(source) => {
+            Err(ControlError::Io { what: "tell whether anyone listens on", path: path.into(), source })
+        }
+    }
+}
+
+/// Never blocks, also when the other side accepts nothing.
+fn connect(path: &Path) -> io::Result<()> {
+    let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
+    socket.set_nonblocking(true)?;
+    socket.connect(&SockAddr::unix(path)?)
+}

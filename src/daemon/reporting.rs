@@ -1,0 +1,144 @@
+//! What the status is made of: a source for each part, and the alarms that no part of the document shows by itself.
+
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use crate::config::{Config, RouteDriver};
+use crate::control::{Cause, Server};
+use crate::handoff::Reader;
+use crate::host::HostFacts;
+use crate::publish::PublisherHandle;
+use crate::route::{LeaseStatus, NeighborKey, NeighborStatus, RouteStatus, SessionState, Speaker};
+use crate::serve::Serving;
+use crate::telemetry::{Beat, Counters, Logs};
+
+use super::DaemonError;
+use super::build::Told;
+use super::status::{ControlThread, OtherAlarm, Settings, Source, Sources, StatusKeeper};
+
+/// Dropped log records are an alarm for so long after the last of them.
+const DROPS_ALARM: Duration = Duration::from_secs(60);
+
+/// The parts that the status reports.
+pub(super) struct Reported<'a> {
+    pub(super) started: Instant,
+    pub(super) config: &'a Config,
+    pub(super) publisher: &'a PublisherHandle,
+    pub(super) serving: &'a Serving,
+    pub(super) counters: &'a Counters,
+    pub(super) speaker: &'a Speaker,
+    pub(super) host: &'a HostFacts,
+    pub(super) logs: &'a Logs,
+    pub(super) told: Told,
+    /// The beats of all tasks but those of the status itself.
+    pub(super) beats: Vec<Beat>,
+}
+
+/// Starts the thread `control`.
+pub(super) fn start_control(server: Server, reported: Reported<'_>) -> Result<ControlThread, DaemonError> {
+    let Reported { started, config, publisher, serving, counters, speaker, host, logs, told, beats } =
+        reported;
+    let [control, status] = [Beat::new("control"), Beat::new("status")];
+    let (report, stopped) = (publisher.report(), publisher.report());
+    let routes = speaker.status.clone();
+    let Told { serve_facts, ordered, reload, statistics } = told;
+    let sources = Sources {
+        started,
+        settings: Settings::new(config),
+        report: Box::new(move || report.borrow().clone()),
+        updates: Box::new(move |_| stopped.borrow().stopped.then(|| "the publisher has ended".to_owned())),
+        serve_facts: Box::new(move || (*serve_facts.load()).clone()),
+        counters: counters.clone(),
+        statistics: Box::new(move || statistics.borrow().clone()),
+        routes: Box::new(move || (*routes.load()).clone()),
+        ordered: Box::new(move || ordered.load()),
+        reload: Box::new(move || reload.load()),
+        certificates: serving.certificates(),
+        beats: [beats, vec![control.clone(), status.clone()]].concat(),
+        other_alarms: vec![
+            lease_alarms(speaker.status.clone()),
+            silent_neighbors(speaker.status.clone(), config),
+            host_alarms(host),
+            log_alarms(logs.dropped()),
+        ],
+    };
+    let test_hooks = std::env::var_os("ANYNS_TEST_HOOKS").is_some_and(|value| value == "1");
+    let keeper = StatusKeeper::new(sources, status, test_hooks);
+    ControlThread::start(server, keeper, control).map_err(DaemonError::Runtime)
+}
+
+fn alarm(kind: String, cause: Cause, message: String) -> OtherAlarm {
+    OtherAlarm { kind, cause, message }
+}
+
+/// The deciding task does not renew what is announced.
+fn lease_alarms(routes: Reader<RouteStatus>) -> Source<Vec<OtherAlarm>> {
+    Box::new(move || {
+        let LeaseStatus::Expired { answers, .. } = &routes.load().lease else { return Vec::new() };
+        let message = "the deciding task does not renew the announcement: the speaker asks the service addresses itself, and \
+                       announces less preferably what answers";
+        let expired = alarm("lease".to_owned(), Cause::Host, message.to_owned());
+        let silent = answers.iter().filter_map(|(address, answer)| {
+            let reason = answer.as_ref().err()?;
+            let message = format!("{address} does not answer the speaker's own question: {reason}");
+            Some(alarm(format!("lease {address}"), Cause::Host, message))
+        });
+        [expired].into_iter().chain(silent).collect()
+    })
+}
+
+/// A neighbour with an established session that sends nothing: it, or the way to it, is about to be lost.
+fn silent_neighbors(routes: Reader<RouteStatus>, config: &Config) -> Source<Vec<OtherAlarm>> {
+    let hold_time = match &config.route {
+        RouteDriver::Bgp(bgp) => bgp.hold_time,
+        RouteDriver::DryRun(_) => Duration::ZERO,
+    };
+    // Keepalives come at a third of the hold time; two that are missing are no jitter.
+    let limit = hold_time * 2 / 3;
+    Box::new(move || {
+        let now = Instant::now();
+        let silent = |neighbor: &NeighborStatus| {
+            let NeighborKey::Bgp(address) = neighbor.neighbor else { return None };
+            let established = neighbor.session == SessionState::Established;
+            let age = now.saturating_duration_since(neighbor.heard.filter(|_| established)?);
+            (!limit.is_zero() && age > limit).then(|| silent_neighbor(address, age, hold_time))
+        };
+        routes.load().neighbors.iter().filter_map(silent).collect()
+    })
+}
+
+fn silent_neighbor(address: SocketAddr, age: Duration, hold_time: Duration) -> OtherAlarm {
+    let message = format!(
+        "nothing came from the neighbour {address} for {} s; after {} s the session ends",
+        age.as_secs(),
+        hold_time.as_secs()
+    );
+    alarm(format!("silent neighbour {address}"), Cause::Routes, message)
+}
+
+/// What the host's observer says beyond the reasons of policy.
+fn host_alarms(host: &HostFacts) -> Source<Vec<OtherAlarm>> {
+    let facts = host.facts.clone();
+    Box::new(move || {
+        let facts = facts.borrow();
+        let one =
+            |message: &String| alarm(crate::control::without_numbers(message), Cause::Host, message.clone());
+        facts.alarms.iter().map(one).collect()
+    })
+}
+
+/// Log records were dropped a moment ago.
+fn log_alarms(dropped: impl Fn() -> u64 + Send + Sync + 'static) -> Source<Vec<OtherAlarm>> {
+    let (mut known, mut at) = (0, None);
+    Box::new(move || {
+        let now = Instant::now();
+        let count = dropped();
+        if count > known {
+            (known, at) = (count, Some(now));
+        }
+        let lately = at.is_some_and(|at: Instant| now.saturating_duration_since(at) < DROPS_ALARM);
+        let message =
+            format!("{count} log records were dropped: the reader of standard error does not keep up");
+        lately.then(|| alarm("dropped log records".to_owned(), Cause::Rest, message)).into_iter().collect()
+    })
+}

@@ -1,0 +1,189 @@
+//! The whole state as a document.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::admission::Mode;
+use crate::control::{
+    Alarm, Cause, ListenerStatus, OperatorStatus, ProbeStatus, RateLimitStatus, ReloadStatus, Selection,
+    ServeStatus, Status, WorkerStatus, without_numbers,
+};
+use crate::health;
+use crate::publish::{Report, WatchState};
+use crate::serve::{Certificates, LostListener};
+
+use super::clock::Clock;
+use super::{Ordered, OtherAlarm, Reload, State, routes};
+use crate::daemon::drain::Drain;
+
+impl State {
+    /// Everything there is to tell at this moment.
+    pub(super) fn document(&mut self, selection: &Selection) -> Status {
+        let clock = Clock::now();
+        let report = (self.sources.report)();
+        let ordered = (self.sources.ordered)();
+        let route_status = (self.sources.routes)();
+        let started = clock.of(self.sources.started);
+        self.zones.refresh(&report, &ordered.required, started);
+        let (zones, zone_counts) = self.zones.select(selection);
+        let settings = self.sources.settings.clone();
+        let mut status = Status {
+            pop: settings.pop,
+            instance: settings.instance,
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            now: clock.unix(),
+            started,
+            dry_run: settings.dry_run,
+            stopping: ordered.stopping,
+            updates_alive: self.updates_alive,
+            // A planned stop ends the publisher before it ends the status.
+            updates_fault: self.updates_fault.clone().filter(|_| !ordered.stopping),
+            operator: operator(&ordered, started, clock),
+            reload: reload(&(self.sources.reload)(), clock),
+            progress: report.progress.map(|progress| progress.to_string()),
+            zones_not_kept: report.unkept as u64,
+            zone_counts,
+            zone_groups: self.zones.groups(),
+            zones,
+            prefixes: routes::prefixes(&route_status, clock),
+            probes: (self.sources.statistics)().iter().map(|one| probe(one, clock)).collect(),
+            serve: self.serve_status(),
+            rate_limit: self.rate_limit_status(),
+            tasks: self.tasks.statuses(),
+            ..Status::default()
+        };
+        let mut alarms = self.tasks.alarms(ordered.stopping);
+        alarms.extend(routes::host_alarms(&route_status));
+        for source in &mut self.sources.other_alarms {
+            alarms.extend(source());
+        }
+        alarms.extend(source_alarms(&report, self.sources.certificates.as_deref()));
+        status.alarms = alarms.into_iter().map(|alarm| dated(alarm, clock)).collect();
+        self.memory.settle(&mut status);
+        status
+    }
+
+    fn serve_status(&mut self) -> ServeStatus {
+        let facts = (self.sources.serve_facts)();
+        let settings = &self.sources.settings;
+        let listeners = settings.listen.iter().map(|(transport, address)| {
+            let lost = |lost: &&LostListener| (lost.transport, lost.address) == (*transport, *address);
+            ListenerStatus {
+                address: address.to_string(),
+                transport: transport.to_string().to_uppercase(),
+                fault: facts.lost_listeners.iter().find(lost).map(|lost| lost.reason.clone()),
+            }
+        });
+        let workers = self.sources.counters.workers().iter().enumerate();
+        let workers = workers.map(|(index, worker)| WorkerStatus {
+            index: index as u64,
+            stale: facts.stale_workers.contains(&index),
+            queries: worker.queries(),
+        });
+        ServeStatus {
+            engine: if settings.native { "native" } else { "hickory" }.to_owned(),
+            listeners: listeners.collect(),
+            workers: workers.collect(),
+            counters: self.totals(),
+        }
+    }
+
+    fn totals(&self) -> BTreeMap<String, u64> {
+        let counters = &self.sources.counters;
+        let mut totals = BTreeMap::from([
+            ("udp_queries".to_owned(), counters.sum(|worker| &worker.udp_queries)),
+            ("tcp_queries".to_owned(), counters.sum(|worker| &worker.tcp_queries)),
+            ("dot_queries".to_owned(), counters.sum(|worker| &worker.dot_queries)),
+            ("doh_queries".to_owned(), counters.sum(|worker| &worker.doh_queries)),
+            ("doq_queries".to_owned(), counters.sum(|worker| &worker.doq_queries)),
+            ("connections".to_owned(), counters.sum(|worker| &worker.tcp_connections)),
+            ("connections_refused".to_owned(), counters.sum(|worker| &worker.tcp_refused)),
+            ("connections_timed_out".to_owned(), counters.sum(|worker| &worker.tcp_timeouts)),
+            ("handshake_failures".to_owned(), counters.sum(|worker| &worker.handshake_failures)),
+            ("protocol_errors".to_owned(), counters.sum(|worker| &worker.protocol_errors)),
+            ("responses".to_owned(), counters.sum(|worker| &worker.responses)),
+            ("truncated".to_owned(), counters.sum(|worker| &worker.truncated)),
+            ("ignored".to_owned(), counters.sum(|worker| &worker.ignored)),
+            ("send_errors".to_owned(), counters.sum(|worker| &worker.send_errors)),
+        ]);
+        for rcode in 0..17 {
+            let sum = counters.sum(|worker| worker.rcodes.get(rcode).unwrap_or(&worker.ignored));
+            if sum > 0 {
+                let name =
+                    if rcode < 16 { format!("rcode_{rcode}") } else { "rcode_16_and_above".to_owned() };
+                totals.insert(name, sum);
+            }
+        }
+        totals
+    }
+
+    fn rate_limit_status(&self) -> RateLimitStatus {
+        let (settings, counters) = (&self.sources.settings.rate_limit, &self.sources.counters);
+        let mode = match settings.mode {
+            Mode::Enforce => "enforce",
+            Mode::DryRun => "dry-run",
+            Mode::Off => "off",
+        };
+        RateLimitStatus {
+            mode: mode.to_owned(),
+            limited: counters.sum(|worker| &worker.limited),
+            slipped: counters.sum(|worker| &worker.slipped),
+            would_limit: counters.sum(|worker| &worker.would_limit),
+            table_slots: settings.table_slots.next_power_of_two() as u64,
+        }
+    }
+}
+
+/// An alarm that begins now, unless the memory knows it.
+fn dated(alarm: OtherAlarm, clock: Clock) -> Alarm {
+    Alarm { kind: alarm.kind, cause: alarm.cause, message: alarm.message, since: clock.unix() }
+}
+
+fn operator(ordered: &Ordered, started: u64, clock: Clock) -> OperatorStatus {
+    let (order, reason, since) = match &ordered.drain {
+        Drain::None => ("automatic", "", started),
+        Drain::Depreferred { reason, since, .. } => ("deprefer", reason.as_str(), clock.of(*since)),
+        Drain::Withdrawn { reason, since } => ("withdraw", reason.as_str(), clock.of(*since)),
+    };
+    OperatorStatus { order: order.to_owned(), reason: reason.to_owned(), since }
+}
+
+fn reload(reload: &Arc<Reload>, clock: Clock) -> Option<ReloadStatus> {
+    let (failed, since, reason) = match &**reload {
+        Reload::Done => return None,
+        Reload::Running { since } => (false, since, String::new()),
+        Reload::Failed { since, reason } => (true, since, reason.clone()),
+    };
+    Some(ReloadStatus { failed, since: clock.of(*since), reason })
+}
+
+fn probe(one: &health::Statistics, clock: Clock) -> ProbeStatus {
+    ProbeStatus {
+        address: one.address.to_string(),
+        transport: one.transport.to_string(),
+        standing: one.standing.to_owned(),
+        since: clock.of(one.since),
+        round_trip_us: one.round_trip.map(|time| time.as_micros() as u64),
+        reason: one.reason.clone(),
+        reason_at: one.reason_at.map(|at| clock.of(at)),
+        zone_fault: one.zone_fault.as_ref().map(|fault| format!("{}: {}", fault.zone, fault.reason)),
+    }
+}
+
+/// What is wrong with the sources of zones and with the certificate.
+fn source_alarms(report: &Report, certificates: Option<&Certificates>) -> Vec<OtherAlarm> {
+    let alarm = |kind: String, message: String| OtherAlarm { kind, cause: Cause::Rest, message };
+    let of_source = |message: String| alarm(without_numbers(&message), message);
+    let mut alarms: Vec<OtherAlarm> =
+        report.faults.iter().map(|fault| of_source(fault.to_string())).collect();
+    if let Some(fault) = certificates.and_then(Certificates::fault) {
+        alarms.push(alarm("certificate".to_owned(), format!("the old certificate stays: {fault}")));
+    }
+    let expiry = certificates.and_then(Certificates::expiry);
+    alarms.extend(expiry.map(|message| alarm("certificate expiry".to_owned(), message)));
+    if let WatchState::Degraded { reason } = &report.watch {
+        let message = format!("changes of zone files may be seen late: {reason}");
+        alarms.push(alarm("watch".to_owned(), message));
+    }
+    alarms
+}

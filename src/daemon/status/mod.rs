@@ -1,0 +1,226 @@
+//! Keeps the status: what every part reports, put together on the thread `control`, without asking any task.
+//!
+//! ```text
+//!   report, statistics, routes, facts, counters, what was ordered --> StatusKeeper --> control::Status
+//!   heartbeats of all tasks, liveness of the publisher            -->   (a tick every 100 ms)
+//! ```
+//!
+//! A tick observes heartbeats in the keeper's own run time; every fifth one makes the document, so that the beginning of
+//! everything that is wrong is known whether or not somebody asks. Zones are walked only when the report has changed.
+//! Never waits for a task, never locks what another thread locks.
+
+mod clock;
+mod document;
+mod routes;
+mod tasks;
+mod thread;
+mod zones;
+
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use tokio::time::{MissedTickBehavior, interval};
+
+use crate::config::{Config, RouteDriver};
+use crate::control::{self, Answers, Cause, Memory, Request, Response, Selection, Status};
+use crate::health::Statistics;
+use crate::publish::Report;
+use crate::route::RouteStatus;
+use crate::serve::{self, Certificates, Engine, TlsSettings, Transport};
+use crate::telemetry::{Beat, Counters, RunTime};
+use crate::wire::Name;
+
+use super::drain::Drain;
+use clock::Clock;
+use tasks::TaskWatch;
+use zones::ZoneTable;
+
+pub(super) use thread::ControlThread;
+
+/// Ticks between two documents: with [`Beat::PERIOD`] half a second.
+const TICKS_PER_DOCUMENT: u32 = 5;
+
+/// What a part tells at this moment; never blocks.
+pub(super) type Source<T> = Box<dyn FnMut() -> T + Send>;
+
+/// Why changes of zone files are not seen, in the run time of the observer; `None` while they are.
+pub(super) type UpdatesObserver = Box<dyn FnMut(Duration) -> Option<String> + Send>;
+
+/// An alarm of a part that has no place of its own in the document.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct OtherAlarm {
+    /// The same for as long as it lasts.
+    pub(super) kind: String,
+    pub(super) cause: Cause,
+    pub(super) message: String,
+}
+
+/// Where the keeper gets everything from.
+pub(super) struct Sources {
+    pub(super) started: Instant,
+    pub(super) settings: Settings,
+    pub(super) report: Source<Arc<Report>>,
+    pub(super) updates: UpdatesObserver,
+    pub(super) serve_facts: Source<serve::Facts>,
+    pub(super) counters: Counters,
+    pub(super) statistics: Source<Arc<[Statistics]>>,
+    pub(super) routes: Source<RouteStatus>,
+    pub(super) ordered: Source<Arc<Ordered>>,
+    pub(super) reload: Source<Arc<Reload>>,
+    /// The certificate of the encrypted transports, if there are any.
+    pub(super) certificates: Option<Arc<Certificates>>,
+    /// Every supervised task.
+    pub(super) beats: Vec<Beat>,
+    pub(super) other_alarms: Vec<Source<Vec<OtherAlarm>>>,
+}
+
+/// What the deciding task was ordered.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Ordered {
+    pub(super) drain: Drain,
+    /// Whether anyns stops in order.
+    pub(super) stopping: bool,
+    /// The zones that the config requires.
+    pub(super) required: Arc<[Name]>,
+}
+
+/// How the last reload went.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) enum Reload {
+    /// Well, or there was none.
+    #[default]
+    Done,
+    /// It goes on.
+    Running { since: Instant },
+    /// It failed; the old configuration stays.
+    Failed { since: Instant, reason: String },
+}
+
+/// What the status says of the configuration.
+#[derive(Clone, Debug)]
+pub(super) struct Settings {
+    pop: String,
+    instance: String,
+    dry_run: bool,
+    native: bool,
+    listen: Vec<(Transport, SocketAddr)>,
+    rate_limit: crate::admission::Settings,
+}
+
+impl Settings {
+    pub(super) fn new(config: &Config) -> Self {
+        let plain = config.serve.listen.iter();
+        let plain = plain.flat_map(|at| [Transport::Udp, Transport::Tcp].map(|transport| (transport, *at)));
+        let encrypted = config.serve.tls.iter().flat_map(TlsSettings::listen);
+        Self {
+            pop: config.pop.name.clone(),
+            instance: config.pop.instance.clone(),
+            dry_run: matches!(config.route, RouteDriver::DryRun(_)),
+            native: match config.serve.engine {
+                Engine::Auto => cfg!(target_os = "linux"),
+                Engine::Native => true,
+                Engine::Hickory => false,
+            },
+            listen: plain.chain(encrypted).collect(),
+            rate_limit: config.rate_limit.clone(),
+        }
+    }
+}
+
+/// Keeps the status and answers for it.
+pub(super) struct StatusKeeper {
+    beat: Beat,
+    /// Whether [`Request::TestPanic`] is obeyed.
+    test_hooks: bool,
+    /// Locked on the thread `control` alone, and never across a wait: nobody ever waits for it.
+    state: Mutex<State>,
+}
+
+struct State {
+    sources: Sources,
+    time: RunTime,
+    tasks: TaskWatch,
+    zones: ZoneTable,
+    memory: Memory,
+    updates_alive: Option<u64>,
+    updates_fault: Option<String>,
+}
+
+impl StatusKeeper {
+    /// `test_hooks`: whether a test may make tasks panic.
+    pub(super) fn new(sources: Sources, beat: Beat, test_hooks: bool) -> Self {
+        let state = State {
+            time: RunTime::new(Instant::now()),
+            tasks: TaskWatch::new(sources.beats.clone()),
+            sources,
+            zones: ZoneTable::default(),
+            memory: Memory::default(),
+            updates_alive: None,
+            updates_fault: None,
+        };
+        Self { beat, test_hooks, state: Mutex::new(state) }
+    }
+
+    /// Observes for ever. Can be run again after a panic.
+    pub(super) async fn run(&self) {
+        let mut ticks = interval(Beat::PERIOD);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        for tick in 0_u32.. {
+            ticks.tick().await;
+            self.beat.beat();
+            let mut state = self.lock();
+            state.observe(Instant::now());
+            if tick.is_multiple_of(TICKS_PER_DOCUMENT) {
+                // For its memory of beginnings; nobody asked.
+                let _ = state.document(&Selection { zones: control::ZoneFilter::All, most: Some(0) });
+            }
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    /// Heartbeats and the publisher's liveness, in this thread's run time.
+    fn observe(&mut self, now: Instant) {
+        let at = self.time.advance(now);
+        self.tasks.observe(at);
+        self.updates_fault = (self.sources.updates)(at);
+        if self.updates_fault.is_none() {
+            self.updates_alive = Some(Clock::now().unix());
+        }
+    }
+}
+
+impl Answers for StatusKeeper {
+    fn status(&self, selection: &Selection) -> Status {
+        self.lock().document(selection)
+    }
+
+    fn silent(&self, order: &Request) -> Option<String> {
+        let mut state = self.lock();
+        let silent = state.tasks.silent("decide");
+        let for_publisher = !matches!(order, Request::Drain { .. } | Request::Undrain {});
+        silent.or_else(|| state.updates_fault.clone().filter(|_| for_publisher))
+    }
+
+    fn test_panic(&self, task: &str) -> Response {
+        if !self.test_hooks {
+            let message = "refused: anyns runs without ANYNS_TEST_HOOKS=1".to_owned();
+            return Response::Failed { message };
+        }
+        match self.lock().sources.beats.iter().find(|beat| beat.name() == task) {
+            None => Response::Failed { message: format!("there is no task {task:?}") },
+            Some(beat) => {
+                beat.ask_panic();
+                Response::Done { message: format!("the task {task} panics at its next heartbeat") }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,183 @@
+//! The keeper on its own, with sources that the test moves.
+
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+use super::zones::tests::{many, name, zone};
+use super::*;
+use crate::config;
+use crate::control::{Verdict, ZoneFilter, render};
+use crate::handoff::Latest;
+use crate::publish::ZoneState;
+
+/// What the test moves.
+struct Scene {
+    report: Latest<Arc<Report>>,
+    ordered: Latest<Ordered>,
+    reload: Latest<Reload>,
+    decide: Beat,
+    /// Seconds for which the publisher has been silent.
+    updates: Arc<AtomicU64>,
+    keeper: StatusKeeper,
+}
+
+fn scene(report: Report, test_hooks: bool) -> Scene {
+    let config = config::parse(std::path::Path::new("test.toml"), config::DEFAULT).unwrap().config;
+    let (report, ordered) = (Latest::new(Arc::new(report)), Latest::new(Ordered::default()));
+    let (reload, decide, updates) =
+        (Latest::new(Reload::default()), Beat::new("decide"), Arc::<AtomicU64>::default());
+    let (reports, orders, reloads) = (report.look(), ordered.look(), reload.look());
+    let silence = updates.clone();
+    let sources = Sources {
+        started: Instant::now(),
+        settings: Settings::new(&config),
+        report: Box::new(move || (*reports.load()).clone()),
+        updates: Box::new(move |_| match silence.load(Relaxed) {
+            0 => None,
+            seconds => Some(format!("the publisher has sent no heartbeat for {seconds} s")),
+        }),
+        serve_facts: Box::new(serve::Facts::default),
+        counters: Counters::new(1),
+        statistics: Box::new(|| Arc::new([])),
+        routes: Box::new(RouteStatus::default),
+        ordered: Box::new(move || orders.load()),
+        reload: Box::new(move || reloads.load()),
+        certificates: None,
+        beats: vec![decide.clone()],
+        other_alarms: vec![Box::new(|| Vec::new())],
+    };
+    let keeper = StatusKeeper::new(sources, Beat::new("status"), test_hooks);
+    Scene { report, ordered, reload, decide, updates, keeper }
+}
+
+fn page(scene: &Scene) -> Status {
+    scene.keeper.status(&Selection { zones: ZoneFilter::All, most: Some(20) })
+}
+
+#[test]
+fn three_hundred_thousand_zones_are_one_page() {
+    const MOST_LINES: usize = 80;
+    let scene = scene(many(300_000), false);
+    let status = page(&scene);
+    let text = render(&status);
+    let lines = text.lines().count();
+    assert!(lines <= MOST_LINES, "{lines} lines:\n{text}");
+    assert!(
+        text.contains("  ! 2700 zones are kept at an older version: the first is z100.example.: 100.zone"),
+        "{text}"
+    );
+    assert!(text.contains("  ! 300 zones are refused and not served: the first is z0.example.: "), "{text}");
+    assert!(
+        text.contains("\n  and 299980 more zones, 2980 of them not well: see anyns status --zones bad\n"),
+        "{text}"
+    );
+    let one = scene.keeper.status(&Selection { zones: ZoneFilter::parse("z77777.example"), most: Some(20) });
+    assert_eq!(one.zones.len(), 1);
+    assert_eq!(one.zones[0].name, "z77777.example.");
+    let asked = Instant::now();
+    for _ in 0..100 {
+        page(&scene);
+    }
+    // A walk over so many zones takes some milliseconds; a page of a report that was walked does not.
+    assert!(asked.elapsed() < Duration::from_secs(1), "{:?} for 100 pages", asked.elapsed());
+}
+
+#[test]
+fn updates_that_stopped_are_said_since_when_and_why() {
+    let report = Report {
+        settled: true,
+        zones: [(name("a"), zone(ZoneState::Serving, Vec::new()))].into(),
+        ..Report::default()
+    };
+    let scene = scene(report, false);
+    let start = Instant::now();
+    scene.keeper.lock().observe(start);
+    let status = page(&scene);
+    assert_eq!(status.overall.verdict, Verdict::Ok, "{:?}", status.overall.reasons);
+    let alive = status.updates_alive;
+    assert!(alive.is_some());
+    scene.updates.store(7, Relaxed);
+    scene.decide.beat();
+    scene.keeper.lock().observe(start + Duration::from_millis(100));
+    let status = page(&scene);
+    assert_eq!(
+        status.overall.reasons,
+        ["zone updates have stopped: the publisher has sent no heartbeat for 7 s"]
+    );
+    assert_eq!(status.updates_alive, alive, "it is not the time of the question");
+    let silent = |order: &Request| scene.keeper.silent(order).is_some();
+    assert!(silent(&Request::Reload {}) && !silent(&Request::Undrain {}));
+    scene.ordered.publish(Ordered { stopping: true, ..Ordered::default() });
+    assert_eq!(page(&scene).updates_fault, None, "a planned stop ends the publisher");
+}
+
+#[test]
+fn a_silent_task_is_found_in_the_run_time_of_the_keeper() {
+    let scene = scene(many(1), false);
+    let start = Instant::now();
+    let alarms = |milliseconds: u64| {
+        scene.keeper.lock().observe(start + Duration::from_millis(milliseconds));
+        page(&scene).alarms.into_iter().map(|alarm| alarm.message).collect::<Vec<_>>()
+    };
+    assert!(alarms(0).is_empty());
+    assert!(alarms(60_000).is_empty(), "the keeper did not run either");
+    let mut last = Vec::new();
+    for tick in 1..=30 {
+        last = alarms(60_000 + tick * 100);
+    }
+    assert_eq!(last, ["the task decide has sent no heartbeat for 3 s"]);
+    assert!(scene.keeper.silent(&Request::Undrain {}).is_some());
+    scene.decide.beat();
+    assert!(alarms(63_100).is_empty());
+}
+
+#[test]
+fn a_reload_and_new_required_zones_are_shown() {
+    let scene = scene(many(1), false);
+    scene.reload.publish(Reload::Running { since: Instant::now() });
+    assert!(page(&scene).reload.is_some_and(|reload| !reload.failed));
+    let reason = "the old configuration stays: line 7".to_owned();
+    scene.reload.publish(Reload::Failed { since: Instant::now(), reason });
+    let told = page(&scene).overall.reasons;
+    assert!(
+        told.contains(&"the last reload failed: the old configuration stays: line 7".to_owned()),
+        "{told:?}"
+    );
+    scene.reload.publish(Reload::Done);
+    scene.ordered.publish(Ordered { required: Arc::new([name("absent")]), ..Ordered::default() });
+    scene.report.publish(Arc::new(many(1)));
+    let status = page(&scene);
+    assert_eq!(status.reload, None);
+    let absent = status.zones.iter().find(|zone| zone.name == "absent.").unwrap();
+    assert_eq!((absent.required, absent.state), (true, control::ZoneState::Refused));
+    let told = status.overall.reasons;
+    let expected = "required zone absent. is refused and not served: required, but no source holds it";
+    assert!(told.contains(&expected.to_owned()), "{told:?}");
+}
+
+#[test]
+fn a_task_panics_on_request_only_in_tests() {
+    for (test_hooks, task, done) in
+        [(false, "decide", false), (true, "decide", true), (true, "nobody", false)]
+    {
+        let scene = scene(many(1), test_hooks);
+        let response = scene.keeper.test_panic(task);
+        assert_eq!(matches!(response, Response::Done { .. }), done, "{task} {response:?}");
+        let beat = scene.decide.clone();
+        assert_eq!(std::panic::catch_unwind(move || beat.beat()).is_err(), done);
+    }
+}
+
+/// It counts ticks by itself and remembers beginnings though nobody asks.
+#[tokio::test]
+async fn what_is_wrong_has_its_beginning_though_nobody_asks() {
+    let scene = scene(many(2), false);
+    let remembers = async {
+        while scene.keeper.lock().memory.verdict().is_none() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::select! {
+        () = scene.keeper.run() => {}
+        done = tokio::time::timeout(Duration::from_secs(20), remembers) => done.unwrap(),
+    }
+}

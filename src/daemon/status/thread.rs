@@ -1,0 +1,62 @@
+//! The thread `control`: the admin socket and the keeper of the status, and nothing that can block.
+
+use std::io;
+use std::sync::Arc;
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use tokio_util::sync::CancellationToken;
+
+use crate::control::{Answers, Server};
+use crate::telemetry::{Beat, keep_running};
+
+use super::StatusKeeper;
+
+/// How long the thread may take to end: the answers under way, and a margin.
+const GRACE: Duration = Duration::from_secs(2);
+
+/// How often it is looked whether the thread has ended.
+const LOOK: Duration = Duration::from_millis(5);
+
+/// The running thread.
+#[derive(Debug)]
+pub(in super::super) struct ControlThread {
+    thread: JoinHandle<()>,
+    stop: CancellationToken,
+}
+
+impl ControlThread {
+    /// Starts it with its own runtime.
+    pub(in super::super) fn start(server: Server, keeper: StatusKeeper, beat: Beat) -> io::Result<Self> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let stop = CancellationToken::new();
+        let stopped = stop.clone();
+        let run = move || runtime.block_on(run(server, keeper, beat, stopped));
+        let thread = thread::Builder::new().name("control".into()).spawn(run)?;
+        Ok(Self { thread, stop })
+    }
+
+    /// Removes the socket and ends the thread; a thread that is frozen is left behind.
+    pub(in super::super) async fn stop(self) {
+        self.stop.cancel();
+        let begun = Instant::now();
+        while !self.thread.is_finished() && begun.elapsed() < GRACE {
+            tokio::time::sleep(LOOK).await;
+        }
+    }
+}
+
+async fn run(mut server: Server, keeper: StatusKeeper, beat: Beat, stop: CancellationToken) {
+    let keeper = Arc::new(keeper);
+    let answers: Arc<dyn Answers> = keeper.clone();
+    let serve = keep_running(&beat, &mut server, async |server| server.run(&answers, &beat, &stop).await);
+    let mut kept = keeper.clone();
+    let keep = keep_running(&keeper.beat, &mut kept, async |keeper| keeper.run().await);
+    tokio::select! {
+        () = serve => {}
+        () = keep => {}
+        // A task that pauses after a panic does not look at it.
+        () = stop.cancelled() => {}
+    }
+    server.close().await;
+}

@@ -1,0 +1,246 @@
+//! Zones of the document: counted and grouped once per report, listed as asked.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::mem::{Discriminant, discriminant};
+use std::sync::Arc;
+
+use crate::control::{self, Selection, ZoneCounts, ZoneFilter, ZoneGroup, ZoneStatus, one_line};
+use crate::publish::{Fault, Report, ZoneReport, ZoneState};
+use crate::wire::Name;
+
+use super::clock::unix;
+
+/// Names kept of those that are not well, so that a page of them needs no walk: more than a text lists.
+const MOST_BAD: usize = 1000;
+
+/// Names kept of those that are well: a page.
+const MOST_WELL: usize = 100;
+
+/// The most faults of one zone in the document.
+const MOST_FAULTS: usize = 3;
+
+/// What one walk over the report's zones found.
+#[derive(Default)]
+pub(super) struct ZoneTable {
+    report: Arc<Report>,
+    required: Arc<[Name]>,
+    /// When the process began: a zone without a better time stands so since then.
+    started: u64,
+    counts: ZoneCounts,
+    groups: BTreeMap<(bool, u8, Option<Kind>), ZoneGroup>,
+    bad: Vec<Name>,
+    well: Vec<Name>,
+    walks: u64,
+}
+
+/// Which kind of fault; zones with the same one are told together.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Kind(u64);
+
+impl Kind {
+    fn of(fault: &Fault) -> Self {
+        use std::hash::{DefaultHasher, Hash, Hasher};
+        let kind: Discriminant<Fault> = discriminant(fault);
+        let mut hasher = DefaultHasher::new();
+        kind.hash(&mut hasher);
+        Self(hasher.finish())
+    }
+}
+
+/// One zone of the report, or one that is required and that the report does not hold.
+#[derive(Clone, Copy)]
+struct Entry<'a> {
+    name: &'a Name,
+    zone: Option<&'a ZoneReport>,
+    settled: bool,
+}
+
+impl Entry<'_> {
+    fn state(&self) -> control::ZoneState {
+        match self.zone.map(|zone| zone.state) {
+            None if self.settled => control::ZoneState::Refused,
+            None | Some(ZoneState::Waiting) => control::ZoneState::Loading,
+            Some(ZoneState::Serving) => control::ZoneState::Served,
+            Some(ZoneState::Kept) => control::ZoneState::Kept,
+            Some(ZoneState::Refused) => control::ZoneState::Refused,
+        }
+    }
+
+    fn is_well(&self) -> bool {
+        self.zone.is_some_and(|zone| zone.state == ZoneState::Serving && zone.faults.is_empty())
+    }
+
+    fn since(&self, started: u64) -> u64 {
+        self.zone.and_then(|zone| zone.accepted_at).map_or(started, unix)
+    }
+
+    /// The first faults in words.
+    fn faults(&self) -> Vec<String> {
+        let Some(zone) = self.zone else { return vec!["required, but no source holds it".to_owned()] };
+        let told = zone.faults.iter().take(MOST_FAULTS).map(|fault| self.fault_text(zone, fault));
+        let more = zone.faults.len().saturating_sub(MOST_FAULTS);
+        told.chain((more > 0).then(|| format!("and {more} more"))).collect()
+    }
+
+    /// With the command that lets the version pass, if one does.
+    fn fault_text(&self, zone: &ZoneReport, fault: &Fault) -> String {
+        const COMMAND: &str = "anyns zone accept";
+        let text = one_line(&fault.to_string());
+        match (fault, zone.refused_serial) {
+            (Fault::Refused { .. }, Some(serial)) if !text.contains(COMMAND) => {
+                one_line(&format!("{COMMAND} {} {serial} accepts it: {text}", self.name))
+            }
+            _ => text,
+        }
+    }
+
+    fn status(&self, is_required: bool, started: u64) -> ZoneStatus {
+        ZoneStatus {
+            name: self.name.to_string(),
+            state: self.state(),
+            required: is_required,
+            serial: self.zone.and_then(|zone| zone.serial).map(|serial| serial.0),
+            records: self.zone.map_or(0, |zone| zone.records as u64),
+            source: self.zone.map_or_else(String::new, |zone| zone.source.display().to_string()),
+            since: self.since(started),
+            faults: self.faults(),
+        }
+    }
+}
+
+impl ZoneTable {
+    /// Walks the zones if the report is another one or if other zones are required.
+    pub(super) fn refresh(&mut self, report: &Arc<Report>, required: &Arc<[Name]>, started: u64) {
+        if self.walks > 0 && Arc::ptr_eq(&self.report, report) && Arc::ptr_eq(&self.required, required) {
+            return;
+        }
+        let walks = self.walks + 1;
+        // Dropped here as well: the last reference to an old report may be this one.
+        *self =
+            Self { report: report.clone(), required: required.clone(), started, walks, ..Self::default() };
+        let wanted: BTreeSet<&Name> = required.iter().collect();
+        for entry in entries(report, required) {
+            self.counts.total += 1;
+            let count = match entry.state() {
+                control::ZoneState::Loading => &mut self.counts.loading,
+                control::ZoneState::Served => &mut self.counts.served,
+                control::ZoneState::Kept => &mut self.counts.kept,
+                control::ZoneState::Refused => &mut self.counts.refused,
+                control::ZoneState::Expired => &mut self.counts.expired,
+            };
+            *count += 1;
+            if !entry.is_well() {
+                self.counts.not_well += 1;
+                group(&mut self.groups, &entry, wanted.contains(entry.name), started);
+                if self.bad.len() < MOST_BAD {
+                    self.bad.push(entry.name.clone());
+                }
+            } else if self.well.len() < MOST_WELL {
+                self.well.push(entry.name.clone());
+            }
+        }
+    }
+
+    pub(super) fn groups(&self) -> Vec<ZoneGroup> {
+        // Zones that are required first, then those that are not served.
+        self.groups.values().rev().cloned().collect()
+    }
+
+    /// The zones that were asked for, those that are not well first where not all are listed; and the counts.
+    pub(super) fn select(&self, selection: &Selection) -> (Vec<ZoneStatus>, ZoneCounts) {
+        let mut counts = self.counts.clone();
+        let most = selection.most.unwrap_or(usize::MAX);
+        let listed: Vec<Entry<'_>> = match &selection.zones {
+            ZoneFilter::All if most <= MOST_WELL => {
+                (counts.matched, counts.matched_not_well) = (counts.total, counts.not_well);
+                self.bad.iter().chain(&self.well).take(most).filter_map(|name| self.entry(name)).collect()
+            }
+            ZoneFilter::Name(name) => {
+                let found: Vec<_> =
+                    name.parse().ok().and_then(|name| self.entry_of(&name)).into_iter().collect();
+                counts.matched = found.len() as u64;
+                counts.matched_not_well = found.iter().filter(|entry| !entry.is_well()).count() as u64;
+                found
+            }
+            filter => self.walk(filter, most, &mut counts),
+        };
+        let wanted: BTreeSet<&Name> = self.required.iter().collect();
+        let status = |entry: &Entry<'_>| entry.status(wanted.contains(entry.name), self.started);
+        (listed.iter().map(status).collect(), counts)
+    }
+
+    fn walk(&self, filter: &ZoneFilter, most: usize, counts: &mut ZoneCounts) -> Vec<Entry<'_>> {
+        let takes = |entry: &Entry<'_>| match filter {
+            ZoneFilter::All => true,
+            ZoneFilter::Bad => !entry.is_well(),
+            _ => filter.takes(&entry.name.to_string(), entry.is_well()),
+        };
+        let (mut bad, mut well) = (Vec::new(), Vec::new());
+        let mut all = Vec::new();
+        for entry in entries(&self.report, &self.required).filter(takes) {
+            counts.matched += 1;
+            let is_well = entry.is_well();
+            counts.matched_not_well += u64::from(!is_well);
+            let list = match (most, is_well) {
+                (usize::MAX, _) => &mut all,
+                (_, true) => &mut well,
+                (_, false) => &mut bad,
+            };
+            if list.len() < most {
+                list.push(entry);
+            }
+        }
+        all.extend(bad.into_iter().chain(well).take(most));
+        all
+    }
+
+    /// A name of the report or of the required zones.
+    fn entry<'a>(&'a self, name: &'a Name) -> Option<Entry<'a>> {
+        let zone = self.report.zones.get(name);
+        Some(Entry { name, zone, settled: self.report.settled })
+    }
+
+    /// The same for a name that somebody asks for.
+    fn entry_of(&self, name: &Name) -> Option<Entry<'_>> {
+        let settled = self.report.settled;
+        let known = self.report.zones.get_key_value(name);
+        let absent = || self.required.iter().find(|required| *required == name);
+        match known {
+            Some((name, zone)) => Some(Entry { name, zone: Some(zone), settled }),
+            None => absent().map(|name| Entry { name, zone: None, settled }),
+        }
+    }
+}
+
+/// Every zone of the report, then those that are required and are not in it.
+fn entries<'a>(report: &'a Report, required: &'a [Name]) -> impl Iterator<Item = Entry<'a>> {
+    let settled = report.settled;
+    let known = report.zones.iter().map(move |(name, zone)| Entry { name, zone: Some(zone), settled });
+    let absent = required.iter().filter(|name| !report.zones.contains_key(*name));
+    known.chain(absent.map(move |name| Entry { name, zone: None, settled }))
+}
+
+/// Adds one zone that is not well to its group.
+fn group(
+    groups: &mut BTreeMap<(bool, u8, Option<Kind>), ZoneGroup>,
+    entry: &Entry<'_>,
+    required: bool,
+    started: u64,
+) {
+    let state = entry.state();
+    let fault = entry.zone.and_then(|zone| zone.faults.first());
+    let since = entry.since(started);
+    let group = groups.entry((required, state as u8, fault.map(Kind::of))).or_insert_with(|| ZoneGroup {
+        state,
+        required,
+        count: 0,
+        first: entry.name.to_string(),
+        fault: entry.faults().into_iter().next(),
+        since,
+    });
+    group.count += 1;
+    group.since = group.since.min(since);
+}
+
+#[cfg(test)]
+pub(super) mod tests;
