@@ -16,11 +16,14 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod blaster;
 mod broken_zone;
+mod daemon;
 mod faults;
 mod flood;
 mod frozen;
 mod itself;
+mod pauses;
 mod sources;
 mod two_pops;
 mod ways;

@@ -18,3 +18,4 @@ mod drain;
 mod encrypted;
 mod process;
 mod reload;
+mod systemd;

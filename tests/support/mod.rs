@@ -18,6 +18,7 @@ pub mod pop;
 pub mod process;
 pub mod skip;
 pub mod stream;
+pub mod table;
 pub mod threads;
 pub mod wait;
 pub mod wire;

@@ -4,12 +4,16 @@
 //! for ever does to one thread, at an instant that the test chooses. ptrace(2) does it; whoever attaches must also detach,
 //! so a thread of the test's own holds each frozen thread.
 
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use nix::sys::ptrace;
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
+
+/// How often the holder of a frozen thread looks whether the process was killed.
+const LOOK: Duration = Duration::from_millis(50);
 
 /// One thread of a process.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -34,6 +38,23 @@ pub fn threads(process: u32) -> Vec<Thread> {
         .collect();
     threads.sort();
     threads
+}
+
+/// The processes of this name that `ancestor` has started, or that those have, and so on.
+pub fn descendants(ancestor: u32, name: &str) -> Vec<u32> {
+    let all: Vec<(u32, u32, String)> = std::fs::read_dir("/proc")
+        .expect("the processes of this machine")
+        .filter_map(|entry| {
+            let entry = entry.ok()?;
+            let id = entry.file_name().to_str()?.parse().ok()?;
+            let status = std::fs::read_to_string(entry.path().join("status")).ok()?;
+            let field = |name: &str| status.lines().find_map(|line| line.strip_prefix(name)).map(str::trim);
+            Some((id, field("PPid:")?.parse().ok()?, field("Name:")?.to_owned()))
+        })
+        .collect();
+    let parent = |id: u32| all.iter().find(|(other, ..)| *other == id).map(|(_, parent, _)| *parent);
+    let descends = |id: u32| std::iter::successors(parent(id), |id| parent(*id)).any(|id| id == ancestor);
+    all.iter().filter(|(id, _, found)| found == name && descends(*id)).map(|(id, ..)| *id).collect()
 }
 
 /// A frozen thread; thaws when it is dropped, also by a panic of the test.
@@ -85,8 +106,19 @@ fn hold(thread: Pid, stands: &Sender<()>, thawed: &Receiver<()>) {
     let stopped = waitpid(thread, Some(WaitPidFlag::__WALL)).expect("the thread can be waited for");
     assert!(matches!(stopped, WaitStatus::PtraceEvent(..) | WaitStatus::Stopped(..)), "{stopped:?}");
     let _ = stands.send(());
-    // Ends with a message, or when the owner is gone.
-    let _ = thawed.recv();
-    // An error means that the process was killed meanwhile.
-    let _ = ptrace::detach(thread, None);
+    // Until a message comes, or the owner is gone.
+    while thawed.recv_timeout(LOOK) == Err(RecvTimeoutError::Timeout) {
+        // A process that is killed ends only when whoever traces one of its threads has taken notice.
+        let flags = WaitPidFlag::__WALL | WaitPidFlag::WNOHANG;
+        if matches!(
+            waitpid(thread, Some(flags)),
+            Ok(WaitStatus::Exited(..) | WaitStatus::Signaled(..)) | Err(_)
+        ) {
+            return;
+        }
+    }
+    if ptrace::detach(thread, None).is_err() {
+        // It was killed meanwhile.
+        let _ = waitpid(thread, Some(WaitPidFlag::__WALL));
+    }
 }

@@ -13,6 +13,8 @@ mod run;
 use std::time::Duration;
 
 use crate::support::faults::Fault;
+use crate::support::threads::threads;
+use pop::Pop;
 use row::{Inner, Outer, Row, Stream};
 use run::run;
 
@@ -46,9 +48,21 @@ const fn dropped(families: [bool; 2], transports: [bool; 2]) -> Outer {
 }
 
 /// Threads that take no part in the decision about the route: it stays while one of them stands still, and the status says so.
-const ASIDE: [&str; 4] = ["publisher", "zones-0", "keeper", "log"];
-/// Threads that do, and the main one: with one of them frozen, a fault around the process must still take the route away.
+const ASIDE: [&str; 2] = ["publisher", "log"];
+/// Threads that have something to do only when a zone changes: then the status says so. The last one is `notify`'s, its name cut
+/// short by the kernel; without it a change is found by the next scan.
+const ZONES: [&str; 3] = ["zones-0", "keeper", "notify-rs inoti"];
+/// Threads that do take part, the main one, and the control server: with one of them frozen, a fault around the process must still
+/// take the route away.
 const DECIDING: [&str; 6] = ["anyns", "decide", "health", "host", "watchdog", "control"];
+/// Threads whose freeze must take the route away by itself, and within what time. New TCP connections wait in the kernel's queue:
+/// the probes over TCP must find it.
+const SERVING: [(&str, Duration); 4] = [
+    ("speaker", LEASE.saturating_add(SLACK)),
+    ("serve-0", WORKER),
+    ("serve-1", WORKER),
+    ("serve-tcp", NOT_OVERLOAD),
+];
 /// Tasks of which none may take the truth with it when it panics.
 const TASKS: [&str; 12] = [
     "decide",
@@ -87,21 +101,32 @@ fn faults_that_must_not_look_like_overload() {
 #[test]
 fn a_frozen_thread() {
     let mut rows = Vec::new();
-    for (number, thread) in DECIDING.into_iter().enumerate() {
+    for (number, thread) in DECIDING.into_iter().chain(ZONES).enumerate() {
         rows.extend(matrix::with_outers(number, Row::inner(Inner::Frozen(thread))));
     }
     for (number, thread) in ASIDE.into_iter().enumerate() {
         rows.extend(matrix::with_outers(number, Row::inner(Inner::Frozen(thread)).alarms()));
     }
-    // A reader of zones has nothing to do until there is something to read.
-    rows.push(Row::inner(Inner::Frozen("zones-0")).alarms().then(Outer::NewZone));
-    rows.push(Row::inner(Inner::Frozen("speaker")).gone(LEASE + SLACK));
-    for worker in ["serve-0", "serve-1"] {
-        rows.push(Row::inner(Inner::Frozen(worker)).gone(WORKER));
+    for thread in ["zones-0", "keeper"] {
+        rows.push(Row::inner(Inner::Frozen(thread)).alarms().then(Outer::NewZone));
     }
-    // New connections wait in the kernel's queue: the probes over TCP must find it.
-    rows.push(Row::inner(Inner::Frozen("serve-tcp")).gone(any_single()));
+    for (thread, bound) in SERVING {
+        rows.push(Row::inner(Inner::Frozen(thread)).gone(bound));
+    }
     run("frozen", 4, matrix::repeated(rows));
+}
+
+/// A new thread needs a row above.
+#[test]
+fn every_thread_is_in_the_tables() {
+    let mut pop = Pop::new(false);
+    pop.world.wait_leads_to(&pop.world.a);
+    let rows: Vec<&str> =
+        DECIDING.into_iter().chain(ZONES).chain(ASIDE).chain(SERVING.map(|(name, _)| name)).collect();
+    let threads = threads(pop.anyns.process().pid());
+    let unknown: Vec<&str> =
+        threads.iter().map(|thread| thread.name.as_str()).filter(|name| !rows.contains(name)).collect();
+    assert!(unknown.is_empty(), "no row freezes the threads {unknown:?}");
 }
 
 /// Each supervised task made to panic, then the service address deleted or port 53 dropped.

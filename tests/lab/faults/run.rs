@@ -5,10 +5,11 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::pop::{Load, Pop, told, verdict};
+use super::pop::{Pop, told, verdict};
 use super::row::{Inner, Outer, Row};
 use crate::measured;
 use crate::support::faults::{InForce, StuckPipe};
+use crate::support::table::tell;
 use crate::support::threads::Frozen;
 use crate::support::wait::looked_for;
 
@@ -20,6 +21,9 @@ const WATCHED: Duration = Duration::from_secs(3);
 const BACK: Duration = Duration::from_secs(30);
 /// A row begins after a random number of answers up to this: at 300 a second, within 0.3 s.
 const MOST_ANSWERS: u32 = 100;
+
+/// The environment variable that holds the seed of the random instants.
+const SEED: &str = "ANYNS_TEST_SEED";
 
 /// What was seen of a row.
 #[derive(Default)]
@@ -36,26 +40,38 @@ struct Seen {
 pub(super) fn run(name: &str, worlds: usize, rows: Vec<Row>) {
     let _turn = measured();
     let (queue, failed) = (Mutex::new(VecDeque::from(rows)), Mutex::new(Vec::new()));
-    let begun = Instant::now();
+    let (begun, seed) = (Instant::now(), seed());
+    println!("{name}: {worlds} worlds at once, seed {seed} (repeat it with {SEED}={seed})");
     std::thread::scope(|scope| {
-        for _ in 0..worlds {
-            scope.spawn(|| {
+        let (queue, failed) = (&queue, &failed);
+        for world in 0..worlds {
+            scope.spawn(move || {
+                fastrand::seed(seed + world as u64);
                 let mut pop = None;
-                while let Some(row) = locked(&queue).pop_front() {
+                while let Some(row) = locked(queue).pop_front() {
                     let seen = run_in(&mut pop, row);
-                    println!("{}", line(name, &row, &seen));
+                    tell(&line(name, &row, &seen));
                     if !seen.faults.is_empty() {
                         // What one row has broken is no fault of the next.
                         pop = None;
-                        locked(&failed).push(line(name, &row, &seen));
+                        locked(failed).push(line(name, &row, &seen));
                     }
                 }
             });
         }
     });
-    println!("{name}: took {:.1?}", begun.elapsed());
+    tell(&format!("{name}: took {:.1?}", begun.elapsed()));
     let failed = locked(&failed);
     assert!(failed.is_empty(), "{} rows failed:\n{}", failed.len(), failed.join("\n"));
+}
+
+/// The seed of the random instants.
+fn seed() -> u64 {
+    let given = std::env::var(SEED).ok();
+    given.map_or_else(
+        || fastrand::u64(..u64::from(u32::MAX)),
+        |text| text.parse().expect("the seed is a number"),
+    )
 }
 
 /// Runs a row in this world, or in a new one where there is none or the row needs its own.
@@ -109,11 +125,11 @@ fn attempt(pop: &mut Pop, row: Row, seen: &mut Seen) -> Result<(), String> {
     }
     seen.told = told(pop.anyns.status_soon().as_ref());
     seen.warnings = pop.warnings(log_from);
-    undo(pop, held, outer, load);
-
     let ended = Instant::now();
+    undo(pop, held, outer);
     wait_until_or("the route does not come back", || pop.announced([true, true]))?;
     seen.back = Some(ended.elapsed());
+    drop(load);
     is_well(pop, "after the fault")
 }
 
@@ -144,7 +160,7 @@ fn make_inner(pop: &mut Pop, inner: Inner, log_from: usize) -> Result<Held, Stri
     }
 }
 
-/// The fault around the process; the namespace and the addresses are copied, so that the POP stays free.
+/// Makes the fault around the process.
 fn make_outer(pop: &mut Pop, outer: Outer) -> Option<InForce> {
     match outer {
         Outer::Nothing => None,
@@ -156,15 +172,14 @@ fn make_outer(pop: &mut Pop, outer: Outer) -> Option<InForce> {
     }
 }
 
-/// Ends the row's faults and its load, and goes on reading what was stuck.
-fn undo(pop: &mut Pop, held: Held, outer: Option<InForce>, load: Load) {
+/// Ends the row's faults, and goes on reading what was stuck.
+fn undo(pop: &mut Pop, held: Held, outer: Option<InForce>) {
     drop(outer);
     match held {
         Held::Nothing => {}
         Held::Frozen(frozen) => drop(frozen),
         Held::Full => drop(pop.stderr.take().map(StuckPipe::drain)),
     }
-    drop(load);
 }
 
 /// Notes when the status tells of a fault; the route must stay meanwhile.
