@@ -38,6 +38,26 @@
 //! whole transfer, in a state file; a difference, which costs what it changes and not what the zone holds, in the zone's
 //! journal.
 //!
+//! ## Facts, leases, supervisors
+//!
+//! Every source of facts publishes a value and a count of its checks; whoever uses the fact measures its age in its own
+//! [run time](telemetry::RunTime), so that a pause of the whole process makes nothing look old. A fact that says whether this POP
+//! answers withdraws the route when it is too old; any other raises an alarm.
+//!
+//! A decision is a *lease*: the deciding task renews it at each of its turns. When it is not renewed, the speaker asks the service
+//! addresses by itself: if they answer, the route stays, less preferred, with an alarm; if not, it is withdrawn. A watchdog shuts
+//! the BGP connections down when the speaker itself does not run. So no single thread can die or hang and leave a dead POP
+//! announced:
+//!
+//! ```text
+//!     systemd --> decide, speaker      status --> every task (alarms)
+//!     watchdog --> speaker --> decide --> facts: health, serve, host, publish
+//!     neighbour (hold timer) --> the process
+//! ```
+//!
+//! Each of these has a thread of its own; those that supervise each other exchange values without a lock ([`handoff`]). A task
+//! that panics is logged, counted and started again ([`telemetry::keep_running`]). Log records leave through a bounded queue.
+//!
 //! ## Who may name whom
 //!
 //! `tests/tidy.rs` holds every `use` in `src` against this table.
@@ -66,9 +86,10 @@
 //!
 //! 1. No route before every zone is loaded, restored, or refused with a reason, the required zones serve, and the
 //!    POP has answered its own probes `rise` times. One bad zone is never a reason to be silent.
-//! 2. The process dies, the route goes, without anyone's help.
+//! 2. The process dies, or a thread of it hangs: the route goes when the POP does not answer, without anyone's help.
 //! 3. A serial, an age, an expiry is a fact, never a verdict.
-//! 4. Overload is not ill health: probes lost while the workers answer are pressure, never down.
+//! 4. Overload is not ill health, and it is proven for each address, family and transport: probes lost to it are pressure, never
+//!    down.
 //! 5. Bad data never replaces good; a file that vanished removes nothing until it is said.
 //! 6. Drain in order: prefer less, wait, withdraw, wait until the queries stop, then close.
 //! 7. Every outbound socket binds the POP's management address, never a service address.

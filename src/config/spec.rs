@@ -144,6 +144,7 @@ pub(super) enum RateLimitMode {
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub(super) struct ZonesSpec {
     pub(super) directory: Option<PathBuf>,
+    pub(super) include_roots: Vec<PathBuf>,
     pub(super) state_directory: Option<PathBuf>,
     pub(super) required: Vec<Spanned<String>>,
     pub(super) serial: SerialSpec,

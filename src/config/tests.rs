@@ -75,6 +75,14 @@ fn a_pop_is_folded_into_every_module_s_settings() {
 }
 
 #[test]
+fn include_roots_are_relative_to_the_file_and_absent_by_default() {
+    assert!(read(GOOD).unwrap().config.publish.include_roots.is_empty());
+    let asked = GOOD.replace("[zones]", "[zones]\ninclude-roots = [\"shared\", \"/srv/keys\"]");
+    let roots = read(&asked).unwrap().config.publish.include_roots;
+    assert_eq!(roots, [Path::new("etc/shared"), Path::new("/srv/keys")]);
+}
+
+#[test]
 fn socket_affinity_is_off_until_it_is_asked_for() {
     assert!(!read(GOOD).unwrap().config.serve.socket_affinity);
     let asked = GOOD.replace("[zones]", "[serve]\nsocket-affinity = true\n[zones]");

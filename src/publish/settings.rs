@@ -38,6 +38,9 @@ pub struct Settings {
     pub directories: Vec<PathBuf>,
     /// Zones named one by one.
     pub zones: Vec<SingleZone>,
+    /// Directories, beside [`Settings::directories`], whose files `$INCLUDE` may name from any zone; a file in the zone
+    /// file's own directory or below it needs none.
+    pub include_roots: Vec<PathBuf>,
     /// Where accepted versions are kept across restarts; `None` keeps nothing.
     pub state_directory: Option<PathBuf>,
     /// The rule for other content under the same serial.
@@ -47,7 +50,7 @@ pub struct Settings {
     /// How often everything is looked at again although nothing was heard: the net under the watching. At least
     /// [`Settings::LEAST_RESCAN`].
     pub rescan: Duration,
-    /// Bounds of reading one zone file.
+    /// Bounds of reading one zone file. What it allows to be included is replaced by what the directories above say.
     pub limits: Limits,
 }
 
@@ -67,9 +70,10 @@ impl Settings {
             || self.zones.iter().any(|zone| zone.name == *origin && zone.file.is_some())
     }
 
-    /// The same settings with every path absolute, `.` taken out, so that paths can be compared.
+    /// The same settings with every path absolute, `.` taken out, so that paths can be compared; the limits know what may be
+    /// included.
     pub(super) fn absolute(mut self) -> std::io::Result<Self> {
-        for directory in &mut self.directories {
+        for directory in self.directories.iter_mut().chain(&mut self.include_roots) {
             *directory = std::path::absolute(&*directory)?;
         }
         for file in self.zones.iter_mut().filter_map(|zone| zone.file.as_mut()) {
@@ -78,6 +82,7 @@ impl Settings {
         if let Some(directory) = &mut self.state_directory {
             *directory = std::path::absolute(&*directory)?;
         }
+        self.limits.include_roots = self.directories.iter().chain(&self.include_roots).cloned().collect();
         self.rescan = self.rescan.max(Self::LEAST_RESCAN);
         Ok(self)
     }
@@ -88,6 +93,7 @@ impl Default for Settings {
         Self {
             directories: Vec::new(),
             zones: Vec::new(),
+            include_roots: Vec::new(),
             state_directory: None,
             serial: SerialRule::Strict,
             shrink_limit_percent: Self::DEFAULT_SHRINK_LIMIT_PERCENT,

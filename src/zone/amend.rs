@@ -7,17 +7,17 @@
 
 use std::collections::BTreeSet;
 
-use crate::wire::{LookupName, Prepared, RecordType};
+use crate::wire::{LookupName, Name, Prepared, RecordType};
 
-use super::ZoneFault;
 use super::batch::Entry;
 use super::check::Checks;
 use super::compile::of_soa;
 use super::compiled::{Denial, NodeRef, Zone};
 use super::edit::Editor;
 use super::nsec3::{Hash, hash_of_owner};
+use super::placement::is_address;
 use super::store::Exhausted;
-use super::{nsec, relink};
+use super::{Misplacement, Place, ZoneFault, ZoneWarning, nsec, relink};
 
 /// What the next version has otherwise.
 #[derive(Debug, Default)]
@@ -53,6 +53,7 @@ impl Zone {
             editor.remove(owner).map_err(too_large)?;
         }
         check_dnames(editor.zone(), &amendment.names, checks);
+        check_delegations(self, editor.zone(), &amendment.names, checks);
         if denying(editor.zone()) != denying(self) {
             return Ok(None);
         }
@@ -153,6 +154,44 @@ fn denying(zone: &Zone) -> Vec<(RecordType, RecordType, Vec<&[u8]>)> {
         (set.record_type, set.covered, data.unwrap_or_default())
     })
     .collect()
+}
+
+/// Warns of what is below a delegation: of these names, of what was there below one that is a delegation now, and of what was
+/// warned of before and still is so.
+fn check_delegations(before: &Zone, zone: &Zone, records: &[Entry<'_>], checks: &mut Checks) {
+    for records in records.chunk_by(Entry::is_beside) {
+        let Some(node) = zone.node_of(&records[0]) else { continue };
+        let was_cut = before.node_of(&records[0]).is_some_and(NodeRef::is_cut);
+        if is_below_cut(node) {
+            checks.below_delegation(records);
+        } else if node.is_cut() && !was_cut {
+            zone.names_below(node).for_each(|below| warn_below(below, checks));
+        }
+    }
+    let is_named =
+        |owner: &Name| records.iter().any(|entry| owner.as_wire().eq_ignore_ascii_case(entry.owner()));
+    let again = before.warnings.iter().filter(|warning| warning.is_below_delegation());
+    for owner in again.filter_map(ZoneWarning::owner).filter(|owner| !is_named(owner)) {
+        let node = zone.find(&LookupName::from(owner));
+        node.filter(|node| is_below_cut(*node)).into_iter().for_each(|node| warn_below(node, checks));
+    }
+}
+
+/// Warns of a name below a delegation that has more than glue; where its records stand is not known.
+fn warn_below(node: NodeRef<'_>, checks: &mut Checks) {
+    let other = node.sets().find(|set| !is_address(set.record_type));
+    if let Some(set) = other.filter(|_| checks.has_room()) {
+        checks.warn(ZoneWarning::Misplaced {
+            owner: node.owner(),
+            record_type: set.record_type,
+            problem: Misplacement::BelowDelegation,
+            place: Place::default(),
+        });
+    }
+}
+
+fn is_below_cut(node: NodeRef<'_>) -> bool {
+    std::iter::successors(node.parent(), |node| node.parent()).any(NodeRef::is_cut)
 }
 
 /// No name may be below a DNAME (RFC 6672 section 2.4): neither one of these, nor what was there below one of these.

@@ -81,11 +81,12 @@ impl Zone {
         let amendment = Amendment { names: left, names_gone, hashed: hashed_left, hashed_gone };
         let Some(mut zone) = self.amended(&amendment, &mut checks)? else { return Ok(None) };
         let warnings = checks.finish()?;
-        // What is odd about the names of the difference was found again, if it still is.
+        // What is odd about the names of the difference was found again, if it still is, and so was all below delegations.
         let entries = names.iter().chain(&hashed).filter(|_| !self.warnings.is_empty());
         let owners: BTreeSet<Name> = entries.map(Entry::owner_name).collect();
         let is_left = |warning: &&ZoneWarning| warning.owner().is_none_or(|owner| !owners.contains(owner));
-        let left = self.warnings.iter().filter(is_left).cloned();
+        let left =
+            self.warnings.iter().filter(|warning| !warning.is_below_delegation()).filter(is_left).cloned();
         zone.warnings = left.chain(warnings).take(MAX_REPORTED).collect();
         Ok(Some(zone))
     }

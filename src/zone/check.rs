@@ -1,12 +1,20 @@
 //! What no zone may hold: faults between records, found in one pass over the sorted records.
 
-use crate::wire::{Name, RecordType};
+use crate::wire::{CLASS_IN, Name, Owner, RecordType, Section, Writer, compressible};
 
 use super::batch::Entry;
 use super::{Place, ZoneFault, ZoneWarning};
 
 /// The most faults, and the most warnings, that are kept: a person reads them, and a wrong file can hold millions.
 pub(super) const MAX_REPORTED: usize = 100;
+
+/// The longest message: over TCP two octets say its length (RFC 1035 section 4.2.2).
+const MAX_MESSAGE: usize = 65_535;
+/// Octets of a header, and of a question beside its name.
+const HEADER: usize = 12;
+const QUESTION_FIXED: usize = 4;
+/// Octets of a record beside its RDATA, with a pointer to the question as owner.
+const RECORD_FIXED: usize = 12;
 
 /// Faults and warnings found so far.
 #[derive(Clone, Debug, Default)]
@@ -47,12 +55,18 @@ impl Checks {
         if !apex_has(RecordType::NS) {
             self.fault(ZoneFault::NoApexNs { origin: origin.clone() });
         }
-        let mut dname: Option<&Entry> = None;
+        let (mut dname, mut cut): (Option<&Entry>, Option<&Entry>) = (None, None);
         for node in entries.chunk_by(Entry::is_beside) {
             if let Some(above) = dname.filter(|above| node[0].key().starts_with(above.key())) {
                 self.below_dname(above, node);
             } else {
                 dname = node.iter().find(|entry| entry.record_type == RecordType::DNAME);
+            }
+            if cut.is_some_and(|above| node[0].key().starts_with(above.key())) {
+                self.below_delegation(node);
+            } else {
+                let is_ns = |entry: &&Entry| entry.record_type == RecordType::NS && !entry.key().is_empty();
+                cut = node.iter().find(is_ns);
             }
             self.node(node);
         }
@@ -83,6 +97,7 @@ impl Checks {
         if let Some(ns) = find(RecordType::NS).filter(|ns| ns.owner().starts_with(b"\x01*")) {
             self.warn(ZoneWarning::WildcardNs { owner: ns.owner_name(), place: ns.place });
         }
+        self.placement(node);
         for set in node.chunk_by(Entry::is_of_set) {
             self.set(set);
         }
@@ -90,7 +105,9 @@ impl Checks {
 
     fn beside_cname(&mut self, cname: &Entry, node: &[Entry<'_>]) {
         let beside = |entry: &&Entry| {
-            !matches!(entry.record_type, RecordType::CNAME | RecordType::RRSIG | RecordType::NSEC)
+            // RFC 4035 section 2.5: KEY for secure dynamic update.
+            use RecordType as T;
+            !matches!(entry.record_type, T::CNAME | T::RRSIG | T::NSEC | T::KEY)
         };
         if let Some(other) = node.iter().find(beside) {
             let place = std::cmp::max_by_key(cname.place, other.place, |place| order(*place));
@@ -112,8 +129,15 @@ impl Checks {
                 RecordType::SOA => self.fault(ZoneFault::SecondSoa { owner, place }),
                 RecordType::CNAME => self.fault(ZoneFault::SecondCname { owner, place }),
                 RecordType::DNAME => self.fault(ZoneFault::SecondDname { owner, place }),
+                record_type @ (RecordType::CDS | RecordType::CDNSKEY) if set.iter().any(deletes) => {
+                    self.fault(ZoneFault::DeleteNotAlone { owner, record_type, place });
+                }
                 _ => {}
             }
+        }
+        if fits_no_message(set) && self.has_room() {
+            let (owner, record_type) = (first.owner_name(), first.record_type);
+            self.warn(ZoneWarning::RrsetTooLarge { owner, record_type, place: first.place });
         }
         let lowest = set.iter().map(|entry| entry.ttl).min().unwrap_or(0);
         if let Some(other) = set.iter().find(|entry| entry.ttl != lowest) {
@@ -126,12 +150,51 @@ impl Checks {
         }
     }
 
+    /// Whether another warning would be kept.
+    pub(super) fn has_room(&self) -> bool {
+        self.warnings.len() < MAX_REPORTED
+    }
+
     /// Keeps a warning, if there is room and it was not said yet, as of a name that came in two batches.
     pub(super) fn warn(&mut self, warning: ZoneWarning) {
         if self.warnings.len() < MAX_REPORTED && !self.warnings.contains(&warning) {
             self.warnings.push(warning);
         }
     }
+}
+
+/// Whether a CDS or CDNSKEY record asks for the deletion of the DS records: its algorithm is 0 (RFC 8078 section 4).
+fn deletes(entry: &Entry<'_>) -> bool {
+    let algorithm = if entry.record_type == RecordType::CDS { 2 } else { 3 };
+    entry.rdata().get(algorithm) == Some(&0)
+}
+
+/// Whether an RRset with header and question exceeds the longest message; its names are compressed where they may be.
+fn fits_no_message(set: &[Entry<'_>]) -> bool {
+    let Some(first) = set.first() else { return false };
+    let question = first.owner().len() + QUESTION_FIXED;
+    let records: usize = set.iter().map(|entry| RECORD_FIXED + entry.rdata().len()).sum();
+    if HEADER + question + records <= MAX_MESSAGE {
+        return false;
+    }
+    compressible(first.record_type).is_none() || !fits_compressed(set)
+}
+
+/// Whether a writer of answers has room for an RRset of a type with names.
+fn fits_compressed(set: &[Entry<'_>]) -> bool {
+    let mut message = vec![0; MAX_MESSAGE];
+    let Ok(mut writer) = Writer::new(&mut message, MAX_MESSAGE) else { return false };
+    let Some(first) = set.first() else { return true };
+    let mut question = first.owner().to_vec();
+    question.extend_from_slice(&first.record_type.0.to_be_bytes());
+    question.extend_from_slice(&CLASS_IN.to_be_bytes());
+    let outcome = writer.question(&question, first.owner().len()).and_then(|()| {
+        set.iter().try_for_each(|entry| {
+            let fixed = (entry.record_type, CLASS_IN, entry.ttl);
+            writer.record(Section::Answer, Owner::Question, fixed, entry.rdata())
+        })
+    });
+    outcome.is_ok()
 }
 
 fn order(place: Place) -> (u32, u32, u32) {

@@ -47,8 +47,31 @@ pub enum ZoneFault {
         /// Where it stands.
         place: Place,
     },
-    /// A CNAME and something else (RFC 1034 section 3.6.2, RFC 2181 section 10.1); RRSIG and NSEC may stand beside it
-    /// (RFC 4035 section 2.5).
+    /// A DS record at the apex (RFC 4035 section 2.4): it is the parent's, so the zone would answer for another one.
+    #[error(
+        "{owner} has a DS record at the apex of its own zone; only the parent zone has it (RFC 4035 section 2.4)"
+    )]
+    DsAtApex {
+        /// The zone.
+        owner: Name,
+        /// Where it stands.
+        place: Place,
+    },
+    /// A request to delete the DS records beside another CDS or CDNSKEY record (RFC 8078 section 4). BIND refuses it; Knot and
+    /// NSD take it.
+    #[error(
+        "{owner} has a {record_type} record that asks for deletion beside others; it stands alone (RFC 8078 section 4)"
+    )]
+    DeleteNotAlone {
+        /// The zone.
+        owner: Name,
+        /// CDS or CDNSKEY.
+        record_type: RecordType,
+        /// Where the last record of the set stands.
+        place: Place,
+    },
+    /// A CNAME and something else (RFC 1034 section 3.6.2, RFC 2181 section 10.1). RRSIG, NSEC and KEY may stand beside it
+    /// (RFC 4035 section 2.5); BIND takes these and SIG, NSD RRSIG, NSEC and SIG, Knot RRSIG and NSEC.
     #[error("{owner} has a CNAME record and {other} records; a CNAME stands alone")]
     CnameAndOther {
         /// The owner of both.
@@ -250,6 +273,8 @@ impl ZoneFault {
             Self::SecondSoa { place, .. }
             | Self::SoaNotAtApex { place, .. }
             | Self::OutOfZone { place, .. }
+            | Self::DsAtApex { place, .. }
+            | Self::DeleteNotAlone { place, .. }
             | Self::CnameAndOther { place, .. }
             | Self::SecondCname { place, .. }
             | Self::SecondDname { place, .. }

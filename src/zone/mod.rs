@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! RecordBatch --> ZoneBuilder --> Zone --> Snapshot --> Published --> workers
-//!      |           fault, check: what no zone may hold      |
+//!      |           check, placement: what no zone may hold  |
 //!      |           compile: a node for each name            ahead: what a batch will read
 //!      |           link: NSEC and NSEC3 chains, checked whole
 //!      |
@@ -37,10 +37,12 @@ mod index;
 mod key;
 mod link;
 mod lookup;
+mod misplacement;
 mod node;
 mod nsec;
 mod nsec3;
 mod order;
+mod placement;
 mod record;
 mod redeploy;
 mod relink;
@@ -60,6 +62,7 @@ pub use denial::{Collision, Denies};
 pub use effect::Owners;
 pub use fault::ZoneFault;
 pub use lookup::Lookup;
+pub use misplacement::Misplacement;
 pub use record::{Place, Record};
 pub use redeploy::Standing;
 pub use snapshot::{Published, PublishedRef, Snapshot};

@@ -160,7 +160,10 @@ impl Standing {
         builder.add(met);
         batches.into_iter().for_each(|batch| builder.add(batch));
         let mut zone = builder.finish()?;
-        zone.warnings = warnings.into_iter().chain(zone.warnings).take(MAX_REPORTED).collect();
+        // What is odd about a met name is found again, but not where it stands.
+        let said: HashSet<String> = warnings.iter().map(ToString::to_string).collect();
+        let others = zone.warnings.into_iter().filter(|warning| !said.contains(&warning.to_string()));
+        zone.warnings = warnings.into_iter().chain(others).take(MAX_REPORTED).collect();
         Ok(zone)
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::wire::{Name, RecordType};
 
-use super::{Place, ZoneFault};
+use super::{Misplacement, Place, ZoneFault};
 
 /// What a zone may hold but rarely should.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -17,6 +17,30 @@ pub enum ZoneWarning {
         /// The TTL that is used, in seconds.
         lowest: u32,
         /// Where a record with another TTL stands.
+        place: Place,
+    },
+    /// A record that is of no use where it stands.
+    #[error("{owner} has a {record_type} record {problem}")]
+    Misplaced {
+        /// The record's owner.
+        owner: Name,
+        /// Its type.
+        record_type: RecordType,
+        /// Why.
+        problem: Misplacement,
+        /// Where it stands.
+        place: Place,
+    },
+    /// An RRset that no answer can hold (RFC 1035 section 4.2.2: the length of a message has 16 bits).
+    #[error(
+        "the {record_type} records of {owner} fit into no message: with header and question they exceed 65535 octets"
+    )]
+    RrsetTooLarge {
+        /// The RRset's owner.
+        owner: Name,
+        /// The RRset's type.
+        record_type: RecordType,
+        /// Where its first record stands.
         place: Place,
     },
     /// NS at a wildcard. RFC 4592 section 4.2 discourages it and leaves it undefined. The zone is taken, as NSD 4.6
@@ -100,6 +124,8 @@ impl ZoneWarning {
     pub(super) fn owner(&self) -> Option<&Name> {
         match self {
             Self::TtlsDiffer { owner, .. }
+            | Self::Misplaced { owner, .. }
+            | Self::RrsetTooLarge { owner, .. }
             | Self::WildcardNs { owner, .. }
             | Self::UnusedNsec { owner, .. }
             | Self::UnusedNsec3 { owner, .. }
@@ -122,6 +148,11 @@ impl ZoneWarning {
         )
     }
 
+    /// Whether it is of a name below a delegation: whether it still is so depends on another name.
+    pub(super) fn is_below_delegation(&self) -> bool {
+        matches!(self, Self::Misplaced { problem: Misplacement::BelowDelegation, .. })
+    }
+
     /// Whether it is of how the apex says that the zone denies.
     pub(super) fn is_of_apex(&self) -> bool {
         matches!(self, Self::DeniesNothing { .. } | Self::IgnoredNsec3Param { .. } | Self::CostlyNsec3 { .. })
@@ -132,6 +163,8 @@ impl ZoneWarning {
         match self {
             Self::UnusedNsec3Param { problem } => problem.place().unwrap_or_default(),
             Self::TtlsDiffer { place, .. }
+            | Self::Misplaced { place, .. }
+            | Self::RrsetTooLarge { place, .. }
             | Self::WildcardNs { place, .. }
             | Self::DeniesNothing { place, .. }
             | Self::UnusedNsec { place, .. }

@@ -224,7 +224,7 @@ async fn an_included_file_elsewhere_is_watched() {
     pop.write("parts/soa", &zone_text(1, HOSTS));
     pop.write("zones/a.example.zone", "$INCLUDE ../parts/soa\n");
     let mut settings = pop.settings();
-    settings.limits.include_root = Some(pop.directory.path().to_path_buf());
+    settings.include_roots = vec![pop.path("parts")];
     pop.start_with(settings).await;
     let reader = Reader::start(&pop.published, "a.example.");
     for serial in 2..5 {

@@ -16,4 +16,5 @@ mod support;
 
 mod config;
 mod host;
+mod verdicts;
 mod zone_files;

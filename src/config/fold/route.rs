@@ -221,7 +221,15 @@ fn place_of(error: &SettingsError, spec: &Spec, bgp: &BgpSpec) -> (Option<Range<
         SettingsError::ServiceAddress { neighbor: address, .. } => {
             (neighbor(address), "bgp.neighbor.local-address")
         }
-        SettingsError::Address { neighbor: address, .. } => (neighbor(address), "bgp.neighbor"),
+        SettingsError::Address { neighbor: address, .. }
+        | SettingsError::LinkLocal { neighbor: address, .. }
+        | SettingsError::SameEnds(address) => (neighbor(address), "bgp.neighbor.address"),
+        SettingsError::NeighborNextHop { neighbor: address, key: "next-hop-ipv4", .. } => {
+            (neighbor(address), "bgp.neighbor.next-hop-ipv4")
+        }
+        SettingsError::NeighborNextHop { neighbor: address, .. } => {
+            (neighbor(address), "bgp.neighbor.next-hop-ipv6")
+        }
         SettingsError::PasswordLength { neighbor: address, .. } => {
             (neighbor(address), "bgp.neighbor.password")
         }
@@ -232,6 +240,8 @@ fn place_of(error: &SettingsError, spec: &Spec, bgp: &BgpSpec) -> (Option<Range<
         SettingsError::NoNextHop { prefix, .. } | SettingsError::NextHop { prefix, .. } => {
             (service(prefix), "service.next-hop")
         }
-        SettingsError::TooMany { .. } | SettingsError::DuplicateListener { .. } => (None, "bgp"),
+        SettingsError::Port(_) | SettingsError::TooMany { .. } | SettingsError::DuplicateListener { .. } => {
+            (None, "bgp")
+        }
     }
 }

@@ -40,6 +40,7 @@ pub(super) fn fold_zones(spec: &Spec, faults: &mut Faults<'_>) -> (Settings, Vec
     let settings = Settings {
         directories: section.directory.iter().map(|directory| path_in(folder, directory)).collect(),
         zones,
+        include_roots: section.include_roots.iter().map(|root| path_in(folder, root)).collect(),
         state_directory: section.state_directory.as_ref().map(|directory| path_in(folder, directory)),
         serial: rule(section.serial),
         shrink_limit_percent: shrink,

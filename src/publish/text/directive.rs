@@ -10,7 +10,7 @@ use sha2::{Digest as _, Sha256};
 use crate::wire::Name;
 use crate::zone::Place;
 
-use super::fault::{Fault, Flaw, Snippet};
+use super::fault::{Fault, Flaw, Roots, Snippet};
 use super::fields::{Fields, unescape};
 use super::generate::Generate;
 use super::lexer::{Entry, Lexer, Token};
@@ -86,18 +86,17 @@ impl Reader<'_> {
         self.file(&path, &mut inner).map_err(flaw)
     }
 
-    /// A relative path counts from the directory of the file with the `$INCLUDE`. The result must lie below the
-    /// root: whoever may write a zone must not learn other files through what faults quote of them. The check is of
+    /// A relative path counts from the directory of the file with the `$INCLUDE`. The result must lie below one of the
+    /// roots: whoever may write a zone must not learn other files through what faults quote of them. The check is of
     /// the path as written; a symbolic link is the doing of whoever owns the directory, and is followed.
     fn include_path(&self, place: Place, file: &Path) -> Result<PathBuf, Fault> {
         let from =
             self.files.get(place.file as usize).and_then(|path| path.parent()).unwrap_or(Path::new(""));
         let path = normalized(&from.join(file));
-        match path.strip_prefix(&self.root) {
-            Ok(below) if !below.components().any(|part| part == Component::ParentDir) => Ok(path),
-            _ if self.root == Path::new("") && path.is_relative() && !path.starts_with("..") => Ok(path),
-            _ => Err(Fault::IncludeOutside { path, root: self.root.clone() }),
+        if self.roots.iter().any(|root| is_below(&path, root)) {
+            return Ok(path);
         }
+        Err(Fault::IncludeOutside { path, roots: Roots(self.roots.clone()) })
     }
 
     /// Reads an included file.
@@ -157,6 +156,16 @@ impl Reader<'_> {
             self.record(&record, &mut scope)?;
         }
         Ok(())
+    }
+}
+
+/// Whether a normalized path is in or below a normalized directory.
+fn is_below(path: &Path, root: &Path) -> bool {
+    match path.strip_prefix(root) {
+        Ok(below) if !below.components().any(|part| part == Component::ParentDir) => {
+            root != Path::new("") || path.is_relative()
+        }
+        _ => false,
     }
 }
 

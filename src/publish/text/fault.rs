@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 use crate::wire::{NameError, RecordType};
 use crate::zone::{Place, ZoneFault, ZoneWarning};
 
+use super::value_fault::ValueFault;
+
 /// The most faults (and the most warnings) that one reading reports: enough to mend a file in one go, too few to
 /// flood a log.
 pub const MAX_FAULTS: usize = 100;
@@ -117,6 +119,22 @@ impl fmt::Display for Snippet {
     }
 }
 
+/// Directories that includes may come from; at least one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Roots(pub Vec<PathBuf>);
+
+impl fmt::Display for Roots {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut roots = self.0.iter();
+        let first = roots.next().map(PathBuf::as_path).unwrap_or(Path::new("."));
+        write!(formatter, "{}", first.display())?;
+        match roots.filter(|root| *root != first).count() {
+            0 => Ok(()),
+            others => write!(formatter, " and outside {others} more directories that includes may come from"),
+        }
+    }
+}
+
 /// What is wrong (or, among warnings, odd), and what would be right.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -201,6 +219,14 @@ pub enum Fault {
         /// The type.
         record_type: RecordType,
     },
+    /// RDATA whose fields contradict each other, in either form.
+    #[error("the {record_type} record has {problem}")]
+    Value {
+        /// The type.
+        record_type: RecordType,
+        /// What is wrong.
+        problem: ValueFault,
+    },
     /// End of file inside parentheses; the place is the outermost open one.
     #[error("this parenthesis is not closed, expected `)` within {limit} octets and before the file ends")]
     UnclosedParenthesis {
@@ -217,8 +243,13 @@ pub enum Fault {
         limit: u32,
     },
     /// A quoted string that goes past its line; the place is the opening quote.
-    #[error("this quoted string is not closed, expected `\"` before the end of the line")]
-    UnclosedQuote,
+    #[error(
+        "the quoted string that begins in line {line} is not closed there, expected `\"` before the end of that line"
+    )]
+    UnclosedQuote {
+        /// The line of the opening quote, from 1.
+        line: u32,
+    },
     /// A quote inside a word.
     #[error("found `\"` inside a word, expected a blank before it, or `\\\"` for the character itself")]
     QuoteInside,
@@ -267,13 +298,15 @@ pub enum Fault {
         /// The bound.
         limit: usize,
     },
-    /// An include outside the directory that includes may come from.
-    #[error("{path} is outside {root}, expected a file below that directory")]
+    /// An include outside the directories that includes may come from.
+    #[error(
+        "{path} is outside {roots}, expected a file below it (the key zones.include-roots allows more directories)"
+    )]
     IncludeOutside {
         /// The file.
         path: PathBuf,
-        /// The directory.
-        root: PathBuf,
+        /// The directories; the first is that of the zone file.
+        roots: Roots,
     },
     /// A `$GENERATE` of too many records, refused before it is expanded.
     #[error("$GENERATE would make {count} records, expected at most {limit} from all such lines of the zone")]
@@ -325,6 +358,12 @@ pub enum Fault {
     /// Warning: the SOA's last field stood in for the TTL (RFC 1035 section 5.2, before RFC 2308).
     #[error("no TTL for the SOA record, its last field was taken; expected a $TTL line above")]
     SoaTtl,
+    /// Warning: service parameters in AliasMode (RFC 9460 section 2.4.2): SHOULD NOT be there, and BIND, Knot and NSD take them.
+    #[error("the {record_type} record has priority 0 (AliasMode) and parameters; every client ignores them")]
+    AliasParameters {
+        /// SVCB or HTTPS.
+        record_type: RecordType,
+    },
     /// Warning: a relative name that repeats the origin.
     #[error("`{found}` becomes {name}; expected a dot at its end if the origin is not to be added")]
     MissingDot {

@@ -11,6 +11,10 @@ use super::fault::{Fault, Flaw};
 /// for lines, blanks and comments.
 pub(super) const MAX_ENTRY_OCTETS: usize = 512 * 1024;
 
+/// The most lines that a string is thought to go on for, once it is not closed in its line; keys and signatures that were
+/// pasted have some ten.
+const MAX_STRING_LINES: usize = 32;
+
 /// The deepest nesting of parentheses. RFC 1035 does not nest them at all; BIND does, so files may.
 const MAX_PARENTHESES: u32 = 16;
 
@@ -107,7 +111,10 @@ impl<'a> Lexer<'a> {
     pub(super) fn next_entry(&mut self, entry: &mut Entry<'a>) -> Result<bool, Flaw> {
         let mut open = Vec::new();
         let outcome = self.entry(entry, &mut open);
-        if outcome.is_err() {
+        if let Err(flaw) = &outcome {
+            if matches!(flaw.fault, Fault::UnclosedQuote { .. }) {
+                self.skip_lines_of_string();
+            }
             self.recover(!open.is_empty());
         }
         outcome
@@ -198,7 +205,9 @@ impl<'a> Lexer<'a> {
         self.position += 1;
         loop {
             match self.class() {
-                None | Some(Class::LineFeed) => return Err(Flaw { place, fault: Fault::UnclosedQuote }),
+                None | Some(Class::LineFeed) => {
+                    return Err(Flaw { place, fault: Fault::UnclosedQuote { line: place.line } });
+                }
                 Some(Class::Quote) => break,
                 Some(Class::Backslash) => self.skip_escape()?,
                 Some(Class::Nul) => return Err(self.flaw(Fault::NulOctet)),
@@ -249,6 +258,37 @@ impl<'a> Lexer<'a> {
         self.position += 1;
         self.line = self.line.saturating_add(1);
         self.line_start = self.position;
+    }
+
+    /// From the end of a line with an unclosed string to the line that closes it, so that this is one fault: the next line
+    /// with quotes, if their number is odd. If it is even, or if there is none near, then a quote was forgotten, and the
+    /// next line is one of its own.
+    fn skip_lines_of_string(&mut self) {
+        let (position, line, line_start) = (self.position, self.line, self.line_start);
+        for _ in 0..MAX_STRING_LINES {
+            if self.class() != Some(Class::LineFeed) {
+                break;
+            }
+            self.next_line();
+            match self.quotes_to_line_end() {
+                0 => {}
+                quotes if quotes % 2 == 1 => return,
+                _ => break,
+            }
+        }
+        (self.position, self.line, self.line_start) = (position, line, line_start);
+    }
+
+    /// Goes to the end of the line and counts the quotes on the way that no backslash stands before.
+    fn quotes_to_line_end(&mut self) -> usize {
+        let mut quotes = 0;
+        while let Some(class) = self.class().filter(|class| *class != Class::LineFeed) {
+            let escapes = class == Class::Backslash
+                && !matches!(self.input.get(self.position + 1), None | Some(b'\n' | b'\r'));
+            self.position += if escapes { 2 } else { 1 };
+            quotes += usize::from(class == Class::Quote);
+        }
+        quotes
     }
 
     /// Goes behind the line of a fault; inside parentheses also behind the lines that seem to continue the entry:

@@ -9,8 +9,8 @@
 //! ```
 //!
 //! Reads a large file in pieces and a small one whole, blocks as files do (call it where that is allowed), and stops
-//! at named bounds. Never executes, never writes a file, never blocks on a FIFO, never follows `$INCLUDE` out of its
-//! directory, never panics on any octets. Without state: each call starts from nothing.
+//! at named bounds. Never executes, never writes a file, never blocks on a FIFO, never follows `$INCLUDE` out of the
+//! directories that it may reach, never panics on any octets. Without state: each call starts from nothing.
 //!
 //! ## Why not the scanner of the `domain` crate
 //!
@@ -31,6 +31,7 @@ mod open;
 mod pieces;
 mod rdata;
 mod reader;
+mod value_fault;
 mod writer;
 
 #[cfg(test)]
@@ -50,8 +51,9 @@ use fault::Flaw;
 use reader::{Found, Reader, Scope, located};
 
 pub(super) use digest::digest;
-pub use fault::{Fault, Located, MAX_FAULTS, ReadError, Snippet};
+pub use fault::{Fault, Located, MAX_FAULTS, ReadError, Roots, Snippet};
 pub(super) use open::open_regular;
+pub use value_fault::ValueFault;
 pub use writer::write_zone;
 
 /// Records that the served version has at least if a new one shares with it: below that nothing is gained.
@@ -68,13 +70,14 @@ pub struct Limits {
     /// Records of all `$GENERATE` lines, known before one is expanded. The default is 2^22, the addresses of a /10:
     /// a short file must not fill the memory.
     pub generate: u64,
-    /// Where files that are included must lie; by default in the directory of the zone file, or below it.
-    pub include_root: Option<PathBuf>,
+    /// Directories, absolute, in or below which files that are included may lie, beside the directory of the zone file. The
+    /// publisher puts the configured zone directories and `zones.include-roots` here.
+    pub include_roots: Vec<PathBuf>,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { octets: 2 << 30, records: 50_000_000, generate: 1 << 22, include_root: None }
+        Self { octets: 2 << 30, records: 50_000_000, generate: 1 << 22, include_roots: Vec::new() }
     }
 }
 
@@ -144,9 +147,10 @@ fn read_sized(
     limits: &Limits,
     (size, Beside { served, meter }): (usize, Beside<'_>),
 ) -> Result<Compiled, ReadError> {
-    let default_root = path.parent().unwrap_or(Path::new(""));
-    let root = directive::normalized(limits.include_root.as_deref().unwrap_or(default_root));
-    let mut reader = Reader::new(origin, root, limits);
+    let own = path.parent().unwrap_or(Path::new(""));
+    let allowed = limits.include_roots.iter().map(PathBuf::as_path);
+    let roots = [own].into_iter().chain(allowed).map(directive::normalized).collect();
+    let mut reader = Reader::new(origin, roots, limits);
     let number = reader.file_number(path);
     reader.standing = served.and_then(Standing::new);
     let io = |source| Fault::Io { path: path.into(), source };

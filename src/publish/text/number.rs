@@ -46,20 +46,24 @@ fn seconds(text: &[u8]) -> Option<u64> {
     (!text.is_empty()).then_some(total)
 }
 
-/// A time of RFC 4034 section 3.2: `YYYYMMDDHHmmSS` in UTC, or seconds since 1970 as one number of 32 bits. Years
-/// beyond 2106 wrap around, as the serial number arithmetic of that section wants.
+/// Digits of a time in seconds at most: with 14 it is a date, and no other number is allowed (RFC 4034 section 3.2).
+const MAX_SECONDS_DIGITS: usize = 10;
+
+/// A time of RFC 4034 section 3.2: `YYYYMMDDHHmmSS` in UTC with 14 digits, or seconds since 1970 with 10 at most. `None` if 32
+/// bits cannot hold it (section 3.1.5): 21060207062815 is the last second that they can.
 pub(super) fn time(text: &[u8]) -> Option<u32> {
-    if text.len() != 14 {
+    if text.len() <= MAX_SECONDS_DIGITS {
         return decimal(text, u64::from(u32::MAX)).and_then(|value| u32::try_from(value).ok());
     }
-    let part = |from: usize, to: usize, max: u64| decimal(text.get(from..to)?, max);
+    let digits = Some(text).filter(|text| text.len() == 14)?;
+    let part = |from: usize, to: usize, max: u64| decimal(digits.get(from..to)?, max);
     let (year, month, day) = (part(0, 4, 9_999)?, part(4, 6, 12)?, part(6, 8, 31)?);
     let (hour, minute, second) = (part(8, 10, 23)?, part(10, 12, 59)?, part(12, 14, 59)?);
     if year < 1970 || month == 0 || day == 0 || day > days_in_month(year, month) {
         return None;
     }
     let days = days_from_epoch(year, month, day);
-    Some((((days * 24 + hour) * 60 + minute) * 60 + second) as u32)
+    u32::try_from(((days * 24 + hour) * 60 + minute) * 60 + second).ok()
 }
 
 /// Writes what [`time`] reads, in the years 1970 to 2106.
@@ -130,6 +134,35 @@ mod tests {
         assert_eq!(time(b"1048354263"), Some(1_048_354_263));
         assert_eq!(time(b"20030229000000"), None);
         assert_eq!(time(b"20031301000000"), None);
+        assert_eq!(time(b"21060207062815"), Some(u32::MAX));
+        assert_eq!(time(b"4294967295"), Some(u32::MAX));
+        assert_eq!(time(b"19700101000000"), Some(0));
+        assert_eq!(time(b"20000229000000"), Some(951_782_400));
+        let refused = [
+            "21060207062816",
+            "22000101000000",
+            "99991231235959",
+            "4294967296",
+            "00000000001",
+            "2030022800006",
+            "202903221731030",
+            "19691231235959",
+            "20300229000000",
+            "21000229000000",
+            "20300431000000",
+            "20300100000000",
+            "20300001000000",
+            "20300101240000",
+            "20300101006000",
+            "20300101000060",
+            "2030-01-010000",
+            "-1",
+            "+1",
+            "",
+        ];
+        for text in refused {
+            assert_eq!(time(text.as_bytes()), None, "{text}");
+        }
         for seconds in [0, 86_399, 86_400, 951_782_400, 951_868_800, 4_102_444_800, u32::MAX] {
             let mut text = Vec::new();
             write_time(seconds, &mut text);

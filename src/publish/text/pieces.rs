@@ -18,7 +18,6 @@
 use std::fs::{File, Metadata};
 use std::io::{self, Read, Seek};
 use std::num::NonZero;
-use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -146,8 +145,8 @@ impl Work<'_> {
             let Ok(Cut { index, octets, line, began }) = lock(receiver).recv() else { return };
             let has_mark = index == 0 && MARKS.iter().any(|mark| octets.starts_with(mark));
             if !has_mark && !self.failed.load(Ordering::Relaxed) {
-                // Includes are left to a reading of the whole file, so the root of them does not matter.
-                let mut reader = Reader::new(self.zone, PathBuf::new(), self.limits);
+                // Includes are left to a reading of the whole file, so where they may lie does not matter.
+                let mut reader = Reader::new(self.zone, Vec::new(), self.limits);
                 reader.standing = self.standing.cloned();
                 let lexer = &mut Lexer::at_line(&octets, 0, line);
                 match reader.piece(lexer, began.clone(), index == 0) {

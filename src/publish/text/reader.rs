@@ -22,8 +22,8 @@ const TTL_CLASS_TYPE: &str = "a TTL, the class IN or a record type";
 /// The state of one reading.
 pub(super) struct Reader<'l> {
     pub(super) limits: &'l Limits,
-    /// Includes must lie below it.
-    pub(super) root: PathBuf,
+    /// Includes must lie in or below one of them; the first is the directory of the zone file.
+    pub(super) roots: Vec<PathBuf>,
     origin: Name,
     /// Batches that are full, and the one that is being filled.
     full: Vec<RecordBatch>,
@@ -134,10 +134,10 @@ impl Scope {
 }
 
 impl<'l> Reader<'l> {
-    pub(super) fn new(origin: &Name, root: PathBuf, limits: &'l Limits) -> Self {
+    pub(super) fn new(origin: &Name, roots: Vec<PathBuf>, limits: &'l Limits) -> Self {
         Self {
             limits,
-            root,
+            roots,
             origin: origin.clone(),
             full: Vec::new(),
             batch: RecordBatch::new(origin),
@@ -205,6 +205,7 @@ impl<'l> Reader<'l> {
         rdata.clear();
         let outcome = rdata::read(record_type, &mut fields, &mut rdata).and_then(|()| {
             self.warn_of_missing_dot(&fields);
+            self.warn_of_alias_parameters(record_type, &rdata, place);
             let ttl = self.ttl(said, record_type, &rdata, place)?;
             self.push(name, record_type, ttl, &rdata, place)
         });
@@ -220,6 +221,13 @@ impl<'l> Reader<'l> {
         let fault =
             Fault::MissingDot { found: Snippet::new(token.text), name: Snippet::new(name.as_bytes()) };
         self.warn(Flaw { place: token.place, fault });
+    }
+
+    fn warn_of_alias_parameters(&mut self, record_type: RecordType, rdata: &[u8], place: Place) {
+        let has_mode = matches!(record_type, RecordType::SVCB | RecordType::HTTPS);
+        if has_mode && rdata::is_alias_with_parameters(rdata) {
+            self.warn(Flaw { place, fault: Fault::AliasParameters { record_type } });
+        }
     }
 
     /// The TTL as said, or by RFC 2308 section 4 the one of `$TTL`, or by RFC 1035 section 5.1 the last one said,

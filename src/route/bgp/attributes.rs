@@ -67,19 +67,21 @@ impl Route {
         matches!((self.prefix, self.next_hop), (IpNet::V4(_), IpAddr::V6(_)))
     }
 
-    /// The UPDATE that announces it, one prefix a message: there are few, and each changes by itself.
+    /// The UPDATE that announces it, one prefix a message: there are few, and each changes by itself. MP_REACH_NLRI comes first
+    /// (RFC 7606 section 5.1), the other attributes in ascending order of their types (RFC 4271 section 5).
     pub(super) fn announcement(&self, four_octet_as: bool) -> Result<BytesMut, EncodeError> {
-        let mut attributes =
-            vec![PathAttribute::Origin(Origin::Igp), PathAttribute::AsPath(self.wire_as_path())];
-        let mut in_body = Vec::new();
+        let (mut attributes, mut in_body, mut next_hop_attribute) = (Vec::new(), Vec::new(), None);
         match (self.prefix, self.next_hop) {
             (IpNet::V4(prefix), IpAddr::V4(next_hop)) => {
-                attributes.push(PathAttribute::NextHop(next_hop));
+                next_hop_attribute = Some(PathAttribute::NextHop(next_hop));
                 let prefix = Ipv4Prefix::new(prefix.network(), prefix.prefix_len());
                 in_body.push(Ipv4NlriEntry { path_id: 0, prefix });
             }
             _ => attributes.push(PathAttribute::MpReachNlri(Box::new(self.reach()))),
         }
+        attributes.push(PathAttribute::Origin(Origin::Igp));
+        attributes.push(PathAttribute::AsPath(self.wire_as_path()));
+        attributes.extend(next_hop_attribute);
         attributes.extend(self.med.map(PathAttribute::Med));
         attributes.extend(self.local_pref.map(PathAttribute::LocalPref));
         if !self.communities.is_empty() {

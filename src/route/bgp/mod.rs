@@ -17,6 +17,7 @@
 
 mod attributes;
 mod backoff;
+mod check;
 mod connection;
 mod driver;
 mod error;

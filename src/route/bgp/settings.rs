@@ -207,15 +207,48 @@ pub enum SettingsError {
         /// The neighbour.
         neighbor: SocketAddr,
     },
-    /// A next hop that cannot be one.
+    /// A next hop of a service that cannot be one.
     #[error(
-        "prefix {prefix}: next hop {next_hop} cannot be used; it must be a unicast address, IPv6 for an IPv6 prefix"
+        "prefix {prefix}: next hop {next_hop} is {what}; it must be a global unicast address of this POP, IPv6 for an IPv6 prefix"
     )]
     NextHop {
         /// The prefix.
         prefix: IpNet,
         /// The next hop.
         next_hop: IpAddr,
+        /// What is wrong with it.
+        what: &'static str,
+    },
+    /// A next hop towards one neighbour that cannot be one.
+    #[error(
+        "bgp neighbor {neighbor}: {key} {next_hop} is {what}; it must be a global unicast address of this POP"
+    )]
+    NeighborNextHop {
+        /// The neighbour.
+        neighbor: SocketAddr,
+        /// The key that sets it.
+        key: &'static str,
+        /// The next hop.
+        next_hop: IpAddr,
+        /// What is wrong with it.
+        what: &'static str,
+    },
+    /// A port of zero.
+    #[error("{0} is 0; it must be 1 to 65535, usually 179")]
+    Port(String),
+    /// A neighbour at our own address.
+    #[error("bgp neighbor {0}: its address is the local address of the session; they must be two addresses")]
+    SameEnds(SocketAddr),
+    /// A link-local end of a session, which would need an interface.
+    #[error(
+        "bgp neighbor {neighbor}: the link-local address {address} cannot be used, for no interface can be named yet; use a \
+         global address of the link"
+    )]
+    LinkLocal {
+        /// The neighbour.
+        neighbor: SocketAddr,
+        /// Which address.
+        address: IpAddr,
     },
     /// A password that TCP MD5 cannot take.
     #[error("bgp neighbor {neighbor}: the password has {length} octets; it must have 1 to {longest}", longest = Password::LONGEST)]
@@ -251,7 +284,7 @@ impl BgpSettings {
     /// Every [`SettingsError`] found, at least one.
     pub fn check(&self, services: &[Service]) -> Result<(), Vec<SettingsError>> {
         let mut errors = Vec::new();
-        super::plan::check(self, services, &mut errors);
+        super::check::check(self, services, &mut errors);
         if errors.is_empty() { Ok(()) } else { Err(errors) }
     }
 

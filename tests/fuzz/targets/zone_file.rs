@@ -11,7 +11,7 @@ pub fn check(data: &[u8]) {
     static ORIGIN: OnceLock<Name> = OnceLock::new();
     let origin = ORIGIN.get_or_init(|| "example.org.".parse().expect("a name"));
     // Small bounds: what is looked for is a fault, not memory.
-    let limits = Limits { octets: 1 << 20, records: 10_000, generate: 1000, include_root: None };
+    let limits = Limits { octets: 1 << 20, records: 10_000, generate: 1000, include_roots: Vec::new() };
     let path = scratch();
     let Some(read) = read(&path, data, origin, &limits) else { return };
     let mut text = Vec::new();

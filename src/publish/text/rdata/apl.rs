@@ -47,7 +47,27 @@ fn split_once(text: &[u8], separator: u8) -> Option<(&[u8], &[u8])> {
     Some((text.get(..at)?, text.get(at + 1..)?))
 }
 
-/// Writes each item after a blank.
+/// Whether octets are items of any address families; what is known of a family holds (RFC 3123 section 4).
+pub(super) fn is_list(rdata: &[u8]) -> bool {
+    let mut wire = Wire { rest: rdata };
+    while !wire.rest.is_empty() {
+        let (Some(family), Some(prefix), Some(flags)) = (wire.u16(), wire.u8(), wire.u8()) else {
+            return false;
+        };
+        let Some(address) = wire.take(usize::from(flags & 0x7f)) else { return false };
+        let fits = match family {
+            1 => prefix <= 32 && address.len() <= 4,
+            2 => prefix <= 128 && address.len() <= 16,
+            _ => true,
+        };
+        if !fits || address.last() == Some(&0) {
+            return false;
+        }
+    }
+    true
+}
+
+/// Writes each item after a blank; `None` also for an address family that has no text form.
 pub(super) fn write(wire: &mut Wire<'_>, out: &mut Vec<u8>) -> Option<()> {
     while !wire.rest.is_empty() {
         let (family, prefix, flags) = (wire.u16()?, wire.u8()?, wire.u8()?);

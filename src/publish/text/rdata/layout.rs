@@ -153,7 +153,9 @@ impl Field {
             Self::U32 => "a number from 0 to 4294967295",
             Self::U64 => "a number from 0 to 18446744073709551615",
             Self::Period => "a time in seconds up to 4294967295, units allowed as in 1h30m",
-            Self::Time => "a time as YYYYMMDDHHmmSS or in seconds since 1970",
+            Self::Time => {
+                "a time from 1970 to 21060207062815, as YYYYMMDDHHmmSS or in seconds with at most 10 digits"
+            }
             Self::Ipv4 => "an IPv4 address such as 192.0.2.1",
             Self::Ipv6 => "an IPv6 address such as 2001:db8::1",
             Self::Name => "a domain name",

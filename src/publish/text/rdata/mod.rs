@@ -2,19 +2,21 @@
 //!
 //! One table (`layout`) says which fields a type has; `read` and `write` know one way in and one way out for each
 //! kind of field. The kinds that are a format of their own have a file each. `write` is strict: what it refuses is
-//! not RDATA of that type, and so it also checks what comes as RFC 3597 octets.
+//! not RDATA of that type, and so it also checks what comes as RFC 3597 octets. `value` checks the octets of both.
 
 mod apl;
 mod bitmap;
 mod gateway;
 mod hip;
 mod historic;
+mod key_material;
 mod layout;
 mod loc;
 mod nsap;
 mod read;
 mod svcb;
 mod svcb_value;
+mod value;
 mod wire;
 mod wks;
 mod write;
@@ -29,6 +31,7 @@ use super::number;
 use layout::layout;
 
 pub(super) use read::record_type;
+pub(super) use svcb::is_alias_with_parameters;
 pub(super) use write::name as write_name;
 
 /// The most octets of RDATA (RFC 1035 section 3.2.1: RDLENGTH has 16 bits).
@@ -41,6 +44,7 @@ pub(super) fn read(
     out: &mut Vec<u8>,
 ) -> Result<(), Flaw> {
     let place = fields.peek().map_or(fields.end(), |token| token.place);
+    let mut last = place;
     match fields.peek() {
         Some(token) if token.text == b"\\#" && token.quoting == Quoting::Bare => {
             read_generic(record_type, fields, out)?;
@@ -50,6 +54,7 @@ pub(super) fn read(
                 return Err(Flaw { place, fault: Fault::NoPresentation { record_type } });
             };
             for &field in layout {
+                last = fields.peek().map_or(last, |token| token.place);
                 read::field(field, fields, out)?;
             }
             fields.finish()?;
@@ -58,14 +63,19 @@ pub(super) fn read(
     if out.len() > MAX_RDATA {
         return Err(Flaw { place, fault: Fault::RdataTooLong { octets: out.len() } });
     }
-    Ok(())
+    value::check(record_type, out).map_err(|problem| {
+        // What depends on another field is the last one, but for these types.
+        let is_last = !matches!(record_type, RecordType::NSEC3 | RecordType::NAPTR);
+        Flaw { place: if is_last { last } else { place }, fault: Fault::Value { record_type, problem } }
+    })
 }
 
 /// Writes RDATA in the type's presentation format, or as RFC 3597 has it where there is none or the octets are no
 /// RDATA of the type.
 pub(super) fn write(record_type: RecordType, rdata: &[u8], out: &mut Vec<u8>) {
     let start = out.len();
-    if layout(record_type).is_some_and(|layout| write::fields(layout, rdata, out).is_some()) {
+    let is_right = value::check(record_type, rdata).is_ok();
+    if is_right && layout(record_type).is_some_and(|layout| write::fields(layout, rdata, out).is_some()) {
         return;
     }
     out.truncate(start);
@@ -92,10 +102,20 @@ fn read_generic(record_type: RecordType, fields: &mut Fields<'_, '_>, out: &mut 
     if out.len() != usize::from(said) {
         return Err(Flaw { place, fault: Fault::GenericLength { said, found: out.len() } });
     }
+    if has_layout(record_type, out) {
+        Ok(())
+    } else {
+        Err(Flaw { place, fault: Fault::GenericLayout { record_type } })
+    }
+}
+
+/// Whether octets are laid out as their type wants it. An address family without a text form is no reason to refuse them, nor
+/// is another version of LOC, of which nothing may be assumed (RFC 1876 section 2).
+fn has_layout(record_type: RecordType, rdata: &[u8]) -> bool {
     match layout(record_type) {
-        Some(layout) if write::fields(layout, out, &mut Vec::new()).is_none() => {
-            Err(Flaw { place, fault: Fault::GenericLayout { record_type } })
-        }
-        _ => Ok(()),
+        Some([layout::Field::Prefixes]) => apl::is_list(rdata),
+        Some([layout::Field::Location]) if rdata.first().is_some_and(|version| *version != 0) => true,
+        Some(layout) => write::fields(layout, rdata, &mut Vec::new()).is_some(),
+        None => true,
     }
 }

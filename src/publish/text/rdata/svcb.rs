@@ -16,9 +16,15 @@ const KEYS: [&str; 9] =
 
 /// A key's number.
 pub(super) fn key(text: &[u8]) -> Option<u16> {
-    if let Some(known) = KEYS.iter().position(|name| name.as_bytes() == text) {
-        return u16::try_from(known).ok();
-    }
+    named_key(text).or_else(|| numbered_key(text))
+}
+
+fn named_key(text: &[u8]) -> Option<u16> {
+    u16::try_from(KEYS.iter().position(|name| name.as_bytes() == text)?).ok()
+}
+
+/// `keyNNNNN`, without leading zeros (RFC 9460 section 2.1).
+fn numbered_key(text: &[u8]) -> Option<u16> {
     let digits = text.strip_prefix(b"key").filter(|digits| *digits == b"0" || !digits.starts_with(b"0"))?;
     u16::try_from(decimal(digits, 65_534)?).ok()
 }
@@ -66,13 +72,17 @@ fn parameter(token: &Token<'_>, expected: &'static str) -> Result<(u16, Vec<u8>)
         Some(at) => (token.text.get(..at).unwrap_or_default(), token.text.get(at + 1..)),
         None => (token.text, None),
     };
-    let key = key(name).ok_or_else(|| token.unexpected("a key such as alpn or key65280, in lower case"))?;
     let value = match (value, token.quoting) {
         (Some([b'"', inner @ .., b'"']), Quoting::Pair) => Some(inner),
         (value, _) => value,
     };
-    let octets = svcb_value::read(key, value).filter(|octets| octets.len() <= usize::from(u16::MAX));
-    Ok((key, octets.ok_or_else(|| token.unexpected(svcb_value::expectation(key)))?))
+    let (key, octets, expected) = match (named_key(name), numbered_key(name)) {
+        (Some(key), _) => (key, svcb_value::read(key, value), svcb_value::expectation(key)),
+        (None, Some(key)) => (key, svcb_value::read_wire(key, value), svcb_value::wire_expectation(key)),
+        (None, None) => return Err(token.unexpected("a key such as alpn or key65280, in lower case")),
+    };
+    let octets = octets.filter(|octets| octets.len() <= usize::from(u16::MAX));
+    Ok((key, octets.ok_or_else(|| token.unexpected(expected))?))
 }
 
 /// What RFC 9460 forbids between parameters: a mandatory key that is missing (section 8), `no-default-alpn` without
@@ -88,6 +98,12 @@ fn conflict(parameters: &BTreeMap<u16, Vec<u8>>) -> Option<&'static str> {
         return Some("`alpn` beside `no-default-alpn` (RFC 9460 section 7.1.1)");
     }
     None
+}
+
+/// Whether the RDATA is of AliasMode and has parameters, which every client ignores (RFC 9460 section 2.4.2).
+pub(in super::super) fn is_alias_with_parameters(rdata: &[u8]) -> bool {
+    let mut wire = Wire { rest: rdata };
+    wire.u16() == Some(0) && wire.name().is_some() && !wire.rest.is_empty()
 }
 
 /// Writes each parameter after a blank.

@@ -16,11 +16,34 @@ pub(super) fn expectation(key: u16) -> &'static str {
         2 | 8 => "the key without a value",
         3 => "port=NUMBER from 0 to 65535",
         4 => "ipv4hint=ADDRESS,ADDRESS...",
-        5 => "ech=BASE64",
+        5 => "ech=BASE64 with an ECHConfigList (RFC 9849 section 4)",
         6 => "ipv6hint=ADDRESS,ADDRESS...",
         7 => "dohpath=TEMPLATE, a relative URI template that holds {?dns}, in UTF-8",
         _ => "a value of at most 65535 octets with valid escapes",
     }
+}
+
+/// What the value of `keyNNNNN` must be, as a fault says it.
+pub(super) fn wire_expectation(key: u16) -> &'static str {
+    match key {
+        0 => {
+            "the wire form of `mandatory`: other keys of two octets each, in rising order (RFC 9460 section 8)"
+        }
+        1 => "the wire form of `alpn`: identifiers, each behind its length (RFC 9460 section 7.1.1)",
+        2 | 8 => "the key without a value",
+        3 => "the wire form of `port`: two octets (RFC 9460 section 7.2)",
+        4 => "the wire form of `ipv4hint`: four octets for each address (RFC 9460 section 7.3)",
+        5 => "the wire form of `ech`: an ECHConfigList (RFC 9849 section 4)",
+        6 => "the wire form of `ipv6hint`: sixteen octets for each address (RFC 9460 section 7.3)",
+        _ => expectation(key),
+    }
+}
+
+/// The value of `keyNNNNN`: the octets are the wire form, also for a key that has a name (RFC 9460 section 2.1).
+pub(super) fn read_wire(key: u16, text: Option<&[u8]>) -> Option<Vec<u8>> {
+    let mut value = Vec::new();
+    unescape(text.unwrap_or_default(), &mut value)?;
+    write(key, &value, &mut Vec::new()).map(|()| value)
 }
 
 /// The wire form of a value; `None` as the text stands for a key without `=`.
@@ -33,16 +56,40 @@ pub(super) fn read(key: u16, text: Option<&[u8]>) -> Option<Vec<u8>> {
         2 | 8 => value.is_empty().then_some(value),
         3 => Some(u16_from(&value)?.to_be_bytes().to_vec()),
         4 => list(&value, |item| Some(ipv4(item)?.octets().to_vec())),
-        5 => BASE64.decode(&value).ok().filter(|config| !config.is_empty()),
+        5 => BASE64.decode(&value).ok().filter(|configs| is_config_list(configs)),
         6 => list(&value, |item| Some(ipv6(item)?.octets().to_vec())),
         7 => is_template(&value).then_some(value),
         _ => Some(value),
     }
 }
 
-/// RFC 9461 section 5: a relative template with the variable `dns`.
+/// RFC 9461 section 5: a relative template (RFC 6570) in which an expression has the variable `dns`.
 fn is_template(value: &[u8]) -> bool {
-    std::str::from_utf8(value).is_ok_and(|text| text.starts_with('/') && text.contains("dns"))
+    let Ok(text) = std::str::from_utf8(value) else { return false };
+    let mut expressions = text.split('{').skip(1).filter_map(|rest| rest.split_once('}'));
+    text.starts_with('/') && expressions.any(|(expression, _)| has_dns(expression))
+}
+
+fn has_dns(expression: &str) -> bool {
+    let variables = expression.strip_prefix(['+', '#', '.', '/', ';', '?', '&']).unwrap_or(expression);
+    // A variable may end in `*` or in `:` and a length (RFC 6570 section 2.4).
+    variables.split(',').any(|variable| variable.split([':', '*']).next() == Some("dns"))
+}
+
+/// A length of two octets, then at least one configuration: a version, a length and as many octets (RFC 9849 section 4).
+fn is_config_list(value: &[u8]) -> bool {
+    let mut wire = Wire { rest: value };
+    let Some(length) = wire.u16() else { return false };
+    if usize::from(length) != wire.rest.len() || wire.rest.is_empty() {
+        return false;
+    }
+    while !wire.rest.is_empty() {
+        let contents = wire.u16().and_then(|_version| wire.u16()).and_then(|length| wire.take(length.into()));
+        if contents.is_none() {
+            return false;
+        }
+    }
+    true
 }
 
 fn list(value: &[u8], parse: impl Fn(&[u8]) -> Option<Vec<u8>>) -> Option<Vec<u8>> {
@@ -94,7 +141,8 @@ pub(super) fn write(key: u16, value: &[u8], out: &mut Vec<u8>) -> Option<()> {
         }
         4 => write_list(&mut wire, out, |wire, out| take_ipv4(wire).map(|address| push_text(address, out)))?,
         6 => write_list(&mut wire, out, |wire, out| take_ipv6(wire).map(|address| push_text(address, out)))?,
-        5 => push_text(format_args!("={}", BASE64.encode(some(wire.all())?)), out),
+        5 if !is_config_list(value) => return None,
+        5 => push_text(format_args!("={}", BASE64.encode(wire.all())), out),
         0 => {
             let keys: Vec<u16> = value
                 .chunks(2)

@@ -34,7 +34,56 @@ const CASES: &[(&str, &[&str])] = &[
         "a 2147483648 A 192.0.2.1\n",
         &["2:3: found `2147483648`, expected a TTL from 0 to 2147483647 seconds, units allowed as in 1h30m"],
     ),
-    ("a TXT \"b\n", &["2:7: this quoted string is not closed, expected `\"` before the end of the line"]),
+    (
+        "a TXT \"b\n",
+        &[
+            "2:7: the quoted string that begins in line 2 is not closed there, expected `\"` before the end of that line",
+        ],
+    ),
+    // One fault, told at the line where the string begins; what follows the string is read again.
+    (
+        "a TXT \"b\nc\"\nd FOO\n",
+        &[
+            "2:7: the quoted string that begins in line 2 is not closed there, expected `\"` before the end of that line",
+            "4:3: found `FOO`, expected a TTL, the class IN or a record type such as A, TXT or TYPE65280",
+        ],
+    ),
+    (
+        "a TXT ( \"b\n  v=1; \\\" k\n\n c\" \"d\"\n  \"e\" )\nd FOO\n",
+        &[
+            "2:9: the quoted string that begins in line 2 is not closed there, expected `\"` before the end of that line",
+            "7:3: found `FOO`, expected a TTL, the class IN or a record type such as A, TXT or TYPE65280",
+        ],
+    ),
+    (
+        "a HTTPS 1 . alpn=\"b\nc\"\n",
+        &[
+            "2:18: the quoted string that begins in line 2 is not closed there, expected `\"` before the end of that line",
+        ],
+    ),
+    // A quote that was forgotten hides no fault of the lines behind it.
+    (
+        "a TXT \"b\nc TXT \"d\" x\"y\nd FOO\n",
+        &[
+            "2:7: the quoted string that begins in line 2 is not closed there, expected `\"` before the end of that line",
+            "4:3: found `FOO`, expected a TTL, the class IN or a record type such as A, TXT or TYPE65280",
+        ],
+    ),
+    (
+        "a TXT \"b\nc TXT \"d\"\nd FOO\n",
+        &[
+            "2:7: the quoted string that begins in line 2 is not closed there, expected `\"` before the end of that line",
+            "4:3: found `FOO`, expected a TTL, the class IN or a record type such as A, TXT or TYPE65280",
+        ],
+    ),
+    (
+        "a TXT \"b\nd FOO\ne BAR\n",
+        &[
+            "2:7: the quoted string that begins in line 2 is not closed there, expected `\"` before the end of that line",
+            "3:3: found `FOO`, expected a TTL, the class IN or a record type such as A, TXT or TYPE65280",
+            "4:3: found `BAR`, expected a TTL, the class IN or a record type such as A, TXT or TYPE65280",
+        ],
+    ),
     (
         "a TXT b\"c\n",
         &["2:8: found `\"` inside a word, expected a blank before it, or `\\\"` for the character itself"],

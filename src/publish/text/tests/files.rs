@@ -132,12 +132,30 @@ fn size_and_record_bounds_hold_for_all_files_together() {
 }
 
 #[test]
-fn a_wider_include_root_lets_zones_share_files() {
+fn further_include_roots_let_zones_share_files() {
     let directory = tempfile::tempdir().unwrap();
-    fs::create_dir(directory.path().join("d")).unwrap();
-    fs::write(directory.path().join("shared"), "x 1 A 192.0.2.1\n").unwrap();
-    let path = directory.path().join("d/zone");
-    fs::write(&path, format!("{SOA}$INCLUDE ../shared\n{NS}")).unwrap();
-    let limits = Limits { include_root: Some(directory.path().into()), ..Limits::default() };
-    assert_eq!(read_zone(&path, &origin(), &limits).unwrap().zone.record_count(), 3);
+    let at = |path: &str| directory.path().join(path);
+    fs::create_dir_all(at("zones/d")).unwrap();
+    fs::create_dir(at("more")).unwrap();
+    fs::create_dir(at("moreover")).unwrap();
+    for (name, owner) in
+        [("zones/shared", "x"), ("more/keys", "y"), ("zones/d/own", "z"), ("moreover/no", "w")]
+    {
+        fs::write(at(name), format!("{owner} 1 A 192.0.2.1\n")).unwrap();
+    }
+    let path = at("zones/d/zone");
+    let text = format!("{SOA}{NS}$INCLUDE ../shared\n$INCLUDE {}\n$INCLUDE own\n", at("more/keys").display());
+    fs::write(&path, text).unwrap();
+    let limits = Limits { include_roots: vec![at("zones"), at("zones/../more/.")], ..Limits::default() };
+    assert_eq!(read_zone(&path, &origin(), &limits).unwrap().zone.record_count(), 5);
+    // A root is a directory and not the beginning of a name; `..` does not lead out of it.
+    for outside in ["../../moreover/no", "../shared/../../moreover/no", "/etc/passwd", "../.."] {
+        fs::write(&path, format!("{SOA}{NS}$INCLUDE {outside}\n")).unwrap();
+        let error = read_zone(&path, &origin(), &limits).unwrap_err().to_string();
+        assert!(error.contains("zone:3:10: ") && error.contains(" is outside "), "{error}");
+        assert!(
+            error.contains("and outside 2 more directories") && error.contains("zones.include-roots"),
+            "{error}"
+        );
+    }
 }

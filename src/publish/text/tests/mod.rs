@@ -15,6 +15,7 @@ mod random;
 mod second_opinion;
 mod syntax;
 mod types;
+mod values;
 mod zone_faults;
 
 const SOA: &str = "@ 3600 IN SOA ns.example. host.example. 1 7200 3600 1209600 300\n";

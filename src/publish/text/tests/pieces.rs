@@ -159,7 +159,7 @@ fn is_read_in_pieces(text: &str) -> bool {
     let mut file = File::open(&path).unwrap();
     let facts = file.metadata().unwrap();
     let limits = Limits::default();
-    let mut reader = Reader::new(&origin(), directory.path().into(), &limits);
+    let mut reader = Reader::new(&origin(), vec![directory.path().into()], &limits);
     let meter = Meter::default();
     let in_pieces = pieces::read(&mut reader, &mut file, &facts, &origin(), (200, Some(&meter))).unwrap();
     if in_pieces {

@@ -8,7 +8,7 @@ use super::{NS, SOA, read, records, written};
 
 /// `type rdata`, its wire form in hexadecimal (blanks do not count), and how it is written out where that differs.
 /// The wire forms are worked out from the RFC named, not taken from this program's output.
-const CASES: &[(&str, &str, Option<&str>)] = &[
+pub(super) const CASES: &[(&str, &str, Option<&str>)] = &[
     ("A 192.0.2.1", "c0000201", None),
     ("AAAA 2001:db8::1", "20010db8 00000000 00000000 00000001", None),
     ("AAAA ::ffff:192.0.2.1", "00000000 00000000 0000ffff c0000201", None),
@@ -78,9 +78,13 @@ const CASES: &[(&str, &str, Option<&str>)] = &[
         Some("DS 60485 5 1 2BB183AF5F22588179A53B0A98631FAD1A292118"),
     ),
     ("CDS 0 0 0 00", "0000 00 00 00", None),
-    ("DLV 1 RSASHA256 2 AB", "0001 08 02 ab", Some("DLV 1 8 2 AB")),
-    ("TA 1 8 2 AB", "0001 08 02 ab", None),
-    ("DNSKEY 256 3 ECDSAP256SHA256 AQID BA==", "0100 03 0d 01020304", Some("DNSKEY 256 3 13 AQIDBA==")),
+    (
+        "DLV 1 RSASHA256 1 2BB183AF5F22588179A53B0A98631FAD1A292118",
+        "0001 08 01 2bb183af5f22588179a53b0a98631fad1a292118",
+        Some("DLV 1 8 1 2BB183AF5F22588179A53B0A98631FAD1A292118"),
+    ),
+    ("TA 1 8 200 AB", "0001 08 c8 ab", None),
+    ("DNSKEY 256 3 RSASHA256 AQID BA==", "0100 03 08 01020304", Some("DNSKEY 256 3 8 AQIDBA==")),
     ("CDNSKEY 0 3 0 AA==", "0000 03 00 00", None),
     ("RKEY 0 3 8 AA==", "0000 03 08 00", None),
     ("KEY 49152 3 0", "c000 03 00", None),
@@ -108,7 +112,7 @@ const CASES: &[(&str, &str, Option<&str>)] = &[
         "01 01 000c 04 aabbccdd 14 174eb2409fe28bcb4887a1836f957f0a8425e27b 0007 22010000000290",
         Some("NSEC3 1 1 12 AABBCCDD 2T7B4G4VSA5SMI47K61MV5BV1A22BOJR NS SOA MX RRSIG DNSKEY NSEC3PARAM"),
     ),
-    ("NSEC3 1 0 0 - 00", "01 00 0000 00 01 00", None),
+    ("NSEC3 2 0 0 - 00", "02 00 0000 00 01 00", None),
     ("NSEC3PARAM 1 0 12 AABBCCDD", "01 00 000c 04 aabbccdd", None),
     ("NSEC3PARAM 1 0 0 -", "01 00 0000 00", None),
     ("CERT PGP 0 0 AQID", "0003 0000 00 010203", Some("CERT 3 0 0 AQID")),
@@ -117,8 +121,8 @@ const CASES: &[(&str, &str, Option<&str>)] = &[
         "02 01 123456789abcdef67890123456789abcdef67890",
         None,
     ),
-    ("TLSA 3 1 1 AB CD", "03 01 01 abcd", Some("TLSA 3 1 1 ABCD")),
-    ("SMIMEA 0 0 1 AB", "00 00 01 ab", None),
+    ("TLSA 3 1 0 AB CD", "03 01 00 abcd", Some("TLSA 3 1 0 ABCD")),
+    ("SMIMEA 0 0 3 AB", "00 00 03 ab", None),
     ("IPSECKEY 10 1 2 192.0.2.38 AQID", "0a 01 02 c0000226 010203", None),
     ("IPSECKEY 10 0 2 . AQID", "0a 00 02 010203", None),
     ("IPSECKEY 10 2 2 2001:db8::1 AQID", "0a 02 02 20010db8000000000000000000000001 010203", None),
@@ -175,10 +179,10 @@ const CASES: &[(&str, &str, Option<&str>)] = &[
         None,
     ),
     (
-        "SVCB 1 . alpn=h2 no-default-alpn ech=AQID dohpath=/q{?dns} ohttp",
+        "SVCB 1 . alpn=h2 no-default-alpn ech=AAX+DQABAA== dohpath=/q{?dns} ohttp",
         "0001 00 0001 0003 026832 0002 0000 \
-      0005 0003 010203 0007 0008 2f717b3f646e737d 0008 0000",
-        Some("SVCB 1 . alpn=\"h2\" no-default-alpn ech=AQID dohpath=\"/q{?dns}\" ohttp"),
+      0005 0007 0005fe0d000100 0007 0008 2f717b3f646e737d 0008 0000",
+        Some("SVCB 1 . alpn=\"h2\" no-default-alpn ech=AAX+DQABAA== dohpath=\"/q{?dns}\" ohttp"),
     ),
     ("DSYNC CDS NOTIFY 5359 a.", "003b 01 14ef 016100", None),
     ("NID 10 0014:4fff:ff20:ee64", "000a 00144fffff20ee64", None),

@@ -102,6 +102,34 @@ fn what_the_apex_lacks_has_no_line() {
 }
 
 #[test]
+fn an_rrset_that_fits_into_no_message_is_a_warning() {
+    // Header 12, question 15 + 4, and 12 beside the RDATA of each record.
+    let warnings = |text: String| {
+        let zone = read(format!("{SOA}{NS}{text}")).unwrap();
+        zone.warnings.iter().map(|warning| warning.fault.to_string()).collect::<Vec<_>>()
+    };
+    let generic = |octets: usize, first: &str| {
+        format!("w 60 TYPE65280 \\# {octets} {first}{}\n", "00".repeat(octets - 1))
+    };
+    let two = |octets: usize| warnings(generic(32_740, "01") + &generic(octets, "02"));
+    let none: [String; 0] = [];
+    assert_eq!(two(32_740), none);
+    let expected = |record_type: &str| {
+        format!(
+            "the {record_type} records of w.example.org. fit into no message: with header and question they exceed 65535 octets"
+        )
+    };
+    assert_eq!(two(32_741), [expected("TYPE65280")]);
+    assert_eq!(warnings(generic(65_492, "01")), none);
+    assert_eq!(warnings(generic(65_493, "01")), [expected("TYPE65280")]);
+    // Names that are compressed count as they are then.
+    let servers =
+        |count: usize| warnings(format!("$GENERATE 1-{count} w 60 NS n$.{}.example.\n", "x".repeat(63)));
+    assert_eq!(servers(3_000), none);
+    assert_eq!(servers(6_000), [expected("NS")]);
+}
+
+#[test]
 fn warnings_of_the_builder_have_their_place_and_come_behind_those_of_the_reader() {
     let text = "w 60 A 192.0.2.1\n 61 A 192.0.2.2\n*.v 60 NS ns.example.\nx.example.org 60 A 192.0.2.1\n";
     let zone = read(format!("{SOA}{NS}{text}")).unwrap();

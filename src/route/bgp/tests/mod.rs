@@ -15,6 +15,7 @@ use proptest::prelude::*;
 use rustbgpd_fsm::{NegotiatedSession, TimerType};
 use rustbgpd_wire::{Afi, Message, Safi, encode_message};
 
+use super::attributes::Route;
 use super::framer::{Framer, Received};
 use super::neighbor::{Origin, survivor};
 use super::rib_out::RibOut;
@@ -162,7 +163,7 @@ fn the_plan_shows_internal_and_external_sessions_apart() {
 #[test]
 fn settings_that_cannot_be_are_each_refused() {
     type Spoil = fn(&mut BgpSettings, &mut Vec<Service>);
-    let table: [(&str, Spoil); 20] = [
+    let table: [(&str, Spoil); 25] = [
         ("AsNumber", |s, _| s.local_as = 0),
         ("AsNumber", |s, _| s.neighbors[0].remote_as = 23_456),
         ("RouterId", |s, _| s.router_id = Ipv4Addr::UNSPECIFIED),
@@ -181,6 +182,14 @@ fn settings_that_cannot_be_are_each_refused() {
         ("ServiceAddress", |s, _| s.neighbors[0].local_address = address("192.0.2.1")),
         ("NoNextHop", |s, _| s.neighbors[0].next_hop_ipv6 = None),
         ("NextHop", |_, v| v[1].next_hop = Some(address("192.0.2.9"))),
+        ("Port", |s, _| s.neighbors[0].port = 0),
+        ("Port", |s, _| s.listen_port = 0),
+        ("SameEnds", |s, _| s.neighbors[0].address = s.neighbors[0].local_address),
+        ("LinkLocal", |s, _| s.neighbors[0].address = address("169.254.1.1")),
+        ("LinkLocal", |s, _| {
+            s.neighbors[0].local_address = address("fe80::1");
+            s.neighbors[0].address = address("fe80::2");
+        }),
         ("PasswordLength", |s, _| s.neighbors[0].password = Some(Password::new("x".repeat(81)))),
         ("Distance", |s, _| s.neighbors[0].ttl = Ttl::Security(0)),
     ];
@@ -192,6 +201,73 @@ fn settings_that_cannot_be_are_each_refused() {
         let named = errors.iter().any(|error| format!("{error:?}").starts_with(expected));
         assert!(named, "expected {expected}, got {errors:?}");
         assert!(errors.iter().all(|error| !error.to_string().is_empty()));
+    }
+}
+
+/// Every key that sets a next hop, with every address that cannot be one.
+#[test]
+fn next_hops_that_no_router_can_use_are_refused_wherever_they_are_set() {
+    let bad4 = ["0.0.0.0", "127.0.0.1", "224.0.0.5", "255.255.255.255", "169.254.0.1", "10.0.0.2"];
+    let bad6 = ["::", "::1", "ff02::1", "fe80::1", "::ffff:10.0.0.1"];
+    let refused = |settings: &BgpSettings, services: &[Service], next_hop: &str| {
+        let errors = settings.check(services).expect_err(next_hop);
+        let kind = |error: &SettingsError| {
+            matches!(error, SettingsError::NextHop { .. } | SettingsError::NeighborNextHop { .. })
+        };
+        assert!(errors.iter().all(kind), "{next_hop}: {errors:?}");
+        assert!(errors.iter().all(|error| error.to_string().contains(next_hop)), "{errors:?}");
+    };
+    for next_hop in bad4 {
+        let (mut settings, mut services) = (settings(65_001), services());
+        settings.neighbors[0].next_hop_ipv4 = Some(next_hop.parse().unwrap());
+        refused(&settings, &services, next_hop);
+        settings.neighbors[0].next_hop_ipv4 = None;
+        services[0].next_hop = Some(address(next_hop));
+        refused(&settings, &services, next_hop);
+    }
+    for next_hop in bad6 {
+        let (mut settings, mut services) = (settings(65_001), services());
+        settings.neighbors[0].next_hop_ipv6 = Some(next_hop.parse().unwrap());
+        refused(&settings, &services, next_hop);
+        settings.neighbors[0].next_hop_ipv6 = Some("2001:db8::1".parse().unwrap());
+        services[1].next_hop = Some(address(next_hop));
+        refused(&settings, &services, next_hop);
+    }
+}
+
+/// The types of the attributes in the order in which they stand in an UPDATE (RFC 4271 section 4.3).
+fn attribute_types(update: &[u8]) -> Vec<u8> {
+    let length = |at: usize| usize::from(u16::from_be_bytes([update[at], update[at + 1]]));
+    let first = 21 + length(19) + 2;
+    let end = first + length(first - 2);
+    let (mut at, mut types) = (first, Vec::new());
+    while at < end {
+        types.push(update[at + 1]);
+        let extended = update[at] & 0x10 != 0;
+        at += if extended { 4 + length(at + 2) } else { 3 + usize::from(update[at + 2]) };
+    }
+    types
+}
+
+#[test]
+fn mp_reach_comes_first_and_the_other_attributes_ascend() {
+    for remote_as in [65_000, 65_001] {
+        let settings = settings(remote_as);
+        for mut service in services() {
+            service.med = Some(7);
+            service.communities = vec![Community(1)];
+            service.large_communities = vec![LargeCommunity(1, 2, 3)];
+            let route = Route::new(&settings, &settings.neighbors[0], &service, Preference::Normal);
+            let types = attribute_types(&route.unwrap().announcement(true).unwrap());
+            let rest = match service.prefix {
+                IpNet::V4(_) => types.as_slice(),
+                IpNet::V6(_) => {
+                    assert_eq!(types.first(), Some(&14), "RFC 7606 section 5.1: {types:?}");
+                    &types[1..]
+                }
+            };
+            assert!(rest.is_sorted() && rest.len() >= 5, "{types:?}");
+        }
     }
 }
 
