@@ -4,8 +4,8 @@
 //!
 //! | lost | overload, if since the last round |
 //! | --- | --- |
-//! | over UDP | answers to others left the address over UDP, and its sockets dropped, or one is full, or a worker of it is busy, or a CPU dropped packets |
-//! | TCP, before the handshake | others' connections were accepted, and the listeners dropped, or one is full, or as many handshakes are under way as the kernel holds and it sends SYN cookies; or answers left the address over either transport, and a CPU dropped packets |
+//! | over UDP | answers left the address over UDP lately, and its sockets dropped, or one is full, or a worker of it is busy, or a CPU dropped packets |
+//! | TCP, before the handshake | others' connections were accepted, and the listeners dropped, or one is full, or as many handshakes are under way as the kernel holds and it sends SYN cookies; or answers left the address over either transport lately, and a CPU dropped packets |
 //! | TCP, after the handshake | a worker of it is busy, or a listener is full |
 //! | TCP, by a reset | our caps refused connections: others hold all there are |
 //!
@@ -13,6 +13,7 @@
 
 use std::fmt::Write;
 use std::net::SocketAddr;
+use std::time::{Duration, Instant};
 
 use crate::telemetry::{ListenerLoad, Load};
 
@@ -22,8 +23,10 @@ use super::track::Evidence;
 /// A CPU that dropped less than this part of its packets, in thousandths, does not explain that every probe of a round was lost.
 const BACKLOG_PERMILLE: u64 = 50;
 
-/// Answers to our own questions that may still come, at most. Above it they are no longer waited for: a few rounds' worth.
-const MOST_OUTSTANDING: u64 = 64;
+/// Answers that left within this time show that the address is reached: those to our own questions as well, for a quiet address
+/// has no others. Long enough that one of a flooded host's many lost probes is answered, short beside what a filter may take
+/// until it is noticed.
+const LATELY: Duration = Duration::from_secs(6);
 
 /// How far a question came before its answer was given up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,8 +45,8 @@ pub(super) enum Stage {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Ledger {
     before: Option<Totals>,
-    /// Our own questions whose answers are not counted yet.
-    outstanding: u64,
+    /// When answers last left.
+    left: Option<Instant>,
 }
 
 /// Totals at one moment.
@@ -59,8 +62,10 @@ struct Totals {
 /// What was seen since the last round.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Seen {
-    /// Answers to others; our own are subtracted.
+    /// Answers, to others and to our own questions.
     pub(super) answers: u64,
+    /// Whether answers left within [`LATELY`].
+    pub(super) left_lately: bool,
     /// Connections accepted, our own among them.
     pub(super) accepted: u64,
     /// Connections refused by our caps.
@@ -81,32 +86,33 @@ pub(super) struct Seen {
 }
 
 impl Ledger {
-    /// Takes the load after a round in which this many questions were asked here. An address without a listener has shown nothing.
+    /// Takes the load after a round. An address without a listener has shown nothing.
     pub(super) fn observe(
         &mut self,
         load: &Load,
         address: SocketAddr,
         transport: Transport,
-        asked: u64,
+        now: Instant,
     ) -> Seen {
-        self.outstanding = (self.outstanding + asked).min(MOST_OUTSTANDING);
         let Some(listener) = load.listener(address, transport == Transport::Tcp) else {
             return Seen::default();
         };
-        let now = Totals::of(listener, load, address);
-        let Some(before) = self.before.replace(now) else {
+        let totals = Totals::of(listener, load, address);
+        let Some(before) = self.before.replace(totals) else {
             // What was before the first round says nothing about the first round.
             return Seen::default();
         };
-        let answers = now.answers.saturating_sub(before.answers);
-        let own = answers.min(self.outstanding);
-        self.outstanding -= own;
+        let answers = totals.answers.saturating_sub(before.answers);
+        if answers > 0 {
+            self.left = Some(now);
+        }
         Seen {
-            answers: answers - own,
-            accepted: now.accepted.saturating_sub(before.accepted),
-            refused: now.refused.saturating_sub(before.refused),
-            drops: now.drops.saturating_sub(before.drops),
-            syn_cookies: now.syn_cookies.saturating_sub(before.syn_cookies),
+            answers,
+            left_lately: self.left.is_some_and(|left| now.saturating_duration_since(left) < LATELY),
+            accepted: totals.accepted.saturating_sub(before.accepted),
+            refused: totals.refused.saturating_sub(before.refused),
+            drops: totals.drops.saturating_sub(before.drops),
+            syn_cookies: totals.syn_cookies.saturating_sub(before.syn_cookies),
             backlog_permille: load.backlog.dropped_permille(),
             is_queue_full: listener.is_queue_full,
             is_handshake_queue_full: listener.is_handshake_queue_full,
@@ -134,10 +140,10 @@ pub(super) fn judge(stage: Stage, seen: &Seen, other: &Seen) -> Evidence {
     let backlog = seen.backlog_permille >= BACKLOG_PERMILLE;
     let busy = seen.busy_threads > 0;
     let proven = match stage {
-        Stage::Asked => seen.answers > 0 && (queue || busy || backlog),
+        Stage::Asked => seen.left_lately && (queue || busy || backlog),
         Stage::Connecting => {
             let handshakes = seen.is_handshake_queue_full && seen.syn_cookies > 0;
-            let leaves = seen.answers > 0 || other.answers > 0;
+            let leaves = seen.left_lately || other.left_lately;
             (seen.accepted > 0 && queue) || handshakes || (leaves && backlog)
         }
         Stage::Connected => busy || seen.is_queue_full,
@@ -148,10 +154,15 @@ pub(super) fn judge(stage: Stage, seen: &Seen, other: &Seen) -> Evidence {
 
 /// The figures that were used and what they were taken for, in one line.
 pub(super) fn describe(stage: Stage, seen: &Seen, evidence: Evidence) -> String {
+    let lately = match (seen.answers, seen.left_lately) {
+        (0, true) => " now, some lately",
+        (0, false) => " lately",
+        _ => "",
+    };
     let mut text = match stage {
-        Stage::Asked => format!("{} answers to others", seen.answers),
-        Stage::Connecting => format!("no handshake, {} answers, {} accepted", seen.answers, seen.accepted),
-        Stage::Connected => format!("handshake, no answer, {} answers to others", seen.answers),
+        Stage::Asked => format!("{} answers{lately}", seen.answers),
+        Stage::Connecting => format!("no handshake, {} answers{lately}, {} accepted", seen.answers, seen.accepted),
+        Stage::Connected => format!("handshake, no answer, {} answers", seen.answers),
         Stage::Reset => format!("reset, {} refused by the caps", seen.refused),
     };
     let full = if seen.is_queue_full { "full" } else { "not full" };

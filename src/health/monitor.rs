@@ -258,9 +258,9 @@ impl Subject {
     /// Takes one round.
     fn learn(&mut self, pick: &Pick, (udp, tcp): (Report, Report), load: &Load, paused: bool) {
         self.rotation.learn(pick, udp.good.0 && tcp.good.0, udp.good.1 && tcp.good.1);
-        let service = self.target.service();
-        let of_udp = self.udp.ledger.observe(load, service, Transport::Udp, udp.asked);
-        let of_tcp = self.tcp.ledger.observe(load, service, Transport::Tcp, tcp.asked);
+        let (service, now) = (self.target.service(), Instant::now());
+        let of_udp = self.udp.ledger.observe(load, service, Transport::Udp, now);
+        let of_tcp = self.tcp.ledger.observe(load, service, Transport::Tcp, now);
         self.udp.learn(udp, &of_udp, &of_tcp, paused);
         self.tcp.learn(tcp, &of_tcp, &of_udp, paused);
     }

@@ -1,6 +1,7 @@
 //! Labs with the real BIRD in network namespaces: what must hold of a POP, end to end.
 //!
-//! Each test builds a world of its own. Those that measure times hold [`TIMED`], so that no two of them run at once.
+//! Each test builds a world of its own. Those that load the machine hold [`TURNS`] alone; those that measure times, and wait most
+//! of the time, hold it together.
 
 #![allow(
     clippy::expect_used,
@@ -15,19 +16,28 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod blaster;
 mod broken_zone;
+mod daemon;
+mod faults;
 mod flood;
 mod frozen;
 mod itself;
+mod pauses;
 mod sources;
 mod two_pops;
 mod ways;
 
-use std::sync::{Mutex, MutexGuard};
+use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-static TIMED: Mutex<()> = Mutex::new(());
+static TURNS: RwLock<()> = RwLock::new(());
 
-/// Waits for its turn; another test's failure does not matter.
-fn timed() -> MutexGuard<'static, ()> {
-    TIMED.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+/// Waits until no other test measures or loads the machine; another test's failure does not matter.
+fn timed() -> RwLockWriteGuard<'static, ()> {
+    TURNS.write().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Waits until no other test loads the machine; runs beside others that measure.
+fn measured() -> RwLockReadGuard<'static, ()> {
+    TURNS.read().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,6 +1,13 @@
 //! A drain by order: prefer less, withdraw, stay so, also across a restart; the server goes on answering.
 
+use std::time::Duration;
+
+use nix::sys::signal::Signal;
+
+use crate::support::anyns::{BOUND, every_intent};
 use crate::support::pop::{Alone, ZONE};
+use crate::support::table::tell;
+use crate::support::wait::wait_until;
 
 fn intents(alone: &Alone, intent: &str) {
     let what = format!("every prefix is meant to be {intent}");
@@ -41,4 +48,19 @@ fn a_drain_outlives_the_process() {
     assert!(crate::support::anyns::every_intent(&status, "withdraw"), "{status:#}");
     alone.anyns.must(&["undrain"]);
     alone.anyns.wait_announces();
+}
+
+/// A planned stop is when an operator looks most closely: the status answers in every phase of it.
+#[test]
+fn the_status_answers_during_a_planned_stop() {
+    let mut alone = Alone::running("[drain]\ndeprefer = \"3s\"\nquiet = \"3s\"\n");
+    alone.anyns.signal(Signal::SIGTERM);
+    for (intent, bound) in [("deprefer", Duration::from_secs(2)), ("withdraw", Duration::from_secs(5))] {
+        let what = format!("the status says that every prefix is to be {intent}");
+        let took = wait_until(&what, bound, || {
+            alone.anyns.status_soon().is_some_and(|status| every_intent(&status, intent))
+        });
+        tell(&format!("SIGTERM: the status says {intent} after {took:.1?}"));
+    }
+    assert!(alone.anyns.process().wait_end(BOUND).success());
 }

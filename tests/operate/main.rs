@@ -19,3 +19,4 @@ mod encrypted;
 mod process;
 mod reload;
 mod status;
+mod systemd;

@@ -1,11 +1,13 @@
 //! The server under test: its config file, its process in a namespace, its status, its commands.
 
+use std::io::{BufRead as _, BufReader, PipeWriter, Write as _};
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::Output;
 use std::time::Duration;
 
 use nix::sys::signal::Signal;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::lab::{Lab, Space};
 use super::process::Process;
@@ -63,6 +65,34 @@ impl Anyns {
         self.process = Some(lab.start(&self.space, &self.name, PROGRAM, &["run", "--config", &config]));
     }
 
+    /// The same with the test hooks ([`Anyns::panic_task`]), and with an own standard error where one is given.
+    pub fn start_with_hooks(&mut self, lab: &Lab, stderr: Option<PipeWriter>) {
+        let config = self.config.display().to_string();
+        let mut command = lab.program(&self.space, PROGRAM, &["run", "--config", &config]);
+        command.env("ANYNS_TEST_HOOKS", "1");
+        let process = Process::start_with_stderr(&self.name, command, lab.log_file(&self.name), stderr);
+        self.process = Some(process);
+    }
+
+    /// Makes the supervised task of this name panic at its next beat; what the server says when it refuses.
+    pub fn panic_task(&self, task: &str) -> Result<(), String> {
+        let response = self.ask(&json!({"request": "test-panic", "task": task}))?;
+        if response["response"] == "done" { Ok(()) } else { Err(response.to_string()) }
+    }
+
+    /// One request over the control socket, and the response.
+    fn ask(&self, request: &Value) -> Result<Value, String> {
+        let exchange = || {
+            let mut stream = UnixStream::connect(&self.socket)?;
+            stream.set_read_timeout(Some(BOUND))?;
+            stream.write_all(format!("{request}\n").as_bytes())?;
+            let mut line = String::new();
+            BufReader::new(stream).read_line(&mut line)?;
+            Ok(serde_json::from_str(&line)?)
+        };
+        exchange().map_err(|error: std::io::Error| error.to_string())
+    }
+
     /// The running process.
     pub fn process(&mut self) -> &mut Process {
         self.process.as_mut().expect("it was started")
@@ -96,6 +126,14 @@ impl Anyns {
     pub fn status(&self) -> Option<Value> {
         let mut command = self.space.command(PROGRAM);
         command.args(["status", "--json", "--config"]).arg(&self.config).arg("--socket").arg(&self.socket);
+        serde_json::from_slice(&command.output().ok()?.stdout).ok()
+    }
+
+    /// The status document, if it comes within a second: for a server of which a thread is frozen.
+    pub fn status_soon(&self) -> Option<Value> {
+        let mut command = self.space.command("timeout");
+        command.args(["1", PROGRAM, "status", "--json", "--config"]);
+        command.arg(&self.config).arg("--socket").arg(&self.socket);
         serde_json::from_slice(&command.output().ok()?.stdout).ok()
     }
 

@@ -87,9 +87,19 @@ impl Lab {
 
     /// Starts a program in a namespace; its log is `NAME.log` in the lab's directory.
     pub fn start(&self, space: &Space, name: &str, program: &str, arguments: &[&str]) -> Process {
+        Process::start(name, self.program(space, program, arguments), self.log_file(name))
+    }
+
+    /// The command that [`Lab::start`] runs: in the namespace, in the lab's directory, gone with the thread that starts it.
+    pub fn program(&self, space: &Space, program: &str, arguments: &[&str]) -> Command {
         let mut command = space.command("setpriv");
         command.args(["--pdeathsig", "KILL", program]).args(arguments).current_dir(self.directory());
-        Process::start(name, command, self.directory().join(format!("{name}.log")))
+        command
+    }
+
+    /// Where the outputs of the program of this name go.
+    pub fn log_file(&self, name: &str) -> PathBuf {
+        self.directory().join(format!("{name}.log"))
     }
 }
 

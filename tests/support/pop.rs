@@ -15,11 +15,19 @@ pub const ZONE: &str = "example.org";
 /// Queries per second of the labs' streams: enough that a gap of some milliseconds costs a query.
 pub const RATE: u32 = 500;
 
+/// The hold time that the labs' speakers offer, in seconds.
+const HOLD: u32 = 3;
+
 /// anyns at a site of a world; its zone directory is `zones-NAME`, with [`ZONE`] at version 1 in it.
 pub fn at_site(world: &World, site: &Site, route: Route, extra: &str) -> Anyns {
+    at_site_with_hold(world, site, route, extra, HOLD)
+}
+
+/// The same with this BGP hold time in seconds.
+pub fn at_site_with_hold(world: &World, site: &Site, route: Route, extra: &str, hold: u32) -> Anyns {
     let zones = zone_directory(world, site);
     deploy(&zones, ZONE, 1);
-    let config = site_config(&world.lab, site, route, extra);
+    let config = site_config(&world.lab, site, route, extra, hold);
     Anyns::new(&world.lab, &site.space, site.name, &config)
 }
 
@@ -45,7 +53,7 @@ pub fn replace(target: &Path, text: &str) {
     std::fs::rename(new, target).expect("renamed");
 }
 
-fn site_config(lab: &Lab, site: &Site, route: Route, extra: &str) -> String {
+fn site_config(lab: &Lab, site: &Site, route: Route, extra: &str, hold: u32) -> String {
     let [four, six] = site.management;
     let neighbor = match route {
         Route::ThroughBird => {
@@ -55,7 +63,7 @@ fn site_config(lab: &Lab, site: &Site, route: Route, extra: &str) -> String {
     };
     let base = base_config(lab, site.name, [four, six], "bgp", extra);
     format!(
-        "{base}\n[bgp]\nlocal-as = 65001\nrouter-id = \"{}\"\nhold-time = \"3s\"\n\n[[bgp.neighbor]]\n{neighbor}\n\
+        "{base}\n[bgp]\nlocal-as = 65001\nrouter-id = \"{}\"\nhold-time = \"{hold}s\"\n\n[[bgp.neighbor]]\n{neighbor}\n\
          next-hop-ipv6 = \"{six}\"\n",
         site.router_id()
     )

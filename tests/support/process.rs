@@ -1,6 +1,7 @@
 //! A program started by a test: its output kept, shown when the test fails, ended by its process ID.
 
 use std::fs::File;
+use std::io::PipeWriter;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Duration;
@@ -22,10 +23,21 @@ pub struct Process {
 
 impl Process {
     /// Starts `command` with both outputs going to `log`.
-    pub fn start(name: &str, mut command: Command, log: PathBuf) -> Self {
+    pub fn start(name: &str, command: Command, log: PathBuf) -> Self {
+        Self::start_with_stderr(name, command, log, None)
+    }
+
+    /// The same with an own standard error, where one is given.
+    pub fn start_with_stderr(
+        name: &str,
+        mut command: Command,
+        log: PathBuf,
+        stderr: Option<PipeWriter>,
+    ) -> Self {
         let file = File::options().create(true).append(true).open(&log).expect("the log file opens");
-        let other = file.try_clone().expect("a file can be cloned");
-        let child = command.stdin(Stdio::null()).stdout(file).stderr(other).spawn();
+        let other = || file.try_clone().expect("a file can be cloned");
+        let stderr = stderr.map_or_else(|| Stdio::from(other()), Stdio::from);
+        let child = command.stdin(Stdio::null()).stdout(other()).stderr(stderr).spawn();
         let child = child.unwrap_or_else(|error| panic!("{name} does not start: {error}"));
         Self { name: name.into(), child, log }
     }

@@ -8,6 +8,18 @@ use std::time::{Duration, Instant};
 /// The pause between two looks: short beside every time that is measured, long beside the cost of a look.
 const LOOK: Duration = Duration::from_millis(2);
 
+/// Looks until `look` gives a value, which it returns, or until `bound` has passed.
+pub fn looked_for<T>(bound: Duration, mut look: impl FnMut() -> Option<T>) -> Option<T> {
+    let start = Instant::now();
+    loop {
+        let found = look();
+        if found.is_some() || start.elapsed() >= bound {
+            return found;
+        }
+        pause();
+    }
+}
+
 /// Looks until `look` gives a value and returns it with the time it took; panics with `what` after `bound`.
 pub fn wait_for<T>(what: &str, bound: Duration, mut look: impl FnMut() -> Option<T>) -> (T, Duration) {
     let start = Instant::now();

@@ -101,6 +101,13 @@ impl World {
         self.router.route(prefix).is_some_and(|route| route.contains(&format!("dev pop-{}", site.name)))
     }
 
+    /// The same by what `ip monitor` saw last: a look costs no process, for labs that look often.
+    pub fn led_to(&self, prefix: &str, site: &Site) -> bool {
+        let text = self.monitor.output();
+        let last = text.lines().rfind(|line| line.contains(prefix));
+        last.is_some_and(|line| !line.contains("Deleted") && line.contains(&format!("dev pop-{}", site.name)))
+    }
+
     /// Waits until both prefixes lead to this site; the time until the last did.
     pub fn wait_leads_to(&self, site: &Site) -> Duration {
         let what = format!("the upstream's routes lead to {}", site.name);

@@ -5,6 +5,7 @@ use crate::telemetry::BacklogLoad;
 
 const NOTHING: Seen = Seen {
     answers: 0,
+    left_lately: false,
     accepted: 0,
     refused: 0,
     drops: 0,
@@ -18,9 +19,9 @@ const NOTHING: Seen = Seen {
 
 #[test]
 fn only_evidence_of_that_address_and_transport_is_overload() {
-    let answered = Seen { answers: 1, ..NOTHING };
+    let answered = Seen { answers: 1, left_lately: true, ..NOTHING };
     let rows = [
-        // UDP: answers to others alone, or signs of load alone, prove nothing.
+        // UDP: answers alone, or signs of load alone, prove nothing.
         (Stage::Asked, answered, false),
         (
             Stage::Asked,
@@ -63,7 +64,7 @@ fn only_evidence_of_that_address_and_transport_is_overload() {
 #[test]
 fn a_cpu_that_drops_packets_excuses_tcp_while_udp_answers_leave_the_address() {
     let dropping = Seen { backlog_permille: 500, ..NOTHING };
-    let udp = Seen { answers: 10, ..NOTHING };
+    let udp = Seen { answers: 10, left_lately: true, ..NOTHING };
     assert_eq!(judge(Stage::Connecting, &dropping, &udp), Evidence::Busy);
     assert_eq!(judge(Stage::Connecting, &NOTHING, &udp), Evidence::Idle);
 }
@@ -84,47 +85,33 @@ fn load(answers: u64, drops: u64) -> Load {
     Load { listeners: vec![listener], backlog: BacklogLoad::default(), syn_cookies: 0 }
 }
 
-fn others(rounds: &[(u64, u64)]) -> Vec<u64> {
-    let mut ledger = Ledger::default();
+#[test]
+fn answers_count_for_some_seconds_and_what_was_before_the_first_round_does_not() {
+    let (mut ledger, start) = (Ledger::default(), Instant::now());
     let address = "192.0.2.1:53".parse().unwrap();
-    let observe = |(total, asked): &(u64, u64)| {
-        ledger.observe(&load(*total, 0), address, Transport::Udp, *asked).answers
-    };
-    rounds.iter().map(observe).collect()
-}
-
-#[test]
-fn own_answers_are_not_others() {
-    assert_eq!(others(&[(2, 2), (4, 2), (6, 2), (6, 0)]), [0; 4]);
-}
-
-#[test]
-fn what_was_answered_before_the_first_round_says_nothing() {
-    assert_eq!(others(&[(100, 0), (105, 4), (106, 0), (106, 0)]), [0, 1, 1, 0]);
-}
-
-#[test]
-fn late_answers_are_our_own_for_some_rounds() {
-    // Nothing in time; each answer is counted in the round after.
-    assert_eq!(others(&[(0, 2), (2, 2), (4, 2), (6, 2)]), [0; 4]);
-}
-
-#[test]
-fn answers_that_never_come_hide_only_a_few_of_others() {
-    let mut rounds = vec![(0, 2); 1000];
-    rounds.push((100, 2));
-    rounds.push((200, 2));
-    assert_eq!(others(&rounds)[1000..], [36, 98]);
+    for (milliseconds, total, answers, left_lately) in [
+        (0, 100, 0, false),
+        (200, 100, 0, false),
+        (400, 102, 2, true),
+        (600, 102, 0, true),
+        (6300, 102, 0, true),
+        (6400, 102, 0, false),
+        (6600, 103, 1, true),
+    ] {
+        let now = start + Duration::from_millis(milliseconds);
+        let seen = ledger.observe(&load(total, 0), address, Transport::Udp, now);
+        assert_eq!((seen.answers, seen.left_lately), (answers, left_lately), "at {milliseconds} ms");
+    }
 }
 
 #[test]
 fn only_the_family_and_the_transport_that_were_asked_count() {
-    let mut ledger = Ledger::default();
+    let (mut ledger, now) = (Ledger::default(), Instant::now());
     let ipv4 = "192.0.2.1:53".parse().unwrap();
-    ledger.observe(&load(1, 0), ipv4, Transport::Udp, 0);
-    let seen = ledger.observe(&load(4, 7), ipv4, Transport::Udp, 0);
+    ledger.observe(&load(1, 0), ipv4, Transport::Udp, now);
+    let seen = ledger.observe(&load(4, 7), ipv4, Transport::Udp, now);
     assert_eq!((seen.answers, seen.drops), (3, 7));
-    assert_eq!(ledger.observe(&load(9, 9), ipv4, Transport::Tcp, 0), Seen::default());
+    assert_eq!(ledger.observe(&load(9, 9), ipv4, Transport::Tcp, now), Seen::default());
     let other_port = "192.0.2.1:54".parse().unwrap();
-    assert_eq!(ledger.observe(&load(9, 9), other_port, Transport::Udp, 0), Seen::default());
+    assert_eq!(ledger.observe(&load(9, 9), other_port, Transport::Udp, now), Seen::default());
 }
