@@ -33,7 +33,7 @@ pub(super) fn gather(gathered: Gathered<'_>, probes: &Verdicts, operator: Operat
         heartbeat_age: serving.heartbeat_age,
         stale,
         no_route_back: no_route_back(host),
-        shared_addresses: host.sharing.iter().map(ToString::to_string).collect(),
+        shared_addresses: host.sharing.iter().map(|one| (one.address.ip(), one.to_string())).collect(),
         probes: probes.to_vec(),
         operator,
     }

@@ -24,8 +24,8 @@ pub struct Facts {
     pub stale: Vec<StaleFact>,
     /// Address families whose answers cannot leave this host.
     pub no_route_back: Vec<NoRouteBack>,
-    /// Listening addresses that a socket of another process shares, as `192.0.2.1:53/udp (inode 4711)`.
-    pub shared_addresses: Vec<String>,
+    /// Listening addresses that a socket of another process shares, with that socket as `192.0.2.1:53/udp (inode 4711)`.
+    pub shared_addresses: Vec<(IpAddr, String)>,
     /// What the probes of each service address say.
     pub probes: Vec<(IpAddr, Probe)>,
     /// What the operator ordered.

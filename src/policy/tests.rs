@@ -102,7 +102,7 @@ impl Input {
                 facts.no_route_back.push(NoRouteBack { family, references: vec![B] });
             }
             Self::Shared | Self::SharedUnderPressure => {
-                facts.shared_addresses.push("192.0.2.1:53/udp (inode 4711)".into());
+                facts.shared_addresses.push((A, "192.0.2.1:53/udp (inode 4711)".into()));
             }
             _ => {}
         }
@@ -262,6 +262,9 @@ fn a_fault_of_one_address_leaves_other_prefixes_alone() {
     let decision = policy.decide(&Input::Silent.facts(Operator::Automatic), start);
     let intents: Vec<Intent> = decision.prefixes.iter().map(|prefix| prefix.intent).collect();
     assert_eq!(intents, [Intent::Announce, Intent::Withdraw]);
+    let decision = policy.decide(&Input::Shared.facts(Operator::Automatic), start + 60 * SECOND);
+    let intents: Vec<Intent> = decision.prefixes.iter().map(|prefix| prefix.intent).collect();
+    assert_eq!(intents, [Intent::Deprefer, Intent::Announce], "only the prefix of the shared address");
 }
 
 #[test]

@@ -31,8 +31,8 @@ pub(super) fn judge(facts: &Facts, addresses: &[IpAddr], settings: &Settings, on
     faults.extend(facts.no_route_back.iter().filter(cut_off).cloned().map(Reason::NoRouteBack));
     let mut untested = Vec::new();
     let mut pressed = Vec::new();
-    let mut degraded: Vec<Reason> =
-        facts.shared_addresses.iter().cloned().map(Reason::AddressShared).collect();
+    let shared = facts.shared_addresses.iter().filter(|(address, _)| addresses.contains(address));
+    let mut degraded: Vec<Reason> = shared.map(|(_, socket)| Reason::AddressShared(socket.clone())).collect();
     for &address in addresses {
         if facts.lost_addresses.contains(&address) {
             faults.push(Reason::AddressLost(address));

@@ -87,8 +87,11 @@ pub(super) fn of(bound: &[Bound], engine: Engine) -> Result<Vec<Listener>, Serve
     Ok(listeners)
 }
 
+/// The counts of each thread at one address.
+type PerThread = Vec<Arc<Traffic>>;
+
 /// The counts of each address, of UDP and of TCP, one for each thread.
-pub(super) fn traffic(listeners: &[Listener]) -> Vec<(Vec<Arc<Traffic>>, Vec<Arc<Traffic>>)> {
+pub(super) fn traffic(listeners: &[Listener]) -> Vec<(PerThread, PerThread)> {
     let pair = |pair: &[Listener]| match pair {
         [udp, tcp] => Some((udp.traffic.clone(), tcp.traffic.clone())),
         _ => None,

@@ -30,7 +30,7 @@ pub(super) fn keep_serving<T>(
         mend(state);
         let end = Instant::now() + pause;
         while shared.phase() == Phase::Serve && Instant::now() < end {
-            std::thread::sleep(LOOK);
+            std::thread::park_timeout(LOOK);
         }
         if shared.phase() == Phase::Quit {
             return;

@@ -76,8 +76,9 @@ async fn inside_without_routes() {
     }
     ip("link set lo up");
     ip("address add 192.0.2.53/32 dev lo");
-    ip("link add d0 type dummy");
+    ip("link add d0 type veth peer name d1");
     ip("link set d0 up");
+    ip("link set d1 up");
     ip("address add 198.51.100.1/24 dev d0");
     ip("route add default via 198.51.100.254");
     let server = start(&settings(Engine::Native, &["192.0.2.53:0"]));
