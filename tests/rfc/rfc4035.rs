@@ -159,7 +159,8 @@ fn section_2_3_nsec_without_one_at_the_apex_denies_nothing() {
     let text = "www.example. has an NSEC record, but the zone's apex has none; answers deny nothing with it";
     let zone = read("example.", &lines()).unwrap();
     assert_eq!(zone.warnings().iter().map(ToString::to_string).collect::<Vec<_>>(), [text]);
-    let keys = format!("{APEX}@ DNSKEY 257 3 8 AQID\n@ RRSIG SOA {SIGNATURE}\n");
+    let signature = SIGNATURE.replacen("13 2", "13 1", 1);
+    let keys = format!("{APEX}@ DNSKEY 257 3 8 AQID\n@ RRSIG SOA {signature}\n");
     let zone = read("example.", &keys).unwrap();
     let text = "the zone example. is signed but has neither NSEC nor NSEC3 records; it cannot deny anything";
     assert_eq!(zone.warnings().iter().map(ToString::to_string).collect::<Vec<_>>(), [text]);
