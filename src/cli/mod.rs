@@ -60,6 +60,9 @@ enum ZoneCommand {
         /// The zone's name; by default the file's name without ".zone"
         #[arg(long, value_name = "NAME")]
         origin: Option<String>,
+        /// A directory whose files $INCLUDE may name, beside the zone file's own; may be given more than once
+        #[arg(long, value_name = "DIRECTORY")]
+        include_root: Vec<PathBuf>,
     },
     /// Stop serving a zone whose file is gone
     Remove {
@@ -83,7 +86,9 @@ pub fn main() -> ExitCode {
     let outcome = match arguments.command {
         Command::Run => run::run(config),
         Command::Check => check::check(config),
-        Command::Zone(ZoneCommand::Check { file, origin }) => zone_check::check(&file, origin.as_deref()),
+        Command::Zone(ZoneCommand::Check { file, origin, include_root }) => {
+            zone_check::check(&file, origin.as_deref(), &include_root)
+        }
         Command::Zone(ZoneCommand::Remove { name }) => remote::zone_remove(config, socket, name),
         Command::Zone(ZoneCommand::Accept { name, serial }) => {
             remote::zone_accept(config, socket, name, serial)

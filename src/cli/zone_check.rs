@@ -1,6 +1,6 @@
 //! `anyns zone check`: one zone file, without a running anyns.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use crate::publish::text;
@@ -9,12 +9,20 @@ use crate::wire::Name;
 use super::{CommandError, Outcome, say};
 
 /// Reads the file as the publisher would and says what is in it, or what is wrong and where.
-pub(super) fn check(file: &Path, origin: Option<&str>) -> Outcome {
+pub(super) fn check(file: &Path, origin: Option<&str>, include_roots: &[PathBuf]) -> Outcome {
     let origin = match origin {
         Some(text) => text.parse::<Name>().map_err(|error| format!("{text}: not a zone name: {error}"))?,
         None => origin_of(file)?,
     };
-    let read = text::read_zone(file, &origin, &text::Limits::default())?;
+    let read = match include_roots {
+        [] => text::read_zone(file, &origin, &text::Limits::default())?,
+        roots => {
+            // Paths are compared, so all of them are absolute.
+            let include_roots = roots.iter().map(std::path::absolute).collect::<Result<_, _>>()?;
+            let limits = text::Limits { include_roots, ..text::Limits::default() };
+            text::read_zone(&std::path::absolute(file)?, &origin, &limits)?
+        }
+    };
     for warning in &read.warnings {
         say(&format!("warning: {warning}"));
     }

@@ -12,11 +12,11 @@ use crate::world::*;
 fn zones() -> &'static World {
     static WORLD: LazyLock<World> = LazyLock::new(|| {
         let example = format!(
-            "{APEX}@ MX 10 mail\n@ TXT apex\nwww A 192.0.2.1\nwww AAAA 2001:db8::1\nwww RRSIG A 13 2 60 2 1 1 @ CQkJCQ==\nmail A 192.0.2.25\n\
+            "{APEX}@ MX 10 mail\n@ TXT apex\nwww A 192.0.2.1\nwww AAAA 2001:db8::1\nwww RRSIG A 8 2 60 2 1 1 @ CQkJCQ==\nmail A 192.0.2.25\n\
              a.ent TXT x\nx TYPE65280 \\# 2 0102\nalias CNAME www\nalias2 CNAME alias\ngone CNAME nothing\n\
              across CNAME www.other.test.\nout CNAME www.elsewhere.test.\nl1 CNAME l2\nl2 CNAME l1\n\
              *.w TXT wild\n*.w MX 5 mail\n*.c CNAME www\nchild NS ns.child\nchild NS ns.sib\nchild DS 1 13 2 {DIGEST}\n\
-             child RRSIG DS 13 2 60 2 1 1 @ CQkJCQ==\nns.child A 192.0.2.9\nns.child AAAA 2001:db8::9\nsib NS ns.sib\nns.sib A 192.0.2.8\n\
+             child RRSIG DS 8 2 60 2 1 1 @ CQkJCQ==\nns.child A 192.0.2.9\nns.child AAAA 2001:db8::9\nsib NS ns.sib\nns.sib A 192.0.2.8\n\
              into CNAME host.child\nd DNAME target\nwww.target A 192.0.2.7\nfar DNAME other.test.\n\
              up DNAME x.up2\nup2 DNAME up\nboth NS ns\n"
         );

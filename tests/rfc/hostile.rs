@@ -12,7 +12,7 @@ fn zones() -> &'static World {
     static WORLD: LazyLock<World> = LazyLock::new(|| {
         let lines = format!(
             "{APEX}* TXT w\n*.w CNAME a.w\nd DNAME x.d2\nd2 DNAME d\nc NS ns.c\nns.c A 192.0.2.1\na CNAME b\nb CNAME a\n\
-         t RRSIG A 13 2 60 2 1 1 @ CQkJCQ==\nt A 192.0.2.1\ne.f.g A 192.0.2.1\n"
+         t RRSIG A 8 2 60 2 1 1 @ CQkJCQ==\nt A 192.0.2.1\ne.f.g A 192.0.2.1\n"
         );
         world(&[("example.", &lines), ("sub.example.", APEX)])
     });

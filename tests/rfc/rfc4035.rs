@@ -5,8 +5,8 @@ use crate::world::*;
 
 fn lines() -> String {
     format!(
-        "{APEX}child NS ns.child\nchild DS 1 13 2 {DIGEST}\nchild RRSIG DS 13 2 60 2 1 1 @ CQkJCQ==\nns.child A 192.0.2.9\nplain NS ns\n\
-        www A 192.0.2.1\nwww RRSIG A 13 2 60 2 1 1 @ CQkJCQ==\nwww RRSIG NSEC 13 2 60 2 1 1 @ CQkJCQ==\nwww NSEC @ A\n"
+        "{APEX}child NS ns.child\nchild DS 1 13 2 {DIGEST}\nchild RRSIG DS 8 2 60 2 1 1 @ CQkJCQ==\nns.child A 192.0.2.9\nplain NS ns\n\
+        www A 192.0.2.1\nwww RRSIG A 8 2 60 2 1 1 @ CQkJCQ==\nwww RRSIG NSEC 8 2 60 2 1 1 @ CQkJCQ==\nwww NSEC @ A RRSIG NSEC\n"
     )
 }
 
@@ -55,7 +55,7 @@ const RECORDS: &str = "\
 @ NS ns1
 @ NS ns2
 @ MX 1 xx
-@ DNSKEY 257 3 13 AQID
+@ DNSKEY 257 3 8 AQID
 a NS ns1.a
 a NS ns2.a
 a DS 57855 5 1 B6DCD485719ADCA18E5F3D48A2331627FDD3636B
@@ -159,7 +159,8 @@ fn section_2_3_nsec_without_one_at_the_apex_denies_nothing() {
     let text = "www.example. has an NSEC record, but the zone's apex has none; answers deny nothing with it";
     let zone = read("example.", &lines()).unwrap();
     assert_eq!(zone.warnings().iter().map(ToString::to_string).collect::<Vec<_>>(), [text]);
-    let keys = format!("{APEX}@ DNSKEY 257 3 13 AQID\n@ RRSIG SOA {SIGNATURE}\n");
+    let signature = SIGNATURE.replacen("13 2", "13 1", 1);
+    let keys = format!("{APEX}@ DNSKEY 257 3 8 AQID\n@ RRSIG SOA {signature}\n");
     let zone = read("example.", &keys).unwrap();
     let text = "the zone example. is signed but has neither NSEC nor NSEC3 records; it cannot deny anything";
     assert_eq!(zone.warnings().iter().map(ToString::to_string).collect::<Vec<_>>(), [text]);

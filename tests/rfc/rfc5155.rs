@@ -13,7 +13,7 @@ const RECORDS: &str = "\
 @ NS ns1
 @ NS ns2
 @ MX 1 xx
-@ DNSKEY 257 3 13 AQID
+@ DNSKEY 257 3 8 AQID
 2t7b4g4vsa5smi47k61mv5bv1a22bojr A 192.0.2.127
 a NS ns1.a
 a NS ns2.a

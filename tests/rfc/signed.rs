@@ -49,7 +49,9 @@ pub(crate) fn nsec3_chain(origin: &str, parameters: Parameters<'_>, names: &[(&s
         })
         .collect();
     hashes.sort();
-    let mut text = format!("@ NSEC3PARAM 1 0 {iterations} {salt}\n@ RRSIG NSEC3PARAM {SIGNATURE}\n");
+    let labels = origin.parse::<Name>().unwrap().label_count();
+    let signature = SIGNATURE.replacen("13 2", &format!("13 {labels}"), 1);
+    let mut text = format!("@ NSEC3PARAM 1 0 {iterations} {salt}\n@ RRSIG NSEC3PARAM {signature}\n");
     for (index, (hash, types)) in hashes.iter().enumerate() {
         let (next, _) = &hashes[(index + 1) % hashes.len()];
         text.push_str(&format!("{hash} 300 NSEC3 1 {flags} {iterations} {salt} {next} {types}\n"));

@@ -64,8 +64,13 @@ fn anyns_refuses_what_can_never_be_right() {
     for case in cases() {
         std::fs::write(&path, text(&case)).expect("written");
         let (verdict, says) = match read_zone(&path, &origin, &Limits::default()) {
-            Ok(read) if read.warnings.is_empty() => (Verdict::Takes, Vec::new()),
-            Ok(read) => (Verdict::Warns, read.warnings.iter().map(ToString::to_string).collect()),
+            Ok(read) => {
+                // A case with an NSEC record has no chain, which is not what it is about.
+                let warnings = read.warnings.iter().map(ToString::to_string);
+                let warnings: Vec<String> =
+                    warnings.filter(|warning| !warning.contains("but the zone's apex has none")).collect();
+                (if warnings.is_empty() { Verdict::Takes } else { Verdict::Warns }, warnings)
+            }
             Err(error) => (Verdict::Refuses, error.faults.iter().map(ToString::to_string).collect()),
         };
         let is_said_once = match case.anyns {

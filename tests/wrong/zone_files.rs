@@ -84,6 +84,78 @@ fn syntax_says_line_column_and_what_was_expected() {
 }
 
 #[test]
+fn a_digest_that_is_too_short() {
+    refused_as_next_version(
+        &version_2_with("sub IN NS ns.sub\nsub IN DS 12345 13 2 00"),
+        &["example.org.zone:13:", "a digest of 1 octets, expected 32 for digest type 2"],
+    );
+}
+
+#[test]
+fn ds_at_the_apex() {
+    let digest = "00".repeat(32);
+    refused_as_next_version(
+        &version_2_with(&format!("@ IN DS 12345 13 2 {digest}")),
+        &["example.org.zone:12:", "has a DS record at the apex"],
+    );
+}
+
+#[test]
+fn a_string_over_two_lines_is_one_fault() {
+    let text = version_2_with("text IN TXT \"one\ntwo\"\nmore IN A 192.0.2.1");
+    refused_as_next_version(&text, &["example.org.zone:12:", "the quoted string that begins in line 12"]);
+    let directory = tempfile::tempdir().expect("a directory");
+    std::fs::write(directory.path().join("example.org.zone"), text).expect("written");
+    let said = run_here(directory.path(), &["zone", "check", "example.org.zone"]);
+    assert_eq!(said.text.matches("example.org.zone:").count(), 1, "{}", said.text);
+}
+
+#[test]
+fn includes_reach_the_zone_directory_and_the_include_roots() {
+    let mut alone = Alone::new("[zones]\ndirectory = \"zones-alone\"\ninclude-roots = [\"shared\"]\n");
+    let root = alone.zones.parent().expect("the lab's directory").to_path_buf();
+    let customers = alone.zones.join("customers");
+    for directory in [&customers, &root.join("shared"), &root.join("secret")] {
+        std::fs::create_dir(directory).expect("made");
+    }
+    for (file, owner) in [("zones-alone/common", "common"), ("shared/more", "more"), ("secret/key", "key")] {
+        std::fs::write(root.join(file), format!("{owner} IN TXT \"{owner}\"\n")).expect("written");
+    }
+    let zone = "other.example";
+    let text = |version| {
+        format!("{}$INCLUDE ../common\n$INCLUDE ../../shared/more\n", zones::versioned(zone, version))
+    };
+    let file = customers.join("other.example.zone");
+    std::fs::write(&file, text(1)).expect("written");
+    alone.anyns.start(&alone.lab);
+    alone.anyns.wait_announces();
+    alone.anyns.wait_zone(zone, "served", Some(1));
+    for name in ["common.other.example", "more.other.example"] {
+        assert!(alone.ask(name, 16).is_some_and(|answer| answer.rcode == 0), "{name} is served");
+    }
+    replace(&file, &format!("{}$INCLUDE ../../secret/key\n", text(2)));
+    let status = alone.anyns.wait_zone(zone, "kept", Some(1));
+    let faults = zone_status(&status, zone).expect("the zone")["faults"].to_string();
+    assert!(faults.contains("is outside") && faults.contains("zones.include-roots"), "{faults}");
+
+    // By hand the roots are named.
+    replace(&file, &text(2));
+    let (file, roots) = (file.display().to_string(), [root.join("shared"), alone.zones.clone()]);
+    assert_ne!(alone.anyns.command(&["zone", "check", &file]).code, 0);
+    let roots = roots.map(|root| root.display().to_string());
+    let said = alone.anyns.command(&[
+        "zone",
+        "check",
+        &file,
+        "--include-root",
+        &roots[0],
+        "--include-root",
+        &roots[1],
+    ]);
+    assert_eq!(said.code, 0, "{}", said.text);
+}
+
+#[test]
 fn same_serial_other_content() {
     let alone = Alone::running("");
     let text = format!("{}more IN TXT \"more\"\n", zones::versioned(ZONE, 1));

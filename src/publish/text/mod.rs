@@ -104,10 +104,12 @@ pub fn read_zone(path: &Path, origin: &Name, limits: &Limits) -> Result<ReadZone
     read_open_zone(&mut file, &facts, path, origin, limits, Beside::default())
 }
 
-/// Reads a zone file that was written here and whose content is known: its zone alone, in the time that takes.
+/// Reads a zone file that was written here and whose content is known: its zone alone, in the time that takes. It was judged
+/// when it was accepted: values that a later version of this program refuses are read, for the zone would be lost otherwise.
 pub(super) fn read_kept_zone(path: &Path, origin: &Name, limits: &Limits) -> Result<Zone, ReadError> {
     let (mut file, facts) = open::look_and_open(path).map_err(|fault| ReadError::of_file(path, fault))?;
-    let read = read_sized(&mut file, &facts, path, origin, limits, (pieces::PIECE, Beside::default()));
+    let how = How { size: pieces::PIECE, is_kept: true };
+    let read = read_sized(&mut file, &facts, path, origin, limits, (how, Beside::default()));
     read.map(|compiled| compiled.zone)
 }
 
@@ -120,6 +122,15 @@ pub(super) struct Beside<'a> {
     pub(super) meter: Option<&'a Meter>,
 }
 
+/// How a file is read.
+#[derive(Clone, Copy, Debug)]
+struct How {
+    /// A file of more octets is read in pieces of about so many.
+    size: usize,
+    /// What the file holds was accepted before.
+    is_kept: bool,
+}
+
 /// Reads the zone `origin` from a file that is open, `facts` being what it says of itself.
 pub(super) fn read_open_zone(
     file: &mut File,
@@ -130,7 +141,8 @@ pub(super) fn read_open_zone(
     beside: Beside<'_>,
 ) -> Result<ReadZone, ReadError> {
     let served = beside.served.filter(|served| served.record_count() >= SHARED_RECORDS);
-    let read = read_sized(file, facts, path, origin, limits, (pieces::PIECE, Beside { served, ..beside }));
+    let how = How { size: pieces::PIECE, is_kept: false };
+    let read = read_sized(file, facts, path, origin, limits, (how, Beside { served, ..beside }));
     let read = read.map(ReadZone::from);
     if facts.len() > pieces::PIECE as u64 {
         beside.meter.into_iter().for_each(Meter::end);
@@ -138,23 +150,24 @@ pub(super) fn read_open_zone(
     read
 }
 
-/// A file of more than `size` octets is read in pieces.
+/// Reads a file that is open.
 fn read_sized(
     file: &mut File,
     facts: &Metadata,
     path: &Path,
     origin: &Name,
     limits: &Limits,
-    (size, Beside { served, meter }): (usize, Beside<'_>),
+    (how, Beside { served, meter }): (How, Beside<'_>),
 ) -> Result<Compiled, ReadError> {
     let own = path.parent().unwrap_or(Path::new(""));
     let allowed = limits.include_roots.iter().map(PathBuf::as_path);
     let roots = [own].into_iter().chain(allowed).map(directive::normalized).collect();
     let mut reader = Reader::new(origin, roots, limits);
     let number = reader.file_number(path);
+    reader.is_kept = how.is_kept;
     reader.standing = served.and_then(Standing::new);
     let io = |source| Fault::Io { path: path.into(), source };
-    let outcome = match pieces::read(&mut reader, file, facts, origin, (size, meter)).map_err(io) {
+    let outcome = match pieces::read(&mut reader, file, facts, origin, (how.size, meter)).map_err(io) {
         Ok(true) => Ok(()),
         Ok(false) => {
             // What the pieces met may be wrong.
@@ -170,7 +183,7 @@ fn read_sized(
         Err(error) if served.is_some() && error.lacks_lines() => {
             // What is shared was not kept, nor where it stands, and a person needs that.
             file.rewind().map_err(|source| ReadError::of_file(path, io(source)))?;
-            read_sized(file, facts, path, origin, limits, (size, Beside { served: None, meter }))
+            read_sized(file, facts, path, origin, limits, (how, Beside { served: None, meter }))
         }
         read => read,
     }

@@ -79,7 +79,9 @@ fn read_pieces(
     (size, meter): (usize, Option<&Meter>),
 ) -> (Option<[u8; 32]>, Vec<Done>) {
     let (limits, standing) = (reader.limits, reader.standing.as_ref());
-    let work = Work { zone, limits, standing, failed: AtomicBool::new(false), pieces: Mutex::default() };
+    let is_kept = reader.is_kept;
+    let work =
+        Work { zone, limits, standing, is_kept, failed: AtomicBool::new(false), pieces: Mutex::default() };
     let threads = available_parallelism().map_or(1, NonZero::get);
     let (sender, receiver) = sync_channel(threads);
     let (give_back, buffers) = channel();
@@ -135,6 +137,7 @@ struct Work<'a> {
     zone: &'a Name,
     limits: &'a Limits,
     standing: Option<&'a Standing>,
+    is_kept: bool,
     failed: AtomicBool,
     pieces: Mutex<Vec<Done>>,
 }
@@ -148,6 +151,7 @@ impl Work<'_> {
                 // Includes are left to a reading of the whole file, so where they may lie does not matter.
                 let mut reader = Reader::new(self.zone, Vec::new(), self.limits);
                 reader.standing = self.standing.cloned();
+                reader.is_kept = self.is_kept;
                 let lexer = &mut Lexer::at_line(&octets, 0, line);
                 match reader.piece(lexer, began.clone(), index == 0) {
                     Some(piece) => lock(&self.pieces).push(Done { index, began, piece }),

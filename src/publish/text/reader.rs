@@ -30,6 +30,8 @@ pub(super) struct Reader<'l> {
     batch: RecordBatch,
     /// The served version, if batches are to keep only what differs from it.
     pub(super) standing: Option<Standing>,
+    /// What is read was accepted before, so that values are not judged again.
+    pub(super) is_kept: bool,
     /// [`Place::file`] counts in here.
     pub(super) files: Vec<PathBuf>,
     /// SHA-256 over the octets of the zone file, once it was read.
@@ -142,6 +144,7 @@ impl<'l> Reader<'l> {
             full: Vec::new(),
             batch: RecordBatch::new(origin),
             standing: None,
+            is_kept: false,
             files: Vec::new(),
             file_digest: None,
             open: Vec::new(),
@@ -203,7 +206,12 @@ impl<'l> Reader<'l> {
         let (said, record_type) = ttl_class_type(&mut fields)?;
         let mut rdata = std::mem::take(&mut self.scratch);
         rdata.clear();
-        let outcome = rdata::read(record_type, &mut fields, &mut rdata).and_then(|()| {
+        let read = match rdata::read(record_type, &mut fields, &mut rdata) {
+            // The RDATA is read whole then.
+            Err(Flaw { fault: Fault::Value { .. }, .. }) if self.is_kept => Ok(()),
+            read => read,
+        };
+        let outcome = read.and_then(|()| {
             self.warn_of_missing_dot(&fields);
             self.warn_of_alias_parameters(record_type, &rdata, place);
             let ttl = self.ttl(said, record_type, &rdata, place)?;

@@ -8,7 +8,7 @@ use proptest::prelude::*;
 
 use super::super::super::meter::Meter;
 use super::super::reader::Reader;
-use super::super::{Beside, Limits, ReadZone, pieces, read_sized, read_zone};
+use super::super::{Beside, How, Limits, ReadZone, pieces, read_sized, read_zone};
 use super::{NS, SOA, origin, written};
 use crate::zone::Zone;
 
@@ -73,8 +73,14 @@ fn outcome_after(path: &Path, size: usize, served: Option<&Arc<Zone>>) -> String
     let limits = Limits { records: 100, ..Limits::default() };
     let mut file = File::open(path).unwrap();
     let facts = file.metadata().unwrap();
-    let read =
-        read_sized(&mut file, &facts, path, &origin(), &limits, (size, Beside { served, meter: None }));
+    let read = read_sized(
+        &mut file,
+        &facts,
+        path,
+        &origin(),
+        &limits,
+        (How { size, is_kept: false }, Beside { served, meter: None }),
+    );
     match read.map(ReadZone::from) {
         Ok(read) => {
             let mut warnings: Vec<String> = read.warnings.iter().map(ToString::to_string).collect();

@@ -9,7 +9,7 @@ use crate::wire::RecordType;
 use super::super::fault::Fault;
 use super::super::fields::Fields;
 use super::super::lexer::{Entry, Lexer};
-use super::super::rdata;
+use super::super::{Limits, rdata, read_kept_zone};
 use super::types::CASES;
 use super::{NS, SOA, origin, read};
 
@@ -248,6 +248,22 @@ fn the_fault_stands_at_the_field() {
             .iter()
             .all(|fault| matches!(fault.fault, Fault::Value { record_type: RecordType::DS, .. }))
     );
+}
+
+/// A version that an earlier build accepted is not lost when a later one knows better.
+#[test]
+fn what_is_kept_is_read_again_though_its_values_are_refused_now() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("kept");
+    let text = format!("{SOA}{NS}w 60 NS ns.example.\nw 60 DS 12345 13 2 00\nv 60 DS \\# 5 0001 0d 02 00\n");
+    std::fs::write(&path, &text).unwrap();
+    assert_eq!(read(&text).unwrap_err().faults.len(), 2);
+    let zone = read_kept_zone(&path, &origin(), &Limits::default()).unwrap();
+    assert_eq!(zone.record_count(), 5);
+    // What it is written as is read again, too.
+    std::fs::write(&path, super::written(&zone)).unwrap();
+    let again = read_kept_zone(&path, &origin(), &Limits::default()).unwrap();
+    assert!(again.records().eq(zone.records()));
 }
 
 /// The RDATA of every type of the table of cases.
