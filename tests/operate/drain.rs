@@ -11,7 +11,7 @@ use crate::support::wait::wait_until;
 
 fn intents(alone: &Alone, intent: &str) {
     let what = format!("every prefix is meant to be {intent}");
-    alone.anyns.wait_status(&what, |status| crate::support::anyns::every_intent(status, intent));
+    alone.anyns.wait_status(&what, |status| every_intent(status, intent));
 }
 
 #[test]
@@ -45,7 +45,7 @@ fn a_drain_outlives_the_process() {
         status["probes"].as_array().is_some_and(|probes| probes.iter().all(|probe| probe["standing"] == "up"))
     };
     let status = alone.anyns.wait_status("probes are up, and still", up);
-    assert!(crate::support::anyns::every_intent(&status, "withdraw"), "{status:#}");
+    assert!(every_intent(&status, "withdraw"), "{status:#}");
     alone.anyns.must(&["undrain"]);
     alone.anyns.wait_announces();
 }

@@ -63,6 +63,11 @@ fn another_state_directory_is_refused_whole() {
     assert!(said.text.contains("zones.state-directory"), "{}", said.text);
     let status = alone.anyns.status().expect("a status");
     assert!(!status.to_string().contains("absent.example"), "{status:#}");
+    let status = alone.anyns.command(&["status"]);
+    assert_eq!(status.code, 1, "a reload that failed is shown until the next good one: {}", status.text);
+    assert!(status.text.contains("zones.state-directory"), "{}", status.text);
+    std::fs::write(alone.anyns.config(), before).expect("written");
+    alone.anyns.must(&["reload"]);
     assert_eq!(alone.anyns.command(&["status"]).code, 0, "nothing has changed");
 }
 
