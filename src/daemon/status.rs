@@ -57,7 +57,7 @@ impl Pilot {
         let required = &self.config.required;
         let known = report.zones.iter().map(|(name, zone)| ZoneStatus {
             required: required.contains(name),
-            ..zone_status(name.to_string(), zone, self.started, clock)
+            ..zone_status(name.to_string(), zone)
         });
         let absent = required.iter().filter(|name| !report.zones.contains_key(*name));
         let absent = absent.map(|name| ZoneStatus {
@@ -176,7 +176,7 @@ fn operator(drain: &Drain, started: Instant, clock: &Clock) -> OperatorStatus {
     OperatorStatus { order: order.to_owned(), reason: reason.to_owned(), since: clock.of(since) }
 }
 
-fn zone_status(name: String, zone: &ZoneReport, started: Instant, clock: &Clock) -> ZoneStatus {
+fn zone_status(name: String, zone: &ZoneReport) -> ZoneStatus {
     let state = match zone.state {
         ZoneState::Waiting => control::ZoneState::Loading,
         ZoneState::Serving => control::ZoneState::Served,
@@ -190,7 +190,7 @@ fn zone_status(name: String, zone: &ZoneReport, started: Instant, clock: &Clock)
         serial: zone.serial.map(|serial| serial.0),
         records: zone.records as u64,
         source: zone.source.display().to_string(),
-        since: zone.accepted_at.map_or_else(|| clock.of(started), unix),
+        since: unix(zone.since),
         faults: zone.faults.iter().map(ToString::to_string).collect(),
     }
 }
