@@ -158,10 +158,10 @@ impl Store {
             let _ = fs::remove_file(path);
             return Ok((None, None));
         };
-        if damage.is_some() {
-            if let Err(error) = fs::copy(path, self.journal_aside_of(zone)) {
-                tracing::warn!(%zone, %error, "the damaged journal cannot be copied aside");
-            }
+        if damage.is_some()
+            && let Err(error) = fs::copy(path, self.journal_aside_of(zone))
+        {
+            tracing::warn!(%zone, %error, "the damaged journal cannot be copied aside");
         }
         if read.end != End::Whole {
             let (kept, of) = (read.sound, octets.len());

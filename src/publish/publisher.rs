@@ -168,7 +168,7 @@ impl PublisherHandle {
     /// Makes a job panic.
     #[cfg(test)]
     pub(super) async fn panic(&self) {
-        self.commands.send(Command::Panic).await.unwrap();
+        let _ = self.commands.send(Command::Panic).await;
     }
 
     fn is_stopped(&self) -> bool {
@@ -302,6 +302,7 @@ fn obey(core: &mut Core, command: Command) {
             let _ = reply.send(core.apply(&zone, differences));
         }
         #[cfg(test)]
+        #[allow(clippy::panic, reason = "a test asks for it")]
         Command::Panic => panic!("a test asked for it"),
     }
 }
