@@ -113,7 +113,7 @@ pub(super) async fn build(config: Config, file: Option<PathBuf>, logs: &Logs) ->
         reload: reload.look(),
         statistics: sources.health.statistics.clone(),
     };
-    let own = vec![decider.clone(), logs.beat()];
+    let own = vec![decider.clone(), logs.beat(), publisher.beat()];
     let beats = [own, health_beats, host_beats, speaker.beats.clone(), serving.beats()].concat();
     let reported = Reported {
         started,

@@ -39,14 +39,14 @@ pub(super) fn start_control(server: Server, reported: Reported<'_>) -> Result<Co
     let Reported { started, config, publisher, serving, counters, speaker, host, logs, told, beats } =
         reported;
     let [control, status] = [Beat::new("control"), Beat::new("status")];
-    let (report, stopped) = (publisher.report(), publisher.report());
+    let (report, mut liveness) = (publisher.report(), publisher.liveness());
     let routes = speaker.status.clone();
     let Told { serve_facts, ordered, reload, statistics } = told;
     let sources = Sources {
         started,
         settings: Settings::new(config),
         report: Box::new(move || report.borrow().clone()),
-        updates: Box::new(move |_| stopped.borrow().stopped.then(|| "the publisher has ended".to_owned())),
+        updates: Box::new(move |at| liveness.observe(at).map(|stall| stall.to_string())),
         serve_facts: Box::new(move || (*serve_facts.load()).clone()),
         counters: counters.clone(),
         statistics: Box::new(move || statistics.borrow().clone()),

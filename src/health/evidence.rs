@@ -161,7 +161,9 @@ pub(super) fn describe(stage: Stage, seen: &Seen, evidence: Evidence) -> String 
     };
     let mut text = match stage {
         Stage::Asked => format!("{} answers{lately}", seen.answers),
-        Stage::Connecting => format!("no handshake, {} answers{lately}, {} accepted", seen.answers, seen.accepted),
+        Stage::Connecting => {
+            format!("no handshake, {} answers{lately}, {} accepted", seen.answers, seen.accepted)
+        }
         Stage::Connected => format!("handshake, no answer, {} answers", seen.answers),
         Stage::Reset => format!("reset, {} refused by the caps", seen.refused),
     };

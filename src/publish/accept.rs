@@ -125,9 +125,7 @@ pub enum Refused {
         serial: Serial,
     },
     /// The serial does not come after the served one (RFC 1982 section 3.2).
-    #[error(
-        "serial {offered} does not come after the served {served} (RFC 1982): raise it, or accept it by force"
-    )]
+    #[error("serial {offered} does not come after the served {served} (RFC 1982): raise it")]
     WentBack {
         /// The candidate's serial.
         offered: Serial,
@@ -135,9 +133,7 @@ pub enum Refused {
         served: Serial,
     },
     /// The zone lost more of its records than the limit allows.
-    #[error(
-        "shrank from {from} to {to} records, more than {limit_percent} %: a truncated export? accept it by force"
-    )]
+    #[error("shrank from {from} to {to} records, more than {limit_percent} %: a truncated export?")]
     Shrank {
         /// Records in service.
         from: usize,
@@ -147,9 +143,7 @@ pub enum Refused {
         limit_percent: u8,
     },
     /// The served version is signed, this one is not: validating resolvers would call it bogus while a DS is out.
-    #[error(
-        "the served version is signed, this one is not: sign it, or accept it by force once the DS is gone"
-    )]
+    #[error("the served version is signed, this one is not: sign it, unless the DS is gone")]
     SignaturesLost,
     /// A bump would change the SOA of a signed zone, which breaks its signature.
     #[error(

@@ -23,6 +23,7 @@ use super::fault::Fault;
 use super::journal::{self, Step};
 use super::journal_file::Fill;
 use super::keeper::{Keeper, Version};
+use super::state::State;
 use super::state_file::Header;
 
 /// What leads from one version of a zone to the next, as one difference sequence of RFC 1995 section 4 does.
@@ -53,6 +54,11 @@ impl Core {
     /// Applies differences in a row and publishes what they lead to, as one version, made durable by one write. On any error
     /// the served version stays, and nothing is kept.
     pub(super) fn apply(&mut self, name: &Name, differences: Vec<Difference>) -> Result<Applied, ApplyError> {
+        if self.state.unwritable().is_some() {
+            self.open_state_again();
+            self.keep_again();
+            self.say();
+        }
         let not_served = || ApplyError::NotServed { zone: name.clone() };
         let entry = self.zones.get(name).filter(|entry| entry.serving).ok_or_else(not_served)?;
         let before = entry.header.clone().ok_or_else(not_served)?;
@@ -66,26 +72,31 @@ impl Core {
         let change = Change { name, step, before, served, zone: zone.clone(), owners };
         change.judge(self.settings.shrink_limit_percent)?;
         let durable = entry.durable;
-        let header = match self.keeper.as_ref().map(|keeper| change.keep(keeper, durable)) {
-            None => change.whole(),
-            Some(Ok(header)) => header,
-            Some(Err(source)) => {
+        let kept = match &self.state {
+            State::None => Ok(change.whole()),
+            State::Kept(keeper) => change.keep(keeper, durable),
+            State::Unwritable { error, .. } => Err(error.to_io()),
+        };
+        let header = match kept {
+            Ok(header) => header,
+            Err(source) => {
                 // What waited to be kept may have been put off for it.
                 self.unkept.insert(name.clone());
                 return Err(ApplyError::NotDurable { zone: name.clone(), from, to, source });
             }
         };
         self.put_in_service(name, header, zone);
-        Ok(Applied { serial: to, records, durable: self.keeper.is_some() })
+        Ok(Applied { serial: to, records, durable: self.state.keeper().is_some() })
     }
 
     fn put_in_service(&mut self, name: &Name, header: Arc<Header>, zone: Arc<Zone>) {
         let (serial, records) = (header.standing.serial, header.standing.records);
         self.published.store(self.published.load().with_changes([zone], &[]));
-        tracing::info!(zone = %name, %serial, records, "serving, by difference");
+        let serial = serial.0;
+        tracing::info!(zone = %name, serial, records, by = "difference", "zone served");
         let Some(entry) = self.zones.get_mut(name) else { return };
         entry.header = Some(header);
-        let was_durable = std::mem::replace(&mut entry.durable, self.keeper.is_some());
+        let was_durable = std::mem::replace(&mut entry.durable, self.state.keeper().is_some());
         entry.notice = (!entry.durable).then(|| Box::new(Fault::DifferenceWithoutState));
         if entry.denied.is_some() {
             // Judged against what is served now it may come out otherwise.

@@ -46,7 +46,7 @@ impl CheckReport {
 pub fn check(settings: Settings) -> io::Result<CheckReport> {
     let settings = settings.absolute()?;
     let rules = Rules::new(&settings);
-    let found = scan(&settings);
+    let found = scan(&settings, &|_| {});
     let zones = found.zones.into_iter().map(|(name, found)| {
         let checked = check_zone(&settings, rules.of(&name), &name, found);
         (name, checked)
@@ -73,6 +73,7 @@ fn check_zone(settings: &Settings, rule: SerialRule, name: &Name, found: Found) 
     checked.warnings = zone.warnings;
     let provenance = Provenance::File { root: found.root, path: found.path, octets: zone.file_digest };
     let candidate = Candidate { zone: zone.zone, digest: zone.digest, provenance };
+    let offered = candidate.zone.serial();
     let terms = Terms { serial: rule, shrink_limit_percent: settings.shrink_limit_percent, forced: false };
     let standing = settings.state_directory.as_deref().and_then(|directory| {
         let mut standing = peek(directory, name)?;
@@ -89,7 +90,9 @@ fn check_zone(settings: &Settings, rule: SerialRule, name: &Name, found: Found) 
         Ok(Accepted::Outdated) => {
             Ok(standing.map_or((Serial(0), 0), |standing| (standing.serial, standing.records)))
         }
-        Err(refused) => Err(Fault::Refused { path: checked.path.clone(), refused }),
+        Err(refused) => {
+            Err(Fault::Refused { path: checked.path.clone(), refused, zone: name.clone(), serial: offered })
+        }
     };
     checked
 }

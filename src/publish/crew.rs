@@ -1,18 +1,22 @@
 //! One look at every zone, on all cores.
 //!
 //! Zones flow in, one at a time to whichever thread is free; what their visits ask for flows out to the caller, who
-//! publishes it while the others go on. Threads: one for each core, for the time of a look.
+//! publishes it while the others go on. Threads: `zones-1` and so on, one for each core, for the time of a look. A panic is
+//! a fault of the zone that was visited; the others go on.
 
 use std::collections::BTreeMap;
 use std::num::NonZero;
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread::{available_parallelism, scope};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::{Builder, available_parallelism, scope};
 use std::time::Duration;
 
 use crate::sys::priority::yield_to_others;
 use crate::wire::Name;
 
 use super::entry::Entry;
+use super::looker::panic_text;
+use super::pulse::{Place, Pulse, Work};
 use super::settings::Rules;
 use super::visit::{Effects, Visitor};
 
@@ -30,30 +34,34 @@ pub(super) fn visit_all(
     visitor: &Visitor<'_>,
     rules: &Rules<'_>,
     zones: &mut BTreeMap<Name, Entry>,
-    gently: bool,
+    (pulse, gently): (&Arc<Pulse>, bool),
     mut take: impl FnMut(Effects),
 ) {
     let threads = threads().min(zones.len());
     let crew = Crew { queue: Mutex::new(zones.iter_mut()), effects: Mutex::default(), done: Condvar::new() };
     let ended = Mutex::new(0);
-    scope(|scope| {
-        for _ in 0..threads {
-            scope.spawn(|| {
-                // Also if the visit panics, or the caller would wait for ever.
-                let _end = End { ended: &ended, done: &crew.done };
-                if gently {
-                    yield_to_others();
-                }
-                crew.work(visitor, rules);
-            });
+    let work = || {
+        // Also if the visit panics, or the caller would wait for ever.
+        let _end = End { ended: &ended, done: &crew.done };
+        if gently {
+            yield_to_others();
         }
+        crew.work(visitor, rules, &pulse.place(Work::Read));
+    };
+    scope(|scope| {
+        let start = |number: &usize| Builder::new().name(format!("zones-{number}")).spawn_scoped(scope, work);
+        // Fewer where the system has no thread left.
+        let started = (1..=threads).map_while(|number| start(&number).ok()).count();
         let mut working = lock(&ended);
-        while *working < threads {
+        while *working < started {
             working = crew.done.wait_timeout(working, TICK).unwrap_or_else(PoisonError::into_inner).0;
             drop(working);
             take(crew.effects());
             working = lock(&ended);
         }
+        drop(working);
+        // Nothing is left to do unless no thread was started.
+        crew.work(visitor, rules, &pulse.place(Work::Read));
     });
     take(crew.effects());
 }
@@ -66,10 +74,16 @@ struct Crew<Q> {
 }
 
 impl<'z, Q: Iterator<Item = (&'z Name, &'z mut Entry)>> Crew<Q> {
-    fn work(&self, visitor: &Visitor<'_>, rules: &Rules<'_>) {
+    fn work(&self, visitor: &Visitor<'_>, rules: &Rules<'_>, place: &Place) {
         loop {
             let Some((name, entry)) = lock(&self.queue).next() else { return };
-            let asked = visitor.visit(name, rules.of(name), entry);
+            place.step(entry.found.as_ref().map(|found| &found.path));
+            let mut asked = Effects { visited: 1, ..Effects::default() };
+            let visit = || visitor.visit(name, rules.of(name), entry, &mut asked);
+            if let Err(panic) = catch_unwind(AssertUnwindSafe(visit)) {
+                // What was asked for before is as the entry has it.
+                entry.panicked(name, panic_text(panic.as_ref()));
+            }
             lock(&self.effects).add(asked);
         }
     }

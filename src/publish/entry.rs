@@ -3,12 +3,13 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::SystemTime;
 
-use crate::wire::Serial;
+use crate::wire::{Name, Serial};
 use crate::zone::Absence;
 
 use super::accept::{Digest, Provenance, Refused};
-use super::fault::Fault;
+use super::fault::{Fault, one_line};
 use super::read::Files;
 use super::report::{ZoneReport, ZoneState};
 use super::scan::Found;
@@ -50,6 +51,8 @@ pub(super) struct Entry {
     pub(super) read: bool,
     /// Whether it was looked at.
     pub(super) visited: bool,
+    /// How it stands, and since when.
+    pub(super) since: Option<(ZoneState, SystemTime)>,
 }
 
 impl Entry {
@@ -58,10 +61,51 @@ impl Entry {
         Self { stored: true, ..Self::default() }
     }
 
-    /// Whether this refusal is one that the operator may overrule.
-    pub(super) fn deny(&mut self, path: &Path, serial: Serial, digest: Digest, refused: Refused) {
+    /// Notes a version that the operator may let pass all the same.
+    pub(super) fn deny(
+        &mut self,
+        zone: &Name,
+        path: &Path,
+        (serial, digest): (Serial, Digest),
+        refused: Refused,
+    ) {
         self.denied = Some(Box::new(Denied { serial, digest }));
-        self.verdict = Some(Box::new(Fault::Refused { path: path.to_path_buf(), refused }));
+        let (path, zone) = (path.to_path_buf(), zone.clone());
+        self.verdict = Some(Box::new(Fault::Refused { path, refused, zone, serial }));
+    }
+
+    /// Notes that the look at it panicked; it is tried again when its file changes.
+    pub(super) fn panicked(&mut self, zone: &Name, reason: &str) {
+        let fault = Fault::Panicked { path: self.path().to_path_buf(), reason: one_line(reason) };
+        tracing::error!(%zone, serving = self.serving, "{fault}");
+        self.verdict = Some(Box::new(fault));
+        self.denied = None;
+        self.visited = true;
+        if let Some(found) = &self.found {
+            self.files = self.files.now(&found.path);
+            self.read = true;
+        }
+        self.note_state();
+    }
+
+    /// How it stands.
+    fn state(&self) -> ZoneState {
+        let held = self.misplaced.is_some() || self.verdict.is_some();
+        match (self.serving, held) {
+            (true, false) => ZoneState::Serving,
+            (true, true) => ZoneState::Kept,
+            (false, _) if !self.visited => ZoneState::Waiting,
+            (false, _) => ZoneState::Refused,
+        }
+    }
+
+    /// Notes since when it stands as it does.
+    pub(super) fn note_state(&mut self) -> (ZoneState, SystemTime) {
+        let state = self.state();
+        match self.since {
+            Some(since) if since.0 == state => since,
+            _ => *self.since.insert((state, SystemTime::now())),
+        }
     }
 
     /// The configured source of the version that stands.
@@ -101,17 +145,12 @@ impl Entry {
     }
 
     /// What is said of it.
-    pub(super) fn report(&self) -> ZoneReport {
-        let held = self.misplaced.is_some() || self.verdict.is_some();
-        let state = match (self.serving, held) {
-            (true, false) => ZoneState::Serving,
-            (true, true) => ZoneState::Kept,
-            (false, _) if !self.visited => ZoneState::Waiting,
-            (false, _) => ZoneState::Refused,
-        };
+    pub(super) fn report(&mut self) -> ZoneReport {
+        let (state, since) = self.note_state();
         let standing = self.header.as_ref().filter(|_| self.serving);
         ZoneReport {
             state,
+            since,
             serial: standing.map(|header| header.standing.serial),
             records: standing.map_or(0, |header| header.standing.records),
             source: self.path(),

@@ -19,20 +19,12 @@ pub enum PublishError {
         /// What the system said.
         source: io::Error,
     },
-    /// The state directory cannot be used.
+    /// Another process uses the state directory.
     #[error(transparent)]
     State(#[from] StoreError),
-    /// The thread that keeps zones does not start.
-    #[error("cannot start the thread that keeps zones: {source}")]
+    /// A thread does not start.
+    #[error("cannot start a thread of the publisher: {source}")]
     Thread {
-        /// What the system said.
-        source: io::Error,
-    },
-    /// The state directory cannot be listed.
-    #[error("cannot list the state directory {path}: {source}")]
-    StateList {
-        /// The directory.
-        path: PathBuf,
         /// What the system said.
         source: io::Error,
     },
@@ -50,6 +42,9 @@ pub enum ReconfigureError {
     /// The state directory is another one.
     #[error("the state directory cannot change while the server runs: restart it")]
     StateDirectory,
+    /// The publisher panicked.
+    #[error("the publisher panicked, see its log; what is served stays")]
+    Panicked,
     /// The publisher has ended.
     #[error("the publisher has stopped")]
     Stopped,
@@ -80,6 +75,9 @@ pub enum RemoveError {
         /// What the system said.
         source: io::Error,
     },
+    /// The publisher panicked.
+    #[error("the publisher panicked, see its log; what is served stays")]
+    Panicked,
     /// The publisher has ended.
     #[error("the publisher has stopped")]
     Stopped,
@@ -120,6 +118,9 @@ pub enum AcceptError {
         /// What.
         fault: Box<Fault>,
     },
+    /// The publisher panicked.
+    #[error("the publisher panicked, see its log; what is served stays")]
+    Panicked,
     /// The publisher has ended.
     #[error("the publisher has stopped")]
     Stopped,
@@ -239,6 +240,9 @@ pub enum ApplyError {
         /// What the system said.
         source: io::Error,
     },
+    /// The publisher panicked.
+    #[error("the publisher panicked, see its log; what is served stays")]
+    Panicked,
     /// The publisher has ended.
     #[error("the publisher has stopped")]
     Stopped,

@@ -1,6 +1,6 @@
 //! What can be wrong with a zone or with a source, named; the text is for the operator.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::wire::{Name, NameError, Serial};
@@ -12,19 +12,21 @@ use super::text::ReadError;
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum Fault {
     /// The file is gone; the zone stays in service until `remove`.
-    #[error("{path} is gone; the zone stays in service until it is removed by command")]
+    #[error("{at} is gone; the zone stays in service until: anyns zone remove {zone}", at = shown(path))]
     Vanished {
         /// Where it was.
         path: PathBuf,
+        /// The zone.
+        zone: Name,
     },
     /// There is no file where the config says.
-    #[error("there is no file {path}")]
+    #[error("there is no file {at}", at = shown(path))]
     Missing {
         /// Where it should be.
         path: PathBuf,
     },
     /// The file cannot be looked at.
-    #[error("cannot read {path}: {error}")]
+    #[error("cannot read {at}: {error}", at = shown(path))]
     Unreadable {
         /// The file.
         path: PathBuf,
@@ -32,7 +34,7 @@ pub enum Fault {
         error: String,
     },
     /// Something else than a regular file has the name of a zone file.
-    #[error("{path} is {kind}; a zone file must be a regular file")]
+    #[error("{at} is {kind}; a zone file must be a regular file", at = shown(path))]
     NotRegular {
         /// The path.
         path: PathBuf,
@@ -40,19 +42,19 @@ pub enum Fault {
         kind: &'static str,
     },
     /// Two files for one zone: neither is taken.
-    #[error("two files for one zone: {} and {}; leave one", paths[0].display(), paths[1].display())]
+    #[error("two files for one zone: {} and {}; leave one", shown(&paths[0]), shown(&paths[1]))]
     TwoFiles {
         /// The first two.
         paths: [PathBuf; 2],
     },
     /// Somebody has the file open for writing; it will be read when it is closed.
-    #[error("{path} is being written; it will be read once its writer has closed it")]
+    #[error("{at} is being written; it will be read once its writer has closed it", at = shown(path))]
     BeingWritten {
         /// The file.
         path: PathBuf,
     },
     /// The file changed whenever it was read.
-    #[error("{path} changed while it was read, {attempts} times; it will be read again")]
+    #[error("{at} changed while it was read, {attempts} times; it will be read again", at = shown(path))]
     Unstable {
         /// The file.
         path: PathBuf,
@@ -60,13 +62,25 @@ pub enum Fault {
         attempts: u32,
     },
     /// The file is no zone; says file, line and column.
-    #[error("{0}")]
+    #[error("{}", one_line(&.0.to_string()))]
     Bad(Arc<ReadError>),
+    /// Reading the file, or judging what was read, panicked.
+    #[error("reading {at} panicked: {reason}; the served version stays", at = shown(path))]
+    Panicked {
+        /// The file.
+        path: PathBuf,
+        /// What the panic said.
+        reason: String,
+    },
     /// The version may not replace the one in service.
-    #[error("{path}: {refused}")]
+    #[error("{at}: {refused}; to serve it all the same: anyns zone accept {zone} {serial}", at = shown(path))]
     Refused {
         /// The version's file.
         path: PathBuf,
+        /// The zone.
+        zone: Name,
+        /// The version's serial.
+        serial: Serial,
         /// Why.
         #[source]
         refused: Refused,
@@ -93,11 +107,40 @@ pub enum Fault {
     BumpWithoutState,
 }
 
+/// The most characters of a message that comes from a file, a path or a system call; several lines of a terminal.
+const LINE: usize = 500;
+/// The most characters of a path.
+const PATH: usize = 300;
+
+/// The text without control characters, cut to a bounded length: file names and zone files are not trusted.
+pub(super) fn one_line(text: &str) -> String {
+    let mut line: String = text.chars().take(LINE).flat_map(printable).collect();
+    if text.chars().nth(LINE).is_some() {
+        line.push_str("...");
+    }
+    line
+}
+
+fn printable(character: char) -> impl Iterator<Item = char> {
+    let escaped = character.is_control().then(|| character.escape_default());
+    let plain = escaped.is_none().then_some(character);
+    escaped.into_iter().flatten().chain(plain)
+}
+
+/// A path on one line; of a long one the end, which tells files apart.
+fn shown(path: &Path) -> String {
+    let text = path.to_string_lossy();
+    match text.chars().count().checked_sub(PATH) {
+        None | Some(0) => one_line(&text),
+        Some(more) => one_line(&format!("...{}", text.chars().skip(more).collect::<String>())),
+    }
+}
+
 /// What is wrong beside any one zone.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum SourceFault {
     /// A directory that cannot be read; the zones in it stay.
-    #[error("cannot read the directory {path}: {error}; its zones stay as they are")]
+    #[error("cannot read the directory {at}: {error}; its zones stay as they are", at = shown(path))]
     Directory {
         /// The directory.
         path: PathBuf,
@@ -105,7 +148,7 @@ pub enum SourceFault {
         error: String,
     },
     /// A `*.zone` file whose name is no domain name.
-    #[error("{path}: {error}; the file name without .zone must be the zone's name")]
+    #[error("{at}: {error}; the file name without .zone must be the zone's name", at = shown(path))]
     FileName {
         /// The file.
         path: PathBuf,
@@ -119,7 +162,7 @@ pub enum SourceFault {
         zone: Name,
     },
     /// A file in the state directory that cannot be used; it was set aside.
-    #[error("the state file {path} is damaged ({error}); it was set aside")]
+    #[error("the state file {at} is damaged ({error}); it was set aside", at = shown(path))]
     State {
         /// The file.
         path: PathBuf,
@@ -129,9 +172,8 @@ pub enum SourceFault {
     /// A journal in the state directory that cannot be used, or not all of it; what was wrong is aside, and what comes
     /// before it is served.
     #[error(
-        "the journal {path} is damaged ({error}); a copy is aside, and {zone} is served as of serial {serial}: what came \
-         after it must come again"
-    )]
+        "the journal {at} is damaged ({error}); a copy is aside, and {zone} is served as of serial {serial}: what came \
+         after it must come again", at = shown(path))]
     Journal {
         /// The file.
         path: PathBuf,
@@ -141,6 +183,24 @@ pub enum SourceFault {
         zone: Name,
         /// The last serial that could be restored.
         serial: Serial,
+    },
+    /// The state directory cannot be written.
+    #[error(
+        "the state directory {at} cannot be written: {error}; zone files are served, but nothing new is durable, and bumped \
+         serials and differences are refused; make it writable: it is tried again at each look",
+        at = shown(path)
+    )]
+    StateUnwritable {
+        /// The directory.
+        path: PathBuf,
+        /// What the system said.
+        error: String,
+    },
+    /// A look or a command panicked.
+    #[error("the publisher panicked: {reason}; what is served stays, and it looks again soon")]
+    Panicked {
+        /// What the panic said.
+        reason: String,
     },
     /// The state of a zone cannot be deleted.
     #[error("cannot delete the state of {zone}: {error}")]
@@ -155,4 +215,22 @@ pub enum SourceFault {
 impl SourceFault {
     /// Faults kept in a report: more than a person reads, few enough to be nothing.
     pub(super) const MOST: usize = 100;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_is_one_line_of_bounded_length() {
+        let path = PathBuf::from(format!("/zones/{}\n\u{1b}[2J.zone", "long".repeat(200)));
+        let text = Fault::Missing { path }.to_string();
+        assert!(
+            text.starts_with("there is no file ...") && text.ends_with("long\\n\\u{1b}[2J.zone"),
+            "{text}"
+        );
+        assert!(text.len() < 400, "{text}");
+        assert_eq!(one_line("two\r\nlines"), "two\\r\\nlines");
+        assert_eq!(one_line(&"x".repeat(501)), "x".repeat(500) + "...");
+    }
 }

@@ -155,16 +155,21 @@ impl Store {
             // A crash came between the state file of another version and the end of its journal; or the first entry was
             // not written whole.
             tracing::warn!(%zone, "the journal leads to no version that was served last; it is dropped");
-            fs::remove_file(path)?;
+            let _ = fs::remove_file(path);
             return Ok((None, None));
         };
-        if damage.is_some() {
-            fs::copy(path, self.journal_aside_of(zone))?;
+        if damage.is_some()
+            && let Err(error) = fs::copy(path, self.journal_aside_of(zone))
+        {
+            tracing::warn!(%zone, %error, "the damaged journal cannot be copied aside");
         }
         if read.end != End::Whole {
             let (kept, of) = (read.sound, octets.len());
             tracing::warn!(%zone, kept, of, "the journal ends with an entry that is not whole; it is cut off");
-            cut(path, read.sound as u64)?;
+            // On a disk that cannot be written it stays: what is appended later is written over it.
+            if let Err(error) = cut(path, read.sound as u64) {
+                tracing::warn!(%zone, %error, "the journal cannot be cut");
+            }
         }
         let advanced = after.last().map(|entry| header.led_on(&entry.step, entry.chain));
         let tail = Tail { length: read.sound as u64, chain, file: 0, rewriting: false };

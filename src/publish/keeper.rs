@@ -11,7 +11,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io;
-use std::sync::mpsc::{SyncSender, sync_channel};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::mpsc::{RecvTimeoutError, SyncSender, sync_channel};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -22,6 +23,8 @@ use crate::sys::priority::yield_to_others;
 use crate::wire::Name;
 use crate::zone::Zone;
 
+use super::looker::panic_text;
+use super::pulse::{Place, Pulse, WAIT, Work};
 use super::state_file::Header;
 use super::store::Store;
 
@@ -30,6 +33,9 @@ use super::store::Store;
 const GROUP: usize = 256;
 /// A group is closed once it has this many records (some 10 MB of text), so that a stop does not wait long for it.
 const GROUP_RECORDS: usize = 200_000;
+
+/// How often the thread says that it is there while it has nothing to do.
+const IDLE: Duration = Duration::from_millis(500);
 
 /// A version and what is known about it.
 #[derive(Clone, Debug)]
@@ -59,14 +65,16 @@ pub(super) struct Keeper {
 #[derive(Debug)]
 struct Shared {
     store: Store,
-    work: Mutex<Work>,
+    work: Mutex<Waiting>,
     changed: Condvar,
     /// Called when there are outcomes.
     wake: Arc<Notify>,
+    /// Where the thread has its place.
+    pulse: Arc<Pulse>,
 }
 
 #[derive(Debug, Default)]
-struct Work {
+struct Waiting {
     /// By zone, the newest version alone.
     waiting: BTreeMap<Name, Version>,
     /// Somebody waits for these.
@@ -83,8 +91,8 @@ struct Work {
 impl Keeper {
     /// Starts the thread; what is handed over waits until [`begin`](Self::begin). `wake` is called whenever there
     /// are outcomes.
-    pub(super) fn start(store: Store, wake: Arc<Notify>) -> io::Result<Self> {
-        let shared = Arc::new(Shared { store, work: Mutex::default(), changed: Condvar::new(), wake });
+    pub(super) fn start(store: Store, wake: Arc<Notify>, pulse: Arc<Pulse>) -> io::Result<Self> {
+        let shared = Arc::new(Shared { store, work: Mutex::default(), changed: Condvar::new(), wake, pulse });
         let thread = std::thread::Builder::new().name("keeper".to_owned()).spawn({
             let shared = shared.clone();
             move || shared.run()
@@ -114,7 +122,15 @@ impl Keeper {
         work.urgent.push((version, reply));
         drop(work);
         self.shared.changed.notify_one();
-        done.recv().unwrap_or_else(|_| Err(io::Error::other("the thread that keeps zones has ended")))
+        loop {
+            match done.recv_timeout(WAIT) {
+                Ok(result) => return result,
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => {
+                    return Err(io::Error::other("the thread that keeps zones has ended"));
+                }
+            }
+        }
     }
 
     /// Lets what waits be written.
@@ -172,15 +188,21 @@ impl Drop for Keeper {
 }
 
 impl Shared {
-    fn lock(&self) -> MutexGuard<'_, Work> {
-        // Nothing panics while it holds the lock, and every state of `Work` is a good one.
+    fn lock(&self) -> MutexGuard<'_, Waiting> {
+        // Nothing panics while it holds the lock, and every state of `Waiting` is a good one.
         self.work.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn run(&self) {
         yield_to_others();
-        while let Some((group, replies)) = self.next_group() {
-            let results = self.write(&group);
+        let place = self.pulse.place(Work::Keep);
+        while let Some((group, replies)) = self.next_group(&place) {
+            let write = AssertUnwindSafe(|| self.write(&group));
+            let results = catch_unwind(write).unwrap_or_else(|panic| {
+                let reason = panic_text(panic.as_ref());
+                tracing::error!(reason, zones = group.len(), "keeping zones panicked; it is tried again");
+                group.iter().map(|_| Err(io::Error::other(format!("it panicked: {reason}")))).collect()
+            });
             let mut work = self.lock();
             work.writing.clear();
             let mut replies = replies.into_iter();
@@ -200,7 +222,7 @@ impl Shared {
     }
 
     /// Waits for work: versions, and who waits for the first of them. `None` ends the thread.
-    fn next_group(&self) -> Option<(Vec<Version>, Vec<Reply>)> {
+    fn next_group(&self, place: &Place) -> Option<(Vec<Version>, Vec<Reply>)> {
         let mut work = self.lock();
         loop {
             let late = work.end.is_some_and(|end| end <= Instant::now());
@@ -216,7 +238,8 @@ impl Shared {
             if work.end.is_some() {
                 return None;
             }
-            work = self.changed.wait(work).unwrap_or_else(PoisonError::into_inner);
+            place.step(None);
+            work = self.changed.wait_timeout(work, IDLE).unwrap_or_else(PoisonError::into_inner).0;
         }
     }
 
@@ -272,7 +295,7 @@ impl Shared {
     }
 }
 
-impl Work {
+impl Waiting {
     fn take_group(&mut self) -> Vec<Version> {
         let (mut group, mut records) = (Vec::new(), 0);
         while group.len() < GROUP && records < GROUP_RECORDS {

@@ -2,8 +2,11 @@
 //!
 //! Octets read flow in from the thread that cuts the file, and what to expect flows out to whoever asks. Never locks.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
+
+use super::pulse::Pulse;
 
 /// Reading is this part of what a large zone takes; sorting, checking and compiling are the rest (4 million addresses, 2
 /// cores: 1.0 of 3.2 s).
@@ -12,6 +15,8 @@ const READING: f64 = 1.0 / 3.0;
 /// The meter.
 #[derive(Debug)]
 pub(super) struct Meter {
+    /// Where the threads that read the file's pieces have their places.
+    pub(super) pulse: Arc<Pulse>,
     start: Instant,
     /// Octets of the file; 0 while there is none.
     of: AtomicU64,
@@ -19,13 +24,6 @@ pub(super) struct Meter {
     /// When its reading began and when the last octets came, in microseconds since `start`.
     begun: AtomicU64,
     last: AtomicU64,
-}
-
-impl Default for Meter {
-    fn default() -> Self {
-        let zero = || AtomicU64::new(0);
-        Self { start: Instant::now(), of: zero(), read: zero(), begun: zero(), last: zero() }
-    }
 }
 
 /// What the meter shows.
@@ -38,6 +36,12 @@ pub(super) struct Shown {
 }
 
 impl Meter {
+    /// Shows nothing yet.
+    pub(super) fn new(pulse: Arc<Pulse>) -> Self {
+        let zero = || AtomicU64::new(0);
+        Self { pulse, start: Instant::now(), of: zero(), read: zero(), begun: zero(), last: zero() }
+    }
+
     /// A file of so many octets is begun.
     pub(super) fn begin(&self, octets: u64) {
         let now = self.now();
@@ -82,7 +86,7 @@ mod tests {
 
     #[test]
     fn it_shows_a_file_from_its_first_octets_to_its_end() {
-        let meter = Meter::default();
+        let meter = Meter::new(Arc::new(Pulse::new(1)));
         assert_eq!(meter.shown(), None);
         meter.begin(1000);
         assert_eq!(meter.shown(), None);

@@ -14,13 +14,22 @@
 //! and a [`Report`] through a watch channel, flow out. Files are the first source of whole versions; transfers will hand
 //! their [`Candidate`]s to the same [`accept`], and incremental ones their [`Difference`]s to [`PublisherHandle::apply`].
 //!
-//! One task (1x) owns everything and never blocks the runtime: a look at the sources runs on a blocking thread, with
-//! one thread for each core (Nx) that reads and compiles. The watcher has a thread of its own (1x) and only says that
-//! something changed; what changed is found by comparing files with what was read before, so that a lost notification
-//! costs time, never truth. The keeper's thread (1x) writes the state directory behind all that: a version of a zone
-//! file is on disk already when it is served, and is kept right after. A version that is in no file is kept first; if it
-//! came by a difference, as that difference in the zone's journal, which the task itself appends to. What the state
-//! directory holds, and how it survives a crash at any moment: `store`, `journal`, `journal_file`.
+//! | thread | does |
+//! | --- | --- |
+//! | `publisher` (1x) | waits for commands, notifications and the clock, on a runtime of its own; never for a disk or a lock |
+//! | `zones-0` (1x) | owns everything; looks at the sources, obeys commands, applies differences |
+//! | `zones-1` ... (Nx, one for each core, while it looks) | read and compile, one zone at a time; also the pieces of a large file |
+//! | `keeper` (1x) | writes the state directory |
+//! | `notify-rs inotify loop` (1x) | is told by the system that something changed |
+//!
+//! What changed is found by comparing files with what was read before, so that a lost notification costs time, never truth.
+//! A version of a zone file is on disk already when it is served, and is kept right after. A version that is in no file is
+//! kept first; if it came by a difference, as that difference in the zone's journal, which `zones-0` itself appends to. What
+//! the state directory holds, and how it survives a crash at any moment: `store`, `journal`, `journal_file`. Where it cannot
+//! be written: `state`.
+//!
+//! A panic is caught where it costs least: at the zone that was visited, at the look or the command, at the loop. Whichever
+//! thread hangs, [`Liveness`] says so to an observer.
 //!
 //! A zone may have a file and take differences. The file as it was when it was last taken says nothing new; once it
 //! changes it is judged like any other version, against what the differences led to.
@@ -33,6 +42,7 @@
 
 mod accept;
 mod apply;
+mod canary;
 mod check;
 mod core;
 mod crew;
@@ -45,12 +55,19 @@ mod journal_file;
 mod journal_replay;
 mod keeper;
 mod launch;
+mod liveness;
+mod looker;
 mod meter;
+mod orders;
+#[cfg(test)]
+mod panic_tests;
 mod publisher;
+mod pulse;
 mod read;
 mod report;
 mod scan;
 mod settings;
+mod state;
 mod state_file;
 mod store;
 pub mod text;
@@ -63,6 +80,7 @@ pub use apply::{Applied, Difference};
 pub use check::{CheckReport, CheckedZone, check};
 pub use error::{AcceptError, ApplyError, PublishError, ReconfigureError, RemoveError, StoreError};
 pub use fault::{Fault, SourceFault};
+pub use liveness::{Liveness, Stall};
 pub use publisher::{Publisher, PublisherHandle};
 pub use report::{Progress, Report, WatchState, ZoneReport, ZoneState};
 pub use settings::{SerialRule, Settings, SingleZone};

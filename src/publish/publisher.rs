@@ -1,38 +1,44 @@
-//! The publisher's task (1x): waits for changes, commands and the clock, and looks when there is a reason to.
+//! The publisher's thread (1x): waits for changes, commands and the clock, and has the looker look when there is a reason to.
+//!
+//! Never waits for a disk or a lock: it beats as long as it runs.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use tokio::sync::{Notify, mpsc, oneshot, watch};
-use tokio::task::{JoinError, JoinHandle, spawn_blocking};
 
+use crate::telemetry::{Beat, keep_running};
 use crate::wire::{Name, Serial};
 use crate::zone::Published;
 
 use super::apply::{Applied, Difference};
+use super::canary::Canary;
 use super::core::Core;
+use super::crew;
 use super::debounce::Debounce;
 use super::error::{AcceptError, ApplyError, PublishError, ReconfigureError, RemoveError};
+use super::liveness::Liveness;
+use super::looker::{After, Looker};
+use super::pulse::Pulse;
 use super::report::Report;
 use super::settings::Settings;
 
 /// Commands that wait for a look to end; more operators than that wait for their turn.
 const COMMANDS: usize = 16;
-/// When a file that somebody was writing is tried again, if its end was not heard.
-const BUSY_RETRY: Duration = Duration::from_millis(500);
-/// Looks for the sake of such a file take at most a fifth of a core: they pause four times as long as they took.
-const BUSY_SHARE: u32 = 4;
 
 /// Starts the publisher.
 #[derive(Debug)]
 pub struct Publisher;
 
-/// The running publisher. Dropping it ends the task; what is published stays published.
+/// The running publisher. Dropping it ends the thread; what is published stays published.
 #[derive(Debug)]
 pub struct PublisherHandle {
     commands: mpsc::Sender<Command>,
     report: watch::Receiver<Arc<Report>>,
-    task: JoinHandle<()>,
+    beat: Beat,
+    pulse: Arc<Pulse>,
+    /// Closed when the thread is about to end.
+    ended: oneshot::Receiver<()>,
 }
 
 #[derive(Debug)]
@@ -42,17 +48,51 @@ enum Command {
     Remove(Name, oneshot::Sender<Result<(), RemoveError>>),
     Accept(Name, Serial, oneshot::Sender<Result<(), AcceptError>>),
     Apply(Name, Vec<Difference>, oneshot::Sender<Result<Applied, ApplyError>>),
+    #[cfg(test)]
+    Panic,
 }
 
 impl Publisher {
-    /// Locks the state directory and spawns the task, which reads every zone and then follows the changes. To be
-    /// called in a tokio runtime; nobody else may store into `published`. When [`Report::settled`] is true the first load is over.
+    /// Locks the state directory and starts the thread, which reads every zone and then follows the changes. Nobody else
+    /// may store into `published`. When [`Report::settled`] is true the first load is over. A state directory that cannot be
+    /// used is no error but a fault in the report, unless another process uses it.
     pub fn start(settings: Settings, published: Arc<Published>) -> Result<PublisherHandle, PublishError> {
-        let wake = Arc::new(Notify::new());
-        let (core, report) = Core::open(settings, published, wake.clone())?;
+        let thread = |source| PublishError::Thread { source };
+        let (beat, wake) = (Beat::new("publisher"), Arc::new(Notify::new()));
+        let pulse = Arc::new(Pulse::new(crew::threads()));
+        let core = Core::open(settings, published, wake.clone(), pulse.clone())?;
         let (commands, received) = mpsc::channel(COMMANDS);
-        let task = tokio::spawn(run(core, received, wake));
-        Ok(PublisherHandle { commands, report, task })
+        let (sender, report, canary) = (core.reporter(), core.reporter().subscribe(), core.watch.canary());
+        let mut task = Loop {
+            commands: received,
+            wake,
+            looker: Looker::start(core, beat.clone()).map_err(thread)?,
+            canary,
+            beat: beat.clone(),
+            debounce: Debounce::default(),
+            look_at: Instant::now(),
+            answer: None,
+            report: sender,
+        };
+        let (running, ended) = oneshot::channel::<()>();
+        let its_beat = beat.clone();
+        let (started, is_started) = std::sync::mpsc::sync_channel(1);
+        let run = move || {
+            // Made here: a runtime must not be dropped in another one, where a caller may be.
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
+            let runtime = match runtime {
+                Ok(runtime) => runtime,
+                Err(error) => return drop(started.send(Err(error))),
+            };
+            drop(started.send(Ok(())));
+            runtime.block_on(keep_running(&its_beat, &mut task, async |task: &mut Loop| task.run().await));
+            task.end();
+            drop(running);
+        };
+        std::thread::Builder::new().name("publisher".to_owned()).spawn(run).map_err(thread)?;
+        let lost = |_| std::io::Error::other("the publisher's thread has ended");
+        is_started.recv().map_err(lost).flatten().map_err(thread)?;
+        Ok(PublisherHandle { commands, report, beat, pulse, ended })
     }
 }
 
@@ -60,6 +100,16 @@ impl PublisherHandle {
     /// The latest report, and a way to wait for the next.
     pub fn report(&self) -> watch::Receiver<Arc<Report>> {
         self.report.clone()
+    }
+
+    /// The beat of the publisher's loop; counts the panics of a look and of a command, too.
+    pub fn beat(&self) -> Beat {
+        self.beat.clone()
+    }
+
+    /// Tells an observer why changes are not seen, if so.
+    pub fn liveness(&self) -> Liveness {
+        Liveness::new(self.beat.clone(), self.pulse.clone())
     }
 
     /// Looks at all sources now; returns when it is done. Nothing happens after the publisher has stopped.
@@ -77,7 +127,9 @@ impl PublisherHandle {
         let (reply, done) = oneshot::channel();
         let command = Command::Reconfigure(Box::new(settings), reply);
         self.commands.send(command).await.map_err(|_| ReconfigureError::Stopped)?;
-        done.await.unwrap_or(Err(ReconfigureError::Stopped))
+        done.await.unwrap_or_else(|_| {
+            Err(if self.is_stopped() { ReconfigureError::Stopped } else { ReconfigureError::Panicked })
+        })
     }
 
     /// Takes a zone out of service whose file is gone.
@@ -85,7 +137,9 @@ impl PublisherHandle {
         let (reply, done) = oneshot::channel();
         let command = Command::Remove(zone.clone(), reply);
         self.commands.send(command).await.map_err(|_| RemoveError::Stopped)?;
-        done.await.unwrap_or(Err(RemoveError::Stopped))
+        done.await.unwrap_or_else(|_| {
+            Err(if self.is_stopped() { RemoveError::Stopped } else { RemoveError::Panicked })
+        })
     }
 
     /// Lets exactly that version pass which was refused and has this serial; see `refused_serial` in the report.
@@ -93,7 +147,9 @@ impl PublisherHandle {
         let (reply, done) = oneshot::channel();
         let command = Command::Accept(zone.clone(), serial, reply);
         self.commands.send(command).await.map_err(|_| AcceptError::Stopped)?;
-        done.await.unwrap_or(Err(AcceptError::Stopped))
+        done.await.unwrap_or_else(|_| {
+            Err(if self.is_stopped() { AcceptError::Stopped } else { AcceptError::Panicked })
+        })
     }
 
     /// Applies differences in a row to the version of a zone that is served: incremental transfers (RFC 1995) enter here.
@@ -104,62 +160,126 @@ impl PublisherHandle {
         let (reply, done) = oneshot::channel();
         let command = Command::Apply(zone.clone(), differences, reply);
         self.commands.send(command).await.map_err(|_| ApplyError::Stopped)?;
-        done.await.unwrap_or(Err(ApplyError::Stopped))
+        done.await.unwrap_or_else(|_| {
+            Err(if self.is_stopped() { ApplyError::Stopped } else { ApplyError::Panicked })
+        })
     }
 
-    /// Ends the task after a look that goes on, keeps what is not kept yet (20 s at most), and gives the state directory
+    /// Makes a job panic.
+    #[cfg(test)]
+    pub(super) async fn panic(&self) {
+        let _ = self.commands.send(Command::Panic).await;
+    }
+
+    fn is_stopped(&self) -> bool {
+        self.beat.has_ended()
+    }
+
+    /// Ends the thread after a look that goes on, keeps what is not kept yet (20 s at most), and gives the state directory
     /// back.
     pub async fn shutdown(self) {
         drop(self.commands);
-        let _ = self.task.await;
+        // Nothing is sent: it is closed when everything has ended.
+        let _ = self.ended.await;
     }
 }
 
-async fn run(core: Core, mut commands: mpsc::Receiver<Command>, wake: Arc<Notify>) {
-    let mut debounce = Debounce::default();
-    let reporter = core.reporter();
-    let mut core = blocking(core, Core::look).await;
-    while let Some(mut present) = core {
-        let due = next_look(&present, &debounce);
-        core = tokio::select! {
-            command = commands.recv() => match command {
-                Some(command) => blocking(present, |core| obey(core, command)).await,
-                None => {
-                    blocking(present, Core::finish).await;
-                    break;
-                }
-            },
-            () = wake.notified() => {
-                present.listen(&mut debounce, Instant::now());
-                match present.has_kept() {
-                    true => blocking(present, Core::take_kept).await,
-                    false => Some(present),
-                }
-            }
-            () = tokio::time::sleep_until(due.into()) => {
-                debounce.done();
-                blocking(present, Core::look).await
-            }
-        };
+/// The publisher's loop; its state outlives a panic.
+#[derive(Debug)]
+struct Loop {
+    commands: mpsc::Receiver<Command>,
+    wake: Arc<Notify>,
+    looker: Looker,
+    canary: Option<Arc<Canary>>,
+    beat: Beat,
+    debounce: Debounce,
+    look_at: Instant,
+    /// Of the job that the looker has.
+    answer: Option<oneshot::Receiver<After>>,
+    report: watch::Sender<Arc<Report>>,
+}
+
+impl Loop {
+    async fn run(&mut self) {
+        let (beat, canary) = (self.beat.clone(), self.canary.clone());
+        tokio::select! {
+            () = self.follow() => {}
+            () = beat.keep_beating() => {}
+            () = keep_writing(canary) => {}
+        }
     }
-    reporter.send_modify(|report| Arc::make_mut(report).stopped = true);
-    // Its handle goes last, at a planned stop; anything else is a fault.
-    if commands.is_closed() {
-        tracing::debug!("the publisher has stopped");
-    } else {
-        tracing::error!("the publisher has stopped; what is published stays published");
+
+    /// Looks, and then whenever there is a reason to, until the handle has gone.
+    async fn follow(&mut self) {
+        // After a panic the looker may still have a job.
+        self.finish_job().await;
+        if !self.job(Core::look).await {
+            return;
+        }
+        loop {
+            let due = self.debounce.due().map_or(self.look_at, |due| due.min(self.look_at));
+            let goes_on = tokio::select! {
+                command = self.commands.recv() => match command {
+                    Some(command) => self.job(|core| obey(core, command)).await,
+                    None => break,
+                },
+                () = self.wake.notified() => self.job(Core::listen).await,
+                () = tokio::time::sleep_until(due.into()) => {
+                    self.debounce.done();
+                    self.job(Core::look).await
+                }
+            };
+            if !goes_on {
+                return;
+            }
+        }
+        self.job(Core::finish).await;
+    }
+
+    /// Has something done that may block. False if that cannot be: the looker has ended.
+    async fn job(&mut self, task: impl FnOnce(&mut Core) + Send + 'static) -> bool {
+        self.answer = self.looker.give(Box::new(task));
+        self.finish_job().await
+    }
+
+    async fn finish_job(&mut self) -> bool {
+        let Some(answer) = &mut self.answer else { return false };
+        let answer = answer.await;
+        self.answer = None;
+        let Ok(After { look_at, heard }) = answer else { return false };
+        self.look_at = look_at;
+        let now = Instant::now();
+        if heard.changed {
+            self.debounce.changed(now);
+        } else if heard.changing {
+            self.debounce.changing(now);
+        }
+        true
+    }
+
+    /// Ends everything, in order.
+    fn end(self) {
+        let planned = self.commands.is_closed();
+        self.looker.end();
+        self.report.send_modify(|report| Arc::make_mut(report).stopped = true);
+        // Its handle goes first at a planned stop; anything else is a fault.
+        if planned {
+            tracing::debug!("the publisher has stopped");
+        } else {
+            tracing::error!("the publisher has stopped; what is published stays published");
+        }
     }
 }
 
-/// When to look: at the end of a burst, again for a file that was being written, or as the clock has it.
-fn next_look(core: &Core, debounce: &Debounce) -> Instant {
-    let (looked, took) = core.last_look();
-    let pause = match core.is_postponed() {
-        true => BUSY_RETRY.max(took * BUSY_SHARE).min(core.settings.rescan),
-        false => core.settings.rescan,
-    };
-    let regular = looked + pause;
-    debounce.due().map_or(regular, |due| due.min(regular))
+/// Writes the canary of the notifications, if there is one.
+async fn keep_writing(canary: Option<Arc<Canary>>) {
+    let Some(canary) = canary else { return std::future::pending().await };
+    let mut ticks = tokio::time::interval(Canary::PERIOD);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        canary.write();
+    }
 }
 
 fn obey(core: &mut Core, command: Command) {
@@ -181,15 +301,8 @@ fn obey(core: &mut Core, command: Command) {
         Command::Apply(zone, differences, reply) => {
             let _ = reply.send(core.apply(&zone, differences));
         }
+        #[cfg(test)]
+        #[allow(clippy::panic, reason = "a test asks for it")]
+        Command::Panic => panic!("a test asked for it"),
     }
-}
-
-/// Does something that blocks; `None` if it panicked.
-async fn blocking(mut core: Core, work: impl FnOnce(&mut Core) + Send + 'static) -> Option<Core> {
-    let done: Result<Core, JoinError> = spawn_blocking(move || {
-        work(&mut core);
-        core
-    })
-    .await;
-    done.map_err(|error| tracing::error!("the publisher failed: {error}")).ok()
 }

@@ -137,7 +137,7 @@ fn attempt(
     let after = look(files.get(1..).unwrap_or_default());
     let same = file.metadata().is_ok_and(|status| Some(Fingerprint::of(&status)) == zone);
     if same && held_until(&included, &after, start) {
-        let result = result.map_err(|error| Fault::Bad(Arc::new(error)));
+        let result = result.map_err(|error| Fault::Bad(Arc::new(error.first())));
         return Ok(Reading { result, files: Files::new(path, zone, after) });
     }
     Err(after)
@@ -171,6 +171,11 @@ impl Files {
 
     fn included_again(&self) -> Included {
         self.included.iter().map(|(file, _)| (file.clone(), fingerprint(file))).collect()
+    }
+
+    /// The same files as they are at this moment, for a reading of which nothing else is known.
+    pub(super) fn now(&self, path: &Arc<Path>) -> Self {
+        Self::new(path, fingerprint(path), self.included_again())
     }
 
     /// The files that the zone file included.

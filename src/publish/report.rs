@@ -28,6 +28,8 @@ pub enum ZoneState {
 pub struct ZoneReport {
     /// How it stands.
     pub state: ZoneState,
+    /// When it began to stand so; a new version that is served like the one before begins nothing.
+    pub since: SystemTime,
     /// The serial that is served.
     pub serial: Option<Serial>,
     /// How many records are served.
@@ -41,7 +43,7 @@ pub struct ZoneReport {
     pub durable: bool,
     /// The serial of a version that was refused and that [`accept`](super::PublisherHandle::accept) would let pass.
     pub refused_serial: Option<Serial>,
-    /// What is wrong; empty while all is well.
+    /// What is wrong, each one line of bounded length, three at most; empty while all is well.
     pub faults: Vec<Fault>,
 }
 

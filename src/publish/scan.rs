@@ -3,11 +3,11 @@
 //! Configured sources flow in; zones with their files, faults, and a [`WatchSet`] flow out. Reads directories and
 //! links, never a file's content.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::fs::{self, FileType};
 use std::io;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
-use std::path::{Component, Path};
+use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
 use crate::wire::Name;
@@ -32,7 +32,20 @@ pub(super) struct Scan {
     pub(super) watch: WatchSet,
     /// Whether a source could not be read whole, so that a zone not found here may be there all the same.
     pub(super) partial: bool,
+    /// The directories that could not be read.
+    pub(super) unseen: Unseen,
     entries: usize,
+}
+
+/// Directories that could not be read: nothing is known of the files in them.
+#[derive(Debug, Default)]
+pub(super) struct Unseen(BTreeSet<PathBuf>);
+
+impl Unseen {
+    /// Whether the path is in one of them.
+    pub(super) fn has(&self, path: &Path) -> bool {
+        !self.0.is_empty() && path.ancestors().skip(1).any(|directory| self.0.contains(directory))
+    }
 }
 
 /// Where a zone is.
@@ -53,18 +66,20 @@ impl Found {
     }
 }
 
-/// Looks at every configured source.
-pub(super) fn scan(settings: &Settings) -> Scan {
+/// Looks at every configured source. `at` is told each directory before it is read: its disk may not answer.
+pub(super) fn scan(settings: &Settings, at: &dyn Fn(&Path)) -> Scan {
     let mut scan = Scan::default();
     for zone in &settings.zones {
         let Some(file) = &zone.file else { continue };
+        at(file);
         scan.watch.trace(file);
         let root: Arc<Path> = file.as_path().into();
         scan.file(zone.name.clone(), &root, root.clone(), None, true);
     }
     for directory in &settings.directories {
+        at(directory);
         scan.watch.trace(directory);
-        let mut walk = Walk { root: directory.as_path().into(), visited: HashSet::new() };
+        let mut walk = Walk { root: directory.as_path().into(), visited: HashSet::new(), at };
         scan.directory(&mut walk, directory, 0);
     }
     scan.sort();
@@ -77,27 +92,31 @@ pub(super) fn scan(settings: &Settings) -> Scan {
 }
 
 /// A pass over one directory source.
-struct Walk {
+struct Walk<'a> {
     root: Arc<Path>,
+    at: &'a dyn Fn(&Path),
     /// Device and inode of the directories seen, so that a link to one's own parent ends.
     visited: HashSet<(u64, u64)>,
 }
 
 impl Scan {
-    fn directory(&mut self, walk: &mut Walk, directory: &Path, depth: usize) {
+    fn directory(&mut self, walk: &mut Walk<'_>, directory: &Path, depth: usize) {
         match self.try_directory(walk, directory, depth) {
             Ok(()) => {}
-            Err(error) => {
-                self.partial = true;
-                self.fault(SourceFault::Directory {
-                    path: directory.to_path_buf(),
-                    error: error.to_string(),
-                });
-            }
+            Err(error) => self.unseen(directory, error.to_string()),
         }
     }
 
-    fn try_directory(&mut self, walk: &mut Walk, directory: &Path, depth: usize) -> io::Result<()> {
+    /// Notes a directory that cannot be read: one fault, however many zones have their files in it.
+    fn unseen(&mut self, directory: &Path, error: String) {
+        self.partial = true;
+        if self.unseen.0.insert(directory.to_path_buf()) {
+            self.fault(SourceFault::Directory { path: directory.to_path_buf(), error });
+        }
+    }
+
+    fn try_directory(&mut self, walk: &mut Walk<'_>, directory: &Path, depth: usize) -> io::Result<()> {
+        (walk.at)(directory);
         let real = fs::canonicalize(directory)?;
         let status = fs::metadata(&real)?;
         if !walk.visited.insert((status.dev(), status.ino())) {
@@ -135,13 +154,11 @@ impl Scan {
         Ok(())
     }
 
-    fn deeper(&mut self, walk: &mut Walk, directory: &Path, depth: usize) {
+    fn deeper(&mut self, walk: &mut Walk<'_>, directory: &Path, depth: usize) {
         if depth < MAX_DEPTH {
             return self.directory(walk, directory, depth + 1);
         }
-        self.partial = true;
-        let error = format!("deeper than {MAX_DEPTH} directories");
-        self.fault(SourceFault::Directory { path: directory.to_path_buf(), error });
+        self.unseen(directory, format!("deeper than {MAX_DEPTH} directories"));
     }
 
     fn named_file(&mut self, root: &Arc<Path>, origin: &[u8], path: Arc<Path>, kind: FileType) {
@@ -162,12 +179,23 @@ impl Scan {
                 if !named {
                     return;
                 }
+                self.look_above(&path);
                 Some(Fault::Missing { path: path.to_path_buf() })
             }
             Err(error) => Some(Fault::Unreadable { path: path.to_path_buf(), error: error.to_string() }),
         };
         let found = Found { root: root.clone(), path, fault: fault.map(Box::new) };
         self.zones.push((origin, found));
+    }
+
+    /// Finds out whether a file that is not there is missing, or the whole directory that the config says.
+    fn look_above(&mut self, path: &Path) {
+        let Some(directory) = path.parent().filter(|directory| !self.unseen.0.contains(*directory)) else {
+            return;
+        };
+        if let Err(error) = fs::metadata(directory) {
+            self.unseen(directory, error.to_string());
+        }
     }
 
     /// Sorts the zones, and makes one of those that were found twice.

@@ -71,7 +71,8 @@ const FEW: usize = 4;
 #[derive(Debug)]
 pub(super) struct Store {
     directory: PathBuf,
-    lock: File,
+    /// `None` where there is no lock file and none can be made.
+    lock: Option<File>,
     pub(super) journals: Journals,
 }
 
@@ -114,17 +115,54 @@ impl Store {
     pub(super) fn open(directory: &Path) -> Result<Self, StoreError> {
         let unusable = |source| StoreError::Unusable { path: directory.to_path_buf(), source };
         fs::create_dir_all(directory).map_err(unusable)?;
-        let lock = File::options()
-            .create(true)
-            .truncate(false)
-            .write(true)
-            .open(directory.join("lock"))
-            .map_err(unusable)?;
+        let mut store = Self::locked(directory, None);
+        store.take_lock()?;
+        Ok(store)
+    }
+
+    fn take_lock(&mut self) -> Result<(), StoreError> {
+        let path = self.directory.clone();
+        let opened = File::options().create(true).truncate(false).write(true).open(path.join("lock"));
+        let lock = match opened {
+            Ok(lock) => lock,
+            Err(source) => return Err(StoreError::Unusable { path, source }),
+        };
         match lock.try_lock() {
-            Ok(()) => Ok(Self { directory: directory.to_path_buf(), lock, journals: Journals::default() }),
-            Err(TryLockError::WouldBlock) => Err(StoreError::InUse { path: directory.to_path_buf() }),
-            Err(TryLockError::Error(error)) => Err(unusable(error)),
+            Ok(()) => self.lock = Some(lock),
+            Err(TryLockError::WouldBlock) => return Err(StoreError::InUse { path }),
+            Err(TryLockError::Error(source)) => return Err(StoreError::Unusable { path, source }),
         }
+        Ok(())
+    }
+
+    /// Locks it, if that could not be before, and finds out whether it can be written.
+    pub(super) fn lock_and_probe(&mut self) -> io::Result<()> {
+        if self.lock.is_none() {
+            self.take_lock().map_err(io::Error::other)?;
+        }
+        self.probe()
+    }
+
+    /// A directory that cannot be written, to read what is there. Fails only if another process uses it.
+    pub(super) fn read_only(directory: &Path) -> Result<Self, StoreError> {
+        let lock = File::open(directory.join("lock")).ok();
+        match lock.as_ref().map(File::try_lock) {
+            Some(Err(TryLockError::WouldBlock)) => Err(StoreError::InUse { path: directory.to_path_buf() }),
+            _ => Ok(Self::locked(directory, lock)),
+        }
+    }
+
+    fn locked(directory: &Path, lock: Option<File>) -> Self {
+        Self { directory: directory.to_path_buf(), lock, journals: Journals::default() }
+    }
+
+    /// Whether something can be written here: as much as the least of filesystems gives a file.
+    pub(super) fn probe(&self) -> io::Result<()> {
+        // A name that `list` cleans up, and that no zone has.
+        let path = self.directory.join("%probe.new");
+        let written = File::create(&path).and_then(|mut file| file.write_all(&[0; 4096]));
+        let removed = fs::remove_file(&path);
+        written.and(removed)
     }
 
     /// Where it is.
@@ -295,7 +333,9 @@ fn write(file: File, header: &Header, zone: &Zone) -> io::Result<File> {
 impl Drop for Store {
     /// Gives the lock back explicitly: closing alone would leave it with a child process that was forked meanwhile.
     fn drop(&mut self) {
-        let _ = self.lock.unlock();
+        if let Some(lock) = &self.lock {
+            let _ = lock.unlock();
+        }
     }
 }
 

@@ -10,11 +10,12 @@ use crate::zone::{Snapshot, Zone};
 use super::accept::{Accepted, Candidate, Provenance, Standing, Terms, accept, needs_digest};
 use super::entry::Entry;
 use super::fault::{Fault, SourceFault};
-use super::keeper::{Keeper, Version};
+use super::keeper::Version;
 use super::meter::Meter;
 use super::read::{StillWritten, holds, read};
-use super::scan::Found;
+use super::scan::{Found, Unseen};
 use super::settings::{SerialRule, Settings};
+use super::state::State;
 use super::state_file::Header;
 use super::store::{DamagedJournal, Loaded};
 use super::text::{Beside, ReadZone, digest};
@@ -22,7 +23,7 @@ use super::text::{Beside, ReadZone, digest};
 /// What a look at a zone may use.
 pub(super) struct Visitor<'a> {
     pub(super) settings: &'a Settings,
-    pub(super) keeper: Option<&'a Keeper>,
+    pub(super) state: &'a State,
     /// What was served when the look began.
     pub(super) served: &'a Snapshot,
     /// Shows the large file that is being read.
@@ -30,6 +31,8 @@ pub(super) struct Visitor<'a> {
     pub(super) still_written: StillWritten<'a>,
     /// Whether a source could not be read whole.
     pub(super) partial: bool,
+    /// The directories that could not be read.
+    pub(super) unseen: &'a Unseen,
     /// Whether the first load goes on: then zones are not announced in the log one by one.
     pub(super) first: bool,
 }
@@ -61,10 +64,11 @@ impl Effects {
 }
 
 impl Visitor<'_> {
-    /// Looks at one zone.
-    pub(super) fn visit(&self, name: &Name, rule: SerialRule, entry: &mut Entry) -> Effects {
-        let mut visit =
-            Visit { visitor: self, name, rule, effects: Effects { visited: 1, ..Effects::default() } };
+    /// Looks at one zone. What it asks for is in `effects` as soon as the entry says it, also if it panics.
+    pub(super) fn visit(&self, name: &Name, rule: SerialRule, entry: &mut Entry, effects: &mut Effects) {
+        #[cfg(test)]
+        assert!(!PANICS.lock().is_ok_and(|name_of| name_of.as_ref() == Some(name)), "a test made it\nso");
+        let mut visit = Visit { visitor: self, name, rule, effects };
         let before = entry.faults().map(ToString::to_string).collect::<Vec<_>>();
         visit.look_into_state(entry);
         let stays = match entry.found.clone() {
@@ -76,13 +80,13 @@ impl Visitor<'_> {
         };
         if !stays {
             visit.effects.gone.push(name.clone());
-            return visit.effects;
+            return;
         }
         entry.visited = true;
         for fault in entry.faults().map(ToString::to_string).filter(|fault| !before.contains(fault)) {
             tracing::warn!(zone = %name, serving = entry.serving, "{fault}");
         }
-        visit.effects
+        entry.note_state();
     }
 }
 
@@ -91,14 +95,21 @@ struct Visit<'a> {
     visitor: &'a Visitor<'a>,
     name: &'a Name,
     rule: SerialRule,
-    effects: Effects,
+    effects: &'a mut Effects,
 }
+
+/// The zone at which a visit panics.
+#[cfg(test)]
+pub(super) static PANICS: std::sync::Mutex<Option<Name>> = std::sync::Mutex::new(None);
 
 impl Visit<'_> {
     /// Learns what the state directory has of the zone, once.
     fn look_into_state(&mut self, entry: &mut Entry) {
-        let Some(keeper) = self.visitor.keeper.filter(|_| std::mem::take(&mut entry.stored)) else { return };
-        match keeper.store().look(self.name) {
+        if !std::mem::take(&mut entry.stored) {
+            return;
+        }
+        let Some(store) = self.visitor.state.store() else { return };
+        match store.look(self.name) {
             Ok((header, damage)) => {
                 self.alarm_of_journal(damage, &header);
                 entry.header = Some(Arc::new(header));
@@ -119,7 +130,12 @@ impl Visit<'_> {
         if entry.header.is_none() {
             return false;
         }
-        entry.misplaced = Some(Box::new(Fault::Vanished { path: entry.path().to_path_buf() }));
+        if self.visitor.unseen.has(&entry.path()) {
+            self.unseen(entry);
+            return entry.header.is_some();
+        }
+        entry.misplaced =
+            Some(Box::new(Fault::Vanished { path: entry.path().to_path_buf(), zone: self.name.clone() }));
         entry.verdict = None;
         entry.denied = None;
         entry.read = false;
@@ -127,18 +143,32 @@ impl Visit<'_> {
         entry.header.is_some()
     }
 
+    /// The directory of its file cannot be read, and one fault says so for all: of the file nothing new is known.
+    fn unseen(&mut self, entry: &mut Entry) {
+        if matches!(entry.misplaced.as_deref(), Some(Fault::Vanished { .. } | Fault::Missing { .. })) {
+            entry.misplaced = None;
+        }
+        self.restore(entry);
+    }
+
     /// The zone left the config.
     fn forget(&mut self) {
         tracing::info!(zone = %self.name, "no longer configured, no longer served");
         self.effects.removed.push(self.name.clone());
-        let Some(Err(error)) = self.visitor.keeper.map(|keeper| keeper.forget(self.name)) else { return };
+        // Where the directory cannot be written, the zone is found again, and forgotten, once it can be.
+        let Some(Err(error)) = self.visitor.state.keeper().map(|keeper| keeper.forget(self.name)) else {
+            return;
+        };
         self.alarm(SourceFault::StateRemains { zone: self.name.clone(), error: error.to_string() });
     }
 
     fn found(&mut self, entry: &mut Entry, found: &Found) {
         entry.misplaced = match found.fault.as_deref() {
             Some(Fault::Missing { path }) if entry.header.is_some() => {
-                Some(Box::new(Fault::Vanished { path: path.clone() }))
+                if self.visitor.unseen.has(path) {
+                    return self.unseen(entry);
+                }
+                Some(Box::new(Fault::Vanished { path: path.clone(), zone: self.name.clone() }))
             }
             fault => fault.cloned().map(Box::new),
         };
@@ -214,7 +244,7 @@ impl Visit<'_> {
         let candidate = Candidate { zone: read.zone, digest, provenance: provenance.clone() };
         entry.verdict = None;
         entry.denied = None;
-        let bump_without_state = self.rule == SerialRule::Bump && self.visitor.keeper.is_none();
+        let bump_without_state = self.rule == SerialRule::Bump && matches!(self.visitor.state, State::None);
         entry.notice = bump_without_state.then(|| Box::new(Fault::BumpWithoutState));
         self.learn_digest(entry, serial, terms);
         let standing = entry.header.as_ref().map(|header| &header.standing);
@@ -222,7 +252,7 @@ impl Visit<'_> {
             Ok(Accepted::Outdated) => self.outdated(entry, provenance),
             Ok(Accepted::Unchanged { zone, standing }) => self.unchanged(entry, zone, standing, provenance),
             Ok(Accepted::New { zone, standing }) => self.new_version(entry, zone, standing, provenance),
-            Err(refused) => entry.deny(&found.path, serial, digest, refused),
+            Err(refused) => entry.deny(self.name, &found.path, (serial, digest), refused),
         }
     }
 
@@ -255,7 +285,7 @@ impl Visit<'_> {
             header.standing != before.standing || !header.provenance.is_same_place(&before.provenance);
         entry.header = Some(header.clone());
         let zone = Arc::new(zone);
-        if let Some(keeper) = self.visitor.keeper.filter(|_| !entry.durable || moved) {
+        if let Some(keeper) = self.visitor.state.keeper().filter(|_| !entry.durable || moved) {
             keeper.keep(Version { header: header.clone(), zone: zone.clone() });
         }
         if !entry.serving {
@@ -266,14 +296,14 @@ impl Visit<'_> {
     /// The source has what differences led on from: the version that they led to stays.
     fn outdated(&mut self, entry: &mut Entry, provenance: Provenance) {
         self.restore(entry);
-        if self.visitor.keeper.is_none() {
+        if matches!(self.visitor.state, State::None) {
             entry.notice = Some(Box::new(Fault::DifferenceWithoutState));
         }
         let (Some(before), Some(zone)) = (entry.header.clone(), self.in_service(entry)) else { return };
         let header = Arc::new(Header { provenance, ..Header::clone(&before) });
         let moved = header != before;
         entry.header = Some(header.clone());
-        if let Some(keeper) = self.visitor.keeper.filter(|_| !entry.durable || moved) {
+        if let Some(keeper) = self.visitor.state.keeper().filter(|_| !entry.durable || moved) {
             keeper.keep(Version { header, zone });
         }
     }
@@ -284,14 +314,15 @@ impl Visit<'_> {
         let in_its_file = standing.serial == standing.source_serial;
         let header = Arc::new(Header::whole(self.name, standing, provenance));
         let zone = Arc::new(zone);
-        let Some(keeper) = self.visitor.keeper else { return self.serve(entry, header, zone) };
         let version = Version { header: header.clone(), zone: zone.clone() };
-        if in_its_file {
+        if in_its_file || matches!(self.visitor.state, State::None) {
             entry.durable = false;
-            keeper.keep(version);
+            if let Some(keeper) = self.visitor.state.keeper() {
+                keeper.keep(version);
+            }
             return self.serve(entry, header, zone);
         }
-        match keeper.keep_first(version) {
+        match self.visitor.state.keep_first(version) {
             Ok(()) => {
                 entry.durable = true;
                 self.serve(entry, header, zone);
@@ -316,10 +347,10 @@ impl Visit<'_> {
     }
 
     fn serve(&mut self, entry: &mut Entry, header: Arc<Header>, zone: Arc<Zone>) {
-        let (serial, records) = (zone.serial(), zone.record_count());
+        let (serial, records) = (zone.serial().0, zone.record_count());
         match self.visitor.first {
-            true => tracing::debug!(zone = %self.name, %serial, records, "serving"),
-            false => tracing::info!(zone = %self.name, %serial, records, "serving"),
+            true => tracing::debug!(zone = %self.name, serial, records, "zone served"),
+            false => tracing::info!(zone = %self.name, serial, records, "zone served"),
         }
         entry.header = Some(header);
         entry.serving = true;
@@ -328,11 +359,12 @@ impl Visit<'_> {
 
     /// Serves the version in the state directory if nothing is served yet; a damaged one is forgotten.
     fn restore(&mut self, entry: &mut Entry) {
-        let (false, Some(header), Some(keeper)) = (entry.serving, entry.header.clone(), self.visitor.keeper)
+        let (false, Some(header), Some(store)) =
+            (entry.serving, entry.header.clone(), self.visitor.state.store())
         else {
             return;
         };
-        match keeper.store().load(self.name, &self.visitor.settings.limits) {
+        match store.load(self.name, &self.visitor.settings.limits) {
             Ok(Loaded { zone, header: found, damage }) => {
                 self.alarm_of_journal(damage, &found);
                 // What is known beside the file, its digest or where the source is now, stays.

@@ -14,6 +14,8 @@ use notify::event::{AccessKind, AccessMode, EventKind, ModifyKind};
 use notify::{Event, RecommendedWatcher, RecursiveMode, Watcher};
 use tokio::sync::Notify;
 
+use super::canary::Canary;
+use super::pulse::Pulse;
 use super::watch_set::WatchSet;
 
 /// Files known to be written at the same time; beyond it they are read when the kernel's lease says so or not.
@@ -51,6 +53,7 @@ pub(super) struct Watch {
     shared: Arc<Mutex<Shared>>,
     wake: Arc<Notify>,
     watcher: Option<RecommendedWatcher>,
+    canary: Option<Arc<Canary>>,
     /// What is watched, by device and inode, so that another directory in the same place is noticed.
     watched: BTreeMap<PathBuf, (u64, u64)>,
     degraded: Option<String>,
@@ -58,20 +61,37 @@ pub(super) struct Watch {
 
 impl Watch {
     /// Starts the watcher; one that cannot be started is said in [`Watch::degraded`]. `wake` is called whenever
-    /// something was heard.
-    pub(super) fn start(wake: Arc<Notify>) -> Self {
+    /// something was heard; the pulse tells whether the canary is.
+    pub(super) fn start(wake: Arc<Notify>, pulse: Arc<Pulse>) -> Self {
         let shared = Arc::new(Mutex::new(Shared::default()));
-        let (for_thread, wake_thread) = (shared.clone(), wake.clone());
+        let canary = Canary::new(pulse).ok().map(Arc::new);
+        let (for_thread, wake_thread, for_canary) = (shared.clone(), wake.clone(), canary.clone());
         let watcher = notify::recommended_watcher(move |event: notify::Result<Event>| {
+            if let (Some(canary), Ok(event)) = (&for_canary, &event)
+                && event.paths.iter().any(|path| path == canary.path())
+            {
+                return canary.heard();
+            }
             if lock(&for_thread).hear(event) {
                 wake_thread.notify_one();
             }
         });
-        let (watcher, degraded) = match watcher {
+        let (mut watcher, degraded) = match watcher {
             Ok(watcher) => (Some(watcher), None),
             Err(error) => (None, Some(format!("cannot watch: {error}"))),
         };
-        Self { shared, wake, watcher, watched: BTreeMap::new(), degraded }
+        let canary = canary.filter(|canary| {
+            let watched = |watcher: &mut RecommendedWatcher| {
+                watcher.watch(canary.path(), RecursiveMode::NonRecursive).is_ok()
+            };
+            watcher.as_mut().is_some_and(watched)
+        });
+        Self { shared, wake, watcher, canary, watched: BTreeMap::new(), degraded }
+    }
+
+    /// The file by which it is seen whether notifications come, if it can be had.
+    pub(super) fn canary(&self) -> Option<Arc<Canary>> {
+        self.canary.clone()
     }
 
     /// Takes what was heard.
@@ -262,7 +282,7 @@ mod tests {
         let base = fs::canonicalize(directory.path()).unwrap();
         let mut set = WatchSet::default();
         set.directory(&base);
-        let mut watch = Watch::start(Arc::new(Notify::new()));
+        let mut watch = Watch::start(Arc::new(Notify::new()), Arc::new(Pulse::new(1)));
         assert!(watch.set(set.clone()));
         assert!(!watch.set(set));
         let path = base.join("a.zone");
@@ -275,12 +295,27 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn the_canary_is_heard_and_wakes_nobody() {
+        let pulse = Arc::new(Pulse::new(1));
+        let mut watch = Watch::start(Arc::new(Notify::new()), pulse.clone());
+        let directory = tempfile::tempdir().unwrap();
+        let mut set = WatchSet::default();
+        set.directory(&fs::canonicalize(directory.path()).unwrap());
+        watch.set(set);
+        watch.canary().unwrap().write();
+        fs::write(directory.path().join("a.zone"), "x").unwrap();
+        // Notifications come in order: what comes after the canary is heard after it.
+        until(&mut watch, |_, heard| heard.changed).await;
+        assert_eq!(pulse.canary_heard.load(std::sync::atomic::Ordering::Relaxed), 1);
+    }
+
+    #[tokio::test]
     async fn what_does_not_matter_wakes_nobody() {
         let directory = tempfile::tempdir().unwrap();
         let base = fs::canonicalize(directory.path()).unwrap();
         let mut set = WatchSet::default();
         set.trace(&base.join("zones"));
-        let mut watch = Watch::start(Arc::new(Notify::new()));
+        let mut watch = Watch::start(Arc::new(Notify::new()), Arc::new(Pulse::new(1)));
         watch.set(set);
         fs::write(base.join("other"), "x").unwrap();
         fs::create_dir(base.join("zones")).unwrap();

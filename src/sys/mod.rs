@@ -1,5 +1,5 @@
 //! System calls without a safe wrapper: batches of datagrams, socket options, programs that choose a socket, leases, the CPU
-//! a thread runs on and its priority, syncing a filesystem, memory for zones; and the one instruction without one, the cache
+//! a thread runs on and its priority, syncing a filesystem, files in memory, memory for zones; and the one instruction without one, the cache
 //! hint.
 //!
 //! Values in, values out; alone holds `unsafe`, each block with the reason why it is sound. Never decides anything.
@@ -13,6 +13,7 @@ pub mod disk;
 pub mod epoll;
 pub mod lease;
 pub mod md5;
+pub mod memfd;
 pub mod memory;
 pub mod min_ttl;
 pub mod prefetch;

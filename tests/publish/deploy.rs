@@ -119,9 +119,9 @@ async fn the_directory_is_moved_away_and_another_moved_in() {
     }
     // The same directory away and back, then a change in it: it must still be watched.
     fs::rename(pop.path("zones"), pop.path("away")).unwrap();
-    pop.wait_fault("a.example.", "is gone").await;
+    pop.wait(|report| !report.faults.is_empty()).await;
     fs::rename(pop.path("away"), pop.path("zones")).unwrap();
-    pop.wait_serial("a.example.", 4).await;
+    pop.wait(|report| report.faults.is_empty()).await;
     replace(&pop.path("zones/a.example.zone"), &zone_text(5, HOSTS));
     pop.wait_serial("a.example.", 5).await;
     reader.finish();

@@ -7,10 +7,13 @@
 
 mod deploy;
 mod difference;
+#[cfg(target_os = "linux")]
+mod frozen;
 mod journal;
 mod reader;
 mod refuse;
 mod restart;
 mod support;
 mod unchanged;
+mod unwritable;
 mod wrong;

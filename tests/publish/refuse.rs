@@ -2,7 +2,9 @@
 
 use std::fs;
 
-use anyns::publish::{AcceptError, Fault, Refused, RemoveError, SerialRule, SingleZone, ZoneState, check};
+use anyns::publish::{
+    AcceptError, Fault, Refused, RemoveError, Report, SerialRule, SingleZone, ZoneState, check,
+};
 use anyns::wire::Serial;
 
 use crate::support::{Pop, name, replace, versioned, zone_text};
@@ -146,7 +148,69 @@ async fn a_directory_that_cannot_be_found_removes_nothing() {
     pop.restart().await;
     assert_eq!(pop.served("a.example."), Some((5, 5)));
     fs::rename(pop.path("unmounted"), pop.path("zones")).unwrap();
+    pop.wait(|report| report.faults.is_empty()).await;
     pop.wait_serial("a.example.", 5).await;
+}
+
+#[tokio::test]
+async fn a_missing_directory_is_one_fault_and_none_of_its_zones() {
+    let mut pop = Pop::new();
+    fs::create_dir(pop.path("named")).unwrap();
+    let mut settings = pop.settings();
+    for zone in 0..20 {
+        pop.write(&format!("zones/z{zone}.example.zone"), &zone_text(1, 3));
+        pop.write(&format!("named/n{zone}"), &zone_text(1, 3));
+        let name = name(&format!("n{zone}.example."));
+        let file = Some(pop.path(&format!("named/n{zone}")));
+        settings.zones.push(SingleZone { name, file, serial: None });
+    }
+    pop.start_with(settings.clone()).await;
+    assert_eq!(pop.report().served(), 40);
+    let before = pop.report().zones[&name("z1.example.")].since;
+    fs::rename(pop.path("zones"), pop.path("away")).unwrap();
+    fs::rename(pop.path("named"), pop.path("named-away")).unwrap();
+    let once = |report: &Report| {
+        report.faults.len() == 2
+            && report.zones.values().all(|zone| zone.state == ZoneState::Serving && zone.faults.is_empty())
+    };
+    pop.wait(once).await;
+    assert_eq!(pop.report().zones[&name("z1.example.")].since, before, "it stands as it did");
+    // The same after a start without them: the zones come from the state directory.
+    pop.wait_kept().await;
+    pop.stop().await;
+    pop.published = Default::default();
+    pop.start_with(settings).await;
+    assert!(once(&pop.report()) && pop.report().served() == 40, "{:#?}", pop.report());
+    // One file that vanished from a directory that can be read is a fault of its zone.
+    fs::remove_file(pop.path("away/z1.example.zone")).unwrap();
+    fs::rename(pop.path("away"), pop.path("zones")).unwrap();
+    let report = pop.wait_fault("z1.example.", "is gone").await;
+    assert_eq!(report.state, ZoneState::Kept);
+    assert!(report.faults[0].to_string().ends_with("anyns zone remove z1.example."), "{}", report.faults[0]);
+    assert_eq!(pop.report().faults.len(), 1);
+}
+
+#[tokio::test]
+async fn a_zone_with_many_faults_has_one_line_and_its_state_a_beginning() {
+    let mut pop = Pop::new();
+    pop.write(ZONE, &zone_text(5, 3));
+    pop.start().await;
+    let serving = pop.report().zones[&name("a.example.")].since;
+    replace(&pop.path(ZONE), &(zone_text(6, 3) + &"x 60 IN A 300.0.0.1\n".repeat(200)));
+    let bad = pop.wait_fault("a.example.", "zone:6:11").await;
+    let text = bad.faults[0].to_string();
+    assert!(text.ends_with("; and 99 more faults, where reading stopped"), "{text}");
+    assert!(!text.contains('\n') && text.len() < 500, "{text}");
+    assert!(bad.since > serving);
+    // Other faults are the same state.
+    replace(&pop.path(ZONE), &zone_text(4, 3));
+    let refused = pop.wait_fault("a.example.", "does not come after").await;
+    assert_eq!(refused.since, bad.since);
+    let text = refused.faults[0].to_string();
+    assert!(text.ends_with("anyns zone accept a.example. 4"), "{text}");
+    replace(&pop.path(ZONE), &zone_text(7, 3));
+    pop.wait_serial("a.example.", 7).await;
+    assert!(pop.report().zones[&name("a.example.")].since > bad.since);
 }
 
 #[tokio::test]

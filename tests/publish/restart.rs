@@ -6,7 +6,7 @@ use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use anyns::publish::ZoneState;
+use anyns::publish::{SourceFault, ZoneState};
 
 use crate::support::{Pop, name, replace, versioned, zone_text};
 
@@ -115,8 +115,12 @@ async fn on_a_full_disk_new_versions_are_served_the_older_kept_and_all_are_kept_
     pop.start().await;
     assert_eq!(pop.served("a.example."), Some((5, 5)));
     assert_eq!(pop.served("b.example."), Some((1, 1)));
+    // At the start it is known for all zones that nothing can be kept: that is said once.
     replace(&pop.path(ZONE), &zone_text(6, 300));
-    pop.wait_fault("a.example.", "is served but not durable").await;
+    pop.wait_serial("a.example.", 6).await;
+    let report = pop.report();
+    assert!(matches!(report.faults.as_slice(), [SourceFault::StateUnwritable { .. }]), "{:?}", report.faults);
+    assert_eq!(report.unkept, 2);
     fs::remove_file(&filler).unwrap();
     pop.handle().reload().await;
     let report = pop.wait_kept().await;

@@ -71,7 +71,7 @@ impl Entry<'_> {
     }
 
     fn since(&self, started: u64) -> u64 {
-        self.zone.and_then(|zone| zone.accepted_at).map_or(started, unix)
+        self.zone.map_or(started, |zone| unix(zone.since))
     }
 
     /// The first faults in words.

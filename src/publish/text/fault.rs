@@ -38,11 +38,13 @@ impl fmt::Display for Located {
     }
 }
 
-/// Why a zone file gave no zone: at least one fault. Displayed one fault a line.
+/// Why a zone file gave no zone: at least one fault. Displayed as one line: the first fault, and how many there are more.
 #[derive(Debug)]
 pub struct ReadError {
     /// The faults in the order they were found, at most [`MAX_FAULTS`]; reading stops at that number.
     pub faults: Vec<Located>,
+    /// Faults that were found, too, and are not in `faults` any more.
+    pub more: usize,
     /// The zone file and every file it includes, as far as they are known, those that could not be read among them:
     /// a watcher waits for a change of any of these.
     pub files: Vec<PathBuf>,
@@ -58,22 +60,33 @@ impl ReadError {
     /// A fault of the zone file as a whole.
     pub(in super::super) fn of_file(path: &Path, fault: Fault) -> Self {
         let faults = vec![Located { file: path.into(), line: 0, column: 0, fault }];
-        Self { faults, files: vec![path.into()] }
+        Self { faults, more: 0, files: vec![path.into()] }
+    }
+
+    /// The same with the first fault and the number of the others: a hundred faults of each of a hundred thousand zones are
+    /// too many to keep.
+    pub(in super::super) fn first(mut self) -> Self {
+        self.more += self.faults.len().saturating_sub(1);
+        self.faults.truncate(1);
+        self.faults.shrink_to_fit();
+        self
     }
 }
 
 impl fmt::Display for ReadError {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (index, fault) in self.faults.iter().enumerate() {
-            if index > 0 {
-                formatter.write_str("\n")?;
+        if let Some(first) = self.faults.first() {
+            first.fmt(formatter)?;
+        }
+        let more = self.more + self.faults.len().saturating_sub(1);
+        match more {
+            0 => Ok(()),
+            1 => write!(formatter, "; and 1 more fault"),
+            _ if more + 1 >= MAX_FAULTS => {
+                write!(formatter, "; and {more} more faults, where reading stopped")
             }
-            fault.fmt(formatter)?;
+            _ => write!(formatter, "; and {more} more faults"),
         }
-        if self.faults.len() >= MAX_FAULTS {
-            write!(formatter, "\nreading stopped after {MAX_FAULTS} faults")?;
-        }
-        Ok(())
     }
 }
 

@@ -25,6 +25,7 @@ mod directive;
 mod fault;
 mod fields;
 mod generate;
+mod handover;
 mod lexer;
 mod number;
 mod open;
@@ -206,7 +207,7 @@ impl From<Compiled> for ReadZone {
 fn compiled(origin: &Name, found: Found) -> Result<Compiled, ReadError> {
     let Found { batches, standing, files, file_digest, faults, mut warnings } = found;
     if !faults.is_empty() {
-        return Err(ReadError { faults, files });
+        return Err(ReadError { faults, more: 0, files });
     }
     let mut builder = standing.map_or_else(|| ZoneBuilder::new(origin.clone()), ZoneBuilder::resuming);
     batches.into_iter().for_each(|batch| builder.add(batch));
@@ -226,7 +227,7 @@ fn compiled(origin: &Name, found: Found) -> Result<Compiled, ReadError> {
                 .take(MAX_FAULTS)
                 .map(|fault| Flaw { place: fault.place().unwrap_or_default(), fault: Fault::Zone(fault) });
             let faults = located(flaws.collect(), &files);
-            Err(ReadError { faults, files })
+            Err(ReadError { faults, more: 0, files })
         }
     }
 }

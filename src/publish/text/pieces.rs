@@ -18,10 +18,11 @@
 use std::fs::{File, Metadata};
 use std::io::{self, Read, Seek};
 use std::num::NonZero;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
-use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::thread::{available_parallelism, scope};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::{Builder, available_parallelism, scope};
 
 use sha2::{Digest as _, Sha256};
 
@@ -29,8 +30,10 @@ use crate::wire::Name;
 use crate::zone::Standing;
 
 use super::super::meter::Meter;
+use super::super::pulse::{WAIT, Work as PulseWork};
 use super::Limits;
 use super::directive::{default_ttl, origin};
+use super::handover::Handover;
 use super::lexer::{Entry, Lexer};
 use super::reader::{Context, Piece, Reader};
 
@@ -41,7 +44,31 @@ pub(super) const PIECE: usize = 4 << 20;
 const MARKS: [&[u8]; 3] = [b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff"];
 
 /// The file whose turn it is.
-static TURN: Mutex<()> = Mutex::new(());
+static TURN: Turn = Turn { taken: Mutex::new(false), changed: Condvar::new() };
+
+struct Turn {
+    taken: Mutex<bool>,
+    changed: Condvar,
+}
+
+impl Turn {
+    /// Waits for it, with signs of life.
+    fn take(&self) -> impl Drop + use<> {
+        struct Taken;
+        impl Drop for Taken {
+            fn drop(&mut self) {
+                *lock(&TURN.taken) = false;
+                TURN.changed.notify_one();
+            }
+        }
+        let mut taken = lock(&self.taken);
+        while *taken {
+            taken = self.changed.wait_timeout(taken, WAIT).unwrap_or_else(PoisonError::into_inner).0;
+        }
+        *taken = true;
+        Taken
+    }
+}
 
 /// Reads the whole file into `reader`, in pieces of about `size` octets, and lets the meter show it. False if it must be read from its beginning
 /// instead: nothing was taken in then, and the file stands at its beginning again.
@@ -56,7 +83,7 @@ pub(super) fn read(
     if facts.len() <= size as u64 || facts.len() > limits.octets {
         return Ok(false);
     }
-    let _turn = lock(&TURN);
+    let _turn = TURN.take();
     meter.into_iter().for_each(|meter| meter.begin(facts.len()));
     let (digest, pieces) = read_pieces(reader, file, facts.len(), zone, (size, meter));
     match digest.and_then(|_| in_order(pieces, zone, limits)) {
@@ -83,18 +110,24 @@ fn read_pieces(
     let work =
         Work { zone, limits, standing, is_kept, failed: AtomicBool::new(false), pieces: Mutex::default() };
     let threads = available_parallelism().map_or(1, NonZero::get);
-    let (sender, receiver) = sync_channel(threads);
+    let cuts = Handover::new(threads, threads);
     let (give_back, buffers) = channel();
-    let receiver = Mutex::new(receiver);
     let cut = scope(|scope| {
-        for _ in 0..threads {
-            let (work, receiver, give_back) = (&work, &receiver, give_back.clone());
-            scope.spawn(move || work.run(receiver, &give_back));
+        for number in 1..=threads {
+            let (work, cuts, give_back) = (&work, &cuts, give_back.clone());
+            let run = move || {
+                let _place = meter.map(|meter| meter.pulse.place(PulseWork::Read));
+                work.run(cuts, &give_back);
+                cuts.taker_ended();
+            };
+            if Builder::new().name(format!("zones-{number}")).spawn_scoped(scope, run).is_err() {
+                cuts.taker_ended();
+            }
         }
-        // The end of the sender ends the threads.
-        let sender = sender;
         let mut cutter = Cutter::new(zone, length, (size, meter));
-        cutter.cut(file, &sender, &buffers, &work.failed).map(|()| cutter.hash)
+        let cut = cutter.cut(file, &cuts, &buffers, &work.failed).map(|()| cutter.hash);
+        cuts.close();
+        cut
     });
     let digest = cut.ok().filter(|_| !work.failed.into_inner()).map(|hash| hash.finalize().into());
     (digest, work.pieces.into_inner().unwrap_or_else(PoisonError::into_inner))
@@ -143,18 +176,14 @@ struct Work<'a> {
 }
 
 impl Work<'_> {
-    fn run(&self, receiver: &Mutex<Receiver<Cut>>, give_back: &Sender<Vec<u8>>) {
-        loop {
-            let Ok(Cut { index, octets, line, began }) = lock(receiver).recv() else { return };
+    fn run(&self, cuts: &Handover<Cut>, give_back: &Sender<Vec<u8>>) {
+        while let Some(Cut { index, octets, line, began }) = cuts.take() {
             let has_mark = index == 0 && MARKS.iter().any(|mark| octets.starts_with(mark));
             if !has_mark && !self.failed.load(Ordering::Relaxed) {
-                // Includes are left to a reading of the whole file, so where they may lie does not matter.
-                let mut reader = Reader::new(self.zone, Vec::new(), self.limits);
-                reader.standing = self.standing.cloned();
-                reader.is_kept = self.is_kept;
-                let lexer = &mut Lexer::at_line(&octets, 0, line);
-                match reader.piece(lexer, began.clone(), index == 0) {
-                    Some(piece) => lock(&self.pieces).push(Done { index, began, piece }),
+                // One that panics is read from its beginning by the caller, who finds out what is the matter.
+                let read = AssertUnwindSafe(|| self.piece(index, &octets, line, began));
+                match catch_unwind(read).unwrap_or_default() {
+                    Some(done) => lock(&self.pieces).push(done),
                     None => self.failed.store(true, Ordering::Relaxed),
                 }
             }
@@ -162,6 +191,16 @@ impl Work<'_> {
             // The cutter may have ended.
             let _ = give_back.send(octets);
         }
+    }
+
+    fn piece(&self, index: usize, octets: &[u8], line: u32, began: Context) -> Option<Done> {
+        // Includes are left to a reading of the whole file, so where they may lie does not matter.
+        let mut reader = Reader::new(self.zone, Vec::new(), self.limits);
+        reader.standing = self.standing.cloned();
+        reader.is_kept = self.is_kept;
+        let lexer = &mut Lexer::at_line(octets, 0, line);
+        let piece = reader.piece(lexer, began.clone(), index == 0)?;
+        Some(Done { index, began, piece })
     }
 }
 
@@ -189,7 +228,7 @@ impl<'m> Cutter<'m> {
     fn cut(
         &mut self,
         file: &mut File,
-        sender: &SyncSender<Cut>,
+        cuts: &Handover<Cut>,
         buffers: &Receiver<Vec<u8>>,
         failed: &AtomicBool,
     ) -> io::Result<()> {
@@ -215,8 +254,8 @@ impl<'m> Cutter<'m> {
             let cut = Cut { index: self.index, line: self.line, began: self.context.clone(), octets };
             self.pass(&cut.octets);
             self.hash.update(&cut.octets);
-            if sender.send(cut).is_err() {
-                return Ok(());
+            if !cuts.give(cut) {
+                return Err(io::Error::other("no thread reads the pieces"));
             }
         }
         Ok(())

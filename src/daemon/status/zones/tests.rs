@@ -12,6 +12,7 @@ pub(in super::super) fn name(text: &str) -> Name {
 pub(in super::super) fn zone(state: ZoneState, faults: Vec<Fault>) -> ZoneReport {
     ZoneReport {
         state,
+        since: std::time::SystemTime::UNIX_EPOCH,
         serial: (state != ZoneState::Refused).then_some(Serial(7)),
         records: 3,
         source: Path::new("zones/z.zone").into(),
@@ -23,7 +24,7 @@ pub(in super::super) fn zone(state: ZoneState, faults: Vec<Fault>) -> ZoneReport
 }
 
 pub(in super::super) fn gone(path: &str) -> Fault {
-    Fault::Vanished { path: path.into() }
+    Fault::Vanished { path: path.into(), zone: name("a") }
 }
 
 fn missing(path: &str) -> Fault {
@@ -141,7 +142,10 @@ fn zones_are_walked_once_per_report() {
 fn a_version_that_can_be_forced_names_the_command_and_many_faults_are_few_lines() {
     use crate::publish::Refused;
     let refused = Refused::WentBack { offered: Serial(3), served: Serial(7) };
-    let mut kept = zone(ZoneState::Kept, vec![Fault::Refused { path: "a.zone".into(), refused }]);
+    let mut kept = zone(
+        ZoneState::Kept,
+        vec![Fault::Refused { path: "a.zone".into(), zone: name("a"), serial: Serial(3), refused }],
+    );
     kept.refused_serial = Some(Serial(3));
     kept.faults.extend((0..99).map(|index| gone(&format!("{index}"))));
     let report = Report { zones: [(name("a"), kept)].into(), ..Report::default() };

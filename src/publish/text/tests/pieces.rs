@@ -166,7 +166,7 @@ fn is_read_in_pieces(text: &str) -> bool {
     let facts = file.metadata().unwrap();
     let limits = Limits::default();
     let mut reader = Reader::new(&origin(), vec![directory.path().into()], &limits);
-    let meter = Meter::default();
+    let meter = Meter::new(Arc::new(super::super::super::pulse::Pulse::new(1)));
     let in_pieces = pieces::read(&mut reader, &mut file, &facts, &origin(), (200, Some(&meter))).unwrap();
     if in_pieces {
         let shown = meter.shown().unwrap();

@@ -91,7 +91,8 @@ fn what_the_apex_lacks_has_no_line() {
     let shown = |text: &str| {
         let error = read(text).unwrap_err();
         let path = error.files[0].display().to_string();
-        error.to_string().replace(&path, "zone")
+        let shown: Vec<String> = error.faults.iter().map(ToString::to_string).collect();
+        shown.join("\n").replace(&path, "zone")
     };
     let no_soa = "zone: the zone example.org. has no SOA record at its apex";
     let no_ns = "zone: the zone example.org. has no NS record at its apex";
