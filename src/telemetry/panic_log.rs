@@ -23,7 +23,7 @@ fn log(info: &PanicHookInfo<'_>) {
     let task = TASK.try_with(|task| task.try_borrow().ok().and_then(|task| task.clone())).ok().flatten();
     let task = task.as_ref().map_or(thread, Beat::name);
     let location = info.location().map(ToString::to_string).unwrap_or_default();
-    tracing::error!(task, thread, location, reason = message(info.payload()), "panic");
+    tracing::error!(task, thread, location, reason = message(info.payload()), "a task panicked");
 }
 
 /// What a panic said.

@@ -62,5 +62,5 @@ fn pauses(hold: u32, longest: Duration) {
     assert_eq!(world.upstream.withdrawals("a"), withdrawals, "the upstream received a withdrawal");
     assert_eq!(world.route_changes().len(), changes, "{:?}", world.route_changes());
     let log = a.process().output();
-    assert!(!log.contains("withdraw"), "the log tells of a withdrawal");
+    assert!(!log.contains("route withdrawn"), "the log tells of a withdrawal");
 }

@@ -55,13 +55,11 @@ const ZONES: [&str; 3] = ["zones-0", "keeper", "notify-rs inoti"];
 /// Threads that do take part, the main one, and the control server: with one of them frozen, a fault around the process must still
 /// take the route away.
 const DECIDING: [&str; 6] = ["anyns", "decide", "health", "host", "watchdog", "control"];
-/// Threads whose freeze must take the route away by itself, and within what time. New TCP connections wait in the kernel's queue:
-/// the probes over TCP must find it.
-const SERVING: [(&str, Duration); 4] = [
+/// Threads whose freeze must take the route away by itself, and within what time.
+const SERVING: [(&str, Duration); 3] = [
     ("speaker", LEASE.saturating_add(SLACK)),
     ("serve-0", WORKER),
     ("serve-1", WORKER),
-    ("serve-tcp", NOT_OVERLOAD),
 ];
 /// Tasks of which none may take the truth with it when it panics.
 const TASKS: [&str; 12] = [
@@ -76,7 +74,7 @@ const TASKS: [&str; 12] = [
     "log",
     "watchdog",
     "serve-0",
-    "serve-tcp",
+    "host",
 ];
 
 /// The rows of the issue, and others of the same kinds.
@@ -140,6 +138,6 @@ fn a_task_that_panics() {
 /// Standard error is a pipe that nobody reads, as with a journald that hangs.
 #[test]
 fn a_log_that_nobody_reads() {
-    let rows = matrix::with_outers(0, Row::inner(Inner::StderrFull).alarms());
+    let rows = matrix::with_outers(0, Row::inner(Inner::StderrFull));
     run("stderr", 1, rows);
 }
