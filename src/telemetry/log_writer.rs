@@ -68,7 +68,6 @@ impl Logs {
     }
 
     /// A count of the records that were dropped because the queue was full.
-    #[must_use]
     pub fn dropped(&self) -> impl Fn() -> u64 + Send + Sync + use<> {
         let shared = self.shared.clone();
         move || shared.dropped.load(Relaxed)

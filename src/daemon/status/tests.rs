@@ -43,7 +43,7 @@ fn scene(report: Report, test_hooks: bool) -> Scene {
         reload: Box::new(move || reloads.load()),
         certificates: None,
         beats: vec![decide.clone()],
-        other_alarms: vec![Box::new(|| Vec::new())],
+        other_alarms: vec![Box::new(Vec::new)],
     };
     let keeper = StatusKeeper::new(sources, Beat::new("status"), test_hooks);
     Scene { report, ordered, reload, decide, updates, keeper }

@@ -56,11 +56,8 @@ const ZONES: [&str; 3] = ["zones-0", "keeper", "notify-rs inoti"];
 /// take the route away.
 const DECIDING: [&str; 6] = ["anyns", "decide", "health", "host", "watchdog", "control"];
 /// Threads whose freeze must take the route away by itself, and within what time.
-const SERVING: [(&str, Duration); 3] = [
-    ("speaker", LEASE.saturating_add(SLACK)),
-    ("serve-0", WORKER),
-    ("serve-1", WORKER),
-];
+const SERVING: [(&str, Duration); 3] =
+    [("speaker", LEASE.saturating_add(SLACK)), ("serve-0", WORKER), ("serve-1", WORKER)];
 /// Tasks of which none may take the truth with it when it panics.
 const TASKS: [&str; 12] = [
     "decide",
