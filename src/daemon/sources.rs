@@ -20,10 +20,8 @@ use crate::wire::Name;
 
 use super::facts::{self, Gathered};
 
-/// The service addresses are looked at every second; three such looks that did not come are a fault of whoever looks.
-const ADDRESSES_LIMIT: Duration = Duration::from_secs(3);
-/// A round of probes may be late by this much on a busy machine.
-const PROBES_SLACK: Duration = Duration::from_secs(1);
+/// A check may be late by this much more on a busy machine.
+const SLACK: Duration = Duration::from_secs(1);
 
 /// The sources, and what health is told in return.
 pub(super) struct Sources {
@@ -54,7 +52,7 @@ pub(super) struct Ages {
 impl Ages {
     /// With probes at this interval, each taking so long at most.
     pub(super) fn new(interval: Duration, timeout: Duration, now: Instant) -> Self {
-        let probes_limit = interval + timeout + PROBES_SLACK;
+        let probes_limit = interval + timeout + SLACK;
         Self {
             time: RunTime::new(now),
             probes_limit,
@@ -66,8 +64,9 @@ impl Ages {
     /// The facts that are too old, given how often each was checked.
     fn stale(&mut self, at: Duration, rounds: u64, address_checks: Option<u64>) -> Vec<StaleFact> {
         let probes = (self.probes.observe(rounds, at), self.probes_limit, "the probes");
-        let addresses = address_checks
-            .map(|checks| (self.addresses.observe(checks, at), ADDRESSES_LIMIT, "the service addresses"));
+        let addresses = address_checks.map(|checks| {
+            (self.addresses.observe(checks, at), LostAddresses::LIMIT + SLACK, "the service addresses")
+        });
         let all = [Some(probes), addresses].into_iter().flatten();
         let stale = all.filter(|(age, limit, _)| age >= limit);
         stale.map(|(age, _, name)| StaleFact { name: name.to_owned(), age }).collect()

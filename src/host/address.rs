@@ -126,7 +126,7 @@ pub struct LostAddresses {
 }
 
 impl LostAddresses {
-    /// The longest time from one check to the next while the watcher runs: [`RECHECK`], and as much again for a busy host.
+    /// The longest time from one check to the next while the watcher runs: a second, and as much again for a busy host.
     pub const LIMIT: Duration = Duration::from_secs(2);
 
     /// How often the addresses were looked at: while it grows, the fact is checked.
