@@ -10,7 +10,7 @@ use std::thread::Thread;
 use std::time::{Duration, Instant};
 
 use super::bgp::Sessions;
-use crate::telemetry::{Beat, Freshness, RunTime};
+use crate::telemetry::{Beat, Freshness, RunTime, keep_thread_running};
 
 /// The watchdog at work.
 #[derive(Debug)]
@@ -26,7 +26,7 @@ impl Watchdog {
         let (beat, stop) = (Beat::new("watchdog"), Arc::new(AtomicBool::new(false)));
         let handle = std::thread::Builder::new().name("watchdog".to_owned()).spawn({
             let (beat, stop) = (beat.clone(), stop.clone());
-            move || watch(lease, &speaker, &sessions, &beat, &stop)
+            move || keep_thread_running(&beat, || watch(lease, &speaker, &sessions, &beat, &stop))
         })?;
         Ok(Self { beat, stop, thread: handle.thread().clone() })
     }
@@ -60,5 +60,4 @@ fn watch(lease: Duration, speaker: &Beat, sessions: &Sessions, beat: &Beat, stop
         }
         std::thread::park_timeout(Beat::PERIOD);
     }
-    beat.end();
 }

@@ -14,6 +14,7 @@ use crossbeam_queue::ArrayQueue;
 use tracing_subscriber::fmt::MakeWriter;
 
 use super::beat::Beat;
+use super::supervise::keep_thread_running;
 
 /// Lines that wait at most: some seconds of debug logs, a few MB of memory.
 const LINES: usize = 8192;
@@ -54,7 +55,10 @@ pub(super) fn start(output: impl Write + Send + 'static) -> io::Result<(Logs, Li
     });
     let thread = std::thread::Builder::new().name("log".to_owned()).spawn({
         let shared = shared.clone();
-        move || shared.run(output)
+        move || {
+            let mut output = output;
+            keep_thread_running(&shared.beat, || shared.run(&mut output));
+        }
     })?;
     let lines = Lines { shared: shared.clone(), writer: thread.thread().clone() };
     Ok((Logs { shared, thread }, lines))
@@ -85,7 +89,7 @@ impl Logs {
 }
 
 impl Shared {
-    fn run(&self, mut output: impl Write) {
+    fn run(&self, output: &mut impl Write) {
         let (mut told, mut told_at) = (0, Instant::now());
         loop {
             while let Some(line) = self.queue.pop() {

@@ -4,7 +4,7 @@
 //! longer; whoever depends on it sees by its [`Beat`] that it does not run.
 
 use std::any::Any;
-use std::panic::AssertUnwindSafe;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::time::{Duration, Instant};
 
@@ -54,6 +54,23 @@ pub async fn keep_running<T>(beat: &Beat, task: &mut T, mut run: impl AsyncFnMut
     }
 }
 
+/// Runs the work of a thread of its own until it returns, again after a panic.
+pub fn keep_thread_running(beat: &Beat, mut work: impl FnMut()) {
+    let mut pause = Pause::default();
+    loop {
+        let begun = Instant::now();
+        match catch_unwind(AssertUnwindSafe(|| as_task(beat, &mut work))) {
+            Ok(()) => return beat.end(),
+            Err(panic) => {
+                let pause = pause.next(begun.elapsed());
+                note_panic(beat, panic.as_ref(), pause);
+                // Whoever wakes the thread early loses nothing but the pause.
+                std::thread::park_timeout(pause);
+            }
+        }
+    }
+}
+
 /// Counts a panic. The panic hook has logged it; this says what follows.
 pub fn note_panic(beat: &Beat, panic: &(dyn Any + Send), pause: Duration) {
     beat.panicked();
@@ -78,6 +95,16 @@ mod tests {
         let pauses: Vec<u128> = (0..9).map(|_| pause.next(brief).as_millis()).collect();
         assert_eq!(pauses, [100, 200, 400, 800, 1600, 3200, 6400, 10_000, 10_000]);
         assert_eq!(pause.next(RECOVERED), SHORTEST);
+    }
+
+    #[test]
+    fn a_thread_goes_on_after_a_panic() {
+        let (beat, mut turns) = (Beat::new("thread"), 0);
+        keep_thread_running(&beat, || {
+            turns += 1;
+            assert!(turns >= 2, "turn {turns}");
+        });
+        assert_eq!((turns, beat.panics(), beat.has_ended()), (2, 1, true));
     }
 
     #[tokio::test]
