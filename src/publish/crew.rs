@@ -40,16 +40,21 @@ pub(super) fn visit_all(
     let threads = threads().min(zones.len());
     let crew = Crew { queue: Mutex::new(zones.iter_mut()), effects: Mutex::default(), done: Condvar::new() };
     let ended = Mutex::new(0);
-    let work = || {
-        // Also if the visit panics, or the caller would wait for ever.
+    let work = |place: Place| {
+        place.begin();
+        // Also if the visit panics, or the caller would wait for ever; before the place is given up, or nobody would see a
+        // thread that is frozen between the two.
         let _end = End { ended: &ended, done: &crew.done };
         if gently {
             yield_to_others();
         }
-        crew.work(visitor, rules, &pulse.place(Work::Read));
+        crew.work(visitor, rules, &place);
     };
     scope(|scope| {
-        let start = |number: &usize| Builder::new().name(format!("zones-{number}")).spawn_scoped(scope, work);
+        let start = |number: &usize| {
+            let place = pulse.reserve(Work::Read);
+            Builder::new().name(format!("zones-{number}")).spawn_scoped(scope, move || work(place))
+        };
         // Fewer where the system has no thread left.
         let started = (1..=threads).map_while(|number| start(&number).ok()).count();
         let mut working = lock(&ended);

@@ -163,8 +163,9 @@ impl Thread {
     /// For how long it has done nothing.
     fn observe(&mut self, shown: Shown, at: Duration) -> Duration {
         let now = (shown, shown.thread.and_then(cpu_time));
-        // Without its CPU time, nothing can be said of a thread: a large zone is one step.
-        let still = self.seen == Some(now) && now.1.is_some() && !shown.thread.is_some_and(is_runnable);
+        // Without its CPU time, nothing can be said of a thread that runs: a large zone is one step.
+        let is_known = now.1.is_some() || shown.is_starting;
+        let still = self.seen == Some(now) && is_known && !shown.thread.is_some_and(is_runnable);
         if !still {
             self.moved = at;
         }
@@ -223,6 +224,21 @@ mod tests {
         assert_eq!([observe(10, 1, 0), observe(11, 2, 1), observe(13, 4, 1)], [None, None, None]);
         assert_eq!(observe(14, 5, 1), Some(Stall::Notifications { age: seconds(3) }));
         assert_eq!([observe(15, 6, 5), observe(17, 8, 8), observe(19, 9, 8)], [None, None, None]);
+    }
+
+    #[test]
+    fn a_thread_that_never_begins_is_told() {
+        let (beat, pulse) = (Beat::new("publisher"), Arc::new(Pulse::new(1)));
+        let mut liveness = Liveness::new(beat.clone(), pulse.clone());
+        let place = pulse.reserve(Work::Read);
+        let mut observe = |at| {
+            beat.beat();
+            liveness.observe(seconds(at))
+        };
+        assert_eq!([observe(0), observe(2)], [None, None]);
+        assert_eq!(observe(3), Some(Stall::Look { path: None, age: seconds(3) }));
+        place.begin();
+        assert_eq!(observe(4), None);
     }
 
     #[cfg(target_os = "linux")]

@@ -15,6 +15,9 @@ pub(super) const WAIT: Duration = Duration::from_millis(100);
 /// Threads that have no number: there is no /proc. Only their steps are seen then.
 const UNKNOWN: u32 = u32::MAX;
 
+/// A thread that was started and has not run yet.
+const STARTING: u32 = u32::MAX - 1;
+
 /// What a thread is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Work {
@@ -37,7 +40,7 @@ pub(super) struct Pulse {
 
 #[derive(Debug, Default)]
 struct Slot {
-    /// Its number in /proc/self/task; 0 while nobody has the slot.
+    /// Its number in /proc/self/task, [`UNKNOWN`] or [`STARTING`]; 0 while nobody has the slot.
     thread: AtomicU32,
     /// Counted up with every zone, directory and wait.
     steps: AtomicU64,
@@ -50,6 +53,8 @@ struct Slot {
 pub(super) struct Shown {
     /// Its number in /proc/self/task, if that is known.
     pub(super) thread: Option<u32>,
+    /// Whether it has not run yet.
+    pub(super) is_starting: bool,
     pub(super) steps: u64,
     pub(super) work: Work,
 }
@@ -64,8 +69,14 @@ impl Pulse {
 
     /// A place for the calling thread, for as long as the value lives.
     pub(super) fn place(self: &Arc<Self>, work: Work) -> Place {
-        let thread = own_number();
-        let free = |slot: &Slot| slot.thread.compare_exchange(0, thread, Relaxed, Relaxed).is_ok();
+        let place = self.reserve(work);
+        place.begin();
+        place
+    }
+
+    /// A place for a thread that is about to be started, so that one which never runs is seen, too.
+    pub(super) fn reserve(self: &Arc<Self>, work: Work) -> Place {
+        let free = |slot: &Slot| slot.thread.compare_exchange(0, STARTING, Relaxed, Relaxed).is_ok();
         let place = Place { pulse: self.clone(), index: self.slots.iter().position(free) };
         if let Some(slot) = place.slot() {
             slot.work.store(work as u8, Relaxed);
@@ -84,7 +95,9 @@ impl Pulse {
                 _ => Work::Read,
             };
             let steps = slot.steps.load(Relaxed);
-            (thread != 0).then_some(Shown { thread: Some(thread).filter(|it| *it != UNKNOWN), steps, work })
+            let is_starting = thread == STARTING;
+            let known = Some(thread).filter(|it| ![UNKNOWN, STARTING].contains(it));
+            (thread != 0).then_some(Shown { thread: known, is_starting, steps, work })
         })
     }
 
@@ -119,6 +132,14 @@ pub(super) struct Place {
 }
 
 impl Place {
+    /// The calling thread is the one that the place was reserved for: to be called first of all.
+    pub(super) fn begin(&self) {
+        if let Some(slot) = self.slot() {
+            slot.thread.store(own_number(), Relaxed);
+            slot.step();
+        }
+    }
+
     /// The thread goes on, with the file or directory at this path.
     pub(super) fn step(&self, path: Option<&Arc<Path>>) {
         if let Some(slot) = self.slot() {

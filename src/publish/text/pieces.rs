@@ -30,7 +30,7 @@ use crate::wire::Name;
 use crate::zone::Standing;
 
 use super::super::meter::Meter;
-use super::super::pulse::{WAIT, Work as PulseWork};
+use super::super::pulse::{Place, WAIT, Work as PulseWork};
 use super::Limits;
 use super::directive::{default_ttl, origin};
 use super::handover::Handover;
@@ -115,8 +115,9 @@ fn read_pieces(
     let cut = scope(|scope| {
         for number in 1..=threads {
             let (work, cuts, give_back) = (&work, &cuts, give_back.clone());
+            let place = meter.map(|meter| meter.pulse.reserve(PulseWork::Read));
             let run = move || {
-                let _place = meter.map(|meter| meter.pulse.place(PulseWork::Read));
+                place.iter().for_each(Place::begin);
                 work.run(cuts, &give_back);
                 cuts.taker_ended();
             };
