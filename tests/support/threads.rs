@@ -12,8 +12,13 @@ use nix::sys::ptrace;
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
 
+use super::wait::looked_for;
+
 /// How often the holder of a frozen thread looks whether the process was killed.
 const LOOK: Duration = Duration::from_millis(50);
+
+/// How long a thread may take to have its name.
+const NAMED: Duration = Duration::from_secs(10);
 
 /// One thread of a process.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -65,17 +70,18 @@ pub struct Frozen {
 
 impl Frozen {
     /// Freezes the thread of this name and returns when it stands still; says which threads there are when there is not
-    /// exactly one of this name.
+    /// exactly one of this name. Waits for one that was only just started: it gives itself its name.
     pub fn by_name(process: u32, name: &str) -> Result<Self, String> {
-        let all = threads(process);
-        let found: Vec<&Thread> = all.iter().filter(|thread| thread.name == name).collect();
-        match found[..] {
-            [thread] => Ok(Self::by_id(thread.id)),
-            _ => {
-                let names: Vec<&str> = all.iter().map(|thread| thread.name.as_str()).collect();
-                Err(format!("{} threads have the name {name}; there are {}", found.len(), names.join(" ")))
-            }
-        }
+        let found = || {
+            let all = threads(process);
+            let mut found = all.iter().filter(|thread| thread.name == name).map(|thread| thread.id);
+            found.next().filter(|_| found.next().is_none())
+        };
+        looked_for(NAMED, found).map(Self::by_id).ok_or_else(|| {
+            let all = threads(process);
+            let names: Vec<&str> = all.iter().map(|thread| thread.name.as_str()).collect();
+            format!("not exactly one thread has the name {name}; there are {}", names.join(" "))
+        })
     }
 
     /// Freezes the thread with this ID and returns when it stands still.
