@@ -61,20 +61,23 @@ impl Settings {
     pub const MAX_EXEMPT: usize = 64;
 
     /// Checks the ranges.
+    ///
+    /// # Errors
+    /// The first of [`faults`](Self::faults).
     pub fn check(&self) -> Result<(), SettingsError> {
-        if self.ipv4_prefix_length > 32 {
-            return Err(SettingsError::Ipv4PrefixLength(self.ipv4_prefix_length));
-        }
-        if self.ipv6_prefix_length > 128 {
-            return Err(SettingsError::Ipv6PrefixLength(self.ipv6_prefix_length));
-        }
-        if !(Self::MIN_SLOTS..=Self::MAX_SLOTS).contains(&self.table_slots) {
-            return Err(SettingsError::TableSlots(self.table_slots));
-        }
-        if self.exempt.len() > Self::MAX_EXEMPT {
-            return Err(SettingsError::Exempt(self.exempt.len()));
-        }
-        Ok(())
+        self.faults().into_iter().next().map_or(Ok(()), Err)
+    }
+
+    /// Every setting that is out of its range.
+    pub fn faults(&self) -> Vec<SettingsError> {
+        let table_slots = Self::MIN_SLOTS..=Self::MAX_SLOTS;
+        let checks = [
+            (self.ipv4_prefix_length <= 32, SettingsError::Ipv4PrefixLength(self.ipv4_prefix_length)),
+            (self.ipv6_prefix_length <= 128, SettingsError::Ipv6PrefixLength(self.ipv6_prefix_length)),
+            (table_slots.contains(&self.table_slots), SettingsError::TableSlots(self.table_slots)),
+            (self.exempt.len() <= Self::MAX_EXEMPT, SettingsError::Exempt(self.exempt.len())),
+        ];
+        checks.into_iter().filter(|(fine, _)| !fine).map(|(_, fault)| fault).collect()
     }
 }
 

@@ -14,20 +14,55 @@ use super::{CommandError, Outcome, say};
 /// The most good zones listed one by one; what is wrong is always listed.
 const MOST_LISTED: usize = 100;
 
-/// Prints what is wrong, what may be, and what would be announced; fails if anything is wrong.
-pub(super) fn check(file: Option<&Path>) -> Outcome {
-    let loaded = config::load(file)?;
+/// Prints what is wrong, what may be, and what would be announced; fails if anything is wrong. `offline`: what only the
+/// host itself can tell is left out.
+pub(super) fn check(file: Option<&Path>, offline: bool) -> Outcome {
+    let loaded = if offline { config::load_for_another_host(file)? } else { config::load(file)? };
     for warning in &loaded.warnings {
         say(&format!("warning: {warning}"));
     }
-    let config = loaded.config;
+    let mut config = loaded.config;
+    let directories = if offline { without_absent(&mut config) } else { true };
     let zones = publish::check(config.publish.clone())?;
-    let zones_good = say_zones(&zones, &config);
+    let mut good = say_zones(&zones, &config);
+    if zones.zones.is_empty() && zones.faults.is_empty() && directories {
+        say(&format!("error: {}", no_zone(&config)));
+        good = false;
+    }
     say_listeners(&config);
-    let certificate_good = say_certificate(&config);
+    good &= say_certificate(&config, offline);
     say_plan(&config);
-    say_host_routes(&config)?;
-    Ok(if zones_good && certificate_good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    if !offline {
+        good &= say_host(&config)?;
+    }
+    Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Leaves out the zone directories that are not here; whether all are.
+fn without_absent(config: &mut Config) -> bool {
+    let before = config.publish.directories.len();
+    config.publish.directories.retain(|directory| {
+        let is_here = directory.exists();
+        if !is_here {
+            say(&format!("not checked: the zone directory {} is not here", directory.display()));
+        }
+        is_here
+    });
+    if config.publish.directories.len() < before {
+        // Their zones cannot be found.
+        config.required.clear();
+        config.publish.zones.retain(|zone| zone.file.is_some());
+    }
+    config.publish.directories.len() == before
+}
+
+fn no_zone(config: &Config) -> String {
+    let directories: Vec<String> =
+        config.publish.directories.iter().map(|directory| directory.display().to_string()).collect();
+    format!(
+        "there is no zone: {} holds no file NAME.zone; nothing is announced before a zone is served",
+        directories.join(", ")
+    )
 }
 
 fn say_zones(report: &CheckReport, config: &Config) -> bool {
@@ -60,10 +95,13 @@ fn say_zones(report: &CheckReport, config: &Config) -> bool {
 }
 
 /// The encrypted transports, and whether their certificate can be used.
-fn say_certificate(config: &Config) -> bool {
+fn say_certificate(config: &Config, offline: bool) -> bool {
     let Some(tls) = &config.serve.tls else { return true };
     for (transport, address) in tls.listen() {
         say(&format!("listen {address} ({})", transport.to_string().to_uppercase()));
+    }
+    if offline {
+        return true;
     }
     let read = serve::Certificates::load(&tls.certificate, &tls.key);
     if let Err(fault) = &read {
@@ -130,17 +168,43 @@ fn line_of(planned: &PlannedAnnouncement) -> String {
     line
 }
 
+/// What this host must have: the addresses, and discard routes. Whether it has the addresses, without which `run` does not start.
+fn say_host(config: &Config) -> Result<bool, CommandError> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async {
+        say_host_routes(config).await;
+        say_host_addresses(config).await
+    })
+}
+
+async fn say_host_addresses(config: &Config) -> Result<bool, CommandError> {
+    let services = config.service_addresses.iter().flat_map(|(_, addresses)| addresses.iter().copied());
+    let services: Vec<_> = if config.install_addresses { Vec::new() } else { services.collect() };
+    let missing = host::missing_addresses(&services).await?;
+    let no_source = host::missing_addresses(&config.pop.management_addresses).await?;
+    let mut faults = Vec::new();
+    if !missing.is_empty() {
+        faults.push(host::AddressError::Missing(missing));
+    }
+    if !no_source.is_empty() {
+        faults.push(host::AddressError::NoSource(no_source));
+    }
+    for fault in &faults {
+        say(&format!("error: {fault}"));
+    }
+    Ok(faults.is_empty())
+}
+
 /// Without a blackhole route the rest of an announced prefix follows the default route back out, and loops.
-fn say_host_routes(config: &Config) -> Result<(), CommandError> {
+async fn say_host_routes(config: &Config) {
     let prefixes = config.services.iter().map(|service| service.prefix);
     let prefixes: Vec<_> = prefixes.filter(|prefix| !prefix.addr().is_loopback()).collect();
     let more_than_services = |prefix: &ipnet::IpNet| prefix.prefix_len() < prefix.max_prefix_len();
     let prefixes: Vec<_> = prefixes.into_iter().filter(more_than_services).collect();
     if prefixes.is_empty() {
-        return Ok(());
+        return;
     }
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    match runtime.block_on(host::without_discard_route(&prefixes)) {
+    match host::without_discard_route(&prefixes).await {
         Ok(without) => {
             for prefix in without {
                 say(&format!(
@@ -151,5 +215,4 @@ fn say_host_routes(config: &Config) -> Result<(), CommandError> {
         }
         Err(error) => say(&format!("warning: cannot look at the host's routes: {error}")),
     }
-    Ok(())
 }

@@ -33,7 +33,12 @@ enum Command {
     /// Serve, check yourself, gate the route
     Run,
     /// Check the configuration and every zone, and print what would be announced, without doing it
-    Check,
+    Check {
+        /// Leave out what only the host itself can tell: its addresses, routes and groups, the certificate, and a zone
+        /// directory that is not here
+        #[arg(long)]
+        offline: bool,
+    },
     /// Zones: check a file, or settle what anyns refuses to decide alone
     #[command(subcommand)]
     Zone(ZoneCommand),
@@ -85,7 +90,7 @@ pub fn main() -> ExitCode {
     let socket = arguments.socket.as_deref();
     let outcome = match arguments.command {
         Command::Run => run::run(config),
-        Command::Check => check::check(config),
+        Command::Check { offline } => check::check(config, offline),
         Command::Zone(ZoneCommand::Check { file, origin, include_root }) => {
             zone_check::check(&file, origin.as_deref(), &include_root)
         }

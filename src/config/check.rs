@@ -25,8 +25,9 @@ pub(super) fn label(text: &Spanned<String>, key: &str, faults: &mut Faults<'_>) 
 
 /// Service addresses lie in their prefix, management addresses in none, and what is announced is likely accepted.
 pub(super) fn addresses(spec: &Spec, faults: &mut Faults<'_>) {
-    for service in &spec.service {
+    for (index, service) in spec.service.iter().enumerate() {
         prefix(service, faults);
+        overlap(service, spec.service.get(..index).unwrap_or_default(), faults);
         for address in service.addresses.as_ref() {
             service_address(address, service.prefix.as_ref(), faults);
         }
@@ -57,6 +58,26 @@ fn prefix(service: &ServiceSpec, faults: &mut Faults<'_>) {
     if prefix.prefix_len() > longest && !prefix.addr().is_loopback() {
         let message = format!("{prefix} is longer than /{longest}: most networks do not accept it");
         faults.warning(Some(service.prefix.span()), "service.prefix", message);
+    }
+}
+
+/// Nothing is announced twice, and an address answers for one prefix.
+fn overlap(service: &ServiceSpec, before: &[ServiceSpec], faults: &mut Faults<'_>) {
+    if before.iter().any(|other| other.prefix.as_ref() == service.prefix.as_ref()) {
+        let message = format!(
+            "a second [[service]] for {}; list all addresses of a prefix in one [[service]]",
+            service.prefix.as_ref()
+        );
+        faults.error(Some(service.prefix.span()), "service.prefix", message);
+    }
+    let mut seen: Vec<&IpAddr> =
+        before.iter().flat_map(|other| other.addresses.as_ref()).map(Spanned::as_ref).collect();
+    for address in service.addresses.as_ref() {
+        if seen.contains(&address.as_ref()) {
+            let message = format!("{} stands here a second time; once is enough", address.as_ref());
+            faults.error(Some(address.span()), "service.addresses", message);
+        }
+        seen.push(address.as_ref());
     }
 }
 

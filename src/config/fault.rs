@@ -84,11 +84,18 @@ pub(super) struct Faults<'a> {
     text: &'a str,
     errors: Vec<Located>,
     warnings: Vec<Located>,
+    is_here: bool,
 }
 
 impl<'a> Faults<'a> {
-    pub(super) fn new(file: &'a Path, text: &'a str) -> Self {
-        Self { file, text, errors: Vec::new(), warnings: Vec::new() }
+    /// `is_here`: the file is for this host.
+    pub(super) fn new(file: &'a Path, text: &'a str, is_here: bool) -> Self {
+        Self { file, text, errors: Vec::new(), warnings: Vec::new(), is_here }
+    }
+
+    /// Whether what this host has may be looked at.
+    pub(super) fn is_here(&self) -> bool {
+        self.is_here
     }
 
     /// The folder that relative paths in the file start from.
@@ -108,12 +115,18 @@ impl<'a> Faults<'a> {
         self.warnings.push(located);
     }
 
-    /// Refuses the whole file for one fault.
-    pub(super) fn refuse(mut self, fault: Fault) -> ConfigError {
-        let located = self.locate(fault);
-        self.errors.push(located);
-        self.errors.sort_by_key(|fault| (fault.line, fault.column));
-        ConfigError::Invalid { faults: self.errors }
+    /// How many faults there are.
+    pub(super) fn errors(&self) -> usize {
+        self.errors.len()
+    }
+
+    /// Forgets those of the faults after the first `kept` whose key is one of these.
+    pub(super) fn forget_from(&mut self, kept: usize, is_one: impl Fn(&str) -> bool) {
+        let mut index = 0;
+        self.errors.retain(|fault| {
+            index += 1;
+            index <= kept || !is_one(&fault.key)
+        });
     }
 
     /// The configuration, unless something in it is not allowed.

@@ -9,10 +9,12 @@ mod check;
 mod control;
 mod fault;
 mod fold;
+mod form;
 mod spec;
 #[cfg(test)]
 mod tests;
 mod values;
+mod words;
 
 use std::path::{Path, PathBuf};
 
@@ -21,7 +23,6 @@ pub use fault::{ConfigError, Located};
 pub use fold::{Config, Drain, Pop, RouteDriver};
 
 use fault::Faults;
-use spec::Spec;
 
 /// The configuration used when none is named: `zones/` on port 5300 of loopback, with the dry-run route driver.
 pub const DEFAULT: &str = include_str!("default.toml");
@@ -40,6 +41,15 @@ pub struct Loaded {
 
 /// Reads the file at `path`, or [`DEFAULT`] where there is none.
 pub fn load(path: Option<&Path>) -> Result<Loaded, ConfigError> {
+    read(path, true)
+}
+
+/// As [`load`], for a file of another host: what only that host can tell (whether a group exists) is not looked at.
+pub fn load_for_another_host(path: Option<&Path>) -> Result<Loaded, ConfigError> {
+    read(path, false)
+}
+
+fn read(path: Option<&Path>, is_here: bool) -> Result<Loaded, ConfigError> {
     let (file, text) = match path {
         None => (PathBuf::from(DEFAULT_NAME), DEFAULT.to_owned()),
         Some(path) => {
@@ -48,16 +58,19 @@ pub fn load(path: Option<&Path>) -> Result<Loaded, ConfigError> {
             (path.to_owned(), text)
         }
     };
-    parse(&file, &text)
+    parse_for(&file, &text, is_here)
 }
 
 /// Checks the text of a configuration file; `file` is only for messages and for paths relative to it.
 pub fn parse(file: &Path, text: &str) -> Result<Loaded, ConfigError> {
-    let mut faults = Faults::new(file, text);
-    let spec = match Spec::from_text(text) {
-        Ok(spec) => spec,
-        Err(fault) => return Err(faults.refuse(fault)),
-    };
-    let config = fold::fold(&spec, &mut faults);
+    parse_for(file, text, true)
+}
+
+fn parse_for(file: &Path, text: &str, is_here: bool) -> Result<Loaded, ConfigError> {
+    let mut faults = Faults::new(file, text, is_here);
+    let Some(form) = form::read(text, &mut faults) else { return faults.finish(None) };
+    let of_form = faults.errors();
+    let config = fold::fold(&form.spec, &mut faults);
+    faults.forget_from(of_form, |key| form.provoked(key));
     faults.finish(config)
 }

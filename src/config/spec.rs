@@ -8,7 +8,6 @@ use ipnet::IpNet;
 use serde::Deserialize;
 use toml::Spanned;
 
-use super::fault::Fault;
 use super::values::Period;
 
 /// The whole file.
@@ -292,24 +291,8 @@ pub(super) struct ControlSpec {
     pub(super) group: Option<Spanned<String>>,
 }
 
-impl Spec {
-    /// Reads the file's text; the first thing that has no place in it is the fault.
-    pub(super) fn from_text(text: &str) -> Result<Self, Fault> {
-        let deserializer = toml::Deserializer::parse(text).map_err(|error| Fault {
-            span: error.span(),
-            key: String::new(),
-            message: error.message().to_owned(),
-        })?;
-        serde_path_to_error::deserialize(deserializer).map_err(|error| {
-            let key = key_of(error.path());
-            let inner = error.into_inner();
-            Fault { span: inner.span(), key, message: inner.message().to_owned() }
-        })
-    }
-}
-
 /// The path without list positions: the line tells which one is meant.
-fn key_of(path: &serde_path_to_error::Path) -> String {
+pub(super) fn key_of(path: &serde_path_to_error::Path) -> String {
     use serde_path_to_error::Segment;
     let keys = path.iter().filter_map(|segment| match segment {
         Segment::Map { key } => Some(key.as_str()),

@@ -102,12 +102,21 @@ fn faults_name_the_line_the_key_and_what_is_allowed() {
         (
             "name = \"ams1\"",
             "nane = \"ams1\"",
-            &["anyns.toml:3:1: pop", "unknown field `nane`", "`management-addresses`"],
+            &[
+                "anyns.toml:3:1: pop",
+                "there is no key \"nane\" here (\"name\" may be meant)",
+                "management-addresses",
+                "anyns.toml:2:1: pop.name: the key is missing",
+            ],
         ),
-        ("[zones]", "[zonez]", &["anyns.toml:6:2:", "unknown field `zonez`", "expected one of"]),
+        ("[zones]", "[zonez]", &["anyns.toml:6:2:", "no key \"zonez\"", "\"zones\" may be meant"]),
         ("name = \"ams1\"", "name = \"a b\"", &["3:8: pop.name", "printable ASCII"]),
-        ("name = \"ams1\"", "", &["pop", "missing field `name`"]),
-        ("[zones]", "[serve]\nport = 70000\n[zones]", &["7:8: serve.port", "70000", "u16"]),
+        ("name = \"ams1\"", "", &["anyns.toml:2:1: pop.name: the key is missing; it is", "\"ams1\""]),
+        (
+            "[zones]",
+            "[serve]\nport = 70000\n[zones]",
+            &["7:8: serve.port: 70000; allowed is a whole number from 0 to 65535"],
+        ),
         (
             "[zones]",
             "[serve]\nlisten = [\"0.0.0.0:53\"]\n[zones]",
@@ -116,9 +125,13 @@ fn faults_name_the_line_the_key_and_what_is_allowed() {
         (
             "[zones]",
             "[serve]\nsocket-affinity = \"yes\"\n[zones]",
-            &["7:19: serve.socket-affinity", "a boolean"],
+            &["7:19: serve.socket-affinity: \"yes\"; allowed is true or false"],
         ),
-        ("[zones]", "[serve]\nengine = \"fast\"\n[zones]", &["serve.engine", "`fast`", "`native`"]),
+        (
+            "[zones]",
+            "[serve]\nengine = \"fast\"\n[zones]",
+            &["serve.engine: \"fast\"; allowed is \"auto\" or \"native\""],
+        ),
         (
             "[zones]",
             "[serve]\nudp-payload-ceiling = 100\n[zones]",
@@ -136,7 +149,11 @@ fn faults_name_the_line_the_key_and_what_is_allowed() {
             "[serve]\ncookie-required = true\n[zones]",
             &["7:19: serve.cookie-required", "serve.cookie-secrets"],
         ),
-        ("[zones]", "[health]\ninterval = \"soon\"\n[zones]", &["health.interval", "\"200ms\""]),
+        (
+            "[zones]",
+            "[health]\ninterval = \"soon\"\n[zones]",
+            &["health.interval: \"soon\"; allowed is a duration", "\"200ms\""],
+        ),
         ("[zones]", "[health]\ninterval = \"1ms\"\n[zones]", &["7:12: health.interval", "100 ms to 1 h"]),
         (
             "[zones]",
@@ -196,7 +213,7 @@ fn faults_name_the_line_the_key_and_what_is_allowed() {
             "remote-as = 65000\nmultihop = 2\nttl-security = 1",
             &["bgp.neighbor.multihop", "ttl-security"],
         ),
-        ("\"bgp\"", "\"birdc\"", &["route.driver", "`dry-run`"]),
+        ("\"bgp\"", "\"birdc\"", &["route.driver: \"birdc\"", "\"dry-run\""]),
     ];
     for (good, bad, expected) in table {
         let text = faults(good, bad);
@@ -213,6 +230,149 @@ fn all_faults_are_told_at_once_in_the_order_of_the_file() {
     let lines: Vec<&str> = error.lines().collect();
     assert_eq!(lines.len(), 2, "{error}");
     assert!(lines[0].contains("service.addresses") && lines[1].contains("bgp.router-id"), "{error}");
+}
+
+#[test]
+fn faults_of_form_do_not_hide_each_other_nor_faults_of_meaning() {
+    let text = GOOD
+        .replace("name = \"ams1\"", "nane = \"ams1\"")
+        .replace("[zones]", "[serve]\nport = 70000\nudp-payload-ceiling = 100\nprot = 53\n[zones]")
+        .replace("\"192.0.2.53\"", "\"192.0.2.300\", 7")
+        .replace("remote-as = 65000", "remote-as = \"AS65000\"\nmode = \"aktive\"")
+        .replace(
+            "[route]",
+            "[health]\ninterval = \"1ms\"\nrise = -1\n[policy]\nhold = \"0s\"\ndecay = \"0s\"\n[route]",
+        );
+    let error = read(&text).unwrap_err().to_string();
+    let expected = [
+        "2:1: pop.name: the key is missing",
+        "3:1: pop.nane: there is no key \"nane\"",
+        "7:8: serve.port: 70000; allowed is",
+        "8:23: serve.udp-payload-ceiling: 100 octets; allowed is",
+        "9:1: serve.prot: there is no key \"prot\" here (\"port\" may be meant)",
+        "service.addresses: \"192.0.2.300\"; allowed is an IP address",
+        "service.addresses: 7; allowed is an IP address",
+        "health.interval: ",
+        "health.rise: -1; allowed is a whole number",
+        "policy.hold",
+        "policy.decay",
+        "bgp.neighbor.remote-as: \"AS65000\"; allowed is a whole number",
+        "bgp.neighbor.mode: \"aktive\"; allowed is \"active\" or \"passive\" or \"both\"",
+    ];
+    for words in expected {
+        assert!(error.contains(words), "{words:?} is missing in\n{error}");
+    }
+    assert_eq!(error.lines().count(), expected.len(), "and nothing that a repair provoked:\n{error}");
+}
+
+#[test]
+fn every_fault_of_syntax_is_told() {
+    let text = GOOD.replace("name = \"ams1\"", "name = ").replace("local-as = 65001", "local-as 65001");
+    let error = read(&text).unwrap_err().to_string();
+    assert!(error.contains("anyns.toml:3:") && error.contains("anyns.toml:21:"), "{error}");
+}
+
+/// The sections, and whether there may be several.
+const SECTIONS: [(&str, bool); 15] = [
+    ("pop", false),
+    ("log", false),
+    ("serve", false),
+    ("tls", false),
+    ("rate-limit", false),
+    ("zones", false),
+    ("zone", true),
+    ("service", true),
+    ("health", false),
+    ("policy", false),
+    ("drain", false),
+    ("route", false),
+    ("bgp", false),
+    ("bgp.neighbor", true),
+    ("control", false),
+];
+
+/// The sample with one more key in a section.
+fn with_key(section: &str, is_list: bool, key: &str, value: toml::Value) -> String {
+    let mut table: toml::Table = GOOD.parse().unwrap();
+    let mut at = &mut table;
+    for part in section.split('.') {
+        let several = is_list && section.ends_with(part);
+        let empty = toml::Value::Table(toml::Table::new());
+        let entry = at.entry(part).or_insert(if several { vec![empty.clone()].into() } else { empty });
+        at = match entry {
+            toml::Value::Array(list) => list[0].as_table_mut().unwrap(),
+            other => other.as_table_mut().unwrap(),
+        };
+    }
+    at.insert(key.to_owned(), value);
+    table.to_string()
+}
+
+#[test]
+fn the_wrong_type_of_any_key_is_quoted_and_described_in_words() {
+    let mut keys = 0;
+    for (section, is_list) in SECTIONS {
+        let error = read(&with_key(section, is_list, "zzzzzzzz", 1.into())).unwrap_err().to_string();
+        let line = error.lines().find(|line| line.contains("zzzzzzzz")).unwrap();
+        let (_, known) = line.split_once("there are ").unwrap();
+        for key in known.split(", ") {
+            for wrong in [toml::Value::Float(1.5), vec![toml::Value::Boolean(true)].into()] {
+                let error = read(&with_key(section, is_list, key, wrong.clone())).unwrap_err().to_string();
+                let whole = format!(" {section}.{key}");
+                let line = error
+                    .lines()
+                    .find(|line| line.contains(&whole))
+                    .unwrap_or_else(|| panic!("{whole}: {error}"));
+                let quoted = line.contains("1.5") || line.contains("true");
+                assert!(quoted && line.contains("allowed is "), "{line}");
+                for jargon in [
+                    "expected", "u8", "u16", "u32", "usize", "struct", "sequence", "syntax", "variant",
+                    "field",
+                ] {
+                    assert!(!line.contains(jargon), "{jargon:?} in {line}");
+                }
+            }
+            keys += 1;
+        }
+    }
+    assert!(keys > 60, "{keys} keys were tried");
+}
+
+#[test]
+fn a_required_key_that_is_missing_is_named_with_what_it_is() {
+    let table = [
+        (
+            "[pop]\nname = \"ams1\"\nmanagement-addresses = [\"198.51.100.10\", \"2001:db8:1::10\"]\n",
+            "pop.name",
+        ),
+        ("prefix = \"192.0.2.0/24\"\n", "service.prefix"),
+        ("addresses = [\"192.0.2.53\"]\n", "service.addresses"),
+        ("local-as = 65001\n", "bgp.local-as"),
+        ("router-id = \"198.51.100.11\"\n", "bgp.router-id"),
+        ("address = \"198.51.100.1\"\n", "bgp.neighbor.address"),
+        ("remote-as = 65000\n", "bgp.neighbor.remote-as"),
+    ];
+    for (line, key) in table {
+        let text = faults(line, "");
+        assert!(text.contains(&format!("{key}: the key is missing; it is ")), "{key}: {text}");
+    }
+    for (section, keys) in [("[tls]\n", "tls.certificate tls.key"), ("[[zone]]\n", "zone.name")] {
+        let text = faults("[route]", &format!("{section}[route]"));
+        assert!(keys.split(' ').all(|key| text.contains(&format!("{key}: the key is missing"))), "{text}");
+    }
+}
+
+#[test]
+fn a_prefix_and_an_address_stand_once() {
+    let text = faults(
+        "prefix = \"2001:db8:53::/48\"\naddresses = [\"2001:db8:53::53\"]",
+        "prefix = \"192.0.2.0/24\"\naddresses = [\"192.0.2.54\"]",
+    );
+    assert!(text.contains("14:10: service.prefix: a second [[service]] for 192.0.2.0/24"), "{text}");
+    assert_eq!(text.lines().count(), 1, "{text}");
+    let text = faults("[\"192.0.2.53\"]", "[\"192.0.2.53\", \"192.0.2.53\"]");
+    assert!(text.contains("service.addresses: 192.0.2.53 stands here a second time"), "{text}");
+    assert_eq!(text.lines().count(), 1, "{text}");
 }
 
 #[test]

@@ -5,6 +5,7 @@ use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use super::socket::check_owner;
 use super::{ControlError, Request, Response};
 
 /// The most octets of an answer: the status of some hundred thousand zones.
@@ -15,6 +16,7 @@ const CHUNK: usize = 64 * 1024;
 
 /// Asks the anyns behind the socket `path`; done after `limit` at the latest.
 pub fn call(path: &Path, request: &Request, limit: Duration) -> Result<Response, ControlError> {
+    check_owner(path)?;
     let line = exchange(path, request, Instant::now() + limit).map_err(|source| match source.kind() {
         ErrorKind::NotFound | ErrorKind::ConnectionRefused => ControlError::NotRunning { path: path.into() },
         ErrorKind::PermissionDenied => ControlError::Permission { path: path.into() },

@@ -122,6 +122,18 @@ pub enum ControlError {
         /// The path.
         path: PathBuf,
     },
+    /// The directory of the socket belongs to somebody else, in a place where everybody may make one.
+    #[error(
+        "the directory {directory} belongs to the user {owner}: whoever may make files around it may have made it to listen in \
+         for anyns; name another socket with socket in [control]",
+        directory = directory.display()
+    )]
+    ForeignDirectory {
+        /// The directory.
+        directory: PathBuf,
+        /// The id of the user that it belongs to.
+        owner: u32,
+    },
     /// Anything else the system says.
     #[error("cannot {what} {path}", path = path.display())]
     Io {

@@ -108,12 +108,16 @@ impl Server {
 
     /// Removes the file, and gives the answers that are under way.
     pub async fn close(mut self) {
-        // Not if another process has put its own there.
+        self.remove_file();
+        let farewell = async { while self.connections.join_next().await.is_some() {} };
+        let _ = timeout(FAREWELL_LIMIT, farewell).await;
+    }
+
+    /// Removes the file; not if another process has put its own there.
+    fn remove_file(&self) {
         if self.identity.is_some() && Identity::of(&self.settings.path) == self.identity {
             let _ = fs::remove_file(&self.settings.path);
         }
-        let farewell = async { while self.connections.join_next().await.is_some() {} };
-        let _ = timeout(FAREWELL_LIMIT, farewell).await;
     }
 
     /// Takes connections; returns when the socket cannot be had from the system.
@@ -173,6 +177,13 @@ impl Server {
                 false
             }
         }
+    }
+}
+
+/// Also after a start that failed: no file is left that nobody answers.
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.remove_file();
     }
 }
 

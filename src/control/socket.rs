@@ -8,6 +8,8 @@ use std::path::{Path, PathBuf};
 
 use socket2::{Domain, SockAddr, Socket, Type};
 
+use crate::sys::user;
+
 use super::ControlError;
 
 /// What the operator chose about the admin socket.
@@ -55,6 +57,7 @@ pub(super) fn listen(settings: &Settings) -> Result<(UnixListener, Option<Identi
         Err(error) if error.kind() != ErrorKind::AlreadyExists => Err(failed("make the directory of")(error)),
         _ => Ok(()),
     }?;
+    check_owner(path)?;
     check_free(path)?;
     let private = directory.join(format!(".{}-{:08x}", std::process::id(), fastrand::u32(..)));
     fs::DirBuilder::new().mode(0o700).create(&private).map_err(failed("make a directory beside"))?;
@@ -74,6 +77,26 @@ fn bind(first: &Path, settings: &Settings) -> io::Result<(UnixListener, Option<I
     let identity = Identity::of(first);
     fs::rename(first, &settings.path)?;
     Ok((listener, identity))
+}
+
+/// In a directory where everybody may make files (/tmp), whoever comes first has a directory of a name that can be guessed. One
+/// that belongs to somebody else is not used: neither to listen there, nor to talk to whoever does.
+///
+/// # Errors
+/// [`ControlError::ForeignDirectory`].
+pub(super) fn check_owner(path: &Path) -> Result<(), ControlError> {
+    let Some(directory) = path.parent().filter(|directory| !directory.as_os_str().is_empty()) else {
+        return Ok(());
+    };
+    let around = directory.parent().filter(|around| !around.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let is_open = fs::metadata(around).is_ok_and(|around| around.mode() & 0o002 != 0);
+    // Not followed: a link of somebody else leads wherever they like.
+    match fs::symlink_metadata(directory) {
+        Ok(found) if is_open && found.uid() != user::id() && found.uid() != 0 => {
+            Err(ControlError::ForeignDirectory { directory: directory.into(), owner: found.uid() })
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Whether the path may be taken: nothing there, or a socket that nobody listens on.
@@ -98,4 +121,35 @@ fn connect(path: &Path) -> io::Result<()> {
     let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
     socket.set_nonblocking(true)?;
     socket.connect(&SockAddr::unix(path)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_directory_of_somebody_else_where_everybody_may_make_one_is_not_used() {
+        if !user::is_root() {
+            // Only root can make a directory of somebody else.
+            return;
+        }
+        let around = tempfile::tempdir().unwrap();
+        let directory = around.path().join("anyns");
+        fs::create_dir(&directory).unwrap();
+        let settings = Settings { path: directory.join("control.sock"), group: None };
+        let table = [(0o1777, 65534, false), (0o1777, 0, true), (0o755, 65534, true)];
+        for (mode, owner, is_used) in table {
+            fs::set_permissions(around.path(), fs::Permissions::from_mode(mode)).unwrap();
+            chown(&directory, Some(owner), None).unwrap();
+            let listened = listen(&settings);
+            assert_eq!(listened.is_ok(), is_used, "{mode:o} {owner}: {:?}", listened.err());
+            drop(listened);
+            let _ = fs::remove_file(&settings.path);
+            let refused = matches!(
+                check_owner(&settings.path),
+                Err(ControlError::ForeignDirectory { owner: 65534, .. })
+            );
+            assert_eq!(refused, !is_used);
+        }
+    }
 }

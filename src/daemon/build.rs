@@ -63,10 +63,38 @@ pub(super) struct Told {
     pub(super) statistics: watch::Receiver<Arc<[health::Statistics]>>,
 }
 
+/// Opens and starts everything. What a refusal leaves behind is taken away: the admin socket, and the addresses that were put on
+/// loopback.
 pub(super) async fn build(config: Config, file: Option<PathBuf>, logs: &Logs) -> Result<Parts, DaemonError> {
-    let started = Instant::now();
-    let (server, calls) = control::open(&config.control)?;
+    let admin = control::open(&config.control)?;
+    let missing = host::missing_addresses(&config.pop.management_addresses).await?;
+    if !missing.is_empty() {
+        return Err(host::AddressError::NoSource(missing).into());
+    }
     let addresses = ensure_addresses(&config).await?;
+    let built = start(config, file, logs, admin, addresses.as_ref());
+    match built {
+        Ok(parts) => Ok(Parts { addresses, ..parts }),
+        Err(error) => {
+            if let Some(addresses) = addresses
+                && let Err(error) = addresses.remove().await
+            {
+                tracing::warn!(%error, "a service address stays on loopback");
+            }
+            Err(error)
+        }
+    }
+}
+
+/// Starts all parts but the service addresses.
+fn start(
+    config: Config,
+    file: Option<PathBuf>,
+    logs: &Logs,
+    (server, calls): (control::Server, handoff::Receiver<control::Call>),
+    addresses: Option<&ServiceAddresses>,
+) -> Result<Parts, DaemonError> {
+    let started = Instant::now();
     let published = Arc::new(Published::default());
     let counters = Counters::new(config.serve.counter_sets());
     let limiter = Limiter::new(&config.rate_limit, started)?.map(Arc::new);
@@ -79,8 +107,7 @@ pub(super) async fn build(config: Config, file: Option<PathBuf>, logs: &Logs) ->
     let mut load = serving.load();
     let look: LoadSource = Box::new(move |handshakes| load.look(handshakes));
     let (health_thread, health, health_beats) = start_health(&config, zones_seen, look)?;
-    let (host_thread, lost_addresses, host, host_beats) =
-        start_host(&config, addresses.as_ref(), &serving, &health)?;
+    let (host_thread, lost_addresses, host, host_beats) = start_host(&config, addresses, &serving, &health)?;
 
     let decider = Beat::new("decide");
     let mut decisions = Latest::new(Decision::default());
@@ -159,7 +186,7 @@ pub(super) async fn build(config: Config, file: Option<PathBuf>, logs: &Logs) ->
         control,
         serving,
         publisher,
-        addresses,
+        addresses: None,
         counters,
         drain,
         ordered: reader,

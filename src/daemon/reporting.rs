@@ -1,9 +1,8 @@
 //! What the status is made of: a source for each part, and the alarms that no part of the document shows by itself.
 
-use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use crate::config::{Config, RouteDriver};
+use crate::config::Config;
 use crate::control::{Cause, Server};
 use crate::handoff::Reader;
 use crate::host::HostFacts;
@@ -57,7 +56,7 @@ pub(super) fn start_control(server: Server, reported: Reported<'_>) -> Result<Co
         beats: [beats, vec![control.clone(), status.clone()]].concat(),
         other_alarms: vec![
             lease_alarms(speaker.status.clone()),
-            silent_neighbors(speaker.status.clone(), config),
+            session_alarms(speaker.status.clone()),
             host_alarms(host),
             log_alarms(logs.dropped()),
         ],
@@ -87,33 +86,35 @@ fn lease_alarms(routes: Reader<RouteStatus>) -> Source<Vec<OtherAlarm>> {
     })
 }
 
-/// A neighbour with an established session that sends nothing: it, or the way to it, is about to be lost.
-fn silent_neighbors(routes: Reader<RouteStatus>, config: &Config) -> Source<Vec<OtherAlarm>> {
-    let hold_time = match &config.route {
-        RouteDriver::Bgp(bgp) => bgp.hold_time,
-        RouteDriver::DryRun(_) => Duration::ZERO,
-    };
-    // Keepalives come at a third of the hold time; two that are missing are no jitter.
-    let limit = hold_time * 2 / 3;
+/// A session that cannot end by itself, and a neighbour with an established session that sends nothing: it, or the way to it, is
+/// about to be lost.
+fn session_alarms(routes: Reader<RouteStatus>) -> Source<Vec<OtherAlarm>> {
     Box::new(move || {
         let now = Instant::now();
-        let silent = |neighbor: &NeighborStatus| {
-            let NeighborKey::Bgp(address) = neighbor.neighbor else { return None };
-            let established = neighbor.session == SessionState::Established;
-            let age = now.saturating_duration_since(neighbor.heard.filter(|_| established)?);
-            (!limit.is_zero() && age > limit).then(|| silent_neighbor(address, age, hold_time))
-        };
-        routes.load().neighbors.iter().filter_map(silent).collect()
+        routes.load().neighbors.iter().filter_map(|neighbor| session_alarm(neighbor, now)).collect()
     })
 }
 
-fn silent_neighbor(address: SocketAddr, age: Duration, hold_time: Duration) -> OtherAlarm {
-    let message = format!(
-        "nothing came from the neighbour {address} for {} s; after {} s the session ends",
-        age.as_secs(),
-        hold_time.as_secs()
-    );
-    alarm(format!("silent neighbour {address}"), Cause::Routes, message)
+fn session_alarm(neighbor: &NeighborStatus, now: Instant) -> Option<OtherAlarm> {
+    let NeighborKey::Bgp(address) = neighbor.neighbor else { return None };
+    let hold_time = neighbor.hold_time.filter(|_| neighbor.session == SessionState::Established)?;
+    if hold_time.is_zero() {
+        let message = format!(
+            "the session with {address} has no hold time (RFC 4271 section 4.2: one side offers 0): a route to a POP that is dead \
+             or cut off stays; set bgp.hold-time and the neighbour's hold time to 3 s or more"
+        );
+        return Some(alarm(format!("no hold time {address}"), Cause::Routes, message));
+    }
+    // Keepalives come at a third of the hold time; two that are missing are no jitter.
+    let age = now.saturating_duration_since(neighbor.heard?);
+    (age > hold_time * 2 / 3).then(|| {
+        let message = format!(
+            "nothing came from the neighbour {address} for {} s; after {} s the session ends",
+            age.as_secs(),
+            hold_time.as_secs()
+        );
+        alarm(format!("silent neighbour {address}"), Cause::Routes, message)
+    })
 }
 
 /// What the host's observer says beyond the reasons of policy.
@@ -141,4 +142,33 @@ fn log_alarms(dropped: impl Fn() -> u64 + Send + Sync + 'static) -> Source<Vec<O
             format!("{count} log records were dropped: the reader of standard error does not keep up");
         lately.then(|| alarm("dropped log records".to_owned(), Cause::Rest, message)).into_iter().collect()
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_session_without_a_hold_time_and_a_silent_neighbour_are_alarms() {
+        let now = Instant::now();
+        let told = |session, hold_time: Option<u64>, silent_for| {
+            let neighbor = NeighborStatus {
+                neighbor: NeighborKey::Bgp("192.0.2.1:179".parse().unwrap()),
+                session,
+                since: now,
+                established: 1,
+                updates_received: 0,
+                heard: now.checked_sub(Duration::from_secs(silent_for)),
+                hold_time: hold_time.map(Duration::from_secs),
+                last_error: None,
+            };
+            session_alarm(&neighbor, now).map(|alarm| alarm.message)
+        };
+        use SessionState::{Established, OpenConfirm};
+        assert_eq!(told(OpenConfirm, None, 0), None);
+        assert_eq!(told(Established, None, 50), None, "nothing was agreed on yet");
+        assert!(told(Established, Some(0), 0).unwrap().contains("192.0.2.1:179 has no hold time"));
+        assert_eq!(told(Established, Some(90), 59), None);
+        assert!(told(Established, Some(9), 7).unwrap().contains("for 7 s; after 9 s the session ends"));
+    }
 }

@@ -63,7 +63,8 @@ async fn withdraw(parts: &mut Parts) {
         tracing::error!("the deciding task takes no orders: stopping without a drain");
         return;
     }
-    let limit = Instant::now() + parts.drain.deprefer + parts.drain.limit;
+    // The deciding task needs a turn also where there is nothing to wait for.
+    let limit = Instant::now() + parts.drain.deprefer + parts.drain.limit.max(SPEAKER_GRACE);
     while Instant::now() < limit {
         // The decision to withdraw was published before the drain that says so.
         if parts.ordered.load().drain.is_withdrawn() && parts.speaker.status.load().all_withdrawn() {

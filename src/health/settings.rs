@@ -108,26 +108,35 @@ impl Settings {
     /// Default of `fall`.
     pub const DEFAULT_FALL: u32 = 3;
 
-    /// Whether probes with these settings can work; the first fault found.
+    /// Whether probes with these settings can work.
+    ///
+    /// # Errors
+    /// The first of [`faults`](Self::faults).
     pub fn check(&self) -> Result<(), SettingsError> {
-        self.targets().map(|_| ())
+        self.faults().into_iter().next().map_or(Ok(()), Err)
+    }
+
+    /// Every reason why probes with these settings cannot work.
+    pub fn faults(&self) -> Vec<SettingsError> {
+        let mut faults = self.out_of_range();
+        if self.addresses.len() > MAX_ADDRESSES {
+            faults.push(SettingsError::TooManyAddresses { count: self.addresses.len() });
+        }
+        let mut seen = HashSet::new();
+        let twice = self.addresses.iter().filter(|&&address| !seen.insert(address));
+        faults.extend(twice.map(|&address| SettingsError::DuplicateAddress { address }));
+        faults.extend(self.bad_sources());
+        faults.extend(self.addresses.iter().filter_map(|&address| self.target(address).err()));
+        faults
     }
 
     /// Whom to ask from where.
     pub(super) fn targets(&self) -> Result<Vec<Target>, SettingsError> {
-        self.check_ranges()?;
-        if self.addresses.len() > MAX_ADDRESSES {
-            return Err(SettingsError::TooManyAddresses { count: self.addresses.len() });
-        }
-        let mut seen = HashSet::new();
-        if let Some(&address) = self.addresses.iter().find(|&&address| !seen.insert(address)) {
-            return Err(SettingsError::DuplicateAddress { address });
-        }
-        self.check_sources()?;
+        self.check()?;
         self.addresses.iter().map(|&address| self.target(address)).collect()
     }
 
-    fn check_ranges(&self) -> Result<(), SettingsError> {
+    fn out_of_range(&self) -> Vec<SettingsError> {
         let rounds = 1..=MAX_ROUNDS;
         let interval = Duration::from_millis(100)..=Duration::from_secs(3600);
         let timeout = Duration::from_millis(10)..=Duration::from_secs(60);
@@ -140,10 +149,8 @@ impl Settings {
             (self.references_can_be(), "reference-addresses", "at most 16 unicast addresses of other hosts"),
             ((1..=255).contains(&self.instance.len()), "instance", "1 to 255 octets"),
         ];
-        match knobs.iter().find(|(fine, ..)| !fine) {
-            Some(&(_, knob, allowed)) => Err(SettingsError::OutOfRange { knob, allowed }),
-            None => Ok(()),
-        }
+        let wrong = knobs.into_iter().filter(|(fine, ..)| !fine);
+        wrong.map(|(_, knob, allowed)| SettingsError::OutOfRange { knob, allowed }).collect()
     }
 
     fn references_can_be(&self) -> bool {
@@ -154,17 +161,15 @@ impl Settings {
         self.reference_addresses.len() <= MAX_REFERENCES && self.reference_addresses.iter().all(fits)
     }
 
-    fn check_sources(&self) -> Result<(), SettingsError> {
-        for &address in &self.management_addresses {
+    fn bad_sources(&self) -> impl Iterator<Item = SettingsError> {
+        self.management_addresses.iter().filter_map(|&address| {
             if address.is_unspecified() {
-                return Err(SettingsError::SourceUnspecified { address });
+                return Some(SettingsError::SourceUnspecified { address });
             }
             // A loopback address never leaves the host: there the answer cannot reach another POP.
-            if self.addresses.contains(&address) && !address.is_loopback() {
-                return Err(SettingsError::SourceIsService { address });
-            }
-        }
-        Ok(())
+            let is_service = self.addresses.contains(&address) && !address.is_loopback();
+            is_service.then_some(SettingsError::SourceIsService { address })
+        })
     }
 
     fn target(&self, address: IpAddr) -> Result<Target, SettingsError> {

@@ -42,6 +42,12 @@ pub enum AddressError {
         .0.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
     )]
     Missing(Vec<IpAddr>),
+    /// Addresses that outbound sockets come from are missing.
+    #[error(
+        "management addresses are not on this host: {}; add them, or name the host's own in pop.management-addresses",
+        .0.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+    )]
+    NoSource(Vec<IpAddr>),
     /// There is no loopback interface to put them on.
     #[error("the interface {LOOPBACK} cannot be found: {0}")]
     Loopback(#[source] rtnetlink::Error),
@@ -63,6 +69,11 @@ pub enum AddressError {
     },
 }
 
+/// Which of these addresses are not on this host. One that duplicate detection still looks at is there.
+pub async fn missing_addresses(addresses: &[IpAddr]) -> Result<Vec<IpAddr>, AddressError> {
+    Link::open()?.missing(addresses, listed).await
+}
+
 /// Service addresses that are on the host.
 #[derive(Debug)]
 pub struct ServiceAddresses {
@@ -75,7 +86,7 @@ impl ServiceAddresses {
     /// without by failing. What it added before it fails, it takes away.
     pub async fn ensure(addresses: &[IpAddr], install: bool) -> Result<Self, AddressError> {
         let link = Link::open()?;
-        let missing = link.missing(addresses).await?;
+        let missing = link.missing(addresses, usable).await?;
         if !missing.is_empty() && !install {
             return Err(AddressError::Missing(missing));
         }
@@ -178,7 +189,7 @@ impl AddressWatcher {
     /// Looks at the addresses at every change, until the link ends.
     async fn follow(&self, mut link: Link) -> Result<(), AddressError> {
         loop {
-            let missing = link.missing(&self.addresses).await?;
+            let missing = link.missing(&self.addresses, usable).await?;
             self.lost.send_if_modified(|before| {
                 let modified = *before != missing;
                 *before = missing;
@@ -212,12 +223,16 @@ impl Link {
         Ok(Self { handle, changes, connection: tokio::spawn(connection) })
     }
 
-    /// Which of these are not on the host, or are there and cannot be used.
-    async fn missing(&self, addresses: &[IpAddr]) -> Result<Vec<IpAddr>, AddressError> {
+    /// Which of these are not on the host; `address_of` tells which address of a message counts.
+    async fn missing(
+        &self,
+        addresses: &[IpAddr],
+        address_of: impl Fn(&AddressMessage) -> Option<IpAddr>,
+    ) -> Result<Vec<IpAddr>, AddressError> {
         let mut present = HashSet::new();
         let mut messages = pin!(self.handle.address().get().execute());
         while let Some(message) = messages.try_next().await.map_err(AddressError::List)? {
-            present.extend(usable(&message));
+            present.extend(address_of(&message));
         }
         // All of 127.0.0.0/8 is the host's (RFC 1122 section 3.2.1.3), though one address of it is listed.
         let here =
@@ -273,9 +288,11 @@ impl Drop for Link {
 /// The address of a message, unless duplicate detection has not passed it.
 fn usable(message: &AddressMessage) -> Option<IpAddr> {
     let unusable = AddressHeaderFlags::Dadfailed | AddressHeaderFlags::Tentative;
-    if message.header.flags.intersects(unusable) {
-        return None;
-    }
+    if message.header.flags.intersects(unusable) { None } else { listed(message) }
+}
+
+/// The address of a message.
+fn listed(message: &AddressMessage) -> Option<IpAddr> {
     // `Local` is ours and `Address` the peer's on a point-to-point link; elsewhere `Address` may stand alone.
     let local = message.attributes.iter().find_map(|attribute| match attribute {
         AddressAttribute::Local(address) => Some(*address),

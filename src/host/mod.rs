@@ -19,7 +19,7 @@ mod route_back;
 mod sharing;
 
 #[cfg(target_os = "linux")]
-pub use address::{AddressError, AddressWatcher, LostAddresses, ServiceAddresses};
+pub use address::{AddressError, AddressWatcher, LostAddresses, ServiceAddresses, missing_addresses};
 pub use discard::without_discard_route;
 #[cfg(target_os = "linux")]
 pub use observer::{Facts, HostFacts, Observed, Observer};

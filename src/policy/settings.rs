@@ -63,22 +63,22 @@ impl Settings {
     /// Checks the settings against each other.
     ///
     /// # Errors
-    /// The first [`SettingsError`] found.
+    /// The first of [`faults`](Self::faults).
     pub fn check(&self) -> Result<(), SettingsError> {
-        if self.hold.is_zero() {
-            return Err(SettingsError::ZeroHold);
-        }
-        if self.decay.is_zero() {
-            return Err(SettingsError::ZeroDecay);
-        }
-        if self.hold_max < self.hold {
-            return Err(SettingsError::MaxBelowHold { hold: self.hold, hold_max: self.hold_max });
-        }
+        self.faults().into_iter().next().map_or(Ok(()), Err)
+    }
+
+    /// Every setting that cannot be.
+    pub fn faults(&self) -> Vec<SettingsError> {
+        let below = SettingsError::MaxBelowHold { hold: self.hold, hold_max: self.hold_max };
+        let checks = [
+            (!self.hold.is_zero(), SettingsError::ZeroHold),
+            (!self.decay.is_zero(), SettingsError::ZeroDecay),
+            (self.hold_max >= self.hold, below),
+        ];
         let all = [("hold-initial", self.hold_initial), ("hold-max", self.hold_max), ("decay", self.decay)];
-        match all.into_iter().find(|(_, value)| *value > Self::LONGEST) {
-            Some((name, value)) => Err(SettingsError::TooLong { name, value }),
-            None => Ok(()),
-        }
+        let long = all.map(|(name, value)| (value <= Self::LONGEST, SettingsError::TooLong { name, value }));
+        checks.into_iter().chain(long).filter(|(fine, _)| !fine).map(|(_, fault)| fault).collect()
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use ipnet::IpNet;
 use tokio::sync::watch;
@@ -92,6 +92,8 @@ pub struct NeighborObserved {
     pub updates_received: u64,
     /// When something last came from it in the session that stands.
     pub heard: Option<Instant>,
+    /// The hold time that both sides agreed on in the session that stands (RFC 4271 section 4.2); zero: none.
+    pub hold_time: Option<Duration>,
     /// The last fault of the session, kept after the session recovered, and when it was.
     pub last_error: Option<(Instant, Arc<str>)>,
     /// Routes that the neighbour has been told, handed to its connection as a whole.
@@ -137,6 +139,7 @@ impl NeighborObserved {
             established: 0,
             updates_received: 0,
             heard: None,
+            hold_time: None,
             last_error: None,
             routes: BTreeMap::new(),
             refused: BTreeMap::new(),

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use ipnet::IpNet;
 
@@ -65,6 +65,8 @@ pub struct NeighborStatus {
     pub updates_received: u64,
     /// When something last came from it in the session that stands, to about a second.
     pub heard: Option<Instant>,
+    /// The hold time that both sides agreed on in the session that stands; zero: none.
+    pub hold_time: Option<Duration>,
     /// The last fault and when it was.
     pub last_error: Option<(Instant, Arc<str>)>,
 }
@@ -166,6 +168,7 @@ impl From<&NeighborObserved> for NeighborStatus {
             established: observed.established,
             updates_received: observed.updates_received,
             heard: observed.heard,
+            hold_time: observed.hold_time,
             last_error: observed.last_error.clone(),
         }
     }

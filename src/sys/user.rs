@@ -8,8 +8,13 @@ const MOST_OCTETS: usize = 256 * 1024;
 
 /// Whether the effective user is root.
 pub fn is_root() -> bool {
+    id() == 0
+}
+
+/// The id of the effective user.
+pub fn id() -> u32 {
     // SAFETY: geteuid takes nothing, touches no memory of ours and cannot fail.
-    unsafe { libc::geteuid() == 0 }
+    unsafe { libc::geteuid() }
 }
 
 /// The id of the group with this name; `None` if there is none.

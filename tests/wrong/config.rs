@@ -39,9 +39,9 @@ impl Config {
         }
     }
 
-    /// `check` warns with every one of `words` and ends well.
+    /// `check` warns with every one of `words` and ends well, also of addresses that this host does not have.
     fn warns(&self, words: &[&str]) {
-        let said = self.check();
+        let said = self.written().anyns.command(&["check", "--offline"]);
         assert_eq!(said.code, 0, "a warning is no error: {}", said.text);
         let lines: Vec<&str> = said.text.lines().filter(|line| line.contains("warning")).collect();
         let found = lines.iter().any(|line| words.iter().all(|word| line.contains(word)));
@@ -138,4 +138,62 @@ fn no_config_file() {
     let said = crate::support::anyns::run_here(directory.path(), &["check", "--config", "nowhere.toml"]);
     assert_ne!(said.code, 0);
     assert!(said.text.contains("nowhere.toml"), "{}", said.text);
+}
+
+/// `check` and `run` say the same of addresses that are not on this host; elsewhere, nothing can be said of them.
+#[test]
+fn addresses_that_are_not_on_this_host() {
+    let service = "prefix = \"192.0.2.0/24\"\naddresses = [\"192.0.2.53\", \"192.0.2.77\"]";
+    let management = "[\"198.18.1.77\", \"2001:db8:1::2\"]";
+    let neighbors =
+        "[[bgp.neighbor]]\naddress = \"198.18.1.1\"\nremote-as = 65000\nlocal-address = \"198.18.1.2\"";
+    let missing_service = Config { service, ..GOOD };
+    let missing_source = Config { management, neighbors, ..GOOD };
+    for (config, words) in [(missing_service, "192.0.2.77"), (missing_source, "198.18.1.77")] {
+        let mut alone = config.written();
+        let said = alone.anyns.command(&["check"]);
+        let fault = said.text.lines().find(|line| line.contains("error: ") && line.contains(words));
+        assert!(said.code == 1 && fault.is_some(), "{}", said.text);
+        assert_eq!(alone.anyns.command(&["check", "--offline"]).code, 0);
+        alone.anyns.start(&alone.lab);
+        let ended = alone.anyns.process().wait_end(crate::support::anyns::BOUND);
+        let output = alone.anyns.process().output();
+        assert!(
+            !ended.success() && output.contains("not on this host") && output.contains(words),
+            "{output}"
+        );
+        let socket = alone.lab.directory().join("alone.sock");
+        assert!(!socket.exists(), "a start that failed leaves no socket");
+    }
+}
+
+/// What was put on loopback goes away again when the start fails afterwards.
+#[test]
+fn a_start_that_fails_leaves_no_address() {
+    let service = "prefix = \"192.0.2.0/24\"\naddresses = [\"192.0.2.53\", \"192.0.2.77\"]";
+    let more =
+        "[serve]\ninstall-addresses = true\n[tls]\ncertificate = \"absent\"\nkey = \"absent\"\ndot = 853";
+    let mut alone = Config { service, more, ..GOOD }.written();
+    alone.anyns.start(&alone.lab);
+    assert!(!alone.anyns.process().wait_end(crate::support::anyns::BOUND).success());
+    let addresses = alone.space.ip(&["addr", "show", "dev", "lo"]);
+    assert!(!addresses.contains("192.0.2.77"), "{addresses}");
+}
+
+/// A directory without a zone: `run` announces nothing, and `check` says so.
+#[test]
+fn a_zone_directory_without_a_zone() {
+    let alone = GOOD.written();
+    for file in std::fs::read_dir(&alone.zones).expect("the zones").flatten() {
+        std::fs::remove_file(file.path()).expect("removed");
+    }
+    for arguments in [&["check"][..], &["check", "--offline"]] {
+        let said = alone.anyns.command(arguments);
+        assert!(said.code == 1 && said.text.contains("there is no zone: "), "{}", said.text);
+    }
+    std::fs::remove_dir_all(&alone.zones).expect("removed");
+    let said = alone.anyns.command(&["check"]);
+    assert!(said.code == 1 && said.text.contains("cannot read the directory"), "{}", said.text);
+    let said = alone.anyns.command(&["check", "--offline"]);
+    assert!(said.code == 0 && said.text.contains("not checked: the zone directory"), "{}", said.text);
 }

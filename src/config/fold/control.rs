@@ -12,7 +12,8 @@ use super::path_in;
 pub(super) fn fold_control(spec: &Spec, faults: &mut Faults<'_>) -> Settings {
     let socket = spec.control.socket.as_ref();
     let path = socket.map_or_else(usual_socket, |socket| path_in(faults.folder(), socket));
-    let group = spec.control.group.as_ref().and_then(|group| {
+    let group = spec.control.group.as_ref().filter(|_| faults.is_here());
+    let group = group.and_then(|group| {
         let message = match user::group_id(group.as_ref()) {
             Ok(Some(id)) => return Some(id),
             Ok(None) => {

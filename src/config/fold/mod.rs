@@ -120,20 +120,24 @@ pub(super) fn fold(spec: &Spec, faults: &mut Faults<'_>) -> Option<Config> {
     let policy = route::fold_policy(spec, faults);
     let services = route::fold_services(spec, faults);
     let route = route::fold_route(spec, &pop, &services, faults);
+    let answer = serve::fold_answer(spec, &pop, faults);
+    let control = control::fold_control(spec, faults);
+    let lease = route::fold_lease(spec, faults);
+    // Every section was looked at: only now may one be missing.
     Some(Config {
         log: fold_log(spec, &pop),
-        answer: serve::fold_answer(spec, &pop, faults),
+        answer,
         install_addresses: spec.serve.install_addresses,
         drain: fold_drain(spec),
-        control: control::fold_control(spec, faults),
+        control,
         pop,
         serve,
-        rate_limit: rate_limit?,
+        rate_limit,
         publish,
         required,
         health,
-        policy: policy?,
-        lease: route::fold_lease(spec, faults),
+        policy,
+        lease,
         services: services?,
         service_addresses,
         route: route?,

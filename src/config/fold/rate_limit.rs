@@ -11,7 +11,7 @@ use super::super::fault::Faults;
 use super::super::spec::{RateLimitMode, Spec, span_of};
 use super::{Pop, or_default};
 
-pub(super) fn fold_rate_limit(spec: &Spec, pop: &Pop, faults: &mut Faults<'_>) -> Option<Settings> {
+pub(super) fn fold_rate_limit(spec: &Spec, pop: &Pop, faults: &mut Faults<'_>) -> Settings {
     let section = &spec.rate_limit;
     let default = Settings::default();
     let rate = &section.queries_per_second;
@@ -29,8 +29,9 @@ pub(super) fn fold_rate_limit(spec: &Spec, pop: &Pop, faults: &mut Faults<'_>) -
             RateLimitMode::DryRun => Mode::DryRun,
             RateLimitMode::Off => Mode::Off,
         },
-        queries_per_second: queries_per_second?,
-        burst: burst?,
+        // One that cannot be is noted above.
+        queries_per_second: queries_per_second.unwrap_or(default.queries_per_second),
+        burst: burst.unwrap_or(default.burst),
         ipv4_prefix_length: or_default(&section.ipv4_prefix_length, default.ipv4_prefix_length),
         ipv6_prefix_length: or_default(&section.ipv6_prefix_length, default.ipv6_prefix_length),
         slip: or_default(&section.slip, default.slip),
@@ -38,7 +39,7 @@ pub(super) fn fold_rate_limit(spec: &Spec, pop: &Pop, faults: &mut Faults<'_>) -
         exempt: exempt.into_iter().chain(own).collect(),
         table_slots: or_default(&section.table_slots, default.table_slots),
     };
-    if let Err(fault) = settings.check() {
+    for fault in settings.faults() {
         let (span, key) = match fault {
             SettingsError::Ipv4PrefixLength(_) => {
                 (span_of(&section.ipv4_prefix_length), "ipv4-prefix-length")
@@ -51,7 +52,7 @@ pub(super) fn fold_rate_limit(spec: &Spec, pop: &Pop, faults: &mut Faults<'_>) -
         };
         faults.error(span, &format!("rate-limit.{key}"), fault.to_string());
     }
-    Some(settings)
+    settings
 }
 
 fn positive(

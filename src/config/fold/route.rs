@@ -18,7 +18,7 @@ use super::super::spec::{
 };
 use super::{Pop, RouteDriver, or_default, period_or};
 
-pub(super) fn fold_policy(spec: &Spec, faults: &mut Faults<'_>) -> Option<policy::Settings> {
+pub(super) fn fold_policy(spec: &Spec, faults: &mut Faults<'_>) -> policy::Settings {
     let section = &spec.policy;
     let default = policy::Settings::default();
     let hold = period_or(&section.hold, default.hold);
@@ -32,18 +32,17 @@ pub(super) fn fold_policy(spec: &Spec, faults: &mut Faults<'_>) -> Option<policy
             OneTransportDeadSpec::Deprefer => policy::OneTransportDead::Deprefer,
         },
     };
-    match settings.check() {
-        Ok(()) => Some(settings),
-        Err(fault) => {
-            let (span, key) = match &fault {
-                policy::SettingsError::ZeroDecay => (span_of(&section.decay), "policy.decay"),
-                policy::SettingsError::MaxBelowHold { .. } => (span_of(&section.hold_max), "policy.hold-max"),
-                _ => (span_of(&section.hold), "policy"),
-            };
-            faults.error(span, key, fault.to_string());
-            None
-        }
+    for fault in settings.faults() {
+        use policy::SettingsError::{MaxBelowHold, TooLong, ZeroDecay, ZeroHold};
+        let (span, key) = match &fault {
+            ZeroHold => (span_of(&section.hold), "policy.hold"),
+            ZeroDecay | TooLong { name: "decay", .. } => (span_of(&section.decay), "policy.decay"),
+            TooLong { name: "hold-initial", .. } => (span_of(&section.hold_initial), "policy.hold-initial"),
+            MaxBelowHold { .. } | TooLong { .. } => (span_of(&section.hold_max), "policy.hold-max"),
+        };
+        faults.error(span, key, fault.to_string());
     }
+    settings
 }
 
 pub(super) fn fold_lease(spec: &Spec, faults: &mut Faults<'_>) -> Duration {
@@ -62,7 +61,9 @@ pub(super) fn fold_lease(spec: &Spec, faults: &mut Faults<'_>) -> Duration {
 }
 
 pub(super) fn fold_services(spec: &Spec, faults: &mut Faults<'_>) -> Option<Vec<Service>> {
-    spec.service.iter().map(|service| fold_service(service, faults)).collect()
+    // Each is looked at, whatever is wrong with the one before.
+    let services: Vec<_> = spec.service.iter().map(|service| fold_service(service, faults)).collect();
+    services.into_iter().collect()
 }
 
 fn fold_service(spec: &ServiceSpec, faults: &mut Faults<'_>) -> Option<Service> {
@@ -71,11 +72,13 @@ fn fold_service(spec: &ServiceSpec, faults: &mut Faults<'_>) -> Option<Service> 
         let message = format!("{prepend} prepends; allowed is 0 to {}", Service::MOST_PREPENDS);
         faults.error(span_of(&spec.prepend), "service.prepend", message);
     }
+    let communities = fold_communities(&spec.communities, "service.communities", faults);
+    let large = fold_communities(&spec.large_communities, "service.large-communities", faults);
     Some(Service {
         prefix: *spec.prefix.as_ref(),
         next_hop: spec.next_hop.as_ref().map(|next_hop| *next_hop.as_ref()),
-        communities: fold_communities(&spec.communities, "service.communities", faults)?,
-        large_communities: fold_communities(&spec.large_communities, "service.large-communities", faults)?,
+        communities: communities?,
+        large_communities: large?,
         med: spec.med.as_ref().map(|med| *med.as_ref()),
         prepend,
     })
@@ -125,8 +128,9 @@ pub(super) fn fold_route(
             "no neighbor; at least one [[bgp.neighbor]] is needed",
         );
     }
-    let neighbors: Option<Vec<Neighbor>> =
+    let neighbors: Vec<Option<Neighbor>> =
         bgp.neighbor.iter().map(|neighbor| fold_neighbor(neighbor.as_ref(), bgp, pop, faults)).collect();
+    let are_all = neighbors.iter().all(Option::is_some);
     let settings = BgpSettings {
         local_as: *bgp.local_as.as_ref(),
         router_id: *bgp.router_id.as_ref(),
@@ -135,11 +139,12 @@ pub(super) fn fold_route(
         listen_port: bgp.listen_port.unwrap_or(179),
         deprefer: Deprefer { med: bgp.deprefer_med, prepend: or_default(&bgp.deprefer_prepend, 0) },
         shutdown_text: format!("anyns {} stops", pop.instance),
-        neighbors: neighbors?,
+        neighbors: neighbors.into_iter().flatten().collect(),
     };
     let services = services.as_ref()?;
     if let Err(errors) = settings.check(services) {
-        for error in errors {
+        // `check::addresses` tells this one, whatever the driver.
+        for error in errors.into_iter().filter(|error| !matches!(error, SettingsError::DuplicatePrefix(_))) {
             let (span, key) = place_of(&error, spec, bgp);
             faults.error(span, key, error.to_string());
         }
@@ -149,6 +154,9 @@ pub(super) fn fold_route(
         if !matches!(warning, Warning::LongPrefix { .. }) {
             faults.warning(None, "service", warning.to_string());
         }
+    }
+    if !are_all {
+        return None;
     }
     let settings = Box::new(settings);
     Some(if dry_run { RouteDriver::DryRun(Some(settings)) } else { RouteDriver::Bgp(settings) })

@@ -195,8 +195,10 @@ pub(super) fn fold_health(
         fall: or_default(&section.fall, health::Settings::DEFAULT_FALL),
         reference_addresses: or_default(&section.reference_addresses, Vec::new()),
     };
-    if let Err(fault) = settings.check() {
-        use health::SettingsError::{NoSource, OutOfRange, SourceIsService};
+    for fault in settings.faults() {
+        use health::SettingsError::{
+            DuplicateAddress, NoSource, OutOfRange, SourceIsService, SourceUnspecified,
+        };
         let (span, key) = match &fault {
             OutOfRange { knob: "interval", .. } => (span_of(&section.interval), "health.interval"),
             OutOfRange { knob: "timeout", .. } => (span_of(&section.timeout), "health.timeout"),
@@ -206,8 +208,11 @@ pub(super) fn fold_health(
                 (span_of(&section.reference_addresses), "health.reference-addresses")
             }
             OutOfRange { knob: "port", .. } => (span_of(&spec.serve.port), "serve.port"),
-            // `check::addresses` says it at the address itself.
-            SourceIsService { .. } => return settings,
+            // `check::addresses` and `check::label` say it at the value itself.
+            SourceIsService { .. }
+            | SourceUnspecified { .. }
+            | DuplicateAddress { .. }
+            | OutOfRange { .. } => continue,
             NoSource { .. } => (Some(spec.pop.management_addresses.span()), "pop.management-addresses"),
             _ => (spec.service.first().map(|service| service.addresses.span()), "service.addresses"),
         };

@@ -140,7 +140,11 @@ mod tests {
     #[test]
     fn faults_are_named_with_key_and_place() {
         for (serve, tls, words) in [
-            ("", "[tls]\ndot = 853\n", &["tls", "missing field `certificate`"][..]),
+            (
+                "",
+                "[tls]\ndot = 853\n",
+                &["tls.certificate: the key is missing", "tls.key: the key is missing"][..],
+            ),
             ("", FILES, &["tls: no transport is on", "dot = 853"]),
             ("", &format!("{FILES}dot = 0\n"), &["12:7: tls.dot", "1 to 65535"]),
             ("", &format!("{FILES}dot = 5353\n"), &["tls.dot", "port 5353 is that of serve"]),

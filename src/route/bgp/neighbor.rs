@@ -173,6 +173,9 @@ impl NeighborTask {
         let Some(connection) = connections.established() else { return };
         self.observer.updates(connection.take_updates());
         self.observer.heard(connection.heard());
+        if let Some(session) = connection.negotiated() {
+            self.observer.agreed(Duration::from_secs(session.hold_time.into()));
+        }
         if !connection.is_drained() {
             return;
         }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 
@@ -33,7 +33,7 @@ impl Observer {
                     tracing::info!(neighbor = %neighbor.neighbor, "bgp session established");
                 }
                 _ if was == SessionState::Established => {
-                    neighbor.heard = None;
+                    (neighbor.heard, neighbor.hold_time) = (None, None);
                     tracing::warn!(neighbor = %neighbor.neighbor, session = %state, "bgp session ended");
                 }
                 _ => {}
@@ -90,6 +90,11 @@ impl Observer {
             neighbor.heard = Some(at);
             false
         });
+    }
+
+    /// The hold time of the session that stands.
+    pub(super) fn agreed(&self, hold_time: Duration) {
+        self.change(|neighbor| neighbor.hold_time.replace(hold_time) != Some(hold_time));
     }
 
     /// UPDATEs came in. Does not wake whoever watches: a full table would do so a million times.

@@ -1,7 +1,7 @@
 //! Which fault around the process follows which fault inside it.
 
 use super::row::{Outer, Row};
-use super::{BOTH, INSTANTS, ONLY_IPV4, ONLY_IPV6, ONLY_UDP, any_single, dropped};
+use super::{BOTH, ONLY_IPV4, ONLY_IPV6, ONLY_UDP, any_single, dropped};
 use crate::support::faults::Fault;
 use crate::support::skip::is_full_run;
 
@@ -21,11 +21,16 @@ pub(super) fn with_outers(number: usize, row: Row) -> Vec<Row> {
     chosen.into_iter().map(|outer| row.then(OUTERS[outer]).gone(any_single())).collect()
 }
 
-/// The rows as often as the long run asks for: [`INSTANTS`] for each fault inside.
-pub(super) fn repeated(rows: Vec<Row>) -> Vec<Row> {
+/// The rows so often that each fault inside comes at this many instants; in the quick run once.
+pub(super) fn repeated(rows: Vec<Row>, instants: usize) -> Vec<Row> {
     if !is_full_run() {
         return rows;
     }
-    let times = |row: &Row| INSTANTS.div_ceil(rows.iter().filter(|other| other.inner == row.inner).count());
+    let times = |row: &Row| instants.div_ceil(rows.iter().filter(|other| other.inner == row.inner).count());
     rows.iter().flat_map(|row| std::iter::repeat_n(*row, times(row))).collect()
+}
+
+/// How many worlds run at once: most of a row is waiting, but a world more needs some of a core.
+pub(super) fn worlds() -> usize {
+    if is_full_run() { 8 } else { 4 }
 }

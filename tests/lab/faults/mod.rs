@@ -29,8 +29,9 @@ const SLACK: Duration = Duration::from_secs(1);
 const WORKER: Duration = Duration::from_secs(2);
 /// A fault that looks like overload: some more rounds may pass until the evidence is clear.
 const NOT_OVERLOAD: Duration = Duration::from_secs(10);
-/// Rows per thread and task in the long run: instants at which it is frozen.
+/// In the long run: at how many instants a thread is frozen, and how often a task panics.
 const INSTANTS: usize = 50;
+const PANICS: usize = 10;
 
 /// Within this the route must be gone, whichever single thread stands still.
 fn any_single() -> Duration {
@@ -108,7 +109,7 @@ fn a_frozen_thread() {
     for (thread, bound) in SERVING {
         rows.push(Row::inner(Inner::Frozen(thread)).gone(bound));
     }
-    run("frozen", 4, matrix::repeated(rows));
+    run("frozen", matrix::worlds(), matrix::repeated(rows, INSTANTS));
 }
 
 /// A new thread needs a row above.
@@ -129,7 +130,7 @@ fn every_thread_is_in_the_tables() {
 fn a_task_that_panics() {
     let rows = TASKS.into_iter().enumerate();
     let rows = rows.flat_map(|(number, task)| matrix::with_outers(number, Row::inner(Inner::Panics(task))));
-    run("panic", 4, matrix::repeated(rows.collect()));
+    run("panic", matrix::worlds(), matrix::repeated(rows.collect(), PANICS));
 }
 
 /// Standard error is a pipe that nobody reads, as with a journald that hangs.

@@ -1,0 +1,213 @@
+//! The form of a configuration file: its text in, a [`Spec`] out, and every fault of form on the way.
+//!
+//! A deserializer stops at the first fault. So what is wrong is noted, taken out of the parsed table and the rest is read
+//! again, until it can be read; a required key that is missing gets a value that stands for it. What is taken out or put in
+//! may provoke faults of meaning that the file does not have; [`Form::provoked`] tells which. A file with such faults is
+//! refused in any case.
+
+use std::ops::Range;
+
+use toml::Spanned;
+use toml::de::{DeArray, DeString, DeTable, DeValue};
+
+use super::fault::{Fault, Faults};
+use super::spec::{Spec, key_of};
+use super::words::in_words;
+
+/// The most faults of form that are told; a file with more is another kind of file.
+const MOST: usize = 100;
+
+/// The keys that must be there, by section, what each is, and a value of the right form.
+const REQUIRED: [(&str, &[(&str, &str, &str)]); 6] = [
+    (
+        "pop",
+        &[
+            ("name", "this POP's name, such as \"ams1\"", "\"x\""),
+            ("management-addresses", "the POP's own unicast addresses, such as [\"198.51.100.10\"]", "[]"),
+        ],
+    ),
+    (
+        "tls",
+        &[
+            ("certificate", "a file with the certificate chain in PEM", "\"x\""),
+            ("key", "a file with the private key in PEM", "\"x\""),
+        ],
+    ),
+    ("zone", &[("name", "the zone's name, such as \"example.org\"", "\"x\"")]),
+    (
+        "service",
+        &[
+            ("prefix", "the announced prefix, such as \"192.0.2.0/24\"", "\"192.0.2.0/24\""),
+            ("addresses", "the service addresses in it, such as [\"192.0.2.53\"]", "[]"),
+        ],
+    ),
+    (
+        "bgp",
+        &[
+            ("local-as", "this POP's AS number, such as 64500", "64500"),
+            (
+                "router-id",
+                "an IPv4 address that is unique in the AS, such as \"198.51.100.10\"",
+                "\"192.0.2.1\"",
+            ),
+        ],
+    ),
+    (
+        "bgp.neighbor",
+        &[
+            ("address", "the neighbour's address, such as \"198.51.100.1\"", "\"192.0.2.1\""),
+            ("remote-as", "the neighbour's AS number, such as 64501", "64501"),
+        ],
+    ),
+];
+
+/// For a fault of form in a key that begins with the first: the beginnings of the keys whose meaning then is not judged.
+const PROVOKED: [(&str, &[&str]); 12] = [
+    ("pop.name", &["pop.instance"]),
+    ("pop.management-addresses", &["pop.management-addresses", "bgp", "service"]),
+    ("zones.directory", &["zones.directory", "zones.required"]),
+    ("zone.", &["zone.", "zones.directory", "zones.required"]),
+    ("service", &["service", "serve.listen", "pop.management-addresses", "bgp"]),
+    ("bgp", &["bgp", "service"]),
+    ("route", &["route", "bgp", "service"]),
+    ("tls", &["tls"]),
+    ("serve.cookie", &["serve.cookie"]),
+    ("serve.port", &["serve.listen", "tls"]),
+    ("serve.listen", &["serve.listen", "tls"]),
+    ("policy.hold", &["policy.hold"]),
+];
+
+/// A file whose form was read.
+#[derive(Debug)]
+pub(super) struct Form {
+    pub(super) spec: Spec,
+    /// The keys whose values were wrong or missing.
+    repaired: Vec<String>,
+}
+
+impl Form {
+    /// Whether a fault of this key may come from the repairs alone.
+    pub(super) fn provoked(&self, key: &str) -> bool {
+        let provokes = |repaired: &String| {
+            let mut all = PROVOKED.iter().filter(|(begin, _)| repaired.starts_with(begin));
+            all.any(|(_, keys)| keys.iter().any(|begin| key.starts_with(begin))) || repaired == key
+        };
+        self.repaired.iter().any(provokes)
+    }
+}
+
+/// Reads the file's text; every fault of its form is noted. `None` if nothing can be made of it.
+pub(super) fn read(text: &str, faults: &mut Faults<'_>) -> Option<Form> {
+    let (mut table, errors) = DeTable::parse_recoverable(text);
+    for error in errors.iter().take(MOST) {
+        faults.error(error.span(), "", error.message());
+    }
+    if !errors.is_empty() {
+        // What was recovered may say something that nobody wrote.
+        return None;
+    }
+    let mut repaired = Vec::new();
+    for (span, key, what) in complete(table.get_mut()) {
+        // A section that is missing altogether has no place.
+        let place = Some(span).filter(|span| !span.is_empty());
+        faults.error(place, &key, format!("the key is missing; it is {what}"));
+        repaired.push(key);
+    }
+    for _ in 0..MOST {
+        let fault = match Spec::from_table(table.clone()) {
+            Ok(spec) => return Some(Form { spec, repaired }),
+            Err(fault) => fault,
+        };
+        let taken = fault.span.clone().and_then(|span| take_out(table.get_mut(), &span));
+        let wrong = fault.span.clone().and_then(|span| text.get(span)).unwrap_or_default();
+        let key = fault.key.clone();
+        let (message, is_unknown) = in_words(&fault.message, wrong, &key);
+        faults.error(fault.span, &key, message);
+        taken?;
+        // A key that nobody knows means nothing, so nothing follows from taking it out.
+        if !is_unknown {
+            complete(table.get_mut());
+            repaired.push(key);
+        }
+    }
+    None
+}
+
+/// Puts a value there for each required key that is missing; the section's place, the key, and what it is.
+fn complete(root: &mut DeTable<'_>) -> Vec<(Range<usize>, String, &'static str)> {
+    let mut missing = Vec::new();
+    if !root.contains_key("pop") {
+        let pop = Spanned::new(0..0, DeValue::Table(DeTable::new()));
+        root.insert(Spanned::new(0..0, "pop".into()), pop);
+    }
+    for (section, keys) in REQUIRED {
+        for table in sections(root, section) {
+            let span = table.span();
+            let DeValue::Table(table) = table.get_mut() else { continue };
+            for (key, what, value) in keys {
+                if table.contains_key(*key) {
+                    continue;
+                }
+                missing.push((span.clone(), format!("{section}.{key}"), *what));
+                if let Ok(value) = DeValue::parse(value) {
+                    table.insert(Spanned::new(0..0, (*key).into()), value);
+                }
+            }
+        }
+    }
+    missing
+}
+
+/// The tables of a section, one or a list of them; nothing where it is something else, which serde tells.
+fn sections<'a, 'i>(root: &'a mut DeTable<'i>, section: &str) -> Vec<&'a mut Spanned<DeValue<'i>>> {
+    let (first, rest) = section.split_once('.').map_or((section, None), |(first, rest)| (first, Some(rest)));
+    let Some(value) = root.get_mut(first) else { return Vec::new() };
+    let all: Vec<&mut Spanned<DeValue<'i>>> = match value.get_ref() {
+        DeValue::Array(_) => match value.get_mut() {
+            DeValue::Array(array) => array.iter_mut().collect(),
+            _ => Vec::new(),
+        },
+        _ => vec![value],
+    };
+    let Some(rest) = rest else { return all };
+    let tables = all.into_iter().filter_map(|value| match value.get_mut() {
+        DeValue::Table(table) => Some(table),
+        _ => None,
+    });
+    tables.flat_map(|table| sections(table, rest)).collect()
+}
+
+/// Takes the entry or the element out whose key or value is at this place.
+fn take_out(table: &mut DeTable<'_>, span: &Range<usize>) -> Option<()> {
+    let is_it = |(key, value): &(&Spanned<DeString<'_>>, &Spanned<DeValue<'_>>)| {
+        key.span() == *span || value.span() == *span
+    };
+    if let Some(key) = table.iter().find(is_it).map(|(key, _)| key.get_ref().to_string()) {
+        return table.remove(key.as_str()).map(drop);
+    }
+    table.iter_mut().find_map(|(_, value)| take_out_of(value.get_mut(), span))
+}
+
+fn take_out_of<'i>(value: &mut DeValue<'i>, span: &Range<usize>) -> Option<()> {
+    match value {
+        DeValue::Table(table) => take_out(table, span),
+        DeValue::Array(array) if array.iter().any(|element| element.span() == *span) => {
+            let all = std::mem::replace(array, DeArray::new());
+            *array = all.into_iter().filter(|element| element.span() != *span).collect();
+            Some(())
+        }
+        DeValue::Array(array) => array.iter_mut().find_map(|element| take_out_of(element.get_mut(), span)),
+        _ => None,
+    }
+}
+
+impl Spec {
+    /// Reads the table; the first thing that has no place in it is the fault.
+    fn from_table(table: Spanned<DeTable<'_>>) -> Result<Self, Fault> {
+        serde_path_to_error::deserialize(toml::Deserializer::from(table)).map_err(|error| {
+            let key = key_of(error.path());
+            let inner = error.into_inner();
+            Fault { span: inner.span(), key, message: inner.message().to_owned() }
+        })
+    }
+}

@@ -1,0 +1,97 @@
+//! What serde says of a value, in the words of somebody who writes a configuration file.
+//!
+//! The messages of serde and of the standard library's parsers name Rust's types ("expected u16", "invalid IP address
+//! syntax"). Here the wrong value is quoted as the file has it and what is allowed is described. A message that is not
+//! known stays as it is.
+
+/// The longest piece of a wrong value that is quoted, in characters.
+const MOST_QUOTED: usize = 60;
+
+/// What a message expects, and the words for it.
+const EXPECTED: [(&str, &str); 16] = [
+    ("u8", "a whole number from 0 to 255"),
+    ("u16", "a whole number from 0 to 65535"),
+    ("u32", "a whole number from 0 to 4294967295"),
+    ("usize", "a whole number from 0"),
+    ("u64", "a whole number from 0"),
+    ("a boolean", "true or false"),
+    ("a string", "a text in quotes"),
+    ("path string", "a path in quotes"),
+    ("IP address", ADDRESS),
+    ("IPv4 address", IPV4),
+    ("IPv6 address", IPV6),
+    ("socket address", SOCKET),
+    ("IPv4 or IPv6 network address", NETWORK),
+    ("a sequence", "a list in square brackets"),
+    ("a map", "a section with keys"),
+    ("string or table", "a text in quotes"),
+];
+const ADDRESS: &str = "an IP address in quotes, such as \"192.0.2.53\" or \"2001:db8::53\"";
+const IPV4: &str = "an IPv4 address in quotes, such as \"192.0.2.53\"";
+const IPV6: &str = "an IPv6 address in quotes, such as \"2001:db8::53\"";
+const SOCKET: &str = "an address with a port in quotes, such as \"192.0.2.53:53\" or \"[2001:db8::53]:53\"";
+const NETWORK: &str = "a prefix in quotes, such as \"192.0.2.0/24\" or \"2001:db8::/48\"";
+
+/// Keys that hold prefixes: their parser says the same as that of addresses.
+const NETWORKS: [&str; 3] = ["service.prefix", "serve.proxy-from", "rate-limit.exempt"];
+
+/// The message for the wrong value of a key, and whether it is that nobody knows the key.
+pub(super) fn in_words(message: &str, wrong: &str, key: &str) -> (String, bool) {
+    if let Some(rest) = message.strip_prefix("unknown field ") {
+        let (unknown, known) = rest.split_once(',').unwrap_or((rest, ""));
+        return (unknown_key(unknown.trim_matches('`'), &quoted_in(known)), true);
+    }
+    if message.starts_with("unknown variant ") {
+        let known = message.split_once(", expected ").map(|(_, known)| quoted_in(known)).unwrap_or_default();
+        let known: Vec<String> = known.iter().map(|word| format!("{word:?}")).collect();
+        return (format!("{}; allowed is {}", quote(wrong), known.join(" or ")), false);
+    }
+    let words = message.split_once(", expected ").map(|(_, expected)| expected_words(expected));
+    let words = words.or_else(|| syntax_words(message, key).map(str::to_owned));
+    match words {
+        Some(words) => (format!("{}; allowed is {words}", quote(wrong)), false),
+        None => (message.to_owned(), false),
+    }
+}
+
+/// The keys there are, and the one that was probably meant.
+fn unknown_key(unknown: &str, known: &[&str]) -> String {
+    let distance = |other: &&&str| strsim::damerau_levenshtein(unknown, other);
+    let near = known.iter().min_by_key(distance).filter(|near| distance(near) <= 2);
+    let meant = near.map(|near| format!(" ({near:?} may be meant)")).unwrap_or_default();
+    format!("there is no key {unknown:?} here{meant}; there are {}", known.join(", "))
+}
+
+/// What stands between backquotes.
+fn quoted_in(text: &str) -> Vec<&str> {
+    text.split('`').skip(1).step_by(2).collect()
+}
+
+fn expected_words(expected: &str) -> String {
+    let known = EXPECTED.iter().find(|(name, _)| *name == expected).map(|(_, words)| (*words).to_owned());
+    known.unwrap_or_else(|| match expected.starts_with("struct ") {
+        true => "a section with keys".to_owned(),
+        false => expected.to_owned(),
+    })
+}
+
+fn syntax_words(message: &str, key: &str) -> Option<&'static str> {
+    match message {
+        "invalid IP address syntax" if NETWORKS.contains(&key) => Some(NETWORK),
+        "invalid IP address syntax" => Some(ADDRESS),
+        "invalid IPv4 address syntax" => Some(IPV4),
+        "invalid IPv6 address syntax" => Some(IPV6),
+        "invalid socket address syntax" => Some(SOCKET),
+        "wanted string or table" => Some("a text in quotes"),
+        "integer number overflowed" => Some("a whole number"),
+        _ => None,
+    }
+}
+
+/// The wrong value as the file has it, on one line.
+fn quote(wrong: &str) -> String {
+    let line = wrong.lines().next().unwrap_or_default();
+    let cut: String = line.chars().take(MOST_QUOTED).collect();
+    let more = if cut.len() < wrong.len() { "..." } else { "" };
+    format!("{cut}{more}")
+}
