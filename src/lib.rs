@@ -77,7 +77,7 @@
 //! | `policy` | (nothing) |
 //! | `host` | `sys` `telemetry` `handoff` |
 //! | `route` | `sys` `policy` `telemetry` `handoff` |
-//! | `control` | `telemetry` `handoff` |
+//! | `control` | `sys` `telemetry` `handoff` |
 //! | `config` | `sys` `wire` `zone` `answer` `admission` `serve` `publish` `health` `policy` `route` `control` `telemetry` |
 //! | `daemon` | everything but `cli` |
 //! | `cli` | everything |

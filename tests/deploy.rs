@@ -84,6 +84,10 @@ fn the_as112_config_is_good() {
     for zone in ["hostname.as112.net", "192.175.48.0/24", "2001:4:112::/48"] {
         assert!(said.text.contains(zone), "{zone} is missing in {}", said.text);
     }
+    // Whose node it is has not been said yet.
+    let unedited =
+        |line: &&str| line.contains("warning: ") && line.contains("still says \"Example Organization\"");
+    assert_eq!(said.text.lines().filter(unedited).count(), 2, "{}", said.text);
 }
 
 #[test]

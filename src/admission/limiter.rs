@@ -165,6 +165,11 @@ pub struct WorkerLimiter {
 }
 
 impl WorkerLimiter {
+    /// Whether it is a part of this limiter.
+    pub(super) fn is_of(&self, limiter: Option<&Arc<Limiter>>) -> bool {
+        limiter.is_some_and(|limiter| Arc::ptr_eq(limiter, &self.shared))
+    }
+
     /// Says the time of the checks that follow: once for a batch of queries is good enough.
     pub fn set_time(&mut self, now: Instant) {
         let elapsed = now.saturating_duration_since(self.shared.start).as_nanos();

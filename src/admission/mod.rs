@@ -7,8 +7,10 @@
 //! fixed at the start, whatever is spoofed.
 
 mod limiter;
+mod limits;
 mod settings;
 mod table;
 
 pub use limiter::{Limiter, Verdict, WorkerLimiter};
+pub use limits::{Limits, WorkerLimits};
 pub use settings::{Mode, Settings, SettingsError};

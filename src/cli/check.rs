@@ -69,6 +69,9 @@ fn say_zones(report: &CheckReport, config: &Config) -> bool {
     for fault in &report.faults {
         say(&format!("error: {fault}"));
     }
+    for warning in &report.warnings {
+        say(&format!("warning: {warning}"));
+    }
     let mut good = 0_usize;
     let mut records = 0_usize;
     for (name, zone) in &report.zones {

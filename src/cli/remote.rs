@@ -12,6 +12,9 @@ use super::{CommandError, Outcome, say};
 /// Longer than any order takes but a reload of very many zones.
 const LIMIT: Duration = Duration::from_secs(70);
 
+/// The exit code of an order that is done, but for what only a restart takes over.
+const NEEDS_RESTART: u8 = 4;
+
 fn ask(config: Option<&Path>, socket: Option<&Path>, request: &Request) -> Outcome {
     let path = socket_path(config, socket)?;
     told(control::call(&path, request, LIMIT)?)
@@ -44,9 +47,9 @@ pub(super) fn zone_accept(
 
 pub(super) fn told(response: Response) -> Outcome {
     match response {
-        Response::Done { message } => {
+        Response::Done { message, restart } => {
             say(&message);
-            Ok(ExitCode::SUCCESS)
+            Ok(if restart.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(NEEDS_RESTART) })
         }
         Response::Failed { message } => Err(message.into()),
         Response::Status { .. } => {

@@ -17,8 +17,11 @@ use super::words::in_words;
 /// The most faults of form that are told; a file with more is another kind of file.
 const MOST: usize = 100;
 
+/// A key, what it is, and a value of the right form.
+type Required = (&'static str, &'static str, &'static str);
+
 /// The keys that must be there, by section, what each is, and a value of the right form.
-const REQUIRED: [(&str, &[(&str, &str, &str)]); 6] = [
+const REQUIRED: [(&str, &[Required]); 6] = [
     (
         "pop",
         &[

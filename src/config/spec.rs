@@ -149,6 +149,17 @@ pub(super) struct ZonesSpec {
     pub(super) serial: SerialSpec,
     pub(super) shrink_limit_percent: Option<Spanned<u8>>,
     pub(super) rescan: Option<Spanned<Period>>,
+    pub(super) settle: Option<Spanned<Period>>,
+    pub(super) deploy: DeploySpec,
+}
+
+/// `zones.deploy`.
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum DeploySpec {
+    #[default]
+    Watch,
+    Reload,
 }
 
 /// `zones.serial` and `zone.serial`.

@@ -65,6 +65,9 @@ pub enum Response {
     Done {
         /// What was done.
         message: String,
+        /// The sections of the configuration that have changed where only a restart takes them over.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        restart: Vec<String>,
     },
     /// It was not done; nothing has changed.
     Failed {

@@ -10,7 +10,7 @@ use std::time::Instant;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use crate::admission::Limiter;
+use crate::admission::Limits;
 use crate::config::{self, Config, RouteDriver};
 use crate::control;
 use crate::handoff::{self, Latest, Queue, Reader};
@@ -20,7 +20,7 @@ use crate::policy::{Decision, Policy};
 use crate::publish::{Publisher, PublisherHandle};
 use crate::route::{self, BgpDriver, DryRun, GateSettings, Speaker};
 use crate::serve::{self, Serving};
-use crate::telemetry::{Beat, Counters, Logs, keep_running};
+use crate::telemetry::{Beat, Counters, LogLevel, Logs, keep_running};
 use crate::wire::Name;
 use crate::zone::Published;
 
@@ -65,7 +65,11 @@ pub(super) struct Told {
 
 /// Opens and starts everything. What a refusal leaves behind is taken away: the admin socket, and the addresses that were put on
 /// loopback.
-pub(super) async fn build(config: Config, file: Option<PathBuf>, logs: &Logs) -> Result<Parts, DaemonError> {
+pub(super) async fn build(
+    config: Config,
+    file: Option<PathBuf>,
+    logs: &(Logs, LogLevel),
+) -> Result<Parts, DaemonError> {
     let admin = control::open(&config.control)?;
     let missing = host::missing_addresses(&config.pop.management_addresses).await?;
     if !missing.is_empty() {
@@ -90,16 +94,16 @@ pub(super) async fn build(config: Config, file: Option<PathBuf>, logs: &Logs) ->
 fn start(
     config: Config,
     file: Option<PathBuf>,
-    logs: &Logs,
+    (logs, log_level): &(Logs, LogLevel),
     (server, calls): (control::Server, handoff::Receiver<control::Call>),
     addresses: Option<&ServiceAddresses>,
 ) -> Result<Parts, DaemonError> {
-    let started = Instant::now();
+    let (started, log_level) = (Instant::now(), log_level.clone());
     let published = Arc::new(Published::default());
     let counters = Counters::new(config.serve.counter_sets());
-    let limiter = Limiter::new(&config.rate_limit, started)?.map(Arc::new);
+    let limits = Arc::new(Limits::new(&config.rate_limit, started)?);
     let answers = Arc::new(config.answer.clone());
-    let serving = serve::start(&config.serve, &published, &answers, limiter, &counters)?;
+    let serving = serve::start(&config.serve, &published, &answers, Some(&limits), &counters)?;
     let serving = Arc::new(serving);
     let publisher = Arc::new(Publisher::start(config.publish.clone(), published)?);
 
@@ -151,6 +155,7 @@ fn start(
         speaker: &speaker,
         host: &sources.host,
         logs,
+        limits: limits.clone(),
         told,
         beats,
     };
@@ -169,6 +174,8 @@ fn start(
         decisions,
         beat: decider.clone(),
         certificates: serving.certificates(),
+        limits,
+        log_level,
         routes: speaker.status.clone(),
         publisher: publisher.clone(),
         config,
@@ -234,7 +241,7 @@ fn start_host(
     let (mut observer, facts) = host::Observer::new(host::Observed {
         sockets: serving.own_sockets().into_iter().map(own).collect(),
         service_addresses: config.health.addresses.clone(),
-        references: config.health.reference_addresses.clone(),
+        references: Box::new(health.references()),
         sends: Box::new(serving.sends()),
         asked: Box::new(health.asked()),
         clients: Box::new(serving.recent_clients()),
@@ -284,6 +291,11 @@ impl route::SelfTest for SelfTest {
 }
 
 impl Parts {
+    /// How a planned stop goes, as it was configured last.
+    pub(super) fn times(&self) -> config::Drain {
+        self.ordered.load().times.unwrap_or(self.drain)
+    }
+
     /// Runs until a signal, then stops in order.
     pub(super) async fn run(mut self, mut signals: Signals) {
         tell_service_manager(&[sd_notify::NotifyState::Ready]);

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use tokio::time::sleep_until;
 
+use crate::admission::Limits;
 use crate::config::Config;
 use crate::control::Call;
 use crate::handoff::{Latest, Reader, Receiver};
@@ -17,7 +18,7 @@ use crate::policy::{Decision, Intent, Policy, PrefixDecision};
 use crate::publish::PublisherHandle;
 use crate::route::RouteStatus;
 use crate::serve;
-use crate::telemetry::{Beat, List};
+use crate::telemetry::{Beat, List, LogLevel};
 use crate::wire::Name;
 
 use super::drain::Drain;
@@ -56,6 +57,9 @@ pub(super) struct Controller {
     pub(super) publisher: Arc<PublisherHandle>,
     /// The certificate of the encrypted transports, if there are any.
     pub(super) certificates: Option<Arc<serve::Certificates>>,
+    /// The rate limits in force.
+    pub(super) limits: Arc<Limits>,
+    pub(super) log_level: LogLevel,
     pub(super) routes: Reader<RouteStatus>,
     /// The latest decision, for the gate.
     pub(super) decisions: Latest<Decision>,
@@ -111,7 +115,8 @@ impl Controller {
         log_changes(&self.decisions.current(), &decision);
         self.decisions.publish_if_new(decision);
         let (drain, required) = (self.drain.clone(), self.required.clone());
-        self.ordered.publish_if_new(Ordered { drain, stopping: self.stopping, required });
+        let times = Some(self.config.drain);
+        self.ordered.publish_if_new(Ordered { drain, stopping: self.stopping, required, times });
         // Only now: a beat renews the lease of this decision.
         self.beat.beat();
         let wakeups = [self.policy.next_wakeup(), self.drain.next_wakeup()];

@@ -103,6 +103,6 @@ pub fn run(config: Config, file: Option<PathBuf>) -> Result<(), DaemonError> {
         Ok(())
     });
     runtime.shutdown_background();
-    logs.finish(LOG_PATIENCE);
+    logs.0.finish(LOG_PATIENCE);
     outcome
 }

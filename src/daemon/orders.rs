@@ -89,7 +89,7 @@ async fn accept(publisher: &Arc<PublisherHandle>, zone: &str, serial: Serial) ->
 }
 
 pub(super) fn done(message: String) -> Response {
-    Response::Done { message }
+    Response::Done { message, restart: Vec::new() }
 }
 
 pub(super) fn failed(message: String) -> Response {

@@ -1,7 +1,9 @@
 //! Reading the configuration and the zones again, without a restart.
 //!
-//! What names zones takes effect, and the files of the certificate are read again; everything else (sockets, addresses, BGP) needs a restart, and the answer says so
-//! when it changed. A configuration that is wrong changes nothing.
+//! What names zones takes effect, the files of the certificate are read again, and the log level, the rate limits, and the settings
+//! of probes, holds and drains are in force at once. Everything else (sockets, addresses, BGP) needs a restart: the answer, the exit
+//! code of `anyns reload` and the status say so until the file says again what is in force. A configuration that is wrong changes
+//! nothing.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -9,11 +11,12 @@ use std::time::Instant;
 use crate::config::{self, Config};
 use crate::control::{Reply, Response};
 use crate::handoff::Latest;
+use crate::health;
 use crate::publish::PublisherHandle;
 use crate::serve::Certificates;
 
 use super::controller::Controller;
-use super::orders::{chain, done, failed};
+use super::orders::{chain, failed};
 use super::status::Reload;
 
 /// SIGHUP: the log tells what came of it.
@@ -27,10 +30,10 @@ pub(super) fn by_order(controller: &mut Controller, reply: Reply) {
 }
 
 /// Tells whoever asked, and the status, what came of it.
-fn finish(state: &Latest<Reload>, reply: Option<Reply>, response: Response) {
+fn finish(state: &Latest<Reload>, reply: Option<Reply>, response: Response, restart: Vec<&'static str>) {
     state.publish(match &response {
         Response::Failed { message } => Reload::Failed { since: Instant::now(), reason: message.clone() },
-        Response::Done { .. } | Response::Status { .. } => Reload::Done,
+        Response::Done { .. } | Response::Status { .. } => Reload::Done { restart },
     });
     if let Some(reply) = reply {
         reply.send(response);
@@ -44,7 +47,7 @@ fn begin(controller: &mut Controller, reply: Option<Reply>) {
         Err(error) => {
             tracing::error!(%error, "the configuration is wrong; the old one stays");
             let message = format!("the old configuration stays: {error}");
-            return finish(&controller.reload, reply, failed(message));
+            return finish(&controller.reload, reply, failed(message), Vec::new());
         }
     };
     for warning in &loaded.warnings {
@@ -54,31 +57,30 @@ fn begin(controller: &mut Controller, reply: Option<Reply>) {
     if loaded.config.publish.state_directory != controller.config.publish.state_directory {
         let message = "the old configuration stays: zones.state-directory cannot change without a restart";
         tracing::error!(message, "reload");
-        return finish(&controller.reload, reply, failed(message.to_owned()));
+        return finish(&controller.reload, reply, failed(message.to_owned()), Vec::new());
     }
     let restart = needs_restart(&controller.config, &loaded.config);
-    controller.required = loaded.config.required.clone().into();
+    if let Err(message) = apply(controller, &loaded.config) {
+        tracing::error!(message, "reload");
+        return finish(&controller.reload, reply, failed(message), Vec::new());
+    }
     let state = controller.reload.clone();
     let publisher = controller.publisher.clone();
     let certificates = controller.certificates.clone();
     tokio::spawn(async move {
         let certificate = read_certificate(certificates).await;
-        let zones = look_again(&publisher, loaded.config, restart).await;
+        let zones = look_again(&publisher, loaded.config, &restart).await;
         let response = if let Err(message) = certificate { failed(message) } else { zones };
         match &response {
             Response::Failed { message } => tracing::error!(message, "reload"),
-            Response::Done { message } => tracing::info!(message, "reload"),
+            Response::Done { message, .. } => tracing::info!(message, "reload"),
             Response::Status { .. } => {}
         }
-        finish(&state, reply, response);
+        finish(&state, reply, response, restart);
     });
 }
 
-async fn look_again(
-    publisher: &Arc<PublisherHandle>,
-    config: Config,
-    restart: Vec<&'static str>,
-) -> Response {
+async fn look_again(publisher: &Arc<PublisherHandle>, config: Config, restart: &[&'static str]) -> Response {
     if let Err(error) = publisher.reconfigure(config.publish).await {
         return failed(chain(&error));
     }
@@ -88,7 +90,7 @@ async fn look_again(
     if !restart.is_empty() {
         message.push_str(&format!("; changed, but needs a restart: {}", restart.join(", ")));
     }
-    done(message)
+    Response::Done { message, restart: restart.iter().map(|section| (*section).to_owned()).collect() }
 }
 
 /// Reads the certificate again; a bad one changes nothing, and the zones are looked at all the same.
@@ -102,17 +104,49 @@ async fn read_certificate(certificates: Option<Arc<Certificates>>) -> Result<(),
     }
 }
 
+/// Puts in force what needs no restart. The configuration was checked, so nothing of it fails halfway.
+fn apply(controller: &mut Controller, new: &Config) -> Result<(), String> {
+    let now = Instant::now();
+    let old = &mut controller.config;
+    controller.required = new.required.clone().into();
+    if old.log.level != new.log.level {
+        controller.log_level.change(&new.log.level).map_err(|error| chain(&error))?;
+        old.log.level.clone_from(&new.log.level);
+    }
+    if old.rate_limit != new.rate_limit {
+        controller.limits.change(&new.rate_limit, now).map_err(|error| chain(&error))?;
+        old.rate_limit = new.rate_limit.clone();
+    }
+    if old.policy != new.policy {
+        controller.policy.change(new.policy);
+        old.policy = new.policy;
+    }
+    old.drain = new.drain;
+    let health = health::Settings {
+        interval: new.health.interval,
+        timeout: new.health.timeout,
+        rise: new.health.rise,
+        fall: new.health.fall,
+        required: new.health.required.clone(),
+        reference_addresses: new.health.reference_addresses.clone(),
+        ..old.health.clone()
+    };
+    if old.health != health {
+        controller.sources.health.change(&health).map_err(|error| chain(&error))?;
+        controller.sources.ages.change(health.interval, health.timeout);
+        old.health = health;
+    }
+    Ok(())
+}
+
 /// The sections that changed and that a running anyns does not take over.
 fn needs_restart(old: &Config, new: &Config) -> Vec<&'static str> {
     let differs = [
         ("[pop]", old.pop != new.pop),
-        ("[log]", old.log != new.log),
+        ("log.format", old.log.format != new.log.format),
         ("[serve] or [tls]", old.serve != new.serve || old.answer != new.answer),
-        ("[rate-limit]", old.rate_limit != new.rate_limit),
         ("[[service]]", old.services != new.services || old.service_addresses != new.service_addresses),
-        ("[health]", old.health != new.health),
-        ("[policy]", old.policy != new.policy || old.lease != new.lease),
-        ("[drain]", old.drain != new.drain),
+        ("policy.lease", old.lease != new.lease),
         ("[route] or [bgp]", old.route != new.route),
         ("[control]", old.control != new.control),
     ];

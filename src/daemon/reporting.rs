@@ -1,7 +1,9 @@
 //! What the status is made of: a source for each part, and the alarms that no part of the document shows by itself.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crate::admission::Limits;
 use crate::config::Config;
 use crate::control::{Cause, Server};
 use crate::handoff::Reader;
@@ -13,7 +15,7 @@ use crate::telemetry::{Beat, Counters, Logs};
 
 use super::DaemonError;
 use super::build::Told;
-use super::status::{ControlThread, OtherAlarm, Settings, Source, Sources, StatusKeeper};
+use super::status::{ControlThread, OtherAlarm, Reload, Settings, Source, Sources, StatusKeeper};
 
 /// Dropped log records are an alarm for so long after the last of them.
 const DROPS_ALARM: Duration = Duration::from_secs(60);
@@ -28,6 +30,7 @@ pub(super) struct Reported<'a> {
     pub(super) speaker: &'a Speaker,
     pub(super) host: &'a HostFacts,
     pub(super) logs: &'a Logs,
+    pub(super) limits: Arc<Limits>,
     pub(super) told: Told,
     /// The beats of all tasks but those of the status itself.
     pub(super) beats: Vec<Beat>,
@@ -35,15 +38,16 @@ pub(super) struct Reported<'a> {
 
 /// Starts the thread `control`.
 pub(super) fn start_control(server: Server, reported: Reported<'_>) -> Result<ControlThread, DaemonError> {
-    let Reported { started, config, publisher, serving, counters, speaker, host, logs, told, beats } =
+    let Reported { started, config, publisher, serving, counters, speaker, host, logs, limits, told, beats } =
         reported;
     let [control, status] = [Beat::new("control"), Beat::new("status")];
     let (report, mut liveness) = (publisher.report(), publisher.liveness());
     let routes = speaker.status.clone();
     let Told { serve_facts, ordered, reload, statistics } = told;
+    let reloads = reload.clone();
     let sources = Sources {
         started,
-        settings: Settings::new(config),
+        settings: Settings::new(config, limits),
         report: Box::new(move || report.borrow().clone()),
         updates: Box::new(move |at| liveness.observe(at).map(|stall| stall.to_string())),
         serve_facts: Box::new(move || (*serve_facts.load()).clone()),
@@ -57,6 +61,7 @@ pub(super) fn start_control(server: Server, reported: Reported<'_>) -> Result<Co
         other_alarms: vec![
             lease_alarms(speaker.status.clone()),
             session_alarms(speaker.status.clone()),
+            restart_alarm(reloads),
             host_alarms(host),
             log_alarms(logs.dropped()),
         ],
@@ -125,6 +130,20 @@ fn host_alarms(host: &HostFacts) -> Source<Vec<OtherAlarm>> {
         let one =
             |message: &String| alarm(crate::control::without_numbers(message), Cause::Host, message.clone());
         facts.alarms.iter().map(one).collect()
+    })
+}
+
+/// The configuration says something that only a restart takes over.
+fn restart_alarm(reload: Reader<Reload>) -> Source<Vec<OtherAlarm>> {
+    Box::new(move || match &*reload.load() {
+        Reload::Done { restart } if !restart.is_empty() => {
+            let message = format!(
+                "the configuration has changed where only a restart takes it over: {}",
+                restart.join(", ")
+            );
+            vec![alarm("restart".to_owned(), Cause::Rest, message)]
+        }
+        _ => Vec::new(),
     })
 }
 

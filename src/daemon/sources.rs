@@ -61,6 +61,11 @@ impl Ages {
         }
     }
 
+    /// Goes on with probes at another interval.
+    pub(super) fn change(&mut self, interval: Duration, timeout: Duration) {
+        self.probes_limit = interval + timeout + SLACK;
+    }
+
     /// The facts that are too old, given how often each was checked.
     fn stale(&mut self, at: Duration, rounds: u64, address_checks: Option<u64>) -> Vec<StaleFact> {
         let probes = (self.probes.observe(rounds, at), self.probes_limit, "the probes");

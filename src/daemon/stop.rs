@@ -33,7 +33,7 @@ pub(super) async fn in_order(mut parts: Parts, mut signals: Signals) {
         withdraw(&mut parts).await;
         // Probes would count as queries.
         parts.health.cancel();
-        quiet(&parts.counters, parts.drain).await;
+        quiet(&parts.counters, parts.times()).await;
     };
     tokio::select! {
         () = calm => {}
@@ -64,7 +64,7 @@ async fn withdraw(parts: &mut Parts) {
         return;
     }
     // The deciding task needs a turn also where there is nothing to wait for.
-    let limit = Instant::now() + parts.drain.deprefer + parts.drain.limit.max(SPEAKER_GRACE);
+    let limit = Instant::now() + parts.times().deprefer + parts.times().limit.max(SPEAKER_GRACE);
     while Instant::now() < limit {
         // The decision to withdraw was published before the drain that says so.
         if parts.ordered.load().drain.is_withdrawn() && parts.speaker.status.load().all_withdrawn() {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use arc_swap::ArcSwap;
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 
@@ -48,9 +49,38 @@ pub struct Health {
     rounds: Arc<AtomicU64>,
     asked: Arc<[AtomicU64; 2]>,
     kick: Arc<Notify>,
+    settings: Arc<ArcSwap<Settings>>,
 }
 
 impl Health {
+    /// Goes on with another interval, time limit, `rise`, `fall` and other required zones; what the probes have found so far
+    /// stays. Whom it asks, from where, and as which instance stays as well.
+    ///
+    /// # Errors
+    /// Settings with which probes cannot work; those in force stay.
+    pub fn change(&self, settings: &Settings) -> Result<(), SettingsError> {
+        let now = self.settings.load();
+        let changed = Settings {
+            interval: settings.interval,
+            timeout: settings.timeout,
+            rise: settings.rise,
+            fall: settings.fall,
+            required: settings.required.clone(),
+            reference_addresses: settings.reference_addresses.clone(),
+            ..(**now).clone()
+        };
+        changed.check()?;
+        self.settings.store(Arc::new(changed));
+        self.kick();
+        Ok(())
+    }
+
+    /// Tells the reference addresses that the settings name.
+    pub fn references(&self) -> impl Fn() -> Vec<IpAddr> + Send + Sync + use<> {
+        let settings = self.settings.clone();
+        move || settings.load().reference_addresses.clone()
+    }
+
     /// Starts the next round now: something happened to a socket, an address or a worker.
     pub fn kick(&self) {
         self.kick.notify_one();
@@ -89,14 +119,21 @@ pub fn prepare(
         rounds: rounds.clone(),
         asked: asked.clone(),
         kick: kick.clone(),
+        settings: Arc::new(ArcSwap::from_pointee(settings.clone())),
     };
+    let (latest, settings) = (health.settings.clone(), Arc::new(settings));
     let beat = Beat::new("health");
-    Ok((Monitor { settings, subjects, zones, load, beat, rounds, asked, kick, probes, statistics }, health))
+    Ok((
+        Monitor { latest, settings, subjects, zones, load, beat, rounds, asked, kick, probes, statistics },
+        health,
+    ))
 }
 
 /// Runs the rounds.
 pub struct Monitor {
-    settings: Settings,
+    /// The settings that are wanted, and those of the round.
+    latest: Arc<ArcSwap<Settings>>,
+    settings: Arc<Settings>,
     subjects: Vec<Subject>,
     zones: watch::Receiver<Arc<[Name]>>,
     load: LoadSource,
@@ -167,7 +204,18 @@ impl Monitor {
         }
     }
 
+    /// Takes the settings that are wanted now.
+    fn follow_settings(&mut self) {
+        let latest = self.latest.load();
+        if Arc::ptr_eq(&latest, &self.settings) {
+            return;
+        }
+        self.settings = latest.clone();
+        self.subjects.iter_mut().for_each(|subject| subject.retune(&latest));
+    }
+
     async fn round(&mut self) {
+        self.follow_settings();
         let zones = self.zones.borrow_and_update().clone();
         if zones.is_empty() {
             let settings = &self.settings;
@@ -252,6 +300,13 @@ impl Subject {
         for lane in [&mut self.udp, &mut self.tcp] {
             lane.track = Track::new(settings.rise, settings.fall);
             lane.note_standing(Instant::now());
+        }
+    }
+
+    /// Goes on with these numbers of rounds.
+    fn retune(&mut self, settings: &Settings) {
+        for lane in [&mut self.udp, &mut self.tcp] {
+            lane.track.retune(settings.rise, settings.fall);
         }
     }
 

@@ -80,6 +80,11 @@ impl Track {
         Self { rise, fall, standing: Standing::Untested, good: 0, wrong: 0, lost: 0, lost_idle: 0 }
     }
 
+    /// Goes on with other numbers of rounds; the standing and the rows stay.
+    pub(super) fn retune(&mut self, rise: u32, fall: u32) {
+        (self.rise, self.fall) = (rise, fall);
+    }
+
     /// Where it stands.
     pub(super) fn standing(&self) -> &Standing {
         &self.standing

@@ -34,7 +34,7 @@ pub struct Observed {
     /// The service addresses, from which answers leave.
     pub service_addresses: Vec<IpAddr>,
     /// The reference addresses of the config; if there are none, `clients` are asked about.
-    pub references: Vec<IpAddr>,
+    pub references: Box<dyn Fn() -> Vec<IpAddr> + Send>,
     /// Tells the answers that were sent; `None` once serving has ended.
     pub sends: Box<dyn Fn() -> Option<Sends> + Send + Sync>,
     /// Tells the questions that this process asked itself, over IPv4 and over IPv6: their answers do not leave this host.
@@ -176,8 +176,8 @@ impl Observer {
 
 /// The reference addresses of a family: those of the config, or the clients.
 fn references(observed: &Observed, is_ipv6: bool) -> Vec<IpAddr> {
-    let clients = if observed.references.is_empty() { (observed.clients)() } else { Vec::new() };
-    let all = observed.references.iter().copied().chain(clients);
+    let configured = (observed.references)();
+    let all = if configured.is_empty() { (observed.clients)() } else { configured }.into_iter();
     all.filter(|address| address.is_ipv6() == is_ipv6).take(MOST_REFERENCES).collect()
 }
 

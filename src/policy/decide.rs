@@ -49,6 +49,11 @@ impl Policy {
         Self { settings, prefixes: prefixes.into_iter().map(member).collect(), onsets: Onsets::default() }
     }
 
+    /// Goes on with other settings; holds that run and what damping remembers stay, and are measured by the new ones.
+    pub fn change(&mut self, settings: Settings) {
+        self.settings = settings;
+    }
+
     /// The decision that `facts` lead to at `now`, one per prefix, in the order given to [`Policy::new`].
     pub fn decide(&mut self, facts: &Facts, now: Instant) -> Decision {
         self.onsets.observe(facts, now);

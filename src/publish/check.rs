@@ -7,12 +7,13 @@ use std::path::PathBuf;
 use crate::wire::{Name, Serial};
 
 use super::accept::{Accepted, Candidate, Provenance, Terms, accept, needs_digest};
-use super::fault::{Fault, SourceFault};
+use super::fault::{Fault, SourceFault, SourceWarning};
 use super::read::{Files, read};
 use super::scan::{Found, scan};
 use super::settings::{Rules, SerialRule, Settings};
 use super::store::{peek, peek_digest};
 use super::text::{Beside, Located};
+use super::watch::Writer;
 
 /// What would be served.
 #[derive(Debug, Default)]
@@ -21,6 +22,8 @@ pub struct CheckReport {
     pub zones: BTreeMap<Name, CheckedZone>,
     /// What is wrong beside any one zone.
     pub faults: Vec<SourceFault>,
+    /// What is odd and no fault.
+    pub warnings: Vec<SourceWarning>,
 }
 
 /// One zone.
@@ -51,7 +54,13 @@ pub fn check(settings: Settings) -> io::Result<CheckReport> {
         let checked = check_zone(&settings, rules.of(&name), &name, found);
         (name, checked)
     });
-    Ok(CheckReport { zones: zones.collect(), faults: found.faults })
+    let zones: BTreeMap<Name, CheckedZone> = zones.collect();
+    let unread = found.unread.into_iter().map(|(path, error)| SourceWarning::Directory { path, error });
+    Ok(CheckReport {
+        zones,
+        faults: found.faults,
+        warnings: found.warnings.into_iter().chain(unread).collect(),
+    })
 }
 
 fn check_zone(settings: &Settings, rule: SerialRule, name: &Name, found: Found) -> CheckedZone {
@@ -62,7 +71,8 @@ fn check_zone(settings: &Settings, rule: SerialRule, name: &Name, found: Found) 
         return checked;
     }
     // A writer is known by the kernel's lease alone here: nothing is watched.
-    let reading = read(&found.path, name, &settings.limits, &Files::default(), &|_| false, Beside::default());
+    let reading =
+        read(&found.path, name, &settings.limits, &Files::default(), &|_| Writer::None, Beside::default());
     let zone = match reading.result {
         Ok(zone) => zone,
         Err(fault) => {

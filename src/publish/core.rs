@@ -1,7 +1,7 @@
 //! The publisher's state and its one activity: a look at all sources. Blocking; owned by the looker's thread.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -13,19 +13,21 @@ use crate::zone::Published;
 use super::crew::visit_all;
 use super::entry::Entry;
 use super::error::PublishError;
-use super::fault::{SourceFault, one_line};
+use super::fault::{SourceFault, SourceWarning, one_line};
 use super::launch::Launch;
 use super::looker::After;
 use super::meter::Meter;
 use super::pulse::{Place, Pulse};
 use super::report::{Report, WatchState};
 use super::scan::{Found, Scan, Unseen, scan};
-use super::settings::{Rules, Settings};
+use super::settings::{Deploy, Rules, Settings};
 use super::state::State;
 use super::visit::Visitor;
 use super::watch::{Heard, Watch};
 use super::watch_set::WatchSet;
 
+/// No look by itself: only a reload deploys.
+const NEVER: Duration = Duration::from_secs(365 * 86_400);
 /// When a file that somebody was writing is tried again, if its end was not heard.
 const BUSY_RETRY: Duration = Duration::from_millis(500);
 /// Looks for the sake of such a file take at most a fifth of a core: they pause four times as long as they took.
@@ -65,6 +67,10 @@ pub(super) struct Core {
     heard: Heard,
     /// Whether a zone waits for its writer, as of the last look.
     postponed: bool,
+    /// The zone that the order at hand is about, where only a reload deploys.
+    only: Option<Name>,
+    /// The warnings of sources that were said.
+    warned: BTreeSet<SourceWarning>,
     /// The panic since the last look that came to its end, and when to look again because of it.
     panicked: Option<SourceFault>,
     retry_at: Option<Instant>,
@@ -103,6 +109,8 @@ impl Core {
             overflowed: false,
             heard: Heard::default(),
             postponed: false,
+            only: None,
+            warned: BTreeSet::new(),
             panicked: None,
             retry_at: None,
         };
@@ -123,13 +131,19 @@ impl Core {
         }
         self.open_state_again();
         let mut scan = self.scan();
-        let (partial, sources) = (scan.partial, scan.watch.clone());
-        let unseen = std::mem::take(&mut scan.unseen);
+        let sources = scan.watch.clone();
+        let (unseen, unread) = (std::mem::take(&mut scan.unseen), std::mem::take(&mut scan.unread));
+        let warnings = std::mem::take(&mut scan.warnings);
+        // At the first look nobody knows yet which zones are in a directory that cannot be read.
+        let matters =
+            !unread.is_empty() && (!self.settled || unread.iter().any(|(path, _)| self.has_zone_in(path)));
+        let partial = scan.partial || matters;
         self.take_sources(scan);
         if !self.settled {
             self.publish_absences();
         }
         self.visit(partial, &unseen);
+        self.judge_unread(unread, warnings);
         self.publish_absences();
         self.keep_again();
         self.watch_includes(&sources);
@@ -143,17 +157,25 @@ impl Core {
         self.say();
     }
 
+    /// Looks because of an order about this zone: where only a reload deploys, no other zone's file is read.
+    pub(super) fn look_for(&mut self, zone: &Name) {
+        self.only = Some(zone.clone()).filter(|_| self.settings.deploy == Deploy::Reload);
+        self.look();
+        self.only = None;
+    }
+
     /// Reads and judges every zone on all cores, and publishes meanwhile.
     fn visit(&mut self, partial: bool, unseen: &Unseen) {
-        let settings = self.settings.clone();
-        let still_written = self.watch.still_written();
+        let (settings, only) = (self.settings.clone(), self.only.clone());
+        let writer_of = self.watch.writer(settings.settle);
         let (served, meter) = (self.published.load(), Meter::new(self.pulse.clone()));
         let visitor = Visitor {
             settings: &settings,
             state: &self.state,
             served: &served,
             meter: &meter,
-            still_written: &still_written,
+            writer_of: &writer_of,
+            only: only.as_ref(),
             partial,
             unseen,
             first: !self.settled,
@@ -209,6 +231,7 @@ impl Core {
     fn look_at(&self) -> Instant {
         let pause = match self.postponed {
             true => BUSY_RETRY.max(self.took * BUSY_SHARE).min(self.settings.rescan),
+            false if self.settings.deploy == Deploy::Reload => NEVER,
             false => self.settings.rescan,
         };
         self.retry_at.unwrap_or(self.looked + pause)
@@ -251,6 +274,9 @@ impl Core {
     }
 
     fn wanted_watches(&self, sources: &WatchSet) -> WatchSet {
+        if self.settings.deploy == Deploy::Reload {
+            return WatchSet::default();
+        }
         let mut wanted = sources.clone();
         for included in self.zones.values().flat_map(|entry| entry.files.included()) {
             wanted.trace(included);
@@ -288,6 +314,26 @@ impl Core {
         known.for_each(|(_, entry)| entry.found = None);
         let entry = |(name, found): (Name, Found)| (name, Entry { found: Some(found), ..Entry::default() });
         self.zones.append(&mut fresh.into_iter().map(entry).collect());
+    }
+
+    /// Whether the file of a version that stands is in this directory.
+    fn has_zone_in(&self, directory: &Path) -> bool {
+        let stands = |entry: &&Entry| entry.header.is_some();
+        self.zones.values().filter(stands).any(|entry| entry.path().starts_with(directory))
+    }
+
+    /// A directory below a source that cannot be read is a fault if a zone is known in it, and else a warning. Each warning is
+    /// said once, until it is gone.
+    fn judge_unread(&mut self, unread: Vec<(PathBuf, String)>, mut warnings: Vec<SourceWarning>) {
+        let (known, others): (Vec<_>, Vec<_>) =
+            unread.into_iter().partition(|(path, _)| self.has_zone_in(path));
+        let faults = known.into_iter().map(|(path, error)| SourceFault::Directory { path, error });
+        self.faults.extend(faults);
+        warnings.extend(others.into_iter().map(|(path, error)| SourceWarning::Directory { path, error }));
+        for warning in warnings.iter().filter(|warning| !self.warned.contains(*warning)) {
+            tracing::warn!("{warning}");
+        }
+        self.warned = warnings.into_iter().collect();
     }
 
     /// Tells the query path which zones are configured and not served, once when all are on their way and after each

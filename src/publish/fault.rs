@@ -212,6 +212,29 @@ pub enum SourceFault {
     },
 }
 
+/// What is odd in a source of zones and no fault: nothing that is or was served is concerned.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, thiserror::Error)]
+pub enum SourceWarning {
+    /// A directory below a source that cannot be read, and in which no zone is known, such as `lost+found`.
+    #[error("cannot read the directory {at}: {error}; no zone is known in it, so it is left out", at = shown(path))]
+    Directory {
+        /// The directory.
+        path: PathBuf,
+        /// What the system said.
+        error: String,
+    },
+    /// A file whose name says that it is the copy of another one.
+    #[error(
+        "{at} has the name of a copy, not of a zone: it is left out; delete it, or give it a zone's name (a space is \\032, \
+         parentheses are \\040 and \\041)",
+        at = shown(path)
+    )]
+    Copy {
+        /// The file.
+        path: PathBuf,
+    },
+}
+
 impl SourceFault {
     /// Faults kept in a report: more than a person reads, few enough to be nothing.
     pub(super) const MOST: usize = 100;

@@ -79,8 +79,8 @@ pub use accept::{Accepted, Candidate, Digest, Provenance, Refused, Standing, Ter
 pub use apply::{Applied, Difference};
 pub use check::{CheckReport, CheckedZone, check};
 pub use error::{AcceptError, ApplyError, PublishError, ReconfigureError, RemoveError, StoreError};
-pub use fault::{Fault, SourceFault};
+pub use fault::{Fault, SourceFault, SourceWarning};
 pub use liveness::{Liveness, Stall};
 pub use publisher::{Publisher, PublisherHandle};
 pub use report::{Progress, Report, WatchState, ZoneReport, ZoneState};
-pub use settings::{SerialRule, Settings, SingleZone};
+pub use settings::{Deploy, SerialRule, Settings, SingleZone};

@@ -26,7 +26,7 @@ impl Core {
 
     /// Takes a zone out of service whose file is gone.
     pub(super) fn remove(&mut self, zone: &Name) -> Result<(), RemoveError> {
-        self.look();
+        self.look_for(zone);
         let Some(entry) = self.zones.get(zone) else {
             return Err(RemoveError::NoSuchZone { zone: zone.clone() });
         };
@@ -62,7 +62,7 @@ impl Core {
         let digest = denied.digest;
         entry.forced = Some(denied);
         entry.read = false;
-        self.look();
+        self.look_for(zone);
         let Some(entry) = self.zones.get_mut(zone) else {
             return Err(AcceptError::NoSuchZone { zone: zone.clone() });
         };

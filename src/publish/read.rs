@@ -20,6 +20,7 @@ use crate::wire::Name;
 use super::accept::Digest;
 use super::fault::Fault;
 use super::text::{Beside, Limits, ReadError, ReadZone, open_regular, read_open_zone};
+use super::watch::Writer;
 
 /// How often a file that changes under the reader is read again before it has to wait for the next pass.
 const ATTEMPTS: u32 = 4;
@@ -55,8 +56,8 @@ pub(super) struct Reading {
     pub(super) files: Files,
 }
 
-/// Who is thought to be writing where the kernel does not tell: the watcher, which heard of a change without an end.
-pub(super) type StillWritten<'a> = &'a (dyn Fn(&Path) -> bool + Sync);
+/// What the watcher knows of a file's writer: whether there is one, where the kernel does not tell, and whether it may go on.
+pub(super) type WriterOf<'a> = &'a (dyn Fn(&Path) -> Writer + Sync);
 
 /// Reads the zone at `path`; `before` are the files of its last reading.
 pub(super) fn read(
@@ -64,12 +65,12 @@ pub(super) fn read(
     origin: &Name,
     limits: &Limits,
     before: &Files,
-    still_written: StillWritten<'_>,
+    writer_of: WriterOf<'_>,
     beside: Beside<'_>,
 ) -> Reading {
     let mut included = before.included_again();
     for _ in 0..ATTEMPTS {
-        match attempt(path, origin, limits, included, (still_written, beside)) {
+        match attempt(path, origin, limits, included, (writer_of, beside)) {
             Ok(reading) => return reading,
             Err(changed) => included = changed,
         }
@@ -85,11 +86,11 @@ pub(super) fn holds(
     path: &Arc<Path>,
     octets: &Digest,
     limits: &Limits,
-    still_written: StillWritten<'_>,
+    writer_of: WriterOf<'_>,
 ) -> Option<Files> {
     let (file, status) = open_regular(path).ok()?;
     let zone = Fingerprint::of(&status);
-    if status.len() > limits.octets || is_written(&file, path, still_written) {
+    if status.len() > limits.octets || is_written(&file, path, writer_of) {
         return None;
     }
     let mut hash = Sha256::new();
@@ -107,7 +108,7 @@ fn attempt(
     origin: &Name,
     limits: &Limits,
     included: Included,
-    (still_written, beside): (StillWritten<'_>, Beside<'_>),
+    (writer_of, beside): (WriterOf<'_>, Beside<'_>),
 ) -> Result<Reading, Included> {
     let (mut file, status) = match open_regular(path) {
         Ok(opened) => opened,
@@ -118,12 +119,9 @@ fn attempt(
         }
     };
     let zone = Some(Fingerprint::of(&status));
-    let busy_include = included.iter().map(|(file, _)| file).find(|file| has_writer(file, still_written));
-    let busy = if is_written(&file, path, still_written) {
-        Some(&**path)
-    } else {
-        busy_include.map(PathBuf::as_path)
-    };
+    let busy_include = included.iter().map(|(file, _)| file).find(|file| has_writer(file, writer_of));
+    let busy =
+        if is_written(&file, path, writer_of) { Some(&**path) } else { busy_include.map(PathBuf::as_path) };
     if let Some(busy) = busy {
         let fault = Fault::BeingWritten { path: busy.to_path_buf() };
         return Ok(Reading { result: Err(fault), files: Files::new(path, zone, included) });
@@ -143,17 +141,17 @@ fn attempt(
     Err(after)
 }
 
-fn has_writer(path: &Path, still_written: StillWritten<'_>) -> bool {
+fn has_writer(path: &Path, writer_of: WriterOf<'_>) -> bool {
     // Not blocking: a FIFO may have come in its place.
     let opened = File::options().read(true).custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY).open(path);
-    opened.map_or_else(|_| still_written(path), |file| is_written(&file, path, still_written))
+    opened.map_or_else(|_| writer_of(path) != Writer::None, |file| is_written(&file, path, writer_of))
 }
 
-fn is_written(file: &File, path: &Path, still_written: StillWritten<'_>) -> bool {
+fn is_written(file: &File, path: &Path, writer_of: WriterOf<'_>) -> bool {
     match writers(file) {
-        Writers::None => false,
+        Writers::None => writer_of(path) == Writer::Settles,
         Writers::Some => true,
-        Writers::Unknown => still_written(path),
+        Writers::Unknown => writer_of(path) != Writer::None,
     }
 }
 

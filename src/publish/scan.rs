@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use crate::wire::Name;
 
-use super::fault::{Fault, SourceFault};
+use super::fault::{Fault, SourceFault, SourceWarning};
 use super::settings::Settings;
 use super::watch_set::WatchSet;
 
@@ -28,6 +28,10 @@ pub(super) struct Scan {
     pub(super) zones: Vec<(Name, Found)>,
     /// What is wrong beside any one zone.
     pub(super) faults: Vec<SourceFault>,
+    /// What is odd and no fault.
+    pub(super) warnings: Vec<SourceWarning>,
+    /// The directories below a source that could not be read, and why. Whether that matters depends on the zones in them.
+    pub(super) unread: Vec<(PathBuf, String)>,
     /// What to watch.
     pub(super) watch: WatchSet,
     /// Whether a source could not be read whole, so that a zone not found here may be there all the same.
@@ -103,7 +107,15 @@ impl Scan {
     fn directory(&mut self, walk: &mut Walk<'_>, directory: &Path, depth: usize) {
         match self.try_directory(walk, directory, depth) {
             Ok(()) => {}
+            Err(error) if depth > 0 => self.unread(directory, error.to_string()),
             Err(error) => self.unseen(directory, error.to_string()),
+        }
+    }
+
+    /// Notes a directory below a source that cannot be read.
+    fn unread(&mut self, directory: &Path, error: String) {
+        if self.unseen.0.insert(directory.to_path_buf()) && self.unread.len() < SourceFault::MOST {
+            self.unread.push((directory.to_path_buf(), error));
         }
     }
 
@@ -139,6 +151,12 @@ impl Scan {
                 continue;
             }
             let path = directory.join(&name);
+            if is_conflict_copy(bytes) {
+                if self.warnings.len() < SourceFault::MOST {
+                    self.warnings.push(SourceWarning::Copy { path });
+                }
+                continue;
+            }
             let origin = bytes.strip_suffix(b".zone");
             if kind.is_symlink() && (origin.is_some() || path.is_dir()) {
                 self.watch.trace(&path);
@@ -158,7 +176,7 @@ impl Scan {
         if depth < MAX_DEPTH {
             return self.directory(walk, directory, depth + 1);
         }
-        self.unseen(directory, format!("deeper than {MAX_DEPTH} directories"));
+        self.unread(directory, format!("deeper than {MAX_DEPTH} directories"));
     }
 
     fn named_file(&mut self, root: &Arc<Path>, origin: &[u8], path: Arc<Path>, kind: FileType) {
@@ -216,6 +234,15 @@ impl Scan {
             self.faults.push(fault);
         }
     }
+}
+
+/// Whether a file has a name that tools give to the copy which lost when two wrote at once ("x (conflicted copy).zone",
+/// "x.sync-conflict-20260101-120000-ABCDEFG.zone") or to a duplicate ("x - Copy.zone", "x (1).zone"): no zone is called so. A space
+/// or a parenthesis in a zone's name is written as `\032`, `\040` or `\041`.
+fn is_conflict_copy(name: &[u8]) -> bool {
+    let Some(name) = name.strip_suffix(b".zone") else { return false };
+    let has = |part: &[u8]| name.windows(part.len()).any(|window| window == part);
+    name.iter().any(|octet| matches!(octet, b' ' | b'(' | b')')) || has(b".sync-conflict-")
 }
 
 fn same_file(a: &Path, b: &Path) -> bool {

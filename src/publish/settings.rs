@@ -30,6 +30,16 @@ pub struct SingleZone {
     pub serial: Option<SerialRule>,
 }
 
+/// When changed files are read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Deploy {
+    /// When they change.
+    #[default]
+    Watch,
+    /// At the start and when a reload is ordered, never by themselves.
+    Reload,
+}
+
 /// What the operator chose about zones.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -50,6 +60,11 @@ pub struct Settings {
     /// How often everything is looked at again although nothing was heard: the net under the watching. At least
     /// [`Settings::LEAST_RESCAN`].
     pub rescan: Duration,
+    /// How long a file that was written to in place must rest before it is read: its writer may open it again and go on. A file
+    /// that is moved into place is read at once. At most [`Settings::LONGEST_SETTLE`].
+    pub settle: Duration,
+    /// When changed files are read.
+    pub deploy: Deploy,
     /// Bounds of reading one zone file. What it allows to be included is replaced by what the directories above say.
     pub limits: Limits,
 }
@@ -61,6 +76,10 @@ impl Settings {
     pub const SHRINK_FLOOR: usize = 100;
     /// The default of `rescan`: a minute, about what a resolver's cache hides.
     pub const DEFAULT_RESCAN: Duration = Duration::from_secs(60);
+    /// The default of `settle`: several times the pause between the steps of a script that appends to a file.
+    pub const DEFAULT_SETTLE: Duration = Duration::from_secs(1);
+    /// The longest `settle`.
+    pub const LONGEST_SETTLE: Duration = Duration::from_secs(60);
     /// A walk over 100,000 files takes some 0.2 s; once a second is as often as makes sense.
     pub const LEAST_RESCAN: Duration = Duration::from_secs(1);
 
@@ -98,6 +117,8 @@ impl Default for Settings {
             serial: SerialRule::Strict,
             shrink_limit_percent: Self::DEFAULT_SHRINK_LIMIT_PERCENT,
             rescan: Self::DEFAULT_RESCAN,
+            settle: Self::DEFAULT_SETTLE,
+            deploy: Deploy::Watch,
             limits: Limits::default(),
         }
     }

@@ -12,7 +12,7 @@ use super::entry::Entry;
 use super::fault::{Fault, SourceFault};
 use super::keeper::Version;
 use super::meter::Meter;
-use super::read::{StillWritten, holds, read};
+use super::read::{WriterOf, holds, read};
 use super::scan::{Found, Unseen};
 use super::settings::{SerialRule, Settings};
 use super::state::State;
@@ -28,9 +28,11 @@ pub(super) struct Visitor<'a> {
     pub(super) served: &'a Snapshot,
     /// Shows the large file that is being read.
     pub(super) meter: &'a Meter,
-    pub(super) still_written: StillWritten<'a>,
+    pub(super) writer_of: WriterOf<'a>,
     /// Whether a source could not be read whole.
     pub(super) partial: bool,
+    /// The zone that an order is about, where nothing else may be deployed.
+    pub(super) only: Option<&'a Name>,
     /// The directories that could not be read.
     pub(super) unseen: &'a Unseen,
     /// Whether the first load goes on: then zones are not announced in the log one by one.
@@ -68,6 +70,9 @@ impl Visitor<'_> {
     pub(super) fn visit(&self, name: &Name, rule: SerialRule, entry: &mut Entry, effects: &mut Effects) {
         #[cfg(test)]
         assert!(!PANICS.lock().is_ok_and(|name_of| name_of.as_ref() == Some(name)), "a test made it\nso");
+        if entry.visited && self.only.is_some_and(|only| only != name) {
+            return;
+        }
         let mut visit = Visit { visitor: self, name, rule, effects };
         let before = entry.faults().map(ToString::to_string).collect::<Vec<_>>();
         visit.look_into_state(entry);
@@ -198,7 +203,7 @@ impl Visit<'_> {
         };
         let Provenance::File { octets: Some(octets), .. } = &header.provenance else { return false };
         let limits = &self.visitor.settings.limits;
-        let Some(files) = holds(&found.path, octets, limits, self.visitor.still_written) else {
+        let Some(files) = holds(&found.path, octets, limits, self.visitor.writer_of) else {
             return false;
         };
         (entry.read, entry.files) = (true, files);
@@ -211,7 +216,7 @@ impl Visit<'_> {
     fn read_and_judge(&mut self, entry: &mut Entry, found: &Found) {
         let limits = &self.visitor.settings.limits;
         let beside = Beside { served: self.visitor.served.zone(self.name), meter: Some(self.visitor.meter) };
-        let reading = read(&found.path, self.name, limits, &entry.files, self.visitor.still_written, beside);
+        let reading = read(&found.path, self.name, limits, &entry.files, self.visitor.writer_of, beside);
         match reading.result {
             Ok(zone) => {
                 entry.read = true;

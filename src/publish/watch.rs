@@ -16,6 +16,7 @@ use tokio::sync::Notify;
 
 use super::canary::Canary;
 use super::pulse::Pulse;
+use super::settings::Settings;
 use super::watch_set::WatchSet;
 
 /// Files known to be written at the same time; beyond it they are read when the kernel's lease says so or not.
@@ -24,6 +25,17 @@ const MAX_WRITTEN: usize = 10_000;
 /// A writer that wrote nothing for so long is taken for gone, where the kernel's lease does not tell: a truncate(2)
 /// has no end that could be heard.
 const WRITER_PATIENCE: Duration = Duration::from_secs(60);
+
+/// What is known of whoever writes to a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Writer {
+    /// Nothing was heard of one.
+    None,
+    /// A change was heard and not its end.
+    Writes,
+    /// It has closed the file a moment ago, after writing to it in place: it may open it again and go on.
+    Settles,
+}
 
 /// What was heard since it was last asked.
 #[derive(Debug, Default)]
@@ -46,6 +58,8 @@ struct Shared {
     failed: Option<String>,
     /// Files written to and not closed yet, and when they were written to last.
     written: BTreeMap<PathBuf, Instant>,
+    /// Files that were written to in place and closed, and when. One that another file took the place of is not.
+    closed: BTreeMap<PathBuf, Instant>,
 }
 
 /// The watches and what they heard.
@@ -131,12 +145,23 @@ impl Watch {
         self.degraded.as_deref()
     }
 
-    /// Answers whether a change of a file was heard without its end; for any thread.
-    pub(super) fn still_written(&self) -> impl Fn(&Path) -> bool + Sync + use<> {
+    /// Answers what is known of the writer of a file, for any thread; one that closed it longer ago than `settle` is done.
+    pub(super) fn writer(&self, settle: Duration) -> impl Fn(&Path) -> Writer + Sync + use<> {
         let shared = self.shared.clone();
         move |path: &Path| {
+            if lock(&shared).is_quiet() {
+                return Writer::None;
+            }
             let real = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf());
-            lock(&shared).written.get(&real).is_some_and(|last| last.elapsed() < WRITER_PATIENCE)
+            let shared = lock(&shared);
+            let lately = |times: &BTreeMap<PathBuf, Instant>, limit| {
+                times.get(&real).is_some_and(|time| time.elapsed() < limit)
+            };
+            match (lately(&shared.written, WRITER_PATIENCE), lately(&shared.closed, settle)) {
+                (true, _) => Writer::Writes,
+                (false, true) => Writer::Settles,
+                (false, false) => Writer::None,
+            }
         }
     }
 
@@ -205,6 +230,7 @@ impl Shared {
             self.heard.overflowed = true;
             self.heard.changed = true;
             self.written.clear();
+            self.closed.clear();
             return true;
         }
         let gone = matches!(event.kind, EventKind::Remove(_) | EventKind::Modify(ModifyKind::Name(_)));
@@ -216,18 +242,34 @@ impl Shared {
         }
         match event.kind {
             // Reading is none of our business, and ours is heard as well.
-            EventKind::Access(AccessKind::Close(AccessMode::Write)) => self.closed(&event),
+            EventKind::Access(AccessKind::Close(AccessMode::Write)) => self.closed(&event, Instant::now()),
             EventKind::Access(_) => return false,
             EventKind::Modify(ModifyKind::Data(_)) if cfg!(target_os = "linux") => self.written_to(&event),
-            _ if gone => self.closed(&event),
+            _ if gone => self.replaced(&event),
             _ => self.heard.changed = true,
         }
         true
     }
 
-    fn closed(&mut self, event: &Event) {
+    fn is_quiet(&self) -> bool {
+        self.written.is_empty() && self.closed.is_empty()
+    }
+
+    fn closed(&mut self, event: &Event, now: Instant) {
+        self.closed.retain(|_, closed| now.saturating_duration_since(*closed) < Settings::LONGEST_SETTLE);
+        for path in &event.paths {
+            if self.written.remove(path).is_some() && self.closed.len() < MAX_WRITTEN {
+                self.closed.insert(path.clone(), now);
+            }
+        }
+        self.heard.changed = true;
+    }
+
+    /// The file is another one, or none: nobody writes to it in place.
+    fn replaced(&mut self, event: &Event) {
         for path in &event.paths {
             self.written.remove(path);
+            self.closed.remove(path);
         }
         self.heard.changed = true;
     }
@@ -288,9 +330,15 @@ mod tests {
         let path = base.join("a.zone");
         let mut file = File::create(&path).unwrap();
         file.write_all(b"half").unwrap();
-        until(&mut watch, |watch, _| watch.still_written()(&path)).await;
+        let writer = |watch: &mut Watch, settle: u64| watch.writer(Duration::from_secs(settle))(&path);
+        until(&mut watch, |watch, _| writer(watch, 9) == Writer::Writes).await;
         drop(file);
-        until(&mut watch, |watch, heard| heard.changed && !watch.still_written()(&path)).await;
+        until(&mut watch, |watch, heard| heard.changed && writer(watch, 9) == Writer::Settles).await;
+        assert_eq!(writer(&mut watch, 0), Writer::None);
+        // Another file in its place was written elsewhere.
+        fs::write(base.join("b"), "whole").unwrap();
+        fs::rename(base.join("b"), &path).unwrap();
+        until(&mut watch, |watch, heard| heard.changed && writer(watch, 9) == Writer::None).await;
         assert_eq!(watch.degraded(), None);
     }
 

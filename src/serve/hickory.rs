@@ -36,7 +36,7 @@ use hickory_server::net::xfer::Protocol;
 use hickory_server::server::{Request, RequestHandler, ResponseHandler, ResponseInfo, Server};
 use hickory_server::zone_handler::{MessageResponse, MessageResponseBuilder, Queries};
 
-use crate::admission::Limiter;
+use crate::admission::Limits;
 use crate::answer;
 use crate::telemetry::{Beat, Counters, WorkerCounters, count};
 use crate::wire::LookupName;
@@ -78,12 +78,12 @@ impl Handler {
     pub fn new(
         published: &Arc<Published>,
         answers: Arc<answer::Settings>,
-        limiter: Option<Arc<Limiter>>,
+        limits: Option<&Limits>,
         counters: Counters,
         set: usize,
     ) -> Self {
-        let limiter = limiter.as_ref().map(|limiter| (limiter, 1));
-        let responder = Responder::new(published, answers, limiter, counters.clone(), set);
+        let limits = limits.map(|limits| (limits, 1));
+        let responder = Responder::new(published, answers, limits, counters.clone(), set);
         Self {
             work: Mutex::new(Work { responder, scratch: vec![0; RESPONSE] }),
             counters,

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use arc_swap::Cache;
 
-use crate::admission::{Limiter, Verdict, WorkerLimiter};
+use crate::admission::{Limits, Verdict, WorkerLimiter, WorkerLimits};
 use crate::answer::{self, Begun, Client, Outcome, Transport};
 use crate::telemetry::{Counters, WorkerCounters, count, count_many};
 use crate::wire::LookupName;
@@ -16,7 +16,7 @@ use crate::zone::{Published, PublishedRef, Snapshot};
 pub(super) struct Responder {
     reader: Cache<PublishedRef, Arc<Snapshot>>,
     answers: Arc<answer::Settings>,
-    limiter: Option<WorkerLimiter>,
+    limits: Option<WorkerLimits>,
     counters: Counters,
     set: usize,
     clock: Clock,
@@ -27,12 +27,12 @@ impl Responder {
     pub(super) fn new(
         published: &Arc<Published>,
         answers: Arc<answer::Settings>,
-        limiter: Option<(&Arc<Limiter>, usize)>,
+        limits: Option<(&Limits, usize)>,
         counters: Counters,
         set: usize,
     ) -> Self {
-        let limiter = limiter.map(|(limiter, workers)| limiter.worker(workers));
-        Self { reader: published.reader(), answers, limiter, counters, set, clock: Clock::default() }
+        let limits = limits.map(|(limits, workers)| limits.worker(workers));
+        Self { reader: published.reader(), answers, limits, counters, set, clock: Clock::default() }
     }
 
     /// The counters.
@@ -47,13 +47,10 @@ impl Responder {
 
     /// Takes the snapshot that is served now; what is answered until the next call comes from it, and at this time.
     pub(super) fn refresh(&mut self, now: Instant) -> Answering<'_> {
-        if let Some(limiter) = &mut self.limiter {
-            limiter.set_time(now);
-        }
         Answering {
             snapshot: self.reader.load(),
             answers: &self.answers,
-            limiter: self.limiter.as_mut(),
+            limiter: self.limits.as_mut().and_then(|limits| limits.at(now)),
             counters: self.counters.worker(self.set),
             time: self.clock.seconds(now),
         }

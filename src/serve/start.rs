@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use crate::admission::Limiter;
+use crate::admission::Limits;
 use crate::answer;
 use crate::telemetry::{Beat, Counters, Sends};
 use crate::zone::Published;
@@ -236,7 +236,7 @@ pub fn start(
     settings: &Settings,
     published: &Arc<Published>,
     answers: &Arc<answer::Settings>,
-    limiter: Option<Arc<Limiter>>,
+    limits: Option<&Limits>,
     counters: &Counters,
 ) -> Result<Serving, ServeError> {
     let engine = check(settings, counters)?;
@@ -254,7 +254,7 @@ pub fn start(
         watched: Vec::new(),
         numbers: Vec::new(),
     };
-    let limited = limiter.as_ref().map(|limiter| (limiter, workers));
+    let limited = limits.map(|limits| (limits, workers));
     let responder = |set| Responder::new(published, answers.clone(), limited, counters.clone(), set);
     // Should a thread not start, `serving` is dropped and stops those before it.
     match engine {
@@ -270,8 +270,7 @@ pub fn start(
             for (Bound { address, udp, tcp }, (of_udp, of_tcp)) in bound.into_iter().zip(traffic) {
                 let tcp = tcp.into_iter().zip(of_tcp);
                 listeners.extend(tcp.map(|(listener, traffic)| (address, listener, traffic)));
-                let handler =
-                    hickory::Handler::new(published, answers.clone(), limiter.clone(), counters.clone(), 0);
+                let handler = hickory::Handler::new(published, answers.clone(), limits, counters.clone(), 0);
                 addresses.push((
                     address,
                     udp,

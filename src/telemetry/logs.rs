@@ -5,12 +5,13 @@ use std::fmt;
 use std::io;
 
 use tracing::{Event, Subscriber};
-use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::format::{self, FormatEvent, FormatFields, Writer};
 use tracing_subscriber::fmt::time::{FormatTime, SystemTime};
 use tracing_subscriber::fmt::{FmtContext, MakeWriter};
+use tracing_subscriber::layer::{Layer, SubscriberExt};
 use tracing_subscriber::registry::LookupSpan;
 
+use super::level::LogLevel;
 use super::list::from_marked;
 use super::log_writer::{self, Logs};
 
@@ -71,27 +72,30 @@ pub enum LogError {
 ///
 /// # Errors
 /// A level that is none, a thread that cannot be started, or logging that has begun before.
-pub fn start_logs(settings: &LogSettings) -> Result<Logs, LogError> {
+pub fn start_logs(settings: &LogSettings) -> Result<(Logs, LogLevel), LogError> {
+    let level = LogLevel::new(&settings.level)?;
     let (logs, lines) = log_writer::start(io::stderr()).map_err(|source| LogError::Thread { source })?;
-    let subscriber = subscriber(settings, lines)?;
+    let subscriber = subscriber(settings, &level, lines);
     tracing::subscriber::set_global_default(subscriber).map_err(|source| LogError::Begun { source })?;
     super::panic_log::log_panics();
-    Ok(logs)
+    Ok((logs, level))
 }
 
-fn subscriber<W>(settings: &LogSettings, writer: W) -> Result<Box<dyn Subscriber + Send + Sync>, LogError>
+fn subscriber<W>(settings: &LogSettings, level: &LogLevel, writer: W) -> Box<dyn Subscriber + Send + Sync>
 where
     W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
 {
-    let level = settings.level.as_str();
-    let filter =
-        EnvFilter::try_new(level).map_err(|source| LogError::Level { level: level.into(), source })?;
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(writer).with_ansi(false);
+    let layer = tracing_subscriber::fmt::layer().with_writer(writer).with_ansi(false);
     let (pop, instance) = (settings.pop.clone(), settings.instance.clone());
-    Ok(match settings.format {
-        LogFormat::Text => Box::new(builder.event_format(Text { pop, instance }).finish()),
-        LogFormat::Json => Box::new(builder.event_format(Json { pop, instance }).finish()),
-    })
+    let registry = tracing_subscriber::registry();
+    match settings.format {
+        LogFormat::Text => {
+            Box::new(registry.with(layer.event_format(Text { pop, instance }).with_filter(level.filter())))
+        }
+        LogFormat::Json => {
+            Box::new(registry.with(layer.event_format(Json { pop, instance }).with_filter(level.filter())))
+        }
+    }
 }
 
 /// The usual text line with the POP in front.
@@ -227,7 +231,8 @@ mod tests {
     fn logged(format: LogFormat) -> String {
         let page = Page::default();
         let to = page.clone();
-        let subscriber = subscriber(&settings(format, "info"), move || to.clone()).unwrap();
+        let level = LogLevel::new("info").unwrap();
+        let subscriber = subscriber(&settings(format, "info"), &level, move || to.clone());
         tracing::subscriber::with_default(subscriber, || {
             let why = ["one".to_owned(), "two".to_owned()];
             tracing::info!(zones = 3, pop = "forged", why = ?List(&why), "ready\nforged line");
@@ -265,7 +270,7 @@ mod tests {
 
     #[test]
     fn a_level_that_is_none_is_named() {
-        let error = subscriber(&settings(LogFormat::Text, "anyns=loud"), io::stderr).err().unwrap();
+        let error = LogLevel::new("anyns=loud").unwrap_err();
         assert!(error.to_string().contains("`anyns=loud`"), "{error}");
     }
 }

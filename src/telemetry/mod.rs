@@ -8,6 +8,7 @@
 
 mod beat;
 mod counters;
+mod level;
 mod list;
 mod load;
 mod log_writer;
@@ -17,6 +18,7 @@ mod supervise;
 
 pub use beat::{Beat, Freshness, RunTime};
 pub use counters::{Counters, WorkerCounters, count, count_many};
+pub use level::{LogLevel, check_level};
 pub use list::List;
 pub use load::{BacklogLoad, ListenerLoad, Load, Sends};
 pub use log_writer::Logs;

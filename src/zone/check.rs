@@ -139,6 +139,9 @@ impl Checks {
             let (owner, record_type) = (first.owner_name(), first.record_type);
             self.warn(ZoneWarning::RrsetTooLarge { owner, record_type, place: first.place });
         }
+        if let Some(example) = set.iter().find(|entry| is_of_the_example(entry)) {
+            self.warn(ZoneWarning::ExampleText { owner: example.owner_name(), place: example.place });
+        }
         let lowest = set.iter().map(|entry| entry.ttl).min().unwrap_or(0);
         if let Some(other) = set.iter().find(|entry| entry.ttl != lowest) {
             self.warn(ZoneWarning::TtlsDiffer {
@@ -161,6 +164,13 @@ impl Checks {
             self.warnings.push(warning);
         }
     }
+}
+
+/// Whether it is a TXT record with a character string that the example zones leave to be replaced.
+fn is_of_the_example(entry: &Entry<'_>) -> bool {
+    const EXAMPLE: &[u8] = b"\x14Example Organization";
+    entry.record_type == RecordType::TXT
+        && entry.rdata().windows(EXAMPLE.len()).any(|octets| octets == EXAMPLE)
 }
 
 /// Whether a CDS or CDNSKEY record asks for the deletion of the DS records: its algorithm is 0 (RFC 8078 section 4).

@@ -43,6 +43,16 @@ pub enum ZoneWarning {
         /// Where its first record stands.
         place: Place,
     },
+    /// A TXT record that still has the text of the example zones (RFC 7534 section 3.5: it tells whose node answers).
+    #[error(
+        "the TXT record of {owner} still says \"Example Organization\"; put your own name and place there"
+    )]
+    ExampleText {
+        /// The record's owner.
+        owner: Name,
+        /// Where it stands.
+        place: Place,
+    },
     /// NS at a wildcard. RFC 4592 section 4.2 discourages it and leaves it undefined. The zone is taken, as NSD 4.6
     /// and Knot DNS 3.2 do (BIND 9.18 refuses it): it is no reason to lose the rest. A name that the wildcard matches
     /// gets a referral with that name as its owner (section 3.3.2). Knot DNS leaves the asterisk as the owner,
@@ -126,6 +136,7 @@ impl ZoneWarning {
             Self::TtlsDiffer { owner, .. }
             | Self::Misplaced { owner, .. }
             | Self::RrsetTooLarge { owner, .. }
+            | Self::ExampleText { owner, .. }
             | Self::WildcardNs { owner, .. }
             | Self::UnusedNsec { owner, .. }
             | Self::UnusedNsec3 { owner, .. }
@@ -165,6 +176,7 @@ impl ZoneWarning {
             Self::TtlsDiffer { place, .. }
             | Self::Misplaced { place, .. }
             | Self::RrsetTooLarge { place, .. }
+            | Self::ExampleText { place, .. }
             | Self::WildcardNs { place, .. }
             | Self::DeniesNothing { place, .. }
             | Self::UnusedNsec { place, .. }

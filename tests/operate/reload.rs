@@ -1,8 +1,12 @@
 //! Reloads: the configuration's zones are taken over, a wrong configuration changes nothing; forced versions.
 
+use std::time::Duration;
+
 use nix::sys::signal::Signal;
 
+use crate::support::anyns::BOUND;
 use crate::support::pop::{Alone, ZONE, deploy, replace};
+use crate::support::wait::{looked_for, wait_for};
 use crate::support::zones;
 
 /// One more zone, from a file outside the zone directory.
@@ -72,14 +76,78 @@ fn another_state_directory_is_refused_whole() {
 }
 
 #[test]
-fn what_needs_a_restart_is_said() {
+fn what_needs_a_restart_is_said_until_it_is_gone() {
     let alone = Alone::running("");
     let before = std::fs::read_to_string(alone.anyns.config()).expect("the config");
-    let changed = before.replace("mode = \"off\"", "mode = \"enforce\"");
+    let changed = before.replace("[zones]", "[serve]\nversion = \"other\"\n[zones]");
     assert_ne!(before, changed);
     std::fs::write(alone.anyns.config(), changed).expect("written");
-    let said = alone.anyns.must(&["reload"]);
-    assert!(said.contains("needs a restart: [rate-limit]"), "{said}");
+    let said = alone.anyns.command(&["reload"]);
+    assert_eq!(said.code, 4, "{}", said.text);
+    assert!(said.text.contains("needs a restart: [serve] or [tls]"), "{}", said.text);
+    let shown =
+        || alone.anyns.command(&["status"]).text.contains("only a restart takes it over: [serve] or [tls]");
+    wait_for("the status says it", BOUND, || shown().then_some(()));
+    std::fs::write(alone.anyns.config(), before).expect("written");
+    alone.anyns.must(&["reload"]);
+    wait_for("the status says it no more", BOUND, || (!shown()).then_some(()));
+}
+
+/// Writes this config and has it taken over; nothing of it needs a restart.
+fn reload_with(alone: &Alone, config: &str) {
+    std::fs::write(alone.anyns.config(), config).expect("written");
+    alone.anyns.must(&["reload"]);
+}
+
+/// The config with one piece replaced.
+fn changed(config: &str, from: &str, to: &str) -> String {
+    assert!(config.contains(from), "{from:?} is in the config");
+    config.replace(from, to)
+}
+
+/// Each of these is in force without a restart, and no query is lost meanwhile.
+#[test]
+fn a_reload_changes_the_log_level_and_the_probes_under_load() {
+    let mut alone = Alone::running("");
+    let before = std::fs::read_to_string(alone.anyns.config()).expect("the config");
+    let stream = alone.stream();
+    stream.wait_answers(50, BOUND);
+
+    assert!(!alone.anyns.process().output().contains("TRACE"), "the level is info");
+    reload_with(&alone, &format!("{before}\n[log]\nlevel = \"trace\"\n"));
+    wait_for("trace records", BOUND, || alone.anyns.process().output().contains("TRACE").then_some(()));
+
+    let probes = || alone.anyns.status().expect("a status")["probes"].to_string();
+    let rare = changed(&before, "interval = \"200ms\"", "interval = \"1h\"");
+    reload_with(&alone, &changed(&rare, "hold = \"500ms\"", "hold = \"900ms\""));
+    let last = wait_for("the probes rest", BOUND, || {
+        let now = probes();
+        looked_for(Duration::from_secs(2), || (probes() != now).then_some(())).is_none().then_some(now)
+    });
+    reload_with(&alone, &before);
+    wait_for("the probes go on", BOUND, || (probes() != last.0).then_some(()));
+    let record = stream.stop();
+    assert_eq!(record.lost(), 0, "{}", record.summary());
+}
+
+#[test]
+fn a_reload_changes_the_rate_limits_under_load() {
+    let alone = Alone::running("");
+    let before = std::fs::read_to_string(alone.anyns.config()).expect("the config");
+    let stream = alone.stream();
+    stream.wait_answers(50, BOUND);
+    let limits = || alone.anyns.status().expect("a status")["rate_limit"].clone();
+    let tight = "mode = \"enforce\"\nqueries-per-second = 1\nburst = 1\nslip = 0";
+    let tight = changed(&before, "mode = \"off\"", tight);
+    reload_with(&alone, &tight);
+    wait_for("queries are dropped", BOUND, || limits()["limited"].as_u64().filter(|count| *count > 20));
+    reload_with(&alone, &changed(&tight, "slip = 0", "slip = 0\nexempt = [\"192.0.2.0/24\"]"));
+    let dropped = limits()["limited"].clone();
+    stream.wait_answers(100, BOUND);
+    assert_eq!(limits()["limited"], dropped, "an exempt source is not counted");
+    reload_with(&alone, &before);
+    assert_eq!(limits()["mode"], "off");
+    stream.wait_answers(50, BOUND);
 }
 
 #[test]

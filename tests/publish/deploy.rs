@@ -5,9 +5,13 @@ use std::io::Write;
 use std::os::unix::fs::{chown, symlink};
 use std::path::Path;
 use std::process::Command;
+use std::time::{Duration, Instant};
+
+use anyns::publish::{Deploy, Settings};
+use anyns::wire::Serial;
 
 use crate::reader::Reader;
-use crate::support::{Pop, replace, zone_text};
+use crate::support::{Pop, name, replace, zone_text};
 
 const HOSTS: usize = 300;
 /// Set for a test process whose zone files belong to somebody else.
@@ -261,4 +265,55 @@ fn git(directory: &Path, arguments: &[&str]) {
 fn run(command: &mut Command) {
     let output = command.output().unwrap();
     assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
+}
+
+/// A script that opens, appends and closes again and again: each piece would be a zone, but only the last is meant.
+#[tokio::test]
+async fn a_file_that_is_appended_to_in_steps_is_read_when_it_rests() {
+    let mut pop = Pop::new();
+    pop.write("zones/a.example.zone", &zone_text(1, 3));
+    pop.start().await;
+    let zone = name("a.example.");
+    let records = |pop: &Pop| pop.published.load().zone(&zone).map(|zone| zone.record_count());
+    let before = records(&pop);
+    let text = zone_text(2, 40);
+    let lines: Vec<&str> = text.lines().collect();
+    let path = pop.path("zones/a.example.zone");
+    for (step, piece) in lines.chunks(lines.len().div_ceil(5)).enumerate() {
+        let mut file = File::options().append(step > 0).truncate(step == 0).write(true).open(&path).unwrap();
+        file.write_all((piece.join("\n") + "\n").as_bytes()).unwrap();
+        drop(file);
+        // The writer's own pace.
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        assert_eq!(records(&pop), before, "step {step}: a beginning is served");
+    }
+    pop.wait_serial("a.example.", 2).await;
+    assert_eq!(records(&pop), Some(42), "all of it");
+    // Another file in its place is read at once, though its path was written to a moment ago.
+    replace(&path, &zone_text(3, 3));
+    let moved = Instant::now();
+    pop.wait_serial("a.example.", 3).await;
+    assert!(moved.elapsed() < Settings::DEFAULT_SETTLE, "{:?}", moved.elapsed());
+}
+
+#[tokio::test]
+async fn where_only_a_reload_deploys_nothing_else_does() {
+    let mut pop = Pop::new();
+    pop.write("zones/a.example.zone", &zone_text(1, 3));
+    pop.write("zones/b.example.zone", &zone_text(5, 3));
+    let settings = Settings { deploy: Deploy::Reload, rescan: Duration::from_secs(1), ..pop.settings() };
+    pop.start_with(settings).await;
+    replace(&pop.path("zones/a.example.zone"), &zone_text(2, 3));
+    replace(&pop.path("zones/b.example.zone"), &zone_text(4, 3));
+    // Longer than a rescan, and than any wait for a change.
+    tokio::time::sleep(Duration::from_millis(1500)).await;
+    assert_eq!(pop.served("a.example."), Some((1, 1)));
+    pop.handle().reload().await;
+    assert_eq!((pop.served("a.example."), pop.served("b.example.")), (Some((2, 2)), Some((5, 5))));
+    // An order about one zone deploys no other.
+    replace(&pop.path("zones/a.example.zone"), &zone_text(3, 3));
+    pop.handle().accept(&name("b.example."), Serial(4)).await.unwrap();
+    assert_eq!((pop.served("a.example."), pop.served("b.example.")), (Some((2, 2)), Some((4, 4))));
+    pop.handle().reload().await;
+    assert_eq!(pop.served("a.example."), Some((3, 3)));
 }

@@ -147,3 +147,46 @@ async fn a_second_process_on_one_state_directory() {
     let second = Publisher::start(pop.settings(), Default::default());
     assert!(matches!(second, Err(PublishError::State(StoreError::InUse { .. }))));
 }
+
+/// What a file system or a tool leaves in the directory of zones is odd and no fault: the zones are served, and can be removed.
+#[tokio::test]
+async fn copies_and_directories_without_a_known_zone_are_warnings() {
+    let mut pop = Pop::new();
+    pop.write("zones/a.example.zone", &zone_text(1, 3));
+    let copies = [
+        "a.example (conflicted copy).zone",
+        "a.example (Alice's conflicted copy 2026-11-28).zone",
+        "a.example.sync-conflict-20261128-101112-ABCDEFG.zone",
+        "a.example - Copy.zone",
+        "a.example (1).zone",
+        "Copy of a.example.zone",
+    ];
+    copies.iter().for_each(|copy| pop.write(&format!("zones/{copy}"), &zone_text(9, 3)));
+    // As deep as nobody looks: it cannot be read, also by root.
+    let deep = format!("zones/{}", "d/".repeat(17));
+    fs::create_dir_all(pop.path(&deep)).unwrap();
+    let single = |pop: &Pop| SingleZone { name: name("b.example."), file: Some(pop.path("b")), serial: None };
+    pop.write("b", &zone_text(1, 3));
+    let mut settings = pop.settings();
+    settings.zones = vec![single(&pop)];
+    pop.start_with(settings.clone()).await;
+    let report = pop.report();
+    assert!(report.faults.is_empty(), "{:?}", report.faults);
+    assert_eq!(report.zones.len(), 2, "a copy is no zone");
+    assert_eq!(pop.served("a.example."), Some((1, 1)));
+    let checked = anyns::publish::check(settings.clone()).unwrap();
+    assert!(checked.is_clean() && checked.warnings.len() == copies.len() + 1, "{:?}", checked.warnings);
+    let said: Vec<String> = checked.warnings.iter().map(ToString::to_string).collect();
+    assert!(
+        said.iter().any(|text| text.contains("conflicted copy).zone has the name of a copy")),
+        "{said:?}"
+    );
+    assert!(
+        said.iter().any(|text| text.contains("d: deeper than 16 directories; no zone is known in it")),
+        "{said:?}"
+    );
+    // It does not keep a zone that left the config.
+    settings.zones.clear();
+    pop.handle().reconfigure(settings).await.unwrap();
+    assert_eq!(pop.served("b.example."), None);
+}

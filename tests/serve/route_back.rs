@@ -38,10 +38,11 @@ fn spoof(socket: &Socket, from: Ipv4Addr, to: SocketAddr) {
 }
 
 fn observe(serving: &Serving, references: &[&str]) -> (HostFacts, Beat) {
+    let references: Vec<IpAddr> = references.iter().map(|one| one.parse().unwrap()).collect();
     let (mut observer, told) = Observer::new(Observed {
         sockets: Vec::new(),
         service_addresses: vec![serving.local_addresses()[0].ip()],
-        references: references.iter().map(|one| one.parse().unwrap()).collect(),
+        references: Box::new(move || references.clone()),
         sends: Box::new(serving.sends()),
         asked: Box::new(|| [0, 0]),
         clients: Box::new(serving.recent_clients()),

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::{Duration, Instant};
 
-use anyns::admission::Limiter;
+use anyns::admission::Limits;
 use anyns::answer::{self, Identity};
 use anyns::serve::{self, Engine, Serving, Settings, TcpSettings};
 use anyns::telemetry::{Counters, WorkerCounters};
@@ -40,21 +40,21 @@ pub(crate) fn start(settings: &Settings) -> Server {
     start_limited(settings, None)
 }
 
-pub(crate) fn start_limited(settings: &Settings, limiter: Option<Limiter>) -> Server {
+pub(crate) fn start_limited(settings: &Settings, limits: Option<Limits>) -> Server {
     let counters = Counters::new(settings.counter_sets());
-    let serving = try_start(settings, limiter, &counters).unwrap();
+    let serving = try_start(settings, limits, &counters).unwrap();
     Server { serving, counters }
 }
 
 pub(crate) fn try_start(
     settings: &Settings,
-    limiter: Option<Limiter>,
+    limits: Option<Limits>,
     counters: &Counters,
 ) -> Result<Serving, serve::ServeError> {
     let identity = Identity { instance: "test".into(), version: None };
     let answers = Arc::new(answer::Settings::new(identity));
     let published = Arc::new(Published::default());
-    serve::start(settings, &published, &answers, limiter.map(Arc::new), counters)
+    serve::start(settings, &published, &answers, limits.as_ref(), counters)
 }
 
 /// `example.org. IN A` with this ID.

@@ -4,7 +4,7 @@ use std::net::{SocketAddr, UdpSocket};
 use std::num::NonZeroU32;
 use std::time::{Duration, Instant};
 
-use anyns::admission::{self, Limiter};
+use anyns::admission::{self, Limits};
 use anyns::serve::{Engine, Facts, ServeError, Settings};
 use anyns::telemetry::{Beat, Counters};
 
@@ -98,8 +98,8 @@ fn the_limiter_refuses_slips_and_counts() {
         slip: 2,
         ..admission::Settings::default()
     };
-    let limiter = Limiter::new(&limit, Instant::now()).unwrap();
-    let server = start_limited(&Settings { workers: 1, ..native(&["127.0.0.1:0"]) }, limiter);
+    let limits = Limits::new(&limit, Instant::now()).unwrap();
+    let server = start_limited(&Settings { workers: 1, ..native(&["127.0.0.1:0"]) }, Some(limits));
     let client = udp_client(server.address(0));
     for id in 0..4 {
         client.send_to(&query(id), server.address(0)).unwrap();

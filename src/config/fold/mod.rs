@@ -15,7 +15,7 @@ use ipnet::IpNet;
 use toml::Spanned;
 
 use crate::control as admin;
-use crate::telemetry::{LogFormat, LogSettings};
+use crate::telemetry::{LogFormat, LogSettings, check_level};
 use crate::{admission, answer, health, policy, publish, route as routes, serve as serving};
 
 use super::check;
@@ -121,11 +121,12 @@ pub(super) fn fold(spec: &Spec, faults: &mut Faults<'_>) -> Option<Config> {
     let services = route::fold_services(spec, faults);
     let route = route::fold_route(spec, &pop, &services, faults);
     let answer = serve::fold_answer(spec, &pop, faults);
+    let log = fold_log(spec, &pop, faults);
     let control = control::fold_control(spec, faults);
     let lease = route::fold_lease(spec, faults);
     // Every section was looked at: only now may one be missing.
     Some(Config {
-        log: fold_log(spec, &pop),
+        log,
         answer,
         install_addresses: spec.serve.install_addresses,
         drain: fold_drain(spec),
@@ -158,12 +159,15 @@ fn fold_pop(spec: &Spec, faults: &mut Faults<'_>) -> Pop {
     Pop { name, instance, management_addresses: management.iter().map(|address| *address.as_ref()).collect() }
 }
 
-fn fold_log(spec: &Spec, pop: &Pop) -> LogSettings {
+fn fold_log(spec: &Spec, pop: &Pop, faults: &mut Faults<'_>) -> LogSettings {
     let format = match spec.log.format {
         LogFormatSpec::Text => LogFormat::Text,
         LogFormatSpec::Json => LogFormat::Json,
     };
     let level = spec.log.level.as_ref().map_or("info", |level| level.as_ref());
+    if let Err(error) = check_level(level) {
+        faults.error(super::spec::span_of(&spec.log.level), "log.level", error.to_string());
+    }
     LogSettings { format, level: level.to_owned(), pop: pop.name.clone(), instance: pop.instance.clone() }
 }
 

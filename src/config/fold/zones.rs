@@ -3,11 +3,11 @@
 use std::collections::HashMap;
 use std::ops::Range;
 
-use crate::publish::{SerialRule, Settings, SingleZone};
+use crate::publish::{Deploy, SerialRule, Settings, SingleZone};
 use crate::wire::Name;
 
 use super::super::fault::Faults;
-use super::super::spec::{SerialSpec, Spec, span_of};
+use super::super::spec::{DeploySpec, SerialSpec, Spec, span_of};
 use super::{or_default, path_in, period_or};
 
 /// The publisher's settings, and the zones that must be served before anything is announced.
@@ -32,6 +32,11 @@ pub(super) fn fold_zones(spec: &Spec, faults: &mut Faults<'_>) -> (Settings, Vec
         let message = format!("{}; at least 1s", humantime::format_duration(rescan));
         faults.error(span_of(&section.rescan), "zones.rescan", message);
     }
+    let settle = period_or(&section.settle, Settings::DEFAULT_SETTLE);
+    if settle > Settings::LONGEST_SETTLE {
+        let message = format!("{}; at most 1m", humantime::format_duration(settle));
+        faults.error(span_of(&section.settle), "zones.settle", message);
+    }
     let required = section
         .required
         .iter()
@@ -45,6 +50,11 @@ pub(super) fn fold_zones(spec: &Spec, faults: &mut Faults<'_>) -> (Settings, Vec
         serial: rule(section.serial),
         shrink_limit_percent: shrink,
         rescan,
+        settle,
+        deploy: match section.deploy {
+            DeploySpec::Watch => Deploy::Watch,
+            DeploySpec::Reload => Deploy::Reload,
+        },
         ..Settings::default()
     };
     (settings, required)

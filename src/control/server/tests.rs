@@ -101,12 +101,12 @@ async fn a_request_reaches_the_daemon_and_its_answer_the_client() {
     let daemon = async {
         let drain = scene.calls.next().await;
         assert_eq!(drain.request, Request::Drain { reason: "router upgrade".into() });
-        drain.reply.send(Response::Done { message: "draining".into() });
+        drain.reply.send(Response::Done { message: "draining".into(), restart: Vec::new() });
         drop(scene.calls.next().await);
     };
     let client = async {
         let drain = ask_scene(&scene.path, Request::Drain { reason: "router upgrade".into() }).await.unwrap();
-        assert_eq!(drain, Response::Done { message: "draining".into() });
+        assert_eq!(drain, Response::Done { message: "draining".into(), restart: Vec::new() });
         let dropped = ask_scene(&scene.path, Request::Reload {}).await.unwrap();
         assert_eq!(dropped, Response::Failed { message: "anyns is going down".into() });
     };
@@ -211,11 +211,11 @@ async fn an_answer_under_way_survives_the_shutdown() {
         while scene.path.exists() {
             tokio::task::yield_now().await;
         }
-        call.reply.send(Response::Done { message: "drained".into() });
+        call.reply.send(Response::Done { message: "drained".into(), restart: Vec::new() });
     };
     let client = ask_scene(&scene.path, Request::Drain { reason: "end".into() });
     let ((), answer) = timeout(PATIENCE, async { tokio::join!(daemon, client) }).await.unwrap();
-    assert_eq!(answer.unwrap(), Response::Done { message: "drained".into() });
+    assert_eq!(answer.unwrap(), Response::Done { message: "drained".into(), restart: Vec::new() });
     blocking(|| scene.thread.join()).await.unwrap();
 }
 

@@ -118,7 +118,7 @@ impl State {
     }
 
     fn rate_limit_status(&self) -> RateLimitStatus {
-        let (settings, counters) = (&self.sources.settings.rate_limit, &self.sources.counters);
+        let (settings, counters) = (self.sources.settings.limits.settings(), &self.sources.counters);
         let mode = match settings.mode {
             Mode::Enforce => "enforce",
             Mode::DryRun => "dry-run",
@@ -150,7 +150,7 @@ fn operator(ordered: &Ordered, started: u64, clock: Clock) -> OperatorStatus {
 
 fn reload(reload: &Arc<Reload>, clock: Clock) -> Option<ReloadStatus> {
     let (failed, since, reason) = match &**reload {
-        Reload::Done => return None,
+        Reload::None | Reload::Done { .. } => return None,
         Reload::Running { since } => (false, since, String::new()),
         Reload::Failed { since, reason } => (true, since, reason.clone()),
     };

@@ -22,7 +22,8 @@ use std::time::{Duration, Instant};
 
 use tokio::time::{MissedTickBehavior, interval};
 
-use crate::config::{Config, RouteDriver};
+use crate::admission::Limits;
+use crate::config::{self, Config, RouteDriver};
 use crate::control::{self, Answers, Cause, Memory, Request, Response, Selection, Status};
 use crate::health::Statistics;
 use crate::publish::Report;
@@ -83,14 +84,18 @@ pub(super) struct Ordered {
     pub(super) stopping: bool,
     /// The zones that the config requires.
     pub(super) required: Arc<[Name]>,
+    /// How a planned stop goes; `None` before the first turn.
+    pub(super) times: Option<config::Drain>,
 }
 
 /// How the last reload went.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) enum Reload {
-    /// Well, or there was none.
+    /// There was none.
     #[default]
-    Done,
+    None,
+    /// Well, but these sections have changed where only a restart takes them over.
+    Done { restart: Vec<&'static str> },
     /// It goes on.
     Running { since: Instant },
     /// It failed; the old configuration stays.
@@ -105,11 +110,11 @@ pub(super) struct Settings {
     dry_run: bool,
     native: bool,
     listen: Vec<(Transport, SocketAddr)>,
-    rate_limit: crate::admission::Settings,
+    limits: Arc<Limits>,
 }
 
 impl Settings {
-    pub(super) fn new(config: &Config) -> Self {
+    pub(super) fn new(config: &Config, limits: Arc<Limits>) -> Self {
         let plain = config.serve.listen.iter();
         let plain = plain.flat_map(|at| [Transport::Udp, Transport::Tcp].map(|transport| (transport, *at)));
         let encrypted = config.serve.tls.iter().flat_map(TlsSettings::listen);
@@ -123,7 +128,7 @@ impl Settings {
                 Engine::Hickory => false,
             },
             listen: plain.chain(encrypted).collect(),
-            rate_limit: config.rate_limit.clone(),
+            limits,
         }
     }
 }
@@ -216,7 +221,7 @@ impl Answers for StatusKeeper {
             None => Response::Failed { message: format!("there is no task {task:?}") },
             Some(beat) => {
                 beat.ask_panic();
-                Response::Done { message: format!("the task {task} panics at its next heartbeat") }
+                super::orders::done(format!("the task {task} panics at its next heartbeat"))
             }
         }
     }

@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use super::zones::tests::{many, name, zone};
 use super::*;
+use crate::admission::Limits;
 use crate::config;
 use crate::control::{Verdict, ZoneFilter, render};
 use crate::handoff::Latest;
@@ -29,7 +30,7 @@ fn scene(report: Report, test_hooks: bool) -> Scene {
     let silence = updates.clone();
     let sources = Sources {
         started: Instant::now(),
-        settings: Settings::new(&config),
+        settings: Settings::new(&config, Arc::new(Limits::new(&config.rate_limit, Instant::now()).unwrap())),
         report: Box::new(move || (*reports.load()).clone()),
         updates: Box::new(move |_| match silence.load(Relaxed) {
             0 => None,
@@ -142,7 +143,7 @@ fn a_reload_and_new_required_zones_are_shown() {
         told.contains(&"the last reload failed: the old configuration stays: line 7".to_owned()),
         "{told:?}"
     );
-    scene.reload.publish(Reload::Done);
+    scene.reload.publish(Reload::Done { restart: Vec::new() });
     scene.ordered.publish(Ordered { required: Arc::new([name("absent")]), ..Ordered::default() });
     scene.report.publish(Arc::new(many(1)));
     let status = page(&scene);

@@ -1,0 +1,68 @@
+//! What is logged, which a reload may change.
+//!
+//! The filter is swapped, not locked: whoever logs never waits for whoever changes the level.
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use tracing::Metadata;
+use tracing::level_filters::LevelFilter;
+use tracing::subscriber::Interest;
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::layer::{Context, Filter};
+
+use super::logs::LogError;
+
+/// Changes what is logged.
+#[derive(Clone, Debug)]
+pub struct LogLevel(Arc<ArcSwap<EnvFilter>>);
+
+/// Whether this is a level: `info`, or levels by module as in `info,anyns::health=debug`.
+///
+/// # Errors
+/// [`LogError::Level`].
+pub fn check_level(level: &str) -> Result<(), LogError> {
+    filter(level).map(drop)
+}
+
+fn filter(level: &str) -> Result<EnvFilter, LogError> {
+    EnvFilter::try_new(level).map_err(|source| LogError::Level { level: level.to_owned(), source })
+}
+
+impl LogLevel {
+    pub(super) fn new(level: &str) -> Result<Self, LogError> {
+        Ok(Self(Arc::new(ArcSwap::from_pointee(filter(level)?))))
+    }
+
+    /// Logs this from now on.
+    ///
+    /// # Errors
+    /// A level that is none; what is logged stays as it is.
+    pub fn change(&self, level: &str) -> Result<(), LogError> {
+        self.0.store(Arc::new(filter(level)?));
+        // Each place that logs remembers whether anybody wants what it says.
+        tracing::callsite::rebuild_interest_cache();
+        Ok(())
+    }
+
+    pub(super) fn filter(&self) -> Current {
+        Current(self.0.clone())
+    }
+}
+
+/// The filter in force.
+pub(super) struct Current(Arc<ArcSwap<EnvFilter>>);
+
+impl<S> Filter<S> for Current {
+    fn enabled(&self, metadata: &Metadata<'_>, context: &Context<'_, S>) -> bool {
+        Filter::<S>::enabled(&**self.0.load(), metadata, context)
+    }
+
+    fn callsite_enabled(&self, metadata: &'static Metadata<'static>) -> Interest {
+        Filter::<S>::callsite_enabled(&**self.0.load(), metadata)
+    }
+
+    fn max_level_hint(&self) -> Option<LevelFilter> {
+        Filter::<S>::max_level_hint(&**self.0.load())
+    }
+}
