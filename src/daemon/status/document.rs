@@ -19,7 +19,7 @@ use crate::daemon::drain::Drain;
 impl State {
     /// Everything there is to tell at this moment.
     pub(super) fn document(&mut self, selection: &Selection) -> Status {
-        let clock = Clock::now();
+        let clock = self.anchor.clock();
         let report = (self.sources.report)();
         let ordered = (self.sources.ordered)();
         let route_status = (self.sources.routes)();

@@ -33,7 +33,7 @@ use crate::telemetry::{Beat, Counters, RunTime};
 use crate::wire::Name;
 
 use super::drain::Drain;
-use clock::Clock;
+use clock::Anchor;
 use tasks::TaskWatch;
 use zones::ZoneTable;
 
@@ -144,6 +144,7 @@ pub(super) struct StatusKeeper {
 
 struct State {
     sources: Sources,
+    anchor: Anchor,
     time: RunTime,
     tasks: TaskWatch,
     zones: ZoneTable,
@@ -156,6 +157,7 @@ impl StatusKeeper {
     /// `test_hooks`: whether a test may make tasks panic.
     pub(super) fn new(sources: Sources, beat: Beat, test_hooks: bool) -> Self {
         let state = State {
+            anchor: Anchor::now(),
             time: RunTime::new(Instant::now()),
             tasks: TaskWatch::new(sources.beats.clone()),
             sources,
@@ -195,7 +197,7 @@ impl State {
         self.tasks.observe(at);
         self.updates_fault = (self.sources.updates)(at);
         if self.updates_fault.is_none() {
-            self.updates_alive = Some(Clock::now().unix());
+            self.updates_alive = Some(self.anchor.clock().unix());
         }
     }
 }

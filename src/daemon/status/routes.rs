@@ -103,6 +103,7 @@ pub(super) fn host_alarms(routes: &RouteStatus) -> Vec<OtherAlarm> {
 mod tests {
     use std::time::{Duration, Instant};
 
+    use super::super::clock::Anchor;
     use super::*;
     use crate::policy::Intent;
 
@@ -127,7 +128,7 @@ mod tests {
         let alarms = host_alarms(&routes);
         assert_eq!(alarms.len(), 1);
         assert_eq!(alarms[0].message, "the service address 192.0.2.53 is not on the host");
-        let document = prefixes(&routes, Clock::now());
+        let document = prefixes(&routes, Anchor::now().clock());
         assert_eq!(document[0].reasons[1], "on hold for 3500 s more");
         let neighbours: Vec<(&str, bool)> =
             document[0].neighbours.iter().map(|one| (one.neighbour.as_str(), one.local)).collect();
