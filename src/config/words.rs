@@ -35,8 +35,12 @@ const NETWORK: &str = "a prefix in quotes, such as \"192.0.2.0/24\" or \"2001:db
 /// Keys that hold prefixes: their parser says the same as that of addresses.
 const NETWORKS: [&str; 3] = ["service.prefix", "serve.proxy-from", "rate-limit.exempt"];
 
+/// Keys whose values are secrets, also wrong ones: they are not quoted.
+const SECRETS: [&str; 2] = ["bgp.neighbor.password", "serve.cookie-secrets"];
+
 /// The message for the wrong value of a key, and whether it is that nobody knows the key.
 pub(super) fn in_words(message: &str, wrong: &str, key: &str) -> (String, bool) {
+    let wrong = if SECRETS.contains(&key) { "what is there" } else { wrong };
     if let Some(rest) = message.strip_prefix("unknown field ") {
         let (unknown, known) = rest.split_once(',').unwrap_or((rest, ""));
         return (unknown_key(unknown.trim_matches('`'), &quoted_in(known)), true);

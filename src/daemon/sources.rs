@@ -61,9 +61,9 @@ impl Ages {
         }
     }
 
-    /// Goes on with probes at another interval.
+    /// Goes on with probes at another interval: the age that a longer one has led to is none of the shorter one.
     pub(super) fn change(&mut self, interval: Duration, timeout: Duration) {
-        self.probes_limit = interval + timeout + SLACK;
+        (self.probes_limit, self.probes) = (interval + timeout + SLACK, Freshness::default());
     }
 
     /// The facts that are too old, given how often each was checked.
@@ -161,5 +161,22 @@ mod tests {
         assert_eq!(stale(14, 100, 1, 2), "the probes, the service addresses");
         assert_eq!(stale(1, 100, 2, 3), "");
         assert_eq!(stale(1, 60_000, 2, 3), "");
+    }
+
+    #[test]
+    fn probes_that_were_rare_are_not_stale_when_they_become_frequent() {
+        let start = Instant::now();
+        let (rare, often, timeout) =
+            (Duration::from_secs(3600), Duration::from_millis(200), Duration::from_millis(500));
+        let mut ages = Ages::new(rare, timeout, start);
+        let mut at = Duration::ZERO;
+        let mut stale = |ages: &mut Ages, seconds, rounds| {
+            at += Duration::from_secs(seconds);
+            ages.stale(at, rounds, None).len()
+        };
+        assert_eq!([stale(&mut ages, 0, 1), stale(&mut ages, 1000, 1)], [0, 0]);
+        ages.change(often, timeout);
+        assert_eq!([stale(&mut ages, 0, 1), stale(&mut ages, 1, 1), stale(&mut ages, 1, 1)], [0, 0, 1]);
+        assert_eq!(stale(&mut ages, 0, 2), 0);
     }
 }

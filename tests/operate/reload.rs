@@ -128,6 +128,10 @@ fn a_reload_changes_the_log_level_and_the_probes_under_load() {
     wait_for("the probes go on", BOUND, || (probes() != last.0).then_some(()));
     let record = stream.stop();
     assert_eq!(record.lost(), 0, "{}", record.summary());
+    let log = alone.anyns.process().output();
+    let announced = log.find("intent=\"announce\"").expect("it was announced");
+    let later = log.get(announced..).unwrap_or_default();
+    assert!(!later.contains("intent=\"withdraw\"") && !later.contains("intent=\"deprefer\""), "{later}");
 }
 
 #[test]
