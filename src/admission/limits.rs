@@ -1,7 +1,7 @@
 //! The limits in force, which a reload may change while queries are answered.
 //!
-//! New settings flow in from whoever reloads; each worker takes the limiter of the newest at its next batch. Never locks: a
-//! worker that is frozen holds up nobody.
+//! A reload puts new settings in; each worker takes their limiter at its next batch. Nothing locks, so a frozen worker does not
+//! delay the others.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -49,7 +49,8 @@ impl Limits {
     /// The part of one of `workers` workers.
     pub fn worker(&self, workers: usize) -> WorkerLimits {
         let limits = Cache::new(self.limiter.clone());
-        WorkerLimits { limits, workers, limiter: None }
+        let limiter = self.limiter.load_full().map(|limiter| limiter.worker(workers));
+        WorkerLimits { limits, workers, limiter }
     }
 }
 

@@ -176,6 +176,7 @@ fn start(
         certificates: serving.certificates(),
         limits,
         log_level,
+        restart: Vec::new(),
         routes: speaker.status.clone(),
         publisher: publisher.clone(),
         config,

@@ -60,6 +60,8 @@ pub(super) struct Controller {
     /// The rate limits in force.
     pub(super) limits: Arc<Limits>,
     pub(super) log_level: LogLevel,
+    /// The sections that have changed where only a restart takes them over.
+    pub(super) restart: Vec<&'static str>,
     pub(super) routes: Reader<RouteStatus>,
     /// The latest decision, for the gate.
     pub(super) decisions: Latest<Decision>,
@@ -115,8 +117,8 @@ impl Controller {
         log_changes(&self.decisions.current(), &decision);
         self.decisions.publish_if_new(decision);
         let (drain, required) = (self.drain.clone(), self.required.clone());
-        let times = Some(self.config.drain);
-        self.ordered.publish_if_new(Ordered { drain, stopping: self.stopping, required, times });
+        let (times, restart) = (Some(self.config.drain), self.restart.clone());
+        self.ordered.publish_if_new(Ordered { drain, stopping: self.stopping, required, times, restart });
         // Only now: a beat renews the lease of this decision.
         self.beat.beat();
         let wakeups = [self.policy.next_wakeup(), self.drain.next_wakeup()];

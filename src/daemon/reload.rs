@@ -11,7 +11,6 @@ use std::time::Instant;
 use crate::config::{self, Config};
 use crate::control::{Reply, Response};
 use crate::handoff::Latest;
-use crate::health;
 use crate::publish::PublisherHandle;
 use crate::serve::Certificates;
 
@@ -30,10 +29,10 @@ pub(super) fn by_order(controller: &mut Controller, reply: Reply) {
 }
 
 /// Tells whoever asked, and the status, what came of it.
-fn finish(state: &Latest<Reload>, reply: Option<Reply>, response: Response, restart: Vec<&'static str>) {
+fn finish(state: &Latest<Reload>, reply: Option<Reply>, response: Response) {
     state.publish(match &response {
         Response::Failed { message } => Reload::Failed { since: Instant::now(), reason: message.clone() },
-        Response::Done { .. } | Response::Status { .. } => Reload::Done { restart },
+        Response::Done { .. } | Response::Status { .. } => Reload::Done,
     });
     if let Some(reply) = reply {
         reply.send(response);
@@ -47,7 +46,7 @@ fn begin(controller: &mut Controller, reply: Option<Reply>) {
         Err(error) => {
             tracing::error!(%error, "the configuration is wrong; the old one stays");
             let message = format!("the old configuration stays: {error}");
-            return finish(&controller.reload, reply, failed(message), Vec::new());
+            return finish(&controller.reload, reply, failed(message));
         }
     };
     for warning in &loaded.warnings {
@@ -57,12 +56,13 @@ fn begin(controller: &mut Controller, reply: Option<Reply>) {
     if loaded.config.publish.state_directory != controller.config.publish.state_directory {
         let message = "the old configuration stays: zones.state-directory cannot change without a restart";
         tracing::error!(message, "reload");
-        return finish(&controller.reload, reply, failed(message.to_owned()), Vec::new());
+        return finish(&controller.reload, reply, failed(message.to_owned()));
     }
     let restart = needs_restart(&controller.config, &loaded.config);
+    controller.restart.clone_from(&restart);
     if let Err(message) = apply(controller, &loaded.config) {
         tracing::error!(message, "reload");
-        return finish(&controller.reload, reply, failed(message), Vec::new());
+        return finish(&controller.reload, reply, failed(message));
     }
     let state = controller.reload.clone();
     let publisher = controller.publisher.clone();
@@ -76,7 +76,7 @@ fn begin(controller: &mut Controller, reply: Option<Reply>) {
             Response::Done { message, .. } => tracing::info!(message, "reload"),
             Response::Status { .. } => {}
         }
-        finish(&state, reply, response, restart);
+        finish(&state, reply, response);
     });
 }
 
@@ -122,15 +122,7 @@ fn apply(controller: &mut Controller, new: &Config) -> Result<(), String> {
         old.policy = new.policy;
     }
     old.drain = new.drain;
-    let health = health::Settings {
-        interval: new.health.interval,
-        timeout: new.health.timeout,
-        rise: new.health.rise,
-        fall: new.health.fall,
-        required: new.health.required.clone(),
-        reference_addresses: new.health.reference_addresses.clone(),
-        ..old.health.clone()
-    };
+    let health = old.health.changed_to(&new.health);
     if old.health != health {
         controller.sources.health.change(&health).map_err(|error| chain(&error))?;
         controller.sources.ages.change(health.interval, health.timeout);

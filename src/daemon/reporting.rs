@@ -15,7 +15,7 @@ use crate::telemetry::{Beat, Counters, Logs};
 
 use super::DaemonError;
 use super::build::Told;
-use super::status::{ControlThread, OtherAlarm, Reload, Settings, Source, Sources, StatusKeeper};
+use super::status::{ControlThread, Ordered, OtherAlarm, Settings, Source, Sources, StatusKeeper};
 
 /// Dropped log records are an alarm for so long after the last of them.
 const DROPS_ALARM: Duration = Duration::from_secs(60);
@@ -44,7 +44,7 @@ pub(super) fn start_control(server: Server, reported: Reported<'_>) -> Result<Co
     let (report, mut liveness) = (publisher.report(), publisher.liveness());
     let routes = speaker.status.clone();
     let Told { serve_facts, ordered, reload, statistics } = told;
-    let reloads = reload.clone();
+    let pending = ordered.clone();
     let sources = Sources {
         started,
         settings: Settings::new(config, limits),
@@ -61,7 +61,7 @@ pub(super) fn start_control(server: Server, reported: Reported<'_>) -> Result<Co
         other_alarms: vec![
             lease_alarms(speaker.status.clone()),
             session_alarms(speaker.status.clone()),
-            restart_alarm(reloads),
+            restart_alarm(pending),
             host_alarms(host),
             log_alarms(logs.dropped()),
         ],
@@ -134,16 +134,15 @@ fn host_alarms(host: &HostFacts) -> Source<Vec<OtherAlarm>> {
 }
 
 /// The configuration says something that only a restart takes over.
-fn restart_alarm(reload: Reader<Reload>) -> Source<Vec<OtherAlarm>> {
-    Box::new(move || match &*reload.load() {
-        Reload::Done { restart } if !restart.is_empty() => {
-            let message = format!(
-                "the configuration has changed where only a restart takes it over: {}",
-                restart.join(", ")
-            );
-            vec![alarm("restart".to_owned(), Cause::Rest, message)]
-        }
-        _ => Vec::new(),
+fn restart_alarm(ordered: Reader<Ordered>) -> Source<Vec<OtherAlarm>> {
+    Box::new(move || {
+        let sections = &ordered.load().restart;
+        let message = || {
+            let sections = sections.join(", ");
+            format!("the configuration has changed where only a restart takes it over: {sections}")
+        };
+        let pending = !sections.is_empty();
+        pending.then(|| alarm("restart".to_owned(), Cause::Rest, message())).into_iter().collect()
     })
 }
 

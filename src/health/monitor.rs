@@ -59,16 +59,7 @@ impl Health {
     /// # Errors
     /// Settings with which probes cannot work; those in force stay.
     pub fn change(&self, settings: &Settings) -> Result<(), SettingsError> {
-        let now = self.settings.load();
-        let changed = Settings {
-            interval: settings.interval,
-            timeout: settings.timeout,
-            rise: settings.rise,
-            fall: settings.fall,
-            required: settings.required.clone(),
-            reference_addresses: settings.reference_addresses.clone(),
-            ..(**now).clone()
-        };
+        let changed = self.settings.load().changed_to(settings);
         changed.check()?;
         self.settings.store(Arc::new(changed));
         self.kick();

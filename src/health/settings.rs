@@ -108,6 +108,21 @@ impl Settings {
     /// Default of `fall`.
     pub const DEFAULT_FALL: u32 = 3;
 
+    /// These settings with what may change while probes run taken from others: whom to ask, from where, and as which instance
+    /// stays.
+    #[must_use]
+    pub fn changed_to(&self, others: &Self) -> Self {
+        Self {
+            interval: others.interval,
+            timeout: others.timeout,
+            rise: others.rise,
+            fall: others.fall,
+            required: others.required.clone(),
+            reference_addresses: others.reference_addresses.clone(),
+            ..self.clone()
+        }
+    }
+
     /// Whether probes with these settings can work.
     ///
     /// # Errors

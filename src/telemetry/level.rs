@@ -1,6 +1,6 @@
 //! What is logged, which a reload may change.
 //!
-//! The filter is swapped, not locked: whoever logs never waits for whoever changes the level.
+//! A change swaps the filter without a lock, so a thread that logs does not wait for it.
 
 use std::sync::Arc;
 

@@ -88,6 +88,12 @@ fn what_needs_a_restart_is_said_until_it_is_gone() {
     let shown =
         || alone.anyns.command(&["status"]).text.contains("only a restart takes it over: [serve] or [tls]");
     wait_for("the status says it", BOUND, || shown().then_some(()));
+    std::fs::write(alone.anyns.config(), format!("{before}\n[zonez]\n")).expect("written");
+    assert_eq!(alone.anyns.command(&["reload"]).code, 1);
+    wait_for("the status says that it failed", BOUND, || {
+        alone.anyns.command(&["status"]).text.contains("the last reload failed").then_some(())
+    });
+    assert!(shown(), "a reload that fails does not make it untrue");
     std::fs::write(alone.anyns.config(), before).expect("written");
     alone.anyns.must(&["reload"]);
     wait_for("the status says it no more", BOUND, || (!shown()).then_some(()));

@@ -150,7 +150,7 @@ fn operator(ordered: &Ordered, started: u64, clock: Clock) -> OperatorStatus {
 
 fn reload(reload: &Arc<Reload>, clock: Clock) -> Option<ReloadStatus> {
     let (failed, since, reason) = match &**reload {
-        Reload::None | Reload::Done { .. } => return None,
+        Reload::None | Reload::Done => return None,
         Reload::Running { since } => (false, since, String::new()),
         Reload::Failed { since, reason } => (true, since, reason.clone()),
     };

@@ -86,6 +86,8 @@ pub(super) struct Ordered {
     pub(super) required: Arc<[Name]>,
     /// How a planned stop goes; `None` before the first turn.
     pub(super) times: Option<config::Drain>,
+    /// The sections of the configuration that have changed where only a restart takes them over.
+    pub(super) restart: Vec<&'static str>,
 }
 
 /// How the last reload went.
@@ -94,8 +96,8 @@ pub(super) enum Reload {
     /// There was none.
     #[default]
     None,
-    /// Well, but these sections have changed where only a restart takes them over.
-    Done { restart: Vec<&'static str> },
+    /// The last one went well.
+    Done,
     /// It goes on.
     Running { since: Instant },
     /// It failed; the old configuration stays.

@@ -143,7 +143,7 @@ fn a_reload_and_new_required_zones_are_shown() {
         told.contains(&"the last reload failed: the old configuration stays: line 7".to_owned()),
         "{told:?}"
     );
-    scene.reload.publish(Reload::Done { restart: Vec::new() });
+    scene.reload.publish(Reload::Done);
     scene.ordered.publish(Ordered { required: Arc::new([name("absent")]), ..Ordered::default() });
     scene.report.publish(Arc::new(many(1)));
     let status = page(&scene);
