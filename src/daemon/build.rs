@@ -7,7 +7,6 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Instant;
 
-use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::admission::Limits;
@@ -60,7 +59,7 @@ pub(super) struct Told {
     pub(super) serve_facts: Reader<serve::Facts>,
     pub(super) ordered: Reader<Ordered>,
     pub(super) reload: Reader<Reload>,
-    pub(super) statistics: watch::Receiver<Arc<[health::Statistics]>>,
+    pub(super) statistics: Reader<Vec<health::Statistics>>,
 }
 
 /// Opens and starts everything. What a refusal leaves behind is taken away: the admin socket, and the addresses that were put on
@@ -107,15 +106,15 @@ fn start(
     let serving = Arc::new(serving);
     let publisher = Arc::new(Publisher::start(config.publish.clone(), published)?);
 
-    let (zones, zones_seen) = watch::channel(Arc::<[Name]>::from([]));
+    let zones = Latest::new(Vec::new());
     let mut load = serving.load();
     let look: LoadSource = Box::new(move |handshakes| load.look(handshakes));
-    let (health_thread, health, health_beats) = start_health(&config, zones_seen, look)?;
+    let (health_thread, health, health_beats) = start_health(&config, zones.reader(), look)?;
     let (host_thread, lost_addresses, host, host_beats) = start_host(&config, addresses, &serving, &health)?;
 
     let decider = Beat::new("decide");
-    let mut decisions = Latest::new(Decision::default());
-    let decided = decisions.reader().map_err(DaemonError::Runtime)?;
+    let decisions = Latest::new(Decision::default());
+    let decided = decisions.reader();
     let speaker = start_speaker(&config, decided, decider.clone())?;
     tracing::info!(addresses = ?serving.local_addresses(), encrypted = ?serving.encrypted_addresses(), "listening");
 
@@ -125,7 +124,7 @@ fn start(
     let supervisor = Supervisor::new(orders.clone(), watched, config.lease * 2);
     let drain = config.drain;
     let (ordered, reload) = (Latest::new(Ordered::default()), Latest::new(Reload::default()));
-    let reader = ordered.look();
+    let reader = ordered.reader();
     let sources = Sources {
         report: publisher.report(),
         serve: serving.watch(),
@@ -139,9 +138,9 @@ fn start(
     };
     let reload = Arc::new(reload);
     let told = Told {
-        serve_facts: sources.serve_facts.look(),
-        ordered: ordered.look(),
-        reload: reload.look(),
+        serve_facts: sources.serve_facts.reader(),
+        ordered: ordered.reader(),
+        reload: reload.reader(),
         statistics: sources.health.statistics.clone(),
     };
     let own = vec![decider.clone(), logs.beat(), publisher.beat()];
@@ -215,7 +214,7 @@ async fn ensure_addresses(config: &Config) -> Result<Option<ServiceAddresses>, D
 /// Starts the thread that probes.
 fn start_health(
     config: &Config,
-    zones: watch::Receiver<Arc<[Name]>>,
+    zones: Reader<Vec<Name>>,
     load: LoadSource,
 ) -> Result<(Thread, health::Health, Vec<Beat>), DaemonError> {
     let (mut monitor, health) = health::prepare(config.health.clone(), zones, load)?;

@@ -2,9 +2,8 @@
 
 use std::net::IpAddr;
 
-use crate::health::Verdicts;
 use crate::host;
-use crate::policy::{Facts, Family, NoRouteBack, Operator, StaleFact};
+use crate::policy::{Facts, Family, NoRouteBack, Operator, Probe, StaleFact};
 use crate::publish::Report;
 use crate::serve;
 use crate::wire::Name;
@@ -20,7 +19,7 @@ pub(super) struct Gathered<'a> {
 }
 
 /// Gathers one moment's facts.
-pub(super) fn gather(gathered: Gathered<'_>, probes: &Verdicts, operator: Operator) -> Facts {
+pub(super) fn gather(gathered: Gathered<'_>, probes: &[(IpAddr, Probe)], operator: Operator) -> Facts {
     let Gathered { report, required, serving, lost_addresses, host, stale } = gathered;
     let missing = required.iter().filter(|zone| !report.serves(zone));
     Facts {

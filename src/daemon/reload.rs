@@ -84,7 +84,7 @@ async fn look_again(publisher: &Arc<PublisherHandle>, config: Config, restart: &
     if let Err(error) = publisher.reconfigure(config.publish).await {
         return failed(chain(&error));
     }
-    let report = publisher.report().borrow().clone();
+    let report = publisher.report().load();
     let unwell = report.zones.values().filter(|zone| !zone.faults.is_empty()).count();
     let mut message = format!("{} zones served, {unwell} with faults", report.served());
     if !restart.is_empty() {

@@ -48,11 +48,11 @@ pub(super) fn start_control(server: Server, reported: Reported<'_>) -> Result<Co
     let sources = Sources {
         started,
         settings: Settings::new(config, limits),
-        report: Box::new(move || report.borrow().clone()),
+        report: Box::new(move || report.load()),
         updates: Box::new(move |at| liveness.observe(at).map(|stall| stall.to_string())),
         serve_facts: Box::new(move || (*serve_facts.load()).clone()),
         counters: counters.clone(),
-        statistics: Box::new(move || statistics.borrow().clone()),
+        statistics: Box::new(move || statistics.load()),
         routes: Box::new(move || (*routes.load()).clone()),
         ordered: Box::new(move || ordered.load()),
         reload: Box::new(move || reload.load()),
@@ -126,7 +126,7 @@ fn session_alarm(neighbor: &NeighborStatus, now: Instant) -> Option<OtherAlarm> 
 fn host_alarms(host: &HostFacts) -> Source<Vec<OtherAlarm>> {
     let facts = host.facts.clone();
     Box::new(move || {
-        let facts = facts.borrow();
+        let facts = facts.load();
         let one =
             |message: &String| alarm(crate::control::without_numbers(message), Cause::Host, message.clone());
         facts.alarms.iter().map(one).collect()

@@ -7,11 +7,9 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tokio::sync::watch;
-
-use crate::handoff::Latest;
+use crate::handoff::{Latest, Reader};
 use crate::health::Health;
-use crate::host::{self, HostFacts, LostAddresses};
+use crate::host::{HostFacts, LostAddresses};
 use crate::policy::{Facts, Operator, StaleFact};
 use crate::publish::Report;
 use crate::serve::{self, ServeWatch};
@@ -25,7 +23,7 @@ const SLACK: Duration = Duration::from_secs(1);
 
 /// The sources, and what health is told in return.
 pub(super) struct Sources {
-    pub(super) report: watch::Receiver<Arc<Report>>,
+    pub(super) report: Reader<Report>,
     pub(super) serve: ServeWatch,
     /// What the last look at serving found, for the status.
     pub(super) serve_facts: Latest<serve::Facts>,
@@ -34,7 +32,7 @@ pub(super) struct Sources {
     pub(super) host: HostFacts,
     pub(super) health: Health,
     /// The zones to probe, for health.
-    pub(super) zones: watch::Sender<Arc<[Name]>>,
+    pub(super) zones: Latest<Vec<Name>>,
     /// The report that health was told of.
     pub(super) told: Arc<Report>,
     pub(super) ages: Ages,
@@ -82,7 +80,7 @@ impl Sources {
     /// This moment's facts.
     pub(super) fn gather(&mut self, required: &[Name], operator: Operator, now: Instant) -> Facts {
         let at = self.ages.time.advance(now);
-        let report = self.report.borrow_and_update().clone();
+        let report = self.report.load();
         self.tell_health(&report);
         let serving = self.serve.look(at);
         let known = self.serve_facts.current();
@@ -91,9 +89,9 @@ impl Sources {
         }
         self.serve_facts.publish_if_new(serving.clone());
         let lost_addresses: Vec<IpAddr> =
-            self.addresses.as_mut().map(|told| told.lost.borrow_and_update().clone()).unwrap_or_default();
-        let host: host::Facts = self.host.facts.borrow_and_update().clone();
-        let probes = self.health.probes.borrow_and_update().clone();
+            self.addresses.as_ref().map(|told| (*told.lost.load()).clone()).unwrap_or_default();
+        let host = self.host.facts.load();
+        let probes = self.health.probes.load();
         let checks = self.addresses.as_ref().map(LostAddresses::checks);
         let stale = self.ages.stale(at, self.health.rounds(), checks);
         let gathered =
@@ -101,7 +99,7 @@ impl Sources {
         facts::gather(gathered, &probes, operator)
     }
 
-    /// Returns when any fact has changed. A fact whose source is gone changes no more.
+    /// Returns when any fact has changed.
     pub(super) async fn changed(&mut self) {
         let addresses = async {
             match &mut self.addresses {
@@ -110,12 +108,11 @@ impl Sources {
             }
         };
         tokio::select! {
-            Ok(()) = self.report.changed() => {}
+            () = self.report.changed() => {}
             () = self.serve.loss() => {}
-            Ok(()) = addresses => self.health.kick(),
-            Ok(()) = self.host.facts.changed() => {}
-            Ok(()) = self.health.probes.changed() => {}
-            else => std::future::pending().await,
+            () = addresses => self.health.kick(),
+            () = self.host.facts.changed() => {}
+            () = self.health.probes.changed() => {}
         }
     }
 
@@ -125,14 +122,7 @@ impl Sources {
             return;
         }
         self.told = report.clone();
-        self.zones.send_if_modified(|zones| {
-            let served = facts::probed_zones(report);
-            let differs = **zones != *served;
-            if differs {
-                *zones = served.into();
-            }
-            differs
-        });
+        self.zones.publish_if_new(facts::probed_zones(report));
     }
 }
 

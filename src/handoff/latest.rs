@@ -1,25 +1,28 @@
 //! The newest value of one writer.
 
-use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 
 use super::wake::{Bell, Sleeper, pair};
 
+/// How often a reader looks when no socket pair can be had to wake it: the process is out of file descriptors.
+const UNWOKEN: Duration = Duration::from_millis(100);
+
 /// The writing end.
 #[derive(Debug)]
 pub struct Latest<T> {
     shared: Arc<Shared<T>>,
-    bells: Vec<Bell>,
 }
 
-/// A reading end. Its clone reads, too, but is not woken: for those who look regularly anyway.
+/// A reading end. Each clone waits by itself.
 #[derive(Debug)]
 pub struct Reader<T> {
     shared: Arc<Shared<T>>,
     seen: u64,
+    /// Made at the first wait: most readers only look.
     sleeper: Option<Sleeper>,
 }
 
@@ -27,37 +30,32 @@ pub struct Reader<T> {
 struct Shared<T> {
     value: ArcSwap<T>,
     version: AtomicU64,
+    /// Of the readers that wait.
+    bells: ArcSwap<Vec<Arc<Bell>>>,
 }
 
 impl<T> Latest<T> {
     /// With this value at first.
     pub fn new(value: T) -> Self {
-        let shared = Shared { value: ArcSwap::from_pointee(value), version: AtomicU64::new(0) };
-        Self { shared: Arc::new(shared), bells: Vec::new() }
+        let shared = Shared {
+            value: ArcSwap::from_pointee(value),
+            version: AtomicU64::new(0),
+            bells: ArcSwap::from_pointee(Vec::new()),
+        };
+        Self { shared: Arc::new(shared) }
     }
 
-    /// A reading end that is woken by [`Latest::publish`].
-    ///
-    /// # Errors
-    /// No socket pair can be had.
-    pub fn reader(&mut self) -> io::Result<Reader<T>> {
-        let (bell, sleeper) = pair()?;
-        self.bells.push(bell);
-        Ok(Reader { sleeper: Some(sleeper), ..self.look() })
-    }
-
-    /// A reading end that is not woken.
+    /// A reading end, which has seen the value of now.
     #[must_use]
-    pub fn look(&self) -> Reader<T> {
+    pub fn reader(&self) -> Reader<T> {
         let seen = self.shared.version.load(Ordering::Acquire);
         Reader { shared: self.shared.clone(), seen, sleeper: None }
     }
 
     /// Replaces the value and wakes the readers; never blocks.
-    pub fn publish(&self, value: T) {
-        self.shared.value.store(Arc::new(value));
-        self.shared.version.fetch_add(1, Ordering::Release);
-        self.bells.iter().for_each(Bell::ring);
+    pub fn publish(&self, value: impl Into<Arc<T>>) {
+        self.shared.value.store(value.into());
+        self.shared.tell();
     }
 
     /// The value that was published last.
@@ -78,6 +76,37 @@ impl<T: PartialEq> Latest<T> {
     }
 }
 
+impl<T: Clone> Latest<T> {
+    /// Changes a copy of the value, publishes it and wakes the readers; never blocks. `change` runs again if another writer
+    /// came between.
+    pub fn update(&self, mut change: impl FnMut(&mut T)) {
+        self.shared.value.rcu(|value| {
+            let mut copy = T::clone(value);
+            change(&mut copy);
+            copy
+        });
+        self.shared.tell();
+    }
+}
+
+impl<T> Shared<T> {
+    fn tell(&self) {
+        self.version.fetch_add(1, Ordering::Release);
+        let bells = self.bells.load();
+        let gone = bells.iter().filter(|bell| !bell.ring()).count();
+        if gone > 0 {
+            self.bells.rcu(|bells| bells.iter().filter(|bell| bell.is_heard()).cloned().collect::<Vec<_>>());
+        }
+    }
+
+    fn sleeper(&self) -> Option<Sleeper> {
+        let (bell, sleeper) = pair().ok()?;
+        let bell = Arc::new(bell);
+        self.bells.rcu(|bells| bells.iter().chain([&bell]).cloned().collect::<Vec<_>>());
+        Some(sleeper)
+    }
+}
+
 impl<T> Reader<T> {
     /// The newest value; never blocks.
     #[must_use]
@@ -85,7 +114,7 @@ impl<T> Reader<T> {
         self.shared.value.load_full()
     }
 
-    /// Returns when a value was published since the last call. Cancel-safe. Never, for a reader that is not woken.
+    /// Returns when a value was published since the last call. Cancel-safe. Needs a tokio runtime with time and I/O.
     pub async fn changed(&mut self) {
         loop {
             let version = self.shared.version.load(Ordering::Acquire);
@@ -93,10 +122,29 @@ impl<T> Reader<T> {
                 self.seen = version;
                 return;
             }
+            if self.sleeper.is_none() {
+                self.sleeper = self.shared.sleeper();
+                // What was published before the bell was there has rung no bell.
+                if self.sleeper.is_some() {
+                    continue;
+                }
+            }
             match &mut self.sleeper {
                 Some(sleeper) => sleeper.wait().await,
-                None => std::future::pending().await,
+                None => tokio::time::sleep(UNWOKEN).await,
             }
+        }
+    }
+
+    /// Returns the first value that fits, which may be the one of now. Cancel-safe. Needs a tokio runtime with time and I/O.
+    pub async fn wait_for(&mut self, mut fits: impl FnMut(&T) -> bool) -> Arc<T> {
+        loop {
+            self.seen = self.shared.version.load(Ordering::Acquire);
+            let value = self.load();
+            if fits(&value) {
+                return value;
+            }
+            self.changed().await;
         }
     }
 }
@@ -117,8 +165,8 @@ mod tests {
 
     #[tokio::test]
     async fn a_reader_on_another_runtime_sees_the_newest_value() {
-        let mut latest = Latest::new(0);
-        let mut reader = latest.reader().unwrap();
+        let latest = Latest::new(0);
+        let mut reader = latest.reader();
         let writer = std::thread::spawn(move || {
             (1..=10_000).for_each(|value| latest.publish(value));
             latest
@@ -138,11 +186,28 @@ mod tests {
 
     #[tokio::test]
     async fn nothing_published_wakes_nobody() {
-        let mut latest = Latest::new(0);
-        let mut reader = latest.reader().unwrap();
+        let latest = Latest::new(0);
+        let mut reader = latest.reader();
         assert!(tokio::time::timeout(Duration::from_millis(20), reader.changed()).await.is_err());
         latest.publish(1);
         tokio::time::timeout(PATIENCE, reader.changed()).await.unwrap();
         assert!(tokio::time::timeout(Duration::from_millis(20), reader.changed()).await.is_err());
+    }
+
+    #[tokio::test]
+    async fn a_clone_waits_by_itself_and_a_reader_that_is_gone_leaves_no_bell() {
+        let latest = Latest::new(0);
+        let (mut first, mut second) = (latest.reader(), latest.reader().clone());
+        for value in 1..=2 {
+            let publish = async { latest.update(|old| *old += 1) };
+            let both = async { tokio::join!(first.changed(), second.changed(), publish) };
+            tokio::time::timeout(PATIENCE, both).await.unwrap();
+            assert_eq!([*first.load(), *second.load()], [value; 2]);
+        }
+        assert_eq!(latest.shared.bells.load().len(), 2);
+        drop(first);
+        latest.publish(3);
+        assert_eq!(latest.shared.bells.load().len(), 1);
+        assert_eq!(*second.wait_for(|value| *value == 3).await, 3);
     }
 }

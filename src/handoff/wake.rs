@@ -29,10 +29,19 @@ pub(super) fn pair() -> io::Result<(Bell, Sleeper)> {
 }
 
 impl Bell {
-    /// Wakes the other end; never blocks.
-    pub(super) fn ring(&self) {
+    /// Wakes the other end; never blocks. False if the other end is gone.
+    pub(super) fn ring(&self) -> bool {
         // A full buffer holds octets that were not read yet: the other end will wake.
-        let _ = (&self.stream).write(&[1]);
+        let rung = (&self.stream).write(&[1]);
+        rung.is_ok_and(|octets| octets > 0) || self.is_heard()
+    }
+
+    /// Whether the other end is there: it never writes, so a read finds nothing, or the end of the stream.
+    pub(super) fn is_heard(&self) -> bool {
+        let read = (&self.stream).read(&mut [0]);
+        read.is_err_and(|error| {
+            matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted)
+        })
     }
 }
 

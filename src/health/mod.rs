@@ -1,7 +1,7 @@
 //! Health: asks the service addresses the way a resolver would, and says what the answers mean.
 //!
-//! In flow the zones that are served (a `watch`) and the load of the serving threads ([`Load`]); out flow one
-//! [`policy::Probe`] per service address (a `watch`) and, for the operator, [`Statistics`].
+//! In flow the zones that are served and the load of the serving threads ([`Load`]); out flow one
+//! [`policy::Probe`] per service address and, for the operator, [`Statistics`], all without a lock ([`crate::handoff`]).
 //!
 //! ```text
 //!     zones ---> rotation ---> exchange (UDP, TCP) ---> message (right or wrong?)

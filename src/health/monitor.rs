@@ -7,9 +7,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
-use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 
+use crate::handoff::{Latest, Reader};
 use crate::policy::Probe;
 use crate::telemetry::{Beat, Load};
 use crate::wire::Name;
@@ -33,7 +33,7 @@ const LEAST_INTERVAL: Duration = Duration::from_millis(20);
 const PAUSED: Duration = Duration::from_millis(250);
 
 /// What the probes of each service address say, in the order of the settings.
-pub type Verdicts = Arc<[(IpAddr, Probe)]>;
+pub type Verdicts = Vec<(IpAddr, Probe)>;
 
 /// Tells the load now; with `true`, also whether the queues of handshakes are full, which takes longer.
 pub type LoadSource = Box<dyn FnMut(bool) -> Load + Send>;
@@ -41,14 +41,13 @@ pub type LoadSource = Box<dyn FnMut(bool) -> Load + Send>;
 /// What the monitor tells others.
 #[derive(Clone, Debug)]
 pub struct Health {
-    /// What the probes of each service address say, in the order of the settings; changes when a verdict does. Closed
-    /// when the monitor is gone.
-    pub probes: watch::Receiver<Verdicts>,
+    /// What the probes of each service address say, in the order of the settings; changes when a verdict does.
+    pub probes: Reader<Verdicts>,
     /// What the probes have seen, two per service address; changes with every round.
-    pub statistics: watch::Receiver<Arc<[Statistics]>>,
+    pub statistics: Reader<Vec<Statistics>>,
     rounds: Arc<AtomicU64>,
     asked: Arc<[AtomicU64; 2]>,
-    kick: Arc<Notify>,
+    kick: Arc<Latest<()>>,
     settings: Arc<ArcSwap<Settings>>,
 }
 
@@ -74,7 +73,7 @@ impl Health {
 
     /// Starts the next round now: something happened to a socket, an address or a worker.
     pub fn kick(&self) {
-        self.kick.notify_one();
+        self.kick.publish(());
     }
 
     /// How many rounds have ended: while it grows, the verdicts are checked.
@@ -95,18 +94,17 @@ impl Health {
 /// asked and every address is untested. `load` is called once in a round and must not wait for others.
 pub fn prepare(
     settings: Settings,
-    zones: watch::Receiver<Arc<[Name]>>,
+    zones: Reader<Vec<Name>>,
     load: LoadSource,
 ) -> Result<(Monitor, Health), SettingsError> {
     let targets = settings.targets()?;
     let subjects: Vec<Subject> = targets.into_iter().map(|target| Subject::new(target, &settings)).collect();
-    let (probes, probes_seen) = watch::channel(verdicts(&subjects));
-    let (statistics, statistics_seen) = watch::channel(all_statistics(&subjects));
-    let (kick, rounds) = (Arc::new(Notify::new()), Arc::new(AtomicU64::new(0)));
+    let (probes, statistics) = (Latest::new(verdicts(&subjects)), Latest::new(all_statistics(&subjects)));
+    let (kick, rounds) = (Arc::new(Latest::new(())), Arc::new(AtomicU64::new(0)));
     let asked: Arc<[AtomicU64; 2]> = Arc::default();
     let health = Health {
-        probes: probes_seen,
-        statistics: statistics_seen,
+        probes: probes.reader(),
+        statistics: statistics.reader(),
         rounds: rounds.clone(),
         asked: asked.clone(),
         kick: kick.clone(),
@@ -115,7 +113,19 @@ pub fn prepare(
     let (latest, settings) = (health.settings.clone(), Arc::new(settings));
     let beat = Beat::new("health");
     Ok((
-        Monitor { latest, settings, subjects, zones, load, beat, rounds, asked, kick, probes, statistics },
+        Monitor {
+            latest,
+            settings,
+            subjects,
+            zones,
+            load,
+            beat,
+            rounds,
+            asked,
+            kick: kick.reader(),
+            probes,
+            statistics,
+        },
         health,
     ))
 }
@@ -126,14 +136,14 @@ pub struct Monitor {
     latest: Arc<ArcSwap<Settings>>,
     settings: Arc<Settings>,
     subjects: Vec<Subject>,
-    zones: watch::Receiver<Arc<[Name]>>,
+    zones: Reader<Vec<Name>>,
     load: LoadSource,
     beat: Beat,
     rounds: Arc<AtomicU64>,
     asked: Arc<[AtomicU64; 2]>,
-    kick: Arc<Notify>,
-    probes: watch::Sender<Verdicts>,
-    statistics: watch::Sender<Arc<[Statistics]>>,
+    kick: Reader<()>,
+    probes: Latest<Verdicts>,
+    statistics: Latest<Vec<Statistics>>,
 }
 
 impl fmt::Debug for Monitor {
@@ -188,9 +198,8 @@ impl Monitor {
             tokio::time::sleep_until(start + LEAST_INTERVAL).await;
             tokio::select! {
                 () = tokio::time::sleep_until(start + interval) => {}
-                () = self.kick.notified() => {}
-                // The daemon is gone when the sender is: then the timer alone remains.
-                Ok(()) = self.zones.changed() => {}
+                () = self.kick.changed() => {}
+                () = self.zones.changed() => {}
             }
         }
     }
@@ -207,7 +216,7 @@ impl Monitor {
 
     async fn round(&mut self) {
         self.follow_settings();
-        let zones = self.zones.borrow_and_update().clone();
+        let zones = self.zones.load();
         if zones.is_empty() {
             let settings = &self.settings;
             self.subjects.iter_mut().for_each(|subject| subject.forget(settings));
@@ -248,13 +257,8 @@ impl Monitor {
     }
 
     fn publish(&self) {
-        self.statistics.send_replace(all_statistics(&self.subjects));
-        let now = verdicts(&self.subjects);
-        self.probes.send_if_modified(|old| {
-            let changed = *old != now;
-            *old = now;
-            changed
-        });
+        self.statistics.publish(all_statistics(&self.subjects));
+        self.probes.publish_if_new(verdicts(&self.subjects));
     }
 }
 
@@ -376,7 +380,7 @@ fn verdicts(subjects: &[Subject]) -> Verdicts {
     subjects.iter().map(verdict).collect()
 }
 
-fn all_statistics(subjects: &[Subject]) -> Arc<[Statistics]> {
+fn all_statistics(subjects: &[Subject]) -> Vec<Statistics> {
     subjects
         .iter()
         .flat_map(|subject| [subject.udp.statistics.clone(), subject.tcp.statistics.clone()])

@@ -15,9 +15,9 @@ use std::time::Duration;
 use futures_util::{StreamExt, TryStreamExt};
 use rtnetlink::packet_route::address::{AddressAttribute, AddressFlags, AddressHeaderFlags, AddressMessage};
 use rtnetlink::{AddressMessageBuilder, Handle, MulticastGroup};
-use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+use crate::handoff::{Latest, Reader};
 use crate::telemetry::Beat;
 
 /// How often the addresses are looked at although the kernel told of no change: it may have told while its queue to
@@ -108,9 +108,9 @@ impl ServiceAddresses {
     /// A watcher of these addresses, still to be run, and what it tells.
     #[must_use]
     pub fn watcher(&self) -> (AddressWatcher, LostAddresses) {
-        let (lost, seen) = watch::channel(Vec::new());
+        let lost = Latest::new(Vec::new());
         let checks = Arc::new(AtomicU64::new(0));
-        let told = LostAddresses { lost: seen, checks: checks.clone() };
+        let told = LostAddresses { lost: lost.reader(), checks: checks.clone() };
         (
             AddressWatcher { addresses: self.addresses.clone(), lost, checks, beat: Beat::new("addresses") },
             told,
@@ -132,7 +132,7 @@ impl ServiceAddresses {
 #[derive(Clone, Debug)]
 pub struct LostAddresses {
     /// The addresses that went away; empty when all is well.
-    pub lost: watch::Receiver<Vec<IpAddr>>,
+    pub lost: Reader<Vec<IpAddr>>,
     checks: Arc<AtomicU64>,
 }
 
@@ -151,7 +151,7 @@ impl LostAddresses {
 #[derive(Debug)]
 pub struct AddressWatcher {
     addresses: Vec<IpAddr>,
-    lost: watch::Sender<Vec<IpAddr>>,
+    lost: Latest<Vec<IpAddr>>,
     checks: Arc<AtomicU64>,
     beat: Beat,
 }
@@ -190,11 +190,7 @@ impl AddressWatcher {
     async fn follow(&self, mut link: Link) -> Result<(), AddressError> {
         loop {
             let missing = link.missing(&self.addresses, usable).await?;
-            self.lost.send_if_modified(|before| {
-                let modified = *before != missing;
-                *before = missing;
-                modified
-            });
+            self.lost.publish_if_new(missing);
             self.checks.fetch_add(1, Ordering::Relaxed);
             // A change or the time: either way, look.
             if let Ok(None) = tokio::time::timeout(RECHECK, link.changes.next()).await {

@@ -10,8 +10,8 @@ use std::time::Duration;
 use rtnetlink::Handle;
 use rtnetlink::packet_route::AddressFamily;
 use rtnetlink::packet_route::route::{RouteAddress, RouteAttribute, RouteMessage, RouteType};
-use tokio::sync::watch;
 
+use crate::handoff::{Latest, Reader};
 use crate::sys::proc_net;
 use crate::telemetry::{Beat, Sends};
 
@@ -59,7 +59,7 @@ pub struct Facts {
 #[derive(Clone, Debug)]
 pub struct HostFacts {
     /// The facts; they change when one does.
-    pub facts: watch::Receiver<Facts>,
+    pub facts: Reader<Facts>,
     checks: Arc<AtomicU64>,
 }
 
@@ -75,7 +75,7 @@ impl HostFacts {
 pub struct Observer {
     observed: Observed,
     families: [RouteBack; 2],
-    facts: watch::Sender<Facts>,
+    facts: Latest<Facts>,
     checks: Arc<AtomicU64>,
     beat: Beat,
 }
@@ -90,9 +90,9 @@ impl Observer {
     /// An observer that is still to be run, and what it tells.
     #[must_use]
     pub fn new(observed: Observed) -> (Self, HostFacts) {
-        let (facts, seen) = watch::channel(Facts::default());
+        let facts = Latest::new(Facts::default());
         let checks = Arc::new(AtomicU64::new(0));
-        let told = HostFacts { facts: seen, checks: checks.clone() };
+        let told = HostFacts { facts: facts.reader(), checks: checks.clone() };
         (Self { observed, families: Default::default(), facts, checks, beat: Beat::new("host") }, told)
     }
 
@@ -117,11 +117,7 @@ impl Observer {
         loop {
             ticks.tick().await;
             let facts = self.look().await;
-            self.facts.send_if_modified(|before| {
-                let modified = *before != facts;
-                *before = facts;
-                modified
-            });
+            self.facts.publish_if_new(facts);
             self.checks.fetch_add(1, Ordering::Relaxed);
         }
     }

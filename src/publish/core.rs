@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tokio::sync::{Notify, watch};
+use tokio::sync::Notify;
 
+use crate::handoff::Latest;
 use crate::wire::Name;
 use crate::zone::Published;
 
@@ -48,7 +49,7 @@ pub(super) struct Core {
     /// Zones whose version could not be kept; it is tried again at the next look.
     pub(super) unkept: BTreeSet<Name>,
     pub(super) published: Arc<Published>,
-    report: watch::Sender<Arc<Report>>,
+    report: Arc<Latest<Report>>,
     /// Faults of the last look.
     faults: Vec<SourceFault>,
     /// Faults that stay until the process ends.
@@ -97,7 +98,7 @@ impl Core {
             zones: BTreeMap::new(),
             unkept: BTreeSet::new(),
             published,
-            report: watch::channel(Arc::default()).0,
+            report: Arc::new(Latest::new(Report::default())),
             faults: Vec::new(),
             alarms: Vec::new(),
             settled: false,
@@ -188,8 +189,7 @@ impl Core {
             gone.append(&mut effects.gone);
             alarms.append(&mut effects.alarms);
             if let Some(progress) = launch.take(effects) {
-                report.send_modify(|report| {
-                    let report = Arc::make_mut(report);
+                report.update(|report| {
                     (report.progress, report.reloads, report.rescans) = (Some(progress), reloads, rescans);
                 });
             }
@@ -242,10 +242,9 @@ impl Core {
         self.retry_at = Some(retry_at);
         let fault = SourceFault::Panicked { reason: one_line(reason) };
         self.panicked = Some(fault.clone());
-        self.report.send_modify(|report| {
-            let report = Arc::make_mut(report);
+        self.report.update(|report| {
             report.faults.retain(|fault| !matches!(fault, SourceFault::Panicked { .. }));
-            report.faults.insert(0, fault);
+            report.faults.insert(0, fault.clone());
         });
     }
 
@@ -256,8 +255,8 @@ impl Core {
         }
     }
 
-    /// Another way to send reports, for when the publisher is gone.
-    pub(super) fn reporter(&self) -> watch::Sender<Arc<Report>> {
+    /// Where the reports go.
+    pub(super) fn reporter(&self) -> Arc<Latest<Report>> {
         self.report.clone()
     }
 
@@ -369,16 +368,13 @@ impl Core {
             rescans: self.rescans,
             stopped: false,
         };
-        self.report.send_replace(Arc::new(report));
+        self.report.publish(report);
     }
 
     /// Says what is new of one zone: a report of all takes as long as they are many.
     pub(super) fn say_of(&mut self, name: &Name) {
         let Some(zone) = self.zones.get_mut(name).map(Entry::report) else { return };
-        self.report.send_modify(|report| {
-            let report = Arc::make_mut(report);
-            report.zones.insert(name.clone(), zone);
-        });
+        self.report.update(|report| drop(report.zones.insert(name.clone(), zone.clone())));
     }
 
     /// Notes a fault that stays until the process ends.
@@ -414,7 +410,7 @@ mod tests {
         let (wake, published) = (Arc::new(Notify::new()), Arc::<Published>::default());
         let pulse = Arc::new(Pulse::new(1));
         let mut core = Core::open(settings, published.clone(), wake.clone(), pulse).unwrap();
-        let report = core.reporter().subscribe();
+        let report = core.reporter().reader();
         core.look();
         let held = core.watch.hold();
         // Created, opened, closed, deleted: four events that the kernel cannot make one of. A third more than fit,
@@ -436,7 +432,7 @@ mod tests {
         tokio::time::timeout(Duration::from_secs(20), heard).await.expect("the overflow was not heard");
         assert!(changed);
         core.look();
-        assert_eq!(report.borrow().rescans, 1);
+        assert_eq!(report.load().rescans, 1);
         assert!(published.load().zone(&"a.example.".parse().unwrap()).is_some());
     }
 }

@@ -29,7 +29,7 @@ fn write(path: &Path, serial: u32) {
 async fn until(handle: &PublisherHandle, condition: impl Fn(&Report) -> bool) -> Arc<Report> {
     let mut report = handle.report();
     let found = timeout(PATIENCE, report.wait_for(|report| condition(report))).await;
-    found.expect("the report never came").unwrap().clone()
+    found.expect("the report never came")
 }
 
 fn start(directory: &Path) -> PublisherHandle {
@@ -81,7 +81,7 @@ async fn the_loop_goes_on_after_a_panic_and_so_do_commands() {
     write(&path, 1);
     let handle = start(directory.path());
     until(&handle, |report| report.settled).await;
-    let reloads = handle.report().borrow().reloads;
+    let reloads = handle.report().load().reloads;
     handle.beat().ask_panic();
     until(&handle, |report| report.reloads > reloads).await;
     assert_eq!(handle.beat().panics(), 1);
@@ -102,10 +102,9 @@ async fn a_job_that_panics_is_told_and_the_next_look_takes_it_back() {
     let mut reports = handle.report();
     handle.panic().await;
     // The look that takes it back comes after a pause.
-    let is_told = |report: &Arc<Report>| {
-        report.faults.iter().any(|fault| matches!(fault, SourceFault::Panicked { .. }))
-    };
-    let told = timeout(PATIENCE, reports.wait_for(is_told)).await.unwrap().unwrap().clone();
+    let is_told =
+        |report: &Report| report.faults.iter().any(|fault| matches!(fault, SourceFault::Panicked { .. }));
+    let told = timeout(PATIENCE, reports.wait_for(is_told)).await.unwrap();
     assert_eq!(
         told.faults[0].to_string(),
         "the publisher panicked: a test asked for it; what is served stays, and it looks again soon"

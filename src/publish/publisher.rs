@@ -5,8 +5,9 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use tokio::sync::{Notify, mpsc, oneshot, watch};
+use tokio::sync::{Notify, mpsc, oneshot};
 
+use crate::handoff::{Latest, Reader};
 use crate::telemetry::{Beat, keep_running};
 use crate::wire::{Name, Serial};
 use crate::zone::Published;
@@ -34,7 +35,7 @@ pub struct Publisher;
 #[derive(Debug)]
 pub struct PublisherHandle {
     commands: mpsc::Sender<Command>,
-    report: watch::Receiver<Arc<Report>>,
+    report: Reader<Report>,
     beat: Beat,
     pulse: Arc<Pulse>,
     /// Closed when the thread is about to end.
@@ -62,7 +63,7 @@ impl Publisher {
         let pulse = Arc::new(Pulse::new(crew::threads()));
         let core = Core::open(settings, published, wake.clone(), pulse.clone())?;
         let (commands, received) = mpsc::channel(COMMANDS);
-        let (sender, report, canary) = (core.reporter(), core.reporter().subscribe(), core.watch.canary());
+        let (sender, report, canary) = (core.reporter(), core.reporter().reader(), core.watch.canary());
         let mut task = Loop {
             commands: received,
             wake,
@@ -98,7 +99,7 @@ impl Publisher {
 
 impl PublisherHandle {
     /// The latest report, and a way to wait for the next.
-    pub fn report(&self) -> watch::Receiver<Arc<Report>> {
+    pub fn report(&self) -> Reader<Report> {
         self.report.clone()
     }
 
@@ -196,7 +197,7 @@ struct Loop {
     look_at: Instant,
     /// Of the job that the looker has.
     answer: Option<oneshot::Receiver<After>>,
-    report: watch::Sender<Arc<Report>>,
+    report: Arc<Latest<Report>>,
 }
 
 impl Loop {
@@ -261,7 +262,7 @@ impl Loop {
     fn end(self) {
         let planned = self.commands.is_closed();
         self.looker.end();
-        self.report.send_modify(|report| Arc::make_mut(report).stopped = true);
+        self.report.update(|report| report.stopped = true);
         // Its handle goes first at a planned stop; anything else is a fault.
         if planned {
             tracing::debug!("the publisher has stopped");

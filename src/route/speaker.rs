@@ -64,8 +64,8 @@ pub fn start(
     let failed = |thread| move |source| SpeakerError { thread, source };
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed("speaker"))?;
-    let mut status = Latest::new(RouteStatus::default());
-    let changes = status.reader().map_err(failed("speaker"))?;
+    let status = Latest::new(RouteStatus::default());
+    let changes = status.reader();
     let stop = CancellationToken::new();
     let (wanted, wanted_receiver) = watch::channel(Wanted::default());
     let started = {
@@ -76,7 +76,7 @@ pub fn start(
     let watchdog = Watchdog::start(settings.lease, beat.clone(), started.sessions.clone())
         .map_err(failed("watchdog"))?;
     let beats = [vec![beat.clone(), watchdog.beat()], started.beats].concat();
-    let looks = status.look();
+    let looks = status.reader();
     let mut gate = Gate {
         lease: Lease::new(settings.lease, Instant::now()),
         questions: Questions::new(settings.self_test.clone()),

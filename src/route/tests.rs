@@ -42,14 +42,14 @@ fn decision(intent: Intent) -> Decision {
 
 impl Steered {
     fn new() -> Self {
-        let (mut decisions, decider, service) =
+        let (decisions, decider, service) =
             (Latest::new(Decision::default()), Beat::new("decide"), Service::default());
         let settings = GateSettings {
             lease: LEASE,
             services: vec![("192.0.2.0/24".parse().unwrap(), vec!["192.0.2.53".parse().unwrap()])],
             self_test: Arc::new(service.clone()),
         };
-        let reader = decisions.reader().unwrap();
+        let reader = decisions.reader();
         let speaker = start(DryRun, settings, reader, decider.clone()).unwrap();
         Self { speaker, decisions, decider, service }
     }

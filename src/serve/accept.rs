@@ -18,7 +18,7 @@ use tokio::sync::watch;
 use tokio::time::timeout;
 use tokio_util::task::TaskTracker;
 
-use crate::telemetry::count;
+use crate::telemetry::{count, keep_going};
 
 use super::bind::Transport;
 use super::caps::{Caps, Ticket};
@@ -26,7 +26,6 @@ use super::clients::Clients;
 use super::connection::PATIENCE;
 use super::context::Context;
 use super::proxy::{self, Origin};
-use super::restart::keep_going;
 use super::shared::{LostListener, Phase, Shared};
 use super::traffic::Traffic;
 

@@ -38,13 +38,12 @@ use hickory_server::zone_handler::{MessageResponse, MessageResponseBuilder, Quer
 
 use crate::admission::Limits;
 use crate::answer;
-use crate::telemetry::{Beat, Counters, WorkerCounters, count};
+use crate::telemetry::{Beat, Counters, WorkerCounters, count, keep_beating};
 use crate::wire::LookupName;
 use crate::zone::Published;
 
 use super::bind::Transport;
 use super::respond::{Peer, Responder};
-use super::restart::keep_beating;
 use super::shared::{LostListener, Phase, Shared};
 use super::traffic::{Traffic, family};
 

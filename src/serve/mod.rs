@@ -30,7 +30,6 @@ mod listeners;
 mod load;
 mod proxy;
 mod respond;
-mod restart;
 mod settings;
 mod shared;
 mod start;

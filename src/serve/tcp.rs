@@ -15,7 +15,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::answer;
 
-use crate::telemetry::Beat;
+use crate::telemetry::{Beat, keep_beating};
 
 use super::TcpSettings;
 use super::accept::Acceptor;
@@ -25,7 +25,6 @@ use super::clients::Clients;
 use super::connection;
 use super::context::Context;
 use super::respond::{Peer, Responder};
-use super::restart::keep_beating;
 use super::shared::{Phase, Shared};
 use super::traffic::Traffic;
 

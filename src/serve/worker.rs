@@ -23,7 +23,7 @@ use std::time::{Duration, Instant};
 
 use crate::sys::datagrams::{Batch, Origin, is_lost};
 use crate::sys::epoll::{Epoll, Interest};
-use crate::telemetry::{Beat, count, count_many};
+use crate::telemetry::{Beat, count, count_many, keep_thread_going};
 use crate::wire::LookupName;
 
 use super::TcpSettings;
@@ -31,7 +31,6 @@ use super::bind::{self, Transport};
 use super::caps::Caps;
 use super::clients::Clients;
 use super::respond::{Datagram, Responder};
-use super::restart::keep_serving;
 use super::shared::{LostListener, Phase, Shared};
 use super::traffic::Traffic;
 
@@ -39,6 +38,9 @@ use tcp::Tcp;
 
 /// The longest wait for a query, so that the heartbeat never stops.
 const WAIT: Duration = Duration::from_millis(100);
+
+/// How often a worker that pauses looks whether it shall stop: a stop waits for no pause.
+const STOP_LOOK: Duration = Duration::from_millis(20);
 
 /// Turns of a busy socket after which the worker looks whether others have become ready: a millisecond or two.
 const LOOK: u32 = 8;
@@ -126,13 +128,18 @@ impl Worker {
     /// Serves until told to stop; what waits in the sockets then is still answered, unless time is up.
     /// A datagram or a connection that makes it panic costs what was at work just then.
     pub(super) fn run(mut self, beat: &Beat) {
-        let shared = self.shared.clone();
-        keep_serving(beat, &shared, &mut self, |worker| worker.serve(beat), Self::mend);
+        keep_thread_going(beat, &mut self, |worker| worker.serve(beat), Self::mend);
     }
 
-    /// Makes the state good after a panic: what was at work is given up.
-    fn mend(&mut self) {
+    /// Makes the state good after a panic: what was at work is given up. Waits for the pause or for a stop; false if that is
+    /// no stop in order. While it waits the heartbeat is stale, which shows others that nobody serves here.
+    fn mend(&mut self, pause: Duration) -> bool {
         self.tcp.mend();
+        let end = Instant::now() + pause;
+        while self.shared.phase() == Phase::Serve && Instant::now() < end {
+            std::thread::park_timeout(STOP_LOOK);
+        }
+        self.shared.phase() != Phase::Quit
     }
 
     fn serve(&mut self, beat: &Beat) {

@@ -23,4 +23,6 @@ pub use list::List;
 pub use load::{BacklogLoad, ListenerLoad, Load, Sends};
 pub use log_writer::Logs;
 pub use logs::{LogError, LogFormat, LogSettings, start_logs};
-pub use supervise::{Pause, keep_running, keep_thread_running, note_panic};
+pub use supervise::{
+    Pause, keep_beating, keep_going, keep_running, keep_thread_going, keep_thread_running, note_panic,
+};

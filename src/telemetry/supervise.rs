@@ -1,7 +1,7 @@
 //! Keeps a task running: a panic is logged with the task's name, counted, and the task runs again after a pause.
 //!
 //! The task's state lives outside of its future and survives the panic. A task that panics again and again pauses longer and
-//! longer; whoever depends on it sees by its [`Beat`] that it does not run.
+//! longer; its [`Beat`] shows others that it does not run.
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -45,28 +45,60 @@ pub async fn keep_running<T>(beat: &Beat, task: &mut T, mut run: impl AsyncFnMut
         let begun = Instant::now();
         match named(beat, AssertUnwindSafe(run(task)).catch_unwind()).await {
             Ok(()) => return beat.end(),
-            Err(panic) => {
-                let pause = pause.next(begun.elapsed());
-                note_panic(beat, panic.as_ref(), pause);
-                tokio::time::sleep(pause).await;
-            }
+            Err(panic) => after(panic, beat, &mut pause, begun).await,
         }
     }
 }
 
-/// Runs the work of a thread of its own until it returns, again after a panic.
-pub fn keep_thread_running(beat: &Beat, mut work: impl FnMut()) {
+/// Runs a part of a task until it returns, again after a panic. The beat goes on: it belongs to the whole task.
+pub async fn keep_going<T>(beat: &Beat, mut run: impl AsyncFnMut() -> T) -> T {
     let mut pause = Pause::default();
     loop {
         let begun = Instant::now();
-        match catch_unwind(AssertUnwindSafe(|| as_task(beat, &mut work))) {
-            Ok(()) => return beat.end(),
-            Err(panic) => {
-                let pause = pause.next(begun.elapsed());
-                note_panic(beat, panic.as_ref(), pause);
-                // Whoever wakes the thread early loses nothing but the pause.
-                std::thread::park_timeout(pause);
-            }
+        match named(beat, AssertUnwindSafe(run()).catch_unwind()).await {
+            Ok(done) => return done,
+            Err(panic) => after(panic, beat, &mut pause, begun).await,
+        }
+    }
+}
+
+async fn after(panic: Box<dyn Any + Send>, beat: &Beat, pause: &mut Pause, begun: Instant) {
+    let pause = pause.next(begun.elapsed());
+    note_panic(beat, panic.as_ref(), pause);
+    tokio::time::sleep(pause).await;
+}
+
+/// Beats as long as the runtime of this thread runs its tasks.
+pub async fn keep_beating(beat: Beat) {
+    keep_going(&beat, async || beat.keep_beating().await).await;
+}
+
+/// Runs the work of a thread of its own until it returns, again after a panic.
+pub fn keep_thread_running(beat: &Beat, mut work: impl FnMut()) {
+    let pause = |_: &mut _, pause| {
+        std::thread::park_timeout(pause);
+        true
+    };
+    keep_thread_going(beat, &mut work, |work| work(), pause);
+    beat.end();
+}
+
+/// Runs the work of a thread until it returns. After a panic `mend` makes the state good and pauses for the time that it is given;
+/// then the work runs again, if it returns true.
+pub fn keep_thread_going<T>(
+    beat: &Beat,
+    state: &mut T,
+    mut run: impl FnMut(&mut T),
+    mut mend: impl FnMut(&mut T, Duration) -> bool,
+) {
+    let mut pause = Pause::default();
+    loop {
+        let begun = Instant::now();
+        let Err(panic) = catch_unwind(AssertUnwindSafe(|| as_task(beat, || run(state)))) else { return };
+        let pause = pause.next(begun.elapsed());
+        note_panic(beat, panic.as_ref(), pause);
+        if !mend(state, pause) {
+            return;
         }
     }
 }

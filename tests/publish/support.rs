@@ -122,7 +122,7 @@ impl Pop {
     }
 
     pub(crate) fn report(&self) -> Arc<Report> {
-        self.handle().report().borrow().clone()
+        self.handle().report().load()
     }
 
     /// Waits for a report.
@@ -130,7 +130,7 @@ impl Pop {
         let mut report = self.handle().report();
         let wanted = report.wait_for(|report| condition(report));
         match tokio::time::timeout(PATIENCE, wanted).await {
-            Ok(found) => found.unwrap().clone(),
+            Ok(found) => found,
             Err(_) => panic!("the report never came; the last was {:#?}", self.report()),
         }
     }

@@ -106,8 +106,8 @@ fn helper() {
     let flags: Vec<bool> = words.iter().skip(1).map(|word| *word == "true").collect();
     let (settings, services) = settings(words[0], flags.try_into().unwrap());
     let driver = BgpDriver::new(settings, services.clone()).unwrap();
-    let mut decisions = Latest::new(Decision::default());
-    let (reader, decider) = (decisions.reader().unwrap(), Beat::new("decide"));
+    let decisions = Latest::new(Decision::default());
+    let (reader, decider) = (decisions.reader(), Beat::new("decide"));
     let gate = GateSettings {
         lease: GateSettings::DEFAULT_LEASE,
         services: services.iter().map(|service| (service.prefix, Vec::new())).collect(),

@@ -19,8 +19,8 @@ fn on_loopback(address: &str) -> bool {
 
 async fn lost(told: &LostAddresses, expected: &[IpAddr]) {
     let mut lost = told.lost.clone();
-    let waited = tokio::time::timeout(PATIENCE, lost.wait_for(|lost| lost == expected)).await;
-    assert!(waited.is_ok(), "never said {expected:?}, but {:?}", told.lost.borrow());
+    let waited = tokio::time::timeout(PATIENCE, lost.wait_for(|lost| *lost == expected)).await;
+    assert!(waited.is_ok(), "never said {expected:?}, but {:?}", told.lost.load());
 }
 
 #[tokio::test]

@@ -65,7 +65,7 @@ pub(super) struct Sources {
     pub(super) updates: UpdatesObserver,
     pub(super) serve_facts: Source<serve::Facts>,
     pub(super) counters: Counters,
-    pub(super) statistics: Source<Arc<[Statistics]>>,
+    pub(super) statistics: Source<Arc<Vec<Statistics>>>,
     pub(super) routes: Source<RouteStatus>,
     pub(super) ordered: Source<Arc<Ordered>>,
     pub(super) reload: Source<Arc<Reload>>,

@@ -26,7 +26,7 @@ fn scene(report: Report, test_hooks: bool) -> Scene {
     let (report, ordered) = (Latest::new(Arc::new(report)), Latest::new(Ordered::default()));
     let (reload, decide, updates) =
         (Latest::new(Reload::default()), Beat::new("decide"), Arc::<AtomicU64>::default());
-    let (reports, orders, reloads) = (report.look(), ordered.look(), reload.look());
+    let (reports, orders, reloads) = (report.reader(), ordered.reader(), reload.reader());
     let silence = updates.clone();
     let sources = Sources {
         started: Instant::now(),
@@ -38,7 +38,7 @@ fn scene(report: Report, test_hooks: bool) -> Scene {
         }),
         serve_facts: Box::new(serve::Facts::default),
         counters: Counters::new(1),
-        statistics: Box::new(|| Arc::new([])),
+        statistics: Box::new(|| Arc::new(Vec::new())),
         routes: Box::new(RouteStatus::default),
         ordered: Box::new(move || orders.load()),
         reload: Box::new(move || reloads.load()),

@@ -22,7 +22,7 @@ struct Scene {
     /// Whether the workers are busy.
     busy: Arc<AtomicBool>,
     beat: Beat,
-    _zones: watch::Sender<Arc<[Name]>>,
+    _zones: Latest<Vec<Name>>,
     _shutdown: tokio_util::sync::DropGuard,
 }
 
@@ -47,7 +47,7 @@ async fn scene_between(source: &str, service: &str, zones: &str, required: &str)
         reference_addresses: Vec::new(),
     };
     let (others, busy) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicBool::new(false)));
-    let (sender, receiver) = watch::channel(names(zones).into());
+    let zones = Latest::new(names(zones));
     let (per_round, is_busy, address) = (others.clone(), busy.clone(), responder.address());
     let (mut total, sent) = (0, responder.sent());
     let load = move |_| {
@@ -78,7 +78,7 @@ async fn scene_between(source: &str, service: &str, zones: &str, required: &str)
         }
     };
     let shutdown = CancellationToken::new();
-    let (mut monitor, health) = prepare(settings, receiver, Box::new(load)).unwrap();
+    let (mut monitor, health) = prepare(settings, zones.reader(), Box::new(load)).unwrap();
     let (beat, stop) = (monitor.beat(), shutdown.clone());
     let running = beat.clone();
     tokio::spawn(async move {
@@ -87,20 +87,20 @@ async fn scene_between(source: &str, service: &str, zones: &str, required: &str)
             () = keep_running(&running, &mut monitor, async |monitor| monitor.run().await) => {}
         }
     });
-    Scene { responder, health, others, busy, beat, _zones: sender, _shutdown: shutdown.drop_guard() }
+    Scene { responder, health, others, busy, beat, _zones: zones, _shutdown: shutdown.drop_guard() }
 }
 
 impl Scene {
     async fn wait(&mut self, fits: impl Fn(&Probe) -> bool) -> Probe {
         let found = self.health.probes.wait_for(|probes| fits(&probes[0].1));
-        let found = timeout(PATIENCE, found).await.map(|probes| probes.unwrap()[0].1.clone());
+        let found = timeout(PATIENCE, found).await.map(|probes| probes[0].1.clone());
         found.unwrap_or_else(|_| {
-            panic!("still {:?}, {:?}", self.health.probes.borrow(), self.health.statistics.borrow())
+            panic!("still {:?}, {:?}", self.health.probes.load(), self.health.statistics.load())
         })
     }
 
     fn evidence(&self) -> Vec<String> {
-        self.health.statistics.borrow().iter().filter_map(|one| one.evidence.clone()).collect()
+        self.health.statistics.load().iter().filter_map(|one| one.evidence.clone()).collect()
     }
 
     async fn up(&mut self) {
@@ -280,9 +280,9 @@ async fn one_bad_zone_is_a_zone_fault_unless_it_is_required() {
     lenient.responder.behave(Manner::BadZone);
     lenient.up().await;
     let seen = lenient.health.statistics.wait_for(|all| all[0].zone_fault.is_some());
-    let fault = timeout(PATIENCE, seen).await.unwrap().unwrap()[0].zone_fault.clone().unwrap();
+    let fault = timeout(PATIENCE, seen).await.unwrap()[0].zone_fault.clone().unwrap();
     assert_eq!(fault.reason, "SERVFAIL for bad.example.");
-    assert_eq!(lenient.health.probes.borrow()[0].1, Probe::Up);
+    assert_eq!(lenient.health.probes.load()[0].1, Probe::Up);
     let mut strict = scene("good.example bad.example", "good.example bad.example").await;
     strict.responder.behave(Manner::BadZone);
     strict.wait(|probe| matches!(probe, Probe::Wrong { .. })).await;
@@ -292,7 +292,7 @@ async fn one_bad_zone_is_a_zone_fault_unless_it_is_required() {
 async fn nothing_served_is_untested() {
     let mut scene = scene("example.org", "").await;
     scene.up().await;
-    scene._zones.send_replace(Arc::new([]));
+    scene._zones.publish(Vec::new());
     scene.wait(|probe| *probe == Probe::Untested).await;
 }
 
@@ -308,7 +308,7 @@ async fn a_probe_that_cannot_be_made_says_nothing_about_the_server() {
     // No host has this address (RFC 5737), so nothing can be asked from it.
     let mut scene = scene_between("192.0.2.1", "127.0.0.1", "example.org", "").await;
     let seen = scene.health.statistics.wait_for(|all| all.iter().all(|one| one.lost > 5));
-    let seen = timeout(PATIENCE, seen).await.unwrap().unwrap().clone();
+    let seen = timeout(PATIENCE, seen).await.unwrap().clone();
     assert!(seen[0].reason.as_ref().unwrap().starts_with("cannot ask from 192.0.2.1: "), "{seen:?}");
-    assert_eq!(scene.health.probes.borrow()[0].1, Probe::Untested);
+    assert_eq!(scene.health.probes.load()[0].1, Probe::Untested);
 }

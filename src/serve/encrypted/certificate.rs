@@ -77,17 +77,24 @@ pub struct Certificates {
     certificate: PathBuf,
     key: PathBuf,
     current: ArcSwap<CertifiedKey>,
+    told: ArcSwap<Told>,
+    /// Held while files are read, which may take for ever: nothing that must answer takes it.
     state: Mutex<State>,
 }
 
 /// How the last reading went.
-#[derive(Debug, Default)]
-struct State {
-    looks: [Option<Look>; 2],
+#[derive(Clone, Debug, Default)]
+struct Told {
     fault: Option<String>,
     /// When the pair in use is valid; `None` if that cannot be read.
     validity: Option<Validity>,
-    /// How that stood when it was last logged.
+}
+
+/// What the next reading is compared with.
+#[derive(Debug, Default)]
+struct State {
+    looks: [Option<Look>; 2],
+    /// How the validity stood when it was last logged.
     stage: Stage,
 }
 
@@ -96,10 +103,12 @@ impl Certificates {
     pub fn load(certificate: &Path, key: &Path) -> Result<Arc<Self>, CertificateError> {
         let looks = [look(certificate), look(key)];
         let pair = read(certificate, key)?;
-        let mut state = State { looks, validity: Validity::of(&pair.cert), ..State::default() };
-        state.watch_validity(certificate);
-        let (current, state) = (ArcSwap::from_pointee(pair), Mutex::new(state));
-        Ok(Arc::new(Self { certificate: certificate.to_owned(), key: key.to_owned(), current, state }))
+        let told = Told { fault: None, validity: Validity::of(&pair.cert) };
+        let mut state = State { looks, ..State::default() };
+        state.watch_validity(told.validity, certificate);
+        let (current, told) = (ArcSwap::from_pointee(pair), ArcSwap::from_pointee(told));
+        let (certificate, key) = (certificate.to_owned(), key.to_owned());
+        Ok(Arc::new(Self { certificate, key, current, told, state: Mutex::new(state) }))
     }
 
     /// Reads the pair again, changed or not; if it cannot be used the old one stays. Blocks for as long as files do.
@@ -115,18 +124,17 @@ impl Certificates {
             // It is logged, and told by `fault`.
             let _ = self.read_again(&mut state);
         }
-        state.watch_validity(&self.certificate);
+        state.watch_validity(self.told.load().validity, &self.certificate);
     }
 
-    /// Why the pair in the files is not the one in use; `None` when it is.
+    /// Why the pair in the files is not the one in use; `None` when it is. Never blocks.
     pub fn fault(&self) -> Option<String> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner).fault.clone()
+        self.told.load().fault.clone()
     }
 
-    /// Whether the certificate in use has expired or soon will, in words; `None` while it is well.
+    /// Whether the certificate in use has expired or soon will, in words; `None` while it is well. Never blocks.
     pub fn expiry(&self) -> Option<String> {
-        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        state.validity?.warning(SystemTime::now())
+        self.told.load().validity?.warning(SystemTime::now())
     }
 
     fn read_again(&self, state: &mut State) -> Result<(), CertificateError> {
@@ -135,15 +143,15 @@ impl Certificates {
         match read(&self.certificate, &self.key) {
             Ok(pair) => {
                 let same = pair.cert == self.current.load().cert;
-                state.validity = Validity::of(&pair.cert);
+                self.told.store(Arc::new(Told { fault: None, validity: Validity::of(&pair.cert) }));
                 self.current.store(Arc::new(pair));
-                state.fault = None;
                 tracing::info!(certificate = %self.certificate.display(), same, "the certificate is read");
                 Ok(())
             }
             Err(error) => {
                 tracing::error!(%error, "the new certificate cannot be used; the old one stays");
-                state.fault = Some(error.to_string());
+                let validity = self.told.load().validity;
+                self.told.store(Arc::new(Told { fault: Some(error.to_string()), validity }));
                 Err(error)
             }
         }
@@ -152,11 +160,11 @@ impl Certificates {
 
 impl State {
     /// Logs it when the certificate comes to another stage of its life.
-    fn watch_validity(&mut self, certificate: &Path) {
+    fn watch_validity(&mut self, validity: Option<Validity>, certificate: &Path) {
         let now = SystemTime::now();
-        let stage = self.validity.map_or(Stage::Well, |validity| validity.stage(now));
+        let stage = validity.map_or(Stage::Well, |validity| validity.stage(now));
         if stage != std::mem::replace(&mut self.stage, stage)
-            && let Some(warning) = self.validity.and_then(|validity| validity.warning(now))
+            && let Some(warning) = validity.and_then(|validity| validity.warning(now))
         {
             tracing::warn!(certificate = %certificate.display(), "{warning}");
         }

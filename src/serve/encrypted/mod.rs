@@ -39,7 +39,7 @@ use tokio::task::LocalSet;
 use tokio_rustls::TlsAcceptor;
 use tokio_util::task::TaskTracker;
 
-use crate::telemetry::Beat;
+use crate::telemetry::{Beat, keep_beating};
 
 use super::accept::Acceptor;
 use super::bind::{self, Transport};
@@ -47,7 +47,6 @@ use super::caps::Caps;
 use super::clients::Clients;
 use super::context::Context;
 use super::respond::Responder;
-use super::restart::keep_beating;
 use super::shared::{LostListener, Phase, Shared};
 use super::start::ServeError;
 

@@ -19,9 +19,8 @@ use crate::serve::bind::Transport;
 use crate::serve::caps::{Caps, Ticket};
 use crate::serve::connection::PATIENCE;
 use crate::serve::context::Context;
-use crate::serve::restart::keep_going;
 use crate::serve::shared::{LostListener, Phase, Shared};
-use crate::telemetry::count;
+use crate::telemetry::{count, keep_going};
 
 use super::session::{STREAM_WINDOW, STREAMS, WINDOW};
 

@@ -185,7 +185,7 @@ fn a_connection_that_was_at_work_in_a_panic_is_reset_and_the_others_are_served()
     }
     // As a panic in the middle of a turn leaves it.
     worker.tcp.interrupt(0);
-    worker.mend();
+    worker.mend(Duration::ZERO);
     assert_eq!(clients[0].read(&mut answer).unwrap_err().kind(), io::ErrorKind::ConnectionReset);
     clients[1].write_all(&query(3)).unwrap();
     clients[1].set_nonblocking(true).unwrap();
