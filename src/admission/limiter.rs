@@ -21,12 +21,14 @@
 
 use std::hash::{BuildHasher, RandomState};
 use std::net::{IpAddr, Ipv4Addr};
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Instant;
 
+use governor::Quota;
 use ipnet::IpNet;
 
-use super::table::{Place, Quota, Table};
+use super::table::{Place, Table, Taker};
 use super::{Mode, Settings, SettingsError};
 
 /// Entries of a worker's table, a power of two: 128 KiB, so that it stays in the core's second-level cache. A prefix that
@@ -58,7 +60,6 @@ pub enum Verdict {
 pub struct Limiter {
     table: Table,
     quota: Quota,
-    burst: u32,
     seed: [u64; 4],
     start: Instant,
     dry_run: bool,
@@ -78,8 +79,7 @@ impl Limiter {
         }
         Ok(Some(Self {
             table: Table::new(settings.table_slots.next_power_of_two()),
-            quota: Quota::new(settings.queries_per_second, settings.burst),
-            burst: settings.burst.get(),
+            quota: Quota::per_second(settings.queries_per_second).allow_burst(settings.burst),
             seed: random_seed(),
             start,
             dry_run: settings.mode == Mode::DryRun,
@@ -93,9 +93,10 @@ impl Limiter {
     /// The part of one of `workers` workers, at least one. Allocates its table.
     pub fn worker(self: &Arc<Self>, workers: usize) -> WorkerLimiter {
         let workers = u32::try_from(workers).unwrap_or(u32::MAX).max(1);
-        let most = (self.burst / ADVANCE / workers).clamp(1, MOST_TOKENS);
+        let most = (self.quota.burst_size().get() / ADVANCE / workers).clamp(1, MOST_TOKENS);
         let entries = vec![Entry::default(); ENTRIES].into_boxed_slice();
-        WorkerLimiter { shared: self.clone(), entries, most, now: 0 }
+        let taker = self.table.taker(self.quota);
+        WorkerLimiter { shared: self.clone(), taker, entries, most, now: 0 }
     }
 
     /// Octets of memory that the shared tables and the tables of this many workers take, whatever is asked.
@@ -157,6 +158,7 @@ struct Entry {
 #[derive(Debug)]
 pub struct WorkerLimiter {
     shared: Arc<Limiter>,
+    taker: Taker,
     entries: Box<[Entry]>,
     /// Tokens taken at once at most.
     most: u32,
@@ -174,6 +176,7 @@ impl WorkerLimiter {
     pub fn set_time(&mut self, now: Instant) {
         let elapsed = now.saturating_duration_since(self.shared.start).as_nanos();
         self.now = u64::try_from(elapsed).unwrap_or(u64::MAX);
+        self.taker.set_time(self.now);
     }
 
     /// Counts one query of this source, and says what becomes of it. A v4-mapped IPv6 source is the IPv4 one.
@@ -193,7 +196,7 @@ impl WorkerLimiter {
             entry.tokens -= 1;
             return Verdict::Answer;
         }
-        if self.now >= entry.not_before && entry.refill(&self.shared, self.now, self.most) {
+        if self.now >= entry.not_before && entry.refill(&self.taker, self.shared.table.slots(), self.most) {
             return Verdict::Answer;
         }
         if self.shared.dry_run {
@@ -207,11 +210,11 @@ impl WorkerLimiter {
 
 impl Entry {
     /// Pays for this query and, if the cells give it, for some to come. Returns whether this one is paid for.
-    fn refill(&mut self, shared: &Limiter, now: u64, most: u32) -> bool {
-        let place = Place::new(self.hash, shared.table.slots());
+    fn refill(&mut self, taker: &Taker, slots: usize, most: u32) -> bool {
+        let place = Place::new(self.hash, slots);
         let mut wanted = (1 + self.taken / ADVANCE).min(most);
         loop {
-            match shared.table.take(place, shared.quota, now, wanted) {
+            match taker.take(place, NonZeroU32::new(wanted).unwrap_or(NonZeroU32::MIN)) {
                 Ok(()) => {
                     self.taken = self.taken.saturating_add(wanted);
                     self.tokens = wanted - 1;

@@ -148,27 +148,32 @@ fn a_flood_of_spoofed_sources_takes_no_more_memory_and_hurts_no_stranger() {
 
 #[test]
 fn sharing_one_cell_with_a_flood_refuses_nobody() {
-    let table = Table::new(1024);
-    let quota = Quota::new(NonZeroU32::MIN, NonZeroU32::MIN);
+    let taker = Table::new(1024).taker(Quota::per_second(NonZeroU32::MIN));
     let flood = Place::new((7 << 32) | 3, 1024);
-    assert!(table.take(flood, quota, 0, 1).is_ok());
-    assert!((0..100).all(|_| table.take(flood, quota, 0, 1) == Err(1_000_000_000)));
-    assert!(table.take(Place::new((8 << 32) | 3, 1024), quota, 0, 1).is_ok(), "shares the first cell");
-    assert!(table.take(Place::new((7 << 32) | 4, 1024), quota, 0, 1).is_ok(), "shares the second cell");
-    assert!(table.take(flood, quota, 0, 1).is_err());
+    let take = |place| taker.take(place, NonZeroU32::MIN);
+    assert!(take(flood).is_ok());
+    assert!((0..100).all(|_| take(flood) == Err(1_000_000_000)));
+    assert!(take(Place::new((8 << 32) | 3, 1024)).is_ok(), "shares the first cell");
+    assert!(take(Place::new((7 << 32) | 4, 1024)).is_ok(), "shares the second cell");
+    assert!(take(flood).is_err());
 }
 
 #[test]
 fn several_are_taken_together_or_not_at_all() {
+    let number = |number| NonZeroU32::new(number).unwrap();
     let table = Table::new(1024);
-    let quota = Quota::new(NonZeroU32::new(10).unwrap(), NonZeroU32::new(8).unwrap());
+    let quota = Quota::per_second(number(10)).allow_burst(number(8));
+    let (mut one, mut other) = (table.taker(quota), table.taker(quota));
     let place = Place::new(1, 1024);
-    assert_eq!(table.take(place, quota, 0, 9), Err(100_000_000));
-    assert_eq!(table.take(place, quota, 0, 5), Ok(()));
-    assert_eq!(table.take(place, quota, 0, 4), Err(100_000_000));
-    assert_eq!(table.take(place, quota, 0, 3), Ok(()));
-    assert_eq!(table.take(place, quota, 0, 1), Err(100_000_000));
-    assert_eq!(table.take(place, quota, 100_000_000, 1), Ok(()));
+    assert_eq!(one.take(place, number(9)), Err(0), "more than the burst, never together");
+    assert_eq!(one.take(place, number(5)), Ok(()));
+    assert_eq!(other.take(place, number(4)), Err(100_000_000));
+    assert_eq!(other.take(place, number(3)), Ok(()));
+    assert_eq!(one.take(place, number(1)), Err(100_000_000));
+    other.set_time(100_000_000);
+    assert_eq!(other.take(place, number(1)), Ok(()));
+    one.set_time(u64::MAX);
+    assert_eq!([one.take(place, number(8)), one.take(place, number(1))].map(|it| it.is_ok()), [true, false]);
 }
 
 /// What all workers answer of one source within a second, asked in turn, each so often a millisecond.
@@ -216,13 +221,16 @@ fn a_busy_prefix_writes_the_shared_cells_once_in_64_queries() {
         ..Settings::default()
     };
     let mut limiter = limiter(&settings, start);
+    // The whole burst is there when nothing was taken; so when it would be tells what was.
     let cell = |limiter: &WorkerLimiter, hash| {
-        limiter.shared.table.take(Place::new(hash, 1 << 17), limiter.shared.quota, 0, u32::MAX).unwrap_err()
+        let all = NonZeroU32::new(1_000_000).unwrap();
+        limiter.taker.take(Place::new(hash, 1 << 17), all).unwrap_err()
     };
     let source = "192.0.2.1".parse().unwrap();
     let hash = limiter.shared.hash(limiter.shared.key(source));
-    let (mut writes, mut before) = (Vec::new(), cell(&limiter, hash));
-    for query in 0..10_000 {
+    assert_eq!(limiter.check(source), Verdict::Answer);
+    let (mut writes, mut before) = (vec![0], cell(&limiter, hash));
+    for query in 1..10_000 {
         assert_eq!(limiter.check(source), Verdict::Answer);
         let after = cell(&limiter, hash);
         if after != before {
