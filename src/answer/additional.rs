@@ -10,7 +10,7 @@
 use crate::wire::{Full, LookupName, RecordType, Section, name_length, steps};
 use crate::zone::{Denies, Lookup, NodeRef, Snapshot};
 
-use super::resolve::Chain;
+use super::chain::Chain;
 
 /// The most names that are looked up for one answer, each with one search: 13 name servers, and some.
 pub(super) const MAX_TARGETS: usize = 16;

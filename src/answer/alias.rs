@@ -3,8 +3,8 @@
 use crate::wire::{CLASS_IN, Full, Name, NameError, Owner, RecordType, Section};
 use crate::zone::{NodeRef, RrSet};
 
-use super::rcode;
-use super::resolve::{Chain, MAX_ALIASES, Step, Stopped};
+use super::chain::{Chain, MAX_ALIASES, Step, Stopped};
+use super::verdict::rcode;
 
 /// Writes the CNAME and follows it (RFC 1034 section 4.3.2 step 3a).
 pub(super) fn cname(chain: &mut Chain<'_, '_>, node: NodeRef<'_>, set: RrSet<'_>) -> Result<Step, Stopped> {

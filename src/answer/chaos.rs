@@ -2,7 +2,8 @@
 
 use crate::wire::{CLASS_CH, Full, Owner, Question, RecordType, Section, Writer};
 
-use super::{Identity, Verdict, extended_error, rcode};
+use super::settings::Identity;
+use super::verdict::{Verdict, extended_error, rcode};
 
 /// The most octets of a character string (RFC 1035 section 3.3).
 const MAX_STRING: usize = 255;

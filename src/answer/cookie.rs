@@ -10,7 +10,7 @@ use std::net::IpAddr;
 use data_encoding::HEXLOWER_PERMISSIVE;
 use siphasher::sip::SipHasher24;
 
-use super::Client;
+use super::client::Client;
 
 /// Octets of a Client Cookie (RFC 7873 section 4).
 const CLIENT_COOKIE: usize = 8;

@@ -14,30 +14,7 @@
 use crate::wire::{Full, LookupName, Name, RecordType, Section, steps};
 use crate::zone::{Collision, Denies, NodeRef, Zone};
 
-use super::resolve::{Chain, MAX_ALIASES, Stopped};
-
-/// The most proofs in one answer: one for each alias that came from a wildcard, three for where the chain ends.
-pub(super) const MAX_PROOFS: usize = MAX_ALIASES + 3;
-
-/// Owners of NSEC or NSEC3 records that an answer needs, each once.
-#[derive(Debug, Default)]
-pub(super) struct Proofs<'a> {
-    owners: [Option<NodeRef<'a>>; MAX_PROOFS],
-    count: usize,
-}
-
-impl<'a> Proofs<'a> {
-    fn add(&mut self, owner: Option<NodeRef<'a>>) {
-        let Some(owner) = owner else { return };
-        if self.owners.iter().take(self.count).flatten().any(|known| known.is_same(owner)) {
-            return;
-        }
-        if let Some(place) = self.owners.get_mut(self.count) {
-            *place = Some(owner);
-            self.count += 1;
-        }
-    }
-}
+use super::chain::{Chain, Stopped};
 
 /// Writes what was collected into the authority section. All of it must be there: a proof with a part missing
 /// proves nothing.

@@ -2,8 +2,10 @@
 
 use crate::wire::{Edns, Full, LookupName, Opt, Query, Writer, option};
 
+use super::client::{Client, Transport};
 use super::cookie::{self, Cookie};
-use super::{Client, Settings, Transport, Verdict};
+use super::settings::Settings;
+use super::verdict::Verdict;
 
 /// The EDNS version that this server knows.
 pub(super) const VERSION: u8 = 0;

@@ -30,7 +30,9 @@
 mod additional;
 mod alias;
 mod begin;
+mod chain;
 mod chaos;
+mod client;
 mod cookie;
 mod denial;
 mod edns;
@@ -40,150 +42,23 @@ mod positive;
 mod referral;
 mod resolve;
 mod settings;
+mod verdict;
 
 pub use begin::{Begun, begin};
+pub use client::{Client, Outcome, Transport};
 pub use cookie::{CookieSecret, CookieSettings};
 pub use most_steps::most_steps;
 pub use settings::{Identity, Settings};
-
-use std::net::IpAddr;
+pub use verdict::rcode;
 
 use crate::wire::{
-    CLASS_ANY, CLASS_CH, CLASS_IN, Full, LookupName, Query, QueryFault, Question, RecordType, Serial, Writer,
-    flag,
+    CLASS_ANY, CLASS_CH, CLASS_IN, Full, LookupName, Query, QueryFault, Question, RecordType, Writer, flag,
 };
-use crate::zone::{Snapshot, Zone};
+use crate::zone::Snapshot;
 
 use cookie::{Cookie, Proof};
 use edns::Options;
-
-/// RCODEs (IANA "DNS RCODEs").
-pub mod rcode {
-    /// No error (RFC 1035).
-    pub const NOERROR: u16 = 0;
-    /// The query cannot be read (RFC 1035).
-    pub const FORMERR: u16 = 1;
-    /// The server cannot answer now (RFC 1035).
-    pub const SERVFAIL: u16 = 2;
-    /// The name does not exist (RFC 1035, RFC 8020).
-    pub const NXDOMAIN: u16 = 3;
-    /// This kind of query is not implemented (RFC 1035).
-    pub const NOTIMP: u16 = 4;
-    /// The server does not want to answer this (RFC 1035).
-    pub const REFUSED: u16 = 5;
-    /// A DNAME makes the name too long (RFC 6672 section 2.2).
-    pub const YXDOMAIN: u16 = 6;
-    /// The EDNS version is not known (RFC 6891 section 9).
-    pub const BADVERS: u16 = 16;
-    /// The server cookie is missing or not valid (RFC 7873 section 8).
-    pub const BADCOOKIE: u16 = 23;
-}
-
-/// The extended errors that are true here (RFC 8914 section 4, IANA "Extended DNS Error Codes"). The others are for
-/// resolvers, or for what this server does not do. 22 (No Reachable Authority) and 23 (Network Error) are of those who
-/// ask others in order to answer: nobody is asked here, zones come from files.
-mod extended_error {
-    /// Zones are still being loaded, this one perhaps among them.
-    pub(super) const NOT_READY: u16 = 14;
-    /// The server has it, but not for this client.
-    pub(super) const PROHIBITED: u16 = 18;
-    /// No zone served here holds the name.
-    pub(super) const NOT_AUTHORITATIVE: u16 = 20;
-    /// The operation, the type or the class is not supported.
-    pub(super) const NOT_SUPPORTED: u16 = 21;
-    /// The zone is configured, but no version of it could be accepted.
-    pub(super) const INVALID_DATA: u16 = 24;
-    /// A type that is never a question (RFC 9824 section 3.5).
-    pub(super) const INVALID_QUERY_TYPE: u16 = 30;
-}
-
-/// What may differ between transports; everything else of an answer is the same on all of them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Transport {
-    /// UDP: limited by the requestor's payload size and our ceiling, truncated with TC.
-    Udp,
-    /// TCP: limited by 65,535 octets, as is every transport below.
-    Tcp,
-    /// DNS over TLS (RFC 7858).
-    Dot,
-    /// DNS over HTTPS, HTTP/2 and HTTP/3 (RFC 8484).
-    Doh,
-    /// DNS over QUIC (RFC 9250): the ID is 0 both ways.
-    Doq,
-}
-
-impl Transport {
-    /// Whether others on the path see only the length of messages, so that padding is worth its octets (RFC 8467).
-    pub fn is_encrypted(self) -> bool {
-        matches!(self, Self::Dot | Self::Doh | Self::Doq)
-    }
-}
-
-/// Who asks, by which way, and when.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Client {
-    /// How the query came.
-    pub transport: Transport,
-    /// The client's address; cookies are bound to it.
-    pub address: IpAddr,
-    /// Seconds since 1970, the lower 32 bits, as cookies have them (RFC 9018 section 4.3).
-    pub time: u32,
-}
-
-/// What became of a query.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Outcome {
-    /// The first `length` octets of the output are the response.
-    Reply {
-        /// Octets of the response.
-        length: usize,
-        /// The RCODE, extended bits included (RFC 6891 section 6.1.3).
-        rcode: u16,
-        /// Whether TC is set.
-        truncated: bool,
-    },
-    /// No response: shorter than a header, or itself a response (QR = 1).
-    Ignore,
-}
-
-/// What an answer says beside its records.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Verdict {
-    /// See [`rcode`].
-    rcode: u16,
-    /// AA: the owner of the first record, or the question, is in a zone served here (RFC 1035 section 4.1.1).
-    authoritative: bool,
-    /// TC: something that must be there did not fit.
-    truncated: bool,
-    /// An extended error's INFO-CODE (RFC 8914).
-    extended_error: Option<u16>,
-    /// The zone that the answer to QNAME comes from.
-    zone: Option<Enclosing>,
-}
-
-impl Verdict {
-    fn plain(rcode: u16) -> Self {
-        Self { rcode, ..Self::default() }
-    }
-
-    fn explained(rcode: u16, extended_error: u16) -> Self {
-        Self { rcode, extended_error: Some(extended_error), ..Self::default() }
-    }
-}
-
-/// A zone, as ZONEVERSION tells of it (RFC 9660 section 2).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Enclosing {
-    /// How many of QNAME's rightmost labels are the zone's name, the root not counted; at most 127.
-    labels: u8,
-    serial: Serial,
-}
-
-impl Enclosing {
-    fn of(zone: &Zone) -> Self {
-        Self { labels: zone.origin().label_count() as u8, serial: zone.serial() }
-    }
-}
+use verdict::{Verdict, extended_error};
 
 /// Answers one query. `output` holds at least 65,535 octets; what is in it before does not matter.
 pub fn answer(

@@ -6,8 +6,8 @@
 use crate::wire::steps::Steps;
 
 use super::additional::MAX_TARGETS;
-use super::denial::MAX_PROOFS;
-use super::resolve::MAX_ALIASES;
+use super::chain::MAX_ALIASES;
+use super::chain::MAX_PROOFS;
 
 /// The least octets of a record: a root owner, the fixed fields, no RDATA (RFC 1035 section 3.2.1).
 const MIN_RECORD: u64 = 11;

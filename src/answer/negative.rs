@@ -3,7 +3,7 @@
 use crate::wire::{Full, RecordType, Section};
 use crate::zone::Zone;
 
-use super::resolve::Chain;
+use super::chain::Chain;
 
 /// Writes the zone's SOA into the authority section, its TTL the negative one (RFC 2308 section 3).
 pub(super) fn write(chain: &mut Chain<'_, '_>, zone: &Zone) -> Result<(), Full> {

@@ -1,9 +1,9 @@
 //! Data at a name.
 
-use crate::wire::{CLASS_IN, Full, Owner, RecordType, Section, Writer};
+use crate::wire::{Full, RecordType};
 use crate::zone::{NodeRef, RrSet};
 
-use super::resolve::Chain;
+use super::chain::Chain;
 
 /// Writes what the name has of QTYPE; says whether it has any.
 pub(super) fn write<'a>(chain: &mut Chain<'a, '_>, node: NodeRef<'a>) -> Result<bool, Full> {
@@ -36,18 +36,4 @@ fn any<'a>(chain: &mut Chain<'a, '_>, node: NodeRef<'a>) -> Result<bool, Full> {
     chain.write_answer(node, set)?;
     chain.found = Some(set);
     Ok(true)
-}
-
-/// Writes the records of one RRset.
-pub(super) fn records(
-    writer: &mut Writer<'_>,
-    section: Section,
-    owner: Owner<'_>,
-    set: RrSet<'_>,
-    ttl: u32,
-) -> Result<(), Full> {
-    for rdata in set.rdata() {
-        writer.record(section, owner, (set.record_type, CLASS_IN, ttl), rdata)?;
-    }
-    Ok(())
 }

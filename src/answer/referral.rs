@@ -3,8 +3,8 @@
 use crate::wire::{CLASS_IN, Full, LookupName, Name, Owner, RecordType, Section, steps};
 use crate::zone::NodeRef;
 
-use super::resolve::{Chain, Step, Stopped};
-use super::{denial, positive};
+use super::chain::{Chain, Step, Stopped};
+use super::{chain, denial};
 
 /// Writes a referral for the delegation point `node`; at a wildcard (`synthesised`) its owner is the name asked for.
 pub(super) fn write<'a>(
@@ -21,9 +21,9 @@ pub(super) fn write<'a>(
         node.owner_into(&mut buffer)
     };
     let Some(servers) = node.set(RecordType::NS) else { return Ok(Step::Referred) };
-    let write = chain.writer.whole(|writer| {
-        positive::records(writer, Section::Authority, Owner::Name(owner), servers, servers.ttl)
-    });
+    let write = chain
+        .writer
+        .whole(|writer| chain::records(writer, Section::Authority, Owner::Name(owner), servers, servers.ttl));
     write.map_err(Stopped::Referral)?;
     if synthesised {
         denial::from_wildcard(chain, node)?;

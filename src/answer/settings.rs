@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::wire::Name;
 
-use super::CookieSettings;
+use super::cookie::CookieSettings;
 
 /// Who answers: told by NSID (RFC 5001), `id.server`, `hostname.bind` (RFC 4892) and `version.bind`.
 #[derive(Clone, Debug, PartialEq, Eq)]

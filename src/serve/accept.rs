@@ -20,7 +20,6 @@ use tokio_util::task::TaskTracker;
 
 use crate::telemetry::{count, keep_going};
 
-use super::bind::Transport;
 use super::caps::{Caps, Ticket};
 use super::clients::Clients;
 use super::connection::PATIENCE;
@@ -28,6 +27,7 @@ use super::context::Context;
 use super::proxy::{self, Origin};
 use super::shared::{LostListener, Phase, Shared};
 use super::traffic::Traffic;
+use super::transport::Transport;
 
 /// How long to wait after an accept failed for want of descriptors or memory: until a connection closes, likely.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);

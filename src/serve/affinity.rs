@@ -20,7 +20,8 @@ use std::os::fd::AsFd;
 
 use crate::sys::reuseport;
 
-use super::bind::{Bound, Transport};
+use super::bind::Bound;
+use super::transport::Transport;
 
 /// Why packets are not steered, or not all of them: the kernel's hash chooses the worker, as without the setting.
 #[derive(Debug, thiserror::Error)]

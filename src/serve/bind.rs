@@ -1,12 +1,12 @@
 //! Binding: an address in, its UDP sockets and its TCP listener out, or the reason why not.
 
-use std::fmt;
 use std::io;
 use std::net::{SocketAddr, TcpListener, UdpSocket};
 
 use socket2::{Domain, Protocol, Socket, Type};
 
-use super::start::ServeError;
+use super::error::ServeError;
+use super::transport::Transport;
 
 /// Octets of the receive buffer of a UDP socket. Some 5,000 queries of usual size with the kernel's overhead: 25 ms
 /// of a worker's time. It outlasts a pause of the scheduler; a longer queue would only answer those who gave up.
@@ -32,36 +32,6 @@ const TCP_SEGMENT: u32 = 1220;
 
 /// Free ports tried until one is free for UDP and TCP both.
 const PORT_ATTEMPTS: usize = 32;
-
-/// What a socket speaks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Transport {
-    /// UDP.
-    Udp,
-    /// TCP.
-    Tcp,
-    /// DNS over TLS (RFC 7858).
-    Dot,
-    /// DNS over HTTPS over HTTP/2 (RFC 8484).
-    Doh,
-    /// DNS over HTTPS over HTTP/3.
-    Doh3,
-    /// DNS over QUIC (RFC 9250).
-    Doq,
-}
-
-impl fmt::Display for Transport {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(match self {
-            Self::Udp => "udp",
-            Self::Tcp => "tcp",
-            Self::Dot => "dot",
-            Self::Doh => "doh",
-            Self::Doh3 => "doh3",
-            Self::Doq => "doq",
-        })
-    }
-}
 
 /// The sockets of one address.
 #[derive(Debug)]

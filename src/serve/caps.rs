@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::TcpSettings;
+use super::tcp_settings::TcpSettings;
 
 /// Bits of an IPv4 source that are counted together.
 const IPV4_PREFIX_LENGTH: u32 = 24;

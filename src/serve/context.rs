@@ -6,8 +6,8 @@ use std::time::Instant;
 
 use crate::telemetry::{Beat, WorkerCounters};
 
-use super::TcpSettings;
 use super::respond::{Peer, Responder};
+use super::tcp_settings::TcpSettings;
 
 /// Octets of the largest response (RFC 7766 section 8: the length has 16 bits).
 const RESPONSE: usize = 65_535;

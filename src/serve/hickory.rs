@@ -42,10 +42,10 @@ use crate::telemetry::{Beat, Counters, WorkerCounters, count, keep_beating};
 use crate::wire::LookupName;
 use crate::zone::Published;
 
-use super::bind::Transport;
 use super::respond::{Peer, Responder};
 use super::shared::{LostListener, Phase, Shared};
 use super::traffic::{Traffic, family};
+use super::transport::Transport;
 
 /// Octets of the largest response.
 const RESPONSE: usize = 65_535;

@@ -5,9 +5,10 @@ use std::net::{SocketAddr, TcpListener, UdpSocket};
 use std::sync::Arc;
 
 use super::Engine;
-use super::bind::{Bound, Transport};
-use super::start::ServeError;
+use super::bind::Bound;
+use super::error::ServeError;
 use super::traffic::{Totals, Traffic};
+use super::transport::Transport;
 
 /// The sockets of one listening address over one transport, and who serves them.
 #[derive(Debug)]

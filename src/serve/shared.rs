@@ -8,7 +8,7 @@ use std::sync::{Mutex, PoisonError, TryLockError};
 
 use tokio::sync::{Notify, watch};
 
-use super::bind::Transport;
+use super::transport::Transport;
 
 /// A listening socket that cannot be read any more.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -1,6 +1,5 @@
 //! Start and stop: settings in, threads that serve out, or the reason why not.
 
-use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -11,83 +10,20 @@ use crate::answer;
 use crate::telemetry::{Beat, Counters, Sends};
 use crate::zone::Published;
 
-use super::bind::{Bound, Transport, bind_all};
+use super::bind::{Bound, bind_all};
 use super::clients::Clients;
-use super::encrypted::{self, Encrypted, Sockets};
+use super::encrypted::{self, Certificates, Encrypted, Sockets, TlsSettings};
+use super::error::ServeError;
 use super::listeners::{self, Listener, OwnSocket};
 use super::load::{self, LoadReader, ThreadNumber};
 use super::respond::Responder;
+use super::settings::{Engine, Settings};
 use super::shared::{Phase, Shared};
+use super::tcp_settings::TcpSettings;
 use super::traffic::Traffic;
+use super::transport::Transport;
 use super::watch::{ServeWatch, Watched};
-use super::{CertificateError, Certificates, Engine, Settings, TcpSettings, TlsSettings, hickory, tcp};
-
-/// Why serving could not start. Nothing runs and nothing is bound then.
-#[derive(Debug, thiserror::Error)]
-pub enum ServeError {
-    /// No address to listen on, or too many of them.
-    #[error("{0} listen addresses; 1 to {max} are allowed", max = Settings::MAX_LISTEN)]
-    ListenCount(usize),
-    /// The same address twice.
-    #[error("the listen address {0} is there twice")]
-    ListenTwice(SocketAddr),
-    /// Fewer sets of counters than [`Settings::counter_sets`].
-    #[error("{given} sets of counters; these settings need {needed}")]
-    CounterSets {
-        /// How many there were.
-        given: usize,
-        /// How many are needed.
-        needed: usize,
-    },
-    /// The native engine where there is no Linux.
-    #[error("the engine \"native\" runs on Linux only; use \"hickory\" or \"auto\"")]
-    NativeElsewhere,
-    /// A wildcard with the hickory engine.
-    #[error(
-        "the engine \"hickory\" cannot listen on {0}: it cannot choose the address that a reply leaves from; \
-         list each address of the host"
-    )]
-    Wildcard(SocketAddr),
-    /// An address cannot be bound.
-    #[error("cannot listen on {address}/{transport}: {}", bind_cause(.source))]
-    Bind {
-        /// The address.
-        address: SocketAddr,
-        /// The transport.
-        transport: Transport,
-        /// What the system said.
-        source: io::Error,
-    },
-    /// The certificate of encrypted transports cannot be used.
-    #[error(transparent)]
-    Certificate(#[from] CertificateError),
-    /// No thread, or no runtime for one.
-    #[error("cannot start the thread {name}: {source}")]
-    Thread {
-        /// Its name.
-        name: String,
-        /// What the system said.
-        source: io::Error,
-    },
-}
-
-impl ServeError {
-    /// Whether another socket has the port.
-    pub(super) fn is_port_in_use(&self) -> bool {
-        matches!(self, Self::Bind { source, .. } if source.kind() == io::ErrorKind::AddrInUse)
-    }
-}
-
-fn bind_cause(error: &io::Error) -> String {
-    match error.kind() {
-        io::ErrorKind::AddrInUse => format!("another process has this port ({error})"),
-        io::ErrorKind::AddrNotAvailable => format!("the address is not on this host ({error})"),
-        io::ErrorKind::PermissionDenied => {
-            format!("ports below 1024 need root or CAP_NET_BIND_SERVICE ({error})")
-        }
-        _ => error.to_string(),
-    }
-}
+use super::{hickory, tcp};
 
 /// What serves. Dropped, it stops at once, without waiting; [`Serving::shutdown`] stops in order.
 #[derive(Debug)]

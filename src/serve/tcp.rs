@@ -17,16 +17,16 @@ use crate::answer;
 
 use crate::telemetry::{Beat, keep_beating};
 
-use super::TcpSettings;
 use super::accept::Acceptor;
-use super::bind::Transport;
 use super::caps::Caps;
 use super::clients::Clients;
 use super::connection;
 use super::context::Context;
 use super::respond::{Peer, Responder};
 use super::shared::{Phase, Shared};
+use super::tcp_settings::TcpSettings;
 use super::traffic::Traffic;
+use super::transport::Transport;
 
 /// Serves these listeners until told to stop; then takes no more connections, and waits for those there are to be
 /// answered what they asked.

@@ -26,13 +26,14 @@ use crate::sys::epoll::{Epoll, Interest};
 use crate::telemetry::{Beat, count, count_many, keep_thread_going};
 use crate::wire::LookupName;
 
-use super::TcpSettings;
-use super::bind::{self, Transport};
+use super::bind;
 use super::caps::Caps;
 use super::clients::Clients;
 use super::respond::{Datagram, Responder};
 use super::shared::{LostListener, Phase, Shared};
+use super::tcp_settings::TcpSettings;
 use super::traffic::Traffic;
+use super::transport::Transport;
 
 use tcp::Tcp;
 

@@ -20,18 +20,15 @@
 mod arrival;
 
 use std::io;
-use std::net::IpAddr;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 
-use arrival::Seen;
+use arrival::{CONTROL, Control, Seen};
+
+pub use arrival::{Arrival, DATAGRAM, Fault, Origin};
 
 /// Datagrams in a batch: past this the cost of the system call is spread thin enough, and the batch still fits the
 /// second-level cache.
 pub const BATCH: usize = 64;
-
-/// Octets taken of one datagram; a query is a name of at most 255 octets and options. A longer one is
-/// [`Fault::Truncated`].
-pub const DATAGRAM: usize = 4096;
 
 /// Octets that a reply may be made in: the room that the answer path asks for.
 pub const REPLY_ROOM: usize = 65_535;
@@ -43,53 +40,12 @@ const ARENA: usize = BATCH * DATAGRAM + REPLY_ROOM;
 /// one set of the first-level cache, which holds a dozen.
 const GAP: usize = 64;
 
-/// Octets of control messages: one `in6_pktinfo` with its header takes 40, and nothing else is asked for.
-const CONTROL: usize = 64;
-
-/// Control messages, aligned as `cmsghdr` is.
-#[derive(Clone, Copy)]
-#[repr(C, align(8))]
-struct Control([u8; CONTROL]);
-
 /// Where one datagram is put.
 #[derive(Clone, Copy)]
 #[repr(C)]
 struct Buffer {
     octets: [u8; DATAGRAM],
     _gap: [u8; GAP],
-}
-
-/// How a reply comes to leave from the address that was asked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Origin {
-    /// The socket is bound to one unicast address, which every reply leaves from.
-    Bound,
-    /// The socket is bound to a wildcard, and the kernel tells with each datagram where it was sent
-    /// ([`super::sockets::receive_destination`]); the reply says so to the kernel again.
-    Told,
-}
-
-/// One datagram of a batch.
-#[derive(Debug)]
-pub struct Arrival<'a> {
-    /// Its octets.
-    pub octets: &'a [u8],
-    /// The address it says it comes from; IPv4 as IPv4, also on a dual-stack socket.
-    pub source: IpAddr,
-    /// What is wrong with it; such a datagram deserves no reply.
-    pub fault: Option<Fault>,
-    header: &'a libc::mmsghdr,
-}
-
-/// Why a datagram deserves no reply.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fault {
-    /// Longer than [`DATAGRAM`] octets; the rest is lost.
-    Truncated,
-    /// From port 0, from an unspecified, broadcast or multicast address: no reply can be sent there.
-    Source,
-    /// Sent to a broadcast or multicast address, or the destination is not known: no reply can leave from there.
-    Destination,
 }
 
 /// The datagrams of a batch, in the order in which they came.

@@ -11,7 +11,7 @@ use tracing::subscriber::Interest;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::layer::{Context, Filter};
 
-use super::logs::LogError;
+use super::log_error::LogError;
 
 /// Changes what is logged.
 #[derive(Clone, Debug)]

@@ -13,6 +13,7 @@ use tracing_subscriber::registry::LookupSpan;
 
 use super::level::LogLevel;
 use super::list::from_marked;
+use super::log_error::LogError;
 use super::log_writer::{self, Logs};
 
 /// How a line is written.
@@ -36,36 +37,6 @@ pub struct LogSettings {
     pub pop: String,
     /// The instance's name.
     pub instance: String,
-}
-
-/// Why logging cannot begin.
-#[derive(Debug, thiserror::Error)]
-pub enum LogError {
-    /// The level cannot be understood.
-    #[error(
-        "the log level `{level}` is none: use error, warn, info, debug or trace, or `info,anyns::health=debug`"
-    )]
-    Level {
-        /// What was given.
-        level: String,
-        /// What is wrong about it.
-        #[source]
-        source: tracing_subscriber::filter::ParseError,
-    },
-    /// The thread that writes them cannot be started.
-    #[error("cannot start the thread that writes the log")]
-    Thread {
-        /// What the system said.
-        #[source]
-        source: io::Error,
-    },
-    /// Logging has begun before.
-    #[error("logging has begun before")]
-    Begun {
-        /// What the subscriber says.
-        #[source]
-        source: tracing::subscriber::SetGlobalDefaultError,
-    },
 }
 
 /// Begins to log to standard error, on a thread of its own; once in a process. A panic becomes one log record.

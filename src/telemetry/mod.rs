@@ -11,6 +11,7 @@ mod counters;
 mod level;
 mod list;
 mod load;
+mod log_error;
 mod log_writer;
 mod logs;
 mod panic_log;
@@ -21,8 +22,9 @@ pub use counters::{Counters, WorkerCounters, count, count_many};
 pub use level::{LogLevel, check_level};
 pub use list::List;
 pub use load::{BacklogLoad, ListenerLoad, Load, Sends};
+pub use log_error::LogError;
 pub use log_writer::Logs;
-pub use logs::{LogError, LogFormat, LogSettings, start_logs};
+pub use logs::{LogFormat, LogSettings, start_logs};
 pub use supervise::{
     Pause, keep_beating, keep_going, keep_running, keep_thread_going, keep_thread_running, note_panic,
 };

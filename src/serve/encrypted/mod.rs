@@ -42,13 +42,14 @@ use tokio_util::task::TaskTracker;
 use crate::telemetry::{Beat, keep_beating};
 
 use super::accept::Acceptor;
-use super::bind::{self, Transport};
+use super::bind;
 use super::caps::Caps;
 use super::clients::Clients;
 use super::context::Context;
+use super::error::ServeError;
 use super::respond::Responder;
 use super::shared::{LostListener, Phase, Shared};
-use super::start::ServeError;
+use super::transport::Transport;
 
 pub use certificate::{CertificateError, Certificates};
 pub use settings::TlsSettings;

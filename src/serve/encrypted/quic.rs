@@ -15,11 +15,11 @@ use tokio::sync::watch;
 use tokio::time::timeout;
 use tokio_util::task::TaskTracker;
 
-use crate::serve::bind::Transport;
 use crate::serve::caps::{Caps, Ticket};
 use crate::serve::connection::PATIENCE;
 use crate::serve::context::Context;
 use crate::serve::shared::{LostListener, Phase, Shared};
+use crate::serve::transport::Transport;
 use crate::telemetry::{count, keep_going};
 
 use super::session::{STREAM_WINDOW, STREAMS, WINDOW};

@@ -3,7 +3,8 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use crate::serve::{TcpSettings, Transport};
+use crate::serve::tcp_settings::TcpSettings;
+use crate::serve::transport::Transport;
 
 /// What the operator chose about encrypted transports. A transport without an address is off.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -21,12 +21,13 @@ use crate::sys::streams;
 use crate::telemetry::count;
 
 use crate::serve::TcpSettings;
-use crate::serve::bind::{self, Transport};
+use crate::serve::bind;
 use crate::serve::caps::{Caps, Ticket};
 use crate::serve::clients::Clients;
 use crate::serve::respond::Responder;
 use crate::serve::shared::{LostListener, Shared};
 use crate::serve::traffic::{Traffic, family};
+use crate::serve::transport::Transport;
 
 use connection::{Connection, Next, Scratch, Work};
 

@@ -2,7 +2,50 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use super::{Arrival, Control, DATAGRAM, Fault, Origin};
+/// Octets taken of one datagram; a query is a name of at most 255 octets and options. A longer one is
+/// [`Fault::Truncated`].
+pub const DATAGRAM: usize = 4096;
+
+/// Octets of control messages: one `in6_pktinfo` with its header takes 40, and nothing else is asked for.
+pub(super) const CONTROL: usize = 64;
+
+/// Control messages, aligned as `cmsghdr` is.
+#[derive(Clone, Copy)]
+#[repr(C, align(8))]
+pub(super) struct Control(pub(super) [u8; CONTROL]);
+
+/// How a reply comes to leave from the address that was asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// The socket is bound to one unicast address, which every reply leaves from.
+    Bound,
+    /// The socket is bound to a wildcard, and the kernel tells with each datagram where it was sent
+    /// ([`crate::sys::sockets::receive_destination`]); the reply says so to the kernel again.
+    Told,
+}
+
+/// One datagram of a batch.
+#[derive(Debug)]
+pub struct Arrival<'a> {
+    /// Its octets.
+    pub octets: &'a [u8],
+    /// The address it says it comes from; IPv4 as IPv4, also on a dual-stack socket.
+    pub source: IpAddr,
+    /// What is wrong with it; such a datagram deserves no reply.
+    pub fault: Option<Fault>,
+    pub(super) header: &'a libc::mmsghdr,
+}
+
+/// Why a datagram deserves no reply.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// Longer than [`DATAGRAM`] octets; the rest is lost.
+    Truncated,
+    /// From port 0, from an unspecified, broadcast or multicast address: no reply can be sent there.
+    Source,
+    /// Sent to a broadcast or multicast address, or the destination is not known: no reply can leave from there.
+    Destination,
+}
 
 /// A datagram's facts, as [`Arrival`] has them.
 #[derive(Clone, Copy, Debug)]

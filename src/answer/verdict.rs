@@ -1,0 +1,83 @@
+//! What an answer says beside its records: RCODE, flags, extended error, the zone that it comes from.
+
+use crate::wire::Serial;
+use crate::zone::Zone;
+
+/// RCODEs (IANA "DNS RCODEs").
+pub mod rcode {
+    /// No error (RFC 1035).
+    pub const NOERROR: u16 = 0;
+    /// The query cannot be read (RFC 1035).
+    pub const FORMERR: u16 = 1;
+    /// The server cannot answer now (RFC 1035).
+    pub const SERVFAIL: u16 = 2;
+    /// The name does not exist (RFC 1035, RFC 8020).
+    pub const NXDOMAIN: u16 = 3;
+    /// This kind of query is not implemented (RFC 1035).
+    pub const NOTIMP: u16 = 4;
+    /// The server does not want to answer this (RFC 1035).
+    pub const REFUSED: u16 = 5;
+    /// A DNAME makes the name too long (RFC 6672 section 2.2).
+    pub const YXDOMAIN: u16 = 6;
+    /// The EDNS version is not known (RFC 6891 section 9).
+    pub const BADVERS: u16 = 16;
+    /// The server cookie is missing or not valid (RFC 7873 section 8).
+    pub const BADCOOKIE: u16 = 23;
+}
+
+/// The extended errors that are true here (RFC 8914 section 4, IANA "Extended DNS Error Codes"). The others are for
+/// resolvers, or for what this server does not do. 22 (No Reachable Authority) and 23 (Network Error) are of those who
+/// ask others in order to answer: nobody is asked here, zones come from files.
+pub(super) mod extended_error {
+    /// Zones are still being loaded, this one perhaps among them.
+    pub(in crate::answer) const NOT_READY: u16 = 14;
+    /// The server has it, but not for this client.
+    pub(in crate::answer) const PROHIBITED: u16 = 18;
+    /// No zone served here holds the name.
+    pub(in crate::answer) const NOT_AUTHORITATIVE: u16 = 20;
+    /// The operation, the type or the class is not supported.
+    pub(in crate::answer) const NOT_SUPPORTED: u16 = 21;
+    /// The zone is configured, but no version of it could be accepted.
+    pub(in crate::answer) const INVALID_DATA: u16 = 24;
+    /// A type that is never a question (RFC 9824 section 3.5).
+    pub(in crate::answer) const INVALID_QUERY_TYPE: u16 = 30;
+}
+
+/// What an answer says beside its records.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Verdict {
+    /// See [`rcode`].
+    pub(super) rcode: u16,
+    /// AA: the owner of the first record, or the question, is in a zone served here (RFC 1035 section 4.1.1).
+    pub(super) authoritative: bool,
+    /// TC: something that must be there did not fit.
+    pub(super) truncated: bool,
+    /// An extended error's INFO-CODE (RFC 8914).
+    pub(super) extended_error: Option<u16>,
+    /// The zone that the answer to QNAME comes from.
+    pub(super) zone: Option<Enclosing>,
+}
+
+impl Verdict {
+    pub(super) fn plain(rcode: u16) -> Self {
+        Self { rcode, ..Self::default() }
+    }
+
+    pub(super) fn explained(rcode: u16, extended_error: u16) -> Self {
+        Self { rcode, extended_error: Some(extended_error), ..Self::default() }
+    }
+}
+
+/// A zone, as ZONEVERSION tells of it (RFC 9660 section 2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Enclosing {
+    /// How many of QNAME's rightmost labels are the zone's name, the root not counted; at most 127.
+    pub(super) labels: u8,
+    pub(super) serial: Serial,
+}
+
+impl Enclosing {
+    pub(super) fn of(zone: &Zone) -> Self {
+        Self { labels: zone.origin().label_count() as u8, serial: zone.serial() }
+    }
+}

@@ -1,0 +1,33 @@
+//! Why logging cannot begin, or be changed.
+
+use std::io;
+
+/// Why logging cannot begin.
+#[derive(Debug, thiserror::Error)]
+pub enum LogError {
+    /// The level cannot be understood.
+    #[error(
+        "the log level `{level}` is none: use error, warn, info, debug or trace, or `info,anyns::health=debug`"
+    )]
+    Level {
+        /// What was given.
+        level: String,
+        /// What is wrong about it.
+        #[source]
+        source: tracing_subscriber::filter::ParseError,
+    },
+    /// The thread that writes them cannot be started.
+    #[error("cannot start the thread that writes the log")]
+    Thread {
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
+    /// Logging has begun before.
+    #[error("logging has begun before")]
+    Begun {
+        /// What the subscriber says.
+        #[source]
+        source: tracing::subscriber::SetGlobalDefaultError,
+    },
+}
