@@ -4,6 +4,25 @@
 //! syntax"). Here the wrong value is quoted as the file has it and what is allowed is described. A message that is not
 //! known stays as it is.
 
+/// The sections that are lists: each is headed by double brackets, and there may be several.
+pub(super) const LISTS: [&str; 3] = ["zone", "service", "bgp.neighbor"];
+
+/// The sections of which there is one.
+pub(super) const SINGLE: [&str; 12] = [
+    "pop",
+    "log",
+    "serve",
+    "tls",
+    "rate-limit",
+    "zones",
+    "health",
+    "policy",
+    "drain",
+    "route",
+    "bgp",
+    "control",
+];
+
 /// The longest piece of a wrong value that is quoted, in characters.
 const MOST_QUOTED: usize = 60;
 
@@ -50,7 +69,7 @@ pub(super) fn in_words(message: &str, wrong: &str, key: &str) -> (String, bool) 
         let known: Vec<String> = known.iter().map(|word| format!("{word:?}")).collect();
         return (format!("{}; allowed is {}", quote(wrong), known.join(" or ")), false);
     }
-    let words = message.split_once(", expected ").map(|(_, expected)| expected_words(expected));
+    let words = message.split_once(", expected ").map(|(_, expected)| expected_words(expected, key));
     let words = words.or_else(|| syntax_words(message, key).map(str::to_owned));
     match words {
         Some(words) => (format!("{}; allowed is {words}", quote(wrong)), false),
@@ -71,7 +90,13 @@ fn quoted_in(text: &str) -> Vec<&str> {
     text.split('`').skip(1).step_by(2).collect()
 }
 
-fn expected_words(expected: &str) -> String {
+fn expected_words(expected: &str, key: &str) -> String {
+    if LISTS.contains(&key) {
+        return format!("a section headed [[{key}]] for each");
+    }
+    if SINGLE.contains(&key) {
+        return format!("a section headed [{key}]");
+    }
     let known = EXPECTED.iter().find(|(name, _)| *name == expected).map(|(_, words)| (*words).to_owned());
     known.unwrap_or_else(|| match expected.starts_with("struct ") {
         true => "a section with keys".to_owned(),

@@ -18,7 +18,7 @@ use crate::health::{self, LoadSource};
 use crate::host::{self, AddressWatcher, HostFacts, LostAddresses, ServiceAddresses};
 use crate::policy::{Decision, Policy};
 use crate::publish::{Publisher, PublisherHandle};
-use crate::route::{self, BgpDriver, DryRun, GateSettings, Speaker};
+use crate::route::{self, BgpControl, BgpDriver, DryRun, Speaker};
 use crate::serve::{self, Serving};
 use crate::telemetry::{Beat, Counters, LogLevel, Logs, keep_running};
 use crate::wire::Name;
@@ -26,7 +26,9 @@ use crate::zone::Published;
 
 use super::DaemonError;
 use super::controller::{Controller, Order};
+use super::live::gate_settings;
 use super::orders;
+use super::reload::Reloads;
 use super::reporting::{Reported, start_control};
 use super::signals::Signals;
 use super::sources::{Ages, Sources};
@@ -50,7 +52,6 @@ pub(super) struct Parts {
     pub(super) publisher: Arc<PublisherHandle>,
     pub(super) addresses: Option<ServiceAddresses>,
     pub(super) counters: Counters,
-    pub(super) drain: config::Drain,
     pub(super) ordered: Reader<Ordered>,
     supervisor: Supervisor,
 }
@@ -116,15 +117,15 @@ fn start(
     let decider = Beat::new("decide");
     let mut decisions = Latest::new(Decision::default());
     let decided = decisions.reader().map_err(DaemonError::Runtime)?;
-    let speaker = start_speaker(&config, decided, decider.clone())?;
+    let (speaker, bgp) = start_speaker(&config, decided, decider.clone())?;
     tracing::info!(addresses = ?serving.local_addresses(), encrypted = ?serving.encrypted_addresses(), "listening");
 
     let (orders, received) = handoff::queue(ORDERS).map_err(DaemonError::Runtime)?;
     let watched = speaker.beats.iter().filter(|beat| beat.name() == "gate").cloned();
     let watched = watched.chain([decider.clone()]).collect();
-    let supervisor = Supervisor::new(orders.clone(), watched, config.lease * 2);
-    let drain = config.drain;
-    let (ordered, reload) = (Latest::new(Ordered::default()), Latest::new(Reload::default()));
+    let supervisor = Supervisor::new(orders.clone(), watched, speaker.control.lease());
+    let ordered = Latest::new(Ordered { times: config.drain, ..Ordered::default() });
+    let reload = Latest::new(Reload::default());
     let reader = ordered.look();
     let sources = Sources {
         report: publisher.report(),
@@ -177,6 +178,9 @@ fn start(
         limits,
         log_level,
         restart: Vec::new(),
+        reloads: Reloads::default(),
+        gate: speaker.control.clone(),
+        bgp,
         routes: speaker.status.clone(),
         publisher: publisher.clone(),
         config,
@@ -196,7 +200,6 @@ fn start(
         publisher,
         addresses: None,
         counters,
-        drain,
         ordered: reader,
         supervisor,
     })
@@ -266,24 +269,25 @@ fn start_host(
     Ok((thread, lost, facts, beats))
 }
 
-fn start_speaker(config: &Config, decided: Reader<Decision>, decider: Beat) -> Result<Speaker, DaemonError> {
-    let settings = GateSettings {
-        lease: config.lease,
-        services: config.service_addresses.clone(),
-        self_test: Arc::new(SelfTest(health::SelfTest::new(&config.health)?)),
-    };
+fn start_speaker(
+    config: &Config,
+    decided: Reader<Decision>,
+    decider: Beat,
+) -> Result<(Speaker, Option<BgpControl>), DaemonError> {
+    let settings = gate_settings(config.lease, &config.service_addresses, &config.health)?;
     Ok(match &config.route {
-        RouteDriver::DryRun(_) => route::start(DryRun, settings, decided, decider)?,
+        RouteDriver::DryRun(_) => (route::start(DryRun, settings, decided, decider)?, None),
         RouteDriver::Bgp(bgp) => {
             let driver =
                 BgpDriver::new((**bgp).clone(), config.services.clone()).map_err(DaemonError::Route)?;
-            route::start(driver, settings, decided, decider)?
+            let control = driver.control();
+            (route::start(driver, settings, decided, decider)?, Some(control))
         }
     })
 }
 
 /// The speaker's own question is a probe of health's, without its loop.
-struct SelfTest(health::SelfTest);
+pub(super) struct SelfTest(pub(super) health::SelfTest);
 
 impl route::SelfTest for SelfTest {
     fn ask(&self, address: IpAddr) -> Pin<Box<dyn Future<Output = Result<(), String>> + Send>> {
@@ -294,7 +298,7 @@ impl route::SelfTest for SelfTest {
 impl Parts {
     /// How a planned stop goes, as it was configured last.
     pub(super) fn times(&self) -> config::Drain {
-        self.ordered.load().times.unwrap_or(self.drain)
+        self.ordered.load().times
     }
 
     /// Runs until a signal, then stops in order.

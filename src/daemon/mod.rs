@@ -23,6 +23,7 @@ mod build;
 mod controller;
 mod drain;
 mod facts;
+mod live;
 mod orders;
 mod reload;
 mod reporting;
