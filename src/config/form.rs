@@ -12,7 +12,7 @@ use toml::de::{DeArray, DeString, DeTable, DeValue};
 
 use super::fault::{Fault, Faults};
 use super::spec::{Spec, key_of};
-use super::words::{LISTS, SINGLE, in_words};
+use super::words::{LISTS, SINGLE, in_words, syntax_in_words};
 
 /// The most faults of form that are told; a file with more is another kind of file.
 const MOST: usize = 100;
@@ -102,8 +102,17 @@ impl Form {
 /// Reads the file's text; every fault of its form is noted. `None` if nothing can be made of it.
 pub(super) fn read(text: &str, faults: &mut Faults<'_>) -> Option<Form> {
     let (mut table, errors) = DeTable::parse_recoverable(text);
+    let mut before = None;
     for error in errors.iter().take(MOST) {
-        faults.error(error.span(), "", error.message());
+        // What follows from a fault in the same line, or in a section that is there twice, is not told.
+        let span = error.span();
+        let unit = span.as_ref().map(|span| unit_of(text, span, error.message() == "duplicate key"));
+        if unit.is_some() && unit == before {
+            continue;
+        }
+        before = unit;
+        let wrong = span.clone().and_then(|span| text.get(span)).unwrap_or_default();
+        faults.error(span, "", syntax_in_words(error.message(), wrong));
     }
     if !errors.is_empty() {
         // What was recovered may say something that nobody wrote.
@@ -135,6 +144,16 @@ pub(super) fn read(text: &str, faults: &mut Faults<'_>) -> Option<Form> {
         }
     }
     None
+}
+
+/// Where the line begins, or for a key that is there twice in a section that is, the section's heading.
+fn unit_of(text: &str, span: &Range<usize>, is_twice: bool) -> usize {
+    let before = text.get(..span.start).unwrap_or_default();
+    let line = before.rfind('\n').map_or(0, |newline| newline + 1);
+    match is_twice && !text.get(line..).unwrap_or_default().starts_with('[') {
+        true => before.rfind("\n[").map_or(line, |newline| newline + 1),
+        false => line,
+    }
 }
 
 /// A section in the wrong brackets is told as that, and read as it was meant.

@@ -20,7 +20,7 @@ use crate::policy::{Decision, Policy};
 use crate::publish::{Publisher, PublisherHandle};
 use crate::route::{self, BgpControl, BgpDriver, DryRun, Speaker};
 use crate::serve::{self, Serving};
-use crate::telemetry::{Beat, Counters, LogLevel, Logs, keep_running};
+use crate::telemetry::{Beat, Counters, Logging, keep_running};
 use crate::wire::Name;
 use crate::zone::Published;
 
@@ -69,7 +69,7 @@ pub(super) struct Told {
 pub(super) async fn build(
     config: Config,
     file: Option<PathBuf>,
-    logs: &(Logs, LogLevel),
+    logging: &Logging,
 ) -> Result<Parts, DaemonError> {
     let admin = control::open(&config.control)?;
     let missing = host::missing_addresses(&config.pop.management_addresses).await?;
@@ -77,7 +77,7 @@ pub(super) async fn build(
         return Err(host::AddressError::NoSource(missing).into());
     }
     let addresses = ensure_addresses(&config).await?;
-    let built = start(config, file, logs, admin, addresses.as_ref());
+    let built = start(config, file, logging, admin, addresses.as_ref());
     match built {
         Ok(parts) => Ok(Parts { addresses, ..parts }),
         Err(error) => {
@@ -95,11 +95,11 @@ pub(super) async fn build(
 fn start(
     config: Config,
     file: Option<PathBuf>,
-    (logs, log_level): &(Logs, LogLevel),
+    logging: &Logging,
     (server, calls): (control::Server, handoff::Receiver<control::Call>),
     addresses: Option<&ServiceAddresses>,
 ) -> Result<Parts, DaemonError> {
-    let (started, log_level) = (Instant::now(), log_level.clone());
+    let (started, logs, log_level) = (Instant::now(), &logging.logs, logging.level.clone());
     let published = Arc::new(Published::default());
     let counters = Counters::new(config.serve.counter_sets());
     let limits = Arc::new(Limits::new(&config.rate_limit, started)?);

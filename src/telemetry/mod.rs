@@ -22,5 +22,5 @@ pub use level::{LogLevel, check_level};
 pub use list::List;
 pub use load::{BacklogLoad, ListenerLoad, Load, Sends};
 pub use log_writer::Logs;
-pub use logs::{LogError, LogFormat, LogSettings, start_logs};
+pub use logs::{LogError, LogFormat, LogSettings, Logging, start_logs};
 pub use supervise::{Pause, keep_running, keep_thread_running, note_panic};

@@ -28,7 +28,8 @@ struct Routed {
 }
 
 const BGP: &str = "\n[bgp]\nlocal-as = 65001\nrouter-id = \"198.18.1.3\"\nhold-time = \"9s\"\n";
-const FIRST: &str = "\n[[bgp.neighbor]]\naddress = \"198.18.1.1\"\nremote-as = 65000\nnext-hop-ipv6 = \"2001:db8:1::2\"\n";
+const FIRST: &str =
+    "\n[[bgp.neighbor]]\naddress = \"198.18.1.1\"\nremote-as = 65000\nnext-hop-ipv6 = \"2001:db8:1::2\"\n";
 const SECOND: &str = "\n[[bgp.neighbor]]\naddress = \"198.18.2.1\"\nremote-as = 65002\nlocal-address = \"198.18.2.2\"\n\
                       next-hop-ipv6 = \"2001:db8:2::2\"\npassword = \"right\"\n";
 
@@ -49,7 +50,8 @@ impl Routed {
         let space = lab.space("pop");
         let routers = [1, 2].map(|number| {
             let router = lab.space(&format!("router{number}"));
-            let at = |host: usize| [format!("198.18.{number}.{host}/24"), format!("2001:db8:{number}::{host}/64")];
+            let at =
+                |host: usize| [format!("198.18.{number}.{host}/24"), format!("2001:db8:{number}::{host}/64")];
             let (ours, theirs) = (at(2), at(1));
             lab.link(
                 (&space, &format!("wan{number}"), &[&ours[0], &ours[1]]),
@@ -64,10 +66,7 @@ impl Routed {
         deploy(&lab.subdirectory("zones-pop"), ZONE, 1);
         let base = base_config(&lab, "pop", ["198.18.1.2", "2001:db8:1::2"], "bgp", "");
         let anyns = Anyns::new(&lab, &space, "pop", &format!("{base}{BGP}{FIRST}"));
-        let ways = [
-            "local 198.18.1.1 as 65000;",
-            "local 198.18.2.1 as 65002; password \"right\";",
-        ];
+        let ways = ["local 198.18.1.1 as 65000;", "local 198.18.2.1 as 65002; password \"right\";"];
         let routers = [0, 1].map(|index| router(&lab, &routers[index], index + 1, ways[index]));
         Self { anyns, routers, space, base, lab }
     }
@@ -165,7 +164,9 @@ fn attributes_and_prefixes_change_without_a_reset() {
     routed.changes(&format!("{}{BGP}{neighbor}next-hop-ipv4 = \"198.18.1.78\"\n", routed.base));
     routed.wait_route(0, "192.0.2.0/24", &["BGP.next_hop: 198.18.1.78"]);
     routed.wait_route(0, "2001:db8:53::/48", &["BGP.next_hop: 2001:db8:1::77"]);
-    for key in ["send-hold-time = \"60s\"\n", "listen-port = 1179\n", "deprefer-prepend = 2\ndeprefer-med = 9\n"] {
+    for key in
+        ["send-hold-time = \"60s\"\n", "listen-port = 1179\n", "deprefer-prepend = 2\ndeprefer-med = 9\n"]
+    {
         routed.changes(&format!("{}{BGP}{key}{FIRST}", routed.base));
     }
     for key in ["mode = \"both\"\n", "ttl-security = 1\n", "multihop = 3\n"] {

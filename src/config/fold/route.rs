@@ -152,9 +152,19 @@ pub(super) fn fold_route(
     }
     for warning in plan(&settings, services).warnings {
         // `check::addresses` warns of long prefixes whatever the driver.
-        if !matches!(warning, Warning::LongPrefix { .. }) {
-            faults.warning(None, "service", warning.to_string());
-        }
+        let of = |wanted: &ipnet::IpNet| {
+            let found = spec.service.iter().find(|one| one.prefix.as_ref() == wanted);
+            found.map(|one| one.prefix.span())
+        };
+        let (span, key) = match &warning {
+            Warning::LongPrefix { .. } => continue,
+            Warning::NoHoldTime => (span_of(&bgp.hold_time), "bgp.hold-time"),
+            Warning::MedAcrossAses { prefix, .. } => (of(prefix), "service.med"),
+            Warning::ExtendedNextHop { prefix, .. } | Warning::LoopbackNextHop { prefix, .. } => {
+                (of(prefix), "service.next-hop")
+            }
+        };
+        faults.warning(span, key, warning.to_string());
     }
     if !are_all {
         return None;
