@@ -14,7 +14,8 @@ pub fn control_socket(file: Option<&Path>) -> Result<PathBuf, ConfigError> {
     let Some(file) = file else { return Ok(usual_socket()) };
     let failed =
         |reason: String| ConfigError::ControlSocket { path: file.to_owned(), reason, usual: usual_socket() };
-    let octets = std::fs::read(file).map_err(|error| failed(error.to_string()))?;
+    let octets = super::file::read_octets(file)
+        .map_err(|error| failed(format!("cannot read the configuration: {error}")))?;
     let text = String::from_utf8_lossy(&octets);
     let socket = match text.parse::<Table>() {
         Ok(table) => socket_of(table.get("control")),

@@ -19,6 +19,14 @@ pub enum ConfigError {
         #[source]
         source: std::io::Error,
     },
+    /// The file is no text that could be read.
+    #[error("{}: {reason}", path.display())]
+    Unfit {
+        /// The file.
+        path: PathBuf,
+        /// What it is, and what it must be.
+        reason: String,
+    },
     /// The file does not tell the admin socket.
     #[error("{}: {reason}; name the socket of the running anyns with --socket, usually {}", path.display(), usual.display())]
     ControlSocket {

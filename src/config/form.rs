@@ -12,7 +12,7 @@ use toml::de::{DeArray, DeString, DeTable, DeValue};
 
 use super::fault::{Fault, Faults};
 use super::spec::{Spec, key_of};
-use super::words::in_words;
+use super::words::{LISTS, SINGLE, in_words, syntax_in_words};
 
 /// The most faults of form that are told; a file with more is another kind of file.
 const MOST: usize = 100;
@@ -102,13 +102,23 @@ impl Form {
 /// Reads the file's text; every fault of its form is noted. `None` if nothing can be made of it.
 pub(super) fn read(text: &str, faults: &mut Faults<'_>) -> Option<Form> {
     let (mut table, errors) = DeTable::parse_recoverable(text);
+    let mut before = None;
     for error in errors.iter().take(MOST) {
-        faults.error(error.span(), "", error.message());
+        // What follows from a fault in the same line, or in a section that is there twice, is not told.
+        let span = error.span();
+        let unit = span.as_ref().map(|span| unit_of(text, span, error.message() == "duplicate key"));
+        if unit.is_some() && unit == before {
+            continue;
+        }
+        before = unit;
+        let wrong = span.clone().and_then(|span| text.get(span)).unwrap_or_default();
+        faults.error(span, "", syntax_in_words(error.message(), wrong));
     }
     if !errors.is_empty() {
         // What was recovered may say something that nobody wrote.
         return None;
     }
+    mend_headings(table.get_mut(), faults);
     let mut repaired = Vec::new();
     for (span, key, what) in complete(table.get_mut()) {
         // A section that is missing altogether has no place.
@@ -134,6 +144,63 @@ pub(super) fn read(text: &str, faults: &mut Faults<'_>) -> Option<Form> {
         }
     }
     None
+}
+
+/// Where the line begins, or for a key that is there twice in a section that is, the section's heading.
+fn unit_of(text: &str, span: &Range<usize>, is_twice: bool) -> usize {
+    let before = text.get(..span.start).unwrap_or_default();
+    let line = before.rfind('\n').map_or(0, |newline| newline + 1);
+    match is_twice && !text.get(line..).unwrap_or_default().starts_with('[') {
+        true => before.rfind("\n[").map_or(line, |newline| newline + 1),
+        false => line,
+    }
+}
+
+/// A section in the wrong brackets is told as that, and read as it was meant.
+fn mend_headings(root: &mut DeTable<'_>, faults: &mut Faults<'_>) {
+    // `[[bgp]]` first: what is in it may be headed wrongly, too.
+    for section in SINGLE {
+        let Some(value) = root.get_mut(section) else { continue };
+        let span = value.span();
+        let DeValue::Array(array) = value.get_mut() else { continue };
+        if !array.iter().all(|element| matches!(element.get_ref(), DeValue::Table(_))) {
+            continue;
+        }
+        let Some(first) = std::mem::replace(array, DeArray::new()).into_iter().next() else { continue };
+        let span = Some(first.span()).filter(|span| !span.is_empty()).unwrap_or(span);
+        faults.error(
+            Some(span),
+            section,
+            format!("[[{section}]] is a list, but there is one [{section}]: write [{section}]"),
+        );
+        *value = first;
+    }
+    for section in LISTS {
+        let Some(value) = list_place(root, section) else { continue };
+        let span = value.span();
+        if !matches!(value.get_ref(), DeValue::Table(_)) {
+            continue;
+        }
+        let message = format!(
+            "[{section}] is one section, but there may be several: write [[{section}]], once for each"
+        );
+        faults.error(Some(span.clone()), section, message);
+        let single = std::mem::replace(value, Spanned::new(span.clone(), DeValue::Boolean(false)));
+        let mut list = DeArray::new();
+        list.push(single);
+        *value = Spanned::new(span, DeValue::Array(list));
+    }
+}
+
+/// What the file has for the section: a key at the root or in another section.
+fn list_place<'a, 'i>(root: &'a mut DeTable<'i>, section: &str) -> Option<&'a mut Spanned<DeValue<'i>>> {
+    match section.split_once('.') {
+        None => root.get_mut(section),
+        Some((first, rest)) => match root.get_mut(first)?.get_mut() {
+            DeValue::Table(table) => table.get_mut(rest),
+            _ => None,
+        },
+    }
 }
 
 /// Puts a value there for each required key that is missing; the section's place, the key, and what it is.

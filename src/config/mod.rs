@@ -8,6 +8,7 @@
 mod check;
 mod control;
 mod fault;
+mod file;
 mod fold;
 mod form;
 mod spec;
@@ -50,15 +51,11 @@ pub fn load_for_another_host(path: Option<&Path>) -> Result<Loaded, ConfigError>
 }
 
 fn read(path: Option<&Path>, is_here: bool) -> Result<Loaded, ConfigError> {
-    let (file, text) = match path {
+    let (name, text) = match path {
         None => (PathBuf::from(DEFAULT_NAME), DEFAULT.to_owned()),
-        Some(path) => {
-            let text = std::fs::read_to_string(path)
-                .map_err(|source| ConfigError::Unreadable { path: path.to_owned(), source })?;
-            (path.to_owned(), text)
-        }
+        Some(path) => (path.to_owned(), file::read(path)?),
     };
-    parse_for(&file, &text, is_here)
+    parse_for(&name, &text, is_here)
 }
 
 /// Checks the text of a configuration file; `file` is only for messages and for paths relative to it.

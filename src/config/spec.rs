@@ -2,13 +2,12 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::ops::Range;
-use std::path::PathBuf;
 
 use ipnet::IpNet;
 use serde::Deserialize;
 use toml::Spanned;
 
-use super::values::Period;
+use super::values::{FilePath, Period};
 
 /// The whole file.
 #[derive(Debug, Deserialize)]
@@ -92,8 +91,8 @@ pub(super) struct ServeSpec {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(super) struct TlsSpec {
-    pub(super) certificate: PathBuf,
-    pub(super) key: PathBuf,
+    pub(super) certificate: FilePath,
+    pub(super) key: FilePath,
     pub(super) dot: Option<Spanned<u16>>,
     pub(super) doh: Option<Spanned<u16>>,
     pub(super) doh3: Option<Spanned<u16>>,
@@ -142,9 +141,9 @@ pub(super) enum RateLimitMode {
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub(super) struct ZonesSpec {
-    pub(super) directory: Option<PathBuf>,
-    pub(super) include_roots: Vec<PathBuf>,
-    pub(super) state_directory: Option<PathBuf>,
+    pub(super) directory: Option<FilePath>,
+    pub(super) include_roots: Vec<FilePath>,
+    pub(super) state_directory: Option<FilePath>,
     pub(super) required: Vec<Spanned<String>>,
     pub(super) serial: SerialSpec,
     pub(super) shrink_limit_percent: Option<Spanned<u8>>,
@@ -176,7 +175,7 @@ pub(super) enum SerialSpec {
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(super) struct ZoneSpec {
     pub(super) name: Spanned<String>,
-    pub(super) file: Option<PathBuf>,
+    pub(super) file: Option<FilePath>,
     pub(super) serial: Option<SerialSpec>,
 }
 
@@ -298,7 +297,7 @@ pub(super) enum ModeSpec {
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub(super) struct ControlSpec {
-    pub(super) socket: Option<PathBuf>,
+    pub(super) socket: Option<FilePath>,
     pub(super) group: Option<Spanned<String>>,
 }
 

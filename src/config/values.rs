@@ -1,9 +1,32 @@
 //! Values with a form of their own.
 
 use std::fmt;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde::de::{Deserialize, Deserializer, Error, Unexpected, Visitor};
+
+/// A path as people write it: not empty.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct FilePath(PathBuf);
+
+impl std::ops::Deref for FilePath {
+    type Target = Path;
+
+    fn deref(&self) -> &Path {
+        &self.0
+    }
+}
+
+impl<'de> Deserialize<'de> for FilePath {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let path = PathBuf::deserialize(deserializer)?;
+        match path.as_os_str().is_empty() {
+            true => Err(D::Error::invalid_value(Unexpected::Str(""), &"path string")),
+            false => Ok(Self(path)),
+        }
+    }
+}
 
 /// A duration as people write it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -4,6 +4,25 @@
 //! syntax"). Here the wrong value is quoted as the file has it and what is allowed is described. A message that is not
 //! known stays as it is.
 
+/// The sections that are lists: each is headed by double brackets, and there may be several.
+pub(super) const LISTS: [&str; 3] = ["zone", "service", "bgp.neighbor"];
+
+/// The sections of which there is one.
+pub(super) const SINGLE: [&str; 12] = [
+    "pop",
+    "log",
+    "serve",
+    "tls",
+    "rate-limit",
+    "zones",
+    "health",
+    "policy",
+    "drain",
+    "route",
+    "bgp",
+    "control",
+];
+
 /// The longest piece of a wrong value that is quoted, in characters.
 const MOST_QUOTED: usize = 60;
 
@@ -38,19 +57,61 @@ const NETWORKS: [&str; 3] = ["service.prefix", "serve.proxy-from", "rate-limit.e
 /// Keys whose values are secrets, also wrong ones: they are not quoted.
 const SECRETS: [&str; 2] = ["bgp.neighbor.password", "serve.cookie-secrets"];
 
+/// What the parser says of a piece that is no TOML, and the words for it.
+const SYNTAX: [(&str, &str); 12] = [
+    ("key with no value", "a key and its value are joined by =, as in name = \"ams1\""),
+    (
+        "string values must be quoted",
+        "no value: a text stands in double quotes, a list in [ ]; true and false are lower case",
+    ),
+    ("invalid float", "no number: a text, an address, a prefix and a duration stand in double quotes"),
+    ("invalid integer", "no number: a text, an address, a prefix and a duration stand in double quotes"),
+    ("invalid boolean", "no value: it is true or false, in lower case; a text stands in double quotes"),
+    (
+        "invalid unquoted key",
+        "no key: it has letters, digits and -, and = behind it; a comment begins with #",
+    ),
+    ("invalid key-value pair", "no key: a line is a [section], a key = value, or a # comment"),
+    (
+        "invalid basic string",
+        "the text is not closed by a double quote on its line, or has a control character in it",
+    ),
+    ("unclosed table", "the heading of the section is not closed by ]"),
+    ("unclosed array", "the list is not closed by ]"),
+    (
+        "missing comma between array elements",
+        "the list is not closed by ], or a comma between its elements is missing",
+    ),
+    ("carriage return must be followed by newline", "a line ends with LF or CR LF, never with CR alone"),
+];
+
+/// The message for a piece that is no TOML; `wrong` is the piece.
+pub(super) fn syntax_in_words(message: &str, wrong: &str) -> String {
+    if message == "duplicate key" {
+        let wrong = quote(wrong);
+        let several = match LISTS.iter().any(|list| list.ends_with(&wrong)) {
+            true => format!("; several sections of a kind are headed with double brackets, [[...{wrong}]]"),
+            false => "; it may stand once".to_owned(),
+        };
+        return format!("{wrong:?} stands here a second time{several}");
+    }
+    let known = SYNTAX.iter().find(|(begin, _)| message.starts_with(begin));
+    known.map_or_else(|| message.to_owned(), |(_, words)| (*words).to_owned())
+}
+
 /// The message for the wrong value of a key, and whether it is that nobody knows the key.
 pub(super) fn in_words(message: &str, wrong: &str, key: &str) -> (String, bool) {
     let wrong = if SECRETS.contains(&key) { "what is there" } else { wrong };
     if let Some(rest) = message.strip_prefix("unknown field ") {
         let (unknown, known) = rest.split_once(',').unwrap_or((rest, ""));
-        return (unknown_key(unknown.trim_matches('`'), &quoted_in(known)), true);
+        return (unknown_key(unknown.trim_matches('`'), &quoted_in(known), key), true);
     }
     if message.starts_with("unknown variant ") {
         let known = message.split_once(", expected ").map(|(_, known)| quoted_in(known)).unwrap_or_default();
         let known: Vec<String> = known.iter().map(|word| format!("{word:?}")).collect();
         return (format!("{}; allowed is {}", quote(wrong), known.join(" or ")), false);
     }
-    let words = message.split_once(", expected ").map(|(_, expected)| expected_words(expected));
+    let words = message.split_once(", expected ").map(|(_, expected)| expected_words(expected, key));
     let words = words.or_else(|| syntax_words(message, key).map(str::to_owned));
     match words {
         Some(words) => (format!("{}; allowed is {words}", quote(wrong)), false),
@@ -59,10 +120,15 @@ pub(super) fn in_words(message: &str, wrong: &str, key: &str) -> (String, bool) 
 }
 
 /// The keys there are, and the one that was probably meant.
-fn unknown_key(unknown: &str, known: &[&str]) -> String {
-    let distance = |other: &&&str| strsim::damerau_levenshtein(unknown, other);
+fn unknown_key(unknown: &str, known: &[&str], path: &str) -> String {
+    let lower = unknown.to_lowercase();
+    let distance = |other: &&&str| strsim::damerau_levenshtein(&lower, other);
     let near = known.iter().min_by_key(distance).filter(|near| distance(near) <= 2);
-    let meant = near.map(|near| format!(" ({near:?} may be meant)")).unwrap_or_default();
+    let meant = near.map(|near| format!(" ({near:?} may be meant)"));
+    // A section that belongs into another one.
+    let inner = LISTS.iter().find(|list| list.rsplit('.').next() == Some(unknown) && **list != path);
+    let meant = meant.or_else(|| inner.map(|list| format!(" ([[{list}]] may be meant)")));
+    let meant = meant.unwrap_or_default();
     format!("there is no key {unknown:?} here{meant}; there are {}", known.join(", "))
 }
 
@@ -71,7 +137,13 @@ fn quoted_in(text: &str) -> Vec<&str> {
     text.split('`').skip(1).step_by(2).collect()
 }
 
-fn expected_words(expected: &str) -> String {
+fn expected_words(expected: &str, key: &str) -> String {
+    if LISTS.contains(&key) {
+        return format!("a section headed [[{key}]] for each");
+    }
+    if SINGLE.contains(&key) {
+        return format!("a section headed [{key}]");
+    }
     let known = EXPECTED.iter().find(|(name, _)| *name == expected).map(|(_, words)| (*words).to_owned());
     known.unwrap_or_else(|| match expected.starts_with("struct ") {
         true => "a section with keys".to_owned(),

@@ -127,7 +127,7 @@ pub enum ControlError {
     },
     /// The directory of the socket belongs to somebody else, in a place where everybody may make one.
     #[error(
-        "the directory {directory} belongs to the user {owner}: whoever may make files around it may have made it to listen in \
+        "the directory {directory} belongs to the user {owner}: a user who may make files around it may have made it to listen in \
          for anyns; name another socket with socket in [control]",
         directory = directory.display()
     )]

@@ -1,4 +1,4 @@
-//! An order on its way to whoever carries it out, and back.
+//! An order on its way to the task that carries it out, and the answer on its way back.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -35,7 +35,7 @@ pub struct Reply {
 }
 
 impl Reply {
-    /// Gives the answer. Whoever asked may be gone.
+    /// Gives the answer. The client that asked may be gone.
     pub fn send(self, response: Response) {
         let _ = self.slot.push(response);
     }

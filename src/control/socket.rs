@@ -79,8 +79,8 @@ fn bind(first: &Path, settings: &Settings) -> io::Result<(UnixListener, Option<I
     Ok((listener, identity))
 }
 
-/// In a directory where everybody may make files (/tmp), whoever comes first has a directory of a name that can be guessed. One
-/// that belongs to somebody else is not used: neither to listen there, nor to talk to whoever does.
+/// In a directory where every user may make files (/tmp), another user may have made a directory of a name that can be guessed. One
+/// that belongs to somebody else is not used: neither to listen there, nor to talk to a server that does.
 ///
 /// # Errors
 /// [`ControlError::ForeignDirectory`].

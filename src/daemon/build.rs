@@ -17,15 +17,17 @@ use crate::health::{self, LoadSource};
 use crate::host::{self, AddressWatcher, HostFacts, LostAddresses, ServiceAddresses};
 use crate::policy::{Decision, Policy};
 use crate::publish::{Publisher, PublisherHandle};
-use crate::route::{self, BgpDriver, DryRun, GateSettings, Speaker};
+use crate::route::{self, BgpControl, BgpDriver, DryRun, Speaker};
 use crate::serve::{self, Serving};
-use crate::telemetry::{Beat, Counters, LogLevel, Logs, keep_running};
+use crate::telemetry::{Beat, Counters, Logging, keep_running};
 use crate::wire::Name;
 use crate::zone::Published;
 
 use super::DaemonError;
 use super::controller::{Controller, Order};
+use super::live::gate_settings;
 use super::orders;
+use super::reload::Reloads;
 use super::reporting::{Reported, start_control};
 use super::signals::Signals;
 use super::sources::{Ages, Sources};
@@ -49,7 +51,6 @@ pub(super) struct Parts {
     pub(super) publisher: Arc<PublisherHandle>,
     pub(super) addresses: Option<ServiceAddresses>,
     pub(super) counters: Counters,
-    pub(super) drain: config::Drain,
     pub(super) ordered: Reader<Ordered>,
     supervisor: Supervisor,
 }
@@ -67,7 +68,7 @@ pub(super) struct Told {
 pub(super) async fn build(
     config: Config,
     file: Option<PathBuf>,
-    logs: &(Logs, LogLevel),
+    logging: &Logging,
 ) -> Result<Parts, DaemonError> {
     let admin = control::open(&config.control)?;
     let missing = host::missing_addresses(&config.pop.management_addresses).await?;
@@ -75,7 +76,7 @@ pub(super) async fn build(
         return Err(host::AddressError::NoSource(missing).into());
     }
     let addresses = ensure_addresses(&config).await?;
-    let built = start(config, file, logs, admin, addresses.as_ref());
+    let built = start(config, file, logging, admin, addresses.as_ref());
     match built {
         Ok(parts) => Ok(Parts { addresses, ..parts }),
         Err(error) => {
@@ -93,11 +94,11 @@ pub(super) async fn build(
 fn start(
     config: Config,
     file: Option<PathBuf>,
-    (logs, log_level): &(Logs, LogLevel),
+    logging: &Logging,
     (server, calls): (control::Server, handoff::Receiver<control::Call>),
     addresses: Option<&ServiceAddresses>,
 ) -> Result<Parts, DaemonError> {
-    let (started, log_level) = (Instant::now(), log_level.clone());
+    let (started, logs, log_level) = (Instant::now(), &logging.logs, logging.level.clone());
     let published = Arc::new(Published::default());
     let counters = Counters::new(config.serve.counter_sets());
     let limits = Arc::new(Limits::new(&config.rate_limit, started)?);
@@ -115,15 +116,15 @@ fn start(
     let decider = Beat::new("decide");
     let decisions = Latest::new(Decision::default());
     let decided = decisions.reader();
-    let speaker = start_speaker(&config, decided, decider.clone())?;
+    let (speaker, bgp) = start_speaker(&config, decided, decider.clone())?;
     tracing::info!(addresses = ?serving.local_addresses(), encrypted = ?serving.encrypted_addresses(), "listening");
 
     let (orders, received) = handoff::queue(ORDERS).map_err(DaemonError::Runtime)?;
     let watched = speaker.beats.iter().filter(|beat| beat.name() == "gate").cloned();
     let watched = watched.chain([decider.clone()]).collect();
-    let supervisor = Supervisor::new(orders.clone(), watched, config.lease * 2);
-    let drain = config.drain;
-    let (ordered, reload) = (Latest::new(Ordered::default()), Latest::new(Reload::default()));
+    let supervisor = Supervisor::new(orders.clone(), watched, speaker.control.lease());
+    let ordered = Latest::new(Ordered { times: config.drain, ..Ordered::default() });
+    let reload = Latest::new(Reload::default());
     let reader = ordered.reader();
     let sources = Sources {
         report: publisher.report(),
@@ -176,6 +177,9 @@ fn start(
         limits,
         log_level,
         restart: Vec::new(),
+        reloads: Reloads::default(),
+        gate: speaker.control.clone(),
+        bgp,
         routes: speaker.status.clone(),
         publisher: publisher.clone(),
         config,
@@ -195,7 +199,6 @@ fn start(
         publisher,
         addresses: None,
         counters,
-        drain,
         ordered: reader,
         supervisor,
     })
@@ -265,24 +268,25 @@ fn start_host(
     Ok((thread, lost, facts, beats))
 }
 
-fn start_speaker(config: &Config, decided: Reader<Decision>, decider: Beat) -> Result<Speaker, DaemonError> {
-    let settings = GateSettings {
-        lease: config.lease,
-        services: config.service_addresses.clone(),
-        self_test: Arc::new(SelfTest(health::SelfTest::new(&config.health)?)),
-    };
+fn start_speaker(
+    config: &Config,
+    decided: Reader<Decision>,
+    decider: Beat,
+) -> Result<(Speaker, Option<BgpControl>), DaemonError> {
+    let settings = gate_settings(config.lease, &config.service_addresses, &config.health)?;
     Ok(match &config.route {
-        RouteDriver::DryRun(_) => route::start(DryRun, settings, decided, decider)?,
+        RouteDriver::DryRun(_) => (route::start(DryRun, settings, decided, decider)?, None),
         RouteDriver::Bgp(bgp) => {
             let driver =
                 BgpDriver::new((**bgp).clone(), config.services.clone()).map_err(DaemonError::Route)?;
-            route::start(driver, settings, decided, decider)?
+            let control = driver.control();
+            (route::start(driver, settings, decided, decider)?, Some(control))
         }
     })
 }
 
 /// The speaker's own question is a probe of health's, without its loop.
-struct SelfTest(health::SelfTest);
+pub(super) struct SelfTest(pub(super) health::SelfTest);
 
 impl route::SelfTest for SelfTest {
     fn ask(&self, address: IpAddr) -> Pin<Box<dyn Future<Output = Result<(), String>> + Send>> {
@@ -293,7 +297,7 @@ impl route::SelfTest for SelfTest {
 impl Parts {
     /// How a planned stop goes, as it was configured last.
     pub(super) fn times(&self) -> config::Drain {
-        self.ordered.load().times.unwrap_or(self.drain)
+        self.ordered.load().times
     }
 
     /// Runs until a signal, then stops in order.

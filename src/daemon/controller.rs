@@ -16,7 +16,7 @@ use crate::control::Call;
 use crate::handoff::{Latest, Reader, Receiver};
 use crate::policy::{Decision, Intent, Policy, PrefixDecision};
 use crate::publish::PublisherHandle;
-use crate::route::RouteStatus;
+use crate::route::{BgpControl, GateControl, RouteStatus};
 use crate::serve;
 use crate::telemetry::{Beat, List, LogLevel};
 use crate::wire::Name;
@@ -50,6 +50,8 @@ pub(super) struct Controller {
     pub(super) ordered: Latest<Ordered>,
     /// How the last reload went, for the status.
     pub(super) reload: Arc<Latest<Reload>>,
+    /// The reloads that are on their way.
+    pub(super) reloads: reload::Reloads,
     /// The zones that the config requires.
     pub(super) required: Arc<[Name]>,
     pub(super) policy: Policy,
@@ -63,6 +65,10 @@ pub(super) struct Controller {
     /// The sections that have changed where only a restart takes them over.
     pub(super) restart: Vec<&'static str>,
     pub(super) routes: Reader<RouteStatus>,
+    /// Changes what the gate and the watchdog go by.
+    pub(super) gate: Arc<GateControl>,
+    /// Changes the BGP speaker, if there is one.
+    pub(super) bgp: Option<BgpControl>,
     /// The latest decision, for the gate.
     pub(super) decisions: Latest<Decision>,
     /// Renews the lease.
@@ -78,6 +84,7 @@ impl Controller {
                 () = sleep_until(wakeup.into()) => {}
                 order = self.orders.next() => self.obey(order),
                 call = self.calls.next() => self.answer(call),
+                read = self.reloads.read() => reload::take_over(self, read),
                 () = self.sources.changed() => {}
             }
         }
@@ -85,7 +92,7 @@ impl Controller {
 
     fn obey(&mut self, order: Order) {
         match order {
-            Order::Reload => reload::by_signal(self),
+            Order::Reload => reload::ask(self, None),
             Order::Stop => {
                 self.stopping = true;
                 self.drain.begin("stopping", self.drain_time(), Instant::now());
@@ -117,7 +124,7 @@ impl Controller {
         log_changes(&self.decisions.current(), &decision);
         self.decisions.publish_if_new(decision);
         let (drain, required) = (self.drain.clone(), self.required.clone());
-        let (times, restart) = (Some(self.config.drain), self.restart.clone());
+        let (times, restart) = (self.config.drain, self.restart.clone());
         self.ordered.publish_if_new(Ordered { drain, stopping: self.stopping, required, times, restart });
         // Only now: a beat renews the lease of this decision.
         self.beat.beat();
@@ -128,8 +135,8 @@ impl Controller {
 
 /// One record for each prefix whose intent or reasons changed; a withdrawal is a warning.
 fn log_changes(before: &Decision, after: &Decision) {
-    for (index, prefix) in after.prefixes.iter().enumerate() {
-        let old = before.prefixes.get(index);
+    for prefix in &after.prefixes {
+        let old = before.prefixes.iter().find(|old| old.prefix == prefix.prefix);
         if old.is_some_and(|old| old.intent == prefix.intent && old.reasons == prefix.reasons) {
             continue;
         }

@@ -23,6 +23,7 @@ mod build;
 mod controller;
 mod drain;
 mod facts;
+mod live;
 mod orders;
 mod reload;
 mod reporting;
@@ -93,16 +94,16 @@ const LOG_PATIENCE: std::time::Duration = std::time::Duration::from_secs(1);
 
 /// Runs until a signal ends it, and returns after everything is closed in order. `file` is read again at a reload.
 pub fn run(config: Config, file: Option<PathBuf>) -> Result<(), DaemonError> {
-    let logs = telemetry::start_logs(&config.log)?;
+    let logging = telemetry::start_logs(&config.log)?;
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(DaemonError::Runtime)?;
     let outcome = runtime.block_on(async {
         let signals = signals::Signals::new().map_err(DaemonError::Signals)?;
-        let parts = build::build(config, file, &logs).await?;
+        let parts = build::build(config, file, &logging).await?;
         parts.run(signals).await;
         Ok(())
     });
     runtime.shutdown_background();
-    logs.0.finish(LOG_PATIENCE);
+    logging.logs.finish(LOG_PATIENCE);
     outcome
 }

@@ -22,7 +22,7 @@ pub(super) fn obey(controller: &mut Controller, call: Call) {
         Request::Status { .. } | Request::TestPanic { .. } => failed("not an order".into()),
         Request::Drain { reason } => drain(controller, &reason),
         Request::Undrain {} => undrain(controller),
-        Request::Reload {} => return reload::by_order(controller, reply),
+        Request::Reload {} => return reload::ask(controller, Some(reply)),
         Request::ZoneRemove { zone } => {
             tokio::spawn(async move {
                 reply.send(remove(&publisher, &zone).await);

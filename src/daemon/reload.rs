@@ -1,96 +1,165 @@
 //! Reading the configuration and the zones again, without a restart.
 //!
-//! What names zones takes effect, the files of the certificate are read again, and the log level, the rate limits, and the settings
-//! of probes, holds and drains are in force at once. Everything else (sockets, addresses, BGP) needs a restart: the answer, the exit
-//! code of `anyns reload` and the status say so until the file says again what is in force. A configuration that is wrong changes
-//! nothing.
+//! ```text
+//!   asked --> read (a blocking thread: the file may hang) --> put in force (live.rs) --> certificate and zones (a task) --> told
+//! ```
+//!
+//! What names zones takes effect, the files of the certificate are read again, and `live.rs` says what else is in force at once.
+//! What needs a restart is told by the answer, the exit code of `anyns reload` and the status until the file says again what is in
+//! force. A configuration that is wrong changes nothing.
 
+use std::net::IpAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
-use crate::config::{self, Config};
+use tokio::task::JoinHandle;
+
+use crate::config::{self, Config, Loaded, RouteDriver};
 use crate::control::{Reply, Response};
 use crate::handoff::Latest;
+use crate::host;
 use crate::publish::PublisherHandle;
 use crate::serve::Certificates;
 
 use super::controller::Controller;
+use super::live::{self, Applied};
 use super::orders::{chain, failed};
 use super::status::Reload;
 
-/// SIGHUP: the log tells what came of it.
-pub(super) fn by_signal(controller: &mut Controller) {
-    begin(controller, None);
+/// A configuration that was read, or why it cannot be used.
+type Read = Result<Loaded, String>;
+
+/// The reloads that were asked for and have not been read yet. One file is read at a time; all that are asked for meanwhile are one
+/// reload after it.
+#[derive(Debug, Default)]
+pub(super) struct Reloads {
+    reading: Option<(JoinHandle<Read>, Vec<Reply>)>,
+    next: Option<Vec<Reply>>,
 }
 
-/// `anyns reload`: answers when every zone was looked at.
-pub(super) fn by_order(controller: &mut Controller, reply: Reply) {
-    begin(controller, Some(reply));
-}
-
-/// Tells whoever asked, and the status, what came of it.
-fn finish(state: &Latest<Reload>, reply: Option<Reply>, response: Response) {
-    state.publish(match &response {
-        Response::Failed { message } => Reload::Failed { since: Instant::now(), reason: message.clone() },
-        Response::Done { .. } | Response::Status { .. } => Reload::Done,
-    });
-    if let Some(reply) = reply {
-        reply.send(response);
+impl Reloads {
+    /// The next file that was read, and who is told of it. Cancel-safe; never returns while nothing is read.
+    pub(super) async fn read(&mut self) -> (Read, Vec<Reply>) {
+        let Some((reading, _)) = &mut self.reading else { return std::future::pending().await };
+        let read = reading.await.unwrap_or_else(|error| Err(chain(&error)));
+        let replies = self.reading.take().map(|(_, replies)| replies).unwrap_or_default();
+        (read, replies)
     }
 }
 
-fn begin(controller: &mut Controller, reply: Option<Reply>) {
+/// SIGHUP, for which the log tells what came of it, or `anyns reload`, which is answered when every zone was looked at.
+pub(super) fn ask(controller: &mut Controller, reply: Option<Reply>) {
+    if controller.reloads.reading.is_some() {
+        controller.reloads.next.get_or_insert_default().extend(reply);
+        return;
+    }
+    begin(controller, reply.into_iter().collect());
+}
+
+fn begin(controller: &mut Controller, replies: Vec<Reply>) {
     controller.reload.publish(Reload::Running { since: Instant::now() });
-    let loaded = match config::load(controller.file.as_deref()) {
-        Ok(loaded) => loaded,
-        Err(error) => {
-            tracing::error!(%error, "the configuration is wrong; the old one stays");
-            let message = format!("the old configuration stays: {error}");
-            return finish(&controller.reload, reply, failed(message));
+    let reading = tokio::spawn(read(controller.file.clone(), local_addresses(&controller.config)));
+    controller.reloads.reading = Some((reading, replies));
+}
+
+/// The local ends of the sessions.
+fn local_addresses(config: &Config) -> Vec<IpAddr> {
+    match &config.route {
+        RouteDriver::Bgp(bgp) => bgp.neighbors.iter().map(|neighbor| neighbor.local_address).collect(),
+        RouteDriver::DryRun(_) => Vec::new(),
+    }
+}
+
+/// Reads the file. A session would be reset in vain if its new local end were not on this host.
+async fn read(file: Option<PathBuf>, known: Vec<IpAddr>) -> Read {
+    let loaded = tokio::task::spawn_blocking(move || config::load(file.as_deref())).await;
+    let loaded = loaded.map_err(|error| chain(&error))?.map_err(|error| error.to_string())?;
+    let mut ends = local_addresses(&loaded.config);
+    ends.retain(|address| !known.contains(address));
+    let missing = host::missing_addresses(&ends).await.map_err(|error| chain(&error))?;
+    if !missing.is_empty() {
+        return Err(host::AddressError::NoSource(missing).to_string());
+    }
+    Ok(loaded)
+}
+
+/// Puts in force what was read, and goes on with what was asked for meanwhile.
+pub(super) fn take_over(controller: &mut Controller, (read, replies): (Read, Vec<Reply>)) {
+    match read.and_then(|loaded| {
+        for warning in &loaded.warnings {
+            tracing::warn!("{warning}");
         }
+        changeable(&controller.config, &loaded.config)?;
+        Ok(loaded.config)
+    }) {
+        Ok(config) => put_in_force(controller, config, replies),
+        Err(reason) => {
+            let message = format!("the old configuration stays: {reason}");
+            finish(&controller.reload, replies, failed(message));
+        }
+    }
+    if let Some(replies) = controller.reloads.next.take() {
+        begin(controller, replies);
+    }
+}
+
+/// The publisher holds a lock in the state directory, and an ordered drain is kept there.
+fn changeable(old: &Config, new: &Config) -> Result<(), String> {
+    match old.publish.state_directory == new.publish.state_directory {
+        true => Ok(()),
+        false => Err("zones.state-directory cannot change without a restart".to_owned()),
+    }
+}
+
+fn put_in_force(controller: &mut Controller, config: Config, replies: Vec<Reply>) {
+    let applied = match live::apply(controller, &config) {
+        Ok(applied) => applied,
+        Err(message) => return finish(&controller.reload, replies, failed(message)),
     };
-    for warning in &loaded.warnings {
-        tracing::warn!("{warning}");
-    }
-    // The publisher holds a lock in it, and an ordered drain is kept there.
-    if loaded.config.publish.state_directory != controller.config.publish.state_directory {
-        let message = "the old configuration stays: zones.state-directory cannot change without a restart";
-        tracing::error!(message, "reload");
-        return finish(&controller.reload, reply, failed(message.to_owned()));
-    }
-    let restart = needs_restart(&controller.config, &loaded.config);
-    controller.restart.clone_from(&restart);
-    if let Err(message) = apply(controller, &loaded.config) {
-        tracing::error!(message, "reload");
-        return finish(&controller.reload, reply, failed(message));
-    }
+    controller.restart.clone_from(&applied.restart);
     let state = controller.reload.clone();
     let publisher = controller.publisher.clone();
     let certificates = controller.certificates.clone();
     tokio::spawn(async move {
         let certificate = read_certificate(certificates).await;
-        let zones = look_again(&publisher, loaded.config, &restart).await;
-        let response = if let Err(message) = certificate { failed(message) } else { zones };
-        match &response {
-            Response::Failed { message } => tracing::error!(message, "reload"),
-            Response::Done { message, .. } => tracing::info!(message, "reload"),
-            Response::Status { .. } => {}
-        }
-        finish(&state, reply, response);
+        let zones = look_again(&publisher, config, &applied).await;
+        finish(&state, replies, if let Err(message) = certificate { failed(message) } else { zones });
     });
 }
 
-async fn look_again(publisher: &Arc<PublisherHandle>, config: Config, restart: &[&'static str]) -> Response {
+/// Tells the log, those who asked, and the status, what came of it.
+fn finish(state: &Latest<Reload>, replies: Vec<Reply>, response: Response) {
+    match &response {
+        Response::Failed { message } => {
+            tracing::error!(message, "reload");
+            state.publish(Reload::Failed { since: Instant::now(), reason: message.clone() });
+        }
+        Response::Done { message, .. } => {
+            tracing::info!(message, "reload");
+            state.publish(Reload::Done);
+        }
+        Response::Status { .. } => {}
+    }
+    for reply in replies {
+        reply.send(response.clone());
+    }
+}
+
+async fn look_again(publisher: &Arc<PublisherHandle>, config: Config, applied: &Applied) -> Response {
     if let Err(error) = publisher.reconfigure(config.publish).await {
         return failed(chain(&error));
     }
     let report = publisher.report().load();
     let unwell = report.zones.values().filter(|zone| !zone.faults.is_empty()).count();
     let mut message = format!("{} zones served, {unwell} with faults", report.served());
-    if !restart.is_empty() {
-        message.push_str(&format!("; changed, but needs a restart: {}", restart.join(", ")));
+    for change in &applied.changes {
+        message.push_str(&format!("; {change}"));
     }
-    Response::Done { message, restart: restart.iter().map(|section| (*section).to_owned()).collect() }
+    if !applied.restart.is_empty() {
+        message.push_str(&format!("; changed, but needs a restart: {}", applied.restart.join(", ")));
+    }
+    Response::Done { message, restart: applied.restart.iter().map(|section| (*section).to_owned()).collect() }
 }
 
 /// Reads the certificate again; a bad one changes nothing, and the zones are looked at all the same.
@@ -102,45 +171,4 @@ async fn read_certificate(certificates: Option<Arc<Certificates>>) -> Result<(),
         Ok(read) => read.map_err(|error| kept(&error)),
         Err(error) => Err(kept(&error)),
     }
-}
-
-/// Puts in force what needs no restart. The configuration was checked, so nothing of it fails halfway.
-fn apply(controller: &mut Controller, new: &Config) -> Result<(), String> {
-    let now = Instant::now();
-    let old = &mut controller.config;
-    controller.required = new.required.clone().into();
-    if old.log.level != new.log.level {
-        controller.log_level.change(&new.log.level).map_err(|error| chain(&error))?;
-        old.log.level.clone_from(&new.log.level);
-    }
-    if old.rate_limit != new.rate_limit {
-        controller.limits.change(&new.rate_limit, now).map_err(|error| chain(&error))?;
-        old.rate_limit = new.rate_limit.clone();
-    }
-    if old.policy != new.policy {
-        controller.policy.change(new.policy);
-        old.policy = new.policy;
-    }
-    old.drain = new.drain;
-    let health = old.health.changed_to(&new.health);
-    if old.health != health {
-        controller.sources.health.change(&health).map_err(|error| chain(&error))?;
-        controller.sources.ages.change(health.interval, health.timeout);
-        old.health = health;
-    }
-    Ok(())
-}
-
-/// The sections that changed and that a running anyns does not take over.
-fn needs_restart(old: &Config, new: &Config) -> Vec<&'static str> {
-    let differs = [
-        ("[pop]", old.pop != new.pop),
-        ("log.format", old.log.format != new.log.format),
-        ("[serve] or [tls]", old.serve != new.serve || old.answer != new.answer),
-        ("[[service]]", old.services != new.services || old.service_addresses != new.service_addresses),
-        ("policy.lease", old.lease != new.lease),
-        ("[route] or [bgp]", old.route != new.route),
-        ("[control]", old.control != new.control),
-    ];
-    differs.into_iter().filter(|(_, differs)| *differs).map(|(section, _)| section).collect()
 }

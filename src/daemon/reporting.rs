@@ -58,6 +58,10 @@ pub(super) fn start_control(server: Server, reported: Reported<'_>) -> Result<Co
         reload: Box::new(move || reload.load()),
         certificates: serving.certificates(),
         beats: [beats, vec![control.clone(), status.clone()]].concat(),
+        neighbor_beats: Box::new({
+            let beats = speaker.neighbor_beats.clone();
+            move || beats.load()
+        }),
         other_alarms: vec![
             lease_alarms(speaker.status.clone()),
             session_alarms(speaker.status.clone()),

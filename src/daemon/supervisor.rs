@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use crate::handoff::Queue;
+use crate::route::LeaseTime;
 use crate::telemetry::{Beat, Freshness, RunTime};
 
 use super::controller::Order;
@@ -15,16 +16,16 @@ const TELL: Duration = Duration::from_secs(1);
 pub(super) struct Supervisor {
     orders: Queue<Order>,
     watched: Vec<(Beat, Freshness)>,
-    limit: Duration,
+    lease: LeaseTime,
     time: RunTime,
     told: Option<Instant>,
 }
 
 impl Supervisor {
-    /// Supervises these tasks; one that has not beaten for `limit` does not run.
-    pub(super) fn new(orders: Queue<Order>, watched: Vec<Beat>, limit: Duration) -> Self {
+    /// Supervises these tasks; one that has not beaten for twice the lease does not run.
+    pub(super) fn new(orders: Queue<Order>, watched: Vec<Beat>, lease: LeaseTime) -> Self {
         let watched = watched.into_iter().map(|beat| (beat, Freshness::default())).collect();
-        Self { orders, watched, limit, time: RunTime::new(Instant::now()), told: None }
+        Self { orders, watched, lease, time: RunTime::new(Instant::now()), told: None }
     }
 
     /// Returns when a signal asks to stop.
@@ -56,7 +57,7 @@ impl Supervisor {
 
     fn are_fresh(&mut self, now: Instant) -> bool {
         let at = self.time.advance(now);
-        let limit = self.limit;
+        let limit = self.lease.get() * 2;
         let mut stale = 0;
         for (beat, freshness) in &mut self.watched {
             stale += usize::from(freshness.observe(beat.beats(), at) >= limit);
@@ -81,7 +82,8 @@ mod tests {
     fn it_is_well_only_while_every_task_beats_and_a_pause_of_its_own_is_no_fault() {
         let beats = [Beat::new("decide"), Beat::new("gate")];
         let (orders, _receiver) = queue(1).unwrap();
-        let mut supervisor = Supervisor::new(orders, beats.to_vec(), Duration::from_secs(1));
+        let mut supervisor =
+            Supervisor::new(orders, beats.to_vec(), LeaseTime::new(Duration::from_millis(500)));
         let mut now = Instant::now();
         let mut fresh = |beating: usize, steps: u64, step: u64| {
             let mut last = true;

@@ -53,8 +53,8 @@ impl<T> Latest<T> {
     }
 
     /// Replaces the value and wakes the readers; never blocks.
-    pub fn publish(&self, value: impl Into<Arc<T>>) {
-        self.shared.value.store(value.into());
+    pub fn publish(&self, value: T) {
+        self.shared.value.store(Arc::new(value));
         self.shared.tell();
     }
 

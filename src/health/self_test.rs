@@ -11,15 +11,18 @@ use super::message::Question;
 use super::settings::{Settings, SettingsError, Target};
 use super::statistics::Transport;
 
-/// How long one try may take, and how often it is tried: together less than a second.
-const TRY: Duration = Duration::from_millis(300);
+/// How often it is tried. A try may take three fifths of a probe's time, within these bounds: all together take less than two
+/// probes' time, 0.9 s by default.
 const TRIES: usize = 3;
+const SHORTEST_TRY: Duration = Duration::from_millis(100);
+const LONGEST_TRY: Duration = Duration::from_secs(2);
 
 /// Asks who answers at a service address (`id.server`, RFC 4892), over UDP, from the management address.
 #[derive(Clone, Debug)]
 pub struct SelfTest {
     targets: Arc<[Target]>,
     instance: Arc<str>,
+    try_time: Duration,
 }
 
 impl SelfTest {
@@ -28,19 +31,21 @@ impl SelfTest {
     /// # Errors
     /// As [`Settings::check`].
     pub fn new(settings: &Settings) -> Result<Self, SettingsError> {
-        Ok(Self { targets: settings.targets()?.into(), instance: settings.instance.as_str().into() })
+        let try_time = (settings.timeout * 3 / 5).clamp(SHORTEST_TRY, LONGEST_TRY);
+        let (targets, instance) = (settings.targets()?.into(), settings.instance.as_str().into());
+        Ok(Self { targets, instance, try_time })
     }
 
-    /// Whether this instance answers at `address`; done within a second. The error says what was missing.
+    /// Whether this instance answers at `address`. The error says what was missing.
     pub fn ask(&self, address: IpAddr) -> Pin<Box<dyn Future<Output = Result<(), String>> + Send>> {
         let target = self.targets.iter().find(|target| target.service().ip() == address).copied();
-        let instance = self.instance.clone();
+        let (instance, try_time) = (self.instance.clone(), self.try_time);
         Box::pin(async move {
             let target = target.ok_or_else(|| format!("{address} is no service address"))?;
             let mut last = String::new();
             for _ in 0..TRIES {
                 let question = Question::identity().ok_or("cannot encode a question")?;
-                match ask(target, Transport::Udp, &question, &instance, TRY).await {
+                match ask(target, Transport::Udp, &question, &instance, try_time).await {
                     Reply::Answered(Ok(()), _) => return Ok(()),
                     Reply::Answered(Err(fault), _) => last = fault.to_string(),
                     Reply::Lost(reason, _) | Reply::Unable(reason) => last = reason,

@@ -39,19 +39,21 @@ impl Policy {
     /// The settings are expected to have passed [`Settings::check`].
     #[must_use]
     pub fn new(settings: Settings, prefixes: Vec<(IpNet, Vec<IpAddr>)>) -> Self {
-        let member = |(prefix, addresses)| Member {
-            prefix,
-            addresses,
-            damping: Damping::new(),
-            last: None,
-            hold_over: None,
-        };
-        Self { settings, prefixes: prefixes.into_iter().map(member).collect(), onsets: Onsets::default() }
+        let prefixes =
+            prefixes.into_iter().map(|(prefix, addresses)| Member::new(prefix, addresses)).collect();
+        Self { settings, prefixes, onsets: Onsets::default() }
     }
 
-    /// Goes on with other settings; holds that run and what damping remembers stay, and are measured by the new ones.
-    pub fn change(&mut self, settings: Settings) {
+    /// Goes on with other settings and prefixes. Holds that run and what damping remembers of a prefix that stays are measured by
+    /// the new settings; a prefix that is new begins as in [`Policy::new`].
+    pub fn change(&mut self, settings: Settings, prefixes: Vec<(IpNet, Vec<IpAddr>)>) {
         self.settings = settings;
+        let mut known = std::mem::take(&mut self.prefixes);
+        let mut member = |(prefix, addresses)| match known.iter().position(|one| one.prefix == prefix) {
+            Some(index) => Member { addresses, ..known.swap_remove(index) },
+            None => Member::new(prefix, addresses),
+        };
+        self.prefixes = prefixes.into_iter().map(&mut member).collect();
     }
 
     /// The decision that `facts` lead to at `now`, one per prefix, in the order given to [`Policy::new`].
@@ -71,6 +73,10 @@ impl Policy {
 }
 
 impl Member {
+    fn new(prefix: IpNet, addresses: Vec<IpAddr>) -> Self {
+        Self { prefix, addresses, damping: Damping::new(), last: None, hold_over: None }
+    }
+
     fn decide(
         &mut self,
         settings: &Settings,

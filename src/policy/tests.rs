@@ -142,6 +142,27 @@ fn announced(start: Instant) -> Policy {
     policy
 }
 
+/// Prefixes come and go while what is remembered of the others stays.
+#[test]
+fn a_prefix_that_is_new_begins_anew_and_the_others_go_on() {
+    let start = Instant::now();
+    let settings = Settings { hold_initial: SECOND, ..Settings::default() };
+    let prefix = |text: &str| (text.parse().unwrap(), vec![A]);
+    let (first, second) = (prefix("192.0.2.0/24"), prefix("198.51.100.0/24"));
+    let good = Input::Good.facts(Operator::Automatic);
+    let mut policy = Policy::new(settings, vec![first.clone()]);
+    policy.decide(&good, start);
+    let announced = policy.decide(&good, start + SECOND).prefixes[0].clone();
+    assert_eq!(announced.intent, Intent::Announce);
+    policy.change(settings, vec![second.clone(), first]);
+    let decided = policy.decide(&good, start + SECOND * 2).prefixes;
+    assert_eq!(decided[1], announced, "since when it was before");
+    assert_eq!((decided[0].prefix, decided[0].intent), (second.0, Intent::Withdraw));
+    assert_eq!(policy.decide(&good, start + SECOND * 3).prefixes[0].intent, Intent::Announce);
+    policy.change(settings, vec![second]);
+    assert_eq!(policy.decide(&good, start + SECOND * 4).prefixes.len(), 1);
+}
+
 #[test]
 fn from_withdrawn_only_good_facts_that_last_announce() {
     let start = Instant::now();

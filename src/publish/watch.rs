@@ -26,7 +26,7 @@ const MAX_WRITTEN: usize = 10_000;
 /// has no end that could be heard.
 const WRITER_PATIENCE: Duration = Duration::from_secs(60);
 
-/// What is known of whoever writes to a file.
+/// What is known of a program that writes to a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Writer {
     /// Nothing was heard of one.

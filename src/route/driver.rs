@@ -12,6 +12,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::bgp::Sessions;
+use crate::handoff::Reader;
 use crate::telemetry::Beat;
 
 /// Makes routes what the latest [`Wanted`] says.
@@ -30,8 +31,10 @@ pub struct Started {
     pub task: JoinHandle<()>,
     /// The sockets of the sessions, for the watchdog.
     pub sessions: Sessions,
-    /// The beats of the driver's own tasks.
+    /// The beats of the driver's own tasks, as long as it runs.
     pub beats: Vec<Beat>,
+    /// The beats of the neighbours' tasks, the latest.
+    pub neighbor_beats: Reader<Vec<Beat>>,
 }
 
 /// The routes that should be there; a prefix that is missing should not.

@@ -11,6 +11,7 @@ use super::bgp::Sessions;
 use super::driver::{
     Driver, NeighborKey, NeighborObserved, Observed, RouteObserved, SessionState, Started, Wanted,
 };
+use crate::handoff::Latest;
 
 /// Says what it would announce. Opens no socket.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -23,7 +24,8 @@ impl Driver for DryRun {
         nobody.session = SessionState::Established;
         let (observed, receiver) = watch::channel(Observed { neighbors: vec![nobody] });
         let task = tokio::spawn(follow(wanted, observed, stop));
-        Started { observed: receiver, task, sessions: Sessions::new(0), beats: Vec::new() }
+        let neighbor_beats = Latest::new(Vec::new()).reader();
+        Started { observed: receiver, task, sessions: Sessions::new(0), beats: Vec::new(), neighbor_beats }
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use ipnet::IpNet;
@@ -18,6 +19,7 @@ use crate::policy::Decision;
 use crate::telemetry::Beat;
 
 /// What the gate follows and whom it asks.
+#[derive(Clone)]
 pub struct GateSettings {
     /// The lease: after so long without a renewal the speaker asks the service addresses itself; 500 ms to 60 s.
     pub lease: Duration,
@@ -36,9 +38,69 @@ impl GateSettings {
     pub const LONGEST_LEASE: Duration = Duration::from_secs(60);
 }
 
+/// The length of the lease now, for those who supervise the speaker: one atomic, so that nobody waits for anybody.
+#[derive(Clone, Debug)]
+pub struct LeaseTime(Arc<AtomicU64>);
+
+/// Changes what the gate and the watchdog go by while they run. Never waits for them.
+pub struct GateControl {
+    settings: Latest<GateSettings>,
+    lease: LeaseTime,
+}
+
+impl LeaseTime {
+    /// A lease of this length, in whole milliseconds.
+    #[must_use]
+    pub fn new(lease: Duration) -> Self {
+        let time = Self(Arc::default());
+        time.set(lease);
+        time
+    }
+
+    /// The length now.
+    #[must_use]
+    pub fn get(&self) -> Duration {
+        Duration::from_millis(self.0.load(Relaxed))
+    }
+
+    fn set(&self, lease: Duration) {
+        self.0.store(lease.as_millis() as u64, Relaxed);
+    }
+}
+
+impl std::fmt::Debug for GateControl {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("GateControl").field("lease", &self.lease).finish_non_exhaustive()
+    }
+}
+
+impl GateControl {
+    pub(super) fn new(settings: GateSettings) -> Self {
+        let lease = LeaseTime::new(settings.lease);
+        Self { settings: Latest::new(settings), lease }
+    }
+
+    /// Has the gate and the watchdog go by these settings from now on, within [`Beat::PERIOD`].
+    pub fn change(&self, settings: GateSettings) {
+        self.lease.set(settings.lease);
+        self.settings.publish(settings);
+    }
+
+    /// The length of the lease, as it will be changed.
+    #[must_use]
+    pub fn lease(&self) -> LeaseTime {
+        self.lease.clone()
+    }
+
+    pub(super) fn settings(&self) -> Reader<GateSettings> {
+        self.settings.reader()
+    }
+}
+
 /// The gate. Until the first decision nothing is wanted.
 pub(super) struct Gate {
-    pub(super) settings: GateSettings,
+    /// Looked at in each turn.
+    pub(super) settings: Reader<GateSettings>,
     pub(super) decisions: Reader<Decision>,
     /// The beat of the deciding task: each one renews the lease.
     pub(super) decider: Beat,
@@ -69,20 +131,21 @@ impl Gate {
     /// Compares what is decided and leased with what is observed, and hands on what differs.
     pub(super) fn turn(&mut self, now: Instant) {
         self.beat.beat();
-        let decision = self.decisions.load();
+        let (decision, settings) = (self.decisions.load(), self.settings.load());
         let was_held = self.lease.expired().is_none();
+        self.lease.change(settings.lease);
         self.lease.observe(self.decider.beats(), now);
         match self.lease.expired() {
             Some(_) => {
                 if was_held {
-                    let lease_ms = self.settings.lease.as_millis() as u64;
+                    let lease_ms = settings.lease.as_millis() as u64;
                     tracing::error!(
                         lease_ms,
                         "the deciding task has not renewed the lease; the speaker asks by itself"
                     );
                 }
-                let addresses = self.settings.services.iter().flat_map(|(_, addresses)| addresses).copied();
-                self.questions.ask(addresses, now);
+                let addresses = settings.services.iter().flat_map(|(_, addresses)| addresses).copied();
+                self.questions.ask(&*settings.self_test, addresses, now);
             }
             None if !was_held => {
                 self.questions.cancel();
@@ -90,7 +153,7 @@ impl Gate {
             }
             None => {}
         }
-        let wanted = self.lease.wanted(&decision, &self.settings.services);
+        let wanted = self.lease.wanted(&decision, &settings.services);
         self.wanted.send_if_modified(|current| replace(current, wanted));
         self.report(&decision);
     }

@@ -50,6 +50,11 @@ impl Lease {
         Self { limit, time: RunTime::new(now), renewed: Freshness::default(), expired: None }
     }
 
+    /// Makes it as long as this from now on.
+    pub(super) fn change(&mut self, limit: Duration) {
+        self.limit = limit;
+    }
+
     /// Takes how often the deciding task has renewed it by `now`. To be called at least every `Beat::PERIOD`.
     pub(super) fn observe(&mut self, renewals: u64, now: Instant) {
         let age = self.renewed.observe(renewals, self.time.advance(now));

@@ -28,14 +28,14 @@ mod tests;
 mod watchdog;
 
 pub use bgp::{
-    Backoff, BgpDriver, BgpSettings, Deprefer, Mode, Neighbor, Password, Plan, PlannedAnnouncement, Sessions,
-    SettingsError, Ttl, Warning, plan,
+    Backoff, BgpChanges, BgpControl, BgpDriver, BgpSettings, Deprefer, Mode, Neighbor, Password, Plan,
+    PlannedAnnouncement, Sessions, SettingsError, Ttl, Warning, plan,
 };
 pub use driver::{
     Driver, NeighborKey, NeighborObserved, Observed, Preference, RouteObserved, SessionState, Started, Wanted,
 };
 pub use dry_run::DryRun;
-pub use gate::GateSettings;
+pub use gate::{GateControl, GateSettings, LeaseTime};
 pub use self_test::SelfTest;
 pub use service::{Community, CommunityError, LargeCommunity, Service};
 pub use speaker::{Speaker, SpeakerError, start};

@@ -3,7 +3,6 @@
 use std::future::Future;
 use std::net::IpAddr;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::task::JoinSet;
@@ -13,31 +12,28 @@ const INTERVAL: Duration = Duration::from_millis(500);
 
 /// Asks a service address whether this instance answers there. Runs on the speaker's thread and must not block it.
 pub trait SelfTest: Send + Sync {
-    /// Asks one minimal query over UDP; done within a second. The error says what was missing.
+    /// Asks one minimal query over UDP; done in a bounded time, with usual settings within a second. The error says what was
+    /// missing.
     fn ask(&self, address: IpAddr) -> Pin<Box<dyn Future<Output = Result<(), String>> + Send>>;
 }
 
 /// Rounds of questions, one question for each address.
+#[derive(Debug, Default)]
 pub(super) struct Questions {
-    test: Arc<dyn SelfTest>,
     tasks: JoinSet<(IpAddr, Result<(), String>)>,
     begun: Option<Instant>,
 }
 
 impl Questions {
-    pub(super) fn new(test: Arc<dyn SelfTest>) -> Self {
-        Self { test, tasks: JoinSet::new(), begun: None }
-    }
-
     /// Begins a round, unless one goes on or the last one began a moment ago.
-    pub(super) fn ask(&mut self, addresses: impl Iterator<Item = IpAddr>, now: Instant) {
+    pub(super) fn ask(&mut self, test: &dyn SelfTest, addresses: impl Iterator<Item = IpAddr>, now: Instant) {
         let soon = self.begun.is_some_and(|begun| now.saturating_duration_since(begun) < INTERVAL);
         if soon || !self.tasks.is_empty() {
             return;
         }
         self.begun = Some(now);
         for address in addresses {
-            let answer = self.test.ask(address);
+            let answer = test.ask(address);
             self.tasks.spawn(async move { (address, answer.await) });
         }
     }
@@ -58,11 +54,5 @@ impl Questions {
                 None => return std::future::pending().await,
             }
         }
-    }
-}
-
-impl std::fmt::Debug for Questions {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Questions").field("asked", &self.tasks.len()).finish_non_exhaustive()
     }
 }

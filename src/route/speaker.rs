@@ -10,6 +10,7 @@
 //! stay up meanwhile.
 
 use std::io;
+use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -17,7 +18,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::driver::{Driver, Wanted};
-use super::gate::{Gate, GateSettings};
+use super::gate::{Gate, GateControl, GateSettings};
 use super::lease::Lease;
 use super::self_test::Questions;
 use super::status::RouteStatus;
@@ -33,8 +34,12 @@ pub struct Speaker {
     pub status: Reader<RouteStatus>,
     /// The same, woken at each change: for the deciding task.
     pub changes: Reader<RouteStatus>,
-    /// The gate's beat, the watchdog's and those of the neighbours' tasks.
+    /// The gate's beat, the watchdog's and the driver's.
     pub beats: Vec<Beat>,
+    /// The beats of the neighbours' tasks, the latest; not woken.
+    pub neighbor_beats: Reader<Vec<Beat>>,
+    /// Changes what the gate and the watchdog go by.
+    pub control: Arc<GateControl>,
     thread: JoinHandle<()>,
     watchdog: Watchdog,
     stop: CancellationToken,
@@ -73,14 +78,15 @@ pub fn start(
         driver.start(wanted_receiver, stop.clone())
     };
     let beat = Beat::new("gate");
-    let watchdog = Watchdog::start(settings.lease, beat.clone(), started.sessions.clone())
+    let control = Arc::new(GateControl::new(settings.clone()));
+    let watchdog = Watchdog::start(control.lease(), beat.clone(), started.sessions.clone())
         .map_err(failed("watchdog"))?;
     let beats = [vec![beat.clone(), watchdog.beat()], started.beats].concat();
     let looks = status.reader();
     let mut gate = Gate {
         lease: Lease::new(settings.lease, Instant::now()),
-        questions: Questions::new(settings.self_test.clone()),
-        settings,
+        questions: Questions::default(),
+        settings: control.settings(),
         decisions,
         decider,
         wanted,
@@ -97,7 +103,8 @@ pub fn start(
         });
     });
     let thread = thread.map_err(failed("speaker"))?;
-    Ok(Speaker { status: looks, changes, beats, thread, watchdog, stop })
+    let neighbor_beats = started.neighbor_beats;
+    Ok(Speaker { status: looks, changes, beats, neighbor_beats, control, thread, watchdog, stop })
 }
 
 impl Speaker {

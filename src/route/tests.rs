@@ -116,6 +116,29 @@ async fn without_a_decider_the_service_itself_decides() {
     assert!(steered.speaker.shut_down(PATIENCE).await);
 }
 
+/// The lease and the addresses that are asked change while the gate runs.
+#[tokio::test]
+async fn a_changed_lease_is_in_force_at_once() {
+    let mut steered = Steered::new();
+    let service = Service::default();
+    let changed = |lease| GateSettings {
+        lease,
+        services: vec![("192.0.2.0/24".parse().unwrap(), vec!["192.0.2.53".parse().unwrap()])],
+        self_test: Arc::new(service.clone()),
+    };
+    steered.speaker.control.change(changed(GateSettings::LONGEST_LEASE));
+    assert_eq!(steered.speaker.control.lease().get(), GateSettings::LONGEST_LEASE);
+    steered.decisions.publish(decision(Intent::Announce));
+    steered.wait(true, sent(Preference::Normal)).await;
+    let not_announced = steered.wait(false, |state| !sent(Preference::Normal)(state));
+    let early = tokio::time::timeout(LEASE * 3, not_announced).await;
+    assert!(early.is_err(), "the long lease has not expired");
+    steered.speaker.control.change(changed(LEASE));
+    // The new self-test is asked, and says no.
+    steered.wait(false, none_sent).await;
+    assert!(steered.speaker.shut_down(PATIENCE).await);
+}
+
 #[tokio::test]
 async fn a_gate_that_panics_goes_on() {
     let mut steered = Steered::new();

@@ -7,9 +7,10 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::thread::Thread;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use super::bgp::Sessions;
+use super::gate::LeaseTime;
 use crate::telemetry::{Beat, Freshness, RunTime, keep_thread_running};
 
 /// The watchdog at work.
@@ -22,11 +23,11 @@ pub(super) struct Watchdog {
 
 impl Watchdog {
     /// Starts the thread.
-    pub(super) fn start(lease: Duration, speaker: Beat, sessions: Sessions) -> io::Result<Self> {
+    pub(super) fn start(lease: LeaseTime, speaker: Beat, sessions: Sessions) -> io::Result<Self> {
         let (beat, stop) = (Beat::new("watchdog"), Arc::new(AtomicBool::new(false)));
         let handle = std::thread::Builder::new().name("watchdog".to_owned()).spawn({
             let (beat, stop) = (beat.clone(), stop.clone());
-            move || keep_thread_running(&beat, || watch(lease, &speaker, &sessions, &beat, &stop))
+            move || keep_thread_running(&beat, || watch(&lease, &speaker, &sessions, &beat, &stop))
         })?;
         Ok(Self { beat, stop, thread: handle.thread().clone() })
     }
@@ -42,12 +43,12 @@ impl Watchdog {
     }
 }
 
-fn watch(lease: Duration, speaker: &Beat, sessions: &Sessions, beat: &Beat, stop: &AtomicBool) {
+fn watch(lease: &LeaseTime, speaker: &Beat, sessions: &Sessions, beat: &Beat, stop: &AtomicBool) {
     let (mut time, mut freshness) = (RunTime::new(Instant::now()), Freshness::default());
     while !stop.load(Relaxed) {
         beat.beat();
         let age = freshness.observe(speaker.beats(), time.advance(Instant::now()));
-        if age >= lease && !speaker.has_ended() {
+        if age >= lease.get() && !speaker.has_ended() {
             let connections = sessions.shut_down();
             if connections > 0 {
                 let silent_ms = age.as_millis() as u64;

@@ -22,6 +22,15 @@ struct Shared {
     panic_asked: AtomicBool,
 }
 
+/// Whether both are handles to the same task.
+impl PartialEq for Beat {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.shared, &other.shared)
+    }
+}
+
+impl Eq for Beat {}
+
 impl Beat {
     /// How often a task beats at least, in the time in which it runs.
     pub const PERIOD: Duration = Duration::from_millis(100);

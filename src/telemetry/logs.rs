@@ -39,17 +39,26 @@ pub struct LogSettings {
     pub instance: String,
 }
 
+/// Logging that has begun.
+#[derive(Debug)]
+pub struct Logging {
+    /// The thread that writes the records.
+    pub logs: Logs,
+    /// Changes what is logged.
+    pub level: LogLevel,
+}
+
 /// Begins to log to standard error, on a thread of its own; once in a process. A panic becomes one log record.
 ///
 /// # Errors
 /// A level that is none, a thread that cannot be started, or logging that has begun before.
-pub fn start_logs(settings: &LogSettings) -> Result<(Logs, LogLevel), LogError> {
+pub fn start_logs(settings: &LogSettings) -> Result<Logging, LogError> {
     let level = LogLevel::new(&settings.level)?;
     let (logs, lines) = log_writer::start(io::stderr()).map_err(|source| LogError::Thread { source })?;
     let subscriber = subscriber(settings, &level, lines);
     tracing::subscriber::set_global_default(subscriber).map_err(|source| LogError::Begun { source })?;
     super::panic_log::log_panics();
-    Ok((logs, level))
+    Ok(Logging { logs, level })
 }
 
 fn subscriber<W>(settings: &LogSettings, level: &LogLevel, writer: W) -> Box<dyn Subscriber + Send + Sync>

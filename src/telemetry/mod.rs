@@ -24,7 +24,7 @@ pub use list::List;
 pub use load::{BacklogLoad, ListenerLoad, Load, Sends};
 pub use log_error::LogError;
 pub use log_writer::Logs;
-pub use logs::{LogFormat, LogSettings, start_logs};
+pub use logs::{LogFormat, LogSettings, Logging, start_logs};
 pub use supervise::{
     Pause, keep_beating, keep_going, keep_running, keep_thread_going, keep_thread_running, note_panic,
 };

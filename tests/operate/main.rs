@@ -16,6 +16,7 @@ mod support;
 
 mod drain;
 mod encrypted;
+mod live;
 mod process;
 mod reload;
 mod status;

@@ -70,7 +70,7 @@ fn site_config(lab: &Lab, site: &Site, route: Route, extra: &str, hold: u32) -> 
 }
 
 /// The sections that every lab's config shares; `extra` goes in front of them.
-fn base_config(lab: &Lab, name: &str, management: [&str; 2], driver: &str, extra: &str) -> String {
+pub fn base_config(lab: &Lab, name: &str, management: [&str; 2], driver: &str, extra: &str) -> String {
     let zones = lab.subdirectory(&format!("zones-{name}"));
     let state = state_directory(lab, name);
     let services: String = PREFIXES

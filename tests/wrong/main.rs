@@ -16,5 +16,6 @@ mod support;
 
 mod config;
 mod host;
+mod neighbors;
 mod verdicts;
 mod zone_files;

@@ -103,6 +103,12 @@ impl Drain {
     pub const DEFAULT_LIMIT: Duration = Duration::from_secs(30);
 }
 
+impl Default for Drain {
+    fn default() -> Self {
+        Self { deprefer: Self::DEFAULT_DEPREFER, quiet: Self::DEFAULT_QUIET, limit: Self::DEFAULT_LIMIT }
+    }
+}
+
 /// Folds every section; `None` where some setting cannot be made, each such fault noted in `faults`.
 pub(super) fn fold(spec: &Spec, faults: &mut Faults<'_>) -> Option<Config> {
     let pop = fold_pop(spec, faults);

@@ -117,15 +117,16 @@ pub(super) fn fold_route(
         faults.error(
             None,
             "bgp",
-            "route.driver is \"bgp\"; a section [bgp] with local-as, router-id and neighbors is needed",
+            "route.driver is \"bgp\"; a section [bgp] with local-as, router-id and [[bgp.neighbor]] is needed",
         );
         return None;
     };
     if bgp.neighbor.is_empty() {
-        faults.error(
+        // What BIRD takes, too: the last neighbour of a POP that runs can be removed by a reload.
+        faults.warning(
             Some(bgp.local_as.span()),
             "bgp.neighbor",
-            "no neighbor; at least one [[bgp.neighbor]] is needed",
+            "no [[bgp.neighbor]]: nothing is announced, whatever the probes say",
         );
     }
     let neighbors: Vec<Option<Neighbor>> =
@@ -151,9 +152,19 @@ pub(super) fn fold_route(
     }
     for warning in plan(&settings, services).warnings {
         // `check::addresses` warns of long prefixes whatever the driver.
-        if !matches!(warning, Warning::LongPrefix { .. }) {
-            faults.warning(None, "service", warning.to_string());
-        }
+        let of = |wanted: &ipnet::IpNet| {
+            let found = spec.service.iter().find(|one| one.prefix.as_ref() == wanted);
+            found.map(|one| one.prefix.span())
+        };
+        let (span, key) = match &warning {
+            Warning::LongPrefix { .. } => continue,
+            Warning::NoHoldTime => (span_of(&bgp.hold_time), "bgp.hold-time"),
+            Warning::MedAcrossAses { prefix, .. } => (of(prefix), "service.med"),
+            Warning::ExtendedNextHop { prefix, .. } | Warning::LoopbackNextHop { prefix, .. } => {
+                (of(prefix), "service.next-hop")
+            }
+        };
+        faults.warning(span, key, warning.to_string());
     }
     if !are_all {
         return None;
@@ -217,17 +228,21 @@ fn default_local_address(neighbor: IpAddr, pop: &Pop) -> Option<IpAddr> {
 
 /// The line and the key that an error of the speaker's settings is about.
 fn place_of(error: &SettingsError, spec: &Spec, bgp: &BgpSpec) -> (Option<Range<usize>>, &'static str) {
-    let neighbor = |wanted: &std::net::SocketAddr| {
-        let found = bgp.neighbor.iter().find(|one| {
+    let find = |wanted: &std::net::SocketAddr| {
+        bgp.neighbor.iter().find(|one| {
             *one.as_ref().address.as_ref() == wanted.ip() && one.as_ref().port.unwrap_or(179) == wanted.port()
-        });
-        found.map(|one| one.as_ref().address.span())
+        })
     };
+    let neighbor = |wanted: &std::net::SocketAddr| find(wanted).map(|one| one.as_ref().address.span());
+    let remote_as = |wanted: &std::net::SocketAddr| find(wanted).map(|one| one.as_ref().remote_as.span());
     let service = |wanted: &ipnet::IpNet| {
         spec.service.iter().find(|one| one.prefix.as_ref() == wanted).map(|one| one.prefix.span())
     };
     match error {
-        SettingsError::AsNumber { .. } => (Some(bgp.local_as.span()), "bgp"),
+        SettingsError::AsNumber { neighbor: None, .. } => (Some(bgp.local_as.span()), "bgp.local-as"),
+        SettingsError::AsNumber { neighbor: Some(address), .. } => {
+            (remote_as(address), "bgp.neighbor.remote-as")
+        }
         SettingsError::RouterId => (Some(bgp.router_id.span()), "bgp.router-id"),
         SettingsError::HoldTime(_) => (span_of(&bgp.hold_time), "bgp.hold-time"),
         SettingsError::SendHoldTime(_) => (span_of(&bgp.send_hold_time), "bgp.send-hold-time"),
@@ -254,8 +269,14 @@ fn place_of(error: &SettingsError, spec: &Spec, bgp: &BgpSpec) -> (Option<Range<
         SettingsError::NoNextHop { prefix, .. } | SettingsError::NextHop { prefix, .. } => {
             (service(prefix), "service.next-hop")
         }
-        SettingsError::Port(_) | SettingsError::TooMany { .. } | SettingsError::DuplicateListener { .. } => {
-            (None, "bgp")
+        SettingsError::Port(None) => (None, "bgp.listen-port"),
+        SettingsError::Port(Some(address)) => {
+            (neighbor(&std::net::SocketAddr::new(*address, 0)), "bgp.neighbor.port")
+        }
+        SettingsError::TooMany { .. } => (None, "bgp"),
+        SettingsError::DuplicateListener { address, .. } => {
+            let found = bgp.neighbor.iter().rfind(|one| one.as_ref().address.as_ref() == address);
+            (found.map(|one| one.as_ref().address.span()), "bgp.neighbor.address")
         }
     }
 }

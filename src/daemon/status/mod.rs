@@ -71,8 +71,10 @@ pub(super) struct Sources {
     pub(super) reload: Source<Arc<Reload>>,
     /// The certificate of the encrypted transports, if there are any.
     pub(super) certificates: Option<Arc<Certificates>>,
-    /// Every supervised task.
+    /// Every supervised task but those of the neighbours.
     pub(super) beats: Vec<Beat>,
+    /// The supervised tasks of the neighbours: they come and go with the configuration.
+    pub(super) neighbor_beats: Source<Arc<Vec<Beat>>>,
     pub(super) other_alarms: Vec<Source<Vec<OtherAlarm>>>,
 }
 
@@ -84,8 +86,8 @@ pub(super) struct Ordered {
     pub(super) stopping: bool,
     /// The zones that the config requires.
     pub(super) required: Arc<[Name]>,
-    /// How a planned stop goes; `None` before the first turn.
-    pub(super) times: Option<config::Drain>,
+    /// How a planned stop goes.
+    pub(super) times: config::Drain,
     /// The sections of the configuration that have changed where only a restart takes them over.
     pub(super) restart: Vec<&'static str>,
 }
@@ -158,10 +160,12 @@ struct State {
 impl StatusKeeper {
     /// `test_hooks`: whether a test may make tasks panic.
     pub(super) fn new(sources: Sources, beat: Beat, test_hooks: bool) -> Self {
+        let mut tasks = TaskWatch::default();
+        tasks.follow(&sources.beats, &[]);
         let state = State {
             anchor: Anchor::now(),
             time: RunTime::new(Instant::now()),
-            tasks: TaskWatch::new(sources.beats.clone()),
+            tasks,
             sources,
             zones: ZoneTable::default(),
             memory: Memory::default(),
@@ -196,6 +200,7 @@ impl State {
     /// Heartbeats and the publisher's liveness, in this thread's run time.
     fn observe(&mut self, now: Instant) {
         let at = self.time.advance(now);
+        self.tasks.follow(&self.sources.beats, &(self.sources.neighbor_beats)());
         self.tasks.observe(at);
         self.updates_fault = (self.sources.updates)(at);
         if self.updates_fault.is_none() {
@@ -221,7 +226,7 @@ impl Answers for StatusKeeper {
             let message = "refused: anyns runs without ANYNS_TEST_HOOKS=1".to_owned();
             return Response::Failed { message };
         }
-        match self.lock().sources.beats.iter().find(|beat| beat.name() == task) {
+        match self.lock().tasks.beat(task) {
             None => Response::Failed { message: format!("there is no task {task:?}") },
             Some(beat) => {
                 beat.ask_panic();

@@ -14,7 +14,7 @@ const SILENT: Duration = Duration::from_secs(3);
 const PANIC_ALARM: Duration = Duration::from_secs(600);
 
 /// Observes all tasks.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct TaskWatch {
     tasks: Vec<Observed>,
 }
@@ -30,15 +30,29 @@ struct Observed {
 }
 
 impl TaskWatch {
-    pub(super) fn new(beats: Vec<Beat>) -> Self {
-        let observed = |beat| Observed {
-            beat,
-            beats: Freshness::default(),
-            panics: Freshness::default(),
-            age: Duration::ZERO,
-            panicked: None,
+    /// Observes these tasks from now on; what is known of one that was observed before stays.
+    pub(super) fn follow(&mut self, lasting: &[Beat], changing: &[Beat]) {
+        let same = self.tasks.iter().map(|task| &task.beat).eq(lasting.iter().chain(changing));
+        if same {
+            return;
+        }
+        let mut known = std::mem::take(&mut self.tasks);
+        let mut observed = |beat: &Beat| match known.iter().position(|task| task.beat == *beat) {
+            Some(index) => known.swap_remove(index),
+            None => Observed {
+                beat: beat.clone(),
+                beats: Freshness::default(),
+                panics: Freshness::default(),
+                age: Duration::ZERO,
+                panicked: None,
+            },
         };
-        Self { tasks: beats.into_iter().map(observed).collect() }
+        self.tasks = lasting.iter().chain(changing).map(&mut observed).collect();
+    }
+
+    /// The task with this name.
+    pub(super) fn beat(&self, name: &str) -> Option<&Beat> {
+        self.tasks.iter().map(|task| &task.beat).find(|beat| beat.name() == name)
     }
 
     /// Takes the counts as they are at this run time of the observer.
@@ -107,6 +121,22 @@ impl Observed {
 mod tests {
     use super::*;
 
+    #[test]
+    fn tasks_come_and_go_and_what_is_known_of_the_others_stays() {
+        let [gate, one, other] = ["gate", "neighbor 1", "neighbor 2"].map(Beat::new);
+        let mut watch = TaskWatch::default();
+        let names = |watch: &TaskWatch| -> Vec<String> {
+            watch.statuses().into_iter().map(|status| status.name).collect()
+        };
+        watch.follow(std::slice::from_ref(&gate), std::slice::from_ref(&one));
+        watch.observe(Duration::ZERO);
+        watch.observe(SILENT);
+        watch.follow(std::slice::from_ref(&gate), &[other]);
+        assert_eq!(names(&watch), ["gate", "neighbor 2"]);
+        assert!(watch.silent("gate").is_some() && watch.silent("neighbor 2").is_none());
+        assert!(watch.beat("neighbor 1").is_none());
+    }
+
     fn messages(watch: &TaskWatch, stopping: bool) -> Vec<String> {
         watch.alarms(stopping).into_iter().map(|alarm| alarm.message).collect()
     }
@@ -114,7 +144,8 @@ mod tests {
     #[test]
     fn silence_panics_and_ends_are_alarms() {
         let beat = Beat::new("publisher");
-        let mut watch = TaskWatch::new(vec![beat.clone()]);
+        let mut watch = TaskWatch::default();
+        watch.follow(std::slice::from_ref(&beat), &[]);
         let seconds = Duration::from_secs;
         watch.observe(seconds(0));
         watch.observe(seconds(2));

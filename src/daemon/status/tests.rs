@@ -44,6 +44,7 @@ fn scene(report: Report, test_hooks: bool) -> Scene {
         reload: Box::new(move || reloads.load()),
         certificates: None,
         beats: vec![decide.clone()],
+        neighbor_beats: Box::new(Arc::default),
         other_alarms: vec![Box::new(Vec::new)],
     };
     let keeper = StatusKeeper::new(sources, Beat::new("status"), test_hooks);

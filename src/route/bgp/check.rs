@@ -1,7 +1,7 @@
 //! Whether settings can work at all: every fault, not only the first. Pure.
 
 use std::collections::BTreeSet;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 use ipnet::IpNet;
@@ -11,13 +11,13 @@ use crate::route::service::Service;
 
 /// Adds every fault of `settings` and `services` to `errors`.
 pub(super) fn check(settings: &BgpSettings, services: &[Service], errors: &mut Vec<SettingsError>) {
-    check_as("bgp local-as".to_owned(), settings.local_as, errors);
+    check_as(None, settings.local_as, errors);
     if settings.router_id.is_unspecified() {
         errors.push(SettingsError::RouterId);
     }
     check_times(settings, errors);
     if settings.listen_port == 0 {
-        errors.push(SettingsError::Port("bgp listen-port".to_owned()));
+        errors.push(SettingsError::Port(None));
     }
     at_most("bgp neighbors", settings.neighbors.len(), BgpSettings::MOST_NEIGHBORS, errors);
     at_most("services", services.len(), BgpSettings::MOST_SERVICES, errors);
@@ -38,10 +38,10 @@ pub(super) fn check(settings: &BgpSettings, services: &[Service], errors: &mut V
     }
 }
 
-fn check_as(what: String, value: u32, errors: &mut Vec<SettingsError>) {
-    // AS 0 (RFC 7607), AS_TRANS (RFC 6793) and the last one (RFC 7300) are nobody's.
-    if matches!(value, 0 | 23_456 | u32::MAX) {
-        errors.push(SettingsError::AsNumber { what, value });
+fn check_as(neighbor: Option<SocketAddr>, value: u32, errors: &mut Vec<SettingsError>) {
+    // AS 0 (RFC 7607), AS_TRANS (RFC 6793) and the last ones of 16 and of 32 bits (RFC 7300) are nobody's.
+    if matches!(value, 0 | 23_456 | 65_535 | u32::MAX) {
+        errors.push(SettingsError::AsNumber { neighbor, value });
     }
 }
 
@@ -90,7 +90,7 @@ fn check_services(services: &[Service], errors: &mut Vec<SettingsError>) {
 
 fn check_neighbor(neighbor: &Neighbor, services: &[Service], errors: &mut Vec<SettingsError>) {
     let name = neighbor.socket_address();
-    check_as(format!("remote-as of bgp neighbor {name}"), neighbor.remote_as, errors);
+    check_as(Some(name), neighbor.remote_as, errors);
     let local = neighbor.local_address;
     if !is_unicast(neighbor.address) {
         errors.push(SettingsError::Address { neighbor: name, what: "address", address: neighbor.address });
@@ -99,7 +99,7 @@ fn check_neighbor(neighbor: &Neighbor, services: &[Service], errors: &mut Vec<Se
         errors.push(SettingsError::Address { neighbor: name, what: "local address", address: local });
     }
     if neighbor.port == 0 {
-        errors.push(SettingsError::Port(format!("the port of bgp neighbor {}", neighbor.address)));
+        errors.push(SettingsError::Port(Some(neighbor.address)));
     }
     if neighbor.address == local {
         errors.push(SettingsError::SameEnds(name));
@@ -156,6 +156,10 @@ fn check_next_hops(neighbor: &Neighbor, services: &[Service], errors: &mut Vec<S
 fn next_hop_fault(next_hop: IpAddr) -> Option<&'static str> {
     let mapped = matches!(next_hop, IpAddr::V6(address) if address.to_ipv4_mapped().is_some());
     let broadcast = matches!(next_hop, IpAddr::V4(address) if address.is_broadcast());
+    let reserved = match next_hop {
+        IpAddr::V4(address) => !matches!(address.octets(), [1..=223, ..]),
+        IpAddr::V6(address) => !is_global_or_local(address),
+    };
     let faults = [
         (next_hop.is_unspecified(), "the unspecified address"),
         (next_hop.is_loopback(), "a loopback address"),
@@ -163,6 +167,7 @@ fn next_hop_fault(next_hop: IpAddr) -> Option<&'static str> {
         (broadcast, "the broadcast address"),
         (mapped, "an IPv4-mapped IPv6 address"),
         (is_link_local(next_hop), "a link-local address"),
+        (reserved, "a reserved address"),
     ];
     faults.into_iter().find(|(fault, _)| *fault).map(|(_, what)| what)
 }
@@ -174,9 +179,19 @@ fn is_link_local(address: IpAddr) -> bool {
     }
 }
 
+/// The end of a session may be on loopback: there may be a routing daemon. Link-local addresses have a message of their own.
 fn is_unicast(address: IpAddr) -> bool {
-    let broadcast = matches!(address, IpAddr::V4(address) if address.is_broadcast());
-    !address.is_unspecified() && !address.is_multicast() && !broadcast
+    match address {
+        IpAddr::V4(address) => matches!(address.octets(), [1..=223, ..]),
+        IpAddr::V6(address) => {
+            address.is_loopback() || address.is_unicast_link_local() || is_global_or_local(address)
+        }
+    }
+}
+
+/// Global unicast (RFC 4291 section 2.4; IANA allocates 2000::/3) or unique local (RFC 4193).
+fn is_global_or_local(address: Ipv6Addr) -> bool {
+    matches!(address.octets(), [0x20..=0x3f | 0xfc..=0xfd, ..])
 }
 
 /// Whether a service can have `prefix`. Shorter prefixes than these are nobody's own; a default route least of all.
@@ -187,10 +202,6 @@ fn is_announceable(prefix: IpNet) -> bool {
             let unicast = matches!(network.octets(), [1..=223, ..]);
             unicast && !network.is_loopback() && !network.is_link_local() && prefix.prefix_len() >= 8
         }
-        IpNet::V6(prefix) => {
-            let network = prefix.network();
-            let special = network.is_loopback() || network.is_multicast() || network.is_unicast_link_local();
-            !special && !network.is_unspecified() && prefix.prefix_len() >= 16
-        }
+        IpNet::V6(prefix) => is_global_or_local(prefix.network()) && prefix.prefix_len() >= 16,
     }
 }

@@ -177,6 +177,24 @@ impl Connection {
     pub(super) async fn shut_down(&mut self, text: &str, patience: Duration) {
         let reason = encode_shutdown_communication(text);
         self.handle(Event::ManualStop { reason: Some(reason) }, Instant::now());
+        self.flush(patience).await;
+    }
+
+    /// Ends the session with `notification` and waits at most `patience` for it to leave.
+    pub(super) async fn leave(&mut self, notification: NotificationMessage, patience: Duration) {
+        self.send_message(&Message::Notification(notification), Instant::now());
+        self.flush(patience).await;
+    }
+
+    /// Goes on with other settings that the OPEN does not tell. A connection that does not take them ends.
+    pub(super) fn retune(&mut self, settings: &BgpSettings, neighbor: &Neighbor) {
+        self.send_hold_time = settings.effective_send_hold_time();
+        if let Err(error) = super::socket::retune(&self.stream, settings, neighbor) {
+            self.end(SessionError::Socket(error));
+        }
+    }
+
+    async fn flush(&mut self, patience: Duration) {
         let flush = async {
             while !self.out.is_empty() && self.stream.writable().await.is_ok() {
                 if !self.write_once() {
@@ -336,7 +354,11 @@ impl Connection {
 
 /// The Cease that a connection is closed with when another one is kept (RFC 4271 section 6.8).
 pub(super) fn collision() -> NotificationMessage {
-    let subcode = cease_subcode::CONNECTION_COLLISION_RESOLUTION;
+    cease(cease_subcode::CONNECTION_COLLISION_RESOLUTION)
+}
+
+/// A Cease with this subcode (RFC 4486).
+pub(super) fn cease(subcode: u8) -> NotificationMessage {
     NotificationMessage::new(NotificationCode::Cease, subcode, bytes::Bytes::new())
 }
 

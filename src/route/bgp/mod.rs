@@ -5,6 +5,7 @@
 //!                          ^           |      <---> connection: incoming, until collision is settled
 //!                          |           +----> watch<Observed> (one for all)
 //!                      listener (1 task per local address; only configured neighbours)
+//!   BgpControl ---> manager (1 task): starts, changes and ends all of these
 //! ```
 //!
 //! Announces IPv4 and IPv6 unicast in one session. Never parses, keeps or installs a route that a neighbour sends.
@@ -17,12 +18,14 @@
 
 mod attributes;
 mod backoff;
+mod change;
 mod check;
 mod connection;
 mod driver;
 mod error;
 mod framer;
 mod listener;
+mod manager;
 mod neighbor;
 mod observe;
 mod plan;
@@ -35,7 +38,8 @@ mod tests;
 mod timers;
 
 pub use backoff::Backoff;
-pub use driver::BgpDriver;
+pub use change::BgpChanges;
+pub use driver::{BgpControl, BgpDriver};
 pub use plan::{Plan, PlannedAnnouncement, Warning, plan};
 pub use sessions::Sessions;
 pub use settings::{BgpSettings, Deprefer, Mode, Neighbor, Password, SettingsError, Ttl};

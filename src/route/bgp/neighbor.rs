@@ -6,20 +6,21 @@ use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
 use rustbgpd_fsm::SessionState as FsmState;
+use rustbgpd_wire::notification::cease_subcode;
 use tokio::net::TcpStream;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::backoff::Backoff;
-use super::connection::{Connection, collision};
+use super::change::{NeighborConfig, reset_keys};
+use super::connection::{Connection, cease, collision};
 use super::error::SessionError;
 use super::observe::Observer;
 use super::rib_out::RibOut;
 use super::sessions::Sessions;
-use super::settings::{BgpSettings, Mode, Neighbor};
+use super::settings::{BgpSettings, Mode};
 use super::socket;
 use crate::route::driver::{SessionState, Wanted};
-use crate::route::service::Service;
 use crate::telemetry::Beat;
 
 /// How long an attempt to connect may take. A router answers in milliseconds; one that boots drops the first SYN, and
@@ -31,9 +32,10 @@ const SHUTDOWN_PATIENCE: Duration = Duration::from_secs(1);
 /// One neighbour.
 #[derive(Debug)]
 pub(super) struct NeighborTask {
-    pub(super) settings: Arc<BgpSettings>,
-    pub(super) services: Arc<[Service]>,
-    pub(super) neighbor: Neighbor,
+    /// What it goes by.
+    pub(super) config: Arc<NeighborConfig>,
+    /// What it is to go by; closed when the neighbour is removed from the configuration.
+    pub(super) changes: watch::Receiver<Arc<NeighborConfig>>,
     pub(super) wanted: watch::Receiver<Wanted>,
     /// Connections that the listener accepted; one waits at most.
     pub(super) incoming: mpsc::Receiver<TcpStream>,
@@ -62,6 +64,8 @@ pub(super) enum Origin {
 /// What woke the task.
 enum Wake {
     Stop,
+    Removed,
+    Changed,
     Wanted,
     Progress,
     Accepted(TcpStream),
@@ -69,22 +73,23 @@ enum Wake {
 }
 
 impl NeighborTask {
-    /// Runs until `stop` is cancelled or nobody wants anything any more; then ends the session with a Cease. Can be run again
-    /// after a panic, which has closed its connections.
+    /// Runs until `stop` is cancelled, nobody wants anything any more, or the neighbour is removed; then ends the session with a
+    /// Cease. Can be run again after a panic, which has closed its connections.
     pub(super) async fn run(&mut self) {
         self.observer.lost();
         let mut connections = Connections::default();
         let mut rib = RibOut::default();
         let mut backoff = Backoff::default();
         let mut attempt = Box::pin(self.attempt(Duration::ZERO));
-        loop {
+        let removed = loop {
             self.observe(&connections);
-            let may_connect = self.neighbor.mode != Mode::Passive && connections.outgoing.is_none();
+            let may_connect = self.config.neighbor.mode != Mode::Passive && connections.outgoing.is_none();
             let connecting = may_connect && !connections.is_established();
             let wake = tokio::select! {
                 biased;
                 () = self.beat.keep_beating() => Wake::Progress,
                 () = self.stop.cancelled() => Wake::Stop,
+                changed = self.changes.changed() => if changed.is_ok() { Wake::Changed } else { Wake::Removed },
                 changed = self.wanted.changed() => if changed.is_ok() { Wake::Wanted } else { Wake::Stop },
                 () = progress(&mut connections.outgoing) => Wake::Progress,
                 () = progress(&mut connections.incoming) => Wake::Progress,
@@ -94,7 +99,15 @@ impl NeighborTask {
             let now = Instant::now();
             let was_established = connections.is_established();
             match wake {
-                Wake::Stop => break,
+                Wake::Stop => break false,
+                Wake::Removed => break true,
+                Wake::Changed => {
+                    if self.change(&mut connections).await {
+                        (rib, backoff) = (RibOut::default(), Backoff::default());
+                    }
+                    // What is being opened may not be what is wanted now.
+                    attempt = Box::pin(self.attempt(Duration::ZERO));
+                }
                 Wake::Wanted | Wake::Progress => {}
                 Wake::Accepted(stream) => self.accept(&mut connections, stream, now),
                 Wake::Connected(result) => match result.and_then(|stream| self.open(stream, now)) {
@@ -105,7 +118,7 @@ impl NeighborTask {
                     }
                 },
             }
-            connections.settle(&self.settings, self.neighbor.remote_as, now);
+            connections.settle(&self.config.settings, self.config.neighbor.remote_as, now);
             if !was_established && connections.is_established() {
                 // The neighbour's own connection won: ours, half open, must not linger.
                 attempt = Box::pin(self.attempt(Duration::ZERO));
@@ -124,19 +137,42 @@ impl NeighborTask {
                 }
             }
             self.tell(&mut connections, &mut rib, now);
+        };
+        self.shut_down(connections, removed).await;
+    }
+
+    /// Goes by the changed configuration: a session that it leaves room for goes on, another one is closed. Whether it was.
+    async fn change(&mut self, connections: &mut Connections) -> bool {
+        let new = self.changes.borrow_and_update().clone();
+        let old = std::mem::replace(&mut self.config, new);
+        let keys = reset_keys(&old, &self.config);
+        if keys.is_empty() {
+            let all = [&mut connections.outgoing, &mut connections.incoming].into_iter().flatten();
+            all.for_each(|connection| connection.retune(&self.config.settings, &self.config.neighbor));
+            return false;
         }
-        self.shut_down(connections).await;
+        let name = self.config.neighbor.socket_address();
+        let keys = keys.join(", ");
+        tracing::warn!(neighbor = %name, keys, "the configuration has changed: the bgp session is reset");
+        let connections = std::mem::take(connections);
+        for mut connection in [connections.outgoing, connections.incoming].into_iter().flatten() {
+            let notification = cease(cease_subcode::OTHER_CONFIGURATION_CHANGE);
+            connection.leave(notification, SHUTDOWN_PATIENCE).await;
+        }
+        self.observer.lost();
+        true
     }
 
     /// Waits, then connects. Owns what it needs, so that it can outlive a turn of the loop.
     fn attempt(&self, wait: Duration) -> impl Future<Output = Result<TcpStream, SessionError>> + use<> {
-        let (settings, neighbor) = (Arc::clone(&self.settings), self.neighbor.clone());
+        let config = Arc::clone(&self.config);
         let deadline = tokio::time::Instant::now() + wait;
         let observer = self.observer.clone();
         async move {
             tokio::time::sleep_until(deadline).await;
             observer.session(SessionState::Connect, Instant::now());
-            let socket = socket::outgoing(&settings, &neighbor).map_err(SessionError::Socket)?;
+            let (settings, neighbor) = (&config.settings, &config.neighbor);
+            let socket = socket::outgoing(settings, neighbor).map_err(SessionError::Socket)?;
             let connect = socket.connect(neighbor.socket_address());
             match tokio::time::timeout(CONNECT_PATIENCE, connect).await {
                 Ok(connected) => connected.map_err(SessionError::Connect),
@@ -148,13 +184,13 @@ impl NeighborTask {
     /// A session over a connection that stands, known to the watchdog before its first octet.
     fn open(&self, stream: TcpStream, now: Instant) -> Result<Connection, SessionError> {
         let place = self.sessions.enter(&stream).ok_or(SessionError::NoPlace)?;
-        Ok(Connection::new(stream, place, &self.settings, &self.neighbor, now))
+        Ok(Connection::new(stream, place, &self.config.settings, &self.config.neighbor, now))
     }
 
     /// Takes a connection that the neighbour opened, unless a session stands or another one is already being opened:
     /// RFC 4271 section 6.8 keeps the established session.
     fn accept(&self, connections: &mut Connections, stream: TcpStream, now: Instant) {
-        if let Err(error) = socket::accepted(&stream, &self.settings, &self.neighbor) {
+        if let Err(error) = socket::accepted(&stream, &self.config.settings, &self.config.neighbor) {
             return self.report(&SessionError::Socket(error), now);
         }
         let mut connection = match self.open(stream, now) {
@@ -182,7 +218,7 @@ impl NeighborTask {
         let Some(session) = connection.negotiated().cloned() else { return };
         let mut out = BytesMut::new();
         let wanted = self.wanted.borrow_and_update().clone();
-        let context = (&*self.settings, &self.neighbor, &*self.services);
+        let context = (&*self.config.settings, &self.config.neighbor, &*self.config.services);
         let mut result = rib.follow(context, &wanted, &session, &mut out);
         while let (Ok(()), Some(family)) = (&result, connection.take_refresh()) {
             result = rib.refresh(family, &session, &mut out);
@@ -209,17 +245,21 @@ impl NeighborTask {
 
     fn report(&self, error: &SessionError, now: Instant) {
         if matches!(error, SessionError::Collision) {
-            tracing::debug!(neighbor = %self.neighbor.socket_address(), %error, "bgp connection closed");
+            tracing::debug!(neighbor = %self.config.neighbor.socket_address(), %error, "bgp connection closed");
             return;
         }
-        tracing::warn!(neighbor = %self.neighbor.socket_address(), %error, "bgp session failed");
+        tracing::warn!(neighbor = %self.config.neighbor.socket_address(), %error, "bgp session failed");
         self.observer.failed(error, now);
     }
 
-    async fn shut_down(&self, connections: Connections) {
-        let text = &self.settings.shutdown_text;
+    /// Ends the sessions, because we stop, or because the neighbour is `removed` from the configuration.
+    async fn shut_down(&self, connections: Connections, removed: bool) {
+        let text = &self.config.settings.shutdown_text;
         for mut connection in [connections.outgoing, connections.incoming].into_iter().flatten() {
-            connection.shut_down(text, SHUTDOWN_PATIENCE).await;
+            match removed {
+                false => connection.shut_down(text, SHUTDOWN_PATIENCE).await,
+                true => connection.leave(cease(cease_subcode::PEER_DECONFIGURED), SHUTDOWN_PATIENCE).await,
+            }
         }
         self.observer.lost();
         self.observer.session(SessionState::Idle, Instant::now());

@@ -8,14 +8,14 @@ use tokio::sync::watch;
 
 use super::error::SessionError;
 use super::rib_out::RibOut;
-use crate::route::driver::{NeighborObserved, Observed, RouteObserved, SessionState};
+use crate::route::driver::{NeighborKey, NeighborObserved, Observed, RouteObserved, SessionState};
 
 /// One neighbour's place in the shared observation.
 #[derive(Clone, Debug)]
 pub(super) struct Observer {
     pub(super) sender: Arc<watch::Sender<Observed>>,
-    /// Its index.
-    pub(super) index: usize,
+    /// Which neighbour; one that is not observed any more is told nothing of.
+    pub(super) neighbor: NeighborKey,
 }
 
 impl Observer {
@@ -106,6 +106,9 @@ impl Observer {
     }
 
     fn change(&self, change: impl FnOnce(&mut NeighborObserved) -> bool) {
-        self.sender.send_if_modified(|observed| observed.neighbors.get_mut(self.index).is_some_and(change));
+        self.sender.send_if_modified(|observed| {
+            let own = observed.neighbors.iter_mut().find(|one| one.neighbor == self.neighbor);
+            own.is_some_and(change)
+        });
     }
 }

@@ -11,7 +11,7 @@ use crate::route::service::Service;
 /// What the operator chose about BGP.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BgpSettings {
-    /// Our AS number, 1 to 4294967294 (RFC 7607, RFC 7300).
+    /// Our AS number, 1 to 4294967294 (RFC 7607), neither 23456 (RFC 6793) nor 65535 (RFC 7300).
     pub local_as: u32,
     /// Our BGP Identifier (RFC 6286): not zero, unique in our AS.
     pub router_id: Ipv4Addr,
@@ -123,11 +123,14 @@ impl fmt::Debug for Password {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SettingsError {
     /// An AS number that nobody may use.
-    #[error("{what} is AS {value}; it must be 1 to 4294967294 and not 23456")]
+    #[error(
+        "{} is AS {value}, which is reserved (RFC 7607, RFC 6793, RFC 7300); it must be 1 to 4294967294, neither 23456 nor 65535",
+        .neighbor.map_or_else(|| "bgp local-as".to_owned(), |neighbor| format!("remote-as of bgp neighbor {neighbor}"))
+    )]
     AsNumber {
-        /// Which setting.
-        what: String,
-        /// Its value.
+        /// Whose it is; `None`: ours.
+        neighbor: Option<SocketAddr>,
+        /// The number.
         value: u32,
     },
     /// A router ID of zero.
@@ -170,7 +173,8 @@ pub enum SettingsError {
     HostBits(IpNet),
     /// A prefix that no service can have.
     #[error(
-        "prefix {0} cannot be announced; it must be unicast, at least /8 (IPv4) or /16 (IPv6), neither loopback nor link-local"
+        "prefix {0} cannot be announced; it must be unicast and neither loopback nor link-local: in IPv4 at least /8 from 1.0.0.0 \
+         to 223.255.255.255, in IPv6 at least /16 in 2000::/3 or fc00::/7"
     )]
     NotUnicast(IpNet),
     /// An end of a session that cannot be one.
@@ -234,8 +238,11 @@ pub enum SettingsError {
         what: &'static str,
     },
     /// A port of zero.
-    #[error("{0} is 0; it must be 1 to 65535, usually 179")]
-    Port(String),
+    #[error(
+        "{} is 0; it must be 1 to 65535, usually 179",
+        .0.map_or_else(|| "bgp listen-port".to_owned(), |neighbor| format!("the port of bgp neighbor {neighbor}"))
+    )]
+    Port(Option<IpAddr>),
     /// A neighbour at our own address.
     #[error("bgp neighbor {0}: its address is the local address of the session; they must be two addresses")]
     SameEnds(SocketAddr),

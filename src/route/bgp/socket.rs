@@ -63,6 +63,19 @@ pub(super) fn accepted(stream: &TcpStream, settings: &BgpSettings, neighbor: &Ne
     tune(&socket2::SockRef::from(stream), settings, neighbor)
 }
 
+/// Gives a connection that stands what [`outgoing`] would give it under changed settings.
+///
+/// # Errors
+/// The system call that failed.
+pub(super) fn retune(stream: &TcpStream, settings: &BgpSettings, neighbor: &Neighbor) -> io::Result<()> {
+    let socket = socket2::SockRef::from(stream);
+    if !matches!(neighbor.ttl, Ttl::Security(_)) {
+        // What an earlier GTSM demanded; where there is no GTSM there is nothing to take back.
+        let _ = min_ttl::set(&socket, neighbor.address.is_ipv6(), 0);
+    }
+    tune(&socket, settings, neighbor)
+}
+
 fn tcp(local: IpAddr) -> io::Result<Socket> {
     let domain = if local.is_ipv4() { Domain::IPV4 } else { Domain::IPV6 };
     let socket = Socket::new(domain, Type::STREAM, Some(Protocol::TCP))?;

@@ -60,11 +60,12 @@ const DECIDING: [&str; 6] = ["anyns", "decide", "health", "host", "watchdog", "c
 const SERVING: [(&str, Duration); 3] =
     [("speaker", LEASE.saturating_add(SLACK)), ("serve-0", WORKER), ("serve-1", WORKER)];
 /// Tasks of which none may take the truth with it when it panics.
-const TASKS: [&str; 12] = [
+const TASKS: [&str; 13] = [
     "decide",
     "health",
     "addresses",
     "gate",
+    "bgp",
     "neighbor 198.18.1.1:179",
     "publisher",
     "control",

@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 
 use rustbgpd_wire::notification::cease_subcode;
 use rustbgpd_wire::{
-    Afi, Capability, EXTENDED_MAX_MESSAGE_LEN, Message, NotificationCode, OpenMessage, RouteRefreshMessage,
-    Safi, decode_message, encode_message,
+    Afi, Capability, EXTENDED_MAX_MESSAGE_LEN, Message, NotificationCode, OpenMessage, PathAttribute,
+    RouteRefreshMessage, Safi, UpdateMessage, decode_message, encode_message,
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
@@ -16,12 +16,13 @@ use tokio_util::sync::CancellationToken;
 use super::super::*;
 use super::{services, settings, wanted};
 use crate::route::driver::{Driver, Observed, Preference, SessionState, Started, Wanted};
-use crate::route::service::{Community, LargeCommunity};
+use crate::route::service::{Community, LargeCommunity, Service};
 
 /// Far more than any step takes; a test that waits so long has failed.
 const PATIENCE: Duration = Duration::from_secs(20);
 const US: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 1));
 const THEM: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 2));
+const STRANGER: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 3));
 
 /// A speaker at work and the listening end of its neighbour.
 struct Lab {
@@ -31,6 +32,9 @@ struct Lab {
     started: Started,
     wanted: watch::Sender<Wanted>,
     stop: CancellationToken,
+    control: BgpControl,
+    settings: BgpSettings,
+    services: Vec<Service>,
 }
 
 impl Lab {
@@ -56,8 +60,16 @@ impl Lab {
         services[0].large_communities = (0..64).map(|n| LargeCommunity(n, n, n)).collect();
         let (wanted, receiver) = watch::channel(wanted(&services, Preference::Normal));
         let stop = CancellationToken::new();
-        let started = BgpDriver::new(settings, services).unwrap().start(receiver, stop.clone());
-        Self { listener, speaker: free, started, wanted, stop }
+        let driver = BgpDriver::new(settings.clone(), services.clone()).unwrap();
+        let control = driver.control();
+        let started = driver.start(receiver, stop.clone());
+        Self { listener, speaker: free, started, wanted, stop, control, settings, services }
+    }
+
+    /// Changes the settings while the speaker runs; what that does, in words.
+    fn change(&mut self, change: impl FnOnce(&mut BgpSettings, &mut Vec<Service>)) -> String {
+        change(&mut self.settings, &mut self.services);
+        self.control.change(self.settings.clone(), self.services.clone()).unwrap().to_string()
     }
 
     /// The connection that the speaker opens.
@@ -135,6 +147,17 @@ impl Peer {
         assert_eq!(self.receive().await, Some(Message::Keepalive));
     }
 
+    /// Reads on until the UPDATE that must come; anything but a KEEPALIVE before it is a fault.
+    async fn expect_update(&mut self) -> UpdateMessage {
+        loop {
+            match self.receive().await {
+                Some(Message::Update(update)) => return update,
+                Some(Message::Keepalive) => self.send(&Message::Keepalive).await,
+                other => panic!("no UPDATE but {other:?}"),
+            }
+        }
+    }
+
     /// Reads on until the NOTIFICATION that must come.
     async fn expect_notification(&mut self) -> (NotificationCode, u8) {
         loop {
@@ -194,8 +217,7 @@ async fn a_second_connection_does_not_disturb_an_established_session() {
 #[tokio::test]
 async fn strangers_are_not_spoken_to() {
     let lab = Lab::new(Mode::Passive, |_| {}).await;
-    let stranger = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 3));
-    assert_eq!(lab.connect(stranger).await.receive().await, None);
+    assert_eq!(lab.connect(STRANGER).await.receive().await, None);
     lab.connect(THEM).await.expect_open().await;
 }
 
@@ -268,4 +290,112 @@ async fn when_nobody_wants_anything_any_more_the_session_ends() {
     drop(lab.wanted);
     assert_eq!(peer.expect_notification().await.0, NotificationCode::Cease);
     patient(&mut lab.started.task).await.unwrap();
+}
+
+/// The routes and the End-of-RIB markers that a session begins with.
+async fn expect_beginning(peer: &mut Peer) {
+    for _ in 0..4 {
+        peer.expect_update().await;
+    }
+}
+
+#[tokio::test]
+async fn changed_attributes_are_told_over_the_session_that_stands() {
+    let mut lab = Lab::new(Mode::Active, |_| {}).await;
+    let mut peer = lab.accept().await;
+    peer.establish(LOWER).await;
+    expect_beginning(&mut peer).await;
+    let said = lab.change(|settings, services| {
+        services[0].med = Some(77);
+        // None of these is in the OPEN.
+        settings.send_hold_time = Some(Duration::from_secs(50));
+        settings.neighbors[0].ttl = Ttl::Multihop(9);
+        settings.neighbors[0].mode = Mode::Both;
+    });
+    assert_eq!(said, "192.0.2.0/24 is told with other attributes");
+    let update = peer.expect_update().await.parse(true, false, &[]).unwrap();
+    assert!(update.attributes.contains(&PathAttribute::Med(77)), "{update:?}");
+    assert_eq!(update.announced.len(), 1, "the other prefix has not changed");
+    lab.change(|_, services| drop(services.remove(0)));
+    let update = peer.expect_update().await.parse(true, false, &[]).unwrap();
+    assert_eq!((update.withdrawn.len(), update.announced.len()), (1, 0));
+    let observed = lab.observe(|o| o.neighbors[0].routes.len() == 1).await;
+    assert_eq!(observed.neighbors[0].established, 1, "one session all the time");
+}
+
+#[tokio::test]
+async fn a_session_is_reset_for_what_its_open_told_and_comes_back_at_once() {
+    let mut lab = Lab::new(Mode::Active, |_| {}).await;
+    let mut peer = lab.accept().await;
+    peer.establish(LOWER).await;
+    lab.observe(|o| o.neighbors[0].routes.len() == 2).await;
+    let said = lab.change(|settings, _| settings.router_id = Ipv4Addr::new(10, 0, 0, 7));
+    assert!(said.starts_with("the session with ") && said.ends_with(" is reset (router-id)"), "{said}");
+    let cease = (NotificationCode::Cease, cease_subcode::OTHER_CONFIGURATION_CHANGE);
+    assert_eq!(peer.expect_notification().await, cease);
+    let mut peer = lab.accept().await;
+    let Some(Message::Open(open)) = peer.receive().await else { panic!("no OPEN") };
+    assert_eq!(open.bgp_identifier, Ipv4Addr::new(10, 0, 0, 7));
+    peer.open(LOWER).await;
+    peer.send(&Message::Keepalive).await;
+    lab.observe(|o| o.neighbors[0].established == 2 && o.neighbors[0].routes.len() == 2).await;
+}
+
+#[tokio::test]
+async fn neighbours_come_and_go_and_the_others_do_not_notice() {
+    let mut lab = Lab::new(Mode::Active, |_| {}).await;
+    let mut first = lab.accept().await;
+    first.establish(LOWER).await;
+    expect_beginning(&mut first).await;
+    let second = TcpListener::bind((THEM, 0)).await.unwrap();
+    let port = second.local_addr().unwrap().port();
+    let said = lab.change(|settings, _| {
+        let added = Neighbor { port, ..settings.neighbors[0].clone() };
+        settings.neighbors.insert(0, added);
+    });
+    assert_eq!(said, format!("neighbour {THEM}:{port} is added"));
+    let (stream, _) = patient(second.accept()).await.unwrap();
+    let mut added = Peer { stream };
+    added.establish(HIGHER).await;
+    expect_beginning(&mut added).await;
+    let observed = lab.observe(|o| o.neighbors.len() == 2 && o.neighbors[0].routes.len() == 2).await;
+    assert_eq!(observed.neighbors[0].neighbor.to_string(), format!("{THEM}:{port}"), "in the file's order");
+    assert_eq!(lab.started.neighbor_beats.load().len(), 2);
+
+    lab.change(|settings, _| drop(settings.neighbors.remove(0)));
+    let cease = (NotificationCode::Cease, cease_subcode::PEER_DECONFIGURED);
+    assert_eq!(added.expect_notification().await, cease);
+    let observed = lab.observe(|o| o.neighbors.len() == 1).await;
+    assert_eq!((observed.neighbors[0].established, observed.neighbors[0].routes.len()), (1, 2));
+    assert_eq!(lab.started.neighbor_beats.load().len(), 1);
+
+    let said = lab.change(|settings, _| settings.neighbors.clear());
+    assert!(said.ends_with("no neighbour is left: nothing is announced"), "{said}");
+    assert_eq!(first.expect_notification().await, cease);
+    lab.stop.cancel();
+    patient(&mut lab.started.task).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_listener_follows_the_neighbours_that_are_awaited() {
+    let mut lab = Lab::new(Mode::Passive, |_| {}).await;
+    let mut peer = lab.connect(THEM).await;
+    peer.establish(LOWER).await;
+    expect_beginning(&mut peer).await;
+    lab.change(|settings, _| {
+        let added = Neighbor { address: STRANGER, ..settings.neighbors[0].clone() };
+        settings.neighbors.push(added);
+    });
+    lab.observe(|o| o.neighbors.len() == 2).await;
+    let mut added = loop {
+        // The listener may still be the old one, to which this is a stranger.
+        let mut peer = lab.connect(STRANGER).await;
+        if let Some(Message::Open(_)) = peer.receive().await {
+            break peer;
+        }
+    };
+    added.open(HIGHER).await;
+    added.send(&Message::Keepalive).await;
+    let observed = lab.observe(|o| o.neighbors[1].routes.len() == 2).await;
+    assert_eq!((observed.neighbors[0].established, observed.neighbors[0].routes.len()), (1, 2));
 }
