@@ -25,8 +25,8 @@ use crate::zone::Published;
 
 use super::DaemonError;
 use super::controller::{Controller, Order};
+use super::drain_file::DrainFile;
 use super::live::gate_settings;
-use super::orders;
 use super::reload::Reloads;
 use super::reporting::{Reported, start_control};
 use super::signals::Signals;
@@ -160,8 +160,10 @@ fn start(
         beats,
     };
     let control = start_control(server, reported)?;
+    let drain_file = DrainFile::new(&config.publish);
     let controller = Controller {
-        drain: orders::restore(&config.publish, Instant::now()),
+        drain: drain_file.restore(Instant::now()),
+        drain_file,
         ordered,
         reload,
         required: config.required.clone().into(),

@@ -22,6 +22,7 @@ use crate::telemetry::{Beat, List, LogLevel};
 use crate::wire::Name;
 
 use super::drain::Drain;
+use super::drain_file::DrainFile;
 use super::sources::Sources;
 use super::status::{Ordered, Reload};
 use super::{orders, reload};
@@ -46,6 +47,7 @@ pub(super) struct Controller {
     /// Whether anyns stops in order.
     pub(super) stopping: bool,
     pub(super) drain: Drain,
+    pub(super) drain_file: DrainFile,
     /// What was ordered, for the status and the planned stop.
     pub(super) ordered: Latest<Ordered>,
     /// How the last reload went, for the status.
@@ -85,6 +87,7 @@ impl Controller {
                 order = self.orders.next() => self.obey(order),
                 call = self.calls.next() => self.answer(call),
                 read = self.reloads.read() => reload::take_over(self, read),
+                ended = self.drain_file.ended() => orders::end_drain(self, ended),
                 () = self.sources.changed() => {}
             }
         }

@@ -22,6 +22,7 @@
 mod build;
 mod controller;
 mod drain;
+mod drain_file;
 mod facts;
 mod live;
 mod orders;

@@ -1,12 +1,10 @@
 //! What operators order over the admin socket.
 
-use std::fs;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
-use crate::control::{Call, Request, Response};
-use crate::publish::{self, PublisherHandle};
+use crate::control::{Call, Reply, Request, Response};
+use crate::publish::PublisherHandle;
 use crate::wire::{Name, Serial};
 
 use super::controller::Controller;
@@ -20,8 +18,8 @@ pub(super) fn obey(controller: &mut Controller, call: Call) {
     let response = match request {
         // The control server answers these itself.
         Request::Status { .. } | Request::TestPanic { .. } => failed("not an order".into()),
-        Request::Drain { reason } => drain(controller, &reason),
-        Request::Undrain {} => undrain(controller),
+        Request::Drain { reason } => return drain(controller, reason, reply),
+        Request::Undrain {} => return undrain(controller, reply),
         Request::Reload {} => return reload::ask(controller, Some(reply)),
         Request::ZoneRemove { zone } => {
             tokio::spawn(async move {
@@ -39,33 +37,45 @@ pub(super) fn obey(controller: &mut Controller, call: Call) {
     reply.send(response);
 }
 
-fn drain(controller: &mut Controller, reason: &str) -> Response {
+/// The drain begins at once; the answer comes when it is known whether a restart keeps it.
+fn drain(controller: &mut Controller, reason: String, reply: Reply) {
+    if let Some(earlier) = controller.drain_file.forget_end() {
+        earlier.send(failed("a newer order drains".into()));
+    }
     let deprefer = controller.config.drain.deprefer;
-    controller.drain.begin(reason, deprefer, Instant::now());
+    controller.drain.begin(&reason, deprefer, Instant::now());
     tracing::warn!(reason, "draining by order");
-    let kept = remember(&controller.config.publish, Some(reason));
-    let wait = format!("prefers less now, withdraws in {}", humantime::format_duration(deprefer));
-    match kept {
-        Ok(true) => done(format!("draining: {wait}; stays drained, also across a restart, until undrain")),
-        Ok(false) => {
-            done(format!("draining: {wait}; without zones.state-directory a restart ends the drain"))
-        }
-        Err(error) => {
-            done(format!("draining: {wait}; a restart ends the drain, for it cannot be kept: {error}"))
-        }
+    let kept = controller.drain_file.keep(Some(reason));
+    tokio::spawn(async move {
+        let kept = kept.await.map_err(std::io::Error::other).flatten();
+        let restart = match kept {
+            Ok(true) => "stays drained, also across a restart, until undrain".to_owned(),
+            Ok(false) => "without zones.state-directory a restart ends the drain".to_owned(),
+            Err(error) => format!("a restart ends the drain, for it cannot be kept: {error}"),
+        };
+        let wait = humantime::format_duration(deprefer);
+        reply.send(done(format!("draining: prefers less now, withdraws in {wait}; {restart}")));
+    });
+}
+
+/// The drain ends when no restart would bring it back: [`end_drain`].
+fn undrain(controller: &mut Controller, reply: Reply) {
+    if controller.drain == Drain::None {
+        return reply.send(failed("not drained".into()));
+    }
+    if let Some(earlier) = controller.drain_file.end(reply) {
+        earlier.send(failed("a newer order ends the drain".into()));
     }
 }
 
-fn undrain(controller: &mut Controller) -> Response {
-    if controller.drain == Drain::None {
-        return Response::Failed { message: "not drained".into() };
-    }
-    if let Err(error) = remember(&controller.config.publish, None) {
-        return Response::Failed { message: format!("cannot end the drain: {error}") };
+/// The file of the drain is removed, or cannot be.
+pub(super) fn end_drain(controller: &mut Controller, (removed, reply): (std::io::Result<bool>, Reply)) {
+    if let Err(error) = removed {
+        return reply.send(failed(format!("cannot end the drain: {error}")));
     }
     controller.drain.end();
     tracing::warn!("the drain is over: health decides");
-    done("undrained: health decides".into())
+    reply.send(done("undrained: health decides".into()));
 }
 
 async fn remove(publisher: &Arc<PublisherHandle>, zone: &str) -> Response {
@@ -108,35 +118,4 @@ pub(super) fn chain(error: &dyn std::error::Error) -> String {
         source = cause.source();
     }
     text
-}
-
-/// Where an ordered drain is kept: a POP that was taken out of service stays out when the process restarts.
-fn drain_file(settings: &publish::Settings) -> Option<PathBuf> {
-    settings.state_directory.as_ref().map(|directory| directory.join("drained"))
-}
-
-/// Keeps the drain, or with `None` its end; false where there is no state directory.
-fn remember(settings: &publish::Settings, reason: Option<&str>) -> std::io::Result<bool> {
-    let Some(file) = drain_file(settings) else { return Ok(false) };
-    match reason {
-        Some(reason) => {
-            let fresh = file.with_extension("new");
-            fs::write(&fresh, reason)?;
-            fs::rename(&fresh, &file)?;
-        }
-        None => match fs::remove_file(&file) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
-            _ => {}
-        },
-    }
-    Ok(true)
-}
-
-/// The drain that was ordered before a restart.
-pub(super) fn restore(settings: &publish::Settings, now: Instant) -> Drain {
-    let reason = drain_file(settings).and_then(|file| fs::read_to_string(file).ok());
-    reason.map_or(Drain::None, |reason| {
-        tracing::warn!(reason, "drained before the restart, and still");
-        Drain::restored(reason, now)
-    })
 }

@@ -1,11 +1,13 @@
 //! A drain by order: prefer less, withdraw, stay so, also across a restart; the server goes on answering.
 
+use std::process::Command;
 use std::time::Duration;
 
 use nix::sys::signal::Signal;
 
 use crate::support::anyns::{BOUND, every_intent};
-use crate::support::pop::{Alone, ZONE};
+use crate::support::pop::{Alone, ZONE, state_directory};
+use crate::support::process::must;
 use crate::support::table::tell;
 use crate::support::wait::wait_until;
 
@@ -46,6 +48,28 @@ fn a_drain_outlives_the_process() {
     };
     let status = alone.anyns.wait_status("probes are up, and still", up);
     assert!(every_intent(&status, "withdraw"), "{status:#}");
+    alone.anyns.must(&["undrain"]);
+    alone.anyns.wait_announces();
+}
+
+/// The file that keeps the drain is a pipe that nobody reads: a write to it hangs, as one to a dead disk does.
+#[test]
+fn a_drain_waits_for_no_disk() {
+    let alone = Alone::running("[drain]\ndeprefer = \"0s\"\n");
+    let pipe = state_directory(&alone.lab, "alone").join("drained.new");
+    must(Command::new("mkfifo").arg(&pipe));
+    std::thread::scope(|scope| {
+        let drain = scope.spawn(|| alone.anyns.must(&["drain", "--reason", "dead disk"]));
+        intents(&alone, "withdraw");
+        let lease = |status: &serde_json::Value| {
+            let alarms = status["alarms"].as_array();
+            alarms.is_some_and(|alarms| !alarms.iter().any(|alarm| alarm.to_string().contains("lease")))
+        };
+        alone.anyns.wait_status("the deciding task goes on", lease);
+        assert!(!drain.is_finished(), "nothing can be kept yet");
+        drop(std::fs::File::open(&pipe).unwrap());
+        assert!(drain.join().unwrap().contains("draining"));
+    });
     alone.anyns.must(&["undrain"]);
     alone.anyns.wait_announces();
 }
