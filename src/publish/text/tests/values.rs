@@ -167,6 +167,12 @@ pub(super) const REFUSED: &[(&str, &str)] = &[
     ("SVCB 1 . docpath=\\255", "docpath=SEGMENT"),
     ("SVCB 1 . pvd=x", "the key without a value"),
     ("SVCB 1 . key11=x", "the key without a value"),
+    // What a reader could cut off without a trace in the octets.
+    ("A6 64 1:2::1 a.", "whose bits in front of the prefix length are 0"),
+    ("A6 1 8000:: a.", "whose bits in front of the prefix length are 0"),
+    ("AMTRELAY 10 2 0 .", "the discovery-optional flag, 0 or 1"),
+    ("NID 10 1:2:3:4:5", "four groups"),
+    ("EUI48 00-00-5e-00-53-2a-00", "six octets"),
 ];
 
 /// Whole records that are right, near to those above.
