@@ -1,8 +1,8 @@
 //! Differences applied to a version that is served: the seam where incremental transfers (RFC 1995) enter.
 //!
 //! ```text
-//! differences --> Zone::with_changes --> judge_difference --> journal, synced --> zone::Published
-//!                 what no zone may hold   may it replace?      or, at its bound, the whole zone
+//! differences --> check_values ------> Zone::with_changes --> judge_difference --> journal, synced --> zone::Published
+//!                 what can be right   what no zone may hold   may it replace?      or, at its bound, the whole zone
 //! ```
 //!
 //! Differences flow in, a new version goes into service and into the journal, or nothing happens and the error says why.
@@ -25,6 +25,7 @@ use super::journal_file::Fill;
 use super::keeper::{Keeper, Version};
 use super::state::State;
 use super::state_file::Header;
+use super::text::check_rdata;
 
 /// What leads from one version of a zone to the next, as one difference sequence of RFC 1995 section 4 does.
 #[derive(Debug)]
@@ -64,6 +65,7 @@ impl Core {
         let before = entry.header.clone().ok_or_else(not_served)?;
         let served = self.published.load().zone(name).cloned().ok_or_else(not_served)?;
         let (from, to) = check_serials(name, served.serial(), &differences)?;
+        differences.iter().try_for_each(check_values)?;
         let mut owners = Owners::default();
         differences.iter().flat_map(|it| [&it.deleted, &it.added]).for_each(|batch| owners.add(batch));
         let zone = Arc::new(advance(&served, differences)?);
@@ -138,6 +140,24 @@ fn check_serials(
         at = to;
     }
     Ok((served, last.to))
+}
+
+/// Whether what is added can be right, as it is asked of zone files. What a version holds, together with what is added, is looked
+/// at when they are made one ([`Zone::with_changes`]).
+fn check_values(difference: &Difference) -> Result<(), ApplyError> {
+    let mut found = None;
+    let mut more = 0;
+    difference.added.for_each_record(|owner, record_type, _, rdata| {
+        if let Err(fault) = check_rdata(record_type, rdata) {
+            more += usize::from(found.is_some());
+            found.get_or_insert_with(|| (owner.to_vec(), fault));
+        }
+    });
+    let Some((owner, fault)) = found else { return Ok(()) };
+    let (zone, from, to) = (difference.added.origin().clone(), difference.from, difference.to);
+    // Owners of a batch are names.
+    let owner = Name::from_wire(&owner).unwrap_or_else(|_| zone.clone());
+    Err(ApplyError::Value { zone, from, to, owner, fault: Box::new(fault), more })
 }
 
 /// The version that the differences lead to; each of them to a version that is sound.

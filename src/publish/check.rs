@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use crate::wire::{Name, Serial};
 
@@ -71,8 +72,14 @@ fn check_zone(settings: &Settings, rule: SerialRule, name: &Name, found: Found) 
         return checked;
     }
     // A writer is known by the kernel's lease alone here: nothing is watched.
-    let reading =
-        read(&found.path, name, &settings.limits, &Files::default(), &|_| Writer::None, Beside::default());
+    let reading = read(
+        &found.path,
+        name,
+        &settings.limits,
+        (&Files::default(), Duration::ZERO),
+        &|_| Writer::None,
+        Beside::default(),
+    );
     let zone = match reading.result {
         Ok(zone) => zone,
         Err(fault) => {

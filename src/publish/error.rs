@@ -9,6 +9,7 @@ use crate::zone::ZoneFault;
 use super::accept::Refused;
 use super::fault::Fault;
 pub use super::store::StoreError;
+use super::text;
 
 /// Why the publisher does not start.
 #[derive(Debug, thiserror::Error)]
@@ -200,6 +201,25 @@ pub enum ApplyError {
         to: Serial,
         /// What is wrong; at most 100, never none.
         faults: Vec<ZoneFault>,
+    },
+    /// An added record can never be right, as in a zone file.
+    #[error(
+        "the difference of {zone} from serial {from} to {to} adds to {owner} what can never be right: {fault}; {more} more such \
+         records"
+    )]
+    Value {
+        /// The zone.
+        zone: Name,
+        /// The old serial.
+        from: Serial,
+        /// The new one.
+        to: Serial,
+        /// The owner of the first such record.
+        owner: Name,
+        /// What is wrong with it.
+        fault: Box<text::Fault>,
+        /// How many other records can never be right, either.
+        more: usize,
     },
     /// The SOA record after it has another serial (RFC 1995 section 4 has both SOA records in the difference).
     #[error(

@@ -102,6 +102,14 @@ pub enum Fault {
         "came by a difference and there is no state directory: a restart serves the source's last whole version"
     )]
     DifferenceWithoutState,
+    /// The version in the state directory was accepted by an earlier build, and this one knows a rule that it breaks.
+    #[error(
+        "is served as it was accepted before, but a new version like it would be refused: {problem}; correct it"
+    )]
+    RefusedToday {
+        /// What would be refused.
+        problem: String,
+    },
     /// The rule `bump` without a state directory.
     #[error("serial = \"bump\" without a state directory: after a restart the serial may go back")]
     BumpWithoutState,

@@ -50,7 +50,7 @@ pub(super) fn replay(zone: &Zone, entries: &[Entry<'_>]) -> Result<Zone, ReplayE
         let batch = if net == Net::Deleted { &mut deleted } else { &mut added };
         push(record, batch).ok_or(ReplayError::Malformed { to: serial })?;
     }
-    let zone = zone.with_changes(deleted, added).map_err(|faults| {
+    let zone = zone.with_kept_changes(deleted, added).map_err(|faults| {
         let first = faults.into_iter().next();
         first.map_or(ReplayError::Malformed { to: serial }, ReplayError::Zone)
     })?;

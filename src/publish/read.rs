@@ -33,6 +33,8 @@ const TICK: Duration = Duration::from_millis(20);
 struct Fingerprint {
     device: u64,
     inode: u64,
+    /// When the file was made, where the file system says: the number of an inode is used again.
+    born: Option<SystemTime>,
     size: u64,
     modified: (i64, i64),
     changed: (i64, i64),
@@ -59,15 +61,19 @@ pub(super) struct Reading {
 /// What the watcher knows of a file's writer: whether there is one, where the kernel does not tell, and whether it may go on.
 pub(super) type WriterOf<'a> = &'a (dyn Fn(&Path) -> Writer + Sync);
 
-/// Reads the zone at `path`; `before` are the files of its last reading.
+/// Reads the zone at `path`; `before` are the files of its last reading. One of them that grew or shrank in place less than `settle`
+/// ago is being written, also where no notification tells of it (another host of a network file system, another hard link).
 pub(super) fn read(
     path: &Arc<Path>,
     origin: &Name,
     limits: &Limits,
-    before: &Files,
+    (before, settle): (&Files, Duration),
     writer_of: WriterOf<'_>,
     beside: Beside<'_>,
 ) -> Reading {
+    if let Some(path) = before.growing(path, settle) {
+        return Reading { result: Err(Fault::BeingWritten { path }), files: before.clone() };
+    }
     let mut included = before.included_again();
     for _ in 0..ATTEMPTS {
         match attempt(path, origin, limits, included, (writer_of, beside)) {
@@ -133,6 +139,14 @@ fn attempt(
         Err(error) => &error.files,
     };
     let after = look(files.get(1..).unwrap_or_default());
+    // Whoever writes to a file that was included for the first time was not known before.
+    let is_new = |file: &&PathBuf| !included.iter().any(|(known, _)| known == *file);
+    if let Some(busy) =
+        after.iter().map(|(file, _)| file).filter(is_new).find(|file| has_writer(file, writer_of))
+    {
+        let fault = Fault::BeingWritten { path: busy.clone() };
+        return Ok(Reading { result: Err(fault), files: Files::new(path, zone, after) });
+    }
     let same = file.metadata().is_ok_and(|status| Some(Fingerprint::of(&status)) == zone);
     if same && held_until(&included, &after, start) {
         let result = result.map_err(|error| Fault::Bad(Arc::new(error.first())));
@@ -165,6 +179,17 @@ impl Files {
         self.path.as_deref() == Some(path)
             && fingerprint(path) == self.zone
             && self.included_again() == self.included
+    }
+
+    /// A file that grew or shrank in place lately; `path` is where the zone file is now.
+    fn growing(&self, path: &Path, settle: Duration) -> Option<PathBuf> {
+        let zone = self.path.as_deref().filter(|known| *known == path).map(|path| (path, self.zone));
+        let included = self.included.iter().map(|(path, before)| (path.as_path(), *before));
+        let grows = |before: Option<Fingerprint>, now: Option<Fingerprint>| {
+            before.zip(now).is_some_and(|(before, now)| now.grew_in_place(&before, settle))
+        };
+        let mut files = zone.into_iter().chain(included);
+        files.find(|(path, before)| grows(*before, fingerprint(path))).map(|(path, _)| path.to_path_buf())
     }
 
     fn included_again(&self) -> Included {
@@ -207,22 +232,70 @@ impl Fingerprint {
         Self {
             device: status.dev(),
             inode: status.ino(),
+            born: status.created().ok(),
             size: status.size(),
             modified: (status.mtime(), status.mtime_nsec()),
             changed: (status.ctime(), status.ctime_nsec()),
         }
     }
 
-    fn changed_at(&self) -> SystemTime {
-        let (seconds, nanoseconds) = self.changed;
-        let seconds = Duration::from_secs(u64::try_from(seconds).unwrap_or(0));
-        UNIX_EPOCH + seconds + Duration::from_nanos(u64::try_from(nanoseconds).unwrap_or(0))
+    /// Whether it is the same file with another length, and was written to less than `settle` ago.
+    fn grew_in_place(&self, before: &Self, settle: Duration) -> bool {
+        let is_same = |file: &Self| (file.device, file.inode, file.born);
+        let written = time(self.modified);
+        is_same(self) == is_same(before)
+            && self.size != before.size
+            && SystemTime::now().duration_since(written).is_ok_and(|age| age < settle)
     }
+
+    fn changed_at(&self) -> SystemTime {
+        time(self.changed)
+    }
+}
+
+/// Seconds and nanoseconds since 1970.
+fn time((seconds, nanoseconds): (i64, i64)) -> SystemTime {
+    let seconds = Duration::from_secs(u64::try_from(seconds).unwrap_or(0));
+    UNIX_EPOCH + seconds + Duration::from_nanos(u64::try_from(nanoseconds).unwrap_or(0))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// As where no notification comes: through another hard link, or on another host.
+    #[test]
+    fn a_file_that_grew_in_place_lately_is_being_written() {
+        let directory = tempfile::tempdir().unwrap();
+        let (zone, link) = (directory.path().join("zone"), directory.path().join("link"));
+        let age = |path: &Path, seconds| {
+            let modified = SystemTime::now() - Duration::from_secs(seconds);
+            File::options().append(true).open(path).unwrap().set_modified(modified).unwrap();
+        };
+        let path: Arc<Path> = zone.as_path().into();
+        fs::write(&zone, "1").unwrap();
+        fs::hard_link(&zone, &link).unwrap();
+        let before = Files::new(&path, fingerprint(&zone), Included::default());
+        let growing = |before: &Files| before.growing(&path, Duration::from_secs(30)).is_some();
+        assert!(!growing(&before));
+        // Touched: as long as before, so nothing is missing.
+        age(&link, 0);
+        assert!(!growing(&before));
+        fs::write(&link, "12").unwrap();
+        assert!(growing(&before));
+        age(&link, 31);
+        assert!(!growing(&before), "it rested");
+        age(&link, 0);
+        assert!(growing(&before));
+        // Another file in its place is whole.
+        fs::write(directory.path().join("new"), "123").unwrap();
+        fs::rename(directory.path().join("new"), &zone).unwrap();
+        assert!(!growing(&before));
+        // The same of a file that is included.
+        let including = Files::new(&path, fingerprint(&zone), look(std::slice::from_ref(&link)));
+        fs::write(&link, "1234").unwrap();
+        assert_eq!(including.growing(&path, Duration::from_secs(30)), Some(link));
+    }
 
     #[test]
     fn a_reading_holds_only_if_no_file_changed_meanwhile() {

@@ -237,12 +237,25 @@ impl Scan {
 }
 
 /// Whether a file has a name that tools give to the copy which lost when two wrote at once ("x (conflicted copy).zone",
-/// "x.sync-conflict-20260101-120000-ABCDEFG.zone") or to a duplicate ("x - Copy.zone", "x (1).zone"): no zone is called so. A space
-/// or a parenthesis in a zone's name is written as `\032`, `\040` or `\041`.
+/// "x.sync-conflict-20260101-120000-ABCDEFG.zone", "x_conflict-20260101-120000.zone", "x.Conflict.zone"), to a duplicate ("x -
+/// Copy.zone", "x (1).zone"), or to the sides of a merge ("x_LOCAL_1234.zone"): no zone is called so. A space or a parenthesis in a
+/// zone's name is written as `\032`, `\040` or `\041`.
 fn is_conflict_copy(name: &[u8]) -> bool {
     let Some(name) = name.strip_suffix(b".zone") else { return false };
     let has = |part: &[u8]| name.windows(part.len()).any(|window| window == part);
-    name.iter().any(|octet| matches!(octet, b' ' | b'(' | b')')) || has(b".sync-conflict-")
+    name.iter().any(|octet| matches!(octet, b' ' | b'(' | b')'))
+        || has(b".sync-conflict-")
+        || has(b"_conflict-")
+        || name.ends_with(b".Conflict")
+        || is_side_of_merge(name)
+}
+
+/// Whether a name is one that `git mergetool` gives to the sides of a conflict: `_LOCAL_` and a number at the end.
+fn is_side_of_merge(name: &[u8]) -> bool {
+    let digits = name.iter().rev().take_while(|octet| octet.is_ascii_digit()).count();
+    let stem = name.get(..name.len() - digits).unwrap_or_default();
+    let sides = [&b"_BACKUP_"[..], b"_BASE_", b"_LOCAL_", b"_REMOTE_"];
+    digits > 0 && sides.into_iter().any(|side| stem.ends_with(side))
 }
 
 fn same_file(a: &Path, b: &Path) -> bool {

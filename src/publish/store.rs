@@ -58,7 +58,7 @@ use super::journal;
 use super::journal_file::{self, JournalError, Journals};
 use super::journal_replay::replay;
 use super::state_file::{Header, Kept, StateError, hash_line};
-use super::text::{Limits, digest, read_kept_zone, write_zone};
+use super::text::{KeptZone, Limits, digest, read_kept_zone, write_zone};
 
 /// The longest part of a file name made from a zone's name; NAME_MAX is 255 and suffixes must fit.
 const MAX_FILE_NAME: usize = 200;
@@ -79,6 +79,8 @@ pub(super) struct Store {
 /// A version from the state directory.
 #[derive(Debug)]
 pub(super) struct Loaded {
+    /// What a version like it would be refused for today.
+    pub(super) tolerated: Option<String>,
     pub(super) zone: Zone,
     pub(super) header: Header,
     /// What is wrong with the journal that was to lead on from it.
@@ -228,18 +230,21 @@ impl Store {
     /// cannot be applied counts as damage.
     pub(super) fn load(&self, zone: &Name, limits: &Limits) -> Result<Loaded, Damaged> {
         let path = self.path_of(zone);
-        let (base, header) = try_load(&path, zone, limits).map_err(|error| {
-            self.set_aside(&path);
-            self.set_journal_aside(zone);
-            (path, error)
-        })?;
+        let (KeptZone { zone: base, tolerated }, header) =
+            try_load(&path, zone, limits).map_err(|error| {
+                self.set_aside(&path);
+                self.set_journal_aside(zone);
+                (path, error)
+            })?;
+        let tolerated = tolerated.map(|located| located.fault.to_string());
         let journal = self.read_journal(zone).map_err(JournalError::from);
         match journal.and_then(|octets| lead_on(&octets.unwrap_or_default(), zone, &base, &header)) {
-            Ok(Some((zone, header))) => Ok(Loaded { zone, header, damage: None }),
-            Ok(None) => Ok(Loaded { zone: base, header, damage: None }),
+            Ok(Some((zone, header))) => Ok(Loaded { zone, header, tolerated, damage: None }),
+            Ok(None) => Ok(Loaded { zone: base, header, tolerated, damage: None }),
             Err(error) => {
                 self.set_journal_aside(zone);
-                Ok(Loaded { zone: base, header, damage: Some((self.journal_of(zone), error)) })
+                let damage = Some((self.journal_of(zone), error));
+                Ok(Loaded { zone: base, header, tolerated, damage })
             }
         }
     }
@@ -358,11 +363,11 @@ impl<W: Write> Write for Hashed<W> {
 }
 
 /// The zone in a state file, without its journal.
-fn try_load(path: &Path, zone: &Name, limits: &Limits) -> Result<(Zone, Header), StateError> {
+fn try_load(path: &Path, zone: &Name, limits: &Limits) -> Result<(KeptZone, Header), StateError> {
     let kept = Kept::look(path)?;
     kept.verify(path)?;
     let read = read_kept_zone(path, zone, limits).map_err(|error| StateError::Zone(error.to_string()))?;
-    if read.serial() != kept.header.standing.serial {
+    if read.zone.serial() != kept.header.standing.serial {
         return Err(StateError::OtherSerial);
     }
     Ok((read, kept.header))
@@ -391,7 +396,8 @@ pub(super) fn peek(directory: &Path, zone: &Name) -> Option<Standing> {
 
 /// The digest of what is kept of a zone in such a directory; changes nothing.
 pub(super) fn peek_digest(directory: &Path, zone: &Name, limits: &Limits) -> Option<Digest> {
-    let (base, header) = try_load(&path_in(directory, zone, "state"), zone, limits).ok()?;
+    let (KeptZone { zone: base, .. }, header) =
+        try_load(&path_in(directory, zone, "state"), zone, limits).ok()?;
     let octets = journal_file::read_bounded(&path_in(directory, zone, "journal")).unwrap_or_default();
     let led = lead_on(&octets, zone, &base, &header).ok()?;
     Some(digest(&led.map_or(base, |(zone, _)| zone)))

@@ -9,7 +9,7 @@ use crate::zone::{Snapshot, Zone};
 
 use super::accept::{Accepted, Candidate, Provenance, Standing, Terms, accept, needs_digest};
 use super::entry::Entry;
-use super::fault::{Fault, SourceFault};
+use super::fault::{Fault, SourceFault, one_line};
 use super::keeper::Version;
 use super::meter::Meter;
 use super::read::{WriterOf, holds, read};
@@ -216,7 +216,8 @@ impl Visit<'_> {
     fn read_and_judge(&mut self, entry: &mut Entry, found: &Found) {
         let limits = &self.visitor.settings.limits;
         let beside = Beside { served: self.visitor.served.zone(self.name), meter: Some(self.visitor.meter) };
-        let reading = read(&found.path, self.name, limits, &entry.files, self.visitor.writer_of, beside);
+        let before = (&entry.files, self.visitor.settings.settle);
+        let reading = read(&found.path, self.name, limits, before, self.visitor.writer_of, beside);
         match reading.result {
             Ok(zone) => {
                 entry.read = true;
@@ -370,8 +371,12 @@ impl Visit<'_> {
             return;
         };
         match store.load(self.name, &self.visitor.settings.limits) {
-            Ok(Loaded { zone, header: found, damage }) => {
+            Ok(Loaded { zone, header: found, tolerated, damage }) => {
                 self.alarm_of_journal(damage, &found);
+                // What is wrong with its file says the verdict already.
+                if let Some(problem) = tolerated.filter(|_| entry.verdict.is_none()) {
+                    entry.notice = Some(Box::new(Fault::RefusedToday { problem: one_line(&problem) }));
+                }
                 // What is known beside the file, its digest or where the source is now, stays.
                 let header = if found.chain == header.chain { header } else { Arc::new(found) };
                 self.serve(entry, header, Arc::new(zone));

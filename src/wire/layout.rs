@@ -43,7 +43,7 @@ pub enum RdataError {
     /// An embedded name is compressed, too long, or ends early.
     #[error("the name at octet {0} of the RDATA is not one uncompressed domain name")]
     BadName(usize),
-    /// IPSECKEY or AMTRELAY with a gateway kind that has no format.
+    /// IPSECKEY with a gateway kind that has no format.
     #[error("gateway type {0} is not known; 0 to 3 are")]
     BadGateway(u8),
     /// More than the 65,535 octets that RDLENGTH can say (RFC 1035 section 3.2.1).
@@ -100,7 +100,7 @@ pub fn layout(record_type: RecordType) -> &'static [Part] {
         RecordType::EUI64 => &[Octets(8)],
         RecordType::URI => &[Octets(4), Rest(1)],
         RecordType::CAA => &[Octets(1), Text, Rest(0)],
-        RecordType(260) => &[Octets(2), Gateway { back: 1 }],
+        RecordType::AMTRELAY => &[Octets(2), Gateway { back: 1 }],
         _ => &[Rest(0)],
     }
 }
@@ -193,6 +193,8 @@ fn walk(
                 1 => position + 4,
                 2 => position + 16,
                 3 => name(position)?,
+                // RFC 8777 section 4.2.3 leaves records with other types to be passed over.
+                _ if record_type == RecordType::AMTRELAY => rdata.len(),
                 other => return Err(RdataError::BadGateway(other)),
             },
             HostIdentity => {
@@ -242,6 +244,7 @@ mod tests {
             (RecordType::IPSECKEY, b"\x0a\x01\x02\xc0\0\x02\x01key", Ok(())),
             (RecordType::IPSECKEY, b"\x0a\x09\x02", Err(RdataError::BadGateway(9))),
             (RecordType(260), b"\x0a\x80", Ok(())),
+            (RecordType(260), b"\x0a\x84anything", Ok(())),
             (RecordType(260), b"\x0a\x83\x01a\0", Ok(())),
             (RecordType::HIP, b"\x02\x02\0\x03hhkkk\x01a\0\x01b\0", Ok(())),
             (RecordType::HIP, b"\x02\x02\0\x03hhkkk\x01a", Err(RdataError::BadName(9))),

@@ -26,6 +26,12 @@ impl ZoneBuilder {
         Self { origin, batches: Vec::new(), checks: Checks::default(), standing: None }
     }
 
+    /// A builder for a version that was accepted before, maybe by an earlier build: what its rules allowed and today's refuse
+    /// is a warning, if it does not hinder answering.
+    pub fn of_kept(origin: Name) -> Self {
+        Self { checks: Checks::of_kept(), ..Self::new(origin) }
+    }
+
     /// A builder for a version that comes after this one, to share what does not change.
     pub fn after(zone: &Arc<Zone>) -> Self {
         Self { standing: Standing::new(zone), ..Self::new(zone.origin().clone()) }

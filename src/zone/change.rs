@@ -22,17 +22,34 @@ const SOA_NUMBERS: usize = 20;
 impl Zone {
     /// The version without the records `deleted` and with the records `added`, checked as a new zone is. A deleted record is
     /// told by owner, type and RDATA; one that is not there is a fault, for then the difference is to another version.
-    pub fn with_changes(
+    pub fn with_changes(&self, deleted: RecordBatch, added: RecordBatch) -> Result<Self, Vec<ZoneFault>> {
+        self.with_checked_changes(deleted, added, Checks::default())
+    }
+
+    /// The same for a version that was accepted before, as [`ZoneBuilder::of_kept`].
+    pub fn with_kept_changes(
+        &self,
+        deleted: RecordBatch,
+        added: RecordBatch,
+    ) -> Result<Self, Vec<ZoneFault>> {
+        self.with_checked_changes(deleted, added, Checks::of_kept())
+    }
+
+    fn with_checked_changes(
         &self,
         mut deleted: RecordBatch,
         mut added: RecordBatch,
+        mut checks: Checks,
     ) -> Result<Self, Vec<ZoneFault>> {
-        let mut checks = Checks::default();
+        let builder = match checks.is_of_kept() {
+            true => ZoneBuilder::of_kept(self.origin.clone()),
+            false => ZoneBuilder::new(self.origin.clone()),
+        };
         [&mut deleted, &mut added].into_iter().for_each(|batch| batch.report(&mut checks));
         let checks = checks.passed()?;
         match self.changed(&deleted, &added, checks)? {
             Some(zone) => Ok(zone),
-            None => self.recompiled(&deleted, added),
+            None => self.recompiled(&deleted, added, builder),
         }
     }
 
@@ -92,7 +109,12 @@ impl Zone {
     }
 
     /// The next version, compiled from all its records.
-    fn recompiled(&self, deleted: &RecordBatch, added: RecordBatch) -> Result<Self, Vec<ZoneFault>> {
+    fn recompiled(
+        &self,
+        deleted: &RecordBatch,
+        added: RecordBatch,
+        mut builder: ZoneBuilder,
+    ) -> Result<Self, Vec<ZoneFault>> {
         let mut checks = Checks::default();
         let (mut left, mut named) = (RecordBatch::new(&self.origin), RecordBatch::new(&self.origin));
         let mut owners = Owners::default();
@@ -109,7 +131,6 @@ impl Zone {
         }
         check_gone(deleted.entries().chain(deleted.hashed()), &gone, &mut checks);
         checks.passed()?;
-        let mut builder = ZoneBuilder::new(self.origin.clone());
         builder.add(left);
         builder.add(added);
         builder.finish()

@@ -21,11 +21,26 @@ const RECORD_FIXED: usize = 12;
 pub(super) struct Checks {
     faults: Vec<ZoneFault>,
     warnings: Vec<ZoneWarning>,
+    /// The records are those of a version that was accepted before.
+    is_kept: bool,
 }
 
 impl Checks {
+    /// For a version that was accepted before: a fault that does not hinder answering is a warning.
+    pub(super) fn of_kept() -> Self {
+        Self { is_kept: true, ..Self::default() }
+    }
+
+    /// Whether it is of a version that was accepted before.
+    pub(super) fn is_of_kept(&self) -> bool {
+        self.is_kept
+    }
+
     /// Keeps a fault, if there is room and it was not said yet, as one of two names may be.
     pub(super) fn fault(&mut self, fault: ZoneFault) {
+        if self.is_kept && fault.is_of_placement() {
+            return self.warn(ZoneWarning::RefusedToday { problem: Box::new(fault) });
+        }
         if self.faults.len() < MAX_REPORTED && !self.faults.contains(&fault) {
             self.faults.push(fault);
         }

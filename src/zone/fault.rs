@@ -266,6 +266,31 @@ pub enum ZoneFault {
 }
 
 impl ZoneFault {
+    /// Whether it is of which types may stand where: answering does not depend on it, so a version that an earlier build
+    /// accepted can be served all the same.
+    pub(super) fn is_of_placement(&self) -> bool {
+        matches!(
+            self,
+            Self::DsAtApex { .. }
+                | Self::DeleteNotAlone { .. }
+                | Self::CnameAndOther { .. }
+                | Self::BelowDname { .. }
+                | Self::DnameAtCut { .. }
+        )
+    }
+
+    /// The owner of the record, for a fault of what stands where.
+    pub(super) fn owner(&self) -> Option<&Name> {
+        match self {
+            Self::DsAtApex { owner, .. }
+            | Self::DeleteNotAlone { owner, .. }
+            | Self::CnameAndOther { owner, .. }
+            | Self::BelowDname { owner, .. }
+            | Self::DnameAtCut { owner, .. } => Some(owner),
+            _ => None,
+        }
+    }
+
     /// Where the faulty record stands, for a fault of one record.
     pub fn place(&self) -> Option<Place> {
         match self {

@@ -19,6 +19,13 @@ pub enum ZoneWarning {
         /// Where a record with another TTL stands.
         place: Place,
     },
+    /// A fault of a version that was accepted before, by a build that did not know this rule: it is served all the same, for a
+    /// new rule must not take away what was served. A new version is refused for it.
+    #[error("{problem}; a new version would be refused for that")]
+    RefusedToday {
+        /// What would be wrong.
+        problem: Box<ZoneFault>,
+    },
     /// A record that is of no use where it stands.
     #[error("{owner} has a {record_type} record {problem}")]
     Misplaced {
@@ -141,6 +148,7 @@ impl ZoneWarning {
             | Self::UnusedNsec { owner, .. }
             | Self::UnusedNsec3 { owner, .. }
             | Self::OrphanNsec3 { owner, .. } => Some(owner),
+            Self::RefusedToday { problem } => problem.owner(),
             Self::DeniesNothing { .. }
             | Self::IgnoredNsec3Param { .. }
             | Self::CostlyNsec3 { .. }
@@ -172,7 +180,9 @@ impl ZoneWarning {
     /// Where the record stands.
     pub fn place(&self) -> Place {
         match self {
-            Self::UnusedNsec3Param { problem } => problem.place().unwrap_or_default(),
+            Self::UnusedNsec3Param { problem } | Self::RefusedToday { problem } => {
+                problem.place().unwrap_or_default()
+            }
             Self::TtlsDiffer { place, .. }
             | Self::Misplaced { place, .. }
             | Self::RrsetTooLarge { place, .. }

@@ -16,4 +16,5 @@ mod restart;
 mod support;
 mod unchanged;
 mod unwritable;
+mod upgrade;
 mod wrong;

@@ -160,7 +160,29 @@ async fn copies_and_directories_without_a_known_zone_are_warnings() {
         "a.example - Copy.zone",
         "a.example (1).zone",
         "Copy of a.example.zone",
+        "a.example_conflict-20261128-101112.zone",
+        "a.example (SFConflict alice@example.org 2026-11-28-10-11-12).zone",
+        "a.example.Conflict.zone",
+        "a.example_LOCAL_1234.zone",
+        "a.example_REMOTE_1234.zone",
     ];
+    // What editors, package managers and copying tools leave has no name of a zone, and nothing is said of it.
+    let others = [
+        ".a.example.zone.swp",
+        "a.example.zone~",
+        "#a.example.zone#",
+        ".#a.example.zone",
+        ".a.example.zone.AbC123",
+        "a.example.zone.dpkg-new",
+        "a.example.zone.rpmsave",
+        "a.example.zone.orig",
+        "a.example.zone.bak",
+        "a.example.zone.~1~",
+        "a.example.zone.jnl",
+        "._a.example.zone",
+        "4913",
+    ];
+    others.iter().for_each(|other| pop.write(&format!("zones/{other}"), &zone_text(9, 3)));
     copies.iter().for_each(|copy| pop.write(&format!("zones/{copy}"), &zone_text(9, 3)));
     // As deep as nobody looks: it cannot be read, also by root.
     let deep = format!("zones/{}", "d/".repeat(17));

@@ -7,18 +7,26 @@ use super::fault::{Fault, Flaw, Snippet};
 use super::lexer::{Entry, Quoting, Token};
 
 /// What remains of an entry, with the origin that its relative names get.
+#[derive(Clone, Copy)]
 pub(super) struct Fields<'e, 'a> {
     tokens: &'e [Token<'a>],
     end: Place,
     pub(super) origin: &'e Name,
     /// The last name that looks as if its dot at the end was forgotten.
     pub(super) dotless: Option<&'e Token<'a>>,
+    /// What is read was accepted before: values that are well-formed are not judged again.
+    pub(super) is_kept: bool,
 }
 
 impl<'e, 'a> Fields<'e, 'a> {
     /// All words of the entry.
     pub(super) fn new(entry: &'e Entry<'a>, origin: &'e Name) -> Self {
-        Self { tokens: &entry.tokens, end: entry.end, origin, dotless: None }
+        Self { tokens: &entry.tokens, end: entry.end, origin, dotless: None, is_kept: false }
+    }
+
+    /// The same words, of what was accepted before.
+    pub(super) fn kept(&self) -> Self {
+        Self { is_kept: true, ..*self }
     }
 
     /// The next word, not taken.

@@ -146,12 +146,19 @@ fn modified<'t>(text: &'t [u8], value: u64, line: &mut Vec<u8>) -> Option<&'t [u
     if parts.next().is_some() {
         return None;
     }
-    let value = match offset {
-        [b'-', offset @ ..] => value.checked_sub(decimal(offset, MAX_VALUE)?)?,
-        [b'+', offset @ ..] | offset => value.checked_add(decimal(offset, MAX_VALUE)?)?,
+    let (value, offset) = match offset {
+        [b'-', offset @ ..] => {
+            (i64::try_from(value).ok()?, -i64::try_from(decimal(offset, MAX_VALUE)?).ok()?)
+        }
+        [b'+', offset @ ..] | offset => {
+            (i64::try_from(value).ok()?, i64::try_from(decimal(offset, MAX_VALUE)?).ok()?)
+        }
     };
+    let signed = value + offset;
+    // As in BIND, negative values have a sign in decimal and are the complement of 32 bits in the other bases.
+    let value = u64::try_from(signed).unwrap_or(u64::from(signed as u32));
     match base {
-        b"d" => line.extend_from_slice(format!("{value:0width$}").as_bytes()),
+        b"d" => line.extend_from_slice(format!("{signed:0width$}").as_bytes()),
         b"o" => line.extend_from_slice(format!("{value:0width$o}").as_bytes()),
         b"x" => line.extend_from_slice(format!("{value:0width$x}").as_bytes()),
         b"X" => line.extend_from_slice(format!("{value:0width$X}").as_bytes()),

@@ -54,6 +54,7 @@ use reader::{Found, Reader, Scope, located};
 pub(super) use digest::digest;
 pub use fault::{Fault, Located, MAX_FAULTS, ReadError, Roots, Snippet};
 pub(super) use open::open_regular;
+pub(super) use rdata::check as check_rdata;
 pub use value_fault::ValueFault;
 pub use writer::write_zone;
 
@@ -105,13 +106,21 @@ pub fn read_zone(path: &Path, origin: &Name, limits: &Limits) -> Result<ReadZone
     read_open_zone(&mut file, &facts, path, origin, limits, Beside::default())
 }
 
+/// A zone that was accepted before.
+#[derive(Debug)]
+pub(super) struct KeptZone {
+    pub(super) zone: Zone,
+    /// What it would be refused for if it came today.
+    pub(super) tolerated: Option<Located>,
+}
+
 /// Reads a zone file that was written here and whose content is known: its zone alone, in the time that takes. It was judged
-/// when it was accepted: values that a later version of this program refuses are read, for the zone would be lost otherwise.
-pub(super) fn read_kept_zone(path: &Path, origin: &Name, limits: &Limits) -> Result<Zone, ReadError> {
+/// when it was accepted: what a later version of this program refuses is read, for the zone would be lost otherwise.
+pub(super) fn read_kept_zone(path: &Path, origin: &Name, limits: &Limits) -> Result<KeptZone, ReadError> {
     let (mut file, facts) = open::look_and_open(path).map_err(|fault| ReadError::of_file(path, fault))?;
     let how = How { size: pieces::PIECE, is_kept: true };
     let read = read_sized(&mut file, &facts, path, origin, limits, (how, Beside::default()));
-    read.map(|compiled| compiled.zone)
+    read.map(|Compiled { zone, tolerated, .. }| KeptZone { zone, tolerated })
 }
 
 /// What a reading has beside the file.
@@ -180,7 +189,7 @@ fn read_sized(
     if let Err(fault) = outcome {
         reader.fault(Flaw { place: Place::default(), fault });
     }
-    match compiled(origin, reader.finish()) {
+    match compiled(origin, reader.finish(), how.is_kept) {
         Err(error) if served.is_some() && error.lacks_lines() => {
             // What is shared was not kept, nor where it stands, and a person needs that.
             file.rewind().map_err(|source| ReadError::of_file(path, io(source)))?;
@@ -196,20 +205,25 @@ struct Compiled {
     files: Vec<PathBuf>,
     file_digest: Option<[u8; 32]>,
     warnings: Vec<Located>,
+    tolerated: Option<Located>,
 }
 
 impl From<Compiled> for ReadZone {
-    fn from(Compiled { zone, files, file_digest, warnings }: Compiled) -> Self {
+    fn from(Compiled { zone, files, file_digest, warnings, tolerated: _ }: Compiled) -> Self {
         Self { digest: digest(&zone), zone, files, file_digest, warnings }
     }
 }
 
-fn compiled(origin: &Name, found: Found) -> Result<Compiled, ReadError> {
-    let Found { batches, standing, files, file_digest, faults, mut warnings } = found;
+fn compiled(origin: &Name, found: Found, is_kept: bool) -> Result<Compiled, ReadError> {
+    let Found { batches, standing, files, file_digest, faults, mut warnings, mut tolerated } = found;
     if !faults.is_empty() {
         return Err(ReadError { faults, more: 0, files });
     }
-    let mut builder = standing.map_or_else(|| ZoneBuilder::new(origin.clone()), ZoneBuilder::resuming);
+    let mut builder = match standing {
+        Some(standing) => ZoneBuilder::resuming(standing),
+        None if is_kept => ZoneBuilder::of_kept(origin.clone()),
+        None => ZoneBuilder::new(origin.clone()),
+    };
     batches.into_iter().for_each(|batch| builder.add(batch));
     match builder.finish() {
         Ok(zone) => {
@@ -219,7 +233,13 @@ fn compiled(origin: &Name, found: Found) -> Result<Compiled, ReadError> {
             };
             warnings.extend(located(zone.warnings().iter().map(flaw).collect(), &files));
             warnings.truncate(MAX_FAULTS);
-            Ok(Compiled { zone, files, file_digest, warnings })
+            if tolerated.is_none() {
+                let is_tolerated =
+                    |warning: &&ZoneWarning| matches!(warning, ZoneWarning::RefusedToday { .. });
+                let flaws = zone.warnings().iter().filter(is_tolerated).take(1).map(flaw).collect();
+                tolerated = located(flaws, &files).into_iter().next();
+            }
+            Ok(Compiled { zone, files, file_digest, warnings, tolerated })
         }
         Err(faults) => {
             let flaws = faults

@@ -5,7 +5,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::wire::{Name, RecordType};
+use crate::wire::{CLASS_IN, Name, RecordType};
 use crate::zone::{Place, RecordBatch, Standing};
 
 use super::Limits;
@@ -32,6 +32,8 @@ pub(super) struct Reader<'l> {
     pub(super) standing: Option<Standing>,
     /// What is read was accepted before, so that values are not judged again.
     pub(super) is_kept: bool,
+    /// The first fault that was passed over for that.
+    tolerated: Option<Flaw>,
     /// [`Place::file`] counts in here.
     pub(super) files: Vec<PathBuf>,
     /// SHA-256 over the octets of the zone file, once it was read.
@@ -102,6 +104,8 @@ pub(super) struct Found {
     pub(super) file_digest: Option<[u8; 32]>,
     pub(super) faults: Vec<Located>,
     pub(super) warnings: Vec<Located>,
+    /// The first fault that was passed over, for the file was accepted before.
+    pub(super) tolerated: Option<Located>,
 }
 
 /// What one piece of a file gave.
@@ -110,6 +114,7 @@ pub(super) struct Piece {
     pub(super) records: u64,
     pub(super) generated: u64,
     pub(super) warnings: Vec<Flaw>,
+    pub(super) tolerated: Option<Flaw>,
     /// What holds behind it.
     pub(super) context: Context,
 }
@@ -145,6 +150,7 @@ impl<'l> Reader<'l> {
             batch: RecordBatch::new(origin),
             standing: None,
             is_kept: false,
+            tolerated: None,
             files: Vec::new(),
             file_digest: None,
             open: Vec::new(),
@@ -206,10 +212,15 @@ impl<'l> Reader<'l> {
         let (said, record_type) = ttl_class_type(&mut fields)?;
         let mut rdata = std::mem::take(&mut self.scratch);
         rdata.clear();
-        let read = match rdata::read(record_type, &mut fields, &mut rdata) {
-            // The RDATA is read whole then.
-            Err(Flaw { fault: Fault::Value { .. }, .. }) if self.is_kept => Ok(()),
-            read => read,
+        let mut again = self.is_kept.then(|| fields.kept());
+        let read = match (rdata::read(record_type, &mut fields, &mut rdata), &mut again) {
+            (Err(flaw), Some(again)) => {
+                rdata.clear();
+                let outcome = rdata::read_kept(record_type, again, &mut rdata);
+                self.tolerated.get_or_insert(flaw);
+                outcome
+            }
+            (read, _) => read,
         };
         let outcome = read.and_then(|()| {
             self.warn_of_missing_dot(&fields);
@@ -341,6 +352,7 @@ impl<'l> Reader<'l> {
             records: self.records,
             generated: self.generated,
             warnings: self.warnings,
+            tolerated: self.tolerated,
             context: Context { origin: scope.origin, default_ttl: self.default_ttl },
         })
     }
@@ -355,6 +367,7 @@ impl<'l> Reader<'l> {
         self.records += piece.records;
         self.generated += piece.generated;
         self.full.extend(piece.batches);
+        self.tolerated = self.tolerated.take().or(piece.tolerated);
         piece.warnings.into_iter().for_each(|flaw| self.warn(flaw));
     }
 
@@ -363,6 +376,7 @@ impl<'l> Reader<'l> {
         self.close_batch();
         let faults = located(self.faults, &self.files);
         let warnings = located(self.warnings, &self.files);
+        let tolerated = located(self.tolerated.into_iter().collect(), &self.files).into_iter().next();
         let file_digest = self.file_digest.filter(|_| self.includes == 0);
         Found {
             batches: self.full,
@@ -371,6 +385,7 @@ impl<'l> Reader<'l> {
             file_digest,
             faults,
             warnings,
+            tolerated,
         }
     }
 }
@@ -416,11 +431,14 @@ fn record_type(token: &Token<'_>) -> Result<RecordType, Flaw> {
 fn is_class(token: &Token<'_>) -> Result<bool, Flaw> {
     let word = token.text;
     let is = |class: &str| word.eq_ignore_ascii_case(class.as_bytes());
-    if is("IN") || is("CLASS1") {
+    if is("IN") {
         return Ok(true);
     }
     let numbered = word.split_at_checked(5).filter(|(class, _)| class.eq_ignore_ascii_case(b"CLASS"));
     let numbered = numbered.and_then(|(_, number)| number::decimal(number, 65_535));
+    if numbered == Some(CLASS_IN.into()) {
+        return Ok(true);
+    }
     if is("CH") || is("HS") || is("CS") || is("CHAOS") || is("HESIOD") || numbered.is_some() {
         return Err(Flaw { place: token.place, fault: Fault::Class { found: Snippet::new(word) } });
     }

@@ -1,5 +1,6 @@
 //! Versions against versions: what changes make is what compiling the same records makes.
 
+mod kept;
 mod signed;
 
 use std::collections::BTreeSet;

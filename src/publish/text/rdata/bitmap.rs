@@ -17,7 +17,9 @@ pub(super) fn read(
 ) -> Result<(), Flaw> {
     let mut types = BTreeSet::new();
     while fields.peek().is_some() {
-        types.insert(fields.parsed(expected, |text| record_type(text).filter(|taken| may_exist(*taken)))?);
+        let is_kept = fields.is_kept;
+        let parse = |text: &[u8]| record_type(text).filter(|taken| is_kept || may_exist(*taken));
+        types.insert(fields.parsed(expected, parse)?);
     }
     push(&types, out);
     Ok(())

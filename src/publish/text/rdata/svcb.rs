@@ -11,8 +11,20 @@ use super::wire::Wire;
 use super::write::text;
 
 /// IANA "Service Parameter Keys (SvcParamKeys)", by number.
-const KEYS: [&str; 9] =
-    ["mandatory", "alpn", "no-default-alpn", "port", "ipv4hint", "ech", "ipv6hint", "dohpath", "ohttp"];
+const KEYS: [&str; 12] = [
+    "mandatory",
+    "alpn",
+    "no-default-alpn",
+    "port",
+    "ipv4hint",
+    "ech",
+    "ipv6hint",
+    "dohpath",
+    "ohttp",
+    "tls-supported-groups",
+    "docpath",
+    "pvd",
+];
 
 /// A key's number.
 pub(super) fn key(text: &[u8]) -> Option<u16> {
@@ -46,13 +58,13 @@ pub(super) fn read(
     let mut parameters = BTreeMap::new();
     let mut last = None;
     while let Some(token) = fields.optional() {
-        let (key, value) = parameter(token, expected)?;
+        let (key, value) = parameter(token, expected, fields.is_kept)?;
         if parameters.insert(key, value).is_some() {
             return Err(token.unexpected("each key once (RFC 9460 section 2.1)"));
         }
         last = Some(token);
     }
-    if let (Some(fault), Some(token)) = (conflict(&parameters), last) {
+    if let (Some(fault), Some(token), false) = (conflict(&parameters), last, fields.is_kept) {
         return Err(token.unexpected(fault));
     }
     for (key, value) in &parameters {
@@ -63,7 +75,7 @@ pub(super) fn read(
     Ok(())
 }
 
-fn parameter(token: &Token<'_>, expected: &'static str) -> Result<(u16, Vec<u8>), Flaw> {
+fn parameter(token: &Token<'_>, expected: &'static str, is_kept: bool) -> Result<(u16, Vec<u8>), Flaw> {
     if token.quoting == Quoting::Quoted {
         return Err(token.unexpected(expected));
     }
@@ -77,8 +89,10 @@ fn parameter(token: &Token<'_>, expected: &'static str) -> Result<(u16, Vec<u8>)
         (value, _) => value,
     };
     let (key, octets, expected) = match (named_key(name), numbered_key(name)) {
-        (Some(key), _) => (key, svcb_value::read(key, value), svcb_value::expectation(key)),
-        (None, Some(key)) => (key, svcb_value::read_wire(key, value), svcb_value::wire_expectation(key)),
+        (Some(key), _) => (key, svcb_value::read(key, value, is_kept), svcb_value::expectation(key)),
+        (None, Some(key)) => {
+            (key, svcb_value::read_wire(key, value, is_kept), svcb_value::wire_expectation(key))
+        }
         (None, None) => return Err(token.unexpected("a key such as alpn or key65280, in lower case")),
     };
     let octets = octets.filter(|octets| octets.len() <= usize::from(u16::MAX));

@@ -1,4 +1,5 @@
-//! The values of service parameters, by key (RFC 9460 section 7, RFC 9461, RFC 9540).
+//! The values of service parameters, by key (RFC 9460 section 7, RFC 9461, RFC 9540, RFC 9953; draft-ietf-tls-key-share-prediction,
+//! draft-ietf-intarea-proxy-config).
 
 use data_encoding::BASE64;
 
@@ -13,12 +14,16 @@ pub(super) fn expectation(key: u16) -> &'static str {
     match key {
         0 => "mandatory=KEY,KEY... with other keys, each once",
         1 => "alpn=ID,ID... with protocol identifiers of 1 to 255 octets",
-        2 | 8 => "the key without a value",
+        2 | 8 | 11 => "the key without a value",
         3 => "port=NUMBER from 0 to 65535",
         4 => "ipv4hint=ADDRESS,ADDRESS...",
         5 => "ech=BASE64 with an ECHConfigList (RFC 9849 section 4)",
         6 => "ipv6hint=ADDRESS,ADDRESS...",
         7 => "dohpath=TEMPLATE, a relative URI template that holds {?dns}, in UTF-8",
+        9 => "tls-supported-groups=NUMBER,NUMBER... from 0 to 65535, each once",
+        10 => {
+            "docpath=SEGMENT,SEGMENT... with segments of 1 to 255 octets in UTF-8, or none for the root path"
+        }
         _ => "a value of at most 65535 octets with valid escapes",
     }
 }
@@ -30,35 +35,44 @@ pub(super) fn wire_expectation(key: u16) -> &'static str {
             "the wire form of `mandatory`: other keys of two octets each, in rising order (RFC 9460 section 8)"
         }
         1 => "the wire form of `alpn`: identifiers, each behind its length (RFC 9460 section 7.1.1)",
-        2 | 8 => "the key without a value",
+        2 | 8 | 11 => "the key without a value",
         3 => "the wire form of `port`: two octets (RFC 9460 section 7.2)",
         4 => "the wire form of `ipv4hint`: four octets for each address (RFC 9460 section 7.3)",
         5 => "the wire form of `ech`: an ECHConfigList (RFC 9849 section 4)",
         6 => "the wire form of `ipv6hint`: sixteen octets for each address (RFC 9460 section 7.3)",
+        9 => "the wire form of `tls-supported-groups`: two octets for each group, each once",
+        10 => "the wire form of `docpath`: path segments in UTF-8, each behind its length (RFC 9953)",
         _ => expectation(key),
     }
 }
 
 /// The value of `keyNNNNN`: the octets are the wire form, also for a key that has a name (RFC 9460 section 2.1).
-pub(super) fn read_wire(key: u16, text: Option<&[u8]>) -> Option<Vec<u8>> {
+pub(super) fn read_wire(key: u16, text: Option<&[u8]>, is_kept: bool) -> Option<Vec<u8>> {
     let mut value = Vec::new();
     unescape(text.unwrap_or_default(), &mut value)?;
+    if is_kept {
+        return Some(value);
+    }
     write(key, &value, &mut Vec::new()).map(|()| value)
 }
 
-/// The wire form of a value; `None` as the text stands for a key without `=`.
-pub(super) fn read(key: u16, text: Option<&[u8]>) -> Option<Vec<u8>> {
+/// The wire form of a value; `None` as the text stands for a key without `=`. Of a value that was accepted before, what it says
+/// is not judged again.
+pub(super) fn read(key: u16, text: Option<&[u8]>, is_kept: bool) -> Option<Vec<u8>> {
     let mut value = Vec::new();
     unescape(text.unwrap_or_default(), &mut value)?;
     match key {
         0 => mandatory(&value),
-        1 => alpn(&value),
-        2 | 8 => value.is_empty().then_some(value),
+        1 => segments(&value),
+        2 | 8 | 11 => value.is_empty().then_some(value),
         3 => Some(u16_from(&value)?.to_be_bytes().to_vec()),
         4 => list(&value, |item| Some(ipv4(item)?.octets().to_vec())),
-        5 => BASE64.decode(&value).ok().filter(|configs| is_config_list(configs)),
+        5 => BASE64.decode(&value).ok().filter(|configs| is_kept || is_config_list(configs)),
         6 => list(&value, |item| Some(ipv6(item)?.octets().to_vec())),
-        7 => is_template(&value).then_some(value),
+        7 => (is_kept || is_template(&value)).then_some(value),
+        9 => groups(&value),
+        10 if value.is_empty() => Some(value),
+        10 => segments(&value).filter(|wire| is_kept || is_path(wire)),
         _ => Some(value),
     }
 }
@@ -109,9 +123,33 @@ fn is_mandatory_list(keys: &[u16]) -> bool {
     !keys.is_empty() && !keys.contains(&0) && keys.is_sorted_by(|a, b| a < b)
 }
 
+/// draft-ietf-tls-key-share-prediction section 3.1: numbers of groups, at least one, each once.
+fn groups(value: &[u8]) -> Option<Vec<u8>> {
+    list(value, |item| Some(u16_from(item)?.to_be_bytes().to_vec())).filter(|wire| is_group_list(wire))
+}
+
+fn is_group_list(wire: &[u8]) -> bool {
+    let (groups, rest) = wire.as_chunks::<2>();
+    let mut groups = groups.to_vec();
+    groups.sort_unstable();
+    !groups.is_empty() && rest.is_empty() && groups.is_sorted_by(|a, b| a < b)
+}
+
+/// Whether octets are path segments in UTF-8, each behind its length.
+fn is_path(wire: &[u8]) -> bool {
+    let mut wire = Wire { rest: wire };
+    while !wire.rest.is_empty() {
+        let segment = wire.counted().filter(|segment| !segment.is_empty());
+        if segment.is_none_or(|segment| std::str::from_utf8(segment).is_err()) {
+            return false;
+        }
+    }
+    true
+}
+
 /// RFC 9460 appendix A.1: a comma parts the items, a backslash (left over from the escapes of the character-string)
 /// makes a comma or a backslash part of one.
-fn alpn(value: &[u8]) -> Option<Vec<u8>> {
+fn segments(value: &[u8]) -> Option<Vec<u8>> {
     let mut items = vec![Vec::new()];
     let mut octets = value.iter();
     while let Some(&octet) = octets.next() {
@@ -134,7 +172,7 @@ fn alpn(value: &[u8]) -> Option<Vec<u8>> {
 pub(super) fn write(key: u16, value: &[u8], out: &mut Vec<u8>) -> Option<()> {
     let mut wire = Wire { rest: value };
     match key {
-        2 | 8 => return value.is_empty().then_some(()),
+        2 | 8 | 11 => return value.is_empty().then_some(()),
         3 => {
             out.push(b'=');
             push_text(wire.u16()?, out);
@@ -151,7 +189,11 @@ pub(super) fn write(key: u16, value: &[u8], out: &mut Vec<u8>) -> Option<()> {
             is_mandatory_list(&keys).then_some(())?;
             write_list(&mut wire, out, |wire, out| wire.u16().map(|key| write_key(key, out)))?;
         }
-        1 => write_alpn(&mut wire, out)?,
+        9 if !is_group_list(value) => return None,
+        9 => write_list(&mut wire, out, |wire, out| wire.u16().map(|group| push_text(group, out)))?,
+        10 if value.is_empty() => return Some(()),
+        10 if !is_path(value) => return None,
+        1 | 10 => write_segments(&mut wire, out)?,
         7 if !is_template(value) => return None,
         _ if value.is_empty() => return Some(()),
         _ => {
@@ -177,7 +219,7 @@ fn write_list(
     Some(())
 }
 
-fn write_alpn(wire: &mut Wire<'_>, out: &mut Vec<u8>) -> Option<()> {
+fn write_segments(wire: &mut Wire<'_>, out: &mut Vec<u8>) -> Option<()> {
     some(wire.rest)?;
     let mut list = Vec::new();
     while !wire.rest.is_empty() {

@@ -8,6 +8,7 @@ use crate::wire::RecordType;
 
 use super::super::value_fault::{ValueFault, at_least, exact, form};
 use super::key_material::{self, Material};
+use super::naptr;
 use super::wire::Wire;
 
 /// Checks RDATA that has the layout of its type.
@@ -29,7 +30,8 @@ pub(super) fn check(record_type: RecordType, rdata: &[u8]) -> Result<(), ValueFa
         T::DHCID => dhcid(rdata),
         T::URI if rdata.len() == 4 => form("an empty target", "at least one octet (RFC 7553 section 4.4)"),
         T::X25 => psdn_address(rdata),
-        T::NAPTR => naptr(rdata),
+        T::NAPTR => naptr::check(rdata),
+        T::GPOS => position(rdata),
         _ => Ok(()),
     }
 }
@@ -202,39 +204,27 @@ fn psdn_address(rdata: &[u8]) -> Result<(), ValueFault> {
     form("no PSDN address", "four or more digits (RFC 1183 section 3.1)")
 }
 
-/// NAPTR: order, preference, flags, services, regular expression, replacement (RFC 3403 section 4.1).
-fn naptr(rdata: &[u8]) -> Result<(), ValueFault> {
-    let mut wire = Wire { rest: rdata.get(4..).unwrap_or_default() };
-    let (Some(flags), Some(_), Some(expression)) = (wire.counted(), wire.counted(), wire.counted()) else {
-        return Ok(());
-    };
-    if !flags.iter().all(u8::is_ascii_alphanumeric) {
-        return form("flags with other characters", "letters and digits (RFC 3403 section 4.1)");
+/// GPOS: longitude, latitude, altitude as decimal numbers (RFC 1712 section 3). That section gives longitude the range of a
+/// latitude and the other way round, so each may be in the wider one.
+fn position(rdata: &[u8]) -> Result<(), ValueFault> {
+    let mut wire = Wire { rest: rdata };
+    let numbers = [wire.counted(), wire.counted(), wire.counted()].map(|text| text.and_then(real_number));
+    match numbers {
+        [Some(longitude), Some(latitude), Some(_)] if longitude.abs() <= 180.0 && latitude.abs() <= 180.0 => {
+            Ok(())
+        }
+        [Some(_), Some(_), Some(_)] => {
+            form("a coordinate out of range", "degrees from -180 to 180 (RFC 1712 section 3)")
+        }
+        _ => form(
+            "no position",
+            "longitude, latitude and altitude as numbers such as -32.6882 (RFC 1712 section 3)",
+        ),
     }
-    if !expression.is_empty() && !is_substitution(expression) {
-        return form(
-            "a malformed substitution expression",
-            "delimiter, expression, delimiter, replacement, delimiter, flags (RFC 3402 section 3.2)",
-        );
-    }
-    Ok(())
 }
 
-/// `!expression!replacement!flags`; the delimiter is no digit from 1 to 9, no `i` and no backslash (RFC 3402 section 3.2).
-fn is_substitution(text: &[u8]) -> bool {
-    let Some((delimiter, rest)) = text.split_first() else { return false };
-    if matches!(delimiter, b'1'..=b'9' | b'i' | b'\\') {
-        return false;
-    }
-    let mut delimiters = 0;
-    let mut octets = rest.iter();
-    while let Some(octet) = octets.next() {
-        match octet {
-            b'\\' if octets.next().is_none() => return false,
-            octet if octet == delimiter => delimiters += 1,
-            octet if delimiters == 2 && *octet != b'i' => return false,
-            _ => {}
-        }
-    }
-    delimiters == 2
+/// A number in digits with a sign or a point, without an exponent.
+fn real_number(text: &[u8]) -> Option<f64> {
+    let is_part = |octet: &u8| octet.is_ascii_digit() || matches!(octet, b'+' | b'-' | b'.');
+    text.iter().all(is_part).then(|| std::str::from_utf8(text).ok()?.parse().ok()).flatten()
 }

@@ -14,8 +14,10 @@ mod pieces;
 mod random;
 mod second_opinion;
 mod syntax;
+mod typed;
 mod types;
 mod values;
+mod wild;
 mod zone_faults;
 
 const SOA: &str = "@ 3600 IN SOA ns.example. host.example. 1 7200 3600 1209600 300\n";

@@ -10,7 +10,7 @@ const ZONE: &str = "$TTL 1h\n@ NS ns.example.\n  MX 10 mail\nmail A 192.0.2.1\n 
     txt TXT \"a b\" c\\100 \"q\\\"\" \\; ( x\n y )\n$ORIGIN sub\n$GENERATE 1-20/3 g${2,3,d} A 192.0.2.$\n\
     $GENERATE 0-18 ${0,7,n} PTR h${-0,0,X}.example.\n$GENERATE 1-3 m$ MX \"0 m$.\"\n$ORIGIN example.org.\n\
     loc LOC 42 21 54 N 71 06 18 W -24m 30m\nlod LOC 52 22 23.123 S 4 53 32 E 2.5m\napl APL 1:192.168.32.0/21 !2:ff00::/8\n\
-    srv SRV 0 5 5060 sip\nnaptr NAPTR 100 10 \"S\" \"SIP+D2U\" \"!^.*$!x!\" _sip._udp\ncaa CAA 0 issue \"ca.example\"\n\
+    srv SRV 0 5 5060 sip\nnaptr NAPTR 100 10 \"S\" \"SIP+D2U\" \"\" _sip._udp\nnaptu NAPTR 100 10 \"u\" \"E2U+sip\" \"!^.*$!x!\" .\ncaa CAA 0 issue \"ca.example\"\n\
     uri URI 10 1 \"ftp://a.example/\"\nds DS 60485 8 1 2BB183AF5F22588179A53B0A 98631FAD1A292118\n\
     nsec NSEC host.example.com. A MX RRSIG NSEC TYPE1234\nn3p NSEC3PARAM 1 0 12 aabbccdd\nhip HIP 2 200100107B1A74DF365639CC39F1D578 AwEAAQ== rvs1\n\
     ips IPSECKEY 10 1 2 192.0.2.38 AQID\nsvcb SVCB 16 foo alpn=\"f\\\\\\\\oo\\\\,bar,h2\" port=53 ipv6hint=2001:db8::1\n\
