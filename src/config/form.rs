@@ -102,8 +102,10 @@ impl Form {
 /// Reads the file's text; every fault of its form is noted. `None` if nothing can be made of it.
 pub(super) fn read(text: &str, faults: &mut Faults<'_>) -> Option<Form> {
     let (mut table, errors) = DeTable::parse_recoverable(text);
+    let mut in_order: Vec<_> = errors.iter().take(MOST).collect();
+    in_order.sort_by_key(|error| error.span().map(|span| span.start));
     let mut before = None;
-    for error in errors.iter().take(MOST) {
+    for error in in_order {
         // What follows from a fault in the same line, or in a section that is there twice, is not told.
         let span = error.span();
         let unit = span.as_ref().map(|span| unit_of(text, span, error.message() == "duplicate key"));

@@ -58,7 +58,8 @@ const NETWORKS: [&str; 3] = ["service.prefix", "serve.proxy-from", "rate-limit.e
 const SECRETS: [&str; 2] = ["bgp.neighbor.password", "serve.cookie-secrets"];
 
 /// What the parser says of a piece that is no TOML, and the words for it.
-const SYNTAX: [(&str, &str); 12] = [
+const SYNTAX: [(&str, &str); 13] = [
+    ("cannot recurse further", "too many brackets in brackets"),
     ("key with no value", "a key and its value are joined by =, as in name = \"ams1\""),
     (
         "string values must be quoted",

@@ -52,6 +52,14 @@ pub enum LogError {
         #[source]
         source: tracing_subscriber::filter::ParseError,
     },
+    /// A word that is no level.
+    #[error(
+        "the log level {word:?} is none: use error, warn, info, debug, trace or off, or `info,anyns::health=debug`"
+    )]
+    Word {
+        /// What was given.
+        word: String,
+    },
     /// The thread that writes them cannot be started.
     #[error("cannot start the thread that writes the log")]
     Thread {
@@ -279,6 +287,13 @@ mod tests {
 
     #[test]
     fn a_level_that_is_none_is_named() {
+        for word in ["loud", "", "INFOO", "info,debugg"] {
+            let error = LogLevel::new(word).unwrap_err();
+            assert!(matches!(error, super::LogError::Word { .. }), "{word:?}: {error}");
+        }
+        for level in ["info", "WARN", "off", "info,anyns::health=debug", "anyns::health"] {
+            LogLevel::new(level).unwrap();
+        }
         let error = LogLevel::new("anyns=loud").unwrap_err();
         assert!(error.to_string().contains("`anyns=loud`"), "{error}");
     }
