@@ -102,13 +102,17 @@ impl Form {
 /// Reads the file's text; every fault of its form is noted. `None` if nothing can be made of it.
 pub(super) fn read(text: &str, faults: &mut Faults<'_>) -> Option<Form> {
     let (mut table, errors) = DeTable::parse_recoverable(text);
-    let mut in_order: Vec<_> = errors.iter().take(MOST).collect();
+    // A key may seem to be there twice, because the parser misread a line before it.
+    let is_twice = |error: &toml::de::Error| error.message() == "duplicate key";
+    let misread = errors.iter().any(|error| !is_twice(error));
+    let told = errors.iter().filter(|error| !misread || !is_twice(error));
+    let mut in_order: Vec<_> = told.take(MOST).collect();
     in_order.sort_by_key(|error| error.span().map(|span| span.start));
     let mut before = None;
     for error in in_order {
         // What follows from a fault in the same line, or in a section that is there twice, is not told.
         let span = error.span();
-        let unit = span.as_ref().map(|span| unit_of(text, span, error.message() == "duplicate key"));
+        let unit = span.as_ref().map(|span| unit_of(text, span, is_twice(error)));
         if unit.is_some() && unit == before {
             continue;
         }

@@ -90,10 +90,11 @@ const SYNTAX: [(&str, &str); 13] = [
 pub(super) fn syntax_in_words(message: &str, wrong: &str) -> String {
     if message == "duplicate key" {
         let wrong = quote(wrong);
-        let several = match LISTS.iter().any(|list| list.ends_with(&wrong)) {
-            true => format!("; several sections of a kind are headed with double brackets, [[...{wrong}]]"),
-            false => "; it may stand once".to_owned(),
-        };
+        let list = LISTS.iter().find(|list| list.rsplit('.').next() == Some(&*wrong));
+        let several = list.map_or_else(
+            || "; it may stand once".to_owned(),
+            |list| format!("; several sections of a kind are headed with double brackets, [[{list}]]"),
+        );
         return format!("{wrong:?} stands here a second time{several}");
     }
     let known = SYNTAX.iter().find(|(begin, _)| message.starts_with(begin));

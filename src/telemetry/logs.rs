@@ -289,7 +289,7 @@ mod tests {
     fn a_level_that_is_none_is_named() {
         for word in ["loud", "", "INFOO", "info,debugg"] {
             let error = LogLevel::new(word).unwrap_err();
-            assert!(matches!(error, super::LogError::Word { .. }), "{word:?}: {error}");
+            assert!(matches!(error, LogError::Word { .. }), "{word:?}: {error}");
         }
         for level in ["info", "WARN", "off", "info,anyns::health=debug", "anyns::health"] {
             LogLevel::new(level).unwrap();
