@@ -1,9 +1,11 @@
 //! `anyns check`: the configuration, every zone, and the plan, before any of it acts (design rule 9).
 
+use std::net::SocketAddr;
 use std::path::Path;
 use std::process::ExitCode;
 
 use crate::config::{self, Config, RouteDriver};
+use crate::control;
 use crate::host;
 use crate::publish::{self, CheckReport};
 use crate::route::{self, PlannedAnnouncement};
@@ -34,6 +36,7 @@ pub(super) fn check(file: Option<&Path>, offline: bool) -> Outcome {
     say_plan(&config);
     if !offline {
         good &= say_host(&config)?;
+        good &= say_places(&config);
     }
     Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
@@ -171,6 +174,25 @@ fn line_of(planned: &PlannedAnnouncement) -> String {
     line
 }
 
+/// Paths that something else has taken.
+fn say_places(config: &Config) -> bool {
+    let mut faults = Vec::new();
+    if let Err(error) = control::check_place(&config.control) {
+        faults.push(format!("control.socket: {error}"));
+    }
+    let state = config.publish.state_directory.as_ref();
+    if let Some(state) = state.filter(|state| state.exists() && !state.is_dir()) {
+        faults.push(format!(
+            "zones.state-directory: {} is no directory: remove it, or name another",
+            state.display()
+        ));
+    }
+    for fault in &faults {
+        say(&format!("error: {fault}"));
+    }
+    faults.is_empty()
+}
+
 /// What this host must have: the addresses, and discard routes. Whether it has the addresses, without which `run` does not start.
 fn say_host(config: &Config) -> Result<bool, CommandError> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -184,6 +206,15 @@ async fn say_host_addresses(config: &Config) -> Result<bool, CommandError> {
     let services = config.service_addresses.iter().flat_map(|(_, addresses)| addresses.iter().copied());
     let services: Vec<_> = if config.install_addresses { Vec::new() } else { services.collect() };
     let missing = host::missing_addresses(&services).await?;
+    let of_services: Vec<_> = config.service_addresses.iter().flat_map(|(_, addresses)| addresses).collect();
+    let listen = config.serve.listen.iter().map(SocketAddr::ip);
+    let listen: Vec<_> = listen.filter(|ip| !ip.is_unspecified() && !of_services.contains(&ip)).collect();
+    let not_here = host::missing_addresses(&listen).await?;
+    for address in &not_here {
+        say(&format!(
+            "error: serve.listen: the address {address} is not on this host; add it, or name the host's own"
+        ));
+    }
     let no_source = host::missing_addresses(&config.pop.management_addresses).await?;
     let mut faults = Vec::new();
     if !missing.is_empty() {
@@ -195,7 +226,24 @@ async fn say_host_addresses(config: &Config) -> Result<bool, CommandError> {
     for fault in &faults {
         say(&format!("error: {fault}"));
     }
-    Ok(faults.is_empty())
+    say_session_ends(config).await?;
+    Ok(faults.is_empty() && not_here.is_empty())
+}
+
+/// A session whose local end is missing does not come up, and `run` goes on without it.
+async fn say_session_ends(config: &Config) -> Result<(), CommandError> {
+    let RouteDriver::Bgp(bgp) = &config.route else { return Ok(()) };
+    for neighbor in &bgp.neighbors {
+        let own = config.pop.management_addresses.contains(&neighbor.local_address);
+        if !own && !host::missing_addresses(&[neighbor.local_address]).await?.is_empty() {
+            say(&format!(
+                "warning: bgp neighbor {}: the local address {} is not on this host: the session cannot come up",
+                neighbor.socket_address(),
+                neighbor.local_address
+            ));
+        }
+    }
+    Ok(())
 }
 
 /// Without a blackhole route the rest of an announced prefix follows the default route back out, and loops.

@@ -92,7 +92,9 @@ impl Form {
     /// Whether a fault of this key may come from the repairs alone.
     pub(super) fn provoked(&self, key: &str) -> bool {
         let provokes = |repaired: &String| {
-            let mut all = PROVOKED.iter().filter(|(begin, _)| repaired.starts_with(begin));
+            // The key itself, or its whole section.
+            let is_of = |begin: &str| repaired.starts_with(begin) || begin.starts_with(repaired.as_str());
+            let mut all = PROVOKED.iter().filter(|(begin, _)| is_of(begin));
             all.any(|(_, keys)| keys.iter().any(|begin| key.starts_with(begin))) || repaired == key
         };
         self.repaired.iter().any(provokes)
@@ -102,11 +104,17 @@ impl Form {
 /// Reads the file's text; every fault of its form is noted. `None` if nothing can be made of it.
 pub(super) fn read(text: &str, faults: &mut Faults<'_>) -> Option<Form> {
     let (mut table, errors) = DeTable::parse_recoverable(text);
+    // A key may seem to be there twice, because the parser misread a line before it.
+    let is_twice = |error: &toml::de::Error| error.message() == "duplicate key";
+    let misread = errors.iter().any(|error| !is_twice(error));
+    let told = errors.iter().filter(|error| !misread || !is_twice(error));
+    let mut in_order: Vec<_> = told.take(MOST).collect();
+    in_order.sort_by_key(|error| error.span().map(|span| span.start));
     let mut before = None;
-    for error in errors.iter().take(MOST) {
+    for error in in_order {
         // What follows from a fault in the same line, or in a section that is there twice, is not told.
         let span = error.span();
-        let unit = span.as_ref().map(|span| unit_of(text, span, error.message() == "duplicate key"));
+        let unit = span.as_ref().map(|span| unit_of(text, span, is_twice(error)));
         if unit.is_some() && unit == before {
             continue;
         }
@@ -134,13 +142,21 @@ pub(super) fn read(text: &str, faults: &mut Faults<'_>) -> Option<Form> {
         let taken = fault.span.clone().and_then(|span| take_out(table.get_mut(), &span));
         let wrong = fault.span.clone().and_then(|span| text.get(span)).unwrap_or_default();
         let key = fault.key.clone();
-        let (message, is_unknown) = in_words(&fault.message, wrong, &key);
+        let (message, unknown) = in_words(&fault.message, wrong, &key);
         faults.error(fault.span, &key, message);
         taken?;
-        // A key that nobody knows means nothing, so nothing follows from taking it out.
-        if !is_unknown {
-            complete(table.get_mut());
-            repaired.push(key);
+        match unknown {
+            None => {
+                complete(table.get_mut());
+                repaired.push(key);
+            }
+            // A key that means nothing: nothing follows from taking it out.
+            Some(meant) if meant.is_empty() => {}
+            // What is wrong only because the key that was meant is not there is not told.
+            Some(meant) => {
+                let section = key.rsplit_once('.').map(|(section, _)| format!("{section}."));
+                repaired.push(section.unwrap_or_default() + &meant);
+            }
         }
     }
     None

@@ -230,9 +230,9 @@ pub(super) enum OneTransportDeadSpec {
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub(super) struct DrainSpec {
-    pub(super) deprefer: Option<Period>,
-    pub(super) quiet: Option<Period>,
-    pub(super) limit: Option<Period>,
+    pub(super) deprefer: Option<Spanned<Period>>,
+    pub(super) quiet: Option<Spanned<Period>>,
+    pub(super) limit: Option<Spanned<Period>>,
 }
 
 /// `[route]`.
@@ -259,7 +259,7 @@ pub(super) struct BgpSpec {
     pub(super) router_id: Spanned<Ipv4Addr>,
     pub(super) hold_time: Option<Spanned<Period>>,
     pub(super) send_hold_time: Option<Spanned<Period>>,
-    pub(super) listen_port: Option<u16>,
+    pub(super) listen_port: Option<Spanned<u16>>,
     pub(super) deprefer_med: Option<u32>,
     pub(super) deprefer_prepend: Option<Spanned<u8>>,
     #[serde(default)]

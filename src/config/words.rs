@@ -58,7 +58,8 @@ const NETWORKS: [&str; 3] = ["service.prefix", "serve.proxy-from", "rate-limit.e
 const SECRETS: [&str; 2] = ["bgp.neighbor.password", "serve.cookie-secrets"];
 
 /// What the parser says of a piece that is no TOML, and the words for it.
-const SYNTAX: [(&str, &str); 12] = [
+const SYNTAX: [(&str, &str); 13] = [
+    ("cannot recurse further", "too many brackets in brackets"),
     ("key with no value", "a key and its value are joined by =, as in name = \"ams1\""),
     (
         "string values must be quoted",
@@ -89,38 +90,40 @@ const SYNTAX: [(&str, &str); 12] = [
 pub(super) fn syntax_in_words(message: &str, wrong: &str) -> String {
     if message == "duplicate key" {
         let wrong = quote(wrong);
-        let several = match LISTS.iter().any(|list| list.ends_with(&wrong)) {
-            true => format!("; several sections of a kind are headed with double brackets, [[...{wrong}]]"),
-            false => "; it may stand once".to_owned(),
-        };
+        let list = LISTS.iter().find(|list| list.rsplit('.').next() == Some(&*wrong));
+        let several = list.map_or_else(
+            || "; it may stand once".to_owned(),
+            |list| format!("; several sections of a kind are headed with double brackets, [[{list}]]"),
+        );
         return format!("{wrong:?} stands here a second time{several}");
     }
     let known = SYNTAX.iter().find(|(begin, _)| message.starts_with(begin));
     known.map_or_else(|| message.to_owned(), |(_, words)| (*words).to_owned())
 }
 
-/// The message for the wrong value of a key, and whether it is that nobody knows the key.
-pub(super) fn in_words(message: &str, wrong: &str, key: &str) -> (String, bool) {
+/// The message for the wrong value of a key; for a key that nobody knows also the one that was probably meant, or nothing.
+pub(super) fn in_words(message: &str, wrong: &str, key: &str) -> (String, Option<String>) {
     let wrong = if SECRETS.contains(&key) { "what is there" } else { wrong };
     if let Some(rest) = message.strip_prefix("unknown field ") {
         let (unknown, known) = rest.split_once(',').unwrap_or((rest, ""));
-        return (unknown_key(unknown.trim_matches('`'), &quoted_in(known), key), true);
+        let (message, meant) = unknown_key(unknown.trim_matches('`'), &quoted_in(known), key);
+        return (message, Some(meant));
     }
     if message.starts_with("unknown variant ") {
         let known = message.split_once(", expected ").map(|(_, known)| quoted_in(known)).unwrap_or_default();
         let known: Vec<String> = known.iter().map(|word| format!("{word:?}")).collect();
-        return (format!("{}; allowed is {}", quote(wrong), known.join(" or ")), false);
+        return (format!("{}; allowed is {}", quote(wrong), known.join(" or ")), None);
     }
     let words = message.split_once(", expected ").map(|(_, expected)| expected_words(expected, key));
     let words = words.or_else(|| syntax_words(message, key).map(str::to_owned));
     match words {
-        Some(words) => (format!("{}; allowed is {words}", quote(wrong)), false),
-        None => (message.to_owned(), false),
+        Some(words) => (format!("{}; allowed is {words}", quote(wrong)), None),
+        None => (message.to_owned(), None),
     }
 }
 
-/// The keys there are, and the one that was probably meant.
-fn unknown_key(unknown: &str, known: &[&str], path: &str) -> String {
+/// The message with the keys there are and the one that was probably meant, and that one.
+fn unknown_key(unknown: &str, known: &[&str], path: &str) -> (String, String) {
     let lower = unknown.to_lowercase();
     let distance = |other: &&&str| strsim::damerau_levenshtein(&lower, other);
     let near = known.iter().min_by_key(distance).filter(|near| distance(near) <= 2);
@@ -129,7 +132,8 @@ fn unknown_key(unknown: &str, known: &[&str], path: &str) -> String {
     let inner = LISTS.iter().find(|list| list.rsplit('.').next() == Some(unknown) && **list != path);
     let meant = meant.or_else(|| inner.map(|list| format!(" ([[{list}]] may be meant)")));
     let meant = meant.unwrap_or_default();
-    format!("there is no key {unknown:?} here{meant}; there are {}", known.join(", "))
+    let message = format!("there is no key {unknown:?} here{meant}; there are {}", known.join(", "));
+    (message, near.map(|near| (*near).to_owned()).unwrap_or_default())
 }
 
 /// What stands between backquotes.

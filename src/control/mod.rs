@@ -31,7 +31,7 @@ pub use render::render;
 pub use selection::{Selection, ZoneFilter};
 pub use server::{Answers, Server, open};
 pub use since::Memory;
-pub use socket::Settings;
+pub use socket::{Settings, check_place};
 pub use status::{
     Alarm, Cause, ListenerStatus, NeighbourStatus, OperatorStatus, PrefixStatus, ProbeStatus,
     RateLimitStatus, ReloadStatus, RouteState, ServeStatus, Status, TaskState, TaskStatus, WorkerStatus,

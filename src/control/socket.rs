@@ -99,6 +99,18 @@ pub(super) fn check_owner(path: &Path) -> Result<(), ControlError> {
     }
 }
 
+/// Whether a socket may be opened there, as far as that can be told while anyns runs. Changes nothing.
+///
+/// # Errors
+/// [`ControlError::ForeignDirectory`], or [`ControlError::NotASocket`].
+pub fn check_place(settings: &Settings) -> Result<(), ControlError> {
+    check_owner(&settings.path)?;
+    match check_free(&settings.path) {
+        Err(error @ ControlError::NotASocket { .. }) => Err(error),
+        _ => Ok(()),
+    }
+}
+
 /// Whether the path may be taken: nothing there, or a socket that nobody listens on.
 fn check_free(path: &Path) -> Result<(), ControlError> {
     let Ok(metadata) = fs::symlink_metadata(path) else { return Ok(()) };

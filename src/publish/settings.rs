@@ -82,6 +82,8 @@ impl Settings {
     pub const LONGEST_SETTLE: Duration = Duration::from_secs(60);
     /// A walk over 100,000 files takes some 0.2 s; once a second is as often as makes sense.
     pub const LEAST_RESCAN: Duration = Duration::from_secs(1);
+    /// A net that is cast less often than once a day catches nothing.
+    pub const LONGEST_RESCAN: Duration = Duration::from_secs(86_400);
 
     /// Whether a zone that came from `root` (a directory source, or a single zone's file) is still configured.
     pub(super) fn covers(&self, origin: &Name, root: &Path) -> bool {

@@ -8,7 +8,8 @@
 //!   watchdog: the speaker's beat stands --> shutdown(2) of every BGP connection       the thread "watchdog"
 //! ```
 //!
-//! An announcement is a lease: [`start`] says who renews it and what follows when nobody does.
+//! An announcement is a lease: [`start`] says who renews it and what follows when nobody does. [`GateControl`] and [`BgpControl`]
+//! change what the gate, the watchdog and the driver go by while they run; they publish a value that those look at, so nobody waits.
 //!
 //! Policy alone decides; this module alone acts, and it reports what the driver *observes*, not what was asked for.
 //! Effects follow the latest state of a `watch`; nothing queues. Never parses a route that a neighbour sends, never

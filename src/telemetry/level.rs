@@ -26,6 +26,16 @@ pub fn check_level(level: &str) -> Result<(), LogError> {
 }
 
 fn filter(level: &str) -> Result<EnvFilter, LogError> {
+    // A word alone that is no level would name a module, of which everything is logged, and of all others nothing.
+    let is_word = |part: &&str| !part.contains(['=', ':', '[']);
+    let wrong = level
+        .split(',')
+        .map(str::trim)
+        .filter(is_word)
+        .find(|word| word.is_empty() || word.parse::<LevelFilter>().is_err());
+    if let Some(word) = wrong {
+        return Err(LogError::Word { word: word.to_owned() });
+    }
     EnvFilter::try_new(level).map_err(|source| LogError::Level { level: level.to_owned(), source })
 }
 

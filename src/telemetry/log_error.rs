@@ -16,6 +16,14 @@ pub enum LogError {
         #[source]
         source: tracing_subscriber::filter::ParseError,
     },
+    /// A word that is no level.
+    #[error(
+        "the log level {word:?} is none: use error, warn, info, debug, trace or off, or `info,anyns::health=debug`"
+    )]
+    Word {
+        /// What was given.
+        word: String,
+    },
     /// The thread that writes them cannot be started.
     #[error("cannot start the thread that writes the log")]
     Thread {

@@ -250,6 +250,13 @@ mod tests {
 
     #[test]
     fn a_level_that_is_none_is_named() {
+        for word in ["loud", "", "INFOO", "info,debugg"] {
+            let error = LogLevel::new(word).unwrap_err();
+            assert!(matches!(error, LogError::Word { .. }), "{word:?}: {error}");
+        }
+        for level in ["info", "WARN", "off", "info,anyns::health=debug", "anyns::health"] {
+            LogLevel::new(level).unwrap();
+        }
         let error = LogLevel::new("anyns=loud").unwrap_err();
         assert!(error.to_string().contains("`anyns=loud`"), "{error}");
     }

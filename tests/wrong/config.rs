@@ -167,6 +167,68 @@ fn addresses_that_are_not_on_this_host() {
     }
 }
 
+/// Files that are none, and what is in the place of a socket or a directory: `check` and `run` name the thing, and agree.
+#[test]
+fn files_that_are_no_config() {
+    let mut alone = GOOD.written();
+    let good = std::fs::read(alone.anyns.config()).expect("the config");
+    let utf16 = [b"\xff\xfe".to_vec(), good.iter().flat_map(|octet| [*octet, 0]).collect()].concat();
+    let latin1 = good.iter().map(|octet| if *octet == b'=' { 0xfc } else { *octet }).collect();
+    let long = [good.clone(), vec![b'#'; 17 << 20]].concat();
+    let nul = [good.clone(), vec![0]].concat();
+    let files: [(Vec<u8>, &str); 4] = [
+        (utf16, "it is UTF-16; save it as UTF-8"),
+        (latin1, "line 2 is not UTF-8"),
+        (long, "it is longer than 16777216 octets"),
+        (nul, "has a NUL octet"),
+    ];
+    for (octets, words) in files {
+        std::fs::write(alone.anyns.config(), octets).expect("written");
+        let said = alone.anyns.command(&["check"]);
+        assert!(said.code == 1 && said.text.contains(words), "{words}: {}", said.text);
+        alone.anyns.start(&alone.lab);
+        assert!(!alone.anyns.process().wait_end(crate::support::anyns::BOUND).success(), "{words}");
+        assert!(alone.anyns.process().output().contains(words), "{words}");
+    }
+    // What a Windows editor writes is good.
+    let text = String::from_utf8(good).expect("text").replace('\n', "\r\n");
+    std::fs::write(alone.anyns.config(), format!("\u{feff}{text}")).expect("written");
+    assert_eq!(alone.anyns.command(&["check"]).code, 0);
+}
+
+#[test]
+fn places_that_something_else_has_taken() {
+    let listens = [
+        ("listen = [\"192.0.2.53:53\", \"203.0.113.9:53\"]", "203.0.113.9 is not on this host"),
+        ("listen = [\"192.0.2.53:53\", \"192.0.2.53:53\"]", "192.0.2.53:53 stands here a second time"),
+        ("listen = [\"0.0.0.0:53\", \"192.0.2.53:53\"]", "0.0.0.0:53 takes 192.0.2.53:53, too"),
+        ("listen = [\"192.0.2.53:53\", \"224.0.0.9:53\"]", "224.0.0.9:53 is no address of one host"),
+    ];
+    for (line, words) in listens {
+        let alone = GOOD.written();
+        let config = std::fs::read_to_string(alone.anyns.config()).expect("the config");
+        std::fs::write(alone.anyns.config(), config.replace("[zones]", &format!("[serve]\n{line}\n[zones]")))
+            .expect("written");
+        let said = alone.anyns.command(&["check"]);
+        assert!(said.code == 1 && said.text.contains(words), "{words}: {}", said.text);
+    }
+    let alone = GOOD.written();
+    let socket = alone.lab.directory().join("alone.sock");
+    std::fs::write(&socket, "").expect("written");
+    let said = alone.anyns.command(&["check"]);
+    assert!(
+        said.code == 1 && said.text.contains("control.socket: ") && said.text.contains("no socket"),
+        "{}",
+        said.text
+    );
+    std::fs::remove_file(&socket).expect("removed");
+    let state = alone.lab.directory().join("state-alone");
+    std::fs::remove_dir_all(&state).expect("removed");
+    std::fs::write(&state, "").expect("written");
+    let said = alone.anyns.command(&["check"]);
+    assert!(said.code == 1 && said.text.contains("is no directory: remove it"), "{}", said.text);
+}
+
 /// What was put on loopback goes away again when the start fails afterwards.
 #[test]
 fn a_start_that_fails_leaves_no_address() {

@@ -14,7 +14,7 @@ use crate::support::skip::has_programs;
 const GOOD: &str = "
 [pop]
 name = \"ams1\"
-management-addresses = [\"198.18.1.2\"]
+management-addresses = [\"198.18.1.2\", \"2001:db8:1::2\"]
 [zones]
 directory = \"zones\"
 [[service]]
@@ -138,7 +138,6 @@ fn anyns_refuses_settings_of_bgp_that_can_never_be_right() {
     for case in cases() {
         let (verdict, says) = match anyns::config::parse(Path::new("anyns.toml"), &config(&case)) {
             Ok(loaded) => {
-                // The zones' directory and the family of the management address are not what a case is about.
                 let says: Vec<String> = loaded.warnings.iter().map(ToString::to_string).collect();
                 (if says.is_empty() { Verdict::Takes } else { Verdict::Warns }, says)
             }

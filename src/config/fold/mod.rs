@@ -97,6 +97,8 @@ pub struct Drain {
 impl Drain {
     /// Five seconds: BGP converges in the neighbourhood within one or two.
     pub const DEFAULT_DEPREFER: Duration = Duration::from_secs(5);
+    /// The longest of each: who waits longer drains by order.
+    pub const LONGEST: Duration = Duration::from_secs(86_400);
     /// One second.
     pub const DEFAULT_QUIET: Duration = Duration::from_secs(1);
     /// Half a minute: stragglers follow a stale path; a stop must end.
@@ -129,13 +131,14 @@ pub(super) fn fold(spec: &Spec, faults: &mut Faults<'_>) -> Option<Config> {
     let answer = serve::fold_answer(spec, &pop, faults);
     let log = fold_log(spec, &pop, faults);
     let control = control::fold_control(spec, faults);
+    let drain = fold_drain(spec, faults);
     let lease = route::fold_lease(spec, faults);
     // Every section was looked at: only now may one be missing.
     Some(Config {
         log,
         answer,
         install_addresses: spec.serve.install_addresses,
-        drain: fold_drain(spec),
+        drain,
         control,
         pop,
         serve,
@@ -177,16 +180,28 @@ fn fold_log(spec: &Spec, pop: &Pop, faults: &mut Faults<'_>) -> LogSettings {
     LogSettings { format, level: level.to_owned(), pop: pop.name.clone(), instance: pop.instance.clone() }
 }
 
-fn fold_drain(spec: &Spec) -> Drain {
+fn fold_drain(spec: &Spec, faults: &mut Faults<'_>) -> Drain {
+    let all = [
+        ("drain.deprefer", &spec.drain.deprefer),
+        ("drain.quiet", &spec.drain.quiet),
+        ("drain.limit", &spec.drain.limit),
+    ];
+    for (key, period) in all {
+        let Some(period) = period.as_ref().filter(|period| period.as_ref().0 > Drain::LONGEST) else {
+            continue;
+        };
+        let text = humantime::format_duration(period.as_ref().0);
+        faults.error(Some(period.span()), key, format!("{text}; at most 1day"));
+    }
     // A dry run has no route to wait for: an interactive stop is immediate.
     let waits = spec.route.driver == RouteDriverSpec::Bgp;
-    let or = |value: Option<Period>, default: Duration| {
-        value.map_or(if waits { default } else { Duration::ZERO }, |period| period.0)
+    let or = |value: &Option<Spanned<Period>>, default: Duration| {
+        period_or(value, if waits { default } else { Duration::ZERO })
     };
     Drain {
-        deprefer: or(spec.drain.deprefer, Drain::DEFAULT_DEPREFER),
-        quiet: or(spec.drain.quiet, Drain::DEFAULT_QUIET),
-        limit: or(spec.drain.limit, Drain::DEFAULT_LIMIT),
+        deprefer: or(&spec.drain.deprefer, Drain::DEFAULT_DEPREFER),
+        quiet: or(&spec.drain.quiet, Drain::DEFAULT_QUIET),
+        limit: or(&spec.drain.limit, Drain::DEFAULT_LIMIT),
     }
 }
 

@@ -137,15 +137,14 @@ pub(super) fn fold_route(
         router_id: *bgp.router_id.as_ref(),
         hold_time: period_or(&bgp.hold_time, BgpSettings::DEFAULT_HOLD_TIME),
         send_hold_time: bgp.send_hold_time.as_ref().map(|period| period.as_ref().0),
-        listen_port: bgp.listen_port.unwrap_or(179),
+        listen_port: or_default(&bgp.listen_port, 179),
         deprefer: Deprefer { med: bgp.deprefer_med, prepend: or_default(&bgp.deprefer_prepend, 0) },
         shutdown_text: format!("anyns {} stops", pop.instance),
         neighbors: neighbors.into_iter().flatten().collect(),
     };
     let services = services.as_ref()?;
     if let Err(errors) = settings.check(services) {
-        // `check::addresses` tells this one, whatever the driver.
-        for error in errors.into_iter().filter(|error| !matches!(error, SettingsError::DuplicatePrefix(_))) {
+        for error in errors.into_iter().filter(|error| !is_told_elsewhere(error)) {
             let (span, key) = place_of(&error, spec, bgp);
             faults.error(span, key, error.to_string());
         }
@@ -226,6 +225,17 @@ fn default_local_address(neighbor: IpAddr, pop: &Pop) -> Option<IpAddr> {
     }
 }
 
+/// Whether `check::addresses` or [`fold_service`] tells it, whatever the driver.
+fn is_told_elsewhere(error: &SettingsError) -> bool {
+    match error {
+        SettingsError::DuplicatePrefix(_) | SettingsError::HostBits(_) => true,
+        SettingsError::TooMany { what, .. } => {
+            what.contains("communities of ") || what.contains("prepends of ")
+        }
+        _ => false,
+    }
+}
+
 /// The line and the key that an error of the speaker's settings is about.
 fn place_of(error: &SettingsError, spec: &Spec, bgp: &BgpSpec) -> (Option<Range<usize>>, &'static str) {
     let find = |wanted: &std::net::SocketAddr| {
@@ -269,11 +279,14 @@ fn place_of(error: &SettingsError, spec: &Spec, bgp: &BgpSpec) -> (Option<Range<
         SettingsError::NoNextHop { prefix, .. } | SettingsError::NextHop { prefix, .. } => {
             (service(prefix), "service.next-hop")
         }
-        SettingsError::Port(None) => (None, "bgp.listen-port"),
+        SettingsError::Port(None) => (span_of(&bgp.listen_port), "bgp.listen-port"),
         SettingsError::Port(Some(address)) => {
             (neighbor(&std::net::SocketAddr::new(*address, 0)), "bgp.neighbor.port")
         }
-        SettingsError::TooMany { .. } => (None, "bgp"),
+        SettingsError::TooMany { what, .. } if what == "bgp deprefer prepend" => {
+            (span_of(&bgp.deprefer_prepend), "bgp.deprefer-prepend")
+        }
+        SettingsError::TooMany { .. } => (Some(bgp.local_as.span()), "bgp"),
         SettingsError::DuplicateListener { address, .. } => {
             let found = bgp.neighbor.iter().rfind(|one| one.as_ref().address.as_ref() == address);
             (found.map(|one| one.as_ref().address.span()), "bgp.neighbor.address")

@@ -17,6 +17,30 @@ use super::{Pop, or_default, period_or};
 /// The port of DNS (RFC 1035 section 4.2).
 const DNS_PORT: u16 = 53;
 
+/// Addresses that no two sockets, or no socket at all, can be bound to.
+fn listen_faults(listen: &[SocketAddr], span: Option<std::ops::Range<usize>>, faults: &mut Faults<'_>) {
+    for (index, address) in listen.iter().enumerate() {
+        let before = listen.get(..index).unwrap_or_default();
+        let all_of = |other: &&SocketAddr| {
+            other.ip().is_unspecified()
+                && other.is_ipv4() == address.is_ipv4()
+                && other.port() == address.port()
+        };
+        let message = if before.contains(address) {
+            format!("{address} stands here a second time; once is enough")
+        } else if let Some(wildcard) = listen.iter().find(all_of).filter(|wildcard| *wildcard != address) {
+            format!("{wildcard} takes {address}, too; name one of them")
+        } else if address.ip().is_multicast() || matches!(address.ip(), IpAddr::V4(ip) if ip.is_broadcast()) {
+            format!("{address} is no address of one host; allowed is a unicast address with a port")
+        } else if address.port() == 0 {
+            format!("{address} has port 0; allowed is 1 to 65535, usually 53")
+        } else {
+            continue;
+        };
+        faults.error(span.clone(), "serve.listen", message);
+    }
+}
+
 pub(super) fn fold_serve(
     spec: &Spec,
     pop: &Pop,
@@ -38,6 +62,9 @@ pub(super) fn fold_serve(
             );
             faults.error(span_of(&section.listen), "serve.listen", message);
         }
+    }
+    if section.listen.is_some() {
+        listen_faults(&listen, span_of(&section.listen), faults);
     }
     if listen.is_empty() {
         let message =

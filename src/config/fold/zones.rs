@@ -28,8 +28,8 @@ pub(super) fn fold_zones(spec: &Spec, faults: &mut Faults<'_>) -> (Settings, Vec
         faults.error(span_of(&section.shrink_limit_percent), "zones.shrink-limit-percent", message);
     }
     let rescan = period_or(&section.rescan, Settings::DEFAULT_RESCAN);
-    if rescan < Settings::LEAST_RESCAN {
-        let message = format!("{}; at least 1s", humantime::format_duration(rescan));
+    if !(Settings::LEAST_RESCAN..=Settings::LONGEST_RESCAN).contains(&rescan) {
+        let message = format!("{}; allowed is 1s to 1day", humantime::format_duration(rescan));
         faults.error(span_of(&section.rescan), "zones.rescan", message);
     }
     let settle = period_or(&section.settle, Settings::DEFAULT_SETTLE);

@@ -57,7 +57,10 @@ pub(super) struct Listening {
 }
 
 /// The neighbours awaited at one local address, and the tasks that take their connections.
-type Awaited = BTreeMap<IpAddr, (Neighbor, mpsc::Sender<TcpStream>)>;
+type Awaited = BTreeMap<IpAddr, OneAwaited>;
+
+/// A neighbour and the task that takes its connections.
+type OneAwaited = (Neighbor, mpsc::Sender<TcpStream>);
 
 impl Manager {
     /// Runs until `stop` is cancelled or nobody wants anything any more; then every session and listener is closed.
@@ -196,9 +199,7 @@ pub(super) fn unknown(neighbor: &Neighbor, now: Instant) -> NeighborObserved {
 }
 
 fn are_same(one: &Awaited, other: &Awaited) -> bool {
-    let same = |(a, b): (&(Neighbor, mpsc::Sender<TcpStream>), &(Neighbor, mpsc::Sender<TcpStream>))| {
-        a.0 == b.0 && a.1.same_channel(&b.1)
-    };
+    let same = |(a, b): (&OneAwaited, &OneAwaited)| a.0 == b.0 && a.1.same_channel(&b.1);
     one.keys().eq(other.keys()) && one.values().zip(other.values()).all(same)
 }
 
