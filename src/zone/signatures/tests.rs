@@ -161,7 +161,7 @@ fn edit() -> impl Strategy<Value = (Vec<(usize, Option<Host>)>, bool, bool, usiz
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(48))]
+    #![proptest_config(ProptestConfig::with_cases(24))]
 
     #[test]
     fn what_changed_leads_to_the_same_as_the_whole(
