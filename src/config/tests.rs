@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use crate::publish::Dnssec;
+
 use super::{ConfigError, DEFAULT, Loaded, RouteDriver, parse};
 
 const GOOD: &str = r#"
@@ -407,4 +409,18 @@ fn the_admin_socket_is_relative_to_the_file_and_its_group_must_exist() {
     assert_eq!((control.path.as_path(), control.group), (Path::new("/run/a.sock"), None));
     let error = with("group = \"no-such-group-here\"").unwrap_err().to_string();
     assert!(error.contains("control.group: \"no-such-group-here\": this host has no such group"), "{error}");
+}
+
+#[test]
+fn what_to_do_with_signatures_is_set_for_all_zones_and_for_one() {
+    let text = GOOD.replacen(
+        "directory = \"zones\"",
+        "directory = \"zones\"\ndnssec = \"off\"\n[[zone]]\nname = \"a.example\"\ndnssec = \"refuse\"",
+        1,
+    );
+    let publish = read(&text).unwrap().config.publish;
+    assert_eq!((publish.dnssec, publish.zones[0].dnssec), (Dnssec::Off, Some(Dnssec::Refuse)));
+    assert_eq!(read(GOOD).unwrap().config.publish.dnssec, Dnssec::Warn);
+    let said = faults("directory = \"zones\"", "directory = \"zones\"\ndnssec = \"strict\"");
+    assert!(said.contains("zones.dnssec") && said.contains("\"off\" or \"warn\" or \"refuse\""), "{said}");
 }

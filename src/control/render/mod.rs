@@ -139,7 +139,7 @@ fn zones(status: &Status) -> Vec<Row> {
             serial,
             records,
             zone.source.clone(),
-            [signatures(zone), fault]
+            [signatures(zone, status.now), fault]
                 .into_iter()
                 .filter(|text| !text.is_empty())
                 .collect::<Vec<_>>()
@@ -152,14 +152,17 @@ fn zones(status: &Status) -> Vec<Row> {
 }
 
 /// How the signatures of a zone stand.
-fn signatures(zone: &ZoneStatus) -> String {
+fn signatures(zone: &ZoneStatus, now: u64) -> String {
     let Some(signatures) = &zone.signatures else { return String::new() };
     let mut parts = Vec::new();
     if signatures.verifying {
         let percent = signatures.verified_percent.map(|percent| format!(" ({percent} %)"));
         parts.push(format!("verifying{}", percent.unwrap_or_default()));
     }
-    parts.extend(signatures.expires.map(|expires| format!("valid until {}", time(expires))));
+    parts.extend(signatures.expires.map(|expires| match now > expires {
+        true => format!("expired at {}", time(expires)),
+        false => format!("valid until {}", time(expires)),
+    }));
     if signatures.wrong > 0 {
         parts.push(format!("{} wrong", signatures.wrong));
     }

@@ -32,6 +32,8 @@ use super::pulse::Pulse;
 use super::settings::{Dnssec, Settings};
 use queue::Shared;
 
+#[cfg(test)]
+pub(super) use thread::PANICS as VERIFY_PANICS;
 pub(super) use thread::unix_now;
 
 /// The signatures of a zone that is served.

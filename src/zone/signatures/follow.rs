@@ -16,7 +16,7 @@ use crate::zone::Zone;
 
 use super::fault::{Level, SignatureFault};
 use super::owner::{Findings, Scratch, Verifier};
-use super::parts::{OwnerId, Part, for_each_change, is_hidden, position};
+use super::parts::{OwnerId, Part, for_each_change, position};
 use super::pieces::for_each_affected;
 use super::span::{Spans, Validity};
 
@@ -219,7 +219,7 @@ impl Following {
 
     fn check(&mut self, part: Part, node: crate::zone::NodeRef<'_>) -> Findings {
         let mut found = Findings::default();
-        self.verifier.check(node, is_hidden(part, node), &mut self.scratch, &mut found);
+        self.verifier.check(part, node, &mut self.scratch, &mut found);
         found
     }
 

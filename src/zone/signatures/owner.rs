@@ -8,6 +8,7 @@ use crate::zone::{Denies, Zone};
 
 use super::fault::{Level, Problem, SignatureFault};
 use super::keys::{Keys, Tried, is_supported};
+use super::parts::{Part, is_hidden};
 use super::rrsig::{Algorithm, Rrsig, moment};
 use super::types;
 
@@ -92,14 +93,9 @@ impl Verifier {
         Some(Self { algorithms: keys.algorithms(), keys, origin: zone.origin().to_lowercase(), now })
     }
 
-    /// Verifies what one owner has. `is_hidden`: whether it stands below a cut or a DNAME, so that nothing at it is signed.
-    pub(super) fn check(
-        &self,
-        node: NodeRef<'_>,
-        is_hidden: bool,
-        scratch: &mut Scratch,
-        found: &mut Findings,
-    ) {
+    /// Verifies what one owner of this part of the zone has.
+    pub(super) fn check(&self, part: Part, node: NodeRef<'_>, scratch: &mut Scratch, found: &mut Findings) {
+        let is_hidden = is_hidden(part, node);
         for set in node.sets() {
             if set.record_type == RecordType::RRSIG {
                 let is_there = set.covered != RecordType::RRSIG && node.set(set.covered).is_some();
@@ -110,7 +106,8 @@ impl Verifier {
                 self.rrset(node, set, scratch, found);
             }
         }
-        if is_hidden {
+        // A type bit map is of the name whose hash the owner of an NSEC3 record is.
+        if is_hidden || part != Part::Names {
             return;
         }
         let denial = match node.zone().denies() {

@@ -10,7 +10,7 @@ use crate::zone::store::NodeId;
 
 use super::fault::SignatureFault;
 use super::owner::{Findings, Verifier};
-use super::parts::{OwnerId, Part, for_each_change, is_hidden};
+use super::parts::{OwnerId, Part, for_each_change};
 use super::rrsig::Rrsig;
 use super::types::map_of_nsec3;
 
@@ -40,7 +40,8 @@ impl<'z> Pieces<'z> {
     /// owners. The time is left out. `None` if the version is not signed.
     pub fn changed(old: Option<&Zone>, zone: &'z Zone, most: usize) -> Option<Self> {
         let verifier = Verifier::new(zone, None)?;
-        let mut owners = match old {
+        // Of a version that was not signed nothing stays right.
+        let mut owners = match old.filter(|old| Verifier::new(old, None).is_some()) {
             None => all(zone).take(most.saturating_add(1)).collect(),
             Some(old) => affected(old, zone, &verifier, most.saturating_add(1)),
         };
@@ -73,7 +74,7 @@ impl<'z> Pieces<'z> {
             let owners = other.find(&named).map(|node| (Part::Names, node)).into_iter();
             owners.chain(hashed.map(|node| (Part::Members, node))).any(|(part, node)| {
                 let mut found = Findings::default();
-                verifier.check(node, is_hidden(part, node), &mut Vec::new(), &mut found);
+                verifier.check(part, node, &mut Vec::new(), &mut found);
                 found.told(fault.level).contains(fault)
             })
         };
@@ -87,7 +88,7 @@ impl<'z> Pieces<'z> {
         for place in owners {
             step();
             let node = self.zone.node(*place);
-            self.verifier.check(node, is_hidden(*part, node), &mut scratch, &mut found);
+            self.verifier.check(*part, node, &mut scratch, &mut found);
         }
         found
     }
@@ -101,9 +102,9 @@ fn all(zone: &Zone) -> impl Iterator<Item = (Part, NodeRef<'_>)> {
 
 /// What a change may have made wrong, or right; first what has other records.
 fn affected<'z>(old: &'z Zone, zone: &'z Zone, verifier: &Verifier, most: usize) -> Vec<(Part, NodeRef<'z>)> {
-    let mut owners = Vec::new();
+    let (mut owners, mut seen) = (Vec::new(), HashSet::new());
     for_each_affected(old, zone, |part, node| {
-        if owners.len() < most {
+        if owners.len() < most && seen.insert(node.place) {
             owners.push((part, node));
         }
     });
@@ -111,7 +112,6 @@ fn affected<'z>(old: &'z Zone, zone: &'z Zone, verifier: &Verifier, most: usize)
     if verifier.keys.is_same(&before) {
         return owners;
     }
-    let seen: HashSet<NodeId> = owners.iter().map(|(_, node)| node.place).collect();
     let is_new = |(_, node): &(Part, NodeRef<'z>)| {
         !seen.contains(&node.place)
             && node.sets().filter(|set| set.record_type == RecordType::RRSIG).any(|set| {
