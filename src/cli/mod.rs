@@ -7,6 +7,7 @@
 mod check;
 mod remote;
 mod run;
+mod signatures;
 mod status;
 mod zone_check;
 
@@ -59,7 +60,7 @@ enum Command {
 
 #[derive(Debug, Subcommand)]
 enum ZoneCommand {
-    /// Check one zone file without a running anyns
+    /// Check one zone file without a running anyns, and verify its DNSSEC signatures
     Check {
         /// The zone file
         file: PathBuf,
@@ -69,13 +70,16 @@ enum ZoneCommand {
         /// A directory whose files $INCLUDE may name, beside the zone file's own; may be given more than once
         #[arg(long, value_name = "DIRECTORY")]
         include_root: Vec<PathBuf>,
+        /// Leave the DNSSEC signatures out, which take a while in large zones
+        #[arg(long)]
+        no_signatures: bool,
     },
     /// Stop serving a zone whose file is gone
     Remove {
         /// The zone
         name: String,
     },
-    /// Accept, once, the version of a zone that was refused for its serial or its size
+    /// Accept, once, the version of a zone that was refused for its serial, its size or its signatures
     Accept {
         /// The zone
         name: String,
@@ -92,8 +96,8 @@ pub fn main() -> ExitCode {
     let outcome = match arguments.command {
         Command::Run => run::run(config),
         Command::Check { offline } => check::check(config, offline),
-        Command::Zone(ZoneCommand::Check { file, origin, include_root }) => {
-            zone_check::check(&file, origin.as_deref(), &include_root)
+        Command::Zone(ZoneCommand::Check { file, origin, include_root, no_signatures }) => {
+            zone_check::check(&file, origin.as_deref(), &include_root, !no_signatures)
         }
         Command::Zone(ZoneCommand::Remove { name }) => remote::zone_remove(config, socket, name),
         Command::Zone(ZoneCommand::Accept { name, serial }) => {

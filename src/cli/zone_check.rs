@@ -6,10 +6,10 @@ use std::process::ExitCode;
 use crate::publish::text;
 use crate::wire::Name;
 
-use super::{CommandError, Outcome, say};
+use super::{CommandError, Outcome, say, signatures};
 
 /// Reads the file as the publisher would and says what is in it, or what is wrong and where.
-pub(super) fn check(file: &Path, origin: Option<&str>, include_roots: &[PathBuf]) -> Outcome {
+pub(super) fn check(file: &Path, origin: Option<&str>, include_roots: &[PathBuf], verifies: bool) -> Outcome {
     let origin = match origin {
         Some(text) => text.parse::<Name>().map_err(|error| format!("{text}: not a zone name: {error}"))?,
         None => origin_of(file)?,
@@ -28,7 +28,7 @@ pub(super) fn check(file: &Path, origin: Option<&str>, include_roots: &[PathBuf]
     }
     let zone = &read.zone;
     say(&format!("{origin} serial {}: {} records, no fault", zone.serial(), zone.record_count()));
-    Ok(ExitCode::SUCCESS)
+    Ok(if !verifies || signatures::check(zone) { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 /// The origin that the directory source would take from the file's name.

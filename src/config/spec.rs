@@ -146,6 +146,7 @@ pub(super) struct ZonesSpec {
     pub(super) state_directory: Option<FilePath>,
     pub(super) required: Vec<Spanned<String>>,
     pub(super) serial: SerialSpec,
+    pub(super) dnssec: DnssecSpec,
     pub(super) shrink_limit_percent: Option<Spanned<u8>>,
     pub(super) rescan: Option<Spanned<Period>>,
     pub(super) settle: Option<Spanned<Period>>,
@@ -170,13 +171,24 @@ pub(super) enum SerialSpec {
     Bump,
 }
 
-/// `[[zone]]`: one zone from one file, or, without a file, the rule of a zone that the directory holds.
+/// `zones.dnssec` and `zone.dnssec`.
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum DnssecSpec {
+    Off,
+    #[default]
+    Warn,
+    Refuse,
+}
+
+/// `[[zone]]`: one zone from one file, or, without a file, the rules of a zone that the directory holds.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(super) struct ZoneSpec {
     pub(super) name: Spanned<String>,
     pub(super) file: Option<FilePath>,
     pub(super) serial: Option<SerialSpec>,
+    pub(super) dnssec: Option<DnssecSpec>,
 }
 
 /// `[[service]]`: one announced prefix and the service addresses in it.

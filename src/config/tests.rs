@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use crate::publish::Dnssec;
+
 use super::{ConfigError, DEFAULT, Loaded, RouteDriver, parse};
 
 const GOOD: &str = r#"
@@ -496,4 +498,18 @@ fn no_neighbor_is_warned_of() {
         .iter()
         .any(|one| one.to_string().contains("no [[bgp.neighbor]]: nothing is announced"));
     assert!(told, "{:?}", loaded.warnings);
+}
+
+#[test]
+fn what_to_do_with_signatures_is_set_for_all_zones_and_for_one() {
+    let text = GOOD.replacen(
+        "directory = \"zones\"",
+        "directory = \"zones\"\ndnssec = \"off\"\n[[zone]]\nname = \"a.example\"\ndnssec = \"refuse\"",
+        1,
+    );
+    let publish = read(&text).unwrap().config.publish;
+    assert_eq!((publish.dnssec, publish.zones[0].dnssec), (Dnssec::Off, Some(Dnssec::Refuse)));
+    assert_eq!(read(GOOD).unwrap().config.publish.dnssec, Dnssec::Warn);
+    let said = faults("directory = \"zones\"", "directory = \"zones\"\ndnssec = \"strict\"");
+    assert!(said.contains("zones.dnssec") && said.contains("\"off\" or \"warn\" or \"refuse\""), "{said}");
 }

@@ -34,7 +34,7 @@ pub use since::Memory;
 pub use socket::{Settings, check_place};
 pub use status::{
     Alarm, Cause, ListenerStatus, NeighbourStatus, OperatorStatus, PrefixStatus, ProbeStatus,
-    RateLimitStatus, ReloadStatus, RouteState, ServeStatus, Status, TaskState, TaskStatus, WorkerStatus,
-    ZoneCounts, ZoneGroup, ZoneState, ZoneStatus,
+    RateLimitStatus, ReloadStatus, RouteState, ServeStatus, SignatureStatus, Status, TaskState, TaskStatus,
+    WorkerStatus, ZoneCounts, ZoneGroup, ZoneState, ZoneStatus,
 };
 pub use text::{MOST_CHARACTERS, one_line, without_numbers};

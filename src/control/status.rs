@@ -149,8 +149,26 @@ document! {
         source: String,
         /// Since when it stands so.
         since: u64,
+        /// Its DNSSEC signatures; `None` if it is not signed or was not looked at yet.
+        signatures: Option<SignatureStatus>,
         /// What is wrong with it, `file:line:column: …` where a place is known.
         faults: Vec<String>,
+    }
+
+    /// The DNSSEC signatures of a zone.
+    SignatureStatus {
+        /// Whether those of the version that is served are still being looked at, or verified.
+        verifying: bool,
+        /// How much of the zone is verified, in percent; `None` if signatures are not verified.
+        verified_percent: Option<u8>,
+        /// When the first of them expires; `None` if that is not known yet.
+        expires: Option<u64>,
+        /// When the last of them begins to be valid; `None` if that is not known yet.
+        begins: Option<u64>,
+        /// How many are wrong, as far as is known; expired ones are not counted.
+        wrong: u64,
+        /// The first of them.
+        first_wrong: Option<String>,
     }
 
     /// One service prefix.

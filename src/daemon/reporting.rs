@@ -1,6 +1,7 @@
 //! What the status is made of: a source for each part, and the alarms that no part of the document shows by itself.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use crate::admission::Limits;
@@ -45,11 +46,18 @@ pub(super) fn start_control(server: Server, reported: Reported<'_>) -> Result<Co
     let routes = speaker.status.clone();
     let Told { serve_facts, ordered, reload, statistics } = told;
     let pending = ordered.clone();
+    // For how many seconds the thread that verifies signatures has done nothing; 0 while it works.
+    let idle = Arc::new(AtomicU64::new(0));
+    let verifier = verifier_alarm(idle.clone());
     let sources = Sources {
         started,
         settings: Settings::new(config, limits),
         report: Box::new(move || report.load()),
-        updates: Box::new(move |at| liveness.observe(at).map(|stall| stall.to_string())),
+        updates: Box::new(move |at| {
+            let stall = liveness.observe(at);
+            idle.store(liveness.verifier().map_or(0, |age| age.as_secs()), Relaxed);
+            stall.map(|stall| stall.to_string())
+        }),
         serve_facts: Box::new(move || (*serve_facts.load()).clone()),
         counters: counters.clone(),
         statistics: Box::new(move || statistics.load()),
@@ -68,6 +76,7 @@ pub(super) fn start_control(server: Server, reported: Reported<'_>) -> Result<Co
             restart_alarm(pending),
             host_alarms(host),
             log_alarms(logs.dropped()),
+            verifier,
         ],
     };
     let test_hooks = std::env::var_os("ANYNS_TEST_HOOKS").is_some_and(|value| value == "1");
@@ -77,6 +86,18 @@ pub(super) fn start_control(server: Server, reported: Reported<'_>) -> Result<Co
 
 fn alarm(kind: String, cause: Cause, message: String) -> OtherAlarm {
     OtherAlarm { kind, cause, message }
+}
+
+/// The thread that verifies signatures does nothing.
+fn verifier_alarm(idle: Arc<AtomicU64>) -> Source<Vec<OtherAlarm>> {
+    Box::new(move || {
+        let seconds = idle.load(Relaxed);
+        let message = format!(
+            "signatures are not verified: the thread verify has made no progress for {seconds} s; zones are served and deployed"
+        );
+        let silent = (seconds > 0).then(|| alarm("verifier".to_owned(), Cause::Rest, message));
+        silent.into_iter().collect()
+    })
 }
 
 /// The deciding task does not renew what is announced.

@@ -14,6 +14,7 @@ use std::sync::Arc;
 
 use crate::wire::{RecordType, Serial};
 use crate::zone::Zone;
+use crate::zone::signatures::SignatureFault;
 
 use super::SerialRule;
 use super::settings::Settings;
@@ -154,12 +155,28 @@ pub enum Refused {
         /// The serial.
         serial: Serial,
     },
+    /// Signatures do not verify, and the operator wants that refused.
+    #[error("{}", wrong_signatures(*.wrong, .first))]
+    Signatures {
+        /// How many are wrong.
+        wrong: u64,
+        /// The first of them.
+        first: Box<SignatureFault>,
+    },
     /// The zone did not compile again after its serial was changed.
     #[error("cannot give the zone the serial {serial}: its SOA record is malformed")]
     Uncompilable {
         /// The serial to give.
         serial: Serial,
     },
+}
+
+/// How many signatures are wrong, and the first of them.
+pub(super) fn wrong_signatures(wrong: u64, first: &SignatureFault) -> String {
+    match wrong {
+        0 | 1 => format!("a signature is wrong: {first}"),
+        _ => format!("{wrong} signatures are wrong, the first: {first}"),
+    }
 }
 
 /// Judges one candidate against what stands, if anything does.

@@ -23,9 +23,11 @@ use super::fault::Fault;
 use super::journal::{self, Step};
 use super::journal_file::Fill;
 use super::keeper::{Keeper, Version};
+use super::settings::Dnssec;
 use super::state::State;
 use super::state_file::Header;
 use super::text::check_rdata;
+use super::verify::before;
 
 /// What leads from one version of a zone to the next, as one difference sequence of RFC 1995 section 4 does.
 #[derive(Debug)]
@@ -73,6 +75,9 @@ impl Core {
         let step = Step { from, to, accepted_at: SystemTime::now(), records, signed };
         let change = Change { name, step, before, served, zone: zone.clone(), owners };
         change.judge(self.settings.shrink_limit_percent)?;
+        if self.verify.modes().of(name) == Dnssec::Refuse {
+            change.judge_signatures()?;
+        }
         let durable = entry.durable;
         let kept = match &self.state {
             State::None => Ok(change.whole()),
@@ -94,6 +99,7 @@ impl Core {
     fn put_in_service(&mut self, name: &Name, header: Arc<Header>, zone: Arc<Zone>) {
         let (serial, records) = (header.standing.serial, header.standing.records);
         self.published.store(self.published.load().with_changes([zone], &[]));
+        self.verify.changed([name]);
         let serial = serial.0;
         tracing::info!(zone = %name, serial, records, by = "difference", "zone served");
         let Some(entry) = self.zones.get_mut(name) else { return };
@@ -198,6 +204,13 @@ impl Change<'_> {
         let offered = self.before.led_on(&self.step, Digest::default());
         judge_difference(&offered.standing, &self.before.standing, shrink_limit_percent)
             .map_err(|refused| ApplyError::Refused { zone, from, to, refused })
+    }
+
+    /// Whether the signatures of what it changes verify.
+    fn judge_signatures(&self) -> Result<(), ApplyError> {
+        let Some(refused) = before::refused(Some(&self.served), &self.zone) else { return Ok(()) };
+        let (zone, Step { from, to, .. }) = (self.name.clone(), self.step);
+        Err(ApplyError::Refused { zone, from, to, refused })
     }
 
     /// Makes the version durable: in the journal if that continues what is durable, otherwise whole.

@@ -6,14 +6,18 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::wire::{Name, Serial};
+use crate::zone::Zone;
+use crate::zone::signatures::{Findings, Pieces, Validity, validity};
 
 use super::accept::{Accepted, Candidate, Provenance, Terms, accept, needs_digest};
 use super::fault::{Fault, SourceFault, SourceWarning};
 use super::read::{Files, read};
 use super::scan::{Found, scan};
-use super::settings::{Rules, SerialRule, Settings};
+use super::settings::{Dnssec, Rules, SerialRule, Settings};
 use super::store::{peek, peek_digest};
 use super::text::{Beside, Located};
+use super::verify::parallel::verify;
+use super::verify::{Modes, before, unix_now};
 use super::watch::Writer;
 
 /// What would be served.
@@ -49,10 +53,11 @@ impl CheckReport {
 /// is one. Blocks. Fails only where a path is relative and there is no current directory.
 pub fn check(settings: Settings) -> io::Result<CheckReport> {
     let settings = settings.absolute()?;
-    let rules = Rules::new(&settings);
+    let (rules, modes) = (Rules::new(&settings), Modes::new(&settings));
     let found = scan(&settings, &|_| {});
     let zones = found.zones.into_iter().map(|(name, found)| {
-        let checked = check_zone(&settings, rules.of(&name), &name, found);
+        let rule = (rules.of(&name), modes.of(&name));
+        let checked = check_zone(&settings, rule, &name, found);
         (name, checked)
     });
     let zones: BTreeMap<Name, CheckedZone> = zones.collect();
@@ -64,7 +69,25 @@ pub fn check(settings: Settings) -> io::Result<CheckReport> {
     })
 }
 
-fn check_zone(settings: &Settings, rule: SerialRule, name: &Name, found: Found) -> CheckedZone {
+/// Verifies all signatures of a zone at this moment, on all cores; `None` if it is not signed. `progress` gets how many parts of
+/// how many are done, often. Blocks.
+pub fn check_signatures(
+    zone: &Zone,
+    mut progress: impl FnMut(usize, usize),
+) -> Option<(Findings, Option<Validity>)> {
+    let now = unix_now();
+    let pieces = Pieces::whole(zone, Some(now))?;
+    let of = pieces.count();
+    let found = verify(&pieces, |done| progress(done, of));
+    Some((found, validity(zone, now)))
+}
+
+fn check_zone(
+    settings: &Settings,
+    (rule, dnssec): (SerialRule, Dnssec),
+    name: &Name,
+    found: Found,
+) -> CheckedZone {
     let mut checked =
         CheckedZone { path: found.path.to_path_buf(), result: Ok((Serial(0), 0)), warnings: Vec::new() };
     if let Some(fault) = found.fault {
@@ -99,7 +122,12 @@ fn check_zone(settings: &Settings, rule: SerialRule, name: &Name, found: Found) 
         }
         Some(standing)
     });
-    checked.result = match accept(candidate, standing.as_ref(), terms) {
+    let accepted = accept(candidate, standing.as_ref(), terms);
+    let wrong = match &accepted {
+        Ok(Accepted::New { zone, .. }) if dnssec == Dnssec::Refuse => before::refused(None, zone),
+        _ => None,
+    };
+    checked.result = match wrong.map_or(accepted, Err) {
         Ok(Accepted::Unchanged { zone, .. } | Accepted::New { zone, .. }) => {
             Ok((zone.serial(), zone.record_count()))
         }

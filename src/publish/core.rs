@@ -23,6 +23,7 @@ use super::report::{Report, WatchState};
 use super::scan::{Found, Scan, Unseen, scan};
 use super::settings::{Deploy, Rules, Settings};
 use super::state::State;
+use super::verify::Verify;
 use super::visit::Visitor;
 use super::watch::{Heard, Watch};
 use super::watch_set::WatchSet;
@@ -49,6 +50,7 @@ pub(super) struct Core {
     /// Zones whose version could not be kept; it is tried again at the next look.
     pub(super) unkept: BTreeSet<Name>,
     pub(super) published: Arc<Published>,
+    pub(super) verify: Verify,
     report: Arc<Latest<Report>>,
     /// Faults of the last look.
     faults: Vec<SourceFault>,
@@ -88,11 +90,13 @@ impl Core {
         let settings = settings.absolute().map_err(|source| PublishError::CurrentDirectory { source })?;
         let state = State::open(settings.state_directory.as_deref(), &wake, &pulse)?;
         let now = Instant::now();
+        let verify = Verify::new(&settings, published.clone(), wake.clone(), pulse.clone());
         let mut core = Self {
             settings,
             watch: Watch::start(wake.clone(), pulse.clone()),
             state,
             place: None,
+            verify,
             pulse,
             wake,
             zones: BTreeMap::new(),
@@ -170,8 +174,10 @@ impl Core {
         let (settings, only) = (self.settings.clone(), self.only.clone());
         let writer_of = self.watch.writer(settings.settle);
         let (served, meter) = (self.published.load(), Meter::new(self.pulse.clone()));
+        let modes = self.verify.modes();
         let visitor = Visitor {
             settings: &settings,
+            modes: &modes,
             state: &self.state,
             served: &served,
             meter: &meter,
@@ -181,7 +187,7 @@ impl Core {
             unseen,
             first: !self.settled,
         };
-        let mut launch = Launch::new(&self.published, &meter, self.zones.len());
+        let mut launch = Launch::new((&self.published, &self.verify), &meter, self.zones.len());
         let (mut gone, mut alarms) = (Vec::new(), Vec::new());
         let (report, reloads, rescans) = (&self.report, self.reloads, self.rescans);
         let (pulse, gently) = (self.pulse.clone(), self.settled);
@@ -220,6 +226,24 @@ impl Core {
         self.overflowed |= heard.overflowed;
         self.heard = heard;
         self.take_kept();
+        self.take_verified();
+    }
+
+    /// Takes what was found of signatures.
+    fn take_verified(&mut self) {
+        let mut news = Vec::new();
+        for (name, signatures) in self.verify.outcomes() {
+            let Some(entry) = self.zones.get_mut(&name) else { continue };
+            if entry.take_signatures(signatures)
+                && let Some(fault) = &entry.wrong
+            {
+                tracing::warn!(zone = %name, "{fault}");
+            }
+            news.push((name, entry.report()));
+        }
+        if !news.is_empty() {
+            self.report.update(|report| report.zones.extend(news.iter().cloned()));
+        }
     }
 
     /// What the publisher's loop needs to know after a job.

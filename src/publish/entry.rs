@@ -14,6 +14,7 @@ use super::read::Files;
 use super::report::{ZoneReport, ZoneState};
 use super::scan::Found;
 use super::state_file::Header;
+use super::verify::Signatures;
 
 /// A version that was refused and may be forced.
 #[derive(Clone, Debug)]
@@ -35,6 +36,9 @@ pub(super) struct Entry {
     pub(super) verdict: Option<Box<Fault>>,
     /// A fault that does not keep the newest version from being served.
     pub(super) notice: Option<Box<Fault>>,
+    /// The signatures of what is served, if it is signed, and the fault in them.
+    pub(super) signatures: Option<Box<Signatures>>,
+    pub(super) wrong: Option<Box<Fault>>,
     /// The files of the last reading that came to an end: where its `$INCLUDE`s are.
     pub(super) files: Files,
     /// The version that was refused last.
@@ -86,6 +90,14 @@ impl Entry {
             self.read = true;
         }
         self.note_state();
+    }
+
+    /// Takes what is known of the signatures; says whether something is wrong that was not.
+    pub(super) fn take_signatures(&mut self, signatures: Option<Box<Signatures>>) -> bool {
+        let known = self.wrong.take();
+        self.wrong = signatures.as_ref().and_then(|signatures| signatures.fault()).map(Box::new);
+        self.signatures = signatures;
+        self.wrong.is_some() && known.is_none()
     }
 
     /// How it stands.
@@ -141,7 +153,7 @@ impl Entry {
 
     /// Everything that is wrong.
     pub(super) fn faults(&self) -> impl Iterator<Item = &Fault> {
-        self.misplaced.iter().chain(&self.verdict).chain(&self.notice).map(Box::as_ref)
+        self.misplaced.iter().chain(&self.verdict).chain(&self.notice).chain(&self.wrong).map(Box::as_ref)
     }
 
     /// What is said of it.
@@ -157,6 +169,7 @@ impl Entry {
             accepted_at: standing.map(|header| header.accepted_at),
             durable: self.durable,
             refused_serial: self.denied.as_ref().map(|denied| denied.serial),
+            signatures: self.signatures.as_deref().filter(|_| self.serving).cloned(),
             faults: self.faults().cloned().collect(),
         }
     }

@@ -4,8 +4,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::wire::{Name, NameError, Serial};
+use crate::zone::signatures::SignatureFault;
 
-use super::accept::Refused;
+use super::accept::{Refused, wrong_signatures};
 use super::text::ReadError;
 
 /// What is wrong with one zone. Whatever it is, a version that is served goes on being served.
@@ -110,9 +111,30 @@ pub enum Fault {
         /// What would be refused.
         problem: String,
     },
+    /// DNSSEC signatures of the version that is served are wrong.
+    #[error("{}; the zone is served all the same", one_line(&wrong_signatures(*.wrong, .first)))]
+    Signatures {
+        /// How many.
+        wrong: u64,
+        /// The first.
+        first: Box<SignatureFault>,
+    },
+    /// Verifying the signatures of the version that is served panicked.
+    #[error("verifying the signatures panicked: {reason}; the zone is served, and verified when it changes")]
+    Unverified {
+        /// What the panic said.
+        reason: String,
+    },
     /// The rule `bump` without a state directory.
     #[error("serial = \"bump\" without a state directory: after a restart the serial may go back")]
     BumpWithoutState,
+}
+
+impl Fault {
+    /// Whether it is of a version that is served: it holds nothing up.
+    pub(super) fn is_of_served(&self) -> bool {
+        matches!(self, Self::ServedNotDurable { .. } | Self::Signatures { .. } | Self::Unverified { .. })
+    }
 }
 
 /// The most characters of a message that comes from a file, a path or a system call; several lines of a terminal.

@@ -11,6 +11,7 @@ use crate::zone::{Published, Zone};
 
 use super::meter::Meter;
 use super::report::Progress;
+use super::verify::Verify;
 use super::visit::Effects;
 
 /// A zone that is ready waits at least this long for others: nobody notices it.
@@ -23,6 +24,8 @@ const PROGRESS: Duration = Duration::from_secs(1);
 /// The changes of one look on their way into the snapshot.
 pub(super) struct Launch<'a> {
     published: &'a Published,
+    /// Is told what was published.
+    verify: &'a Verify,
     meter: &'a Meter,
     added: Vec<Arc<Zone>>,
     removed: Vec<Name>,
@@ -37,10 +40,15 @@ pub(super) struct Launch<'a> {
 
 impl<'a> Launch<'a> {
     /// For a look at so many zones, the large ones of which the meter shows.
-    pub(super) fn new(published: &'a Published, meter: &'a Meter, zones: usize) -> Self {
+    pub(super) fn new(
+        (published, verify): (&'a Published, &'a Verify),
+        meter: &'a Meter,
+        zones: usize,
+    ) -> Self {
         let now = Instant::now();
         Self {
             published,
+            verify,
             meter,
             added: Vec::new(),
             removed: Vec::new(),
@@ -81,7 +89,8 @@ impl<'a> Launch<'a> {
         if added.is_empty() && removed.is_empty() {
             return;
         }
-        self.published.store(self.published.load().with_changes(added, &removed));
+        self.published.store(self.published.load().with_changes(added.iter().cloned(), &removed));
+        self.verify.changed(added.iter().map(|zone| zone.origin()).chain(&removed));
         self.took = self.last.elapsed();
     }
 

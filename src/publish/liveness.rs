@@ -24,6 +24,8 @@ pub struct Liveness {
     beaten: Freshness,
     heard: Freshness,
     threads: Vec<Thread>,
+    /// For how long the thread that verifies signatures has done nothing.
+    verifier: Duration,
 }
 
 /// A thread at work, as it was seen last.
@@ -108,7 +110,14 @@ impl Liveness {
 
     pub(super) fn new(beat: Beat, pulse: Arc<Pulse>) -> Self {
         let threads = vec![Thread::default(); pulse.shown().len()];
-        Self { beat, pulse, beaten: Freshness::default(), heard: Freshness::default(), threads }
+        Self {
+            beat,
+            pulse,
+            beaten: Freshness::default(),
+            heard: Freshness::default(),
+            threads,
+            verifier: Duration::ZERO,
+        }
     }
 
     /// Looks now, `at` being the observer's own [`RunTime`](crate::telemetry::RunTime); to be called every second or more
@@ -127,6 +136,12 @@ impl Liveness {
         stuck.or(notifications)
     }
 
+    /// For how long the thread that verifies signatures had done nothing when [`observe`](Self::observe) was last called, if that is
+    /// too long. What is served and what is deployed do not depend on it.
+    pub fn verifier(&self) -> Option<Duration> {
+        Some(self.verifier).filter(|age| *age >= Self::PATIENCE)
+    }
+
     /// For how long the canary's writing has not been heard.
     fn unheard(&mut self, at: Duration) -> Duration {
         let (written, heard) =
@@ -140,12 +155,17 @@ impl Liveness {
     /// The thread that has done nothing for longest. The keeper's reason goes first: a reading may wait for it.
     fn stuck(&mut self, at: Duration) -> Option<Stall> {
         let mut worst: Option<(bool, Duration, usize)> = None;
+        self.verifier = Duration::ZERO;
         for (index, (thread, shown)) in self.threads.iter_mut().zip(self.pulse.shown()).enumerate() {
             let Some(shown) = shown else {
                 thread.seen = None;
                 continue;
             };
             let age = thread.observe(shown, at);
+            if shown.work == Work::Verify {
+                self.verifier = age;
+                continue;
+            }
             let found = (shown.work == Work::Keep, age, index);
             if age >= Self::PATIENCE && worst.is_none_or(|worst| worst < found) {
                 worst = Some(found);

@@ -20,6 +20,7 @@
 //! | `zones-0` (1x) | owns everything; looks at the sources, obeys commands, applies differences |
 //! | `zones-1` ... (Nx, one for each core, while it looks) | read and compile, one zone at a time; also the pieces of a large file |
 //! | `keeper` (1x) | writes the state directory |
+//! | `verify` (1x) | verifies the signatures of what is served, when no other thread wants the core |
 //! | `notify-rs inotify loop` (1x) | is told by the system that something changed |
 //!
 //! What changed is found by comparing files with what was read before, so that a lost notification costs time, never truth.
@@ -71,16 +72,18 @@ mod state;
 mod state_file;
 mod store;
 pub mod text;
+mod verify;
 mod visit;
 mod watch;
 mod watch_set;
 
 pub use accept::{Accepted, Candidate, Digest, Provenance, Refused, Standing, Terms, accept};
 pub use apply::{Applied, Difference};
-pub use check::{CheckReport, CheckedZone, check};
+pub use check::{CheckReport, CheckedZone, check, check_signatures};
 pub use error::{AcceptError, ApplyError, PublishError, ReconfigureError, RemoveError, StoreError};
 pub use fault::{Fault, SourceFault, SourceWarning};
 pub use liveness::{Liveness, Stall};
 pub use publisher::{Publisher, PublisherHandle};
 pub use report::{Progress, Report, WatchState, ZoneReport, ZoneState};
-pub use settings::{Deploy, SerialRule, Settings, SingleZone};
+pub use settings::{Deploy, Dnssec, SerialRule, Settings, SingleZone};
+pub use verify::Signatures;

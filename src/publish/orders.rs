@@ -5,7 +5,6 @@ use crate::wire::{Name, Serial};
 use super::core::Core;
 use super::entry::Entry;
 use super::error::{AcceptError, ReconfigureError, RemoveError};
-use super::fault::Fault;
 use super::settings::Settings;
 
 impl Core {
@@ -16,6 +15,7 @@ impl Core {
             return Err(ReconfigureError::StateDirectory);
         }
         self.settings = settings;
+        self.verify.set_modes(&self.settings);
         for entry in self.zones.values_mut() {
             // Another rule or limit may judge the same file otherwise.
             entry.read = false;
@@ -41,6 +41,7 @@ impl Core {
             self.zones.insert(zone.clone(), entry);
         }
         self.published.store(self.published.load().with_changes([], std::slice::from_ref(zone)));
+        self.verify.changed([zone]);
         self.publish_absences();
         self.say();
         tracing::info!(%zone, "removed by command");
@@ -70,7 +71,7 @@ impl Core {
         let stands = entry.header.as_ref().is_some_and(|header| header.standing.digest == Some(digest));
         match entry.faults().next() {
             None if stands => Ok(()),
-            Some(fault) if stands && matches!(fault, Fault::ServedNotDurable { .. }) => Ok(()),
+            Some(fault) if stands && fault.is_of_served() => Ok(()),
             Some(fault) => Err(AcceptError::StillRefused { fault: Box::new(fault.clone()) }),
             None => Err(AcceptError::Changed { zone: zone.clone() }),
         }

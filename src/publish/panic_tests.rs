@@ -10,6 +10,7 @@ use tokio::time::timeout;
 use crate::wire::Name;
 use crate::zone::Published;
 
+use super::verify::VERIFY_PANICS;
 use super::visit::PANICS;
 use super::{Fault, Publisher, PublisherHandle, Report, Settings, SourceFault, ZoneState};
 
@@ -71,6 +72,27 @@ async fn a_panic_at_one_zone_is_a_fault_of_that_zone() {
     write(&path("panics.example"), 3);
     let report = until(&handle, |report| serves(report, "panics.example.", 3)).await;
     assert_eq!(report.zones[&name("panics.example.")].state, ZoneState::Serving);
+    handle.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_panic_of_the_verification_is_a_fault_of_its_zone_which_is_served() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("verified.example.zone");
+    *VERIFY_PANICS.lock().unwrap() = Some(name("verified.example."));
+    write(&path, 1);
+    let handle = start(directory.path());
+    let has_failed = |report: &Report| {
+        let zone = report.zones.get(&name("verified.example."));
+        zone.is_some_and(|zone| matches!(zone.faults.as_slice(), [Fault::Unverified { .. }]))
+    };
+    let report = until(&handle, has_failed).await;
+    assert_eq!(report.zones[&name("verified.example.")].state, ZoneState::Serving);
+    assert_eq!(handle.beat().panics(), 1, "it is counted");
+    // It is served on, and verified once it changes.
+    *VERIFY_PANICS.lock().unwrap() = None;
+    write(&path, 2);
+    until(&handle, |report| serves(report, "verified.example.", 2) && !has_failed(report)).await;
     handle.shutdown().await;
 }
 

@@ -61,7 +61,8 @@ impl Publisher {
         let thread = |source| PublishError::Thread { source };
         let (beat, wake) = (Beat::new("publisher"), Arc::new(Notify::new()));
         let pulse = Arc::new(Pulse::new(crew::threads()));
-        let core = Core::open(settings, published, wake.clone(), pulse.clone())?;
+        let mut core = Core::open(settings, published, wake.clone(), pulse.clone())?;
+        core.verify.start(beat.clone()).map_err(thread)?;
         let (commands, received) = mpsc::channel(COMMANDS);
         let (sender, report, canary) = (core.reporter(), core.reporter().reader(), core.watch.canary());
         let mut task = Loop {

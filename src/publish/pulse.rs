@@ -27,6 +27,8 @@ pub(super) enum Work {
     Read,
     /// Writes the state directory.
     Keep,
+    /// Verifies signatures.
+    Verify,
 }
 
 /// The threads at work.
@@ -61,9 +63,9 @@ pub(super) struct Shown {
 
 impl Pulse {
     /// For so many threads that read zones. Each may read in pieces, one at a time with as many threads more; and there are
-    /// the one that looks and the one that keeps.
+    /// the one that looks, the one that keeps and the one that verifies.
     pub(super) fn new(threads: usize) -> Self {
-        let slots = (0..2 * threads + 2).map(|_| Slot::default()).collect();
+        let slots = (0..2 * threads + 3).map(|_| Slot::default()).collect();
         Self { slots, canary_written: AtomicU64::new(0), canary_heard: AtomicU64::new(0) }
     }
 
@@ -92,6 +94,7 @@ impl Pulse {
             let work = match slot.work.load(Relaxed) {
                 work if work == Work::Look as u8 => Work::Look,
                 work if work == Work::Keep as u8 => Work::Keep,
+                work if work == Work::Verify as u8 => Work::Verify,
                 _ => Work::Read,
             };
             let steps = slot.steps.load(Relaxed);
@@ -179,17 +182,21 @@ mod tests {
         let shown = |pulse: &Pulse| pulse.shown().flatten().map(|one| one.work).collect::<Vec<_>>();
         let keeper = pulse.place(Work::Keep);
         let look = pulse.place(Work::Look);
-        assert_eq!(shown(&pulse), [Work::Keep, Work::Look]);
+        let verify = pulse.place(Work::Verify);
+        assert_eq!(shown(&pulse), [Work::Keep, Work::Look, Work::Verify]);
+        drop(verify);
+        let verify = pulse.place(Work::Verify);
         let path: Arc<Path> = Path::new("/zones").into();
         look.step(Some(&path));
         assert_eq!(pulse.path(1), Some(path));
-        let before = pulse.shown().last().flatten().unwrap();
+        let steps = || pulse.shown().nth(1).flatten().unwrap().steps;
+        let before = steps();
         look.step(None);
-        assert_eq!(pulse.shown().last().flatten().unwrap().steps, before.steps + 1);
+        assert_eq!(steps(), before + 1);
         assert_eq!(pulse.path(1), None);
         // One too many is not seen, and does no harm.
         pulse.place(Work::Read).step(None);
-        drop(keeper);
+        drop((keeper, verify));
         assert_eq!(shown(&pulse), [Work::Look]);
     }
 }

@@ -9,6 +9,7 @@ use std::time::{Duration, SystemTime};
 use crate::wire::{Name, Serial};
 
 use super::fault::{Fault, SourceFault};
+use super::verify::Signatures;
 
 /// How a zone stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,7 +44,9 @@ pub struct ZoneReport {
     pub durable: bool,
     /// The serial of a version that was refused and that [`accept`](super::PublisherHandle::accept) would let pass.
     pub refused_serial: Option<Serial>,
-    /// What is wrong, each one line of bounded length, three at most; empty while all is well.
+    /// The signatures of the version that is served, if it is signed and was looked at.
+    pub signatures: Option<Signatures>,
+    /// What is wrong, each one line of bounded length, four at most; empty while all is well.
     pub faults: Vec<Fault>,
 }
 

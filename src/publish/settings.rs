@@ -19,6 +19,19 @@ pub enum SerialRule {
     Bump,
 }
 
+/// What to do with the DNSSEC signatures of a signed zone. Expired ones, those that are not valid yet, and those of algorithms that
+/// are not supported never refuse a version.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Dnssec {
+    /// Do not verify them.
+    Off,
+    /// Verify those of the version that is served, and tell which are wrong.
+    #[default]
+    Warn,
+    /// Verify those of what changed before a version is published, and refuse it if one is wrong; the others as with `Warn`.
+    Refuse,
+}
+
 /// A zone that the config names.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SingleZone {
@@ -28,6 +41,8 @@ pub struct SingleZone {
     pub file: Option<PathBuf>,
     /// Its own serial rule; `None` takes [`Settings::serial`].
     pub serial: Option<SerialRule>,
+    /// What to do with its signatures; `None` takes [`Settings::dnssec`].
+    pub dnssec: Option<Dnssec>,
 }
 
 /// When changed files are read.
@@ -55,6 +70,8 @@ pub struct Settings {
     pub state_directory: Option<PathBuf>,
     /// The rule for other content under the same serial.
     pub serial: SerialRule,
+    /// What to do with DNSSEC signatures.
+    pub dnssec: Dnssec,
     /// By how many percent of its records a zone may shrink in one step, 0 to 100; see [`Settings::SHRINK_FLOOR`].
     pub shrink_limit_percent: u8,
     /// How often everything is looked at again although nothing was heard: the net under the watching. At least
@@ -117,6 +134,7 @@ impl Default for Settings {
             include_roots: Vec::new(),
             state_directory: None,
             serial: SerialRule::Strict,
+            dnssec: Dnssec::Warn,
             shrink_limit_percent: Self::DEFAULT_SHRINK_LIMIT_PERCENT,
             rescan: Self::DEFAULT_RESCAN,
             settle: Self::DEFAULT_SETTLE,

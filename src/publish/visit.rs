@@ -7,22 +7,25 @@ use std::sync::Arc;
 use crate::wire::{Name, Serial};
 use crate::zone::{Snapshot, Zone};
 
-use super::accept::{Accepted, Candidate, Provenance, Standing, Terms, accept, needs_digest};
+use super::accept::{Accepted, Candidate, Provenance, Refused, Standing, Terms, accept, needs_digest};
 use super::entry::Entry;
 use super::fault::{Fault, SourceFault, one_line};
 use super::keeper::Version;
 use super::meter::Meter;
 use super::read::{WriterOf, holds, read};
 use super::scan::{Found, Unseen};
-use super::settings::{SerialRule, Settings};
+use super::settings::{Dnssec, SerialRule, Settings};
 use super::state::State;
 use super::state_file::Header;
 use super::store::{DamagedJournal, Loaded};
 use super::text::{Beside, ReadZone, digest};
+use super::verify::{Modes, before};
 
 /// What a look at a zone may use.
 pub(super) struct Visitor<'a> {
     pub(super) settings: &'a Settings,
+    /// What to do with signatures.
+    pub(super) modes: &'a Modes,
     pub(super) state: &'a State,
     /// What was served when the look began.
     pub(super) served: &'a Snapshot,
@@ -257,9 +260,20 @@ impl Visit<'_> {
         match accept(candidate, standing, terms) {
             Ok(Accepted::Outdated) => self.outdated(entry, provenance),
             Ok(Accepted::Unchanged { zone, standing }) => self.unchanged(entry, zone, standing, provenance),
-            Ok(Accepted::New { zone, standing }) => self.new_version(entry, zone, standing, provenance),
+            Ok(Accepted::New { zone, standing }) => match self.wrong_signatures(&zone, terms) {
+                None => self.new_version(entry, zone, standing, provenance),
+                Some(refused) => entry.deny(self.name, &found.path, (serial, digest), refused),
+            },
             Err(refused) => entry.deny(self.name, &found.path, (serial, digest), refused),
         }
+    }
+
+    /// Whether wrong signatures refuse a version.
+    fn wrong_signatures(&self, zone: &Zone, terms: Terms) -> Option<Refused> {
+        if terms.forced || self.visitor.modes.of(self.name) != Dnssec::Refuse {
+            return None;
+        }
+        before::refused(self.visitor.served.zone(self.name).map(Arc::as_ref), zone)
     }
 
     /// Makes the digest of a version that came by a difference, if the judgement of a file depends on it.

@@ -9,6 +9,21 @@ pub(crate) fn yield_to_others() {
     unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, NICE) };
 }
 
+/// Lets the calling thread run only when no other thread of the machine wants the core (`SCHED_IDLE`, sched(7)); where that is
+/// refused, as [`yield_to_others`].
+#[cfg(target_os = "linux")]
+pub(crate) fn yield_to_all() {
+    let parameter = libc::sched_param { sched_priority: 0 };
+    // SAFETY: the pointer is to a local value that outlives the call; process 0 is the calling thread.
+    if unsafe { libc::sched_setscheduler(0, libc::SCHED_IDLE, &raw const parameter) } != 0 {
+        yield_to_others();
+    }
+}
+
+/// Elsewhere nothing is done, as for [`yield_to_others`].
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn yield_to_all() {}
+
 /// Elsewhere it would change the whole process: nothing is done.
 #[cfg(not(target_os = "linux"))]
 pub(crate) fn yield_to_others() {}

@@ -160,7 +160,7 @@ impl Zone {
     }
 
     /// All nodes: the names in canonical order, then the owners of NSEC3 records.
-    fn nodes(&self) -> impl Iterator<Item = NodeRef<'_>> {
+    pub(super) fn nodes(&self) -> impl Iterator<Item = NodeRef<'_>> {
         let (names, others) = (self.order.iter(), self.others.iter());
         names.map(|place| self.node(place)).chain(self.members()).chain(others.map(|place| self.node(place)))
     }

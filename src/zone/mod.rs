@@ -10,6 +10,8 @@
 //!      +--> change  ---+                                |
 //!                                                       effect: what it differs in, exactly
 //!
+//! signatures: DNSSEC signatures verified, whole or what changed, and when they expire
+//!
 //! Zone = store (nodes in blocks) + index (hash to node) + order (canonical order) + chain
 //! ```
 //!
@@ -46,6 +48,7 @@ mod placement;
 mod record;
 mod redeploy;
 mod relink;
+pub mod signatures;
 mod snapshot;
 mod store;
 #[cfg(test)]

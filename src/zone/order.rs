@@ -37,6 +37,11 @@ impl Order {
         self.leaves.iter().flat_map(|leaf| leaf.iter().copied())
     }
 
+    /// The pieces that versions share, in order.
+    pub(super) fn leaves(&self) -> &[Arc<[NodeId]>] {
+        &self.leaves
+    }
+
     /// Whether there are none.
     pub(super) fn is_empty(&self) -> bool {
         self.leaves.is_empty()

@@ -35,6 +35,8 @@ mod report;
 mod run;
 mod secure;
 mod servers;
+mod signatures;
+mod signed;
 mod startup;
 #[path = "../support/mod.rs"]
 mod support;
@@ -122,6 +124,7 @@ fn write(measured: &[Measured]) {
                 | Scenario::Change
                 | Scenario::Memory
                 | Scenario::Affinity
+                | Scenario::Signatures
         )
     };
     let costs: Vec<&Measured> = measured.iter().filter(is_cost).collect();

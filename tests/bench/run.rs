@@ -8,7 +8,7 @@ use crate::options::{Options, Scenario};
 use crate::queries::{Blend, Queries};
 use crate::servers::Kind;
 use crate::zones::{self, World};
-use crate::{change, cost, memory, startup};
+use crate::{change, cost, memory, signatures, startup};
 
 /// Records of the smallest zone of `size`.
 const SMALLEST: u32 = 100;
@@ -57,6 +57,7 @@ impl Bench {
             Scenario::Change => return vec![self.change()],
             Scenario::Memory => return vec![self.memory()],
             Scenario::Affinity => return self.affinity(),
+            Scenario::Signatures => return vec![self.signatures()],
             Scenario::Load | Scenario::Zones => return vec![self.start(scenario)],
             Scenario::Mix | Scenario::Tcp | Scenario::TcpOnce => Blend::Mix,
             Scenario::Nxdomain => Blend::Nxdomain,
@@ -112,6 +113,12 @@ impl Bench {
         let title = format!("memory, {} records", world.records);
         let table = memory::measure(self, &title, &world, &queries);
         Measured { scenario: Scenario::Memory, records: world.records, table }
+    }
+
+    fn signatures(&self) -> Measured {
+        let table = signatures::measure(self, &self.zone_directory());
+        let records = 2 * u64::from(self.options.signatures);
+        Measured { scenario: Scenario::Signatures, records, table }
     }
 
     /// On loopback the core that sends is the one that receives: a dnsperf on each core stands for a network card with a

@@ -40,9 +40,11 @@ async fn child_that_is_frozen() {
         let (mut time, mut said) = (RunTime::new(Instant::now()), None);
         while never.recv_timeout(Beat::PERIOD) == Err(RecvTimeoutError::Timeout) {
             let found = liveness.observe(time.advance(Instant::now()));
-            let kind = found.as_ref().map(std::mem::discriminant);
+            let kind = (found.as_ref().map(std::mem::discriminant), liveness.verifier().is_some());
             if said != Some(kind) {
-                println!("found {}", found.map_or_else(|| "nothing".to_owned(), |stall| stall.to_string()));
+                let verifier = liveness.verifier().map(|_| "signatures are not verified".to_owned());
+                let text = found.map(|stall| stall.to_string()).or(verifier);
+                println!("found {}", text.unwrap_or_else(|| "nothing".to_owned()));
                 said = Some(kind);
             }
         }
@@ -137,7 +139,9 @@ fn each_thread_that_is_frozen_is_told_and_its_end_too() {
         ("zones-0", "has made no progress for"),
         ("keeper", "writing the state directory has made no progress for"),
         ("notify-rs inoti", "has not answered for"),
+        ("verify", "signatures are not verified"),
     ];
+    let mut serial = 2;
     // A second round finds each at another instruction.
     for (name, words) in expected.into_iter().chain(expected) {
         let frozen = Frozen::new(observed.thread(name)).expect("it can be traced");
@@ -145,11 +149,24 @@ fn each_thread_that_is_frozen_is_told_and_its_end_too() {
         let found = observed.next(TOLD);
         assert!(found.contains(words), "{name}: {found}");
         let told = begun.elapsed();
+        if name == "verify" {
+            deploys(&pop, serial);
+            serial += 1;
+        }
         drop(frozen);
         let begun = Instant::now();
         assert_eq!(observed.next(TOLD), "nothing", "{name} goes on");
         println!("{name}: told after {told:.1?}, over after {:.1?}", begun.elapsed());
     }
+}
+
+/// A version is deployed and kept all the same.
+fn deploys(pop: &Pop, serial: u32) {
+    replace(&pop.path("zones/a.example.zone"), &zone_text(serial, 3));
+    wait::wait_for("the version is kept", PATIENCE, || {
+        let kept = fs::read_to_string(pop.path("state/a.example.state")).ok()?;
+        kept.contains(&format!(";serial {serial}\n")).then_some(())
+    });
 }
 
 #[test]

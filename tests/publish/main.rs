@@ -13,6 +13,8 @@ mod journal;
 mod reader;
 mod refuse;
 mod restart;
+mod signatures;
+mod signed;
 mod support;
 mod unchanged;
 mod unwritable;

@@ -31,7 +31,8 @@ async fn bump_serves_the_next_serial_and_remembers_it() {
     let mut pop = Pop::new();
     pop.write(ZONE, &zone_text(5, 3));
     let bump = |pop: &Pop| {
-        let zone = SingleZone { name: name("a.example."), file: None, serial: Some(SerialRule::Bump) };
+        let zone =
+            SingleZone { name: name("a.example."), file: None, serial: Some(SerialRule::Bump), dnssec: None };
         anyns::publish::Settings { zones: vec![zone], ..pop.settings() }
     };
     let settings = bump(&pop);
@@ -162,7 +163,7 @@ async fn a_missing_directory_is_one_fault_and_none_of_its_zones() {
         pop.write(&format!("named/n{zone}"), &zone_text(1, 3));
         let name = name(&format!("n{zone}.example."));
         let file = Some(pop.path(&format!("named/n{zone}")));
-        settings.zones.push(SingleZone { name, file, serial: None });
+        settings.zones.push(SingleZone { name, file, serial: None, dnssec: None });
     }
     pop.start_with(settings.clone()).await;
     assert_eq!(pop.report().served(), 40);
@@ -219,7 +220,7 @@ async fn leaving_the_config_removes_a_zone_but_not_while_a_directory_is_unreadab
     pop.write(ZONE, &zone_text(5, 3));
     pop.write("b", &zone_text(1, 3));
     let mut settings = pop.settings();
-    let single = |file| SingleZone { name: name("b.example."), file: Some(file), serial: None };
+    let single = |file| SingleZone { name: name("b.example."), file: Some(file), serial: None, dnssec: None };
     settings.zones = vec![single(pop.path("b"))];
     pop.start_with(settings.clone()).await;
     assert_eq!(pop.served("b.example."), Some((1, 1)));

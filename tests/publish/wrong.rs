@@ -104,7 +104,8 @@ async fn a_fifo_a_directory_a_dangling_link_and_odd_names() {
 async fn a_single_zone_whose_file_is_missing() {
     let mut pop = Pop::new();
     let mut settings = pop.settings();
-    let single = SingleZone { name: name("b.example."), file: Some(pop.path("b")), serial: None };
+    let single =
+        SingleZone { name: name("b.example."), file: Some(pop.path("b")), serial: None, dnssec: None };
     settings.zones = vec![single];
     pop.start_with(settings).await;
     let report = pop.wait_fault("b.example.", "there is no file").await;
@@ -187,7 +188,12 @@ async fn copies_and_directories_without_a_known_zone_are_warnings() {
     // As deep as nobody looks: it cannot be read, also by root.
     let deep = format!("zones/{}", "d/".repeat(17));
     fs::create_dir_all(pop.path(&deep)).unwrap();
-    let single = |pop: &Pop| SingleZone { name: name("b.example."), file: Some(pop.path("b")), serial: None };
+    let single = |pop: &Pop| SingleZone {
+        name: name("b.example."),
+        file: Some(pop.path("b")),
+        serial: None,
+        dnssec: None,
+    };
     pop.write("b", &zone_text(1, 3));
     let mut settings = pop.settings();
     settings.zones = vec![single(&pop)];

@@ -3,11 +3,11 @@
 use std::collections::HashMap;
 use std::ops::Range;
 
-use crate::publish::{Deploy, SerialRule, Settings, SingleZone};
+use crate::publish::{Deploy, Dnssec, SerialRule, Settings, SingleZone};
 use crate::wire::Name;
 
 use super::super::fault::Faults;
-use super::super::spec::{DeploySpec, SerialSpec, Spec, span_of};
+use super::super::spec::{DeploySpec, DnssecSpec, SerialSpec, Spec, span_of};
 use super::{or_default, path_in, period_or};
 
 /// The publisher's settings, and the zones that must be served before anything is announced.
@@ -48,6 +48,7 @@ pub(super) fn fold_zones(spec: &Spec, faults: &mut Faults<'_>) -> (Settings, Vec
         include_roots: section.include_roots.iter().map(|root| path_in(folder, root)).collect(),
         state_directory: section.state_directory.as_ref().map(|directory| path_in(folder, directory)),
         serial: rule(section.serial),
+        dnssec: dnssec(section.dnssec),
         shrink_limit_percent: shrink,
         rescan,
         settle,
@@ -74,7 +75,7 @@ fn fold_single_zones(spec: &Spec, faults: &mut Faults<'_>) -> Vec<SingleZone> {
             continue;
         }
         let file = zone.file.as_ref().map(|file| path_in(folder, file));
-        zones.push(SingleZone { name, file, serial: zone.serial.map(rule) });
+        zones.push(SingleZone { name, file, serial: zone.serial.map(rule), dnssec: zone.dnssec.map(dnssec) });
     }
     zones
 }
@@ -83,6 +84,14 @@ fn rule(spec: SerialSpec) -> SerialRule {
     match spec {
         SerialSpec::Strict => SerialRule::Strict,
         SerialSpec::Bump => SerialRule::Bump,
+    }
+}
+
+fn dnssec(spec: DnssecSpec) -> Dnssec {
+    match spec {
+        DnssecSpec::Off => Dnssec::Off,
+        DnssecSpec::Warn => Dnssec::Warn,
+        DnssecSpec::Refuse => Dnssec::Refuse,
     }
 }
 

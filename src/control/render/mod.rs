@@ -139,12 +139,34 @@ fn zones(status: &Status) -> Vec<Row> {
             serial,
             records,
             zone.source.clone(),
-            fault,
+            [signatures(zone, status.now), fault]
+                .into_iter()
+                .filter(|text| !text.is_empty())
+                .collect::<Vec<_>>()
+                .join("; "),
         ]
     };
     let mut rows: Vec<Row> = status.zones.iter().map(row).collect();
     rows.extend(more_zones(status).map(|text| vec![text]));
     rows
+}
+
+/// How the signatures of a zone stand.
+fn signatures(zone: &ZoneStatus, now: u64) -> String {
+    let Some(signatures) = &zone.signatures else { return String::new() };
+    let mut parts = Vec::new();
+    if signatures.verifying {
+        let percent = signatures.verified_percent.map(|percent| format!(" ({percent} %)"));
+        parts.push(format!("verifying{}", percent.unwrap_or_default()));
+    }
+    parts.extend(signatures.expires.map(|expires| match now > expires {
+        true => format!("expired at {}", time(expires)),
+        false => format!("valid until {}", time(expires)),
+    }));
+    if signatures.wrong > 0 {
+        parts.push(format!("{} wrong", signatures.wrong));
+    }
+    format!("signatures: {}", parts.join(", "))
 }
 
 /// What of the zones that were asked for is not listed.

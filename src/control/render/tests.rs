@@ -3,6 +3,7 @@
 use super::super::overall;
 use super::super::overall::tests::well;
 use super::*;
+use crate::control::SignatureStatus;
 
 fn settled(mut status: Status) -> Status {
     status.overall = overall(&status);
@@ -115,4 +116,30 @@ fn tasks_are_listed_when_there_is_something_to_tell() {
     let text = render(&status);
     assert!(text.contains("\ntask\n  health  runs  panicked 2 times\n"), "{text}");
     assert!(!text.contains("decide"), "{text}");
+}
+
+#[test]
+fn signatures_stand_beside_their_zone() {
+    let mut status = well();
+    let row = |status: &Status| {
+        let text = render(status);
+        text.lines().find(|line| line.contains("signatures: ")).unwrap_or_default().to_owned()
+    };
+    assert_eq!(row(&status), "");
+    let signatures = SignatureStatus { expires: Some(status.now + 60), ..SignatureStatus::default() };
+    let faults = vec!["2 signatures are wrong".to_owned()];
+    status.zones.push(ZoneStatus { signatures: Some(signatures.clone()), faults, ..ZoneStatus::default() });
+    let until = time(status.now + 60);
+    assert!(
+        row(&status).ends_with(&format!("signatures: valid until {until}; 2 signatures are wrong")),
+        "{status:?}"
+    );
+    let zone = status.zones.last_mut().unwrap();
+    let verifying = SignatureStatus { verifying: true, verified_percent: Some(34), wrong: 2, ..signatures };
+    (zone.signatures, zone.faults) = (Some(verifying), Vec::new());
+    status.now += 61;
+    assert!(
+        row(&status).ends_with(&format!("signatures: verifying (34 %), expired at {until}, 2 wrong")),
+        "{status:?}"
+    );
 }

@@ -57,6 +57,7 @@ impl State {
         for source in &mut self.sources.other_alarms {
             alarms.extend(source());
         }
+        alarms.extend(self.zones.signature_alarms(clock.unix()));
         alarms.extend(source_alarms(&report, self.sources.certificates.as_deref()));
         status.alarms = alarms.into_iter().map(|alarm| dated(alarm, clock)).collect();
         self.memory.settle(&mut status);

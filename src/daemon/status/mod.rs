@@ -12,6 +12,7 @@
 mod clock;
 mod document;
 mod routes;
+mod signatures;
 mod tasks;
 mod thread;
 mod zones;

@@ -8,7 +8,9 @@ use crate::control::{self, Selection, ZoneCounts, ZoneFilter, ZoneGroup, ZoneSta
 use crate::publish::{Fault, Report, ZoneReport, ZoneState};
 use crate::wire::Name;
 
+use super::OtherAlarm;
 use super::clock::unix;
+use super::signatures::{self, Expiries};
 
 /// Names kept of those that are not well, so that a page of them needs no walk: more than a text lists.
 const MOST_BAD: usize = 1000;
@@ -30,6 +32,8 @@ pub(super) struct ZoneTable {
     groups: BTreeMap<(bool, u8, Option<Kind>), ZoneGroup>,
     bad: Vec<Name>,
     well: Vec<Name>,
+    /// When the signatures of zones expire.
+    expiries: Expiries,
     walks: u64,
 }
 
@@ -103,6 +107,7 @@ impl Entry<'_> {
             records: self.zone.map_or(0, |zone| zone.records as u64),
             source: self.zone.map_or_else(String::new, |zone| zone.source.display().to_string()),
             since: self.since(started),
+            signatures: self.zone.and_then(signatures::status),
             faults: self.faults(),
         }
     }
@@ -121,6 +126,7 @@ impl ZoneTable {
         let wanted: BTreeSet<&Name> = required.iter().collect();
         for entry in entries(report, required) {
             self.counts.total += 1;
+            self.expiries.add(entry.name, entry.zone);
             let count = match entry.state() {
                 control::ZoneState::Loading => &mut self.counts.loading,
                 control::ZoneState::Served => &mut self.counts.served,
@@ -139,6 +145,11 @@ impl ZoneTable {
                 self.well.push(entry.name.clone());
             }
         }
+    }
+
+    /// What is to be told of signatures that expire, at this moment.
+    pub(super) fn signature_alarms(&self, now: u64) -> Vec<OtherAlarm> {
+        self.expiries.alarms(now)
     }
 
     pub(super) fn groups(&self) -> Vec<ZoneGroup> {

@@ -3,13 +3,13 @@
 
 use super::{Setup, write};
 
-pub(super) fn command(setup: &Setup<'_>, socket_affinity: bool) -> Vec<String> {
+pub(super) fn command(setup: &Setup<'_>, socket_affinity: bool, dnssec: &str) -> Vec<String> {
     let (home, port, zones) = (setup.home.display(), setup.port, setup.world.directory.display());
     let text = format!(
         "[pop]\nname = \"bench\"\nmanagement-addresses = [\"127.0.0.1\"]\n[log]\nlevel = \"warn\"\n\
          [serve]\nengine = \"native\"\nport = {port}\nsocket-affinity = {socket_affinity}\n\
          [rate-limit]\nqueries-per-second = 10000000\nburst = 10000000\n\
-         [zones]\ndirectory = \"{zones}\"\nstate-directory = \"{home}/state\"\n\
+         [zones]\ndirectory = \"{zones}\"\nstate-directory = \"{home}/state\"\ndnssec = \"{dnssec}\"\n\
          [[service]]\nprefix = \"127.0.0.1/32\"\naddresses = [\"127.0.0.1\"]\n\
          [route]\ndriver = \"dry-run\"\n[control]\nsocket = \"{home}/control\"\n"
     );

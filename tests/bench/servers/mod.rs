@@ -53,6 +53,9 @@ pub(crate) enum Kind {
     /// The same with `serve.socket-affinity`, for the scenario that compares both.
     #[value(skip)]
     AnynsAffinity,
+    /// The same with `dnssec = "off"`, for the scenario that compares both.
+    #[value(skip)]
+    AnynsUnverified,
 }
 
 /// What a server is given.
@@ -79,13 +82,14 @@ impl Kind {
             Self::Powerdns => "PowerDNS",
             Self::Anyns => "anyns",
             Self::AnynsAffinity => "anyns with socket affinity",
+            Self::AnynsUnverified => "anyns with dnssec = off",
         }
     }
 
     /// The program and the Debian packages that bring it; none for what is built here.
     fn package(self) -> Option<(&'static str, &'static str)> {
         match self {
-            Self::Reflector | Self::Anyns | Self::AnynsAffinity => None,
+            Self::Reflector | Self::Anyns | Self::AnynsAffinity | Self::AnynsUnverified => None,
             Self::Nsd => Some(("nsd", "nsd")),
             Self::Knot => Some(("knotd", "knot")),
             Self::Bind => Some(("named", "bind9")),
@@ -101,8 +105,9 @@ impl Kind {
             Self::Knot => knot::command(setup),
             Self::Bind => bind::command(setup),
             Self::Powerdns => powerdns::command(setup),
-            Self::Anyns => anyns::command(setup, false),
-            Self::AnynsAffinity => anyns::command(setup, true),
+            Self::Anyns => anyns::command(setup, false, "warn"),
+            Self::AnynsAffinity => anyns::command(setup, true, "warn"),
+            Self::AnynsUnverified => anyns::command(setup, false, "off"),
         }
     }
 }
@@ -142,8 +147,13 @@ pub(crate) struct Server {
 impl Server {
     /// Starts it in `home/NAME`, which is made new.
     pub(crate) fn start(kind: Kind, home: &Path, world: &World, core: Option<usize>) -> Self {
+        let _ = std::fs::remove_dir_all(home.join(format!("{kind:?}").to_lowercase()));
+        Self::start_again(kind, home, world, core)
+    }
+
+    /// The same, with what the directory holds already.
+    pub(crate) fn start_again(kind: Kind, home: &Path, world: &World, core: Option<usize>) -> Self {
         let home = home.join(format!("{kind:?}").to_lowercase());
-        let _ = std::fs::remove_dir_all(&home);
         std::fs::create_dir_all(&home).expect("the server's directory can be made");
         let port = free_port();
         let words = kind.command(&Setup { home: &home, world, port, core });

@@ -18,6 +18,7 @@ pub(in super::super) fn zone(state: ZoneState, faults: Vec<Fault>) -> ZoneReport
         source: Path::new("zones/z.zone").into(),
         accepted_at: None,
         durable: true,
+        signatures: None,
         refused_serial: None,
         faults,
     }

@@ -1,0 +1,90 @@
+//! The signatures of a checked zone: verified with a view of how far that is, then told.
+
+use std::io::{IsTerminal, Write};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use crate::publish::check_signatures;
+use crate::zone::Zone;
+use crate::zone::signatures::{Findings, Level, Stage, Validity};
+
+use super::say;
+
+/// What takes less is not worth a line.
+const SHORT: Duration = Duration::from_secs(1);
+/// How often the line is written again.
+const AGAIN: Duration = Duration::from_millis(200);
+
+/// Verifies and tells; whether a validator would accept the whole zone now.
+pub(super) fn check(zone: &Zone) -> bool {
+    let mut progress = Progress::new();
+    let checked = check_signatures(zone, |done, of| progress.show(done, of));
+    progress.end();
+    let Some((found, validity)) = checked else { return true };
+    tell(&found, Level::Wrong, "error");
+    tell(&found, Level::Time, "error");
+    tell(&found, Level::Note, "warning");
+    let wrong = found.count(Level::Wrong) + found.count(Level::Time);
+    let judged = match wrong {
+        0 => "no fault".to_owned(),
+        1 => "1 fault".to_owned(),
+        _ => format!("{wrong} faults"),
+    };
+    let until = validity.map(until).unwrap_or_default();
+    say(&format!("signatures of {}: {} verified, {judged}{until}", zone.origin(), found.signatures));
+    wrong == 0
+}
+
+fn tell(found: &Findings, level: Level, word: &str) {
+    let told = found.told(level);
+    told.iter().for_each(|fault| say(&format!("{word}: {fault}")));
+    let more = found.count(level) - told.len() as u64;
+    if more > 0 {
+        say(&format!("{word}: and {more} more"));
+    }
+}
+
+/// Until when all of them are valid.
+fn until(validity: Validity) -> String {
+    let moment = UNIX_EPOCH.checked_add(Duration::from_secs(validity.expires)).unwrap_or(UNIX_EPOCH);
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_secs());
+    let stage = match validity.stage(now) {
+        Stage::Expired => "the first expired at",
+        Stage::Well | Stage::Early => "valid until",
+        Stage::Soon => "due to be renewed: valid only until",
+    };
+    format!(", {stage} {}", humantime::format_rfc3339_seconds(moment))
+}
+
+/// A line on a terminal's standard error that says how far the verification is.
+struct Progress {
+    start: Instant,
+    shown: Option<Instant>,
+    is_terminal: bool,
+}
+
+impl Progress {
+    fn new() -> Self {
+        Self { start: Instant::now(), shown: None, is_terminal: std::io::stderr().is_terminal() }
+    }
+
+    fn show(&mut self, done: usize, of: usize) {
+        if !self.is_terminal || self.shown.unwrap_or(self.start).elapsed() < AGAIN {
+            return;
+        }
+        let elapsed = self.start.elapsed();
+        if elapsed < SHORT || done == 0 {
+            return;
+        }
+        self.shown = Some(Instant::now());
+        let left = elapsed.mul_f64(of.saturating_sub(done) as f64 / done as f64).as_secs_f64().ceil();
+        let percent = done * 100 / of.max(1);
+        let _ = write!(std::io::stderr(), "\rverifying signatures: {percent} %, about {left:.0} s left   ");
+    }
+
+    /// Takes the line away.
+    fn end(self) {
+        if self.shown.is_some() {
+            let _ = write!(std::io::stderr(), "\r{:60}\r", "");
+        }
+    }
+}

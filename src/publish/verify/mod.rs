@@ -1,0 +1,147 @@
+//! Verifies the DNSSEC signatures of what is served, behind the serving.
+//!
+//! ```text
+//!   names of changed zones --> Verify (bounded, else "look at all") --> thread `verify` --> outcomes --> zones-0 --> Report
+//!                                                                         ^  reads the published snapshot
+//!   a version that may be refused --> parallel::verify, on the cores of the look, before it is published
+//! ```
+//!
+//! The thread (1x) runs when no other thread of the machine wants the core, takes a slice of time for each zone in turn and goes
+//! over to a newer version at once. It shares no lock with anybody: frozen or panicked it delays neither a deploy nor an answer, and
+//! no route depends on it. [`super::liveness`] tells when it does nothing.
+
+pub(super) mod before;
+pub(super) mod parallel;
+mod queue;
+mod thread;
+
+use std::collections::BTreeMap;
+use std::io;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use tokio::sync::Notify;
+
+use crate::telemetry::Beat;
+use crate::wire::{Name, Serial};
+use crate::zone::Published;
+use crate::zone::signatures::Verdict;
+
+use super::fault::Fault;
+use super::pulse::Pulse;
+use super::settings::{Dnssec, Settings};
+use queue::Shared;
+
+#[cfg(test)]
+pub(super) use thread::PANICS as VERIFY_PANICS;
+pub(super) use thread::unix_now;
+
+/// The signatures of a zone that is served.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Signatures {
+    /// The version that this is about; another one that is served is being looked at.
+    pub serial: Serial,
+    /// How they stand.
+    pub verdict: Verdict,
+    /// What a panic said that ended the verification.
+    pub failed: Option<String>,
+}
+
+impl Signatures {
+    /// What is wrong with them, of what does not depend on the time.
+    pub(super) fn fault(&self) -> Option<Fault> {
+        if let Some(reason) = &self.failed {
+            return Some(Fault::Unverified { reason: reason.clone() });
+        }
+        let first = Box::new(self.verdict.first.clone()?);
+        Some(Fault::Signatures { wrong: self.verdict.wrong, first })
+    }
+}
+
+/// What is known of a zone; `None` if it is not signed or not served.
+pub(super) type Outcome = (Name, Option<Box<Signatures>>);
+
+/// What to do with signatures, by zone.
+#[derive(Debug, Default)]
+pub(super) struct Modes {
+    by_zone: BTreeMap<Name, Dnssec>,
+    other: Dnssec,
+}
+
+/// The thread and what it is told.
+#[derive(Debug)]
+pub(super) struct Verify {
+    shared: Arc<Shared>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Modes {
+    pub(super) fn new(settings: &Settings) -> Self {
+        let own = settings.zones.iter().filter_map(|zone| Some((zone.name.clone(), zone.dnssec?)));
+        Self { by_zone: own.collect(), other: settings.dnssec }
+    }
+
+    pub(super) fn of(&self, zone: &Name) -> Dnssec {
+        self.by_zone.get(zone).copied().unwrap_or(self.other)
+    }
+}
+
+impl Verify {
+    /// Nothing is verified before [`Verify::start`]. `wake` is called when there are outcomes.
+    pub(super) fn new(
+        settings: &Settings,
+        published: Arc<Published>,
+        wake: Arc<Notify>,
+        pulse: Arc<Pulse>,
+    ) -> Self {
+        let shared = Shared::new(Modes::new(settings), published, wake, pulse);
+        Self { shared: Arc::new(shared), thread: None }
+    }
+
+    /// Starts the thread; its panics are counted by the beat.
+    pub(super) fn start(&mut self, beat: Beat) -> io::Result<()> {
+        let shared = self.shared.clone();
+        let thread = std::thread::Builder::new()
+            .name("verify".to_owned())
+            .spawn(move || thread::run(&shared, &beat))?;
+        self.thread = Some(thread);
+        Ok(())
+    }
+
+    /// What to do with signatures.
+    pub(super) fn modes(&self) -> Arc<Modes> {
+        self.shared.modes.load_full()
+    }
+
+    /// Takes other settings.
+    pub(super) fn set_modes(&self, settings: &Settings) {
+        self.shared.modes.store(Arc::new(Modes::new(settings)));
+        self.shared.look_at_all();
+        self.unpark();
+    }
+
+    /// Tells that other versions of these zones are served, or none. Never waits.
+    pub(super) fn changed<'n>(&self, zones: impl IntoIterator<Item = &'n Name>) {
+        zones.into_iter().for_each(|zone| self.shared.changed(zone.clone()));
+        self.unpark();
+    }
+
+    /// What was found since it was last asked.
+    pub(super) fn outcomes(&self) -> impl Iterator<Item = Outcome> {
+        std::iter::from_fn(|| self.shared.outcomes.pop())
+    }
+
+    fn unpark(&self) {
+        if let Some(thread) = &self.thread {
+            thread.thread().unpark();
+        }
+    }
+}
+
+impl Drop for Verify {
+    /// Ends the thread without waiting for it: nothing that it holds needs an end in order.
+    fn drop(&mut self) {
+        self.shared.stop();
+        self.unpark();
+    }
+}
