@@ -18,5 +18,6 @@ mod drain;
 mod encrypted;
 mod process;
 mod reload;
+mod signatures;
 mod status;
 mod systemd;
