@@ -4,6 +4,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyns::publish::{
     AcceptError, ApplyError, Difference, Dnssec, Fault, Refused, Settings, Signatures, SingleZone, ZoneState,
+    check,
 };
 use anyns::wire::Serial;
 use anyns::zone::{Place, RecordBatch};
@@ -178,6 +179,10 @@ async fn neither_time_nor_an_unknown_algorithm_refuses_and_off_verifies_nothing(
     let single = |dnssec| SingleZone { name: zone.clone(), file: None, serial: None, dnssec: Some(dnssec) };
     let settings = |dnssec| Settings { zones: vec![single(dnssec)], ..with(&pop, Dnssec::Warn) };
     let (refuse, off) = (settings(Dnssec::Refuse), settings(Dnssec::Off));
+    let checked = check(refuse.clone()).unwrap();
+    let said = checked.zones[&zone].result.as_ref().unwrap_err().to_string();
+    assert!(said.contains("a signature is wrong: www.example.org. A"), "anyns check says the same: {said}");
+    assert!(check(off.clone()).unwrap().is_clean());
     pop.start_with(refuse).await;
     let report = pop.wait_fault("example.org.", "a signature is wrong").await;
     assert_eq!((report.state, serial(&pop)), (ZoneState::Refused, None));
