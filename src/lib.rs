@@ -87,7 +87,7 @@
 //! 1. No route before every zone is loaded, restored, or refused with a reason, the required zones serve, and the
 //!    POP has answered its own probes `rise` times. One bad zone is never a reason to be silent.
 //! 2. The process dies, or a thread of it hangs: the route goes when the POP does not answer, without anyone's help.
-//! 3. A serial, an age, an expiry is a fact, never a verdict.
+//! 3. A serial, an age, an expiry (of a zone, a certificate, a signature) is a fact, never a verdict.
 //! 4. Overload is not ill health, and it must be proven: of the address, family and transport that lost its probes, while
 //!    answers leave there. Such probes are pressure, never down.
 //! 5. Bad data never replaces good; a file that vanished removes nothing until it is said.

@@ -19,5 +19,6 @@ mod encrypted;
 mod live;
 mod process;
 mod reload;
+mod signatures;
 mod status;
 mod systemd;

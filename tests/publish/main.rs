@@ -13,6 +13,7 @@ mod journal;
 mod reader;
 mod refuse;
 mod restart;
+mod signature_faults;
 mod signatures;
 mod signed;
 mod support;

@@ -9,6 +9,16 @@ use tempfile::TempDir;
 
 use crate::support::name;
 
+#[path = "../support/skip.rs"]
+#[allow(dead_code, unreachable_pub, reason = "shared with other tests, which use the rest")]
+mod skip;
+
+/// Whether the tools are here; if not, the skip is told.
+pub(crate) fn can_sign() -> bool {
+    let programs = ["dnssec-keygen", "dnssec-signzone", "dnssec-verify", "ldns-verify-zone"];
+    skip::has_programs("signatures of signed zones", &programs)
+}
+
 /// Every kind of data that is signed or not: an upper-case name in RDATA, a wildcard, an empty non-terminal, delegations with and
 /// without DS, glue, duplicates but for case.
 const PLAIN: &str = "$ORIGIN example.org.\n$TTL 3600
@@ -17,7 +27,7 @@ www AAAA 2001:db8::1\n*.wild TXT \"w\"\nUp TXT \"x\"\na.ent A 192.0.2.4\nalias C
 sub NS ns.sub\nsub DS 1 13 2 0000000000000000000000000000000000000000000000000000000000000000\nns.sub A 192.0.2.3
 insecure NS ns.insecure\nns.insecure A 192.0.2.5\n";
 
-/// A key, and the time of its signatures as `dnssec-signzone` takes it.
+/// Keys and the directory where zones are signed with them.
 pub(crate) struct Signer {
     pub(crate) directory: TempDir,
     keys: Vec<String>,

@@ -49,7 +49,7 @@ const fn dropped(families: [bool; 2], transports: [bool; 2]) -> Outer {
 }
 
 /// Threads that take no part in the decision about the route: it stays while one of them stands still, and the status says so.
-const ASIDE: [&str; 2] = ["publisher", "log"];
+const ASIDE: [&str; 3] = ["publisher", "log", "verify"];
 /// Threads that have something to do only when a zone changes: then the status says so. The last one is `notify`'s, its name cut
 /// short by the kernel; without it a change is found by the next scan.
 const ZONES: [&str; 3] = ["zones-0", "keeper", "notify-rs inoti"];
