@@ -209,6 +209,30 @@ proptest! {
     }
 }
 
+proptest! {
+    /// Octets of keys and signatures come from anybody who writes a zone file.
+    #[test]
+    fn hostile_keys_and_signatures_are_taken_or_told(
+        keys in prop::collection::vec((any::<[bool; 2]>(), 0..18_u8, prop::collection::vec(any::<u8>(), 0..300)), 0..6),
+        signatures in prop::collection::vec((prop::sample::select(vec![2_u16, 6, 47, 48]), any::<[u8; 16]>(), prop::collection::vec(any::<u8>(), 1..80)), 1..30),
+    ) {
+        let mut all: BTreeSet<Row> = rows(&[], &KEY, 1).into_iter().filter(|row| row.1 != 46).collect();
+        let apex = origin().as_wire().to_vec();
+        for ([is_zone_key, is_dns], algorithm, octets) in keys {
+            let head = [u8::from(is_zone_key), 1, if is_dns { 3 } else { 7 }, algorithm];
+            all.insert((apex.clone(), 48, [&head[..], &octets].concat()));
+        }
+        for (covered, fields, octets) in signatures {
+            let head = [&covered.to_be_bytes()[..], &fields, origin().as_wire()].concat();
+            all.insert((apex.clone(), 46, [&head[..], &octets].concat()));
+        }
+        let zone = compiled(&all);
+        let found = whole(&zone, Some(NOW));
+        prop_assert!(found.count(Level::Wrong) > 0, "nothing is signed right: {found:?}");
+        prop_assert_eq!(from_the_start(&zone).wrong, found.count(Level::Wrong));
+    }
+}
+
 #[test]
 fn a_change_verifies_what_changed_and_no_more() {
     let mut hosts = vec![Some(Host { days: 20, ..Host::default() }); NAMES];
