@@ -58,6 +58,18 @@
 //! Each of these has a thread of its own; those that supervise each other exchange values without a lock ([`handoff`]). A task
 //! that panics is logged, counted and started again ([`telemetry::keep_running`]). Log records leave through a bounded queue.
 //!
+//! ## What hickory and governor do here
+//!
+//! | part | who | why |
+//! | --- | --- | --- |
+//! | probes: questions made, answers read and judged ([`health`]) | hickory-proto | an independent reading of our own answers |
+//! | UDP with `engine = "hickory"`, on every platform of tokio ([`serve::hickory`]) | hickory-server | the second implementation: tests hold both engines to the same answers |
+//! | TCP, TLS, HTTPS and QUIC, with both engines | ours | hickory-server 0.26.3 bounds no connection of its listeners |
+//! | queries parsed, answers written ([`wire`], [`answer()`](answer::answer)) | ours | hickory's codec allocates for each record, and its store walks every key on a miss: a hit takes 11.1 µs of user time (here 0.3), NXDOMAIN comes 12 times a second |
+//! | the rate of each source ([`admission`]) | governor | its cell rate algorithm, over tables that spoofed sources cannot make grow |
+//!
+//! The figures were measured with hickory-dns 0.26.3 on one core, 180,000 records, over UDP on loopback.
+//!
 //! ## Who may name whom
 //!
 //! `tests/tidy.rs` holds every `use` in `src` against this table.

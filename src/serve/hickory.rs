@@ -1,4 +1,5 @@
-//! The portable engine: hickory-server over the same snapshot and the same answer path. Only this file names hickory.
+//! The portable engine: hickory-server over the same snapshot and the same answer path. In `serve` only this file names
+//! hickory; the probes of `health` read answers with hickory-proto.
 //!
 //! [`Handler`] is a public `RequestHandler`. It runs [`crate::answer`] on the raw query and hands hickory the records of
 //! the response, for its interface takes records, not octets: the encoder inside is not reachable. So the responses
