@@ -6,13 +6,7 @@
 //! of both needs a thread that the other must be scheduled for.
 //!
 //! Which worker a packet comes to is the kernel's hash of its addresses and ports, or, if the operator says so, the CPU that it
-//! came in on ([`super::affinity`]). That was first tried by `SO_INCOMING_CPU` in a bare reflector with two workers over
-//! loopback (five interleaved rounds of 2 s): a datagram cost 0.56 of what it costs with the hash, for none woke another core;
-//! but all came to one worker and the other stood idle, as it would with a network card of one queue. A reuseport program
-//! chooses likewise, and spreads what comes in on a core without a worker. anyns itself, with two workers (`affinity` of
-//! `tests/bench`, seven rounds of 2 s): 0.74 of the CPU a query with a dnsperf on each core, 0.55 with one on the first core,
-//! where the other worker then idles; loopback flatters it, for server and client share a cache. What else the kernel offers,
-//! and what that was measured to give, is said in [`crate::sys::datagrams`].
+//! came in on ([`super::affinity`]). `tests/bench/NOTES.md` says what each costs.
 
 mod tcp;
 

@@ -4,18 +4,7 @@
 //! bound to a wildcard, IPv4, IPv6 or both. A reply goes to the peer's address as it came, so the scope of an IPv6
 //! link-local peer is kept. All memory is allocated by [`Batch::new`]. Never blocks, never allocates after `new`.
 //!
-//! What was tried in a bare reflector (loopback, 64 clients, 200 queries outstanding, batches of 15 on average; CPU per
-//! query, one run or two of each on a machine with other work, so differences below a tenth say nothing):
-//! - packet information left out where a socket is bound to one address: 2.21 to 2.12 µs, kept ([`Origin`]);
-//! - waiting inside `recvmmsg` (`SO_RCVTIMEO`) instead of `epoll_wait`: 2.09 µs, within the noise, and it serves one socket only;
-//! - a pause of 20 or 100 µs when the socket is empty, so that more come at once: 2.4 to 2.7 and 2.25 µs;
-//! - `UDP_GRO`: 2.15 µs; what resolvers send comes from a port of its own each time, so nothing is ever merged.
-//!   `UDP_SEGMENT` wants several replies of one length to one port in a batch: 0.0 % of them were (6 rounds of 2 s);
-//! - io_uring (a multishot `recvmsg` into a ring of buffers, `send` with the address in its entry, one thread, deferred
-//!   work; six interleaved rounds of 2 s, by the CPU time in schedstat): 0.96 of recvmmsg's 2.11 µs, 1.02 in a run beside
-//!   builds; with a polling kernel thread 1.41. Not used: containers' usual system call filters and many kernels' settings
-//!   forbid io_uring, so both ways would have to be kept, for one twenty-fifth;
-//! - `SO_BUSY_POLL` of 50 µs: 2.14 µs; loopback has no queue to poll.
+//! What else the kernel offers was measured, and nothing of it is worth its price: `tests/bench/NOTES.md`.
 
 mod arrival;
 

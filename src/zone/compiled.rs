@@ -18,12 +18,7 @@ use super::{Record, ZoneWarning};
 /// version shares all blocks and pages that its changes do not touch.
 ///
 /// Going down from the apex label by label, a lookup costs a cache line of the table and one of a node for each label,
-/// nearly whatever the size of the zone (`peers size`, user time of a query: 0.27 µs at 100 records, 0.39 at a million, 0.49 at
-/// ten million). What was measured before it came to this:
-/// - keys in one sorted array, found by binary search: 0.3 µs at 100 records and 4.3 µs at 180,000, for every step misses the
-///   cache (release build, `cargo bench --bench micro`);
-/// - blocks of nodes on small pages: 0.85 µs at ten million records, 0.62 on huge ones;
-/// - a table of the index' pages in front of them: 0.62 µs at ten million records, 0.49 without.
+/// nearly whatever the size of the zone. `tests/bench/NOTES.md` has the figures, also of other structures.
 #[derive(Clone, Debug)]
 pub struct Zone {
     pub(super) origin: Name,

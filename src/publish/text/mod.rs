@@ -15,10 +15,7 @@
 //! ## Why not the scanner of the `domain` crate
 //!
 //! It lacks `$GENERATE`, several types, faults that name line, column and expectation, and it cannot begin in the middle
-//! of a file. Nor is it faster: a generated zone of 300,000 delegations, addresses, DS and TXT (13 MB), release build,
-//! 20 rounds side by side on a 2-core machine that was busy with other things, before this reader went without
-//! allocations and on all cores: best round of `domain` 0.12.3's scanner alone 109 ms (2.8 million records a second), of
-//! [`read_zone`] with the file, the (then trivial) builder and the digest 89 ms (3.4 million).
+//! of a file. Nor is it faster (`tests/bench/NOTES.md`).
 
 mod digest;
 mod directive;

@@ -2,11 +2,8 @@
 //!
 //! Events in, each a bounded piece of work: some connections accepted, or one connection read once, answered and written
 //! once. Caps, shared by all workers, and timeouts keep the connections bounded. Queries over TCP are not limited by rate:
-//! their source is no lie, and they take turns with those of other connections. Never blocks; locks at the begin and
+//! their source cannot be spoofed, and they take turns with those of other connections. Never blocks; locks at the beginning and
 //! the end of a connection only; a connection that has sent whole queries and taken its responses holds no buffer.
-//!
-//! Before this it was tokio's tasks in one thread of their own, and all of TCP had one core: 4.7 µs in user mode for a
-//! connection with one query, now 2.1; 0.94 for a query of a kept connection, now 0.75 (medians of three, busy machine).
 
 mod connection;
 
