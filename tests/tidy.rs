@@ -10,6 +10,9 @@
     reason = "a test stops at the first fault and prints what it measures"
 )]
 
+#[path = "tidy/imports.rs"]
+mod imports;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
@@ -118,6 +121,21 @@ fn modules_name_only_what_the_table_allows() {
         }
     }
     fail_on("module edges outside the table in src/lib.rs", &faults);
+}
+
+#[test]
+fn no_two_files_of_a_module_import_each_other() {
+    let module = |path: &Path| -> imports::Module {
+        let parts =
+            path.with_extension("").iter().skip(1).map(|part| part.to_string_lossy().into_owned()).collect();
+        let parts: Vec<String> = parts;
+        parts.into_iter().filter(|part| part != "mod").collect()
+    };
+    let is_test =
+        |path: &PathBuf| path.with_extension("").iter().any(|part| part.to_string_lossy().ends_with("tests"));
+    let sources = files("src", &["rs"]).into_iter().filter(|path| !is_test(path));
+    let sources = sources.map(|path| (module(&path), code(&path))).collect();
+    fail_on("files that import each other", &imports::cycles(&sources));
 }
 
 #[test]

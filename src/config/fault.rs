@@ -4,9 +4,6 @@ use std::fmt;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use super::Loaded;
-use super::fold::Config;
-
 /// Why a configuration cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
@@ -137,12 +134,13 @@ impl<'a> Faults<'a> {
         });
     }
 
-    /// The configuration, unless something in it is not allowed.
-    pub(super) fn finish(mut self, config: Option<Config>) -> Result<Loaded, ConfigError> {
+    /// The warnings, or what is not allowed, in the order of the file.
+    pub(super) fn finish(mut self) -> Result<Vec<Located>, ConfigError> {
         self.errors.sort_by_key(|fault| (fault.line, fault.column));
-        match config {
-            Some(config) if self.errors.is_empty() => Ok(Loaded { config, warnings: self.warnings }),
-            _ => Err(ConfigError::Invalid { faults: self.errors }),
+        if self.errors.is_empty() {
+            Ok(self.warnings)
+        } else {
+            Err(ConfigError::Invalid { faults: self.errors })
         }
     }
 

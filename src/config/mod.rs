@@ -65,9 +65,18 @@ pub fn parse(file: &Path, text: &str) -> Result<Loaded, ConfigError> {
 
 fn parse_for(file: &Path, text: &str, is_here: bool) -> Result<Loaded, ConfigError> {
     let mut faults = Faults::new(file, text, is_here);
-    let Some(form) = form::read(text, &mut faults) else { return faults.finish(None) };
+    let Some(form) = form::read(text, &mut faults) else { return finish(faults, None) };
     let of_form = faults.errors();
     let config = fold::fold(&form.spec, &mut faults);
     faults.forget_from(of_form, |key| form.provoked(key));
-    faults.finish(config)
+    finish(faults, config)
+}
+
+/// The configuration, unless something in it is not allowed; without one, its faults.
+fn finish(faults: Faults<'_>, config: Option<Config>) -> Result<Loaded, ConfigError> {
+    let warnings = faults.finish()?;
+    match config {
+        Some(config) => Ok(Loaded { config, warnings }),
+        None => Err(ConfigError::Invalid { faults: Vec::new() }),
+    }
 }

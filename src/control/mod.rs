@@ -22,19 +22,21 @@ mod since;
 mod socket;
 mod status;
 mod text;
+mod verdict;
 
 pub use client::call;
 pub use message::{ControlError, Request, Response};
-pub use order::{Call, Reply};
-pub use overall::{MAX_REASONS, Overall, Verdict, overall};
+pub use order::{Answers, Call, Reply};
+pub use overall::overall;
 pub use render::render;
 pub use selection::{Selection, ZoneFilter};
-pub use server::{Answers, Server, open};
+pub use server::{Server, open};
 pub use since::Memory;
 pub use socket::{Settings, check_place};
 pub use status::{
-    Alarm, Cause, ListenerStatus, NeighbourStatus, OperatorStatus, PrefixStatus, ProbeStatus,
+    Alarm, Cause, ListenerStatus, NeighbourStatus, OperatorStatus, Overall, PrefixStatus, ProbeStatus,
     RateLimitStatus, ReloadStatus, RouteState, ServeStatus, SignatureStatus, Status, TaskState, TaskStatus,
     WorkerStatus, ZoneCounts, ZoneGroup, ZoneState, ZoneStatus,
 };
 pub use text::{MOST_CHARACTERS, one_line, without_numbers};
+pub use verdict::{MAX_REASONS, Verdict};

@@ -6,7 +6,9 @@ use std::time::{Duration, Instant};
 use crossbeam_queue::ArrayQueue;
 use tokio::time::sleep;
 
-use super::{Answers, Request, Response};
+use super::message::{Request, Response};
+use super::selection::Selection;
+use super::status::Status;
 use crate::handoff::Queue;
 
 /// How long an order may take. One that needs the publisher, and the publisher is at work, may take [`LONG_LIMIT`].
@@ -17,6 +19,18 @@ const LONG_LIMIT: Duration = Duration::from_secs(60);
 
 /// How often it is looked whether an answer is there.
 const LOOK: Duration = Duration::from_millis(10);
+
+/// What the server asks without waiting for any task.
+pub trait Answers: Send + Sync {
+    /// The state at this moment.
+    fn status(&self, selection: &Selection) -> Status;
+
+    /// Why those who carry out this order give no answer; `None` if they are at work.
+    fn silent(&self, order: &Request) -> Option<String>;
+
+    /// Makes a task panic; refused unless the process runs for tests.
+    fn test_panic(&self, task: &str) -> Response;
+}
 
 /// One request and the way back. A reply that is dropped tells the client that anyns is going down.
 #[derive(Debug)]

@@ -1,59 +1,12 @@
 //! Whether the whole is well: never `ok` when updates have stopped, a zone is not what it should be, or a route is
 //! missing. The cause is told before what follows from it.
 
-use serde::{Deserialize, Serialize};
-
+use super::status::Overall;
 use super::text::{one_line, without_numbers};
+use super::verdict::{MAX_REASONS, Verdict};
 use super::{
     Alarm, Cause, NeighbourStatus, PrefixStatus, ProbeStatus, RouteState, Status, ZoneGroup, ZoneState,
 };
-
-/// The most reasons that are told; the count of the rest follows. With them the text stays one page.
-pub const MAX_REASONS: usize = 20;
-
-/// The whole in one word. The exit status of `anyns status` is its number.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Verdict {
-    /// All is well: exit status 0.
-    Ok = 0,
-    /// Something needs an operator, the service goes on: exit status 1.
-    #[default]
-    Degraded = 1,
-    /// Not one prefix is announced as or less than configured: exit status 2.
-    Down = 2,
-}
-
-/// Well or not, since when and why.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Overall {
-    /// The one word.
-    pub verdict: Verdict,
-    /// Since when it is this one (Unix seconds).
-    pub since: u64,
-    /// What is wrong in words, the cause before what follows from it; empty for `ok`. At most [`MAX_REASONS`] and a count.
-    pub reasons: Vec<String>,
-    /// The same with kinds and times, as many as there are reasons.
-    pub complaints: Vec<Alarm>,
-}
-
-impl Verdict {
-    /// The exit status of `anyns status`: 0 ok, 1 degraded, 2 down. Scripts may rely on it; a call that got no
-    /// answer ends with 3.
-    pub fn exit_code(self) -> u8 {
-        self as u8
-    }
-
-    /// The word.
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Ok => "ok",
-            Self::Degraded => "degraded",
-            Self::Down => "down",
-        }
-    }
-}
 
 /// Decides on the whole document but its field `overall`, without any memory: what is wrong without a known beginning begins
 /// now. [`super::Memory::settle`] remembers.

@@ -13,10 +13,10 @@ use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 use tokio_util::sync::CancellationToken;
 
-use super::order::{self, Call, failed};
+use super::order::{self, Answers, Call, failed};
 use super::selection::{Selection, ZoneFilter};
 use super::socket::{Identity, Settings, listen};
-use super::{ControlError, Request, Response, Status};
+use super::{ControlError, Request, Response};
 use crate::handoff::{Queue, Receiver, queue};
 use crate::telemetry::Beat;
 
@@ -46,18 +46,6 @@ const PAUSE: Duration = Duration::from_millis(100);
 
 /// How long answers that are under way may take after the stop.
 const FAREWELL_LIMIT: Duration = Duration::from_secs(1);
-
-/// What the server asks without waiting for any task.
-pub trait Answers: Send + Sync {
-    /// The state at this moment.
-    fn status(&self, selection: &Selection) -> Status;
-
-    /// Why those who carry out this order give no answer; `None` if they are at work.
-    fn silent(&self, order: &Request) -> Option<String>;
-
-    /// Makes a task panic; refused unless the process runs for tests.
-    fn test_panic(&self, task: &str) -> Response;
-}
 
 /// An open admin socket. It is served by [`Server::run`] on one thread, which runs nothing that can block.
 #[derive(Debug)]

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Overall;
+use super::verdict::Verdict;
 
 macro_rules! document {
     ($($(#[$attribute:meta])* $name:ident { $($(#[$field_attribute:meta])* $field:ident: $kind:ty,)* })*) => {$(
@@ -340,4 +340,18 @@ pub enum RouteState {
     Depreferred,
     /// The route.
     Announced,
+}
+
+/// Well or not, since when and why.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Overall {
+    /// The one word.
+    pub verdict: Verdict,
+    /// Since when it is this one (Unix seconds).
+    pub since: u64,
+    /// What is wrong in words, the cause before what follows from it; empty for `ok`. At most [`MAX_REASONS`](super::MAX_REASONS) and a count.
+    pub reasons: Vec<String>,
+    /// The same with kinds and times, as many as there are reasons.
+    pub complaints: Vec<Alarm>,
 }

@@ -1,22 +1,19 @@
 //! Opens everything that can be refused, in an order in which a refusal leaves nothing behind.
 
-use std::future::Future;
-use std::net::IpAddr;
 use std::path::PathBuf;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Instant;
 
 use tokio_util::sync::CancellationToken;
 
 use crate::admission::Limits;
-use crate::config::{self, Config, RouteDriver};
+use crate::config::{Config, RouteDriver};
 use crate::control;
-use crate::handoff::{self, Latest, Queue, Reader};
+use crate::handoff::{self, Latest, Reader};
 use crate::health::{self, LoadSource};
 use crate::host::{self, AddressWatcher, HostFacts, LostAddresses, ServiceAddresses};
 use crate::policy::{Decision, Policy};
-use crate::publish::{Publisher, PublisherHandle};
+use crate::publish::Publisher;
 use crate::route::{self, BgpControl, BgpDriver, DryRun, Speaker};
 use crate::serve::{self, Serving};
 use crate::telemetry::{Beat, Counters, Logging, keep_running};
@@ -24,44 +21,20 @@ use crate::wire::Name;
 use crate::zone::Published;
 
 use super::DaemonError;
-use super::controller::{Controller, Order};
+use super::controller::Controller;
 use super::drain_file::DrainFile;
 use super::live::gate_settings;
-use super::reload::Reloads;
+use super::parts::Parts;
+use super::reloads::Reloads;
+use super::reporting::Told;
 use super::reporting::{Reported, start_control};
-use super::signals::Signals;
 use super::sources::{Ages, Sources};
-use super::status::{ControlThread, Ordered, Reload};
-use super::stop;
-use super::supervisor::{Supervisor, tell_service_manager};
+use super::status::{Ordered, Reload};
+use super::supervisor::Supervisor;
 use super::thread::Thread;
 
 /// Orders that wait for the deciding task: those of all connections of the admin socket, and a signal's.
 const ORDERS: usize = 32;
-
-/// Everything that runs.
-pub(super) struct Parts {
-    pub(super) decide: Thread,
-    pub(super) orders: Queue<Order>,
-    pub(super) speaker: Speaker,
-    pub(super) health: Thread,
-    pub(super) host: Thread,
-    pub(super) control: ControlThread,
-    pub(super) serving: Arc<Serving>,
-    pub(super) publisher: Arc<PublisherHandle>,
-    pub(super) addresses: Option<ServiceAddresses>,
-    pub(super) counters: Counters,
-    pub(super) ordered: Reader<Ordered>,
-    supervisor: Supervisor,
-}
-
-/// What the deciding task and health tell the status.
-pub(super) struct Told {
-    pub(super) serve_facts: Reader<serve::Facts>,
-    pub(super) ordered: Reader<Ordered>,
-    pub(super) reload: Reader<Reload>,
-    pub(super) statistics: Reader<Vec<health::Statistics>>,
-}
 
 /// Opens and starts everything. What a refusal leaves behind is taken away: the admin socket, and the addresses that were put on
 /// loopback.
@@ -285,28 +258,4 @@ fn start_speaker(
             (route::start(driver, settings, decided, decider)?, Some(control))
         }
     })
-}
-
-/// The speaker's own question is a probe of health's, without its loop.
-pub(super) struct SelfTest(pub(super) health::SelfTest);
-
-impl route::SelfTest for SelfTest {
-    fn ask(&self, address: IpAddr) -> Pin<Box<dyn Future<Output = Result<(), String>> + Send>> {
-        self.0.ask(address)
-    }
-}
-
-impl Parts {
-    /// How a planned stop goes, as it was configured last.
-    pub(super) fn times(&self) -> config::Drain {
-        self.ordered.load().times
-    }
-
-    /// Runs until a signal, then stops in order.
-    pub(super) async fn run(mut self, mut signals: Signals) {
-        tell_service_manager(&[sd_notify::NotifyState::Ready]);
-        self.supervisor.until_stop(&mut signals).await;
-        tell_service_manager(&[sd_notify::NotifyState::Stopping]);
-        stop::in_order(self, signals).await;
-    }
 }

@@ -20,9 +20,9 @@ use crate::health;
 use crate::route::{GateSettings, Service};
 use crate::serve;
 
-use super::build::SelfTest;
 use super::controller::Controller;
-use super::orders::chain;
+use super::response::chain;
+use super::self_test::SelfTest;
 
 /// What came of a changed configuration.
 #[derive(Debug, Default)]

@@ -21,13 +21,19 @@
 
 mod build;
 mod controller;
+mod decide;
 mod drain;
 mod drain_file;
 mod facts;
 mod live;
+mod order;
 mod orders;
+mod parts;
 mod reload;
+mod reloads;
 mod reporting;
+mod response;
+mod self_test;
 mod signals;
 mod sources;
 mod status;
@@ -101,7 +107,7 @@ pub fn run(config: Config, file: Option<PathBuf>) -> Result<(), DaemonError> {
     let outcome = runtime.block_on(async {
         let signals = signals::Signals::new().map_err(DaemonError::Signals)?;
         let parts = build::build(config, file, &logging).await?;
-        parts.run(signals).await;
+        stop::after_a_signal(parts, signals).await;
         Ok(())
     });
     runtime.shutdown_background();

@@ -10,6 +10,7 @@ use crate::wire::{Name, Serial};
 use super::controller::Controller;
 use super::drain::Drain;
 use super::reload;
+use super::response::{chain, done, failed};
 
 /// Carries out one order. What takes time goes on in a task of its own, which answers.
 pub(super) fn obey(controller: &mut Controller, call: Call) {
@@ -96,26 +97,4 @@ async fn accept(publisher: &Arc<PublisherHandle>, zone: &str, serial: Serial) ->
             Err(error) => failed(chain(&error)),
         },
     }
-}
-
-pub(super) fn done(message: String) -> Response {
-    Response::Done { message, restart: Vec::new() }
-}
-
-pub(super) fn failed(message: String) -> Response {
-    Response::Failed { message }
-}
-
-/// An error and what caused it.
-pub(super) fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        let cause_text = cause.to_string();
-        if !text.contains(&cause_text) {
-            text = format!("{text}: {cause_text}");
-        }
-        source = cause.source();
-    }
-    text
 }

@@ -13,9 +13,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
-use tokio::task::JoinHandle;
-
-use crate::config::{self, Config, Loaded, RouteDriver};
+use crate::config::{self, Config, RouteDriver};
 use crate::control::{Reply, Response};
 use crate::handoff::Latest;
 use crate::host;
@@ -24,29 +22,9 @@ use crate::serve::Certificates;
 
 use super::controller::Controller;
 use super::live::{self, Applied};
-use super::orders::{chain, failed};
+use super::reloads::Read;
+use super::response::{chain, failed};
 use super::status::Reload;
-
-/// A configuration that was read, or why it cannot be used.
-type Read = Result<Loaded, String>;
-
-/// The reloads that were asked for and have not been read yet. One file is read at a time; all that are asked for meanwhile are one
-/// reload after it.
-#[derive(Debug, Default)]
-pub(super) struct Reloads {
-    reading: Option<(JoinHandle<Read>, Vec<Reply>)>,
-    next: Option<Vec<Reply>>,
-}
-
-impl Reloads {
-    /// The next file that was read, and who is told of it. Cancel-safe; never returns while nothing is read.
-    pub(super) async fn read(&mut self) -> (Read, Vec<Reply>) {
-        let Some((reading, _)) = &mut self.reading else { return std::future::pending().await };
-        let read = reading.await.unwrap_or_else(|error| Err(chain(&error)));
-        let replies = self.reading.take().map(|(_, replies)| replies).unwrap_or_default();
-        (read, replies)
-    }
-}
 
 /// SIGHUP, for which the log tells what came of it, or `anyns reload`, which is answered when every zone was looked at.
 pub(super) fn ask(controller: &mut Controller, reply: Option<Reply>) {

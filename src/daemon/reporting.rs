@@ -8,18 +8,26 @@ use crate::admission::Limits;
 use crate::config::Config;
 use crate::control::{Cause, Server};
 use crate::handoff::Reader;
+use crate::health;
 use crate::host::HostFacts;
 use crate::publish::PublisherHandle;
 use crate::route::{LeaseStatus, NeighborKey, NeighborStatus, RouteStatus, SessionState, Speaker};
-use crate::serve::Serving;
+use crate::serve::{self, Serving};
 use crate::telemetry::{Beat, Counters, Logs};
 
 use super::DaemonError;
-use super::build::Told;
-use super::status::{ControlThread, Ordered, OtherAlarm, Settings, Source, Sources, StatusKeeper};
+use super::status::{ControlThread, Ordered, OtherAlarm, Reload, Settings, Source, Sources, StatusKeeper};
 
 /// Dropped log records are an alarm for so long after the last of them.
 const DROPS_ALARM: Duration = Duration::from_secs(60);
+
+/// What the deciding task and health tell the status.
+pub(super) struct Told {
+    pub(super) serve_facts: Reader<serve::Facts>,
+    pub(super) ordered: Reader<Ordered>,
+    pub(super) reload: Reader<Reload>,
+    pub(super) statistics: Reader<Vec<health::Statistics>>,
+}
 
 /// The parts that the status reports.
 pub(super) struct Reported<'a> {

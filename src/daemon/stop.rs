@@ -10,9 +10,10 @@ use tokio::time::timeout;
 use crate::config;
 use crate::telemetry::{Counters, WorkerCounters};
 
-use super::build::Parts;
-use super::controller::Order;
+use super::order::Order;
+use super::parts::Parts;
 use super::signals::{Ask, Signals};
+use super::supervisor::tell_service_manager;
 
 /// How long the sockets may take to answer what waits, once traffic has moved.
 const SERVE_GRACE: Duration = Duration::from_secs(2);
@@ -26,8 +27,16 @@ const THREAD_GRACE: Duration = Duration::from_secs(1);
 /// How often the counters and the routes are looked at while waiting.
 const LOOK: Duration = Duration::from_millis(50);
 
+/// Runs until a signal, then stops in order.
+pub(super) async fn after_a_signal(mut parts: Parts, mut signals: Signals) {
+    tell_service_manager(&[sd_notify::NotifyState::Ready]);
+    parts.supervisor.until_stop(&mut signals).await;
+    tell_service_manager(&[sd_notify::NotifyState::Stopping]);
+    in_order(parts, signals).await;
+}
+
 /// Drains, then closes everything in the order opposite to its opening. A second signal skips the waiting.
-pub(super) async fn in_order(mut parts: Parts, mut signals: Signals) {
+async fn in_order(mut parts: Parts, mut signals: Signals) {
     tracing::info!("stopping in order");
     let calm = async {
         withdraw(&mut parts).await;

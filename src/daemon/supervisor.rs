@@ -6,7 +6,7 @@ use crate::handoff::Queue;
 use crate::route::LeaseTime;
 use crate::telemetry::{Beat, Freshness, RunTime};
 
-use super::controller::Order;
+use super::order::Order;
 use super::signals::{Ask, Signals};
 
 /// How often the service manager is told: it waits for some seconds at least.

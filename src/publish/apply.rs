@@ -21,7 +21,7 @@ use super::core::Core;
 use super::error::ApplyError;
 use super::fault::Fault;
 use super::journal::{self, Step};
-use super::journal_file::Fill;
+use super::journals::Fill;
 use super::keeper::{Keeper, Version};
 use super::settings::Dnssec;
 use super::state::State;

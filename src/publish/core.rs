@@ -16,7 +16,6 @@ use super::entry::Entry;
 use super::error::PublishError;
 use super::fault::{SourceFault, SourceWarning, one_line};
 use super::launch::Launch;
-use super::looker::After;
 use super::meter::Meter;
 use super::pulse::{Place, Pulse};
 use super::report::{Report, WatchState};
@@ -77,6 +76,14 @@ pub(super) struct Core {
     /// The panic since the last look that came to its end, and when to look again because of it.
     panicked: Option<SourceFault>,
     retry_at: Option<Instant>,
+}
+
+/// What is known after a job.
+#[derive(Debug)]
+pub(super) struct After {
+    /// When to look at the latest.
+    pub(super) look_at: Instant,
+    pub(super) heard: Heard,
 }
 
 impl Core {

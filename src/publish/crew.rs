@@ -12,10 +12,10 @@ use std::thread::{Builder, available_parallelism, scope};
 use std::time::Duration;
 
 use crate::sys::priority::yield_to_others;
+use crate::telemetry::panic_message;
 use crate::wire::Name;
 
 use super::entry::Entry;
-use super::looker::panic_text;
 use super::pulse::{Place, Pulse, Work};
 use super::settings::Rules;
 use super::visit::{Effects, Visitor};
@@ -87,7 +87,7 @@ impl<'z, Q: Iterator<Item = (&'z Name, &'z mut Entry)>> Crew<Q> {
             let visit = || visitor.visit(name, rules.of(name), entry, &mut asked);
             if let Err(panic) = catch_unwind(AssertUnwindSafe(visit)) {
                 // What was asked for before is as the entry has it.
-                entry.panicked(name, panic_text(panic.as_ref()));
+                entry.panicked(name, panic_message(panic.as_ref()));
             }
             lock(&self.effects).add(asked);
         }

@@ -6,16 +6,15 @@
 //! Two threads come here: the publisher's, which appends, and the keeper's, which cuts. One lock, held while octets go to
 //! the disk, but not while a journal is read: that takes as long as the journal is large.
 
-use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::wire::Name;
 
 use super::accept::Digest;
 use super::journal::{self, End};
+use super::journals::{Fill, JournalError, Tail, read_bounded};
 use super::state_file::Header;
 use super::store::Store;
 
@@ -27,54 +26,6 @@ const SHARE: u64 = 2;
 const LEAST: u64 = 1 << 20;
 /// Beyond so many times that, which takes a disk that is full or far too slow, a difference waits for the new state file.
 const PATIENCE: u64 = 2;
-/// A larger journal was not written here: it would need a state file of twice that, and zone files have 2 GiB at most.
-const MOST: u64 = 2 << 30;
-
-/// Where the journals end that can be continued.
-#[derive(Debug, Default)]
-pub(super) struct Journals(Mutex<BTreeMap<Name, Tail>>);
-
-#[derive(Debug)]
-struct Tail {
-    /// Octets that are sound.
-    length: u64,
-    /// The last link.
-    chain: Digest,
-    /// Which file it is, of those that the zone had.
-    file: u64,
-    /// Whether a new state file is being written, so that it can be cut.
-    rewriting: bool,
-}
-
-/// How large a journal is against its bound.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Fill {
-    /// It may grow.
-    Low,
-    /// The zone is to be written whole behind the serving; said once until that has come to an end.
-    High,
-    /// What comes next must be written whole.
-    Full,
-}
-
-/// What is wrong with a journal.
-#[derive(Debug, thiserror::Error)]
-pub(super) enum JournalError {
-    #[error("{0}")]
-    Io(#[from] io::Error),
-    #[error("octet {at} and what follows do not match their hash, and more was durable behind it")]
-    Damaged { at: usize },
-    #[error("{0}")]
-    Replay(#[from] super::journal_replay::ReplayError),
-}
-
-impl Journals {
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<Name, Tail>> {
-        // Nothing panics while it holds the lock, and every state of the map is a good one.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
 impl Store {
     /// How large a zone's journal would be with so many octets more, against its bound.
     pub(super) fn journal_fill(&self, zone: &Name, more: usize) -> Fill {
@@ -257,14 +208,6 @@ impl Store {
     }
 }
 
-/// What the journal beside a state file leads to, if it is sound; changes nothing.
-pub(super) fn peek(path: &Path, zone: &Name, header: Header) -> Header {
-    let Ok(octets) = read_bounded(path) else { return header };
-    let read = journal::read(&octets, zone);
-    let last = read.after(&header.chain).and_then(<[_]>::last);
-    last.map(|entry| header.led_on(&entry.step, entry.chain)).unwrap_or(header)
-}
-
 /// Writes behind the first `length` octets, which are sound, and syncs. On an error the file is cut again; where even that
 /// fails, the next call does it, or a start finds an entry that nobody was told of.
 fn extend(path: &Path, length: u64, octets: &[u8]) -> io::Result<()> {
@@ -283,16 +226,6 @@ fn extend(path: &Path, length: u64, octets: &[u8]) -> io::Result<()> {
         let _ = file.set_len(length).and_then(|()| file.sync_data());
     }
     written
-}
-
-/// The octets of a journal, if it can be one.
-pub(super) fn read_bounded(path: &Path) -> io::Result<Vec<u8>> {
-    let (mut file, mut octets) = (File::open(path)?, Vec::new());
-    if file.metadata()?.len() > MOST {
-        return Err(io::Error::new(io::ErrorKind::FileTooLarge, format!("more than {MOST} octets")));
-    }
-    Read::by_ref(&mut file).take(MOST).read_to_end(&mut octets)?;
-    Ok(octets)
 }
 
 fn cut(path: &Path, length: u64) -> io::Result<()> {

@@ -20,10 +20,10 @@ use std::time::{Duration, Instant};
 use tokio::sync::Notify;
 
 use crate::sys::priority::yield_to_others;
+use crate::telemetry::panic_message;
 use crate::wire::Name;
 use crate::zone::Zone;
 
-use super::looker::panic_text;
 use super::pulse::{Place, Pulse, WAIT, Work};
 use super::state_file::Header;
 use super::store::Store;
@@ -199,7 +199,7 @@ impl Shared {
         while let Some((group, replies)) = self.next_group(&place) {
             let write = AssertUnwindSafe(|| self.write(&group));
             let results = catch_unwind(write).unwrap_or_else(|panic| {
-                let reason = panic_text(panic.as_ref());
+                let reason = panic_message(panic.as_ref());
                 tracing::error!(reason, zones = group.len(), "keeping zones panicked; it is tried again");
                 group.iter().map(|_| Err(io::Error::other(format!("it panicked: {reason}")))).collect()
             });

@@ -3,7 +3,6 @@
 //! Jobs flow in, one at a time; when to look next, and what was heard, flow out. A job that panics is logged and counted, and
 //! the next one finds every zone as it was left.
 
-use std::any::Any;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
@@ -12,25 +11,16 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 
-use crate::telemetry::{Beat, Pause, note_panic};
+use crate::telemetry::{Beat, Pause, note_panic, panic_message};
 
-use super::core::Core;
+use super::core::{After, Core};
 use super::pulse::Work;
-use super::watch::Heard;
 
 /// How often the thread says that it is there while it has nothing to do.
 const IDLE: Duration = Duration::from_millis(500);
 
 /// What is to be done with everything.
 pub(super) type Task = Box<dyn FnOnce(&mut Core) + Send>;
-
-/// What is known after a job.
-#[derive(Debug)]
-pub(super) struct After {
-    /// When to look at the latest.
-    pub(super) look_at: Instant,
-    pub(super) heard: Heard,
-}
 
 struct Job {
     task: Task,
@@ -92,11 +82,5 @@ fn work(core: &mut Core, task: Task, beat: &Beat, pause: &mut Pause) {
     let Err(panic) = catch_unwind(AssertUnwindSafe(|| task(core))) else { return };
     let wait = pause.next(begun.elapsed());
     note_panic(beat, panic.as_ref(), wait);
-    core.panicked(panic_text(panic.as_ref()), Instant::now() + wait);
-}
-
-/// What a panic said.
-pub(super) fn panic_text(panic: &(dyn Any + Send)) -> &str {
-    let text = panic.downcast_ref::<&str>().copied();
-    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("no reason was given")
+    core.panicked(panic_message(panic.as_ref()), Instant::now() + wait);
 }

@@ -14,12 +14,13 @@ use crate::zone::Published;
 
 use super::apply::{Applied, Difference};
 use super::canary::Canary;
+use super::core::After;
 use super::core::Core;
 use super::crew;
 use super::debounce::Debounce;
 use super::error::{AcceptError, ApplyError, PublishError, ReconfigureError, RemoveError};
 use super::liveness::Liveness;
-use super::looker::{After, Looker};
+use super::looker::Looker;
 use super::pulse::Pulse;
 use super::report::Report;
 use super::settings::Settings;

@@ -7,7 +7,7 @@ use std::collections::{BTreeSet, HashSet};
 use std::fs::{self, FileType};
 use std::io;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::wire::Name;
@@ -271,9 +271,4 @@ fn kind(kind: FileType) -> &'static str {
         kind if kind.is_char_device() => "a character device",
         _ => "no regular file",
     }
-}
-
-/// The parts of a path that name something, the deepest last.
-pub(super) fn parts(path: &Path) -> impl DoubleEndedIterator<Item = Component<'_>> {
-    path.components().filter(|part| !matches!(part, Component::RootDir | Component::CurDir))
 }

@@ -55,8 +55,8 @@ use crate::zone::Zone;
 
 use super::accept::{Digest, Standing};
 use super::journal;
-use super::journal_file::{self, JournalError, Journals};
 use super::journal_replay::replay;
+use super::journals::{self, JournalError, Journals};
 use super::state_file::{Header, Kept, StateError, hash_line};
 use super::text::{KeptZone, Limits, digest, read_kept_zone, write_zone};
 
@@ -391,14 +391,14 @@ fn lead_on(
 pub(super) fn peek(directory: &Path, zone: &Name) -> Option<Standing> {
     let kept = Kept::look(&path_in(directory, zone, "state")).ok().filter(|kept| kept.zone == *zone)?;
     let journal = path_in(directory, zone, "journal");
-    Some(journal_file::peek(&journal, zone, kept.header).standing)
+    Some(journals::peek(&journal, zone, kept.header).standing)
 }
 
 /// The digest of what is kept of a zone in such a directory; changes nothing.
 pub(super) fn peek_digest(directory: &Path, zone: &Name, limits: &Limits) -> Option<Digest> {
     let (KeptZone { zone: base, .. }, header) =
         try_load(&path_in(directory, zone, "state"), zone, limits).ok()?;
-    let octets = journal_file::read_bounded(&path_in(directory, zone, "journal")).unwrap_or_default();
+    let octets = journals::read_bounded(&path_in(directory, zone, "journal")).unwrap_or_default();
     let led = lead_on(&octets, zone, &base, &header).ok()?;
     Some(digest(&led.map_or(base, |(zone, _)| zone)))
 }

@@ -5,8 +5,6 @@ use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::path::{Component, Path, PathBuf};
 
-use super::scan::parts;
-
 /// Links followed in one path; the kernel's own limit (path_resolution(7)).
 const MAX_LINKS: usize = 40;
 
@@ -74,6 +72,11 @@ impl WatchSet {
 
 fn is_dot_name(name: &OsStr) -> bool {
     name.as_encoded_bytes().starts_with(b".")
+}
+
+/// The parts of a path that name something, the deepest last.
+fn parts(path: &Path) -> impl DoubleEndedIterator<Item = Component<'_>> {
+    path.components().filter(|part| !matches!(part, Component::RootDir | Component::CurDir))
 }
 
 #[cfg(test)]

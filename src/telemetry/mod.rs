@@ -25,6 +25,7 @@ pub use load::{BacklogLoad, ListenerLoad, Load, Sends};
 pub use log_error::LogError;
 pub use log_writer::Logs;
 pub use logs::{LogFormat, LogSettings, Logging, start_logs};
+pub use panic_log::message as panic_message;
 pub use supervise::{
     Pause, keep_beating, keep_going, keep_running, keep_thread_going, keep_thread_running, note_panic,
 };

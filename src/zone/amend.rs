@@ -9,28 +9,16 @@ use std::collections::BTreeSet;
 
 use crate::wire::{LookupName, Name, Prepared, RecordType};
 
-use super::batch::Entry;
+use super::amendment::Amendment;
 use super::check::Checks;
 use super::compile::of_soa;
 use super::compiled::{Denial, NodeRef, Zone};
 use super::edit::Editor;
+use super::entry::Entry;
 use super::nsec3::{Hash, hash_of_owner};
 use super::placement::is_address;
 use super::store::Exhausted;
 use super::{Misplacement, Place, ZoneFault, ZoneWarning, nsec, relink};
-
-/// What the next version has otherwise.
-#[derive(Debug, Default)]
-pub(super) struct Amendment<'b> {
-    /// All records of each name that gets others, sorted.
-    pub(super) names: Vec<Entry<'b>>,
-    /// Names without records from now on, without the apex.
-    pub(super) names_gone: Vec<&'b [u8]>,
-    /// All NSEC3 records, and their signatures, of each hashed owner that gets others, sorted.
-    pub(super) hashed: Vec<Entry<'b>>,
-    /// Hashes without an NSEC3 record from now on.
-    pub(super) hashed_gone: Vec<Hash>,
-}
 
 impl Zone {
     /// The next version; `None` if it must be compiled whole. What is wrong with it goes into `checks`; only an error if it

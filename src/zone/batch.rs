@@ -3,10 +3,11 @@
 //! A source pushes records, each checked by itself as it comes, and sorts its batch; batches may be filled on several
 //! threads. An owner that repeats the one before it is kept once. Never judges records against each other.
 
-use crate::wire::{LookupName, Name, RecordType, canonical_rdata, check_rdata};
+use crate::wire::{LookupName, Name, RecordType, check_rdata};
 
 use super::check::{Checks, MAX_REPORTED};
 use super::compiled::NodeRef;
+use super::entry::{Entry, compare};
 use super::key::Key;
 use super::{Place, ZoneFault, ZoneWarning};
 
@@ -49,21 +50,6 @@ struct Head {
     covered: RecordType,
     ttl: u32,
     place: Place,
-}
-
-/// One record, ready to be compared.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Entry<'b> {
-    /// The first eight octets of the key as a number: most comparisons end there.
-    prefix: u64,
-    /// The owner, then the key.
-    name: &'b [u8],
-    rdata: &'b [u8],
-    pub(super) ttl: u32,
-    pub(super) place: Place,
-    owner_length: u8,
-    pub(super) record_type: RecordType,
-    covered: RecordType,
 }
 
 impl RecordBatch {
@@ -261,62 +247,6 @@ impl Head {
             covered: self.covered,
         }
     }
-}
-
-impl<'b> Entry<'b> {
-    /// The owner in absolute wire form.
-    pub(super) fn owner(&self) -> &'b [u8] {
-        self.name.get(..usize::from(self.owner_length)).unwrap_or(&[0])
-    }
-
-    /// What sorts it (see [`super::key`]).
-    pub(super) fn key(&self) -> &'b [u8] {
-        self.name.get(usize::from(self.owner_length)..).unwrap_or(&[])
-    }
-
-    /// The RDATA, uncompressed.
-    pub(super) fn rdata(&self) -> &'b [u8] {
-        self.rdata
-    }
-
-    /// The owner as a name of its own.
-    pub(super) fn owner_name(&self) -> Name {
-        Name::from_wire(self.owner()).unwrap_or_else(|_| Name::root())
-    }
-
-    /// The type an RRSIG covers (RFC 4034 section 3.1.1); signatures of one owner are one set for each.
-    pub(super) fn covered(&self) -> RecordType {
-        self.covered
-    }
-
-    /// Whether both have one owner.
-    pub(super) fn is_beside(&self, other: &Self) -> bool {
-        self.prefix == other.prefix && (std::ptr::eq(self.name, other.name) || self.key() == other.key())
-    }
-
-    /// Whether both are of one RRset.
-    pub(super) fn is_of_set(&self, other: &Self) -> bool {
-        self.record_type == other.record_type && self.covered == other.covered && self.is_beside(other)
-    }
-
-    /// Canonical order within an RRset (RFC 4034 section 6.3).
-    pub(super) fn compare_rdata(&self, other: &Self) -> std::cmp::Ordering {
-        let (mine, theirs) =
-            (canonical_rdata(self.record_type, self.rdata), canonical_rdata(other.record_type, other.rdata));
-        mine.as_deref().unwrap_or(self.rdata).cmp(theirs.as_deref().unwrap_or(other.rdata))
-    }
-}
-
-/// By owner, type and RDATA, the SOA first.
-pub(super) fn compare(a: &Entry<'_>, b: &Entry<'_>) -> std::cmp::Ordering {
-    let kind = |entry: &Entry<'_>| (entry.record_type != RecordType::SOA, entry.record_type, entry.covered);
-    let names =
-        || if std::ptr::eq(a.name, b.name) { std::cmp::Ordering::Equal } else { a.key().cmp(b.key()) };
-    a.prefix
-        .cmp(&b.prefix)
-        .then_with(names)
-        .then_with(|| kind(a).cmp(&kind(b)))
-        .then_with(|| a.compare_rdata(b))
 }
 
 /// The first eight octets of a key as a number that sorts as they do: a shorter key ends in zeros, which are less than

@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use crate::wire::Name;
 
-use super::batch::{Entry, RecordBatch, compare};
+use super::batch::RecordBatch;
 use super::check::Checks;
-use super::compile::compile;
-use super::link::{choose, link};
-use super::store::Exhausted;
-use super::{Place, Record, Standing, Zone, ZoneFault};
+use super::compiled::Zone;
+use super::fault::ZoneFault;
+use super::record::{Place, Record};
+use super::redeploy::Standing;
+use super::whole::compile_whole;
 
 /// Collects the records of one zone and compiles them.
 #[derive(Debug)]
@@ -70,30 +71,6 @@ impl ZoneBuilder {
         if let Some(standing) = standing {
             return standing.finish(batches, checks);
         }
-        let entries = sorted(batches.iter().flat_map(RecordBatch::entries).collect());
-        let hashed = sorted(batches.iter().flat_map(RecordBatch::hashed).collect());
-        checks.zone(&origin, &entries);
-        let mut checks = checks.passed()?;
-        let chosen = choose(&origin, &entries, &hashed, &mut checks);
-        let mut zone = compile(origin.clone(), &entries, chosen.is_some()).map_err(|fault| vec![fault])?;
-        link(&mut zone, chosen, &entries, &hashed, &mut checks)
-            .map_err(|Exhausted| vec![ZoneFault::TooLarge { origin }])?;
-        let warnings = checks.finish()?;
-        Ok(zone.closed(entries.len() + hashed.len(), warnings))
+        compile_whole(origin, &batches, checks)
     }
-}
-
-/// Sorts by owner, type and RDATA, the SOA first, and leaves out duplicates.
-pub(super) fn sorted(mut entries: Vec<Entry<'_>>) -> Vec<Entry<'_>> {
-    // The sort of the standard library merges runs that stand in order already.
-    entries.sort_by(compare);
-    // Duplicates are one record (RFC 2181 section 5); the lower TTL counts.
-    entries.dedup_by(|later, first| {
-        let same = later.is_of_set(first) && later.compare_rdata(first).is_eq();
-        if same {
-            first.ttl = first.ttl.min(later.ttl);
-        }
-        same
-    });
-    entries
 }

@@ -8,12 +8,12 @@ use std::collections::BTreeSet;
 
 use crate::wire::{Name, RecordType, Serial};
 
-use super::amend::Amendment;
-use super::batch::{Entry, RecordBatch};
-use super::builder::sorted;
+use super::amendment::Amendment;
+use super::batch::RecordBatch;
 use super::check::{Checks, MAX_REPORTED};
 use super::compiled::{NodeRef, Zone};
 use super::effect::Owners;
+use super::entry::{Entry, sorted};
 use super::{Place, ZoneBuilder, ZoneFault, ZoneWarning};
 
 /// Octets of the five numbers that end an SOA record; the serial is the first (RFC 1035 section 3.3.13).

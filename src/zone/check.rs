@@ -2,7 +2,7 @@
 
 use crate::wire::{CLASS_IN, Name, Owner, RecordType, Section, Writer, compressible};
 
-use super::batch::Entry;
+use super::entry::Entry;
 use super::{Place, ZoneFault, ZoneWarning};
 
 /// The most faults, and the most warnings, that are kept: a person reads them, and a wrong file can hold millions.

@@ -3,8 +3,8 @@
 use crate::wire::{Name, Prepared, RecordType, Serial};
 
 use super::ZoneFault;
-use super::batch::Entry;
 use super::compiled::{Denial, Zone};
+use super::entry::Entry;
 use super::hash::NameHash;
 use super::index::Index;
 use super::key;

@@ -7,9 +7,8 @@ use crate::wire::{LookupName, Name, RecordType};
 
 use super::compiled::{Chain, Denial, NodeRef, Zone};
 use super::key::Key;
-use super::link::tag;
 use super::lookup::Lookup;
-use super::nsec3::Hash;
+use super::nsec3::{Hash, tag};
 use super::order::Position;
 
 /// What a zone denies with.

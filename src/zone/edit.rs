@@ -7,13 +7,12 @@ use std::cmp::Ordering;
 
 use crate::wire::Name;
 
-use super::batch::Entry;
 use super::compiled::{Denial, NodeRef, Zone};
+use super::entry::Entry;
 use super::hash::NameHash;
 use super::key::Key;
-use super::link::tag;
 use super::node::{self, CHILDREN, FLAGS, Node, flag};
-use super::nsec3::Hash;
+use super::nsec3::{Hash, tag};
 use super::store::{Exhausted, NodeId};
 
 /// Nodes that one change moves out of wasteful blocks at most: some milliseconds.

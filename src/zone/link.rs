@@ -6,16 +6,16 @@
 
 use crate::wire::{Name, RecordType};
 
-use super::batch::Entry;
 use super::check::Checks;
 use super::compiled::{Chain, Denial, NodeRef, Zone};
+use super::entry::Entry;
 use super::index::Index;
-use super::key::Key;
 use super::node;
-use super::nsec3::{Hash, MAX_ITERATIONS, Nsec3, Parameters, hash_of_owner, label};
+use super::nsec3::{Hash, MAX_ITERATIONS, Nsec3, Parameters, hash_of_owner, label, tag};
 use super::order::Order;
+use super::places::place_of;
 use super::store::{Exhausted, NodeId};
-use super::{Denies, Place, ZoneFault, ZoneWarning, nsec};
+use super::{Denies, ZoneFault, ZoneWarning, nsec};
 
 /// The chain that a zone will deny with.
 pub(super) struct Chosen<'e> {
@@ -73,12 +73,6 @@ pub(super) fn link(
     let chain = Chain { index: Index::build(tags), order: Order::build(&places), parameters };
     zone.denial = Denial::Nsec3(Box::new(chain));
     Ok(())
-}
-
-/// What a chain's index knows a hash by.
-pub(super) fn tag(hash: &Hash) -> u32 {
-    let [a, b, c, d, ..] = *hash;
-    u32::from_be_bytes([a, b, c, d])
 }
 
 /// NSEC records at the apex make the zone deny with them.
@@ -268,23 +262,11 @@ pub(super) fn may_be_left_out(node: NodeRef<'_>) -> bool {
     empty || (node.is_cut() && node.set(RecordType::DS).is_none())
 }
 
-/// Where the first record of a name stands; that of this type, if it has one.
-pub(super) fn place_of(node: NodeRef<'_>, entries: &[Entry<'_>], record_type: RecordType) -> Place {
-    let key = Key::of_relative(node.node.owner());
-    let key = key.as_octets();
-    let first = entries.partition_point(|entry| entry.key() < key);
-    // An empty non-terminal is there because of the name after it.
-    let records = entries.get(first..).unwrap_or(&[]);
-    let own = records.iter().take_while(|entry| entry.key() == key);
-    let wanted = own.into_iter().find(|entry| entry.record_type == record_type).or(records.first());
-    wanted.map_or(Place::default(), |entry| entry.place)
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::nsec3::HASH;
     use super::*;
-    use crate::zone::{Record, ZoneBuilder};
+    use crate::zone::{Place, Record, ZoneBuilder};
 
     /// No two names with one SHA-1 hash are known, so the hash is another one here.
     #[test]

@@ -12,7 +12,7 @@
 
 use crate::wire::RecordType;
 
-use super::batch::Entry;
+use super::entry::Entry;
 use super::nsec3::{HASH, Hash};
 
 /// Octets of the head, and of that of an RRset.

@@ -5,11 +5,11 @@ use std::collections::BTreeSet;
 
 use crate::wire::{Name, RecordType, name_length};
 
-use super::batch::Entry;
 use super::check::Checks;
 use super::compiled::{NodeRef, RrSet, Zone};
+use super::entry::Entry;
 use super::key::Key;
-use super::link::place_of;
+use super::places::place_of;
 use super::{ZoneFault, ZoneWarning};
 
 /// Checks that every name with authoritative records has an NSEC record that names the next one, the last the apex.

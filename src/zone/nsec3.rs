@@ -90,6 +90,12 @@ pub(super) fn label(hash: &[u8]) -> String {
     BASE32_DNSSEC.encode(hash)
 }
 
+/// What a chain's index knows a hash by.
+pub(super) fn tag(hash: &Hash) -> u32 {
+    let [a, b, c, d, ..] = *hash;
+    u32::from_be_bytes([a, b, c, d])
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

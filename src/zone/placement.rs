@@ -5,8 +5,8 @@
 
 use crate::wire::{RecordType, name_length};
 
-use super::batch::Entry;
 use super::check::Checks;
+use super::entry::Entry;
 use super::key;
 use super::misplacement::Misplacement;
 use super::{ZoneFault, ZoneWarning};

@@ -10,15 +10,16 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use crate::wire::Name;
 
-use super::amend::Amendment;
-use super::batch::{Entry, RecordBatch};
-use super::builder::sorted;
+use super::amendment::Amendment;
+use super::batch::RecordBatch;
 use super::check::{Checks, MAX_REPORTED};
 use super::compiled::{NodeRef, Zone};
+use super::entry::{Entry, sorted};
 use super::link::warn_of_apex;
 use super::node::{self, Node};
 use super::store::NodeId;
-use super::{ZoneBuilder, ZoneFault, ZoneWarning};
+use super::whole::compile_whole;
+use super::{ZoneFault, ZoneWarning};
 
 /// Of more names than one in this many changed, the zone is compiled anew: cheaper, and without holes.
 const FEW: usize = 8;
@@ -156,10 +157,10 @@ impl Standing {
         let mut met = RecordBatch::new(&self.zone.origin);
         let all = self.zone.names().map(|(node, _)| node).chain(self.zone.members());
         all.filter(|node| self.met.has(node.place)).for_each(|node| met.push_node(node));
-        let mut builder = ZoneBuilder::new(self.zone.origin.clone());
-        builder.add(met);
-        batches.into_iter().for_each(|batch| builder.add(batch));
-        let mut zone = builder.finish()?;
+        let mut batches: Vec<RecordBatch> = std::iter::once(met).chain(batches).collect();
+        let mut checks = Checks::default();
+        batches.iter_mut().for_each(|batch| batch.report(&mut checks));
+        let mut zone = compile_whole(self.zone.origin.clone(), &batches, checks)?;
         // What is odd about a met name is found again, but not where it stands.
         let said: HashSet<String> = warnings.iter().map(ToString::to_string).collect();
         let others = zone.warnings.into_iter().filter(|warning| !said.contains(&warning.to_string()));

@@ -8,10 +8,10 @@ use std::collections::BTreeSet;
 
 use crate::wire::{Name, RecordType};
 
-use super::amend::Amendment;
-use super::batch::Entry;
+use super::amendment::Amendment;
 use super::compiled::{Chain, Denial, NodeRef, Zone};
 use super::edit::Editor;
+use super::entry::Entry;
 use super::link::may_be_left_out;
 use super::nsec3::{Hash, Nsec3};
 use super::store::Exhausted;

@@ -9,7 +9,8 @@ use crate::serve::{TcpSettings, TlsSettings};
 
 use super::super::fault::Faults;
 use super::super::spec::{Spec, TlsSpec, span_of};
-use super::{Pop, or_default, path_in, serve as section};
+use super::connections::fold_connections;
+use super::{Pop, or_default, path_in};
 
 /// Load balancers are a few; each accept looks at every prefix.
 const MAX_PROXIES: usize = 64;
@@ -38,7 +39,7 @@ pub(super) fn fold_tls(
         faults.error(span_of(&tls.doh_path), "tls.doh-path", message);
     }
     let given = (&tls.connections, &tls.connections_per_source, &tls.idle);
-    let connections = section::fold_connections("tls.", given, tcp.exempt.clone(), faults);
+    let connections = fold_connections("tls.", given, tcp.exempt.clone(), faults);
     Some(TlsSettings {
         certificate: path_in(faults.folder(), &tls.certificate),
         key: path_in(faults.folder(), &tls.key),

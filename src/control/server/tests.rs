@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use super::super::call;
 use super::super::overall::tests::well;
 use super::*;
+use crate::control::Status;
 use crate::telemetry::keep_running;
 
 const PATIENCE: Duration = Duration::from_secs(20);

@@ -11,6 +11,7 @@
 
 mod clock;
 mod document;
+mod other;
 mod routes;
 mod signatures;
 mod tasks;
@@ -25,7 +26,7 @@ use tokio::time::{MissedTickBehavior, interval};
 
 use crate::admission::Limits;
 use crate::config::{self, Config, RouteDriver};
-use crate::control::{self, Answers, Cause, Memory, Request, Response, Selection, Status};
+use crate::control::{self, Answers, Memory, Request, Response, Selection, Status};
 use crate::health::Statistics;
 use crate::publish::Report;
 use crate::route::RouteStatus;
@@ -38,6 +39,7 @@ use clock::Anchor;
 use tasks::TaskWatch;
 use zones::ZoneTable;
 
+pub(super) use other::OtherAlarm;
 pub(super) use thread::ControlThread;
 
 /// Ticks between two documents: with [`Beat::PERIOD`] half a second.
@@ -48,15 +50,6 @@ pub(super) type Source<T> = Box<dyn FnMut() -> T + Send>;
 
 /// Why changes of zone files are not seen, in the run time of the observer; `None` while they are.
 pub(super) type UpdatesObserver = Box<dyn FnMut(Duration) -> Option<String> + Send>;
-
-/// An alarm of a part that has no place of its own in the document.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct OtherAlarm {
-    /// The same for as long as it lasts.
-    pub(super) kind: String,
-    pub(super) cause: Cause,
-    pub(super) message: String,
-}
 
 /// Where the keeper gets everything from.
 pub(super) struct Sources {
@@ -231,7 +224,7 @@ impl Answers for StatusKeeper {
             None => Response::Failed { message: format!("there is no task {task:?}") },
             Some(beat) => {
                 beat.ask_panic();
-                super::orders::done(format!("the task {task} panics at its next heartbeat"))
+                super::response::done(format!("the task {task} panics at its next heartbeat"))
             }
         }
     }

@@ -7,7 +7,7 @@ use crate::publish::ZoneReport;
 use crate::wire::Name;
 use crate::zone::signatures::{Stage, Validity};
 
-use super::OtherAlarm;
+use super::other::OtherAlarm;
 
 /// Zones whose expiry is remembered: those that are late first.
 const MOST: usize = 1000;

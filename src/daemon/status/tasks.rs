@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::control::{Cause, TaskState, TaskStatus};
 use crate::telemetry::{Beat, Freshness};
 
-use super::OtherAlarm;
+use super::other::OtherAlarm;
 
 /// A task that has not beaten for so long is silent: thirty of its periods.
 const SILENT: Duration = Duration::from_secs(3);

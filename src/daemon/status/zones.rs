@@ -8,8 +8,8 @@ use crate::control::{self, Selection, ZoneCounts, ZoneFilter, ZoneGroup, ZoneSta
 use crate::publish::{Fault, Report, ZoneReport, ZoneState};
 use crate::wire::Name;
 
-use super::OtherAlarm;
 use super::clock::unix;
+use super::other::OtherAlarm;
 use super::signatures::{self, Expiries};
 
 /// Names kept of those that are not well, so that a page of them needs no walk: more than a text lists.

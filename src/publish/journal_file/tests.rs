@@ -1,5 +1,6 @@
 //! Appending and cutting, one after the other and at once.
 
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc;
 use std::time::UNIX_EPOCH;

@@ -8,10 +8,10 @@ use std::path::{Path, PathBuf};
 use crate::wire::{CLASS_IN, Name, RecordType};
 use crate::zone::{Place, RecordBatch, Standing};
 
-use super::Limits;
 use super::fault::{Fault, Flaw, Located, MAX_FAULTS, Snippet};
 use super::fields::Fields;
 use super::lexer::{Entry, Lexer, Token};
+use super::limits::Limits;
 use super::number;
 use super::open::FileId;
 use super::rdata;

@@ -11,11 +11,12 @@
 //! no route depends on it. [`super::liveness`] tells when it does nothing.
 
 pub(super) mod before;
+mod modes;
+mod outcome;
 pub(super) mod parallel;
 mod queue;
 mod thread;
 
-use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -23,67 +24,25 @@ use std::thread::JoinHandle;
 use tokio::sync::Notify;
 
 use crate::telemetry::Beat;
-use crate::wire::{Name, Serial};
+use crate::wire::Name;
 use crate::zone::Published;
-use crate::zone::signatures::Verdict;
 
-use super::fault::Fault;
 use super::pulse::Pulse;
-use super::settings::{Dnssec, Settings};
+use super::settings::Settings;
+pub(super) use modes::Modes;
+pub(super) use outcome::Outcome;
+pub use outcome::Signatures;
 use queue::Shared;
 
 #[cfg(test)]
 pub(super) use thread::PANICS as VERIFY_PANICS;
 pub(super) use thread::unix_now;
 
-/// The signatures of a zone that is served.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Signatures {
-    /// The version that this is about; another one that is served is being looked at.
-    pub serial: Serial,
-    /// How they stand.
-    pub verdict: Verdict,
-    /// What a panic said that ended the verification.
-    pub failed: Option<String>,
-}
-
-impl Signatures {
-    /// What is wrong with them, of what does not depend on the time.
-    pub(super) fn fault(&self) -> Option<Fault> {
-        if let Some(reason) = &self.failed {
-            return Some(Fault::Unverified { reason: reason.clone() });
-        }
-        let first = Box::new(self.verdict.first.clone()?);
-        Some(Fault::Signatures { wrong: self.verdict.wrong, first })
-    }
-}
-
-/// What is known of a zone; `None` if it is not signed or not served.
-pub(super) type Outcome = (Name, Option<Box<Signatures>>);
-
-/// What to do with signatures, by zone.
-#[derive(Debug, Default)]
-pub(super) struct Modes {
-    by_zone: BTreeMap<Name, Dnssec>,
-    other: Dnssec,
-}
-
 /// The thread and what it is told.
 #[derive(Debug)]
 pub(super) struct Verify {
     shared: Arc<Shared>,
     thread: Option<JoinHandle<()>>,
-}
-
-impl Modes {
-    pub(super) fn new(settings: &Settings) -> Self {
-        let own = settings.zones.iter().filter_map(|zone| Some((zone.name.clone(), zone.dnssec?)));
-        Self { by_zone: own.collect(), other: settings.dnssec }
-    }
-
-    pub(super) fn of(&self, zone: &Name) -> Dnssec {
-        self.by_zone.get(zone).copied().unwrap_or(self.other)
-    }
 }
 
 impl Verify {

@@ -11,7 +11,8 @@ use crate::wire::Name;
 use crate::zone::Published;
 
 use super::super::pulse::Pulse;
-use super::{Modes, Outcome};
+use super::modes::Modes;
+use super::outcome::Outcome;
 
 /// Changed zones that wait; of more, all zones are looked at, as at the first load.
 const CHANGED: usize = 1024;

@@ -6,16 +6,15 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use crate::sys::priority::yield_to_all;
-use crate::telemetry::{Beat, Pause, note_panic};
+use crate::telemetry::{Beat, Pause, note_panic, panic_message};
 use crate::wire::Name;
 use crate::zone::Zone;
 use crate::zone::signatures::Following;
 
 use super::super::fault::one_line;
-use super::super::looker::panic_text;
 use super::super::pulse::{Place, WAIT, Work};
 use super::super::settings::Dnssec;
-use super::Signatures;
+use super::outcome::Signatures;
 use super::queue::Shared;
 
 /// How often the thread says that it is there while it has nothing to do.
@@ -41,7 +40,7 @@ pub(super) fn run(shared: &Shared, beat: &Beat) {
         if let Err(panic) = turn {
             let wait = pause.next(begun.elapsed());
             note_panic(beat, panic.as_ref(), wait);
-            verifying.give_up(panic_text(panic.as_ref()));
+            verifying.give_up(panic_message(panic.as_ref()));
             verifying.rest(wait);
         }
     }

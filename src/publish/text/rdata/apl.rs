@@ -2,9 +2,9 @@
 
 use super::super::fault::Flaw;
 use super::super::fields::Fields;
-use super::read::{ipv4, ipv6, u8_from};
+use super::format::text;
+use super::parse::{ipv4, ipv6, u8_from};
 use super::wire::Wire;
-use super::write::text;
 
 /// Reads items to the end of the entry; an empty list is allowed (RFC 3123 section 5).
 pub(super) fn read(

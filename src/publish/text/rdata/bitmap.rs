@@ -6,7 +6,7 @@ use crate::wire::RecordType;
 
 use super::super::fault::Flaw;
 use super::super::fields::Fields;
-use super::read::record_type;
+use super::parse::record_type;
 use super::wire::Wire;
 
 /// Reads types to the end of the entry; none at all is allowed (an empty non-terminal of NSEC3).

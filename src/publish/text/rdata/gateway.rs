@@ -3,10 +3,10 @@
 
 use super::super::fault::Flaw;
 use super::super::fields::Fields;
+use super::format;
 use super::layout::Field;
-use super::read::{ipv4, ipv6, u8_from};
+use super::parse::{ipv4, ipv6, u8_from};
 use super::wire::Wire;
-use super::write as format;
 
 const KIND: &str = "0 (none), 1 (IPv4), 2 (IPv6) or 3 (a name)";
 const NOTHING: &str = "`.`, for there is no gateway";

@@ -4,10 +4,10 @@ use data_encoding::{BASE64, HEXLOWER_PERMISSIVE, HEXUPPER};
 
 use super::super::fault::Flaw;
 use super::super::fields::Fields;
+use super::format::{name, some, text};
 use super::layout::Field;
-use super::read::u8_from;
+use super::parse::u8_from;
 use super::wire::Wire;
-use super::write::{name, some, text};
 
 const TAG: &str = "a host identity tag of 1 to 255 octets in hexadecimal";
 const KEY: &str = "a public key of 1 to 65535 octets in base64, in one piece";

@@ -9,10 +9,10 @@ use crate::wire::RecordType;
 
 use super::super::fault::Flaw;
 use super::super::fields::Fields;
+use super::format;
 use super::layout::Field;
-use super::read::{ipv6, record_type, u8_from};
+use super::parse::{ipv6, record_type, u8_from};
 use super::wire::Wire;
-use super::write as format;
 
 /// Bits of an IPv6 address.
 const ADDRESS_BITS: u8 = 128;

@@ -3,8 +3,8 @@
 use super::super::fault::Flaw;
 use super::super::fields::Fields;
 use super::super::number::decimal;
+use super::format::text;
 use super::wire::Wire;
-use super::write::text;
 
 /// The equator and the prime meridian, in thousandths of a second of arc (RFC 1876 section 2).
 const MIDDLE: u32 = 1 << 31;

@@ -6,6 +6,7 @@
 
 mod apl;
 mod bitmap;
+mod format;
 mod gateway;
 mod hip;
 mod historic;
@@ -14,8 +15,10 @@ mod layout;
 mod loc;
 mod naptr;
 mod nsap;
+mod parse;
 mod read;
 mod svcb;
+mod svcb_key;
 mod svcb_value;
 mod value;
 mod wire;
@@ -32,9 +35,9 @@ use super::number;
 
 use layout::layout;
 
-pub(super) use read::record_type;
+pub(super) use format::name as write_name;
+pub(super) use parse::record_type;
 pub(super) use svcb::is_alias_with_parameters;
-pub(super) use write::name as write_name;
 
 /// The most octets of RDATA (RFC 1035 section 3.2.1: RDLENGTH has 16 bits).
 const MAX_RDATA: usize = 65_535;

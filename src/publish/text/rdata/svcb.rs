@@ -5,49 +5,9 @@ use std::collections::BTreeMap;
 use super::super::fault::Flaw;
 use super::super::fields::Fields;
 use super::super::lexer::{Quoting, Token};
-use super::super::number::decimal;
+use super::svcb_key::{named_key, numbered_key, write_key};
 use super::svcb_value;
 use super::wire::Wire;
-use super::write::text;
-
-/// IANA "Service Parameter Keys (SvcParamKeys)", by number.
-const KEYS: [&str; 12] = [
-    "mandatory",
-    "alpn",
-    "no-default-alpn",
-    "port",
-    "ipv4hint",
-    "ech",
-    "ipv6hint",
-    "dohpath",
-    "ohttp",
-    "tls-supported-groups",
-    "docpath",
-    "pvd",
-];
-
-/// A key's number.
-pub(super) fn key(text: &[u8]) -> Option<u16> {
-    named_key(text).or_else(|| numbered_key(text))
-}
-
-fn named_key(text: &[u8]) -> Option<u16> {
-    u16::try_from(KEYS.iter().position(|name| name.as_bytes() == text)?).ok()
-}
-
-/// `keyNNNNN`, without leading zeros (RFC 9460 section 2.1).
-fn numbered_key(text: &[u8]) -> Option<u16> {
-    let digits = text.strip_prefix(b"key").filter(|digits| *digits == b"0" || !digits.starts_with(b"0"))?;
-    u16::try_from(decimal(digits, 65_534)?).ok()
-}
-
-/// A key's name.
-pub(super) fn write_key(key: u16, out: &mut Vec<u8>) {
-    match KEYS.get(usize::from(key)) {
-        Some(name) => out.extend_from_slice(name.as_bytes()),
-        None => text(format_args!("key{key}"), out),
-    }
-}
 
 /// Reads parameters to the end of the entry, in any order, and appends them in order.
 pub(super) fn read(

@@ -4,10 +4,10 @@
 use data_encoding::BASE64;
 
 use super::super::fields::unescape;
-use super::read::{ipv4, ipv6, u16_from};
-use super::svcb::{key as key_number, write_key};
+use super::format::{ipv4 as take_ipv4, ipv6 as take_ipv6, quoted, some, text as push_text};
+use super::parse::{ipv4, ipv6, u16_from};
+use super::svcb_key::{key as key_number, write_key};
 use super::wire::Wire;
-use super::write::{ipv4 as take_ipv4, ipv6 as take_ipv6, quoted, some, text as push_text};
 
 /// What the value of a key must be, as a fault says it.
 pub(super) fn expectation(key: u16) -> &'static str {

@@ -2,10 +2,10 @@
 
 use super::super::fault::Flaw;
 use super::super::fields::Fields;
+use super::format::{ipv4 as take_ipv4, text};
 use super::layout::Field;
-use super::read::{ipv4, u8_from, u16_from};
+use super::parse::{ipv4, u8_from, u16_from};
 use super::wire::Wire;
-use super::write::{ipv4 as take_ipv4, text};
 
 const PROTOCOL: &str = "tcp, udp or a protocol number from 0 to 255";
 const PORT: &str = "a port from 0 to 65535 or one of ftp ssh telnet smtp domain http pop3 imap https";

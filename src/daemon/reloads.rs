@@ -1,0 +1,29 @@
+//! The reloads that are on their way.
+
+use tokio::task::JoinHandle;
+
+use crate::config::Loaded;
+use crate::control::Reply;
+
+use super::response::chain;
+
+/// A configuration that was read, or why it cannot be used.
+pub(super) type Read = Result<Loaded, String>;
+
+/// The reloads that were asked for and have not been read yet. One file is read at a time; all that are asked for meanwhile are one
+/// reload after it.
+#[derive(Debug, Default)]
+pub(super) struct Reloads {
+    pub(super) reading: Option<(JoinHandle<Read>, Vec<Reply>)>,
+    pub(super) next: Option<Vec<Reply>>,
+}
+
+impl Reloads {
+    /// The next file that was read, and who is told of it. Cancel-safe; never returns while nothing is read.
+    pub(super) async fn read(&mut self) -> (Read, Vec<Reply>) {
+        let Some((reading, _)) = &mut self.reading else { return std::future::pending().await };
+        let read = reading.await.unwrap_or_else(|error| Err(chain(&error)));
+        let replies = self.reading.take().map(|(_, replies)| replies).unwrap_or_default();
+        (read, replies)
+    }
+}
