@@ -72,7 +72,7 @@
 //!
 //! ## Who may name whom
 //!
-//! `tests/tidy.rs` holds every `use` in `src` against this table.
+//! `tests/tidy.rs` holds every `use` in `src` against this table, and lets no two files of a module import each other.
 //!
 //! | module | may name |
 //! | --- | --- |
