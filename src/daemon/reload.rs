@@ -5,7 +5,7 @@
 //! ```
 //!
 //! What names zones takes effect, the files of the certificate are read again, and `live.rs` says what else is in force at once.
-//! What needs a restart is told by the answer, the exit code of `anyns reload` and the status until the file says again what is in
+//! The answer, the exit code of `anyns reload` and the status name what needs a restart, until the file says again what is in
 //! force. A configuration that is wrong changes nothing.
 
 use std::net::IpAddr;

@@ -139,7 +139,7 @@ fn attempt(
         Err(error) => &error.files,
     };
     let after = look(files.get(1..).unwrap_or_default());
-    // Whoever writes to a file that was included for the first time was not known before.
+    // A writer of a file that was included for the first time was not known before.
     let is_new = |file: &&PathBuf| !included.iter().any(|(known, _)| known == *file);
     if let Some(busy) =
         after.iter().map(|(file, _)| file).filter(is_new).find(|file| has_writer(file, writer_of))
