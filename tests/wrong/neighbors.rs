@@ -9,6 +9,7 @@ use serde::Deserialize;
 use toml::{Table, Value};
 
 use crate::support::skip::has_programs;
+use crate::verdicts::Verdict;
 
 /// The config that a case changes a section of.
 const GOOD: &str = "
@@ -98,14 +99,6 @@ struct Case {
     frr_says: Option<Verdict>,
     /// The section.
     decides: String,
-}
-
-#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
-#[serde(rename_all = "lowercase")]
-enum Verdict {
-    Takes,
-    Warns,
-    Refuses,
 }
 
 fn cases() -> Vec<Case> {

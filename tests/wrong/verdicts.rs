@@ -39,7 +39,7 @@ struct Case {
 
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
 #[serde(rename_all = "lowercase")]
-enum Verdict {
+pub(crate) enum Verdict {
     Takes,
     /// Takes it with a warning; of the other servers this is not told from taking it.
     Warns,
