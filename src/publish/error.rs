@@ -8,8 +8,7 @@ use crate::zone::ZoneFault;
 
 use super::accept::Refused;
 use super::fault::Fault;
-pub use super::store::StoreError;
-use super::text;
+pub use super::text;
 
 /// Why the publisher does not start.
 #[derive(Debug, thiserror::Error)]
@@ -266,4 +265,23 @@ pub enum ApplyError {
     /// The publisher has ended.
     #[error("the publisher has stopped")]
     Stopped,
+}
+
+/// Why the state directory cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// Another process holds it.
+    #[error("another process uses the state directory {path}")]
+    InUse {
+        /// The directory.
+        path: PathBuf,
+    },
+    /// It cannot be made, opened or locked.
+    #[error("cannot use the state directory {path}: {source}")]
+    Unusable {
+        /// The directory.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
 }

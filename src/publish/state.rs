@@ -11,10 +11,10 @@ use std::sync::Arc;
 
 use tokio::sync::Notify;
 
-use super::error::PublishError;
+use super::error::{PublishError, StoreError};
 use super::keeper::{Keeper, Version};
 use super::pulse::Pulse;
-use super::store::{Store, StoreError};
+use super::store::Store;
 
 /// The state directory.
 #[derive(Debug, Default)]

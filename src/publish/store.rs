@@ -54,6 +54,7 @@ use crate::wire::Name;
 use crate::zone::Zone;
 
 use super::accept::{Digest, Standing};
+use super::error::StoreError;
 use super::journal;
 use super::journal_replay::replay;
 use super::journals::{self, JournalError, Journals};
@@ -92,25 +93,6 @@ pub(super) type DamagedJournal = (PathBuf, JournalError);
 
 /// A file that was set aside, and why.
 pub(super) type Damaged = (PathBuf, StateError);
-
-/// Why the state directory cannot be used.
-#[derive(Debug, thiserror::Error)]
-pub enum StoreError {
-    /// Another process holds it.
-    #[error("another process uses the state directory {path}")]
-    InUse {
-        /// The directory.
-        path: PathBuf,
-    },
-    /// It cannot be made, opened or locked.
-    #[error("cannot use the state directory {path}: {source}")]
-    Unusable {
-        /// The directory.
-        path: PathBuf,
-        /// What the system said.
-        source: io::Error,
-    },
-}
 
 impl Store {
     /// Makes the directory if need be, and locks it.
