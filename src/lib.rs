@@ -84,13 +84,14 @@
 //! | `handoff` | (nothing) |
 //! | `telemetry` | `handoff` |
 //! | `serve` | `sys` `wire` `zone` `answer` `admission` `telemetry` |
-//! | `publish` | `sys` `wire` `zone` `telemetry` `handoff` |
+//! | `zonefile` | `sys` `wire` `zone` `telemetry` |
+//! | `publish` | `sys` `wire` `zone` `zonefile` `telemetry` `handoff` |
 //! | `health` | `sys` `wire` `policy` `telemetry` `handoff` |
 //! | `policy` | (nothing) |
 //! | `host` | `sys` `telemetry` `handoff` |
 //! | `route` | `sys` `policy` `telemetry` `handoff` |
 //! | `control` | `sys` `telemetry` `handoff` |
-//! | `config` | `sys` `wire` `zone` `answer` `admission` `serve` `publish` `health` `policy` `route` `control` `telemetry` |
+//! | `config` | `sys` `wire` `zone` `zonefile` `answer` `admission` `serve` `publish` `health` `policy` `route` `control` `telemetry` |
 //! | `daemon` | everything but `cli` |
 //! | `cli` | everything |
 //!
@@ -125,3 +126,4 @@ pub mod sys;
 pub mod telemetry;
 pub mod wire;
 pub mod zone;
+pub mod zonefile;

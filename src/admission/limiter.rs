@@ -231,4 +231,5 @@ impl Entry {
 }
 
 #[cfg(test)]
+#[path = "../../tests/unit/admission/limiter.rs"]
 mod tests;

@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use crate::publish::text;
 use crate::wire::Name;
+use crate::zonefile;
 
 use super::{CommandError, Outcome, say, signatures};
 
@@ -15,12 +15,12 @@ pub(super) fn check(file: &Path, origin: Option<&str>, include_roots: &[PathBuf]
         None => origin_of(file)?,
     };
     let read = match include_roots {
-        [] => text::read_zone(file, &origin, &text::Limits::default())?,
+        [] => zonefile::read_zone(file, &origin, &zonefile::Limits::default())?,
         roots => {
             // Paths are compared, so all of them are absolute.
             let include_roots = roots.iter().map(std::path::absolute).collect::<Result<_, _>>()?;
-            let limits = text::Limits { include_roots, ..text::Limits::default() };
-            text::read_zone(&std::path::absolute(file)?, &origin, &limits)?
+            let limits = zonefile::Limits { include_roots, ..zonefile::Limits::default() };
+            zonefile::read_zone(&std::path::absolute(file)?, &origin, &limits)?
         }
     };
     for warning in &read.warnings {

@@ -13,6 +13,7 @@ mod fold;
 mod form;
 mod spec;
 #[cfg(test)]
+#[path = "../../tests/unit/config/mod.rs"]
 mod tests;
 mod values;
 mod words;

@@ -193,4 +193,5 @@ fn reload_complaint(status: &Status) -> Option<Alarm> {
 }
 
 #[cfg(test)]
+#[path = "../../tests/unit/control/overall.rs"]
 pub(super) mod tests;

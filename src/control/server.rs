@@ -229,4 +229,5 @@ async fn read_line(reader: &mut (impl AsyncBufRead + Unpin)) -> io::Result<Optio
 }
 
 #[cfg(test)]
+#[path = "../../tests/unit/control/server.rs"]
 mod tests;

@@ -182,4 +182,5 @@ pub(super) fn describe(stage: Stage, seen: &Seen, evidence: Evidence) -> String 
 }
 
 #[cfg(test)]
+#[path = "../../tests/unit/health/evidence.rs"]
 mod tests;

@@ -388,4 +388,5 @@ fn all_statistics(subjects: &[Subject]) -> Vec<Statistics> {
 }
 
 #[cfg(test)]
+#[path = "../../tests/unit/health/monitor.rs"]
 mod tests;

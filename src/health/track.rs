@@ -192,4 +192,5 @@ impl Standing {
 }
 
 #[cfg(test)]
+#[path = "../../tests/unit/health/track.rs"]
 mod tests;

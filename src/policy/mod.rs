@@ -20,6 +20,7 @@ mod facts;
 mod reason;
 mod settings;
 #[cfg(test)]
+#[path = "../../tests/unit/policy.rs"]
 mod tests;
 mod verdict;
 

@@ -16,8 +16,8 @@ use crate::wire::{RecordType, Serial};
 use crate::zone::Zone;
 use crate::zone::signatures::SignatureFault;
 
-use super::SerialRule;
-use super::settings::Settings;
+use crate::publish::SerialRule;
+use crate::publish::settings::Settings;
 
 /// SHA-256 over a zone's records without the SOA serial: equal exactly when the content is.
 pub type Digest = [u8; 32];

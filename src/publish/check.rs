@@ -9,16 +9,16 @@ use crate::wire::{Name, Serial};
 use crate::zone::Zone;
 use crate::zone::signatures::{Findings, Pieces, Validity, validity};
 
-use super::accept::{Accepted, Candidate, Provenance, Terms, accept, needs_digest};
-use super::fault::{Fault, SourceFault, SourceWarning};
-use super::read::{Files, read};
-use super::scan::{Found, scan};
-use super::settings::{Dnssec, Rules, SerialRule, Settings};
-use super::store::{peek, peek_digest};
-use super::text::{Beside, Located};
-use super::verify::parallel::verify;
-use super::verify::{Modes, before, unix_now};
-use super::watch::Writer;
+use crate::publish::accept::{Accepted, Candidate, Provenance, Terms, accept, needs_digest};
+use crate::publish::fault::{Fault, SourceFault, SourceWarning};
+use crate::publish::settings::{Dnssec, Rules, SerialRule, Settings};
+use crate::publish::source::read::{Files, read};
+use crate::publish::source::scan::{Found, scan};
+use crate::publish::source::watch::Writer;
+use crate::publish::state::store::{peek, peek_digest};
+use crate::publish::verify::parallel::verify;
+use crate::publish::verify::{Modes, before, unix_now};
+use crate::zonefile::{Beside, Located};
 
 /// What would be served.
 #[derive(Debug, Default)]
@@ -49,7 +49,7 @@ impl CheckReport {
     }
 }
 
-/// Reads every zone as [`Publisher`](super::Publisher) would, against the versions in the state directory if there
+/// Reads every zone as [`Publisher`](crate::publish::Publisher) would, against the versions in the state directory if there
 /// is one. Blocks. Fails only where a path is relative and there is no current directory.
 pub fn check(settings: Settings) -> io::Result<CheckReport> {
     let settings = settings.absolute()?;

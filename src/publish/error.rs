@@ -6,9 +6,9 @@ use std::path::PathBuf;
 use crate::wire::{Name, Serial};
 use crate::zone::ZoneFault;
 
-use super::accept::Refused;
-use super::fault::Fault;
-pub use super::text;
+use crate::publish::accept::Refused;
+use crate::publish::fault::Fault;
+use crate::zonefile;
 
 /// Why the publisher does not start.
 #[derive(Debug, thiserror::Error)]
@@ -216,7 +216,7 @@ pub enum ApplyError {
         /// The owner of the first such record.
         owner: Name,
         /// What is wrong with it.
-        fault: Box<text::Fault>,
+        fault: Box<zonefile::Fault>,
         /// How many other records can never be right, either.
         more: usize,
     },

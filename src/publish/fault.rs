@@ -6,8 +6,8 @@ use std::sync::Arc;
 use crate::wire::{Name, NameError, Serial};
 use crate::zone::signatures::SignatureFault;
 
-use super::accept::{Refused, wrong_signatures};
-use super::text::ReadError;
+use crate::publish::accept::{Refused, wrong_signatures};
+use crate::zonefile::ReadError;
 
 /// What is wrong with one zone. Whatever it is, a version that is served goes on being served.
 #[derive(Clone, Debug, thiserror::Error)]

@@ -42,50 +42,23 @@
 //! unless there is one.
 
 mod accept;
-mod apply;
-mod canary;
 mod check;
-mod core;
-mod core_state;
-mod crew;
-mod debounce;
-mod entry;
 mod error;
 mod fault;
-mod journal;
-mod journal_file;
-mod journal_replay;
-mod journals;
-mod keeper;
-mod launch;
-mod liveness;
-mod looker;
-mod meter;
-mod orders;
-#[cfg(test)]
-mod panic_tests;
-mod publisher;
-mod pulse;
-mod read;
 mod report;
-mod scan;
 mod settings;
+mod source;
 mod state;
-mod state_file;
-mod store;
-pub mod text;
 mod verify;
-mod visit;
-mod watch;
-mod watch_set;
+mod work;
 
 pub use accept::{Accepted, Candidate, Digest, Provenance, Refused, Standing, Terms, accept};
-pub use apply::{Applied, Difference};
 pub use check::{CheckReport, CheckedZone, check, check_signatures};
 pub use error::{AcceptError, ApplyError, PublishError, ReconfigureError, RemoveError, StoreError};
 pub use fault::{Fault, SourceFault, SourceWarning};
-pub use liveness::{Liveness, Stall};
-pub use publisher::{Publisher, PublisherHandle};
 pub use report::{Progress, Report, WatchState, ZoneReport, ZoneState};
 pub use settings::{Deploy, Dnssec, SerialRule, Settings, SingleZone};
 pub use verify::Signatures;
+pub use work::apply::{Applied, Difference};
+pub use work::liveness::{Liveness, Stall};
+pub use work::publisher::{Publisher, PublisherHandle};

@@ -8,8 +8,8 @@ use std::time::{Duration, SystemTime};
 
 use crate::wire::{Name, Serial};
 
-use super::fault::{Fault, SourceFault};
-use super::verify::Signatures;
+use crate::publish::fault::{Fault, SourceFault};
+use crate::publish::verify::Signatures;
 
 /// How a zone stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,7 +42,7 @@ pub struct ZoneReport {
     /// Whether the version that is served survives a restart without its source: it is in the state directory. That
     /// comes soon after it is served; see [`Report::unkept`].
     pub durable: bool,
-    /// The serial of a version that was refused and that [`accept`](super::PublisherHandle::accept) would let pass.
+    /// The serial of a version that was refused and that [`accept`](crate::publish::PublisherHandle::accept) would let pass.
     pub refused_serial: Option<Serial>,
     /// The signatures of the version that is served, if it is signed and was looked at.
     pub signatures: Option<Signatures>,

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::wire::Name;
 
-use super::text::Limits;
+use crate::zonefile::Limits;
 
 /// What to do with other content under the serial that is served.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -25,6 +25,7 @@ mod service;
 mod speaker;
 mod status;
 #[cfg(test)]
+#[path = "../../tests/unit/route.rs"]
 mod tests;
 mod watchdog;
 

@@ -271,4 +271,5 @@ impl Datagrams {
 }
 
 #[cfg(test)]
+#[path = "../../tests/unit/serve/worker.rs"]
 mod tests;

@@ -15,6 +15,7 @@ mod log_error;
 mod log_writer;
 mod logs;
 mod panic_log;
+pub mod pulse;
 mod supervise;
 
 pub use beat::{Beat, Freshness, RunTime};

@@ -21,56 +21,29 @@
 //! place where a new snapshot replaces the old one, at once and whole. Never does I/O, never locks a reader, never changes
 //! what was published.
 
-mod absent;
-mod ahead;
-mod amend;
-mod amendment;
-mod batch;
-mod builder;
-mod change;
-mod check;
 mod compile;
-mod compiled;
 mod denial;
-mod edit;
-mod effect;
-mod entry;
-mod fault;
-mod hash;
-mod index;
-mod key;
-mod link;
-mod lookup;
-mod misplacement;
-mod node;
-mod nsec;
-mod nsec3;
-mod order;
-mod placement;
-mod places;
+mod read;
 mod record;
-mod redeploy;
-mod relink;
 pub mod signatures;
 mod snapshot;
 mod store;
 #[cfg(test)]
+#[path = "../../tests/unit/zone/mod.rs"]
 mod tests;
-mod walk;
-mod warning;
-mod whole;
+mod version;
 
-pub use absent::Absence;
-pub use ahead::Ahead;
-pub use batch::RecordBatch;
-pub use builder::ZoneBuilder;
-pub use compiled::{NodeRef, RrSet, Zone};
-pub use denial::{Collision, Denies};
-pub use effect::Owners;
-pub use fault::ZoneFault;
-pub use lookup::Lookup;
-pub use misplacement::Misplacement;
-pub use record::{Place, Record};
-pub use redeploy::Standing;
-pub use snapshot::{Published, PublishedRef, Snapshot};
-pub use warning::ZoneWarning;
+pub use compile::batch::RecordBatch;
+pub use read::ahead::Ahead;
+pub use read::denial::{Collision, Denies};
+pub use read::lookup::Lookup;
+pub use record::fault::ZoneFault;
+pub use record::misplacement::Misplacement;
+pub use record::raw::{Place, Record};
+pub use record::warning::ZoneWarning;
+pub use snapshot::absent::Absence;
+pub use snapshot::zones::{Published, PublishedRef, Snapshot};
+pub use store::compiled::{NodeRef, RrSet, Zone};
+pub use version::builder::ZoneBuilder;
+pub use version::effect::Owners;
+pub use version::redeploy::Standing;

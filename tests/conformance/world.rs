@@ -7,11 +7,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyns::answer::{CookieSecret, CookieSettings, Identity, Settings};
-use anyns::publish::text::{Limits, read_zone};
 use anyns::serve::{self, Engine, Serving, TcpSettings, TlsSettings, Transport};
 use anyns::telemetry::Counters;
 use anyns::wire::Name;
 use anyns::zone::{Absence, Published, Snapshot};
+use anyns::zonefile::{Limits, read_zone};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 use tokio::time::timeout;

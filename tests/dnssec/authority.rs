@@ -4,11 +4,11 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyns::answer::{self, Client, Identity, Outcome, Transport};
-use anyns::publish::text::{Limits, read_zone};
 use anyns::serve::{Engine, Serving, Settings, TcpSettings};
 use anyns::telemetry::Counters;
 use anyns::wire::Name;
 use anyns::zone::{Published, Snapshot, Zone};
+use anyns::zonefile::{Limits, read_zone};
 
 use crate::names::{CHILD, SIGNED, TEXT, UNSIGNED};
 use crate::sign::{Denial, Signed, Signer, sign};

@@ -210,9 +210,8 @@ async fn a_difference_is_verified_like_a_file() {
     let difference = |text: &str| {
         let file = pop.path("next.zone");
         std::fs::write(&file, text).unwrap();
-        let next = anyns::publish::text::read_zone(&file, &zone, &anyns::publish::text::Limits::default())
-            .unwrap()
-            .zone;
+        let next =
+            anyns::zonefile::read_zone(&file, &zone, &anyns::zonefile::Limits::default()).unwrap().zone;
         let served = pop.published.load().zone(&zone).unwrap().clone();
         let records = |zone: &anyns::zone::Zone| -> Vec<_> { zone.records().collect() };
         let (old, new) = (records(&served), records(&next));

@@ -3,8 +3,9 @@
 use std::path::Path;
 use std::process::Command;
 
-use anyns::publish::{check_signatures, text};
+use anyns::publish::check_signatures;
 use anyns::zone::signatures::{Findings, Level};
+use anyns::zonefile;
 use tempfile::TempDir;
 
 use crate::support::name;
@@ -79,7 +80,7 @@ impl Signer {
 
 /// What is wrong with the signatures of a zone file.
 fn found(file: &Path) -> Findings {
-    let read = text::read_zone(file, &name("example.org."), &text::Limits::default()).unwrap();
+    let read = zonefile::read_zone(file, &name("example.org."), &zonefile::Limits::default()).unwrap();
     check_signatures(&read.zone, |_, _| {}).unwrap().0
 }
 

@@ -3,10 +3,10 @@
 use std::sync::{Arc, OnceLock};
 
 use anyns::answer::{Client, Identity, Outcome, Settings, Transport, answer};
-use anyns::publish::text::{Limits, ReadError, read_zone};
 use anyns::serve::Engine;
 use anyns::wire::{Name, RecordType};
 use anyns::zone::{Snapshot, Zone};
+use anyns::zonefile::{Limits, ReadError, read_zone};
 use hickory_proto::op::Message;
 use hickory_proto::rr::RData;
 

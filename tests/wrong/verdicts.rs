@@ -4,7 +4,7 @@
 use std::path::Path;
 use std::process::Command;
 
-use anyns::publish::text::{Limits, read_zone};
+use anyns::zonefile::{Limits, read_zone};
 use serde::Deserialize;
 
 use crate::support::skip::has_programs;

@@ -232,4 +232,5 @@ fn since(status: &Status, at: u64) -> String {
 }
 
 #[cfg(test)]
+#[path = "../../../tests/unit/control/render.rs"]
 mod tests;

@@ -231,4 +231,5 @@ impl Answers for StatusKeeper {
 }
 
 #[cfg(test)]
+#[path = "../../../tests/unit/daemon/status.rs"]
 mod tests;

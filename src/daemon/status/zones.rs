@@ -254,4 +254,5 @@ fn group(
 }
 
 #[cfg(test)]
+#[path = "../../../tests/unit/daemon/status/zones.rs"]
 pub(super) mod tests;

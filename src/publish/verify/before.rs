@@ -7,8 +7,8 @@
 use crate::zone::Zone;
 use crate::zone::signatures::{Level, Pieces, SignatureFault};
 
-use super::super::accept::Refused;
-use super::parallel::verify;
+use crate::publish::accept::Refused;
+use crate::publish::verify::parallel::verify;
 
 /// Owners that are verified before a version is published: with two signatures each of ECDSA P-256 some ten seconds of two cores.
 const MOST: usize = 100_000;

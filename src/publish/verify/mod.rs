@@ -8,7 +8,7 @@
 //!
 //! The thread (1x) runs when no other thread of the machine wants the core, takes a slice of time for each zone in turn and goes
 //! over to a newer version at once. It shares no lock with anybody: frozen or panicked it delays neither a deploy nor an answer, and
-//! no route depends on it. [`super::liveness`] tells when it does nothing.
+//! no route depends on it. [`crate::publish::work::liveness`] tells when it does nothing.
 
 pub(super) mod before;
 mod modes;
@@ -27,8 +27,8 @@ use crate::telemetry::Beat;
 use crate::wire::Name;
 use crate::zone::Published;
 
-use super::pulse::Pulse;
-use super::settings::Settings;
+use crate::publish::settings::Settings;
+use crate::telemetry::pulse::Pulse;
 pub(super) use modes::Modes;
 pub(super) use outcome::Outcome;
 pub use outcome::Signatures;

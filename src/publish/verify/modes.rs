@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::wire::Name;
 
-use super::super::settings::{Dnssec, Settings};
+use crate::publish::settings::{Dnssec, Settings};
 
 /// What to do with signatures, by zone.
 #[derive(Debug, Default)]

@@ -3,7 +3,7 @@
 use crate::wire::{Name, Serial};
 use crate::zone::signatures::Verdict;
 
-use super::super::fault::Fault;
+use crate::publish::fault::Fault;
 
 /// The signatures of a zone that is served.
 #[derive(Clone, Debug, PartialEq, Eq)]

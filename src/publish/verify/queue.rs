@@ -10,9 +10,9 @@ use tokio::sync::Notify;
 use crate::wire::Name;
 use crate::zone::Published;
 
-use super::super::pulse::Pulse;
-use super::modes::Modes;
-use super::outcome::Outcome;
+use crate::publish::verify::modes::Modes;
+use crate::publish::verify::outcome::Outcome;
+use crate::telemetry::pulse::Pulse;
 
 /// Changed zones that wait; of more, all zones are looked at, as at the first load.
 const CHANGED: usize = 1024;

@@ -11,11 +11,11 @@ use crate::wire::Name;
 use crate::zone::Zone;
 use crate::zone::signatures::Following;
 
-use super::super::fault::one_line;
-use super::super::pulse::{Place, WAIT, Work};
-use super::super::settings::Dnssec;
-use super::outcome::Signatures;
-use super::queue::Shared;
+use crate::publish::fault::one_line;
+use crate::publish::settings::Dnssec;
+use crate::publish::verify::outcome::Signatures;
+use crate::publish::verify::queue::Shared;
+use crate::telemetry::pulse::{Place, WAIT, Work};
 
 /// How often the thread says that it is there while it has nothing to do.
 const IDLE: Duration = Duration::from_millis(500);

@@ -34,6 +34,7 @@ mod sessions;
 mod settings;
 mod socket;
 #[cfg(test)]
+#[path = "../../../tests/unit/route/bgp/mod.rs"]
 mod tests;
 mod timers;
 

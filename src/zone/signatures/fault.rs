@@ -4,8 +4,8 @@ use std::fmt;
 
 use crate::wire::{Name, RecordType};
 
-use super::keys::Unusable;
-use super::rrsig::Algorithm;
+use crate::zone::signatures::keys::Unusable;
+use crate::zone::signatures::rrsig::Algorithm;
 
 /// How bad it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

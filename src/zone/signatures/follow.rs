@@ -14,11 +14,11 @@ use std::sync::Arc;
 
 use crate::zone::Zone;
 
-use super::fault::{Level, SignatureFault};
-use super::owner::{Findings, Scratch, Verifier};
-use super::parts::{OwnerId, Part, for_each_change, position};
-use super::pieces::for_each_affected;
-use super::span::{Spans, Validity};
+use crate::zone::signatures::fault::{Level, SignatureFault};
+use crate::zone::signatures::owner::{Findings, Scratch, Verifier};
+use crate::zone::signatures::parts::{OwnerId, Part, for_each_change, position};
+use crate::zone::signatures::pieces::for_each_affected;
+use crate::zone::signatures::span::{Spans, Validity};
 
 /// Owners that are looked up at once.
 const BATCH: usize = 16;

@@ -12,7 +12,7 @@ use ring::signature::{
 use crate::wire::RecordType;
 use crate::zone::Zone;
 
-use super::rrsig::Algorithm;
+use crate::zone::signatures::rrsig::Algorithm;
 
 /// Bits of the RSA moduli that are verified: what is in use (1024 and more), and the most that costs no more than milliseconds.
 const RSA_BITS: std::ops::RangeInclusive<usize> = 1024..=8192;

@@ -24,6 +24,7 @@ mod pieces;
 mod rrsig;
 mod span;
 #[cfg(test)]
+#[path = "../../../tests/unit/zone/signatures.rs"]
 mod tests;
 mod types;
 

@@ -3,14 +3,14 @@
 //! Names and signatures flow in, [`Findings`] flow out. Never allocates much: one message at a time.
 
 use crate::wire::{CLASS_IN, Name, RecordType, canonical_rdata};
-use crate::zone::compiled::{NodeRef, RrSet};
+use crate::zone::store::compiled::{NodeRef, RrSet};
 use crate::zone::{Denies, Zone};
 
-use super::fault::{Level, Problem, SignatureFault};
-use super::keys::{Keys, Tried, is_supported};
-use super::parts::{Part, is_hidden};
-use super::rrsig::{Algorithm, Rrsig, moment};
-use super::types;
+use crate::zone::signatures::fault::{Level, Problem, SignatureFault};
+use crate::zone::signatures::keys::{Keys, Tried, is_supported};
+use crate::zone::signatures::parts::{Part, is_hidden};
+use crate::zone::signatures::rrsig::{Algorithm, Rrsig, moment};
+use crate::zone::signatures::types;
 
 /// Signatures of one RRset that are tried: one for each key of a zone in the middle of a rollover of all of them.
 const MOST_SIGNATURES: usize = 16;
@@ -239,7 +239,7 @@ impl Verifier {
             found.add(node, set.record_type, Level::Wrong, problem);
         }
         if !is_supported(signature.algorithm) {
-            return Ok(Tried::Unusable(super::keys::Unusable::Algorithm));
+            return Ok(Tried::Unusable(crate::zone::signatures::keys::Unusable::Algorithm));
         }
         write_message(scratch, owner, &self.origin, set, signature);
         let named = (key_tag, signature.algorithm);

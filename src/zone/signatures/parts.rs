@@ -4,10 +4,10 @@ use std::cmp::Ordering;
 use std::collections::HashSet;
 
 use crate::zone::Zone;
-use crate::zone::compiled::{Denial, NodeRef};
-use crate::zone::key::Key;
-use crate::zone::order::{Order, Position};
-use crate::zone::store::NodeId;
+use crate::zone::record::key::Key;
+use crate::zone::store::blocks::NodeId;
+use crate::zone::store::compiled::{Denial, NodeRef};
+use crate::zone::store::order::{Order, Position};
 
 /// A part of a zone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

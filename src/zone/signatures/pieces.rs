@@ -4,15 +4,15 @@ use std::collections::HashSet;
 
 use crate::wire::{LookupName, RecordType};
 use crate::zone::Zone;
-use crate::zone::compiled::NodeRef;
-use crate::zone::nsec3::Hash;
-use crate::zone::store::NodeId;
+use crate::zone::record::nsec3::Hash;
+use crate::zone::store::blocks::NodeId;
+use crate::zone::store::compiled::NodeRef;
 
-use super::fault::SignatureFault;
-use super::owner::{Findings, Verifier};
-use super::parts::{OwnerId, Part, for_each_change};
-use super::rrsig::Rrsig;
-use super::types::map_of_nsec3;
+use crate::zone::signatures::fault::SignatureFault;
+use crate::zone::signatures::owner::{Findings, Verifier};
+use crate::zone::signatures::parts::{OwnerId, Part, for_each_change};
+use crate::zone::signatures::rrsig::Rrsig;
+use crate::zone::signatures::types::map_of_nsec3;
 
 /// Owners of one piece of what is new: some milliseconds.
 const PIECE: usize = 64;

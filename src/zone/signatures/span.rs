@@ -5,9 +5,9 @@
 use std::collections::BTreeMap;
 
 use crate::wire::RecordType;
-use crate::zone::compiled::NodeRef;
+use crate::zone::store::compiled::NodeRef;
 
-use super::rrsig::{Rrsig, moment};
+use crate::zone::signatures::rrsig::{Rrsig, moment};
 
 /// The most that a signer may leave before it has plainly failed: the common signers sign again with three to seven days left of
 /// two weeks (BIND 5 d, OpenDNSSEC 3 d), Knot DNS with a tenth of the validity and the largest TTL.

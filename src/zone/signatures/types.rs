@@ -1,9 +1,9 @@
 //! Type bit maps of NSEC and NSEC3 records (RFC 4034 section 4.1.2, RFC 5155 section 3.2.1) beside the types that are there.
 
 use crate::wire::{RecordType, name_length};
-use crate::zone::compiled::NodeRef;
+use crate::zone::store::compiled::NodeRef;
 
-use super::fault::Problem;
+use crate::zone::signatures::fault::Problem;
 
 /// What is wrong with the bit map that a name has; `denial` is the type of the record it is in.
 pub(super) fn faults(node: NodeRef<'_>, denial: RecordType) -> Vec<Problem> {

@@ -1,7 +1,7 @@
 //! Loading: zone file to records to compiled zone, and compiling alone.
 
-use anyns::publish::text::{Limits, read_zone};
 use anyns::zone::{Place, ZoneBuilder};
+use anyns::zonefile::{Limits, read_zone};
 use divan::Bencher;
 use divan::counter::{BytesCount, ItemsCount};
 

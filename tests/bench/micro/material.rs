@@ -3,9 +3,9 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use anyns::publish::text::{Limits, read_zone};
 use anyns::wire::{LookupName, Name};
 use anyns::zone::{Snapshot, Zone};
+use anyns::zonefile::{Limits, read_zone};
 
 use crate::queries::{Blend, pick};
 use crate::zones::{self, World};

@@ -8,10 +8,10 @@ use std::time::Duration;
 use anyns::answer::{
     self, Client, CookieSecret, CookieSettings, Identity, Outcome, Settings, Transport, most_steps,
 };
-use anyns::publish::text::{Limits, read_zone};
 use anyns::wire::steps::{self, Steps};
 use anyns::wire::{LookupName, Query, flag};
 use anyns::zone::Snapshot;
+use anyns::zonefile::{Limits, read_zone};
 use hickory_proto::op::Message;
 
 use super::response::Response;

@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
-use anyns::publish::text::{Limits, ReadZone, read_zone, write_zone};
 use anyns::wire::Name;
+use anyns::zonefile::{Limits, ReadZone, read_zone, write_zone};
 
 /// Any octets are a zone or faults, and a zone that is written reads back the same.
 pub fn check(data: &[u8]) {

@@ -1,0 +1,10 @@
+//! Where versions come from: finds, watches and reads zone files.
+//!
+//! Paths and notifications flow in, zones and named faults flow out. Never judges a version and never serves one.
+
+pub(in crate::publish) mod canary;
+pub(in crate::publish) mod debounce;
+pub(in crate::publish) mod read;
+pub(in crate::publish) mod scan;
+pub(in crate::publish) mod watch;
+pub(in crate::publish) mod watch_set;

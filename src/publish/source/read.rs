@@ -1,0 +1,324 @@
+//! Reads one zone file whole and unchanging.
+//!
+//! A path flows in, a compiled zone or a named fault flows out, with the fingerprints by which a later change is
+//! told. Never reads a file that somebody has open for writing, and never trusts a reading during which a file
+//! changed. What a file's times say is trusted within the life of the process alone; after a restart its octets count
+//! ([`holds`]).
+
+use std::fs::{self, File, Metadata};
+use std::io::{self, Read as _};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use sha2::{Digest as _, Sha256};
+
+use crate::sys::lease::{Writers, writers};
+use crate::wire::Name;
+
+use crate::publish::accept::Digest;
+use crate::publish::fault::Fault;
+use crate::publish::source::watch::Writer;
+use crate::zonefile::{Beside, Limits, ReadError, ReadZone, open_regular, read_open_zone};
+
+/// How often a file that changes under the reader is read again before it has to wait for the next pass.
+const ATTEMPTS: u32 = 4;
+/// A file's times come from a clock that ticks at least every 10 ms (CONFIG_HZ = 100): a change that late may
+/// carry an earlier time.
+const TICK: Duration = Duration::from_millis(20);
+
+/// What tells one state of a file from the next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Fingerprint {
+    device: u64,
+    inode: u64,
+    /// When the file was made, where the file system says: the number of an inode is used again.
+    born: Option<SystemTime>,
+    size: u64,
+    modified: (i64, i64),
+    changed: (i64, i64),
+}
+
+/// The files of one reading, each as it was; `None` for one that could not be looked at.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(in crate::publish) struct Files {
+    path: Option<Arc<Path>>,
+    zone: Option<Fingerprint>,
+    /// The files that the zone file included.
+    included: Included,
+}
+
+type Included = Box<[(PathBuf, Option<Fingerprint>)]>;
+
+/// One reading.
+#[derive(Debug)]
+pub(in crate::publish) struct Reading {
+    pub(in crate::publish) result: Result<ReadZone, Fault>,
+    pub(in crate::publish) files: Files,
+}
+
+/// What the watcher knows of a file's writer: whether there is one, where the kernel does not tell, and whether it may go on.
+pub(in crate::publish) type WriterOf<'a> = &'a (dyn Fn(&Path) -> Writer + Sync);
+
+/// Reads the zone at `path`; `before` are the files of its last reading. One of them that grew or shrank in place less than `settle`
+/// ago is being written, also where no notification tells of it (another host of a network file system, another hard link).
+pub(in crate::publish) fn read(
+    path: &Arc<Path>,
+    origin: &Name,
+    limits: &Limits,
+    (before, settle): (&Files, Duration),
+    writer_of: WriterOf<'_>,
+    beside: Beside<'_>,
+) -> Reading {
+    if let Some(path) = before.growing(path, settle) {
+        return Reading { result: Err(Fault::BeingWritten { path }), files: before.clone() };
+    }
+    let mut included = before.included_again();
+    for _ in 0..ATTEMPTS {
+        match attempt(path, origin, limits, included, (writer_of, beside)) {
+            Ok(reading) => return reading,
+            Err(changed) => included = changed,
+        }
+    }
+    let fault = Fault::Unstable { path: path.to_path_buf(), attempts: ATTEMPTS };
+    Reading { result: Err(fault), files: Files::new(path, fingerprint(path), included) }
+}
+
+/// The files of a reading that would give what the zone file with these octets gave, if that is what is at `path`: no
+/// file's time or size is trusted, only what it holds. `None` also if somebody writes to it, or it cannot be read; a
+/// reading will tell.
+pub(in crate::publish) fn holds(
+    path: &Arc<Path>,
+    octets: &Digest,
+    limits: &Limits,
+    writer_of: WriterOf<'_>,
+) -> Option<Files> {
+    let (file, status) = open_regular(path).ok()?;
+    let zone = Fingerprint::of(&status);
+    if status.len() > limits.octets || is_written(&file, path, writer_of) {
+        return None;
+    }
+    let mut hash = Sha256::new();
+    io::copy(&mut (&file).take(status.len().saturating_add(1)), &mut hash).ok()?;
+    let same = Digest::from(hash.finalize()) == *octets;
+    let unchanging = Fingerprint::of(&file.metadata().ok()?) == zone;
+    (same && unchanging).then(|| Files::new(path, Some(zone), Included::default()))
+}
+
+/// One try. The zone file is opened once, so that what is asked of it is asked of what is read: should another take
+/// its place meanwhile, then this one is read whole, and the next look finds the other. The error: a file changed
+/// meanwhile; the included ones as they are now.
+fn attempt(
+    path: &Arc<Path>,
+    origin: &Name,
+    limits: &Limits,
+    included: Included,
+    (writer_of, beside): (WriterOf<'_>, Beside<'_>),
+) -> Result<Reading, Included> {
+    let (mut file, status) = match open_regular(path) {
+        Ok(opened) => opened,
+        Err(fault) => {
+            let error = ReadError::of_file(path, fault);
+            let files = Files::new(path, fingerprint(path), included);
+            return Ok(Reading { result: Err(Fault::Bad(Arc::new(error))), files });
+        }
+    };
+    let zone = Some(Fingerprint::of(&status));
+    let busy_include = included.iter().map(|(file, _)| file).find(|file| has_writer(file, writer_of));
+    let busy =
+        if is_written(&file, path, writer_of) { Some(&**path) } else { busy_include.map(PathBuf::as_path) };
+    if let Some(busy) = busy {
+        let fault = Fault::BeingWritten { path: busy.to_path_buf() };
+        return Ok(Reading { result: Err(fault), files: Files::new(path, zone, included) });
+    }
+    let start = SystemTime::now().checked_sub(TICK).unwrap_or(UNIX_EPOCH);
+    let result = read_open_zone(&mut file, &status, path, origin, limits, beside);
+    let files = match &result {
+        Ok(zone) => &zone.files,
+        Err(error) => &error.files,
+    };
+    let after = look(files.get(1..).unwrap_or_default());
+    // A writer of a file that was included for the first time was not known before.
+    let is_new = |file: &&PathBuf| !included.iter().any(|(known, _)| known == *file);
+    if let Some(busy) =
+        after.iter().map(|(file, _)| file).filter(is_new).find(|file| has_writer(file, writer_of))
+    {
+        let fault = Fault::BeingWritten { path: busy.clone() };
+        return Ok(Reading { result: Err(fault), files: Files::new(path, zone, after) });
+    }
+    let same = file.metadata().is_ok_and(|status| Some(Fingerprint::of(&status)) == zone);
+    if same && held_until(&included, &after, start) {
+        let result = result.map_err(|error| Fault::Bad(Arc::new(error.first())));
+        return Ok(Reading { result, files: Files::new(path, zone, after) });
+    }
+    Err(after)
+}
+
+fn has_writer(path: &Path, writer_of: WriterOf<'_>) -> bool {
+    // Not blocking: a FIFO may have come in its place.
+    let opened = File::options().read(true).custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY).open(path);
+    opened.map_or_else(|_| writer_of(path) != Writer::None, |file| is_written(&file, path, writer_of))
+}
+
+fn is_written(file: &File, path: &Path, writer_of: WriterOf<'_>) -> bool {
+    match writers(file) {
+        Writers::None => writer_of(path) == Writer::Settles,
+        Writers::Some => true,
+        Writers::Unknown => writer_of(path) != Writer::None,
+    }
+}
+
+impl Files {
+    fn new(path: &Arc<Path>, zone: Option<Fingerprint>, included: Included) -> Self {
+        Self { path: Some(path.clone()), zone, included }
+    }
+
+    /// Whether the zone file, now at `path`, and what it included are as they were.
+    pub(in crate::publish) fn are_as_before(&self, path: &Path) -> bool {
+        self.path.as_deref() == Some(path)
+            && fingerprint(path) == self.zone
+            && self.included_again() == self.included
+    }
+
+    /// A file that grew or shrank in place lately; `path` is where the zone file is now.
+    fn growing(&self, path: &Path, settle: Duration) -> Option<PathBuf> {
+        let zone = self.path.as_deref().filter(|known| *known == path).map(|path| (path, self.zone));
+        let included = self.included.iter().map(|(path, before)| (path.as_path(), *before));
+        let grows = |before: Option<Fingerprint>, now: Option<Fingerprint>| {
+            before.zip(now).is_some_and(|(before, now)| now.grew_in_place(&before, settle))
+        };
+        let mut files = zone.into_iter().chain(included);
+        files.find(|(path, before)| grows(*before, fingerprint(path))).map(|(path, _)| path.to_path_buf())
+    }
+
+    fn included_again(&self) -> Included {
+        self.included.iter().map(|(file, _)| (file.clone(), fingerprint(file))).collect()
+    }
+
+    /// The same files as they are at this moment, for a reading of which nothing else is known.
+    pub(in crate::publish) fn now(&self, path: &Arc<Path>) -> Self {
+        Self::new(path, fingerprint(path), self.included_again())
+    }
+
+    /// The files that the zone file included.
+    pub(in crate::publish) fn included(&self) -> impl Iterator<Item = &Path> {
+        self.included.iter().map(|(path, _)| path.as_path())
+    }
+}
+
+fn look(files: &[PathBuf]) -> Included {
+    files.iter().map(|file| (file.clone(), fingerprint(file))).collect()
+}
+
+/// Whether every file of `after` is as it was in `before`, or, if it is not there, was last changed before `start`.
+fn held_until(
+    before: &[(PathBuf, Option<Fingerprint>)],
+    after: &[(PathBuf, Option<Fingerprint>)],
+    start: SystemTime,
+) -> bool {
+    after.iter().all(|(path, now)| match before.iter().find(|(other, _)| other == path) {
+        Some((_, then)) => then == now,
+        None => now.is_some_and(|now| now.changed_at() < start),
+    })
+}
+
+fn fingerprint(path: &Path) -> Option<Fingerprint> {
+    fs::metadata(path).ok().map(|status| Fingerprint::of(&status))
+}
+
+impl Fingerprint {
+    fn of(status: &Metadata) -> Self {
+        Self {
+            device: status.dev(),
+            inode: status.ino(),
+            born: status.created().ok(),
+            size: status.size(),
+            modified: (status.mtime(), status.mtime_nsec()),
+            changed: (status.ctime(), status.ctime_nsec()),
+        }
+    }
+
+    /// Whether it is the same file with another length, and was written to less than `settle` ago.
+    fn grew_in_place(&self, before: &Self, settle: Duration) -> bool {
+        let is_same = |file: &Self| (file.device, file.inode, file.born);
+        let written = time(self.modified);
+        is_same(self) == is_same(before)
+            && self.size != before.size
+            && SystemTime::now().duration_since(written).is_ok_and(|age| age < settle)
+    }
+
+    fn changed_at(&self) -> SystemTime {
+        time(self.changed)
+    }
+}
+
+/// Seconds and nanoseconds since 1970.
+fn time((seconds, nanoseconds): (i64, i64)) -> SystemTime {
+    let seconds = Duration::from_secs(u64::try_from(seconds).unwrap_or(0));
+    UNIX_EPOCH + seconds + Duration::from_nanos(u64::try_from(nanoseconds).unwrap_or(0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// As where no notification comes: through another hard link, or on another host.
+    #[test]
+    fn a_file_that_grew_in_place_lately_is_being_written() {
+        let directory = tempfile::tempdir().unwrap();
+        let (zone, link) = (directory.path().join("zone"), directory.path().join("link"));
+        let age = |path: &Path, seconds| {
+            let modified = SystemTime::now() - Duration::from_secs(seconds);
+            File::options().append(true).open(path).unwrap().set_modified(modified).unwrap();
+        };
+        let path: Arc<Path> = zone.as_path().into();
+        fs::write(&zone, "1").unwrap();
+        fs::hard_link(&zone, &link).unwrap();
+        let before = Files::new(&path, fingerprint(&zone), Included::default());
+        let growing = |before: &Files| before.growing(&path, Duration::from_secs(30)).is_some();
+        assert!(!growing(&before));
+        // Touched: as long as before, so nothing is missing.
+        age(&link, 0);
+        assert!(!growing(&before));
+        fs::write(&link, "12").unwrap();
+        assert!(growing(&before));
+        age(&link, 31);
+        assert!(!growing(&before), "it rested");
+        age(&link, 0);
+        assert!(growing(&before));
+        // Another file in its place is whole.
+        fs::write(directory.path().join("new"), "123").unwrap();
+        fs::rename(directory.path().join("new"), &zone).unwrap();
+        assert!(!growing(&before));
+        // The same of a file that is included.
+        let including = Files::new(&path, fingerprint(&zone), look(std::slice::from_ref(&link)));
+        fs::write(&link, "1234").unwrap();
+        assert_eq!(including.growing(&path, Duration::from_secs(30)), Some(link));
+    }
+
+    #[test]
+    fn a_reading_holds_only_if_no_file_changed_meanwhile() {
+        let directory = tempfile::tempdir().unwrap();
+        let (zone, part) = (directory.path().join("zone"), directory.path().join("part"));
+        fs::write(&zone, "1").unwrap();
+        fs::write(&part, "1").unwrap();
+        let written = SystemTime::now();
+        let (early, late) = (written - Duration::from_secs(5), written + Duration::from_secs(5));
+        let (none, known) = (look(&[]), look(std::slice::from_ref(&part)));
+        let missing = look(&[directory.path().join("missing")]);
+        assert!(held_until(&none, &look(&[]), early));
+        // A file that was not known before must be older than the reading.
+        assert!(held_until(&none, &known, late));
+        assert!(!held_until(&none, &known, early));
+        assert!(!held_until(&none, &missing, late));
+        assert!(held_until(&missing, &look(&[directory.path().join("missing")]), early));
+        let files = Files::new(&zone.as_path().into(), fingerprint(&zone), known.clone());
+        assert!(files.are_as_before(&zone));
+        // The same octets in another file are a change: another inode, another time.
+        fs::write(directory.path().join("new"), "1").unwrap();
+        fs::rename(directory.path().join("new"), &part).unwrap();
+        assert!(!held_until(&known, &look(std::slice::from_ref(&part)), late));
+        assert!(!files.are_as_before(&zone));
+    }
+}

@@ -1,0 +1,274 @@
+//! Finds the zone files, and what must be watched to hear of any change to them.
+//!
+//! Configured sources flow in; zones with their files, faults, and a [`WatchSet`] flow out. Reads directories and
+//! links, never a file's content.
+
+use std::collections::{BTreeSet, HashSet};
+use std::fs::{self, FileType};
+use std::io;
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::wire::Name;
+
+use crate::publish::fault::{Fault, SourceFault, SourceWarning};
+use crate::publish::settings::Settings;
+use crate::publish::source::watch_set::WatchSet;
+
+/// Subdirectories below a configured directory; deeper is a mistake or an attack, not a layout.
+const MAX_DEPTH: usize = 16;
+/// Directory entries looked at in one pass: ten times the largest fleet known, and a bound on a mistaken `/`.
+const MAX_ENTRIES: usize = 10_000_000;
+
+/// What one pass over the sources found.
+#[derive(Debug, Default)]
+pub(in crate::publish) struct Scan {
+    /// The zones in canonical order, each with its file or what is wrong with it.
+    pub(in crate::publish) zones: Vec<(Name, Found)>,
+    /// What is wrong beside any one zone.
+    pub(in crate::publish) faults: Vec<SourceFault>,
+    /// What is odd and no fault.
+    pub(in crate::publish) warnings: Vec<SourceWarning>,
+    /// The directories below a source that could not be read, and why. Whether that matters depends on the zones in them.
+    pub(in crate::publish) unread: Vec<(PathBuf, String)>,
+    /// What to watch.
+    pub(in crate::publish) watch: WatchSet,
+    /// Whether a source could not be read whole, so that a zone not found here may be there all the same.
+    pub(in crate::publish) partial: bool,
+    /// The directories that could not be read.
+    pub(in crate::publish) unseen: Unseen,
+    entries: usize,
+}
+
+/// Directories that could not be read: nothing is known of the files in them.
+#[derive(Debug, Default)]
+pub(in crate::publish) struct Unseen(BTreeSet<PathBuf>);
+
+impl Unseen {
+    /// Whether the path is in one of them.
+    pub(in crate::publish) fn has(&self, path: &Path) -> bool {
+        !self.0.is_empty() && path.ancestors().skip(1).any(|directory| self.0.contains(directory))
+    }
+}
+
+/// Where a zone is.
+#[derive(Clone, Debug)]
+pub(in crate::publish) struct Found {
+    /// The configured source.
+    pub(in crate::publish) root: Arc<Path>,
+    /// Its file.
+    pub(in crate::publish) path: Arc<Path>,
+    /// Why that file cannot be taken.
+    pub(in crate::publish) fault: Option<Box<Fault>>,
+}
+
+impl Found {
+    /// Whether there is no file where the config says.
+    pub(in crate::publish) fn is_missing(&self) -> bool {
+        matches!(self.fault.as_deref(), Some(Fault::Missing { .. }))
+    }
+}
+
+/// Looks at every configured source. `at` is told each directory before it is read: its disk may not answer.
+pub(in crate::publish) fn scan(settings: &Settings, at: &dyn Fn(&Path)) -> Scan {
+    let mut scan = Scan::default();
+    for zone in &settings.zones {
+        let Some(file) = &zone.file else { continue };
+        at(file);
+        scan.watch.trace(file);
+        let root: Arc<Path> = file.as_path().into();
+        scan.file(zone.name.clone(), &root, root.clone(), None, true);
+    }
+    for directory in &settings.directories {
+        at(directory);
+        scan.watch.trace(directory);
+        let mut walk = Walk { root: directory.as_path().into(), visited: HashSet::new(), at };
+        scan.directory(&mut walk, directory, 0);
+    }
+    scan.sort();
+    for zone in settings.zones.iter().filter(|zone| zone.file.is_none()) {
+        if scan.zones.binary_search_by(|(name, _)| name.cmp(&zone.name)).is_err() {
+            scan.fault(SourceFault::NoFile { zone: zone.name.clone() });
+        }
+    }
+    scan
+}
+
+/// A pass over one directory source.
+struct Walk<'a> {
+    root: Arc<Path>,
+    at: &'a dyn Fn(&Path),
+    /// Device and inode of the directories seen, so that a link to one's own parent ends.
+    visited: HashSet<(u64, u64)>,
+}
+
+impl Scan {
+    fn directory(&mut self, walk: &mut Walk<'_>, directory: &Path, depth: usize) {
+        match self.try_directory(walk, directory, depth) {
+            Ok(()) => {}
+            Err(error) if depth > 0 => self.unread(directory, error.to_string()),
+            Err(error) => self.unseen(directory, error.to_string()),
+        }
+    }
+
+    /// Notes a directory below a source that cannot be read.
+    fn unread(&mut self, directory: &Path, error: String) {
+        if self.unseen.0.insert(directory.to_path_buf()) && self.unread.len() < SourceFault::MOST {
+            self.unread.push((directory.to_path_buf(), error));
+        }
+    }
+
+    /// Notes a directory that cannot be read: one fault, however many zones have their files in it.
+    fn unseen(&mut self, directory: &Path, error: String) {
+        self.partial = true;
+        if self.unseen.0.insert(directory.to_path_buf()) {
+            self.fault(SourceFault::Directory { path: directory.to_path_buf(), error });
+        }
+    }
+
+    fn try_directory(&mut self, walk: &mut Walk<'_>, directory: &Path, depth: usize) -> io::Result<()> {
+        (walk.at)(directory);
+        let real = fs::canonicalize(directory)?;
+        let status = fs::metadata(&real)?;
+        if !walk.visited.insert((status.dev(), status.ino())) {
+            return Ok(());
+        }
+        self.watch.directory(&real);
+        let mut names = Vec::new();
+        for entry in fs::read_dir(&real)? {
+            self.entries += 1;
+            if self.entries > MAX_ENTRIES {
+                return Err(io::Error::other(format!("more than {MAX_ENTRIES} directory entries")));
+            }
+            let entry = entry?;
+            names.push((entry.file_name(), entry.file_type()?));
+        }
+        names.sort_by(|a, b| a.0.cmp(&b.0));
+        for (name, kind) in names {
+            let bytes = name.as_encoded_bytes();
+            if bytes.starts_with(b".") {
+                continue;
+            }
+            let path = directory.join(&name);
+            if is_conflict_copy(bytes) {
+                if self.warnings.len() < SourceFault::MOST {
+                    self.warnings.push(SourceWarning::Copy { path });
+                }
+                continue;
+            }
+            let origin = bytes.strip_suffix(b".zone");
+            if kind.is_symlink() && (origin.is_some() || path.is_dir()) {
+                self.watch.trace(&path);
+            }
+            match origin {
+                Some(origin) => self.named_file(&walk.root, origin, path.into(), kind),
+                None if kind.is_dir() || (kind.is_symlink() && path.is_dir()) => {
+                    self.deeper(walk, &path, depth);
+                }
+                None => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn deeper(&mut self, walk: &mut Walk<'_>, directory: &Path, depth: usize) {
+        if depth < MAX_DEPTH {
+            return self.directory(walk, directory, depth + 1);
+        }
+        self.unread(directory, format!("deeper than {MAX_DEPTH} directories"));
+    }
+
+    fn named_file(&mut self, root: &Arc<Path>, origin: &[u8], path: Arc<Path>, kind: FileType) {
+        match Name::from_text(origin, &Name::root()) {
+            Ok(origin) => self.file(origin, root, path, Some(kind), false),
+            Err(error) => self.fault(SourceFault::FileName { path: path.to_path_buf(), error }),
+        }
+    }
+
+    /// `seen` is what the directory says of it, which spares a look at the file itself; `named`: the config names
+    /// this file, so its absence is a fault.
+    fn file(&mut self, origin: Name, root: &Arc<Path>, path: Arc<Path>, seen: Option<FileType>, named: bool) {
+        let seen = seen.filter(|kind| !kind.is_symlink());
+        let fault = match seen.map_or_else(|| fs::metadata(&path).map(|status| status.file_type()), Ok) {
+            Ok(kind) if kind.is_file() => None,
+            Ok(found) => Some(Fault::NotRegular { path: path.to_path_buf(), kind: kind(found) }),
+            Err(error) if error.kind() == io::ErrorKind::NotFound && !path.is_symlink() => {
+                if !named {
+                    return;
+                }
+                self.look_above(&path);
+                Some(Fault::Missing { path: path.to_path_buf() })
+            }
+            Err(error) => Some(Fault::Unreadable { path: path.to_path_buf(), error: error.to_string() }),
+        };
+        let found = Found { root: root.clone(), path, fault: fault.map(Box::new) };
+        self.zones.push((origin, found));
+    }
+
+    /// Finds out whether a file that is not there is missing, or the whole directory that the config says.
+    fn look_above(&mut self, path: &Path) {
+        let Some(directory) = path.parent().filter(|directory| !self.unseen.0.contains(*directory)) else {
+            return;
+        };
+        if let Err(error) = fs::metadata(directory) {
+            self.unseen(directory, error.to_string());
+        }
+    }
+
+    /// Sorts the zones, and makes one of those that were found twice.
+    fn sort(&mut self) {
+        // Stable: of two files the one found first is named first. A directory of siblings comes sorted.
+        self.zones.sort_by(|(a, _), (b, _)| a.cmp(b));
+        self.zones.dedup_by(|(again, second), (name, first)| {
+            if again == name && !same_file(&first.path, &second.path) {
+                let paths = [first.path.to_path_buf(), second.path.to_path_buf()];
+                first.fault = Some(Box::new(Fault::TwoFiles { paths }));
+            }
+            again == name
+        });
+    }
+
+    fn fault(&mut self, fault: SourceFault) {
+        if self.faults.len() < SourceFault::MOST {
+            self.faults.push(fault);
+        }
+    }
+}
+
+/// Whether a file has a name that tools give to the copy which lost when two wrote at once ("x (conflicted copy).zone",
+/// "x.sync-conflict-20260101-120000-ABCDEFG.zone", "x_conflict-20260101-120000.zone", "x.Conflict.zone"), to a duplicate ("x -
+/// Copy.zone", "x (1).zone"), or to the sides of a merge ("x_LOCAL_1234.zone"): no zone is called so. A space or a parenthesis in a
+/// zone's name is written as `\032`, `\040` or `\041`.
+fn is_conflict_copy(name: &[u8]) -> bool {
+    let Some(name) = name.strip_suffix(b".zone") else { return false };
+    let has = |part: &[u8]| name.windows(part.len()).any(|window| window == part);
+    name.iter().any(|octet| matches!(octet, b' ' | b'(' | b')'))
+        || has(b".sync-conflict-")
+        || has(b"_conflict-")
+        || name.ends_with(b".Conflict")
+        || is_side_of_merge(name)
+}
+
+/// Whether a name is one that `git mergetool` gives to the sides of a conflict: `_LOCAL_` and a number at the end.
+fn is_side_of_merge(name: &[u8]) -> bool {
+    let digits = name.iter().rev().take_while(|octet| octet.is_ascii_digit()).count();
+    let stem = name.get(..name.len() - digits).unwrap_or_default();
+    let sides = [&b"_BACKUP_"[..], b"_BASE_", b"_LOCAL_", b"_REMOTE_"];
+    digits > 0 && sides.into_iter().any(|side| stem.ends_with(side))
+}
+
+fn same_file(a: &Path, b: &Path) -> bool {
+    matches!((fs::canonicalize(a), fs::canonicalize(b)), (Ok(a), Ok(b)) if a == b)
+}
+
+fn kind(kind: FileType) -> &'static str {
+    match kind {
+        kind if kind.is_dir() => "a directory",
+        kind if kind.is_fifo() => "a FIFO",
+        kind if kind.is_socket() => "a socket",
+        kind if kind.is_block_device() => "a block device",
+        kind if kind.is_char_device() => "a character device",
+        _ => "no regular file",
+    }
+}

@@ -1,0 +1,117 @@
+//! Which directories must be watched, and which of their entries matter.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::{OsStr, OsString};
+use std::fs;
+use std::path::{Component, Path, PathBuf};
+
+/// Links followed in one path; the kernel's own limit (path_resolution(7)).
+const MAX_LINKS: usize = 40;
+
+/// Directories to watch; every path in it is free of links.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(in crate::publish) struct WatchSet {
+    /// Directories in which everything matters but dot-names.
+    whole: BTreeSet<PathBuf>,
+    /// Directories in which the named entries matter: parts of a configured path, links, included files.
+    entries: BTreeMap<PathBuf, BTreeSet<OsString>>,
+}
+
+impl WatchSet {
+    /// Everything in `directory` matters.
+    pub(in crate::publish) fn directory(&mut self, directory: &Path) {
+        self.whole.insert(directory.to_path_buf());
+    }
+
+    /// Every step from `/` to `path` matters, links and their targets included, as far as there is anything: what
+    /// is missing will appear in a directory that is watched then. `path` is absolute.
+    pub(in crate::publish) fn trace(&mut self, path: &Path) {
+        let mut todo: Vec<OsString> = parts(path).rev().map(|part| part.as_os_str().to_owned()).collect();
+        let mut at = PathBuf::from("/");
+        let mut links = 0;
+        while let Some(name) = todo.pop() {
+            if name == ".." {
+                at.pop();
+                continue;
+            }
+            self.entries.entry(at.clone()).or_default().insert(name.clone());
+            at.push(&name);
+            let Ok(target) = fs::read_link(&at) else { continue };
+            links += 1;
+            if links > MAX_LINKS {
+                return;
+            }
+            at.pop();
+            if target.has_root() {
+                at = PathBuf::from("/");
+            }
+            todo.extend(parts(&target).rev().map(|part: Component<'_>| part.as_os_str().to_owned()));
+        }
+    }
+
+    /// Every directory to watch.
+    pub(in crate::publish) fn directories(&self) -> BTreeSet<&Path> {
+        self.whole.iter().map(PathBuf::as_path).chain(self.entries.keys().map(PathBuf::as_path)).collect()
+    }
+
+    /// Whether `path` is one of the directories to watch.
+    pub(in crate::publish) fn is_watched(&self, path: &Path) -> bool {
+        self.whole.contains(path) || self.entries.contains_key(path)
+    }
+
+    /// Whether a change of `path` matters.
+    pub(in crate::publish) fn matters(&self, path: &Path) -> bool {
+        let (Some(directory), Some(name)) = (path.parent(), path.file_name()) else { return false };
+        if self.entries.get(directory).is_some_and(|names| names.contains(name)) || self.whole.contains(path)
+        {
+            return true;
+        }
+        self.whole.contains(directory) && !is_dot_name(name)
+    }
+}
+
+fn is_dot_name(name: &OsStr) -> bool {
+    name.as_encoded_bytes().starts_with(b".")
+}
+
+/// The parts of a path that name something, the deepest last.
+fn parts(path: &Path) -> impl DoubleEndedIterator<Item = Component<'_>> {
+    path.components().filter(|part| !matches!(part, Component::RootDir | Component::CurDir))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::symlink;
+
+    #[test]
+    fn a_trace_names_every_link_on_the_way() {
+        let directory = tempfile::tempdir().unwrap();
+        let base = fs::canonicalize(directory.path()).unwrap();
+        fs::create_dir_all(base.join("releases/2")).unwrap();
+        symlink("releases/2", base.join("current")).unwrap();
+        symlink(base.join("current"), base.join("zones")).unwrap();
+        let mut set = WatchSet::default();
+        set.trace(&base.join("zones/a.zone"));
+        for path in ["zones", "current", "releases", "releases/2", "releases/2/a.zone"] {
+            assert!(set.matters(&base.join(path)), "{path}");
+        }
+        assert!(!set.matters(&base.join("other")));
+        assert!(!set.matters(&base.join("releases/2/b.zone")));
+        set.directory(&base.join("releases/2"));
+        assert!(set.matters(&base.join("releases/2/b.zone")));
+        assert!(set.matters(&base.join("releases/2")));
+        assert!(!set.matters(&base.join("releases/2/.b.zone.swp")));
+    }
+
+    #[test]
+    fn a_circle_of_links_ends() {
+        let directory = tempfile::tempdir().unwrap();
+        let base = fs::canonicalize(directory.path()).unwrap();
+        symlink("b", base.join("a")).unwrap();
+        symlink("a", base.join("b")).unwrap();
+        let mut set = WatchSet::default();
+        set.trace(&base.join("a/x.zone"));
+        assert!(set.matters(&base.join("a")) && set.matters(&base.join("b")));
+    }
+}

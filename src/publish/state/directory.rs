@@ -1,0 +1,114 @@
+//! What the publisher does with the state directory: opens it, also later, keeps versions in it, and serves without it.
+//!
+//! A state directory that cannot be written is a fault, not an error: the zone files are served, what the directory holds
+//! is read if it can be, and everything that must be durable before it is served is refused. Each look tries again.
+
+use std::fmt;
+use std::fs;
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+
+use tokio::sync::Notify;
+
+use crate::publish::error::{PublishError, StoreError};
+use crate::publish::state::keeper::{Keeper, Version};
+use crate::publish::state::store::Store;
+use crate::telemetry::pulse::Pulse;
+
+/// The state directory.
+#[derive(Debug, Default)]
+pub(in crate::publish) enum State {
+    /// None is configured.
+    #[default]
+    None,
+    /// It is locked and can be written.
+    Kept(Keeper),
+    /// It cannot be written.
+    Unwritable {
+        /// To read from, if it can be read.
+        store: Option<Store>,
+        /// Why.
+        error: StateError,
+    },
+}
+
+/// Why the state directory cannot be written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::publish) struct StateError(Arc<str>);
+
+impl fmt::Display for StateError {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.0)
+    }
+}
+
+impl StateError {
+    pub(in crate::publish) fn new(error: impl fmt::Display) -> Self {
+        Self(error.to_string().into())
+    }
+
+    /// The same as what a system call says.
+    pub(in crate::publish) fn to_io(&self) -> io::Error {
+        io::Error::other(self.to_string())
+    }
+}
+
+impl State {
+    /// Opens a directory. The error: another process uses it, or a thread does not start.
+    pub(in crate::publish) fn open(
+        directory: Option<&Path>,
+        wake: &Arc<Notify>,
+        pulse: &Arc<Pulse>,
+    ) -> Result<Self, PublishError> {
+        let Some(directory) = directory else { return Ok(Self::None) };
+        match Store::open(directory) {
+            Ok(store) => match store.probe() {
+                Ok(()) => Keeper::start(store, wake.clone(), pulse.clone())
+                    .map(Self::Kept)
+                    .map_err(|source| PublishError::Thread { source }),
+                Err(error) => Ok(Self::Unwritable { store: Some(store), error: StateError::new(error) }),
+            },
+            Err(error @ StoreError::InUse { .. }) => Err(error.into()),
+            Err(StoreError::Unusable { source, .. }) => {
+                let store =
+                    fs::read_dir(directory).is_ok().then(|| Store::read_only(directory)).transpose()?;
+                Ok(Self::Unwritable { store, error: StateError::new(source) })
+            }
+        }
+    }
+
+    /// Where versions are kept.
+    pub(in crate::publish) fn keeper(&self) -> Option<&Keeper> {
+        match self {
+            Self::Kept(keeper) => Some(keeper),
+            Self::None | Self::Unwritable { .. } => None,
+        }
+    }
+
+    /// Where kept versions are read.
+    pub(in crate::publish) fn store(&self) -> Option<&Store> {
+        match self {
+            Self::Kept(keeper) => Some(keeper.store()),
+            Self::Unwritable { store, .. } => store.as_ref(),
+            Self::None => None,
+        }
+    }
+
+    /// Why there is no keeper, although there should be one.
+    pub(in crate::publish) fn unwritable(&self) -> Option<&StateError> {
+        match self {
+            Self::Unwritable { error, .. } => Some(error),
+            Self::None | Self::Kept(_) => None,
+        }
+    }
+
+    /// Keeps a version and waits for it.
+    pub(in crate::publish) fn keep_first(&self, version: Version) -> io::Result<()> {
+        match self {
+            Self::None => Ok(()),
+            Self::Kept(keeper) => keeper.keep_first(version),
+            Self::Unwritable { error, .. } => Err(error.to_io()),
+        }
+    }
+}

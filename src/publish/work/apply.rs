@@ -1,0 +1,259 @@
+//! Differences applied to a version that is served: the seam where incremental transfers (RFC 1995) enter.
+//!
+//! ```text
+//! differences --> check_values ------> Zone::with_changes --> judge_difference --> journal, synced --> zone::Published
+//!                 what can be right   what no zone may hold   may it replace?      or, at its bound, the whole zone
+//! ```
+//!
+//! Differences flow in, a new version goes into service and into the journal, or nothing happens and the error says why.
+//! Durable first, then served: a difference is in no file. Costs time in proportion to the difference, not to the zone,
+//! but for one that changes how the zone denies (RFC 4035, RFC 5155), or breaks that.
+
+use std::io;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use crate::wire::{Name, Serial};
+use crate::zone::{Owners, RecordBatch, Zone};
+
+use crate::publish::accept::{Digest, is_signed, judge_difference};
+use crate::publish::error::ApplyError;
+use crate::publish::fault::Fault;
+use crate::publish::settings::Dnssec;
+use crate::publish::state::directory::State;
+use crate::publish::state::journal::{self, Step};
+use crate::publish::state::journals::Fill;
+use crate::publish::state::keeper::{Keeper, Version};
+use crate::publish::state::state_file::Header;
+use crate::publish::verify::before;
+use crate::publish::work::core::Core;
+use crate::zonefile::check_rdata;
+
+/// What leads from one version of a zone to the next, as one difference sequence of RFC 1995 section 4 does.
+#[derive(Debug)]
+pub struct Difference {
+    /// The serial of the version that it is to.
+    pub from: Serial,
+    /// The serial of the version that it leads to; comes after `from` (RFC 1982 section 3.2).
+    pub to: Serial,
+    /// The records that go, the old SOA among them. Told by owner, type and RDATA; their TTLs do not count.
+    pub deleted: RecordBatch,
+    /// The records that come, the new SOA among them.
+    pub added: RecordBatch,
+}
+
+/// A version that differences led to, in service when this is returned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Applied {
+    /// Its serial.
+    pub serial: Serial,
+    /// How many records it has.
+    pub records: usize,
+    /// Whether it survives the end of the process; always, if there is a state directory.
+    pub durable: bool,
+}
+
+impl Core {
+    /// Applies differences in a row and publishes what they lead to, as one version, made durable by one write. On any error
+    /// the served version stays, and nothing is kept.
+    pub(in crate::publish) fn apply(
+        &mut self,
+        name: &Name,
+        differences: Vec<Difference>,
+    ) -> Result<Applied, ApplyError> {
+        if self.state.unwritable().is_some() {
+            self.open_state_again();
+            self.keep_again();
+            self.say();
+        }
+        let not_served = || ApplyError::NotServed { zone: name.clone() };
+        let entry = self.zones.get(name).filter(|entry| entry.serving).ok_or_else(not_served)?;
+        let before = entry.header.clone().ok_or_else(not_served)?;
+        let served = self.published.load().zone(name).cloned().ok_or_else(not_served)?;
+        let (from, to) = check_serials(name, served.serial(), &differences)?;
+        differences.iter().try_for_each(check_values)?;
+        let mut owners = Owners::default();
+        differences.iter().flat_map(|it| [&it.deleted, &it.added]).for_each(|batch| owners.add(batch));
+        let zone = Arc::new(advance(&served, differences)?);
+        let (records, signed) = (zone.record_count(), is_signed(&zone));
+        let step = Step { from, to, accepted_at: SystemTime::now(), records, signed };
+        let change = Change { name, step, before, served, zone: zone.clone(), owners };
+        change.judge(self.settings.shrink_limit_percent)?;
+        if self.verify.modes().of(name) == Dnssec::Refuse {
+            change.judge_signatures()?;
+        }
+        let durable = entry.durable;
+        let kept = match &self.state {
+            State::None => Ok(change.whole()),
+            State::Kept(keeper) => change.keep(keeper, durable),
+            State::Unwritable { error, .. } => Err(error.to_io()),
+        };
+        let header = match kept {
+            Ok(header) => header,
+            Err(source) => {
+                // What waited to be kept may have been put off for it.
+                self.unkept.insert(name.clone());
+                return Err(ApplyError::NotDurable { zone: name.clone(), from, to, source });
+            }
+        };
+        self.put_in_service(name, header, zone);
+        Ok(Applied { serial: to, records, durable: self.state.keeper().is_some() })
+    }
+
+    fn put_in_service(&mut self, name: &Name, header: Arc<Header>, zone: Arc<Zone>) {
+        let (serial, records) = (header.standing.serial, header.standing.records);
+        self.published.store(self.published.load().with_changes([zone], &[]));
+        self.verify.changed([name]);
+        let serial = serial.0;
+        tracing::info!(zone = %name, serial, records, by = "difference", "zone served");
+        let Some(entry) = self.zones.get_mut(name) else { return };
+        entry.header = Some(header);
+        let was_durable = std::mem::replace(&mut entry.durable, self.state.keeper().is_some());
+        entry.notice = (!entry.durable).then(|| Box::new(Fault::DifferenceWithoutState));
+        if entry.denied.is_some() {
+            // Judged against what is served now it may come out otherwise.
+            entry.read = false;
+        }
+        match was_durable {
+            true => self.say_of(name),
+            // How many are not kept is another number now.
+            false => self.say(),
+        }
+    }
+}
+
+/// Where the differences begin and end, if they begin at what is served and each where the one before it ends.
+fn check_serials(
+    zone: &Name,
+    served: Serial,
+    differences: &[Difference],
+) -> Result<(Serial, Serial), ApplyError> {
+    let (Some(first), Some(last)) = (differences.first(), differences.last()) else {
+        return Err(ApplyError::Nothing { zone: zone.clone() });
+    };
+    if first.from != served {
+        return Err(ApplyError::OtherVersion { zone: zone.clone(), served, from: first.from });
+    }
+    let mut at = served;
+    for Difference { from, to, deleted, added } in differences {
+        let (from, to) = (*from, *to);
+        if from != at {
+            return Err(ApplyError::Gap { zone: zone.clone(), before: at, from });
+        }
+        if !to.is_after(from) {
+            return Err(ApplyError::NotForward { zone: zone.clone(), from, to });
+        }
+        if let Some(batch) = [deleted, added].into_iter().find(|batch| batch.origin() != zone) {
+            let origin = batch.origin().clone();
+            return Err(ApplyError::OtherZone { zone: zone.clone(), from, to, origin });
+        }
+        at = to;
+    }
+    Ok((served, last.to))
+}
+
+/// Whether what is added can be right, as it is asked of zone files. What a version holds, together with what is added, is looked
+/// at when they are made one ([`Zone::with_changes`]).
+fn check_values(difference: &Difference) -> Result<(), ApplyError> {
+    let mut found = None;
+    let mut more = 0;
+    difference.added.for_each_record(|owner, record_type, _, rdata| {
+        if let Err(fault) = check_rdata(record_type, rdata) {
+            more += usize::from(found.is_some());
+            found.get_or_insert_with(|| (owner.to_vec(), fault));
+        }
+    });
+    let Some((owner, fault)) = found else { return Ok(()) };
+    let (zone, from, to) = (difference.added.origin().clone(), difference.from, difference.to);
+    // Owners of a batch are names.
+    let owner = Name::from_wire(&owner).unwrap_or_else(|_| zone.clone());
+    Err(ApplyError::Value { zone, from, to, owner, fault: Box::new(fault), more })
+}
+
+/// The version that the differences lead to; each of them to a version that is sound.
+fn advance(served: &Zone, differences: Vec<Difference>) -> Result<Zone, ApplyError> {
+    let mut zone: Option<Zone> = None;
+    for Difference { from, to, deleted, added } in differences {
+        let before = zone.as_ref().unwrap_or(served);
+        let origin = || served.origin().clone();
+        let next = before.with_changes(deleted, added).map_err(|faults| ApplyError::Unfit {
+            zone: origin(),
+            from,
+            to,
+            faults,
+        })?;
+        if next.serial() != to {
+            return Err(ApplyError::OtherSerial { zone: origin(), to, found: next.serial() });
+        }
+        zone = Some(next);
+    }
+    zone.ok_or_else(|| ApplyError::Nothing { zone: served.origin().clone() })
+}
+
+/// A version on its way into the state directory.
+struct Change<'a> {
+    name: &'a Name,
+    step: Step,
+    /// Of the version before.
+    before: Arc<Header>,
+    served: Arc<Zone>,
+    zone: Arc<Zone>,
+    owners: Owners,
+}
+
+impl Change<'_> {
+    /// Whether the version may replace the one before.
+    fn judge(&self, shrink_limit_percent: u8) -> Result<(), ApplyError> {
+        let (zone, Step { from, to, .. }) = (self.name.clone(), self.step);
+        let offered = self.before.led_on(&self.step, Digest::default());
+        judge_difference(&offered.standing, &self.before.standing, shrink_limit_percent)
+            .map_err(|refused| ApplyError::Refused { zone, from, to, refused })
+    }
+
+    /// Whether the signatures of what it changes verify.
+    fn judge_signatures(&self) -> Result<(), ApplyError> {
+        let Some(refused) = before::refused(Some(&self.served), &self.zone) else { return Ok(()) };
+        let (zone, Step { from, to, .. }) = (self.name.clone(), self.step);
+        Err(ApplyError::Refused { zone, from, to, refused })
+    }
+
+    /// Makes the version durable: in the journal if that continues what is durable, otherwise whole.
+    fn keep(&self, keeper: &Keeper, durable: bool) -> io::Result<Arc<Header>> {
+        let (deleted, added) = self.zone.difference_from(&self.served, &self.owners);
+        let entry = journal::entry(&self.before.chain, &self.step, &deleted, &added);
+        let Some((octets, chain)) = entry.filter(|_| durable) else { return self.keep_whole(keeper) };
+        let fill = keeper.store().journal_fill(self.name, octets.len());
+        if fill == Fill::Full {
+            return self.keep_whole(keeper);
+        }
+        let header = Arc::new(self.before.led_on(&self.step, chain));
+        match keeper.store().append(self.name, &self.before.chain, (&octets, chain)) {
+            Ok(()) => {
+                if fill == Fill::High {
+                    keeper.keep(Version { header: header.clone(), zone: self.zone.clone() });
+                }
+                Ok(header)
+            }
+            // Somebody took the journal away, or cut it: the zone must be written again.
+            Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::InvalidData) => {
+                self.keep_whole(keeper)
+            }
+            Err(error) => {
+                keeper.store().not_trimmed(self.name);
+                Err(error)
+            }
+        }
+    }
+
+    fn keep_whole(&self, keeper: &Keeper) -> io::Result<Arc<Header>> {
+        let header = self.whole();
+        keeper.keep_first(Version { header: header.clone(), zone: self.zone.clone() })?;
+        Ok(header)
+    }
+
+    /// Of the version outside of a journal: its chain begins anew.
+    fn whole(&self) -> Arc<Header> {
+        let Header { standing, provenance, .. } = self.before.led_on(&self.step, Digest::default());
+        Arc::new(Header::whole(self.name, standing, provenance))
+    }
+}

@@ -1,0 +1,165 @@
+//! What the state directory means for all zones: what it holds at the start, what could not be kept, what has been kept.
+
+use std::io;
+use std::time::Duration;
+
+use crate::wire::Name;
+
+use crate::publish::error::PublishError;
+use crate::publish::fault::{Fault, SourceFault};
+use crate::publish::state::directory::{State, StateError};
+use crate::publish::state::keeper::{Keeper, Version};
+use crate::publish::work::core::Core;
+use crate::publish::work::entry::Entry;
+
+/// While versions are being kept, how often a report says how many are not yet.
+const KEPT_SOON: Duration = Duration::from_secs(1);
+/// At the end of the process what is not kept yet may take this long: an init system waits longer before it kills.
+const KEEP_AT_END: Duration = Duration::from_secs(20);
+
+impl Core {
+    /// Notes which zones the state directory holds.
+    pub(in crate::publish) fn list_state(&mut self) {
+        let Some(store) = self.state.store() else { return };
+        let path = store.directory().to_path_buf();
+        let (kept, damaged) = match store.list() {
+            Ok(listed) => listed,
+            Err(error) => {
+                self.state = State::Unwritable { store: None, error: StateError::new(error) };
+                return;
+            }
+        };
+        tracing::debug!(directory = %path.display(), zones = kept.len(), "the state directory is open");
+        for zone in kept {
+            let served = self.zones.get(&zone).and_then(|entry| entry.header.clone());
+            let Some(served) = served else {
+                self.zones.insert(zone, Entry::stored());
+                continue;
+            };
+            // It was served from its file before this directory could be read. What is kept goes on from there, or is
+            // older.
+            let newer = store.look(&zone).is_ok_and(|(kept, _)| {
+                kept.standing.serial.is_after(served.standing.serial) && !served.standing.is_led_on()
+            });
+            match self.zones.get_mut(&zone) {
+                Some(entry) if newer => {
+                    *entry = Entry { found: entry.found.take(), since: entry.since, ..Entry::stored() }
+                }
+                Some(entry) => entry.durable = false,
+                None => {}
+            }
+        }
+        for (path, error) in damaged {
+            let fault = SourceFault::State { path, error: error.to_string() };
+            tracing::error!("{fault}");
+            self.alarm(fault);
+        }
+    }
+
+    /// Tries to open a state directory that could not be written.
+    pub(in crate::publish) fn open_state_again(&mut self) {
+        let State::Unwritable { store, error } = &mut self.state else { return };
+        let mut listed = true;
+        let opened = match store.take() {
+            // What was read there, the ends of the journals among it, stays known.
+            Some(mut found) => match found.lock_and_probe() {
+                Ok(()) => {
+                    let opened = Keeper::start(found, self.wake.clone(), self.pulse.clone());
+                    opened.map(State::Kept).map_err(|source| PublishError::Thread { source })
+                }
+                Err(why) => {
+                    (*store, *error) = (Some(found), StateError::new(why));
+                    return;
+                }
+            },
+            None => {
+                State::open(self.settings.state_directory.as_deref(), &self.wake, &self.pulse).inspect(|_| {
+                    // Nothing is known of what the directory holds.
+                    self.zones.values_mut().for_each(|entry| entry.durable = false);
+                    listed = false;
+                })
+            }
+        };
+        self.state =
+            opened.unwrap_or_else(|why| State::Unwritable { store: None, error: StateError::new(why) });
+        if !listed {
+            self.list_state();
+        }
+        let Some(keeper) = self.state.keeper() else { return };
+        if self.settled {
+            keeper.begin();
+        }
+        tracing::info!("the state directory can be written: what is served is kept again");
+        let unkept = self.zones.iter().filter(|(_, entry)| entry.serving && !entry.durable);
+        self.unkept = unkept.map(|(name, _)| name.clone()).collect();
+    }
+
+    /// The fault of a state directory that cannot be written.
+    pub(in crate::publish) fn state_fault(&self) -> Option<SourceFault> {
+        let error = self.state.unwritable()?.to_string();
+        let path = self.settings.state_directory.clone().unwrap_or_default();
+        Some(SourceFault::StateUnwritable { path, error })
+    }
+
+    /// Tries again to keep what could not be kept.
+    pub(in crate::publish) fn keep_again(&mut self) {
+        let Some(keeper) = self.state.keeper() else { return };
+        let served = self.published.load();
+        for name in std::mem::take(&mut self.unkept) {
+            let header =
+                self.zones.get(&name).filter(|entry| !entry.durable).and_then(|entry| entry.header.clone());
+            if let (Some(header), Some(zone)) = (header, served.zone(&name)) {
+                keeper.keep(Version { header, zone: zone.clone() });
+            }
+        }
+    }
+
+    /// Takes in what became of the versions that were to be kept.
+    pub(in crate::publish) fn take_kept(&mut self) {
+        let Some(keeper) = self.state.keeper().filter(|keeper| keeper.has_outcomes()) else { return };
+        for outcome in keeper.outcomes() {
+            let name = outcome.version.zone.origin();
+            // Only if it is still the version that stands: of a newer one there will be another outcome.
+            let stands = |entry: &&mut Entry| entry.header.as_ref() == Some(&outcome.version.header);
+            let Some(entry) = self.zones.get_mut(name).filter(stands) else { continue };
+            let noticed = matches!(entry.notice.as_deref(), Some(Fault::ServedNotDurable { .. }));
+            match outcome.result {
+                Ok(()) => {
+                    entry.durable = true;
+                    if noticed {
+                        entry.notice = None;
+                    }
+                }
+                Err(error) if !entry.durable => {
+                    let fault = Fault::ServedNotDurable { error };
+                    if !noticed {
+                        tracing::warn!(zone = %name, "{fault}");
+                    }
+                    entry.notice = Some(Box::new(fault));
+                    self.unkept.insert(name.clone());
+                }
+                // The older copy says another path; it does no harm.
+                Err(_) => {}
+            }
+        }
+        if keeper.is_idle() || self.reported.elapsed() >= KEPT_SOON {
+            self.say();
+        }
+    }
+
+    /// Keeps what is not kept yet, within a bound of time, and gives the state directory back.
+    pub(in crate::publish) fn finish(&mut self) {
+        if let State::Kept(keeper) = std::mem::take(&mut self.state) {
+            keeper.finish(KEEP_AT_END);
+        }
+    }
+
+    /// Forgets what the state directory has of a zone.
+    pub(in crate::publish) fn forget(&self, zone: &Name) -> io::Result<()> {
+        match &self.state {
+            State::None => Ok(()),
+            State::Kept(keeper) => keeper.forget(zone),
+            State::Unwritable { error, .. } => Err(error.to_io()),
+        }
+    }
+}

@@ -1,0 +1,176 @@
+//! One zone, as the publisher keeps it between two looks. There may be hundreds of thousands: what is rare is in a
+//! box, what is the same for many is shared.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use crate::wire::{Name, Serial};
+use crate::zone::Absence;
+
+use crate::publish::accept::{Digest, Provenance, Refused};
+use crate::publish::fault::{Fault, one_line};
+use crate::publish::report::{ZoneReport, ZoneState};
+use crate::publish::source::read::Files;
+use crate::publish::source::scan::Found;
+use crate::publish::state::state_file::Header;
+use crate::publish::verify::Signatures;
+
+/// A version that was refused and may be forced.
+#[derive(Clone, Debug)]
+pub(in crate::publish) struct Denied {
+    pub(in crate::publish) serial: Serial,
+    pub(in crate::publish) digest: Digest,
+}
+
+/// One zone.
+#[derive(Debug, Default)]
+pub(in crate::publish) struct Entry {
+    /// The version in service, or in the state directory while none is in service yet.
+    pub(in crate::publish) header: Option<Arc<Header>>,
+    /// Its file, as of the last look.
+    pub(in crate::publish) found: Option<Found>,
+    /// What is wrong with where the file is: gone, two of them, a FIFO.
+    pub(in crate::publish) misplaced: Option<Box<Fault>>,
+    /// What was wrong with the last reading.
+    pub(in crate::publish) verdict: Option<Box<Fault>>,
+    /// A fault that does not keep the newest version from being served.
+    pub(in crate::publish) notice: Option<Box<Fault>>,
+    /// The signatures of what is served, if it is signed, and the fault in them.
+    pub(in crate::publish) signatures: Option<Box<Signatures>>,
+    pub(in crate::publish) wrong: Option<Box<Fault>>,
+    /// The files of the last reading that came to an end: where its `$INCLUDE`s are.
+    pub(in crate::publish) files: Files,
+    /// The version that was refused last.
+    pub(in crate::publish) denied: Option<Box<Denied>>,
+    /// The version that the operator lets pass.
+    pub(in crate::publish) forced: Option<Box<Denied>>,
+    /// Whether a version is in service.
+    pub(in crate::publish) serving: bool,
+    /// Whether `header`'s version is in the state directory.
+    pub(in crate::publish) durable: bool,
+    /// Whether the state directory has something of this zone that was not looked into yet.
+    pub(in crate::publish) stored: bool,
+    /// Whether `files` are those of the last reading, and nothing needs to be read while they stay as they are.
+    pub(in crate::publish) read: bool,
+    /// Whether it was looked at.
+    pub(in crate::publish) visited: bool,
+    /// How it stands, and since when.
+    pub(in crate::publish) since: Option<(ZoneState, SystemTime)>,
+}
+
+impl Entry {
+    /// An entry for a zone of which the state directory has something.
+    pub(in crate::publish) fn stored() -> Self {
+        Self { stored: true, ..Self::default() }
+    }
+
+    /// Notes a version that the operator may let pass all the same.
+    pub(in crate::publish) fn deny(
+        &mut self,
+        zone: &Name,
+        path: &Path,
+        (serial, digest): (Serial, Digest),
+        refused: Refused,
+    ) {
+        self.denied = Some(Box::new(Denied { serial, digest }));
+        let (path, zone) = (path.to_path_buf(), zone.clone());
+        self.verdict = Some(Box::new(Fault::Refused { path, refused, zone, serial }));
+    }
+
+    /// Notes that the look at it panicked; it is tried again when its file changes.
+    pub(in crate::publish) fn panicked(&mut self, zone: &Name, reason: &str) {
+        let fault = Fault::Panicked { path: self.path().to_path_buf(), reason: one_line(reason) };
+        tracing::error!(%zone, serving = self.serving, "{fault}");
+        self.verdict = Some(Box::new(fault));
+        self.denied = None;
+        self.visited = true;
+        if let Some(found) = &self.found {
+            self.files = self.files.now(&found.path);
+            self.read = true;
+        }
+        self.note_state();
+    }
+
+    /// Takes what is known of the signatures; says whether something is wrong that was not.
+    pub(in crate::publish) fn take_signatures(&mut self, signatures: Option<Box<Signatures>>) -> bool {
+        let known = self.wrong.take();
+        self.wrong = signatures.as_ref().and_then(|signatures| signatures.fault()).map(Box::new);
+        self.signatures = signatures;
+        self.wrong.is_some() && known.is_none()
+    }
+
+    /// How it stands.
+    fn state(&self) -> ZoneState {
+        let held = self.misplaced.is_some() || self.verdict.is_some();
+        match (self.serving, held) {
+            (true, false) => ZoneState::Serving,
+            (true, true) => ZoneState::Kept,
+            (false, _) if !self.visited => ZoneState::Waiting,
+            (false, _) => ZoneState::Refused,
+        }
+    }
+
+    /// Notes since when it stands as it does.
+    pub(in crate::publish) fn note_state(&mut self) -> (ZoneState, SystemTime) {
+        let state = self.state();
+        match self.since {
+            Some(since) if since.0 == state => since,
+            _ => *self.since.insert((state, SystemTime::now())),
+        }
+    }
+
+    /// The configured source of the version that stands.
+    pub(in crate::publish) fn root(&self) -> Option<&Path> {
+        let found = self.found.as_ref().map(|found| &*found.root);
+        found.or_else(|| match &self.header.as_ref()?.provenance {
+            Provenance::File { root, .. } => Some(root),
+        })
+    }
+
+    /// The file of the version that stands, or the one that should be it.
+    pub(in crate::publish) fn path(&self) -> Arc<Path> {
+        let stands = self.header.as_ref().map(|header| match &header.provenance {
+            Provenance::File { path, .. } => path.clone(),
+        });
+        let found = || self.found.as_ref().map(|found| found.path.clone());
+        stands.or_else(found).unwrap_or_else(|| PathBuf::new().into())
+    }
+
+    /// Whether it will be read as soon as its writer is done, which need not be heard.
+    pub(in crate::publish) fn is_postponed(&self) -> bool {
+        matches!(self.verdict.as_deref(), Some(Fault::BeingWritten { .. } | Fault::Unstable { .. }))
+    }
+
+    /// Why it is not served; `None` if it is.
+    pub(in crate::publish) fn absence(&self) -> Option<Absence> {
+        match self.serving {
+            true => None,
+            false if !self.visited || self.is_postponed() => Some(Absence::Loading),
+            false => Some(Absence::NoData),
+        }
+    }
+
+    /// Everything that is wrong.
+    pub(in crate::publish) fn faults(&self) -> impl Iterator<Item = &Fault> {
+        self.misplaced.iter().chain(&self.verdict).chain(&self.notice).chain(&self.wrong).map(Box::as_ref)
+    }
+
+    /// What is said of it.
+    pub(in crate::publish) fn report(&mut self) -> ZoneReport {
+        let (state, since) = self.note_state();
+        let standing = self.header.as_ref().filter(|_| self.serving);
+        ZoneReport {
+            state,
+            since,
+            serial: standing.map(|header| header.standing.serial),
+            records: standing.map_or(0, |header| header.standing.records),
+            source: self.path(),
+            accepted_at: standing.map(|header| header.accepted_at),
+            durable: self.durable,
+            refused_serial: self.denied.as_ref().map(|denied| denied.serial),
+            signatures: self.signatures.as_deref().filter(|_| self.serving).cloned(),
+            faults: self.faults().cloned().collect(),
+        }
+    }
+}

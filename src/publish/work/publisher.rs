@@ -1,0 +1,311 @@
+//! The publisher's thread (1x): waits for changes, commands and the clock, and has the looker look when there is a reason to.
+//!
+//! Never waits for a disk or a lock: it beats as long as it runs.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use tokio::sync::{Notify, mpsc, oneshot};
+
+use crate::handoff::{Latest, Reader};
+use crate::telemetry::{Beat, keep_running};
+use crate::wire::{Name, Serial};
+use crate::zone::Published;
+
+use crate::publish::error::{AcceptError, ApplyError, PublishError, ReconfigureError, RemoveError};
+use crate::publish::report::Report;
+use crate::publish::settings::Settings;
+use crate::publish::source::canary::Canary;
+use crate::publish::source::debounce::Debounce;
+use crate::publish::work::apply::{Applied, Difference};
+use crate::publish::work::core::After;
+use crate::publish::work::core::Core;
+use crate::publish::work::crew;
+use crate::publish::work::liveness::Liveness;
+use crate::publish::work::looker::Looker;
+use crate::telemetry::pulse::Pulse;
+
+/// Commands that wait for a look to end; more operators than that wait for their turn.
+const COMMANDS: usize = 16;
+
+/// Starts the publisher.
+#[derive(Debug)]
+pub struct Publisher;
+
+/// The running publisher. Dropping it ends the thread; what is published stays published.
+#[derive(Debug)]
+pub struct PublisherHandle {
+    commands: mpsc::Sender<Command>,
+    report: Reader<Report>,
+    beat: Beat,
+    pulse: Arc<Pulse>,
+    /// Closed when the thread is about to end.
+    ended: oneshot::Receiver<()>,
+}
+
+#[derive(Debug)]
+enum Command {
+    Reload(oneshot::Sender<()>),
+    Reconfigure(Box<Settings>, oneshot::Sender<Result<(), ReconfigureError>>),
+    Remove(Name, oneshot::Sender<Result<(), RemoveError>>),
+    Accept(Name, Serial, oneshot::Sender<Result<(), AcceptError>>),
+    Apply(Name, Vec<Difference>, oneshot::Sender<Result<Applied, ApplyError>>),
+    #[cfg(test)]
+    Panic,
+}
+
+impl Publisher {
+    /// Locks the state directory and starts the thread, which reads every zone and then follows the changes. Nobody else
+    /// may store into `published`. When [`Report::settled`] is true the first load is over. A state directory that cannot be
+    /// used is no error but a fault in the report, unless another process uses it.
+    pub fn start(settings: Settings, published: Arc<Published>) -> Result<PublisherHandle, PublishError> {
+        let thread = |source| PublishError::Thread { source };
+        let (beat, wake) = (Beat::new("publisher"), Arc::new(Notify::new()));
+        let pulse = Arc::new(Pulse::new(crew::threads()));
+        let mut core = Core::open(settings, published, wake.clone(), pulse.clone())?;
+        core.verify.start(beat.clone()).map_err(thread)?;
+        let (commands, received) = mpsc::channel(COMMANDS);
+        let (sender, report, canary) = (core.reporter(), core.reporter().reader(), core.watch.canary());
+        let mut task = Loop {
+            commands: received,
+            wake,
+            looker: Looker::start(core, beat.clone()).map_err(thread)?,
+            canary,
+            beat: beat.clone(),
+            debounce: Debounce::default(),
+            look_at: Instant::now(),
+            answer: None,
+            report: sender,
+        };
+        let (running, ended) = oneshot::channel::<()>();
+        let its_beat = beat.clone();
+        let (started, is_started) = std::sync::mpsc::sync_channel(1);
+        let run = move || {
+            // Made here: a runtime must not be dropped in another one, where a caller may be.
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
+            let runtime = match runtime {
+                Ok(runtime) => runtime,
+                Err(error) => return drop(started.send(Err(error))),
+            };
+            drop(started.send(Ok(())));
+            runtime.block_on(keep_running(&its_beat, &mut task, async |task: &mut Loop| task.run().await));
+            task.end();
+            drop(running);
+        };
+        std::thread::Builder::new().name("publisher".to_owned()).spawn(run).map_err(thread)?;
+        let lost = |_| std::io::Error::other("the publisher's thread has ended");
+        is_started.recv().map_err(lost).flatten().map_err(thread)?;
+        Ok(PublisherHandle { commands, report, beat, pulse, ended })
+    }
+}
+
+impl PublisherHandle {
+    /// The latest report, and a way to wait for the next.
+    pub fn report(&self) -> Reader<Report> {
+        self.report.clone()
+    }
+
+    /// The beat of the publisher's loop; counts the panics of a look and of a command, too.
+    pub fn beat(&self) -> Beat {
+        self.beat.clone()
+    }
+
+    /// Tells an observer why changes are not seen, if so.
+    pub fn liveness(&self) -> Liveness {
+        Liveness::new(self.beat.clone(), self.pulse.clone())
+    }
+
+    /// Looks at all sources now; returns when it is done. Nothing happens after the publisher has stopped.
+    pub async fn reload(&self) {
+        let (reply, done) = oneshot::channel();
+        if self.commands.send(Command::Reload(reply)).await.is_ok() {
+            let _ = done.await;
+        }
+    }
+
+    /// Takes new settings and looks at all sources. A zone that the old settings named and the new ones do not is
+    /// no longer served and its state is deleted: leaving the config says so. While a configured directory cannot
+    /// be read nothing is removed.
+    pub async fn reconfigure(&self, settings: Settings) -> Result<(), ReconfigureError> {
+        let (reply, done) = oneshot::channel();
+        let command = Command::Reconfigure(Box::new(settings), reply);
+        self.commands.send(command).await.map_err(|_| ReconfigureError::Stopped)?;
+        done.await.unwrap_or_else(|_| {
+            Err(if self.is_stopped() { ReconfigureError::Stopped } else { ReconfigureError::Panicked })
+        })
+    }
+
+    /// Takes a zone out of service whose file is gone.
+    pub async fn remove(&self, zone: &Name) -> Result<(), RemoveError> {
+        let (reply, done) = oneshot::channel();
+        let command = Command::Remove(zone.clone(), reply);
+        self.commands.send(command).await.map_err(|_| RemoveError::Stopped)?;
+        done.await.unwrap_or_else(|_| {
+            Err(if self.is_stopped() { RemoveError::Stopped } else { RemoveError::Panicked })
+        })
+    }
+
+    /// Lets exactly that version pass which was refused and has this serial; see `refused_serial` in the report.
+    pub async fn accept(&self, zone: &Name, serial: Serial) -> Result<(), AcceptError> {
+        let (reply, done) = oneshot::channel();
+        let command = Command::Accept(zone.clone(), serial, reply);
+        self.commands.send(command).await.map_err(|_| AcceptError::Stopped)?;
+        done.await.unwrap_or_else(|_| {
+            Err(if self.is_stopped() { AcceptError::Stopped } else { AcceptError::Panicked })
+        })
+    }
+
+    /// Applies differences in a row to the version of a zone that is served: incremental transfers (RFC 1995) enter here.
+    /// When it returns, the version that they lead to is in service, all at once, and durable: in the zone's journal in the
+    /// state directory, or in its state file. On any error nothing has changed. Waits for a look that goes on; shrinking
+    /// and lost signatures are judged as in a file's new version, without a way to force them.
+    pub async fn apply(&self, zone: &Name, differences: Vec<Difference>) -> Result<Applied, ApplyError> {
+        let (reply, done) = oneshot::channel();
+        let command = Command::Apply(zone.clone(), differences, reply);
+        self.commands.send(command).await.map_err(|_| ApplyError::Stopped)?;
+        done.await.unwrap_or_else(|_| {
+            Err(if self.is_stopped() { ApplyError::Stopped } else { ApplyError::Panicked })
+        })
+    }
+
+    /// Makes a job panic.
+    #[cfg(test)]
+    pub(in crate::publish) async fn panic(&self) {
+        let _ = self.commands.send(Command::Panic).await;
+    }
+
+    fn is_stopped(&self) -> bool {
+        self.beat.has_ended()
+    }
+
+    /// Ends the thread after a look that goes on, keeps what is not kept yet (20 s at most), and gives the state directory
+    /// back.
+    pub async fn shutdown(self) {
+        drop(self.commands);
+        // Nothing is sent: it is closed when everything has ended.
+        let _ = self.ended.await;
+    }
+}
+
+/// The publisher's loop; its state outlives a panic.
+#[derive(Debug)]
+struct Loop {
+    commands: mpsc::Receiver<Command>,
+    wake: Arc<Notify>,
+    looker: Looker,
+    canary: Option<Arc<Canary>>,
+    beat: Beat,
+    debounce: Debounce,
+    look_at: Instant,
+    /// Of the job that the looker has.
+    answer: Option<oneshot::Receiver<After>>,
+    report: Arc<Latest<Report>>,
+}
+
+impl Loop {
+    async fn run(&mut self) {
+        let (beat, canary) = (self.beat.clone(), self.canary.clone());
+        tokio::select! {
+            () = self.follow() => {}
+            () = beat.keep_beating() => {}
+            () = keep_writing(canary) => {}
+        }
+    }
+
+    /// Looks, and then whenever there is a reason to, until the handle has gone.
+    async fn follow(&mut self) {
+        // After a panic the looker may still have a job.
+        self.finish_job().await;
+        if !self.job(Core::look).await {
+            return;
+        }
+        loop {
+            let due = self.debounce.due().map_or(self.look_at, |due| due.min(self.look_at));
+            let goes_on = tokio::select! {
+                command = self.commands.recv() => match command {
+                    Some(command) => self.job(|core| obey(core, command)).await,
+                    None => break,
+                },
+                () = self.wake.notified() => self.job(Core::listen).await,
+                () = tokio::time::sleep_until(due.into()) => {
+                    self.debounce.done();
+                    self.job(Core::look).await
+                }
+            };
+            if !goes_on {
+                return;
+            }
+        }
+        self.job(Core::finish).await;
+    }
+
+    /// Has something done that may block. False if that cannot be: the looker has ended.
+    async fn job(&mut self, task: impl FnOnce(&mut Core) + Send + 'static) -> bool {
+        self.answer = self.looker.give(Box::new(task));
+        self.finish_job().await
+    }
+
+    async fn finish_job(&mut self) -> bool {
+        let Some(answer) = &mut self.answer else { return false };
+        let answer = answer.await;
+        self.answer = None;
+        let Ok(After { look_at, heard }) = answer else { return false };
+        self.look_at = look_at;
+        let now = Instant::now();
+        if heard.changed {
+            self.debounce.changed(now);
+        } else if heard.changing {
+            self.debounce.changing(now);
+        }
+        true
+    }
+
+    /// Ends everything, in order.
+    fn end(self) {
+        let planned = self.commands.is_closed();
+        self.looker.end();
+        self.report.update(|report| report.stopped = true);
+        // Its handle goes first at a planned stop; anything else is a fault.
+        if planned {
+            tracing::debug!("the publisher has stopped");
+        } else {
+            tracing::error!("the publisher has stopped; what is published stays published");
+        }
+    }
+}
+
+/// Writes the canary of the notifications, if there is one.
+async fn keep_writing(canary: Option<Arc<Canary>>) {
+    let Some(canary) = canary else { return std::future::pending().await };
+    let mut ticks = tokio::time::interval(Canary::PERIOD);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        canary.write();
+    }
+}
+
+fn obey(core: &mut Core, command: Command) {
+    // Whoever asked may be gone; what was asked is done all the same.
+    match command {
+        Command::Reload(reply) => {
+            core.look();
+            let _ = reply.send(());
+        }
+        Command::Reconfigure(settings, reply) => {
+            let _ = reply.send(core.reconfigure(*settings));
+        }
+        Command::Remove(zone, reply) => {
+            let _ = reply.send(core.remove(&zone));
+        }
+        Command::Accept(zone, serial, reply) => {
+            let _ = reply.send(core.accept(&zone, serial));
+        }
+        Command::Apply(zone, differences, reply) => {
+            let _ = reply.send(core.apply(&zone, differences));
+        }
+        #[cfg(test)]
+        #[allow(clippy::panic, reason = "a test asks for it")]
+        Command::Panic => panic!("a test asked for it"),
+    }
+}

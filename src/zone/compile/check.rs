@@ -1,0 +1,229 @@
+//! What no zone may hold: faults between records, found in one pass over the sorted records.
+
+use crate::wire::{CLASS_IN, Name, Owner, RecordType, Section, Writer, compressible};
+
+use crate::zone::Place;
+use crate::zone::ZoneFault;
+use crate::zone::ZoneWarning;
+use crate::zone::record::entry::Entry;
+
+/// The most faults, and the most warnings, that are kept: a person reads them, and a wrong file can hold millions.
+pub(in crate::zone) const MAX_REPORTED: usize = 100;
+
+/// The longest message: over TCP two octets say its length (RFC 1035 section 4.2.2).
+const MAX_MESSAGE: usize = 65_535;
+/// Octets of a header, and of a question beside its name.
+const HEADER: usize = 12;
+const QUESTION_FIXED: usize = 4;
+/// Octets of a record beside its RDATA, with a pointer to the question as owner.
+const RECORD_FIXED: usize = 12;
+
+/// Faults and warnings found so far.
+#[derive(Clone, Debug, Default)]
+pub(in crate::zone) struct Checks {
+    faults: Vec<ZoneFault>,
+    warnings: Vec<ZoneWarning>,
+    /// The records are those of a version that was accepted before.
+    is_kept: bool,
+}
+
+impl Checks {
+    /// For a version that was accepted before: a fault that does not hinder answering is a warning.
+    pub(in crate::zone) fn of_kept() -> Self {
+        Self { is_kept: true, ..Self::default() }
+    }
+
+    /// Whether it is of a version that was accepted before.
+    pub(in crate::zone) fn is_of_kept(&self) -> bool {
+        self.is_kept
+    }
+
+    /// Keeps a fault, if there is room and it was not said yet, as one of two names may be.
+    pub(in crate::zone) fn fault(&mut self, fault: ZoneFault) {
+        if self.is_kept && fault.is_of_placement() {
+            return self.warn(ZoneWarning::RefusedToday { problem: Box::new(fault) });
+        }
+        if self.faults.len() < MAX_REPORTED && !self.faults.contains(&fault) {
+            self.faults.push(fault);
+        }
+    }
+
+    /// Goes on if there was no fault so far.
+    pub(in crate::zone) fn passed(self) -> Result<Self, Vec<ZoneFault>> {
+        if self.faults.is_empty() { Ok(self) } else { self.finish().map(|_| Self::default()) }
+    }
+
+    /// The warnings, or the faults in the order of their places, those without one first.
+    pub(in crate::zone) fn finish(mut self) -> Result<Vec<ZoneWarning>, Vec<ZoneFault>> {
+        if self.faults.is_empty() {
+            return Ok(self.warnings);
+        }
+        self.faults.sort_by_key(|fault| fault.place().map(order));
+        Err(self.faults)
+    }
+
+    /// Checks records sorted by key, type and RDATA, without duplicates.
+    pub(in crate::zone) fn zone(&mut self, origin: &Name, entries: &[Entry<'_>]) {
+        let apex = entries.chunk_by(Entry::is_beside).next().filter(|node| node[0].key().is_empty());
+        let apex_has = |wanted| apex.is_some_and(|node| node.iter().any(|entry| entry.record_type == wanted));
+        if !apex_has(RecordType::SOA) {
+            self.fault(ZoneFault::NoSoa { origin: origin.clone() });
+        }
+        if !apex_has(RecordType::NS) {
+            self.fault(ZoneFault::NoApexNs { origin: origin.clone() });
+        }
+        let (mut dname, mut cut): (Option<&Entry>, Option<&Entry>) = (None, None);
+        for node in entries.chunk_by(Entry::is_beside) {
+            if let Some(above) = dname.filter(|above| node[0].key().starts_with(above.key())) {
+                self.below_dname(above, node);
+            } else {
+                dname = node.iter().find(|entry| entry.record_type == RecordType::DNAME);
+            }
+            if cut.is_some_and(|above| node[0].key().starts_with(above.key())) {
+                self.below_delegation(node);
+            } else {
+                let is_ns = |entry: &&Entry| entry.record_type == RecordType::NS && !entry.key().is_empty();
+                cut = node.iter().find(is_ns);
+            }
+            self.node(node);
+        }
+    }
+
+    fn below_dname(&mut self, above: &Entry, node: &[Entry<'_>]) {
+        // The NSEC3 records of a zone with a DNAME at its apex stand below it, too, but are not among these
+        // (hashed owner names are no names of the zone, RFC 5155 section 7.2.8).
+        if let Some(entry) = node.first() {
+            self.fault(ZoneFault::BelowDname {
+                owner: entry.owner_name(),
+                dname: above.owner_name(),
+                place: entry.place,
+            });
+        }
+    }
+
+    /// Checks the records of one owner.
+    pub(in crate::zone) fn node(&mut self, node: &[Entry<'_>]) {
+        let find = |wanted| node.iter().find(|entry| entry.record_type == wanted);
+        if let Some(cname) = find(RecordType::CNAME) {
+            self.beside_cname(cname, node);
+        }
+        let at_apex = node[0].key().is_empty();
+        if let (Some(_), Some(dname), false) = (find(RecordType::NS), find(RecordType::DNAME), at_apex) {
+            self.fault(ZoneFault::DnameAtCut { owner: dname.owner_name(), place: dname.place });
+        }
+        if let Some(ns) = find(RecordType::NS).filter(|ns| ns.owner().starts_with(b"\x01*")) {
+            self.warn(ZoneWarning::WildcardNs { owner: ns.owner_name(), place: ns.place });
+        }
+        self.placement(node);
+        for set in node.chunk_by(Entry::is_of_set) {
+            self.set(set);
+        }
+    }
+
+    fn beside_cname(&mut self, cname: &Entry, node: &[Entry<'_>]) {
+        let beside = |entry: &&Entry| {
+            // RFC 4035 section 2.5: KEY for secure dynamic update.
+            use RecordType as T;
+            !matches!(entry.record_type, T::CNAME | T::RRSIG | T::NSEC | T::KEY)
+        };
+        if let Some(other) = node.iter().find(beside) {
+            let place = std::cmp::max_by_key(cname.place, other.place, |place| order(*place));
+            self.fault(ZoneFault::CnameAndOther {
+                owner: cname.owner_name(),
+                other: other.record_type,
+                place,
+            });
+        }
+    }
+
+    /// Checks the records of one RRset.
+    fn set(&mut self, set: &[Entry<'_>]) {
+        let Some(first) = set.first() else { return };
+        if let Some(second) = set.iter().skip(1).max_by_key(|entry| order(entry.place)) {
+            let place = std::cmp::max_by_key(first.place, second.place, |place| order(*place));
+            let owner = first.owner_name();
+            match first.record_type {
+                RecordType::SOA => self.fault(ZoneFault::SecondSoa { owner, place }),
+                RecordType::CNAME => self.fault(ZoneFault::SecondCname { owner, place }),
+                RecordType::DNAME => self.fault(ZoneFault::SecondDname { owner, place }),
+                record_type @ (RecordType::CDS | RecordType::CDNSKEY) if set.iter().any(deletes) => {
+                    self.fault(ZoneFault::DeleteNotAlone { owner, record_type, place });
+                }
+                _ => {}
+            }
+        }
+        if fits_no_message(set) && self.has_room() {
+            let (owner, record_type) = (first.owner_name(), first.record_type);
+            self.warn(ZoneWarning::RrsetTooLarge { owner, record_type, place: first.place });
+        }
+        if let Some(example) = set.iter().find(|entry| is_of_the_example(entry)) {
+            self.warn(ZoneWarning::ExampleText { owner: example.owner_name(), place: example.place });
+        }
+        let lowest = set.iter().map(|entry| entry.ttl).min().unwrap_or(0);
+        if let Some(other) = set.iter().find(|entry| entry.ttl != lowest) {
+            self.warn(ZoneWarning::TtlsDiffer {
+                owner: other.owner_name(),
+                record_type: other.record_type,
+                lowest,
+                place: other.place,
+            });
+        }
+    }
+
+    /// Whether another warning would be kept.
+    pub(in crate::zone) fn has_room(&self) -> bool {
+        self.warnings.len() < MAX_REPORTED
+    }
+
+    /// Keeps a warning, if there is room and it was not said yet, as of a name that came in two batches.
+    pub(in crate::zone) fn warn(&mut self, warning: ZoneWarning) {
+        if self.warnings.len() < MAX_REPORTED && !self.warnings.contains(&warning) {
+            self.warnings.push(warning);
+        }
+    }
+}
+
+/// Whether it is a TXT record with a character string that the example zones leave to be replaced.
+fn is_of_the_example(entry: &Entry<'_>) -> bool {
+    const EXAMPLE: &[u8] = b"\x14Example Organization";
+    entry.record_type == RecordType::TXT
+        && entry.rdata().windows(EXAMPLE.len()).any(|octets| octets == EXAMPLE)
+}
+
+/// Whether a CDS or CDNSKEY record asks for the deletion of the DS records: its algorithm is 0 (RFC 8078 section 4).
+fn deletes(entry: &Entry<'_>) -> bool {
+    let algorithm = if entry.record_type == RecordType::CDS { 2 } else { 3 };
+    entry.rdata().get(algorithm) == Some(&0)
+}
+
+/// Whether an RRset with header and question exceeds the longest message; its names are compressed where they may be.
+fn fits_no_message(set: &[Entry<'_>]) -> bool {
+    let Some(first) = set.first() else { return false };
+    let question = first.owner().len() + QUESTION_FIXED;
+    let records: usize = set.iter().map(|entry| RECORD_FIXED + entry.rdata().len()).sum();
+    if HEADER + question + records <= MAX_MESSAGE {
+        return false;
+    }
+    compressible(first.record_type).is_none() || !fits_compressed(set)
+}
+
+/// Whether a writer of answers has room for an RRset of a type with names.
+fn fits_compressed(set: &[Entry<'_>]) -> bool {
+    let mut message = vec![0; MAX_MESSAGE];
+    let Ok(mut writer) = Writer::new(&mut message, MAX_MESSAGE) else { return false };
+    let Some(first) = set.first() else { return true };
+    let mut question = first.owner().to_vec();
+    question.extend_from_slice(&first.record_type.0.to_be_bytes());
+    question.extend_from_slice(&CLASS_IN.to_be_bytes());
+    let outcome = writer.question(&question, first.owner().len()).and_then(|()| {
+        set.iter().try_for_each(|entry| {
+            let fixed = (entry.record_type, CLASS_IN, entry.ttl);
+            writer.record(Section::Answer, Owner::Question, fixed, entry.rdata())
+        })
+    });
+    outcome.is_ok()
+}
+
+fn order(place: Place) -> (u32, u32, u32) {
+    (place.file, place.line, place.column)
+}

@@ -1,0 +1,326 @@
+//! The set of zones that is served, and the one place where it is replaced.
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+
+use crate::wire::{LookupName, Name};
+
+use crate::zone::Zone;
+use crate::zone::snapshot::absent::{Absence, Absences};
+use crate::zone::store::blocks::NodeId;
+use crate::zone::store::hash::NameHash;
+use crate::zone::store::index::Index;
+
+/// Zones in a leaf of the list: a change copies a leaf for each zone, and the list of leaves.
+const LEAF: usize = 256;
+
+/// All zones served at one moment; immutable. Snapshots share what does not change between them: with 100,000 zones a
+/// change of one copies some 50 KiB.
+#[derive(Clone, Debug)]
+pub struct Snapshot {
+    /// From the hash of an apex to the number of its zone in the list.
+    index: Index,
+    leaves: Vec<Arc<[Option<Arc<Zone>>]>>,
+    /// Numbers in the list that no zone has.
+    free: Vec<u32>,
+    count: usize,
+    /// How many apexes have n labels. A name is looked for only at depths where a zone can be.
+    at_depth: Box<[u32]>,
+    /// The most labels of an apex.
+    deepest: usize,
+    /// Configured zones that are not served.
+    absent: Arc<Absences>,
+    complete: bool,
+}
+
+/// Labels of a name, the root counted as one more.
+const DEPTHS: usize = 128;
+
+impl Default for Snapshot {
+    fn default() -> Self {
+        Self {
+            index: Index::with_room(0),
+            leaves: Vec::new(),
+            free: Vec::new(),
+            count: 0,
+            at_depth: vec![0; DEPTHS].into(),
+            deepest: 0,
+            absent: Arc::default(),
+            complete: false,
+        }
+    }
+}
+
+impl Snapshot {
+    /// This snapshot with `added` put in (replacing zones of the same origin) and `removed` left out; the zones that
+    /// do not change are shared.
+    pub fn with_changes(&self, added: impl IntoIterator<Item = Arc<Zone>>, removed: &[Name]) -> Self {
+        let mut next = self.clone();
+        removed.iter().for_each(|origin| next.remove(origin));
+        added.into_iter().for_each(|zone| next.put(zone));
+        next
+    }
+
+    /// This snapshot with `absent` as the configured zones that are not served: names in them are answered SERVFAIL
+    /// with the reason, not by the zone above. One that is served counts as served all the same. `None` if that is how
+    /// it is already.
+    pub fn with_absent<'n>(&self, absent: impl IntoIterator<Item = (&'n Name, Absence)>) -> Option<Self> {
+        let absent = Absences::of(absent);
+        (absent != *self.absent).then(|| Self { absent: Arc::new(absent), ..self.clone() })
+    }
+
+    /// This snapshot, said to hold every zone of the first load. Until then a name outside the loaded zones is
+    /// answered SERVFAIL (RFC 8914 "Not Ready"), not REFUSED, for its zone may be on its way.
+    pub fn completed(mut self) -> Self {
+        self.complete = true;
+        self
+    }
+
+    /// Whether the first load is over.
+    pub fn is_complete(&self) -> bool {
+        self.complete
+    }
+
+    /// The zone with this apex.
+    pub fn zone(&self, origin: &Name) -> Option<&Arc<Zone>> {
+        self.number(origin).and_then(|number| self.get(number))
+    }
+
+    /// The zone with the longest apex that is at or above `name` once its leftmost `removed` labels are taken:
+    /// 0 for the zone that holds a name, 1 for the parent's side of a cut. `None` too if the zone with the
+    /// longest apex is configured but not served: the one above it cannot speak for it.
+    pub fn closest_zone(&self, name: &LookupName, removed: usize) -> Option<&Zone> {
+        let served = self.closest_served(name, removed);
+        if self.absent.is_empty() || self.hiding(name, removed, served).is_none() { served } else { None }
+    }
+
+    /// Why a name is in no zone that is served, though in one that is configured.
+    pub fn absence(&self, name: &LookupName) -> Option<Absence> {
+        self.hiding(name, 0, self.closest_served(name, 0))
+    }
+
+    /// The reason of an absent zone that holds the name, if its apex is longer than that of the zone served.
+    fn hiding(&self, name: &LookupName, removed: usize, served: Option<&Zone>) -> Option<Absence> {
+        let (labels, absence) = self.absent.closest(name, removed)?;
+        served.is_none_or(|zone| zone.origin().label_count() < labels).then_some(absence)
+    }
+
+    fn closest_served(&self, name: &LookupName, removed: usize) -> Option<&Zone> {
+        let labels = name.label_count();
+        let deepest = labels.saturating_sub(removed).min(self.deepest);
+        let mut found = if self.has_apex_at(0) { self.at(NameHash::root(), &[0]) } else { None };
+        let mut hash = NameHash::root();
+        for (above, (label, _)) in name.labels_upwards(0).take(deepest).enumerate() {
+            hash = hash.below_lower(label);
+            if self.has_apex_at(above + 1) {
+                found = self.at(hash, name.ancestor(labels - above - 1)).or(found);
+            }
+        }
+        found.map(Arc::as_ref)
+    }
+
+    /// Whether some apex has this many labels.
+    fn has_apex_at(&self, depth: usize) -> bool {
+        self.at_depth.get(depth).is_some_and(|count| *count > 0)
+    }
+
+    /// Every zone, in no particular order.
+    pub fn zones(&self) -> impl Iterator<Item = &Arc<Zone>> {
+        self.leaves.iter().flat_map(|leaf| leaf.iter()).flatten()
+    }
+
+    /// How many zones.
+    pub fn zone_count(&self) -> usize {
+        self.count
+    }
+
+    /// The zone with the apex that has this hash and this wire form, in lower case.
+    fn at(&self, hash: NameHash, lower: &[u8]) -> Option<&Arc<Zone>> {
+        let is_it = |zone: &&Arc<Zone>| {
+            let origin = zone.origin().as_wire();
+            // Nearly all are written in lower case.
+            origin == lower || origin.eq_ignore_ascii_case(lower)
+        };
+        self.index.find(hash.tag(), |number| self.get(number).filter(is_it))
+    }
+
+    fn get(&self, number: NodeId) -> Option<&Arc<Zone>> {
+        let number = number.0 as usize;
+        self.leaves.get(number / LEAF)?.get(number % LEAF)?.as_ref()
+    }
+
+    fn number(&self, origin: &Name) -> Option<NodeId> {
+        let is_it = |zone: &Arc<Zone>| zone.origin() == origin;
+        self.index
+            .find(NameHash::of(origin).tag(), |number| self.get(number).is_some_and(is_it).then_some(number))
+    }
+
+    fn put(&mut self, zone: Arc<Zone>) {
+        if let Some(number) = self.number(zone.origin()) {
+            return self.set(number, Some(zone));
+        }
+        let number = self.free.pop().unwrap_or((self.leaves.len() * LEAF) as u32);
+        if number as usize / LEAF == self.leaves.len() {
+            self.leaves.push(vec![None; LEAF].into());
+            self.free.extend((number + 1..number + LEAF as u32).rev());
+        }
+        self.index.insert(NameHash::of(zone.origin()).tag(), NodeId(number));
+        self.count_depth(zone.origin(), 1);
+        self.set(NodeId(number), Some(zone));
+    }
+
+    fn remove(&mut self, origin: &Name) {
+        let Some(number) = self.number(origin) else { return };
+        self.index.remove(NameHash::of(origin).tag(), number);
+        self.count_depth(origin, -1);
+        self.set(number, None);
+        self.free.push(number.0);
+    }
+
+    fn set(&mut self, number: NodeId, zone: Option<Arc<Zone>>) {
+        let number = number.0 as usize;
+        let Some(leaf) = self.leaves.get_mut(number / LEAF) else { return };
+        if Arc::get_mut(leaf).is_none() {
+            *leaf = leaf.to_vec().into();
+        }
+        if let Some(place) = Arc::get_mut(leaf).and_then(|leaf| leaf.get_mut(number % LEAF)) {
+            *place = zone;
+        }
+    }
+
+    fn count_depth(&mut self, origin: &Name, change: i32) {
+        let depth = origin.label_count();
+        let Some(count) = self.at_depth.get_mut(depth) else { return };
+        *count = count.saturating_add_signed(change);
+        self.count = self.count.saturating_add_signed(change as isize);
+        self.deepest = self.at_depth.iter().rposition(|count| *count > 0).unwrap_or(0);
+    }
+}
+
+/// The snapshot that is served now: the control plane stores, the workers load.
+#[derive(Debug, Default)]
+pub struct Published {
+    current: ArcSwap<Snapshot>,
+}
+
+impl Published {
+    /// Replaces the served snapshot; a query that is being answered ends on the old one.
+    pub fn store(&self, snapshot: Snapshot) {
+        self.current.store(Arc::new(snapshot));
+    }
+
+    /// The served snapshot, for the control plane.
+    pub fn load(&self) -> Arc<Snapshot> {
+        self.current.load_full()
+    }
+
+    /// What a worker keeps beside it: checks for a new snapshot with one load of an atomic.
+    pub fn reader(self: &Arc<Self>) -> arc_swap::Cache<PublishedRef, Arc<Snapshot>> {
+        arc_swap::Cache::new(PublishedRef(self.clone()))
+    }
+}
+
+/// Lets a reader's cache keep [`Published`] alive.
+#[derive(Clone, Debug)]
+pub struct PublishedRef(Arc<Published>);
+
+impl std::ops::Deref for PublishedRef {
+    type Target = ArcSwap<Snapshot>;
+
+    fn deref(&self) -> &ArcSwap<Snapshot> {
+        &self.0.current
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::{RecordType, Serial};
+    use crate::zone::{Place, Record, ZoneBuilder};
+
+    fn zone(origin: &str, serial: u8) -> Arc<Zone> {
+        let origin: Name = origin.parse().unwrap();
+        let mut builder = ZoneBuilder::new(origin.clone());
+        let mut soa = [0; 22];
+        soa[5] = serial;
+        for (record_type, rdata) in [(RecordType::SOA, &soa[..]), (RecordType::NS, b"\0")] {
+            let record = Record { owner: origin.clone(), record_type, ttl: 60, rdata: rdata.into() };
+            builder.push(record, Place::default());
+        }
+        Arc::new(builder.finish().unwrap())
+    }
+
+    fn closest(snapshot: &Snapshot, name: &str, removed: usize) -> Option<String> {
+        let name = LookupName::from(&name.parse::<Name>().unwrap());
+        snapshot.closest_zone(&name, removed).map(|zone| zone.origin().to_string())
+    }
+
+    #[test]
+    fn the_longest_apex_wins() {
+        let zones = [zone("example.", 1), zone("A.b.example.", 1), zone("test.", 1)];
+        let snapshot = Snapshot::default().with_changes(zones, &[]);
+        assert_eq!(closest(&snapshot, "x.a.B.example.", 0).as_deref(), Some("A.b.example."));
+        assert_eq!(closest(&snapshot, "a.b.example.", 0).as_deref(), Some("A.b.example."));
+        assert_eq!(closest(&snapshot, "a.b.example.", 1).as_deref(), Some("example."));
+        assert_eq!(closest(&snapshot, "b.example.", 0).as_deref(), Some("example."));
+        assert_eq!(closest(&snapshot, "example.", 1), None);
+        assert_eq!(closest(&snapshot, ".", 0), None);
+        let deepest = format!("{}example.", "a.".repeat(123));
+        assert_eq!(closest(&snapshot, &deepest, 0).as_deref(), Some("example."));
+        let with_root = snapshot.with_changes([zone(".", 1)], &[]);
+        assert_eq!(closest(&with_root, "org.", 0).as_deref(), Some("."));
+    }
+
+    #[test]
+    fn changes_replace_add_and_remove_and_share_the_rest() {
+        let first =
+            Snapshot::default().with_changes([zone("a.", 1), zone("b.", 1), zone("c.", 1)], &[]).completed();
+        let second = first.with_changes([zone("B.", 2), zone("d.", 1)], &["C.".parse().unwrap()]);
+        let serial =
+            |snapshot: &Snapshot, name: &str| snapshot.zone(&name.parse().unwrap()).map(|zone| zone.serial());
+        assert_eq!(serial(&first, "b."), Some(Serial(1)));
+        assert_eq!(serial(&second, "b."), Some(Serial(2)));
+        assert_eq!(serial(&second, "c."), None);
+        assert_eq!(closest(&second, "x.c.", 0), None);
+        assert_eq!(second.zone_count(), 3);
+        let origin = "a.".parse().unwrap();
+        assert!(Arc::ptr_eq(first.zone(&origin).unwrap(), second.zone(&origin).unwrap()));
+        assert!(second.is_complete());
+    }
+
+    #[test]
+    fn an_absent_zone_hides_the_one_above_until_it_is_served() {
+        let name = |text: &str| LookupName::from(&text.parse::<Name>().unwrap());
+        let (sub, gone): (Name, Name) = ("Sub.example.".parse().unwrap(), "gone.".parse().unwrap());
+        let first = Snapshot::default().with_changes([zone("example.", 1)], &[]).completed();
+        let absent = [(&sub, Absence::Loading), (&gone, Absence::NoData)];
+        let snapshot = first.with_absent(absent).unwrap();
+        assert!(snapshot.with_absent(absent).is_none(), "no change");
+        assert_eq!(closest(&snapshot, "a.sub.example.", 0), None);
+        assert_eq!(snapshot.absence(&name("a.sub.example.")), Some(Absence::Loading));
+        assert_eq!(snapshot.absence(&name("gone.")), Some(Absence::NoData));
+        assert_eq!(snapshot.absence(&name("other.")), None);
+        assert_eq!(closest(&snapshot, "sub.example.", 1).as_deref(), Some("example."), "DS is the parent's");
+        assert_eq!(closest(&snapshot, "b.example.", 0).as_deref(), Some("example."));
+        let served = snapshot.with_changes([zone("sub.example.", 1)], &[]);
+        assert_eq!(closest(&served, "a.sub.example.", 0).as_deref(), Some("sub.example."));
+        assert_eq!(served.absence(&name("a.sub.example.")), None);
+        assert!(served.is_complete());
+        let nothing: [(&Name, Absence); 0] = [];
+        assert_eq!(
+            closest(&snapshot.with_absent(nothing).unwrap(), "a.sub.example.", 0).as_deref(),
+            Some("example.")
+        );
+    }
+
+    #[test]
+    fn a_reader_sees_what_was_stored() {
+        let published = Arc::new(Published::default());
+        let mut reader = published.reader();
+        assert_eq!(reader.load().zone_count(), 0);
+        published.store(Snapshot::default().with_changes([zone("a.", 1)], &[]));
+        assert_eq!(reader.load().zone_count(), 1);
+        assert_eq!(published.load().zone_count(), 1);
+    }
+}

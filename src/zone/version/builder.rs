@@ -1,0 +1,76 @@
+//! Records in, a checked and compiled zone out.
+
+use std::sync::Arc;
+
+use crate::wire::Name;
+
+use crate::zone::compile::batch::RecordBatch;
+use crate::zone::compile::check::Checks;
+use crate::zone::record::fault::ZoneFault;
+use crate::zone::record::raw::{Place, Record};
+use crate::zone::store::compiled::Zone;
+use crate::zone::version::redeploy::Standing;
+use crate::zone::version::whole::compile_whole;
+
+/// Collects the records of one zone and compiles them.
+#[derive(Debug)]
+pub struct ZoneBuilder {
+    origin: Name,
+    batches: Vec<RecordBatch>,
+    checks: Checks,
+    standing: Option<Standing>,
+}
+
+impl ZoneBuilder {
+    /// A builder for the zone `origin`.
+    pub fn new(origin: Name) -> Self {
+        Self { origin, batches: Vec::new(), checks: Checks::default(), standing: None }
+    }
+
+    /// A builder for a version that was accepted before, maybe by an earlier build: what its rules allowed and today's refuse
+    /// is a warning, if it does not hinder answering.
+    pub fn of_kept(origin: Name) -> Self {
+        Self { checks: Checks::of_kept(), ..Self::new(origin) }
+    }
+
+    /// A builder for a version that comes after this one, to share what does not change.
+    pub fn after(zone: &Arc<Zone>) -> Self {
+        Self { standing: Standing::new(zone), ..Self::new(zone.origin().clone()) }
+    }
+
+    /// A builder that goes on where batches have been reduced already.
+    pub fn resuming(standing: Standing) -> Self {
+        Self { standing: Some(standing.clone()), ..Self::new(standing.origin().clone()) }
+    }
+
+    /// What reduces batches before they are added, on any thread; `None` if the zone is compiled from all of its records.
+    pub fn standing(&self) -> Option<Standing> {
+        self.standing.clone()
+    }
+
+    /// Takes one more record; duplicates are allowed here and become one (RFC 2181 section 5).
+    pub fn push(&mut self, record: Record, place: Place) {
+        if self.batches.last().is_none_or(RecordBatch::is_full) {
+            self.batches.push(RecordBatch::new(&self.origin));
+        }
+        if let Some(batch) = self.batches.last_mut() {
+            batch.push(record.owner.as_wire(), record.record_type, record.ttl, &record.rdata, place);
+        }
+    }
+
+    /// Takes a batch of this zone's records. The order of batches does not matter, nor does that of their records;
+    /// sorted ones ([`RecordBatch::sort`]) compile faster.
+    pub fn add(&mut self, batch: RecordBatch) {
+        self.batches.push(batch);
+    }
+
+    /// Checks and compiles; on error every fault that was found (at most 100), in the order of the places.
+    pub fn finish(self) -> Result<Zone, Vec<ZoneFault>> {
+        let Self { origin, mut batches, mut checks, standing } = self;
+        batches.iter_mut().for_each(|batch| batch.report(&mut checks));
+        if let Some(standing) = standing {
+            return standing.finish(batches, checks);
+        }
+        compile_whole(origin, &batches, checks)
+    }
+}
