@@ -54,7 +54,7 @@ impl CheckReport {
 pub fn check(settings: Settings) -> io::Result<CheckReport> {
     let settings = settings.absolute()?;
     let (rules, modes) = (Rules::new(&settings), Modes::new(&settings));
-    let found = scan(&settings, &|_| {});
+    let found = scan(&settings);
     let zones = found.zones.into_iter().map(|(name, found)| {
         let rule = (rules.of(&name), modes.of(&name));
         let checked = check_zone(&settings, rule, &name, found);

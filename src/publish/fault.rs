@@ -177,6 +177,12 @@ pub enum SourceFault {
         /// What the system said.
         error: String,
     },
+    /// A directory that does not answer: its disk, or the network between, hangs.
+    #[error("the directory {at} does not answer; its zones stay as they are, and it is looked at when it answers", at = shown(path))]
+    Silent {
+        /// The directory.
+        path: PathBuf,
+    },
     /// A `*.zone` file whose name is no domain name.
     #[error("{at}: {error}; the file name without .zone must be the zone's name", at = shown(path))]
     FileName {

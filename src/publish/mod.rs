@@ -1,35 +1,39 @@
 //! The publisher: from sources of zone versions to the snapshot that is served.
 //!
 //! ```text
-//!   directories, files --> scan ----> crew: read -----> accept -----> launch ----> zone::Published
-//!     notifications -----> watch            text        the seam:     batches            ^
-//!     commands ----------> publisher        no writer,  may it           |               |
-//!     the clock                             unchanging  replace?      keeper ---+        |
-//!                                                                               v        |
-//!   differences ---------> publisher -> apply --------------------> journal: state directory
-//!     (RFC 1995)                        the difference alone        on the disk, then served
+//!   notifications --> zones-0: WorkQueue --> zones-N, small-N: survey a source, read, compile, accept a zone
+//!   commands              ^     no zone        |                (the seam: may it replace what is served?)
+//!   the clock             |     waits for      |
+//!   differences           +---- another -------+
+//!   (RFC 1995)            |
+//!                         +--> Publication --> zone::Published
+//!                         +--> keeper, journal: state directory
 //! ```
 //!
 //! Zone files, notifications of changes, commands and differences flow in; zones into [`Published`](crate::zone::Published),
-//! and a [`Report`] through a watch channel, flow out. Files are the first source of whole versions; transfers will hand
-//! their [`Candidate`]s to the same [`accept`], and incremental ones their [`Difference`]s to [`PublisherHandle::apply`].
+//! and a [`Report`], flow out. Files are the first source of whole versions; transfers will hand their [`Candidate`]s to the same
+//! [`accept`], and incremental ones their [`Difference`]s to [`PublisherHandle::apply`].
 //!
 //! | thread | does |
 //! | --- | --- |
 //! | `publisher` (1x) | waits for commands, notifications and the clock, on a runtime of its own; never for a disk or a lock |
-//! | `zones-0` (1x) | owns everything; looks at the sources, obeys commands, applies differences |
-//! | `zones-1` ... (Nx, one for each core, while it looks) | read and compile, one zone at a time; also the pieces of a large file |
+//! | `zones-0` (1x) | owns everything; decides what is done next, publishes, obeys commands, applies differences; waits for no source |
+//! | `zones-1` ... (Nx, one for each core) | look at sources, read and compile zones; also the pieces of a large file |
+//! | `small-1`, `small-2` | read and compile small zones, so that a large one delays none of them |
 //! | `keeper` (1x) | writes the state directory |
 //! | `verify` (1x) | verifies the signatures of what is served, when no other thread wants the core |
 //! | `notify-rs inotify loop` (1x) | is told by the system that something changed |
 //!
-//! What changed is found by comparing files with what was read before, so that a lost notification costs time, never truth.
+//! A notification about one file leads to a check of that zone; what is not clear, and the clock, lead to a look at everything,
+//! which finds what changed by comparing files with what was read before: a lost notification costs time, never truth. A source
+//! that does not answer (a hung mount) is given up with the threads that wait for it, and looked at when it answers; what is served of
+//! it stays.
+//!
 //! A version of a zone file is on disk already when it is served, and is kept right after. A version that is in no file is
 //! kept first; if it came by a difference, as that difference in the zone's journal, which `zones-0` itself appends to. What
-//! the state directory holds, and how it survives a crash at any moment: `store`, `journal`, `journal_file`. Where it cannot
-//! be written: `state`.
+//! the state directory holds, and how it survives a crash at any moment: `state`.
 //!
-//! A panic is caught where it costs least: at the zone that was visited, at the look or the command, at the loop. Whichever
+//! A panic is caught where it costs least: at the zone that was checked, at the survey or the command, at the loop. Whichever
 //! thread hangs, [`Liveness`] says so to an observer.
 //!
 //! A zone may have a file and take differences. The file as it was when it was last taken says nothing new; once it
@@ -59,6 +63,6 @@ pub use fault::{Fault, SourceFault, SourceWarning};
 pub use report::{Progress, Report, WatchState, ZoneReport, ZoneState};
 pub use settings::{Deploy, Dnssec, SerialRule, Settings, SingleZone};
 pub use verify::Signatures;
-pub use work::apply::{Applied, Difference};
+pub use work::difference::{Applied, Difference};
 pub use work::liveness::{Liveness, Stall};
 pub use work::publisher::{Publisher, PublisherHandle};

@@ -144,16 +144,16 @@ impl Default for Settings {
     }
 }
 
-/// Serial rules by zone, built once per pass: a config may list thousands of zones.
+/// Serial rules by zone: a config may list thousands of zones.
 #[derive(Debug)]
-pub(super) struct Rules<'a> {
-    by_zone: BTreeMap<&'a Name, SerialRule>,
+pub(super) struct Rules {
+    by_zone: BTreeMap<Name, SerialRule>,
     other: SerialRule,
 }
 
-impl<'a> Rules<'a> {
-    pub(super) fn new(settings: &'a Settings) -> Self {
-        let own = settings.zones.iter().filter_map(|zone| Some((&zone.name, zone.serial?)));
+impl Rules {
+    pub(super) fn new(settings: &Settings) -> Self {
+        let own = settings.zones.iter().filter_map(|zone| Some((zone.name.clone(), zone.serial?)));
         Self { by_zone: own.collect(), other: settings.serial }
     }
 

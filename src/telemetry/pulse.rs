@@ -65,10 +65,10 @@ pub struct Shown {
 }
 
 impl Pulse {
-    /// For so many threads that read zones. Each may read in pieces, one at a time with as many threads more; and there are
-    /// the one that looks, the one that keeps and the one that verifies.
-    pub fn new(threads: usize) -> Self {
-        let slots = (0..2 * threads + 3).map(|_| Slot::default()).collect();
+    /// With so many places for threads that read zones, and one each for the one that decides what is read, the one that keeps
+    /// and the one that verifies.
+    pub fn new(readers: usize) -> Self {
+        let slots = (0..readers + 3).map(|_| Slot::default()).collect();
         Self { slots, canary_written: AtomicU64::new(0), canary_heard: AtomicU64::new(0) }
     }
 
@@ -154,6 +154,11 @@ impl Place {
         }
     }
 
+    /// Its number among [`Pulse::shown`]; `None` if no place was left.
+    pub fn slot_number(&self) -> Option<usize> {
+        self.index
+    }
+
     fn slot(&self) -> Option<&Slot> {
         self.pulse.slots.get(self.index?)
     }
@@ -166,6 +171,47 @@ impl Drop for Place {
             slot.thread.store(0, Relaxed);
         }
     }
+}
+
+/// A thread as an observer saw it last.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Observed {
+    seen: Option<(Shown, Option<u64>)>,
+    /// When it did something last.
+    moved: Duration,
+}
+
+impl Observed {
+    /// For how long the thread has done nothing; `at` is the observer's own clock.
+    pub fn observe(&mut self, shown: Shown, at: Duration) -> Duration {
+        let now = (shown, shown.thread.and_then(cpu_time));
+        // Without its CPU time, nothing can be said of a thread that runs: a large zone is one step.
+        let is_known = now.1.is_some() || shown.is_starting;
+        let still = self.seen == Some(now) && is_known && !shown.thread.is_some_and(is_runnable);
+        if !still {
+            self.moved = at;
+        }
+        self.seen = Some(now);
+        at.saturating_sub(self.moved)
+    }
+
+    /// Nobody has the slot.
+    pub fn forget(&mut self) {
+        self.seen = None;
+    }
+}
+
+/// The CPU time of a thread of this process, in nanoseconds.
+fn cpu_time(thread: u32) -> Option<u64> {
+    let text = std::fs::read_to_string(format!("/proc/self/task/{thread}/schedstat")).ok()?;
+    text.split(' ').next()?.parse().ok()
+}
+
+/// Whether a thread of this process waits for nothing but a core.
+fn is_runnable(thread: u32) -> bool {
+    let text = std::fs::read_to_string(format!("/proc/self/task/{thread}/stat")).unwrap_or_default();
+    // After the name in parentheses, which may hold anything.
+    text.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with('R'))
 }
 
 /// The calling thread's number, as /proc has it: in the process's own PID namespace or another one.

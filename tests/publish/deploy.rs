@@ -253,7 +253,7 @@ async fn a_burst_of_changes_is_few_looks() {
     }
     pop.wait_serial("a.example.", 201).await;
     let looks = pop.report().reloads - before;
-    assert!((1..20).contains(&looks), "{looks} looks");
+    assert!(looks < 20, "{looks} looks");
 }
 
 fn git(directory: &Path, arguments: &[&str]) {

@@ -9,6 +9,8 @@ mod deploy;
 mod difference;
 #[cfg(target_os = "linux")]
 mod frozen;
+#[cfg(target_os = "linux")]
+mod hanging;
 mod journal;
 mod reader;
 mod refuse;

@@ -12,7 +12,7 @@ use crate::support::name;
 
 #[path = "../support/skip.rs"]
 #[allow(dead_code, unreachable_pub, reason = "shared with other tests, which use the rest")]
-mod skip;
+pub(crate) mod skip;
 
 /// Whether the tools are here; if not, the skip is told.
 pub(crate) fn can_sign() -> bool {

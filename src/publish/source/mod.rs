@@ -4,7 +4,12 @@
 
 pub(in crate::publish) mod canary;
 pub(in crate::publish) mod debounce;
+pub(in crate::publish) mod directories;
+pub(in crate::publish) mod key;
 pub(in crate::publish) mod read;
 pub(in crate::publish) mod scan;
+pub(in crate::publish) mod survey;
 pub(in crate::publish) mod watch;
 pub(in crate::publish) mod watch_set;
+
+pub(in crate::publish) use key::{SourceKey, ZoneSource};

@@ -201,6 +201,16 @@ impl Files {
         Self::new(path, fingerprint(path), self.included_again())
     }
 
+    /// Whether the same other files are included, whatever became of them.
+    pub(in crate::publish) fn includes_the_same(&self, other: &Self) -> bool {
+        self.included().eq(other.included())
+    }
+
+    /// Octets of the zone file; 0 if it was not read.
+    pub(in crate::publish) fn octets(&self) -> u64 {
+        self.zone.map_or(0, |zone| zone.size)
+    }
+
     /// The files that the zone file included.
     pub(in crate::publish) fn included(&self) -> impl Iterator<Item = &Path> {
         self.included.iter().map(|(path, _)| path.as_path())
@@ -221,6 +231,11 @@ fn held_until(
         Some((_, then)) => then == now,
         None => now.is_some_and(|now| now.changed_at() < start),
     })
+}
+
+/// Octets of a file; 0 if that cannot be told.
+pub(in crate::publish) fn length(path: &Path) -> u64 {
+    fs::metadata(path).map_or(0, |status| status.len())
 }
 
 fn fingerprint(path: &Path) -> Option<Fingerprint> {

@@ -3,7 +3,8 @@
 //! Configured sources flow in; zones with their files, faults, and a [`WatchSet`] flow out. Reads directories and
 //! links, never a file's content.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::ffi::OsString;
 use std::fs::{self, FileType};
 use std::io;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
@@ -14,12 +15,17 @@ use crate::wire::Name;
 
 use crate::publish::fault::{Fault, SourceFault, SourceWarning};
 use crate::publish::settings::Settings;
+use crate::publish::source::key::sources;
 use crate::publish::source::watch_set::WatchSet;
+use crate::publish::source::{SourceKey, ZoneSource};
 
 /// Subdirectories below a configured directory; deeper is a mistake or an attack, not a layout.
 const MAX_DEPTH: usize = 16;
 /// Directory entries looked at in one pass: ten times the largest fleet known, and a bound on a mistaken `/`.
 const MAX_ENTRIES: usize = 10_000_000;
+
+/// From so many named files in one directory on, the directory is read instead of asking for each file.
+const MANY: usize = 16;
 
 /// What one pass over the sources found.
 #[derive(Debug, Default)]
@@ -38,14 +44,26 @@ pub(in crate::publish) struct Scan {
     pub(in crate::publish) partial: bool,
     /// The directories that could not be read.
     pub(in crate::publish) unseen: Unseen,
+    /// The directories that hold files of the source: without links, and as the source names them.
+    pub(in crate::publish) directories: BTreeMap<PathBuf, PathBuf>,
     entries: usize,
 }
 
 /// Directories that could not be read: nothing is known of the files in them.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(in crate::publish) struct Unseen(BTreeSet<PathBuf>);
 
 impl Unseen {
+    /// Adds others.
+    pub(in crate::publish) fn add(&mut self, other: &Self) {
+        self.0.extend(other.0.iter().cloned());
+    }
+
+    /// Adds a directory.
+    pub(in crate::publish) fn insert(&mut self, directory: &Path) {
+        self.0.insert(directory.to_path_buf());
+    }
+
     /// Whether the path is in one of them.
     pub(in crate::publish) fn has(&self, path: &Path) -> bool {
         !self.0.is_empty() && path.ancestors().skip(1).any(|directory| self.0.contains(directory))
@@ -55,6 +73,8 @@ impl Unseen {
 /// Where a zone is.
 #[derive(Clone, Debug)]
 pub(in crate::publish) struct Found {
+    /// The source that has it.
+    pub(in crate::publish) key: SourceKey,
     /// The configured source.
     pub(in crate::publish) root: Arc<Path>,
     /// Its file.
@@ -70,33 +90,56 @@ impl Found {
     }
 }
 
-/// Looks at every configured source. `at` is told each directory before it is read: its disk may not answer.
-pub(in crate::publish) fn scan(settings: &Settings, at: &dyn Fn(&Path)) -> Scan {
-    let mut scan = Scan::default();
-    for zone in &settings.zones {
-        let Some(file) = &zone.file else { continue };
-        at(file);
-        scan.watch.trace(file);
-        let root: Arc<Path> = file.as_path().into();
-        scan.file(zone.name.clone(), &root, root.clone(), None, true);
+/// Looks at every configured source.
+pub(in crate::publish) fn scan(settings: &Settings) -> Scan {
+    let mut all = Scan::default();
+    for source in sources(settings) {
+        let Scan { zones, faults, warnings, unread, unseen, partial, .. } = scan_source(&source, &|_| {});
+        all.zones.extend(zones);
+        faults.into_iter().for_each(|fault| all.fault(fault));
+        all.warnings.extend(warnings);
+        all.unread.extend(unread);
+        all.unseen.add(&unseen);
+        all.partial |= partial;
     }
-    for directory in &settings.directories {
-        at(directory);
-        scan.watch.trace(directory);
-        let mut walk = Walk { root: directory.as_path().into(), visited: HashSet::new(), at };
-        scan.directory(&mut walk, directory, 0);
+    all.sort();
+    let is_found = |zone: &Name| all.zones.binary_search_by(|(name, _)| name.cmp(zone)).is_ok();
+    let without_file: Vec<SourceFault> = zones_without_file(settings, is_found).collect();
+    without_file.into_iter().for_each(|fault| all.fault(fault));
+    all
+}
+
+/// The zones that the configuration names, and that no source has.
+pub(in crate::publish) fn zones_without_file(
+    settings: &Settings,
+    is_found: impl Fn(&Name) -> bool,
+) -> impl Iterator<Item = SourceFault> {
+    let without_file = settings.zones.iter().filter(|zone| zone.file.is_none());
+    without_file
+        .filter(move |zone| !is_found(&zone.name))
+        .map(|zone| SourceFault::NoFile { zone: zone.name.clone() })
+}
+
+/// Looks at one source. `at` is told each directory before it is read: its disk may not answer.
+pub(in crate::publish) fn scan_source(source: &ZoneSource, at: &dyn Fn(&Path)) -> Scan {
+    let mut scan = Scan::default();
+    match &source.key {
+        SourceKey::Files(directory) => scan.named_files(directory, source, at),
+        SourceKey::Directory(directory) => {
+            at(directory);
+            scan.watch.trace(directory);
+            let mut walk = Walk { key: &source.key, root: directory.clone(), visited: HashSet::new(), at };
+            scan.directory(&mut walk, directory, 0);
+        }
+        SourceKey::None => {}
     }
     scan.sort();
-    for zone in settings.zones.iter().filter(|zone| zone.file.is_none()) {
-        if scan.zones.binary_search_by(|(name, _)| name.cmp(&zone.name)).is_err() {
-            scan.fault(SourceFault::NoFile { zone: zone.name.clone() });
-        }
-    }
     scan
 }
 
 /// A pass over one directory source.
 struct Walk<'a> {
+    key: &'a SourceKey,
     root: Arc<Path>,
     at: &'a dyn Fn(&Path),
     /// Device and inode of the directories seen, so that a link to one's own parent ends.
@@ -104,6 +147,35 @@ struct Walk<'a> {
 }
 
 impl Scan {
+    /// The files of zones that are named one by one, all in one directory. Of many the directory is read once, and nothing is asked
+    /// of each file.
+    fn named_files(&mut self, directory: &Path, source: &ZoneSource, at: &dyn Fn(&Path)) {
+        at(directory);
+        let listed = (source.files.len() >= MANY).then(|| listing(directory).ok()).flatten();
+        if let (Some((real, _)), Some((_, first))) = (&listed, source.files.first()) {
+            self.watch.trace(first);
+            self.directories.insert(real.clone(), directory.to_path_buf());
+        }
+        for (zone, file) in source.files.iter() {
+            let name = file.file_name().unwrap_or_default();
+            let seen = listed.as_ref().and_then(|(real, kinds)| Some((real, *kinds.get(name)?)));
+            match seen.filter(|(_, kind)| !kind.is_symlink()) {
+                Some((real, _)) => self.watch.entry(real, name),
+                None => {
+                    at(file);
+                    self.watch.trace(file);
+                }
+            }
+            let root: Arc<Path> = file.as_path().into();
+            self.file(zone.clone(), (&source.key, &root), root.clone(), seen.map(|(_, kind)| kind), true);
+        }
+        if listed.is_none()
+            && let Ok(real) = fs::canonicalize(directory)
+        {
+            self.directories.insert(real, directory.to_path_buf());
+        }
+    }
+
     fn directory(&mut self, walk: &mut Walk<'_>, directory: &Path, depth: usize) {
         match self.try_directory(walk, directory, depth) {
             Ok(()) => {}
@@ -135,6 +207,7 @@ impl Scan {
             return Ok(());
         }
         self.watch.directory(&real);
+        self.directories.insert(real.clone(), directory.to_path_buf());
         let mut names = Vec::new();
         for entry in fs::read_dir(&real)? {
             self.entries += 1;
@@ -162,7 +235,7 @@ impl Scan {
                 self.watch.trace(&path);
             }
             match origin {
-                Some(origin) => self.named_file(&walk.root, origin, path.into(), kind),
+                Some(origin) => self.named_file((walk.key, &walk.root), origin, path.into(), kind),
                 None if kind.is_dir() || (kind.is_symlink() && path.is_dir()) => {
                     self.deeper(walk, &path, depth);
                 }
@@ -179,16 +252,29 @@ impl Scan {
         self.unread(directory, format!("deeper than {MAX_DEPTH} directories"));
     }
 
-    fn named_file(&mut self, root: &Arc<Path>, origin: &[u8], path: Arc<Path>, kind: FileType) {
+    fn named_file(
+        &mut self,
+        place: (&SourceKey, &Arc<Path>),
+        origin: &[u8],
+        path: Arc<Path>,
+        kind: FileType,
+    ) {
         match Name::from_text(origin, &Name::root()) {
-            Ok(origin) => self.file(origin, root, path, Some(kind), false),
+            Ok(origin) => self.file(origin, place, path, Some(kind), false),
             Err(error) => self.fault(SourceFault::FileName { path: path.to_path_buf(), error }),
         }
     }
 
     /// `seen` is what the directory says of it, which spares a look at the file itself; `named`: the config names
     /// this file, so its absence is a fault.
-    fn file(&mut self, origin: Name, root: &Arc<Path>, path: Arc<Path>, seen: Option<FileType>, named: bool) {
+    fn file(
+        &mut self,
+        origin: Name,
+        (key, root): (&SourceKey, &Arc<Path>),
+        path: Arc<Path>,
+        seen: Option<FileType>,
+        named: bool,
+    ) {
         let seen = seen.filter(|kind| !kind.is_symlink());
         let fault = match seen.map_or_else(|| fs::metadata(&path).map(|status| status.file_type()), Ok) {
             Ok(kind) if kind.is_file() => None,
@@ -202,7 +288,7 @@ impl Scan {
             }
             Err(error) => Some(Fault::Unreadable { path: path.to_path_buf(), error: error.to_string() }),
         };
-        let found = Found { root: root.clone(), path, fault: fault.map(Box::new) };
+        let found = Found { key: key.clone(), root: root.clone(), path, fault: fault.map(Box::new) };
         self.zones.push((origin, found));
     }
 
@@ -258,7 +344,25 @@ fn is_side_of_merge(name: &[u8]) -> bool {
     digits > 0 && sides.into_iter().any(|side| stem.ends_with(side))
 }
 
-fn same_file(a: &Path, b: &Path) -> bool {
+/// A directory without links, and what is in it.
+fn listing(directory: &Path) -> io::Result<(PathBuf, HashMap<OsString, FileType>)> {
+    let real = fs::canonicalize(directory)?;
+    let mut kinds = HashMap::new();
+    for entry in fs::read_dir(&real)?.take(MAX_ENTRIES) {
+        let entry = entry?;
+        kinds.insert(entry.file_name(), entry.file_type()?);
+    }
+    Ok((real, kinds))
+}
+
+/// Looks at the file of a zone that a notification was about. `None`: it is no regular file, so that the whole source must be
+/// looked at.
+pub(in crate::publish) fn find_again(found: &Found) -> Option<Found> {
+    let status = fs::symlink_metadata(&found.path).ok()?;
+    status.is_file().then(|| Found { fault: None, ..found.clone() })
+}
+
+pub(in crate::publish) fn same_file(a: &Path, b: &Path) -> bool {
     matches!((fs::canonicalize(a), fs::canonicalize(b)), (Ok(a), Ok(b)) if a == b)
 }
 

@@ -10,13 +10,14 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use notify::event::{AccessKind, AccessMode, EventKind, ModifyKind};
+use notify::event::{AccessKind, AccessMode, CreateKind, EventKind, ModifyKind, RenameMode};
 use notify::{Event, RecommendedWatcher, RecursiveMode, Watcher};
 use tokio::sync::Notify;
 
 use crate::publish::settings::Settings;
+use crate::publish::source::SourceKey;
 use crate::publish::source::canary::Canary;
-use crate::publish::source::watch_set::WatchSet;
+use crate::publish::source::watch_set::{MergedSet, WatchSet};
 use crate::telemetry::pulse::Pulse;
 
 /// Files known to be written at the same time; beyond it they are read when the kernel's lease says so or not.
@@ -40,38 +41,67 @@ pub(in crate::publish) enum Writer {
 /// What was heard since it was last asked.
 #[derive(Debug, Default)]
 pub(in crate::publish) struct Heard {
-    /// Something changed.
+    /// Something changed, and it is not sure what: everything must be looked at.
     pub(in crate::publish) changed: bool,
-    /// A file is being written; its end will be heard.
-    pub(in crate::publish) changing: bool,
+    /// Files that are whole again: moved into place, or closed by their writer.
+    pub(in crate::publish) files: BTreeSet<PathBuf>,
+    /// Files that are being written, or were just made; their end will be heard.
+    pub(in crate::publish) written: BTreeSet<PathBuf>,
+    /// Whether one of them was just made: it may be whole, as a link is.
+    pub(in crate::publish) created: bool,
+    /// What appeared under a name that no zone file has: a directory, a link to one, or nothing of interest.
+    pub(in crate::publish) unclear: BTreeSet<PathBuf>,
     /// The system lost notifications: its queue was full.
     pub(in crate::publish) overflowed: bool,
 }
 
+impl Heard {
+    /// Notes one of these paths, or that everything must be looked at if they are too many.
+    fn note(&mut self, which: impl Fn(&mut Self) -> &mut BTreeSet<PathBuf>, path: &Path) {
+        if which(self).len() < MAX_WRITTEN {
+            which(self).insert(path.to_path_buf());
+        } else {
+            self.changed = true;
+        }
+    }
+}
+
 #[derive(Debug, Default)]
 struct Shared {
-    set: WatchSet,
+    set: MergedSet,
     heard: Heard,
     /// A watched directory was moved or deleted, so watches must be set again.
     moved: bool,
     /// The watching failed.
     failed: Option<String>,
+    degraded: Degraded,
     /// Files written to and not closed yet, and when they were written to last.
     written: BTreeMap<PathBuf, Instant>,
     /// Files that were written to in place and closed, and when. One that another file took the place of is not.
     closed: BTreeMap<PathBuf, Instant>,
 }
 
-/// The watches and what they heard.
+/// The watches and what they heard; clones share them.
+#[derive(Clone)]
 pub(in crate::publish) struct Watch {
     shared: Arc<Mutex<Shared>>,
     wake: Arc<Notify>,
-    watcher: Option<RecommendedWatcher>,
     canary: Option<Arc<Canary>>,
+    watcher: Arc<Mutex<Watches>>,
+}
+
+/// The watches themselves. A thread that sets some may wait for a disk while it has them.
+#[derive(Debug, Default)]
+struct Watches {
+    watcher: Option<RecommendedWatcher>,
+    /// What each source wants to be watched.
+    sets: BTreeMap<SourceKey, WatchSet>,
     /// What is watched, by device and inode, so that another directory in the same place is noticed.
     watched: BTreeMap<PathBuf, (u64, u64)>,
-    degraded: Option<String>,
 }
+
+/// What is wrong with the watching, by source.
+type Degraded = BTreeMap<SourceKey, String>;
 
 impl Watch {
     /// Starts the watcher; one that cannot be started is said in [`Watch::degraded`]. `wake` is called whenever
@@ -90,17 +120,20 @@ impl Watch {
                 wake_thread.notify_one();
             }
         });
-        let (mut watcher, degraded) = match watcher {
-            Ok(watcher) => (Some(watcher), None),
-            Err(error) => (None, Some(format!("cannot watch: {error}"))),
-        };
+        let mut watcher = watcher
+            .inspect_err(|error| {
+                let reason = format!("cannot watch: {error}");
+                lock(&shared).degraded.insert(SourceKey::None, reason);
+            })
+            .ok();
         let canary = canary.filter(|canary| {
             let watched = |watcher: &mut RecommendedWatcher| {
                 watcher.watch(canary.path(), RecursiveMode::NonRecursive).is_ok()
             };
             watcher.as_mut().is_some_and(watched)
         });
-        Self { shared, wake, watcher, canary, watched: BTreeMap::new(), degraded }
+        let watcher = Arc::new(Mutex::new(Watches { watcher, ..Watches::default() }));
+        Self { shared, wake, canary, watcher }
     }
 
     /// The file by which it is seen whether notifications come, if it can be had.
@@ -109,7 +142,7 @@ impl Watch {
     }
 
     /// Takes what was heard.
-    pub(in crate::publish) fn take(&mut self) -> Heard {
+    pub(in crate::publish) fn take(&self) -> Heard {
         std::mem::take(&mut lock(&self.shared).heard)
     }
 
@@ -141,8 +174,8 @@ impl Watch {
     }
 
     /// Why not every change is heard at once; `None` while all is well.
-    pub(in crate::publish) fn degraded(&self) -> Option<&str> {
-        self.degraded.as_deref()
+    pub(in crate::publish) fn degraded(&self) -> Option<String> {
+        lock(&self.shared).degraded.values().next().cloned()
     }
 
     /// Answers what is known of the writer of a file, for any thread; one that closed it longer ago than `settle` is done.
@@ -165,15 +198,10 @@ impl Watch {
         }
     }
 
-    /// Watches exactly these directories. Says whether a watch was added: what happened there before was not
-    /// heard, so it must be looked at again.
-    pub(in crate::publish) fn set(&mut self, set: WatchSet) -> bool {
-        let moved = {
-            let mut shared = lock(&self.shared);
-            shared.set = set.clone();
-            std::mem::take(&mut shared.moved)
-        };
-        let Some(watcher) = &mut self.watcher else { return false };
+    /// Watches exactly these directories for a source; blocks for as long as their disk does. Says whether a watch was added: what
+    /// happened there before was not heard, so it must be looked at again.
+    pub(in crate::publish) fn set(&self, key: &SourceKey, set: &WatchSet) -> bool {
+        // Here, not while others wait: a disk may not answer.
         let wanted: BTreeMap<PathBuf, (u64, u64)> = set
             .directories()
             .into_iter()
@@ -182,19 +210,61 @@ impl Watch {
                 Some((path.to_path_buf(), (status.dev(), status.ino())))
             })
             .collect();
-        let stale: Vec<PathBuf> = self
-            .watched
-            .iter()
-            .filter(|(path, inode)| moved || wanted.get(*path) != Some(inode))
-            .map(|(path, _)| path.clone())
-            .collect();
+        let mut watches = lock_watches(&self.watcher);
+        let moved = {
+            let mut shared = lock(&self.shared);
+            if watches.sets.get(key) != Some(set) {
+                shared.set.add(set);
+                if let Some(before) = watches.sets.insert(key.clone(), set.clone()) {
+                    shared.set.remove(&before);
+                }
+            }
+            std::mem::take(&mut shared.moved)
+        };
+        let stale = {
+            let shared = lock(&self.shared);
+            let is_stale = |(path, inode): &(&PathBuf, &(u64, u64))| {
+                moved || !shared.set.is_watched(path) || wanted.get(*path).is_some_and(|now| now != *inode)
+            };
+            watches.watched.iter().filter(is_stale).map(|(path, _)| path.clone()).collect::<Vec<_>>()
+        };
+        if moved {
+            // The other sources set their watches when they are looked at, which this leads to.
+            self.nudge();
+        }
+        let (added, fault) = watches.change(stale, wanted);
+        let mut shared = lock(&self.shared);
+        match shared.failed.take().or(fault) {
+            Some(reason) => drop(shared.degraded.insert(key.clone(), reason)),
+            None => drop(shared.degraded.remove(key)),
+        }
+        added
+    }
+
+    /// Watches nothing for a source any more.
+    pub(in crate::publish) fn unset(&self, key: &SourceKey) {
+        let is_set = lock_watches(&self.watcher).sets.contains_key(key);
+        if is_set {
+            self.set(key, &WatchSet::default());
+            lock_watches(&self.watcher).sets.remove(key);
+        }
+    }
+}
+
+impl Watches {
+    /// Gives watches back and adds others. Says whether one was added, and what is wrong.
+    fn change(
+        &mut self,
+        stale: Vec<PathBuf>,
+        wanted: BTreeMap<PathBuf, (u64, u64)>,
+    ) -> (bool, Option<String>) {
+        let Some(watcher) = &mut self.watcher else { return (false, Some("cannot watch".to_owned())) };
         for path in stale {
             self.watched.remove(&path);
             // It fails where the system dropped the watch together with the directory.
             let _ = watcher.unwatch(&path);
         }
-        let mut added = false;
-        let mut faults = BTreeSet::new();
+        let (mut added, mut fault) = (false, None);
         for (path, inode) in wanted {
             if self.watched.contains_key(&path) {
                 continue;
@@ -204,14 +274,13 @@ impl Watch {
                     added = true;
                     self.watched.insert(path, inode);
                 }
-                Err(error) => {
-                    faults.insert(format!("cannot watch {}: {error}", path.display()));
+                Err(error) if fault.is_none() => {
+                    fault = Some(format!("cannot watch {}: {error}", path.display()));
                 }
+                Err(_) => {}
             }
         }
-        let failed = lock(&self.shared).failed.take();
-        self.degraded = failed.into_iter().chain(faults).next();
-        added
+        (added, fault)
     }
 }
 
@@ -234,54 +303,99 @@ impl Shared {
             return true;
         }
         let gone = matches!(event.kind, EventKind::Remove(_) | EventKind::Modify(ModifyKind::Name(_)));
-        let moved = gone && event.paths.iter().any(|path| self.set.is_watched(path));
-        self.moved |= moved;
-        let matters = moved || event.paths.iter().any(|path| self.set.matters(path));
-        if !matters {
+        if gone && event.paths.iter().any(|path| self.set.is_watched(path)) {
+            self.moved = true;
+            self.heard.changed = true;
+            return true;
+        }
+        let paths: Vec<PathBuf> = event.paths.into_iter().filter(|path| self.set.matters(path)).collect();
+        if paths.is_empty() {
             return false;
         }
         match event.kind {
+            // Its two halves are heard, too.
+            EventKind::Modify(ModifyKind::Name(RenameMode::Both)) => return false,
+            EventKind::Access(AccessKind::Close(AccessMode::Write)) => self.closed(&paths, Instant::now()),
             // Reading is none of our business, and ours is heard as well.
-            EventKind::Access(AccessKind::Close(AccessMode::Write)) => self.closed(&event, Instant::now()),
             EventKind::Access(_) => return false,
-            EventKind::Modify(ModifyKind::Data(_)) if cfg!(target_os = "linux") => self.written_to(&event),
-            _ if gone => self.replaced(&event),
+            EventKind::Modify(ModifyKind::Data(_)) if cfg!(target_os = "linux") => self.written_to(&paths),
+            EventKind::Create(CreateKind::Folder) => self.heard.changed = true,
+            EventKind::Create(CreateKind::File) if cfg!(target_os = "linux") => {
+                paths.iter().for_each(|path| self.appeared(path, true));
+            }
+            EventKind::Modify(ModifyKind::Name(RenameMode::To)) => {
+                self.replaced(&paths);
+                paths.iter().for_each(|path| self.appeared(path, false));
+            }
+            EventKind::Modify(ModifyKind::Metadata(_)) => {
+                paths.iter().for_each(|path| self.appeared(path, false));
+            }
+            _ if gone => {
+                self.replaced(&paths);
+                // A name that no zone file has, and no directory that is watched: a temporary file.
+                self.heard.changed |= paths.iter().any(|path| is_zone_file(path) || self.set.is_entry(path));
+            }
             _ => self.heard.changed = true,
         }
         true
+    }
+
+    /// There is something with this name that was not there, or is another one now.
+    fn appeared(&mut self, path: &Path, is_new: bool) {
+        match is_zone_file(path) || self.set.is_entry(path) {
+            true if is_new => {
+                self.heard.created = true;
+                self.heard.note(|heard| &mut heard.written, path);
+            }
+            true => self.heard.note(|heard| &mut heard.files, path),
+            false => self.heard.note(|heard| &mut heard.unclear, path),
+        }
     }
 
     fn is_quiet(&self) -> bool {
         self.written.is_empty() && self.closed.is_empty()
     }
 
-    fn closed(&mut self, event: &Event, now: Instant) {
+    fn closed(&mut self, paths: &[PathBuf], now: Instant) {
         self.closed.retain(|_, closed| now.saturating_duration_since(*closed) < Settings::LONGEST_SETTLE);
-        for path in &event.paths {
+        for path in paths {
             if self.written.remove(path).is_some() && self.closed.len() < MAX_WRITTEN {
                 self.closed.insert(path.clone(), now);
             }
+            if is_zone_file(path) || self.set.is_entry(path) {
+                self.heard.note(|heard| &mut heard.files, path);
+            }
         }
-        self.heard.changed = true;
     }
 
     /// The file is another one, or none: nobody writes to it in place.
-    fn replaced(&mut self, event: &Event) {
-        for path in &event.paths {
+    fn replaced(&mut self, paths: &[PathBuf]) {
+        for path in paths {
             self.written.remove(path);
             self.closed.remove(path);
         }
-        self.heard.changed = true;
     }
 
-    fn written_to(&mut self, event: &Event) {
-        for path in &event.paths {
+    fn written_to(&mut self, paths: &[PathBuf]) {
+        for path in paths {
             if self.written.len() < MAX_WRITTEN || self.written.contains_key(path) {
                 self.written.insert(path.clone(), Instant::now());
             }
+            if is_zone_file(path) || self.set.is_entry(path) {
+                self.heard.note(|heard| &mut heard.written, path);
+            }
         }
-        self.heard.changing = true;
     }
+}
+
+/// Whether a file has the name of a zone file.
+fn is_zone_file(path: &Path) -> bool {
+    path.file_name().is_some_and(|name| name.as_encoded_bytes().ends_with(b".zone"))
+}
+
+fn lock_watches(watches: &Mutex<Watches>) -> MutexGuard<'_, Watches> {
+    // Every state of the watches is a good one: at worst one is set again.
+    watches.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn lock(shared: &Mutex<Shared>) -> MutexGuard<'_, Shared> {
@@ -291,7 +405,7 @@ fn lock(shared: &Mutex<Shared>) -> MutexGuard<'_, Shared> {
 
 impl std::fmt::Debug for Watch {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.debug_struct("Watch").field("watched", &self.watched.len()).finish_non_exhaustive()
+        formatter.debug_struct("Watch").finish_non_exhaustive()
     }
 }
 
@@ -305,7 +419,7 @@ mod tests {
     const PATIENCE: Duration = Duration::from_secs(20);
 
     /// Waits until something that was heard fulfils the condition.
-    async fn until(watch: &mut Watch, mut condition: impl FnMut(&mut Watch, Heard) -> bool) {
+    async fn until(watch: &Watch, mut condition: impl FnMut(&Watch, Heard) -> bool) {
         let wait = async {
             loop {
                 watch.wake.notified().await;
@@ -324,36 +438,36 @@ mod tests {
         let base = fs::canonicalize(directory.path()).unwrap();
         let mut set = WatchSet::default();
         set.directory(&base);
-        let mut watch = Watch::start(Arc::new(Notify::new()), Arc::new(Pulse::new(1)));
-        assert!(watch.set(set.clone()));
-        assert!(!watch.set(set));
+        let watch = Watch::start(Arc::new(Notify::new()), Arc::new(Pulse::new(1)));
+        assert!(watch.set(&SourceKey::None, &set));
+        assert!(!watch.set(&SourceKey::None, &set));
         let path = base.join("a.zone");
         let mut file = File::create(&path).unwrap();
         file.write_all(b"half").unwrap();
-        let writer = |watch: &mut Watch, settle: u64| watch.writer(Duration::from_secs(settle))(&path);
-        until(&mut watch, |watch, _| writer(watch, 9) == Writer::Writes).await;
+        let writer = |watch: &Watch, settle: u64| watch.writer(Duration::from_secs(settle))(&path);
+        until(&watch, |watch, _| writer(watch, 9) == Writer::Writes).await;
         drop(file);
-        until(&mut watch, |watch, heard| heard.changed && writer(watch, 9) == Writer::Settles).await;
-        assert_eq!(writer(&mut watch, 0), Writer::None);
+        until(&watch, |watch, heard| !heard.files.is_empty() && writer(watch, 9) == Writer::Settles).await;
+        assert_eq!(writer(&watch, 0), Writer::None);
         // Another file in its place was written elsewhere.
         fs::write(base.join("b"), "whole").unwrap();
         fs::rename(base.join("b"), &path).unwrap();
-        until(&mut watch, |watch, heard| heard.changed && writer(watch, 9) == Writer::None).await;
+        until(&watch, |watch, heard| !heard.files.is_empty() && writer(watch, 9) == Writer::None).await;
         assert_eq!(watch.degraded(), None);
     }
 
     #[tokio::test]
     async fn the_canary_is_heard_and_wakes_nobody() {
         let pulse = Arc::new(Pulse::new(1));
-        let mut watch = Watch::start(Arc::new(Notify::new()), pulse.clone());
+        let watch = Watch::start(Arc::new(Notify::new()), pulse.clone());
         let directory = tempfile::tempdir().unwrap();
         let mut set = WatchSet::default();
         set.directory(&fs::canonicalize(directory.path()).unwrap());
-        watch.set(set);
+        watch.set(&SourceKey::None, &set);
         watch.canary().unwrap().write();
         fs::write(directory.path().join("a.zone"), "x").unwrap();
         // Notifications come in order: what comes after the canary is heard after it.
-        until(&mut watch, |_, heard| heard.changed).await;
+        until(&watch, |_, heard| !heard.files.is_empty()).await;
         assert_eq!(pulse.canary_heard.load(std::sync::atomic::Ordering::Relaxed), 1);
     }
 
@@ -363,11 +477,11 @@ mod tests {
         let base = fs::canonicalize(directory.path()).unwrap();
         let mut set = WatchSet::default();
         set.trace(&base.join("zones"));
-        let mut watch = Watch::start(Arc::new(Notify::new()), Arc::new(Pulse::new(1)));
-        watch.set(set);
+        let watch = Watch::start(Arc::new(Notify::new()), Arc::new(Pulse::new(1)));
+        watch.set(&SourceKey::None, &set);
         fs::write(base.join("other"), "x").unwrap();
         fs::create_dir(base.join("zones")).unwrap();
-        until(&mut watch, |_, heard| heard.changed).await;
+        until(&watch, |_, heard| heard.changed).await;
         let shared = lock(&watch.shared);
         assert!(shared.written.is_empty(), "{:?}", shared.written);
     }

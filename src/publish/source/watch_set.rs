@@ -23,6 +23,14 @@ impl WatchSet {
         self.whole.insert(directory.to_path_buf());
     }
 
+    /// One entry of a directory matters, both without links.
+    pub(in crate::publish) fn entry(&mut self, directory: &Path, name: &OsStr) {
+        match self.entries.get_mut(directory) {
+            Some(names) => drop(names.insert(name.to_owned())),
+            None => drop(self.entries.insert(directory.to_path_buf(), BTreeSet::from([name.to_owned()]))),
+        }
+    }
+
     /// Every step from `/` to `path` matters, links and their targets included, as far as there is anything: what
     /// is missing will appear in a directory that is watched then. `path` is absolute.
     pub(in crate::publish) fn trace(&mut self, path: &Path) {
@@ -53,20 +61,71 @@ impl WatchSet {
     pub(in crate::publish) fn directories(&self) -> BTreeSet<&Path> {
         self.whole.iter().map(PathBuf::as_path).chain(self.entries.keys().map(PathBuf::as_path)).collect()
     }
+}
+
+/// The sets of all sources together. Each directory and entry counts how many sources name it.
+#[derive(Debug, Default)]
+pub(in crate::publish) struct MergedSet {
+    whole: BTreeMap<PathBuf, usize>,
+    entries: BTreeMap<PathBuf, BTreeMap<OsString, usize>>,
+}
+
+impl MergedSet {
+    /// Adds the set of a source.
+    pub(in crate::publish) fn add(&mut self, set: &WatchSet) {
+        for directory in &set.whole {
+            *self.whole.entry(directory.clone()).or_default() += 1;
+        }
+        for (directory, names) in &set.entries {
+            let known = self.entries.entry(directory.clone()).or_default();
+            names.iter().for_each(|name| *known.entry(name.clone()).or_default() += 1);
+        }
+    }
+
+    /// Takes the set of a source out.
+    pub(in crate::publish) fn remove(&mut self, set: &WatchSet) {
+        for directory in &set.whole {
+            release(&mut self.whole, directory);
+        }
+        for (directory, names) in &set.entries {
+            let Some(known) = self.entries.get_mut(directory) else { continue };
+            names.iter().for_each(|name| release(known, name));
+            if known.is_empty() {
+                self.entries.remove(directory);
+            }
+        }
+    }
 
     /// Whether `path` is one of the directories to watch.
     pub(in crate::publish) fn is_watched(&self, path: &Path) -> bool {
-        self.whole.contains(path) || self.entries.contains_key(path)
+        self.whole.contains_key(path) || self.entries.contains_key(path)
+    }
+
+    /// Whether everything in this directory matters.
+    pub(in crate::publish) fn is_whole(&self, directory: &Path) -> bool {
+        self.whole.contains_key(directory)
+    }
+
+    /// Whether `path` is named as an entry of its directory: a part of a configured path, a link, an included file.
+    pub(in crate::publish) fn is_entry(&self, path: &Path) -> bool {
+        let (Some(directory), Some(name)) = (path.parent(), path.file_name()) else { return false };
+        self.entries.get(directory).is_some_and(|names| names.contains_key(name))
     }
 
     /// Whether a change of `path` matters.
     pub(in crate::publish) fn matters(&self, path: &Path) -> bool {
         let (Some(directory), Some(name)) = (path.parent(), path.file_name()) else { return false };
-        if self.entries.get(directory).is_some_and(|names| names.contains(name)) || self.whole.contains(path)
-        {
-            return true;
+        self.is_entry(path) || self.is_whole(path) || (self.is_whole(directory) && !is_dot_name(name))
+    }
+}
+
+/// Takes one off a count, which goes when it is 0.
+fn release<K: Ord + ?Sized, O: Ord + std::borrow::Borrow<K>>(counts: &mut BTreeMap<O, usize>, key: &K) {
+    if let Some(count) = counts.get_mut(key) {
+        *count -= 1;
+        if *count == 0 {
+            counts.remove(key);
         }
-        self.whole.contains(directory) && !is_dot_name(name)
     }
 }
 
@@ -91,17 +150,26 @@ mod tests {
         fs::create_dir_all(base.join("releases/2")).unwrap();
         symlink("releases/2", base.join("current")).unwrap();
         symlink(base.join("current"), base.join("zones")).unwrap();
-        let mut set = WatchSet::default();
-        set.trace(&base.join("zones/a.zone"));
+        let (mut traced, mut set) = (WatchSet::default(), MergedSet::default());
+        traced.trace(&base.join("zones/a.zone"));
+        set.add(&traced);
         for path in ["zones", "current", "releases", "releases/2", "releases/2/a.zone"] {
             assert!(set.matters(&base.join(path)), "{path}");
         }
         assert!(!set.matters(&base.join("other")));
         assert!(!set.matters(&base.join("releases/2/b.zone")));
-        set.directory(&base.join("releases/2"));
+        let mut whole = WatchSet::default();
+        whole.directory(&base.join("releases/2"));
+        set.add(&whole);
+        set.add(&whole);
+        set.remove(&whole);
         assert!(set.matters(&base.join("releases/2/b.zone")));
         assert!(set.matters(&base.join("releases/2")));
         assert!(!set.matters(&base.join("releases/2/.b.zone.swp")));
+        set.remove(&whole);
+        assert!(!set.matters(&base.join("releases/2/b.zone")));
+        set.remove(&traced);
+        assert!(!set.is_watched(Path::new("/")), "nothing is left: {set:?}");
     }
 
     #[test]
@@ -110,8 +178,9 @@ mod tests {
         let base = fs::canonicalize(directory.path()).unwrap();
         symlink("b", base.join("a")).unwrap();
         symlink("a", base.join("b")).unwrap();
-        let mut set = WatchSet::default();
-        set.trace(&base.join("a/x.zone"));
+        let (mut traced, mut set) = (WatchSet::default(), MergedSet::default());
+        traced.trace(&base.join("a/x.zone"));
+        set.add(&traced);
         assert!(set.matters(&base.join("a")) && set.matters(&base.join("b")));
     }
 }

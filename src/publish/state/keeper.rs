@@ -59,7 +59,7 @@ pub(in crate::publish) struct Outcome {
 #[derive(Debug)]
 pub(in crate::publish) struct Keeper {
     shared: Arc<Shared>,
-    thread: Option<JoinHandle<()>>,
+    thread: Mutex<Option<JoinHandle<()>>>,
 }
 
 #[derive(Debug)]
@@ -97,7 +97,7 @@ impl Keeper {
             let shared = shared.clone();
             move || shared.run()
         })?;
-        Ok(Self { shared, thread: Some(thread) })
+        Ok(Self { shared, thread: Mutex::new(Some(thread)) })
     }
 
     /// The directory, to read from.
@@ -165,15 +165,16 @@ impl Keeper {
     }
 
     /// Keeps what waits, but takes up to the end of `patience` no new group, and gives the directory back.
-    pub(in crate::publish) fn finish(mut self, patience: Duration) {
+    pub(in crate::publish) fn finish(&self, patience: Duration) {
         self.shared.lock().begun = true;
         self.end(patience);
     }
 
-    fn end(&mut self, patience: Duration) {
+    fn end(&self, patience: Duration) {
         self.shared.lock().end = Some(Instant::now() + patience);
         self.shared.changed.notify_one();
-        if self.thread.take().is_some_and(|thread| thread.join().is_err()) {
+        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if thread.is_some_and(|thread| thread.join().is_err()) {
             tracing::error!("the thread that keeps zones failed");
         }
     }
@@ -181,9 +182,7 @@ impl Keeper {
 
 impl Drop for Keeper {
     fn drop(&mut self) {
-        if self.thread.is_some() {
-            self.end(Duration::ZERO);
-        }
+        self.end(Duration::ZERO);
     }
 }
 

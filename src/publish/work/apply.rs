@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use crate::wire::{Name, Serial};
-use crate::zone::{Owners, RecordBatch, Zone};
+use crate::zone::{Owners, Zone};
 
 use crate::publish::accept::{Digest, is_signed, judge_difference};
 use crate::publish::error::ApplyError;
@@ -27,31 +27,8 @@ use crate::publish::state::keeper::{Keeper, Version};
 use crate::publish::state::state_file::Header;
 use crate::publish::verify::before;
 use crate::publish::work::core::Core;
+use crate::publish::work::difference::{Applied, Difference};
 use crate::zonefile::check_rdata;
-
-/// What leads from one version of a zone to the next, as one difference sequence of RFC 1995 section 4 does.
-#[derive(Debug)]
-pub struct Difference {
-    /// The serial of the version that it is to.
-    pub from: Serial,
-    /// The serial of the version that it leads to; comes after `from` (RFC 1982 section 3.2).
-    pub to: Serial,
-    /// The records that go, the old SOA among them. Told by owner, type and RDATA; their TTLs do not count.
-    pub deleted: RecordBatch,
-    /// The records that come, the new SOA among them.
-    pub added: RecordBatch,
-}
-
-/// A version that differences led to, in service when this is returned.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Applied {
-    /// Its serial.
-    pub serial: Serial,
-    /// How many records it has.
-    pub records: usize,
-    /// Whether it survives the end of the process; always, if there is a state directory.
-    pub durable: bool,
-}
 
 impl Core {
     /// Applies differences in a row and publishes what they lead to, as one version, made durable by one write. On any error
@@ -67,6 +44,7 @@ impl Core {
             self.say();
         }
         let not_served = || ApplyError::NotServed { zone: name.clone() };
+        self.publication.flush(&self.published, &self.verify);
         let entry = self.zones.get(name).filter(|entry| entry.serving).ok_or_else(not_served)?;
         let before = entry.header.clone().ok_or_else(not_served)?;
         let served = self.published.load().zone(name).cloned().ok_or_else(not_served)?;
@@ -83,7 +61,7 @@ impl Core {
             change.judge_signatures()?;
         }
         let durable = entry.durable;
-        let kept = match &self.state {
+        let kept = match &*self.state {
             State::None => Ok(change.whole()),
             State::Kept(keeper) => change.keep(keeper, durable),
             State::Unwritable { error, .. } => Err(error.to_io()),
@@ -108,17 +86,14 @@ impl Core {
         tracing::info!(zone = %name, serial, records, by = "difference", "zone served");
         let Some(entry) = self.zones.get_mut(name) else { return };
         entry.header = Some(header);
-        let was_durable = std::mem::replace(&mut entry.durable, self.state.keeper().is_some());
+        entry.durable = self.state.keeper().is_some();
         entry.notice = (!entry.durable).then(|| Box::new(Fault::DifferenceWithoutState));
         if entry.denied.is_some() {
             // Judged against what is served now it may come out otherwise.
             entry.read = false;
         }
-        match was_durable {
-            true => self.say_of(name),
-            // How many are not kept is another number now.
-            false => self.say(),
-        }
+        self.news.insert(name.clone());
+        self.say_news_now();
     }
 }
 

@@ -1,4 +1,16 @@
-//! The publisher's state and its one activity: a look at all sources. Blocking; owned by the looker's thread.
+//! The publisher's state, owned by the thread `zones-0`, and how the parts of it work together.
+//!
+//! ```text
+//!   notifications, commands, the clock --> Core --> WorkQueue --> Pool: survey, zone_check
+//!                                           ^                              |
+//!                                           +------- results --------------+
+//!                                           |
+//!                                           +--> Publication --> zone::Published
+//!                                           +--> Keeper, Verify, Report
+//! ```
+//!
+//! Each zone passes its steps in order; no zone waits for another. Waits for no source: what may block for a source's disk is
+//! done by the pool. Waits for the state directory where something must be durable before it is served.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -8,82 +20,118 @@ use std::time::{Duration, Instant};
 use tokio::sync::Notify;
 
 use crate::handoff::Latest;
-use crate::wire::Name;
-use crate::zone::Published;
-
 use crate::publish::error::PublishError;
 use crate::publish::fault::{SourceFault, SourceWarning, one_line};
 use crate::publish::report::{Report, WatchState};
 use crate::publish::settings::{Deploy, Rules, Settings};
-use crate::publish::source::scan::{Found, Scan, Unseen, scan};
-use crate::publish::source::watch::{Heard, Watch};
-use crate::publish::source::watch_set::WatchSet;
+use crate::publish::source::scan::zones_without_file;
+use crate::publish::source::watch::Watch;
 use crate::publish::state::directory::State;
 use crate::publish::verify::Verify;
-use crate::publish::work::crew::visit_all;
+use crate::publish::work::board::Board;
 use crate::publish::work::entry::Entry;
-use crate::publish::work::launch::Launch;
-use crate::publish::work::visit::Visitor;
+use crate::publish::work::order::Order;
+use crate::publish::work::publication::Publication;
+use crate::publish::work::round::{Asked, Round};
+use crate::publish::work::sources::Sources;
+use crate::publish::work::zone_check::CheckContext;
 use crate::telemetry::pulse::{Place, Pulse};
+use crate::wire::Name;
+use crate::zone::Published;
 use crate::zonefile::Meter;
 
 /// No look by itself: only a reload deploys.
 const NEVER: Duration = Duration::from_secs(365 * 86_400);
 /// When a file that somebody was writing is tried again, if its end was not heard.
 const BUSY_RETRY: Duration = Duration::from_millis(500);
-/// Looks for the sake of such a file take at most a fifth of a core: they pause four times as long as they took.
-const BUSY_SHARE: u32 = 4;
-/// Looks before the watches must stand still; then the next regular look is the net.
-const WATCH_ROUNDS: usize = 4;
+/// Making reports takes at most one part in so many of the time.
+const REPORT_SHARE: u32 = 20;
+/// How often it is found out whether the threads at work go on.
+const TICK: Duration = Duration::from_millis(250);
 
 /// Everything the publisher owns.
 pub(in crate::publish) struct Core {
-    pub(in crate::publish) settings: Settings,
+    pub(in crate::publish) settings: Arc<Settings>,
+    /// The rule of each zone whose serial has one of its own.
+    pub(in crate::publish) rules: Rules,
+    /// How often the settings were replaced.
+    pub(in crate::publish) generation: u32,
     pub(in crate::publish) watch: Watch,
-    pub(in crate::publish) state: State,
+    pub(in crate::publish) state: Arc<State>,
     /// Says that the thread is there; `None` before it starts.
     pub(in crate::publish) place: Option<Place>,
     pub(in crate::publish) pulse: Arc<Pulse>,
     pub(in crate::publish) wake: Arc<Notify>,
     pub(in crate::publish) zones: BTreeMap<Name, Entry>,
+    pub(in crate::publish) sources: Sources,
+    pub(in crate::publish) board: Board,
+    /// What checks may use; `None` when it must be made anew.
+    pub(in crate::publish) context: Option<Arc<CheckContext>>,
+    pub(in crate::publish) meter: Arc<Meter>,
+    pub(in crate::publish) publication: Publication,
+    /// The look at all zones that goes on, and what was asked for meanwhile.
+    pub(in crate::publish) round: Option<Round>,
+    pub(in crate::publish) asked: Option<Asked>,
+    /// Orders about zones that are being checked.
+    pub(in crate::publish) orders: BTreeMap<Name, Vec<Order>>,
+    /// Whether a zone may include other files than before.
+    pub(in crate::publish) has_new_includes: bool,
+    /// The files that zones include, as they are watched.
+    pub(in crate::publish) included: Vec<PathBuf>,
+    /// Zones whose file waits for its writer.
+    pub(in crate::publish) postponed: BTreeSet<Name>,
+    retry_postponed: Instant,
     /// Zones whose version could not be kept; it is tried again at the next look.
     pub(in crate::publish) unkept: BTreeSet<Name>,
     pub(in crate::publish) published: Arc<Published>,
     pub(in crate::publish) verify: Verify,
-    report: Arc<Latest<Report>>,
-    /// Faults of the last look.
-    faults: Vec<SourceFault>,
+    pub(in crate::publish) report: Arc<Latest<Report>>,
+    /// Zones of which something new is to be said.
+    pub(in crate::publish) news: BTreeSet<Name>,
+    /// Zones that were kept since it was last said.
+    pub(in crate::publish) kept: BTreeSet<Name>,
     /// Faults that stay until the process ends.
-    alarms: Vec<SourceFault>,
+    pub(in crate::publish) alarms: Vec<SourceFault>,
     pub(in crate::publish) settled: bool,
-    reloads: u64,
-    rescans: u64,
+    pub(in crate::publish) reloads: u64,
+    pub(in crate::publish) rescans: u64,
+    /// When a report was last made, and how long that took.
     pub(in crate::publish) reported: Instant,
-    /// The end of the last look.
-    looked: Instant,
-    /// How long it took.
-    took: Duration,
-    /// Whether the watcher's queue overflowed since the last look.
-    overflowed: bool,
-    /// What was heard and the publisher's loop does not know yet.
-    heard: Heard,
-    /// Whether a zone waits for its writer, as of the last look.
-    postponed: bool,
-    /// The zone that the order at hand is about, where only a reload deploys.
-    only: Option<Name>,
-    /// The warnings of sources that were said.
-    warned: BTreeSet<SourceWarning>,
+    report_took: Duration,
+    /// The end of the last look at all zones.
+    pub(in crate::publish) looked: Instant,
+    /// What was heard and is looked at when the burst is over.
+    pub(in crate::publish) heard: Heard,
+    /// The faults and warnings of sources that were said.
+    said: (BTreeSet<String>, BTreeSet<SourceWarning>),
     /// The panic since the last look that came to its end, and when to look again because of it.
-    panicked: Option<SourceFault>,
-    retry_at: Option<Instant>,
+    pub(in crate::publish) panicked: Option<SourceFault>,
+    pub(in crate::publish) retry_at: Option<Instant>,
 }
 
-/// What is known after a job.
+/// What was heard and is looked at when the burst is over.
+#[derive(Debug, Default)]
+pub(in crate::publish) struct Heard {
+    /// Everything is to be looked at.
+    pub(in crate::publish) everything: bool,
+    /// Because the system lost notifications.
+    pub(in crate::publish) overflowed: bool,
+    /// Files that were being written.
+    pub(in crate::publish) files: BTreeSet<PathBuf>,
+    /// Whether something came that the publisher's loop does not know of: soon to be looked at, or later.
+    pub(in crate::publish) soon: bool,
+    pub(in crate::publish) later: bool,
+}
+
+/// What the publisher's loop needs to know after a job.
 #[derive(Debug)]
 pub(in crate::publish) struct After {
-    /// When to look at the latest.
-    pub(in crate::publish) look_at: Instant,
-    pub(in crate::publish) heard: Heard,
+    /// When to give the next [`Core::turn`] at the latest.
+    pub(in crate::publish) turn_at: Instant,
+    /// Something changed: [`Core::look_at_heard`] is due when the burst is over.
+    pub(in crate::publish) changed: bool,
+    /// A file is being written; its end will be heard.
+    pub(in crate::publish) changing: bool,
 }
 
 impl Core {
@@ -96,33 +144,47 @@ impl Core {
     ) -> Result<Self, PublishError> {
         let settings = settings.absolute().map_err(|source| PublishError::CurrentDirectory { source })?;
         let state = State::open(settings.state_directory.as_deref(), &wake, &pulse)?;
+        let board =
+            Board::start(wake.clone(), pulse.clone()).map_err(|source| PublishError::Thread { source })?;
         let now = Instant::now();
         let verify = Verify::new(&settings, published.clone(), wake.clone(), pulse.clone());
         let mut core = Self {
-            settings,
+            rules: Rules::new(&settings),
+            settings: Arc::new(settings),
+            generation: 0,
             watch: Watch::start(wake.clone(), pulse.clone()),
-            state,
+            state: Arc::new(state),
             place: None,
             verify,
+            meter: Arc::new(Meter::new(pulse.clone())),
             pulse,
             wake,
             zones: BTreeMap::new(),
+            sources: Sources::default(),
+            board,
+            context: None,
+            publication: Publication::new(),
+            round: None,
+            asked: None,
+            orders: BTreeMap::new(),
+            has_new_includes: false,
+            included: Vec::new(),
+            postponed: BTreeSet::new(),
+            retry_postponed: now,
             unkept: BTreeSet::new(),
             published,
             report: Arc::new(Latest::new(Report::default())),
-            faults: Vec::new(),
+            news: BTreeSet::new(),
+            kept: BTreeSet::new(),
+            report_took: Duration::ZERO,
             alarms: Vec::new(),
             settled: false,
             reloads: 0,
             rescans: 0,
             reported: now,
             looked: now,
-            took: Duration::ZERO,
-            overflowed: false,
             heard: Heard::default(),
-            postponed: false,
-            only: None,
-            warned: BTreeSet::new(),
+            said: Default::default(),
             panicked: None,
             retry_at: None,
         };
@@ -133,137 +195,76 @@ impl Core {
         Ok(core)
     }
 
-    /// Looks at every source, reads what changed, publishes what was accepted.
-    pub(in crate::publish) fn look(&mut self) {
-        let start = Instant::now();
-        self.reloads += 1;
-        if std::mem::take(&mut self.overflowed) | self.watch.take().overflowed {
-            self.rescans += 1;
-            tracing::warn!("the watcher's queue overflowed; looking at all zones");
-        }
-        self.open_state_again();
-        let mut scan = self.scan();
-        let sources = scan.watch.clone();
-        let (unseen, unread) = (std::mem::take(&mut scan.unseen), std::mem::take(&mut scan.unread));
-        let warnings = std::mem::take(&mut scan.warnings);
-        // At the first look nobody knows yet which zones are in a directory that cannot be read.
-        let matters =
-            !unread.is_empty() && (!self.settled || unread.iter().any(|(path, _)| self.has_zone_in(path)));
-        let partial = scan.partial || matters;
-        self.take_sources(scan);
-        if !self.settled {
-            self.publish_absences();
-        }
-        self.visit(partial, &unseen);
-        self.judge_unread(unread, warnings);
-        self.publish_absences();
-        self.keep_again();
-        self.watch_includes(&sources);
-        if !self.settled {
-            self.settle(start);
-        }
-        self.looked = Instant::now();
-        self.took = self.looked - start;
-        self.postponed = self.zones.values().any(Entry::is_postponed);
-        (self.panicked, self.retry_at) = (None, None);
-        self.say();
+    /// Where the reports go.
+    pub(in crate::publish) fn reporter(&self) -> Arc<Latest<Report>> {
+        self.report.clone()
     }
 
-    /// Looks because of an order about this zone: where only a reload deploys, no other zone's file is read.
-    pub(in crate::publish) fn look_for(&mut self, zone: &Name) {
-        self.only = Some(zone.clone()).filter(|_| self.settings.deploy == Deploy::Reload);
-        self.look();
-        self.only = None;
-    }
-
-    /// Reads and judges every zone on all cores, and publishes meanwhile.
-    fn visit(&mut self, partial: bool, unseen: &Unseen) {
-        let (settings, only) = (self.settings.clone(), self.only.clone());
-        let writer_of = self.watch.writer(settings.settle);
-        let (served, meter) = (self.published.load(), Meter::new(self.pulse.clone()));
-        let modes = self.verify.modes();
-        let visitor = Visitor {
-            settings: &settings,
-            modes: &modes,
-            state: &self.state,
-            served: &served,
-            meter: &meter,
-            writer_of: &writer_of,
-            only: only.as_ref(),
-            partial,
-            unseen,
-            first: !self.settled,
-        };
-        let mut launch = Launch::new((&self.published, &self.verify), &meter, self.zones.len());
-        let (mut gone, mut alarms) = (Vec::new(), Vec::new());
-        let (report, reloads, rescans) = (&self.report, self.reloads, self.rescans);
-        let (pulse, gently) = (self.pulse.clone(), self.settled);
-        visit_all(&visitor, &Rules::new(&settings), &mut self.zones, (&pulse, gently), |mut effects| {
-            gone.append(&mut effects.gone);
-            alarms.append(&mut effects.alarms);
-            if let Some(progress) = launch.take(effects) {
-                report.update(|report| {
-                    (report.progress, report.reloads, report.rescans) = (Some(progress), reloads, rescans);
-                });
-            }
-        });
-        launch.finish();
-        for name in gone {
-            self.zones.remove(&name);
-        }
-        alarms.into_iter().for_each(|alarm| self.alarm(alarm));
-    }
-
-    /// The first load is over.
-    fn settle(&mut self, start: Instant) {
-        self.settled = true;
-        self.published.store((*self.published.load()).clone().completed());
-        if let Some(keeper) = self.state.keeper() {
-            keeper.begin();
-        }
-        let (zones, took_ms) = (self.zones.len(), start.elapsed().as_millis() as u64);
-        let served = self.zones.values().filter(|entry| entry.serving).count();
-        let refused = zones - served;
-        tracing::info!(zones, served, refused, took_ms, "all zones are loaded, restored or refused");
-    }
-
-    /// Takes what the watcher heard, and what became of versions that were to be kept.
+    /// Takes what the watcher heard, what threads did, and what became of versions that were to be kept.
     pub(in crate::publish) fn listen(&mut self) {
         let heard = self.watch.take();
-        self.overflowed |= heard.overflowed;
-        self.heard = heard;
+        if self.settings.deploy == Deploy::Watch {
+            self.hear(heard);
+        }
         self.take_kept();
         self.take_verified();
+        self.turn();
     }
 
-    /// Takes what was found of signatures.
-    fn take_verified(&mut self) {
-        let mut news = Vec::new();
-        for (name, signatures) in self.verify.outcomes() {
-            let Some(entry) = self.zones.get_mut(&name) else { continue };
-            if entry.take_signatures(signatures)
-                && let Some(fault) = &entry.wrong
-            {
-                tracing::warn!(zone = %name, "{fault}");
+    /// Begins the first load, or a look after the publisher's loop panicked.
+    pub(in crate::publish) fn start(&mut self) {
+        self.look();
+        self.go_on();
+    }
+
+    /// Goes on with whatever is due.
+    pub(in crate::publish) fn turn(&mut self) {
+        let now = Instant::now();
+        self.take_results();
+        self.give_up_stalled();
+        self.probe_sources(now);
+        if now >= self.retry_postponed && !self.postponed.is_empty() {
+            self.retry_postponed = now + BUSY_RETRY;
+            for name in std::mem::take(&mut self.postponed) {
+                self.push(&name, false);
             }
-            news.push((name, entry.report()));
         }
-        if !news.is_empty() {
-            self.report.update(|report| report.zones.extend(news.iter().cloned()));
+        if self.round.is_none() && now >= self.look_at() {
+            self.look();
         }
+        self.go_on();
+    }
+
+    /// Hands out what waits, publishes what is ready, ends a look that is done, says what is new.
+    pub(in crate::publish) fn go_on(&mut self) {
+        self.dispatch();
+        self.publication.flush_if_due(&self.published, &self.verify);
+        self.end_round_if_done();
+        if self.round.is_none() {
+            self.watch_includes();
+        }
+        self.say_news();
     }
 
     /// What the publisher's loop needs to know after a job.
     pub(in crate::publish) fn after(&mut self) -> After {
-        After { look_at: self.look_at(), heard: std::mem::take(&mut self.heard) }
+        let now = Instant::now();
+        let busy = (self.board.is_busy() || self.round.is_some()).then(|| now + TICK);
+        let postponed = (!self.postponed.is_empty()).then_some(self.retry_postponed);
+        let look = self.round.is_none().then(|| self.look_at());
+        let probe = self.sources.next_probe();
+        let times = [busy, postponed, look, probe, self.publication.due(), self.report_due()];
+        let turn_at = times.into_iter().flatten().min().unwrap_or(now + TICK);
+        let (changed, changing) =
+            (std::mem::take(&mut self.heard.soon), std::mem::take(&mut self.heard.later));
+        After { turn_at, changed, changing }
     }
 
-    /// When to look at the latest: again soon for a file that was being written, or after a panic; else as the clock has it.
+    /// When to look at all zones at the latest: soon after a panic, else as the clock has it.
     fn look_at(&self) -> Instant {
-        let pause = match self.postponed {
-            true => BUSY_RETRY.max(self.took * BUSY_SHARE).min(self.settings.rescan),
-            false if self.settings.deploy == Deploy::Reload => NEVER,
-            false => self.settings.rescan,
+        let pause = match self.settings.deploy {
+            Deploy::Reload => NEVER,
+            Deploy::Watch => self.settings.rescan,
         };
         self.retry_at.unwrap_or(self.looked + pause)
     }
@@ -279,95 +280,59 @@ impl Core {
         });
     }
 
-    /// Says where the looking is, in case it does not come back from there.
+    /// Says where the thread is, in case it does not come back from there.
     pub(in crate::publish) fn at(&self, path: Option<&Path>) {
         if let Some(place) = &self.place {
             place.step(path.map(Arc::from).as_ref());
         }
     }
 
-    /// Where the reports go.
-    pub(in crate::publish) fn reporter(&self) -> Arc<Latest<Report>> {
-        self.report.clone()
-    }
-
-    /// Finds the files, with the watches in place before the last look.
-    fn scan(&mut self) -> Scan {
-        let mut found = scan(&self.settings, &|path| self.at(Some(path)));
-        for _ in 0..WATCH_ROUNDS {
-            if !self.watch.set(self.wanted_watches(&found.watch)) {
-                break;
-            }
-            found = scan(&self.settings, &|path| self.at(Some(path)));
+    /// What checks may use.
+    pub(in crate::publish) fn context(&mut self) -> Arc<CheckContext> {
+        if let Some(context) = &self.context {
+            return context.clone();
         }
-        found
-    }
-
-    fn wanted_watches(&self, sources: &WatchSet) -> WatchSet {
-        if self.settings.deploy == Deploy::Reload {
-            return WatchSet::default();
-        }
-        let mut wanted = sources.clone();
-        for included in self.zones.values().flat_map(|entry| entry.files.included()) {
-            wanted.trace(included);
-        }
-        wanted
-    }
-
-    /// Watches the files that this look found to be included; a change since they were read is seen by comparing.
-    fn watch_includes(&mut self, sources: &WatchSet) {
-        if self.watch.set(self.wanted_watches(sources)) {
-            self.watch.nudge();
-        }
-    }
-
-    /// Notes where each zone's file is.
-    fn take_sources(&mut self, scan: Scan) {
-        for fault in &scan.faults {
-            if !self.faults.iter().any(|known| known.to_string() == fault.to_string()) {
-                tracing::warn!("{fault}");
-            }
-        }
-        self.faults = scan.faults;
-        let mut fresh = Vec::new();
-        // Both are sorted: one pass over both.
-        let mut known = self.zones.iter_mut().peekable();
-        for (name, found) in scan.zones {
-            while let Some((_, entry)) = known.next_if(|(known, _)| **known < name) {
-                entry.found = None;
-            }
-            match known.next_if(|(known, _)| **known == name) {
-                Some((_, entry)) => entry.found = Some(found),
-                None => fresh.push((name, found)),
-            }
-        }
-        known.for_each(|(_, entry)| entry.found = None);
-        let entry = |(name, found): (Name, Found)| (name, Entry { found: Some(found), ..Entry::default() });
-        self.zones.append(&mut fresh.into_iter().map(entry).collect());
+        let first = !self.settled;
+        // At the first look nobody knows yet which zones are in a directory that cannot be read.
+        let partial = self.sources.is_partial(|path| first || self.has_zone_in(path));
+        let watches = self.settings.deploy == Deploy::Watch;
+        let context = Arc::new(CheckContext {
+            settings: self.settings.clone(),
+            rules: self.generation,
+            modes: self.verify.modes(),
+            state: self.state.clone(),
+            published: self.published.clone(),
+            meter: self.meter.clone(),
+            watch: watches.then(|| self.watch.clone()),
+            writers: self.watch.clone(),
+            partial,
+            unseen: self.sources.unseen(),
+            first,
+        });
+        self.context = Some(context.clone());
+        context
     }
 
     /// Whether the file of a version that stands is in this directory.
-    fn has_zone_in(&self, directory: &Path) -> bool {
+    pub(in crate::publish) fn has_zone_in(&self, directory: &Path) -> bool {
         let stands = |entry: &&Entry| entry.header.is_some();
         self.zones.values().filter(stands).any(|entry| entry.path().starts_with(directory))
     }
 
-    /// A directory below a source that cannot be read is a fault if a zone is known in it, and else a warning. Each warning is
-    /// said once, until it is gone.
-    fn judge_unread(&mut self, unread: Vec<(PathBuf, String)>, mut warnings: Vec<SourceWarning>) {
-        let (known, others): (Vec<_>, Vec<_>) =
-            unread.into_iter().partition(|(path, _)| self.has_zone_in(path));
-        let faults = known.into_iter().map(|(path, error)| SourceFault::Directory { path, error });
-        self.faults.extend(faults);
-        warnings.extend(others.into_iter().map(|(path, error)| SourceWarning::Directory { path, error }));
-        for warning in warnings.iter().filter(|warning| !self.warned.contains(*warning)) {
-            tracing::warn!("{warning}");
+    /// Takes what was found of signatures.
+    fn take_verified(&mut self) {
+        for (name, signatures) in self.verify.outcomes() {
+            let Some(entry) = self.zones.get_mut(&name) else { continue };
+            if entry.take_signatures(signatures)
+                && let Some(fault) = &entry.wrong
+            {
+                tracing::warn!(zone = %name, "{fault}");
+            }
+            self.news.insert(name);
         }
-        self.warned = warnings.into_iter().collect();
     }
 
-    /// Tells the query path which zones are configured and not served, once when all are on their way and after each
-    /// look: names in them are nobody else's.
+    /// Tells the query path which zones are configured and not served: names in them are nobody else's.
     pub(in crate::publish) fn publish_absences(&mut self) {
         let absent = self.zones.iter().filter_map(|(name, entry)| Some((name, entry.absence()?)));
         if let Some(snapshot) = self.published.load().with_absent(absent) {
@@ -375,25 +340,61 @@ impl Core {
         }
     }
 
-    /// Sends a new report.
-    pub(in crate::publish) fn say(&mut self) {
+    /// When [`say_news`](Self::say_news) is due.
+    fn report_due(&self) -> Option<Instant> {
+        (self.settled && !self.news.is_empty()).then(|| self.reported + self.report_took * REPORT_SHARE)
+    }
+
+    /// Says what is new of single zones. During the first load only how far it is.
+    fn say_news(&mut self) {
+        if self.report_due().is_some_and(|due| due <= Instant::now()) {
+            self.say_news_now();
+        }
+    }
+
+    /// Says what is new of single zones, at once.
+    pub(in crate::publish) fn say_news_now(&mut self) {
+        let start = Instant::now();
+        let mut news = Vec::new();
+        for name in std::mem::take(&mut self.news) {
+            let report = self.zones.get_mut(&name).map(Entry::report);
+            news.push((name, report));
+        }
+        let unkept = self.count_unkept();
+        self.report.update(|report| {
+            for (name, zone) in &news {
+                match zone {
+                    Some(zone) => drop(report.zones.insert(name.clone(), zone.clone())),
+                    None => drop(report.zones.remove(name)),
+                }
+            }
+            report.unkept = unkept;
+        });
         self.reported = Instant::now();
-        let watch = self.watch.degraded().map(|reason| WatchState::Degraded { reason: reason.to_owned() });
+        self.report_took = self.reported - start;
+    }
+
+    fn count_unkept(&self) -> usize {
         let unkept = |entry: &&Entry| entry.serving && !entry.durable;
+        match *self.state {
+            State::None => 0,
+            _ => self.zones.values().filter(unkept).count(),
+        }
+    }
+
+    /// Sends a new report about everything.
+    pub(in crate::publish) fn say(&mut self) {
+        self.news.clear();
+        self.reported = Instant::now();
+        let faults = self.source_faults();
+        let watch = self.watch.degraded().map(|reason| WatchState::Degraded { reason });
         let other = [self.panicked.clone(), self.state_fault()];
         let report = Report {
             settled: self.settled,
-            unkept: match self.state {
-                State::None => 0,
-                _ => self.zones.values().filter(unkept).count(),
-            },
+            unkept: self.count_unkept(),
             zones: self.zones.iter_mut().map(|(name, entry)| (name.clone(), entry.report())).collect(),
             progress: None,
-            faults: other
-                .into_iter()
-                .flatten()
-                .chain(self.alarms.iter().chain(&self.faults).cloned())
-                .collect(),
+            faults: other.into_iter().flatten().chain(self.alarms.iter().cloned()).chain(faults).collect(),
             watch: watch.unwrap_or_default(),
             reloads: self.reloads,
             rescans: self.rescans,
@@ -402,10 +403,20 @@ impl Core {
         self.report.publish(report);
     }
 
-    /// Says what is new of one zone: a report of all takes as long as they are many.
-    pub(in crate::publish) fn say_of(&mut self, name: &Name) {
-        let Some(zone) = self.zones.get_mut(name).map(Entry::report) else { return };
-        self.report.update(|report| drop(report.zones.insert(name.clone(), zone.clone())));
+    /// What is wrong with the sources; what is new of it is logged.
+    fn source_faults(&mut self) -> Vec<SourceFault> {
+        let (mut faults, warnings) = self.sources.faults(|path| self.has_zone_in(path));
+        let is_found = |zone: &Name| self.zones.get(zone).is_some_and(|entry| entry.found.is_some());
+        faults.extend(zones_without_file(&self.settings, is_found));
+        faults.truncate(SourceFault::MOST);
+        for fault in faults.iter().filter(|fault| !self.said.0.contains(&fault.to_string())) {
+            tracing::warn!("{fault}");
+        }
+        for warning in warnings.iter().filter(|warning| !self.said.1.contains(*warning)) {
+            tracing::warn!("{warning}");
+        }
+        self.said = (faults.iter().map(ToString::to_string).collect(), warnings.into_iter().collect());
+        faults
     }
 
     /// Notes a fault that stays until the process ends.
@@ -413,57 +424,5 @@ impl Core {
         if self.alarms.len() < SourceFault::MOST {
             self.alarms.push(fault);
         }
-    }
-}
-
-#[cfg(target_os = "linux")]
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use std::fs::{self, File};
-
-    const ZONE: &str = "@ 60 IN SOA ns.example. host.example. 1 1 1 1 1\n@ 60 IN NS ns.example.\n";
-    /// The kernel's default; with a much longer queue the test would take long.
-    const MOST_EVENTS: usize = 65_536;
-
-    #[tokio::test]
-    async fn an_overflowing_queue_leads_to_a_look_at_everything() {
-        let limit = fs::read_to_string("/proc/sys/fs/inotify/max_queued_events").unwrap();
-        let limit: usize = limit.trim().parse().unwrap();
-        if limit > MOST_EVENTS {
-            println!("skipped: a queue of {limit} events");
-            return;
-        }
-        let directory = tempfile::tempdir().unwrap();
-        let zones = directory.path().join("zones");
-        fs::create_dir(&zones).unwrap();
-        let settings = Settings { directories: vec![zones.clone()], ..Settings::default() };
-        let (wake, published) = (Arc::new(Notify::new()), Arc::<Published>::default());
-        let pulse = Arc::new(Pulse::new(1));
-        let mut core = Core::open(settings, published.clone(), wake.clone(), pulse).unwrap();
-        let report = core.reporter().reader();
-        core.look();
-        let held = core.watch.hold();
-        // Created, opened, closed, deleted: four events that the kernel cannot make one of. A third more than fit,
-        // for the watcher takes some before it stands still.
-        for _ in 0..=limit / 3 {
-            File::create(zones.join("x.zone")).unwrap();
-            fs::remove_file(zones.join("x.zone")).unwrap();
-        }
-        fs::write(zones.join("a.example.zone"), ZONE).unwrap();
-        drop(held);
-        let mut changed = false;
-        let heard = async {
-            while !core.overflowed {
-                wake.notified().await;
-                core.listen();
-                changed |= core.after().heard.changed;
-            }
-        };
-        tokio::time::timeout(Duration::from_secs(20), heard).await.expect("the overflow was not heard");
-        assert!(changed);
-        core.look();
-        assert_eq!(report.load().rescans, 1);
-        assert!(published.load().zone(&"a.example.".parse().unwrap()).is_some());
     }
 }

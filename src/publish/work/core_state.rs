@@ -1,6 +1,7 @@
 //! What the state directory means for all zones: what it holds at the start, what could not be kept, what has been kept.
 
 use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::wire::Name;
@@ -20,12 +21,13 @@ const KEEP_AT_END: Duration = Duration::from_secs(20);
 impl Core {
     /// Notes which zones the state directory holds.
     pub(in crate::publish) fn list_state(&mut self) {
-        let Some(store) = self.state.store() else { return };
+        let state = self.state.clone();
+        let Some(store) = state.store() else { return };
         let path = store.directory().to_path_buf();
         let (kept, damaged) = match store.list() {
             Ok(listed) => listed,
             Err(error) => {
-                self.state = State::Unwritable { store: None, error: StateError::new(error) };
+                self.state = Arc::new(State::Unwritable { store: None, error: StateError::new(error) });
                 return;
             }
         };
@@ -58,7 +60,9 @@ impl Core {
 
     /// Tries to open a state directory that could not be written.
     pub(in crate::publish) fn open_state_again(&mut self) {
-        let State::Unwritable { store, error } = &mut self.state else { return };
+        self.context = None;
+        // A check that goes on reads from it: then the next look tries again.
+        let Some(State::Unwritable { store, error }) = Arc::get_mut(&mut self.state) else { return };
         let mut listed = true;
         let opened = match store.take() {
             // What was read there, the ends of the journals among it, stays known.
@@ -80,8 +84,9 @@ impl Core {
                 })
             }
         };
-        self.state =
+        let opened =
             opened.unwrap_or_else(|why| State::Unwritable { store: None, error: StateError::new(why) });
+        self.state = Arc::new(opened);
         if !listed {
             self.list_state();
         }
@@ -116,7 +121,8 @@ impl Core {
 
     /// Takes in what became of the versions that were to be kept.
     pub(in crate::publish) fn take_kept(&mut self) {
-        let Some(keeper) = self.state.keeper().filter(|keeper| keeper.has_outcomes()) else { return };
+        let state = self.state.clone();
+        let Some(keeper) = state.keeper().filter(|keeper| keeper.has_outcomes()) else { return };
         for outcome in keeper.outcomes() {
             let name = outcome.version.zone.origin();
             // Only if it is still the version that stands: of a newer one there will be another outcome.
@@ -141,22 +147,25 @@ impl Core {
                 // The older copy says another path; it does no harm.
                 Err(_) => {}
             }
+            self.kept.insert(name.clone());
         }
         if keeper.is_idle() || self.reported.elapsed() >= KEPT_SOON {
-            self.say();
+            self.news.append(&mut self.kept);
         }
     }
 
     /// Keeps what is not kept yet, within a bound of time, and gives the state directory back.
     pub(in crate::publish) fn finish(&mut self) {
-        if let State::Kept(keeper) = std::mem::take(&mut self.state) {
+        self.take_results();
+        self.publication.flush(&self.published, &self.verify);
+        if let State::Kept(keeper) = &*self.state {
             keeper.finish(KEEP_AT_END);
         }
     }
 
     /// Forgets what the state directory has of a zone.
     pub(in crate::publish) fn forget(&self, zone: &Name) -> io::Result<()> {
-        match &self.state {
+        match &*self.state {
             State::None => Ok(()),
             State::Kept(keeper) => keeper.forget(zone),
             State::Unwritable { error, .. } => Err(error.to_io()),

@@ -11,10 +11,15 @@ use crate::zone::Absence;
 use crate::publish::accept::{Digest, Provenance, Refused};
 use crate::publish::fault::{Fault, one_line};
 use crate::publish::report::{ZoneReport, ZoneState};
+use crate::publish::source::SourceKey;
 use crate::publish::source::read::Files;
 use crate::publish::source::scan::Found;
 use crate::publish::state::state_file::Header;
 use crate::publish::verify::Signatures;
+use crate::publish::work::queue::Size;
+
+/// Octets of a zone file from which on the zone is large: reading and compiling it takes some 30 ms.
+pub(in crate::publish) const LARGE: u64 = 1 << 20;
 
 /// A version that was refused and may be forced.
 #[derive(Clone, Debug)]
@@ -23,13 +28,29 @@ pub(in crate::publish) struct Denied {
     pub(in crate::publish) digest: Digest,
 }
 
+/// What the work on a zone is at.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(in crate::publish) enum WorkState {
+    /// Nothing is to be done.
+    #[default]
+    Idle,
+    /// It waits for a thread.
+    Queued,
+    /// A thread checks it.
+    Running,
+    /// A thread checks it, and it is to be checked once more.
+    RunningAgain,
+}
+
 /// One zone.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(in crate::publish) struct Entry {
     /// The version in service, or in the state directory while none is in service yet.
     pub(in crate::publish) header: Option<Arc<Header>>,
     /// Its file, as of the last look.
     pub(in crate::publish) found: Option<Found>,
+    /// Another file for the same zone, in another source.
+    pub(in crate::publish) rival: Option<Box<Found>>,
     /// What is wrong with where the file is: gone, two of them, a FIFO.
     pub(in crate::publish) misplaced: Option<Box<Fault>>,
     /// What was wrong with the last reading.
@@ -53,8 +74,18 @@ pub(in crate::publish) struct Entry {
     pub(in crate::publish) stored: bool,
     /// Whether `files` are those of the last reading, and nothing needs to be read while they stay as they are.
     pub(in crate::publish) read: bool,
+    /// Under which rules it was judged: [`CheckContext::rules`](super::zone_check::CheckContext::rules).
+    pub(in crate::publish) rules: u32,
     /// Whether it was looked at.
     pub(in crate::publish) visited: bool,
+    /// Whether it waits for a check, or is being checked.
+    pub(in crate::publish) work: WorkState,
+    /// Whether the next check looks where the file is, because a notification says that it is there.
+    pub(in crate::publish) finds_again: bool,
+    /// Whether its file turned out to be large before it was read.
+    pub(in crate::publish) is_large: bool,
+    /// Whether the look at all zones that goes on waits for it.
+    pub(in crate::publish) is_awaited: bool,
     /// How it stands, and since when.
     pub(in crate::publish) since: Option<(ZoneState, SystemTime)>,
 }
@@ -63,6 +94,58 @@ impl Entry {
     /// An entry for a zone of which the state directory has something.
     pub(in crate::publish) fn stored() -> Self {
         Self { stored: true, ..Self::default() }
+    }
+
+    /// How much work a check of it is, as far as that is known.
+    pub(in crate::publish) fn size(&self) -> Size {
+        if self.is_large || self.files.octets() >= LARGE { Size::Large } else { Size::Small }
+    }
+
+    /// Takes over what became of the zone while it was being checked: what other threads found, what was ordered, where its file is.
+    pub(in crate::publish) fn take_over(&mut self, current: &mut Self) {
+        if self.header == current.header {
+            self.durable |= current.durable;
+            if matches!(current.notice.as_deref(), Some(Fault::ServedNotDurable { .. })) {
+                self.notice = current.notice.take();
+            }
+        }
+        self.signatures = current.signatures.take();
+        self.wrong = current.wrong.take();
+        self.forced = current.forced.take();
+        self.is_awaited = current.is_awaited;
+        // A survey may have found another file, or an order asks for the same one again.
+        let path = |found: &Option<Found>| found.as_ref().map(|found| found.path.clone());
+        if path(&self.found) != path(&current.found) {
+            self.found = current.found.take();
+        }
+        self.rival = current.rival.take();
+        if current.work == WorkState::RunningAgain {
+            self.read &= self.forced.is_none();
+        }
+        (self.work, self.finds_again, self.is_large) = (WorkState::Idle, false, false);
+    }
+
+    /// A source has its file.
+    pub(in crate::publish) fn find(&mut self, found: Found, rank: impl Fn(&SourceKey) -> usize) {
+        let is_known = self.found.as_ref().is_none_or(|known| known.key == found.key);
+        if is_known {
+            self.found = Some(found);
+            return;
+        }
+        let Some(known) = self.found.take() else { return };
+        let (first, second) =
+            if rank(&known.key) <= rank(&found.key) { (known, found) } else { (found, known) };
+        (self.found, self.rival) = (Some(first), Some(Box::new(second)));
+    }
+
+    /// A source has no file of it.
+    pub(in crate::publish) fn lose(&mut self, key: &SourceKey) {
+        if self.rival.as_ref().is_some_and(|rival| rival.key == *key) {
+            self.rival = None;
+        }
+        if self.found.as_ref().is_some_and(|found| found.key == *key) {
+            self.found = self.rival.take().map(|rival| *rival);
+        }
     }
 
     /// Notes a version that the operator may let pass all the same.

@@ -6,7 +6,6 @@
 //! found, but the publisher's loop and the notifications are.
 
 use std::fmt;
-use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -14,7 +13,7 @@ use std::time::Duration;
 
 use crate::telemetry::{Beat, Freshness};
 
-use crate::telemetry::pulse::{Pulse, Shown, Work};
+use crate::telemetry::pulse::{Observed, Pulse, Work};
 
 /// Observes the publisher; [`PublisherHandle::liveness`](crate::publish::PublisherHandle::liveness) makes it.
 #[derive(Debug)]
@@ -23,17 +22,9 @@ pub struct Liveness {
     pulse: Arc<Pulse>,
     beaten: Freshness,
     heard: Freshness,
-    threads: Vec<Thread>,
+    threads: Vec<Observed>,
     /// For how long the thread that verifies signatures has done nothing.
     verifier: Duration,
-}
-
-/// A thread at work, as it was seen last.
-#[derive(Clone, Copy, Debug, Default)]
-struct Thread {
-    seen: Option<(Shown, Option<u64>)>,
-    /// When it did something last.
-    moved: Duration,
 }
 
 /// Why changes of zone files are not seen, or are not kept.
@@ -109,7 +100,7 @@ impl Liveness {
     pub const PATIENCE: Duration = Duration::from_secs(3);
 
     pub(in crate::publish) fn new(beat: Beat, pulse: Arc<Pulse>) -> Self {
-        let threads = vec![Thread::default(); pulse.shown().len()];
+        let threads = vec![Observed::default(); pulse.shown().len()];
         Self {
             beat,
             pulse,
@@ -158,7 +149,7 @@ impl Liveness {
         self.verifier = Duration::ZERO;
         for (index, (thread, shown)) in self.threads.iter_mut().zip(self.pulse.shown()).enumerate() {
             let Some(shown) = shown else {
-                thread.seen = None;
+                thread.forget();
                 continue;
             };
             let age = thread.observe(shown, at);
@@ -177,34 +168,6 @@ impl Liveness {
             false => Stall::Look { path: self.pulse.path(index), age },
         })
     }
-}
-
-impl Thread {
-    /// For how long it has done nothing.
-    fn observe(&mut self, shown: Shown, at: Duration) -> Duration {
-        let now = (shown, shown.thread.and_then(cpu_time));
-        // Without its CPU time, nothing can be said of a thread that runs: a large zone is one step.
-        let is_known = now.1.is_some() || shown.is_starting;
-        let still = self.seen == Some(now) && is_known && !shown.thread.is_some_and(is_runnable);
-        if !still {
-            self.moved = at;
-        }
-        self.seen = Some(now);
-        at.saturating_sub(self.moved)
-    }
-}
-
-/// The CPU time of a thread of this process, in nanoseconds.
-fn cpu_time(thread: u32) -> Option<u64> {
-    let text = fs::read_to_string(format!("/proc/self/task/{thread}/schedstat")).ok()?;
-    text.split(' ').next()?.parse().ok()
-}
-
-/// Whether a thread of this process waits for nothing but a core.
-fn is_runnable(thread: u32) -> bool {
-    let text = fs::read_to_string(format!("/proc/self/task/{thread}/stat")).unwrap_or_default();
-    // After the name in parentheses, which may hold anything.
-    text.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with('R'))
 }
 
 #[cfg(test)]

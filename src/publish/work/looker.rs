@@ -1,6 +1,6 @@
-//! The thread `zones-0` (1x), which owns everything that the publisher knows and does all that may wait for a disk.
+//! The thread `zones-0` (1x), which owns everything that the publisher knows. Waits for the state directory, for no source.
 //!
-//! Jobs flow in, one at a time; when to look next, and what was heard, flow out. A job that panics is logged and counted, and
+//! Jobs flow in, one at a time; when to go on, and whether something was heard, flow out. A job that panics is logged and counted, and
 //! the next one finds every zone as it was left.
 
 use std::io;

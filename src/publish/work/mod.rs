@@ -1,16 +1,29 @@
 //! The threads of the publisher and what they do to each zone, from its source into service.
 
 pub(in crate::publish) mod apply;
+mod board;
 pub(in crate::publish) mod core;
-pub(in crate::publish) mod core_state;
-pub(in crate::publish) mod crew;
+mod core_state;
+pub(in crate::publish) mod difference;
 pub(in crate::publish) mod entry;
-pub(in crate::publish) mod launch;
+mod job;
 pub(in crate::publish) mod liveness;
 pub(in crate::publish) mod looker;
-pub(in crate::publish) mod orders;
+mod notifications;
+pub(in crate::publish) mod order;
+mod orders;
+#[cfg(test)]
+#[path = "../../../tests/unit/publish/overflow.rs"]
+mod overflow_tests;
 #[cfg(test)]
 #[path = "../../../tests/unit/publish/panics.rs"]
 mod panic_tests;
+mod pool;
+pub(in crate::publish) mod publication;
 pub(in crate::publish) mod publisher;
-pub(in crate::publish) mod visit;
+mod queue;
+mod results;
+mod round;
+mod rounds;
+mod sources;
+pub(in crate::publish) mod zone_check;

@@ -1,55 +1,55 @@
-//! What an operator orders: other settings, the end of a zone whose file is gone, a version that was refused.
+//! What an operator or a source orders: other settings, the end of a zone whose file is gone, a version that was refused, a
+//! difference.
+//!
+//! An order that needs the files to be looked at first is finished after that look; one about a zone that is being checked waits
+//! for the end of the check. Who gave an order may be gone: it is carried out all the same.
 
-use crate::wire::{Name, Serial};
+use std::sync::Arc;
 
-use crate::publish::error::{AcceptError, ReconfigureError, RemoveError};
-use crate::publish::settings::Settings;
+use crate::publish::accept::Digest;
+use crate::publish::error::{AcceptError, ApplyError, ReconfigureError, RemoveError};
+use crate::publish::settings::{Rules, Settings};
 use crate::publish::work::core::Core;
-use crate::publish::work::entry::Entry;
+use crate::publish::work::difference::{Applied, Difference};
+use crate::publish::work::entry::{Entry, WorkState};
+use crate::publish::work::order::{Order, Reply, Then};
+use crate::wire::{Name, Serial};
 
 impl Core {
     /// Takes new settings; zones that are no longer configured go.
-    pub(in crate::publish) fn reconfigure(&mut self, settings: Settings) -> Result<(), ReconfigureError> {
-        let settings = settings.absolute().map_err(|source| ReconfigureError::CurrentDirectory { source })?;
-        if settings.state_directory != self.settings.state_directory {
-            return Err(ReconfigureError::StateDirectory);
-        }
-        self.settings = settings;
+    pub(in crate::publish) fn reconfigure(&mut self, settings: Settings, reply: Reply<(), ReconfigureError>) {
+        let settings = settings.absolute().map_err(|source| ReconfigureError::CurrentDirectory { source });
+        let settings = settings.and_then(|settings| {
+            let is_same = settings.state_directory == self.settings.state_directory;
+            if is_same { Ok(settings) } else { Err(ReconfigureError::StateDirectory) }
+        });
+        let settings = match settings {
+            Ok(settings) => settings,
+            Err(error) => return drop(reply.send(Err(error))),
+        };
+        self.rules = Rules::new(&settings);
+        self.settings = Arc::new(settings);
+        // Another rule or limit may judge the same file otherwise.
+        self.generation += 1;
+        self.context = None;
         self.verify.set_modes(&self.settings);
-        for entry in self.zones.values_mut() {
-            // Another rule or limit may judge the same file otherwise.
-            entry.read = false;
-        }
-        self.look();
-        Ok(())
+        self.ask(None, Some(Then::Reconfigured(reply)));
     }
 
-    /// Takes a zone out of service whose file is gone.
-    pub(in crate::publish) fn remove(&mut self, zone: &Name) -> Result<(), RemoveError> {
-        self.look_for(zone);
-        let Some(entry) = self.zones.get(zone) else {
-            return Err(RemoveError::NoSuchZone { zone: zone.clone() });
-        };
-        if let Some(found) = entry.found.as_ref().filter(|found| !found.is_missing()) {
-            return Err(RemoveError::FilePresent { zone: zone.clone(), path: found.path.to_path_buf() });
-        }
-        self.forget(zone).map_err(|source| RemoveError::State { zone: zone.clone(), source })?;
-        if let Some(named) = self.zones.remove(zone).and_then(|entry| entry.found) {
-            // The config names it, so it is still reported as missing.
-            let misplaced = named.fault.clone();
-            let entry = Entry { found: Some(named), misplaced, visited: true, ..Entry::default() };
-            self.zones.insert(zone.clone(), entry);
-        }
-        self.published.store(self.published.load().with_changes([], std::slice::from_ref(zone)));
-        self.verify.changed([zone]);
-        self.publish_absences();
-        self.say();
-        tracing::info!(%zone, "removed by command");
-        Ok(())
+    /// Takes a zone out of service whose file is gone; looks first whether it is.
+    pub(in crate::publish) fn remove(&mut self, zone: Name, reply: Reply<(), RemoveError>) {
+        self.ask(Some(&zone.clone()), Some(Then::Remove(zone, reply)));
     }
 
     /// Lets the refused version with this serial pass.
-    pub(in crate::publish) fn accept(&mut self, zone: &Name, serial: Serial) -> Result<(), AcceptError> {
+    pub(in crate::publish) fn accept(&mut self, zone: Name, serial: Serial, reply: Reply<(), AcceptError>) {
+        match self.force(&zone, serial) {
+            Ok(digest) => self.ask(Some(&zone.clone()), Some(Then::Accepted(zone, digest, reply))),
+            Err(error) => drop(reply.send(Err(error))),
+        }
+    }
+
+    fn force(&mut self, zone: &Name, serial: Serial) -> Result<Digest, AcceptError> {
         let Some(entry) = self.zones.get_mut(zone) else {
             return Err(AcceptError::NoSuchZone { zone: zone.clone() });
         };
@@ -63,7 +63,69 @@ impl Core {
         let digest = denied.digest;
         entry.forced = Some(denied);
         entry.read = false;
-        self.look_for(zone);
+        Ok(digest)
+    }
+
+    /// Applies differences, now or when the zone is not being checked any more.
+    pub(in crate::publish) fn order_differences(
+        &mut self,
+        zone: Name,
+        differences: Vec<Difference>,
+        reply: Reply<Applied, ApplyError>,
+    ) {
+        self.take_results();
+        let is_checked = |entry: &Entry| matches!(entry.work, WorkState::Running | WorkState::RunningAgain);
+        if self.zones.get(&zone).is_some_and(is_checked) {
+            return self.orders.entry(zone).or_default().push(Order::Apply(differences, reply));
+        }
+        let _ = reply.send(self.apply(&zone, differences));
+    }
+
+    /// Carries out the orders that waited for the end of a check.
+    pub(in crate::publish) fn carry_out_orders(&mut self, zone: &Name) {
+        for order in self.orders.remove(zone).unwrap_or_default() {
+            match order {
+                Order::Apply(differences, reply) => drop(reply.send(self.apply(zone, differences))),
+            }
+        }
+    }
+
+    /// Does what was to be done after a look.
+    pub(in crate::publish) fn finish_order(&mut self, then: Then) {
+        match then {
+            Then::Reloaded(reply) => drop(reply.send(())),
+            Then::Reconfigured(reply) => drop(reply.send(Ok(()))),
+            Then::Remove(zone, reply) => drop(reply.send(self.remove_now(&zone))),
+            Then::Accepted(zone, digest, reply) => drop(reply.send(self.is_accepted(&zone, digest))),
+        }
+    }
+
+    fn remove_now(&mut self, zone: &Name) -> Result<(), RemoveError> {
+        let Some(entry) = self.zones.get(zone) else {
+            return Err(RemoveError::NoSuchZone { zone: zone.clone() });
+        };
+        if let Some(found) = entry.found.as_ref().filter(|found| !found.is_missing()) {
+            return Err(RemoveError::FilePresent { zone: zone.clone(), path: found.path.to_path_buf() });
+        }
+        self.forget(zone).map_err(|source| RemoveError::State { zone: zone.clone(), source })?;
+        self.board.forget(zone);
+        self.release(zone);
+        if let Some(named) = self.zones.remove(zone).and_then(|entry| entry.found) {
+            // The config names it, so it is still reported as missing.
+            let misplaced = named.fault.clone();
+            let entry = Entry { found: Some(named), misplaced, visited: true, ..Entry::default() };
+            self.zones.insert(zone.clone(), entry);
+        }
+        self.publication.flush(&self.published, &self.verify);
+        self.published.store(self.published.load().with_changes([], std::slice::from_ref(zone)));
+        self.verify.changed([zone]);
+        self.publish_absences();
+        self.say();
+        tracing::info!(%zone, "removed by command");
+        Ok(())
+    }
+
+    fn is_accepted(&mut self, zone: &Name, digest: Digest) -> Result<(), AcceptError> {
         let Some(entry) = self.zones.get_mut(zone) else {
             return Err(AcceptError::NoSuchZone { zone: zone.clone() });
         };

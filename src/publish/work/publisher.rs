@@ -17,12 +17,13 @@ use crate::publish::report::Report;
 use crate::publish::settings::Settings;
 use crate::publish::source::canary::Canary;
 use crate::publish::source::debounce::Debounce;
-use crate::publish::work::apply::{Applied, Difference};
 use crate::publish::work::core::After;
 use crate::publish::work::core::Core;
-use crate::publish::work::crew;
+use crate::publish::work::difference::{Applied, Difference};
 use crate::publish::work::liveness::Liveness;
 use crate::publish::work::looker::Looker;
+use crate::publish::work::order::Then;
+use crate::publish::work::pool;
 use crate::telemetry::pulse::Pulse;
 
 /// Commands that wait for a look to end; more operators than that wait for their turn.
@@ -61,7 +62,7 @@ impl Publisher {
     pub fn start(settings: Settings, published: Arc<Published>) -> Result<PublisherHandle, PublishError> {
         let thread = |source| PublishError::Thread { source };
         let (beat, wake) = (Beat::new("publisher"), Arc::new(Notify::new()));
-        let pulse = Arc::new(Pulse::new(crew::threads()));
+        let pulse = Arc::new(Pulse::new(pool::places()));
         let mut core = Core::open(settings, published, wake.clone(), pulse.clone())?;
         core.verify.start(beat.clone()).map_err(thread)?;
         let (commands, received) = mpsc::channel(COMMANDS);
@@ -73,7 +74,7 @@ impl Publisher {
             canary,
             beat: beat.clone(),
             debounce: Debounce::default(),
-            look_at: Instant::now(),
+            turn_at: Instant::now(),
             answer: None,
             report: sender,
         };
@@ -196,7 +197,7 @@ struct Loop {
     canary: Option<Arc<Canary>>,
     beat: Beat,
     debounce: Debounce,
-    look_at: Instant,
+    turn_at: Instant,
     /// Of the job that the looker has.
     answer: Option<oneshot::Receiver<After>>,
     report: Arc<Latest<Report>>,
@@ -216,21 +217,25 @@ impl Loop {
     async fn follow(&mut self) {
         // After a panic the looker may still have a job.
         self.finish_job().await;
-        if !self.job(Core::look).await {
+        if !self.job(Core::start).await {
             return;
         }
         loop {
-            let due = self.debounce.due().map_or(self.look_at, |due| due.min(self.look_at));
+            let due = self.debounce.due();
+            let at = due.map_or(self.turn_at, |due| due.min(self.turn_at));
             let goes_on = tokio::select! {
                 command = self.commands.recv() => match command {
                     Some(command) => self.job(|core| obey(core, command)).await,
                     None => break,
                 },
                 () = self.wake.notified() => self.job(Core::listen).await,
-                () = tokio::time::sleep_until(due.into()) => {
-                    self.debounce.done();
-                    self.job(Core::look).await
-                }
+                () = tokio::time::sleep_until(at.into()) => match due {
+                    Some(due) if due <= Instant::now() => {
+                        self.debounce.done();
+                        self.job(Core::look_at_heard).await
+                    }
+                    _ => self.job(Core::turn).await,
+                },
             };
             if !goes_on {
                 return;
@@ -249,12 +254,12 @@ impl Loop {
         let Some(answer) = &mut self.answer else { return false };
         let answer = answer.await;
         self.answer = None;
-        let Ok(After { look_at, heard }) = answer else { return false };
-        self.look_at = look_at;
+        let Ok(After { turn_at, changed, changing }) = answer else { return false };
+        self.turn_at = turn_at;
         let now = Instant::now();
-        if heard.changed {
+        if changed {
             self.debounce.changed(now);
-        } else if heard.changing {
+        } else if changing {
             self.debounce.changing(now);
         }
         true
@@ -286,26 +291,15 @@ async fn keep_writing(canary: Option<Arc<Canary>>) {
 }
 
 fn obey(core: &mut Core, command: Command) {
-    // Whoever asked may be gone; what was asked is done all the same.
     match command {
-        Command::Reload(reply) => {
-            core.look();
-            let _ = reply.send(());
-        }
-        Command::Reconfigure(settings, reply) => {
-            let _ = reply.send(core.reconfigure(*settings));
-        }
-        Command::Remove(zone, reply) => {
-            let _ = reply.send(core.remove(&zone));
-        }
-        Command::Accept(zone, serial, reply) => {
-            let _ = reply.send(core.accept(&zone, serial));
-        }
-        Command::Apply(zone, differences, reply) => {
-            let _ = reply.send(core.apply(&zone, differences));
-        }
+        Command::Reload(reply) => core.ask(None, Some(Then::Reloaded(reply))),
+        Command::Reconfigure(settings, reply) => core.reconfigure(*settings, reply),
+        Command::Remove(zone, reply) => core.remove(zone, reply),
+        Command::Accept(zone, serial, reply) => core.accept(zone, serial, reply),
+        Command::Apply(zone, differences, reply) => core.order_differences(zone, differences, reply),
         #[cfg(test)]
         #[allow(clippy::panic, reason = "a test asks for it")]
         Command::Panic => panic!("a test asked for it"),
     }
+    core.go_on();
 }

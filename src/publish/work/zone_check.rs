@@ -1,90 +1,135 @@
-//! What one look does to one zone: read it if it changed, judge it, say what is to be served and kept.
+//! What one check does to one zone: read it if it changed, judge it, say what is to be served and kept.
 //!
-//! Runs on many threads, one zone on each; touches nothing but its zone's entry and the state directory.
+//! A zone as it is known flows in, the same zone as it is then and what is to be done for it flow out. Runs on a thread of the
+//! pool, which it may block for as long as the zone's disk does; touches nothing but that zone and the state directory.
 
 use std::sync::Arc;
 
 use crate::wire::{Name, Serial};
-use crate::zone::{Snapshot, Zone};
+use crate::zone::{Published, Snapshot, Zone};
 
 use crate::publish::accept::{
     Accepted, Candidate, Provenance, Refused, Standing, Terms, accept, needs_digest,
 };
 use crate::publish::fault::{Fault, SourceFault, one_line};
 use crate::publish::settings::{Dnssec, SerialRule, Settings};
-use crate::publish::source::read::{WriterOf, holds, read};
-use crate::publish::source::scan::{Found, Unseen};
+use crate::publish::source::read::{holds, length, read};
+use crate::publish::source::scan::{Found, Unseen, same_file};
+use crate::publish::source::watch::Watch;
 use crate::publish::state::directory::State;
 use crate::publish::state::keeper::Version;
 use crate::publish::state::state_file::Header;
 use crate::publish::state::store::{DamagedJournal, Loaded};
 use crate::publish::verify::{Modes, before};
-use crate::publish::work::entry::Entry;
+use crate::publish::work::entry::{Entry, LARGE};
+use crate::publish::work::queue::Size;
 use crate::zonefile::Meter;
 use crate::zonefile::{Beside, ReadZone, digest};
 
-/// What a look at a zone may use.
-pub(in crate::publish) struct Visitor<'a> {
-    pub(in crate::publish) settings: &'a Settings,
+/// What a check of a zone may use.
+pub(in crate::publish) struct CheckContext {
+    pub(in crate::publish) settings: Arc<Settings>,
+    /// How often the settings were replaced: what was judged under others is judged again.
+    pub(in crate::publish) rules: u32,
     /// What to do with signatures.
-    pub(in crate::publish) modes: &'a Modes,
-    pub(in crate::publish) state: &'a State,
-    /// What was served when the look began.
-    pub(in crate::publish) served: &'a Snapshot,
+    pub(in crate::publish) modes: Arc<Modes>,
+    pub(in crate::publish) state: Arc<State>,
+    pub(in crate::publish) published: Arc<Published>,
     /// Shows the large file that is being read.
-    pub(in crate::publish) meter: &'a Meter,
-    pub(in crate::publish) writer_of: WriterOf<'a>,
+    pub(in crate::publish) meter: Arc<Meter>,
+    /// The watches, unless only a reload deploys; knows the writers of files in any case.
+    pub(in crate::publish) watch: Option<Watch>,
+    pub(in crate::publish) writers: Watch,
     /// Whether a source could not be read whole.
     pub(in crate::publish) partial: bool,
-    /// The zone that an order is about, where nothing else may be deployed.
-    pub(in crate::publish) only: Option<&'a Name>,
     /// The directories that could not be read.
-    pub(in crate::publish) unseen: &'a Unseen,
+    pub(in crate::publish) unseen: Arc<Unseen>,
     /// Whether the first load goes on: then zones are not announced in the log one by one.
     pub(in crate::publish) first: bool,
 }
 
-/// What visits ask for.
+impl std::fmt::Debug for CheckContext {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("CheckContext").field("rules", &self.rules).finish_non_exhaustive()
+    }
+}
+
+/// A zone that is to be checked.
+#[derive(Debug)]
+pub(in crate::publish) struct ZoneCheck {
+    pub(in crate::publish) name: Name,
+    pub(in crate::publish) rule: SerialRule,
+    /// Whether it may be large; a zone that turns out to be is given back otherwise.
+    pub(in crate::publish) size: Size,
+    /// The zone, as it was when the check was ordered.
+    pub(in crate::publish) entry: Entry,
+    /// Whether to look where its file is: a notification says that it is there.
+    pub(in crate::publish) finds_again: bool,
+    /// What came of it so far.
+    effects: Effects,
+    is_too_large: bool,
+}
+
+/// A zone that was checked.
+#[derive(Debug)]
+pub(in crate::publish) struct Checked {
+    pub(in crate::publish) name: Name,
+    pub(in crate::publish) entry: Entry,
+    pub(in crate::publish) effects: Effects,
+    /// Whether nothing was done, because it is large and was not known to be.
+    pub(in crate::publish) is_too_large: bool,
+}
+
+/// What checks ask for.
 #[derive(Debug, Default)]
 pub(in crate::publish) struct Effects {
-    /// How many zones were visited.
-    pub(in crate::publish) visited: usize,
     /// To serve.
-    pub(in crate::publish) added: Vec<Arc<Zone>>,
-    /// To serve no longer.
-    pub(in crate::publish) removed: Vec<Name>,
-    /// Known here no longer.
-    pub(in crate::publish) gone: Vec<Name>,
+    pub(in crate::publish) added: Option<Arc<Zone>>,
+    /// To keep in the state directory.
+    pub(in crate::publish) kept: Option<Version>,
+    /// The configuration does not speak of it any more: to serve and to know no longer.
+    pub(in crate::publish) forgotten: bool,
+    /// Nothing is known of it: not to be remembered.
+    pub(in crate::publish) unknown: bool,
     /// Faults that stay until the process ends.
     pub(in crate::publish) alarms: Vec<SourceFault>,
 }
 
-impl Effects {
-    /// Adds what another visit asked for.
-    pub(in crate::publish) fn add(&mut self, other: Self) {
-        self.visited += other.visited;
-        self.added.extend(other.added);
-        self.removed.extend(other.removed);
-        self.gone.extend(other.gone);
-        self.alarms.extend(other.alarms);
+impl ZoneCheck {
+    /// A check of a zone under the rule for its serial.
+    pub(in crate::publish) fn new(
+        (name, entry): (Name, Entry),
+        rule: SerialRule,
+        size: Size,
+        finds_again: bool,
+    ) -> Self {
+        Self { name, rule, size, entry, finds_again, effects: Effects::default(), is_too_large: false }
+    }
+
+    /// Notes that the check panicked. What it asked for before is as the entry has it.
+    pub(in crate::publish) fn panicked(&mut self, reason: &str) {
+        self.entry.panicked(&self.name, reason);
+    }
+
+    /// What came of it.
+    pub(in crate::publish) fn into_checked(self) -> Checked {
+        let Self { name, entry, effects, is_too_large, .. } = self;
+        Checked { name, entry, effects, is_too_large }
     }
 }
 
-impl Visitor<'_> {
-    /// Looks at one zone. What it asks for is in `effects` as soon as the entry says it, also if it panics.
-    pub(in crate::publish) fn visit(
-        &self,
-        name: &Name,
-        rule: SerialRule,
-        entry: &mut Entry,
-        effects: &mut Effects,
-    ) {
+impl CheckContext {
+    /// Checks one zone. What it asks for is in its effects as soon as the entry says it, also if it panics.
+    pub(in crate::publish) fn check(&self, check: &mut ZoneCheck) {
         #[cfg(test)]
-        assert!(!PANICS.lock().is_ok_and(|name_of| name_of.as_ref() == Some(name)), "a test made it\nso");
-        if entry.visited && self.only.is_some_and(|only| only != name) {
-            return;
-        }
-        let mut visit = Visit { visitor: self, name, rule, effects };
+        assert!(
+            !PANICS.lock().is_ok_and(|name_of| name_of.as_ref() == Some(&check.name)),
+            "a test made it\nso"
+        );
+        let ZoneCheck { name, rule, size, entry, effects, is_too_large, .. } = check;
+        let served = self.published.load();
+        let (rule, size) = (*rule, *size);
+        let mut visit = Visit { context: self, served: &served, name, rule, effects, size, is_too_large };
         let before = entry.faults().map(ToString::to_string).collect::<Vec<_>>();
         visit.look_into_state(entry);
         let stays = match entry.found.clone() {
@@ -94,8 +139,11 @@ impl Visitor<'_> {
                 true
             }
         };
+        if *is_too_large {
+            return;
+        }
         if !stays {
-            visit.effects.gone.push(name.clone());
+            effects.unknown = true;
             return;
         }
         entry.visited = true;
@@ -106,15 +154,19 @@ impl Visitor<'_> {
     }
 }
 
-/// One look at one zone.
+/// One check of one zone.
 struct Visit<'a> {
-    visitor: &'a Visitor<'a>,
+    context: &'a CheckContext,
+    /// What was served when the check began.
+    served: &'a Snapshot,
     name: &'a Name,
     rule: SerialRule,
     effects: &'a mut Effects,
+    size: Size,
+    is_too_large: &'a mut bool,
 }
 
-/// The zone at which a visit panics.
+/// The zone at which a check panics.
 #[cfg(test)]
 pub(in crate::publish) static PANICS: std::sync::Mutex<Option<Name>> = std::sync::Mutex::new(None);
 
@@ -124,7 +176,7 @@ impl Visit<'_> {
         if !std::mem::take(&mut entry.stored) {
             return;
         }
-        let Some(store) = self.visitor.state.store() else { return };
+        let Some(store) = self.context.state.store() else { return };
         match store.look(self.name) {
             Ok((header, damage)) => {
                 self.alarm_of_journal(damage, &header);
@@ -137,16 +189,16 @@ impl Visit<'_> {
 
     /// No file: the zone stays, unless the config no longer speaks of it. Says whether it stays.
     fn missing(&mut self, entry: &mut Entry) -> bool {
-        let covered = entry.root().is_some_and(|root| self.visitor.settings.covers(self.name, root));
+        let covered = entry.root().is_some_and(|root| self.context.settings.covers(self.name, root));
         // Where a directory cannot be read the zone may only have moved there.
-        if !covered && !self.visitor.partial && entry.header.is_some() {
+        if !covered && !self.context.partial && entry.header.is_some() {
             self.forget();
             return false;
         }
         if entry.header.is_none() {
             return false;
         }
-        if self.visitor.unseen.has(&entry.path()) {
+        if self.context.unseen.has(&entry.path()) {
             self.unseen(entry);
             return entry.header.is_some();
         }
@@ -167,31 +219,40 @@ impl Visit<'_> {
         self.restore(entry);
     }
 
+    /// Its file was there when it was last looked for, and now its directory cannot be read.
+    fn not_answering(&mut self, entry: &mut Entry, found: &Found) {
+        self.unseen(entry);
+        if entry.header.is_none() {
+            let error = "its directory does not answer".to_owned();
+            entry.misplaced = Some(Box::new(Fault::Unreadable { path: found.path.to_path_buf(), error }));
+        }
+    }
+
     /// The zone left the config.
     fn forget(&mut self) {
         tracing::info!(zone = %self.name, "no longer configured, no longer served");
-        self.effects.removed.push(self.name.clone());
-        // Where the directory cannot be written, the zone is found again, and forgotten, once it can be.
-        let Some(Err(error)) = self.visitor.state.keeper().map(|keeper| keeper.forget(self.name)) else {
-            return;
-        };
-        self.alarm(SourceFault::StateRemains { zone: self.name.clone(), error: error.to_string() });
+        self.effects.forgotten = true;
     }
 
     fn found(&mut self, entry: &mut Entry, found: &Found) {
-        entry.misplaced = match found.fault.as_deref() {
+        if self.context.unseen.has(&found.path) && (entry.header.is_some() || found.fault.is_none()) {
+            return self.not_answering(entry, found);
+        }
+        entry.misplaced = match self.fault_of_place(entry, found) {
             Some(Fault::Missing { path }) if entry.header.is_some() => {
-                if self.visitor.unseen.has(path) {
-                    return self.unseen(entry);
-                }
-                Some(Box::new(Fault::Vanished { path: path.clone(), zone: self.name.clone() }))
+                Some(Box::new(Fault::Vanished { path, zone: self.name.clone() }))
             }
-            fault => fault.cloned().map(Box::new),
+            fault => fault.map(Box::new),
         };
         if entry.misplaced.is_some() {
             return self.restore(entry);
         }
+        entry.read &= std::mem::replace(&mut entry.rules, self.context.rules) == self.context.rules;
         if entry.read && entry.files.are_as_before(&found.path) {
+            return;
+        }
+        if self.size == Size::Small && length(&found.path) >= LARGE {
+            *self.is_too_large = true;
             return;
         }
         let stood = entry.header.is_some();
@@ -205,6 +266,15 @@ impl Visit<'_> {
         }
     }
 
+    /// What is wrong with where the file is.
+    fn fault_of_place(&self, entry: &Entry, found: &Found) -> Option<Fault> {
+        let rival = entry.rival.as_ref().filter(|rival| !same_file(&found.path, &rival.path));
+        if let Some(rival) = rival {
+            return Some(Fault::TwoFiles { paths: [found.path.to_path_buf(), rival.path.to_path_buf()] });
+        }
+        found.fault.as_deref().cloned()
+    }
+
     /// Whether differences led on from what is in the file, octet by octet; then it is not parsed, and what they led to
     /// stays, as it would if the file were judged. Without this a start would read such a zone twice: its file, to find
     /// that it says nothing new, and its state.
@@ -213,8 +283,9 @@ impl Visit<'_> {
             return false;
         };
         let Provenance::File { octets: Some(octets), .. } = &header.provenance else { return false };
-        let limits = &self.visitor.settings.limits;
-        let Some(files) = holds(&found.path, octets, limits, self.visitor.writer_of) else {
+        let limits = &self.context.settings.limits;
+        let writer_of = self.context.writers.writer(self.context.settings.settle);
+        let Some(files) = holds(&found.path, octets, limits, &writer_of) else {
             return false;
         };
         (entry.read, entry.files) = (true, files);
@@ -225,10 +296,11 @@ impl Visit<'_> {
     }
 
     fn read_and_judge(&mut self, entry: &mut Entry, found: &Found) {
-        let limits = &self.visitor.settings.limits;
-        let beside = Beside { served: self.visitor.served.zone(self.name), meter: Some(self.visitor.meter) };
-        let before = (&entry.files, self.visitor.settings.settle);
-        let reading = read(&found.path, self.name, limits, before, self.visitor.writer_of, beside);
+        let limits = &self.context.settings.limits;
+        let beside = Beside { served: self.served.zone(self.name), meter: Some(&self.context.meter) };
+        let before = (&entry.files, self.context.settings.settle);
+        let writer_of = self.context.writers.writer(self.context.settings.settle);
+        let reading = read(&found.path, self.name, limits, before, &writer_of, beside);
         match reading.result {
             Ok(zone) => {
                 entry.read = true;
@@ -254,14 +326,14 @@ impl Visit<'_> {
         let (serial, digest) = (read.zone.serial(), read.digest);
         let forced =
             entry.forced.as_ref().is_some_and(|forced| forced.serial == serial && forced.digest == digest);
-        let settings = self.visitor.settings;
+        let settings = &self.context.settings;
         let terms = Terms { serial: self.rule, shrink_limit_percent: settings.shrink_limit_percent, forced };
         let (root, path) = (found.root.clone(), found.path.clone());
         let provenance = Provenance::File { root, path, octets: read.file_digest };
         let candidate = Candidate { zone: read.zone, digest, provenance: provenance.clone() };
         entry.verdict = None;
         entry.denied = None;
-        let bump_without_state = self.rule == SerialRule::Bump && matches!(self.visitor.state, State::None);
+        let bump_without_state = self.rule == SerialRule::Bump && matches!(*self.context.state, State::None);
         entry.notice = bump_without_state.then(|| Box::new(Fault::BumpWithoutState));
         self.learn_digest(entry, serial, terms);
         let standing = entry.header.as_ref().map(|header| &header.standing);
@@ -278,10 +350,10 @@ impl Visit<'_> {
 
     /// Whether wrong signatures refuse a version.
     fn wrong_signatures(&self, zone: &Zone, terms: Terms) -> Option<Refused> {
-        if terms.forced || self.visitor.modes.of(self.name) != Dnssec::Refuse {
+        if terms.forced || self.context.modes.of(self.name) != Dnssec::Refuse {
             return None;
         }
-        before::refused(self.visitor.served.zone(self.name).map(Arc::as_ref), zone)
+        before::refused(self.served.zone(self.name).map(Arc::as_ref), zone)
     }
 
     /// Makes the digest of a version that came by a difference, if the judgement of a file depends on it.
@@ -299,7 +371,7 @@ impl Visit<'_> {
 
     /// The zone that is in service, or is about to be.
     fn in_service(&self, entry: &Entry) -> Option<Arc<Zone>> {
-        let zone = self.effects.added.last().or_else(|| self.visitor.served.zone(self.name));
+        let zone = self.effects.added.as_ref().or_else(|| self.served.zone(self.name));
         zone.filter(|_| entry.serving).cloned()
     }
 
@@ -313,8 +385,8 @@ impl Visit<'_> {
             header.standing != before.standing || !header.provenance.is_same_place(&before.provenance);
         entry.header = Some(header.clone());
         let zone = Arc::new(zone);
-        if let Some(keeper) = self.visitor.state.keeper().filter(|_| !entry.durable || moved) {
-            keeper.keep(Version { header: header.clone(), zone: zone.clone() });
+        if !entry.durable || moved {
+            self.effects.kept = Some(Version { header: header.clone(), zone: zone.clone() });
         }
         if !entry.serving {
             self.serve(entry, header, zone);
@@ -324,15 +396,15 @@ impl Visit<'_> {
     /// The source has what differences led on from: the version that they led to stays.
     fn outdated(&mut self, entry: &mut Entry, provenance: Provenance) {
         self.restore(entry);
-        if matches!(self.visitor.state, State::None) {
+        if matches!(*self.context.state, State::None) {
             entry.notice = Some(Box::new(Fault::DifferenceWithoutState));
         }
         let (Some(before), Some(zone)) = (entry.header.clone(), self.in_service(entry)) else { return };
         let header = Arc::new(Header { provenance, ..Header::clone(&before) });
         let moved = header != before;
         entry.header = Some(header.clone());
-        if let Some(keeper) = self.visitor.state.keeper().filter(|_| !entry.durable || moved) {
-            keeper.keep(Version { header, zone });
+        if !entry.durable || moved {
+            self.effects.kept = Some(Version { header, zone });
         }
     }
 
@@ -343,14 +415,12 @@ impl Visit<'_> {
         let header = Arc::new(Header::whole(self.name, standing, provenance));
         let zone = Arc::new(zone);
         let version = Version { header: header.clone(), zone: zone.clone() };
-        if in_its_file || matches!(self.visitor.state, State::None) {
+        if in_its_file || matches!(*self.context.state, State::None) {
             entry.durable = false;
-            if let Some(keeper) = self.visitor.state.keeper() {
-                keeper.keep(version);
-            }
+            self.effects.kept = Some(version);
             return self.serve(entry, header, zone);
         }
-        match self.visitor.state.keep_first(version) {
+        match self.context.state.keep_first(version) {
             Ok(()) => {
                 entry.durable = true;
                 self.serve(entry, header, zone);
@@ -376,23 +446,23 @@ impl Visit<'_> {
 
     fn serve(&mut self, entry: &mut Entry, header: Arc<Header>, zone: Arc<Zone>) {
         let (serial, records) = (zone.serial().0, zone.record_count());
-        match self.visitor.first {
+        match self.context.first {
             true => tracing::debug!(zone = %self.name, serial, records, "zone served"),
             false => tracing::info!(zone = %self.name, serial, records, "zone served"),
         }
         entry.header = Some(header);
         entry.serving = true;
-        self.effects.added.push(zone);
+        self.effects.added = Some(zone);
     }
 
     /// Serves the version in the state directory if nothing is served yet; a damaged one is forgotten.
     fn restore(&mut self, entry: &mut Entry) {
         let (false, Some(header), Some(store)) =
-            (entry.serving, entry.header.clone(), self.visitor.state.store())
+            (entry.serving, entry.header.clone(), self.context.state.store())
         else {
             return;
         };
-        match store.load(self.name, &self.visitor.settings.limits) {
+        match store.load(self.name, &self.context.settings.limits) {
             Ok(Loaded { zone, header: found, tolerated, damage }) => {
                 self.alarm_of_journal(damage, &found);
                 // What is wrong with its file says the verdict already.

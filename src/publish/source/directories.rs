@@ -1,0 +1,124 @@
+//! From the path of a notification to the zone whose file it is about.
+//!
+//! Directories that surveys found flow in, paths flow in, a zone flows out, or that the whole source must be looked at. Pure.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::publish::source::SourceKey;
+use crate::publish::source::key::ZoneSource;
+use crate::publish::source::scan::Found;
+use crate::wire::Name;
+
+/// The directories of all sources.
+#[derive(Debug, Default)]
+pub(in crate::publish) struct Directories {
+    /// By source, the directories without links and as the source names them.
+    by_source: BTreeMap<SourceKey, BTreeMap<PathBuf, PathBuf>>,
+    /// By directory without links, the sources that have it.
+    by_path: HashMap<PathBuf, Vec<SourceKey>>,
+    /// The zones of named files, by the file as the configuration names it.
+    named: BTreeMap<SourceKey, HashMap<PathBuf, Name>>,
+}
+
+impl Directories {
+    /// Takes the configured sources; what is known of others is forgotten.
+    pub(in crate::publish) fn configure(&mut self, sources: &[ZoneSource]) {
+        let configured: BTreeSet<&SourceKey> = sources.iter().map(|source| &source.key).collect();
+        let gone: Vec<SourceKey> =
+            self.by_source.keys().filter(|key| !configured.contains(key)).cloned().collect();
+        gone.iter().for_each(|key| self.set(key, BTreeMap::new()));
+        self.named = sources.iter().map(|source| (source.key.clone(), named(source))).collect();
+    }
+
+    /// Takes the directories that a survey found.
+    pub(in crate::publish) fn set(&mut self, key: &SourceKey, directories: BTreeMap<PathBuf, PathBuf>) {
+        for path in self.by_source.remove(key).unwrap_or_default().keys() {
+            let Some(keys) = self.by_path.get_mut(path) else { continue };
+            keys.retain(|other| other != key);
+            if keys.is_empty() {
+                self.by_path.remove(path);
+            }
+        }
+        for path in directories.keys() {
+            self.by_path.entry(path.clone()).or_default().push(key.clone());
+        }
+        if !directories.is_empty() {
+            self.by_source.insert(key.clone(), directories);
+        }
+    }
+
+    /// The zone whose file this is, and where it is; `None` if that is not sure.
+    pub(in crate::publish) fn zone_at(&self, path: &Path) -> Option<(Name, Found)> {
+        let (directory, file) = (path.parent()?, path.file_name()?);
+        let [key] = self.by_path.get(directory)?.as_slice() else { return None };
+        let path: Arc<Path> = self.by_source.get(key)?.get(directory)?.join(file).into();
+        let (name, root) = match key {
+            SourceKey::Directory(root) => (zone_name(file)?, root.clone()),
+            SourceKey::Files(_) => (self.named.get(key)?.get(&*path)?.clone(), path.clone()),
+            SourceKey::None => return None,
+        };
+        Some((name, Found { key: key.clone(), root, path, fault: None }))
+    }
+}
+
+fn named(source: &ZoneSource) -> HashMap<PathBuf, Name> {
+    source.files.iter().map(|(name, file)| (file.clone(), name.clone())).collect()
+}
+
+/// The zone that a file's name says.
+fn zone_name(file: &OsStr) -> Option<Name> {
+    let octets = file.as_encoded_bytes();
+    let origin = octets.strip_suffix(b".zone").filter(|_| !octets.starts_with(b"."))?;
+    Name::from_text(origin, &Name::root()).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn map(pairs: &[(&str, &str)]) -> BTreeMap<PathBuf, PathBuf> {
+        pairs.iter().map(|(real, path)| (real.into(), path.into())).collect()
+    }
+
+    #[test]
+    fn a_path_leads_to_its_zone_unless_two_sources_have_it() {
+        let mut directories = Directories::default();
+        let key = |path: &str| SourceKey::Directory(Path::new(path).into());
+        directories.set(&key("/zones"), map(&[("/data/1", "/zones"), ("/data/1/sub", "/zones/sub")]));
+        let at = |directories: &Directories, path: &str| {
+            directories
+                .zone_at(Path::new(path))
+                .map(|(name, found)| (name.to_string(), found.path.to_path_buf()))
+        };
+        let found = |name: &str, path: &str| Some((name.to_owned(), PathBuf::from(path)));
+        assert_eq!(at(&directories, "/data/1/a.example.zone"), found("a.example.", "/zones/a.example.zone"));
+        assert_eq!(at(&directories, "/data/1/sub/b.zone"), found("b.", "/zones/sub/b.zone"));
+        for path in ["/data/1/a.example", "/data/1/.a.zone", "/data/2/a.zone", "/"] {
+            assert_eq!(at(&directories, path), None, "{path}");
+        }
+        directories.set(&key("/other"), map(&[("/data/1", "/other")]));
+        assert_eq!(at(&directories, "/data/1/a.example.zone"), None, "both have it");
+        directories.set(&key("/other"), BTreeMap::new());
+        assert_eq!(at(&directories, "/data/1/a.example.zone"), found("a.example.", "/zones/a.example.zone"));
+    }
+
+    #[test]
+    fn a_named_file_leads_to_its_zone() {
+        let mut directories = Directories::default();
+        let key = SourceKey::Files(Path::new("/etc/zones").into());
+        let files = [("example.".parse().unwrap(), PathBuf::from("/etc/zones/db.example"))];
+        directories.configure(&[ZoneSource { key: key.clone(), files: files.into() }]);
+        directories.set(&key, map(&[("/private/zones", "/etc/zones")]));
+        let (name, found) = directories.zone_at(Path::new("/private/zones/db.example")).unwrap();
+        assert_eq!(
+            (name.to_string().as_str(), &*found.root),
+            ("example.", Path::new("/etc/zones/db.example"))
+        );
+        assert!(directories.zone_at(Path::new("/private/zones/db.other")).is_none());
+        directories.configure(&[]);
+        assert!(directories.zone_at(Path::new("/private/zones/db.example")).is_none());
+    }
+}

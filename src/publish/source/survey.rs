@@ -1,0 +1,49 @@
+//! A survey of one source: which zones it has, with the watches in place before the last look at it.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use crate::publish::fault::{SourceFault, SourceWarning};
+use crate::publish::source::scan::{Found, Scan, Unseen, scan_source};
+use crate::publish::source::watch::Watch;
+use crate::publish::source::{SourceKey, ZoneSource};
+use crate::wire::Name;
+
+/// Looks before the watches must stay as they are; then the next regular look is the net.
+const WATCH_ROUNDS: usize = 4;
+
+/// What one look at a source found.
+#[derive(Debug)]
+pub(in crate::publish) struct Survey {
+    /// The source.
+    pub(in crate::publish) key: SourceKey,
+    /// The zones in canonical order, each with its file or what is wrong with it.
+    pub(in crate::publish) zones: Vec<(Name, Found)>,
+    /// What is wrong beside any one zone.
+    pub(in crate::publish) faults: Vec<SourceFault>,
+    /// What is odd and no fault.
+    pub(in crate::publish) warnings: Vec<SourceWarning>,
+    /// Directories below the source that could not be read, and why.
+    pub(in crate::publish) unread: Vec<(PathBuf, String)>,
+    /// Directories that could not be read.
+    pub(in crate::publish) unseen: Unseen,
+    /// Whether the source could not be read whole.
+    pub(in crate::publish) partial: bool,
+    /// The directories that hold its files: without links, and as the source names them.
+    pub(in crate::publish) directories: BTreeMap<PathBuf, PathBuf>,
+}
+
+/// Looks at a source, which may block for as long as its disk does. `watch` is told what to watch, unless nothing is to be
+/// deployed by itself; `at` is told each directory before it is read.
+pub(in crate::publish) fn survey(source: &ZoneSource, watch: Option<&Watch>, at: &dyn Fn(&Path)) -> Survey {
+    let mut scan = scan_source(source, at);
+    for _ in 0..WATCH_ROUNDS {
+        let Some(watch) = watch else { break };
+        if !watch.set(&source.key, &scan.watch) {
+            break;
+        }
+        scan = scan_source(source, at);
+    }
+    let Scan { zones, faults, warnings, unread, unseen, partial, directories, .. } = scan;
+    Survey { key: source.key.clone(), zones, faults, warnings, unread, unseen, partial, directories }
+}

@@ -1,0 +1,108 @@
+//! The queue and the threads together: who is at what.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::Notify;
+
+use crate::publish::source::SourceKey;
+use crate::publish::work::job::{Job, JobResult, Task};
+use crate::publish::work::pool::{Pool, Running};
+use crate::publish::work::queue::{Lane, WorkQueue};
+use crate::publish::work::zone_check::CheckContext;
+use crate::telemetry::pulse::Pulse;
+use crate::wire::Name;
+
+/// The queue and the threads.
+#[derive(Debug)]
+pub(in crate::publish) struct Board {
+    pub(in crate::publish) queue: WorkQueue,
+    pool: Pool,
+    given: BTreeMap<u64, Given>,
+    next_ticket: u64,
+}
+
+/// A job that a thread has, or will have next.
+#[derive(Debug, Default)]
+pub(in crate::publish) struct Given {
+    /// The zones of it that are not done.
+    pub(in crate::publish) names: BTreeSet<Name>,
+}
+
+impl Board {
+    /// Starts the threads.
+    pub(in crate::publish) fn start(wake: Arc<Notify>, pulse: Arc<Pulse>) -> io::Result<Self> {
+        let pool = Pool::start(wake, pulse)?;
+        Ok(Self { queue: WorkQueue::default(), pool, given: BTreeMap::new(), next_ticket: 0 })
+    }
+
+    /// Whether a thread has work.
+    pub(in crate::publish) fn is_busy(&self) -> bool {
+        !self.given.is_empty()
+    }
+
+    /// Whether a thread of this lane has room for a job.
+    pub(in crate::publish) fn has_room(&self, lane: Lane) -> bool {
+        self.pool.has_room(lane)
+    }
+
+    /// Hands a job out.
+    pub(in crate::publish) fn give(
+        &mut self,
+        (lane, key): (Lane, SourceKey),
+        context: Arc<CheckContext>,
+        task: Task,
+    ) {
+        self.next_ticket += 1;
+        let ticket = self.next_ticket;
+        let job = Job { ticket, key, lane, context, task };
+        self.given.insert(ticket, Given { names: job.names() });
+        self.pool.give(lane, job);
+    }
+
+    /// What has come of jobs.
+    pub(in crate::publish) fn results(&self) -> Vec<JobResult> {
+        self.pool.results()
+    }
+
+    /// Whether this job is still waited for: its thread was not given up.
+    pub(in crate::publish) fn is_awaited(&self, ticket: u64) -> bool {
+        self.given.contains_key(&ticket)
+    }
+
+    /// A zone of a job is done. False if it is not waited for.
+    pub(in crate::publish) fn zone_done(&mut self, ticket: u64, name: &Name) -> bool {
+        self.given.get_mut(&ticket).is_some_and(|given| given.names.remove(name))
+    }
+
+    /// A job has ended, or its thread is given up.
+    pub(in crate::publish) fn ended(&mut self, ticket: u64, key: &SourceKey, lane: Lane) -> Option<Given> {
+        let given = self.given.remove(&ticket)?;
+        self.queue.done(key, lane);
+        Some(given)
+    }
+
+    /// Nobody waits for what comes of this zone any more.
+    pub(in crate::publish) fn forget(&mut self, name: &Name) {
+        for given in self.given.values_mut() {
+            given.names.remove(name);
+        }
+    }
+
+    /// The jobs whose threads have done nothing for so long.
+    pub(in crate::publish) fn stalled(&mut self, patience: Duration) -> Vec<(usize, Running)> {
+        if self.given.is_empty() { Vec::new() } else { self.pool.stalled(patience) }
+    }
+
+    /// Gives a thread up.
+    pub(in crate::publish) fn give_up(&mut self, thread: usize, running: Running) {
+        self.pool.give_up(thread, running);
+    }
+
+    /// The first load is over.
+    pub(in crate::publish) fn be_gentle(&self) {
+        self.pool.be_gentle();
+    }
+}

@@ -1,0 +1,66 @@
+//! From notifications to zones: a file that is whole again is read at once, what is not clear leads to a look at everything.
+
+use std::path::{Path, PathBuf};
+
+use crate::publish::source::SourceKey;
+use crate::publish::source::watch::Heard;
+use crate::publish::work::core::Core;
+use crate::publish::work::entry::Entry;
+use crate::publish::work::job::Task;
+use crate::publish::work::queue::Lane;
+
+impl Core {
+    /// Takes what was heard.
+    pub(in crate::publish) fn hear(&mut self, heard: Heard) {
+        if heard.changed || heard.overflowed {
+            self.heard.everything = true;
+            self.heard.overflowed |= heard.overflowed;
+            self.heard.soon = true;
+        }
+        for path in &heard.files {
+            if !self.check_file(path) {
+                (self.heard.everything, self.heard.soon) = (true, true);
+            }
+        }
+        self.heard.soon |= heard.created;
+        self.heard.later |= !heard.written.is_empty();
+        self.heard.files.extend(heard.written);
+        if !heard.unclear.is_empty() {
+            self.find_out(heard.unclear.into_iter().collect());
+        }
+    }
+
+    /// A burst of changes is over.
+    pub(in crate::publish) fn look_at_heard(&mut self) {
+        let files = std::mem::take(&mut self.heard.files);
+        if !self.heard.everything {
+            self.heard.everything = files.iter().any(|path| !self.check_file(path));
+        }
+        if std::mem::take(&mut self.heard.everything) {
+            self.look();
+        }
+        self.go_on();
+    }
+
+    /// Checks the zone whose file this is. False if it is not sure which one, or whether another file counts as well.
+    fn check_file(&mut self, path: &Path) -> bool {
+        let Some((name, found)) = self.sources.directories.zone_at(path) else { return false };
+        match self.zones.get_mut(&name) {
+            None if self.settings.zones.iter().any(|zone| zone.file.is_none()) => return false,
+            None => drop(self.zones.insert(name.clone(), Entry { found: Some(found), ..Entry::default() })),
+            Some(entry) => {
+                let is_there = |known: &crate::publish::source::scan::Found| known.path == found.path;
+                if entry.rival.is_some() || !entry.found.as_ref().is_some_and(is_there) {
+                    return false;
+                }
+            }
+        }
+        self.push(&name, true);
+        true
+    }
+
+    fn find_out(&mut self, paths: Vec<PathBuf>) {
+        let context = self.context();
+        self.board.give((Lane::General, SourceKey::None), context, Task::Unclear(paths));
+    }
+}

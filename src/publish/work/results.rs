@@ -1,0 +1,279 @@
+//! What threads are given, and what becomes of what they found.
+
+use std::time::{Duration, Instant};
+
+use crate::publish::fault::SourceFault;
+use crate::publish::settings::Deploy;
+use crate::publish::source::SourceKey;
+use crate::publish::source::scan::Found;
+use crate::publish::source::survey::Survey;
+use crate::publish::work::board::Given;
+use crate::publish::work::core::Core;
+use crate::publish::work::entry::{Entry, WorkState};
+use crate::publish::work::job::{JobResult, Step, Task};
+use crate::publish::work::pool::Running;
+use crate::publish::work::queue::{Lane, Work};
+use crate::publish::work::zone_check::{Checked, Effects, ZoneCheck};
+use crate::wire::Name;
+
+/// How long a thread may do nothing before its source counts as one that does not answer.
+const PATIENCE: Duration = Duration::from_secs(1);
+/// When a source that does not answer is looked at again: its thread may hang, not the source. The pause doubles.
+const FIRST_PROBE: Duration = Duration::from_secs(5);
+const LONGEST_PROBE: Duration = Duration::from_secs(320);
+/// The same during the first load: what is found then late was not served before either.
+const FIRST_PATIENCE: Duration = Duration::from_secs(10);
+
+impl Core {
+    /// Gives work to the threads that have room for it.
+    pub(in crate::publish) fn dispatch(&mut self) {
+        for lane in [Lane::Small, Lane::General] {
+            while self.board.has_room(lane) {
+                let Some(work) = self.board.queue.next(lane) else { break };
+                self.hand_out(lane, work);
+            }
+        }
+    }
+
+    fn hand_out(&mut self, lane: Lane, work: Work) {
+        let context = self.context();
+        match work {
+            Work::Survey(key) => match self.sources.get(&key).cloned() {
+                Some(source) => self.board.give((lane, key), context, Task::Survey(Some(source))),
+                None => self.board.queue.done(&key, lane),
+            },
+            Work::Zones(key, names) => {
+                let waiting = names.into_iter().filter_map(|name| self.zone_check(name)).collect();
+                self.board.give((lane, key), context, Task::Zones { waiting, current: None });
+            }
+        }
+    }
+
+    fn zone_check(&mut self, name: Name) -> Option<ZoneCheck> {
+        let rule = self.rules.of(&name);
+        let entry = self.zones.get_mut(&name)?;
+        entry.work = WorkState::Running;
+        let (size, finds_again) = (entry.size(), std::mem::take(&mut entry.finds_again));
+        Some(ZoneCheck::new((name, entry.clone()), rule, size, finds_again))
+    }
+
+    /// Takes what has come of jobs.
+    pub(in crate::publish) fn take_results(&mut self) {
+        for JobResult { ticket, key, lane, step } in self.board.results() {
+            if !self.board.is_awaited(ticket) {
+                self.recover(&key);
+                continue;
+            }
+            match step {
+                Step::Surveyed(survey) => self.take_survey(*survey),
+                Step::SurveyPanicked(reason) => self.survey_panicked(&key, &reason),
+                Step::Checked(checked) => {
+                    if self.board.zone_done(ticket, &checked.name) {
+                        self.take_checked(*checked);
+                    }
+                }
+                Step::LookAtAll => (self.heard.everything, self.heard.soon) = (true, true),
+                Step::End => {
+                    let given = self.board.ended(ticket, &key, lane);
+                    self.set_idle(given.unwrap_or_default());
+                }
+            }
+        }
+    }
+
+    /// Nothing will come of these zones.
+    fn set_idle(&mut self, given: Given) {
+        for name in given.names {
+            self.release(&name);
+            if let Some(entry) = self.zones.get_mut(&name) {
+                entry.work = WorkState::Idle;
+            }
+            self.carry_out_orders(&name);
+        }
+    }
+
+    fn take_checked(&mut self, checked: Checked) {
+        let Checked { name, mut entry, effects, is_too_large } = checked;
+        let Some(current) = self.zones.get_mut(&name) else { return };
+        if is_too_large {
+            (current.is_large, current.work) = (true, WorkState::Idle);
+            // What awaits it goes on to do so.
+            self.push(&name, false);
+            return;
+        }
+        let again = current.work == WorkState::RunningAgain;
+        let finds_again = current.finds_again;
+        entry.take_over(current);
+        self.has_new_includes |= !entry.files.includes_the_same(&current.files);
+        let postponed = entry.is_postponed();
+        *current = entry;
+        self.take_effects(&name, effects);
+        self.release(&name);
+        if postponed {
+            self.postponed.insert(name.clone());
+        }
+        self.carry_out_orders(&name);
+        if again {
+            self.push(&name, finds_again);
+        }
+        if self.settled {
+            self.news.insert(name);
+        }
+    }
+
+    fn take_effects(&mut self, name: &Name, effects: Effects) {
+        if let Some(version) = effects.kept
+            && let Some(keeper) = self.state.keeper()
+        {
+            keeper.keep(version);
+        }
+        if let Some(zone) = effects.added {
+            self.publication.add(zone);
+        }
+        effects.alarms.into_iter().for_each(|alarm| self.alarm(alarm));
+        if effects.forgotten {
+            self.publication.remove(name.clone());
+            // Where the directory cannot be written, the zone is found again, and forgotten, once it can be.
+            if let Some(Err(error)) = self.state.keeper().map(|keeper| keeper.forget(name)) {
+                let fault = SourceFault::StateRemains { zone: name.clone(), error: error.to_string() };
+                tracing::error!("{fault}");
+                self.alarm(fault);
+            }
+        }
+        if effects.unknown {
+            self.release(name);
+            self.zones.remove(name);
+        }
+    }
+
+    fn take_survey(&mut self, mut survey: Survey) {
+        let key = survey.key.clone();
+        if self.sources.get(&key).is_none() {
+            return;
+        }
+        if self.board.queue.is_stalled(&key) {
+            return self.recover(&key);
+        }
+        self.sources.take(&mut survey);
+        self.context = None;
+        self.take_zones(&key, survey.zones);
+        self.source_done(&key);
+    }
+
+    /// Notes where the files of a source's zones are, and checks them all.
+    pub(in crate::publish) fn take_zones(&mut self, key: &SourceKey, zones: Vec<(Name, Found)>) {
+        let mut fresh = Vec::new();
+        let mut due = Vec::with_capacity(zones.len());
+        // Both are sorted: one pass over both.
+        let mut known = self.zones.iter_mut().peekable();
+        for (name, found) in zones {
+            while let Some((_, entry)) = known.next_if(|(known, _)| **known < name) {
+                entry.lose(key);
+            }
+            due.push(name.clone());
+            match known.next_if(|(known, _)| **known == name) {
+                Some((_, entry)) => entry.find(found, |key| self.sources.rank(key)),
+                None => fresh.push((name, Entry { found: Some(found), ..Entry::default() })),
+            }
+        }
+        known.for_each(|(_, entry)| entry.lose(key));
+        self.zones.append(&mut fresh.into_iter().collect());
+        due.iter().for_each(|name| self.push_awaited(name));
+    }
+
+    /// Gives up threads whose source does not answer: nobody waits for it.
+    pub(in crate::publish) fn give_up_stalled(&mut self) {
+        let patience = if self.settled { PATIENCE } else { FIRST_PATIENCE };
+        for (thread, running) in self.board.stalled(patience) {
+            let Running { ticket, key, lane, .. } = running.clone();
+            self.board.give_up(thread, running);
+            let Some(given) = self.board.ended(ticket, &key, lane) else { continue };
+            self.set_idle(given);
+            self.stall(&key);
+        }
+    }
+
+    fn stall(&mut self, key: &SourceKey) {
+        if key.path().is_none() {
+            return;
+        }
+        if self.board.queue.is_stalled(key) {
+            return;
+        }
+        tracing::warn!("{}", SourceFault::Silent { path: key.path().unwrap_or("".as_ref()).to_path_buf() });
+        self.board.queue.stall(key);
+        self.sources.stall(key, FIRST_PROBE);
+        self.context = None;
+        let (names, _) = self.board.queue.drain(key);
+        self.set_idle(Given { names: names.into_iter().collect() });
+        self.source_done(key);
+        if !self.settled {
+            self.restore_zones_of(key);
+        }
+        self.say_sources();
+    }
+
+    /// Looks whether sources that did not answer do now.
+    pub(in crate::publish) fn probe_sources(&mut self, now: Instant) {
+        for source in self.sources.due_probes(now, LONGEST_PROBE) {
+            let (key, context) = (source.key.clone(), self.context());
+            self.board.give((Lane::General, key), context, Task::Survey(Some(source)));
+        }
+    }
+
+    /// At the start: what the state directory has of a source that does not answer is served.
+    fn restore_zones_of(&mut self, key: &SourceKey) {
+        let is_of_it = |entry: &Entry| entry.found.as_ref().is_some_and(|found| found.key == *key);
+        let waiting = self.zones.iter().filter(|(_, entry)| is_of_it(entry) && !entry.visited);
+        let names: Vec<Name> = waiting.map(|(name, _)| name.clone()).collect();
+        for name in names {
+            self.push_to(&SourceKey::None, &name);
+        }
+    }
+
+    /// A thread that was given up came back: its source answers.
+    fn recover(&mut self, key: &SourceKey) {
+        if !self.board.queue.recover(key) {
+            return;
+        }
+        if let Some(path) = key.path() {
+            tracing::info!("the directory {} answers again", path.display());
+        }
+        self.sources.recover(key);
+        self.context = None;
+        self.look();
+    }
+
+    /// Says what is wrong with sources, between two looks.
+    fn say_sources(&mut self) {
+        if self.settled {
+            self.say();
+        }
+    }
+
+    /// Watches the files that zones include; a change since they were read is seen by comparing.
+    pub(in crate::publish) fn watch_includes(&mut self) {
+        if !std::mem::take(&mut self.has_new_includes) {
+            return;
+        }
+        let mut files: Vec<_> =
+            self.zones.values().flat_map(|entry| entry.files.included()).map(ToOwned::to_owned).collect();
+        files.sort();
+        files.dedup();
+        if self.settings.deploy == Deploy::Watch && files != self.included {
+            self.included.clone_from(&files);
+            let context = self.context();
+            self.board.give((Lane::General, SourceKey::None), context, Task::Includes(Some(files)));
+        }
+    }
+
+    fn push_to(&mut self, key: &SourceKey, name: &Name) {
+        let Some(entry) = self.zones.get_mut(name).filter(|entry| entry.work == WorkState::Idle) else {
+            return;
+        };
+        entry.work = WorkState::Queued;
+        let size = entry.size();
+        self.board.queue.push(key, name.clone(), size);
+        self.await_zone(name);
+    }
+}

@@ -1,0 +1,224 @@
+//! A look at all zones: every source is looked at, then every zone of it is checked, then those whose file was not found.
+//!
+//! One look goes on at a time; what is asked for meanwhile is one look after it. A source that does not answer is left out.
+
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
+
+use crate::publish::fault::{SourceFault, one_line};
+use crate::publish::report::Progress;
+use crate::publish::settings::Deploy;
+use crate::publish::source::SourceKey;
+use crate::publish::work::core::Core;
+use crate::publish::work::entry::{Entry, WorkState};
+use crate::publish::work::job::Task;
+use crate::publish::work::order::Then;
+use crate::publish::work::queue::Lane;
+use crate::publish::work::round::{Asked, Round};
+use crate::wire::Name;
+
+/// How often it is said how far a look is that takes longer.
+const PROGRESS: Duration = Duration::from_secs(1);
+
+impl Core {
+    /// Asks for a look at all sources; begins it unless one goes on.
+    pub(in crate::publish) fn look(&mut self) {
+        self.ask(None, None);
+    }
+
+    /// Asks for a look and says what to do after it. `zone`: where only an order deploys, no other zone's file is read.
+    pub(in crate::publish) fn ask(&mut self, zone: Option<&Name>, then: Option<Then>) {
+        let zone = zone.filter(|_| self.settings.deploy == Deploy::Reload);
+        let is_first = self.asked.is_none();
+        let asked = self.asked.get_or_insert_default();
+        match (zone, &mut asked.only) {
+            (None, only) => *only = None,
+            (Some(zone), Some(only)) => drop(only.insert(zone.clone())),
+            (Some(zone), only @ None) if is_first => *only = Some(BTreeSet::from([zone.clone()])),
+            // A look at all was asked for already.
+            (Some(_), None) => {}
+        }
+        asked.then.extend(then);
+        if self.round.is_none() {
+            self.begin_round();
+        }
+    }
+
+    fn begin_round(&mut self) {
+        let Some(Asked { only, then }) = self.asked.take() else { return };
+        self.reloads += 1;
+        self.heard.everything = false;
+        if std::mem::take(&mut self.heard.overflowed) {
+            self.rescans += 1;
+            tracing::warn!("the watcher's queue overflowed; looking at all zones");
+        }
+        self.open_state_again();
+        self.keep_again();
+        self.configure_sources();
+        let now = Instant::now();
+        let sources: BTreeSet<SourceKey> =
+            self.sources.list().iter().map(|source| source.key.clone()).collect();
+        let sources: BTreeSet<SourceKey> =
+            sources.into_iter().filter(|key| !self.board.queue.is_stalled(key)).collect();
+        sources.iter().for_each(|key| self.board.queue.push_survey(key));
+        let round =
+            Round { start: now, said: now, sources, left: 0, of: 0, has_checked_missing: false, only, then };
+        self.round = Some(round);
+        if !self.settled {
+            self.publish_absences();
+        }
+    }
+
+    /// Zones of sources that are configured no longer lose their files.
+    fn configure_sources(&mut self) {
+        for key in self.sources.configure(&self.settings) {
+            self.take_zones(&key, Vec::new());
+            self.board.queue.drain(&key);
+            let context = self.context();
+            let unwatch = Task::Unwatch(key);
+            let place = (Lane::General, SourceKey::None);
+            self.board.give(place, context, unwatch);
+        }
+        self.context = None;
+    }
+
+    /// Whether the look that goes on lets this zone be read.
+    fn may_check(&self, name: &Name, entry: &Entry) -> bool {
+        let only = self.round.as_ref().and_then(|round| round.only.as_ref());
+        only.is_none_or(|only| only.contains(name) || !entry.visited)
+    }
+
+    /// Queues a zone for the look that goes on, which ends when it was checked.
+    pub(in crate::publish) fn push_awaited(&mut self, name: &Name) {
+        let may_check = self.zones.get(name).is_some_and(|entry| self.may_check(name, entry));
+        if may_check && self.push(name, false) {
+            self.await_zone(name);
+        }
+    }
+
+    /// The look that goes on ends when this zone, which is queued, was checked.
+    pub(in crate::publish) fn await_zone(&mut self, name: &Name) {
+        let Some(entry) = self.zones.get_mut(name).filter(|entry| !entry.is_awaited) else { return };
+        let Some(round) = &mut self.round else { return };
+        entry.is_awaited = true;
+        (round.left, round.of) = (round.left + 1, round.of + 1);
+    }
+
+    /// The look that goes on waits for this zone no longer.
+    pub(in crate::publish) fn release(&mut self, name: &Name) {
+        let Some(entry) = self.zones.get_mut(name) else { return };
+        if std::mem::take(&mut entry.is_awaited)
+            && let Some(round) = &mut self.round
+        {
+            round.left -= 1;
+        }
+    }
+
+    /// A source was looked at, or does not answer.
+    pub(in crate::publish) fn source_done(&mut self, key: &SourceKey) {
+        if let Some(round) = &mut self.round {
+            round.sources.remove(key);
+        }
+    }
+
+    /// Goes on to the zones without a file when every source was looked at; ends the look when nothing is left of it.
+    pub(in crate::publish) fn end_round_if_done(&mut self) {
+        loop {
+            let Some(round) = &mut self.round else { return };
+            if !round.sources.is_empty() {
+                return self.say_progress();
+            }
+            if !std::mem::replace(&mut round.has_checked_missing, true) {
+                self.context = None;
+                let missing = self.zones.iter().filter(|(_, entry)| entry.found.is_none());
+                let missing: Vec<Name> = missing.map(|(name, _)| name.clone()).collect();
+                missing.iter().for_each(|name| self.push_awaited(name));
+                self.dispatch();
+            }
+            if self.round.as_ref().is_some_and(|round| round.left > 0) {
+                return self.say_progress();
+            }
+            self.end_round();
+        }
+    }
+
+    fn end_round(&mut self) {
+        let Some(round) = self.round.take() else { return };
+        self.publication.flush(&self.published, &self.verify);
+        self.publish_absences();
+        self.watch_includes();
+        if !self.settled {
+            self.settle(round.start);
+        }
+        self.looked = Instant::now();
+        (self.panicked, self.retry_at) = (None, None);
+        self.say();
+        for then in round.then {
+            self.finish_order(then);
+        }
+        self.begin_round();
+    }
+
+    /// The first load is over.
+    fn settle(&mut self, start: Instant) {
+        self.settled = true;
+        self.context = None;
+        self.board.be_gentle();
+        self.published.store((*self.published.load()).clone().completed());
+        if let Some(keeper) = self.state.keeper() {
+            keeper.begin();
+        }
+        let (zones, took_ms) = (self.zones.len(), start.elapsed().as_millis() as u64);
+        let served = self.zones.values().filter(|entry| entry.serving).count();
+        let refused = zones - served;
+        tracing::info!(zones, served, refused, took_ms, "all zones are loaded, restored or refused");
+    }
+
+    /// Looking at a source panicked: what was known of it stays.
+    pub(in crate::publish) fn survey_panicked(&mut self, key: &SourceKey, reason: &str) {
+        let fault = SourceFault::Panicked { reason: one_line(reason) };
+        tracing::error!("{fault}");
+        self.source_done(key);
+    }
+
+    /// Says how far the look is, once a second.
+    fn say_progress(&mut self) {
+        let Some(round) = self.round.as_mut().filter(|round| round.said.elapsed() >= PROGRESS) else {
+            return;
+        };
+        round.said = Instant::now();
+        let (elapsed, of, done) = (round.start.elapsed(), round.of, round.of - round.left);
+        let zones = (done > 0).then(|| elapsed.mul_f64(round.left as f64 / done as f64));
+        let file = self.meter.shown();
+        let remaining = zones.max(file.map(|file| file.remaining));
+        let progress =
+            Progress { zones: done, of, elapsed, file: file.map(|file| (file.read, file.of)), remaining };
+        tracing::info!("{progress}");
+        let (reloads, rescans) = (self.reloads, self.rescans);
+        self.report.update(|report| {
+            (report.progress, report.reloads, report.rescans) = (Some(progress), reloads, rescans);
+        });
+    }
+
+    /// Queues a zone for a check; says whether it will be checked: not while its source does not answer.
+    pub(in crate::publish) fn push(&mut self, name: &Name, finds_again: bool) -> bool {
+        let Some(entry) = self.zones.get_mut(name) else { return false };
+        let key = entry.found.as_ref().map_or(SourceKey::None, |found| found.key.clone());
+        if self.board.queue.is_stalled(&key) {
+            return false;
+        }
+        match entry.work {
+            WorkState::Idle => {
+                let size = entry.size();
+                (entry.work, entry.finds_again) = (WorkState::Queued, finds_again);
+                self.board.queue.push(&key, name.clone(), size);
+            }
+            WorkState::Queued => entry.finds_again &= finds_again,
+            WorkState::Running | WorkState::RunningAgain => {
+                entry.work = WorkState::RunningAgain;
+                entry.finds_again = finds_again;
+            }
+        }
+        true
+    }
+}

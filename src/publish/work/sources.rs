@@ -1,0 +1,155 @@
+//! What is known of the configured sources: what the last look at each of them found, and which do not answer.
+//!
+//! Surveys flow in; faults, and which directories nothing is known of, flow out. Does no I/O.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::publish::fault::{SourceFault, SourceWarning};
+use crate::publish::settings::Settings;
+use crate::publish::source::directories::Directories;
+use crate::publish::source::key::sources;
+use crate::publish::source::scan::Unseen;
+use crate::publish::source::survey::Survey;
+use crate::publish::source::{SourceKey, ZoneSource};
+
+/// What the last look at a source found beside its zones.
+#[derive(Debug, Default)]
+struct Surveyed {
+    faults: Vec<SourceFault>,
+    warnings: Vec<SourceWarning>,
+    unread: Vec<(PathBuf, String)>,
+    unseen: Unseen,
+    partial: bool,
+}
+
+/// The sources.
+#[derive(Debug, Default)]
+pub(in crate::publish) struct Sources {
+    list: Vec<ZoneSource>,
+    /// Where in the list each is.
+    index: BTreeMap<SourceKey, usize>,
+    surveyed: BTreeMap<SourceKey, Surveyed>,
+    /// Those that do not answer: when to look at them again, and the pause before that.
+    stalled: BTreeMap<SourceKey, (Instant, Duration)>,
+    /// Where their files are.
+    pub(in crate::publish) directories: Directories,
+}
+
+impl Sources {
+    /// Takes the sources of these settings. Returns those that are configured no longer.
+    pub(in crate::publish) fn configure(&mut self, settings: &Settings) -> Vec<SourceKey> {
+        let list = sources(settings);
+        let keys: BTreeSet<&SourceKey> = list.iter().map(|source| &source.key).collect();
+        let gone: Vec<SourceKey> =
+            self.list.iter().map(|source| source.key.clone()).filter(|key| !keys.contains(key)).collect();
+        for key in &gone {
+            self.surveyed.remove(key);
+            self.stalled.remove(key);
+        }
+        self.directories.configure(&list);
+        self.index = list.iter().enumerate().map(|(at, source)| (source.key.clone(), at)).collect();
+        self.list = list;
+        gone
+    }
+
+    /// The sources, in their order.
+    pub(in crate::publish) fn list(&self) -> &[ZoneSource] {
+        &self.list
+    }
+
+    /// A source.
+    pub(in crate::publish) fn get(&self, key: &SourceKey) -> Option<&ZoneSource> {
+        self.index.get(key).and_then(|at| self.list.get(*at))
+    }
+
+    /// The rank of a source: of two that have a zone, the first counts.
+    pub(in crate::publish) fn rank(&self, key: &SourceKey) -> usize {
+        self.index.get(key).copied().unwrap_or(usize::MAX)
+    }
+
+    /// Takes what a survey found, but for the zones.
+    pub(in crate::publish) fn take(&mut self, survey: &mut Survey) {
+        let surveyed = Surveyed {
+            faults: std::mem::take(&mut survey.faults),
+            warnings: std::mem::take(&mut survey.warnings),
+            unread: std::mem::take(&mut survey.unread),
+            unseen: std::mem::take(&mut survey.unseen),
+            partial: survey.partial,
+        };
+        self.directories.set(&survey.key, std::mem::take(&mut survey.directories));
+        self.surveyed.insert(survey.key.clone(), surveyed);
+    }
+
+    /// A source does not answer.
+    pub(in crate::publish) fn stall(&mut self, key: &SourceKey, pause: Duration) {
+        if key.path().is_some() {
+            self.stalled.insert(key.clone(), (Instant::now() + pause, pause));
+        }
+    }
+
+    /// The sources that do not answer and are to be looked at once more. The next time comes after twice the pause.
+    pub(in crate::publish) fn due_probes(&mut self, now: Instant, longest: Duration) -> Vec<ZoneSource> {
+        let mut due = Vec::new();
+        for (key, (at, pause)) in &mut self.stalled {
+            if *at <= now {
+                *pause = (*pause * 2).min(longest);
+                *at = now + *pause;
+                due.push(key.clone());
+            }
+        }
+        due.iter().filter_map(|key| self.get(key).cloned()).collect()
+    }
+
+    /// When the next of them is to be looked at again.
+    pub(in crate::publish) fn next_probe(&self) -> Option<Instant> {
+        self.stalled.values().map(|(at, _)| *at).min()
+    }
+
+    /// A source answers again.
+    pub(in crate::publish) fn recover(&mut self, key: &SourceKey) {
+        self.stalled.remove(key);
+    }
+
+    /// Whether a zone that was not found may be there all the same. `matters` says of a directory below a source that could not be
+    /// read whether it does.
+    pub(in crate::publish) fn is_partial(&self, matters: impl Fn(&Path) -> bool) -> bool {
+        let is_partial =
+            |surveyed: &Surveyed| surveyed.partial || surveyed.unread.iter().any(|(path, _)| matters(path));
+        !self.stalled.is_empty()
+            || self.list.iter().any(|source| self.surveyed.get(&source.key).is_none_or(is_partial))
+    }
+
+    /// The directories of which nothing is known.
+    pub(in crate::publish) fn unseen(&self) -> Arc<Unseen> {
+        let mut unseen = Unseen::default();
+        self.surveyed.values().for_each(|surveyed| unseen.add(&surveyed.unseen));
+        self.stalled.keys().filter_map(SourceKey::path).for_each(|path| unseen.insert(path));
+        Arc::new(unseen)
+    }
+
+    /// What is wrong with sources. A directory below a source that cannot be read is a fault if `matters` says so, and else a
+    /// warning.
+    pub(in crate::publish) fn faults(
+        &self,
+        matters: impl Fn(&Path) -> bool,
+    ) -> (Vec<SourceFault>, Vec<SourceWarning>) {
+        let (mut faults, mut warnings) = (Vec::new(), Vec::new());
+        let silent = self.stalled.keys().filter_map(SourceKey::path);
+        faults.extend(silent.map(|path| SourceFault::Silent { path: path.to_path_buf() }));
+        for surveyed in self.list.iter().filter_map(|source| self.surveyed.get(&source.key)) {
+            faults.extend(surveyed.faults.iter().cloned());
+            warnings.extend(surveyed.warnings.iter().cloned());
+            for (path, error) in surveyed.unread.iter().cloned() {
+                match matters(&path) {
+                    true => faults.push(SourceFault::Directory { path, error }),
+                    false => warnings.push(SourceWarning::Directory { path, error }),
+                }
+            }
+        }
+        faults.truncate(SourceFault::MOST);
+        (faults, warnings)
+    }
+}

@@ -1,0 +1,182 @@
+//! Sources that do not answer: zones of other sources are deployed meanwhile, and huge zones delay no small one.
+//!
+//! The source that does not answer is a FUSE file system whose daemon is stopped.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command};
+use std::time::{Duration, Instant};
+
+use anyns::publish::{Settings, SourceFault, ZoneState};
+
+use crate::signed::skip::{is_full_run, skip};
+use crate::support::{Pop, name, replace, zone_text};
+
+/// A deploy that waits for a source that does not answer takes longer than any busy machine needs.
+const DEPLOYED: Duration = Duration::from_secs(5);
+/// Zones on the source that does not answer: ten times as many as there are threads that load.
+const ZONES: usize = 40;
+
+/// A FUSE file system that shows another directory.
+struct Fuse {
+    daemon: Child,
+    mount: PathBuf,
+}
+
+impl Fuse {
+    /// Shows `source` at `mount`. `None` where there is no FUSE.
+    fn mount(source: &Path, mount: &Path) -> Option<Self> {
+        fs::create_dir_all(source).unwrap();
+        fs::create_dir_all(mount).unwrap();
+        // Nothing is cached, so that every look asks the daemon.
+        let options = "attr_timeout=0,entry_timeout=0,negative_timeout=0";
+        let daemon =
+            Command::new("bindfs").arg("-f").args(["-o", options]).args([source, mount]).spawn().ok()?;
+        let mut fuse = Self { daemon, mount: mount.to_path_buf() };
+        let begun = Instant::now();
+        while begun.elapsed() < Duration::from_secs(20) {
+            if fs::read_to_string("/proc/self/mounts")
+                .is_ok_and(|text| text.contains(mount.to_str().unwrap()))
+            {
+                return Some(fuse);
+            }
+            if fuse.daemon.try_wait().unwrap().is_some() {
+                return None;
+            }
+            std::thread::yield_now();
+        }
+        None
+    }
+
+    fn signal(&self, signal: &str) {
+        let pid = self.daemon.id().to_string();
+        assert!(Command::new("kill").args([signal, &pid]).status().unwrap().success());
+    }
+
+    /// It does not answer until [`go_on`](Self::go_on).
+    fn stop(&self) {
+        self.signal("-STOP");
+    }
+
+    fn go_on(&self) {
+        self.signal("-CONT");
+    }
+}
+
+impl Drop for Fuse {
+    fn drop(&mut self) {
+        // Whoever waits for the daemon gets an error when it has ended.
+        let _ = self.daemon.kill();
+        let _ = self.daemon.wait();
+        let _ = Command::new("umount").arg("-l").arg(&self.mount).status();
+    }
+}
+
+fn zone(number: usize) -> String {
+    format!("hung/z{number}.example.zone")
+}
+
+fn settings(pop: &Pop) -> Settings {
+    Settings { directories: vec![pop.path("hung"), pop.path("zones")], ..pop.settings() }
+}
+
+/// Deploys a small zone so often, and returns how long each took.
+async fn deploy(pop: &Pop, serials: std::ops::Range<u32>) -> Vec<Duration> {
+    let mut took = Vec::new();
+    for serial in serials {
+        let begun = Instant::now();
+        replace(&pop.path("zones/small.example.zone"), &zone_text(serial, 3));
+        while pop.published.load().zone(&name("small.example.")).is_none_or(|zone| zone.serial().0 != serial)
+        {
+            assert!(begun.elapsed() < DEPLOYED, "serial {serial} is not served after {DEPLOYED:?}");
+            tokio::task::yield_now().await;
+        }
+        took.push(begun.elapsed());
+    }
+    took.sort();
+    took
+}
+
+fn is_silent(fault: &SourceFault) -> bool {
+    matches!(fault, SourceFault::Silent { .. })
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_source_that_does_not_answer_delays_no_other_one() {
+    let mut pop = Pop::new();
+    let Some(fuse) = Fuse::mount(&pop.path("data"), &pop.path("hung")) else {
+        return skip("a source that does not answer", "there is no FUSE");
+    };
+    for number in 0..ZONES {
+        pop.write(&zone(number), &zone_text(1, 3));
+    }
+    pop.write("zones/small.example.zone", &zone_text(1, 3));
+    pop.start_with(settings(&pop)).await;
+    pop.wait(|report| report.unkept == 0).await;
+    fuse.stop();
+    // A look at everything: its threads do not come back from the source.
+    let begun = Instant::now();
+    tokio::time::timeout(Duration::from_secs(20), pop.handle().reload())
+        .await
+        .expect("a reload ends all the same");
+    println!("a reload with a source that does not answer: {:.2?}", begun.elapsed());
+    assert!(pop.report().faults.iter().any(is_silent), "{:?}", pop.report().faults);
+    let took = deploy(&pop, 2..42).await;
+    println!(
+        "beside it: median {:.1?}, longest {:.1?} of {}",
+        took[took.len() / 2],
+        took[took.len() - 1],
+        took.len()
+    );
+    let report = pop.report();
+    for number in 0..ZONES {
+        assert_eq!(report.zones[&name(&format!("z{number}.example."))].state, ZoneState::Serving);
+    }
+    fuse.go_on();
+    pop.wait(|report| !report.faults.iter().any(is_silent)).await;
+    pop.write(&zone(0), &zone_text(2, 3));
+    pop.wait_serial("z0.example.", 2).await;
+    // At a start: what the state directory has is served.
+    pop.stop().await;
+    fuse.stop();
+    pop.published = Default::default();
+    let begun = Instant::now();
+    pop.start_with(settings(&pop)).await;
+    println!("a start with a source that does not answer: {:.2?}", begun.elapsed());
+    for number in 0..ZONES {
+        let zone = name(&format!("z{number}.example."));
+        assert!(pop.published.load().zone(&zone).is_some(), "{zone} is not restored");
+    }
+    fuse.go_on();
+    pop.wait(|report| !report.faults.iter().any(is_silent)).await;
+    pop.write(&zone(0), &zone_text(3, 3));
+    pop.wait_serial("z0.example.", 3).await;
+    pop.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn huge_zones_delay_no_small_one() {
+    const HUGE: usize = 4;
+    let records = if is_full_run() { 1_000_000 } else { 100_000 };
+    let mut pop = Pop::new();
+    pop.write("zones/small.example.zone", &zone_text(1, 3));
+    pop.start().await;
+    let text = zone_text(1, records);
+    for number in 0..HUGE {
+        replace(&pop.path(&format!("zones/huge{number}.example.zone")), &text);
+    }
+    let is_loaded = |number| pop.published.load().zone(&name(&format!("huge{number}.example."))).is_some();
+    let (mut took, mut serial) = (Vec::new(), 2);
+    while !(0..HUGE).all(is_loaded) {
+        took.extend(deploy(&pop, serial..serial + 1).await);
+        serial += 1;
+    }
+    took.sort();
+    println!(
+        "beside {HUGE} zones of {records} records: median {:.1?}, longest {:.1?} of {}",
+        took[took.len() / 2],
+        took[took.len() - 1],
+        took.len()
+    );
+    pop.stop().await;
+}
