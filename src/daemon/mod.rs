@@ -34,6 +34,7 @@ mod reloads;
 mod reporting;
 mod response;
 mod self_test;
+mod service_manager;
 mod signals;
 mod sources;
 mod status;

@@ -179,7 +179,7 @@ async fn header(stream: &mut TcpStream) -> io::Result<Origin> {
 /// Whether an error of accept says that the listener is gone, rather than that one connection had bad luck (accept(2)
 /// reports the errors of the new connection as well).
 fn is_lost(error: &io::Error) -> bool {
-    #[cfg(target_os = "linux")]
+    #[cfg(native)]
     if crate::sys::datagrams::is_lost(error) {
         return true;
     }

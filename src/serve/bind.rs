@@ -10,12 +10,12 @@ use super::transport::Transport;
 
 /// Octets of the receive buffer of a UDP socket. Some 5,000 queries of usual size with the kernel's overhead: 25 ms
 /// of a worker's time. It outlasts a pause of the scheduler; a longer queue would only answer those who gave up.
-#[cfg(target_os = "linux")]
+#[cfg(native)]
 const RECEIVE_BUFFER: i32 = 4 << 20;
 
 /// The longest payload that is sent with DF set: one that crosses nearly every path (RFC 9715 section 3.1, R3). An operator who
 /// asks for longer answers wants them in fragments.
-#[cfg(target_os = "linux")]
+#[cfg(native)]
 const UNFRAGMENTED: u16 = 1400;
 
 /// Connections that the kernel completes before we accept them; the kernel caps it at `net.core.somaxconn`. When it is
@@ -180,14 +180,14 @@ fn share_port(_: &Socket) -> io::Result<()> {
 }
 
 /// How replies of a UDP socket bound to this address come to leave from the address that was asked.
-#[cfg(target_os = "linux")]
+#[cfg(native)]
 pub(super) fn origin(address: SocketAddr) -> crate::sys::datagrams::Origin {
     use crate::sys::datagrams::Origin;
     // What is sent to a multicast address comes to a socket bound to it, and no reply may leave from there.
     if address.ip().is_unspecified() || address.ip().is_multicast() { Origin::Told } else { Origin::Bound }
 }
 
-#[cfg(target_os = "linux")]
+#[cfg(native)]
 fn udp_options(socket: &Socket, address: SocketAddr, payload: u16) -> io::Result<()> {
     use crate::sys::{datagrams::Origin, sockets, sockets::Fragmentation};
     if origin(address) == Origin::Told {
@@ -198,7 +198,7 @@ fn udp_options(socket: &Socket, address: SocketAddr, payload: u16) -> io::Result
     sockets::set_receive_buffer(socket, RECEIVE_BUFFER)
 }
 
-#[cfg(not(target_os = "linux"))]
+#[cfg(not(native))]
 fn udp_options(_: &Socket, _: SocketAddr, _: u16) -> io::Result<()> {
     Ok(())
 }

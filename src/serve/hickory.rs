@@ -16,8 +16,10 @@
 //! - Replies leave from the address that the socket is bound to, so a wildcard is refused at the start.
 //! - It starts a task for each datagram, as many as come.
 //!
-//! TCP is not its own: hickory-server accepts connections without a bound and has no place where a cap could stand, so
-//! the loop of the native engine (`tcp`) serves it, with its caps, timeouts and resets.
+//! TCP, TLS, HTTPS and QUIC are not hickory's. Checked in hickory-server 0.26.3: each `register_*` function of its `Server` takes a
+//! bound socket and starts a task for every connection that it accepts. It takes an idle timeout, but no limit on the number of
+//! connections, on the life of one, or on the time that a write takes, and no code of ours can run between accept and the task.
+//! So [`super::tcp`] and [`super::encrypted`] serve these transports, with caps, timeouts and resets.
 //!
 //! Allocates per query.
 

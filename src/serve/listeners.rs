@@ -46,7 +46,7 @@ impl Listener {
     }
 
     /// Its sockets with their inodes.
-    #[cfg(target_os = "linux")]
+    #[cfg(native)]
     pub(super) fn own_sockets(&self) -> Vec<OwnSocket> {
         use std::os::fd::{AsFd, BorrowedFd};
         use std::os::unix::fs::MetadataExt;
@@ -62,7 +62,7 @@ impl Listener {
         handles.into_iter().filter_map(|handle| inode(handle).ok()).map(own).collect()
     }
 
-    #[cfg(not(target_os = "linux"))]
+    #[cfg(not(native))]
     pub(super) fn own_sockets(&self) -> Vec<OwnSocket> {
         Vec::new()
     }

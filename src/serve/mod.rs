@@ -17,7 +17,7 @@
 //! A worker never locks, allocates, logs or panics per query. Nothing here knows routes or policy.
 
 mod accept;
-#[cfg(target_os = "linux")]
+#[cfg(native)]
 mod affinity;
 mod bind;
 mod caps;
@@ -39,7 +39,7 @@ mod tcp_settings;
 mod traffic;
 mod transport;
 mod watch;
-#[cfg(target_os = "linux")]
+#[cfg(native)]
 mod worker;
 
 pub use encrypted::{CertificateError, Certificates, TlsSettings};

@@ -41,6 +41,7 @@ impl Responder {
     }
 
     /// Queries that the limiter has dropped so far.
+    #[cfg(native)]
     pub(super) fn limited(&self) -> u64 {
         self.counters().map_or(0, |counters| counters.limited.load(std::sync::atomic::Ordering::Relaxed))
     }
@@ -112,6 +113,7 @@ pub(super) enum Datagram<'d> {
     Begun(Begun<'d>),
 }
 
+#[cfg(native)]
 impl Datagram<'_> {
     /// See [`Begun::follow`].
     pub(super) fn follow(&self) {

@@ -257,13 +257,10 @@ fn check(settings: &Settings, counters: &Counters) -> Result<Engine, ServeError>
     if given < needed {
         return Err(ServeError::CounterSets { given, needed });
     }
-    let linux = cfg!(target_os = "linux");
-    let engine = match settings.engine {
-        Engine::Auto if linux => Engine::Native,
-        Engine::Auto => Engine::Hickory,
-        Engine::Native if !linux => return Err(ServeError::NativeElsewhere),
-        engine => engine,
-    };
+    let engine = if settings.engine.is_native() { Engine::Native } else { Engine::Hickory };
+    if engine == Engine::Native && !cfg!(native) {
+        return Err(ServeError::NativeElsewhere);
+    }
     match listen.iter().find(|address| address.ip().is_unspecified()) {
         Some(wildcard) if engine == Engine::Hickory => Err(ServeError::Wildcard(*wildcard)),
         _ => Ok(engine),
@@ -271,7 +268,7 @@ fn check(settings: &Settings, counters: &Counters) -> Result<Engine, ServeError>
 }
 
 /// Starts the native engine's workers: as many as each address has sockets.
-#[cfg(target_os = "linux")]
+#[cfg(native)]
 fn native(
     serving: &mut Serving,
     settings: &Settings,
@@ -318,7 +315,7 @@ fn native(
     Ok(())
 }
 
-#[cfg(not(target_os = "linux"))]
+#[cfg(not(native))]
 fn native(
     _: &mut Serving,
     _: &Settings,

@@ -27,6 +27,7 @@ pub(super) fn family(address: IpAddr) -> usize {
 
 impl Traffic {
     /// Counts the answers of a batch.
+    #[cfg(any(native, test))]
     pub(super) fn sent(&self, left: [usize; 2], without_route: [usize; 2]) {
         for (family, many) in left.into_iter().enumerate().filter(|(_, many)| *many > 0) {
             self.add(&self.left, family, many as u64);
@@ -42,11 +43,13 @@ impl Traffic {
     }
 
     /// Counts a write that failed for want of a route.
+    #[cfg(any(native, test))]
     pub(super) fn without_route(&self, family: usize) {
         self.add(&self.without_route, family, 1);
     }
 
     /// Counts queries of a batch that the limiter dropped.
+    #[cfg(any(native, test))]
     pub(super) fn limited(&self, family: usize, many: u64) {
         self.add(&self.limited, family, many);
     }

@@ -4,10 +4,12 @@
 //! never held: a held lease makes a writer's open(2) wait. Linux alone knows it.
 
 use std::fs::File;
+#[cfg(native)]
 use std::io;
 
 /// What the kernel says about a file's writers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(not(native), expect(dead_code, reason = "the portable path does not know"))]
 pub(crate) enum Writers {
     /// Nobody has the file open for writing.
     None,
@@ -19,7 +21,7 @@ pub(crate) enum Writers {
 }
 
 /// Whether somebody has `file`, which was opened for reading only, open for writing.
-#[cfg(target_os = "linux")]
+#[cfg(native)]
 pub(crate) fn writers(file: &File) -> Writers {
     use std::os::fd::AsRawFd;
 
@@ -40,13 +42,13 @@ pub(crate) fn writers(file: &File) -> Writers {
 }
 
 /// Whether somebody has `file` open for writing: not known here.
-#[cfg(not(target_os = "linux"))]
+#[cfg(not(native))]
 pub(crate) fn writers(_file: &File) -> Writers {
     Writers::Unknown
 }
 
 /// NFS, SMB and Ceph answer "try again" to every lease that their server did not delegate: that says nothing.
-#[cfg(target_os = "linux")]
+#[cfg(native)]
 fn is_remote(file: &File) -> bool {
     use std::os::fd::AsRawFd;
 
@@ -65,7 +67,7 @@ fn is_remote(file: &File) -> bool {
 
 /// Makes SIGIO harmless, once. A writer that comes between taking and giving back a lease makes the kernel send
 /// SIGIO, whose default action ends the process. A handler of somebody else (tokio's) is left alone.
-#[cfg(target_os = "linux")]
+#[cfg(native)]
 fn hold_sigio() -> io::Result<()> {
     use std::sync::OnceLock;
 
@@ -76,7 +78,7 @@ fn hold_sigio() -> io::Result<()> {
     }
 }
 
-#[cfg(target_os = "linux")]
+#[cfg(native)]
 fn replace_default_sigio() -> io::Result<()> {
     /// Does nothing. A handler, not `SIG_IGN`, for that would be handed on to child processes.
     extern "C" fn nothing(_signal: libc::c_int) {}
@@ -101,7 +103,7 @@ fn replace_default_sigio() -> io::Result<()> {
     Ok(())
 }
 
-#[cfg(target_os = "linux")]
+#[cfg(native)]
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -114,7 +116,7 @@ mod tests {
         let reader = File::open(&path).unwrap();
         let told = writers(&reader);
         if told == Writers::Unknown {
-            println!("skipped: no leases on this filesystem");
+            crate::test_support::skip::skip("leases", "there are none on this filesystem");
             return;
         }
         assert_eq!(told, Writers::Some);

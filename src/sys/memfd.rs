@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io;
 
 /// A file without a name in any directory (memfd_create(2)); closed when a program is executed.
-#[cfg(target_os = "linux")]
+#[cfg(native)]
 pub(crate) fn memory_file() -> io::Result<File> {
     use std::os::fd::FromRawFd;
 
@@ -18,7 +18,7 @@ pub(crate) fn memory_file() -> io::Result<File> {
 }
 
 /// There is no such call here.
-#[cfg(not(target_os = "linux"))]
+#[cfg(not(native))]
 pub(crate) fn memory_file() -> io::Result<File> {
     Err(io::ErrorKind::Unsupported.into())
 }

@@ -12,6 +12,12 @@ pub const HUGE_PAGE: usize = 2 << 20;
 /// A block of this many octets gets huge pages of its own: little enough is left of the last one.
 const LEAST_MAPPED: usize = HUGE_PAGE / 4 * 3;
 
+/// Memory is mapped without a promise of swap space, where the system has such a flag.
+#[cfg(native)]
+const UNRESERVED: libc::c_int = libc::MAP_NORESERVE;
+#[cfg(not(native))]
+const UNRESERVED: libc::c_int = 0;
+
 /// Some 64-bit words, all zero at first.
 #[derive(Debug)]
 pub struct Block {
@@ -160,7 +166,7 @@ fn map(words: usize) -> Option<Block> {
             std::ptr::null_mut(),
             whole,
             libc::PROT_READ | libc::PROT_WRITE,
-            libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE,
+            libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | UNRESERVED,
             -1,
             0,
         )
@@ -189,7 +195,7 @@ fn map(words: usize) -> Option<Block> {
 /// # Safety
 ///
 /// The range must be mapped.
-#[cfg(target_os = "linux")]
+#[cfg(native)]
 unsafe fn advise(start: *mut libc::c_void, octets: usize) {
     // SAFETY: the caller's promise; neither advice changes what the memory holds.
     unsafe {
@@ -203,7 +209,7 @@ unsafe fn advise(start: *mut libc::c_void, octets: usize) {
 /// # Safety
 ///
 /// None is needed.
-#[cfg(not(target_os = "linux"))]
+#[cfg(not(native))]
 unsafe fn advise(_start: *mut libc::c_void, _octets: usize) {}
 
 #[cfg(test)]

@@ -114,7 +114,7 @@ impl Watch {
     }
 
     /// Stops the watcher's thread at its next notification, as a busy machine would, until the guard is dropped.
-    #[cfg(test)]
+    #[cfg(all(test, native))]
     pub(in crate::publish) fn hold(&self) -> impl Drop + use<> {
         struct Held(std::sync::mpsc::Sender<()>, Option<std::thread::JoinHandle<()>>);
         impl Drop for Held {
@@ -244,7 +244,7 @@ impl Shared {
             // Reading is none of our business, and ours is heard as well.
             EventKind::Access(AccessKind::Close(AccessMode::Write)) => self.closed(&event, Instant::now()),
             EventKind::Access(_) => return false,
-            EventKind::Modify(ModifyKind::Data(_)) if cfg!(target_os = "linux") => self.written_to(&event),
+            EventKind::Modify(ModifyKind::Data(_)) if cfg!(native) => self.written_to(&event),
             _ if gone => self.replaced(&event),
             _ => self.heard.changed = true,
         }
@@ -295,7 +295,7 @@ impl std::fmt::Debug for Watch {
     }
 }
 
-#[cfg(target_os = "linux")]
+#[cfg(native)]
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -112,12 +112,12 @@ fn set_ttl(socket: &Socket, family: IpAddr, ttl: u8) -> io::Result<()> {
 /// What is sent and not acknowledged for so long breaks the connection. Linux counts a closed window as well, so this
 /// is a second more than the send-hold time: our own timer goes first and gives the reason. A neighbour that is gone
 /// is noticed much earlier, by the hold timer.
-#[cfg(target_os = "linux")]
+#[cfg(native)]
 fn set_user_timeout(socket: &Socket, send_hold_time: Duration) -> io::Result<()> {
     socket.set_tcp_user_timeout(Some(send_hold_time + Duration::from_secs(1)))
 }
 
-#[cfg(not(target_os = "linux"))]
+#[cfg(not(native))]
 fn set_user_timeout(_: &Socket, _: Duration) -> io::Result<()> {
     Ok(())
 }

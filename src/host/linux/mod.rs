@@ -1,0 +1,12 @@
+//! What Linux tells about the host over rtnetlink and `/proc`. Questions in, answers out; never decides what an answer means.
+//! [`super::portable`] has the same functions for every other platform.
+
+mod discard;
+mod link;
+mod sockets;
+mod ways;
+
+pub use discard::without_discard_route;
+pub(super) use link::{LOOPBACK, Link};
+pub(super) use sockets::{tcp_listeners, udp_sockets};
+pub(super) use ways::ask_all;
