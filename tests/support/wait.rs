@@ -46,6 +46,24 @@ pub fn holds_for(what: &str, span: Duration, mut holds: impl FnMut() -> bool) {
     }
 }
 
+/// [`wait_until`] for a test that runs on tokio, whose other tasks go on meanwhile.
+pub async fn eventually(what: &str, bound: Duration, mut look: impl FnMut() -> bool) {
+    let start = Instant::now();
+    while !look() {
+        assert!(start.elapsed() < bound, "waited {bound:?} in vain: {what}");
+        tokio::time::sleep(LOOK).await;
+    }
+}
+
+/// [`holds_for`] for a test that runs on tokio, whose other tasks go on meanwhile.
+pub async fn holds_meanwhile(what: &str, span: Duration, mut holds: impl FnMut() -> bool) {
+    let start = Instant::now();
+    while start.elapsed() < span {
+        assert!(holds(), "after {:?}: {what}", start.elapsed());
+        tokio::time::sleep(LOOK).await;
+    }
+}
+
 #[allow(
     clippy::disallowed_methods,
     reason = "the one pause of the tests, between two looks at an observable"
