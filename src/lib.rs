@@ -52,7 +52,7 @@
 //! ```text
 //!     systemd --> decide, speaker      status --> every task (alarms)
 //!     watchdog --> speaker --> decide --> facts: health, serve, host, publish
-//!     neighbour (hold timer) --> the process
+//!     neighbor (hold timer) --> the process
 //! ```
 //!
 //! Each of these has a thread of its own; those that supervise each other exchange values without a lock ([`handoff`]). A task

@@ -67,15 +67,15 @@ fn find<'s>(
     glue: bool,
     chain: &Chain<'_, '_>,
 ) -> Option<NodeRef<'s>> {
-    steps::count(steps::Step::Search);
+    steps::count(steps::CountedStep::Search);
     let zone = snapshot.closest_zone(name, 0)?;
-    steps::count(steps::Step::Search);
+    steps::count(steps::CountedStep::Search);
     match zone.lookup(name) {
         Lookup::Exact(node) => Some(node),
         Lookup::Wildcard(node) if !node.is_cut() && chain.denies(node) == Denies::WithNothing => Some(node),
         // The zone's own name servers may stand below a cut of it.
         Lookup::Cut { .. } if glue => {
-            steps::count(steps::Step::Search);
+            steps::count(steps::CountedStep::Search);
             zone.find(name)
         }
         _ => None,

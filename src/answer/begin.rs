@@ -1,7 +1,7 @@
 //! The first half of an answer: the query is read, the zone of its name is found, and what the second half will look at
 //! first is asked of memory ([`crate::zone::Ahead`]).
 //!
-//! A worker begins some queries, [follows](Begun::follow) them all, and answers them one after the other; whoever has one
+//! A worker begins some queries, [follows](PendingAnswer::follow) them all, and answers them one after the other; whoever has one
 //! query does both halves at once ([`answer`](super::answer())). Nothing is done twice.
 
 use crate::wire::{CLASS_IN, LookupName, Query};
@@ -9,7 +9,7 @@ use crate::zone::{Ahead, Snapshot, Zone};
 
 /// A query that was read.
 #[derive(Clone, Debug)]
-pub struct Begun<'a> {
+pub struct PendingAnswer<'a> {
     pub(super) query: Query<'a>,
     pub(super) snapshot: &'a Snapshot,
     /// QNAME, if there is one.
@@ -21,7 +21,11 @@ pub struct Begun<'a> {
 
 /// Reads a query, and looks for the zone of its QNAME if that will be asked; `name` becomes QNAME, whatever it was. `None`
 /// if nothing may be sent back: the message is shorter than a header, or a response.
-pub fn begin<'a>(query: &'a [u8], snapshot: &'a Snapshot, name: &'a mut LookupName) -> Option<Begun<'a>> {
+pub fn begin<'a>(
+    query: &'a [u8],
+    snapshot: &'a Snapshot,
+    name: &'a mut LookupName,
+) -> Option<PendingAnswer<'a>> {
     let query = Query::parse(query)?;
     let is_for_zones = query.fault.is_none() && query.opcode() == 0;
     let question = query.question.as_ref().filter(|question| is_for_zones && question.class == CLASS_IN);
@@ -31,10 +35,10 @@ pub fn begin<'a>(query: &'a [u8], snapshot: &'a Snapshot, name: &'a mut LookupNa
     let name = &*name;
     let zone = question.and_then(|_| snapshot.closest_zone(name, 0));
     let ahead = zone.and_then(|zone| zone.ahead(name));
-    Some(Begun { query, snapshot, name, zone, ahead })
+    Some(PendingAnswer { query, snapshot, name, zone, ahead })
 }
 
-impl Begun<'_> {
+impl PendingAnswer<'_> {
     /// Asks memory for what stands behind that which [`begin`] has asked for. Changes nothing.
     pub fn follow(&self) {
         if let Some(ahead) = &self.ahead {

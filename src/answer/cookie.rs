@@ -166,7 +166,7 @@ fn hash(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::answer::Transport;
+    use crate::answer::TransportKind;
 
     fn hex(text: &str) -> Vec<u8> {
         HEXLOWER_PERMISSIVE.decode(text.as_bytes()).unwrap()
@@ -178,7 +178,7 @@ mod tests {
     }
 
     fn ask(sent: &str, address: &str, time: u32, secrets: &[&str]) -> (Proof, String) {
-        let client = Client { transport: Transport::Udp, address: address.parse().unwrap(), time };
+        let client = Client { transport: TransportKind::Udp, address: address.parse().unwrap(), time };
         match examine(Some(&hex(sent)), &client, Some(&settings(secrets))) {
             Cookie::Present { proof, reply } => (proof, HEXLOWER_PERMISSIVE.encode(&reply)),
             other => panic!("{sent}: {other:?}"),
@@ -231,7 +231,7 @@ mod tests {
 
     #[test]
     fn lengths_of_rfc7873_section_5_2_2() {
-        let client = Client { transport: Transport::Udp, address: [192, 0, 2, 1].into(), time: 0 };
+        let client = Client { transport: TransportKind::Udp, address: [192, 0, 2, 1].into(), time: 0 };
         for length in 0..60 {
             let malformed =
                 examine(Some(&vec![7; length]), &client, Some(&settings(&[SECRET]))) == Cookie::Malformed;

@@ -2,7 +2,7 @@
 
 use crate::wire::{Edns, Full, LookupName, Opt, Query, Writer, option};
 
-use super::client::{Client, Transport};
+use super::client::{Client, TransportKind};
 use super::cookie::{self, Cookie};
 use super::settings::Settings;
 use super::verdict::Verdict;
@@ -29,12 +29,12 @@ const PADDING_BLOCK: usize = 468;
 const DNSSEC_OK: u32 = 0x8000;
 
 /// The most octets of the whole answer.
-pub(super) fn limit(query: &Query<'_>, transport: Transport, settings: &Settings) -> usize {
+pub(super) fn limit(query: &Query<'_>, transport: TransportKind, settings: &Settings) -> usize {
     let ceiling = settings.udp_payload_ceiling.max(PLAIN_UDP);
     let limit = match (transport, &query.edns) {
-        (Transport::Udp, Some(edns)) => edns.payload.clamp(PLAIN_UDP, ceiling),
-        (Transport::Udp, None) => PLAIN_UDP,
-        (Transport::Tcp | Transport::Dot | Transport::Doh | Transport::Doq, _) => u16::MAX,
+        (TransportKind::Udp, Some(edns)) => edns.payload.clamp(PLAIN_UDP, ceiling),
+        (TransportKind::Udp, None) => PLAIN_UDP,
+        (TransportKind::Tcp | TransportKind::Dot | TransportKind::Doh | TransportKind::Doq, _) => u16::MAX,
     };
     usize::from(limit)
 }
@@ -43,7 +43,7 @@ pub(super) fn limit(query: &Query<'_>, transport: Transport, settings: &Settings
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Options<'a> {
     asked: &'a Edns<'a>,
-    transport: Transport,
+    transport: TransportKind,
     /// What its COOKIE came to.
     pub(super) cookie: Cookie,
 }
@@ -122,7 +122,7 @@ impl<'a> Options<'a> {
     /// The transports that have idle timeouts of this kind: DoQ and DoH have others (RFC 9250 section 5.5.2, RFC 8484
     /// section 5), UDP has none.
     fn has_keepalive(&self) -> bool {
-        matches!(self.transport, Transport::Tcp | Transport::Dot)
+        matches!(self.transport, TransportKind::Tcp | TransportKind::Dot)
     }
 }
 

@@ -58,8 +58,8 @@ const REQUIRED: [(&str, &[Required]); 6] = [
     (
         "bgp.neighbor",
         &[
-            ("address", "the neighbour's address, such as \"198.51.100.1\"", "\"192.0.2.1\""),
-            ("remote-as", "the neighbour's AS number, such as 64501", "64501"),
+            ("address", "the neighbor's address, such as \"198.51.100.1\"", "\"192.0.2.1\""),
+            ("remote-as", "the neighbor's AS number, such as 64501", "64501"),
         ],
     ),
 ];

@@ -181,21 +181,21 @@ document! {
         since: u64,
         /// Why it is not simply announced.
         reasons: Vec<String>,
-        /// What each neighbour was sent; empty with the dry-run driver.
-        neighbours: Vec<NeighbourStatus>,
+        /// What each neighbor was sent; empty with the dry-run driver.
+        neighbors: Vec<NeighborStatus>,
     }
 
-    /// One prefix at one neighbour: desired, sent and observed are three things.
-    NeighbourStatus {
-        /// The neighbour's address.
-        neighbour: String,
+    /// One prefix at one neighbor: desired, sent and observed are three things.
+    NeighborStatus {
+        /// The neighbor's address.
+        neighbor: String,
         /// Whether it is a routing daemon on this host: what it was sent has not left the host by that.
         local: bool,
         /// The state of the session (RFC 4271 section 8.2.2), such as `Established`.
         session: String,
         /// What is desired: `announce`, `deprefer` or `withdraw`.
         desired: String,
-        /// What this neighbour was sent in this session, the latest.
+        /// What this neighbor was sent in this session, the latest.
         sent: RouteState,
         /// What is known of the effect; `unknown` with a driver that cannot see it.
         observed: String,
@@ -329,7 +329,7 @@ pub enum ZoneState {
     Expired,
 }
 
-/// What a neighbour was sent about a prefix.
+/// What a neighbor was sent about a prefix.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum RouteState {

@@ -3,7 +3,7 @@
 
 /// What the service manager is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum State {
+pub(super) enum ServiceState {
     /// Everything is started.
     Ready,
     /// The tasks that decide and announce run.
@@ -14,11 +14,11 @@ pub(super) enum State {
 
 /// Tells the service manager.
 #[cfg(native)]
-pub(super) fn tell(state: State) {
+pub(super) fn tell(state: ServiceState) {
     let state = match state {
-        State::Ready => sd_notify::NotifyState::Ready,
-        State::Watchdog => sd_notify::NotifyState::Watchdog,
-        State::Stopping => sd_notify::NotifyState::Stopping,
+        ServiceState::Ready => sd_notify::NotifyState::Ready,
+        ServiceState::Watchdog => sd_notify::NotifyState::Watchdog,
+        ServiceState::Stopping => sd_notify::NotifyState::Stopping,
     };
     if let Err(error) = sd_notify::notify(&[state]) {
         tracing::debug!(%error, "the service manager cannot be told");
@@ -27,4 +27,4 @@ pub(super) fn tell(state: State) {
 
 /// There is no service manager to tell.
 #[cfg(not(native))]
-pub(super) fn tell(_: State) {}
+pub(super) fn tell(_: ServiceState) {}

@@ -7,7 +7,7 @@ use crate::route::LeaseTime;
 use crate::telemetry::{Beat, Freshness, RunTime};
 
 use super::order::Order;
-use super::service_manager::{self, State};
+use super::service_manager::{self, ServiceState};
 use super::signals::{Ask, Signals};
 
 /// How often the service manager is told: it waits for some seconds at least.
@@ -52,7 +52,7 @@ impl Supervisor {
         let due = self.told.is_none_or(|told| now.saturating_duration_since(told) >= TELL);
         if self.are_fresh(now) && due {
             self.told = Some(now);
-            service_manager::tell(State::Watchdog);
+            service_manager::tell(ServiceState::Watchdog);
         }
     }
 

@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 
 use crate::telemetry::{ListenerLoad, Load};
 
-use super::statistics::Transport;
+use super::statistics::ProbeTransport;
 use super::track::Evidence;
 
 /// A CPU that dropped less than this part of its packets, in thousandths, does not explain that every probe of a round was lost.
@@ -91,10 +91,10 @@ impl Ledger {
         &mut self,
         load: &Load,
         address: SocketAddr,
-        transport: Transport,
+        transport: ProbeTransport,
         now: Instant,
     ) -> Seen {
-        let Some(listener) = load.listener(address, transport == Transport::Tcp) else {
+        let Some(listener) = load.listener(address, transport == ProbeTransport::Tcp) else {
             return Seen::default();
         };
         let totals = Totals::of(listener, load, address);

@@ -18,7 +18,7 @@ use super::evidence::{Ledger, Seen, Stage, describe, judge};
 use super::rotation::{Pick, Rotation};
 use super::round::{self, Report};
 use super::settings::{Settings, SettingsError, Target};
-use super::statistics::{Statistics, Transport, ZoneFault};
+use super::statistics::{ProbeTransport, Statistics, ZoneFault};
 use super::track::{Evidence, Outcome, Track, combine};
 
 /// Between rounds while a standing may soon change, so that failure and recovery are seen fast; a longer `interval`
@@ -283,7 +283,12 @@ impl Subject {
             statistics: Statistics::new(target.service().ip(), transport, Instant::now()),
             ledger: Ledger::default(),
         };
-        Self { target, rotation: Rotation::default(), udp: new(Transport::Udp), tcp: new(Transport::Tcp) }
+        Self {
+            target,
+            rotation: Rotation::default(),
+            udp: new(ProbeTransport::Udp),
+            tcp: new(ProbeTransport::Tcp),
+        }
     }
 
     fn is_unsettled(&self) -> bool {
@@ -309,8 +314,8 @@ impl Subject {
     fn learn(&mut self, pick: &Pick, (udp, tcp): (Report, Report), load: &Load, paused: bool) {
         self.rotation.learn(pick, udp.good.0 && tcp.good.0, udp.good.1 && tcp.good.1);
         let (service, now) = (self.target.service(), Instant::now());
-        let of_udp = self.udp.ledger.observe(load, service, Transport::Udp, now);
-        let of_tcp = self.tcp.ledger.observe(load, service, Transport::Tcp, now);
+        let of_udp = self.udp.ledger.observe(load, service, ProbeTransport::Udp, now);
+        let of_tcp = self.tcp.ledger.observe(load, service, ProbeTransport::Tcp, now);
         self.udp.learn(udp, &of_udp, &of_tcp, paused);
         self.tcp.learn(tcp, &of_tcp, &of_udp, paused);
     }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use super::exchange::{Reply, ask};
 use super::message::Question;
 use super::settings::{Settings, SettingsError, Target};
-use super::statistics::Transport;
+use super::statistics::ProbeTransport;
 
 /// How often it is tried. A try may take three fifths of a probe's time, within these bounds: all together take less than two
 /// probes' time, 0.9 s by default.
@@ -19,13 +19,13 @@ const LONGEST_TRY: Duration = Duration::from_secs(2);
 
 /// Asks who answers at a service address (`id.server`, RFC 4892), over UDP, from the management address.
 #[derive(Clone, Debug)]
-pub struct SelfTest {
+pub struct IdentityQuery {
     targets: Arc<[Target]>,
     instance: Arc<str>,
     try_time: Duration,
 }
 
-impl SelfTest {
+impl IdentityQuery {
     /// A test of the service addresses of these settings.
     ///
     /// # Errors
@@ -45,7 +45,7 @@ impl SelfTest {
             let mut last = String::new();
             for _ in 0..TRIES {
                 let question = Question::identity().ok_or("cannot encode a question")?;
-                match ask(target, Transport::Udp, &question, &instance, try_time).await {
+                match ask(target, ProbeTransport::Udp, &question, &instance, try_time).await {
                     Reply::Answered(Ok(()), _) => return Ok(()),
                     Reply::Answered(Err(fault), _) => last = fault.to_string(),
                     Reply::Lost(reason, _) | Reply::Unable(reason) => last = reason,

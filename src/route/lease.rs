@@ -31,12 +31,12 @@ pub(super) struct Lease {
     limit: Duration,
     time: RunTime,
     renewed: Freshness,
-    expired: Option<Expired>,
+    expired: Option<ExpiredLease>,
 }
 
 /// What is known since the lease expired.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Expired {
+pub(super) struct ExpiredLease {
     pub(super) since: Instant,
     /// Renewals seen when it expired.
     renewals: u64,
@@ -61,14 +61,14 @@ impl Lease {
         match &self.expired {
             Some(expired) if renewals >= expired.renewals + FULL_TURNS => self.expired = None,
             None if age >= self.limit => {
-                self.expired = Some(Expired { since: now, renewals, answers: BTreeMap::new() });
+                self.expired = Some(ExpiredLease { since: now, renewals, answers: BTreeMap::new() });
             }
             _ => {}
         }
     }
 
     /// What is known since it expired; `None` while it is held.
-    pub(super) fn expired(&self) -> Option<&Expired> {
+    pub(super) fn expired(&self) -> Option<&ExpiredLease> {
         self.expired.as_ref()
     }
 

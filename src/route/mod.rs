@@ -1,7 +1,7 @@
 //! Makes the routes what policy decided, and says what they are.
 //!
 //! ```text
-//!   decision --> gate (lease) --> watch<Wanted> --> driver (bgp: one task per neighbour | dry-run)
+//!   decision --> gate (lease) --> watch<Wanted> --> driver (bgp: one task per neighbor | dry-run)
 //!                 |                                   |                       all on the thread "speaker"
 //!   status <------+------------ watch<Observed> <-----+
 //!
@@ -12,7 +12,7 @@
 //! change what the gate, the watchdog and the driver go by while they run; they publish a value that those look at, so nobody waits.
 //!
 //! Policy alone decides; this module alone acts, and it reports what the driver *observes*, not what was asked for.
-//! Effects follow the latest state of a `watch`; nothing queues. Never parses a route that a neighbour sends, never
+//! Effects follow the latest state of a `watch`; nothing queues. Never parses a route that a neighbor sends, never
 //! installs one, and does nothing that would keep a session open when the process dies.
 
 mod bgp;

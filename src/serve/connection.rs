@@ -238,7 +238,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::answer::{Identity, Settings, Transport};
+    use crate::answer::{Identity, Settings, TransportKind};
     use crate::serve::TcpSettings;
     use crate::serve::respond::Responder;
     use crate::telemetry::Counters;
@@ -266,7 +266,7 @@ mod tests {
             responder,
             crate::telemetry::Beat::new("test"),
         );
-        let peer = Peer { transport: Transport::Tcp, address: Ipv4Addr::LOCALHOST.into() };
+        let peer = Peer { transport: TransportKind::Tcp, address: Ipv4Addr::LOCALHOST.into() };
         let (_phases, phase) = watch::channel(Phase::Serve);
         let traffic = Traffic::default();
         let (client, mut server) = tokio::io::duplex(READ);

@@ -63,14 +63,14 @@ const PLAIN_UDP: u16 = 512;
 /// counters have one writer.
 pub struct Handler {
     /// What a request needs, one at a time; never held across an await.
-    work: Mutex<Work>,
+    state: Mutex<AnswerState>,
     counters: Counters,
     set: usize,
     /// What is counted of the server's address alone.
     traffic: Arc<Traffic>,
 }
 
-struct Work {
+struct AnswerState {
     responder: Responder,
     scratch: Vec<u8>,
 }
@@ -87,7 +87,7 @@ impl Handler {
         let limits = limits.map(|limits| (limits, 1));
         let responder = Responder::new(published, answers, limits, counters.clone(), set);
         Self {
-            work: Mutex::new(Work { responder, scratch: vec![0; RESPONSE] }),
+            state: Mutex::new(AnswerState { responder, scratch: vec![0; RESPONSE] }),
             counters,
             set,
             traffic: Arc::default(),
@@ -101,8 +101,8 @@ impl Handler {
 
     /// Runs our answer path. `None` is no response.
     fn respond(&self, request: &Request) -> Option<Result<Response, ProtoError>> {
-        let mut work = self.work.lock().unwrap_or_else(PoisonError::into_inner);
-        let Work { responder, scratch } = &mut *work;
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let AnswerState { responder, scratch } = &mut *state;
         let mut answering = responder.refresh(Instant::now());
         let length = match request.protocol() {
             Protocol::Udp => {
@@ -113,7 +113,7 @@ impl Handler {
                 answering.finish(&datagram, source, scratch)
             }
             _ => {
-                let peer = Peer { transport: answer::Transport::Tcp, address: request.src().ip() };
+                let peer = Peer { transport: answer::TransportKind::Tcp, address: request.src().ip() };
                 answering.message(request.as_slice(), peer, scratch)
             }
         };

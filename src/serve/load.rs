@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use crate::telemetry::{BacklogLoad, ListenerLoad, Load, Sends};
 
-use super::listeners::{Handles, Listener};
+use super::listeners::{Handles, ListenerHandles};
 use super::traffic::Totals;
 
 /// A thread ran or wanted to run this part of the time, in thousandths, if it is busy.
@@ -38,13 +38,13 @@ impl ThreadNumber {
 }
 
 /// The answers sent by all threads.
-pub(super) fn sends(listeners: &[Listener]) -> Sends {
-    let totals = listeners.iter().map(Listener::totals).fold(Totals::default(), Totals::plus);
+pub(super) fn sends(listeners: &[ListenerHandles]) -> Sends {
+    let totals = listeners.iter().map(ListenerHandles::totals).fold(Totals::default(), Totals::plus);
     Sends { left: totals.left, without_route: totals.without_route }
 }
 
 /// Octets that wait in the UDP sockets.
-pub(super) fn waiting(listeners: &[Listener]) -> u64 {
+pub(super) fn waiting(listeners: &[ListenerHandles]) -> u64 {
     let sockets = listeners.iter().filter_map(|listener| match &listener.sockets {
         Handles::Udp(sockets) => Some(sockets),
         Handles::Tcp(_) => None,
@@ -56,7 +56,7 @@ pub(super) fn waiting(listeners: &[Listener]) -> u64 {
 #[derive(Debug)]
 pub struct LoadReader {
     /// Gone when serving has ended.
-    listeners: Weak<Vec<Listener>>,
+    listeners: Weak<Vec<ListenerHandles>>,
     threads: Vec<ThreadNumber>,
     looked: Instant,
     wanted: Vec<Option<u64>>,
@@ -64,7 +64,7 @@ pub struct LoadReader {
 }
 
 impl LoadReader {
-    pub(super) fn new(listeners: Weak<Vec<Listener>>, threads: Vec<ThreadNumber>) -> Self {
+    pub(super) fn new(listeners: Weak<Vec<ListenerHandles>>, threads: Vec<ThreadNumber>) -> Self {
         let wanted = vec![None; threads.len()];
         Self { listeners, threads, looked: Instant::now(), wanted, backlogs: kernel::backlogs() }
     }
@@ -75,7 +75,7 @@ impl LoadReader {
         let busy = self.busy_threads(Instant::now());
         let backlog = self.backlog();
         let Some(listeners) = self.listeners.upgrade() else { return Load::default() };
-        let listener = |listener: &Listener| {
+        let listener = |listener: &ListenerHandles| {
             let totals = listener.totals();
             let queue = match &listener.sockets {
                 Handles::Udp(sockets) => {

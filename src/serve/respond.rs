@@ -7,7 +7,7 @@ use std::time::{Duration, Instant, SystemTime};
 use arc_swap::Cache;
 
 use crate::admission::{Limits, Verdict, WorkerLimiter, WorkerLimits};
-use crate::answer::{self, Begun, Client, Outcome, Transport};
+use crate::answer::{self, Client, Outcome, PendingAnswer, TransportKind};
 use crate::telemetry::{Counters, WorkerCounters, count, count_many};
 use crate::wire::LookupName;
 use crate::zone::{Published, PublishedRef, Snapshot};
@@ -85,7 +85,7 @@ impl Clock {
 /// How and from where the messages of a connection come.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Peer {
-    pub(super) transport: Transport,
+    pub(super) transport: TransportKind,
     /// The client's address; behind a load balancer the one that the balancer names.
     pub(super) address: IpAddr,
 }
@@ -110,14 +110,14 @@ pub(super) enum Datagram<'d> {
     /// The limiter lets it have an empty answer, truncated.
     Slipped(&'d [u8]),
     /// It is answered.
-    Begun(Begun<'d>),
+    PendingAnswer(PendingAnswer<'d>),
 }
 
 #[cfg(native)]
 impl Datagram<'_> {
-    /// See [`Begun::follow`].
+    /// See [`PendingAnswer::follow`].
     pub(super) fn follow(&self) {
-        if let Self::Begun(begun) = self {
+        if let Self::PendingAnswer(begun) = self {
             begun.follow();
         }
     }
@@ -146,14 +146,14 @@ impl<'a> Answering<'a> {
                 return Datagram::Dropped;
             }
         }
-        answer::begin(query, self.snapshot, name).map_or(Datagram::Ignored, Datagram::Begun)
+        answer::begin(query, self.snapshot, name).map_or(Datagram::Ignored, Datagram::PendingAnswer)
     }
 
     /// Answers a datagram; returns the response's length in `output`, 0 for no response.
     pub(super) fn finish(&self, datagram: &Datagram<'_>, source: IpAddr, output: &mut [u8]) -> usize {
-        let client = self.client(Transport::Udp, source);
+        let client = self.client(TransportKind::Udp, source);
         let outcome = match datagram {
-            Datagram::Begun(begun) => begun.answer(&client, self.answers, output),
+            Datagram::PendingAnswer(begun) => begun.answer(&client, self.answers, output),
             Datagram::Slipped(query) => answer::truncated(query, &client, self.answers, output),
             Datagram::Ignored => Outcome::Ignore,
             Datagram::Dropped => return 0,
@@ -170,11 +170,11 @@ impl<'a> Answering<'a> {
     pub(super) fn message(&self, query: &[u8], peer: Peer, output: &mut [u8]) -> usize {
         self.add(|counters| {
             count(match peer.transport {
-                Transport::Udp => &counters.udp_queries,
-                Transport::Tcp => &counters.tcp_queries,
-                Transport::Dot => &counters.dot_queries,
-                Transport::Doh => &counters.doh_queries,
-                Transport::Doq => &counters.doq_queries,
+                TransportKind::Udp => &counters.udp_queries,
+                TransportKind::Tcp => &counters.tcp_queries,
+                TransportKind::Dot => &counters.dot_queries,
+                TransportKind::Doh => &counters.doh_queries,
+                TransportKind::Doq => &counters.doq_queries,
             });
         });
         self.answer(query, &self.client(peer.transport, peer.address), output)
@@ -185,7 +185,7 @@ impl<'a> Answering<'a> {
         self.add(|counters| count(&counters.responses));
     }
 
-    fn client(&self, transport: Transport, address: IpAddr) -> Client {
+    fn client(&self, transport: TransportKind, address: IpAddr) -> Client {
         Client { transport, address, time: self.time }
     }
 

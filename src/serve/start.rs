@@ -12,9 +12,9 @@ use crate::zone::Published;
 
 use super::bind::{Bound, bind_all};
 use super::clients::Clients;
-use super::encrypted::{self, Certificates, Encrypted, Sockets, TlsSettings};
+use super::encrypted::{self, Certificates, Encrypted, EncryptedSockets, TlsSettings};
 use super::error::ServeError;
-use super::listeners::{self, Listener, OwnSocket};
+use super::listeners::{self, ListenerHandles, OwnSocket};
 use super::load::{self, LoadReader, ThreadNumber};
 use super::respond::Responder;
 use super::settings::{Engine, Settings};
@@ -32,7 +32,7 @@ pub struct Serving {
     encrypted_addresses: Vec<(Transport, SocketAddr)>,
     certificates: Option<Arc<Certificates>>,
     /// Second handles of the sockets, to look at their queues; gone as soon as a stop begins, so that they keep no port.
-    listeners: Arc<Vec<Listener>>,
+    listeners: Arc<Vec<ListenerHandles>>,
     clients: Arc<Clients>,
     shared: Arc<Shared>,
     threads: Vec<JoinHandle<()>>,
@@ -70,7 +70,7 @@ impl Serving {
 
     /// The listening sockets of UDP and TCP. Linux only, none elsewhere.
     pub fn own_sockets(&self) -> Vec<OwnSocket> {
-        self.listeners.iter().flat_map(Listener::own_sockets).collect()
+        self.listeners.iter().flat_map(ListenerHandles::own_sockets).collect()
     }
 
     /// Where it listens, in the order of the settings, port 0 resolved; UDP and TCP both.
@@ -236,9 +236,9 @@ pub fn start(
 }
 
 /// Reads the certificate and binds the sockets.
-fn bind_encrypted(settings: &TlsSettings) -> Result<(Sockets, Arc<Certificates>), ServeError> {
+fn bind_encrypted(settings: &TlsSettings) -> Result<(EncryptedSockets, Arc<Certificates>), ServeError> {
     let certificates = Certificates::load(&settings.certificate, &settings.key)?;
-    Ok((Sockets::bind(settings)?, certificates))
+    Ok((EncryptedSockets::bind(settings)?, certificates))
 }
 
 /// Checks what needs no system call. Returns the engine to run.
@@ -277,7 +277,7 @@ fn native(
 ) -> Result<(), ServeError> {
     use super::affinity;
     use super::caps::Caps;
-    use super::worker::{Sockets, Worker};
+    use super::worker::{Worker, WorkerSockets};
     use crate::sys::cpu;
     let caps = Caps::new(settings.tcp.clone());
     let workers = bound.first().map_or(0, |bound| bound.udp.len());
@@ -289,7 +289,7 @@ fn native(
             Err(reason) => tracing::warn!(%reason, "serve.socket-affinity is not in force"),
         }
     }
-    let mut of_workers: Vec<Sockets> = (0..workers).map(|_| Sockets::default()).collect();
+    let mut of_workers: Vec<WorkerSockets> = (0..workers).map(|_| WorkerSockets::default()).collect();
     let traffic = listeners::traffic(&serving.listeners);
     for (Bound { address, udp, tcp }, (of_udp, of_tcp)) in bound.into_iter().zip(traffic) {
         let (udp, tcp) = (udp.into_iter().zip(of_udp), tcp.into_iter().zip(of_tcp));

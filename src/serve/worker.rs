@@ -40,7 +40,7 @@ const STOP_LOOK: Duration = Duration::from_millis(20);
 /// Turns of a busy socket after which the worker looks whether others have become ready: a millisecond or two.
 const LOOK: u32 = 8;
 
-/// Sockets that one look finds ready at most: bounds the TCP work between two turns of UDP to some milliseconds.
+/// WorkerSockets that one look finds ready at most: bounds the TCP work between two turns of UDP to some milliseconds.
 const EVENTS: usize = 32;
 
 /// Datagrams that are begun before the first of them is answered: as many as a core waits for lines of memory at once.
@@ -52,14 +52,14 @@ const ERRORS: u32 = 1000;
 
 /// The sockets of a worker.
 #[derive(Default)]
-pub(super) struct Sockets {
+pub(super) struct WorkerSockets {
     pub(super) udp: Vec<(SocketAddr, UdpSocket, Arc<Traffic>)>,
     pub(super) tcp: Vec<(SocketAddr, TcpListener, Arc<Traffic>)>,
 }
 
 /// One worker.
 pub(super) struct Worker {
-    sockets: Vec<Listener>,
+    sockets: Vec<UdpListener>,
     tcp: Tcp,
     epoll: Epoll,
     datagrams: Datagrams,
@@ -72,7 +72,7 @@ pub(super) struct Worker {
 }
 
 /// One socket of a worker.
-struct Listener {
+struct UdpListener {
     address: SocketAddr,
     socket: UdpSocket,
     origin: Origin,
@@ -87,7 +87,7 @@ struct Listener {
 impl Worker {
     /// A worker that serves these sockets, TCP within these caps. Fails for want of descriptors or memory.
     pub(super) fn new(
-        sockets: Sockets,
+        sockets: WorkerSockets,
         (settings, caps, clients): (TcpSettings, Caps, Arc<Clients>),
         responder: Responder,
         shared: Arc<Shared>,
@@ -98,7 +98,7 @@ impl Worker {
         }
         let tcp = Tcp::new(sockets.tcp, sockets.udp.len() as u64, settings, (caps, clients), shared.clone());
         tcp.register(&epoll)?;
-        let sockets = sockets.udp.into_iter().map(|(address, socket, traffic)| Listener {
+        let sockets = sockets.udp.into_iter().map(|(address, socket, traffic)| UdpListener {
             address,
             socket,
             origin: bind::origin(address),
@@ -216,7 +216,7 @@ impl Datagrams {
     }
 
     /// Takes one batch from a socket and answers it. Returns whether there was any; fails if the socket is lost.
-    fn serve(&mut self, listener: &mut Listener, responder: &mut Responder) -> io::Result<bool> {
+    fn serve(&mut self, listener: &mut UdpListener, responder: &mut Responder) -> io::Result<bool> {
         match self.batch.receive(&listener.socket, listener.origin) {
             Ok(_) => listener.errors = 0,
             Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => {

@@ -56,7 +56,8 @@ pub fn start_logs(settings: &LogSettings) -> Result<Logging, LogError> {
     let level = LogLevel::new(&settings.level)?;
     let (logs, lines) = log_writer::start(io::stderr()).map_err(|source| LogError::Thread { source })?;
     let subscriber = subscriber(settings, &level, lines);
-    tracing::subscriber::set_global_default(subscriber).map_err(|source| LogError::Begun { source })?;
+    tracing::subscriber::set_global_default(subscriber)
+        .map_err(|source| LogError::PendingAnswer { source })?;
     super::panic_log::log_panics();
     Ok(Logging { logs, level })
 }

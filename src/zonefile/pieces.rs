@@ -107,8 +107,14 @@ fn read_pieces(
 ) -> (Option<[u8; 32]>, Vec<Done>) {
     let (limits, standing) = (reader.limits, reader.standing.as_ref());
     let is_kept = reader.is_kept;
-    let work =
-        Work { zone, limits, standing, is_kept, failed: AtomicBool::new(false), pieces: Mutex::default() };
+    let work = PieceWork {
+        zone,
+        limits,
+        standing,
+        is_kept,
+        failed: AtomicBool::new(false),
+        pieces: Mutex::default(),
+    };
     let threads = available_parallelism().map_or(1, NonZero::get);
     let cuts = Handover::new(threads, threads);
     let (give_back, buffers) = channel();
@@ -167,7 +173,7 @@ struct Done {
     piece: Piece,
 }
 
-struct Work<'a> {
+struct PieceWork<'a> {
     zone: &'a Name,
     limits: &'a Limits,
     standing: Option<&'a Standing>,
@@ -176,7 +182,7 @@ struct Work<'a> {
     pieces: Mutex<Vec<Done>>,
 }
 
-impl Work<'_> {
+impl PieceWork<'_> {
     fn run(&self, cuts: &Handover<Cut>, give_back: &Sender<Vec<u8>>) {
         while let Some(Cut { index, octets, line, began }) = cuts.take() {
             let has_mark = index == 0 && MARKS.iter().any(|mark| octets.starts_with(mark));

@@ -65,9 +65,9 @@ pub(super) struct Sources {
     pub(super) reload: Source<Arc<Reload>>,
     /// The certificate of the encrypted transports, if there are any.
     pub(super) certificates: Option<Arc<Certificates>>,
-    /// Every supervised task but those of the neighbours.
+    /// Every supervised task but those of the neighbors.
     pub(super) beats: Vec<Beat>,
-    /// The supervised tasks of the neighbours: they come and go with the configuration.
+    /// The supervised tasks of the neighbors: they come and go with the configuration.
     pub(super) neighbor_beats: Source<Arc<Vec<Beat>>>,
     pub(super) other_alarms: Vec<Source<Vec<OtherAlarm>>>,
 }

@@ -17,7 +17,7 @@ impl Backoff {
     pub const SHORTEST: Duration = Duration::from_millis(200);
     /// What doubling never exceeds.
     pub const LONGEST: Duration = Duration::from_secs(10);
-    /// A session that stood this long was no failure: it is longer than the longest wait, so that a neighbour that
+    /// A session that stood this long was no failure: it is longer than the longest wait, so that a neighbor that
     /// resets every session is still met with growing waits.
     pub const PROOF: Duration = Duration::from_secs(15);
 

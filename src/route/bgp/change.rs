@@ -2,8 +2,8 @@
 //!
 //! | changed | the session |
 //! | --- | --- |
-//! | `local-as`, `router-id`, `hold-time`; of a neighbour `remote-as`, `local-address`, `password` | is reset: they are in the OPEN, or in every segment (RFC 2385) |
-//! | address or port of a neighbour | another neighbour: the old one is removed, the new one added |
+//! | `local-as`, `router-id`, `hold-time`; of a neighbor `remote-as`, `local-address`, `password` | is reset: they are in the OPEN, or in every segment (RFC 2385) |
+//! | address or port of a neighbor | another neighbor: the old one is removed, the new one added |
 //! | services, next hops, `deprefer-*` | goes on; an UPDATE tells what differs |
 //! | `mode`, `multihop`, `ttl-security`, `send-hold-time`, `listen-port` | goes on |
 
@@ -26,7 +26,7 @@ pub(super) struct BgpConfig {
     pub(super) services: Arc<[Service]>,
 }
 
-/// What one neighbour's task goes by.
+/// What one neighbor's task goes by.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct NeighborConfig {
     pub(super) settings: Arc<BgpSettings>,
@@ -37,15 +37,15 @@ pub(super) struct NeighborConfig {
 /// What a change of settings does to the sessions and the routes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct BgpChanges {
-    /// Neighbours that are spoken to from now on.
+    /// Neighbors that are spoken to from now on.
     pub added: Vec<SocketAddr>,
-    /// Neighbours whose sessions are closed (RFC 4486: Peer De-configured).
+    /// Neighbors whose sessions are closed (RFC 4486: Peer De-configured).
     pub removed: Vec<SocketAddr>,
-    /// Neighbours whose sessions are closed and opened again (RFC 4486: Other Configuration Change), and the keys that need it.
+    /// Neighbors whose sessions are closed and opened again (RFC 4486: Other Configuration Change), and the keys that need it.
     pub reset: Vec<(SocketAddr, Vec<&'static str>)>,
     /// Prefixes that a session which goes on is told with other attributes.
     pub retold: BTreeSet<IpNet>,
-    /// Whether no neighbour is left.
+    /// Whether no neighbor is left.
     pub is_nobody_left: bool,
 }
 
@@ -112,15 +112,15 @@ fn retold(old: &NeighborConfig, new: &NeighborConfig) -> Vec<IpNet> {
 impl fmt::Display for BgpChanges {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut parts = Vec::new();
-        parts.extend(self.added.iter().map(|name| format!("neighbour {name} is added")));
-        parts.extend(self.removed.iter().map(|name| format!("neighbour {name} is removed")));
+        parts.extend(self.added.iter().map(|name| format!("neighbor {name} is added")));
+        parts.extend(self.removed.iter().map(|name| format!("neighbor {name} is removed")));
         let reset = |(name, keys): &(SocketAddr, Vec<&str>)| {
             format!("the session with {name} is reset ({})", keys.join(", "))
         };
         parts.extend(self.reset.iter().map(reset));
         parts.extend(self.retold.iter().map(|prefix| format!("{prefix} is told with other attributes")));
         if self.is_nobody_left {
-            parts.push("no neighbour is left: nothing is announced".to_owned());
+            parts.push("no neighbor is left: nothing is announced".to_owned());
         }
         f.write_str(&parts.join("; "))
     }
@@ -190,13 +190,13 @@ mod tests {
             ),
             (
                 |settings, _| settings.neighbors[1].port = 1179,
-                "neighbour 198.51.100.2:1179 is added; neighbour 198.51.100.2:179 is removed",
+                "neighbor 198.51.100.2:1179 is added; neighbor 198.51.100.2:179 is removed",
             ),
-            (|settings, _| drop(settings.neighbors.pop()), "neighbour 198.51.100.2:179 is removed"),
+            (|settings, _| drop(settings.neighbors.pop()), "neighbor 198.51.100.2:179 is removed"),
             (
                 |settings, _| settings.neighbors.clear(),
-                "neighbour 198.51.100.1:179 is removed; neighbour 198.51.100.2:179 is removed; \
-                 no neighbour is left: nothing is announced",
+                "neighbor 198.51.100.1:179 is removed; neighbor 198.51.100.2:179 is removed; \
+                 no neighbor is left: nothing is announced",
             ),
         ];
         let before = config(|_, _| {});

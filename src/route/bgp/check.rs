@@ -127,7 +127,7 @@ fn check_neighbor(neighbor: &Neighbor, services: &[Service], errors: &mut Vec<Se
     }
 }
 
-/// The next hops that the neighbour's own keys set, and those of services that are the neighbour itself: a router that is told
+/// The next hops that the neighbor's own keys set, and those of services that are the neighbor itself: a router that is told
 /// to send packets to itself resets the session (RFC 4271 section 6.3).
 fn check_next_hops(neighbor: &Neighbor, services: &[Service], errors: &mut Vec<SettingsError>) {
     let name = neighbor.socket_address();
@@ -135,7 +135,7 @@ fn check_next_hops(neighbor: &Neighbor, services: &[Service], errors: &mut Vec<S
         ("next-hop-ipv4", neighbor.next_hop_ipv4.map(IpAddr::V4)),
         ("next-hop-ipv6", neighbor.next_hop_ipv6.map(IpAddr::V6)),
     ];
-    let itself = |next_hop| (next_hop == neighbor.address).then_some("the neighbour's own address");
+    let itself = |next_hop| (next_hop == neighbor.address).then_some("the neighbor's own address");
     for (key, next_hop) in own {
         let Some(next_hop) = next_hop else { continue };
         let what = next_hop_fault(next_hop).or_else(|| itself(next_hop));
@@ -152,7 +152,7 @@ fn check_next_hops(neighbor: &Neighbor, services: &[Service], errors: &mut Vec<S
     }
 }
 
-/// Why no neighbour can use this next hop; `None` if one might.
+/// Why no neighbor can use this next hop; `None` if one might.
 fn next_hop_fault(next_hop: IpAddr) -> Option<&'static str> {
     let mapped = matches!(next_hop, IpAddr::V6(address) if address.to_ipv4_mapped().is_some());
     let broadcast = matches!(next_hop, IpAddr::V4(address) if address.is_broadcast());

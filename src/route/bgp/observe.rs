@@ -1,4 +1,4 @@
-//! What one neighbour's task tells the world.
+//! What one neighbor's task tells the world.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -10,11 +10,11 @@ use super::error::SessionError;
 use super::rib_out::RibOut;
 use crate::route::driver::{NeighborKey, NeighborObserved, Observed, RouteObserved, SessionState};
 
-/// One neighbour's place in the shared observation.
+/// One neighbor's place in the shared observation.
 #[derive(Clone, Debug)]
 pub(super) struct Observer {
     pub(super) sender: Arc<watch::Sender<Observed>>,
-    /// Which neighbour; one that is not observed any more is told nothing of.
+    /// Which neighbor; one that is not observed any more is told nothing of.
     pub(super) neighbor: NeighborKey,
 }
 
@@ -65,7 +65,7 @@ impl Observer {
         });
     }
 
-    /// The session is over: the neighbour drops every route (RFC 4271 section 8.2.2).
+    /// The session is over: the neighbor drops every route (RFC 4271 section 8.2.2).
     pub(super) fn lost(&self) {
         self.change(|neighbor| {
             let differs = !neighbor.routes.is_empty() || !neighbor.refused.is_empty();

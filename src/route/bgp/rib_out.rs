@@ -1,4 +1,4 @@
-//! What one neighbour has been told, and the messages that bring it in line with what is wanted. Pure.
+//! What one neighbor has been told, and the messages that bring it in line with what is wanted. Pure.
 
 use std::collections::BTreeMap;
 
@@ -21,17 +21,17 @@ const FAMILIES: [Afi; 2] = [Afi::Ipv4, Afi::Ipv6];
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum Refusal {
     /// The family was not negotiated.
-    #[error("the neighbour does not take routes of this family (RFC 4760)")]
+    #[error("the neighbor does not take routes of this family (RFC 4760)")]
     Family,
     /// An IPv4 prefix needs an IPv6 next hop, which was not negotiated.
-    #[error("the neighbour does not take IPv6 next hops of IPv4 prefixes (RFC 8950)")]
+    #[error("the neighbor does not take IPv6 next hops of IPv4 prefixes (RFC 8950)")]
     ExtendedNextHop,
     /// No next hop.
-    #[error("there is no next hop towards the neighbour")]
+    #[error("there is no next hop towards the neighbor")]
     NextHop,
 }
 
-/// What one neighbour has been told in the session at hand.
+/// What one neighbor has been told in the session at hand.
 #[derive(Debug, Default)]
 pub(super) struct RibOut {
     told: BTreeMap<IpNet, (Preference, Route)>,
@@ -41,7 +41,7 @@ pub(super) struct RibOut {
 }
 
 impl RibOut {
-    /// Appends to `out` what brings the neighbour from what it was told to what is `wanted`: withdrawals first, they
+    /// Appends to `out` what brings the neighbor from what it was told to what is `wanted`: withdrawals first, they
     /// are what cannot wait. The first time, the End-of-RIB markers follow (RFC 4724 section 2).
     ///
     /// At most one message a service, so bounded by [`BgpSettings::MOST_SERVICES`].
@@ -83,7 +83,7 @@ impl RibOut {
     }
 
     /// Appends to `out` everything that was told of one family once more (RFC 2918), between the markers of RFC 7313
-    /// if the neighbour knows them.
+    /// if the neighbor knows them.
     ///
     /// # Errors
     /// As [`RibOut::follow`].
@@ -109,7 +109,7 @@ impl RibOut {
         Ok(())
     }
 
-    /// What the neighbour has been told.
+    /// What the neighbor has been told.
     pub(super) fn told(&self) -> impl Iterator<Item = (IpNet, Preference)> {
         self.told.iter().map(|(prefix, (preference, _))| (*prefix, *preference))
     }

@@ -17,7 +17,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 
-use super::expiry::{Stage, Validity};
+use super::expiry::{ExpiryStage, Validity};
 
 /// Octets of the longest file read: a chain of a dozen certificates has some 30,000.
 const MAX_FILE: u64 = 1 << 20;
@@ -95,7 +95,7 @@ struct Told {
 struct State {
     looks: [Option<Look>; 2],
     /// How the validity stood when it was last logged.
-    stage: Stage,
+    stage: ExpiryStage,
 }
 
 impl Certificates {
@@ -162,7 +162,7 @@ impl State {
     /// Logs it when the certificate comes to another stage of its life.
     fn watch_validity(&mut self, validity: Option<Validity>, certificate: &Path) {
         let now = SystemTime::now();
-        let stage = validity.map_or(Stage::Well, |validity| validity.stage(now));
+        let stage = validity.map_or(ExpiryStage::Well, |validity| validity.stage(now));
         if stage != std::mem::replace(&mut self.stage, stage)
             && let Some(warning) = validity.and_then(|validity| validity.warning(now))
         {

@@ -8,7 +8,7 @@ use quinn::{Connection, ConnectionError, ReadError, ReadToEndError, RecvStream, 
 use tokio::sync::watch;
 use tokio::time::timeout;
 
-use crate::answer::Transport;
+use crate::answer::TransportKind;
 use crate::serve::connection::{PATIENCE, time_to_take};
 use crate::serve::context::Context;
 use crate::serve::shared::Phase;
@@ -75,7 +75,7 @@ async fn serve_stream(mut send: SendStream, mut receive: RecvStream, answers: &A
         }
     };
     let query = query_of(&message).ok_or(Fatal)?;
-    let (answer, _room) = answers.answer(query, Transport::Doq).await.ok_or(Fatal)?;
+    let (answer, _room) = answers.answer(query, TransportKind::Doq).await.ok_or(Fatal)?;
     let length = u16::try_from(answer.len()).unwrap_or(u16::MAX).to_be_bytes();
     let sent = async {
         send.write_all(&[&length[..], &answer].concat()).await.map_err(drop)?;

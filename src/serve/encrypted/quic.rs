@@ -37,7 +37,7 @@ const SEND_WINDOW: u64 = 256 << 10;
 
 /// Serves the connections of one socket.
 #[derive(Clone)]
-pub(super) struct Listener {
+pub(super) struct QuicListener {
     pub(super) address: SocketAddr,
     pub(super) transport: Transport,
     pub(super) context: Rc<Context>,
@@ -73,7 +73,7 @@ pub(super) fn endpoint(
     Endpoint::new(EndpointConfig::default(), Some(config), socket, Arc::new(TokioRuntime))
 }
 
-impl Listener {
+impl QuicListener {
     /// Takes connections until told to stop and hands each to `serve`; tells if the socket is lost.
     pub(super) async fn run<S>(self, endpoint: Endpoint, serve: S, shared: &Shared)
     where

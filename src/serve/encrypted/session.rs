@@ -7,7 +7,7 @@ use tokio::sync::{Semaphore, SemaphorePermit, watch};
 use tokio::time::{Instant, sleep_until};
 use tokio_util::task::TaskTracker;
 
-use crate::answer::Transport;
+use crate::answer::TransportKind;
 use crate::serve::context::Context;
 use crate::serve::respond::Peer;
 use crate::serve::shared::Phase;
@@ -52,7 +52,7 @@ impl Answers {
     pub(super) async fn answer(
         &self,
         query: &[u8],
-        transport: Transport,
+        transport: TransportKind,
     ) -> Option<(Vec<u8>, SemaphorePermit<'_>)> {
         let permit = self.room.acquire().await.ok()?;
         let peer = Peer { transport, address: self.address };

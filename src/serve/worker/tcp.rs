@@ -26,7 +26,7 @@ use crate::serve::shared::{LostListener, Shared};
 use crate::serve::traffic::{Traffic, family};
 use crate::serve::transport::Transport;
 
-use connection::{Connection, Next, Scratch, Work};
+use connection::{Connection, Next, Scratch, TurnContext};
 
 /// Connections accepted for one event: the queries of a worker's other sockets wait meanwhile.
 const ACCEPTS: usize = 16;
@@ -43,7 +43,7 @@ const CONNECTIONS: u64 = 1 << 31;
 
 /// A worker's listeners and connections.
 pub(super) struct Tcp {
-    listeners: Vec<Listener>,
+    listeners: Vec<AcceptingSocket>,
     /// The token of the first listener.
     first: u64,
     connections: Vec<Option<Connection>>,
@@ -58,7 +58,7 @@ pub(super) struct Tcp {
     at_work: Option<usize>,
 }
 
-struct Listener {
+struct AcceptingSocket {
     address: SocketAddr,
     socket: TcpListener,
     /// What is counted of this address alone.
@@ -77,8 +77,13 @@ impl Tcp {
         (caps, clients): (Caps, Arc<Clients>),
         shared: Arc<Shared>,
     ) -> Self {
-        let listener =
-            |(address, socket, traffic)| Listener { address, socket, traffic, paused: false, lost: false };
+        let listener = |(address, socket, traffic)| AcceptingSocket {
+            address,
+            socket,
+            traffic,
+            paused: false,
+            lost: false,
+        };
         Self {
             listeners: listeners.into_iter().map(listener).collect(),
             first,
@@ -263,7 +268,7 @@ impl Tcp {
         let waited = connection.waits_for();
         let (settings, caps, scratch) = (&self.settings, &self.caps, &mut self.scratch);
         self.at_work = Some(index);
-        let next = connection.turn(&mut Work { responder, scratch, settings, caps, now });
+        let next = connection.turn(&mut TurnContext { responder, scratch, settings, caps, now });
         self.at_work = None;
         match next {
             Next::Wait => {

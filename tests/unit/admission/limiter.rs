@@ -45,7 +45,7 @@ fn a_burst_passes_then_the_rate() {
 }
 
 #[test]
-fn a_prefix_is_counted_together_and_its_neighbour_apart() {
+fn a_prefix_is_counted_together_and_its_neighbor_apart() {
     let start = Instant::now();
     for (spent, same, other) in [
         ("192.0.2.1", "192.0.2.255", "192.0.3.1"),
