@@ -1,20 +1,20 @@
-//! The first half of an answer: the query is read, the zone of its name is found, and what the second half will look at
-//! first is asked of memory ([`crate::zone::Ahead`]).
+//! The first half of an answer: reads the query, finds the zone of its name, and prefetches the index lines that the second half
+//! reads first ([`crate::zone::Ahead`]).
 //!
-//! A worker begins some queries, [follows](PendingAnswer::follow) them all, and answers them one after the other; whoever has one
-//! query does both halves at once ([`answer`](super::answer())). Nothing is done twice.
+//! A worker begins some queries, [prefetches](PendingAnswer::prefetch) for all of them, and answers them one after the other; a caller
+//! with one query does both halves at once ([`answer`](super::answer())). Nothing is done twice.
 
 use crate::wire::{CLASS_IN, LookupName, Query};
 use crate::zone::{Ahead, Snapshot, Zone};
 
-/// A query that was read.
+/// A query that was read and is not answered yet.
 #[derive(Clone, Debug)]
 pub struct PendingAnswer<'a> {
     pub(super) query: Query<'a>,
     pub(super) snapshot: &'a Snapshot,
     /// QNAME, if there is one.
     pub(super) name: &'a LookupName,
-    /// The zone that speaks for QNAME.
+    /// The zone that is authoritative for QNAME.
     pub(super) zone: Option<&'a Zone>,
     pub(super) ahead: Option<Ahead<'a>>,
 }
@@ -39,8 +39,8 @@ pub fn begin<'a>(
 }
 
 impl PendingAnswer<'_> {
-    /// Asks memory for what stands behind that which [`begin`] has asked for. Changes nothing.
-    pub fn follow(&self) {
+    /// Prefetches what the lines that [`begin`] prefetched point to. Changes nothing.
+    pub fn prefetch(&self) {
         if let Some(ahead) = &self.ahead {
             ahead.follow();
         }

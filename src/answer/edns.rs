@@ -65,7 +65,7 @@ impl<'a> Options<'a> {
     }
 
     /// Octets that are kept free for OPT: at most 318, so that header, question and OPT fit 512 with any QNAME of up to
-    /// 178 octets; for longer ones NSID is left out. What nobody asked for takes what is left, for TC is not set on
+    /// 178 octets; for longer ones NSID is left out. What the client did not ask for takes what is left, because TC is not set on
     /// account of extra information (RFC 2181 section 9): extended errors, Report-Channel and padding.
     pub(super) fn reserve(&self, settings: &Settings) -> usize {
         let part = |asked: bool, octets: usize| if asked { OPTION + octets } else { 0 };
@@ -134,9 +134,9 @@ fn pad(writer: &mut Writer<'_>, opt: Opt, limit: usize) {
     let _: Result<(), Full> = writer.option(opt, option::PADDING, &[zeros.get(..missing).unwrap_or(&[])]);
 }
 
-/// The domain that resolvers report errors to (RFC 9567 section 6.2): with what comes from a zone served here, but not
-/// from one that the agent's domain is in: it must not be below what it is to report on (section 8.1), for then the
-/// fault would hold up its own report. So the reports themselves get none, lest one begets the next.
+/// The domain that resolvers report errors to (RFC 9567 section 6.2): in an answer from a zone served here, unless
+/// the agent's domain is in that zone: the agent must not be below what it is to report on (section 8.1), because then the
+/// fault would prevent its own report. An answer to an error report gets none, so that an error report does not trigger another one.
 fn report_channel<'s>(query: &Query<'_>, verdict: &Verdict, settings: &'s Settings) -> Option<&'s [u8]> {
     let agent = settings.report_channel.as_ref()?.as_wire();
     let (question, zone) = (query.question.as_ref()?, verdict.zone?);

@@ -1,7 +1,7 @@
 //! The command line: what a person types in, text and an exit code out.
 //!
 //! Exit codes: 0 done (for `status`: all is well), 1 something is wrong and was said on standard error (for `status`:
-//! degraded), 2 the command line itself is wrong, or for `status`: down, 3 for `status`: nobody answers, 4 for `reload`: done, but
+//! degraded), 2 the command line itself is wrong, or for `status`: down, 3 for `status`: no anyns answers, 4 for `reload`: done, but
 //! for what only a restart takes over.
 
 mod check;

@@ -70,7 +70,7 @@ pub(super) fn status(config: Option<&Path>, socket: Option<&Path>, options: &Opt
     }
 }
 
-/// Shows frame after frame, also while nobody answers; ends when the output is closed, or by a signal.
+/// Shows frame after frame, also while no anyns answers; ends when the output is closed, or by a signal.
 fn watch(path: &Path, options: &Options) -> Outcome {
     let clear = if io::stdout().is_terminal() && !options.json { CLEAR } else { "" };
     loop {

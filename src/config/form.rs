@@ -123,7 +123,7 @@ pub(super) fn read(text: &str, faults: &mut Faults<'_>) -> Option<Form> {
         faults.error(span, "", syntax_in_words(error.message(), wrong));
     }
     if !errors.is_empty() {
-        // What was recovered may say something that nobody wrote.
+        // What was recovered may differ from what the operator wrote.
         return None;
     }
     mend_headings(table.get_mut(), faults);

@@ -8,8 +8,8 @@ use super::{
     Alarm, Cause, NeighborStatus, PrefixStatus, ProbeStatus, RouteState, Status, ZoneGroup, ZoneState,
 };
 
-/// Decides on the whole document but its field `overall`, without any memory: what is wrong without a known beginning begins
-/// now. [`super::Memory::settle`] remembers.
+/// Decides on the whole document but its field `overall`, without any memory: a fault whose beginning the document does not
+/// know begins at the time of the document, and a state without faults at the start of the process. [`super::Memory::settle`] remembers.
 pub fn overall(status: &Status) -> Overall {
     let complaints = complaints(status);
     let since = complaints.iter().map(|complaint| complaint.since).min().unwrap_or(status.started);
@@ -74,7 +74,7 @@ fn serves(status: &Status) -> bool {
     status.zone_counts.served + status.zone_counts.kept > 0
 }
 
-/// Wanted, and sent to a neighbor. In a dry run nobody is sent anything, and what would be sent counts.
+/// Wanted, and sent to a neighbor. In a dry run nothing is sent, and what would be sent counts.
 fn is_reachable(prefix: &PrefixStatus, dry_run: bool) -> bool {
     let sent = |neighbor: &NeighborStatus| neighbor.sent != RouteState::Nothing;
     prefix.intent != "withdraw" && (dry_run || prefix.neighbors.iter().any(sent))
@@ -103,7 +103,7 @@ fn prefix_complaints(prefix: &PrefixStatus, status: &Status) -> Vec<Alarm> {
         }
     }
     if prefix.neighbors.is_empty() && !status.dry_run && wanted != RouteState::Nothing {
-        let message = format!("{name} is sent to nobody: no neighbor is known");
+        let message = format!("{name} is sent to no neighbor: none is known");
         complaints.push(complaint(Cause::Routes, format!("nobody {name}"), prefix.since, message));
     }
     let differing = prefix.neighbors.iter().filter(|neighbor| neighbor.sent != wanted);

@@ -28,7 +28,7 @@ document! {
         started: u64,
         /// Well or not, since when and why; the daemon fills it with [`super::Memory::settle`].
         overall: Overall,
-        /// Whether the driver is the dry run: nothing is sent to anybody.
+        /// Whether the driver is the dry run: nothing is sent to any neighbor.
         dry_run: bool,
         /// Whether anyns is stopping in order.
         stopping: bool,
@@ -83,7 +83,7 @@ document! {
         not_well: u64,
         /// Still being read.
         loading: u64,
-        /// Served as their source has them.
+        /// Served in the newest version that was accepted.
         served: u64,
         /// Served in an older version.
         kept: u64,
@@ -319,7 +319,7 @@ pub enum ZoneState {
     /// Still being read.
     #[default]
     Loading,
-    /// Served, as its source has it.
+    /// Served in the newest version that was accepted.
     Served,
     /// An older version is served: the newer one was refused, or its file vanished.
     Kept,

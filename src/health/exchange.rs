@@ -22,7 +22,7 @@ pub(super) enum Reply {
     Answered(Result<(), Fault>, Duration),
     /// No answer in time, or the connection broke, at this stage.
     Lost(String, Stage),
-    /// The system says that nobody listens.
+    /// The system says that no socket listens there.
     Refused(String),
     /// The probe could not be made: says nothing about the server.
     Unable(String),

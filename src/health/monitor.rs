@@ -320,7 +320,7 @@ impl Subject {
         self.tcp.learn(tcp, &of_tcp, &of_udp, paused);
     }
 
-    /// The task that asks has panicked: nobody knows whether the address answers.
+    /// The task that asks has panicked: whether the address answers is not known.
     fn fail(&mut self) {
         for lane in [&mut self.udp, &mut self.tcp] {
             let reason = "the probe itself failed".to_owned();

@@ -1,4 +1,4 @@
-//! The minimal question that the speaker asks the service addresses by itself when nobody decides any more.
+//! The minimal question that the speaker asks the service addresses itself when the deciding task no longer renews the lease.
 
 use std::future::Future;
 use std::net::IpAddr;
@@ -49,7 +49,7 @@ impl IdentityQuery {
                     Reply::Answered(Ok(()), _) => return Ok(()),
                     Reply::Answered(Err(fault), _) => last = fault.to_string(),
                     Reply::Lost(reason, _) | Reply::Unable(reason) => last = reason,
-                    // Nobody listens: another try would say the same.
+                    // No socket listens: another try would get the same answer.
                     Reply::Refused(reason) => return Err(reason),
                 }
             }

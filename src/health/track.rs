@@ -39,7 +39,7 @@ pub(super) enum Outcome {
 /// What a loss says about the server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Evidence {
-    /// The system says that nobody listens: silent at once.
+    /// The system says that no socket listens there: silent at once.
     Refused,
     /// Nothing shows that the address is overloaded.
     Idle,
@@ -58,7 +58,7 @@ pub(super) enum Standing {
     Pressure,
     /// Answers wrongly.
     Wrong(String),
-    /// Does not answer, without any evidence of overload, or nobody listens.
+    /// Does not answer, without any evidence of overload, or no socket listens.
     Silent(String),
 }
 

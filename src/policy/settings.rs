@@ -56,7 +56,7 @@ pub enum SettingsError {
 }
 
 impl Settings {
-    /// The longest time that any setting may have: a day. A POP that waits longer is one that nobody wants back, and
+    /// The longest time that any setting may have: a day. A longer wait is a mistake in the config, and
     /// sums of such times cannot overflow a clock.
     pub const LONGEST: Duration = Duration::from_secs(86_400);
 

@@ -74,7 +74,7 @@ pub struct Observed {
 /// Names a neighbor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum NeighborKey {
-    /// Nobody: the dry run.
+    /// No neighbor: the dry run.
     DryRun,
     /// A BGP neighbor.
     Bgp(SocketAddr),

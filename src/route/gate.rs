@@ -38,7 +38,7 @@ impl GateSettings {
     pub const LONGEST_LEASE: Duration = Duration::from_secs(60);
 }
 
-/// The length of the lease now, for those who supervise the speaker: one atomic, so that nobody waits for anybody.
+/// The length of the lease now, for those who supervise the speaker: one atomic, so no thread waits for another.
 #[derive(Clone, Debug)]
 pub struct LeaseTime(Arc<AtomicU64>);
 

@@ -19,8 +19,8 @@ const RECEIVE_BUFFER: i32 = 4 << 20;
 const UNFRAGMENTED: u16 = 1400;
 
 /// Connections that the kernel completes before we accept them; the kernel caps it at `net.core.somaxconn`. When it is
-/// full the kernel leaves a SYN unanswered or sends a SYN cookie; it comes to that only if the thread stands still,
-/// for a connection above a cap is accepted and reset at once.
+/// full the kernel leaves a SYN unanswered or sends a SYN cookie; that happens only if the thread does not run,
+/// because a connection above a cap is accepted and reset at once.
 ///
 /// TCP Fast Open is not used: its cookie is good for the host that made it (RFC 7413 section 4.1.2), which with
 /// anycast may not be the next one reached, and a replayed SYN would be answered again.

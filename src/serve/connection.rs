@@ -37,7 +37,7 @@ pub(super) const FAREWELL: Duration = Duration::from_secs(1);
 /// asks on does not hold us.
 const LAST: usize = 256 << 10;
 
-/// What has arrived at the end is there at once, or after a TLS record more; for what has not nobody waits.
+/// At the end, what has arrived can be read at once, or after one more TLS record; nothing waits for what has not arrived.
 const LULL: Duration = Duration::from_millis(10);
 
 /// Octets a second that a client must take of a large response, beyond [`PATIENCE`]: slower than any modem, and 64 KiB
@@ -150,7 +150,7 @@ async fn farewell<S: AsyncRead + AsyncWrite + Unpin>(stream: &mut S, mut input: 
             }
         }
     };
-    // Whoever still sends is cut off.
+    // A client that still sends is cut off.
     let _ = timeout(FAREWELL, discard).await;
     Ok(())
 }

@@ -8,7 +8,7 @@
 //! What differs from the native engine, because hickory answers before or after the handler:
 //! - A query that hickory cannot parse (a name that runs out of the message, two OPT records, a record cut short, the
 //!   name or RDATA of a record that we would pass over) gets its FORMERR, without a question and without OPT, and is not counted. Everything else comes to us, also messages
-//!   with no question or several, and opcodes that nobody knows. A response (QR = 1) is dropped uncounted, if it can
+//!   with no question or several, and unknown opcodes. A response (QR = 1) is dropped uncounted, if it can
 //!   be parsed.
 //! - It compresses worse: the first owner does not point at the question, later names may be spelled out, and
 //!   each name must fit in full before it is compressed. Where that goes over the client's limit, the response is the
@@ -26,7 +26,7 @@
 use std::io;
 use std::net::SocketAddr;
 use std::slice::Iter;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use async_trait::async_trait;
@@ -41,7 +41,7 @@ use hickory_server::zone_handler::{MessageResponse, MessageResponseBuilder, Quer
 
 use crate::admission::Limits;
 use crate::answer;
-use crate::telemetry::{Beat, Counters, WorkerCounters, count, keep_beating};
+use crate::telemetry::{Beat, Counters, WorkerCounters, count, keep_beating, locked};
 use crate::wire::LookupName;
 use crate::zone::Published;
 
@@ -62,7 +62,7 @@ const PLAIN_UDP: u16 = 512;
 /// Answers hickory's requests from the published snapshot. The server that has it must run on one thread, for its
 /// counters have one writer.
 pub struct Handler {
-    /// What a request needs, one at a time; never held across an await.
+    /// What a request needs, one request at a time; the lock is never held across an await.
     state: Mutex<AnswerState>,
     counters: Counters,
     set: usize,
@@ -76,7 +76,7 @@ struct AnswerState {
 }
 
 impl Handler {
-    /// A handler that counts in this set of the counters, of which nobody else is a writer.
+    /// A handler that counts in this set of the counters, of which it is the only writer.
     pub fn new(
         published: &Arc<Published>,
         answers: Arc<answer::Settings>,
@@ -101,7 +101,7 @@ impl Handler {
 
     /// Runs our answer path. `None` is no response.
     fn respond(&self, request: &Request) -> Option<Result<Response, ProtoError>> {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = locked(&self.state);
         let AnswerState { responder, scratch } = &mut *state;
         let mut answering = responder.refresh(Instant::now());
         let length = match request.protocol() {
@@ -122,9 +122,7 @@ impl Handler {
     }
 
     fn add(&self, add: impl FnOnce(&WorkerCounters)) {
-        if let Some(counters) = self.counters.worker(self.set) {
-            add(counters);
-        }
+        self.counters.add(self.set, add);
     }
 }
 

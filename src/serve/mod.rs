@@ -11,7 +11,7 @@
 //!   └── encrypted × 1     one thread with a runtime of its own: DoT, DoH, DoQ, if asked for (both engines)
 //! ```
 //!
-//! The zone snapshot, the answer settings and the limiter flow in; responses and counters flow out. Whoever observes looks at
+//! The zone snapshot, the answer settings and the limiter flow in; responses and counters flow out. An observer reads
 //! heartbeats and lost sockets ([`ServeWatch`]) and at the load ([`LoadReader`]). A thread that panics is run again on the same
 //! sockets: a query that makes it panic costs its batch.
 //! A worker never locks, allocates, logs or panics per query. Nothing here knows routes or policy.

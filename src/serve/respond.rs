@@ -40,6 +40,11 @@ impl Responder {
         self.counters.worker(self.set)
     }
 
+    /// Counts in this set of counters.
+    pub(super) fn add(&self, add: impl FnOnce(&WorkerCounters)) {
+        self.counters.add(self.set, add);
+    }
+
     /// Queries that the limiter has dropped so far.
     #[cfg(native)]
     pub(super) fn limited(&self) -> u64 {
@@ -103,22 +108,22 @@ pub(super) struct Answering<'a> {
 /// A datagram that is on its way to be answered.
 #[derive(Debug)]
 pub(super) enum Datagram<'d> {
-    /// It deserves no response, or is none.
+    /// It gets no response, or there is no datagram.
     Ignored,
-    /// The limiter answers it not at all.
+    /// The limiter refuses it without a response.
     Dropped,
-    /// The limiter lets it have an empty answer, truncated.
+    /// The limiter refuses it with an empty, truncated response.
     Slipped(&'d [u8]),
     /// It is answered.
-    PendingAnswer(PendingAnswer<'d>),
+    Pending(PendingAnswer<'d>),
 }
 
 #[cfg(native)]
 impl Datagram<'_> {
-    /// See [`PendingAnswer::follow`].
-    pub(super) fn follow(&self) {
-        if let Self::PendingAnswer(begun) = self {
-            begun.follow();
+    /// See [`PendingAnswer::prefetch`].
+    pub(super) fn prefetch(&self) {
+        if let Self::Pending(pending) = self {
+            pending.prefetch();
         }
     }
 }
@@ -146,14 +151,14 @@ impl<'a> Answering<'a> {
                 return Datagram::Dropped;
             }
         }
-        answer::begin(query, self.snapshot, name).map_or(Datagram::Ignored, Datagram::PendingAnswer)
+        answer::begin(query, self.snapshot, name).map_or(Datagram::Ignored, Datagram::Pending)
     }
 
     /// Answers a datagram; returns the response's length in `output`, 0 for no response.
     pub(super) fn finish(&self, datagram: &Datagram<'_>, source: IpAddr, output: &mut [u8]) -> usize {
         let client = self.client(TransportKind::Udp, source);
         let outcome = match datagram {
-            Datagram::PendingAnswer(begun) => begun.answer(&client, self.answers, output),
+            Datagram::Pending(pending) => pending.answer(&client, self.answers, output),
             Datagram::Slipped(query) => answer::truncated(query, &client, self.answers, output),
             Datagram::Ignored => Outcome::Ignore,
             Datagram::Dropped => return 0,

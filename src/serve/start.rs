@@ -88,8 +88,8 @@ impl Serving {
         self.certificates.clone()
     }
 
-    /// Octets of memory that datagrams waiting in the UDP sockets take; 0 when the workers are level with the
-    /// queries. Linux only, 0 elsewhere. A socket that is lost counts as empty.
+    /// Octets of memory that datagrams waiting in the UDP sockets take; 0 when no query
+    /// waits. Linux only, 0 elsewhere. A socket that is lost counts as empty.
     pub fn receive_queue(&self) -> u64 {
         load::waiting(&self.listeners)
     }

@@ -1,5 +1,5 @@
 //! What one thread did at one listening address over one transport: counted once for a batch, a write or a connection, never for
-//! a query. One writer; whoever looks reads.
+//! a query. One writer, any number of readers.
 
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};

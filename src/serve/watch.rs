@@ -8,7 +8,7 @@ use crate::telemetry::{Beat, Freshness};
 
 use super::shared::{LostListener, Phase, Shared};
 
-/// A heartbeat that stood still this long is stale: ten times the longest wait of a worker.
+/// A worker that has sent no heartbeat for this long is stale: ten times the longest wait of a worker.
 pub(super) const STALE: Duration = Duration::from_secs(1);
 
 /// What is wrong with serving; all empty when all is well.
@@ -16,7 +16,7 @@ pub(super) const STALE: Duration = Duration::from_secs(1);
 pub struct Facts {
     /// Listening sockets that cannot be read any more.
     pub lost_listeners: Vec<LostListener>,
-    /// Threads whose heartbeat stood still for a second, or that ended: the indices of their counters. The hickory
+    /// Threads that have sent no heartbeat for a second, or that ended: the indices of their counters. The hickory
     /// engine's are the first for UDP and the second for TCP; that of encrypted transports is the last.
     pub stale_workers: Vec<usize>,
     /// How old the oldest heartbeat of those threads is.

@@ -2,11 +2,11 @@
 //!
 //! Queries in, responses out, counters up. Never locks, allocates, logs or panics for a datagram; reads the clock
 //! once per batch. UDP and TCP take turns: a batch of each UDP socket that has one, now and then a look at what else is
-//! ready, then a bounded piece of work for each TCP socket that is ([`tcp`]). So neither starves the other, and none
-//! of both needs a thread that the other must be scheduled for.
+//! ready, then a bounded piece of work for each TCP socket that is ([`tcp`]). So neither starves the other, and one
+//! thread serves both.
 //!
-//! Which worker a packet comes to is the kernel's hash of its addresses and ports, or, if the operator says so, the CPU that it
-//! came in on ([`super::affinity`]). `tests/bench/NOTES.md` says what each costs.
+//! The kernel chooses the worker of a packet by a hash of its addresses and ports, or, if the operator says so, by the CPU that
+//! received it ([`super::affinity`]). `tests/bench/NOTES.md` says what each costs.
 
 mod tcp;
 
@@ -40,10 +40,10 @@ const STOP_LOOK: Duration = Duration::from_millis(20);
 /// Turns of a busy socket after which the worker looks whether others have become ready: a millisecond or two.
 const LOOK: u32 = 8;
 
-/// WorkerSockets that one look finds ready at most: bounds the TCP work between two turns of UDP to some milliseconds.
+/// Sockets that one look finds ready at most: bounds the TCP work between two turns of UDP to some milliseconds.
 const EVENTS: usize = 32;
 
-/// Datagrams that are begun before the first of them is answered: as many as a core waits for lines of memory at once.
+/// Datagrams that are begun before the first of them is answered: as many cache lines as a core can fetch at once.
 const GROUP: usize = 16;
 
 /// Receive calls of one socket that may fail in succession before it counts as lost. An error that passes (an ICMP
@@ -127,7 +127,7 @@ impl Worker {
     }
 
     /// Makes the state good after a panic: what was at work is given up. Waits for the pause or for a stop; false if that is
-    /// no stop in order. While it waits the heartbeat is stale, which shows others that nobody serves here.
+    /// no stop in order. While it waits the heartbeat is stale, which shows observers that this worker does not serve.
     fn mend(&mut self, pause: Duration) -> bool {
         self.tcp.mend();
         let end = Instant::now() + pause;
@@ -249,8 +249,8 @@ impl Datagrams {
         Ok(true)
     }
 
-    /// Answers the batch, group by group: what the answers will read is asked of memory for all of a group before any of
-    /// them waits for it.
+    /// Answers the batch, group by group: what the answers read is prefetched for all of a group before the first of
+    /// them is written.
     fn answer(&mut self, responder: &mut Responder) {
         let mut answering = responder.refresh(Instant::now());
         let (arrivals, mut replies) = self.batch.parts();
@@ -262,7 +262,7 @@ impl Datagrams {
                     *datagram = answering.begin(arrival.octets, arrival.source, name);
                 }
             }
-            datagrams.iter().for_each(Datagram::follow);
+            datagrams.iter().for_each(Datagram::prefetch);
             for (arrival, datagram) in group.iter().zip(&datagrams) {
                 replies.write(&arrival, |room| answering.finish(datagram, arrival.source, room));
             }

@@ -1,6 +1,6 @@
-//! Asks the kernel whether somebody has a file open for writing (fcntl(2), "Leases").
+//! Asks the kernel whether a process has a file open for writing (fcntl(2), "Leases").
 //!
-//! A read lease is granted only on a file that nobody has open for writing. It is asked for and given back at once,
+//! A read lease is granted only on a file that no process has open for writing. It is asked for and given back at once,
 //! never held: a held lease makes a writer's open(2) wait. Linux alone knows it.
 
 use std::fs::File;
@@ -11,16 +11,16 @@ use std::io;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(not(native), expect(dead_code, reason = "the portable path does not know"))]
 pub(crate) enum Writers {
-    /// Nobody has the file open for writing.
+    /// No process has the file open for writing.
     None,
-    /// Somebody has.
+    /// A process has.
     Some,
     /// The kernel does not tell: no lease on this filesystem, or the file is another user's and `CAP_LEASE` is
     /// missing.
     Unknown,
 }
 
-/// Whether somebody has `file`, which was opened for reading only, open for writing.
+/// Whether a process has `file`, which was opened for reading only, open for writing.
 #[cfg(native)]
 pub(crate) fn writers(file: &File) -> Writers {
     use std::os::fd::AsRawFd;
@@ -41,7 +41,7 @@ pub(crate) fn writers(file: &File) -> Writers {
     }
 }
 
-/// Whether somebody has `file` open for writing: not known here.
+/// Whether a process has `file` open for writing: not known here.
 #[cfg(not(native))]
 pub(crate) fn writers(_file: &File) -> Writers {
     Writers::Unknown
@@ -66,7 +66,7 @@ fn is_remote(file: &File) -> bool {
 }
 
 /// Makes SIGIO harmless, once. A writer that comes between taking and giving back a lease makes the kernel send
-/// SIGIO, whose default action ends the process. A handler of somebody else (tokio's) is left alone.
+/// SIGIO, whose default action ends the process. An existing handler (tokio's) is left alone.
 #[cfg(native)]
 fn hold_sigio() -> io::Result<()> {
     use std::sync::OnceLock;

@@ -13,7 +13,7 @@ pub(crate) fn memory_file() -> io::Result<File> {
     if descriptor < 0 {
         return Err(io::Error::last_os_error());
     }
-    // SAFETY: the descriptor was opened right above and nobody else has it.
+    // SAFETY: the descriptor was opened right above and no other value has it.
     Ok(unsafe { File::from_raw_fd(descriptor) })
 }
 

@@ -81,11 +81,11 @@ impl Drop for Block {
     fn drop(&mut self) {
         if self.mapped == 0 {
             let memory = std::ptr::slice_from_raw_parts_mut(self.start.as_ptr(), self.words);
-            // SAFETY: this very slice was leaked from a box by `zeroed`, and nobody can refer to it any more.
+            // SAFETY: this very slice was leaked from a box by `zeroed`, and no reference to it is left.
             drop(unsafe { Box::from_raw(memory) });
             return;
         }
-        // SAFETY: this very range was mapped by `map`, and nobody can refer to it any more.
+        // SAFETY: this very range was mapped by `map`, and no reference to it is left.
         unsafe {
             libc::munmap(self.start.as_ptr().cast(), self.mapped);
         }
@@ -139,7 +139,7 @@ impl Shared {
     /// The words, to be changed; `None` if others share the block.
     pub fn words_mut(&mut self) -> Option<&mut [u64]> {
         Arc::get_mut(&mut self.block)?;
-        // SAFETY: as in `words`; nobody else has the block, nor can have it while this borrow lasts.
+        // SAFETY: as in `words`; no other value has the block, nor can have it while this borrow lasts.
         Some(unsafe { std::slice::from_raw_parts_mut(self.start.as_ptr(), self.words) })
     }
 

@@ -1,7 +1,7 @@
 //! The priority of a thread.
 
 /// Lets every other thread of the machine go before the calling one (nice value 10, setpriority(2); on Linux it is
-/// the thread's own). Without effect where it is refused: it is a courtesy to the workers, not a promise.
+/// the thread's own). Without effect where it is refused: it helps the workers, and nothing depends on it.
 #[cfg(native)]
 pub(crate) fn yield_to_others() {
     const NICE: libc::c_int = 10;

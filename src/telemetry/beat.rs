@@ -1,7 +1,7 @@
 //! What a task or a thread says of itself: that it runs, how often it panicked, that it ended.
 //!
 //! The task counts up ([`Beat::beat`]) at least every [`Beat::PERIOD`]; supervisors compare counts ([`Freshness`]) and never
-//! wait for the task. Every part is an atomic: a task that is frozen at any instruction blocks nobody who asks.
+//! wait for the task. Every part is an atomic: a task that is frozen at any instruction blocks no observer.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
@@ -136,7 +136,7 @@ impl RunTime {
     }
 }
 
-/// How long ago a count moved, in the [`RunTime`] of whoever observes it.
+/// How long ago a count moved, in the observer's [`RunTime`].
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Freshness {
     seen: Option<u64>,

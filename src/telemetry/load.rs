@@ -1,5 +1,5 @@
-//! What the serving threads and the kernel say of the load at one moment, listener by listener. Numbers only; what they mean is
-//! judged by whoever looks.
+//! What the serving threads and the kernel say of the load at one moment, listener by listener. Numbers only; the
+//! reader judges what they mean.
 
 use std::net::{IpAddr, SocketAddr};
 

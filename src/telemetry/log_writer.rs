@@ -1,6 +1,6 @@
 //! The thread that writes the log (1x), behind a bounded queue without a lock.
 //!
-//! Finished lines flow in from every thread; octets flow out to standard error. A reader of standard error that stands still (a
+//! Finished lines flow in from every thread; octets flow out to standard error. A reader of standard error that reads nothing (a
 //! stuck journal) blocks this thread alone: the queue fills, further records are dropped and counted, and the thread's [`Beat`]
 //! stops, which the status reports. Never blocks or locks in a thread that logs.
 
@@ -94,7 +94,7 @@ impl LogQueue {
         loop {
             while let Some(line) = self.queue.pop() {
                 self.beat.beat();
-                // There is nobody to tell that the log cannot be written.
+                // An error of the log cannot be logged.
                 let _ = output.write_all(&line);
             }
             let _ = output.flush();

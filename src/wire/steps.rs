@@ -9,15 +9,15 @@ use std::cell::Cell;
 /// What is counted: everything of an answer that a loop does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CountedStep {
-    /// A name is looked for among the zones or in a zone; what one search costs is for `zone` to bound.
+    /// A name is looked up among the zones or in a zone; `zone` bounds what one lookup costs.
     Search,
     /// The addresses of a delegation's name server are looked for: a search too, one for each NS record of a referral.
     Glue,
     /// A name is hashed for NSEC3 (RFC 5155 section 5).
     Hash,
-    /// A record is begun, whether it will fit or not.
+    /// The writer starts a record, whether it will fit or not.
     Record,
-    /// A name is held against one that stands in the message: each suffix that is looked at, and each label of it.
+    /// A name is compared with one that is already in the message: each suffix that is read, and each label of it.
     Comparison,
 }
 

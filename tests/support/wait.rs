@@ -1,6 +1,6 @@
 //! Waiting for an event that can only be seen by looking again: a file, a route, a status.
 //!
-//! The only place in the tests that pauses. A test never waits for a time to pass; it waits here for a thing to be
+//! The only place in the tests that pauses (tests/tidy.rs holds it so). A test never waits for a time to pass; it waits here for a thing to be
 //! true, and fails when it is not true within a bound.
 
 use std::time::{Duration, Instant};

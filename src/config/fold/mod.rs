@@ -77,7 +77,7 @@ pub struct Pop {
 /// Who makes the routes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RouteDriver {
-    /// Nobody: it is only said what would be announced; by these settings, if there are any.
+    /// No driver: the log and the status say what would be announced, by these settings, if there are any.
     DryRun(Option<Box<routes::BgpSettings>>),
     /// The embedded BGP speaker.
     Bgp(Box<routes::BgpSettings>),

@@ -13,6 +13,8 @@ use tokio::task::JoinHandle;
 
 use crate::host::presence::Presence;
 
+use super::host_length;
+
 /// The interface that service addresses are put on: it never goes down with a physical link.
 pub(in crate::host) const LOOPBACK: &str = "lo";
 
@@ -127,11 +129,6 @@ fn message(index: u32, address: IpAddr) -> AddressMessage {
             AddressMessageBuilder::<std::net::Ipv6Addr>::new().index(index).address(address, length).build()
         }
     }
-}
-
-/// The prefix length of a single address.
-fn host_length(address: IpAddr) -> u8 {
-    if address.is_ipv4() { 32 } else { 128 }
 }
 
 /// The kernel's error number, negative; 0 for an error that is not the kernel's.

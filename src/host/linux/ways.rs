@@ -10,6 +10,8 @@ use rtnetlink::packet_route::route::{RouteAddress, RouteAttribute, RouteMessage,
 
 use crate::host::route_back::Way;
 
+use super::host_length;
+
 /// How long the kernel may take to answer about one address: it answers at once, or a message was lost.
 const KERNEL: Duration = Duration::from_millis(200);
 
@@ -57,7 +59,7 @@ fn question(to: IpAddr, from: Option<IpAddr>) -> RouteMessage {
         IpAddr::V4(address) => RouteAddress::Inet(address),
         IpAddr::V6(address) => RouteAddress::Inet6(address),
     };
-    let length = if to.is_ipv4() { 32 } else { 128 };
+    let length = host_length(to);
     let mut message = RouteMessage::default();
     message.header.address_family = if to.is_ipv4() { AddressFamily::Inet } else { AddressFamily::Inet6 };
     message.header.destination_prefix_length = length;

@@ -39,7 +39,7 @@ pub(super) fn check(settings: &BgpSettings, services: &[Service], errors: &mut V
 }
 
 fn check_as(neighbor: Option<SocketAddr>, value: u32, errors: &mut Vec<SettingsError>) {
-    // AS 0 (RFC 7607), AS_TRANS (RFC 6793) and the last ones of 16 and of 32 bits (RFC 7300) are nobody's.
+    // AS 0 (RFC 7607), AS_TRANS (RFC 6793) and the last ones of 16 and of 32 bits (RFC 7300) are reserved.
     if matches!(value, 0 | 23_456 | 65_535 | u32::MAX) {
         errors.push(SettingsError::AsNumber { neighbor, value });
     }
@@ -194,7 +194,7 @@ fn is_global_or_local(address: Ipv6Addr) -> bool {
     matches!(address.octets(), [0x20..=0x3f | 0xfc..=0xfd, ..])
 }
 
-/// Whether a service can have `prefix`. Shorter prefixes than these are nobody's own; a default route least of all.
+/// Whether a service can have `prefix`. No operator holds a prefix shorter than these, and a default route is not a service prefix.
 fn is_announceable(prefix: IpNet) -> bool {
     match prefix {
         IpNet::V4(prefix) => {

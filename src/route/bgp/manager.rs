@@ -63,7 +63,7 @@ type Awaited = BTreeMap<IpAddr, OneAwaited>;
 type OneAwaited = (Neighbor, mpsc::Sender<TcpStream>);
 
 impl Manager {
-    /// Runs until `stop` is cancelled or nobody wants anything any more; then every session and listener is closed.
+    /// Runs until `stop` is cancelled or the sender of the wanted routes is gone; then every session and listener is closed.
     pub(super) async fn run(&mut self) {
         loop {
             self.beat.beat();

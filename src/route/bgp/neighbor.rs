@@ -73,7 +73,7 @@ enum Wake {
 }
 
 impl NeighborTask {
-    /// Runs until `stop` is cancelled, nobody wants anything any more, or the neighbor is removed; then ends the session with a
+    /// Runs until `stop` is cancelled, the sender of the wanted routes is gone, or the neighbor is removed; then ends the session with a
     /// Cease. Can be run again after a panic, which has closed its connections.
     pub(super) async fn run(&mut self) {
         self.observer.lost();

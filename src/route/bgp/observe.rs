@@ -84,7 +84,7 @@ impl Observer {
         });
     }
 
-    /// Something came in at this time. Noted to the second; wakes nobody.
+    /// Something came in at this time. Noted to the second; wakes no observer.
     pub(super) fn heard(&self, at: Instant) {
         self.change(|neighbor| {
             neighbor.heard = Some(at);
@@ -97,7 +97,7 @@ impl Observer {
         self.change(|neighbor| neighbor.hold_time.replace(hold_time) != Some(hold_time));
     }
 
-    /// UPDATEs came in. Does not wake whoever watches: a full table would do so a million times.
+    /// UPDATEs came in. Wakes no observer: a full table would do so a million times.
     pub(super) fn updates(&self, count: u64) {
         self.change(|neighbor| {
             neighbor.updates_received += count;

@@ -1,7 +1,7 @@
 //! The sockets of all sessions, for the watchdog: it shuts them down when the speaker does not run any more.
 //!
 //! A table of fixed size; a slot is swapped atomically. The speaker's thread puts sockets in and takes them out, the watchdog
-//! takes them out: whoever takes a socket out of its slot owns it. Never locks: the speaker may be frozen at any instruction.
+//! takes them out: the thread that takes a socket out of its slot owns it. Never locks: the speaker may be frozen at any instruction.
 
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;

@@ -122,7 +122,7 @@ impl fmt::Debug for Password {
 /// A setting that cannot be.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SettingsError {
-    /// An AS number that nobody may use.
+    /// An AS number that is reserved.
     #[error(
         "{} is AS {value}, which is reserved (RFC 7607, RFC 6793, RFC 7300); it must be 1 to 4294967294, neither 23456 nor 65535",
         .neighbor.map_or_else(|| "bgp local-as".to_owned(), |neighbor| format!("remote-as of bgp neighbor {neighbor}"))

@@ -60,7 +60,7 @@ impl Timers {
         self.send_hold.is_some()
     }
 
-    /// Whether the hold timer has gone off.
+    /// Whether the deadline of the hold timer has passed and [`Timers::expire`] has not taken it yet.
     pub(super) fn hold_is_due(&self, now: Instant) -> bool {
         self.hold.is_some_and(|deadline| deadline <= now)
     }
@@ -70,7 +70,7 @@ impl Timers {
         [self.hold, self.keepalive, self.send_hold].into_iter().flatten().min()
     }
 
-    /// Takes a timer that has gone off. The hold timer first: a session that is over sends no keepalive.
+    /// Takes a timer that has gone off. The timers that end the session come first: a session that is over sends no keepalive.
     pub(super) fn expire(&mut self, now: Instant) -> Option<ExpiredTimer> {
         let due = |timer: &mut Option<Instant>| timer.take_if(|deadline| *deadline <= now).is_some();
         if due(&mut self.send_hold) {

@@ -7,7 +7,7 @@
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::SystemTime;
 
 use arc_swap::ArcSwap;
@@ -16,6 +16,8 @@ use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
+
+use crate::telemetry::locked;
 
 use super::expiry::{ExpiryStage, Validity};
 
@@ -113,13 +115,13 @@ impl Certificates {
 
     /// Reads the pair again, changed or not; if it cannot be used the old one stays. Blocks for as long as files do.
     pub fn reload(&self) -> Result<(), CertificateError> {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = locked(&self.state);
         self.read_again(&mut state)
     }
 
     /// Reads the pair again if one of its files has changed since the last time, and logs when it comes near its end.
     pub(super) fn reload_if_changed(&self) {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = locked(&self.state);
         if state.looks != [look(&self.certificate), look(&self.key)] {
             // It is logged, and told by `fault`.
             let _ = self.read_again(&mut state);
@@ -159,7 +161,7 @@ impl Certificates {
 }
 
 impl State {
-    /// Logs it when the certificate comes to another stage of its life.
+    /// Logs it when the certificate reaches another stage of its validity.
     fn watch_validity(&mut self, validity: Option<Validity>, certificate: &Path) {
         let now = SystemTime::now();
         let stage = validity.map_or(ExpiryStage::Well, |validity| validity.stage(now));

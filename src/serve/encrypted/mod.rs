@@ -10,8 +10,8 @@
 //! ```
 //!
 //! Plain DNS messages go into the same answer path as those of UDP and TCP: nothing but [`crate::answer::TransportKind`]
-//! differs. Both engines use this, as they use one TCP: hickory-server's own listeners have no caps and take records
-//! instead of octets.
+//! differs. Both engines use this: hickory-server's own listeners have no caps (see [`super::hickory`]), and its handlers take
+//! records instead of octets.
 //! Not limited by rate, as TCP is not: a handshake proves the source. Allocates for each query.
 
 mod certificate;

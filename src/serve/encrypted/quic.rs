@@ -24,8 +24,8 @@ use crate::telemetry::{count, keep_going};
 
 use super::session::{STREAM_WINDOW, STREAMS, WINDOW};
 
-/// Handshakes at one time with sources that may be lies. Above it a client must first show that it receives what we
-/// send to it (Retry, RFC 9000 section 8.1.2): a round trip more for everybody, so not before there is a need.
+/// Handshakes at one time with sources that may be spoofed. Above it a client must first show that it receives what we
+/// send to it (Retry, RFC 9000 section 8.1.2): one more round trip for every client, so not before it is needed.
 const UNPROVEN: usize = 64;
 
 /// Streams that only the client writes: HTTP/3 has a control stream and two of QPACK, and may grease with one more
@@ -44,7 +44,7 @@ pub(super) struct QuicListener {
     pub(super) caps: Caps,
     pub(super) connections: TaskTracker,
     pub(super) phase: watch::Receiver<Phase>,
-    /// Handshakes under way with sources that may be lies.
+    /// Handshakes under way with sources that may be spoofed.
     pub(super) unproven: Rc<Cell<usize>>,
 }
 
@@ -99,7 +99,7 @@ impl QuicListener {
             };
             self.take(incoming, serve.clone());
         }
-        // Whoever comes now is refused; those that are here are told their end before the socket goes.
+        // New connections are refused; the existing ones are closed with a reason before the socket goes.
         endpoint.set_server_config(None);
         self.connections.close();
         self.connections.wait().await;
@@ -144,7 +144,7 @@ impl QuicListener {
     }
 }
 
-/// One handshake with a source that may be a lie; counted until dropped.
+/// One handshake with a source that may be spoofed; counted until dropped.
 struct Unproven(Rc<Cell<usize>>);
 
 impl Unproven {

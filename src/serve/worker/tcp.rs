@@ -165,7 +165,7 @@ impl Tcp {
                 continue;
             }
             if !connection.is_leaving() {
-                add(responder, |counters| count(&counters.tcp_timeouts));
+                responder.add(|counters| count(&counters.tcp_timeouts));
             }
             self.close(index);
         }
@@ -214,7 +214,7 @@ impl Tcp {
             if listener.lost {
                 self.shared.lose(LostListener::new(listener.address, Transport::Tcp, &error));
             } else {
-                add(responder, |counters| count(&counters.receive_errors));
+                responder.add(|counters| count(&counters.receive_errors));
             }
             return false;
         }
@@ -239,11 +239,11 @@ impl Tcp {
             if proxied { self.caps.enter_nameless() } else { self.caps.enter(source.ip()) };
         let Some(ticket) = ticket else {
             traffic.refused();
-            add(responder, |counters| count(&counters.tcp_refused));
+            responder.add(|counters| count(&counters.tcp_refused));
             connection::reset(&stream);
             return;
         };
-        add(responder, |counters| count(&counters.tcp_connections));
+        responder.add(|counters| count(&counters.tcp_connections));
         tracing::trace!(%source, "connection");
         let index = self.free.pop().unwrap_or(self.connections.len());
         let token = CONNECTIONS + index as u64;
@@ -256,7 +256,7 @@ impl Tcp {
             None => self.connections.push(Some(connection)),
         }
         if waited_for.is_err() {
-            add(responder, |counters| count(&counters.receive_errors));
+            responder.add(|counters| count(&counters.receive_errors));
             self.close(index);
         }
         // It is not read yet: nine in ten queries come later (dnsperf's way of one query a connection, loopback), and
@@ -287,11 +287,5 @@ impl Tcp {
         if self.connections.get_mut(index).and_then(Option::take).is_some() {
             self.free.push(index);
         }
-    }
-}
-
-fn add(responder: &Responder, add: impl FnOnce(&crate::telemetry::WorkerCounters)) {
-    if let Some(counters) = responder.counters() {
-        add(counters);
     }
 }

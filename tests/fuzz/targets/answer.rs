@@ -75,7 +75,7 @@ pub fn check(data: &[u8]) -> bool {
     let mut name = LookupName::root();
     let outcome = match answer::begin(query, snapshot, &mut name) {
         Some(pending) => {
-            pending.follow();
+            pending.prefetch();
             pending.answer(&client, settings, &mut output)
         }
         None => Outcome::Ignore,

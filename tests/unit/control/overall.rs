@@ -134,7 +134,7 @@ fn everything_that_is_not_ok() {
             status.prefixes[0].neighbors[0].sent = RouteState::Nothing;
             status.prefixes[0].neighbors[0].session = "Active".into();
         }),
-        (Down, "is sent to nobody", |status| status.prefixes[0].neighbors.clear()),
+        (Down, "is sent to no neighbor", |status| status.prefixes[0].neighbors.clear()),
         (Degraded, "is missing at 192.0.2.253", |status| {
             let absent = NeighborStatus { neighbor: "192.0.2.253".into(), ..NeighborStatus::default() };
             status.prefixes[0].neighbors.push(absent);

@@ -386,9 +386,7 @@ impl Connection {
 
 impl TurnContext<'_> {
     fn add(&self, add: impl FnOnce(&crate::telemetry::WorkerCounters)) {
-        if let Some(counters) = self.responder.counters() {
-            add(counters);
-        }
+        self.responder.add(add);
     }
 }
 
