@@ -79,7 +79,8 @@
 //!
 //! ## Who may name whom
 //!
-//! `tests/tidy.rs` holds every `use` in `src` against this table, and lets no two files of a module import each other.
+//! `tests/tidy.rs` checks every `use` in `src` against this table, and lets no two files of a module import each other. A module with
+//! several folders has such a table for them in its `mod.rs`.
 //!
 //! | module | may name |
 //! | --- | --- |

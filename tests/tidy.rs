@@ -10,6 +10,8 @@
     reason = "a test stops at the first fault and prints what it measures"
 )]
 
+#[path = "tidy/folders.rs"]
+mod folders;
 #[path = "tidy/imports.rs"]
 mod imports;
 #[path = "tidy/names.rs"]
@@ -142,6 +144,24 @@ fn sources() -> BTreeMap<imports::Module, String> {
 #[test]
 fn no_two_files_of_a_module_import_each_other() {
     fail_on("files that import each other", &imports::cycles(&sources()));
+}
+
+#[test]
+fn folders_name_only_what_their_module_allows() {
+    let mut faults = Vec::new();
+    for ((module, folder), named) in folders::edges(&sources()) {
+        let page = format!("src/{module}/mod.rs");
+        let table = folders::table(&read(Path::new(&page)));
+        let Some(allowed) = table.get(&folder) else {
+            faults.push(format!(
+                "{page}: the folder {folder} is not in the table of folders; it names {named:?}"
+            ));
+            continue;
+        };
+        let outside = named.difference(allowed).map(|other| format!("{page}: {folder} may not name {other}"));
+        faults.extend(outside);
+    }
+    fail_on("edges of folders outside the table in their mod.rs", &faults);
 }
 
 #[test]

@@ -162,7 +162,6 @@ fn zone_complaint(group: &ZoneGroup) -> Alarm {
         ZoneState::Loading => ("is still being loaded", "are still being loaded"),
         ZoneState::Kept => ("is kept at an older version", "are kept at an older version"),
         ZoneState::Refused => ("is refused and not served", "are refused and not served"),
-        ZoneState::Expired => ("has expired", "have expired"),
     };
     let required = if group.required { "required " } else { "" };
     let fault = group.fault.as_ref().map(|fault| format!(": {fault}")).unwrap_or_default();

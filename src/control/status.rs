@@ -89,8 +89,6 @@ document! {
         kept: u64,
         /// Not served.
         refused: u64,
-        /// Expired.
-        expired: u64,
         /// Those that were asked for; the list of zones may be cut to fewer.
         matched: u64,
         /// Those of them that are not well.
@@ -325,8 +323,6 @@ pub enum ZoneState {
     Kept,
     /// Not served: refused, and there is no older version.
     Refused,
-    /// Expired (RFC 1035 section 3.3.13, EXPIRE): answered SERVFAIL.
-    Expired,
 }
 
 /// What a neighbor was sent about a prefix.

@@ -1,5 +1,5 @@
 //! What any platform tells about the host: whether an address can be bound. Routes and the sockets of other processes are not
-//! known here, and what is not known proves nothing. Never changes the host. `super::linux` has the same functions.
+//! known here, and what is not known proves nothing. Never changes the host. `linux` has the same functions.
 
 use std::io;
 use std::net::{IpAddr, UdpSocket};

@@ -12,8 +12,14 @@
 //! ```
 //!
 //! The zone snapshot, the answer settings and the limiter flow in; responses and counters flow out. An observer reads
-//! heartbeats and lost sockets ([`ServeWatch`]) and at the load ([`LoadReader`]). A thread that panics is run again on the same
+//! heartbeats and lost sockets ([`ServeWatch`]), and the load ([`LoadReader`]). A thread that panics is run again on the same
 //! sockets: a query that makes it panic costs its batch.
+//!
+//! | folder | may name |
+//! | --- | --- |
+//! | `encrypted` | (nothing) |
+//! | `worker` | (nothing) |
+//!
 //! A worker never locks, allocates, logs or panics per query. Nothing here knows routes or policy.
 
 mod accept;

@@ -67,7 +67,7 @@ impl Crate {
     }
 
     /// The files of the same top module that a file imports from. What it exports again is the module's face, not its own need.
-    fn imported(&self, module: &Module) -> BTreeSet<Module> {
+    pub(crate) fn imported(&self, module: &Module) -> BTreeSet<Module> {
         let own = self.uses.get(module).into_iter().flatten().filter(|(is_export, _)| !is_export);
         let paths = own.filter_map(|(_, path)| self.absolute(module, path));
         let files = paths.filter_map(|path| self.file_of(&path, 0));

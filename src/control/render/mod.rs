@@ -127,7 +127,6 @@ fn zones(status: &Status) -> Vec<Row> {
             ZoneState::Served => "served",
             ZoneState::Kept => "kept",
             ZoneState::Refused => "refused",
-            ZoneState::Expired => "expired",
         };
         let serial = zone.serial.map_or("-".into(), |serial| serial.to_string());
         let records = format!("{} records", zone.records);

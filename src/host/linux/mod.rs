@@ -1,5 +1,5 @@
 //! What Linux tells about the host over rtnetlink and `/proc`. Questions in, answers out; never decides what an answer means.
-//! [`super::portable`] has the same functions for every other platform.
+//! `portable` has the same functions for every other platform.
 
 mod discard;
 mod link;

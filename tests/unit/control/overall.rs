@@ -103,7 +103,6 @@ fn everything_that_is_not_ok() {
             group(status, ZoneState::Kept, 200, Some("a:1:1: x"));
         }),
         (Down, "is refused and not served", |status| group(status, ZoneState::Refused, 1, None)),
-        (Down, "has expired", |status| group(status, ZoneState::Expired, 1, None)),
         (Down, "300000 zones are still being loaded", |status| {
             group(status, ZoneState::Loading, 300_000, None);
         }),
