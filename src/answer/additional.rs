@@ -4,7 +4,7 @@
 //! A whole RRset with its signatures or nothing, for as long as they fit; never a reason for TC (RFC 2181 section 9).
 //! Comes from any zone of the snapshot. A target that exists by a wildcard alone (RFC 4592 section 3.3) has what the
 //! wildcard makes, as with BIND, NSD and Knot DNS; but not where DNSSEC is asked for and the zone denies with NSEC or
-//! NSEC3, for without the proof that no closer name exists (RFC 4035 section 3.1.3.3), which has no place here, a validator must throw
+//! NSEC3, because without the proof that no closer name exists (RFC 4035 section 3.1.3.3), which has no place here, a validator must throw
 //! it away. A target behind an alias is for the resolver.
 
 use crate::wire::{Full, LookupName, RecordType, Section, name_length, steps};

@@ -20,7 +20,7 @@ const SERVER_COOKIE: usize = 16;
 const HEAD: usize = 8;
 /// The version that is made and checked (RFC 9018 section 4.1).
 const VERSION: u8 = 1;
-/// A Server Cookie is valid for an hour, and for five minutes in the future, for clocks differ (RFC 9018 section 4.3).
+/// A Server Cookie is valid for an hour, and for five minutes in the future, because clocks differ (RFC 9018 section 4.3).
 const VALID: std::ops::RangeInclusive<i32> = -300..=3600;
 /// After half an hour it is replaced (RFC 9018 section 4.3).
 const FRESH: i32 = 1800;

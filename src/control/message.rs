@@ -17,7 +17,7 @@ pub enum Request {
         /// Which zones: `bad`, a name, or a pattern with `*` and `?`; without it every zone.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         zones: Option<String>,
-        /// At most so many zones, those that are not well first.
+        /// At most this many zones, those that are not well first.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         most: Option<usize>,
     },

@@ -97,7 +97,7 @@ document! {
 
     /// Zones with the same state and the same kind of fault.
     ZoneGroup {
-        /// How they stand.
+        /// Their state.
         state: ZoneState,
         /// Whether the config requires them.
         required: bool,
@@ -107,7 +107,7 @@ document! {
         first: String,
         /// What is wrong with the first.
         fault: Option<String>,
-        /// Since when the first of them stands so.
+        /// Since when the first of them has this state.
         since: u64,
     }
 
@@ -135,7 +135,7 @@ document! {
     ZoneStatus {
         /// Its name.
         name: String,
-        /// How it stands.
+        /// Its state.
         state: ZoneState,
         /// Whether the config requires it.
         required: bool,
@@ -145,7 +145,7 @@ document! {
         records: u64,
         /// Where it comes from.
         source: String,
-        /// Since when it stands so.
+        /// Since when it has this state.
         since: u64,
         /// Its DNSSEC signatures; `None` if it is not signed or was not looked at yet.
         signatures: Option<SignatureStatus>,
@@ -310,7 +310,7 @@ pub enum TaskState {
     Ended,
 }
 
-/// How a zone stands.
+/// The state of a zone.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ZoneState {

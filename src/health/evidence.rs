@@ -23,7 +23,7 @@ use super::track::Evidence;
 /// A CPU that dropped less than this part of its packets, in thousandths, does not explain that every probe of a round was lost.
 const BACKLOG_PERMILLE: u64 = 50;
 
-/// Answers that left within this time show that the address is reached: those to our own questions as well, for a quiet address
+/// Answers that left within this time show that the address is reached: those to our own questions as well, because a quiet address
 /// has no others. Long enough that one of a flooded host's many lost probes is answered, short beside what a filter may take
 /// until it is noticed.
 const LATELY: Duration = Duration::from_secs(6);

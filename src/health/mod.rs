@@ -15,7 +15,7 @@
 //! ```
 //!
 //! One task runs the rounds ([`Monitor::run`]), again after a panic; every round it spawns at most [`MAX_ADDRESSES`] short tasks, one per address.
-//! Never asks from a service address (the answer would reach another POP; loopback is the exception, for it has no
+//! Never asks from a service address (the answer would reach another POP; loopback is the exception, because it has no
 //! other POP), never decides about a route, never touches the query path.
 //!
 //! [`Load`]: crate::telemetry::Load

@@ -31,12 +31,12 @@ pub(super) struct Report {
 /// Asks one address over UDP and TCP.
 pub(super) async fn run(target: Target, pick: &Pick, instance: &str, limit: Duration) -> (Report, Report) {
     tokio::join!(
-        over(target, ProbeTransport::Udp, pick, instance, limit),
-        over(target, ProbeTransport::Tcp, pick, instance, limit)
+        ask_over(target, ProbeTransport::Udp, pick, instance, limit),
+        ask_over(target, ProbeTransport::Tcp, pick, instance, limit)
     )
 }
 
-async fn over(
+async fn ask_over(
     target: Target,
     transport: ProbeTransport,
     pick: &Pick,

@@ -47,7 +47,7 @@ pub(super) enum Evidence {
     Busy,
 }
 
-/// How an address stands over one transport.
+/// The state of an address over one transport.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Standing {
     /// Not good `rise` times yet, nor bad `fall` times.
@@ -85,7 +85,7 @@ impl Track {
         (self.rise, self.fall) = (rise, fall);
     }
 
-    /// Where it stands.
+    /// Its state.
     pub(super) fn standing(&self) -> &Standing {
         &self.standing
     }
@@ -142,7 +142,7 @@ impl Track {
     }
 }
 
-/// What both transports together say about an address: the worse of the two. A resolver needs both, for it asks over
+/// What both transports together say about an address: the worse of the two. A resolver needs both, because it asks over
 /// UDP first and comes back over TCP when an answer is truncated. An address that is silent over one and answers over the other is
 /// told apart: policy decides.
 pub(super) fn combine(udp: &Standing, tcp: &Standing) -> Probe {

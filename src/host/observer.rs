@@ -102,23 +102,23 @@ impl Observer {
     pub async fn run(&mut self) {
         let beat = self.beat.clone();
         tokio::select! {
-            () = self.look_on() => {}
+            () = self.observe_always() => {}
             () = beat.keep_beating() => {}
         }
     }
 
-    async fn look_on(&mut self) {
+    async fn observe_always(&mut self) {
         let mut ticks = tokio::time::interval(LOOK);
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             ticks.tick().await;
-            let facts = self.look().await;
+            let facts = self.observe().await;
             self.facts.publish_if_new(facts);
             self.checks.fetch_add(1, Ordering::Relaxed);
         }
     }
 
-    async fn look(&mut self) -> Facts {
+    async fn observe(&mut self) -> Facts {
         let mut facts = Facts::default();
         for (is_tcp, sockets) in [(false, kernel::udp_sockets()), (true, kernel::tcp_listeners())] {
             match sockets {
@@ -135,12 +135,12 @@ impl Observer {
             shared.map(|one| format!("a socket of another process takes part of the queries: {one}")),
         );
         if let Some(sends) = (self.observed.sends)() {
-            self.look_at_routes(&sends, &mut facts).await;
+            self.observe_routes(&sends, &mut facts).await;
         }
         facts
     }
 
-    async fn look_at_routes(&mut self, sends: &Sends, facts: &mut Facts) {
+    async fn observe_routes(&mut self, sends: &Sends, facts: &mut Facts) {
         let totals = sends.left.into_iter().zip((self.observed.asked)()).zip(sends.without_route);
         for (index, ((left, own), without_route)) in totals.enumerate() {
             let left = left.saturating_sub(own);

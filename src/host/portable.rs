@@ -21,7 +21,7 @@ impl Link {
         Ok(Self)
     }
 
-    /// Never returns: nothing tells of changes here, so the watcher looks again after its interval.
+    /// Never returns: nothing reports changes here, so the watcher looks again after its interval.
     pub(super) async fn changed(&mut self) -> Option<()> {
         std::future::pending().await
     }

@@ -21,7 +21,7 @@ pub struct Settings {
 /// What becomes of a prefix with an address that answers over only one of UDP and TCP.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum OneTransportDead {
-    /// It is withdrawn: a resolver needs both, for it asks over UDP and comes back over TCP when an answer is truncated.
+    /// It is withdrawn: a resolver needs both, because it asks over UDP and comes back over TCP when an answer is truncated.
     #[default]
     Withdraw,
     /// It is announced less preferably: another POP takes the queries if there is one.

@@ -93,22 +93,22 @@ pub struct NeighborObserved {
     pub established: u64,
     /// UPDATE messages received; their bodies are not looked at.
     pub updates_received: u64,
-    /// When something last came from it in the session that stands.
+    /// When something last came from it in the established session.
     pub heard: Option<Instant>,
-    /// The hold time that both sides agreed on in the session that stands (RFC 4271 section 4.2); zero: none.
+    /// The hold time that both sides agreed on in the established session (RFC 4271 section 4.2); zero: none.
     pub hold_time: Option<Duration>,
     /// The last fault of the session, kept after the session recovered, and when it was.
     pub last_error: Option<(Instant, Arc<str>)>,
-    /// Routes that the neighbor has been told, handed to its connection as a whole.
+    /// Routes that were advertised to the neighbor: written to its connection as a whole.
     pub routes: BTreeMap<IpNet, RouteObserved>,
-    /// Wanted prefixes that cannot be told to this neighbor in this session, and why.
+    /// Wanted prefixes that cannot be advertised to this neighbor in this session, and why.
     pub refused: BTreeMap<IpNet, Arc<str>>,
 }
 
-/// A route that a neighbor has been told.
+/// A route that was advertised to a neighbor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RouteObserved {
-    /// How it was told.
+    /// How it was advertised.
     pub preference: Preference,
     /// Since when.
     pub since: Instant,

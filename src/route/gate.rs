@@ -21,7 +21,7 @@ use crate::telemetry::Beat;
 /// What the gate follows and whom it asks.
 #[derive(Clone)]
 pub struct GateSettings {
-    /// The lease: after so long without a renewal the speaker asks the service addresses itself; 500 ms to 60 s.
+    /// The lease: after this long without a renewal the speaker asks the service addresses itself; 500 ms to 60 s.
     pub lease: Duration,
     /// The prefixes and the service addresses in each.
     pub services: Vec<(IpNet, Vec<IpAddr>)>,

@@ -8,7 +8,7 @@
 //! | expired | the same | one address did not answer | withdrawn, until the lease is held again |
 //!
 //! An input that stops every deciding task must not withdraw the whole fleet, and a POP that does not answer must not stay
-//! announced: so the speaker asks by itself. A lease that expired is held again after [`FULL_TURNS`] renewals: the first may end
+//! announced: so the speaker asks the service addresses itself. A lease that expired is held again after [`FULL_TURNS`] renewals: the first may end
 //! a turn whose facts are as old as the pause.
 
 use std::collections::BTreeMap;

@@ -25,7 +25,7 @@ pub(super) struct Questions {
 }
 
 impl Questions {
-    /// Begins a round, unless one goes on or the last one began a moment ago.
+    /// Starts a round, unless one is under way or the last one started less than the interval ago.
     pub(super) fn ask(&mut self, test: &dyn SelfTest, addresses: impl Iterator<Item = IpAddr>, now: Instant) {
         let soon = self.started.is_some_and(|started| now.saturating_duration_since(started) < INTERVAL);
         if soon || !self.tasks.is_empty() {

@@ -46,7 +46,7 @@ pub struct PrefixStatus {
     pub since: Instant,
     /// Why.
     pub reasons: Vec<Reason>,
-    /// What each neighbor was told.
+    /// What was advertised to each neighbor.
     pub neighbors: Vec<(NeighborKey, RouteState)>,
 }
 
@@ -63,9 +63,9 @@ pub struct NeighborStatus {
     pub established: u64,
     /// UPDATE messages received and not looked at.
     pub updates_received: u64,
-    /// When something last came from it in the session that stands, to about a second.
+    /// When something last came from it in the established session, to about a second.
     pub heard: Option<Instant>,
-    /// The hold time that both sides agreed on in the session that stands; zero: none.
+    /// The hold time that both sides agreed on in the established session; zero: none.
     pub hold_time: Option<Duration>,
     /// The last fault and when it was.
     pub last_error: Option<(Instant, Arc<str>)>,

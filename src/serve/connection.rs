@@ -5,7 +5,7 @@
 //! be overtaken (RFC 7766 section 6.2.1.1). Pipelined queries are answered together: all that have arrived, one write.
 //! Memory is bounded: one message and one read of input, [`OUTPUT`] and one response of output. A slow client, a silent
 //! one and one that does not read are closed; none of them holds up another. How many queries a connection may bring is
-//! not limited, for they take turns with those of other connections; how long it may live is. At its end what has arrived
+//! not limited, because they take turns with those of other connections; how long it may live is. At its end what has arrived
 //! is answered, our side is shut, and what still comes is thrown away for a while: a close with octets that were not
 //! read is a reset, which destroys the responses on their way.
 

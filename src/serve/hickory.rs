@@ -2,7 +2,7 @@
 //! hickory; the probes of `health` read answers with hickory-proto.
 //!
 //! [`Handler`] is a public `RequestHandler`. It runs [`crate::answer`] on the raw query and hands hickory the records of
-//! the response, for its interface takes records, not octets: the encoder inside is not reachable. So the responses
+//! the response, because its interface takes records, not octets: the encoder inside is not reachable. So the responses
 //! are the same messages, in other octets where the two compress names differently.
 //!
 //! What differs from the native engine, because hickory answers before or after the handler:
@@ -59,7 +59,7 @@ const HEADER: usize = 12;
 /// Octets of the largest UDP message without OPT (RFC 1035 section 4.2.1).
 const PLAIN_UDP: u16 = 512;
 
-/// Answers hickory's requests from the published snapshot. The server that has it must run on one thread, for its
+/// Answers hickory's requests from the published snapshot. The server that has it must run on one thread, because its
 /// counters have one writer.
 pub struct Handler {
     /// What a request needs, one request at a time; the lock is never held across an await.
@@ -241,7 +241,7 @@ fn no_response(request: &Request) -> ResponseInfo {
 /// One address, its sockets, and who answers there.
 pub(super) type Served = (SocketAddr, Vec<std::net::UdpSocket>, Handler);
 
-/// Serves these addresses until told to stop; then answers what was taken. Each has a server of its own, for a handler is not told
+/// Serves these addresses until told to stop; then answers what was taken. Each has a server of its own, because a handler is not told
 /// which address was asked, and what is counted of an address must not be another's.
 pub(super) fn run(
     runtime: &tokio::runtime::Runtime,

@@ -14,7 +14,7 @@ use super::traffic::Totals;
 /// A thread ran or wanted to run this part of the time, in thousandths, if it is busy.
 const BUSY_PERMILLE: u128 = 900;
 
-/// A receive buffer is full when less than one part in so many is free: the kernel drops a datagram that does not fit in
+/// A receive buffer is full when less than one part in this many is free: the kernel drops a datagram that does not fit in
 /// whole, its overhead included.
 #[cfg(native)]
 const FREE_PART: u64 = 16;
@@ -71,7 +71,7 @@ impl LoadReader {
 
     /// The load now, and since the last look where it says so. `handshakes`: also whether the queues of handshakes are full,
     /// which reads the table of all connections.
-    pub fn look(&mut self, handshakes: bool) -> Load {
+    pub fn observe(&mut self, handshakes: bool) -> Load {
         let busy = self.busy_threads(Instant::now());
         let backlog = self.backlog();
         let Some(listeners) = self.listeners.upgrade() else { return Load::default() };

@@ -23,7 +23,7 @@ pub(super) struct Responder {
 }
 
 impl Responder {
-    /// A responder that counts in this set of counters, and is limited as one of so many workers.
+    /// A responder that counts in this set of counters, and is limited as one of this many workers.
     pub(super) fn new(
         published: &Arc<Published>,
         answers: Arc<answer::Settings>,

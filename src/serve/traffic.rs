@@ -59,7 +59,7 @@ impl Traffic {
         count(&self.accepted);
     }
 
-    /// Counts a connection that was accepted and reset, for a cap was reached.
+    /// Counts a connection that was accepted and reset, because a cap was reached.
     pub(super) fn refused(&self) {
         count(&self.refused);
     }

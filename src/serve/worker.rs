@@ -150,7 +150,7 @@ impl Worker {
             match phase {
                 Phase::Quit => return,
                 Phase::Drain if !busy && self.tcp.is_empty() => return,
-                _ if busy => self.look(),
+                _ if busy => self.poll(),
                 _ => self.wait(WAIT),
             }
         }
@@ -174,8 +174,8 @@ impl Worker {
         busy
     }
 
-    /// Looks now and then what else became ready, without waiting.
-    fn look(&mut self) {
+    /// Asks every [`LOOK`] turns what else became ready, without waiting.
+    fn poll(&mut self) {
         self.turns += 1;
         if self.turns >= LOOK {
             self.wait(Duration::ZERO);

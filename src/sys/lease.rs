@@ -80,7 +80,7 @@ fn hold_sigio() -> io::Result<()> {
 
 #[cfg(native)]
 fn replace_default_sigio() -> io::Result<()> {
-    /// Does nothing. A handler, not `SIG_IGN`, for that would be handed on to child processes.
+    /// Does nothing. A handler, not `SIG_IGN`, because that would be handed on to child processes.
     extern "C" fn nothing(_signal: libc::c_int) {}
 
     // SAFETY: an all-zero sigaction is a valid value of that plain C structure.

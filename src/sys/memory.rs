@@ -112,7 +112,7 @@ impl Shared {
         Self { block: Arc::new(block), start, words }
     }
 
-    /// Some words of it; nothing, if it has not so many.
+    /// Some words of it; nothing if it has fewer.
     pub fn part(&self, start: usize, words: usize) -> Self {
         let (from, words) = match start.checked_add(words) {
             // SAFETY: the part begins within this one, or at its end.

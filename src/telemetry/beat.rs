@@ -119,7 +119,7 @@ pub struct RunTime {
 }
 
 impl RunTime {
-    /// What one step counts at most: two and a half periods, for timers are late on a busy machine.
+    /// What one step counts at most: two and a half periods, because timers are late on a busy machine.
     const MOST_STEP: Duration = Duration::from_millis(250);
 
     /// Begins at zero.

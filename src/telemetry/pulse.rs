@@ -1,6 +1,6 @@
 //! What the threads that look for, read and keep zones say of themselves while they work: who they are, and at what.
 //!
-//! A thread that has a [`Place`] in it is observed ([`crate::publish::work::liveness`]): it counts steps, and where it waits for another
+//! A thread that has a [`Place`] in it is observed (`publish::work::liveness`): it counts steps, and where it waits for another
 //! thread it waits with a timeout, so that it uses a little CPU time every [`WAIT`]. One that does neither is frozen, or
 //! hangs in a system call. Neither the thread nor the observer waits for a lock here, even if the other is frozen.
 
@@ -65,7 +65,7 @@ pub struct Shown {
 }
 
 impl Pulse {
-    /// For so many threads that read zones. Each may read in pieces, one at a time with as many threads more; and there are
+    /// For this many threads that read zones. Each may read in pieces, one at a time with as many threads more; and there are
     /// the one that looks, the one that keeps and the one that verifies.
     pub fn new(threads: usize) -> Self {
         let slots = (0..2 * threads + 3).map(|_| Slot::default()).collect();

@@ -73,7 +73,7 @@ pub struct Writer<'a> {
 }
 
 /// A name, or the end of one, that stands in the message: where it begins, at most [`MAX_POINTER`], and in the lowest
-/// octet how many octets it has, written out. One number, for a writer is made for each answer and clears them all.
+/// octet how many octets it has, written out. One number, because a writer is made for each answer and clears them all.
 #[derive(Clone, Copy, Debug, Default)]
 struct Suffix(u32);
 
@@ -311,7 +311,7 @@ impl<'a> Writer<'a> {
         known.iter().find(same).map(|suffix| suffix.offset())
     }
 
-    /// Remembers the question's name: only now, for most answers name nothing else.
+    /// Remembers the question's name: only now, because most answers name nothing else.
     fn remember_question(&mut self) {
         let mut position = 0;
         while position + 1 < self.question {

@@ -156,7 +156,7 @@ fn attributes_and_prefixes_change_without_a_reset() {
     ];
     for (key, seen) in of_service {
         let said = routed.changes(&format!("{}{BGP}{FIRST}", service(key)));
-        assert!(said.contains("192.0.2.0/24 is told with other attributes"), "{key}: {said}");
+        assert!(said.contains("192.0.2.0/24 is announced with other attributes"), "{key}: {said}");
         routed.wait_route(0, "192.0.2.0/24", &[seen]);
     }
     // The keys of the neighbor and of [bgp], one after the other.

@@ -19,7 +19,7 @@ const LOCAL_PREF: u32 = 100;
 /// LOCAL_PREF of a route to be avoided (RFC 8326 section 4).
 const LOCAL_PREF_DEPREFERRED: u32 = 0;
 
-/// A route as one neighbor is told it.
+/// A route as it is advertised to one neighbor.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Route {
     pub(super) prefix: IpNet,

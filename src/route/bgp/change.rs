@@ -1,4 +1,4 @@
-//! What changed settings mean for the sessions that stand. Pure.
+//! What changed settings mean for the established sessions. Pure.
 //!
 //! | changed | the session |
 //! | --- | --- |
@@ -19,14 +19,14 @@ use super::settings::{BgpSettings, Neighbor};
 use crate::route::driver::Preference;
 use crate::route::service::Service;
 
-/// What the speaker goes by; replaced as a whole.
+/// The configuration of the speaker; replaced as a whole.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct BgpConfig {
     pub(super) settings: Arc<BgpSettings>,
     pub(super) services: Arc<[Service]>,
 }
 
-/// What one neighbor's task goes by.
+/// The configuration of one neighbor's task.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct NeighborConfig {
     pub(super) settings: Arc<BgpSettings>,
@@ -43,14 +43,14 @@ pub struct BgpChanges {
     pub removed: Vec<SocketAddr>,
     /// Neighbors whose sessions are closed and opened again (RFC 4486: Other Configuration Change), and the keys that need it.
     pub reset: Vec<(SocketAddr, Vec<&'static str>)>,
-    /// Prefixes that a session which goes on is told with other attributes.
-    pub retold: BTreeSet<IpNet>,
+    /// Prefixes that a session which goes on is announced with other attributes.
+    pub reannounced: BTreeSet<IpNet>,
     /// Whether no neighbor is left.
     pub is_nobody_left: bool,
 }
 
 impl BgpConfig {
-    /// What `neighbor` goes by under this configuration.
+    /// What of this configuration is for `neighbor`.
     pub(super) fn of(&self, neighbor: &Neighbor) -> NeighborConfig {
         let (settings, services) = (Arc::clone(&self.settings), Arc::clone(&self.services));
         NeighborConfig { settings, services, neighbor: neighbor.clone() }
@@ -69,7 +69,7 @@ impl BgpConfig {
             let (old, new) = (self.of(old), new.of(neighbor));
             let keys = reset_keys(&old, &new);
             match keys.is_empty() {
-                true => changes.retold.extend(retold(&old, &new)),
+                true => changes.reannounced.extend(reannounced(&old, &new)),
                 false => changes.reset.push((name, keys)),
             }
         }
@@ -94,7 +94,7 @@ pub(super) fn reset_keys(old: &NeighborConfig, new: &NeighborConfig) -> Vec<&'st
 }
 
 /// The prefixes in both whose routes differ.
-fn retold(old: &NeighborConfig, new: &NeighborConfig) -> Vec<IpNet> {
+fn reannounced(old: &NeighborConfig, new: &NeighborConfig) -> Vec<IpNet> {
     let route = |config: &NeighborConfig, service: &Service, preference| {
         Route::new(&config.settings, &config.neighbor, service, preference)
     };
@@ -118,7 +118,9 @@ impl fmt::Display for BgpChanges {
             format!("the session with {name} is reset ({})", keys.join(", "))
         };
         parts.extend(self.reset.iter().map(reset));
-        parts.extend(self.retold.iter().map(|prefix| format!("{prefix} is told with other attributes")));
+        parts.extend(
+            self.reannounced.iter().map(|prefix| format!("{prefix} is announced with other attributes")),
+        );
         if self.is_nobody_left {
             parts.push("no neighbor is left: nothing is announced".to_owned());
         }
@@ -158,11 +160,11 @@ mod tests {
             (|settings, _| settings.send_hold_time = Some(std::time::Duration::from_secs(100)), ""),
             (|settings, _| settings.neighbors[0].mode = Mode::Both, ""),
             (|settings, _| settings.neighbors[0].ttl = Ttl::Security(1), ""),
-            (|settings, _| settings.deprefer.prepend = 3, "192.0.2.0/24 is told with other attributes"),
-            (|_, services| services[0].med = Some(7), "192.0.2.0/24 is told with other attributes"),
+            (|settings, _| settings.deprefer.prepend = 3, "192.0.2.0/24 is announced with other attributes"),
+            (|_, services| services[0].med = Some(7), "192.0.2.0/24 is announced with other attributes"),
             (
                 |settings, _| settings.neighbors[0].next_hop_ipv4 = Some("198.51.100.9".parse().unwrap()),
-                "192.0.2.0/24 is told with other attributes",
+                "192.0.2.0/24 is announced with other attributes",
             ),
             (
                 |settings, _| settings.hold_time *= 2,

@@ -38,7 +38,7 @@ pub(super) struct Connection {
     identifier: Option<Ipv4Addr>,
     /// UPDATEs since they were last asked for.
     updates: u64,
-    /// Families that the neighbor wants to be told again.
+    /// Families for which the neighbor asked for a route refresh.
     refresh: Vec<Afi>,
     /// When the session came up.
     established: Option<Instant>,
@@ -49,7 +49,7 @@ pub(super) struct Connection {
 }
 
 impl Connection {
-    /// A session over a connection that stands; its OPEN is on the way out.
+    /// A session over an open connection; its OPEN is on the way out.
     pub(super) fn new(
         stream: TcpStream,
         place: Place,
@@ -109,7 +109,7 @@ impl Connection {
         if self.is_established() { self.session.negotiated() } else { None }
     }
 
-    /// Whether routes can be told.
+    /// Whether routes can be advertised.
     pub(super) fn is_established(&self) -> bool {
         self.session.state() == FsmState::Established && self.ended.is_none()
     }
@@ -149,7 +149,7 @@ impl Connection {
         std::mem::take(&mut self.updates)
     }
 
-    /// A family that the neighbor wants to be told again.
+    /// A family for which the neighbor asked for a route refresh.
     pub(super) fn take_refresh(&mut self) -> Option<Afi> {
         self.refresh.pop()
     }

@@ -21,7 +21,7 @@ pub struct BgpDriver {
     config: Arc<Latest<BgpConfig>>,
 }
 
-/// Changes what a speaker goes by while it runs. Never waits for the speaker.
+/// Changes the configuration of a speaker while it runs. Never waits for the speaker.
 #[derive(Clone, Debug)]
 pub struct BgpControl {
     config: Arc<Latest<BgpConfig>>,

@@ -41,7 +41,7 @@ pub(super) struct Manager {
 /// A neighbor's task.
 #[derive(Debug)]
 pub(super) struct Running {
-    /// What it goes by. Dropped, the neighbor is removed: the task ends the session and itself.
+    /// Its configuration. Dropped, the neighbor is removed: the task ends the session and itself.
     config: watch::Sender<Arc<NeighborConfig>>,
     incoming: mpsc::Sender<TcpStream>,
     beat: Beat,

@@ -32,7 +32,7 @@ const SHUTDOWN_PATIENCE: Duration = Duration::from_secs(1);
 /// One neighbor.
 #[derive(Debug)]
 pub(super) struct NeighborTask {
-    /// What it goes by.
+    /// Its configuration.
     pub(super) config: Arc<NeighborConfig>,
     /// What it is to go by; closed when the neighbor is removed from the configuration.
     pub(super) changes: watch::Receiver<Arc<NeighborConfig>>,
@@ -136,12 +136,12 @@ impl NeighborTask {
                     attempt = Box::pin(self.attempt(backoff.next(was_up, now, fastrand::f64())));
                 }
             }
-            self.tell(&mut connections, &mut rib, now);
+            self.advertise(&mut connections, &mut rib, now);
         };
         self.shut_down(connections, removed).await;
     }
 
-    /// Goes by the changed configuration: a session that it leaves room for goes on, another one is closed. Whether it was.
+    /// Takes the changed configuration: a session whose OPEN and connection it does not change goes on, any other is closed. Returns whether it was closed.
     async fn change(&mut self, connections: &mut Connections) -> bool {
         let new = self.changes.borrow_and_update().clone();
         let old = std::mem::replace(&mut self.config, new);
@@ -181,13 +181,13 @@ impl NeighborTask {
         }
     }
 
-    /// A session over a connection that stands, known to the watchdog before its first octet.
+    /// A session over an open connection, known to the watchdog before its first octet.
     fn open(&self, stream: TcpStream, now: Instant) -> Result<Connection, SessionError> {
         let place = self.sessions.enter(&stream).ok_or(SessionError::NoPlace)?;
         Ok(Connection::new(stream, place, &self.config.settings, &self.config.neighbor, now))
     }
 
-    /// Takes a connection that the neighbor opened, unless a session stands or another one is already being opened:
+    /// Takes a connection that the neighbor opened, unless a session is established or another one is already being opened:
     /// RFC 4271 section 6.8 keeps the established session.
     fn accept(&self, connections: &mut Connections, stream: TcpStream, now: Instant) {
         if let Err(error) = socket::accepted(&stream, &self.config.settings, &self.config.neighbor) {
@@ -204,8 +204,8 @@ impl NeighborTask {
         }
     }
 
-    /// Tells the neighbor what is wanted, if it has taken what it was told before.
-    fn tell(&mut self, connections: &mut Connections, rib: &mut RibOut, now: Instant) {
+    /// Advertises what is wanted, if the neighbor has taken what was sent before.
+    fn advertise(&mut self, connections: &mut Connections, rib: &mut RibOut, now: Instant) {
         let Some(connection) = connections.established() else { return };
         self.observer.updates(connection.take_updates());
         self.observer.heard(connection.heard());
@@ -229,7 +229,7 @@ impl NeighborTask {
             Err(error) => connection.close(None, SessionError::Encode(error), now),
         }
         if connection.is_drained() && connection.ended().is_none() {
-            self.observer.told(rib, now);
+            self.observer.advertised(rib, now);
         }
     }
 

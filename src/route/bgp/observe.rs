@@ -14,7 +14,7 @@ use crate::route::driver::{NeighborKey, NeighborObserved, Observed, RouteObserve
 #[derive(Clone, Debug)]
 pub(super) struct Observer {
     pub(super) sender: Arc<watch::Sender<Observed>>,
-    /// Which neighbor; one that is not observed any more is told nothing of.
+    /// Which neighbor; one that is not observed any more is left out.
     pub(super) neighbor: NeighborKey,
 }
 
@@ -43,10 +43,10 @@ impl Observer {
     }
 
     /// The connection has taken everything that was to be sent.
-    pub(super) fn told(&self, rib: &RibOut, now: Instant) {
+    pub(super) fn advertised(&self, rib: &RibOut, now: Instant) {
         self.change(|neighbor| {
             let mut routes = BTreeMap::new();
-            for (prefix, preference) in rib.told() {
+            for (prefix, preference) in rib.advertised() {
                 let known = neighbor.routes.get(&prefix).filter(|route| route.preference == preference);
                 if known.is_none() {
                     let preference = preference.word();
@@ -92,7 +92,7 @@ impl Observer {
         });
     }
 
-    /// The hold time of the session that stands.
+    /// The hold time of the established session.
     pub(super) fn agreed(&self, hold_time: Duration) {
         self.change(|neighbor| neighbor.hold_time.replace(hold_time) != Some(hold_time));
     }

@@ -26,7 +26,7 @@ pub(super) struct Place {
 }
 
 impl Sessions {
-    /// Room for the sockets of so many neighbors.
+    /// Room for the sockets of this many neighbors.
     #[must_use]
     pub fn new(neighbors: usize) -> Self {
         Self { slots: (0..neighbors * SLOTS).map(|_| ArcSwapOption::empty()).collect() }

@@ -24,7 +24,7 @@ pub struct BgpSettings {
     pub listen_port: u16,
     /// What changes when a route is to be less preferred.
     pub deprefer: Deprefer,
-    /// The text that neighbors are told at shutdown (RFC 9003); at most 128 octets of it are sent.
+    /// The text that neighbors are sent at shutdown (RFC 9003); at most 128 octets of it are sent.
     pub shutdown_text: String,
     /// The neighbors, at most [`BgpSettings::MOST_NEIGHBORS`].
     pub neighbors: Vec<Neighbor>,
@@ -69,7 +69,7 @@ pub enum Mode {
 pub enum Ttl {
     /// Directly connected: packets leave with TTL 1. The default for external neighbors.
     Direct,
-    /// GTSM (RFC 5082): packets leave with TTL 255, and those that arrive came over at most so many hops, 1 to 254.
+    /// GTSM (RFC 5082): packets leave with TTL 255, and those that arrive came over at most this many hops, 1 to 254.
     Security(u8),
     /// Packets leave with this TTL, 1 to 255. The default for internal neighbors is 64.
     Multihop(u8),
@@ -89,7 +89,7 @@ impl Ttl {
 pub struct Deprefer {
     /// This MULTI_EXIT_DISC instead of the service's.
     pub med: Option<u32>,
-    /// So many prepends more than the service's; at most [`Service::MOST_PREPENDS`].
+    /// This many prepends more than the service's; at most [`Service::MOST_PREPENDS`].
     pub prepend: u8,
 }
 

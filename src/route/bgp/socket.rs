@@ -63,7 +63,7 @@ pub(super) fn accepted(stream: &TcpStream, settings: &BgpSettings, neighbor: &Ne
     tune(&socket2::SockRef::from(stream), settings, neighbor)
 }
 
-/// Gives a connection that stands what [`outgoing`] would give it under changed settings.
+/// Gives an open connection what [`outgoing`] would give it under changed settings.
 ///
 /// # Errors
 /// The system call that failed.

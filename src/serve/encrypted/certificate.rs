@@ -1,8 +1,8 @@
 //! The certificate: two PEM files in, what every new handshake shows out.
 //!
 //! Read at the start, when told to, and when a file has changed. A new pair that cannot be used changes nothing: the
-//! old one stays in use, and the fault is told until it is mended. Connections that exist keep what they have. One that
-//! expires is told in time, and shown all the same.
+//! old one stays in use, and the fault is reported until it is corrected. Connections that exist keep what they have. One that
+//! expires is reported early, and still presented to clients.
 
 use std::fs::{self, File};
 use std::io::{self, Read};
@@ -68,7 +68,7 @@ pub enum CertificateError {
 
 /// What a file looked like: when that changes, its content may have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Look {
+struct FileState {
     modified: Option<SystemTime>,
     length: u64,
 }
@@ -95,7 +95,7 @@ struct Told {
 /// What the next reading is compared with.
 #[derive(Debug, Default)]
 struct State {
-    looks: [Option<Look>; 2],
+    looks: [Option<FileState>; 2],
     /// How the validity stood when it was last logged.
     stage: ExpiryStage,
 }
@@ -103,7 +103,7 @@ struct State {
 impl Certificates {
     /// Reads the pair.
     pub fn load(certificate: &Path, key: &Path) -> Result<Arc<Self>, CertificateError> {
-        let looks = [look(certificate), look(key)];
+        let looks = [file_state(certificate), file_state(key)];
         let pair = read(certificate, key)?;
         let told = Told { fault: None, validity: Validity::of(&pair.cert) };
         let mut state = State { looks, ..State::default() };
@@ -122,7 +122,7 @@ impl Certificates {
     /// Reads the pair again if one of its files has changed since the last time, and logs when it comes near its end.
     pub(super) fn reload_if_changed(&self) {
         let mut state = locked(&self.state);
-        if state.looks != [look(&self.certificate), look(&self.key)] {
+        if state.looks != [file_state(&self.certificate), file_state(&self.key)] {
             // It is logged, and told by `fault`.
             let _ = self.read_again(&mut state);
         }
@@ -141,7 +141,7 @@ impl Certificates {
 
     fn read_again(&self, state: &mut State) -> Result<(), CertificateError> {
         // Looked at before they are read: a change in between is seen the next time.
-        state.looks = [look(&self.certificate), look(&self.key)];
+        state.looks = [file_state(&self.certificate), file_state(&self.key)];
         match read(&self.certificate, &self.key) {
             Ok(pair) => {
                 let same = pair.cert == self.current.load().cert;
@@ -179,9 +179,9 @@ impl ResolvesServerCert for Certificates {
     }
 }
 
-fn look(path: &Path) -> Option<Look> {
+fn file_state(path: &Path) -> Option<FileState> {
     let metadata = fs::metadata(path).ok()?;
-    Some(Look { modified: metadata.modified().ok(), length: metadata.len() })
+    Some(FileState { modified: metadata.modified().ok(), length: metadata.len() })
 }
 
 fn read(certificate: &Path, key: &Path) -> Result<CertifiedKey, CertificateError> {

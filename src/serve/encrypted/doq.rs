@@ -32,7 +32,7 @@ pub(super) async fn serve(connection: Connection, context: Rc<Context>, phase: w
     loop {
         let accepted = tokio::select! {
             accepted = connection.accept_bi() => accepted,
-            () = session.over() => break,
+            () = session.ended() => break,
         };
         match accepted {
             Ok((send, receive)) => {
@@ -80,7 +80,7 @@ async fn serve_stream(mut send: SendStream, mut receive: RecvStream, answers: &A
     let sent = async {
         send.write_all(&[&length[..], &answer].concat()).await.map_err(drop)?;
         send.finish().map_err(drop)?;
-        // Until the client has it all, for a connection that closes drops what is under way.
+        // Until the client has it all, because a connection that closes drops what is under way.
         send.stopped().await.map(drop).map_err(drop)
     };
     if timeout(time_to_take(answer.len()), sent).await.is_err() {

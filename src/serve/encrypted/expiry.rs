@@ -48,7 +48,7 @@ impl Validity {
         common
     }
 
-    /// How it stands at this moment.
+    /// Its state at this moment.
     pub(super) fn stage(self, now: SystemTime) -> ExpiryStage {
         let whole = self.until.duration_since(self.from).unwrap_or_default();
         match self.until.duration_since(now) {

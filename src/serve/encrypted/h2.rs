@@ -49,7 +49,7 @@ pub(super) async fn serve(
     loop {
         let accepted = tokio::select! {
             accepted = connection.accept() => accepted,
-            () = session.over(), if leaving.is_none() => {
+            () = session.ended(), if leaving.is_none() => {
                 connection.graceful_shutdown();
                 leaving = Some(Instant::now() + time_to_take(MAX_QUERY));
                 continue;

@@ -37,7 +37,7 @@ pub(super) async fn serve(
     loop {
         let accepted = tokio::select! {
             accepted = requests.accept() => accepted,
-            () = session.over() => break,
+            () = session.ended() => break,
         };
         match accepted {
             Ok(Some(request)) => {

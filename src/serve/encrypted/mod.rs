@@ -126,7 +126,7 @@ fn spawn(encrypted: Encrypted, shared: &Arc<Shared>, connections: &TaskTracker, 
     let caps = Caps::new(settings.connections.clone());
     let path: Rc<str> = settings.doh_path.into();
     tokio::task::spawn_local(keep_beating(beat));
-    tokio::task::spawn_local(look(certificates.clone()));
+    tokio::task::spawn_local(watch_certificate(certificates.clone()));
     for (transport, address, listener) in sockets.listeners {
         let acceptor = Acceptor {
             address,
@@ -199,12 +199,12 @@ async fn take(listener: quic::QuicListener, endpoint: quinn::Endpoint, path: Rc<
 }
 
 /// Reads the certificate again when its files change.
-async fn look(certificates: Arc<Certificates>) {
+async fn watch_certificate(certificates: Arc<Certificates>) {
     let mut ticks = tokio::time::interval(LOOK);
     loop {
         ticks.tick().await;
         let certificates = certificates.clone();
-        // It ends with an error only if it panics, which is told by then.
+        // It ends with an error only if it panics, which was logged by then.
         let _ = tokio::task::spawn_blocking(move || certificates.reload_if_changed()).await;
     }
 }

@@ -81,7 +81,7 @@ impl Session {
 
     /// Returns when no more requests are to be taken: no request for the idle time and none in work, the session is old,
     /// or we stop. What the client does to keep the connection itself alive does not count. Loses nothing if dropped.
-    pub(super) async fn over(&mut self) {
+    pub(super) async fn ended(&mut self) {
         loop {
             tokio::select! {
                 // The sender lives as long as the thread.

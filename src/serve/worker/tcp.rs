@@ -99,7 +99,7 @@ impl Tcp {
         }
     }
 
-    /// After a panic: the connection that was at work is reset, for what it had read is lost, and what is lent out of the
+    /// After a panic: the connection that was at work is reset, because what it had read is lost, and what is lent out of the
     /// scratch during a turn is made anew.
     pub(super) fn mend(&mut self) {
         self.scratch = Scratch::new();

@@ -99,7 +99,7 @@ fn a_neighbor_is_told_the_difference_and_end_of_rib_once() {
     one.routes.pop_last();
     assert_eq!(follow(&mut rib, &settings, &services, &one).len(), 2, "one withdrawal, one change");
     assert_eq!(follow(&mut rib, &settings, &services, &Wanted::default()).len(), 1);
-    assert_eq!(rib.told().count(), 0);
+    assert_eq!(rib.advertised().count(), 0);
 }
 
 #[test]
@@ -130,7 +130,7 @@ fn what_the_session_did_not_negotiate_is_refused_by_prefix() {
     assert_eq!(rib.refused().count(), 2, "RFC 8950 was not negotiated, nor was there an IPv6 next hop");
     session.extended_nexthop_families.insert((Afi::Ipv4, Safi::Unicast), Afi::Ipv6);
     rib.follow((&settings, &settings.neighbors[0], &services), &wanted, &session, &mut out).unwrap();
-    assert_eq!(rib.told().count(), 1);
+    assert_eq!(rib.advertised().count(), 1);
     assert_eq!(decode(&out, true).len(), 2, "End-of-RIB of the one family, then the route");
 }
 
@@ -376,7 +376,7 @@ proptest! {
         let mut rib = RibOut::default();
         let mut out = BytesMut::new();
         rib.follow(context, &wanted(&services, preference), &session, &mut out).unwrap();
-        prop_assert_eq!(rib.told().count(), 1);
+        prop_assert_eq!(rib.advertised().count(), 1);
         rib.follow(context, &Wanted::default(), &session, &mut out).unwrap();
         prop_assert_eq!(decode(&out, four_octet_as).len(), 4);
     }

@@ -312,7 +312,7 @@ async fn changed_attributes_are_told_over_the_session_that_stands() {
         settings.neighbors[0].ttl = Ttl::Multihop(9);
         settings.neighbors[0].mode = Mode::Both;
     });
-    assert_eq!(said, "192.0.2.0/24 is told with other attributes");
+    assert_eq!(said, "192.0.2.0/24 is announced with other attributes");
     let update = peer.expect_update().await.parse(true, false, &[]).unwrap();
     assert!(update.attributes.contains(&PathAttribute::Med(77)), "{update:?}");
     assert_eq!(update.announced.len(), 1, "the other prefix has not changed");
