@@ -20,8 +20,8 @@ use super::linux::{LOOPBACK, Link};
 use super::portable::{LOOPBACK, Link};
 use super::presence::Presence;
 
-/// How often the addresses are looked at although the kernel told of no change: it may have told while its queue to
-/// us was full.
+/// How often the addresses are looked at although the kernel reported no change: the report may be lost because the
+/// queue was full.
 const RECHECK: Duration = Duration::from_secs(1);
 
 /// Why service addresses cannot be served.
@@ -89,8 +89,8 @@ pub struct ServiceAddresses {
 }
 
 impl ServiceAddresses {
-    /// Sees to it that these addresses are on the host: with `install` by putting the missing ones on loopback,
-    /// without by failing. What it added before it fails, it takes away.
+    /// Ensures that these addresses are on the host: with `install` it puts the missing ones on loopback,
+    /// without it fails. What it added before it fails, it takes away.
     pub async fn ensure(addresses: &[IpAddr], install: bool) -> Result<Self, AddressError> {
         let link = Link::open().map_err(AddressError::Socket)?;
         let missing = link.missing(addresses, Presence::Usable).await.map_err(AddressError::List)?;
@@ -177,7 +177,7 @@ impl AddressWatcher {
         self.beat.clone()
     }
 
-    /// Tells of lost addresses until dropped; may be run again after a panic. Opens a new link when the old one ends. Needs a
+    /// Publishes the lost addresses until dropped; may be run again after a panic. Opens a new link when the old one ends. Needs a
     /// tokio runtime with time and I/O, in the network namespace of the addresses.
     pub async fn run(&mut self) {
         let beat = self.beat.clone();

@@ -1,4 +1,4 @@
-//! The seam between the gate and whatever makes routes real.
+//! The interface between the gate and a driver that announces routes.
 
 use std::collections::BTreeMap;
 use std::fmt;

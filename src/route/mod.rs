@@ -1,4 +1,4 @@
-//! Makes the routes what policy decided, and says what they are.
+//! Announces and withdraws the routes as policy decided, and reports what is announced.
 //!
 //! ```text
 //!   decision --> gate (lease) --> watch<Wanted> --> driver (bgp: one task per neighbor | dry-run)

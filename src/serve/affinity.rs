@@ -1,5 +1,5 @@
 //! Socket affinity (Linux): packets go to the worker that is pinned to the CPU that received them. Bound sockets and the
-//! workers' CPUs in, a program in the kernel for each address and transport; or why not out.
+//! workers' CPUs in; out comes a program in the kernel for each address and transport, or the reason why not.
 //!
 //! What a worker answers then touches the caches of one core, and no packet wakes another. It takes a receive queue for each
 //! worker (or RPS): what arrives on one CPU is all answered by one worker, and the others are idle. That is why

@@ -9,7 +9,7 @@ use super::error::ServeError;
 use super::transport::Transport;
 
 /// Octets of the receive buffer of a UDP socket. Some 5,000 queries of usual size with the kernel's overhead: 25 ms
-/// of a worker's time. It outlasts a pause of the scheduler; a longer queue would only answer those who gave up.
+/// of a worker's time. It outlasts a pause of the scheduler; a longer queue would only hold queries whose clients have given up.
 #[cfg(native)]
 const RECEIVE_BUFFER: i32 = 4 << 20;
 
@@ -96,7 +96,7 @@ pub(super) fn bind_all(
     addresses.iter().map(|address| bind(*address, sockets, of(*address))).collect()
 }
 
-/// How the sockets of an address are to be.
+/// What the sockets of an address must be set to.
 #[derive(Clone, Copy, Debug)]
 struct Wanted {
     dual_stack: bool,
@@ -208,7 +208,7 @@ fn tcp(address: SocketAddr, dual_stack: bool, shares: Shares) -> io::Result<TcpL
     if address.is_ipv6() {
         socket.set_only_v6(!dual_stack)?;
     }
-    // A restart must not wait for connections of its predecessor in TIME-WAIT. On Windows the option means theft.
+    // A restart must not wait for connections of its predecessor in TIME-WAIT. On Windows the option lets another process take the port.
     #[cfg(unix)]
     socket.set_reuse_address(true)?;
     socket.set_nonblocking(true)?;

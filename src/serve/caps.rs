@@ -1,6 +1,6 @@
 //! How many TCP connections there may be, in all and of one source. A source in, a ticket out; no I/O.
 //!
-//! Shared by all workers, behind a lock that is taken when a connection begins and when it ends, never for a query.
+//! Shared by all workers, behind a lock that is taken when a connection starts and when it ends, never for a query.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -59,7 +59,7 @@ impl Caps {
         Some(Ticket { caps: self.clone(), counted })
     }
 
-    /// Lets a connection in whose source a load balancer will tell, unless the cap of all is reached.
+    /// Lets a connection in whose source address a load balancer will give, unless the cap of all is reached.
     pub(super) fn enter_nameless(&self) -> Option<Ticket> {
         let mut counts = self.lock();
         if counts.counted >= counts.settings.connections {

@@ -34,7 +34,7 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(5);
 pub(super) const FAREWELL: Duration = Duration::from_secs(1);
 
 /// Octets of queries that are still read at the end: twice what Linux gives a connection to receive in. A client that
-/// asks on does not hold us.
+/// goes on asking does not delay us.
 const LAST: usize = 256 << 10;
 
 /// At the end, what has arrived can be read at once, or after one more TLS record; nothing waits for what has not arrived.
@@ -54,7 +54,7 @@ pub(super) const OUTPUT: usize = 16 << 10;
 pub(super) const LENGTH: usize = 2;
 
 /// Serves a connection until the client closes it, is too slow, sends what is no query, it is [`TcpSettings::lifetime`](super::TcpSettings::lifetime) old, or we
-/// stop. Fails if the client went away or did not read; then nothing is worth a farewell.
+/// stop. Fails if the client went away or did not read; the connection is then closed without a TLS close_notify.
 pub(super) async fn serve<S: AsyncRead + AsyncWrite + Unpin>(
     stream: &mut S,
     context: &Context,
@@ -67,7 +67,7 @@ pub(super) async fn serve<S: AsyncRead + AsyncWrite + Unpin>(
     let end = Instant::now() + context.settings.lifetime;
     // When the message at the front of the input must be whole.
     let mut deadline = Instant::now() + context.settings.idle.min(PATIENCE);
-    // When the client surely has taken what it asked for.
+    // The latest time at which the client must have taken what it asked for.
     let mut taken = Instant::now();
     loop {
         let progress = answer(context, peer, &mut input, &mut output);
@@ -155,7 +155,7 @@ async fn farewell<S: AsyncRead + AsyncWrite + Unpin>(stream: &mut S, mut input: 
     Ok(())
 }
 
-/// Says goodbye (over TLS with a message, RFC 8446 section 6.1), but not for long.
+/// Shuts our side (over TLS with close_notify, RFC 8446 section 6.1), but not for long.
 async fn close<S: AsyncWrite + Unpin>(stream: &mut S) -> io::Result<()> {
     timeout(PATIENCE, stream.shutdown()).await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
 }
@@ -169,7 +169,7 @@ enum Progress {
     Answered,
     /// The output is full; there may be more whole messages.
     Full,
-    /// A message was no query. A client that sends such a thing will not make sense later either.
+    /// A message was no query. What follows it cannot be read as messages either.
     NoQuery,
 }
 

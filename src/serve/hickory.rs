@@ -232,7 +232,7 @@ impl RequestHandler for Handler {
     }
 }
 
-/// What hickory is told when nothing was sent.
+/// What hickory gets when nothing was sent.
 fn no_response(request: &Request) -> ResponseInfo {
     let metadata = Metadata::response_from_request(&request.metadata);
     Header { metadata, counts: HeaderCounts::default() }.into()

@@ -200,7 +200,7 @@ mod kernel {
     }
 }
 
-/// Elsewhere than on Linux the kernel says nothing, and nothing is evidence.
+/// Elsewhere than on Linux the kernel reports none of this, so nothing is evidence.
 #[cfg(not(native))]
 mod kernel {
     use super::{Queue, SocketAddr, TcpListener, UdpSocket};

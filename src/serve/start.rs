@@ -56,13 +56,13 @@ impl Serving {
         self.watched.iter().map(|thread| thread.beat.clone()).collect()
     }
 
-    /// Tells the answers that were sent since the start; nothing once serving has ended.
+    /// Returns a function that reads the number of answers sent since the start; `None` once serving has ended.
     pub fn sends(&self) -> impl Fn() -> Option<Sends> + Send + Sync + use<> {
         let listeners = Arc::downgrade(&self.listeners);
         move || listeners.upgrade().map(|listeners| load::sends(&listeners))
     }
 
-    /// Tells the clients that completed a TCP handshake within the last hour, up to eight of each family.
+    /// Returns a function that reads the clients that completed a TCP handshake within the last hour, up to eight of each family.
     pub fn recent_clients(&self) -> impl Fn() -> Vec<std::net::IpAddr> + Send + Sync + use<> {
         let clients = self.clients.clone();
         move || clients.recent(Instant::now())
@@ -102,7 +102,7 @@ impl Serving {
         let threads = std::mem::take(&mut self.threads);
         let mut ended = tokio::task::spawn_blocking(move || {
             for thread in threads {
-                // A thread that panicked has said so; there is nothing left to stop.
+                // A panic of the thread was logged; there is nothing left to stop.
                 let _ = thread.join();
             }
         });
@@ -154,7 +154,7 @@ impl Serving {
         let (shared, runtime) = (self.shared.clone(), runtime("serve-encrypted")?);
         self.spawn("serve-encrypted", set, move |beat| {
             encrypted::run(&runtime, encrypted(beat.clone()), &shared);
-            // A disk that does not answer must not hold up the stop.
+            // A disk that does not answer must not delay the stop.
             runtime.shutdown_background();
         })
     }
@@ -281,7 +281,7 @@ fn native(
     use crate::sys::cpu;
     let caps = Caps::new(settings.tcp.clone());
     let workers = bound.first().map_or(0, |bound| bound.udp.len());
-    // With a worker for each core, moving them about would only cost caches; with fewer, the scheduler knows best.
+    // With a worker for each core, moving them between cores would only cost caches; with fewer, the scheduler places them better.
     let cpus = cpu::allowed().ok().filter(|cpus| cpus.len() == workers).unwrap_or_default();
     if settings.socket_affinity {
         match affinity::steer(&bound, &cpus) {

@@ -4,7 +4,7 @@
 //! | --- | --- |
 //! | `local-as`, `router-id`, `hold-time`; of a neighbor `remote-as`, `local-address`, `password` | is reset: they are in the OPEN, or in every segment (RFC 2385) |
 //! | address or port of a neighbor | another neighbor: the old one is removed, the new one added |
-//! | services, next hops, `deprefer-*` | goes on; an UPDATE tells what differs |
+//! | services, next hops, `deprefer-*` | goes on; an UPDATE announces what differs |
 //! | `mode`, `multihop`, `ttl-security`, `send-hold-time`, `listen-port` | goes on |
 
 use std::collections::BTreeSet;
@@ -37,7 +37,7 @@ pub(super) struct NeighborConfig {
 /// What a change of settings does to the sessions and the routes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct BgpChanges {
-    /// Neighbors that are spoken to from now on.
+    /// Neighbors that get a session from now on.
     pub added: Vec<SocketAddr>,
     /// Neighbors whose sessions are closed (RFC 4486: Peer De-configured).
     pub removed: Vec<SocketAddr>,
@@ -56,7 +56,7 @@ impl BgpConfig {
         NeighborConfig { settings, services, neighbor: neighbor.clone() }
     }
 
-    /// What follows when `new` takes the place of this configuration.
+    /// What changes when `new` replaces this configuration.
     pub(super) fn changes(&self, new: &Self) -> BgpChanges {
         let mut changes =
             BgpChanges { is_nobody_left: new.settings.neighbors.is_empty(), ..BgpChanges::default() };
@@ -80,7 +80,7 @@ impl BgpConfig {
     }
 }
 
-/// The keys whose change a session does not survive.
+/// The keys whose change resets a session.
 pub(super) fn reset_keys(old: &NeighborConfig, new: &NeighborConfig) -> Vec<&'static str> {
     let differs = [
         ("local-as", old.settings.local_as != new.settings.local_as),

@@ -186,7 +186,7 @@ impl Connection {
         self.flush(patience).await;
     }
 
-    /// Goes on with other settings that the OPEN does not tell. A connection that does not take them ends.
+    /// Applies settings that the OPEN does not carry. A connection that does not take them ends.
     pub(super) fn retune(&mut self, settings: &BgpSettings, neighbor: &Neighbor) {
         self.send_hold_time = settings.effective_send_hold_time();
         if let Err(error) = super::socket::retune(&self.stream, settings, neighbor) {

@@ -46,7 +46,7 @@ impl BgpDriver {
 }
 
 impl BgpControl {
-    /// Has the speaker go by these settings from now on, within [`Beat::PERIOD`]; what that does to sessions and routes.
+    /// Gives the speaker these settings, which it takes within [`Beat::PERIOD`]. Returns what that does to sessions and routes.
     ///
     /// # Errors
     /// Every fault that [`BgpSettings::check`] finds; nothing changes then.

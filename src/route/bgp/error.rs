@@ -6,7 +6,7 @@ use std::time::Duration;
 use rustbgpd_wire::notification::{decode_shutdown_communication, description};
 use rustbgpd_wire::{DecodeError, EncodeError, NotificationCode, NotificationMessage};
 
-/// Why a session ended, or could not begin.
+/// Why a session ended, or could not start.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum SessionError {
     /// No socket from the local address.

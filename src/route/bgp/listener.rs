@@ -55,7 +55,7 @@ impl Listener {
         }
     }
 
-    /// A stranger's connection, or one too many, is closed by being dropped.
+    /// A connection from an unknown address, or one too many, is closed by being dropped.
     fn hand_over(&self, stream: TcpStream, peer: SocketAddr) {
         let Some((_, task)) = self.neighbors.get(&peer.ip()) else {
             tracing::debug!(local = %self.local, %peer, "bgp connection from a stranger closed");

@@ -83,7 +83,7 @@ impl Manager {
         }
     }
 
-    /// Brings the tasks in line with the newest configuration: first who leaves, then who stays, then who comes. A neighbor that
+    /// Brings the tasks in line with the newest configuration: first the removed neighbors, then the kept ones, then the new ones. A neighbor that
     /// comes back under another port meets no session of its own that is still being closed.
     async fn follow(&mut self) {
         let latest = self.config.load();
@@ -161,7 +161,7 @@ impl Manager {
         });
     }
 
-    /// Listens where a neighbor is awaited. A listener whose neighbors changed is opened anew, which no session notices.
+    /// Listens where a neighbor is awaited. A listener whose neighbors changed is opened again, which does not affect sessions.
     async fn listen(&mut self, latest: &BgpConfig) {
         let mut wanted: BTreeMap<SocketAddr, Awaited> = BTreeMap::new();
         for neighbor in latest.settings.neighbors.iter().filter(|one| one.mode != Mode::Active) {

@@ -109,7 +109,7 @@ fn set_ttl(socket: &Socket, family: IpAddr, ttl: u8) -> io::Result<()> {
     }
 }
 
-/// What is sent and not acknowledged for so long breaks the connection. Linux counts a closed window as well, so this
+/// Data that is sent and not acknowledged for this long breaks the connection. Linux counts a closed window as well, so this
 /// is a second more than the send-hold time: our own timer goes first and gives the reason. A neighbor that is gone
 /// is noticed much earlier, by the hold timer.
 #[cfg(native)]

@@ -6,8 +6,8 @@ use rustbgpd_fsm::{Event, TimerType};
 
 use super::backoff::jittered;
 
-/// What the hold timer is at most before the neighbor's OPEN. RFC 4271 suggests 4 minutes; a neighbor that takes
-/// the connection and says nothing is rather given up and tried again.
+/// The longest hold time before the neighbor's OPEN. RFC 4271 suggests 4 minutes; a neighbor that takes the
+/// connection and sends nothing is tried again sooner.
 const LONGEST_OPEN_WAIT: Duration = Duration::from_secs(30);
 
 /// The timers of one connection.

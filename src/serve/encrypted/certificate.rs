@@ -66,7 +66,7 @@ pub enum CertificateError {
     },
 }
 
-/// What a file looked like: when that changes, its content may have.
+/// The state of a file: when it changes, the content may have changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct FileState {
     modified: Option<SystemTime>,
@@ -80,7 +80,7 @@ pub struct Certificates {
     key: PathBuf,
     current: ArcSwap<CertifiedKey>,
     told: ArcSwap<Told>,
-    /// Held while files are read, which may take for ever: nothing that must answer takes it.
+    /// Held while files are read, which may never end: no thread that must answer takes it.
     state: Mutex<State>,
 }
 
@@ -96,7 +96,7 @@ struct Told {
 #[derive(Debug, Default)]
 struct State {
     looks: [Option<FileState>; 2],
-    /// How the validity stood when it was last logged.
+    /// The stage of the validity that was logged last.
     stage: ExpiryStage,
 }
 

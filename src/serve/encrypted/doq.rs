@@ -52,7 +52,7 @@ pub(super) async fn serve(connection: Connection, context: Rc<Context>, phase: w
     connection.close(NO_ERROR, b"");
 }
 
-/// The client broke a rule whose breach ends the connection (RFC 9250 section 4.3.3).
+/// The client broke a rule of which a violation ends the connection (RFC 9250 section 4.3.3).
 #[derive(Debug, PartialEq, Eq)]
 struct Fatal;
 

@@ -1,11 +1,11 @@
-//! Until when a certificate is valid (RFC 5280 section 4.1.2.5). Certificates in, a stage out; told, never acted on: a
-//! client that does not look at dates is better served than not served. Pure.
+//! Until when a certificate is valid (RFC 5280 section 4.1.2.5). Certificates in, a stage out; reported, never acted on: a
+//! client that does not check dates must still be served. Pure.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use rustls::pki_types::CertificateDer;
 
-/// With so little left the renewal has failed for a while: certificates of 90 days are renewed with 30 left.
+/// With less than this left the renewal has been failing for a while: certificates of 90 days are renewed with 30 left.
 const SOON: Duration = Duration::from_secs(14 * 24 * 3600);
 /// Of shorter-lived certificates, this part of the whole validity.
 const SOON_PART: u32 = 5;
@@ -17,13 +17,13 @@ pub(super) struct Validity {
     until: SystemTime,
 }
 
-/// How far the end is.
+/// How near the end of the validity is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum ExpiryStage {
     /// Far enough, or not known.
     #[default]
     Well,
-    /// Not begun.
+    /// The validity has not started.
     Early,
     /// So near that a renewal is late.
     Soon,
