@@ -25,7 +25,7 @@ use super::track::{Evidence, Outcome, Track, combine};
 /// yields to it.
 const FAST_INTERVAL: Duration = Duration::from_millis(200);
 
-/// The least between two rounds however often the loop is kicked.
+/// The least between two rounds however often the loop is woken.
 const LEAST_INTERVAL: Duration = Duration::from_millis(20);
 
 /// A round takes no longer than the timeout of its probes. One that took so much longer was not run all the time: the process,
@@ -35,7 +35,7 @@ const PAUSED: Duration = Duration::from_millis(250);
 /// What the probes of each service address say, in the order of the settings.
 pub type Verdicts = Vec<(IpAddr, Probe)>;
 
-/// Tells the load now; with `true`, also whether the queues of handshakes are full, which takes longer.
+/// Reads the load now; with `true`, also whether the queues of handshakes are full, which takes longer.
 pub type LoadSource = Box<dyn FnMut(bool) -> Load + Send>;
 
 /// What the monitor tells others.
@@ -65,7 +65,7 @@ impl Health {
         Ok(())
     }
 
-    /// Tells the reference addresses that the settings name.
+    /// Returns a function that reads the reference addresses of the settings.
     pub fn references(&self) -> impl Fn() -> Vec<IpAddr> + Send + Sync + use<> {
         let settings = self.settings.clone();
         move || settings.load().reference_addresses.clone()
@@ -82,7 +82,7 @@ impl Health {
         self.rounds.load(Ordering::Relaxed)
     }
 
-    /// Tells how many questions were asked over IPv4 and over IPv6: answers to them never leave this host.
+    /// Returns a function that reads how many questions were asked over IPv4 and over IPv6: answers to them never leave this host.
     pub fn asked(&self) -> impl Fn() -> [u64; 2] + Send + Sync + use<> {
         let asked = self.asked.clone();
         move || [0, 1].map(|index: usize| asked.get(index).map_or(0, |count| count.load(Ordering::Relaxed)))

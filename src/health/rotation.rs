@@ -54,7 +54,7 @@ impl Rotation {
     }
 
     fn pick_other(&mut self, served: &[Name], canary_zone: &Name) -> Option<Name> {
-        // Two steps are enough: at most one of two neighbors is the canary zone.
+        // Two steps are enough: at most one of two consecutive zones is the canary zone.
         for _ in 0..2 {
             let name = served.get(self.next_other.checked_rem(served.len())?)?;
             self.next_other = self.next_other.wrapping_add(1);

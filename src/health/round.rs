@@ -76,7 +76,7 @@ fn report(pick: &Pick, canary_zone: Reply, other: Option<Reply>) -> Report {
 }
 
 /// One outcome out of two replies. A fault of the server counts wherever it shows. A fault of one zone counts if the zone
-/// is required, or if nothing was answered well. A loss of one of two is the network's or the queue's luck: lost
+/// is required, or if nothing was answered well. One loss of two may be chance in the network or the queue: lost
 /// counts when the canary zone is lost and nothing was answered well.
 fn judge(pick: &Pick, canary_zone: &Reply, other: Option<&Reply>) -> (Outcome, Option<(Name, String)>) {
     let of_server = [Some(canary_zone), other].into_iter().flatten().find_map(Reply::server_fault);

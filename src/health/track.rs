@@ -14,7 +14,7 @@
 
 use crate::policy::Probe;
 
-/// Wrong content is not a matter of load or luck: twice in a row is enough, whatever `fall` says.
+/// Neither load nor chance makes content wrong: twice in a row is enough, whatever `fall` says.
 const MAX_WRONG: u32 = 2;
 
 /// What one round says about one address over one transport.

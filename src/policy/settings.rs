@@ -5,8 +5,8 @@ use std::time::Duration;
 /// How long facts must be good before a prefix is announced, and what a fault that policy may weigh leads to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Settings {
-    /// Before the first announcement after the start: facts good for this long. The probes' `rise` already makes sure
-    /// that one lucky answer is not enough, so this is short.
+    /// Before the first announcement after the start: facts good for this long. The probes' `rise` already ensures
+    /// that one good answer by chance is not enough, so this is short.
     pub hold_initial: Duration,
     /// Before an announcement that follows one withdrawal; doubles with each further withdrawal.
     pub hold: Duration,

@@ -1,4 +1,4 @@
-//! What a task or a thread says of itself: that it runs, how often it panicked, that it ended.
+//! The heartbeat of a task or a thread: that it runs, how often it panicked, that it ended.
 //!
 //! The task counts up ([`Beat::beat`]) at least every [`Beat::PERIOD`]; supervisors compare counts ([`Freshness`]) and never
 //! wait for the task. Every part is an atomic: a task that is frozen at any instruction blocks no observer.
@@ -54,7 +54,7 @@ impl Beat {
         &self.state.name
     }
 
-    /// Says that the task runs. Panics if a test asked for it ([`Beat::ask_panic`]).
+    /// Counts one heartbeat: the task runs. Panics if a test asked for it ([`Beat::ask_panic`]).
     #[allow(clippy::panic, reason = "the test hook: it shows what a panic of this task leads to")]
     pub fn beat(&self) {
         self.state.beats.fetch_add(1, Relaxed);

@@ -28,7 +28,7 @@ pub struct ListenerLoad {
     pub accepted: u64,
     /// Connections refused by our caps.
     pub refused: u64,
-    /// Datagrams that the sockets dropped for want of room, or connections that the listeners did.
+    /// Datagrams that the sockets dropped because there was no room, or connections that the listeners did.
     pub drops: u64,
     /// Whether the queue of some socket is full now: the receive buffer, or the connections that wait to be accepted.
     pub is_queue_full: bool,
