@@ -52,7 +52,7 @@
 //! ```text
 //!     systemd --> decide, speaker      status --> every task (alarms)
 //!     watchdog --> speaker --> decide --> facts: health, serve, host, publish
-//!     neighbour (hold timer) --> the process
+//!     neighbor (hold timer) --> the process
 //! ```
 //!
 //! Each of these has a thread of its own; those that supervise each other exchange values without a lock ([`handoff`]). A task
@@ -70,9 +70,17 @@
 //!
 //! The figures were measured with hickory-dns 0.26.3 on one core, 180,000 records, over UDP on loopback.
 //!
+//! ## Platforms
+//!
+//! One alias decides which platform code is compiled: `cfg(native)` is Linux, with its own engine, system calls and kernel tables;
+//! `cfg(not(native))` is the portable path for every Unix that tokio runs on: `engine = "hickory"`, and nothing that only Linux can tell
+//! (load of the sockets, routes, the sockets of other processes, writers of a file). `src/build.rs` sets it. With
+//! `ANYNS_PORTABLE=1` in the environment the portable path is built on Linux; `tests/portable` lints and tests it so.
+//!
 //! ## Who may name whom
 //!
-//! `tests/tidy.rs` holds every `use` in `src` against this table, and lets no two files of a module import each other.
+//! `tests/tidy.rs` checks every `use` in `src` against this table, and lets no two files of a module import each other. A module with
+//! several folders has such a table for them in its `mod.rs`.
 //!
 //! | module | may name |
 //! | --- | --- |
@@ -124,6 +132,16 @@ pub mod serve;
 #[allow(unsafe_code)]
 pub mod sys;
 pub mod telemetry;
+#[cfg(test)]
+#[allow(
+    dead_code,
+    unreachable_pub,
+    clippy::print_stdout,
+    clippy::expect_used,
+    reason = "support of the tests"
+)]
+#[path = "../tests/unit/support.rs"]
+mod test_support;
 pub mod wire;
 pub mod zone;
 pub mod zonefile;

@@ -10,8 +10,12 @@
     reason = "a test stops at the first fault and prints what it measures"
 )]
 
+#[path = "tidy/folders.rs"]
+mod folders;
 #[path = "tidy/imports.rs"]
 mod imports;
+#[path = "tidy/names.rs"]
+mod names;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -106,7 +110,7 @@ fn modules_name_only_what_the_table_allows() {
     for path in files("src", &["rs"]) {
         let module =
             path.iter().nth(1).and_then(|part| part.to_str()).unwrap_or_default().trim_end_matches(".rs");
-        if module == "lib" || module == "main" {
+        if matches!(module, "lib" | "main" | "build") {
             continue;
         }
         let Some(allowed) = table.get(module) else {
@@ -123,8 +127,8 @@ fn modules_name_only_what_the_table_allows() {
     fail_on("module edges outside the table in src/lib.rs", &faults);
 }
 
-#[test]
-fn no_two_files_of_a_module_import_each_other() {
+/// The code of every file of `src` but tests, by its module.
+fn sources() -> BTreeMap<imports::Module, String> {
     let module = |path: &Path| -> imports::Module {
         let parts =
             path.with_extension("").iter().skip(1).map(|part| part.to_string_lossy().into_owned()).collect();
@@ -134,8 +138,39 @@ fn no_two_files_of_a_module_import_each_other() {
     let is_test =
         |path: &PathBuf| path.with_extension("").iter().any(|part| part.to_string_lossy().ends_with("tests"));
     let sources = files("src", &["rs"]).into_iter().filter(|path| !is_test(path));
-    let sources = sources.map(|path| (module(&path), code(&path))).collect();
-    fail_on("files that import each other", &imports::cycles(&sources));
+    sources.map(|path| (module(&path), code(&path))).collect()
+}
+
+#[test]
+fn no_two_files_of_a_module_import_each_other() {
+    fail_on("files that import each other", &imports::cycles(&sources()));
+}
+
+#[test]
+fn folders_name_only_what_their_module_allows() {
+    let mut faults = Vec::new();
+    for ((module, folder), named) in folders::edges(&sources()) {
+        let page = format!("src/{module}/mod.rs");
+        let table = folders::table(&read(Path::new(&page)));
+        let Some(allowed) = table.get(&folder) else {
+            faults.push(format!(
+                "{page}: the folder {folder} is not in the table of folders; it names {named:?}"
+            ));
+            continue;
+        };
+        let outside = named.difference(allowed).map(|other| format!("{page}: {folder} may not name {other}"));
+        faults.extend(outside);
+    }
+    fail_on("edges of folders outside the table in their mod.rs", &faults);
+}
+
+#[test]
+fn types_have_names_of_their_own() {
+    let mut sources = sources();
+    // The same functions and types as in host/linux, for other platforms.
+    sources.retain(|module, _| !module.iter().any(|part| part == "portable"));
+    fail_on("two types of one name in a module", &names::twice_in_a_module(&sources));
+    fail_on("files that see two types of one name", &names::seen_together(&sources));
 }
 
 #[test]
@@ -205,7 +240,7 @@ fn no_file_outgrows_a_sitting() {
 
 #[test]
 fn every_file_is_reached_from_a_mod() {
-    let mut reached = BTreeSet::from([PathBuf::from("src/lib.rs"), PathBuf::from("src/main.rs")]);
+    let mut reached = BTreeSet::from(["src/lib.rs", "src/main.rs", "src/build.rs"].map(PathBuf::from));
     let mut open: Vec<PathBuf> = reached.iter().cloned().collect();
     while let Some(path) = open.pop() {
         let text = code(&path);
@@ -255,6 +290,36 @@ fn tests_wait_for_events() {
     let faults = faults.filter(|path| !path.ends_with("support/wait.rs") && !path.ends_with("tidy.rs"));
     let faults = faults.filter(|path| code(path).contains("thread::sleep"));
     fail_on("a thread sleeps; wait in tests/support/wait.rs for something that can be seen", &shown(faults));
+    // The server itself may sleep on tokio; its tests may not.
+    let sleeps = |code: &str| code.contains("sleep(") || code.contains("sleep_until(");
+    let tests = files("tests", &["rs"]).into_iter().filter(|path| {
+        let is_allowed = SLEEPING_TESTS.iter().any(|(allowed, _)| path == Path::new(allowed));
+        !is_allowed && !path.ends_with("tidy.rs") && sleeps(&code(path))
+    });
+    let units = files("src", &["rs"]).into_iter().filter(|path| {
+        code(path).split_once("#[cfg(test)]\nmod tests {").is_some_and(|(_, tests)| sleeps(tests))
+    });
+    fail_on("a test sleeps on tokio; wait in tests/support/wait.rs", &shown(tests.chain(units)));
+}
+
+/// The tests that sleep, and why.
+const SLEEPING_TESTS: &[(&str, &str)] = &[
+    ("tests/support/wait.rs", "the pause between two looks"),
+    ("tests/bench/difference.rs", "a measurement takes a span of time"),
+];
+
+#[test]
+fn skips_are_counted() {
+    let all = files("tests", &["rs"]).into_iter().chain(files("src", &["rs"]));
+    let spells = ["println!(\"skip", "println!(\"SKIP"];
+    // A bench says on its own what it left out.
+    let is_exempt = |path: &PathBuf| {
+        path.starts_with("tests/bench") || path.ends_with("support/skip.rs") || path.ends_with("tidy.rs")
+    };
+    let faults = all
+        .filter(|path| !is_exempt(path))
+        .filter(|path| spells.iter().any(|spell| read(path).contains(spell)));
+    fail_on("a skip that is not counted; call skip() of tests/support/skip.rs", &shown(faults));
 }
 
 #[test]
@@ -268,7 +333,10 @@ fn no_file_names_this_machine() {
         .into_iter()
         .flat_map(|directory| files(directory, &kinds))
         .collect();
-    paths.extend(["README.md", "CHANGELOG.md", "Cargo.toml", "tests/run", ".ci/run"].map(PathBuf::from));
+    paths.extend(
+        ["README.md", "CHANGELOG.md", "Cargo.toml", "tests/run", "tests/portable", ".ci/run"]
+            .map(PathBuf::from),
+    );
     let mut faults = Vec::new();
     for path in paths {
         let text = read(&path);

@@ -2,15 +2,15 @@
 //!
 //! # Why tokens are taken in advance
 //!
-//! The promise is so many queries a second for a prefix, of the whole process. The kernel spreads a prefix over the
-//! workers by address and port. Weighed:
+//! The limit is a number of queries a second for a prefix, in the whole process. The kernel spreads a prefix over the
+//! workers by address and port. The designs that were compared:
 //! - A shared cell for each query is exact. But all workers then write one line for each query of a busy prefix; with two
-//!   cells and SipHash it also was the dearest part of a query beside the answer.
+//!   cells and SipHash it also was the most expensive part of a query after the answer itself.
 //! - A table for each worker with the rate divided by their number refuses a client that uses one port, hence one worker,
 //!   long before its limit. Undivided it multiplies the limit by the workers.
-//! - Choosing the worker by the prefix (a reuseport program) is exact and shares nothing, but a prefix without a limit, a
-//!   load balancer's say, would have one core of all.
-//! - Counting one query of n refuses a burst of some prefixes early, and which is luck.
+//! - Choosing the worker by the prefix (a reuseport program) is exact and shares nothing, but a prefix without a limit, for
+//!   example a load balancer's, would get one core only.
+//! - Counting one query of n refuses a burst of some prefixes early; which ones depends on chance.
 //!
 //! So the cells are shared, and a worker takes from them for several queries at once: at first for one, then for an
 //! eighth of what the prefix took here so far, at most [`MOST_TOKENS`], and for all workers together at most an eighth of
@@ -20,7 +20,7 @@
 //! eighth of the burst at most. A refused prefix is refused without looking at the shared cells until they can let it in.
 
 use std::hash::{BuildHasher, RandomState};
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::IpAddr;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Instant;
@@ -28,6 +28,7 @@ use std::time::Instant;
 use governor::Quota;
 use ipnet::IpNet;
 
+use super::prefix::Prefixes;
 use super::table::{Place, Table, Taker};
 use super::{Mode, Settings, SettingsError};
 
@@ -64,8 +65,7 @@ pub struct Limiter {
     start: Instant,
     dry_run: bool,
     slip: u32,
-    ipv4_mask: u32,
-    ipv6_mask: u128,
+    prefixes: Prefixes,
     exempt: Box<[IpNet]>,
 }
 
@@ -84,8 +84,7 @@ impl Limiter {
             start,
             dry_run: settings.mode == Mode::DryRun,
             slip: settings.slip,
-            ipv4_mask: u32::MAX.checked_shl(32 - u32::from(settings.ipv4_prefix_length)).unwrap_or(0),
-            ipv6_mask: u128::MAX.checked_shl(128 - u32::from(settings.ipv6_prefix_length)).unwrap_or(0),
+            prefixes: Prefixes::new(settings.ipv4_prefix_length, settings.ipv6_prefix_length),
             exempt: settings.exempt.iter().copied().collect(),
         }))
     }
@@ -99,7 +98,7 @@ impl Limiter {
         WorkerLimiter { shared: self.clone(), taker, entries, most, now: 0 }
     }
 
-    /// Octets of memory that the shared tables and the tables of this many workers take, whatever is asked.
+    /// Octets of memory that the shared tables and the tables of this many workers take, whatever the queries are.
     pub fn memory(&self, workers: usize) -> usize {
         self.table.slots() * 2 * size_of::<u64>() + workers * ENTRIES * size_of::<Entry>()
     }
@@ -108,18 +107,8 @@ impl Limiter {
         self.exempt.iter().any(|prefix| prefix.contains(&source))
     }
 
-    /// The prefix of a source. An IPv4 prefix is that of its v4-mapped address, which no IPv6 source has.
-    fn key(&self, source: IpAddr) -> u128 {
-        match source {
-            IpAddr::V4(source) => {
-                Ipv4Addr::from(u32::from(source) & self.ipv4_mask).to_ipv6_mapped().to_bits()
-            }
-            IpAddr::V6(source) => source.to_bits() & self.ipv6_mask,
-        }
-    }
-
-    /// The hash of a prefix: two folded multiplications with a secret seed, much cheaper than SipHash. Nobody sees a
-    /// hash, so a client that wants two prefixes to collide can only try.
+    /// The hash of a prefix: two folded multiplications with a secret seed, much cheaper than SipHash. No client
+    /// sees a hash, so one that wants two prefixes to collide can only guess.
     fn hash(&self, key: u128) -> u64 {
         let [a, b, c, d] = self.seed;
         fold(fold(key as u64 ^ a, (key >> 64) as u64 ^ b) ^ c, d)
@@ -185,7 +174,7 @@ impl WorkerLimiter {
         if self.shared.is_exempt(source) {
             return Verdict::Answer;
         }
-        let hash = self.shared.hash(self.shared.key(source));
+        let hash = self.shared.hash(self.shared.prefixes.of(source));
         // The top bits: the low ones of both halves are the shared place.
         let index = (hash >> 52) as usize % ENTRIES;
         let Some(entry) = self.entries.get_mut(index) else { return Verdict::Answer };

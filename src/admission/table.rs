@@ -5,7 +5,7 @@
 //! other; to hurt it, a flood must hit both, and the seed is secret.
 //!
 //! A cell is the theoretical arrival time of the generic cell rate algorithm (ITU-T I.371 annex A) in nanoseconds since the start
-//! of the tables: the time until which what was taken so far is paid for. 0 is a cell that nobody has used. governor does the
+//! of the tables: the time until which what was taken so far is paid for. 0 is a cell that was never used. governor does the
 //! arithmetic; the cells, which spoofed sources cannot make grow, and the clock, which is read once for a batch, are ours.
 
 use std::cell::Cell;

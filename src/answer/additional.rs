@@ -4,7 +4,7 @@
 //! A whole RRset with its signatures or nothing, for as long as they fit; never a reason for TC (RFC 2181 section 9).
 //! Comes from any zone of the snapshot. A target that exists by a wildcard alone (RFC 4592 section 3.3) has what the
 //! wildcard makes, as with BIND, NSD and Knot DNS; but not where DNSSEC is asked for and the zone denies with NSEC or
-//! NSEC3, for without the proof that no closer name exists (RFC 4035 section 3.1.3.3), which has no place here, a validator must throw
+//! NSEC3, because without the proof that no closer name exists (RFC 4035 section 3.1.3.3), which has no place here, a validator must throw
 //! it away. A target behind an alias is for the resolver.
 
 use crate::wire::{Full, LookupName, RecordType, Section, name_length, steps};
@@ -67,15 +67,15 @@ fn find<'s>(
     glue: bool,
     chain: &Chain<'_, '_>,
 ) -> Option<NodeRef<'s>> {
-    steps::count(steps::Step::Search);
+    steps::count(steps::CountedStep::Search);
     let zone = snapshot.closest_zone(name, 0)?;
-    steps::count(steps::Step::Search);
+    steps::count(steps::CountedStep::Search);
     match zone.lookup(name) {
         Lookup::Exact(node) => Some(node),
         Lookup::Wildcard(node) if !node.is_cut() && chain.denies(node) == Denies::WithNothing => Some(node),
         // The zone's own name servers may stand below a cut of it.
         Lookup::Cut { .. } if glue => {
-            steps::count(steps::Step::Search);
+            steps::count(steps::CountedStep::Search);
             zone.find(name)
         }
         _ => None,

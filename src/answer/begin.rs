@@ -1,27 +1,31 @@
-//! The first half of an answer: the query is read, the zone of its name is found, and what the second half will look at
-//! first is asked of memory ([`crate::zone::Ahead`]).
+//! The first half of an answer: reads the query, finds the zone of its name, and prefetches the index lines that the second half
+//! reads first ([`crate::zone::Ahead`]).
 //!
-//! A worker begins some queries, [follows](Begun::follow) them all, and answers them one after the other; whoever has one
-//! query does both halves at once ([`answer`](super::answer())). Nothing is done twice.
+//! A worker begins some queries, [prefetches](PendingAnswer::prefetch) for all of them, and answers them one after the other; a caller
+//! with one query does both halves at once ([`answer`](super::answer())). Nothing is done twice.
 
 use crate::wire::{CLASS_IN, LookupName, Query};
 use crate::zone::{Ahead, Snapshot, Zone};
 
-/// A query that was read.
+/// A query that was read and is not answered yet.
 #[derive(Clone, Debug)]
-pub struct Begun<'a> {
+pub struct PendingAnswer<'a> {
     pub(super) query: Query<'a>,
     pub(super) snapshot: &'a Snapshot,
     /// QNAME, if there is one.
     pub(super) name: &'a LookupName,
-    /// The zone that speaks for QNAME.
+    /// The zone that is authoritative for QNAME.
     pub(super) zone: Option<&'a Zone>,
     pub(super) ahead: Option<Ahead<'a>>,
 }
 
 /// Reads a query, and looks for the zone of its QNAME if that will be asked; `name` becomes QNAME, whatever it was. `None`
 /// if nothing may be sent back: the message is shorter than a header, or a response.
-pub fn begin<'a>(query: &'a [u8], snapshot: &'a Snapshot, name: &'a mut LookupName) -> Option<Begun<'a>> {
+pub fn begin<'a>(
+    query: &'a [u8],
+    snapshot: &'a Snapshot,
+    name: &'a mut LookupName,
+) -> Option<PendingAnswer<'a>> {
     let query = Query::parse(query)?;
     let is_for_zones = query.fault.is_none() && query.opcode() == 0;
     let question = query.question.as_ref().filter(|question| is_for_zones && question.class == CLASS_IN);
@@ -31,12 +35,12 @@ pub fn begin<'a>(query: &'a [u8], snapshot: &'a Snapshot, name: &'a mut LookupNa
     let name = &*name;
     let zone = question.and_then(|_| snapshot.closest_zone(name, 0));
     let ahead = zone.and_then(|zone| zone.ahead(name));
-    Some(Begun { query, snapshot, name, zone, ahead })
+    Some(PendingAnswer { query, snapshot, name, zone, ahead })
 }
 
-impl Begun<'_> {
-    /// Asks memory for what stands behind that which [`begin`] has asked for. Changes nothing.
-    pub fn follow(&self) {
+impl PendingAnswer<'_> {
+    /// Prefetches what the lines that [`begin`] prefetched point to. Changes nothing.
+    pub fn prefetch(&self) {
         if let Some(ahead) = &self.ahead {
             ahead.follow();
         }

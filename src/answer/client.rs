@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 /// What may differ between transports; everything else of an answer is the same on all of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Transport {
+pub enum TransportKind {
     /// UDP: limited by the requestor's payload size and our ceiling, truncated with TC.
     Udp,
     /// TCP: limited by 65,535 octets, as is every transport below.
@@ -17,7 +17,7 @@ pub enum Transport {
     Doq,
 }
 
-impl Transport {
+impl TransportKind {
     /// Whether others on the path see only the length of messages, so that padding is worth its octets (RFC 8467).
     pub fn is_encrypted(self) -> bool {
         matches!(self, Self::Dot | Self::Doh | Self::Doq)
@@ -28,7 +28,7 @@ impl Transport {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Client {
     /// How the query came.
-    pub transport: Transport,
+    pub transport: TransportKind,
     /// The client's address; cookies are bound to it.
     pub address: IpAddr,
     /// Seconds since 1970, the lower 32 bits, as cookies have them (RFC 9018 section 4.3).

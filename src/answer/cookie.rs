@@ -20,7 +20,7 @@ const SERVER_COOKIE: usize = 16;
 const HEAD: usize = 8;
 /// The version that is made and checked (RFC 9018 section 4.1).
 const VERSION: u8 = 1;
-/// A Server Cookie is valid for an hour, and for five minutes in the future, for clocks differ (RFC 9018 section 4.3).
+/// A Server Cookie is valid for an hour, and for five minutes in the future, because clocks differ (RFC 9018 section 4.3).
 const VALID: std::ops::RangeInclusive<i32> = -300..=3600;
 /// After half an hour it is replaced (RFC 9018 section 4.3).
 const FRESH: i32 = 1800;
@@ -166,7 +166,7 @@ fn hash(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::answer::Transport;
+    use crate::answer::TransportKind;
 
     fn hex(text: &str) -> Vec<u8> {
         HEXLOWER_PERMISSIVE.decode(text.as_bytes()).unwrap()
@@ -178,7 +178,7 @@ mod tests {
     }
 
     fn ask(sent: &str, address: &str, time: u32, secrets: &[&str]) -> (Proof, String) {
-        let client = Client { transport: Transport::Udp, address: address.parse().unwrap(), time };
+        let client = Client { transport: TransportKind::Udp, address: address.parse().unwrap(), time };
         match examine(Some(&hex(sent)), &client, Some(&settings(secrets))) {
             Cookie::Present { proof, reply } => (proof, HEXLOWER_PERMISSIVE.encode(&reply)),
             other => panic!("{sent}: {other:?}"),
@@ -231,7 +231,7 @@ mod tests {
 
     #[test]
     fn lengths_of_rfc7873_section_5_2_2() {
-        let client = Client { transport: Transport::Udp, address: [192, 0, 2, 1].into(), time: 0 };
+        let client = Client { transport: TransportKind::Udp, address: [192, 0, 2, 1].into(), time: 0 };
         for length in 0..60 {
             let malformed =
                 examine(Some(&vec![7; length]), &client, Some(&settings(&[SECRET]))) == Cookie::Malformed;

@@ -157,13 +157,13 @@ fn add<'a>(owner: Option<NodeRef<'a>>, chain: &mut Chain<'a, '_>) {
 
 /// See [`Zone::nsec`].
 fn nsec<'a>(zone: &'a Zone, name: &LookupName) -> Option<NodeRef<'a>> {
-    steps::count(steps::Step::Search);
+    steps::count(steps::CountedStep::Search);
     zone.nsec(name)
 }
 
 /// See [`Zone::nsec3_covering`].
 fn nsec3_covering<'a>(zone: &'a Zone, name: &[u8]) -> Result<Option<NodeRef<'a>>, Collision> {
-    steps::count(steps::Step::Hash);
+    steps::count(steps::CountedStep::Hash);
     zone.nsec3_covering(name)
 }
 

@@ -2,7 +2,7 @@
 
 use crate::wire::{Edns, Full, LookupName, Opt, Query, Writer, option};
 
-use super::client::{Client, Transport};
+use super::client::{Client, TransportKind};
 use super::cookie::{self, Cookie};
 use super::settings::Settings;
 use super::verdict::Verdict;
@@ -29,12 +29,12 @@ const PADDING_BLOCK: usize = 468;
 const DNSSEC_OK: u32 = 0x8000;
 
 /// The most octets of the whole answer.
-pub(super) fn limit(query: &Query<'_>, transport: Transport, settings: &Settings) -> usize {
+pub(super) fn limit(query: &Query<'_>, transport: TransportKind, settings: &Settings) -> usize {
     let ceiling = settings.udp_payload_ceiling.max(PLAIN_UDP);
     let limit = match (transport, &query.edns) {
-        (Transport::Udp, Some(edns)) => edns.payload.clamp(PLAIN_UDP, ceiling),
-        (Transport::Udp, None) => PLAIN_UDP,
-        (Transport::Tcp | Transport::Dot | Transport::Doh | Transport::Doq, _) => u16::MAX,
+        (TransportKind::Udp, Some(edns)) => edns.payload.clamp(PLAIN_UDP, ceiling),
+        (TransportKind::Udp, None) => PLAIN_UDP,
+        (TransportKind::Tcp | TransportKind::Dot | TransportKind::Doh | TransportKind::Doq, _) => u16::MAX,
     };
     usize::from(limit)
 }
@@ -43,7 +43,7 @@ pub(super) fn limit(query: &Query<'_>, transport: Transport, settings: &Settings
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Options<'a> {
     asked: &'a Edns<'a>,
-    transport: Transport,
+    transport: TransportKind,
     /// What its COOKIE came to.
     pub(super) cookie: Cookie,
 }
@@ -65,7 +65,7 @@ impl<'a> Options<'a> {
     }
 
     /// Octets that are kept free for OPT: at most 318, so that header, question and OPT fit 512 with any QNAME of up to
-    /// 178 octets; for longer ones NSID is left out. What nobody asked for takes what is left, for TC is not set on
+    /// 178 octets; for longer ones NSID is left out. What the client did not ask for takes what is left, because TC is not set on
     /// account of extra information (RFC 2181 section 9): extended errors, Report-Channel and padding.
     pub(super) fn reserve(&self, settings: &Settings) -> usize {
         let part = |asked: bool, octets: usize| if asked { OPTION + octets } else { 0 };
@@ -122,7 +122,7 @@ impl<'a> Options<'a> {
     /// The transports that have idle timeouts of this kind: DoQ and DoH have others (RFC 9250 section 5.5.2, RFC 8484
     /// section 5), UDP has none.
     fn has_keepalive(&self) -> bool {
-        matches!(self.transport, Transport::Tcp | Transport::Dot)
+        matches!(self.transport, TransportKind::Tcp | TransportKind::Dot)
     }
 }
 
@@ -134,9 +134,9 @@ fn pad(writer: &mut Writer<'_>, opt: Opt, limit: usize) {
     let _: Result<(), Full> = writer.option(opt, option::PADDING, &[zeros.get(..missing).unwrap_or(&[])]);
 }
 
-/// The domain that resolvers report errors to (RFC 9567 section 6.2): with what comes from a zone served here, but not
-/// from one that the agent's domain is in: it must not be below what it is to report on (section 8.1), for then the
-/// fault would hold up its own report. So the reports themselves get none, lest one begets the next.
+/// The domain that resolvers report errors to (RFC 9567 section 6.2): in an answer from a zone served here, unless
+/// the agent's domain is in that zone: the agent must not be below what it is to report on (section 8.1), because then the
+/// fault would prevent its own report. An answer to an error report gets none, so that an error report does not trigger another one.
 fn report_channel<'s>(query: &Query<'_>, verdict: &Verdict, settings: &'s Settings) -> Option<&'s [u8]> {
     let agent = settings.report_channel.as_ref()?.as_wire();
     let (question, zone) = (query.question.as_ref()?, verdict.zone?);

@@ -21,7 +21,7 @@
 //!
 //! Answers hold no more than was asked for in the answer and authority sections: no NS records beside positive
 //! answers, one RRset for ANY. The additional section has the addresses that MX, SRV, NS, SVCB and their like lead to,
-//! where this server has them. It was empty at first, for a careful resolver asks again unless it trusts such data,
+//! where this server has them. It was empty at first, because a careful resolver asks again unless it trusts such data,
 //! which RFC 2181 section 5.4.1 ranks lowest, and an answer that is not there cannot be reflected. It is filled because
 //! RFC 9460 section 4.1 wants it for SVCB, because BIND, NSD and Knot DNS do so by default, and because a resolver that
 //! does take it saves its user a round trip. The ceiling of the UDP payload bounds what can be reflected, with or
@@ -44,8 +44,8 @@ mod resolve;
 mod settings;
 mod verdict;
 
-pub use begin::{Begun, begin};
-pub use client::{Client, Outcome, Transport};
+pub use begin::{PendingAnswer, begin};
+pub use client::{Client, Outcome, TransportKind};
 pub use cookie::{CookieSecret, CookieSettings};
 pub use most_steps::most_steps;
 pub use settings::{Identity, Settings};
@@ -69,10 +69,11 @@ pub fn answer(
     output: &mut [u8],
 ) -> Outcome {
     let mut name = LookupName::root();
-    begin(query, snapshot, &mut name).map_or(Outcome::Ignore, |begun| begun.answer(client, settings, output))
+    begin(query, snapshot, &mut name)
+        .map_or(Outcome::Ignore, |pending| pending.answer(client, settings, output))
 }
 
-impl Begun<'_> {
+impl PendingAnswer<'_> {
     /// The second half of [`answer`].
     pub fn answer(&self, client: &Client, settings: &Settings, output: &mut [u8]) -> Outcome {
         reply(&self.query, client, settings, output, |options, writer| {
@@ -125,13 +126,13 @@ fn reply(
 
 /// The stages after parsing, in their order.
 fn respond(
-    begun: &Begun<'_>,
+    pending: &PendingAnswer<'_>,
     options: Option<&Options<'_>>,
     client: &Client,
     settings: &Settings,
     writer: &mut Writer<'_>,
 ) -> Verdict {
-    let query = &begun.query;
+    let query = &pending.query;
     // Another opcode has another body (NOTIFY, UPDATE, DSO): nothing of it is judged (RFC 8906 section 3.1.4).
     if query.opcode() != 0 {
         return Verdict::explained(rcode::NOTIMP, extended_error::NOT_SUPPORTED);
@@ -148,7 +149,7 @@ fn respond(
     }
     let dnssec_ok = query.edns.as_ref().is_some_and(|edns| edns.dnssec_ok);
     match question.class {
-        CLASS_IN => resolve::resolve(begun, question.record_type, dnssec_ok, writer),
+        CLASS_IN => resolve::resolve(pending, question.record_type, dnssec_ok, writer),
         CLASS_CH => chaos::respond(question, &settings.identity, writer),
         // Class ANY has no authoritative answer (RFC 1035 section 6.2: "the response can never be authoritative").
         CLASS_ANY => Verdict::explained(rcode::REFUSED, extended_error::NOT_SUPPORTED),
@@ -178,7 +179,7 @@ fn has_cookie(options: Option<&Options<'_>>) -> bool {
 fn cookie_first(
     query: &Query<'_>,
     options: Option<&Options<'_>>,
-    transport: Transport,
+    transport: TransportKind,
     settings: &Settings,
 ) -> Option<u16> {
     let Cookie::Present { proof, .. } = options?.cookie else { return None };
@@ -188,7 +189,7 @@ fn cookie_first(
     }
     // RFC 7873 sections 5.2.3 and 5.2.4: the operator's choice. Other transports prove the address themselves.
     let required = settings.cookies.as_ref().is_some_and(|cookies| cookies.required);
-    (required && transport == Transport::Udp && proof != Proof::Valid).then_some(rcode::BADCOOKIE)
+    (required && transport == TransportKind::Udp && proof != Proof::Valid).then_some(rcode::BADCOOKIE)
 }
 
 /// The verdict on a QTYPE that no name has data of: the question and meta types (RFC 6895 section 3.1).

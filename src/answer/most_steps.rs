@@ -1,6 +1,6 @@
 //! The most steps that an answer takes, whatever the query and the zones: what its loops are bounded by.
 //!
-//! Never part of an answer: the fuzz targets hold what [`steps`](crate::wire::steps) counted against it. Beside the
+//! Never part of an answer: the fuzz targets compare it with what [`steps`](crate::wire::steps) counted. Beside the
 //! steps, a query is read once, octet by octet, and a name's RRsets are looked through for each one that is wanted.
 
 use crate::wire::steps::Steps;
@@ -18,7 +18,7 @@ const FULL: u64 = 2;
 const SEARCHES_BY_NAME: u64 = 3;
 /// Searches for one name of the additional section: the zone, the name, its glue.
 const SEARCHES_BY_TARGET: u64 = 3;
-/// Comparisons for each octet written. A label takes two octets at least, and is held against 64 suffixes; those as
+/// Comparisons for each octet written. A label takes two octets at least, and is compared with 64 suffixes; those as
 /// long as what is left of its name are compared label by label, 64 suffixes of one label each or one of 64 labels. A
 /// pointer takes two octets too.
 const COMPARISONS_BY_OCTET: u64 = 96;

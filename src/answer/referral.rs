@@ -72,7 +72,7 @@ fn glue(
     if domain != wanted || !is_at_or_below(&name, zone.origin().as_wire()) {
         return Ok(());
     }
-    steps::count(steps::Step::Glue);
+    steps::count(steps::CountedStep::Glue);
     let Some(addresses) = zone.find(&name) else { return Ok(()) };
     for record_type in [RecordType::A, RecordType::AAAA] {
         let Some(set) = addresses.set(record_type) else { continue };

@@ -5,22 +5,22 @@ use std::borrow::Cow;
 use crate::wire::{Full, LookupName, RecordType, Writer, steps};
 use crate::zone::{Absence, Lookup, NodeRef, Snapshot, Zone};
 
-use super::begin::Begun;
+use super::begin::PendingAnswer;
 use super::chain::{Chain, Places, Step, Stopped};
 use super::verdict::{Enclosing, Verdict, extended_error, rcode};
 use super::{additional, alias, denial, negative, positive, referral};
 
 /// Answers a question of class IN from the zones.
 pub(super) fn resolve(
-    begun: &Begun<'_>,
+    pending: &PendingAnswer<'_>,
     record_type: RecordType,
     dnssec_ok: bool,
     writer: &mut Writer<'_>,
 ) -> Verdict {
-    let snapshot = begun.snapshot;
+    let snapshot = pending.snapshot;
     let empty = writer.mark();
     let mut chain = Chain {
-        name: Cow::Borrowed(begun.name),
+        name: Cow::Borrowed(pending.name),
         record_type,
         dnssec_ok,
         writer,
@@ -29,22 +29,22 @@ pub(super) fn resolve(
         found: None,
         proofs: None,
     };
-    steps::count(steps::Step::Search);
-    let Some(mut zone) = chain.answering_zone(snapshot, begun.zone) else {
-        return not_served(snapshot, begun.name);
+    steps::count(steps::CountedStep::Search);
+    let Some(mut zone) = chain.answering_zone(snapshot, pending.zone) else {
+        return not_served(snapshot, pending.name);
     };
     let mut verdict = Verdict { authoritative: true, zone: Some(Enclosing::of(zone)), ..Verdict::default() };
     // What is known of QNAME already is good for the zone that it is in.
-    let known = begun.ahead.as_ref().filter(|_| begun.zone.is_some_and(|own| std::ptr::eq(own, zone)));
-    let mut lookup = known.map_or_else(|| zone.lookup(begun.name), |ahead| ahead.lookup(begun.name));
+    let known = pending.ahead.as_ref().filter(|_| pending.zone.is_some_and(|own| std::ptr::eq(own, zone)));
+    let mut lookup = known.map_or_else(|| zone.lookup(pending.name), |ahead| ahead.lookup(pending.name));
     loop {
-        steps::count(steps::Step::Search);
+        steps::count(steps::CountedStep::Search);
         match chain.step(zone, lookup) {
             Ok(Step::Done(rcode)) => verdict.rcode = rcode,
             Ok(Step::Referred) => verdict.authoritative = chain.aliases.count > 0,
             Ok(Step::Follow) => {
                 // Targets outside our zones are for the resolver.
-                steps::count(steps::Step::Search);
+                steps::count(steps::CountedStep::Search);
                 if let Some(next) = chain.answering_zone(snapshot, snapshot.closest_zone(&chain.name, 0)) {
                     zone = next;
                     lookup = zone.lookup(&chain.name);
@@ -81,7 +81,7 @@ impl<'a> Chain<'a, '_> {
         if closest.is_some_and(|zone| zone.origin().as_wire().len() != octets) {
             return closest;
         }
-        steps::count(steps::Step::Search);
+        steps::count(steps::CountedStep::Search);
         snapshot.closest_zone(&self.name, 1).or(closest)
     }
 

@@ -26,8 +26,8 @@ pub mod rcode {
 }
 
 /// The extended errors that are true here (RFC 8914 section 4, IANA "Extended DNS Error Codes"). The others are for
-/// resolvers, or for what this server does not do. 22 (No Reachable Authority) and 23 (Network Error) are of those who
-/// ask others in order to answer: nobody is asked here, zones come from files.
+/// resolvers, or for what this server does not do. 22 (No Reachable Authority) and 23 (Network Error) are for
+/// servers that ask other servers in order to answer; this one does not.
 pub(super) mod extended_error {
     /// Zones are still being loaded, this one perhaps among them.
     pub(in crate::answer) const NOT_READY: u16 = 14;

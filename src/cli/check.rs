@@ -11,7 +11,7 @@ use crate::publish::{self, CheckReport};
 use crate::route::{self, PlannedAnnouncement};
 use crate::serve;
 
-use super::{CommandError, Outcome, say};
+use super::{CommandError, Outcome, print_line};
 
 /// The most good zones listed one by one; what is wrong is always listed.
 const MOST_LISTED: usize = 100;
@@ -21,22 +21,22 @@ const MOST_LISTED: usize = 100;
 pub(super) fn check(file: Option<&Path>, offline: bool) -> Outcome {
     let loaded = if offline { config::load_for_another_host(file)? } else { config::load(file)? };
     for warning in &loaded.warnings {
-        say(&format!("warning: {warning}"));
+        print_line(&format!("warning: {warning}"));
     }
     let mut config = loaded.config;
     let directories = if offline { without_absent(&mut config) } else { true };
     let zones = publish::check(config.publish.clone())?;
-    let mut good = say_zones(&zones, &config);
+    let mut good = print_zones(&zones, &config);
     if zones.zones.is_empty() && zones.faults.is_empty() && directories {
-        say(&format!("error: {}", no_zone(&config)));
+        print_line(&format!("error: {}", no_zone(&config)));
         good = false;
     }
-    say_listeners(&config);
-    good &= say_certificate(&config, offline);
-    say_plan(&config);
+    print_listeners(&config);
+    good &= print_certificate(&config, offline);
+    print_plan(&config);
     if !offline {
-        good &= say_host(&config)?;
-        good &= say_places(&config);
+        good &= print_host(&config)?;
+        good &= print_places(&config);
     }
     Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
@@ -47,7 +47,7 @@ fn without_absent(config: &mut Config) -> bool {
     config.publish.directories.retain(|directory| {
         let is_here = directory.exists();
         if !is_here {
-            say(&format!("not checked: the zone directory {} is not here", directory.display()));
+            print_line(&format!("not checked: the zone directory {} is not here", directory.display()));
         }
         is_here
     });
@@ -68,55 +68,55 @@ fn no_zone(config: &Config) -> String {
     )
 }
 
-fn say_zones(report: &CheckReport, config: &Config) -> bool {
+fn print_zones(report: &CheckReport, config: &Config) -> bool {
     for fault in &report.faults {
-        say(&format!("error: {fault}"));
+        print_line(&format!("error: {fault}"));
     }
     for warning in &report.warnings {
-        say(&format!("warning: {warning}"));
+        print_line(&format!("warning: {warning}"));
     }
     let mut good = 0_usize;
     let mut records = 0_usize;
     for (name, zone) in &report.zones {
         for warning in &zone.warnings {
-            say(&format!("warning: {warning}"));
+            print_line(&format!("warning: {warning}"));
         }
         match &zone.result {
             Ok((serial, count)) => {
                 good += 1;
                 records += count;
                 if good <= MOST_LISTED {
-                    say(&format!("zone {name} serial {serial}: {count} records"));
+                    print_line(&format!("zone {name} serial {serial}: {count} records"));
                 }
             }
-            Err(fault) => say(&format!("error: zone {name} is refused: {fault}")),
+            Err(fault) => print_line(&format!("error: zone {name} is refused: {fault}")),
         }
     }
     let missing: Vec<_> = config.required.iter().filter(|name| !report.zones.contains_key(*name)).collect();
     for name in &missing {
-        say(&format!("error: zone {name} is required, but no source holds it"));
+        print_line(&format!("error: zone {name} is required, but no source holds it"));
     }
-    say(&format!("zones: {good} of {} are good, {records} records", report.zones.len()));
+    print_line(&format!("zones: {good} of {} are good, {records} records", report.zones.len()));
     report.is_clean() && missing.is_empty()
 }
 
 /// The encrypted transports, and whether their certificate can be used.
-fn say_certificate(config: &Config, offline: bool) -> bool {
+fn print_certificate(config: &Config, offline: bool) -> bool {
     let Some(tls) = &config.serve.tls else { return true };
     for (transport, address) in tls.listen() {
-        say(&format!("listen {address} ({})", transport.to_string().to_uppercase()));
+        print_line(&format!("listen {address} ({})", transport.to_string().to_uppercase()));
     }
     if offline {
         return true;
     }
     let read = serve::Certificates::load(&tls.certificate, &tls.key);
     if let Err(fault) = &read {
-        say(&format!("error: {fault}"));
+        print_line(&format!("error: {fault}"));
     }
     read.is_ok()
 }
 
-fn say_listeners(config: &Config) {
+fn print_listeners(config: &Config) {
     let listen: Vec<String> = config.serve.listen.iter().map(ToString::to_string).collect();
     let engine = match config.serve.engine {
         serve::Engine::Auto => "auto",
@@ -124,20 +124,20 @@ fn say_listeners(config: &Config) {
         serve::Engine::Hickory => "hickory",
     };
     let count = config.serve.worker_count();
-    say(&format!("serve: {} over UDP and TCP, engine {engine}, {count} workers", listen.join(", ")));
+    print_line(&format!("serve: {} over UDP and TCP, engine {engine}, {count} workers", listen.join(", ")));
 }
 
-fn say_plan(config: &Config) {
+fn print_plan(config: &Config) {
     let mut announcements = 0;
     match &config.route {
         RouteDriver::DryRun(None) => {
             for service in &config.services {
-                say(&format!("plan: {} to nobody: there is no [bgp]", service.prefix));
+                print_line(&format!("plan: {} to nobody: there is no [bgp]", service.prefix));
             }
         }
         RouteDriver::DryRun(Some(settings)) | RouteDriver::Bgp(settings) => {
             for planned in route::plan(settings, &config.services).announcements {
-                say(&line_of(&planned));
+                print_line(&line_of(&planned));
                 announcements += 1;
             }
         }
@@ -147,7 +147,7 @@ fn say_plan(config: &Config) {
         RouteDriver::DryRun(_) => "; the driver is dry-run: nothing is sent",
         RouteDriver::Bgp(_) => "",
     };
-    say(&format!(
+    print_line(&format!(
         "plan: {announcements} announcements, once {addresses} service addresses answer well{only_said}"
     ));
 }
@@ -175,7 +175,7 @@ fn line_of(planned: &PlannedAnnouncement) -> String {
 }
 
 /// Paths that something else has taken.
-fn say_places(config: &Config) -> bool {
+fn print_places(config: &Config) -> bool {
     let mut faults = Vec::new();
     if let Err(error) = control::check_place(&config.control) {
         faults.push(format!("control.socket: {error}"));
@@ -188,21 +188,21 @@ fn say_places(config: &Config) -> bool {
         ));
     }
     for fault in &faults {
-        say(&format!("error: {fault}"));
+        print_line(&format!("error: {fault}"));
     }
     faults.is_empty()
 }
 
 /// What this host must have: the addresses, and discard routes. Whether it has the addresses, without which `run` does not start.
-fn say_host(config: &Config) -> Result<bool, CommandError> {
+fn print_host(config: &Config) -> Result<bool, CommandError> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
-        say_host_routes(config).await;
-        say_host_addresses(config).await
+        print_host_routes(config).await;
+        print_host_addresses(config).await
     })
 }
 
-async fn say_host_addresses(config: &Config) -> Result<bool, CommandError> {
+async fn print_host_addresses(config: &Config) -> Result<bool, CommandError> {
     let services = config.service_addresses.iter().flat_map(|(_, addresses)| addresses.iter().copied());
     let services: Vec<_> = if config.install_addresses { Vec::new() } else { services.collect() };
     let missing = host::missing_addresses(&services).await?;
@@ -211,7 +211,7 @@ async fn say_host_addresses(config: &Config) -> Result<bool, CommandError> {
     let listen: Vec<_> = listen.filter(|ip| !ip.is_unspecified() && !of_services.contains(&ip)).collect();
     let not_here = host::missing_addresses(&listen).await?;
     for address in &not_here {
-        say(&format!(
+        print_line(&format!(
             "error: serve.listen: the address {address} is not on this host; add it, or name the host's own"
         ));
     }
@@ -224,19 +224,19 @@ async fn say_host_addresses(config: &Config) -> Result<bool, CommandError> {
         faults.push(host::AddressError::NoSource(no_source));
     }
     for fault in &faults {
-        say(&format!("error: {fault}"));
+        print_line(&format!("error: {fault}"));
     }
-    say_session_ends(config).await?;
+    print_session_ends(config).await?;
     Ok(faults.is_empty() && not_here.is_empty())
 }
 
 /// A session whose local end is missing does not come up, and `run` goes on without it.
-async fn say_session_ends(config: &Config) -> Result<(), CommandError> {
+async fn print_session_ends(config: &Config) -> Result<(), CommandError> {
     let RouteDriver::Bgp(bgp) = &config.route else { return Ok(()) };
     for neighbor in &bgp.neighbors {
         let own = config.pop.management_addresses.contains(&neighbor.local_address);
         if !own && !host::missing_addresses(&[neighbor.local_address]).await?.is_empty() {
-            say(&format!(
+            print_line(&format!(
                 "warning: bgp neighbor {}: the local address {} is not on this host: the session cannot come up",
                 neighbor.socket_address(),
                 neighbor.local_address
@@ -247,7 +247,7 @@ async fn say_session_ends(config: &Config) -> Result<(), CommandError> {
 }
 
 /// Without a blackhole route the rest of an announced prefix follows the default route back out, and loops.
-async fn say_host_routes(config: &Config) {
+async fn print_host_routes(config: &Config) {
     let prefixes = config.services.iter().map(|service| service.prefix);
     let prefixes: Vec<_> = prefixes.filter(|prefix| !prefix.addr().is_loopback()).collect();
     let more_than_services = |prefix: &ipnet::IpNet| prefix.prefix_len() < prefix.max_prefix_len();
@@ -258,12 +258,12 @@ async fn say_host_routes(config: &Config) {
     match host::without_discard_route(&prefixes).await {
         Ok(without) => {
             for prefix in without {
-                say(&format!(
+                print_line(&format!(
                     "warning: no blackhole route for {prefix}: packets to its unused addresses follow the default \
                      route back to the network; add `ip route add blackhole {prefix}`"
                 ));
             }
         }
-        Err(error) => say(&format!("warning: cannot look at the host's routes: {error}")),
+        Err(error) => print_line(&format!("warning: cannot look at the host's routes: {error}")),
     }
 }

@@ -1,7 +1,7 @@
 //! The command line: what a person types in, text and an exit code out.
 //!
 //! Exit codes: 0 done (for `status`: all is well), 1 something is wrong and was said on standard error (for `status`:
-//! degraded), 2 the command line itself is wrong, or for `status`: down, 3 for `status`: nobody answers, 4 for `reload`: done, but
+//! degraded), 2 the command line itself is wrong, or for `status`: down, 3 for `status`: no anyns answers, 4 for `reload`: done, but
 //! for what only a restart takes over.
 
 mod check;
@@ -109,7 +109,7 @@ pub fn main() -> ExitCode {
         Command::Reload => remote::reload(config, socket),
     };
     outcome.unwrap_or_else(|error| {
-        say_error(&error);
+        print_error(&error);
         ExitCode::FAILURE
     })
 }
@@ -121,14 +121,14 @@ type CommandError = Box<dyn std::error::Error + Send + Sync>;
 type Outcome = Result<ExitCode, CommandError>;
 
 /// Prints to standard output; a closed pipe is no reason to fail.
-fn say(text: &str) {
+fn print_line(text: &str) {
     use std::io::Write;
     let mut output = std::io::stdout().lock();
     let _ = writeln!(output, "{}", text.trim_end());
 }
 
 /// Prints an error and what caused it to standard error.
-fn say_error(error: &CommandError) {
+fn print_error(error: &CommandError) {
     use std::io::Write;
     let mut text = format!("anyns: {error}");
     let mut source = error.source();

@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::config;
 use crate::control::{self, Request, Response};
 
-use super::{CommandError, Outcome, say};
+use super::{CommandError, Outcome, print_line};
 
 /// Longer than any order takes but a reload of very many zones.
 const LIMIT: Duration = Duration::from_secs(70);
@@ -17,7 +17,7 @@ const NEEDS_RESTART: u8 = 4;
 
 fn ask(config: Option<&Path>, socket: Option<&Path>, request: &Request) -> Outcome {
     let path = socket_path(config, socket)?;
-    told(control::call(&path, request, LIMIT)?)
+    outcome_of(control::call(&path, request, LIMIT)?)
 }
 
 pub(super) fn drain(config: Option<&Path>, socket: Option<&Path>, reason: String) -> Outcome {
@@ -45,10 +45,10 @@ pub(super) fn zone_accept(
     ask(config, socket, &Request::ZoneAccept { zone, serial })
 }
 
-pub(super) fn told(response: Response) -> Outcome {
+pub(super) fn outcome_of(response: Response) -> Outcome {
     match response {
         Response::Done { message, restart } => {
-            say(&message);
+            print_line(&message);
             Ok(if restart.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(NEEDS_RESTART) })
         }
         Response::Failed { message } => Err(message.into()),

@@ -5,13 +5,13 @@ use std::process::ExitCode;
 
 use crate::{config, daemon};
 
-use super::{Outcome, say_error};
+use super::{Outcome, print_error};
 
 /// Runs until a signal ends it.
 pub(super) fn run(file: Option<&Path>) -> Outcome {
     let loaded = config::load(file)?;
     for warning in &loaded.warnings {
-        say_error(&format!("warning: {warning}").into());
+        print_error(&format!("warning: {warning}").into());
     }
     daemon::run(loaded.config, file.map(Path::to_owned))?;
     Ok(ExitCode::SUCCESS)

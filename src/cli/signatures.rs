@@ -7,7 +7,7 @@ use crate::publish::check_signatures;
 use crate::zone::Zone;
 use crate::zone::signatures::{Findings, Level, Stage, Validity};
 
-use super::say;
+use super::print_line;
 
 /// What takes less is not worth a line.
 const SHORT: Duration = Duration::from_secs(1);
@@ -20,9 +20,9 @@ pub(super) fn check(zone: &Zone) -> bool {
     let checked = check_signatures(zone, |done, of| progress.show(done, of));
     progress.end();
     let Some((found, validity)) = checked else { return true };
-    tell(&found, Level::Wrong, "error");
-    tell(&found, Level::Time, "error");
-    tell(&found, Level::Note, "warning");
+    print_findings(&found, Level::Wrong, "error");
+    print_findings(&found, Level::Time, "error");
+    print_findings(&found, Level::Note, "warning");
     let wrong = found.count(Level::Wrong) + found.count(Level::Time);
     let judged = match wrong {
         0 => "no fault".to_owned(),
@@ -30,16 +30,16 @@ pub(super) fn check(zone: &Zone) -> bool {
         _ => format!("{wrong} faults"),
     };
     let until = validity.map(until).unwrap_or_default();
-    say(&format!("signatures of {}: {} verified, {judged}{until}", zone.origin(), found.signatures));
+    print_line(&format!("signatures of {}: {} verified, {judged}{until}", zone.origin(), found.signatures));
     wrong == 0
 }
 
-fn tell(found: &Findings, level: Level, word: &str) {
+fn print_findings(found: &Findings, level: Level, word: &str) {
     let told = found.told(level);
-    told.iter().for_each(|fault| say(&format!("{word}: {fault}")));
+    told.iter().for_each(|fault| print_line(&format!("{word}: {fault}")));
     let more = found.count(level) - told.len() as u64;
     if more > 0 {
-        say(&format!("{word}: and {more} more"));
+        print_line(&format!("{word}: and {more} more"));
     }
 }
 

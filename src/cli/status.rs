@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::control::{self, Request, Response};
 
-use super::{CommandError, Outcome, remote, say, say_error};
+use super::{CommandError, Outcome, print_error, print_line, remote};
 
 /// The state is there at once; the list of very many zones takes some seconds.
 const LIMIT: Duration = Duration::from_secs(20);
@@ -60,17 +60,17 @@ pub(super) fn status(config: Option<&Path>, socket: Option<&Path>, options: &Opt
     }
     match frame(&path, options) {
         Ok((text, code)) => {
-            say(&text);
+            print_line(&text);
             Ok(code)
         }
         Err(error) => {
-            say_error(&error);
+            print_error(&error);
             Ok(ExitCode::from(NO_ANSWER))
         }
     }
 }
 
-/// Shows frame after frame, also while nobody answers; ends when the output is closed, or by a signal.
+/// Shows frame after frame, also while no anyns answers; ends when the output is closed, or by a signal.
 fn watch(path: &Path, options: &Options) -> Outcome {
     let clear = if io::stdout().is_terminal() && !options.json { CLEAR } else { "" };
     loop {

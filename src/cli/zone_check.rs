@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use crate::wire::Name;
 use crate::zonefile;
 
-use super::{CommandError, Outcome, say, signatures};
+use super::{CommandError, Outcome, print_line, signatures};
 
 /// Reads the file as the publisher would and says what is in it, or what is wrong and where.
 pub(super) fn check(file: &Path, origin: Option<&str>, include_roots: &[PathBuf], verifies: bool) -> Outcome {
@@ -24,10 +24,10 @@ pub(super) fn check(file: &Path, origin: Option<&str>, include_roots: &[PathBuf]
         }
     };
     for warning in &read.warnings {
-        say(&format!("warning: {warning}"));
+        print_line(&format!("warning: {warning}"));
     }
     let zone = &read.zone;
-    say(&format!("{origin} serial {}: {} records, no fault", zone.serial(), zone.record_count()));
+    print_line(&format!("{origin} serial {}: {} records, no fault", zone.serial(), zone.record_count()));
     Ok(if !verifies || signatures::check(zone) { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 

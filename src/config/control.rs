@@ -1,4 +1,4 @@
-//! Only the admin socket of a configuration file, whatever else is in the file: somebody may be editing it, and the running
+//! Only the admin socket of a configuration file, whatever else is in the file: an operator may be editing it, and the running
 //! anyns must be reachable all the same.
 
 use std::path::{Path, PathBuf};

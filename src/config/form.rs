@@ -58,8 +58,8 @@ const REQUIRED: [(&str, &[Required]); 6] = [
     (
         "bgp.neighbor",
         &[
-            ("address", "the neighbour's address, such as \"198.51.100.1\"", "\"192.0.2.1\""),
-            ("remote-as", "the neighbour's AS number, such as 64501", "64501"),
+            ("address", "the neighbor's address, such as \"198.51.100.1\"", "\"192.0.2.1\""),
+            ("remote-as", "the neighbor's AS number, such as 64501", "64501"),
         ],
     ),
 ];
@@ -123,7 +123,7 @@ pub(super) fn read(text: &str, faults: &mut Faults<'_>) -> Option<Form> {
         faults.error(span, "", syntax_in_words(error.message(), wrong));
     }
     if !errors.is_empty() {
-        // What was recovered may say something that nobody wrote.
+        // What was recovered may differ from what the operator wrote.
         return None;
     }
     mend_headings(table.get_mut(), faults);

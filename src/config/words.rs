@@ -1,4 +1,4 @@
-//! What serde says of a value, in the words of somebody who writes a configuration file.
+//! What serde says of a value, in the words of an operator who writes a configuration file.
 //!
 //! The messages of serde and of the standard library's parsers name Rust's types ("expected u16", "invalid IP address
 //! syntax"). Here the wrong value is quoted as the file has it and what is allowed is described. A message that is not
@@ -101,7 +101,7 @@ pub(super) fn syntax_in_words(message: &str, wrong: &str) -> String {
     known.map_or_else(|| message.to_owned(), |(_, words)| (*words).to_owned())
 }
 
-/// The message for the wrong value of a key; for a key that nobody knows also the one that was probably meant, or nothing.
+/// The message for the wrong value of a key; for an unknown key also the one that was probably meant, if there is one.
 pub(super) fn in_words(message: &str, wrong: &str, key: &str) -> (String, Option<String>) {
     let wrong = if SECRETS.contains(&key) { "what is there" } else { wrong };
     if let Some(rest) = message.strip_prefix("unknown field ") {

@@ -17,7 +17,7 @@ pub enum Request {
         /// Which zones: `bad`, a name, or a pattern with `*` and `?`; without it every zone.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         zones: Option<String>,
-        /// At most so many zones, those that are not well first.
+        /// At most this many zones, those that are not well first.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         most: Option<usize>,
     },
@@ -84,7 +84,7 @@ pub enum Response {
 /// Why the admin socket cannot be opened or a call got no answer.
 #[derive(Debug, thiserror::Error)]
 pub enum ControlError {
-    /// No socket, or nobody behind it.
+    /// No socket, or no process listens on it.
     #[error("no anyns answers on {path}: is it running, and is this its control socket?", path = path.display())]
     NotRunning {
         /// The socket.
@@ -125,7 +125,7 @@ pub enum ControlError {
         /// The path.
         path: PathBuf,
     },
-    /// The directory of the socket belongs to somebody else, in a place where everybody may make one.
+    /// The directory of the socket belongs to another user, in a place where every user may make one.
     #[error(
         "the directory {directory} belongs to the user {owner}: a user who may make files around it may have made it to listen in \
          for anyns; name another socket with socket in [control]",

@@ -34,7 +34,7 @@ pub use server::{Server, open};
 pub use since::Memory;
 pub use socket::{Settings, check_place};
 pub use status::{
-    Alarm, Cause, ListenerStatus, NeighbourStatus, OperatorStatus, Overall, PrefixStatus, ProbeStatus,
+    Alarm, Cause, ListenerStatus, NeighborStatus, OperatorStatus, Overall, PrefixStatus, ProbeStatus,
     RateLimitStatus, ReloadStatus, RouteState, ServeStatus, SignatureStatus, Status, TaskState, TaskStatus,
     WorkerStatus, ZoneCounts, ZoneGroup, ZoneState, ZoneStatus,
 };

@@ -41,7 +41,7 @@ pub struct Call {
     pub reply: Reply,
 }
 
-/// The way back of one answer. Never blocks and wakes nobody: the server looks, so that a thread that is frozen while it
+/// The way back of one answer. Never blocks and wakes no thread: the server polls, so a thread that is frozen while it
 /// answers stops no other one.
 #[derive(Debug)]
 pub struct Reply {

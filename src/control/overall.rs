@@ -5,11 +5,11 @@ use super::status::Overall;
 use super::text::{one_line, without_numbers};
 use super::verdict::{MAX_REASONS, Verdict};
 use super::{
-    Alarm, Cause, NeighbourStatus, PrefixStatus, ProbeStatus, RouteState, Status, ZoneGroup, ZoneState,
+    Alarm, Cause, NeighborStatus, PrefixStatus, ProbeStatus, RouteState, Status, ZoneGroup, ZoneState,
 };
 
-/// Decides on the whole document but its field `overall`, without any memory: what is wrong without a known beginning begins
-/// now. [`super::Memory::settle`] remembers.
+/// Decides on the whole document but its field `overall`, without any memory: a fault whose beginning the document does not
+/// know begins at the time of the document, and a state without faults at the start of the process. [`super::Memory::settle`] remembers.
 pub fn overall(status: &Status) -> Overall {
     let complaints = complaints(status);
     let since = complaints.iter().map(|complaint| complaint.since).min().unwrap_or(status.started);
@@ -74,10 +74,10 @@ fn serves(status: &Status) -> bool {
     status.zone_counts.served + status.zone_counts.kept > 0
 }
 
-/// Wanted, and sent to a neighbour. In a dry run nobody is sent anything, and what would be sent counts.
+/// Wanted, and sent to a neighbor. In a dry run nothing is sent, and what would be sent counts.
 fn is_reachable(prefix: &PrefixStatus, dry_run: bool) -> bool {
-    let sent = |neighbour: &NeighbourStatus| neighbour.sent != RouteState::Nothing;
-    prefix.intent != "withdraw" && (dry_run || prefix.neighbours.iter().any(sent))
+    let sent = |neighbor: &NeighborStatus| neighbor.sent != RouteState::Nothing;
+    prefix.intent != "withdraw" && (dry_run || prefix.neighbors.iter().any(sent))
 }
 
 fn prefix_complaints(prefix: &PrefixStatus, status: &Status) -> Vec<Alarm> {
@@ -102,28 +102,28 @@ fn prefix_complaints(prefix: &PrefixStatus, status: &Status) -> Vec<Alarm> {
             complaints.push(complaint(Cause::Routes, format!("withdraw {name}"), prefix.since, message));
         }
     }
-    if prefix.neighbours.is_empty() && !status.dry_run && wanted != RouteState::Nothing {
-        let message = format!("{name} is sent to nobody: no neighbour is known");
+    if prefix.neighbors.is_empty() && !status.dry_run && wanted != RouteState::Nothing {
+        let message = format!("{name} is sent to no neighbor: none is known");
         complaints.push(complaint(Cause::Routes, format!("nobody {name}"), prefix.since, message));
     }
-    let differing = prefix.neighbours.iter().filter(|neighbour| neighbour.sent != wanted);
-    complaints.extend(differing.map(|neighbour| neighbour_complaint(prefix, neighbour)));
+    let differing = prefix.neighbors.iter().filter(|neighbor| neighbor.sent != wanted);
+    complaints.extend(differing.map(|neighbor| neighbor_complaint(prefix, neighbor)));
     complaints
 }
 
-fn neighbour_complaint(prefix: &PrefixStatus, differing: &NeighbourStatus) -> Alarm {
-    let NeighbourStatus { neighbour, session, sent, since, .. } = differing;
+fn neighbor_complaint(prefix: &PrefixStatus, differing: &NeighborStatus) -> Alarm {
+    let NeighborStatus { neighbor, session, sent, since, .. } = differing;
     let (name, intent) = (&prefix.prefix, &prefix.intent);
     let message = match sent {
-        RouteState::Nothing => format!("{name} is missing at {neighbour}: the session is {session}"),
+        RouteState::Nothing => format!("{name} is missing at {neighbor}: the session is {session}"),
         RouteState::Depreferred => {
-            format!("{name} was sent to {neighbour} as less preferred, and the order is {intent}")
+            format!("{name} was sent to {neighbor} as less preferred, and the order is {intent}")
         }
         RouteState::Announced => {
-            format!("{name} was sent to {neighbour} as announced, and the order is {intent}")
+            format!("{name} was sent to {neighbor} as announced, and the order is {intent}")
         }
     };
-    complaint(Cause::Routes, format!("route {name} {neighbour}"), *since, message)
+    complaint(Cause::Routes, format!("route {name} {neighbor}"), *since, message)
 }
 
 fn serve_complaints(status: &Status) -> Vec<Alarm> {
@@ -162,7 +162,6 @@ fn zone_complaint(group: &ZoneGroup) -> Alarm {
         ZoneState::Loading => ("is still being loaded", "are still being loaded"),
         ZoneState::Kept => ("is kept at an older version", "are kept at an older version"),
         ZoneState::Refused => ("is refused and not served", "are refused and not served"),
-        ZoneState::Expired => ("has expired", "have expired"),
     };
     let required = if group.required { "required " } else { "" };
     let fault = group.fault.as_ref().map(|fault| format!(": {fault}")).unwrap_or_default();

@@ -5,7 +5,7 @@
 pub struct Selection {
     /// Which zones.
     pub zones: ZoneFilter,
-    /// At most so many, those that are not well first; `None`: all of them.
+    /// At most this many, those that are not well first; `None`: all of them.
     pub most: Option<usize>,
 }
 
@@ -52,7 +52,7 @@ fn undotted(name: &str) -> &str {
     name.strip_suffix('.').unwrap_or(name)
 }
 
-/// Whether the pattern takes the whole text; at most pattern × text steps, for it returns to the last `*` only.
+/// Whether the pattern takes the whole text; at most pattern × text steps, because it returns to the last `*` only.
 fn matches(pattern: &[u8], text: &[u8]) -> bool {
     let (mut at, mut from, mut star) = (0, 0, None);
     while let Some(octet) = text.get(from) {

@@ -168,7 +168,7 @@ impl Server {
     }
 }
 
-/// Also after a start that failed: no file is left that nobody answers.
+/// Also after a start that failed: no socket file is left without a process behind it.
 impl Drop for Server {
     fn drop(&mut self) {
         self.remove_file();

@@ -1,4 +1,4 @@
-//! Since when everything that is wrong is wrong, whether or not somebody asks. Pure: the time is in the document.
+//! Since when each fault has existed, whether or not a client asks for the status. Pure: the time is in the document.
 
 use std::collections::BTreeMap;
 

@@ -80,7 +80,7 @@ fn bind(first: &Path, settings: &Settings) -> io::Result<(UnixListener, Option<I
 }
 
 /// In a directory where every user may make files (/tmp), another user may have made a directory of a name that can be guessed. One
-/// that belongs to somebody else is not used: neither to listen there, nor to talk to a server that does.
+/// that belongs to another user is not used: neither to listen there, nor to talk to a server that does.
 ///
 /// # Errors
 /// [`ControlError::ForeignDirectory`].
@@ -90,7 +90,7 @@ pub(super) fn check_owner(path: &Path) -> Result<(), ControlError> {
     };
     let around = directory.parent().filter(|around| !around.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let is_open = fs::metadata(around).is_ok_and(|around| around.mode() & 0o002 != 0);
-    // Not followed: a link of somebody else leads wherever they like.
+    // Not followed: a link of another user may lead anywhere.
     match fs::symlink_metadata(directory) {
         Ok(found) if is_open && found.uid() != user::id() && found.uid() != 0 => {
             Err(ControlError::ForeignDirectory { directory: directory.into(), owner: found.uid() })
@@ -111,7 +111,7 @@ pub fn check_place(settings: &Settings) -> Result<(), ControlError> {
     }
 }
 
-/// Whether the path may be taken: nothing there, or a socket that nobody listens on.
+/// Whether the path may be taken: nothing there, or a socket that no process listens on.
 fn check_free(path: &Path) -> Result<(), ControlError> {
     let Ok(metadata) = fs::symlink_metadata(path) else { return Ok(()) };
     if !metadata.file_type().is_socket() {
@@ -119,7 +119,7 @@ fn check_free(path: &Path) -> Result<(), ControlError> {
     }
     match connect(path) {
         Ok(()) => Err(ControlError::InUse { path: path.into() }),
-        // Its queue of connections is full: somebody listens.
+        // Its queue of connections is full: a process listens.
         Err(error) if error.kind() == ErrorKind::WouldBlock => Err(ControlError::InUse { path: path.into() }),
         Err(error) if matches!(error.kind(), ErrorKind::ConnectionRefused | ErrorKind::NotFound) => Ok(()),
         Err(source) => {
@@ -140,9 +140,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_directory_of_somebody_else_where_everybody_may_make_one_is_not_used() {
+    fn a_directory_of_another_user_where_every_user_may_make_one_is_not_used() {
         if !user::is_root() {
-            // Only root can make a directory of somebody else.
+            // Only root can make a directory of another user.
             return;
         }
         let around = tempfile::tempdir().unwrap();

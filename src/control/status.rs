@@ -28,7 +28,7 @@ document! {
         started: u64,
         /// Well or not, since when and why; the daemon fills it with [`super::Memory::settle`].
         overall: Overall,
-        /// Whether the driver is the dry run: nothing is sent to anybody.
+        /// Whether the driver is the dry run: nothing is sent to any neighbor.
         dry_run: bool,
         /// Whether anyns is stopping in order.
         stopping: bool,
@@ -83,14 +83,12 @@ document! {
         not_well: u64,
         /// Still being read.
         loading: u64,
-        /// Served as their source has them.
+        /// Served in the newest version that was accepted.
         served: u64,
         /// Served in an older version.
         kept: u64,
         /// Not served.
         refused: u64,
-        /// Expired.
-        expired: u64,
         /// Those that were asked for; the list of zones may be cut to fewer.
         matched: u64,
         /// Those of them that are not well.
@@ -99,7 +97,7 @@ document! {
 
     /// Zones with the same state and the same kind of fault.
     ZoneGroup {
-        /// How they stand.
+        /// Their state.
         state: ZoneState,
         /// Whether the config requires them.
         required: bool,
@@ -109,7 +107,7 @@ document! {
         first: String,
         /// What is wrong with the first.
         fault: Option<String>,
-        /// Since when the first of them stands so.
+        /// Since when the first of them has this state.
         since: u64,
     }
 
@@ -137,7 +135,7 @@ document! {
     ZoneStatus {
         /// Its name.
         name: String,
-        /// How it stands.
+        /// Its state.
         state: ZoneState,
         /// Whether the config requires it.
         required: bool,
@@ -147,7 +145,7 @@ document! {
         records: u64,
         /// Where it comes from.
         source: String,
-        /// Since when it stands so.
+        /// Since when it has this state.
         since: u64,
         /// Its DNSSEC signatures; `None` if it is not signed or was not looked at yet.
         signatures: Option<SignatureStatus>,
@@ -181,21 +179,21 @@ document! {
         since: u64,
         /// Why it is not simply announced.
         reasons: Vec<String>,
-        /// What each neighbour was sent; empty with the dry-run driver.
-        neighbours: Vec<NeighbourStatus>,
+        /// What each neighbor was sent; empty with the dry-run driver.
+        neighbors: Vec<NeighborStatus>,
     }
 
-    /// One prefix at one neighbour: desired, sent and observed are three things.
-    NeighbourStatus {
-        /// The neighbour's address.
-        neighbour: String,
+    /// One prefix at one neighbor: desired, sent and observed are three things.
+    NeighborStatus {
+        /// The neighbor's address.
+        neighbor: String,
         /// Whether it is a routing daemon on this host: what it was sent has not left the host by that.
         local: bool,
         /// The state of the session (RFC 4271 section 8.2.2), such as `Established`.
         session: String,
         /// What is desired: `announce`, `deprefer` or `withdraw`.
         desired: String,
-        /// What this neighbour was sent in this session, the latest.
+        /// What this neighbor was sent in this session, the latest.
         sent: RouteState,
         /// What is known of the effect; `unknown` with a driver that cannot see it.
         observed: String,
@@ -312,24 +310,22 @@ pub enum TaskState {
     Ended,
 }
 
-/// How a zone stands.
+/// The state of a zone.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ZoneState {
     /// Still being read.
     #[default]
     Loading,
-    /// Served, as its source has it.
+    /// Served in the newest version that was accepted.
     Served,
     /// An older version is served: the newer one was refused, or its file vanished.
     Kept,
     /// Not served: refused, and there is no older version.
     Refused,
-    /// Expired (RFC 1035 section 3.3.13, EXPIRE): answered SERVFAIL.
-    Expired,
 }
 
-/// What a neighbour was sent about a prefix.
+/// What a neighbor was sent about a prefix.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum RouteState {

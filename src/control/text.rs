@@ -16,7 +16,7 @@ pub fn one_line(text: &str) -> String {
     }
 }
 
-/// At most so many characters; the end that is missing shows as an ellipsis.
+/// At most this many characters; the end that is missing shows as an ellipsis.
 pub(super) fn clipped(text: &str, most: usize) -> String {
     match text.char_indices().nth(most) {
         None => text.to_owned(),

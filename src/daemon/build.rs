@@ -82,7 +82,7 @@ fn start(
 
     let zones = Latest::new(Vec::new());
     let mut load = serving.load();
-    let look: LoadSource = Box::new(move |handshakes| load.look(handshakes));
+    let look: LoadSource = Box::new(move |handshakes| load.observe(handshakes));
     let (health_thread, health, health_beats) = start_health(&config, zones.reader(), look)?;
     let (host_thread, lost_addresses, host, host_beats) = start_host(&config, addresses, &serving, &health)?;
 

@@ -48,7 +48,7 @@ impl Controller {
         }
     }
 
-    /// How long a drain prefers less before it withdraws: not at all while no neighbour holds a route.
+    /// How long a drain prefers less before it withdraws: not at all while no neighbor holds a route.
     fn drain_time(&self) -> Duration {
         match self.routes.load().all_withdrawn() {
             true => Duration::ZERO,

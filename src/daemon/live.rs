@@ -1,10 +1,10 @@
 //! What a reload puts in force in a running anyns, and what it leaves to a restart.
 //!
 //! In force at once: the log level, rate limits, probes, policy with its lease, drains, services (their attributes, and prefixes
-//! that come or go) and neighbours. To a restart are left: who this is, sockets, service addresses that no socket is bound to, the
+//! that come or go) and neighbors. To a restart are left: who this is, sockets, service addresses that no socket is bound to, the
 //! driver and the admin socket.
 //!
-//! A prefix or a neighbour that left the file is withdrawn at once, without a drain: this POP goes on answering what still
+//! A prefix or a neighbor that left the file is withdrawn at once, without a drain: this POP goes on answering what still
 //! arrives, so no query is lost, and the operator who edits the file has the order in hand (`anyns drain` first, if traffic is to
 //! move slowly). The answer says what is withdrawn, as `anyns check` does before.
 
@@ -22,7 +22,7 @@ use crate::serve;
 
 use super::controller::Controller;
 use super::response::chain;
-use super::self_test::SelfTest;
+use super::self_test::LeaseSelfTest;
 
 /// What came of a changed configuration.
 #[derive(Debug, Default)]
@@ -85,7 +85,7 @@ pub(super) fn gate_settings(
     services: &[(IpNet, Vec<IpAddr>)],
     health: &health::Settings,
 ) -> Result<GateSettings, health::SettingsError> {
-    let self_test = Arc::new(SelfTest(health::SelfTest::new(health)?));
+    let self_test = Arc::new(LeaseSelfTest(health::IdentityQuery::new(health)?));
     Ok(GateSettings { lease, services: services.to_vec(), self_test })
 }
 

@@ -4,7 +4,7 @@
 //!   build   admin socket, service addresses, sockets, zones, speaker, probes   (each may refuse, nothing is announced)
 //!   spawn   main        signals, the service manager's watchdog, the ordered stop
 //!           decide      1x thread   facts -> policy -> decision, a lease; orders
-//!           speaker     1x thread   gate, BGP: one task per neighbour
+//!           speaker     1x thread   gate, BGP: one task per neighbor
 //!           watchdog    1x thread   ends the BGP connections of a speaker that does not run
 //!           health      1x thread   probes
 //!           host        1x thread   addresses and routes of this host
@@ -34,6 +34,7 @@ mod reloads;
 mod reporting;
 mod response;
 mod self_test;
+mod service_manager;
 mod signals;
 mod sources;
 mod status;

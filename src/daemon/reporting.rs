@@ -124,7 +124,7 @@ fn lease_alarms(routes: Reader<RouteStatus>) -> Source<Vec<OtherAlarm>> {
     })
 }
 
-/// A session that cannot end by itself, and a neighbour with an established session that sends nothing: it, or the way to it, is
+/// A session that cannot end by itself, and a neighbor with an established session that sends nothing: it, or the way to it, is
 /// about to be lost.
 fn session_alarms(routes: Reader<RouteStatus>) -> Source<Vec<OtherAlarm>> {
     Box::new(move || {
@@ -139,7 +139,7 @@ fn session_alarm(neighbor: &NeighborStatus, now: Instant) -> Option<OtherAlarm> 
     if hold_time.is_zero() {
         let message = format!(
             "the session with {address} has no hold time (RFC 4271 section 4.2: one side offers 0): a route to a POP that is dead \
-             or cut off stays; set bgp.hold-time and the neighbour's hold time to 3 s or more"
+             or cut off stays; set bgp.hold-time and the neighbor's hold time to 3 s or more"
         );
         return Some(alarm(format!("no hold time {address}"), Cause::Routes, message));
     }
@@ -147,11 +147,11 @@ fn session_alarm(neighbor: &NeighborStatus, now: Instant) -> Option<OtherAlarm> 
     let age = now.saturating_duration_since(neighbor.heard?);
     (age > hold_time * 2 / 3).then(|| {
         let message = format!(
-            "nothing came from the neighbour {address} for {} s; after {} s the session ends",
+            "nothing came from the neighbor {address} for {} s; after {} s the session ends",
             age.as_secs(),
             hold_time.as_secs()
         );
-        alarm(format!("silent neighbour {address}"), Cause::Routes, message)
+        alarm(format!("silent neighbor {address}"), Cause::Routes, message)
     })
 }
 
@@ -200,7 +200,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_session_without_a_hold_time_and_a_silent_neighbour_are_alarms() {
+    fn a_session_without_a_hold_time_and_a_silent_neighbor_are_alarms() {
         let now = Instant::now();
         let told = |session, hold_time: Option<u64>, silent_for| {
             let neighbor = NeighborStatus {

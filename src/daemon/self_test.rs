@@ -6,9 +6,9 @@ use std::pin::Pin;
 use crate::{health, route};
 
 /// The speaker's own question is a probe of health's, without its loop.
-pub(super) struct SelfTest(pub(super) health::SelfTest);
+pub(super) struct LeaseSelfTest(pub(super) health::IdentityQuery);
 
-impl route::SelfTest for SelfTest {
+impl route::SelfTest for LeaseSelfTest {
     fn ask(&self, address: IpAddr) -> Pin<Box<dyn Future<Output = Result<(), String>> + Send>> {
         self.0.ask(address)
     }

@@ -82,7 +82,7 @@ impl Sources {
         let at = self.ages.time.advance(now);
         let report = self.report.load();
         self.tell_health(&report);
-        let serving = self.serve.look(at);
+        let serving = self.serve.observe(at);
         let known = self.serve_facts.current();
         if serving.lost_listeners != known.lost_listeners || serving.stale_workers != known.stale_workers {
             self.health.kick();

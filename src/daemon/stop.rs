@@ -12,8 +12,8 @@ use crate::telemetry::{Counters, WorkerCounters};
 
 use super::order::Order;
 use super::parts::Parts;
+use super::service_manager::{self, ServiceState};
 use super::signals::{Ask, Signals};
-use super::supervisor::tell_service_manager;
 
 /// How long the sockets may take to answer what waits, once traffic has moved.
 const SERVE_GRACE: Duration = Duration::from_secs(2);
@@ -29,9 +29,9 @@ const LOOK: Duration = Duration::from_millis(50);
 
 /// Runs until a signal, then stops in order.
 pub(super) async fn after_a_signal(mut parts: Parts, mut signals: Signals) {
-    tell_service_manager(&[sd_notify::NotifyState::Ready]);
+    service_manager::tell(ServiceState::Ready);
     parts.supervisor.until_stop(&mut signals).await;
-    tell_service_manager(&[sd_notify::NotifyState::Stopping]);
+    service_manager::tell(ServiceState::Stopping);
     in_order(parts, signals).await;
 }
 
@@ -66,7 +66,7 @@ async fn in_order(mut parts: Parts, mut signals: Signals) {
     tracing::info!("stopped");
 }
 
-/// Has the deciding task drain, and returns when no neighbour holds a route, or when that takes too long.
+/// Has the deciding task drain, and returns when no neighbor holds a route, or when that takes too long.
 async fn withdraw(parts: &mut Parts) {
     if parts.orders.push(Order::Stop).is_err() {
         tracing::error!("the deciding task takes no orders: stopping without a drain");

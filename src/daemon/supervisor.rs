@@ -7,6 +7,7 @@ use crate::route::LeaseTime;
 use crate::telemetry::{Beat, Freshness, RunTime};
 
 use super::order::Order;
+use super::service_manager::{self, ServiceState};
 use super::signals::{Ask, Signals};
 
 /// How often the service manager is told: it waits for some seconds at least.
@@ -51,7 +52,7 @@ impl Supervisor {
         let due = self.told.is_none_or(|told| now.saturating_duration_since(told) >= TELL);
         if self.are_fresh(now) && due {
             self.told = Some(now);
-            tell_service_manager(&[sd_notify::NotifyState::Watchdog]);
+            service_manager::tell(ServiceState::Watchdog);
         }
     }
 
@@ -63,13 +64,6 @@ impl Supervisor {
             stale += usize::from(freshness.observe(beat.beats(), at) >= limit);
         }
         stale == 0
-    }
-}
-
-/// Tells the service manager, if there is one (sd_notify(3)); without one this does nothing.
-pub(super) fn tell_service_manager(states: &[sd_notify::NotifyState<'_>]) {
-    if let Err(error) = sd_notify::notify(states) {
-        tracing::debug!(%error, "the service manager cannot be told");
     }
 }
 

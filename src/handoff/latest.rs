@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 
-use super::wake::{Bell, Sleeper, pair};
+use super::wake::{WakeReceiver, WakeSender, pair};
 
 /// How often a reader looks when no socket pair can be had to wake it: the process is out of file descriptors.
 const UNWOKEN: Duration = Duration::from_millis(100);
@@ -23,7 +23,7 @@ pub struct Reader<T> {
     shared: Arc<Shared<T>>,
     seen: u64,
     /// Made at the first wait: most readers only look.
-    sleeper: Option<Sleeper>,
+    receiver: Option<WakeReceiver>,
 }
 
 #[derive(Debug)]
@@ -31,7 +31,7 @@ struct Shared<T> {
     value: ArcSwap<T>,
     version: AtomicU64,
     /// Of the readers that wait.
-    bells: ArcSwap<Vec<Arc<Bell>>>,
+    senders: ArcSwap<Vec<Arc<WakeSender>>>,
 }
 
 impl<T> Latest<T> {
@@ -40,7 +40,7 @@ impl<T> Latest<T> {
         let shared = Shared {
             value: ArcSwap::from_pointee(value),
             version: AtomicU64::new(0),
-            bells: ArcSwap::from_pointee(Vec::new()),
+            senders: ArcSwap::from_pointee(Vec::new()),
         };
         Self { shared: Arc::new(shared) }
     }
@@ -49,13 +49,13 @@ impl<T> Latest<T> {
     #[must_use]
     pub fn reader(&self) -> Reader<T> {
         let seen = self.shared.version.load(Ordering::Acquire);
-        Reader { shared: self.shared.clone(), seen, sleeper: None }
+        Reader { shared: self.shared.clone(), seen, receiver: None }
     }
 
     /// Replaces the value and wakes the readers; never blocks.
     pub fn publish(&self, value: T) {
         self.shared.value.store(Arc::new(value));
-        self.shared.tell();
+        self.shared.wake_readers();
     }
 
     /// The value that was published last.
@@ -85,25 +85,27 @@ impl<T: Clone> Latest<T> {
             change(&mut copy);
             copy
         });
-        self.shared.tell();
+        self.shared.wake_readers();
     }
 }
 
 impl<T> Shared<T> {
-    fn tell(&self) {
+    fn wake_readers(&self) {
         self.version.fetch_add(1, Ordering::Release);
-        let bells = self.bells.load();
-        let gone = bells.iter().filter(|bell| !bell.ring()).count();
+        let senders = self.senders.load();
+        let gone = senders.iter().filter(|sender| !sender.wake()).count();
         if gone > 0 {
-            self.bells.rcu(|bells| bells.iter().filter(|bell| bell.is_heard()).cloned().collect::<Vec<_>>());
+            self.senders.rcu(|senders| {
+                senders.iter().filter(|sender| sender.is_connected()).cloned().collect::<Vec<_>>()
+            });
         }
     }
 
-    fn sleeper(&self) -> Option<Sleeper> {
-        let (bell, sleeper) = pair().ok()?;
-        let bell = Arc::new(bell);
-        self.bells.rcu(|bells| bells.iter().chain([&bell]).cloned().collect::<Vec<_>>());
-        Some(sleeper)
+    fn receiver(&self) -> Option<WakeReceiver> {
+        let (sender, receiver) = pair().ok()?;
+        let sender = Arc::new(sender);
+        self.senders.rcu(|senders| senders.iter().chain([&sender]).cloned().collect::<Vec<_>>());
+        Some(receiver)
     }
 }
 
@@ -122,15 +124,15 @@ impl<T> Reader<T> {
                 self.seen = version;
                 return;
             }
-            if self.sleeper.is_none() {
-                self.sleeper = self.shared.sleeper();
-                // What was published before the bell was there has rung no bell.
-                if self.sleeper.is_some() {
+            if self.receiver.is_none() {
+                self.receiver = self.shared.receiver();
+                // What was published before the sender existed has woken nothing.
+                if self.receiver.is_some() {
                     continue;
                 }
             }
-            match &mut self.sleeper {
-                Some(sleeper) => sleeper.wait().await,
+            match &mut self.receiver {
+                Some(receiver) => receiver.wait().await,
                 None => tokio::time::sleep(UNWOKEN).await,
             }
         }
@@ -151,7 +153,7 @@ impl<T> Reader<T> {
 
 impl<T> Clone for Reader<T> {
     fn clone(&self) -> Self {
-        Self { shared: self.shared.clone(), seen: self.seen, sleeper: None }
+        Self { shared: self.shared.clone(), seen: self.seen, receiver: None }
     }
 }
 
@@ -195,7 +197,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_clone_waits_by_itself_and_a_reader_that_is_gone_leaves_no_bell() {
+    async fn a_clone_waits_by_itself_and_a_reader_that_is_gone_leaves_no_sender() {
         let latest = Latest::new(0);
         let (mut first, mut second) = (latest.reader(), latest.reader().clone());
         for value in 1..=2 {
@@ -204,10 +206,10 @@ mod tests {
             tokio::time::timeout(PATIENCE, both).await.unwrap();
             assert_eq!([*first.load(), *second.load()], [value; 2]);
         }
-        assert_eq!(latest.shared.bells.load().len(), 2);
+        assert_eq!(latest.shared.senders.load().len(), 2);
         drop(first);
         latest.publish(3);
-        assert_eq!(latest.shared.bells.load().len(), 1);
+        assert_eq!(latest.shared.senders.load().len(), 1);
         assert_eq!(*second.wait_for(|value| *value == 3).await, 3);
     }
 }

@@ -5,19 +5,19 @@ use std::sync::Arc;
 
 use crossbeam_queue::ArrayQueue;
 
-use super::wake::{Bell, Sleeper, pair};
+use super::wake::{WakeReceiver, WakeSender, pair};
 
 /// The writing end; clones write to the same queue.
 #[derive(Debug)]
 pub struct Queue<T> {
-    shared: Arc<(ArrayQueue<T>, Bell)>,
+    shared: Arc<(ArrayQueue<T>, WakeSender)>,
 }
 
 /// The reading end.
 #[derive(Debug)]
 pub struct Receiver<T> {
-    shared: Arc<(ArrayQueue<T>, Bell)>,
-    sleeper: Sleeper,
+    shared: Arc<(ArrayQueue<T>, WakeSender)>,
+    receiver: WakeReceiver,
 }
 
 /// A queue of at most `capacity` values, which is not zero.
@@ -25,9 +25,9 @@ pub struct Receiver<T> {
 /// # Errors
 /// No socket pair can be had.
 pub fn queue<T>(capacity: usize) -> io::Result<(Queue<T>, Receiver<T>)> {
-    let (bell, sleeper) = pair()?;
-    let shared = Arc::new((ArrayQueue::new(capacity), bell));
-    Ok((Queue { shared: shared.clone() }, Receiver { shared, sleeper }))
+    let (sender, receiver) = pair()?;
+    let shared = Arc::new((ArrayQueue::new(capacity), sender));
+    Ok((Queue { shared: shared.clone() }, Receiver { shared, receiver }))
 }
 
 impl<T> Queue<T> {
@@ -37,7 +37,7 @@ impl<T> Queue<T> {
     /// The value, if the queue is full.
     pub fn push(&self, value: T) -> Result<(), T> {
         self.shared.0.push(value)?;
-        self.shared.1.ring();
+        self.shared.1.wake();
         Ok(())
     }
 }
@@ -59,7 +59,7 @@ impl<T> Receiver<T> {
         loop {
             match self.try_next() {
                 Some(value) => return value,
-                None => self.sleeper.wait().await,
+                None => self.receiver.wait().await,
             }
         }
     }

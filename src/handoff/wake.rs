@@ -8,36 +8,36 @@ use tokio::net;
 
 /// The end that wakes.
 #[derive(Debug)]
-pub(super) struct Bell {
+pub(super) struct WakeSender {
     stream: UnixStream,
 }
 
 /// The end that is woken.
 #[derive(Debug)]
-pub(super) struct Sleeper {
+pub(super) struct WakeReceiver {
     stream: UnixStream,
     /// The same, registered with the runtime of the task that waits; made at the first wait.
     registered: Option<net::UnixStream>,
 }
 
 /// A pair of ends.
-pub(super) fn pair() -> io::Result<(Bell, Sleeper)> {
-    let (bell, sleeper) = UnixStream::pair()?;
-    bell.set_nonblocking(true)?;
-    sleeper.set_nonblocking(true)?;
-    Ok((Bell { stream: bell }, Sleeper { stream: sleeper, registered: None }))
+pub(super) fn pair() -> io::Result<(WakeSender, WakeReceiver)> {
+    let (sender, receiver) = UnixStream::pair()?;
+    sender.set_nonblocking(true)?;
+    receiver.set_nonblocking(true)?;
+    Ok((WakeSender { stream: sender }, WakeReceiver { stream: receiver, registered: None }))
 }
 
-impl Bell {
+impl WakeSender {
     /// Wakes the other end; never blocks. False if the other end is gone.
-    pub(super) fn ring(&self) -> bool {
+    pub(super) fn wake(&self) -> bool {
         // A full buffer holds octets that were not read yet: the other end will wake.
-        let rung = (&self.stream).write(&[1]);
-        rung.is_ok_and(|octets| octets > 0) || self.is_heard()
+        let written = (&self.stream).write(&[1]);
+        written.is_ok_and(|octets| octets > 0) || self.is_connected()
     }
 
     /// Whether the other end is there: it never writes, so a read finds nothing, or the end of the stream.
-    pub(super) fn is_heard(&self) -> bool {
+    pub(super) fn is_connected(&self) -> bool {
         let read = (&self.stream).read(&mut [0]);
         read.is_err_and(|error| {
             matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted)
@@ -45,8 +45,8 @@ impl Bell {
     }
 }
 
-impl Sleeper {
-    /// Returns once the bell was rung since the last call. Cancel-safe. If the runtime refuses the socket it never returns: the
+impl WakeReceiver {
+    /// Returns once the sender has woken it since the last call. Cancel-safe. If the runtime refuses the socket it never returns: the
     /// caller looks at its values regularly all the same.
     pub(super) async fn wait(&mut self) {
         if self.registered.is_none() {

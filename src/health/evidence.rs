@@ -17,13 +17,13 @@ use std::time::{Duration, Instant};
 
 use crate::telemetry::{ListenerLoad, Load};
 
-use super::statistics::Transport;
+use super::statistics::ProbeTransport;
 use super::track::Evidence;
 
 /// A CPU that dropped less than this part of its packets, in thousandths, does not explain that every probe of a round was lost.
 const BACKLOG_PERMILLE: u64 = 50;
 
-/// Answers that left within this time show that the address is reached: those to our own questions as well, for a quiet address
+/// Answers that left within this time show that the address is reached: those to our own questions as well, because a quiet address
 /// has no others. Long enough that one of a flooded host's many lost probes is answered, short beside what a filter may take
 /// until it is noticed.
 const LATELY: Duration = Duration::from_secs(6);
@@ -91,10 +91,10 @@ impl Ledger {
         &mut self,
         load: &Load,
         address: SocketAddr,
-        transport: Transport,
+        transport: ProbeTransport,
         now: Instant,
     ) -> Seen {
-        let Some(listener) = load.listener(address, transport == Transport::Tcp) else {
+        let Some(listener) = load.listener(address, transport == ProbeTransport::Tcp) else {
             return Seen::default();
         };
         let totals = Totals::of(listener, load, address);

@@ -10,7 +10,7 @@ use tokio::time::timeout;
 use super::evidence::Stage;
 use super::message::{Fault, Question};
 use super::settings::Target;
-use super::statistics::Transport;
+use super::statistics::ProbeTransport;
 
 /// The most stray datagrams one probe reads past: more is a flood, and the probe is lost.
 const MAX_STRAYS: usize = 16;
@@ -22,7 +22,7 @@ pub(super) enum Reply {
     Answered(Result<(), Fault>, Duration),
     /// No answer in time, or the connection broke, at this stage.
     Lost(String, Stage),
-    /// The system says that nobody listens.
+    /// The system says that no socket listens there.
     Refused(String),
     /// The probe could not be made: says nothing about the server.
     Unable(String),
@@ -39,15 +39,15 @@ enum Failure {
 /// Asks one question; done after `limit` at the latest.
 pub(super) async fn ask(
     target: Target,
-    transport: Transport,
+    transport: ProbeTransport,
     question: &Question,
     instance: &str,
     limit: Duration,
 ) -> Reply {
     let start = Instant::now();
     let answer = match transport {
-        Transport::Udp => ask_udp(target, question, limit).await,
-        Transport::Tcp => ask_tcp(target, question, limit).await,
+        ProbeTransport::Udp => ask_udp(target, question, limit).await,
+        ProbeTransport::Tcp => ask_tcp(target, question, limit).await,
     };
     match answer {
         Ok(octets) => Reply::Answered(question.judge(&octets, instance), start.elapsed()),

@@ -162,7 +162,7 @@ impl Question {
             return Err(Fault::Rcode { zone, rcode: rcode(answer.metadata.response_code) });
         }
         if self.query.query_class() == DNSClass::CH {
-            // NSID has said who answers; nobody is authoritative for this class.
+            // NSID says who answers; no server is authoritative for this class.
             return Ok(());
         }
         if !answer.metadata.authoritative {

@@ -15,7 +15,7 @@
 //! ```
 //!
 //! One task runs the rounds ([`Monitor::run`]), again after a panic; every round it spawns at most [`MAX_ADDRESSES`] short tasks, one per address.
-//! Never asks from a service address (the answer would reach another POP; loopback is the exception, for it has no
+//! Never asks from a service address (the answer would reach another POP; loopback is the exception, because it has no
 //! other POP), never decides about a route, never touches the query path.
 //!
 //! [`Load`]: crate::telemetry::Load
@@ -37,6 +37,6 @@ mod responder;
 
 pub use message::Fault;
 pub use monitor::{Health, LoadSource, Monitor, Verdicts, prepare};
-pub use self_test::SelfTest;
+pub use self_test::IdentityQuery;
 pub use settings::{MAX_ADDRESSES, MAX_REFERENCES, MAX_ROUNDS, Settings, SettingsError};
-pub use statistics::{Statistics, Transport, ZoneFault};
+pub use statistics::{ProbeTransport, Statistics, ZoneFault};

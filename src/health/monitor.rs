@@ -18,14 +18,14 @@ use super::evidence::{Ledger, Seen, Stage, describe, judge};
 use super::rotation::{Pick, Rotation};
 use super::round::{self, Report};
 use super::settings::{Settings, SettingsError, Target};
-use super::statistics::{Statistics, Transport, ZoneFault};
+use super::statistics::{ProbeTransport, Statistics, ZoneFault};
 use super::track::{Evidence, Outcome, Track, combine};
 
 /// Between rounds while a standing may soon change, so that failure and recovery are seen fast; a longer `interval`
 /// yields to it.
 const FAST_INTERVAL: Duration = Duration::from_millis(200);
 
-/// The least between two rounds however often the loop is kicked.
+/// The least between two rounds however often the loop is woken.
 const LEAST_INTERVAL: Duration = Duration::from_millis(20);
 
 /// A round takes no longer than the timeout of its probes. One that took so much longer was not run all the time: the process,
@@ -35,7 +35,7 @@ const PAUSED: Duration = Duration::from_millis(250);
 /// What the probes of each service address say, in the order of the settings.
 pub type Verdicts = Vec<(IpAddr, Probe)>;
 
-/// Tells the load now; with `true`, also whether the queues of handshakes are full, which takes longer.
+/// Reads the load now; with `true`, also whether the queues of handshakes are full, which takes longer.
 pub type LoadSource = Box<dyn FnMut(bool) -> Load + Send>;
 
 /// What the monitor tells others.
@@ -65,7 +65,7 @@ impl Health {
         Ok(())
     }
 
-    /// Tells the reference addresses that the settings name.
+    /// Returns a function that reads the reference addresses of the settings.
     pub fn references(&self) -> impl Fn() -> Vec<IpAddr> + Send + Sync + use<> {
         let settings = self.settings.clone();
         move || settings.load().reference_addresses.clone()
@@ -82,7 +82,7 @@ impl Health {
         self.rounds.load(Ordering::Relaxed)
     }
 
-    /// Tells how many questions were asked over IPv4 and over IPv6: answers to them never leave this host.
+    /// Returns a function that reads how many questions were asked over IPv4 and over IPv6: answers to them never leave this host.
     pub fn asked(&self) -> impl Fn() -> [u64; 2] + Send + Sync + use<> {
         let asked = self.asked.clone();
         move || [0, 1].map(|index: usize| asked.get(index).map_or(0, |count| count.load(Ordering::Relaxed)))
@@ -283,7 +283,12 @@ impl Subject {
             statistics: Statistics::new(target.service().ip(), transport, Instant::now()),
             ledger: Ledger::default(),
         };
-        Self { target, rotation: Rotation::default(), udp: new(Transport::Udp), tcp: new(Transport::Tcp) }
+        Self {
+            target,
+            rotation: Rotation::default(),
+            udp: new(ProbeTransport::Udp),
+            tcp: new(ProbeTransport::Tcp),
+        }
     }
 
     fn is_unsettled(&self) -> bool {
@@ -309,13 +314,13 @@ impl Subject {
     fn learn(&mut self, pick: &Pick, (udp, tcp): (Report, Report), load: &Load, paused: bool) {
         self.rotation.learn(pick, udp.good.0 && tcp.good.0, udp.good.1 && tcp.good.1);
         let (service, now) = (self.target.service(), Instant::now());
-        let of_udp = self.udp.ledger.observe(load, service, Transport::Udp, now);
-        let of_tcp = self.tcp.ledger.observe(load, service, Transport::Tcp, now);
+        let of_udp = self.udp.ledger.observe(load, service, ProbeTransport::Udp, now);
+        let of_tcp = self.tcp.ledger.observe(load, service, ProbeTransport::Tcp, now);
         self.udp.learn(udp, &of_udp, &of_tcp, paused);
         self.tcp.learn(tcp, &of_tcp, &of_udp, paused);
     }
 
-    /// The task that asks has panicked: nobody knows whether the address answers.
+    /// The task that asks has panicked: whether the address answers is not known.
     fn fail(&mut self) {
         for lane in [&mut self.udp, &mut self.tcp] {
             let reason = "the probe itself failed".to_owned();

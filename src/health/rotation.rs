@@ -1,6 +1,6 @@
 //! Which zones the next round asks for. Pure.
 //!
-//! A round asks for at most two zones: a *mainstay* and one more in rotation. With required zones the mainstay is the
+//! A round asks for at most two zones: a *canary zone* and one more in rotation. With required zones the canary zone is the
 //! next required one, and it stays until it answers well, so that its faults come in a row. Without them it is a zone
 //! that answered well before: one bad zone is then never taken for a bad server, however many zones are bad.
 
@@ -11,17 +11,17 @@ use crate::wire::Name;
 pub(super) struct Rotation {
     next_required: usize,
     next_other: usize,
-    mainstay: Option<Name>,
+    canary_zone: Option<Name>,
 }
 
 /// The zones of one round.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Pick {
     /// Asked in every round.
-    pub(super) mainstay: Name,
-    /// Whether the mainstay is a required zone: then what it says counts, whatever the other says.
+    pub(super) canary_zone: Name,
+    /// Whether the canary zone is a required zone: then what it says counts, whatever the other says.
     pub(super) required: bool,
-    /// The next zone in rotation; `None` if the mainstay is the only zone.
+    /// The next zone in rotation; `None` if the canary zone is the only zone.
     pub(super) other: Option<Name>,
 }
 
@@ -30,20 +30,20 @@ impl Rotation {
     pub(super) fn pick(&mut self, served: &[Name], required: &[Name]) -> Option<Pick> {
         let required = self.pick_required(served, required);
         let is_required = required.is_some();
-        let kept = || self.mainstay.take().filter(|name| served.contains(name));
-        let mainstay = required.or_else(kept).or_else(|| served.first().cloned())?;
-        let other = self.pick_other(served, &mainstay);
-        self.mainstay = Some(mainstay.clone());
-        Some(Pick { mainstay, required: is_required, other })
+        let kept = || self.canary_zone.take().filter(|name| served.contains(name));
+        let canary_zone = required.or_else(kept).or_else(|| served.first().cloned())?;
+        let other = self.pick_other(served, &canary_zone);
+        self.canary_zone = Some(canary_zone.clone());
+        Some(Pick { canary_zone, required: is_required, other })
     }
 
-    /// Takes what the round said: whether the mainstay and the other zone answered well.
-    pub(super) fn learn(&mut self, pick: &Pick, mainstay_good: bool, other_good: bool) {
-        if pick.required && mainstay_good {
+    /// Takes what the round said: whether the canary zone and the other zone answered well.
+    pub(super) fn learn(&mut self, pick: &Pick, canary_good: bool, other_good: bool) {
+        if pick.required && canary_good {
             self.next_required = self.next_required.wrapping_add(1);
         }
-        if !pick.required && !mainstay_good && other_good {
-            self.mainstay = pick.other.clone();
+        if !pick.required && !canary_good && other_good {
+            self.canary_zone = pick.other.clone();
         }
     }
 
@@ -53,12 +53,12 @@ impl Rotation {
         names.find(|name| served.contains(name)).cloned()
     }
 
-    fn pick_other(&mut self, served: &[Name], mainstay: &Name) -> Option<Name> {
-        // Two steps are enough: at most one of two neighbours is the mainstay.
+    fn pick_other(&mut self, served: &[Name], canary_zone: &Name) -> Option<Name> {
+        // Two steps are enough: at most one of two consecutive zones is the canary zone.
         for _ in 0..2 {
             let name = served.get(self.next_other.checked_rem(served.len())?)?;
             self.next_other = self.next_other.wrapping_add(1);
-            if name != mainstay {
+            if name != canary_zone {
                 return Some(name.clone());
             }
         }
@@ -76,7 +76,7 @@ mod tests {
 
     fn picked(pick: &Pick) -> String {
         let other = pick.other.as_ref().map_or("-".into(), Name::to_string);
-        format!("{}{} {other}", pick.mainstay, if pick.required { "!" } else { "" })
+        format!("{}{} {other}", pick.canary_zone, if pick.required { "!" } else { "" })
     }
 
     fn rounds(served: &str, required: &str, good: &str, count: usize) -> Vec<String> {
@@ -85,7 +85,7 @@ mod tests {
         let mut round = || {
             let pick = rotation.pick(&served, &required).unwrap();
             let other_good = pick.other.as_ref().is_some_and(|other| good.contains(other));
-            rotation.learn(&pick, good.contains(&pick.mainstay), other_good);
+            rotation.learn(&pick, good.contains(&pick.canary_zone), other_good);
             picked(&pick)
         };
         (0..count).map(|_| round()).collect()

@@ -1,4 +1,4 @@
-//! The minimal question that the speaker asks the service addresses by itself when nobody decides any more.
+//! The minimal question that the speaker asks the service addresses itself when the deciding task no longer renews the lease.
 
 use std::future::Future;
 use std::net::IpAddr;
@@ -9,7 +9,7 @@ use std::time::Duration;
 use super::exchange::{Reply, ask};
 use super::message::Question;
 use super::settings::{Settings, SettingsError, Target};
-use super::statistics::Transport;
+use super::statistics::ProbeTransport;
 
 /// How often it is tried. A try may take three fifths of a probe's time, within these bounds: all together take less than two
 /// probes' time, 0.9 s by default.
@@ -19,13 +19,13 @@ const LONGEST_TRY: Duration = Duration::from_secs(2);
 
 /// Asks who answers at a service address (`id.server`, RFC 4892), over UDP, from the management address.
 #[derive(Clone, Debug)]
-pub struct SelfTest {
+pub struct IdentityQuery {
     targets: Arc<[Target]>,
     instance: Arc<str>,
     try_time: Duration,
 }
 
-impl SelfTest {
+impl IdentityQuery {
     /// A test of the service addresses of these settings.
     ///
     /// # Errors
@@ -45,11 +45,11 @@ impl SelfTest {
             let mut last = String::new();
             for _ in 0..TRIES {
                 let question = Question::identity().ok_or("cannot encode a question")?;
-                match ask(target, Transport::Udp, &question, &instance, try_time).await {
+                match ask(target, ProbeTransport::Udp, &question, &instance, try_time).await {
                     Reply::Answered(Ok(()), _) => return Ok(()),
                     Reply::Answered(Err(fault), _) => last = fault.to_string(),
                     Reply::Lost(reason, _) | Reply::Unable(reason) => last = reason,
-                    // Nobody listens: another try would say the same.
+                    // No socket listens: another try would get the same answer.
                     Reply::Refused(reason) => return Err(reason),
                 }
             }

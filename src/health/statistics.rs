@@ -8,7 +8,7 @@ use crate::wire::Name;
 
 /// Over what a probe asks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Transport {
+pub enum ProbeTransport {
     /// UDP.
     Udp,
     /// TCP.
@@ -21,7 +21,7 @@ pub struct Statistics {
     /// The service address.
     pub address: IpAddr,
     /// The transport.
-    pub transport: Transport,
+    pub transport: ProbeTransport,
     /// `untested`, `up`, `pressure`, `wrong` or `silent`.
     pub standing: &'static str,
     /// Since when.
@@ -56,7 +56,7 @@ pub struct ZoneFault {
 }
 
 impl Statistics {
-    pub(super) fn new(address: IpAddr, transport: Transport, now: Instant) -> Self {
+    pub(super) fn new(address: IpAddr, transport: ProbeTransport, now: Instant) -> Self {
         let standing = "untested";
         let (good, wrong, lost) = (0, 0, 0);
         let (round_trip, reason, reason_at, evidence, zone_fault) = (None, None, None, None, None);
@@ -77,7 +77,7 @@ impl Statistics {
     }
 }
 
-impl fmt::Display for Transport {
+impl fmt::Display for ProbeTransport {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(match self {
             Self::Udp => "UDP",

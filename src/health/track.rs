@@ -14,7 +14,7 @@
 
 use crate::policy::Probe;
 
-/// Wrong content is not a matter of load or luck: twice in a row is enough, whatever `fall` says.
+/// Neither load nor chance makes content wrong: twice in a row is enough, whatever `fall` says.
 const MAX_WRONG: u32 = 2;
 
 /// What one round says about one address over one transport.
@@ -39,7 +39,7 @@ pub(super) enum Outcome {
 /// What a loss says about the server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Evidence {
-    /// The system says that nobody listens: silent at once.
+    /// The system says that no socket listens there: silent at once.
     Refused,
     /// Nothing shows that the address is overloaded.
     Idle,
@@ -47,7 +47,7 @@ pub(super) enum Evidence {
     Busy,
 }
 
-/// How an address stands over one transport.
+/// The state of an address over one transport.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Standing {
     /// Not good `rise` times yet, nor bad `fall` times.
@@ -58,7 +58,7 @@ pub(super) enum Standing {
     Pressure,
     /// Answers wrongly.
     Wrong(String),
-    /// Does not answer, without any evidence of overload, or nobody listens.
+    /// Does not answer, without any evidence of overload, or no socket listens.
     Silent(String),
 }
 
@@ -85,7 +85,7 @@ impl Track {
         (self.rise, self.fall) = (rise, fall);
     }
 
-    /// Where it stands.
+    /// Its state.
     pub(super) fn standing(&self) -> &Standing {
         &self.standing
     }
@@ -142,7 +142,7 @@ impl Track {
     }
 }
 
-/// What both transports together say about an address: the worse of the two. A resolver needs both, for it asks over
+/// What both transports together say about an address: the worse of the two. A resolver needs both, because it asks over
 /// UDP first and comes back over TCP when an answer is truncated. An address that is silent over one and answers over the other is
 /// told apart: policy decides.
 pub(super) fn combine(udp: &Standing, tcp: &Standing) -> Probe {

@@ -5,23 +5,25 @@
 //!   Observer         1x task, beat "host"        answers without a route, sockets that share      counts, rtnetlink, /proc
 //! ```
 //!
+//! Elsewhere than on Linux, an address is on the host if a socket can be bound to it, and nothing else is known.
+//!
 //! Questions go to the kernel; facts come back, each with a count of checks. Puts service addresses on loopback where it is told
 //! to, and takes away only what it put there; changes nothing else. Never decides what a fact means.
 
-#[cfg(target_os = "linux")]
 mod address;
-mod discard;
-#[cfg(target_os = "linux")]
+#[cfg(native)]
+mod linux;
 mod observer;
-#[cfg(target_os = "linux")]
+#[cfg(not(native))]
+mod portable;
+mod presence;
 mod route_back;
-#[cfg(target_os = "linux")]
 mod sharing;
 
-#[cfg(target_os = "linux")]
 pub use address::{AddressError, AddressWatcher, LostAddresses, ServiceAddresses, missing_addresses};
-pub use discard::without_discard_route;
-#[cfg(target_os = "linux")]
+#[cfg(native)]
+pub use linux::without_discard_route;
 pub use observer::{Facts, HostFacts, Observed, Observer};
-#[cfg(target_os = "linux")]
+#[cfg(not(native))]
+pub use portable::without_discard_route;
 pub use sharing::{OwnSocket, SharingSocket};

@@ -36,7 +36,7 @@ pub(super) struct RouteBack {
     slots: VecDeque<(u64, u64)>,
     /// The references that no route led to; empty while answers can leave, as far as is known.
     lost: Vec<IpAddr>,
-    /// Nearly all answers failed, and nobody can be asked about.
+    /// Nearly all answers failed, and there is no reference address to ask the kernel about: failed, all.
     unproven: Option<(u64, u64)>,
 }
 

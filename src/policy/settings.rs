@@ -5,8 +5,8 @@ use std::time::Duration;
 /// How long facts must be good before a prefix is announced, and what a fault that policy may weigh leads to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Settings {
-    /// Before the first announcement after the start: facts good for this long. The probes' `rise` already makes sure
-    /// that one lucky answer is not enough, so this is short.
+    /// Before the first announcement after the start: facts good for this long. The probes' `rise` already ensures
+    /// that one good answer by chance is not enough, so this is short.
     pub hold_initial: Duration,
     /// Before an announcement that follows one withdrawal; doubles with each further withdrawal.
     pub hold: Duration,
@@ -21,7 +21,7 @@ pub struct Settings {
 /// What becomes of a prefix with an address that answers over only one of UDP and TCP.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum OneTransportDead {
-    /// It is withdrawn: a resolver needs both, for it asks over UDP and comes back over TCP when an answer is truncated.
+    /// It is withdrawn: a resolver needs both, because it asks over UDP and comes back over TCP when an answer is truncated.
     #[default]
     Withdraw,
     /// It is announced less preferably: another POP takes the queries if there is one.
@@ -56,7 +56,7 @@ pub enum SettingsError {
 }
 
 impl Settings {
-    /// The longest time that any setting may have: a day. A POP that waits longer is one that nobody wants back, and
+    /// The longest time that any setting may have: a day. A longer wait is a mistake in the config, and
     /// sums of such times cannot overflow a clock.
     pub const LONGEST: Duration = Duration::from_secs(86_400);
 

@@ -12,9 +12,9 @@ use super::settings::{OneTransportDead, Settings};
 pub(super) enum Verdict {
     /// A hard reason holds: no route, at once.
     Fault(Vec<Reason>),
-    /// No fault, yet not fit to begin announcing; no reason to stop.
+    /// No fault, yet not fit to start announcing; no reason to stop.
     NotReady(Vec<Reason>),
-    /// Serves, but a required zone is missing: no beginning; whoever is announced goes on, less preferably.
+    /// Serves, but a required zone is missing: an announcement does not start; one that exists goes on, less preferably.
     Incomplete(Vec<Reason>),
     /// Probes are lost to overload: everything stays as it is.
     Pressure(Vec<Reason>),
@@ -24,7 +24,7 @@ pub(super) enum Verdict {
     Good,
 }
 
-/// Judges a prefix by its service `addresses`. The worst fact decides; its peers in badness are all named.
+/// Judges a prefix by its service `addresses`. The worst fact decides; all facts that are equally bad are named.
 pub(super) fn judge(facts: &Facts, addresses: &[IpAddr], settings: &Settings, onsets: &Onsets) -> Verdict {
     let mut faults = pop_faults(facts, onsets);
     let cut_off = |reason: &&NoRouteBack| addresses.iter().any(|one| reason.family.contains(*one));

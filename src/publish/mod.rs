@@ -42,6 +42,13 @@
 //! Never serves a version that is not accepted, never replaces a served version by a worse one, never removes a zone
 //! that nobody said to remove, never reads a file that is being written.
 //!
+//! | folder | may name |
+//! | --- | --- |
+//! | `source` | (nothing) |
+//! | `state` | (nothing) |
+//! | `verify` | (nothing) |
+//! | `work` | `source` `state` `verify` |
+//!
 //! The process must not let SIGIO end it: see [`crate::sys`]' lease; a handler is put in place at the first reading
 //! unless there is one.
 

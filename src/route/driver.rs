@@ -1,4 +1,4 @@
-//! The seam between the gate and whatever makes routes real.
+//! The interface between the gate and a driver that announces routes.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -33,7 +33,7 @@ pub struct Started {
     pub sessions: Sessions,
     /// The beats of the driver's own tasks, as long as it runs.
     pub beats: Vec<Beat>,
-    /// The beats of the neighbours' tasks, the latest.
+    /// The beats of the neighbors' tasks, the latest.
     pub neighbor_beats: Reader<Vec<Beat>>,
 }
 
@@ -67,23 +67,23 @@ impl Preference {
 /// What the driver observes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Observed {
-    /// One per neighbour, in the order of the config.
+    /// One per neighbor, in the order of the config.
     pub neighbors: Vec<NeighborObserved>,
 }
 
-/// Names a neighbour.
+/// Names a neighbor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum NeighborKey {
-    /// Nobody: the dry run.
+    /// No neighbor: the dry run.
     DryRun,
-    /// A BGP neighbour.
+    /// A BGP neighbor.
     Bgp(SocketAddr),
 }
 
-/// What the driver observes of one neighbour.
+/// What the driver observes of one neighbor.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NeighborObserved {
-    /// Which neighbour.
+    /// Which neighbor.
     pub neighbor: NeighborKey,
     /// The session's state.
     pub session: SessionState,
@@ -93,22 +93,22 @@ pub struct NeighborObserved {
     pub established: u64,
     /// UPDATE messages received; their bodies are not looked at.
     pub updates_received: u64,
-    /// When something last came from it in the session that stands.
+    /// When something last came from it in the established session.
     pub heard: Option<Instant>,
-    /// The hold time that both sides agreed on in the session that stands (RFC 4271 section 4.2); zero: none.
+    /// The hold time that both sides agreed on in the established session (RFC 4271 section 4.2); zero: none.
     pub hold_time: Option<Duration>,
     /// The last fault of the session, kept after the session recovered, and when it was.
     pub last_error: Option<(Instant, Arc<str>)>,
-    /// Routes that the neighbour has been told, handed to its connection as a whole.
+    /// Routes that were advertised to the neighbor: written to its connection as a whole.
     pub routes: BTreeMap<IpNet, RouteObserved>,
-    /// Wanted prefixes that cannot be told to this neighbour in this session, and why.
+    /// Wanted prefixes that cannot be advertised to this neighbor in this session, and why.
     pub refused: BTreeMap<IpNet, Arc<str>>,
 }
 
-/// A route that a neighbour has been told.
+/// A route that was advertised to a neighbor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RouteObserved {
-    /// How it was told.
+    /// How it was advertised.
     pub preference: Preference,
     /// Since when.
     pub since: Instant,
@@ -121,7 +121,7 @@ pub enum SessionState {
     Idle,
     /// A connection is being opened.
     Connect,
-    /// Waiting: for the neighbour to connect, or for the next attempt.
+    /// Waiting: for the neighbor to connect, or for the next attempt.
     Active,
     /// OPEN sent, none received.
     OpenSent,
@@ -132,7 +132,7 @@ pub enum SessionState {
 }
 
 impl NeighborObserved {
-    /// A neighbour that nothing is known of yet.
+    /// A neighbor that nothing is known of yet.
     #[must_use]
     pub fn new(neighbor: NeighborKey, now: Instant) -> Self {
         Self {

@@ -20,9 +20,9 @@ pub struct DryRun;
 impl Driver for DryRun {
     fn start(self, wanted: watch::Receiver<Wanted>, stop: CancellationToken) -> Started {
         let now = Instant::now();
-        let mut nobody = NeighborObserved::new(NeighborKey::DryRun, now);
-        nobody.session = SessionState::Established;
-        let (observed, receiver) = watch::channel(Observed { neighbors: vec![nobody] });
+        let mut dry = NeighborObserved::new(NeighborKey::DryRun, now);
+        dry.session = SessionState::Established;
+        let (observed, receiver) = watch::channel(Observed { neighbors: vec![dry] });
         let task = tokio::spawn(follow(wanted, observed, stop));
         let neighbor_beats = Latest::new(Vec::new()).reader();
         Started { observed: receiver, task, sessions: Sessions::new(0), beats: Vec::new(), neighbor_beats }
@@ -36,33 +36,33 @@ async fn follow(
 ) {
     loop {
         let latest = wanted.borrow_and_update().clone();
-        observed.send_modify(|observed| tell(observed, &latest, Instant::now()));
+        observed.send_modify(|observed| report(observed, &latest, Instant::now()));
         tokio::select! {
             () = stop.cancelled() => break,
             changed = wanted.changed() => if changed.is_err() { break },
         }
     }
-    observed.send_modify(|observed| tell(observed, &Wanted::default(), Instant::now()));
+    observed.send_modify(|observed| report(observed, &Wanted::default(), Instant::now()));
 }
 
-/// Brings what was told in line with what is wanted, and logs each difference.
-fn tell(observed: &mut Observed, wanted: &Wanted, now: Instant) {
-    let Some(nobody) = observed.neighbors.first_mut() else { return };
+/// Brings what is reported in line with what is wanted, and logs each difference.
+fn report(observed: &mut Observed, wanted: &Wanted, now: Instant) {
+    let Some(dry) = observed.neighbors.first_mut() else { return };
     let gone: Vec<IpNet> =
-        nobody.routes.keys().filter(|prefix| !wanted.routes.contains_key(prefix)).copied().collect();
+        dry.routes.keys().filter(|prefix| !wanted.routes.contains_key(prefix)).copied().collect();
     for prefix in gone {
         tracing::info!(%prefix, "dry run: would withdraw");
-        nobody.routes.remove(&prefix);
+        dry.routes.remove(&prefix);
     }
-    let told: BTreeMap<IpNet, RouteObserved> = std::mem::take(&mut nobody.routes);
+    let before: BTreeMap<IpNet, RouteObserved> = std::mem::take(&mut dry.routes);
     for (&prefix, &preference) in &wanted.routes {
-        let route = match told.get(&prefix) {
+        let route = match before.get(&prefix) {
             Some(route) if route.preference == preference => *route,
             _ => {
                 tracing::info!(%prefix, ?preference, "dry run: would announce");
                 RouteObserved { preference, since: now }
             }
         };
-        nobody.routes.insert(prefix, route);
+        dry.routes.insert(prefix, route);
     }
 }

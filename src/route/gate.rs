@@ -1,4 +1,4 @@
-//! The task between policy and the driver: hands on what the lease allows, reports what is.
+//! The task between policy and the driver: passes on what the lease allows, reports the observed routes.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -21,7 +21,7 @@ use crate::telemetry::Beat;
 /// What the gate follows and whom it asks.
 #[derive(Clone)]
 pub struct GateSettings {
-    /// The lease: after so long without a renewal the speaker asks the service addresses itself; 500 ms to 60 s.
+    /// The lease: after this long without a renewal the speaker asks the service addresses itself; 500 ms to 60 s.
     pub lease: Duration,
     /// The prefixes and the service addresses in each.
     pub services: Vec<(IpNet, Vec<IpAddr>)>,
@@ -34,15 +34,15 @@ impl GateSettings {
     pub const DEFAULT_LEASE: Duration = Duration::from_secs(2);
     /// The shortest lease: some turns of the deciding task on a busy machine.
     pub const SHORTEST_LEASE: Duration = Duration::from_millis(500);
-    /// The longest lease: so long a dead POP may stay announced.
+    /// The longest lease: a dead POP may stay announced for this time.
     pub const LONGEST_LEASE: Duration = Duration::from_secs(60);
 }
 
-/// The length of the lease now, for those who supervise the speaker: one atomic, so that nobody waits for anybody.
+/// The length of the lease now, for those who supervise the speaker: one atomic, so no thread waits for another.
 #[derive(Clone, Debug)]
 pub struct LeaseTime(Arc<AtomicU64>);
 
-/// Changes what the gate and the watchdog go by while they run. Never waits for them.
+/// Changes the settings of the gate and the watchdog while they run. Never waits for them.
 pub struct GateControl {
     settings: Latest<GateSettings>,
     lease: LeaseTime,
@@ -80,7 +80,7 @@ impl GateControl {
         Self { settings: Latest::new(settings), lease }
     }
 
-    /// Has the gate and the watchdog go by these settings from now on, within [`Beat::PERIOD`].
+    /// Gives the gate and the watchdog these settings, which they take within [`Beat::PERIOD`].
     pub fn change(&self, settings: GateSettings) {
         self.lease.set(settings.lease);
         self.settings.publish(settings);

@@ -8,7 +8,7 @@
 //! | expired | the same | one address did not answer | withdrawn, until the lease is held again |
 //!
 //! An input that stops every deciding task must not withdraw the whole fleet, and a POP that does not answer must not stay
-//! announced: so the speaker asks by itself. A lease that expired is held again after [`FULL_TURNS`] renewals: the first may end
+//! announced: so the speaker asks the service addresses itself. A lease that expired is held again after [`FULL_TURNS`] renewals: the first may end
 //! a turn whose facts are as old as the pause.
 
 use std::collections::BTreeMap;
@@ -31,12 +31,12 @@ pub(super) struct Lease {
     limit: Duration,
     time: RunTime,
     renewed: Freshness,
-    expired: Option<Expired>,
+    expired: Option<ExpiredLease>,
 }
 
 /// What is known since the lease expired.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Expired {
+pub(super) struct ExpiredLease {
     pub(super) since: Instant,
     /// Renewals seen when it expired.
     renewals: u64,
@@ -61,14 +61,14 @@ impl Lease {
         match &self.expired {
             Some(expired) if renewals >= expired.renewals + FULL_TURNS => self.expired = None,
             None if age >= self.limit => {
-                self.expired = Some(Expired { since: now, renewals, answers: BTreeMap::new() });
+                self.expired = Some(ExpiredLease { since: now, renewals, answers: BTreeMap::new() });
             }
             _ => {}
         }
     }
 
     /// What is known since it expired; `None` while it is held.
-    pub(super) fn expired(&self) -> Option<&Expired> {
+    pub(super) fn expired(&self) -> Option<&ExpiredLease> {
         self.expired.as_ref()
     }
 

@@ -1,18 +1,18 @@
-//! Makes the routes what policy decided, and says what they are.
+//! Announces and withdraws the routes as policy decided, and reports what is announced.
 //!
 //! ```text
-//!   decision --> gate (lease) --> watch<Wanted> --> driver (bgp: one task per neighbour | dry-run)
+//!   decision --> gate (lease) --> watch<Wanted> --> driver (bgp: one task per neighbor | dry-run)
 //!                 |                                   |                       all on the thread "speaker"
 //!   status <------+------------ watch<Observed> <-----+
 //!
-//!   watchdog: the speaker's beat stands --> shutdown(2) of every BGP connection       the thread "watchdog"
+//!   watchdog: no heartbeat of the speaker --> shutdown(2) of every BGP connection       the thread "watchdog"
 //! ```
 //!
-//! An announcement is a lease: [`start`] says who renews it and what follows when nobody does. [`GateControl`] and [`BgpControl`]
-//! change what the gate, the watchdog and the driver go by while they run; they publish a value that those look at, so nobody waits.
+//! An announcement is a lease: [`start`] says who renews it and what follows when it is not renewed. [`GateControl`] and [`BgpControl`]
+//! change the settings of the gate, the watchdog and the driver while these run: they publish a value that the others read, so no task waits.
 //!
 //! Policy alone decides; this module alone acts, and it reports what the driver *observes*, not what was asked for.
-//! Effects follow the latest state of a `watch`; nothing queues. Never parses a route that a neighbour sends, never
+//! Effects follow the latest state of a `watch`; nothing queues. Never parses a route that a neighbor sends, never
 //! installs one, and does nothing that would keep a session open when the process dies.
 
 mod bgp;

@@ -21,27 +21,27 @@ pub trait SelfTest: Send + Sync {
 #[derive(Debug, Default)]
 pub(super) struct Questions {
     tasks: JoinSet<(IpAddr, Result<(), String>)>,
-    begun: Option<Instant>,
+    started: Option<Instant>,
 }
 
 impl Questions {
-    /// Begins a round, unless one goes on or the last one began a moment ago.
+    /// Starts a round, unless one is under way or the last one started less than the interval ago.
     pub(super) fn ask(&mut self, test: &dyn SelfTest, addresses: impl Iterator<Item = IpAddr>, now: Instant) {
-        let soon = self.begun.is_some_and(|begun| now.saturating_duration_since(begun) < INTERVAL);
+        let soon = self.started.is_some_and(|started| now.saturating_duration_since(started) < INTERVAL);
         if soon || !self.tasks.is_empty() {
             return;
         }
-        self.begun = Some(now);
+        self.started = Some(now);
         for address in addresses {
             let answer = test.ask(address);
             self.tasks.spawn(async move { (address, answer.await) });
         }
     }
 
-    /// Gives up the round: nobody wants its answers any more.
+    /// Gives up the round: its answers are no longer needed.
     pub(super) fn cancel(&mut self) {
         self.tasks.abort_all();
-        self.begun = None;
+        self.started = None;
     }
 
     /// The next answer. Cancel-safe; never returns while nothing is asked.

@@ -11,7 +11,7 @@ use ipnet::IpNet;
 pub struct Service {
     /// The prefix.
     pub prefix: IpNet,
-    /// The next hop; `None` takes the neighbour's for the family, then the session's own local address.
+    /// The next hop; `None` takes the neighbor's for the family, then the session's own local address.
     pub next_hop: Option<IpAddr>,
     /// Communities (RFC 1997), at most [`Service::MOST_COMMUNITIES`].
     pub communities: Vec<Community>,
@@ -19,7 +19,7 @@ pub struct Service {
     pub large_communities: Vec<LargeCommunity>,
     /// MULTI_EXIT_DISC (RFC 4271 section 5.1.4).
     pub med: Option<u32>,
-    /// How many times our AS is put in front once more, towards external neighbours; at most
+    /// How many times our AS is put in front once more, towards external neighbors; at most
     /// [`Service::MOST_PREPENDS`].
     pub prepend: u8,
 }

@@ -1,12 +1,12 @@
 //! The speaker's thread (1x): the gate and the driver on a runtime of their own, and the watchdog beside it.
 //!
 //! ```text
-//!   decide ----Latest<Decision>----> gate --> driver: one task per neighbour     (thread "speaker")
+//!   decide ----Latest<Decision>----> gate --> driver: one task per neighbor     (thread "speaker")
 //!      beat: renews the lease          |
 //!   status <---Latest<RouteStatus>-----+      its beat <-- watchdog              (thread "watchdog")
 //! ```
 //!
-//! Shares no lock with any other thread. The gate and each neighbour's task are started again when they panic; the others' sessions
+//! Shares no lock with any other thread. The gate and each neighbor's task are started again when they panic; the others' sessions
 //! stay up meanwhile.
 
 use std::io;
@@ -36,7 +36,7 @@ pub struct Speaker {
     pub changes: Reader<RouteStatus>,
     /// The gate's beat, the watchdog's and the driver's.
     pub beats: Vec<Beat>,
-    /// The beats of the neighbours' tasks, the latest; not woken.
+    /// The beats of the neighbors' tasks, the latest; not woken.
     pub neighbor_beats: Reader<Vec<Beat>>,
     /// Changes what the gate and the watchdog go by.
     pub control: Arc<GateControl>,

@@ -14,7 +14,7 @@ use crate::policy::{Decision, Intent, PrefixDecision, Reason};
 pub struct RouteStatus {
     /// One per prefix, in the order of the config.
     pub prefixes: Vec<PrefixStatus>,
-    /// One per neighbour, in the order of the config.
+    /// One per neighbor, in the order of the config.
     pub neighbors: Vec<NeighborStatus>,
     /// Whether the deciding task renews the announcement.
     pub lease: LeaseStatus,
@@ -46,14 +46,14 @@ pub struct PrefixStatus {
     pub since: Instant,
     /// Why.
     pub reasons: Vec<Reason>,
-    /// What each neighbour was told.
+    /// What was advertised to each neighbor.
     pub neighbors: Vec<(NeighborKey, RouteState)>,
 }
 
-/// One neighbour's session.
+/// One neighbor's session.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NeighborStatus {
-    /// Which neighbour.
+    /// Which neighbor.
     pub neighbor: NeighborKey,
     /// The session's state.
     pub session: SessionState,
@@ -63,15 +63,15 @@ pub struct NeighborStatus {
     pub established: u64,
     /// UPDATE messages received and not looked at.
     pub updates_received: u64,
-    /// When something last came from it in the session that stands, to about a second.
+    /// When something last came from it in the established session, to about a second.
     pub heard: Option<Instant>,
-    /// The hold time that both sides agreed on in the session that stands; zero: none.
+    /// The hold time that both sides agreed on in the established session; zero: none.
     pub hold_time: Option<Duration>,
     /// The last fault and when it was.
     pub last_error: Option<(Instant, Arc<str>)>,
 }
 
-/// One prefix at one neighbour.
+/// One prefix at one neighbor.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RouteState {
     /// Announced as wanted.
@@ -83,7 +83,7 @@ pub enum RouteState {
     },
     /// Not yet as wanted: the session is down, or an UPDATE is on its way.
     Pending {
-        /// What the neighbour believes now; `None`: that there is no route.
+        /// What the neighbor believes now; `None`: that there is no route.
         told: Option<Preference>,
     },
     /// Can never become as wanted in this session.
@@ -110,7 +110,7 @@ impl RouteStatus {
         }
     }
 
-    /// Whether no neighbour holds a route any more.
+    /// Whether no neighbor holds a route any more.
     #[must_use]
     pub fn all_withdrawn(&self) -> bool {
         let gone = |state: &RouteState| {

@@ -1,5 +1,5 @@
-//! The thread that supervises the speaker (1x): when the speaker's beat stands for longer than the lease, it ends every BGP
-//! connection (shutdown(2)), so that the neighbours drop the routes of a POP that nobody steers.
+//! The thread that supervises the speaker (1x): when the speaker has sent no heartbeat for longer than the lease, it ends every BGP
+//! connection (shutdown(2)), so that the neighbors drop the routes of a POP whose deciding task no longer controls them.
 //!
 //! Never locks and, before it has acted, never logs.
 

@@ -29,7 +29,7 @@ use super::shared::{LostListener, Phase, Shared};
 use super::traffic::Traffic;
 use super::transport::Transport;
 
-/// How long to wait after an accept failed for want of descriptors or memory: until a connection closes, likely.
+/// How long to wait after an accept failed because descriptors or memory ran out: a connection that closes frees both.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 /// The acceptor of one listener.
@@ -47,7 +47,7 @@ pub(super) struct Acceptor {
 }
 
 impl Acceptor {
-    /// Accepts until told to stop and hands each connection to `serve`; tells if the listener is lost.
+    /// Accepts until told to stop and hands each connection to `serve`; reports a lost listener.
     pub(super) async fn run<S>(self, listener: std::net::TcpListener, serve: S, shared: &Shared)
     where
         S: AsyncFn(TcpStream, IpAddr, Rc<Context>, watch::Receiver<Phase>) + Clone + 'static,
@@ -176,10 +176,10 @@ async fn header(stream: &mut TcpStream) -> io::Result<Origin> {
     }
 }
 
-/// Whether an error of accept says that the listener is gone, rather than that one connection had bad luck (accept(2)
+/// Whether an error of accept says that the listener is gone, rather than that one connection failed (accept(2)
 /// reports the errors of the new connection as well).
 fn is_lost(error: &io::Error) -> bool {
-    #[cfg(target_os = "linux")]
+    #[cfg(native)]
     if crate::sys::datagrams::is_lost(error) {
         return true;
     }

@@ -1,8 +1,8 @@
 //! Socket affinity (Linux): packets go to the worker that is pinned to the CPU that received them. Bound sockets and the
-//! workers' CPUs in, a program in the kernel for each address and transport; or why not out.
+//! workers' CPUs in; out comes a program in the kernel for each address and transport, or the reason why not.
 //!
 //! What a worker answers then touches the caches of one core, and no packet wakes another. It takes a receive queue for each
-//! worker (or RPS): what all comes in on one CPU is all answered by one worker, and the others stand idle. That is why
+//! worker (or RPS): what arrives on one CPU is all answered by one worker, and the others are idle. That is why
 //! the operator has to ask for it. Over loopback the CPU is the sender's, that of our own probes too: each asks the worker of
 //! the core on which the prober happens to run, not one drawn by the hash.
 //!

@@ -9,18 +9,18 @@ use super::error::ServeError;
 use super::transport::Transport;
 
 /// Octets of the receive buffer of a UDP socket. Some 5,000 queries of usual size with the kernel's overhead: 25 ms
-/// of a worker's time. It outlasts a pause of the scheduler; a longer queue would only answer those who gave up.
-#[cfg(target_os = "linux")]
+/// of a worker's time. It outlasts a pause of the scheduler; a longer queue would only hold queries whose clients have given up.
+#[cfg(native)]
 const RECEIVE_BUFFER: i32 = 4 << 20;
 
 /// The longest payload that is sent with DF set: one that crosses nearly every path (RFC 9715 section 3.1, R3). An operator who
 /// asks for longer answers wants them in fragments.
-#[cfg(target_os = "linux")]
+#[cfg(native)]
 const UNFRAGMENTED: u16 = 1400;
 
 /// Connections that the kernel completes before we accept them; the kernel caps it at `net.core.somaxconn`. When it is
-/// full the kernel leaves a SYN unanswered or sends a SYN cookie; it comes to that only if the thread stands still,
-/// for a connection above a cap is accepted and reset at once.
+/// full the kernel leaves a SYN unanswered or sends a SYN cookie; that happens only if the thread does not run,
+/// because a connection above a cap is accepted and reset at once.
 ///
 /// TCP Fast Open is not used: its cookie is good for the host that made it (RFC 7413 section 4.1.2), which with
 /// anycast may not be the next one reached, and a replayed SYN would be answered again.
@@ -96,7 +96,7 @@ pub(super) fn bind_all(
     addresses.iter().map(|address| bind(*address, sockets, of(*address))).collect()
 }
 
-/// How the sockets of an address are to be.
+/// What the sockets of an address must be set to.
 #[derive(Clone, Copy, Debug)]
 struct Wanted {
     dual_stack: bool,
@@ -180,14 +180,14 @@ fn share_port(_: &Socket) -> io::Result<()> {
 }
 
 /// How replies of a UDP socket bound to this address come to leave from the address that was asked.
-#[cfg(target_os = "linux")]
+#[cfg(native)]
 pub(super) fn origin(address: SocketAddr) -> crate::sys::datagrams::Origin {
     use crate::sys::datagrams::Origin;
     // What is sent to a multicast address comes to a socket bound to it, and no reply may leave from there.
     if address.ip().is_unspecified() || address.ip().is_multicast() { Origin::Told } else { Origin::Bound }
 }
 
-#[cfg(target_os = "linux")]
+#[cfg(native)]
 fn udp_options(socket: &Socket, address: SocketAddr, payload: u16) -> io::Result<()> {
     use crate::sys::{datagrams::Origin, sockets, sockets::Fragmentation};
     if origin(address) == Origin::Told {
@@ -198,7 +198,7 @@ fn udp_options(socket: &Socket, address: SocketAddr, payload: u16) -> io::Result
     sockets::set_receive_buffer(socket, RECEIVE_BUFFER)
 }
 
-#[cfg(not(target_os = "linux"))]
+#[cfg(not(native))]
 fn udp_options(_: &Socket, _: SocketAddr, _: u16) -> io::Result<()> {
     Ok(())
 }
@@ -208,7 +208,7 @@ fn tcp(address: SocketAddr, dual_stack: bool, shares: Shares) -> io::Result<TcpL
     if address.is_ipv6() {
         socket.set_only_v6(!dual_stack)?;
     }
-    // A restart must not wait for connections of its predecessor in TIME-WAIT. On Windows the option means theft.
+    // A restart must not wait for connections of its predecessor in TIME-WAIT. On Windows the option lets another process take the port.
     #[cfg(unix)]
     socket.set_reuse_address(true)?;
     socket.set_nonblocking(true)?;

@@ -1,17 +1,23 @@
 //! How many TCP connections there may be, in all and of one source. A source in, a ticket out; no I/O.
 //!
-//! Shared by all workers, behind a lock that is taken when a connection begins and when it ends, never for a query.
+//! Shared by all workers, behind a lock that is taken when a connection starts and when it ends, never for a query.
 
 use std::collections::HashMap;
-use std::net::{IpAddr, Ipv4Addr};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use crate::admission::Prefixes;
+use crate::telemetry::locked;
 
 use super::tcp_settings::TcpSettings;
 
 /// Bits of an IPv4 source that are counted together.
-const IPV4_PREFIX_LENGTH: u32 = 24;
+const IPV4_PREFIX_LENGTH: u8 = 24;
 /// Bits of an IPv6 source that are counted together.
-const IPV6_PREFIX_LENGTH: u32 = 56;
+const IPV6_PREFIX_LENGTH: u8 = 56;
+
+/// Whose connections are counted together.
+const PREFIXES: Prefixes = Prefixes::new(IPV4_PREFIX_LENGTH, IPV6_PREFIX_LENGTH);
 
 /// The connections there are; clones count together. Bounded by the cap in all.
 #[derive(Clone)]
@@ -53,7 +59,7 @@ impl Caps {
         Some(Ticket { caps: self.clone(), counted })
     }
 
-    /// Lets a connection in whose source a load balancer will tell, unless the cap of all is reached.
+    /// Lets a connection in whose source address a load balancer will give, unless the cap of all is reached.
     pub(super) fn enter_nameless(&self) -> Option<Ticket> {
         let mut counts = self.lock();
         if counts.counted >= counts.settings.connections {
@@ -64,7 +70,7 @@ impl Caps {
     }
 
     fn lock(&self) -> MutexGuard<'_, Counts> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        locked(&self.0)
     }
 }
 
@@ -77,7 +83,7 @@ impl Counts {
             self.exempt += 1;
             return Some(Counted::Exempt);
         }
-        let source = prefix(source);
+        let source = PREFIXES.of(source);
         let of_source = self.sources.get(&source).copied().unwrap_or(0);
         if self.counted >= self.settings.connections || of_source >= self.settings.connections_per_source {
             return None;
@@ -115,19 +121,10 @@ impl Drop for Ticket {
     }
 }
 
-/// The prefix of a source; that of an IPv4 source is v4-mapped.
-fn prefix(source: IpAddr) -> u128 {
-    match source {
-        IpAddr::V4(source) => {
-            let mask = u32::MAX << (32 - IPV4_PREFIX_LENGTH);
-            Ipv4Addr::from(u32::from(source) & mask).to_ipv6_mapped().to_bits()
-        }
-        IpAddr::V6(source) => source.to_bits() & (u128::MAX << (128 - IPV6_PREFIX_LENGTH)),
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::net::Ipv4Addr;
+
     use super::*;
 
     fn caps(connections: usize, connections_per_source: usize) -> Caps {

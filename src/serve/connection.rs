@@ -5,7 +5,7 @@
 //! be overtaken (RFC 7766 section 6.2.1.1). Pipelined queries are answered together: all that have arrived, one write.
 //! Memory is bounded: one message and one read of input, [`OUTPUT`] and one response of output. A slow client, a silent
 //! one and one that does not read are closed; none of them holds up another. How many queries a connection may bring is
-//! not limited, for they take turns with those of other connections; how long it may live is. At its end what has arrived
+//! not limited, because they take turns with those of other connections; how long it may live is. At its end what has arrived
 //! is answered, our side is shut, and what still comes is thrown away for a while: a close with octets that were not
 //! read is a reset, which destroys the responses on their way.
 
@@ -34,10 +34,10 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(5);
 pub(super) const FAREWELL: Duration = Duration::from_secs(1);
 
 /// Octets of queries that are still read at the end: twice what Linux gives a connection to receive in. A client that
-/// asks on does not hold us.
+/// goes on asking does not delay us.
 const LAST: usize = 256 << 10;
 
-/// What has arrived at the end is there at once, or after a TLS record more; for what has not nobody waits.
+/// At the end, what has arrived can be read at once, or after one more TLS record; nothing waits for what has not arrived.
 const LULL: Duration = Duration::from_millis(10);
 
 /// Octets a second that a client must take of a large response, beyond [`PATIENCE`]: slower than any modem, and 64 KiB
@@ -54,7 +54,7 @@ pub(super) const OUTPUT: usize = 16 << 10;
 pub(super) const LENGTH: usize = 2;
 
 /// Serves a connection until the client closes it, is too slow, sends what is no query, it is [`TcpSettings::lifetime`](super::TcpSettings::lifetime) old, or we
-/// stop. Fails if the client went away or did not read; then nothing is worth a farewell.
+/// stop. Fails if the client went away or did not read; the connection is then closed without a TLS close_notify.
 pub(super) async fn serve<S: AsyncRead + AsyncWrite + Unpin>(
     stream: &mut S,
     context: &Context,
@@ -67,7 +67,7 @@ pub(super) async fn serve<S: AsyncRead + AsyncWrite + Unpin>(
     let end = Instant::now() + context.settings.lifetime;
     // When the message at the front of the input must be whole.
     let mut deadline = Instant::now() + context.settings.idle.min(PATIENCE);
-    // When the client surely has taken what it asked for.
+    // The latest time at which the client must have taken what it asked for.
     let mut taken = Instant::now();
     loop {
         let progress = answer(context, peer, &mut input, &mut output);
@@ -150,12 +150,12 @@ async fn farewell<S: AsyncRead + AsyncWrite + Unpin>(stream: &mut S, mut input: 
             }
         }
     };
-    // Whoever still sends is cut off.
+    // A client that still sends is cut off.
     let _ = timeout(FAREWELL, discard).await;
     Ok(())
 }
 
-/// Says goodbye (over TLS with a message, RFC 8446 section 6.1), but not for long.
+/// Shuts our side (over TLS with close_notify, RFC 8446 section 6.1), but not for long.
 async fn close<S: AsyncWrite + Unpin>(stream: &mut S) -> io::Result<()> {
     timeout(PATIENCE, stream.shutdown()).await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
 }
@@ -169,7 +169,7 @@ enum Progress {
     Answered,
     /// The output is full; there may be more whole messages.
     Full,
-    /// A message was no query. A client that sends such a thing will not make sense later either.
+    /// A message was no query. What follows it cannot be read as messages either.
     NoQuery,
 }
 
@@ -238,7 +238,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::answer::{Identity, Settings, Transport};
+    use crate::answer::{Identity, Settings, TransportKind};
     use crate::serve::TcpSettings;
     use crate::serve::respond::Responder;
     use crate::telemetry::Counters;
@@ -266,7 +266,7 @@ mod tests {
             responder,
             crate::telemetry::Beat::new("test"),
         );
-        let peer = Peer { transport: Transport::Tcp, address: Ipv4Addr::LOCALHOST.into() };
+        let peer = Peer { transport: TransportKind::Tcp, address: Ipv4Addr::LOCALHOST.into() };
         let (_phases, phase) = watch::channel(Phase::Serve);
         let traffic = Traffic::default();
         let (client, mut server) = tokio::io::duplex(READ);

@@ -30,9 +30,7 @@ impl Context {
 
     /// Counts in the thread's counters.
     pub(super) fn add(&self, add: impl FnOnce(&WorkerCounters)) {
-        if let Some(counters) = self.responder.borrow().counters() {
-            add(counters);
-        }
+        self.responder.borrow().add(add);
     }
 
     /// Answers one message from the snapshot that is served now; `None` for no response. Allocates the response.

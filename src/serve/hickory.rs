@@ -2,13 +2,13 @@
 //! hickory; the probes of `health` read answers with hickory-proto.
 //!
 //! [`Handler`] is a public `RequestHandler`. It runs [`crate::answer`] on the raw query and hands hickory the records of
-//! the response, for its interface takes records, not octets: the encoder inside is not reachable. So the responses
+//! the response, because its interface takes records, not octets: the encoder inside is not reachable. So the responses
 //! are the same messages, in other octets where the two compress names differently.
 //!
 //! What differs from the native engine, because hickory answers before or after the handler:
 //! - A query that hickory cannot parse (a name that runs out of the message, two OPT records, a record cut short, the
 //!   name or RDATA of a record that we would pass over) gets its FORMERR, without a question and without OPT, and is not counted. Everything else comes to us, also messages
-//!   with no question or several, and opcodes that nobody knows. A response (QR = 1) is dropped uncounted, if it can
+//!   with no question or several, and unknown opcodes. A response (QR = 1) is dropped uncounted, if it can
 //!   be parsed.
 //! - It compresses worse: the first owner does not point at the question, later names may be spelled out, and
 //!   each name must fit in full before it is compressed. Where that goes over the client's limit, the response is the
@@ -16,15 +16,17 @@
 //! - Replies leave from the address that the socket is bound to, so a wildcard is refused at the start.
 //! - It starts a task for each datagram, as many as come.
 //!
-//! TCP is not its own: hickory-server accepts connections without a bound and has no place where a cap could stand, so
-//! the loop of the native engine (`tcp`) serves it, with its caps, timeouts and resets.
+//! TCP, TLS, HTTPS and QUIC are not hickory's. Checked in hickory-server 0.26.3: each `register_*` function of its `Server` takes a
+//! bound socket and starts a task for every connection that it accepts. It takes an idle timeout, but no limit on the number of
+//! connections, on the life of one, or on the time that a write takes, and no code of ours can run between accept and the task.
+//! So `serve::tcp` and `serve::encrypted` serve these transports, with caps, timeouts and resets.
 //!
 //! Allocates per query.
 
 use std::io;
 use std::net::SocketAddr;
 use std::slice::Iter;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use async_trait::async_trait;
@@ -39,7 +41,7 @@ use hickory_server::zone_handler::{MessageResponse, MessageResponseBuilder, Quer
 
 use crate::admission::Limits;
 use crate::answer;
-use crate::telemetry::{Beat, Counters, WorkerCounters, count, keep_beating};
+use crate::telemetry::{Beat, Counters, WorkerCounters, count, keep_beating, locked};
 use crate::wire::LookupName;
 use crate::zone::Published;
 
@@ -57,24 +59,24 @@ const HEADER: usize = 12;
 /// Octets of the largest UDP message without OPT (RFC 1035 section 4.2.1).
 const PLAIN_UDP: u16 = 512;
 
-/// Answers hickory's requests from the published snapshot. The server that has it must run on one thread, for its
+/// Answers hickory's requests from the published snapshot. The server that has it must run on one thread, because its
 /// counters have one writer.
 pub struct Handler {
-    /// What a request needs, one at a time; never held across an await.
-    work: Mutex<Work>,
+    /// What a request needs, one request at a time; the lock is never held across an await.
+    state: Mutex<AnswerState>,
     counters: Counters,
     set: usize,
     /// What is counted of the server's address alone.
     traffic: Arc<Traffic>,
 }
 
-struct Work {
+struct AnswerState {
     responder: Responder,
     scratch: Vec<u8>,
 }
 
 impl Handler {
-    /// A handler that counts in this set of the counters, of which nobody else is a writer.
+    /// A handler that counts in this set of the counters, of which it is the only writer.
     pub fn new(
         published: &Arc<Published>,
         answers: Arc<answer::Settings>,
@@ -85,7 +87,7 @@ impl Handler {
         let limits = limits.map(|limits| (limits, 1));
         let responder = Responder::new(published, answers, limits, counters.clone(), set);
         Self {
-            work: Mutex::new(Work { responder, scratch: vec![0; RESPONSE] }),
+            state: Mutex::new(AnswerState { responder, scratch: vec![0; RESPONSE] }),
             counters,
             set,
             traffic: Arc::default(),
@@ -99,8 +101,8 @@ impl Handler {
 
     /// Runs our answer path. `None` is no response.
     fn respond(&self, request: &Request) -> Option<Result<Response, ProtoError>> {
-        let mut work = self.work.lock().unwrap_or_else(PoisonError::into_inner);
-        let Work { responder, scratch } = &mut *work;
+        let mut state = locked(&self.state);
+        let AnswerState { responder, scratch } = &mut *state;
         let mut answering = responder.refresh(Instant::now());
         let length = match request.protocol() {
             Protocol::Udp => {
@@ -111,7 +113,7 @@ impl Handler {
                 answering.finish(&datagram, source, scratch)
             }
             _ => {
-                let peer = Peer { transport: answer::Transport::Tcp, address: request.src().ip() };
+                let peer = Peer { transport: answer::TransportKind::Tcp, address: request.src().ip() };
                 answering.message(request.as_slice(), peer, scratch)
             }
         };
@@ -120,9 +122,7 @@ impl Handler {
     }
 
     fn add(&self, add: impl FnOnce(&WorkerCounters)) {
-        if let Some(counters) = self.counters.worker(self.set) {
-            add(counters);
-        }
+        self.counters.add(self.set, add);
     }
 }
 
@@ -232,7 +232,7 @@ impl RequestHandler for Handler {
     }
 }
 
-/// What hickory is told when nothing was sent.
+/// What hickory gets when nothing was sent.
 fn no_response(request: &Request) -> ResponseInfo {
     let metadata = Metadata::response_from_request(&request.metadata);
     Header { metadata, counts: HeaderCounts::default() }.into()
@@ -241,7 +241,7 @@ fn no_response(request: &Request) -> ResponseInfo {
 /// One address, its sockets, and who answers there.
 pub(super) type Served = (SocketAddr, Vec<std::net::UdpSocket>, Handler);
 
-/// Serves these addresses until told to stop; then answers what was taken. Each has a server of its own, for a handler is not told
+/// Serves these addresses until told to stop; then answers what was taken. Each has a server of its own, because a handler is not told
 /// which address was asked, and what is counted of an address must not be another's.
 pub(super) fn run(
     runtime: &tokio::runtime::Runtime,

@@ -12,7 +12,7 @@ use super::transport::Transport;
 
 /// The sockets of one listening address over one transport, and who serves them.
 #[derive(Debug)]
-pub(super) struct Listener {
+pub(super) struct ListenerHandles {
     pub(super) address: SocketAddr,
     pub(super) sockets: Handles,
     /// One for each thread.
@@ -39,14 +39,14 @@ pub struct OwnSocket {
     pub inode: u64,
 }
 
-impl Listener {
+impl ListenerHandles {
     /// The counts of all its threads.
     pub(super) fn totals(&self) -> Totals {
         self.traffic.iter().map(|one| one.totals()).fold(Totals::default(), Totals::plus)
     }
 
     /// Its sockets with their inodes.
-    #[cfg(target_os = "linux")]
+    #[cfg(native)]
     pub(super) fn own_sockets(&self) -> Vec<OwnSocket> {
         use std::os::fd::{AsFd, BorrowedFd};
         use std::os::unix::fs::MetadataExt;
@@ -62,14 +62,14 @@ impl Listener {
         handles.into_iter().filter_map(|handle| inode(handle).ok()).map(own).collect()
     }
 
-    #[cfg(not(target_os = "linux"))]
+    #[cfg(not(native))]
     pub(super) fn own_sockets(&self) -> Vec<OwnSocket> {
         Vec::new()
     }
 }
 
 /// Second handles of the sockets, and the counts of each thread at each address.
-pub(super) fn of(bound: &[Bound], engine: Engine) -> Result<Vec<Listener>, ServeError> {
+pub(super) fn of(bound: &[Bound], engine: Engine) -> Result<Vec<ListenerHandles>, ServeError> {
     let mut listeners = Vec::new();
     for Bound { address, udp, tcp } in bound {
         let failed = |transport| move |source| ServeError::Bind { address: *address, transport, source };
@@ -82,7 +82,7 @@ pub(super) fn of(bound: &[Bound], engine: Engine) -> Result<Vec<Listener>, Serve
         };
         for (threads, sockets) in [(udp_threads, Handles::Udp(udp)), (tcp_threads, Handles::Tcp(tcp))] {
             let traffic = std::iter::repeat_with(Arc::default).take(threads.len()).collect();
-            listeners.push(Listener { address: *address, sockets, traffic, threads });
+            listeners.push(ListenerHandles { address: *address, sockets, traffic, threads });
         }
     }
     Ok(listeners)
@@ -92,8 +92,8 @@ pub(super) fn of(bound: &[Bound], engine: Engine) -> Result<Vec<Listener>, Serve
 type PerThread = Vec<Arc<Traffic>>;
 
 /// The counts of each address, of UDP and of TCP, one for each thread.
-pub(super) fn traffic(listeners: &[Listener]) -> Vec<(PerThread, PerThread)> {
-    let pair = |pair: &[Listener]| match pair {
+pub(super) fn traffic(listeners: &[ListenerHandles]) -> Vec<(PerThread, PerThread)> {
+    let pair = |pair: &[ListenerHandles]| match pair {
         [udp, tcp] => Some((udp.traffic.clone(), tcp.traffic.clone())),
         _ => None,
     };

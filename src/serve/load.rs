@@ -8,60 +8,55 @@ use std::time::Instant;
 
 use crate::telemetry::{BacklogLoad, ListenerLoad, Load, Sends};
 
-use super::listeners::{Handles, Listener};
+use super::listeners::{Handles, ListenerHandles};
 use super::traffic::Totals;
 
 /// A thread ran or wanted to run this part of the time, in thousandths, if it is busy.
 const BUSY_PERMILLE: u128 = 900;
 
-/// A receive buffer is full when less than one part in so many is free: the kernel drops a datagram that does not fit in
+/// A receive buffer is full when less than one part in this many is free: the kernel drops a datagram that does not fit in
 /// whole, its overhead included.
+#[cfg(native)]
 const FREE_PART: u64 = 16;
 
-/// A serving thread's number in `/proc/self/task`; 0 until it runs.
+/// A serving thread's number in `/proc/self/task`; 0 until it runs, and always elsewhere than on Linux.
 #[derive(Clone, Debug, Default)]
 pub(super) struct ThreadNumber(Arc<AtomicU64>);
 
 impl ThreadNumber {
     /// Notes the calling thread's number.
     pub(super) fn note(&self) {
-        #[cfg(target_os = "linux")]
-        if let Ok(number) = crate::sys::proc_net::thread_id() {
+        if let Some(number) = kernel::thread_id() {
             self.0.store(number, Relaxed);
         }
     }
 
     /// The CPU time and the time in the run queue so far, in nanoseconds.
     fn wanted_cpu(&self) -> Option<u64> {
-        #[cfg(target_os = "linux")]
-        return Some(self.0.load(Relaxed))
-            .filter(|number| *number != 0)
-            .and_then(|number| crate::sys::proc_net::wanted_cpu(number).ok());
-        #[cfg(not(target_os = "linux"))]
-        None
+        Some(self.0.load(Relaxed)).filter(|number| *number != 0).and_then(kernel::wanted_cpu)
     }
 }
 
 /// The answers sent by all threads.
-pub(super) fn sends(listeners: &[Listener]) -> Sends {
-    let totals = listeners.iter().map(Listener::totals).fold(Totals::default(), Totals::plus);
+pub(super) fn sends(listeners: &[ListenerHandles]) -> Sends {
+    let totals = listeners.iter().map(ListenerHandles::totals).fold(Totals::default(), Totals::plus);
     Sends { left: totals.left, without_route: totals.without_route }
 }
 
 /// Octets that wait in the UDP sockets.
-pub(super) fn waiting(listeners: &[Listener]) -> u64 {
+pub(super) fn waiting(listeners: &[ListenerHandles]) -> u64 {
     let sockets = listeners.iter().filter_map(|listener| match &listener.sockets {
         Handles::Udp(sockets) => Some(sockets),
         Handles::Tcp(_) => None,
     });
-    sockets.flatten().map(|socket| queues::of_socket(socket).waiting).sum()
+    sockets.flatten().map(|socket| kernel::of_socket(socket).waiting).sum()
 }
 
 /// Looks at the load for one observer.
 #[derive(Debug)]
 pub struct LoadReader {
     /// Gone when serving has ended.
-    listeners: Weak<Vec<Listener>>,
+    listeners: Weak<Vec<ListenerHandles>>,
     threads: Vec<ThreadNumber>,
     looked: Instant,
     wanted: Vec<Option<u64>>,
@@ -69,25 +64,25 @@ pub struct LoadReader {
 }
 
 impl LoadReader {
-    pub(super) fn new(listeners: Weak<Vec<Listener>>, threads: Vec<ThreadNumber>) -> Self {
+    pub(super) fn new(listeners: Weak<Vec<ListenerHandles>>, threads: Vec<ThreadNumber>) -> Self {
         let wanted = vec![None; threads.len()];
-        Self { listeners, threads, looked: Instant::now(), wanted, backlogs: queues::backlogs() }
+        Self { listeners, threads, looked: Instant::now(), wanted, backlogs: kernel::backlogs() }
     }
 
     /// The load now, and since the last look where it says so. `handshakes`: also whether the queues of handshakes are full,
     /// which reads the table of all connections.
-    pub fn look(&mut self, handshakes: bool) -> Load {
+    pub fn observe(&mut self, handshakes: bool) -> Load {
         let busy = self.busy_threads(Instant::now());
         let backlog = self.backlog();
         let Some(listeners) = self.listeners.upgrade() else { return Load::default() };
-        let listener = |listener: &Listener| {
+        let listener = |listener: &ListenerHandles| {
             let totals = listener.totals();
             let queue = match &listener.sockets {
                 Handles::Udp(sockets) => {
-                    sockets.iter().map(queues::of_socket).fold(Queue::default(), Queue::plus)
+                    sockets.iter().map(kernel::of_socket).fold(Queue::default(), Queue::plus)
                 }
                 Handles::Tcp(sockets) => {
-                    sockets.iter().map(queues::of_listener).fold(Queue::default(), Queue::plus)
+                    sockets.iter().map(kernel::of_listener).fold(Queue::default(), Queue::plus)
                 }
             };
             let is_tcp = matches!(listener.sockets, Handles::Tcp(_));
@@ -104,13 +99,13 @@ impl LoadReader {
                 busy_threads: listener.threads.iter().filter(is_busy).count() as u32,
                 is_handshake_queue_full: handshakes
                     && is_tcp
-                    && queues::has_full_handshakes(listener.address, queue.room),
+                    && kernel::has_full_handshakes(listener.address, queue.room),
             }
         };
         Load {
             listeners: listeners.iter().map(listener).collect(),
             backlog,
-            syn_cookies: queues::syn_cookies(),
+            syn_cookies: kernel::syn_cookies(),
         }
     }
 
@@ -129,7 +124,7 @@ impl LoadReader {
 
     /// The backlog of the CPU that dropped the largest part since the last look.
     fn backlog(&mut self) -> BacklogLoad {
-        let now = queues::backlogs();
+        let now = kernel::backlogs();
         let before = std::mem::replace(&mut self.backlogs, now);
         let since = |((taken, dropped), before): (&(u32, u32), &(u32, u32))| BacklogLoad {
             taken: taken.wrapping_sub(before.0).into(),
@@ -161,8 +156,8 @@ impl Queue {
     }
 }
 
-#[cfg(target_os = "linux")]
-mod queues {
+#[cfg(native)]
+mod kernel {
     use super::{FREE_PART, Queue, SocketAddr, TcpListener, UdpSocket};
     use crate::sys::{proc_net, sockets};
 
@@ -177,6 +172,16 @@ mod queues {
         let (waiting, room) = sockets::accept_queue(listener).unwrap_or_default();
         let drops = sockets::memory(listener).unwrap_or_default().drops;
         Queue { waiting: waiting.into(), drops, is_full: room > 0 && waiting >= room, room: room.into() }
+    }
+
+    /// The calling thread's number.
+    pub(super) fn thread_id() -> Option<u64> {
+        proc_net::thread_id().ok()
+    }
+
+    /// The CPU time of a thread and its time in the run queue, in nanoseconds.
+    pub(super) fn wanted_cpu(thread: u64) -> Option<u64> {
+        proc_net::wanted_cpu(thread).ok()
     }
 
     pub(super) fn backlogs() -> Vec<(u32, u32)> {
@@ -195,9 +200,9 @@ mod queues {
     }
 }
 
-/// Elsewhere than on Linux the kernel says nothing, and nothing is evidence.
-#[cfg(not(target_os = "linux"))]
-mod queues {
+/// Elsewhere than on Linux the kernel reports none of this, so nothing is evidence.
+#[cfg(not(native))]
+mod kernel {
     use super::{Queue, SocketAddr, TcpListener, UdpSocket};
 
     pub(super) fn of_socket(_: &UdpSocket) -> Queue {
@@ -206,6 +211,14 @@ mod queues {
 
     pub(super) fn of_listener(_: &TcpListener) -> Queue {
         Queue::default()
+    }
+
+    pub(super) fn thread_id() -> Option<u64> {
+        None
+    }
+
+    pub(super) fn wanted_cpu(_: u64) -> Option<u64> {
+        None
     }
 
     pub(super) fn backlogs() -> Vec<(u32, u32)> {

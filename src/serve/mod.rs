@@ -11,13 +11,19 @@
 //!   └── encrypted × 1     one thread with a runtime of its own: DoT, DoH, DoQ, if asked for (both engines)
 //! ```
 //!
-//! The zone snapshot, the answer settings and the limiter flow in; responses and counters flow out. Whoever observes looks at
-//! heartbeats and lost sockets ([`ServeWatch`]) and at the load ([`LoadReader`]). A thread that panics is run again on the same
+//! The zone snapshot, the answer settings and the limiter flow in; responses and counters flow out. An observer reads
+//! heartbeats and lost sockets ([`ServeWatch`]), and the load ([`LoadReader`]). A thread that panics is run again on the same
 //! sockets: a query that makes it panic costs its batch.
+//!
+//! | folder | may name |
+//! | --- | --- |
+//! | `encrypted` | (nothing) |
+//! | `worker` | (nothing) |
+//!
 //! A worker never locks, allocates, logs or panics per query. Nothing here knows routes or policy.
 
 mod accept;
-#[cfg(target_os = "linux")]
+#[cfg(native)]
 mod affinity;
 mod bind;
 mod caps;
@@ -39,7 +45,7 @@ mod tcp_settings;
 mod traffic;
 mod transport;
 mod watch;
-#[cfg(target_os = "linux")]
+#[cfg(native)]
 mod worker;
 
 pub use encrypted::{CertificateError, Certificates, TlsSettings};

@@ -2,7 +2,7 @@
 //! `proxy-protocol.txt`, section 2.2). Pure; at most [`MAX_HEADER`] octets are ever looked at.
 //!
 //! A load balancer writes this header before the client's octets, so that limits meet the client and not the balancer.
-//! Whoever can connect could write one too: it is read from listed load balancers alone, and from them it is demanded.
+//! Any client that can connect could write one too: so it is read from listed load balancers only, and they must send it.
 //! Version 1 is text, is older, and is refused.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};

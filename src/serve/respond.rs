@@ -7,7 +7,7 @@ use std::time::{Duration, Instant, SystemTime};
 use arc_swap::Cache;
 
 use crate::admission::{Limits, Verdict, WorkerLimiter, WorkerLimits};
-use crate::answer::{self, Begun, Client, Outcome, Transport};
+use crate::answer::{self, Client, Outcome, PendingAnswer, TransportKind};
 use crate::telemetry::{Counters, WorkerCounters, count, count_many};
 use crate::wire::LookupName;
 use crate::zone::{Published, PublishedRef, Snapshot};
@@ -23,7 +23,7 @@ pub(super) struct Responder {
 }
 
 impl Responder {
-    /// A responder that counts in this set of counters, and is limited as one of so many workers.
+    /// A responder that counts in this set of counters, and is limited as one of this many workers.
     pub(super) fn new(
         published: &Arc<Published>,
         answers: Arc<answer::Settings>,
@@ -40,7 +40,13 @@ impl Responder {
         self.counters.worker(self.set)
     }
 
+    /// Counts in this set of counters.
+    pub(super) fn add(&self, add: impl FnOnce(&WorkerCounters)) {
+        self.counters.add(self.set, add);
+    }
+
     /// Queries that the limiter has dropped so far.
+    #[cfg(native)]
     pub(super) fn limited(&self) -> u64 {
         self.counters().map_or(0, |counters| counters.limited.load(std::sync::atomic::Ordering::Relaxed))
     }
@@ -84,7 +90,7 @@ impl Clock {
 /// How and from where the messages of a connection come.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Peer {
-    pub(super) transport: Transport,
+    pub(super) transport: TransportKind,
     /// The client's address; behind a load balancer the one that the balancer names.
     pub(super) address: IpAddr,
 }
@@ -102,21 +108,22 @@ pub(super) struct Answering<'a> {
 /// A datagram that is on its way to be answered.
 #[derive(Debug)]
 pub(super) enum Datagram<'d> {
-    /// It deserves no response, or is none.
+    /// It gets no response, or there is no datagram.
     Ignored,
-    /// The limiter answers it not at all.
+    /// The limiter refuses it without a response.
     Dropped,
-    /// The limiter lets it have an empty answer, truncated.
+    /// The limiter refuses it with an empty, truncated response.
     Slipped(&'d [u8]),
     /// It is answered.
-    Begun(Begun<'d>),
+    Pending(PendingAnswer<'d>),
 }
 
+#[cfg(native)]
 impl Datagram<'_> {
-    /// See [`Begun::follow`].
-    pub(super) fn follow(&self) {
-        if let Self::Begun(begun) = self {
-            begun.follow();
+    /// See [`PendingAnswer::prefetch`].
+    pub(super) fn prefetch(&self) {
+        if let Self::Pending(pending) = self {
+            pending.prefetch();
         }
     }
 }
@@ -144,14 +151,14 @@ impl<'a> Answering<'a> {
                 return Datagram::Dropped;
             }
         }
-        answer::begin(query, self.snapshot, name).map_or(Datagram::Ignored, Datagram::Begun)
+        answer::begin(query, self.snapshot, name).map_or(Datagram::Ignored, Datagram::Pending)
     }
 
     /// Answers a datagram; returns the response's length in `output`, 0 for no response.
     pub(super) fn finish(&self, datagram: &Datagram<'_>, source: IpAddr, output: &mut [u8]) -> usize {
-        let client = self.client(Transport::Udp, source);
+        let client = self.client(TransportKind::Udp, source);
         let outcome = match datagram {
-            Datagram::Begun(begun) => begun.answer(&client, self.answers, output),
+            Datagram::Pending(pending) => pending.answer(&client, self.answers, output),
             Datagram::Slipped(query) => answer::truncated(query, &client, self.answers, output),
             Datagram::Ignored => Outcome::Ignore,
             Datagram::Dropped => return 0,
@@ -168,11 +175,11 @@ impl<'a> Answering<'a> {
     pub(super) fn message(&self, query: &[u8], peer: Peer, output: &mut [u8]) -> usize {
         self.add(|counters| {
             count(match peer.transport {
-                Transport::Udp => &counters.udp_queries,
-                Transport::Tcp => &counters.tcp_queries,
-                Transport::Dot => &counters.dot_queries,
-                Transport::Doh => &counters.doh_queries,
-                Transport::Doq => &counters.doq_queries,
+                TransportKind::Udp => &counters.udp_queries,
+                TransportKind::Tcp => &counters.tcp_queries,
+                TransportKind::Dot => &counters.dot_queries,
+                TransportKind::Doh => &counters.doh_queries,
+                TransportKind::Doq => &counters.doq_queries,
             });
         });
         self.answer(query, &self.client(peer.transport, peer.address), output)
@@ -183,7 +190,7 @@ impl<'a> Answering<'a> {
         self.add(|counters| count(&counters.responses));
     }
 
-    fn client(&self, transport: Transport, address: IpAddr) -> Client {
+    fn client(&self, transport: TransportKind, address: IpAddr) -> Client {
         Client { transport, address, time: self.time }
     }
 

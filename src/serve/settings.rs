@@ -17,6 +17,18 @@ pub enum Engine {
     Hickory,
 }
 
+impl Engine {
+    /// Whether this choice means the native engine in this build.
+    #[must_use]
+    pub fn is_native(self) -> bool {
+        match self {
+            Self::Auto => cfg!(native),
+            Self::Native => true,
+            Self::Hickory => false,
+        }
+    }
+}
+
 /// What the operator chose about serving.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
@@ -52,12 +64,7 @@ impl Settings {
     /// How many sets of counters the engine takes, because a set has one writer: one for each worker, or with the hickory
     /// engine one for UDP and one for TCP.
     pub(super) fn engine_sets(&self) -> usize {
-        let native = match self.engine {
-            Engine::Auto => cfg!(target_os = "linux"),
-            Engine::Native => true,
-            Engine::Hickory => false,
-        };
-        if native { self.worker_count() } else { 2 }
+        if self.engine.is_native() { self.worker_count() } else { 2 }
     }
 
     /// How many sets of counters [`super::start`] needs: those of the engine, then one for encrypted transports if there

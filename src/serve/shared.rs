@@ -4,9 +4,11 @@ use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU8, Ordering};
-use std::sync::{Mutex, PoisonError, TryLockError};
+use std::sync::{Mutex, TryLockError};
 
 use tokio::sync::{Notify, watch};
+
+use crate::telemetry::locked;
 
 use super::transport::Transport;
 
@@ -77,12 +79,12 @@ impl Shared {
 
     /// Reports a lost socket. Bounded: each socket is lost once.
     pub(super) fn lose(&self, lost: LostListener) {
-        self.lost.lock().unwrap_or_else(PoisonError::into_inner).push(lost);
+        locked(&self.lost).push(lost);
         self.changed.notify_one();
     }
 
-    /// What was lost so far, in order, each address and transport once. `None` while a thread reports a loss: nobody waits for a
-    /// thread that may be frozen at that point.
+    /// What was lost so far, in order, each address and transport once. `None` while a thread reports a loss: the observer does not
+    /// wait for a thread that may be frozen at that point.
     pub(super) fn lost(&self) -> Option<Vec<LostListener>> {
         let mut lost = match self.lost.try_lock() {
             Ok(lost) => lost.clone(),

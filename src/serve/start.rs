@@ -12,9 +12,9 @@ use crate::zone::Published;
 
 use super::bind::{Bound, bind_all};
 use super::clients::Clients;
-use super::encrypted::{self, Certificates, Encrypted, Sockets, TlsSettings};
+use super::encrypted::{self, Certificates, Encrypted, EncryptedSockets, TlsSettings};
 use super::error::ServeError;
-use super::listeners::{self, Listener, OwnSocket};
+use super::listeners::{self, ListenerHandles, OwnSocket};
 use super::load::{self, LoadReader, ThreadNumber};
 use super::respond::Responder;
 use super::settings::{Engine, Settings};
@@ -32,7 +32,7 @@ pub struct Serving {
     encrypted_addresses: Vec<(Transport, SocketAddr)>,
     certificates: Option<Arc<Certificates>>,
     /// Second handles of the sockets, to look at their queues; gone as soon as a stop begins, so that they keep no port.
-    listeners: Arc<Vec<Listener>>,
+    listeners: Arc<Vec<ListenerHandles>>,
     clients: Arc<Clients>,
     shared: Arc<Shared>,
     threads: Vec<JoinHandle<()>>,
@@ -56,13 +56,13 @@ impl Serving {
         self.watched.iter().map(|thread| thread.beat.clone()).collect()
     }
 
-    /// Tells the answers that were sent since the start; nothing once serving has ended.
+    /// Returns a function that reads the number of answers sent since the start; `None` once serving has ended.
     pub fn sends(&self) -> impl Fn() -> Option<Sends> + Send + Sync + use<> {
         let listeners = Arc::downgrade(&self.listeners);
         move || listeners.upgrade().map(|listeners| load::sends(&listeners))
     }
 
-    /// Tells the clients that completed a TCP handshake within the last hour, up to eight of each family.
+    /// Returns a function that reads the clients that completed a TCP handshake within the last hour, up to eight of each family.
     pub fn recent_clients(&self) -> impl Fn() -> Vec<std::net::IpAddr> + Send + Sync + use<> {
         let clients = self.clients.clone();
         move || clients.recent(Instant::now())
@@ -70,7 +70,7 @@ impl Serving {
 
     /// The listening sockets of UDP and TCP. Linux only, none elsewhere.
     pub fn own_sockets(&self) -> Vec<OwnSocket> {
-        self.listeners.iter().flat_map(Listener::own_sockets).collect()
+        self.listeners.iter().flat_map(ListenerHandles::own_sockets).collect()
     }
 
     /// Where it listens, in the order of the settings, port 0 resolved; UDP and TCP both.
@@ -88,8 +88,8 @@ impl Serving {
         self.certificates.clone()
     }
 
-    /// Octets of memory that datagrams waiting in the UDP sockets take; 0 when the workers are level with the
-    /// queries. Linux only, 0 elsewhere. A socket that is lost counts as empty.
+    /// Octets of memory that datagrams waiting in the UDP sockets take; 0 when no query
+    /// waits. Linux only, 0 elsewhere. A socket that is lost counts as empty.
     pub fn receive_queue(&self) -> u64 {
         load::waiting(&self.listeners)
     }
@@ -102,7 +102,7 @@ impl Serving {
         let threads = std::mem::take(&mut self.threads);
         let mut ended = tokio::task::spawn_blocking(move || {
             for thread in threads {
-                // A thread that panicked has said so; there is nothing left to stop.
+                // A panic of the thread was logged; there is nothing left to stop.
                 let _ = thread.join();
             }
         });
@@ -154,7 +154,7 @@ impl Serving {
         let (shared, runtime) = (self.shared.clone(), runtime("serve-encrypted")?);
         self.spawn("serve-encrypted", set, move |beat| {
             encrypted::run(&runtime, encrypted(beat.clone()), &shared);
-            // A disk that does not answer must not hold up the stop.
+            // A disk that does not answer must not delay the stop.
             runtime.shutdown_background();
         })
     }
@@ -236,9 +236,9 @@ pub fn start(
 }
 
 /// Reads the certificate and binds the sockets.
-fn bind_encrypted(settings: &TlsSettings) -> Result<(Sockets, Arc<Certificates>), ServeError> {
+fn bind_encrypted(settings: &TlsSettings) -> Result<(EncryptedSockets, Arc<Certificates>), ServeError> {
     let certificates = Certificates::load(&settings.certificate, &settings.key)?;
-    Ok((Sockets::bind(settings)?, certificates))
+    Ok((EncryptedSockets::bind(settings)?, certificates))
 }
 
 /// Checks what needs no system call. Returns the engine to run.
@@ -257,13 +257,10 @@ fn check(settings: &Settings, counters: &Counters) -> Result<Engine, ServeError>
     if given < needed {
         return Err(ServeError::CounterSets { given, needed });
     }
-    let linux = cfg!(target_os = "linux");
-    let engine = match settings.engine {
-        Engine::Auto if linux => Engine::Native,
-        Engine::Auto => Engine::Hickory,
-        Engine::Native if !linux => return Err(ServeError::NativeElsewhere),
-        engine => engine,
-    };
+    let engine = if settings.engine.is_native() { Engine::Native } else { Engine::Hickory };
+    if engine == Engine::Native && !cfg!(native) {
+        return Err(ServeError::NativeElsewhere);
+    }
     match listen.iter().find(|address| address.ip().is_unspecified()) {
         Some(wildcard) if engine == Engine::Hickory => Err(ServeError::Wildcard(*wildcard)),
         _ => Ok(engine),
@@ -271,7 +268,7 @@ fn check(settings: &Settings, counters: &Counters) -> Result<Engine, ServeError>
 }
 
 /// Starts the native engine's workers: as many as each address has sockets.
-#[cfg(target_os = "linux")]
+#[cfg(native)]
 fn native(
     serving: &mut Serving,
     settings: &Settings,
@@ -280,11 +277,11 @@ fn native(
 ) -> Result<(), ServeError> {
     use super::affinity;
     use super::caps::Caps;
-    use super::worker::{Sockets, Worker};
+    use super::worker::{Worker, WorkerSockets};
     use crate::sys::cpu;
     let caps = Caps::new(settings.tcp.clone());
     let workers = bound.first().map_or(0, |bound| bound.udp.len());
-    // With a worker for each core, moving them about would only cost caches; with fewer, the scheduler knows best.
+    // With a worker for each core, moving them between cores would only cost caches; with fewer, the scheduler places them better.
     let cpus = cpu::allowed().ok().filter(|cpus| cpus.len() == workers).unwrap_or_default();
     if settings.socket_affinity {
         match affinity::steer(&bound, &cpus) {
@@ -292,7 +289,7 @@ fn native(
             Err(reason) => tracing::warn!(%reason, "serve.socket-affinity is not in force"),
         }
     }
-    let mut of_workers: Vec<Sockets> = (0..workers).map(|_| Sockets::default()).collect();
+    let mut of_workers: Vec<WorkerSockets> = (0..workers).map(|_| WorkerSockets::default()).collect();
     let traffic = listeners::traffic(&serving.listeners);
     for (Bound { address, udp, tcp }, (of_udp, of_tcp)) in bound.into_iter().zip(traffic) {
         let (udp, tcp) = (udp.into_iter().zip(of_udp), tcp.into_iter().zip(of_tcp));
@@ -318,7 +315,7 @@ fn native(
     Ok(())
 }
 
-#[cfg(not(target_os = "linux"))]
+#[cfg(not(native))]
 fn native(
     _: &mut Serving,
     _: &Settings,

@@ -2,7 +2,7 @@
 //! the control plane nor a flood over UDP can starve it, nor it them. The native engine's workers have their own.
 //!
 //! Listeners in, each connection a task of its own; caps and timeouts keep them bounded. Queries over TCP are not
-//! limited by rate: their source is no lie, and a connection has one query in work at a time.
+//! limited by rate: their source address cannot be spoofed, because the handshake proves it, and a connection has one query in work at a time.
 
 use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
@@ -82,7 +82,7 @@ async fn serve(
     traffic: &Traffic,
 ) {
     let _ = stream.set_nodelay(true);
-    let peer = Peer { transport: answer::Transport::Tcp, address };
+    let peer = Peer { transport: answer::TransportKind::Tcp, address };
     let served = connection::serve(&mut stream, &context, peer, phase, traffic).await;
     // Its errors are the peer's: it went away, or was too slow and is counted. Nothing waits for what it does not read.
     if served.is_err() {

@@ -23,7 +23,7 @@ pub struct TcpSettings {
     pub exempt: Vec<IpNet>,
     /// Load balancers: a connection from them begins with a PROXY protocol header, version 2, which names the client
     /// that the caps count. From elsewhere such a header is no query and closes the connection. Connections over TCP
-    /// (DoT and DoH among them) only; UDP and QUIC have no use for it, for a balancer there keeps the source.
+    /// (DoT and DoH among them) only; UDP and QUIC have no use for it, because a balancer there keeps the source.
     pub proxies: Vec<IpNet>,
 }
 

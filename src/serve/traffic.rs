@@ -1,5 +1,5 @@
 //! What one thread did at one listening address over one transport: counted once for a batch, a write or a connection, never for
-//! a query. One writer; whoever looks reads.
+//! a query. One writer, any number of readers.
 
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -27,6 +27,7 @@ pub(super) fn family(address: IpAddr) -> usize {
 
 impl Traffic {
     /// Counts the answers of a batch.
+    #[cfg(any(native, test))]
     pub(super) fn sent(&self, left: [usize; 2], without_route: [usize; 2]) {
         for (family, many) in left.into_iter().enumerate().filter(|(_, many)| *many > 0) {
             self.add(&self.left, family, many as u64);
@@ -42,11 +43,13 @@ impl Traffic {
     }
 
     /// Counts a write that failed for want of a route.
+    #[cfg(any(native, test))]
     pub(super) fn without_route(&self, family: usize) {
         self.add(&self.without_route, family, 1);
     }
 
     /// Counts queries of a batch that the limiter dropped.
+    #[cfg(any(native, test))]
     pub(super) fn limited(&self, family: usize, many: u64) {
         self.add(&self.limited, family, many);
     }
@@ -56,7 +59,7 @@ impl Traffic {
         count(&self.accepted);
     }
 
-    /// Counts a connection that was accepted and reset, for a cap was reached.
+    /// Counts a connection that was accepted and reset, because a cap was reached.
     pub(super) fn refused(&self) {
         count(&self.refused);
     }

@@ -8,7 +8,7 @@ use crate::telemetry::{Beat, Freshness};
 
 use super::shared::{LostListener, Phase, Shared};
 
-/// A heartbeat that stood still this long is stale: ten times the longest wait of a worker.
+/// A worker that has sent no heartbeat for this long is stale: ten times the longest wait of a worker.
 pub(super) const STALE: Duration = Duration::from_secs(1);
 
 /// What is wrong with serving; all empty when all is well.
@@ -16,7 +16,7 @@ pub(super) const STALE: Duration = Duration::from_secs(1);
 pub struct Facts {
     /// Listening sockets that cannot be read any more.
     pub lost_listeners: Vec<LostListener>,
-    /// Threads whose heartbeat stood still for a second, or that ended: the indices of their counters. The hickory
+    /// Threads that have sent no heartbeat for a second, or that ended: the indices of their counters. The hickory
     /// engine's are the first for UDP and the second for TCP; that of encrypted transports is the last.
     pub stale_workers: Vec<usize>,
     /// How old the oldest heartbeat of those threads is.
@@ -51,7 +51,7 @@ impl ServeWatch {
 
     /// What is wrong at this run time of the observer ([`crate::telemetry::RunTime`]), to be asked every 100 ms. Never waits for
     /// a thread. Once the stop has begun no thread is stale: each ends when it is done.
-    pub fn look(&mut self, at: Duration) -> Facts {
+    pub fn observe(&mut self, at: Duration) -> Facts {
         if let Some(lost) = self.shared.lost() {
             self.lost = lost;
         }
@@ -95,17 +95,17 @@ mod tests {
             (2100, [false, true], vec![0], 1000),
         ] {
             beats.iter().zip(beating).filter(|(_, beats)| *beats).for_each(|(beat, _)| beat.beat());
-            let facts = watch.look(Duration::from_millis(milliseconds));
+            let facts = watch.observe(Duration::from_millis(milliseconds));
             assert_eq!(facts.stale_workers, stale, "at {milliseconds} ms");
             assert_eq!(facts.heartbeat_age.as_millis(), age, "at {milliseconds} ms");
         }
         let [_first, second] = alive;
         drop(second);
         beats.iter().for_each(Beat::beat);
-        assert_eq!(watch.look(Duration::from_millis(2200)).stale_workers, [1], "it has ended");
+        assert_eq!(watch.observe(Duration::from_millis(2200)).stale_workers, [1], "it has ended");
         shared.set_phase(Phase::Drain);
         assert_eq!(
-            watch.look(Duration::from_millis(9000)),
+            watch.observe(Duration::from_millis(9000)),
             Facts::default(),
             "a thread that ends now is no news"
         );

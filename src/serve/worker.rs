@@ -2,11 +2,11 @@
 //!
 //! Queries in, responses out, counters up. Never locks, allocates, logs or panics for a datagram; reads the clock
 //! once per batch. UDP and TCP take turns: a batch of each UDP socket that has one, now and then a look at what else is
-//! ready, then a bounded piece of work for each TCP socket that is ([`tcp`]). So neither starves the other, and none
-//! of both needs a thread that the other must be scheduled for.
+//! ready, then a bounded piece of work for each TCP socket that is ([`tcp`]). So neither starves the other, and one
+//! thread serves both.
 //!
-//! Which worker a packet comes to is the kernel's hash of its addresses and ports, or, if the operator says so, the CPU that it
-//! came in on ([`super::affinity`]). `tests/bench/NOTES.md` says what each costs.
+//! The kernel chooses the worker of a packet by a hash of its addresses and ports, or, if the operator says so, by the CPU that
+//! received it ([`super::affinity`]). `tests/bench/NOTES.md` says what each costs.
 
 mod tcp;
 
@@ -43,7 +43,7 @@ const LOOK: u32 = 8;
 /// Sockets that one look finds ready at most: bounds the TCP work between two turns of UDP to some milliseconds.
 const EVENTS: usize = 32;
 
-/// Datagrams that are begun before the first of them is answered: as many as a core waits for lines of memory at once.
+/// Datagrams that are begun before the first of them is answered: as many cache lines as a core can fetch at once.
 const GROUP: usize = 16;
 
 /// Receive calls of one socket that may fail in succession before it counts as lost. An error that passes (an ICMP
@@ -52,14 +52,14 @@ const ERRORS: u32 = 1000;
 
 /// The sockets of a worker.
 #[derive(Default)]
-pub(super) struct Sockets {
+pub(super) struct WorkerSockets {
     pub(super) udp: Vec<(SocketAddr, UdpSocket, Arc<Traffic>)>,
     pub(super) tcp: Vec<(SocketAddr, TcpListener, Arc<Traffic>)>,
 }
 
 /// One worker.
 pub(super) struct Worker {
-    sockets: Vec<Listener>,
+    sockets: Vec<UdpListener>,
     tcp: Tcp,
     epoll: Epoll,
     datagrams: Datagrams,
@@ -72,7 +72,7 @@ pub(super) struct Worker {
 }
 
 /// One socket of a worker.
-struct Listener {
+struct UdpListener {
     address: SocketAddr,
     socket: UdpSocket,
     origin: Origin,
@@ -87,7 +87,7 @@ struct Listener {
 impl Worker {
     /// A worker that serves these sockets, TCP within these caps. Fails for want of descriptors or memory.
     pub(super) fn new(
-        sockets: Sockets,
+        sockets: WorkerSockets,
         (settings, caps, clients): (TcpSettings, Caps, Arc<Clients>),
         responder: Responder,
         shared: Arc<Shared>,
@@ -98,7 +98,7 @@ impl Worker {
         }
         let tcp = Tcp::new(sockets.tcp, sockets.udp.len() as u64, settings, (caps, clients), shared.clone());
         tcp.register(&epoll)?;
-        let sockets = sockets.udp.into_iter().map(|(address, socket, traffic)| Listener {
+        let sockets = sockets.udp.into_iter().map(|(address, socket, traffic)| UdpListener {
             address,
             socket,
             origin: bind::origin(address),
@@ -127,7 +127,7 @@ impl Worker {
     }
 
     /// Makes the state good after a panic: what was at work is given up. Waits for the pause or for a stop; false if that is
-    /// no stop in order. While it waits the heartbeat is stale, which shows others that nobody serves here.
+    /// no stop in order. While it waits the heartbeat is stale, which shows observers that this worker does not serve.
     fn mend(&mut self, pause: Duration) -> bool {
         self.tcp.mend();
         let end = Instant::now() + pause;
@@ -150,7 +150,7 @@ impl Worker {
             match phase {
                 Phase::Quit => return,
                 Phase::Drain if !busy && self.tcp.is_empty() => return,
-                _ if busy => self.look(),
+                _ if busy => self.poll(),
                 _ => self.wait(WAIT),
             }
         }
@@ -174,8 +174,8 @@ impl Worker {
         busy
     }
 
-    /// Looks now and then what else became ready, without waiting.
-    fn look(&mut self) {
+    /// Asks every [`LOOK`] turns what else became ready, without waiting.
+    fn poll(&mut self) {
         self.turns += 1;
         if self.turns >= LOOK {
             self.wait(Duration::ZERO);
@@ -216,7 +216,7 @@ impl Datagrams {
     }
 
     /// Takes one batch from a socket and answers it. Returns whether there was any; fails if the socket is lost.
-    fn serve(&mut self, listener: &mut Listener, responder: &mut Responder) -> io::Result<bool> {
+    fn serve(&mut self, listener: &mut UdpListener, responder: &mut Responder) -> io::Result<bool> {
         match self.batch.receive(&listener.socket, listener.origin) {
             Ok(_) => listener.errors = 0,
             Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => {
@@ -249,8 +249,8 @@ impl Datagrams {
         Ok(true)
     }
 
-    /// Answers the batch, group by group: what the answers will read is asked of memory for all of a group before any of
-    /// them waits for it.
+    /// Answers the batch, group by group: what the answers read is prefetched for all of a group before the first of
+    /// them is written.
     fn answer(&mut self, responder: &mut Responder) {
         let mut answering = responder.refresh(Instant::now());
         let (arrivals, mut replies) = self.batch.parts();
@@ -262,7 +262,7 @@ impl Datagrams {
                     *datagram = answering.begin(arrival.octets, arrival.source, name);
                 }
             }
-            datagrams.iter().for_each(Datagram::follow);
+            datagrams.iter().for_each(Datagram::prefetch);
             for (arrival, datagram) in group.iter().zip(&datagrams) {
                 replies.write(&arrival, |room| answering.finish(datagram, arrival.source, room));
             }

@@ -57,7 +57,7 @@ impl<'a> Arrivals<'a> {
         arrived.map(|((header, buffer), seen)| seen.arrival(header, &buffer.octets))
     }
 
-    /// The same, so many at a time, the last time perhaps fewer.
+    /// The same, this many at a time, the last time perhaps fewer.
     pub fn groups(&self, size: usize) -> impl Iterator<Item = Arrivals<'a>> + use<'a> {
         let groups = self.headers.chunks(size).zip(self.buffers.chunks(size)).zip(self.seen.chunks(size));
         groups.map(|((headers, buffers), seen)| Arrivals { headers, buffers, seen })
@@ -203,7 +203,7 @@ impl Batch {
         self.replies = 0;
         self.prepare(origin);
         // SAFETY: each of the BATCH headers points to a name and a part of its own (`new`) and to a control buffer of its
-        // own or to none (`prepare`), with their true sizes, all alive, never moved, for the vectors never grow, and not
+        // own or to none (`prepare`), with their true sizes, all alive, never moved, because the vectors never grow, and not
         // otherwise borrowed while `self` is borrowed mutably.
         let count = unsafe {
             libc::recvmmsg(
@@ -278,7 +278,7 @@ impl Batch {
         Ok(outcome)
     }
 
-    /// How many of so many replies from `first` on are IPv6. All replies of a socket are of one family, but for a wildcard
+    /// How many of this many replies from `first` on are IPv6. All replies of a socket are of one family, but for a wildcard
     /// of IPv6 that serves IPv4 too; only such a socket's replies are looked at one by one.
     fn ipv6_replies(&self, first: usize, count: usize) -> usize {
         let all = self.reply_headers.get(first..first + count).unwrap_or_default();
@@ -298,7 +298,7 @@ impl Batch {
     fn send_from(&mut self, socket: BorrowedFd<'_>, next: usize) -> io::Result<usize> {
         let Some(headers) = self.reply_headers.get_mut(next..self.replies) else { return Ok(0) };
         // SAFETY: each header was filled by `Replies::write` after the last `receive`: its name and control buffer are
-        // those the kernel filled, its part lies in the arena, and none of them was freed or moved since, for the
+        // those the kernel filled, its part lies in the arena, and none of them was freed or moved since, because the
         // vectors never grow.
         let sent = unsafe {
             libc::sendmmsg(

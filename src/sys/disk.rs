@@ -5,7 +5,7 @@ use std::io;
 
 /// Returns when everything that was written to the filesystem of `directory` before the call is on the disk
 /// (syncfs(2)), whichever files it went to. One call costs about what the sync of one file does.
-#[cfg(target_os = "linux")]
+#[cfg(native)]
 pub(crate) fn sync_filesystem(directory: &File) -> io::Result<()> {
     use std::os::fd::AsRawFd;
 
@@ -14,7 +14,7 @@ pub(crate) fn sync_filesystem(directory: &File) -> io::Result<()> {
 }
 
 /// There is no such call here: the caller syncs file by file.
-#[cfg(not(target_os = "linux"))]
+#[cfg(not(native))]
 pub(crate) fn sync_filesystem(_directory: &File) -> io::Result<()> {
     Err(io::ErrorKind::Unsupported.into())
 }

@@ -25,7 +25,7 @@ pub struct Epoll {
 }
 
 impl Epoll {
-    /// An instance that tells of at most so many sockets at a time, at least one.
+    /// An instance that reports at most this many sockets at a time, at least one.
     pub fn new(most: usize) -> io::Result<Self> {
         // SAFETY: the call takes no pointer.
         let descriptor = unsafe { libc::epoll_create1(libc::EPOLL_CLOEXEC) };

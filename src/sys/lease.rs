@@ -1,25 +1,27 @@
-//! Asks the kernel whether somebody has a file open for writing (fcntl(2), "Leases").
+//! Asks the kernel whether a process has a file open for writing (fcntl(2), "Leases").
 //!
-//! A read lease is granted only on a file that nobody has open for writing. It is asked for and given back at once,
+//! A read lease is granted only on a file that no process has open for writing. It is asked for and given back at once,
 //! never held: a held lease makes a writer's open(2) wait. Linux alone knows it.
 
 use std::fs::File;
+#[cfg(native)]
 use std::io;
 
 /// What the kernel says about a file's writers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(not(native), expect(dead_code, reason = "the portable path does not know"))]
 pub(crate) enum Writers {
-    /// Nobody has the file open for writing.
+    /// No process has the file open for writing.
     None,
-    /// Somebody has.
+    /// A process has.
     Some,
     /// The kernel does not tell: no lease on this filesystem, or the file is another user's and `CAP_LEASE` is
     /// missing.
     Unknown,
 }
 
-/// Whether somebody has `file`, which was opened for reading only, open for writing.
-#[cfg(target_os = "linux")]
+/// Whether a process has `file`, which was opened for reading only, open for writing.
+#[cfg(native)]
 pub(crate) fn writers(file: &File) -> Writers {
     use std::os::fd::AsRawFd;
 
@@ -39,14 +41,14 @@ pub(crate) fn writers(file: &File) -> Writers {
     }
 }
 
-/// Whether somebody has `file` open for writing: not known here.
-#[cfg(not(target_os = "linux"))]
+/// Whether a process has `file` open for writing: not known here.
+#[cfg(not(native))]
 pub(crate) fn writers(_file: &File) -> Writers {
     Writers::Unknown
 }
 
 /// NFS, SMB and Ceph answer "try again" to every lease that their server did not delegate: that says nothing.
-#[cfg(target_os = "linux")]
+#[cfg(native)]
 fn is_remote(file: &File) -> bool {
     use std::os::fd::AsRawFd;
 
@@ -64,8 +66,8 @@ fn is_remote(file: &File) -> bool {
 }
 
 /// Makes SIGIO harmless, once. A writer that comes between taking and giving back a lease makes the kernel send
-/// SIGIO, whose default action ends the process. A handler of somebody else (tokio's) is left alone.
-#[cfg(target_os = "linux")]
+/// SIGIO, whose default action ends the process. An existing handler (tokio's) is left alone.
+#[cfg(native)]
 fn hold_sigio() -> io::Result<()> {
     use std::sync::OnceLock;
 
@@ -76,9 +78,9 @@ fn hold_sigio() -> io::Result<()> {
     }
 }
 
-#[cfg(target_os = "linux")]
+#[cfg(native)]
 fn replace_default_sigio() -> io::Result<()> {
-    /// Does nothing. A handler, not `SIG_IGN`, for that would be handed on to child processes.
+    /// Does nothing. A handler, not `SIG_IGN`, because that would be handed on to child processes.
     extern "C" fn nothing(_signal: libc::c_int) {}
 
     // SAFETY: an all-zero sigaction is a valid value of that plain C structure.
@@ -101,7 +103,7 @@ fn replace_default_sigio() -> io::Result<()> {
     Ok(())
 }
 
-#[cfg(target_os = "linux")]
+#[cfg(native)]
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -114,7 +116,7 @@ mod tests {
         let reader = File::open(&path).unwrap();
         let told = writers(&reader);
         if told == Writers::Unknown {
-            println!("skipped: no leases on this filesystem");
+            crate::test_support::skip::skip("leases", "there are none on this filesystem");
             return;
         }
         assert_eq!(told, Writers::Some);

@@ -10,7 +10,7 @@ use socket2::Socket;
 ///
 /// # Errors
 /// An unusable key, a kernel without the option, or a platform other than Linux.
-#[cfg(target_os = "linux")]
+#[cfg(native)]
 pub fn set_key(socket: &Socket, peer: IpAddr, key: &[u8]) -> io::Result<()> {
     use std::os::fd::AsRawFd;
 
@@ -47,13 +47,13 @@ pub fn set_key(socket: &Socket, peer: IpAddr, key: &[u8]) -> io::Result<()> {
 ///
 /// # Errors
 /// Always.
-#[cfg(not(target_os = "linux"))]
+#[cfg(not(native))]
 pub fn set_key(_: &Socket, _: IpAddr, _: &[u8]) -> io::Result<()> {
     Err(io::Error::new(io::ErrorKind::Unsupported, "TCP MD5 (RFC 2385) needs Linux"))
 }
 
 /// `setsockopt` with a value of the option's own type.
-#[cfg(target_os = "linux")]
+#[cfg(native)]
 pub(super) fn set<T>(descriptor: i32, level: i32, name: i32, value: &T) -> io::Result<()> {
     let length = libc::socklen_t::try_from(size_of::<T>()).map_err(io::Error::other)?;
     // SAFETY: the pointer and the length describe `value`, which outlives the call; the kernel only reads it.

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io;
 
 /// A file without a name in any directory (memfd_create(2)); closed when a program is executed.
-#[cfg(target_os = "linux")]
+#[cfg(native)]
 pub(crate) fn memory_file() -> io::Result<File> {
     use std::os::fd::FromRawFd;
 
@@ -13,12 +13,12 @@ pub(crate) fn memory_file() -> io::Result<File> {
     if descriptor < 0 {
         return Err(io::Error::last_os_error());
     }
-    // SAFETY: the descriptor was opened right above and nobody else has it.
+    // SAFETY: the descriptor was opened right above and no other value has it.
     Ok(unsafe { File::from_raw_fd(descriptor) })
 }
 
 /// There is no such call here.
-#[cfg(not(target_os = "linux"))]
+#[cfg(not(native))]
 pub(crate) fn memory_file() -> io::Result<File> {
     Err(io::ErrorKind::Unsupported.into())
 }

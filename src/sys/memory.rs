@@ -12,6 +12,12 @@ pub const HUGE_PAGE: usize = 2 << 20;
 /// A block of this many octets gets huge pages of its own: little enough is left of the last one.
 const LEAST_MAPPED: usize = HUGE_PAGE / 4 * 3;
 
+/// Memory is mapped without a promise of swap space, where the system has such a flag.
+#[cfg(native)]
+const UNRESERVED: libc::c_int = libc::MAP_NORESERVE;
+#[cfg(not(native))]
+const UNRESERVED: libc::c_int = 0;
+
 /// Some 64-bit words, all zero at first.
 #[derive(Debug)]
 pub struct Block {
@@ -75,11 +81,11 @@ impl Drop for Block {
     fn drop(&mut self) {
         if self.mapped == 0 {
             let memory = std::ptr::slice_from_raw_parts_mut(self.start.as_ptr(), self.words);
-            // SAFETY: this very slice was leaked from a box by `zeroed`, and nobody can refer to it any more.
+            // SAFETY: this very slice was leaked from a box by `zeroed`, and no reference to it is left.
             drop(unsafe { Box::from_raw(memory) });
             return;
         }
-        // SAFETY: this very range was mapped by `map`, and nobody can refer to it any more.
+        // SAFETY: this very range was mapped by `map`, and no reference to it is left.
         unsafe {
             libc::munmap(self.start.as_ptr().cast(), self.mapped);
         }
@@ -106,7 +112,7 @@ impl Shared {
         Self { block: Arc::new(block), start, words }
     }
 
-    /// Some words of it; nothing, if it has not so many.
+    /// Some words of it; nothing if it has fewer.
     pub fn part(&self, start: usize, words: usize) -> Self {
         let (from, words) = match start.checked_add(words) {
             // SAFETY: the part begins within this one, or at its end.
@@ -133,7 +139,7 @@ impl Shared {
     /// The words, to be changed; `None` if others share the block.
     pub fn words_mut(&mut self) -> Option<&mut [u64]> {
         Arc::get_mut(&mut self.block)?;
-        // SAFETY: as in `words`; nobody else has the block, nor can have it while this borrow lasts.
+        // SAFETY: as in `words`; no other value has the block, nor can have it while this borrow lasts.
         Some(unsafe { std::slice::from_raw_parts_mut(self.start.as_ptr(), self.words) })
     }
 
@@ -160,7 +166,7 @@ fn map(words: usize) -> Option<Block> {
             std::ptr::null_mut(),
             whole,
             libc::PROT_READ | libc::PROT_WRITE,
-            libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE,
+            libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | UNRESERVED,
             -1,
             0,
         )
@@ -189,7 +195,7 @@ fn map(words: usize) -> Option<Block> {
 /// # Safety
 ///
 /// The range must be mapped.
-#[cfg(target_os = "linux")]
+#[cfg(native)]
 unsafe fn advise(start: *mut libc::c_void, octets: usize) {
     // SAFETY: the caller's promise; neither advice changes what the memory holds.
     unsafe {
@@ -203,7 +209,7 @@ unsafe fn advise(start: *mut libc::c_void, octets: usize) {
 /// # Safety
 ///
 /// None is needed.
-#[cfg(not(target_os = "linux"))]
+#[cfg(not(native))]
 unsafe fn advise(_start: *mut libc::c_void, _octets: usize) {}
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use socket2::Socket;
 ///
 /// # Errors
 /// A kernel without the option, or a platform other than Linux.
-#[cfg(target_os = "linux")]
+#[cfg(native)]
 pub fn set(socket: &Socket, ipv6: bool, least: u8) -> io::Result<()> {
     use std::os::fd::AsRawFd;
 
@@ -24,7 +24,7 @@ pub fn set(socket: &Socket, ipv6: bool, least: u8) -> io::Result<()> {
 ///
 /// # Errors
 /// Always.
-#[cfg(not(target_os = "linux"))]
+#[cfg(not(native))]
 pub fn set(_: &Socket, _: bool, _: u8) -> io::Result<()> {
     Err(io::Error::new(io::ErrorKind::Unsupported, "GTSM (RFC 5082) needs Linux"))
 }

@@ -4,12 +4,12 @@
 //!
 //! Values in, values out; alone holds `unsafe`, each block with the reason why it is sound. Never decides anything.
 
-#[cfg(target_os = "linux")]
+#[cfg(native)]
 pub mod cpu;
-#[cfg(target_os = "linux")]
+#[cfg(native)]
 pub mod datagrams;
 pub mod disk;
-#[cfg(target_os = "linux")]
+#[cfg(native)]
 pub mod epoll;
 pub mod lease;
 pub mod md5;
@@ -18,12 +18,12 @@ pub mod memory;
 pub mod min_ttl;
 pub mod prefetch;
 pub mod priority;
-#[cfg(target_os = "linux")]
+#[cfg(native)]
 pub mod proc_net;
-#[cfg(target_os = "linux")]
+#[cfg(native)]
 pub mod reuseport;
-#[cfg(target_os = "linux")]
+#[cfg(native)]
 pub mod sockets;
-#[cfg(target_os = "linux")]
+#[cfg(native)]
 pub mod streams;
 pub mod user;

@@ -18,7 +18,7 @@ const MOST: usize = 1 << 18;
 pub struct Entry {
     /// Where it is bound.
     pub local: SocketAddr,
-    /// Its inode, which tells who holds it; 0 for one that nobody holds.
+    /// Its inode, which tells which process holds it; 0 for one that no process holds.
     pub inode: u64,
     state: u8,
 }

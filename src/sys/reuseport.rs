@@ -7,7 +7,7 @@
 use std::io;
 use std::os::fd::{AsFd, AsRawFd};
 
-/// What the program returns for a CPU that is not in the list. No group has so many sockets, and for an index out of range
+/// What the program returns for a CPU that is not in the list. No group has that many sockets, and for an index out of range
 /// the kernel takes its hash (`reuseport_select_sock`, the same for UDP and TCP), so that these packets still spread.
 const BY_HASH: u32 = u32::MAX;
 
@@ -65,7 +65,7 @@ fn instruction(code: u32, operand: u32) -> libc::sock_filter {
     jump(code, operand, 0, 0)
 }
 
-/// A conditional jump over so many instructions; the codes all fit 16 bits.
+/// A conditional jump over this many instructions; the codes all fit 16 bits.
 fn jump(code: u32, operand: u32, if_true: u8, if_false: u8) -> libc::sock_filter {
     libc::sock_filter { code: code as u16, jt: if_true, jf: if_false, k: operand }
 }

@@ -1,7 +1,7 @@
-//! What a task or a thread says of itself: that it runs, how often it panicked, that it ended.
+//! The heartbeat of a task or a thread: that it runs, how often it panicked, that it ended.
 //!
 //! The task counts up ([`Beat::beat`]) at least every [`Beat::PERIOD`]; supervisors compare counts ([`Freshness`]) and never
-//! wait for the task. Every part is an atomic: a task that is frozen at any instruction blocks nobody who asks.
+//! wait for the task. Every part is an atomic: a task that is frozen at any instruction blocks no observer.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
@@ -10,11 +10,11 @@ use std::time::{Duration, Instant};
 /// One task or thread that is supervised. Clones are handles to the same one.
 #[derive(Clone, Debug)]
 pub struct Beat {
-    shared: Arc<Shared>,
+    state: Arc<BeatState>,
 }
 
 #[derive(Debug)]
-struct Shared {
+struct BeatState {
     name: String,
     beats: AtomicU64,
     panics: AtomicU64,
@@ -25,7 +25,7 @@ struct Shared {
 /// Whether both are handles to the same task.
 impl PartialEq for Beat {
     fn eq(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.shared, &other.shared)
+        Arc::ptr_eq(&self.state, &other.state)
     }
 }
 
@@ -38,27 +38,27 @@ impl Beat {
     /// A task with this name: that of its thread, or a name of its own where several tasks share a thread.
     #[must_use]
     pub fn new(name: impl Into<String>) -> Self {
-        let shared = Shared {
+        let state = BeatState {
             name: name.into(),
             beats: AtomicU64::new(0),
             panics: AtomicU64::new(0),
             ended: AtomicBool::new(false),
             panic_asked: AtomicBool::new(false),
         };
-        Self { shared: Arc::new(shared) }
+        Self { state: Arc::new(state) }
     }
 
     /// Its name.
     #[must_use]
     pub fn name(&self) -> &str {
-        &self.shared.name
+        &self.state.name
     }
 
-    /// Says that the task runs. Panics if a test asked for it ([`Beat::ask_panic`]).
+    /// Counts one heartbeat: the task runs. Panics if a test asked for it ([`Beat::ask_panic`]).
     #[allow(clippy::panic, reason = "the test hook: it shows what a panic of this task leads to")]
     pub fn beat(&self) {
-        self.shared.beats.fetch_add(1, Relaxed);
-        if self.shared.panic_asked.load(Relaxed) && self.shared.panic_asked.swap(false, Relaxed) {
+        self.state.beats.fetch_add(1, Relaxed);
+        if self.state.panic_asked.load(Relaxed) && self.state.panic_asked.swap(false, Relaxed) {
             panic!("a test asked the task {} to panic", self.name());
         }
     }
@@ -76,34 +76,34 @@ impl Beat {
     /// How often it has beaten.
     #[must_use]
     pub fn beats(&self) -> u64 {
-        self.shared.beats.load(Relaxed)
+        self.state.beats.load(Relaxed)
     }
 
     /// Notes a panic of the task.
     pub fn panicked(&self) {
-        self.shared.panics.fetch_add(1, Relaxed);
+        self.state.panics.fetch_add(1, Relaxed);
     }
 
     /// How often it panicked.
     #[must_use]
     pub fn panics(&self) -> u64 {
-        self.shared.panics.load(Relaxed)
+        self.state.panics.load(Relaxed)
     }
 
     /// Notes that the task has ended and will not run again.
     pub fn end(&self) {
-        self.shared.ended.store(true, Relaxed);
+        self.state.ended.store(true, Relaxed);
     }
 
     /// Whether the task has ended.
     #[must_use]
     pub fn has_ended(&self) -> bool {
-        self.shared.ended.load(Relaxed)
+        self.state.ended.load(Relaxed)
     }
 
     /// Makes the task panic at its next beat. A hook for tests; the daemon refuses it unless `ANYNS_TEST_HOOKS` is set.
     pub fn ask_panic(&self) {
-        self.shared.panic_asked.store(true, Relaxed);
+        self.state.panic_asked.store(true, Relaxed);
     }
 }
 
@@ -119,7 +119,7 @@ pub struct RunTime {
 }
 
 impl RunTime {
-    /// What one step counts at most: two and a half periods, for timers are late on a busy machine.
+    /// What one step counts at most: two and a half periods, because timers are late on a busy machine.
     const MOST_STEP: Duration = Duration::from_millis(250);
 
     /// Begins at zero.
@@ -136,7 +136,7 @@ impl RunTime {
     }
 }
 
-/// How long ago a count moved, in the [`RunTime`] of whoever observes it.
+/// How long ago a count moved, in the observer's [`RunTime`].
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Freshness {
     seen: Option<u64>,

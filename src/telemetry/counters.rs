@@ -21,7 +21,7 @@ pub struct WorkerCounters {
     pub responses: AtomicU64,
     /// Responses sent with TC set.
     pub truncated: AtomicU64,
-    /// Datagrams that deserve no response: too short, or responses themselves.
+    /// Datagrams that get no response: too short, or responses themselves.
     pub ignored: AtomicU64,
     /// Queries that the rate limiter refused and that got no response.
     pub limited: AtomicU64,
@@ -90,6 +90,13 @@ impl Counters {
     /// One worker's counters.
     pub fn worker(&self, index: usize) -> Option<&WorkerCounters> {
         self.workers.get(index)
+    }
+
+    /// Counts in one worker's counters, of which only the calling thread is a writer.
+    pub fn add(&self, index: usize, add: impl FnOnce(&WorkerCounters)) {
+        if let Some(counters) = self.worker(index) {
+            add(counters);
+        }
     }
 
     /// Every worker's counters.

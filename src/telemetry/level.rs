@@ -50,7 +50,7 @@ impl LogLevel {
     /// A level that is none; what is logged stays as it is.
     pub fn change(&self, level: &str) -> Result<(), LogError> {
         self.0.store(Arc::new(filter(level)?));
-        // Each place that logs remembers whether anybody wants what it says.
+        // Each place that logs caches whether its records are wanted.
         tracing::callsite::rebuild_interest_cache();
         Ok(())
     }

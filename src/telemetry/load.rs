@@ -1,5 +1,5 @@
-//! What the serving threads and the kernel say of the load at one moment, listener by listener. Numbers only; what they mean is
-//! judged by whoever looks.
+//! What the serving threads and the kernel say of the load at one moment, listener by listener. Numbers only; the
+//! reader judges what they mean.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -28,7 +28,7 @@ pub struct ListenerLoad {
     pub accepted: u64,
     /// Connections refused by our caps.
     pub refused: u64,
-    /// Datagrams that the sockets dropped for want of room, or connections that the listeners did.
+    /// Datagrams that the sockets dropped because there was no room, or connections that the listeners did.
     pub drops: u64,
     /// Whether the queue of some socket is full now: the receive buffer, or the connections that wait to be accepted.
     pub is_queue_full: bool,

@@ -33,7 +33,7 @@ pub enum LogError {
     },
     /// Logging has begun before.
     #[error("logging has begun before")]
-    Begun {
+    PendingAnswer {
         /// What the subscriber says.
         #[source]
         source: tracing::subscriber::SetGlobalDefaultError,

@@ -1,6 +1,6 @@
 //! The thread that writes the log (1x), behind a bounded queue without a lock.
 //!
-//! Finished lines flow in from every thread; octets flow out to standard error. A reader of standard error that stands still (a
+//! Finished lines flow in from every thread; octets flow out to standard error. A reader of standard error that reads nothing (a
 //! stuck journal) blocks this thread alone: the queue fills, further records are dropped and counted, and the thread's [`Beat`]
 //! stops, which the status reports. Never blocks or locks in a thread that logs.
 
@@ -26,19 +26,19 @@ const REPORT: Duration = Duration::from_secs(1);
 /// The log of this process.
 #[derive(Debug)]
 pub struct Logs {
-    shared: Arc<Shared>,
+    shared: Arc<LogQueue>,
     thread: JoinHandle<()>,
 }
 
 /// Where a formatted line goes; one for all threads.
 #[derive(Clone, Debug)]
 pub(super) struct Lines {
-    shared: Arc<Shared>,
+    shared: Arc<LogQueue>,
     writer: Thread,
 }
 
 #[derive(Debug)]
-struct Shared {
+struct LogQueue {
     queue: ArrayQueue<Box<[u8]>>,
     dropped: AtomicU64,
     stop: AtomicBool,
@@ -47,7 +47,7 @@ struct Shared {
 
 /// Starts the thread.
 pub(super) fn start(output: impl Write + Send + 'static) -> io::Result<(Logs, Lines)> {
-    let shared = Arc::new(Shared {
+    let shared = Arc::new(LogQueue {
         queue: ArrayQueue::new(LINES),
         dropped: AtomicU64::new(0),
         stop: AtomicBool::new(false),
@@ -88,13 +88,13 @@ impl Logs {
     }
 }
 
-impl Shared {
+impl LogQueue {
     fn run(&self, output: &mut impl Write) {
         let (mut told, mut told_at) = (0, Instant::now());
         loop {
             while let Some(line) = self.queue.pop() {
                 self.beat.beat();
-                // There is nobody to tell that the log cannot be written.
+                // An error of the log cannot be logged.
                 let _ = output.write_all(&line);
             }
             let _ = output.flush();

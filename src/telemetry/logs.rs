@@ -1,5 +1,5 @@
 //! Logs: text or JSON lines, each with the POP and the instance it comes from. They leave through [`super::log_writer`], so
-//! whoever logs never waits for the reader of standard error.
+//! a thread that logs never waits for the reader of standard error.
 
 use std::fmt;
 use std::io;
@@ -56,7 +56,8 @@ pub fn start_logs(settings: &LogSettings) -> Result<Logging, LogError> {
     let level = LogLevel::new(&settings.level)?;
     let (logs, lines) = log_writer::start(io::stderr()).map_err(|source| LogError::Thread { source })?;
     let subscriber = subscriber(settings, &level, lines);
-    tracing::subscriber::set_global_default(subscriber).map_err(|source| LogError::Begun { source })?;
+    tracing::subscriber::set_global_default(subscriber)
+        .map_err(|source| LogError::PendingAnswer { source })?;
     super::panic_log::log_panics();
     Ok(Logging { logs, level })
 }
@@ -107,7 +108,7 @@ where
         let mut text = String::new();
         let rest = format::format().without_time().with_level(false).with_ansi(false);
         rest.format_event(context, Writer::new(&mut text), event)?;
-        // One event is one line, whatever is in it: no line without a POP, none that somebody else has made up.
+        // One event is one line, whatever is in it: no line without a POP, and none that a client has forged.
         for character in text.trim_end_matches('\n').chars() {
             match character.is_control() {
                 true => write!(writer, "{}", character.escape_default())?,

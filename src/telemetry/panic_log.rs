@@ -1,5 +1,5 @@
-//! A panic is one log record: which task, on which thread, where, why. Nothing is written to standard error directly, for its
-//! reader may stand still.
+//! A panic is one log record: which task, on which thread, where, why. Nothing is written to standard error directly, because
+//! its reader may have stopped reading.
 
 use std::any::Any;
 use std::cell::RefCell;

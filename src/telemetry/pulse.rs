@@ -1,8 +1,8 @@
 //! What the threads that look for, read and keep zones say of themselves while they work: who they are, and at what.
 //!
-//! A thread that has a [`Place`] in it is observed ([`crate::publish::work::liveness`]): it counts steps, and where it waits for another
+//! A thread that has a [`Place`] in it is observed (`publish::work::liveness`): it counts steps, and where it waits for another
 //! thread it waits with a timeout, so that it uses a little CPU time every [`WAIT`]. One that does neither is frozen, or
-//! hangs in a system call. Nobody waits for a lock here: neither the thread nor the observer, whichever is frozen.
+//! hangs in a system call. Neither the thread nor the observer waits for a lock here, even if the other is frozen.
 
 use std::path::Path;
 use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering::Relaxed};
@@ -43,7 +43,7 @@ pub struct Pulse {
 
 #[derive(Debug, Default)]
 struct Slot {
-    /// Its number in /proc/self/task, [`UNKNOWN`] or [`STARTING`]; 0 while nobody has the slot.
+    /// Its number in /proc/self/task, [`UNKNOWN`] or [`STARTING`]; 0 while no thread has the slot.
     thread: AtomicU32,
     /// Counted up with every zone, directory and wait.
     steps: AtomicU64,
@@ -90,7 +90,7 @@ impl Pulse {
         place
     }
 
-    /// Every slot; `None` for one that nobody has.
+    /// Every slot; `None` for a free one.
     pub fn shown(&self) -> impl ExactSizeIterator<Item = Option<Shown>> {
         self.slots.iter().map(|slot| {
             let thread = slot.thread.load(Relaxed);
@@ -123,7 +123,7 @@ impl Slot {
     }
 
     fn at(&self, path: Option<&Arc<Path>>) {
-        // Whoever observes may have it at this moment: then the next step says it.
+        // The observer may hold the lock at this moment: then the next step stores the path.
         if let Ok(mut shown) = self.path.try_lock() {
             *shown = path.cloned();
         }

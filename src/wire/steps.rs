@@ -8,31 +8,31 @@ use std::cell::Cell;
 
 /// What is counted: everything of an answer that a loop does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Step {
-    /// A name is looked for among the zones or in a zone; what one search costs is for `zone` to bound.
+pub enum CountedStep {
+    /// A name is looked up among the zones or in a zone; `zone` bounds what one lookup costs.
     Search,
     /// The addresses of a delegation's name server are looked for: a search too, one for each NS record of a referral.
     Glue,
     /// A name is hashed for NSEC3 (RFC 5155 section 5).
     Hash,
-    /// A record is begun, whether it will fit or not.
+    /// The writer starts a record, whether it will fit or not.
     Record,
-    /// A name is held against one that stands in the message: each suffix that is looked at, and each label of it.
+    /// A name is compared with one that is already in the message: each suffix that is read, and each label of it.
     Comparison,
 }
 
 /// How many steps were taken, of each kind.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Steps {
-    /// See [`Step::Search`].
+    /// See [`CountedStep::Search`].
     pub searches: u64,
-    /// See [`Step::Glue`].
+    /// See [`CountedStep::Glue`].
     pub glue: u64,
-    /// See [`Step::Hash`].
+    /// See [`CountedStep::Hash`].
     pub hashes: u64,
-    /// See [`Step::Record`].
+    /// See [`CountedStep::Record`].
     pub records: u64,
-    /// See [`Step::Comparison`].
+    /// See [`CountedStep::Comparison`].
     pub comparisons: u64,
 }
 
@@ -69,16 +69,16 @@ thread_local! {
 
 /// Counts one step of this thread.
 #[inline(always)]
-pub(crate) fn count(step: Step) {
+pub(crate) fn count(step: CountedStep) {
     #[cfg(debug_assertions)]
     TAKEN.with(|taken| {
         let mut steps = taken.get();
         match step {
-            Step::Search => steps.searches += 1,
-            Step::Glue => steps.glue += 1,
-            Step::Hash => steps.hashes += 1,
-            Step::Record => steps.records += 1,
-            Step::Comparison => steps.comparisons += 1,
+            CountedStep::Search => steps.searches += 1,
+            CountedStep::Glue => steps.glue += 1,
+            CountedStep::Hash => steps.hashes += 1,
+            CountedStep::Record => steps.records += 1,
+            CountedStep::Comparison => steps.comparisons += 1,
         }
         taken.set(steps);
     });

@@ -3,7 +3,7 @@
 //! Whole records and whole RRsets or nothing: what does not fit is rolled back and said to be [`Full`]. Never
 //! allocates, never writes past its limit.
 
-use super::steps::{self, Step};
+use super::steps::{self, CountedStep};
 use super::{Prepared, RecordType, compressible, name_length};
 
 /// Suffixes that are remembered as targets of pointers. A referral with 13 name servers under 13 names writes some
@@ -73,7 +73,7 @@ pub struct Writer<'a> {
 }
 
 /// A name, or the end of one, that stands in the message: where it begins, at most [`MAX_POINTER`], and in the lowest
-/// octet how many octets it has, written out. One number, for a writer is made for each answer and clears them all.
+/// octet how many octets it has, written out. One number, because a writer is made for each answer and clears them all.
 #[derive(Clone, Copy, Debug, Default)]
 struct Suffix(u32);
 
@@ -146,7 +146,7 @@ impl<'a> Writer<'a> {
         (record_type, class, ttl): (RecordType, u16, u32),
         rdata: &[u8],
     ) -> Result<(), Full> {
-        steps::count(Step::Record);
+        steps::count(CountedStep::Record);
         self.owner(owner)?;
         let mut fixed = [0; 8];
         fixed[..2].copy_from_slice(&record_type.0.to_be_bytes());
@@ -159,7 +159,7 @@ impl<'a> Writer<'a> {
 
     /// Writes a prepared record, if the apex, which has this many octets, ends the question's name: all of it or nothing.
     pub fn prepared(&mut self, section: Section, record: &Prepared, apex: usize) -> Result<(), Full> {
-        steps::count(Step::Record);
+        steps::count(CountedStep::Record);
         let pointer = 0xc000 | (HEADER + self.question.saturating_sub(apex)) as u16;
         let start = self.length;
         let mark = self.mark();
@@ -223,7 +223,7 @@ impl<'a> Writer<'a> {
         let mut position = offset;
         let mut rest = name;
         for _ in 0..MAX_NAME_PARTS {
-            steps::count(Step::Comparison);
+            steps::count(CountedStep::Comparison);
             let Some((&length, after)) = rest.split_first() else { return false };
             let Some(&octet) = self.output.get(position) else { return false };
             if octet >= 0xc0 {
@@ -305,13 +305,13 @@ impl<'a> Writer<'a> {
     fn find(&self, name: &[u8]) -> Option<u16> {
         let known = self.suffixes.get(..self.suffix_count)?;
         let same = |suffix: &&Suffix| {
-            steps::count(Step::Comparison);
+            steps::count(CountedStep::Comparison);
             suffix.length() == name.len() && self.name_at_is(usize::from(suffix.offset()), name)
         };
         known.iter().find(same).map(|suffix| suffix.offset())
     }
 
-    /// Remembers the question's name: only now, for most answers name nothing else.
+    /// Remembers the question's name: only now, because most answers name nothing else.
     fn remember_question(&mut self) {
         let mut position = 0;
         while position + 1 < self.question {

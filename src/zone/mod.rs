@@ -20,6 +20,17 @@
 //! ([`ZoneBuilder::after`]), and shares what stays. Zones make up an immutable [`Snapshot`]; [`Published`] is the one
 //! place where a new snapshot replaces the old one, at once and whole. Never does I/O, never locks a reader, never changes
 //! what was published.
+//!
+//! | folder | may name |
+//! | --- | --- |
+//! | `record` | (nothing) |
+//! | `store` | `record` |
+//! | `read` | `record` `store` |
+//! | `snapshot` | `store` |
+//! | `compile` | `record` `store` |
+//! | `denial` | `compile` `read` `record` `store` |
+//! | `version` | `compile` `denial` `record` `store` |
+//! | `signatures` | `read` `record` `store` |
 
 mod compile;
 mod denial;

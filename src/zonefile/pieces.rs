@@ -21,7 +21,7 @@ use std::num::NonZero;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Condvar, Mutex, PoisonError};
 use std::thread::{Builder, available_parallelism, scope};
 
 use sha2::{Digest as _, Sha256};
@@ -29,6 +29,7 @@ use sha2::{Digest as _, Sha256};
 use crate::wire::Name;
 use crate::zone::Standing;
 
+use crate::telemetry::locked;
 use crate::telemetry::pulse::{Place, WAIT, Work as PulseWork};
 use crate::zonefile::Limits;
 use crate::zonefile::Meter;
@@ -57,11 +58,11 @@ impl Turn {
         struct Taken;
         impl Drop for Taken {
             fn drop(&mut self) {
-                *lock(&TURN.taken) = false;
+                *locked(&TURN.taken) = false;
                 TURN.changed.notify_one();
             }
         }
-        let mut taken = lock(&self.taken);
+        let mut taken = locked(&self.taken);
         while *taken {
             taken = self.changed.wait_timeout(taken, WAIT).unwrap_or_else(PoisonError::into_inner).0;
         }
@@ -107,8 +108,14 @@ fn read_pieces(
 ) -> (Option<[u8; 32]>, Vec<Done>) {
     let (limits, standing) = (reader.limits, reader.standing.as_ref());
     let is_kept = reader.is_kept;
-    let work =
-        Work { zone, limits, standing, is_kept, failed: AtomicBool::new(false), pieces: Mutex::default() };
+    let work = PieceWork {
+        zone,
+        limits,
+        standing,
+        is_kept,
+        failed: AtomicBool::new(false),
+        pieces: Mutex::default(),
+    };
     let threads = available_parallelism().map_or(1, NonZero::get);
     let cuts = Handover::new(threads, threads);
     let (give_back, buffers) = channel();
@@ -167,7 +174,7 @@ struct Done {
     piece: Piece,
 }
 
-struct Work<'a> {
+struct PieceWork<'a> {
     zone: &'a Name,
     limits: &'a Limits,
     standing: Option<&'a Standing>,
@@ -176,7 +183,7 @@ struct Work<'a> {
     pieces: Mutex<Vec<Done>>,
 }
 
-impl Work<'_> {
+impl PieceWork<'_> {
     fn run(&self, cuts: &Handover<Cut>, give_back: &Sender<Vec<u8>>) {
         while let Some(Cut { index, octets, line, began }) = cuts.take() {
             let has_mark = index == 0 && MARKS.iter().any(|mark| octets.starts_with(mark));
@@ -184,7 +191,7 @@ impl Work<'_> {
                 // One that panics is read from its beginning by the caller, who finds out what is the matter.
                 let read = AssertUnwindSafe(|| self.piece(index, &octets, line, began));
                 match catch_unwind(read).unwrap_or_default() {
-                    Some(done) => lock(&self.pieces).push(done),
+                    Some(done) => locked(&self.pieces).push(done),
                     None => self.failed.store(true, Ordering::Relaxed),
                 }
             }
@@ -298,9 +305,4 @@ fn last_start(octets: &[u8]) -> Option<usize> {
     memchr::memrchr_iter(b'\n', octets)
         .map(|at| at + 1)
         .find(|&start| octets.get(start).is_some_and(|first| !b" \t\x0b\x0c\r\n;)".contains(first)))
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    // Nothing panics while it holds one of these.
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -55,7 +55,7 @@ pub(crate) fn label(kind: u8, seed: u64, number: u64) -> String {
     text
 }
 
-/// A bijection of 64 bits that spreads neighbours (the finalizer of `SplitMix64`).
+/// A bijection of 64 bits that spreads neighbors (the finalizer of `SplitMix64`).
 fn mix(number: u64) -> u64 {
     let mut bits = number.wrapping_add(0x9e37_79b9_7f4a_7c15);
     bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);

@@ -13,10 +13,15 @@ pub(crate) struct Way {
 const TRANSPORTS: [Transport; 6] =
     [Transport::Udp, Transport::Tcp, Transport::Dot, Transport::Doh, Transport::Doh3, Transport::Doq];
 
+/// The engines of this build.
+pub(crate) fn engines() -> impl Iterator<Item = Engine> {
+    let all = [Engine::Native, Engine::Hickory].into_iter();
+    all.filter(|engine| cfg!(native) || !engine.is_native())
+}
+
 /// All of them.
 pub(crate) fn ways() -> impl Iterator<Item = Way> {
-    let engines = [Engine::Native, Engine::Hickory].into_iter();
-    engines.flat_map(|engine| TRANSPORTS.map(|transport| Way { engine, transport }))
+    engines().flat_map(|engine| TRANSPORTS.map(|transport| Way { engine, transport }))
 }
 
 impl Way {

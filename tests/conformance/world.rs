@@ -20,7 +20,7 @@ use crate::client::{Client, Reply};
 use crate::clients::write_pair;
 use crate::response::Response;
 use crate::scenario::{Absent, Scenario};
-use crate::ways::Way;
+use crate::ways::{Way, engines};
 
 /// How long a client waits for what comes at once when the machine is idle.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -57,7 +57,7 @@ impl<'g> World<'g> {
     pub(crate) fn of(scenario: &Scenario, path: &Path, ground: &'g Ground) -> Self {
         let (snapshot, settings) = (snapshot(scenario, path), settings(scenario));
         let start = |engine| (engine, start(engine, &snapshot, &settings, ground));
-        let servers = [Engine::Native, Engine::Hickory].map(start).into();
+        let servers = engines().map(start).collect();
         Self { ground, settings, servers, clients: HashMap::new(), cookies: HashMap::new() }
     }
 

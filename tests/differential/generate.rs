@@ -114,7 +114,7 @@ impl Builder<'_> {
         if rng.u32(..5) == 0 { name.child(b"*") } else { name }
     }
 
-    /// Where an alias, a server or an exchange may point: into this zone, a neighbour's, or nowhere that is served.
+    /// Where an alias, a server or an exchange may point: into this zone, a neighbor's, or nowhere that is served.
     fn target(&self, rng: &mut Rng) -> Name {
         // Names below a cut are seldom pointed to.
         let hidden_too = rng.u32(..8) == 0;

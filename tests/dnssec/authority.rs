@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use anyns::answer::{self, Client, Identity, Outcome, Transport};
+use anyns::answer::{self, Client, Identity, Outcome, TransportKind};
 use anyns::serve::{Engine, Serving, Settings, TcpSettings};
 use anyns::telemetry::Counters;
 use anyns::wire::Name;
@@ -83,7 +83,7 @@ fn answers() -> answer::Settings {
 /// Asks the answer path itself, with room for everything.
 pub(crate) fn ask(snapshot: &Snapshot, query: &[u8]) -> Response {
     let mut output = vec![0; 65_535];
-    let client = Client { transport: Transport::Tcp, address: [127, 0, 0, 1].into(), time: 0 };
+    let client = Client { transport: TransportKind::Tcp, address: [127, 0, 0, 1].into(), time: 0 };
     let outcome = answer::answer(query, &client, snapshot, &answers(), &mut output);
     let Outcome::Reply { length, truncated: false, .. } = outcome else { panic!("{outcome:?}") };
     Response::read(&output[..length])

@@ -45,7 +45,7 @@ pub(crate) fn is_opt_out(response: &Response) -> bool {
 }
 
 /// Whether a DNAME made a CNAME that the question for this type asks for. Unbound 1.17 takes such an answer for bogus,
-/// whoever gives it (NSD's too): on the way to the signer it asks for the DS of the name below the DNAME.
+/// also an answer of NSD: on the way to the signer it asks for the DS of the name below the DNAME.
 pub(crate) fn is_alias_below_dname(response: &Response, record_type: u16) -> bool {
     let answer = response.section(0);
     [CNAME, DNAME].contains(&record_type) && answer.iter().any(|record| number(record) == DNAME) && {

@@ -70,7 +70,7 @@ async fn every_transport_gives_the_same_answer_on_both_engines() {
             [each, each * 2, each]
         );
         assert_eq!((server.sum(|it| &it.handshake_failures), server.sum(|it| &it.protocol_errors)), (0, 0));
-        assert_eq!(server.serving.watch().look(Duration::ZERO), Facts::default());
+        assert_eq!(server.serving.watch().observe(Duration::ZERO), Facts::default());
         server.serving.shutdown(Duration::from_secs(5)).await;
     }
 }

@@ -16,6 +16,9 @@ mod clients;
 #[path = "../support/skip.rs"]
 #[allow(dead_code, unreachable_pub, reason = "this test uses its own part of it")]
 mod skip;
+#[path = "../support/wait.rs"]
+#[allow(dead_code, unreachable_pub, reason = "this test uses its own part of it")]
+mod wait;
 
 mod certificate;
 mod client;

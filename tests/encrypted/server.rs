@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyns::answer::{self, Identity};
 use anyns::serve::{self, Engine, Serving, Settings, TcpSettings, TlsSettings, Transport};
@@ -12,6 +12,8 @@ use anyns::telemetry::{Counters, WorkerCounters};
 use anyns::wire::{Name, RecordType};
 use anyns::zone::{Place, Published, Record, Snapshot, ZoneBuilder};
 use tempfile::TempDir;
+
+use crate::wait;
 
 pub(crate) use crate::clients::{HOST, framed, write_pair};
 
@@ -123,9 +125,5 @@ pub(crate) fn with_edns(mut query: Vec<u8>) -> Vec<u8> {
 
 /// Waits for something that a thread of the server does soon.
 pub(crate) async fn eventually(what: &str, holds: impl Fn() -> bool) {
-    let start = Instant::now();
-    while !holds() {
-        assert!(start.elapsed() < PATIENCE, "never happened: {what}");
-        tokio::time::sleep(Duration::from_millis(1)).await;
-    }
+    wait::eventually(what, PATIENCE, holds).await;
 }

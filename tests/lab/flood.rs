@@ -72,7 +72,7 @@ fn flood_of_connection_requests() {
     flooded.ends_well();
 }
 
-/// Whoever can spoof must not be able to withdraw a POP by asking from where there is no route.
+/// An attacker who can spoof must not be able to withdraw a POP by asking from addresses without a route.
 #[test]
 fn flood_from_sources_without_a_route() {
     let flooded = Flooded::new(OFF);

@@ -12,7 +12,7 @@ use crate::timed;
 
 /// The hold time that the labs' speakers offer.
 const HOLD: Duration = Duration::from_secs(3);
-/// The neighbour counts from the last KEEPALIVE it read; its own timers and a busy machine add to that. Generous: the
+/// The neighbor counts from the last KEEPALIVE it read; its own timers and a busy machine add to that. Generous: the
 /// printed time tells, the bound only catches a route that stays.
 const SLACK: Duration = Duration::from_secs(6);
 

@@ -22,7 +22,7 @@ struct Routed {
     anyns: Anyns,
     routers: [Bird; 2],
     space: Space,
-    /// The config without `[bgp]`, and `[bgp]` with the neighbours.
+    /// The config without `[bgp]`, and `[bgp]` with the neighbors.
     base: String,
     lab: Lab,
 }
@@ -135,7 +135,7 @@ fn nothing_lost(stream: Stream) {
     assert_eq!(record.lost(), 0, "{}", record.summary());
 }
 
-/// Every attribute of a service, what a neighbour's keys give its routes, and settings that no OPEN tells: one session all the
+/// Every attribute of a service, what a neighbor's keys give its routes, and settings that no OPEN tells: one session all the
 /// time. At last a prefix that leaves and comes back, and one that becomes shorter.
 #[test]
 fn attributes_and_prefixes_change_without_a_reset() {
@@ -156,10 +156,10 @@ fn attributes_and_prefixes_change_without_a_reset() {
     ];
     for (key, seen) in of_service {
         let said = routed.changes(&format!("{}{BGP}{FIRST}", service(key)));
-        assert!(said.contains("192.0.2.0/24 is told with other attributes"), "{key}: {said}");
+        assert!(said.contains("192.0.2.0/24 is announced with other attributes"), "{key}: {said}");
         routed.wait_route(0, "192.0.2.0/24", &[seen]);
     }
-    // The keys of the neighbour and of [bgp], one after the other.
+    // The keys of the neighbor and of [bgp], one after the other.
     let neighbor = FIRST.replace("::2\"", "::77\"");
     routed.changes(&format!("{}{BGP}{neighbor}next-hop-ipv4 = \"198.18.1.78\"\n", routed.base));
     routed.wait_route(0, "192.0.2.0/24", &["BGP.next_hop: 198.18.1.78"]);
@@ -193,18 +193,18 @@ fn attributes_and_prefixes_change_without_a_reset() {
 }
 
 #[test]
-fn neighbours_come_change_and_go_by_themselves() {
-    if !has_programs("live changes of neighbours", &["bird", "birdc"]) {
+fn neighbors_come_change_and_go_by_themselves() {
+    if !has_programs("live changes of neighbors", &["bird", "birdc"]) {
         return;
     }
     let (routed, stream) = Routed::running();
     let session = routed.session(0);
     let config = |second: &str| format!("{}{BGP}{FIRST}{second}", routed.base);
     let said = routed.changes(&config(&with(SECOND, "right", "wrong")));
-    assert!(said.contains("neighbour 198.18.2.1:179 is added"), "{said}");
-    routed.anyns.wait_status("the neighbour with the wrong password is not reached", |status| {
+    assert!(said.contains("neighbor 198.18.2.1:179 is added"), "{said}");
+    routed.anyns.wait_status("the neighbor with the wrong password is not reached", |status| {
         status["prefixes"].to_string().contains("198.18.2.1:179 ")
-            || status["prefixes"][0]["neighbours"][1]["session"].as_str().is_some_and(|one| one.contains("("))
+            || status["prefixes"][0]["neighbors"][1]["session"].as_str().is_some_and(|one| one.contains("("))
     });
     let said = routed.changes(&config(SECOND));
     assert!(said.contains("the session with 198.18.2.1:179 is reset (password)"), "{said}");
@@ -219,10 +219,10 @@ fn neighbours_come_change_and_go_by_themselves() {
     PREFIXES.iter().for_each(|prefix| routed.wait_route(1, prefix, &[]));
     assert_ne!(routed.session(1), of_second);
     let said = routed.changes(&config(""));
-    assert!(said.contains("neighbour 198.18.2.1:179 is removed"), "{said}");
+    assert!(said.contains("neighbor 198.18.2.1:179 is removed"), "{said}");
     routed.wait_log(1, "Peer de-configured");
     routed.wait_no_route(1, PREFIXES[0]);
-    assert_eq!(routed.session(0), session, "the other neighbour's session did not notice");
+    assert_eq!(routed.session(0), session, "the other neighbor's session did not notice");
 
     // A local end that this host does not have: nothing changes.
     routed.anyns.write_config(&config(&with(SECOND, "198.18.2.2", "198.18.2.99")));
@@ -237,7 +237,7 @@ fn neighbours_come_change_and_go_by_themselves() {
     assert_ne!(routed.session(0), session);
 
     let said = routed.changes(&format!("{}{BGP}", routed.base));
-    assert!(said.contains("no neighbour is left: nothing is announced"), "{said}");
+    assert!(said.contains("no neighbor is left: nothing is announced"), "{said}");
     routed.wait_log(0, "Peer de-configured");
     let status = routed.anyns.command(&["status"]);
     assert_eq!(status.code, 2, "down: {}", status.text);

@@ -11,7 +11,9 @@ use anyns::publish::{Deploy, Settings};
 use anyns::wire::Serial;
 
 use crate::reader::Reader;
+use crate::skip::{has_programs, skip};
 use crate::support::{Pop, name, replace, zone_text};
+use crate::wait::holds_meanwhile;
 
 const HOSTS: usize = 300;
 /// Set for a test process whose zone files belong to somebody else.
@@ -78,7 +80,7 @@ async fn a_slow_writer_in_place_is_waited_for() {
 fn a_slow_writer_is_waited_for_where_the_kernel_gives_no_lease() {
     let probe = tempfile::NamedTempFile::new().unwrap();
     if chown(probe.path(), Some(NOBODY), None).is_err() {
-        println!("skipped: 1 test, this user cannot give files away");
+        skip("a slow writer where the kernel gives no lease", "this user cannot give files away");
         return;
     }
     let mut command = Command::new("setpriv");
@@ -89,8 +91,7 @@ fn a_slow_writer_is_waited_for_where_the_kernel_gives_no_lease() {
 
 #[tokio::test]
 async fn rsync() {
-    if Command::new("rsync").arg("--version").output().is_err() {
-        println!("skipped: 1 test, rsync is not installed");
+    if !has_programs("deployment by rsync", &["rsync"]) {
         return;
     }
     let mut pop = Pop::new();
@@ -284,8 +285,8 @@ async fn a_file_that_is_appended_to_in_steps_is_read_when_it_rests() {
         file.write_all((piece.join("\n") + "\n").as_bytes()).unwrap();
         drop(file);
         // The writer's own pace.
-        tokio::time::sleep(Duration::from_millis(200)).await;
-        assert_eq!(records(&pop), before, "step {step}: a beginning is served");
+        let what = format!("step {step}: the beginning of a file is not served");
+        holds_meanwhile(&what, Duration::from_millis(200), || records(&pop) == before).await;
     }
     pop.wait_serial("a.example.", 2).await;
     assert_eq!(records(&pop), Some(42), "all of it");
@@ -306,8 +307,8 @@ async fn where_only_a_reload_deploys_nothing_else_does() {
     replace(&pop.path("zones/a.example.zone"), &zone_text(2, 3));
     replace(&pop.path("zones/b.example.zone"), &zone_text(4, 3));
     // Longer than a rescan, and than any wait for a change.
-    tokio::time::sleep(Duration::from_millis(1500)).await;
-    assert_eq!(pop.served("a.example."), Some((1, 1)));
+    let unchanged = || pop.served("a.example.") == Some((1, 1));
+    holds_meanwhile("nothing is deployed without a reload", Duration::from_millis(1500), unchanged).await;
     pop.handle().reload().await;
     assert_eq!((pop.served("a.example."), pop.served("b.example.")), (Some((2, 2)), Some((5, 5))));
     // An order about one zone deploys no other.

@@ -12,6 +12,7 @@ use proptest::prelude::*;
 
 use crate::difference::{apply, step};
 use crate::restart::{SmallDisk, fill};
+use crate::skip::skip;
 use crate::support::{Pop, name, replace, zone_text};
 
 const ZONE: &str = "zones/a.example.zone";
@@ -265,7 +266,7 @@ async fn on_a_full_disk_a_difference_is_refused_and_passes_when_there_is_room() 
     let mut pop = Pop::new();
     fs::create_dir(pop.path("state")).unwrap();
     let Some(_disk) = SmallDisk::mount(&pop.path("state")) else {
-        println!("skipped: 1 test, this user cannot mount");
+        skip("a full disk", "this user cannot mount");
         return;
     };
     pop.write(ZONE, &zone_text(1, 100));

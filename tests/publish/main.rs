@@ -7,7 +7,7 @@
 
 mod deploy;
 mod difference;
-#[cfg(target_os = "linux")]
+#[cfg(native)]
 mod frozen;
 #[cfg(target_os = "linux")]
 mod hanging;
@@ -18,8 +18,14 @@ mod restart;
 mod signature_faults;
 mod signatures;
 mod signed;
+#[path = "../support/skip.rs"]
+#[allow(dead_code, unreachable_pub, reason = "this test uses its own part of it")]
+mod skip;
 mod support;
 mod unchanged;
 mod unwritable;
 mod upgrade;
+#[path = "../support/wait.rs"]
+#[allow(dead_code, unreachable_pub, reason = "this test uses its own part of it")]
+mod wait;
 mod wrong;

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyns::publish::{SourceFault, ZoneState};
 
+use crate::skip::skip;
 use crate::support::{Pop, name, replace, versioned, zone_text};
 
 const ZONE: &str = "zones/a.example.zone";
@@ -90,7 +91,7 @@ async fn on_a_full_disk_new_versions_are_served_the_older_kept_and_all_are_kept_
     let mut pop = Pop::new();
     fs::create_dir(pop.path("state")).unwrap();
     let Some(_disk) = SmallDisk::mount(&pop.path("state")) else {
-        println!("skipped: 1 test, this user cannot mount");
+        skip("a full disk", "this user cannot mount");
         return;
     };
     pop.write(ZONE, &zone_text(5, 300));
@@ -133,7 +134,7 @@ async fn a_bumped_serial_is_in_no_file_so_a_full_disk_keeps_it_out_of_service() 
     let mut pop = Pop::new();
     fs::create_dir(pop.path("state")).unwrap();
     let Some(_disk) = SmallDisk::mount(&pop.path("state")) else {
-        println!("skipped: 1 test, this user cannot mount");
+        skip("a full disk", "this user cannot mount");
         return;
     };
     pop.write(ZONE, &zone_text(5, 300));

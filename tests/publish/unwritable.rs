@@ -8,6 +8,7 @@ use anyns::publish::{ApplyError, Report, SerialRule, Settings, SourceFault, Zone
 
 use crate::difference::step;
 use crate::restart::SmallDisk;
+use crate::skip::skip;
 use crate::support::{Pop, name, replace, versioned, zone_text};
 
 const ZONE: &str = "zones/a.example.zone";
@@ -29,7 +30,7 @@ async fn what_is_on_a_read_only_disk_is_served_and_new_versions_come_from_their_
     let mut pop = Pop::new();
     fs::create_dir(pop.path("state")).unwrap();
     let Some(_disk) = SmallDisk::mount(&pop.path("state")) else {
-        println!("skipped: 1 test, this user cannot mount");
+        skip("a read-only disk", "this user cannot mount");
         return;
     };
     pop.write(ZONE, &zone_text(5, 3));

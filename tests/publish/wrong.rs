@@ -9,6 +9,7 @@ use anyns::publish::{PublishError, Publisher, SingleZone, StoreError, ZoneState}
 use anyns::zone::Absence;
 
 use crate::reader::Reader;
+use crate::skip::skip;
 use crate::support::{Pop, name, replace, zone_text};
 
 const ZONE: &str = "zones/a.example.zone";
@@ -127,7 +128,7 @@ async fn an_unreadable_directory_and_file() {
     pop.write(ZONE, &zone_text(5, 3));
     fs::set_permissions(pop.path(ZONE), fs::Permissions::from_mode(0o000)).unwrap();
     if fs::read(pop.path(ZONE)).is_ok() {
-        println!("skipped: 1 test, this user reads everything");
+        skip("an unreadable file", "this user reads everything");
         return;
     }
     pop.start().await;

@@ -2,7 +2,7 @@
 
 use std::sync::LazyLock;
 
-use anyns::answer::{Outcome, Transport, answer, truncated};
+use anyns::answer::{Outcome, TransportKind, answer, truncated};
 use hickory_proto::op::Message;
 use proptest::prelude::*;
 
@@ -21,22 +21,22 @@ fn zones() -> &'static World {
 
 fn check(world: &World, octets: &[u8]) {
     let mut output = vec![0; 65_535];
-    for transport in [Transport::Udp, Transport::Tcp] {
+    for transport in [TransportKind::Udp, TransportKind::Tcp] {
         let outcome = answer(octets, &client(transport), &world.snapshot, &world.settings, &mut output);
         check_outcome(outcome, transport, &output);
     }
     // And through the sockets of both engines.
-    match answer(octets, &client(Transport::Udp), &world.snapshot, &world.settings, &mut output) {
+    match answer(octets, &client(TransportKind::Udp), &world.snapshot, &world.settings, &mut output) {
         Outcome::Reply { .. } => drop(ask(world, octets)),
         Outcome::Ignore => ignored(world, octets),
     }
-    let outcome = truncated(octets, &client(Transport::Udp), &world.settings, &mut output);
-    check_outcome(outcome, Transport::Udp, &output);
+    let outcome = truncated(octets, &client(TransportKind::Udp), &world.settings, &mut output);
+    check_outcome(outcome, TransportKind::Udp, &output);
 }
 
-fn check_outcome(outcome: Outcome, transport: Transport, output: &[u8]) {
+fn check_outcome(outcome: Outcome, transport: TransportKind, output: &[u8]) {
     let Outcome::Reply { length, .. } = outcome else { return };
-    assert!(transport == Transport::Tcp || length <= 1232);
+    assert!(transport == TransportKind::Tcp || length <= 1232);
     Message::from_vec(&output[..length]).unwrap_or_else(|error| panic!("{error}: {:?}", &output[..length]));
 }
 

@@ -111,7 +111,7 @@ fn section_4_1_4_names_are_compressed() {
 #[test]
 fn section_4_2_1_truncation_leaves_whole_rrsets() {
     each(zones(), &query("many.example.", "A"), |response| match response.transport {
-        anyns::answer::Transport::Udp => {
+        anyns::answer::TransportKind::Udp => {
             assert!(response.tc());
             assert!(response.octets.len() <= 512);
             assert!(response.message.answers.is_empty());
@@ -129,14 +129,14 @@ fn the_slipped_answer_is_the_question_with_tc() {
     let mut output = vec![0; 65_535];
     for (octets, additional) in [(query("WWW.example.", "A"), 0), (with_do(query("WWW.example.", "A")), 11)] {
         let outcome =
-            truncated(&octets, &client(anyns::answer::Transport::Udp), &world.settings, &mut output);
+            truncated(&octets, &client(anyns::answer::TransportKind::Udp), &world.settings, &mut output);
         let length = 12 + 17 + additional;
         assert_eq!(outcome, Outcome::Reply { length, rcode: 0, truncated: true });
         assert_eq!(output[2..4], [0x83, 0]);
         assert_eq!(output[12..29], octets[12..29]);
     }
     assert_eq!(
-        truncated(&[0; 5], &client(anyns::answer::Transport::Udp), &world.settings, &mut output),
+        truncated(&[0; 5], &client(anyns::answer::TransportKind::Udp), &world.settings, &mut output),
         Outcome::Ignore
     );
 }
@@ -146,7 +146,7 @@ fn section_4_1_4_pointers_reach_16383_octets_and_no_further() {
     let names: String = (0..1500).map(|n| format!("far MX 1 mail{n:04}.mx{}\n", n % 100)).collect();
     let world = world(&[("example.", &format!("{APEX}{names}"))]);
     each(&world, &query("far.example.", "MX"), |response| match response.transport {
-        anyns::answer::Transport::Udp => assert!(response.tc()),
+        anyns::answer::TransportKind::Udp => assert!(response.tc()),
         _ => {
             assert!(!response.tc() && response.octets.len() > 0x4000);
             let mut expected: Vec<String> = (0..1500)

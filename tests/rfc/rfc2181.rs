@@ -2,7 +2,7 @@
 
 use std::net::{SocketAddr, UdpSocket};
 
-use anyns::answer::Transport;
+use anyns::answer::TransportKind;
 use anyns::serve::Engine;
 use anyns::wire::RecordType;
 use anyns::zone::{Place, Record, ZoneBuilder};
@@ -175,7 +175,7 @@ fn section_9_an_answer_that_just_fits_is_not_truncated() {
         let octets = with_opt(query(name, "TXT"), 512, 0, 0, &[]);
         // hickory writes the first owner out, and has 12 octets less.
         let ours = ask(&world, &octets).into_iter().filter(|response| response.way != Way::Hickory);
-        for response in ours.filter(|response| response.transport == Transport::Udp) {
+        for response in ours.filter(|response| response.transport == TransportKind::Udp) {
             assert_eq!((response.tc(), response.section(0).len()), (!fits, usize::from(fits)), "{name}");
             assert_eq!(response.octets.len(), if fits { 512 } else { 41 }, "{name}");
         }

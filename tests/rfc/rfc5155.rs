@@ -199,7 +199,7 @@ fn a_denial_that_does_not_fit_sets_tc_and_keeps_opt() {
     let world = appendix_a();
     let query = with_opt(query("a.c.x.w.example.", "A"), 512, 0, 0x8000, &[]);
     each(&world, &query, |response| {
-        let udp = response.transport == anyns::answer::Transport::Udp;
+        let udp = response.transport == anyns::answer::TransportKind::Udp;
         assert_eq!((response.tc(), response.rcode()), (udp, 3), "{:?}", response.way);
         assert!(response.message.edns.is_some());
         assert!(response.octets.len() <= if udp { 512 } else { 65_535 });

@@ -83,7 +83,7 @@ fn a_dname_is_written_once() {
 }
 
 /// Section 2.4 has a server refuse a zone below the owner of a DNAME in another zone ("ought to"). It is served: each
-/// zone is judged by itself, lest one that changes takes another's service away, and the closest one answers (RFC 1034
+/// zone is judged by itself, so that a zone that changes cannot stop the service of another, and the closest one answers (RFC 1034
 /// section 4.3.2 step 2), as with BIND, Knot DNS and PowerDNS. Records of the DNAME's own zone below it are refused.
 #[test]
 fn section_2_4_a_zone_below_another_ones_dname_answers_for_itself() {

@@ -2,7 +2,7 @@
 
 use std::sync::LazyLock;
 
-use anyns::answer::Transport;
+use anyns::answer::TransportKind;
 
 use crate::world::*;
 
@@ -78,14 +78,15 @@ fn section_6_2_3_the_payload_size() {
         ("many.example.", 65535, false),
     ] {
         each(zones(), &with_opt(query(name, "A"), payload, 0, 0, &[]), |response| {
-            let fits = fits || response.transport == Transport::Tcp;
+            let fits = fits || response.transport == TransportKind::Tcp;
             assert_eq!(
                 (response.tc(), response.message.answers.is_empty()),
                 (!fits, !fits),
                 "{name} {payload}"
             );
             assert!(response.message.edns.is_some(), "OPT stays");
-            let limit = if response.transport == Transport::Tcp { 65535 } else { payload.clamp(512, 1232) };
+            let limit =
+                if response.transport == TransportKind::Tcp { 65535 } else { payload.clamp(512, 1232) };
             assert!(response.octets.len() <= usize::from(limit));
         });
     }

@@ -89,7 +89,7 @@ fn section_5_what_udp_truncates_comes_whole_over_tcp() {
     each(zones(), &with_opt(query("large.example.", "TXT"), 1232, 0, 0, &[]), |response| {
         let count = response.message.answers.len();
         match response.transport {
-            anyns::answer::Transport::Udp => assert_eq!((response.tc(), count), (true, 0)),
+            anyns::answer::TransportKind::Udp => assert_eq!((response.tc(), count), (true, 0)),
             _ => assert_eq!((response.tc(), count), (false, 2000)),
         }
     });

@@ -1,6 +1,6 @@
 //! RFC 9471: glue.
 
-use anyns::answer::Transport;
+use anyns::answer::TransportKind;
 
 use crate::world::*;
 
@@ -32,7 +32,7 @@ fn servers(count: usize, below: &str) -> String {
 fn section_3_1_in_domain_glue_that_does_not_fit_sets_tc() {
     let world = world(&[("example.", &format!("{APEX}{}", servers(20, ".foo")))]);
     each(&world, &query("www.foo.example.", "A"), |response| match response.transport {
-        Transport::Udp => assert!(response.tc() && response.octets.len() <= 512 && !response.aa()),
+        TransportKind::Udp => assert!(response.tc() && response.octets.len() <= 512 && !response.aa()),
         _ => assert_eq!((response.tc(), response.section(2).len()), (false, 40)),
     });
 }
@@ -45,6 +45,6 @@ fn section_3_2_sibling_glue_that_does_not_fit_is_left_out() {
         assert_eq!(response.section(1).len(), 16);
         assert!(response.section(2).len() >= 2);
         let all = response.section(2).len() == 32;
-        assert_eq!(all, response.transport == Transport::Tcp);
+        assert_eq!(all, response.transport == TransportKind::Tcp);
     });
 }

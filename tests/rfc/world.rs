@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, OnceLock};
 
-use anyns::answer::{Client, Identity, Outcome, Settings, Transport, answer};
+use anyns::answer::{Client, Identity, Outcome, Settings, TransportKind, answer};
 use anyns::serve::Engine;
 use anyns::wire::{Name, RecordType};
 use anyns::zone::{Snapshot, Zone};
@@ -41,7 +41,7 @@ pub(crate) enum Way {
 /// One answer and the way it came.
 pub(crate) struct Response {
     pub(crate) way: Way,
-    pub(crate) transport: Transport,
+    pub(crate) transport: TransportKind,
     pub(crate) octets: Vec<u8>,
     pub(crate) message: Message,
 }
@@ -100,7 +100,7 @@ pub(crate) fn with_do(query: Vec<u8>) -> Vec<u8> {
 }
 
 /// Somebody who asks this way.
-pub(crate) fn client(transport: Transport) -> Client {
+pub(crate) fn client(transport: TransportKind) -> Client {
     Client { transport, address: [127, 0, 0, 1].into(), time: 0 }
 }
 
@@ -114,7 +114,7 @@ impl World {
     }
 
     /// The answer path's own answer, if there is one.
-    fn call(&self, query: &[u8], transport: Transport) -> Option<Response> {
+    fn call(&self, query: &[u8], transport: TransportKind) -> Option<Response> {
         let mut output = vec![0xee; 65_535];
         let outcome = answer(query, &client(transport), &self.snapshot, &self.settings, &mut output);
         let Outcome::Reply { length, rcode, truncated } = outcome else { return None };
@@ -130,7 +130,7 @@ impl World {
 /// responses must be the call's octet by octet, hickory's over UDP the same messages; where hickory's differs for a
 /// known reason, it is left out.
 pub(crate) fn ask(world: &World, query: &[u8]) -> Vec<Response> {
-    [Transport::Udp, Transport::Tcp]
+    [TransportKind::Udp, TransportKind::Tcp]
         .into_iter()
         .flat_map(|transport| {
             let call = world.call(query, transport).unwrap_or_else(|| panic!("no answer to {query:?}"));
@@ -139,18 +139,18 @@ pub(crate) fn ask(world: &World, query: &[u8]) -> Vec<Response> {
             assert_eq!(native.octets, call.octets, "the native engine over {transport:?}: {query:?}");
             assert!(hickory.octets.len() <= limit(query, transport), "too long for {query:?}");
             // TCP is the same beside either engine.
-            assert!(transport == Transport::Udp || hickory.octets == call.octets, "{query:?}");
+            assert!(transport == TransportKind::Udp || hickory.octets == call.octets, "{query:?}");
             let known = difference(query, &call, &hickory);
             [call, native].into_iter().chain(known.is_none().then_some(hickory))
         })
         .collect()
 }
 
-fn over_sockets(world: &World, query: &[u8], transport: Transport) -> [Response; 2] {
+fn over_sockets(world: &World, query: &[u8], transport: TransportKind) -> [Response; 2] {
     let [native, hickory] = world.servers();
     [(Way::Native, native), (Way::Hickory, hickory)].map(|(way, server)| {
         let octets = match transport {
-            Transport::Udp => server.ask_udp(query),
+            TransportKind::Udp => server.ask_udp(query),
             _ => server.ask_tcp(query),
         };
         Response::new(way, transport, octets)
@@ -174,10 +174,10 @@ fn difference(query: &[u8], ours: &Response, hickory: &Response) -> Option<&'sta
 }
 
 /// The most octets of a response to this query (RFC 6891 section 6.2.3); our ceiling is the default.
-fn limit(query: &[u8], transport: Transport) -> usize {
+fn limit(query: &[u8], transport: TransportKind) -> usize {
     let edns = Message::from_vec(query).ok().and_then(|query| query.edns);
     match transport {
-        Transport::Udp => usize::from(
+        TransportKind::Udp => usize::from(
             edns.map_or(512, |edns| edns.max_payload().clamp(512, Settings::DEFAULT_UDP_PAYLOAD_CEILING)),
         ),
         _ => 65_535,
@@ -186,7 +186,7 @@ fn limit(query: &[u8], transport: Transport) -> usize {
 
 /// Checks that no way gives an answer, but for hickory's FORMERR to what its parser refuses.
 pub(crate) fn ignored(world: &World, query: &[u8]) {
-    for transport in [Transport::Udp, Transport::Tcp] {
+    for transport in [TransportKind::Udp, TransportKind::Tcp] {
         assert!(world.call(query, transport).is_none(), "an answer to {query:?}");
     }
     let [native, hickory] = world.servers();
@@ -226,7 +226,7 @@ pub(crate) fn expect(
 }
 
 impl Response {
-    fn new(way: Way, transport: Transport, octets: Vec<u8>) -> Self {
+    fn new(way: Way, transport: TransportKind, octets: Vec<u8>) -> Self {
         let message =
             Message::from_vec(&octets).unwrap_or_else(|error| panic!("{way:?}: {error}: {octets:?}"));
         assert!(!message.metadata.recursion_available && !message.metadata.authentic_data, "{way:?}");

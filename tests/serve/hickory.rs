@@ -25,7 +25,7 @@ async fn both_engines_give_the_same_answer_over_udp_and_tcp() {
         assert_eq!(over_tcp[0], over_tcp[1]);
     }
     assert_eq!(hickory.sum(|it| &it.responses), 6);
-    assert_eq!(hickory.serving.watch().look(Duration::ZERO), Facts::default());
+    assert_eq!(hickory.serving.watch().observe(Duration::ZERO), Facts::default());
     hickory.serving.shutdown(Duration::from_secs(5)).await;
 }
 

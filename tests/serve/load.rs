@@ -16,7 +16,7 @@ fn listener(load: &Load, address: SocketAddr, is_tcp: bool) -> ListenerLoad {
 fn until(reader: &mut LoadReader, what: &str, fits: impl Fn(&Load) -> bool) -> Load {
     let begin = std::time::Instant::now();
     loop {
-        let load = reader.look(true);
+        let load = reader.observe(true);
         if fits(&load) {
             return load;
         }
@@ -85,7 +85,7 @@ fn refused_connections_are_counted_and_a_reader_keeps_no_port() {
     assert_eq!(listener(&load, address, true).accepted, 80);
     drop(kept);
     drop(server);
-    assert_eq!(reader.look(false).listeners, [], "serving has ended");
+    assert_eq!(reader.observe(false).listeners, [], "serving has ended");
     eventually("the port is free", || {
         let again = Settings { listen: vec![address], ..settings.clone() };
         let counters = anyns::telemetry::Counters::new(again.counter_sets());

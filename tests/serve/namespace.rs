@@ -7,6 +7,7 @@ use std::process::Command;
 
 use anyns::serve::{Engine, Settings, TcpSettings};
 
+use crate::skip::skip;
 use crate::support::*;
 
 /// Says to the inner test that it is inside.
@@ -16,7 +17,7 @@ const INSIDE: &str = "ANYNS_TEST_INSIDE_NAMESPACE";
 pub(crate) fn run_inside(test: &str) {
     let allowed = Command::new("unshare").args(["--net", "true"]).output();
     if !allowed.is_ok_and(|output| output.status.success()) {
-        println!("skipped: unshare --net is not allowed here");
+        skip(test, "unshare --net is not allowed here");
         return;
     }
     let binary = std::env::current_exe().unwrap();
@@ -32,7 +33,7 @@ pub(crate) fn run_inside(test: &str) {
 pub(crate) fn is_inside() -> bool {
     let inside = std::env::var_os(INSIDE).is_some();
     if !inside {
-        println!("skipped: not started by its outer test");
+        skip("an inner test of a namespace", "its outer test did not start it");
     }
     inside
 }

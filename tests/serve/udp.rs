@@ -159,7 +159,7 @@ async fn a_stop_answers_what_waits_frees_the_port_and_says_nothing_is_wrong() {
     let server = start(&native(&["127.0.0.1:0", "[::1]:0"]));
     let address = server.address(0);
     let mut watch = server.serving.watch();
-    assert_eq!(watch.look(Duration::ZERO), Facts::default());
+    assert_eq!(watch.observe(Duration::ZERO), Facts::default());
     let client = udp_client(address);
     for id in 0..200 {
         client.send_to(&query(id), address).unwrap();
@@ -169,7 +169,7 @@ async fn a_stop_answers_what_waits_frees_the_port_and_says_nothing_is_wrong() {
     for _ in 0..200 {
         client.recv(&mut buffer).unwrap();
     }
-    assert_eq!(watch.look(Duration::from_secs(9)), Facts::default());
+    assert_eq!(watch.observe(Duration::from_secs(9)), Facts::default());
     drop(start(&native(&[&address.to_string()])));
 }
 

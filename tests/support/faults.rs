@@ -89,7 +89,7 @@ fn with_length(family: usize) -> String {
     format!("{}/{}", SERVICE[family], [32, 128][family])
 }
 
-/// Drops what arrives for port 53, whoever sent it: clients and the POP's own probes.
+/// Drops what arrives for port 53, from any sender: clients and the POP's own probes.
 fn drop_port(space: &Space, families: [bool; 2], transports: [bool; 2]) {
     let mut rules = "add table inet faults; \
         add chain inet faults input { type filter hook input priority 0; }; "
@@ -126,7 +126,7 @@ impl StuckPipe {
         self.writer.as_ref().and_then(|writer| writer.try_clone().ok()).expect("not yet drained")
     }
 
-    /// Writes into the pipe until not one octet more fits: whoever writes to it then blocks.
+    /// Writes into the pipe until not one octet more fits: a writer then blocks.
     pub fn fill(&self) {
         // Opened again, so that only this end does not block: the flag belongs to the open file, not to the pipe.
         let path = format!("/proc/self/fd/{}", self.reader.as_raw_fd());

@@ -1,7 +1,7 @@
 //! The threads of a running process: their names, and freezing one of them.
 //!
 //! A frozen thread executes no instruction until it is thawed; the others go on. It is what a bug that loops or blocks
-//! for ever does to one thread, at an instant that the test chooses. ptrace(2) does it; whoever attaches must also detach,
+//! for ever does to one thread, at an instant that the test chooses. ptrace(2) does it; the thread that attaches must also detach,
 //! so a thread of the test's own holds each frozen thread.
 
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
@@ -114,7 +114,7 @@ fn hold(thread: Pid, stands: &Sender<()>, thawed: &Receiver<()>) {
     let _ = stands.send(());
     // Until a message comes, or the owner is gone.
     while thawed.recv_timeout(LOOK) == Err(RecvTimeoutError::Timeout) {
-        // A process that is killed ends only when whoever traces one of its threads has taken notice.
+        // A process that is killed ends only when the tracer of its threads has been notified.
         let flags = WaitPidFlag::__WALL | WaitPidFlag::WNOHANG;
         if matches!(
             waitpid(thread, Some(flags)),

@@ -1,6 +1,6 @@
 //! Waiting for an event that can only be seen by looking again: a file, a route, a status.
 //!
-//! The only place in the tests that pauses. A test never waits for a time to pass; it waits here for a thing to be
+//! The only place in the tests that pauses (tests/tidy.rs holds it so). A test never waits for a time to pass; it waits here for a thing to be
 //! true, and fails when it is not true within a bound.
 
 use std::time::{Duration, Instant};
@@ -43,6 +43,24 @@ pub fn holds_for(what: &str, span: Duration, mut holds: impl FnMut() -> bool) {
     while start.elapsed() < span {
         assert!(holds(), "after {:?}: {what}", start.elapsed());
         pause();
+    }
+}
+
+/// [`wait_until`] for a test that runs on tokio, whose other tasks go on meanwhile.
+pub async fn eventually(what: &str, bound: Duration, mut look: impl FnMut() -> bool) {
+    let start = Instant::now();
+    while !look() {
+        assert!(start.elapsed() < bound, "waited {bound:?} in vain: {what}");
+        tokio::time::sleep(LOOK).await;
+    }
+}
+
+/// [`holds_for`] for a test that runs on tokio, whose other tasks go on meanwhile.
+pub async fn holds_meanwhile(what: &str, span: Duration, mut holds: impl FnMut() -> bool) {
+    let start = Instant::now();
+    while start.elapsed() < span {
+        assert!(holds(), "after {:?}: {what}", start.elapsed());
+        tokio::time::sleep(LOOK).await;
     }
 }
 

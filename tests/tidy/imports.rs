@@ -8,7 +8,8 @@ pub(crate) type Module = Vec<String>;
 /// What a file imports: whether it is exported again, and the path as it is written.
 type Use = (bool, Vec<String>);
 
-struct Crate {
+/// What every file of the crate imports and exports.
+pub(crate) struct Crate {
     uses: BTreeMap<Module, Vec<Use>>,
     /// What a module exports from elsewhere: the name, and where it comes from.
     exports: BTreeMap<Module, BTreeMap<String, Vec<String>>>,
@@ -45,7 +46,7 @@ fn reachable<'e>(from: &Module, edges: &'e BTreeMap<&Module, BTreeSet<Module>>) 
 }
 
 impl Crate {
-    fn new(sources: &BTreeMap<Module, String>) -> Self {
+    pub(crate) fn new(sources: &BTreeMap<Module, String>) -> Self {
         let uses = sources.iter().map(|(module, code)| (module.clone(), uses(code))).collect();
         let mut all = Self { uses, exports: BTreeMap::new() };
         let mut exports = BTreeMap::new();
@@ -59,8 +60,14 @@ impl Crate {
         all
     }
 
+    /// The imports of a file, exports included, as paths from the crate's root.
+    pub(crate) fn imports(&self, module: &Module) -> Vec<Vec<String>> {
+        let uses = self.uses.get(module).into_iter().flatten();
+        uses.filter_map(|(_, path)| self.absolute(module, path)).collect()
+    }
+
     /// The files of the same top module that a file imports from. What it exports again is the module's face, not its own need.
-    fn imported(&self, module: &Module) -> BTreeSet<Module> {
+    pub(crate) fn imported(&self, module: &Module) -> BTreeSet<Module> {
         let own = self.uses.get(module).into_iter().flatten().filter(|(is_export, _)| !is_export);
         let paths = own.filter_map(|(_, path)| self.absolute(module, path));
         let files = paths.filter_map(|path| self.file_of(&path, 0));
@@ -68,7 +75,7 @@ impl Crate {
     }
 
     /// A path from the crate's root; `None` for another crate.
-    fn absolute(&self, module: &Module, path: &[String]) -> Option<Vec<String>> {
+    pub(crate) fn absolute(&self, module: &Module, path: &[String]) -> Option<Vec<String>> {
         let mut base = module.clone();
         let mut rest = path;
         match path.first()?.as_str() {
@@ -90,7 +97,7 @@ impl Crate {
     }
 
     /// The file that defines what a path names, through what modules export again.
-    fn file_of(&self, path: &[String], depth: usize) -> Option<Module> {
+    pub(crate) fn file_of(&self, path: &[String], depth: usize) -> Option<Module> {
         let length = (0..=path.len())
             .rev()
             .find(|length| path.get(..*length).is_some_and(|it| self.uses.contains_key(it)))?;

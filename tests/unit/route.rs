@@ -27,7 +27,7 @@ impl SelfTest for Service {
     }
 }
 
-/// A speaker in dry run, and whoever steers it.
+/// A speaker in dry run, and the senders that control it.
 struct Steered {
     speaker: Speaker,
     decisions: Latest<Decision>,

@@ -77,7 +77,7 @@ pub struct Pop {
 /// Who makes the routes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RouteDriver {
-    /// Nobody: it is only said what would be announced; by these settings, if there are any.
+    /// No driver: the log and the status say what would be announced, by these settings, if there are any.
     DryRun(Option<Box<routes::BgpSettings>>),
     /// The embedded BGP speaker.
     Bgp(Box<routes::BgpSettings>),
@@ -86,7 +86,7 @@ pub enum RouteDriver {
 /// How a drain and a planned stop go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Drain {
-    /// How long routes are announced less preferably before they are withdrawn: the time the neighbours' best paths
+    /// How long routes are announced less preferably before they are withdrawn: the time the neighbors' best paths
     /// take to move.
     pub deprefer: Duration,
     /// At a planned stop: no query for this long means that the traffic has moved.
@@ -96,7 +96,7 @@ pub struct Drain {
 }
 
 impl Drain {
-    /// Five seconds: BGP converges in the neighbourhood within one or two.
+    /// Five seconds: BGP converges in the neighborhood within one or two.
     pub const DEFAULT_DEPREFER: Duration = Duration::from_secs(5);
     /// The longest of each: who waits longer drains by order.
     pub const LONGEST: Duration = Duration::from_secs(86_400);

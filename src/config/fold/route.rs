@@ -122,7 +122,7 @@ pub(super) fn fold_route(
         return None;
     };
     if bgp.neighbor.is_empty() {
-        // What BIRD takes, too: the last neighbour of a POP that runs can be removed by a reload.
+        // What BIRD takes, too: the last neighbor of a POP that runs can be removed by a reload.
         faults.warning(
             Some(bgp.local_as.span()),
             "bgp.neighbor",
@@ -216,7 +216,7 @@ fn fold_neighbor(spec: &NeighborSpec, bgp: &BgpSpec, pop: &Pop, faults: &mut Fau
     })
 }
 
-/// Our end of a session: another loopback address towards 127.0.0.1 (no router has a neighbour at its own address), else
+/// Our end of a session: another loopback address towards 127.0.0.1 (no router has a neighbor at its own address), else
 /// the management address of the family. IPv6 has one loopback address only: there the config must say more.
 fn default_local_address(neighbor: IpAddr, pop: &Pop) -> Option<IpAddr> {
     match neighbor {

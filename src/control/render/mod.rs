@@ -8,7 +8,7 @@ use std::fmt::Write;
 
 use super::text::{MOST_CHARACTERS, clipped, printable};
 use super::{
-    Alarm, NeighbourStatus, ProbeStatus, RouteState, Status, TaskState, Verdict, ZoneState, ZoneStatus,
+    Alarm, NeighborStatus, ProbeStatus, RouteState, Status, TaskState, Verdict, ZoneState, ZoneStatus,
 };
 use table::{Row, aligned};
 use time::{span, time};
@@ -84,24 +84,24 @@ fn prefixes(status: &Status) -> Vec<Row> {
         let desired = format!("desired: {}", prefix.intent);
         let why = prefix.reasons.join("; ");
         rows.push(vec![prefix.prefix.clone(), desired, since(status, prefix.since), why]);
-        rows.extend(prefix.neighbours.iter().map(|neighbour| neighbour_row(status, neighbour)));
+        rows.extend(prefix.neighbors.iter().map(|neighbor| neighbor_row(status, neighbor)));
     }
     rows
 }
 
 /// What was sent, and what is known of its effect: not the same thing.
-fn neighbour_row(status: &Status, neighbour: &NeighbourStatus) -> Row {
-    let sent = match neighbour.sent {
+fn neighbor_row(status: &Status, neighbor: &NeighborStatus) -> Row {
+    let sent = match neighbor.sent {
         RouteState::Nothing => "nothing",
         RouteState::Depreferred => "depreferred",
         RouteState::Announced => "announced",
     };
-    let sent = match (neighbour.sent, neighbour.local) {
+    let sent = match (neighbor.sent, neighbor.local) {
         (RouteState::Nothing, _) | (_, false) => format!("sent: {sent}"),
         (_, true) => format!("sent to the local daemon: {sent}"),
     };
-    let session = format!("{}; observed: {}", neighbour.session, neighbour.observed);
-    vec![format!("  at {}", neighbour.neighbour), sent, since(status, neighbour.since), session]
+    let session = format!("{}; observed: {}", neighbor.session, neighbor.observed);
+    vec![format!("  at {}", neighbor.neighbor), sent, since(status, neighbor.since), session]
 }
 
 fn probes(status: &Status) -> Vec<Row> {
@@ -127,7 +127,6 @@ fn zones(status: &Status) -> Vec<Row> {
             ZoneState::Served => "served",
             ZoneState::Kept => "kept",
             ZoneState::Refused => "refused",
-            ZoneState::Expired => "expired",
         };
         let serial = zone.serial.map_or("-".into(), |serial| serial.to_string());
         let records = format!("{} records", zone.records);

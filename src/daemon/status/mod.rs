@@ -30,7 +30,7 @@ use crate::control::{self, Answers, Memory, Request, Response, Selection, Status
 use crate::health::Statistics;
 use crate::publish::Report;
 use crate::route::RouteStatus;
-use crate::serve::{self, Certificates, Engine, TlsSettings, Transport};
+use crate::serve::{self, Certificates, TlsSettings, Transport};
 use crate::telemetry::{Beat, Counters, RunTime};
 use crate::wire::Name;
 
@@ -65,9 +65,9 @@ pub(super) struct Sources {
     pub(super) reload: Source<Arc<Reload>>,
     /// The certificate of the encrypted transports, if there are any.
     pub(super) certificates: Option<Arc<Certificates>>,
-    /// Every supervised task but those of the neighbours.
+    /// Every supervised task but those of the neighbors.
     pub(super) beats: Vec<Beat>,
-    /// The supervised tasks of the neighbours: they come and go with the configuration.
+    /// The supervised tasks of the neighbors: they come and go with the configuration.
     pub(super) neighbor_beats: Source<Arc<Vec<Beat>>>,
     pub(super) other_alarms: Vec<Source<Vec<OtherAlarm>>>,
 }
@@ -120,11 +120,7 @@ impl Settings {
             pop: config.pop.name.clone(),
             instance: config.pop.instance.clone(),
             dry_run: matches!(config.route, RouteDriver::DryRun(_)),
-            native: match config.serve.engine {
-                Engine::Auto => cfg!(target_os = "linux"),
-                Engine::Native => true,
-                Engine::Hickory => false,
-            },
+            native: config.serve.engine.is_native(),
             listen: plain.chain(encrypted).collect(),
             limits,
         }

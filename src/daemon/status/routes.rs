@@ -1,13 +1,13 @@
-//! Prefixes and neighbours of the document: what is desired, what was sent, and what policy knows of the host.
+//! Prefixes and neighbors of the document: what is desired, what was sent, and what policy knows of the host.
 
-use crate::control::{Cause, NeighbourStatus, PrefixStatus, RouteState, without_numbers};
+use crate::control::{Cause, NeighborStatus, PrefixStatus, RouteState, without_numbers};
 use crate::policy::Reason;
 use crate::route::{self, NeighborKey, Preference, RouteStatus};
 
 use super::OtherAlarm;
 use super::clock::Clock;
 
-/// No driver looks at what a neighbour makes of a route.
+/// No driver looks at what a neighbor makes of a route.
 const OBSERVED: &str = "unknown";
 
 pub(super) fn prefixes(routes: &RouteStatus, clock: Clock) -> Vec<PrefixStatus> {
@@ -16,10 +16,10 @@ pub(super) fn prefixes(routes: &RouteStatus, clock: Clock) -> Vec<PrefixStatus> 
         intent: one.intent.word().to_owned(),
         since: clock.of(one.since),
         reasons: one.reasons.iter().map(|reason| reason_text(reason, clock)).collect(),
-        neighbours: one
+        neighbors: one
             .neighbors
             .iter()
-            .filter_map(|(key, state)| neighbour(routes, one, key, state, clock))
+            .filter_map(|(key, state)| neighbor(routes, one, key, state, clock))
             .collect(),
     };
     routes.prefixes.iter().map(prefix).collect()
@@ -32,14 +32,14 @@ fn reason_text(reason: &Reason, clock: Clock) -> String {
     }
 }
 
-/// `None` for the neighbour of the dry run, which is nobody.
-fn neighbour(
+/// `None` for the neighbor of the dry run, which is nobody.
+fn neighbor(
     routes: &RouteStatus,
     prefix: &route::PrefixStatus,
     key: &NeighborKey,
     state: &route::RouteState,
     clock: Clock,
-) -> Option<NeighbourStatus> {
+) -> Option<NeighborStatus> {
     let NeighborKey::Bgp(address) = key else { return None };
     let session = routes.neighbors.iter().find(|one| one.neighbor == *key);
     let (sent, since) = match state {
@@ -52,8 +52,8 @@ fn neighbour(
         (Some((_, error)), route::RouteState::Pending { .. }) => format!("{} ({error})", one.session),
         _ => one.session.to_string(),
     });
-    Some(NeighbourStatus {
-        neighbour: key.to_string(),
+    Some(NeighborStatus {
+        neighbor: key.to_string(),
         local: address.ip().is_loopback(),
         session: session_text,
         desired: prefix.intent.word().to_owned(),
@@ -130,9 +130,9 @@ mod tests {
         assert_eq!(alarms[0].message, "the service address 192.0.2.53 is not on the host");
         let document = prefixes(&routes, Anchor::now().clock());
         assert_eq!(document[0].reasons[1], "on hold for 3500 s more");
-        let neighbours: Vec<(&str, bool)> =
-            document[0].neighbours.iter().map(|one| (one.neighbour.as_str(), one.local)).collect();
-        assert_eq!(neighbours, [("127.0.0.1:179", true), ("192.0.2.1:179", false)]);
-        assert_eq!(document[0].neighbours[0].desired, "withdraw");
+        let neighbors: Vec<(&str, bool)> =
+            document[0].neighbors.iter().map(|one| (one.neighbor.as_str(), one.local)).collect();
+        assert_eq!(neighbors, [("127.0.0.1:179", true), ("192.0.2.1:179", false)]);
+        assert_eq!(document[0].neighbors[0].desired, "withdraw");
     }
 }

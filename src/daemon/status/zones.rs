@@ -132,7 +132,6 @@ impl ZoneTable {
                 control::ZoneState::Served => &mut self.counts.served,
                 control::ZoneState::Kept => &mut self.counts.kept,
                 control::ZoneState::Refused => &mut self.counts.refused,
-                control::ZoneState::Expired => &mut self.counts.expired,
             };
             *count += 1;
             if !entry.is_well() {

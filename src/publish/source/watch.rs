@@ -147,7 +147,7 @@ impl Watch {
     }
 
     /// Stops the watcher's thread at its next notification, as a busy machine would, until the guard is dropped.
-    #[cfg(test)]
+    #[cfg(all(test, native))]
     pub(in crate::publish) fn hold(&self) -> impl Drop + use<> {
         struct Held(std::sync::mpsc::Sender<()>, Option<std::thread::JoinHandle<()>>);
         impl Drop for Held {
@@ -318,9 +318,9 @@ impl Shared {
             EventKind::Access(AccessKind::Close(AccessMode::Write)) => self.closed(&paths, Instant::now()),
             // Reading is none of our business, and ours is heard as well.
             EventKind::Access(_) => return false,
-            EventKind::Modify(ModifyKind::Data(_)) if cfg!(target_os = "linux") => self.written_to(&paths),
+            EventKind::Modify(ModifyKind::Data(_)) if cfg!(native) => self.written_to(&paths),
             EventKind::Create(CreateKind::Folder) => self.heard.changed = true,
-            EventKind::Create(CreateKind::File) if cfg!(target_os = "linux") => {
+            EventKind::Create(CreateKind::File) if cfg!(native) => {
                 paths.iter().for_each(|path| self.appeared(path, true));
             }
             EventKind::Modify(ModifyKind::Name(RenameMode::To)) => {
@@ -409,7 +409,7 @@ impl std::fmt::Debug for Watch {
     }
 }
 
-#[cfg(target_os = "linux")]
+#[cfg(native)]
 #[cfg(test)]
 mod tests {
     use super::*;

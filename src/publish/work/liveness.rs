@@ -224,7 +224,7 @@ mod tests {
         assert_eq!(observe(4), None);
     }
 
-    #[cfg(target_os = "linux")]
+    #[cfg(native)]
     #[test]
     fn a_thread_that_waits_without_a_sign_is_told_with_its_file() {
         let (beat, pulse) = (Beat::new("publisher"), Arc::new(Pulse::new(1)));

@@ -1,4 +1,4 @@
-//! Which attributes a route carries towards one neighbour, and the UPDATE that says so. Pure.
+//! Which attributes a route carries towards one neighbor, and the UPDATE that says so. Pure.
 
 use std::net::IpAddr;
 
@@ -19,7 +19,7 @@ const LOCAL_PREF: u32 = 100;
 /// LOCAL_PREF of a route to be avoided (RFC 8326 section 4).
 const LOCAL_PREF_DEPREFERRED: u32 = 0;
 
-/// A route as one neighbour is told it.
+/// A route as it is advertised to one neighbor.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Route {
     pub(super) prefix: IpNet,
@@ -120,7 +120,7 @@ impl Route {
     }
 }
 
-/// The next hop of `service` towards `neighbor`: the service's own, the neighbour's for the family, the local address
+/// The next hop of `service` towards `neighbor`: the service's own, the neighbor's for the family, the local address
 /// if it is of the family, and for an IPv4 prefix at last an IPv6 local address (RFC 8950).
 fn next_hop(neighbor: &Neighbor, service: &Service) -> Option<IpAddr> {
     if service.next_hop.is_some() {

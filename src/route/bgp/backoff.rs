@@ -17,8 +17,8 @@ impl Backoff {
     pub const SHORTEST: Duration = Duration::from_millis(200);
     /// What doubling never exceeds.
     pub const LONGEST: Duration = Duration::from_secs(10);
-    /// A session that stood this long was no failure: it is longer than the longest wait, so that a neighbour that
-    /// resets every session is still met with growing waits.
+    /// A session that lasted this long was no failure: it is longer than the longest wait, so that a neighbor that
+    /// resets every session still gets growing waits.
     pub const PROOF: Duration = Duration::from_secs(15);
 
     /// The wait before the next attempt; `random` is from 0 to 1. `established` is when the session that just ended

@@ -1,10 +1,10 @@
-//! What changed settings mean for the sessions that stand. Pure.
+//! What changed settings mean for the established sessions. Pure.
 //!
 //! | changed | the session |
 //! | --- | --- |
-//! | `local-as`, `router-id`, `hold-time`; of a neighbour `remote-as`, `local-address`, `password` | is reset: they are in the OPEN, or in every segment (RFC 2385) |
-//! | address or port of a neighbour | another neighbour: the old one is removed, the new one added |
-//! | services, next hops, `deprefer-*` | goes on; an UPDATE tells what differs |
+//! | `local-as`, `router-id`, `hold-time`; of a neighbor `remote-as`, `local-address`, `password` | is reset: they are in the OPEN, or in every segment (RFC 2385) |
+//! | address or port of a neighbor | another neighbor: the old one is removed, the new one added |
+//! | services, next hops, `deprefer-*` | goes on; an UPDATE announces what differs |
 //! | `mode`, `multihop`, `ttl-security`, `send-hold-time`, `listen-port` | goes on |
 
 use std::collections::BTreeSet;
@@ -19,14 +19,14 @@ use super::settings::{BgpSettings, Neighbor};
 use crate::route::driver::Preference;
 use crate::route::service::Service;
 
-/// What the speaker goes by; replaced as a whole.
+/// The configuration of the speaker; replaced as a whole.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct BgpConfig {
     pub(super) settings: Arc<BgpSettings>,
     pub(super) services: Arc<[Service]>,
 }
 
-/// What one neighbour's task goes by.
+/// The configuration of one neighbor's task.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct NeighborConfig {
     pub(super) settings: Arc<BgpSettings>,
@@ -37,26 +37,26 @@ pub(super) struct NeighborConfig {
 /// What a change of settings does to the sessions and the routes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct BgpChanges {
-    /// Neighbours that are spoken to from now on.
+    /// Neighbors that get a session from now on.
     pub added: Vec<SocketAddr>,
-    /// Neighbours whose sessions are closed (RFC 4486: Peer De-configured).
+    /// Neighbors whose sessions are closed (RFC 4486: Peer De-configured).
     pub removed: Vec<SocketAddr>,
-    /// Neighbours whose sessions are closed and opened again (RFC 4486: Other Configuration Change), and the keys that need it.
+    /// Neighbors whose sessions are closed and opened again (RFC 4486: Other Configuration Change), and the keys that need it.
     pub reset: Vec<(SocketAddr, Vec<&'static str>)>,
-    /// Prefixes that a session which goes on is told with other attributes.
-    pub retold: BTreeSet<IpNet>,
-    /// Whether no neighbour is left.
+    /// Prefixes that a session which goes on is announced with other attributes.
+    pub reannounced: BTreeSet<IpNet>,
+    /// Whether no neighbor is left.
     pub is_nobody_left: bool,
 }
 
 impl BgpConfig {
-    /// What `neighbor` goes by under this configuration.
+    /// What of this configuration is for `neighbor`.
     pub(super) fn of(&self, neighbor: &Neighbor) -> NeighborConfig {
         let (settings, services) = (Arc::clone(&self.settings), Arc::clone(&self.services));
         NeighborConfig { settings, services, neighbor: neighbor.clone() }
     }
 
-    /// What follows when `new` takes the place of this configuration.
+    /// What changes when `new` replaces this configuration.
     pub(super) fn changes(&self, new: &Self) -> BgpChanges {
         let mut changes =
             BgpChanges { is_nobody_left: new.settings.neighbors.is_empty(), ..BgpChanges::default() };
@@ -69,7 +69,7 @@ impl BgpConfig {
             let (old, new) = (self.of(old), new.of(neighbor));
             let keys = reset_keys(&old, &new);
             match keys.is_empty() {
-                true => changes.retold.extend(retold(&old, &new)),
+                true => changes.reannounced.extend(reannounced(&old, &new)),
                 false => changes.reset.push((name, keys)),
             }
         }
@@ -80,7 +80,7 @@ impl BgpConfig {
     }
 }
 
-/// The keys whose change a session does not survive.
+/// The keys whose change resets a session.
 pub(super) fn reset_keys(old: &NeighborConfig, new: &NeighborConfig) -> Vec<&'static str> {
     let differs = [
         ("local-as", old.settings.local_as != new.settings.local_as),
@@ -94,7 +94,7 @@ pub(super) fn reset_keys(old: &NeighborConfig, new: &NeighborConfig) -> Vec<&'st
 }
 
 /// The prefixes in both whose routes differ.
-fn retold(old: &NeighborConfig, new: &NeighborConfig) -> Vec<IpNet> {
+fn reannounced(old: &NeighborConfig, new: &NeighborConfig) -> Vec<IpNet> {
     let route = |config: &NeighborConfig, service: &Service, preference| {
         Route::new(&config.settings, &config.neighbor, service, preference)
     };
@@ -112,15 +112,17 @@ fn retold(old: &NeighborConfig, new: &NeighborConfig) -> Vec<IpNet> {
 impl fmt::Display for BgpChanges {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut parts = Vec::new();
-        parts.extend(self.added.iter().map(|name| format!("neighbour {name} is added")));
-        parts.extend(self.removed.iter().map(|name| format!("neighbour {name} is removed")));
+        parts.extend(self.added.iter().map(|name| format!("neighbor {name} is added")));
+        parts.extend(self.removed.iter().map(|name| format!("neighbor {name} is removed")));
         let reset = |(name, keys): &(SocketAddr, Vec<&str>)| {
             format!("the session with {name} is reset ({})", keys.join(", "))
         };
         parts.extend(self.reset.iter().map(reset));
-        parts.extend(self.retold.iter().map(|prefix| format!("{prefix} is told with other attributes")));
+        parts.extend(
+            self.reannounced.iter().map(|prefix| format!("{prefix} is announced with other attributes")),
+        );
         if self.is_nobody_left {
-            parts.push("no neighbour is left: nothing is announced".to_owned());
+            parts.push("no neighbor is left: nothing is announced".to_owned());
         }
         f.write_str(&parts.join("; "))
     }
@@ -158,11 +160,11 @@ mod tests {
             (|settings, _| settings.send_hold_time = Some(std::time::Duration::from_secs(100)), ""),
             (|settings, _| settings.neighbors[0].mode = Mode::Both, ""),
             (|settings, _| settings.neighbors[0].ttl = Ttl::Security(1), ""),
-            (|settings, _| settings.deprefer.prepend = 3, "192.0.2.0/24 is told with other attributes"),
-            (|_, services| services[0].med = Some(7), "192.0.2.0/24 is told with other attributes"),
+            (|settings, _| settings.deprefer.prepend = 3, "192.0.2.0/24 is announced with other attributes"),
+            (|_, services| services[0].med = Some(7), "192.0.2.0/24 is announced with other attributes"),
             (
                 |settings, _| settings.neighbors[0].next_hop_ipv4 = Some("198.51.100.9".parse().unwrap()),
-                "192.0.2.0/24 is told with other attributes",
+                "192.0.2.0/24 is announced with other attributes",
             ),
             (
                 |settings, _| settings.hold_time *= 2,
@@ -190,13 +192,13 @@ mod tests {
             ),
             (
                 |settings, _| settings.neighbors[1].port = 1179,
-                "neighbour 198.51.100.2:1179 is added; neighbour 198.51.100.2:179 is removed",
+                "neighbor 198.51.100.2:1179 is added; neighbor 198.51.100.2:179 is removed",
             ),
-            (|settings, _| drop(settings.neighbors.pop()), "neighbour 198.51.100.2:179 is removed"),
+            (|settings, _| drop(settings.neighbors.pop()), "neighbor 198.51.100.2:179 is removed"),
             (
                 |settings, _| settings.neighbors.clear(),
-                "neighbour 198.51.100.1:179 is removed; neighbour 198.51.100.2:179 is removed; \
-                 no neighbour is left: nothing is announced",
+                "neighbor 198.51.100.1:179 is removed; neighbor 198.51.100.2:179 is removed; \
+                 no neighbor is left: nothing is announced",
             ),
         ];
         let before = config(|_, _| {});

@@ -39,7 +39,7 @@ pub(super) fn check(settings: &BgpSettings, services: &[Service], errors: &mut V
 }
 
 fn check_as(neighbor: Option<SocketAddr>, value: u32, errors: &mut Vec<SettingsError>) {
-    // AS 0 (RFC 7607), AS_TRANS (RFC 6793) and the last ones of 16 and of 32 bits (RFC 7300) are nobody's.
+    // AS 0 (RFC 7607), AS_TRANS (RFC 6793) and the last ones of 16 and of 32 bits (RFC 7300) are reserved.
     if matches!(value, 0 | 23_456 | 65_535 | u32::MAX) {
         errors.push(SettingsError::AsNumber { neighbor, value });
     }
@@ -127,7 +127,7 @@ fn check_neighbor(neighbor: &Neighbor, services: &[Service], errors: &mut Vec<Se
     }
 }
 
-/// The next hops that the neighbour's own keys set, and those of services that are the neighbour itself: a router that is told
+/// The next hops that the neighbor's own keys set, and those of services that are the neighbor itself: a router that is told
 /// to send packets to itself resets the session (RFC 4271 section 6.3).
 fn check_next_hops(neighbor: &Neighbor, services: &[Service], errors: &mut Vec<SettingsError>) {
     let name = neighbor.socket_address();
@@ -135,7 +135,7 @@ fn check_next_hops(neighbor: &Neighbor, services: &[Service], errors: &mut Vec<S
         ("next-hop-ipv4", neighbor.next_hop_ipv4.map(IpAddr::V4)),
         ("next-hop-ipv6", neighbor.next_hop_ipv6.map(IpAddr::V6)),
     ];
-    let itself = |next_hop| (next_hop == neighbor.address).then_some("the neighbour's own address");
+    let itself = |next_hop| (next_hop == neighbor.address).then_some("the neighbor's own address");
     for (key, next_hop) in own {
         let Some(next_hop) = next_hop else { continue };
         let what = next_hop_fault(next_hop).or_else(|| itself(next_hop));
@@ -152,7 +152,7 @@ fn check_next_hops(neighbor: &Neighbor, services: &[Service], errors: &mut Vec<S
     }
 }
 
-/// Why no neighbour can use this next hop; `None` if one might.
+/// Why no neighbor can use this next hop; `None` if one might.
 fn next_hop_fault(next_hop: IpAddr) -> Option<&'static str> {
     let mapped = matches!(next_hop, IpAddr::V6(address) if address.to_ipv4_mapped().is_some());
     let broadcast = matches!(next_hop, IpAddr::V4(address) if address.is_broadcast());
@@ -194,7 +194,7 @@ fn is_global_or_local(address: Ipv6Addr) -> bool {
     matches!(address.octets(), [0x20..=0x3f | 0xfc..=0xfd, ..])
 }
 
-/// Whether a service can have `prefix`. Shorter prefixes than these are nobody's own; a default route least of all.
+/// Whether a service can have `prefix`. No operator holds a prefix shorter than these, and a default route is not a service prefix.
 fn is_announceable(prefix: IpNet) -> bool {
     match prefix {
         IpNet::V4(prefix) => {

@@ -1,7 +1,7 @@
-//! One TCP connection to a neighbour: octets in and out around the session's state machine.
+//! One TCP connection to a neighbor: octets in and out around the session's state machine.
 //!
 //! Holds at most one message of input, and of output what one decision needs: nothing more is written while octets
-//! wait for the neighbour.
+//! wait for the neighbor.
 
 use std::io;
 use std::net::Ipv4Addr;
@@ -20,7 +20,7 @@ use super::error::SessionError;
 use super::framer::{Framer, Received};
 use super::sessions::Place;
 use super::settings::{BgpSettings, Neighbor};
-use super::timers::{Expired, Timers};
+use super::timers::{ExpiredTimer, Timers};
 
 /// A connection and its session.
 #[derive(Debug)]
@@ -31,14 +31,14 @@ pub(super) struct Connection {
     session: Session,
     timers: Timers,
     framer: Framer,
-    /// Octets that the neighbour has not taken yet.
+    /// Octets that the neighbor has not taken yet.
     out: BytesMut,
     send_hold_time: Duration,
-    /// The neighbour's BGP Identifier, once its OPEN has come.
+    /// The neighbor's BGP Identifier, once its OPEN has come.
     identifier: Option<Ipv4Addr>,
     /// UPDATEs since they were last asked for.
     updates: u64,
-    /// Families that the neighbour wants to be told again.
+    /// Families for which the neighbor asked for a route refresh.
     refresh: Vec<Afi>,
     /// When the session came up.
     established: Option<Instant>,
@@ -49,7 +49,7 @@ pub(super) struct Connection {
 }
 
 impl Connection {
-    /// A session over a connection that stands; its OPEN is on the way out.
+    /// A session over an open connection; its OPEN is on the way out.
     pub(super) fn new(
         stream: TcpStream,
         place: Place,
@@ -72,7 +72,7 @@ impl Connection {
             heard: now,
             ended: None,
         };
-        // The state machine lives as long as the connection: connecting and retrying are the neighbour task's.
+        // The state machine lives as long as the connection: connecting and retrying are the neighbor task's.
         connection.handle(Event::ManualStart, now);
         connection.handle(Event::TcpConnectionConfirmed, now);
         connection
@@ -104,12 +104,12 @@ impl Connection {
         }
     }
 
-    /// What the neighbour and we agreed on, while the session is up.
+    /// What the neighbor and we agreed on, while the session is up.
     pub(super) fn negotiated(&self) -> Option<&NegotiatedSession> {
         if self.is_established() { self.session.negotiated() } else { None }
     }
 
-    /// Whether routes can be told.
+    /// Whether routes can be advertised.
     pub(super) fn is_established(&self) -> bool {
         self.session.state() == FsmState::Established && self.ended.is_none()
     }
@@ -124,7 +124,7 @@ impl Connection {
         self.established
     }
 
-    /// The neighbour's BGP Identifier, once its OPEN has come.
+    /// The neighbor's BGP Identifier, once its OPEN has come.
     pub(super) fn identifier(&self) -> Option<Ipv4Addr> {
         self.identifier
     }
@@ -134,7 +134,7 @@ impl Connection {
         self.ended.as_ref()
     }
 
-    /// Whether the neighbour has taken everything.
+    /// Whether the neighbor has taken everything.
     pub(super) fn is_drained(&self) -> bool {
         self.out.is_empty()
     }
@@ -149,7 +149,7 @@ impl Connection {
         std::mem::take(&mut self.updates)
     }
 
-    /// A family that the neighbour wants to be told again.
+    /// A family for which the neighbor asked for a route refresh.
     pub(super) fn take_refresh(&mut self) -> Option<Afi> {
         self.refresh.pop()
     }
@@ -160,7 +160,7 @@ impl Connection {
         self.write(now);
     }
 
-    /// Ends the session for `error`, telling the neighbour by `notification` if there is one.
+    /// Ends the session for `error`, telling the neighbor by `notification` if there is one.
     pub(super) fn close(
         &mut self,
         notification: Option<NotificationMessage>,
@@ -186,7 +186,7 @@ impl Connection {
         self.flush(patience).await;
     }
 
-    /// Goes on with other settings that the OPEN does not tell. A connection that does not take them ends.
+    /// Applies settings that the OPEN does not carry. A connection that does not take them ends.
     pub(super) fn retune(&mut self, settings: &BgpSettings, neighbor: &Neighbor) {
         self.send_hold_time = settings.effective_send_hold_time();
         if let Err(error) = super::socket::retune(&self.stream, settings, neighbor) {
@@ -209,14 +209,14 @@ impl Connection {
 
     fn expire(&mut self, now: Instant) {
         if self.timers.hold_is_due(now) {
-            // After a pause of the process what the neighbour sent in time may still wait in the socket.
+            // After a pause of the process what the neighbor sent in time may still wait in the socket.
             self.read(now);
         }
         while let Some(expired) = self.timers.expire(now) {
             match expired.event() {
                 Some(event) => {
                     self.handle(event, now);
-                    if expired == Expired::Hold && self.session.state() == FsmState::Idle {
+                    if expired == ExpiredTimer::Hold && self.session.state() == FsmState::Idle {
                         self.ended = Some(SessionError::HoldTimer);
                     }
                 }

@@ -21,7 +21,7 @@ pub struct BgpDriver {
     config: Arc<Latest<BgpConfig>>,
 }
 
-/// Changes what a speaker goes by while it runs. Never waits for the speaker.
+/// Changes the configuration of a speaker while it runs. Never waits for the speaker.
 #[derive(Clone, Debug)]
 pub struct BgpControl {
     config: Arc<Latest<BgpConfig>>,
@@ -46,7 +46,7 @@ impl BgpDriver {
 }
 
 impl BgpControl {
-    /// Has the speaker go by these settings from now on, within [`Beat::PERIOD`]; what that does to sessions and routes.
+    /// Gives the speaker these settings, which it takes within [`Beat::PERIOD`]. Returns what that does to sessions and routes.
     ///
     /// # Errors
     /// Every fault that [`BgpSettings::check`] finds; nothing changes then.

@@ -1,6 +1,6 @@
 //! Octets of a connection into messages. Pure.
 //!
-//! An UPDATE's body is skipped as it arrives, never kept: a neighbour may send a million routes through a buffer of
+//! An UPDATE's body is skipped as it arrives, never kept: a neighbor may send a million routes through a buffer of
 //! one message.
 
 use bytes::{Buf, BytesMut};
@@ -44,7 +44,7 @@ impl Framer {
     /// The next whole message, if it is there.
     ///
     /// # Errors
-    /// The neighbour's fault, for a NOTIFICATION; the connection cannot go on after it.
+    /// The neighbor's fault, for a NOTIFICATION; the connection cannot go on after it.
     pub(super) fn next(&mut self) -> Result<Option<Received>, DecodeError> {
         let Some(length) = peek_message_length(&self.buffer, EXTENDED_MAX_MESSAGE_LEN)? else {
             return Ok(None);

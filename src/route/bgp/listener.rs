@@ -1,4 +1,4 @@
-//! Awaits incoming sessions on one local address, for configured neighbours only.
+//! Awaits incoming sessions on one local address, for configured neighbors only.
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
@@ -18,7 +18,7 @@ const RETRY: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub(super) struct Listener {
     pub(super) local: SocketAddr,
-    /// The neighbours awaited here and the tasks that take their connections.
+    /// The neighbors awaited here and the tasks that take their connections.
     pub(super) neighbors: BTreeMap<IpAddr, (Neighbor, mpsc::Sender<TcpStream>)>,
     pub(super) stop: CancellationToken,
 }
@@ -36,7 +36,7 @@ impl Listener {
             match socket::listener(self.local, self.neighbors.values().map(|(neighbor, _)| neighbor)) {
                 Ok(listener) => self.accept(&listener).await,
                 Err(error) => {
-                    tracing::error!(local = %self.local, %error, "cannot listen for bgp neighbours; trying again");
+                    tracing::error!(local = %self.local, %error, "cannot listen for bgp neighbors; trying again");
                     tokio::time::sleep(RETRY).await;
                 }
             }
@@ -55,7 +55,7 @@ impl Listener {
         }
     }
 
-    /// A stranger's connection, or one too many, is closed by being dropped.
+    /// A connection from an unknown address, or one too many, is closed by being dropped.
     fn hand_over(&self, stream: TcpStream, peer: SocketAddr) {
         let Some((_, task)) = self.neighbors.get(&peer.ip()) else {
             tracing::debug!(local = %self.local, %peer, "bgp connection from a stranger closed");

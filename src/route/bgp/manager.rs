@@ -1,4 +1,4 @@
-//! Has a task for each configured neighbour and a listener for each local address where one is awaited, also when the
+//! Has a task for each configured neighbor and a listener for each local address where one is awaited, also when the
 //! configuration changes (1x).
 
 use std::collections::BTreeMap;
@@ -30,7 +30,7 @@ pub(super) struct Manager {
     pub(super) wanted: watch::Receiver<Wanted>,
     pub(super) observed: Arc<watch::Sender<Observed>>,
     pub(super) sessions: Sessions,
-    /// The beats of the neighbours' tasks.
+    /// The beats of the neighbors' tasks.
     pub(super) beats: Latest<Vec<Beat>>,
     pub(super) neighbors: BTreeMap<SocketAddr, Running>,
     pub(super) listeners: BTreeMap<SocketAddr, Listening>,
@@ -38,10 +38,10 @@ pub(super) struct Manager {
     pub(super) stop: CancellationToken,
 }
 
-/// A neighbour's task.
+/// A neighbor's task.
 #[derive(Debug)]
 pub(super) struct Running {
-    /// What it goes by. Dropped, the neighbour is removed: the task ends the session and itself.
+    /// Its configuration. Dropped, the neighbor is removed: the task ends the session and itself.
     config: watch::Sender<Arc<NeighborConfig>>,
     incoming: mpsc::Sender<TcpStream>,
     beat: Beat,
@@ -56,14 +56,14 @@ pub(super) struct Listening {
     task: JoinHandle<()>,
 }
 
-/// The neighbours awaited at one local address, and the tasks that take their connections.
+/// The neighbors awaited at one local address, and the tasks that take their connections.
 type Awaited = BTreeMap<IpAddr, OneAwaited>;
 
-/// A neighbour and the task that takes its connections.
+/// A neighbor and the task that takes its connections.
 type OneAwaited = (Neighbor, mpsc::Sender<TcpStream>);
 
 impl Manager {
-    /// Runs until `stop` is cancelled or nobody wants anything any more; then every session and listener is closed.
+    /// Runs until `stop` is cancelled or the sender of the wanted routes is gone; then every session and listener is closed.
     pub(super) async fn run(&mut self) {
         loop {
             self.beat.beat();
@@ -83,7 +83,7 @@ impl Manager {
         }
     }
 
-    /// Brings the tasks in line with the newest configuration: first who leaves, then who stays, then who comes. A neighbour that
+    /// Brings the tasks in line with the newest configuration: first the removed neighbors, then the kept ones, then the new ones. A neighbor that
     /// comes back under another port meets no session of its own that is still being closed.
     async fn follow(&mut self) {
         let latest = self.config.load();
@@ -105,7 +105,7 @@ impl Manager {
         self.applied = Some(latest);
     }
 
-    /// Ends the sessions of the neighbours that are not in `latest`, all at the same time, in a bounded time.
+    /// Ends the sessions of the neighbors that are not in `latest`, all at the same time, in a bounded time.
     async fn remove(&mut self, latest: &BgpConfig) {
         let stays =
             |name: &SocketAddr| latest.settings.neighbors.iter().any(|one| one.socket_address() == *name);
@@ -146,7 +146,7 @@ impl Manager {
         self.beats.publish(self.neighbors.values().map(|running| running.beat.clone()).collect());
     }
 
-    /// One place per neighbour in what is observed, in the order of the configuration.
+    /// One place per neighbor in what is observed, in the order of the configuration.
     fn observe(&self, latest: &BgpConfig, now: Instant) {
         self.observed.send_if_modified(|observed| {
             let mut known = std::mem::take(&mut observed.neighbors);
@@ -161,7 +161,7 @@ impl Manager {
         });
     }
 
-    /// Listens where a neighbour is awaited. A listener whose neighbours changed is opened anew, which no session notices.
+    /// Listens where a neighbor is awaited. A listener whose neighbors changed is opened again, which does not affect sessions.
     async fn listen(&mut self, latest: &BgpConfig) {
         let mut wanted: BTreeMap<SocketAddr, Awaited> = BTreeMap::new();
         for neighbor in latest.settings.neighbors.iter().filter(|one| one.mode != Mode::Active) {
@@ -193,7 +193,7 @@ impl Manager {
     }
 }
 
-/// A neighbour that nothing is known of yet.
+/// A neighbor that nothing is known of yet.
 pub(super) fn unknown(neighbor: &Neighbor, now: Instant) -> NeighborObserved {
     NeighborObserved::new(NeighborKey::Bgp(neighbor.socket_address()), now)
 }

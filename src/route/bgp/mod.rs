@@ -4,13 +4,13 @@
 //!   watch<Wanted> ---> neighbor (1 task each) <---> connection: outgoing        (framing, timers, session FSM)
 //!                          ^           |      <---> connection: incoming, until collision is settled
 //!                          |           +----> watch<Observed> (one for all)
-//!                      listener (1 task per local address; only configured neighbours)
+//!                      listener (1 task per local address; only configured neighbors)
 //!   BgpControl ---> manager (1 task): starts, changes and ends all of these
 //! ```
 //!
-//! Announces IPv4 and IPv6 unicast in one session. Never parses, keeps or installs a route that a neighbour sends.
+//! Announces IPv4 and IPv6 unicast in one session. Never parses, keeps or installs a route that a neighbor sends.
 //! Never advertises graceful restart (RFC 4724): when the process dies, the kernel closes the connection and the
-//! neighbour drops the routes at once. Sockets are close-on-exec; no helper process holds them.
+//! neighbor drops the routes at once. Sockets are close-on-exec; no helper process holds them.
 //!
 //! The codec and the session's state machine are `rustbgpd-wire` and `rustbgpd-fsm`, named nowhere else. Ours are:
 //! timers with jitter, reconnecting with back-off, connection collision, passive mode, the send-hold timer

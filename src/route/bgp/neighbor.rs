@@ -1,4 +1,4 @@
-//! One neighbour, one task: connects and reconnects, settles collisions, tells what is wanted.
+//! One neighbor, one task: connects and reconnects, settles collisions, tells what is wanted.
 
 use std::net::Ipv4Addr;
 use std::sync::Arc;
@@ -29,12 +29,12 @@ const CONNECT_PATIENCE: Duration = Duration::from_secs(3);
 /// How long the last NOTIFICATION may take to leave at shutdown.
 const SHUTDOWN_PATIENCE: Duration = Duration::from_secs(1);
 
-/// One neighbour.
+/// One neighbor.
 #[derive(Debug)]
 pub(super) struct NeighborTask {
-    /// What it goes by.
+    /// Its configuration.
     pub(super) config: Arc<NeighborConfig>,
-    /// What it is to go by; closed when the neighbour is removed from the configuration.
+    /// What it is to go by; closed when the neighbor is removed from the configuration.
     pub(super) changes: watch::Receiver<Arc<NeighborConfig>>,
     pub(super) wanted: watch::Receiver<Wanted>,
     /// Connections that the listener accepted; one waits at most.
@@ -45,7 +45,7 @@ pub(super) struct NeighborTask {
     pub(super) stop: CancellationToken,
 }
 
-/// The connections with a neighbour: two while a collision is not settled.
+/// The connections with a neighbor: two while a collision is not settled.
 #[derive(Debug, Default)]
 struct Connections {
     outgoing: Option<Connection>,
@@ -57,7 +57,7 @@ struct Connections {
 pub(super) enum Origin {
     /// We did.
     Outgoing,
-    /// The neighbour did.
+    /// The neighbor did.
     Incoming,
 }
 
@@ -73,7 +73,7 @@ enum Wake {
 }
 
 impl NeighborTask {
-    /// Runs until `stop` is cancelled, nobody wants anything any more, or the neighbour is removed; then ends the session with a
+    /// Runs until `stop` is cancelled, the sender of the wanted routes is gone, or the neighbor is removed; then ends the session with a
     /// Cease. Can be run again after a panic, which has closed its connections.
     pub(super) async fn run(&mut self) {
         self.observer.lost();
@@ -120,7 +120,7 @@ impl NeighborTask {
             }
             connections.settle(&self.config.settings, self.config.neighbor.remote_as, now);
             if !was_established && connections.is_established() {
-                // The neighbour's own connection won: ours, half open, must not linger.
+                // The neighbor's own connection won: ours, half open, must not linger.
                 attempt = Box::pin(self.attempt(Duration::ZERO));
             }
             for (origin, ended) in connections.take_ended() {
@@ -136,12 +136,12 @@ impl NeighborTask {
                     attempt = Box::pin(self.attempt(backoff.next(was_up, now, fastrand::f64())));
                 }
             }
-            self.tell(&mut connections, &mut rib, now);
+            self.advertise(&mut connections, &mut rib, now);
         };
         self.shut_down(connections, removed).await;
     }
 
-    /// Goes by the changed configuration: a session that it leaves room for goes on, another one is closed. Whether it was.
+    /// Takes the changed configuration: a session whose OPEN and connection it does not change goes on, any other is closed. Returns whether it was closed.
     async fn change(&mut self, connections: &mut Connections) -> bool {
         let new = self.changes.borrow_and_update().clone();
         let old = std::mem::replace(&mut self.config, new);
@@ -181,13 +181,13 @@ impl NeighborTask {
         }
     }
 
-    /// A session over a connection that stands, known to the watchdog before its first octet.
+    /// A session over an open connection, known to the watchdog before its first octet.
     fn open(&self, stream: TcpStream, now: Instant) -> Result<Connection, SessionError> {
         let place = self.sessions.enter(&stream).ok_or(SessionError::NoPlace)?;
         Ok(Connection::new(stream, place, &self.config.settings, &self.config.neighbor, now))
     }
 
-    /// Takes a connection that the neighbour opened, unless a session stands or another one is already being opened:
+    /// Takes a connection that the neighbor opened, unless a session is established or another one is already being opened:
     /// RFC 4271 section 6.8 keeps the established session.
     fn accept(&self, connections: &mut Connections, stream: TcpStream, now: Instant) {
         if let Err(error) = socket::accepted(&stream, &self.config.settings, &self.config.neighbor) {
@@ -204,8 +204,8 @@ impl NeighborTask {
         }
     }
 
-    /// Tells the neighbour what is wanted, if it has taken what it was told before.
-    fn tell(&mut self, connections: &mut Connections, rib: &mut RibOut, now: Instant) {
+    /// Advertises what is wanted, if the neighbor has taken what was sent before.
+    fn advertise(&mut self, connections: &mut Connections, rib: &mut RibOut, now: Instant) {
         let Some(connection) = connections.established() else { return };
         self.observer.updates(connection.take_updates());
         self.observer.heard(connection.heard());
@@ -229,7 +229,7 @@ impl NeighborTask {
             Err(error) => connection.close(None, SessionError::Encode(error), now),
         }
         if connection.is_drained() && connection.ended().is_none() {
-            self.observer.told(rib, now);
+            self.observer.advertised(rib, now);
         }
     }
 
@@ -252,7 +252,7 @@ impl NeighborTask {
         self.observer.failed(error, now);
     }
 
-    /// Ends the sessions, because we stop, or because the neighbour is `removed` from the configuration.
+    /// Ends the sessions, because we stop, or because the neighbor is `removed` from the configuration.
     async fn shut_down(&self, connections: Connections, removed: bool) {
         let text = &self.config.settings.shutdown_text;
         for mut connection in [connections.outgoing, connections.incoming].into_iter().flatten() {

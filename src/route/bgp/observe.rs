@@ -1,4 +1,4 @@
-//! What one neighbour's task tells the world.
+//! What one neighbor's task tells the world.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -10,11 +10,11 @@ use super::error::SessionError;
 use super::rib_out::RibOut;
 use crate::route::driver::{NeighborKey, NeighborObserved, Observed, RouteObserved, SessionState};
 
-/// One neighbour's place in the shared observation.
+/// One neighbor's place in the shared observation.
 #[derive(Clone, Debug)]
 pub(super) struct Observer {
     pub(super) sender: Arc<watch::Sender<Observed>>,
-    /// Which neighbour; one that is not observed any more is told nothing of.
+    /// Which neighbor; one that is not observed any more is left out.
     pub(super) neighbor: NeighborKey,
 }
 
@@ -43,10 +43,10 @@ impl Observer {
     }
 
     /// The connection has taken everything that was to be sent.
-    pub(super) fn told(&self, rib: &RibOut, now: Instant) {
+    pub(super) fn advertised(&self, rib: &RibOut, now: Instant) {
         self.change(|neighbor| {
             let mut routes = BTreeMap::new();
-            for (prefix, preference) in rib.told() {
+            for (prefix, preference) in rib.advertised() {
                 let known = neighbor.routes.get(&prefix).filter(|route| route.preference == preference);
                 if known.is_none() {
                     let preference = preference.word();
@@ -65,7 +65,7 @@ impl Observer {
         });
     }
 
-    /// The session is over: the neighbour drops every route (RFC 4271 section 8.2.2).
+    /// The session is over: the neighbor drops every route (RFC 4271 section 8.2.2).
     pub(super) fn lost(&self) {
         self.change(|neighbor| {
             let differs = !neighbor.routes.is_empty() || !neighbor.refused.is_empty();
@@ -84,7 +84,7 @@ impl Observer {
         });
     }
 
-    /// Something came in at this time. Noted to the second; wakes nobody.
+    /// Something came in at this time. Noted to the second; wakes no observer.
     pub(super) fn heard(&self, at: Instant) {
         self.change(|neighbor| {
             neighbor.heard = Some(at);
@@ -92,12 +92,12 @@ impl Observer {
         });
     }
 
-    /// The hold time of the session that stands.
+    /// The hold time of the established session.
     pub(super) fn agreed(&self, hold_time: Duration) {
         self.change(|neighbor| neighbor.hold_time.replace(hold_time) != Some(hold_time));
     }
 
-    /// UPDATEs came in. Does not wake whoever watches: a full table would do so a million times.
+    /// UPDATEs came in. Wakes no observer: a full table would do so a million times.
     pub(super) fn updates(&self, count: u64) {
         self.change(|neighbor| {
             neighbor.updates_received += count;

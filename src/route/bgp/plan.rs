@@ -13,18 +13,18 @@ use crate::route::service::{Community, LargeCommunity, Service};
 /// What would be announced, and what about it looks wrong.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Plan {
-    /// One per prefix and neighbour.
+    /// One per prefix and neighbor.
     pub announcements: Vec<PlannedAnnouncement>,
     /// What may be meant, but seldom is.
     pub warnings: Vec<Warning>,
 }
 
-/// One prefix towards one neighbour.
+/// One prefix towards one neighbor.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PlannedAnnouncement {
     /// The prefix.
     pub prefix: IpNet,
-    /// The neighbour.
+    /// The neighbor.
     pub neighbor: SocketAddr,
     /// Its AS number.
     pub remote_as: u32,
@@ -45,9 +45,9 @@ pub struct PlannedAnnouncement {
 /// What may be meant, but seldom is.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Warning {
-    /// MED is compared among routes from one neighbouring AS only (RFC 4271 section 9.1.2.2).
+    /// MED is compared among routes from one neighboring AS only (RFC 4271 section 9.1.2.2).
     #[error(
-        "prefix {prefix} has a MED, but its neighbours are in different ASes ({ases:?}), which do not compare it"
+        "prefix {prefix} has a MED, but its neighbors are in different ASes ({ases:?}), which do not compare it"
     )]
     MedAcrossAses {
         /// The prefix.
@@ -65,24 +65,24 @@ pub enum Warning {
     },
     /// An IPv4 prefix with an IPv6 next hop.
     #[error(
-        "prefix {prefix} goes to {neighbor} with the IPv6 next hop {next_hop}: only if the neighbour speaks RFC 8950"
+        "prefix {prefix} goes to {neighbor} with the IPv6 next hop {next_hop}: only if the neighbor speaks RFC 8950"
     )]
     ExtendedNextHop {
         /// The prefix.
         prefix: IpNet,
-        /// The neighbour.
+        /// The neighbor.
         neighbor: SocketAddr,
         /// The next hop.
         next_hop: IpAddr,
     },
-    /// A next hop that means something else at the neighbour.
+    /// A next hop that means something else at the neighbor.
     #[error(
         "prefix {prefix} goes to {neighbor} with the loopback next hop {next_hop}, which most routers refuse; set next-hop"
     )]
     LoopbackNextHop {
         /// The prefix.
         prefix: IpNet,
-        /// The neighbour.
+        /// The neighbor.
         neighbor: SocketAddr,
         /// The next hop.
         next_hop: IpAddr,

@@ -1,4 +1,4 @@
-//! What one neighbour has been told, and the messages that bring it in line with what is wanted. Pure.
+//! What was advertised to one neighbor (its Adj-RIB-Out), and the messages that bring it in line with what is wanted. Pure.
 
 use std::collections::BTreeMap;
 
@@ -17,31 +17,31 @@ use crate::route::service::Service;
 /// The families we announce.
 const FAMILIES: [Afi; 2] = [Afi::Ipv4, Afi::Ipv6];
 
-/// Why a wanted route cannot be told in a session.
+/// Why a wanted route cannot be advertised in a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum Refusal {
     /// The family was not negotiated.
-    #[error("the neighbour does not take routes of this family (RFC 4760)")]
+    #[error("the neighbor does not take routes of this family (RFC 4760)")]
     Family,
     /// An IPv4 prefix needs an IPv6 next hop, which was not negotiated.
-    #[error("the neighbour does not take IPv6 next hops of IPv4 prefixes (RFC 8950)")]
+    #[error("the neighbor does not take IPv6 next hops of IPv4 prefixes (RFC 8950)")]
     ExtendedNextHop,
     /// No next hop.
-    #[error("there is no next hop towards the neighbour")]
+    #[error("there is no next hop towards the neighbor")]
     NextHop,
 }
 
-/// What one neighbour has been told in the session at hand.
+/// What was advertised to one neighbor in the current session.
 #[derive(Debug, Default)]
 pub(super) struct RibOut {
-    told: BTreeMap<IpNet, (Preference, Route)>,
+    advertised: BTreeMap<IpNet, (Preference, Route)>,
     refused: BTreeMap<IpNet, Refusal>,
     /// Whether the End-of-RIB markers have gone out.
     complete: bool,
 }
 
 impl RibOut {
-    /// Appends to `out` what brings the neighbour from what it was told to what is `wanted`: withdrawals first, they
+    /// Appends to `out` what brings the neighbor from what was advertised to what is `wanted`: withdrawals first, they
     /// are what cannot wait. The first time, the End-of-RIB markers follow (RFC 4724 section 2).
     ///
     /// At most one message a service, so bounded by [`BgpSettings::MOST_SERVICES`].
@@ -64,15 +64,15 @@ impl RibOut {
                 Err(refusal) => drop(self.refused.insert(service.prefix, refusal)),
             }
         }
-        for prefix in self.told.keys().filter(|prefix| !routes.contains_key(prefix)) {
+        for prefix in self.advertised.keys().filter(|prefix| !routes.contains_key(prefix)) {
             out.extend_from_slice(&withdrawal(*prefix)?);
         }
         for (prefix, entry) in &routes {
-            if self.told.get(prefix) != Some(entry) {
+            if self.advertised.get(prefix) != Some(entry) {
                 out.extend_from_slice(&entry.1.announcement(session.four_octet_as)?);
             }
         }
-        self.told = routes;
+        self.advertised = routes;
         if !self.complete {
             for family in FAMILIES.into_iter().filter(|family| negotiated(session, *family)) {
                 out.extend_from_slice(&end_of_rib(family)?);
@@ -82,8 +82,8 @@ impl RibOut {
         Ok(())
     }
 
-    /// Appends to `out` everything that was told of one family once more (RFC 2918), between the markers of RFC 7313
-    /// if the neighbour knows them.
+    /// Appends to `out` everything that was advertised of one family once more (RFC 2918), between the markers of RFC 7313
+    /// if the neighbor knows them.
     ///
     /// # Errors
     /// As [`RibOut::follow`].
@@ -100,7 +100,7 @@ impl RibOut {
         if session.peer_enhanced_route_refresh {
             out.extend_from_slice(&marker(RouteRefreshSubtype::BoRR)?);
         }
-        for (_, route) in self.told.values().filter(|(_, route)| afi(route.prefix) == family) {
+        for (_, route) in self.advertised.values().filter(|(_, route)| afi(route.prefix) == family) {
             out.extend_from_slice(&route.announcement(session.four_octet_as)?);
         }
         if session.peer_enhanced_route_refresh {
@@ -109,12 +109,12 @@ impl RibOut {
         Ok(())
     }
 
-    /// What the neighbour has been told.
-    pub(super) fn told(&self) -> impl Iterator<Item = (IpNet, Preference)> {
-        self.told.iter().map(|(prefix, (preference, _))| (*prefix, *preference))
+    /// What was advertised to the neighbor.
+    pub(super) fn advertised(&self) -> impl Iterator<Item = (IpNet, Preference)> {
+        self.advertised.iter().map(|(prefix, (preference, _))| (*prefix, *preference))
     }
 
-    /// What cannot be told.
+    /// What cannot be advertised.
     pub(super) fn refused(&self) -> impl Iterator<Item = (IpNet, Refusal)> {
         self.refused.iter().map(|(prefix, refusal)| (*prefix, *refusal))
     }

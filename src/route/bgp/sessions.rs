@@ -1,7 +1,7 @@
 //! The sockets of all sessions, for the watchdog: it shuts them down when the speaker does not run any more.
 //!
 //! A table of fixed size; a slot is swapped atomically. The speaker's thread puts sockets in and takes them out, the watchdog
-//! takes them out: whoever takes a socket out of its slot owns it. Never locks: the speaker may be frozen at any instruction.
+//! takes them out: the thread that takes a socket out of its slot owns it. Never locks: the speaker may be frozen at any instruction.
 
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use std::sync::Arc;
 use arc_swap::ArcSwapOption;
 use socket2::SockRef;
 
-/// Connections of one neighbour at a time: ours, the neighbour's, and one more that is being refused.
+/// Connections of one neighbor at a time: ours, the neighbor's, and one more that is being refused.
 const SLOTS: usize = 3;
 
 /// The sockets of all sessions.
@@ -26,7 +26,7 @@ pub(super) struct Place {
 }
 
 impl Sessions {
-    /// Room for the sockets of so many neighbours.
+    /// Room for the sockets of this many neighbors.
     #[must_use]
     pub fn new(neighbors: usize) -> Self {
         Self { slots: (0..neighbors * SLOTS).map(|_| ArcSwapOption::empty()).collect() }

@@ -17,20 +17,20 @@ pub struct BgpSettings {
     pub router_id: Ipv4Addr,
     /// The Hold Time that we offer, in whole seconds: 0 (no keepalives) or 3 to 65535.
     pub hold_time: Duration,
-    /// After this long without the neighbour taking any octet, the session ends; `None` takes RFC 9687's default,
+    /// After this long without the neighbor taking any octet, the session ends; `None` takes RFC 9687's default,
     /// the greater of 8 minutes and twice the hold time. Longer than the hold time, at most a day.
     pub send_hold_time: Option<Duration>,
     /// The port on which incoming sessions are awaited, 179 by default.
     pub listen_port: u16,
     /// What changes when a route is to be less preferred.
     pub deprefer: Deprefer,
-    /// The text that neighbours are told at shutdown (RFC 9003); at most 128 octets of it are sent.
+    /// The text that neighbors are sent at shutdown (RFC 9003); at most 128 octets of it are sent.
     pub shutdown_text: String,
-    /// The neighbours, at most [`BgpSettings::MOST_NEIGHBORS`].
+    /// The neighbors, at most [`BgpSettings::MOST_NEIGHBORS`].
     pub neighbors: Vec<Neighbor>,
 }
 
-/// A BGP neighbour.
+/// A BGP neighbor.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Neighbor {
     /// Its address.
@@ -58,25 +58,25 @@ pub struct Neighbor {
 pub enum Mode {
     /// We connect; we do not listen.
     Active,
-    /// The neighbour connects; we never do.
+    /// The neighbor connects; we never do.
     Passive,
     /// Both; a collision is settled as in RFC 4271 section 6.8.
     Both,
 }
 
-/// How far away a neighbour may be.
+/// How far away a neighbor may be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Ttl {
-    /// Directly connected: packets leave with TTL 1. The default for external neighbours.
+    /// Directly connected: packets leave with TTL 1. The default for external neighbors.
     Direct,
-    /// GTSM (RFC 5082): packets leave with TTL 255, and those that arrive came over at most so many hops, 1 to 254.
+    /// GTSM (RFC 5082): packets leave with TTL 255, and those that arrive came over at most this many hops, 1 to 254.
     Security(u8),
-    /// Packets leave with this TTL, 1 to 255. The default for internal neighbours is 64.
+    /// Packets leave with this TTL, 1 to 255. The default for internal neighbors is 64.
     Multihop(u8),
 }
 
 impl Ttl {
-    /// The usual choice towards a neighbour in `remote_as`.
+    /// The usual choice towards a neighbor in `remote_as`.
     #[must_use]
     pub fn default_for(local_as: u32, remote_as: u32) -> Self {
         if local_as == remote_as { Self::Multihop(64) } else { Self::Direct }
@@ -89,7 +89,7 @@ impl Ttl {
 pub struct Deprefer {
     /// This MULTI_EXIT_DISC instead of the service's.
     pub med: Option<u32>,
-    /// So many prepends more than the service's; at most [`Service::MOST_PREPENDS`].
+    /// This many prepends more than the service's; at most [`Service::MOST_PREPENDS`].
     pub prepend: u8,
 }
 
@@ -122,7 +122,7 @@ impl fmt::Debug for Password {
 /// A setting that cannot be.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SettingsError {
-    /// An AS number that nobody may use.
+    /// An AS number that is reserved.
     #[error(
         "{} is AS {value}, which is reserved (RFC 7607, RFC 6793, RFC 7300); it must be 1 to 4294967294, neither 23456 nor 65535",
         .neighbor.map_or_else(|| "bgp local-as".to_owned(), |neighbor| format!("remote-as of bgp neighbor {neighbor}"))
@@ -154,13 +154,13 @@ pub enum SettingsError {
         /// How much there may be.
         most: usize,
     },
-    /// Two neighbours that could not be told apart.
+    /// Two neighbors that could not be told apart.
     #[error("bgp neighbor {0} is configured twice from the same local address")]
     DuplicateNeighbor(SocketAddr),
-    /// Two incoming neighbours that could not be told apart.
-    #[error("bgp neighbor {address} is awaited twice on {local}; one address may connect as one neighbour")]
+    /// Two incoming neighbors that could not be told apart.
+    #[error("bgp neighbor {address} is awaited twice on {local}; one address may connect as one neighbor")]
     DuplicateListener {
-        /// The neighbour's address.
+        /// The neighbor's address.
         address: IpAddr,
         /// Where it is awaited.
         local: IpAddr,
@@ -179,10 +179,10 @@ pub enum SettingsError {
     NotUnicast(IpNet),
     /// An end of a session that cannot be one.
     #[error(
-        "bgp neighbor {neighbor}: {what} {address} cannot be used; it must be a unicast address of the same family as the neighbour's"
+        "bgp neighbor {neighbor}: {what} {address} cannot be used; it must be a unicast address of the same family as the neighbor's"
     )]
     Address {
-        /// The neighbour.
+        /// The neighbor.
         neighbor: SocketAddr,
         /// Which address.
         what: &'static str,
@@ -194,7 +194,7 @@ pub enum SettingsError {
         "bgp neighbor {neighbor}: local address {address} is inside the service prefix {prefix}; it must be the POP's own unicast address"
     )]
     ServiceAddress {
-        /// The neighbour.
+        /// The neighbor.
         neighbor: SocketAddr,
         /// The local address.
         address: IpAddr,
@@ -203,12 +203,12 @@ pub enum SettingsError {
     },
     /// A prefix without a next hop.
     #[error(
-        "prefix {prefix} has no next hop towards bgp neighbor {neighbor}; set next-hop of the service or next-hop-ipv6 of the neighbour"
+        "prefix {prefix} has no next hop towards bgp neighbor {neighbor}; set next-hop of the service or next-hop-ipv6 of the neighbor"
     )]
     NoNextHop {
         /// The prefix.
         prefix: IpNet,
-        /// The neighbour.
+        /// The neighbor.
         neighbor: SocketAddr,
     },
     /// A next hop of a service that cannot be one.
@@ -223,12 +223,12 @@ pub enum SettingsError {
         /// What is wrong with it.
         what: &'static str,
     },
-    /// A next hop towards one neighbour that cannot be one.
+    /// A next hop towards one neighbor that cannot be one.
     #[error(
         "bgp neighbor {neighbor}: {key} {next_hop} is {what}; it must be a global unicast address of this POP"
     )]
     NeighborNextHop {
-        /// The neighbour.
+        /// The neighbor.
         neighbor: SocketAddr,
         /// The key that sets it.
         key: &'static str,
@@ -243,7 +243,7 @@ pub enum SettingsError {
         .0.map_or_else(|| "bgp listen-port".to_owned(), |neighbor| format!("the port of bgp neighbor {neighbor}"))
     )]
     Port(Option<IpAddr>),
-    /// A neighbour at our own address.
+    /// A neighbor at our own address.
     #[error("bgp neighbor {0}: its address is the local address of the session; they must be two addresses")]
     SameEnds(SocketAddr),
     /// A link-local end of a session, which would need an interface.
@@ -252,7 +252,7 @@ pub enum SettingsError {
          global address of the link"
     )]
     LinkLocal {
-        /// The neighbour.
+        /// The neighbor.
         neighbor: SocketAddr,
         /// Which address.
         address: IpAddr,
@@ -260,7 +260,7 @@ pub enum SettingsError {
     /// A password that TCP MD5 cannot take.
     #[error("bgp neighbor {neighbor}: the password has {length} octets; it must have 1 to {longest}", longest = Password::LONGEST)]
     PasswordLength {
-        /// The neighbour.
+        /// The neighbor.
         neighbor: SocketAddr,
         /// Its password's length.
         length: usize,
@@ -270,7 +270,7 @@ pub enum SettingsError {
         "bgp neighbor {neighbor}: {ttl:?} is no distance; it must be 1 to 254 (GTSM) or 1 to 255 (multihop)"
     )]
     Distance {
-        /// The neighbour.
+        /// The neighbor.
         neighbor: SocketAddr,
         /// The distance.
         ttl: Ttl,
@@ -278,7 +278,7 @@ pub enum SettingsError {
 }
 
 impl BgpSettings {
-    /// The most neighbours: a POP has a handful; each costs a task and two buffers.
+    /// The most neighbors: a POP has a handful; each costs a task and two buffers.
     pub const MOST_NEIGHBORS: usize = 64;
     /// The most prefixes: an anycast service has a handful; all their UPDATEs together fit one buffer.
     pub const MOST_SERVICES: usize = 256;
@@ -315,7 +315,7 @@ impl BgpSettings {
 }
 
 impl Neighbor {
-    /// A neighbour with the usual choices: port 179, we connect, no password, TTL by kind of session.
+    /// A neighbor with the usual choices: port 179, we connect, no password, TTL by kind of session.
     #[must_use]
     pub fn new(local_as: u32, local_address: IpAddr, address: IpAddr, remote_as: u32) -> Self {
         Self {

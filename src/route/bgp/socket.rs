@@ -10,11 +10,11 @@ use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use super::settings::{BgpSettings, Neighbor, Ttl};
 use crate::sys::{md5, min_ttl};
 
-/// Connections waiting to be accepted: as many as there may be neighbours.
+/// Connections waiting to be accepted: as many as there may be neighbors.
 const BACKLOG: i32 = 64;
 
 /// What packets leave with under GTSM (RFC 5082): more than any packet from farther away can arrive with. A listener
-/// has it for its SYN ACKs as soon as one neighbour wants it.
+/// has it for its SYN ACKs as soon as one neighbor wants it.
 const GTSM_TTL: u8 = 255;
 
 /// A socket that connects to `neighbor` from its local address.
@@ -63,7 +63,7 @@ pub(super) fn accepted(stream: &TcpStream, settings: &BgpSettings, neighbor: &Ne
     tune(&socket2::SockRef::from(stream), settings, neighbor)
 }
 
-/// Gives a connection that stands what [`outgoing`] would give it under changed settings.
+/// Gives an open connection what [`outgoing`] would give it under changed settings.
 ///
 /// # Errors
 /// The system call that failed.
@@ -109,15 +109,15 @@ fn set_ttl(socket: &Socket, family: IpAddr, ttl: u8) -> io::Result<()> {
     }
 }
 
-/// What is sent and not acknowledged for so long breaks the connection. Linux counts a closed window as well, so this
-/// is a second more than the send-hold time: our own timer goes first and gives the reason. A neighbour that is gone
+/// Data that is sent and not acknowledged for this long breaks the connection. Linux counts a closed window as well, so this
+/// is a second more than the send-hold time: our own timer goes first and gives the reason. A neighbor that is gone
 /// is noticed much earlier, by the hold timer.
-#[cfg(target_os = "linux")]
+#[cfg(native)]
 fn set_user_timeout(socket: &Socket, send_hold_time: Duration) -> io::Result<()> {
     socket.set_tcp_user_timeout(Some(send_hold_time + Duration::from_secs(1)))
 }
 
-#[cfg(not(target_os = "linux"))]
+#[cfg(not(native))]
 fn set_user_timeout(_: &Socket, _: Duration) -> io::Result<()> {
     Ok(())
 }

@@ -6,8 +6,8 @@ use rustbgpd_fsm::{Event, TimerType};
 
 use super::backoff::jittered;
 
-/// What the hold timer is at most before the neighbour's OPEN. RFC 4271 suggests 4 minutes; a neighbour that takes
-/// the connection and says nothing is rather given up and tried again.
+/// The longest hold time before the neighbor's OPEN. RFC 4271 suggests 4 minutes; a neighbor that takes the
+/// connection and sends nothing is tried again sooner.
 const LONGEST_OPEN_WAIT: Duration = Duration::from_secs(30);
 
 /// The timers of one connection.
@@ -15,30 +15,30 @@ const LONGEST_OPEN_WAIT: Duration = Duration::from_secs(30);
 pub(super) struct Timers {
     hold: Option<Instant>,
     keepalive: Option<Instant>,
-    /// When the neighbour must have taken an octet (RFC 9687).
+    /// When the neighbor must have taken an octet (RFC 9687).
     send_hold: Option<Instant>,
 }
 
 /// A timer that went off.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Expired {
+pub(super) enum ExpiredTimer {
     /// For the session's state machine.
     Hold,
     /// For the session's state machine.
     Keepalive,
-    /// The neighbour takes nothing (RFC 9687).
+    /// The neighbor takes nothing (RFC 9687).
     SendHold,
 }
 
 impl Timers {
-    /// Starts a timer of the session's state machine. `opening` until the neighbour's OPEN has come.
+    /// Starts a timer of the session's state machine. `opening` until the neighbor's OPEN has come.
     pub(super) fn start(&mut self, timer: TimerType, seconds: u32, opening: bool, now: Instant, random: f64) {
         let time = Duration::from_secs(seconds.into());
         match timer {
             TimerType::Hold if opening => self.hold = Some(now + time.min(LONGEST_OPEN_WAIT)),
             TimerType::Hold => self.hold = Some(now + time),
             TimerType::Keepalive => self.keepalive = Some(now + jittered(time, random)),
-            // Reconnecting is the neighbour task's business.
+            // Reconnecting is the neighbor task's business.
             _ => {}
         }
     }
@@ -51,7 +51,7 @@ impl Timers {
         }
     }
 
-    /// Octets wait for the neighbour (`Some`: by when it must have taken some), or none do.
+    /// Octets wait for the neighbor (`Some`: by when it must have taken some), or none do.
     pub(super) fn set_send_hold(&mut self, deadline: Option<Instant>) {
         self.send_hold = deadline;
     }
@@ -60,7 +60,7 @@ impl Timers {
         self.send_hold.is_some()
     }
 
-    /// Whether the hold timer has gone off.
+    /// Whether the deadline of the hold timer has passed and [`Timers::expire`] has not taken it yet.
     pub(super) fn hold_is_due(&self, now: Instant) -> bool {
         self.hold.is_some_and(|deadline| deadline <= now)
     }
@@ -70,22 +70,22 @@ impl Timers {
         [self.hold, self.keepalive, self.send_hold].into_iter().flatten().min()
     }
 
-    /// Takes a timer that has gone off. The hold timer first: a session that is over sends no keepalive.
-    pub(super) fn expire(&mut self, now: Instant) -> Option<Expired> {
+    /// Takes a timer that has gone off. The timers that end the session come first: a session that is over sends no keepalive.
+    pub(super) fn expire(&mut self, now: Instant) -> Option<ExpiredTimer> {
         let due = |timer: &mut Option<Instant>| timer.take_if(|deadline| *deadline <= now).is_some();
         if due(&mut self.send_hold) {
-            Some(Expired::SendHold)
+            Some(ExpiredTimer::SendHold)
         } else if due(&mut self.hold) {
-            Some(Expired::Hold)
+            Some(ExpiredTimer::Hold)
         } else if due(&mut self.keepalive) {
-            Some(Expired::Keepalive)
+            Some(ExpiredTimer::Keepalive)
         } else {
             None
         }
     }
 }
 
-impl Expired {
+impl ExpiredTimer {
     /// The event of the session's state machine; `None` if it knows no such timer.
     pub(super) fn event(self) -> Option<Event> {
         match self {

@@ -1,13 +1,13 @@
 //! The certificate: two PEM files in, what every new handshake shows out.
 //!
 //! Read at the start, when told to, and when a file has changed. A new pair that cannot be used changes nothing: the
-//! old one stays in use, and the fault is told until it is mended. Connections that exist keep what they have. One that
-//! expires is told in time, and shown all the same.
+//! old one stays in use, and the fault is reported until it is corrected. Connections that exist keep what they have. One that
+//! expires is reported early, and still presented to clients.
 
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::SystemTime;
 
 use arc_swap::ArcSwap;
@@ -17,7 +17,9 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 
-use super::expiry::{Stage, Validity};
+use crate::telemetry::locked;
+
+use super::expiry::{ExpiryStage, Validity};
 
 /// Octets of the longest file read: a chain of a dozen certificates has some 30,000.
 const MAX_FILE: u64 = 1 << 20;
@@ -64,9 +66,9 @@ pub enum CertificateError {
     },
 }
 
-/// What a file looked like: when that changes, its content may have.
+/// The state of a file: when it changes, the content may have changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Look {
+struct FileState {
     modified: Option<SystemTime>,
     length: u64,
 }
@@ -78,7 +80,7 @@ pub struct Certificates {
     key: PathBuf,
     current: ArcSwap<CertifiedKey>,
     told: ArcSwap<Told>,
-    /// Held while files are read, which may take for ever: nothing that must answer takes it.
+    /// Held while files are read, which may never end: no thread that must answer takes it.
     state: Mutex<State>,
 }
 
@@ -93,15 +95,15 @@ struct Told {
 /// What the next reading is compared with.
 #[derive(Debug, Default)]
 struct State {
-    looks: [Option<Look>; 2],
-    /// How the validity stood when it was last logged.
-    stage: Stage,
+    looks: [Option<FileState>; 2],
+    /// The stage of the validity that was logged last.
+    stage: ExpiryStage,
 }
 
 impl Certificates {
     /// Reads the pair.
     pub fn load(certificate: &Path, key: &Path) -> Result<Arc<Self>, CertificateError> {
-        let looks = [look(certificate), look(key)];
+        let looks = [file_state(certificate), file_state(key)];
         let pair = read(certificate, key)?;
         let told = Told { fault: None, validity: Validity::of(&pair.cert) };
         let mut state = State { looks, ..State::default() };
@@ -113,14 +115,14 @@ impl Certificates {
 
     /// Reads the pair again, changed or not; if it cannot be used the old one stays. Blocks for as long as files do.
     pub fn reload(&self) -> Result<(), CertificateError> {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = locked(&self.state);
         self.read_again(&mut state)
     }
 
     /// Reads the pair again if one of its files has changed since the last time, and logs when it comes near its end.
     pub(super) fn reload_if_changed(&self) {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        if state.looks != [look(&self.certificate), look(&self.key)] {
+        let mut state = locked(&self.state);
+        if state.looks != [file_state(&self.certificate), file_state(&self.key)] {
             // It is logged, and told by `fault`.
             let _ = self.read_again(&mut state);
         }
@@ -139,7 +141,7 @@ impl Certificates {
 
     fn read_again(&self, state: &mut State) -> Result<(), CertificateError> {
         // Looked at before they are read: a change in between is seen the next time.
-        state.looks = [look(&self.certificate), look(&self.key)];
+        state.looks = [file_state(&self.certificate), file_state(&self.key)];
         match read(&self.certificate, &self.key) {
             Ok(pair) => {
                 let same = pair.cert == self.current.load().cert;
@@ -159,10 +161,10 @@ impl Certificates {
 }
 
 impl State {
-    /// Logs it when the certificate comes to another stage of its life.
+    /// Logs it when the certificate reaches another stage of its validity.
     fn watch_validity(&mut self, validity: Option<Validity>, certificate: &Path) {
         let now = SystemTime::now();
-        let stage = validity.map_or(Stage::Well, |validity| validity.stage(now));
+        let stage = validity.map_or(ExpiryStage::Well, |validity| validity.stage(now));
         if stage != std::mem::replace(&mut self.stage, stage)
             && let Some(warning) = validity.and_then(|validity| validity.warning(now))
         {
@@ -177,9 +179,9 @@ impl ResolvesServerCert for Certificates {
     }
 }
 
-fn look(path: &Path) -> Option<Look> {
+fn file_state(path: &Path) -> Option<FileState> {
     let metadata = fs::metadata(path).ok()?;
-    Some(Look { modified: metadata.modified().ok(), length: metadata.len() })
+    Some(FileState { modified: metadata.modified().ok(), length: metadata.len() })
 }
 
 fn read(certificate: &Path, key: &Path) -> Result<CertifiedKey, CertificateError> {

@@ -8,7 +8,7 @@ use quinn::{Connection, ConnectionError, ReadError, ReadToEndError, RecvStream, 
 use tokio::sync::watch;
 use tokio::time::timeout;
 
-use crate::answer::Transport;
+use crate::answer::TransportKind;
 use crate::serve::connection::{PATIENCE, time_to_take};
 use crate::serve::context::Context;
 use crate::serve::shared::Phase;
@@ -32,7 +32,7 @@ pub(super) async fn serve(connection: Connection, context: Rc<Context>, phase: w
     loop {
         let accepted = tokio::select! {
             accepted = connection.accept_bi() => accepted,
-            () = session.over() => break,
+            () = session.ended() => break,
         };
         match accepted {
             Ok((send, receive)) => {
@@ -52,7 +52,7 @@ pub(super) async fn serve(connection: Connection, context: Rc<Context>, phase: w
     connection.close(NO_ERROR, b"");
 }
 
-/// The client broke a rule whose breach ends the connection (RFC 9250 section 4.3.3).
+/// The client broke a rule of which a violation ends the connection (RFC 9250 section 4.3.3).
 #[derive(Debug, PartialEq, Eq)]
 struct Fatal;
 
@@ -75,12 +75,12 @@ async fn serve_stream(mut send: SendStream, mut receive: RecvStream, answers: &A
         }
     };
     let query = query_of(&message).ok_or(Fatal)?;
-    let (answer, _room) = answers.answer(query, Transport::Doq).await.ok_or(Fatal)?;
+    let (answer, _room) = answers.answer(query, TransportKind::Doq).await.ok_or(Fatal)?;
     let length = u16::try_from(answer.len()).unwrap_or(u16::MAX).to_be_bytes();
     let sent = async {
         send.write_all(&[&length[..], &answer].concat()).await.map_err(drop)?;
         send.finish().map_err(drop)?;
-        // Until the client has it all, for a connection that closes drops what is under way.
+        // Until the client has it all, because a connection that closes drops what is under way.
         send.stopped().await.map(drop).map_err(drop)
     };
     if timeout(time_to_take(answer.len()), sent).await.is_err() {

@@ -10,7 +10,7 @@ use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
-use crate::answer::Transport;
+use crate::answer::TransportKind;
 use crate::serve::connection::{self, PATIENCE};
 use crate::serve::context::Context;
 use crate::serve::respond::Peer;
@@ -27,7 +27,7 @@ pub(super) async fn serve(
     phase: watch::Receiver<Phase>,
 ) {
     let Some(mut stream) = handshake(stream, tls, &context).await else { return };
-    let peer = Peer { transport: Transport::Dot, address };
+    let peer = Peer { transport: TransportKind::Dot, address };
     if connection::serve(&mut stream, &context, peer, phase, &Traffic::default()).await.is_err() {
         let _ = stream.get_ref().0.set_zero_linger();
     }

@@ -1,11 +1,11 @@
-//! Until when a certificate is valid (RFC 5280 section 4.1.2.5). Certificates in, a stage out; told, never acted on: a
-//! client that does not look at dates is better served than not served. Pure.
+//! Until when a certificate is valid (RFC 5280 section 4.1.2.5). Certificates in, a stage out; reported, never acted on: a
+//! client that does not check dates must still be served. Pure.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use rustls::pki_types::CertificateDer;
 
-/// With so little left the renewal has failed for a while: certificates of 90 days are renewed with 30 left.
+/// With less than this left the renewal has been failing for a while: certificates of 90 days are renewed with 30 left.
 const SOON: Duration = Duration::from_secs(14 * 24 * 3600);
 /// Of shorter-lived certificates, this part of the whole validity.
 const SOON_PART: u32 = 5;
@@ -17,13 +17,13 @@ pub(super) struct Validity {
     until: SystemTime,
 }
 
-/// How far the end is.
+/// How near the end of the validity is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) enum Stage {
+pub(super) enum ExpiryStage {
     /// Far enough, or not known.
     #[default]
     Well,
-    /// Not begun.
+    /// The validity has not started.
     Early,
     /// So near that a renewal is late.
     Soon,
@@ -48,14 +48,14 @@ impl Validity {
         common
     }
 
-    /// How it stands at this moment.
-    pub(super) fn stage(self, now: SystemTime) -> Stage {
+    /// Its state at this moment.
+    pub(super) fn stage(self, now: SystemTime) -> ExpiryStage {
         let whole = self.until.duration_since(self.from).unwrap_or_default();
         match self.until.duration_since(now) {
-            Err(_) => Stage::Expired,
-            Ok(_) if now < self.from => Stage::Early,
-            Ok(left) if left < SOON.min(whole / SOON_PART) => Stage::Soon,
-            Ok(_) => Stage::Well,
+            Err(_) => ExpiryStage::Expired,
+            Ok(_) if now < self.from => ExpiryStage::Early,
+            Ok(left) if left < SOON.min(whole / SOON_PART) => ExpiryStage::Soon,
+            Ok(_) => ExpiryStage::Well,
         }
     }
 
@@ -63,10 +63,12 @@ impl Validity {
     pub(super) fn warning(self, now: SystemTime) -> Option<String> {
         let at = |moment| humantime::format_rfc3339_seconds(moment);
         match self.stage(now) {
-            Stage::Well => None,
-            Stage::Early => Some(format!("the certificate is valid from {} only", at(self.from))),
-            Stage::Soon => Some(format!("the certificate expires at {}; it was not renewed", at(self.until))),
-            Stage::Expired => Some(format!("the certificate expired at {}", at(self.until))),
+            ExpiryStage::Well => None,
+            ExpiryStage::Early => Some(format!("the certificate is valid from {} only", at(self.from))),
+            ExpiryStage::Soon => {
+                Some(format!("the certificate expires at {}; it was not renewed", at(self.until)))
+            }
+            ExpiryStage::Expired => Some(format!("the certificate expired at {}", at(self.until))),
         }
     }
 }
@@ -91,16 +93,16 @@ mod tests {
     #[test]
     fn the_end_is_near_with_14_days_or_a_fifth_left() {
         for (from, until, now, stage) in [
-            (100, 190, 99, Stage::Early),
-            (100, 190, 100, Stage::Well),
-            (100, 190, 176, Stage::Well),
-            (100, 190, 177, Stage::Soon),
-            (100, 190, 190, Stage::Soon),
-            (100, 190, 191, Stage::Expired),
-            (100, 110, 107, Stage::Well),
-            (100, 110, 109, Stage::Soon),
-            (100, 3750, 3735, Stage::Well),
-            (100, 3750, 3737, Stage::Soon),
+            (100, 190, 99, ExpiryStage::Early),
+            (100, 190, 100, ExpiryStage::Well),
+            (100, 190, 176, ExpiryStage::Well),
+            (100, 190, 177, ExpiryStage::Soon),
+            (100, 190, 190, ExpiryStage::Soon),
+            (100, 190, 191, ExpiryStage::Expired),
+            (100, 110, 107, ExpiryStage::Well),
+            (100, 110, 109, ExpiryStage::Soon),
+            (100, 3750, 3735, ExpiryStage::Well),
+            (100, 3750, 3737, ExpiryStage::Soon),
         ] {
             let now = UNIX_EPOCH + Duration::from_secs(now * DAY);
             assert_eq!(validity(from, until).stage(now), stage, "{from} {until} {now:?}");

@@ -14,7 +14,7 @@ use tokio::sync::watch;
 use tokio::time::{Instant, timeout, timeout_at};
 use tokio_rustls::TlsAcceptor;
 
-use crate::answer::Transport;
+use crate::answer::TransportKind;
 use crate::serve::connection::{PATIENCE, time_to_take};
 use crate::serve::context::Context;
 use crate::serve::shared::Phase;
@@ -49,7 +49,7 @@ pub(super) async fn serve(
     loop {
         let accepted = tokio::select! {
             accepted = connection.accept() => accepted,
-            () = session.over(), if leaving.is_none() => {
+            () = session.ended(), if leaving.is_none() => {
                 connection.graceful_shutdown();
                 leaving = Some(Instant::now() + time_to_take(MAX_QUERY));
                 continue;
@@ -104,7 +104,7 @@ async fn serve_request(
         Ask::Refused(status) => Err(status),
     };
     let answer = match &query {
-        Ok(query) => answers.answer(query, Transport::Doh).await.ok_or(StatusCode::BAD_REQUEST),
+        Ok(query) => answers.answer(query, TransportKind::Doh).await.ok_or(StatusCode::BAD_REQUEST),
         Err(status) => Err(*status),
     };
     let sent = match answer {

@@ -10,7 +10,7 @@ use http::StatusCode;
 use tokio::sync::watch;
 use tokio::time::timeout;
 
-use crate::answer::Transport;
+use crate::answer::TransportKind;
 use crate::serve::connection::{PATIENCE, time_to_take};
 use crate::serve::context::Context;
 use crate::serve::shared::Phase;
@@ -37,7 +37,7 @@ pub(super) async fn serve(
     loop {
         let accepted = tokio::select! {
             accepted = requests.accept() => accepted,
-            () = session.over() => break,
+            () = session.ended() => break,
         };
         match accepted {
             Ok(Some(request)) => {
@@ -71,7 +71,7 @@ async fn serve_request(request: RequestResolver<h3_quinn::Connection, Bytes>, an
         Ask::Refused(status) => Err(status),
     };
     let answer = match &query {
-        Ok(query) => answers.answer(query, Transport::Doh).await.ok_or(StatusCode::BAD_REQUEST),
+        Ok(query) => answers.answer(query, TransportKind::Doh).await.ok_or(StatusCode::BAD_REQUEST),
         Err(status) => Err(*status),
     };
     let (head, body, _room) = match answer {

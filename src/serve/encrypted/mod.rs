@@ -9,9 +9,9 @@
 //!         └── connection × m      a task for each stream
 //! ```
 //!
-//! Plain DNS messages go into the same answer path as those of UDP and TCP: nothing but [`crate::answer::Transport`]
-//! differs. Both engines use this, as they use one TCP: hickory-server's own listeners have no caps and take records
-//! instead of octets.
+//! Plain DNS messages go into the same answer path as those of UDP and TCP: nothing but [`crate::answer::TransportKind`]
+//! differs. Both engines use this: hickory-server's own listeners have no caps (see [`super::hickory`]), and its handlers take
+//! records instead of octets.
 //! Not limited by rate, as TCP is not: a handshake proves the source. Allocates for each query.
 
 mod certificate;
@@ -58,12 +58,12 @@ pub use settings::TlsSettings;
 const LOOK: Duration = Duration::from_secs(2);
 
 /// The sockets of every encrypted transport.
-pub(super) struct Sockets {
+pub(super) struct EncryptedSockets {
     listeners: Vec<(Transport, SocketAddr, TcpListener)>,
     quic: Vec<(Transport, SocketAddr, UdpSocket)>,
 }
 
-impl Sockets {
+impl EncryptedSockets {
     /// Binds every address, or fails by name.
     pub(super) fn bind(settings: &TlsSettings) -> Result<Self, ServeError> {
         let mut sockets = Self { listeners: Vec::new(), quic: Vec::new() };
@@ -87,7 +87,7 @@ impl Sockets {
 
 /// What the thread serves with.
 pub(super) struct Encrypted {
-    pub(super) sockets: Sockets,
+    pub(super) sockets: EncryptedSockets,
     pub(super) settings: TlsSettings,
     pub(super) certificates: Arc<Certificates>,
     pub(super) responder: Responder,
@@ -126,7 +126,7 @@ fn spawn(encrypted: Encrypted, shared: &Arc<Shared>, connections: &TaskTracker, 
     let caps = Caps::new(settings.connections.clone());
     let path: Rc<str> = settings.doh_path.into();
     tokio::task::spawn_local(keep_beating(beat));
-    tokio::task::spawn_local(look(certificates.clone()));
+    tokio::task::spawn_local(watch_certificate(certificates.clone()));
     for (transport, address, listener) in sockets.listeners {
         let acceptor = Acceptor {
             address,
@@ -149,7 +149,7 @@ fn spawn(encrypted: Encrypted, shared: &Arc<Shared>, connections: &TaskTracker, 
         let endpoint = tls(&certificates, transport)
             .map_err(io::Error::other)
             .and_then(|tls| quic::endpoint(socket, tls, transport, settings.connections.idle));
-        let listener = quic::Listener {
+        let listener = quic::QuicListener {
             address,
             transport,
             context: context.clone(),
@@ -187,7 +187,7 @@ async fn accept(
     }
 }
 
-async fn take(listener: quic::Listener, endpoint: quinn::Endpoint, path: Rc<str>, shared: Arc<Shared>) {
+async fn take(listener: quic::QuicListener, endpoint: quinn::Endpoint, path: Rc<str>, shared: Arc<Shared>) {
     if listener.transport == Transport::Doq {
         listener.run(endpoint, doq::serve, &shared).await;
     } else {
@@ -199,12 +199,12 @@ async fn take(listener: quic::Listener, endpoint: quinn::Endpoint, path: Rc<str>
 }
 
 /// Reads the certificate again when its files change.
-async fn look(certificates: Arc<Certificates>) {
+async fn watch_certificate(certificates: Arc<Certificates>) {
     let mut ticks = tokio::time::interval(LOOK);
     loop {
         ticks.tick().await;
         let certificates = certificates.clone();
-        // It ends with an error only if it panics, which is told by then.
+        // It ends with an error only if it panics, which was logged by then.
         let _ = tokio::task::spawn_blocking(move || certificates.reload_if_changed()).await;
     }
 }

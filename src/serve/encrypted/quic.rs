@@ -24,8 +24,8 @@ use crate::telemetry::{count, keep_going};
 
 use super::session::{STREAM_WINDOW, STREAMS, WINDOW};
 
-/// Handshakes at one time with sources that may be lies. Above it a client must first show that it receives what we
-/// send to it (Retry, RFC 9000 section 8.1.2): a round trip more for everybody, so not before there is a need.
+/// Handshakes at one time with sources that may be spoofed. Above it a client must first show that it receives what we
+/// send to it (Retry, RFC 9000 section 8.1.2): one more round trip for every client, so not before it is needed.
 const UNPROVEN: usize = 64;
 
 /// Streams that only the client writes: HTTP/3 has a control stream and two of QPACK, and may grease with one more
@@ -37,14 +37,14 @@ const SEND_WINDOW: u64 = 256 << 10;
 
 /// Serves the connections of one socket.
 #[derive(Clone)]
-pub(super) struct Listener {
+pub(super) struct QuicListener {
     pub(super) address: SocketAddr,
     pub(super) transport: Transport,
     pub(super) context: Rc<Context>,
     pub(super) caps: Caps,
     pub(super) connections: TaskTracker,
     pub(super) phase: watch::Receiver<Phase>,
-    /// Handshakes under way with sources that may be lies.
+    /// Handshakes under way with sources that may be spoofed.
     pub(super) unproven: Rc<Cell<usize>>,
 }
 
@@ -73,7 +73,7 @@ pub(super) fn endpoint(
     Endpoint::new(EndpointConfig::default(), Some(config), socket, Arc::new(TokioRuntime))
 }
 
-impl Listener {
+impl QuicListener {
     /// Takes connections until told to stop and hands each to `serve`; tells if the socket is lost.
     pub(super) async fn run<S>(self, endpoint: Endpoint, serve: S, shared: &Shared)
     where
@@ -99,7 +99,7 @@ impl Listener {
             };
             self.take(incoming, serve.clone());
         }
-        // Whoever comes now is refused; those that are here are told their end before the socket goes.
+        // New connections are refused; the existing ones are closed with a reason before the socket goes.
         endpoint.set_server_config(None);
         self.connections.close();
         self.connections.wait().await;
@@ -144,7 +144,7 @@ impl Listener {
     }
 }
 
-/// One handshake with a source that may be a lie; counted until dropped.
+/// One handshake with a source that may be spoofed; counted until dropped.
 struct Unproven(Rc<Cell<usize>>);
 
 impl Unproven {

@@ -7,7 +7,7 @@ use tokio::sync::{Semaphore, SemaphorePermit, watch};
 use tokio::time::{Instant, sleep_until};
 use tokio_util::task::TaskTracker;
 
-use crate::answer::Transport;
+use crate::answer::TransportKind;
 use crate::serve::context::Context;
 use crate::serve::respond::Peer;
 use crate::serve::shared::Phase;
@@ -52,7 +52,7 @@ impl Answers {
     pub(super) async fn answer(
         &self,
         query: &[u8],
-        transport: Transport,
+        transport: TransportKind,
     ) -> Option<(Vec<u8>, SemaphorePermit<'_>)> {
         let permit = self.room.acquire().await.ok()?;
         let peer = Peer { transport, address: self.address };
@@ -81,7 +81,7 @@ impl Session {
 
     /// Returns when no more requests are to be taken: no request for the idle time and none in work, the session is old,
     /// or we stop. What the client does to keep the connection itself alive does not count. Loses nothing if dropped.
-    pub(super) async fn over(&mut self) {
+    pub(super) async fn ended(&mut self) {
         loop {
             tokio::select! {
                 // The sender lives as long as the thread.

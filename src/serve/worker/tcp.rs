@@ -26,7 +26,7 @@ use crate::serve::shared::{LostListener, Shared};
 use crate::serve::traffic::{Traffic, family};
 use crate::serve::transport::Transport;
 
-use connection::{Connection, Next, Scratch, Work};
+use connection::{Connection, Next, Scratch, TurnContext};
 
 /// Connections accepted for one event: the queries of a worker's other sockets wait meanwhile.
 const ACCEPTS: usize = 16;
@@ -43,7 +43,7 @@ const CONNECTIONS: u64 = 1 << 31;
 
 /// A worker's listeners and connections.
 pub(super) struct Tcp {
-    listeners: Vec<Listener>,
+    listeners: Vec<AcceptingSocket>,
     /// The token of the first listener.
     first: u64,
     connections: Vec<Option<Connection>>,
@@ -58,7 +58,7 @@ pub(super) struct Tcp {
     at_work: Option<usize>,
 }
 
-struct Listener {
+struct AcceptingSocket {
     address: SocketAddr,
     socket: TcpListener,
     /// What is counted of this address alone.
@@ -77,8 +77,13 @@ impl Tcp {
         (caps, clients): (Caps, Arc<Clients>),
         shared: Arc<Shared>,
     ) -> Self {
-        let listener =
-            |(address, socket, traffic)| Listener { address, socket, traffic, paused: false, lost: false };
+        let listener = |(address, socket, traffic)| AcceptingSocket {
+            address,
+            socket,
+            traffic,
+            paused: false,
+            lost: false,
+        };
         Self {
             listeners: listeners.into_iter().map(listener).collect(),
             first,
@@ -94,7 +99,7 @@ impl Tcp {
         }
     }
 
-    /// After a panic: the connection that was at work is reset, for what it had read is lost, and what is lent out of the
+    /// After a panic: the connection that was at work is reset, because what it had read is lost, and what is lent out of the
     /// scratch during a turn is made anew.
     pub(super) fn mend(&mut self) {
         self.scratch = Scratch::new();
@@ -160,7 +165,7 @@ impl Tcp {
                 continue;
             }
             if !connection.is_leaving() {
-                add(responder, |counters| count(&counters.tcp_timeouts));
+                responder.add(|counters| count(&counters.tcp_timeouts));
             }
             self.close(index);
         }
@@ -209,7 +214,7 @@ impl Tcp {
             if listener.lost {
                 self.shared.lose(LostListener::new(listener.address, Transport::Tcp, &error));
             } else {
-                add(responder, |counters| count(&counters.receive_errors));
+                responder.add(|counters| count(&counters.receive_errors));
             }
             return false;
         }
@@ -234,11 +239,11 @@ impl Tcp {
             if proxied { self.caps.enter_nameless() } else { self.caps.enter(source.ip()) };
         let Some(ticket) = ticket else {
             traffic.refused();
-            add(responder, |counters| count(&counters.tcp_refused));
+            responder.add(|counters| count(&counters.tcp_refused));
             connection::reset(&stream);
             return;
         };
-        add(responder, |counters| count(&counters.tcp_connections));
+        responder.add(|counters| count(&counters.tcp_connections));
         tracing::trace!(%source, "connection");
         let index = self.free.pop().unwrap_or(self.connections.len());
         let token = CONNECTIONS + index as u64;
@@ -251,7 +256,7 @@ impl Tcp {
             None => self.connections.push(Some(connection)),
         }
         if waited_for.is_err() {
-            add(responder, |counters| count(&counters.receive_errors));
+            responder.add(|counters| count(&counters.receive_errors));
             self.close(index);
         }
         // It is not read yet: nine in ten queries come later (dnsperf's way of one query a connection, loopback), and
@@ -263,7 +268,7 @@ impl Tcp {
         let waited = connection.waits_for();
         let (settings, caps, scratch) = (&self.settings, &self.caps, &mut self.scratch);
         self.at_work = Some(index);
-        let next = connection.turn(&mut Work { responder, scratch, settings, caps, now });
+        let next = connection.turn(&mut TurnContext { responder, scratch, settings, caps, now });
         self.at_work = None;
         match next {
             Next::Wait => {
@@ -282,11 +287,5 @@ impl Tcp {
         if self.connections.get_mut(index).and_then(Option::take).is_some() {
             self.free.push(index);
         }
-    }
-}
-
-fn add(responder: &Responder, add: impl FnOnce(&crate::telemetry::WorkerCounters)) {
-    if let Some(counters) = responder.counters() {
-        add(counters);
     }
 }

@@ -31,12 +31,12 @@ pub struct Arrival<'a> {
     pub octets: &'a [u8],
     /// The address it says it comes from; IPv4 as IPv4, also on a dual-stack socket.
     pub source: IpAddr,
-    /// What is wrong with it; such a datagram deserves no reply.
+    /// What is wrong with it; such a datagram gets no reply.
     pub fault: Option<Fault>,
     pub(super) header: &'a libc::mmsghdr,
 }
 
-/// Why a datagram deserves no reply.
+/// Why a datagram gets no reply.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
     /// Longer than [`DATAGRAM`] octets; the rest is lost.

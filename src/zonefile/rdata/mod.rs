@@ -95,7 +95,7 @@ fn read_octets(
     Ok(last)
 }
 
-/// Whether octets are RDATA of a type, and what they say can be right: the same as [`read`] finds.
+/// Whether octets are RDATA of a type, and what they say can be right: the same as `read` finds.
 pub fn check(record_type: RecordType, rdata: &[u8]) -> Result<(), Fault> {
     if !has_layout(record_type, rdata) {
         return Err(Fault::GenericLayout { record_type });

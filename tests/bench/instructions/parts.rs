@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use anyns::admission::{self, Limiter};
-use anyns::answer::{self, Client, Identity, Transport};
+use anyns::answer::{self, Client, Identity, TransportKind};
 use anyns::wire::Query;
 
 use crate::material::Material;
@@ -71,7 +71,7 @@ fn answer(blend: Blend) {
     let material = Material::new(blend, RECORDS);
     let queries = material.queries(blend);
     let settings = answer::Settings::new(Identity { instance: "bench".into(), version: None });
-    let client = Client { transport: Transport::Udp, address: Ipv4Addr::LOCALHOST.into(), time: 0 };
+    let client = Client { transport: TransportKind::Udp, address: Ipv4Addr::LOCALHOST.into(), time: 0 };
     let mut output = vec![0; 65_535];
     twice(&mut || {
         for query in queries.iter().take(QUERIES) {

@@ -2,7 +2,7 @@
 
 use std::net::Ipv4Addr;
 
-use anyns::answer::{self, Client, Identity, Settings, Transport};
+use anyns::answer::{self, Client, Identity, Settings, TransportKind};
 use anyns::wire::Query;
 use divan::{Bencher, black_box};
 
@@ -73,7 +73,7 @@ fn answer(bencher: Bencher<'_, '_>, blend: Blend, records: u32) {
     let material = Material::new(blend, records);
     let queries = material.queries(blend);
     let settings = Settings::new(Identity { instance: "bench".into(), version: None });
-    let client = Client { transport: Transport::Udp, address: Ipv4Addr::LOCALHOST.into(), time: 0 };
+    let client = Client { transport: TransportKind::Udp, address: Ipv4Addr::LOCALHOST.into(), time: 0 };
     let mut output = vec![0; 65_535];
     let mut next = queries.iter().cycle();
     bencher.bench_local(|| {

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use anyns::answer::{
-    self, Client, CookieSecret, CookieSettings, Identity, Outcome, Settings, Transport, most_steps,
+    self, Client, CookieSecret, CookieSettings, Identity, Outcome, Settings, TransportKind, most_steps,
 };
 use anyns::wire::steps::{self, Steps};
 use anyns::wire::{LookupName, Query, flag};
@@ -24,8 +24,8 @@ const ZONES: &[(&str, &str)] = &[
     ("opt.example.", "opt.example.zone"),
     (".", "root.zone"),
 ];
-const TRANSPORTS: [Transport; 5] =
-    [Transport::Udp, Transport::Tcp, Transport::Dot, Transport::Doh, Transport::Doq];
+const TRANSPORTS: [TransportKind; 5] =
+    [TransportKind::Udp, TransportKind::Tcp, TransportKind::Dot, TransportKind::Doh, TransportKind::Doq];
 /// The most octets of a message.
 const MESSAGE: usize = 65_535;
 /// What the output holds before; seen again where nothing may be written.
@@ -74,9 +74,9 @@ pub fn check(data: &[u8]) -> bool {
     steps::take();
     let mut name = LookupName::root();
     let outcome = match answer::begin(query, snapshot, &mut name) {
-        Some(begun) => {
-            begun.follow();
-            begun.answer(&client, settings, &mut output)
+        Some(pending) => {
+            pending.prefetch();
+            pending.answer(&client, settings, &mut output)
         }
         None => Outcome::Ignore,
     };
@@ -96,10 +96,12 @@ pub fn check(data: &[u8]) -> bool {
 }
 
 /// The most octets of the answer (RFC 6891 section 6.2.5, RFC 1035 section 4.2.1).
-fn limit(query: &[u8], transport: Transport, settings: &Settings) -> usize {
+fn limit(query: &[u8], transport: TransportKind, settings: &Settings) -> usize {
     match (transport, Query::parse(query).and_then(|query| query.edns)) {
-        (Transport::Udp, Some(edns)) => usize::from(edns.payload.clamp(512, settings.udp_payload_ceiling)),
-        (Transport::Udp, None) => 512,
+        (TransportKind::Udp, Some(edns)) => {
+            usize::from(edns.payload.clamp(512, settings.udp_payload_ceiling))
+        }
+        (TransportKind::Udp, None) => 512,
         _ => MESSAGE,
     }
 }
@@ -132,9 +134,9 @@ fn judged(query: &[u8], outcome: Outcome, output: &[u8], limit: usize) -> Option
     Some(response)
 }
 
-fn raise(taken: Steps, transport: Transport) -> bool {
+fn raise(taken: Steps, transport: TransportKind) -> bool {
     let mut most = MOST.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-    let place = if transport == Transport::Udp { &mut most.datagram } else { &mut most.stream };
+    let place = if transport == TransportKind::Udp { &mut most.datagram } else { &mut most.stream };
     let raised = place.max(taken);
     let is_more = raised != *place;
     *place = raised;

@@ -15,7 +15,7 @@ const OUTERS: [Outer; 5] = [
 ];
 
 /// The row with each of the faults around the process; in the quick run with one that deletes an address or one that drops
-/// packets, in turn, so that neighbouring rows differ.
+/// packets, in turn, so that neighboring rows differ.
 pub(super) fn with_outers(number: usize, row: Row) -> Vec<Row> {
     let chosen = if is_full_run() { (0..OUTERS.len()).collect() } else { vec![number % OUTERS.len()] };
     chosen.into_iter().map(|outer| row.then(OUTERS[outer]).gone(any_single())).collect()

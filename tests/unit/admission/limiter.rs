@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 
+use std::net::Ipv4Addr;
+
 use super::*;
 
 const RATE: u32 = 10;
@@ -45,7 +47,7 @@ fn a_burst_passes_then_the_rate() {
 }
 
 #[test]
-fn a_prefix_is_counted_together_and_its_neighbour_apart() {
+fn a_prefix_is_counted_together_and_its_neighbor_apart() {
     let start = Instant::now();
     for (spent, same, other) in [
         ("192.0.2.1", "192.0.2.255", "192.0.3.1"),
@@ -227,7 +229,7 @@ fn a_busy_prefix_writes_the_shared_cells_once_in_64_queries() {
         limiter.taker.take(Place::new(hash, 1 << 17), all).unwrap_err()
     };
     let source = "192.0.2.1".parse().unwrap();
-    let hash = limiter.shared.hash(limiter.shared.key(source));
+    let hash = limiter.shared.hash(limiter.shared.prefixes.of(source));
     assert_eq!(limiter.check(source), Verdict::Answer);
     let (mut writes, mut before) = (vec![0], cell(&limiter, hash));
     for query in 1..10_000 {
@@ -247,7 +249,8 @@ fn a_busy_prefix_writes_the_shared_cells_once_in_64_queries() {
 fn a_prefix_that_is_pushed_out_all_the_time_loses_an_eighth_at_most() {
     let start = Instant::now();
     let mut limiter = limiter(&Settings::default(), start);
-    let index = |limiter: &WorkerLimiter, source| limiter.shared.hash(limiter.shared.key(source)) >> 52;
+    let index =
+        |limiter: &WorkerLimiter, source| limiter.shared.hash(limiter.shared.prefixes.of(source)) >> 52;
     let honest: IpAddr = "2001:db8::53".parse().unwrap();
     let wanted = index(&limiter, honest);
     let others = (0..1 << 22).map(|number: u32| IpAddr::from(Ipv4Addr::from(number << 8)));
@@ -293,7 +296,7 @@ proptest! {
         let source = |number: u32| IpAddr::from(Ipv4Addr::from(0xc000_0200 + (number << 8)));
         let apart = |limiter: &Limiter| {
             let places: Vec<Place> = (0..4)
-                .map(|number| Place::new(limiter.hash(limiter.key(source(number))), 1 << 17))
+                .map(|number| Place::new(limiter.hash(limiter.prefixes.of(source(number))), 1 << 17))
                 .collect();
             places.iter().enumerate().all(|(index, place)| !places[..index].iter().any(|it| it.collides(place)))
         };

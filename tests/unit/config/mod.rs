@@ -413,7 +413,7 @@ fn the_admin_socket_is_relative_to_the_file_and_its_group_must_exist() {
     assert!(error.contains("control.group: \"no-such-group-here\": this host has no such group"), "{error}");
 }
 
-/// As with BIRD: a POP without a neighbour can be, it announces nothing.
+/// As with BIRD: a POP without a neighbor can be, it announces nothing.
 #[test]
 fn no_neighbor_is_warned_of() {
     let end = GOOD.find("[[bgp.neighbor]]").unwrap();

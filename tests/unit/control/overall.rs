@@ -5,8 +5,8 @@ use super::{Verdict, overall};
 
 /// A POP that is well.
 pub(in super::super) fn well() -> Status {
-    let neighbour = NeighbourStatus {
-        neighbour: "192.0.2.254".into(),
+    let neighbor = NeighborStatus {
+        neighbor: "192.0.2.254".into(),
         local: false,
         session: "Established".into(),
         desired: "announce".into(),
@@ -48,7 +48,7 @@ pub(in super::super) fn well() -> Status {
             intent: "announce".into(),
             since: 1_700_000_100,
             reasons: vec![],
-            neighbours: vec![neighbour],
+            neighbors: vec![neighbor],
         }],
         probes: vec![probe("UDP"), probe("TCP")],
         serve: ServeStatus {
@@ -92,7 +92,7 @@ fn alarm(cause: Cause, message: &str) -> Alarm {
 fn everything_that_is_not_ok() {
     use Verdict::{Degraded, Down};
     type Change = fn(&mut Status);
-    let table: [(Verdict, &str, Change); 24] = [
+    let table: [(Verdict, &str, Change); 23] = [
         (Degraded, "zone updates have stopped: the publisher has ended", |status| {
             status.updates_fault = Some("the publisher has ended".into());
         }),
@@ -103,7 +103,6 @@ fn everything_that_is_not_ok() {
             group(status, ZoneState::Kept, 200, Some("a:1:1: x"));
         }),
         (Down, "is refused and not served", |status| group(status, ZoneState::Refused, 1, None)),
-        (Down, "has expired", |status| group(status, ZoneState::Expired, 1, None)),
         (Down, "300000 zones are still being loaded", |status| {
             group(status, ZoneState::Loading, 300_000, None);
         }),
@@ -119,28 +118,28 @@ fn everything_that_is_not_ok() {
         (Down, "is withdrawn: loading", |status| {
             status.prefixes[0].intent = "withdraw".into();
             status.prefixes[0].reasons = vec!["loading".into()];
-            status.prefixes[0].neighbours[0].sent = RouteState::Nothing;
+            status.prefixes[0].neighbors[0].sent = RouteState::Nothing;
         }),
         (Down, "is withdrawn", |status| {
             status.dry_run = true;
             status.prefixes[0].intent = "withdraw".into();
-            status.prefixes[0].neighbours.clear();
+            status.prefixes[0].neighbors.clear();
         }),
         (Degraded, "less preferably", |status| {
             status.prefixes[0].intent = "deprefer".into();
-            status.prefixes[0].neighbours[0].sent = RouteState::Depreferred;
+            status.prefixes[0].neighbors[0].sent = RouteState::Depreferred;
         }),
         (Down, "is missing at 192.0.2.254: the session is Active", |status| {
-            status.prefixes[0].neighbours[0].sent = RouteState::Nothing;
-            status.prefixes[0].neighbours[0].session = "Active".into();
+            status.prefixes[0].neighbors[0].sent = RouteState::Nothing;
+            status.prefixes[0].neighbors[0].session = "Active".into();
         }),
-        (Down, "is sent to nobody", |status| status.prefixes[0].neighbours.clear()),
+        (Down, "is sent to no neighbor", |status| status.prefixes[0].neighbors.clear()),
         (Degraded, "is missing at 192.0.2.253", |status| {
-            let absent = NeighbourStatus { neighbour: "192.0.2.253".into(), ..NeighbourStatus::default() };
-            status.prefixes[0].neighbours.push(absent);
+            let absent = NeighborStatus { neighbor: "192.0.2.253".into(), ..NeighborStatus::default() };
+            status.prefixes[0].neighbors.push(absent);
         }),
         (Degraded, "was sent to 192.0.2.254 as less preferred, and the order is announce", |status| {
-            status.prefixes[0].neighbours[0].sent = RouteState::Depreferred;
+            status.prefixes[0].neighbors[0].sent = RouteState::Depreferred;
         }),
         (Degraded, "was sent to 192.0.2.254 as announced, and the order is withdraw", |status| {
             status.prefixes[0].intent = "withdraw".into();

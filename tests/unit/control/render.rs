@@ -19,9 +19,9 @@ fn well_reads_well() {
     );
     let prefix = "\nprefix\n  198.51.100.0/24   desired: announce  since 2023-11-14T22:15:00Z (1 h 0 min)\n";
     assert!(text.contains(prefix), "{text}");
-    let neighbour = "\n    at 192.0.2.254  sent: announced    since 2023-11-14T22:15:00Z (1 h 0 min)  Established; \
+    let neighbor = "\n    at 192.0.2.254  sent: announced    since 2023-11-14T22:15:00Z (1 h 0 min)  Established; \
                      observed: unknown\n";
-    assert!(text.contains(neighbour), "{text}");
+    assert!(text.contains(neighbor), "{text}");
     assert!(!text.contains(" more "), "{text}");
 }
 
@@ -37,7 +37,7 @@ fn the_first_line_says_dry_run() {
 #[test]
 fn announced_through_a_local_daemon_is_sent_to_that_daemon() {
     let mut status = well();
-    status.prefixes[0].neighbours[0].local = true;
+    status.prefixes[0].neighbors[0].local = true;
     let text = render(&status);
     assert!(text.contains("  sent to the local daemon: announced  since"), "{text}");
 }

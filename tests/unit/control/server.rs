@@ -10,6 +10,7 @@ use super::super::overall::tests::well;
 use super::*;
 use crate::control::Status;
 use crate::telemetry::keep_running;
+use crate::test_support::wait;
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -73,13 +74,8 @@ fn serve_on_thread(
 }
 
 /// Waits for something that can only be seen by looking.
-async fn eventually(what: &str, mut is_so: impl FnMut() -> bool) {
-    let looking = async {
-        while !is_so() {
-            tokio::time::sleep(Duration::from_millis(2)).await;
-        }
-    };
-    timeout(PATIENCE, looking).await.unwrap_or_else(|_| panic!("in vain: {what}"));
+async fn eventually(what: &str, is_so: impl FnMut() -> bool) {
+    wait::eventually(what, PATIENCE, is_so).await;
 }
 
 fn mode_and_group(path: &Path) -> (u32, u32) {

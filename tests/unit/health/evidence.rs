@@ -99,7 +99,7 @@ fn answers_count_for_some_seconds_and_what_was_before_the_first_round_does_not()
         (6600, 103, 1, true),
     ] {
         let now = start + Duration::from_millis(milliseconds);
-        let seen = ledger.observe(&load(total, 0), address, Transport::Udp, now);
+        let seen = ledger.observe(&load(total, 0), address, ProbeTransport::Udp, now);
         assert_eq!((seen.answers, seen.left_lately), (answers, left_lately), "at {milliseconds} ms");
     }
 }
@@ -108,10 +108,10 @@ fn answers_count_for_some_seconds_and_what_was_before_the_first_round_does_not()
 fn only_the_family_and_the_transport_that_were_asked_count() {
     let (mut ledger, now) = (Ledger::default(), Instant::now());
     let ipv4 = "192.0.2.1:53".parse().unwrap();
-    ledger.observe(&load(1, 0), ipv4, Transport::Udp, now);
-    let seen = ledger.observe(&load(4, 7), ipv4, Transport::Udp, now);
+    ledger.observe(&load(1, 0), ipv4, ProbeTransport::Udp, now);
+    let seen = ledger.observe(&load(4, 7), ipv4, ProbeTransport::Udp, now);
     assert_eq!((seen.answers, seen.drops), (3, 7));
-    assert_eq!(ledger.observe(&load(9, 9), ipv4, Transport::Tcp, now), Seen::default());
+    assert_eq!(ledger.observe(&load(9, 9), ipv4, ProbeTransport::Tcp, now), Seen::default());
     let other_port = "192.0.2.1:54".parse().unwrap();
-    assert_eq!(ledger.observe(&load(9, 9), other_port, Transport::Udp, now), Seen::default());
+    assert_eq!(ledger.observe(&load(9, 9), other_port, ProbeTransport::Udp, now), Seen::default());
 }

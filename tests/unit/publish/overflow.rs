@@ -9,6 +9,7 @@ use tokio::sync::Notify;
 use crate::publish::Settings;
 use crate::publish::work::core::Core;
 use crate::telemetry::pulse::Pulse;
+use crate::test_support::skip::skip;
 use crate::zone::Published;
 
 const ZONE: &str = "@ 60 IN SOA ns.example. host.example. 1 1 1 1 1\n@ 60 IN NS ns.example.\n";
@@ -31,7 +32,7 @@ async fn an_overflowing_queue_leads_to_a_look_at_everything() {
     let limit = fs::read_to_string("/proc/sys/fs/inotify/max_queued_events").unwrap();
     let limit: usize = limit.trim().parse().unwrap();
     if limit > MOST_EVENTS {
-        println!("skipped: a queue of {limit} events");
+        skip("an overflowing queue of notifications", &format!("it takes {limit} events"));
         return;
     }
     let directory = tempfile::tempdir().unwrap();

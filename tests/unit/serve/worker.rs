@@ -17,7 +17,7 @@ fn query(id: u16) -> Vec<u8> {
     [b"\0\x11", &id.to_be_bytes()[..], b"\0\0\0\x01\0\0\0\0\0\0\0\0\x02\0\x01"].concat()
 }
 
-fn worker(sockets: Sockets, settings: TcpSettings, shared: &Arc<Shared>) -> Worker {
+fn worker(sockets: WorkerSockets, settings: TcpSettings, shared: &Arc<Shared>) -> Worker {
     let identity = answer::Identity { instance: "test".into(), version: None };
     let answers = Arc::new(answer::Settings::new(identity));
     let responder = Responder::new(&Arc::default(), answers, None, Counters::new(1), 0);
@@ -62,7 +62,7 @@ fn ids(client: &mut TcpStream) -> Vec<u16> {
 fn what_the_kernel_had_received_when_a_stop_begins_is_answered() {
     let shared = Arc::new(Shared::default());
     let (address, socket) = listener();
-    let sockets = Sockets { udp: Vec::new(), tcp: vec![(address, socket, Arc::default())] };
+    let sockets = WorkerSockets { udp: Vec::new(), tcp: vec![(address, socket, Arc::default())] };
     let worker = worker(sockets, TcpSettings::default(), &shared);
     // None is accepted yet; the last one ends in the middle of a query.
     let all: Vec<u8> = (0..2000).flat_map(query).collect();
@@ -88,7 +88,7 @@ fn what_the_kernel_had_received_when_a_stop_begins_is_answered() {
 fn a_client_that_asks_on_and_reads_late_gets_what_it_asked_before_the_stop_and_does_not_hold_it() {
     let shared = Arc::new(Shared::default());
     let (address, socket) = listener();
-    let sockets = Sockets { udp: Vec::new(), tcp: vec![(address, socket, Arc::default())] };
+    let sockets = WorkerSockets { udp: Vec::new(), tcp: vec![(address, socket, Arc::default())] };
     let worker = worker(sockets, TcpSettings::default(), &shared);
     let all: Vec<u8> = (0..2000).flat_map(query).collect();
     let mut client = client(address, &all);
@@ -118,7 +118,7 @@ fn a_descriptor_that_is_no_socket_is_lost_with_a_reason() {
     let socket = UdpSocket::from(OwnedFd::from(reader));
     let shared = Arc::new(Shared::default());
     let address = "192.0.2.1:53".parse().unwrap();
-    let sockets = Sockets { udp: vec![(address, socket, Arc::default())], tcp: Vec::new() };
+    let sockets = WorkerSockets { udp: vec![(address, socket, Arc::default())], tcp: Vec::new() };
     let mut worker = worker(sockets, TcpSettings::default(), &shared);
     assert!(!worker.turn());
     assert!(!worker.turn(), "tried only once");
@@ -133,8 +133,10 @@ fn a_panic_costs_what_is_at_work_and_the_worker_goes_on_with_the_same_sockets() 
     let (address, socket) = listener();
     let udp = UdpSocket::bind(address).unwrap();
     udp.set_nonblocking(true).unwrap();
-    let sockets =
-        Sockets { udp: vec![(address, udp, Arc::default())], tcp: vec![(address, socket, Arc::default())] };
+    let sockets = WorkerSockets {
+        udp: vec![(address, udp, Arc::default())],
+        tcp: vec![(address, socket, Arc::default())],
+    };
     let worker = worker(sockets, TcpSettings::default(), &shared);
     let beat = Beat::new("test");
     let serving = {
@@ -170,7 +172,7 @@ fn a_panic_costs_what_is_at_work_and_the_worker_goes_on_with_the_same_sockets() 
 fn a_connection_that_was_at_work_in_a_panic_is_reset_and_the_others_are_served() {
     let shared = Arc::new(Shared::default());
     let (address, socket) = listener();
-    let sockets = Sockets { udp: Vec::new(), tcp: vec![(address, socket, Arc::default())] };
+    let sockets = WorkerSockets { udp: Vec::new(), tcp: vec![(address, socket, Arc::default())] };
     let mut worker = worker(sockets, TcpSettings::default(), &shared);
     let mut clients = [client(address, &query(1)), client(address, &query(2))];
     let mut answer = [0; 19];

@@ -61,7 +61,7 @@ impl Scratch {
 }
 
 /// What a turn of a connection is given.
-pub(super) struct Work<'a> {
+pub(super) struct TurnContext<'a> {
     pub(super) responder: &'a mut Responder,
     pub(super) scratch: &'a mut Scratch,
     pub(super) settings: &'a TcpSettings,
@@ -96,12 +96,12 @@ pub(super) struct Connection {
     deadline: Instant,
     /// When it has lived long enough.
     end: Instant,
-    stage: Stage,
+    stage: ClosingStage,
 }
 
 /// How near its end a connection is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Stage {
+enum ClosingStage {
     /// Queries are answered.
     Open,
     /// What had arrived when this began is answered, no more: a client that asks on does not hold us.
@@ -140,7 +140,7 @@ impl Connection {
         let patience = if proxied { PATIENCE } else { settings.idle.min(PATIENCE) };
         Self {
             stream,
-            peer: Peer { transport: answer::Transport::Tcp, address: source },
+            peer: Peer { transport: answer::TransportKind::Tcp, address: source },
             ticket: Some(ticket),
             named: !proxied,
             traffic,
@@ -149,7 +149,7 @@ impl Connection {
             output: Vec::new(),
             deadline: now + patience,
             end: now + settings.lifetime,
-            stage: Stage::Open,
+            stage: ClosingStage::Open,
         }
     }
 
@@ -164,14 +164,14 @@ impl Connection {
 
     /// Whether all was said, and only the client's end is waited for.
     pub(super) fn is_leaving(&self) -> bool {
-        matches!(self.stage, Stage::Farewell { .. })
+        matches!(self.stage, ClosingStage::Farewell { .. })
     }
 
     /// From the next turn on only what has arrived by now is answered.
     pub(super) fn end_soon(&mut self) {
-        if self.stage == Stage::Open {
+        if self.stage == ClosingStage::Open {
             // An error means that there is no connection any more; the next turn finds out.
-            self.stage = Stage::Last { unread: streams::unread(&self.stream).unwrap_or(0) };
+            self.stage = ClosingStage::Last { unread: streams::unread(&self.stream).unwrap_or(0) };
         }
     }
 
@@ -189,14 +189,14 @@ impl Connection {
 
     /// Whether a client to which all was said takes it fast enough to be given more time.
     fn still_takes(&mut self, now: Instant) -> bool {
-        let Stage::Farewell { untaken } = &mut self.stage else { return false };
+        let ClosingStage::Farewell { untaken } = &mut self.stage else { return false };
         let before = std::mem::replace(untaken, streams::unacknowledged(&self.stream).unwrap_or(0));
         self.deadline = now + FAREWELL;
         *untaken > 0 && before.saturating_sub(*untaken) >= SLOWEST
     }
 
     /// Writes what is left or reads what has come, and answers what is whole.
-    pub(super) fn turn(&mut self, work: &mut Work<'_>) -> Next {
+    pub(super) fn turn(&mut self, work: &mut TurnContext<'_>) -> Next {
         // Its errors are the peer's: it went away.
         self.try_turn(work).unwrap_or_else(|_| {
             reset(&self.stream);
@@ -204,7 +204,7 @@ impl Connection {
         })
     }
 
-    fn try_turn(&mut self, work: &mut Work<'_>) -> io::Result<Next> {
+    fn try_turn(&mut self, work: &mut TurnContext<'_>) -> io::Result<Next> {
         if !self.output.is_empty() {
             let mut output = std::mem::take(&mut self.output);
             output.drain(..self.write(&output)?);
@@ -217,9 +217,9 @@ impl Connection {
             return self.answer_all(&input, false, work);
         }
         let most = match self.stage {
-            Stage::Last { unread: 0 } => return self.leave(work.now),
-            Stage::Last { unread } => unread.min(READ),
-            Stage::Open | Stage::Farewell { .. } => READ,
+            ClosingStage::Last { unread: 0 } => return self.leave(work.now),
+            ClosingStage::Last { unread } => unread.min(READ),
+            ClosingStage::Open | ClosingStage::Farewell { .. } => READ,
         };
         let room = work.scratch.input.get_mut(..most).unwrap_or_default();
         let read = match (&self.stream).read(room) {
@@ -231,9 +231,9 @@ impl Connection {
             Err(error) => return Err(error),
         };
         match &mut self.stage {
-            Stage::Open => {}
-            Stage::Last { unread } => *unread -= read.min(*unread),
-            Stage::Farewell { .. } => return Ok(Next::Wait),
+            ClosingStage::Open => {}
+            ClosingStage::Last { unread } => *unread -= read.min(*unread),
+            ClosingStage::Farewell { .. } => return Ok(Next::Wait),
         }
         // The scratch input is lent out of the scratch while the output in it is written to.
         let scratch = std::mem::take(&mut work.scratch.input);
@@ -250,7 +250,7 @@ impl Connection {
     }
 
     /// Takes the load balancer's header, if it is still to come, and what is behind it. `first`: nothing came before.
-    fn take(&mut self, input: &[u8], first: bool, work: &mut Work<'_>) -> io::Result<Next> {
+    fn take(&mut self, input: &[u8], first: bool, work: &mut TurnContext<'_>) -> io::Result<Next> {
         if self.named {
             return self.answer_all(input, first, work);
         }
@@ -283,7 +283,7 @@ impl Connection {
     }
 
     /// Answers the whole messages and keeps the rest. `first`: no part of the message at the front was there before.
-    fn answer_all(&mut self, mut input: &[u8], first: bool, work: &mut Work<'_>) -> io::Result<Next> {
+    fn answer_all(&mut self, mut input: &[u8], first: bool, work: &mut TurnContext<'_>) -> io::Result<Next> {
         let mut answered = false;
         loop {
             let (consumed, octets, halt) = self.answer(input, work);
@@ -294,7 +294,7 @@ impl Connection {
             let left = output.get(written..).unwrap_or_default();
             if halt == Halt::NoQuery {
                 // What it asked before stays due; what it says after it is not looked at.
-                (input, self.stage) = (&[], Stage::Last { unread: 0 });
+                (input, self.stage) = (&[], ClosingStage::Last { unread: 0 });
             }
             if !left.is_empty() {
                 self.deadline = work.now + time_to_take(left.len());
@@ -320,7 +320,7 @@ impl Connection {
 
     /// Waits for more, unless everything that is to be answered is answered.
     fn go_on(&mut self, now: Instant) -> io::Result<Next> {
-        if self.stage == (Stage::Last { unread: 0 }) { self.leave(now) } else { Ok(Next::Wait) }
+        if self.stage == (ClosingStage::Last { unread: 0 }) { self.leave(now) } else { Ok(Next::Wait) }
     }
 
     /// Shuts our side, and waits a while for the client to shut its own. A client that has everything and says nothing
@@ -333,13 +333,13 @@ impl Connection {
         self.stream.shutdown(Shutdown::Write)?;
         self.input = Vec::new();
         self.deadline = now + FAREWELL;
-        self.stage = Stage::Farewell { untaken };
+        self.stage = ClosingStage::Farewell { untaken };
         Ok(Next::Wait)
     }
 
     /// Answers whole messages at the front of the input into the scratch output. Returns the octets of input that are done
     /// with, those of output, and why it ended.
-    fn answer(&self, input: &[u8], work: &mut Work<'_>) -> (usize, usize, Halt) {
+    fn answer(&self, input: &[u8], work: &mut TurnContext<'_>) -> (usize, usize, Halt) {
         let answering = work.responder.refresh(work.now);
         let (mut consumed, mut filled) = (0, 0);
         while let Some(message) = input.get(consumed..).and_then(whole) {
@@ -384,11 +384,9 @@ impl Connection {
     }
 }
 
-impl Work<'_> {
+impl TurnContext<'_> {
     fn add(&self, add: impl FnOnce(&crate::telemetry::WorkerCounters)) {
-        if let Some(counters) = self.responder.counters() {
-            add(counters);
-        }
+        self.responder.add(add);
     }
 }
 

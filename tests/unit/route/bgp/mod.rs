@@ -19,7 +19,7 @@ use super::attributes::Route;
 use super::framer::{Framer, Received};
 use super::neighbor::{Origin, survivor};
 use super::rib_out::RibOut;
-use super::timers::{Expired, Timers};
+use super::timers::{ExpiredTimer, Timers};
 use super::*;
 use crate::route::driver::{Preference, Wanted};
 use crate::route::service::{Community, LargeCommunity, Service};
@@ -85,7 +85,7 @@ fn follow(
 }
 
 #[test]
-fn a_neighbour_is_told_the_difference_and_end_of_rib_once() {
+fn a_neighbor_is_told_the_difference_and_end_of_rib_once() {
     let (settings, services) = (settings(65_001), services());
     let normal = wanted(&services, Preference::Normal);
     let mut rib = RibOut::default();
@@ -99,7 +99,7 @@ fn a_neighbour_is_told_the_difference_and_end_of_rib_once() {
     one.routes.pop_last();
     assert_eq!(follow(&mut rib, &settings, &services, &one).len(), 2, "one withdrawal, one change");
     assert_eq!(follow(&mut rib, &settings, &services, &Wanted::default()).len(), 1);
-    assert_eq!(rib.told().count(), 0);
+    assert_eq!(rib.advertised().count(), 0);
 }
 
 #[test]
@@ -130,7 +130,7 @@ fn what_the_session_did_not_negotiate_is_refused_by_prefix() {
     assert_eq!(rib.refused().count(), 2, "RFC 8950 was not negotiated, nor was there an IPv6 next hop");
     session.extended_nexthop_families.insert((Afi::Ipv4, Safi::Unicast), Afi::Ipv6);
     rib.follow((&settings, &settings.neighbors[0], &services), &wanted, &session, &mut out).unwrap();
-    assert_eq!(rib.told().count(), 1);
+    assert_eq!(rib.advertised().count(), 1);
     assert_eq!(decode(&out, true).len(), 2, "End-of-RIB of the one family, then the route");
 }
 
@@ -290,16 +290,16 @@ fn timers_go_off_in_order_and_once() {
     let second = Duration::from_secs(1);
     let mut timers = Timers::default();
     timers.start(TimerType::Hold, 240, true, now, 0.0);
-    assert_eq!(timers.next(), Some(now + 30 * second), "a silent neighbour is given up early");
+    assert_eq!(timers.next(), Some(now + 30 * second), "a silent neighbor is given up early");
     timers.start(TimerType::Hold, 9, false, now, 0.0);
     timers.start(TimerType::Keepalive, 4, false, now, 1.0);
     timers.set_send_hold(Some(now + 20 * second));
     assert_eq!(timers.next(), Some(now + 3 * second), "jitter takes a quarter");
     assert_eq!(timers.expire(now + 2 * second), None);
-    assert_eq!(timers.expire(now + 3 * second), Some(Expired::Keepalive));
+    assert_eq!(timers.expire(now + 3 * second), Some(ExpiredTimer::Keepalive));
     assert_eq!(timers.expire(now + 3 * second), None);
-    assert_eq!(timers.expire(now + 20 * second), Some(Expired::SendHold));
-    assert_eq!(timers.expire(now + 20 * second), Some(Expired::Hold));
+    assert_eq!(timers.expire(now + 20 * second), Some(ExpiredTimer::SendHold));
+    assert_eq!(timers.expire(now + 20 * second), Some(ExpiredTimer::Hold));
     assert_eq!(timers.next(), None);
     timers.start(TimerType::Hold, 9, false, now, 0.0);
     timers.stop(TimerType::Hold);
@@ -376,7 +376,7 @@ proptest! {
         let mut rib = RibOut::default();
         let mut out = BytesMut::new();
         rib.follow(context, &wanted(&services, preference), &session, &mut out).unwrap();
-        prop_assert_eq!(rib.told().count(), 1);
+        prop_assert_eq!(rib.advertised().count(), 1);
         rib.follow(context, &Wanted::default(), &session, &mut out).unwrap();
         prop_assert_eq!(decode(&out, four_octet_as).len(), 4);
     }

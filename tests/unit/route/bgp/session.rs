@@ -1,4 +1,4 @@
-//! Whole sessions over loopback sockets, with a neighbour that misbehaves as told.
+//! Whole sessions over loopback sockets, with a neighbor that misbehaves as told.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::{Duration, Instant};
@@ -24,10 +24,10 @@ const US: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 1));
 const THEM: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 2));
 const STRANGER: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 3));
 
-/// A speaker at work and the listening end of its neighbour.
+/// A speaker at work and the listening end of its neighbor.
 struct Lab {
     listener: TcpListener,
-    /// Where the speaker awaits its neighbour.
+    /// Where the speaker awaits its neighbor.
     speaker: SocketAddr,
     started: Started,
     wanted: watch::Sender<Wanted>,
@@ -99,7 +99,7 @@ impl Lab {
     }
 }
 
-/// The neighbour's end of a connection.
+/// The neighbor's end of a connection.
 struct Peer {
     stream: TcpStream,
 }
@@ -222,7 +222,7 @@ async fn strangers_are_not_spoken_to() {
 }
 
 #[tokio::test]
-async fn a_neighbour_that_talks_nonsense_is_told_and_tried_again() {
+async fn a_neighbor_that_talks_nonsense_is_told_and_tried_again() {
     let mut lab = Lab::new(Mode::Active, |_| {}).await;
     let mut peer = lab.accept().await;
     peer.expect_open().await;
@@ -234,7 +234,7 @@ async fn a_neighbour_that_talks_nonsense_is_told_and_tried_again() {
 }
 
 #[tokio::test]
-async fn a_silent_neighbour_is_given_up_and_its_routes_are_gone() {
+async fn a_silent_neighbor_is_given_up_and_its_routes_are_gone() {
     let mut lab = Lab::new(Mode::Active, |_| {}).await;
     let mut peer = lab.accept().await;
     peer.establish(LOWER).await;
@@ -246,7 +246,7 @@ async fn a_silent_neighbour_is_given_up_and_its_routes_are_gone() {
 
 /// RFC 9687: it sends, so the hold timer is content, but takes nothing.
 #[tokio::test]
-async fn a_neighbour_that_takes_nothing_is_given_up() {
+async fn a_neighbor_that_takes_nothing_is_given_up() {
     let mut lab =
         Lab::new(Mode::Active, |settings| settings.send_hold_time = Some(Duration::from_secs(4))).await;
     let mut peer = lab.accept().await;
@@ -312,7 +312,7 @@ async fn changed_attributes_are_told_over_the_session_that_stands() {
         settings.neighbors[0].ttl = Ttl::Multihop(9);
         settings.neighbors[0].mode = Mode::Both;
     });
-    assert_eq!(said, "192.0.2.0/24 is told with other attributes");
+    assert_eq!(said, "192.0.2.0/24 is announced with other attributes");
     let update = peer.expect_update().await.parse(true, false, &[]).unwrap();
     assert!(update.attributes.contains(&PathAttribute::Med(77)), "{update:?}");
     assert_eq!(update.announced.len(), 1, "the other prefix has not changed");
@@ -342,7 +342,7 @@ async fn a_session_is_reset_for_what_its_open_told_and_comes_back_at_once() {
 }
 
 #[tokio::test]
-async fn neighbours_come_and_go_and_the_others_do_not_notice() {
+async fn neighbors_come_and_go_and_the_others_do_not_notice() {
     let mut lab = Lab::new(Mode::Active, |_| {}).await;
     let mut first = lab.accept().await;
     first.establish(LOWER).await;
@@ -353,7 +353,7 @@ async fn neighbours_come_and_go_and_the_others_do_not_notice() {
         let added = Neighbor { port, ..settings.neighbors[0].clone() };
         settings.neighbors.insert(0, added);
     });
-    assert_eq!(said, format!("neighbour {THEM}:{port} is added"));
+    assert_eq!(said, format!("neighbor {THEM}:{port} is added"));
     let (stream, _) = patient(second.accept()).await.unwrap();
     let mut added = Peer { stream };
     added.establish(HIGHER).await;
@@ -370,14 +370,14 @@ async fn neighbours_come_and_go_and_the_others_do_not_notice() {
     assert_eq!(lab.started.neighbor_beats.load().len(), 1);
 
     let said = lab.change(|settings, _| settings.neighbors.clear());
-    assert!(said.ends_with("no neighbour is left: nothing is announced"), "{said}");
+    assert!(said.ends_with("no neighbor is left: nothing is announced"), "{said}");
     assert_eq!(first.expect_notification().await, cease);
     lab.stop.cancel();
     patient(&mut lab.started.task).await.unwrap();
 }
 
 #[tokio::test]
-async fn a_listener_follows_the_neighbours_that_are_awaited() {
+async fn a_listener_follows_the_neighbors_that_are_awaited() {
     let mut lab = Lab::new(Mode::Passive, |_| {}).await;
     let mut peer = lab.connect(THEM).await;
     peer.establish(LOWER).await;

@@ -1,0 +1,6 @@
+//! What the unit tests share with the integration tests.
+
+#[path = "../support/skip.rs"]
+pub(crate) mod skip;
+#[path = "../support/wait.rs"]
+pub(crate) mod wait;
