@@ -6,6 +6,8 @@ use std::time::Instant;
 
 use tokio_util::sync::CancellationToken;
 
+use rpds::RedBlackTreeSetSync;
+
 use crate::admission::Limits;
 use crate::config::{Config, RouteDriver};
 use crate::control;
@@ -80,7 +82,7 @@ fn start(
     let serving = Arc::new(serving);
     let publisher = Arc::new(Publisher::start(config.publish.clone(), published)?);
 
-    let zones = Latest::new(Vec::new());
+    let zones = Latest::new(RedBlackTreeSetSync::default());
     let mut load = serving.load();
     let look: LoadSource = Box::new(move |handshakes| load.observe(handshakes));
     let (health_thread, health, health_beats) = start_health(&config, zones.reader(), look)?;
@@ -106,7 +108,7 @@ fn start(
         addresses: lost_addresses,
         host,
         zones,
-        told: Arc::default(),
+        told: 0,
         ages: Ages::new(config.health.interval, config.health.timeout, started),
         health,
     };
@@ -192,7 +194,7 @@ async fn ensure_addresses(config: &Config) -> Result<Option<ServiceAddresses>, D
 /// Starts the thread that probes.
 fn start_health(
     config: &Config,
-    zones: Reader<Vec<Name>>,
+    zones: Reader<RedBlackTreeSetSync<Name>>,
     load: LoadSource,
 ) -> Result<(Thread, health::Health, Vec<Beat>), DaemonError> {
     let (mut monitor, health) = health::prepare(config.health.clone(), zones, load)?;

@@ -43,8 +43,3 @@ fn no_route_back(host: &host::Facts) -> Vec<NoRouteBack> {
     let lost = families.filter(|(_, references)| !references.is_empty());
     lost.map(|(family, references)| NoRouteBack { family, references: references.clone() }).collect()
 }
-
-/// The zones that must answer well: those in service.
-pub(super) fn probed_zones(report: &Report) -> Vec<Name> {
-    report.zones.iter().filter(|(_, zone)| zone.is_served()).map(|(name, _)| name.clone()).collect()
-}

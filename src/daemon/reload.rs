@@ -129,7 +129,7 @@ async fn look_again(publisher: &Arc<PublisherHandle>, config: Config, applied: &
         return failed(chain(&error));
     }
     let report = publisher.report().load();
-    let unwell = report.zones.values().filter(|zone| !zone.faults.is_empty()).count();
+    let unwell = report.faulty();
     let mut message = format!("{} zones served, {unwell} with faults", report.served());
     for change in &applied.changes {
         message.push_str(&format!("; {change}"));

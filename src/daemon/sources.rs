@@ -4,8 +4,9 @@
 //! task's own run time; a fact that says whether this POP answers and is too old is a fact of its own.
 
 use std::net::IpAddr;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
+
+use rpds::RedBlackTreeSetSync;
 
 use crate::handoff::{Latest, Reader};
 use crate::health::Health;
@@ -32,9 +33,9 @@ pub(super) struct Sources {
     pub(super) host: HostFacts,
     pub(super) health: Health,
     /// The zones to probe, for health.
-    pub(super) zones: Latest<Vec<Name>>,
-    /// The report that health was told of.
-    pub(super) told: Arc<Report>,
+    pub(super) zones: Latest<RedBlackTreeSetSync<Name>>,
+    /// How often the zones in service had changed when health was told of them.
+    pub(super) told: u64,
     pub(super) ages: Ages,
 }
 
@@ -116,13 +117,13 @@ impl Sources {
         }
     }
 
-    fn tell_health(&mut self, report: &Arc<Report>) {
+    fn tell_health(&mut self, report: &Report) {
         // There may be hundreds of thousands of zones, and a decision comes often.
-        if Arc::ptr_eq(&self.told, report) {
+        if self.told == report.served_changes() {
             return;
         }
-        self.told = report.clone();
-        self.zones.publish_if_new(facts::probed_zones(report));
+        self.told = report.served_changes();
+        self.zones.publish(report.served_zones().clone());
     }
 }
 

@@ -9,6 +9,8 @@ use std::time::{Duration, Instant};
 use arc_swap::ArcSwap;
 use tokio::task::JoinSet;
 
+use rpds::RedBlackTreeSetSync;
+
 use crate::handoff::{Latest, Reader};
 use crate::policy::Probe;
 use crate::telemetry::{Beat, Load};
@@ -94,7 +96,7 @@ impl Health {
 /// asked and every address is untested. `load` is called once in a round and must not wait for others.
 pub fn prepare(
     settings: Settings,
-    zones: Reader<Vec<Name>>,
+    zones: Reader<RedBlackTreeSetSync<Name>>,
     load: LoadSource,
 ) -> Result<(Monitor, Health), SettingsError> {
     let targets = settings.targets()?;
@@ -136,7 +138,7 @@ pub struct Monitor {
     latest: Arc<ArcSwap<Settings>>,
     settings: Arc<Settings>,
     subjects: Vec<Subject>,
-    zones: Reader<Vec<Name>>,
+    zones: Reader<RedBlackTreeSetSync<Name>>,
     load: LoadSource,
     beat: Beat,
     rounds: Arc<AtomicU64>,
@@ -242,7 +244,7 @@ impl Monitor {
         }
     }
 
-    async fn ask_all(&mut self, zones: &[Name]) -> Vec<Finished> {
+    async fn ask_all(&mut self, zones: &RedBlackTreeSetSync<Name>) -> Vec<Finished> {
         let mut tasks = JoinSet::new();
         for (index, subject) in self.subjects.iter_mut().enumerate() {
             let Some(pick) = subject.rotation.pick(zones, &self.settings.required) else { continue };

@@ -4,13 +4,18 @@
 //! next required one, and it stays until it answers well, so that its faults come in a row. Without them it is a zone
 //! that answered well before: one bad zone is then never taken for a bad server, however many zones are bad.
 
+use std::ops::Bound;
+
+use rpds::RedBlackTreeSetSync;
+
 use crate::wire::Name;
 
 /// Where the rotation stands for one address.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Rotation {
     next_required: usize,
-    next_other: usize,
+    /// The zone that had its turn last.
+    last_other: Option<Name>,
     canary_zone: Option<Name>,
 }
 
@@ -27,7 +32,7 @@ pub(super) struct Pick {
 
 impl Rotation {
     /// The zones to ask for, out of those served; `None` if nothing is served.
-    pub(super) fn pick(&mut self, served: &[Name], required: &[Name]) -> Option<Pick> {
+    pub(super) fn pick(&mut self, served: &RedBlackTreeSetSync<Name>, required: &[Name]) -> Option<Pick> {
         let required = self.pick_required(served, required);
         let is_required = required.is_some();
         let kept = || self.canary_zone.take().filter(|name| served.contains(name));
@@ -47,19 +52,20 @@ impl Rotation {
         }
     }
 
-    fn pick_required(&self, served: &[Name], required: &[Name]) -> Option<Name> {
+    fn pick_required(&self, served: &RedBlackTreeSetSync<Name>, required: &[Name]) -> Option<Name> {
         let after = (0..required.len()).map(|step| self.next_required.wrapping_add(step) % required.len());
         let mut names = after.filter_map(|index| required.get(index));
         names.find(|name| served.contains(name)).cloned()
     }
 
-    fn pick_other(&mut self, served: &[Name], canary_zone: &Name) -> Option<Name> {
+    fn pick_other(&mut self, served: &RedBlackTreeSetSync<Name>, canary_zone: &Name) -> Option<Name> {
         // Two steps are enough: at most one of two consecutive zones is the canary zone.
         for _ in 0..2 {
-            let name = served.get(self.next_other.checked_rem(served.len())?)?;
-            self.next_other = self.next_other.wrapping_add(1);
-            if name != canary_zone {
-                return Some(name.clone());
+            let after = |last: &Name| served.range((Bound::Excluded(last), Bound::Unbounded)).next();
+            let name = self.last_other.as_ref().and_then(after).or_else(|| served.first())?.clone();
+            self.last_other = Some(name.clone());
+            if name != *canary_zone {
+                return Some(name);
             }
         }
         None
@@ -80,7 +86,8 @@ mod tests {
     }
 
     fn rounds(served: &str, required: &str, good: &str, count: usize) -> Vec<String> {
-        let (served, required, good) = (names(served), names(required), names(good));
+        let (required, good) = (names(required), names(good));
+        let served = names(served).into_iter().collect();
         let mut rotation = Rotation::default();
         let mut round = || {
             let pick = rotation.pick(&served, &required).unwrap();
@@ -93,7 +100,7 @@ mod tests {
 
     #[test]
     fn nothing_served_nothing_asked() {
-        assert_eq!(Rotation::default().pick(&[], &names("a")), None);
+        assert_eq!(Rotation::default().pick(&RedBlackTreeSetSync::default(), &names("a")), None);
     }
 
     #[test]

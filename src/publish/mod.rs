@@ -67,7 +67,7 @@ pub use accept::{Accepted, Candidate, Digest, Provenance, Refused, Standing, Ter
 pub use check::{CheckReport, CheckedZone, check, check_signatures};
 pub use error::{AcceptError, ApplyError, PublishError, ReconfigureError, RemoveError, StoreError};
 pub use fault::{Fault, SourceFault, SourceWarning};
-pub use report::{Progress, Report, WatchState, ZoneReport, ZoneState};
+pub use report::{Progress, Report, ReportedZones, WatchState, ZoneReport, ZoneState};
 pub use settings::{Deploy, Dnssec, SerialRule, Settings, SingleZone};
 pub use verify::Signatures;
 pub use work::difference::{Applied, Difference};

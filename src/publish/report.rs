@@ -1,10 +1,11 @@
 //! What the publisher says about itself: facts for health and policy, and for the operator.
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
+
+use rpds::{QueueSync, RedBlackTreeMapSync, RedBlackTreeSetSync};
 
 use crate::wire::{Name, Serial};
 
@@ -90,13 +91,20 @@ impl fmt::Display for Progress {
     }
 }
 
-/// Everything the publisher knows, at one moment.
+/// Names of changed zones that a report remembers; who has missed more walks all zones once.
+const MOST_CHANGES: usize = 256;
+
+/// Zones by name, in canonical order; a copy shares what is the same.
+pub type ReportedZones = RedBlackTreeMapSync<Name, Arc<ZoneReport>>;
+
+/// Everything the publisher knows, at one moment. A copy of which one zone is changed costs the same however many zones there
+/// are.
 #[derive(Clone, Debug, Default)]
 pub struct Report {
     /// Whether every zone is loaded, restored or refused with a reason. Once true it stays true.
     pub settled: bool,
-    /// Every zone that is configured, found or still served.
-    pub zones: BTreeMap<Name, ZoneReport>,
+    /// Every zone that is configured, found or still served; changed by [`put`](Self::put) and [`take_out`](Self::take_out).
+    pub zones: ReportedZones,
     /// How many zones are served in a version that is not yet in the state directory; 0 without such a directory.
     pub unkept: usize,
     /// How far a look is that takes long.
@@ -111,6 +119,16 @@ pub struct Report {
     pub rescans: u64,
     /// Whether the publisher's task has ended; what is published stays published.
     pub stopped: bool,
+    /// Whether there is a state directory to keep versions in.
+    pub(super) keeps: bool,
+    served: RedBlackTreeSetSync<Name>,
+    /// How often a zone came into service or left it.
+    served_changes: u64,
+    not_durable: usize,
+    faulty: usize,
+    /// How many changes of zones there were, and the names of the last ones.
+    changes: u64,
+    last_changed: QueueSync<Name>,
 }
 
 impl ZoneReport {
@@ -118,16 +136,99 @@ impl ZoneReport {
     pub fn is_served(&self) -> bool {
         matches!(self.state, ZoneState::Serving | ZoneState::Kept)
     }
+
+    fn is_unkept(&self) -> bool {
+        self.is_served() && !self.durable
+    }
 }
 
 impl Report {
     /// How many zones are in service.
     pub fn served(&self) -> usize {
-        self.zones.values().filter(|zone| zone.is_served()).count()
+        self.served.size()
+    }
+
+    /// The zones in service, in canonical order.
+    pub fn served_zones(&self) -> &RedBlackTreeSetSync<Name> {
+        &self.served
+    }
+
+    /// How often a zone came into service or left it: while this is the same, so are they.
+    pub fn served_changes(&self) -> u64 {
+        self.served_changes
+    }
+
+    /// How many zones have a fault.
+    pub fn faulty(&self) -> usize {
+        self.faulty
     }
 
     /// Whether this zone is in service.
     pub fn serves(&self, zone: &Name) -> bool {
-        self.zones.get(zone).is_some_and(ZoneReport::is_served)
+        self.served.contains(zone)
+    }
+
+    /// Replaces what is said of a zone.
+    pub fn put(&mut self, name: Name, zone: ZoneReport) {
+        self.forget(&name);
+        self.faulty += usize::from(!zone.faults.is_empty());
+        self.not_durable += usize::from(zone.is_unkept());
+        if zone.is_served() != self.served.contains(&name) {
+            self.served_changes += 1;
+            match zone.is_served() {
+                true => self.served.insert_mut(name.clone()),
+                false => drop(self.served.remove_mut(&name)),
+            }
+        }
+        self.note_change(&name);
+        self.zones.insert_mut(name, Arc::new(zone));
+    }
+
+    /// Says nothing of a zone any more.
+    pub fn take_out(&mut self, name: &Name) {
+        self.forget(name);
+        self.served_changes += u64::from(self.served.remove_mut(name));
+        if self.zones.remove_mut(name) {
+            self.note_change(name);
+        }
+    }
+
+    /// The zones that changed since there were so many changes; `None` if they are not known any more.
+    pub fn changed_since(&self, changes: u64) -> Option<impl Iterator<Item = &Name>> {
+        let missed = usize::try_from(self.changes.checked_sub(changes)?).ok()?;
+        let known = self.last_changed.len();
+        (missed <= known).then(|| self.last_changed.iter().skip(known - missed))
+    }
+
+    /// How many changes of zones there were.
+    pub fn changes(&self) -> u64 {
+        self.changes
+    }
+
+    fn forget(&mut self, name: &Name) {
+        let Some(before) = self.zones.get(name) else { return };
+        self.faulty -= usize::from(!before.faults.is_empty());
+        self.not_durable -= usize::from(before.is_unkept());
+    }
+
+    fn note_change(&mut self, name: &Name) {
+        self.unkept = if self.keeps { self.not_durable } else { 0 };
+        self.changes += 1;
+        self.last_changed.enqueue_mut(name.clone());
+        if self.last_changed.len() > MOST_CHANGES {
+            self.last_changed.dequeue_mut();
+        }
     }
 }
+
+impl FromIterator<(Name, ZoneReport)> for Report {
+    fn from_iter<I: IntoIterator<Item = (Name, ZoneReport)>>(zones: I) -> Self {
+        let mut report = Self { settled: true, keeps: true, ..Self::default() };
+        zones.into_iter().for_each(|(name, zone)| report.put(name, zone));
+        report
+    }
+}
+
+#[cfg(test)]
+#[path = "../../tests/unit/publish/report.rs"]
+mod tests;

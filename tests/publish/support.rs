@@ -158,7 +158,7 @@ impl Pop {
         let has = |report: &Report| {
             report.zones.get(&zone).is_some_and(|it| it.faults.iter().any(|it| it.to_string().contains(part)))
         };
-        self.wait(has).await.zones[&zone].clone()
+        ZoneReport::clone(&self.wait(has).await.zones[&zone])
     }
 
     /// What the query path is told of a zone that is configured and not served.

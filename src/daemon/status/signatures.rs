@@ -2,6 +2,8 @@
 //!
 //! Facts, never verdicts: no route depends on them.
 
+use std::collections::BTreeMap;
+
 use crate::control::{Cause, SignatureStatus, one_line};
 use crate::publish::ZoneReport;
 use crate::wire::Name;
@@ -9,7 +11,7 @@ use crate::zone::signatures::{Stage, Validity};
 
 use super::other::OtherAlarm;
 
-/// Zones whose expiry is remembered: those that are late first.
+/// Zones that an alarm looks at: those that are late first.
 const MOST: usize = 1000;
 
 /// What is known of a zone's signatures.
@@ -30,17 +32,25 @@ pub(super) fn status(zone: &ZoneReport) -> Option<SignatureStatus> {
 /// When the signatures of zones expire.
 #[derive(Debug, Default)]
 pub(super) struct Expiries {
-    zones: Vec<(Validity, Name)>,
+    /// Those that are late first.
+    zones: BTreeMap<(u64, Name), Validity>,
+}
+
+fn validity(zone: Option<&ZoneReport>) -> Option<Validity> {
+    zone?.signatures.as_ref()?.verdict.validity
 }
 
 impl Expiries {
     pub(super) fn add(&mut self, name: &Name, zone: Option<&ZoneReport>) {
-        let signatures = zone.and_then(|zone| zone.signatures.as_ref());
-        let Some(validity) = signatures.and_then(|signatures| signatures.verdict.validity) else { return };
-        self.zones.push((validity, name.clone()));
-        if self.zones.len() >= 2 * MOST {
-            self.zones.sort_by_key(|(validity, _)| validity.late());
-            self.zones.truncate(MOST);
+        if let Some(validity) = validity(zone) {
+            self.zones.insert((validity.late(), name.clone()), validity);
+        }
+    }
+
+    /// Takes out what [`add`](Self::add) took in.
+    pub(super) fn remove(&mut self, name: &Name, zone: Option<&ZoneReport>) {
+        if let Some(validity) = validity(zone) {
+            self.zones.remove(&(validity.late(), name.clone()));
         }
     }
 
@@ -61,8 +71,8 @@ impl Expiries {
                 Stage::Early => validity.begins,
                 _ => validity.expires,
             };
-            let mut concerned: Vec<_> =
-                self.zones.iter().filter(|(validity, _)| validity.stage(now) == stage).collect();
+            let latest = self.zones.iter().take(MOST).map(|((_, name), validity)| (validity, name));
+            let mut concerned: Vec<_> = latest.filter(|(validity, _)| validity.stage(now) == stage).collect();
             concerned.sort_by_key(|(validity, _)| moment(validity));
             let (validity, name) = concerned.first()?;
             let at = rfc3339(moment(validity));
@@ -98,7 +108,7 @@ mod tests {
         let early = Validity { begins: 50 * DAY, ..at(100 * DAY) };
         let zones = zones.into_iter().chain([("e.", early)]);
         let expiries =
-            Expiries { zones: zones.map(|(name, validity)| (validity, name.parse().unwrap())).collect() };
+            Expiries { zones: zones.map(|(name, it)| ((it.late(), name.parse().unwrap()), it)).collect() };
         let messages: Vec<String> =
             expiries.alarms(40 * DAY).into_iter().map(|alarm| alarm.message).collect();
         assert_eq!(

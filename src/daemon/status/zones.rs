@@ -1,4 +1,4 @@
-//! Zones of the document: counted and grouped once per report, listed as asked.
+//! Zones of the document: counted as they change, listed as asked.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::mem::{Discriminant, discriminant};
@@ -12,16 +12,16 @@ use super::clock::unix;
 use super::other::OtherAlarm;
 use super::signatures::{self, Expiries};
 
-/// Names kept of those that are not well, so that a page of them needs no walk: more than a text lists.
-const MOST_BAD: usize = 1000;
-
-/// Names kept of those that are well: a page.
+/// The most zones of a page: more are found by a walk.
 const MOST_WELL: usize = 100;
 
 /// The most faults of one zone in the document.
 const MOST_FAULTS: usize = 3;
 
-/// What one walk over the report's zones found.
+/// The zones that are not well, by what they have in common.
+type Groups = BTreeMap<(bool, u8, Option<Kind>), ZoneGroup>;
+
+/// The zones of the report, counted; kept up to date by what changes.
 #[derive(Default)]
 pub(super) struct ZoneTable {
     report: Arc<Report>,
@@ -29,9 +29,8 @@ pub(super) struct ZoneTable {
     /// When the process began: a zone without a better time stands so since then.
     started: u64,
     counts: ZoneCounts,
-    groups: BTreeMap<(bool, u8, Option<Kind>), ZoneGroup>,
-    bad: Vec<Name>,
-    well: Vec<Name>,
+    /// The zones that are not well.
+    bad: BTreeSet<Name>,
     /// When the signatures of zones expire.
     expiries: Expiries,
     walks: u64,
@@ -114,35 +113,58 @@ impl Entry<'_> {
 }
 
 impl ZoneTable {
-    /// Walks the zones if the report is another one or if other zones are required.
+    /// Takes another report: looks at the zones that changed, or at all of them if other zones are required or those that changed
+    /// are not known.
     pub(super) fn refresh(&mut self, report: &Arc<Report>, required: &Arc<[Name]>, started: u64) {
-        if self.walks > 0 && Arc::ptr_eq(&self.report, report) && Arc::ptr_eq(&self.required, required) {
+        let is_same = Arc::ptr_eq(&self.report, report) && Arc::ptr_eq(&self.required, required);
+        if self.walks > 0 && is_same {
             return;
         }
+        let follows =
+            self.walks > 0 && Arc::ptr_eq(&self.required, required) && self.report.settled == report.settled;
+        let changed = report.changed_since(self.report.changes()).filter(|_| follows);
+        let Some(changed) = changed else { return self.walk_all(report, required, started) };
+        let changed: BTreeSet<Name> = changed.cloned().collect();
+        let before = std::mem::replace(&mut self.report, report.clone());
+        for name in changed {
+            self.count(&name, before.zones.get(&name).map(Arc::as_ref), before.settled, false);
+            self.count(&name, report.zones.get(&name).map(Arc::as_ref), report.settled, true);
+        }
+    }
+
+    fn walk_all(&mut self, report: &Arc<Report>, required: &Arc<[Name]>, started: u64) {
         let walks = self.walks + 1;
-        // Dropped here as well: the last reference to an old report may be this one.
         *self =
             Self { report: report.clone(), required: required.clone(), started, walks, ..Self::default() };
-        let wanted: BTreeSet<&Name> = required.iter().collect();
         for entry in entries(report, required) {
-            self.counts.total += 1;
-            self.expiries.add(entry.name, entry.zone);
-            let count = match entry.state() {
-                control::ZoneState::Loading => &mut self.counts.loading,
-                control::ZoneState::Served => &mut self.counts.served,
-                control::ZoneState::Kept => &mut self.counts.kept,
-                control::ZoneState::Refused => &mut self.counts.refused,
-            };
-            *count += 1;
-            if !entry.is_well() {
-                self.counts.not_well += 1;
-                group(&mut self.groups, &entry, wanted.contains(entry.name), started);
-                if self.bad.len() < MOST_BAD {
-                    self.bad.push(entry.name.clone());
-                }
-            } else if self.well.len() < MOST_WELL {
-                self.well.push(entry.name.clone());
+            self.count(entry.name, entry.zone, entry.settled, true);
+        }
+    }
+
+    /// Counts a zone in, or out again. One that the report does not hold counts only if it is required.
+    fn count(&mut self, name: &Name, zone: Option<&ZoneReport>, settled: bool, is_in: bool) {
+        if zone.is_none() && !self.required.contains(name) {
+            return;
+        }
+        let entry = Entry { name, zone, settled };
+        let add = |count: &mut u64| *count = if is_in { *count + 1 } else { count.saturating_sub(1) };
+        add(&mut self.counts.total);
+        add(match entry.state() {
+            control::ZoneState::Loading => &mut self.counts.loading,
+            control::ZoneState::Served => &mut self.counts.served,
+            control::ZoneState::Kept => &mut self.counts.kept,
+            control::ZoneState::Refused => &mut self.counts.refused,
+        });
+        if !entry.is_well() {
+            add(&mut self.counts.not_well);
+            match is_in {
+                true => drop(self.bad.insert(name.clone())),
+                false => drop(self.bad.remove(name)),
             }
+        }
+        match is_in {
+            true => self.expiries.add(name, zone),
+            false => self.expiries.remove(name, zone),
         }
     }
 
@@ -151,9 +173,23 @@ impl ZoneTable {
         self.expiries.alarms(now)
     }
 
+    /// The zones that are not well, those with the same cause together; required ones first, then those that are not served.
     pub(super) fn groups(&self) -> Vec<ZoneGroup> {
-        // Zones that are required first, then those that are not served.
-        self.groups.values().rev().cloned().collect()
+        self.grouped().into_values().rev().collect()
+    }
+
+    fn grouped(&self) -> Groups {
+        let wanted: BTreeSet<&Name> = self.required.iter().collect();
+        let mut groups = Groups::new();
+        for entry in self.bad.iter().filter_map(|name| self.entry(name)) {
+            group(&mut groups, &entry, wanted.contains(entry.name), self.started);
+        }
+        groups
+    }
+
+    /// The first zones that are well.
+    fn well(&self, most: usize) -> impl Iterator<Item = &Name> {
+        self.report.zones.keys().filter(|name| !self.bad.contains(*name)).take(most)
     }
 
     /// The zones that were asked for, those that are not well first where not all are listed; and the counts.
@@ -163,7 +199,12 @@ impl ZoneTable {
         let listed: Vec<Entry<'_>> = match &selection.zones {
             ZoneFilter::All if most <= MOST_WELL => {
                 (counts.matched, counts.matched_not_well) = (counts.total, counts.not_well);
-                self.bad.iter().chain(&self.well).take(most).filter_map(|name| self.entry(name)).collect()
+                self.bad
+                    .iter()
+                    .chain(self.well(most))
+                    .take(most)
+                    .filter_map(|name| self.entry(name))
+                    .collect()
             }
             ZoneFilter::Name(name) => {
                 let found: Vec<_> =
@@ -206,7 +247,7 @@ impl ZoneTable {
 
     /// A name of the report or of the required zones.
     fn entry<'a>(&'a self, name: &'a Name) -> Option<Entry<'a>> {
-        let zone = self.report.zones.get(name);
+        let zone = self.report.zones.get(name).map(Arc::as_ref);
         Some(Entry { name, zone, settled: self.report.settled })
     }
 
@@ -225,18 +266,14 @@ impl ZoneTable {
 /// Every zone of the report, then those that are required and are not in it.
 fn entries<'a>(report: &'a Report, required: &'a [Name]) -> impl Iterator<Item = Entry<'a>> {
     let settled = report.settled;
-    let known = report.zones.iter().map(move |(name, zone)| Entry { name, zone: Some(zone), settled });
+    let known =
+        report.zones.iter().map(move |(name, zone)| Entry { name, zone: Some(zone.as_ref()), settled });
     let absent = required.iter().filter(|name| !report.zones.contains_key(*name));
     known.chain(absent.map(move |name| Entry { name, zone: None, settled }))
 }
 
 /// Adds one zone that is not well to its group.
-fn group(
-    groups: &mut BTreeMap<(bool, u8, Option<Kind>), ZoneGroup>,
-    entry: &Entry<'_>,
-    required: bool,
-    started: u64,
-) {
+fn group(groups: &mut Groups, entry: &Entry<'_>, required: bool, started: u64) {
     let state = entry.state();
     let fault = entry.zone.and_then(|zone| zone.faults.first());
     let since = entry.since(started);

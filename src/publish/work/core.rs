@@ -360,47 +360,34 @@ impl Core {
             let report = self.zones.get_mut(&name).map(Entry::report);
             news.push((name, report));
         }
-        let unkept = self.count_unkept();
+        let keeps = !matches!(*self.state, State::None);
         self.report.update(|report| {
+            report.keeps = keeps;
             for (name, zone) in &news {
                 match zone {
-                    Some(zone) => drop(report.zones.insert(name.clone(), zone.clone())),
-                    None => drop(report.zones.remove(name)),
+                    Some(zone) => report.put(name.clone(), zone.clone()),
+                    None => report.take_out(name),
                 }
             }
-            report.unkept = unkept;
         });
         self.reported = Instant::now();
         self.report_took = self.reported - start;
     }
 
-    fn count_unkept(&self) -> usize {
-        let unkept = |entry: &&Entry| entry.serving && !entry.durable;
-        match *self.state {
-            State::None => 0,
-            _ => self.zones.values().filter(unkept).count(),
-        }
-    }
-
-    /// Sends a new report about everything.
+    /// Says what is new, and what is wrong beside any one zone.
     pub(in crate::publish) fn say(&mut self) {
-        self.news.clear();
-        self.reported = Instant::now();
         let faults = self.source_faults();
         let watch = self.watch.degraded().map(|reason| WatchState::Degraded { reason });
+        let watch = watch.unwrap_or_default();
         let other = [self.panicked.clone(), self.state_fault()];
-        let report = Report {
-            settled: self.settled,
-            unkept: self.count_unkept(),
-            zones: self.zones.iter_mut().map(|(name, entry)| (name.clone(), entry.report())).collect(),
-            progress: None,
-            faults: other.into_iter().flatten().chain(self.alarms.iter().cloned()).chain(faults).collect(),
-            watch: watch.unwrap_or_default(),
-            reloads: self.reloads,
-            rescans: self.rescans,
-            stopped: false,
-        };
-        self.report.publish(report);
+        let faults: Vec<SourceFault> =
+            other.into_iter().flatten().chain(self.alarms.iter().cloned()).chain(faults).collect();
+        self.say_news_now();
+        let (settled, reloads, rescans) = (self.settled, self.reloads, self.rescans);
+        self.report.update(|report| {
+            (report.settled, report.reloads, report.rescans) = (settled, reloads, rescans);
+            (report.progress, report.faults, report.watch) = (None, faults.clone(), watch.clone());
+        });
     }
 
     /// What is wrong with the sources; what is new of it is logged.

@@ -239,6 +239,22 @@ impl Entry {
         self.misplaced.iter().chain(&self.verdict).chain(&self.notice).chain(&self.wrong).map(Box::as_ref)
     }
 
+    /// Whether the same is said of both.
+    pub(in crate::publish) fn says_the_same(&self, other: &Self) -> bool {
+        let same_header = match (&self.header, &other.header) {
+            (Some(one), Some(other)) => Arc::ptr_eq(one, other) || one == other,
+            (None, None) => true,
+            _ => false,
+        };
+        let serial = |entry: &Self| entry.denied.as_ref().map(|denied| denied.serial);
+        same_header
+            && self.state() == other.state()
+            && self.serving == other.serving
+            && self.durable == other.durable
+            && serial(self) == serial(other)
+            && self.faults().map(ToString::to_string).eq(other.faults().map(ToString::to_string))
+    }
+
     /// What is said of it.
     pub(in crate::publish) fn report(&mut self) -> ZoneReport {
         let (state, since) = self.note_state();

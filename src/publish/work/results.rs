@@ -105,7 +105,7 @@ impl Core {
         let finds_again = current.finds_again;
         entry.take_over(current);
         self.has_new_includes |= !entry.files.includes_the_same(&current.files);
-        let postponed = entry.is_postponed();
+        let (postponed, is_new) = (entry.is_postponed(), !current.visited || !entry.says_the_same(current));
         *current = entry;
         self.take_effects(&name, effects);
         self.release(&name);
@@ -116,7 +116,7 @@ impl Core {
         if again {
             self.push(&name, finds_again);
         }
-        if self.settled {
+        if is_new {
             self.news.insert(name);
         }
     }

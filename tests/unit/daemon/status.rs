@@ -85,11 +85,7 @@ fn three_hundred_thousand_zones_are_one_page() {
 
 #[test]
 fn updates_that_stopped_are_said_since_when_and_why() {
-    let report = Report {
-        settled: true,
-        zones: [(name("a"), zone(ZoneState::Serving, Vec::new()))].into(),
-        ..Report::default()
-    };
+    let report = [(name("a"), zone(ZoneState::Serving, Vec::new()))].into_iter().collect();
     let scene = scene(report, false);
     let start = Instant::now();
     scene.keeper.lock().observe(start);

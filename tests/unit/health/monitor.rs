@@ -22,7 +22,7 @@ struct Scene {
     /// Whether the workers are busy.
     busy: Arc<AtomicBool>,
     beat: Beat,
-    _zones: Latest<Vec<Name>>,
+    _zones: Latest<RedBlackTreeSetSync<Name>>,
     _shutdown: tokio_util::sync::DropGuard,
 }
 
@@ -47,7 +47,7 @@ async fn scene_between(source: &str, service: &str, zones: &str, required: &str)
         reference_addresses: Vec::new(),
     };
     let (others, busy) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicBool::new(false)));
-    let zones = Latest::new(names(zones));
+    let zones = Latest::new(names(zones).into_iter().collect());
     let (per_round, is_busy, address) = (others.clone(), busy.clone(), responder.address());
     let (mut total, sent) = (0, responder.sent());
     let load = move |_| {
@@ -292,7 +292,7 @@ async fn one_bad_zone_is_a_zone_fault_unless_it_is_required() {
 async fn nothing_served_is_untested() {
     let mut scene = scene("example.org", "").await;
     scene.up().await;
-    scene._zones.publish(Vec::new());
+    scene._zones.publish(RedBlackTreeSetSync::default());
     scene.wait(|probe| *probe == Probe::Untested).await;
 }
 
