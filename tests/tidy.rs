@@ -309,6 +309,14 @@ const SLEEPING_TESTS: &[(&str, &str)] = &[
 ];
 
 #[test]
+fn one_alias_decides_which_platform_code_is_compiled() {
+    let all = files("src", &["rs"]).into_iter().chain(files("tests", &["rs"]));
+    let faults = all.filter(|path| !path.ends_with("src/build.rs") && !path.ends_with("tidy.rs"));
+    let faults = faults.filter(|path| code(path).contains("target_os"));
+    fail_on("target_os; write cfg(native), which src/build.rs sets", &shown(faults));
+}
+
+#[test]
 fn skips_are_counted() {
     let all = files("tests", &["rs"]).into_iter().chain(files("src", &["rs"]));
     let spells = ["println!(\"skip", "println!(\"SKIP"];

@@ -36,6 +36,7 @@ impl Responder {
     }
 
     /// The counters.
+    #[cfg(native)]
     pub(super) fn counters(&self) -> Option<&WorkerCounters> {
         self.counters.worker(self.set)
     }

@@ -15,10 +15,7 @@ use anyns::telemetry::{Beat, RunTime};
 
 use crate::journal::Child;
 use crate::support::{Pop, replace, zone_text};
-
-#[path = "../support/wait.rs"]
-#[allow(dead_code, unreachable_pub, reason = "shared with other tests, which use the rest")]
-mod wait;
+use crate::wait;
 
 /// Where the child works; not set, it is no child.
 const CHILD: &str = "ANYNS_TEST_FROZEN_CHILD";

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use anyns::publish::{Settings, SourceFault, ZoneState};
 
-use crate::signed::skip::{is_full_run, skip};
+use crate::skip::{is_full_run, skip};
 use crate::support::{Pop, name, replace, zone_text};
 
 /// A deploy that waits for a source that does not answer takes longer than any busy machine needs.

@@ -9,7 +9,7 @@ mod deploy;
 mod difference;
 #[cfg(native)]
 mod frozen;
-#[cfg(target_os = "linux")]
+#[cfg(native)]
 mod hanging;
 mod journal;
 mod reader;

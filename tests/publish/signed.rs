@@ -8,11 +8,8 @@ use anyns::zone::signatures::{Findings, Level};
 use anyns::zonefile;
 use tempfile::TempDir;
 
+use crate::skip;
 use crate::support::name;
-
-#[path = "../support/skip.rs"]
-#[allow(dead_code, unreachable_pub, reason = "shared with other tests, which use the rest")]
-pub(crate) mod skip;
 
 /// Whether the tools are here; if not, the skip is told.
 pub(crate) fn can_sign() -> bool {

@@ -12,9 +12,15 @@ const TO_RENAME: &[&str] = &[
     "daemon Sources",
     "publish End",
     "publish Entry",
+    "publish Heard",
+    "publish Job",
     "publish Outcome",
+    "publish Reply",
     "publish Shared",
+    "publish State",
     "publish StateError",
+    "publish Step",
+    "publish Task",
     "publish/error sees Fault",
     "zone Key",
     "zone Level",
@@ -32,7 +38,7 @@ pub(crate) fn twice_in_a_module(sources: &BTreeMap<Module, String>) -> Vec<Strin
     }
     let twice = found.into_iter().filter(|(_, files)| files.len() > 1);
     let faults = twice.map(|((top, name), files)| format!("{top} {name}: {}", files.join(", ")));
-    faults.filter(is_new).collect()
+    faults.filter(|fault| is_new(fault)).collect()
 }
 
 /// The files that see types of one name from different files: their own, imported, or behind the name of a module.
@@ -71,10 +77,10 @@ pub(crate) fn seen_together(sources: &BTreeMap<Module, String>) -> Vec<String> {
             }
         }
     }
-    faults.into_iter().filter(is_new).collect()
+    faults.into_iter().filter(|fault| is_new(fault)).collect()
 }
 
-fn is_new(fault: &String) -> bool {
+fn is_new(fault: &str) -> bool {
     !TO_RENAME.iter().any(|known| fault.split(':').next() == Some(known))
 }
 

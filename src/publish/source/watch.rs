@@ -147,7 +147,8 @@ impl Watch {
     }
 
     /// Stops the watcher's thread at its next notification, as a busy machine would, until the guard is dropped.
-    #[cfg(all(test, native))]
+    #[cfg(test)]
+    #[cfg(native)]
     pub(in crate::publish) fn hold(&self) -> impl Drop + use<> {
         struct Held(std::sync::mpsc::Sender<()>, Option<std::thread::JoinHandle<()>>);
         impl Drop for Held {
