@@ -1,25 +1,23 @@
 //! Opens everything that can be refused, in an order in which a refusal leaves nothing behind.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
 use tokio_util::sync::CancellationToken;
 
-use rpds::RedBlackTreeSetSync;
-
 use crate::admission::Limits;
 use crate::config::{Config, RouteDriver};
 use crate::control;
 use crate::handoff::{self, Latest, Reader};
-use crate::health::{self, LoadSource};
+use crate::health::{self, LoadSource, ServedZones};
 use crate::host::{self, AddressWatcher, HostFacts, LostAddresses, ServiceAddresses};
 use crate::policy::{Decision, Policy};
 use crate::publish::Publisher;
 use crate::route::{self, BgpControl, BgpDriver, DryRun, Speaker};
 use crate::serve::{self, Serving};
 use crate::telemetry::{Beat, Counters, Logging, keep_running};
-use crate::wire::Name;
 use crate::zone::Published;
 
 use super::DaemonError;
@@ -82,7 +80,7 @@ fn start(
     let serving = Arc::new(serving);
     let publisher = Arc::new(Publisher::start(config.publish.clone(), published)?);
 
-    let zones = Latest::new(RedBlackTreeSetSync::default());
+    let zones = Latest::<Arc<dyn ServedZones>>::new(Arc::new(BTreeSet::new()));
     let mut load = serving.load();
     let look: LoadSource = Box::new(move |handshakes| load.observe(handshakes));
     let (health_thread, health, health_beats) = start_health(&config, zones.reader(), look)?;
@@ -194,7 +192,7 @@ async fn ensure_addresses(config: &Config) -> Result<Option<ServiceAddresses>, D
 /// Starts the thread that probes.
 fn start_health(
     config: &Config,
-    zones: Reader<RedBlackTreeSetSync<Name>>,
+    zones: Reader<Arc<dyn ServedZones>>,
     load: LoadSource,
 ) -> Result<(Thread, health::Health, Vec<Beat>), DaemonError> {
     let (mut monitor, health) = health::prepare(config.health.clone(), zones, load)?;

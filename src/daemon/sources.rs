@@ -4,12 +4,11 @@
 //! task's own run time; a fact that says whether this POP answers and is too old is a fact of its own.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use rpds::RedBlackTreeSetSync;
-
 use crate::handoff::{Latest, Reader};
-use crate::health::Health;
+use crate::health::{Health, ServedZones};
 use crate::host::{HostFacts, LostAddresses};
 use crate::policy::{Facts, Operator, StaleFact};
 use crate::publish::Report;
@@ -33,7 +32,7 @@ pub(super) struct Sources {
     pub(super) host: HostFacts,
     pub(super) health: Health,
     /// The zones to probe, for health.
-    pub(super) zones: Latest<RedBlackTreeSetSync<Name>>,
+    pub(super) zones: Latest<Arc<dyn ServedZones>>,
     /// How often the zones in service had changed when health was told of them.
     pub(super) told: u64,
     pub(super) ages: Ages,
@@ -77,6 +76,20 @@ impl Ages {
     }
 }
 
+/// The zones in service, as a report has them.
+#[derive(Debug)]
+struct Served(Arc<Report>);
+
+impl ServedZones for Served {
+    fn serves(&self, zone: &Name) -> bool {
+        self.0.serves(zone)
+    }
+
+    fn after(&self, zone: Option<&Name>) -> Option<Name> {
+        self.0.served_after(zone).cloned()
+    }
+}
+
 impl Sources {
     /// This moment's facts.
     pub(super) fn gather(&mut self, required: &[Name], operator: Operator, now: Instant) -> Facts {
@@ -117,13 +130,13 @@ impl Sources {
         }
     }
 
-    fn tell_health(&mut self, report: &Report) {
+    fn tell_health(&mut self, report: &Arc<Report>) {
         // There may be hundreds of thousands of zones, and a decision comes often.
         if self.told == report.served_changes() {
             return;
         }
         self.told = report.served_changes();
-        self.zones.publish(report.served_zones().clone());
+        self.zones.publish(Arc::new(Served(report.clone())));
     }
 }
 

@@ -37,6 +37,7 @@ mod responder;
 
 pub use message::Fault;
 pub use monitor::{Health, LoadSource, Monitor, Verdicts, prepare};
+pub use rotation::ServedZones;
 pub use self_test::IdentityQuery;
 pub use settings::{MAX_ADDRESSES, MAX_REFERENCES, MAX_ROUNDS, Settings, SettingsError};
 pub use statistics::{ProbeTransport, Statistics, ZoneFault};

@@ -9,15 +9,12 @@ use std::time::{Duration, Instant};
 use arc_swap::ArcSwap;
 use tokio::task::JoinSet;
 
-use rpds::RedBlackTreeSetSync;
-
 use crate::handoff::{Latest, Reader};
 use crate::policy::Probe;
 use crate::telemetry::{Beat, Load};
-use crate::wire::Name;
 
 use super::evidence::{Ledger, Seen, Stage, describe, judge};
-use super::rotation::{Pick, Rotation};
+use super::rotation::{Pick, Rotation, ServedZones};
 use super::round::{self, Report};
 use super::settings::{Settings, SettingsError, Target};
 use super::statistics::{ProbeTransport, Statistics, ZoneFault};
@@ -96,7 +93,7 @@ impl Health {
 /// asked and every address is untested. `load` is called once in a round and must not wait for others.
 pub fn prepare(
     settings: Settings,
-    zones: Reader<RedBlackTreeSetSync<Name>>,
+    zones: Reader<Arc<dyn ServedZones>>,
     load: LoadSource,
 ) -> Result<(Monitor, Health), SettingsError> {
     let targets = settings.targets()?;
@@ -138,7 +135,7 @@ pub struct Monitor {
     latest: Arc<ArcSwap<Settings>>,
     settings: Arc<Settings>,
     subjects: Vec<Subject>,
-    zones: Reader<RedBlackTreeSetSync<Name>>,
+    zones: Reader<Arc<dyn ServedZones>>,
     load: LoadSource,
     beat: Beat,
     rounds: Arc<AtomicU64>,
@@ -219,13 +216,13 @@ impl Monitor {
     async fn round(&mut self) {
         self.follow_settings();
         let zones = self.zones.load();
-        if zones.is_empty() {
+        if zones.after(None).is_none() {
             let settings = &self.settings;
             self.subjects.iter_mut().for_each(|subject| subject.forget(settings));
             return;
         }
         let begun = Instant::now();
-        let finished = self.ask_all(&zones).await;
+        let finished = self.ask_all(&**zones).await;
         let paused = was_paused(begun.elapsed(), self.settings.timeout);
         let is_connecting = |(_, _, (_, tcp)): &Finished| tcp.stage == Some(Stage::Connecting);
         let load = (self.load)(finished.iter().any(is_connecting));
@@ -244,7 +241,7 @@ impl Monitor {
         }
     }
 
-    async fn ask_all(&mut self, zones: &RedBlackTreeSetSync<Name>) -> Vec<Finished> {
+    async fn ask_all(&mut self, zones: &dyn ServedZones) -> Vec<Finished> {
         let mut tasks = JoinSet::new();
         for (index, subject) in self.subjects.iter_mut().enumerate() {
             let Some(pick) = subject.rotation.pick(zones, &self.settings.required) else { continue };

@@ -4,11 +4,30 @@
 //! next required one, and it stays until it answers well, so that its faults come in a row. Without them it is a zone
 //! that answered well before: one bad zone is then never taken for a bad server, however many zones are bad.
 
+use std::collections::BTreeSet;
 use std::ops::Bound;
 
-use rpds::RedBlackTreeSetSync;
-
 use crate::wire::Name;
+
+/// The zones in service.
+pub trait ServedZones: Send + Sync + std::fmt::Debug {
+    /// Whether this zone is in service.
+    fn serves(&self, zone: &Name) -> bool;
+
+    /// The zone that comes after this one, in an order that stays; the first of all after `None`. `None` after the last.
+    fn after(&self, zone: Option<&Name>) -> Option<Name>;
+}
+
+impl ServedZones for BTreeSet<Name> {
+    fn serves(&self, zone: &Name) -> bool {
+        self.contains(zone)
+    }
+
+    fn after(&self, zone: Option<&Name>) -> Option<Name> {
+        let start = zone.map_or(Bound::Unbounded, Bound::Excluded);
+        self.range((start, Bound::Unbounded)).next().cloned()
+    }
+}
 
 /// Where the rotation stands for one address.
 #[derive(Clone, Debug, Default)]
@@ -32,11 +51,11 @@ pub(super) struct Pick {
 
 impl Rotation {
     /// The zones to ask for, out of those served; `None` if nothing is served.
-    pub(super) fn pick(&mut self, served: &RedBlackTreeSetSync<Name>, required: &[Name]) -> Option<Pick> {
+    pub(super) fn pick(&mut self, served: &dyn ServedZones, required: &[Name]) -> Option<Pick> {
         let required = self.pick_required(served, required);
         let is_required = required.is_some();
-        let kept = || self.canary_zone.take().filter(|name| served.contains(name));
-        let canary_zone = required.or_else(kept).or_else(|| served.first().cloned())?;
+        let kept = || self.canary_zone.take().filter(|name| served.serves(name));
+        let canary_zone = required.or_else(kept).or_else(|| served.after(None))?;
         let other = self.pick_other(served, &canary_zone);
         self.canary_zone = Some(canary_zone.clone());
         Some(Pick { canary_zone, required: is_required, other })
@@ -52,17 +71,17 @@ impl Rotation {
         }
     }
 
-    fn pick_required(&self, served: &RedBlackTreeSetSync<Name>, required: &[Name]) -> Option<Name> {
+    fn pick_required(&self, served: &dyn ServedZones, required: &[Name]) -> Option<Name> {
         let after = (0..required.len()).map(|step| self.next_required.wrapping_add(step) % required.len());
         let mut names = after.filter_map(|index| required.get(index));
-        names.find(|name| served.contains(name)).cloned()
+        names.find(|name| served.serves(name)).cloned()
     }
 
-    fn pick_other(&mut self, served: &RedBlackTreeSetSync<Name>, canary_zone: &Name) -> Option<Name> {
+    fn pick_other(&mut self, served: &dyn ServedZones, canary_zone: &Name) -> Option<Name> {
         // Two steps are enough: at most one of two consecutive zones is the canary zone.
         for _ in 0..2 {
-            let after = |last: &Name| served.range((Bound::Excluded(last), Bound::Unbounded)).next();
-            let name = self.last_other.as_ref().and_then(after).or_else(|| served.first())?.clone();
+            let last = self.last_other.as_ref();
+            let name = last.and_then(|last| served.after(Some(last))).or_else(|| served.after(None))?;
             self.last_other = Some(name.clone());
             if name != *canary_zone {
                 return Some(name);
@@ -87,7 +106,7 @@ mod tests {
 
     fn rounds(served: &str, required: &str, good: &str, count: usize) -> Vec<String> {
         let (required, good) = (names(required), names(good));
-        let served = names(served).into_iter().collect();
+        let served: BTreeSet<Name> = names(served).into_iter().collect();
         let mut rotation = Rotation::default();
         let mut round = || {
             let pick = rotation.pick(&served, &required).unwrap();
@@ -100,7 +119,7 @@ mod tests {
 
     #[test]
     fn nothing_served_nothing_asked() {
-        assert_eq!(Rotation::default().pick(&RedBlackTreeSetSync::default(), &names("a")), None);
+        assert_eq!(Rotation::default().pick(&BTreeSet::new(), &names("a")), None);
     }
 
     #[test]

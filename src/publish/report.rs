@@ -1,11 +1,12 @@
 //! What the publisher says about itself: facts for health and policy, and for the operator.
 
 use std::fmt;
+use std::ops::Bound;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use rpds::{QueueSync, RedBlackTreeMapSync, RedBlackTreeSetSync};
+use rpds::{QueueSync, RedBlackTreeMapSync};
 
 use crate::wire::{Name, Serial};
 
@@ -121,7 +122,7 @@ pub struct Report {
     pub stopped: bool,
     /// Whether there is a state directory to keep versions in.
     pub(super) keeps: bool,
-    served: RedBlackTreeSetSync<Name>,
+    served: usize,
     /// How often a zone came into service or left it.
     served_changes: u64,
     not_durable: usize,
@@ -145,12 +146,14 @@ impl ZoneReport {
 impl Report {
     /// How many zones are in service.
     pub fn served(&self) -> usize {
-        self.served.size()
+        self.served
     }
 
-    /// The zones in service, in canonical order.
-    pub fn served_zones(&self) -> &RedBlackTreeSetSync<Name> {
-        &self.served
+    /// The zone in service that comes after this one in canonical order, or the first of all.
+    pub fn served_after(&self, zone: Option<&Name>) -> Option<&Name> {
+        let start = zone.map_or(Bound::Unbounded, Bound::Excluded);
+        let mut zones = self.zones.range((start, Bound::Unbounded));
+        zones.find(|(_, zone)| zone.is_served()).map(|(name, _)| name)
     }
 
     /// How often a zone came into service or left it: while this is the same, so are they.
@@ -165,7 +168,7 @@ impl Report {
 
     /// Whether this zone is in service.
     pub fn serves(&self, zone: &Name) -> bool {
-        self.served.contains(zone)
+        self.zones.get(zone).is_some_and(|zone| zone.is_served())
     }
 
     /// Replaces what is said of a zone.
@@ -173,13 +176,9 @@ impl Report {
         self.forget(&name);
         self.faulty += usize::from(!zone.faults.is_empty());
         self.not_durable += usize::from(zone.is_unkept());
-        if zone.is_served() != self.served.contains(&name) {
-            self.served_changes += 1;
-            match zone.is_served() {
-                true => self.served.insert_mut(name.clone()),
-                false => drop(self.served.remove_mut(&name)),
-            }
-        }
+        self.served += usize::from(zone.is_served());
+        let was_served = self.serves(&name);
+        self.served_changes += u64::from(was_served != zone.is_served());
         self.note_change(&name);
         self.zones.insert_mut(name, Arc::new(zone));
     }
@@ -187,7 +186,7 @@ impl Report {
     /// Says nothing of a zone any more.
     pub fn take_out(&mut self, name: &Name) {
         self.forget(name);
-        self.served_changes += u64::from(self.served.remove_mut(name));
+        self.served_changes += u64::from(self.serves(name));
         if self.zones.remove_mut(name) {
             self.note_change(name);
         }
@@ -209,6 +208,7 @@ impl Report {
         let Some(before) = self.zones.get(name) else { return };
         self.faulty -= usize::from(!before.faults.is_empty());
         self.not_durable -= usize::from(before.is_unkept());
+        self.served -= usize::from(before.is_served());
     }
 
     fn note_change(&mut self, name: &Name) {

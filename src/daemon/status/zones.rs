@@ -31,6 +31,8 @@ pub(super) struct ZoneTable {
     counts: ZoneCounts,
     /// The zones that are not well.
     bad: BTreeSet<Name>,
+    /// The same, grouped.
+    groups: Groups,
     /// When the signatures of zones expire.
     expiries: Expiries,
     walks: u64,
@@ -126,9 +128,15 @@ impl ZoneTable {
         let Some(changed) = changed else { return self.walk_all(report, required, started) };
         let changed: BTreeSet<Name> = changed.cloned().collect();
         let before = std::mem::replace(&mut self.report, report.clone());
+        let mut is_concerned = false;
         for name in changed {
+            is_concerned |= self.bad.contains(&name);
             self.count(&name, before.zones.get(&name).map(Arc::as_ref), before.settled, false);
             self.count(&name, report.zones.get(&name).map(Arc::as_ref), report.settled, true);
+            is_concerned |= self.bad.contains(&name);
+        }
+        if is_concerned {
+            self.groups = self.grouped();
         }
     }
 
@@ -139,6 +147,7 @@ impl ZoneTable {
         for entry in entries(report, required) {
             self.count(entry.name, entry.zone, entry.settled, true);
         }
+        self.groups = self.grouped();
     }
 
     /// Counts a zone in, or out again. One that the report does not hold counts only if it is required.
@@ -175,7 +184,7 @@ impl ZoneTable {
 
     /// The zones that are not well, those with the same cause together; required ones first, then those that are not served.
     pub(super) fn groups(&self) -> Vec<ZoneGroup> {
-        self.grouped().into_values().rev().collect()
+        self.groups.values().rev().cloned().collect()
     }
 
     fn grouped(&self) -> Groups {

@@ -4,6 +4,6 @@
 
 pub(in crate::zone) mod batch;
 pub(in crate::zone) mod check;
-pub(in crate::zone) mod compile;
+pub(in crate::zone) mod nodes;
 pub(in crate::zone) mod placement;
 pub(in crate::zone) mod places;

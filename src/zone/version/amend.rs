@@ -14,7 +14,7 @@ use crate::zone::Place;
 use crate::zone::ZoneFault;
 use crate::zone::ZoneWarning;
 use crate::zone::compile::check::Checks;
-use crate::zone::compile::compile::of_soa;
+use crate::zone::compile::nodes::of_soa;
 use crate::zone::compile::placement::is_address;
 use crate::zone::denial::nsec;
 use crate::zone::record::entry::Entry;

@@ -4,7 +4,7 @@ use crate::wire::Name;
 
 use crate::zone::compile::batch::RecordBatch;
 use crate::zone::compile::check::Checks;
-use crate::zone::compile::compile::compile;
+use crate::zone::compile::nodes::compile;
 use crate::zone::denial::link::{choose, link};
 use crate::zone::record::entry::sorted;
 use crate::zone::record::fault::ZoneFault;

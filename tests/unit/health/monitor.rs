@@ -1,5 +1,6 @@
 //! The loop against a real responder on loopback that answers as it is told.
 
+use std::collections::BTreeSet;
 use std::sync::atomic::AtomicBool;
 
 use tokio::time::timeout;
@@ -7,6 +8,7 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use crate::telemetry::{BacklogLoad, ListenerLoad, keep_running};
+use crate::wire::Name;
 
 use super::super::responder::{Manner, Responder};
 use super::*;
@@ -22,7 +24,7 @@ struct Scene {
     /// Whether the workers are busy.
     busy: Arc<AtomicBool>,
     beat: Beat,
-    _zones: Latest<RedBlackTreeSetSync<Name>>,
+    _zones: Latest<Arc<dyn ServedZones>>,
     _shutdown: tokio_util::sync::DropGuard,
 }
 
@@ -47,7 +49,8 @@ async fn scene_between(source: &str, service: &str, zones: &str, required: &str)
         reference_addresses: Vec::new(),
     };
     let (others, busy) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicBool::new(false)));
-    let zones = Latest::new(names(zones).into_iter().collect());
+    let zones =
+        Latest::<Arc<dyn ServedZones>>::new(Arc::new(names(zones).into_iter().collect::<BTreeSet<Name>>()));
     let (per_round, is_busy, address) = (others.clone(), busy.clone(), responder.address());
     let (mut total, sent) = (0, responder.sent());
     let load = move |_| {
@@ -292,7 +295,7 @@ async fn one_bad_zone_is_a_zone_fault_unless_it_is_required() {
 async fn nothing_served_is_untested() {
     let mut scene = scene("example.org", "").await;
     scene.up().await;
-    scene._zones.publish(RedBlackTreeSetSync::default());
+    scene._zones.publish(Arc::new(BTreeSet::new()));
     scene.wait(|probe| *probe == Probe::Untested).await;
 }
 
