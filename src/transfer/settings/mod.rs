@@ -1,0 +1,7 @@
+//! What the operator says about zone transfers: the form of the file's keys, and the checked settings they become.
+//!
+//! Values of the configuration file flow in, settings or an error that names the key flow out. Reads key files and nothing else.
+
+mod key_file;
+
+pub use key_file::{KeyFileError, KeySpec, read_keys};
