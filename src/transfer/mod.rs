@@ -18,6 +18,7 @@
 
 pub mod message;
 mod octets;
+pub mod refresh;
 pub mod settings;
 pub mod tsig;
 pub mod writer;
