@@ -17,8 +17,15 @@
 //! that is the publisher's.
 
 pub mod message;
+pub mod notify;
 mod octets;
+pub mod primary;
 pub mod refresh;
+pub mod secondary;
 pub mod settings;
 pub mod tsig;
 pub mod writer;
+
+#[cfg(test)]
+#[path = "../../tests/unit/transfer/hub.rs"]
+mod hub;

@@ -52,7 +52,7 @@ enum Step {
 
 #[derive(Clone, Copy, Debug)]
 enum Again {
-    Notified(usize, Option<Serial>),
+    Notified(Option<usize>, Option<Serial>),
     Ordered(Order),
 }
 
@@ -145,8 +145,9 @@ impl Refresh {
         }
     }
 
-    /// A NOTIFY of this primary, with the serial in it if there is one: a hint, for nobody vouches for it (RFC 1996 section 3.7).
-    pub fn notified(&mut self, primary: usize, hint: Option<Serial>) -> Option<Action> {
+    /// A NOTIFY of this primary, or of another server that may send some, with the serial in it if there is one: a hint, for nobody
+    /// vouches for it (RFC 1996 section 3.7).
+    pub fn notified(&mut self, primary: Option<usize>, hint: Option<Serial>) -> Option<Action> {
         if !matches!(self.step, Step::Idle) {
             // An order is more than a hint, and of two hints the later counts.
             if !matches!(self.again, Some(Again::Ordered(_))) {
@@ -155,10 +156,11 @@ impl Refresh {
             return None;
         }
         let served = self.served.map(|soa| soa.serial);
-        match hint {
-            Some(hint) if served == Some(hint) || self.refused == Some(hint) => None,
-            Some(hint) if self.is_wanted(hint) => self.transfer(primary, served, None),
-            _ => self.ask(vec![primary]),
+        match (hint, primary) {
+            (Some(hint), _) if served == Some(hint) || self.refused == Some(hint) => None,
+            (Some(hint), Some(primary)) if self.is_wanted(hint) => self.transfer(primary, served, None),
+            (_, Some(primary)) => self.ask(vec![primary]),
+            (_, None) => self.begin(),
         }
     }
 
