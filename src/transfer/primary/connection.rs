@@ -81,7 +81,8 @@ pub(super) async fn datagrams(socket: UdpSocket, shared: Arc<Shared>) {
             Answer::Nothing => continue,
             Answer::Message(message) => message,
             Answer::Stream(mut stream) => {
-                shared.seen.note(stream.zone.origin(), client.ip(), stream.asked, stream.from);
+                let about = (stream.zone.origin(), client.ip().to_canonical());
+                shared.seen.note(about, stream.asked, None, stream.from);
                 let first = stream.messages().next();
                 let Some(Ok(mut message)) = first else { continue };
                 if let Some(signer) = &mut stream.signer {
@@ -140,7 +141,7 @@ async fn send(
     mut answer: Stream,
 ) -> Result<(), ConnectionError> {
     let (zone, serial) = (answer.zone.origin().clone(), answer.zone.serial());
-    shared.seen.note(&zone, client, answer.asked, answer.from);
+    shared.seen.note((&zone, client), answer.asked, None, answer.from);
     // Waits for its turn; the semaphore is never closed.
     let _turn = match answer.asked {
         AskedFor::Soa => None,
@@ -160,7 +161,7 @@ async fn send(
     if answer.asked != AskedFor::Soa {
         let (records, ms) = (messages.records(), begun.elapsed().as_millis() as u64);
         tracing::info!(%zone, %client, %serial, asked = ?answer.asked, records, octets, ms, "zone sent");
-        shared.seen.note(&zone, client, answer.asked, Some(serial));
+        shared.seen.note((&zone, client), answer.asked, Some(answer.kind.sent()), Some(serial));
     }
     Ok(())
 }

@@ -26,6 +26,6 @@ mod source;
 mod tests;
 
 pub use handle::{Primary, PrimaryError};
-pub use seen::{AskedFor, Seen};
+pub use seen::{AskedFor, Seen, Sent};
 pub use settings::Settings;
 pub use source::Source;

@@ -11,7 +11,7 @@ use crate::transfer::writer::{Messages, Reply};
 use crate::wire::{CLASS_IN, Name, Query, RecordType, Serial, flag};
 use crate::zone::Zone;
 
-use super::seen::AskedFor;
+use super::seen::{AskedFor, Sent};
 use super::source::Source;
 
 /// RCODEs (RFC 1035 section 4.1.1, RFC 2136 section 2.2).
@@ -72,6 +72,17 @@ pub(super) enum RequestFault {
     NoZone,
     #[error(transparent)]
     Tsig(#[from] TsigFault),
+}
+
+impl Kind {
+    /// What it is called afterwards.
+    pub(super) fn sent(&self) -> Sent {
+        match self {
+            Self::Soa => Sent::Soa,
+            Self::Differences(_) => Sent::Differences,
+            Self::Whole => Sent::Whole,
+        }
+    }
 }
 
 impl Stream {

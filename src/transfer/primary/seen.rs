@@ -22,6 +22,17 @@ pub enum AskedFor {
     Axfr,
 }
 
+/// What was sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sent {
+    /// The SOA record: there is nothing new.
+    Soa,
+    /// Differences.
+    Differences,
+    /// The whole zone.
+    Whole,
+}
+
 /// The last request of one secondary for one zone.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Seen {
@@ -31,6 +42,8 @@ pub struct Seen {
     pub client: IpAddr,
     /// What it asked for.
     pub asked: AskedFor,
+    /// What was sent to it last, whole to the end.
+    pub sent: Option<Sent>,
     /// When.
     pub at: SystemTime,
     /// The serial that it has, as far as is known: the one it asked from, or the one that was sent to it whole.
@@ -44,16 +57,24 @@ pub(super) struct SeenTable {
 }
 
 impl SeenTable {
-    /// Notes a request; a serial that is not told leaves the one that was known.
-    pub(super) fn note(&self, zone: &Name, client: IpAddr, asked: AskedFor, serial: Option<Serial>) {
+    /// Notes a request, or what was sent; what is not told stays as it was known.
+    pub(super) fn note(
+        &self,
+        (zone, client): (&Name, IpAddr),
+        asked: AskedFor,
+        sent: Option<Sent>,
+        serial: Option<Serial>,
+    ) {
         let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
         let key = (zone.clone(), client);
         if entries.len() >= MOST && !entries.contains_key(&key) {
             return;
         }
         let at = SystemTime::now();
-        let before = entries.get(&key).and_then(|seen| seen.serial);
-        let seen = Seen { zone: zone.clone(), client, asked, at, serial: serial.or(before) };
+        let before = entries.get(&key);
+        let (serial, sent) =
+            (serial.or(before.and_then(|seen| seen.serial)), sent.or(before.and_then(|seen| seen.sent)));
+        let seen = Seen { zone: zone.clone(), client, asked, sent, at, serial };
         entries.insert(key, seen);
     }
 

@@ -110,9 +110,8 @@ async fn receive(
 fn end_of(error: &FetchError) -> Transferred {
     match error {
         // Of what a primary says about the zone or the key, another query of the same primary changes nothing.
-        FetchError::Fault(TransferFault::Refused(_)) | FetchError::Tsig(TsigFault::Peer { .. }) => {
-            Transferred::Unreachable
-        }
+        FetchError::Fault(TransferFault::Refused(_))
+        | FetchError::Tsig(TsigFault::Peer { .. } | TsigFault::Missing { .. }) => Transferred::Unreachable,
         FetchError::Net(NetError::Connect { .. } | NetError::NoAddress(_)) => Transferred::Unreachable,
         _ => Transferred::Faulty,
     }

@@ -86,7 +86,8 @@ impl Exchange {
     fn pass(&mut self, message: &[u8]) -> Result<(), TsigFault> {
         let key = || self.key.name().clone();
         if self.is_first {
-            return Err(TsigFault::Missing { key: key() });
+            let rcode = (u16_at(message, 2).unwrap_or_default() & 0xf) as u8;
+            return Err(TsigFault::Missing { key: key(), rcode });
         }
         if self.unsigned >= MOST_UNSIGNED {
             return Err(TsigFault::TooManyUnsigned { key: key() });

@@ -41,11 +41,13 @@ pub enum TsigFault {
         /// The octets.
         octets: usize,
     },
-    /// Not signed, and must be.
-    #[error("the message is not signed with the key {key}")]
+    /// Not signed, and must be. Nobody vouches for the RCODE, but it may say why.
+    #[error("the message is not signed with the key {key}; its RCODE is {rcode}")]
     Missing {
         /// The key that was expected.
         key: Name,
+        /// The RCODE of the message.
+        rcode: u8,
     },
     /// Signed with a key that nobody knows, or with another algorithm.
     #[error("the key {key} is not known here with this algorithm")]

@@ -53,7 +53,7 @@ fn ninety_nine_messages_may_be_unsigned_but_not_the_first_nor_the_last() {
     let (request, mut exchange) = signed(Algorithm::Sha256);
     let mut replies = verify_request(&request, &keys(Algorithm::Sha256), NOW).unwrap().unwrap();
     let plain = message(0x8400);
-    let missing = Err(TsigFault::Missing { key: name("key.example.") });
+    let missing = Err(TsigFault::Missing { key: name("key.example."), rcode: 0 });
     assert_eq!(exchange.verify(&plain, NOW), missing);
     assert!(exchange.finish().is_err(), "nothing came");
     let mut first = plain.clone();
