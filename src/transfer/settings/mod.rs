@@ -2,6 +2,13 @@
 //!
 //! Values of the configuration file flow in, settings or an error that names the key flow out. Reads key files and nothing else.
 
+mod fold;
 mod key_file;
+mod spec;
+#[cfg(test)]
+#[path = "../../../tests/unit/transfer/settings.rs"]
+mod tests;
 
+pub use fold::{SettingsFault, settings};
 pub use key_file::{KeyFileError, KeySpec, read_keys};
+pub use spec::{AllowedSpec, PeerSpec, TransferSpec, ZoneTransferSpec};
