@@ -8,7 +8,7 @@
 //! out:  AXFR, IXFR, SOA queries ---> primary ---> writer: a zone or differences as messages
 //!       a new serial ---> notify ---> NOTIFY to the secondaries, again until they answer
 //!
-//! tsig: all of it signed and verified where a key is configured
+//! tsig: all of it signed and verified where a key is configured; tls: transfers encrypted where that is configured
 //! ```
 //!
 //! Zones flow in from primaries and out to secondaries. `octets`, `tsig`, `message`, `writer`, `refresh` and `notify` do no I/O
@@ -23,6 +23,7 @@ pub mod primary;
 pub mod refresh;
 pub mod secondary;
 pub mod settings;
+pub mod tls;
 pub mod tsig;
 pub mod writer;
 

@@ -8,6 +8,7 @@ use anyns::transfer::primary::Source as _;
 use anyns::transfer::primary::{self, Primary};
 use anyns::transfer::refresh::Bounds;
 use anyns::transfer::secondary::{self, Secondary, SecondaryZone, Settings};
+use anyns::transfer::tls::{Authentication, TlsClient};
 use anyns::wire::Serial;
 
 use super::hub::{By, Hub};
@@ -16,7 +17,7 @@ use super::peers::{Peer, Role};
 use super::support::lab::Lab;
 use super::support::wait::looked_for;
 use super::zones::{Files, ZONES, compare, key_of, keys, name};
-use super::{ANYNS, PEER, lacks};
+use super::{ANYNS, PEER, XOT, certificates, lacks, zones_of};
 
 /// How long a zone may take to come, on a busy machine and after a NOTIFY that the peer sends when it likes.
 const BOUND: Duration = Duration::from_secs(20);
@@ -31,16 +32,20 @@ pub fn run(peer: Peer, matrix: &mut Matrix) {
     let files = Files::new(lab.subdirectory("versions"));
     let deployed = lab.subdirectory("zones");
     ZONES.iter().for_each(|(zone, _)| files.deploy(zone, 1, &deployed));
+    certificates::make(&lab);
     let process = peer.start(&lab, &space, Role::Primary, &deployed);
     let hub = Arc::new(Hub::default());
-    let running = space.inside(|| secondary(&hub));
+    let running = space.inside(|| secondary(&hub, &lab, peer));
     let row = format!("{} to anyns", peer.name());
-    for (zone, _) in ZONES {
+    if let Some(why) = lacks(peer, XOT) {
+        matrix.set(&row, XOT, Ok(format!("- ({why})")));
+    }
+    for zone in zones_of(peer) {
         matrix.set(&row, zone, first(&hub, &files, zone));
     }
     ZONES.iter().for_each(|(zone, _)| files.deploy(zone, 2, &deployed));
     peer.reload(&process, &lab, &space);
-    for (zone, _) in ZONES {
+    for zone in zones_of(peer) {
         let result = second(&hub, &files, zone).and_then(|by| match (by, lacks(peer, "ixfr from")) {
             (By::Differences, _) => Ok("NOTIFY, IXFR".to_owned()),
             (By::Whole, Some(why)) => Ok(format!("NOTIFY, AXFR ({why})")),
@@ -56,19 +61,25 @@ pub fn run(peer: Peer, matrix: &mut Matrix) {
 }
 
 /// A secondary of all zones, and what takes its NOTIFYs.
-fn secondary(hub: &Arc<Hub>) -> (Secondary, Primary) {
-    let anywhere =
-        Allowed(vec![AllowedSource { prefix: "127.0.0.0/8".parse().expect("a prefix"), keys: vec![] }]);
+fn secondary(hub: &Arc<Hub>, lab: &Lab, peer: Peer) -> (Secondary, Primary) {
+    let anywhere = Allowed(vec![AllowedSource {
+        prefix: "127.0.0.0/8".parse().expect("a prefix"),
+        keys: vec![],
+        encrypted: false,
+    }]);
+    let (file, name_of) = (certificates::file(lab, "ca.pem"), certificates::PEER_NAME.to_owned());
+    let tls = TlsClient::new(&Authentication::Authority { file, name: name_of }, None).expect("TLS");
     let zone = |zone: &str| SecondaryZone {
         name: name(zone),
         primaries: vec![secondary::Primary {
-            address: format!("{PEER}:53").parse().expect("an address"),
+            address: format!("{PEER}:{}", if zone == XOT { 853 } else { 53 }).parse().expect("an address"),
             key: key_of(zone).map(|key| name(&key)),
+            tls: (zone == XOT).then(|| tls.clone()),
         }],
         notify: anywhere.clone(),
     };
     let settings = Settings {
-        zones: ZONES.iter().map(|(name, _)| zone(name)).collect(),
+        zones: zones_of(peer).map(zone).collect(),
         keys: keys(),
         management: vec![ANYNS.parse().expect("an address")],
         // The peer may still be loading: the first tries are short.

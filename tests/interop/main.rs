@@ -20,6 +20,7 @@
     reason = "a test stops at the first fault and prints what it measures"
 )]
 
+mod certificates;
 mod from_peer;
 mod hub;
 mod matrix;
@@ -56,11 +57,21 @@ pub const ANYNS: &str = "127.0.1.1";
 /// The address of the peer.
 pub const PEER: &str = "127.0.1.2";
 
+/// The zone that is transferred over TLS (RFC 9103).
+pub const XOT: &str = "xot.test";
+
+/// The zones that a peer can have, by name.
+pub fn zones_of(peer: Peer) -> impl Iterator<Item = &'static str> {
+    zones::ZONES.iter().map(|(zone, _)| *zone).filter(move |zone| *zone != XOT || lacks(peer, XOT).is_none())
+}
+
 /// What a peer is known not to do, and which version that is.
 pub fn lacks(peer: Peer, feature: &str) -> Option<&'static str> {
     match (peer, feature) {
         (Peer::PowerDns, "ixfr from") => Some("PowerDNS 4.7 answers IXFR with the whole zone"),
         (Peer::PowerDns, "ixfr to") => Some("PowerDNS 4.7 asks for the whole zone with its BIND backend"),
+        (Peer::Knot, XOT) => Some("Knot 3.2 has no transfers over TLS"),
+        (Peer::PowerDns, XOT) => Some("PowerDNS 4.7 has no transfers over TLS"),
         _ => None,
     }
 }

@@ -8,6 +8,7 @@ use std::time::{Duration, SystemTime};
 use anyns::transfer::message::{Asked, Limits, Outcome, Progress, TransferReader};
 use anyns::transfer::notify::{Allowed, AllowedSource, Target};
 use anyns::transfer::primary::{Primary, Sent, Settings};
+use anyns::transfer::tls::TlsServer;
 use anyns::transfer::tsig::Exchange;
 use anyns::wire::{RecordType, Serial};
 use anyns::zone::{Record, ZoneBuilder};
@@ -18,7 +19,7 @@ use super::peers::{Peer, Role};
 use super::support::lab::{Lab, Space};
 use super::support::wait::looked_for;
 use super::zones::{Files, ZONES, compare, key_of, keys, name};
-use super::{ANYNS, PEER, lacks};
+use super::{ANYNS, PEER, XOT, certificates, lacks, zones_of};
 
 /// How long a zone may take to arrive on a busy machine; NSD waits ten seconds after a failed try.
 const BOUND: Duration = Duration::from_secs(20);
@@ -34,17 +35,21 @@ pub fn run(peer: Peer, matrix: &mut Matrix) {
     let written = lab.subdirectory("zones");
     let hub = Arc::new(Hub::default());
     ZONES.iter().for_each(|(zone, _)| hub.put(files.zone(zone, 1)));
-    let primary = space.inside(|| primary(&hub));
-    let _process = peer.start(&lab, &space, Role::Secondary, &written);
+    certificates::make(&lab);
+    let primary = space.inside(|| primary(&hub, &lab));
+    let process = peer.start(&lab, &space, Role::Secondary, &written);
     let row = format!("anyns to {}", peer.name());
-    for (zone, _) in ZONES {
+    if let Some(why) = lacks(peer, XOT) {
+        matrix.set(&row, XOT, Ok(format!("- ({why})")));
+    }
+    for zone in zones_of(peer) {
         matrix.set(&row, zone, arrived(&space, &files, zone, 1).map(|()| "AXFR".to_owned()));
     }
     for (zone, _) in ZONES {
         hub.put(files.zone(zone, 2));
         assert!(primary.changed(name(zone)));
     }
-    for (zone, _) in ZONES {
+    for zone in zones_of(peer) {
         let result = arrived(&space, &files, zone, 2).and_then(|()| {
             let seen = primary.seen().into_iter().find(|seen| seen.zone == name(zone));
             let sent = seen.and_then(|seen| seen.sent);
@@ -56,17 +61,29 @@ pub fn run(peer: Peer, matrix: &mut Matrix) {
         });
         matrix.set(&row, zone, result);
     }
+    if std::env::var_os("ANYNS_INTEROP_LOG").is_some() {
+        println!("{}", process.output());
+    }
 }
 
-fn primary(hub: &Arc<Hub>) -> Primary {
-    let from = |keys| Allowed(vec![AllowedSource { prefix: "127.0.0.0/8".parse().expect("a prefix"), keys }]);
+fn primary(hub: &Arc<Hub>, lab: &Lab) -> Primary {
+    let from = |keys, encrypted| {
+        let prefix = "127.0.0.0/8".parse().expect("a prefix");
+        Allowed(vec![AllowedSource { prefix, keys, encrypted }])
+    };
+    let file = |name| certificates::file(lab, name);
+    let tls = TlsServer::new(&file("certificate.pem"), &file("key.pem"), None).expect("TLS");
     let key = |zone: &str| key_of(zone).map(|key| name(&key));
     let target =
         |zone: &str| Target { address: format!("{PEER}:53").parse().expect("an address"), key: key(zone) };
     let settings = Settings {
         listen: vec![format!("{ANYNS}:53").parse().expect("an address")],
+        tls: Some((vec![format!("{ANYNS}:853").parse().expect("an address")], tls)),
         keys: keys(),
-        zones: ZONES.iter().map(|(zone, _)| (name(zone), from(key(zone).into_iter().collect()))).collect(),
+        zones: ZONES
+            .iter()
+            .map(|(zone, _)| (name(zone), from(key(zone).into_iter().collect(), *zone == XOT)))
+            .collect(),
         management: vec![ANYNS.parse().expect("an address")],
         notify_zones: ZONES.iter().map(|(zone, _)| (name(zone), vec![target(zone)])).collect(),
         ..Settings::default()

@@ -10,11 +10,12 @@ use anyns::wire::Name;
 use anyns::zone::{Record, Zone};
 use anyns::zonefile::{Limits, read_zone};
 
+use super::XOT;
 use super::support::process::must;
 use super::support::skip::is_full_run;
 
 /// The zones by name, without the last dot, and the algorithm of the key with which each is transferred.
-pub const ZONES: [(&str, Option<&str>); 7] = [
+pub const ZONES: [(&str, Option<&str>); 8] = [
     ("plain.test", None),
     ("sha1.test", Some("hmac-sha1")),
     ("sha256.test", Some("hmac-sha256")),
@@ -22,6 +23,7 @@ pub const ZONES: [(&str, Option<&str>); 7] = [
     ("sha512.test", Some("hmac-sha512")),
     ("signed.test", None),
     ("large.test", Some("hmac-sha256")),
+    (XOT, None),
 ];
 
 /// Records of the large zone: more than a hundred messages, so that NSD and BIND leave some of them unsigned.

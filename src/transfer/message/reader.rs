@@ -36,7 +36,7 @@ enum State {
     /// The whole zone comes.
     Whole(Whole),
     /// Differences come.
-    Steps(Soa, Steps),
+    Steps(Soa, Box<Steps>),
     /// All came, or there was a fault.
     Over,
 }
@@ -227,7 +227,7 @@ impl TransferReader {
                             return Err(TransferFault::Gap { expected: from, from: second.serial });
                         }
                         let steps = Steps::new(&self.asked.zone, soa.serial, from, record);
-                        self.state = State::Steps(soa, steps);
+                        self.state = State::Steps(soa, Box::new(steps));
                         Ok(false)
                     }
                     _ => {

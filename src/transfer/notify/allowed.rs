@@ -13,6 +13,8 @@ pub struct AllowedSource {
     pub prefix: IpNet,
     /// The keys of which one must sign; during a rollover the old one and the new one. Empty: no key is asked for.
     pub keys: Vec<Name>,
+    /// Whether it must come over TLS (RFC 9103).
+    pub encrypted: bool,
 }
 
 /// Who may do something. An empty list allows nobody.
@@ -20,13 +22,13 @@ pub struct AllowedSource {
 pub struct Allowed(pub Vec<AllowedSource>);
 
 impl Allowed {
-    /// Whether a message from `source`, signed with `key` or not, is allowed by any entry. A valid signature with a key that an
-    /// entry does not ask for does no harm.
-    pub fn allows(&self, source: IpAddr, key: Option<&Name>) -> bool {
+    /// Whether a message from `source`, signed with `key` or not, encrypted or not, is allowed by any entry. A valid signature with
+    /// a key that an entry does not ask for does no harm.
+    pub fn allows(&self, source: IpAddr, key: Option<&Name>, is_encrypted: bool) -> bool {
         let source = source.to_canonical();
         self.0.iter().any(|entry| {
             let is_signed = entry.keys.is_empty() || key.is_some_and(|key| entry.keys.contains(key));
-            entry.prefix.contains(&source) && is_signed
+            entry.prefix.contains(&source) && is_signed && (is_encrypted || !entry.encrypted)
         })
     }
 }

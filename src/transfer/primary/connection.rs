@@ -1,13 +1,14 @@
-//! Requests over TCP and UDP, read and answered.
+//! Requests over TCP, TLS and UDP, read and answered.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Instant;
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpStream, UdpSocket};
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
+use tokio_rustls::TlsAcceptor;
 
 use crate::transfer::notify::Notify;
 use crate::transfer::secondary::{SecondaryHandle, unix_time};
@@ -96,20 +97,40 @@ pub(super) async fn datagrams(socket: UdpSocket, shared: Arc<Shared>) {
     }
 }
 
-/// Answers the requests of one connection until its client closes it, is silent, or does not read.
-pub(super) async fn serve(mut stream: TcpStream, client: SocketAddr, _slot: Slot, shared: Arc<Shared>) {
+/// Takes a connection, over TLS if there is an acceptor; it counts until its slot is dropped.
+pub(super) async fn serve(
+    stream: TcpStream,
+    (client, _slot): (SocketAddr, Slot),
+    shared: Arc<Shared>,
+    tls: Option<TlsAcceptor>,
+) {
     let client = client.ip().to_canonical();
     let _ = stream.set_nodelay(true);
+    let Some(tls) = tls else { return answer_all(stream, client, &shared, Transport::Tcp).await };
+    match timeout(shared.settings.idle, tls.accept(stream)).await {
+        Ok(Ok(stream)) => answer_all(stream, client, &shared, Transport::Tls).await,
+        Ok(Err(error)) => tracing::warn!(%client, %error, "no TLS with a secondary"),
+        Err(_) => {}
+    }
+}
+
+/// Answers the requests of one connection until its client closes it, is silent, or does not read.
+async fn answer_all(
+    mut stream: impl AsyncRead + AsyncWrite + Send + Unpin,
+    client: IpAddr,
+    shared: &Shared,
+    transport: Transport,
+) {
     let mut message = Vec::new();
     loop {
         let read = timeout(shared.settings.idle, read(&mut stream, &mut message)).await;
         if !matches!(read, Ok(Ok(()))) || !shared.limits.takes(client, Instant::now()) {
             return;
         }
-        let sent = match shared.answer(&message, client, Transport::Tcp) {
+        let sent = match shared.answer(&message, client, transport) {
             Answer::Nothing => return,
-            Answer::Message(message) => write(&mut stream, &shared, &message).await,
-            Answer::Stream(answer) => send(&mut stream, &shared, client, *answer).await,
+            Answer::Message(message) => write(&mut stream, shared, &message).await,
+            Answer::Stream(answer) => send(&mut stream, shared, client, *answer).await,
         };
         if let Err(error) = sent {
             tracing::warn!(%client, %error, "transfer to a secondary broke");
@@ -118,24 +139,32 @@ pub(super) async fn serve(mut stream: TcpStream, client: SocketAddr, _slot: Slot
     }
 }
 
-async fn read(stream: &mut TcpStream, message: &mut Vec<u8>) -> std::io::Result<()> {
+async fn read(stream: &mut (impl AsyncRead + Unpin), message: &mut Vec<u8>) -> std::io::Result<()> {
     let length = stream.read_u16().await?;
     message.resize(usize::from(length), 0);
     stream.read_exact(message).await.map(drop)
 }
 
-async fn write(stream: &mut TcpStream, shared: &Shared, message: &[u8]) -> Result<(), ConnectionError> {
+async fn write(
+    stream: &mut (impl AsyncWrite + Unpin),
+    shared: &Shared,
+    message: &[u8],
+) -> Result<(), ConnectionError> {
     // A message has at most 65,535 octets: its writer sees to it.
     let length = u16::try_from(message.len()).unwrap_or(u16::MAX);
     let framed = [&length.to_be_bytes()[..], message].concat();
     let limit = shared.settings.stalled;
-    timeout(limit, stream.write_all(&framed)).await.map_err(|_| ConnectionError::Stalled(limit))??;
-    Ok(())
+    let written = timeout(limit, async {
+        stream.write_all(&framed).await?;
+        // What TLS holds back leaves with it.
+        stream.flush().await
+    });
+    Ok(written.await.map_err(|_| ConnectionError::Stalled(limit))??)
 }
 
 /// Sends a zone, differences, or an SOA record.
 async fn send(
-    stream: &mut TcpStream,
+    stream: &mut (impl AsyncWrite + Unpin),
     shared: &Shared,
     client: IpAddr,
     mut answer: Stream,
@@ -150,7 +179,7 @@ async fn send(
     let (begun, mut octets) = (Instant::now(), 0);
     let mut signer = answer.signer.take();
     let mut messages = answer.messages();
-    while let Some(message) = messages.next() {
+    for message in messages.by_ref() {
         let mut message = message?;
         if let Some(signer) = &mut signer {
             signer.sign(&mut message, unix_time());

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use tokio::net::{TcpListener, UdpSocket};
 use tokio::runtime::Runtime;
 use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio_rustls::TlsAcceptor;
 
 use crate::sys::priority;
 use crate::transfer::notify::TargetStatus;
@@ -95,7 +96,16 @@ impl Primary {
             let (listener, socket) = runtime.block_on(bind(address)).map_err(failed)?;
             addresses.push(listener.local_addr().map_err(failed)?);
             runtime.spawn(datagrams(socket, shared.clone()));
-            runtime.spawn(accept(listener, shared.clone(), connections.clone()));
+            runtime.spawn(accept(listener, shared.clone(), connections.clone(), None));
+        }
+        if let Some((listen, tls)) = shared.settings.tls.clone() {
+            for address in listen {
+                let failed = |source| PrimaryError::Listen { address, source };
+                let listener = runtime.block_on(async { listen_on(address) }).map_err(failed)?;
+                addresses.push(listener.local_addr().map_err(failed)?);
+                let tls = Some(tls.acceptor());
+                runtime.spawn(accept(listener, shared.clone(), connections.clone(), tls));
+            }
         }
         let (events, received) = mpsc::channel(MOST_EVENTS);
         runtime.spawn(Notifying::new(shared.clone()).run(received));
@@ -115,7 +125,7 @@ impl Primary {
         answered.await.unwrap_or_default()
     }
 
-    /// Where it listens, with the ports that the system chose where 0 was asked for.
+    /// Where it listens, with the ports that the system chose where 0 was asked for; those of TLS last.
     pub fn addresses(&self) -> &[SocketAddr] {
         &self.addresses
     }
@@ -136,25 +146,34 @@ impl Drop for Primary {
 }
 
 async fn bind(address: SocketAddr) -> io::Result<(TcpListener, UdpSocket)> {
-    let socket =
-        if address.is_ipv4() { tokio::net::TcpSocket::new_v4()? } else { tokio::net::TcpSocket::new_v6()? };
-    socket.set_reuseaddr(true)?;
-    socket.bind(address)?;
-    let listener = socket.listen(BACKLOG)?;
+    let listener = listen_on(address)?;
     let socket = UdpSocket::bind(listener.local_addr()?).await?;
     Ok((listener, socket))
 }
 
-async fn accept(listener: TcpListener, shared: Arc<Shared>, connections: Arc<Semaphore>) {
+fn listen_on(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket =
+        if address.is_ipv4() { tokio::net::TcpSocket::new_v4()? } else { tokio::net::TcpSocket::new_v6()? };
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
+}
+
+async fn accept(
+    listener: TcpListener,
+    shared: Arc<Shared>,
+    connections: Arc<Semaphore>,
+    tls: Option<TlsAcceptor>,
+) {
     loop {
         // A connection over the limit waits in the kernel's queue.
         let Ok(permit) = connections.clone().acquire_owned().await else { return };
         match listener.accept().await {
             Ok((stream, client)) => {
                 let Some(slot) = shared.limits.connect(client.ip().to_canonical()) else { continue };
-                let shared = shared.clone();
+                let (shared, tls) = (shared.clone(), tls.clone());
                 tokio::spawn(async move {
-                    serve(stream, client, slot, shared).await;
+                    serve(stream, (client, slot), shared, tls).await;
                     drop(permit);
                 });
             }

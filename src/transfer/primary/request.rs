@@ -27,6 +27,7 @@ mod rcode {
 pub(super) enum Transport {
     Udp,
     Tcp,
+    Tls,
 }
 
 /// What answers a request.
@@ -126,7 +127,7 @@ pub(super) fn judge(
     let asked = match question.record_type {
         RecordType::SOA => AskedFor::Soa,
         RecordType::IXFR => AskedFor::Ixfr,
-        RecordType::AXFR if transport == Transport::Tcp => AskedFor::Axfr,
+        RecordType::AXFR if transport != Transport::Udp => AskedFor::Axfr,
         // RFC 5936 section 4.2: AXFR over UDP is not defined.
         RecordType::AXFR => return (error(message, &query, rcode::FORMERR, signer, now), None),
         _ => return (error(message, &query, rcode::REFUSED, signer, now), None),
@@ -136,7 +137,7 @@ pub(super) fn judge(
         return (error(message, &query, rcode::NOTAUTH, signer, now), Some(RequestFault::NoZone));
     };
     let key = signer.as_ref().map(|signer| signer.key().name());
-    if !allowed(zone.origin()).allows(client, key) {
+    if !allowed(zone.origin()).allows(client, key, transport == Transport::Tls) {
         return (error(message, &query, rcode::REFUSED, signer, now), Some(RequestFault::NotAllowed));
     }
     let from = match asked {

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::transfer::notify::{Allowed, Target};
+use crate::transfer::tls::TlsServer;
 use crate::transfer::tsig::Keys;
 use crate::wire::Name;
 
@@ -15,6 +16,8 @@ use crate::wire::Name;
 pub struct Settings {
     /// Where it listens, on UDP and TCP: management addresses.
     pub listen: Vec<SocketAddr>,
+    /// Where it listens over TLS (RFC 9103), and with which certificate.
+    pub tls: Option<(Vec<SocketAddr>, TlsServer)>,
     /// All keys.
     pub keys: Arc<Keys>,
     /// Who may transfer a zone that `zones` does not name.
@@ -49,6 +52,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             listen: Vec::new(),
+            tls: None,
             keys: Arc::default(),
             allowed: Allowed::default(),
             zones: HashMap::new(),

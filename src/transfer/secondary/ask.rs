@@ -1,11 +1,13 @@
-//! One SOA query: over UDP, again a few times, over TCP if the answer does not fit.
+//! One SOA query: over UDP, again a few times, over TCP if the answer does not fit; over TLS where the primary has it.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::timeout;
 
 use crate::transfer::message::{Asked, Soa, SoaAnswer, TransferFault, read_soa_answer};
+use crate::transfer::tls::TlsClient;
 use crate::transfer::tsig::{Exchange, Key, TsigFault};
 use crate::wire::{Name, RecordType};
 
@@ -41,8 +43,12 @@ pub enum AskError {
 pub(super) async fn ask_soa(
     settings: &Settings,
     zone: &Name,
-    (address, key): (std::net::SocketAddr, Option<Arc<Key>>),
+    (address, key, tls): (SocketAddr, Option<Arc<Key>>, Option<&TlsClient>),
 ) -> Result<Soa, AskError> {
+    // What is asked over TLS is not said in clear.
+    if tls.is_some() {
+        return over_tcp(settings, zone, (address, key, tls)).await;
+    }
     let mut last = None;
     for wait in TRIES {
         let asked = Asked { zone: zone.clone(), id: fastrand::u16(..), record_type: RecordType::SOA };
@@ -71,7 +77,7 @@ pub(super) async fn ask_soa(
             Ok(Ok(message)) => match judge(&message, &asked, exchange.as_mut())? {
                 SoaAnswer::Serves(soa) => return Ok(soa),
                 SoaAnswer::NotAuthoritative => return Err(AskError::NotAuthoritative),
-                SoaAnswer::Truncated => return over_tcp(settings, zone, (address, key)).await,
+                SoaAnswer::Truncated => return over_tcp(settings, zone, (address, key, tls)).await,
             },
         }
     }
@@ -81,12 +87,12 @@ pub(super) async fn ask_soa(
 async fn over_tcp(
     settings: &Settings,
     zone: &Name,
-    (address, key): (std::net::SocketAddr, Option<Arc<Key>>),
+    (address, key, tls): (SocketAddr, Option<Arc<Key>>, Option<&TlsClient>),
 ) -> Result<Soa, AskError> {
     let asked = Asked { zone: zone.clone(), id: fastrand::u16(..), record_type: RecordType::SOA };
     let mut query = asked.query(None);
     let mut exchange = key.as_ref().map(|key| Exchange::sign(&mut query, key, unix_time()));
-    let mut frames = Frames::open(&settings.management, address, pace(settings), &query).await?;
+    let mut frames = Frames::open(&settings.management, (address, tls), pace(settings), &query).await?;
     let Some(message) = frames.next().await? else {
         return Err(TransferFault::Ended { records: 0 }.into());
     };

@@ -188,8 +188,8 @@ impl Coordinator {
             Some(Action::Transfer { primary, from, is_forced }) => {
                 if let Some(primary) = entry.settings.primaries.get(primary) {
                     let key = primary.key.as_ref().and_then(|key| self.settings.keys.get(key)).cloned();
-                    let (zone, address) = (name.clone(), primary.address);
-                    self.jobs.add_fetch(Fetch { zone, address, key, from, is_forced });
+                    let (zone, address, tls) = (name.clone(), primary.address, primary.tls.clone());
+                    self.jobs.add_fetch(Fetch { zone, address, key, tls, from, is_forced });
                 }
             }
         }
@@ -225,8 +225,9 @@ impl Coordinator {
         let settings = self.settings.clone();
         let primary = self.zones.get(&ask.zone).and_then(|entry| entry.settings.primaries.get(ask.primary));
         let key = primary.and_then(|primary| primary.key.as_ref()).and_then(|key| settings.keys.get(key));
+        let tls = primary.and_then(|primary| primary.tls.clone());
         let (key, zone, address) = (key.cloned(), ask.zone.clone(), ask.address);
-        let task = async move { Done::Asked(ask_soa(&settings, &zone, (address, key)).await) };
+        let task = async move { Done::Asked(ask_soa(&settings, &zone, (address, key, tls.as_ref())).await) };
         let handle = self.tasks.spawn(task);
         self.about.insert(handle.id(), About::Ask(ask));
     }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::transfer::message::{Asked, Outcome, Progress, Soa, TransferFault, TransferReader};
 use crate::transfer::refresh::Transferred;
+use crate::transfer::tls::TlsClient;
 use crate::transfer::tsig::{Exchange, Key, TsigFault};
 use crate::wire::{Name, RecordType, Serial};
 use crate::zone::{RecordBatch, Zone, ZoneBuilder, ZoneFault};
@@ -20,6 +21,7 @@ pub(super) struct Fetch {
     pub(super) zone: Name,
     pub(super) address: SocketAddr,
     pub(super) key: Option<Arc<Key>>,
+    pub(super) tls: Option<TlsClient>,
     pub(super) from: Option<Serial>,
     pub(super) is_forced: bool,
 }
@@ -88,7 +90,9 @@ async fn receive(
     let asked = Asked { zone: fetch.zone.clone(), id: fastrand::u16(..), record_type };
     let mut query = asked.query(fetch.from);
     let mut exchange = fetch.key.as_ref().map(|key| Exchange::sign(&mut query, key, unix_time()));
-    let mut frames = Frames::open(&settings.management, fetch.address, pace(settings), &query).await?;
+    let mut frames =
+        Frames::open(&settings.management, (fetch.address, fetch.tls.as_ref()), pace(settings), &query)
+            .await?;
     let mut reader = TransferReader::new(asked, fetch.from, settings.limits);
     loop {
         let Some(message) = frames.next().await? else { return Ok(reader.end()?) };
@@ -112,7 +116,9 @@ fn end_of(error: &FetchError) -> Transferred {
         // Of what a primary says about the zone or the key, another query of the same primary changes nothing.
         FetchError::Fault(TransferFault::Refused(_))
         | FetchError::Tsig(TsigFault::Peer { .. } | TsigFault::Missing { .. }) => Transferred::Unreachable,
-        FetchError::Net(NetError::Connect { .. } | NetError::NoAddress(_)) => Transferred::Unreachable,
+        FetchError::Net(NetError::Connect { .. } | NetError::NoAddress(_) | NetError::Tls { .. }) => {
+            Transferred::Unreachable
+        }
         _ => Transferred::Faulty,
     }
 }

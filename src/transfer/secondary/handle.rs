@@ -191,7 +191,7 @@ impl SecondaryHandle {
         let source = source.to_canonical();
         let Some(zone) = self.zones.get(&notify.zone) else { return rcode::NOTAUTH };
         let primary = zone.primaries.iter().position(|primary| primary.address.ip() == source);
-        if primary.is_none() && !zone.notify.allows(source, key) {
+        if primary.is_none() && !zone.notify.allows(source, key, false) {
             tracing::warn!(zone = %notify.zone, %source, "NOTIFY refused: not a primary, and not among notify-from");
             return rcode::REFUSED;
         }

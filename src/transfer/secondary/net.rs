@@ -4,9 +4,11 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, SystemTime};
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpSocket, TcpStream, UdpSocket};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::{TcpSocket, UdpSocket};
 use tokio::time::{Instant, timeout, timeout_at};
+
+use crate::transfer::tls::TlsClient;
 
 /// Octets that are read at once.
 const READ: usize = 64 << 10;
@@ -23,6 +25,15 @@ pub enum NetError {
         /// To whom.
         address: SocketAddr,
         /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// No TLS with it.
+    #[error("no TLS with {address}")]
+    Tls {
+        /// With whom.
+        address: SocketAddr,
+        /// Why: a certificate that is not accepted, for instance.
         #[source]
         source: io::Error,
     },
@@ -93,9 +104,14 @@ pub(super) struct Pace {
     pub(super) longest: Duration,
 }
 
-/// A TCP stream of messages, each after its length (RFC 1035 section 4.2.2).
+/// A connection, encrypted or not.
+trait Connection: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Connection for T {}
+
+/// A stream of messages, each after its length (RFC 1035 section 4.2.2).
 pub(super) struct Frames {
-    stream: TcpStream,
+    stream: Box<dyn Connection>,
     address: SocketAddr,
     pace: Pace,
     end: Instant,
@@ -107,21 +123,15 @@ pub(super) struct Frames {
 }
 
 impl Frames {
-    /// Connects and sends the first message.
+    /// Connects, over TLS if it is given, and sends the first message.
     pub(super) async fn open(
         management: &[IpAddr],
-        address: SocketAddr,
+        (address, tls): (SocketAddr, Option<&TlsClient>),
         pace: Pace,
         message: &[u8],
     ) -> Result<Self, NetError> {
         let now = Instant::now();
-        let failed = |source| NetError::Connect { address, source };
-        let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() };
-        let socket = socket.map_err(failed)?;
-        socket.bind(local(management, address)?).map_err(failed)?;
-        let connected = timeout(pace.connect, socket.connect(address)).await;
-        let mut stream = connected.map_err(|_| failed(io::ErrorKind::TimedOut.into()))?.map_err(failed)?;
-        let _ = stream.set_nodelay(true);
+        let mut stream = connect(management, (address, tls), pace.connect).await?;
         // A message to a primary has at most some hundred octets.
         let length = u16::try_from(message.len()).unwrap_or(u16::MAX);
         let framed = [&length.to_be_bytes()[..], message].concat();
@@ -196,4 +206,24 @@ impl Frames {
         }
         Ok(())
     }
+}
+
+/// A connection from a management address.
+async fn connect(
+    management: &[IpAddr],
+    (address, tls): (SocketAddr, Option<&TlsClient>),
+    limit: Duration,
+) -> Result<Box<dyn Connection>, NetError> {
+    let failed = |source| NetError::Connect { address, source };
+    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() };
+    let socket = socket.map_err(failed)?;
+    socket.bind(local(management, address)?).map_err(failed)?;
+    let connected = timeout(limit, socket.connect(address)).await;
+    let stream = connected.map_err(|_| failed(io::ErrorKind::TimedOut.into()))?.map_err(failed)?;
+    let _ = stream.set_nodelay(true);
+    let Some(tls) = tls else { return Ok(Box::new(stream)) };
+    let failed = |source| NetError::Tls { address, source };
+    let (connector, name) = tls.connector();
+    let shaken = timeout(limit, connector.connect(name, stream)).await;
+    Ok(Box::new(shaken.map_err(|_| failed(io::ErrorKind::TimedOut.into()))?.map_err(failed)?))
 }

@@ -8,16 +8,19 @@ use std::time::Duration;
 use crate::transfer::message::Limits;
 use crate::transfer::notify::Allowed;
 use crate::transfer::refresh::Bounds;
+use crate::transfer::tls::TlsClient;
 use crate::transfer::tsig::Keys;
 use crate::wire::Name;
 
 /// One primary of a zone.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Primary {
     /// Where it answers SOA queries and transfers.
     pub address: SocketAddr,
     /// The key that signs what is asked of it.
     pub key: Option<Name>,
+    /// TLS, if it is asked over TLS alone (RFC 9103).
+    pub tls: Option<TlsClient>,
 }
 
 /// A zone that comes from primaries.

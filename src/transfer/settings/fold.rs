@@ -8,19 +8,22 @@ use ipnet::IpNet;
 
 use crate::transfer::notify::{Allowed, AllowedSource, Target};
 use crate::transfer::secondary::SecondaryZone;
+use crate::transfer::tls::{Authentication, TlsClient, TlsError, TlsServer};
 use crate::transfer::tsig::Keys;
 use crate::transfer::{primary, secondary};
 use crate::wire::{Name, NameError};
 
-use super::spec::{AllowedSpec, PeerSpec, TransferSpec, ZoneTransferSpec};
+use super::spec::{AllowedSpec, PeerSpec, TlsPeerSpec, TransferSpec, ZoneTransferSpec};
 
 /// The port of DNS.
 const PORT: u16 = 53;
+/// The port of DNS over TLS (RFC 9103 section 7.2).
+const TLS_PORT: u16 = 853;
 /// A silence longer than this hides a dead primary for longer than a person waits.
 const LONGEST_SILENCE: Duration = Duration::from_secs(3600);
 
 /// Why the settings are none: the key of the file is named in each.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, thiserror::Error)]
 pub enum SettingsFault {
     /// An address that is none.
     #[error(
@@ -63,6 +66,8 @@ pub enum SettingsFault {
         "transfer.listen: {address} is not among pop.management-addresses; transfers never use service addresses"
     )]
     NotManagement {
+        /// The key of the file.
+        key: &'static str,
         /// The address.
         address: SocketAddr,
     },
@@ -73,6 +78,23 @@ pub enum SettingsFault {
         key: &'static str,
         /// The address.
         address: SocketAddr,
+    },
+    /// Not one way to know a primary over TLS.
+    #[error(
+        "{key}: tls needs one of ca-file with name, pins, or opportunistic = true; and certificate with key, or neither"
+    )]
+    TlsWay {
+        /// The key of the file.
+        key: &'static str,
+    },
+    /// A file of TLS that cannot be used.
+    #[error("{key}: TLS is not possible")]
+    Tls {
+        /// The key of the file.
+        key: &'static str,
+        /// Why.
+        #[source]
+        source: TlsError,
     },
     /// A number or a duration out of its range.
     #[error("{key}: {value}; allowed is {range}")]
@@ -100,10 +122,8 @@ pub fn settings(
     let (mut inward, mut outward) = (secondary_of(spec)?, primary_of(spec)?);
     for (name, zone) in zones {
         if !zone.primaries.is_empty() {
-            let primaries = fold.peers("zone.primaries", &zone.primaries)?;
-            let primaries = primaries.map(|(address, key)| secondary::Primary { address, key });
+            let primaries = fold.primaries("zone.primaries", &zone.primaries)?;
             let notify = fold.allowed("zone.notify-from", &zone.notify_from)?;
-            let primaries = primaries.collect();
             inward.zones.push(SecondaryZone { name: name.clone(), primaries, notify });
         }
         if let Some(allow) = &zone.allow_transfer {
@@ -115,12 +135,12 @@ pub fn settings(
     }
     outward.allowed = fold.allowed("transfer.allow", &spec.allow)?;
     outward.notify = fold.targets("transfer.notify", &spec.notify)?;
-    for text in &spec.listen {
-        let address = address("transfer.listen", text)?;
-        if !management.contains(&address.ip()) {
-            return Err(SettingsFault::NotManagement { address });
-        }
-        outward.listen.push(address);
+    outward.listen = fold.listen("transfer.listen", &spec.listen, PORT)?;
+    if let Some(tls) = &spec.tls {
+        let key = "transfer.tls";
+        let server = TlsServer::new(&tls.certificate, &tls.key, tls.client_ca_file.as_deref());
+        let server = server.map_err(|source| SettingsFault::Tls { key, source })?;
+        outward.tls = Some((fold.listen("transfer.tls.listen", &tls.listen, TLS_PORT)?, server));
     }
     inward.management = management.to_vec();
     outward.management = management.to_vec();
@@ -174,9 +194,9 @@ fn at_least_one(key: &'static str, value: Option<usize>, default: usize) -> Resu
     }
 }
 
-/// An address with its port, 53 unless told.
-fn address(key: &'static str, text: &str) -> Result<SocketAddr, SettingsFault> {
-    let bare = text.parse::<IpAddr>().map(|address| SocketAddr::new(address, PORT));
+/// An address with its port.
+fn address(key: &'static str, text: &str, port: u16) -> Result<SocketAddr, SettingsFault> {
+    let bare = text.parse::<IpAddr>().map(|address| SocketAddr::new(address, port));
     let address = bare.or_else(|_| text.parse());
     address.map_err(|_| SettingsFault::Address { key, text: text.into() })
 }
@@ -196,26 +216,58 @@ impl Fold<'_> {
         }
     }
 
-    fn peers(
+    /// An address that can be reached.
+    fn peer(&self, key: &'static str, text: &str, port: u16) -> Result<SocketAddr, SettingsFault> {
+        let address = address(key, text, port)?;
+        match self.management.iter().any(|own| own.is_ipv4() == address.is_ipv4()) {
+            true => Ok(address),
+            false => Err(SettingsFault::NoFamily { key, address }),
+        }
+    }
+
+    fn signer(&self, key: &'static str, spec: &PeerSpec) -> Result<Option<Name>, SettingsFault> {
+        spec.key.as_ref().map(|text| self.key(key, text)).transpose()
+    }
+
+    fn primaries(
         &self,
         key: &'static str,
         specs: &[PeerSpec],
-    ) -> Result<impl Iterator<Item = (SocketAddr, Option<Name>)>, SettingsFault> {
-        let peer = |spec: &PeerSpec| {
-            let address = address(key, &spec.address)?;
-            if !self.management.iter().any(|own| own.is_ipv4() == address.is_ipv4()) {
-                return Err(SettingsFault::NoFamily { key, address });
-            }
-            let signer = spec.key.as_ref().map(|text| self.key(key, text)).transpose()?;
-            Ok((address, signer))
+    ) -> Result<Vec<secondary::Primary>, SettingsFault> {
+        let primary = |spec: &PeerSpec| {
+            let port = if spec.tls.is_some() { TLS_PORT } else { PORT };
+            let tls = spec.tls.as_ref().map(|tls| tls_client(key, tls)).transpose()?;
+            let address = self.peer(key, &spec.address, port)?;
+            Ok(secondary::Primary { address, key: self.signer(key, spec)?, tls })
         };
-        let peers: Vec<_> = specs.iter().map(peer).collect::<Result<_, _>>()?;
-        Ok(peers.into_iter())
+        specs.iter().map(primary).collect()
     }
 
     fn targets(&self, key: &'static str, specs: &[PeerSpec]) -> Result<Vec<Target>, SettingsFault> {
-        let peers = self.peers(key, specs)?;
-        Ok(peers.map(|(address, key)| Target { address, key }).collect())
+        let target = |spec: &PeerSpec| match spec.tls {
+            Some(_) => Err(SettingsFault::TlsWay { key }),
+            None => {
+                let address = self.peer(key, &spec.address, PORT)?;
+                Ok(Target { address, key: self.signer(key, spec)? })
+            }
+        };
+        specs.iter().map(target).collect()
+    }
+
+    fn listen(
+        &self,
+        key: &'static str,
+        texts: &[String],
+        port: u16,
+    ) -> Result<Vec<SocketAddr>, SettingsFault> {
+        let own = |text: &String| {
+            let address = address(key, text, port)?;
+            match self.management.contains(&address.ip()) {
+                true => Ok(address),
+                false => Err(SettingsFault::NotManagement { key, address }),
+            }
+        };
+        texts.iter().map(own).collect()
     }
 
     fn allowed(&self, key: &'static str, specs: &[AllowedSpec]) -> Result<Allowed, SettingsFault> {
@@ -224,8 +276,26 @@ impl Fold<'_> {
             let prefix = bare.or_else(|_| spec.from.parse());
             let prefix = prefix.map_err(|_| SettingsFault::Prefix { key, text: spec.from.clone() })?;
             let keys = spec.keys.iter().map(|text| self.key(key, text)).collect::<Result<_, _>>()?;
-            Ok(AllowedSource { prefix, keys })
+            Ok(AllowedSource { prefix, keys, encrypted: spec.tls })
         };
         Ok(Allowed(specs.iter().map(entry).collect::<Result<_, _>>()?))
     }
+}
+
+/// How a primary is known over TLS.
+fn tls_client(key: &'static str, spec: &TlsPeerSpec) -> Result<TlsClient, SettingsFault> {
+    let authentication = match (&spec.ca_file, &spec.name, spec.pins.is_empty(), spec.opportunistic) {
+        (Some(file), Some(name), true, false) => {
+            Authentication::Authority { file: file.clone(), name: name.clone() }
+        }
+        (None, None, false, false) => Authentication::Pins(spec.pins.clone()),
+        (None, None, true, true) => Authentication::Opportunistic,
+        _ => return Err(SettingsFault::TlsWay { key }),
+    };
+    let certificate = match (&spec.certificate, &spec.key) {
+        (Some(certificate), Some(key)) => Some((certificate.as_path(), key.as_path())),
+        (None, None) => None,
+        _ => return Err(SettingsFault::TlsWay { key }),
+    };
+    TlsClient::new(&authentication, certificate).map_err(|source| SettingsFault::Tls { key, source })
 }

@@ -9,10 +9,12 @@
 //! [[zone]]
 //! name = "example.com"
 //! primaries = [{ address = "198.51.100.1", key = "hub-2026." }]         # port 53 unless told
+//! # or over TLS: primaries = [{ address = "198.51.100.1", tls = { ca-file = "ca.pem", name = "hub.example" } }]
 //! notify-from = [{ from = "198.51.100.2/32" }]                          # beside the primaries
 //! ```
 
 use std::num::NonZeroU32;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::Deserialize;
@@ -26,6 +28,40 @@ pub struct PeerSpec {
     pub address: String,
     /// The name of the key that signs.
     pub key: Option<String>,
+    /// TLS with it (RFC 9103); the port is 853 unless told. Of primaries alone: NOTIFY goes over UDP.
+    pub tls: Option<TlsPeerSpec>,
+}
+
+/// How a primary is known over TLS: by one of `ca-file` with `name`, `pins`, or `opportunistic`.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub struct TlsPeerSpec {
+    /// The authorities from which its certificate may come, in PEM.
+    pub ca_file: Option<PathBuf>,
+    /// The name in its certificate.
+    pub name: Option<String>,
+    /// SHA-256 of its public key in base 64; two during a rollover.
+    pub pins: Vec<String>,
+    /// Not known at all: protects from who only listens.
+    pub opportunistic: bool,
+    /// Our certificate, for a primary that asks for one.
+    pub certificate: Option<PathBuf>,
+    /// Its private key.
+    pub key: Option<PathBuf>,
+}
+
+/// `[transfer.tls]`: transfers out over TLS.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct TlsListenSpec {
+    /// Where: management addresses; port 853 unless told.
+    pub listen: Vec<String>,
+    /// The certificate and what leads to its authority, in PEM.
+    pub certificate: PathBuf,
+    /// Its private key.
+    pub key: PathBuf,
+    /// The authorities from which each secondary's certificate must come (mutual TLS); none is asked for without it.
+    pub client_ca_file: Option<PathBuf>,
 }
 
 /// One entry of a list of who may do something.
@@ -37,6 +73,9 @@ pub struct AllowedSpec {
     /// The keys of which one must sign; none is asked for if there is none.
     #[serde(default)]
     pub keys: Vec<String>,
+    /// Whether it must come over TLS.
+    #[serde(default)]
+    pub tls: bool,
 }
 
 /// `[transfer]`.
@@ -45,6 +84,8 @@ pub struct AllowedSpec {
 pub struct TransferSpec {
     /// Where SOA queries, transfers and NOTIFYs are taken: management addresses with their ports.
     pub listen: Vec<String>,
+    /// The same over TLS, transfers alone.
+    pub tls: Option<TlsListenSpec>,
     /// Who may transfer zones that say nothing else.
     pub allow: Vec<AllowedSpec>,
     /// Whom to tell of changes of zones that say nothing else.

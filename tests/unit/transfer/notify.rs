@@ -53,16 +53,20 @@ fn a_list_allows_by_prefix_and_key() {
     let entry = |prefix: &str, keys: &[&str]| AllowedSource {
         prefix: prefix.parse().unwrap(),
         keys: keys.iter().map(|key| name(key)).collect(),
+        encrypted: prefix == "2001:db8:1::/48",
     };
     let list = Allowed(vec![entry("192.0.2.0/24", &["old.", "new."]), entry("2001:db8::/32", &[])]);
     let allows =
-        |source: &str, key: Option<&str>| list.allows(source.parse().unwrap(), key.map(name).as_ref());
+        |source: &str, key: Option<&str>| list.allows(source.parse().unwrap(), key.map(name).as_ref(), false);
     assert!(allows("192.0.2.1", Some("old.")) && allows("192.0.2.1", Some("new.")));
     assert!(!allows("192.0.2.1", None) && !allows("192.0.2.1", Some("other.")));
     assert!(allows("::ffff:192.0.2.1", Some("old.")));
     assert!(allows("2001:db8::1", None) && allows("2001:db8::1", Some("other.")));
     assert!(!allows("198.51.100.1", Some("old.")));
-    assert!(!Allowed::default().allows("192.0.2.1".parse().unwrap(), None));
+    assert!(!Allowed::default().allows("192.0.2.1".parse().unwrap(), None, false));
+    let encrypted = Allowed(vec![entry("2001:db8:1::/48", &[])]);
+    let over_tls = |is_encrypted| encrypted.allows("2001:db8:1::1".parse().unwrap(), None, is_encrypted);
+    assert!(over_tls(true) && !over_tls(false));
 }
 
 fn notifier(now: Instant, targets: u8) -> Notifier {

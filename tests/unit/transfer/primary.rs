@@ -25,7 +25,7 @@ fn keys() -> Arc<Keys> {
 
 fn allowed(keys: &[&str]) -> Allowed {
     let keys = keys.iter().map(|key| name(key)).collect();
-    Allowed(vec![AllowedSource { prefix: "127.0.0.0/8".parse().unwrap(), keys }])
+    Allowed(vec![AllowedSource { prefix: "127.0.0.0/8".parse().unwrap(), keys, encrypted: false }])
 }
 
 fn settings(keys_asked: &[&str]) -> Settings {
@@ -43,7 +43,7 @@ fn secondary(primary: SocketAddr, key: Option<&str>, sink: &Arc<Hub>) -> (Second
     let key = key.map(name);
     let zone = SecondaryZone {
         name: name("example."),
-        primaries: vec![secondary::Primary { address: primary, key }],
+        primaries: vec![secondary::Primary { address: primary, key, tls: None }],
         notify: Allowed::default(),
     };
     let settings_in = secondary::Settings {

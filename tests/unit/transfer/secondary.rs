@@ -54,7 +54,7 @@ fn whole(zone: &Zone, id: u16, record_type: RecordType) -> Vec<Vec<u8>> {
 fn settings(address: SocketAddr) -> Settings {
     let zone = SecondaryZone {
         name: name("example."),
-        primaries: vec![Primary { address, key: None }],
+        primaries: vec![Primary { address, key: None, tls: None }],
         notify: Allowed::default(),
     };
     // The zone is asked for once: the next try is far away.
@@ -169,6 +169,7 @@ fn notifies_are_taken_from_the_primaries_and_from_who_is_listed() {
     settings.zones[0].notify = Allowed(vec![crate::transfer::notify::AllowedSource {
         prefix: "198.51.100.0/24".parse().unwrap(),
         keys: vec![],
+        encrypted: false,
     }]);
     let secondary = Secondary::start(settings, pop, Default::default()).unwrap();
     let handle = secondary.handle();

@@ -48,7 +48,7 @@ fn a_file_says_both_sides() {
         transfers = 3
         [[zone]]
         name = "a.test"
-        primaries = [{ address = "198.51.100.1" }, { address = "198.51.100.2:54", key = "k." }]
+        primaries = [{ address = "198.51.100.1", tls = { opportunistic = true } }, { address = "198.51.100.2:54", key = "k." }]
         notify-from = [{ from = "198.51.100.3" }]
         [[zone]]
         name = "b.test"
@@ -59,14 +59,14 @@ fn a_file_says_both_sides() {
     .unwrap();
     let zone = &inward.zones[0];
     assert_eq!((inward.zones.len(), inward.transfers, inward.silence), (1, 3, Duration::from_secs(10)));
-    assert_eq!(zone.primaries[0].address, "198.51.100.1:53".parse().unwrap());
+    assert_eq!(zone.primaries[0].address, "198.51.100.1:853".parse().unwrap());
     assert_eq!(zone.primaries[1].address, "198.51.100.2:54".parse().unwrap());
     assert_eq!(zone.primaries[1].key, Some("k.".parse().unwrap()));
-    assert!(zone.notify.allows("198.51.100.3".parse().unwrap(), None));
+    assert!(zone.notify.allows("198.51.100.3".parse().unwrap(), None, false));
     assert_eq!(outward.listen.len(), 2);
     let b: Name = "b.test.".parse().unwrap();
     assert!(outward.zones[&b].0.is_empty() && outward.notify_zones[&b].is_empty());
-    assert!(outward.allowed.allows("198.51.100.9".parse().unwrap(), Some(&"k.".parse().unwrap())));
+    assert!(outward.allowed.allows("198.51.100.9".parse().unwrap(), Some(&"k.".parse().unwrap()), false));
     assert_eq!(outward.notify[0].address, "198.51.100.8:53".parse().unwrap());
     assert!(read("").unwrap().0.zones.is_empty());
 }
@@ -86,6 +86,15 @@ fn what_cannot_be_meant_is_named() {
         ("[transfer]\nallows = []".into(), "unknown field"),
         (zone("primaries = [{ address = \"2001:db8::1\" }]"), "no address of its family"),
         (zone("primaries = [{ address = \"198.51.100.1\", key = \"a..b\" }]"), "is not the name of a key"),
+        (zone("primaries = [{ address = \"198.51.100.1\", tls = {} }]"), "tls needs one of"),
+        (
+            zone("primaries = [{ address = \"198.51.100.1\", tls = { pins = [\"x\"] } }]"),
+            "TLS is not possible",
+        ),
+        (
+            zone("notify = [{ address = \"198.51.100.1\", tls = { opportunistic = true } }]"),
+            "tls needs one of",
+        ),
     ] {
         let fault = read(&text).unwrap_err();
         assert!(fault.contains(part), "{text}: {fault}");
