@@ -94,6 +94,7 @@
 //! | `serve` | `sys` `wire` `zone` `answer` `admission` `telemetry` |
 //! | `zonefile` | `sys` `wire` `zone` `telemetry` |
 //! | `publish` | `sys` `wire` `zone` `zonefile` `telemetry` `handoff` |
+//! | `transfer` | `sys` `wire` `zone` `publish` `telemetry` `handoff` |
 //! | `health` | `sys` `wire` `policy` `telemetry` `handoff` |
 //! | `policy` | (nothing) |
 //! | `host` | `sys` `telemetry` `handoff` |
@@ -142,6 +143,7 @@ pub mod telemetry;
 )]
 #[path = "../tests/unit/support.rs"]
 mod test_support;
+pub mod transfer;
 pub mod wire;
 pub mod zone;
 pub mod zonefile;

@@ -39,6 +39,11 @@ fn answers_fit_and_can_be_read() {
 }
 
 #[test]
+fn transfers_are_read_or_refused() {
+    run("transfer", MUTATIONS, targets::transfer::check);
+}
+
+#[test]
 fn zone_files_are_zones_or_faults() {
     let _clean_up = CleanUp;
     run("zone_file", FILE_MUTATIONS, targets::zone_file::check);

@@ -121,9 +121,13 @@ impl RecordBatch {
 
     /// Shows every record: owner in absolute wire form, type, TTL in seconds, uncompressed RDATA; those for NSEC3 last.
     pub fn for_each_record(&self, mut show: impl FnMut(&[u8], RecordType, u32, &[u8])) {
-        for entry in self.entries().chain(self.hashed()) {
-            show(entry.owner(), entry.record_type, entry.ttl, entry.rdata());
-        }
+        self.records().for_each(|(owner, record_type, ttl, rdata)| show(owner, record_type, ttl, rdata));
+    }
+
+    /// The same as an iterator.
+    pub fn records(&self) -> impl Iterator<Item = (&[u8], RecordType, u32, &[u8])> {
+        let entries = self.entries().chain(self.hashed());
+        entries.map(|entry| (entry.owner(), entry.record_type, entry.ttl, entry.rdata()))
     }
 
     /// Whether another batch must take the next record: see [`MOST_OCTETS`].

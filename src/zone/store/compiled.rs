@@ -156,7 +156,7 @@ impl Zone {
     }
 
     /// All nodes: the names in canonical order, then the owners of NSEC3 records.
-    pub(in crate::zone) fn nodes(&self) -> impl Iterator<Item = NodeRef<'_>> {
+    pub fn nodes(&self) -> impl Iterator<Item = NodeRef<'_>> {
         let (names, others) = (self.order.iter(), self.others.iter());
         names.map(|place| self.node(place)).chain(self.members()).chain(others.map(|place| self.node(place)))
     }

@@ -3,4 +3,5 @@
 pub mod answer;
 pub mod message;
 mod response;
+pub mod transfer;
 pub mod zone_file;

@@ -1,0 +1,164 @@
+//! One message of a transfer: its header judged, its records one by one, names decompressed.
+
+use crate::transfer::octets::{BadName, FlatName, HEADER, skip_name, u16_at, u32_at};
+use crate::wire::{CLASS_IN, Name, Part, RecordType, flag, layout, lowers_names};
+
+use super::fault::TransferFault;
+use super::query::Asked;
+
+/// Reads the answer section of one message.
+#[derive(Debug)]
+pub(super) struct Records<'m> {
+    message: &'m [u8],
+    number: u64,
+    at: usize,
+    /// Records of the answer section, and how many of them were read.
+    count: u16,
+    read: u16,
+}
+
+/// One record, and the memory that the next one is read into.
+#[derive(Debug)]
+pub(super) struct Record {
+    pub(super) owner: FlatName,
+    pub(super) record_type: RecordType,
+    pub(super) ttl: u32,
+    /// Uncompressed.
+    pub(super) rdata: Vec<u8>,
+    name: FlatName,
+}
+
+impl Record {
+    pub(super) fn new() -> Self {
+        Self {
+            owner: FlatName::ROOT,
+            record_type: RecordType(0),
+            ttl: 0,
+            rdata: Vec::new(),
+            name: FlatName::ROOT,
+        }
+    }
+}
+
+impl<'m> Records<'m> {
+    /// Judges the header and the question of message `number` (from 1); its flags beside those are not looked at.
+    pub(super) fn open(message: &'m [u8], number: u64, asked: &Asked) -> Result<Self, TransferFault> {
+        let word = |at| u16_at(message, at).ok_or(TransferFault::Short(message.len()));
+        let (id, flags, questions, count) = (word(0)?, word(2)?, word(4)?, word(6)?);
+        word(HEADER - 2)?;
+        if id != asked.id {
+            return Err(TransferFault::OtherId { asked: asked.id, found: id });
+        }
+        if flags & flag::QR == 0 {
+            return Err(TransferFault::NotResponse);
+        }
+        if flags & flag::OPCODE != 0 {
+            return Err(TransferFault::OtherOpcode(((flags & flag::OPCODE) >> 11) as u8));
+        }
+        if flags & 0xf != 0 {
+            return Err(TransferFault::Refused((flags & 0xf) as u8));
+        }
+        if flags & flag::TC != 0 {
+            return Err(TransferFault::Truncated);
+        }
+        let mut records = Self { message, number, at: HEADER, count, read: 0 };
+        match questions {
+            0 if number > 1 => {}
+            1 => records.question(asked)?,
+            other => return Err(TransferFault::QuestionCount(other)),
+        }
+        Ok(records)
+    }
+
+    /// How many records the header promises.
+    pub(super) fn count(&self) -> u16 {
+        self.count
+    }
+
+    /// Reads the next record; false behind the last one.
+    pub(super) fn next_into(&mut self, record: &mut Record) -> Result<bool, TransferFault> {
+        if self.read == self.count {
+            return Ok(false);
+        }
+        self.read += 1;
+        let bad_name = |fault| self.bad_name(fault);
+        let fixed = record.owner.read(self.message, self.at).map_err(bad_name)?;
+        let word = |at| u16_at(self.message, at).ok_or_else(|| self.bad_record());
+        record.record_type = RecordType(word(fixed)?);
+        let class = word(fixed + 2)?;
+        record.ttl = u32_at(self.message, fixed + 4).ok_or_else(|| self.bad_record())?;
+        let start = fixed + 10;
+        let end = start + usize::from(word(fixed + 8)?);
+        let rdata = self.message.get(start..end).ok_or_else(|| self.bad_record())?;
+        if class != CLASS_IN {
+            let (owner, record_type) = (record.owner.to_name(), record.record_type);
+            return Err(TransferFault::OtherClass { owner, record_type, class });
+        }
+        record.rdata.clear();
+        match lowers_names(record.record_type) {
+            true => self.decompress((start, end), record)?,
+            false => record.rdata.extend_from_slice(rdata),
+        }
+        self.at = end;
+        Ok(true)
+    }
+
+    fn question(&mut self, asked: &Asked) -> Result<(), TransferFault> {
+        let mut name = FlatName::ROOT;
+        let behind = name.read(self.message, self.at).map_err(|fault| self.bad_name(fault))?;
+        let word = |at| u16_at(self.message, at).ok_or_else(|| self.bad_record());
+        let (record_type, class) = (RecordType(word(behind)?), word(behind + 2)?);
+        let is_asked = name.as_wire().eq_ignore_ascii_case(asked.zone.as_wire());
+        if !is_asked || record_type != asked.record_type || class != CLASS_IN {
+            return Err(TransferFault::OtherQuestion { name: name.to_name(), record_type });
+        }
+        self.at = behind + 4;
+        Ok(())
+    }
+
+    /// Copies RDATA whose names may be compressed: in the types of RFC 1035, and in those that RFC 3597 section 4 names. RDATA
+    /// that has not the parts of its type is copied as far as it goes, and refused when it comes into a batch.
+    fn decompress(&self, (start, end): (usize, usize), record: &mut Record) -> Result<(), TransferFault> {
+        let mut at = start;
+        let within = self.message.get(..end).ok_or_else(|| self.bad_record())?;
+        for part in layout(record.record_type) {
+            let next = match *part {
+                Part::Octets(count) => at + count,
+                Part::Text => at + 1 + usize::from(within.get(at).copied().unwrap_or_default()),
+                Part::Name => {
+                    // Names before `start` may be pointed to, and nothing behind `end` is read: pointers lead backwards.
+                    let behind = record.name.read(within, at).map_err(|fault| self.bad_name(fault))?;
+                    record.rdata.extend_from_slice(record.name.as_wire());
+                    at = behind;
+                    continue;
+                }
+                Part::Texts | Part::Names | Part::Gateway { .. } | Part::HostIdentity | Part::Rest(_) => end,
+            };
+            let next = next.min(end);
+            record.rdata.extend_from_slice(within.get(at..next).unwrap_or_default());
+            at = next;
+        }
+        record.rdata.extend_from_slice(within.get(at..).unwrap_or_default());
+        Ok(())
+    }
+
+    fn bad_record(&self) -> TransferFault {
+        TransferFault::BadRecord { message: self.number, record: self.read.into() }
+    }
+
+    fn bad_name(&self, fault: BadName) -> TransferFault {
+        TransferFault::BadName { message: self.number, record: self.read.into(), fault }
+    }
+}
+
+/// Whether a name in wire form is `apex` or below it.
+pub(super) fn is_in_zone(owner: &[u8], apex: &Name) -> bool {
+    let apex = apex.as_wire();
+    let Some(start) = owner.len().checked_sub(apex.len()) else { return false };
+    let ends = owner.get(start..).is_some_and(|end| end.eq_ignore_ascii_case(apex));
+    let mut at = 0;
+    while ends && at < start {
+        at += 1 + owner.get(at).copied().map_or(0, usize::from);
+    }
+    ends && at == start && skip_name(owner, 0) == Some(owner.len())
+}

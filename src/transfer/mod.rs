@@ -1,0 +1,32 @@
+//! Zone transfer: what other servers and this one tell each other about zones.
+//!
+//! ```text
+//! in:   NOTIFY ---> notify --> refresh (one state machine a zone) ---> secondary: SOA queries, AXFR, IXFR
+//!                                                                         | message: what comes, read and judged
+//!                                                                         v
+//!                                                                       Sink: the publisher
+//! out:  AXFR, IXFR, SOA queries ---> primary ---> writer: a zone or differences as messages
+//!       a new serial ---> notify ---> NOTIFY to the secondaries, again until they answer
+//!
+//! tsig: all of it signed and verified where a key is configured; tls: transfers encrypted where that is configured
+//! ```
+//!
+//! Zones flow in from primaries and out to secondaries. `octets`, `tsig`, `message`, `writer`, `refresh` and `notify` do no I/O
+//! and take the time as an argument; `secondary` and `primary` hold the sockets, each with threads of its own, so that no query
+//! waits for a transfer. Every outgoing socket binds a management address. Never decides whether a version may be served:
+//! that is the publisher's.
+
+pub mod message;
+pub mod notify;
+mod octets;
+pub mod primary;
+pub mod refresh;
+pub mod secondary;
+pub mod settings;
+pub mod tls;
+pub mod tsig;
+pub mod writer;
+
+#[cfg(test)]
+#[path = "../../tests/unit/transfer/hub.rs"]
+mod hub;

@@ -1,0 +1,20 @@
+//! NOTIFY (RFC 1996): a primary tells its secondaries that a zone changed.
+//!
+//! ```text
+//! in:   message --> Notify::read --> source and key allowed? (Allowed) --> refresh
+//! out:  a new serial --> Notifier --> messages, again with growing pauses until each target has answered
+//! ```
+//!
+//! Messages, serials and the time flow in; messages and facts flow out. No I/O. What a NOTIFY says is a hint: nothing is ever taken
+//! from it but "look now".
+
+mod allowed;
+mod message;
+mod notifier;
+#[cfg(test)]
+#[path = "../../../tests/unit/transfer/notify.rs"]
+mod tests;
+
+pub use allowed::{Allowed, AllowedSource};
+pub use message::{Notify, NotifyFault, read_answer, request};
+pub use notifier::{Notifier, Pauses, Send, Target, TargetStatus};

@@ -1,0 +1,144 @@
+//! One zone's NOTIFYs out: to each target until it answers (RFC 1996 section 3.6).
+
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use crate::wire::{Name, Serial};
+
+/// RCODE SERVFAIL: the target has a passing trouble.
+const SERVFAIL: u8 = 2;
+
+/// Whom to tell.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Target {
+    /// Where.
+    pub address: SocketAddr,
+    /// The key that signs.
+    pub key: Option<Name>,
+}
+
+/// How often and how long.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pauses {
+    /// After the first NOTIFY without an answer; it doubles.
+    pub first: Duration,
+    /// What doubling never exceeds.
+    pub longest: Duration,
+    /// NOTIFYs of one serial to one target; then its own refresh timer has to do.
+    pub most: u32,
+}
+
+impl Default for Pauses {
+    /// A second: a lost datagram delays a change by no more. A minute is what RFC 1996 section 3.6 suggests. Ten make eight
+    /// minutes: longer than a restart of a secondary.
+    fn default() -> Self {
+        Self { first: Duration::from_secs(1), longest: Duration::from_secs(60), most: 10 }
+    }
+}
+
+/// One message to send.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Send {
+    /// The target's index.
+    pub target: usize,
+    /// The message's ID.
+    pub id: u16,
+    /// The serial to tell.
+    pub serial: Serial,
+}
+
+/// What is known about one target.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TargetStatus {
+    /// Whom.
+    pub target: Target,
+    /// The serial that it answered for last.
+    pub acknowledged: Option<Serial>,
+    /// The serial that it has not answered for, and how many NOTIFYs were sent.
+    pub pending: Option<(Serial, u32)>,
+    /// The serial that it never answered for: given up.
+    pub given_up: Option<Serial>,
+    /// The RCODE of its last answer, if it was an error.
+    pub refused: Option<u8>,
+}
+
+/// The NOTIFYs of one zone.
+#[derive(Debug)]
+pub struct Notifier {
+    pauses: Pauses,
+    targets: Vec<State>,
+    rng: fastrand::Rng,
+}
+
+#[derive(Debug)]
+struct State {
+    status: TargetStatus,
+    id: u16,
+    due: Instant,
+}
+
+impl Notifier {
+    /// Tells nobody yet.
+    pub fn new(targets: Vec<Target>, pauses: Pauses, now: Instant, rng: fastrand::Rng) -> Self {
+        let state = |target| State {
+            status: TargetStatus { target, acknowledged: None, pending: None, given_up: None, refused: None },
+            id: 0,
+            due: now,
+        };
+        Self { pauses, targets: targets.into_iter().map(state).collect(), rng }
+    }
+
+    /// The zone has a new serial: everybody is told, whoever had not answered for an older one first of all for this one.
+    pub fn changed(&mut self, serial: Serial, now: Instant) {
+        for state in &mut self.targets {
+            (state.status.pending, state.status.given_up) = (Some((serial, 0)), None);
+            state.due = now;
+        }
+    }
+
+    /// When [`Notifier::wake`] is due; `None` if nobody is to be told anything.
+    pub fn due(&self) -> Option<Instant> {
+        self.targets.iter().filter(|state| state.status.pending.is_some()).map(|state| state.due).min()
+    }
+
+    /// What to send now.
+    pub fn wake(&mut self, now: Instant) -> Vec<Send> {
+        let mut sends = Vec::new();
+        for (target, state) in self.targets.iter_mut().enumerate() {
+            let Some((serial, sent)) = state.status.pending.filter(|_| state.due <= now) else { continue };
+            if sent >= self.pauses.most {
+                (state.status.pending, state.status.given_up) = (None, Some(serial));
+                continue;
+            }
+            // A new ID for each: an old answer must not count for a new serial.
+            state.id = self.rng.u16(..);
+            state.status.pending = Some((serial, sent + 1));
+            let pause = self.pauses.first.saturating_mul(1 << sent.min(16)).min(self.pauses.longest);
+            state.due = now + pause;
+            sends.push(Send { target, id: state.id, serial });
+        }
+        sends
+    }
+
+    /// The response of a target; one to another ID counts nothing.
+    pub fn answered(&mut self, target: usize, id: u16, rcode: u8) {
+        let Some(state) = self.targets.get_mut(target) else { return };
+        let Some((serial, sent)) = state.status.pending else { return };
+        if state.id != id || sent == 0 {
+            return;
+        }
+        state.status.refused = Some(rcode).filter(|rcode| *rcode != 0);
+        if rcode == SERVFAIL {
+            return;
+        }
+        state.status.pending = None;
+        if rcode == 0 {
+            state.status.acknowledged = Some(serial);
+        }
+    }
+
+    /// The facts.
+    pub fn status(&self) -> impl Iterator<Item = &TargetStatus> {
+        self.targets.iter().map(|state| &state.status)
+    }
+}

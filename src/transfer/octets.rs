@@ -1,0 +1,145 @@
+//! Numbers and names in a message that a peer sent: positions in, values and the next position out.
+//!
+//! Never allocates and never panics, whatever the octets. Compression pointers are followed backwards only, so no message can
+//! make it run in a circle.
+
+use crate::wire::Name;
+
+/// Octets of a header (RFC 1035 section 4.1.1).
+pub(super) const HEADER: usize = 12;
+
+/// A name in uncompressed wire form, its case kept.
+#[derive(Clone, Debug)]
+pub(super) struct FlatName {
+    octets: [u8; Name::MAX_OCTETS],
+    length: usize,
+}
+
+/// Why there is no name at a position.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BadName {
+    /// The message ends within it.
+    #[error("a name runs past the end")]
+    Short,
+    /// A pointer that does not lead backwards: it may lead in a circle.
+    #[error("a compression pointer does not lead backwards")]
+    Pointer,
+    /// A label of a kind that does not exist (RFC 6891 section 5).
+    #[error("a label is of an unknown kind")]
+    Label,
+    /// More than 255 octets.
+    #[error("a name is longer than 255 octets")]
+    Long,
+}
+
+impl FlatName {
+    /// The root.
+    pub(super) const ROOT: Self = Self { octets: [0; Name::MAX_OCTETS], length: 1 };
+
+    /// The wire form.
+    pub(super) fn as_wire(&self) -> &[u8] {
+        self.octets.get(..self.length).unwrap_or(&[0])
+    }
+
+    /// The wire form in lower case.
+    pub(super) fn lower(&self) -> Self {
+        let mut lower = self.clone();
+        lower.octets.make_ascii_lowercase();
+        lower
+    }
+
+    /// An owned name.
+    pub(super) fn to_name(&self) -> Name {
+        Name::from_wire(self.as_wire()).unwrap_or_else(|_| Name::root())
+    }
+
+    /// Reads the name at `at`, following pointers; the position behind it.
+    pub(super) fn read(&mut self, message: &[u8], at: usize) -> Result<usize, BadName> {
+        let (mut position, mut run_start, mut behind, mut length) = (at, at, None, 0_usize);
+        loop {
+            let octet = *message.get(position).ok_or(BadName::Short)?;
+            match octet {
+                0..=63 => {
+                    let end = position + 1 + usize::from(octet);
+                    let label = message.get(position..end).ok_or(BadName::Short)?;
+                    let place = self.octets.get_mut(length..length + label.len()).ok_or(BadName::Long)?;
+                    place.copy_from_slice(label);
+                    (length, position) = (length + label.len(), end);
+                    if octet == 0 {
+                        self.length = length;
+                        return Ok(behind.unwrap_or(position));
+                    }
+                }
+                0xc0.. => {
+                    let low = *message.get(position + 1).ok_or(BadName::Short)?;
+                    let target = usize::from(octet & 0x3f) << 8 | usize::from(low);
+                    // Each run of labels begins before the one that points to it: so it ends.
+                    if target >= run_start {
+                        return Err(BadName::Pointer);
+                    }
+                    behind.get_or_insert(position + 2);
+                    (position, run_start) = (target, target);
+                }
+                _ => return Err(BadName::Label),
+            }
+        }
+    }
+}
+
+/// The position behind the name at `at`; pointers are not followed.
+pub(super) fn skip_name(message: &[u8], at: usize) -> Option<usize> {
+    let mut position = at;
+    loop {
+        match *message.get(position)? {
+            0 => return Some(position + 1),
+            octet @ 1..=63 => position += 1 + usize::from(octet),
+            0xc0.. => return (position + 2 <= message.len()).then_some(position + 2),
+            _ => return None,
+        }
+    }
+}
+
+/// The 16-bit number at `at`.
+pub(super) fn u16_at(message: &[u8], at: usize) -> Option<u16> {
+    Some(u16::from_be_bytes(*message.get(at..)?.first_chunk::<2>()?))
+}
+
+/// The 32-bit number at `at`.
+pub(super) fn u32_at(message: &[u8], at: usize) -> Option<u32> {
+    Some(u32::from_be_bytes(*message.get(at..)?.first_chunk::<4>()?))
+}
+
+/// Puts a 16-bit number at `at`, if there is room.
+pub(super) fn put_u16(message: &mut [u8], at: usize, value: u16) {
+    if let Some(place) = message.get_mut(at..at + 2) {
+        place.copy_from_slice(&value.to_be_bytes());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(message: &[u8], at: usize) -> Result<(Vec<u8>, usize), BadName> {
+        let mut name = FlatName::ROOT;
+        let behind = name.read(message, at)?;
+        Ok((name.as_wire().to_vec(), behind))
+    }
+
+    #[test]
+    fn pointers_lead_backwards_or_are_refused() {
+        assert_eq!(read(b"\x01a\x00\x01b\xc0\x00rest", 3), Ok((b"\x01b\x01a\0".to_vec(), 7)));
+        assert_eq!(read(b"\xc0\x00", 0), Err(BadName::Pointer));
+        assert_eq!(read(b"\x01a\xc0\x00", 0), Err(BadName::Pointer));
+        assert_eq!(read(b"\xc0\x02\xc0\x00", 2), Err(BadName::Pointer));
+        assert_eq!(read(b"\xc0\x02\x00", 0), Err(BadName::Pointer));
+        assert_eq!(read(b"\x01a", 0), Err(BadName::Short));
+        assert_eq!(read(b"\x01a\xc0", 0), Err(BadName::Short));
+        assert_eq!(read(b"\x40a\x00", 0), Err(BadName::Label));
+        let long = [&[&[63_u8][..], &[b'x'; 63]].concat().repeat(4)[..], &[0]].concat();
+        assert_eq!(read(&long, 0), Err(BadName::Long));
+        let just = [&[&[63_u8][..], &[b'x'; 63]].concat().repeat(3)[..], &[61], &[b'x'; 61], &[0]].concat();
+        assert_eq!(read(&just, 0).unwrap().1, 255);
+        assert_eq!((skip_name(b"\x01a\xc0\x00", 0), skip_name(b"\x01a\xc0", 0)), (Some(4), None));
+    }
+}

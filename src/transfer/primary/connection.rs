@@ -1,0 +1,196 @@
+//! Requests over TCP, TLS and UDP, read and answered.
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Instant;
+
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::{TcpStream, UdpSocket};
+use tokio::sync::Semaphore;
+use tokio::time::timeout;
+use tokio_rustls::TlsAcceptor;
+
+use crate::transfer::notify::Notify;
+use crate::transfer::secondary::{SecondaryHandle, unix_time};
+use crate::transfer::writer::TooLarge;
+
+use super::limits::{ClientLimits, Slot};
+use super::request::{Answer, RequestFault, Stream, Transport, judge};
+use super::seen::{AskedFor, SeenTable};
+use super::settings::Settings;
+use super::source::Source;
+
+/// Octets of a request over UDP: the largest that a secondary sends without being told that more is taken, and a signature.
+const DATAGRAM: usize = 4096;
+
+/// What all connections share.
+pub(super) struct Shared {
+    pub(super) settings: Settings,
+    pub(super) source: Arc<dyn Source>,
+    /// Takes NOTIFYs; without it they are answered NOTIMP.
+    pub(super) secondary: Option<SecondaryHandle>,
+    pub(super) limits: Arc<ClientLimits>,
+    pub(super) transfers: Semaphore,
+    pub(super) seen: SeenTable,
+}
+
+/// Why a connection ended before its client closed it.
+#[derive(Debug, thiserror::Error)]
+enum ConnectionError {
+    #[error("the client takes longer than {} s for one message", .0.as_secs())]
+    Stalled(std::time::Duration),
+    #[error(transparent)]
+    Io(#[from] std::io::Error),
+    #[error("the zone cannot be transferred")]
+    TooLarge(#[from] TooLarge),
+}
+
+impl Shared {
+    fn answer(&self, message: &[u8], client: IpAddr, transport: Transport) -> Answer {
+        if Notify::is_notify(message)
+            && let Some(secondary) = &self.secondary
+        {
+            return secondary.notify(message, client).map_or(Answer::Nothing, Answer::Message);
+        }
+        let allowed = |zone: &_| self.settings.allowed(zone).clone();
+        let request = (message, client, transport);
+        let (answer, fault) = judge(request, (&self.settings.keys, &*self.source), allowed, unix_time());
+        if let Some(error) = fault {
+            match error {
+                RequestFault::NoZone => tracing::debug!(%client, %error, "transfer refused"),
+                _ => tracing::warn!(%client, %error, "transfer refused"),
+            }
+        }
+        answer
+    }
+}
+
+/// Answers datagrams, one after the other: each answer is one small message.
+pub(super) async fn datagrams(socket: UdpSocket, shared: Arc<Shared>) {
+    let mut buffer = vec![0; DATAGRAM];
+    loop {
+        let Ok((octets, client)) = socket.recv_from(&mut buffer).await else {
+            // An ICMP error of an earlier answer.
+            tokio::task::yield_now().await;
+            continue;
+        };
+        if !shared.limits.takes(client.ip(), Instant::now()) {
+            continue;
+        }
+        let message = buffer.get(..octets).unwrap_or_default();
+        let answer = match shared.answer(message, client.ip().to_canonical(), Transport::Udp) {
+            Answer::Nothing => continue,
+            Answer::Message(message) => message,
+            Answer::Stream(mut stream) => {
+                let about = (stream.zone.origin(), client.ip().to_canonical());
+                shared.seen.note(about, stream.asked, None, stream.from);
+                let first = stream.messages().next();
+                let Some(Ok(mut message)) = first else { continue };
+                if let Some(signer) = &mut stream.signer {
+                    signer.sign(&mut message, unix_time());
+                }
+                message
+            }
+        };
+        // What cannot be sent is asked for again.
+        let _ = socket.send_to(&answer, client).await;
+    }
+}
+
+/// Takes a connection, over TLS if there is an acceptor; it counts until its slot is dropped.
+pub(super) async fn serve(
+    stream: TcpStream,
+    (client, _slot): (SocketAddr, Slot),
+    shared: Arc<Shared>,
+    tls: Option<TlsAcceptor>,
+) {
+    let client = client.ip().to_canonical();
+    let _ = stream.set_nodelay(true);
+    let Some(tls) = tls else { return answer_all(stream, client, &shared, Transport::Tcp).await };
+    match timeout(shared.settings.idle, tls.accept(stream)).await {
+        Ok(Ok(stream)) => answer_all(stream, client, &shared, Transport::Tls).await,
+        Ok(Err(error)) => tracing::warn!(%client, %error, "no TLS with a secondary"),
+        Err(_) => {}
+    }
+}
+
+/// Answers the requests of one connection until its client closes it, is silent, or does not read.
+async fn answer_all(
+    mut stream: impl AsyncRead + AsyncWrite + Send + Unpin,
+    client: IpAddr,
+    shared: &Shared,
+    transport: Transport,
+) {
+    let mut message = Vec::new();
+    loop {
+        let read = timeout(shared.settings.idle, read(&mut stream, &mut message)).await;
+        if !matches!(read, Ok(Ok(()))) || !shared.limits.takes(client, Instant::now()) {
+            return;
+        }
+        let sent = match shared.answer(&message, client, transport) {
+            Answer::Nothing => return,
+            Answer::Message(message) => write(&mut stream, shared, &message).await,
+            Answer::Stream(answer) => send(&mut stream, shared, client, *answer).await,
+        };
+        if let Err(error) = sent {
+            tracing::warn!(%client, %error, "transfer to a secondary broke");
+            return;
+        }
+    }
+}
+
+async fn read(stream: &mut (impl AsyncRead + Unpin), message: &mut Vec<u8>) -> std::io::Result<()> {
+    let length = stream.read_u16().await?;
+    message.resize(usize::from(length), 0);
+    stream.read_exact(message).await.map(drop)
+}
+
+async fn write(
+    stream: &mut (impl AsyncWrite + Unpin),
+    shared: &Shared,
+    message: &[u8],
+) -> Result<(), ConnectionError> {
+    // A message has at most 65,535 octets: its writer sees to it.
+    let length = u16::try_from(message.len()).unwrap_or(u16::MAX);
+    let framed = [&length.to_be_bytes()[..], message].concat();
+    let limit = shared.settings.stalled;
+    let written = timeout(limit, async {
+        stream.write_all(&framed).await?;
+        // What TLS holds back leaves with it.
+        stream.flush().await
+    });
+    Ok(written.await.map_err(|_| ConnectionError::Stalled(limit))??)
+}
+
+/// Sends a zone, differences, or an SOA record.
+async fn send(
+    stream: &mut (impl AsyncWrite + Unpin),
+    shared: &Shared,
+    client: IpAddr,
+    mut answer: Stream,
+) -> Result<(), ConnectionError> {
+    let (zone, serial) = (answer.zone.origin().clone(), answer.zone.serial());
+    shared.seen.note((&zone, client), answer.asked, None, answer.from);
+    // Waits for its turn; the semaphore is never closed.
+    let _turn = match answer.asked {
+        AskedFor::Soa => None,
+        AskedFor::Ixfr | AskedFor::Axfr => shared.transfers.acquire().await.ok(),
+    };
+    let (begun, mut octets) = (Instant::now(), 0);
+    let mut signer = answer.signer.take();
+    let mut messages = answer.messages();
+    for message in messages.by_ref() {
+        let mut message = message?;
+        if let Some(signer) = &mut signer {
+            signer.sign(&mut message, unix_time());
+        }
+        octets += message.len();
+        write(stream, shared, &message).await?;
+    }
+    if answer.asked != AskedFor::Soa {
+        let (records, ms) = (messages.records(), begun.elapsed().as_millis() as u64);
+        tracing::info!(%zone, %client, %serial, asked = ?answer.asked, records, octets, ms, "zone sent");
+        shared.seen.note((&zone, client), answer.asked, Some(answer.kind.sent()), Some(serial));
+    }
+    Ok(())
+}

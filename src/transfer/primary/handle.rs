@@ -1,0 +1,186 @@
+//! The sockets and the threads.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::net::{TcpListener, UdpSocket};
+use tokio::runtime::Runtime;
+use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio_rustls::TlsAcceptor;
+
+use crate::sys::priority;
+use crate::transfer::notify::TargetStatus;
+use crate::transfer::secondary::SecondaryHandle;
+use crate::wire::Name;
+
+use super::connection::{Shared, datagrams, serve};
+use super::limits::ClientLimits;
+use super::notifying::{Event, Notifying};
+use super::seen::{Seen, SeenTable};
+use super::settings::Settings;
+use super::source::Source;
+
+/// The pause when the system refuses a connection, out of file descriptors for instance.
+const PAUSE: Duration = Duration::from_millis(100);
+/// Connections that wait to be accepted: a NOTIFY makes all secondaries come at once.
+const BACKLOG: u32 = 512;
+
+/// Zones that wait to be told of: all zones of a large hub after a reload. Beyond it the secondaries' own timers have to do.
+const MOST_EVENTS: usize = 1 << 16;
+
+/// Why zones cannot be sent.
+#[derive(Debug, thiserror::Error)]
+pub enum PrimaryError {
+    /// An address cannot be listened on.
+    #[error("cannot listen on {address} for transfers")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// The threads do not start.
+    #[error("cannot start the threads for transfers")]
+    Threads(#[source] io::Error),
+}
+
+/// Sends zones until it is dropped.
+pub struct Primary {
+    runtime: Option<Runtime>,
+    shared: Arc<Shared>,
+    addresses: Vec<SocketAddr>,
+    events: mpsc::Sender<Event>,
+}
+
+impl std::fmt::Debug for Primary {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "Primary({:?})", self.addresses)
+    }
+}
+
+impl Primary {
+    /// Opens the sockets and starts the threads. NOTIFYs that arrive go to `secondary`.
+    ///
+    /// # Errors
+    /// A socket or a thread is refused.
+    pub fn start(
+        settings: Settings,
+        source: Arc<dyn Source>,
+        secondary: Option<SecondaryHandle>,
+    ) -> Result<Self, PrimaryError> {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(settings.threads.max(1))
+            .thread_name("transfer-out")
+            .on_thread_start(priority::yield_to_others)
+            .enable_all()
+            .build()
+            .map_err(PrimaryError::Threads)?;
+        let limits =
+            ClientLimits::new(settings.requests_per_second, settings.connections_per_client, Instant::now());
+        let listen = settings.listen.clone();
+        let shared = Arc::new(Shared {
+            transfers: Semaphore::new(settings.transfers.max(1)),
+            limits: Arc::new(limits),
+            settings,
+            source,
+            secondary,
+            seen: SeenTable::default(),
+        });
+        let connections = Arc::new(Semaphore::new(shared.settings.connections.max(1)));
+        let mut addresses = Vec::new();
+        for address in listen {
+            let failed = |source| PrimaryError::Listen { address, source };
+            let (listener, socket) = runtime.block_on(bind(address)).map_err(failed)?;
+            addresses.push(listener.local_addr().map_err(failed)?);
+            runtime.spawn(datagrams(socket, shared.clone()));
+            runtime.spawn(accept(listener, shared.clone(), connections.clone(), None));
+        }
+        if let Some((listen, tls)) = shared.settings.tls.clone() {
+            for address in listen {
+                let failed = |source| PrimaryError::Listen { address, source };
+                let listener = runtime.block_on(async { listen_on(address) }).map_err(failed)?;
+                addresses.push(listener.local_addr().map_err(failed)?);
+                let tls = Some(tls.acceptor());
+                runtime.spawn(accept(listener, shared.clone(), connections.clone(), tls));
+            }
+        }
+        let (events, received) = mpsc::channel(MOST_EVENTS);
+        runtime.spawn(Notifying::new(shared.clone()).run(received));
+        Ok(Self { runtime: Some(runtime), shared, addresses, events })
+    }
+
+    /// Another version of a zone is served: its secondaries are told. Never blocks; false if too many zones wait already.
+    pub fn changed(&self, zone: Name) -> bool {
+        self.events.try_send(Event::Changed(zone)).is_ok()
+    }
+
+    /// What each target of a NOTIFY has answered.
+    pub async fn notified(&self) -> Vec<(Name, TargetStatus)> {
+        let (answer, answered) = oneshot::channel();
+        // The task ends with the runtime alone.
+        let _ = self.events.send(Event::Report(answer)).await;
+        answered.await.unwrap_or_default()
+    }
+
+    /// Where it listens, with the ports that the system chose where 0 was asked for; those of TLS last.
+    pub fn addresses(&self) -> &[SocketAddr] {
+        &self.addresses
+    }
+
+    /// What each secondary asked for last, by zone and address.
+    pub fn seen(&self) -> Vec<Seen> {
+        self.shared.seen.list()
+    }
+}
+
+impl Drop for Primary {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.runtime.take() {
+            // Transfers under way break off: a secondary asks again.
+            runtime.shutdown_background();
+        }
+    }
+}
+
+async fn bind(address: SocketAddr) -> io::Result<(TcpListener, UdpSocket)> {
+    let listener = listen_on(address)?;
+    let socket = UdpSocket::bind(listener.local_addr()?).await?;
+    Ok((listener, socket))
+}
+
+fn listen_on(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket =
+        if address.is_ipv4() { tokio::net::TcpSocket::new_v4()? } else { tokio::net::TcpSocket::new_v6()? };
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
+}
+
+async fn accept(
+    listener: TcpListener,
+    shared: Arc<Shared>,
+    connections: Arc<Semaphore>,
+    tls: Option<TlsAcceptor>,
+) {
+    loop {
+        // A connection over the limit waits in the kernel's queue.
+        let Ok(permit) = connections.clone().acquire_owned().await else { return };
+        match listener.accept().await {
+            Ok((stream, client)) => {
+                let Some(slot) = shared.limits.connect(client.ip().to_canonical()) else { continue };
+                let (shared, tls) = (shared.clone(), tls.clone());
+                tokio::spawn(async move {
+                    serve(stream, (client, slot), shared, tls).await;
+                    drop(permit);
+                });
+            }
+            Err(error) => {
+                tracing::warn!(%error, "cannot accept a connection for transfers");
+                tokio::time::sleep(PAUSE).await;
+            }
+        }
+    }
+}

@@ -1,0 +1,98 @@
+//! How much one client may ask for: requests a second, connections at one time.
+
+use std::cell::Cell;
+use std::collections::HashMap;
+use std::hash::{BuildHasher, RandomState};
+use std::net::IpAddr;
+use std::num::NonZeroU32;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
+
+use governor::clock::Clock;
+use governor::middleware::NoOpMiddleware;
+use governor::nanos::Nanos;
+use governor::state::{InMemoryState, NotKeyed};
+use governor::{Quota, RateLimiter};
+
+/// Cells that addresses share by a seeded hash: many times the secondaries that anybody has, so that two rarely share one; and
+/// spoofed sources cannot make it grow.
+const CELLS: usize = 4096;
+
+thread_local! {
+    /// The time of the request that is being judged.
+    static NOW: Cell<u64> = const { Cell::new(0) };
+}
+
+#[derive(Clone, Debug, Default)]
+struct RequestClock;
+
+impl Clock for RequestClock {
+    type Instant = Nanos;
+
+    fn now(&self) -> Nanos {
+        NOW.get().into()
+    }
+}
+
+type Cells = Vec<RateLimiter<NotKeyed, InMemoryState, RequestClock, NoOpMiddleware<Nanos>>>;
+
+/// See the module.
+pub(super) struct ClientLimits {
+    start: Instant,
+    cells: Cells,
+    seed: RandomState,
+    connections: Mutex<HashMap<IpAddr, usize>>,
+    most_connections: usize,
+}
+
+/// A connection that counts until it is dropped.
+pub(super) struct Slot {
+    limits: Arc<ClientLimits>,
+    client: IpAddr,
+}
+
+impl ClientLimits {
+    pub(super) fn new(per_second: NonZeroU32, most_connections: usize, start: Instant) -> Self {
+        let cell = || RateLimiter::direct_with_clock(Quota::per_second(per_second), RequestClock);
+        Self {
+            start,
+            cells: (0..CELLS).map(|_| cell()).collect(),
+            seed: RandomState::new(),
+            connections: Mutex::default(),
+            most_connections,
+        }
+    }
+
+    /// Whether one more request of this address is taken.
+    pub(super) fn takes(&self, client: IpAddr, now: Instant) -> bool {
+        let since = now.saturating_duration_since(self.start).as_nanos();
+        NOW.set(u64::try_from(since).unwrap_or(u64::MAX / 4));
+        let at = self.seed.hash_one(client) as usize % CELLS;
+        self.cells.get(at).is_some_and(|cell| cell.check().is_ok())
+    }
+
+    /// A slot for one more connection of this address, if it may have one. As many entries as connections, whose number is
+    /// bounded by the listener.
+    pub(super) fn connect(self: &Arc<Self>, client: IpAddr) -> Option<Slot> {
+        let mut connections = self.connections.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = connections.entry(client).or_default();
+        if *count >= self.most_connections {
+            return None;
+        }
+        *count += 1;
+        drop(connections);
+        Some(Slot { limits: self.clone(), client })
+    }
+}
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        let mut connections = self.limits.connections.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = connections.get_mut(&self.client) {
+            *count -= 1;
+            if *count == 0 {
+                connections.remove(&self.client);
+            }
+        }
+    }
+}

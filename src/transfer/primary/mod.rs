@@ -1,0 +1,31 @@
+//! Zones out to secondaries: SOA queries, AXFR, IXFR and NOTIFY on the management addresses.
+//!
+//! ```text
+//! UDP socket (1x each address) ----\                      /--> one message: SOA record, error, response to NOTIFY
+//!                                   +--> request: judge --+
+//! TCP listener (1x each address) --/    (list, key)        \--> writer: messages of a zone or of differences (TCP)
+//!      connection (Nx tasks, capped)
+//!
+//! a new version --> notifying (1x, owns every Notifier) --> NOTIFY (Nx tasks)
+//! ```
+//!
+//! Requests flow in, messages flow out. A zone comes from a [`Source`] as the snapshot that is served, so a transfer holds it while
+//! it lasts. Runs on threads of its own, which let every other thread go first: no query waits for a transfer. Never changes a
+//! zone.
+
+mod connection;
+mod handle;
+mod limits;
+mod notifying;
+mod request;
+mod seen;
+mod settings;
+mod source;
+#[cfg(test)]
+#[path = "../../../tests/unit/transfer/primary.rs"]
+mod tests;
+
+pub use handle::{Primary, PrimaryError};
+pub use seen::{AskedFor, Seen, Sent};
+pub use settings::Settings;
+pub use source::Source;

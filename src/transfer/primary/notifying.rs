@@ -1,0 +1,184 @@
+//! NOTIFY out: one task that owns every zone's [`Notifier`], and a task for each message under way.
+
+use std::collections::{BTreeSet, HashMap};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+
+use crate::transfer::notify::{Notifier, Pauses, Send, TargetStatus, read_answer, request};
+use crate::transfer::secondary::{datagrams, unix_time};
+use crate::transfer::tsig::{Exchange, Key};
+use crate::wire::{Name, RecordType};
+use crate::zone::Zone;
+
+use super::connection::Shared;
+
+/// NOTIFYs under way at most: each has a socket. A hub with a hundred secondaries tells them all at once.
+const MOST: usize = 512;
+/// How long an answer is waited for at most; the next NOTIFY may leave before.
+const WAIT: Duration = Duration::from_secs(10);
+/// Octets of a response: a question, and a signature.
+const DATAGRAM: usize = 1232;
+
+/// What comes from outside.
+#[derive(Debug)]
+pub(super) enum Event {
+    /// Another version of the zone is served.
+    Changed(Name),
+    /// The facts about all targets.
+    Report(oneshot::Sender<Vec<(Name, TargetStatus)>>),
+}
+
+/// What a task brings back: the RCODE of the answer, if one came.
+#[derive(Debug)]
+struct Answered {
+    zone: Name,
+    send: Send,
+    rcode: Option<u8>,
+}
+
+/// See the module.
+pub(super) struct Notifying {
+    shared: Arc<Shared>,
+    zones: HashMap<Name, (Notifier, Option<Instant>)>,
+    timers: BTreeSet<(Instant, Name)>,
+    tasks: JoinSet<Answered>,
+}
+
+impl Notifying {
+    pub(super) fn new(shared: Arc<Shared>) -> Self {
+        Self { shared, zones: HashMap::new(), timers: BTreeSet::new(), tasks: JoinSet::new() }
+    }
+
+    /// Runs until nobody can send events any more.
+    pub(super) async fn run(mut self, mut events: mpsc::Receiver<Event>) {
+        loop {
+            // At the limit, what is under way must end before more is begun.
+            let due = self.timers.first().map(|(at, _)| *at).filter(|_| self.tasks.len() < MOST);
+            tokio::select! {
+                event = events.recv() => match event {
+                    Some(Event::Changed(zone)) => self.changed(zone),
+                    Some(Event::Report(answer)) => drop(answer.send(self.report())),
+                    None => return,
+                },
+                Some(answered) = self.tasks.join_next(), if !self.tasks.is_empty() => {
+                    // A task that panicked is one without an answer: the NOTIFY is sent again.
+                    if let Ok(Answered { zone, send, rcode: Some(rcode) }) = answered {
+                        self.with(&zone, |notifier| notifier.answered(send.target, send.id, rcode));
+                    }
+                }
+                () = sleep_until(due) => self.wake(),
+            }
+        }
+    }
+
+    fn changed(&mut self, name: Name) {
+        let Some(zone) = self.shared.source.zone(&name) else { return };
+        let targets = self.shared.settings.targets(&name);
+        if targets.is_empty() {
+            return;
+        }
+        let now = Instant::now();
+        self.zones.entry(name.clone()).or_insert_with(|| {
+            let notifier = Notifier::new(targets.to_vec(), Pauses::default(), now, fastrand::Rng::new());
+            (notifier, None)
+        });
+        self.with(&name, |notifier| notifier.changed(zone.serial(), now));
+    }
+
+    fn report(&self) -> Vec<(Name, TargetStatus)> {
+        let each = self.zones.iter();
+        let status = each
+            .flat_map(|(name, (notifier, _))| notifier.status().map(|status| (name.clone(), status.clone())));
+        status.collect()
+    }
+
+    fn wake(&mut self) {
+        let now = Instant::now();
+        while self.tasks.len() < MOST
+            && let Some((at, name)) = self.timers.pop_first()
+        {
+            if at > now {
+                self.timers.insert((at, name));
+                return;
+            }
+            if let Some((_, armed)) = self.zones.get_mut(&name) {
+                *armed = None;
+            }
+            let mut sends = Vec::new();
+            self.with(&name, |notifier| sends = notifier.wake(now));
+            let Some(zone) = self.shared.source.zone(&name) else { continue };
+            for send in sends {
+                self.send(&zone, send);
+            }
+        }
+    }
+
+    fn send(&mut self, zone: &Zone, send: Send) {
+        let name = zone.origin().clone();
+        let Some(target) = self.shared.settings.targets(&name).get(send.target) else { return };
+        let key = target.key.as_ref().and_then(|key| self.shared.settings.keys.get(key)).cloned();
+        let soa = zone.apex().set(RecordType::SOA);
+        let Some((ttl, rdata)) = soa.and_then(|set| Some((set.ttl, set.rdata().next()?))) else { return };
+        let message = request(send.id, &name, (ttl, rdata));
+        let (shared, address) = (self.shared.clone(), target.address);
+        self.tasks.spawn(async move {
+            let rcode = tell(&shared, address, key, (message, send.id)).await;
+            Answered { zone: name, send, rcode }
+        });
+    }
+
+    fn with(&mut self, name: &Name, change: impl FnOnce(&mut Notifier)) {
+        let Some((notifier, armed)) = self.zones.get_mut(name) else { return };
+        change(notifier);
+        let due = notifier.due();
+        if due != *armed {
+            if let Some(armed) = *armed {
+                self.timers.remove(&(armed, name.clone()));
+            }
+            if let Some(due) = due {
+                self.timers.insert((due, name.clone()));
+            }
+            *armed = due;
+        }
+    }
+}
+
+/// Sends one NOTIFY and waits for its answer.
+async fn tell(
+    shared: &Shared,
+    address: SocketAddr,
+    key: Option<Arc<Key>>,
+    (mut message, id): (Vec<u8>, u16),
+) -> Option<u8> {
+    let mut exchange = key.map(|key| Exchange::sign(&mut message, &key, unix_time()));
+    let socket = datagrams(&shared.settings.management, address).await.ok()?;
+    socket.send(&message).await.ok()?;
+    let mut buffer = vec![0; DATAGRAM];
+    let answer = timeout(WAIT, async {
+        loop {
+            let octets = socket.recv(&mut buffer).await.ok()?;
+            let answer = buffer.get(..octets).unwrap_or_default();
+            if let Some(rcode) = read_answer(answer, id) {
+                let verified = exchange.as_mut().map(|exchange| exchange.verify(answer, unix_time()));
+                if let Some(Err(error)) = verified {
+                    tracing::warn!(%address, %error, "the answer to a NOTIFY is not accepted");
+                    return None;
+                }
+                return Some(rcode);
+            }
+        }
+    });
+    answer.await.ok().flatten()
+}
+
+async fn sleep_until(at: Option<Instant>) {
+    match at {
+        Some(at) => tokio::time::sleep_until(at.into()).await,
+        None => std::future::pending().await,
+    }
+}

@@ -1,0 +1,231 @@
+//! One request: judged, and what answers it. No I/O.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use crate::publish::Difference;
+use crate::transfer::notify::Allowed;
+use crate::transfer::octets::{FlatName, HEADER, u16_at, u32_at};
+use crate::transfer::tsig::{Keys, Replies, TsigFault, verify_request};
+use crate::transfer::writer::{Messages, Reply};
+use crate::wire::{CLASS_IN, Name, Query, RecordType, Serial, flag};
+use crate::zone::Zone;
+
+use super::seen::{AskedFor, Sent};
+use super::source::Source;
+
+/// RCODEs (RFC 1035 section 4.1.1, RFC 2136 section 2.2).
+mod rcode {
+    pub(super) const FORMERR: u8 = 1;
+    pub(super) const NOTIMP: u8 = 4;
+    pub(super) const REFUSED: u8 = 5;
+    pub(super) const NOTAUTH: u8 = 9;
+}
+
+/// How a request came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Transport {
+    Udp,
+    Tcp,
+    Tls,
+}
+
+/// What answers a request.
+#[derive(Debug)]
+pub(super) enum Answer {
+    /// Nothing.
+    Nothing,
+    /// This message, signed already where it must be.
+    Message(Vec<u8>),
+    /// The messages of this.
+    Stream(Box<Stream>),
+}
+
+/// A response of one message or many.
+#[derive(Debug)]
+pub(super) struct Stream {
+    pub(super) zone: Arc<Zone>,
+    pub(super) kind: Kind,
+    pub(super) reply: Reply,
+    pub(super) signer: Option<Replies>,
+    pub(super) asked: AskedFor,
+    /// The version that the secondary says it has.
+    pub(super) from: Option<Serial>,
+}
+
+/// What is sent.
+#[derive(Debug)]
+pub(super) enum Kind {
+    /// The SOA record alone.
+    Soa,
+    /// These differences.
+    Differences(Vec<Arc<Difference>>),
+    /// The whole zone.
+    Whole,
+}
+
+/// Why a request is refused, for the log.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum RequestFault {
+    #[error("the client is not allowed to transfer the zone, or its key is not the one asked for")]
+    NotAllowed,
+    #[error("the zone is not served here")]
+    NoZone,
+    #[error(transparent)]
+    Tsig(#[from] TsigFault),
+}
+
+impl Kind {
+    /// What it is called afterwards.
+    pub(super) fn sent(&self) -> Sent {
+        match self {
+            Self::Soa => Sent::Soa,
+            Self::Differences(_) => Sent::Differences,
+            Self::Whole => Sent::Whole,
+        }
+    }
+}
+
+impl Stream {
+    /// The messages, not signed yet.
+    pub(super) fn messages(&self) -> Messages<'_> {
+        let reply = self.reply.clone();
+        match &self.kind {
+            Kind::Soa => Messages::soa(&self.zone, reply),
+            Kind::Whole => Messages::whole(&self.zone, reply),
+            Kind::Differences(differences) => {
+                let differences = differences.iter().map(AsRef::as_ref).collect();
+                Messages::differences(&self.zone, differences, reply)
+            }
+        }
+    }
+}
+
+/// Judges a request that is no NOTIFY. `now` is in seconds since 1970.
+pub(super) fn judge(
+    (message, client, transport): (&[u8], IpAddr, Transport),
+    (keys, source): (&Keys, &dyn Source),
+    allowed: impl Fn(&Name) -> Allowed,
+    now: u64,
+) -> (Answer, Option<RequestFault>) {
+    let Some(query) = Query::parse(message) else { return (Answer::Nothing, None) };
+    if query.opcode() != 0 {
+        return (error(message, &query, rcode::NOTIMP, None, now), None);
+    }
+    let question = match (&query.question, query.fault) {
+        (Some(question), None) => question,
+        _ => return (error(message, &query, rcode::FORMERR, None, now), None),
+    };
+    let signer = match verify_request(message, keys, now) {
+        Ok(signer) => signer,
+        Err(mut refusal) => {
+            let mut response = header(message, &query, refusal.rcode());
+            refusal.attach(&mut response);
+            return (Answer::Message(response), Some(refusal.fault.into()));
+        }
+    };
+    let asked = match question.record_type {
+        RecordType::SOA => AskedFor::Soa,
+        RecordType::IXFR => AskedFor::Ixfr,
+        RecordType::AXFR if transport != Transport::Udp => AskedFor::Axfr,
+        // RFC 5936 section 4.2: AXFR over UDP is not defined.
+        RecordType::AXFR => return (error(message, &query, rcode::FORMERR, signer, now), None),
+        _ => return (error(message, &query, rcode::REFUSED, signer, now), None),
+    };
+    let name = Name::from_wire(question.name).ok().filter(|_| question.class == CLASS_IN);
+    let Some(zone) = name.as_ref().and_then(|name| source.zone(name)) else {
+        return (error(message, &query, rcode::NOTAUTH, signer, now), Some(RequestFault::NoZone));
+    };
+    let key = signer.as_ref().map(|signer| signer.key().name());
+    if !allowed(zone.origin()).allows(client, key, transport == Transport::Tls) {
+        return (error(message, &query, rcode::REFUSED, signer, now), Some(RequestFault::NotAllowed));
+    }
+    let from = match asked {
+        AskedFor::Ixfr => match serial_of(message, question.octets.len(), question.name) {
+            Some(from) => Some(from),
+            None => return (error(message, &query, rcode::FORMERR, signer, now), None),
+        },
+        AskedFor::Soa | AskedFor::Axfr => None,
+    };
+    let kind = kind(&zone, asked, from, transport, source);
+    let reply = Reply {
+        id: query.header.id,
+        name: question.name.to_vec(),
+        record_type: question.record_type,
+        room: signer.as_ref().map_or(0, |signer| signer.key().record_octets()),
+    };
+    (Answer::Stream(Box::new(Stream { zone, kind, reply, signer, asked, from })), None)
+}
+
+fn kind(
+    zone: &Arc<Zone>,
+    asked: AskedFor,
+    from: Option<Serial>,
+    transport: Transport,
+    source: &dyn Source,
+) -> Kind {
+    match (asked, from) {
+        (AskedFor::Soa, _) => Kind::Soa,
+        (AskedFor::Axfr, _) | (AskedFor::Ixfr, None) => Kind::Whole,
+        // Over UDP the SOA record says that there is something new, and that TCP is the way to it (RFC 1995 section 2).
+        (AskedFor::Ixfr, Some(_)) if transport == Transport::Udp => Kind::Soa,
+        (AskedFor::Ixfr, Some(from)) if !zone.serial().is_after(from) => Kind::Soa,
+        (AskedFor::Ixfr, Some(from)) => {
+            let differences = source.differences(zone.origin(), from, zone.serial());
+            match differences.filter(|differences| is_worth_it(zone, from, differences)) {
+                Some(differences) => Kind::Differences(differences),
+                None => Kind::Whole,
+            }
+        }
+    }
+}
+
+/// Whether differences lead where they must, and are smaller than the zone (RFC 1995 section 5).
+fn is_worth_it(zone: &Zone, from: Serial, differences: &[Arc<Difference>]) -> bool {
+    let mut at = from;
+    let mut records = 0;
+    for difference in differences {
+        if difference.from != at {
+            return false;
+        }
+        at = difference.to;
+        records += difference.deleted.record_count() + difference.added.record_count();
+    }
+    at == zone.serial() && records <= zone.record_count()
+}
+
+/// The serial in the authority section of an IXFR query (RFC 1995 section 3).
+fn serial_of(message: &[u8], question: usize, zone: &[u8]) -> Option<Serial> {
+    let (answers, authorities) = (u16_at(message, 6)?, u16_at(message, 8)?);
+    if (answers, authorities) != (0, 1) {
+        return None;
+    }
+    let mut name = FlatName::ROOT;
+    let fixed = name.read(message, HEADER + question).ok()?;
+    if u16_at(message, fixed)? != RecordType::SOA.0 || !name.as_wire().eq_ignore_ascii_case(zone) {
+        return None;
+    }
+    let second = name.read(message, fixed + 10).ok()?;
+    let serial = name.read(message, second).ok()?;
+    u32_at(message, serial).map(Serial)
+}
+
+fn error(message: &[u8], query: &Query<'_>, rcode: u8, signer: Option<Replies>, now: u64) -> Answer {
+    let mut response = header(message, query, rcode);
+    if let Some(mut signer) = signer {
+        signer.sign(&mut response, now);
+    }
+    Answer::Message(response)
+}
+
+/// A response without records: the header, and the question if it can be read.
+fn header(message: &[u8], query: &Query<'_>, rcode: u8) -> Vec<u8> {
+    let question = query.question.as_ref().map_or(&[][..], |question| question.octets);
+    let opcode = u16_at(message, 2).unwrap_or_default() & (flag::OPCODE | flag::RD);
+    let flags = flag::QR | opcode | u16::from(rcode & 0xf);
+    let mut response = query.header.id.to_be_bytes().to_vec();
+    response.extend_from_slice(&flags.to_be_bytes());
+    response.extend_from_slice(&[0, u8::from(!question.is_empty()), 0, 0, 0, 0, 0, 0]);
+    response.extend_from_slice(question);
+    response
+}

@@ -1,0 +1,83 @@
+//! What the operator says about sending zones.
+
+use std::collections::HashMap;
+use std::net::{IpAddr, SocketAddr};
+use std::num::NonZeroU32;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::transfer::notify::{Allowed, Target};
+use crate::transfer::tls::TlsServer;
+use crate::transfer::tsig::Keys;
+use crate::wire::Name;
+
+/// What the operator says about sending zones.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Where it listens, on UDP and TCP: management addresses.
+    pub listen: Vec<SocketAddr>,
+    /// Where it listens over TLS (RFC 9103), and with which certificate.
+    pub tls: Option<(Vec<SocketAddr>, TlsServer)>,
+    /// All keys.
+    pub keys: Arc<Keys>,
+    /// Who may transfer a zone that `zones` does not name.
+    pub allowed: Allowed,
+    /// Who may transfer these zones.
+    pub zones: HashMap<Name, Allowed>,
+    /// The addresses of this POP that outgoing sockets bind: the first of the target's family.
+    pub management: Vec<IpAddr>,
+    /// Whom to tell that a zone changed that `notify_zones` does not name.
+    pub notify: Vec<Target>,
+    /// Whom to tell that these zones changed.
+    pub notify_zones: HashMap<Name, Vec<Target>>,
+    /// Threads.
+    pub threads: usize,
+    /// Connections at one time.
+    pub connections: usize,
+    /// Connections at one time of one address.
+    pub connections_per_client: usize,
+    /// Transfers at one time; the others wait.
+    pub transfers: usize,
+    /// Requests a second of one address; more are dropped over UDP, and close the connection over TCP.
+    pub requests_per_second: NonZeroU32,
+    /// How long a connection may be silent between two requests.
+    pub idle: Duration,
+    /// How long a secondary may take to take one message.
+    pub stalled: Duration,
+}
+
+impl Default for Settings {
+    /// Two threads fill a link of some gigabits. Connections for some hundred secondaries, of which one may open as many as BIND
+    /// does by default (10) twice over. A secondary of 20,000 zones that starts asks a thousand times a second.
+    fn default() -> Self {
+        Self {
+            listen: Vec::new(),
+            tls: None,
+            keys: Arc::default(),
+            allowed: Allowed::default(),
+            zones: HashMap::new(),
+            management: Vec::new(),
+            notify: Vec::new(),
+            notify_zones: HashMap::new(),
+            threads: 2,
+            connections: 512,
+            connections_per_client: 20,
+            transfers: 64,
+            requests_per_second: NonZeroU32::MIN.saturating_add(999),
+            idle: Duration::from_secs(30),
+            stalled: Duration::from_secs(30),
+        }
+    }
+}
+
+impl Settings {
+    /// Who may transfer a zone.
+    pub(super) fn allowed(&self, zone: &Name) -> &Allowed {
+        self.zones.get(zone).unwrap_or(&self.allowed)
+    }
+
+    /// Whom to tell that a zone changed.
+    pub(super) fn targets(&self, zone: &Name) -> &[Target] {
+        self.notify_zones.get(zone).unwrap_or(&self.notify)
+    }
+}

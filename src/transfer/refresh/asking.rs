@@ -1,0 +1,73 @@
+//! The answers to one round of SOA queries.
+
+use std::time::Instant;
+
+use crate::wire::Serial;
+
+/// One round.
+#[derive(Clone, Debug)]
+pub(super) struct Asking {
+    /// Who has not answered.
+    pending: Vec<usize>,
+    /// Who has what.
+    answers: Vec<(usize, Serial)>,
+    /// Until when the others may answer, once one has a newer version.
+    pub(super) grace: Option<Instant>,
+}
+
+/// What a round says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Verdict {
+    /// Primaries with a newer version, the freshest first.
+    Newer(Vec<usize>),
+    /// The served version is the newest.
+    Fresh,
+    /// All that answered are behind: one of them.
+    Behind(usize, Serial),
+    /// Nobody answered, or only with a version that was refused.
+    Nothing,
+}
+
+impl Asking {
+    pub(super) fn new(pending: Vec<usize>) -> Self {
+        Self { pending, answers: Vec::new(), grace: None }
+    }
+
+    /// Takes an answer, or that there was none; false if this primary was not asked, or has answered already.
+    pub(super) fn take(&mut self, primary: usize, serial: Option<Serial>) -> bool {
+        let before = self.pending.len();
+        self.pending.retain(|other| *other != primary);
+        let is_due = self.pending.len() < before;
+        if let (true, Some(serial)) = (is_due, serial) {
+            self.answers.push((primary, serial));
+        }
+        is_due
+    }
+
+    /// Whether all have answered.
+    pub(super) fn is_complete(&self) -> bool {
+        self.pending.is_empty()
+    }
+
+    /// What it says; `is_newer` tells whether a serial is worth a transfer.
+    pub(super) fn verdict(&self, served: Option<Serial>, is_newer: impl Fn(Serial) -> bool) -> Verdict {
+        let mut newer: Vec<(usize, Serial)> =
+            self.answers.iter().filter(|(_, serial)| is_newer(*serial)).copied().collect();
+        // Serials that cannot be compared (RFC 1982) stay in the order of the primaries.
+        newer.sort_by_key(|(primary, _)| *primary);
+        newer.sort_by(|a, b| b.1.compare(a.1).unwrap_or(std::cmp::Ordering::Equal));
+        if !newer.is_empty() {
+            return Verdict::Newer(newer.into_iter().map(|(primary, _)| primary).collect());
+        }
+        // A newer version that is not worth a transfer was refused: what is served is not the newest.
+        let is_fresh = |(_, serial): &&(usize, Serial)| Some(*serial) == served;
+        let is_behind = |(_, serial): &&(usize, Serial)| served.is_none_or(|served| !serial.is_after(served));
+        if self.answers.iter().any(|answer| is_fresh(&answer)) {
+            return Verdict::Fresh;
+        }
+        match self.answers.iter().find(is_behind) {
+            Some((primary, serial)) => Verdict::Behind(*primary, *serial),
+            None => Verdict::Nothing,
+        }
+    }
+}

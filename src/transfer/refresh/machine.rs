@@ -1,0 +1,371 @@
+//! The state machine of one secondary zone.
+
+use std::time::{Duration, Instant, SystemTime};
+
+use crate::transfer::message::Soa;
+use crate::wire::Serial;
+
+use super::asking::{Asking, Verdict};
+use super::saved::{Saved, from_seconds, to_seconds};
+use super::settings::Bounds;
+use super::status::{Behind, Phase, Status};
+use super::{Action, Now, Order, Transferred};
+
+/// Part of an interval that chance takes off, so that zones loaded at one time do not ask at one time.
+const JITTER: f64 = 0.1;
+/// Doublings of a pause at most: past this every bound is reached.
+const MOST_DOUBLINGS: u32 = 16;
+
+/// One secondary zone.
+#[derive(Debug)]
+pub struct Refresh {
+    bounds: Bounds,
+    served: Option<Soa>,
+    step: Step,
+    /// When to ask, if idle.
+    due: Instant,
+    expires: Option<Instant>,
+    checked: Option<SystemTime>,
+    failing_since: Option<SystemTime>,
+    failures: u32,
+    seen: Vec<Option<Serial>>,
+    behind: Option<Behind>,
+    refused: Option<Serial>,
+    /// Whether the whole zone is wanted whatever its serial.
+    is_forced: bool,
+    /// What came while something was under way: looked at when that is over.
+    again: Option<Again>,
+    rng: fastrand::Rng,
+}
+
+#[derive(Clone, Debug)]
+enum Step {
+    Idle,
+    Asking(Asking),
+    Transferring {
+        primary: usize,
+        from: Option<Serial>,
+        /// Whom to ask when this one fails, the freshest first; `None` if nobody was asked what it has.
+        others: Option<Vec<usize>>,
+    },
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Again {
+    Notified(Option<usize>, Option<Serial>),
+    Ordered(Order),
+}
+
+impl Refresh {
+    /// A zone with this many primaries, of which a version is served or none; it asks at once. Of a version that was kept,
+    /// `saved` tells when it was checked.
+    pub fn new(
+        bounds: Bounds,
+        primaries: usize,
+        served: Option<Soa>,
+        saved: Option<Saved>,
+        now: Now,
+        rng: fastrand::Rng,
+    ) -> Self {
+        let mut refresh = Self {
+            bounds,
+            served,
+            step: Step::Idle,
+            due: now.instant,
+            expires: None,
+            checked: None,
+            failing_since: None,
+            failures: 0,
+            seen: vec![None; primaries],
+            behind: None,
+            refused: None,
+            is_forced: false,
+            again: None,
+            rng,
+        };
+        if let (Some(soa), Some(saved)) = (served, saved) {
+            refresh.restore(soa, saved, now);
+        }
+        refresh
+    }
+
+    /// What survives a restart.
+    pub fn save(&self, now: Now) -> Saved {
+        let wait = self.due.saturating_duration_since(now.instant);
+        let due = to_seconds(now.wall).saturating_add(wait.as_secs());
+        Saved { checked: self.checked.map(to_seconds), due, failures: self.failures }
+    }
+
+    /// When [`Refresh::wake`] is due; `None` while something is under way whose result will come.
+    pub fn due(&self) -> Option<Instant> {
+        match &self.step {
+            Step::Idle => Some(self.due),
+            Step::Asking(asking) => asking.grace,
+            Step::Transferring { .. } => None,
+        }
+    }
+
+    /// Whether no primary has confirmed what is served for as long as its SOA record allows.
+    pub fn is_expired(&self, now: Now) -> bool {
+        self.served.is_some() && self.expires.is_some_and(|expires| expires <= now.instant)
+    }
+
+    /// The facts.
+    pub fn status(&self) -> Status {
+        let phase = match &self.step {
+            Step::Idle => Phase::Idle,
+            Step::Asking(_) => Phase::Asking,
+            Step::Transferring { primary, from, .. } => {
+                Phase::Transferring { primary: *primary, whole: from.is_none() }
+            }
+        };
+        Status {
+            serial: self.served.map(|soa| soa.serial),
+            phase,
+            due: self.due,
+            checked: self.checked,
+            expires: self.expires,
+            failing_since: self.failing_since,
+            failures: self.failures,
+            seen: self.seen.clone(),
+            behind: self.behind,
+            refused: self.refused,
+        }
+    }
+
+    /// The time has come, maybe.
+    pub fn wake(&mut self, now: Now) -> Option<Action> {
+        if self.due().is_none_or(|due| due > now.instant) {
+            return None;
+        }
+        match &self.step {
+            Step::Idle => self.begin(),
+            Step::Asking(_) => self.judge(now),
+            Step::Transferring { .. } => None,
+        }
+    }
+
+    /// A NOTIFY of this primary, or of another server that may send some, with the serial in it if there is one: a hint, for nobody
+    /// vouches for it (RFC 1996 section 3.7).
+    pub fn notified(&mut self, primary: Option<usize>, hint: Option<Serial>) -> Option<Action> {
+        if !matches!(self.step, Step::Idle) {
+            // An order is more than a hint, and of two hints the later counts.
+            if !matches!(self.again, Some(Again::Ordered(_))) {
+                self.again = Some(Again::Notified(primary, hint));
+            }
+            return None;
+        }
+        let served = self.served.map(|soa| soa.serial);
+        match (hint, primary) {
+            (Some(hint), _) if served == Some(hint) || self.refused == Some(hint) => None,
+            (Some(hint), Some(primary)) if self.is_wanted(hint) => self.transfer(primary, served, None),
+            (_, Some(primary)) => self.ask(vec![primary]),
+            (_, None) => self.begin(),
+        }
+    }
+
+    /// An operator's order.
+    pub fn ordered(&mut self, order: Order) -> Option<Action> {
+        if !matches!(self.step, Step::Idle) {
+            self.again = Some(Again::Ordered(order));
+            return None;
+        }
+        self.refused = None;
+        self.is_forced = order == Order::Retransfer;
+        self.begin()
+    }
+
+    /// The answer of a primary to an SOA query; `None` if there was none.
+    pub fn answered(&mut self, now: Now, primary: usize, soa: Option<Soa>) -> Option<Action> {
+        let serial = soa.map(|soa| soa.serial);
+        if let (Some(place), Some(serial)) = (self.seen.get_mut(primary), serial) {
+            *place = Some(serial);
+        }
+        let is_wanted = serial.is_some_and(|serial| self.is_wanted(serial));
+        let Step::Asking(asking) = &mut self.step else { return None };
+        if !asking.take(primary, serial) {
+            return None;
+        }
+        if asking.is_complete() {
+            return self.judge(now);
+        }
+        if is_wanted && asking.grace.is_none() {
+            asking.grace = Some(now.instant + self.bounds.grace);
+        }
+        None
+    }
+
+    /// The end of a transfer.
+    pub fn transferred(&mut self, now: Now, end: Transferred) -> Option<Action> {
+        let Step::Transferring { primary, from, others } = &mut self.step else { return None };
+        let (primary, from, others) = (*primary, *from, others.take());
+        self.step = Step::Idle;
+        match end {
+            Transferred::Served(soa) => {
+                self.see(primary, soa.serial);
+                self.served = Some(soa);
+                self.refused = None;
+                self.confirmed(now)
+            }
+            Transferred::NotNewer(soa) => {
+                self.see(primary, soa.serial);
+                match self.served.is_some_and(|served| served.serial == soa.serial) {
+                    true => self.confirmed(now),
+                    false => {
+                        self.behind = Some(Behind { primary, serial: soa.serial });
+                        self.next(now, others)
+                    }
+                }
+            }
+            Transferred::AskWhole | Transferred::Faulty if from.is_some() => {
+                self.transfer(primary, None, others)
+            }
+            Transferred::AskWhole | Transferred::Faulty | Transferred::Unreachable => self.next(now, others),
+            Transferred::Refused(serial) => {
+                self.see(primary, serial);
+                self.refused = Some(serial);
+                let others = others.map(|others| self.without_refused(others));
+                self.next(now, others)
+            }
+        }
+    }
+
+    /// What is served has changed by another way than a transfer, or is gone.
+    pub fn serves(&mut self, served: Option<Soa>) {
+        self.served = served;
+    }
+
+    fn restore(&mut self, soa: Soa, saved: Saved, now: Now) {
+        let wall = to_seconds(now.wall);
+        // Of a clock that went backwards nothing can be said but that it is not worse than now.
+        let age = Duration::from_secs(wall.saturating_sub(saved.checked.unwrap_or(0)));
+        let left = soa.expire.saturating_sub(age);
+        self.expires = Some(now.instant + left);
+        self.checked = saved.checked.map(from_seconds);
+        let wait = Duration::from_secs(saved.due.saturating_sub(wall)).min(self.refresh_of(soa));
+        self.due = now.instant + wait;
+        self.failures = saved.failures;
+    }
+
+    /// Begins a round: asks all, or, where there is nothing to compare, transfers at once.
+    fn begin(&mut self) -> Option<Action> {
+        match self.seen.len() {
+            0 => None,
+            1 if self.served.is_none() => self.transfer(0, None, Some(Vec::new())),
+            count => self.ask((0..count).collect()),
+        }
+    }
+
+    fn ask(&mut self, primaries: Vec<usize>) -> Option<Action> {
+        self.step = Step::Asking(Asking::new(primaries.clone()));
+        Some(Action::AskSoa(primaries))
+    }
+
+    fn transfer(
+        &mut self,
+        primary: usize,
+        from: Option<Serial>,
+        others: Option<Vec<usize>>,
+    ) -> Option<Action> {
+        let from = from.filter(|_| !self.is_forced);
+        self.step = Step::Transferring { primary, from, others };
+        Some(Action::Transfer { primary, from, is_forced: self.is_forced })
+    }
+
+    /// Whether a version is worth a transfer.
+    fn is_wanted(&self, serial: Serial) -> bool {
+        let is_newer = self.served.is_none_or(|served| serial.is_after(served.serial));
+        self.is_forced || (is_newer && self.refused != Some(serial))
+    }
+
+    /// Acts on the answers so far.
+    fn judge(&mut self, now: Now) -> Option<Action> {
+        let Step::Asking(asking) = &self.step else { return None };
+        let served = self.served.map(|soa| soa.serial);
+        let verdict = asking.verdict(served, |serial| self.is_wanted(serial));
+        self.step = Step::Idle;
+        match verdict {
+            Verdict::Newer(mut primaries) => {
+                let first = primaries.remove(0);
+                self.transfer(first, served, Some(primaries))
+            }
+            Verdict::Fresh => self.confirmed(now),
+            Verdict::Behind(primary, serial) => {
+                self.behind = Some(Behind { primary, serial });
+                self.failed(now)
+            }
+            Verdict::Nothing => self.failed(now),
+        }
+    }
+
+    /// Goes on with the next primary; if nobody was asked before, with asking all.
+    fn next(&mut self, now: Now, others: Option<Vec<usize>>) -> Option<Action> {
+        let Some(mut others) = others else { return self.ask((0..self.seen.len()).collect()) };
+        if others.is_empty() {
+            return self.failed(now);
+        }
+        let primary = others.remove(0);
+        let from = self.served.map(|soa| soa.serial);
+        self.transfer(primary, from, Some(others))
+    }
+
+    fn without_refused(&self, mut primaries: Vec<usize>) -> Vec<usize> {
+        let seen = |primary: &usize| self.seen.get(*primary).copied().flatten();
+        primaries.retain(|primary| seen(primary).is_none_or(|serial| self.is_wanted(serial)));
+        primaries
+    }
+
+    /// What is served is the newest.
+    fn confirmed(&mut self, now: Now) -> Option<Action> {
+        (self.failures, self.failing_since, self.behind) = (0, None, None);
+        self.is_forced = false;
+        self.checked = Some(now.wall);
+        if let Some(soa) = self.served {
+            self.expires = now.instant.checked_add(soa.expire);
+            let wait = self.refresh_of(soa);
+            self.due = now.instant + self.with_jitter(wait);
+        }
+        self.look_again(now)
+    }
+
+    /// This round brought nothing.
+    fn failed(&mut self, now: Now) -> Option<Action> {
+        self.failing_since.get_or_insert(now.wall);
+        let doublings = self.failures.min(MOST_DOUBLINGS);
+        self.failures = self.failures.saturating_add(1);
+        self.is_forced = false;
+        let Bounds { least_retry, most_retry, first_retry, .. } = self.bounds;
+        let (base, most) = match self.served {
+            // Never rarer than when all is well.
+            Some(soa) => (soa.retry.max(least_retry), most_retry.min(self.refresh_of(soa).max(least_retry))),
+            None => (first_retry, most_retry),
+        };
+        let wait = base.saturating_mul(1 << doublings).min(most);
+        self.due = now.instant + self.with_jitter(wait);
+        self.look_again(now)
+    }
+
+    /// What came in between.
+    fn look_again(&mut self, _now: Now) -> Option<Action> {
+        self.step = Step::Idle;
+        match self.again.take()? {
+            Again::Notified(primary, hint) => self.notified(primary, hint),
+            Again::Ordered(order) => self.ordered(order),
+        }
+    }
+
+    fn see(&mut self, primary: usize, serial: Serial) {
+        if let Some(place) = self.seen.get_mut(primary) {
+            *place = Some(serial);
+        }
+    }
+
+    fn refresh_of(&self, soa: Soa) -> Duration {
+        // Bounds that cross each other: the lower one counts.
+        soa.refresh.min(self.bounds.most_refresh).max(self.bounds.least_refresh)
+    }
+
+    fn with_jitter(&mut self, wait: Duration) -> Duration {
+        wait.mul_f64(1.0 - JITTER * self.rng.f64())
+    }
+}

@@ -1,0 +1,84 @@
+//! When a secondary zone asks which primary, and for what (RFC 1035 section 3.3.13, RFC 1996, RFC 5936 section 6).
+//!
+//! ```text
+//!          due, NOTIFY, order                 a newer serial
+//!   Idle ---------------------> Asking ---------------------> Transferring
+//!    ^ ^                          |      NOTIFY that names a       |  |
+//!    | '------ nothing newer -----'      newer serial: at once     |  '- IXFR that does not fit: AXFR from the same primary
+//!    '-------------- in service, or every primary failed ----------'     failed: the next primary by freshness
+//! ```
+//!
+//! Events and the time flow in, an [`Action`] flows out: at most one, and none while one is under way. No I/O, no clock of its own;
+//! the jitter comes from a generator that a test seeds. A serial, an age and an expiry are facts that it tells
+//! ([`Refresh::status`]); it never takes a zone out of service.
+
+mod asking;
+mod machine;
+mod saved;
+mod settings;
+mod status;
+#[cfg(test)]
+#[path = "../../../tests/unit/transfer/refresh.rs"]
+mod tests;
+
+use std::time::{Instant, SystemTime};
+
+use crate::wire::Serial;
+
+use super::message::Soa;
+
+pub use machine::Refresh;
+pub use saved::Saved;
+pub use settings::Bounds;
+pub use status::{Behind, Phase, Status};
+
+/// The time: for timers, and for what is shown and kept over restarts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Now {
+    /// For timers.
+    pub instant: Instant,
+    /// For people, and for the next process.
+    pub wall: SystemTime,
+}
+
+/// What is to be done; its result comes back as an event.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// Ask these primaries, by their index, for the SOA record; [`Refresh::answered`] takes each result.
+    AskSoa(Vec<usize>),
+    /// Transfer from this primary: differences from `from` on, or the whole zone. [`Refresh::transferred`] takes the result.
+    Transfer {
+        /// Its index.
+        primary: usize,
+        /// The version that is served here, for IXFR; `None` for AXFR.
+        from: Option<Serial>,
+        /// Whether the version is wanted whatever its serial.
+        is_forced: bool,
+    },
+}
+
+/// How a transfer ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Transferred {
+    /// The version is in service.
+    Served(Soa),
+    /// The primary serves this version, which is not newer.
+    NotNewer(Soa),
+    /// The primary has no differences, or they do not fit what is served.
+    AskWhole,
+    /// The primary sent what it must not, or too much, or too slowly.
+    Faulty,
+    /// No connection, or it broke.
+    Unreachable,
+    /// The publisher refuses the version with this serial.
+    Refused(Serial),
+}
+
+/// What an operator asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Order {
+    /// Ask the primaries now.
+    Refresh,
+    /// Transfer the whole zone from the freshest primary, whatever its serial: the way back after a serial went backwards.
+    Retransfer,
+}

@@ -1,0 +1,55 @@
+//! The facts about one secondary zone.
+
+use std::time::{Instant, SystemTime};
+
+use crate::wire::Serial;
+
+/// What a zone is doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Phase {
+    /// Nothing until its next time.
+    Idle,
+    /// It has asked primaries for the SOA record.
+    Asking,
+    /// It transfers from this primary.
+    Transferring {
+        /// Its index.
+        primary: usize,
+        /// Whether it is the whole zone.
+        whole: bool,
+    },
+}
+
+/// A primary whose serial is behind what is served here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Behind {
+    /// Its index.
+    pub primary: usize,
+    /// Its serial.
+    pub serial: Serial,
+}
+
+/// What is known about a zone now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Status {
+    /// The serial that is served.
+    pub serial: Option<Serial>,
+    /// What it is doing.
+    pub phase: Phase,
+    /// When it asks by itself next, if it is idle.
+    pub due: Instant,
+    /// When a primary last said that what is served is the newest.
+    pub checked: Option<SystemTime>,
+    /// When what is served expires, if no primary says so again.
+    pub expires: Option<Instant>,
+    /// Since when every attempt has failed.
+    pub failing_since: Option<SystemTime>,
+    /// How many attempts in a row have failed.
+    pub failures: u32,
+    /// The serial that each primary told last.
+    pub seen: Vec<Option<Serial>>,
+    /// A primary whose serial went backwards, while no primary has the served one.
+    pub behind: Option<Behind>,
+    /// The serial of the version that the publisher refused: not transferred again.
+    pub refused: Option<Serial>,
+}

@@ -1,0 +1,117 @@
+//! One SOA query: over UDP, again a few times, over TCP if the answer does not fit; over TLS where the primary has it.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::timeout;
+
+use crate::transfer::message::{Asked, Soa, SoaAnswer, TransferFault, read_soa_answer};
+use crate::transfer::tls::TlsClient;
+use crate::transfer::tsig::{Exchange, Key, TsigFault};
+use crate::wire::{Name, RecordType};
+
+use super::net::{Frames, NetError, Pace, datagrams, unix_time};
+use super::settings::Settings;
+
+/// How long each try over UDP waits: two seconds are several round trips around the world, the last is for a primary that loads.
+const TRIES: [Duration; 3] = [Duration::from_secs(1), Duration::from_secs(2), Duration::from_secs(4)];
+/// Octets of an answer over UDP: without EDNS none is larger, but for a signature.
+const DATAGRAM: usize = 4096;
+
+/// Why a primary does not say which version it has.
+#[derive(Debug, thiserror::Error)]
+pub enum AskError {
+    /// Nothing came back.
+    #[error(transparent)]
+    Net(#[from] NetError),
+    /// What came is no answer.
+    #[error(transparent)]
+    Answer(#[from] TransferFault),
+    /// The signature is wrong, or ours is not accepted.
+    #[error(transparent)]
+    Tsig(#[from] TsigFault),
+    /// The primary is no server for the zone.
+    #[error("the answer is not authoritative: the primary does not serve the zone")]
+    NotAuthoritative,
+    /// Truncated over TCP.
+    #[error("the answer is truncated over TCP")]
+    Truncated,
+}
+
+/// Asks one primary which version it has.
+pub(super) async fn ask_soa(
+    settings: &Settings,
+    zone: &Name,
+    (address, key, tls): (SocketAddr, Option<Arc<Key>>, Option<&TlsClient>),
+) -> Result<Soa, AskError> {
+    // What is asked over TLS is not said in clear.
+    if tls.is_some() {
+        return over_tcp(settings, zone, (address, key, tls)).await;
+    }
+    let mut last = None;
+    for wait in TRIES {
+        let asked = Asked { zone: zone.clone(), id: fastrand::u16(..), record_type: RecordType::SOA };
+        let mut query = asked.query(None);
+        let mut exchange = key.as_ref().map(|key| Exchange::sign(&mut query, key, unix_time()));
+        let socket = datagrams(&settings.management, address).await?;
+        let failed = |source| NetError::Broke { address, source };
+        if let Err(source) = socket.send(&query).await {
+            last = Some(failed(source));
+            continue;
+        }
+        let mut buffer = vec![0; DATAGRAM];
+        let answer = timeout(wait, async {
+            loop {
+                let octets = socket.recv(&mut buffer).await.map_err(failed)?;
+                let message = buffer.get(..octets).unwrap_or_default();
+                // A late answer to an earlier try, or a guess of somebody else.
+                if message.get(..2) == Some(&asked.id.to_be_bytes()[..]) {
+                    return Ok::<Vec<u8>, NetError>(message.to_vec());
+                }
+            }
+        });
+        match answer.await {
+            Err(_) => last = Some(NetError::Silent { address, after: wait }),
+            Ok(Err(error)) => last = Some(error),
+            Ok(Ok(message)) => match judge(&message, &asked, exchange.as_mut())? {
+                SoaAnswer::Serves(soa) => return Ok(soa),
+                SoaAnswer::NotAuthoritative => return Err(AskError::NotAuthoritative),
+                SoaAnswer::Truncated => return over_tcp(settings, zone, (address, key, tls)).await,
+            },
+        }
+    }
+    Err(last.unwrap_or(NetError::Silent { address, after: Duration::ZERO }).into())
+}
+
+async fn over_tcp(
+    settings: &Settings,
+    zone: &Name,
+    (address, key, tls): (SocketAddr, Option<Arc<Key>>, Option<&TlsClient>),
+) -> Result<Soa, AskError> {
+    let asked = Asked { zone: zone.clone(), id: fastrand::u16(..), record_type: RecordType::SOA };
+    let mut query = asked.query(None);
+    let mut exchange = key.as_ref().map(|key| Exchange::sign(&mut query, key, unix_time()));
+    let mut frames = Frames::open(&settings.management, (address, tls), pace(settings), &query).await?;
+    let Some(message) = frames.next().await? else {
+        return Err(TransferFault::Ended { records: 0 }.into());
+    };
+    match judge(message, &asked, exchange.as_mut())? {
+        SoaAnswer::Serves(soa) => Ok(soa),
+        SoaAnswer::NotAuthoritative => Err(AskError::NotAuthoritative),
+        SoaAnswer::Truncated => Err(AskError::Truncated),
+    }
+}
+
+fn judge(message: &[u8], asked: &Asked, exchange: Option<&mut Exchange>) -> Result<SoaAnswer, AskError> {
+    if let Some(exchange) = exchange {
+        exchange.verify(message, unix_time())?;
+    }
+    Ok(read_soa_answer(message, asked)?)
+}
+
+/// What the settings allow a stream to cost.
+pub(super) fn pace(settings: &Settings) -> Pace {
+    let Settings { connect, silence, rate_window, least_rate, longest, .. } = *settings;
+    Pace { connect, silence, rate_window, least_rate, longest }
+}

@@ -1,0 +1,185 @@
+//! One transfer: asked for, read, verified; then put into service.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use crate::transfer::message::{Asked, Outcome, Progress, Soa, TransferFault, TransferReader};
+use crate::transfer::refresh::Transferred;
+use crate::transfer::tls::TlsClient;
+use crate::transfer::tsig::{Exchange, Key, TsigFault};
+use crate::wire::{Name, RecordType, Serial};
+use crate::zone::{RecordBatch, Zone, ZoneBuilder, ZoneFault};
+
+use super::ask::pace;
+use super::net::{Frames, NetError, unix_time};
+use super::settings::Settings;
+use super::sink::{Origin, Sink, SinkError};
+
+/// What to transfer.
+#[derive(Clone, Debug)]
+pub(super) struct Fetch {
+    pub(super) zone: Name,
+    pub(super) address: SocketAddr,
+    pub(super) key: Option<Arc<Key>>,
+    pub(super) tls: Option<TlsClient>,
+    pub(super) from: Option<Serial>,
+    pub(super) is_forced: bool,
+}
+
+/// Why a transfer brought nothing into service.
+#[derive(Debug, thiserror::Error)]
+pub enum FetchError {
+    /// No connection, or it broke, or it was too slow.
+    #[error(transparent)]
+    Net(#[from] NetError),
+    /// The primary sent what it must not.
+    #[error(transparent)]
+    Fault(#[from] TransferFault),
+    /// The signature is wrong, or ours is not accepted.
+    #[error(transparent)]
+    Tsig(#[from] TsigFault),
+    /// The records are no zone.
+    #[error("the records are no zone: {}", first_fault(.0))]
+    NoZone(Vec<ZoneFault>),
+    /// The publisher says no.
+    #[error(transparent)]
+    Sink(#[from] SinkError),
+    /// The primary has no differences.
+    #[error("the primary sends no differences, so the whole zone is asked for")]
+    NoDifferences,
+    /// The thread that puts versions into service has panicked.
+    #[error("the thread that puts the version into service has failed")]
+    Thread,
+}
+
+fn first_fault(faults: &[ZoneFault]) -> String {
+    let more = faults.len().saturating_sub(1);
+    match (faults.first(), more) {
+        (None, _) => "no fault is told".to_owned(),
+        (Some(first), 0) => first.to_string(),
+        (Some(first), more) => format!("{first}, and {more} more"),
+    }
+}
+
+/// What came of a transfer.
+#[derive(Debug)]
+pub(super) struct Fetched {
+    pub(super) end: Transferred,
+    pub(super) error: Option<FetchError>,
+    /// Octets and records that came.
+    pub(super) received: (u64, u64),
+}
+
+/// Transfers and puts into service.
+pub(super) async fn fetch(settings: &Settings, sink: &Arc<dyn Sink>, fetch: &Fetch) -> Fetched {
+    let mut received = (0, 0);
+    let outcome = match receive(settings, fetch, &mut received).await {
+        Ok(outcome) => outcome,
+        Err(error) => return Fetched { end: end_of(&error), error: Some(error), received },
+    };
+    let (end, error) = install(sink, fetch, outcome).await;
+    Fetched { end, error, received }
+}
+
+async fn receive(
+    settings: &Settings,
+    fetch: &Fetch,
+    received: &mut (u64, u64),
+) -> Result<Outcome, FetchError> {
+    let record_type = if fetch.from.is_some() { RecordType::IXFR } else { RecordType::AXFR };
+    let asked = Asked { zone: fetch.zone.clone(), id: fastrand::u16(..), record_type };
+    let mut query = asked.query(fetch.from);
+    let mut exchange = fetch.key.as_ref().map(|key| Exchange::sign(&mut query, key, unix_time()));
+    let mut frames =
+        Frames::open(&settings.management, (fetch.address, fetch.tls.as_ref()), pace(settings), &query)
+            .await?;
+    let mut reader = TransferReader::new(asked, fetch.from, settings.limits);
+    loop {
+        let Some(message) = frames.next().await? else { return Ok(reader.end()?) };
+        if let Some(exchange) = &mut exchange {
+            exchange.verify(message, unix_time())?;
+        }
+        let progress = reader.feed(message);
+        *received = reader.received();
+        if let Progress::Done(outcome) = progress? {
+            if let Some(exchange) = &exchange {
+                exchange.finish()?;
+            }
+            return Ok(outcome);
+        }
+    }
+}
+
+/// What the state machine makes of an error.
+fn end_of(error: &FetchError) -> Transferred {
+    match error {
+        // Of what a primary says about the zone or the key, another query of the same primary changes nothing.
+        FetchError::Fault(TransferFault::Refused(_))
+        | FetchError::Tsig(TsigFault::Peer { .. } | TsigFault::Missing { .. }) => Transferred::Unreachable,
+        FetchError::Net(NetError::Connect { .. } | NetError::NoAddress(_) | NetError::Tls { .. }) => {
+            Transferred::Unreachable
+        }
+        _ => Transferred::Faulty,
+    }
+}
+
+/// Puts what came into service, on a thread that may block.
+async fn install(sink: &Arc<dyn Sink>, fetch: &Fetch, outcome: Outcome) -> (Transferred, Option<FetchError>) {
+    let origin = Origin { primary: fetch.address, is_forced: fetch.is_forced };
+    let (sink, zone) = (sink.clone(), fetch.zone.clone());
+    let soa = match &outcome {
+        Outcome::Whole { soa, .. } | Outcome::Differences { soa, .. } => *soa,
+        Outcome::UpToDate { soa } => return (Transferred::NotNewer(*soa), None),
+        Outcome::AskWhole(_) => return (Transferred::AskWhole, Some(FetchError::NoDifferences)),
+    };
+    let done = tokio::task::spawn_blocking(move || match outcome {
+        Outcome::Whole { batches, .. } => whole(&*sink, &zone, soa, batches, origin),
+        Outcome::Differences { differences, .. } => {
+            sink.differences(&zone, differences, origin).map(|()| true).map_err(FetchError::from)
+        }
+        Outcome::UpToDate { .. } | Outcome::AskWhole(_) => Ok(false),
+    });
+    match done.await {
+        Ok(Ok(true)) => (Transferred::Served(soa), None),
+        Ok(Ok(false)) => (Transferred::NotNewer(soa), None),
+        Ok(Err(error)) => (end_of_sink(&error, soa), Some(error)),
+        Err(_) => (Transferred::Unreachable, Some(FetchError::Thread)),
+    }
+}
+
+fn end_of_sink(error: &FetchError, soa: Soa) -> Transferred {
+    match error {
+        FetchError::Sink(SinkError::NotFitting(_)) => Transferred::AskWhole,
+        FetchError::Sink(SinkError::Refused(_)) | FetchError::NoZone(_) => Transferred::Refused(soa.serial),
+        _ => Transferred::Unreachable,
+    }
+}
+
+/// Compiles a whole zone and offers it; false if it is not newer than what is served.
+fn whole(
+    sink: &dyn Sink,
+    name: &Name,
+    soa: Soa,
+    batches: Vec<RecordBatch>,
+    origin: Origin,
+) -> Result<bool, FetchError> {
+    let served = sink.served(name);
+    let is_newer = |served: &Arc<Zone>| soa.serial.is_after(served.serial());
+    if !origin.is_forced && served.as_ref().is_some_and(|served| !is_newer(served)) {
+        return Ok(false);
+    }
+    let mut builder = match &served {
+        Some(served) => ZoneBuilder::after(served),
+        None => ZoneBuilder::new(name.clone()),
+    };
+    // Names that did not change are shared with the version that is served.
+    let standing = builder.standing();
+    let reduced = batches.into_iter().map(|batch| match &standing {
+        Some(standing) => standing.reduce(batch),
+        None => batch,
+    });
+    reduced.for_each(|batch| builder.add(batch));
+    let zone = builder.finish().map_err(FetchError::NoZone)?;
+    sink.whole(zone, origin)?;
+    Ok(true)
+}

@@ -1,0 +1,229 @@
+//! Sockets of a secondary: each binds a management address, never a service address.
+
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::time::{Duration, SystemTime};
+
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::{TcpSocket, UdpSocket};
+use tokio::time::{Instant, timeout, timeout_at};
+
+use crate::transfer::tls::TlsClient;
+
+/// Octets that are read at once.
+const READ: usize = 64 << 10;
+
+/// Why nothing came back.
+#[derive(Debug, thiserror::Error)]
+pub enum NetError {
+    /// No management address is of the family of the primary.
+    #[error("no management address is of the family of {0}")]
+    NoAddress(SocketAddr),
+    /// No connection.
+    #[error("no connection to {address}")]
+    Connect {
+        /// To whom.
+        address: SocketAddr,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// No TLS with it.
+    #[error("no TLS with {address}")]
+    Tls {
+        /// With whom.
+        address: SocketAddr,
+        /// Why: a certificate that is not accepted, for instance.
+        #[source]
+        source: io::Error,
+    },
+    /// The connection broke.
+    #[error("the connection to {address} broke")]
+    Broke {
+        /// To whom.
+        address: SocketAddr,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// Nothing came for too long.
+    #[error("{address} has sent nothing for {} s", .after.as_secs_f32())]
+    Silent {
+        /// Who.
+        address: SocketAddr,
+        /// For how long.
+        after: Duration,
+    },
+    /// Too little came.
+    #[error("{address} sends less than {least} octets a second")]
+    Slow {
+        /// Who.
+        address: SocketAddr,
+        /// How many octets a second it must.
+        least: u64,
+    },
+    /// It takes too long, however fast.
+    #[error("the transfer from {address} takes longer than {} s", .limit.as_secs())]
+    Long {
+        /// From whom.
+        address: SocketAddr,
+        /// The limit.
+        limit: Duration,
+    },
+}
+
+/// Seconds since 1970, as TSIG wants them.
+pub(in crate::transfer) fn unix_time() -> u64 {
+    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs())
+}
+
+/// The address to bind for a socket to `remote`.
+fn local(management: &[IpAddr], remote: SocketAddr) -> Result<SocketAddr, NetError> {
+    let same = management.iter().find(|address| address.is_ipv4() == remote.is_ipv4());
+    same.map(|address| SocketAddr::new(*address, 0)).ok_or(NetError::NoAddress(remote))
+}
+
+/// A UDP socket that takes datagrams of `remote` alone.
+pub(in crate::transfer) async fn datagrams(
+    management: &[IpAddr],
+    remote: SocketAddr,
+) -> Result<UdpSocket, NetError> {
+    let failed = |source| NetError::Connect { address: remote, source };
+    let socket = UdpSocket::bind(local(management, remote)?).await.map_err(failed)?;
+    socket.connect(remote).await.map_err(failed)?;
+    Ok(socket)
+}
+
+/// What a stream may cost.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Pace {
+    pub(super) connect: Duration,
+    pub(super) silence: Duration,
+    pub(super) rate_window: Duration,
+    pub(super) least_rate: u64,
+    pub(super) longest: Duration,
+}
+
+/// A connection, encrypted or not.
+trait Connection: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Connection for T {}
+
+/// A stream of messages, each after its length (RFC 1035 section 4.2.2).
+pub(super) struct Frames {
+    stream: Box<dyn Connection>,
+    address: SocketAddr,
+    pace: Pace,
+    end: Instant,
+    /// What was read and not taken, from `start` on.
+    buffer: Vec<u8>,
+    start: usize,
+    window_end: Instant,
+    window_octets: u64,
+}
+
+impl Frames {
+    /// Connects, over TLS if it is given, and sends the first message.
+    pub(super) async fn open(
+        management: &[IpAddr],
+        (address, tls): (SocketAddr, Option<&TlsClient>),
+        pace: Pace,
+        message: &[u8],
+    ) -> Result<Self, NetError> {
+        let now = Instant::now();
+        let mut stream = connect(management, (address, tls), pace.connect).await?;
+        // A message to a primary has at most some hundred octets.
+        let length = u16::try_from(message.len()).unwrap_or(u16::MAX);
+        let framed = [&length.to_be_bytes()[..], message].concat();
+        let written = timeout(pace.silence, stream.write_all(&framed)).await;
+        written
+            .map_err(|_| NetError::Silent { address, after: pace.silence })?
+            .map_err(|source| NetError::Broke { address, source })?;
+        Ok(Self {
+            stream,
+            address,
+            pace,
+            end: now + pace.longest,
+            buffer: Vec::with_capacity(2 * READ),
+            start: 0,
+            window_end: Instant::now() + pace.rate_window,
+            window_octets: 0,
+        })
+    }
+
+    /// The next message; `None` if the other side closed in between two.
+    pub(super) async fn next(&mut self) -> Result<Option<&[u8]>, NetError> {
+        let mut last = Instant::now();
+        loop {
+            if let Some((start, end)) = self.complete() {
+                self.start = end;
+                return Ok(self.buffer.get(start..end));
+            }
+            self.buffer.drain(..self.start);
+            self.start = 0;
+            self.buffer.reserve(READ);
+            let silent_at = last + self.pace.silence;
+            let until = silent_at.min(self.window_end).min(self.end);
+            match timeout_at(until, self.stream.read_buf(&mut self.buffer)).await {
+                Ok(Ok(0)) if self.buffer.is_empty() => return Ok(None),
+                Ok(Ok(0)) => {
+                    let source = io::ErrorKind::UnexpectedEof.into();
+                    return Err(NetError::Broke { address: self.address, source });
+                }
+                Ok(Ok(octets)) => {
+                    self.window_octets += octets as u64;
+                    last = Instant::now();
+                }
+                Ok(Err(source)) => return Err(NetError::Broke { address: self.address, source }),
+                Err(_) => {}
+            }
+            self.judge(silent_at)?;
+        }
+    }
+
+    /// Where the next message lies, if it is complete.
+    fn complete(&self) -> Option<(usize, usize)> {
+        let (length, _) = self.buffer.get(self.start..)?.split_first_chunk::<2>()?;
+        let start = self.start + 2;
+        let end = start + usize::from(u16::from_be_bytes(*length));
+        (end <= self.buffer.len()).then_some((start, end))
+    }
+
+    fn judge(&mut self, silent_at: Instant) -> Result<(), NetError> {
+        let (now, address, pace) = (Instant::now(), self.address, self.pace);
+        if now >= silent_at {
+            return Err(NetError::Silent { address, after: pace.silence });
+        }
+        if now >= self.end {
+            return Err(NetError::Long { address, limit: pace.longest });
+        }
+        if now >= self.window_end {
+            let least = pace.least_rate.saturating_mul(pace.rate_window.as_secs().max(1));
+            if self.window_octets < least {
+                return Err(NetError::Slow { address, least: pace.least_rate });
+            }
+            (self.window_octets, self.window_end) = (0, now + pace.rate_window);
+        }
+        Ok(())
+    }
+}
+
+/// A connection from a management address.
+async fn connect(
+    management: &[IpAddr],
+    (address, tls): (SocketAddr, Option<&TlsClient>),
+    limit: Duration,
+) -> Result<Box<dyn Connection>, NetError> {
+    let failed = |source| NetError::Connect { address, source };
+    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() };
+    let socket = socket.map_err(failed)?;
+    socket.bind(local(management, address)?).map_err(failed)?;
+    let connected = timeout(limit, socket.connect(address)).await;
+    let stream = connected.map_err(|_| failed(io::ErrorKind::TimedOut.into()))?.map_err(failed)?;
+    let _ = stream.set_nodelay(true);
+    let Some(tls) = tls else { return Ok(Box::new(stream)) };
+    let failed = |source| NetError::Tls { address, source };
+    let (connector, name) = tls.connector();
+    let shaken = timeout(limit, connector.connect(name, stream)).await;
+    Ok(Box::new(shaken.map_err(|_| failed(io::ErrorKind::TimedOut.into()))?.map_err(failed)?))
+}

@@ -1,0 +1,81 @@
+//! How many SOA queries leave in a second, in total and to each primary.
+
+use std::cell::Cell;
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::num::NonZeroU32;
+use std::time::{Duration, Instant};
+
+use governor::clock::Clock;
+use governor::middleware::NoOpMiddleware;
+use governor::nanos::Nanos;
+use governor::state::{InMemoryState, NotKeyed};
+use governor::{Quota, RateLimiter};
+
+type Limiter = RateLimiter<NotKeyed, InMemoryState, PacerClock, NoOpMiddleware<Nanos>>;
+
+/// Says when a query may leave. Holds one limiter for each primary that was ever configured: as many as the config names.
+#[derive(Debug)]
+pub(super) struct Pacer {
+    start: Instant,
+    per_primary: NonZeroU32,
+    total: Limiter,
+    primaries: HashMap<SocketAddr, Limiter>,
+}
+
+/// The time of the query that is being judged.
+#[derive(Clone, Debug, Default)]
+struct PacerClock(Cell<u64>);
+
+impl Clock for PacerClock {
+    type Instant = Nanos;
+
+    fn now(&self) -> Nanos {
+        self.0.get().into()
+    }
+}
+
+fn limiter(per_second: NonZeroU32) -> Limiter {
+    RateLimiter::direct_with_clock(Quota::per_second(per_second), PacerClock::default())
+}
+
+impl Pacer {
+    pub(super) fn new(total: NonZeroU32, per_primary: NonZeroU32, now: Instant) -> Self {
+        Self { start: now, per_primary, total: limiter(total), primaries: HashMap::new() }
+    }
+
+    /// Takes one query to this primary; if it may not leave yet, how long it must wait.
+    pub(super) fn take(&mut self, primary: SocketAddr, now: Instant) -> Result<(), Duration> {
+        let since = now.saturating_duration_since(self.start).as_nanos();
+        let now = u64::try_from(since).unwrap_or(u64::MAX / 4);
+        let own = self.primaries.entry(primary).or_insert_with(|| limiter(self.per_primary));
+        // The primary's own limit first: what it refuses takes nothing of the total.
+        for limiter in [&*own, &self.total] {
+            limiter.clock().0.set(now);
+            if let Err(refused) = limiter.check() {
+                return Err(Duration::from_nanos(refused.earliest_possible().as_u64().saturating_sub(now)));
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn queries_are_counted_in_total_and_for_each_primary() {
+        let number = |number| NonZeroU32::new(number).unwrap();
+        let now = Instant::now();
+        let mut pacer = Pacer::new(number(5), number(2), now);
+        let primary = |last: u8| SocketAddr::from(([192, 0, 2, last], 53));
+        let take = |pacer: &mut Pacer, last, now| pacer.take(primary(last), now).is_ok();
+        let sent: Vec<bool> = (0..3).map(|_| take(&mut pacer, 1, now)).collect();
+        assert_eq!(sent, [true, true, false]);
+        assert_eq!([2, 2, 3, 3].map(|last| take(&mut pacer, last, now)), [true, true, true, false]);
+        let wait = pacer.take(primary(9), now).unwrap_err();
+        assert!(wait <= Duration::from_millis(200), "{wait:?}");
+        assert!(take(&mut pacer, 9, now + wait));
+    }
+}

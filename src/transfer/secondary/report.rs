@@ -1,0 +1,43 @@
+//! What is known about one secondary zone.
+
+use std::net::SocketAddr;
+use std::time::{Duration, SystemTime};
+
+use crate::transfer::refresh::Status;
+use crate::wire::{Name, Serial};
+
+/// One zone, for `status` and for policy: facts alone.
+#[derive(Clone, Debug)]
+pub struct ZoneReport {
+    /// The zone.
+    pub zone: Name,
+    /// Its primaries, in the order of [`Status::seen`].
+    pub primaries: Vec<SocketAddr>,
+    /// Serials, times, failures.
+    pub status: Status,
+    /// Whether no primary has confirmed the version for as long as its SOA record allows.
+    pub is_expired: bool,
+    /// What went wrong last, and when; it stays when all is well again.
+    pub last_error: Option<(SystemTime, String)>,
+    /// The last transfer that put a version into service.
+    pub last_transfer: Option<LastTransfer>,
+}
+
+/// A transfer that put a version into service.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LastTransfer {
+    /// From whom.
+    pub primary: SocketAddr,
+    /// Whether it was the whole zone that was asked for.
+    pub whole: bool,
+    /// The serial that it led to.
+    pub serial: Serial,
+    /// Octets that came.
+    pub octets: u64,
+    /// Records that came.
+    pub records: u64,
+    /// From the query until the version was in service.
+    pub took: Duration,
+    /// When it was in service.
+    pub at: SystemTime,
+}

@@ -1,0 +1,92 @@
+//! What the operator says about the zones that come from primaries.
+
+use std::net::{IpAddr, SocketAddr};
+use std::num::NonZeroU32;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::transfer::message::Limits;
+use crate::transfer::notify::Allowed;
+use crate::transfer::refresh::Bounds;
+use crate::transfer::tls::TlsClient;
+use crate::transfer::tsig::Keys;
+use crate::wire::Name;
+
+/// One primary of a zone.
+#[derive(Clone, Debug)]
+pub struct Primary {
+    /// Where it answers SOA queries and transfers.
+    pub address: SocketAddr,
+    /// The key that signs what is asked of it.
+    pub key: Option<Name>,
+    /// TLS, if it is asked over TLS alone (RFC 9103).
+    pub tls: Option<TlsClient>,
+}
+
+/// A zone that comes from primaries.
+#[derive(Clone, Debug)]
+pub struct SecondaryZone {
+    /// Its apex.
+    pub name: Name,
+    /// Its primaries; of equally fresh ones the first is preferred.
+    pub primaries: Vec<Primary>,
+    /// Who may send NOTIFY beside the addresses of the primaries.
+    pub notify: Allowed,
+}
+
+/// What the operator says about secondary zones.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The zones.
+    pub zones: Vec<SecondaryZone>,
+    /// All keys.
+    pub keys: Arc<Keys>,
+    /// The addresses of this POP that outgoing sockets bind: the first of the primary's family.
+    pub management: Vec<IpAddr>,
+    /// Bounds of what SOA records ask for.
+    pub bounds: Bounds,
+    /// Bounds of one transfer.
+    pub limits: Limits,
+    /// Transfers at one time.
+    pub transfers: usize,
+    /// Transfers at one time from one primary.
+    pub transfers_per_primary: usize,
+    /// SOA queries a second.
+    pub soa_queries: NonZeroU32,
+    /// SOA queries a second to one primary.
+    pub soa_queries_per_primary: NonZeroU32,
+    /// How long a connection may take to be made.
+    pub connect: Duration,
+    /// How long a primary may take to its first message, and between two: it may have to compute a difference first.
+    pub silence: Duration,
+    /// Over how long the rate of a transfer is measured.
+    pub rate_window: Duration,
+    /// Octets a second that a transfer must bring, on average over a window.
+    pub least_rate: u64,
+    /// How long a transfer may take, however fast it is.
+    pub longest: Duration,
+}
+
+impl Default for Settings {
+    /// Ten transfers keep a link busy, and hold at most ten zones in memory twice; four leave room for other primaries when one is
+    /// slow. A hundred SOA queries a second refresh 20,000 zones in some three minutes. A kilobyte a second is slower than any
+    /// link, faster than an attacker who sends an octet now and then.
+    fn default() -> Self {
+        Self {
+            zones: Vec::new(),
+            keys: Arc::default(),
+            management: Vec::new(),
+            bounds: Bounds::default(),
+            limits: Limits::default(),
+            transfers: 10,
+            transfers_per_primary: 4,
+            soa_queries: NonZeroU32::MIN.saturating_add(99),
+            soa_queries_per_primary: NonZeroU32::MIN.saturating_add(49),
+            connect: Duration::from_secs(5),
+            silence: Duration::from_secs(60),
+            rate_window: Duration::from_secs(30),
+            least_rate: 1024,
+            longest: Duration::from_secs(4 * 3600),
+        }
+    }
+}

@@ -1,0 +1,68 @@
+//! Where what was transferred goes: the publisher, or what stands in for it in a test.
+
+use std::error::Error;
+use std::fmt;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use crate::publish::Difference;
+use crate::wire::Name;
+use crate::zone::Zone;
+
+/// From where a version came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Origin {
+    /// The primary.
+    pub primary: SocketAddr,
+    /// Whether the version is wanted whatever its serial: an operator ordered it.
+    pub is_forced: bool,
+}
+
+/// Takes versions of zones. Called on threads that may block, several at a time, but of one zone one after the other.
+pub trait Sink: Send + Sync + 'static {
+    /// The version of a zone that is served.
+    fn served(&self, zone: &Name) -> Option<Arc<Zone>>;
+
+    /// Takes a whole version; in service when this returns.
+    ///
+    /// # Errors
+    /// It is not in service.
+    fn whole(&self, zone: Zone, origin: Origin) -> Result<(), SinkError>;
+
+    /// Takes differences to the version that is served; what they lead to is in service when this returns.
+    ///
+    /// # Errors
+    /// It is not in service.
+    fn differences(&self, zone: &Name, differences: Vec<Difference>, origin: Origin)
+    -> Result<(), SinkError>;
+}
+
+/// Why a version is not in service.
+#[derive(Debug)]
+pub enum SinkError {
+    /// The differences are to another version than the one that is served: a record that is deleted is not there, for instance. The
+    /// whole zone helps.
+    NotFitting(Box<dyn Error + Send + Sync>),
+    /// The version may not replace what is served: it is not asked for again.
+    Refused(Box<dyn Error + Send + Sync>),
+    /// It could not be kept, or the publisher does not answer: it is tried again later.
+    Failed(Box<dyn Error + Send + Sync>),
+}
+
+impl fmt::Display for SinkError {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::NotFitting(_) => "the differences do not fit the version that is served",
+            Self::Refused(_) => "the version is refused",
+            Self::Failed(_) => "the version could not be put into service",
+        })
+    }
+}
+
+impl Error for SinkError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::NotFitting(source) | Self::Refused(source) | Self::Failed(source) => Some(source.as_ref()),
+        }
+    }
+}

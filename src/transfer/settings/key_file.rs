@@ -1,0 +1,201 @@
+//! `[[key]]`: the secrets that are shared with peers.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+use crate::transfer::tsig::{Algorithm, Key, KeyFault, Keys};
+use crate::wire::Name;
+
+/// Octets of a key file at most: a secret of 512 octets in base 64 and white space.
+const MOST_OCTETS: u64 = 4096;
+/// What others may do with a file (`o+rwx`), and writing by the group: the group may read, so that root can own the file.
+const FORBIDDEN_MODE: u32 = 0o027;
+
+/// One `[[key]]`.
+///
+/// ```toml
+/// [[key]]
+/// name = "hub-2026.example."
+/// algorithm = "hmac-sha256"
+/// secret-file = "/etc/anyns/hub-2026.key"
+/// ```
+#[derive(Clone, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct KeySpec {
+    /// Its name: the same at both ends. During a rollover the new key has another name, and both are there.
+    pub name: String,
+    /// `hmac-sha256`, `hmac-sha384`, `hmac-sha512`, or `hmac-sha1` for old peers.
+    pub algorithm: String,
+    /// The secret in base 64.
+    pub secret: Option<String>,
+    /// A file that holds the secret in base 64 and nothing else; readable by its owner and its group alone.
+    pub secret_file: Option<PathBuf>,
+    /// Octets of each MAC, for a peer that truncates them (RFC 8945 section 5.2.2.1).
+    pub mac_octets: Option<usize>,
+}
+
+impl std::fmt::Debug for KeySpec {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "KeySpec({}, secret not shown)", self.name)
+    }
+}
+
+/// Why a `[[key]]` is none.
+#[derive(Debug, thiserror::Error)]
+pub enum KeyFileError {
+    /// The name is no domain name.
+    #[error("key.name {name:?} is not a domain name")]
+    Name {
+        /// What it says.
+        name: String,
+        /// Why.
+        #[source]
+        source: crate::wire::NameError,
+    },
+    /// An algorithm that this server does not have.
+    #[error(
+        "the key {name} has the algorithm {algorithm:?}; hmac-sha256, hmac-sha384, hmac-sha512 and hmac-sha1 are possible"
+    )]
+    Algorithm {
+        /// The key.
+        name: Name,
+        /// What it says.
+        algorithm: String,
+    },
+    /// No secret, or two.
+    #[error("the key {name} needs either secret or secret-file")]
+    Secret {
+        /// The key.
+        name: Name,
+    },
+    /// The file cannot be read.
+    #[error("the secret of the key {name} cannot be read from {}", path.display())]
+    Read {
+        /// The key.
+        name: Name,
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// Others can read the file, or more than its owner can write it.
+    #[error("{} has mode {mode:o}, so others than its owner and group can use it: chmod 640 or 600", path.display())]
+    Mode {
+        /// The file.
+        path: PathBuf,
+        /// Its permissions.
+        mode: u32,
+    },
+    /// The file is longer than any secret.
+    #[error("{} has more than {MOST_OCTETS} octets; a secret in base64 is shorter", path.display())]
+    TooLong {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The secret is none.
+    #[error(transparent)]
+    Key(#[from] KeyFault),
+}
+
+/// Reads all keys, and the files that hold their secrets.
+///
+/// # Errors
+/// The first that is none, or two of one name.
+pub fn read_keys(specs: &[KeySpec]) -> Result<Keys, KeyFileError> {
+    let keys: Vec<Key> = specs.iter().map(read_key).collect::<Result<_, _>>()?;
+    Ok(Keys::new(keys)?)
+}
+
+fn read_key(spec: &KeySpec) -> Result<Key, KeyFileError> {
+    let name: Name =
+        spec.name.parse().map_err(|source| KeyFileError::Name { name: spec.name.clone(), source })?;
+    let algorithm = Algorithm::from_text(&spec.algorithm)
+        .ok_or_else(|| KeyFileError::Algorithm { name: name.clone(), algorithm: spec.algorithm.clone() })?;
+    let secret = match (&spec.secret, &spec.secret_file) {
+        (Some(secret), None) => secret.clone(),
+        (None, Some(path)) => read_secret(&name, path)?,
+        _ => return Err(KeyFileError::Secret { name }),
+    };
+    let key = Key::from_base64(name, algorithm, &secret)?;
+    Ok(match spec.mac_octets {
+        Some(octets) => key.truncated(octets)?,
+        None => key,
+    })
+}
+
+fn read_secret(name: &Name, path: &Path) -> Result<String, KeyFileError> {
+    let failed = |source| KeyFileError::Read { name: name.clone(), path: path.to_owned(), source };
+    let file = File::open(path).map_err(failed)?;
+    // Of the file that is open, not of what has its name a moment later.
+    let mode = file.metadata().map_err(failed)?.mode() & 0o777;
+    if mode & FORBIDDEN_MODE != 0 {
+        return Err(KeyFileError::Mode { path: path.to_owned(), mode });
+    }
+    let mut text = String::new();
+    file.take(MOST_OCTETS + 1).read_to_string(&mut text).map_err(failed)?;
+    match text.len() as u64 > MOST_OCTETS {
+        true => Err(KeyFileError::TooLong { path: path.to_owned() }),
+        false => Ok(text),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs::{self, Permissions};
+    use std::os::unix::fs::PermissionsExt;
+
+    fn spec(secret: Option<&str>, file: Option<&Path>) -> KeySpec {
+        KeySpec {
+            name: "k.example".into(),
+            algorithm: "HMAC-SHA256.".into(),
+            secret: secret.map(Into::into),
+            secret_file: file.map(Into::into),
+            mac_octets: None,
+        }
+    }
+
+    fn error(spec: KeySpec) -> String {
+        read_keys(&[spec]).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn a_file_that_others_can_use_is_refused() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("k.key");
+        fs::write(&path, "c2VjcmV0\n").unwrap();
+        for (mode, good) in
+            [(0o600, true), (0o640, true), (0o400, true), (0o644, false), (0o660, false), (0o601, false)]
+        {
+            fs::set_permissions(&path, Permissions::from_mode(mode)).unwrap();
+            assert_eq!(read_keys(&[spec(None, Some(&path))]).is_ok(), good, "{mode:o}");
+        }
+        fs::set_permissions(&path, Permissions::from_mode(0o600)).unwrap();
+        fs::write(&path, "A".repeat(5000)).unwrap();
+        assert!(error(spec(None, Some(&path))).contains("more than 4096 octets"));
+        assert!(error(spec(None, Some(&directory.path().join("none")))).contains("cannot be read"));
+    }
+
+    #[test]
+    fn keys_that_cannot_be_meant_are_refused() {
+        assert!(
+            read_keys(&[spec(Some("c2VjcmV0"), None)]).unwrap().get(&"k.example.".parse().unwrap()).is_some()
+        );
+        assert!(error(spec(None, None)).contains("needs either secret or secret-file"));
+        assert!(error(spec(Some("c2VjcmV0"), Some(Path::new("x")))).contains("needs either"));
+        assert!(
+            error(KeySpec { algorithm: "hmac-md5".into(), ..spec(Some("c2VjcmV0"), None) })
+                .contains("hmac-md5")
+        );
+        assert!(error(KeySpec { name: "a..b".into(), ..spec(Some("c2VjcmV0"), None) }).contains("a..b"));
+        assert!(error(KeySpec { mac_octets: Some(8), ..spec(Some("c2VjcmV0"), None) }).contains("16 to 32"));
+        let twice = read_keys(&[spec(Some("c2VjcmV0"), None), spec(Some("b3RoZXI="), None)]);
+        assert!(twice.unwrap_err().to_string().contains("more than once"));
+        assert!(!format!("{:?}", spec(Some("c2VjcmV0"), None)).contains("c2Vj"));
+    }
+}

@@ -1,0 +1,14 @@
+//! What the operator says about zone transfers: the form of the file's keys, and the checked settings they become.
+//!
+//! Values of the configuration file flow in, settings or an error that names the key flow out. Reads the files of keys and certificates and nothing else.
+
+mod fold;
+mod key_file;
+mod spec;
+#[cfg(test)]
+#[path = "../../../tests/unit/transfer/settings.rs"]
+mod tests;
+
+pub use fold::{SettingsFault, settings};
+pub use key_file::{KeyFileError, KeySpec, read_keys};
+pub use spec::{AllowedSpec, PeerSpec, TlsListenSpec, TlsPeerSpec, TransferSpec, ZoneTransferSpec};

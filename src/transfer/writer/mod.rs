@@ -1,0 +1,114 @@
+//! Responses to AXFR and IXFR, written as they are sent.
+//!
+//! ```text
+//! &Zone -----------> Messages::whole -------\
+//! &[&Difference] --> Messages::differences --+--> Iterator of messages, many records in each
+//! &Zone -----------> Messages::soa ---------/
+//! ```
+//!
+//! A zone or differences flow in, messages flow out, one at a time: memory is that of one message, whatever the size of the zone.
+//! Never does I/O; signs nothing, but leaves room for the signature.
+
+mod pack;
+mod source;
+#[cfg(test)]
+#[path = "../../../tests/unit/transfer/writer.rs"]
+mod tests;
+
+use crate::publish::Difference;
+use crate::wire::{RecordType, flag};
+use crate::zone::Zone;
+
+use pack::Packer;
+use source::Source;
+
+/// Octets after which a message is full. Up to here each name can be pointed to (RFC 1035 section 4.1.4), so larger messages
+/// compress worse; and a message is a unit of fairness between transfers.
+const FULL: usize = 16 << 10;
+/// Octets that a message over TCP can have.
+const MOST: usize = u16::MAX as usize;
+
+/// What a response repeats of its query.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reply {
+    /// The ID.
+    pub id: u16,
+    /// QNAME in wire form, in the query's case.
+    pub name: Vec<u8>,
+    /// QTYPE.
+    pub record_type: RecordType,
+    /// Octets to leave free at the end of each message: [`super::tsig::Key::record_octets`].
+    pub room: usize,
+}
+
+/// A record that no message can hold beside its question.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a record of type {record_type} with {octets} octets of RDATA fits no message")]
+pub struct TooLarge {
+    /// Its type.
+    pub record_type: RecordType,
+    /// Octets of its RDATA.
+    pub octets: usize,
+}
+
+/// The messages of one response.
+#[derive(Debug)]
+pub struct Messages<'z> {
+    reply: Reply,
+    source: Source<'z>,
+    packer: Packer,
+    records: u64,
+}
+
+impl<'z> Messages<'z> {
+    /// The whole zone in canonical order, its SOA record first and last (RFC 5936 section 2.2).
+    pub fn whole(zone: &'z Zone, reply: Reply) -> Self {
+        Self::new(Source::whole(zone), reply)
+    }
+
+    /// The differences in their order, which lead to `zone` (RFC 1995 section 4).
+    pub fn differences(zone: &'z Zone, differences: Vec<&'z Difference>, reply: Reply) -> Self {
+        Self::new(Source::differences(zone, differences), reply)
+    }
+
+    /// The SOA record alone: the answer to an SOA query, and to an IXFR query from the version that is served or a later one.
+    pub fn soa(zone: &'z Zone, reply: Reply) -> Self {
+        Self::new(Source::soa(zone), reply)
+    }
+
+    /// How many records were written so far.
+    pub fn records(&self) -> u64 {
+        self.records
+    }
+
+    fn new(source: Source<'z>, reply: Reply) -> Self {
+        Self { reply, source, packer: Packer::default(), records: 0 }
+    }
+}
+
+impl Iterator for Messages<'_> {
+    type Item = Result<Vec<u8>, TooLarge>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let Self { reply, source, packer, records } = self;
+        let first = source.item()?;
+        packer.begin(&reply.name, reply.record_type);
+        let room = |limit: usize| limit.saturating_sub(reply.room);
+        // A record larger than what a message has by choice has a message of its own.
+        if !packer.push(&first, room(MOST)) {
+            let (record_type, octets) = (first.record_type, first.rdata.len());
+            source.close();
+            return Some(Err(TooLarge { record_type, octets }));
+        }
+        *records += 1;
+        source.advance();
+        while let Some(item) = source.item() {
+            if !packer.push(&item, room(FULL)) {
+                break;
+            }
+            *records += 1;
+            source.advance();
+        }
+        Some(Ok(packer.finish(reply.id, flag::QR | flag::AA)))
+    }
+}

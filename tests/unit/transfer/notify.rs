@@ -1,0 +1,121 @@
+//! Messages that fit each other, faults by name, and the pauses.
+
+use super::*;
+use crate::wire::{Name, RecordType, Serial};
+use std::time::{Duration, Instant};
+
+fn name(text: &str) -> Name {
+    text.parse().unwrap()
+}
+
+fn soa(serial: u32) -> Vec<u8> {
+    [&b"\x02ns\x07example\0\0"[..], &serial.to_be_bytes(), &[0; 16]].concat()
+}
+
+#[test]
+fn a_request_is_read_and_its_response_is_too() {
+    let message = request(7, &name("Example."), (60, &soa(9)));
+    let notify = Notify::read(&message).unwrap();
+    assert_eq!(notify, Notify { id: 7, zone: name("example."), hint: Some(Serial(9)) });
+    let response = notify.response(0);
+    assert_eq!((read_answer(&response, 7), read_answer(&response, 8)), (Some(0), None));
+    assert_eq!(read_answer(&notify.response(5), 7), Some(5));
+    assert_eq!((read_answer(&message, 7), read_answer(&response[..11], 7)), (None, None));
+    assert!(response.windows(8).any(|window| window == b"\x07Example"), "in the case it came in");
+}
+
+#[test]
+fn what_is_no_notify_has_a_name() {
+    let good = request(7, &name("example."), (60, &soa(9)));
+    let read = |change: &dyn Fn(&mut Vec<u8>)| {
+        let mut message = good.clone();
+        change(&mut message);
+        Notify::read(&message)
+    };
+    assert_eq!(read(&|it| it[2] = 0), Err(NotifyFault::NotNotify));
+    assert_eq!(read(&|it| it[2] |= 0x80), Err(NotifyFault::NotNotify));
+    assert_eq!(read(&|it| it.truncate(11)), Err(NotifyFault::NotNotify));
+    assert_eq!(read(&|it| it[5] = 0), Err(NotifyFault::BadQuestion));
+    assert_eq!(read(&|it| it.truncate(14)), Err(NotifyFault::BadQuestion));
+    assert_eq!(read(&|it| it[22] = 1), Err(NotifyFault::OtherType(RecordType::A)));
+    assert_eq!(NotifyFault::OtherType(RecordType::A).rcode(), Some(4));
+    // A hint that cannot be read is none.
+    for change in
+        [&|it: &mut Vec<u8>| it[7] = 0, &|it: &mut Vec<u8>| it.truncate(40), &|it: &mut Vec<u8>| it[28] = 1]
+            as [&dyn Fn(&mut Vec<u8>); 3]
+    {
+        assert_eq!(read(change).unwrap().hint, None);
+    }
+}
+
+#[test]
+fn a_list_allows_by_prefix_and_key() {
+    let entry = |prefix: &str, keys: &[&str]| AllowedSource {
+        prefix: prefix.parse().unwrap(),
+        keys: keys.iter().map(|key| name(key)).collect(),
+        encrypted: prefix == "2001:db8:1::/48",
+    };
+    let list = Allowed(vec![entry("192.0.2.0/24", &["old.", "new."]), entry("2001:db8::/32", &[])]);
+    let allows =
+        |source: &str, key: Option<&str>| list.allows(source.parse().unwrap(), key.map(name).as_ref(), false);
+    assert!(allows("192.0.2.1", Some("old.")) && allows("192.0.2.1", Some("new.")));
+    assert!(!allows("192.0.2.1", None) && !allows("192.0.2.1", Some("other.")));
+    assert!(allows("::ffff:192.0.2.1", Some("old.")));
+    assert!(allows("2001:db8::1", None) && allows("2001:db8::1", Some("other.")));
+    assert!(!allows("198.51.100.1", Some("old.")));
+    assert!(!Allowed::default().allows("192.0.2.1".parse().unwrap(), None, false));
+    let encrypted = Allowed(vec![entry("2001:db8:1::/48", &[])]);
+    let over_tls = |is_encrypted| encrypted.allows("2001:db8:1::1".parse().unwrap(), None, is_encrypted);
+    assert!(over_tls(true) && !over_tls(false));
+}
+
+fn notifier(now: Instant, targets: u8) -> Notifier {
+    let target = |last| Target { address: ([192, 0, 2, last], 53).into(), key: None };
+    Notifier::new((0..targets).map(target).collect(), Pauses::default(), now, fastrand::Rng::with_seed(1))
+}
+
+#[test]
+fn each_target_is_told_until_it_answers_and_then_given_up() {
+    let mut now = Instant::now();
+    let mut it = notifier(now, 2);
+    assert_eq!((it.due(), it.wake(now)), (None, vec![]));
+    it.changed(Serial(5), now);
+    let first = it.wake(now);
+    assert_eq!(
+        first.iter().map(|send| (send.target, send.serial)).collect::<Vec<_>>(),
+        [(0, Serial(5)), (1, Serial(5))]
+    );
+    it.answered(0, first[0].id, 0);
+    let mut waits = Vec::new();
+    while let Some(due) = it.due() {
+        waits.push((due - now).as_secs());
+        now = due;
+        let sends = it.wake(now);
+        assert!(sends.iter().all(|send| send.target == 1));
+    }
+    assert_eq!(waits, [1, 2, 4, 8, 16, 32, 60, 60, 60, 60]);
+    let status: Vec<_> = it.status().cloned().collect();
+    assert_eq!((status[0].acknowledged, status[1].given_up), (Some(Serial(5)), Some(Serial(5))));
+}
+
+#[test]
+fn a_newer_serial_takes_the_place_of_an_older_one_and_old_answers_do_not_count() {
+    let now = Instant::now();
+    let mut it = notifier(now, 1);
+    it.changed(Serial(5), now);
+    let old = it.wake(now)[0];
+    it.changed(Serial(6), now);
+    it.answered(0, old.id, 0);
+    assert_eq!(it.status().next().unwrap().pending, Some((Serial(6), 0)));
+    let new = it.wake(now)[0];
+    it.answered(0, old.id, 0);
+    it.answered(9, new.id, 0);
+    // SERVFAIL passes; it is told again.
+    it.answered(0, new.id, 2);
+    assert_eq!(it.due(), Some(now + Duration::from_secs(1)));
+    let again = it.wake(now + Duration::from_secs(1))[0];
+    it.answered(0, again.id, 5);
+    let status = it.status().next().unwrap().clone();
+    assert_eq!((status.pending, status.acknowledged, status.refused), (None, None, Some(5)));
+    assert_eq!(it.due(), None);
+}

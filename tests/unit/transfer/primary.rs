@@ -1,0 +1,224 @@
+//! A primary and a secondary of this crate over loopback; requests that are refused.
+
+use std::io::{Read, Write};
+use std::net::{IpAddr, SocketAddr, TcpStream, UdpSocket};
+use std::sync::Arc;
+use std::sync::mpsc::Receiver;
+use std::time::Duration;
+
+use super::*;
+use crate::transfer::hub::{By, Hub, a, difference, name, zone};
+use crate::transfer::message::{Asked, Limits, Outcome, Progress, TransferReader};
+use crate::transfer::notify::{Allowed, AllowedSource, Target};
+use crate::transfer::secondary::{self, Secondary, SecondaryZone};
+use crate::transfer::tsig::{Algorithm, Exchange, Key, Keys};
+use crate::wire::{RecordType, Serial};
+
+/// How long anything may take on a busy machine.
+const BOUND: Duration = Duration::from_secs(20);
+const LOOPBACK: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
+
+fn keys() -> Arc<Keys> {
+    let key = |text, algorithm| Key::new(name(text), algorithm, b"a secret").unwrap();
+    Arc::new(Keys::new([key("old.", Algorithm::Sha256), key("new.", Algorithm::Sha512)]).unwrap())
+}
+
+fn allowed(keys: &[&str]) -> Allowed {
+    let keys = keys.iter().map(|key| name(key)).collect();
+    Allowed(vec![AllowedSource { prefix: "127.0.0.0/8".parse().unwrap(), keys, encrypted: false }])
+}
+
+fn settings(keys_asked: &[&str]) -> Settings {
+    Settings {
+        listen: vec![SocketAddr::new(LOOPBACK, 0)],
+        keys: keys(),
+        allowed: allowed(keys_asked),
+        management: vec![LOOPBACK],
+        ..Settings::default()
+    }
+}
+
+/// A secondary of `example.` at this primary, and a primary that listens for its NOTIFYs.
+fn secondary(primary: SocketAddr, key: Option<&str>, sink: &Arc<Hub>) -> (Secondary, Primary) {
+    let key = key.map(name);
+    let zone = SecondaryZone {
+        name: name("example."),
+        primaries: vec![secondary::Primary { address: primary, key, tls: None }],
+        notify: Allowed::default(),
+    };
+    let settings_in = secondary::Settings {
+        zones: vec![zone],
+        keys: keys(),
+        management: vec![LOOPBACK],
+        ..secondary::Settings::default()
+    };
+    let secondary = Secondary::start(settings_in, sink.clone(), Default::default()).unwrap();
+    let listener = Primary::start(settings(&[]), sink.clone(), Some(secondary.handle())).unwrap();
+    (secondary, listener)
+}
+
+fn next(served: &Receiver<(Serial, By)>) -> (u32, By) {
+    let (serial, by) = served.recv_timeout(BOUND).expect("a version within the bound");
+    (serial.0, by)
+}
+
+#[test]
+fn a_zone_comes_whole_and_then_by_differences_after_a_notify() {
+    for (asked, key) in
+        [(&[][..], None), (&["old.", "new."], Some("old.")), (&["old.", "new."], Some("new."))]
+    {
+        let (hub, _) = Hub::new();
+        hub.put(zone(5, (0..2000).map(|it| a(&format!("h{it}.example."), 1))));
+        let (pop, served) = Hub::new();
+        // The listener of the secondary is not known before it runs: the hub is started again with it as its target.
+        let first = Primary::start(settings(asked), hub.clone(), None).unwrap();
+        let (running, listener) = secondary(first.addresses()[0], key, &pop);
+        assert_eq!(next(&served), (5, By::Whole));
+        assert_eq!(pop.records(), hub.records());
+        let target = Target { address: listener.addresses()[0], key: key.map(name) };
+        let telling = Settings { listen: vec![], notify: vec![target], ..settings(asked) };
+        let telling = Primary::start(telling, hub.clone(), None).unwrap();
+        for serial in 6..9_u8 {
+            let (old, new) = (serial - 1, serial);
+            let at = "h7.example.";
+            let gone = if serial == 6 { vec![a(at, 1)] } else { vec![a(at, old)] };
+            hub.apply(difference(old.into(), new.into(), &gone, &[a(at, new)])).unwrap();
+            assert!(telling.changed(name("example.")));
+            assert_eq!(next(&served), (serial.into(), By::Differences));
+            assert_eq!(pop.records(), hub.records());
+        }
+        let seen = first.seen();
+        assert_eq!((seen.len(), seen[0].asked, seen[0].serial), (1, AskedFor::Ixfr, Some(Serial(8))));
+        drop((running, listener));
+    }
+}
+
+#[test]
+fn what_the_history_does_not_reach_comes_whole_and_a_refused_version_is_not_asked_for_again() {
+    let (hub, _) = Hub::new();
+    hub.put(zone(5, [a("a.example.", 1)]));
+    let (pop, served) = Hub::new();
+    pop.put(zone(3, [a("old.example.", 1)]));
+    let primary = Primary::start(settings(&[]), hub.clone(), None).unwrap();
+    let (running, _listener) = secondary(primary.addresses()[0], None, &pop);
+    assert_eq!(next(&served), (5, By::Whole));
+    assert_eq!(pop.records(), hub.records());
+    pop.refuse(Serial(6));
+    hub.put(zone(6, [a("a.example.", 2)]));
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let order = crate::transfer::refresh::Order::Refresh;
+        running.handle().order(name("example."), order).await.unwrap();
+        let report = loop {
+            let report = running.handle().report().await.unwrap().remove(0);
+            if report.status.refused.is_some() {
+                break report;
+            }
+            tokio::task::yield_now().await;
+        };
+        assert_eq!((report.status.refused, report.status.serial), (Some(Serial(6)), Some(Serial(5))));
+        assert!(report.last_error.unwrap().1.contains("the test refuses it"));
+        let saved = running.handle().save().await.unwrap();
+        assert!(saved[0].1.checked.is_some());
+    });
+    assert!(served.try_recv().is_err());
+}
+
+/// Sends a request over TCP and reads the first response.
+fn ask(address: SocketAddr, message: &[u8]) -> Option<Vec<u8>> {
+    let mut stream = TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(BOUND)).unwrap();
+    stream.write_all(&[&(message.len() as u16).to_be_bytes()[..], message].concat()).unwrap();
+    let mut length = [0; 2];
+    stream.read_exact(&mut length).ok()?;
+    let mut response = vec![0; u16::from_be_bytes(length).into()];
+    stream.read_exact(&mut response).ok()?;
+    Some(response)
+}
+
+#[test]
+fn requests_that_are_not_allowed_are_refused_with_the_reason_in_the_rcode() {
+    let (hub, _) = Hub::new();
+    hub.put(zone(5, []));
+    let primary = Primary::start(settings(&["old."]), hub.clone(), None).unwrap();
+    let address = primary.addresses()[0];
+    let asked = |zone: &str, record_type| Asked { zone: name(zone), id: 9, record_type };
+    let rcode = |message: &[u8]| ask(address, message).unwrap()[3] & 0xf;
+    assert_eq!(rcode(&asked("example.", RecordType::AXFR).query(None)), 5);
+    assert_eq!(rcode(&asked("other.", RecordType::AXFR).query(None)), 9);
+    assert_eq!(rcode(&asked("example.", RecordType::A).query(None)), 5);
+    assert_eq!(rcode(&crate::transfer::notify::request(1, &name("example."), (0, &[]))), 4);
+    let signed = |key: &str, mut message: Vec<u8>| {
+        let exchange = Exchange::sign(&mut message, keys().get(&name(key)).unwrap(), secondary::unix_time());
+        (message, exchange)
+    };
+    // IXFR without a serial.
+    let (message, mut exchange) = signed("old.", asked("example.", RecordType::IXFR).query(None));
+    let response = ask(address, &message).unwrap();
+    exchange.verify(&response, secondary::unix_time()).unwrap();
+    assert_eq!(response[3] & 0xf, 1);
+    // A key that is known, but not for this.
+    let (message, mut exchange) = signed("new.", asked("example.", RecordType::AXFR).query(None));
+    let response = ask(address, &message).unwrap();
+    exchange.verify(&response, secondary::unix_time()).unwrap();
+    assert_eq!(response[3] & 0xf, 5);
+    // A signature that is wrong.
+    let (mut message, _) = signed("old.", asked("example.", RecordType::AXFR).query(None));
+    message[1] ^= 1;
+    let at = message.len() - 5;
+    message[at] ^= 1;
+    let last = message.len() - 30;
+    message[last] ^= 1;
+    assert_eq!(ask(address, &message).unwrap()[3] & 0xf, 9);
+    assert_eq!(ask(address, &[0; 5]), None);
+    // The zone, signed.
+    let (message, mut exchange) = signed("old.", asked("example.", RecordType::AXFR).query(None));
+    let response = ask(address, &message).unwrap();
+    exchange.verify(&response, secondary::unix_time()).unwrap();
+    exchange.finish().unwrap();
+    let mut reader = TransferReader::new(asked("example.", RecordType::AXFR), None, Limits::default());
+    assert!(matches!(reader.feed(&response), Ok(Progress::Done(Outcome::Whole { .. }))));
+}
+
+#[test]
+fn over_udp_there_is_the_soa_record_and_no_axfr() {
+    let (hub, _) = Hub::new();
+    hub.put(zone(5, []));
+    let primary = Primary::start(settings(&[]), hub.clone(), None).unwrap();
+    let socket = UdpSocket::bind((LOOPBACK, 0)).unwrap();
+    socket.set_read_timeout(Some(BOUND)).unwrap();
+    socket.connect(primary.addresses()[0]).unwrap();
+    let ask = |record_type, from| {
+        let asked = Asked { zone: name("example."), id: 9, record_type };
+        socket.send(&asked.query(from)).unwrap();
+        let mut buffer = [0; 4096];
+        let octets = socket.recv(&mut buffer).unwrap();
+        buffer[..octets].to_vec()
+    };
+    let soa = ask(RecordType::SOA, None);
+    assert_eq!((soa[3] & 0xf, soa[7]), (0, 1));
+    let ixfr = ask(RecordType::IXFR, Some(Serial(3)));
+    assert_eq!((ixfr[3] & 0xf, ixfr[7]), (0, 1));
+    assert_eq!(ask(RecordType::AXFR, None)[3] & 0xf, 1);
+}
+
+#[test]
+fn a_client_has_so_many_connections_and_no_more() {
+    let (hub, _) = Hub::new();
+    hub.put(zone(5, []));
+    let few = Settings { connections_per_client: 2, ..settings(&[]) };
+    let primary = Primary::start(few, hub.clone(), None).unwrap();
+    let query = Asked { zone: name("example."), id: 9, record_type: RecordType::SOA }.query(None);
+    let framed = [&(query.len() as u16).to_be_bytes()[..], &query].concat();
+    let open = || {
+        let mut stream = TcpStream::connect(primary.addresses()[0]).unwrap();
+        stream.set_read_timeout(Some(BOUND)).unwrap();
+        let sent = stream.write_all(&framed);
+        let mut length = [0; 2];
+        let is_answered = sent.is_ok() && stream.read_exact(&mut length).is_ok();
+        (stream, is_answered)
+    };
+    let kept = [open(), open()];
+    assert!(kept.iter().all(|(_, is_answered)| *is_answered));
+    assert!(!open().1);
+}
