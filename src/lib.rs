@@ -100,7 +100,7 @@
 //! | `host` | `sys` `telemetry` `handoff` |
 //! | `route` | `sys` `policy` `telemetry` `handoff` |
 //! | `control` | `sys` `telemetry` `handoff` |
-//! | `config` | `sys` `wire` `zone` `zonefile` `answer` `admission` `serve` `publish` `health` `policy` `route` `control` `telemetry` |
+//! | `config` | `sys` `wire` `zone` `zonefile` `answer` `admission` `serve` `publish` `transfer` `health` `policy` `route` `control` `telemetry` |
 //! | `daemon` | everything but `cli` |
 //! | `cli` | everything |
 //!

@@ -21,7 +21,7 @@ const MOST: usize = 100;
 type Required = (&'static str, &'static str, &'static str);
 
 /// The keys that must be there, by section, what each is, and a value of the right form.
-const REQUIRED: [(&str, &[Required]); 6] = [
+const REQUIRED: [(&str, &[Required]); 7] = [
     (
         "pop",
         &[
@@ -37,6 +37,13 @@ const REQUIRED: [(&str, &[Required]); 6] = [
         ],
     ),
     ("zone", &[("name", "the zone's name, such as \"example.org\"", "\"x\"")]),
+    (
+        "key",
+        &[
+            ("name", "the key's name, the same at both ends", "\"x\""),
+            ("algorithm", "hmac-sha256, hmac-sha384, hmac-sha512 or hmac-sha1", "\"hmac-sha256\""),
+        ],
+    ),
     (
         "service",
         &[
@@ -65,11 +72,13 @@ const REQUIRED: [(&str, &[Required]); 6] = [
 ];
 
 /// For a fault of form in a key that begins with the first: the beginnings of the keys whose meaning then is not judged.
-const PROVOKED: [(&str, &[&str]); 12] = [
+const PROVOKED: [(&str, &[&str]); 14] = [
+    ("key", &["key", "transfer"]),
+    ("transfer", &["transfer"]),
     ("pop.name", &["pop.instance"]),
-    ("pop.management-addresses", &["pop.management-addresses", "bgp", "service"]),
+    ("pop.management-addresses", &["pop.management-addresses", "bgp", "service", "transfer"]),
     ("zones.directory", &["zones.directory", "zones.required"]),
-    ("zone.", &["zone.", "zones.directory", "zones.required"]),
+    ("zone.", &["zone.", "zones.directory", "zones.required", "transfer"]),
     ("service", &["service", "serve.listen", "pop.management-addresses", "bgp"]),
     ("bgp", &["bgp", "service"]),
     ("route", &["route", "bgp", "service"]),

@@ -22,7 +22,7 @@ use std::path::{Path, PathBuf};
 
 pub use control::control_socket;
 pub use fault::{ConfigError, Located};
-pub use fold::{Config, Drain, Pop, RouteDriver};
+pub use fold::{Config, Drain, Pop, RouteDriver, Transfers};
 
 use fault::Faults;
 

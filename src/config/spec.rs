@@ -7,6 +7,8 @@ use ipnet::IpNet;
 use serde::Deserialize;
 use toml::Spanned;
 
+use crate::transfer::settings::{AllowedSpec, KeySpec, PeerSpec, TransferSpec};
+
 use super::values::{FilePath, Period};
 
 /// The whole file.
@@ -25,6 +27,10 @@ pub(super) struct Spec {
     pub(super) zones: ZonesSpec,
     #[serde(default)]
     pub(super) zone: Vec<ZoneSpec>,
+    #[serde(default)]
+    pub(super) key: Vec<KeySpec>,
+    #[serde(default)]
+    pub(super) transfer: TransferSpec,
     #[serde(default)]
     pub(super) service: Vec<ServiceSpec>,
     #[serde(default)]
@@ -181,7 +187,7 @@ pub(super) enum DnssecSpec {
     Refuse,
 }
 
-/// `[[zone]]`: one zone from one file, or, without a file, the rules of a zone that the directory holds.
+/// `[[zone]]`: one zone from one file or from primaries, or, without either, the rules of a zone that the directory holds.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(super) struct ZoneSpec {
@@ -189,6 +195,12 @@ pub(super) struct ZoneSpec {
     pub(super) file: Option<FilePath>,
     pub(super) serial: Option<SerialSpec>,
     pub(super) dnssec: Option<DnssecSpec>,
+    #[serde(default)]
+    pub(super) primaries: Vec<PeerSpec>,
+    #[serde(default)]
+    pub(super) notify_from: Vec<AllowedSpec>,
+    pub(super) allow_transfer: Option<Vec<AllowedSpec>>,
+    pub(super) notify: Option<Vec<PeerSpec>>,
 }
 
 /// `[[service]]`: one announced prefix and the service addresses in it.

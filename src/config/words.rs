@@ -5,10 +5,11 @@
 //! known stays as it is.
 
 /// The sections that are lists: each is headed by double brackets, and there may be several.
-pub(super) const LISTS: [&str; 3] = ["zone", "service", "bgp.neighbor"];
+pub(super) const LISTS: [&str; 4] = ["zone", "service", "bgp.neighbor", "key"];
 
 /// The sections of which there is one.
-pub(super) const SINGLE: [&str; 12] = [
+pub(super) const SINGLE: [&str; 13] = [
+    "transfer",
     "pop",
     "log",
     "serve",
@@ -55,7 +56,7 @@ const NETWORK: &str = "a prefix in quotes, such as \"192.0.2.0/24\" or \"2001:db
 const NETWORKS: [&str; 3] = ["service.prefix", "serve.proxy-from", "rate-limit.exempt"];
 
 /// Keys whose values are secrets, also wrong ones: they are not quoted.
-const SECRETS: [&str; 2] = ["bgp.neighbor.password", "serve.cookie-secrets"];
+const SECRETS: [&str; 3] = ["bgp.neighbor.password", "serve.cookie-secrets", "key.secret"];
 
 /// What the parser says of a piece that is no TOML, and the words for it.
 const SYNTAX: [(&str, &str); 13] = [

@@ -32,6 +32,7 @@ use super::sources::{Ages, Sources};
 use super::status::{Ordered, Reload};
 use super::supervisor::Supervisor;
 use super::thread::Thread;
+use super::transfers::Transferring;
 
 /// Orders that wait for the deciding task: those of all connections of the admin socket, and a signal's.
 const ORDERS: usize = 32;
@@ -78,7 +79,8 @@ fn start(
     let answers = Arc::new(config.answer.clone());
     let serving = serve::start(&config.serve, &published, &answers, Some(&limits), &counters)?;
     let serving = Arc::new(serving);
-    let publisher = Arc::new(Publisher::start(config.publish.clone(), published)?);
+    let publisher = Arc::new(Publisher::start(config.publish.clone(), published.clone())?);
+    let transferring = Transferring::start(&config.transfers, &publisher, &published)?;
 
     let zones = Latest::<Arc<dyn ServedZones>>::new(Arc::new(BTreeSet::new()));
     let mut load = serving.load();
@@ -172,6 +174,7 @@ fn start(
         control,
         serving,
         publisher,
+        transferring,
         addresses: None,
         counters,
         ordered: reader,

@@ -133,6 +133,7 @@ fn needs_restart(old: &Config, new: &Config) -> Vec<&'static str> {
         ("service.addresses", addresses.any(|address| !old.health.addresses.contains(address))),
         ("route.driver", is_bgp(old) != is_bgp(new)),
         ("[control]", old.control != new.control),
+        ("[transfer], [[key]] or the primaries of a zone", old.transfers.form != new.transfers.form),
     ];
     differs.into_iter().filter(|(_, differs)| *differs).map(|(section, _)| section).collect()
 }

@@ -41,6 +41,7 @@ mod status;
 mod stop;
 mod supervisor;
 mod thread;
+mod transfers;
 
 use std::path::PathBuf;
 
@@ -65,6 +66,9 @@ pub enum DaemonError {
         #[source]
         source: std::io::Error,
     },
+    /// Zones cannot be transferred.
+    #[error("cannot transfer zones")]
+    Transfer(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// The speaker does not start.
     #[error(transparent)]
     Speaker(#[from] route::SpeakerError),

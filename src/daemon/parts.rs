@@ -14,6 +14,7 @@ use super::order::Order;
 use super::status::{ControlThread, Ordered};
 use super::supervisor::Supervisor;
 use super::thread::Thread;
+use super::transfers::Transferring;
 
 /// Everything that runs.
 pub(super) struct Parts {
@@ -25,6 +26,7 @@ pub(super) struct Parts {
     pub(super) control: ControlThread,
     pub(super) serving: Arc<Serving>,
     pub(super) publisher: Arc<PublisherHandle>,
+    pub(super) transferring: Transferring,
     pub(super) addresses: Option<ServiceAddresses>,
     pub(super) counters: Counters,
     pub(super) ordered: Reader<Ordered>,

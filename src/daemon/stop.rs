@@ -55,6 +55,7 @@ async fn in_order(mut parts: Parts, mut signals: Signals) {
     parts.decide.stop(THREAD_GRACE).await;
     parts.host.stop(THREAD_GRACE).await;
     close(parts.serving, "sockets", |serving| serving.shutdown(SERVE_GRACE)).await;
+    parts.transferring.stop(THREAD_GRACE).await;
     close(parts.publisher, "publisher", |publisher| publisher.shutdown()).await;
     if let Some(addresses) = parts.addresses
         && let Err(error) = addresses.remove().await

@@ -9,6 +9,7 @@
 //! could be kept up to date, but every load would pay for it, and equal sums are within reach of who writes the records.)
 
 use std::cmp::Ordering;
+use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -34,14 +35,23 @@ pub enum Provenance {
         /// SHA-256 over its octets as they were read; `None` if they do not say all, because it includes other files.
         octets: Option<Digest>,
     },
+    /// A transfer of the whole zone, or a difference that came after it.
+    Transfer {
+        /// The primary that gave the whole zone.
+        primary: SocketAddr,
+    },
 }
 
 impl Provenance {
     /// The same, but for the octets of the file: with others it may say the same.
     pub(super) fn is_same_place(&self, other: &Self) -> bool {
-        let (Self::File { root, path, .. }, Self::File { root: other_root, path: other_path, .. }) =
-            (self, other);
-        root == other_root && path == other_path
+        match (self, other) {
+            (Self::File { root, path, .. }, Self::File { root: other_root, path: other_path, .. }) => {
+                root == other_root && path == other_path
+            }
+            (Self::Transfer { .. }, Self::Transfer { .. }) => true,
+            (Self::File { .. }, Self::Transfer { .. }) | (Self::Transfer { .. }, Self::File { .. }) => false,
+        }
     }
 }
 

@@ -30,6 +30,29 @@ pub enum PublishError {
     },
 }
 
+/// Why an offered version is not in service.
+#[derive(Debug, thiserror::Error)]
+pub enum OfferError {
+    /// The zone is none that comes from primaries.
+    #[error("{zone} is not configured to come from primaries")]
+    NotConfigured {
+        /// The zone.
+        zone: Name,
+    },
+    /// The version may not replace the one that is served, or cannot be kept.
+    #[error("{fault}")]
+    NotServed {
+        /// Why.
+        fault: Box<Fault>,
+    },
+    /// The publisher panicked, or the thread that judged the version does not come back.
+    #[error("judging the version came to no end, see the log; what is served stays")]
+    Lost,
+    /// The publisher has ended.
+    #[error("the publisher has stopped")]
+    Stopped,
+}
+
 /// Why new settings are not taken; the old ones stay.
 #[derive(Debug, thiserror::Error)]
 pub enum ReconfigureError {

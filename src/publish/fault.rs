@@ -26,6 +26,9 @@ pub enum Fault {
         /// Where it should be.
         path: PathBuf,
     },
+    /// No primary has given the zone yet.
+    #[error("no primary has given it yet; see the log for why")]
+    NotTransferred,
     /// The file cannot be looked at.
     #[error("cannot read {at}: {error}", at = shown(path))]
     Unreadable {

@@ -65,7 +65,9 @@ mod work;
 
 pub use accept::{Accepted, Candidate, Digest, Provenance, Refused, Standing, Terms, accept};
 pub use check::{CheckReport, CheckedZone, check, check_signatures};
-pub use error::{AcceptError, ApplyError, PublishError, ReconfigureError, RemoveError, StoreError};
+pub use error::{
+    AcceptError, ApplyError, OfferError, PublishError, ReconfigureError, RemoveError, StoreError,
+};
 pub use fault::{Fault, SourceFault, SourceWarning};
 pub use report::{Progress, Report, ReportedZones, WatchState, ZoneReport, ZoneState};
 pub use settings::{Deploy, Dnssec, SerialRule, Settings, SingleZone};

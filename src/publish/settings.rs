@@ -1,6 +1,6 @@
 //! What the operator chose about zones and where they come from.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -63,6 +63,8 @@ pub struct Settings {
     pub directories: Vec<PathBuf>,
     /// Zones named one by one.
     pub zones: Vec<SingleZone>,
+    /// Zones that come from primaries: [`PublisherHandle::offer`](super::PublisherHandle::offer).
+    pub transferred: BTreeSet<Name>,
     /// Directories, beside [`Settings::directories`], whose files `$INCLUDE` may name from any zone; a file in the zone
     /// file's own directory or below it needs none.
     pub include_roots: Vec<PathBuf>,
@@ -131,6 +133,7 @@ impl Default for Settings {
         Self {
             directories: Vec::new(),
             zones: Vec::new(),
+            transferred: BTreeSet::new(),
             include_roots: Vec::new(),
             state_directory: None,
             serial: SerialRule::Strict,

@@ -6,6 +6,7 @@ mod rate_limit;
 mod route;
 mod serve;
 mod tls;
+mod transfer;
 mod zones;
 
 use std::net::IpAddr;
@@ -25,6 +26,7 @@ use super::spec::{LogFormatSpec, RouteDriverSpec, Spec};
 use super::values::Period;
 
 pub(super) use control::usual_socket;
+pub use transfer::Transfers;
 
 /// Every module's settings.
 #[derive(Clone, Debug)]
@@ -43,6 +45,8 @@ pub struct Config {
     pub rate_limit: admission::Settings,
     /// Sources of zones.
     pub publish: publish::Settings,
+    /// Zones from primaries and to secondaries.
+    pub transfers: Transfers,
     /// Zones without which nothing is announced at the start.
     pub required: Vec<crate::wire::Name>,
     /// The probes.
@@ -125,6 +129,7 @@ pub(super) fn fold(spec: &Spec, faults: &mut Faults<'_>) -> Option<Config> {
     let serve = serve::fold_serve(spec, &pop, &service_addresses, faults);
     let rate_limit = rate_limit::fold_rate_limit(spec, &pop, faults);
     let (publish, required) = zones::fold_zones(spec, faults);
+    let transfers = transfer::fold_transfers(spec, &pop, faults);
     let health = serve::fold_health(spec, &pop, &service_addresses, &required, faults);
     let policy = route::fold_policy(spec, faults);
     let services = route::fold_services(spec, faults);
@@ -145,6 +150,7 @@ pub(super) fn fold(spec: &Spec, faults: &mut Faults<'_>) -> Option<Config> {
         serve,
         rate_limit,
         publish,
+        transfers,
         required,
         health,
         policy,

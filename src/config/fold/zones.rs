@@ -42,7 +42,10 @@ pub(super) fn fold_zones(spec: &Spec, faults: &mut Faults<'_>) -> (Settings, Vec
         .iter()
         .filter_map(|name| parse_name(name.as_ref(), name.span(), "zones.required", faults));
     let required = required.collect();
+    let from_primaries = spec.zone.iter().filter(|zone| !zone.primaries.is_empty());
+    let transferred = from_primaries.filter_map(|zone| zone.name.as_ref().parse().ok()).collect();
     let settings = Settings {
+        transferred,
         directories: section.directory.iter().map(|directory| path_in(folder, directory)).collect(),
         zones,
         include_roots: section.include_roots.iter().map(|root| path_in(folder, root)).collect(),
@@ -75,6 +78,10 @@ fn fold_single_zones(spec: &Spec, faults: &mut Faults<'_>) -> Vec<SingleZone> {
             continue;
         }
         let file = zone.file.as_ref().map(|file| path_in(folder, file));
+        if file.is_some() && !zone.primaries.is_empty() {
+            let message = format!("{name} has a file and primaries; a zone comes from one of them");
+            faults.error(Some(zone.name.span()), "zone.primaries", message);
+        }
         zones.push(SingleZone { name, file, serial: zone.serial.map(rule), dnssec: zone.dnssec.map(dnssec) });
     }
     zones

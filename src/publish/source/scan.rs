@@ -14,7 +14,7 @@ use std::sync::Arc;
 use crate::wire::Name;
 
 use crate::publish::fault::{Fault, SourceFault, SourceWarning};
-use crate::publish::settings::Settings;
+use crate::publish::settings::{Settings, SingleZone};
 use crate::publish::source::key::sources;
 use crate::publish::source::watch_set::WatchSet;
 use crate::publish::source::{SourceKey, ZoneSource};
@@ -114,7 +114,8 @@ pub(in crate::publish) fn zones_without_file(
     settings: &Settings,
     is_found: impl Fn(&Name) -> bool,
 ) -> impl Iterator<Item = SourceFault> {
-    let without_file = settings.zones.iter().filter(|zone| zone.file.is_none());
+    let has_none = |zone: &&SingleZone| zone.file.is_none() && !settings.transferred.contains(&zone.name);
+    let without_file = settings.zones.iter().filter(has_none);
     without_file
         .filter(move |zone| !is_found(&zone.name))
         .map(|zone| SourceFault::NoFile { zone: zone.name.clone() })

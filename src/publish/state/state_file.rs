@@ -16,6 +16,8 @@ use crate::publish::accept::{Digest, Provenance, Standing};
 use crate::publish::state::journal::Step;
 
 const MAGIC: &str = ";anyns-state 4";
+/// Of a zone that came by a transfer: an earlier anyns, which knows no transfers, sets it aside.
+const MAGIC_OF_TRANSFER: &str = ";anyns-state 5";
 /// In place of a digest that nobody has needed yet, or that says too little.
 const UNKNOWN: &str = "unknown";
 /// The longest header: two paths of PATH_MAX (4096), each octet as long in JSON as `\u0000`, and a name.
@@ -88,19 +90,22 @@ impl Header {
 
     /// The header's lines, its hash included.
     pub(in crate::publish) fn to_text(&self, zone: &Name) -> String {
-        let Provenance::File { root, path, octets } = &self.provenance;
+        let (magic, origin) = match &self.provenance {
+            Provenance::File { root, path, octets } => {
+                let (root, path, octets) = (path_text(root), path_text(path), known_text(octets.as_ref()));
+                (MAGIC, format!(";root {root}\n;path {path}\n;octets {octets}\n"))
+            }
+            Provenance::Transfer { primary } => (MAGIC_OF_TRANSFER, format!(";primary {primary}\n")),
+        };
         let accepted = self.accepted_at.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
         let Standing { serial, source_serial, source_digest, digest, records, signed } = &self.standing;
         let lines = format!(
-            "{MAGIC}\n;zone {zone}\n;digest {}\n;serial {serial}\n;source-digest {}\n\
+            "{magic}\n;zone {zone}\n;digest {}\n;serial {serial}\n;source-digest {}\n\
              ;source-serial {source_serial}\n;records {records}\n;signed {signed}\n;accepted {accepted}\n\
-             ;chain {}\n;root {}\n;path {}\n;octets {}\n",
+             ;chain {}\n{origin}",
             known_text(digest.as_ref()),
             HEXLOWER.encode(source_digest),
             HEXLOWER.encode(&self.chain),
-            path_text(root),
-            path_text(path),
-            known_text(octets.as_ref()),
         );
         let hash = hash_line("header", &Sha256::digest(lines.as_bytes()).into());
         lines + &hash
@@ -142,10 +147,11 @@ impl Kept {
     fn header(start: &[u8]) -> Result<Self, StateError> {
         let mut lines = Lines { source: start, hash: Sha256::new(), length: 0 };
         // Version 2 knew no differences, so it has three lines less; 3 not the octets of the file.
-        let (has_chain, has_octets) = match &*lines.next("anyns-state")? {
-            "2" => (false, false),
-            "3" => (true, false),
-            "4" => (true, true),
+        let (has_chain, has_octets, is_transferred) = match &*lines.next("anyns-state")? {
+            "2" => (false, false, false),
+            "3" => (true, false, false),
+            "4" => (true, true, false),
+            "5" => (true, false, true),
             _ => return Err(StateError::Header("anyns-state")),
         };
         let zone = lines.parse("zone")?;
@@ -160,9 +166,14 @@ impl Kept {
         let signed = lines.parse("signed")?;
         let accepted = Duration::from_secs(lines.parse("accepted")?);
         let chain = has_chain.then(|| lines.digest("chain")).transpose()?;
-        let (root, path) = (lines.path("root")?, lines.path("path")?);
-        let octets = if has_octets { lines.known_digest("octets")? } else { None };
-        let provenance = Provenance::File { root, path, octets };
+        let provenance = match is_transferred {
+            true => Provenance::Transfer { primary: lines.parse("primary")? },
+            false => {
+                let (root, path) = (lines.path("root")?, lines.path("path")?);
+                let octets = if has_octets { lines.known_digest("octets")? } else { None };
+                Provenance::File { root, path, octets }
+            }
+        };
         let hash: Digest = lines.hash.clone().finalize().into();
         if lines.digest("header")? != hash {
             return Err(StateError::HeaderHash);
@@ -277,7 +288,7 @@ mod tests {
     fn a_header_without_digests_comes_back_and_those_of_versions_2_and_3_are_read() {
         let (zone, mut header) = sample();
         header.standing.digest = None;
-        let Provenance::File { octets, .. } = &mut header.provenance;
+        let Provenance::File { octets, .. } = &mut header.provenance else { panic!("a file") };
         *octets = None;
         let read = |text: &str| Kept::header(text.as_bytes()).unwrap().header;
         assert_eq!(read(&header.to_text(&zone)), header);
@@ -293,6 +304,17 @@ mod tests {
         let old = read(&(lines + &hash_line("header", &hash)));
         assert_eq!((old.standing.digest, old.standing.source_digest), (Some([7; 32]), [7; 32]));
         assert_eq!((old.standing.serial, old.chain), (Serial(8), hash));
+    }
+
+    #[test]
+    fn the_header_of_a_transferred_zone_comes_back() {
+        let (zone, mut header) = sample();
+        for primary in ["192.0.2.1:53", "[2001:db8::1]:853"] {
+            header.provenance = Provenance::Transfer { primary: primary.parse().unwrap() };
+            let text = header.to_text(&zone);
+            assert!(text.starts_with(";anyns-state 5\n"), "{text}");
+            assert_eq!(Kept::header(text.as_bytes()).unwrap().header, header);
+        }
     }
 
     #[test]

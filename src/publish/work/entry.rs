@@ -207,7 +207,8 @@ impl Entry {
     pub(in crate::publish) fn root(&self) -> Option<&Path> {
         let found = self.found.as_ref().map(|found| &*found.root);
         found.or_else(|| match &self.header.as_ref()?.provenance {
-            Provenance::File { root, .. } => Some(root),
+            Provenance::File { root, .. } => Some(&**root),
+            Provenance::Transfer { .. } => None,
         })
     }
 
@@ -215,6 +216,7 @@ impl Entry {
     pub(in crate::publish) fn path(&self) -> Arc<Path> {
         let stands = self.header.as_ref().map(|header| match &header.provenance {
             Provenance::File { path, .. } => path.clone(),
+            Provenance::Transfer { primary } => PathBuf::from(format!("primary {primary}")).into(),
         });
         let found = || self.found.as_ref().map(|found| found.path.clone());
         stands.or_else(found).unwrap_or_else(|| PathBuf::new().into())

@@ -5,6 +5,7 @@ use tokio::sync::oneshot;
 use crate::publish::accept::Digest;
 use crate::publish::error::{AcceptError, ApplyError, ReconfigureError, RemoveError};
 use crate::publish::work::difference::{Applied, Difference};
+use crate::publish::work::zone_check::Offer;
 use crate::wire::Name;
 
 /// Where the outcome of an order goes.
@@ -15,6 +16,8 @@ pub(in crate::publish) type Reply<T, E> = oneshot::Sender<Result<T, E>>;
 pub(in crate::publish) enum Order {
     /// Apply differences.
     Apply(Vec<Difference>, Reply<Applied, ApplyError>),
+    /// Judge a version that a primary gave.
+    Offer(Box<Offer>),
 }
 
 /// What is to be done after a look.

@@ -4,15 +4,20 @@
 //! An order that needs the files to be looked at first is finished after that look; one about a zone that is being checked waits
 //! for the end of the check. Who gave an order may be gone: it is carried out all the same.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use crate::publish::accept::Digest;
-use crate::publish::error::{AcceptError, ApplyError, ReconfigureError, RemoveError};
+use crate::publish::error::{AcceptError, ApplyError, OfferError, ReconfigureError, RemoveError};
 use crate::publish::settings::{Rules, Settings};
+use crate::publish::source::SourceKey;
 use crate::publish::work::core::Core;
 use crate::publish::work::difference::{Applied, Difference};
 use crate::publish::work::entry::{Entry, WorkState};
+use crate::publish::work::job::Task;
 use crate::publish::work::order::{Order, Reply, Then};
+use crate::publish::work::queue::Lane;
+use crate::publish::work::zone_check::{Offer, ZoneCheck};
 use crate::wire::{Name, Serial};
 
 impl Core {
@@ -81,11 +86,30 @@ impl Core {
         let _ = reply.send(self.apply(&zone, differences));
     }
 
+    /// Has a version judged that a primary gave, now or when the zone is not being checked any more.
+    pub(in crate::publish) fn offer(&mut self, offer: Offer) {
+        self.take_results();
+        let name = offer.zone.origin().clone();
+        let Some(entry) = self.zones.get_mut(&name).filter(|_| self.settings.transferred.contains(&name))
+        else {
+            return drop(offer.reply.send(Err(OfferError::NotConfigured { zone: name })));
+        };
+        if matches!(entry.work, WorkState::Running | WorkState::RunningAgain) {
+            return self.orders.entry(name).or_default().push(Order::Offer(Box::new(offer)));
+        }
+        entry.work = WorkState::Running;
+        let check = ZoneCheck::of_offer(name, entry.clone(), offer);
+        let context = self.context();
+        let task = Task::Zones { waiting: VecDeque::from([check]), current: None };
+        self.board.give((Lane::General, SourceKey::None), context, task);
+    }
+
     /// Carries out the orders that waited for the end of a check.
     pub(in crate::publish) fn carry_out_orders(&mut self, zone: &Name) {
         for order in self.orders.remove(zone).unwrap_or_default() {
             match order {
                 Order::Apply(differences, reply) => drop(reply.send(self.apply(zone, differences))),
+                Order::Offer(offer) => self.offer(*offer),
             }
         }
     }

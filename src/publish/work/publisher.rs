@@ -2,6 +2,7 @@
 //!
 //! Never waits for a disk or a lock: it beats as long as it runs.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -10,9 +11,12 @@ use tokio::sync::{Notify, mpsc, oneshot};
 use crate::handoff::{Latest, Reader};
 use crate::telemetry::{Beat, keep_running};
 use crate::wire::{Name, Serial};
-use crate::zone::Published;
+use crate::zone::{Published, Zone};
+use crate::zonefile::digest;
 
-use crate::publish::error::{AcceptError, ApplyError, PublishError, ReconfigureError, RemoveError};
+use crate::publish::error::{
+    AcceptError, ApplyError, OfferError, PublishError, ReconfigureError, RemoveError,
+};
 use crate::publish::report::Report;
 use crate::publish::settings::Settings;
 use crate::publish::source::canary::Canary;
@@ -24,6 +28,7 @@ use crate::publish::work::liveness::Liveness;
 use crate::publish::work::looker::Looker;
 use crate::publish::work::order::Then;
 use crate::publish::work::pool;
+use crate::publish::work::zone_check::Offer;
 use crate::telemetry::pulse::Pulse;
 
 /// Commands that wait for a look to end; more operators than that wait for their turn.
@@ -51,6 +56,7 @@ enum Command {
     Remove(Name, oneshot::Sender<Result<(), RemoveError>>),
     Accept(Name, Serial, oneshot::Sender<Result<(), AcceptError>>),
     Apply(Name, Vec<Difference>, oneshot::Sender<Result<Applied, ApplyError>>),
+    Offer(Box<Offer>),
     #[cfg(test)]
     Panic,
 }
@@ -167,6 +173,17 @@ impl PublisherHandle {
         done.await.unwrap_or_else(|_| {
             Err(if self.is_stopped() { ApplyError::Stopped } else { ApplyError::Panicked })
         })
+    }
+
+    /// Offers a whole version that a primary gave. When it returns, that version is in service and durable, or is what was served
+    /// already; on any error what was served stays. `is_forced`: an operator wants it whatever its serial and size.
+    pub async fn offer(&self, zone: Zone, primary: SocketAddr, is_forced: bool) -> Result<(), OfferError> {
+        let digest = digest(&zone);
+        let (reply, done) = oneshot::channel();
+        let offer = Offer { zone, digest, primary, is_forced, reply };
+        self.commands.send(Command::Offer(Box::new(offer))).await.map_err(|_| OfferError::Stopped)?;
+        done.await
+            .unwrap_or_else(|_| Err(if self.is_stopped() { OfferError::Stopped } else { OfferError::Lost }))
     }
 
     /// Makes a job panic.
@@ -297,6 +314,7 @@ fn obey(core: &mut Core, command: Command) {
         Command::Remove(zone, reply) => core.remove(zone, reply),
         Command::Accept(zone, serial, reply) => core.accept(zone, serial, reply),
         Command::Apply(zone, differences, reply) => core.order_differences(zone, differences, reply),
+        Command::Offer(offer) => core.offer(*offer),
         #[cfg(test)]
         #[allow(clippy::panic, reason = "a test asks for it")]
         Command::Panic => panic!("a test asked for it"),

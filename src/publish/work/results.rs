@@ -52,6 +52,11 @@ impl Core {
     fn zone_check(&mut self, name: Name) -> Option<ZoneCheck> {
         let rule = self.rules.of(&name);
         let entry = self.zones.get_mut(&name)?;
+        if matches!(entry.work, WorkState::Running | WorkState::RunningAgain) {
+            // A version of it that was offered is being judged.
+            entry.work = WorkState::RunningAgain;
+            return None;
+        }
         entry.work = WorkState::Running;
         let (size, finds_again) = (entry.size(), std::mem::take(&mut entry.finds_again));
         Some(ZoneCheck::new((name, entry.clone()), rule, size, finds_again))
@@ -129,6 +134,13 @@ impl Core {
         }
         if let Some(zone) = effects.added {
             self.publication.add(zone);
+        }
+        if !effects.replies.is_empty() {
+            self.publication.flush(&self.published, &self.verify);
+        }
+        for (reply, outcome) in effects.replies {
+            // The one who offered it may be gone.
+            let _ = reply.send(outcome);
         }
         effects.alarms.into_iter().for_each(|alarm| self.alarm(alarm));
         if effects.forgotten {

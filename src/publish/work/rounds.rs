@@ -79,6 +79,11 @@ impl Core {
             let place = (Lane::General, SourceKey::None);
             self.board.give(place, context, unwatch);
         }
+        for name in &self.settings.transferred {
+            if !self.zones.contains_key(name) {
+                self.zones.insert(name.clone(), Entry::default());
+            }
+        }
         self.context = None;
     }
 

@@ -3,14 +3,19 @@
 //! A zone as it is known flows in, the same zone as it is then and what is to be done for it flow out. Runs on a thread of the
 //! pool, which it may block for as long as the zone's disk does; touches nothing but that zone and the state directory.
 
+use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
+
+use tokio::sync::oneshot;
 
 use crate::wire::{Name, Serial};
 use crate::zone::{Published, Snapshot, Zone};
 
 use crate::publish::accept::{
-    Accepted, Candidate, Provenance, Refused, Standing, Terms, accept, needs_digest,
+    Accepted, Candidate, Digest, Provenance, Refused, Standing, Terms, accept, needs_digest,
 };
+use crate::publish::error::OfferError;
 use crate::publish::fault::{Fault, SourceFault, one_line};
 use crate::publish::settings::{Dnssec, SerialRule, Settings};
 use crate::publish::source::read::{holds, length, read};
@@ -65,6 +70,8 @@ pub(in crate::publish) struct ZoneCheck {
     pub(in crate::publish) entry: Entry,
     /// Whether to look where its file is: a notification says that it is there.
     pub(in crate::publish) finds_again: bool,
+    /// A version that a primary gave: it is judged instead of the file.
+    offer: Option<Offer>,
     /// What came of it so far.
     effects: Effects,
     is_too_large: bool,
@@ -93,6 +100,22 @@ pub(in crate::publish) struct Effects {
     pub(in crate::publish) unknown: bool,
     /// Faults that stay until the process ends.
     pub(in crate::publish) alarms: Vec<SourceFault>,
+    /// Who waits for the outcome of an offer, and the outcome.
+    pub(in crate::publish) replies: Vec<(OfferReply, Result<(), OfferError>)>,
+}
+
+/// Where the outcome of an offer goes.
+pub(in crate::publish) type OfferReply = oneshot::Sender<Result<(), OfferError>>;
+
+/// A version that a primary gave.
+#[derive(Debug)]
+pub(in crate::publish) struct Offer {
+    pub(in crate::publish) zone: Zone,
+    pub(in crate::publish) digest: Digest,
+    pub(in crate::publish) primary: SocketAddr,
+    /// Whether it is wanted whatever it is.
+    pub(in crate::publish) is_forced: bool,
+    pub(in crate::publish) reply: OfferReply,
 }
 
 impl ZoneCheck {
@@ -103,7 +126,22 @@ impl ZoneCheck {
         size: Size,
         finds_again: bool,
     ) -> Self {
-        Self { name, rule, size, entry, finds_again, effects: Effects::default(), is_too_large: false }
+        Self {
+            name,
+            rule,
+            size,
+            entry,
+            finds_again,
+            offer: None,
+            effects: Effects::default(),
+            is_too_large: false,
+        }
+    }
+
+    /// A check of a version that a primary gave.
+    pub(in crate::publish) fn of_offer(name: Name, entry: Entry, offer: Offer) -> Self {
+        let check = Self::new((name, entry), SerialRule::Strict, Size::Large, false);
+        Self { offer: Some(offer), ..check }
     }
 
     /// Notes that the check panicked. What it asked for before is as the entry has it.
@@ -126,12 +164,18 @@ impl CheckContext {
             !PANICS.lock().is_ok_and(|name_of| name_of.as_ref() == Some(&check.name)),
             "a test made it\nso"
         );
-        let ZoneCheck { name, rule, size, entry, effects, is_too_large, .. } = check;
+        let ZoneCheck { name, rule, size, entry, offer, effects, is_too_large, .. } = check;
         let served = self.published.load();
         let (rule, size) = (*rule, *size);
         let mut visit = Visit { context: self, served: &served, name, rule, effects, size, is_too_large };
         let before = entry.faults().map(ToString::to_string).collect::<Vec<_>>();
         visit.look_into_state(entry);
+        if let Some(offer) = offer.take() {
+            visit.offered(entry, offer);
+            entry.visited = true;
+            entry.note_state();
+            return;
+        }
         let stays = match entry.found.clone() {
             None => visit.missing(entry),
             Some(found) => {
@@ -189,6 +233,12 @@ impl Visit<'_> {
 
     /// No file: the zone stays, unless the config no longer speaks of it. Says whether it stays.
     fn missing(&mut self, entry: &mut Entry) -> bool {
+        if self.context.settings.transferred.contains(self.name) {
+            self.restore(entry);
+            let waits = entry.header.is_none();
+            entry.misplaced = waits.then(|| Box::new(Fault::NotTransferred));
+            return true;
+        }
         let covered = entry.root().is_some_and(|root| self.context.settings.covers(self.name, root));
         // Where a directory cannot be read the zone may only have moved there.
         if !covered && !self.context.partial && entry.header.is_some() {
@@ -348,6 +398,34 @@ impl Visit<'_> {
         }
     }
 
+    /// Judges a version that a primary gave. It is in no file, so it is kept before it is served.
+    fn offered(&mut self, entry: &mut Entry, offer: Offer) {
+        let Offer { zone, digest, primary, is_forced, reply } = offer;
+        self.restore(entry);
+        let (serial, provenance) = (zone.serial(), Provenance::Transfer { primary });
+        let place = PathBuf::from(format!("the version from {primary}"));
+        let shrink_limit_percent = self.context.settings.shrink_limit_percent;
+        let terms = Terms { serial: SerialRule::Strict, shrink_limit_percent, forced: is_forced };
+        let candidate = Candidate { zone, digest, provenance: provenance.clone() };
+        (entry.misplaced, entry.verdict, entry.denied, entry.notice) = (None, None, None, None);
+        self.learn_digest(entry, serial, terms);
+        let standing = entry.header.as_ref().map(|header| &header.standing);
+        match accept(candidate, standing, terms) {
+            Ok(Accepted::Outdated) => self.outdated(entry, provenance),
+            Ok(Accepted::Unchanged { zone, standing }) => self.unchanged(entry, zone, standing, provenance),
+            Ok(Accepted::New { zone, standing }) => match self.wrong_signatures(&zone, terms) {
+                None => self.new_version(entry, zone, standing, provenance),
+                Some(refused) => entry.deny(self.name, &place, (serial, digest), refused),
+            },
+            Err(refused) => entry.deny(self.name, &place, (serial, digest), refused),
+        }
+        let outcome = match &entry.verdict {
+            Some(fault) => Err(OfferError::NotServed { fault: fault.clone() }),
+            None => Ok(()),
+        };
+        self.effects.replies.push((reply, outcome));
+    }
+
     /// Whether wrong signatures refuse a version.
     fn wrong_signatures(&self, zone: &Zone, terms: Terms) -> Option<Refused> {
         if terms.forced || self.context.modes.of(self.name) != Dnssec::Refuse {
@@ -411,7 +489,8 @@ impl Visit<'_> {
     /// A version that is in its file is served at once and kept behind that; one with a serial that is in no file
     /// must not be forgotten, so it is kept first.
     fn new_version(&mut self, entry: &mut Entry, zone: Zone, standing: Standing, provenance: Provenance) {
-        let in_its_file = standing.serial == standing.source_serial;
+        let is_file = matches!(provenance, Provenance::File { .. });
+        let in_its_file = is_file && standing.serial == standing.source_serial;
         let header = Arc::new(Header::whole(self.name, standing, provenance));
         let zone = Arc::new(zone);
         let version = Version { header: header.clone(), zone: zone.clone() };

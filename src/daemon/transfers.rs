@@ -1,0 +1,157 @@
+//! Zones from primaries into the publisher, and zones that are served out to secondaries.
+//!
+//! Transferred versions flow from `transfer` to the publisher, which judges, keeps and publishes them; served versions flow from
+//! the snapshot to whoever may have them; a zone that is served in another version is told of by NOTIFY. Never decides whether a
+//! version may be served.
+
+use std::collections::HashMap;
+
+use std::sync::{Arc, Weak};
+
+use tokio::runtime::Handle;
+use tokio_util::sync::CancellationToken;
+
+use crate::config::Transfers;
+use crate::handoff::Reader;
+use crate::publish::{ApplyError, Difference, OfferError, PublisherHandle, Report};
+use crate::transfer::primary::{Primary, Source};
+use crate::transfer::secondary::{Origin, Secondary, Sink, SinkError};
+use crate::wire::{Name, Serial};
+use crate::zone::{Published, Zone};
+
+use super::DaemonError;
+use super::thread::Thread;
+
+/// What transfers zones; ends when it is dropped.
+pub(super) struct Transferring {
+    /// Tells secondaries of changes.
+    notifies: Option<Thread>,
+    _primary: Option<Arc<Primary>>,
+    _secondary: Option<Secondary>,
+}
+
+impl Transferring {
+    /// Starts what the configuration asks for.
+    pub(super) fn start(
+        transfers: &Transfers,
+        publisher: &Arc<PublisherHandle>,
+        published: &Arc<Published>,
+    ) -> Result<Self, DaemonError> {
+        let secondary = match transfers.secondary.zones.is_empty() {
+            true => None,
+            false => {
+                let sink = PublisherSink {
+                    publisher: Arc::downgrade(publisher),
+                    published: published.clone(),
+                    runtime: Handle::try_current()
+                        .map_err(std::io::Error::other)
+                        .map_err(DaemonError::Runtime)?,
+                };
+                let started = Secondary::start(transfers.secondary.clone(), Arc::new(sink), HashMap::new());
+                Some(started.map_err(|error| DaemonError::Transfer(Box::new(error)))?)
+            }
+        };
+        let handle = secondary.as_ref().map(Secondary::handle);
+        let primary = match transfers.sends() {
+            true => {
+                let started =
+                    Primary::start(transfers.primary.clone(), Arc::new(Served(published.clone())), handle);
+                Some(Arc::new(started.map_err(|error| DaemonError::Transfer(Box::new(error)))?))
+            }
+            false => None,
+        };
+        let notifies = match &primary {
+            Some(primary) => Some(start_notifies(primary.clone(), publisher.report())?),
+            None => None,
+        };
+        Ok(Self { notifies, _primary: primary, _secondary: secondary })
+    }
+
+    /// Ends it.
+    pub(super) async fn stop(self, grace: std::time::Duration) {
+        if let Some(notifies) = self.notifies {
+            notifies.stop(grace).await;
+        }
+    }
+}
+
+/// Follows the report: a zone that is served with another serial is told of.
+fn start_notifies(primary: Arc<Primary>, report: Reader<Report>) -> Result<Thread, DaemonError> {
+    Thread::start("notify-out", CancellationToken::new(), move || async move {
+        let mut report = report;
+        let mut told: HashMap<Name, Serial> = HashMap::new();
+        let mut seen: Option<u64> = None;
+        loop {
+            let now = report.load();
+            let names: Vec<Name> = match seen.and_then(|seen| now.changed_since(seen)) {
+                Some(changed) => changed.cloned().collect(),
+                None => now.zones.keys().cloned().collect(),
+            };
+            for name in names {
+                let Some(serial) = now.zones.get(&name).and_then(|zone| zone.serial) else { continue };
+                if told.insert(name.clone(), serial) != Some(serial) && !primary.changed(name.clone()) {
+                    tracing::warn!(zone = %name, "too many changed zones wait for their NOTIFY; the secondaries' timers have to do");
+                }
+            }
+            seen = Some(now.changes());
+            report.changed().await;
+        }
+    })
+}
+
+/// Where transferred versions go.
+struct PublisherSink {
+    /// Weak: the publisher ends when its owner says so.
+    publisher: Weak<PublisherHandle>,
+    published: Arc<Published>,
+    runtime: Handle,
+}
+
+impl PublisherSink {
+    fn publisher(&self) -> Result<Arc<PublisherHandle>, SinkError> {
+        self.publisher.upgrade().ok_or_else(|| SinkError::Failed("the publisher has ended".into()))
+    }
+}
+
+impl Sink for PublisherSink {
+    fn served(&self, zone: &Name) -> Option<Arc<Zone>> {
+        self.published.load().zone(zone).cloned()
+    }
+
+    fn whole(&self, zone: Zone, origin: Origin) -> Result<(), SinkError> {
+        let publisher = self.publisher()?;
+        let offered = self.runtime.block_on(publisher.offer(zone, origin.primary, origin.is_forced));
+        offered.map_err(|error| match error {
+            OfferError::NotConfigured { .. } | OfferError::NotServed { .. } => {
+                SinkError::Refused(Box::new(error))
+            }
+            OfferError::Lost | OfferError::Stopped => SinkError::Failed(Box::new(error)),
+        })
+    }
+
+    fn differences(&self, zone: &Name, differences: Vec<Difference>, _: Origin) -> Result<(), SinkError> {
+        let publisher = self.publisher()?;
+        let applied = self.runtime.block_on(publisher.apply(zone, differences));
+        applied.map(|_| ()).map_err(|error| match error {
+            ApplyError::Refused { .. } => SinkError::Refused(Box::new(error)),
+            ApplyError::NotDurable { .. } | ApplyError::Panicked | ApplyError::Stopped => {
+                SinkError::Failed(Box::new(error))
+            }
+            _ => SinkError::NotFitting(Box::new(error)),
+        })
+    }
+}
+
+/// Where the zones come from that are sent.
+struct Served(Arc<Published>);
+
+impl Source for Served {
+    fn zone(&self, name: &Name) -> Option<Arc<Zone>> {
+        self.0.load().zone(name).cloned()
+    }
+
+    /// There is no history yet: who asks for differences gets the whole zone (RFC 1995 section 4).
+    fn differences(&self, _: &Name, _: Serial, _: Serial) -> Option<Vec<Arc<Difference>>> {
+        None
+    }
+}
