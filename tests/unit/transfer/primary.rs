@@ -222,3 +222,39 @@ fn a_client_has_so_many_connections_and_no_more() {
     assert!(kept.iter().all(|(_, is_answered)| *is_answered));
     assert!(!open().1);
 }
+
+/// Prints how long a large zone takes over loopback, whole and ten records of it: from the order or the change until it is served.
+#[test]
+#[ignore = "measures: cargo test --release --lib measured_transfer -- --ignored --nocapture, on a quiet machine"]
+fn measured_transfer_of_a_large_zone() {
+    let records: u32 =
+        std::env::var("ANYNS_TRANSFER_RECORDS").map_or(2_600_000, |text| text.parse().unwrap());
+    let (hub, _) = Hub::new();
+    let host = |it: u32| a(&format!("h{it}.example."), it.to_be_bytes()[3]);
+    hub.put(zone(1, (0..records).map(host)));
+    let primary = Primary::start(settings(&[]), hub.clone(), None).unwrap();
+    let (pop, served) = Hub::new();
+    let begun = std::time::Instant::now();
+    let (running, listener) = secondary(primary.addresses()[0], None, &pop);
+    let (serial, _) = served.recv_timeout(100 * BOUND).unwrap();
+    println!("whole, {records} records: {:?} until serial {serial} is served", begun.elapsed());
+    let target = Target { address: listener.addresses()[0], key: None };
+    let telling = Settings { listen: vec![], notify: vec![target], ..settings(&[]) };
+    let telling = Primary::start(telling, hub.clone(), None).unwrap();
+    let mut times = Vec::new();
+    for serial in 2..42_u32 {
+        let added: Vec<_> = (0..10).map(|it| a(&format!("new{it}-{serial}.example."), 1)).collect();
+        hub.apply(difference(serial - 1, serial, &[], &added)).unwrap();
+        let begun = std::time::Instant::now();
+        telling.changed(name("example."));
+        assert_eq!(next(&served), (serial, By::Differences));
+        times.push(begun.elapsed());
+    }
+    times.sort();
+    println!(
+        "10 records by NOTIFY and IXFR: median {:?}, longest {:?}",
+        times[times.len() / 2],
+        times[times.len() - 1]
+    );
+    drop(running);
+}
