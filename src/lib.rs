@@ -9,7 +9,7 @@
 //! 5. announces the route to the service addresses only while that holds.
 //!
 //! ```text
-//!     queries                                        zone files, differences (later: primaries, catalogs)
+//!     queries                                        zone files, differences, primaries (transfer) (later: catalogs)
 //!        |                                                                    |
 //!     serve      sockets, batches, one worker per core             publish   read, validate, compile, keep
 //!        |                                                                    |

@@ -15,6 +15,18 @@
 //! and take the time as an argument; `secondary` and `primary` hold the sockets, each with threads of its own, so that no query
 //! waits for a transfer. Every outgoing socket binds a management address. Never decides whether a version may be served:
 //! that is the publisher's.
+//!
+//! | folder | may name |
+//! | --- | --- |
+//! | `message` | (nothing) |
+//! | `tsig` | (nothing) |
+//! | `tls` | (nothing) |
+//! | `writer` | (nothing) |
+//! | `notify` | (nothing) |
+//! | `refresh` | `message` |
+//! | `secondary` | `message` `notify` `refresh` `tls` `tsig` |
+//! | `primary` | `notify` `secondary` `tls` `tsig` `writer` |
+//! | `settings` | `notify` `primary` `secondary` `tls` `tsig` |
 
 pub mod message;
 pub mod notify;

@@ -7,7 +7,7 @@ use anyns::transfer::notify::{Allowed, AllowedSource};
 use anyns::transfer::primary::Source as _;
 use anyns::transfer::primary::{self, Primary};
 use anyns::transfer::refresh::Bounds;
-use anyns::transfer::secondary::{self, Secondary, SecondaryZone, Settings};
+use anyns::transfer::secondary::{self, Secondary, SecondarySettings, SecondaryZone};
 use anyns::transfer::tls::{Authentication, TlsClient};
 use anyns::wire::Serial;
 
@@ -71,26 +71,26 @@ fn secondary(hub: &Arc<Hub>, lab: &Lab, peer: Peer) -> (Secondary, Primary) {
     let tls = TlsClient::new(&Authentication::Authority { file, name: name_of }, None).expect("TLS");
     let zone = |zone: &str| SecondaryZone {
         name: name(zone),
-        primaries: vec![secondary::Primary {
+        primaries: vec![secondary::PrimaryServer {
             address: format!("{PEER}:{}", if zone == XOT { 853 } else { 53 }).parse().expect("an address"),
             key: key_of(zone).map(|key| name(&key)),
             tls: (zone == XOT).then(|| tls.clone()),
         }],
         notify: anywhere.clone(),
     };
-    let settings = Settings {
+    let settings = SecondarySettings {
         zones: zones_of(peer).map(zone).collect(),
         keys: keys(),
         management: vec![ANYNS.parse().expect("an address")],
         // The peer may still be loading: the first tries are short.
         bounds: Bounds { most_retry: Duration::from_secs(1), ..Bounds::default() },
-        ..Settings::default()
+        ..SecondarySettings::default()
     };
     let running = Secondary::start(settings, hub.clone(), Default::default()).expect("a secondary");
-    let listen = primary::Settings {
+    let listen = primary::PrimarySettings {
         listen: vec![format!("{ANYNS}:53").parse().expect("an address")],
         keys: keys(),
-        ..primary::Settings::default()
+        ..primary::PrimarySettings::default()
     };
     let listener = Primary::start(listen, hub.clone(), Some(running.handle())).expect("a listener");
     (running, listener)

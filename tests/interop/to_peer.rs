@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 
 use anyns::transfer::message::{Asked, Limits, Outcome, Progress, TransferReader};
 use anyns::transfer::notify::{Allowed, AllowedSource, Target};
-use anyns::transfer::primary::{Primary, Sent, Settings};
+use anyns::transfer::primary::{Primary, PrimarySettings, Sent};
 use anyns::transfer::tls::TlsServer;
 use anyns::transfer::tsig::Exchange;
 use anyns::wire::{RecordType, Serial};
@@ -76,7 +76,7 @@ fn primary(hub: &Arc<Hub>, lab: &Lab) -> Primary {
     let key = |zone: &str| key_of(zone).map(|key| name(&key));
     let target =
         |zone: &str| Target { address: format!("{PEER}:53").parse().expect("an address"), key: key(zone) };
-    let settings = Settings {
+    let settings = PrimarySettings {
         listen: vec![format!("{ANYNS}:53").parse().expect("an address")],
         tls: Some((vec![format!("{ANYNS}:853").parse().expect("an address")], tls)),
         keys: keys(),
@@ -86,7 +86,7 @@ fn primary(hub: &Arc<Hub>, lab: &Lab) -> Primary {
             .collect(),
         management: vec![ANYNS.parse().expect("an address")],
         notify_zones: ZONES.iter().map(|(zone, _)| (name(zone), vec![target(zone)])).collect(),
-        ..Settings::default()
+        ..PrimarySettings::default()
     };
     Primary::start(settings, hub.clone(), None).expect("a primary")
 }

@@ -66,12 +66,12 @@ pub struct TargetStatus {
 #[derive(Debug)]
 pub struct Notifier {
     pauses: Pauses,
-    targets: Vec<State>,
+    targets: Vec<TargetState>,
     rng: fastrand::Rng,
 }
 
 #[derive(Debug)]
-struct State {
+struct TargetState {
     status: TargetStatus,
     id: u16,
     due: Instant,
@@ -80,7 +80,7 @@ struct State {
 impl Notifier {
     /// Tells nobody yet.
     pub fn new(targets: Vec<Target>, pauses: Pauses, now: Instant, rng: fastrand::Rng) -> Self {
-        let state = |target| State {
+        let state = |target| TargetState {
             status: TargetStatus { target, acknowledged: None, pending: None, given_up: None, refused: None },
             id: 0,
             due: now,

@@ -17,7 +17,7 @@ use crate::transfer::writer::TooLarge;
 use super::limits::{ClientLimits, Slot};
 use super::request::{Answer, RequestFault, Stream, Transport, judge};
 use super::seen::{AskedFor, SeenTable};
-use super::settings::Settings;
+use super::settings::PrimarySettings;
 use super::source::Source;
 
 /// Octets of a request over UDP: the largest that a secondary sends without being told that more is taken, and a signature.
@@ -25,7 +25,7 @@ const DATAGRAM: usize = 4096;
 
 /// What all connections share.
 pub(super) struct Shared {
-    pub(super) settings: Settings,
+    pub(super) settings: PrimarySettings,
     pub(super) source: Arc<dyn Source>,
     /// Takes NOTIFYs; without it they are answered NOTIMP.
     pub(super) secondary: Option<SecondaryHandle>,

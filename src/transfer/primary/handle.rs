@@ -17,9 +17,9 @@ use crate::wire::Name;
 
 use super::connection::{Shared, datagrams, serve};
 use super::limits::ClientLimits;
-use super::notifying::{Event, Notifying};
+use super::notifying::{NotifyEvent, Notifying};
 use super::seen::{Seen, SeenTable};
-use super::settings::Settings;
+use super::settings::PrimarySettings;
 use super::source::Source;
 
 /// The pause when the system refuses a connection, out of file descriptors for instance.
@@ -52,7 +52,7 @@ pub struct Primary {
     runtime: Option<Runtime>,
     shared: Arc<Shared>,
     addresses: Vec<SocketAddr>,
-    events: mpsc::Sender<Event>,
+    events: mpsc::Sender<NotifyEvent>,
 }
 
 impl std::fmt::Debug for Primary {
@@ -67,7 +67,7 @@ impl Primary {
     /// # Errors
     /// A socket or a thread is refused.
     pub fn start(
-        settings: Settings,
+        settings: PrimarySettings,
         source: Arc<dyn Source>,
         secondary: Option<SecondaryHandle>,
     ) -> Result<Self, PrimaryError> {
@@ -114,14 +114,14 @@ impl Primary {
 
     /// Another version of a zone is served: its secondaries are told. Never blocks; false if too many zones wait already.
     pub fn changed(&self, zone: Name) -> bool {
-        self.events.try_send(Event::Changed(zone)).is_ok()
+        self.events.try_send(NotifyEvent::Changed(zone)).is_ok()
     }
 
     /// What each target of a NOTIFY has answered.
     pub async fn notified(&self) -> Vec<(Name, TargetStatus)> {
         let (answer, answered) = oneshot::channel();
         // The task ends with the runtime alone.
-        let _ = self.events.send(Event::Report(answer)).await;
+        let _ = self.events.send(NotifyEvent::Report(answer)).await;
         answered.await.unwrap_or_default()
     }
 

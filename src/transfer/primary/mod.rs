@@ -27,5 +27,5 @@ mod tests;
 
 pub use handle::{Primary, PrimaryError};
 pub use seen::{AskedFor, Seen, Sent};
-pub use settings::Settings;
+pub use settings::PrimarySettings;
 pub use source::Source;

@@ -26,7 +26,7 @@ const DATAGRAM: usize = 1232;
 
 /// What comes from outside.
 #[derive(Debug)]
-pub(super) enum Event {
+pub(super) enum NotifyEvent {
     /// Another version of the zone is served.
     Changed(Name),
     /// The facts about all targets.
@@ -55,14 +55,14 @@ impl Notifying {
     }
 
     /// Runs until nobody can send events any more.
-    pub(super) async fn run(mut self, mut events: mpsc::Receiver<Event>) {
+    pub(super) async fn run(mut self, mut events: mpsc::Receiver<NotifyEvent>) {
         loop {
             // At the limit, what is under way must end before more is begun.
             let due = self.timers.first().map(|(at, _)| *at).filter(|_| self.tasks.len() < MOST);
             tokio::select! {
                 event = events.recv() => match event {
-                    Some(Event::Changed(zone)) => self.changed(zone),
-                    Some(Event::Report(answer)) => drop(answer.send(self.report())),
+                    Some(NotifyEvent::Changed(zone)) => self.changed(zone),
+                    Some(NotifyEvent::Report(answer)) => drop(answer.send(self.report())),
                     None => return,
                 },
                 Some(answered) = self.tasks.join_next(), if !self.tasks.is_empty() => {

@@ -45,7 +45,7 @@ pub(super) enum Answer {
 #[derive(Debug)]
 pub(super) struct Stream {
     pub(super) zone: Arc<Zone>,
-    pub(super) kind: Kind,
+    pub(super) kind: Content,
     pub(super) reply: Reply,
     pub(super) signer: Option<Replies>,
     pub(super) asked: AskedFor,
@@ -55,7 +55,7 @@ pub(super) struct Stream {
 
 /// What is sent.
 #[derive(Debug)]
-pub(super) enum Kind {
+pub(super) enum Content {
     /// The SOA record alone.
     Soa,
     /// These differences.
@@ -75,7 +75,7 @@ pub(super) enum RequestFault {
     Tsig(#[from] TsigFault),
 }
 
-impl Kind {
+impl Content {
     /// What it is called afterwards.
     pub(super) fn sent(&self) -> Sent {
         match self {
@@ -91,9 +91,9 @@ impl Stream {
     pub(super) fn messages(&self) -> Messages<'_> {
         let reply = self.reply.clone();
         match &self.kind {
-            Kind::Soa => Messages::soa(&self.zone, reply),
-            Kind::Whole => Messages::whole(&self.zone, reply),
-            Kind::Differences(differences) => {
+            Content::Soa => Messages::soa(&self.zone, reply),
+            Content::Whole => Messages::whole(&self.zone, reply),
+            Content::Differences(differences) => {
                 let differences = differences.iter().map(AsRef::as_ref).collect();
                 Messages::differences(&self.zone, differences, reply)
             }
@@ -163,18 +163,18 @@ fn kind(
     from: Option<Serial>,
     transport: Transport,
     source: &dyn Source,
-) -> Kind {
+) -> Content {
     match (asked, from) {
-        (AskedFor::Soa, _) => Kind::Soa,
-        (AskedFor::Axfr, _) | (AskedFor::Ixfr, None) => Kind::Whole,
+        (AskedFor::Soa, _) => Content::Soa,
+        (AskedFor::Axfr, _) | (AskedFor::Ixfr, None) => Content::Whole,
         // Over UDP the SOA record says that there is something new, and that TCP is the way to it (RFC 1995 section 2).
-        (AskedFor::Ixfr, Some(_)) if transport == Transport::Udp => Kind::Soa,
-        (AskedFor::Ixfr, Some(from)) if !zone.serial().is_after(from) => Kind::Soa,
+        (AskedFor::Ixfr, Some(_)) if transport == Transport::Udp => Content::Soa,
+        (AskedFor::Ixfr, Some(from)) if !zone.serial().is_after(from) => Content::Soa,
         (AskedFor::Ixfr, Some(from)) => {
             let differences = source.differences(zone.origin(), from, zone.serial());
             match differences.filter(|differences| is_worth_it(zone, from, differences)) {
-                Some(differences) => Kind::Differences(differences),
-                None => Kind::Whole,
+                Some(differences) => Content::Differences(differences),
+                None => Content::Whole,
             }
         }
     }

@@ -13,7 +13,7 @@ use crate::wire::Name;
 
 /// What the operator says about sending zones.
 #[derive(Clone, Debug)]
-pub struct Settings {
+pub struct PrimarySettings {
     /// Where it listens, on UDP and TCP: management addresses.
     pub listen: Vec<SocketAddr>,
     /// Where it listens over TLS (RFC 9103), and with which certificate.
@@ -46,7 +46,7 @@ pub struct Settings {
     pub stalled: Duration,
 }
 
-impl Default for Settings {
+impl Default for PrimarySettings {
     /// Two threads fill a link of some gigabits. Connections for some hundred secondaries, of which one may open as many as BIND
     /// does by default (10) twice over. A secondary of 20,000 zones that starts asks a thousand times a second.
     fn default() -> Self {
@@ -70,7 +70,7 @@ impl Default for Settings {
     }
 }
 
-impl Settings {
+impl PrimarySettings {
     /// Who may transfer a zone.
     pub(super) fn allowed(&self, zone: &Name) -> &Allowed {
         self.zones.get(zone).unwrap_or(&self.allowed)

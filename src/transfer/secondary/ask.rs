@@ -12,7 +12,7 @@ use crate::transfer::tsig::{Exchange, Key, TsigFault};
 use crate::wire::{Name, RecordType};
 
 use super::net::{Frames, NetError, Pace, datagrams, unix_time};
-use super::settings::Settings;
+use super::settings::SecondarySettings;
 
 /// How long each try over UDP waits: two seconds are several round trips around the world, the last is for a primary that loads.
 const TRIES: [Duration; 3] = [Duration::from_secs(1), Duration::from_secs(2), Duration::from_secs(4)];
@@ -41,7 +41,7 @@ pub enum AskError {
 
 /// Asks one primary which version it has.
 pub(super) async fn ask_soa(
-    settings: &Settings,
+    settings: &SecondarySettings,
     zone: &Name,
     (address, key, tls): (SocketAddr, Option<Arc<Key>>, Option<&TlsClient>),
 ) -> Result<Soa, AskError> {
@@ -85,7 +85,7 @@ pub(super) async fn ask_soa(
 }
 
 async fn over_tcp(
-    settings: &Settings,
+    settings: &SecondarySettings,
     zone: &Name,
     (address, key, tls): (SocketAddr, Option<Arc<Key>>, Option<&TlsClient>),
 ) -> Result<Soa, AskError> {
@@ -111,7 +111,7 @@ fn judge(message: &[u8], asked: &Asked, exchange: Option<&mut Exchange>) -> Resu
 }
 
 /// What the settings allow a stream to cost.
-pub(super) fn pace(settings: &Settings) -> Pace {
-    let Settings { connect, silence, rate_window, least_rate, longest, .. } = *settings;
+pub(super) fn pace(settings: &SecondarySettings) -> Pace {
+    let SecondarySettings { connect, silence, rate_window, least_rate, longest, .. } = *settings;
     Pace { connect, silence, rate_window, least_rate, longest }
 }

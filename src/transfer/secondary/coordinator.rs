@@ -20,7 +20,7 @@ use super::fetch::{Fetch, FetchError, Fetched, fetch};
 use super::jobs::{Ask, Jobs, Next};
 use super::pacer::Pacer;
 use super::report::{LastTransfer, ZoneReport};
-use super::settings::{SecondaryZone, Settings};
+use super::settings::{SecondarySettings, SecondaryZone};
 use super::sink::{Sink, SinkError};
 
 /// What comes from outside.
@@ -61,7 +61,7 @@ struct Entry {
 
 /// See the module.
 pub(super) struct Coordinator {
-    settings: Arc<Settings>,
+    settings: Arc<SecondarySettings>,
     sink: Arc<dyn Sink>,
     zones: HashMap<Name, Entry>,
     timers: BTreeSet<(Instant, Name)>,
@@ -76,7 +76,11 @@ fn now() -> Now {
 
 impl Coordinator {
     /// All zones of the settings; those that `saved` names go on where they were.
-    pub(super) fn new(settings: Arc<Settings>, sink: Arc<dyn Sink>, saved: &HashMap<Name, Saved>) -> Self {
+    pub(super) fn new(
+        settings: Arc<SecondarySettings>,
+        sink: Arc<dyn Sink>,
+        saved: &HashMap<Name, Saved>,
+    ) -> Self {
         let now = now();
         let pacer = Pacer::new(settings.soa_queries, settings.soa_queries_per_primary, now.instant);
         let jobs = Jobs::new(pacer, settings.transfers, settings.transfers_per_primary);

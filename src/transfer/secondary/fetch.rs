@@ -12,7 +12,7 @@ use crate::zone::{RecordBatch, Zone, ZoneBuilder, ZoneFault};
 
 use super::ask::pace;
 use super::net::{Frames, NetError, unix_time};
-use super::settings::Settings;
+use super::settings::SecondarySettings;
 use super::sink::{Origin, Sink, SinkError};
 
 /// What to transfer.
@@ -71,7 +71,7 @@ pub(super) struct Fetched {
 }
 
 /// Transfers and puts into service.
-pub(super) async fn fetch(settings: &Settings, sink: &Arc<dyn Sink>, fetch: &Fetch) -> Fetched {
+pub(super) async fn fetch(settings: &SecondarySettings, sink: &Arc<dyn Sink>, fetch: &Fetch) -> Fetched {
     let mut received = (0, 0);
     let outcome = match receive(settings, fetch, &mut received).await {
         Ok(outcome) => outcome,
@@ -82,7 +82,7 @@ pub(super) async fn fetch(settings: &Settings, sink: &Arc<dyn Sink>, fetch: &Fet
 }
 
 async fn receive(
-    settings: &Settings,
+    settings: &SecondarySettings,
     fetch: &Fetch,
     received: &mut (u64, u64),
 ) -> Result<Outcome, FetchError> {

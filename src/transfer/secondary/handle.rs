@@ -17,7 +17,7 @@ use crate::wire::Name;
 use super::coordinator::{Coordinator, Event};
 use super::net::unix_time;
 use super::report::ZoneReport;
-use super::settings::{SecondaryZone, Settings};
+use super::settings::{SecondarySettings, SecondaryZone};
 use super::sink::Sink;
 
 /// Events that wait for the coordinator: a NOTIFY for each of many zones at once; beyond that the sender hears SERVFAIL and tries
@@ -64,7 +64,7 @@ pub struct Secondary {
 /// Reaches the thread from anywhere.
 #[derive(Clone, Debug)]
 pub struct SecondaryHandle {
-    settings: Arc<Settings>,
+    settings: Arc<SecondarySettings>,
     zones: Arc<HashMap<Name, SecondaryZone>>,
     events: mpsc::Sender<Event>,
 }
@@ -75,7 +75,7 @@ impl Secondary {
     /// # Errors
     /// The settings name what is not there, or there is no thread.
     pub fn start(
-        settings: Settings,
+        settings: SecondarySettings,
         sink: Arc<dyn Sink>,
         saved: HashMap<Name, Saved>,
     ) -> Result<Self, SecondaryError> {
@@ -120,7 +120,7 @@ impl Drop for Secondary {
     }
 }
 
-fn check(settings: &Settings) -> Result<(), SecondaryError> {
+fn check(settings: &SecondarySettings) -> Result<(), SecondaryError> {
     for zone in &settings.zones {
         if zone.primaries.is_empty() {
             return Err(SecondaryError::NoPrimary(zone.name.clone()));

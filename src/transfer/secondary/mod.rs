@@ -30,5 +30,5 @@ pub use handle::{Secondary, SecondaryError, SecondaryHandle};
 pub use net::NetError;
 pub(super) use net::{datagrams, unix_time};
 pub use report::{LastTransfer, ZoneReport};
-pub use settings::{Primary, SecondaryZone, Settings};
+pub use settings::{PrimaryServer, SecondarySettings, SecondaryZone};
 pub use sink::{Origin, Sink, SinkError};

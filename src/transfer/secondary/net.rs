@@ -118,7 +118,8 @@ pub(super) struct Frames {
     /// What was read and not taken, from `start` on.
     buffer: Vec<u8>,
     start: usize,
-    window_end: Instant,
+    /// The end of the window in which the rate is measured; `None` before anything came, for a primary may have to compute first.
+    window_end: Option<Instant>,
     window_octets: u64,
 }
 
@@ -146,7 +147,7 @@ impl Frames {
             end: now + pace.longest,
             buffer: Vec::with_capacity(2 * READ),
             start: 0,
-            window_end: Instant::now() + pace.rate_window,
+            window_end: None,
             window_octets: 0,
         })
     }
@@ -163,7 +164,8 @@ impl Frames {
             self.start = 0;
             self.buffer.reserve(READ);
             let silent_at = last + self.pace.silence;
-            let until = silent_at.min(self.window_end).min(self.end);
+            let until = silent_at.min(self.end).min(self.window_end.unwrap_or(silent_at));
+            // What has come is read even when this process has not run for longer than that.
             match timeout_at(until, self.stream.read_buf(&mut self.buffer)).await {
                 Ok(Ok(0)) if self.buffer.is_empty() => return Ok(None),
                 Ok(Ok(0)) => {
@@ -171,13 +173,17 @@ impl Frames {
                     return Err(NetError::Broke { address: self.address, source });
                 }
                 Ok(Ok(octets)) => {
-                    self.window_octets += octets as u64;
                     last = Instant::now();
+                    self.window_octets += octets as u64;
+                    self.window_end.get_or_insert(last + self.pace.rate_window);
                 }
                 Ok(Err(source)) => return Err(NetError::Broke { address: self.address, source }),
+                Err(_) if Instant::now() >= silent_at => {
+                    return Err(NetError::Silent { address: self.address, after: self.pace.silence });
+                }
                 Err(_) => {}
             }
-            self.judge(silent_at)?;
+            self.judge()?;
         }
     }
 
@@ -189,20 +195,18 @@ impl Frames {
         (end <= self.buffer.len()).then_some((start, end))
     }
 
-    fn judge(&mut self, silent_at: Instant) -> Result<(), NetError> {
+    /// Whether it goes on fast enough.
+    fn judge(&mut self) -> Result<(), NetError> {
         let (now, address, pace) = (Instant::now(), self.address, self.pace);
-        if now >= silent_at {
-            return Err(NetError::Silent { address, after: pace.silence });
-        }
         if now >= self.end {
             return Err(NetError::Long { address, limit: pace.longest });
         }
-        if now >= self.window_end {
+        if self.window_end.is_some_and(|end| now >= end) {
             let least = pace.least_rate.saturating_mul(pace.rate_window.as_secs().max(1));
             if self.window_octets < least {
                 return Err(NetError::Slow { address, least: pace.least_rate });
             }
-            (self.window_octets, self.window_end) = (0, now + pace.rate_window);
+            (self.window_octets, self.window_end) = (0, Some(now + pace.rate_window));
         }
         Ok(())
     }

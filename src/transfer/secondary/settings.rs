@@ -14,7 +14,7 @@ use crate::wire::Name;
 
 /// One primary of a zone.
 #[derive(Clone, Debug)]
-pub struct Primary {
+pub struct PrimaryServer {
     /// Where it answers SOA queries and transfers.
     pub address: SocketAddr,
     /// The key that signs what is asked of it.
@@ -29,14 +29,14 @@ pub struct SecondaryZone {
     /// Its apex.
     pub name: Name,
     /// Its primaries; of equally fresh ones the first is preferred.
-    pub primaries: Vec<Primary>,
+    pub primaries: Vec<PrimaryServer>,
     /// Who may send NOTIFY beside the addresses of the primaries.
     pub notify: Allowed,
 }
 
 /// What the operator says about secondary zones.
 #[derive(Clone, Debug)]
-pub struct Settings {
+pub struct SecondarySettings {
     /// The zones.
     pub zones: Vec<SecondaryZone>,
     /// All keys.
@@ -67,7 +67,7 @@ pub struct Settings {
     pub longest: Duration,
 }
 
-impl Default for Settings {
+impl Default for SecondarySettings {
     /// Ten transfers keep a link busy, and hold at most ten zones in memory twice; four leave room for other primaries when one is
     /// slow. A hundred SOA queries a second refresh 20,000 zones in some three minutes. A kilobyte a second is slower than any
     /// link, faster than an attacker who sends an octet now and then.

@@ -7,10 +7,10 @@ use std::time::Duration;
 use ipnet::IpNet;
 
 use crate::transfer::notify::{Allowed, AllowedSource, Target};
-use crate::transfer::secondary::SecondaryZone;
+use crate::transfer::primary::PrimarySettings;
+use crate::transfer::secondary::{PrimaryServer, SecondarySettings, SecondaryZone};
 use crate::transfer::tls::{Authentication, TlsClient, TlsError, TlsServer};
 use crate::transfer::tsig::Keys;
-use crate::transfer::{primary, secondary};
 use crate::wire::{Name, NameError};
 
 use super::spec::{AllowedSpec, PeerSpec, TlsPeerSpec, TransferSpec, ZoneTransferSpec};
@@ -117,7 +117,7 @@ pub fn settings(
     zones: &[(Name, ZoneTransferSpec)],
     keys: Arc<Keys>,
     management: &[IpAddr],
-) -> Result<(secondary::Settings, primary::Settings), SettingsFault> {
+) -> Result<(SecondarySettings, PrimarySettings), SettingsFault> {
     let fold = Fold { keys: &keys, management };
     let (mut inward, mut outward) = (secondary_of(spec)?, primary_of(spec)?);
     for (name, zone) in zones {
@@ -148,8 +148,8 @@ pub fn settings(
     Ok((inward, outward))
 }
 
-fn secondary_of(spec: &TransferSpec) -> Result<secondary::Settings, SettingsFault> {
-    let mut it = secondary::Settings::default();
+fn secondary_of(spec: &TransferSpec) -> Result<SecondarySettings, SettingsFault> {
+    let mut it = SecondarySettings::default();
     it.transfers = at_least_one("transfer.transfers", spec.transfers, it.transfers)?;
     let per_primary = "transfer.transfers-per-primary";
     it.transfers_per_primary =
@@ -178,8 +178,8 @@ fn secondary_of(spec: &TransferSpec) -> Result<secondary::Settings, SettingsFaul
     Ok(it)
 }
 
-fn primary_of(spec: &TransferSpec) -> Result<primary::Settings, SettingsFault> {
-    let mut it = primary::Settings::default();
+fn primary_of(spec: &TransferSpec) -> Result<PrimarySettings, SettingsFault> {
+    let mut it = PrimarySettings::default();
     it.transfers = at_least_one("transfer.transfers-out", spec.transfers_out, it.transfers)?;
     let per_client = "transfer.connections-per-client";
     it.connections_per_client =
@@ -229,16 +229,12 @@ impl Fold<'_> {
         spec.key.as_ref().map(|text| self.key(key, text)).transpose()
     }
 
-    fn primaries(
-        &self,
-        key: &'static str,
-        specs: &[PeerSpec],
-    ) -> Result<Vec<secondary::Primary>, SettingsFault> {
+    fn primaries(&self, key: &'static str, specs: &[PeerSpec]) -> Result<Vec<PrimaryServer>, SettingsFault> {
         let primary = |spec: &PeerSpec| {
             let port = if spec.tls.is_some() { TLS_PORT } else { PORT };
             let tls = spec.tls.as_ref().map(|tls| tls_client(key, tls)).transpose()?;
             let address = self.peer(key, &spec.address, port)?;
-            Ok(secondary::Primary { address, key: self.signer(key, spec)?, tls })
+            Ok(PrimaryServer { address, key: self.signer(key, spec)?, tls })
         };
         specs.iter().map(primary).collect()
     }

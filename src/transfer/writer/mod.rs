@@ -20,7 +20,7 @@ use crate::wire::{RecordType, flag};
 use crate::zone::Zone;
 
 use pack::Packer;
-use source::Source;
+use source::RecordSource;
 
 /// Octets after which a message is full. Up to here each name can be pointed to (RFC 1035 section 4.1.4), so larger messages
 /// compress worse; and a message is a unit of fairness between transfers.
@@ -55,7 +55,7 @@ pub struct TooLarge {
 #[derive(Debug)]
 pub struct Messages<'z> {
     reply: Reply,
-    source: Source<'z>,
+    source: RecordSource<'z>,
     packer: Packer,
     records: u64,
 }
@@ -63,17 +63,17 @@ pub struct Messages<'z> {
 impl<'z> Messages<'z> {
     /// The whole zone in canonical order, its SOA record first and last (RFC 5936 section 2.2).
     pub fn whole(zone: &'z Zone, reply: Reply) -> Self {
-        Self::new(Source::whole(zone), reply)
+        Self::new(RecordSource::whole(zone), reply)
     }
 
     /// The differences in their order, which lead to `zone` (RFC 1995 section 4).
     pub fn differences(zone: &'z Zone, differences: Vec<&'z Difference>, reply: Reply) -> Self {
-        Self::new(Source::differences(zone, differences), reply)
+        Self::new(RecordSource::differences(zone, differences), reply)
     }
 
     /// The SOA record alone: the answer to an SOA query, and to an IXFR query from the version that is served or a later one.
     pub fn soa(zone: &'z Zone, reply: Reply) -> Self {
-        Self::new(Source::soa(zone), reply)
+        Self::new(RecordSource::soa(zone), reply)
     }
 
     /// How many records were written so far.
@@ -81,7 +81,7 @@ impl<'z> Messages<'z> {
         self.records
     }
 
-    fn new(source: Source<'z>, reply: Reply) -> Self {
+    fn new(source: RecordSource<'z>, reply: Reply) -> Self {
         Self { reply, source, packer: Packer::default(), records: 0 }
     }
 }

@@ -7,7 +7,7 @@ use crate::zone::{NodeRef, RecordBatch, Zone};
 use super::pack::Item;
 
 /// The records of a response.
-pub(super) struct Source<'z> {
+pub(super) struct RecordSource<'z> {
     kind: Kind<'z>,
 }
 
@@ -39,13 +39,13 @@ struct Listed<'z> {
     next: Option<Flat<'z>>,
 }
 
-impl std::fmt::Debug for Source<'_> {
+impl std::fmt::Debug for RecordSource<'_> {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.write_str("Source(..)")
+        formatter.write_str("RecordSource(..)")
     }
 }
 
-impl<'z> Source<'z> {
+impl<'z> RecordSource<'z> {
     pub(super) fn whole(zone: &'z Zone) -> Self {
         let mut walk = Walk {
             nodes: Box::new(zone.nodes()),

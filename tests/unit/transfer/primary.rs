@@ -28,13 +28,13 @@ fn allowed(keys: &[&str]) -> Allowed {
     Allowed(vec![AllowedSource { prefix: "127.0.0.0/8".parse().unwrap(), keys, encrypted: false }])
 }
 
-fn settings(keys_asked: &[&str]) -> Settings {
-    Settings {
+fn settings(keys_asked: &[&str]) -> PrimarySettings {
+    PrimarySettings {
         listen: vec![SocketAddr::new(LOOPBACK, 0)],
         keys: keys(),
         allowed: allowed(keys_asked),
         management: vec![LOOPBACK],
-        ..Settings::default()
+        ..PrimarySettings::default()
     }
 }
 
@@ -43,14 +43,14 @@ fn secondary(primary: SocketAddr, key: Option<&str>, sink: &Arc<Hub>) -> (Second
     let key = key.map(name);
     let zone = SecondaryZone {
         name: name("example."),
-        primaries: vec![secondary::Primary { address: primary, key, tls: None }],
+        primaries: vec![secondary::PrimaryServer { address: primary, key, tls: None }],
         notify: Allowed::default(),
     };
-    let settings_in = secondary::Settings {
+    let settings_in = secondary::SecondarySettings {
         zones: vec![zone],
         keys: keys(),
         management: vec![LOOPBACK],
-        ..secondary::Settings::default()
+        ..secondary::SecondarySettings::default()
     };
     let secondary = Secondary::start(settings_in, sink.clone(), Default::default()).unwrap();
     let listener = Primary::start(settings(&[]), sink.clone(), Some(secondary.handle())).unwrap();
@@ -76,7 +76,7 @@ fn a_zone_comes_whole_and_then_by_differences_after_a_notify() {
         assert_eq!(next(&served), (5, By::Whole));
         assert_eq!(pop.records(), hub.records());
         let target = Target { address: listener.addresses()[0], key: key.map(name) };
-        let telling = Settings { listen: vec![], notify: vec![target], ..settings(asked) };
+        let telling = PrimarySettings { listen: vec![], notify: vec![target], ..settings(asked) };
         let telling = Primary::start(telling, hub.clone(), None).unwrap();
         for serial in 6..9_u8 {
             let (old, new) = (serial - 1, serial);
@@ -206,7 +206,7 @@ fn over_udp_there_is_the_soa_record_and_no_axfr() {
 fn a_client_has_so_many_connections_and_no_more() {
     let (hub, _) = Hub::new();
     hub.put(zone(5, []));
-    let few = Settings { connections_per_client: 2, ..settings(&[]) };
+    let few = PrimarySettings { connections_per_client: 2, ..settings(&[]) };
     let primary = Primary::start(few, hub.clone(), None).unwrap();
     let query = Asked { zone: name("example."), id: 9, record_type: RecordType::SOA }.query(None);
     let framed = [&(query.len() as u16).to_be_bytes()[..], &query].concat();
@@ -221,4 +221,40 @@ fn a_client_has_so_many_connections_and_no_more() {
     let kept = [open(), open()];
     assert!(kept.iter().all(|(_, is_answered)| *is_answered));
     assert!(!open().1);
+}
+
+/// Prints how long a large zone takes over loopback, whole and ten records of it: from the order or the change until it is served.
+#[test]
+#[ignore = "measures: cargo test --release --lib measured_transfer -- --ignored --nocapture, on a quiet machine"]
+fn measured_transfer_of_a_large_zone() {
+    let records: u32 =
+        std::env::var("ANYNS_TRANSFER_RECORDS").map_or(2_600_000, |text| text.parse().unwrap());
+    let (hub, _) = Hub::new();
+    let host = |it: u32| a(&format!("h{it}.example."), it.to_be_bytes()[3]);
+    hub.put(zone(1, (0..records).map(host)));
+    let primary = Primary::start(settings(&[]), hub.clone(), None).unwrap();
+    let (pop, served) = Hub::new();
+    let begun = std::time::Instant::now();
+    let (running, listener) = secondary(primary.addresses()[0], None, &pop);
+    let (serial, _) = served.recv_timeout(100 * BOUND).unwrap();
+    println!("whole, {records} records: {:?} until serial {serial} is served", begun.elapsed());
+    let target = Target { address: listener.addresses()[0], key: None };
+    let telling = PrimarySettings { listen: vec![], notify: vec![target], ..settings(&[]) };
+    let telling = Primary::start(telling, hub.clone(), None).unwrap();
+    let mut times = Vec::new();
+    for serial in 2..42_u32 {
+        let added: Vec<_> = (0..10).map(|it| a(&format!("new{it}-{serial}.example."), 1)).collect();
+        hub.apply(difference(serial - 1, serial, &[], &added)).unwrap();
+        let begun = std::time::Instant::now();
+        telling.changed(name("example."));
+        assert_eq!(next(&served), (serial, By::Differences));
+        times.push(begun.elapsed());
+    }
+    times.sort();
+    println!(
+        "10 records by NOTIFY and IXFR: median {:?}, longest {:?}",
+        times[times.len() / 2],
+        times[times.len() - 1]
+    );
+    drop(running);
 }

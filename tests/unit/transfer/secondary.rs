@@ -51,27 +51,27 @@ fn whole(zone: &Zone, id: u16, record_type: RecordType) -> Vec<Vec<u8>> {
     Messages::whole(zone, reply).map(Result::unwrap).collect()
 }
 
-fn settings(address: SocketAddr) -> Settings {
+fn settings(address: SocketAddr) -> SecondarySettings {
     let zone = SecondaryZone {
         name: name("example."),
-        primaries: vec![Primary { address, key: None, tls: None }],
+        primaries: vec![PrimaryServer { address, key: None, tls: None }],
         notify: Allowed::default(),
     };
     // The zone is asked for once: the next try is far away.
     let bounds = Bounds { first_retry: Duration::from_secs(3600), ..Bounds::default() };
-    Settings {
+    SecondarySettings {
         zones: vec![zone],
         management: vec![LOOPBACK],
         bounds,
         silence: Duration::from_millis(300),
         rate_window: Duration::from_secs(1),
         least_rate: 1_000_000,
-        ..Settings::default()
+        ..SecondarySettings::default()
     }
 }
 
 /// The last error of a secondary of this primary once a transfer has failed.
-fn error_of(settings: Settings) -> String {
+fn error_of(settings: SecondarySettings) -> String {
     let (pop, served) = Hub::new();
     let secondary = Secondary::start(settings, pop.clone(), Default::default()).unwrap();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
@@ -126,7 +126,7 @@ fn every_bad_primary_has_its_reason() {
     expect(error_of(settings(primary(Box::new(without_ns)))), "NS");
     let closed = TcpListener::bind((LOOPBACK, 0)).unwrap().local_addr().unwrap();
     expect(error_of(settings(closed)), "no connection");
-    let elsewhere = Settings { management: vec!["::1".parse().unwrap()], ..settings(closed) };
+    let elsewhere = SecondarySettings { management: vec!["::1".parse().unwrap()], ..settings(closed) };
     expect(error_of(elsewhere), "no management address is of the family");
 }
 
@@ -145,15 +145,15 @@ fn a_slow_primary_and_an_endless_one_are_left() {
         message.truncate(rdata_at + 2 + length);
         (vec![message], true)
     };
-    let slow = Settings { silence: Duration::from_secs(30), ..settings(primary(Box::new(endless))) };
+    let slow = SecondarySettings { silence: Duration::from_secs(30), ..settings(primary(Box::new(endless))) };
     let error = error_of(slow);
     assert!(error.contains("less than 1000000 octets a second"), "{error}");
     let large = zone(5, (0..5000).map(|it| a(&format!("h{it}.example."), 1)));
     let script = move |id, record_type| (whole(&large, id, record_type), true);
     let limits = crate::transfer::message::Limits { records: 100, ..Default::default() };
-    let error = error_of(Settings { limits, ..settings(primary(Box::new(script))) });
+    let error = error_of(SecondarySettings { limits, ..settings(primary(Box::new(script))) });
     assert!(error.contains("more than 100 records"), "{error}");
-    let longest = Settings {
+    let longest = SecondarySettings {
         longest: Duration::from_millis(100),
         ..settings(primary(Box::new(|_, _| (vec![], true))))
     };

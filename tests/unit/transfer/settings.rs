@@ -24,7 +24,7 @@ struct Zone {
     transfer: ZoneTransferSpec,
 }
 
-type Both = (crate::transfer::secondary::Settings, crate::transfer::primary::Settings);
+type Both = (crate::transfer::secondary::SecondarySettings, crate::transfer::primary::PrimarySettings);
 
 fn read(text: &str) -> Result<Both, String> {
     let keys = "[[key]]\nname = \"k.\"\nalgorithm = \"hmac-sha256\"\nsecret = \"c2VjcmV0\"\n";

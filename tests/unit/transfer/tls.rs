@@ -68,23 +68,27 @@ fn transfer(server: &Made, asks_clients: bool, client: TlsClient) -> Result<(Ser
     let clients: Option<&Path> = asks_clients.then_some(&authorities);
     let tls = TlsServer::new(&certificate, &key, clients).unwrap();
     let anyone = AllowedSource { prefix: "127.0.0.0/8".parse().unwrap(), keys: vec![], encrypted: true };
-    let settings = primary::Settings {
+    let settings = primary::PrimarySettings {
         tls: Some((vec![SocketAddr::new(LOOPBACK, 0)], tls)),
         allowed: Allowed(vec![anyone]),
-        ..primary::Settings::default()
+        ..primary::PrimarySettings::default()
     };
     let primary = Primary::start(settings, hub.clone(), None).unwrap();
     let address = primary.addresses()[0];
     let (pop, served) = Hub::new();
     let zone = SecondaryZone {
         name: name("example."),
-        primaries: vec![secondary::Primary { address, key: None, tls: Some(client) }],
+        primaries: vec![secondary::PrimaryServer { address, key: None, tls: Some(client) }],
         notify: Allowed::default(),
     };
     let bounds =
         crate::transfer::refresh::Bounds { first_retry: Duration::from_secs(3600), ..Default::default() };
-    let settings =
-        secondary::Settings { zones: vec![zone], management: vec![LOOPBACK], bounds, ..Default::default() };
+    let settings = secondary::SecondarySettings {
+        zones: vec![zone],
+        management: vec![LOOPBACK],
+        bounds,
+        ..Default::default()
+    };
     let secondary = Secondary::start(settings, pop.clone(), Default::default()).unwrap();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
