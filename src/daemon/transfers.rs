@@ -54,8 +54,12 @@ impl Transferring {
         let handle = secondary.as_ref().map(Secondary::handle);
         let primary = match transfers.sends() {
             true => {
-                let started =
-                    Primary::start(transfers.primary.clone(), Arc::new(Served(published.clone())), handle);
+                let (settings, source) =
+                    (transfers.primary.clone(), Arc::new(ServedVersions(published.clone())));
+                // On a thread without a runtime: it starts one of its own.
+                let start = std::thread::spawn(move || Primary::start(settings, source, handle));
+                let lost = |_| DaemonError::Runtime(std::io::Error::other("starting transfers panicked"));
+                let started = start.join().map_err(lost)?;
                 Some(Arc::new(started.map_err(|error| DaemonError::Transfer(Box::new(error)))?))
             }
             false => None,
@@ -122,7 +126,7 @@ impl Sink for PublisherSink {
         let publisher = self.publisher()?;
         let offered = self.runtime.block_on(publisher.offer(zone, origin.primary, origin.is_forced));
         offered.map_err(|error| match error {
-            OfferError::NotConfigured { .. } | OfferError::NotServed { .. } => {
+            OfferError::NotConfigured { .. } | OfferError::NotServed { .. } | OfferError::Value { .. } => {
                 SinkError::Refused(Box::new(error))
             }
             OfferError::Lost | OfferError::Stopped => SinkError::Failed(Box::new(error)),
@@ -143,9 +147,9 @@ impl Sink for PublisherSink {
 }
 
 /// Where the zones come from that are sent.
-struct Served(Arc<Published>);
+struct ServedVersions(Arc<Published>);
 
-impl Source for Served {
+impl Source for ServedVersions {
     fn zone(&self, name: &Name) -> Option<Arc<Zone>> {
         self.0.load().zone(name).cloned()
     }

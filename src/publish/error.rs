@@ -39,6 +39,16 @@ pub enum OfferError {
         /// The zone.
         zone: Name,
     },
+    /// A record holds what no record of its type can hold.
+    #[error("{zone}: the record of {owner} cannot be right: {fault}")]
+    Value {
+        /// The zone.
+        zone: Name,
+        /// The record's owner.
+        owner: Name,
+        /// What is wrong.
+        fault: Box<zonefile::Fault>,
+    },
     /// The version may not replace the one that is served, or cannot be kept.
     #[error("{fault}")]
     NotServed {

@@ -22,3 +22,4 @@ mod reload;
 mod signatures;
 mod status;
 mod systemd;
+mod transfer;

@@ -18,9 +18,9 @@ use super::{Pop, path_in};
 #[derive(Clone, Debug)]
 pub struct Transfers {
     /// Zones that come from primaries.
-    pub secondary: secondary::Settings,
+    pub secondary: secondary::SecondarySettings,
     /// Who may have zones, and who is told of changes.
-    pub primary: primary::Settings,
+    pub primary: primary::PrimarySettings,
     /// SHA-256 of what the file says of it: whether two are the same.
     pub form: [u8; 32],
 }

@@ -8,10 +8,10 @@ use std::time::Duration;
 use tokio::sync::Notify;
 
 use crate::publish::source::SourceKey;
+use crate::publish::work::check_context::CheckContext;
 use crate::publish::work::job::{Job, JobResult, Task};
 use crate::publish::work::pool::{Pool, Running};
 use crate::publish::work::queue::{Lane, WorkQueue};
-use crate::publish::work::zone_check::CheckContext;
 use crate::telemetry::pulse::Pulse;
 use crate::wire::Name;
 

@@ -8,9 +8,10 @@ use crate::publish::source::scan::find_again;
 use crate::publish::source::survey::{Survey, survey};
 use crate::publish::source::watch_set::WatchSet;
 use crate::publish::source::{SourceKey, ZoneSource};
+use crate::publish::work::check_context::CheckContext;
 use crate::publish::work::entry::Entry;
 use crate::publish::work::queue::Lane;
-use crate::publish::work::zone_check::{CheckContext, Checked, ZoneCheck};
+use crate::publish::work::zone_check::{Checked, ZoneCheck};
 use crate::telemetry::pulse::Place;
 use crate::wire::Name;
 

@@ -2,6 +2,7 @@
 
 pub(in crate::publish) mod apply;
 mod board;
+mod check_context;
 pub(in crate::publish) mod core;
 mod core_state;
 pub(in crate::publish) mod difference;
@@ -27,3 +28,4 @@ mod round;
 mod rounds;
 mod sources;
 pub(in crate::publish) mod zone_check;
+mod zone_steps;

@@ -11,13 +11,14 @@ use crate::publish::accept::Digest;
 use crate::publish::error::{AcceptError, ApplyError, OfferError, ReconfigureError, RemoveError};
 use crate::publish::settings::{Rules, Settings};
 use crate::publish::source::SourceKey;
+use crate::publish::work::check_context::Offer;
 use crate::publish::work::core::Core;
 use crate::publish::work::difference::{Applied, Difference};
 use crate::publish::work::entry::{Entry, WorkState};
 use crate::publish::work::job::Task;
 use crate::publish::work::order::{Order, Reply, Then};
 use crate::publish::work::queue::Lane;
-use crate::publish::work::zone_check::{Offer, ZoneCheck};
+use crate::publish::work::zone_check::ZoneCheck;
 use crate::wire::{Name, Serial};
 
 impl Core {

@@ -12,7 +12,7 @@ use crate::handoff::{Latest, Reader};
 use crate::telemetry::{Beat, keep_running};
 use crate::wire::{Name, Serial};
 use crate::zone::{Published, Zone};
-use crate::zonefile::digest;
+use crate::zonefile::{check_rdata, digest};
 
 use crate::publish::error::{
     AcceptError, ApplyError, OfferError, PublishError, ReconfigureError, RemoveError,
@@ -21,6 +21,7 @@ use crate::publish::report::Report;
 use crate::publish::settings::Settings;
 use crate::publish::source::canary::Canary;
 use crate::publish::source::debounce::Debounce;
+use crate::publish::work::check_context::Offer;
 use crate::publish::work::core::After;
 use crate::publish::work::core::Core;
 use crate::publish::work::difference::{Applied, Difference};
@@ -28,7 +29,6 @@ use crate::publish::work::liveness::Liveness;
 use crate::publish::work::looker::Looker;
 use crate::publish::work::order::Then;
 use crate::publish::work::pool;
-use crate::publish::work::zone_check::Offer;
 use crate::telemetry::pulse::Pulse;
 
 /// Commands that wait for a look to end; more operators than that wait for their turn.
@@ -178,6 +178,7 @@ impl PublisherHandle {
     /// Offers a whole version that a primary gave. When it returns, that version is in service and durable, or is what was served
     /// already; on any error what was served stays. `is_forced`: an operator wants it whatever its serial and size.
     pub async fn offer(&self, zone: Zone, primary: SocketAddr, is_forced: bool) -> Result<(), OfferError> {
+        check_values(&zone)?;
         let digest = digest(&zone);
         let (reply, done) = oneshot::channel();
         let offer = Offer { zone, digest, primary, is_forced, reply };
@@ -203,6 +204,17 @@ impl PublisherHandle {
         // Nothing is sent: it is closed when everything has ended.
         let _ = self.ended.await;
     }
+}
+
+/// Whether every record can be right, as it is asked of zone files.
+fn check_values(zone: &Zone) -> Result<(), OfferError> {
+    for record in zone.records() {
+        if let Err(fault) = check_rdata(record.record_type, &record.rdata) {
+            let (zone, owner) = (zone.origin().clone(), record.owner.clone());
+            return Err(OfferError::Value { zone, owner, fault: Box::new(fault) });
+        }
+    }
+    Ok(())
 }
 
 /// The publisher's loop; its state outlives a panic.

@@ -8,12 +8,13 @@ use crate::publish::source::SourceKey;
 use crate::publish::source::scan::Found;
 use crate::publish::source::survey::Survey;
 use crate::publish::work::board::Given;
+use crate::publish::work::check_context::Effects;
 use crate::publish::work::core::Core;
 use crate::publish::work::entry::{Entry, WorkState};
 use crate::publish::work::job::{JobResult, Step, Task};
 use crate::publish::work::pool::Running;
 use crate::publish::work::queue::{Lane, Work};
-use crate::publish::work::zone_check::{Checked, Effects, ZoneCheck};
+use crate::publish::work::zone_check::{Checked, ZoneCheck};
 use crate::wire::Name;
 
 /// How long a thread may do nothing before its source counts as one that does not answer.

@@ -1,0 +1,77 @@
+//! What a check of a zone may use, and what it asks for.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use tokio::sync::oneshot;
+
+use crate::publish::accept::Digest;
+use crate::publish::error::OfferError;
+use crate::publish::fault::SourceFault;
+use crate::publish::settings::Settings;
+use crate::publish::source::scan::Unseen;
+use crate::publish::source::watch::Watch;
+use crate::publish::state::directory::State;
+use crate::publish::state::keeper::Version;
+use crate::publish::verify::Modes;
+use crate::zone::{Published, Zone};
+use crate::zonefile::Meter;
+
+/// What a check of a zone may use.
+pub(in crate::publish) struct CheckContext {
+    pub(in crate::publish) settings: Arc<Settings>,
+    /// How often the settings were replaced: what was judged under others is judged again.
+    pub(in crate::publish) rules: u32,
+    /// What to do with signatures.
+    pub(in crate::publish) modes: Arc<Modes>,
+    pub(in crate::publish) state: Arc<State>,
+    pub(in crate::publish) published: Arc<Published>,
+    /// Shows the large file that is being read.
+    pub(in crate::publish) meter: Arc<Meter>,
+    /// The watches, unless only a reload deploys; knows the writers of files in any case.
+    pub(in crate::publish) watch: Option<Watch>,
+    pub(in crate::publish) writers: Watch,
+    /// Whether a source could not be read whole.
+    pub(in crate::publish) partial: bool,
+    /// The directories that could not be read.
+    pub(in crate::publish) unseen: Arc<Unseen>,
+    /// Whether the first load goes on: then zones are not announced in the log one by one.
+    pub(in crate::publish) first: bool,
+}
+
+impl std::fmt::Debug for CheckContext {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("CheckContext").field("rules", &self.rules).finish_non_exhaustive()
+    }
+}
+
+/// What checks ask for.
+#[derive(Debug, Default)]
+pub(in crate::publish) struct Effects {
+    /// To serve.
+    pub(in crate::publish) added: Option<Arc<Zone>>,
+    /// To keep in the state directory.
+    pub(in crate::publish) kept: Option<Version>,
+    /// The configuration does not speak of it any more: to serve and to know no longer.
+    pub(in crate::publish) forgotten: bool,
+    /// Nothing is known of it: not to be remembered.
+    pub(in crate::publish) unknown: bool,
+    /// Faults that stay until the process ends.
+    pub(in crate::publish) alarms: Vec<SourceFault>,
+    /// Who waits for the outcome of an offer, and the outcome.
+    pub(in crate::publish) replies: Vec<(OfferReply, Result<(), OfferError>)>,
+}
+
+/// Where the outcome of an offer goes.
+pub(in crate::publish) type OfferReply = oneshot::Sender<Result<(), OfferError>>;
+
+/// A version that a primary gave.
+#[derive(Debug)]
+pub(in crate::publish) struct Offer {
+    pub(in crate::publish) zone: Zone,
+    pub(in crate::publish) digest: Digest,
+    pub(in crate::publish) primary: SocketAddr,
+    /// Whether it is wanted whatever it is.
+    pub(in crate::publish) is_forced: bool,
+    pub(in crate::publish) reply: OfferReply,
+}

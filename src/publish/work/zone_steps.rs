@@ -1,0 +1,397 @@
+//! The steps of one check: what the state directory has, where the file is, reading, judging, what is to be served and kept.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use crate::wire::{Name, Serial};
+use crate::zone::{Snapshot, Zone};
+
+use crate::publish::accept::{
+    Accepted, Candidate, Provenance, Refused, Standing, Terms, accept, needs_digest,
+};
+use crate::publish::error::OfferError;
+use crate::publish::fault::{Fault, SourceFault, one_line};
+use crate::publish::settings::{Dnssec, SerialRule};
+use crate::publish::source::read::{holds, length, read};
+use crate::publish::source::scan::{Found, same_file};
+use crate::publish::state::directory::State;
+use crate::publish::state::keeper::Version;
+use crate::publish::state::state_file::Header;
+use crate::publish::state::store::{DamagedJournal, Loaded};
+use crate::publish::verify::before;
+use crate::publish::work::entry::{Entry, LARGE};
+use crate::publish::work::queue::Size;
+use crate::zonefile::{Beside, ReadZone, digest};
+
+use crate::publish::work::check_context::{CheckContext, Effects, Offer};
+
+/// One check of one zone.
+pub(in crate::publish) struct Visit<'a> {
+    pub(in crate::publish) context: &'a CheckContext,
+    /// What was served when the check began.
+    pub(in crate::publish) served: &'a Snapshot,
+    pub(in crate::publish) name: &'a Name,
+    pub(in crate::publish) rule: SerialRule,
+    pub(in crate::publish) effects: &'a mut Effects,
+    pub(in crate::publish) size: Size,
+    pub(in crate::publish) is_too_large: &'a mut bool,
+}
+
+impl Visit<'_> {
+    /// Learns what the state directory has of the zone, once.
+    pub(in crate::publish) fn look_into_state(&mut self, entry: &mut Entry) {
+        if !std::mem::take(&mut entry.stored) {
+            return;
+        }
+        let Some(store) = self.context.state.store() else { return };
+        match store.look(self.name) {
+            Ok((header, damage)) => {
+                self.alarm_of_journal(damage, &header);
+                entry.header = Some(Arc::new(header));
+                entry.durable = true;
+            }
+            Err((path, error)) => self.alarm(SourceFault::State { path, error: error.to_string() }),
+        }
+    }
+
+    /// No file: the zone stays, unless the config no longer speaks of it. Says whether it stays.
+    pub(in crate::publish) fn missing(&mut self, entry: &mut Entry) -> bool {
+        if self.context.settings.transferred.contains(self.name) {
+            self.restore(entry);
+            let waits = entry.header.is_none();
+            entry.misplaced = waits.then(|| Box::new(Fault::NotTransferred));
+            return true;
+        }
+        let covered = entry.root().is_some_and(|root| self.context.settings.covers(self.name, root));
+        // Where a directory cannot be read the zone may only have moved there.
+        if !covered && !self.context.partial && entry.header.is_some() {
+            self.forget();
+            return false;
+        }
+        if entry.header.is_none() {
+            return false;
+        }
+        if self.context.unseen.has(&entry.path()) {
+            self.unseen(entry);
+            return entry.header.is_some();
+        }
+        entry.misplaced =
+            Some(Box::new(Fault::Vanished { path: entry.path().to_path_buf(), zone: self.name.clone() }));
+        entry.verdict = None;
+        entry.denied = None;
+        entry.read = false;
+        self.restore(entry);
+        entry.header.is_some()
+    }
+
+    /// The directory of its file cannot be read, and one fault says so for all: of the file nothing new is known.
+    fn unseen(&mut self, entry: &mut Entry) {
+        if matches!(entry.misplaced.as_deref(), Some(Fault::Vanished { .. } | Fault::Missing { .. })) {
+            entry.misplaced = None;
+        }
+        self.restore(entry);
+    }
+
+    /// Its file was there when it was last looked for, and now its directory cannot be read.
+    fn not_answering(&mut self, entry: &mut Entry, found: &Found) {
+        self.unseen(entry);
+        if entry.header.is_none() {
+            let error = "its directory does not answer".to_owned();
+            entry.misplaced = Some(Box::new(Fault::Unreadable { path: found.path.to_path_buf(), error }));
+        }
+    }
+
+    /// The zone left the config.
+    fn forget(&mut self) {
+        tracing::info!(zone = %self.name, "no longer configured, no longer served");
+        self.effects.forgotten = true;
+    }
+
+    pub(in crate::publish) fn found(&mut self, entry: &mut Entry, found: &Found) {
+        if self.context.unseen.has(&found.path) && (entry.header.is_some() || found.fault.is_none()) {
+            return self.not_answering(entry, found);
+        }
+        entry.misplaced = match self.fault_of_place(entry, found) {
+            Some(Fault::Missing { path }) if entry.header.is_some() => {
+                Some(Box::new(Fault::Vanished { path, zone: self.name.clone() }))
+            }
+            fault => fault.map(Box::new),
+        };
+        if entry.misplaced.is_some() {
+            return self.restore(entry);
+        }
+        entry.read &= std::mem::replace(&mut entry.rules, self.context.rules) == self.context.rules;
+        if entry.read && entry.files.are_as_before(&found.path) {
+            return;
+        }
+        if self.size == Size::Small && length(&found.path) >= LARGE {
+            *self.is_too_large = true;
+            return;
+        }
+        let stood = entry.header.is_some();
+        if !self.is_still_outdated(entry, found) {
+            self.read_and_judge(entry, found);
+        }
+        self.restore(entry);
+        if stood && entry.header.is_none() {
+            // Its state is damaged, so nothing stands: the file is judged by itself.
+            self.read_and_judge(entry, found);
+        }
+    }
+
+    /// What is wrong with where the file is.
+    fn fault_of_place(&self, entry: &Entry, found: &Found) -> Option<Fault> {
+        let rival = entry.rival.as_ref().filter(|rival| !same_file(&found.path, &rival.path));
+        if let Some(rival) = rival {
+            return Some(Fault::TwoFiles { paths: [found.path.to_path_buf(), rival.path.to_path_buf()] });
+        }
+        found.fault.as_deref().cloned()
+    }
+
+    /// Whether differences led on from what is in the file, octet by octet; then it is not parsed, and what they led to
+    /// stays, as it would if the file were judged. Without this a start would read such a zone twice: its file, to find
+    /// that it says nothing new, and its state.
+    fn is_still_outdated(&mut self, entry: &mut Entry, found: &Found) -> bool {
+        let Some(header) = entry.header.clone().filter(|header| header.standing.is_led_on()) else {
+            return false;
+        };
+        let Provenance::File { octets: Some(octets), .. } = &header.provenance else { return false };
+        let limits = &self.context.settings.limits;
+        let writer_of = self.context.writers.writer(self.context.settings.settle);
+        let Some(files) = holds(&found.path, octets, limits, &writer_of) else {
+            return false;
+        };
+        (entry.read, entry.files) = (true, files);
+        (entry.verdict, entry.denied, entry.notice) = (None, None, None);
+        let (root, path) = (found.root.clone(), found.path.clone());
+        self.outdated(entry, Provenance::File { root, path, octets: Some(*octets) });
+        true
+    }
+
+    fn read_and_judge(&mut self, entry: &mut Entry, found: &Found) {
+        let limits = &self.context.settings.limits;
+        let beside = Beside { served: self.served.zone(self.name), meter: Some(&self.context.meter) };
+        let before = (&entry.files, self.context.settings.settle);
+        let writer_of = self.context.writers.writer(self.context.settings.settle);
+        let reading = read(&found.path, self.name, limits, before, &writer_of, beside);
+        match reading.result {
+            Ok(zone) => {
+                entry.read = true;
+                entry.files = reading.files;
+                self.judge(entry, found, zone);
+            }
+            Err(fault) => {
+                // A bad file is as it is until one of its files changes; any other fault passes by itself.
+                entry.read = matches!(fault, Fault::Bad(_));
+                if entry.read {
+                    entry.files = reading.files;
+                }
+                entry.denied = None;
+                entry.verdict = Some(Box::new(fault));
+            }
+        }
+    }
+
+    fn judge(&mut self, entry: &mut Entry, found: &Found, read: ReadZone) {
+        for warning in &read.warnings {
+            tracing::warn!(zone = %self.name, "{warning}");
+        }
+        let (serial, digest) = (read.zone.serial(), read.digest);
+        let forced =
+            entry.forced.as_ref().is_some_and(|forced| forced.serial == serial && forced.digest == digest);
+        let settings = &self.context.settings;
+        let terms = Terms { serial: self.rule, shrink_limit_percent: settings.shrink_limit_percent, forced };
+        let (root, path) = (found.root.clone(), found.path.clone());
+        let provenance = Provenance::File { root, path, octets: read.file_digest };
+        let candidate = Candidate { zone: read.zone, digest, provenance: provenance.clone() };
+        entry.verdict = None;
+        entry.denied = None;
+        let bump_without_state = self.rule == SerialRule::Bump && matches!(*self.context.state, State::None);
+        entry.notice = bump_without_state.then(|| Box::new(Fault::BumpWithoutState));
+        self.learn_digest(entry, serial, terms);
+        let standing = entry.header.as_ref().map(|header| &header.standing);
+        match accept(candidate, standing, terms) {
+            Ok(Accepted::Outdated) => self.outdated(entry, provenance),
+            Ok(Accepted::Unchanged { zone, standing }) => self.unchanged(entry, zone, standing, provenance),
+            Ok(Accepted::New { zone, standing }) => match self.wrong_signatures(&zone, terms) {
+                None => self.new_version(entry, zone, standing, provenance),
+                Some(refused) => entry.deny(self.name, &found.path, (serial, digest), refused),
+            },
+            Err(refused) => entry.deny(self.name, &found.path, (serial, digest), refused),
+        }
+    }
+
+    /// Judges a version that a primary gave. It is in no file, so it is kept before it is served.
+    pub(in crate::publish) fn offered(&mut self, entry: &mut Entry, offer: Offer) {
+        let Offer { zone, digest, primary, is_forced, reply } = offer;
+        self.restore(entry);
+        let (serial, provenance) = (zone.serial(), Provenance::Transfer { primary });
+        let place = PathBuf::from(format!("the version from {primary}"));
+        let shrink_limit_percent = self.context.settings.shrink_limit_percent;
+        let terms = Terms { serial: SerialRule::Strict, shrink_limit_percent, forced: is_forced };
+        let candidate = Candidate { zone, digest, provenance: provenance.clone() };
+        (entry.misplaced, entry.verdict, entry.denied, entry.notice) = (None, None, None, None);
+        self.learn_digest(entry, serial, terms);
+        let standing = entry.header.as_ref().map(|header| &header.standing);
+        match accept(candidate, standing, terms) {
+            Ok(Accepted::Outdated) => self.outdated(entry, provenance),
+            Ok(Accepted::Unchanged { zone, standing }) => self.unchanged(entry, zone, standing, provenance),
+            Ok(Accepted::New { zone, standing }) => match self.wrong_signatures(&zone, terms) {
+                None => self.new_version(entry, zone, standing, provenance),
+                Some(refused) => entry.deny(self.name, &place, (serial, digest), refused),
+            },
+            Err(refused) => entry.deny(self.name, &place, (serial, digest), refused),
+        }
+        let outcome = match &entry.verdict {
+            Some(fault) => Err(OfferError::NotServed { fault: fault.clone() }),
+            None => Ok(()),
+        };
+        self.effects.replies.push((reply, outcome));
+    }
+
+    /// Whether wrong signatures refuse a version.
+    fn wrong_signatures(&self, zone: &Zone, terms: Terms) -> Option<Refused> {
+        if terms.forced || self.context.modes.of(self.name) != Dnssec::Refuse {
+            return None;
+        }
+        before::refused(self.served.zone(self.name).map(Arc::as_ref), zone)
+    }
+
+    /// Makes the digest of a version that came by a difference, if the judgement of a file depends on it.
+    fn learn_digest(&mut self, entry: &mut Entry, offered: Serial, terms: Terms) {
+        let unknown =
+            |entry: &Entry| entry.header.clone().filter(|it| needs_digest(offered, &it.standing, terms));
+        if unknown(entry).is_some() {
+            self.restore(entry);
+        }
+        // What was restored may be another version.
+        let (Some(header), Some(zone)) = (unknown(entry), self.in_service(entry)) else { return };
+        let standing = Standing { digest: Some(digest(&zone)), ..header.standing.clone() };
+        entry.header = Some(Arc::new(Header { standing, ..Header::clone(&header) }));
+    }
+
+    /// The zone that is in service, or is about to be.
+    fn in_service(&self, entry: &Entry) -> Option<Arc<Zone>> {
+        let zone = self.effects.added.as_ref().or_else(|| self.served.zone(self.name));
+        zone.filter(|_| entry.serving).cloned()
+    }
+
+    /// The version that stands came again: perhaps it is not in service or not durable yet.
+    fn unchanged(&mut self, entry: &mut Entry, zone: Zone, standing: Standing, provenance: Provenance) {
+        let Some(before) = entry.header.clone() else { return };
+        // One that was only looked up has paths of its own; these are shared with the source.
+        let header = Arc::new(Header { standing, provenance, ..Header::clone(&before) });
+        // Other octets that say the same do not count: they will be read once more if differences follow.
+        let moved =
+            header.standing != before.standing || !header.provenance.is_same_place(&before.provenance);
+        entry.header = Some(header.clone());
+        let zone = Arc::new(zone);
+        if !entry.durable || moved {
+            self.effects.kept = Some(Version { header: header.clone(), zone: zone.clone() });
+        }
+        if !entry.serving {
+            self.serve(entry, header, zone);
+        }
+    }
+
+    /// The source has what differences led on from: the version that they led to stays.
+    fn outdated(&mut self, entry: &mut Entry, provenance: Provenance) {
+        self.restore(entry);
+        if matches!(*self.context.state, State::None) {
+            entry.notice = Some(Box::new(Fault::DifferenceWithoutState));
+        }
+        let (Some(before), Some(zone)) = (entry.header.clone(), self.in_service(entry)) else { return };
+        let header = Arc::new(Header { provenance, ..Header::clone(&before) });
+        let moved = header != before;
+        entry.header = Some(header.clone());
+        if !entry.durable || moved {
+            self.effects.kept = Some(Version { header, zone });
+        }
+    }
+
+    /// A version that is in its file is served at once and kept behind that; one with a serial that is in no file
+    /// must not be forgotten, so it is kept first.
+    fn new_version(&mut self, entry: &mut Entry, zone: Zone, standing: Standing, provenance: Provenance) {
+        let is_file = matches!(provenance, Provenance::File { .. });
+        let in_its_file = is_file && standing.serial == standing.source_serial;
+        let header = Arc::new(Header::whole(self.name, standing, provenance));
+        let zone = Arc::new(zone);
+        let version = Version { header: header.clone(), zone: zone.clone() };
+        if in_its_file || matches!(*self.context.state, State::None) {
+            entry.durable = false;
+            self.effects.kept = Some(version);
+            return self.serve(entry, header, zone);
+        }
+        match self.context.state.keep_first(version) {
+            Ok(()) => {
+                entry.durable = true;
+                self.serve(entry, header, zone);
+            }
+            Err(error) => {
+                entry.read = false;
+                self.not_kept(entry, header, zone, error.to_string());
+            }
+        }
+    }
+
+    /// What stands stays in service; if nothing does, a version that a restart may lose is better than none.
+    fn not_kept(&mut self, entry: &mut Entry, header: Arc<Header>, zone: Arc<Zone>, error: String) {
+        self.restore(entry);
+        if entry.serving {
+            entry.verdict = Some(Box::new(Fault::NotDurable { error }));
+            return;
+        }
+        entry.durable = false;
+        entry.notice = Some(Box::new(Fault::ServedNotDurable { error }));
+        self.serve(entry, header, zone);
+    }
+
+    fn serve(&mut self, entry: &mut Entry, header: Arc<Header>, zone: Arc<Zone>) {
+        let (serial, records) = (zone.serial().0, zone.record_count());
+        match self.context.first {
+            true => tracing::debug!(zone = %self.name, serial, records, "zone served"),
+            false => tracing::info!(zone = %self.name, serial, records, "zone served"),
+        }
+        entry.header = Some(header);
+        entry.serving = true;
+        self.effects.added = Some(zone);
+    }
+
+    /// Serves the version in the state directory if nothing is served yet; a damaged one is forgotten.
+    fn restore(&mut self, entry: &mut Entry) {
+        let (false, Some(header), Some(store)) =
+            (entry.serving, entry.header.clone(), self.context.state.store())
+        else {
+            return;
+        };
+        match store.load(self.name, &self.context.settings.limits) {
+            Ok(Loaded { zone, header: found, tolerated, damage }) => {
+                self.alarm_of_journal(damage, &found);
+                // What is wrong with its file says the verdict already.
+                if let Some(problem) = tolerated.filter(|_| entry.verdict.is_none()) {
+                    entry.notice = Some(Box::new(Fault::RefusedToday { problem: one_line(&problem) }));
+                }
+                // What is known beside the file, its digest or where the source is now, stays.
+                let header = if found.chain == header.chain { header } else { Arc::new(found) };
+                self.serve(entry, header, Arc::new(zone));
+            }
+            Err((path, error)) => {
+                entry.header = None;
+                entry.durable = false;
+                self.alarm(SourceFault::State { path, error: error.to_string() });
+            }
+        }
+    }
+
+    fn alarm_of_journal(&mut self, damage: Option<DamagedJournal>, header: &Header) {
+        if let Some((path, error)) = damage {
+            let (error, zone, serial) = (error.to_string(), self.name.clone(), header.standing.serial);
+            self.alarm(SourceFault::Journal { path, error, zone, serial });
+        }
+    }
+
+    fn alarm(&mut self, fault: SourceFault) {
+        tracing::error!("{fault}");
+        self.effects.alarms.push(fault);
+    }
+}

@@ -1,0 +1,131 @@
+//! A hub and a POP, both anyns, in namespaces: zones by transfer with a TSIG key, changes by NOTIFY, a restart without the hub, a
+//! version that is refused, and a client that may not have the zone.
+
+use std::path::PathBuf;
+use std::process::Output;
+
+use crate::support::anyns::{Anyns, BOUND};
+use crate::support::lab::{Lab, Space};
+use crate::support::pop::{ZONE, base_config, deploy};
+use crate::support::skip::has_programs;
+use crate::support::wait::{wait_for, wait_until};
+use crate::support::world::SERVICE;
+
+const HUB: &str = "198.18.1.1";
+const POP: &str = "198.18.1.2";
+const KEYS: &str = "[[key]]\nname = \"hub.\"\nalgorithm = \"hmac-sha256\"\nsecret = \"c2VjcmV0IG9mIHRoZSBodWIgYW5kIHRoZSBQT1A=\"\n";
+
+struct Pair {
+    hub: Anyns,
+    pop: Anyns,
+    hub_zones: PathBuf,
+    hub_space: Space,
+    pop_space: Space,
+    lab: Lab,
+}
+
+impl Pair {
+    fn new() -> Self {
+        let mut lab = Lab::new();
+        let (hub_space, pop_space) = (lab.space("hub"), lab.space("pop"));
+        lab.link(
+            (&hub_space, "wan", &["198.18.1.1/24", "2001:db8:1::1/64"]),
+            (&pop_space, "wan", &["198.18.1.2/24", "2001:db8:1::2/64"]),
+        );
+        for space in [&hub_space, &pop_space] {
+            for address in SERVICE {
+                let length = if address.contains(':') { 128 } else { 32 };
+                space.ip(&["address", "add", &format!("{address}/{length}"), "dev", "lo"]);
+            }
+        }
+        let hub_zones = lab.subdirectory("zones-hub");
+        deploy(&hub_zones, ZONE, 1);
+        let sends = format!(
+            "[transfer]\nlisten = [\"{HUB}:5353\"]\nallow = [{{ from = \"{POP}/32\", keys = [\"hub.\"] }}]\n\
+             notify = [{{ address = \"{POP}:5353\", key = \"hub.\" }}]\n"
+        );
+        let takes = format!(
+            "[transfer]\nlisten = [\"{POP}:5353\"]\n\n[[zone]]\nname = \"{ZONE}\"\n\
+             primaries = [{{ address = \"{HUB}:5353\", key = \"hub.\" }}]\n"
+        );
+        let hub = base_config(&lab, "hub", [HUB, "2001:db8:1::1"], "dry-run", "");
+        let pop = base_config(&lab, "pop", [POP, "2001:db8:1::2"], "dry-run", "");
+        let hub = Anyns::new(&lab, &hub_space, "hub", &format!("{hub}{sends}{KEYS}"));
+        let pop = Anyns::new(&lab, &pop_space, "pop", &format!("{pop}{takes}{KEYS}"));
+        Self { hub, pop, hub_zones, hub_space, pop_space, lab }
+    }
+
+    fn dig(space: &Space, arguments: &[&str]) -> Output {
+        space.command("dig").args(["+time=2", "+tries=1"]).args(arguments).output().expect("dig runs")
+    }
+
+    /// The serial that a server answers with.
+    fn serial(space: &Space) -> Option<u32> {
+        let output = Self::dig(space, &["+short", "@192.0.2.53", ZONE, "SOA"]);
+        String::from_utf8_lossy(&output.stdout).split_whitespace().nth(2)?.parse().ok()
+    }
+
+    /// The zone as a transfer brings it, sorted.
+    fn zone(space: &Space, more: &[&str]) -> Vec<String> {
+        let output = Self::dig(space, &[&["+onesoa", "+nocomments", "+nostats", "+nocmd"], more].concat());
+        let mut lines: Vec<String> = String::from_utf8_lossy(&output.stdout)
+            .lines()
+            .filter(|line| line.contains("\tIN\t"))
+            .map(ToOwned::to_owned)
+            .collect();
+        lines.sort();
+        lines
+    }
+}
+
+#[test]
+fn a_pop_takes_its_zones_from_a_hub() {
+    if !has_programs("a POP and its hub", &["dig"]) {
+        return;
+    }
+    let mut pair = Pair::new();
+    // Without its hub the POP starts, and says what it waits for.
+    pair.pop.start(&pair.lab);
+    let status = pair.pop.wait_zone(ZONE, "refused", None);
+    assert!(status.to_string().contains("no primary has given it yet"), "{status}");
+    pair.hub.start(&pair.lab);
+    let (first, took) =
+        wait_for("the POP serves the hub's version", BOUND * 2, || Pair::serial(&pair.pop_space));
+    println!("first transfer, after the hub has started: {took:.2?}");
+    assert_eq!(Some(first), Pair::serial(&pair.hub_space));
+    // A change goes by NOTIFY.
+    for version in 2..5 {
+        deploy(&pair.hub_zones, ZONE, version);
+        let wanted = |space: &Space| Pair::serial(space).filter(|serial| *serial > first + version - 2);
+        let (serial, _) = wait_for("the hub serves the change", BOUND, || wanted(&pair.hub_space));
+        let took =
+            wait_until("the POP serves the change", BOUND, || Pair::serial(&pair.pop_space) == Some(serial));
+        println!("a change, from the hub to the POP: {took:.2?}");
+    }
+    // What the POP serves is what the hub has; who has no key does not get it.
+    let key = "-yhmac-sha256:hub.:c2VjcmV0IG9mIHRoZSBodWIgYW5kIHRoZSBQT1A=";
+    let at_hub = format!("@{HUB}");
+    let of_hub = Pair::zone(&pair.pop_space, &[key, &at_hub, "-p", "5353", ZONE, "AXFR"]);
+    assert!(of_hub.len() > 2, "{of_hub:?}");
+    let refused = Pair::zone(&pair.pop_space, &[&at_hub, "-p", "5353", ZONE, "AXFR"]);
+    assert!(refused.is_empty(), "without a key: {refused:?}");
+    let wrong = "-yhmac-sha256:hub.:d3Jvbmc=";
+    let refused = Pair::zone(&pair.pop_space, &[wrong, &at_hub, "-p", "5353", ZONE, "AXFR"]);
+    assert!(refused.is_empty(), "with a wrong key: {refused:?}");
+    let served = Pair::serial(&pair.pop_space).unwrap();
+    // The hub dies: the POP serves on, also after a restart.
+    pair.hub.kill();
+    pair.pop.kill();
+    pair.pop.start(&pair.lab);
+    let took = wait_until("the POP serves what it has kept", BOUND, || {
+        Pair::serial(&pair.pop_space) == Some(served)
+    });
+    println!("after a restart without the hub: {took:.2?}");
+    // It comes back with a new version.
+    deploy(&pair.hub_zones, ZONE, 9);
+    pair.hub.start(&pair.lab);
+    let (serial, _) =
+        wait_for("the hub serves", BOUND, || Pair::serial(&pair.hub_space).filter(|it| *it != served));
+    let took = wait_until("the POP catches up", BOUND * 3, || Pair::serial(&pair.pop_space) == Some(serial));
+    println!("after the hub has come back: {took:.2?}");
+}
