@@ -25,6 +25,7 @@ mod decide;
 mod drain;
 mod drain_file;
 mod facts;
+mod history;
 mod live;
 mod order;
 mod orders;

@@ -56,7 +56,7 @@ pub use meter::Meter;
 pub use open::open_regular;
 pub use rdata::check as check_rdata;
 pub use value_fault::ValueFault;
-pub use writer::write_zone;
+pub use writer::{record_line, write_zone};
 
 /// Records that the served version has at least if a new one shares with it: below that nothing is gained.
 const SHARED_RECORDS: usize = 10_000;

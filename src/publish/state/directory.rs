@@ -7,12 +7,15 @@ use std::fmt;
 use std::fs;
 use std::io;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use tokio::sync::Notify;
 
 use crate::publish::error::{PublishError, StoreError};
-use crate::publish::state::keeper::{Keeper, Version};
+use crate::publish::settings::HistoryBounds;
+use crate::publish::state::database::Database;
+use crate::publish::state::keeper::Keeper;
+use crate::publish::state::ready::Version;
 use crate::publish::state::store::Store;
 use crate::telemetry::pulse::Pulse;
 
@@ -60,9 +63,10 @@ impl State {
         directory: Option<&Path>,
         wake: &Arc<Notify>,
         pulse: &Arc<Pulse>,
+        bounds: &Arc<Mutex<HistoryBounds>>,
     ) -> Result<Self, PublishError> {
         let Some(directory) = directory else { return Ok(Self::None) };
-        match Store::open(directory) {
+        match Store::open(directory, bounds.clone()) {
             Ok(store) => match store.probe() {
                 Ok(()) => Keeper::start(store, wake.clone(), pulse.clone())
                     .map(Self::Kept)
@@ -71,8 +75,10 @@ impl State {
             },
             Err(error @ StoreError::InUse { .. }) => Err(error.into()),
             Err(StoreError::Unusable { source, .. }) => {
-                let store =
-                    fs::read_dir(directory).is_ok().then(|| Store::read_only(directory)).transpose()?;
+                let store = fs::read_dir(directory)
+                    .is_ok()
+                    .then(|| Store::read_only(directory, bounds.clone()))
+                    .transpose()?;
                 Ok(Self::Unwritable { store, error: StateError::new(source) })
             }
         }
@@ -93,6 +99,11 @@ impl State {
             Self::Unwritable { store, .. } => store.as_ref(),
             Self::None => None,
         }
+    }
+
+    /// The database, for the history.
+    pub(in crate::publish) fn database(&self) -> Option<Database> {
+        self.store().and_then(Store::database)
     }
 
     /// Why there is no keeper, although there should be one.

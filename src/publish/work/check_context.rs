@@ -12,7 +12,7 @@ use crate::publish::settings::Settings;
 use crate::publish::source::scan::Unseen;
 use crate::publish::source::watch::Watch;
 use crate::publish::state::directory::State;
-use crate::publish::state::keeper::Version;
+use crate::publish::state::ready::Version;
 use crate::publish::verify::Modes;
 use crate::zone::{Published, Zone};
 use crate::zonefile::Meter;

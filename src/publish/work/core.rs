@@ -14,7 +14,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
@@ -23,10 +23,11 @@ use crate::handoff::Latest;
 use crate::publish::error::PublishError;
 use crate::publish::fault::{SourceFault, SourceWarning, one_line};
 use crate::publish::report::{Report, WatchState};
-use crate::publish::settings::{Deploy, Rules, Settings};
+use crate::publish::settings::{Deploy, HistoryBounds, Rules, Settings};
 use crate::publish::source::scan::zones_without_file;
 use crate::publish::source::watch::Watch;
 use crate::publish::state::directory::State;
+use crate::publish::state::history::History;
 use crate::publish::verify::Verify;
 use crate::publish::work::board::Board;
 use crate::publish::work::check_context::CheckContext;
@@ -58,6 +59,9 @@ pub(in crate::publish) struct Core {
     pub(in crate::publish) generation: u32,
     pub(in crate::publish) watch: Watch,
     pub(in crate::publish) state: Arc<State>,
+    /// What was kept of the steps of zones, and how much that may be of each.
+    pub(in crate::publish) history: History,
+    pub(in crate::publish) history_bounds: Arc<Mutex<HistoryBounds>>,
     /// Says that the thread is there; `None` before it starts.
     pub(in crate::publish) place: Option<Place>,
     pub(in crate::publish) pulse: Arc<Pulse>,
@@ -143,7 +147,8 @@ impl Core {
         pulse: Arc<Pulse>,
     ) -> Result<Self, PublishError> {
         let settings = settings.absolute().map_err(|source| PublishError::CurrentDirectory { source })?;
-        let state = State::open(settings.state_directory.as_deref(), &wake, &pulse)?;
+        let history_bounds = Arc::new(Mutex::new(settings.history));
+        let state = State::open(settings.state_directory.as_deref(), &wake, &pulse, &history_bounds)?;
         let board =
             Board::start(wake.clone(), pulse.clone()).map_err(|source| PublishError::Thread { source })?;
         let now = Instant::now();
@@ -154,6 +159,8 @@ impl Core {
             generation: 0,
             watch: Watch::start(wake.clone(), pulse.clone()),
             state: Arc::new(state),
+            history: History::default(),
+            history_bounds,
             place: None,
             verify,
             meter: Arc::new(Meter::new(pulse.clone())),

@@ -6,10 +6,16 @@ use std::time::Duration;
 
 use crate::wire::Name;
 
+use crate::publish::accept::Provenance;
 use crate::publish::error::PublishError;
 use crate::publish::fault::{Fault, SourceFault};
 use crate::publish::state::directory::{State, StateError};
-use crate::publish::state::keeper::{Keeper, Version};
+use crate::publish::state::keeper::Keeper;
+use crate::publish::state::reading::Damaged;
+use crate::publish::state::ready::Version;
+use crate::publish::state::record::Seen;
+use crate::publish::state::step::StepOrigin;
+use crate::publish::state::store::Store;
 use crate::publish::work::core::Core;
 use crate::publish::work::entry::Entry;
 
@@ -40,8 +46,8 @@ impl Core {
             };
             // It was served from its file before this directory could be read. What is kept goes on from there, or is
             // older.
-            let newer = store.look(&zone).is_ok_and(|(kept, _)| {
-                kept.standing.serial.is_after(served.standing.serial) && !served.standing.is_led_on()
+            let newer = store.look(&zone).ok().flatten().is_some_and(|kept| {
+                kept.header.standing.serial.is_after(served.standing.serial) && !served.standing.is_led_on()
             });
             match self.zones.get_mut(&zone) {
                 Some(entry) if newer => {
@@ -51,11 +57,26 @@ impl Core {
                 None => {}
             }
         }
+        self.alarm_of_damage(damaged);
+        self.history.follow(state.database());
+    }
+
+    fn alarm_of_damage(&mut self, damaged: Vec<Damaged>) {
         for (path, error) in damaged {
             let fault = SourceFault::State { path, error: error.to_string() };
             tracing::error!("{fault}");
             self.alarm(fault);
         }
+    }
+
+    /// The database was set aside: what is served is kept anew.
+    fn keep_anew(&mut self) {
+        let Some(damaged) = self.state.store().and_then(Store::take_lost) else { return };
+        self.alarm_of_damage(damaged);
+        self.zones.values_mut().for_each(|entry| entry.durable = false);
+        self.unkept =
+            self.zones.iter().filter(|(_, entry)| entry.serving).map(|(name, _)| name.clone()).collect();
+        self.keep_again();
     }
 
     /// Tries to open a state directory that could not be written.
@@ -77,7 +98,8 @@ impl Core {
                 }
             },
             None => {
-                State::open(self.settings.state_directory.as_deref(), &self.wake, &self.pulse).inspect(|_| {
+                let directory = self.settings.state_directory.as_deref();
+                State::open(directory, &self.wake, &self.pulse, &self.history_bounds).inspect(|_| {
                     // Nothing is known of what the directory holds.
                     self.zones.values_mut().for_each(|entry| entry.durable = false);
                     listed = false;
@@ -90,6 +112,7 @@ impl Core {
         if !listed {
             self.list_state();
         }
+        self.history.follow(self.state.database());
         let Some(keeper) = self.state.keeper() else { return };
         if self.settled {
             keeper.begin();
@@ -109,12 +132,20 @@ impl Core {
     /// Tries again to keep what could not be kept.
     pub(in crate::publish) fn keep_again(&mut self) {
         let Some(keeper) = self.state.keeper() else { return };
-        let served = self.published.load();
+        let (served, modes) = (self.published.load(), self.verify.modes());
         for name in std::mem::take(&mut self.unkept) {
-            let header =
-                self.zones.get(&name).filter(|entry| !entry.durable).and_then(|entry| entry.header.clone());
-            if let (Some(header), Some(zone)) = (header, served.zone(&name)) {
-                keeper.keep(Version { header, zone: zone.clone() });
+            let Some(entry) = self.zones.get(&name).filter(|entry| !entry.durable) else { continue };
+            if let (Some(header), Some(zone)) = (entry.header.clone(), served.zone(&name)) {
+                let is_file = matches!(header.provenance, Provenance::File { .. });
+                let origin = match header.standing.serial == header.standing.source_serial {
+                    true if !is_file => StepOrigin::Transfer,
+                    true => StepOrigin::File,
+                    false if header.standing.is_led_on() => StepOrigin::Difference,
+                    false => StepOrigin::Bump,
+                };
+                let terms = self.settings.terms(self.rules.of(&name), modes.of(&name));
+                let seen = Seen::new(&entry.files, terms).filter(|_| entry.files_stand);
+                keeper.keep(Version { header, zone: zone.clone(), origin, before: None, seen });
             }
         }
     }
@@ -123,6 +154,11 @@ impl Core {
     pub(in crate::publish) fn take_kept(&mut self) {
         let state = self.state.clone();
         let Some(keeper) = state.keeper().filter(|keeper| keeper.has_outcomes()) else { return };
+        for (zone, error) in keeper.remaining() {
+            let fault = SourceFault::StateRemains { zone, error };
+            tracing::error!("{fault}");
+            self.alarm(fault);
+        }
         for outcome in keeper.outcomes() {
             let name = outcome.version.zone.origin();
             // Only if it is still the version that stands: of a newer one there will be another outcome.
@@ -149,6 +185,7 @@ impl Core {
             }
             self.kept.insert(name.clone());
         }
+        self.keep_anew();
         if keeper.is_idle() || self.reported.elapsed() >= KEPT_SOON {
             self.news.append(&mut self.kept);
         }

@@ -14,7 +14,7 @@ use crate::publish::report::{ZoneReport, ZoneState};
 use crate::publish::source::SourceKey;
 use crate::publish::source::read::Files;
 use crate::publish::source::scan::Found;
-use crate::publish::state::state_file::Header;
+use crate::publish::state::header::Header;
 use crate::publish::verify::Signatures;
 use crate::publish::work::queue::Size;
 
@@ -62,6 +62,8 @@ pub(in crate::publish) struct Entry {
     pub(in crate::publish) wrong: Option<Box<Fault>>,
     /// The files of the last reading that came to an end: where its `$INCLUDE`s are.
     pub(in crate::publish) files: Files,
+    /// Whether `files` gave the version that stands, or what differences led on from.
+    pub(in crate::publish) files_stand: bool,
     /// The version that was refused last.
     pub(in crate::publish) denied: Option<Box<Denied>>,
     /// The version that the operator lets pass.

@@ -5,15 +5,15 @@
 //! for the end of the check. Who gave an order may be gone: it is carried out all the same.
 
 use std::collections::VecDeque;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 
 use crate::publish::accept::Digest;
+use crate::publish::difference::{Applied, Difference};
 use crate::publish::error::{AcceptError, ApplyError, OfferError, ReconfigureError, RemoveError};
 use crate::publish::settings::{Rules, Settings};
 use crate::publish::source::SourceKey;
 use crate::publish::work::check_context::Offer;
 use crate::publish::work::core::Core;
-use crate::publish::work::difference::{Applied, Difference};
 use crate::publish::work::entry::{Entry, WorkState};
 use crate::publish::work::job::Task;
 use crate::publish::work::order::{Order, Reply, Then};
@@ -33,6 +33,7 @@ impl Core {
             Ok(settings) => settings,
             Err(error) => return drop(reply.send(Err(error))),
         };
+        *self.history_bounds.lock().unwrap_or_else(PoisonError::into_inner) = settings.history;
         self.rules = Rules::new(&settings);
         self.settings = Arc::new(settings);
         // Another rule or limit may judge the same file otherwise.
@@ -145,6 +146,7 @@ impl Core {
         self.published.store(self.published.load().with_changes([], std::slice::from_ref(zone)));
         self.verify.changed([zone]);
         self.publish_absences();
+        self.news.insert(zone.clone());
         self.say();
         tracing::info!(%zone, "removed by command");
         Ok(())

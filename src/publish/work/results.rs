@@ -147,10 +147,8 @@ impl Core {
         if effects.forgotten {
             self.publication.remove(name.clone());
             // Where the directory cannot be written, the zone is found again, and forgotten, once it can be.
-            if let Some(Err(error)) = self.state.keeper().map(|keeper| keeper.forget(name)) {
-                let fault = SourceFault::StateRemains { zone: name.clone(), error: error.to_string() };
-                tracing::error!("{fault}");
-                self.alarm(fault);
+            if let Some(keeper) = self.state.keeper() {
+                keeper.forget_soon(name);
             }
         }
         if effects.unknown {

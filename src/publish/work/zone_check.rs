@@ -89,7 +89,9 @@ impl CheckContext {
         let ZoneCheck { name, rule, size, entry, offer, effects, is_too_large, .. } = check;
         let served = self.published.load();
         let (rule, size) = (*rule, *size);
-        let mut visit = Visit { context: self, served: &served, name, rule, effects, size, is_too_large };
+        let (context, files_are_known) = (self, false);
+        let mut visit =
+            Visit { context, served: &served, name, rule, effects, size, is_too_large, files_are_known };
         let before = entry.faults().map(ToString::to_string).collect::<Vec<_>>();
         visit.look_into_state(entry);
         if let Some(offer) = offer.take() {
