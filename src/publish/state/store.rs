@@ -317,12 +317,19 @@ fn write(file: File, header: &Header, zone: &Zone) -> io::Result<File> {
     out.out.into_inner().map_err(io::IntoInnerError::into_error)
 }
 
-impl Drop for Store {
-    /// Gives the lock back explicitly: closing alone would leave it with a child process that was forked meanwhile.
-    fn drop(&mut self) {
+impl Store {
+    /// Gives the lock back: another process may use the directory.
+    pub(in crate::publish) fn unlock(&self) {
         if let Some(lock) = &self.lock {
             let _ = lock.unlock();
         }
+    }
+}
+
+impl Drop for Store {
+    /// Gives the lock back explicitly: closing alone would leave it with a child process that was forked meanwhile.
+    fn drop(&mut self) {
+        self.unlock();
     }
 }
 

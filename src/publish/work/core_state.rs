@@ -161,6 +161,10 @@ impl Core {
         if let State::Kept(keeper) = &*self.state {
             keeper.finish(KEEP_AT_END);
         }
+        // A thread that does not come back may hold the directory.
+        if let Some(store) = self.state.store() {
+            store.unlock();
+        }
     }
 
     /// Forgets what the state directory has of a zone.

@@ -141,6 +141,7 @@ impl Core {
             let entry = Entry { found: Some(named), misplaced, visited: true, ..Entry::default() };
             self.zones.insert(zone.clone(), entry);
         }
+        self.news.insert(zone.clone());
         self.publication.flush(&self.published, &self.verify);
         self.published.store(self.published.load().with_changes([], std::slice::from_ref(zone)));
         self.verify.changed([zone]);

@@ -156,6 +156,7 @@ impl Core {
         if effects.unknown {
             self.release(name);
             self.zones.remove(name);
+            self.news.insert(name.clone());
         }
     }
 

@@ -135,6 +135,10 @@ impl Core {
             }
             if !std::mem::replace(&mut round.has_checked_missing, true) {
                 self.context = None;
+                if self.settled {
+                    // What is wrong with sources goes before what that means for their zones.
+                    self.say();
+                }
                 let missing = self.zones.iter().filter(|(_, entry)| entry.found.is_none());
                 let missing: Vec<Name> = missing.map(|(name, _)| name.clone()).collect();
                 missing.iter().for_each(|name| self.push_awaited(name));
