@@ -32,6 +32,7 @@ mod parts;
 mod reload;
 mod reloads;
 mod reporting;
+mod required;
 mod response;
 mod self_test;
 mod service_manager;

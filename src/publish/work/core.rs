@@ -357,7 +357,7 @@ impl Core {
         let start = Instant::now();
         let mut news = Vec::new();
         for name in std::mem::take(&mut self.news) {
-            let report = self.zones.get_mut(&name).map(Entry::report);
+            let report = self.zones.get_mut(&name).map(|entry| Arc::new(entry.report()));
             news.push((name, report));
         }
         let keeps = !matches!(*self.state, State::None);

@@ -141,7 +141,7 @@ fn a_reload_and_new_required_zones_are_shown() {
         "{told:?}"
     );
     scene.reload.publish(Reload::Done);
-    scene.ordered.publish(Ordered { required: Arc::new([name("absent")]), ..Ordered::default() });
+    scene.ordered.publish(Ordered { required: Arc::new([name("absent")].into()), ..Ordered::default() });
     scene.report.publish(Arc::new(many(1)));
     let status = page(&scene);
     assert_eq!(status.reload, None);
