@@ -1,11 +1,10 @@
 //! Zones from primaries into the publisher, and zones that are served out to secondaries.
 //!
 //! Transferred versions flow from `transfer` to the publisher, which judges, keeps and publishes them; served versions flow from
-//! the snapshot to whoever may have them; a zone that is served in another version is told of by NOTIFY. Never decides whether a
+//! the snapshot to the secondaries that may have them, which NOTIFY tells of another version. Never decides whether a
 //! version may be served.
 
 use std::collections::HashMap;
-
 use std::sync::{Arc, Weak};
 
 use tokio::runtime::Handle;
@@ -92,7 +91,10 @@ fn start_notifies(primary: Arc<Primary>, report: Reader<Report>) -> Result<Threa
                 None => now.zones.keys().cloned().collect(),
             };
             for name in names {
-                let Some(serial) = now.zones.get(&name).and_then(|zone| zone.serial) else { continue };
+                let Some(serial) = now.zones.get(&name).and_then(|zone| zone.serial) else {
+                    told.remove(&name);
+                    continue;
+                };
                 if told.insert(name.clone(), serial) != Some(serial) && !primary.changed(name.clone()) {
                     tracing::warn!(zone = %name, "too many changed zones wait for their NOTIFY; the secondaries' timers have to do");
                 }

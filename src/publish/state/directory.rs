@@ -27,7 +27,7 @@ pub(in crate::publish) enum State {
     /// It cannot be written.
     Unwritable {
         /// To read from, if it can be read.
-        store: Option<Store>,
+        store: Option<Arc<Store>>,
         /// Why.
         error: StateError,
     },
@@ -64,16 +64,18 @@ impl State {
         let Some(directory) = directory else { return Ok(Self::None) };
         match Store::open(directory) {
             Ok(store) => match store.probe() {
-                Ok(()) => Keeper::start(store, wake.clone(), pulse.clone())
+                Ok(()) => Keeper::start(Arc::new(store), wake.clone(), pulse.clone())
                     .map(Self::Kept)
                     .map_err(|source| PublishError::Thread { source }),
-                Err(error) => Ok(Self::Unwritable { store: Some(store), error: StateError::new(error) }),
+                Err(error) => {
+                    Ok(Self::Unwritable { store: Some(Arc::new(store)), error: StateError::new(error) })
+                }
             },
             Err(error @ StoreError::InUse { .. }) => Err(error.into()),
             Err(StoreError::Unusable { source, .. }) => {
                 let store =
                     fs::read_dir(directory).is_ok().then(|| Store::read_only(directory)).transpose()?;
-                Ok(Self::Unwritable { store, error: StateError::new(source) })
+                Ok(Self::Unwritable { store: store.map(Arc::new), error: StateError::new(source) })
             }
         }
     }
@@ -90,7 +92,7 @@ impl State {
     pub(in crate::publish) fn store(&self) -> Option<&Store> {
         match self {
             Self::Kept(keeper) => Some(keeper.store()),
-            Self::Unwritable { store, .. } => store.as_ref(),
+            Self::Unwritable { store, .. } => store.as_deref(),
             Self::None => None,
         }
     }

@@ -20,7 +20,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::Notify;
 
 use crate::sys::priority::yield_to_others;
-use crate::telemetry::panic_message;
+use crate::telemetry::{locked, panic_message};
 use crate::wire::Name;
 use crate::zone::Zone;
 
@@ -64,7 +64,7 @@ pub(in crate::publish) struct Keeper {
 
 #[derive(Debug)]
 struct Shared {
-    store: Store,
+    store: Arc<Store>,
     work: Mutex<Waiting>,
     changed: Condvar,
     /// Called when there are outcomes.
@@ -91,7 +91,11 @@ struct Waiting {
 impl Keeper {
     /// Starts the thread; what is handed over waits until [`begin`](Self::begin). `wake` is called whenever there
     /// are outcomes.
-    pub(in crate::publish) fn start(store: Store, wake: Arc<Notify>, pulse: Arc<Pulse>) -> io::Result<Self> {
+    pub(in crate::publish) fn start(
+        store: Arc<Store>,
+        wake: Arc<Notify>,
+        pulse: Arc<Pulse>,
+    ) -> io::Result<Self> {
         let shared = Arc::new(Shared { store, work: Mutex::default(), changed: Condvar::new(), wake, pulse });
         let thread = std::thread::Builder::new().name("keeper".to_owned()).spawn({
             let shared = shared.clone();
@@ -173,7 +177,7 @@ impl Keeper {
     fn end(&self, patience: Duration) {
         self.shared.lock().end = Some(Instant::now() + patience);
         self.shared.changed.notify_one();
-        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let thread = locked(&self.thread).take();
         if thread.is_some_and(|thread| thread.join().is_err()) {
             tracing::error!("the thread that keeps zones failed");
         }
@@ -188,8 +192,7 @@ impl Drop for Keeper {
 
 impl Shared {
     fn lock(&self) -> MutexGuard<'_, Waiting> {
-        // Nothing panics while it holds the lock, and every state of `Waiting` is a good one.
-        self.work.lock().unwrap_or_else(PoisonError::into_inner)
+        locked(&self.work)
     }
 
     fn run(&self) {

@@ -46,6 +46,7 @@ use std::collections::BTreeSet;
 use std::fs::{self, File, TryLockError};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use sha2::{Digest as _, Sha256};
 
@@ -72,8 +73,8 @@ const FEW: usize = 4;
 #[derive(Debug)]
 pub(in crate::publish) struct Store {
     directory: PathBuf,
-    /// `None` where there is no lock file and none can be made.
-    lock: Option<File>,
+    /// Empty where there is no lock file and none can be made.
+    lock: OnceLock<File>,
     pub(in crate::publish) journals: Journals,
 }
 
@@ -99,12 +100,12 @@ impl Store {
     pub(in crate::publish) fn open(directory: &Path) -> Result<Self, StoreError> {
         let unusable = |source| StoreError::Unusable { path: directory.to_path_buf(), source };
         fs::create_dir_all(directory).map_err(unusable)?;
-        let mut store = Self::locked(directory, None);
+        let store = Self::locked(directory, None);
         store.take_lock()?;
         Ok(store)
     }
 
-    fn take_lock(&mut self) -> Result<(), StoreError> {
+    fn take_lock(&self) -> Result<(), StoreError> {
         let path = self.directory.clone();
         let opened = File::options().create(true).truncate(false).write(true).open(path.join("lock"));
         let lock = match opened {
@@ -112,7 +113,7 @@ impl Store {
             Err(source) => return Err(StoreError::Unusable { path, source }),
         };
         match lock.try_lock() {
-            Ok(()) => self.lock = Some(lock),
+            Ok(()) => drop(self.lock.set(lock)),
             Err(TryLockError::WouldBlock) => return Err(StoreError::InUse { path }),
             Err(TryLockError::Error(source)) => return Err(StoreError::Unusable { path, source }),
         }
@@ -120,8 +121,8 @@ impl Store {
     }
 
     /// Locks it, if that could not be before, and finds out whether it can be written.
-    pub(in crate::publish) fn lock_and_probe(&mut self) -> io::Result<()> {
-        if self.lock.is_none() {
+    pub(in crate::publish) fn lock_and_probe(&self) -> io::Result<()> {
+        if self.lock.get().is_none() {
             self.take_lock().map_err(io::Error::other)?;
         }
         self.probe()
@@ -137,6 +138,7 @@ impl Store {
     }
 
     fn locked(directory: &Path, lock: Option<File>) -> Self {
+        let lock = lock.map_or_else(OnceLock::new, OnceLock::from);
         Self { directory: directory.to_path_buf(), lock, journals: Journals::default() }
     }
 
@@ -320,7 +322,7 @@ fn write(file: File, header: &Header, zone: &Zone) -> io::Result<File> {
 impl Store {
     /// Gives the lock back: another process may use the directory.
     pub(in crate::publish) fn unlock(&self) {
-        if let Some(lock) = &self.lock {
+        if let Some(lock) = self.lock.get() {
             let _ = lock.unlock();
         }
     }

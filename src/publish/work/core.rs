@@ -74,6 +74,8 @@ pub(in crate::publish) struct Core {
     pub(in crate::publish) asked: Option<Asked>,
     /// Orders about zones that are being checked.
     pub(in crate::publish) orders: BTreeMap<Name, Vec<Order>>,
+    /// Whether a zone is not served that was, or for another reason than before.
+    pub(in crate::publish) has_new_absences: bool,
     /// Whether a zone may include other files than before.
     pub(in crate::publish) has_new_includes: bool,
     /// The files that zones include, as they are watched.
@@ -167,6 +169,7 @@ impl Core {
             round: None,
             asked: None,
             orders: BTreeMap::new(),
+            has_new_absences: false,
             has_new_includes: false,
             included: Vec::new(),
             postponed: BTreeSet::new(),
@@ -223,6 +226,7 @@ impl Core {
         self.take_results();
         self.give_up_stalled();
         self.probe_sources(now);
+        self.say_kept(now);
         if now >= self.retry_postponed && !self.postponed.is_empty() {
             self.retry_postponed = now + BUSY_RETRY;
             for name in std::mem::take(&mut self.postponed) {
@@ -242,6 +246,9 @@ impl Core {
         self.end_round_if_done();
         if self.round.is_none() {
             self.watch_includes();
+            if self.has_new_absences {
+                self.publish_absences();
+            }
         }
         self.say_news();
     }
@@ -253,11 +260,20 @@ impl Core {
         let postponed = (!self.postponed.is_empty()).then_some(self.retry_postponed);
         let look = self.round.is_none().then(|| self.look_at());
         let probe = self.sources.next_probe();
-        let times = [busy, postponed, look, probe, self.publication.due(), self.report_due()];
+        let times =
+            [busy, postponed, look, probe, self.publication.due(), self.report_due(), self.kept_due()];
         let turn_at = times.into_iter().flatten().min().unwrap_or(now + TICK);
         let (changed, changing) =
             (std::mem::take(&mut self.heard.soon), std::mem::take(&mut self.heard.later));
         After { turn_at, changed, changing }
+    }
+
+    /// Notes a zone whose file waits for its writer.
+    pub(in crate::publish) fn postpone(&mut self, name: &Name) {
+        if self.postponed.is_empty() {
+            self.retry_postponed = Instant::now() + BUSY_RETRY;
+        }
+        self.postponed.insert(name.clone());
     }
 
     /// When to look at all zones at the latest: soon after a panic, else as the clock has it.
@@ -293,7 +309,7 @@ impl Core {
             return context.clone();
         }
         let first = !self.settled;
-        // At the first look nobody knows yet which zones are in a directory that cannot be read.
+        // At the first look it is not known yet which zones are in a directory that cannot be read.
         let partial = self.sources.is_partial(|path| first || self.has_zone_in(path));
         let watches = self.settings.deploy == Deploy::Watch;
         let context = Arc::new(CheckContext {
@@ -332,8 +348,9 @@ impl Core {
         }
     }
 
-    /// Tells the query path which zones are configured and not served: names in them are nobody else's.
+    /// Tells the query path which zones are configured and not served: no other zone answers for names in them.
     pub(in crate::publish) fn publish_absences(&mut self) {
+        self.has_new_absences = false;
         let absent = self.zones.iter().filter_map(|(name, entry)| Some((name, entry.absence()?)));
         if let Some(snapshot) = self.published.load().with_absent(absent) {
             self.published.store(snapshot);

@@ -2,7 +2,7 @@
 
 use std::io;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::wire::Name;
 
@@ -45,7 +45,9 @@ impl Core {
             });
             match self.zones.get_mut(&zone) {
                 Some(entry) if newer => {
-                    *entry = Entry { found: entry.found.take(), since: entry.since, ..Entry::stored() }
+                    let (found, rival) = (entry.found.take(), entry.rival.take());
+                    let Entry { since, work, finds_again, .. } = *entry;
+                    *entry = Entry { found, rival, since, work, finds_again, ..Entry::stored() };
                 }
                 Some(entry) => entry.durable = false,
                 None => {}
@@ -60,21 +62,17 @@ impl Core {
 
     /// Tries to open a state directory that could not be written.
     pub(in crate::publish) fn open_state_again(&mut self) {
+        let State::Unwritable { store, .. } = &*self.state else { return };
+        let store = store.clone();
         self.context = None;
-        // A check that goes on reads from it: then the next look tries again.
-        let Some(State::Unwritable { store, error }) = Arc::get_mut(&mut self.state) else { return };
         let mut listed = true;
-        let opened = match store.take() {
-            // What was read there, the ends of the journals among it, stays known.
-            Some(mut found) => match found.lock_and_probe() {
-                Ok(()) => {
-                    let opened = Keeper::start(found, self.wake.clone(), self.pulse.clone());
-                    opened.map(State::Kept).map_err(|source| PublishError::Thread { source })
-                }
-                Err(why) => {
-                    (*store, *error) = (Some(found), StateError::new(why));
-                    return;
-                }
+        let opened = match store {
+            // What was read there, the ends of the journals among it, stays known. A check that goes on reads from it, too.
+            Some(store) => match store.lock_and_probe() {
+                Ok(()) => Keeper::start(store, self.wake.clone(), self.pulse.clone())
+                    .map(State::Kept)
+                    .map_err(|source| PublishError::Thread { source }),
+                Err(why) => Ok(State::Unwritable { store: Some(store), error: StateError::new(why) }),
             },
             None => {
                 State::open(self.settings.state_directory.as_deref(), &self.wake, &self.pulse).inspect(|_| {
@@ -149,7 +147,17 @@ impl Core {
             }
             self.kept.insert(name.clone());
         }
-        if keeper.is_idle() || self.reported.elapsed() >= KEPT_SOON {
+    }
+
+    /// When it is said at the latest which zones were kept, if some were.
+    pub(in crate::publish) fn kept_due(&self) -> Option<Instant> {
+        (!self.kept.is_empty()).then(|| self.reported + KEPT_SOON)
+    }
+
+    /// Lets it be said which zones were kept: when all are, and now and then while others wait.
+    pub(in crate::publish) fn say_kept(&mut self, now: Instant) {
+        let Some(due) = self.kept_due() else { return };
+        if due <= now || self.state.keeper().is_none_or(Keeper::is_idle) {
             self.news.append(&mut self.kept);
         }
     }

@@ -11,7 +11,7 @@ use crate::publish::source::{SourceKey, ZoneSource};
 use crate::publish::work::check_context::CheckContext;
 use crate::publish::work::entry::Entry;
 use crate::publish::work::queue::Lane;
-use crate::publish::work::zone_check::{Checked, ZoneCheck};
+use crate::publish::work::zone_check::ZoneCheck;
 use crate::telemetry::pulse::Place;
 use crate::wire::Name;
 
@@ -58,7 +58,7 @@ pub(in crate::publish) enum Step {
     /// Looking at a source panicked.
     SurveyPanicked(String),
     /// A zone was checked.
-    Checked(Box<Checked>),
+    Checked(Box<ZoneCheck>),
     /// Something is not as the notifications said, or was watched too late: everything must be looked at.
     LookAtAll,
     /// The job has ended.
@@ -95,7 +95,7 @@ impl Job {
                     return Some(Step::LookAtAll);
                 }
                 self.context.check(check);
-                Some(Step::Checked(Box::new(current.take()?.into_checked())))
+                current.take().map(Step::Checked)
             }
             Task::Includes(files) => {
                 let mut set = WatchSet::default();
@@ -125,7 +125,7 @@ impl Job {
             Task::Zones { current, .. } => {
                 let mut check = current.take()?;
                 check.panicked(reason);
-                Some(Step::Checked(Box::new(check.into_checked())))
+                Some(Step::Checked(check))
             }
             Task::Includes(_) | Task::Unwatch(_) | Task::Unclear(_) => None,
         }

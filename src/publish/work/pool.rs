@@ -17,8 +17,8 @@ use crate::publish::source::SourceKey;
 use crate::publish::work::job::{Job, JobResult, Step};
 use crate::publish::work::queue::Lane;
 use crate::sys::priority::yield_to_others;
-use crate::telemetry::panic_message;
 use crate::telemetry::pulse::{Observed, Place, Pulse, Work};
+use crate::telemetry::{locked, panic_message};
 
 /// Threads for small zones: one may be at a source that does not answer.
 const SMALL_THREADS: usize = 2;
@@ -212,8 +212,7 @@ impl Drop for Pool {
 
 impl Shared {
     fn lock(&self) -> MutexGuard<'_, State> {
-        // Nothing panics while it holds the lock.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        locked(&self.state)
     }
 
     fn run(&self, (thread, seat): (usize, usize), lane: Lane, place: &Place) {
