@@ -190,7 +190,7 @@ impl Connection {
         while let Ok(Ok(Some(line))) = timeout(REQUEST_LIMIT, read_line(&mut reader)).await {
             let request = serde_json::from_slice(&line);
             let mut whole = None;
-            if let Ok(Request::Status { most: None, .. }) = &request {
+            if request.as_ref().is_ok_and(may_list_all) {
                 whole = timeout(order::LIMIT, self.whole.clone().acquire_owned()).await.ok();
             }
             let response = match request {
@@ -208,7 +208,7 @@ impl Connection {
 
     async fn answer(&self, request: Request, may_be_whole: bool) -> Response {
         match request {
-            Request::Status { most: None, .. } if !may_be_whole => {
+            status if !may_be_whole && may_list_all(&status) => {
                 failed("other lists of all zones are on their way; ask again, or for fewer zones".into())
             }
             Request::Status { zones, most } => {
@@ -219,6 +219,12 @@ impl Connection {
             order => order::carry_out(order, &self.calls, &*self.answers).await,
         }
     }
+}
+
+/// Whether the answer may list every zone. One zone is asked for by its name.
+fn may_list_all(request: &Request) -> bool {
+    let Request::Status { zones, most: None } = request else { return false };
+    !matches!(zones.as_deref().map(ZoneFilter::parse), Some(ZoneFilter::Name(_)))
 }
 
 /// One line without its end; `None` at the end of the stream or for a line that is too long.

@@ -28,6 +28,7 @@ use super::parts::Parts;
 use super::reloads::Reloads;
 use super::reporting::Told;
 use super::reporting::{Reported, start_control};
+use super::required::MissingZones;
 use super::sources::{Ages, Sources};
 use super::status::{Ordered, Reload};
 use super::supervisor::Supervisor;
@@ -109,6 +110,7 @@ fn start(
         host,
         zones,
         told: 0,
+        missing: MissingZones::default(),
         ages: Ages::new(config.health.interval, config.health.timeout, started),
         health,
     };
@@ -141,7 +143,7 @@ fn start(
         drain_file,
         ordered,
         reload,
-        required: config.required.clone().into(),
+        required: Arc::new(config.required.iter().cloned().collect()),
         calls,
         stopping: false,
         policy: Policy::new(config.policy, config.service_addresses.clone()),

@@ -16,12 +16,12 @@ use crate::publish::PublisherHandle;
 use crate::route::{BgpControl, GateControl, RouteStatus};
 use crate::serve;
 use crate::telemetry::{Beat, LogLevel};
-use crate::wire::Name;
 
 use super::drain::Drain;
 use super::drain_file::DrainFile;
 use super::order::Order;
 use super::reloads::Reloads;
+use super::required::RequiredZones;
 use super::sources::Sources;
 use super::status::{Ordered, Reload};
 
@@ -44,7 +44,7 @@ pub(super) struct Controller {
     /// The reloads that are on their way.
     pub(super) reloads: Reloads,
     /// The zones that the config requires.
-    pub(super) required: Arc<[Name]>,
+    pub(super) required: RequiredZones,
     pub(super) policy: Policy,
     pub(super) sources: Sources,
     pub(super) publisher: Arc<PublisherHandle>,

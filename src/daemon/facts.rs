@@ -1,5 +1,6 @@
 //! What policy looks at, gathered from the parts' reports. Pure.
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use crate::host;
@@ -8,10 +9,15 @@ use crate::publish::Report;
 use crate::serve;
 use crate::wire::Name;
 
+/// Names of missing zones that become reasons of a decision: one is enough for policy, more than a page helps nobody. The status counts
+/// and lists all of them.
+const MOST_MISSING: usize = 100;
+
 /// What the parts report at one moment.
 pub(super) struct Gathered<'a> {
     pub(super) report: &'a Report,
-    pub(super) required: &'a [Name],
+    /// The required zones that are not in service.
+    pub(super) missing: &'a BTreeSet<Name>,
     pub(super) serving: &'a serve::Facts,
     pub(super) lost_addresses: Vec<IpAddr>,
     pub(super) host: &'a host::Facts,
@@ -20,12 +26,11 @@ pub(super) struct Gathered<'a> {
 
 /// Gathers one moment's facts.
 pub(super) fn gather(gathered: Gathered<'_>, probes: &[(IpAddr, Probe)], operator: Operator) -> Facts {
-    let Gathered { report, required, serving, lost_addresses, host, stale } = gathered;
-    let missing = required.iter().filter(|zone| !report.serves(zone));
+    let Gathered { report, missing, serving, lost_addresses, host, stale } = gathered;
     Facts {
         zones_settled: report.settled,
         zones_served: report.served(),
-        required_missing: missing.map(Name::to_string).collect(),
+        required_missing: missing.iter().take(MOST_MISSING).map(Name::to_string).collect(),
         lost_sockets: serving.lost_listeners.iter().map(ToString::to_string).collect(),
         lost_addresses,
         stale_workers: serving.stale_workers.len(),

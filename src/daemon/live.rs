@@ -19,6 +19,7 @@ use crate::config::{Config, RouteDriver};
 use crate::health;
 use crate::route::{GateSettings, Service};
 use crate::serve;
+use crate::wire::Name;
 
 use super::controller::Controller;
 use super::response::chain;
@@ -38,7 +39,11 @@ pub(super) fn apply(controller: &mut Controller, new: &Config) -> Result<Applied
     let now = Instant::now();
     let mut applied = Applied { changes: Vec::new(), restart: needs_restart(&controller.config, new) };
     let old = &mut controller.config;
-    controller.required = new.required.clone().into();
+    let required: BTreeSet<Name> = new.required.iter().cloned().collect();
+    // The same zones stay the same list: who follows changes of zones goes on to do so.
+    if *controller.required != required {
+        controller.required = Arc::new(required);
+    }
     if old.log.level != new.log.level {
         controller.log_level.change(&new.log.level).map_err(|error| chain(&error))?;
         old.log.level.clone_from(&new.log.level);

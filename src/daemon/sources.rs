@@ -17,6 +17,7 @@ use crate::telemetry::{Freshness, RunTime};
 use crate::wire::Name;
 
 use super::facts::{self, Gathered};
+use super::required::{MissingZones, RequiredZones};
 
 /// A check may be late by this much more on a busy machine.
 const SLACK: Duration = Duration::from_secs(1);
@@ -35,6 +36,8 @@ pub(super) struct Sources {
     pub(super) zones: Latest<Arc<dyn ServedZones>>,
     /// How often the zones in service had changed when health was told of them.
     pub(super) told: u64,
+    /// The required zones that are not in service.
+    pub(super) missing: MissingZones,
     pub(super) ages: Ages,
 }
 
@@ -92,7 +95,7 @@ impl ServedZones for Served {
 
 impl Sources {
     /// This moment's facts.
-    pub(super) fn gather(&mut self, required: &[Name], operator: Operator, now: Instant) -> Facts {
+    pub(super) fn gather(&mut self, required: &RequiredZones, operator: Operator, now: Instant) -> Facts {
         let at = self.ages.time.advance(now);
         let report = self.report.load();
         self.tell_health(&report);
@@ -108,8 +111,9 @@ impl Sources {
         let probes = self.health.probes.load();
         let checks = self.addresses.as_ref().map(LostAddresses::checks);
         let stale = self.ages.stale(at, self.health.rounds(), checks);
+        let missing = self.missing.follow(&report, required);
         let gathered =
-            Gathered { report: &report, required, serving: &serving, lost_addresses, host: &host, stale };
+            Gathered { report: &report, missing, serving: &serving, lost_addresses, host: &host, stale };
         facts::gather(gathered, &probes, operator)
     }
 

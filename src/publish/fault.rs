@@ -1,5 +1,6 @@
 //! What can be wrong with a zone or with a source, named; the text is for the operator.
 
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -83,6 +84,19 @@ pub enum Fault {
         path: PathBuf,
         /// The zone.
         zone: Name,
+        /// The version's serial.
+        serial: Serial,
+        /// Why.
+        #[source]
+        refused: Refused,
+    },
+    /// A version that a primary gave may not replace the one in service.
+    #[error(
+        "version {serial} of the primary {primary}: {refused}; the served version stays, correct the zone there"
+    )]
+    RefusedOffer {
+        /// The primary.
+        primary: SocketAddr,
         /// The version's serial.
         serial: Serial,
         /// Why.

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use rpds::{QueueSync, RedBlackTreeMapSync};
+use rpds::{ListSync, RedBlackTreeMapSync};
 
 use crate::wire::{Name, Serial};
 
@@ -129,7 +129,9 @@ pub struct Report {
     faulty: usize,
     /// How many changes of zones there were, and the names of the last ones.
     changes: u64,
-    last_changed: QueueSync<Name>,
+    last_changed: ListSync<Name>,
+    /// The ones before those, as many as there may be: both together have [`MOST_CHANGES`] at least once there were so many.
+    changed_before: ListSync<Name>,
 }
 
 impl ZoneReport {
@@ -151,6 +153,9 @@ impl Report {
 
     /// The zone in service that comes after this one in canonical order, or the first of all.
     pub fn served_after(&self, zone: Option<&Name>) -> Option<&Name> {
+        if self.served == 0 {
+            return None;
+        }
         let start = zone.map_or(Bound::Unbounded, Bound::Excluded);
         let mut zones = self.zones.range((start, Bound::Unbounded));
         zones.find(|(_, zone)| zone.is_served()).map(|(name, _)| name)
@@ -172,31 +177,34 @@ impl Report {
     }
 
     /// Replaces what is said of a zone.
-    pub fn put(&mut self, name: Name, zone: ZoneReport) {
-        self.forget(&name);
+    pub fn put(&mut self, name: Name, zone: impl Into<Arc<ZoneReport>>) {
+        let zone = zone.into();
+        // The first report takes all zones in order: one comparison tells that a name is new.
+        let is_new = self.zones.last().is_none_or(|(last, _)| *last < name);
+        let was_served = !is_new && self.forget(&name);
         self.faulty += usize::from(!zone.faults.is_empty());
         self.not_durable += usize::from(zone.is_unkept());
         self.served += usize::from(zone.is_served());
-        let was_served = self.serves(&name);
         self.served_changes += u64::from(was_served != zone.is_served());
         self.note_change(&name);
-        self.zones.insert_mut(name, Arc::new(zone));
+        self.zones.insert_mut(name, zone);
     }
 
     /// Says nothing of a zone any more.
     pub fn take_out(&mut self, name: &Name) {
-        self.forget(name);
-        self.served_changes += u64::from(self.serves(name));
+        self.served_changes += u64::from(self.forget(name));
         if self.zones.remove_mut(name) {
             self.note_change(name);
         }
     }
 
-    /// The zones that changed since there were so many changes; `None` if they are not known any more.
+    /// The zones that changed since there were so many changes, the last one first; `None` if they are not known any more. Costs what
+    /// there were changes.
     pub fn changed_since(&self, changes: u64) -> Option<impl Iterator<Item = &Name>> {
         let missed = usize::try_from(self.changes.checked_sub(changes)?).ok()?;
-        let known = self.last_changed.len();
-        (missed <= known).then(|| self.last_changed.iter().skip(known - missed))
+        let known = self.last_changed.len() + self.changed_before.len();
+        let last = || self.last_changed.iter().chain(self.changed_before.iter());
+        (missed <= known.min(MOST_CHANGES)).then(|| last().take(missed))
     }
 
     /// How many changes of zones there were.
@@ -204,19 +212,21 @@ impl Report {
         self.changes
     }
 
-    fn forget(&mut self, name: &Name) {
-        let Some(before) = self.zones.get(name) else { return };
+    /// Takes a zone out of all counts; whether it was in service.
+    fn forget(&mut self, name: &Name) -> bool {
+        let Some(before) = self.zones.get(name) else { return false };
         self.faulty -= usize::from(!before.faults.is_empty());
         self.not_durable -= usize::from(before.is_unkept());
         self.served -= usize::from(before.is_served());
+        before.is_served()
     }
 
     fn note_change(&mut self, name: &Name) {
         self.unkept = if self.keeps { self.not_durable } else { 0 };
         self.changes += 1;
-        self.last_changed.enqueue_mut(name.clone());
-        if self.last_changed.len() > MOST_CHANGES {
-            self.last_changed.dequeue_mut();
+        self.last_changed.push_front_mut(name.clone());
+        if self.last_changed.len() == MOST_CHANGES {
+            self.changed_before = std::mem::take(&mut self.last_changed);
         }
     }
 }

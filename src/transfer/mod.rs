@@ -28,6 +28,7 @@
 //! | `primary` | `notify` `secondary` `tls` `tsig` `writer` |
 //! | `settings` | `notify` `primary` `secondary` `tls` `tsig` |
 
+mod files;
 pub mod message;
 pub mod notify;
 mod octets;
@@ -38,6 +39,8 @@ pub mod settings;
 pub mod tls;
 pub mod tsig;
 pub mod writer;
+
+pub use files::FileError;
 
 #[cfg(test)]
 #[path = "../../tests/unit/transfer/hub.rs"]

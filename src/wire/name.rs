@@ -252,13 +252,26 @@ impl Ord for Name {
         let (mine, theirs) = (LabelStarts::of(&self.octets), LabelStarts::of(&other.octets));
         for (a, b) in mine.rightmost_first().zip(theirs.rightmost_first()) {
             let (a, b) = (label_at(&self.octets, a), label_at(&other.octets, b));
-            let order = a.iter().map(u8::to_ascii_lowercase).cmp(b.iter().map(u8::to_ascii_lowercase));
+            let order = compare_labels(a, b);
             if order != Ordering::Equal {
                 return order;
             }
         }
         mine.count.cmp(&theirs.count)
     }
+}
+
+/// The order of two labels as lower-case octets. Only octets that differ are made lower-case: names of zones share most of theirs.
+fn compare_labels(one: &[u8], other: &[u8]) -> Ordering {
+    for (a, b) in one.iter().zip(other) {
+        if a != b {
+            let order = a.to_ascii_lowercase().cmp(&b.to_ascii_lowercase());
+            if order != Ordering::Equal {
+                return order;
+            }
+        }
+    }
+    one.len().cmp(&other.len())
 }
 
 /// Where the labels of a name begin: maps of names compare them by the million, so nothing is allocated.
@@ -300,6 +313,15 @@ mod tests {
 
     fn name(text: &str) -> Name {
         text.parse().unwrap()
+    }
+
+    #[test]
+    fn labels_are_ordered_as_lower_case_octets() {
+        let octets = [b"".as_slice(), b"A", b"a", b"Z", b"z", b"[", b"aB", b"Ab", b"ab0", b"a\xc1", b"a\xe1"];
+        for (one, other) in octets.iter().flat_map(|one| octets.iter().map(move |other| (*one, *other))) {
+            let lower = |label: &[u8]| label.to_ascii_lowercase();
+            assert_eq!(compare_labels(one, other), lower(one).cmp(&lower(other)), "{one:?} {other:?}");
+        }
     }
 
     #[test]

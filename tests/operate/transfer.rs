@@ -107,6 +107,13 @@ fn a_pop_takes_its_zones_from_a_hub() {
     let at_hub = format!("@{HUB}");
     let of_hub = Pair::zone(&pair.pop_space, &[key, &at_hub, "-p", "5353", ZONE, "AXFR"]);
     assert!(of_hub.len() > 2, "{of_hub:?}");
+    // Files that were deployed are sent as differences: what a secondary has, its SOA record says, goes and comes.
+    let differences = |pair: &Pair| {
+        let asked = format!("IXFR={first}");
+        let lines = Pair::zone(&pair.pop_space, &[key, &at_hub, "-p", "5353", ZONE, &asked]);
+        lines.iter().filter(|line| line.contains("SOA") && line.contains(&format!(" {first} "))).count()
+    };
+    assert_eq!(differences(&pair), 1);
     let refused = Pair::zone(&pair.pop_space, &[&at_hub, "-p", "5353", ZONE, "AXFR"]);
     assert!(refused.is_empty(), "without a key: {refused:?}");
     let wrong = "-yhmac-sha256:hub.:d3Jvbmc=";
@@ -128,4 +135,6 @@ fn a_pop_takes_its_zones_from_a_hub() {
         wait_for("the hub serves", BOUND, || Pair::serial(&pair.hub_space).filter(|it| *it != served));
     let took = wait_until("the POP catches up", BOUND * 3, || Pair::serial(&pair.pop_space) == Some(serial));
     println!("after the hub has come back: {took:.2?}");
+    // The history of the hub goes on over its restart.
+    assert_eq!(differences(&pair), 1);
 }

@@ -65,7 +65,7 @@ impl Fuse {
 
 impl Drop for Fuse {
     fn drop(&mut self) {
-        // Whoever waits for the daemon gets an error when it has ended.
+        // A thread that waits for the daemon gets an error when it has ended.
         let _ = self.daemon.kill();
         let _ = self.daemon.wait();
         let _ = Command::new("umount").arg("-l").arg(&self.mount).status();

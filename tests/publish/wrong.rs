@@ -2,15 +2,18 @@
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::PathBuf;
 use std::process::Command;
+use std::time::Duration;
 
-use anyns::publish::{PublishError, Publisher, SingleZone, StoreError, ZoneState};
+use anyns::publish::{PublishError, Publisher, Settings, SingleZone, StoreError, ZoneState};
 
 use anyns::zone::Absence;
 
 use crate::reader::Reader;
 use crate::skip::skip;
 use crate::support::{Pop, name, replace, zone_text};
+use crate::wait;
 
 const ZONE: &str = "zones/a.example.zone";
 
@@ -122,10 +125,76 @@ async fn a_single_zone_whose_file_is_missing() {
     assert_eq!(pop.absence("b.example."), Some(Absence::NoData), "the config still names it");
 }
 
+/// This thread, and those that it starts, use files as a user who may not read everything; root again when it is dropped.
+struct OtherUser;
+
+impl OtherUser {
+    /// The owner of these files from now on. Without effect unless this is root.
+    fn of(files: &[PathBuf]) -> Option<Self> {
+        const NOBODY: u32 = 65534;
+        if !nix::unistd::geteuid().is_root() {
+            return None;
+        }
+        files.iter().for_each(|file| std::os::unix::fs::chown(file, Some(NOBODY), Some(NOBODY)).unwrap());
+        nix::unistd::setfsuid(NOBODY.into());
+        Some(Self)
+    }
+}
+
+impl Drop for OtherUser {
+    fn drop(&mut self) {
+        nix::unistd::setfsuid(0.into());
+    }
+}
+
+/// A zone whose first version is bad is answered SERVFAIL, not by the zone above it, also if it comes while others are served.
+#[tokio::test]
+async fn a_bad_zone_that_appears_is_absent() {
+    let mut pop = Pop::new();
+    pop.start().await;
+    replace(&pop.path(ZONE), "broken\n");
+    pop.wait_fault("a.example.", "a.example.zone:1").await;
+    wait::wait_until("its absence is told", Duration::from_secs(20), || {
+        pop.absence("a.example.") == Some(Absence::NoData)
+    });
+}
+
+/// What a primary gives is judged: what is refused stays out, and the message says where to mend it.
+#[tokio::test]
+async fn a_version_of_a_primary_that_is_refused() {
+    let mut pop = Pop::new();
+    let zone = name("b.example.");
+    let settings = Settings { transferred: [zone.clone()].into(), ..pop.settings() };
+    pop.start_with(settings).await;
+    pop.wait_fault("b.example.", "no primary has given it yet").await;
+    let read = |serial, hosts| {
+        pop.write("b", &zone_text(serial, hosts));
+        anyns::zonefile::read_zone(&pop.path("b"), &zone, &Default::default()).unwrap().zone
+    };
+    let primary = "192.0.2.1:53".parse().unwrap();
+    pop.handle().offer(read(5, 200), primary, false).await.unwrap();
+    assert_eq!(pop.served("b.example."), Some((5, 5)));
+    for (serial, hosts, words) in [(6, 20, "shrank from"), (4, 200, "does not come after")] {
+        let error = pop.handle().offer(read(serial, hosts), primary, false).await.unwrap_err().to_string();
+        assert!(error.contains(words) && error.contains("correct the zone there"), "{error}");
+        assert!(!error.contains("zone accept"), "{error}");
+        assert_eq!(pop.served("b.example."), Some((5, 5)));
+    }
+    pop.handle().offer(read(4, 20), primary, true).await.unwrap();
+    assert_eq!(pop.served("b.example."), Some((4, 4)), "an operator wants it");
+    let other =
+        anyns::zonefile::read_zone(&pop.path("b"), &name("c.example."), &Default::default()).unwrap().zone;
+    let error = pop.handle().offer(other, primary, false).await.unwrap_err().to_string();
+    assert!(error.contains("not configured to come from primaries"), "{error}");
+    pop.restart().await;
+    assert_eq!(pop.served("b.example."), None, "the configuration does not name it any more");
+}
+
 #[tokio::test]
 async fn an_unreadable_directory_and_file() {
     let mut pop = Pop::new();
     pop.write(ZONE, &zone_text(5, 3));
+    let _user = OtherUser::of(&[pop.path(""), pop.path("zones"), pop.path(ZONE)]);
     fs::set_permissions(pop.path(ZONE), fs::Permissions::from_mode(0o000)).unwrap();
     if fs::read(pop.path(ZONE)).is_ok() {
         skip("an unreadable file", "this user reads everything");

@@ -68,6 +68,11 @@ fn chain(error: &dyn std::error::Error) -> String {
 
 /// A hash of what the file says, secrets included.
 fn form(keys: &[KeySpec], transfer: &TransferSpec, zones: &[(Name, ZoneTransferSpec)]) -> [u8; 32] {
+    let says_something = |(_, zone): &&(Name, ZoneTransferSpec)| {
+        let ZoneTransferSpec { primaries, notify_from, allow_transfer, notify } = zone;
+        !primaries.is_empty() || !notify_from.is_empty() || allow_transfer.is_some() || notify.is_some()
+    };
+    let zones: Vec<_> = zones.iter().filter(says_something).collect();
     let mut text = format!("{transfer:?}{zones:?}");
     for key in keys {
         let file = key.secret_file.as_ref().map(std::fs::read_to_string).and_then(Result::ok);

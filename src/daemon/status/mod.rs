@@ -6,11 +6,12 @@
 //! ```
 //!
 //! A tick observes heartbeats in the keeper's own run time; every fifth one makes the document, so that the beginning of
-//! everything that is wrong is known whether or not somebody asks. Zones are walked only when the report has changed.
+//! everything that is wrong is known whether or not somebody asks. Of a new report only the zones that changed are looked at.
 //! Never waits for a task, never locks what another thread locks.
 
 mod clock;
 mod document;
+mod groups;
 mod other;
 mod routes;
 mod signatures;
@@ -32,9 +33,9 @@ use crate::publish::Report;
 use crate::route::RouteStatus;
 use crate::serve::{self, Certificates, TlsSettings, Transport};
 use crate::telemetry::{Beat, Counters, RunTime};
-use crate::wire::Name;
 
 use super::drain::Drain;
+use super::required::RequiredZones;
 use clock::Anchor;
 use tasks::TaskWatch;
 use zones::ZoneTable;
@@ -52,7 +53,7 @@ pub(super) type Source<T> = Box<dyn FnMut() -> T + Send>;
 pub(super) type UpdatesObserver = Box<dyn FnMut(Duration) -> Option<String> + Send>;
 
 /// Where the keeper gets everything from.
-pub(super) struct Sources {
+pub(super) struct StatusSources {
     pub(super) started: Instant,
     pub(super) settings: Settings,
     pub(super) report: Source<Arc<Report>>,
@@ -79,7 +80,7 @@ pub(super) struct Ordered {
     /// Whether anyns stops in order.
     pub(super) stopping: bool,
     /// The zones that the config requires.
-    pub(super) required: Arc<[Name]>,
+    pub(super) required: RequiredZones,
     /// How a planned stop goes.
     pub(super) times: config::Drain,
     /// The sections of the configuration that have changed where only a restart takes them over.
@@ -137,7 +138,7 @@ pub(super) struct StatusKeeper {
 }
 
 struct State {
-    sources: Sources,
+    sources: StatusSources,
     anchor: Anchor,
     time: RunTime,
     tasks: TaskWatch,
@@ -149,7 +150,7 @@ struct State {
 
 impl StatusKeeper {
     /// `test_hooks`: whether a test may make tasks panic.
-    pub(super) fn new(sources: Sources, beat: Beat, test_hooks: bool) -> Self {
+    pub(super) fn new(sources: StatusSources, beat: Beat, test_hooks: bool) -> Self {
         let mut tasks = TaskWatch::default();
         tasks.follow(&sources.beats, &[]);
         let state = State {

@@ -1,7 +1,6 @@
 //! Zones of the document: counted as they change, listed as asked.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::mem::{Discriminant, discriminant};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::control::{self, Selection, ZoneCounts, ZoneFilter, ZoneGroup, ZoneStatus, one_line};
@@ -9,8 +8,10 @@ use crate::publish::{Fault, Report, ZoneReport, ZoneState};
 use crate::wire::Name;
 
 use super::clock::unix;
+use super::groups::{FaultKind, GroupKey, GroupLine, Groups};
 use super::other::OtherAlarm;
 use super::signatures::{self, Expiries};
+use crate::daemon::required::RequiredZones;
 
 /// The most zones of a page: more are found by a walk.
 const MOST_WELL: usize = 100;
@@ -18,38 +19,26 @@ const MOST_WELL: usize = 100;
 /// The most faults of one zone in the document.
 const MOST_FAULTS: usize = 3;
 
-/// The zones that are not well, by what they have in common.
-type Groups = BTreeMap<(bool, u8, Option<Kind>), ZoneGroup>;
-
 /// The zones of the report, counted; kept up to date by what changes.
 #[derive(Default)]
 pub(super) struct ZoneTable {
     report: Arc<Report>,
-    required: Arc<[Name]>,
+    required: RequiredZones,
     /// When the process began: a zone without a better time stands so since then.
     started: u64,
     counts: ZoneCounts,
-    /// The zones that are not well.
+    /// The zones of the report that are not well, and those that are required and not in the report.
     bad: BTreeSet<Name>,
-    /// The same, grouped.
+    absent: BTreeSet<Name>,
+    /// Both, by what they have in common.
     groups: Groups,
     /// When the signatures of zones expire.
     expiries: Expiries,
-    walks: u64,
-}
-
-/// Which kind of fault; zones with the same one are told together.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct Kind(u64);
-
-impl Kind {
-    fn of(fault: &Fault) -> Self {
-        use std::hash::{DefaultHasher, Hash, Hasher};
-        let kind: Discriminant<Fault> = discriminant(fault);
-        let mut hasher = DefaultHasher::new();
-        kind.hash(&mut hasher);
-        Self(hasher.finish())
-    }
+    /// Whether a report was walked.
+    is_filled: bool,
+    /// Zones that were looked at so far.
+    #[cfg(test)]
+    visits: u64,
 }
 
 /// One zone of the report, or one that is required and that the report does not hold.
@@ -77,6 +66,12 @@ impl Entry<'_> {
 
     fn since(&self, started: u64) -> u64 {
         self.zone.map_or(started, |zone| unix(zone.since))
+    }
+
+    /// With which zones it is told together, if it is not well.
+    fn group(&self, is_required: bool) -> GroupKey {
+        let fault = self.zone.and_then(|zone| zone.faults.first()).map(FaultKind::of);
+        GroupKey { is_required, state: self.state() as u8, fault }
     }
 
     /// The first faults in words.
@@ -117,42 +112,47 @@ impl Entry<'_> {
 impl ZoneTable {
     /// Takes another report: looks at the zones that changed, or at all of them if other zones are required or those that changed
     /// are not known.
-    pub(super) fn refresh(&mut self, report: &Arc<Report>, required: &Arc<[Name]>, started: u64) {
+    pub(super) fn refresh(&mut self, report: &Arc<Report>, required: &RequiredZones, started: u64) {
         let is_same = Arc::ptr_eq(&self.report, report) && Arc::ptr_eq(&self.required, required);
-        if self.walks > 0 && is_same {
+        if self.is_filled && is_same {
             return;
         }
         let follows =
-            self.walks > 0 && Arc::ptr_eq(&self.required, required) && self.report.settled == report.settled;
+            self.is_filled && Arc::ptr_eq(&self.required, required) && self.report.settled == report.settled;
         let changed = report.changed_since(self.report.changes()).filter(|_| follows);
         let Some(changed) = changed else { return self.walk_all(report, required, started) };
         let changed: BTreeSet<Name> = changed.cloned().collect();
         let before = std::mem::replace(&mut self.report, report.clone());
-        let mut is_concerned = false;
         for name in changed {
-            is_concerned |= self.bad.contains(&name);
             self.count(&name, before.zones.get(&name).map(Arc::as_ref), before.settled, false);
             self.count(&name, report.zones.get(&name).map(Arc::as_ref), report.settled, true);
-            is_concerned |= self.bad.contains(&name);
-        }
-        if is_concerned {
-            self.groups = self.grouped();
         }
     }
 
-    fn walk_all(&mut self, report: &Arc<Report>, required: &Arc<[Name]>, started: u64) {
-        let walks = self.walks + 1;
-        *self =
-            Self { report: report.clone(), required: required.clone(), started, walks, ..Self::default() };
+    fn walk_all(&mut self, report: &Arc<Report>, required: &RequiredZones, started: u64) {
+        let table = Self {
+            report: report.clone(),
+            required: required.clone(),
+            started,
+            is_filled: true,
+            ..Self::default()
+        };
+        #[cfg(test)]
+        let table = Self { visits: self.visits, ..table };
+        *self = table;
         for entry in entries(report, required) {
             self.count(entry.name, entry.zone, entry.settled, true);
         }
-        self.groups = self.grouped();
     }
 
     /// Counts a zone in, or out again. One that the report does not hold counts only if it is required.
     fn count(&mut self, name: &Name, zone: Option<&ZoneReport>, settled: bool, is_in: bool) {
-        if zone.is_none() && !self.required.contains(name) {
+        #[cfg(test)]
+        {
+            self.visits += 1;
+        }
+        let is_required = self.required.contains(name);
+        if zone.is_none() && !is_required {
             return;
         }
         let entry = Entry { name, zone, settled };
@@ -166,9 +166,17 @@ impl ZoneTable {
         });
         if !entry.is_well() {
             add(&mut self.counts.not_well);
+            let (key, since) = (entry.group(is_required), entry.since(self.started));
+            let names = if zone.is_some() { &mut self.bad } else { &mut self.absent };
             match is_in {
-                true => drop(self.bad.insert(name.clone())),
-                false => drop(self.bad.remove(name)),
+                true => {
+                    names.insert(name.clone());
+                    self.groups.add(key, name, since);
+                }
+                false => {
+                    names.remove(name);
+                    self.groups.remove(key, name, since);
+                }
             }
         }
         match is_in {
@@ -184,16 +192,23 @@ impl ZoneTable {
 
     /// The zones that are not well, those with the same cause together; required ones first, then those that are not served.
     pub(super) fn groups(&self) -> Vec<ZoneGroup> {
-        self.groups.values().rev().cloned().collect()
+        let group = |line: GroupLine<'_>| {
+            let entry = self.entry(line.first);
+            ZoneGroup {
+                state: entry.state(),
+                required: line.key.is_required,
+                count: line.count,
+                first: line.first.to_string(),
+                fault: entry.faults().into_iter().next(),
+                since: line.since,
+            }
+        };
+        self.groups.lines().map(group).collect()
     }
 
-    fn grouped(&self) -> Groups {
-        let wanted: BTreeSet<&Name> = self.required.iter().collect();
-        let mut groups = Groups::new();
-        for entry in self.bad.iter().filter_map(|name| self.entry(name)) {
-            group(&mut groups, &entry, wanted.contains(entry.name), self.started);
-        }
-        groups
+    /// The zones that are not well: those of the report, then those that are not in it.
+    fn not_well(&self) -> impl Iterator<Item = &Name> {
+        self.bad.iter().chain(&self.absent)
     }
 
     /// The first zones that are well.
@@ -208,12 +223,11 @@ impl ZoneTable {
         let listed: Vec<Entry<'_>> = match &selection.zones {
             ZoneFilter::All if most <= MOST_WELL => {
                 (counts.matched, counts.matched_not_well) = (counts.total, counts.not_well);
-                self.bad
-                    .iter()
-                    .chain(self.well(most))
-                    .take(most)
-                    .filter_map(|name| self.entry(name))
-                    .collect()
+                self.not_well().chain(self.well(most)).take(most).map(|name| self.entry(name)).collect()
+            }
+            ZoneFilter::Bad => {
+                (counts.matched, counts.matched_not_well) = (counts.not_well, counts.not_well);
+                self.not_well().take(most).map(|name| self.entry(name)).collect()
             }
             ZoneFilter::Name(name) => {
                 let found: Vec<_> =
@@ -224,15 +238,13 @@ impl ZoneTable {
             }
             filter => self.walk(filter, most, &mut counts),
         };
-        let wanted: BTreeSet<&Name> = self.required.iter().collect();
-        let status = |entry: &Entry<'_>| entry.status(wanted.contains(entry.name), self.started);
+        let status = |entry: &Entry<'_>| entry.status(self.required.contains(entry.name), self.started);
         (listed.iter().map(status).collect(), counts)
     }
 
     fn walk(&self, filter: &ZoneFilter, most: usize, counts: &mut ZoneCounts) -> Vec<Entry<'_>> {
         let takes = |entry: &Entry<'_>| match filter {
             ZoneFilter::All => true,
-            ZoneFilter::Bad => !entry.is_well(),
             _ => filter.takes(&entry.name.to_string(), entry.is_well()),
         };
         let (mut bad, mut well) = (Vec::new(), Vec::new());
@@ -255,16 +267,16 @@ impl ZoneTable {
     }
 
     /// A name of the report or of the required zones.
-    fn entry<'a>(&'a self, name: &'a Name) -> Option<Entry<'a>> {
+    fn entry<'a>(&'a self, name: &'a Name) -> Entry<'a> {
         let zone = self.report.zones.get(name).map(Arc::as_ref);
-        Some(Entry { name, zone, settled: self.report.settled })
+        Entry { name, zone, settled: self.report.settled }
     }
 
     /// The same for a name that somebody asks for.
     fn entry_of(&self, name: &Name) -> Option<Entry<'_>> {
         let settled = self.report.settled;
         let known = self.report.zones.get_key_value(name);
-        let absent = || self.required.iter().find(|required| *required == name);
+        let absent = || self.required.get(name);
         match known {
             Some((name, zone)) => Some(Entry { name, zone: Some(zone), settled }),
             None => absent().map(|name| Entry { name, zone: None, settled }),
@@ -273,29 +285,12 @@ impl ZoneTable {
 }
 
 /// Every zone of the report, then those that are required and are not in it.
-fn entries<'a>(report: &'a Report, required: &'a [Name]) -> impl Iterator<Item = Entry<'a>> {
+fn entries<'a>(report: &'a Report, required: &'a BTreeSet<Name>) -> impl Iterator<Item = Entry<'a>> {
     let settled = report.settled;
     let known =
         report.zones.iter().map(move |(name, zone)| Entry { name, zone: Some(zone.as_ref()), settled });
     let absent = required.iter().filter(|name| !report.zones.contains_key(*name));
     known.chain(absent.map(move |name| Entry { name, zone: None, settled }))
-}
-
-/// Adds one zone that is not well to its group.
-fn group(groups: &mut Groups, entry: &Entry<'_>, required: bool, started: u64) {
-    let state = entry.state();
-    let fault = entry.zone.and_then(|zone| zone.faults.first());
-    let since = entry.since(started);
-    let group = groups.entry((required, state as u8, fault.map(Kind::of))).or_insert_with(|| ZoneGroup {
-        state,
-        required,
-        count: 0,
-        first: entry.name.to_string(),
-        fault: entry.faults().into_iter().next(),
-        since,
-    });
-    group.count += 1;
-    group.since = group.since.min(since);
 }
 
 #[cfg(test)]

@@ -1,13 +1,13 @@
 //! Hears of changes in the watched directories.
 //!
 //! The system's notifications flow in on the watcher's own thread; "look soon", "look later" and what is wrong with
-//! the watching flow out through [`Heard`]. Never says what changed: a look at everything decides that, so that a
+//! the watching flow out through [`WatchEvents`]. Never says what changed: a look at everything decides that, so that a
 //! lost or doubled notification does no harm.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use notify::event::{AccessKind, AccessMode, CreateKind, EventKind, ModifyKind, RenameMode};
@@ -18,6 +18,7 @@ use crate::publish::settings::Settings;
 use crate::publish::source::SourceKey;
 use crate::publish::source::canary::Canary;
 use crate::publish::source::watch_set::{MergedSet, WatchSet};
+use crate::telemetry::locked;
 use crate::telemetry::pulse::Pulse;
 
 /// Files known to be written at the same time; beyond it they are read when the kernel's lease says so or not.
@@ -40,7 +41,7 @@ pub(in crate::publish) enum Writer {
 
 /// What was heard since it was last asked.
 #[derive(Debug, Default)]
-pub(in crate::publish) struct Heard {
+pub(in crate::publish) struct WatchEvents {
     /// Something changed, and it is not sure what: everything must be looked at.
     pub(in crate::publish) changed: bool,
     /// Files that are whole again: moved into place, or closed by their writer.
@@ -55,7 +56,7 @@ pub(in crate::publish) struct Heard {
     pub(in crate::publish) overflowed: bool,
 }
 
-impl Heard {
+impl WatchEvents {
     /// Notes one of these paths, or that everything must be looked at if they are too many.
     fn note(&mut self, which: impl Fn(&mut Self) -> &mut BTreeSet<PathBuf>, path: &Path) {
         if which(self).len() < MAX_WRITTEN {
@@ -67,9 +68,9 @@ impl Heard {
 }
 
 #[derive(Debug, Default)]
-struct Shared {
+struct WatchShared {
     set: MergedSet,
-    heard: Heard,
+    heard: WatchEvents,
     /// A watched directory was moved or deleted, so watches must be set again.
     moved: bool,
     /// The watching failed.
@@ -84,7 +85,7 @@ struct Shared {
 /// The watches and what they heard; clones share them.
 #[derive(Clone)]
 pub(in crate::publish) struct Watch {
-    shared: Arc<Mutex<Shared>>,
+    shared: Arc<Mutex<WatchShared>>,
     wake: Arc<Notify>,
     canary: Option<Arc<Canary>>,
     watcher: Arc<Mutex<Watches>>,
@@ -107,7 +108,7 @@ impl Watch {
     /// Starts the watcher; one that cannot be started is said in [`Watch::degraded`]. `wake` is called whenever
     /// something was heard; the pulse tells whether the canary is.
     pub(in crate::publish) fn start(wake: Arc<Notify>, pulse: Arc<Pulse>) -> Self {
-        let shared = Arc::new(Mutex::new(Shared::default()));
+        let shared = Arc::new(Mutex::new(WatchShared::default()));
         let canary = Canary::new(pulse).ok().map(Arc::new);
         let (for_thread, wake_thread, for_canary) = (shared.clone(), wake.clone(), canary.clone());
         let watcher = notify::recommended_watcher(move |event: notify::Result<Event>| {
@@ -116,14 +117,14 @@ impl Watch {
             {
                 return canary.heard();
             }
-            if lock(&for_thread).hear(event) {
+            if locked(&for_thread).hear(event) {
                 wake_thread.notify_one();
             }
         });
         let mut watcher = watcher
             .inspect_err(|error| {
                 let reason = format!("cannot watch: {error}");
-                lock(&shared).degraded.insert(SourceKey::None, reason);
+                locked(&shared).degraded.insert(SourceKey::None, reason);
             })
             .ok();
         let canary = canary.filter(|canary| {
@@ -142,8 +143,8 @@ impl Watch {
     }
 
     /// Takes what was heard.
-    pub(in crate::publish) fn take(&self) -> Heard {
-        std::mem::take(&mut lock(&self.shared).heard)
+    pub(in crate::publish) fn take(&self) -> WatchEvents {
+        std::mem::take(&mut locked(&self.shared).heard)
     }
 
     /// Stops the watcher's thread at its next notification, as a busy machine would, until the guard is dropped.
@@ -158,36 +159,36 @@ impl Watch {
             }
         }
         let (shared, (release, released)) = (self.shared.clone(), std::sync::mpsc::channel());
-        let (locked, is_locked) = std::sync::mpsc::channel();
+        let (stopped, is_stopped) = std::sync::mpsc::channel();
         let holder = std::thread::spawn(move || {
-            let _guard = lock(&shared);
-            locked.send(()).unwrap();
+            let _guard = locked(&shared);
+            stopped.send(()).unwrap();
             let _ = released.recv();
         });
-        is_locked.recv().unwrap();
+        is_stopped.recv().unwrap();
         Held(release, Some(holder))
     }
 
     /// Makes it as if a change had been heard.
     pub(in crate::publish) fn nudge(&self) {
-        lock(&self.shared).heard.changed = true;
+        locked(&self.shared).heard.changed = true;
         self.wake.notify_one();
     }
 
     /// Why not every change is heard at once; `None` while all is well.
     pub(in crate::publish) fn degraded(&self) -> Option<String> {
-        lock(&self.shared).degraded.values().next().cloned()
+        locked(&self.shared).degraded.values().next().cloned()
     }
 
     /// Answers what is known of the writer of a file, for any thread; one that closed it longer ago than `settle` is done.
     pub(in crate::publish) fn writer(&self, settle: Duration) -> impl Fn(&Path) -> Writer + Sync + use<> {
         let shared = self.shared.clone();
         move |path: &Path| {
-            if lock(&shared).is_quiet() {
+            if locked(&shared).is_quiet() {
                 return Writer::None;
             }
             let real = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf());
-            let shared = lock(&shared);
+            let shared = locked(&shared);
             let lately = |times: &BTreeMap<PathBuf, Instant>, limit| {
                 times.get(&real).is_some_and(|time| time.elapsed() < limit)
             };
@@ -211,9 +212,9 @@ impl Watch {
                 Some((path.to_path_buf(), (status.dev(), status.ino())))
             })
             .collect();
-        let mut watches = lock_watches(&self.watcher);
+        let mut watches = locked(&self.watcher);
         let moved = {
-            let mut shared = lock(&self.shared);
+            let mut shared = locked(&self.shared);
             if watches.sets.get(key) != Some(set) {
                 shared.set.add(set);
                 if let Some(before) = watches.sets.insert(key.clone(), set.clone()) {
@@ -223,7 +224,7 @@ impl Watch {
             std::mem::take(&mut shared.moved)
         };
         let stale = {
-            let shared = lock(&self.shared);
+            let shared = locked(&self.shared);
             let is_stale = |(path, inode): &(&PathBuf, &(u64, u64))| {
                 moved || !shared.set.is_watched(path) || wanted.get(*path).is_some_and(|now| now != *inode)
             };
@@ -234,7 +235,7 @@ impl Watch {
             self.nudge();
         }
         let (added, fault) = watches.change(stale, wanted);
-        let mut shared = lock(&self.shared);
+        let mut shared = locked(&self.shared);
         match shared.failed.take().or(fault) {
             Some(reason) => drop(shared.degraded.insert(key.clone(), reason)),
             None => drop(shared.degraded.remove(key)),
@@ -244,10 +245,10 @@ impl Watch {
 
     /// Watches nothing for a source any more.
     pub(in crate::publish) fn unset(&self, key: &SourceKey) {
-        let is_set = lock_watches(&self.watcher).sets.contains_key(key);
+        let is_set = locked(&self.watcher).sets.contains_key(key);
         if is_set {
             self.set(key, &WatchSet::default());
-            lock_watches(&self.watcher).sets.remove(key);
+            locked(&self.watcher).sets.remove(key);
         }
     }
 }
@@ -285,7 +286,7 @@ impl Watches {
     }
 }
 
-impl Shared {
+impl WatchShared {
     /// Takes one notification; says whether it matters.
     fn hear(&mut self, event: notify::Result<Event>) -> bool {
         let event = match event {
@@ -394,16 +395,6 @@ fn is_zone_file(path: &Path) -> bool {
     path.file_name().is_some_and(|name| name.as_encoded_bytes().ends_with(b".zone"))
 }
 
-fn lock_watches(watches: &Mutex<Watches>) -> MutexGuard<'_, Watches> {
-    // Every state of the watches is a good one: at worst one is set again.
-    watches.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-fn lock(shared: &Mutex<Shared>) -> MutexGuard<'_, Shared> {
-    // Nothing panics while it holds the lock, and every state of `Shared` is a good one.
-    shared.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 impl std::fmt::Debug for Watch {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         formatter.debug_struct("Watch").finish_non_exhaustive()
@@ -420,7 +411,7 @@ mod tests {
     const PATIENCE: Duration = Duration::from_secs(20);
 
     /// Waits until something that was heard fulfils the condition.
-    async fn until(watch: &Watch, mut condition: impl FnMut(&Watch, Heard) -> bool) {
+    async fn until(watch: &Watch, mut condition: impl FnMut(&Watch, WatchEvents) -> bool) {
         let wait = async {
             loop {
                 watch.wake.notified().await;
@@ -483,7 +474,7 @@ mod tests {
         fs::write(base.join("other"), "x").unwrap();
         fs::create_dir(base.join("zones")).unwrap();
         until(&watch, |_, heard| heard.changed).await;
-        let shared = lock(&watch.shared);
+        let shared = locked(&watch.shared);
         assert!(shared.written.is_empty(), "{:?}", shared.written);
     }
 }

@@ -8,12 +8,12 @@ use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use redb::{ReadTransaction, ReadableDatabase, TableDefinition, WriteTransaction};
 
 use crate::publish::state::overlay::Overlay;
-use crate::telemetry::panic_message;
+use crate::telemetry::{locked, panic_message};
 
 /// What is kept of each zone: see [`crate::publish::state::record`].
 pub(in crate::publish) const ZONES: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("zones");
@@ -138,8 +138,7 @@ impl Database {
     }
 
     fn lock(&self) -> MutexGuard<'_, Option<Arc<redb::Database>>> {
-        // Nothing panics while it holds the lock.
-        self.0.open.lock().unwrap_or_else(PoisonError::into_inner)
+        locked(&self.0.open)
     }
 
     fn get(&self) -> Result<Arc<redb::Database>, DatabaseError> {

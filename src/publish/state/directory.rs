@@ -21,7 +21,7 @@ use crate::telemetry::pulse::Pulse;
 
 /// The state directory.
 #[derive(Debug, Default)]
-pub(in crate::publish) enum State {
+pub(in crate::publish) enum StateDirectory {
     /// None is configured.
     #[default]
     None,
@@ -30,7 +30,7 @@ pub(in crate::publish) enum State {
     /// It cannot be written.
     Unwritable {
         /// To read from, if it can be read.
-        store: Option<Store>,
+        store: Option<Arc<Store>>,
         /// Why.
         error: StateError,
     },
@@ -57,7 +57,7 @@ impl StateError {
     }
 }
 
-impl State {
+impl StateDirectory {
     /// Opens a directory. The error: another process uses it, or a thread does not start.
     pub(in crate::publish) fn open(
         directory: Option<&Path>,
@@ -68,10 +68,12 @@ impl State {
         let Some(directory) = directory else { return Ok(Self::None) };
         match Store::open(directory, bounds.clone()) {
             Ok(store) => match store.probe() {
-                Ok(()) => Keeper::start(store, wake.clone(), pulse.clone())
+                Ok(()) => Keeper::start(Arc::new(store), wake.clone(), pulse.clone())
                     .map(Self::Kept)
                     .map_err(|source| PublishError::Thread { source }),
-                Err(error) => Ok(Self::Unwritable { store: Some(store), error: StateError::new(error) }),
+                Err(error) => {
+                    Ok(Self::Unwritable { store: Some(Arc::new(store)), error: StateError::new(error) })
+                }
             },
             Err(error @ StoreError::InUse { .. }) => Err(error.into()),
             Err(StoreError::Unusable { source, .. }) => {
@@ -79,7 +81,7 @@ impl State {
                     .is_ok()
                     .then(|| Store::read_only(directory, bounds.clone()))
                     .transpose()?;
-                Ok(Self::Unwritable { store, error: StateError::new(source) })
+                Ok(Self::Unwritable { store: store.map(Arc::new), error: StateError::new(source) })
             }
         }
     }
@@ -96,7 +98,7 @@ impl State {
     pub(in crate::publish) fn store(&self) -> Option<&Store> {
         match self {
             Self::Kept(keeper) => Some(keeper.store()),
-            Self::Unwritable { store, .. } => store.as_ref(),
+            Self::Unwritable { store, .. } => store.as_deref(),
             Self::None => None,
         }
     }

@@ -3,7 +3,7 @@
 //! A zone and serials flow in, steps and differences flow out, to any thread, beside whatever the keeper writes. What is told is what
 //! is kept: a version that was served a moment ago may not be in it yet, which [`ZoneHistory::serial`] tells. Never changes anything.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::SystemTime;
 
 use redb::ReadTransaction;
@@ -13,6 +13,7 @@ use crate::publish::state::database::{Database, DatabaseError, STEPS, TAILS};
 use crate::publish::state::fields::key_of;
 use crate::publish::state::step::{self, StepEntry, StepOrigin, each, parts};
 use crate::publish::state::tail::{Began, Tail};
+use crate::telemetry::locked;
 use crate::wire::{Name, Serial};
 use crate::zone::{Place, RecordBatch};
 
@@ -67,7 +68,7 @@ pub enum HistoryError {
 impl History {
     /// Has it read from this database from now on.
     pub(in crate::publish) fn follow(&self, database: Option<Database>) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = database;
+        *locked(&self.0) = database;
     }
 
     fn read<T>(
@@ -75,7 +76,7 @@ impl History {
         zone: &Name,
         read: impl FnOnce(&ReadTransaction, &[u8]) -> Result<T, DatabaseError>,
     ) -> Result<T, HistoryError> {
-        let database = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let database = locked(&self.0).clone();
         let database = database.ok_or(HistoryError::NoState)?;
         let key = key_of(zone);
         database

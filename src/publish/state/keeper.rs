@@ -1,6 +1,6 @@
 //! Writes the state directory, behind the serving.
 //!
-//! Versions that are served flow in, at once and without waiting; [`Outcome`]s flow out. One thread (1x), at a low
+//! Versions that are served flow in, at once and without waiting; [`KeptOutcome`]s flow out. One thread (1x), at a low
 //! priority, writes them in groups, each with one sync; so neither a start nor a reload waits for a disk. A version of a zone file
 //! is on disk already, in that file, when it is served. One that is in no file is kept first: [`Keeper::keep_first`] and
 //! [`Keeper::append`] wait for it, but not without end: a disk that hangs holds up nothing that needs no disk.
@@ -26,8 +26,8 @@ use crate::publish::state::step::Written;
 use crate::publish::state::store::Store;
 use crate::publish::state::writing::Ready;
 use crate::sys::priority::yield_to_others;
-use crate::telemetry::panic_message;
 use crate::telemetry::pulse::{Place, Pulse, WAIT, Work};
+use crate::telemetry::{locked, panic_message};
 use crate::wire::Name;
 
 /// The most zones of one group: some megabytes, written in some 20 ms; larger groups save little (`tests/bench/NOTES.md`).
@@ -54,11 +54,11 @@ const LEAST: u64 = 1 << 20;
 const MOST_BEYOND: u64 = 2;
 
 /// Where somebody waits for the end of it.
-type Reply = SyncSender<io::Result<()>>;
+type KeeperReply = SyncSender<io::Result<()>>;
 
 /// What became of a version.
 #[derive(Debug)]
-pub(in crate::publish) struct Outcome {
+pub(in crate::publish) struct KeptOutcome {
     pub(in crate::publish) version: Version,
     /// Whether it is in the state directory, or what the system said.
     pub(in crate::publish) result: Result<(), String>,
@@ -67,15 +67,15 @@ pub(in crate::publish) struct Outcome {
 /// The state directory and the thread that writes it.
 #[derive(Debug)]
 pub(in crate::publish) struct Keeper {
-    shared: Arc<Shared>,
+    shared: Arc<KeeperShared>,
     thread: Mutex<Option<JoinHandle<()>>>,
     /// Closed when the thread ends.
     ended: Mutex<Receiver<()>>,
 }
 
 #[derive(Debug)]
-struct Shared {
-    store: Store,
+struct KeeperShared {
+    store: Arc<Store>,
     work: Mutex<Waiting>,
     changed: Condvar,
     /// Called when there are outcomes.
@@ -96,7 +96,7 @@ enum Urgent {
 struct Waiting {
     /// By zone, the oldest version first.
     waiting: BTreeMap<Name, Vec<Version>>,
-    urgent: Vec<(Urgent, Reply)>,
+    urgent: Vec<(Urgent, KeeperReply)>,
     /// Zones to be forgotten, before anything else is written.
     forgotten: BTreeSet<Name>,
     /// Those that could not be.
@@ -107,7 +107,7 @@ struct Waiting {
     since: Option<Instant>,
     /// Zones that get a new record because their steps are too many.
     rewriting: BTreeSet<Name>,
-    outcomes: Vec<Outcome>,
+    outcomes: Vec<KeptOutcome>,
     /// Whether what waits may be written: not during the first load, which has the machine to itself.
     begun: bool,
     /// Ends the thread when nothing waits, or at this moment.
@@ -128,8 +128,13 @@ pub(in crate::publish) enum Fill {
 impl Keeper {
     /// Starts the thread; what is handed over waits until [`begin`](Self::begin). `wake` is called whenever there
     /// are outcomes.
-    pub(in crate::publish) fn start(store: Store, wake: Arc<Notify>, pulse: Arc<Pulse>) -> io::Result<Self> {
-        let shared = Arc::new(Shared { store, work: Mutex::default(), changed: Condvar::new(), wake, pulse });
+    pub(in crate::publish) fn start(
+        store: Arc<Store>,
+        wake: Arc<Notify>,
+        pulse: Arc<Pulse>,
+    ) -> io::Result<Self> {
+        let shared =
+            Arc::new(KeeperShared { store, work: Mutex::default(), changed: Condvar::new(), wake, pulse });
         let (running, ended) = sync_channel(0);
         let thread = std::thread::Builder::new().name("keeper".to_owned()).spawn({
             let shared = shared.clone();
@@ -234,7 +239,7 @@ impl Keeper {
     }
 
     /// What became of versions since it was last asked.
-    pub(in crate::publish) fn outcomes(&self) -> Vec<Outcome> {
+    pub(in crate::publish) fn outcomes(&self) -> Vec<KeptOutcome> {
         std::mem::take(&mut self.shared.lock().outcomes)
     }
 
@@ -253,8 +258,8 @@ impl Keeper {
     fn end(&self, patience: Duration) {
         self.shared.lock().end = Some(Instant::now() + patience);
         self.shared.changed.notify_one();
-        let Some(thread) = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take() else { return };
-        let ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(thread) = locked(&self.thread).take() else { return };
+        let ended = locked(&self.ended);
         if ended.recv_timeout(patience + PATIENCE) == Err(RecvTimeoutError::Timeout) {
             tracing::error!("the state directory does not answer: what is not kept yet is given up");
             return;
@@ -295,10 +300,9 @@ fn hangs(elapsed: Duration) -> io::Error {
     io::Error::new(io::ErrorKind::TimedOut, text)
 }
 
-impl Shared {
+impl KeeperShared {
     fn lock(&self) -> MutexGuard<'_, Waiting> {
-        // Nothing panics while it holds the lock, and every state of `Waiting` is a good one.
-        self.work.lock().unwrap_or_else(PoisonError::into_inner)
+        locked(&self.work)
     }
 
     fn run(&self) {
@@ -314,7 +318,7 @@ impl Shared {
                     for (versions, result) in group.into_iter().zip(results) {
                         let result = result.map_err(|error| error.to_string());
                         let newest = versions.into_iter().next_back();
-                        work.outcomes.extend(newest.map(|version| Outcome { version, result }));
+                        work.outcomes.extend(newest.map(|version| KeptOutcome { version, result }));
                     }
                 }
             }
@@ -339,7 +343,7 @@ impl Shared {
         }
     }
 
-    fn write_urgent(&self, urgent: Vec<(Urgent, Reply)>) {
+    fn write_urgent(&self, urgent: Vec<(Urgent, KeeperReply)>) {
         for (urgent, reply) in urgent {
             let result = match urgent {
                 Urgent::Keep(versions) => self.write(&[versions]).pop().unwrap_or(Ok(())),
@@ -425,7 +429,7 @@ impl Shared {
 /// What is written next.
 enum WriteGroup {
     Forget(BTreeSet<Name>),
-    Urgent(Vec<(Urgent, Reply)>),
+    Urgent(Vec<(Urgent, KeeperReply)>),
     Soon(Vec<Vec<Version>>),
 }
 

@@ -8,9 +8,11 @@ use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 
 use redb::StorageBackend;
+
+use crate::telemetry::locked;
 
 /// Octets of a piece: a page of the database.
 const PIECE: u64 = 4096;
@@ -41,8 +43,7 @@ impl Overlay {
     }
 
     fn lock(&self) -> MutexGuard<'_, WrittenPages> {
-        // Nothing panics while it holds the lock.
-        self.written.lock().unwrap_or_else(PoisonError::into_inner)
+        locked(&self.written)
     }
 
     /// Reads from the file; behind its end stands zero.

@@ -26,7 +26,7 @@ use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use crate::publish::accept::Digest;
 use crate::publish::error::StoreError;
@@ -42,6 +42,7 @@ use crate::publish::state::reading::{
 };
 use crate::publish::state::tail::Tail;
 use crate::publish::state::writing::Writing;
+use crate::telemetry::locked;
 use crate::wire::Name;
 use crate::zone::Zone;
 use crate::zonefile::Limits;
@@ -52,14 +53,20 @@ pub(in crate::publish) struct Store {
     directory: PathBuf,
     /// `None` where there is no lock file and none can be made.
     lock: Mutex<Option<Lock>>,
-    /// `None` if it cannot even be read.
-    database: Option<Database>,
-    is_read_only: bool,
+    opened: Mutex<Opened>,
     bounds: Arc<Mutex<HistoryBounds>>,
     /// What was found to be damaged when it was opened.
     damaged: Mutex<Vec<Damaged>>,
     /// Whether the database was set aside since the last time that somebody asked: what was durable is no more.
     lost: AtomicBool,
+}
+
+/// The database of the directory, as far as it could be opened.
+#[derive(Debug, Default)]
+struct Opened {
+    /// `None` if it cannot even be read.
+    database: Option<Database>,
+    is_read_only: bool,
 }
 
 impl Store {
@@ -70,8 +77,7 @@ impl Store {
     ) -> Result<Self, StoreError> {
         let unusable = |source| StoreError::Unusable { path: directory.to_path_buf(), source };
         fs::create_dir_all(directory).map_err(unusable)?;
-        let mut store = Self::new(directory, bounds);
-        store.lock = Mutex::new(Some(Lock::take(directory)?));
+        let store = Self::new(directory, bounds, Some(Lock::take(directory)?));
         store.open_database().map_err(|error| unusable(error.into_io()))?;
         Ok(store)
     }
@@ -81,22 +87,20 @@ impl Store {
         directory: &Path,
         bounds: Arc<Mutex<HistoryBounds>>,
     ) -> Result<Self, StoreError> {
-        let mut store = Self::new(directory, bounds);
-        store.lock = Mutex::new(Lock::take_to_read(directory)?);
-        store.is_read_only = true;
-        store.database = read_only(directory).unwrap_or_else(|error| {
+        let store = Self::new(directory, bounds, Lock::take_to_read(directory)?);
+        let database = read_only(directory).unwrap_or_else(|error| {
             store.note_damage((directory.join(FILE), error.into()));
             None
         });
+        *store.opened() = Opened { database, is_read_only: true };
         Ok(store)
     }
 
-    fn new(directory: &Path, bounds: Arc<Mutex<HistoryBounds>>) -> Self {
+    fn new(directory: &Path, bounds: Arc<Mutex<HistoryBounds>>, lock: Option<Lock>) -> Self {
         Self {
             directory: directory.to_path_buf(),
-            lock: Mutex::new(None),
-            database: None,
-            is_read_only: false,
+            lock: Mutex::new(lock),
+            opened: Mutex::default(),
             bounds,
             damaged: Mutex::default(),
             lost: AtomicBool::new(false),
@@ -104,7 +108,7 @@ impl Store {
     }
 
     /// Opens the database to write it. One that is damaged is set aside, and a new one begins.
-    fn open_database(&mut self) -> Result<(), DatabaseError> {
+    fn open_database(&self) -> Result<(), DatabaseError> {
         let database = match Database::open(&self.directory) {
             Err(DatabaseError::Damaged(why)) => {
                 let aside = self.directory.join(format!("{FILE}.damaged"));
@@ -117,24 +121,26 @@ impl Store {
         for damaged in format4::take_over(&self.directory, &database, true)? {
             self.note_damage(damaged);
         }
-        (self.database, self.is_read_only) = (Some(database), false);
+        *self.opened() = Opened { database: Some(database), is_read_only: false };
         Ok(())
     }
 
-    /// Locks it and opens it to write, if that could not be before, and finds out whether it can be written.
-    pub(in crate::publish) fn lock_and_probe(&mut self) -> io::Result<()> {
+    /// Locks it and opens it to write, if that could not be before, and finds out whether it can be written. What reads from it
+    /// meanwhile fails, and reads again later.
+    pub(in crate::publish) fn lock_and_probe(&self) -> io::Result<()> {
         self.probe()?;
-        let lock = self.lock.get_mut().unwrap_or_else(PoisonError::into_inner);
+        let mut lock = locked(&self.lock);
         if lock.is_none() {
             *lock = Some(Lock::take(&self.directory).map_err(io::Error::other)?);
         }
-        if self.is_read_only || self.database.is_none() {
-            if let Some(database) = self.database.take() {
-                database.close();
-            }
-            self.open_database().map_err(DatabaseError::into_io)?;
+        let is_open = |opened: &Opened| opened.database.is_some() && !opened.is_read_only;
+        if is_open(&self.opened()) {
+            return Ok(());
         }
-        Ok(())
+        if let Some(database) = self.opened().database.take() {
+            database.close_for_good();
+        }
+        self.open_database().map_err(DatabaseError::into_io)
     }
 
     /// Whether something can be written here: as much as the least of filesystems gives a file.
@@ -147,10 +153,10 @@ impl Store {
 
     /// Gives it back: the database is closed, the lock free. Nothing may be asked of it afterwards.
     pub(in crate::publish) fn close(&self) {
-        if let Some(database) = &self.database {
+        if let Some(database) = self.database() {
             database.close_for_good();
         }
-        drop(self.lock.lock().unwrap_or_else(PoisonError::into_inner).take());
+        drop(locked(&self.lock).take());
     }
 
     /// Where it is.
@@ -160,17 +166,21 @@ impl Store {
 
     /// The database, to read from.
     pub(in crate::publish) fn database(&self) -> Option<Database> {
-        self.database.clone()
+        self.opened().database.clone()
     }
 
-    fn open_one(&self) -> Result<&Database, DatabaseError> {
+    fn opened(&self) -> MutexGuard<'_, Opened> {
+        locked(&self.opened)
+    }
+
+    fn open_one(&self) -> Result<Database, DatabaseError> {
         let missing = || DatabaseError::Io(io::Error::other("the state directory cannot be read"));
-        self.database.as_ref().ok_or_else(missing)
+        self.database().ok_or_else(missing)
     }
 
     /// Every zone that is kept, not looked into; and what was found to be damaged, and set aside.
     pub(in crate::publish) fn list(&self) -> io::Result<(BTreeSet<Name>, Vec<Damaged>)> {
-        let kept = match &self.database {
+        let kept = match self.database() {
             None => BTreeSet::new(),
             Some(database) => match database.read(list) {
                 Err(error @ DatabaseError::Damaged(_)) => {
@@ -180,7 +190,7 @@ impl Store {
                 listed => listed.map_err(DatabaseError::into_io)?,
             },
         };
-        Ok((kept, std::mem::take(&mut *self.damaged.lock().unwrap_or_else(PoisonError::into_inner))))
+        Ok((kept, std::mem::take(&mut *locked(&self.damaged))))
     }
 
     /// What is known of the last version that is kept of one zone, without its records; `None` if nothing is. What is damaged is set
@@ -236,7 +246,7 @@ impl Store {
 
     /// How much history a zone may have.
     pub(in crate::publish) fn bounds(&self) -> HistoryBounds {
-        *self.bounds.lock().unwrap_or_else(PoisonError::into_inner)
+        *locked(&self.bounds)
     }
 
     /// Writes in one transaction.
@@ -258,16 +268,16 @@ impl Store {
     /// Whether the database was set aside since this was last asked: nothing that was durable is any more. And why.
     pub(in crate::publish) fn take_lost(&self) -> Option<Vec<Damaged>> {
         let lost = self.lost.swap(false, Ordering::Relaxed);
-        lost.then(|| std::mem::take(&mut *self.damaged.lock().unwrap_or_else(PoisonError::into_inner)))
+        lost.then(|| std::mem::take(&mut *locked(&self.damaged)))
     }
 
     /// Sets the whole database aside; the next call begins a new one.
     fn lose(&self, error: DatabaseError) {
-        if self.is_read_only {
+        if self.opened().is_read_only {
             return;
         }
         let (path, aside) = (self.directory.join(FILE), self.directory.join(format!("{FILE}.damaged")));
-        if let Some(database) = &self.database {
+        if let Some(database) = self.database() {
             database.close();
         }
         match fs::rename(path, &aside) {
@@ -280,7 +290,7 @@ impl Store {
     }
 
     fn note_damage(&self, damaged: Damaged) {
-        self.damaged.lock().unwrap_or_else(PoisonError::into_inner).push(damaged);
+        locked(&self.damaged).push(damaged);
     }
 
     /// Puts what is kept of a zone into a file of its own, so that somebody can look at it, and forgets it; or the whole database, if
@@ -298,7 +308,7 @@ impl Store {
             error => {
                 let key = key_of(zone);
                 let value = self.open_one().and_then(|database| database.read(|from| value(from, &key)));
-                if !self.is_read_only {
+                if !self.opened().is_read_only {
                     let _ = fs::write(&path, value.ok().flatten().unwrap_or_default());
                     if let Err(error) = self.write(|writing| writing.remove(&key)) {
                         tracing::warn!(%zone, %error, "what is damaged cannot be taken out of the database");
@@ -313,7 +323,7 @@ impl Store {
     fn cut_steps(&self, zone: &Name, header: &Header, (number, error): (u64, KeptError)) -> DamagedSteps {
         let path = self.directory.join(format!("{}.steps-damaged", format4::file_name(zone)));
         let key = key_of(zone);
-        if !self.is_read_only {
+        if !self.opened().is_read_only {
             let found = self.open_one().and_then(|it| it.read(|from| steps_from(from, &key, number)));
             let _ = fs::write(&path, found.unwrap_or_default());
             let cut =

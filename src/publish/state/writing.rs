@@ -44,13 +44,13 @@ pub(in crate::publish) struct Writing<'t> {
     bounds: HistoryBounds,
 }
 
-type Outcome<T> = Result<T, DatabaseError>;
+type DatabaseResult<T> = Result<T, DatabaseError>;
 
 impl<'t> Writing<'t> {
     pub(in crate::publish) fn open(
         transaction: &'t WriteTransaction,
         bounds: HistoryBounds,
-    ) -> Outcome<Self> {
+    ) -> DatabaseResult<Self> {
         Ok(Self {
             zones: transaction.open_table(ZONES).map_err(DatabaseError::of)?,
             bodies: transaction.open_table(BODIES).map_err(DatabaseError::of)?,
@@ -61,12 +61,12 @@ impl<'t> Writing<'t> {
     }
 
     /// Whether something is kept of a zone.
-    pub(in crate::publish) fn has(&self, key: &[u8]) -> Outcome<bool> {
+    pub(in crate::publish) fn has(&self, key: &[u8]) -> DatabaseResult<bool> {
         self.zones.get(key).map(|found| found.is_some()).map_err(DatabaseError::of)
     }
 
     /// Writes versions: their steps, and the record of the last one.
-    pub(in crate::publish) fn keep(&mut self, ready: &Ready) -> Outcome<()> {
+    pub(in crate::publish) fn keep(&mut self, ready: &Ready) -> DatabaseResult<()> {
         let key = &ready.key;
         let mut tail = self.tail(key)?;
         for change in &ready.changes {
@@ -93,7 +93,7 @@ impl<'t> Writing<'t> {
     }
 
     /// Appends a step to the version with the link that it continues; false if that is not the last one.
-    pub(in crate::publish) fn append(&mut self, key: &[u8], step: &Written) -> Outcome<bool> {
+    pub(in crate::publish) fn append(&mut self, key: &[u8], step: &Written) -> DatabaseResult<bool> {
         let Some(tail) = self.tail(key)?.filter(|tail| tail.chain == step.before) else { return Ok(false) };
         let tail = self.add(key, tail, step)?;
         self.put_tail(key, tail)?;
@@ -101,7 +101,7 @@ impl<'t> Writing<'t> {
     }
 
     /// Forgets a zone; says whether it was there.
-    pub(in crate::publish) fn remove(&mut self, key: &[u8]) -> Outcome<bool> {
+    pub(in crate::publish) fn remove(&mut self, key: &[u8]) -> DatabaseResult<bool> {
         let tail = self.tail(key)?;
         self.drop_steps(key, tail, u64::MAX)?;
         self.drop_pieces(key, 0)?;
@@ -117,7 +117,7 @@ impl<'t> Writing<'t> {
         from: u64,
         chain: Digest,
         serial: Serial,
-    ) -> Outcome<()> {
+    ) -> DatabaseResult<()> {
         let Some(tail) = self.tail(key)? else { return Ok(()) };
         let mut left = Tail { chain, serial, ..tail };
         for number in from.max(tail.first)..tail.next {
@@ -129,13 +129,13 @@ impl<'t> Writing<'t> {
         self.put_tail(key, left)
     }
 
-    fn tail(&self, key: &[u8]) -> Outcome<Option<Tail>> {
+    fn tail(&self, key: &[u8]) -> DatabaseResult<Option<Tail>> {
         let value = self.tails.get(key).map_err(DatabaseError::of)?;
         Ok(value.and_then(|value| Tail::read(value.value())))
     }
 
     /// Puts the tail, after the steps that are too old or too many are gone.
-    fn put_tail(&mut self, key: &[u8], mut tail: Tail) -> Outcome<()> {
+    fn put_tail(&mut self, key: &[u8], mut tail: Tail) -> DatabaseResult<()> {
         while tail.first < tail.included
             && (tail.octets > self.bounds.octets || tail.next - tail.first > self.bounds.steps)
         {
@@ -147,7 +147,7 @@ impl<'t> Writing<'t> {
         Ok(())
     }
 
-    fn add(&mut self, key: &[u8], tail: Tail, step: &Written) -> Outcome<Tail> {
+    fn add(&mut self, key: &[u8], tail: Tail, step: &Written) -> DatabaseResult<Tail> {
         let octets = step.octets.as_slice();
         self.steps.insert((key, tail.next), octets).map_err(DatabaseError::of)?;
         let length = octets.len() as u64;
@@ -156,7 +156,7 @@ impl<'t> Writing<'t> {
     }
 
     /// The record has the version with this link: the steps up to it need not be applied any more.
-    fn include(&mut self, key: &[u8], tail: &mut Tail, chain: &Digest) -> Outcome<()> {
+    fn include(&mut self, key: &[u8], tail: &mut Tail, chain: &Digest) -> DatabaseResult<()> {
         if tail.chain == *chain {
             (tail.included, tail.pending) = (tail.next, 0);
             return Ok(());
@@ -175,7 +175,7 @@ impl<'t> Writing<'t> {
         Ok(())
     }
 
-    fn put_record(&mut self, key: &[u8], record: &Octets) -> Outcome<()> {
+    fn put_record(&mut self, key: &[u8], record: &Octets) -> DatabaseResult<()> {
         self.zones.insert(key, record.value.as_slice()).map_err(DatabaseError::of)?;
         for (number, piece) in (0_u32..).zip(&record.pieces) {
             self.bodies.insert((key, number), piece.as_slice()).map_err(DatabaseError::of)?;
@@ -183,19 +183,19 @@ impl<'t> Writing<'t> {
         self.drop_pieces(key, u32::try_from(record.pieces.len()).unwrap_or(u32::MAX))
     }
 
-    fn drop_pieces(&mut self, key: &[u8], from: u32) -> Outcome<()> {
+    fn drop_pieces(&mut self, key: &[u8], from: u32) -> DatabaseResult<()> {
         self.bodies.retain_in((key, from)..=(key, u32::MAX), |_, _| false).map_err(DatabaseError::of)
     }
 
     /// Drops the steps of a zone before this number.
-    fn drop_steps(&mut self, key: &[u8], tail: Option<Tail>, before: u64) -> Outcome<()> {
+    fn drop_steps(&mut self, key: &[u8], tail: Option<Tail>, before: u64) -> DatabaseResult<()> {
         let Some(tail) = tail else { return Ok(()) };
         let end = tail.next.min(before);
         self.steps.retain_in((key, tail.first)..(key, end), |_, _| false).map_err(DatabaseError::of)
     }
 
     /// Drops one step; its octets.
-    fn drop_step(&mut self, key: &[u8], number: u64) -> Outcome<Option<u64>> {
+    fn drop_step(&mut self, key: &[u8], number: u64) -> DatabaseResult<Option<u64>> {
         let dropped = self.steps.remove((key, number)).map_err(DatabaseError::of)?;
         Ok(dropped.map(|value| value.value().len() as u64))
     }

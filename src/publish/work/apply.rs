@@ -21,7 +21,7 @@ use crate::publish::difference::{Applied, Difference};
 use crate::publish::error::ApplyError;
 use crate::publish::fault::Fault;
 use crate::publish::settings::Dnssec;
-use crate::publish::state::directory::State;
+use crate::publish::state::directory::StateDirectory;
 use crate::publish::state::header::Header;
 use crate::publish::state::keeper::{Fill, Keeper};
 use crate::publish::state::ready::Version;
@@ -66,9 +66,9 @@ impl Core {
         }
         let durable = entry.durable;
         let kept = match &*self.state {
-            State::None => Ok(change.whole()),
-            State::Kept(keeper) => change.keep(keeper, durable),
-            State::Unwritable { error, .. } => Err(error.to_io()),
+            StateDirectory::None => Ok(change.whole()),
+            StateDirectory::Kept(keeper) => change.keep(keeper, durable),
+            StateDirectory::Unwritable { error, .. } => Err(error.to_io()),
         };
         let header = match kept {
             Ok(header) => header,

@@ -84,7 +84,7 @@ impl Board {
         Some(given)
     }
 
-    /// Nobody waits for what comes of this zone any more.
+    /// What comes of this zone is not taken any more.
     pub(in crate::publish) fn forget(&mut self, name: &Name) {
         for given in self.given.values_mut() {
             given.names.remove(name);

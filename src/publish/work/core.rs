@@ -26,7 +26,7 @@ use crate::publish::report::{Report, WatchState};
 use crate::publish::settings::{Deploy, HistoryBounds, Rules, Settings};
 use crate::publish::source::scan::zones_without_file;
 use crate::publish::source::watch::Watch;
-use crate::publish::state::directory::State;
+use crate::publish::state::directory::StateDirectory;
 use crate::publish::state::history::History;
 use crate::publish::verify::Verify;
 use crate::publish::work::board::Board;
@@ -58,7 +58,7 @@ pub(in crate::publish) struct Core {
     /// How often the settings were replaced.
     pub(in crate::publish) generation: u32,
     pub(in crate::publish) watch: Watch,
-    pub(in crate::publish) state: Arc<State>,
+    pub(in crate::publish) state: Arc<StateDirectory>,
     /// What was kept of the steps of zones, and how much that may be of each.
     pub(in crate::publish) history: History,
     pub(in crate::publish) history_bounds: Arc<Mutex<HistoryBounds>>,
@@ -78,6 +78,8 @@ pub(in crate::publish) struct Core {
     pub(in crate::publish) asked: Option<Asked>,
     /// Orders about zones that are being checked.
     pub(in crate::publish) orders: BTreeMap<Name, Vec<Order>>,
+    /// Whether a zone is not served that was, or for another reason than before.
+    pub(in crate::publish) has_new_absences: bool,
     /// Whether a zone may include other files than before.
     pub(in crate::publish) has_new_includes: bool,
     /// The files that zones include, as they are watched.
@@ -105,7 +107,7 @@ pub(in crate::publish) struct Core {
     /// The end of the last look at all zones.
     pub(in crate::publish) looked: Instant,
     /// What was heard and is looked at when the burst is over.
-    pub(in crate::publish) heard: Heard,
+    pub(in crate::publish) heard: HeardChanges,
     /// The faults and warnings of sources that were said.
     said: (BTreeSet<String>, BTreeSet<SourceWarning>),
     /// The panic since the last look that came to its end, and when to look again because of it.
@@ -115,7 +117,7 @@ pub(in crate::publish) struct Core {
 
 /// What was heard and is looked at when the burst is over.
 #[derive(Debug, Default)]
-pub(in crate::publish) struct Heard {
+pub(in crate::publish) struct HeardChanges {
     /// Everything is to be looked at.
     pub(in crate::publish) everything: bool,
     /// Because the system lost notifications.
@@ -148,7 +150,8 @@ impl Core {
     ) -> Result<Self, PublishError> {
         let settings = settings.absolute().map_err(|source| PublishError::CurrentDirectory { source })?;
         let history_bounds = Arc::new(Mutex::new(settings.history));
-        let state = State::open(settings.state_directory.as_deref(), &wake, &pulse, &history_bounds)?;
+        let state =
+            StateDirectory::open(settings.state_directory.as_deref(), &wake, &pulse, &history_bounds)?;
         let board =
             Board::start(wake.clone(), pulse.clone()).map_err(|source| PublishError::Thread { source })?;
         let now = Instant::now();
@@ -174,6 +177,7 @@ impl Core {
             round: None,
             asked: None,
             orders: BTreeMap::new(),
+            has_new_absences: false,
             has_new_includes: false,
             included: Vec::new(),
             postponed: BTreeSet::new(),
@@ -190,7 +194,7 @@ impl Core {
             rescans: 0,
             reported: now,
             looked: now,
-            heard: Heard::default(),
+            heard: HeardChanges::default(),
             said: Default::default(),
             panicked: None,
             retry_at: None,
@@ -230,6 +234,7 @@ impl Core {
         self.take_results();
         self.give_up_stalled();
         self.probe_sources(now);
+        self.say_kept(now);
         if now >= self.retry_postponed && !self.postponed.is_empty() {
             self.retry_postponed = now + BUSY_RETRY;
             for name in std::mem::take(&mut self.postponed) {
@@ -249,6 +254,9 @@ impl Core {
         self.end_round_if_done();
         if self.round.is_none() {
             self.watch_includes();
+            if self.has_new_absences {
+                self.publish_absences();
+            }
         }
         self.say_news();
     }
@@ -260,11 +268,20 @@ impl Core {
         let postponed = (!self.postponed.is_empty()).then_some(self.retry_postponed);
         let look = self.round.is_none().then(|| self.look_at());
         let probe = self.sources.next_probe();
-        let times = [busy, postponed, look, probe, self.publication.due(), self.report_due()];
+        let times =
+            [busy, postponed, look, probe, self.publication.due(), self.report_due(), self.kept_due()];
         let turn_at = times.into_iter().flatten().min().unwrap_or(now + TICK);
         let (changed, changing) =
             (std::mem::take(&mut self.heard.soon), std::mem::take(&mut self.heard.later));
         After { turn_at, changed, changing }
+    }
+
+    /// Notes a zone whose file waits for its writer.
+    pub(in crate::publish) fn postpone(&mut self, name: &Name) {
+        if self.postponed.is_empty() {
+            self.retry_postponed = Instant::now() + BUSY_RETRY;
+        }
+        self.postponed.insert(name.clone());
     }
 
     /// When to look at all zones at the latest: soon after a panic, else as the clock has it.
@@ -300,7 +317,7 @@ impl Core {
             return context.clone();
         }
         let first = !self.settled;
-        // At the first look nobody knows yet which zones are in a directory that cannot be read.
+        // At the first look it is not known yet which zones are in a directory that cannot be read.
         let partial = self.sources.is_partial(|path| first || self.has_zone_in(path));
         let watches = self.settings.deploy == Deploy::Watch;
         let context = Arc::new(CheckContext {
@@ -339,8 +356,9 @@ impl Core {
         }
     }
 
-    /// Tells the query path which zones are configured and not served: names in them are nobody else's.
+    /// Tells the query path which zones are configured and not served: no other zone answers for names in them.
     pub(in crate::publish) fn publish_absences(&mut self) {
+        self.has_new_absences = false;
         let absent = self.zones.iter().filter_map(|(name, entry)| Some((name, entry.absence()?)));
         if let Some(snapshot) = self.published.load().with_absent(absent) {
             self.published.store(snapshot);
@@ -364,10 +382,10 @@ impl Core {
         let start = Instant::now();
         let mut news = Vec::new();
         for name in std::mem::take(&mut self.news) {
-            let report = self.zones.get_mut(&name).map(Entry::report);
+            let report = self.zones.get_mut(&name).map(|entry| Arc::new(entry.report()));
             news.push((name, report));
         }
-        let keeps = !matches!(*self.state, State::None);
+        let keeps = !matches!(*self.state, StateDirectory::None);
         self.report.update(|report| {
             report.keeps = keeps;
             for (name, zone) in &news {

@@ -2,14 +2,14 @@
 
 use std::io;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::wire::Name;
 
 use crate::publish::accept::Provenance;
 use crate::publish::error::PublishError;
 use crate::publish::fault::{Fault, SourceFault};
-use crate::publish::state::directory::{State, StateError};
+use crate::publish::state::directory::{StateDirectory, StateError};
 use crate::publish::state::keeper::Keeper;
 use crate::publish::state::reading::Damaged;
 use crate::publish::state::ready::Version;
@@ -33,7 +33,8 @@ impl Core {
         let (kept, damaged) = match store.list() {
             Ok(listed) => listed,
             Err(error) => {
-                self.state = Arc::new(State::Unwritable { store: None, error: StateError::new(error) });
+                self.state =
+                    Arc::new(StateDirectory::Unwritable { store: None, error: StateError::new(error) });
                 return;
             }
         };
@@ -51,7 +52,9 @@ impl Core {
             });
             match self.zones.get_mut(&zone) {
                 Some(entry) if newer => {
-                    *entry = Entry { found: entry.found.take(), since: entry.since, ..Entry::stored() }
+                    let (found, rival) = (entry.found.take(), entry.rival.take());
+                    let Entry { since, work, finds_again, .. } = *entry;
+                    *entry = Entry { found, rival, since, work, finds_again, ..Entry::stored() };
                 }
                 Some(entry) => entry.durable = false,
                 None => {}
@@ -81,33 +84,31 @@ impl Core {
 
     /// Tries to open a state directory that could not be written.
     pub(in crate::publish) fn open_state_again(&mut self) {
+        let StateDirectory::Unwritable { store, .. } = &*self.state else { return };
+        let store = store.clone();
         self.context = None;
-        // A check that goes on reads from it: then the next look tries again.
-        let Some(State::Unwritable { store, error }) = Arc::get_mut(&mut self.state) else { return };
         let mut listed = true;
-        let opened = match store.take() {
-            // What was read there, the ends of the journals among it, stays known.
-            Some(mut found) => match found.lock_and_probe() {
-                Ok(()) => {
-                    let opened = Keeper::start(found, self.wake.clone(), self.pulse.clone());
-                    opened.map(State::Kept).map_err(|source| PublishError::Thread { source })
-                }
+        let opened = match store {
+            // What was read there, the ends of the journals among it, stays known. A check that goes on reads from it, too.
+            Some(store) => match store.lock_and_probe() {
+                Ok(()) => Keeper::start(store, self.wake.clone(), self.pulse.clone())
+                    .map(StateDirectory::Kept)
+                    .map_err(|source| PublishError::Thread { source }),
                 Err(why) => {
-                    (*store, *error) = (Some(found), StateError::new(why));
-                    return;
+                    Ok(StateDirectory::Unwritable { store: Some(store), error: StateError::new(why) })
                 }
             },
             None => {
                 let directory = self.settings.state_directory.as_deref();
-                State::open(directory, &self.wake, &self.pulse, &self.history_bounds).inspect(|_| {
+                StateDirectory::open(directory, &self.wake, &self.pulse, &self.history_bounds).inspect(|_| {
                     // Nothing is known of what the directory holds.
                     self.zones.values_mut().for_each(|entry| entry.durable = false);
                     listed = false;
                 })
             }
         };
-        let opened =
-            opened.unwrap_or_else(|why| State::Unwritable { store: None, error: StateError::new(why) });
+        let opened = opened
+            .unwrap_or_else(|why| StateDirectory::Unwritable { store: None, error: StateError::new(why) });
         self.state = Arc::new(opened);
         if !listed {
             self.list_state();
@@ -186,7 +187,17 @@ impl Core {
             self.kept.insert(name.clone());
         }
         self.keep_anew();
-        if keeper.is_idle() || self.reported.elapsed() >= KEPT_SOON {
+    }
+
+    /// When it is said at the latest which zones were kept, if some were.
+    pub(in crate::publish) fn kept_due(&self) -> Option<Instant> {
+        (!self.kept.is_empty()).then(|| self.reported + KEPT_SOON)
+    }
+
+    /// Lets it be said which zones were kept: when all are, and now and then while others wait.
+    pub(in crate::publish) fn say_kept(&mut self, now: Instant) {
+        let Some(due) = self.kept_due() else { return };
+        if due <= now || self.state.keeper().is_none_or(Keeper::is_idle) {
             self.news.append(&mut self.kept);
         }
     }
@@ -195,17 +206,21 @@ impl Core {
     pub(in crate::publish) fn finish(&mut self) {
         self.take_results();
         self.publication.flush(&self.published, &self.verify);
-        if let State::Kept(keeper) = &*self.state {
+        if let StateDirectory::Kept(keeper) = &*self.state {
             keeper.finish(KEEP_AT_END);
+        }
+        // A thread that does not come back may hold the directory.
+        if let Some(store) = self.state.store() {
+            store.close();
         }
     }
 
     /// Forgets what the state directory has of a zone.
     pub(in crate::publish) fn forget(&self, zone: &Name) -> io::Result<()> {
         match &*self.state {
-            State::None => Ok(()),
-            State::Kept(keeper) => keeper.forget(zone),
-            State::Unwritable { error, .. } => Err(error.to_io()),
+            StateDirectory::None => Ok(()),
+            StateDirectory::Kept(keeper) => keeper.forget(zone),
+            StateDirectory::Unwritable { error, .. } => Err(error.to_io()),
         }
     }
 }

@@ -111,6 +111,8 @@ impl Entry {
                 self.notice = current.notice.take();
             }
         }
+        // The state directory may have been opened meanwhile.
+        self.stored |= current.stored;
         self.signatures = current.signatures.take();
         self.wrong = current.wrong.take();
         self.forced = current.forced.take();

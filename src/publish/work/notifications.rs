@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use crate::publish::source::SourceKey;
-use crate::publish::source::watch::Heard;
+use crate::publish::source::scan::Found;
+use crate::publish::source::watch::WatchEvents;
 use crate::publish::work::core::Core;
 use crate::publish::work::entry::Entry;
 use crate::publish::work::job::Task;
@@ -11,7 +12,7 @@ use crate::publish::work::queue::Lane;
 
 impl Core {
     /// Takes what was heard.
-    pub(in crate::publish) fn hear(&mut self, heard: Heard) {
+    pub(in crate::publish) fn hear(&mut self, heard: WatchEvents) {
         if heard.changed || heard.overflowed {
             self.heard.everything = true;
             self.heard.overflowed |= heard.overflowed;
@@ -49,7 +50,7 @@ impl Core {
             None if self.settings.zones.iter().any(|zone| zone.file.is_none()) => return false,
             None => drop(self.zones.insert(name.clone(), Entry { found: Some(found), ..Entry::default() })),
             Some(entry) => {
-                let is_there = |known: &crate::publish::source::scan::Found| known.path == found.path;
+                let is_there = |known: &Found| known.path == found.path;
                 if entry.rival.is_some() || !entry.found.as_ref().is_some_and(is_there) {
                     return false;
                 }

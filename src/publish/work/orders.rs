@@ -5,7 +5,7 @@
 //! for the end of the check. Who gave an order may be gone: it is carried out all the same.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 
 use crate::publish::accept::Digest;
 use crate::publish::difference::{Applied, Difference};
@@ -19,6 +19,7 @@ use crate::publish::work::job::Task;
 use crate::publish::work::order::{Order, Reply, Then};
 use crate::publish::work::queue::Lane;
 use crate::publish::work::zone_check::ZoneCheck;
+use crate::telemetry::locked;
 use crate::wire::{Name, Serial};
 
 impl Core {
@@ -33,7 +34,7 @@ impl Core {
             Ok(settings) => settings,
             Err(error) => return drop(reply.send(Err(error))),
         };
-        *self.history_bounds.lock().unwrap_or_else(PoisonError::into_inner) = settings.history;
+        *locked(&self.history_bounds) = settings.history;
         self.rules = Rules::new(&settings);
         self.settings = Arc::new(settings);
         // Another rule or limit may judge the same file otherwise.
@@ -142,6 +143,7 @@ impl Core {
             let entry = Entry { found: Some(named), misplaced, visited: true, ..Entry::default() };
             self.zones.insert(zone.clone(), entry);
         }
+        self.news.insert(zone.clone());
         self.publication.flush(&self.published, &self.verify);
         self.published.store(self.published.load().with_changes([], std::slice::from_ref(zone)));
         self.verify.changed([zone]);

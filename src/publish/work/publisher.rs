@@ -184,7 +184,7 @@ impl PublisherHandle {
     }
 
     /// Offers a whole version that a primary gave. When it returns, that version is in service and durable, or is what was served
-    /// already; on any error what was served stays. `is_forced`: an operator wants it whatever its serial and size.
+    /// already; on any error what was served stays. `is_forced`: an operator wants it whatever its serial and size. Looks at every record before it first waits: a second for millions.
     pub async fn offer(&self, zone: Zone, primary: SocketAddr, is_forced: bool) -> Result<(), OfferError> {
         check_values(&zone)?;
         let digest = digest(&zone);

@@ -11,19 +11,20 @@ use crate::publish::work::board::Given;
 use crate::publish::work::check_context::Effects;
 use crate::publish::work::core::Core;
 use crate::publish::work::entry::{Entry, WorkState};
-use crate::publish::work::job::{JobResult, Step, Task};
+use crate::publish::work::job::{JobResult, JobStep, Task};
 use crate::publish::work::pool::Running;
 use crate::publish::work::queue::{Lane, Work};
-use crate::publish::work::zone_check::{Checked, ZoneCheck};
+use crate::publish::work::zone_check::ZoneCheck;
 use crate::wire::Name;
 
 /// How long a thread may do nothing before its source counts as one that does not answer.
 const PATIENCE: Duration = Duration::from_secs(1);
-/// When a source that does not answer is looked at again: its thread may hang, not the source. The pause doubles.
-const FIRST_PROBE: Duration = Duration::from_secs(5);
-const LONGEST_PROBE: Duration = Duration::from_secs(320);
-/// The same during the first load: what is found then late was not served before either.
+/// The same during the first load: what is found late then was not served before either.
 const FIRST_PATIENCE: Duration = Duration::from_secs(10);
+/// When a source that does not answer is looked at again: its thread may hang, not the source.
+const FIRST_PROBE: Duration = Duration::from_secs(5);
+/// The longest pause between two such looks; it doubles up to here.
+const LONGEST_PROBE: Duration = Duration::from_secs(320);
 
 impl Core {
     /// Gives work to the threads that have room for it.
@@ -71,15 +72,15 @@ impl Core {
                 continue;
             }
             match step {
-                Step::Surveyed(survey) => self.take_survey(*survey),
-                Step::SurveyPanicked(reason) => self.survey_panicked(&key, &reason),
-                Step::Checked(checked) => {
+                JobStep::Surveyed(survey) => self.take_survey(*survey),
+                JobStep::SurveyPanicked(reason) => self.survey_panicked(&key, &reason),
+                JobStep::Checked(checked) => {
                     if self.board.zone_done(ticket, &checked.name) {
                         self.take_checked(*checked);
                     }
                 }
-                Step::LookAtAll => (self.heard.everything, self.heard.soon) = (true, true),
-                Step::End => {
+                JobStep::LookAtAll => (self.heard.everything, self.heard.soon) = (true, true),
+                JobStep::End => {
                     let given = self.board.ended(ticket, &key, lane);
                     self.set_idle(given.unwrap_or_default());
                 }
@@ -98,8 +99,8 @@ impl Core {
         }
     }
 
-    fn take_checked(&mut self, checked: Checked) {
-        let Checked { name, mut entry, effects, is_too_large } = checked;
+    fn take_checked(&mut self, checked: ZoneCheck) {
+        let ZoneCheck { name, mut entry, effects, is_too_large, .. } = checked;
         let Some(current) = self.zones.get_mut(&name) else { return };
         if is_too_large {
             (current.is_large, current.work) = (true, WorkState::Idle);
@@ -112,11 +113,14 @@ impl Core {
         entry.take_over(current);
         self.has_new_includes |= !entry.files.includes_the_same(&current.files);
         let (postponed, is_new) = (entry.is_postponed(), !current.visited || !entry.says_the_same(current));
+        // An absence that is told of and has passed does no harm: a zone that is served counts as served.
+        let absence = entry.absence();
+        self.has_new_absences |= absence.is_some() && (absence != current.absence() || !current.visited);
         *current = entry;
         self.take_effects(&name, effects);
         self.release(&name);
         if postponed {
-            self.postponed.insert(name.clone());
+            self.postpone(&name);
         }
         self.carry_out_orders(&name);
         if again {
@@ -154,6 +158,7 @@ impl Core {
         if effects.unknown {
             self.release(name);
             self.zones.remove(name);
+            self.news.insert(name.clone());
         }
     }
 
@@ -192,7 +197,7 @@ impl Core {
         due.iter().for_each(|name| self.push_awaited(name));
     }
 
-    /// Gives up threads whose source does not answer: nobody waits for it.
+    /// Gives up threads whose source does not answer, so that no other zone waits for it.
     pub(in crate::publish) fn give_up_stalled(&mut self) {
         let patience = if self.settled { PATIENCE } else { FIRST_PATIENCE };
         for (thread, running) in self.board.stalled(patience) {
@@ -205,13 +210,8 @@ impl Core {
     }
 
     fn stall(&mut self, key: &SourceKey) {
-        if key.path().is_none() {
-            return;
-        }
-        if self.board.queue.is_stalled(key) {
-            return;
-        }
-        tracing::warn!("{}", SourceFault::Silent { path: key.path().unwrap_or("".as_ref()).to_path_buf() });
+        let Some(path) = key.path().filter(|_| !self.board.queue.is_stalled(key)) else { return };
+        tracing::warn!("{}", SourceFault::Silent { path: path.to_path_buf() });
         self.board.queue.stall(key);
         self.sources.stall(key, FIRST_PROBE);
         self.context = None;
@@ -220,8 +220,9 @@ impl Core {
         self.source_done(key);
         if !self.settled {
             self.restore_zones_of(key);
+        } else {
+            self.say();
         }
-        self.say_sources();
     }
 
     /// Looks whether sources that did not answer do now.
@@ -238,7 +239,8 @@ impl Core {
         let waiting = self.zones.iter().filter(|(_, entry)| is_of_it(entry) && !entry.visited);
         let names: Vec<Name> = waiting.map(|(name, _)| name.clone()).collect();
         for name in names {
-            self.push_to(&SourceKey::None, &name);
+            self.push_to(&SourceKey::None, &name, false);
+            self.await_zone(&name);
         }
     }
 
@@ -255,13 +257,6 @@ impl Core {
         self.look();
     }
 
-    /// Says what is wrong with sources, between two looks.
-    fn say_sources(&mut self) {
-        if self.settled {
-            self.say();
-        }
-    }
-
     /// Watches the files that zones include; a change since they were read is seen by comparing.
     pub(in crate::publish) fn watch_includes(&mut self) {
         if !std::mem::take(&mut self.has_new_includes) {
@@ -276,15 +271,5 @@ impl Core {
             let context = self.context();
             self.board.give((Lane::General, SourceKey::None), context, Task::Includes(Some(files)));
         }
-    }
-
-    fn push_to(&mut self, key: &SourceKey, name: &Name) {
-        let Some(entry) = self.zones.get_mut(name).filter(|entry| entry.work == WorkState::Idle) else {
-            return;
-        };
-        entry.work = WorkState::Queued;
-        let size = entry.size();
-        self.board.queue.push(key, name.clone(), size);
-        self.await_zone(name);
     }
 }

@@ -56,10 +56,9 @@ impl Core {
         self.keep_again();
         self.configure_sources();
         let now = Instant::now();
+        let keys = self.sources.list().iter().map(|source| &source.key);
         let sources: BTreeSet<SourceKey> =
-            self.sources.list().iter().map(|source| source.key.clone()).collect();
-        let sources: BTreeSet<SourceKey> =
-            sources.into_iter().filter(|key| !self.board.queue.is_stalled(key)).collect();
+            keys.filter(|key| !self.board.queue.is_stalled(key)).cloned().collect();
         sources.iter().for_each(|key| self.board.queue.push_survey(key));
         let round =
             Round { start: now, said: now, sources, left: 0, of: 0, has_checked_missing: false, only, then };
@@ -135,6 +134,10 @@ impl Core {
             }
             if !std::mem::replace(&mut round.has_checked_missing, true) {
                 self.context = None;
+                if self.settled {
+                    // What is wrong with sources goes before what that means for their zones.
+                    self.say();
+                }
                 let missing = self.zones.iter().filter(|(_, entry)| entry.found.is_none());
                 let missing: Vec<Name> = missing.map(|(name, _)| name.clone()).collect();
                 missing.iter().for_each(|name| self.push_awaited(name));
@@ -207,16 +210,23 @@ impl Core {
 
     /// Queues a zone for a check; says whether it will be checked: not while its source does not answer.
     pub(in crate::publish) fn push(&mut self, name: &Name, finds_again: bool) -> bool {
-        let Some(entry) = self.zones.get_mut(name) else { return false };
+        let Some(entry) = self.zones.get(name) else { return false };
         let key = entry.found.as_ref().map_or(SourceKey::None, |found| found.key.clone());
         if self.board.queue.is_stalled(&key) {
             return false;
         }
+        self.push_to(&key, name, finds_again);
+        true
+    }
+
+    /// Queues a zone with those of this source.
+    pub(in crate::publish) fn push_to(&mut self, key: &SourceKey, name: &Name, finds_again: bool) {
+        let Some(entry) = self.zones.get_mut(name) else { return };
         match entry.work {
             WorkState::Idle => {
                 let size = entry.size();
                 (entry.work, entry.finds_again) = (WorkState::Queued, finds_again);
-                self.board.queue.push(&key, name.clone(), size);
+                self.board.queue.push(key, name.clone(), size);
             }
             WorkState::Queued => entry.finds_again &= finds_again,
             WorkState::Running | WorkState::RunningAgain => {
@@ -224,6 +234,5 @@ impl Core {
                 entry.finds_again = finds_again;
             }
         }
-        true
     }
 }

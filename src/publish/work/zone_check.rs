@@ -3,16 +3,14 @@
 //! A zone as it is known flows in, the same zone as it is then and what is to be done for it flow out. Runs on a thread of the
 //! pool, which it may block for as long as the zone's disk does; touches nothing but that zone and the state directory.
 
-use crate::wire::Name;
-
 use crate::publish::settings::SerialRule;
+use crate::publish::work::check_context::{CheckContext, Effects, Offer};
 use crate::publish::work::entry::Entry;
 use crate::publish::work::queue::Size;
-
-use crate::publish::work::check_context::{CheckContext, Effects, Offer};
 use crate::publish::work::zone_steps::Visit;
+use crate::wire::Name;
 
-/// A zone that is to be checked.
+/// A zone that is to be checked, and then what came of it.
 #[derive(Debug)]
 pub(in crate::publish) struct ZoneCheck {
     pub(in crate::publish) name: Name,
@@ -25,16 +23,7 @@ pub(in crate::publish) struct ZoneCheck {
     pub(in crate::publish) finds_again: bool,
     /// A version that a primary gave: it is judged instead of the file.
     offer: Option<Offer>,
-    /// What came of it so far.
-    effects: Effects,
-    is_too_large: bool,
-}
-
-/// A zone that was checked.
-#[derive(Debug)]
-pub(in crate::publish) struct Checked {
-    pub(in crate::publish) name: Name,
-    pub(in crate::publish) entry: Entry,
+    /// What it asks for.
     pub(in crate::publish) effects: Effects,
     /// Whether nothing was done, because it is large and was not known to be.
     pub(in crate::publish) is_too_large: bool,
@@ -70,12 +59,6 @@ impl ZoneCheck {
     pub(in crate::publish) fn panicked(&mut self, reason: &str) {
         self.entry.panicked(&self.name, reason);
     }
-
-    /// What came of it.
-    pub(in crate::publish) fn into_checked(self) -> Checked {
-        let Self { name, entry, effects, is_too_large, .. } = self;
-        Checked { name, entry, effects, is_too_large }
-    }
 }
 
 impl CheckContext {
@@ -94,15 +77,13 @@ impl CheckContext {
             Visit { context, served: &served, name, rule, effects, size, is_too_large, files_are_known };
         let before = entry.faults().map(ToString::to_string).collect::<Vec<_>>();
         visit.look_into_state(entry);
-        if let Some(offer) = offer.take() {
-            visit.offered(entry, offer);
-            entry.visited = true;
-            entry.note_state();
-            return;
-        }
-        let stays = match entry.found.clone() {
-            None => visit.missing(entry),
-            Some(found) => {
+        let stays = match (offer.take(), entry.found.clone()) {
+            (Some(offer), _) => {
+                visit.offered(entry, offer);
+                true
+            }
+            (None, None) => visit.missing(entry),
+            (None, Some(found)) => {
                 visit.found(entry, &found);
                 true
             }

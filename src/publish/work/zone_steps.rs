@@ -1,6 +1,5 @@
 //! The steps of one check: what the state directory has, where the file is, reading, judging, what is to be served and kept.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::wire::{Name, Serial};
@@ -14,7 +13,7 @@ use crate::publish::fault::{Fault, SourceFault};
 use crate::publish::settings::{Dnssec, SerialRule};
 use crate::publish::source::read::{Files, holds, length, read};
 use crate::publish::source::scan::{Found, same_file};
-use crate::publish::state::directory::State;
+use crate::publish::state::directory::StateDirectory;
 use crate::publish::state::header::Header;
 use crate::publish::state::step::StepOrigin;
 use crate::publish::verify::before;
@@ -201,21 +200,12 @@ impl Visit<'_> {
         let terms = Terms { serial: self.rule, shrink_limit_percent: settings.shrink_limit_percent, forced };
         let (root, path) = (found.root.clone(), found.path.clone());
         let provenance = Provenance::File { root, path, octets: read.file_digest };
-        let candidate = Candidate { zone: read.zone, digest, provenance: provenance.clone() };
-        entry.verdict = None;
-        entry.denied = None;
-        let bump_without_state = self.rule == SerialRule::Bump && matches!(*self.context.state, State::None);
-        entry.notice = bump_without_state.then(|| Box::new(Fault::BumpWithoutState));
-        self.learn_digest(entry, serial, terms);
-        let standing = entry.header.as_ref().map(|header| &header.standing);
-        match accept(candidate, standing, terms) {
-            Ok(Accepted::Outdated) => self.outdated(entry, provenance),
-            Ok(Accepted::Unchanged { zone, standing }) => self.unchanged(entry, zone, standing, provenance),
-            Ok(Accepted::New { zone, standing }) => match self.wrong_signatures(&zone, terms) {
-                None => self.new_version(entry, zone, standing, provenance),
-                Some(refused) => entry.deny(self.name, &found.path, (serial, digest), refused),
-            },
-            Err(refused) => entry.deny(self.name, &found.path, (serial, digest), refused),
+        let candidate = Candidate { zone: read.zone, digest, provenance };
+        if let Err(refused) = self.take(entry, candidate, terms) {
+            entry.deny(self.name, &found.path, (serial, digest), refused);
+        }
+        if self.rule == SerialRule::Bump && matches!(*self.context.state, StateDirectory::None) {
+            entry.notice.get_or_insert_with(|| Box::new(Fault::BumpWithoutState));
         }
     }
 
@@ -223,28 +213,36 @@ impl Visit<'_> {
     pub(in crate::publish) fn offered(&mut self, entry: &mut Entry, offer: Offer) {
         let Offer { zone, digest, primary, is_forced, reply } = offer;
         self.restore(entry);
-        let (serial, provenance) = (zone.serial(), Provenance::Transfer { primary });
-        let place = PathBuf::from(format!("the version from {primary}"));
+        entry.misplaced = None;
         let shrink_limit_percent = self.context.settings.shrink_limit_percent;
         let terms = Terms { serial: SerialRule::Strict, shrink_limit_percent, forced: is_forced };
-        let candidate = Candidate { zone, digest, provenance: provenance.clone() };
-        (entry.misplaced, entry.verdict, entry.denied, entry.notice) = (None, None, None, None);
-        self.learn_digest(entry, serial, terms);
-        let standing = entry.header.as_ref().map(|header| &header.standing);
-        match accept(candidate, standing, terms) {
-            Ok(Accepted::Outdated) => self.outdated(entry, provenance),
-            Ok(Accepted::Unchanged { zone, standing }) => self.unchanged(entry, zone, standing, provenance),
-            Ok(Accepted::New { zone, standing }) => match self.wrong_signatures(&zone, terms) {
-                None => self.new_version(entry, zone, standing, provenance),
-                Some(refused) => entry.deny(self.name, &place, (serial, digest), refused),
-            },
-            Err(refused) => entry.deny(self.name, &place, (serial, digest), refused),
+        let serial = zone.serial();
+        let candidate = Candidate { zone, digest, provenance: Provenance::Transfer { primary } };
+        if let Err(refused) = self.take(entry, candidate, terms) {
+            entry.verdict = Some(Box::new(Fault::RefusedOffer { primary, serial, refused }));
         }
         let outcome = match &entry.verdict {
             Some(fault) => Err(OfferError::NotServed { fault: fault.clone() }),
             None => Ok(()),
         };
         self.effects.replies.push((reply, outcome));
+    }
+
+    /// Judges a version, and has it kept and served if it may replace what stands.
+    fn take(&mut self, entry: &mut Entry, candidate: Candidate, terms: Terms) -> Result<(), Refused> {
+        let provenance = candidate.provenance.clone();
+        (entry.verdict, entry.denied, entry.notice) = (None, None, None);
+        self.learn_digest(entry, candidate.zone.serial(), terms);
+        let standing = entry.header.as_ref().map(|header| &header.standing);
+        match accept(candidate, standing, terms)? {
+            Accepted::Outdated => self.outdated(entry, provenance),
+            Accepted::Unchanged { zone, standing } => self.unchanged(entry, zone, standing, provenance),
+            Accepted::New { zone, standing } => {
+                self.wrong_signatures(&zone, terms).map_or(Ok(()), Err)?;
+                self.new_version(entry, zone, standing, provenance);
+            }
+        }
+        Ok(())
     }
 
     /// Whether wrong signatures refuse a version.
@@ -296,7 +294,7 @@ impl Visit<'_> {
     /// The source has what differences led on from: the version that they led to stays.
     fn outdated(&mut self, entry: &mut Entry, provenance: Provenance) {
         self.restore(entry);
-        if matches!(*self.context.state, State::None) {
+        if matches!(*self.context.state, StateDirectory::None) {
             entry.notice = Some(Box::new(Fault::DifferenceWithoutState));
         }
         let (Some(before), Some(zone)) = (entry.header.clone(), self.in_service(entry)) else { return };
@@ -323,7 +321,7 @@ impl Visit<'_> {
         let before = entry.header.as_ref().map(|header| header.chain).zip(self.in_service(entry));
         self.stand(entry, &header.provenance);
         let version = self.version(entry, (header.clone(), zone.clone()), origin, before);
-        if in_its_file || matches!(*self.context.state, State::None) {
+        if in_its_file || matches!(*self.context.state, StateDirectory::None) {
             entry.durable = false;
             self.effects.kept = Some(version);
             return self.serve(entry, header, zone);

@@ -78,7 +78,7 @@ struct TargetState {
 }
 
 impl Notifier {
-    /// Tells nobody yet.
+    /// Tells no target yet.
     pub fn new(targets: Vec<Target>, pauses: Pauses, now: Instant, rng: fastrand::Rng) -> Self {
         let state = |target| TargetState {
             status: TargetStatus { target, acknowledged: None, pending: None, given_up: None, refused: None },
@@ -88,7 +88,7 @@ impl Notifier {
         Self { pauses, targets: targets.into_iter().map(state).collect(), rng }
     }
 
-    /// The zone has a new serial: everybody is told, whoever had not answered for an older one first of all for this one.
+    /// The zone has a new serial: every target is told; one that had not answered for an older serial is told of this one alone.
     pub fn changed(&mut self, serial: Serial, now: Instant) {
         for state in &mut self.targets {
             (state.status.pending, state.status.given_up) = (Some((serial, 0)), None);
@@ -96,7 +96,7 @@ impl Notifier {
         }
     }
 
-    /// When [`Notifier::wake`] is due; `None` if nobody is to be told anything.
+    /// When [`Notifier::wake`] is due; `None` if no target is to be told anything.
     pub fn due(&self) -> Option<Instant> {
         self.targets.iter().filter(|state| state.status.pending.is_some()).map(|state| state.due).min()
     }

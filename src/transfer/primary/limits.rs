@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
 use std::net::IpAddr;
 use std::num::NonZeroU32;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use governor::clock::Clock;
@@ -13,6 +13,8 @@ use governor::middleware::NoOpMiddleware;
 use governor::nanos::Nanos;
 use governor::state::{InMemoryState, NotKeyed};
 use governor::{Quota, RateLimiter};
+
+use crate::telemetry::locked;
 
 /// Cells that addresses share by a seeded hash: many times the secondaries that anybody has, so that two rarely share one; and
 /// spoofed sources cannot make it grow.
@@ -74,7 +76,7 @@ impl ClientLimits {
     /// A slot for one more connection of this address, if it may have one. As many entries as connections, whose number is
     /// bounded by the listener.
     pub(super) fn connect(self: &Arc<Self>, client: IpAddr) -> Option<Slot> {
-        let mut connections = self.connections.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut connections = locked(&self.connections);
         let count = connections.entry(client).or_default();
         if *count >= self.most_connections {
             return None;
@@ -87,7 +89,7 @@ impl ClientLimits {
 
 impl Drop for Slot {
     fn drop(&mut self) {
-        let mut connections = self.limits.connections.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut connections = locked(&self.limits.connections);
         if let Some(count) = connections.get_mut(&self.client) {
             *count -= 1;
             if *count == 0 {

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 use std::time::SystemTime;
 
+use crate::telemetry::locked;
 use crate::wire::{Name, Serial};
 
 /// Pairs of a zone and a secondary that are remembered: 20,000 zones with five secondaries each. Beyond that new
@@ -65,7 +66,7 @@ impl SeenTable {
         sent: Option<Sent>,
         serial: Option<Serial>,
     ) {
-        let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut entries = locked(&self.entries);
         let key = (zone.clone(), client);
         if entries.len() >= MOST && !entries.contains_key(&key) {
             return;
@@ -80,7 +81,7 @@ impl SeenTable {
 
     /// All, by zone and client.
     pub(super) fn list(&self) -> Vec<Seen> {
-        let entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
+        let entries = locked(&self.entries);
         entries.values().cloned().collect()
     }
 }

@@ -1,19 +1,16 @@
 //! `[[key]]`: the secrets that are shared with peers.
 
-use std::fs::File;
-use std::io::{self, Read};
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::string::FromUtf8Error;
 
 use serde::Deserialize;
 
+use crate::transfer::files::{FileError, read};
 use crate::transfer::tsig::{Algorithm, Key, KeyFault, Keys};
 use crate::wire::Name;
 
 /// Octets of a key file at most: a secret of 512 octets in base 64 and white space.
 const MOST_OCTETS: u64 = 4096;
-/// What others may do with a file (`o+rwx`), and writing by the group: the group may read, so that root can own the file.
-const FORBIDDEN_MODE: u32 = 0o027;
 
 /// One `[[key]]`.
 ///
@@ -72,30 +69,17 @@ pub enum KeyFileError {
         /// The key.
         name: Name,
     },
-    /// The file cannot be read.
-    #[error("the secret of the key {name} cannot be read from {}", path.display())]
-    Read {
+    /// The file of the secret cannot be used.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// The file of the secret is no text.
+    #[error("the secret of the key {name} is not in base 64")]
+    Text {
         /// The key.
         name: Name,
-        /// The file.
-        path: PathBuf,
         /// Why.
         #[source]
-        source: io::Error,
-    },
-    /// Others can read the file, or more than its owner can write it.
-    #[error("{} has mode {mode:o}, so others than its owner and group can use it: chmod 640 or 600", path.display())]
-    Mode {
-        /// The file.
-        path: PathBuf,
-        /// Its permissions.
-        mode: u32,
-    },
-    /// The file is longer than any secret.
-    #[error("{} has more than {MOST_OCTETS} octets; a secret in base64 is shorter", path.display())]
-    TooLong {
-        /// The file.
-        path: PathBuf,
+        source: FromUtf8Error,
     },
     /// The secret is none.
     #[error(transparent)]
@@ -129,19 +113,8 @@ fn read_key(spec: &KeySpec) -> Result<Key, KeyFileError> {
 }
 
 fn read_secret(name: &Name, path: &Path) -> Result<String, KeyFileError> {
-    let failed = |source| KeyFileError::Read { name: name.clone(), path: path.to_owned(), source };
-    let file = File::open(path).map_err(failed)?;
-    // Of the file that is open, not of what has its name a moment later.
-    let mode = file.metadata().map_err(failed)?.mode() & 0o777;
-    if mode & FORBIDDEN_MODE != 0 {
-        return Err(KeyFileError::Mode { path: path.to_owned(), mode });
-    }
-    let mut text = String::new();
-    file.take(MOST_OCTETS + 1).read_to_string(&mut text).map_err(failed)?;
-    match text.len() as u64 > MOST_OCTETS {
-        true => Err(KeyFileError::TooLong { path: path.to_owned() }),
-        false => Ok(text),
-    }
+    let octets = read(path, MOST_OCTETS, true)?;
+    String::from_utf8(octets).map_err(|source| KeyFileError::Text { name: name.clone(), source })
 }
 
 #[cfg(test)]

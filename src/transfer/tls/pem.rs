@@ -1,39 +1,22 @@
 //! Certificates and keys from PEM files.
 
-use std::fs::File;
-use std::io::{self, Read};
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use rustls::RootCertStore;
 use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
+use crate::transfer::files::{FileError, read};
+
 /// Octets of the longest file read: a bundle of all public CAs has some 200,000.
 const MOST_OCTETS: u64 = 1 << 20;
-/// What others may do with the file of a private key, and writing by the group.
-const FORBIDDEN_MODE: u32 = 0o027;
 
 /// Why transfers over TLS are not possible.
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
-    /// A file cannot be read.
-    #[error("{}: cannot read it", path.display())]
-    Read {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        #[source]
-        source: io::Error,
-    },
-    /// Others can use the file of a private key.
-    #[error("{} has mode {mode:o}, so others than its owner and group can use it: chmod 640 or 600", path.display())]
-    Mode {
-        /// The file.
-        path: PathBuf,
-        /// Its permissions.
-        mode: u32,
-    },
+    /// A file cannot be used.
+    #[error(transparent)]
+    File(#[from] FileError),
     /// No PEM, or not of the kind that is wanted.
     #[error("{}: {wanted} in PEM is expected", path.display())]
     Pem {
@@ -65,22 +48,10 @@ pub enum TlsError {
     Verifier(#[source] rustls::server::VerifierBuilderError),
 }
 
-fn read(path: &Path, is_secret: bool) -> Result<Vec<u8>, TlsError> {
-    let failed = |source| TlsError::Read { path: path.to_owned(), source };
-    let file = File::open(path).map_err(failed)?;
-    let mode = file.metadata().map_err(failed)?.mode() & 0o777;
-    if is_secret && mode & FORBIDDEN_MODE != 0 {
-        return Err(TlsError::Mode { path: path.to_owned(), mode });
-    }
-    let mut octets = Vec::new();
-    file.take(MOST_OCTETS).read_to_end(&mut octets).map_err(failed)?;
-    Ok(octets)
-}
-
 /// The chain of a certificate, the certificate first.
 pub(super) fn chain(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
     let failed = |source| TlsError::Pem { path: path.to_owned(), wanted: "a certificate", source };
-    let octets = read(path, false)?;
+    let octets = read(path, MOST_OCTETS, false)?;
     let chain: Vec<_> = CertificateDer::pem_slice_iter(&octets).collect::<Result<_, _>>().map_err(failed)?;
     match chain.is_empty() {
         true => Err(failed(pem::Error::NoItemsFound)),
@@ -91,7 +62,7 @@ pub(super) fn chain(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsErro
 /// A private key.
 pub(super) fn private_key(path: &Path) -> Result<PrivateKeyDer<'static>, TlsError> {
     let failed = |source| TlsError::Pem { path: path.to_owned(), wanted: "a private key", source };
-    PrivateKeyDer::from_pem_slice(&read(path, true)?).map_err(failed)
+    PrivateKeyDer::from_pem_slice(&read(path, MOST_OCTETS, true)?).map_err(failed)
 }
 
 /// The certificates of authorities.

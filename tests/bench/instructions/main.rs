@@ -20,6 +20,8 @@ mod parts;
 #[allow(dead_code, reason = "each benchmark uses its own part of this module")]
 #[path = "../queries.rs"]
 mod queries;
+#[path = "../reports.rs"]
+mod reports;
 #[allow(dead_code, unreachable_pub, reason = "each benchmark uses its own part of this module")]
 #[path = "../../support/skip.rs"]
 mod skip;

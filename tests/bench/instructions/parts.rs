@@ -3,16 +3,19 @@
 
 use std::hint::black_box;
 use std::net::Ipv4Addr;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
 use anyns::admission::{self, Limiter};
 use anyns::answer::{self, Client, Identity, TransportKind};
+use anyns::handoff::Latest;
 use anyns::wire::Query;
 
 use crate::material::Material;
 use crate::measured;
 use crate::queries::Blend;
+use crate::reports;
 
 /// Queries of one pass.
 pub(crate) const QUERIES: usize = 4096;
@@ -32,6 +35,8 @@ pub(crate) const PARTS: &[(&str, fn())] = &[
     ("answer-nxdomain", || answer(Blend::Nxdomain)),
     ("answer-wildcard", || answer(Blend::Wildcard)),
     ("answer-referral", || answer(Blend::Referral)),
+    ("report-1", || report(1)),
+    ("report-100000", || report(100_000)),
 ];
 
 fn parse() {
@@ -77,6 +82,24 @@ fn answer(blend: Blend) {
         for query in queries.iter().take(QUERIES) {
             let query = black_box(query);
             black_box(answer::answer(query, &client, &material.snapshot, &settings, &mut output));
+        }
+    });
+}
+
+/// A new version of one zone, beside so many zones: the report that others read is replaced, and one of them follows.
+fn report(zones: usize) {
+    let (latest, changed) = (Latest::new(reports::report(zones)), reports::name(zones / 2));
+    let (source, mut serial) = (Path::new("a.zone").into(), 0);
+    let mut seen = latest.current().changes();
+    twice(&mut || {
+        for _ in 0..QUERIES {
+            serial += 1;
+            latest.update(|report| report.put(changed.clone(), reports::zone(serial, &source, true)));
+            let report = latest.current();
+            for name in report.changed_since(seen).into_iter().flatten() {
+                black_box(report.zones.get(name));
+            }
+            seen = report.changes();
         }
     });
 }

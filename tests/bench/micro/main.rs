@@ -1,4 +1,4 @@
-//! The parts of the query path and of loading, each alone, on the zones that `peers` uses. One process, one thread: for
+//! The parts of the query path, of loading and of reporting, each alone, on the zones that `peers` uses. One process, one thread: for
 //! comparing two versions of a part, not for saying what a query costs.
 
 #![allow(
@@ -15,6 +15,9 @@ mod path;
 #[allow(dead_code, reason = "each benchmark uses its own part of this module")]
 #[path = "../queries.rs"]
 mod queries;
+mod report;
+#[path = "../reports.rs"]
+mod reports;
 #[allow(dead_code, reason = "each benchmark uses its own part of this module")]
 #[path = "../zones.rs"]
 mod zones;

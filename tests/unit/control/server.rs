@@ -18,11 +18,14 @@ const PATIENCE: Duration = Duration::from_secs(20);
 #[derive(Default)]
 struct Keeper {
     silent: Option<String>,
+    /// Octets of a list of all zones.
+    octets: usize,
 }
 
 impl Answers for Keeper {
     fn status(&self, selection: &Selection) -> Status {
-        Status { instance: format!("{selection:?}"), ..well() }
+        let octets = if selection.zones == ZoneFilter::All { self.octets } else { 0 };
+        Status { instance: format!("{selection:?}"), pop: "x".repeat(octets), ..well() }
     }
 
     fn silent(&self, _order: &Request) -> Option<String> {
@@ -114,7 +117,7 @@ async fn a_request_reaches_the_daemon_and_its_answer_the_client() {
 #[tokio::test]
 async fn status_needs_nobody_and_an_order_says_who_did_not_answer() {
     let silent = Some("the task decide has sent no heartbeat for 9 s".to_owned());
-    let scene = scene_with(Keeper { silent }, None);
+    let scene = scene_with(Keeper { silent, ..Keeper::default() }, None);
     let drain = ask_scene(&scene.path, Request::Drain { reason: "x".into() });
     let reload = ask_scene(&scene.path, Request::Reload {});
     let status = async {
@@ -136,6 +139,29 @@ async fn status_needs_nobody_and_an_order_says_who_did_not_answer() {
         );
         assert_eq!(message, expected);
     }
+}
+
+#[tokio::test]
+async fn one_zone_does_not_wait_for_lists_of_all_zones() {
+    // More than the socket holds, so that a list is on its way until somebody reads it.
+    let scene = scene_with(Keeper { octets: 8 << 20, ..Keeper::default() }, None);
+    let whole = serde_json::to_vec(&Request::status()).unwrap();
+    let path = scene.path.clone();
+    let lists: Vec<StdStream> = blocking(move || {
+        let list = || {
+            let mut stream = StdStream::connect(&path).unwrap();
+            stream.write_all(&[&whole[..], b"\n"].concat()).unwrap();
+            stream.read_exact(&mut [0]).unwrap();
+            stream
+        };
+        (0..MAX_WHOLE).map(|_| list()).collect()
+    })
+    .await;
+    let zones = Some("example.org".to_owned());
+    let one = ask_scene(&scene.path, Request::Status { zones, most: None }).await.unwrap();
+    let Response::Status { status } = one else { panic!("{one:?}") };
+    assert_eq!(status.instance, r#"Selection { zones: Name("example.org"), most: None }"#);
+    drop(lists);
 }
 
 #[tokio::test]

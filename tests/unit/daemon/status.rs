@@ -28,7 +28,7 @@ fn scene(report: Report, test_hooks: bool) -> Scene {
         (Latest::new(Reload::default()), Beat::new("decide"), Arc::<AtomicU64>::default());
     let (reports, orders, reloads) = (report.reader(), ordered.reader(), reload.reader());
     let silence = updates.clone();
-    let sources = Sources {
+    let sources = StatusSources {
         started: Instant::now(),
         settings: Settings::new(&config, Arc::new(Limits::new(&config.rate_limit, Instant::now()).unwrap())),
         report: Box::new(move || (*reports.load()).clone()),
@@ -141,7 +141,7 @@ fn a_reload_and_new_required_zones_are_shown() {
         "{told:?}"
     );
     scene.reload.publish(Reload::Done);
-    scene.ordered.publish(Ordered { required: Arc::new([name("absent")]), ..Ordered::default() });
+    scene.ordered.publish(Ordered { required: Arc::new([name("absent")].into()), ..Ordered::default() });
     scene.report.publish(Arc::new(many(1)));
     let status = page(&scene);
     assert_eq!(status.reload, None);

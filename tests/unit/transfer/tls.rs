@@ -9,6 +9,7 @@ use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair,
 use sha2::{Digest, Sha256};
 
 use super::*;
+use crate::transfer::FileError;
 use crate::transfer::hub::{By, Hub, a, name, zone};
 use crate::transfer::notify::{Allowed, AllowedSource};
 use crate::transfer::primary::{self, Primary};
@@ -143,14 +144,14 @@ fn files_that_cannot_be_used_are_named() {
     let (certificate, key) = made.pair();
     let server =
         |certificate: &Path, key: &Path| TlsServer::new(certificate, key, None).map(drop).unwrap_err();
-    assert!(matches!(server(&made.file("none"), &key), TlsError::Read { .. }));
+    assert!(matches!(server(&made.file("none"), &key), TlsError::File(FileError::Read { .. })));
     assert!(matches!(server(&key, &key), TlsError::Pem { wanted: "a certificate", .. }));
     assert!(matches!(server(&certificate, &certificate), TlsError::Pem { wanted: "a private key", .. }));
     {
         use std::os::unix::fs::PermissionsExt;
         std::fs::set_permissions(&key, std::fs::Permissions::from_mode(0o644)).unwrap();
     }
-    assert!(matches!(server(&certificate, &key), TlsError::Mode { mode: 0o644, .. }));
+    assert!(matches!(server(&certificate, &key), TlsError::File(FileError::Mode { mode: 0o644, .. })));
     let client = |way: Authentication| TlsClient::new(&way, None).map(drop).unwrap_err();
     assert!(matches!(client(Authentication::Pins(vec!["x".into()])), TlsError::Pin(_)));
     assert!(matches!(client(Authentication::Pins(vec![])), TlsError::Pin(_)));

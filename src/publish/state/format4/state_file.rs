@@ -231,7 +231,9 @@ mod tests {
         let known =
             |digest: Option<&Digest>| digest.map_or_else(|| UNKNOWN.to_owned(), |it| HEXLOWER.encode(it));
         let path = |path: &Path| serde_json::Value::from(path.to_string_lossy()).to_string();
-        let Provenance::File { root, path: of_file, octets } = &header.provenance;
+        let Provenance::File { root, path: of_file, octets } = &header.provenance else {
+            panic!("formats 2 to 4 know files only");
+        };
         let accepted = header.accepted_at.duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs();
         let Standing { serial, source_serial, source_digest, digest, records, signed } = &header.standing;
         let lines = format!(

@@ -45,10 +45,13 @@ pub(in super::super) fn many(count: usize) -> Report {
     (0..count).map(one).collect()
 }
 
+fn names(names: &[&str]) -> RequiredZones {
+    Arc::new(names.iter().map(|text| name(text)).collect())
+}
+
 fn table(report: Report, required: &[&str]) -> ZoneTable {
     let mut table = ZoneTable::default();
-    let required: Vec<Name> = required.iter().map(|text| name(text)).collect();
-    table.refresh(&Arc::new(report), &required.into(), 1000);
+    table.refresh(&Arc::new(report), &names(required), 1000);
     table
 }
 
@@ -101,11 +104,7 @@ fn zones_are_listed_as_asked() {
     let (listed, matched, bad) = select(&table, "*", Some(25));
     assert_eq!((listed.len(), matched, bad), (25, 2001, 21));
     assert_eq!(listed.iter().filter(|name| name.ends_with("00.example.")).count(), 19, "{listed:?}");
-    assert_eq!(
-        listed.first().map(String::as_str),
-        Some("absent.example."),
-        "those that are not well come first"
-    );
+    assert_eq!(listed.first().map(String::as_str), Some("z0.example."), "those that are not well come first");
     let (listed, matched, bad) = select(&table, "*", None);
     assert_eq!((listed.len(), matched, bad), (2001, 2001, 21));
     let (listed, matched, bad) = select(&table, "bad", None);
@@ -122,13 +121,33 @@ fn zones_are_listed_as_asked() {
     assert!(listed[0].required && counts.total == 2001);
 }
 
+/// What a table knows, as far as that is told.
+fn told(table: &ZoneTable) -> String {
+    let (groups, now) = (table.groups(), 1 << 40);
+    let expiries: Vec<String> = table.signature_alarms(now).into_iter().map(|alarm| alarm.message).collect();
+    let (listed, counts) = table.select(&Selection { zones: ZoneFilter::All, most: None });
+    let bad = table.select(&Selection { zones: ZoneFilter::All, most: Some(7) });
+    format!("{counts:?} {groups:?} {expiries:?} {listed:?} {bad:?}")
+}
+
+/// The same without anything known before.
+fn walked(report: &Arc<Report>, required: &RequiredZones) -> ZoneTable {
+    let mut table = ZoneTable::default();
+    table.refresh(report, required, 1000);
+    table
+}
+
 #[test]
 fn zones_are_walked_once_and_then_what_changes_is_followed() {
     let first = Arc::new(many(2000));
-    let (required, more): (Arc<[Name]>, Arc<[Name]>) = (Arc::new([]), Arc::new([name("z1.example")]));
-    let mut table = ZoneTable::default();
-    table.refresh(&first, &required, 0);
-    table.refresh(&first, &required, 0);
+    let (required, more) = (names(&[]), names(&["z1.example"]));
+    let mut table = walked(&first, &required);
+    let visits = |table: &mut ZoneTable, report, required| {
+        let before = table.visits;
+        table.refresh(report, required, 1000);
+        table.visits - before
+    };
+    assert_eq!(visits(&mut table, &first, &required), 0, "nothing has changed");
     let mut report = Report::clone(&first);
     report.put(name("z0.example"), zone(ZoneState::Serving, Vec::new()));
     report.put(name("z1.example"), zone(ZoneState::Kept, vec![gone("1.zone")]));
@@ -136,21 +155,79 @@ fn zones_are_walked_once_and_then_what_changes_is_followed() {
     report.take_out(&name("z100.example"));
     report.put(name("new.example"), zone(ZoneState::Serving, Vec::new()));
     let second = Arc::new(report);
-    table.refresh(&second, &required, 0);
-    assert_eq!(table.walks, 1);
-    let mut walked = ZoneTable::default();
-    walked.refresh(&second, &required, 0);
-    assert_eq!((&table.counts, &table.bad), (&walked.counts, &walked.bad));
-    assert_eq!(format!("{:?}", table.groups()), format!("{:?}", walked.groups()));
+    assert_eq!(visits(&mut table, &second, &required), 8, "four zones out, and in again");
+    assert_eq!(told(&table), told(&walked(&second, &required)));
     assert_eq!(table.counts.total, 2000);
-    table.refresh(&second, &more, 0);
-    assert_eq!(table.walks, 2, "other zones are required");
+    assert_eq!(visits(&mut table, &second, &more), 2000, "other zones are required");
     let mut report = Report::clone(&second);
     (0..1000).for_each(|index| {
         report.put(name(&format!("z{index}.example")), zone(ZoneState::Serving, Vec::new()))
     });
-    table.refresh(&Arc::new(report), &more, 0);
-    assert_eq!(table.walks, 3, "too many changed");
+    let third = Arc::new(report);
+    assert_eq!(visits(&mut table, &third, &more), third.zones.size() as u64, "too many changed");
+    assert_eq!(told(&table), told(&walked(&third, &more)));
+}
+
+#[test]
+fn one_change_is_looked_at_and_no_other_zone() {
+    let visits = [1, 10_000].map(|count| {
+        let first = Arc::new(many(count));
+        let mut table = walked(&first, &names(&[]));
+        let before = table.visits;
+        let mut report = Report::clone(&first);
+        report.put(name("z0.example"), zone(ZoneState::Serving, Vec::new()));
+        table.refresh(&Arc::new(report), &table.required.clone(), 1000);
+        table.visits - before
+    });
+    assert_eq!(visits, [2, 2]);
+}
+
+/// A zone in one of many conditions, by a number.
+fn zone_like(number: u16) -> ZoneReport {
+    let state = [ZoneState::Serving, ZoneState::Kept, ZoneState::Refused, ZoneState::Waiting];
+    let faults = [vec![], vec![gone("1.zone")], vec![missing("x"), gone("y")], vec![Fault::BumpWithoutState]];
+    let [state_at, faults_at, since, expires] = [0, 2, 4, 6].map(|shift| usize::from((number >> shift) & 3));
+    let mut zone = zone(state[state_at], faults[faults_at].clone());
+    zone.since += std::time::Duration::from_secs(since as u64);
+    zone.signatures = (expires > 0).then(|| crate::publish::Signatures {
+        serial: Serial(7),
+        verdict: crate::zone::signatures::Verdict {
+            validity: Some(crate::zone::signatures::Validity {
+                began: 0,
+                begins: 1,
+                expires: expires as u64,
+            }),
+            ..Default::default()
+        },
+        failed: None,
+    });
+    zone
+}
+
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig::with_cases(64))]
+    #[test]
+    fn what_is_followed_is_what_a_walk_finds(
+        steps in proptest::collection::vec(proptest::collection::vec((0..15_u8, proptest::option::weighted(0.8, 0..256_u16)), 0..12), 1..12),
+        settles_at in 0..12_usize,
+    ) {
+        let required = names(&["z3.", "z9.", "absent."]);
+        let mut report = Report::default();
+        let mut table = ZoneTable::default();
+        for (step, changes) in steps.into_iter().enumerate() {
+            report.settled = step >= settles_at;
+            for (number, zone) in changes {
+                let name = name(&format!("z{number}."));
+                match zone {
+                    Some(zone) => report.put(name, zone_like(zone)),
+                    None => report.take_out(&name),
+                }
+            }
+            let now = Arc::new(report.clone());
+            table.refresh(&now, &required, 1000);
+            proptest::prop_assert_eq!(told(&table), told(&walked(&now, &required)));
+        }
+    }
 }
 
 #[test]
