@@ -180,7 +180,7 @@ proptest! {
             }
             if !few {
                 let first = pop.handle().history().since(&name("a.example."), Serial(1)).unwrap();
-                assert!(first.is_some(), "no step is missing");
+                assert!(first.is_some(), "no step is missing: {:?}", pop.handle().history().steps(&name("a.example.")));
             }
             pop.stop().await;
         });

@@ -258,3 +258,23 @@ impl Drop for SmallDisk {
         let _ = Command::new("umount").arg("-l").arg(&self.0).status();
     }
 }
+
+/// A check that began before the last one had come to its end, or that looks into the state directory once more, would bring an older
+/// version back.
+#[tokio::test]
+async fn after_a_reload_the_new_file_is_served_and_told_of_also_right_after_a_start() {
+    let mut pop = Pop::new();
+    pop.write(ZONE, &zone_text(1, 3));
+    pop.start().await;
+    for serial in 2..60 {
+        replace(&pop.path(ZONE), &zone_text(serial, 3));
+        if serial % 3 == 0 {
+            pop.restart().await;
+        }
+        pop.handle().reload().await;
+        assert_eq!(pop.served("a.example."), Some((serial, serial)));
+        let report = pop.wait_kept().await;
+        assert_eq!(report.zones[&name("a.example.")].serial.map(|it| it.0), Some(serial));
+    }
+    pop.stop().await;
+}

@@ -14,7 +14,7 @@ use tokio::sync::Notify;
 use crate::publish::error::{PublishError, StoreError};
 use crate::publish::settings::HistoryBounds;
 use crate::publish::state::database::Database;
-use crate::publish::state::keeper::Keeper;
+use crate::publish::state::keeper::StateWriter;
 use crate::publish::state::ready::Version;
 use crate::publish::state::store::Store;
 use crate::telemetry::pulse::Pulse;
@@ -26,7 +26,7 @@ pub(in crate::publish) enum StateDirectory {
     #[default]
     None,
     /// It is locked and can be written.
-    Kept(Keeper),
+    Kept(StateWriter),
     /// It cannot be written.
     Unwritable {
         /// To read from, if it can be read.
@@ -68,7 +68,7 @@ impl StateDirectory {
         let Some(directory) = directory else { return Ok(Self::None) };
         match Store::open(directory, bounds.clone()) {
             Ok(store) => match store.probe() {
-                Ok(()) => Keeper::start(Arc::new(store), wake.clone(), pulse.clone())
+                Ok(()) => StateWriter::start(Arc::new(store), wake.clone(), pulse.clone())
                     .map(Self::Kept)
                     .map_err(|source| PublishError::Thread { source }),
                 Err(error) => {
@@ -87,7 +87,7 @@ impl StateDirectory {
     }
 
     /// Where versions are kept.
-    pub(in crate::publish) fn keeper(&self) -> Option<&Keeper> {
+    pub(in crate::publish) fn keeper(&self) -> Option<&StateWriter> {
         match self {
             Self::Kept(keeper) => Some(keeper),
             Self::None | Self::Unwritable { .. } => None,

@@ -2,8 +2,8 @@
 //!
 //! Versions that are served flow in, at once and without waiting; [`KeptOutcome`]s flow out. One thread (1x), at a low
 //! priority, writes them in groups, each with one sync; so neither a start nor a reload waits for a disk. A version of a zone file
-//! is on disk already, in that file, when it is served. One that is in no file is kept first: [`Keeper::keep_first`] and
-//! [`Keeper::append`] wait for it, but not without end: a disk that hangs holds up nothing that needs no disk.
+//! is on disk already, in that file, when it is served. One that is in no file is kept first: [`StateWriter::keep_first`] and
+//! [`StateWriter::append`] wait for it, but not without end: a disk that hangs holds up nothing that needs no disk.
 //!
 //! What waits is bounded by the number of zones: of each at most [`MOST_WAITING`] versions, so that each step gets into its history.
 //! At the end of the process what waits is still kept, within a bound of time; what is not kept then costs nothing but the older
@@ -54,7 +54,7 @@ const LEAST: u64 = 1 << 20;
 const MOST_BEYOND: u64 = 2;
 
 /// Where somebody waits for the end of it.
-type KeeperReply = SyncSender<io::Result<()>>;
+type WriterReply = SyncSender<io::Result<()>>;
 
 /// What became of a version.
 #[derive(Debug)]
@@ -66,15 +66,15 @@ pub(in crate::publish) struct KeptOutcome {
 
 /// The state directory and the thread that writes it.
 #[derive(Debug)]
-pub(in crate::publish) struct Keeper {
-    shared: Arc<KeeperShared>,
+pub(in crate::publish) struct StateWriter {
+    shared: Arc<WriterShared>,
     thread: Mutex<Option<JoinHandle<()>>>,
     /// Closed when the thread ends.
     ended: Mutex<Receiver<()>>,
 }
 
 #[derive(Debug)]
-struct KeeperShared {
+struct WriterShared {
     store: Arc<Store>,
     work: Mutex<Waiting>,
     changed: Condvar,
@@ -96,7 +96,7 @@ enum Urgent {
 struct Waiting {
     /// By zone, the oldest version first.
     waiting: BTreeMap<Name, Vec<Version>>,
-    urgent: Vec<(Urgent, KeeperReply)>,
+    urgent: Vec<(Urgent, WriterReply)>,
     /// Zones to be forgotten, before anything else is written.
     forgotten: BTreeSet<Name>,
     /// Those that could not be.
@@ -125,7 +125,7 @@ pub(in crate::publish) enum Fill {
     Full,
 }
 
-impl Keeper {
+impl StateWriter {
     /// Starts the thread; what is handed over waits until [`begin`](Self::begin). `wake` is called whenever there
     /// are outcomes.
     pub(in crate::publish) fn start(
@@ -134,7 +134,7 @@ impl Keeper {
         pulse: Arc<Pulse>,
     ) -> io::Result<Self> {
         let shared =
-            Arc::new(KeeperShared { store, work: Mutex::default(), changed: Condvar::new(), wake, pulse });
+            Arc::new(WriterShared { store, work: Mutex::default(), changed: Condvar::new(), wake, pulse });
         let (running, ended) = sync_channel(0);
         let thread = std::thread::Builder::new().name("keeper".to_owned()).spawn({
             let shared = shared.clone();
@@ -272,7 +272,7 @@ impl Keeper {
     }
 }
 
-impl Drop for Keeper {
+impl Drop for StateWriter {
     fn drop(&mut self) {
         self.end(Duration::ZERO);
     }
@@ -300,7 +300,7 @@ fn hangs(elapsed: Duration) -> io::Error {
     io::Error::new(io::ErrorKind::TimedOut, text)
 }
 
-impl KeeperShared {
+impl WriterShared {
     fn lock(&self) -> MutexGuard<'_, Waiting> {
         locked(&self.work)
     }
@@ -343,7 +343,7 @@ impl KeeperShared {
         }
     }
 
-    fn write_urgent(&self, urgent: Vec<(Urgent, KeeperReply)>) {
+    fn write_urgent(&self, urgent: Vec<(Urgent, WriterReply)>) {
         for (urgent, reply) in urgent {
             let result = match urgent {
                 Urgent::Keep(versions) => self.write(&[versions]).pop().unwrap_or(Ok(())),
@@ -429,7 +429,7 @@ impl KeeperShared {
 /// What is written next.
 enum WriteGroup {
     Forget(BTreeSet<Name>),
-    Urgent(Vec<(Urgent, KeeperReply)>),
+    Urgent(Vec<(Urgent, WriterReply)>),
     Soon(Vec<Vec<Version>>),
 }
 

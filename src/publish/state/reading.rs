@@ -98,7 +98,7 @@ pub(in crate::publish) fn steps_from(
     Ok(octets)
 }
 
-/// Whether the steps that are not in the record yet lead from it to a version with this link.
+/// Whether a version with this link is in the record, or on the way from it to the last one.
 pub(in crate::publish) fn is_on_the_way(
     from: &ReadTransaction,
     key: &[u8],
@@ -108,7 +108,9 @@ pub(in crate::publish) fn is_on_the_way(
     let steps = from.open_table(STEPS).map_err(DatabaseError::of)?;
     for number in tail.included..tail.next {
         let value = steps.get((key, number)).map_err(DatabaseError::of)?;
-        if value.is_some_and(|value| step::read(value.value()).is_some_and(|it| it.chain == *chain)) {
+        let has_it =
+            |it: step::StepEntry<'_>| it.chain == *chain || (number == tail.included && it.before == *chain);
+        if value.is_some_and(|value| step::read(value.value()).is_some_and(has_it)) {
             return Ok(true);
         }
     }

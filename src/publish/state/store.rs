@@ -237,7 +237,7 @@ impl Store {
         self.open_one()?.read(|from| tail(from, &key))
     }
 
-    /// Whether the steps that are not in the record yet lead from it to a version with this link.
+    /// Whether a version with this link is in the record, with steps behind it, or one of these steps leads to it.
     pub(in crate::publish) fn is_on_the_way(&self, zone: &Name, tail: &Tail, chain: &Digest) -> bool {
         let key = key_of(zone);
         let found = self.open_one().and_then(|it| it.read(|from| is_on_the_way(from, &key, tail, chain)));

@@ -9,7 +9,7 @@ use crate::publish::accept::Digest;
 use crate::publish::settings::HistoryBounds;
 use crate::publish::state::database::{BODIES, DatabaseError, STEPS, TAILS, ZONES};
 use crate::publish::state::record::Octets;
-use crate::publish::state::step::Written;
+use crate::publish::state::step::{self, Written};
 use crate::publish::state::tail::{BeganReason, Tail};
 use crate::wire::Serial;
 
@@ -164,8 +164,13 @@ impl<'t> Writing<'t> {
         for number in tail.included..tail.next {
             let value = self.steps.get((key, number)).map_err(DatabaseError::of)?;
             let Some(value) = value else { continue };
+            let step = step::read(value.value());
+            if number == tail.included && step.as_ref().is_some_and(|step| step.before == *chain) {
+                // The version that was in the record, with other files: all steps still lead on from it.
+                return Ok(());
+            }
             tail.pending = tail.pending.saturating_sub(value.value().len() as u64);
-            if crate::publish::state::step::read(value.value()).is_some_and(|step| step.chain == *chain) {
+            if step.is_some_and(|step| step.chain == *chain) {
                 tail.included = number + 1;
                 return Ok(());
             }

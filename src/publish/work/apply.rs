@@ -23,7 +23,7 @@ use crate::publish::fault::Fault;
 use crate::publish::settings::Dnssec;
 use crate::publish::state::directory::StateDirectory;
 use crate::publish::state::header::Header;
-use crate::publish::state::keeper::{Fill, Keeper};
+use crate::publish::state::keeper::{Fill, StateWriter};
 use crate::publish::state::ready::Version;
 use crate::publish::state::record::Seen;
 use crate::publish::state::step::{Step, StepOrigin, of_batches};
@@ -39,10 +39,10 @@ impl Core {
         name: &Name,
         differences: Vec<Difference>,
     ) -> Result<Applied, ApplyError> {
-        if self.state.unwritable().is_some() {
+        if self.keeping.state.unwritable().is_some() {
             self.open_state_again();
             self.keep_again();
-            self.say();
+            self.report_all();
         }
         let not_served = || ApplyError::NotServed { zone: name.clone() };
         self.publication.flush(&self.published, &self.verify);
@@ -65,7 +65,7 @@ impl Core {
             change.judge_signatures()?;
         }
         let durable = entry.durable;
-        let kept = match &*self.state {
+        let kept = match &*self.keeping.state {
             StateDirectory::None => Ok(change.whole()),
             StateDirectory::Kept(keeper) => change.keep(keeper, durable),
             StateDirectory::Unwritable { error, .. } => Err(error.to_io()),
@@ -74,12 +74,12 @@ impl Core {
             Ok(header) => header,
             Err(source) => {
                 // What waited to be kept may have been put off for it.
-                self.unkept.insert(name.clone());
+                self.keeping.unkept.insert(name.clone());
                 return Err(ApplyError::NotDurable { zone: name.clone(), from, to, source });
             }
         };
         self.put_in_service(name, header, zone);
-        Ok(Applied { serial: to, records, durable: self.state.keeper().is_some() })
+        Ok(Applied { serial: to, records, durable: self.keeping.state.keeper().is_some() })
     }
 
     fn put_in_service(&mut self, name: &Name, header: Arc<Header>, zone: Arc<Zone>) {
@@ -90,14 +90,14 @@ impl Core {
         tracing::info!(zone = %name, serial, records, by = "difference", "zone served");
         let Some(entry) = self.zones.get_mut(name) else { return };
         entry.header = Some(header);
-        entry.durable = self.state.keeper().is_some();
+        entry.durable = self.keeping.state.keeper().is_some();
         entry.notice = (!entry.durable).then(|| Box::new(Fault::DifferenceWithoutState));
         if entry.denied.is_some() {
             // Judged against what is served now it may come out otherwise.
             entry.read = false;
         }
-        self.news.insert(name.clone());
-        self.say_news_now();
+        self.reporting.news.insert(name.clone());
+        self.report_changed();
     }
 }
 
@@ -199,7 +199,7 @@ impl Change<'_> {
     }
 
     /// Makes the version durable: as a step behind what is durable, otherwise whole.
-    fn keep(&self, keeper: &Keeper, durable: bool) -> io::Result<Arc<Header>> {
+    fn keep(&self, keeper: &StateWriter, durable: bool) -> io::Result<Arc<Header>> {
         let (deleted, added) = self.zone.difference_from(&self.served, &self.owners);
         let step = of_batches(self.before.chain, self.step, &deleted, &added);
         let Some(step) = step.filter(|_| durable) else { return self.keep_whole(keeper) };
@@ -224,7 +224,7 @@ impl Change<'_> {
         }
     }
 
-    fn keep_whole(&self, keeper: &Keeper) -> io::Result<Arc<Header>> {
+    fn keep_whole(&self, keeper: &StateWriter) -> io::Result<Arc<Header>> {
         let header = self.whole();
         keeper.keep_first(self.version(header.clone()))?;
         Ok(header)

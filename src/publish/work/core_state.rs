@@ -10,7 +10,7 @@ use crate::publish::accept::Provenance;
 use crate::publish::error::PublishError;
 use crate::publish::fault::{Fault, SourceFault};
 use crate::publish::state::directory::{StateDirectory, StateError};
-use crate::publish::state::keeper::Keeper;
+use crate::publish::state::keeper::StateWriter;
 use crate::publish::state::reading::Damaged;
 use crate::publish::state::ready::Version;
 use crate::publish::state::record::Seen;
@@ -27,13 +27,13 @@ const KEEP_AT_END: Duration = Duration::from_secs(20);
 impl Core {
     /// Notes which zones the state directory holds.
     pub(in crate::publish) fn list_state(&mut self) {
-        let state = self.state.clone();
+        let state = self.keeping.state.clone();
         let Some(store) = state.store() else { return };
         let path = store.directory().to_path_buf();
         let (kept, damaged) = match store.list() {
             Ok(listed) => listed,
             Err(error) => {
-                self.state =
+                self.keeping.state =
                     Arc::new(StateDirectory::Unwritable { store: None, error: StateError::new(error) });
                 return;
             }
@@ -61,7 +61,7 @@ impl Core {
             }
         }
         self.alarm_of_damage(damaged);
-        self.history.follow(state.database());
+        self.keeping.history.follow(state.database());
     }
 
     fn alarm_of_damage(&mut self, damaged: Vec<Damaged>) {
@@ -74,24 +74,24 @@ impl Core {
 
     /// The database was set aside: what is served is kept anew.
     fn keep_anew(&mut self) {
-        let Some(damaged) = self.state.store().and_then(Store::take_lost) else { return };
+        let Some(damaged) = self.keeping.state.store().and_then(Store::take_lost) else { return };
         self.alarm_of_damage(damaged);
         self.zones.values_mut().for_each(|entry| entry.durable = false);
-        self.unkept =
+        self.keeping.unkept =
             self.zones.iter().filter(|(_, entry)| entry.serving).map(|(name, _)| name.clone()).collect();
         self.keep_again();
     }
 
     /// Tries to open a state directory that could not be written.
     pub(in crate::publish) fn open_state_again(&mut self) {
-        let StateDirectory::Unwritable { store, .. } = &*self.state else { return };
+        let StateDirectory::Unwritable { store, .. } = &*self.keeping.state else { return };
         let store = store.clone();
         self.context = None;
         let mut listed = true;
         let opened = match store {
             // What was read there, the ends of the journals among it, stays known. A check that goes on reads from it, too.
             Some(store) => match store.lock_and_probe() {
-                Ok(()) => Keeper::start(store, self.wake.clone(), self.pulse.clone())
+                Ok(()) => StateWriter::start(store, self.wake.clone(), self.pulse.clone())
                     .map(StateDirectory::Kept)
                     .map_err(|source| PublishError::Thread { source }),
                 Err(why) => {
@@ -100,41 +100,42 @@ impl Core {
             },
             None => {
                 let directory = self.settings.state_directory.as_deref();
-                StateDirectory::open(directory, &self.wake, &self.pulse, &self.history_bounds).inspect(|_| {
-                    // Nothing is known of what the directory holds.
-                    self.zones.values_mut().for_each(|entry| entry.durable = false);
-                    listed = false;
-                })
+                StateDirectory::open(directory, &self.wake, &self.pulse, &self.keeping.history_bounds)
+                    .inspect(|_| {
+                        // Nothing is known of what the directory holds.
+                        self.zones.values_mut().for_each(|entry| entry.durable = false);
+                        listed = false;
+                    })
             }
         };
         let opened = opened
             .unwrap_or_else(|why| StateDirectory::Unwritable { store: None, error: StateError::new(why) });
-        self.state = Arc::new(opened);
+        self.keeping.state = Arc::new(opened);
         if !listed {
             self.list_state();
         }
-        self.history.follow(self.state.database());
-        let Some(keeper) = self.state.keeper() else { return };
-        if self.settled {
+        self.keeping.history.follow(self.keeping.state.database());
+        let Some(keeper) = self.keeping.state.keeper() else { return };
+        if self.reporting.settled {
             keeper.begin();
         }
         tracing::info!("the state directory can be written: what is served is kept again");
         let unkept = self.zones.iter().filter(|(_, entry)| entry.serving && !entry.durable);
-        self.unkept = unkept.map(|(name, _)| name.clone()).collect();
+        self.keeping.unkept = unkept.map(|(name, _)| name.clone()).collect();
     }
 
     /// The fault of a state directory that cannot be written.
     pub(in crate::publish) fn state_fault(&self) -> Option<SourceFault> {
-        let error = self.state.unwritable()?.to_string();
+        let error = self.keeping.state.unwritable()?.to_string();
         let path = self.settings.state_directory.clone().unwrap_or_default();
         Some(SourceFault::StateUnwritable { path, error })
     }
 
     /// Tries again to keep what could not be kept.
     pub(in crate::publish) fn keep_again(&mut self) {
-        let Some(keeper) = self.state.keeper() else { return };
+        let Some(keeper) = self.keeping.state.keeper() else { return };
         let (served, modes) = (self.published.load(), self.verify.modes());
-        for name in std::mem::take(&mut self.unkept) {
+        for name in std::mem::take(&mut self.keeping.unkept) {
             let Some(entry) = self.zones.get(&name).filter(|entry| !entry.durable) else { continue };
             if let (Some(header), Some(zone)) = (entry.header.clone(), served.zone(&name)) {
                 let is_file = matches!(header.provenance, Provenance::File { .. });
@@ -153,7 +154,7 @@ impl Core {
 
     /// Takes in what became of the versions that were to be kept.
     pub(in crate::publish) fn take_kept(&mut self) {
-        let state = self.state.clone();
+        let state = self.keeping.state.clone();
         let Some(keeper) = state.keeper().filter(|keeper| keeper.has_outcomes()) else { return };
         for (zone, error) in keeper.remaining() {
             let fault = SourceFault::StateRemains { zone, error };
@@ -179,26 +180,26 @@ impl Core {
                         tracing::warn!(zone = %name, "{fault}");
                     }
                     entry.notice = Some(Box::new(fault));
-                    self.unkept.insert(name.clone());
+                    self.keeping.unkept.insert(name.clone());
                 }
                 // The older copy says another path; it does no harm.
                 Err(_) => {}
             }
-            self.kept.insert(name.clone());
+            self.reporting.kept.insert(name.clone());
         }
         self.keep_anew();
     }
 
     /// When it is said at the latest which zones were kept, if some were.
     pub(in crate::publish) fn kept_due(&self) -> Option<Instant> {
-        (!self.kept.is_empty()).then(|| self.reported + KEPT_SOON)
+        (!self.reporting.kept.is_empty()).then(|| self.reporting.reported + KEPT_SOON)
     }
 
     /// Lets it be said which zones were kept: when all are, and now and then while others wait.
-    pub(in crate::publish) fn say_kept(&mut self, now: Instant) {
+    pub(in crate::publish) fn report_kept(&mut self, now: Instant) {
         let Some(due) = self.kept_due() else { return };
-        if due <= now || self.state.keeper().is_none_or(Keeper::is_idle) {
-            self.news.append(&mut self.kept);
+        if due <= now || self.keeping.state.keeper().is_none_or(StateWriter::is_idle) {
+            self.reporting.news.append(&mut self.reporting.kept);
         }
     }
 
@@ -206,18 +207,18 @@ impl Core {
     pub(in crate::publish) fn finish(&mut self) {
         self.take_results();
         self.publication.flush(&self.published, &self.verify);
-        if let StateDirectory::Kept(keeper) = &*self.state {
+        if let StateDirectory::Kept(keeper) = &*self.keeping.state {
             keeper.finish(KEEP_AT_END);
         }
         // A thread that does not come back may hold the directory.
-        if let Some(store) = self.state.store() {
+        if let Some(store) = self.keeping.state.store() {
             store.close();
         }
     }
 
     /// Forgets what the state directory has of a zone.
     pub(in crate::publish) fn forget(&self, zone: &Name) -> io::Result<()> {
-        match &*self.state {
+        match &*self.keeping.state {
             StateDirectory::None => Ok(()),
             StateDirectory::Kept(keeper) => keeper.forget(zone),
             StateDirectory::Unwritable { error, .. } => Err(error.to_io()),

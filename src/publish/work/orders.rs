@@ -34,7 +34,7 @@ impl Core {
             Ok(settings) => settings,
             Err(error) => return drop(reply.send(Err(error))),
         };
-        *locked(&self.history_bounds) = settings.history;
+        *locked(&self.keeping.history_bounds) = settings.history;
         self.rules = Rules::new(&settings);
         self.settings = Arc::new(settings);
         // Another rule or limit may judge the same file otherwise.
@@ -143,13 +143,13 @@ impl Core {
             let entry = Entry { found: Some(named), misplaced, visited: true, ..Entry::default() };
             self.zones.insert(zone.clone(), entry);
         }
-        self.news.insert(zone.clone());
+        self.reporting.news.insert(zone.clone());
         self.publication.flush(&self.published, &self.verify);
         self.published.store(self.published.load().with_changes([], std::slice::from_ref(zone)));
         self.verify.changed([zone]);
         self.publish_absences();
-        self.news.insert(zone.clone());
-        self.say();
+        self.reporting.news.insert(zone.clone());
+        self.report_all();
         tracing::info!(%zone, "removed by command");
         Ok(())
     }

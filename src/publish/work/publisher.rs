@@ -74,8 +74,9 @@ impl Publisher {
         let mut core = Core::open(settings, published, wake.clone(), pulse.clone())?;
         core.verify.start(beat.clone()).map_err(thread)?;
         let (commands, received) = mpsc::channel(COMMANDS);
-        let history = core.history.clone();
-        let (sender, report, canary) = (core.reporter(), core.reporter().reader(), core.watch.canary());
+        let history = core.keeping.history.clone();
+        let (sender, report, canary) =
+            (core.reporter(), core.reporter().reader(), core.watching.watch.canary());
         let mut task = Loop {
             commands: received,
             wake,
@@ -269,7 +270,7 @@ impl Loop {
                 () = tokio::time::sleep_until(at.into()) => match due {
                     Some(due) if due <= Instant::now() => {
                         self.debounce.done();
-                        self.job(Core::look_at_heard).await
+                        self.job(Core::check_heard).await
                     }
                     _ => self.job(Core::turn).await,
                 },

@@ -13,10 +13,10 @@ use crate::publish::state::ready::Version;
 use crate::publish::state::record::Seen;
 use crate::publish::state::step::StepOrigin;
 use crate::publish::work::entry::Entry;
-use crate::publish::work::zone_steps::Visit;
+use crate::publish::work::zone_steps::CheckRun;
 use crate::zone::Zone;
 
-impl Visit<'_> {
+impl CheckRun<'_> {
     /// Learns what the state directory has of the zone, once.
     pub(in crate::publish) fn look_into_state(&mut self, entry: &mut Entry) {
         if !std::mem::take(&mut entry.stored) {

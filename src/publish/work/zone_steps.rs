@@ -24,7 +24,7 @@ use crate::zonefile::{Beside, ReadZone, digest};
 use crate::publish::work::check_context::{CheckContext, Effects, Offer};
 
 /// One check of one zone.
-pub(in crate::publish) struct Visit<'a> {
+pub(in crate::publish) struct CheckRun<'a> {
     pub(in crate::publish) context: &'a CheckContext,
     /// What was served when the check began.
     pub(in crate::publish) served: &'a Snapshot,
@@ -37,7 +37,7 @@ pub(in crate::publish) struct Visit<'a> {
     pub(in crate::publish) files_are_known: bool,
 }
 
-impl Visit<'_> {
+impl CheckRun<'_> {
     /// No file: the zone stays, unless the config no longer speaks of it. Says whether it stays.
     pub(in crate::publish) fn missing(&mut self, entry: &mut Entry) -> bool {
         if self.context.settings.transferred.contains(self.name) {

@@ -42,7 +42,7 @@ pub(in crate::zone) fn relink(
     if !changed.clone().all(|hash| zone.links_hold_at(hash)) || opt_out_ends(before, zone, changed.clone()) {
         return Ok(false);
     }
-    let names = with_kin(zone, before, touched);
+    let names = with_related(zone, before, touched);
     let Some(matched) = belonging(editor, &names)? else { return Ok(false) };
     // Each record that came, went or may have lost its name must be that of a name which was looked at: only then is
     // nothing to be said of the other names, and no record is that of none.
@@ -101,7 +101,7 @@ fn opt_out_ends<'h>(before: &Zone, zone: &Zone, mut changed: impl Iterator<Item 
 
 /// Names, those above them, which may be empty now or no longer, and those below them, if they came to be part of the
 /// zone or ceased to be.
-fn with_kin(zone: &Zone, before: &Zone, touched: &OwnerSet) -> OwnerSet {
+fn with_related(zone: &Zone, before: &Zone, touched: &OwnerSet) -> OwnerSet {
     let mut names = touched.clone();
     for owner in touched {
         let mut above = &**owner;
