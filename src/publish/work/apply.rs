@@ -28,27 +28,22 @@ use crate::publish::state::ready::Version;
 use crate::publish::state::record::Seen;
 use crate::publish::state::step::{Step, StepOrigin, of_batches};
 use crate::publish::verify::before;
-use crate::publish::work::core::Core;
+use crate::publish::work::entry::Entry;
+use crate::publish::work::zone_steps::CheckRun;
 use crate::zonefile::check_rdata;
 
-impl Core {
-    /// Applies differences in a row and publishes what they lead to, as one version, made durable by one write. On any error
+impl CheckRun<'_> {
+    /// Applies differences in a row and has what they lead to served, as one version, made durable by one write. On any error
     /// the served version stays, and nothing is kept.
     pub(in crate::publish) fn apply(
         &mut self,
-        name: &Name,
+        entry: &mut Entry,
         differences: Vec<Difference>,
     ) -> Result<Applied, ApplyError> {
-        if self.keeping.state.unwritable().is_some() {
-            self.open_state_again();
-            self.keep_again();
-            self.report_all();
-        }
+        let name = self.name;
         let not_served = || ApplyError::NotServed { zone: name.clone() };
-        self.publication.flush(&self.published, &self.verify);
-        let entry = self.zones.get(name).filter(|entry| entry.serving).ok_or_else(not_served)?;
-        let before = entry.header.clone().ok_or_else(not_served)?;
-        let served = self.published.load().zone(name).cloned().ok_or_else(not_served)?;
+        let before = entry.header.clone().filter(|_| entry.serving).ok_or_else(not_served)?;
+        let served = self.served.zone(name).cloned().ok_or_else(not_served)?;
         let (from, to) = check_serials(name, served.serial(), &differences)?;
         differences.iter().try_for_each(check_values)?;
         let mut owners = Owners::default();
@@ -57,47 +52,30 @@ impl Core {
         let (records, signed) = (zone.record_count(), is_signed(&zone));
         let (accepted_at, origin) = (SystemTime::now(), StepOrigin::Difference);
         let step = Step { from, to, accepted_at, records, signed, origin };
-        let terms = self.settings.terms(self.rules.of(name), self.verify.modes().of(name));
-        let seen = Seen::new(&entry.files, terms).filter(|_| entry.files_stand);
-        let change = Change { name, step, before, served, zone: zone.clone(), owners, seen };
-        change.judge(self.settings.shrink_limit_percent)?;
-        if self.verify.modes().of(name) == Dnssec::Refuse {
+        let change =
+            Change { name, step, before, served, zone: zone.clone(), owners, seen: self.seen(entry) };
+        change.judge(self.context.settings.shrink_limit_percent)?;
+        if self.context.modes.of(name) == Dnssec::Refuse {
             change.judge_signatures()?;
         }
-        let durable = entry.durable;
-        let kept = match &*self.keeping.state {
+        let is_kept = matches!(*self.context.state, StateDirectory::Kept(_));
+        let kept = match &*self.context.state {
             StateDirectory::None => Ok(change.whole()),
-            StateDirectory::Kept(keeper) => change.keep(keeper, durable),
+            StateDirectory::Kept(keeper) => change.keep(keeper, entry.durable),
             StateDirectory::Unwritable { error, .. } => Err(error.to_io()),
         };
-        let header = match kept {
-            Ok(header) => header,
-            Err(source) => {
-                // What waited to be kept may have been put off for it.
-                self.keeping.unkept.insert(name.clone());
-                return Err(ApplyError::NotDurable { zone: name.clone(), from, to, source });
-            }
-        };
-        self.put_in_service(name, header, zone);
-        Ok(Applied { serial: to, records, durable: self.keeping.state.keeper().is_some() })
-    }
-
-    fn put_in_service(&mut self, name: &Name, header: Arc<Header>, zone: Arc<Zone>) {
-        let (serial, records) = (header.standing.serial, header.standing.records);
-        self.published.store(self.published.load().with_changes([zone], &[]));
-        self.verify.changed([name]);
-        let serial = serial.0;
-        tracing::info!(zone = %name, serial, records, by = "difference", "zone served");
-        let Some(entry) = self.zones.get_mut(name) else { return };
-        entry.header = Some(header);
-        entry.durable = self.keeping.state.keeper().is_some();
-        entry.notice = (!entry.durable).then(|| Box::new(Fault::DifferenceWithoutState));
+        let header = kept.map_err(|source| {
+            self.effects.is_unkept = true;
+            ApplyError::NotDurable { zone: name.clone(), from, to, source }
+        })?;
+        self.serve(entry, header, zone);
+        entry.durable = is_kept;
+        entry.notice = (!is_kept).then(|| Box::new(Fault::DifferenceWithoutState));
         if entry.denied.is_some() {
             // Judged against what is served now it may come out otherwise.
             entry.read = false;
         }
-        self.reporting.news.insert(name.clone());
-        self.report_changed();
+        Ok(Applied { serial: to, records, durable: is_kept })
     }
 }
 

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use tokio::sync::oneshot;
 
 use crate::publish::accept::Digest;
-use crate::publish::error::OfferError;
+use crate::publish::difference::{Applied, Difference};
+use crate::publish::error::{ApplyError, OfferError};
 use crate::publish::fault::SourceFault;
 use crate::publish::settings::Settings;
 use crate::publish::source::scan::Unseen;
@@ -58,12 +59,45 @@ pub(in crate::publish) struct Effects {
     pub(in crate::publish) unknown: bool,
     /// Faults that stay until the process ends.
     pub(in crate::publish) alarms: Vec<SourceFault>,
-    /// Who waits for the outcome of an offer, and the outcome.
-    pub(in crate::publish) replies: Vec<(OfferReply, Result<(), OfferError>)>,
+    /// It could not be made durable, and what waited to be kept may have been put off for it.
+    pub(in crate::publish) is_unkept: bool,
+    /// Who waits for the outcome, and the outcome.
+    pub(in crate::publish) answer: Option<Answer>,
 }
 
 /// Where the outcome of an offer goes.
-pub(in crate::publish) type OfferReply = oneshot::Sender<Result<(), OfferError>>;
+pub(in crate::publish) type OfferReply = Reply<(), OfferError>;
+
+/// What is judged instead of a zone's file.
+#[derive(Debug)]
+pub(in crate::publish) enum Offered {
+    /// A whole version.
+    Whole(Box<Offer>),
+    /// Differences in a row, to the version that is served.
+    Differences(Vec<Difference>, Reply<Applied, ApplyError>),
+}
+
+/// The outcome of an offer, for who made it.
+#[derive(Debug)]
+pub(in crate::publish) enum Answer {
+    /// Of a whole version.
+    Whole(OfferReply, Result<(), OfferError>),
+    /// Of differences.
+    Differences(Reply<Applied, ApplyError>, Result<Applied, ApplyError>),
+}
+
+impl Answer {
+    /// Tells it; who made the offer may be gone.
+    pub(in crate::publish) fn tell(self) {
+        match self {
+            Self::Whole(reply, outcome) => drop(reply.send(outcome)),
+            Self::Differences(reply, outcome) => drop(reply.send(outcome)),
+        }
+    }
+}
+
+/// Where the outcome of an order goes.
+pub(in crate::publish) type Reply<T, E> = oneshot::Sender<Result<T, E>>;
 
 /// A version that a primary gave.
 #[derive(Debug)]

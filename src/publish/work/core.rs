@@ -12,7 +12,7 @@
 //! Each zone passes its steps in order; no zone waits for another. Waits for no source: what may block for a source's disk is
 //! done by the pool. Waits for the state directory where something must be durable before it is served.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -25,10 +25,9 @@ use crate::publish::source::watch::Watch;
 use crate::publish::state::directory::StateDirectory;
 use crate::publish::verify::Verify;
 use crate::publish::work::board::Board;
-use crate::publish::work::check_context::CheckContext;
+use crate::publish::work::check_context::{CheckContext, Offered};
 use crate::publish::work::entry::Entry;
 use crate::publish::work::keeping::Keeping;
-use crate::publish::work::order::Order;
 use crate::publish::work::publication::Publication;
 use crate::publish::work::reporting::Reporting;
 use crate::publish::work::round::Looks;
@@ -64,7 +63,7 @@ pub(in crate::publish) struct Core {
     pub(in crate::publish) context: Option<Arc<CheckContext>>,
     pub(in crate::publish) meter: Arc<Meter>,
     /// Orders about zones that are being checked.
-    pub(in crate::publish) orders: BTreeMap<Name, Vec<Order>>,
+    pub(in crate::publish) orders: BTreeMap<Name, VecDeque<Offered>>,
     pub(in crate::publish) publication: Publication,
     pub(in crate::publish) published: Arc<Published>,
     /// Whether a zone is not served that was, or for another reason than before.

@@ -10,13 +10,13 @@ use std::sync::Arc;
 use crate::publish::accept::Digest;
 use crate::publish::difference::{Applied, Difference};
 use crate::publish::error::{AcceptError, ApplyError, OfferError, ReconfigureError, RemoveError};
-use crate::publish::settings::{Rules, Settings};
+use crate::publish::settings::{Rules, SerialRule, Settings};
 use crate::publish::source::SourceKey;
-use crate::publish::work::check_context::Offer;
+use crate::publish::work::check_context::{Offer, Offered, Reply};
 use crate::publish::work::core::Core;
 use crate::publish::work::entry::{Entry, WorkState};
 use crate::publish::work::job::Task;
-use crate::publish::work::order::{Order, Reply, Then};
+use crate::publish::work::order::Then;
 use crate::publish::work::queue::Lane;
 use crate::publish::work::zone_check::ZoneCheck;
 use crate::telemetry::locked;
@@ -74,7 +74,7 @@ impl Core {
         Ok(digest)
     }
 
-    /// Applies differences, now or when the zone is not being checked any more.
+    /// Has differences applied, now or when the zone is not being checked any more.
     pub(in crate::publish) fn order_differences(
         &mut self,
         zone: Name,
@@ -82,38 +82,54 @@ impl Core {
         reply: Reply<Applied, ApplyError>,
     ) {
         self.take_results();
-        let is_checked = |entry: &Entry| matches!(entry.work, WorkState::Running | WorkState::RunningAgain);
-        if self.zones.get(&zone).is_some_and(is_checked) {
-            return self.orders.entry(zone).or_default().push(Order::Apply(differences, reply));
+        if !self.zones.contains_key(&zone) {
+            return drop(reply.send(Err(ApplyError::NotServed { zone })));
         }
-        let _ = reply.send(self.apply(&zone, differences));
+        if self.keeping.state.unwritable().is_some() {
+            self.open_state_again();
+            self.keep_again();
+            self.report_all();
+        }
+        self.judge(zone, Offered::Differences(differences, reply));
     }
 
     /// Has a version judged that a primary gave, now or when the zone is not being checked any more.
     pub(in crate::publish) fn offer(&mut self, offer: Offer) {
         self.take_results();
         let name = offer.zone.origin().clone();
-        let Some(entry) = self.zones.get_mut(&name).filter(|_| self.settings.transferred.contains(&name))
-        else {
+        if !self.zones.contains_key(&name) || !self.settings.transferred.contains(&name) {
             return drop(offer.reply.send(Err(OfferError::NotConfigured { zone: name })));
-        };
-        if matches!(entry.work, WorkState::Running | WorkState::RunningAgain) {
-            return self.orders.entry(name).or_default().push(Order::Offer(Box::new(offer)));
         }
-        entry.work = WorkState::Running;
-        let check = ZoneCheck::of_offer(name, entry.clone(), offer);
-        let context = self.context();
-        let task = Task::Zones { waiting: VecDeque::from([check]), current: None };
-        self.board.give((Lane::General, SourceKey::None), context, task);
+        self.judge(name, Offered::Whole(Box::new(offer)));
     }
 
-    /// Carries out the orders that waited for the end of a check.
+    /// Has what is offered judged, kept and served by a thread of its own lane, or lets it wait for the check that goes on.
+    fn judge(&mut self, name: Name, offered: Offered) {
+        let rule = match offered {
+            Offered::Whole(_) => SerialRule::Strict,
+            Offered::Differences(..) => self.rules.of(&name),
+        };
+        let Some(entry) = self.zones.get_mut(&name) else { return };
+        if matches!(entry.work, WorkState::Running | WorkState::RunningAgain) {
+            return self.orders.entry(name).or_default().push_back(offered);
+        }
+        entry.work = WorkState::Running;
+        let lane = match offered {
+            Offered::Whole(_) => Lane::General,
+            Offered::Differences(..) => Lane::Change,
+        };
+        let check = ZoneCheck::of_offered(name, entry.clone(), rule, offered);
+        // It goes on from what is served.
+        self.publication.flush(&self.published, &self.verify);
+        let context = self.context();
+        let task = Task::Zones { waiting: VecDeque::from([check]), current: None };
+        self.board.give((lane, SourceKey::None), context, task);
+    }
+
+    /// Carries out the orders that waited for the end of a check: the first begins another one, the others wait for that.
     pub(in crate::publish) fn carry_out_orders(&mut self, zone: &Name) {
-        for order in self.orders.remove(zone).unwrap_or_default() {
-            match order {
-                Order::Apply(differences, reply) => drop(reply.send(self.apply(zone, differences))),
-                Order::Offer(offer) => self.offer(*offer),
-            }
+        for offered in self.orders.remove(zone).unwrap_or_default() {
+            self.judge(zone.clone(), offered);
         }
     }
 

@@ -3,7 +3,7 @@
 //! Jobs flow in, each for a lane; what became of each zone flows out as soon as it is known. A thread that does not come back,
 //! because its source does not answer, is given up: another one is started in its place, and it ends when it comes back.
 //! Threads: `zones-1` and so on (general, one for each core, at the lowest priority once the first load is over), `small-1`
-//! and `small-2` (small zones). Never decides what is done next, and never waits for a source itself.
+//! and `small-2` (small zones), `changes-1` (differences). Never decides what is done next, and never waits for a source itself.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::io;
@@ -22,6 +22,8 @@ use crate::telemetry::{locked, panic_message};
 
 /// Threads for small zones: one may be at a source that does not answer.
 const SMALL_THREADS: usize = 2;
+/// Threads for differences: one, because the state directory takes one after the other.
+const CHANGE_THREADS: usize = 1;
 /// The most threads, those that do not come back included.
 pub(in crate::publish) const MOST_THREADS: usize = 64;
 /// How often an idle thread says that it is there.
@@ -99,7 +101,9 @@ impl Pool {
             observed: BTreeMap::new(),
             start: Instant::now(),
         };
-        for (lane, count) in [(Lane::General, general_threads()), (Lane::Small, SMALL_THREADS)] {
+        for (lane, count) in
+            [(Lane::General, general_threads()), (Lane::Small, SMALL_THREADS), (Lane::Change, CHANGE_THREADS)]
+        {
             for seat in 1..=count {
                 pool.start_thread(lane, seat)?;
             }
@@ -117,7 +121,7 @@ impl Pool {
         let busy = running + state.jobs.get(&lane).map_or(0, VecDeque::len);
         let most = match lane {
             Lane::General => self.count(lane) * 2,
-            Lane::Small => self.count(lane),
+            Lane::Small | Lane::Change => self.count(lane),
         };
         busy < most
     }
@@ -184,6 +188,7 @@ impl Pool {
         let name = match lane {
             Lane::General => format!("zones-{seat}"),
             Lane::Small => format!("small-{seat}"),
+            Lane::Change => format!("changes-{seat}"),
         };
         let run = move || {
             shared.run((number, seat), lane, &place);

@@ -24,6 +24,8 @@ pub(in crate::publish) enum Lane {
     General,
     /// Small zones.
     Small,
+    /// Differences: each costs what it changes, and a write to the state directory. They are handed out without the queue.
+    Change,
 }
 
 /// How much work a zone is, as far as that is known.

@@ -105,7 +105,7 @@ impl Core {
     }
 
     fn take_checked(&mut self, checked: ZoneCheck) {
-        let ZoneCheck { name, mut entry, was_stored, effects, is_too_large, .. } = checked;
+        let ZoneCheck { name, mut entry, was_stored, mut effects, is_too_large, .. } = checked;
         let Some(current) = self.zones.get_mut(&name) else { return };
         if is_too_large {
             (current.is_large, current.work) = (true, WorkState::Idle);
@@ -127,7 +127,15 @@ impl Core {
         let absence = entry.absence();
         self.has_new_absences |= absence.is_some() && (absence != current.absence() || !current.visited);
         *current = entry;
+        let answer = effects.answer.take();
         self.take_effects(&name, effects);
+        if let Some(answer) = answer {
+            // Who is answered finds it served, and told of.
+            self.publication.flush(&self.published, &self.verify);
+            self.reporting.news.insert(name.clone());
+            self.report_changed();
+            answer.tell();
+        }
         self.check_ended(&name);
         if postponed {
             self.postpone(&name);
@@ -150,12 +158,8 @@ impl Core {
         if let Some(zone) = effects.added {
             self.publication.add(zone);
         }
-        if !effects.replies.is_empty() {
-            self.publication.flush(&self.published, &self.verify);
-        }
-        for (reply, outcome) in effects.replies {
-            // The one who offered it may be gone.
-            let _ = reply.send(outcome);
+        if effects.is_unkept {
+            self.keeping.unkept.insert(name.clone());
         }
         effects.alarms.into_iter().for_each(|alarm| self.alarm(alarm));
         if effects.forgotten {

@@ -4,7 +4,7 @@
 //! pool, which it may block for as long as the zone's disk does; touches nothing but that zone and the state directory.
 
 use crate::publish::settings::SerialRule;
-use crate::publish::work::check_context::{CheckContext, Effects, Offer};
+use crate::publish::work::check_context::{Answer, CheckContext, Effects, Offered};
 use crate::publish::work::entry::Entry;
 use crate::publish::work::queue::Size;
 use crate::publish::work::zone_steps::CheckRun;
@@ -23,8 +23,8 @@ pub(in crate::publish) struct ZoneCheck {
     pub(in crate::publish) was_stored: bool,
     /// Whether to look where its file is: a notification says that it is there.
     pub(in crate::publish) finds_again: bool,
-    /// A version that a primary gave: it is judged instead of the file.
-    offer: Option<Offer>,
+    /// What is judged instead of the file.
+    offered: Option<Offered>,
     /// What it asks for.
     pub(in crate::publish) effects: Effects,
     /// Whether nothing was done, because it is large and was not known to be.
@@ -46,16 +46,21 @@ impl ZoneCheck {
             was_stored: entry.stored,
             entry,
             finds_again,
-            offer: None,
+            offered: None,
             effects: Effects::default(),
             is_too_large: false,
         }
     }
 
-    /// A check of a version that a primary gave.
-    pub(in crate::publish) fn of_offer(name: Name, entry: Entry, offer: Offer) -> Self {
-        let check = Self::new((name, entry), SerialRule::Strict, Size::Large, false);
-        Self { offer: Some(offer), ..check }
+    /// A check of what is offered.
+    pub(in crate::publish) fn of_offered(
+        name: Name,
+        entry: Entry,
+        rule: SerialRule,
+        offered: Offered,
+    ) -> Self {
+        let check = Self::new((name, entry), rule, Size::Large, false);
+        Self { offered: Some(offered), ..check }
     }
 
     /// Notes that the check panicked. What it asked for before is as the entry has it.
@@ -72,7 +77,7 @@ impl CheckContext {
             !PANICS.lock().is_ok_and(|name_of| name_of.as_ref() == Some(&check.name)),
             "a test made it\nso"
         );
-        let ZoneCheck { name, rule, size, entry, offer, effects, is_too_large, .. } = check;
+        let ZoneCheck { name, rule, size, entry, offered, effects, is_too_large, .. } = check;
         let served = self.published.load();
         let (rule, size) = (*rule, *size);
         let (context, files_are_known) = (self, false);
@@ -80,9 +85,14 @@ impl CheckContext {
             CheckRun { context, served: &served, name, rule, effects, size, is_too_large, files_are_known };
         let before = entry.faults().map(ToString::to_string).collect::<Vec<_>>();
         visit.look_into_state(entry);
-        let stays = match (offer.take(), entry.found.clone()) {
-            (Some(offer), _) => {
-                visit.offered(entry, offer);
+        let stays = match (offered.take(), entry.found.clone()) {
+            (Some(Offered::Whole(offer)), _) => {
+                visit.offered(entry, *offer);
+                true
+            }
+            (Some(Offered::Differences(differences, reply)), _) => {
+                let outcome = visit.apply(entry, differences);
+                visit.effects.answer = Some(Answer::Differences(reply, outcome));
                 true
             }
             (None, None) => visit.missing(entry),

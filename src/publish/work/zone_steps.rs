@@ -21,7 +21,7 @@ use crate::publish::work::entry::{Entry, LARGE};
 use crate::publish::work::queue::Size;
 use crate::zonefile::{Beside, ReadZone, digest};
 
-use crate::publish::work::check_context::{CheckContext, Effects, Offer};
+use crate::publish::work::check_context::{Answer, CheckContext, Effects, Offer};
 
 /// One check of one zone.
 pub(in crate::publish) struct CheckRun<'a> {
@@ -225,7 +225,7 @@ impl CheckRun<'_> {
             Some(fault) => Err(OfferError::NotServed { fault: fault.clone() }),
             None => Ok(()),
         };
-        self.effects.replies.push((reply, outcome));
+        self.effects.answer = Some(Answer::Whole(reply, outcome));
     }
 
     /// Judges a version, and has it kept and served if it may replace what stands.
