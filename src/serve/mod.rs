@@ -33,6 +33,7 @@ mod context;
 mod encrypted;
 mod error;
 pub mod hickory;
+mod intake;
 mod listeners;
 mod load;
 mod proxy;
@@ -50,6 +51,7 @@ mod worker;
 
 pub use encrypted::{CertificateError, Certificates, TlsSettings};
 pub use error::ServeError;
+pub use intake::Intake;
 pub use listeners::OwnSocket;
 pub use load::LoadReader;
 pub use settings::{Engine, Settings};
