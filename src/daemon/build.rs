@@ -81,7 +81,7 @@ fn start(
     let serving = serve::start(&config.serve, &published, &answers, Some(&limits), &counters)?;
     let serving = Arc::new(serving);
     let publisher = Arc::new(Publisher::start(config.publish.clone(), published.clone())?);
-    let transferring = Transferring::start(&config.transfers, &publisher, &published)?;
+    let (transferring, transfers) = Transferring::start(&config.transfers, &publisher, &published, &serving)?;
 
     let zones = Latest::<Arc<dyn ServedZones>>::new(Arc::new(BTreeSet::new()));
     let mut load = serving.load();
@@ -134,6 +134,7 @@ fn start(
         logs,
         limits: limits.clone(),
         told,
+        transfers,
         beats,
     };
     let control = start_control(server, reported)?;
@@ -161,6 +162,7 @@ fn start(
         bgp,
         routes: speaker.status.clone(),
         publisher: publisher.clone(),
+        transfers: transferring.control(),
         config,
     };
     let decide = Thread::start("decide", CancellationToken::new(), move || async move {

@@ -2,6 +2,7 @@
 //!
 //! Never waits for a disk or a lock: it beats as long as it runs.
 
+use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
@@ -11,7 +12,7 @@ use tokio::sync::{Notify, mpsc, oneshot};
 use crate::handoff::{Latest, Reader};
 use crate::telemetry::{Beat, keep_running};
 use crate::wire::{Name, Serial};
-use crate::zone::{Published, Zone};
+use crate::zone::{Expiry, Published, Zone};
 use crate::zonefile::{check_rdata, digest};
 
 use crate::publish::difference::{Applied, Difference};
@@ -23,6 +24,7 @@ use crate::publish::settings::Settings;
 use crate::publish::source::canary::Canary;
 use crate::publish::source::debounce::Debounce;
 use crate::publish::state::history::History;
+use crate::publish::state::timers::ZoneTimers;
 use crate::publish::work::check_context::Offer;
 use crate::publish::work::core::After;
 use crate::publish::work::core::Core;
@@ -47,6 +49,8 @@ pub struct PublisherHandle {
     beat: Beat,
     pulse: Arc<Pulse>,
     history: History,
+    /// The timers that the last process kept.
+    timers: HashMap<Name, ZoneTimers>,
     /// Closed when the thread is about to end.
     ended: oneshot::Receiver<()>,
 }
@@ -59,6 +63,8 @@ enum Command {
     Accept(Name, Serial, oneshot::Sender<Result<(), AcceptError>>),
     Apply(Name, Vec<Difference>, oneshot::Sender<Result<Applied, ApplyError>>),
     Offer(Box<Offer>),
+    Expiry(Vec<(Name, Expiry)>, oneshot::Sender<()>),
+    KeepTimers(Vec<(Name, Option<ZoneTimers>)>),
     #[cfg(test)]
     Panic,
 }
@@ -74,7 +80,7 @@ impl Publisher {
         let mut core = Core::open(settings, published, wake.clone(), pulse.clone())?;
         core.verify.start(beat.clone()).map_err(thread)?;
         let (commands, received) = mpsc::channel(COMMANDS);
-        let history = core.keeping.history.clone();
+        let (history, timers) = (core.keeping.history.clone(), core.kept_timers());
         let (sender, report, canary) =
             (core.reporter(), core.reporter().reader(), core.watching.watch.canary());
         let mut task = Loop {
@@ -106,7 +112,7 @@ impl Publisher {
         std::thread::Builder::new().name("publisher".to_owned()).spawn(run).map_err(thread)?;
         let lost = |_| std::io::Error::other("the publisher's thread has ended");
         is_started.recv().map_err(lost).flatten().map_err(thread)?;
-        Ok(PublisherHandle { commands, report, beat, pulse, history, ended })
+        Ok(PublisherHandle { commands, report, beat, pulse, history, timers, ended })
     }
 }
 
@@ -119,6 +125,24 @@ impl PublisherHandle {
     /// The beat of the publisher's loop; counts the panics of a look and of a command, too.
     pub fn beat(&self) -> Beat {
         self.beat.clone()
+    }
+
+    /// The timers of secondary zones that the last process kept.
+    pub fn kept_timers(&self) -> &HashMap<Name, ZoneTimers> {
+        &self.timers
+    }
+
+    /// Keeps timers of secondary zones soon, if there is a state directory; `None` forgets those of a zone. False: the publisher has
+    /// stopped.
+    pub async fn keep_timers(&self, timers: Vec<(Name, Option<ZoneTimers>)>) -> bool {
+        self.commands.send(Command::KeepTimers(timers)).await.is_ok()
+    }
+
+    /// Tells the query path which zones have expired, or have not any more; in force when this returns. False: the publisher has
+    /// stopped.
+    pub async fn tell_expiry(&self, zones: Vec<(Name, Expiry)>) -> bool {
+        let (reply, done) = oneshot::channel();
+        self.commands.send(Command::Expiry(zones, reply)).await.is_ok() && done.await.is_ok()
     }
 
     /// The history of zones, to be read from any thread.
@@ -336,6 +360,8 @@ fn obey(core: &mut Core, command: Command) {
         Command::Accept(zone, serial, reply) => core.accept(zone, serial, reply),
         Command::Apply(zone, differences, reply) => core.order_differences(zone, differences, reply),
         Command::Offer(offer) => core.offer(*offer),
+        Command::Expiry(zones, reply) => core.take_expiry(zones, reply),
+        Command::KeepTimers(timers) => core.keep_timers(timers),
         #[cfg(test)]
         #[allow(clippy::panic, reason = "a test asks for it")]
         Command::Panic => panic!("a test asked for it"),
