@@ -7,7 +7,7 @@ use ipnet::IpNet;
 use serde::Deserialize;
 use toml::Spanned;
 
-use crate::transfer::settings::{AllowedSpec, KeySpec, PeerSpec, TransferSpec};
+use crate::transfer::settings::{AllowedSpec, KeySpec, OnExpirySpec, PeerSpec, TransferSpec};
 
 use super::values::{FilePath, Period};
 
@@ -203,6 +203,7 @@ pub(super) struct ZoneSpec {
     pub(super) notify_from: Vec<AllowedSpec>,
     pub(super) allow_transfer: Option<Vec<AllowedSpec>>,
     pub(super) notify: Option<Vec<PeerSpec>>,
+    pub(super) expired: Option<OnExpirySpec>,
 }
 
 /// `[[service]]`: one announced prefix and the service addresses in it.

@@ -24,6 +24,7 @@ use super::reloads::Reloads;
 use super::required::RequiredZones;
 use super::sources::Sources;
 use super::status::{Ordered, Reload};
+use super::transfers::TransferControl;
 
 /// What the controller holds.
 pub(super) struct Controller {
@@ -48,6 +49,8 @@ pub(super) struct Controller {
     pub(super) policy: Policy,
     pub(super) sources: Sources,
     pub(super) publisher: Arc<PublisherHandle>,
+    /// Changes what transfers zones, and gives it orders.
+    pub(super) transfers: TransferControl,
     /// The certificate of the encrypted transports, if there are any.
     pub(super) certificates: Option<Arc<serve::Certificates>>,
     /// The rate limits in force.

@@ -95,6 +95,10 @@ fn fold_single_zones(spec: &Spec, faults: &mut Faults<'_>) -> Vec<SingleZone> {
             continue;
         }
         let file = zone.file.as_ref().map(|file| path_in(folder, file));
+        if zone.expired.is_some() && zone.primaries.is_empty() {
+            let message = format!("{name} has no primaries; only a zone that comes from primaries expires");
+            faults.error(Some(zone.name.span()), "zone.expired", message);
+        }
         if file.is_some() && !zone.primaries.is_empty() {
             let message = format!("{name} has a file and primaries; a zone comes from one of them");
             faults.error(Some(zone.name.span()), "zone.primaries", message);

@@ -85,7 +85,7 @@ impl Notify {
 }
 
 /// The serial in the first record of the answer section; an answer section that cannot be read is not there.
-fn hint(message: &[u8], at: usize, zone: &FlatName) -> Option<Serial> {
+pub(in crate::transfer) fn hint(message: &[u8], at: usize, zone: &FlatName) -> Option<Serial> {
     if u16_at(message, 6)? == 0 {
         return None;
     }

@@ -4,6 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Instant;
 
+use arc_swap::ArcSwap;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpStream, UdpSocket};
 use tokio::sync::Semaphore;
@@ -25,7 +26,8 @@ const DATAGRAM: usize = 4096;
 
 /// What all connections share.
 pub(super) struct Shared {
-    pub(super) settings: PrimarySettings,
+    /// As the configuration says now; listeners and limits stay as they were at the start.
+    pub(super) settings: ArcSwap<PrimarySettings>,
     pub(super) source: Arc<dyn Source>,
     /// Takes NOTIFYs; without it they are answered NOTIMP.
     pub(super) secondary: Option<SecondaryHandle>,
@@ -46,15 +48,21 @@ enum ConnectionError {
 }
 
 impl Shared {
+    /// What the configuration says now.
+    pub(super) fn settings(&self) -> Arc<PrimarySettings> {
+        self.settings.load_full()
+    }
+
     fn answer(&self, message: &[u8], client: IpAddr, transport: Transport) -> Answer {
         if Notify::is_notify(message)
             && let Some(secondary) = &self.secondary
         {
             return secondary.notify(message, client).map_or(Answer::Nothing, Answer::Message);
         }
-        let allowed = |zone: &_| self.settings.allowed(zone).clone();
+        let settings = self.settings();
+        let allowed = |zone: &_| settings.allowed(zone).clone();
         let request = (message, client, transport);
-        let (answer, fault) = judge(request, (&self.settings.keys, &*self.source), allowed, unix_time());
+        let (answer, fault) = judge(request, (&settings.keys, &*self.source), allowed, unix_time());
         if let Some(error) = fault {
             match error {
                 RequestFault::NoZone => tracing::debug!(%client, %error, "transfer refused"),
@@ -107,7 +115,7 @@ pub(super) async fn serve(
     let client = client.ip().to_canonical();
     let _ = stream.set_nodelay(true);
     let Some(tls) = tls else { return answer_all(stream, client, &shared, Transport::Tcp).await };
-    match timeout(shared.settings.idle, tls.accept(stream)).await {
+    match timeout(shared.settings().idle, tls.accept(stream)).await {
         Ok(Ok(stream)) => answer_all(stream, client, &shared, Transport::Tls).await,
         Ok(Err(error)) => tracing::warn!(%client, %error, "no TLS with a secondary"),
         Err(_) => {}
@@ -123,7 +131,7 @@ async fn answer_all(
 ) {
     let mut message = Vec::new();
     loop {
-        let read = timeout(shared.settings.idle, read(&mut stream, &mut message)).await;
+        let read = timeout(shared.settings().idle, read(&mut stream, &mut message)).await;
         if !matches!(read, Ok(Ok(()))) || !shared.limits.takes(client, Instant::now()) {
             return;
         }
@@ -153,7 +161,7 @@ async fn write(
     // A message has at most 65,535 octets: its writer sees to it.
     let length = u16::try_from(message.len()).unwrap_or(u16::MAX);
     let framed = [&length.to_be_bytes()[..], message].concat();
-    let limit = shared.settings.stalled;
+    let limit = shared.settings().stalled;
     let written = timeout(limit, async {
         stream.write_all(&framed).await?;
         // What TLS holds back leaves with it.

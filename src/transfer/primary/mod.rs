@@ -26,6 +26,6 @@ mod source;
 mod tests;
 
 pub use handle::{Primary, PrimaryError};
-pub use seen::{AskedFor, Seen, Sent};
+pub use seen::{AskedFor, Seen, SeenTable, Sent};
 pub use settings::PrimarySettings;
 pub use source::Source;

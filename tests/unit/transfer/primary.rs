@@ -45,6 +45,7 @@ fn secondary(primary: SocketAddr, key: Option<&str>, sink: &Arc<Hub>) -> (Second
         name: name("example."),
         primaries: vec![secondary::PrimaryServer { address: primary, key, tls: None }],
         notify: Allowed::default(),
+        expired: secondary::OnExpiry::default(),
     };
     let settings_in = secondary::SecondarySettings {
         zones: vec![zone],
@@ -87,7 +88,7 @@ fn a_zone_comes_whole_and_then_by_differences_after_a_notify() {
             assert_eq!(next(&served), (serial.into(), By::Differences));
             assert_eq!(pop.records(), hub.records());
         }
-        let seen = first.seen();
+        let seen = first.seen().list();
         assert_eq!((seen.len(), seen[0].asked, seen[0].serial), (1, AskedFor::Ixfr, Some(Serial(8))));
         drop((running, listener));
     }
@@ -108,7 +109,7 @@ fn what_the_history_does_not_reach_comes_whole_and_a_refused_version_is_not_aske
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
         let order = crate::transfer::refresh::Order::Refresh;
-        running.handle().order(name("example."), order).await.unwrap();
+        running.handle().order(Some(name("example.")), order).await.unwrap();
         let report = loop {
             let report = running.handle().report().await.unwrap().remove(0);
             if report.status.refused.is_some() {
