@@ -10,6 +10,7 @@ mod run;
 mod signatures;
 mod status;
 mod zone_check;
+mod zone_export;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -79,6 +80,14 @@ enum ZoneCommand {
         /// The zone
         name: String,
     },
+    /// Print a zone as it is served, as a zone file
+    Export {
+        /// The zone
+        name: String,
+        /// Write it to this file instead, whole or not at all
+        #[arg(long, value_name = "FILE")]
+        output: Option<PathBuf>,
+    },
     /// Accept, once, the version of a zone that was refused for its serial, its size or its signatures
     Accept {
         /// The zone
@@ -98,6 +107,9 @@ pub fn main() -> ExitCode {
         Command::Check { offline } => check::check(config, offline),
         Command::Zone(ZoneCommand::Check { file, origin, include_root, no_signatures }) => {
             zone_check::check(&file, origin.as_deref(), &include_root, !no_signatures)
+        }
+        Command::Zone(ZoneCommand::Export { name, output }) => {
+            zone_export::export(config, socket, (name, output))
         }
         Command::Zone(ZoneCommand::Remove { name }) => remote::zone_remove(config, socket, name),
         Command::Zone(ZoneCommand::Accept { name, serial }) => {

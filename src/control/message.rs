@@ -42,6 +42,11 @@ pub enum Request {
         /// The serial of that version, so that no other one is accepted by mistake.
         serial: u32,
     },
+    /// A zone as it is served, as the text of a zone file.
+    ZoneExport {
+        /// The zone's name.
+        zone: String,
+    },
     /// Make a task panic at its next heartbeat. A hook for tests: refused unless the process runs with
     /// `ANYNS_TEST_HOOKS=1`.
     TestPanic {
@@ -73,6 +78,11 @@ pub enum Response {
     Failed {
         /// Why, and what would be right.
         message: String,
+    },
+    /// A zone.
+    Zone {
+        /// The text of a zone file (RFC 1035 section 5).
+        text: String,
     },
     /// The whole state.
     Status {

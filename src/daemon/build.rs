@@ -161,6 +161,7 @@ fn start(
         bgp,
         routes: speaker.status.clone(),
         publisher: publisher.clone(),
+        published: published.clone(),
         config,
     };
     let decide = Thread::start("decide", CancellationToken::new(), move || async move {

@@ -16,6 +16,7 @@ use crate::publish::PublisherHandle;
 use crate::route::{BgpControl, GateControl, RouteStatus};
 use crate::serve;
 use crate::telemetry::{Beat, LogLevel};
+use crate::zone::Published;
 
 use super::drain::Drain;
 use super::drain_file::DrainFile;
@@ -48,6 +49,8 @@ pub(super) struct Controller {
     pub(super) policy: Policy,
     pub(super) sources: Sources,
     pub(super) publisher: Arc<PublisherHandle>,
+    /// What is served.
+    pub(super) published: Arc<Published>,
     /// The certificate of the encrypted transports, if there are any.
     pub(super) certificates: Option<Arc<serve::Certificates>>,
     /// The rate limits in force.

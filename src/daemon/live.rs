@@ -138,7 +138,10 @@ fn needs_restart(old: &Config, new: &Config) -> Vec<&'static str> {
         ("service.addresses", addresses.any(|address| !old.health.addresses.contains(address))),
         ("route.driver", is_bgp(old) != is_bgp(new)),
         ("[control]", old.control != new.control),
-        ("[transfer], [[key]] or the primaries of a zone", old.transfers.form != new.transfers.form),
+        (
+            "[transfer], [[key]], or what a [[zone]] says of transfers and updates",
+            old.transfers.form != new.transfers.form,
+        ),
     ];
     differs.into_iter().filter(|(_, differs)| *differs).map(|(section, _)| section).collect()
 }

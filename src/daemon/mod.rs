@@ -24,6 +24,7 @@ mod controller;
 mod decide;
 mod drain;
 mod drain_file;
+mod export;
 mod facts;
 mod live;
 mod order;
@@ -43,6 +44,7 @@ mod stop;
 mod supervisor;
 mod thread;
 mod transfers;
+mod updates;
 
 use std::path::PathBuf;
 

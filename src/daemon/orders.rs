@@ -9,6 +9,7 @@ use crate::wire::{Name, Serial};
 
 use super::controller::Controller;
 use super::drain::Drain;
+use super::export::export;
 use super::reload;
 use super::response::{chain, done, failed};
 
@@ -26,6 +27,11 @@ pub(super) fn obey(controller: &mut Controller, call: Call) {
             tokio::spawn(async move {
                 reply.send(remove(&publisher, &zone).await);
             });
+            return;
+        }
+        Request::ZoneExport { zone } => {
+            let published = controller.published.clone();
+            tokio::task::spawn_blocking(move || reply.send(export(&published, &zone)));
             return;
         }
         Request::ZoneAccept { zone, serial } => {

@@ -13,13 +13,14 @@ use tokio_util::sync::CancellationToken;
 use crate::config::Transfers;
 use crate::handoff::Reader;
 use crate::publish::{ApplyError, Difference, OfferError, PublisherHandle, Report};
-use crate::transfer::primary::{Primary, Source};
+use crate::transfer::primary::{Primary, Receivers, Source};
 use crate::transfer::secondary::{Origin, Secondary, Sink, SinkError};
 use crate::wire::{Name, Serial};
 use crate::zone::{Published, Zone};
 
 use super::DaemonError;
 use super::thread::Thread;
+use super::updates::updates;
 
 /// What transfers zones; ends when it is dropped.
 pub(super) struct Transferring {
@@ -50,13 +51,16 @@ impl Transferring {
                 Some(started.map_err(|error| DaemonError::Transfer(Box::new(error)))?)
             }
         };
-        let handle = secondary.as_ref().map(Secondary::handle);
+        let receivers = Receivers {
+            secondary: secondary.as_ref().map(Secondary::handle),
+            updates: Some(updates(transfers.updates.clone(), publisher, published)),
+        };
         let primary = match transfers.sends() {
             true => {
                 let (settings, source) =
                     (transfers.primary.clone(), Arc::new(ServedVersions(published.clone())));
                 // On a thread without a runtime: it starts one of its own.
-                let start = std::thread::spawn(move || Primary::start(settings, source, handle));
+                let start = std::thread::spawn(move || Primary::start(settings, source, receivers));
                 let lost = |_| DaemonError::Runtime(std::io::Error::other("starting transfers panicked"));
                 let started = start.join().map_err(lost)?;
                 Some(Arc::new(started.map_err(|error| DaemonError::Transfer(Box::new(error)))?))

@@ -8,11 +8,13 @@ use sha2::{Digest as _, Sha256};
 
 use crate::transfer::settings::{KeySpec, PeerSpec, TransferSpec, ZoneTransferSpec, read_keys, settings};
 use crate::transfer::{primary, secondary};
+use crate::update::{GrantSpec, UpdateSettings};
 use crate::wire::Name;
 
 use super::super::fault::Faults;
 use super::super::spec::{Spec, ZoneSpec};
-use super::{Pop, path_in};
+use super::update::fold_updates;
+use super::{Pop, chain, path_in};
 
 /// Zones that come from primaries, and to whom zones are sent.
 #[derive(Clone, Debug)]
@@ -21,6 +23,8 @@ pub struct Transfers {
     pub secondary: secondary::SecondarySettings,
     /// Who may have zones, and who is told of changes.
     pub primary: primary::PrimarySettings,
+    /// Who may change what of zones by dynamic update.
+    pub updates: UpdateSettings,
     /// SHA-256 of what the file says of it: whether two are the same.
     pub form: [u8; 32],
 }
@@ -42,8 +46,15 @@ pub(super) fn fold_transfers(spec: &Spec, pop: &Pop, faults: &mut Faults<'_>) ->
         .iter()
         .filter_map(|zone| Some((zone.name.as_ref().parse().ok()?, zone_below(folder, zone))))
         .collect();
-    let form = form(&keys, &transfer, &zones);
-    let nothing = || Transfers { secondary: Default::default(), primary: Default::default(), form };
+    let updates = spec.zone.iter().filter(|zone| !zone.update.is_empty());
+    let updates: Vec<_> = updates.map(|zone| (zone.name.as_ref(), &zone.update)).collect();
+    let form = form(&keys, &transfer, &zones, &updates);
+    let nothing = || Transfers {
+        secondary: Default::default(),
+        primary: Default::default(),
+        updates: Default::default(),
+        form,
+    };
     let keys = match read_keys(&keys) {
         Ok(keys) => Arc::new(keys),
         Err(error) => {
@@ -51,8 +62,11 @@ pub(super) fn fold_transfers(spec: &Spec, pop: &Pop, faults: &mut Faults<'_>) ->
             return nothing();
         }
     };
-    match settings(&transfer, &zones, keys, &pop.management_addresses) {
-        Ok((secondary, primary)) => Transfers { secondary, primary, form },
+    match settings(&transfer, &zones, keys.clone(), &pop.management_addresses) {
+        Ok((secondary, primary)) => {
+            let updates = fold_updates(spec, &keys, &secondary, faults);
+            Transfers { secondary, primary, updates, form }
+        }
         Err(error) => {
             faults.error(None, "transfer", chain(&error));
             nothing()
@@ -60,20 +74,19 @@ pub(super) fn fold_transfers(spec: &Spec, pop: &Pop, faults: &mut Faults<'_>) ->
     }
 }
 
-/// An error with its causes.
-fn chain(error: &dyn std::error::Error) -> String {
-    let causes = std::iter::successors(error.source(), |error| error.source());
-    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
-}
-
 /// A hash of what the file says, secrets included.
-fn form(keys: &[KeySpec], transfer: &TransferSpec, zones: &[(Name, ZoneTransferSpec)]) -> [u8; 32] {
+fn form(
+    keys: &[KeySpec],
+    transfer: &TransferSpec,
+    zones: &[(Name, ZoneTransferSpec)],
+    updates: &[(&String, &Vec<GrantSpec>)],
+) -> [u8; 32] {
     let says_something = |(_, zone): &&(Name, ZoneTransferSpec)| {
         let ZoneTransferSpec { primaries, notify_from, allow_transfer, notify } = zone;
         !primaries.is_empty() || !notify_from.is_empty() || allow_transfer.is_some() || notify.is_some()
     };
     let zones: Vec<_> = zones.iter().filter(says_something).collect();
-    let mut text = format!("{transfer:?}{zones:?}");
+    let mut text = format!("{transfer:?}{zones:?}{updates:?}");
     for key in keys {
         let file = key.secret_file.as_ref().map(std::fs::read_to_string).and_then(Result::ok);
         let _ = write!(text, "{}{}{:?}{file:?}{:?}", key.name, key.algorithm, key.secret, key.mac_octets);
