@@ -95,6 +95,7 @@
 //! | `zonefile` | `sys` `wire` `zone` `telemetry` |
 //! | `publish` | `sys` `wire` `zone` `zonefile` `telemetry` `handoff` |
 //! | `transfer` | `sys` `wire` `zone` `publish` `telemetry` `handoff` |
+//! | `catalog` | `wire` `zone` |
 //! | `update` | `wire` `zone` `publish` `transfer` `telemetry` |
 //! | `health` | `sys` `wire` `policy` `telemetry` `handoff` |
 //! | `policy` | (nothing) |
@@ -120,6 +121,7 @@
 
 pub mod admission;
 pub mod answer;
+pub mod catalog;
 pub mod cli;
 pub mod config;
 pub mod control;

@@ -161,6 +161,7 @@ fn start(
         bgp,
         routes: speaker.status.clone(),
         publisher: publisher.clone(),
+        updates: transferring.updates(),
         published: published.clone(),
         config,
     };

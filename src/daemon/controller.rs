@@ -16,6 +16,7 @@ use crate::publish::PublisherHandle;
 use crate::route::{BgpControl, GateControl, RouteStatus};
 use crate::serve;
 use crate::telemetry::{Beat, LogLevel};
+use crate::update::UpdateService;
 use crate::zone::Published;
 
 use super::drain::Drain;
@@ -49,6 +50,8 @@ pub(super) struct Controller {
     pub(super) policy: Policy,
     pub(super) sources: Sources,
     pub(super) publisher: Arc<PublisherHandle>,
+    /// Who takes dynamic updates.
+    pub(super) updates: Arc<UpdateService>,
     /// What is served.
     pub(super) published: Arc<Published>,
     /// The certificate of the encrypted transports, if there are any.

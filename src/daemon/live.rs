@@ -1,6 +1,6 @@
 //! What a reload puts in force in a running anyns, and what it leaves to a restart.
 //!
-//! In force at once: the log level, rate limits, probes, policy with its lease, drains, services (their attributes, and prefixes
+//! In force at once: the log level, rate limits, policies of dynamic updates, probes, policy with its lease, drains, services (their attributes, and prefixes
 //! that come or go) and neighbors. To a restart are left: who this is, sockets, service addresses that no socket is bound to, the
 //! driver and the admin socket.
 //!
@@ -53,6 +53,7 @@ pub(super) fn apply(controller: &mut Controller, new: &Config) -> Result<Applied
         old.rate_limit = new.rate_limit.clone();
     }
     old.drain = new.drain;
+    controller.updates.change(new.transfers.updates.clone());
     let health = old.health.changed_to(&new.health);
     let health_changes = old.health != health;
     if health_changes {
@@ -138,10 +139,7 @@ fn needs_restart(old: &Config, new: &Config) -> Vec<&'static str> {
         ("service.addresses", addresses.any(|address| !old.health.addresses.contains(address))),
         ("route.driver", is_bgp(old) != is_bgp(new)),
         ("[control]", old.control != new.control),
-        (
-            "[transfer], [[key]], or what a [[zone]] says of transfers and updates",
-            old.transfers.form != new.transfers.form,
-        ),
+        ("[transfer], [[key]] or the primaries of a zone", old.transfers.form != new.transfers.form),
     ];
     differs.into_iter().filter(|(_, differs)| *differs).map(|(section, _)| section).collect()
 }

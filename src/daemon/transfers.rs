@@ -15,6 +15,7 @@ use crate::handoff::Reader;
 use crate::publish::{ApplyError, Difference, OfferError, PublisherHandle, Report};
 use crate::transfer::primary::{Primary, Receivers, Source};
 use crate::transfer::secondary::{Origin, Secondary, Sink, SinkError};
+use crate::update::UpdateService;
 use crate::wire::{Name, Serial};
 use crate::zone::{Published, Zone};
 
@@ -26,6 +27,8 @@ use super::updates::updates;
 pub(super) struct Transferring {
     /// Tells secondaries of changes.
     notifies: Option<Thread>,
+    /// Takes dynamic updates.
+    updates: Arc<UpdateService>,
     _primary: Option<Arc<Primary>>,
     _secondary: Option<Secondary>,
 }
@@ -51,9 +54,10 @@ impl Transferring {
                 Some(started.map_err(|error| DaemonError::Transfer(Box::new(error)))?)
             }
         };
+        let updates = updates(transfers.updates.clone(), publisher, published);
         let receivers = Receivers {
             secondary: secondary.as_ref().map(Secondary::handle),
-            updates: Some(updates(transfers.updates.clone(), publisher, published)),
+            updates: Some(updates.clone()),
         };
         let primary = match transfers.sends() {
             true => {
@@ -71,7 +75,12 @@ impl Transferring {
             Some(primary) => Some(start_notifies(primary.clone(), publisher.report())?),
             None => None,
         };
-        Ok(Self { notifies, _primary: primary, _secondary: secondary })
+        Ok(Self { notifies, updates, _primary: primary, _secondary: secondary })
+    }
+
+    /// Who takes dynamic updates.
+    pub(super) fn updates(&self) -> Arc<UpdateService> {
+        self.updates.clone()
     }
 
     /// Ends it.

@@ -9,7 +9,6 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use async_trait::async_trait;
 
 use crate::publish::{Applied, ApplyError, Difference, PublisherHandle};
-use crate::transfer::primary::Updates;
 use crate::update::{UpdateService, UpdateSettings, UpdateSink};
 use crate::wire::Name;
 use crate::zone::{Published, Zone};
@@ -19,7 +18,7 @@ pub(super) fn updates(
     settings: UpdateSettings,
     publisher: &Arc<PublisherHandle>,
     published: &Arc<Published>,
-) -> Arc<dyn Updates> {
+) -> Arc<UpdateService> {
     let sink = PublisherOfUpdates { publisher: Arc::downgrade(publisher), published: published.clone() };
     Arc::new(UpdateService::new(settings, Arc::new(sink), unix_time))
 }

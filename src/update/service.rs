@@ -51,29 +51,43 @@ pub struct UpdateService {
 }
 
 struct Shared {
-    settings: UpdateSettings,
+    /// Replaced by a reload.
+    settings: Mutex<Arc<UpdateSettings>>,
     sink: Arc<dyn UpdateSink>,
     outcomes: Mutex<Outcomes>,
-    /// One update of a zone at a time.
-    turns: HashMap<Name, Turn<()>>,
-    waiting: Arc<Semaphore>,
+    /// One update of a zone at a time; an entry for each zone that takes updates.
+    turns: Mutex<HashMap<Name, Arc<Turn<()>>>>,
+    waiting: Semaphore,
     /// Seconds since 1970.
     now: fn() -> u64,
 }
 
 impl std::fmt::Debug for UpdateService {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(formatter, "UpdateService({:?})", self.shared.settings)
+        write!(formatter, "UpdateService({:?})", self.shared.settings())
     }
 }
 
 impl UpdateService {
     /// Takes updates as the settings say; `now` gives the seconds since 1970.
     pub fn new(settings: UpdateSettings, sink: Arc<dyn UpdateSink>, now: fn() -> u64) -> Self {
-        let turns = settings.zones.keys().map(|zone| (zone.clone(), Turn::new(()))).collect();
-        let waiting = Arc::new(Semaphore::new(MOST_WAITING));
-        let shared = Shared { settings, sink, outcomes: Mutex::default(), turns, waiting, now };
+        let shared = Shared {
+            settings: Mutex::new(Arc::new(settings)),
+            sink,
+            outcomes: Mutex::default(),
+            turns: Mutex::default(),
+            waiting: Semaphore::new(MOST_WAITING),
+            now,
+        };
         Self { shared: Arc::new(shared) }
+    }
+
+    /// Takes other policies; the keys stay, for transfers share them. An update that is being done is judged by the old ones.
+    pub fn change(&self, settings: UpdateSettings) {
+        let mut place = locked(&self.shared.settings);
+        let keys = place.keys.clone();
+        locked(&self.shared.turns).retain(|zone, _| settings.zones.contains_key(zone));
+        *place = Arc::new(UpdateSettings { keys, ..settings });
     }
 }
 
@@ -126,12 +140,21 @@ enum Signing {
 }
 
 impl Shared {
+    fn settings(&self) -> Arc<UpdateSettings> {
+        locked(&self.settings).clone()
+    }
+
+    fn turn(&self, zone: &Name) -> Arc<Turn<()>> {
+        locked(&self.turns).entry(zone.clone()).or_default().clone()
+    }
+
     /// Whether a message is worth reading: its zone takes updates, and its signature is of a key that may change something.
     fn admit(&self, message: &[u8]) -> Result<Replies, (UpdateFault, Signing)> {
         let (zone, _) = UpdateMessage::zone(message).map_err(|fault| (fault.into(), Signing::Nothing))?;
-        let signer = verify_request(message, &self.settings.keys, (self.now)());
+        let settings = self.settings();
+        let signer = verify_request(message, &settings.keys, (self.now)());
         let signer = signer.map_err(|refusal| (refusal.fault.clone().into(), Signing::Refusal(refusal)))?;
-        let fault = match (self.settings.zones.get(&zone), &signer) {
+        let fault = match (settings.zones.get(&zone), &signer) {
             (Some(policy), Some(signer)) if policy.has(signer.key().name()) => None,
             (Some(_), Some(signer)) => {
                 Some(UpdateFault::OtherKey { key: signer.key().name().clone(), zone: zone.clone() })
@@ -150,7 +173,7 @@ impl Shared {
     /// Why a zone takes no updates.
     fn no_updates(&self, zone: &Name) -> UpdateFault {
         let zone = zone.clone();
-        match self.settings.secondaries.get(&zone) {
+        match self.settings().secondaries.get(&zone) {
             Some(hubs) => UpdateFault::Secondary { zone, hubs: hubs.clone() },
             None if self.sink.served(&zone).is_some() => UpdateFault::FileBacked { zone },
             None => UpdateFault::NoZone { zone },
@@ -180,11 +203,10 @@ impl Shared {
     async fn update(&self, message: &[u8], client: IpAddr, key: &Name) -> Result<(), UpdateFault> {
         let update = UpdateMessage::read(message)?;
         let name = &update.zone;
-        let (policy, turn) = match (self.settings.zones.get(name), self.turns.get(name)) {
-            (Some(policy), Some(turn)) => (policy, turn),
-            _ => return Err(self.no_updates(name)),
-        };
+        let turn = self.turn(name);
         let _turn = turn.lock().await;
+        let settings = self.settings();
+        let policy = settings.zones.get(name).ok_or_else(|| self.no_updates(name))?;
         for attempt in 1.. {
             let zone = self.sink.served(name).ok_or_else(|| UpdateFault::NoZone { zone: name.clone() })?;
             let Some(difference) = judge(&zone, &update, (policy, key))? else {

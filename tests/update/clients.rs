@@ -62,7 +62,10 @@ fn each_client_updates_with_each_hmac() {
     let file_backed = "zone example.org\nupdate add www.example.org. 60 TXT x";
     assert_eq!(send(Some("hmac-sha256"), file_backed), "REFUSED");
     assert_eq!(send(Some("hmac-sha256"), "zone no.test\nupdate add www.no.test. 60 TXT x"), "NOTAUTH");
-    // The seed says nothing more, changed or gone.
+    // A zone without a seed has nothing yet, and says what it needs.
+    let status = hub.anyns.wait_zone("empty.test", "refused", None);
+    assert!(status.to_string().contains("give its [[zone]] a file once, as the seed"), "{status}");
+    // The seed says nothing more, changed or gone; what would be served is what is kept.
     let before = zone(&space, SERVER);
     std::fs::write(&seed, "nonsense").unwrap();
     hub.anyns.must(&["reload"]);
@@ -71,4 +74,6 @@ fn each_client_updates_with_each_hmac() {
     hub.anyns.must(&["reload"]);
     assert_eq!(zone(&space, SERVER), before);
     hub.anyns.wait_zone(ZONE, "served", None);
+    let checked = hub.anyns.command(&["check", "--offline"]).text;
+    assert!(checked.contains(&format!("serial {}", before.0.unwrap())), "{checked}");
 }

@@ -55,6 +55,11 @@ pub fn keys() -> (String, String) {
 
 /// The hub, not started, and the file of the seed.
 pub fn hub() -> (Alone, PathBuf) {
+    hub_with("")
+}
+
+/// The same with more lines of `[transfer]`.
+pub fn hub_with(transfer: &str) -> (Alone, PathBuf) {
     let (keys, grants) = keys();
     let alone = Alone::new("");
     let seed = alone.lab.directory().join("seed.zone");
@@ -62,8 +67,8 @@ pub fn hub() -> (Alone, PathBuf) {
     let own = std::fs::read_to_string(alone.anyns.config()).expect("the config");
     let own = own.split("\n[control]\n").next().expect("the control socket comes last").to_owned();
     let config = format!(
-        "{own}\n[transfer]\nlisten = [\"{HUB}:{PORT}\"]\nallow = [{{ from = \"198.18.0.0/15\" }}]\n\n{keys}\n[[zone]]\nname = \"{ZONE}\"\n\
-         file = \"{}\"\nupdate = {grants}\n\n[[zone]]\nname = \"pop.test\"\n\
+        "{own}\n[transfer]\nlisten = [\"{HUB}:{PORT}\"]\nallow = [{{ from = \"198.18.0.0/15\" }}]\n{transfer}\n{keys}\n[[zone]]\nname = \"{ZONE}\"\n\
+         file = \"{}\"\nupdate = {grants}\n\n[[zone]]\nname = \"empty.test\"\ndatabase = true\n\n[[zone]]\nname = \"pop.test\"\n\
          primaries = [{{ address = \"198.18.9.9:53\", key = \"none.\" }}]\n",
         seed.display()
     );

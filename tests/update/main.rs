@@ -22,6 +22,7 @@ mod clients;
 mod crash;
 mod hub;
 mod peers;
+mod pop;
 mod three;
 mod whole_file;
 

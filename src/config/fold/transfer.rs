@@ -8,7 +8,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::transfer::settings::{KeySpec, PeerSpec, TransferSpec, ZoneTransferSpec, read_keys, settings};
 use crate::transfer::{primary, secondary};
-use crate::update::{GrantSpec, UpdateSettings};
+use crate::update::UpdateSettings;
 use crate::wire::Name;
 
 use super::super::fault::Faults;
@@ -46,9 +46,7 @@ pub(super) fn fold_transfers(spec: &Spec, pop: &Pop, faults: &mut Faults<'_>) ->
         .iter()
         .filter_map(|zone| Some((zone.name.as_ref().parse().ok()?, zone_below(folder, zone))))
         .collect();
-    let updates = spec.zone.iter().filter(|zone| !zone.update.is_empty());
-    let updates: Vec<_> = updates.map(|zone| (zone.name.as_ref(), &zone.update)).collect();
-    let form = form(&keys, &transfer, &zones, &updates);
+    let form = form(&keys, &transfer, &zones);
     let nothing = || Transfers {
         secondary: Default::default(),
         primary: Default::default(),
@@ -75,18 +73,13 @@ pub(super) fn fold_transfers(spec: &Spec, pop: &Pop, faults: &mut Faults<'_>) ->
 }
 
 /// A hash of what the file says, secrets included.
-fn form(
-    keys: &[KeySpec],
-    transfer: &TransferSpec,
-    zones: &[(Name, ZoneTransferSpec)],
-    updates: &[(&String, &Vec<GrantSpec>)],
-) -> [u8; 32] {
+fn form(keys: &[KeySpec], transfer: &TransferSpec, zones: &[(Name, ZoneTransferSpec)]) -> [u8; 32] {
     let says_something = |(_, zone): &&(Name, ZoneTransferSpec)| {
         let ZoneTransferSpec { primaries, notify_from, allow_transfer, notify } = zone;
         !primaries.is_empty() || !notify_from.is_empty() || allow_transfer.is_some() || notify.is_some()
     };
     let zones: Vec<_> = zones.iter().filter(says_something).collect();
-    let mut text = format!("{transfer:?}{zones:?}{updates:?}");
+    let mut text = format!("{transfer:?}{zones:?}");
     for key in keys {
         let file = key.secret_file.as_ref().map(std::fs::read_to_string).and_then(Result::ok);
         let _ = write!(text, "{}{}{:?}{file:?}{:?}", key.name, key.algorithm, key.secret, key.mac_octets);

@@ -163,6 +163,21 @@ async fn what_this_server_fails_at_may_be_tried_again() {
 }
 
 #[tokio::test]
+async fn other_policies_count_from_then_on_and_the_keys_stay() {
+    let (hub, service) = start();
+    let add = |number: u8| message(&[], &records(&[&format!("in h{number}.example. 300 A 2")]));
+    assert_eq!(ask(&service, add(1), Some("b."), NOW).await, 5);
+    let grants = vec![Grant { key: name("b."), names: vec![], types: Types::Ordinary }];
+    let zones = HashMap::from([(name("example."), Policy(grants))]);
+    service.change(UpdateSettings { zones, ..UpdateSettings::default() });
+    assert_eq!(ask(&service, add(2), Some("b."), NOW).await, 0);
+    assert_eq!(ask(&service, add(3), Some("a."), NOW).await, 5);
+    service.change(UpdateSettings::default());
+    assert_eq!(ask(&service, add(4), Some("b."), NOW).await, 5);
+    assert_eq!(hub.applied.load(Ordering::SeqCst), 1);
+}
+
+#[tokio::test]
 async fn many_at_once_are_all_done_one_after_the_other() {
     let (hub, service) = start();
     let service = Arc::new(service);
