@@ -129,31 +129,45 @@ impl Membership {
         gone > self.limit.members && gone * 100 > owned * usize::from(self.limit.percent)
     }
 
-    /// Gives every member that some catalog names to one of them.
+    /// Gives every member that some catalog names to one of them. What owners say comes first: it decides who may take over.
     fn settle(&mut self, changes: &mut MembershipChanges) {
         let versions = self.order.iter().filter_map(|name| self.versions.get(name)).cloned();
-        for version in versions.collect::<Vec<_>>() {
+        let versions: Vec<Arc<CatalogZone>> = versions.collect();
+        for version in &versions {
             for (name, properties) in &version.members {
                 let new = Member { catalog: version.name.clone(), properties: properties.clone() };
-                let conflict = |owner: Option<Name>| {
-                    let (member, catalog) = (name.clone(), version.name.clone());
-                    Conflict { member, catalog, owner }
-                };
-                if self.configured.contains(name) || self.order.contains(name) {
-                    changes.conflicts.push(conflict(None));
-                    continue;
-                }
-                match self.members.get(name) {
-                    None => self.add(name, new, changes),
-                    Some(old) if *old == new => {}
-                    Some(old) if old.catalog == new.catalog => self.change(name, new, changes),
-                    // The owner says that this one may have it (section 4.4.1).
-                    Some(old) if old.properties.new_owner.as_ref() == Some(&new.catalog) => {
-                        self.change(name, new, changes);
-                    }
-                    Some(old) => changes.conflicts.push(conflict(Some(old.catalog.clone()))),
+                if self.members.get(name).is_some_and(|old| old.catalog == new.catalog && *old != new) {
+                    self.change(name, new, changes);
                 }
             }
+        }
+        for version in &versions {
+            for (name, properties) in &version.members {
+                let new = Member { catalog: version.name.clone(), properties: properties.clone() };
+                self.claim(name, new, changes);
+            }
+        }
+    }
+
+    /// A catalog names a member.
+    fn claim(&mut self, name: &Name, new: Member, changes: &mut MembershipChanges) {
+        let conflict = |owner: Option<Name>| {
+            let (member, catalog) = (name.clone(), new.catalog.clone());
+            Conflict { member, catalog, owner }
+        };
+        if self.configured.contains(name) || self.order.contains(name) {
+            return changes.conflicts.push(conflict(None));
+        }
+        match self.members.get(name) {
+            None => self.add(name, new, changes),
+            Some(old) if old.catalog == new.catalog => {}
+            // The owner says that this one may have it (section 4.4.1).
+            Some(old) if old.properties.new_owner.as_ref() == Some(&new.catalog) => {
+                self.change(name, new, changes)
+            }
+            // It was given over, and the one that gave it still names it.
+            Some(old) if new.properties.new_owner.as_ref() == Some(&old.catalog) => {}
+            Some(old) => changes.conflicts.push(conflict(Some(old.catalog.clone()))),
         }
     }
 
@@ -170,10 +184,13 @@ impl Membership {
     fn change(&mut self, name: &Name, new: Member, changes: &mut MembershipChanges) {
         let begins_anew =
             self.members.get(name).is_some_and(|old| old.properties.label != new.properties.label);
-        match begins_anew {
-            true => changes.reset.insert(name.clone(), new.clone()),
-            false => changes.changed.insert(name.clone(), new.clone()),
-        };
+        match begins_anew || changes.reset.contains_key(name) {
+            true => {
+                changes.changed.remove(name);
+                changes.reset.insert(name.clone(), new.clone());
+            }
+            false => drop(changes.changed.insert(name.clone(), new.clone())),
+        }
         self.members.insert(name.clone(), new);
     }
 }

@@ -472,7 +472,10 @@ fn updates_need_a_place_a_listener_and_keys() {
             format!("{base}{keys}{listen}{}", zone(&update.replace("dyn.example.org", "dyn.test"))),
             "is not in the zone example.org.",
         ),
-        (format!("{base}{keys}{listen}{}", zone(&update.replace("types", "typos"))), "unknown field `typos`"),
+        (
+            format!("{base}{keys}{listen}{}", zone(&update.replace("types", "typos"))),
+            "there is no key \"typos\" here",
+        ),
     ];
     for (text, expected) in cases {
         assert!(said(&text).contains(expected), "{expected}: {}", said(&text));

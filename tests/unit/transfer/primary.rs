@@ -266,7 +266,7 @@ fn updates_go_to_who_takes_them_and_are_limited_by_client() {
         assert_eq!(received()[12..], octets.to_be_bytes());
     }
     // One more than a second may have is dropped: the query behind it is answered first. (The burst may have been refilled by one.)
-    (0..5).for_each(|_| drop(socket.send(&update(20)).unwrap()));
+    (0..5).for_each(|_| assert_eq!(socket.send(&update(20)).unwrap(), 20));
     let query = Asked { zone: name("example."), id: 9, record_type: RecordType::SOA }.query(None);
     socket.send(&query).unwrap();
     let answered = std::iter::from_fn(|| Some(received())).take_while(|message| message[2] == 5 << 3).count();
