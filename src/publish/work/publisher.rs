@@ -14,6 +14,7 @@ use crate::wire::{Name, Serial};
 use crate::zone::{Published, Zone};
 use crate::zonefile::{check_rdata, digest};
 
+use crate::publish::difference::{Applied, Difference};
 use crate::publish::error::{
     AcceptError, ApplyError, OfferError, PublishError, ReconfigureError, RemoveError,
 };
@@ -21,10 +22,10 @@ use crate::publish::report::Report;
 use crate::publish::settings::Settings;
 use crate::publish::source::canary::Canary;
 use crate::publish::source::debounce::Debounce;
+use crate::publish::state::history::History;
 use crate::publish::work::check_context::Offer;
 use crate::publish::work::core::After;
 use crate::publish::work::core::Core;
-use crate::publish::work::difference::{Applied, Difference};
 use crate::publish::work::liveness::Liveness;
 use crate::publish::work::looker::Looker;
 use crate::publish::work::order::Then;
@@ -45,6 +46,7 @@ pub struct PublisherHandle {
     report: Reader<Report>,
     beat: Beat,
     pulse: Arc<Pulse>,
+    history: History,
     /// Closed when the thread is about to end.
     ended: oneshot::Receiver<()>,
 }
@@ -72,7 +74,9 @@ impl Publisher {
         let mut core = Core::open(settings, published, wake.clone(), pulse.clone())?;
         core.verify.start(beat.clone()).map_err(thread)?;
         let (commands, received) = mpsc::channel(COMMANDS);
-        let (sender, report, canary) = (core.reporter(), core.reporter().reader(), core.watch.canary());
+        let history = core.keeping.history.clone();
+        let (sender, report, canary) =
+            (core.reporter(), core.reporter().reader(), core.watching.watch.canary());
         let mut task = Loop {
             commands: received,
             wake,
@@ -102,7 +106,7 @@ impl Publisher {
         std::thread::Builder::new().name("publisher".to_owned()).spawn(run).map_err(thread)?;
         let lost = |_| std::io::Error::other("the publisher's thread has ended");
         is_started.recv().map_err(lost).flatten().map_err(thread)?;
-        Ok(PublisherHandle { commands, report, beat, pulse, ended })
+        Ok(PublisherHandle { commands, report, beat, pulse, history, ended })
     }
 }
 
@@ -115,6 +119,11 @@ impl PublisherHandle {
     /// The beat of the publisher's loop; counts the panics of a look and of a command, too.
     pub fn beat(&self) -> Beat {
         self.beat.clone()
+    }
+
+    /// The history of zones, to be read from any thread.
+    pub fn history(&self) -> History {
+        self.history.clone()
     }
 
     /// Tells an observer why changes are not seen, if so.
@@ -163,8 +172,8 @@ impl PublisherHandle {
     }
 
     /// Applies differences in a row to the version of a zone that is served: incremental transfers (RFC 1995) enter here.
-    /// When it returns, the version that they lead to is in service, all at once, and durable: in the zone's journal in the
-    /// state directory, or in its state file. On any error nothing has changed. Waits for a look that goes on; shrinking
+    /// When it returns, the version that they lead to is in service, all at once, and durable in the
+    /// state directory. On any error nothing has changed. Waits for a look that goes on; shrinking
     /// and lost signatures are judged as in a file's new version, without a way to force them.
     pub async fn apply(&self, zone: &Name, differences: Vec<Difference>) -> Result<Applied, ApplyError> {
         let (reply, done) = oneshot::channel();
@@ -261,7 +270,7 @@ impl Loop {
                 () = tokio::time::sleep_until(at.into()) => match due {
                     Some(due) if due <= Instant::now() => {
                         self.debounce.done();
-                        self.job(Core::look_at_heard).await
+                        self.job(Core::check_heard).await
                     }
                     _ => self.job(Core::turn).await,
                 },
