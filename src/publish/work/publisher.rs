@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use tokio::sync::{Notify, mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
 
 use crate::handoff::{Latest, Reader};
 use crate::telemetry::{Beat, keep_running};
@@ -47,8 +48,10 @@ pub struct PublisherHandle {
     beat: Beat,
     pulse: Arc<Pulse>,
     history: History,
-    /// Closed when the thread is about to end.
-    ended: oneshot::Receiver<()>,
+    /// Asks the thread to end.
+    stop: CancellationToken,
+    /// Cancelled when the thread is about to end.
+    ended: CancellationToken,
 }
 
 #[derive(Debug)]
@@ -77,6 +80,7 @@ impl Publisher {
         let history = core.keeping.history.clone();
         let (sender, report, canary) =
             (core.reporter(), core.reporter().reader(), core.watching.watch.canary());
+        let stop = CancellationToken::new();
         let mut task = Loop {
             commands: received,
             wake,
@@ -87,8 +91,10 @@ impl Publisher {
             turn_at: Instant::now(),
             answer: None,
             report: sender,
+            stop: stop.clone(),
         };
-        let (running, ended) = oneshot::channel::<()>();
+        let ended = CancellationToken::new();
+        let running = ended.clone().drop_guard();
         let its_beat = beat.clone();
         let (started, is_started) = std::sync::mpsc::sync_channel(1);
         let run = move || {
@@ -106,7 +112,7 @@ impl Publisher {
         std::thread::Builder::new().name("publisher".to_owned()).spawn(run).map_err(thread)?;
         let lost = |_| std::io::Error::other("the publisher's thread has ended");
         is_started.recv().map_err(lost).flatten().map_err(thread)?;
-        Ok(PublisherHandle { commands, report, beat, pulse, history, ended })
+        Ok(PublisherHandle { commands, report, beat, pulse, history, stop, ended })
     }
 }
 
@@ -208,10 +214,9 @@ impl PublisherHandle {
 
     /// Ends the thread after a look that goes on, keeps what is not kept yet (20 s at most), and gives the state directory
     /// back.
-    pub async fn shutdown(self) {
-        drop(self.commands);
-        // Nothing is sent: it is closed when everything has ended.
-        let _ = self.ended.await;
+    pub async fn shutdown(&self) {
+        self.stop.cancel();
+        self.ended.cancelled().await;
     }
 }
 
@@ -239,6 +244,7 @@ struct Loop {
     /// Of the job that the looker has.
     answer: Option<oneshot::Receiver<After>>,
     report: Arc<Latest<Report>>,
+    stop: CancellationToken,
 }
 
 impl Loop {
@@ -262,6 +268,7 @@ impl Loop {
             let due = self.debounce.due();
             let at = due.map_or(self.turn_at, |due| due.min(self.turn_at));
             let goes_on = tokio::select! {
+                () = self.stop.cancelled() => break,
                 command = self.commands.recv() => match command {
                     Some(command) => self.job(|core| obey(core, command)).await,
                     None => break,
@@ -305,10 +312,10 @@ impl Loop {
 
     /// Ends everything, in order.
     fn end(self) {
-        let planned = self.commands.is_closed();
+        let planned = self.stop.is_cancelled() || self.commands.is_closed();
         self.looker.end();
         self.report.update(|report| report.stopped = true);
-        // Its handle goes first at a planned stop; anything else is a fault.
+        // A planned stop is ordered, or the handle goes first; anything else is a fault.
         if planned {
             tracing::debug!("the publisher has stopped");
         } else {
