@@ -107,7 +107,7 @@ impl<'z> Draft<'z> {
             name.gone().for_each(|(record_type, ttl, rdata)| {
                 deleted.push(name.owner.as_wire(), record_type, ttl, rdata, Place::default());
             });
-            name.new().for_each(|(record_type, ttl, rdata)| {
+            name.added().for_each(|(record_type, ttl, rdata)| {
                 added.push(name.owner.as_wire(), record_type, ttl, rdata, Place::default());
             });
         }
@@ -190,7 +190,7 @@ impl<'z> DraftName<'z> {
     }
 
     fn is_changed(&self) -> bool {
-        self.gone().next().is_some() || self.new().next().is_some()
+        self.gone().next().is_some() || self.added().next().is_some()
     }
 
     /// The records that are served and will not be, or not with this TTL.
@@ -204,7 +204,7 @@ impl<'z> DraftName<'z> {
     }
 
     /// The records that will be served and are not, or not with this TTL.
-    fn new(&self) -> impl Iterator<Item = (RecordType, u32, &[u8])> {
+    fn added(&self) -> impl Iterator<Item = (RecordType, u32, &[u8])> {
         let served: std::collections::BTreeSet<(RecordType, u32, &[u8])> =
             self.served.iter().copied().collect();
         let all = self.sets.iter().flat_map(|(record_type, set)| {
