@@ -10,6 +10,7 @@ mod run;
 mod signatures;
 mod status;
 mod zone_check;
+mod zone_export;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -91,6 +92,14 @@ enum ZoneCommand {
         /// The zone
         name: String,
     },
+    /// Print a zone as it is served, as a zone file
+    Export {
+        /// The zone
+        name: String,
+        /// Write it to this file instead, whole or not at all
+        #[arg(long, value_name = "FILE")]
+        output: Option<PathBuf>,
+    },
     /// Show the steps of a zone that are kept: from which serial to which, when, and why
     History {
         /// The zone
@@ -134,6 +143,9 @@ pub fn main() -> ExitCode {
         Command::Zone(ZoneCommand::Status { name, json }) => status::zone_status(config, socket, name, json),
         Command::Zone(ZoneCommand::Refresh(zones)) => remote::zone_refresh(config, socket, zones),
         Command::Zone(ZoneCommand::Retransfer(zones)) => remote::zone_retransfer(config, socket, zones),
+        Command::Zone(ZoneCommand::Export { name, output }) => {
+            zone_export::export(config, socket, (name, output))
+        }
         Command::Zone(ZoneCommand::Remove { name }) => remote::zone_remove(config, socket, name),
         Command::Zone(ZoneCommand::Accept { name, serial }) => {
             remote::zone_accept(config, socket, name, serial)

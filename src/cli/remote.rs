@@ -113,9 +113,10 @@ pub(super) fn outcome_of(response: Response) -> Outcome {
             Ok(if restart.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(NEEDS_RESTART) })
         }
         Response::Failed { message } => Err(message.into()),
-        Response::Status { .. } | Response::History { .. } | Response::Difference { .. } => {
-            Err("the running anyns answered with what was not asked for".into())
-        }
+        Response::Status { .. }
+        | Response::History { .. }
+        | Response::Difference { .. }
+        | Response::Zone { .. } => Err("the running anyns answered with what was not asked for".into()),
     }
 }
 

@@ -106,7 +106,10 @@ fn frame(path: &Path, options: &Options) -> Result<(String, ExitCode), CommandEr
     let status = match control::call(path, &options.request(), LIMIT)? {
         Response::Status { status } => status,
         Response::Failed { message } => return Err(message.into()),
-        Response::Done { .. } | Response::History { .. } | Response::Difference { .. } => {
+        Response::Done { .. }
+        | Response::History { .. }
+        | Response::Difference { .. }
+        | Response::Zone { .. } => {
             return Err("the running anyns answered without a status".into());
         }
     };

@@ -54,6 +54,11 @@ pub enum Request {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         zone: Option<String>,
     },
+    /// A zone as it is served, as the text of a zone file.
+    ZoneExport {
+        /// The zone's name.
+        zone: String,
+    },
     /// The steps of a zone that are kept.
     ZoneHistory {
         /// The zone's name.
@@ -101,6 +106,11 @@ pub enum Response {
     Failed {
         /// Why, and what would be right.
         message: String,
+    },
+    /// A zone.
+    Zone {
+        /// The text of a zone file (RFC 1035 section 5).
+        text: String,
     },
     /// The steps of a zone.
     History {

@@ -162,6 +162,8 @@ fn start(
         routes: speaker.status.clone(),
         publisher: publisher.clone(),
         transfers: transferring.control(),
+        updates: transferring.updates(),
+        published: published.clone(),
         config,
     };
     let decide = Thread::start("decide", CancellationToken::new(), move || async move {

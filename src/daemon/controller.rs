@@ -16,6 +16,8 @@ use crate::publish::PublisherHandle;
 use crate::route::{BgpControl, GateControl, RouteStatus};
 use crate::serve;
 use crate::telemetry::{Beat, LogLevel};
+use crate::update::UpdateService;
+use crate::zone::Published;
 
 use super::drain::Drain;
 use super::drain_file::DrainFile;
@@ -51,6 +53,10 @@ pub(super) struct Controller {
     pub(super) publisher: Arc<PublisherHandle>,
     /// Changes what transfers zones, and gives it orders.
     pub(super) transfers: TransferControl,
+    /// Who takes dynamic updates.
+    pub(super) updates: Arc<UpdateService>,
+    /// What is served.
+    pub(super) published: Arc<Published>,
     /// The certificate of the encrypted transports, if there are any.
     pub(super) certificates: Option<Arc<serve::Certificates>>,
     /// The rate limits in force.

@@ -1,7 +1,8 @@
 //! What a reload puts in force in a running anyns, and what it leaves to a restart.
 //!
 //! In force at once: the log level, rate limits, probes, policy with its lease, drains, services (their attributes, and prefixes
-//! that come or go) and neighbors; what is transferred (keys, primaries, lists of who may do what). To a restart are left: who this is, sockets, service addresses that no socket is bound to, the
+//! that come or go) and neighbors; what is transferred (keys, primaries, lists of who may do what) and who may update what. To a
+//! restart are left: who this is, sockets, service addresses that no socket is bound to, the
 //! driver and the admin socket.
 //!
 //! A prefix or a neighbor that left the file is withdrawn at once, without a drain: this POP goes on answering what still
@@ -59,6 +60,7 @@ pub(super) fn apply(controller: &mut Controller, new: &Config) -> Result<Applied
     // What needs a restart is compared with what is in force.
     let restart_form = old.transfers.restart_form;
     old.transfers = config::Transfers { restart_form, ..new.transfers.clone() };
+    controller.updates.change(new.transfers.updates.clone());
     let health = old.health.changed_to(&new.health);
     let health_changes = old.health != health;
     if health_changes {

@@ -10,6 +10,7 @@ use crate::wire::{Name, Serial};
 
 use super::controller::Controller;
 use super::drain::Drain;
+use super::export::export;
 use super::history;
 use super::reload;
 use super::response::{chain, done, failed};
@@ -34,6 +35,11 @@ pub(super) fn obey(controller: &mut Controller, call: Call) {
         Request::ZoneRefresh { zone } => return transfer(controller, zone, TransferOrder::Refresh, reply),
         Request::ZoneRetransfer { zone } => {
             return transfer(controller, zone, TransferOrder::Retransfer, reply);
+        }
+        Request::ZoneExport { zone } => {
+            let published = controller.published.clone();
+            tokio::task::spawn_blocking(move || reply.send(export(&published, &zone)));
+            return;
         }
         Request::ZoneHistory { zone } => {
             return read(reply, publisher, move |it| history::history(it, &zone));

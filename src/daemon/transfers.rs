@@ -13,11 +13,12 @@ use crate::config::Transfers;
 use crate::handoff;
 use crate::publish::{ApplyError, Difference, OfferError, PublisherHandle};
 use crate::serve::{Intake, Serving};
-use crate::transfer::primary::Primary;
+use crate::transfer::primary::{Primary, Receivers};
 use crate::transfer::refresh::{Order, Saved};
 use crate::transfer::secondary::{
     Origin, Secondary, SecondaryContext, SecondaryError, SecondaryHandle, Sink, SinkError,
 };
+use crate::update::UpdateService;
 use crate::wire::Name;
 use crate::zone::{Expiry, Published, Zone};
 
@@ -25,11 +26,14 @@ use super::DaemonError;
 use super::sent_zones::{ServedVersions, start_notifies};
 use super::status::{MOST_NEWS, TransferSources};
 use super::thread::Thread;
+use super::updates::updates;
 
 /// What transfers zones; ends when it is dropped.
 pub(super) struct Transferring {
     /// Tells secondaries of changes.
     notifies: Option<Thread>,
+    /// Takes dynamic updates.
+    updates: Arc<UpdateService>,
     control: TransferControl,
     secondary: Secondary,
 }
@@ -65,6 +69,8 @@ impl Transferring {
             .map_err(|error| DaemonError::Transfer(Box::new(error)))?;
         let handle = secondary.handle();
         serving.hand_other_messages(Box::new(SecondaryIntake(handle.clone())));
+        let updates = updates(transfers.updates.clone(), publisher, published);
+        let receivers = Receivers { secondary: Some(handle.clone()), updates: Some(updates.clone()) };
         let primary = match transfers.sends() {
             true => {
                 let history = publisher.history();
@@ -73,8 +79,7 @@ impl Transferring {
                     Arc::new(ServedVersions { published: published.clone(), history }),
                 );
                 // On a thread without a runtime: it starts one of its own.
-                let handle = Some(handle.clone());
-                let start = std::thread::spawn(move || Primary::start(settings, source, handle));
+                let start = std::thread::spawn(move || Primary::start(settings, source, receivers));
                 let lost = |_| DaemonError::Runtime(std::io::Error::other("starting transfers panicked"));
                 let started = start.join().map_err(lost)?;
                 Some(Arc::new(started.map_err(|error| DaemonError::Transfer(Box::new(error)))?))
@@ -88,7 +93,12 @@ impl Transferring {
         let sources =
             TransferSources { news: Some(news), seen: primary.as_ref().map(|primary| primary.seen()) };
         let control = TransferControl { secondary: handle, primary };
-        Ok((Self { notifies, control, secondary }, sources))
+        Ok((Self { notifies, updates, control, secondary }, sources))
+    }
+
+    /// Who takes dynamic updates.
+    pub(super) fn updates(&self) -> Arc<UpdateService> {
+        self.updates.clone()
     }
 
     /// Changes it from elsewhere.

@@ -8,11 +8,13 @@ use sha2::{Digest as _, Sha256};
 
 use crate::transfer::settings::{KeySpec, PeerSpec, TransferSpec, ZoneTransferSpec, read_keys, settings};
 use crate::transfer::{primary, secondary};
+use crate::update::UpdateSettings;
 use crate::wire::Name;
 
 use super::super::fault::Faults;
 use super::super::spec::{Spec, ZoneSpec};
-use super::{Pop, path_in};
+use super::update::fold_updates;
+use super::{Pop, chain, path_in};
 
 /// Zones that come from primaries, and to whom zones are sent.
 #[derive(Clone, Debug)]
@@ -21,6 +23,8 @@ pub struct Transfers {
     pub secondary: secondary::SecondarySettings,
     /// Who may have zones, and who is told of changes.
     pub primary: primary::PrimarySettings,
+    /// Who may change what of zones by dynamic update.
+    pub updates: UpdateSettings,
     /// SHA-256 of what the file says of it: whether two are the same.
     pub form: [u8; 32],
     /// The same of what only a restart takes over.
@@ -45,8 +49,13 @@ pub(super) fn fold_transfers(spec: &Spec, pop: &Pop, faults: &mut Faults<'_>) ->
         .filter_map(|zone| Some((zone.name.as_ref().parse().ok()?, zone_below(folder, zone))))
         .collect();
     let (form, restart_form) = (form(&keys, &transfer, &zones), restart_form(&transfer));
-    let nothing =
-        || Transfers { secondary: Default::default(), primary: Default::default(), form, restart_form };
+    let nothing = || Transfers {
+        secondary: Default::default(),
+        primary: Default::default(),
+        updates: Default::default(),
+        form,
+        restart_form,
+    };
     let keys = match read_keys(&keys) {
         Ok(keys) => Arc::new(keys),
         Err(error) => {
@@ -54,19 +63,16 @@ pub(super) fn fold_transfers(spec: &Spec, pop: &Pop, faults: &mut Faults<'_>) ->
             return nothing();
         }
     };
-    match settings(&transfer, &zones, keys, &pop.management_addresses) {
-        Ok((secondary, primary)) => Transfers { secondary, primary, form, restart_form },
+    match settings(&transfer, &zones, keys.clone(), &pop.management_addresses) {
+        Ok((secondary, primary)) => {
+            let updates = fold_updates(spec, &keys, &secondary, faults);
+            Transfers { secondary, primary, updates, form, restart_form }
+        }
         Err(error) => {
             faults.error(None, "transfer", chain(&error));
             nothing()
         }
     }
-}
-
-/// An error with its causes.
-fn chain(error: &dyn std::error::Error) -> String {
-    let causes = std::iter::successors(error.source(), |error| error.source());
-    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
 }
 
 /// A hash of what the file says, secrets included.

@@ -1,6 +1,6 @@
 //! The NOTIFY message and its response (RFC 1996 sections 3.5 to 4.7).
 
-use crate::transfer::octets::{FlatName, HEADER, put_u16, u16_at, u32_at};
+use crate::wire::octets::{FlatName, HEADER, put_u16, u16_at, u32_at};
 use crate::wire::{CLASS_IN, Name, RecordType, Serial, flag};
 
 /// The opcode NOTIFY.

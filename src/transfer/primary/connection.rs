@@ -12,26 +12,29 @@ use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 
 use crate::transfer::notify::Notify;
-use crate::transfer::secondary::{SecondaryHandle, unix_time};
+use crate::transfer::secondary::unix_time;
 use crate::transfer::writer::TooLarge;
 
 use super::limits::{ClientLimits, Slot};
+use super::receivers::{Receivers, Updates};
 use super::request::{Answer, RequestFault, Stream, Transport, judge};
 use super::seen::{AskedFor, SeenTable};
 use super::settings::PrimarySettings;
 use super::source::Source;
 
-/// Octets of a request over UDP: the largest that a secondary sends without being told that more is taken, and a signature.
-const DATAGRAM: usize = 4096;
+/// Octets of a request over UDP: all that a datagram can have, for knsupdate sends updates of any length over UDP.
+const DATAGRAM: usize = 65_535;
 
 /// What all connections share.
 pub(super) struct Shared {
     /// As the configuration says now; listeners and limits stay as they were at the start.
     pub(super) settings: ArcSwap<PrimarySettings>,
     pub(super) source: Arc<dyn Source>,
-    /// Takes NOTIFYs; without it they are answered NOTIMP.
-    pub(super) secondary: Option<SecondaryHandle>,
+    pub(super) receivers: Receivers,
     pub(super) limits: Arc<ClientLimits>,
+    pub(super) update_limits: ClientLimits,
+    /// Updates over UDP that are being done.
+    pub(super) updates: Arc<Semaphore>,
     pub(super) transfers: Semaphore,
     pub(super) seen: SeenTable,
 }
@@ -55,7 +58,7 @@ impl Shared {
 
     fn answer(&self, message: &[u8], client: IpAddr, transport: Transport) -> Answer {
         if Notify::is_notify(message)
-            && let Some(secondary) = &self.secondary
+            && let Some(secondary) = &self.receivers.secondary
         {
             return secondary.notify(message, client).map_or(Answer::Nothing, Answer::Message);
         }
@@ -73,8 +76,10 @@ impl Shared {
     }
 }
 
-/// Answers datagrams, one after the other: each answer is one small message.
+/// Answers datagrams, one after the other: each answer is one small message. Only an update, which waits for the disk, is done
+/// beside them.
 pub(super) async fn datagrams(socket: UdpSocket, shared: Arc<Shared>) {
+    let socket = Arc::new(socket);
     let mut buffer = vec![0; DATAGRAM];
     loop {
         let Ok((octets, client)) = socket.recv_from(&mut buffer).await else {
@@ -86,6 +91,10 @@ pub(super) async fn datagrams(socket: UdpSocket, shared: Arc<Shared>) {
             continue;
         }
         let message = buffer.get(..octets).unwrap_or_default();
+        if let Some(updates) = shared.receivers.updates(message) {
+            update(updates.clone(), message, (&socket, client), &shared);
+            continue;
+        }
         let answer = match shared.answer(message, client.ip().to_canonical(), Transport::Udp) {
             Answer::Nothing => continue,
             Answer::Message(message) => message,
@@ -103,6 +112,26 @@ pub(super) async fn datagrams(socket: UdpSocket, shared: Arc<Shared>) {
         // What cannot be sent is asked for again.
         let _ = socket.send_to(&answer, client).await;
     }
+}
+
+/// Has an update done that came in a datagram; nothing waits for it.
+fn update(
+    updates: Arc<dyn Updates>,
+    message: &[u8],
+    (socket, client): (&Arc<UdpSocket>, SocketAddr),
+    shared: &Arc<Shared>,
+) {
+    if !shared.update_limits.takes(client.ip(), Instant::now()) {
+        return;
+    }
+    let Ok(place) = shared.updates.clone().try_acquire_owned() else { return };
+    let (message, socket) = (message.to_vec(), socket.clone());
+    tokio::spawn(async move {
+        if let Some(response) = updates.answer(message, client.ip().to_canonical()).await {
+            let _ = socket.send_to(&response, client).await;
+        }
+        drop(place);
+    });
 }
 
 /// Takes a connection, over TLS if there is an acceptor; it counts until its slot is dropped.
@@ -135,7 +164,15 @@ async fn answer_all(
         if !matches!(read, Ok(Ok(()))) || !shared.limits.takes(client, Instant::now()) {
             return;
         }
-        let sent = match shared.answer(&message, client, transport) {
+        let answer = match shared.receivers.updates(&message) {
+            Some(_) if !shared.update_limits.takes(client, Instant::now()) => return,
+            Some(updates) => {
+                let response = updates.answer(std::mem::take(&mut message), client).await;
+                response.map_or(Answer::Nothing, Answer::Message)
+            }
+            None => shared.answer(&message, client, transport),
+        };
+        let sent = match answer {
             Answer::Nothing => return,
             Answer::Message(message) => write(&mut stream, shared, &message).await,
             Answer::Stream(answer) => send(&mut stream, shared, client, *answer).await,

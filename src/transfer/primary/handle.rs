@@ -13,12 +13,12 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::sys::priority;
 use crate::transfer::notify::TargetStatus;
-use crate::transfer::secondary::SecondaryHandle;
 use crate::wire::Name;
 
 use super::connection::{Shared, datagrams, serve};
 use super::limits::ClientLimits;
 use super::notifying::{NotifyEvent, Notifying};
+use super::receivers::Receivers;
 use super::seen::SeenTable;
 use super::settings::PrimarySettings;
 use super::source::Source;
@@ -28,6 +28,9 @@ const PAUSE: Duration = Duration::from_millis(100);
 /// Connections that wait to be accepted: a NOTIFY makes all secondaries come at once.
 const BACKLOG: u32 = 512;
 
+/// Updates over UDP that are being done: some hundred a second become durable, so these wait some seconds, and a client does not
+/// wait longer. Those beyond are dropped, and come again.
+const MOST_UPDATES: usize = 256;
 /// Zones that wait to be told of: all zones of a large hub after a reload. Beyond it the secondaries' own timers have to do.
 const MOST_EVENTS: usize = 1 << 16;
 
@@ -63,14 +66,14 @@ impl std::fmt::Debug for Primary {
 }
 
 impl Primary {
-    /// Opens the sockets and starts the threads. NOTIFYs that arrive go to `secondary`.
+    /// Opens the sockets and starts the threads. NOTIFYs and UPDATEs that arrive go to `receivers`.
     ///
     /// # Errors
     /// A socket or a thread is refused.
     pub fn start(
         settings: PrimarySettings,
         source: Arc<dyn Source>,
-        secondary: Option<SecondaryHandle>,
+        receivers: impl Into<Receivers>,
     ) -> Result<Self, PrimaryError> {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(settings.threads.max(1))
@@ -81,14 +84,18 @@ impl Primary {
             .map_err(PrimaryError::Threads)?;
         let limits =
             ClientLimits::new(settings.requests_per_second, settings.connections_per_client, Instant::now());
+        let updates =
+            ClientLimits::new(settings.updates_per_second, settings.connections_per_client, Instant::now());
         let (listen, tls) = (settings.listen.clone(), settings.tls.clone());
         let most = settings.connections.max(1);
         let shared = Arc::new(Shared {
             transfers: Semaphore::new(settings.transfers.max(1)),
             limits: Arc::new(limits),
+            update_limits: updates,
+            updates: Arc::new(Semaphore::new(MOST_UPDATES)),
             settings: ArcSwap::from_pointee(settings),
             source,
-            secondary,
+            receivers: receivers.into(),
             seen: SeenTable::default(),
         });
         let connections = Arc::new(Semaphore::new(most));

@@ -185,6 +185,7 @@ fn secondary_of(spec: &TransferSpec) -> Result<SecondarySettings, SettingsFault>
 fn primary_of(spec: &TransferSpec) -> Result<PrimarySettings, SettingsFault> {
     let mut it = PrimarySettings::default();
     it.transfers = at_least_one("transfer.transfers-out", spec.transfers_out, it.transfers)?;
+    it.updates_per_second = spec.updates_per_second.unwrap_or(it.updates_per_second);
     let per_client = "transfer.connections-per-client";
     it.connections_per_client =
         at_least_one(per_client, spec.connections_per_client, it.connections_per_client)?;

@@ -120,6 +120,8 @@ pub struct TransferSpec {
     pub expired: OnExpirySpec,
     /// Transfers out at one time.
     pub transfers_out: Option<usize>,
+    /// Updates a second of one client.
+    pub updates_per_second: Option<NonZeroU32>,
     /// Connections of one secondary at one time.
     pub connections_per_client: Option<usize>,
 }
