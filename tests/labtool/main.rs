@@ -149,7 +149,7 @@ fn execute(arguments: &Arguments) -> Result<ExitCode, LabError> {
             let status = lab.command(node, &words)?.status().map_err(start)?;
             return Ok(ExitCode::from(status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(1)));
         }
-        Order::Crash { what, target } => what.make(&lab, target)?,
+        Order::Crash { what, target } => what.make(&lab, target).map(drop)?,
         Order::Mend => faults::mend(&lab)?,
         Order::Drain { target } => faults::drain(&lab, target)?,
         Order::Flood { pop, seconds } => flood(&lab, pop, *seconds)?,
@@ -192,7 +192,7 @@ fn print_status(lab: &RunningLab) {
         let zone = &status["zones"][0];
         let intents: Vec<&str> =
             status["prefixes"].as_array().into_iter().flatten().filter_map(|prefix| prefix["intent"].as_str()).collect();
-        let overall = status["overall"].as_str().unwrap_or("?");
+        let overall = status["overall"]["verdict"].as_str().unwrap_or("?");
         let state = zone["state"].as_str().unwrap_or("?");
         println!("{node:<8} {overall:<9} {ZONE} {} {state:<8} {}", zone["serial"], intents.join(" "));
     }

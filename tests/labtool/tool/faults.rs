@@ -1,6 +1,6 @@
 //! What the lab breaks, and how it is put right again.
 
-use std::time::Duration;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use super::catchment::{PREFIXES, is_whole, map, table};
 use super::error::LabError;
@@ -10,6 +10,22 @@ use crate::support::wait::looked_for;
 
 /// How long a lab may take until every client reaches its POP: daemons start, sessions come up one after the other.
 pub const WHOLE: Duration = Duration::from_secs(60);
+
+/// When something was made to happen, on both clocks.
+#[derive(Clone, Copy)]
+pub struct Moment {
+    /// For queries.
+    pub instant: Instant,
+    /// For the kernel's news.
+    pub time: SystemTime,
+}
+
+impl Moment {
+    /// Now.
+    pub fn now() -> Self {
+        Self { instant: Instant::now(), time: SystemTime::now() }
+    }
+}
 
 /// Something that breaks in a POP.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -27,18 +43,18 @@ pub enum Breakage {
 }
 
 impl Breakage {
-    /// Breaks it: all servers of a POP, or one, by name.
-    pub fn make(self, lab: &RunningLab, target: &str) -> Result<(), LabError> {
+    /// Breaks it: all servers of a POP, or one, by name. Returns when it broke.
+    pub fn make(self, lab: &RunningLab, target: &str) -> Result<Moment, LabError> {
         let topology = &lab.topology;
         match self {
             Self::Process => each(lab, target, &["sh", "/run/lab/node", "kill", "anyns"]),
             Self::Server => each(lab, target, &["sh", "/run/lab/node", "die"]),
             Self::Switch => {
                 let switch = topology.the(Role::Switch, target)?;
-                lab.run(switch, &["ip", "link", "set", "dev", "br0", "down"]).map(drop)
+                Ok(told(&lab.run(switch, &["sh", "/run/lab/node", "down", "br0"])?))
             }
             Self::Router => {
-                lab.run(topology.the(Role::Router, target)?, &["sh", "/run/lab/node", "die"]).map(drop)
+                Ok(told(&lab.run(topology.the(Role::Router, target)?, &["sh", "/run/lab/node", "die"])?))
             }
             Self::Link => set_down(lab, topology.the(Role::Router, target)?, Role::Transit),
         }
@@ -46,13 +62,14 @@ impl Breakage {
 }
 
 /// Cuts a region off from the others: its POP and its clients see each other only.
-pub fn cut_off(lab: &RunningLab, pop: &str) -> Result<(), LabError> {
+pub fn cut_off(lab: &RunningLab, pop: &str) -> Result<Moment, LabError> {
     set_down(lab, lab.topology.the(Role::Transit, pop)?, Role::Transit)
 }
 
 /// Drains the servers of a POP, as an operator does.
 pub fn drain(lab: &RunningLab, target: &str) -> Result<(), LabError> {
-    each(lab, target, &["anyns", "drain", "--reason", "the lab drains it"])
+    let order = ["anyns", "drain", "--reason", "the lab drains it"];
+    lab.topology.servers(target)?.into_iter().try_for_each(|server| lab.run(server, &order).map(drop))
 }
 
 /// Puts everything right that is wrong and waits until every client reaches its own POP again.
@@ -98,13 +115,26 @@ fn has_all_paths(lab: &RunningLab, pop: &str) -> bool {
     })
 }
 
-fn each(lab: &RunningLab, target: &str, arguments: &[&str]) -> Result<(), LabError> {
-    lab.topology.servers(target)?.into_iter().try_for_each(|server| lab.run(server, arguments).map(drop))
+/// Does it at each server; when the first did.
+fn each(lab: &RunningLab, target: &str, arguments: &[&str]) -> Result<Moment, LabError> {
+    let outputs = lab.topology.servers(target)?.into_iter().map(|server| lab.run(server, arguments));
+    let outputs = outputs.collect::<Result<Vec<_>, _>>()?;
+    Ok(told(outputs.first().map(String::as_str).unwrap_or_default()))
 }
 
-fn set_down(lab: &RunningLab, node: &str, to: Role) -> Result<(), LabError> {
+fn set_down(lab: &RunningLab, node: &str, to: Role) -> Result<Moment, LabError> {
     let interfaces = lab.topology.interfaces(node, to);
-    interfaces
-        .into_iter()
-        .try_for_each(|(interface, _)| lab.run(node, &["ip", "link", "set", "dev", interface, "down"]).map(drop))
+    let interfaces = interfaces.iter().map(|(interface, _)| *interface);
+    let order: Vec<&str> = ["sh", "/run/lab/node", "down"].into_iter().chain(interfaces).collect();
+    Ok(told(&lab.run(node, &order)?))
+}
+
+/// The time that a node has printed before it broke something; now, if it has printed none.
+fn told(output: &str) -> Moment {
+    let seconds = output.lines().next().and_then(|line| line.trim().parse::<f64>().ok());
+    let time = seconds.and_then(|seconds| UNIX_EPOCH.checked_add(Duration::try_from_secs_f64(seconds).ok()?));
+    let now = Moment::now();
+    let ago = time.and_then(|time| now.time.duration_since(time).ok()).unwrap_or_default();
+    let instant = now.instant.checked_sub(ago).unwrap_or(now.instant);
+    Moment { instant, time: time.unwrap_or(now.time) }
 }

@@ -1,10 +1,11 @@
 //! Queries from every region while something happens, each of them accounted for.
 
 use std::net::IpAddr;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use super::catchment::{SERVICES, ZONE};
 use super::error::LabError;
+use super::faults::Moment;
 use super::nodes::RunningLab;
 use super::result::{ClientResult, Segment};
 use super::routes::{RouteChange, RouteMonitors};
@@ -39,22 +40,6 @@ pub struct ClientStream {
     /// The instance that answered before anything happened.
     pub before: String,
     stream: Stream,
-}
-
-/// When something was made to happen, on both clocks.
-#[derive(Clone, Copy)]
-pub struct Moment {
-    /// For queries.
-    pub instant: Instant,
-    /// For the kernel's news.
-    pub time: SystemTime,
-}
-
-impl Moment {
-    /// Now.
-    pub fn now() -> Self {
-        Self { instant: Instant::now(), time: SystemTime::now() }
-    }
 }
 
 impl Observation {

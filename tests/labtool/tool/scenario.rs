@@ -2,9 +2,9 @@
 
 use super::catchment::ZONE;
 use super::error::LabError;
-use super::faults::{self, Breakage};
+use super::faults::{self, Breakage, Moment};
 use super::nodes::RunningLab;
-use super::observe::{Moment, Observation, OTHER_RATE, RATE, wait};
+use super::observe::{Observation, OTHER_RATE, RATE, wait};
 use super::result::{ClientResult, Event, FamilyResult, ScenarioResult};
 use super::routes::RouteChange;
 use super::topology::Role;
@@ -65,8 +65,8 @@ impl Scenario {
         let pop = pop.unwrap_or(self.pop);
         lab.topology.the(Role::Router, pop)?;
         let observation = Observation::start(lab, pop)?;
-        let moment = Moment::now();
-        let outcome = self.happen(lab, &observation, pop);
+        let mut moment = Moment::now();
+        let outcome = self.happen(lab, &observation, pop, &mut moment);
         let (clients, routes) = observation.end(moment);
         let notes = match outcome {
             Ok(notes) => notes,
@@ -81,11 +81,17 @@ impl Scenario {
         Ok(result)
     }
 
-    /// Does it and waits for what must follow; what was seen besides.
-    fn happen(self, lab: &RunningLab, seen: &Observation, pop: &str) -> Result<Vec<String>, LabError> {
+    /// Does it and waits for what must follow; what was seen besides. Corrects the moment where it is known better.
+    fn happen(
+        self,
+        lab: &RunningLab,
+        seen: &Observation,
+        pop: &str,
+        moment: &mut Moment,
+    ) -> Result<Vec<String>, LabError> {
         match self.kind {
             Kind::Crash(breakage) => {
-                breakage.make(lab, pop)?;
+                *moment = breakage.make(lab, pop)?;
                 seen.wait_elsewhere(lab, pop)?;
                 seen.settle("answers from elsewhere go on").map(|()| Vec::new())
             }
@@ -93,7 +99,7 @@ impl Scenario {
                 let servers: Vec<&str> = seen.of_pop(pop).map(|client| client.before.as_str()).collect();
                 // The IPv4 stream's server; the IPv6 stream may be at the other one.
                 let Some(server) = servers.first() else { return Ok(Vec::new()) };
-                Breakage::Process.make(lab, server)?;
+                *moment = Breakage::Process.make(lab, server)?;
                 seen.wait_gone(server)?;
                 seen.settle("the other server goes on").map(|()| Vec::new())
             }
@@ -103,7 +109,7 @@ impl Scenario {
                 seen.settle("answers from elsewhere go on").map(|()| Vec::new())
             }
             Kind::CutOff => {
-                faults::cut_off(lab, pop)?;
+                *moment = faults::cut_off(lab, pop)?;
                 // Longer than every hold time, so that whatever would be withdrawn is: 10 s of answers.
                 seen.wait_answers("answers go on", OTHER_RATE * 10, RATE * 10).map(|()| Vec::new())
             }
@@ -172,8 +178,10 @@ fn events(what: &str, pop: &str, clients: &[ClientResult], routes: &[RouteChange
             tell(lost.from_ms, format!("loses its first query of {}", client.lost));
         }
         if let Some(at_ms) = client.elsewhere_ms {
-            let next = client.segments.iter().filter(|segment| segment.to_ms >= 0.0).filter_map(|segment| segment.instance.as_ref());
-            tell(at_ms, format!("is answered by {}", next.last().map_or("another server", String::as_str)));
+            let mut servers = client.segments.iter().filter_map(|segment| segment.instance.as_deref());
+            let before = servers.next().unwrap_or_default();
+            let next = servers.find(|server| *server != before).unwrap_or("another server");
+            tell(at_ms, format!("is answered by {next}"));
         }
         for (version, at_ms) in client.versions.iter().filter(|(_, at_ms)| **at_ms > 0.0) {
             tell(*at_ms, format!("is answered from version {version}"));
@@ -222,8 +230,11 @@ fn wrong_zone(lab: &RunningLab, seen: &Observation) -> Result<Vec<String>, LabEr
     for server in lab.topology.with_role(Role::Server, None) {
         wait(&format!("{server} refuses version {version}"), || {
             let Some(status) = status(lab, server) else { return false };
-            let Some(fault) = status["zones"][0]["fault"].as_str() else { return false };
-            notes.push(format!("{server} refuses it: {fault}"));
+            let Some(fault) = status["zones"][0]["faults"].as_array().and_then(|faults| faults.first()) else {
+                return false;
+            };
+            let text = fault.as_str().map_or_else(|| fault.to_string(), ToOwned::to_owned);
+            notes.push(format!("{server} refuses it: {text}"));
             true
         })?;
     }
