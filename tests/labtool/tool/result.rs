@@ -70,8 +70,10 @@ pub struct ClientResult {
     pub rate: u32,
     /// Queries in all.
     pub sent: usize,
-    /// Queries that were never answered.
+    /// Queries that were never answered, from the fault on.
     pub lost: usize,
+    /// Queries that were lost before anything happened: the machine was busy.
+    pub lost_before: usize,
     /// The longest time without an answered query.
     pub gap_ms: f64,
     /// When the first answer of another server than before arrived.

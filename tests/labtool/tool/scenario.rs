@@ -174,7 +174,7 @@ fn events(what: &str, pop: &str, clients: &[ClientResult], routes: &[RouteChange
     for client in clients.iter().filter(|client| client.pop == pop) {
         let (name, family) = (&client.client, FAMILIES[client.family]);
         let mut tell = |at_ms: f64, what: String| events.push(Event { at_ms, what: format!("{name} {what} ({family})") });
-        if let Some(lost) = client.segments.iter().find(|segment| segment.instance.is_none()) {
+        if let Some(lost) = client.segments.iter().find(|segment| segment.instance.is_none() && segment.to_ms >= -50.0) {
             tell(lost.from_ms, format!("loses its first query of {}", client.lost));
         }
         if let Some(at_ms) = client.elsewhere_ms {
