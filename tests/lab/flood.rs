@@ -82,7 +82,8 @@ fn flood_from_sources_without_a_route() {
     let fault = Fault::NoDefaultRoute.make(site);
     let question = (format!("version.{ZONE}"), TXT);
     let _clients = TcpLoad::start(&flooded.world.client, service(0), Duration::from_millis(100), question);
-    let blasters = [0, 1].map(|family| Blaster::spoofed_queries(&flooded.world.client, service(family), ZONE));
+    let blasters =
+        [0, 1].map(|family| Blaster::spoofed_queries(&flooded.world.client, service(family), ZONE));
     let (offered, answered) = flooded.stays(span());
     flooded.tell("unrouted sources", blasters.len(), offered, answered);
     drop(blasters);

@@ -6,7 +6,13 @@
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a tool that people run in a terminal")]
 // The shared support of the tests stops at faults of the machine itself.
-#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, missing_docs, reason = "the support of the tests")]
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::unwrap_used,
+    missing_docs,
+    reason = "the support of the tests"
+)]
 
 #[path = "../support/tool.rs"]
 mod support;
@@ -190,8 +196,12 @@ fn print_status(lab: &RunningLab) {
             continue;
         };
         let zone = &status["zones"][0];
-        let intents: Vec<&str> =
-            status["prefixes"].as_array().into_iter().flatten().filter_map(|prefix| prefix["intent"].as_str()).collect();
+        let intents: Vec<&str> = status["prefixes"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter_map(|prefix| prefix["intent"].as_str())
+            .collect();
         let overall = status["overall"]["verdict"].as_str().unwrap_or("?");
         let state = zone["state"].as_str().unwrap_or("?");
         println!("{node:<8} {overall:<9} {ZONE} {} {state:<8} {}", zone["serial"], intents.join(" "));
@@ -215,8 +225,7 @@ fn deploy(lab: &RunningLab, path: &Path) -> Result<(), LabError> {
 }
 
 fn scenarios(lab: &RunningLab, name: &str, pop: Option<&str>, out: Option<&Path>) -> Result<(), LabError> {
-    let chosen: Vec<Scenario> =
-        if name == "all" { SCENARIOS.to_vec() } else { vec![Scenario::named(name)?] };
+    let chosen: Vec<Scenario> = if name == "all" { SCENARIOS.to_vec() } else { vec![Scenario::named(name)?] };
     let mut table = format!("{HEADING}\n");
     for scenario in chosen {
         let result = scenario.run(lab, pop)?;

@@ -36,7 +36,8 @@ pub(crate) fn scenario(result: &ScenarioResult) {
     for family in &result.families {
         let (elsewhere, lost) = (family.elsewhere_ms, family.lost);
         if result.moves && name != "one-of-two" {
-            let withdrawn = family.withdrawn_ms.unwrap_or_else(|| panic!("{name}: no route changed: {result:?}"));
+            let withdrawn =
+                family.withdrawn_ms.unwrap_or_else(|| panic!("{name}: no route changed: {result:?}"));
             assert!(withdrawn < bound, "{name}, {}: withdrawn after {withdrawn} ms", family.family);
             let elsewhere = elsewhere.unwrap_or_else(|| panic!("{name}: nobody else answered: {result:?}"));
             assert!(elsewhere < bound, "{name}, {}: elsewhere after {elsewhere} ms", family.family);
@@ -45,7 +46,9 @@ pub(crate) fn scenario(result: &ScenarioResult) {
             assert!((lost as f64) < most, "{name}, {}: {lost} lost within {elsewhere} ms", family.family);
         }
         match name.as_str() {
-            "drain" | "upgrade" => assert_eq!(lost, 0, "{name}, {}: a planned stop loses no query", family.family),
+            "drain" | "upgrade" => {
+                assert_eq!(lost, 0, "{name}, {}: a planned stop loses no query", family.family)
+            }
             "cut-off" | "deploy" | "wrong-zone" | "hub-lost" => {
                 assert_eq!((lost, elsewhere), (0, None), "{name}, {}: the POP goes on", family.family);
             }
@@ -64,7 +67,13 @@ fn versions(result: &ScenarioResult) {
     match result.scenario.as_str() {
         "deploy" | "hub-lost" | "wrong-zone" => {
             for client in &result.clients {
-                assert_eq!(count(client), 2, "{}: the old and the new version: {:?}", result.scenario, client.versions);
+                assert_eq!(
+                    count(client),
+                    2,
+                    "{}: the old and the new version: {:?}",
+                    result.scenario,
+                    client.versions
+                );
             }
         }
         _ => result.clients.iter().for_each(|client| assert_eq!(count(client), 1, "{:?}", client.versions)),
@@ -75,7 +84,10 @@ fn versions(result: &ScenarioResult) {
             let step = versions.last().zip(versions.first()).map(|(new, old)| new - old);
             assert_eq!(step, Some(2), "the version between was wrong: {versions:?}");
         }
-        let refused = result.events.iter().filter(|event| event.what.contains("refuses it") && event.what.contains("shrank"));
+        let refused = result
+            .events
+            .iter()
+            .filter(|event| event.what.contains("refuses it") && event.what.contains("shrank"));
         assert_eq!(refused.count(), 4, "each server says why: {:?}", result.events);
     }
 }

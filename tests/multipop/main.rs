@@ -64,7 +64,8 @@ impl Drop for Removed {
 
 #[test]
 fn every_scenario_in_namespaces() {
-    if !has_programs("the lab of several POPs", &["bird", "vtysh", "nsenter", "unshare", "setpriv", "pkill"]) {
+    if !has_programs("the lab of several POPs", &["bird", "vtysh", "nsenter", "unshare", "setpriv", "pkill"])
+    {
         return;
     }
     namespaces::clear_dead(NAME).unwrap_or_else(|error| panic!("{error}"));
@@ -101,7 +102,10 @@ fn run(lab: &RunningLab, scenario: Scenario, pop: Option<&str>) {
         let before: usize = result.clients.iter().map(|client| client.lost_before).sum();
         if remaining > 0 && before + result.lost_elsewhere > 0 {
             let elsewhere = result.lost_elsewhere;
-            tell(&format!("{}: {before} lost before, {elsewhere} in other regions: once more", scenario.name));
+            tell(&format!(
+                "{}: {before} lost before, {elsewhere} in other regions: once more",
+                scenario.name
+            ));
             continue;
         }
         tell(rows(&result).trim_end());

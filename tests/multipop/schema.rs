@@ -35,7 +35,10 @@ fn every_node_has_the_files_that_it_runs() {
     for (name, node) in &topology.nodes {
         let config = folder().join("config").join(name);
         for part in node.env.get("RUN").map(String::as_str).unwrap_or_default().split_whitespace() {
-            assert!(node_script.contains(&format!("start_{part}() {{")), "{name}: the script starts no {part}");
+            assert!(
+                node_script.contains(&format!("start_{part}() {{")),
+                "{name}: the script starts no {part}"
+            );
             let file = match part {
                 "bird" => "bird.conf",
                 "frr" => "frr.conf",

@@ -99,7 +99,10 @@ pub fn wait_whole(lab: &RunningLab) -> Result<(), LabError> {
         is_whole(lab, &last).then_some(())
     });
     let late = || LabError::Late {
-        what: format!("every client reaches its own POP, every router its servers; last seen:\n{}", table(&last)),
+        what: format!(
+            "every client reaches its own POP, every router its servers; last seen:\n{}",
+            table(&last)
+        ),
         seconds: WHOLE.as_secs(),
     };
     whole.ok_or_else(late)

@@ -134,7 +134,10 @@ impl Namespaces {
         let child = command.spawn().map_err(|source| LabError::Start { program: "ip".into(), source })?;
         let children = format!("/proc/{0}/task/{0}/children", child.id());
         let first = || std::fs::read_to_string(&children).ok()?.split_whitespace().next()?.parse().ok();
-        let late = || LabError::Late { what: format!("{name} starts; see {}", path.display()), seconds: MOMENT.as_secs() };
+        let late = || LabError::Late {
+            what: format!("{name} starts; see {}", path.display()),
+            seconds: MOMENT.as_secs(),
+        };
         looked_for(MOMENT, first).ok_or_else(late)
     }
 }
@@ -143,8 +146,11 @@ impl Namespaces {
 pub fn down(name: &str) -> Result<(), LabError> {
     let prefix = space(name, "");
     let spaces = ip(&["netns", "list"])?;
-    let ours: Vec<&str> =
-        spaces.lines().filter_map(|line| line.split_whitespace().next()).filter(|space| space.starts_with(&prefix)).collect();
+    let ours: Vec<&str> = spaces
+        .lines()
+        .filter_map(|line| line.split_whitespace().next())
+        .filter(|space| space.starts_with(&prefix))
+        .collect();
     for space in &ours {
         // Each process by its ID, whoever started it in the node; the first process takes the others with it.
         let processes = || ip(&["netns", "pids", space]).unwrap_or_default();
@@ -156,7 +162,10 @@ pub fn down(name: &str) -> Result<(), LabError> {
             });
             found.trim().is_empty().then_some(())
         });
-        gone.ok_or_else(|| LabError::Late { what: format!("the processes in {space} end"), seconds: MOMENT.as_secs() })?;
+        gone.ok_or_else(|| LabError::Late {
+            what: format!("the processes in {space} end"),
+            seconds: MOMENT.as_secs(),
+        })?;
     }
     for space in &ours {
         ip(&["netns", "delete", space])?;

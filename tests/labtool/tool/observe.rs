@@ -77,9 +77,15 @@ impl Observation {
     /// Waits until the streams of a rate have had so many more answers.
     pub fn wait_answers(&self, what: &str, others: u32, affected: u32) -> Result<(), LabError> {
         let from: Vec<u32> = self.streams.iter().map(|client| client.stream.answered()).collect();
-        let most = |index: usize| if self.streams.get(index).is_some_and(|client| self.is_slow(client)) { others } else { affected };
+        let most = |index: usize| {
+            if self.streams.get(index).is_some_and(|client| self.is_slow(client)) { others } else { affected }
+        };
         wait(what, || {
-            let more = self.streams.iter().zip(&from).map(|(client, from)| client.stream.answered().wrapping_sub(*from));
+            let more = self
+                .streams
+                .iter()
+                .zip(&from)
+                .map(|(client, from)| client.stream.answered().wrapping_sub(*from));
             more.enumerate().all(|(index, more)| more >= most(index))
         })
     }
@@ -100,7 +106,8 @@ impl Observation {
 
     /// Waits until no stream is answered by this server any more.
     pub fn wait_gone(&self, server: &str) -> Result<(), LabError> {
-        let moved: Vec<&ClientStream> = self.streams.iter().filter(|client| client.before == server).collect();
+        let moved: Vec<&ClientStream> =
+            self.streams.iter().filter(|client| client.before == server).collect();
         wait(&format!("another server answers than {server}"), || {
             moved.iter().all(|client| client.stream.last_instance() != server)
         })
@@ -137,13 +144,18 @@ fn client_result(
         Some(after) => after.as_secs_f64() * 1000.0,
         None => zero.duration_since(at).as_secs_f64() * -1000.0,
     };
-    let mut result = ClientResult { client, pop, family, rate, sent: record.asked.len(), ..ClientResult::default() };
+    let mut result =
+        ClientResult { client, pop, family, rate, sent: record.asked.len(), ..ClientResult::default() };
     for asked in &record.asked {
         let at_ms = after(asked.at);
         let answer = asked.answer.as_ref();
         let instance = answer.map(|(_, answer)| answer.instance.clone());
         let lost = usize::from(answer.is_none());
-        if at_ms < UNDER_WAY_MS { result.lost_before += lost } else { result.lost += lost }
+        if at_ms < UNDER_WAY_MS {
+            result.lost_before += lost
+        } else {
+            result.lost += lost
+        }
         if let Some((took, answer)) = answer {
             match zones::one_version(answer) {
                 Ok(version) => {

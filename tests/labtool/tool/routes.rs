@@ -62,7 +62,6 @@ impl RouteMonitors {
         changes.sort_by(|one, other| one.at_ms.total_cmp(&other.at_ms));
         changes
     }
-
 }
 
 impl Drop for RouteMonitors {

@@ -4,7 +4,7 @@ use super::catchment::ZONE;
 use super::error::LabError;
 use super::faults::{self, Breakage, Moment};
 use super::nodes::RunningLab;
-use super::observe::{Observation, OTHER_RATE, RATE, wait};
+use super::observe::{OTHER_RATE, Observation, RATE, wait};
 use super::result::{ClientResult, Event, FamilyResult, ScenarioResult};
 use super::routes::RouteChange;
 use super::topology::Role;
@@ -36,17 +36,62 @@ enum Kind {
 
 /// All of them.
 pub const SCENARIOS: &[Scenario] = &[
-    Scenario { name: "process-crash", what: "kill -9 of anyns", pop: "us", kind: Kind::Crash(Breakage::Process) },
-    Scenario { name: "one-of-two", what: "kill -9 of anyns on the server that answers, of two", pop: "ap", kind: Kind::OneServer },
-    Scenario { name: "server-crash", what: "the server loses its power", pop: "us", kind: Kind::Crash(Breakage::Server) },
-    Scenario { name: "switch-crash", what: "the switch forwards nothing, carriers stay", pop: "us", kind: Kind::Crash(Breakage::Switch) },
-    Scenario { name: "router-crash", what: "the router loses its power", pop: "us", kind: Kind::Crash(Breakage::Router) },
-    Scenario { name: "link-loss", what: "the link between the POP and its transit is lost", pop: "us", kind: Kind::Crash(Breakage::Link) },
+    Scenario {
+        name: "process-crash",
+        what: "kill -9 of anyns",
+        pop: "us",
+        kind: Kind::Crash(Breakage::Process),
+    },
+    Scenario {
+        name: "one-of-two",
+        what: "kill -9 of anyns on the server that answers, of two",
+        pop: "ap",
+        kind: Kind::OneServer,
+    },
+    Scenario {
+        name: "server-crash",
+        what: "the server loses its power",
+        pop: "us",
+        kind: Kind::Crash(Breakage::Server),
+    },
+    Scenario {
+        name: "switch-crash",
+        what: "the switch forwards nothing, carriers stay",
+        pop: "us",
+        kind: Kind::Crash(Breakage::Switch),
+    },
+    Scenario {
+        name: "router-crash",
+        what: "the router loses its power",
+        pop: "us",
+        kind: Kind::Crash(Breakage::Router),
+    },
+    Scenario {
+        name: "link-loss",
+        what: "the link between the POP and its transit is lost",
+        pop: "us",
+        kind: Kind::Crash(Breakage::Link),
+    },
     Scenario { name: "drain", what: "anyns drain", pop: "eu", kind: Kind::Drain },
-    Scenario { name: "cut-off", what: "the region loses its links to the others", pop: "us", kind: Kind::CutOff },
-    Scenario { name: "upgrade", what: "every server is stopped (SIGTERM) and started, one after the other", pop: "us", kind: Kind::Upgrade },
+    Scenario {
+        name: "cut-off",
+        what: "the region loses its links to the others",
+        pop: "us",
+        kind: Kind::CutOff,
+    },
+    Scenario {
+        name: "upgrade",
+        what: "every server is stopped (SIGTERM) and started, one after the other",
+        pop: "us",
+        kind: Kind::Upgrade,
+    },
     Scenario { name: "deploy", what: "a new version of the zone at the hub", pop: "us", kind: Kind::Deploy },
-    Scenario { name: "wrong-zone", what: "a zone without nearly all of its records at the hub", pop: "us", kind: Kind::WrongZone },
+    Scenario {
+        name: "wrong-zone",
+        what: "a zone without nearly all of its records at the hub",
+        pop: "us",
+        kind: Kind::WrongZone,
+    },
     Scenario { name: "hub-lost", what: "the hub dies; SOA refresh is 4 s", pop: "us", kind: Kind::HubLost },
 ];
 
@@ -57,7 +102,9 @@ impl Scenario {
     /// The scenario of this name.
     pub fn named(name: &str) -> Result<Self, LabError> {
         let found = SCENARIOS.iter().find(|scenario| scenario.name == name).copied();
-        found.ok_or_else(|| super::error::unknown("scenario", name, SCENARIOS.iter().map(|scenario| scenario.name)))
+        found.ok_or_else(|| {
+            super::error::unknown("scenario", name, SCENARIOS.iter().map(|scenario| scenario.name))
+        })
     }
 
     /// Runs it in a whole lab, which is whole again afterwards.
@@ -134,7 +181,8 @@ impl Scenario {
         notes: Vec<String>,
     ) -> ScenarioResult {
         let transit = lab.topology.the(Role::Transit, pop).unwrap_or_default();
-        let of_pop = |family: usize| clients.iter().find(|client| client.pop == pop && client.family == family);
+        let of_pop =
+            |family: usize| clients.iter().find(|client| client.pop == pop && client.family == family);
         let family = |family: usize| {
             let client = of_pop(family)?;
             let first = routes.iter().find(|change| change.router == transit && change.family == family);
@@ -148,18 +196,36 @@ impl Scenario {
             })
         };
         let families = [0, 1].into_iter().filter_map(family).collect();
-        let lost_elsewhere = clients.iter().filter(|client| client.pop != pop).map(|client| client.lost).sum();
+        let lost_elsewhere =
+            clients.iter().filter(|client| client.pop != pop).map(|client| client.lost).sum();
         let events = events(self.what, pop, &clients, &routes, notes);
         let moves = matches!(self.kind, Kind::Crash(_) | Kind::OneServer | Kind::Drain);
         let (scenario, what, runtime) = (self.name.to_owned(), self.what.to_owned(), lab.runtime());
-        ScenarioResult { scenario, what, pop: pop.to_owned(), runtime, moves, families, lost_elsewhere, events, clients, routes }
+        ScenarioResult {
+            scenario,
+            what,
+            pop: pop.to_owned(),
+            runtime,
+            moves,
+            families,
+            lost_elsewhere,
+            events,
+            clients,
+            routes,
+        }
     }
 }
 
 const FAMILIES: [&str; 2] = ["IPv4", "IPv6"];
 
 /// The events in order: the fault, the first change at each router, and what the clients of the POP saw.
-fn events(what: &str, pop: &str, clients: &[ClientResult], routes: &[RouteChange], notes: Vec<String>) -> Vec<Event> {
+fn events(
+    what: &str,
+    pop: &str,
+    clients: &[ClientResult],
+    routes: &[RouteChange],
+    notes: Vec<String>,
+) -> Vec<Event> {
     let mut events = vec![Event { at_ms: 0.0, what: what.to_owned() }];
     let mut told: Vec<(&str, usize)> = Vec::new();
     for change in routes {
@@ -173,8 +239,12 @@ fn events(what: &str, pop: &str, clients: &[ClientResult], routes: &[RouteChange
     }
     for client in clients.iter().filter(|client| client.pop == pop) {
         let (name, family) = (&client.client, FAMILIES[client.family]);
-        let mut tell = |at_ms: f64, what: String| events.push(Event { at_ms, what: format!("{name} {what} ({family})") });
-        if let Some(lost) = client.segments.iter().find(|segment| segment.instance.is_none() && segment.to_ms >= -50.0) {
+        let mut tell = |at_ms: f64, what: String| {
+            events.push(Event { at_ms, what: format!("{name} {what} ({family})") })
+        };
+        if let Some(lost) =
+            client.segments.iter().find(|segment| segment.instance.is_none() && segment.to_ms >= -50.0)
+        {
             tell(lost.from_ms, format!("loses its first query of {}", client.lost));
         }
         if let Some(at_ms) = client.elsewhere_ms {
@@ -211,7 +281,9 @@ fn wait_all_serve(lab: &RunningLab, version: u32) -> Result<(), LabError> {
     wait(&format!("every server serves version {version}"), || {
         lab.topology.with_role(Role::Server, None).all(|server| {
             let status = status(lab, server);
-            status.is_some_and(|status| status["zones"][0]["serial"] == version && status["zones"][0]["state"] == "served")
+            status.is_some_and(|status| {
+                status["zones"][0]["serial"] == version && status["zones"][0]["state"] == "served"
+            })
         })
     })
 }
@@ -230,7 +302,8 @@ fn wrong_zone(lab: &RunningLab, seen: &Observation) -> Result<Vec<String>, LabEr
     for server in lab.topology.with_role(Role::Server, None) {
         wait(&format!("{server} refuses version {version}"), || {
             let Some(status) = status(lab, server) else { return false };
-            let Some(fault) = status["zones"][0]["faults"].as_array().and_then(|faults| faults.first()) else {
+            let Some(fault) = status["zones"][0]["faults"].as_array().and_then(|faults| faults.first())
+            else {
                 return false;
             };
             let text = fault.as_str().map_or_else(|| fault.to_string(), ToOwned::to_owned);

@@ -35,7 +35,8 @@ pub fn draw(result: &ScenarioResult) -> String {
         }
     }
     let end = end_ms(result);
-    let x = |ms: f64| LEFT + (ms.clamp(BEFORE_MS, end) - BEFORE_MS) / (end - BEFORE_MS) * (WIDTH - LEFT - RIGHT);
+    let x =
+        |ms: f64| LEFT + (ms.clamp(BEFORE_MS, end) - BEFORE_MS) / (end - BEFORE_MS) * (WIDTH - LEFT - RIGHT);
     let lanes = result.clients.len() + routers.len();
     let bottom = TOP + LANE * lanes as f64;
     let height = bottom + 44.0;
@@ -61,9 +62,15 @@ pub fn draw(result: &ScenarioResult) -> String {
     for (lane, (router, family)) in routers.iter().enumerate() {
         let y = TOP + LANE * (result.clients.len() + lane) as f64;
         label(&mut out, y, &format!("{router} {}", ["IPv4", "IPv6"][(*family).min(1)]));
-        for change in result.routes.iter().filter(|change| change.router == *router && change.family == *family) {
+        for change in
+            result.routes.iter().filter(|change| change.router == *router && change.family == *family)
+        {
             let (x, fill) = (x(change.at_ms), if change.gone { LOST } else { "#333333" });
-            let _ = writeln!(out, "<circle cx=\"{x:.1}\" cy=\"{:.1}\" r=\"4\" fill=\"{fill}\"/>", y + LANE / 2.0 - 2.0);
+            let _ = writeln!(
+                out,
+                "<circle cx=\"{x:.1}\" cy=\"{:.1}\" r=\"4\" fill=\"{fill}\"/>",
+                y + LANE / 2.0 - 2.0
+            );
         }
     }
     axis(&mut out, &x, end, bottom);
@@ -74,7 +81,11 @@ pub fn draw(result: &ScenarioResult) -> String {
 /// A little after the last thing that happened.
 fn end_ms(result: &ScenarioResult) -> f64 {
     let events = result.events.iter().map(|event| event.at_ms);
-    let lost = result.clients.iter().flat_map(|client| &client.segments).filter(|segment| segment.instance.is_none());
+    let lost = result
+        .clients
+        .iter()
+        .flat_map(|client| &client.segments)
+        .filter(|segment| segment.instance.is_none());
     let last = events.chain(lost.map(|segment| segment.to_ms)).fold(0.0, f64::max);
     (last * 1.15).max(500.0)
 }
@@ -100,7 +111,11 @@ fn label(out: &mut String, y: f64, text: &str) {
 
 fn bar(out: &mut String, from: f64, to: f64, y: f64, fill: &str) {
     let width = (to - from).max(0.5);
-    let _ = writeln!(out, "<rect x=\"{from:.1}\" y=\"{y:.1}\" width=\"{width:.1}\" height=\"{:.1}\" fill=\"{fill}\"/>", LANE - 5.0);
+    let _ = writeln!(
+        out,
+        "<rect x=\"{from:.1}\" y=\"{y:.1}\" width=\"{width:.1}\" height=\"{:.1}\" fill=\"{fill}\"/>",
+        LANE - 5.0
+    );
 }
 
 /// Milliseconds or seconds below, the fault as a line across all lanes.
@@ -109,7 +124,8 @@ fn axis(out: &mut String, x: &impl Fn(f64) -> f64, end: f64, bottom: f64) {
     let step = steps.into_iter().find(|step| end / step <= 10.0).unwrap_or(10_000.0);
     let mut at = 0.0;
     while at <= end {
-        let (x, text) = (x(at), if step < 1000.0 { format!("{at:.0} ms") } else { format!("{:.0} s", at / 1000.0) });
+        let (x, text) =
+            (x(at), if step < 1000.0 { format!("{at:.0} ms") } else { format!("{:.0} s", at / 1000.0) });
         let _ = write!(
             out,
             "<line x1=\"{x:.1}\" y1=\"{:.1}\" x2=\"{x:.1}\" y2=\"{:.1}\" stroke=\"#999999\"/><text x=\"{x:.1}\" y=\"{:.1}\" text-anchor=\"middle\">{text}</text>\n",

@@ -101,7 +101,7 @@ impl Topology {
                     .ok_or_else(|| fault(format!("the endpoint {text} is not NODE:INTERFACE of a node")))?;
                 Ok((node.to_owned(), interface.to_owned()))
             };
-            Ok(Link { ends: [end(&one)?, end(&other)?], latency: link.labels.latency })
+            Ok(Link { ends: [end(&one)?, end(&other)?], latency: link.vars.latency })
         };
         let links = links.into_iter().map(link).collect::<Result<Vec<_>, LabError>>()?;
         Ok(Self { name: spec.name, folder, nodes, links })
@@ -129,7 +129,11 @@ impl Topology {
         let all = || self.with_role(Role::Server, None);
         let of_pop = self.with_role(Role::Server, Some(name));
         let found: Vec<&str> = of_pop.chain(all().filter(|node| *node == name)).collect();
-        if found.is_empty() { Err(unknown("POP or server", name, self.pops().chain(all()))) } else { Ok(found) }
+        if found.is_empty() {
+            Err(unknown("POP or server", name, self.pops().chain(all())))
+        } else {
+            Ok(found)
+        }
     }
 
     /// The interfaces of a node whose links lead to nodes of a role, with the node at the other end.
@@ -138,9 +142,11 @@ impl Topology {
             let [one, other] = &link.ends;
             [(one, other), (other, one)]
         });
-        ends.filter(|(one, other)| one.0 == node && self.nodes.get(&other.0).is_some_and(|node| node.role == to))
-            .map(|(one, other)| (one.1.as_str(), other.0.as_str()))
-            .collect()
+        ends.filter(|(one, other)| {
+            one.0 == node && self.nodes.get(&other.0).is_some_and(|node| node.role == to)
+        })
+        .map(|(one, other)| (one.1.as_str(), other.0.as_str()))
+        .collect()
     }
 }
 
@@ -180,11 +186,11 @@ struct NodeLabels {
 struct SpecLink {
     endpoints: [String; 2],
     #[serde(default)]
-    labels: LinkLabels,
+    vars: LinkVars,
 }
 
 #[derive(Default, Deserialize)]
-struct LinkLabels {
+struct LinkVars {
     latency: Option<String>,
 }
 
