@@ -12,8 +12,8 @@ const RIGHT: f64 = 20.0;
 const TOP: f64 = 64.0;
 const LANE: f64 = 24.0;
 
-/// How much is shown before the fault.
-const BEFORE_MS: f64 = -400.0;
+/// How much of the time after the fault is shown before it, too.
+const BEFORE: f64 = 0.15;
 
 /// Colours of the servers (readable for the colour-blind: Okabe and Ito), of lost queries, and of lines.
 const COLOURS: [&str; 6] = ["#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#f0e442"];
@@ -35,8 +35,9 @@ pub fn draw(result: &ScenarioResult) -> String {
         }
     }
     let end = end_ms(result);
+    let start = end * -BEFORE;
     let x =
-        |ms: f64| LEFT + (ms.clamp(BEFORE_MS, end) - BEFORE_MS) / (end - BEFORE_MS) * (WIDTH - LEFT - RIGHT);
+        |ms: f64| LEFT + (ms.clamp(start, end) - start) / (end - start) * (WIDTH - LEFT - RIGHT);
     let lanes = result.clients.len() + routers.len();
     let bottom = TOP + LANE * lanes as f64;
     let height = bottom + 44.0;
@@ -121,7 +122,7 @@ fn bar(out: &mut String, from: f64, to: f64, y: f64, fill: &str) {
 /// Milliseconds or seconds below, the fault as a line across all lanes.
 fn axis(out: &mut String, x: &impl Fn(f64) -> f64, end: f64, bottom: f64) {
     let steps = [50.0, 100.0, 200.0, 500.0, 1000.0, 2000.0, 5000.0];
-    let step = steps.into_iter().find(|step| end / step <= 10.0).unwrap_or(10_000.0);
+    let step = steps.into_iter().find(|step| end / step <= 7.0).unwrap_or(10_000.0);
     let mut at = 0.0;
     while at <= end {
         let (x, text) =
