@@ -2,7 +2,7 @@
 
 use crate::tool::catchment::{Catchment, is_whole};
 use crate::tool::nodes::RunningLab;
-use crate::tool::result::ScenarioResult;
+use crate::tool::result::{FamilyResult, ScenarioResult};
 use crate::tool::topology::Role;
 
 /// The longest time until another server answers, in milliseconds: some seconds for what closes a session, for tests share the
@@ -19,7 +19,7 @@ pub(crate) fn catchments(lab: &RunningLab, map: &[Catchment]) {
     assert_eq!(servers.count(), 4);
 }
 
-/// What holds of every scenario, and of this one.
+/// What holds of every scenario, however busy the machine is: no wrong answer, no version that nobody deployed.
 pub(crate) fn scenario(result: &ScenarioResult) {
     let name = &result.scenario;
     for client in &result.clients {
@@ -29,36 +29,49 @@ pub(crate) fn scenario(result: &ScenarioResult) {
     assert_eq!(result.families.len(), 2, "{name}: IPv4 and IPv6");
     let svg = crate::tool::svg::draw(result);
     assert!(svg.starts_with("<svg") && svg.ends_with("</svg>\n") && svg.contains(name.as_str()), "{svg}");
-    let bound = match name.as_str() {
-        "server-crash" | "switch-crash" => HOLD_MS,
-        _ => CLOSED_MS,
-    };
-    for family in &result.families {
-        let (elsewhere, lost) = (family.elsewhere_ms, family.lost);
-        if result.moves && name != "one-of-two" {
-            let withdrawn =
-                family.withdrawn_ms.unwrap_or_else(|| panic!("{name}: no route changed: {result:?}"));
-            assert!(withdrawn < bound, "{name}, {}: withdrawn after {withdrawn} ms", family.family);
-            let elsewhere = elsewhere.unwrap_or_else(|| panic!("{name}: nobody else answered: {result:?}"));
-            assert!(elsewhere < bound, "{name}, {}: elsewhere after {elsewhere} ms", family.family);
-            // Whatever was lost was lost before: nothing more than the time at the rate, and a little.
-            let most = elsewhere * f64::from(family.rate) / 1000.0 + f64::from(family.rate) / 10.0;
-            assert!((lost as f64) < most, "{name}, {}: {lost} lost within {elsewhere} ms", family.family);
-        }
-        match name.as_str() {
-            "drain" | "upgrade" => {
-                assert_eq!(lost, 0, "{name}, {}: a planned stop loses no query", family.family)
-            }
-            "cut-off" | "deploy" | "wrong-zone" | "hub-lost" => {
-                assert_eq!((lost, elsewhere), (0, None), "{name}, {}: the POP goes on", family.family);
-            }
-            _ => {}
-        }
-    }
-    if !matches!(name.as_str(), "upgrade" | "cut-off") {
-        assert_eq!(result.lost_elsewhere, 0, "{name}: other regions lose nothing");
-    }
     versions(result);
+}
+
+/// Times and losses: what a busy machine may spoil. The streams of the other regions, and the time before the fault, are the control.
+pub(crate) fn measured(result: &ScenarioResult) -> Result<(), String> {
+    let before: usize = result.clients.iter().map(|client| client.lost_before).sum();
+    if before > 0 {
+        return Err(format!("{before} queries lost before the fault"));
+    }
+    // The longest ways of the others are through the region in these two.
+    if !matches!(result.scenario.as_str(), "upgrade" | "cut-off") && result.lost_elsewhere > 0 {
+        return Err(format!("{} queries lost in other regions", result.lost_elsewhere));
+    }
+    result.families.iter().try_for_each(|family| {
+        measured_family(result, family).map_err(|fault| format!("{}: {fault}", family.family))
+    })
+}
+
+fn measured_family(result: &ScenarioResult, family: &FamilyResult) -> Result<(), String> {
+    let name = result.scenario.as_str();
+    let bound = if matches!(name, "server-crash" | "switch-crash") { HOLD_MS } else { CLOSED_MS };
+    let (elsewhere, lost) = (family.elsewhere_ms, family.lost);
+    if result.moves && name != "one-of-two" {
+        let withdrawn = family.withdrawn_ms.ok_or("no route changed")?;
+        let elsewhere = elsewhere.ok_or("nobody else answered")?;
+        if withdrawn > bound || elsewhere > bound {
+            return Err(format!("withdrawn after {withdrawn:.0} ms, elsewhere after {elsewhere:.0} ms"));
+        }
+        // Whatever was lost was lost before: nothing more than the time at the rate, and a little.
+        let most = elsewhere * f64::from(family.rate) / 1000.0 + f64::from(family.rate) / 10.0;
+        if lost as f64 > most {
+            return Err(format!("{lost} lost although another server answered after {elsewhere:.0} ms"));
+        }
+    }
+    match name {
+        "drain" | "upgrade" if lost > 0 => {
+            Err(format!("a planned stop loses no query, and {lost} were lost"))
+        }
+        "cut-off" | "deploy" | "wrong-zone" | "hub-lost" if lost > 0 || elsewhere.is_some() => {
+            Err(format!("the POP goes on, and {lost} were lost, elsewhere after {elsewhere:?} ms"))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// A deploy reaches everyone; a wrong version reaches nobody.

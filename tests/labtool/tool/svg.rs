@@ -36,8 +36,7 @@ pub fn draw(result: &ScenarioResult) -> String {
     }
     let end = end_ms(result);
     let start = end * -BEFORE;
-    let x =
-        |ms: f64| LEFT + (ms.clamp(start, end) - start) / (end - start) * (WIDTH - LEFT - RIGHT);
+    let x = |ms: f64| LEFT + (ms.clamp(start, end) - start) / (end - start) * (WIDTH - LEFT - RIGHT);
     let lanes = result.clients.len() + routers.len();
     let bottom = TOP + LANE * lanes as f64;
     let height = bottom + 44.0;
