@@ -49,6 +49,9 @@ struct Arguments {
     /// The lab was deployed by containerlab, not by `up`
     #[arg(long, global = true)]
     containers: bool,
+    /// The lab has NSD, BIRD and the health check of ExaBGP in the place of anyns on us-s1: say it with every command
+    #[arg(long, global = true)]
+    stitched: bool,
     #[command(subcommand)]
     command: Order,
 }
@@ -131,7 +134,10 @@ fn main() -> ExitCode {
 }
 
 fn execute(arguments: &Arguments) -> Result<ExitCode, LabError> {
-    let topology = Topology::read(&arguments.topology)?;
+    let mut topology = Topology::read(&arguments.topology)?;
+    if arguments.stitched {
+        topology.stitch();
+    }
     if matches!(arguments.command, Order::Down) && !arguments.containers {
         return namespaces::down(NAME).map(|()| ExitCode::SUCCESS);
     }

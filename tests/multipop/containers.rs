@@ -3,6 +3,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::PoisonError;
 
 use crate::support::anyns::PROGRAM;
 use crate::support::process::must;
@@ -12,7 +13,7 @@ use crate::tool::catchment;
 use crate::tool::faults;
 use crate::tool::nodes::RunningLab;
 use crate::tool::scenario::SCENARIOS;
-use crate::{judge, run, topology};
+use crate::{TURN, judge, run, topology};
 
 /// What has been prepared; taken away when dropped.
 struct Prepared {
@@ -55,6 +56,7 @@ fn every_scenario_in_containers() {
     if !has_programs("the real containerlab", &["go", "dockerd", "docker", "mmdebstrap"]) {
         return;
     }
+    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
     let prepared = Prepared::new();
     println!("{}", prepared.order(&["deploy"]));
     let lab = RunningLab::containers(topology());

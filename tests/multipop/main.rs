@@ -23,8 +23,9 @@ mod judge;
 mod schema;
 
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
-use support::skip::has_programs;
+use support::skip::{has_programs, is_full_run};
 use support::table::tell;
 use tool::catchment;
 use tool::faults;
@@ -36,6 +37,9 @@ use tool::topology::Topology;
 
 /// The start of the names of labs that tests build; the process ID of the test follows.
 const NAME: &str = "test-";
+
+/// One lab at a time: they measure.
+static TURN: Mutex<()> = Mutex::new(());
 
 /// What is run of the process crash beside the usual POP: each way of announcing has one.
 const OTHER_WAYS: [&str; 2] = ["eu", "ap"];
@@ -68,6 +72,7 @@ fn every_scenario_in_namespaces() {
     {
         return;
     }
+    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
     namespaces::clear_dead(NAME).unwrap_or_else(|error| panic!("{error}"));
     let name = format!("{NAME}{}", std::process::id());
     let removed = Removed(name.clone());
@@ -88,6 +93,29 @@ fn every_scenario_in_namespaces() {
     let listed = support::process::must(std::process::Command::new("ip").args(["netns", "list"]));
     assert!(!listed.contains(&name), "namespaces stay: {listed}");
     assert!(!Path::new("/run/anyns-lab").join(&name).exists(), "the lab's directory stays");
+}
+
+/// The same faults at the same POP with the stitched stack: for the comparison, in the long run only.
+#[test]
+fn every_crash_with_the_stitched_stack() {
+    let needs = ["bird", "vtysh", "nsenter", "unshare", "setpriv", "pkill", "nsd", "exabgp"];
+    if !is_full_run() || !has_programs("the stitched stack", &needs) {
+        return;
+    }
+    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+    let name = format!("{NAME}{}", std::process::id());
+    let _removed = Removed(name.clone());
+    let mut topology = topology();
+    topology.stitch();
+    let lab = RunningLab::up(topology, &name, Path::new(support::anyns::PROGRAM)).unwrap();
+    faults::wait_whole(&lab).unwrap_or_else(|error| panic!("{error}"));
+    tell("the same with NSD, BIRD and the health check of ExaBGP on us-s1");
+    for name in ["process-crash", "server-crash", "switch-crash", "router-crash", "link-loss"] {
+        let result =
+            Scenario::named(name).unwrap().run(&lab, Some("us")).unwrap_or_else(|error| panic!("{error}"));
+        println!("{}", result.timeline());
+        tell(rows(&result).trim_end());
+    }
 }
 
 /// How often a scenario is run when its times and losses are not as they must be: a busy machine spoils one run, a fault of the server

@@ -30,7 +30,7 @@ impl Moment {
 /// Something that breaks in a POP.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum Breakage {
-    /// `kill -9` of anyns.
+    /// `kill -9` of the name server.
     Process,
     /// The host loses its power: no carrier, no process, no last packet.
     Server,
@@ -47,7 +47,7 @@ impl Breakage {
     pub fn make(self, lab: &RunningLab, target: &str) -> Result<Moment, LabError> {
         let topology = &lab.topology;
         match self {
-            Self::Process => each(lab, target, &["sh", "/run/lab/node", "kill", "anyns"]),
+            Self::Process => each(lab, target, &["sh", "/run/lab/node", "kill-server"]),
             Self::Server => each(lab, target, &["sh", "/run/lab/node", "die"]),
             Self::Switch => {
                 let switch = topology.the(Role::Switch, target)?;

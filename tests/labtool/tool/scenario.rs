@@ -323,7 +323,7 @@ fn wrong_zone(lab: &RunningLab, seen: &Observation) -> Result<Vec<String>, LabEr
 fn hub_lost(lab: &RunningLab, seen: &Observation) -> Result<Vec<String>, LabError> {
     let hub = lab.topology.with_role(Role::Hub, None).next().unwrap_or("hub").to_owned();
     let version = next_version(lab)?;
-    lab.run(&hub, &["sh", "/run/lab/node", "kill", "anyns"])?;
+    lab.run(&hub, &["sh", "/run/lab/node", "kill-server"])?;
     seen.wait_answers("answers go on without the hub", OTHER_RATE * TWO_REFRESHES, RATE * TWO_REFRESHES)?;
     zone::deploy(lab, ZONE, &zone::at_version(&lab.topology, version)?)?;
     lab.run(&hub, &["sh", "/run/lab/node", "mend"])?;

@@ -9,6 +9,9 @@ use serde::Deserialize;
 
 use super::error::{LabError, file, unknown};
 
+/// The server that can be one of the stitched stack, for comparison.
+pub const STITCHED: &str = "us-s1";
+
 /// The lab as the file describes it.
 #[derive(Debug)]
 pub struct Topology {
@@ -105,6 +108,14 @@ impl Topology {
         };
         let links = links.into_iter().map(link).collect::<Result<Vec<_>, LabError>>()?;
         Ok(Self { name: spec.name, folder, nodes, links })
+    }
+
+    /// Puts the stitched stack in the place of anyns on [`STITCHED`]: NSD, asked by the health check of ExaBGP, which announces to BIRD.
+    pub fn stitch(&mut self) {
+        if let Some(node) = self.nodes.get_mut(STITCHED) {
+            node.env.insert("RUN".into(), "blackholes nsd bird exabgp".into());
+            node.env.insert("CONFIG".into(), format!("{STITCHED}-stitched"));
+        }
     }
 
     /// The names of the nodes with this role, of one POP where it is given.
