@@ -79,6 +79,26 @@ enum ZoneCommand {
         /// The zone
         name: String,
     },
+    /// Show the steps of a zone that are kept: from which serial to which, when, and why
+    History {
+        /// The zone
+        name: String,
+        /// One JSON document
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show what differs between two versions of a zone, step by step
+    Diff {
+        /// The zone
+        name: String,
+        /// The serial of the older version; by default the one before the last
+        from: Option<u32>,
+        /// The serial of the newer version; by default the last
+        to: Option<u32>,
+        /// One JSON document
+        #[arg(long)]
+        json: bool,
+    },
     /// Accept, once, the version of a zone that was refused for its serial, its size or its signatures
     Accept {
         /// The zone
@@ -104,6 +124,12 @@ pub fn main() -> ExitCode {
             remote::zone_accept(config, socket, name, serial)
         }
         Command::Status(options) => status::status(config, socket, &options),
+        Command::Zone(ZoneCommand::History { name, json }) => {
+            remote::zone_history(config, socket, name, json)
+        }
+        Command::Zone(ZoneCommand::Diff { name, from, to, json }) => {
+            remote::zone_diff(config, socket, (name, from, to), json)
+        }
         Command::Drain { reason } => remote::drain(config, socket, reason),
         Command::Undrain => remote::undrain(config, socket),
         Command::Reload => remote::reload(config, socket),

@@ -45,6 +45,44 @@ pub(super) fn zone_accept(
     ask(config, socket, &Request::ZoneAccept { zone, serial })
 }
 
+pub(super) fn zone_history(
+    config: Option<&Path>,
+    socket: Option<&Path>,
+    zone: String,
+    json: bool,
+) -> Outcome {
+    let path = socket_path(config, socket)?;
+    match control::call(&path, &Request::ZoneHistory { zone }, LIMIT)? {
+        Response::History { history } => {
+            print_line(&match json {
+                true => serde_json::to_string_pretty(&history)?,
+                false => control::render_history(&history),
+            });
+            Ok(ExitCode::SUCCESS)
+        }
+        other => outcome_of(other),
+    }
+}
+
+pub(super) fn zone_diff(
+    config: Option<&Path>,
+    socket: Option<&Path>,
+    (zone, from, to): (String, Option<u32>, Option<u32>),
+    json: bool,
+) -> Outcome {
+    let path = socket_path(config, socket)?;
+    match control::call(&path, &Request::ZoneDiff { zone, from, to }, LIMIT)? {
+        Response::Difference { difference } => {
+            print_line(&match json {
+                true => serde_json::to_string_pretty(&difference)?,
+                false => control::render_difference(&difference),
+            });
+            Ok(ExitCode::SUCCESS)
+        }
+        other => outcome_of(other),
+    }
+}
+
 pub(super) fn outcome_of(response: Response) -> Outcome {
     match response {
         Response::Done { message, restart } => {
@@ -52,8 +90,8 @@ pub(super) fn outcome_of(response: Response) -> Outcome {
             Ok(if restart.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(NEEDS_RESTART) })
         }
         Response::Failed { message } => Err(message.into()),
-        Response::Status { .. } => {
-            Err("the running anyns answered with a status that was not asked for".into())
+        Response::Status { .. } | Response::History { .. } | Response::Difference { .. } => {
+            Err("the running anyns answered with what was not asked for".into())
         }
     }
 }

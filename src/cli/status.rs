@@ -89,7 +89,9 @@ fn frame(path: &Path, options: &Options) -> Result<(String, ExitCode), CommandEr
     let status = match control::call(path, &options.request(), LIMIT)? {
         Response::Status { status } => status,
         Response::Failed { message } => return Err(message.into()),
-        Response::Done { .. } => return Err("the running anyns answered without a status".into()),
+        Response::Done { .. } | Response::History { .. } | Response::Difference { .. } => {
+            return Err("the running anyns answered without a status".into());
+        }
     };
     let code = ExitCode::from(status.overall.verdict.exit_code());
     let text = match options.json {

@@ -157,6 +157,8 @@ pub(super) struct ZonesSpec {
     pub(super) rescan: Option<Spanned<Period>>,
     pub(super) settle: Option<Spanned<Period>>,
     pub(super) deploy: DeploySpec,
+    pub(super) history_octets: Option<Spanned<u64>>,
+    pub(super) history_steps: Option<Spanned<u64>>,
 }
 
 /// `zones.deploy`.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::Status;
+use super::{DifferenceStatus, HistoryStatus, Status};
 
 /// What an operator asks. On the wire one line: `{"request":"drain","reason":"router upgrade"}`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -42,6 +42,22 @@ pub enum Request {
         /// The serial of that version, so that no other one is accepted by mistake.
         serial: u32,
     },
+    /// The steps of a zone that are kept.
+    ZoneHistory {
+        /// The zone's name.
+        zone: String,
+    },
+    /// What differs between two versions of a zone.
+    ZoneDiff {
+        /// The zone's name.
+        zone: String,
+        /// The serial of the older one; without it the one before the last.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        from: Option<u32>,
+        /// The serial of the newer one; without it the last.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        to: Option<u32>,
+    },
     /// Make a task panic at its next heartbeat. A hook for tests: refused unless the process runs with
     /// `ANYNS_TEST_HOOKS=1`.
     TestPanic {
@@ -73,6 +89,16 @@ pub enum Response {
     Failed {
         /// Why, and what would be right.
         message: String,
+    },
+    /// The steps of a zone.
+    History {
+        /// The document.
+        history: Box<HistoryStatus>,
+    },
+    /// What differs between versions.
+    Difference {
+        /// The document.
+        difference: Box<DifferenceStatus>,
     },
     /// The whole state.
     Status {

@@ -12,6 +12,7 @@
 //! ```
 
 mod client;
+mod history;
 mod message;
 mod order;
 mod overall;
@@ -25,6 +26,9 @@ mod text;
 mod verdict;
 
 pub use client::call;
+pub use history::{
+    DifferenceStatus, HistoryStatus, StepRecords, StepStatus, render_difference, render_history,
+};
 pub use message::{ControlError, Request, Response};
 pub use order::{Answers, Call, Reply};
 pub use overall::overall;

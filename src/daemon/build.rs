@@ -79,7 +79,6 @@ fn start(
     let limits = Arc::new(Limits::new(&config.rate_limit, started)?);
     let answers = Arc::new(config.answer.clone());
     let serving = serve::start(&config.serve, &published, &answers, Some(&limits), &counters)?;
-    let serving = Arc::new(serving);
     let publisher = Arc::new(Publisher::start(config.publish.clone(), published.clone())?);
     let transferring = Transferring::start(&config.transfers, &publisher, &published)?;
 

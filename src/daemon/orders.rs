@@ -4,11 +4,12 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use crate::control::{Call, Reply, Request, Response};
-use crate::publish::PublisherHandle;
+use crate::publish::{History, PublisherHandle};
 use crate::wire::{Name, Serial};
 
 use super::controller::Controller;
 use super::drain::Drain;
+use super::history;
 use super::reload;
 use super::response::{chain, done, failed};
 
@@ -28,6 +29,12 @@ pub(super) fn obey(controller: &mut Controller, call: Call) {
             });
             return;
         }
+        Request::ZoneHistory { zone } => {
+            return read(reply, publisher, move |it| history::history(it, &zone));
+        }
+        Request::ZoneDiff { zone, from, to } => {
+            return read(reply, publisher, move |it| history::difference(it, &zone, from, to));
+        }
         Request::ZoneAccept { zone, serial } => {
             tokio::spawn(async move {
                 reply.send(accept(&publisher, &zone, Serial(serial)).await);
@@ -36,6 +43,15 @@ pub(super) fn obey(controller: &mut Controller, call: Call) {
         }
     };
     reply.send(response);
+}
+
+/// Reads from the history, on a thread that may wait for a disk.
+fn read(
+    reply: Reply,
+    publisher: Arc<PublisherHandle>,
+    read: impl FnOnce(&History) -> Response + Send + 'static,
+) {
+    tokio::task::spawn_blocking(move || reply.send(read(&publisher.history())));
 }
 
 /// The drain begins at once; the answer comes when it is known whether a restart keeps it.

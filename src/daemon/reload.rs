@@ -117,7 +117,7 @@ fn finish(state: &Latest<Reload>, replies: Vec<Reply>, response: Response) {
             tracing::info!(message, "reload");
             state.publish(Reload::Done);
         }
-        Response::Status { .. } => {}
+        Response::Status { .. } | Response::History { .. } | Response::Difference { .. } => {}
     }
     for reply in replies {
         reply.send(response.clone());

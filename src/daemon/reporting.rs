@@ -16,7 +16,9 @@ use crate::serve::{self, Serving};
 use crate::telemetry::{Beat, Counters, Logs};
 
 use super::DaemonError;
-use super::status::{ControlThread, Ordered, OtherAlarm, Reload, Settings, Source, Sources, StatusKeeper};
+use super::status::{
+    ControlThread, Ordered, OtherAlarm, Reload, Settings, Source, StatusKeeper, StatusSources,
+};
 
 /// Dropped log records are an alarm for so long after the last of them.
 const DROPS_ALARM: Duration = Duration::from_secs(60);
@@ -57,7 +59,7 @@ pub(super) fn start_control(server: Server, reported: Reported<'_>) -> Result<Co
     // For how many seconds the thread that verifies signatures has done nothing; 0 while it works.
     let idle = Arc::new(AtomicU64::new(0));
     let verifier = verifier_alarm(idle.clone());
-    let sources = Sources {
+    let sources = StatusSources {
         started,
         settings: Settings::new(config, limits),
         report: Box::new(move || report.load()),

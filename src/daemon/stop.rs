@@ -2,7 +2,6 @@
 //!
 //! Every part runs on until it is its turn: the deciding task drains, the status tells of it.
 
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::time::timeout;
@@ -54,9 +53,9 @@ async fn in_order(mut parts: Parts, mut signals: Signals) {
     parts.health.stop(THREAD_GRACE).await;
     parts.decide.stop(THREAD_GRACE).await;
     parts.host.stop(THREAD_GRACE).await;
-    close(parts.serving, "sockets", |serving| serving.shutdown(SERVE_GRACE)).await;
+    parts.serving.shutdown(SERVE_GRACE).await;
     parts.transferring.stop(THREAD_GRACE).await;
-    close(parts.publisher, "publisher", |publisher| publisher.shutdown()).await;
+    parts.publisher.shutdown().await;
     if let Some(addresses) = parts.addresses
         && let Err(error) = addresses.remove().await
     {
@@ -109,16 +108,4 @@ async fn quiet(counters: &Counters, drain: config::Drain) {
 
 async fn second(signals: &mut Signals) {
     while signals.next().await != Ask::Stop {}
-}
-
-/// Closes what others may still hold for a moment: a probe, an order.
-async fn close<T, F: Future<Output = ()>>(mut shared: Arc<T>, what: &str, shutdown: impl FnOnce(T) -> F) {
-    for _ in 0..20 {
-        match Arc::try_unwrap(shared) {
-            Ok(owned) => return shutdown(owned).await,
-            Err(still) => shared = still,
-        }
-        tokio::time::sleep(LOOK).await;
-    }
-    tracing::warn!(what, "still in use; closed without waiting");
 }

@@ -8,17 +8,16 @@ use std::collections::HashMap;
 use std::sync::{Arc, Weak};
 
 use tokio::runtime::Handle;
-use tokio_util::sync::CancellationToken;
 
 use crate::config::Transfers;
-use crate::handoff::Reader;
-use crate::publish::{ApplyError, Difference, OfferError, PublisherHandle, Report};
-use crate::transfer::primary::{Primary, Source};
+use crate::publish::{ApplyError, Difference, OfferError, PublisherHandle};
+use crate::transfer::primary::Primary;
 use crate::transfer::secondary::{Origin, Secondary, Sink, SinkError};
-use crate::wire::{Name, Serial};
+use crate::wire::Name;
 use crate::zone::{Published, Zone};
 
 use super::DaemonError;
+use super::sent_zones::{ServedVersions, start_notifies};
 use super::thread::Thread;
 
 /// What transfers zones; ends when it is dropped.
@@ -53,8 +52,11 @@ impl Transferring {
         let handle = secondary.as_ref().map(Secondary::handle);
         let primary = match transfers.sends() {
             true => {
-                let (settings, source) =
-                    (transfers.primary.clone(), Arc::new(ServedVersions(published.clone())));
+                let history = publisher.history();
+                let (settings, source) = (
+                    transfers.primary.clone(),
+                    Arc::new(ServedVersions { published: published.clone(), history }),
+                );
                 // On a thread without a runtime: it starts one of its own.
                 let start = std::thread::spawn(move || Primary::start(settings, source, handle));
                 let lost = |_| DaemonError::Runtime(std::io::Error::other("starting transfers panicked"));
@@ -76,33 +78,6 @@ impl Transferring {
             notifies.stop(grace).await;
         }
     }
-}
-
-/// Follows the report: a zone that is served with another serial is told of.
-fn start_notifies(primary: Arc<Primary>, report: Reader<Report>) -> Result<Thread, DaemonError> {
-    Thread::start("notify-out", CancellationToken::new(), move || async move {
-        let mut report = report;
-        let mut told: HashMap<Name, Serial> = HashMap::new();
-        let mut seen: Option<u64> = None;
-        loop {
-            let now = report.load();
-            let names: Vec<Name> = match seen.and_then(|seen| now.changed_since(seen)) {
-                Some(changed) => changed.cloned().collect(),
-                None => now.zones.keys().cloned().collect(),
-            };
-            for name in names {
-                let Some(serial) = now.zones.get(&name).and_then(|zone| zone.serial) else {
-                    told.remove(&name);
-                    continue;
-                };
-                if told.insert(name.clone(), serial) != Some(serial) && !primary.changed(name.clone()) {
-                    tracing::warn!(zone = %name, "too many changed zones wait for their NOTIFY; the secondaries' timers have to do");
-                }
-            }
-            seen = Some(now.changes());
-            report.changed().await;
-        }
-    })
 }
 
 /// Where transferred versions go.
@@ -145,19 +120,5 @@ impl Sink for PublisherSink {
             }
             _ => SinkError::NotFitting(Box::new(error)),
         })
-    }
-}
-
-/// Where the zones come from that are sent.
-struct ServedVersions(Arc<Published>);
-
-impl Source for ServedVersions {
-    fn zone(&self, name: &Name) -> Option<Arc<Zone>> {
-        self.0.load().zone(name).cloned()
-    }
-
-    /// There is no history yet: who asks for differences gets the whole zone (RFC 1995 section 4).
-    fn differences(&self, _: &Name, _: Serial, _: Serial) -> Option<Vec<Arc<Difference>>> {
-        None
     }
 }

@@ -15,7 +15,7 @@ use crate::publish::settings::{Dnssec, Rules, SerialRule, Settings};
 use crate::publish::source::read::{Files, read};
 use crate::publish::source::scan::{Found, scan};
 use crate::publish::source::watch::Writer;
-use crate::publish::state::store::{peek, peek_digest};
+use crate::publish::state::peek::Peek;
 use crate::publish::verify::parallel::verify;
 use crate::publish::verify::{Modes, before, unix_now};
 use crate::zonefile::{Beside, Located};
@@ -55,9 +55,10 @@ pub fn check(settings: Settings) -> io::Result<CheckReport> {
     let settings = settings.absolute()?;
     let (rules, modes) = (Rules::new(&settings), Modes::new(&settings));
     let found = scan(&settings);
+    let mut peek = settings.state_directory.as_deref().map(Peek::new);
     let zones = found.zones.into_iter().map(|(name, found)| {
         let rule = (rules.of(&name), modes.of(&name));
-        let checked = check_zone(&settings, rule, &name, found);
+        let checked = check_zone((&settings, peek.as_mut()), rule, &name, found);
         (name, checked)
     });
     let zones: BTreeMap<Name, CheckedZone> = zones.collect();
@@ -83,7 +84,7 @@ pub fn check_signatures(
 }
 
 fn check_zone(
-    settings: &Settings,
+    (settings, peek): (&Settings, Option<&mut Peek>),
     (rule, dnssec): (SerialRule, Dnssec),
     name: &Name,
     found: Found,
@@ -115,10 +116,10 @@ fn check_zone(
     let candidate = Candidate { zone: zone.zone, digest: zone.digest, provenance };
     let offered = candidate.zone.serial();
     let terms = Terms { serial: rule, shrink_limit_percent: settings.shrink_limit_percent, forced: false };
-    let standing = settings.state_directory.as_deref().and_then(|directory| {
-        let mut standing = peek(directory, name)?;
+    let standing = peek.and_then(|peek| {
+        let mut standing = peek.standing(name)?;
         if needs_digest(candidate.zone.serial(), &standing, terms) {
-            standing.digest = peek_digest(directory, name, &settings.limits);
+            standing.digest = peek.digest(name);
         }
         Some(standing)
     });

@@ -47,7 +47,7 @@ pub enum OfferError {
         /// The record's owner.
         owner: Name,
         /// What is wrong.
-        fault: Box<zonefile::Fault>,
+        fault: Box<zonefile::FileFault>,
     },
     /// The version may not replace the one that is served, or cannot be kept.
     #[error("{fault}")]
@@ -249,7 +249,7 @@ pub enum ApplyError {
         /// The owner of the first such record.
         owner: Name,
         /// What is wrong with it.
-        fault: Box<zonefile::Fault>,
+        fault: Box<zonefile::FileFault>,
         /// How many other records can never be right, either.
         more: usize,
     },

@@ -215,17 +215,17 @@ pub enum SourceFault {
         zone: Name,
     },
     /// A file in the state directory that cannot be used; it was set aside.
-    #[error("the state file {at} is damaged ({error}); it was set aside", at = shown(path))]
+    #[error("what the state directory held is damaged ({error}); it was set aside: {at}", at = shown(path))]
     State {
         /// The file.
         path: PathBuf,
         /// What is wrong with it.
         error: String,
     },
-    /// A journal in the state directory that cannot be used, or not all of it; what was wrong is aside, and what comes
+    /// Steps in the state directory that cannot be used, or not all of them; what was wrong is aside, and what comes
     /// before it is served.
     #[error(
-        "the journal {at} is damaged ({error}); a copy is aside, and {zone} is served as of serial {serial}: what came \
+        "the steps (journal) of {zone} are damaged ({error}); a copy is aside: {at}; and {zone} is served as of serial {serial}: what came \
          after it must come again", at = shown(path))]
     Journal {
         /// The file.

@@ -7,7 +7,7 @@
 //!   differences           +---- another -------+
 //!   (RFC 1995)            |
 //!                         +--> Publication --> zone::Published
-//!                         +--> keeper, journal: state directory
+//!                         +--> keeper: state directory, history
 //! ```
 //!
 //! Zone files, notifications of changes, commands and differences flow in; zones into [`Published`](crate::zone::Published),
@@ -30,7 +30,7 @@
 //! it stays.
 //!
 //! A version of a zone file is on disk already when it is served, and is kept right after. A version that is in no file is
-//! kept first; if it came by a difference, as that difference in the zone's journal, which `zones-0` itself appends to. What
+//! kept first; if it came by a difference, as that difference, behind the version that it continues. The exact difference of each step is kept, too ([`History`]). What
 //! the state directory holds, and how it survives a crash at any moment: `state`.
 //!
 //! A panic is caught where it costs least: at the zone that was checked, at the survey or the command, at the loop. Whichever
@@ -45,7 +45,7 @@
 //! | folder | may name |
 //! | --- | --- |
 //! | `source` | (nothing) |
-//! | `state` | (nothing) |
+//! | `state` | `source` |
 //! | `verify` | (nothing) |
 //! | `work` | `source` `state` `verify` |
 //!
@@ -54,6 +54,7 @@
 
 mod accept;
 mod check;
+mod difference;
 mod error;
 mod fault;
 mod report;
@@ -65,13 +66,16 @@ mod work;
 
 pub use accept::{Accepted, Candidate, Digest, Provenance, Refused, Standing, Terms, accept};
 pub use check::{CheckReport, CheckedZone, check, check_signatures};
+pub use difference::{Applied, Difference};
 pub use error::{
     AcceptError, ApplyError, OfferError, PublishError, ReconfigureError, RemoveError, StoreError,
 };
 pub use fault::{Fault, SourceFault, SourceWarning};
 pub use report::{Progress, Report, ReportedZones, WatchState, ZoneReport, ZoneState};
-pub use settings::{Deploy, Dnssec, SerialRule, Settings, SingleZone};
+pub use settings::{Deploy, Dnssec, HistoryBounds, SerialRule, Settings, SingleZone};
+pub use state::history::{History, HistoryError, StepInfo, ZoneHistory};
+pub use state::step::StepOrigin;
+pub use state::tail::{Began, BeganReason};
 pub use verify::Signatures;
-pub use work::difference::{Applied, Difference};
 pub use work::liveness::{Liveness, Stall};
 pub use work::publisher::{Publisher, PublisherHandle};

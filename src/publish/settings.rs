@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use sha2::{Digest as _, Sha256};
+
 use crate::wire::Name;
 
 use crate::zonefile::Limits;
@@ -45,6 +47,21 @@ pub struct SingleZone {
     pub dnssec: Option<Dnssec>,
 }
 
+/// How much history is kept of each zone, in the state directory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HistoryBounds {
+    /// Octets of all steps of a zone.
+    pub octets: u64,
+    /// Steps of a zone; with 0 none is kept.
+    pub steps: u64,
+}
+
+impl Default for HistoryBounds {
+    fn default() -> Self {
+        Self { octets: Settings::DEFAULT_HISTORY_OCTETS, steps: Settings::DEFAULT_HISTORY_STEPS }
+    }
+}
+
 /// When changed files are read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Deploy {
@@ -84,6 +101,8 @@ pub struct Settings {
     pub settle: Duration,
     /// When changed files are read.
     pub deploy: Deploy,
+    /// How much history is kept of each zone.
+    pub history: HistoryBounds,
     /// Bounds of reading one zone file. What it allows to be included is replaced by what the directories above say.
     pub limits: Limits,
 }
@@ -101,6 +120,16 @@ impl Settings {
     pub const LONGEST_SETTLE: Duration = Duration::from_secs(60);
     /// A walk over 100,000 files takes some 0.2 s; once a second is as often as makes sense.
     pub const LEAST_RESCAN: Duration = Duration::from_secs(1);
+    /// The default of the octets of a zone's history: the difference of some 200,000 records, so that a zone of a million
+    /// records that is signed anew in parts fits, and what a secondary fetches in one transfer stays small.
+    pub const DEFAULT_HISTORY_OCTETS: u64 = 16 << 20;
+    /// The most octets: a step is in memory as a whole while it is written and read.
+    pub const MOST_HISTORY_OCTETS: u64 = 1 << 30;
+    /// The default of the steps of a zone's history: with one change a minute, more than an hour and a half, in which a secondary
+    /// may be away without a whole transfer.
+    pub const DEFAULT_HISTORY_STEPS: u64 = 100;
+    /// The most steps: `anyns zone history` shows all of them.
+    pub const MOST_HISTORY_STEPS: u64 = 100_000;
     /// A net that is cast less often than once a day catches nothing.
     pub const LONGEST_RESCAN: Duration = Duration::from_secs(86_400);
 
@@ -108,6 +137,19 @@ impl Settings {
     pub(super) fn covers(&self, origin: &Name, root: &Path) -> bool {
         self.directories.iter().any(|directory| directory == root)
             || self.zones.iter().any(|zone| zone.name == *origin && zone.file.is_some())
+    }
+
+    /// Tells by which rules a file is judged: under others, or by another build, the same file may be judged otherwise.
+    pub(super) fn terms(&self, serial: SerialRule, dnssec: Dnssec) -> [u8; 32] {
+        let Limits { octets, records, generate, include_roots } = &self.limits;
+        let mut hash = Sha256::new().chain_update(env!("CARGO_PKG_VERSION"));
+        hash.update([serial as u8, dnssec as u8, self.shrink_limit_percent]);
+        [octets, records, generate].into_iter().for_each(|number| hash.update(number.to_be_bytes()));
+        for root in include_roots {
+            hash.update(root.as_os_str().as_encoded_bytes());
+            hash.update([0]);
+        }
+        hash.finalize().into()
     }
 
     /// The same settings with every path absolute, `.` taken out, so that paths can be compared; the limits know what may be
@@ -142,6 +184,7 @@ impl Default for Settings {
             rescan: Self::DEFAULT_RESCAN,
             settle: Self::DEFAULT_SETTLE,
             deploy: Deploy::Watch,
+            history: HistoryBounds::default(),
             limits: Limits::default(),
         }
     }

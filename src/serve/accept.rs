@@ -22,8 +22,8 @@ use crate::telemetry::{count, keep_going};
 
 use super::caps::{Caps, Ticket};
 use super::clients::Clients;
-use super::connection::PATIENCE;
 use super::context::Context;
+use super::message_stream::PATIENCE;
 use super::proxy::{self, Origin};
 use super::shared::{LostListener, Phase, Shared};
 use super::traffic::Traffic;

@@ -23,7 +23,7 @@ use super::tcp_settings::TcpSettings;
 use super::traffic::Traffic;
 use super::transport::Transport;
 use super::watch::{ServeWatch, Watched};
-use super::{hickory, tcp};
+use super::{hickory, task_tcp};
 
 /// What serves. Dropped, it stops at once, without waiting; [`Serving::shutdown`] stops in order.
 #[derive(Debug)]
@@ -142,7 +142,7 @@ impl Serving {
     ) -> Result<(), ServeError> {
         let (shared, clients, runtime) = (self.shared.clone(), self.clients.clone(), runtime("serve-tcp")?);
         self.spawn("serve-tcp", 1, move |beat| {
-            tcp::run(&runtime, listeners, settings, responder, (&shared, &clients), beat);
+            task_tcp::run(&runtime, listeners, settings, responder, (&shared, &clients), beat);
         })
     }
 

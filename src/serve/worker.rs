@@ -8,7 +8,7 @@
 //! The kernel chooses the worker of a packet by a hash of its addresses and ports, or, if the operator says so, by the CPU that
 //! received it ([`super::affinity`]). `tests/bench/NOTES.md` says what each costs.
 
-mod tcp;
+mod polled_tcp;
 
 use std::io;
 use std::net::{SocketAddr, TcpListener, UdpSocket};
@@ -29,7 +29,7 @@ use super::tcp_settings::TcpSettings;
 use super::traffic::Traffic;
 use super::transport::Transport;
 
-use tcp::Tcp;
+use polled_tcp::Tcp;
 
 /// The longest wait for a query, so that the heartbeat never stops.
 const WAIT: Duration = Duration::from_millis(100);

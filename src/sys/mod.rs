@@ -8,7 +8,6 @@
 pub mod cpu;
 #[cfg(native)]
 pub mod datagrams;
-pub mod disk;
 #[cfg(native)]
 pub mod epoll;
 pub mod lease;

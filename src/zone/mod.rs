@@ -29,7 +29,7 @@
 //! | `snapshot` | `store` |
 //! | `compile` | `record` `store` |
 //! | `denial` | `compile` `read` `record` `store` |
-//! | `version` | `compile` `denial` `record` `store` |
+//! | `version` | `compile` `denial` `record` `signatures` `store` |
 //! | `signatures` | `read` `record` `store` |
 
 mod compile;
@@ -57,4 +57,5 @@ pub use snapshot::zones::{Published, PublishedRef, Snapshot};
 pub use store::compiled::{NodeRef, RrSet, Zone};
 pub use version::builder::ZoneBuilder;
 pub use version::effect::Owners;
+pub use version::exact::{ExactDifference, ExactRecord};
 pub use version::redeploy::Standing;

@@ -10,7 +10,7 @@ use sha2::{Digest as _, Sha256};
 use crate::wire::Name;
 use crate::zone::Place;
 
-use crate::zonefile::fault::{Fault, Flaw, Roots, Snippet};
+use crate::zonefile::fault::{FileFault, Flaw, Roots, Snippet};
 use crate::zonefile::fields::{Fields, unescape};
 use crate::zonefile::generate::Generate;
 use crate::zonefile::lexer::{Entry, Lexer, Token};
@@ -49,7 +49,7 @@ impl Reader<'_> {
             () if is("$GENERATE") => self.generate(entry, scope),
             () => Err(Flaw {
                 place: word.place,
-                fault: Fault::UnknownDirective { found: Snippet::new(word.text) },
+                fault: FileFault::UnknownDirective { found: Snippet::new(word.text) },
             }),
         }
     }
@@ -77,10 +77,10 @@ impl Reader<'_> {
         }
         if self.includes > MAX_INCLUDES {
             self.lost = true;
-            return Err(flaw(Fault::IncludeCount { limit: MAX_INCLUDES }));
+            return Err(flaw(FileFault::IncludeCount { limit: MAX_INCLUDES }));
         }
         if self.open.len() > MAX_INCLUDE_DEPTH {
-            return Err(flaw(Fault::IncludeDepth { limit: MAX_INCLUDE_DEPTH }));
+            return Err(flaw(FileFault::IncludeDepth { limit: MAX_INCLUDE_DEPTH }));
         }
         let path = self.include_path(token.place, Path::new(OsStr::from_bytes(&file))).map_err(flaw)?;
         self.file(&path, &mut inner).map_err(flaw)
@@ -89,18 +89,18 @@ impl Reader<'_> {
     /// A relative path counts from the directory of the file with the `$INCLUDE`. The result must lie below one of the
     /// roots: whoever may write a zone must not learn other files through what faults quote of them. The check is of
     /// the path as written; a symbolic link is the doing of whoever owns the directory, and is followed.
-    fn include_path(&self, place: Place, file: &Path) -> Result<PathBuf, Fault> {
+    fn include_path(&self, place: Place, file: &Path) -> Result<PathBuf, FileFault> {
         let from =
             self.files.get(place.file as usize).and_then(|path| path.parent()).unwrap_or(Path::new(""));
         let path = normalized(&from.join(file));
         if self.roots.iter().any(|root| is_below(&path, root)) {
             return Ok(path);
         }
-        Err(Fault::IncludeOutside { path, roots: Roots(self.roots.clone()) })
+        Err(FileFault::IncludeOutside { path, roots: Roots(self.roots.clone()) })
     }
 
     /// Reads an included file.
-    fn file(&mut self, path: &Path, scope: &mut Scope) -> Result<(), Fault> {
+    fn file(&mut self, path: &Path, scope: &mut Scope) -> Result<(), FileFault> {
         let number = self.file_number(path);
         let (mut file, facts) = look_and_open(path)?;
         self.open_file(&mut file, &facts, number, scope)
@@ -113,7 +113,7 @@ impl Reader<'_> {
         facts: &Metadata,
         number: u32,
         scope: &mut Scope,
-    ) -> Result<(), Fault> {
+    ) -> Result<(), FileFault> {
         let path = self.files.get(number as usize).cloned().unwrap_or_default();
         let left = self.limits.octets.saturating_sub(self.octets);
         let octets = read_whole(file, facts, &path, left, self.limits.octets)?;
@@ -122,18 +122,18 @@ impl Reader<'_> {
         }
         let id = id(facts);
         if self.open.contains(&id) {
-            return Err(Fault::IncludeCycle { path });
+            return Err(FileFault::IncludeCycle { path });
         }
         self.octets += octets.len() as u64;
         if octets.starts_with(b"\xff\xfe") || octets.starts_with(b"\xfe\xff") {
-            return Err(Fault::Utf16);
+            return Err(FileFault::Utf16);
         }
         // Editors on Windows write it without being asked; it can mean nothing else.
         let text = octets.strip_prefix(b"\xef\xbb\xbf");
         if text.is_some() {
             self.warn(Flaw {
                 place: Place { file: number, line: 1, column: 1 },
-                fault: Fault::ByteOrderMark,
+                fault: FileFault::ByteOrderMark,
             });
         }
         self.open.push(id);
@@ -191,7 +191,7 @@ fn name(fields: &mut Fields<'_, '_>) -> Result<Name, Flaw> {
     let token = fields.bare("a domain name")?;
     Name::from_text(token.text, fields.origin).map_err(|error| Flaw {
         place: token.place,
-        fault: Fault::Name { found: Snippet::new(token.text), error },
+        fault: FileFault::Name { found: Snippet::new(token.text), error },
     })
 }
 

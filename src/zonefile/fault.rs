@@ -26,7 +26,7 @@ pub struct Located {
     /// Column in octets, from 1; 0 for a fault of the file as a whole.
     pub column: u32,
     /// What is wrong.
-    pub fault: Fault,
+    pub fault: FileFault,
 }
 
 impl fmt::Display for Located {
@@ -53,12 +53,13 @@ pub struct ReadError {
 impl ReadError {
     /// Whether a fault is of a record, but does not say of which line.
     pub(super) fn lacks_lines(&self) -> bool {
-        let is_of_record = |fault: &Fault| matches!(fault, Fault::Zone(fault) if fault.place().is_some());
+        let is_of_record =
+            |fault: &FileFault| matches!(fault, FileFault::Zone(fault) if fault.place().is_some());
         self.faults.iter().any(|located| located.line == 0 && is_of_record(&located.fault))
     }
 
     /// A fault of the zone file as a whole.
-    pub fn of_file(path: &Path, fault: Fault) -> Self {
+    pub fn of_file(path: &Path, fault: FileFault) -> Self {
         let faults = vec![Located { file: path.into(), line: 0, column: 0, fault }];
         Self { faults, more: 0, files: vec![path.into()] }
     }
@@ -100,7 +101,7 @@ impl std::error::Error for ReadError {
 #[derive(Debug)]
 pub(super) struct Flaw {
     pub(super) place: Place,
-    pub(super) fault: Fault,
+    pub(super) fault: FileFault,
 }
 
 /// Some octets of the file, shortened and made printable.
@@ -151,7 +152,7 @@ impl fmt::Display for Roots {
 /// What is wrong (or, among warnings, odd), and what would be right.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum Fault {
+pub enum FileFault {
     /// A word that does not fit its field.
     #[error("found `{found}`, expected {expected}")]
     Unexpected {

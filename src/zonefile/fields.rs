@@ -3,7 +3,7 @@
 use crate::wire::Name;
 use crate::zone::Place;
 
-use crate::zonefile::fault::{Fault, Flaw, Snippet};
+use crate::zonefile::fault::{FileFault, Flaw, Snippet};
 use crate::zonefile::lexer::{Entry, Quoting, Token};
 
 /// What remains of an entry, with the origin that its relative names get.
@@ -37,7 +37,7 @@ impl<'e, 'a> Fields<'e, 'a> {
     /// Takes the next word, however it is quoted.
     pub(super) fn any(&mut self, expected: &'static str) -> Result<&'e Token<'a>, Flaw> {
         let Some((token, rest)) = self.tokens.split_first() else {
-            return Err(Flaw { place: self.end, fault: Fault::Missing { expected } });
+            return Err(Flaw { place: self.end, fault: FileFault::Missing { expected } });
         };
         self.tokens = rest;
         Ok(token)
@@ -100,13 +100,13 @@ impl<'e, 'a> Fields<'e, 'a> {
                 Ok(())
             }
             (Err(_), Some(token)) => Err(token.unexpected("a character-string of at most 255 octets")),
-            (Err(_), None) => Err(Flaw { place: self.end, fault: Fault::Missing { expected } }),
+            (Err(_), None) => Err(Flaw { place: self.end, fault: FileFault::Missing { expected } }),
         }
     }
 
     /// Takes all remaining words as one text in pieces, such as base64 that is broken into lines.
     pub(super) fn joined(&mut self, expected: &'static str) -> Result<(&'e Token<'a>, Vec<u8>), Flaw> {
-        let first = self.peek().ok_or(Flaw { place: self.end, fault: Fault::Missing { expected } })?;
+        let first = self.peek().ok_or(Flaw { place: self.end, fault: FileFault::Missing { expected } })?;
         let mut text = Vec::with_capacity(self.tokens.iter().map(|token| token.text.len()).sum());
         while self.peek().is_some() {
             text.extend_from_slice(self.bare(expected)?.text);
@@ -117,9 +117,10 @@ impl<'e, 'a> Fields<'e, 'a> {
     /// Checks that no word is left.
     pub(super) fn finish(&self) -> Result<(), Flaw> {
         match self.peek() {
-            Some(token) => {
-                Err(Flaw { place: token.place, fault: Fault::Trailing { found: Snippet::new(token.text) } })
-            }
+            Some(token) => Err(Flaw {
+                place: token.place,
+                fault: FileFault::Trailing { found: Snippet::new(token.text) },
+            }),
             None => Ok(()),
         }
     }
@@ -133,7 +134,7 @@ impl<'e, 'a> Fields<'e, 'a> {
 impl Token<'_> {
     /// This word is not what was `expected`.
     pub(super) fn unexpected(&self, expected: &'static str) -> Flaw {
-        Flaw { place: self.place, fault: Fault::Unexpected { found: Snippet::new(self.text), expected } }
+        Flaw { place: self.place, fault: FileFault::Unexpected { found: Snippet::new(self.text), expected } }
     }
 
     /// This word as a domain name, appended in wire form.
@@ -145,7 +146,7 @@ impl Token<'_> {
         out.truncate(start);
         let name = Name::from_text(self.text, origin).map_err(|error| Flaw {
             place: self.place,
-            fault: Fault::Name { found: Snippet::new(self.text), error },
+            fault: FileFault::Name { found: Snippet::new(self.text), error },
         })?;
         out.extend_from_slice(name.as_wire());
         Ok(())

@@ -4,7 +4,7 @@
 //! Works on words: each value of the range makes one line of text, which the reader takes as a record. As in BIND, a
 //! single quoted word as RDATA loses its quotes (`MX "0 ."`); where there are several words, quotes stay.
 
-use crate::zonefile::fault::{Fault, Flaw, Snippet};
+use crate::zonefile::fault::{FileFault, Flaw, Snippet};
 use crate::zonefile::lexer::{Entry, Quoting, Token};
 use crate::zonefile::number::decimal;
 use crate::zonefile::rdata::record_type;
@@ -39,14 +39,14 @@ impl<'e, 'a> Generate<'e, 'a> {
     /// Checks the line (whose first word is `$GENERATE`), and that with the `made` records of the lines before it
     /// there are at most `limit`.
     pub(super) fn new(entry: &'e Entry<'a>, limit: u64, made: u64) -> Result<Self, Flaw> {
-        let missing = |expected| Flaw { place: entry.end, fault: Fault::Missing { expected } };
+        let missing = |expected| Flaw { place: entry.end, fault: FileFault::Missing { expected } };
         let [_, range_token, owner, rest @ ..] = entry.tokens.as_slice() else {
             return Err(missing("a range, an owner template, a type and an RDATA template"));
         };
         let range = range(range_token.text).ok_or_else(|| range_token.unexpected(RANGE))?;
         let count = range.count();
         if count > limit.saturating_sub(made) {
-            return Err(Flaw { place: range_token.place, fault: Fault::GenerateCount { count, limit } });
+            return Err(Flaw { place: range_token.place, fault: FileFault::GenerateCount { count, limit } });
         }
         if owner.quoting != Quoting::Bare {
             return Err(owner.unexpected("an owner template without quotes"));
@@ -122,7 +122,7 @@ fn expand(token: &Token<'_>, value: u64, line: &mut Vec<u8>) -> Result<(), Flaw>
             }
             [b'$', b'{', rest @ ..] => modified(rest, value, line).ok_or_else(|| Flaw {
                 place: token.place,
-                fault: Fault::Unexpected { found: Snippet::new(token.text), expected: TEMPLATE },
+                fault: FileFault::Unexpected { found: Snippet::new(token.text), expected: TEMPLATE },
             })?,
             [b'$', rest @ ..] => {
                 line.extend_from_slice(value.to_string().as_bytes());

@@ -5,7 +5,7 @@
 
 use crate::zone::Place;
 
-use crate::zonefile::fault::{Fault, Flaw};
+use crate::zonefile::fault::{FileFault, Flaw};
 
 /// The most octets of one entry with its comments: 65,535 octets of RDATA written as `\DDD` each, and as much again
 /// for lines, blanks and comments.
@@ -112,7 +112,7 @@ impl<'a> Lexer<'a> {
         let mut open = Vec::new();
         let outcome = self.entry(entry, &mut open);
         if let Err(flaw) = &outcome {
-            if matches!(flaw.fault, Fault::UnclosedQuote { .. }) {
+            if matches!(flaw.fault, FileFault::UnclosedQuote { .. }) {
                 self.skip_lines_of_string();
             }
             self.recover(!open.is_empty());
@@ -144,17 +144,17 @@ impl<'a> Lexer<'a> {
                 Class::CarriageReturn if self.input.get(self.position + 1) == Some(&b'\n') => {
                     self.position += 1
                 }
-                Class::CarriageReturn => return Err(self.flaw(Fault::LoneCarriageReturn)),
+                Class::CarriageReturn => return Err(self.flaw(FileFault::LoneCarriageReturn)),
                 Class::Open => self.open_parenthesis(open)?,
                 Class::Close => {
                     if open.pop().is_none() {
-                        return Err(self.flaw(Fault::UnmatchedParenthesis));
+                        return Err(self.flaw(FileFault::UnmatchedParenthesis));
                     }
                     self.position += 1;
                 }
                 Class::Quote => entry.tokens.push(self.quoted()?),
                 Class::Ordinary | Class::Backslash => entry.tokens.push(self.word()?),
-                Class::Nul => return Err(self.flaw(Fault::NulOctet)),
+                Class::Nul => return Err(self.flaw(FileFault::NulOctet)),
             }
             if matches!(class, Class::Quote | Class::Ordinary | Class::Backslash) {
                 entry.end = self.here();
@@ -162,7 +162,7 @@ impl<'a> Lexer<'a> {
         }
         match open.first() {
             Some(&place) => {
-                Err(Flaw { place, fault: Fault::UnclosedParenthesis { limit: MAX_ENTRY_OCTETS } })
+                Err(Flaw { place, fault: FileFault::UnclosedParenthesis { limit: MAX_ENTRY_OCTETS } })
             }
             None => Ok(!entry.tokens.is_empty()),
         }
@@ -179,7 +179,7 @@ impl<'a> Lexer<'a> {
                 Class::Backslash => self.skip_escape()?,
                 Class::Quote => {
                     if self.position == start || self.input.get(self.position - 1) != Some(&b'=') {
-                        return Err(self.flaw(Fault::QuoteInside));
+                        return Err(self.flaw(FileFault::QuoteInside));
                     }
                     self.skip_quoted()?;
                     quoting = Quoting::Pair;
@@ -206,17 +206,17 @@ impl<'a> Lexer<'a> {
         loop {
             match self.class() {
                 None | Some(Class::LineFeed) => {
-                    return Err(Flaw { place, fault: Fault::UnclosedQuote { line: place.line } });
+                    return Err(Flaw { place, fault: FileFault::UnclosedQuote { line: place.line } });
                 }
                 Some(Class::Quote) => break,
                 Some(Class::Backslash) => self.skip_escape()?,
-                Some(Class::Nul) => return Err(self.flaw(Fault::NulOctet)),
+                Some(Class::Nul) => return Err(self.flaw(FileFault::NulOctet)),
                 Some(_) => self.position += 1,
             }
         }
         self.position += 1;
         match self.class() {
-            Some(Class::Ordinary | Class::Backslash) => Err(self.flaw(Fault::AfterQuote)),
+            Some(Class::Ordinary | Class::Backslash) => Err(self.flaw(FileFault::AfterQuote)),
             _ => Ok(()),
         }
     }
@@ -230,8 +230,8 @@ impl<'a> Lexer<'a> {
 
     fn skip_escape(&mut self) -> Result<(), Flaw> {
         match self.input.get(self.position + 1) {
-            None | Some(b'\n' | b'\r') => Err(self.flaw(Fault::BackslashAtEnd)),
-            Some(0) => Err(self.flaw(Fault::NulOctet)),
+            None | Some(b'\n' | b'\r') => Err(self.flaw(FileFault::BackslashAtEnd)),
+            Some(0) => Err(self.flaw(FileFault::NulOctet)),
             Some(_) => {
                 self.position += 2;
                 Ok(())
@@ -241,7 +241,7 @@ impl<'a> Lexer<'a> {
 
     fn open_parenthesis(&mut self, open: &mut Vec<Place>) -> Result<(), Flaw> {
         if open.len() >= MAX_PARENTHESES as usize {
-            return Err(self.flaw(Fault::NestedTooDeep { limit: MAX_PARENTHESES }));
+            return Err(self.flaw(FileFault::NestedTooDeep { limit: MAX_PARENTHESES }));
         }
         open.push(self.here());
         self.position += 1;
@@ -312,8 +312,8 @@ impl<'a> Lexer<'a> {
 
     fn too_long(&mut self, open: &[Place]) -> Flaw {
         match open.first() {
-            Some(&place) => Flaw { place, fault: Fault::UnclosedParenthesis { limit: MAX_ENTRY_OCTETS } },
-            None => self.flaw(Fault::EntryTooLong { limit: MAX_ENTRY_OCTETS }),
+            Some(&place) => Flaw { place, fault: FileFault::UnclosedParenthesis { limit: MAX_ENTRY_OCTETS } },
+            None => self.flaw(FileFault::EntryTooLong { limit: MAX_ENTRY_OCTETS }),
         }
     }
 
@@ -321,7 +321,7 @@ impl<'a> Lexer<'a> {
         self.input.get(self.position).map(|&octet| CLASSES[usize::from(octet)])
     }
 
-    fn flaw(&self, fault: Fault) -> Flaw {
+    fn flaw(&self, fault: FileFault) -> Flaw {
         Flaw { place: self.here(), fault }
     }
 

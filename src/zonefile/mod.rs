@@ -50,13 +50,13 @@ use fault::Flaw;
 use reader::{Found, Reader, Scope, located};
 
 pub use digest::digest;
-pub use fault::{Fault, Located, MAX_FAULTS, ReadError, Roots, Snippet};
+pub use fault::{FileFault, Located, MAX_FAULTS, ReadError, Roots, Snippet};
 pub use limits::Limits;
 pub use meter::Meter;
 pub use open::open_regular;
 pub use rdata::check as check_rdata;
 pub use value_fault::ValueFault;
-pub use writer::write_zone;
+pub use writer::{record_line, write_zone};
 
 /// Records that the served version has at least if a new one shares with it: below that nothing is gained.
 const SHARED_RECORDS: usize = 10_000;
@@ -155,7 +155,7 @@ fn read_sized(
     let number = reader.file_number(path);
     reader.is_kept = how.is_kept;
     reader.standing = served.and_then(Standing::new);
-    let io = |source| Fault::Io { path: path.into(), source };
+    let io = |source| FileFault::Io { path: path.into(), source };
     let outcome = match pieces::read(&mut reader, file, facts, origin, (how.size, meter)).map_err(io) {
         Ok(true) => Ok(()),
         Ok(false) => {
@@ -208,7 +208,7 @@ fn compiled(origin: &Name, found: Found, is_kept: bool) -> Result<Compiled, Read
         Ok(zone) => {
             let flaw = |warning: &ZoneWarning| Flaw {
                 place: warning.place(),
-                fault: Fault::ZoneWarning(warning.clone()),
+                fault: FileFault::ZoneWarning(warning.clone()),
             };
             warnings.extend(located(zone.warnings().iter().map(flaw).collect(), &files));
             warnings.truncate(MAX_FAULTS);
@@ -221,10 +221,10 @@ fn compiled(origin: &Name, found: Found, is_kept: bool) -> Result<Compiled, Read
             Ok(Compiled { zone, files, file_digest, warnings, tolerated })
         }
         Err(faults) => {
-            let flaws = faults
-                .into_iter()
-                .take(MAX_FAULTS)
-                .map(|fault| Flaw { place: fault.place().unwrap_or_default(), fault: Fault::Zone(fault) });
+            let flaws = faults.into_iter().take(MAX_FAULTS).map(|fault| Flaw {
+                place: fault.place().unwrap_or_default(),
+                fault: FileFault::Zone(fault),
+            });
             let faults = located(flaws.collect(), &files);
             Err(ReadError { faults, more: 0, files })
         }

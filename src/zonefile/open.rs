@@ -5,7 +5,7 @@ use std::io::{self, Read};
 use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::path::Path;
 
-use crate::zonefile::fault::Fault;
+use crate::zonefile::fault::FileFault;
 
 /// A file's device and inode: two paths with the same are one file.
 pub(super) type FileId = (u64, u64);
@@ -14,15 +14,15 @@ pub(super) type FileId = (u64, u64);
 ///
 /// The path is looked at first, so that a device is not even opened (opening one can have effects), and once more
 /// after opening, for it may have been replaced. A FIFO is opened with O_NONBLOCK: no writer is waited for.
-pub(super) fn look_and_open(path: &Path) -> Result<(File, Metadata), Fault> {
-    let facts = metadata(path).map_err(|source| Fault::Io { path: path.into(), source })?;
+pub(super) fn look_and_open(path: &Path) -> Result<(File, Metadata), FileFault> {
+    let facts = metadata(path).map_err(|source| FileFault::Io { path: path.into(), source })?;
     expect_regular(path, &facts)?;
     open_regular(path)
 }
 
 /// Opens a file that was a regular one when it was last looked at; refuses it if it is another one now.
-pub fn open_regular(path: &Path) -> Result<(File, Metadata), Fault> {
-    let failed = |source: io::Error| Fault::Io { path: path.into(), source };
+pub fn open_regular(path: &Path) -> Result<(File, Metadata), FileFault> {
+    let failed = |source: io::Error| FileFault::Io { path: path.into(), source };
     let file = OpenOptions::new()
         .read(true)
         .custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY)
@@ -45,13 +45,13 @@ pub(super) fn read_whole(
     path: &Path,
     most: u64,
     limit: u64,
-) -> Result<Vec<u8>, Fault> {
-    let too_large = || Fault::TooLarge { path: path.into(), limit };
+) -> Result<Vec<u8>, FileFault> {
+    let too_large = || FileFault::TooLarge { path: path.into(), limit };
     if facts.len() > most {
         return Err(too_large());
     }
     let octets = read_bounded(file, facts.len(), most);
-    let octets = octets.map_err(|source| Fault::Io { path: path.into(), source })?;
+    let octets = octets.map_err(|source| FileFault::Io { path: path.into(), source })?;
     if octets.len() as u64 > most { Err(too_large()) } else { Ok(octets) }
 }
 
@@ -63,7 +63,7 @@ fn read_bounded(file: &mut File, size: u64, most: u64) -> io::Result<Vec<u8>> {
     Ok(octets)
 }
 
-fn expect_regular(path: &Path, facts: &Metadata) -> Result<(), Fault> {
+fn expect_regular(path: &Path, facts: &Metadata) -> Result<(), FileFault> {
     let kind = facts.file_type();
     let kind = match () {
         () if kind.is_file() => return Ok(()),
@@ -73,5 +73,5 @@ fn expect_regular(path: &Path, facts: &Metadata) -> Result<(), Fault> {
         () if kind.is_block_device() || kind.is_char_device() => "a device",
         () => "no file",
     };
-    Err(Fault::NotAFile { path: path.into(), kind })
+    Err(FileFault::NotAFile { path: path.into(), kind })
 }

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use crate::wire::{CLASS_IN, Name, RecordType};
 use crate::zone::{Place, RecordBatch, Standing};
 
-use crate::zonefile::fault::{Fault, Flaw, Located, MAX_FAULTS, Snippet};
+use crate::zonefile::fault::{FileFault, Flaw, Located, MAX_FAULTS, Snippet};
 use crate::zonefile::fields::Fields;
 use crate::zonefile::lexer::{Entry, Lexer, Token};
 use crate::zonefile::limits::Limits;
@@ -205,7 +205,7 @@ impl<'l> Reader<'l> {
             *owner = Owner::Known;
         }
         match owner {
-            Owner::None => return Err(Flaw { place, fault: Fault::NoOwner }),
+            Owner::None => return Err(Flaw { place, fault: FileFault::NoOwner }),
             Owner::Faulty => return Ok(()),
             Owner::Known => {}
         }
@@ -238,14 +238,14 @@ impl<'l> Reader<'l> {
         let name =
             Name::from_text(token.text, fields.origin).map(|name| name.to_string()).unwrap_or_default();
         let fault =
-            Fault::MissingDot { found: Snippet::new(token.text), name: Snippet::new(name.as_bytes()) };
+            FileFault::MissingDot { found: Snippet::new(token.text), name: Snippet::new(name.as_bytes()) };
         self.warn(Flaw { place: token.place, fault });
     }
 
     fn warn_of_alias_parameters(&mut self, record_type: RecordType, rdata: &[u8], place: Place) {
         let has_mode = matches!(record_type, RecordType::SVCB | RecordType::HTTPS);
         if has_mode && rdata::is_alias_with_parameters(rdata) {
-            self.warn(Flaw { place, fault: Fault::AliasParameters { record_type } });
+            self.warn(Flaw { place, fault: FileFault::AliasParameters { record_type } });
         }
     }
 
@@ -268,7 +268,7 @@ impl<'l> Reader<'l> {
         if self.part == Part::Later {
             // It inherits from a piece before this one.
             self.lost = true;
-            return Err(Flaw { place, fault: Fault::NoTtl });
+            return Err(Flaw { place, fault: FileFault::NoTtl });
         }
         let minimum = rdata.last_chunk::<4>().map(|octets| u32::from_be_bytes(*octets));
         // So that the fault or the warning is given once.
@@ -276,10 +276,10 @@ impl<'l> Reader<'l> {
         match minimum.filter(|minimum| record_type == RecordType::SOA && *minimum <= i32::MAX as u32) {
             Some(minimum) => {
                 self.last_ttl = Some(minimum);
-                self.warn(Flaw { place, fault: Fault::SoaTtl });
+                self.warn(Flaw { place, fault: FileFault::SoaTtl });
                 Ok(minimum)
             }
-            None => Err(Flaw { place, fault: Fault::NoTtl }),
+            None => Err(Flaw { place, fault: FileFault::NoTtl }),
         }
     }
 
@@ -293,7 +293,7 @@ impl<'l> Reader<'l> {
     ) -> Result<(), Flaw> {
         if self.records >= self.limits.records {
             self.lost = true;
-            return Err(Flaw { place, fault: Fault::TooManyRecords { limit: self.limits.records } });
+            return Err(Flaw { place, fault: FileFault::TooManyRecords { limit: self.limits.records } });
         }
         self.records += 1;
         if self.batch.record_count() >= BATCH_RECORDS {
@@ -420,9 +420,9 @@ fn ttl_class_type(fields: &mut Fields<'_, '_>) -> Result<(Option<u32>, RecordTyp
 fn record_type(token: &Token<'_>) -> Result<RecordType, Flaw> {
     let flaw = |fault| Flaw { place: token.place, fault };
     let record_type = rdata::record_type(token.text)
-        .ok_or_else(|| flaw(Fault::UnknownType { found: Snippet::new(token.text) }))?;
+        .ok_or_else(|| flaw(FileFault::UnknownType { found: Snippet::new(token.text) }))?;
     if record_type.is_meta() {
-        return Err(flaw(Fault::MetaType { record_type }));
+        return Err(flaw(FileFault::MetaType { record_type }));
     }
     Ok(record_type)
 }
@@ -440,7 +440,7 @@ fn is_class(token: &Token<'_>) -> Result<bool, Flaw> {
         return Ok(true);
     }
     if is("CH") || is("HS") || is("CS") || is("CHAOS") || is("HESIOD") || numbered.is_some() {
-        return Err(Flaw { place: token.place, fault: Fault::Class { found: Snippet::new(word) } });
+        return Err(Flaw { place: token.place, fault: FileFault::Class { found: Snippet::new(word) } });
     }
     Ok(false)
 }

@@ -18,6 +18,7 @@
 mod support;
 mod tool;
 
+use std::io::Write as _;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -154,7 +155,7 @@ fn execute(arguments: &Arguments) -> Result<ExitCode, LabError> {
         Order::Up => return ready(&lab),
         Order::Down => println!("what containerlab has deployed, `containerlab destroy` removes"),
         Order::Status => print_status(&lab),
-        Order::Map => print!("{}", catchment::table(&catchment::map(&lab))),
+        Order::Map => print_all(&catchment::table(&catchment::map(&lab))),
         Order::Exec { node, command } => {
             let words: Vec<&str> = command.iter().map(String::as_str).collect();
             let start = |source| LabError::Start { program: node.clone(), source };
@@ -176,7 +177,7 @@ fn ready(lab: &RunningLab) -> Result<ExitCode, LabError> {
         println!("{message}");
     }
     faults::wait_whole(lab)?;
-    print!("{}", catchment::table(&catchment::map(lab)));
+    print_all(&catchment::table(&catchment::map(lab)));
     Ok(ExitCode::SUCCESS)
 }
 
@@ -196,9 +197,10 @@ fn program(arguments: &Arguments) -> Result<PathBuf, LabError> {
 }
 
 fn print_status(lab: &RunningLab) {
+    let mut lines = String::new();
     for node in lab.topology.with_role(Role::Server, None).chain(lab.topology.with_role(Role::Hub, None)) {
         let Some(status) = status(lab, node) else {
-            println!("{node:<8} no answer");
+            lines.push_str(&format!("{node:<8} no answer\n"));
             continue;
         };
         let zone = &status["zones"][0];
@@ -209,9 +211,15 @@ fn print_status(lab: &RunningLab) {
             .filter_map(|prefix| prefix["intent"].as_str())
             .collect();
         let overall = status["overall"]["verdict"].as_str().unwrap_or("?");
-        let state = zone["state"].as_str().unwrap_or("?");
-        println!("{node:<8} {overall:<9} {ZONE} {} {state:<8} {}", zone["serial"], intents.join(" "));
+        let (state, serial) = (zone["state"].as_str().unwrap_or("?"), &zone["serial"]);
+        lines.push_str(&format!("{node:<8} {overall:<9} {ZONE} {serial} {state:<8} {}\n", intents.join(" ")));
     }
+    print_all(&lines);
+}
+
+/// Prints; a reader that has seen enough (`| head`) is no fault.
+fn print_all(text: &str) {
+    let _ = std::io::stdout().write_all(text.as_bytes());
 }
 
 fn flood(lab: &RunningLab, pop: &str, seconds: u64) -> Result<(), LabError> {

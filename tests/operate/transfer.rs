@@ -1,15 +1,16 @@
 //! A hub and a POP, both anyns, in namespaces: zones by transfer with a TSIG key, changes by NOTIFY, a restart without the hub, a
 //! version that is refused, and a client that may not have the zone.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Output;
 
 use crate::support::anyns::{Anyns, BOUND};
 use crate::support::lab::{Lab, Space};
-use crate::support::pop::{ZONE, base_config, deploy};
+use crate::support::pop::{ZONE, base_config, deploy, replace};
 use crate::support::skip::has_programs;
 use crate::support::wait::{wait_for, wait_until};
 use crate::support::world::SERVICE;
+use crate::support::zones::versioned;
 
 const HUB: &str = "198.18.1.1";
 const POP: &str = "198.18.1.2";
@@ -78,6 +79,12 @@ impl Pair {
     }
 }
 
+/// A version with so many more records that a difference to another one is smaller than the zone (RFC 1995 section 5).
+fn deploy_padded(zones: &Path, version: u32) {
+    let more: String = (0..50).map(|host| format!("more{host} 60 IN A 192.0.2.{host}\n")).collect();
+    replace(&zones.join(format!("{ZONE}.zone")), &(versioned(ZONE, version) + &more));
+}
+
 #[test]
 fn a_pop_takes_its_zones_from_a_hub() {
     if !has_programs("a POP and its hub", &["dig"]) {
@@ -94,8 +101,10 @@ fn a_pop_takes_its_zones_from_a_hub() {
     println!("first transfer, after the hub has started: {took:.2?}");
     assert_eq!(Some(first), Pair::serial(&pair.hub_space));
     // A change goes by NOTIFY.
+    let mut before = first;
     for version in 2..5 {
-        deploy(&pair.hub_zones, ZONE, version);
+        before = Pair::serial(&pair.hub_space).unwrap();
+        deploy_padded(&pair.hub_zones, version);
         let wanted = |space: &Space| Pair::serial(space).filter(|serial| *serial > first + version - 2);
         let (serial, _) = wait_for("the hub serves the change", BOUND, || wanted(&pair.hub_space));
         let took =
@@ -107,6 +116,13 @@ fn a_pop_takes_its_zones_from_a_hub() {
     let at_hub = format!("@{HUB}");
     let of_hub = Pair::zone(&pair.pop_space, &[key, &at_hub, "-p", "5353", ZONE, "AXFR"]);
     assert!(of_hub.len() > 2, "{of_hub:?}");
+    // Files that were deployed are sent as differences: what a secondary has, its SOA record says, goes and comes.
+    let differences = |pair: &Pair, since: u32| {
+        let asked = format!("IXFR={since}");
+        let lines = Pair::zone(&pair.pop_space, &[key, &at_hub, "-p", "5353", ZONE, &asked]);
+        lines.iter().filter(|line| line.contains("SOA") && line.contains(&format!(" {since} "))).count()
+    };
+    assert_eq!(differences(&pair, before), 1);
     let refused = Pair::zone(&pair.pop_space, &[&at_hub, "-p", "5353", ZONE, "AXFR"]);
     assert!(refused.is_empty(), "without a key: {refused:?}");
     let wrong = "-yhmac-sha256:hub.:d3Jvbmc=";
@@ -122,10 +138,12 @@ fn a_pop_takes_its_zones_from_a_hub() {
     });
     println!("after a restart without the hub: {took:.2?}");
     // It comes back with a new version.
-    deploy(&pair.hub_zones, ZONE, 9);
+    deploy_padded(&pair.hub_zones, 9);
     pair.hub.start(&pair.lab);
     let (serial, _) =
         wait_for("the hub serves", BOUND, || Pair::serial(&pair.hub_space).filter(|it| *it != served));
     let took = wait_until("the POP catches up", BOUND * 3, || Pair::serial(&pair.pop_space) == Some(serial));
     println!("after the hub has come back: {took:.2?}");
+    // The history of the hub goes on over its restart.
+    assert_eq!(differences(&pair, served), 1);
 }

@@ -10,7 +10,6 @@ use crate::reader::Reader;
 use crate::support::{Pop, name, replace, versioned, zone_text};
 
 const ZONE: &str = "zones/a.example.zone";
-const JOURNAL: &str = "state/a.example.journal";
 
 fn zone() -> Name {
     name("a.example.")
@@ -93,11 +92,11 @@ async fn differences_are_served_and_survive_restarts_beside_an_unchanged_file() 
 async fn every_error_names_what_is_wrong_and_changes_nothing() {
     let pop = started(5, 300).await;
     apply(&pop, 5, 7, 300).await;
-    let kept = fs::read(pop.path(JOURNAL)).unwrap();
+    let kept = pop.handle().history().steps(&zone()).unwrap();
     let refused = |differences: Vec<Difference>| async {
         let error = pop.handle().apply(&zone(), differences).await.unwrap_err();
         assert_eq!(pop.served("a.example."), Some((7, 7)), "{error}");
-        assert!(fs::read(pop.path(JOURNAL)).unwrap() == kept, "{error}");
+        assert_eq!(pop.handle().history().steps(&zone()).unwrap(), kept, "{error}");
         assert!(error.to_string().contains("a.example."), "{error}");
         error
     };
@@ -156,11 +155,9 @@ async fn a_file_that_changed_is_judged_against_what_the_differences_led_to() {
     assert!(pop.report().zones[&zone()].faults.is_empty());
     // Before it: it replaces what is served, and the journal has nothing to say any more.
     apply(&pop, 9, 10, 3).await;
-    assert!(pop.path(JOURNAL).exists());
     replace(&pop.path(ZONE), &zone_text(12, 3));
     pop.wait_serial("a.example.", 12).await;
     pop.wait_kept().await;
-    assert!(!pop.path(JOURNAL).exists());
     apply(&pop, 12, 13, 3).await;
     // Back by force, and on from there.
     replace(&pop.path(ZONE), &zone_text(4, 3));
@@ -202,31 +199,6 @@ async fn a_version_that_is_not_kept_yet_is_kept_with_its_difference() {
     }
 }
 
-/// A large zone takes the keeper a while; a crash right after the difference finds the older state, or the newest.
-#[tokio::test]
-async fn a_crash_before_the_file_s_version_was_kept_loses_no_difference() {
-    let more: String = (0..20_000).map(|host| format!("m{host} 60 IN AAAA 2001:db8::{host:x}\n")).collect();
-    let mut pop = Pop::new();
-    pop.write(ZONE, &(zone_text(5, 1) + &more));
-    pop.start().await;
-    pop.wait_kept().await;
-    replace(&pop.path(ZONE), &(zone_text(6, 1) + &more));
-    pop.handle().reload().await;
-    pop.handle().apply(&zone(), vec![step(6, 7, 1)]).await.unwrap();
-    fs::create_dir(pop.path("crash")).unwrap();
-    // In this order, for a state file that comes after its journal was copied has more, never less.
-    for file in ["a.example.journal", "a.example.state"] {
-        let _ = fs::copy(pop.path(&format!("state/{file}")), pop.path(&format!("crash/{file}")));
-    }
-    pop.stop().await;
-    fs::remove_dir_all(pop.path("state")).unwrap();
-    fs::rename(pop.path("crash"), pop.path("state")).unwrap();
-    fs::remove_file(pop.path(ZONE)).unwrap();
-    pop.published = Default::default();
-    pop.start().await;
-    assert_eq!(pop.served("a.example."), Some((7, 7)));
-}
-
 #[tokio::test]
 async fn differences_go_on_where_the_file_vanished_until_the_zone_is_removed() {
     let mut pop = started(5, 3).await;
@@ -234,28 +206,19 @@ async fn differences_go_on_where_the_file_vanished_until_the_zone_is_removed() {
     fs::remove_file(pop.path(ZONE)).unwrap();
     pop.wait_fault("a.example.", "is gone").await;
     apply(&pop, 6, 7, 3).await;
-    let orphan = fs::read(pop.path(JOURNAL)).unwrap();
     pop.restart().await;
     assert_eq!(pop.served("a.example."), Some((7, 7)));
     pop.handle().remove(&zone()).await.unwrap();
     let error = pop.handle().apply(&zone(), vec![step(7, 8, 3)]).await.unwrap_err();
     assert!(matches!(error, ApplyError::NotServed { .. }), "{error}");
-    assert!(!pop.path(JOURNAL).exists());
-    // A crash in the middle of the removal leaves a journal that says nothing, neither alone nor to a new zone.
-    pop.stop().await;
-    fs::write(pop.path(JOURNAL), &orphan).unwrap();
-    pop.published = Default::default();
-    pop.start().await;
+    assert_eq!(pop.kept("a.example."), None);
+    pop.restart().await;
     assert_eq!(pop.served("a.example."), None);
-    assert!(!pop.path(JOURNAL).exists());
     replace(&pop.path(ZONE), &zone_text(5, 3));
     pop.wait_serial("a.example.", 5).await;
     pop.wait_kept().await;
-    pop.stop().await;
-    fs::write(pop.path(JOURNAL), &orphan).unwrap();
-    pop.published = Default::default();
-    pop.start().await;
-    assert_eq!(pop.served("a.example."), Some((5, 5)), "a journal of another history says nothing");
+    pop.restart().await;
+    assert_eq!(pop.served("a.example."), Some((5, 5)), "nothing of the zone before it");
     assert!(pop.report().faults.is_empty());
 }
 

@@ -30,12 +30,18 @@ async fn child_that_is_frozen() {
     let Some(directory) = std::env::var_os(CHILD) else { return };
     let mut pop = Pop::at(Path::new(&directory));
     pop.start_with(Settings { rescan: Duration::from_secs(1), ..pop.settings() }).await;
-    let mut liveness = pop.handle().liveness();
+    let (mut liveness, history) = (pop.handle().liveness(), pop.handle().history());
+    let kept_file = pop.path("kept");
     let observer = move || {
         // Nobody sends: the timeout is the observer's clock.
         let (_sender, never) = channel::<()>();
         let (mut time, mut said) = (RunTime::new(Instant::now()), None);
         while never.recv_timeout(Beat::PERIOD) == Err(RecvTimeoutError::Timeout) {
+            let kept = ["a.example.", "large.example."].map(|zone| {
+                let found = history.steps(&zone.parse().unwrap()).ok().flatten();
+                found.map_or_else(String::new, |found| format!("{zone} {}\n", found.serial))
+            });
+            fs::write(&kept_file, kept.concat()).unwrap();
             let found = liveness.observe(time.advance(Instant::now()));
             let kind = (found.as_ref().map(std::mem::discriminant), liveness.verifier().is_some());
             if said != Some(kind) {
@@ -159,13 +165,16 @@ fn each_thread_that_is_frozen_is_told_and_its_end_too() {
     }
 }
 
+/// Whether the child has kept this version.
+fn is_kept(pop: &Pop, zone: &str, serial: u32) -> Option<()> {
+    let kept = fs::read_to_string(pop.path("kept")).ok()?;
+    kept.contains(&format!("{zone} {serial}\n")).then_some(())
+}
+
 /// A version is deployed and kept all the same.
 fn deploys(pop: &Pop, serial: u32) {
     replace(&pop.path("zones/a.example.zone"), &zone_text(serial, 3));
-    wait::wait_for("the version is kept", PATIENCE, || {
-        let kept = fs::read_to_string(pop.path("state/a.example.state")).ok()?;
-        kept.contains(&format!(";serial {serial}\n")).then_some(())
-    });
+    wait::wait_for("the version is kept", PATIENCE, || is_kept(pop, "a.example.", serial));
 }
 
 #[test]
@@ -180,10 +189,7 @@ fn a_thread_that_is_frozen_while_it_reads_is_told_with_its_file() {
             return;
         }
         replace(&path, &zone_text(serial, 150_000 + serial as usize * 10));
-        let is_kept = || {
-            let kept = fs::read_to_string(pop.path("state/large.example.state")).ok()?;
-            kept.contains(&format!(";serial {serial}\n")).then_some(())
-        };
+        let is_kept = || is_kept(&pop, "large.example.", serial);
         // It may have come to its end between the two.
         let frozen =
             wait::wait_for("a thread that reads", PATIENCE, || Frozen::new(observed.thread("zones-1"))).0;

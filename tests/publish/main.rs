@@ -7,10 +7,12 @@
 
 mod deploy;
 mod difference;
+mod format4;
 #[cfg(native)]
 mod frozen;
 #[cfg(native)]
 mod hanging;
+mod history;
 mod journal;
 mod reader;
 mod refuse;

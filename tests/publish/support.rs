@@ -166,6 +166,11 @@ impl Pop {
         self.published.load().absence(&LookupName::from(&name(zone)))
     }
 
+    /// The serial of the version in the state directory.
+    pub(crate) fn kept(&self, zone: &str) -> Option<u32> {
+        Some(self.handle().history().steps(&name(zone)).ok()??.serial.0)
+    }
+
     /// What is served: serial and content.
     pub(crate) fn served(&self, zone: &str) -> Option<(u32, u32)> {
         let snapshot = self.published.load();

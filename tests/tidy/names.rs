@@ -7,26 +7,6 @@ use crate::imports::{Crate, Module};
 /// Names that every module may give to its own: they are read with the module before them (`serve::Settings`).
 const QUALIFIED: &[&str] = &["Facts", "Settings", "SettingsError"];
 
-/// Pairs that the work on zone sources renames; remove each here when it is gone.
-const TO_RENAME: &[&str] = &[
-    "daemon Sources",
-    "publish End",
-    "publish Entry",
-    "publish Heard",
-    "publish Job",
-    "publish Outcome",
-    "publish Reply",
-    "publish Shared",
-    "publish State",
-    "publish StateError",
-    "publish Step",
-    "publish Task",
-    "publish/error sees Fault",
-    "zone Key",
-    "zone Level",
-    "zone Owners",
-];
-
 /// The types of one name within a top module. `sources` has the code of every file.
 pub(crate) fn twice_in_a_module(sources: &BTreeMap<Module, String>) -> Vec<String> {
     let mut found: BTreeMap<(String, String), Vec<String>> = BTreeMap::new();
@@ -38,7 +18,7 @@ pub(crate) fn twice_in_a_module(sources: &BTreeMap<Module, String>) -> Vec<Strin
     }
     let twice = found.into_iter().filter(|(_, files)| files.len() > 1);
     let faults = twice.map(|((top, name), files)| format!("{top} {name}: {}", files.join(", ")));
-    faults.filter(|fault| is_new(fault)).collect()
+    faults.collect()
 }
 
 /// The files that see types of one name from different files: their own, imported, or behind the name of a module.
@@ -77,11 +57,7 @@ pub(crate) fn seen_together(sources: &BTreeMap<Module, String>) -> Vec<String> {
             }
         }
     }
-    faults.into_iter().filter(|fault| is_new(fault)).collect()
-}
-
-fn is_new(fault: &str) -> bool {
-    !TO_RENAME.iter().any(|known| fault.split(':').next() == Some(known))
+    faults
 }
 
 /// The types that a file declares, its tests left out.

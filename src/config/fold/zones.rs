@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::ops::Range;
 
-use crate::publish::{Deploy, Dnssec, SerialRule, Settings, SingleZone};
+use crate::publish::{Deploy, Dnssec, HistoryBounds, SerialRule, Settings, SingleZone};
 use crate::wire::Name;
 
 use super::super::fault::Faults;
@@ -37,6 +37,7 @@ pub(super) fn fold_zones(spec: &Spec, faults: &mut Faults<'_>) -> (Settings, Vec
         let message = format!("{}; at most 1m", humantime::format_duration(settle));
         faults.error(span_of(&section.settle), "zones.settle", message);
     }
+    let history = fold_history(spec, faults);
     let required = section
         .required
         .iter()
@@ -59,9 +60,25 @@ pub(super) fn fold_zones(spec: &Spec, faults: &mut Faults<'_>) -> (Settings, Vec
             DeploySpec::Watch => Deploy::Watch,
             DeploySpec::Reload => Deploy::Reload,
         },
+        history,
         ..Settings::default()
     };
     (settings, required)
+}
+
+fn fold_history(spec: &Spec, faults: &mut Faults<'_>) -> HistoryBounds {
+    let section = &spec.zones;
+    let octets = or_default(&section.history_octets, Settings::DEFAULT_HISTORY_OCTETS);
+    if octets > Settings::MOST_HISTORY_OCTETS {
+        let message = format!("{octets} octets; at most {}", Settings::MOST_HISTORY_OCTETS);
+        faults.error(span_of(&section.history_octets), "zones.history-octets", message);
+    }
+    let steps = or_default(&section.history_steps, Settings::DEFAULT_HISTORY_STEPS);
+    if steps > Settings::MOST_HISTORY_STEPS {
+        let message = format!("{steps} steps; at most {}", Settings::MOST_HISTORY_STEPS);
+        faults.error(span_of(&section.history_steps), "zones.history-steps", message);
+    }
+    HistoryBounds { octets, steps }
 }
 
 fn fold_single_zones(spec: &Spec, faults: &mut Faults<'_>) -> Vec<SingleZone> {

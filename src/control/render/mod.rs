@@ -2,7 +2,7 @@
 //! zones there are.
 
 mod table;
-mod time;
+pub(super) mod time;
 
 use std::fmt::Write;
 

@@ -12,7 +12,7 @@ pub(super) fn span(seconds: u64) -> String {
 }
 
 /// RFC 3339 in UTC, by the civil calendar counted from 1 March 0000, in which a leap day ends its year.
-pub(super) fn time(seconds: u64) -> String {
+pub(in crate::control) fn time(seconds: u64) -> String {
     let (days, of_day) = (seconds / 86_400 + 719_468, seconds % 86_400);
     let (era, of_era) = (days / 146_097, days % 146_097);
     let year_of_era = (of_era - of_era / 1460 + of_era / 36_524 - of_era / 146_096) / 365;

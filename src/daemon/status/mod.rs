@@ -53,7 +53,7 @@ pub(super) type Source<T> = Box<dyn FnMut() -> T + Send>;
 pub(super) type UpdatesObserver = Box<dyn FnMut(Duration) -> Option<String> + Send>;
 
 /// Where the keeper gets everything from.
-pub(super) struct Sources {
+pub(super) struct StatusSources {
     pub(super) started: Instant,
     pub(super) settings: Settings,
     pub(super) report: Source<Arc<Report>>,
@@ -138,7 +138,7 @@ pub(super) struct StatusKeeper {
 }
 
 struct State {
-    sources: Sources,
+    sources: StatusSources,
     anchor: Anchor,
     time: RunTime,
     tasks: TaskWatch,
@@ -150,7 +150,7 @@ struct State {
 
 impl StatusKeeper {
     /// `test_hooks`: whether a test may make tasks panic.
-    pub(super) fn new(sources: Sources, beat: Beat, test_hooks: bool) -> Self {
+    pub(super) fn new(sources: StatusSources, beat: Beat, test_hooks: bool) -> Self {
         let mut tasks = TaskWatch::default();
         tasks.follow(&sources.beats, &[]);
         let state = State {

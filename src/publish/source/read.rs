@@ -2,8 +2,16 @@
 //!
 //! A path flows in, a compiled zone or a named fault flows out, with the fingerprints by which a later change is
 //! told. Never reads a file that somebody has open for writing, and never trusts a reading during which a file
-//! changed. What a file's times say is trusted within the life of the process alone; after a restart its octets count
-//! ([`holds`]).
+//! changed.
+//!
+//! # What tells after a restart that a file is what it was
+//!
+//! Device, inode, birth, size, modification and change time, if the file had rested when it was read ([`Files::settled`]): any later
+//! change sets the change time from a clock that has moved on since. `utimes` cannot set that time back. A clock that was set
+//! back can repeat a time; so nothing is trusted while the clock shows an earlier time than at the reading
+//! ([`Files::still_hold`]). What remains: the clock was set back, the file was written in place in the very tick of its old change
+//! time and with its old size, and the clock is right again. Who can do that on purpose can also write the state directory.
+//! Files that had not rested are read again, and known by their octets ([`holds`]).
 
 use std::fs::{self, File, Metadata};
 use std::io::{self, Read as _};
@@ -27,29 +35,36 @@ const ATTEMPTS: u32 = 4;
 /// A file's times come from a clock that ticks at least every 10 ms (CONFIG_HZ = 100): a change that late may
 /// carry an earlier time.
 const TICK: Duration = Duration::from_millis(20);
+/// The same where a file system keeps whole seconds (ext3), or even ones (FAT).
+const COARSE_TICK: Duration = Duration::from_secs(3);
+/// The same where another host may set the times, from its clock: on a network file system. Clocks that are a minute apart are
+/// a fault that other services show first.
+const OTHER_CLOCK: Duration = Duration::from_secs(60);
 
 /// What tells one state of a file from the next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Fingerprint {
-    device: u64,
-    inode: u64,
+pub(in crate::publish) struct Fingerprint {
+    pub(in crate::publish) device: u64,
+    pub(in crate::publish) inode: u64,
     /// When the file was made, where the file system says: the number of an inode is used again.
-    born: Option<SystemTime>,
-    size: u64,
-    modified: (i64, i64),
-    changed: (i64, i64),
+    pub(in crate::publish) born: Option<SystemTime>,
+    pub(in crate::publish) size: u64,
+    pub(in crate::publish) modified: (i64, i64),
+    pub(in crate::publish) changed: (i64, i64),
 }
 
 /// The files of one reading, each as it was; `None` for one that could not be looked at.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(in crate::publish) struct Files {
-    path: Option<Arc<Path>>,
-    zone: Option<Fingerprint>,
+    pub(in crate::publish) path: Option<Arc<Path>>,
+    pub(in crate::publish) zone: Option<Fingerprint>,
     /// The files that the zone file included.
-    included: Included,
+    pub(in crate::publish) included: Included,
+    /// When they were read, if each of them had rested by then: a later change shows in its fingerprint, also after a restart.
+    pub(in crate::publish) settled: Option<SystemTime>,
 }
 
-type Included = Box<[(PathBuf, Option<Fingerprint>)]>;
+pub(in crate::publish) type Included = Box<[(PathBuf, Option<Fingerprint>)]>;
 
 /// One reading.
 #[derive(Debug)]
@@ -95,15 +110,16 @@ pub(in crate::publish) fn holds(
     writer_of: WriterOf<'_>,
 ) -> Option<Files> {
     let (file, status) = open_regular(path).ok()?;
-    let zone = Fingerprint::of(&status);
+    let (zone, begun) = (Fingerprint::of(&status), SystemTime::now());
     if status.len() > limits.octets || is_written(&file, path, writer_of) {
         return None;
     }
+    let is_local = writers(&file) != Writers::Unknown;
     let mut hash = Sha256::new();
     io::copy(&mut (&file).take(status.len().saturating_add(1)), &mut hash).ok()?;
     let same = Digest::from(hash.finalize()) == *octets;
     let unchanging = Fingerprint::of(&file.metadata().ok()?) == zone;
-    (same && unchanging).then(|| Files::new(path, Some(zone), Included::default()))
+    (same && unchanging).then(|| Files::new(path, Some(zone), Included::default()).read_at(begun, is_local))
 }
 
 /// One try. The zone file is opened once, so that what is asked of it is asked of what is read: should another take
@@ -132,7 +148,9 @@ fn attempt(
         let fault = Fault::BeingWritten { path: busy.to_path_buf() };
         return Ok(Reading { result: Err(fault), files: Files::new(path, zone, included) });
     }
-    let start = SystemTime::now().checked_sub(TICK).unwrap_or(UNIX_EPOCH);
+    let begun = SystemTime::now();
+    let start = begun.checked_sub(TICK).unwrap_or(UNIX_EPOCH);
+    let is_local = writers(&file) != Writers::Unknown;
     let result = read_open_zone(&mut file, &status, path, origin, limits, beside);
     let files = match &result {
         Ok(zone) => &zone.files,
@@ -150,7 +168,7 @@ fn attempt(
     let same = file.metadata().is_ok_and(|status| Some(Fingerprint::of(&status)) == zone);
     if same && held_until(&included, &after, start) {
         let result = result.map_err(|error| Fault::Bad(Arc::new(error.first())));
-        return Ok(Reading { result, files: Files::new(path, zone, after) });
+        return Ok(Reading { result, files: Files::new(path, zone, after).read_at(begun, is_local) });
     }
     Err(after)
 }
@@ -171,7 +189,19 @@ fn is_written(file: &File, path: &Path, writer_of: WriterOf<'_>) -> bool {
 
 impl Files {
     fn new(path: &Arc<Path>, zone: Option<Fingerprint>, included: Included) -> Self {
-        Self { path: Some(path.clone()), zone, included }
+        Self { path: Some(path.clone()), zone, included, settled: None }
+    }
+
+    /// Notes that these files were read from this moment on, if each of them had rested for a while by then. `is_local`: the
+    /// kernel of this host knows who writes, so its clock set their times.
+    fn read_at(mut self, start: SystemTime, is_local: bool) -> Self {
+        let device = self.zone.map(|zone| zone.device);
+        let rested = |file: &Option<Fingerprint>| {
+            file.is_some_and(|file| file.had_rested(start, is_local && Some(file.device) == device))
+        };
+        let all = std::iter::once(&self.zone).chain(self.included.iter().map(|(_, file)| file));
+        self.settled = all.into_iter().all(rested).then_some(start);
+        self
     }
 
     /// Whether the zone file, now at `path`, and what it included are as they were.
@@ -179,6 +209,12 @@ impl Files {
         self.path.as_deref() == Some(path)
             && fingerprint(path) == self.zone
             && self.included_again() == self.included
+    }
+
+    /// Whether files of an earlier process are as they were when it read them, the zone file now at `path`: nothing that it
+    /// included, and nothing of its own, has changed since.
+    pub(in crate::publish) fn still_hold(&self, path: &Path) -> bool {
+        self.settled.is_some_and(|read| read <= SystemTime::now()) && self.are_as_before(path)
     }
 
     /// A file that grew or shrank in place lately; `path` is where the zone file is now.
@@ -199,6 +235,11 @@ impl Files {
     /// The same files as they are at this moment, for a reading of which nothing else is known.
     pub(in crate::publish) fn now(&self, path: &Arc<Path>) -> Self {
         Self::new(path, fingerprint(path), self.included_again())
+    }
+
+    /// Whether both are the same files in the same state.
+    pub(in crate::publish) fn is_same(&self, other: &Self) -> bool {
+        (&self.path, &self.zone, &self.included) == (&other.path, &other.zone, &other.included)
     }
 
     /// Whether the same other files are included, whatever became of them.
@@ -261,6 +302,16 @@ impl Fingerprint {
         is_same(self) == is_same(before)
             && self.size != before.size
             && SystemTime::now().duration_since(written).is_ok_and(|age| age < settle)
+    }
+
+    /// Whether nothing that changed it after `start` can have left it with these times: its clock had moved on by then.
+    fn had_rested(&self, start: SystemTime, is_local: bool) -> bool {
+        let rest = match (is_local, self.changed.1) {
+            (false, _) => OTHER_CLOCK,
+            (true, 0) => COARSE_TICK,
+            (true, _) => TICK,
+        };
+        start.duration_since(self.changed_at()).is_ok_and(|rested| rested > rest)
     }
 
     fn changed_at(&self) -> SystemTime {

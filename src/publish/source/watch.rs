@@ -1,7 +1,7 @@
 //! Hears of changes in the watched directories.
 //!
 //! The system's notifications flow in on the watcher's own thread; "look soon", "look later" and what is wrong with
-//! the watching flow out through [`Heard`]. Never says what changed: a look at everything decides that, so that a
+//! the watching flow out through [`WatchEvents`]. Never says what changed: a look at everything decides that, so that a
 //! lost or doubled notification does no harm.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -41,7 +41,7 @@ pub(in crate::publish) enum Writer {
 
 /// What was heard since it was last asked.
 #[derive(Debug, Default)]
-pub(in crate::publish) struct Heard {
+pub(in crate::publish) struct WatchEvents {
     /// Something changed, and it is not sure what: everything must be looked at.
     pub(in crate::publish) changed: bool,
     /// Files that are whole again: moved into place, or closed by their writer.
@@ -56,7 +56,7 @@ pub(in crate::publish) struct Heard {
     pub(in crate::publish) overflowed: bool,
 }
 
-impl Heard {
+impl WatchEvents {
     /// Notes one of these paths, or that everything must be looked at if they are too many.
     fn note(&mut self, which: impl Fn(&mut Self) -> &mut BTreeSet<PathBuf>, path: &Path) {
         if which(self).len() < MAX_WRITTEN {
@@ -68,9 +68,9 @@ impl Heard {
 }
 
 #[derive(Debug, Default)]
-struct Shared {
+struct WatchShared {
     set: MergedSet,
-    heard: Heard,
+    heard: WatchEvents,
     /// A watched directory was moved or deleted, so watches must be set again.
     moved: bool,
     /// The watching failed.
@@ -85,7 +85,7 @@ struct Shared {
 /// The watches and what they heard; clones share them.
 #[derive(Clone)]
 pub(in crate::publish) struct Watch {
-    shared: Arc<Mutex<Shared>>,
+    shared: Arc<Mutex<WatchShared>>,
     wake: Arc<Notify>,
     canary: Option<Arc<Canary>>,
     watcher: Arc<Mutex<Watches>>,
@@ -108,7 +108,7 @@ impl Watch {
     /// Starts the watcher; one that cannot be started is said in [`Watch::degraded`]. `wake` is called whenever
     /// something was heard; the pulse tells whether the canary is.
     pub(in crate::publish) fn start(wake: Arc<Notify>, pulse: Arc<Pulse>) -> Self {
-        let shared = Arc::new(Mutex::new(Shared::default()));
+        let shared = Arc::new(Mutex::new(WatchShared::default()));
         let canary = Canary::new(pulse).ok().map(Arc::new);
         let (for_thread, wake_thread, for_canary) = (shared.clone(), wake.clone(), canary.clone());
         let watcher = notify::recommended_watcher(move |event: notify::Result<Event>| {
@@ -143,7 +143,7 @@ impl Watch {
     }
 
     /// Takes what was heard.
-    pub(in crate::publish) fn take(&self) -> Heard {
+    pub(in crate::publish) fn take(&self) -> WatchEvents {
         std::mem::take(&mut locked(&self.shared).heard)
     }
 
@@ -286,7 +286,7 @@ impl Watches {
     }
 }
 
-impl Shared {
+impl WatchShared {
     /// Takes one notification; says whether it matters.
     fn hear(&mut self, event: notify::Result<Event>) -> bool {
         let event = match event {
@@ -411,7 +411,7 @@ mod tests {
     const PATIENCE: Duration = Duration::from_secs(20);
 
     /// Waits until something that was heard fulfils the condition.
-    async fn until(watch: &Watch, mut condition: impl FnMut(&Watch, Heard) -> bool) {
+    async fn until(watch: &Watch, mut condition: impl FnMut(&Watch, WatchEvents) -> bool) {
         let wait = async {
             loop {
                 watch.wake.notified().await;

@@ -7,23 +7,26 @@ use std::fmt;
 use std::fs;
 use std::io;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use tokio::sync::Notify;
 
 use crate::publish::error::{PublishError, StoreError};
-use crate::publish::state::keeper::{Keeper, Version};
+use crate::publish::settings::HistoryBounds;
+use crate::publish::state::database::Database;
+use crate::publish::state::keeper::StateWriter;
+use crate::publish::state::ready::Version;
 use crate::publish::state::store::Store;
 use crate::telemetry::pulse::Pulse;
 
 /// The state directory.
 #[derive(Debug, Default)]
-pub(in crate::publish) enum State {
+pub(in crate::publish) enum StateDirectory {
     /// None is configured.
     #[default]
     None,
     /// It is locked and can be written.
-    Kept(Keeper),
+    Kept(StateWriter),
     /// It cannot be written.
     Unwritable {
         /// To read from, if it can be read.
@@ -54,17 +57,18 @@ impl StateError {
     }
 }
 
-impl State {
+impl StateDirectory {
     /// Opens a directory. The error: another process uses it, or a thread does not start.
     pub(in crate::publish) fn open(
         directory: Option<&Path>,
         wake: &Arc<Notify>,
         pulse: &Arc<Pulse>,
+        bounds: &Arc<Mutex<HistoryBounds>>,
     ) -> Result<Self, PublishError> {
         let Some(directory) = directory else { return Ok(Self::None) };
-        match Store::open(directory) {
+        match Store::open(directory, bounds.clone()) {
             Ok(store) => match store.probe() {
-                Ok(()) => Keeper::start(Arc::new(store), wake.clone(), pulse.clone())
+                Ok(()) => StateWriter::start(Arc::new(store), wake.clone(), pulse.clone())
                     .map(Self::Kept)
                     .map_err(|source| PublishError::Thread { source }),
                 Err(error) => {
@@ -73,15 +77,17 @@ impl State {
             },
             Err(error @ StoreError::InUse { .. }) => Err(error.into()),
             Err(StoreError::Unusable { source, .. }) => {
-                let store =
-                    fs::read_dir(directory).is_ok().then(|| Store::read_only(directory)).transpose()?;
+                let store = fs::read_dir(directory)
+                    .is_ok()
+                    .then(|| Store::read_only(directory, bounds.clone()))
+                    .transpose()?;
                 Ok(Self::Unwritable { store: store.map(Arc::new), error: StateError::new(source) })
             }
         }
     }
 
     /// Where versions are kept.
-    pub(in crate::publish) fn keeper(&self) -> Option<&Keeper> {
+    pub(in crate::publish) fn keeper(&self) -> Option<&StateWriter> {
         match self {
             Self::Kept(keeper) => Some(keeper),
             Self::None | Self::Unwritable { .. } => None,
@@ -95,6 +101,11 @@ impl State {
             Self::Unwritable { store, .. } => store.as_deref(),
             Self::None => None,
         }
+    }
+
+    /// The database, for the history.
+    pub(in crate::publish) fn database(&self) -> Option<Database> {
+        self.store().and_then(Store::database)
     }
 
     /// Why there is no keeper, although there should be one.

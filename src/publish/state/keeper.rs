@@ -1,55 +1,64 @@
-//! Keeps accepted versions in the state directory, behind the serving.
+//! Writes the state directory, behind the serving.
 //!
-//! Versions that are served flow in, at once and without waiting; [`Outcome`]s flow out. One thread (1x), at a low
-//! priority, writes them in groups: all files, one sync, all renames, one sync of the directory; so neither a start
-//! nor a reload waits for a disk. A version of a zone file is on disk already, in that file, when it is served. One
-//! that is in no file (a bumped serial) is kept first: [`Keeper::keep_first`].
+//! Versions that are served flow in, at once and without waiting; [`KeptOutcome`]s flow out. One thread (1x), at a low
+//! priority, writes them in groups, each with one sync; so neither a start nor a reload waits for a disk. A version of a zone file
+//! is on disk already, in that file, when it is served. One that is in no file is kept first: [`StateWriter::keep_first`] and
+//! [`StateWriter::append`] wait for it, but not without end: a disk that hangs holds up nothing that needs no disk.
 //!
-//! What waits is bounded by the number of zones: a newer version takes the older one's place. At the end of the
-//! process what waits is still kept, within a bound of time; what is not kept then costs nothing but the older state.
+//! What waits is bounded by the number of zones: of each at most [`MOST_WAITING`] versions, so that each step gets into its history.
+//! At the end of the process what waits is still kept, within a bound of time; what is not kept then costs nothing but the older
+//! state.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::File;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::mpsc::{RecvTimeoutError, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
 
+use crate::publish::state::database::DatabaseError;
+use crate::publish::state::fields::key_of;
+use crate::publish::state::ready::{Version, ready};
+use crate::publish::state::step::Written;
+use crate::publish::state::store::Store;
+use crate::publish::state::writing::Ready;
 use crate::sys::priority::yield_to_others;
+use crate::telemetry::pulse::{Place, Pulse, WAIT, Work};
 use crate::telemetry::{locked, panic_message};
 use crate::wire::Name;
-use crate::zone::Zone;
 
-use crate::publish::state::state_file::Header;
-use crate::publish::state::store::Store;
-use crate::telemetry::pulse::{Place, Pulse, WAIT, Work};
-
-/// The most versions of one group: each has an open file until the group is synced, and 1024 descriptors is what a
-/// process may have by default.
-const GROUP: usize = 256;
-/// A group is closed once it has this many records (some 10 MB of text), so that a stop does not wait long for it.
+/// The most zones of one group: some megabytes, written in some 20 ms; larger groups save little (`tests/bench/NOTES.md`).
+const GROUP: usize = 1024;
+/// A group is closed once it has this many records (some 10 MB), so that a stop does not wait long for it.
 const GROUP_RECORDS: usize = 200_000;
-
+/// The most versions of one zone that wait: beyond that, which takes a disk that is full or far too slow, the last two become one
+/// step of its history.
+const MOST_WAITING: usize = 8;
+/// The longest that somebody waits for a whole version. One of 150 MB takes seconds on a slow disk.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// The longest that somebody waits for some kilobytes: the thread that publishes does, for a difference.
+const SHORT_PATIENCE: Duration = Duration::from_secs(5);
 /// How often the thread says that it is there while it has nothing to do.
 const IDLE: Duration = Duration::from_millis(500);
 
-/// A version and what is known about it.
-#[derive(Clone, Debug)]
-pub(in crate::publish) struct Version {
-    pub(in crate::publish) header: Arc<Header>,
-    pub(in crate::publish) zone: Arc<Zone>,
-}
+/// A journal that is larger than this part of the record is given up for a new record: then a start reads half as much again at
+/// most, and of what is written to the disk two thirds are differences.
+const SHARE: u64 = 2;
+/// Steps up to this size stay outside of the record in any case: small zones are not rewritten for every few differences, and
+/// a megabyte is applied in some milliseconds.
+const LEAST: u64 = 1 << 20;
+/// Beyond so many times that, which takes a disk that is full or far too slow, a difference waits for the new record.
+const MOST_BEYOND: u64 = 2;
 
 /// Where somebody waits for the end of it.
-type Reply = SyncSender<io::Result<()>>;
+type WriterReply = SyncSender<io::Result<()>>;
 
 /// What became of a version.
 #[derive(Debug)]
-pub(in crate::publish) struct Outcome {
+pub(in crate::publish) struct KeptOutcome {
     pub(in crate::publish) version: Version,
     /// Whether it is in the state directory, or what the system said.
     pub(in crate::publish) result: Result<(), String>,
@@ -57,13 +66,15 @@ pub(in crate::publish) struct Outcome {
 
 /// The state directory and the thread that writes it.
 #[derive(Debug)]
-pub(in crate::publish) struct Keeper {
-    shared: Arc<Shared>,
+pub(in crate::publish) struct StateWriter {
+    shared: Arc<WriterShared>,
     thread: Mutex<Option<JoinHandle<()>>>,
+    /// Closed when the thread ends.
+    ended: Mutex<Receiver<()>>,
 }
 
 #[derive(Debug)]
-struct Shared {
+struct WriterShared {
     store: Arc<Store>,
     work: Mutex<Waiting>,
     changed: Condvar,
@@ -73,22 +84,48 @@ struct Shared {
     pulse: Arc<Pulse>,
 }
 
+/// What somebody waits for.
+#[derive(Debug)]
+enum Urgent {
+    Keep(Vec<Version>),
+    Append(Name, Written),
+    Forget(Name),
+}
+
 #[derive(Debug, Default)]
 struct Waiting {
-    /// By zone, the newest version alone.
-    waiting: BTreeMap<Name, Version>,
-    /// Somebody waits for these.
-    urgent: Vec<(Version, Reply)>,
-    /// The zones of the group that is being written; one that is taken out is not put in place.
+    /// By zone, the oldest version first.
+    waiting: BTreeMap<Name, Vec<Version>>,
+    urgent: Vec<(Urgent, WriterReply)>,
+    /// Zones to be forgotten, before anything else is written.
+    forgotten: BTreeSet<Name>,
+    /// Those that could not be.
+    remaining: Vec<(Name, String)>,
+    /// The zones of the group that is being written.
     writing: BTreeSet<Name>,
-    outcomes: Vec<Outcome>,
+    /// Since when.
+    since: Option<Instant>,
+    /// Zones that get a new record because their steps are too many.
+    rewriting: BTreeSet<Name>,
+    outcomes: Vec<KeptOutcome>,
     /// Whether what waits may be written: not during the first load, which has the machine to itself.
     begun: bool,
     /// Ends the thread when nothing waits, or at this moment.
     end: Option<Instant>,
 }
 
-impl Keeper {
+/// How much is in the steps of a zone that are not in its record, against the bound.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::publish) enum Fill {
+    /// There may be more.
+    Low,
+    /// The zone is to be written whole behind the serving; said once until that has come to an end.
+    High,
+    /// What comes next must be written whole.
+    Full,
+}
+
+impl StateWriter {
     /// Starts the thread; what is handed over waits until [`begin`](Self::begin). `wake` is called whenever there
     /// are outcomes.
     pub(in crate::publish) fn start(
@@ -96,12 +133,17 @@ impl Keeper {
         wake: Arc<Notify>,
         pulse: Arc<Pulse>,
     ) -> io::Result<Self> {
-        let shared = Arc::new(Shared { store, work: Mutex::default(), changed: Condvar::new(), wake, pulse });
+        let shared =
+            Arc::new(WriterShared { store, work: Mutex::default(), changed: Condvar::new(), wake, pulse });
+        let (running, ended) = sync_channel(0);
         let thread = std::thread::Builder::new().name("keeper".to_owned()).spawn({
             let shared = shared.clone();
-            move || shared.run()
+            move || {
+                let _running = running;
+                shared.run();
+            }
         })?;
-        Ok(Self { shared, thread: Mutex::new(Some(thread)) })
+        Ok(Self { shared, thread: Mutex::new(Some(thread)), ended: Mutex::new(ended) })
     }
 
     /// The directory, to read from.
@@ -109,32 +151,79 @@ impl Keeper {
         &self.shared.store
     }
 
-    /// Keeps a version soon; it replaces one of the same zone that waits.
+    /// Keeps a version soon, behind those of the same zone that wait.
     pub(in crate::publish) fn keep(&self, version: Version) {
         let mut work = self.shared.lock();
-        work.waiting.insert(version.zone.origin().clone(), version);
+        work.add(version);
         if work.begun {
             self.shared.changed.notify_one();
         }
     }
 
-    /// Keeps a version and waits for it.
+    /// Keeps a version, and those of the zone that wait before it, and waits for it.
     pub(in crate::publish) fn keep_first(&self, version: Version) -> io::Result<()> {
+        self.ask(PATIENCE, |work| {
+            let mut versions = work.waiting.remove(version.zone.origin()).unwrap_or_default();
+            versions.push(version);
+            Urgent::Keep(versions)
+        })
+    }
+
+    /// Appends a step and waits for it. The version that it continues must be durable; if it is not the last one that is kept, the
+    /// error is `InvalidData`.
+    pub(in crate::publish) fn append(&self, zone: &Name, step: Written) -> io::Result<()> {
+        self.ask(SHORT_PATIENCE, |_| Urgent::Append(zone.clone(), step))
+    }
+
+    /// Forgets a zone soon: what is kept of it, and what waits. Many may go at once.
+    pub(in crate::publish) fn forget_soon(&self, zone: &Name) {
+        let mut work = self.shared.lock();
+        work.waiting.remove(zone);
+        work.forgotten.insert(zone.clone());
+        self.shared.changed.notify_one();
+    }
+
+    /// Zones that could not be forgotten since this was last asked, and why.
+    pub(in crate::publish) fn remaining(&self) -> Vec<(Name, String)> {
+        std::mem::take(&mut self.shared.lock().remaining)
+    }
+
+    /// Forgets a zone and waits for it.
+    pub(in crate::publish) fn forget(&self, zone: &Name) -> io::Result<()> {
+        self.ask(SHORT_PATIENCE, |work| {
+            work.waiting.remove(zone);
+            Urgent::Forget(zone.clone())
+        })
+    }
+
+    fn ask(&self, patience: Duration, make: impl FnOnce(&mut Waiting) -> Urgent) -> io::Result<()> {
         let (reply, done) = sync_channel(1);
         let mut work = self.shared.lock();
-        work.waiting.remove(version.zone.origin());
-        work.urgent.push((version, reply));
+        if let Some(since) = work.since.filter(|since| since.elapsed() >= PATIENCE) {
+            return Err(hangs(since.elapsed()));
+        }
+        let urgent = make(&mut work);
+        work.urgent.push((urgent, reply));
         drop(work);
         self.shared.changed.notify_one();
-        loop {
-            match done.recv_timeout(WAIT) {
-                Ok(result) => return result,
-                Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) => {
-                    return Err(io::Error::other("the thread that keeps zones has ended"));
-                }
-            }
+        wait(&done, patience)
+    }
+
+    /// How much a zone would have outside of its record with so many octets more, against the bound.
+    pub(in crate::publish) fn fill(&self, zone: &Name, more: usize) -> Fill {
+        let tail = self.store().tail(zone).ok().flatten();
+        let (record, pending) = tail.map_or((0, 0), |tail| (tail.record, tail.pending));
+        let bound = LEAST.max(record / SHARE);
+        match pending + more as u64 {
+            length if length > bound * MOST_BEYOND => Fill::Full,
+            length if length > bound && self.shared.lock().rewriting.insert(zone.clone()) => Fill::High,
+            _ => Fill::Low,
         }
+    }
+
+    /// What was to be put behind the record was not: it may be tried again.
+    pub(in crate::publish) fn not_rewritten(&self, zone: &Name) {
+        self.shared.lock().rewriting.remove(zone);
     }
 
     /// Lets what waits be written.
@@ -143,29 +232,21 @@ impl Keeper {
         self.shared.changed.notify_one();
     }
 
-    /// Forgets a zone: what is kept of it, and what waits or is being written.
-    pub(in crate::publish) fn forget(&self, zone: &Name) -> io::Result<()> {
-        let mut work = self.shared.lock();
-        work.waiting.remove(zone);
-        work.writing.remove(zone);
-        // Locked, so that no rename comes in between.
-        self.shared.store.remove(zone)
-    }
-
     /// Whether something became of versions since it was last asked.
     pub(in crate::publish) fn has_outcomes(&self) -> bool {
-        !self.shared.lock().outcomes.is_empty()
+        let work = self.shared.lock();
+        !work.outcomes.is_empty() || !work.remaining.is_empty()
     }
 
     /// What became of versions since it was last asked.
-    pub(in crate::publish) fn outcomes(&self) -> Vec<Outcome> {
+    pub(in crate::publish) fn outcomes(&self) -> Vec<KeptOutcome> {
         std::mem::take(&mut self.shared.lock().outcomes)
     }
 
     /// Whether nothing waits and nothing is being written.
     pub(in crate::publish) fn is_idle(&self) -> bool {
         let work = self.shared.lock();
-        work.waiting.is_empty() && work.writing.is_empty()
+        work.waiting.is_empty() && work.writing.is_empty() && work.forgotten.is_empty()
     }
 
     /// Keeps what waits, but takes up to the end of `patience` no new group, and gives the directory back.
@@ -177,20 +258,49 @@ impl Keeper {
     fn end(&self, patience: Duration) {
         self.shared.lock().end = Some(Instant::now() + patience);
         self.shared.changed.notify_one();
-        let thread = locked(&self.thread).take();
-        if thread.is_some_and(|thread| thread.join().is_err()) {
+        let Some(thread) = locked(&self.thread).take() else { return };
+        let ended = locked(&self.ended);
+        if ended.recv_timeout(patience + PATIENCE) == Err(RecvTimeoutError::Timeout) {
+            tracing::error!("the state directory does not answer: what is not kept yet is given up");
+            return;
+        }
+        if thread.join().is_err() {
             tracing::error!("the thread that keeps zones failed");
         }
+        // Others may still hold the value for a moment: a check that comes to its end.
+        self.shared.store.close();
     }
 }
 
-impl Drop for Keeper {
+impl Drop for StateWriter {
     fn drop(&mut self) {
         self.end(Duration::ZERO);
     }
 }
 
-impl Shared {
+/// Waits for a reply, with a sign of life every now and then.
+fn wait(done: &Receiver<io::Result<()>>, patience: Duration) -> io::Result<()> {
+    let begun = Instant::now();
+    loop {
+        match done.recv_timeout(WAIT) {
+            Ok(result) => return result,
+            Err(RecvTimeoutError::Timeout) if begun.elapsed() >= patience => {
+                return Err(hangs(begun.elapsed()));
+            }
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => {
+                return Err(io::Error::other("the thread that keeps zones has ended"));
+            }
+        }
+    }
+}
+
+fn hangs(elapsed: Duration) -> io::Error {
+    let text = format!("the state directory has not answered for {} s", elapsed.as_secs());
+    io::Error::new(io::ErrorKind::TimedOut, text)
+}
+
+impl WriterShared {
     fn lock(&self) -> MutexGuard<'_, Waiting> {
         locked(&self.work)
     }
@@ -198,44 +308,85 @@ impl Shared {
     fn run(&self) {
         yield_to_others();
         let place = self.pulse.place(Work::Keep);
-        while let Some((group, replies)) = self.next_group(&place) {
-            let write = AssertUnwindSafe(|| self.write(&group));
-            let results = catch_unwind(write).unwrap_or_else(|panic| {
-                let reason = panic_message(panic.as_ref());
-                tracing::error!(reason, zones = group.len(), "keeping zones panicked; it is tried again");
-                group.iter().map(|_| Err(io::Error::other(format!("it panicked: {reason}")))).collect()
-            });
-            let mut work = self.lock();
-            work.writing.clear();
-            let mut replies = replies.into_iter();
-            for (version, result) in group.into_iter().zip(results) {
-                match replies.next() {
-                    // Whoever waited for it may be gone.
-                    Some(reply) => drop(reply.send(result)),
-                    None => {
+        while let Some(group) = self.next_group(&place) {
+            match group {
+                WriteGroup::Forget(zones) => self.forget_all(&zones),
+                WriteGroup::Urgent(urgent) => self.write_urgent(urgent),
+                WriteGroup::Soon(group) => {
+                    let results = self.write(&group);
+                    let mut work = self.lock();
+                    for (versions, result) in group.into_iter().zip(results) {
                         let result = result.map_err(|error| error.to_string());
-                        work.outcomes.push(Outcome { version, result });
+                        let newest = versions.into_iter().next_back();
+                        work.outcomes.extend(newest.map(|version| KeptOutcome { version, result }));
                     }
                 }
             }
+            let mut work = self.lock();
+            let written = std::mem::take(&mut work.writing);
+            work.rewriting.retain(|zone| !written.contains(zone));
+            work.since = None;
             drop(work);
             self.wake.notify_one();
         }
     }
 
-    /// Waits for work: versions, and who waits for the first of them. `None` ends the thread.
-    fn next_group(&self, place: &Place) -> Option<(Vec<Version>, Vec<Reply>)> {
+    fn forget_all(&self, zones: &BTreeSet<Name>) {
+        let remove = || {
+            let keys: Vec<Vec<u8>> = zones.iter().map(key_of).collect();
+            let removed = self.store.write(|it| keys.iter().try_for_each(|key| it.remove(key).map(drop)));
+            removed.map_err(DatabaseError::into_io)
+        };
+        if let Err(error) = self.guarded(remove) {
+            let error = error.to_string();
+            self.lock().remaining.extend(zones.iter().map(|zone| (zone.clone(), error.clone())));
+        }
+    }
+
+    fn write_urgent(&self, urgent: Vec<(Urgent, WriterReply)>) {
+        for (urgent, reply) in urgent {
+            let result = match urgent {
+                Urgent::Keep(versions) => self.write(&[versions]).pop().unwrap_or(Ok(())),
+                Urgent::Append(zone, step) => self.guarded(|| self.append(&zone, &step)),
+                Urgent::Forget(zone) => self.guarded(|| {
+                    let removed = self.store.write(|writing| writing.remove(&key_of(&zone)));
+                    removed.map(drop).map_err(DatabaseError::into_io)
+                }),
+            };
+            // Whoever waited for it may be gone.
+            let _ = reply.send(result);
+        }
+    }
+
+    fn append(&self, zone: &Name, step: &Written) -> io::Result<()> {
+        match self.store.write(|writing| writing.append(&key_of(zone), step)) {
+            Ok(true) => Ok(()),
+            Ok(false) => {
+                let text = "what is kept is not the version that the difference continues";
+                Err(io::Error::new(io::ErrorKind::InvalidData, text))
+            }
+            Err(error) => Err(error.into_io()),
+        }
+    }
+
+    /// Waits for work. `None` ends the thread.
+    fn next_group(&self, place: &Place) -> Option<WriteGroup> {
         let mut work = self.lock();
         loop {
             let late = work.end.is_some_and(|end| end <= Instant::now());
+            if !work.forgotten.is_empty() {
+                work.since = Some(Instant::now());
+                return Some(WriteGroup::Forget(std::mem::take(&mut work.forgotten)));
+            }
             if !work.urgent.is_empty() {
-                let (group, replies): (Vec<_>, Vec<_>) = std::mem::take(&mut work.urgent).into_iter().unzip();
-                work.writing = group.iter().map(|version| version.zone.origin().clone()).collect();
-                return Some((group, replies));
+                work.since = Some(Instant::now());
+                let urgent = std::mem::take(&mut work.urgent);
+                work.writing = urgent.iter().filter_map(|(urgent, _)| urgent.zone().cloned()).collect();
+                return Some(WriteGroup::Urgent(urgent));
             }
             if work.begun && !late && !work.waiting.is_empty() {
-                let group = work.take_group();
-                return Some((group, Vec::new()));
+                work.since = Some(Instant::now());
+                return Some(WriteGroup::Soon(work.take_group()));
             }
             if work.end.is_some() {
                 return None;
@@ -245,75 +396,78 @@ impl Shared {
         }
     }
 
-    /// Writes, syncs, renames, syncs again; a result for each version.
-    fn write(&self, group: &[Version]) -> Vec<io::Result<()>> {
-        let written: Vec<io::Result<File>> =
-            group.iter().map(|version| self.store.write(&version.header, &version.zone)).collect();
-        let (files, mut results): (Vec<Option<File>>, Vec<io::Result<()>>) = written
-            .into_iter()
-            .map(|file| file.map_or_else(|error| (None, Err(error)), |file| (Some(file), Ok(()))))
-            .unzip();
-        let files: Vec<File> = files.into_iter().flatten().collect();
-        let synced = self.store.sync(&files);
-        drop(files);
-        for (version, result) in group.iter().zip(&mut results).filter(|(_, result)| result.is_ok()) {
-            *result = again(&synced).and_then(|()| self.put_in_place(version.zone.origin()));
-            if result.is_err() {
-                self.store.discard(version.zone.origin());
+    /// Writes the versions of some zones; a result for each zone. If they cannot be written together, one by one: a large zone may
+    /// not fit where small ones do.
+    fn write(&self, group: &[Vec<Version>]) -> Vec<io::Result<()>> {
+        match self.guarded(|| self.write_together(group)) {
+            Ok(()) => group.iter().map(|_| Ok(())).collect(),
+            Err(error) if group.len() <= 1 => vec![Err(error)],
+            Err(_) => {
+                let one = |versions| self.guarded(|| self.write_together(std::slice::from_ref(versions)));
+                group.iter().map(one).collect()
             }
-        }
-        let synced = self.store.sync_directory();
-        for (version, result) in group.iter().zip(&mut results) {
-            if result.is_ok() {
-                *result = again(&synced);
-            }
-            self.cut_journal(version, result.as_ref().err());
-        }
-        results
-    }
-
-    /// A version that is in its state file, durably, needs no journal up to it.
-    fn cut_journal(&self, version: &Version, failed: Option<&io::Error>) {
-        let zone = version.zone.origin();
-        let cut = match failed {
-            None => self.store.trim(zone, &version.header.chain),
-            Some(error) => Err(io::Error::new(error.kind(), error.to_string())),
-        };
-        if let Err(error) = cut
-            && self.store.not_trimmed(zone)
-        {
-            tracing::warn!(%zone, "the journal grows beyond its bound: the zone cannot be written whole: {error}");
         }
     }
 
-    /// Unless the zone was forgotten meanwhile.
-    fn put_in_place(&self, zone: &Name) -> io::Result<()> {
-        let work = self.lock();
-        if !work.writing.contains(zone) {
-            self.store.discard(zone);
-            return Ok(());
+    fn write_together(&self, group: &[Vec<Version>]) -> io::Result<()> {
+        let all = group.iter().map(|versions| ready(&self.store, versions)).collect::<Result<Vec<_>, _>>();
+        let all: Vec<Ready> = all.map_err(DatabaseError::into_io)?.into_iter().flatten().collect();
+        let write = self.store.write(|writing| all.iter().try_for_each(|ready| writing.keep(ready)));
+        write.map_err(DatabaseError::into_io)
+    }
+
+    /// A panic is an error: it is tried again.
+    fn guarded(&self, work: impl FnOnce() -> io::Result<()>) -> io::Result<()> {
+        catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| {
+            let reason = panic_message(panic.as_ref());
+            tracing::error!(reason, "keeping zones panicked; it is tried again");
+            Err(io::Error::other(format!("it panicked: {reason}")))
+        })
+    }
+}
+
+/// What is written next.
+enum WriteGroup {
+    Forget(BTreeSet<Name>),
+    Urgent(Vec<(Urgent, WriterReply)>),
+    Soon(Vec<Vec<Version>>),
+}
+
+impl Urgent {
+    fn zone(&self) -> Option<&Name> {
+        match self {
+            Self::Keep(versions) => versions.last().map(|version| version.zone.origin()),
+            Self::Append(zone, _) | Self::Forget(zone) => Some(zone),
         }
-        self.store.replace(zone)
     }
 }
 
 impl Waiting {
-    fn take_group(&mut self) -> Vec<Version> {
+    /// Puts a version behind those of its zone. One that waits already is the same, or gets another header.
+    fn add(&mut self, version: Version) {
+        let waiting = self.waiting.entry(version.zone.origin().clone()).or_default();
+        let is_full = waiting.len() >= MOST_WAITING;
+        match waiting.last_mut() {
+            Some(last) if last.header.chain == version.header.chain => {
+                let (before, origin) = (last.before.take(), last.origin);
+                *last = Version { before, origin, ..version };
+            }
+            _ if is_full => {
+                waiting.pop();
+                waiting.push(version);
+            }
+            _ => waiting.push(version),
+        }
+    }
+
+    fn take_group(&mut self) -> Vec<Vec<Version>> {
         let (mut group, mut records) = (Vec::new(), 0);
         while group.len() < GROUP && records < GROUP_RECORDS {
-            let Some((zone, version)) = self.waiting.pop_first() else { break };
-            records += version.zone.record_count();
+            let Some((zone, versions)) = self.waiting.pop_first() else { break };
+            records += versions.iter().map(|version| version.zone.record_count()).sum::<usize>();
             self.writing.insert(zone);
-            group.push(version);
+            group.push(versions);
         }
         group
-    }
-}
-
-/// The same result once more: an [`io::Error`] cannot be cloned.
-fn again(result: &io::Result<()>) -> io::Result<()> {
-    match result {
-        Ok(()) => Ok(()),
-        Err(error) => Err(io::Error::new(error.kind(), error.to_string())),
     }
 }

@@ -1,12 +1,38 @@
-//! The state directory: keeps accepted versions, and the differences that led on from them.
+//! The state directory: keeps accepted versions, and the differences that led from each to the next.
 //!
-//! Never decides what is served.
+//! Accepted versions and differences flow in through [`keeper`], durable when they are acknowledged; restored versions flow
+//! out at the next start, and the history of a zone at any time, to any thread.
+//!
+//! ```text
+//!   publisher --> keeper (1x) --> store --> database (redb: one file, copy-on-write, one sync for each commit)
+//!                                   ^          |
+//!   state of format 4 --> format4 --+          +--> history (any thread, beside a commit, also one that hangs)
+//! ```
+//!
+//! | file | is |
+//! | --- | --- |
+//! | `zones.redb` | everything: [`store`] says which tables |
+//! | `zones.redb.damaged` | one that could not be read |
+//! | `NAME.damaged` | what was kept of one zone and did not match its hash |
+//! | `lock/anyns` | locked by the process that uses the directory (flock) |
+//!
+//! Never decides what is served. Never maps a file: an I/O error is an error, not a signal.
 
+pub(in crate::publish) mod database;
 pub(in crate::publish) mod directory;
-pub(in crate::publish) mod journal;
-pub(in crate::publish) mod journal_file;
-pub(in crate::publish) mod journal_replay;
-pub(in crate::publish) mod journals;
+pub(in crate::publish) mod fields;
+pub(in crate::publish) mod format4;
+pub(in crate::publish) mod header;
+pub(in crate::publish) mod history;
 pub(in crate::publish) mod keeper;
-pub(in crate::publish) mod state_file;
+pub(in crate::publish) mod lock;
+pub(in crate::publish) mod overlay;
+pub(in crate::publish) mod peek;
+pub(in crate::publish) mod reading;
+pub(in crate::publish) mod ready;
+pub(in crate::publish) mod record;
+pub(in crate::publish) mod replay;
+pub(in crate::publish) mod step;
 pub(in crate::publish) mod store;
+pub(in crate::publish) mod tail;
+pub(in crate::publish) mod writing;

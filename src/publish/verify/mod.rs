@@ -30,8 +30,8 @@ use crate::zone::Published;
 use crate::publish::settings::Settings;
 use crate::telemetry::pulse::Pulse;
 pub(super) use modes::Modes;
-pub(super) use outcome::Outcome;
 pub use outcome::Signatures;
+pub(super) use outcome::VerifyOutcome;
 use queue::Shared;
 
 #[cfg(test)]
@@ -86,7 +86,7 @@ impl Verify {
     }
 
     /// What was found since it was last asked.
-    pub(super) fn outcomes(&self) -> impl Iterator<Item = Outcome> {
+    pub(super) fn outcomes(&self) -> impl Iterator<Item = VerifyOutcome> {
         std::iter::from_fn(|| self.shared.outcomes.pop())
     }
 

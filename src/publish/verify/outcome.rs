@@ -28,4 +28,4 @@ impl Signatures {
 }
 
 /// What is known of a zone; `None` if it is not signed or not served.
-pub(in crate::publish) type Outcome = (Name, Option<Box<Signatures>>);
+pub(in crate::publish) type VerifyOutcome = (Name, Option<Box<Signatures>>);

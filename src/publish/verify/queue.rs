@@ -11,7 +11,7 @@ use crate::wire::Name;
 use crate::zone::Published;
 
 use crate::publish::verify::modes::Modes;
-use crate::publish::verify::outcome::Outcome;
+use crate::publish::verify::outcome::VerifyOutcome;
 use crate::telemetry::pulse::Pulse;
 
 /// Changed zones that wait; of more, all zones are looked at, as at the first load.
@@ -24,7 +24,7 @@ pub(super) struct Shared {
     changed: ArrayQueue<Name>,
     /// Whether a name did not fit, or every zone may have changed.
     all: AtomicBool,
-    pub(super) outcomes: ArrayQueue<Outcome>,
+    pub(super) outcomes: ArrayQueue<VerifyOutcome>,
     pub(super) modes: ArcSwap<Modes>,
     pub(super) published: Arc<Published>,
     pub(super) wake: Arc<Notify>,

@@ -1,11 +1,11 @@
 //! Differences applied to a version that is served: the seam where incremental transfers (RFC 1995) enter.
 //!
 //! ```text
-//! differences --> check_values ------> Zone::with_changes --> judge_difference --> journal, synced --> zone::Published
+//! differences --> check_values ------> Zone::with_changes --> judge_difference --> a step, synced --> zone::Published
 //!                 what can be right   what no zone may hold   may it replace?      or, at its bound, the whole zone
 //! ```
 //!
-//! Differences flow in, a new version goes into service and into the journal, or nothing happens and the error says why.
+//! Differences flow in, a new version goes into service and into the state directory, or nothing happens and the error says why.
 //! Durable first, then served: a difference is in no file. Costs time in proportion to the difference, not to the zone,
 //! but for one that changes how the zone denies (RFC 4035, RFC 5155), or breaks that.
 
@@ -17,17 +17,18 @@ use crate::wire::{Name, Serial};
 use crate::zone::{Owners, Zone};
 
 use crate::publish::accept::{Digest, is_signed, judge_difference};
+use crate::publish::difference::{Applied, Difference};
 use crate::publish::error::ApplyError;
 use crate::publish::fault::Fault;
 use crate::publish::settings::Dnssec;
-use crate::publish::state::directory::State;
-use crate::publish::state::journal::{self, Step};
-use crate::publish::state::journals::Fill;
-use crate::publish::state::keeper::{Keeper, Version};
-use crate::publish::state::state_file::Header;
+use crate::publish::state::directory::StateDirectory;
+use crate::publish::state::header::Header;
+use crate::publish::state::keeper::{Fill, StateWriter};
+use crate::publish::state::ready::Version;
+use crate::publish::state::record::Seen;
+use crate::publish::state::step::{Step, StepOrigin, of_batches};
 use crate::publish::verify::before;
 use crate::publish::work::core::Core;
-use crate::publish::work::difference::{Applied, Difference};
 use crate::zonefile::check_rdata;
 
 impl Core {
@@ -38,10 +39,10 @@ impl Core {
         name: &Name,
         differences: Vec<Difference>,
     ) -> Result<Applied, ApplyError> {
-        if self.state.unwritable().is_some() {
+        if self.keeping.state.unwritable().is_some() {
             self.open_state_again();
             self.keep_again();
-            self.say();
+            self.report_all();
         }
         let not_served = || ApplyError::NotServed { zone: name.clone() };
         self.publication.flush(&self.published, &self.verify);
@@ -54,28 +55,31 @@ impl Core {
         differences.iter().flat_map(|it| [&it.deleted, &it.added]).for_each(|batch| owners.add(batch));
         let zone = Arc::new(advance(&served, differences)?);
         let (records, signed) = (zone.record_count(), is_signed(&zone));
-        let step = Step { from, to, accepted_at: SystemTime::now(), records, signed };
-        let change = Change { name, step, before, served, zone: zone.clone(), owners };
+        let (accepted_at, origin) = (SystemTime::now(), StepOrigin::Difference);
+        let step = Step { from, to, accepted_at, records, signed, origin };
+        let terms = self.settings.terms(self.rules.of(name), self.verify.modes().of(name));
+        let seen = Seen::new(&entry.files, terms).filter(|_| entry.files_stand);
+        let change = Change { name, step, before, served, zone: zone.clone(), owners, seen };
         change.judge(self.settings.shrink_limit_percent)?;
         if self.verify.modes().of(name) == Dnssec::Refuse {
             change.judge_signatures()?;
         }
         let durable = entry.durable;
-        let kept = match &*self.state {
-            State::None => Ok(change.whole()),
-            State::Kept(keeper) => change.keep(keeper, durable),
-            State::Unwritable { error, .. } => Err(error.to_io()),
+        let kept = match &*self.keeping.state {
+            StateDirectory::None => Ok(change.whole()),
+            StateDirectory::Kept(keeper) => change.keep(keeper, durable),
+            StateDirectory::Unwritable { error, .. } => Err(error.to_io()),
         };
         let header = match kept {
             Ok(header) => header,
             Err(source) => {
                 // What waited to be kept may have been put off for it.
-                self.unkept.insert(name.clone());
+                self.keeping.unkept.insert(name.clone());
                 return Err(ApplyError::NotDurable { zone: name.clone(), from, to, source });
             }
         };
         self.put_in_service(name, header, zone);
-        Ok(Applied { serial: to, records, durable: self.state.keeper().is_some() })
+        Ok(Applied { serial: to, records, durable: self.keeping.state.keeper().is_some() })
     }
 
     fn put_in_service(&mut self, name: &Name, header: Arc<Header>, zone: Arc<Zone>) {
@@ -86,14 +90,14 @@ impl Core {
         tracing::info!(zone = %name, serial, records, by = "difference", "zone served");
         let Some(entry) = self.zones.get_mut(name) else { return };
         entry.header = Some(header);
-        entry.durable = self.state.keeper().is_some();
+        entry.durable = self.keeping.state.keeper().is_some();
         entry.notice = (!entry.durable).then(|| Box::new(Fault::DifferenceWithoutState));
         if entry.denied.is_some() {
             // Judged against what is served now it may come out otherwise.
             entry.read = false;
         }
-        self.news.insert(name.clone());
-        self.say_news_now();
+        self.reporting.news.insert(name.clone());
+        self.report_changed();
     }
 }
 
@@ -174,6 +178,8 @@ struct Change<'a> {
     served: Arc<Zone>,
     zone: Arc<Zone>,
     owners: Owners,
+    /// The files that it goes on from.
+    seen: Option<Arc<Seen>>,
 }
 
 impl Change<'_> {
@@ -192,41 +198,50 @@ impl Change<'_> {
         Err(ApplyError::Refused { zone, from, to, refused })
     }
 
-    /// Makes the version durable: in the journal if that continues what is durable, otherwise whole.
-    fn keep(&self, keeper: &Keeper, durable: bool) -> io::Result<Arc<Header>> {
+    /// Makes the version durable: as a step behind what is durable, otherwise whole.
+    fn keep(&self, keeper: &StateWriter, durable: bool) -> io::Result<Arc<Header>> {
         let (deleted, added) = self.zone.difference_from(&self.served, &self.owners);
-        let entry = journal::entry(&self.before.chain, &self.step, &deleted, &added);
-        let Some((octets, chain)) = entry.filter(|_| durable) else { return self.keep_whole(keeper) };
-        let fill = keeper.store().journal_fill(self.name, octets.len());
+        let step = of_batches(self.before.chain, self.step, &deleted, &added);
+        let Some(step) = step.filter(|_| durable) else { return self.keep_whole(keeper) };
+        let fill = keeper.fill(self.name, step.octets.len());
         if fill == Fill::Full {
             return self.keep_whole(keeper);
         }
-        let header = Arc::new(self.before.led_on(&self.step, chain));
-        match keeper.store().append(self.name, &self.before.chain, (&octets, chain)) {
+        let header = Arc::new(self.before.led_on(&self.step, step.after));
+        match keeper.append(self.name, step) {
             Ok(()) => {
                 if fill == Fill::High {
-                    keeper.keep(Version { header: header.clone(), zone: self.zone.clone() });
+                    keeper.keep(self.version(header.clone()));
                 }
                 Ok(header)
             }
-            // Somebody took the journal away, or cut it: the zone must be written again.
-            Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::InvalidData) => {
-                self.keep_whole(keeper)
-            }
+            // What is kept is another version: the zone must be written again.
+            Err(error) if error.kind() == io::ErrorKind::InvalidData => self.keep_whole(keeper),
             Err(error) => {
-                keeper.store().not_trimmed(self.name);
+                keeper.not_rewritten(self.name);
                 Err(error)
             }
         }
     }
 
-    fn keep_whole(&self, keeper: &Keeper) -> io::Result<Arc<Header>> {
+    fn keep_whole(&self, keeper: &StateWriter) -> io::Result<Arc<Header>> {
         let header = self.whole();
-        keeper.keep_first(Version { header: header.clone(), zone: self.zone.clone() })?;
+        keeper.keep_first(self.version(header.clone()))?;
         Ok(header)
     }
 
-    /// Of the version outside of a journal: its chain begins anew.
+    fn version(&self, header: Arc<Header>) -> Version {
+        let before = Some((self.before.chain, self.served.clone()));
+        Version {
+            header,
+            zone: self.zone.clone(),
+            origin: StepOrigin::Difference,
+            before,
+            seen: self.seen.clone(),
+        }
+    }
+
+    /// Of the version that is written whole: its link is a new one.
     fn whole(&self) -> Arc<Header> {
         let Header { standing, provenance, .. } = self.before.led_on(&self.step, Digest::default());
         Arc::new(Header::whole(self.name, standing, provenance))

@@ -11,8 +11,8 @@ use crate::publish::fault::SourceFault;
 use crate::publish::settings::Settings;
 use crate::publish::source::scan::Unseen;
 use crate::publish::source::watch::Watch;
-use crate::publish::state::directory::State;
-use crate::publish::state::keeper::Version;
+use crate::publish::state::directory::StateDirectory;
+use crate::publish::state::ready::Version;
 use crate::publish::verify::Modes;
 use crate::zone::{Published, Zone};
 use crate::zonefile::Meter;
@@ -24,7 +24,7 @@ pub(in crate::publish) struct CheckContext {
     pub(in crate::publish) rules: u32,
     /// What to do with signatures.
     pub(in crate::publish) modes: Arc<Modes>,
-    pub(in crate::publish) state: Arc<State>,
+    pub(in crate::publish) state: Arc<StateDirectory>,
     pub(in crate::publish) published: Arc<Published>,
     /// Shows the large file that is being read.
     pub(in crate::publish) meter: Arc<Meter>,

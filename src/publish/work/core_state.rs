@@ -6,10 +6,16 @@ use std::time::{Duration, Instant};
 
 use crate::wire::Name;
 
+use crate::publish::accept::Provenance;
 use crate::publish::error::PublishError;
 use crate::publish::fault::{Fault, SourceFault};
-use crate::publish::state::directory::{State, StateError};
-use crate::publish::state::keeper::{Keeper, Version};
+use crate::publish::state::directory::{StateDirectory, StateError};
+use crate::publish::state::keeper::StateWriter;
+use crate::publish::state::reading::Damaged;
+use crate::publish::state::ready::Version;
+use crate::publish::state::record::Seen;
+use crate::publish::state::step::StepOrigin;
+use crate::publish::state::store::Store;
 use crate::publish::work::core::Core;
 use crate::publish::work::entry::Entry;
 
@@ -21,13 +27,14 @@ const KEEP_AT_END: Duration = Duration::from_secs(20);
 impl Core {
     /// Notes which zones the state directory holds.
     pub(in crate::publish) fn list_state(&mut self) {
-        let state = self.state.clone();
+        let state = self.keeping.state.clone();
         let Some(store) = state.store() else { return };
         let path = store.directory().to_path_buf();
         let (kept, damaged) = match store.list() {
             Ok(listed) => listed,
             Err(error) => {
-                self.state = Arc::new(State::Unwritable { store: None, error: StateError::new(error) });
+                self.keeping.state =
+                    Arc::new(StateDirectory::Unwritable { store: None, error: StateError::new(error) });
                 return;
             }
         };
@@ -40,8 +47,8 @@ impl Core {
             };
             // It was served from its file before this directory could be read. What is kept goes on from there, or is
             // older.
-            let newer = store.look(&zone).is_ok_and(|(kept, _)| {
-                kept.standing.serial.is_after(served.standing.serial) && !served.standing.is_led_on()
+            let newer = store.look(&zone).ok().flatten().is_some_and(|kept| {
+                kept.header.standing.serial.is_after(served.standing.serial) && !served.standing.is_led_on()
             });
             match self.zones.get_mut(&zone) {
                 Some(entry) if newer => {
@@ -53,6 +60,11 @@ impl Core {
                 None => {}
             }
         }
+        self.alarm_of_damage(damaged);
+        self.keeping.history.follow(state.database());
+    }
+
+    fn alarm_of_damage(&mut self, damaged: Vec<Damaged>) {
         for (path, error) in damaged {
             let fault = SourceFault::State { path, error: error.to_string() };
             tracing::error!("{fault}");
@@ -60,67 +72,95 @@ impl Core {
         }
     }
 
+    /// The database was set aside: what is served is kept anew.
+    fn keep_anew(&mut self) {
+        let Some(damaged) = self.keeping.state.store().and_then(Store::take_lost) else { return };
+        self.alarm_of_damage(damaged);
+        self.zones.values_mut().for_each(|entry| entry.durable = false);
+        self.keeping.unkept =
+            self.zones.iter().filter(|(_, entry)| entry.serving).map(|(name, _)| name.clone()).collect();
+        self.keep_again();
+    }
+
     /// Tries to open a state directory that could not be written.
     pub(in crate::publish) fn open_state_again(&mut self) {
-        let State::Unwritable { store, .. } = &*self.state else { return };
+        let StateDirectory::Unwritable { store, .. } = &*self.keeping.state else { return };
         let store = store.clone();
         self.context = None;
         let mut listed = true;
         let opened = match store {
             // What was read there, the ends of the journals among it, stays known. A check that goes on reads from it, too.
             Some(store) => match store.lock_and_probe() {
-                Ok(()) => Keeper::start(store, self.wake.clone(), self.pulse.clone())
-                    .map(State::Kept)
+                Ok(()) => StateWriter::start(store, self.wake.clone(), self.pulse.clone())
+                    .map(StateDirectory::Kept)
                     .map_err(|source| PublishError::Thread { source }),
-                Err(why) => Ok(State::Unwritable { store: Some(store), error: StateError::new(why) }),
+                Err(why) => {
+                    Ok(StateDirectory::Unwritable { store: Some(store), error: StateError::new(why) })
+                }
             },
             None => {
-                State::open(self.settings.state_directory.as_deref(), &self.wake, &self.pulse).inspect(|_| {
-                    // Nothing is known of what the directory holds.
-                    self.zones.values_mut().for_each(|entry| entry.durable = false);
-                    listed = false;
-                })
+                let directory = self.settings.state_directory.as_deref();
+                StateDirectory::open(directory, &self.wake, &self.pulse, &self.keeping.history_bounds)
+                    .inspect(|_| {
+                        // Nothing is known of what the directory holds.
+                        self.zones.values_mut().for_each(|entry| entry.durable = false);
+                        listed = false;
+                    })
             }
         };
-        let opened =
-            opened.unwrap_or_else(|why| State::Unwritable { store: None, error: StateError::new(why) });
-        self.state = Arc::new(opened);
+        let opened = opened
+            .unwrap_or_else(|why| StateDirectory::Unwritable { store: None, error: StateError::new(why) });
+        self.keeping.state = Arc::new(opened);
         if !listed {
             self.list_state();
         }
-        let Some(keeper) = self.state.keeper() else { return };
-        if self.settled {
+        self.keeping.history.follow(self.keeping.state.database());
+        let Some(keeper) = self.keeping.state.keeper() else { return };
+        if self.reporting.settled {
             keeper.begin();
         }
         tracing::info!("the state directory can be written: what is served is kept again");
         let unkept = self.zones.iter().filter(|(_, entry)| entry.serving && !entry.durable);
-        self.unkept = unkept.map(|(name, _)| name.clone()).collect();
+        self.keeping.unkept = unkept.map(|(name, _)| name.clone()).collect();
     }
 
     /// The fault of a state directory that cannot be written.
     pub(in crate::publish) fn state_fault(&self) -> Option<SourceFault> {
-        let error = self.state.unwritable()?.to_string();
+        let error = self.keeping.state.unwritable()?.to_string();
         let path = self.settings.state_directory.clone().unwrap_or_default();
         Some(SourceFault::StateUnwritable { path, error })
     }
 
     /// Tries again to keep what could not be kept.
     pub(in crate::publish) fn keep_again(&mut self) {
-        let Some(keeper) = self.state.keeper() else { return };
-        let served = self.published.load();
-        for name in std::mem::take(&mut self.unkept) {
-            let header =
-                self.zones.get(&name).filter(|entry| !entry.durable).and_then(|entry| entry.header.clone());
-            if let (Some(header), Some(zone)) = (header, served.zone(&name)) {
-                keeper.keep(Version { header, zone: zone.clone() });
+        let Some(keeper) = self.keeping.state.keeper() else { return };
+        let (served, modes) = (self.published.load(), self.verify.modes());
+        for name in std::mem::take(&mut self.keeping.unkept) {
+            let Some(entry) = self.zones.get(&name).filter(|entry| !entry.durable) else { continue };
+            if let (Some(header), Some(zone)) = (entry.header.clone(), served.zone(&name)) {
+                let is_file = matches!(header.provenance, Provenance::File { .. });
+                let origin = match header.standing.serial == header.standing.source_serial {
+                    true if !is_file => StepOrigin::Transfer,
+                    true => StepOrigin::File,
+                    false if header.standing.is_led_on() => StepOrigin::Difference,
+                    false => StepOrigin::Bump,
+                };
+                let terms = self.settings.terms(self.rules.of(&name), modes.of(&name));
+                let seen = Seen::new(&entry.files, terms).filter(|_| entry.files_stand);
+                keeper.keep(Version { header, zone: zone.clone(), origin, before: None, seen });
             }
         }
     }
 
     /// Takes in what became of the versions that were to be kept.
     pub(in crate::publish) fn take_kept(&mut self) {
-        let state = self.state.clone();
+        let state = self.keeping.state.clone();
         let Some(keeper) = state.keeper().filter(|keeper| keeper.has_outcomes()) else { return };
+        for (zone, error) in keeper.remaining() {
+            let fault = SourceFault::StateRemains { zone, error };
+            tracing::error!("{fault}");
+            self.alarm(fault);
+        }
         for outcome in keeper.outcomes() {
             let name = outcome.version.zone.origin();
             // Only if it is still the version that stands: of a newer one there will be another outcome.
@@ -140,25 +180,26 @@ impl Core {
                         tracing::warn!(zone = %name, "{fault}");
                     }
                     entry.notice = Some(Box::new(fault));
-                    self.unkept.insert(name.clone());
+                    self.keeping.unkept.insert(name.clone());
                 }
                 // The older copy says another path; it does no harm.
                 Err(_) => {}
             }
-            self.kept.insert(name.clone());
+            self.reporting.kept.insert(name.clone());
         }
+        self.keep_anew();
     }
 
     /// When it is said at the latest which zones were kept, if some were.
     pub(in crate::publish) fn kept_due(&self) -> Option<Instant> {
-        (!self.kept.is_empty()).then(|| self.reported + KEPT_SOON)
+        (!self.reporting.kept.is_empty()).then(|| self.reporting.reported + KEPT_SOON)
     }
 
     /// Lets it be said which zones were kept: when all are, and now and then while others wait.
-    pub(in crate::publish) fn say_kept(&mut self, now: Instant) {
+    pub(in crate::publish) fn report_kept(&mut self, now: Instant) {
         let Some(due) = self.kept_due() else { return };
-        if due <= now || self.state.keeper().is_none_or(Keeper::is_idle) {
-            self.news.append(&mut self.kept);
+        if due <= now || self.keeping.state.keeper().is_none_or(StateWriter::is_idle) {
+            self.reporting.news.append(&mut self.reporting.kept);
         }
     }
 
@@ -166,21 +207,21 @@ impl Core {
     pub(in crate::publish) fn finish(&mut self) {
         self.take_results();
         self.publication.flush(&self.published, &self.verify);
-        if let State::Kept(keeper) = &*self.state {
+        if let StateDirectory::Kept(keeper) = &*self.keeping.state {
             keeper.finish(KEEP_AT_END);
         }
         // A thread that does not come back may hold the directory.
-        if let Some(store) = self.state.store() {
-            store.unlock();
+        if let Some(store) = self.keeping.state.store() {
+            store.close();
         }
     }
 
     /// Forgets what the state directory has of a zone.
     pub(in crate::publish) fn forget(&self, zone: &Name) -> io::Result<()> {
-        match &*self.state {
-            State::None => Ok(()),
-            State::Kept(keeper) => keeper.forget(zone),
-            State::Unwritable { error, .. } => Err(error.to_io()),
+        match &*self.keeping.state {
+            StateDirectory::None => Ok(()),
+            StateDirectory::Kept(keeper) => keeper.forget(zone),
+            StateDirectory::Unwritable { error, .. } => Err(error.to_io()),
         }
     }
 }

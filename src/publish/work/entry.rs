@@ -14,7 +14,7 @@ use crate::publish::report::{ZoneReport, ZoneState};
 use crate::publish::source::SourceKey;
 use crate::publish::source::read::Files;
 use crate::publish::source::scan::Found;
-use crate::publish::state::state_file::Header;
+use crate::publish::state::header::Header;
 use crate::publish::verify::Signatures;
 use crate::publish::work::queue::Size;
 
@@ -62,6 +62,8 @@ pub(in crate::publish) struct Entry {
     pub(in crate::publish) wrong: Option<Box<Fault>>,
     /// The files of the last reading that came to an end: where its `$INCLUDE`s are.
     pub(in crate::publish) files: Files,
+    /// Whether `files` gave the version that stands, or what differences led on from.
+    pub(in crate::publish) files_stand: bool,
     /// The version that was refused last.
     pub(in crate::publish) denied: Option<Box<Denied>>,
     /// The version that the operator lets pass.
@@ -84,10 +86,22 @@ pub(in crate::publish) struct Entry {
     pub(in crate::publish) finds_again: bool,
     /// Whether its file turned out to be large before it was read.
     pub(in crate::publish) is_large: bool,
-    /// Whether the look at all zones that goes on waits for it.
-    pub(in crate::publish) is_awaited: bool,
+    /// Whether the look at all zones that goes on waits for it, and for which check.
+    pub(in crate::publish) awaited: Awaited,
     /// How it stands, and since when.
     pub(in crate::publish) since: Option<(ZoneState, SystemTime)>,
+}
+
+/// For which check of a zone a look at all zones waits.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(in crate::publish) enum Awaited {
+    /// For none.
+    #[default]
+    No,
+    /// For the one that is queued or goes on.
+    ThisCheck,
+    /// For the one after that which goes on: it began before the look, so it may have read what has been replaced since.
+    NextCheck,
 }
 
 impl Entry {
@@ -102,7 +116,8 @@ impl Entry {
     }
 
     /// Takes over what became of the zone while it was being checked: what other threads found, what was ordered, where its file is.
-    pub(in crate::publish) fn take_over(&mut self, current: &mut Self) {
+    /// `was_stored`: whether the check began with the look into the state directory.
+    pub(in crate::publish) fn take_over(&mut self, current: &mut Self, was_stored: bool) {
         if self.header == current.header {
             self.durable |= current.durable;
             if matches!(current.notice.as_deref(), Some(Fault::ServedNotDurable { .. })) {
@@ -110,11 +125,11 @@ impl Entry {
             }
         }
         // The state directory may have been opened meanwhile.
-        self.stored |= current.stored;
+        self.stored |= current.stored && !was_stored;
         self.signatures = current.signatures.take();
         self.wrong = current.wrong.take();
         self.forced = current.forced.take();
-        self.is_awaited = current.is_awaited;
+        self.awaited = current.awaited;
         // A survey may have found another file, or an order asks for the same one again.
         let path = |found: &Option<Found>| found.as_ref().map(|found| found.path.clone());
         if path(&self.found) != path(&current.found) {

@@ -52,7 +52,7 @@ pub(in crate::publish) enum Task {
 
 /// What came of a step.
 #[derive(Debug)]
-pub(in crate::publish) enum Step {
+pub(in crate::publish) enum JobStep {
     /// A source was looked at.
     Surveyed(Box<Survey>),
     /// Looking at a source panicked.
@@ -75,34 +75,34 @@ pub(in crate::publish) struct JobResult {
     /// Its lane.
     pub(in crate::publish) lane: Lane,
     /// What came of it.
-    pub(in crate::publish) step: Step,
+    pub(in crate::publish) step: JobStep,
 }
 
 impl Job {
     /// Does the next step; `None` when all is done.
-    pub(in crate::publish) fn step(&mut self, place: &Place) -> Option<Step> {
+    pub(in crate::publish) fn step(&mut self, place: &Place) -> Option<JobStep> {
         let at = |path: &Path| place.step(Some(&path.into()));
         match &mut self.task {
             Task::Survey(source) => {
                 let source = source.take()?;
-                Some(Step::Surveyed(Box::new(survey(&source, self.context.watch.as_ref(), &at))))
+                Some(JobStep::Surveyed(Box::new(survey(&source, self.context.watch.as_ref(), &at))))
             }
             Task::Zones { waiting, current } => {
                 let check = current.insert(Box::new(waiting.pop_front()?));
                 place.step(check.entry.found.as_ref().map(|found| &found.path));
                 if check.finds_again && !find_file_again(&mut check.entry) {
                     *current = None;
-                    return Some(Step::LookAtAll);
+                    return Some(JobStep::LookAtAll);
                 }
                 self.context.check(check);
-                current.take().map(Step::Checked)
+                current.take().map(JobStep::Checked)
             }
             Task::Includes(files) => {
                 let mut set = WatchSet::default();
                 files.take()?.iter().for_each(|file| set.trace(file));
                 let added =
                     self.context.watch.as_ref().is_some_and(|watch| watch.set(&SourceKey::None, &set));
-                added.then_some(Step::LookAtAll)
+                added.then_some(JobStep::LookAtAll)
             }
             Task::Unwatch(key) => {
                 self.context.watch.iter().for_each(|watch| watch.unset(key));
@@ -113,19 +113,19 @@ impl Job {
                     at(path);
                     path.is_dir()
                 };
-                std::mem::take(paths).iter().any(is_directory).then_some(Step::LookAtAll)
+                std::mem::take(paths).iter().any(is_directory).then_some(JobStep::LookAtAll)
             }
         }
     }
 
     /// The step panicked; what is known of it all the same.
-    pub(in crate::publish) fn panicked(&mut self, reason: &str) -> Option<Step> {
+    pub(in crate::publish) fn panicked(&mut self, reason: &str) -> Option<JobStep> {
         match &mut self.task {
-            Task::Survey(_) => Some(Step::SurveyPanicked(reason.to_owned())),
+            Task::Survey(_) => Some(JobStep::SurveyPanicked(reason.to_owned())),
             Task::Zones { current, .. } => {
                 let mut check = current.take()?;
                 check.panicked(reason);
-                Some(Step::Checked(check))
+                Some(JobStep::Checked(check))
             }
             Task::Includes(_) | Task::Unwatch(_) | Task::Unclear(_) => None,
         }

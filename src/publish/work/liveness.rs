@@ -45,7 +45,7 @@ pub enum Stall {
         age: Duration,
     },
     /// The thread that writes the state directory does nothing.
-    Keeper {
+    StateWriter {
         /// For how long.
         age: Duration,
     },
@@ -74,7 +74,7 @@ impl fmt::Display for Stall {
             Self::Look { path: None, age } => {
                 write!(formatter, "{SEEN}: looking at the zones has made no progress for {} s", age.as_secs())
             }
-            Self::Keeper { age } => {
+            Self::StateWriter { age } => {
                 let age = age.as_secs();
                 write!(
                     formatter,
@@ -164,7 +164,7 @@ impl Liveness {
         }
         let (keeps, age, index) = worst?;
         Some(match keeps {
-            true => Stall::Keeper { age },
+            true => Stall::StateWriter { age },
             false => Stall::Look { path: self.pulse.path(index), age },
         })
     }

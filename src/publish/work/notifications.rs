@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use crate::publish::source::SourceKey;
 use crate::publish::source::scan::Found;
-use crate::publish::source::watch::Heard;
+use crate::publish::source::watch::WatchEvents;
 use crate::publish::work::core::Core;
 use crate::publish::work::entry::Entry;
 use crate::publish::work::job::Task;
@@ -12,33 +12,33 @@ use crate::publish::work::queue::Lane;
 
 impl Core {
     /// Takes what was heard.
-    pub(in crate::publish) fn hear(&mut self, heard: Heard) {
+    pub(in crate::publish) fn hear(&mut self, heard: WatchEvents) {
         if heard.changed || heard.overflowed {
-            self.heard.everything = true;
-            self.heard.overflowed |= heard.overflowed;
-            self.heard.soon = true;
+            self.watching.heard.everything = true;
+            self.watching.heard.overflowed |= heard.overflowed;
+            self.watching.heard.soon = true;
         }
         for path in &heard.files {
             if !self.check_file(path) {
-                (self.heard.everything, self.heard.soon) = (true, true);
+                (self.watching.heard.everything, self.watching.heard.soon) = (true, true);
             }
         }
-        self.heard.soon |= heard.created;
-        self.heard.later |= !heard.written.is_empty();
-        self.heard.files.extend(heard.written);
+        self.watching.heard.soon |= heard.created;
+        self.watching.heard.later |= !heard.written.is_empty();
+        self.watching.heard.files.extend(heard.written);
         if !heard.unclear.is_empty() {
             self.find_out(heard.unclear.into_iter().collect());
         }
     }
 
     /// A burst of changes is over.
-    pub(in crate::publish) fn look_at_heard(&mut self) {
-        let files = std::mem::take(&mut self.heard.files);
-        if !self.heard.everything {
-            self.heard.everything = files.iter().any(|path| !self.check_file(path));
+    pub(in crate::publish) fn check_heard(&mut self) {
+        let files = std::mem::take(&mut self.watching.heard.files);
+        if !self.watching.heard.everything {
+            self.watching.heard.everything = files.iter().any(|path| !self.check_file(path));
         }
-        if std::mem::take(&mut self.heard.everything) {
-            self.look();
+        if std::mem::take(&mut self.watching.heard.everything) {
+            self.check_all();
         }
         self.go_on();
     }

@@ -3,9 +3,9 @@
 use tokio::sync::oneshot;
 
 use crate::publish::accept::Digest;
+use crate::publish::difference::{Applied, Difference};
 use crate::publish::error::{AcceptError, ApplyError, ReconfigureError, RemoveError};
 use crate::publish::work::check_context::Offer;
-use crate::publish::work::difference::{Applied, Difference};
 use crate::wire::Name;
 
 /// Where the outcome of an order goes.

@@ -8,17 +8,18 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use crate::publish::accept::Digest;
+use crate::publish::difference::{Applied, Difference};
 use crate::publish::error::{AcceptError, ApplyError, OfferError, ReconfigureError, RemoveError};
 use crate::publish::settings::{Rules, Settings};
 use crate::publish::source::SourceKey;
 use crate::publish::work::check_context::Offer;
 use crate::publish::work::core::Core;
-use crate::publish::work::difference::{Applied, Difference};
 use crate::publish::work::entry::{Entry, WorkState};
 use crate::publish::work::job::Task;
 use crate::publish::work::order::{Order, Reply, Then};
 use crate::publish::work::queue::Lane;
 use crate::publish::work::zone_check::ZoneCheck;
+use crate::telemetry::locked;
 use crate::wire::{Name, Serial};
 
 impl Core {
@@ -33,6 +34,7 @@ impl Core {
             Ok(settings) => settings,
             Err(error) => return drop(reply.send(Err(error))),
         };
+        *locked(&self.keeping.history_bounds) = settings.history;
         self.rules = Rules::new(&settings);
         self.settings = Arc::new(settings);
         // Another rule or limit may judge the same file otherwise.
@@ -141,12 +143,13 @@ impl Core {
             let entry = Entry { found: Some(named), misplaced, visited: true, ..Entry::default() };
             self.zones.insert(zone.clone(), entry);
         }
-        self.news.insert(zone.clone());
+        self.reporting.news.insert(zone.clone());
         self.publication.flush(&self.published, &self.verify);
         self.published.store(self.published.load().with_changes([], std::slice::from_ref(zone)));
         self.verify.changed([zone]);
         self.publish_absences();
-        self.say();
+        self.reporting.news.insert(zone.clone());
+        self.report_all();
         tracing::info!(%zone, "removed by command");
         Ok(())
     }

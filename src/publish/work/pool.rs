@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::Notify;
 
 use crate::publish::source::SourceKey;
-use crate::publish::work::job::{Job, JobResult, Step};
+use crate::publish::work::job::{Job, JobResult, JobStep};
 use crate::publish::work::queue::Lane;
 use crate::sys::priority::yield_to_others;
 use crate::telemetry::pulse::{Observed, Place, Pulse, Work};
@@ -32,7 +32,7 @@ const WAKE: Duration = Duration::from_millis(20);
 /// The threads.
 #[derive(Debug)]
 pub(in crate::publish) struct Pool {
-    shared: Arc<Shared>,
+    shared: Arc<PoolShared>,
     /// Threads of each lane that are not given up.
     threads: BTreeMap<Lane, usize>,
     started: usize,
@@ -41,15 +41,15 @@ pub(in crate::publish) struct Pool {
 }
 
 #[derive(Debug)]
-struct Shared {
-    state: Mutex<State>,
+struct PoolShared {
+    state: Mutex<PoolState>,
     changed: Condvar,
     wake: Arc<Notify>,
     pulse: Arc<Pulse>,
 }
 
 #[derive(Debug, Default)]
-struct State {
+struct PoolState {
     jobs: BTreeMap<Lane, VecDeque<Job>>,
     results: Vec<JobResult>,
     /// The jobs that threads are at, by the thread's number.
@@ -91,7 +91,7 @@ pub(in crate::publish) fn places() -> usize {
 impl Pool {
     /// Starts the threads. `wake` is called when there are results.
     pub(in crate::publish) fn start(wake: Arc<Notify>, pulse: Arc<Pulse>) -> io::Result<Self> {
-        let shared = Shared { state: Mutex::default(), changed: Condvar::new(), wake, pulse };
+        let shared = PoolShared { state: Mutex::default(), changed: Condvar::new(), wake, pulse };
         let mut pool = Self {
             shared: Arc::new(shared),
             threads: BTreeMap::new(),
@@ -210,8 +210,8 @@ impl Drop for Pool {
     }
 }
 
-impl Shared {
-    fn lock(&self) -> MutexGuard<'_, State> {
+impl PoolShared {
+    fn lock(&self) -> MutexGuard<'_, PoolState> {
         locked(&self.state)
     }
 
@@ -228,7 +228,7 @@ impl Shared {
             place.step(None);
             let mut state = self.lock();
             state.running.remove(&thread);
-            state.results.push(JobResult { ticket, key, lane, step: Step::End });
+            state.results.push(JobResult { ticket, key, lane, step: JobStep::End });
             let ends = state.given_up.contains(&thread);
             state.given_up.retain(|it| *it != thread);
             drop(state);

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use tokio::sync::{Notify, mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
 
 use crate::handoff::{Latest, Reader};
 use crate::telemetry::{Beat, keep_running};
@@ -14,6 +15,7 @@ use crate::wire::{Name, Serial};
 use crate::zone::{Published, Zone};
 use crate::zonefile::{check_rdata, digest};
 
+use crate::publish::difference::{Applied, Difference};
 use crate::publish::error::{
     AcceptError, ApplyError, OfferError, PublishError, ReconfigureError, RemoveError,
 };
@@ -21,10 +23,10 @@ use crate::publish::report::Report;
 use crate::publish::settings::Settings;
 use crate::publish::source::canary::Canary;
 use crate::publish::source::debounce::Debounce;
+use crate::publish::state::history::History;
 use crate::publish::work::check_context::Offer;
 use crate::publish::work::core::After;
 use crate::publish::work::core::Core;
-use crate::publish::work::difference::{Applied, Difference};
 use crate::publish::work::liveness::Liveness;
 use crate::publish::work::looker::Looker;
 use crate::publish::work::order::Then;
@@ -45,8 +47,11 @@ pub struct PublisherHandle {
     report: Reader<Report>,
     beat: Beat,
     pulse: Arc<Pulse>,
-    /// Closed when the thread is about to end.
-    ended: oneshot::Receiver<()>,
+    history: History,
+    /// Asks the thread to end.
+    stop: CancellationToken,
+    /// Cancelled when the thread is about to end.
+    ended: CancellationToken,
 }
 
 #[derive(Debug)]
@@ -72,7 +77,10 @@ impl Publisher {
         let mut core = Core::open(settings, published, wake.clone(), pulse.clone())?;
         core.verify.start(beat.clone()).map_err(thread)?;
         let (commands, received) = mpsc::channel(COMMANDS);
-        let (sender, report, canary) = (core.reporter(), core.reporter().reader(), core.watch.canary());
+        let history = core.keeping.history.clone();
+        let (sender, report, canary) =
+            (core.reporter(), core.reporter().reader(), core.watching.watch.canary());
+        let stop = CancellationToken::new();
         let mut task = Loop {
             commands: received,
             wake,
@@ -83,8 +91,10 @@ impl Publisher {
             turn_at: Instant::now(),
             answer: None,
             report: sender,
+            stop: stop.clone(),
         };
-        let (running, ended) = oneshot::channel::<()>();
+        let ended = CancellationToken::new();
+        let running = ended.clone().drop_guard();
         let its_beat = beat.clone();
         let (started, is_started) = std::sync::mpsc::sync_channel(1);
         let run = move || {
@@ -102,7 +112,7 @@ impl Publisher {
         std::thread::Builder::new().name("publisher".to_owned()).spawn(run).map_err(thread)?;
         let lost = |_| std::io::Error::other("the publisher's thread has ended");
         is_started.recv().map_err(lost).flatten().map_err(thread)?;
-        Ok(PublisherHandle { commands, report, beat, pulse, ended })
+        Ok(PublisherHandle { commands, report, beat, pulse, history, stop, ended })
     }
 }
 
@@ -115,6 +125,11 @@ impl PublisherHandle {
     /// The beat of the publisher's loop; counts the panics of a look and of a command, too.
     pub fn beat(&self) -> Beat {
         self.beat.clone()
+    }
+
+    /// The history of zones, to be read from any thread.
+    pub fn history(&self) -> History {
+        self.history.clone()
     }
 
     /// Tells an observer why changes are not seen, if so.
@@ -163,8 +178,8 @@ impl PublisherHandle {
     }
 
     /// Applies differences in a row to the version of a zone that is served: incremental transfers (RFC 1995) enter here.
-    /// When it returns, the version that they lead to is in service, all at once, and durable: in the zone's journal in the
-    /// state directory, or in its state file. On any error nothing has changed. Waits for a look that goes on; shrinking
+    /// When it returns, the version that they lead to is in service, all at once, and durable in the
+    /// state directory. On any error nothing has changed. Waits for a look that goes on; shrinking
     /// and lost signatures are judged as in a file's new version, without a way to force them.
     pub async fn apply(&self, zone: &Name, differences: Vec<Difference>) -> Result<Applied, ApplyError> {
         let (reply, done) = oneshot::channel();
@@ -199,10 +214,9 @@ impl PublisherHandle {
 
     /// Ends the thread after a look that goes on, keeps what is not kept yet (20 s at most), and gives the state directory
     /// back.
-    pub async fn shutdown(self) {
-        drop(self.commands);
-        // Nothing is sent: it is closed when everything has ended.
-        let _ = self.ended.await;
+    pub async fn shutdown(&self) {
+        self.stop.cancel();
+        self.ended.cancelled().await;
     }
 }
 
@@ -230,6 +244,7 @@ struct Loop {
     /// Of the job that the looker has.
     answer: Option<oneshot::Receiver<After>>,
     report: Arc<Latest<Report>>,
+    stop: CancellationToken,
 }
 
 impl Loop {
@@ -253,6 +268,7 @@ impl Loop {
             let due = self.debounce.due();
             let at = due.map_or(self.turn_at, |due| due.min(self.turn_at));
             let goes_on = tokio::select! {
+                () = self.stop.cancelled() => break,
                 command = self.commands.recv() => match command {
                     Some(command) => self.job(|core| obey(core, command)).await,
                     None => break,
@@ -261,7 +277,7 @@ impl Loop {
                 () = tokio::time::sleep_until(at.into()) => match due {
                     Some(due) if due <= Instant::now() => {
                         self.debounce.done();
-                        self.job(Core::look_at_heard).await
+                        self.job(Core::check_heard).await
                     }
                     _ => self.job(Core::turn).await,
                 },
@@ -296,10 +312,10 @@ impl Loop {
 
     /// Ends everything, in order.
     fn end(self) {
-        let planned = self.commands.is_closed();
+        let planned = self.stop.is_cancelled() || self.commands.is_closed();
         self.looker.end();
         self.report.update(|report| report.stopped = true);
-        // Its handle goes first at a planned stop; anything else is a fault.
+        // A planned stop is ordered, or the handle goes first; anything else is a fault.
         if planned {
             tracing::debug!("the publisher has stopped");
         } else {

@@ -10,8 +10,8 @@ use crate::publish::source::survey::Survey;
 use crate::publish::work::board::Given;
 use crate::publish::work::check_context::Effects;
 use crate::publish::work::core::Core;
-use crate::publish::work::entry::{Entry, WorkState};
-use crate::publish::work::job::{JobResult, Step, Task};
+use crate::publish::work::entry::{Awaited, Entry, WorkState};
+use crate::publish::work::job::{JobResult, JobStep, Task};
 use crate::publish::work::pool::Running;
 use crate::publish::work::queue::{Lane, Work};
 use crate::publish::work::zone_check::ZoneCheck;
@@ -55,8 +55,11 @@ impl Core {
         let rule = self.rules.of(&name);
         let entry = self.zones.get_mut(&name)?;
         if matches!(entry.work, WorkState::Running | WorkState::RunningAgain) {
-            // A version of it that was offered is being judged.
+            // A version of it that was offered is being judged; that is not the check that was asked for.
             entry.work = WorkState::RunningAgain;
+            if entry.awaited == Awaited::ThisCheck {
+                entry.awaited = Awaited::NextCheck;
+            }
             return None;
         }
         entry.work = WorkState::Running;
@@ -72,15 +75,17 @@ impl Core {
                 continue;
             }
             match step {
-                Step::Surveyed(survey) => self.take_survey(*survey),
-                Step::SurveyPanicked(reason) => self.survey_panicked(&key, &reason),
-                Step::Checked(checked) => {
+                JobStep::Surveyed(survey) => self.take_survey(*survey),
+                JobStep::SurveyPanicked(reason) => self.survey_panicked(&key, &reason),
+                JobStep::Checked(checked) => {
                     if self.board.zone_done(ticket, &checked.name) {
                         self.take_checked(*checked);
                     }
                 }
-                Step::LookAtAll => (self.heard.everything, self.heard.soon) = (true, true),
-                Step::End => {
+                JobStep::LookAtAll => {
+                    (self.watching.heard.everything, self.watching.heard.soon) = (true, true)
+                }
+                JobStep::End => {
                     let given = self.board.ended(ticket, &key, lane);
                     self.set_idle(given.unwrap_or_default());
                 }
@@ -100,40 +105,45 @@ impl Core {
     }
 
     fn take_checked(&mut self, checked: ZoneCheck) {
-        let ZoneCheck { name, mut entry, effects, is_too_large, .. } = checked;
+        let ZoneCheck { name, mut entry, was_stored, effects, is_too_large, .. } = checked;
         let Some(current) = self.zones.get_mut(&name) else { return };
         if is_too_large {
             (current.is_large, current.work) = (true, WorkState::Idle);
-            // What awaits it goes on to do so.
-            self.push(&name, false);
+            // What awaits it goes on to do so: it was not read yet.
+            if current.awaited == Awaited::NextCheck {
+                current.awaited = Awaited::ThisCheck;
+            }
+            if !self.push(&name, false) {
+                self.release(&name);
+            }
             return;
         }
         let again = current.work == WorkState::RunningAgain;
         let finds_again = current.finds_again;
-        entry.take_over(current);
-        self.has_new_includes |= !entry.files.includes_the_same(&current.files);
+        entry.take_over(current, was_stored);
+        self.watching.has_new_includes |= !entry.files.includes_the_same(&current.files);
         let (postponed, is_new) = (entry.is_postponed(), !current.visited || !entry.says_the_same(current));
         // An absence that is told of and has passed does no harm: a zone that is served counts as served.
         let absence = entry.absence();
         self.has_new_absences |= absence.is_some() && (absence != current.absence() || !current.visited);
         *current = entry;
         self.take_effects(&name, effects);
-        self.release(&name);
+        self.check_ended(&name);
         if postponed {
             self.postpone(&name);
         }
         self.carry_out_orders(&name);
-        if again {
-            self.push(&name, finds_again);
+        if again && !self.push(&name, finds_again) {
+            self.release(&name);
         }
         if is_new {
-            self.news.insert(name);
+            self.reporting.news.insert(name);
         }
     }
 
     fn take_effects(&mut self, name: &Name, effects: Effects) {
         if let Some(version) = effects.kept
-            && let Some(keeper) = self.state.keeper()
+            && let Some(keeper) = self.keeping.state.keeper()
         {
             keeper.keep(version);
         }
@@ -151,16 +161,14 @@ impl Core {
         if effects.forgotten {
             self.publication.remove(name.clone());
             // Where the directory cannot be written, the zone is found again, and forgotten, once it can be.
-            if let Some(Err(error)) = self.state.keeper().map(|keeper| keeper.forget(name)) {
-                let fault = SourceFault::StateRemains { zone: name.clone(), error: error.to_string() };
-                tracing::error!("{fault}");
-                self.alarm(fault);
+            if let Some(keeper) = self.keeping.state.keeper() {
+                keeper.forget_soon(name);
             }
         }
         if effects.unknown {
             self.release(name);
             self.zones.remove(name);
-            self.news.insert(name.clone());
+            self.reporting.news.insert(name.clone());
         }
     }
 
@@ -201,7 +209,7 @@ impl Core {
 
     /// Gives up threads whose source does not answer, so that no other zone waits for it.
     pub(in crate::publish) fn give_up_stalled(&mut self) {
-        let patience = if self.settled { PATIENCE } else { FIRST_PATIENCE };
+        let patience = if self.reporting.settled { PATIENCE } else { FIRST_PATIENCE };
         for (thread, running) in self.board.stalled(patience) {
             let Running { ticket, key, lane, .. } = running.clone();
             self.board.give_up(thread, running);
@@ -220,10 +228,10 @@ impl Core {
         let (names, _) = self.board.queue.drain(key);
         self.set_idle(Given { names: names.into_iter().collect() });
         self.source_done(key);
-        if !self.settled {
+        if !self.reporting.settled {
             self.restore_zones_of(key);
         } else {
-            self.say();
+            self.report_all();
         }
     }
 
@@ -256,20 +264,20 @@ impl Core {
         }
         self.sources.recover(key);
         self.context = None;
-        self.look();
+        self.check_all();
     }
 
     /// Watches the files that zones include; a change since they were read is seen by comparing.
     pub(in crate::publish) fn watch_includes(&mut self) {
-        if !std::mem::take(&mut self.has_new_includes) {
+        if !std::mem::take(&mut self.watching.has_new_includes) {
             return;
         }
         let mut files: Vec<_> =
             self.zones.values().flat_map(|entry| entry.files.included()).map(ToOwned::to_owned).collect();
         files.sort();
         files.dedup();
-        if self.settings.deploy == Deploy::Watch && files != self.included {
-            self.included.clone_from(&files);
+        if self.settings.deploy == Deploy::Watch && files != self.watching.included {
+            self.watching.included.clone_from(&files);
             let context = self.context();
             self.board.give((Lane::General, SourceKey::None), context, Task::Includes(Some(files)));
         }

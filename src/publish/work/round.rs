@@ -1,8 +1,9 @@
-//! A look at all zones, as far as it is.
+//! Looks at all zones: the one that goes on, and what was asked for.
 
 use std::collections::BTreeSet;
 use std::time::Instant;
 
+use crate::publish::fault::SourceFault;
 use crate::publish::source::SourceKey;
 use crate::publish::work::order::Then;
 use crate::wire::Name;
@@ -29,4 +30,25 @@ pub(in crate::publish) struct Round {
 pub(in crate::publish) struct Asked {
     pub(in crate::publish) only: Option<BTreeSet<Name>>,
     pub(in crate::publish) then: Vec<Then>,
+}
+
+/// Looks at all zones.
+#[derive(Debug)]
+pub(in crate::publish) struct Looks {
+    /// The one that goes on.
+    pub(in crate::publish) round: Option<Round>,
+    /// What was asked for meanwhile.
+    pub(in crate::publish) asked: Option<Asked>,
+    /// The end of the last one.
+    pub(in crate::publish) ended_at: Instant,
+    /// The panic since the last one that came to its end, and when the next one begins because of it.
+    pub(in crate::publish) panicked: Option<SourceFault>,
+    pub(in crate::publish) retry_at: Option<Instant>,
+}
+
+impl Looks {
+    /// There was none yet.
+    pub(in crate::publish) fn new(now: Instant) -> Self {
+        Self { round: None, asked: None, ended_at: now, panicked: None, retry_at: None }
+    }
 }

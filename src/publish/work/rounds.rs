@@ -10,7 +10,7 @@ use crate::publish::report::Progress;
 use crate::publish::settings::Deploy;
 use crate::publish::source::SourceKey;
 use crate::publish::work::core::Core;
-use crate::publish::work::entry::{Entry, WorkState};
+use crate::publish::work::entry::{Awaited, Entry, WorkState};
 use crate::publish::work::job::Task;
 use crate::publish::work::order::Then;
 use crate::publish::work::queue::Lane;
@@ -22,15 +22,15 @@ const PROGRESS: Duration = Duration::from_secs(1);
 
 impl Core {
     /// Asks for a look at all sources; begins it unless one goes on.
-    pub(in crate::publish) fn look(&mut self) {
+    pub(in crate::publish) fn check_all(&mut self) {
         self.ask(None, None);
     }
 
     /// Asks for a look and says what to do after it. `zone`: where only an order deploys, no other zone's file is read.
     pub(in crate::publish) fn ask(&mut self, zone: Option<&Name>, then: Option<Then>) {
         let zone = zone.filter(|_| self.settings.deploy == Deploy::Reload);
-        let is_first = self.asked.is_none();
-        let asked = self.asked.get_or_insert_default();
+        let is_first = self.looks.asked.is_none();
+        let asked = self.looks.asked.get_or_insert_default();
         match (zone, &mut asked.only) {
             (None, only) => *only = None,
             (Some(zone), Some(only)) => drop(only.insert(zone.clone())),
@@ -39,17 +39,17 @@ impl Core {
             (Some(_), None) => {}
         }
         asked.then.extend(then);
-        if self.round.is_none() {
+        if self.looks.round.is_none() {
             self.begin_round();
         }
     }
 
     fn begin_round(&mut self) {
-        let Some(Asked { only, then }) = self.asked.take() else { return };
-        self.reloads += 1;
-        self.heard.everything = false;
-        if std::mem::take(&mut self.heard.overflowed) {
-            self.rescans += 1;
+        let Some(Asked { only, then }) = self.looks.asked.take() else { return };
+        self.reporting.reloads += 1;
+        self.watching.heard.everything = false;
+        if std::mem::take(&mut self.watching.heard.overflowed) {
+            self.reporting.rescans += 1;
             tracing::warn!("the watcher's queue overflowed; looking at all zones");
         }
         self.open_state_again();
@@ -62,8 +62,8 @@ impl Core {
         sources.iter().for_each(|key| self.board.queue.push_survey(key));
         let round =
             Round { start: now, said: now, sources, left: 0, of: 0, has_checked_missing: false, only, then };
-        self.round = Some(round);
-        if !self.settled {
+        self.looks.round = Some(round);
+        if !self.reporting.settled {
             self.publish_absences();
         }
     }
@@ -88,7 +88,7 @@ impl Core {
 
     /// Whether the look that goes on lets this zone be read.
     fn may_check(&self, name: &Name, entry: &Entry) -> bool {
-        let only = self.round.as_ref().and_then(|round| round.only.as_ref());
+        let only = self.looks.round.as_ref().and_then(|round| round.only.as_ref());
         only.is_none_or(|only| only.contains(name) || !entry.visited)
     }
 
@@ -102,17 +102,30 @@ impl Core {
 
     /// The look that goes on ends when this zone, which is queued, was checked.
     pub(in crate::publish) fn await_zone(&mut self, name: &Name) {
-        let Some(entry) = self.zones.get_mut(name).filter(|entry| !entry.is_awaited) else { return };
-        let Some(round) = &mut self.round else { return };
-        entry.is_awaited = true;
+        let Some(entry) = self.zones.get_mut(name).filter(|entry| entry.awaited == Awaited::No) else {
+            return;
+        };
+        let Some(round) = &mut self.looks.round else { return };
+        entry.awaited = match entry.work {
+            WorkState::RunningAgain => Awaited::NextCheck,
+            WorkState::Idle | WorkState::Queued | WorkState::Running => Awaited::ThisCheck,
+        };
         (round.left, round.of) = (round.left + 1, round.of + 1);
+    }
+
+    /// A check of this zone has ended: the look that goes on waits for the next one, or no longer.
+    pub(in crate::publish) fn check_ended(&mut self, name: &Name) {
+        match self.zones.get_mut(name) {
+            Some(entry) if entry.awaited == Awaited::NextCheck => entry.awaited = Awaited::ThisCheck,
+            _ => self.release(name),
+        }
     }
 
     /// The look that goes on waits for this zone no longer.
     pub(in crate::publish) fn release(&mut self, name: &Name) {
         let Some(entry) = self.zones.get_mut(name) else { return };
-        if std::mem::take(&mut entry.is_awaited)
-            && let Some(round) = &mut self.round
+        if std::mem::take(&mut entry.awaited) != Awaited::No
+            && let Some(round) = &mut self.looks.round
         {
             round.left -= 1;
         }
@@ -120,7 +133,7 @@ impl Core {
 
     /// A source was looked at, or does not answer.
     pub(in crate::publish) fn source_done(&mut self, key: &SourceKey) {
-        if let Some(round) = &mut self.round {
+        if let Some(round) = &mut self.looks.round {
             round.sources.remove(key);
         }
     }
@@ -128,39 +141,39 @@ impl Core {
     /// Goes on to the zones without a file when every source was looked at; ends the look when nothing is left of it.
     pub(in crate::publish) fn end_round_if_done(&mut self) {
         loop {
-            let Some(round) = &mut self.round else { return };
+            let Some(round) = &mut self.looks.round else { return };
             if !round.sources.is_empty() {
-                return self.say_progress();
+                return self.report_progress();
             }
             if !std::mem::replace(&mut round.has_checked_missing, true) {
                 self.context = None;
-                if self.settled {
+                if self.reporting.settled {
                     // What is wrong with sources goes before what that means for their zones.
-                    self.say();
+                    self.report_all();
                 }
                 let missing = self.zones.iter().filter(|(_, entry)| entry.found.is_none());
                 let missing: Vec<Name> = missing.map(|(name, _)| name.clone()).collect();
                 missing.iter().for_each(|name| self.push_awaited(name));
                 self.dispatch();
             }
-            if self.round.as_ref().is_some_and(|round| round.left > 0) {
-                return self.say_progress();
+            if self.looks.round.as_ref().is_some_and(|round| round.left > 0) {
+                return self.report_progress();
             }
             self.end_round();
         }
     }
 
     fn end_round(&mut self) {
-        let Some(round) = self.round.take() else { return };
+        let Some(round) = self.looks.round.take() else { return };
         self.publication.flush(&self.published, &self.verify);
         self.publish_absences();
         self.watch_includes();
-        if !self.settled {
+        if !self.reporting.settled {
             self.settle(round.start);
         }
-        self.looked = Instant::now();
-        (self.panicked, self.retry_at) = (None, None);
-        self.say();
+        self.looks.ended_at = Instant::now();
+        (self.looks.panicked, self.looks.retry_at) = (None, None);
+        self.report_all();
         for then in round.then {
             self.finish_order(then);
         }
@@ -169,11 +182,11 @@ impl Core {
 
     /// The first load is over.
     fn settle(&mut self, start: Instant) {
-        self.settled = true;
+        self.reporting.settled = true;
         self.context = None;
         self.board.be_gentle();
         self.published.store((*self.published.load()).clone().completed());
-        if let Some(keeper) = self.state.keeper() {
+        if let Some(keeper) = self.keeping.state.keeper() {
             keeper.begin();
         }
         let (zones, took_ms) = (self.zones.len(), start.elapsed().as_millis() as u64);
@@ -190,8 +203,8 @@ impl Core {
     }
 
     /// Says how far the look is, once a second.
-    fn say_progress(&mut self) {
-        let Some(round) = self.round.as_mut().filter(|round| round.said.elapsed() >= PROGRESS) else {
+    fn report_progress(&mut self) {
+        let Some(round) = self.looks.round.as_mut().filter(|round| round.said.elapsed() >= PROGRESS) else {
             return;
         };
         round.said = Instant::now();
@@ -202,8 +215,8 @@ impl Core {
         let progress =
             Progress { zones: done, of, elapsed, file: file.map(|file| (file.read, file.of)), remaining };
         tracing::info!("{progress}");
-        let (reloads, rescans) = (self.reloads, self.rescans);
-        self.report.update(|report| {
+        let (reloads, rescans) = (self.reporting.reloads, self.reporting.rescans);
+        self.reporting.latest.update(|report| {
             (report.progress, report.reloads, report.rescans) = (Some(progress), reloads, rescans);
         });
     }

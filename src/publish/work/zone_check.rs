@@ -7,7 +7,7 @@ use crate::publish::settings::SerialRule;
 use crate::publish::work::check_context::{CheckContext, Effects, Offer};
 use crate::publish::work::entry::Entry;
 use crate::publish::work::queue::Size;
-use crate::publish::work::zone_steps::Visit;
+use crate::publish::work::zone_steps::CheckRun;
 use crate::wire::Name;
 
 /// A zone that is to be checked, and then what came of it.
@@ -19,6 +19,8 @@ pub(in crate::publish) struct ZoneCheck {
     pub(in crate::publish) size: Size,
     /// The zone, as it was when the check was ordered.
     pub(in crate::publish) entry: Entry,
+    /// Whether it begins with a look at what the state directory has.
+    pub(in crate::publish) was_stored: bool,
     /// Whether to look where its file is: a notification says that it is there.
     pub(in crate::publish) finds_again: bool,
     /// A version that a primary gave: it is judged instead of the file.
@@ -41,6 +43,7 @@ impl ZoneCheck {
             name,
             rule,
             size,
+            was_stored: entry.stored,
             entry,
             finds_again,
             offer: None,
@@ -72,7 +75,9 @@ impl CheckContext {
         let ZoneCheck { name, rule, size, entry, offer, effects, is_too_large, .. } = check;
         let served = self.published.load();
         let (rule, size) = (*rule, *size);
-        let mut visit = Visit { context: self, served: &served, name, rule, effects, size, is_too_large };
+        let (context, files_are_known) = (self, false);
+        let mut visit =
+            CheckRun { context, served: &served, name, rule, effects, size, is_too_large, files_are_known };
         let before = entry.faults().map(ToString::to_string).collect::<Vec<_>>();
         visit.look_into_state(entry);
         let stays = match (offer.take(), entry.found.clone()) {

@@ -9,14 +9,13 @@ use crate::publish::accept::{
     Accepted, Candidate, Provenance, Refused, Standing, Terms, accept, needs_digest,
 };
 use crate::publish::error::OfferError;
-use crate::publish::fault::{Fault, SourceFault, one_line};
+use crate::publish::fault::{Fault, SourceFault};
 use crate::publish::settings::{Dnssec, SerialRule};
-use crate::publish::source::read::{holds, length, read};
+use crate::publish::source::read::{Files, holds, length, read};
 use crate::publish::source::scan::{Found, same_file};
-use crate::publish::state::directory::State;
-use crate::publish::state::keeper::Version;
-use crate::publish::state::state_file::Header;
-use crate::publish::state::store::{DamagedJournal, Loaded};
+use crate::publish::state::directory::StateDirectory;
+use crate::publish::state::header::Header;
+use crate::publish::state::step::StepOrigin;
 use crate::publish::verify::before;
 use crate::publish::work::entry::{Entry, LARGE};
 use crate::publish::work::queue::Size;
@@ -25,7 +24,7 @@ use crate::zonefile::{Beside, ReadZone, digest};
 use crate::publish::work::check_context::{CheckContext, Effects, Offer};
 
 /// One check of one zone.
-pub(in crate::publish) struct Visit<'a> {
+pub(in crate::publish) struct CheckRun<'a> {
     pub(in crate::publish) context: &'a CheckContext,
     /// What was served when the check began.
     pub(in crate::publish) served: &'a Snapshot,
@@ -34,25 +33,11 @@ pub(in crate::publish) struct Visit<'a> {
     pub(in crate::publish) effects: &'a mut Effects,
     pub(in crate::publish) size: Size,
     pub(in crate::publish) is_too_large: &'a mut bool,
+    /// Whether the files of the reading are those that the state directory knows.
+    pub(in crate::publish) files_are_known: bool,
 }
 
-impl Visit<'_> {
-    /// Learns what the state directory has of the zone, once.
-    pub(in crate::publish) fn look_into_state(&mut self, entry: &mut Entry) {
-        if !std::mem::take(&mut entry.stored) {
-            return;
-        }
-        let Some(store) = self.context.state.store() else { return };
-        match store.look(self.name) {
-            Ok((header, damage)) => {
-                self.alarm_of_journal(damage, &header);
-                entry.header = Some(Arc::new(header));
-                entry.durable = true;
-            }
-            Err((path, error)) => self.alarm(SourceFault::State { path, error: error.to_string() }),
-        }
-    }
-
+impl CheckRun<'_> {
     /// No file: the zone stays, unless the config no longer speaks of it. Says whether it stays.
     pub(in crate::publish) fn missing(&mut self, entry: &mut Entry) -> bool {
         if self.context.settings.transferred.contains(self.name) {
@@ -123,9 +108,20 @@ impl Visit<'_> {
         if entry.read && entry.files.are_as_before(&found.path) {
             return;
         }
+        if self.size == Size::Small && entry.files.octets() >= LARGE {
+            *self.is_too_large = true;
+            return;
+        }
+        if self.is_still_standing(entry, found) {
+            return;
+        }
         if self.size == Size::Small && length(&found.path) >= LARGE {
             *self.is_too_large = true;
             return;
+        }
+        if !entry.serving && std::mem::take(&mut entry.files_stand) {
+            // Of an earlier process: it does not tell whether somebody writes to the file now.
+            entry.files = Files::default();
         }
         let stood = entry.header.is_some();
         if !self.is_still_outdated(entry, found) {
@@ -160,6 +156,7 @@ impl Visit<'_> {
         let Some(files) = holds(&found.path, octets, limits, &writer_of) else {
             return false;
         };
+        self.files_are_known = entry.files.is_same(&files);
         (entry.read, entry.files) = (true, files);
         (entry.verdict, entry.denied, entry.notice) = (None, None, None);
         let (root, path) = (found.root.clone(), found.path.clone());
@@ -176,14 +173,15 @@ impl Visit<'_> {
         match reading.result {
             Ok(zone) => {
                 entry.read = true;
-                entry.files = reading.files;
+                self.files_are_known = entry.files_stand && entry.files.is_same(&reading.files);
+                (entry.files, entry.files_stand) = (reading.files, self.files_are_known);
                 self.judge(entry, found, zone);
             }
             Err(fault) => {
                 // A bad file is as it is until one of its files changes; any other fault passes by itself.
                 entry.read = matches!(fault, Fault::Bad(_));
                 if entry.read {
-                    entry.files = reading.files;
+                    (entry.files, entry.files_stand) = (reading.files, false);
                 }
                 entry.denied = None;
                 entry.verdict = Some(Box::new(fault));
@@ -206,7 +204,7 @@ impl Visit<'_> {
         if let Err(refused) = self.take(entry, candidate, terms) {
             entry.deny(self.name, &found.path, (serial, digest), refused);
         }
-        if self.rule == SerialRule::Bump && matches!(*self.context.state, State::None) {
+        if self.rule == SerialRule::Bump && matches!(*self.context.state, StateDirectory::None) {
             entry.notice.get_or_insert_with(|| Box::new(Fault::BumpWithoutState));
         }
     }
@@ -284,8 +282,9 @@ impl Visit<'_> {
             header.standing != before.standing || !header.provenance.is_same_place(&before.provenance);
         entry.header = Some(header.clone());
         let zone = Arc::new(zone);
-        if !entry.durable || moved {
-            self.effects.kept = Some(Version { header: header.clone(), zone: zone.clone() });
+        if self.stand(entry, &header.provenance) || !entry.durable || moved {
+            let version = (header.clone(), zone.clone());
+            self.effects.kept = Some(self.version(entry, version, StepOrigin::File, None));
         }
         if !entry.serving {
             self.serve(entry, header, zone);
@@ -295,15 +294,15 @@ impl Visit<'_> {
     /// The source has what differences led on from: the version that they led to stays.
     fn outdated(&mut self, entry: &mut Entry, provenance: Provenance) {
         self.restore(entry);
-        if matches!(*self.context.state, State::None) {
+        if matches!(*self.context.state, StateDirectory::None) {
             entry.notice = Some(Box::new(Fault::DifferenceWithoutState));
         }
         let (Some(before), Some(zone)) = (entry.header.clone(), self.in_service(entry)) else { return };
         let header = Arc::new(Header { provenance, ..Header::clone(&before) });
         let moved = header != before;
         entry.header = Some(header.clone());
-        if !entry.durable || moved {
-            self.effects.kept = Some(Version { header, zone });
+        if self.stand(entry, &header.provenance) || !entry.durable || moved {
+            self.effects.kept = Some(self.version(entry, (header, zone), StepOrigin::File, None));
         }
     }
 
@@ -314,8 +313,15 @@ impl Visit<'_> {
         let in_its_file = is_file && standing.serial == standing.source_serial;
         let header = Arc::new(Header::whole(self.name, standing, provenance));
         let zone = Arc::new(zone);
-        let version = Version { header: header.clone(), zone: zone.clone() };
-        if in_its_file || matches!(*self.context.state, State::None) {
+        let origin = match (is_file, in_its_file) {
+            (false, _) => StepOrigin::Transfer,
+            (true, true) => StepOrigin::File,
+            (true, false) => StepOrigin::Bump,
+        };
+        let before = entry.header.as_ref().map(|header| header.chain).zip(self.in_service(entry));
+        self.stand(entry, &header.provenance);
+        let version = self.version(entry, (header.clone(), zone.clone()), origin, before);
+        if in_its_file || matches!(*self.context.state, StateDirectory::None) {
             entry.durable = false;
             self.effects.kept = Some(version);
             return self.serve(entry, header, zone);
@@ -326,7 +332,7 @@ impl Visit<'_> {
                 self.serve(entry, header, zone);
             }
             Err(error) => {
-                entry.read = false;
+                (entry.read, entry.files_stand) = (false, false);
                 self.not_kept(entry, header, zone, error.to_string());
             }
         }
@@ -344,7 +350,7 @@ impl Visit<'_> {
         self.serve(entry, header, zone);
     }
 
-    fn serve(&mut self, entry: &mut Entry, header: Arc<Header>, zone: Arc<Zone>) {
+    pub(in crate::publish) fn serve(&mut self, entry: &mut Entry, header: Arc<Header>, zone: Arc<Zone>) {
         let (serial, records) = (zone.serial().0, zone.record_count());
         match self.context.first {
             true => tracing::debug!(zone = %self.name, serial, records, "zone served"),
@@ -355,40 +361,7 @@ impl Visit<'_> {
         self.effects.added = Some(zone);
     }
 
-    /// Serves the version in the state directory if nothing is served yet; a damaged one is forgotten.
-    fn restore(&mut self, entry: &mut Entry) {
-        let (false, Some(header), Some(store)) =
-            (entry.serving, entry.header.clone(), self.context.state.store())
-        else {
-            return;
-        };
-        match store.load(self.name, &self.context.settings.limits) {
-            Ok(Loaded { zone, header: found, tolerated, damage }) => {
-                self.alarm_of_journal(damage, &found);
-                // What is wrong with its file says the verdict already.
-                if let Some(problem) = tolerated.filter(|_| entry.verdict.is_none()) {
-                    entry.notice = Some(Box::new(Fault::RefusedToday { problem: one_line(&problem) }));
-                }
-                // What is known beside the file, its digest or where the source is now, stays.
-                let header = if found.chain == header.chain { header } else { Arc::new(found) };
-                self.serve(entry, header, Arc::new(zone));
-            }
-            Err((path, error)) => {
-                entry.header = None;
-                entry.durable = false;
-                self.alarm(SourceFault::State { path, error: error.to_string() });
-            }
-        }
-    }
-
-    fn alarm_of_journal(&mut self, damage: Option<DamagedJournal>, header: &Header) {
-        if let Some((path, error)) = damage {
-            let (error, zone, serial) = (error.to_string(), self.name.clone(), header.standing.serial);
-            self.alarm(SourceFault::Journal { path, error, zone, serial });
-        }
-    }
-
-    fn alarm(&mut self, fault: SourceFault) {
+    pub(in crate::publish) fn alarm(&mut self, fault: SourceFault) {
         tracing::error!("{fault}");
         self.effects.alarms.push(fault);
     }

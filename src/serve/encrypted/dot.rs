@@ -11,10 +11,11 @@ use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
 use crate::answer::TransportKind;
-use crate::serve::connection::{self, PATIENCE};
 use crate::serve::context::Context;
+use crate::serve::message_stream::PATIENCE;
 use crate::serve::respond::Peer;
 use crate::serve::shared::Phase;
+use crate::serve::task_connection;
 use crate::serve::traffic::Traffic;
 use crate::telemetry::count;
 
@@ -28,7 +29,7 @@ pub(super) async fn serve(
 ) {
     let Some(mut stream) = handshake(stream, tls, &context).await else { return };
     let peer = Peer { transport: TransportKind::Dot, address };
-    if connection::serve(&mut stream, &context, peer, phase, &Traffic::default()).await.is_err() {
+    if task_connection::serve(&mut stream, &context, peer, phase, &Traffic::default()).await.is_err() {
         let _ = stream.get_ref().0.set_zero_linger();
     }
 }

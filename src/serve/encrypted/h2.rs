@@ -15,8 +15,8 @@ use tokio::time::{Instant, timeout, timeout_at};
 use tokio_rustls::TlsAcceptor;
 
 use crate::answer::TransportKind;
-use crate::serve::connection::{PATIENCE, time_to_take};
 use crate::serve::context::Context;
+use crate::serve::message_stream::{PATIENCE, time_to_take};
 use crate::serve::shared::Phase;
 use crate::telemetry::count;
 

@@ -11,8 +11,8 @@ use tokio::sync::watch;
 use tokio::time::timeout;
 
 use crate::answer::TransportKind;
-use crate::serve::connection::{PATIENCE, time_to_take};
 use crate::serve::context::Context;
+use crate::serve::message_stream::{PATIENCE, time_to_take};
 use crate::serve::shared::Phase;
 use crate::telemetry::count;
 

@@ -16,8 +16,8 @@ use tokio::time::timeout;
 use tokio_util::task::TaskTracker;
 
 use crate::serve::caps::{Caps, Ticket};
-use crate::serve::connection::PATIENCE;
 use crate::serve::context::Context;
+use crate::serve::message_stream::PATIENCE;
 use crate::serve::shared::{LostListener, Phase, Shared};
 use crate::serve::transport::Transport;
 use crate::telemetry::{count, keep_going};

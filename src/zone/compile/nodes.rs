@@ -78,14 +78,14 @@ struct Compiler {
     places: Vec<NodeId>,
     tags: Vec<(u32, NodeId)>,
     /// The nodes from the apex down to the last one.
-    path: Vec<Level>,
+    path: Vec<TreeLevel>,
     /// The key of the last one.
     key: Vec<u8>,
     scratch: Vec<u8>,
 }
 
 /// A node on the way down, whose children are still coming.
-struct Level {
+struct TreeLevel {
     place: NodeId,
     hash: NameHash,
     children: u32,
@@ -128,7 +128,7 @@ impl Compiler {
         let place = self.store.push(&self.scratch)?;
         self.places.push(place);
         self.tags.push((hash.tag(), place));
-        self.path.push(Level { place, hash, children: 0, wildcard: false });
+        self.path.push(TreeLevel { place, hash, children: 0, wildcard: false });
         Ok(())
     }
 

@@ -32,12 +32,12 @@ const PROTOCOL: u8 = 3;
 /// The keys of a zone.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Keys {
-    keys: Vec<Key>,
+    keys: Vec<DnsKey>,
 }
 
 /// One key.
 #[derive(Clone, Debug)]
-pub(super) struct Key {
+pub(super) struct DnsKey {
     pub(super) tag: u16,
     pub(super) algorithm: Algorithm,
     flags: u16,
@@ -99,11 +99,11 @@ impl Keys {
     /// The keys at the apex.
     pub(super) fn of(zone: &Zone) -> Self {
         let set = zone.apex().set(RecordType::DNSKEY).into_iter();
-        Self { keys: set.flat_map(|set| set.rdata()).filter_map(Key::read).take(MOST_KEYS).collect() }
+        Self { keys: set.flat_map(|set| set.rdata()).filter_map(DnsKey::read).take(MOST_KEYS).collect() }
     }
 
     /// All of them.
-    pub(super) fn iter(&self) -> impl Iterator<Item = &Key> {
+    pub(super) fn iter(&self) -> impl Iterator<Item = &DnsKey> {
         self.keys.iter()
     }
 
@@ -135,7 +135,7 @@ impl Keys {
         message: &[u8],
         signature: &[u8],
     ) -> Tried {
-        let named = |key: &&Key| (key.tag, key.algorithm) == (tag, algorithm) && key.is_zone_key();
+        let named = |key: &&DnsKey| (key.tag, key.algorithm) == (tag, algorithm) && key.is_zone_key();
         let mut result = Tried::NoKey;
         for key in self.keys.iter().filter(named).take(MOST_COLLIDING) {
             result = match &key.public {
@@ -149,7 +149,7 @@ impl Keys {
     }
 }
 
-impl Key {
+impl DnsKey {
     fn read(rdata: &[u8]) -> Option<Self> {
         let [f0, f1, protocol, algorithm, octets @ ..] = rdata else { return None };
         let algorithm = Algorithm(*algorithm);
@@ -271,7 +271,7 @@ mod tests {
 
     #[test]
     fn what_a_key_says_is_checked() {
-        let unusable = |rdata: &[u8]| Key::read(rdata).unwrap().unusable();
+        let unusable = |rdata: &[u8]| DnsKey::read(rdata).unwrap().unusable();
         let modulus = |bits: usize| {
             let mut octets = vec![0xff; bits.div_ceil(8)];
             octets[0] >>= octets.len() * 8 - bits;
@@ -299,7 +299,7 @@ mod tests {
         ] {
             assert_eq!(unusable(&rdata), expected, "{rdata:?}");
         }
-        assert!(Key::read(&[1, 0, 3]).is_none());
+        assert!(DnsKey::read(&[1, 0, 3]).is_none());
     }
 
     /// RFC 4034 section 5.4 has a key and its tag; RFC 6605 section 6.1 another one.

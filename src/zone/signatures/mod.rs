@@ -19,7 +19,7 @@ mod fault;
 mod follow;
 mod keys;
 mod owner;
-mod parts;
+pub(in crate::zone) mod parts;
 mod pieces;
 mod rrsig;
 mod span;

@@ -11,7 +11,7 @@ use crate::zone::store::order::{Order, Position};
 
 /// A part of a zone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Part {
+pub(in crate::zone) enum Part {
     /// Its names.
     Names,
     /// The owners of the NSEC3 chain that is served.
@@ -72,7 +72,7 @@ pub(super) fn is_hidden(part: Part, node: NodeRef<'_>) -> bool {
 
 /// Shows each owner that has other records in `new` than in `old`, the one or the other `None` if it is there not at all; in
 /// canonical order, part by part. What both versions share is skipped, so that the costs are those of the change.
-pub(super) fn for_each_change<'z>(
+pub(in crate::zone) fn for_each_change<'z>(
     old: &'z Zone,
     new: &'z Zone,
     mut show: impl FnMut(Part, Option<NodeRef<'z>>, Option<NodeRef<'z>>),

@@ -116,8 +116,8 @@ impl Standing {
 
     /// The next version, sharing what was met; `None` if it must be compiled.
     fn amended(&self, batches: &[RecordBatch], checks: &mut Checks) -> Result<Option<Zone>, Vec<ZoneFault>> {
-        let torn = self.torn(batches);
-        let all = || batches.iter().chain([&torn]);
+        let incomplete = self.incomplete(batches);
+        let all = || batches.iter().chain([&incomplete]);
         let names = sorted(all().flat_map(RecordBatch::entries).collect());
         let hashed = sorted(all().flat_map(RecordBatch::hashed).collect());
         let others = firsts(&names).filter_map(|first| self.zone.node_of(first));
@@ -145,14 +145,17 @@ impl Standing {
     }
 
     /// The records of owners that were met in one batch, and of which another one has more.
-    fn torn(&self, batches: &[RecordBatch]) -> RecordBatch {
-        let mut torn = RecordBatch::new(&self.zone.origin);
+    fn incomplete(&self, batches: &[RecordBatch]) -> RecordBatch {
+        let mut incomplete = RecordBatch::new(&self.zone.origin);
         let names =
             batches.iter().flat_map(RecordBatch::entries).filter_map(|entry| self.zone.node_of(&entry));
         let hashed =
             batches.iter().flat_map(RecordBatch::hashed).filter_map(|entry| self.zone.hashed_node_of(&entry));
-        names.chain(hashed).filter(|node| self.met.has(node.place)).for_each(|node| torn.push_node(node));
-        torn
+        names
+            .chain(hashed)
+            .filter(|node| self.met.has(node.place))
+            .for_each(|node| incomplete.push_node(node));
+        incomplete
     }
 
     /// The same, compiled from all records.

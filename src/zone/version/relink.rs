@@ -17,14 +17,14 @@ use crate::zone::version::amendment::Amendment;
 use crate::zone::version::edit::Editor;
 
 /// Owners without the apex, in lower case.
-type Owners = BTreeSet<Box<[u8]>>;
+type OwnerSet = BTreeSet<Box<[u8]>>;
 
 /// Changes the chain of a version whose names are changed already, `touched` among them; says whether it is whole.
 pub(in crate::zone) fn relink(
     editor: &mut Editor,
     before: &Zone,
     amendment: &Amendment<'_>,
-    touched: &Owners,
+    touched: &OwnerSet,
 ) -> Result<bool, Exhausted> {
     let mut put = Vec::new();
     for records in amendment.hashed.chunk_by(Entry::is_beside) {
@@ -42,7 +42,7 @@ pub(in crate::zone) fn relink(
     if !changed.clone().all(|hash| zone.links_hold_at(hash)) || opt_out_ends(before, zone, changed.clone()) {
         return Ok(false);
     }
-    let names = with_kin(zone, before, touched);
+    let names = with_related(zone, before, touched);
     let Some(matched) = belonging(editor, &names)? else { return Ok(false) };
     // Each record that came, went or may have lost its name must be that of a name which was looked at: only then is
     // nothing to be said of the other names, and no record is that of none.
@@ -101,7 +101,7 @@ fn opt_out_ends<'h>(before: &Zone, zone: &Zone, mut changed: impl Iterator<Item 
 
 /// Names, those above them, which may be empty now or no longer, and those below them, if they came to be part of the
 /// zone or ceased to be.
-fn with_kin(zone: &Zone, before: &Zone, touched: &Owners) -> Owners {
+fn with_related(zone: &Zone, before: &Zone, touched: &OwnerSet) -> OwnerSet {
     let mut names = touched.clone();
     for owner in touched {
         let mut above = &**owner;
@@ -121,7 +121,7 @@ fn with_kin(zone: &Zone, before: &Zone, touched: &Owners) -> Owners {
 
 /// Notes for each of these names whether it has an NSEC3 record. `None` if one that must have one has not; else the hashes of
 /// those that have one.
-fn belonging(editor: &mut Editor, names: &Owners) -> Result<Option<BTreeSet<Hash>>, Exhausted> {
+fn belonging(editor: &mut Editor, names: &OwnerSet) -> Result<Option<BTreeSet<Hash>>, Exhausted> {
     let mut matched = BTreeSet::new();
     for owner in names {
         let zone = editor.zone();

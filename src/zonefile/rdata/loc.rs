@@ -60,7 +60,7 @@ fn angle(fields: &mut Fields<'_, '_>, most: u64, positive: u8, negative: u8) -> 
         };
         thousandths += part.ok_or_else(|| token.unexpected(ANGLE))?;
     }
-    Err(Flaw { place: fields.end(), fault: crate::zonefile::fault::Fault::Missing { expected: ANGLE } })
+    Err(Flaw { place: fields.end(), fault: crate::zonefile::fault::FileFault::Missing { expected: ANGLE } })
 }
 
 /// Metres in centimetres, the unit optional.

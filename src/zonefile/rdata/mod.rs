@@ -28,7 +28,7 @@ mod write;
 use crate::wire::RecordType;
 use crate::zone::Place;
 
-use crate::zonefile::fault::{Fault, Flaw};
+use crate::zonefile::fault::{FileFault, Flaw};
 use crate::zonefile::fields::Fields;
 use crate::zonefile::lexer::Quoting;
 use crate::zonefile::number;
@@ -53,7 +53,7 @@ pub(super) fn read(
     value::check(record_type, out).map_err(|problem| {
         // What depends on another field is the last one, but for these types.
         let is_last = !matches!(record_type, RecordType::NSEC3 | RecordType::NAPTR);
-        Flaw { place: if is_last { last } else { place }, fault: Fault::Value { record_type, problem } }
+        Flaw { place: if is_last { last } else { place }, fault: FileFault::Value { record_type, problem } }
     })
 }
 
@@ -80,7 +80,7 @@ fn read_octets(
         }
         _ => {
             let Some(layout) = layout(record_type) else {
-                return Err(Flaw { place, fault: Fault::NoPresentation { record_type } });
+                return Err(Flaw { place, fault: FileFault::NoPresentation { record_type } });
             };
             for &field in layout {
                 last = fields.peek().map_or(last, |token| token.place);
@@ -90,17 +90,17 @@ fn read_octets(
         }
     }
     if out.len() > MAX_RDATA {
-        return Err(Flaw { place, fault: Fault::RdataTooLong { octets: out.len() } });
+        return Err(Flaw { place, fault: FileFault::RdataTooLong { octets: out.len() } });
     }
     Ok(last)
 }
 
 /// Whether octets are RDATA of a type, and what they say can be right: the same as `read` finds.
-pub fn check(record_type: RecordType, rdata: &[u8]) -> Result<(), Fault> {
+pub fn check(record_type: RecordType, rdata: &[u8]) -> Result<(), FileFault> {
     if !has_layout(record_type, rdata) {
-        return Err(Fault::GenericLayout { record_type });
+        return Err(FileFault::GenericLayout { record_type });
     }
-    value::check(record_type, rdata).map_err(|problem| Fault::Value { record_type, problem })
+    value::check(record_type, rdata).map_err(|problem| FileFault::Value { record_type, problem })
 }
 
 /// Writes RDATA in the type's presentation format, or as RFC 3597 has it where there is none or the octets are no
@@ -133,12 +133,12 @@ fn read_generic(record_type: RecordType, fields: &mut Fields<'_, '_>, out: &mut 
         out.extend_from_slice(&octets);
     }
     if out.len() != usize::from(said) {
-        return Err(Flaw { place, fault: Fault::GenericLength { said, found: out.len() } });
+        return Err(Flaw { place, fault: FileFault::GenericLength { said, found: out.len() } });
     }
     if fields.is_kept || has_layout(record_type, out) {
         Ok(())
     } else {
-        Err(Flaw { place, fault: Fault::GenericLayout { record_type } })
+        Err(Flaw { place, fault: FileFault::GenericLayout { record_type } })
     }
 }
 

@@ -29,7 +29,7 @@ pub struct Catchment {
     pub serial: Option<u32>,
 }
 
-/// Asks from every client.
+/// Asks from every client; once more where nothing comes back, as a resolver would.
 pub fn map(lab: &RunningLab) -> Vec<Catchment> {
     let clients = lab.topology.with_role(Role::Client, None);
     let asks: Vec<(&str, &'static str)> =
@@ -40,7 +40,10 @@ pub fn map(lab: &RunningLab) -> Vec<Catchment> {
             scope.spawn(move || {
                 let server: Option<IpAddr> = address.parse().ok();
                 let server = server.map(|server| SocketAddr::new(server, 53));
-                let answer = server.and_then(|server| space.inside(|| ask_udp(server, ZONE, dns::SOA)));
+                let answer = server.and_then(|server| {
+                    let ask = || space.inside(|| ask_udp(server, ZONE, dns::SOA));
+                    ask().or_else(ask)
+                });
                 let answer = answer.filter(|answer| answer.rcode == 0);
                 let serial = answer.as_ref().and_then(|answer| answer.serials.first().copied());
                 Catchment { client, address, instance: answer.map(|answer| answer.instance), serial }

@@ -28,7 +28,7 @@ fn scene(report: Report, test_hooks: bool) -> Scene {
         (Latest::new(Reload::default()), Beat::new("decide"), Arc::<AtomicU64>::default());
     let (reports, orders, reloads) = (report.reader(), ordered.reader(), reload.reader());
     let silence = updates.clone();
-    let sources = Sources {
+    let sources = StatusSources {
         started: Instant::now(),
         settings: Settings::new(&config, Arc::new(Limits::new(&config.rate_limit, Instant::now()).unwrap())),
         report: Box::new(move || (*reports.load()).clone()),

@@ -19,7 +19,7 @@ const MOST_EVENTS: usize = 65_536;
 /// Goes on until the look that goes on is over.
 async fn end_of_look(core: &mut Core, wake: &Notify) {
     let end = async {
-        while core.round.is_some() {
+        while core.looks.round.is_some() {
             wake.notified().await;
             core.listen();
         }
@@ -45,7 +45,7 @@ async fn an_overflowing_queue_leads_to_a_look_at_everything() {
     let report = core.reporter().reader();
     core.start();
     end_of_look(&mut core, &wake).await;
-    let held = core.watch.hold();
+    let held = core.watching.watch.hold();
     // Created, opened, closed, deleted: four events that the kernel cannot make one of. A third more than fit,
     // for the watcher takes some before it is stopped.
     for _ in 0..=limit / 3 {
@@ -55,14 +55,14 @@ async fn an_overflowing_queue_leads_to_a_look_at_everything() {
     fs::write(zones.join("a.example.zone"), ZONE).unwrap();
     drop(held);
     let heard = async {
-        while !core.heard.overflowed {
+        while !core.watching.heard.overflowed {
             wake.notified().await;
             core.listen();
         }
     };
     tokio::time::timeout(Duration::from_secs(20), heard).await.expect("the overflow was not heard");
     assert!(core.after().changed);
-    core.look_at_heard();
+    core.check_heard();
     end_of_look(&mut core, &wake).await;
     assert_eq!(report.load().rescans, 1);
     assert!(published.load().zone(&"a.example.".parse().unwrap()).is_some());

@@ -100,7 +100,7 @@ fn a_client_that_asks_on_and_reads_late_gets_what_it_asked_before_the_stop_and_d
         scope.spawn(move || while asking.write_all(&query(9)).is_ok() {});
         scope.spawn(|| worker.run(&Beat::new("test"))).join().unwrap();
         let took = begin.elapsed();
-        assert!(took < crate::serve::connection::FAREWELL * 5, "{took:?}");
+        assert!(took < crate::serve::message_stream::FAREWELL * 5, "{took:?}");
         // The worker has gone, and reset what was still sent; but not before its answers had arrived.
         let mut octets = vec![0; 1 << 20];
         let mut arrived = 0;

@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use crate::wire::RecordType;
 
 use crate::zonefile::Limits;
-use crate::zonefile::fault::Fault;
+use crate::zonefile::fault::FileFault;
 use crate::zonefile::fields::Fields;
 use crate::zonefile::lexer::{Entry, Lexer};
 use crate::zonefile::rdata;
@@ -295,7 +295,7 @@ fn the_fault_stands_at_the_field() {
         error
             .faults
             .iter()
-            .all(|fault| matches!(fault.fault, Fault::Value { record_type: RecordType::DS, .. }))
+            .all(|fault| matches!(fault.fault, FileFault::Value { record_type: RecordType::DS, .. }))
     );
 }
 

@@ -5,7 +5,7 @@
 //! their source cannot be spoofed, and they take turns with those of other connections. Never blocks; locks at the beginning and
 //! the end of a connection only; a connection that has sent whole queries and taken its responses holds no buffer.
 
-mod connection;
+mod polled_connection;
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
@@ -26,7 +26,7 @@ use crate::serve::shared::{LostListener, Shared};
 use crate::serve::traffic::{Traffic, family};
 use crate::serve::transport::Transport;
 
-use connection::{Connection, Next, Scratch, TurnContext};
+use polled_connection::{Connection, Next, Scratch, TurnContext};
 
 /// Connections accepted for one event: the queries of a worker's other sockets wait meanwhile.
 const ACCEPTS: usize = 16;
@@ -105,7 +105,7 @@ impl Tcp {
         self.scratch = Scratch::new();
         if let Some(index) = self.at_work.take() {
             if let Some(connection) = self.connections.get(index).and_then(Option::as_ref) {
-                connection::reset(connection.stream());
+                polled_connection::reset(connection.stream());
             }
             self.close(index);
         }
@@ -240,7 +240,7 @@ impl Tcp {
         let Some(ticket) = ticket else {
             traffic.refused();
             responder.add(|counters| count(&counters.tcp_refused));
-            connection::reset(&stream);
+            polled_connection::reset(&stream);
             return;
         };
         responder.add(|counters| count(&counters.tcp_connections));

@@ -1,14 +1,14 @@
-//! Entries of a journal applied to the version they continue.
+//! Steps applied to the version they continue.
 //!
 //! A zone and sound entries flow in, the version that they led to flows out: in one step, however many they are, for what
 //! came with one and went with another is taken out first. Pure: no I/O.
 
 use std::collections::HashMap;
 
-use crate::wire::{RecordType, Serial, name_length};
+use crate::wire::Serial;
 use crate::zone::{Place, RecordBatch, Zone, ZoneFault};
 
-use crate::publish::state::journal::Entry;
+use crate::publish::state::step::{StepEntry, each, parts};
 
 /// Why entries that are sound by their hashes do not fit the zone all the same.
 #[derive(Debug, thiserror::Error)]
@@ -34,11 +34,11 @@ enum Net {
 type Changes<'o> = HashMap<&'o [u8], Net>;
 
 /// The version that the entries lead to.
-pub(in crate::publish) fn replay(zone: &Zone, entries: &[Entry<'_>]) -> Result<Zone, ReplayError> {
+pub(in crate::publish) fn replay(zone: &Zone, entries: &[StepEntry<'_>]) -> Result<Zone, ReplayError> {
     let Some(last) = entries.last() else { return Ok(zone.clone()) };
     let mut changes = Changes::new();
     let mut serial = zone.serial();
-    for Entry { step, records, .. } in entries {
+    for StepEntry { step, records, .. } in entries {
         if step.from != serial {
             return Err(ReplayError::Gap { before: serial, from: step.from });
         }
@@ -76,25 +76,8 @@ fn gather<'o>(records: &'o [u8], changes: &mut Changes<'o>) -> Option<()> {
     rest.is_empty().then_some(())
 }
 
-/// Shows a number of records, which stands before them; returns what follows.
-fn each<'o>(octets: &'o [u8], mut show: impl FnMut(&'o [u8])) -> Option<&'o [u8]> {
-    let (count, mut rest) = octets.split_first_chunk::<4>()?;
-    for _ in 0..u32::from_be_bytes(*count) {
-        let name = name_length(rest).ok()?;
-        let length = rest.get(name + 6..)?.first_chunk::<2>()?;
-        let (record, after) = rest.split_at_checked(name + 8 + usize::from(u16::from_be_bytes(*length)))?;
-        show(record);
-        rest = after;
-    }
-    Some(rest)
-}
-
 fn push(record: &[u8], batch: &mut RecordBatch) -> Option<()> {
-    let (owner, rest) = record.split_at_checked(name_length(record).ok()?)?;
-    let (record_type, rest) = rest.split_first_chunk::<2>()?;
-    let (ttl, rest) = rest.split_first_chunk::<4>()?;
-    let (_, rdata) = rest.split_first_chunk::<2>()?;
-    let record_type = RecordType(u16::from_be_bytes(*record_type));
-    batch.push(owner, record_type, u32::from_be_bytes(*ttl), rdata, Place::default());
+    let (owner, record_type, ttl, rdata) = parts(record)?;
+    batch.push(owner, record_type, ttl, rdata, Place::default());
     Some(())
 }

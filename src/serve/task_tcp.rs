@@ -20,10 +20,10 @@ use crate::telemetry::{Beat, keep_beating};
 use super::accept::Acceptor;
 use super::caps::Caps;
 use super::clients::Clients;
-use super::connection;
 use super::context::Context;
 use super::respond::{Peer, Responder};
 use super::shared::{Phase, Shared};
+use super::task_connection;
 use super::tcp_settings::TcpSettings;
 use super::traffic::Traffic;
 use super::transport::Transport;
@@ -83,7 +83,7 @@ async fn serve(
 ) {
     let _ = stream.set_nodelay(true);
     let peer = Peer { transport: answer::TransportKind::Tcp, address };
-    let served = connection::serve(&mut stream, &context, peer, phase, traffic).await;
+    let served = task_connection::serve(&mut stream, &context, peer, phase, traffic).await;
     // Its errors are the peer's: it went away, or was too slow and is counted. Nothing waits for what it does not read.
     if served.is_err() {
         let _ = stream.set_zero_linger();

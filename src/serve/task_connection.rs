@@ -1,5 +1,6 @@
-//! One connection of DNS messages over TLS (RFC 7858): messages, each behind its length in two octets, in; responses,
-//! likewise, out. Plain TCP has its own (`tcp::connection`), with the bounds that are named here.
+//! One connection of DNS messages as a task of a runtime, over TLS (RFC 7858) or over TCP where the engine is hickory: messages, each behind its length in two octets, in; responses,
+//! likewise, out. The workers of the native engine have their own for plain TCP
+//! (`worker::polled_tcp`), with the same bounds ([`super::message_stream`]).
 //!
 //! An answer is made the moment its query is whole, so responses leave in the order of the queries; nothing slow could
 //! be overtaken (RFC 7766 section 6.2.1.1). Pipelined queries are answered together: all that have arrived, one write.
@@ -20,18 +21,10 @@ use tokio::time::{Instant, timeout, timeout_at};
 use crate::telemetry::count;
 
 use super::context::Context;
+use super::message_stream::{FAREWELL, LENGTH, OUTPUT, PATIENCE, time_to_take, whole};
 use super::respond::Peer;
 use super::shared::Phase;
 use super::traffic::{Traffic, family};
-
-/// How long a message may take from its first octet to its last, the first one to begin, and a client to begin to take
-/// the responses it asked for. A client that sends an octet now and then gains nothing from the idle timeout.
-pub(super) const PATIENCE: Duration = Duration::from_secs(5);
-
-/// How long a client whose every query is answered and sent may take to close its side after we shut ours: a way around the
-/// world and a segment that is lost. Until then what it still sends does not reset the connection, which would destroy the
-/// responses on their way. A stop waits for it, so it is short.
-pub(super) const FAREWELL: Duration = Duration::from_secs(1);
 
 /// Octets of queries that are still read at the end: twice what Linux gives a connection to receive in. A client that
 /// goes on asking does not delay us.
@@ -40,18 +33,8 @@ const LAST: usize = 256 << 10;
 /// At the end, what has arrived can be read at once, or after one more TLS record; nothing waits for what has not arrived.
 const LULL: Duration = Duration::from_millis(10);
 
-/// Octets a second that a client must take of a large response, beyond [`PATIENCE`]: slower than any modem, and 64 KiB
-/// are let go after 21 s.
-pub(super) const SLOWEST: usize = 4096;
-
 /// Octets read at once.
 const READ: usize = 4096;
-
-/// Octets of output that are written before the next query is looked at.
-pub(super) const OUTPUT: usize = 16 << 10;
-
-/// Octets of the length before each message (RFC 1035 section 4.2.2).
-pub(super) const LENGTH: usize = 2;
 
 /// Serves a connection until the client closes it, is too slow, sends what is no query, it is [`TcpSettings::lifetime`](super::TcpSettings::lifetime) old, or we
 /// stop. Fails if the client went away or did not read; the connection is then closed without a TLS close_notify.
@@ -198,12 +181,6 @@ fn answer(context: &Context, peer: Peer, input: &mut BytesMut, output: &mut Vec<
     progress
 }
 
-/// The message at the front of the input, if it is whole.
-pub(super) fn whole(input: &[u8]) -> Option<&[u8]> {
-    let (length, rest) = input.split_first_chunk::<LENGTH>()?;
-    rest.get(..usize::from(u16::from_be_bytes(*length)))
-}
-
 /// Reads some octets; at least the message at the front finds room.
 async fn read<S: AsyncRead + Unpin>(stream: &mut S, input: &mut BytesMut) -> io::Result<usize> {
     let message = input.first_chunk::<LENGTH>().map_or(0, |length| usize::from(u16::from_be_bytes(*length)));
@@ -211,11 +188,6 @@ async fn read<S: AsyncRead + Unpin>(stream: &mut S, input: &mut BytesMut) -> io:
     // Not more than was asked for: a length of 65,535 costs no memory before the octets come.
     input.reserve(READ.min(missing.max(READ / 2)));
     stream.read_buf(input).await
-}
-
-/// How long a client may take over this many octets.
-pub(super) fn time_to_take(octets: usize) -> Duration {
-    PATIENCE + Duration::from_secs((octets / SLOWEST) as u64)
 }
 
 async fn write<S: AsyncWrite + Unpin>(stream: &mut S, output: &[u8], context: &Context) -> io::Result<()> {

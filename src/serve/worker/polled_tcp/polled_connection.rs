@@ -22,7 +22,7 @@ use std::time::{Duration, Instant};
 use crate::answer;
 use crate::serve::TcpSettings;
 use crate::serve::caps::{Caps, Ticket};
-use crate::serve::connection::{FAREWELL, LENGTH, OUTPUT, PATIENCE, SLOWEST, time_to_take, whole};
+use crate::serve::message_stream::{FAREWELL, LENGTH, OUTPUT, PATIENCE, SLOWEST, time_to_take, whole};
 use crate::serve::proxy::{self, Origin};
 use crate::serve::respond::{Peer, Responder};
 use crate::serve::traffic::Traffic;

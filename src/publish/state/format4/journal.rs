@@ -1,7 +1,6 @@
-//! The journal of a zone: the differences that led on from the version in its state file.
+//! The journal of a zone in format 4: the differences that led on from the version in its state file. Only read.
 //!
-//! Octets in, entries out, and back. Pure: no I/O; [`crate::publish::state::journal_file`] does that, [`crate::publish::state::journal_replay`] makes
-//! records of entries. Never trusts a length, a number or an order that a hash does not vouch for.
+//! Octets in, entries out. Pure: no I/O. Never trusts a length, a number or an order that a hash does not vouch for.
 //!
 //! # File format, version 1
 //!
@@ -30,15 +29,15 @@
 //! of the same chain, the one of its version: the entries after it are to be applied, those before it are in it. If the
 //! journal does not have that link it is of another history and says nothing.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, UNIX_EPOCH};
 
 use memchr::memmem;
 use sha2::{Digest as _, Sha256};
 
 use crate::wire::{Name, Serial, name_length};
-use crate::zone::RecordBatch;
 
 use crate::publish::accept::Digest;
+use crate::publish::state::step::{Step, StepOrigin};
 
 const MAGIC: &[u8; 16] = b"anyns-journal 1\n";
 const MARK: &[u8; 8] = b"anyns-e\n";
@@ -50,25 +49,12 @@ const FRAME: usize = MARK.len() + 4;
 /// only where somebody wrote marks to keep us busy.
 const MOST_HASHED: usize = 4;
 
-/// What is said of the version that an entry led to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::publish) struct Step {
-    pub(in crate::publish) from: Serial,
-    pub(in crate::publish) to: Serial,
-    pub(in crate::publish) accepted_at: SystemTime,
-    /// How many records the new version has.
-    pub(in crate::publish) records: usize,
-    pub(in crate::publish) signed: bool,
-}
-
 /// One sound entry.
 #[derive(Clone, Copy, Debug)]
-pub(in crate::publish) struct Entry<'o> {
+pub(in crate::publish) struct JournalEntry<'o> {
     pub(in crate::publish) step: Step,
     /// Its link.
     pub(in crate::publish) chain: Digest,
-    /// Where it ends in the file.
-    pub(in crate::publish) end: usize,
     /// The records that were deleted, then those that were added; each preceded by their number.
     pub(in crate::publish) records: &'o [u8],
 }
@@ -89,53 +75,10 @@ pub(in crate::publish) enum End {
 pub(in crate::publish) struct Journal<'o> {
     /// The link that the first entry continues; `None` if even the head is not sound.
     pub(in crate::publish) start: Option<Digest>,
-    pub(in crate::publish) entries: Vec<Entry<'o>>,
-    /// Octets of the head.
-    head: usize,
+    pub(in crate::publish) entries: Vec<JournalEntry<'o>>,
     /// Octets that are sound.
     pub(in crate::publish) sound: usize,
     pub(in crate::publish) end: End,
-}
-
-/// The octets of a head.
-pub(in crate::publish) fn head(zone: &Name, chain: &Digest) -> Vec<u8> {
-    let zone = zone.to_lowercase();
-    let check: Digest = Sha256::new().chain_update(zone.as_wire()).chain_update(chain).finalize().into();
-    [MAGIC, zone.as_wire(), &check, chain].concat()
-}
-
-/// The octets of an entry that continues the link `before`, and its own link. `None` if it would be too long for the
-/// format: 4 GiB.
-pub(in crate::publish) fn entry(
-    before: &Digest,
-    step: &Step,
-    deleted: &RecordBatch,
-    added: &RecordBatch,
-) -> Option<(Vec<u8>, Digest)> {
-    let accepted = step.accepted_at.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
-    let mut octets = MARK.to_vec();
-    octets.extend([0; 4]);
-    octets.extend(step.from.0.to_be_bytes());
-    octets.extend(step.to.0.to_be_bytes());
-    octets.extend(accepted.to_be_bytes());
-    octets.extend((step.records as u64).to_be_bytes());
-    octets.push(step.signed.into());
-    for batch in [deleted, added] {
-        octets.extend(u32::try_from(batch.record_count()).ok()?.to_be_bytes());
-        batch.for_each_record(|owner, record_type, ttl, rdata| {
-            octets.extend(owner);
-            octets.extend(record_type.0.to_be_bytes());
-            octets.extend(ttl.to_be_bytes());
-            // At most 65,535 octets, which the batch has seen to.
-            octets.extend((rdata.len() as u16).to_be_bytes());
-            octets.extend(rdata);
-        });
-    }
-    let length = u32::try_from(octets.len() - FRAME).ok()?;
-    octets.get_mut(MARK.len()..FRAME)?.copy_from_slice(&length.to_be_bytes());
-    let chain = link(before, &octets);
-    octets.extend(chain);
-    Some((octets, chain))
 }
 
 fn link(before: &[u8], frame_and_body: &[u8]) -> Digest {
@@ -144,13 +87,12 @@ fn link(before: &[u8], frame_and_body: &[u8]) -> Digest {
 
 /// Reads the journal of a zone as far as it is sound.
 pub(in crate::publish) fn read<'o>(octets: &'o [u8], zone: &Name) -> Journal<'o> {
-    let mut journal = Journal { start: None, entries: Vec::new(), head: 0, sound: 0, end: End::Whole };
+    let mut journal = Journal { start: None, entries: Vec::new(), sound: 0, end: End::Whole };
     let Some((start, mut rest)) = read_head(octets, zone) else {
         journal.end = end_of(octets, 0, None);
         return journal;
     };
     journal.start = Some(start);
-    journal.head = octets.len() - rest.len();
     let mut chain = start;
     loop {
         journal.sound = octets.len() - rest.len();
@@ -159,7 +101,7 @@ pub(in crate::publish) fn read<'o>(octets: &'o [u8], zone: &Name) -> Journal<'o>
         }
         let framed = frame(rest);
         let link = framed.map(|(frame, _)| link(&chain, frame));
-        let sound = framed.zip(link).and_then(|(framed, link)| sound_entry(octets.len(), framed, link));
+        let sound = framed.zip(link).and_then(|(framed, link)| sound_entry(framed, link));
         let Some((entry, after)) = sound else {
             journal.end = end_of(octets, journal.sound, link);
             return journal;
@@ -172,24 +114,12 @@ pub(in crate::publish) fn read<'o>(octets: &'o [u8], zone: &Name) -> Journal<'o>
 
 impl<'o> Journal<'o> {
     /// The entries that come after a link; `None` if the journal does not have it.
-    pub(in crate::publish) fn after(&self, chain: &Digest) -> Option<&[Entry<'o>]> {
+    pub(in crate::publish) fn after(&self, chain: &Digest) -> Option<&[JournalEntry<'o>]> {
         if self.start.as_ref() == Some(chain) {
             return Some(&self.entries);
         }
         let at = self.entries.iter().position(|entry| entry.chain == *chain)?;
         self.entries.get(at + 1..)
-    }
-
-    /// Where the entries after a link begin in the file.
-    pub(in crate::publish) fn position(&self, chain: &Digest) -> Option<usize> {
-        let after = self.after(chain)?;
-        let before = self.entries.len().checked_sub(after.len())?.checked_sub(1);
-        Some(before.and_then(|at| self.entries.get(at)).map_or(self.head, |entry| entry.end))
-    }
-
-    /// The last link.
-    pub(in crate::publish) fn last(&self) -> Option<Digest> {
-        self.entries.last().map(|entry| entry.chain).or(self.start)
     }
 }
 
@@ -210,15 +140,14 @@ fn frame(octets: &[u8]) -> Option<(&[u8], &[u8])> {
     (after.len() >= HASH).then_some((frame, after))
 }
 
-/// The entry with this frame, if the link is what follows it, of a file of so many octets; and what comes after.
+/// The entry with this frame, if the link is what follows it; and what comes after.
 fn sound_entry<'o>(
-    octets: usize,
     (frame, after): (&'o [u8], &'o [u8]),
     link: Digest,
-) -> Option<(Entry<'o>, &'o [u8])> {
+) -> Option<(JournalEntry<'o>, &'o [u8])> {
     let after = after.strip_prefix(&link)?;
     let (step, records) = step(frame.get(FRAME..)?)?;
-    Some((Entry { step, chain: link, end: octets - after.len(), records }, after))
+    Some((JournalEntry { step, chain: link, records }, after))
 }
 
 fn step(body: &[u8]) -> Option<(Step, &[u8])> {
@@ -234,6 +163,7 @@ fn step(body: &[u8]) -> Option<(Step, &[u8])> {
         accepted_at: UNIX_EPOCH.checked_add(accepted)?,
         records: usize::try_from(u64::from_be_bytes(*records)).ok()?,
         signed: signed != 0,
+        origin: StepOrigin::Difference,
     };
     Some((step, rest))
 }
@@ -257,5 +187,5 @@ fn end_of(octets: &[u8], sound: usize, link: Option<Digest>) -> End {
 }
 
 #[cfg(test)]
-#[path = "../../../tests/unit/publish/state/journal.rs"]
+#[path = "../../../../tests/unit/publish/state/format4_journal.rs"]
 mod tests;

@@ -1,0 +1,89 @@
+//! The history of zones for the admin socket: what the publisher kept, as documents. Blocks as the disk does.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use crate::control::{DifferenceStatus, HistoryStatus, Response, StepRecords, StepStatus};
+use crate::publish::{Difference, History, StepInfo};
+use crate::wire::{Name, Serial};
+use crate::zone::RecordBatch;
+use crate::zonefile::record_line;
+
+use super::response::{chain, failed};
+
+/// The most records in an answer: some megabytes, and more than a person reads.
+const MOST_RECORDS: usize = 50_000;
+
+/// The steps of a zone.
+pub(super) fn history(history: &History, zone: &str) -> Response {
+    with_name(zone, |name| {
+        let found = history.steps(name).map_err(|error| chain(&error))?;
+        let found = found.ok_or_else(|| format!("nothing is kept of {name} yet, or it is no zone here"))?;
+        let step = |step: StepInfo| StepStatus {
+            from: step.from.0,
+            to: step.to.0,
+            accepted_at: seconds(step.accepted_at),
+            origin: step.origin.name().to_owned(),
+            records: step.records,
+            octets: step.octets,
+        };
+        let history = HistoryStatus {
+            zone: name.to_string(),
+            serial: found.serial.0,
+            began_serial: found.began.serial.0,
+            began_at: seconds(found.began.at),
+            began_reason: found.began.reason.text().to_owned(),
+            steps: found.steps.into_iter().map(step).collect(),
+        };
+        Ok(Response::History { history: Box::new(history) })
+    })
+}
+
+/// What differs between two versions; without `from` the last step.
+pub(super) fn difference(history: &History, zone: &str, from: Option<u32>, to: Option<u32>) -> Response {
+    with_name(zone, |name| {
+        let known = history.steps(name).map_err(|error| chain(&error))?;
+        let known = known.ok_or_else(|| format!("nothing is kept of {name} yet, or it is no zone here"))?;
+        let last = known.steps.last().map_or(known.serial, |step| step.from);
+        let from = from.map_or(last, Serial);
+        let found = history.between(name, from, to.map(Serial)).map_err(|error| chain(&error))?;
+        let found = found.ok_or_else(|| {
+            let serials = known.steps.iter().map(|step| step.from.to_string());
+            let serials: Vec<String> = serials.chain([known.serial.to_string()]).collect();
+            format!("the history of {name} does not lead from there to there; it has {}", serials.join(", "))
+        })?;
+        Ok(Response::Difference { difference: Box::new(document(name, &found)) })
+    })
+}
+
+fn with_name(zone: &str, work: impl FnOnce(&Name) -> Result<Response, String>) -> Response {
+    match zone.parse::<Name>() {
+        Err(error) => failed(format!("{zone}: not a zone name: {error}")),
+        Ok(name) => work(&name).unwrap_or_else(failed),
+    }
+}
+
+fn document(zone: &Name, differences: &[Difference]) -> DifferenceStatus {
+    let mut left = MOST_RECORDS;
+    let mut omitted = 0;
+    let mut lines = |batch: &RecordBatch| {
+        let mut lines = Vec::new();
+        batch.for_each_record(|owner, record_type, ttl, rdata| match left.checked_sub(1) {
+            Some(less) => {
+                left = less;
+                lines.push(record_line(owner, record_type, ttl, rdata));
+            }
+            None => omitted += 1,
+        });
+        lines
+    };
+    let mut steps = Vec::new();
+    for Difference { from, to, deleted, added } in differences {
+        let (deleted, added) = (lines(deleted), lines(added));
+        steps.push(StepRecords { from: from.0, to: to.0, deleted, added });
+    }
+    DifferenceStatus { zone: zone.to_string(), steps, omitted }
+}
+
+fn seconds(time: SystemTime) -> u64 {
+    time.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
+}

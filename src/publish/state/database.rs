@@ -1,0 +1,237 @@
+//! The database of the state directory: one file, opened, written in transactions, read beside them.
+//!
+//! Closures that read or write tables flow in; what they say, or a named error, flows out. A commit is one sync. Readers see the
+//! last commit, also while the next one goes on or hangs. The database (redb) refuses everything after one I/O error until it is
+//! opened anew; that is done here, with the next call. It may panic on a file that something else wrote to: that is an error here.
+
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use redb::{ReadTransaction, ReadableDatabase, TableDefinition, WriteTransaction};
+
+use crate::publish::state::overlay::Overlay;
+use crate::telemetry::{locked, panic_message};
+
+/// What is kept of each zone: see [`crate::publish::state::record`].
+pub(in crate::publish) const ZONES: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("zones");
+/// The records of large zones, in pieces.
+pub(in crate::publish) const BODIES: TableDefinition<'_, (&[u8], u32), &[u8]> =
+    TableDefinition::new("bodies");
+/// The steps of each zone, numbered: see [`crate::publish::state::step`].
+pub(in crate::publish) const STEPS: TableDefinition<'_, (&[u8], u64), &[u8]> = TableDefinition::new("steps");
+/// Where the steps of each zone begin and end: see [`crate::publish::state::tail`].
+pub(in crate::publish) const TAILS: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("tails");
+/// What is said of the file itself.
+const ABOUT: TableDefinition<'_, &str, u64> = TableDefinition::new("about");
+/// The key of the format's number.
+const FORMAT: &str = "format";
+/// The number of this format; state files had 2 to 4.
+const THIS_FORMAT: u64 = 5;
+
+/// Pages in memory at most. A start reads each page once, and later only changes go through here.
+const CACHE: usize = 16 << 20;
+
+/// The database file in a state directory.
+pub(in crate::publish) const FILE: &str = "zones.redb";
+
+/// Why the database gives nothing, or takes nothing.
+#[derive(Debug, thiserror::Error)]
+pub(in crate::publish) enum DatabaseError {
+    /// What the system says.
+    #[error("{0}")]
+    Io(#[from] io::Error),
+    /// The file is no database, or something wrote to it.
+    #[error("{file} is damaged: {0}", file = FILE)]
+    Damaged(String),
+    /// A newer build wrote it.
+    #[error("{file} has format {0}, and this build knows {this}: run the newer anyns, or move the directory away", file = FILE, this = THIS_FORMAT)]
+    Newer(u64),
+}
+
+impl DatabaseError {
+    /// Of anything that the database says.
+    pub(in crate::publish) fn of(error: impl Into<redb::Error>) -> Self {
+        match error.into() {
+            // Of a file that is no database, or a part of one.
+            redb::Error::Io(error)
+                if matches!(error.kind(), io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof) =>
+            {
+                Self::Damaged(error.to_string())
+            }
+            redb::Error::Io(error) => Self::Io(error),
+            // The error itself was said before.
+            error @ (redb::Error::PreviousIo | redb::Error::DatabaseAlreadyOpen) => {
+                Self::Io(io::Error::other(error.to_string()))
+            }
+            error => Self::Damaged(error.to_string()),
+        }
+    }
+
+    /// As an error of the system.
+    pub(in crate::publish) fn into_io(self) -> io::Error {
+        match self {
+            Self::Io(error) => error,
+            error => io::Error::new(io::ErrorKind::InvalidData, error.to_string()),
+        }
+    }
+}
+
+/// The database; clones are the same one.
+#[derive(Clone, Debug)]
+pub(in crate::publish) struct Database(Arc<OpenFile>);
+
+#[derive(Debug)]
+struct OpenFile {
+    path: PathBuf,
+    /// Whether it is only read: what is written stays in memory.
+    is_read_only: bool,
+    open: Mutex<Option<Arc<redb::Database>>>,
+    /// Whether it is not to be opened again.
+    is_closed: AtomicBool,
+}
+
+impl Database {
+    /// Opens the file of a directory, or makes it.
+    pub(in crate::publish) fn open(directory: &Path) -> Result<Self, DatabaseError> {
+        Self::opened(directory, false)
+    }
+
+    /// Opens the file of a directory without writing to it; `None` if there is none.
+    pub(in crate::publish) fn open_read_only(directory: &Path) -> Result<Option<Self>, DatabaseError> {
+        if !directory.join(FILE).try_exists()? {
+            return Ok(None);
+        }
+        Self::opened(directory, true).map(Some)
+    }
+
+    /// One that is in no file.
+    pub(in crate::publish) fn in_memory() -> Result<Self, DatabaseError> {
+        let made = redb::Database::builder().create_with_backend(redb::backends::InMemoryBackend::new());
+        let made = with_tables(made.map_err(DatabaseError::of)?)?;
+        let open = Mutex::new(Some(Arc::new(made)));
+        let is_closed = AtomicBool::new(false);
+        Ok(Self(Arc::new(OpenFile { path: PathBuf::new(), is_read_only: true, open, is_closed })))
+    }
+
+    fn opened(directory: &Path, is_read_only: bool) -> Result<Self, DatabaseError> {
+        let (open, is_closed) = (Mutex::new(None), AtomicBool::new(false));
+        let shared = OpenFile { path: directory.join(FILE), is_read_only, open, is_closed };
+        let database = Self(Arc::new(shared));
+        database.get()?;
+        Ok(database)
+    }
+
+    /// Closes it: it is opened again with the next call.
+    pub(in crate::publish) fn close(&self) {
+        let open = self.lock().take();
+        // A panic while it is closed means nothing: what was committed is on the disk.
+        let _ = catch_unwind(AssertUnwindSafe(|| drop(open)));
+    }
+
+    /// Closes it: every later call fails.
+    pub(in crate::publish) fn close_for_good(&self) {
+        self.0.is_closed.store(true, Ordering::Relaxed);
+        self.close();
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<Arc<redb::Database>>> {
+        locked(&self.0.open)
+    }
+
+    fn get(&self) -> Result<Arc<redb::Database>, DatabaseError> {
+        let mut open = self.lock();
+        if let Some(open) = &*open {
+            return Ok(open.clone());
+        }
+        if self.0.is_closed.load(Ordering::Relaxed) {
+            return Err(DatabaseError::Io(io::Error::other("the state directory was given back")));
+        }
+        let found = Arc::new(caught(|| open_file(&self.0.path, self.0.is_read_only))?);
+        *open = Some(found.clone());
+        Ok(found)
+    }
+
+    /// Reads what was committed last.
+    pub(in crate::publish) fn read<T>(
+        &self,
+        read: impl FnOnce(&ReadTransaction) -> Result<T, DatabaseError>,
+    ) -> Result<T, DatabaseError> {
+        let database = self.get()?;
+        let outcome = caught(|| read(&database.begin_read().map_err(DatabaseError::of)?));
+        self.after(outcome)
+    }
+
+    /// Writes in one transaction: all of it is on the disk when this returns, or nothing is changed. Blocks while another
+    /// transaction writes: only the keeper's thread comes here, and a start.
+    pub(in crate::publish) fn write<T>(
+        &self,
+        write: impl FnOnce(&WriteTransaction) -> Result<T, DatabaseError>,
+    ) -> Result<T, DatabaseError> {
+        let database = self.get()?;
+        let outcome = caught(|| {
+            let transaction = database.begin_write().map_err(DatabaseError::of)?;
+            let outcome = write(&transaction)?;
+            transaction.commit().map_err(DatabaseError::of)?;
+            Ok(outcome)
+        });
+        drop(database);
+        self.after(outcome)
+    }
+
+    fn after<T>(&self, outcome: Result<T, DatabaseError>) -> Result<T, DatabaseError> {
+        if outcome.is_err() {
+            self.close();
+        }
+        outcome
+    }
+}
+
+fn open_file(path: &Path, is_read_only: bool) -> Result<redb::Database, DatabaseError> {
+    let mut builder = redb::Database::builder();
+    builder.set_cache_size(CACHE);
+    let database = match is_read_only {
+        true => builder.create_with_backend(Overlay::open(path)?),
+        false => builder.create(path),
+    };
+    with_tables(database.map_err(DatabaseError::of)?)
+}
+
+/// Checks the format, or makes the tables.
+fn with_tables(database: redb::Database) -> Result<redb::Database, DatabaseError> {
+    if let Some(format) = format_of(&database)? {
+        return if format > THIS_FORMAT { Err(DatabaseError::Newer(format)) } else { Ok(database) };
+    }
+    let transaction = database.begin_write().map_err(DatabaseError::of)?;
+    {
+        let mut about = transaction.open_table(ABOUT).map_err(DatabaseError::of)?;
+        about.insert(FORMAT, THIS_FORMAT).map_err(DatabaseError::of)?;
+    }
+    transaction.open_table(ZONES).map_err(DatabaseError::of)?;
+    transaction.open_table(BODIES).map_err(DatabaseError::of)?;
+    transaction.open_table(STEPS).map_err(DatabaseError::of)?;
+    transaction.open_table(TAILS).map_err(DatabaseError::of)?;
+    transaction.commit().map_err(DatabaseError::of)?;
+    Ok(database)
+}
+
+/// The number of its format; `None` if it is new.
+fn format_of(database: &redb::Database) -> Result<Option<u64>, DatabaseError> {
+    let transaction = database.begin_read().map_err(DatabaseError::of)?;
+    match transaction.open_table(ABOUT) {
+        Err(redb::TableError::TableDoesNotExist(_)) => Ok(None),
+        Err(error) => Err(DatabaseError::of(error)),
+        Ok(about) => {
+            let found = about.get(FORMAT).map_err(DatabaseError::of)?;
+            found.map(|found| Some(found.value())).ok_or_else(|| DatabaseError::Damaged("no format".into()))
+        }
+    }
+}
+
+/// A panic is an error: the file is not what the database wrote.
+fn caught<T>(work: impl FnOnce() -> Result<T, DatabaseError>) -> Result<T, DatabaseError> {
+    catch_unwind(AssertUnwindSafe(work))
+        .unwrap_or_else(|panic| Err(DatabaseError::Damaged(panic_message(panic.as_ref()).to_owned())))
+}

@@ -1,0 +1,27 @@
+//! What is kept of the zones, and what could not be.
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex};
+
+use crate::publish::settings::HistoryBounds;
+use crate::publish::state::directory::StateDirectory;
+use crate::publish::state::history::History;
+use crate::wire::Name;
+
+/// What is kept of the zones.
+#[derive(Debug)]
+pub(in crate::publish) struct Keeping {
+    pub(in crate::publish) state: Arc<StateDirectory>,
+    /// What was kept of the steps of zones, and how much that may be of each.
+    pub(in crate::publish) history: History,
+    pub(in crate::publish) history_bounds: Arc<Mutex<HistoryBounds>>,
+    /// Zones whose version could not be kept; it is tried again at the next look.
+    pub(in crate::publish) unkept: BTreeSet<Name>,
+}
+
+impl Keeping {
+    /// In this directory.
+    pub(in crate::publish) fn new(state: StateDirectory, history_bounds: Arc<Mutex<HistoryBounds>>) -> Self {
+        Self { state: Arc::new(state), history: History::default(), history_bounds, unkept: BTreeSet::new() }
+    }
+}

@@ -1,0 +1,70 @@
+use std::path::PathBuf;
+
+use crate::publish::{ZoneReport, ZoneState};
+
+use super::*;
+
+fn zone(serial: u32, durable: bool) -> ZoneReport {
+    ZoneReport {
+        state: ZoneState::Serving,
+        since: std::time::SystemTime::UNIX_EPOCH,
+        serial: Some(Serial(serial)),
+        records: 2,
+        source: PathBuf::from("zones/a.zone").into(),
+        accepted_at: None,
+        durable,
+        refused_serial: None,
+        faults: Vec::new(),
+        signatures: None,
+    }
+}
+
+fn name() -> Name {
+    "a.example.".parse().unwrap()
+}
+
+/// What is told of after the report has changed to this, so many milliseconds after the begin.
+fn told(changes: &mut Changes, report: &mut Report, next: Option<ZoneReport>, now: Instant) -> usize {
+    let is_unkept = next.as_ref().is_some_and(|zone| !zone.durable);
+    match next {
+        Some(zone) => report.put(name(), zone),
+        None => report.take_out(&name()),
+    }
+    report.unkept = usize::from(is_unkept);
+    changes.take_in(report, now).len()
+}
+
+#[test]
+fn a_version_is_told_of_once_it_is_kept_or_once_it_has_waited_long_enough() {
+    let (mut changes, mut report, begin) = (Changes::default(), Report::default(), Instant::now());
+    let at = |ms| begin + Duration::from_millis(ms);
+    let mut step = |next, ms| told(&mut changes, &mut report, next, at(ms));
+    assert_eq!(step(Some(zone(1, true)), 0), 1, "kept already");
+    assert_eq!(step(Some(zone(1, true)), 10), 0, "told already");
+    assert_eq!(step(Some(zone(2, false)), 20), 0, "not kept yet");
+    assert_eq!(step(Some(zone(2, true)), 30), 1, "kept now");
+    assert_eq!(step(Some(zone(3, false)), 40), 0, "not kept yet");
+    assert_eq!(step(Some(zone(4, false)), 900), 0, "another version does not begin the time anew");
+    assert_eq!(step(Some(zone(4, false)), 1040), 1, "the disk does not answer");
+    assert_eq!(step(Some(zone(4, true)), 1050), 0, "told already");
+    assert_eq!(step(None, 1060), 0);
+    assert_eq!(step(Some(zone(4, true)), 1070), 1, "it came back");
+}
+
+#[test]
+fn a_version_that_waits_is_told_of_without_another_report() {
+    let (mut changes, mut report, begin) = (Changes::default(), Report::default(), Instant::now());
+    assert_eq!(told(&mut changes, &mut report, Some(zone(1, false)), begin), 0);
+    let due = changes.due().expect("it waits");
+    assert!(changes.take_in(&report, due - Duration::from_millis(1)).is_empty());
+    assert_eq!(changes.take_in(&report, due), [name()]);
+    assert_eq!(changes.due(), None);
+}
+
+#[test]
+fn without_a_state_directory_nothing_waits() {
+    let (mut changes, mut report) = (Changes::default(), Report::default());
+    report.put(name(), zone(1, false));
+    assert_eq!(report.unkept, 0);
+    assert_eq!(changes.take_in(&report, Instant::now()), [name()]);
+}
