@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use ipnet::IpNet;
 
-use crate::transfer::octets::FlatName;
 use crate::transfer::tsig::Keys;
+use crate::wire::octets::FlatName;
 use crate::wire::{LookupName, Name, Serial};
 
 use super::settings::{SecondarySettings, SecondaryZone};

@@ -5,7 +5,7 @@
 
 use std::net::IpAddr;
 
-use crate::transfer::octets::{FlatName, HEADER, put_u16, u16_at};
+use crate::wire::octets::{FlatName, HEADER, put_u16, u16_at};
 use crate::wire::{CLASS_IN, RecordType, flag};
 
 use super::access::{Access, AtService};
