@@ -96,9 +96,9 @@ fn legend(out: &mut String, servers: &[&str]) {
     let mut x = 10.0;
     for (name, fill) in entries {
         let name = escape(name);
-        let _ = write!(
+        let _ = writeln!(
             out,
-            "<rect x=\"{x:.0}\" y=\"34\" width=\"12\" height=\"12\" fill=\"{fill}\"/><text x=\"{:.0}\" y=\"44\">{name}</text>\n",
+            "<rect x=\"{x:.0}\" y=\"34\" width=\"12\" height=\"12\" fill=\"{fill}\"/><text x=\"{:.0}\" y=\"44\">{name}</text>",
             x + 17.0
         );
         x += 36.0 + 7.0 * name.len() as f64;
@@ -126,9 +126,9 @@ fn axis(out: &mut String, x: &impl Fn(f64) -> f64, end: f64, bottom: f64) {
     while at <= end {
         let (x, text) =
             (x(at), if step < 1000.0 { format!("{at:.0} ms") } else { format!("{:.0} s", at / 1000.0) });
-        let _ = write!(
+        let _ = writeln!(
             out,
-            "<line x1=\"{x:.1}\" y1=\"{:.1}\" x2=\"{x:.1}\" y2=\"{:.1}\" stroke=\"#999999\"/><text x=\"{x:.1}\" y=\"{:.1}\" text-anchor=\"middle\">{text}</text>\n",
+            "<line x1=\"{x:.1}\" y1=\"{:.1}\" x2=\"{x:.1}\" y2=\"{:.1}\" stroke=\"#999999\"/><text x=\"{x:.1}\" y=\"{:.1}\" text-anchor=\"middle\">{text}</text>",
             bottom,
             bottom + 6.0,
             bottom + 20.0
