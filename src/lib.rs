@@ -9,7 +9,7 @@
 //! 5. announces the route to the service addresses only while that holds.
 //!
 //! ```text
-//!     queries                                        zone files, differences, primaries (transfer) (later: catalogs)
+//!     queries                                        zone files, updates, primaries (transfer) (later: catalogs)
 //!        |                                                                    |
 //!     serve      sockets, batches, one worker per core             publish   read, validate, compile, keep
 //!        |                                                                    |
@@ -95,12 +95,14 @@
 //! | `zonefile` | `sys` `wire` `zone` `telemetry` |
 //! | `publish` | `sys` `wire` `zone` `zonefile` `telemetry` `handoff` |
 //! | `transfer` | `sys` `wire` `zone` `publish` `telemetry` `handoff` |
+//! | `catalog` | `wire` `zone` |
+//! | `update` | `wire` `zone` `publish` `transfer` `telemetry` |
 //! | `health` | `sys` `wire` `policy` `telemetry` `handoff` |
 //! | `policy` | (nothing) |
 //! | `host` | `sys` `telemetry` `handoff` |
 //! | `route` | `sys` `policy` `telemetry` `handoff` |
 //! | `control` | `sys` `telemetry` `handoff` |
-//! | `config` | `sys` `wire` `zone` `zonefile` `answer` `admission` `serve` `publish` `transfer` `health` `policy` `route` `control` `telemetry` |
+//! | `config` | `sys` `wire` `zone` `zonefile` `answer` `admission` `serve` `publish` `transfer` `update` `health` `policy` `route` `control` `telemetry` |
 //! | `daemon` | everything but `cli` |
 //! | `cli` | everything |
 //!
@@ -119,6 +121,7 @@
 
 pub mod admission;
 pub mod answer;
+pub mod catalog;
 pub mod cli;
 pub mod config;
 pub mod control;
@@ -144,6 +147,7 @@ pub mod telemetry;
 #[path = "../tests/unit/support.rs"]
 mod test_support;
 pub mod transfer;
+pub mod update;
 pub mod wire;
 pub mod zone;
 pub mod zonefile;

@@ -38,6 +38,9 @@ pub(super) fn resolve(
     let known = pending.ahead.as_ref().filter(|_| pending.zone.is_some_and(|own| std::ptr::eq(own, zone)));
     let mut lookup = known.map_or_else(|| zone.lookup(pending.name), |ahead| ahead.lookup(pending.name));
     loop {
+        if snapshot.is_stale(zone) {
+            verdict.extended_error = Some(extended_error::STALE_ANSWER);
+        }
         steps::count(steps::CountedStep::Search);
         match chain.step(zone, lookup) {
             Ok(Step::Done(rcode)) => verdict.rcode = rcode,
@@ -143,7 +146,7 @@ impl<'a> Chain<'a, '_> {
 /// REFUSED, which would make a resolver think us lame.
 fn not_served(snapshot: &Snapshot, name: &LookupName) -> Verdict {
     let (rcode, extended_error) = match snapshot.absence(name) {
-        Some(Absence::NoData) => (rcode::SERVFAIL, extended_error::INVALID_DATA),
+        Some(Absence::NoData | Absence::Expired) => (rcode::SERVFAIL, extended_error::INVALID_DATA),
         Some(Absence::Loading) => (rcode::SERVFAIL, extended_error::NOT_READY),
         None if !snapshot.is_complete() => (rcode::SERVFAIL, extended_error::NOT_READY),
         None => (rcode::REFUSED, extended_error::NOT_AUTHORITATIVE),

@@ -29,6 +29,8 @@ pub mod rcode {
 /// resolvers, or for what this server does not do. 22 (No Reachable Authority) and 23 (Network Error) are for
 /// servers that ask other servers in order to answer; this one does not.
 pub(super) mod extended_error {
+    /// The answer is from a zone that has expired.
+    pub(in crate::answer) const STALE_ANSWER: u16 = 3;
     /// Zones are still being loaded, this one perhaps among them.
     pub(in crate::answer) const NOT_READY: u16 = 14;
     /// The server has it, but not for this client.
@@ -37,7 +39,7 @@ pub(super) mod extended_error {
     pub(in crate::answer) const NOT_AUTHORITATIVE: u16 = 20;
     /// The operation, the type or the class is not supported.
     pub(in crate::answer) const NOT_SUPPORTED: u16 = 21;
-    /// The zone is configured, but no version of it could be accepted.
+    /// The zone is configured, but no version of it could be accepted, or the one that there is has expired.
     pub(in crate::answer) const INVALID_DATA: u16 = 24;
     /// A type that is never a question (RFC 9824 section 3.5).
     pub(in crate::answer) const INVALID_QUERY_TYPE: u16 = 30;

@@ -10,6 +10,7 @@ mod run;
 mod signatures;
 mod status;
 mod zone_check;
+mod zone_export;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -74,10 +75,30 @@ enum ZoneCommand {
         #[arg(long)]
         no_signatures: bool,
     },
+    /// Tell all that is known of a zone: what its primaries say, since when it is stale, what its secondaries have
+    Status {
+        /// The zone
+        name: String,
+        /// As a JSON document
+        #[arg(long)]
+        json: bool,
+    },
+    /// Ask the primaries of a zone now whether they have a newer version
+    Refresh(remote::TransferredZones),
+    /// Transfer a zone whole from the freshest primary, whatever its serial: the way back after a serial went backwards
+    Retransfer(remote::TransferredZones),
     /// Stop serving a zone whose file is gone
     Remove {
         /// The zone
         name: String,
+    },
+    /// Print a zone as it is served, as a zone file
+    Export {
+        /// The zone
+        name: String,
+        /// Write it to this file instead, whole or not at all
+        #[arg(long, value_name = "FILE")]
+        output: Option<PathBuf>,
     },
     /// Show the steps of a zone that are kept: from which serial to which, when, and why
     History {
@@ -118,6 +139,12 @@ pub fn main() -> ExitCode {
         Command::Check { offline } => check::check(config, offline),
         Command::Zone(ZoneCommand::Check { file, origin, include_root, no_signatures }) => {
             zone_check::check(&file, origin.as_deref(), &include_root, !no_signatures)
+        }
+        Command::Zone(ZoneCommand::Status { name, json }) => status::zone_status(config, socket, name, json),
+        Command::Zone(ZoneCommand::Refresh(zones)) => remote::zone_refresh(config, socket, zones),
+        Command::Zone(ZoneCommand::Retransfer(zones)) => remote::zone_retransfer(config, socket, zones),
+        Command::Zone(ZoneCommand::Export { name, output }) => {
+            zone_export::export(config, socket, (name, output))
         }
         Command::Zone(ZoneCommand::Remove { name }) => remote::zone_remove(config, socket, name),
         Command::Zone(ZoneCommand::Accept { name, serial }) => {

@@ -45,6 +45,29 @@ pub(super) fn zone_accept(
     ask(config, socket, &Request::ZoneAccept { zone, serial })
 }
 
+/// One zone, or all that come from primaries.
+#[derive(Debug, clap::Args)]
+#[group(required = true, multiple = false)]
+pub(super) struct TransferredZones {
+    /// The zone
+    name: Option<String>,
+    /// All zones that come from primaries
+    #[arg(long)]
+    all: bool,
+}
+
+pub(super) fn zone_refresh(config: Option<&Path>, socket: Option<&Path>, zones: TransferredZones) -> Outcome {
+    ask(config, socket, &Request::ZoneRefresh { zone: zones.name })
+}
+
+pub(super) fn zone_retransfer(
+    config: Option<&Path>,
+    socket: Option<&Path>,
+    zones: TransferredZones,
+) -> Outcome {
+    ask(config, socket, &Request::ZoneRetransfer { zone: zones.name })
+}
+
 pub(super) fn zone_history(
     config: Option<&Path>,
     socket: Option<&Path>,
@@ -90,9 +113,10 @@ pub(super) fn outcome_of(response: Response) -> Outcome {
             Ok(if restart.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(NEEDS_RESTART) })
         }
         Response::Failed { message } => Err(message.into()),
-        Response::Status { .. } | Response::History { .. } | Response::Difference { .. } => {
-            Err("the running anyns answered with what was not asked for".into())
-        }
+        Response::Status { .. }
+        | Response::History { .. }
+        | Response::Difference { .. }
+        | Response::Zone { .. } => Err("the running anyns answered with what was not asked for".into()),
     }
 }
 

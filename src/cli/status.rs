@@ -70,6 +70,23 @@ pub(super) fn status(config: Option<&Path>, socket: Option<&Path>, options: &Opt
     }
 }
 
+/// Prints what is known of one zone; the exit code is 0 if it is served as it should be, 1 if not.
+pub(super) fn zone_status(config: Option<&Path>, socket: Option<&Path>, zone: String, json: bool) -> Outcome {
+    let path = remote::socket_path(config, socket)?;
+    let request = Request::Status { zones: Some(zone), most: Some(MOST) };
+    let status = match control::call(&path, &request, LIMIT)? {
+        Response::Status { status } => status,
+        Response::Failed { message } => return Err(message.into()),
+        _ => return Err("the running anyns answered without a status".into()),
+    };
+    print_line(&match json {
+        true => serde_json::to_string_pretty(&status.zones)?,
+        false => control::render_zone(&status),
+    });
+    let is_well = status.zone_counts.matched > 0 && status.zone_counts.matched_not_well == 0;
+    Ok(if is_well { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
 /// Shows frame after frame, also while no anyns answers; ends when the output is closed, or by a signal.
 fn watch(path: &Path, options: &Options) -> Outcome {
     let clear = if io::stdout().is_terminal() && !options.json { CLEAR } else { "" };
@@ -89,7 +106,10 @@ fn frame(path: &Path, options: &Options) -> Result<(String, ExitCode), CommandEr
     let status = match control::call(path, &options.request(), LIMIT)? {
         Response::Status { status } => status,
         Response::Failed { message } => return Err(message.into()),
-        Response::Done { .. } | Response::History { .. } | Response::Difference { .. } => {
+        Response::Done { .. }
+        | Response::History { .. }
+        | Response::Difference { .. }
+        | Response::Zone { .. } => {
             return Err("the running anyns answered without a status".into());
         }
     };

@@ -72,9 +72,10 @@ const REQUIRED: [(&str, &[Required]); 7] = [
 ];
 
 /// For a fault of form in a key that begins with the first: the beginnings of the keys whose meaning then is not judged.
-const PROVOKED: [(&str, &[&str]); 14] = [
-    ("key", &["key", "transfer"]),
-    ("transfer", &["transfer"]),
+const PROVOKED: [(&str, &[&str]); 15] = [
+    ("key", &["key", "transfer", "zone.update"]),
+    ("transfer", &["transfer", "zone.update"]),
+    ("zones.state-directory", &["zone.database"]),
     ("pop.name", &["pop.instance"]),
     ("pop.management-addresses", &["pop.management-addresses", "bgp", "service", "transfer"]),
     ("zones.directory", &["zones.directory", "zones.required"]),

@@ -7,7 +7,8 @@ use ipnet::IpNet;
 use serde::Deserialize;
 use toml::Spanned;
 
-use crate::transfer::settings::{AllowedSpec, KeySpec, PeerSpec, TransferSpec};
+use crate::transfer::settings::{AllowedSpec, KeySpec, OnExpirySpec, PeerSpec, TransferSpec};
+use crate::update::GrantSpec;
 
 use super::values::{FilePath, Period};
 
@@ -189,7 +190,8 @@ pub(super) enum DnssecSpec {
     Refuse,
 }
 
-/// `[[zone]]`: one zone from one file or from primaries, or, without either, the rules of a zone that the directory holds.
+/// `[[zone]]`: one zone from one file or from primaries, or one that lives in the state directory, or, without any of these, the
+/// rules of a zone that the directory holds.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(super) struct ZoneSpec {
@@ -203,6 +205,10 @@ pub(super) struct ZoneSpec {
     pub(super) notify_from: Vec<AllowedSpec>,
     pub(super) allow_transfer: Option<Vec<AllowedSpec>>,
     pub(super) notify: Option<Vec<PeerSpec>>,
+    pub(super) expired: Option<OnExpirySpec>,
+    pub(super) database: Option<Spanned<bool>>,
+    #[serde(default)]
+    pub(super) update: Vec<GrantSpec>,
 }
 
 /// `[[service]]`: one announced prefix and the service addresses in it.

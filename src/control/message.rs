@@ -42,6 +42,23 @@ pub enum Request {
         /// The serial of that version, so that no other one is accepted by mistake.
         serial: u32,
     },
+    /// Ask the primaries of a zone now whether they have a newer version.
+    ZoneRefresh {
+        /// The zone's name; without it, of all zones that come from primaries.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        zone: Option<String>,
+    },
+    /// Transfer a zone whole from the freshest primary, whatever its serial: the way back after a serial went backwards.
+    ZoneRetransfer {
+        /// The zone's name; without it, all zones that come from primaries.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        zone: Option<String>,
+    },
+    /// A zone as it is served, as the text of a zone file.
+    ZoneExport {
+        /// The zone's name.
+        zone: String,
+    },
     /// The steps of a zone that are kept.
     ZoneHistory {
         /// The zone's name.
@@ -89,6 +106,11 @@ pub enum Response {
     Failed {
         /// Why, and what would be right.
         message: String,
+    },
+    /// A zone.
+    Zone {
+        /// The text of a zone file (RFC 1035 section 5).
+        text: String,
     },
     /// The steps of a zone.
     History {

@@ -32,15 +32,16 @@ pub use history::{
 pub use message::{ControlError, Request, Response};
 pub use order::{Answers, Call, Reply};
 pub use overall::overall;
-pub use render::render;
+pub use render::{render, render_zone};
 pub use selection::{Selection, ZoneFilter};
 pub use server::{Server, open};
 pub use since::Memory;
 pub use socket::{Settings, check_place};
 pub use status::{
-    Alarm, Cause, ListenerStatus, NeighborStatus, OperatorStatus, Overall, PrefixStatus, ProbeStatus,
-    RateLimitStatus, ReloadStatus, RouteState, ServeStatus, SignatureStatus, Status, TaskState, TaskStatus,
-    WorkerStatus, ZoneCounts, ZoneGroup, ZoneState, ZoneStatus,
+    Alarm, Cause, LastTransferStatus, ListenerStatus, NeighborStatus, OperatorStatus, Overall, PrefixStatus,
+    PrimaryStatus, ProbeStatus, RateLimitStatus, ReloadStatus, RouteState, SecondaryStatus, ServeStatus,
+    SignatureStatus, Status, TaskState, TaskStatus, TransferStatus, WorkerStatus, ZoneCounts, ZoneGroup,
+    ZoneState, ZoneStatus,
 };
 pub use text::{MOST_CHARACTERS, one_line, without_numbers};
 pub use verdict::{MAX_REASONS, Verdict};

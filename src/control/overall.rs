@@ -71,7 +71,9 @@ fn is_down(status: &Status) -> bool {
 }
 
 fn serves(status: &Status) -> bool {
-    status.zone_counts.served + status.zone_counts.kept > 0
+    let counts = &status.zone_counts;
+    // An expiry is a fact, never a verdict: such a zone is here, and a primary's word brings it back.
+    counts.served + counts.kept + counts.expired > 0
 }
 
 /// Wanted, and sent to a neighbor. In a dry run nothing is sent, and what would be sent counts.
@@ -162,6 +164,9 @@ fn zone_complaint(group: &ZoneGroup) -> Alarm {
         ZoneState::Loading => ("is still being loaded", "are still being loaded"),
         ZoneState::Kept => ("is kept at an older version", "are kept at an older version"),
         ZoneState::Refused => ("is refused and not served", "are refused and not served"),
+        ZoneState::Expired => {
+            ("has expired and is answered SERVFAIL", "have expired and are answered SERVFAIL")
+        }
     };
     let required = if group.required { "required " } else { "" };
     let fault = group.fault.as_ref().map(|fault| format!(": {fault}")).unwrap_or_default();

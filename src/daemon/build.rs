@@ -80,7 +80,7 @@ fn start(
     let answers = Arc::new(config.answer.clone());
     let serving = serve::start(&config.serve, &published, &answers, Some(&limits), &counters)?;
     let publisher = Arc::new(Publisher::start(config.publish.clone(), published.clone())?);
-    let transferring = Transferring::start(&config.transfers, &publisher, &published)?;
+    let (transferring, transfers) = Transferring::start(&config.transfers, &publisher, &published, &serving)?;
 
     let zones = Latest::<Arc<dyn ServedZones>>::new(Arc::new(BTreeSet::new()));
     let mut load = serving.load();
@@ -133,6 +133,7 @@ fn start(
         logs,
         limits: limits.clone(),
         told,
+        transfers,
         beats,
     };
     let control = start_control(server, reported)?;
@@ -160,6 +161,9 @@ fn start(
         bgp,
         routes: speaker.status.clone(),
         publisher: publisher.clone(),
+        transfers: transferring.control(),
+        updates: transferring.updates(),
+        published: published.clone(),
         config,
     };
     let decide = Thread::start("decide", CancellationToken::new(), move || async move {

@@ -16,6 +16,8 @@ use crate::publish::PublisherHandle;
 use crate::route::{BgpControl, GateControl, RouteStatus};
 use crate::serve;
 use crate::telemetry::{Beat, LogLevel};
+use crate::update::UpdateService;
+use crate::zone::Published;
 
 use super::drain::Drain;
 use super::drain_file::DrainFile;
@@ -24,6 +26,7 @@ use super::reloads::Reloads;
 use super::required::RequiredZones;
 use super::sources::Sources;
 use super::status::{Ordered, Reload};
+use super::transfers::TransferControl;
 
 /// What the controller holds.
 pub(super) struct Controller {
@@ -48,6 +51,12 @@ pub(super) struct Controller {
     pub(super) policy: Policy,
     pub(super) sources: Sources,
     pub(super) publisher: Arc<PublisherHandle>,
+    /// Changes what transfers zones, and gives it orders.
+    pub(super) transfers: TransferControl,
+    /// Who takes dynamic updates.
+    pub(super) updates: Arc<UpdateService>,
+    /// What is served.
+    pub(super) published: Arc<Published>,
     /// The certificate of the encrypted transports, if there are any.
     pub(super) certificates: Option<Arc<serve::Certificates>>,
     /// The rate limits in force.

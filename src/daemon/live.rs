@@ -1,7 +1,8 @@
 //! What a reload puts in force in a running anyns, and what it leaves to a restart.
 //!
 //! In force at once: the log level, rate limits, probes, policy with its lease, drains, services (their attributes, and prefixes
-//! that come or go) and neighbors. To a restart are left: who this is, sockets, service addresses that no socket is bound to, the
+//! that come or go) and neighbors; what is transferred (keys, primaries, lists of who may do what) and who may update what. To a
+//! restart are left: who this is, sockets, service addresses that no socket is bound to, the
 //! driver and the admin socket.
 //!
 //! A prefix or a neighbor that left the file is withdrawn at once, without a drain: this POP goes on answering what still
@@ -15,7 +16,7 @@ use std::time::Instant;
 
 use ipnet::IpNet;
 
-use crate::config::{Config, RouteDriver};
+use crate::config::{self, Config, RouteDriver};
 use crate::health;
 use crate::route::{GateSettings, Service};
 use crate::serve;
@@ -37,6 +38,9 @@ pub(super) struct Applied {
 /// Puts in force what needs no restart. The configuration was checked, so nothing of it fails halfway.
 pub(super) fn apply(controller: &mut Controller, new: &Config) -> Result<Applied, String> {
     let now = Instant::now();
+    if controller.config.transfers.form != new.transfers.form {
+        controller.transfers.change(&new.transfers).map_err(|error| chain(&error))?;
+    }
     let mut applied = Applied { changes: Vec::new(), restart: needs_restart(&controller.config, new) };
     let old = &mut controller.config;
     let required: BTreeSet<Name> = new.required.iter().cloned().collect();
@@ -53,6 +57,10 @@ pub(super) fn apply(controller: &mut Controller, new: &Config) -> Result<Applied
         old.rate_limit = new.rate_limit.clone();
     }
     old.drain = new.drain;
+    // What needs a restart is compared with what is in force.
+    let restart_form = old.transfers.restart_form;
+    old.transfers = config::Transfers { restart_form, ..new.transfers.clone() };
+    controller.updates.change(new.transfers.updates.clone());
     let health = old.health.changed_to(&new.health);
     let health_changes = old.health != health;
     if health_changes {
@@ -138,7 +146,10 @@ fn needs_restart(old: &Config, new: &Config) -> Vec<&'static str> {
         ("service.addresses", addresses.any(|address| !old.health.addresses.contains(address))),
         ("route.driver", is_bgp(old) != is_bgp(new)),
         ("[control]", old.control != new.control),
-        ("[transfer], [[key]] or the primaries of a zone", old.transfers.form != new.transfers.form),
+        (
+            "transfer.listen, transfer.tls or how much is transferred at one time",
+            old.transfers.restart_form != new.transfers.restart_form,
+        ),
     ];
     differs.into_iter().filter(|(_, differs)| *differs).map(|(section, _)| section).collect()
 }

@@ -24,6 +24,7 @@ mod controller;
 mod decide;
 mod drain;
 mod drain_file;
+mod export;
 mod facts;
 mod history;
 mod live;
@@ -45,6 +46,7 @@ mod stop;
 mod supervisor;
 mod thread;
 mod transfers;
+mod updates;
 
 use std::path::PathBuf;
 

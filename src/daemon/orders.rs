@@ -5,13 +5,16 @@ use std::time::Instant;
 
 use crate::control::{Call, Reply, Request, Response};
 use crate::publish::{History, PublisherHandle};
+use crate::transfer::refresh::Order as TransferOrder;
 use crate::wire::{Name, Serial};
 
 use super::controller::Controller;
 use super::drain::Drain;
+use super::export::export;
 use super::history;
 use super::reload;
 use super::response::{chain, done, failed};
+use super::transfers::TransferControl;
 
 /// Carries out one order. What takes time goes on in a task of its own, which answers.
 pub(super) fn obey(controller: &mut Controller, call: Call) {
@@ -27,6 +30,15 @@ pub(super) fn obey(controller: &mut Controller, call: Call) {
             tokio::spawn(async move {
                 reply.send(remove(&publisher, &zone).await);
             });
+            return;
+        }
+        Request::ZoneRefresh { zone } => return transfer(controller, zone, TransferOrder::Refresh, reply),
+        Request::ZoneRetransfer { zone } => {
+            return transfer(controller, zone, TransferOrder::Retransfer, reply);
+        }
+        Request::ZoneExport { zone } => {
+            let published = controller.published.clone();
+            tokio::task::spawn_blocking(move || reply.send(export(&published, &zone)));
             return;
         }
         Request::ZoneHistory { zone } => {
@@ -52,6 +64,34 @@ fn read(
     read: impl FnOnce(&History) -> Response + Send + 'static,
 ) {
     tokio::task::spawn_blocking(move || reply.send(read(&publisher.history())));
+}
+
+/// The primaries are asked, or a zone is transferred, behind the answer: what comes of it is in the status and the log.
+fn transfer(controller: &Controller, zone: Option<String>, order: TransferOrder, reply: Reply) {
+    let transfers = controller.transfers.clone();
+    tokio::spawn(async move {
+        let name = zone.map(|zone| zone.parse::<Name>().map_err(|error| (zone, error))).transpose();
+        reply.send(match name {
+            Err((zone, error)) => failed(format!("{zone}: not a zone name: {error}")),
+            Ok(zone) => transfer_now(&transfers, zone, order).await,
+        });
+    });
+}
+
+async fn transfer_now(transfers: &TransferControl, zone: Option<Name>, order: TransferOrder) -> Response {
+    let what = match order {
+        TransferOrder::Refresh => "the primaries are asked now",
+        TransferOrder::Retransfer => "transferred whole now, whatever the serial",
+    };
+    match (transfers.order(zone.clone(), order).await, zone) {
+        (Err(error), _) => failed(chain(&error)),
+        (Ok(0), Some(zone)) => failed(format!("{zone} comes from no primary: no [[zone]] names some for it")),
+        (Ok(0), None) => failed("no zone comes from a primary".to_owned()),
+        (Ok(_), Some(zone)) => {
+            done(format!("{zone}: {what}; `anyns zone status {zone}` tells what comes of it"))
+        }
+        (Ok(count), None) => done(format!("{count} zones: {what}; `anyns status` tells what comes of it")),
+    }
 }
 
 /// The drain begins at once; the answer comes when it is known whether a restart keeps it.

@@ -117,7 +117,10 @@ fn finish(state: &Latest<Reload>, replies: Vec<Reply>, response: Response) {
             tracing::info!(message, "reload");
             state.publish(Reload::Done);
         }
-        Response::Status { .. } | Response::History { .. } | Response::Difference { .. } => {}
+        Response::Status { .. }
+        | Response::History { .. }
+        | Response::Difference { .. }
+        | Response::Zone { .. } => {}
     }
     for reply in replies {
         reply.send(response.clone());

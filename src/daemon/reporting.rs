@@ -18,6 +18,7 @@ use crate::telemetry::{Beat, Counters, Logs};
 use super::DaemonError;
 use super::status::{
     ControlThread, Ordered, OtherAlarm, Reload, Settings, Source, StatusKeeper, StatusSources,
+    TransferSources,
 };
 
 /// Dropped log records are an alarm for so long after the last of them.
@@ -43,14 +44,16 @@ pub(super) struct Reported<'a> {
     pub(super) logs: &'a Logs,
     pub(super) limits: Arc<Limits>,
     pub(super) told: Told,
+    pub(super) transfers: TransferSources,
     /// The beats of all tasks but those of the status itself.
     pub(super) beats: Vec<Beat>,
 }
 
 /// Starts the thread `control`.
 pub(super) fn start_control(server: Server, reported: Reported<'_>) -> Result<ControlThread, DaemonError> {
-    let Reported { started, config, publisher, serving, counters, speaker, host, logs, limits, told, beats } =
+    let Reported { started, config, publisher, serving, counters, speaker, host, logs, limits, .. } =
         reported;
+    let Reported { told, transfers, beats, .. } = reported;
     let [control, status] = [Beat::new("control"), Beat::new("status")];
     let (report, mut liveness) = (publisher.report(), publisher.liveness());
     let routes = speaker.status.clone();
@@ -74,6 +77,7 @@ pub(super) fn start_control(server: Server, reported: Reported<'_>) -> Result<Co
         routes: Box::new(move || (*routes.load()).clone()),
         ordered: Box::new(move || ordered.load()),
         reload: Box::new(move || reload.load()),
+        transfers,
         certificates: serving.certificates(),
         beats: [beats, vec![control.clone(), status.clone()]].concat(),
         neighbor_beats: Box::new({

@@ -13,7 +13,7 @@ use crate::handoff::Reader;
 use crate::publish::{Difference, History, Report};
 use crate::transfer::primary::{Primary, Source};
 use crate::wire::{Name, Serial};
-use crate::zone::{Published, Zone};
+use crate::zone::{Expiry, Published, Zone};
 
 use super::DaemonError;
 use super::thread::Thread;
@@ -31,7 +31,9 @@ pub(super) struct ServedVersions {
 
 impl Source for ServedVersions {
     fn zone(&self, name: &Name) -> Option<Arc<Zone>> {
-        self.published.load().zone(name).cloned()
+        let served = self.published.load();
+        // Of what has expired nothing is said to others (RFC 1035 section 3.3.13).
+        served.zone(name).filter(|_| served.expiry(name) != Expiry::Expired).cloned()
     }
 
     fn differences(&self, name: &Name, from: Serial, to: Serial) -> Option<Vec<Arc<Difference>>> {

@@ -85,11 +85,15 @@ struct Served(Arc<Report>);
 
 impl ServedZones for Served {
     fn serves(&self, zone: &Name) -> bool {
-        self.0.serves(zone)
+        self.0.answers(zone)
     }
 
     fn after(&self, zone: Option<&Name>) -> Option<Name> {
         self.0.served_after(zone).cloned()
+    }
+
+    fn all_expired(&self) -> bool {
+        self.0.served() > 0 && self.0.served_after(None).is_none()
     }
 }
 

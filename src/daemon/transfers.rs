@@ -4,52 +4,73 @@
 //! the snapshot to the secondaries that may have them, which NOTIFY tells of another version. Never decides whether a
 //! version may be served.
 
-use std::collections::HashMap;
+use std::net::IpAddr;
 use std::sync::{Arc, Weak};
 
 use tokio::runtime::Handle;
 
 use crate::config::Transfers;
+use crate::handoff;
 use crate::publish::{ApplyError, Difference, OfferError, PublisherHandle};
-use crate::transfer::primary::Primary;
-use crate::transfer::secondary::{Origin, Secondary, Sink, SinkError};
+use crate::serve::{Intake, Serving};
+use crate::transfer::primary::{Primary, Receivers};
+use crate::transfer::refresh::{Order, Saved};
+use crate::transfer::secondary::{
+    Origin, Secondary, SecondaryContext, SecondaryError, SecondaryHandle, Sink, SinkError,
+};
+use crate::update::UpdateService;
 use crate::wire::Name;
-use crate::zone::{Published, Zone};
+use crate::zone::{Expiry, Published, Zone};
 
 use super::DaemonError;
 use super::sent_zones::{ServedVersions, start_notifies};
+use super::status::{MOST_NEWS, TransferSources};
 use super::thread::Thread;
+use super::updates::updates;
 
 /// What transfers zones; ends when it is dropped.
 pub(super) struct Transferring {
     /// Tells secondaries of changes.
     notifies: Option<Thread>,
-    _primary: Option<Arc<Primary>>,
-    _secondary: Option<Secondary>,
+    /// Takes dynamic updates.
+    updates: Arc<UpdateService>,
+    control: TransferControl,
+    secondary: Secondary,
+}
+
+/// Changes what transfers zones, and gives it orders.
+#[derive(Clone)]
+pub(super) struct TransferControl {
+    secondary: SecondaryHandle,
+    /// `None` where nothing is listened on: a restart opens the sockets.
+    primary: Option<Arc<Primary>>,
 }
 
 impl Transferring {
-    /// Starts what the configuration asks for.
+    /// Starts what takes zones, which may have none yet, and what sends them, if the configuration asks for it.
     pub(super) fn start(
         transfers: &Transfers,
         publisher: &Arc<PublisherHandle>,
         published: &Arc<Published>,
-    ) -> Result<Self, DaemonError> {
-        let secondary = match transfers.secondary.zones.is_empty() {
-            true => None,
-            false => {
-                let sink = PublisherSink {
-                    publisher: Arc::downgrade(publisher),
-                    published: published.clone(),
-                    runtime: Handle::try_current()
-                        .map_err(std::io::Error::other)
-                        .map_err(DaemonError::Runtime)?,
-                };
-                let started = Secondary::start(transfers.secondary.clone(), Arc::new(sink), HashMap::new());
-                Some(started.map_err(|error| DaemonError::Transfer(Box::new(error)))?)
-            }
+        serving: &Serving,
+    ) -> Result<(Self, TransferSources), DaemonError> {
+        let sink = PublisherSink {
+            publisher: Arc::downgrade(publisher),
+            published: published.clone(),
+            runtime: Handle::try_current().map_err(std::io::Error::other).map_err(DaemonError::Runtime)?,
         };
-        let handle = secondary.as_ref().map(Secondary::handle);
+        let (status, news) = handoff::queue(MOST_NEWS).map_err(DaemonError::Runtime)?;
+        let context = SecondaryContext {
+            saved: publisher.kept_timers().clone(),
+            report: Some(publisher.report()),
+            status: Some(status),
+        };
+        let secondary = Secondary::start(transfers.secondary.clone(), Arc::new(sink), context)
+            .map_err(|error| DaemonError::Transfer(Box::new(error)))?;
+        let handle = secondary.handle();
+        serving.hand_other_messages(Box::new(SecondaryIntake(handle.clone())));
+        let updates = updates(transfers.updates.clone(), publisher, published);
+        let receivers = Receivers { secondary: Some(handle.clone()), updates: Some(updates.clone()) };
         let primary = match transfers.sends() {
             true => {
                 let history = publisher.history();
@@ -58,7 +79,7 @@ impl Transferring {
                     Arc::new(ServedVersions { published: published.clone(), history }),
                 );
                 // On a thread without a runtime: it starts one of its own.
-                let start = std::thread::spawn(move || Primary::start(settings, source, handle));
+                let start = std::thread::spawn(move || Primary::start(settings, source, receivers));
                 let lost = |_| DaemonError::Runtime(std::io::Error::other("starting transfers panicked"));
                 let started = start.join().map_err(lost)?;
                 Some(Arc::new(started.map_err(|error| DaemonError::Transfer(Box::new(error)))?))
@@ -69,14 +90,56 @@ impl Transferring {
             Some(primary) => Some(start_notifies(primary.clone(), publisher.report())?),
             None => None,
         };
-        Ok(Self { notifies, _primary: primary, _secondary: secondary })
+        let sources =
+            TransferSources { news: Some(news), seen: primary.as_ref().map(|primary| primary.seen()) };
+        let control = TransferControl { secondary: handle, primary };
+        Ok((Self { notifies, updates, control, secondary }, sources))
     }
 
-    /// Ends it.
+    /// Who takes dynamic updates.
+    pub(super) fn updates(&self) -> Arc<UpdateService> {
+        self.updates.clone()
+    }
+
+    /// Changes it from elsewhere.
+    pub(super) fn control(&self) -> TransferControl {
+        self.control.clone()
+    }
+
+    /// Ends it. What is known of the zones' timers goes to the publisher, which must still run.
     pub(super) async fn stop(self, grace: std::time::Duration) {
         if let Some(notifies) = self.notifies {
             notifies.stop(grace).await;
         }
+        let ended = tokio::task::spawn_blocking(move || drop(self.secondary));
+        if tokio::time::timeout(grace, ended).await.is_err() {
+            tracing::warn!("the thread for transfers did not end in time");
+        }
+    }
+}
+
+impl TransferControl {
+    /// Takes what the configuration says now. Sockets and how much is done at one time stay as they were.
+    pub(super) fn change(&self, transfers: &Transfers) -> Result<(), SecondaryError> {
+        self.secondary.change(transfers.secondary.clone())?;
+        match &self.primary {
+            Some(primary) if !primary.change(transfers.primary.clone()) => Err(SecondaryError::Busy),
+            _ => Ok(()),
+        }
+    }
+
+    /// Gives an order for a zone that comes from primaries, or for all of them; how many zones took it.
+    pub(super) async fn order(&self, zone: Option<Name>, order: Order) -> Result<usize, SecondaryError> {
+        self.secondary.order(zone, order).await
+    }
+}
+
+/// NOTIFY and UPDATE that come to service addresses.
+struct SecondaryIntake(SecondaryHandle);
+
+impl Intake for SecondaryIntake {
+    fn take(&self, message: &[u8], source: IpAddr, output: &mut [u8]) -> Option<usize> {
+        self.0.at_service(message, source, output)
     }
 }
 
@@ -120,5 +183,21 @@ impl Sink for PublisherSink {
             }
             _ => SinkError::NotFitting(Box::new(error)),
         })
+    }
+
+    fn expiry(&self, zones: Vec<(Name, Expiry)>) -> Result<(), SinkError> {
+        let publisher = self.publisher()?;
+        match self.runtime.block_on(publisher.tell_expiry(zones)) {
+            true => Ok(()),
+            false => Err(SinkError::Failed("the publisher has ended".into())),
+        }
+    }
+
+    fn keep(&self, timers: Vec<(Name, Option<Saved>)>) -> Result<(), SinkError> {
+        let publisher = self.publisher()?;
+        match self.runtime.block_on(publisher.keep_timers(timers)) {
+            true => Ok(()),
+            false => Err(SinkError::Failed("the publisher has ended".into())),
+        }
     }
 }

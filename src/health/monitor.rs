@@ -89,8 +89,8 @@ impl Health {
 }
 
 /// Makes a monitor that is still to be run, and what it tells. `zones` are the zones that are served and
-/// must answer (leave out those that may answer SERVFAIL, such as expired ones); while there are none nothing is
-/// asked and every address is untested. `load` is called once in a round and must not wait for others.
+/// must answer (leave out those that may answer SERVFAIL, such as expired ones). Where all have expired the server is asked who it
+/// is; while there are none at all nothing is asked and every address is untested. `load` is called once in a round and must not wait for others.
 pub fn prepare(
     settings: Settings,
     zones: Reader<Arc<dyn ServedZones>>,
@@ -216,7 +216,7 @@ impl Monitor {
     async fn round(&mut self) {
         self.follow_settings();
         let zones = self.zones.load();
-        if zones.after(None).is_none() {
+        if zones.after(None).is_none() && !zones.all_expired() {
             let settings = &self.settings;
             self.subjects.iter_mut().for_each(|subject| subject.forget(settings));
             return;

@@ -16,6 +16,12 @@ pub trait ServedZones: Send + Sync + std::fmt::Debug {
 
     /// The zone that comes after this one, in an order that stays; the first of all after `None`. `None` after the last.
     fn after(&self, zone: Option<&Name>) -> Option<Name>;
+
+    /// Whether there are zones in service, but all of them have expired and are answered SERVFAIL: then the server is asked who it is,
+    /// for an expiry is no reason to withdraw.
+    fn all_expired(&self) -> bool {
+        false
+    }
 }
 
 impl ServedZones for BTreeSet<Name> {
@@ -47,6 +53,15 @@ pub(super) struct Pick {
     pub(super) required: bool,
     /// The next zone in rotation; `None` if the canary zone is the only zone.
     pub(super) other: Option<Name>,
+    /// Whether no zone is asked for, but who answers.
+    pub(super) is_identity: bool,
+}
+
+impl Pick {
+    /// Asks who answers.
+    fn identity() -> Self {
+        Self { canary_zone: Name::root(), required: false, other: None, is_identity: true }
+    }
 }
 
 impl Rotation {
@@ -55,10 +70,12 @@ impl Rotation {
         let required = self.pick_required(served, required);
         let is_required = required.is_some();
         let kept = || self.canary_zone.take().filter(|name| served.serves(name));
-        let canary_zone = required.or_else(kept).or_else(|| served.after(None))?;
+        let Some(canary_zone) = required.or_else(kept).or_else(|| served.after(None)) else {
+            return served.all_expired().then(Pick::identity);
+        };
         let other = self.pick_other(served, &canary_zone);
         self.canary_zone = Some(canary_zone.clone());
-        Some(Pick { canary_zone, required: is_required, other })
+        Some(Pick { canary_zone, required: is_required, other, is_identity: false })
     }
 
     /// Takes what the round said: whether the canary zone and the other zone answered well.

@@ -44,7 +44,8 @@ async fn ask_over(
     limit: Duration,
 ) -> Report {
     let question = |zone: Name| async move {
-        let Some(question) = Question::new(&zone) else {
+        let question = if pick.is_identity { Question::identity() } else { Question::new(&zone) };
+        let Some(question) = question else {
             return Reply::Unable(format!("cannot encode a question for {zone}"));
         };
         ask(target, transport, &question, instance, limit).await

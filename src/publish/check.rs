@@ -9,7 +9,7 @@ use crate::wire::{Name, Serial};
 use crate::zone::Zone;
 use crate::zone::signatures::{Findings, Pieces, Validity, validity};
 
-use crate::publish::accept::{Accepted, Candidate, Provenance, Terms, accept, needs_digest};
+use crate::publish::accept::{Accepted, Candidate, Provenance, Standing, Terms, accept, needs_digest};
 use crate::publish::fault::{Fault, SourceFault, SourceWarning};
 use crate::publish::settings::{Dnssec, Rules, SerialRule, Settings};
 use crate::publish::source::read::{Files, read};
@@ -56,18 +56,40 @@ pub fn check(settings: Settings) -> io::Result<CheckReport> {
     let (rules, modes) = (Rules::new(&settings), Modes::new(&settings));
     let found = scan(&settings);
     let mut peek = settings.state_directory.as_deref().map(Peek::new);
-    let zones = found.zones.into_iter().map(|(name, found)| {
+    let has_seed = |name: &Name| found.zones.iter().any(|(found, _)| found == name);
+    let databases = check_databases(&settings, has_seed, |name| peek.as_mut()?.standing(name));
+    let files = found.zones.into_iter().filter(|(name, _)| !databases.contains_key(name));
+    let zones = files.map(|(name, found)| {
         let rule = (rules.of(&name), modes.of(&name));
         let checked = check_zone((&settings, peek.as_mut()), rule, &name, found);
         (name, checked)
     });
-    let zones: BTreeMap<Name, CheckedZone> = zones.collect();
+    let mut zones: BTreeMap<Name, CheckedZone> = zones.collect();
+    zones.extend(databases);
     let unread = found.unread.into_iter().map(|(path, error)| SourceWarning::Directory { path, error });
     Ok(CheckReport {
         zones,
         faults: found.faults,
         warnings: found.warnings.into_iter().chain(unread).collect(),
     })
+}
+
+/// The zones that live in the state directory, but for those whose seed is to be read.
+fn check_databases(
+    settings: &Settings,
+    has_seed: impl Fn(&Name) -> bool,
+    mut standing: impl FnMut(&Name) -> Option<Standing>,
+) -> BTreeMap<Name, CheckedZone> {
+    let path = settings.state_directory.clone().unwrap_or_default();
+    let checked = settings.databases.iter().filter_map(|name| {
+        let result = match standing(name) {
+            Some(standing) => Ok((standing.serial, standing.records)),
+            None if has_seed(name) => return None,
+            None => Err(Fault::NoSeed),
+        };
+        Some((name.clone(), CheckedZone { path: path.clone(), result, warnings: Vec::new() }))
+    });
+    checked.collect()
 }
 
 /// Verifies all signatures of a zone at this moment, on all cores; `None` if it is not signed. `progress` gets how many parts of

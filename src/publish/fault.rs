@@ -30,6 +30,9 @@ pub enum Fault {
     /// No primary has given the zone yet.
     #[error("no primary has given it yet; see the log for why")]
     NotTransferred,
+    /// A zone that lives in the state directory, of which nothing is kept yet.
+    #[error("nothing is kept of it yet and it has no file: give its [[zone]] a file once, as the seed")]
+    NoSeed,
     /// The file cannot be looked at.
     #[error("cannot read {at}: {error}", at = shown(path))]
     Unreadable {

@@ -77,6 +77,7 @@ pub use settings::{Deploy, Dnssec, HistoryBounds, SerialRule, Settings, SingleZo
 pub use state::history::{History, HistoryError, StepInfo, ZoneHistory};
 pub use state::step::StepOrigin;
 pub use state::tail::{Began, BeganReason};
+pub use state::timers::ZoneTimers;
 pub use verify::Signatures;
 pub use work::liveness::{Liveness, Stall};
 pub use work::publisher::{Publisher, PublisherHandle};

@@ -9,6 +9,7 @@ use std::time::{Duration, SystemTime};
 use rpds::{ListSync, RedBlackTreeMapSync};
 
 use crate::wire::{Name, Serial};
+use crate::zone::Expiry;
 
 use crate::publish::fault::{Fault, SourceFault};
 use crate::publish::verify::Signatures;
@@ -48,6 +49,8 @@ pub struct ZoneReport {
     pub refused_serial: Option<Serial>,
     /// The signatures of the version that is served, if it is signed and was looked at.
     pub signatures: Option<Signatures>,
+    /// Whether what is served may still be believed: a fact about a zone that comes from primaries.
+    pub expiry: Expiry,
     /// What is wrong, each one line of bounded length, four at most; empty while all is well.
     pub faults: Vec<Fault>,
 }
@@ -140,6 +143,11 @@ impl ZoneReport {
         matches!(self.state, ZoneState::Serving | ZoneState::Kept)
     }
 
+    /// Whether names in it are answered from it: it is in service and has not expired.
+    pub fn is_answered(&self) -> bool {
+        self.is_served() && self.expiry != Expiry::Expired
+    }
+
     fn is_unkept(&self) -> bool {
         self.is_served() && !self.durable
     }
@@ -151,17 +159,17 @@ impl Report {
         self.served
     }
 
-    /// The zone in service that comes after this one in canonical order, or the first of all.
+    /// The zone that comes after this one in canonical order, or the first of all, of those that are answered from.
     pub fn served_after(&self, zone: Option<&Name>) -> Option<&Name> {
         if self.served == 0 {
             return None;
         }
         let start = zone.map_or(Bound::Unbounded, Bound::Excluded);
         let mut zones = self.zones.range((start, Bound::Unbounded));
-        zones.find(|(_, zone)| zone.is_served()).map(|(name, _)| name)
+        zones.find(|(_, zone)| zone.is_answered()).map(|(name, _)| name)
     }
 
-    /// How often a zone came into service or left it: while this is the same, so are they.
+    /// How often a zone came into service, left it, expired or was confirmed again: while this is the same, so are they.
     pub fn served_changes(&self) -> u64 {
         self.served_changes
     }
@@ -171,7 +179,12 @@ impl Report {
         self.faulty
     }
 
-    /// Whether this zone is in service.
+    /// Whether names in this zone are answered from it.
+    pub fn answers(&self, zone: &Name) -> bool {
+        self.zones.get(zone).is_some_and(|zone| zone.is_answered())
+    }
+
+    /// Whether this zone is in service, expired or not: an expiry is a fact, never a reason to withdraw.
     pub fn serves(&self, zone: &Name) -> bool {
         self.zones.get(zone).is_some_and(|zone| zone.is_served())
     }
@@ -181,11 +194,11 @@ impl Report {
         let zone = zone.into();
         // The first report takes all zones in order: one comparison tells that a name is new.
         let is_new = self.zones.last().is_none_or(|(last, _)| *last < name);
-        let was_served = !is_new && self.forget(&name);
+        let was_answered = !is_new && self.forget(&name);
         self.faulty += usize::from(!zone.faults.is_empty());
         self.not_durable += usize::from(zone.is_unkept());
         self.served += usize::from(zone.is_served());
-        self.served_changes += u64::from(was_served != zone.is_served());
+        self.served_changes += u64::from(was_answered != zone.is_answered());
         self.note_change(&name);
         self.zones.insert_mut(name, zone);
     }
@@ -212,13 +225,13 @@ impl Report {
         self.changes
     }
 
-    /// Takes a zone out of all counts; whether it was in service.
+    /// Takes a zone out of all counts; whether it was answered from.
     fn forget(&mut self, name: &Name) -> bool {
         let Some(before) = self.zones.get(name) else { return false };
         self.faulty -= usize::from(!before.faults.is_empty());
         self.not_durable -= usize::from(before.is_unkept());
         self.served -= usize::from(before.is_served());
-        before.is_served()
+        before.is_answered()
     }
 
     fn note_change(&mut self, name: &Name) {

@@ -82,6 +82,8 @@ pub struct Settings {
     pub zones: Vec<SingleZone>,
     /// Zones that come from primaries: [`PublisherHandle::offer`](super::PublisherHandle::offer).
     pub transferred: BTreeSet<Name>,
+    /// Zones that live in the state directory and take updates: a file of theirs is only the seed, read while nothing is kept of them.
+    pub databases: BTreeSet<Name>,
     /// Directories, beside [`Settings::directories`], whose files `$INCLUDE` may name from any zone; a file in the zone
     /// file's own directory or below it needs none.
     pub include_roots: Vec<PathBuf>,
@@ -176,6 +178,7 @@ impl Default for Settings {
             directories: Vec::new(),
             zones: Vec::new(),
             transferred: BTreeSet::new(),
+            databases: BTreeSet::new(),
             include_roots: Vec::new(),
             state_directory: None,
             serial: SerialRule::Strict,

@@ -45,6 +45,7 @@ use crate::telemetry::{Beat, Counters, WorkerCounters, count, keep_beating, lock
 use crate::wire::LookupName;
 use crate::zone::Published;
 
+use super::intake::IntakeSlot;
 use super::respond::{Peer, Responder};
 use super::shared::{LostListener, Phase, Shared};
 use super::traffic::{Traffic, family};
@@ -97,6 +98,14 @@ impl Handler {
     /// Counts here what is counted of the address alone.
     pub(super) fn with_traffic(self, traffic: Arc<Traffic>) -> Self {
         Self { traffic, ..self }
+    }
+
+    /// Hands messages that are no queries to who is in this place.
+    pub(super) fn with_intake(self, intake: &IntakeSlot) -> Self {
+        let AnswerState { responder, scratch } =
+            self.state.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let state = Mutex::new(AnswerState { responder: responder.with_intake(intake), scratch });
+        Self { state, ..self }
     }
 
     /// Runs our answer path. `None` is no response.

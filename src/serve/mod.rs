@@ -32,6 +32,7 @@ mod context;
 mod encrypted;
 mod error;
 pub mod hickory;
+mod intake;
 mod listeners;
 mod load;
 mod message_stream;
@@ -51,6 +52,7 @@ mod worker;
 
 pub use encrypted::{CertificateError, Certificates, TlsSettings};
 pub use error::ServeError;
+pub use intake::Intake;
 pub use listeners::OwnSocket;
 pub use load::LoadReader;
 pub use settings::{Engine, Settings};

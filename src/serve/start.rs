@@ -14,6 +14,7 @@ use super::bind::{Bound, bind_all};
 use super::clients::Clients;
 use super::encrypted::{self, Certificates, Encrypted, EncryptedSockets, TlsSettings};
 use super::error::ServeError;
+use super::intake::{Intake, IntakeSlot};
 use super::listeners::{self, ListenerHandles, OwnSocket};
 use super::load::{self, LoadReader, ThreadNumber};
 use super::respond::Responder;
@@ -38,6 +39,7 @@ pub struct Serving {
     threads: Vec<JoinHandle<()>>,
     watched: Vec<Watched>,
     numbers: Vec<ThreadNumber>,
+    intake: IntakeSlot,
 }
 
 impl Serving {
@@ -81,6 +83,11 @@ impl Serving {
     /// Where the encrypted transports listen, port 0 resolved.
     pub fn encrypted_addresses(&self) -> &[(Transport, SocketAddr)] {
         &self.encrypted_addresses
+    }
+
+    /// Hands messages that are no queries to this from now on.
+    pub fn hand_other_messages(&self, intake: Box<dyn Intake>) {
+        self.intake.fill(intake);
     }
 
     /// The certificate of the encrypted transports, if there are any.
@@ -179,6 +186,7 @@ pub fn start(
     let workers = if engine == Engine::Native { settings.worker_count() } else { 1 };
     let bound = bind_all(&settings.listen, workers, answers.udp_payload_ceiling)?;
     let tls = settings.tls.as_ref().map(bind_encrypted).transpose()?;
+    let intake = IntakeSlot::default();
     let mut serving = Serving {
         addresses: bound.iter().map(|bound| bound.address).collect(),
         encrypted_addresses: tls.as_ref().map(|(sockets, _)| sockets.addresses()).unwrap_or_default(),
@@ -189,9 +197,11 @@ pub fn start(
         threads: Vec::new(),
         watched: Vec::new(),
         numbers: Vec::new(),
+        intake: intake.clone(),
     };
     let limited = limits.map(|limits| (limits, workers));
-    let responder = |set| Responder::new(published, answers.clone(), limited, counters.clone(), set);
+    let responder =
+        |set| Responder::new(published, answers.clone(), limited, counters.clone(), set).with_intake(&intake);
     // Should a thread not start, `serving` is dropped and stops those before it.
     match engine {
         Engine::Native => native(&mut serving, settings, bound, &responder)?,
@@ -210,7 +220,7 @@ pub fn start(
                 addresses.push((
                     address,
                     udp,
-                    handler.with_traffic(of_udp.into_iter().next().unwrap_or_default()),
+                    handler.with_traffic(of_udp.into_iter().next().unwrap_or_default()).with_intake(&intake),
                 ));
             }
             let shared = serving.shared.clone();

@@ -11,7 +11,7 @@
 //! tsig: all of it signed and verified where a key is configured; tls: transfers encrypted where that is configured
 //! ```
 //!
-//! Zones flow in from primaries and out to secondaries. `octets`, `tsig`, `message`, `writer`, `refresh` and `notify` do no I/O
+//! Zones flow in from primaries and out to secondaries. `tsig`, `message`, `writer`, `refresh` and `notify` do no I/O
 //! and take the time as an argument; `secondary` and `primary` hold the sockets, each with threads of its own, so that no query
 //! waits for a transfer. Every outgoing socket binds a management address. Never decides whether a version may be served:
 //! that is the publisher's.
@@ -31,7 +31,6 @@
 mod files;
 pub mod message;
 pub mod notify;
-mod octets;
 pub mod primary;
 pub mod refresh;
 pub mod secondary;

@@ -6,6 +6,7 @@
 mod layout;
 mod lookup_name;
 mod name;
+pub mod octets;
 mod prepared;
 mod query;
 mod rtype;

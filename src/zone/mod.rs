@@ -53,6 +53,7 @@ pub use record::misplacement::Misplacement;
 pub use record::raw::{Place, Record};
 pub use record::warning::ZoneWarning;
 pub use snapshot::absent::Absence;
+pub use snapshot::expiry::Expiry;
 pub use snapshot::zones::{Published, PublishedRef, Snapshot};
 pub use store::compiled::{NodeRef, RrSet, Zone};
 pub use version::builder::ZoneBuilder;

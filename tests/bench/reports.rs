@@ -24,6 +24,7 @@ pub(crate) fn zone(serial: u32, source: &Arc<Path>, is_served: bool) -> ZoneRepo
         durable: true,
         refused_serial: None,
         signatures: None,
+        expiry: anyns::zone::Expiry::Current,
         faults: Vec::new(),
     }
 }

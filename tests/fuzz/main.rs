@@ -44,6 +44,11 @@ fn transfers_are_read_or_refused() {
 }
 
 #[test]
+fn updates_are_read_or_refused() {
+    run("update", MUTATIONS, targets::update::check);
+}
+
+#[test]
 fn zone_files_are_zones_or_faults() {
     let _clean_up = CleanUp;
     run("zone_file", FILE_MUTATIONS, targets::zone_file::check);

@@ -77,6 +77,7 @@ fn secondary(hub: &Arc<Hub>, lab: &Lab, peer: Peer) -> (Secondary, Primary) {
             tls: (zone == XOT).then(|| tls.clone()),
         }],
         notify: anywhere.clone(),
+        expired: secondary::OnExpiry::default(),
     };
     let settings = SecondarySettings {
         zones: zones_of(peer).map(zone).collect(),

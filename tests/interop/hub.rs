@@ -69,6 +69,14 @@ impl Source for Hub {
 }
 
 impl Sink for Hub {
+    fn expiry(&self, _: Vec<(Name, anyns::zone::Expiry)>) -> Result<(), SinkError> {
+        Ok(())
+    }
+
+    fn keep(&self, _: Vec<(Name, Option<anyns::publish::ZoneTimers>)>) -> Result<(), SinkError> {
+        Ok(())
+    }
+
     fn served(&self, zone: &Name) -> Option<Arc<Zone>> {
         self.zone(zone)
     }

@@ -51,7 +51,7 @@ pub fn run(peer: Peer, matrix: &mut Matrix) {
     }
     for zone in zones_of(peer) {
         let result = arrived(&space, &files, zone, 2).and_then(|()| {
-            let seen = primary.seen().into_iter().find(|seen| seen.zone == name(zone));
+            let seen = primary.seen().list().into_iter().find(|seen| seen.zone == name(zone));
             let sent = seen.and_then(|seen| seen.sent);
             match (sent, lacks(peer, "ixfr to")) {
                 (Some(Sent::Differences), _) => Ok("NOTIFY, IXFR".to_owned()),

@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::blaster::{Blaster, SPOOFED};
 use crate::support::anyns::Anyns;
+use crate::support::blaster::{Blaster, SPOOFED};
 use crate::support::dns::TXT;
 use crate::support::faults::Fault;
 use crate::support::lab::Space;
@@ -62,7 +62,7 @@ fn flood_of_connection_requests() {
         flooded.world.router.ip(&[family, "route", "add", prefix, "via", gateway]);
     }
     let before = cookies(&flooded.world.a.space);
-    let blasters = [0, 1, 0, 1].map(|family| Blaster::syns(&flooded.world.client, family));
+    let blasters = [0, 1, 0, 1].map(|family| Blaster::syns(&flooded.world.client, service(family)));
     let (offered, _) = flooded.stays(span());
     flooded.tell("SYN flood", blasters.len(), offered, 0);
     drop(blasters);
@@ -82,7 +82,8 @@ fn flood_from_sources_without_a_route() {
     let fault = Fault::NoDefaultRoute.make(site);
     let question = (format!("version.{ZONE}"), TXT);
     let _clients = TcpLoad::start(&flooded.world.client, service(0), Duration::from_millis(100), question);
-    let blasters = [0, 1].map(|family| Blaster::spoofed_queries(&flooded.world.client, family));
+    let blasters =
+        [0, 1].map(|family| Blaster::spoofed_queries(&flooded.world.client, service(family), ZONE));
     let (offered, answered) = flooded.stays(span());
     flooded.tell("unrouted sources", blasters.len(), offered, answered);
     drop(blasters);
@@ -147,7 +148,7 @@ impl Flooded {
             if ratio >= RATIO * 0.9 || blasters.len() >= MOST_BLASTERS {
                 break (answered, ratio);
             }
-            blasters.push(Blaster::queries(&self.world.client, families[blasters.len() % families.len()]));
+            blasters.push(self.blaster(families[blasters.len() % families.len()]));
         };
         drop(blasters);
         assert!(answered > 0, "it went on answering");
@@ -155,9 +156,13 @@ impl Flooded {
         self.ends_well();
     }
 
+    fn blaster(&self, family: usize) -> Blaster {
+        Blaster::queries(&self.world.client, service(family), ZONE)
+    }
+
     /// Blasters that send, together, four times what the server answers.
     fn grown(&self, families: &[usize]) -> Vec<Blaster> {
-        let one = |number: usize| Blaster::queries(&self.world.client, families[number % families.len()]);
+        let one = |number: usize| self.blaster(families[number % families.len()]);
         let mut blasters = vec![one(0), one(1)];
         loop {
             let (offered, answered) = self.stays(LOOK);

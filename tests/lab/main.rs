@@ -16,7 +16,6 @@
 #[path = "../support/mod.rs"]
 mod support;
 
-mod blaster;
 mod broken_zone;
 mod daemon;
 mod faults;

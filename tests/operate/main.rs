@@ -19,6 +19,7 @@ mod encrypted;
 mod live;
 mod process;
 mod reload;
+mod secondary;
 mod signatures;
 mod status;
 mod systemd;

@@ -112,6 +112,11 @@ impl Drop for Lab {
 }
 
 impl Space {
+    /// A namespace that somebody else has made and will remove.
+    pub fn existing(name: String) -> Self {
+        Self { name }
+    }
+
     /// The namespace's name for `ip netns`.
     pub fn name(&self) -> &str {
         &self.name

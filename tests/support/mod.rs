@@ -9,6 +9,7 @@
 
 pub mod anyns;
 pub mod bird;
+pub mod blaster;
 pub mod dns;
 pub mod encrypted;
 pub mod faults;

@@ -45,6 +45,7 @@ pub struct Stream {
     /// The instance that answered last, for waiting on it.
     last: Arc<Mutex<String>>,
     answered: Arc<AtomicU32>,
+    rate: u32,
     thread: Option<JoinHandle<Record>>,
 }
 
@@ -71,13 +72,28 @@ impl Stream {
             space.enter();
             run(server, rate, &questions, &shared.0, &shared.1, &shared.2)
         });
-        Self { stop, last, answered, thread: Some(thread) }
+        Self { stop, last, answered, rate, thread: Some(thread) }
     }
 
     /// Waits until `instance` answers and returns how long that took.
     pub fn wait_instance(&self, instance: &str, bound: Duration) -> Duration {
         let what = format!("{instance} answers the stream");
         wait_for(&what, bound, || (*self.last.lock().expect("not poisoned") == instance).then_some(())).1
+    }
+
+    /// The instance that answered last; empty before the first answer.
+    pub fn last_instance(&self) -> String {
+        self.last.lock().expect("not poisoned").clone()
+    }
+
+    /// Queries per second.
+    pub fn rate(&self) -> u32 {
+        self.rate
+    }
+
+    /// How many queries have been answered.
+    pub fn answered(&self) -> u32 {
+        self.answered.load(SeqCst)
     }
 
     /// Waits until `count` more queries have been answered.
@@ -141,7 +157,7 @@ impl Record {
 
 /// One exchange over UDP from the calling thread's namespace; `None` when nothing comes back in time.
 pub fn ask_udp(server: SocketAddr, name: &str, record_type: u16) -> Option<Answer> {
-    let socket = connect(server);
+    let socket = open(server).ok()?;
     let id = 0x5353;
     socket.set_read_timeout(Some(PATIENCE)).expect("a timeout can be set");
     socket.send(&dns::query(id, name, record_type)).ok()?;
@@ -165,11 +181,11 @@ pub fn ask_tcp(server: SocketAddr, name: &str, record_type: u16) -> Option<Answe
     dns::parse(&message).ok()
 }
 
-fn connect(server: SocketAddr) -> UdpSocket {
+fn open(server: SocketAddr) -> std::io::Result<UdpSocket> {
     let local: IpAddr = if server.is_ipv4() { [0; 4].into() } else { [0; 16].into() };
-    let socket = UdpSocket::bind((local, 0)).expect("a client socket");
-    socket.connect(server).expect("a route to the server");
-    socket
+    let socket = UdpSocket::bind((local, 0))?;
+    socket.connect(server)?;
+    Ok(socket)
 }
 
 fn run(
@@ -180,7 +196,7 @@ fn run(
     last: &Mutex<String>,
     answered: &AtomicU32,
 ) -> Record {
-    let socket = connect(server);
+    let socket = open(server).expect("a route to the server");
     socket.set_nonblocking(true).expect("a socket can be made nonblocking");
     let step = Duration::from_secs(1) / rate;
     let mut record = Record::default();

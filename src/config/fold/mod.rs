@@ -7,6 +7,7 @@ mod route;
 mod serve;
 mod tls;
 mod transfer;
+mod update;
 mod zones;
 
 use std::net::IpAddr;
@@ -220,6 +221,12 @@ fn or_default<T: Clone>(value: &Option<Spanned<T>>, default: T) -> T {
 /// The duration, or the default where the key is missing.
 fn period_or(value: &Option<Spanned<Period>>, default: Duration) -> Duration {
     value.as_ref().map_or(default, |value| value.as_ref().0)
+}
+
+/// An error with its causes.
+fn chain(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(error.source(), |error| error.source());
+    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
 }
 
 /// A path of the file, relative to the file.

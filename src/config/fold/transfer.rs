@@ -8,11 +8,13 @@ use sha2::{Digest as _, Sha256};
 
 use crate::transfer::settings::{KeySpec, PeerSpec, TransferSpec, ZoneTransferSpec, read_keys, settings};
 use crate::transfer::{primary, secondary};
+use crate::update::UpdateSettings;
 use crate::wire::Name;
 
 use super::super::fault::Faults;
 use super::super::spec::{Spec, ZoneSpec};
-use super::{Pop, path_in};
+use super::update::fold_updates;
+use super::{Pop, chain, path_in};
 
 /// Zones that come from primaries, and to whom zones are sent.
 #[derive(Clone, Debug)]
@@ -21,8 +23,12 @@ pub struct Transfers {
     pub secondary: secondary::SecondarySettings,
     /// Who may have zones, and who is told of changes.
     pub primary: primary::PrimarySettings,
+    /// Who may change what of zones by dynamic update.
+    pub updates: UpdateSettings,
     /// SHA-256 of what the file says of it: whether two are the same.
     pub form: [u8; 32],
+    /// The same of what only a restart takes over.
+    pub restart_form: [u8; 32],
 }
 
 impl Transfers {
@@ -42,8 +48,14 @@ pub(super) fn fold_transfers(spec: &Spec, pop: &Pop, faults: &mut Faults<'_>) ->
         .iter()
         .filter_map(|zone| Some((zone.name.as_ref().parse().ok()?, zone_below(folder, zone))))
         .collect();
-    let form = form(&keys, &transfer, &zones);
-    let nothing = || Transfers { secondary: Default::default(), primary: Default::default(), form };
+    let (form, restart_form) = (form(&keys, &transfer, &zones), restart_form(&transfer));
+    let nothing = || Transfers {
+        secondary: Default::default(),
+        primary: Default::default(),
+        updates: Default::default(),
+        form,
+        restart_form,
+    };
     let keys = match read_keys(&keys) {
         Ok(keys) => Arc::new(keys),
         Err(error) => {
@@ -51,8 +63,11 @@ pub(super) fn fold_transfers(spec: &Spec, pop: &Pop, faults: &mut Faults<'_>) ->
             return nothing();
         }
     };
-    match settings(&transfer, &zones, keys, &pop.management_addresses) {
-        Ok((secondary, primary)) => Transfers { secondary, primary, form },
+    match settings(&transfer, &zones, keys.clone(), &pop.management_addresses) {
+        Ok((secondary, primary)) => {
+            let updates = fold_updates(spec, &keys, &secondary, faults);
+            Transfers { secondary, primary, updates, form, restart_form }
+        }
         Err(error) => {
             faults.error(None, "transfer", chain(&error));
             nothing()
@@ -60,17 +75,12 @@ pub(super) fn fold_transfers(spec: &Spec, pop: &Pop, faults: &mut Faults<'_>) ->
     }
 }
 
-/// An error with its causes.
-fn chain(error: &dyn std::error::Error) -> String {
-    let causes = std::iter::successors(error.source(), |error| error.source());
-    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
-}
-
 /// A hash of what the file says, secrets included.
 fn form(keys: &[KeySpec], transfer: &TransferSpec, zones: &[(Name, ZoneTransferSpec)]) -> [u8; 32] {
     let says_something = |(_, zone): &&(Name, ZoneTransferSpec)| {
-        let ZoneTransferSpec { primaries, notify_from, allow_transfer, notify } = zone;
-        !primaries.is_empty() || !notify_from.is_empty() || allow_transfer.is_some() || notify.is_some()
+        let ZoneTransferSpec { primaries, notify_from, allow_transfer, notify, expired } = zone;
+        let is_silent = primaries.is_empty() && notify_from.is_empty() && allow_transfer.is_none();
+        !is_silent || notify.is_some() || expired.is_some()
     };
     let zones: Vec<_> = zones.iter().filter(says_something).collect();
     let mut text = format!("{transfer:?}{zones:?}");
@@ -78,6 +88,13 @@ fn form(keys: &[KeySpec], transfer: &TransferSpec, zones: &[(Name, ZoneTransferS
         let file = key.secret_file.as_ref().map(std::fs::read_to_string).and_then(Result::ok);
         let _ = write!(text, "{}{}{:?}{file:?}{:?}", key.name, key.algorithm, key.secret, key.mac_octets);
     }
+    Sha256::digest(text).into()
+}
+
+/// The same of sockets, their certificate, and how much is done at one time.
+fn restart_form(transfer: &TransferSpec) -> [u8; 32] {
+    let TransferSpec { listen, tls, transfers, transfers_out, connections_per_client, .. } = transfer;
+    let text = format!("{listen:?}{tls:?}{transfers:?}{transfers_out:?}{connections_per_client:?}");
     Sha256::digest(text).into()
 }
 
@@ -104,7 +121,7 @@ fn transfer_below(folder: &Path, transfer: &TransferSpec) -> TransferSpec {
 }
 
 fn zone_below(folder: &Path, zone: &ZoneSpec) -> ZoneTransferSpec {
-    let ZoneSpec { primaries, notify_from, allow_transfer, notify, .. } = zone;
+    let ZoneSpec { primaries, notify_from, allow_transfer, notify, expired, .. } = zone;
     let primary = |peer: &PeerSpec| {
         let mut peer = peer.clone();
         if let Some(tls) = &mut peer.tls {
@@ -119,5 +136,6 @@ fn zone_below(folder: &Path, zone: &ZoneSpec) -> ZoneTransferSpec {
         notify_from: notify_from.clone(),
         allow_transfer: allow_transfer.clone(),
         notify: notify.clone(),
+        expired: *expired,
     }
 }

@@ -8,6 +8,7 @@ use crate::wire::Name;
 
 use super::super::fault::Faults;
 use super::super::spec::{DeploySpec, DnssecSpec, SerialSpec, Spec, span_of};
+use super::update::fold_databases;
 use super::{or_default, path_in, period_or};
 
 /// The publisher's settings, and the zones that must be served before anything is announced.
@@ -45,8 +46,10 @@ pub(super) fn fold_zones(spec: &Spec, faults: &mut Faults<'_>) -> (Settings, Vec
     let required = required.collect();
     let from_primaries = spec.zone.iter().filter(|zone| !zone.primaries.is_empty());
     let transferred = from_primaries.filter_map(|zone| zone.name.as_ref().parse().ok()).collect();
+    let databases = fold_databases(spec, faults);
     let settings = Settings {
         transferred,
+        databases,
         directories: section.directory.iter().map(|directory| path_in(folder, directory)).collect(),
         zones,
         include_roots: section.include_roots.iter().map(|root| path_in(folder, root)).collect(),
@@ -95,6 +98,10 @@ fn fold_single_zones(spec: &Spec, faults: &mut Faults<'_>) -> Vec<SingleZone> {
             continue;
         }
         let file = zone.file.as_ref().map(|file| path_in(folder, file));
+        if zone.expired.is_some() && zone.primaries.is_empty() {
+            let message = format!("{name} has no primaries; only a zone that comes from primaries expires");
+            faults.error(Some(zone.name.span()), "zone.expired", message);
+        }
         if file.is_some() && !zone.primaries.is_empty() {
             let message = format!("{name} has a file and primaries; a zone comes from one of them");
             faults.error(Some(zone.name.span()), "zone.primaries", message);

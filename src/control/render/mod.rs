@@ -3,6 +3,7 @@
 
 mod table;
 pub(super) mod time;
+mod transfer;
 
 use std::fmt::Write;
 
@@ -12,6 +13,8 @@ use super::{
 };
 use table::{Row, aligned};
 use time::{span, time};
+
+pub use transfer::render_zone;
 
 /// The document as aligned text.
 ///
@@ -127,6 +130,7 @@ fn zones(status: &Status) -> Vec<Row> {
             ZoneState::Served => "served",
             ZoneState::Kept => "kept",
             ZoneState::Refused => "refused",
+            ZoneState::Expired => "expired",
         };
         let serial = zone.serial.map_or("-".into(), |serial| serial.to_string());
         let records = format!("{} records", zone.records);
@@ -138,7 +142,7 @@ fn zones(status: &Status) -> Vec<Row> {
             serial,
             records,
             zone.source.clone(),
-            [signatures(zone, status.now), fault]
+            [transfer::brief(zone, status.now), signatures(zone, status.now), fault]
                 .into_iter()
                 .filter(|text| !text.is_empty())
                 .collect::<Vec<_>>()

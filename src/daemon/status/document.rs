@@ -25,7 +25,9 @@ impl State {
         let route_status = (self.sources.routes)();
         let started = clock.of(self.sources.started);
         self.zones.refresh(&report, &ordered.required, started);
-        let (zones, zone_counts) = self.zones.select(selection);
+        let (mut zones, zone_counts) = self.zones.select(selection);
+        self.transfers.follow(&mut self.sources.transfers);
+        self.transfers.fill(&mut zones, &self.sources.transfers, clock);
         let settings = self.sources.settings.clone();
         let mut status = Status {
             pop: settings.pop,
@@ -58,6 +60,7 @@ impl State {
             alarms.extend(source());
         }
         alarms.extend(self.zones.signature_alarms(clock.unix()));
+        alarms.extend(self.transfers.alarms());
         alarms.extend(source_alarms(&report, self.sources.certificates.as_deref()));
         status.alarms = alarms.into_iter().map(|alarm| dated(alarm, clock)).collect();
         self.memory.settle(&mut status);

@@ -14,6 +14,9 @@ use crate::wire::Name;
 pub(super) struct FaultKind(u64);
 
 impl FaultKind {
+    /// It has expired: a kind that no fault has the number of, but by a chance of one in 2^64.
+    pub(super) const EXPIRED: Self = Self(0);
+
     pub(super) fn of(fault: &Fault) -> Self {
         use std::hash::{DefaultHasher, Hash, Hasher};
         let kind: Discriminant<Fault> = discriminant(fault);

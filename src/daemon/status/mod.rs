@@ -17,6 +17,7 @@ mod routes;
 mod signatures;
 mod tasks;
 mod thread;
+mod transfers;
 mod zones;
 
 use std::net::SocketAddr;
@@ -38,10 +39,12 @@ use super::drain::Drain;
 use super::required::RequiredZones;
 use clock::Anchor;
 use tasks::TaskWatch;
+use transfers::TransferTable;
 use zones::ZoneTable;
 
 pub(super) use other::OtherAlarm;
 pub(super) use thread::ControlThread;
+pub(super) use transfers::{MOST_NEWS, TransferSources};
 
 /// Ticks between two documents: with [`Beat::PERIOD`] half a second.
 const TICKS_PER_DOCUMENT: u32 = 5;
@@ -64,6 +67,8 @@ pub(super) struct StatusSources {
     pub(super) routes: Source<RouteStatus>,
     pub(super) ordered: Source<Arc<Ordered>>,
     pub(super) reload: Source<Arc<Reload>>,
+    /// Zones that come from primaries, and secondaries.
+    pub(super) transfers: TransferSources,
     /// The certificate of the encrypted transports, if there are any.
     pub(super) certificates: Option<Arc<Certificates>>,
     /// Every supervised task but those of the neighbors.
@@ -143,6 +148,7 @@ struct State {
     time: RunTime,
     tasks: TaskWatch,
     zones: ZoneTable,
+    transfers: TransferTable,
     memory: Memory,
     updates_alive: Option<u64>,
     updates_fault: Option<String>,
@@ -159,6 +165,7 @@ impl StatusKeeper {
             tasks,
             sources,
             zones: ZoneTable::default(),
+            transfers: TransferTable::default(),
             memory: Memory::default(),
             updates_alive: None,
             updates_fault: None,
@@ -193,6 +200,7 @@ impl State {
         let at = self.time.advance(now);
         self.tasks.follow(&self.sources.beats, &(self.sources.neighbor_beats)());
         self.tasks.observe(at);
+        self.transfers.follow(&mut self.sources.transfers);
         self.updates_fault = (self.sources.updates)(at);
         if self.updates_fault.is_none() {
             self.updates_alive = Some(self.anchor.clock().unix());

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use crate::control::{self, Selection, ZoneCounts, ZoneFilter, ZoneGroup, ZoneStatus, one_line};
 use crate::publish::{Fault, Report, ZoneReport, ZoneState};
 use crate::wire::Name;
+use crate::zone::Expiry;
 
 use super::clock::unix;
 use super::groups::{FaultKind, GroupKey, GroupLine, Groups};
@@ -54,14 +55,23 @@ impl Entry<'_> {
         match self.zone.map(|zone| zone.state) {
             None if self.settled => control::ZoneState::Refused,
             None | Some(ZoneState::Waiting) => control::ZoneState::Loading,
+            Some(ZoneState::Serving | ZoneState::Kept) if self.is_expired() => control::ZoneState::Expired,
             Some(ZoneState::Serving) => control::ZoneState::Served,
             Some(ZoneState::Kept) => control::ZoneState::Kept,
             Some(ZoneState::Refused) => control::ZoneState::Refused,
         }
     }
 
+    /// Whether it is answered SERVFAIL for its age.
+    fn is_expired(&self) -> bool {
+        self.zone.is_some_and(|zone| zone.expiry == Expiry::Expired)
+    }
+
     fn is_well(&self) -> bool {
-        self.zone.is_some_and(|zone| zone.state == ZoneState::Serving && zone.faults.is_empty())
+        let is_well = |zone: &ZoneReport| {
+            zone.state == ZoneState::Serving && zone.faults.is_empty() && zone.expiry == Expiry::Current
+        };
+        self.zone.is_some_and(is_well)
     }
 
     fn since(&self, started: u64) -> u64 {
@@ -70,16 +80,26 @@ impl Entry<'_> {
 
     /// With which zones it is told together, if it is not well.
     fn group(&self, is_required: bool) -> GroupKey {
-        let fault = self.zone.and_then(|zone| zone.faults.first()).map(FaultKind::of);
+        let fault = self.zone.and_then(|zone| match zone.expiry {
+            Expiry::Current => zone.faults.first().map(FaultKind::of),
+            Expiry::Stale | Expiry::Expired => Some(FaultKind::EXPIRED),
+        });
         GroupKey { is_required, state: self.state() as u8, fault }
     }
 
     /// The first faults in words.
     fn faults(&self) -> Vec<String> {
         let Some(zone) = self.zone else { return vec!["required, but no source holds it".to_owned()] };
+        let expired = match zone.expiry {
+            Expiry::Current => None,
+            Expiry::Stale => {
+                Some("expired, and served as stale: no primary has confirmed it in time".to_owned())
+            }
+            Expiry::Expired => Some("no primary has confirmed it in time".to_owned()),
+        };
         let told = zone.faults.iter().take(MOST_FAULTS).map(|fault| self.fault_text(zone, fault));
         let more = zone.faults.len().saturating_sub(MOST_FAULTS);
-        told.chain((more > 0).then(|| format!("and {more} more"))).collect()
+        expired.into_iter().chain(told).chain((more > 0).then(|| format!("and {more} more"))).collect()
     }
 
     /// With the command that lets the version pass, if one does.
@@ -105,6 +125,7 @@ impl Entry<'_> {
             since: self.since(started),
             signatures: self.zone.and_then(signatures::status),
             faults: self.faults(),
+            ..ZoneStatus::default()
         }
     }
 }
@@ -163,6 +184,7 @@ impl ZoneTable {
             control::ZoneState::Served => &mut self.counts.served,
             control::ZoneState::Kept => &mut self.counts.kept,
             control::ZoneState::Refused => &mut self.counts.refused,
+            control::ZoneState::Expired => &mut self.counts.expired,
         });
         if !entry.is_well() {
             add(&mut self.counts.not_well);

@@ -114,7 +114,11 @@ pub(in crate::publish) fn zones_without_file(
     settings: &Settings,
     is_found: impl Fn(&Name) -> bool,
 ) -> impl Iterator<Item = SourceFault> {
-    let has_none = |zone: &&SingleZone| zone.file.is_none() && !settings.transferred.contains(&zone.name);
+    let has_none = |zone: &&SingleZone| {
+        let is_elsewhere =
+            [&settings.transferred, &settings.databases].iter().any(|set| set.contains(&zone.name));
+        zone.file.is_none() && !is_elsewhere
+    };
     let without_file = settings.zones.iter().filter(has_none);
     without_file
         .filter(move |zone| !is_found(&zone.name))

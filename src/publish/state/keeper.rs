@@ -24,6 +24,7 @@ use crate::publish::state::fields::key_of;
 use crate::publish::state::ready::{Version, ready};
 use crate::publish::state::step::Written;
 use crate::publish::state::store::Store;
+use crate::publish::state::timers::ZoneTimers;
 use crate::publish::state::writing::Ready;
 use crate::sys::priority::yield_to_others;
 use crate::telemetry::pulse::{Place, Pulse, WAIT, Work};
@@ -108,6 +109,8 @@ struct Waiting {
     /// Zones that get a new record because their steps are too many.
     rewriting: BTreeSet<Name>,
     outcomes: Vec<KeptOutcome>,
+    /// Timers of secondary zones that are to be kept.
+    timers: BTreeMap<Name, Option<ZoneTimers>>,
     /// Whether what waits may be written: not during the first load, which has the machine to itself.
     begun: bool,
     /// Ends the thread when nothing waits, or at this moment.
@@ -180,6 +183,12 @@ impl StateWriter {
         let mut work = self.shared.lock();
         work.waiting.remove(zone);
         work.forgotten.insert(zone.clone());
+        self.shared.changed.notify_one();
+    }
+
+    /// Keeps timers of secondary zones soon; none: forgets those of a zone.
+    pub(in crate::publish) fn keep_timers(&self, timers: Vec<(Name, Option<ZoneTimers>)>) {
+        self.shared.lock().timers.extend(timers);
         self.shared.changed.notify_one();
     }
 
@@ -311,6 +320,7 @@ impl WriterShared {
         while let Some(group) = self.next_group(&place) {
             match group {
                 WriteGroup::Forget(zones) => self.forget_all(&zones),
+                WriteGroup::Timers(timers) => self.write_timers(&timers),
                 WriteGroup::Urgent(urgent) => self.write_urgent(urgent),
                 WriteGroup::Soon(group) => {
                     let results = self.write(&group);
@@ -340,6 +350,14 @@ impl WriterShared {
         if let Err(error) = self.guarded(remove) {
             let error = error.to_string();
             self.lock().remaining.extend(zones.iter().map(|zone| (zone.clone(), error.clone())));
+        }
+    }
+
+    /// What cannot be kept is out of date soon: it comes again with the next look of the zone.
+    fn write_timers(&self, timers: &BTreeMap<Name, Option<ZoneTimers>>) {
+        let written = self.guarded(|| self.store.write_timers(timers).map_err(DatabaseError::into_io));
+        if let Err(error) = written {
+            tracing::warn!(zones = timers.len(), %error, "the timers of secondary zones cannot be kept");
         }
     }
 
@@ -388,6 +406,10 @@ impl WriterShared {
                 work.since = Some(Instant::now());
                 return Some(WriteGroup::Soon(work.take_group()));
             }
+            if !work.timers.is_empty() && !late {
+                work.since = Some(Instant::now());
+                return Some(WriteGroup::Timers(std::mem::take(&mut work.timers)));
+            }
             if work.end.is_some() {
                 return None;
             }
@@ -429,6 +451,7 @@ impl WriterShared {
 /// What is written next.
 enum WriteGroup {
     Forget(BTreeSet<Name>),
+    Timers(BTreeMap<Name, Option<ZoneTimers>>),
     Urgent(Vec<(Urgent, WriterReply)>),
     Soon(Vec<Vec<Version>>),
 }

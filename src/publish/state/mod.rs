@@ -35,4 +35,5 @@ pub(in crate::publish) mod replay;
 pub(in crate::publish) mod step;
 pub(in crate::publish) mod store;
 pub(in crate::publish) mod tail;
+pub(in crate::publish) mod timers;
 pub(in crate::publish) mod writing;

@@ -15,13 +15,14 @@
 //! | `bodies` | zone, number | the records of a large zone, in pieces |
 //! | `steps` | zone, number | a difference between two versions ([`crate::publish::state::step`]) |
 //! | `tails` | zone | which steps there are, and the last version ([`crate::publish::state::tail`]) |
+//! | `timers` | zone | when a secondary zone was checked ([`crate::publish::state::timers`]) |
 //! | `about` | `format` | 5 |
 //!
 //! What is served is the version in `zones` with the steps behind it applied: a difference costs what it changes, not what the zone
 //! holds. The other steps are the history. State files (formats 2 to 4) are taken over ([`crate::publish::state::format4`]). An older
 //! build finds no lock file that it could lock; a newer format is refused.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -41,6 +42,7 @@ use crate::publish::state::reading::{
     value,
 };
 use crate::publish::state::tail::Tail;
+use crate::publish::state::timers::{self, ZoneTimers};
 use crate::publish::state::writing::Writing;
 use crate::telemetry::locked;
 use crate::wire::Name;
@@ -176,6 +178,19 @@ impl Store {
     fn open_one(&self) -> Result<Database, DatabaseError> {
         let missing = || DatabaseError::Io(io::Error::other("the state directory cannot be read"));
         self.database().ok_or_else(missing)
+    }
+
+    /// The timers of secondary zones.
+    pub(in crate::publish) fn timers(&self) -> Result<HashMap<Name, ZoneTimers>, DatabaseError> {
+        self.open_one()?.read(timers::read_all)
+    }
+
+    /// Keeps timers of secondary zones in one transaction.
+    pub(in crate::publish) fn write_timers(
+        &self,
+        timers: &BTreeMap<Name, Option<ZoneTimers>>,
+    ) -> Result<(), DatabaseError> {
+        self.open_one()?.write(|transaction| timers::write(transaction, timers))
     }
 
     /// Every zone that is kept, not looked into; and what was found to be damaged, and set aside.

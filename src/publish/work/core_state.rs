@@ -1,5 +1,6 @@
 //! What the state directory means for all zones: what it holds at the start, what could not be kept, what has been kept.
 
+use std::collections::HashMap;
 use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -16,6 +17,7 @@ use crate::publish::state::ready::Version;
 use crate::publish::state::record::Seen;
 use crate::publish::state::step::StepOrigin;
 use crate::publish::state::store::Store;
+use crate::publish::state::timers::ZoneTimers;
 use crate::publish::work::core::Core;
 use crate::publish::work::entry::Entry;
 
@@ -122,6 +124,22 @@ impl Core {
         tracing::info!("the state directory can be written: what is served is kept again");
         let unkept = self.zones.iter().filter(|(_, entry)| entry.serving && !entry.durable);
         self.keeping.unkept = unkept.map(|(name, _)| name.clone()).collect();
+    }
+
+    /// The timers of secondary zones that the last process kept; none if they cannot be read.
+    pub(in crate::publish) fn kept_timers(&self) -> HashMap<Name, ZoneTimers> {
+        let Some(store) = self.keeping.state.store() else { return HashMap::new() };
+        store.timers().unwrap_or_else(|error| {
+            tracing::warn!(%error, "the timers of secondary zones cannot be read: their primaries are asked at once");
+            HashMap::new()
+        })
+    }
+
+    /// Keeps timers of secondary zones.
+    pub(in crate::publish) fn keep_timers(&self, timers: Vec<(Name, Option<ZoneTimers>)>) {
+        if let Some(keeper) = self.keeping.state.keeper() {
+            keeper.keep_timers(timers);
+        }
     }
 
     /// The fault of a state directory that cannot be written.

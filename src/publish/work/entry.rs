@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use crate::wire::{Name, Serial};
-use crate::zone::Absence;
+use crate::zone::{Absence, Expiry};
 
 use crate::publish::accept::{Digest, Provenance, Refused};
 use crate::publish::fault::{Fault, one_line};
@@ -70,6 +70,8 @@ pub(in crate::publish) struct Entry {
     pub(in crate::publish) forced: Option<Box<Denied>>,
     /// Whether a version is in service.
     pub(in crate::publish) serving: bool,
+    /// Whether it may still be believed.
+    pub(in crate::publish) expiry: Expiry,
     /// Whether `header`'s version is in the state directory.
     pub(in crate::publish) durable: bool,
     /// Whether the state directory has something of this zone that was not looked into yet.
@@ -130,6 +132,7 @@ impl Entry {
         self.wrong = current.wrong.take();
         self.forced = current.forced.take();
         self.awaited = current.awaited;
+        self.expiry = current.expiry;
         // A survey may have found another file, or an order asks for the same one again.
         let path = |found: &Option<Found>| found.as_ref().map(|found| found.path.clone());
         if path(&self.found) != path(&current.found) {
@@ -288,6 +291,7 @@ impl Entry {
             durable: self.durable,
             refused_serial: self.denied.as_ref().map(|denied| denied.serial),
             signatures: self.signatures.as_deref().filter(|_| self.serving).cloned(),
+            expiry: self.expiry,
             faults: self.faults().cloned().collect(),
         }
     }

@@ -7,6 +7,8 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use tokio::sync::oneshot;
+
 use crate::publish::accept::Digest;
 use crate::publish::difference::{Applied, Difference};
 use crate::publish::error::{AcceptError, ApplyError, OfferError, ReconfigureError, RemoveError};
@@ -21,6 +23,7 @@ use crate::publish::work::queue::Lane;
 use crate::publish::work::zone_check::ZoneCheck;
 use crate::telemetry::locked;
 use crate::wire::{Name, Serial};
+use crate::zone::Expiry;
 
 impl Core {
     /// Takes new settings; zones that are no longer configured go.
@@ -124,6 +127,23 @@ impl Core {
         let context = self.context();
         let task = Task::Zones { waiting: VecDeque::from([check]), current: None };
         self.board.give((lane, SourceKey::None), context, task);
+    }
+
+    /// Notes which zones have expired, and tells the query path. What is served of them stays: a transfer goes on from it.
+    pub(in crate::publish) fn take_expiry(&mut self, zones: Vec<(Name, Expiry)>, reply: oneshot::Sender<()>) {
+        self.take_results();
+        self.publication.flush(&self.published, &self.verify);
+        for (zone, expiry) in &zones {
+            if let Some(entry) = self.zones.get_mut(zone) {
+                entry.expiry = *expiry;
+                self.reporting.news.insert(zone.clone());
+            }
+        }
+        let changes = zones.iter().map(|(zone, expiry)| (zone, *expiry));
+        if let Some(snapshot) = self.published.load().with_expiry(changes) {
+            self.published.store(snapshot);
+        }
+        let _ = reply.send(());
     }
 
     /// Carries out the orders that waited for the end of a check: the first begins another one, the others wait for that.

@@ -2,6 +2,7 @@
 //!
 //! Never waits for a disk or a lock: it beats as long as it runs.
 
+use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
@@ -12,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 use crate::handoff::{Latest, Reader};
 use crate::telemetry::{Beat, keep_running};
 use crate::wire::{Name, Serial};
-use crate::zone::{Published, Zone};
+use crate::zone::{Expiry, Published, Zone};
 use crate::zonefile::{check_rdata, digest};
 
 use crate::publish::difference::{Applied, Difference};
@@ -24,6 +25,7 @@ use crate::publish::settings::Settings;
 use crate::publish::source::canary::Canary;
 use crate::publish::source::debounce::Debounce;
 use crate::publish::state::history::History;
+use crate::publish::state::timers::ZoneTimers;
 use crate::publish::work::check_context::Offer;
 use crate::publish::work::core::After;
 use crate::publish::work::core::Core;
@@ -48,6 +50,8 @@ pub struct PublisherHandle {
     beat: Beat,
     pulse: Arc<Pulse>,
     history: History,
+    /// The timers that the last process kept.
+    timers: HashMap<Name, ZoneTimers>,
     /// Asks the thread to end.
     stop: CancellationToken,
     /// Cancelled when the thread is about to end.
@@ -62,6 +66,8 @@ enum Command {
     Accept(Name, Serial, oneshot::Sender<Result<(), AcceptError>>),
     Apply(Name, Vec<Difference>, oneshot::Sender<Result<Applied, ApplyError>>),
     Offer(Box<Offer>),
+    Expiry(Vec<(Name, Expiry)>, oneshot::Sender<()>),
+    KeepTimers(Vec<(Name, Option<ZoneTimers>)>),
     #[cfg(test)]
     Panic,
 }
@@ -77,7 +83,7 @@ impl Publisher {
         let mut core = Core::open(settings, published, wake.clone(), pulse.clone())?;
         core.verify.start(beat.clone()).map_err(thread)?;
         let (commands, received) = mpsc::channel(COMMANDS);
-        let history = core.keeping.history.clone();
+        let (history, timers) = (core.keeping.history.clone(), core.kept_timers());
         let (sender, report, canary) =
             (core.reporter(), core.reporter().reader(), core.watching.watch.canary());
         let stop = CancellationToken::new();
@@ -112,7 +118,7 @@ impl Publisher {
         std::thread::Builder::new().name("publisher".to_owned()).spawn(run).map_err(thread)?;
         let lost = |_| std::io::Error::other("the publisher's thread has ended");
         is_started.recv().map_err(lost).flatten().map_err(thread)?;
-        Ok(PublisherHandle { commands, report, beat, pulse, history, stop, ended })
+        Ok(PublisherHandle { commands, report, beat, pulse, history, timers, stop, ended })
     }
 }
 
@@ -125,6 +131,24 @@ impl PublisherHandle {
     /// The beat of the publisher's loop; counts the panics of a look and of a command, too.
     pub fn beat(&self) -> Beat {
         self.beat.clone()
+    }
+
+    /// The timers of secondary zones that the last process kept.
+    pub fn kept_timers(&self) -> &HashMap<Name, ZoneTimers> {
+        &self.timers
+    }
+
+    /// Keeps timers of secondary zones soon, if there is a state directory; `None` forgets those of a zone. False: the publisher has
+    /// stopped.
+    pub async fn keep_timers(&self, timers: Vec<(Name, Option<ZoneTimers>)>) -> bool {
+        self.commands.send(Command::KeepTimers(timers)).await.is_ok()
+    }
+
+    /// Tells the query path which zones have expired, or have not any more; in force when this returns. False: the publisher has
+    /// stopped.
+    pub async fn tell_expiry(&self, zones: Vec<(Name, Expiry)>) -> bool {
+        let (reply, done) = oneshot::channel();
+        self.commands.send(Command::Expiry(zones, reply)).await.is_ok() && done.await.is_ok()
     }
 
     /// The history of zones, to be read from any thread.
@@ -343,6 +367,8 @@ fn obey(core: &mut Core, command: Command) {
         Command::Accept(zone, serial, reply) => core.accept(zone, serial, reply),
         Command::Apply(zone, differences, reply) => core.order_differences(zone, differences, reply),
         Command::Offer(offer) => core.offer(*offer),
+        Command::Expiry(zones, reply) => core.take_expiry(zones, reply),
+        Command::KeepTimers(timers) => core.keep_timers(timers),
         #[cfg(test)]
         #[allow(clippy::panic, reason = "a test asks for it")]
         Command::Panic => panic!("a test asked for it"),

@@ -78,7 +78,7 @@ impl Core {
             let place = (Lane::General, SourceKey::None);
             self.board.give(place, context, unwatch);
         }
-        for name in &self.settings.transferred {
+        for name in self.settings.transferred.iter().chain(&self.settings.databases) {
             if !self.zones.contains_key(name) {
                 self.zones.insert(name.clone(), Entry::default());
             }

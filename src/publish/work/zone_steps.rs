@@ -46,6 +46,12 @@ impl CheckRun<'_> {
             entry.misplaced = waits.then(|| Box::new(Fault::NotTransferred));
             return true;
         }
+        if self.context.settings.databases.contains(self.name) {
+            if !self.stands_without_file(entry) {
+                entry.misplaced = Some(Box::new(Fault::NoSeed));
+            }
+            return true;
+        }
         let covered = entry.root().is_some_and(|root| self.context.settings.covers(self.name, root));
         // Where a directory cannot be read the zone may only have moved there.
         if !covered && !self.context.partial && entry.header.is_some() {
@@ -85,6 +91,15 @@ impl CheckRun<'_> {
         }
     }
 
+    /// Whether something is kept of a zone that lives in the state directory; then its file, which was the seed, says nothing more.
+    fn stands_without_file(&mut self, entry: &mut Entry) -> bool {
+        self.restore(entry);
+        if entry.header.is_some() {
+            (entry.misplaced, entry.verdict, entry.denied) = (None, None, None);
+        }
+        entry.header.is_some()
+    }
+
     /// The zone left the config.
     fn forget(&mut self) {
         tracing::info!(zone = %self.name, "no longer configured, no longer served");
@@ -92,6 +107,9 @@ impl CheckRun<'_> {
     }
 
     pub(in crate::publish) fn found(&mut self, entry: &mut Entry, found: &Found) {
+        if self.context.settings.databases.contains(self.name) && self.stands_without_file(entry) {
+            return;
+        }
         if self.context.unseen.has(&found.path) && (entry.header.is_some() || found.fault.is_none()) {
             return self.not_answering(entry, found);
         }

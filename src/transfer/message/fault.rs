@@ -1,6 +1,6 @@
 //! What a primary can do wrong in a transfer, each with its name.
 
-use crate::transfer::octets::BadName;
+use crate::wire::octets::BadName;
 use crate::wire::{Name, RecordType, Serial};
 
 /// Why a response is no transfer of the zone that was asked for.

@@ -24,7 +24,7 @@ mod soa_answer;
 #[path = "../../../tests/unit/transfer/message.rs"]
 mod tests;
 
-pub use crate::transfer::octets::BadName;
+pub use crate::wire::octets::BadName;
 pub use fault::TransferFault;
 pub use limits::Limits;
 pub use query::Asked;

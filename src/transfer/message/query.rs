@@ -1,6 +1,6 @@
 //! The queries of a secondary: SOA, AXFR (RFC 5936 section 2.1), IXFR (RFC 1995 section 3).
 
-use crate::transfer::octets::HEADER;
+use crate::wire::octets::HEADER;
 use crate::wire::{CLASS_IN, Name, RecordType, Serial};
 
 /// What was asked.

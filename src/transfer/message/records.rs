@@ -1,7 +1,7 @@
 //! One message of a transfer: its header judged, its records one by one, names decompressed.
 
-use crate::transfer::octets::{BadName, FlatName, HEADER, skip_name, u16_at, u32_at};
-use crate::wire::{CLASS_IN, Name, Part, RecordType, flag, layout, lowers_names};
+use crate::wire::octets::{BadName, FlatName, HEADER, copy_rdata, skip_name, u16_at, u32_at};
+use crate::wire::{CLASS_IN, Name, RecordType, flag};
 
 use super::fault::TransferFault;
 use super::query::Asked;
@@ -89,16 +89,16 @@ impl<'m> Records<'m> {
         record.ttl = u32_at(self.message, fixed + 4).ok_or_else(|| self.bad_record())?;
         let start = fixed + 10;
         let end = start + usize::from(word(fixed + 8)?);
-        let rdata = self.message.get(start..end).ok_or_else(|| self.bad_record())?;
+        if end > self.message.len() {
+            return Err(self.bad_record());
+        }
         if class != CLASS_IN {
             let (owner, record_type) = (record.owner.to_name(), record.record_type);
             return Err(TransferFault::OtherClass { owner, record_type, class });
         }
         record.rdata.clear();
-        match lowers_names(record.record_type) {
-            true => self.decompress((start, end), record)?,
-            false => record.rdata.extend_from_slice(rdata),
-        }
+        let place = (self.message, start, end);
+        copy_rdata(place, record.record_type, &mut record.name, &mut record.rdata).map_err(bad_name)?;
         self.at = end;
         Ok(true)
     }
@@ -113,32 +113,6 @@ impl<'m> Records<'m> {
             return Err(TransferFault::OtherQuestion { name: name.to_name(), record_type });
         }
         self.at = behind + 4;
-        Ok(())
-    }
-
-    /// Copies RDATA whose names may be compressed: in the types of RFC 1035, and in those that RFC 3597 section 4 names. RDATA
-    /// that has not the parts of its type is copied as far as it goes, and refused when it comes into a batch.
-    fn decompress(&self, (start, end): (usize, usize), record: &mut Record) -> Result<(), TransferFault> {
-        let mut at = start;
-        let within = self.message.get(..end).ok_or_else(|| self.bad_record())?;
-        for part in layout(record.record_type) {
-            let next = match *part {
-                Part::Octets(count) => at + count,
-                Part::Text => at + 1 + usize::from(within.get(at).copied().unwrap_or_default()),
-                Part::Name => {
-                    // Names before `start` may be pointed to, and nothing behind `end` is read: pointers lead backwards.
-                    let behind = record.name.read(within, at).map_err(|fault| self.bad_name(fault))?;
-                    record.rdata.extend_from_slice(record.name.as_wire());
-                    at = behind;
-                    continue;
-                }
-                Part::Texts | Part::Names | Part::Gateway { .. } | Part::HostIdentity | Part::Rest(_) => end,
-            };
-            let next = next.min(end);
-            record.rdata.extend_from_slice(within.get(at..next).unwrap_or_default());
-            at = next;
-        }
-        record.rdata.extend_from_slice(within.get(at..).unwrap_or_default());
         Ok(())
     }
 

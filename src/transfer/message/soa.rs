@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use crate::transfer::octets::u32_at;
 use crate::wire::Serial;
+use crate::wire::octets::u32_at;
 
 /// Octets of the five numbers that end an SOA record (RFC 1035 section 3.3.13).
 const NUMBERS: usize = 20;

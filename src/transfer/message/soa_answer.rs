@@ -1,6 +1,6 @@
 //! The answer to an SOA query (RFC 1034 section 4.3.5).
 
-use crate::transfer::octets::u16_at;
+use crate::wire::octets::u16_at;
 use crate::wire::{RecordType, flag};
 
 use super::fault::TransferFault;

@@ -1,6 +1,6 @@
 //! The NOTIFY message and its response (RFC 1996 sections 3.5 to 4.7).
 
-use crate::transfer::octets::{FlatName, HEADER, put_u16, u16_at, u32_at};
+use crate::wire::octets::{FlatName, HEADER, put_u16, u16_at, u32_at};
 use crate::wire::{CLASS_IN, Name, RecordType, Serial, flag};
 
 /// The opcode NOTIFY.
@@ -85,7 +85,7 @@ impl Notify {
 }
 
 /// The serial in the first record of the answer section; an answer section that cannot be read is not there.
-fn hint(message: &[u8], at: usize, zone: &FlatName) -> Option<Serial> {
+pub(in crate::transfer) fn hint(message: &[u8], at: usize, zone: &FlatName) -> Option<Serial> {
     if u16_at(message, 6)? == 0 {
         return None;
     }

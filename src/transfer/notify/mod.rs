@@ -16,5 +16,6 @@ mod notifier;
 mod tests;
 
 pub use allowed::{Allowed, AllowedSource};
+pub(super) use message::hint;
 pub use message::{Notify, NotifyFault, read_answer, request};
 pub use notifier::{Notifier, Pauses, Send, Target, TargetStatus};

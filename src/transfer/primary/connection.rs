@@ -4,6 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Instant;
 
+use arc_swap::ArcSwap;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpStream, UdpSocket};
 use tokio::sync::Semaphore;
@@ -11,25 +12,29 @@ use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 
 use crate::transfer::notify::Notify;
-use crate::transfer::secondary::{SecondaryHandle, unix_time};
+use crate::transfer::secondary::unix_time;
 use crate::transfer::writer::TooLarge;
 
 use super::limits::{ClientLimits, Slot};
+use super::receivers::{Receivers, Updates};
 use super::request::{Answer, RequestFault, Stream, Transport, judge};
 use super::seen::{AskedFor, SeenTable};
 use super::settings::PrimarySettings;
 use super::source::Source;
 
-/// Octets of a request over UDP: the largest that a secondary sends without being told that more is taken, and a signature.
-const DATAGRAM: usize = 4096;
+/// Octets of a request over UDP: all that a datagram can have, for knsupdate sends updates of any length over UDP.
+const DATAGRAM: usize = 65_535;
 
 /// What all connections share.
 pub(super) struct Shared {
-    pub(super) settings: PrimarySettings,
+    /// As the configuration says now; listeners and limits stay as they were at the start.
+    pub(super) settings: ArcSwap<PrimarySettings>,
     pub(super) source: Arc<dyn Source>,
-    /// Takes NOTIFYs; without it they are answered NOTIMP.
-    pub(super) secondary: Option<SecondaryHandle>,
+    pub(super) receivers: Receivers,
     pub(super) limits: Arc<ClientLimits>,
+    pub(super) update_limits: ClientLimits,
+    /// Updates over UDP that are being done.
+    pub(super) updates: Arc<Semaphore>,
     pub(super) transfers: Semaphore,
     pub(super) seen: SeenTable,
 }
@@ -46,15 +51,21 @@ enum ConnectionError {
 }
 
 impl Shared {
+    /// What the configuration says now.
+    pub(super) fn settings(&self) -> Arc<PrimarySettings> {
+        self.settings.load_full()
+    }
+
     fn answer(&self, message: &[u8], client: IpAddr, transport: Transport) -> Answer {
         if Notify::is_notify(message)
-            && let Some(secondary) = &self.secondary
+            && let Some(secondary) = &self.receivers.secondary
         {
             return secondary.notify(message, client).map_or(Answer::Nothing, Answer::Message);
         }
-        let allowed = |zone: &_| self.settings.allowed(zone).clone();
+        let settings = self.settings();
+        let allowed = |zone: &_| settings.allowed(zone).clone();
         let request = (message, client, transport);
-        let (answer, fault) = judge(request, (&self.settings.keys, &*self.source), allowed, unix_time());
+        let (answer, fault) = judge(request, (&settings.keys, &*self.source), allowed, unix_time());
         if let Some(error) = fault {
             match error {
                 RequestFault::NoZone => tracing::debug!(%client, %error, "transfer refused"),
@@ -65,8 +76,10 @@ impl Shared {
     }
 }
 
-/// Answers datagrams, one after the other: each answer is one small message.
+/// Answers datagrams, one after the other: each answer is one small message. Only an update, which waits for the disk, is done
+/// beside them.
 pub(super) async fn datagrams(socket: UdpSocket, shared: Arc<Shared>) {
+    let socket = Arc::new(socket);
     let mut buffer = vec![0; DATAGRAM];
     loop {
         let Ok((octets, client)) = socket.recv_from(&mut buffer).await else {
@@ -78,6 +91,10 @@ pub(super) async fn datagrams(socket: UdpSocket, shared: Arc<Shared>) {
             continue;
         }
         let message = buffer.get(..octets).unwrap_or_default();
+        if let Some(updates) = shared.receivers.updates(message) {
+            update(updates.clone(), message, (&socket, client), &shared);
+            continue;
+        }
         let answer = match shared.answer(message, client.ip().to_canonical(), Transport::Udp) {
             Answer::Nothing => continue,
             Answer::Message(message) => message,
@@ -97,6 +114,26 @@ pub(super) async fn datagrams(socket: UdpSocket, shared: Arc<Shared>) {
     }
 }
 
+/// Has an update done that came in a datagram; nothing waits for it.
+fn update(
+    updates: Arc<dyn Updates>,
+    message: &[u8],
+    (socket, client): (&Arc<UdpSocket>, SocketAddr),
+    shared: &Arc<Shared>,
+) {
+    if !shared.update_limits.takes(client.ip(), Instant::now()) {
+        return;
+    }
+    let Ok(place) = shared.updates.clone().try_acquire_owned() else { return };
+    let (message, socket) = (message.to_vec(), socket.clone());
+    tokio::spawn(async move {
+        if let Some(response) = updates.answer(message, client.ip().to_canonical()).await {
+            let _ = socket.send_to(&response, client).await;
+        }
+        drop(place);
+    });
+}
+
 /// Takes a connection, over TLS if there is an acceptor; it counts until its slot is dropped.
 pub(super) async fn serve(
     stream: TcpStream,
@@ -107,7 +144,7 @@ pub(super) async fn serve(
     let client = client.ip().to_canonical();
     let _ = stream.set_nodelay(true);
     let Some(tls) = tls else { return answer_all(stream, client, &shared, Transport::Tcp).await };
-    match timeout(shared.settings.idle, tls.accept(stream)).await {
+    match timeout(shared.settings().idle, tls.accept(stream)).await {
         Ok(Ok(stream)) => answer_all(stream, client, &shared, Transport::Tls).await,
         Ok(Err(error)) => tracing::warn!(%client, %error, "no TLS with a secondary"),
         Err(_) => {}
@@ -123,11 +160,19 @@ async fn answer_all(
 ) {
     let mut message = Vec::new();
     loop {
-        let read = timeout(shared.settings.idle, read(&mut stream, &mut message)).await;
+        let read = timeout(shared.settings().idle, read(&mut stream, &mut message)).await;
         if !matches!(read, Ok(Ok(()))) || !shared.limits.takes(client, Instant::now()) {
             return;
         }
-        let sent = match shared.answer(&message, client, transport) {
+        let answer = match shared.receivers.updates(&message) {
+            Some(_) if !shared.update_limits.takes(client, Instant::now()) => return,
+            Some(updates) => {
+                let response = updates.answer(std::mem::take(&mut message), client).await;
+                response.map_or(Answer::Nothing, Answer::Message)
+            }
+            None => shared.answer(&message, client, transport),
+        };
+        let sent = match answer {
             Answer::Nothing => return,
             Answer::Message(message) => write(&mut stream, shared, &message).await,
             Answer::Stream(answer) => send(&mut stream, shared, client, *answer).await,
@@ -153,7 +198,7 @@ async fn write(
     // A message has at most 65,535 octets: its writer sees to it.
     let length = u16::try_from(message.len()).unwrap_or(u16::MAX);
     let framed = [&length.to_be_bytes()[..], message].concat();
-    let limit = shared.settings.stalled;
+    let limit = shared.settings().stalled;
     let written = timeout(limit, async {
         stream.write_all(&framed).await?;
         // What TLS holds back leaves with it.

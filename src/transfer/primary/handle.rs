@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use arc_swap::ArcSwap;
 use tokio::net::{TcpListener, UdpSocket};
 use tokio::runtime::Runtime;
 use tokio::sync::{Semaphore, mpsc, oneshot};
@@ -12,13 +13,13 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::sys::priority;
 use crate::transfer::notify::TargetStatus;
-use crate::transfer::secondary::SecondaryHandle;
 use crate::wire::Name;
 
 use super::connection::{Shared, datagrams, serve};
 use super::limits::ClientLimits;
 use super::notifying::{NotifyEvent, Notifying};
-use super::seen::{Seen, SeenTable};
+use super::receivers::Receivers;
+use super::seen::SeenTable;
 use super::settings::PrimarySettings;
 use super::source::Source;
 
@@ -27,6 +28,9 @@ const PAUSE: Duration = Duration::from_millis(100);
 /// Connections that wait to be accepted: a NOTIFY makes all secondaries come at once.
 const BACKLOG: u32 = 512;
 
+/// Updates over UDP that are being done: some hundred a second become durable, so these wait some seconds, and a client does not
+/// wait longer. Those beyond are dropped, and come again.
+const MOST_UPDATES: usize = 256;
 /// Zones that wait to be told of: all zones of a large hub after a reload. Beyond it the secondaries' own timers have to do.
 const MOST_EVENTS: usize = 1 << 16;
 
@@ -62,14 +66,14 @@ impl std::fmt::Debug for Primary {
 }
 
 impl Primary {
-    /// Opens the sockets and starts the threads. NOTIFYs that arrive go to `secondary`.
+    /// Opens the sockets and starts the threads. NOTIFYs and UPDATEs that arrive go to `receivers`.
     ///
     /// # Errors
     /// A socket or a thread is refused.
     pub fn start(
         settings: PrimarySettings,
         source: Arc<dyn Source>,
-        secondary: Option<SecondaryHandle>,
+        receivers: impl Into<Receivers>,
     ) -> Result<Self, PrimaryError> {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(settings.threads.max(1))
@@ -80,16 +84,21 @@ impl Primary {
             .map_err(PrimaryError::Threads)?;
         let limits =
             ClientLimits::new(settings.requests_per_second, settings.connections_per_client, Instant::now());
-        let listen = settings.listen.clone();
+        let updates =
+            ClientLimits::new(settings.updates_per_second, settings.connections_per_client, Instant::now());
+        let (listen, tls) = (settings.listen.clone(), settings.tls.clone());
+        let most = settings.connections.max(1);
         let shared = Arc::new(Shared {
             transfers: Semaphore::new(settings.transfers.max(1)),
             limits: Arc::new(limits),
-            settings,
+            update_limits: updates,
+            updates: Arc::new(Semaphore::new(MOST_UPDATES)),
+            settings: ArcSwap::from_pointee(settings),
             source,
-            secondary,
+            receivers: receivers.into(),
             seen: SeenTable::default(),
         });
-        let connections = Arc::new(Semaphore::new(shared.settings.connections.max(1)));
+        let connections = Arc::new(Semaphore::new(most));
         let mut addresses = Vec::new();
         for address in listen {
             let failed = |source| PrimaryError::Listen { address, source };
@@ -98,7 +107,7 @@ impl Primary {
             runtime.spawn(datagrams(socket, shared.clone()));
             runtime.spawn(accept(listener, shared.clone(), connections.clone(), None));
         }
-        if let Some((listen, tls)) = shared.settings.tls.clone() {
+        if let Some((listen, tls)) = tls {
             for address in listen {
                 let failed = |source| PrimaryError::Listen { address, source };
                 let listener = runtime.block_on(async { listen_on(address) }).map_err(failed)?;
@@ -117,6 +126,15 @@ impl Primary {
         self.events.try_send(NotifyEvent::Changed(zone)).is_ok()
     }
 
+    /// Takes what the configuration says now: keys, who may have zones, whom to tell of changes. Where it listens and how much it does
+    /// at one time stay as they were. Never blocks; false if too many zones wait already, and nothing has changed.
+    pub fn change(&self, settings: PrimarySettings) -> bool {
+        let Ok(place) = self.events.try_reserve() else { return false };
+        self.shared.settings.store(Arc::new(settings));
+        place.send(NotifyEvent::Settings);
+        true
+    }
+
     /// What each target of a NOTIFY has answered.
     pub async fn notified(&self) -> Vec<(Name, TargetStatus)> {
         let (answer, answered) = oneshot::channel();
@@ -131,8 +149,8 @@ impl Primary {
     }
 
     /// What each secondary asked for last, by zone and address.
-    pub fn seen(&self) -> Vec<Seen> {
-        self.shared.seen.list()
+    pub fn seen(&self) -> SeenTable {
+        self.shared.seen.clone()
     }
 }
 

@@ -6,6 +6,7 @@
 //! TCP listener (1x each address) --/    (list, key)        \--> writer: messages of a zone or of differences (TCP)
 //!      connection (Nx tasks, capped)
 //!
+//! NOTIFY --> secondary, UPDATE --> Updates (Nx tasks, capped)
 //! a new version --> notifying (1x, owns every Notifier) --> NOTIFY (Nx tasks)
 //! ```
 //!
@@ -17,6 +18,7 @@ mod connection;
 mod handle;
 mod limits;
 mod notifying;
+mod receivers;
 mod request;
 mod seen;
 mod settings;
@@ -26,6 +28,7 @@ mod source;
 mod tests;
 
 pub use handle::{Primary, PrimaryError};
-pub use seen::{AskedFor, Seen, Sent};
+pub use receivers::{Receivers, Updates};
+pub use seen::{AskedFor, Seen, SeenTable, Sent};
 pub use settings::PrimarySettings;
 pub use source::Source;

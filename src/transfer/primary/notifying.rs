@@ -29,6 +29,8 @@ const DATAGRAM: usize = 1232;
 pub(super) enum NotifyEvent {
     /// Another version of the zone is served.
     Changed(Name),
+    /// The configuration says something else.
+    Settings,
     /// The facts about all targets.
     Report(oneshot::Sender<Vec<(Name, TargetStatus)>>),
 }
@@ -62,6 +64,7 @@ impl Notifying {
             tokio::select! {
                 event = events.recv() => match event {
                     Some(NotifyEvent::Changed(zone)) => self.changed(zone),
+                    Some(NotifyEvent::Settings) => self.change(),
                     Some(NotifyEvent::Report(answer)) => drop(answer.send(self.report())),
                     None => return,
                 },
@@ -78,7 +81,8 @@ impl Notifying {
 
     fn changed(&mut self, name: Name) {
         let Some(zone) = self.shared.source.zone(&name) else { return };
-        let targets = self.shared.settings.targets(&name);
+        let settings = self.shared.settings();
+        let targets = settings.targets(&name);
         if targets.is_empty() {
             return;
         }
@@ -88,6 +92,22 @@ impl Notifying {
             (notifier, None)
         });
         self.with(&name, |notifier| notifier.changed(zone.serial(), now));
+    }
+
+    /// Zones with other targets than before: all of them are told, for the new ones may not know the version.
+    fn change(&mut self) {
+        let settings = self.shared.settings();
+        let differs = |(name, (notifier, _)): (&Name, &(Notifier, Option<Instant>))| {
+            let known = notifier.status().map(|status| &status.target);
+            (!known.eq(settings.targets(name))).then(|| name.clone())
+        };
+        let changed: Vec<Name> = self.zones.iter().filter_map(differs).collect();
+        for name in changed {
+            if let Some((_, Some(armed))) = self.zones.remove(&name) {
+                self.timers.remove(&(armed, name.clone()));
+            }
+            self.changed(name);
+        }
     }
 
     fn report(&self) -> Vec<(Name, TargetStatus)> {
@@ -120,8 +140,10 @@ impl Notifying {
 
     fn send(&mut self, zone: &Zone, send: Send) {
         let name = zone.origin().clone();
-        let Some(target) = self.shared.settings.targets(&name).get(send.target) else { return };
-        let key = target.key.as_ref().and_then(|key| self.shared.settings.keys.get(key)).cloned();
+        let settings = self.shared.settings();
+        let target = self.zones.get(&name).and_then(|(notifier, _)| notifier.status().nth(send.target));
+        let Some(target) = target.map(|status| &status.target) else { return };
+        let key = target.key.as_ref().and_then(|key| settings.keys.get(key)).cloned();
         let soa = zone.apex().set(RecordType::SOA);
         let Some((ttl, rdata)) = soa.and_then(|set| Some((set.ttl, set.rdata().next()?))) else { return };
         let message = request(send.id, &name, (ttl, rdata));
@@ -156,7 +178,7 @@ async fn tell(
     (mut message, id): (Vec<u8>, u16),
 ) -> Option<u8> {
     let mut exchange = key.map(|key| Exchange::sign(&mut message, &key, unix_time()));
-    let socket = datagrams(&shared.settings.management, address).await.ok()?;
+    let socket = datagrams(&shared.settings().management, address).await.ok()?;
     socket.send(&message).await.ok()?;
     let mut buffer = vec![0; DATAGRAM];
     let answer = timeout(WAIT, async {

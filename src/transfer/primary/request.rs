@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use crate::publish::Difference;
 use crate::transfer::notify::Allowed;
-use crate::transfer::octets::{FlatName, HEADER, u16_at, u32_at};
 use crate::transfer::tsig::{Keys, Replies, TsigFault, verify_request};
 use crate::transfer::writer::{Messages, Reply};
+use crate::wire::octets::{FlatName, HEADER, u16_at, u32_at};
 use crate::wire::{CLASS_IN, Name, Query, RecordType, Serial, flag};
 use crate::zone::Zone;
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex, TryLockError};
 use std::time::SystemTime;
 
 use crate::telemetry::locked;
@@ -51,10 +51,15 @@ pub struct Seen {
     pub serial: Option<Serial>,
 }
 
-/// All of them.
+/// All of them; clones are the same table.
+#[derive(Clone, Debug, Default)]
+pub struct SeenTable {
+    entries: Arc<Mutex<Entries>>,
+}
+
 #[derive(Debug, Default)]
-pub(super) struct SeenTable {
-    entries: Mutex<BTreeMap<(Name, IpAddr), Seen>>,
+struct Entries {
+    seen: BTreeMap<(Name, IpAddr), Seen>,
 }
 
 impl SeenTable {
@@ -68,20 +73,31 @@ impl SeenTable {
     ) {
         let mut entries = locked(&self.entries);
         let key = (zone.clone(), client);
-        if entries.len() >= MOST && !entries.contains_key(&key) {
+        if entries.seen.len() >= MOST && !entries.seen.contains_key(&key) {
             return;
         }
         let at = SystemTime::now();
-        let before = entries.get(&key);
+        let before = entries.seen.get(&key);
         let (serial, sent) =
             (serial.or(before.and_then(|seen| seen.serial)), sent.or(before.and_then(|seen| seen.sent)));
         let seen = Seen { zone: zone.clone(), client, asked, sent, at, serial };
-        entries.insert(key, seen);
+        entries.seen.insert(key, seen);
+    }
+
+    /// Those of one zone, by client; `None` if somebody notes something at this moment. Never blocks.
+    pub fn of(&self, zone: &Name) -> Option<Vec<Seen>> {
+        let entries = match self.entries.try_lock() {
+            Ok(entries) => entries,
+            Err(TryLockError::Poisoned(entries)) => entries.into_inner(),
+            Err(TryLockError::WouldBlock) => return None,
+        };
+        let first = (zone.clone(), IpAddr::from([0; 4]));
+        let of_zone = entries.seen.range(first..).take_while(|((name, _), _)| name == zone);
+        Some(of_zone.map(|(_, seen)| seen.clone()).collect())
     }
 
     /// All, by zone and client.
-    pub(super) fn list(&self) -> Vec<Seen> {
-        let entries = locked(&self.entries);
-        entries.values().cloned().collect()
+    pub fn list(&self) -> Vec<Seen> {
+        locked(&self.entries).seen.values().cloned().collect()
     }
 }

@@ -40,6 +40,8 @@ pub struct PrimarySettings {
     pub transfers: usize,
     /// Requests a second of one address; more are dropped over UDP, and close the connection over TCP.
     pub requests_per_second: NonZeroU32,
+    /// Updates a second of one address; more are dropped over UDP, and close the connection over TCP.
+    pub updates_per_second: NonZeroU32,
     /// How long a connection may be silent between two requests.
     pub idle: Duration,
     /// How long a secondary may take to take one message.
@@ -48,7 +50,8 @@ pub struct PrimarySettings {
 
 impl Default for PrimarySettings {
     /// Two threads fill a link of some gigabits. Connections for some hundred secondaries, of which one may open as many as BIND
-    /// does by default (10) twice over. A secondary of 20,000 zones that starts asks a thousand times a second.
+    /// does by default (10) twice over. A secondary of 20,000 zones that starts asks a thousand times a second. A DHCP server
+    /// that updates two hundred times a second has more clients than one zone should.
     fn default() -> Self {
         Self {
             listen: Vec::new(),
@@ -64,6 +67,7 @@ impl Default for PrimarySettings {
             connections_per_client: 20,
             transfers: 64,
             requests_per_second: NonZeroU32::MIN.saturating_add(999),
+            updates_per_second: NonZeroU32::MIN.saturating_add(199),
             idle: Duration::from_secs(30),
             stalled: Duration::from_secs(30),
         }

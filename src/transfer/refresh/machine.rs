@@ -2,17 +2,20 @@
 
 use std::time::{Duration, Instant, SystemTime};
 
+use crate::publish::ZoneTimers as Saved;
 use crate::transfer::message::Soa;
 use crate::wire::Serial;
 
 use super::asking::{Asking, Verdict};
-use super::saved::{Saved, from_seconds, to_seconds};
+use super::saved::{from_seconds, to_seconds};
 use super::settings::Bounds;
 use super::status::{Behind, Phase, Status};
 use super::{Action, Now, Order, Transferred};
 
 /// Part of an interval that chance takes off, so that zones loaded at one time do not ask at one time.
 const JITTER: f64 = 0.1;
+/// After a start zones that are due already ask within this time; the limits of queries a second hold beside it.
+const MOST_SPREAD: Duration = Duration::from_secs(30);
 /// Doublings of a pause at most: past this every bound is reached.
 const MOST_DOUBLINGS: u32 = 16;
 
@@ -83,17 +86,39 @@ impl Refresh {
             again: None,
             rng,
         };
-        if let (Some(soa), Some(saved)) = (served, saved) {
-            refresh.restore(soa, saved, now);
+        match (served, saved) {
+            (Some(soa), Some(saved)) => refresh.restore(soa, saved, now),
+            // When it was confirmed is not known: not before now, for all that can be proven.
+            (Some(soa), None) => refresh.expires = now.instant.checked_add(refresh.expire_of(soa)),
+            (None, _) => {}
         }
         refresh
     }
 
-    /// What survives a restart.
+    /// What survives a restart. Ages are told by the timer and not by the clock, which may have been set since.
     pub fn save(&self, now: Now) -> Saved {
+        let wall = to_seconds(now.wall);
         let wait = self.due.saturating_duration_since(now.instant);
-        let due = to_seconds(now.wall).saturating_add(wait.as_secs());
-        Saved { checked: self.checked.map(to_seconds), due, failures: self.failures }
+        let checked = match (self.served, self.expires) {
+            (Some(soa), Some(expires)) if self.checked.is_some() => {
+                let left = expires.saturating_duration_since(now.instant);
+                let over = now.instant.saturating_duration_since(expires);
+                let age = self.expire_of(soa).saturating_add(over).saturating_sub(left);
+                Some(wall.saturating_sub(age.as_secs()))
+            }
+            _ => self.checked.map(to_seconds),
+        };
+        Saved { checked, due: wall.saturating_add(wait.as_secs()), failures: self.failures, saved: wall }
+    }
+
+    /// When what is served expires, or has expired.
+    pub fn expires(&self) -> Option<Instant> {
+        self.expires.filter(|_| self.served.is_some())
+    }
+
+    /// Whether the last attempts brought a version, or the word that there is none.
+    pub fn is_failing(&self) -> bool {
+        self.failures > 0
     }
 
     /// When [`Refresh::wake`] is due; `None` while something is under way whose result will come.
@@ -111,7 +136,7 @@ impl Refresh {
     }
 
     /// The facts.
-    pub fn status(&self) -> Status {
+    pub fn status(&self, now: Now) -> Status {
         let phase = match &self.step {
             Step::Idle => Phase::Idle,
             Step::Asking(_) => Phase::Asking,
@@ -124,7 +149,8 @@ impl Refresh {
             phase,
             due: self.due,
             checked: self.checked,
-            expires: self.expires,
+            expires: self.expires(),
+            stale_since: self.stale_since(now),
             failing_since: self.failing_since,
             failures: self.failures,
             seen: self.seen.clone(),
@@ -231,20 +257,56 @@ impl Refresh {
     }
 
     /// What is served has changed by another way than a transfer, or is gone.
-    pub fn serves(&mut self, served: Option<Soa>) {
+    pub fn serves(&mut self, now: Now, served: Option<Soa>) {
         self.served = served;
+        self.expires = match served {
+            Some(soa) => self.expires.or_else(|| now.instant.checked_add(self.expire_of(soa))),
+            None => None,
+        };
+    }
+
+    /// Other bounds from the next time on.
+    pub fn set_bounds(&mut self, bounds: Bounds) {
+        self.bounds = bounds;
+    }
+
+    /// Other primaries from now on: what is known of the version that is served stays, and they are asked at once. The results of
+    /// what is under way must not be told any more.
+    pub fn change_primaries(&mut self, primaries: usize, now: Now) {
+        self.seen = vec![None; primaries];
+        (self.step, self.again, self.behind, self.refused) = (Step::Idle, None, None, None);
+        (self.is_forced, self.due) = (false, now.instant);
     }
 
     fn restore(&mut self, soa: Soa, saved: Saved, now: Now) {
-        let wall = to_seconds(now.wall);
-        // Of a clock that went backwards nothing can be said but that it is not worse than now.
+        // Of a clock that went backwards nothing can be said but that no time has passed.
+        let wall = to_seconds(now.wall).max(saved.saved);
         let age = Duration::from_secs(wall.saturating_sub(saved.checked.unwrap_or(0)));
-        let left = soa.expire.saturating_sub(age);
-        self.expires = Some(now.instant + left);
+        let expire = self.expire_of(soa);
+        self.expires = match expire.checked_sub(age) {
+            Some(left) => now.instant.checked_add(left),
+            // Since when it has expired; a timer does not reach back behind the start of the host.
+            None => now.instant.checked_sub(age - expire).or(Some(now.instant)),
+        };
         self.checked = saved.checked.map(from_seconds);
         let wait = Duration::from_secs(saved.due.saturating_sub(wall)).min(self.refresh_of(soa));
-        self.due = now.instant + wait;
+        // After a long stop all zones are due at once; no primary is to be asked about all of them at once.
+        let spread = self.refresh_of(soa).mul_f64(JITTER).min(MOST_SPREAD).mul_f64(self.rng.f64());
+        self.due = now.instant + wait + spread;
         self.failures = saved.failures;
+        if saved.failures > 0 {
+            let last = saved.checked.map_or(now.wall, |checked| from_seconds(checked) + soa.refresh);
+            self.failing_since = Some(last.min(now.wall));
+        }
+    }
+
+    /// Since when no primary has been reached although REFRESH was over; `None` while one was, or before it is over.
+    fn stale_since(&self, now: Now) -> Option<SystemTime> {
+        let (soa, expires) = (self.served?, self.expires?);
+        let left = self.expire_of(soa).saturating_sub(self.refresh_of(soa));
+        let began = expires.checked_sub(left).unwrap_or(expires);
+        let age = now.instant.checked_duration_since(began).filter(|_| self.is_failing())?;
+        now.wall.checked_sub(age)
     }
 
     /// Begins a round: asks all, or, where there is nothing to compare, transfers at once.
@@ -321,7 +383,7 @@ impl Refresh {
         self.is_forced = false;
         self.checked = Some(now.wall);
         if let Some(soa) = self.served {
-            self.expires = now.instant.checked_add(soa.expire);
+            self.expires = now.instant.checked_add(self.expire_of(soa));
             let wait = self.refresh_of(soa);
             self.due = now.instant + self.with_jitter(wait);
         }
@@ -363,6 +425,12 @@ impl Refresh {
     fn refresh_of(&self, soa: Soa) -> Duration {
         // Bounds that cross each other: the lower one counts.
         soa.refresh.min(self.bounds.most_refresh).max(self.bounds.least_refresh)
+    }
+
+    /// EXPIRE; one that is shorter than the time until a second look would end a zone whose primary answers every time.
+    fn expire_of(&self, soa: Soa) -> Duration {
+        let least = self.refresh_of(soa).saturating_add(soa.retry.max(self.bounds.least_retry));
+        soa.expire.max(least)
     }
 
     fn with_jitter(&mut self, wait: Duration) -> Duration {

@@ -27,8 +27,8 @@ use crate::wire::Serial;
 
 use super::message::Soa;
 
+pub use crate::publish::ZoneTimers as Saved;
 pub use machine::Refresh;
-pub use saved::Saved;
 pub use settings::Bounds;
 pub use status::{Behind, Phase, Status};
 

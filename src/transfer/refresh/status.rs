@@ -42,6 +42,8 @@ pub struct Status {
     pub checked: Option<SystemTime>,
     /// When what is served expires, if no primary says so again.
     pub expires: Option<Instant>,
+    /// Since when no primary has been reached although it was time: for longer than REFRESH.
+    pub stale_since: Option<SystemTime>,
     /// Since when every attempt has failed.
     pub failing_since: Option<SystemTime>,
     /// How many attempts in a row have failed.

@@ -1,7 +1,6 @@
 //! The one task that owns every zone's state machine: events in, queries and transfers out.
 
 use std::collections::{BTreeSet, HashMap};
-use std::error::Error;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
@@ -10,17 +9,22 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::{Id, JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 
+use crate::handoff::{Queue, Reader, Receiver};
+use crate::publish::Report;
 use crate::transfer::message::Soa;
 use crate::transfer::refresh::{Action, Now, Order, Refresh, Saved, Transferred};
-use crate::wire::{Name, RecordType, Serial};
-use crate::zone::Zone;
+use crate::wire::{Name, Serial};
 
+use super::access::AtService;
 use super::ask::{AskError, ask_soa};
+use super::entry::Entry;
 use super::fetch::{Fetch, FetchError, Fetched, fetch};
+use super::follower::Follower;
 use super::jobs::{Ask, Jobs, Next};
+use super::outward::Outward;
 use super::pacer::Pacer;
-use super::report::{LastTransfer, ZoneReport};
-use super::settings::{SecondarySettings, SecondaryZone};
+use super::report::{LastTransfer, ZoneNews, ZoneReport};
+use super::settings::SecondarySettings;
 use super::sink::{Sink, SinkError};
 
 /// What comes from outside.
@@ -28,8 +32,10 @@ use super::sink::{Sink, SinkError};
 pub(super) enum Event {
     /// A NOTIFY: of this primary, or of another server that may send some.
     Notified { zone: Name, primary: Option<usize>, hint: Option<Serial> },
-    /// An operator's order.
-    Ordered { zone: Name, order: Order },
+    /// An operator's order, for one zone or for all; how many zones took it.
+    Ordered { zone: Option<Name>, order: Order, reply: oneshot::Sender<usize> },
+    /// The configuration says this now.
+    Settings(Arc<SecondarySettings>),
     /// The facts of all zones.
     Report(oneshot::Sender<Vec<ZoneReport>>),
     /// The timers of all zones, to be kept.
@@ -50,97 +56,110 @@ enum About {
     Fetch { fetch: Fetch, begun: Instant },
 }
 
-struct Entry {
-    settings: SecondaryZone,
-    refresh: Refresh,
-    /// When it is in the list of timers.
-    armed: Option<Instant>,
-    last_error: Option<(SystemTime, String)>,
-    last_transfer: Option<LastTransfer>,
+/// What the coordinator starts with, and where its news go.
+#[derive(Debug, Default)]
+pub struct SecondaryContext {
+    /// The timers that the last process kept.
+    pub saved: HashMap<Name, Saved>,
+    /// What the publisher serves; without it, what is served at the start is all that is.
+    pub report: Option<Reader<Report>>,
+    /// Takes what is new of each zone, for the status.
+    pub status: Option<Queue<ZoneNews>>,
 }
 
 /// See the module.
 pub(super) struct Coordinator {
-    settings: Arc<SecondarySettings>,
-    sink: Arc<dyn Sink>,
-    zones: HashMap<Name, Entry>,
-    timers: BTreeSet<(Instant, Name)>,
-    jobs: Jobs,
+    pub(super) settings: Arc<SecondarySettings>,
+    pub(super) sink: Arc<dyn Sink>,
+    pub(super) zones: HashMap<Name, Entry>,
+    pub(super) timers: BTreeSet<(Instant, Name)>,
+    pub(super) jobs: Jobs,
     tasks: JoinSet<Done>,
     about: HashMap<Id, About>,
+    /// The timers of zones that are not known yet.
+    pub(super) saved: HashMap<Name, Saved>,
+    pub(super) follower: Option<Follower>,
+    pub(super) outward: Outward,
 }
 
-fn now() -> Now {
+pub(super) fn now() -> Now {
     Now { instant: Instant::now(), wall: SystemTime::now() }
 }
 
 impl Coordinator {
-    /// All zones of the settings; those that `saved` names go on where they were.
+    /// All zones of the settings; those whose timers were kept go on where they were.
     pub(super) fn new(
         settings: Arc<SecondarySettings>,
         sink: Arc<dyn Sink>,
-        saved: &HashMap<Name, Saved>,
+        context: SecondaryContext,
     ) -> Self {
-        let now = now();
-        let pacer = Pacer::new(settings.soa_queries, settings.soa_queries_per_primary, now.instant);
+        let SecondaryContext { saved, report, status } = context;
+        let pacer = Pacer::new(settings.soa_queries, settings.soa_queries_per_primary, Instant::now());
         let jobs = Jobs::new(pacer, settings.transfers, settings.transfers_per_primary);
         let mut coordinator = Self {
             settings: settings.clone(),
-            sink,
+            sink: sink.clone(),
             zones: HashMap::new(),
             timers: BTreeSet::new(),
             jobs,
             tasks: JoinSet::new(),
             about: HashMap::new(),
+            saved,
+            follower: report.map(Follower::new),
+            outward: Outward::new(sink, status),
         };
-        for zone in &settings.zones {
-            let served = coordinator.sink.served(&zone.name).as_deref().and_then(soa_of);
-            let saved = saved.get(&zone.name).copied();
-            let primaries = zone.primaries.len();
-            let rng = fastrand::Rng::new();
-            let refresh = Refresh::new(settings.bounds, primaries, served, saved, now, rng);
-            let entry =
-                Entry { settings: zone.clone(), refresh, armed: None, last_error: None, last_transfer: None };
-            coordinator.zones.insert(zone.name.clone(), entry);
-            coordinator.arm(&zone.name);
-        }
+        coordinator.add_zones();
+        coordinator.forget_strange_timers();
         coordinator
     }
 
-    /// Runs until it is told to stop, or nobody can send events any more.
-    pub(super) async fn run(mut self, mut events: mpsc::Receiver<Event>, stop: CancellationToken) {
+    /// Runs until it is told to stop, or nobody can send events any more. NOTIFYs and UPDATEs that came to service addresses come
+    /// from `service`.
+    pub(super) async fn run(
+        mut self,
+        mut events: mpsc::Receiver<Event>,
+        mut service: Receiver<AtService>,
+        stop: CancellationToken,
+    ) {
         loop {
-            let wait = self.begin_jobs();
+            let wait = self.begin_jobs().map(|wait| Instant::now() + wait);
+            let outward = self.tell();
             let timer = self.timers.first().map(|(at, _)| *at);
-            let until = [wait.map(|wait| Instant::now() + wait), timer].into_iter().flatten().min();
+            let until = [wait, outward, timer].into_iter().flatten().min();
             tokio::select! {
                 () = stop.cancelled() => break,
                 event = events.recv() => match event {
                     Some(event) => self.handle(event),
                     None => break,
                 },
+                message = service.next() => self.take_from_service(message),
                 done = self.tasks.join_next_with_id(), if !self.tasks.is_empty() => {
                     if let Some(done) = done {
                         self.finish(done);
                     }
                 }
+                () = changed(&mut self.follower) => self.look_at_report(),
+                () = self.outward.told() => {}
                 () = sleep_until(until) => self.wake(),
             }
         }
         self.tasks.shutdown().await;
+        let Self { zones, outward, .. } = self;
+        let at = now();
+        outward.finish(|zone| zones.get(zone)?.save(at)).await;
     }
 
     fn handle(&mut self, event: Event) {
         match event {
-            Event::Notified { zone, primary, hint } => {
-                self.step(&zone, |refresh| refresh.notified(primary, hint));
-            }
-            Event::Ordered { zone, order } => self.step(&zone, |refresh| refresh.ordered(order)),
+            Event::Notified { zone, primary, hint } => self.notified(&zone, primary, hint),
             // Nobody waits for the answer any more: nothing is lost.
+            Event::Ordered { zone, order, reply } => drop(reply.send(self.ordered(zone, order))),
+            Event::Settings(settings) => self.change(settings),
             Event::Report(answer) => drop(answer.send(self.report())),
             Event::Save(answer) => {
                 let now = now();
-                let saved = self.zones.iter().map(|(name, entry)| (name.clone(), entry.refresh.save(now)));
+                let saved =
+                    self.zones.iter().filter_map(|(name, entry)| Some((name.clone(), entry.save(now)?)));
                 drop(answer.send(saved.collect()));
             }
         }
@@ -148,17 +167,17 @@ impl Coordinator {
 
     fn report(&self) -> Vec<ZoneReport> {
         let now = now();
-        let report = |entry: &Entry| ZoneReport {
-            zone: entry.settings.name.clone(),
-            primaries: entry.settings.primaries.iter().map(|primary| primary.address).collect(),
-            status: entry.refresh.status(),
-            is_expired: entry.refresh.is_expired(now),
-            last_error: entry.last_error.clone(),
-            last_transfer: entry.last_transfer.clone(),
-        };
-        let mut reports: Vec<ZoneReport> = self.zones.values().map(report).collect();
+        let mut reports: Vec<ZoneReport> =
+            self.zones.values().filter_map(|entry| entry.report(now)).collect();
         reports.sort_by(|a, b| a.zone.cmp(&b.zone));
         reports
+    }
+
+    /// Tells others what is new; when to come again.
+    fn tell(&mut self) -> Option<Instant> {
+        let (now, zones) = (now(), &self.zones);
+        let report = |zone: &Name| zones.get(zone)?.report(now);
+        self.outward.tell(now.instant, report, |zone| zones.get(zone)?.save(now))
     }
 
     /// Wakes every zone whose time has come.
@@ -177,32 +196,47 @@ impl Coordinator {
     }
 
     /// Gives an event to a zone, and puts what it wants done into the queues.
-    fn step(&mut self, name: &Name, event: impl FnOnce(&mut Refresh) -> Option<Action>) {
+    pub(super) fn step(&mut self, name: &Name, event: impl FnOnce(&mut Refresh) -> Option<Action>) {
         let Some(entry) = self.zones.get_mut(name) else { return };
-        let action = event(&mut entry.refresh);
+        let action = entry.step(event);
+        self.act(name, action);
+    }
+
+    pub(super) fn act(&mut self, name: &Name, action: Option<Action>) {
+        let Some(entry) = self.zones.get(name) else { return };
+        let generation = entry.generation;
         match action {
             None => {}
             Some(Action::AskSoa(primaries)) => {
                 for primary in primaries {
                     let Some(settings) = entry.settings.primaries.get(primary) else { continue };
                     let address = settings.address;
-                    self.jobs.add_ask(Ask { zone: name.clone(), primary, address });
+                    self.jobs.add_ask(Ask { zone: name.clone(), primary, address, generation });
                 }
             }
             Some(Action::Transfer { primary, from, is_forced }) => {
                 if let Some(primary) = entry.settings.primaries.get(primary) {
                     let key = primary.key.as_ref().and_then(|key| self.settings.keys.get(key)).cloned();
                     let (zone, address, tls) = (name.clone(), primary.address, primary.tls.clone());
-                    self.jobs.add_fetch(Fetch { zone, address, key, tls, from, is_forced });
+                    self.jobs.add_fetch(Fetch { zone, address, key, tls, from, is_forced, generation });
                 }
             }
         }
-        self.arm(name);
+        self.settle(name);
     }
 
-    fn arm(&mut self, name: &Name) {
+    /// After anything that may have changed a zone: notes what is to be told, and when it is due.
+    pub(super) fn settle(&mut self, name: &Name) {
+        let now = now();
         let Some(entry) = self.zones.get_mut(name) else { return };
-        let due = entry.refresh.due();
+        let changed = entry.settle(now);
+        self.outward.note(name);
+        if let Some(expiry) = changed.expiry {
+            self.outward.note_expiry(name, expiry, now.instant);
+        } else if changed.timers {
+            self.outward.note_timers(name, now.instant);
+        }
+        let due = entry.due(now);
         if due != entry.armed {
             if let Some(armed) = entry.armed {
                 self.timers.remove(&(armed, name.clone()));
@@ -260,7 +294,9 @@ impl Coordinator {
                     }
                     _ => None,
                 };
-                self.step(&ask.zone, |refresh| refresh.answered(now(), ask.primary, soa));
+                if self.is_of_now(&ask.zone, ask.generation) {
+                    self.step(&ask.zone, |refresh| refresh.answered(now(), ask.primary, soa));
+                }
             }
             (Some(About::Fetch { fetch, begun }), done) => {
                 self.jobs.fetch_ended(fetch.address);
@@ -299,10 +335,17 @@ impl Coordinator {
                     Some(LastTransfer { primary, whole, serial, octets, records, took, at });
             }
         }
-        self.step(zone, |refresh| refresh.transferred(now(), end));
+        if self.is_of_now(zone, fetch.generation) {
+            self.step(zone, |refresh| refresh.transferred(now(), end));
+        }
     }
 
-    fn failed(&mut self, zone: &Name, primary: SocketAddr, error: &dyn Error) {
+    /// Whether the primaries of a zone are still those.
+    fn is_of_now(&self, zone: &Name, generation: u32) -> bool {
+        self.zones.get(zone).is_some_and(|entry| entry.generation == generation)
+    }
+
+    fn failed(&mut self, zone: &Name, primary: SocketAddr, error: &dyn std::error::Error) {
         let mut text = error.to_string();
         let mut source = error.source();
         while let Some(inner) = source {
@@ -311,14 +354,16 @@ impl Coordinator {
         }
         tracing::warn!(%zone, %primary, error = text, "the primary brought nothing");
         if let Some(entry) = self.zones.get_mut(zone) {
-            entry.last_error = Some((SystemTime::now(), format!("{primary}: {text}")));
+            entry.note_error(primary, &text);
         }
     }
 }
 
-/// The numbers of a zone's SOA record.
-fn soa_of(zone: &Zone) -> Option<Soa> {
-    Soa::from_rdata(zone.apex().set(RecordType::SOA)?.rdata().next()?)
+async fn changed(follower: &mut Option<Follower>) {
+    match follower {
+        Some(follower) => follower.changed().await,
+        None => std::future::pending().await,
+    }
 }
 
 async fn sleep_until(at: Option<Instant>) {

@@ -24,6 +24,8 @@ pub(super) struct Fetch {
     pub(super) tls: Option<TlsClient>,
     pub(super) from: Option<Serial>,
     pub(super) is_forced: bool,
+    /// Of which primaries of the zone it is one: see [`super::entry::Entry`].
+    pub(super) generation: u32,
 }
 
 /// Why a transfer brought nothing into service.

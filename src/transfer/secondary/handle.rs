@@ -1,35 +1,33 @@
 //! The thread, and how others reach it.
 
-use std::collections::HashMap;
 use std::io;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
+use arc_swap::ArcSwap;
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
+use crate::handoff::{Queue, queue};
 use crate::transfer::notify::Notify;
 use crate::transfer::refresh::{Order, Saved};
-use crate::transfer::tsig::verify_request;
+use crate::transfer::tsig::{TsigFault, verify_request};
 use crate::wire::Name;
 
-use super::coordinator::{Coordinator, Event};
+use super::access::{Access, AtService};
+use super::coordinator::{Coordinator, Event, SecondaryContext};
 use super::net::unix_time;
+use super::rcode;
 use super::report::ZoneReport;
-use super::settings::{SecondarySettings, SecondaryZone};
+use super::settings::SecondarySettings;
 use super::sink::Sink;
 
 /// Events that wait for the coordinator: a NOTIFY for each of many zones at once; beyond that the sender hears SERVFAIL and tries
 /// again (RFC 1996 section 3.6).
 const MOST_EVENTS: usize = 1 << 14;
-/// RCODEs (RFC 1035 section 4.1.1, RFC 2136 section 2.2).
-mod rcode {
-    pub(super) const NOERROR: u8 = 0;
-    pub(super) const SERVFAIL: u8 = 2;
-    pub(super) const REFUSED: u8 = 5;
-    pub(super) const NOTAUTH: u8 = 9;
-}
+/// The same of those that came to service addresses: some hundred kilobytes.
+const MOST_AT_SERVICE: usize = 1 << 12;
 
 /// Why there are no secondary zones.
 #[derive(Debug, thiserror::Error)]
@@ -48,6 +46,9 @@ pub enum SecondaryError {
         /// The key.
         key: Name,
     },
+    /// Too much waits for the thread.
+    #[error("too many events wait for the thread for transfers: try again")]
+    Busy,
     /// The thread has ended.
     #[error("the thread for transfers has ended")]
     Ended,
@@ -64,38 +65,42 @@ pub struct Secondary {
 /// Reaches the thread from anywhere.
 #[derive(Clone, Debug)]
 pub struct SecondaryHandle {
-    settings: Arc<SecondarySettings>,
-    zones: Arc<HashMap<Name, SecondaryZone>>,
+    access: Arc<ArcSwap<Access>>,
     events: mpsc::Sender<Event>,
+    service: Queue<AtService>,
 }
 
 impl Secondary {
-    /// Starts the thread. Zones that `saved` names go on where they were, the others ask at once.
+    /// Starts the thread. Zones whose timers were kept go on where they were, the others ask at once.
     ///
     /// # Errors
     /// The settings name what is not there, or there is no thread.
     pub fn start(
         settings: SecondarySettings,
         sink: Arc<dyn Sink>,
-        saved: HashMap<Name, Saved>,
+        context: SecondaryContext,
     ) -> Result<Self, SecondaryError> {
         check(&settings)?;
         let settings = Arc::new(settings);
-        let zones = settings.zones.iter().map(|zone| (zone.name.clone(), zone.clone())).collect();
+        let access = Arc::new(ArcSwap::from_pointee(Access::new(&settings)));
         let (events, received) = mpsc::channel(MOST_EVENTS);
-        let handle = SecondaryHandle { settings: settings.clone(), zones: Arc::new(zones), events };
+        let (service, from_service) = queue(MOST_AT_SERVICE).map_err(SecondaryError::Thread)?;
+        let handle = SecondaryHandle { access, events, service };
         let stop = CancellationToken::new();
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
-            .max_blocking_threads(settings.transfers.max(1) + 1)
+            // Beside the transfers: what is told of expiry and timers.
+            .max_blocking_threads(settings.transfers.max(1) + 2)
             .thread_name("transfer-zone")
             .build()
             .map_err(SecondaryError::Thread)?;
         let thread = std::thread::Builder::new().name("transfer".to_owned()).spawn({
             let stop = stop.clone();
             move || {
-                let coordinator = Coordinator::new(settings, sink, &saved);
-                runtime.block_on(coordinator.run(received, stop));
+                runtime.block_on(async {
+                    let coordinator = Coordinator::new(settings, sink, context);
+                    coordinator.run(received, from_service, stop).await;
+                });
                 // A zone that is being compiled is not waited for.
                 runtime.shutdown_background();
             }
@@ -134,39 +139,108 @@ fn check(settings: &SecondarySettings) -> Result<(), SecondaryError> {
     Ok(())
 }
 
+/// What becomes of a NOTIFY.
+#[derive(Debug)]
+pub(super) struct Judged {
+    pub(super) response: Vec<u8>,
+    refusal: Option<(Name, Option<TsigFault>)>,
+}
+
 impl SecondaryHandle {
-    /// Takes a NOTIFY as it came; the response, or nothing if it is no NOTIFY. Never blocks.
+    /// Takes a NOTIFY that came to a management address; the response, or nothing if it is no NOTIFY. Never blocks.
     pub fn notify(&self, message: &[u8], source: IpAddr) -> Option<Vec<u8>> {
-        let notify = match Notify::read(message) {
-            Ok(notify) => notify,
-            Err(fault) => return fault_response(message, fault.rcode()?),
-        };
-        let mut signer = match verify_request(message, &self.settings.keys, unix_time()) {
-            Ok(signer) => signer,
-            Err(mut refusal) => {
-                let mut response = notify.response(refusal.rcode());
-                refusal.attach(&mut response);
-                tracing::warn!(zone = %notify.zone, %source, error = %refusal.fault, "NOTIFY refused");
-                return Some(response);
+        let Judged { response, refusal } = self.judge(message, source.to_canonical(), false)?;
+        match refusal {
+            Some((zone, Some(error))) => tracing::warn!(%zone, %source, %error, "NOTIFY refused"),
+            Some((zone, None)) => {
+                tracing::warn!(%zone, %source, "NOTIFY refused: not a primary, and not among notify-from");
             }
-        };
-        let key = signer.as_ref().map(|signer| signer.key().name().clone());
-        let mut response = notify.response(self.take(&notify, source, key.as_ref()));
-        if let Some(signer) = &mut signer {
-            signer.sign(&mut response, unix_time());
+            None => {}
         }
         Some(response)
     }
 
-    /// Gives an order for a zone.
+    /// Judges a NOTIFY, signed or not, and passes it on; `None` if it is none. Where `is_strict`, a primary that has a key must sign.
+    pub(super) fn judge(&self, message: &[u8], source: IpAddr, is_strict: bool) -> Option<Judged> {
+        let notify = match Notify::read(message) {
+            Ok(notify) => notify,
+            Err(fault) => {
+                let response = fault_response(message, fault.rcode()?)?;
+                return Some(Judged { response, refusal: None });
+            }
+        };
+        let access = self.access.load();
+        let mut signer = match verify_request(message, &access.keys, unix_time()) {
+            Ok(signer) => signer,
+            Err(mut refused) => {
+                let mut response = notify.response(refused.rcode());
+                refused.attach(&mut response);
+                return Some(Judged { response, refusal: Some((notify.zone, Some(refused.fault))) });
+            }
+        };
+        let key = signer.as_ref().map(|signer| signer.key().name());
+        let (rcode, refusal) = match access.zone(&notify.zone) {
+            None => (rcode::NOTAUTH, None),
+            Some(zone) if !zone.allows(source, key, is_strict) => {
+                (rcode::REFUSED, Some((notify.zone.clone(), None)))
+            }
+            Some(zone) => (self.pass_on(&notify, zone.primary(source)), None),
+        };
+        let mut response = notify.response(rcode);
+        if let Some(signer) = &mut signer {
+            signer.sign(&mut response, unix_time());
+        }
+        Some(Judged { response, refusal })
+    }
+
+    fn pass_on(&self, notify: &Notify, primary: Option<usize>) -> u8 {
+        let event = Event::Notified { zone: notify.zone.clone(), primary, hint: notify.hint };
+        match self.events.try_send(event) {
+            Ok(()) => rcode::NOERROR,
+            Err(_) => rcode::SERVFAIL,
+        }
+    }
+
+    /// The lists as they are now.
+    pub(super) fn access(&self) -> arc_swap::Guard<Arc<Access>> {
+        self.access.load()
+    }
+
+    /// Passes on what came to a service address; the RCODE of a NOTIFY.
+    pub(super) fn to_coordinator(&self, message: AtService) -> u8 {
+        match self.service.push(message) {
+            Ok(()) => rcode::NOERROR,
+            Err(_) => rcode::SERVFAIL,
+        }
+    }
+
+    /// Takes what the configuration says now: other keys, primaries and zones. What is under way with primaries that stay goes on.
+    ///
+    /// # Errors
+    /// The settings name what is not there, or the thread has ended; nothing has changed.
+    pub fn change(&self, settings: SecondarySettings) -> Result<(), SecondaryError> {
+        check(&settings)?;
+        let access = Arc::new(Access::new(&settings));
+        self.events.try_send(Event::Settings(Arc::new(settings))).map_err(|error| match error {
+            mpsc::error::TrySendError::Full(_) => SecondaryError::Busy,
+            mpsc::error::TrySendError::Closed(_) => SecondaryError::Ended,
+        })?;
+        self.access.store(access);
+        Ok(())
+    }
+
+    /// Gives an order for a zone, or for all; how many zones took it.
     ///
     /// # Errors
     /// The thread has ended.
-    pub async fn order(&self, zone: Name, order: Order) -> Result<(), SecondaryError> {
-        self.events.send(Event::Ordered { zone, order }).await.map_err(|_| SecondaryError::Ended)
+    pub async fn order(&self, zone: Option<Name>, order: Order) -> Result<usize, SecondaryError> {
+        let (reply, taken) = oneshot::channel();
+        let event = Event::Ordered { zone, order, reply };
+        self.events.send(event).await.map_err(|_| SecondaryError::Ended)?;
+        taken.await.map_err(|_| SecondaryError::Ended)
     }
 
-    /// The facts of all zones, in canonical order.
+    /// The facts of all zones that are known, in canonical order.
     ///
     /// # Errors
     /// The thread has ended.
@@ -184,22 +258,6 @@ impl SecondaryHandle {
         let (answer, answered) = oneshot::channel();
         self.events.send(Event::Save(answer)).await.map_err(|_| SecondaryError::Ended)?;
         answered.await.map_err(|_| SecondaryError::Ended)
-    }
-
-    /// Judges a NOTIFY that can be read, and passes it on; the RCODE that answers it.
-    fn take(&self, notify: &Notify, source: IpAddr, key: Option<&Name>) -> u8 {
-        let source = source.to_canonical();
-        let Some(zone) = self.zones.get(&notify.zone) else { return rcode::NOTAUTH };
-        let primary = zone.primaries.iter().position(|primary| primary.address.ip() == source);
-        if primary.is_none() && !zone.notify.allows(source, key, false) {
-            tracing::warn!(zone = %notify.zone, %source, "NOTIFY refused: not a primary, and not among notify-from");
-            return rcode::REFUSED;
-        }
-        let event = Event::Notified { zone: notify.zone.clone(), primary, hint: notify.hint };
-        match self.events.try_send(event) {
-            Ok(()) => rcode::NOERROR,
-            Err(_) => rcode::SERVFAIL,
-        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! What waits to be done and what is being done, within the limits: SOA queries a second, transfers at one time.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
@@ -18,6 +18,8 @@ pub(super) struct Ask {
     pub(super) zone: Name,
     pub(super) primary: usize,
     pub(super) address: SocketAddr,
+    /// Of which primaries of the zone it is one: see [`super::entry::Entry`].
+    pub(super) generation: u32,
 }
 
 /// The queues. A zone has at most one transfer, and one query to each primary, in them.
@@ -54,6 +56,17 @@ impl Jobs {
             most: most.max(1),
             most_per_primary: most_per_primary.max(1),
         }
+    }
+
+    /// Takes other limits; what is under way goes on.
+    pub(super) fn change(&mut self, pacer: Pacer, most: usize, most_per_primary: usize) {
+        (self.pacer, self.most, self.most_per_primary) = (pacer, most.max(1), most_per_primary.max(1));
+    }
+
+    /// Forgets what waits for these zones.
+    pub(super) fn forget(&mut self, zones: &BTreeSet<Name>) {
+        self.asks.retain(|ask| !zones.contains(&ask.zone));
+        self.fetches.retain(|fetch| !zones.contains(&fetch.zone));
     }
 
     pub(super) fn add_ask(&mut self, ask: Ask) {

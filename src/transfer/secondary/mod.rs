@@ -2,22 +2,30 @@
 //!
 //! ```text
 //! SecondaryHandle --- NOTIFY, orders ---> coordinator (1x) -- SOA queries (paced) --> ask    (Nx tasks)
-//!        ^                                  | owns every     -- transfers (capped) --> fetch  (Nx tasks) --> Sink
-//!        '------------- status ------------' Refresh <------------- results ------------'
+//!   what is served --- Follower ---------> | owns every     -- transfers (capped) --> fetch  (Nx tasks) --> Sink
+//!                                          | Refresh <-------------- results -----------'
+//!                                          '--> Outward --> what has expired, timers to keep (Sink); news for the status
 //! ```
 //!
 //! Changes at primaries flow in, versions flow out to a [`Sink`]. All of it runs on the thread `transfer`, but for the compiling
 //! of zones and the sink, which may block and have threads of their own. Every socket binds a management address. Never serves
 //! anything and never withdraws anything.
 
+mod access;
 mod ask;
+mod changes;
 mod coordinator;
+mod entry;
 mod fetch;
+mod follower;
 mod handle;
 mod jobs;
 mod net;
+mod outward;
 mod pacer;
+mod rcode;
 mod report;
+mod service;
 mod settings;
 mod sink;
 #[cfg(test)]
@@ -25,10 +33,11 @@ mod sink;
 mod tests;
 
 pub use ask::AskError;
+pub use coordinator::SecondaryContext;
 pub use fetch::FetchError;
 pub use handle::{Secondary, SecondaryError, SecondaryHandle};
 pub use net::NetError;
 pub(super) use net::{datagrams, unix_time};
-pub use report::{LastTransfer, ZoneReport};
-pub use settings::{PrimaryServer, SecondarySettings, SecondaryZone};
+pub use report::{LastTransfer, ZoneNews, ZoneReport};
+pub use settings::{OnExpiry, PrimaryServer, SecondarySettings, SecondaryZone};
 pub use sink::{Origin, Sink, SinkError};

@@ -5,6 +5,10 @@ use std::time::{Duration, SystemTime};
 
 use crate::transfer::refresh::Status;
 use crate::wire::{Name, Serial};
+use crate::zone::Expiry;
+
+/// What is new of one zone; `None`: it comes from primaries no more.
+pub type ZoneNews = (Name, Option<Box<ZoneReport>>);
 
 /// One zone, for `status` and for policy: facts alone.
 #[derive(Clone, Debug)]
@@ -17,6 +21,8 @@ pub struct ZoneReport {
     pub status: Status,
     /// Whether no primary has confirmed the version for as long as its SOA record allows.
     pub is_expired: bool,
+    /// What the query path was told of that.
+    pub expiry: Expiry,
     /// What went wrong last, and when; it stays when all is well again.
     pub last_error: Option<(SystemTime, String)>,
     /// The last transfer that put a version into service.

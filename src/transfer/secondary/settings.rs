@@ -11,6 +11,29 @@ use crate::transfer::refresh::Bounds;
 use crate::transfer::tls::TlsClient;
 use crate::transfer::tsig::Keys;
 use crate::wire::Name;
+use crate::zone::Expiry;
+
+/// What becomes of a zone that no primary has confirmed for as long as its SOA record says (RFC 1035 section 3.3.13).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OnExpiry {
+    /// It is answered SERVFAIL, so that resolvers ask elsewhere.
+    #[default]
+    ServFail,
+    /// It is answered from all the same, and the answers say so: for zones whose data are better old than none (in the spirit of
+    /// RFC 8767).
+    Stale,
+}
+
+impl OnExpiry {
+    /// What is told to the query path of such a zone.
+    pub(super) fn when(self, is_expired: bool) -> Expiry {
+        match (is_expired, self) {
+            (false, _) => Expiry::Current,
+            (true, Self::ServFail) => Expiry::Expired,
+            (true, Self::Stale) => Expiry::Stale,
+        }
+    }
+}
 
 /// One primary of a zone.
 #[derive(Clone, Debug)]
@@ -32,6 +55,15 @@ pub struct SecondaryZone {
     pub primaries: Vec<PrimaryServer>,
     /// Who may send NOTIFY beside the addresses of the primaries.
     pub notify: Allowed,
+    /// What becomes of it when it expires.
+    pub expired: OnExpiry,
+}
+
+impl SecondaryZone {
+    /// Where its primaries are, in order.
+    pub(super) fn addresses(&self) -> Vec<SocketAddr> {
+        self.primaries.iter().map(|primary| primary.address).collect()
+    }
 }
 
 /// What the operator says about secondary zones.

@@ -6,8 +6,9 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use crate::publish::Difference;
+use crate::transfer::refresh::Saved;
 use crate::wire::Name;
-use crate::zone::Zone;
+use crate::zone::{Expiry, Zone};
 
 /// From where a version came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,6 +36,18 @@ pub trait Sink: Send + Sync + 'static {
     /// It is not in service.
     fn differences(&self, zone: &Name, differences: Vec<Difference>, origin: Origin)
     -> Result<(), SinkError>;
+
+    /// Zones have expired, or a primary has ended that; in force when this returns.
+    ///
+    /// # Errors
+    /// It is not in force: it is told again.
+    fn expiry(&self, zones: Vec<(Name, Expiry)>) -> Result<(), SinkError>;
+
+    /// Keeps the timers of zones over a restart; `None` forgets those of a zone.
+    ///
+    /// # Errors
+    /// They are not kept: they are told again with the next ones.
+    fn keep(&self, timers: Vec<(Name, Option<Saved>)>) -> Result<(), SinkError>;
 }
 
 /// Why a version is not in service.

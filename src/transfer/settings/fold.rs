@@ -8,12 +8,12 @@ use ipnet::IpNet;
 
 use crate::transfer::notify::{Allowed, AllowedSource, Target};
 use crate::transfer::primary::PrimarySettings;
-use crate::transfer::secondary::{PrimaryServer, SecondarySettings, SecondaryZone};
+use crate::transfer::secondary::{OnExpiry, PrimaryServer, SecondarySettings, SecondaryZone};
 use crate::transfer::tls::{Authentication, TlsClient, TlsError, TlsServer};
 use crate::transfer::tsig::Keys;
 use crate::wire::{Name, NameError};
 
-use super::spec::{AllowedSpec, PeerSpec, TlsPeerSpec, TransferSpec, ZoneTransferSpec};
+use super::spec::{AllowedSpec, OnExpirySpec, PeerSpec, TlsPeerSpec, TransferSpec, ZoneTransferSpec};
 
 /// The port of DNS.
 const PORT: u16 = 53;
@@ -124,7 +124,11 @@ pub fn settings(
         if !zone.primaries.is_empty() {
             let primaries = fold.primaries("zone.primaries", &zone.primaries)?;
             let notify = fold.allowed("zone.notify-from", &zone.notify_from)?;
-            inward.zones.push(SecondaryZone { name: name.clone(), primaries, notify });
+            let expired = match zone.expired.unwrap_or(spec.expired) {
+                OnExpirySpec::ServFail => OnExpiry::ServFail,
+                OnExpirySpec::Stale => OnExpiry::Stale,
+            };
+            inward.zones.push(SecondaryZone { name: name.clone(), primaries, notify, expired });
         }
         if let Some(allow) = &zone.allow_transfer {
             outward.zones.insert(name.clone(), fold.allowed("zone.allow-transfer", allow)?);
@@ -181,6 +185,7 @@ fn secondary_of(spec: &TransferSpec) -> Result<SecondarySettings, SettingsFault>
 fn primary_of(spec: &TransferSpec) -> Result<PrimarySettings, SettingsFault> {
     let mut it = PrimarySettings::default();
     it.transfers = at_least_one("transfer.transfers-out", spec.transfers_out, it.transfers)?;
+    it.updates_per_second = spec.updates_per_second.unwrap_or(it.updates_per_second);
     let per_client = "transfer.connections-per-client";
     it.connections_per_client =
         at_least_one(per_client, spec.connections_per_client, it.connections_per_client)?;

@@ -11,4 +11,6 @@ mod tests;
 
 pub use fold::{SettingsFault, settings};
 pub use key_file::{KeyFileError, KeySpec, read_keys};
-pub use spec::{AllowedSpec, PeerSpec, TlsListenSpec, TlsPeerSpec, TransferSpec, ZoneTransferSpec};
+pub use spec::{
+    AllowedSpec, OnExpirySpec, PeerSpec, TlsListenSpec, TlsPeerSpec, TransferSpec, ZoneTransferSpec,
+};

@@ -116,10 +116,25 @@ pub struct TransferSpec {
     /// REFRESH of SOA records counts as at most this.
     #[serde(deserialize_with = "period")]
     pub most_refresh: Option<Duration>,
+    /// What becomes of a zone that has expired, where it says nothing else.
+    pub expired: OnExpirySpec,
     /// Transfers out at one time.
     pub transfers_out: Option<usize>,
+    /// Updates a second of one client.
+    pub updates_per_second: Option<NonZeroU32>,
     /// Connections of one secondary at one time.
     pub connections_per_client: Option<usize>,
+}
+
+/// `transfer.expired` and `zone.expired`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OnExpirySpec {
+    /// It is answered SERVFAIL.
+    #[default]
+    ServFail,
+    /// It is answered from, and the answers say that they are stale.
+    Stale,
 }
 
 /// What a `[[zone]]` says of transfers.
@@ -134,6 +149,8 @@ pub struct ZoneTransferSpec {
     pub allow_transfer: Option<Vec<AllowedSpec>>,
     /// Whom to tell that it changed; what `[transfer]` says if it is missing.
     pub notify: Option<Vec<PeerSpec>>,
+    /// What becomes of it when it has expired; what `[transfer]` says if it is missing.
+    pub expired: Option<OnExpirySpec>,
 }
 
 /// A duration as people write it.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::transfer::octets::u16_at;
+use crate::wire::octets::u16_at;
 
 use super::fault::{PeerError, TsigFault};
 use super::key::Key;

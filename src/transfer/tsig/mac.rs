@@ -3,8 +3,8 @@
 use ring::hmac;
 use subtle::ConstantTimeEq;
 
-use crate::transfer::octets::HEADER;
 use crate::wire::CLASS_ANY;
+use crate::wire::octets::HEADER;
 
 use super::key::Key;
 use super::record::{Fields, time_octets};

@@ -1,6 +1,6 @@
 //! The TSIG record of a message, found and written (RFC 8945 section 4.2).
 
-use crate::transfer::octets::{FlatName, HEADER, put_u16, skip_name, u16_at};
+use crate::wire::octets::{FlatName, HEADER, put_u16, skip_name, u16_at};
 use crate::wire::{CLASS_ANY, Name, RecordType};
 
 use super::algorithm::Algorithm;

@@ -3,7 +3,7 @@
 //! In canonical order an owner shares most of its labels with the one before it, so looking no further finds nearly all there is
 //! to find, in the time of one comparison of names.
 
-use crate::transfer::octets::{HEADER, put_u16};
+use crate::wire::octets::{HEADER, put_u16};
 use crate::wire::{CLASS_IN, Name, RecordType, compressible, name_length};
 
 /// The largest offset that a pointer can hold (RFC 1035 section 4.1.4).

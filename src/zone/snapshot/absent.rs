@@ -13,6 +13,8 @@ pub enum Absence {
     Loading,
     /// There is no version of it that could be accepted.
     NoData,
+    /// It has expired ([`Expiry::Expired`](super::expiry::Expiry)).
+    Expired,
 }
 
 /// All of them.

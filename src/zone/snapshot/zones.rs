@@ -8,6 +8,7 @@ use crate::wire::{LookupName, Name};
 
 use crate::zone::Zone;
 use crate::zone::snapshot::absent::{Absence, Absences};
+use crate::zone::snapshot::expiry::Expiry;
 use crate::zone::store::blocks::NodeId;
 use crate::zone::store::hash::NameHash;
 use crate::zone::store::index::Index;
@@ -21,7 +22,7 @@ const LEAF: usize = 256;
 pub struct Snapshot {
     /// From the hash of an apex to the number of its zone in the list.
     index: Index,
-    leaves: Vec<Arc<[Option<Arc<Zone>>]>>,
+    leaves: Vec<Arc<[Slot]>>,
     /// Numbers in the list that no zone has.
     free: Vec<u32>,
     count: usize,
@@ -31,7 +32,16 @@ pub struct Snapshot {
     deepest: usize,
     /// Configured zones that are not served.
     absent: Arc<Absences>,
+    /// How many zones are not fresh.
+    aged: usize,
     complete: bool,
+}
+
+/// A place in the list: a zone, if it is taken, and whether that may still be believed.
+#[derive(Clone, Debug, Default)]
+struct Slot {
+    zone: Option<Arc<Zone>>,
+    expiry: Expiry,
 }
 
 /// Labels of a name, the root counted as one more.
@@ -47,6 +57,7 @@ impl Default for Snapshot {
             at_depth: vec![0; DEPTHS].into(),
             deepest: 0,
             absent: Arc::default(),
+            aged: 0,
             complete: false,
         }
     }
@@ -70,6 +81,33 @@ impl Snapshot {
         (absent != *self.absent).then(|| Self { absent: Arc::new(absent), ..self.clone() })
     }
 
+    /// This snapshot with another expiry of zones that are served; another version of such a zone keeps it. `None` if
+    /// that is how it is already. Costs what there are changes.
+    pub fn with_expiry<'n>(&self, changes: impl IntoIterator<Item = (&'n Name, Expiry)>) -> Option<Self> {
+        let mut next = self.clone();
+        let mut differs = false;
+        for (origin, expiry) in changes {
+            let Some(number) = next.number(origin) else { continue };
+            let Some(before) = next.slot(number).filter(|slot| slot.expiry != expiry).cloned() else {
+                continue;
+            };
+            differs = true;
+            next.set(number, Slot { expiry, ..before });
+        }
+        differs.then_some(next)
+    }
+
+    /// Whether an answer from this zone is to be called stale.
+    pub fn is_stale(&self, zone: &Zone) -> bool {
+        self.aged > 0 && self.expiry(zone.origin()) == Expiry::Stale
+    }
+
+    /// The expiry of the zone with this apex.
+    pub fn expiry(&self, origin: &Name) -> Expiry {
+        let slot = self.number(origin).and_then(|number| self.slot(number));
+        slot.map_or(Expiry::Current, |slot| slot.expiry)
+    }
+
     /// This snapshot, said to hold every zone of the first load. Until then a name outside the loaded zones is
     /// answered SERVFAIL (RFC 8914 "Not Ready"), not REFUSED, for its zone may be on its way.
     pub fn completed(mut self) -> Self {
@@ -89,15 +127,19 @@ impl Snapshot {
 
     /// The zone with the longest apex that is at or above `name` once its leftmost `removed` labels are taken:
     /// 0 for the zone that holds a name, 1 for the parent's side of a cut. `None` too if the zone with the
-    /// longest apex is configured but not served: the one above it cannot speak for it.
+    /// longest apex is configured but not served, or has expired: the one above it cannot speak for it.
     pub fn closest_zone(&self, name: &LookupName, removed: usize) -> Option<&Zone> {
-        let served = self.closest_served(name, removed);
-        if self.absent.is_empty() || self.hiding(name, removed, served).is_none() { served } else { None }
+        let slot = self.closest_slot(name, removed)?;
+        let served = slot.zone.as_deref().filter(|_| slot.expiry != Expiry::Expired);
+        let held = slot.zone.as_deref();
+        if self.absent.is_empty() || self.hiding(name, removed, held).is_none() { served } else { None }
     }
 
     /// Why a name is in no zone that is served, though in one that is configured.
     pub fn absence(&self, name: &LookupName) -> Option<Absence> {
-        self.hiding(name, 0, self.closest_served(name, 0))
+        let slot = self.closest_slot(name, 0);
+        let expired = slot.filter(|slot| slot.expiry == Expiry::Expired).map(|_| Absence::Expired);
+        self.hiding(name, 0, slot.and_then(|slot| slot.zone.as_deref())).or(expired)
     }
 
     /// The reason of an absent zone that holds the name, if its apex is longer than that of the zone served.
@@ -106,7 +148,7 @@ impl Snapshot {
         served.is_none_or(|zone| zone.origin().label_count() < labels).then_some(absence)
     }
 
-    fn closest_served(&self, name: &LookupName, removed: usize) -> Option<&Zone> {
+    fn closest_slot(&self, name: &LookupName, removed: usize) -> Option<&Slot> {
         let labels = name.label_count();
         let deepest = labels.saturating_sub(removed).min(self.deepest);
         let mut found = if self.has_apex_at(0) { self.at(NameHash::root(), &[0]) } else { None };
@@ -117,7 +159,7 @@ impl Snapshot {
                 found = self.at(hash, name.ancestor(labels - above - 1)).or(found);
             }
         }
-        found.map(Arc::as_ref)
+        found
     }
 
     /// Whether some apex has this many labels.
@@ -127,7 +169,7 @@ impl Snapshot {
 
     /// Every zone, in no particular order.
     pub fn zones(&self) -> impl Iterator<Item = &Arc<Zone>> {
-        self.leaves.iter().flat_map(|leaf| leaf.iter()).flatten()
+        self.leaves.iter().flat_map(|leaf| leaf.iter()).filter_map(|slot| slot.zone.as_ref())
     }
 
     /// How many zones.
@@ -136,18 +178,23 @@ impl Snapshot {
     }
 
     /// The zone with the apex that has this hash and this wire form, in lower case.
-    fn at(&self, hash: NameHash, lower: &[u8]) -> Option<&Arc<Zone>> {
-        let is_it = |zone: &&Arc<Zone>| {
+    fn at(&self, hash: NameHash, lower: &[u8]) -> Option<&Slot> {
+        let is_it = |slot: &&Slot| {
+            let Some(zone) = &slot.zone else { return false };
             let origin = zone.origin().as_wire();
             // Nearly all are written in lower case.
             origin == lower || origin.eq_ignore_ascii_case(lower)
         };
-        self.index.find(hash.tag(), |number| self.get(number).filter(is_it))
+        self.index.find(hash.tag(), |number| self.slot(number).filter(is_it))
     }
 
     fn get(&self, number: NodeId) -> Option<&Arc<Zone>> {
+        self.slot(number)?.zone.as_ref()
+    }
+
+    fn slot(&self, number: NodeId) -> Option<&Slot> {
         let number = number.0 as usize;
-        self.leaves.get(number / LEAF)?.get(number % LEAF)?.as_ref()
+        self.leaves.get(number / LEAF)?.get(number % LEAF)
     }
 
     fn number(&self, origin: &Name) -> Option<NodeId> {
@@ -158,34 +205,38 @@ impl Snapshot {
 
     fn put(&mut self, zone: Arc<Zone>) {
         if let Some(number) = self.number(zone.origin()) {
-            return self.set(number, Some(zone));
+            let expiry = self.slot(number).map_or(Expiry::Current, |slot| slot.expiry);
+            return self.set(number, Slot { zone: Some(zone), expiry });
         }
         let number = self.free.pop().unwrap_or((self.leaves.len() * LEAF) as u32);
         if number as usize / LEAF == self.leaves.len() {
-            self.leaves.push(vec![None; LEAF].into());
+            self.leaves.push(vec![Slot::default(); LEAF].into());
             self.free.extend((number + 1..number + LEAF as u32).rev());
         }
         self.index.insert(NameHash::of(zone.origin()).tag(), NodeId(number));
         self.count_depth(zone.origin(), 1);
-        self.set(NodeId(number), Some(zone));
+        self.set(NodeId(number), Slot { zone: Some(zone), expiry: Expiry::Current });
     }
 
     fn remove(&mut self, origin: &Name) {
         let Some(number) = self.number(origin) else { return };
         self.index.remove(NameHash::of(origin).tag(), number);
         self.count_depth(origin, -1);
-        self.set(number, None);
+        self.set(number, Slot::default());
         self.free.push(number.0);
     }
 
-    fn set(&mut self, number: NodeId, zone: Option<Arc<Zone>>) {
+    fn set(&mut self, number: NodeId, slot: Slot) {
+        let is_aged = |slot: &Slot| usize::from(slot.expiry != Expiry::Current);
+        let (before, after) = (self.slot(number).map_or(0, is_aged), is_aged(&slot));
+        self.aged = self.aged + after - before;
         let number = number.0 as usize;
         let Some(leaf) = self.leaves.get_mut(number / LEAF) else { return };
         if Arc::get_mut(leaf).is_none() {
             *leaf = leaf.to_vec().into();
         }
         if let Some(place) = Arc::get_mut(leaf).and_then(|leaf| leaf.get_mut(number % LEAF)) {
-            *place = zone;
+            *place = slot;
         }
     }
 
@@ -312,6 +363,36 @@ mod tests {
             closest(&snapshot.with_absent(nothing).unwrap(), "a.sub.example.", 0).as_deref(),
             Some("example.")
         );
+    }
+
+    #[test]
+    fn an_expired_zone_is_hidden_and_a_stale_one_is_not() {
+        let name = |text: &str| LookupName::from(&text.parse::<Name>().unwrap());
+        let sub: Name = "Sub.example.".parse().unwrap();
+        let first =
+            Snapshot::default().with_changes([zone("example.", 1), zone("sub.example.", 1)], &[]).completed();
+        assert!(first.with_expiry([(&sub, Expiry::Current)]).is_none(), "no change");
+        assert!(first.with_expiry([(&"none.".parse().unwrap(), Expiry::Stale)]).is_none());
+        let expired = first.with_expiry([(&sub, Expiry::Expired)]).unwrap();
+        assert_eq!(closest(&expired, "a.sub.example.", 0), None, "the zone above does not speak for it");
+        assert_eq!(expired.absence(&name("a.sub.example.")), Some(Absence::Expired));
+        assert_eq!(expired.absence(&name("b.example.")), None);
+        assert_eq!(closest(&expired, "b.example.", 0).as_deref(), Some("example."));
+        assert_eq!(closest(&expired, "sub.example.", 1).as_deref(), Some("example."), "DS is the parent's");
+        assert!(expired.zone(&sub).is_some(), "a transfer goes on from it");
+        let newer = expired.with_changes([zone("sub.example.", 2)], &[]);
+        assert_eq!(closest(&newer, "sub.example.", 0), None, "only a primary's word ends it");
+        let stale = newer.with_expiry([(&sub, Expiry::Stale)]).unwrap();
+        assert_eq!(closest(&stale, "sub.example.", 0).as_deref(), Some("sub.example."));
+        let is_stale = |snapshot: &Snapshot, name: &str| {
+            snapshot.is_stale(snapshot.zone(&name.parse().unwrap()).unwrap())
+        };
+        assert_eq!([is_stale(&stale, "sub.example."), is_stale(&stale, "example.")], [true, false]);
+        let fresh = stale.with_expiry([(&sub, Expiry::Current)]).unwrap();
+        assert!(!is_stale(&fresh, "sub.example."));
+        let back =
+            stale.with_changes([], std::slice::from_ref(&sub)).with_changes([zone("sub.example.", 3)], &[]);
+        assert!(!is_stale(&back, "sub.example."), "one that was removed comes back fresh");
     }
 
     #[test]

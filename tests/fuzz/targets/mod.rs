@@ -4,4 +4,5 @@ pub mod answer;
 pub mod message;
 mod response;
 pub mod transfer;
+pub mod update;
 pub mod zone_file;

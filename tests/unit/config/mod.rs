@@ -438,3 +438,51 @@ fn what_to_do_with_signatures_is_set_for_all_zones_and_for_one() {
     let said = faults("directory = \"zones\"", "directory = \"zones\"\ndnssec = \"strict\"");
     assert!(said.contains("zones.dnssec") && said.contains("\"off\" or \"warn\" or \"refuse\""), "{said}");
 }
+
+#[test]
+fn updates_need_a_place_a_listener_and_keys() {
+    let base =
+        GOOD.replacen("directory = \"zones\"", "directory = \"zones\"\nstate-directory = \"state\"", 1);
+    let keys = "[[key]]\nname = \"k.\"\nalgorithm = \"hmac-sha256\"\nsecret = \"YWJj\"\n";
+    let listen = "[transfer]\nlisten = [\"198.51.100.10:53\"]\n";
+    let zone = |more: &str| format!("[[zone]]\nname = \"example.org\"\n{more}\n");
+    let update = "update = [{ key = \"k.\", names = [\"*.dyn.example.org\"], types = [\"A\"] }]";
+    let loaded = read(&format!("{base}{keys}{listen}{}", zone(update))).unwrap().config;
+    let name = "example.org.".parse().unwrap();
+    assert!(loaded.publish.databases.contains(&name));
+    assert_eq!(loaded.transfers.updates.zones[&name].0.len(), 1);
+    let said = |text: &str| read(text).unwrap_err().to_string();
+    let cases = [
+        (format!("{base}{keys}{}", zone(update)), "set transfer.listen, where they arrive"),
+        (format!("{base}{listen}{}", zone(update)), "the key k. is defined by no [[key]]"),
+        (format!("{GOOD}{keys}{listen}{}", zone(update)), "set zones.state-directory"),
+        (format!("{GOOD}{}", zone("database = true")), "set zones.state-directory"),
+        (
+            format!("{base}{keys}{listen}{}", zone(&format!("database = false\n{update}"))),
+            "leave database out",
+        ),
+        (
+            format!(
+                "{base}{keys}{listen}{}",
+                zone(&format!("primaries = [{{ address = \"198.51.100.1\" }}]\n{update}"))
+            ),
+            "comes from primaries: updates go there",
+        ),
+        (
+            format!("{base}{keys}{listen}{}", zone(&update.replace("dyn.example.org", "dyn.test"))),
+            "is not in the zone example.org.",
+        ),
+        (
+            format!("{base}{keys}{listen}{}", zone(&update.replace("types", "typos"))),
+            "there is no key \"typos\" here",
+        ),
+    ];
+    for (text, expected) in cases {
+        assert!(said(&text).contains(expected), "{expected}: {}", said(&text));
+    }
+    let without_updates = read(&format!("{base}{}", zone("database = true"))).unwrap().config;
+    assert!(
+        without_updates.publish.databases.contains(&name)
+            && without_updates.transfers.updates.zones.is_empty()
+    );
+}

@@ -23,6 +23,7 @@ fn zone(state: ZoneState) -> ZoneReport {
         durable: true,
         refused_serial: None,
         signatures: None,
+        expiry: crate::zone::Expiry::Current,
         faults: Vec::new(),
     }
 }

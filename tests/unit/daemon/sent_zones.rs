@@ -14,6 +14,7 @@ fn zone(serial: u32, durable: bool) -> ZoneReport {
         accepted_at: None,
         durable,
         refused_serial: None,
+        expiry: Expiry::Current,
         faults: Vec::new(),
         signatures: None,
     }

@@ -42,6 +42,7 @@ fn scene(report: Report, test_hooks: bool) -> Scene {
         routes: Box::new(RouteStatus::default),
         ordered: Box::new(move || orders.load()),
         reload: Box::new(move || reloads.load()),
+        transfers: TransferSources::default(),
         certificates: None,
         beats: vec![decide.clone()],
         neighbor_beats: Box::new(Arc::default),

@@ -243,7 +243,12 @@ fn losses_of_a_paused_round_and_of_failed_probes_count_as_what_they_are() {
         zone_fault: None,
     };
     let lost = || report(Outcome::Lost { reason: "late".into(), evidence: Evidence::Idle });
-    let pick = Pick { canary_zone: "example.org".parse().unwrap(), required: false, other: None };
+    let pick = Pick {
+        canary_zone: "example.org".parse().unwrap(),
+        required: false,
+        other: None,
+        is_identity: false,
+    };
     let standings = |subject: &Subject| [&subject.udp, &subject.tcp].map(|lane| lane.track.standing().word());
     subject.learn(&pick, (report(Outcome::Good), report(Outcome::Good)), &Load::default(), false);
     assert_eq!(standings(&subject), ["up"; 2]);

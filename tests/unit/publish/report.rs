@@ -25,6 +25,7 @@ fn zone(state: ZoneState, durable: bool, is_faulty: bool) -> ZoneReport {
         durable,
         refused_serial: None,
         signatures: None,
+        expiry: Expiry::Current,
         faults,
     }
 }

@@ -5,9 +5,10 @@ use std::sync::{Arc, Mutex, mpsc};
 
 use crate::publish::Difference;
 use crate::transfer::primary::Source;
+use crate::transfer::refresh::Saved;
 use crate::transfer::secondary::{Origin, Sink, SinkError};
 use crate::wire::{Name, RecordType, Serial};
-use crate::zone::{Place, Record, RecordBatch, Zone, ZoneBuilder};
+use crate::zone::{Expiry, Place, Record, RecordBatch, Zone, ZoneBuilder};
 
 pub(crate) fn name(text: &str) -> Name {
     text.parse().unwrap()
@@ -77,13 +78,23 @@ pub(crate) struct Hub {
     history: Mutex<Vec<Arc<Difference>>>,
     served: mpsc::Sender<(Serial, By)>,
     refuse: Mutex<Option<Serial>>,
+    /// What was told of zones that expire, in order.
+    pub(crate) expiry: Mutex<Vec<(Name, Expiry)>>,
+    /// The timers that were kept, in order.
+    pub(crate) kept: Mutex<Vec<(Name, Option<Saved>)>>,
 }
 
 impl Hub {
     pub(crate) fn new() -> (Arc<Self>, mpsc::Receiver<(Serial, By)>) {
         let (served, receiver) = mpsc::channel();
-        let hub =
-            Self { zones: Mutex::default(), history: Mutex::default(), served, refuse: Mutex::default() };
+        let hub = Self {
+            zones: Mutex::default(),
+            history: Mutex::default(),
+            served,
+            refuse: Mutex::default(),
+            expiry: Mutex::default(),
+            kept: Mutex::default(),
+        };
         (Arc::new(hub), receiver)
     }
 
@@ -129,6 +140,16 @@ impl Source for Hub {
 }
 
 impl Sink for Hub {
+    fn expiry(&self, zones: Vec<(Name, Expiry)>) -> Result<(), SinkError> {
+        self.expiry.lock().unwrap().extend(zones);
+        Ok(())
+    }
+
+    fn keep(&self, timers: Vec<(Name, Option<Saved>)>) -> Result<(), SinkError> {
+        self.kept.lock().unwrap().extend(timers);
+        Ok(())
+    }
+
     fn served(&self, zone: &Name) -> Option<Arc<Zone>> {
         self.zone(zone)
     }

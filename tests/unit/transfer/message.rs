@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::publish::Difference;
-use crate::transfer::octets::BadName;
+use crate::wire::octets::BadName;
 use crate::wire::{Name, RecordType, Serial};
 use crate::zone::RecordBatch;
 

@@ -45,6 +45,7 @@ fn secondary(primary: SocketAddr, key: Option<&str>, sink: &Arc<Hub>) -> (Second
         name: name("example."),
         primaries: vec![secondary::PrimaryServer { address: primary, key, tls: None }],
         notify: Allowed::default(),
+        expired: secondary::OnExpiry::default(),
     };
     let settings_in = secondary::SecondarySettings {
         zones: vec![zone],
@@ -87,7 +88,7 @@ fn a_zone_comes_whole_and_then_by_differences_after_a_notify() {
             assert_eq!(next(&served), (serial.into(), By::Differences));
             assert_eq!(pop.records(), hub.records());
         }
-        let seen = first.seen();
+        let seen = first.seen().list();
         assert_eq!((seen.len(), seen[0].asked, seen[0].serial), (1, AskedFor::Ixfr, Some(Serial(8))));
         drop((running, listener));
     }
@@ -108,7 +109,7 @@ fn what_the_history_does_not_reach_comes_whole_and_a_refused_version_is_not_aske
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
         let order = crate::transfer::refresh::Order::Refresh;
-        running.handle().order(name("example."), order).await.unwrap();
+        running.handle().order(Some(name("example.")), order).await.unwrap();
         let report = loop {
             let report = running.handle().report().await.unwrap().remove(0);
             if report.status.refused.is_some() {
@@ -221,6 +222,61 @@ fn a_client_has_so_many_connections_and_no_more() {
     let kept = [open(), open()];
     assert!(kept.iter().all(|(_, is_answered)| *is_answered));
     assert!(!open().1);
+}
+
+/// Says how many octets each update has.
+struct Counting;
+
+#[async_trait::async_trait]
+impl Updates for Counting {
+    async fn answer(&self, message: Vec<u8>, client: IpAddr) -> Option<Vec<u8>> {
+        assert_eq!(client, LOOPBACK);
+        Some([&message[..12], &(message.len() as u16).to_be_bytes()].concat())
+    }
+}
+
+/// A message with the opcode UPDATE.
+fn update(octets: usize) -> Vec<u8> {
+    let mut message = vec![0; octets];
+    message[2] = 5 << 3;
+    message
+}
+
+#[test]
+fn updates_go_to_who_takes_them_and_are_limited_by_client() {
+    let (hub, _) = Hub::new();
+    hub.put(zone(5, []));
+    // Nobody takes them: NOTIMP.
+    let without = Primary::start(settings(&[]), hub.clone(), None).unwrap();
+    assert_eq!(ask(without.addresses()[0], &update(12)).unwrap()[3] & 0xf, 4);
+    let few = PrimarySettings { updates_per_second: std::num::NonZeroU32::new(3).unwrap(), ..settings(&[]) };
+    let receivers = || Receivers { secondary: None, updates: Some(Arc::new(Counting)) };
+    let start = || Primary::start(few.clone(), hub.clone(), receivers()).unwrap();
+    // Over UDP, of any length; SOA queries are answered all the same.
+    let over_udp = start();
+    let socket = UdpSocket::bind((LOOPBACK, 0)).unwrap();
+    socket.set_read_timeout(Some(BOUND)).unwrap();
+    socket.connect(over_udp.addresses()[0]).unwrap();
+    let received = || {
+        let mut buffer = [0; 4096];
+        let octets = socket.recv(&mut buffer).unwrap();
+        buffer[..octets].to_vec()
+    };
+    for octets in [12, 5000, 60_000_u16] {
+        socket.send(&update(octets.into())).unwrap();
+        assert_eq!(received()[12..], octets.to_be_bytes());
+    }
+    // One more than a second may have is dropped: the query behind it is answered first. (The burst may have been refilled by one.)
+    (0..5).for_each(|_| assert_eq!(socket.send(&update(20)).unwrap(), 20));
+    let query = Asked { zone: name("example."), id: 9, record_type: RecordType::SOA }.query(None);
+    socket.send(&query).unwrap();
+    let answered = std::iter::from_fn(|| Some(received())).take_while(|message| message[2] == 5 << 3).count();
+    assert!(answered < 5, "{answered} of 5 updates beyond the limit were done");
+    // Over TCP the connection ends.
+    let over_tcp = start();
+    let answers: Vec<bool> = (0..8).map(|_| ask(over_tcp.addresses()[0], &update(30)).is_some()).collect();
+    assert!(answers[..3].iter().all(|is_answered| *is_answered), "{answers:?}");
+    assert!(!answers.iter().all(|is_answered| *is_answered), "{answers:?}");
 }
 
 /// Prints how long a large zone takes over loopback, whole and ten records of it: from the order or the change until it is served.

@@ -166,7 +166,7 @@ fn show(it: &Refresh, action: Option<&Action>, now: Now) -> String {
         Some(Action::Transfer { primary, from: None, is_forced: false }) => format!("axfr {primary}"),
         Some(Action::Transfer { primary, from: None, is_forced: true }) => format!("forced axfr {primary}"),
     };
-    let status = it.status();
+    let status = it.status(now);
     let phase = match status.phase {
         Phase::Idle => "idle",
         Phase::Asking => "asking",
@@ -214,7 +214,8 @@ fn pauses_grow_and_never_past_refresh() {
     // 100, 200, 400, 800, then REFRESH.
     assert_eq!(waits[..3], ["100", "200", "400"]);
     assert_eq!(waits[4..], ["1000", "1000"]);
-    assert_eq!(it.status().failing_since, Some(start().wall));
+    let status = it.status(now);
+    assert_eq!(status.failing_since, Some(start().wall));
     let mut it = refresh(1, None, now);
     for _ in 0..40 {
         it.wake(now);
@@ -238,16 +239,58 @@ fn a_version_expires_when_nobody_confirms_it_and_a_restart_does_not_make_it_youn
     let restored =
         |saved, now| Refresh::new(Bounds::default(), 1, Some(soa(5)), Some(saved), now, fastrand::Rng::new());
     let it = restored(saved, again);
-    assert_eq!((it.due(), it.status().checked), (Some(again.instant), Some(now.wall)));
+    let spread = it.due().unwrap() - again.instant;
+    assert!(spread <= Duration::from_secs(30), "{spread:?}");
+    assert_eq!(it.status(again).checked, Some(now.wall));
     assert!(!it.is_expired(later(again, 999.0)) && it.is_expired(later(again, 1_000.0)));
     assert!(restored(saved, later(now, 20_000.0)).is_expired(later(now, 20_000.0)));
     // Down for a second: the next look stays where it was.
     let it = restored(saved, later(now, 1.0));
     let wait = it.due().unwrap() - later(now, 1.0).instant;
     assert!(wait > Duration::from_secs(890) && wait <= Duration::from_secs(1000), "{wait:?}");
-    // A clock that went back by years: never longer than REFRESH.
+    // A clock that went back by years: as if no time had passed, and what has expired stays so.
     let back = Now { wall: SystemTime::UNIX_EPOCH, ..now };
-    assert_eq!(restored(saved, back).due(), Some(now.instant + Duration::from_secs(1000)));
+    let wait = restored(saved, back).due().unwrap() - now.instant;
+    assert!(wait > Duration::from_secs(890) && wait <= Duration::from_secs(1030), "{wait:?}");
+    assert!(!restored(saved, back).is_expired(later(back, 9_000.0)));
+    let it = restored(saved, later(now, 20_000.0));
+    let expired = it.save(later(now, 20_000.0));
+    assert_eq!(expired.saved - expired.checked.unwrap(), 20_000);
+    assert!(restored(expired, back).is_expired(back));
+    // Each restart adds nothing and takes nothing away.
+    let at = later(now, 30_000.0);
+    let again = restored(expired, at).save(at);
+    assert_eq!(again.checked, expired.checked);
+}
+
+#[test]
+fn a_version_is_stale_once_refresh_is_over_and_nobody_was_reached() {
+    let now = start();
+    let mut it = refresh(1, Some(5), now);
+    it.wake(now);
+    it.answered(now, 0, Some(soa(5)));
+    let due = later(now, (it.due().unwrap() - now.instant).as_secs_f64());
+    assert!(it.wake(due).is_some());
+    it.answered(due, 0, None);
+    assert_eq!(it.status(due).stale_since, None, "REFRESH is not over");
+    let over = later(now, 1_500.0);
+    assert_eq!(it.status(over).stale_since, Some(later(now, 1_000.0).wall));
+    it.wake(over);
+    it.answered(over, 0, Some(soa(5)));
+    assert_eq!(it.status(later(over, 5_000.0)).stale_since, None, "nobody has failed to answer");
+}
+
+#[test]
+fn what_is_served_without_a_known_age_expires_too_and_a_short_expire_is_none() {
+    let now = start();
+    let it = refresh(1, Some(5), now);
+    assert!(!it.is_expired(later(now, 9_999.0)) && it.is_expired(later(now, 10_000.0)));
+    let mut it = refresh(1, None, now);
+    assert_eq!(it.expires(), None);
+    it.serves(now, Some(Soa { expire: Duration::ZERO, ..soa(5) }));
+    assert!(!it.is_expired(later(now, 1_099.0)) && it.is_expired(later(now, 1_100.0)));
+    it.serves(now, None);
+    assert!(!it.is_expired(later(now, 1_100.0)));
 }
 
 #[test]
@@ -256,7 +299,7 @@ fn refresh_has_bounds() {
     for (asked, counted) in [(0, 2), (u32::MAX, 86_400)] {
         let mut it = refresh(1, Some(5), now);
         it.wake(now);
-        it.serves(Some(Soa { refresh: Duration::from_secs(asked.into()), ..soa(5) }));
+        it.serves(now, Some(Soa { refresh: Duration::from_secs(asked.into()), ..soa(5) }));
         it.answered(now, 0, Some(soa(5)));
         let wait = (it.due().unwrap() - now.instant).as_secs_f64();
         assert!((0.9 * f64::from(counted)..=f64::from(counted)).contains(&wait), "{wait}");
@@ -271,12 +314,12 @@ proptest! {
         let mut it = refresh(primaries, Some(5), now);
         let mut ordered = false;
         for (event, wait) in steps {
-            let before = it.status();
+            let before = it.status(now);
             let event = EVENTS[event];
             ordered |= event.starts_with("order");
             let (action, at) = apply(&mut it, event, now);
             now = if wait { later(at, 1.0) } else { at };
-            let status = it.status();
+            let status = it.status(now);
             match (&action, status.phase) {
                 (Some(Action::AskSoa(asked)), Phase::Asking) => prop_assert!(!asked.is_empty()),
                 (Some(Action::Transfer { primary, from, .. }), Phase::Transferring { primary: other, whole }) => {

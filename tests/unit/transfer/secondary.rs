@@ -10,8 +10,8 @@ use crate::transfer::hub::{Hub, a, name, soa, zone};
 use crate::transfer::notify::Allowed;
 use crate::transfer::refresh::Bounds;
 use crate::transfer::writer::{Messages, Reply};
-use crate::wire::RecordType;
-use crate::zone::Zone;
+use crate::wire::{RecordType, Serial};
+use crate::zone::{Expiry, Zone};
 
 const LOOPBACK: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
 
@@ -56,6 +56,7 @@ fn settings(address: SocketAddr) -> SecondarySettings {
         name: name("example."),
         primaries: vec![PrimaryServer { address, key: None, tls: None }],
         notify: Allowed::default(),
+        expired: OnExpiry::default(),
     };
     // The zone is asked for once: the next try is far away.
     let bounds = Bounds { first_retry: Duration::from_secs(3600), ..Bounds::default() };
@@ -195,4 +196,156 @@ fn settings_that_name_what_is_not_there_are_refused() {
     no_key.zones[0].primaries[0].key = Some(name("k."));
     let error = Secondary::start(no_key, pop, Default::default()).unwrap_err();
     assert!(error.to_string().contains("no [[key]] defines"), "{error}");
+}
+
+/// A message with this opcode about `zone`, without a signature.
+fn message(opcode: u8, zone: &str, record_type: RecordType) -> Vec<u8> {
+    let mut message = vec![7, 8, opcode << 3, 0, 0, 1, 0, 0, 0, 0, 0, 0];
+    message.extend(name(zone).as_wire());
+    message.extend([record_type.0.to_be_bytes(), [0, 1]].concat());
+    message
+}
+
+#[test]
+fn what_comes_to_a_service_address_is_judged_by_its_source() {
+    let primary: SocketAddr = "192.0.2.1:53".parse().unwrap();
+    let mut settings = settings(primary);
+    let signed = SecondaryZone {
+        name: name("Signed.example."),
+        primaries: vec![PrimaryServer {
+            address: "192.0.2.2:53".parse().unwrap(),
+            key: Some(name("key.")),
+            tls: None,
+        }],
+        notify: Allowed(vec![crate::transfer::notify::AllowedSource {
+            prefix: "198.51.100.0/24".parse().unwrap(),
+            keys: vec![],
+            encrypted: false,
+        }]),
+        expired: OnExpiry::Stale,
+    };
+    settings.zones.push(signed);
+    let key =
+        crate::transfer::tsig::Key::new(name("key."), crate::transfer::tsig::Algorithm::Sha256, b"secret");
+    let key = Arc::new(key.unwrap());
+    settings.keys = Arc::new(crate::transfer::tsig::Keys::new([(*key).clone()]).unwrap());
+    let (pop, _served) = Hub::new();
+    let secondary = Secondary::start(settings, pop, Default::default()).unwrap();
+    let handle = secondary.handle();
+    let mut output = vec![0; 65_535];
+    let mut ask = |octets: &[u8], source: &str| {
+        let length = handle.at_service(octets, source.parse().unwrap(), &mut output)?;
+        let response = output[..length].to_vec();
+        assert_eq!((&response[..2], response[2] & 0x80), (&[7, 8][..], 0x80));
+        Some((response[3] & 0xf, response))
+    };
+    let rcode = |answer: Option<(u8, Vec<u8>)>| answer.map(|(rcode, _)| rcode);
+    let notify = |zone: &str| message(4, zone, RecordType::SOA);
+    const REFUSED: Option<u8> = Some(5);
+    for (zone, source, expected) in [
+        ("example.", "192.0.2.1", Some(0)),
+        ("EXAMPLE.", "::ffff:192.0.2.1", Some(0)),
+        ("example.", "192.0.2.9", REFUSED),
+        ("other.", "192.0.2.9", REFUSED),
+        ("other.", "192.0.2.1", Some(9)),
+        ("example.", "192.0.2.2", REFUSED),
+        // Its primary has a key, and this is not signed; who is in the list needs none.
+        ("signed.example.", "192.0.2.2", REFUSED),
+        ("signed.example.", "198.51.100.7", Some(0)),
+    ] {
+        assert_eq!(rcode(ask(&notify(zone), source)), expected, "{zone} {source}");
+    }
+    let mut with_key = notify("signed.example.");
+    crate::transfer::tsig::Exchange::sign(&mut with_key, &key, unix_time());
+    let (good, response) = ask(&with_key, "192.0.2.2").unwrap();
+    assert_eq!((good, response[11]), (0, 1), "signed, too");
+    *with_key.last_mut().unwrap() ^= 1;
+    assert_ne!(rcode(ask(&with_key, "192.0.2.2")), Some(0));
+    assert_eq!(rcode(ask(&with_key, "192.0.2.9")), REFUSED);
+    assert_eq!(rcode(ask(&message(4, "example.", RecordType::A), "192.0.2.1")), Some(4));
+    // An UPDATE of a secondary zone, and of another; a query, a response, and what is cut short are nothing for it.
+    assert_eq!(rcode(ask(&message(5, "example.", RecordType::SOA), "192.0.2.9")), REFUSED);
+    assert_eq!(rcode(ask(&message(5, "other.", RecordType::SOA), "192.0.2.9")), None);
+    assert_eq!(rcode(ask(&message(0, "example.", RecordType::SOA), "192.0.2.1")), None);
+    let mut response = notify("example.");
+    response[2] |= 0x80;
+    assert_eq!(rcode(ask(&response, "192.0.2.1")), None);
+    for cut in 0..notify("example.").len() {
+        assert_eq!(rcode(ask(&notify("example.")[..cut], "192.0.2.1")), None, "{cut}");
+    }
+}
+
+/// The facts of `example.` once they are so.
+fn wait_report(handle: &SecondaryHandle, wanted: impl Fn(&ZoneReport) -> bool) -> ZoneReport {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        loop {
+            let reports = handle.report().await.unwrap();
+            if let Some(report) =
+                reports.into_iter().find(|report| report.zone == name("example.") && wanted(report))
+            {
+                return report;
+            }
+            tokio::task::yield_now().await;
+        }
+    })
+}
+
+#[test]
+fn an_expired_zone_is_told_at_once_and_its_timers_are_kept_at_the_end() {
+    let closed = TcpListener::bind((LOOPBACK, 0)).unwrap().local_addr().unwrap();
+    let (pop, _served) = Hub::new();
+    pop.put(zone(5, [a("a.example.", 1)]));
+    // Checked three hours ago, and EXPIRE is less.
+    let now = unix_time();
+    let saved = crate::transfer::refresh::Saved {
+        checked: Some(now - 11_000),
+        due: now,
+        failures: 3,
+        saved: now - 1,
+    };
+    let context =
+        SecondaryContext { saved: [(name("example."), saved)].into(), ..SecondaryContext::default() };
+    let secondary = Secondary::start(settings(closed), pop.clone(), context).unwrap();
+    let report = wait_report(&secondary.handle(), |report| report.is_expired);
+    assert_eq!((report.expiry, report.status.serial), (Expiry::Expired, Some(Serial(5))));
+    while pop.expiry.lock().unwrap().is_empty() {
+        std::thread::yield_now();
+    }
+    assert_eq!(*pop.expiry.lock().unwrap(), [(name("example."), Expiry::Expired)]);
+    drop(secondary);
+    let kept = pop.kept.lock().unwrap().last().cloned().unwrap();
+    let age = kept.1.map(|kept| kept.saved - kept.checked.unwrap()).unwrap();
+    assert!((11_000..11_100).contains(&age), "{age}");
+}
+
+#[test]
+fn other_settings_change_primaries_and_zones_without_a_restart() {
+    let good = Arc::new(zone(5, [a("a.example.", 1)]));
+    let script = good.clone();
+    let address = primary(Box::new(move |id, record_type| (whole(&script, id, record_type), false)));
+    let closed = TcpListener::bind((LOOPBACK, 0)).unwrap().local_addr().unwrap();
+    let (pop, served) = Hub::new();
+    let (status, mut news) = crate::handoff::queue(64).unwrap();
+    let context = SecondaryContext { status: Some(status), ..SecondaryContext::default() };
+    let secondary = Secondary::start(settings(closed), pop.clone(), context).unwrap();
+    let handle = secondary.handle();
+    wait_report(&handle, |report| report.status.failures > 0);
+    handle.change(settings(address)).unwrap();
+    assert_eq!(served.recv_timeout(Duration::from_secs(20)).unwrap().0, Serial(5));
+    let report = wait_report(&handle, |report| report.status.serial.is_some());
+    assert_eq!(report.primaries, [address]);
+    let mut wrong = settings(address);
+    wrong.zones[0].primaries[0].key = Some(name("none."));
+    assert!(matches!(handle.change(wrong), Err(SecondaryError::NoKey { .. })));
+    let nothing = SecondarySettings { zones: vec![], ..settings(address) };
+    handle.change(nothing).unwrap();
+    let gone = |news: &mut crate::handoff::Receiver<ZoneNews>| {
+        news.try_next().is_some_and(|(_, report)| report.is_none())
+    };
+    while !gone(&mut news) {
+        std::thread::yield_now();
+    }
+    let (message, mut output) = (message(4, "example.", RecordType::SOA), vec![0; 512]);
+    assert!(handle.at_service(&message, LOOPBACK, &mut output).is_some_and(|_| output[3] & 0xf == 5));
 }

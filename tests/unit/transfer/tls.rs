@@ -81,6 +81,7 @@ fn transfer(server: &Made, asks_clients: bool, client: TlsClient) -> Result<(Ser
         name: name("example."),
         primaries: vec![secondary::PrimaryServer { address, key: None, tls: Some(client) }],
         notify: Allowed::default(),
+        expired: secondary::OnExpiry::default(),
     };
     let bounds =
         crate::transfer::refresh::Bounds { first_retry: Duration::from_secs(3600), ..Default::default() };

@@ -20,6 +20,7 @@ pub(in super::super) fn zone(state: ZoneState, faults: Vec<Fault>) -> ZoneReport
         durable: true,
         signatures: None,
         refused_serial: None,
+        expiry: Expiry::Current,
         faults,
     }
 }

@@ -1,16 +1,16 @@
-//! Numbers and names in a message that a peer sent: positions in, values and the next position out.
+//! Numbers, names and RDATA in a message that a peer sent: positions in, values and the next position out.
 //!
-//! Never allocates and never panics, whatever the octets. Compression pointers are followed backwards only, so no message can
+//! Never panics, whatever the octets, and allocates nothing but what a caller gives it to fill. Compression pointers are followed backwards only, so no message can
 //! make it run in a circle.
 
-use crate::wire::Name;
+use super::{Name, Part, RecordType, layout, lowers_names};
 
 /// Octets of a header (RFC 1035 section 4.1.1).
-pub(super) const HEADER: usize = 12;
+pub const HEADER: usize = 12;
 
-/// A name in uncompressed wire form, its case kept.
+/// A name of a message in uncompressed wire form (RFC 1035 section 4.1.4), its case kept.
 #[derive(Clone, Debug)]
-pub(super) struct FlatName {
+pub struct FlatName {
     octets: [u8; Name::MAX_OCTETS],
     length: usize,
 }
@@ -34,27 +34,27 @@ pub enum BadName {
 
 impl FlatName {
     /// The root.
-    pub(super) const ROOT: Self = Self { octets: [0; Name::MAX_OCTETS], length: 1 };
+    pub const ROOT: Self = Self { octets: [0; Name::MAX_OCTETS], length: 1 };
 
     /// The wire form.
-    pub(super) fn as_wire(&self) -> &[u8] {
+    pub fn as_wire(&self) -> &[u8] {
         self.octets.get(..self.length).unwrap_or(&[0])
     }
 
     /// The wire form in lower case.
-    pub(super) fn lower(&self) -> Self {
+    pub fn lower(&self) -> Self {
         let mut lower = self.clone();
         lower.octets.make_ascii_lowercase();
         lower
     }
 
     /// An owned name.
-    pub(super) fn to_name(&self) -> Name {
+    pub fn to_name(&self) -> Name {
         Name::from_wire(self.as_wire()).unwrap_or_else(|_| Name::root())
     }
 
     /// Reads the name at `at`, following pointers; the position behind it.
-    pub(super) fn read(&mut self, message: &[u8], at: usize) -> Result<usize, BadName> {
+    pub fn read(&mut self, message: &[u8], at: usize) -> Result<usize, BadName> {
         let (mut position, mut run_start, mut behind, mut length) = (at, at, None, 0_usize);
         loop {
             let octet = *message.get(position).ok_or(BadName::Short)?;
@@ -86,8 +86,47 @@ impl FlatName {
     }
 }
 
+/// Copies the RDATA at `start..end` of a message to the end of `rdata`, uncompressed: names may be compressed in the types of RFC
+/// 1035, and in those that RFC 3597 section 4 names. RDATA that has not the parts of its type is copied as far as it goes;
+/// [`check_rdata`](super::check_rdata) refuses it then. `name` is memory to read names into.
+///
+/// # Errors
+/// A name that is none.
+pub fn copy_rdata(
+    (message, start, end): (&[u8], usize, usize),
+    record_type: RecordType,
+    name: &mut FlatName,
+    rdata: &mut Vec<u8>,
+) -> Result<(), BadName> {
+    let within = message.get(..end).ok_or(BadName::Short)?;
+    if !lowers_names(record_type) {
+        rdata.extend_from_slice(within.get(start..).unwrap_or_default());
+        return Ok(());
+    }
+    let mut at = start;
+    for part in layout(record_type) {
+        let next = match *part {
+            Part::Octets(count) => at + count,
+            Part::Text => at + 1 + usize::from(within.get(at).copied().unwrap_or_default()),
+            Part::Name => {
+                // Names before `start` may be pointed to, and nothing behind `end` is read: pointers lead backwards.
+                let behind = name.read(within, at)?;
+                rdata.extend_from_slice(name.as_wire());
+                at = behind;
+                continue;
+            }
+            Part::Texts | Part::Names | Part::Gateway { .. } | Part::HostIdentity | Part::Rest(_) => end,
+        };
+        let next = next.min(end);
+        rdata.extend_from_slice(within.get(at..next).unwrap_or_default());
+        at = next;
+    }
+    rdata.extend_from_slice(within.get(at..).unwrap_or_default());
+    Ok(())
+}
+
 /// The position behind the name at `at`; pointers are not followed.
-pub(super) fn skip_name(message: &[u8], at: usize) -> Option<usize> {
+pub fn skip_name(message: &[u8], at: usize) -> Option<usize> {
     let mut position = at;
     loop {
         match *message.get(position)? {
@@ -100,17 +139,17 @@ pub(super) fn skip_name(message: &[u8], at: usize) -> Option<usize> {
 }
 
 /// The 16-bit number at `at`.
-pub(super) fn u16_at(message: &[u8], at: usize) -> Option<u16> {
+pub fn u16_at(message: &[u8], at: usize) -> Option<u16> {
     Some(u16::from_be_bytes(*message.get(at..)?.first_chunk::<2>()?))
 }
 
 /// The 32-bit number at `at`.
-pub(super) fn u32_at(message: &[u8], at: usize) -> Option<u32> {
+pub fn u32_at(message: &[u8], at: usize) -> Option<u32> {
     Some(u32::from_be_bytes(*message.get(at..)?.first_chunk::<4>()?))
 }
 
 /// Puts a 16-bit number at `at`, if there is room.
-pub(super) fn put_u16(message: &mut [u8], at: usize, value: u16) {
+pub fn put_u16(message: &mut [u8], at: usize, value: u16) {
     if let Some(place) = message.get_mut(at..at + 2) {
         place.copy_from_slice(&value.to_be_bytes());
     }

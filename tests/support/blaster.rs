@@ -5,11 +5,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::thread::JoinHandle;
 
-use crate::support::dns;
-use crate::support::lab::Space;
-use crate::support::pop::ZONE;
-use crate::support::wire::RawSocket;
-use crate::support::world::service;
+use super::dns;
+use super::lab::Space;
+use super::wire::RawSocket;
 
 /// A query whose first label is random; where that label begins.
 const NAME_AT: usize = 13;
@@ -17,18 +15,19 @@ const NAME_AT: usize = 13;
 const BATCH: usize = 64;
 
 /// A thread that sends in a namespace; ends when dropped.
-pub(crate) struct Blaster {
+pub struct Blaster {
     stop: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Blaster {
-    /// Queries of random names of the served zone, to the service address of this family.
-    pub(crate) fn queries(space: &Space, family: usize) -> Self {
+    /// Queries of random names of a zone, to a service address.
+    pub fn queries(space: &Space, service: IpAddr, zone: &str) -> Self {
+        let mut message = random_name(zone);
         Self::start(space, move || {
-            let socket = UdpSocket::bind((["0.0.0.0", "::"][family], 0)).expect("a socket");
-            socket.connect((service(family), 53)).expect("a route");
-            let mut message = random_name();
+            let any: IpAddr = if service.is_ipv4() { [0; 4].into() } else { [0; 16].into() };
+            let socket = UdpSocket::bind((any, 0)).expect("a socket");
+            socket.connect((service, 53)).expect("a route");
             move || {
                 randomize(&mut message);
                 // A full queue on the way is what a flood is about.
@@ -38,22 +37,22 @@ impl Blaster {
     }
 
     /// The same queries from spoofed sources of a documentation prefix.
-    pub(crate) fn spoofed_queries(space: &Space, family: usize) -> Self {
+    pub fn spoofed_queries(space: &Space, service: IpAddr, zone: &str) -> Self {
+        let mut message = random_name(zone);
         Self::start(space, move || {
-            let socket = RawSocket::new(service(family));
-            let mut message = random_name();
+            let socket = RawSocket::new(service);
             move || {
                 randomize(&mut message);
-                socket.send_query(spoofed(family), fastrand::u16(1024..), &message);
+                socket.send_query(spoofed(service), fastrand::u16(1024..), &message);
             }
         })
     }
 
     /// Requests for TCP connections from spoofed sources of a documentation prefix.
-    pub(crate) fn syns(space: &Space, family: usize) -> Self {
+    pub fn syns(space: &Space, service: IpAddr) -> Self {
         Self::start(space, move || {
-            let socket = RawSocket::new(service(family));
-            move || socket.send_syn(spoofed(family), fastrand::u16(1024..))
+            let socket = RawSocket::new(service);
+            move || socket.send_syn(spoofed(service), fastrand::u16(1024..))
         })
     }
 
@@ -80,18 +79,18 @@ impl Drop for Blaster {
 }
 
 /// The prefixes of the spoofed sources (RFC 5737, RFC 3849), by family.
-pub(crate) const SPOOFED: [&str; 2] = ["203.0.113.0/24", "2001:db8:bad::/48"];
+pub const SPOOFED: [&str; 2] = ["203.0.113.0/24", "2001:db8:bad::/48"];
 
-/// A random address of [`SPOOFED`].
-fn spoofed(family: usize) -> IpAddr {
-    match family {
-        0 => Ipv4Addr::new(203, 0, 113, fastrand::u8(..)).into(),
-        _ => Ipv6Addr::from(0x2001_0db8_0bad_u128 << 80 | u128::from(fastrand::u64(..))).into(),
+/// A random address of [`SPOOFED`], of the family of the service.
+fn spoofed(service: IpAddr) -> IpAddr {
+    match service {
+        IpAddr::V4(_) => Ipv4Addr::new(203, 0, 113, fastrand::u8(..)).into(),
+        IpAddr::V6(_) => Ipv6Addr::from(0x2001_0db8_0bad_u128 << 80 | u128::from(fastrand::u64(..))).into(),
     }
 }
 
-fn random_name() -> Vec<u8> {
-    dns::query(1, &format!("aaaaaaaa.{ZONE}"), dns::A)
+fn random_name(zone: &str) -> Vec<u8> {
+    dns::query(1, &format!("aaaaaaaa.{zone}"), dns::A)
 }
 
 fn randomize(message: &mut [u8]) {

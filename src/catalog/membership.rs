@@ -1,0 +1,196 @@
+//! Which member belongs to which catalog, and what a new version of a catalog changes (RFC 9432 section 5).
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use crate::wire::{Name, Serial};
+
+use super::read::{CatalogMember, CatalogZone};
+
+/// How many members may go at once before an operator is asked; both must be exceeded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RemovalLimit {
+    /// Percent of the catalog's members.
+    pub percent: u8,
+    /// How many.
+    pub members: usize,
+}
+
+impl Default for RemovalLimit {
+    /// A day's work removes some zones of many; an empty export, a filter that matches nothing, removes a tenth at least.
+    fn default() -> Self {
+        Self { percent: 10, members: 10 }
+    }
+}
+
+/// A member as it is served.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Member {
+    /// The catalog that owns it.
+    pub catalog: Name,
+    /// What that catalog says of it.
+    pub properties: CatalogMember,
+}
+
+/// All catalogs, in the order of the configuration, and their members.
+#[derive(Clone, Debug, Default)]
+pub struct Membership {
+    order: Vec<Name>,
+    /// The last good version of each.
+    versions: BTreeMap<Name, Arc<CatalogZone>>,
+    members: BTreeMap<Name, Member>,
+    /// Zones that the configuration names: no catalog may have them.
+    configured: BTreeSet<Name>,
+    limit: RemovalLimit,
+    held: BTreeMap<Name, Held>,
+}
+
+/// What a new version of a catalog changes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct MembershipChanges {
+    /// Members that are to be served now.
+    pub added: BTreeMap<Name, Member>,
+    /// Members that are to be served no more.
+    pub removed: BTreeSet<Name>,
+    /// Members that are served on, by other settings: their groups or their catalog are others.
+    pub changed: BTreeMap<Name, Member>,
+    /// Members that begin anew: what was kept of them does not count (section 5.4).
+    pub reset: BTreeMap<Name, Member>,
+    /// Members that another catalog or the configuration has.
+    pub conflicts: Vec<Conflict>,
+}
+
+/// A member of a catalog that is not taken from it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Conflict {
+    /// The zone.
+    pub member: Name,
+    /// The catalog that names it.
+    pub catalog: Name,
+    /// The catalog that has it; `None` for the configuration.
+    pub owner: Option<Name>,
+}
+
+/// Removals that wait for an operator.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Held {
+    /// The serial of the version that removes them.
+    pub serial: Serial,
+    /// The members that it removes.
+    pub members: BTreeSet<Name>,
+}
+
+impl Membership {
+    /// The catalogs in the order in which they get members that several have at the start, and the zones that the configuration names.
+    pub fn new(order: Vec<Name>, configured: BTreeSet<Name>, limit: RemovalLimit) -> Self {
+        Self { order, configured, limit, ..Self::default() }
+    }
+
+    /// The members and their catalogs.
+    pub fn members(&self) -> &BTreeMap<Name, Member> {
+        &self.members
+    }
+
+    /// The removals that wait, by catalog.
+    pub fn held(&self) -> &BTreeMap<Name, Held> {
+        &self.held
+    }
+
+    /// Takes a new version of a catalog, which must be one of those that are configured. Removals beyond the limit are held, unless
+    /// `is_accepted`; additions are not.
+    pub fn take(&mut self, version: Arc<CatalogZone>, is_accepted: bool) -> MembershipChanges {
+        let catalog = version.name.clone();
+        let gone: BTreeSet<Name> = self
+            .members
+            .iter()
+            .filter(|(name, member)| member.catalog == catalog && !version.members.contains_key(*name))
+            .map(|(name, _)| name.clone())
+            .collect();
+        let owned = self.members.values().filter(|member| member.catalog == catalog).count();
+        let is_held = !is_accepted && self.exceeds(gone.len(), owned);
+        self.held.remove(&catalog);
+        if is_held {
+            let held = Held { serial: version.serial, members: gone.clone() };
+            self.held.insert(catalog.clone(), held);
+        }
+        self.versions.insert(catalog, version);
+        let mut changes = MembershipChanges::default();
+        if !is_held {
+            for name in gone {
+                self.members.remove(&name);
+                changes.removed.insert(name);
+            }
+        }
+        self.settle(&mut changes);
+        changes
+    }
+
+    fn exceeds(&self, gone: usize, owned: usize) -> bool {
+        gone > self.limit.members && gone * 100 > owned * usize::from(self.limit.percent)
+    }
+
+    /// Gives every member that some catalog names to one of them. What owners say comes first: it decides who may take over.
+    fn settle(&mut self, changes: &mut MembershipChanges) {
+        let versions = self.order.iter().filter_map(|name| self.versions.get(name)).cloned();
+        let versions: Vec<Arc<CatalogZone>> = versions.collect();
+        for version in &versions {
+            for (name, properties) in &version.members {
+                let new = Member { catalog: version.name.clone(), properties: properties.clone() };
+                if self.members.get(name).is_some_and(|old| old.catalog == new.catalog && *old != new) {
+                    self.change(name, new, changes);
+                }
+            }
+        }
+        for version in &versions {
+            for (name, properties) in &version.members {
+                let new = Member { catalog: version.name.clone(), properties: properties.clone() };
+                self.claim(name, new, changes);
+            }
+        }
+    }
+
+    /// A catalog names a member.
+    fn claim(&mut self, name: &Name, new: Member, changes: &mut MembershipChanges) {
+        let conflict = |owner: Option<Name>| {
+            let (member, catalog) = (name.clone(), new.catalog.clone());
+            Conflict { member, catalog, owner }
+        };
+        if self.configured.contains(name) || self.order.contains(name) {
+            return changes.conflicts.push(conflict(None));
+        }
+        match self.members.get(name) {
+            None => self.add(name, new, changes),
+            Some(old) if old.catalog == new.catalog => {}
+            // The owner says that this one may have it (section 4.4.1).
+            Some(old) if old.properties.new_owner.as_ref() == Some(&new.catalog) => {
+                self.change(name, new, changes)
+            }
+            // It was given over, and the one that gave it still names it.
+            Some(old) if new.properties.new_owner.as_ref() == Some(&old.catalog) => {}
+            Some(old) => changes.conflicts.push(conflict(Some(old.catalog.clone()))),
+        }
+    }
+
+    fn add(&mut self, name: &Name, new: Member, changes: &mut MembershipChanges) {
+        // One that another catalog gives up and this one has goes on, with what was kept of it only if nothing is said of that: it was
+        // removed, so it begins anew.
+        match changes.removed.remove(name) {
+            true => changes.reset.insert(name.clone(), new.clone()),
+            false => changes.added.insert(name.clone(), new.clone()),
+        };
+        self.members.insert(name.clone(), new);
+    }
+
+    fn change(&mut self, name: &Name, new: Member, changes: &mut MembershipChanges) {
+        let begins_anew =
+            self.members.get(name).is_some_and(|old| old.properties.label != new.properties.label);
+        match begins_anew || changes.reset.contains_key(name) {
+            true => {
+                changes.changed.remove(name);
+                changes.reset.insert(name.clone(), new.clone());
+            }
+            false => drop(changes.changed.insert(name.clone(), new.clone())),
+        }
+        self.members.insert(name.clone(), new);
+    }
+}

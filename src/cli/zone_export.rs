@@ -1,0 +1,37 @@
+//! `anyns zone export`.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use crate::control::{self, Request, Response};
+
+use super::remote::{outcome_of, socket_path};
+use super::{Outcome, print_line};
+
+/// Longer than a zone of the largest size takes to be written and read.
+const LIMIT: Duration = Duration::from_secs(70);
+
+/// Prints a zone that is served, or writes it to a file: whole, or what was there stays.
+pub(super) fn export(
+    config: Option<&Path>,
+    socket: Option<&Path>,
+    (zone, output): (String, Option<PathBuf>),
+) -> Outcome {
+    let path = socket_path(config, socket)?;
+    let text = match control::call(&path, &Request::ZoneExport { zone }, LIMIT)? {
+        Response::Zone { text } => text,
+        other => return outcome_of(other),
+    };
+    match output {
+        None => print_line(&text),
+        Some(output) => {
+            let mut new = output.clone().into_os_string();
+            new.push(".new");
+            let cannot = |error| format!("cannot write {}: {error}", output.display());
+            std::fs::write(&new, text).map_err(cannot)?;
+            std::fs::rename(&new, &output).map_err(cannot)?;
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,108 @@
+//! A zone that comes from primaries, or goes to secondaries, as text.
+
+use std::fmt::Write;
+
+use super::table::{Row, aligned};
+use super::time::{span, time};
+use crate::control::text::printable;
+use crate::control::{SecondaryStatus, Status, TransferStatus, ZoneState, ZoneStatus};
+
+/// Everything that is known of the zones of a status that asked for some of them: what `anyns zone status` prints.
+pub fn render_zone(status: &Status) -> String {
+    let zones: Vec<String> = status.zones.iter().map(|zone| page(zone, status.now)).collect();
+    if zones.is_empty() { "no such zone is known here\n".to_owned() } else { zones.join("\n") }
+}
+
+fn page(zone: &ZoneStatus, now: u64) -> String {
+    let state = match zone.state {
+        ZoneState::Loading => "is being loaded",
+        ZoneState::Served => "is served",
+        ZoneState::Kept => "is served in an older version",
+        ZoneState::Refused => "is not served",
+        ZoneState::Expired => "has expired and is answered SERVFAIL",
+    };
+    let required = if zone.required { ", required" } else { "" };
+    let mut text = format!("{} {state} since {}{required}\n", printable(&zone.name), moment(zone.since, now));
+    let serial = zone.serial.map_or("none".to_owned(), |serial| serial.to_string());
+    let mut rows = vec![row("serial", format!("{serial}, {} records", zone.records))];
+    rows.push(row("source", zone.source.clone()));
+    rows.extend(zone.transfer.iter().flat_map(|transfer| transfer_rows(transfer, now)));
+    rows.extend(zone.secondaries.iter().map(|secondary| secondary_row(secondary, zone.serial, now)));
+    rows.extend(zone.faults.iter().map(|fault| row("fault", fault.clone())));
+    let _ = write!(text, "{}", aligned(&rows));
+    text
+}
+
+fn row(name: &str, value: String) -> Row {
+    vec![name.to_owned(), value]
+}
+
+/// A time, and how long ago or ahead it is.
+fn moment(at: u64, now: u64) -> String {
+    match at > now {
+        true => format!("{} (in {})", time(at), span(at - now)),
+        false => format!("{} ({} ago)", time(at), span(now - at)),
+    }
+}
+
+fn transfer_rows(transfer: &TransferStatus, now: u64) -> Vec<Row> {
+    let mut rows: Vec<Row> = Vec::new();
+    let mut add = |name: &str, value: String| rows.push(row(name, value));
+    for primary in &transfer.primaries {
+        let serial = primary.serial.map_or("no serial yet".to_owned(), |serial| format!("serial {serial}"));
+        add("primary", format!("{} told {serial}", primary.address));
+    }
+    add("confirmed", transfer.checked.map_or("never".to_owned(), |at| moment(at, now)));
+    add("next look", transfer.next.map_or_else(|| format!("{} now", transfer.phase), |at| moment(at, now)));
+    if let Some(at) = transfer.expires {
+        add(if transfer.expired { "expired" } else { "expires" }, moment(at, now));
+    }
+    if let Some(at) = transfer.stale_since {
+        add("stale since", moment(at, now));
+    }
+    if let Some(at) = transfer.failing_since {
+        add("failing since", format!("{}, {} attempts", moment(at, now), transfer.failures));
+    }
+    if let Some(serial) = transfer.behind {
+        add("behind", format!("a primary has serial {serial}, older than what is served here"));
+    }
+    if let Some(serial) = transfer.refused {
+        add("refused", format!("serial {serial}; it is not asked for again"));
+    }
+    if let Some(error) = &transfer.last_error {
+        let at = transfer.last_error_at.map(|at| format!(", {}", moment(at, now))).unwrap_or_default();
+        add("last error", format!("{error}{at}"));
+    }
+    if let Some(last) = &transfer.last_transfer {
+        let kind = if last.whole { "AXFR" } else { "IXFR" };
+        let size = format!("{} octets, {} records, {} ms", last.octets, last.records, last.took_ms);
+        let text = format!(
+            "serial {} by {kind} from {}: {size}, {}",
+            last.serial,
+            last.primary,
+            moment(last.at, now)
+        );
+        add("last transfer", text);
+    }
+    rows
+}
+
+fn secondary_row(secondary: &SecondaryStatus, served: Option<u32>, now: u64) -> Row {
+    let has = match (secondary.serial, served) {
+        (None, _) => "its serial is not known".to_owned(),
+        (Some(serial), Some(served)) if serial == served => format!("has serial {serial}"),
+        (Some(serial), _) => format!("has serial {serial}, not the one that is served here"),
+    };
+    let SecondaryStatus { address, asked, at, .. } = secondary;
+    row("secondary", format!("{address} {has}; asked for {asked} {}", moment(*at, now)))
+}
+
+/// What of the transfer belongs into one line: nothing while all is well.
+pub(super) fn brief(zone: &ZoneStatus, now: u64) -> String {
+    let Some(transfer) = &zone.transfer else { return String::new() };
+    match (transfer.expired, transfer.expires, transfer.stale_since) {
+        (true, Some(at), _) => format!("expired {}", moment(at, now)),
+        (_, _, Some(at)) => format!("stale since {}", moment(at, now)),
+        _ => String::new(),
+    }
+}

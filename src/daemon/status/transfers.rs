@@ -1,0 +1,203 @@
+//! What is known of zones that come from primaries and that go to secondaries: followed zone by zone, told as asked.
+//!
+//! News of single zones flow in through a bounded queue; facts for the document and alarms flow out. A change costs the same however
+//! many zones there are. Never waits for a task, never locks what another thread locks for long.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::SystemTime;
+
+use crate::control::{
+    Cause, LastTransferStatus, PrimaryStatus, SecondaryStatus, TransferStatus, ZoneStatus, one_line,
+};
+use crate::handoff::Receiver;
+use crate::transfer::primary::{AskedFor, SeenTable};
+use crate::transfer::refresh::Phase;
+use crate::transfer::secondary::{ZoneNews, ZoneReport};
+use crate::wire::{Name, Serial};
+
+use super::clock::{Clock, unix};
+use super::other::OtherAlarm;
+
+/// News that are taken at one tick: as many as the queue holds.
+pub(in crate::daemon) const MOST_NEWS: usize = 4096;
+
+/// What the transfers tell.
+#[derive(Debug, Default)]
+pub(in crate::daemon) struct TransferSources {
+    /// What is new of zones that come from primaries.
+    pub(in crate::daemon) news: Option<Receiver<ZoneNews>>,
+    /// What secondaries asked for.
+    pub(in crate::daemon) seen: Option<SeenTable>,
+}
+
+/// The facts of each zone, and those that an operator must know of.
+#[derive(Debug, Default)]
+pub(super) struct TransferTable {
+    zones: BTreeMap<Name, Box<ZoneReport>>,
+    concerns: BTreeMap<Concern, BTreeSet<Name>>,
+}
+
+/// What is wrong with a zone; an expired one is told by its state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Concern {
+    /// No version has ever come.
+    Empty,
+    /// No primary was reached for longer than REFRESH.
+    Stale,
+    /// The serial of a primary went backwards.
+    Behind,
+}
+
+impl Concern {
+    const ALL: [Self; 3] = [Self::Empty, Self::Stale, Self::Behind];
+
+    fn holds(self, report: &ZoneReport) -> bool {
+        let status = &report.status;
+        match self {
+            Self::Empty => status.serial.is_none() && status.failures > 0,
+            Self::Stale => status.stale_since.is_some() && status.behind.is_none(),
+            Self::Behind => status.behind.is_some(),
+        }
+    }
+
+    fn kind(self) -> &'static str {
+        match self {
+            Self::Empty => "zones without a version from a primary",
+            Self::Stale => "stale zones",
+            Self::Behind => "serials that went backwards",
+        }
+    }
+
+    fn message(self, count: usize, first: &ZoneReport) -> String {
+        let zone = &first.zone;
+        let zones =
+            if count == 1 { format!("zone {zone}") } else { format!("{count} zones, the first is {zone}") };
+        let error = first.last_error.as_ref().map(|(_, error)| format!(": {error}")).unwrap_or_default();
+        let since = |at: Option<SystemTime>| {
+            at.map(|at| format!(" since {}", humantime::format_rfc3339_seconds(at))).unwrap_or_default()
+        };
+        let text = match self {
+            Self::Empty => {
+                format!(
+                    "{zones}: no version has come from a primary{}{error}",
+                    since(first.status.failing_since)
+                )
+            }
+            Self::Stale => {
+                format!(
+                    "{zones}: stale, for no primary was reached{}{error}",
+                    since(first.status.stale_since)
+                )
+            }
+            Self::Behind => {
+                let behind = first.status.behind.map_or(0, |behind| behind.serial.0);
+                let served = first.status.serial.map_or(0, |Serial(serial)| serial);
+                format!(
+                    "{zones}: the primary has serial {behind}, and {served} is served here; `anyns zone retransfer {zone}` takes the primary's"
+                )
+            }
+        };
+        one_line(&text)
+    }
+}
+
+impl TransferTable {
+    /// Takes in what is new.
+    pub(super) fn follow(&mut self, sources: &mut TransferSources) {
+        let Some(news) = &mut sources.news else { return };
+        for _ in 0..MOST_NEWS {
+            let Some((zone, report)) = news.try_next() else { return };
+            self.put(zone, report);
+        }
+    }
+
+    fn put(&mut self, zone: Name, report: Option<Box<ZoneReport>>) {
+        for concern in Concern::ALL {
+            let names = self.concerns.entry(concern).or_default();
+            match report.as_ref().is_some_and(|report| concern.holds(report)) {
+                true => names.insert(zone.clone()),
+                false => names.remove(&zone),
+            };
+        }
+        match report {
+            Some(report) => self.zones.insert(zone, report),
+            None => self.zones.remove(&zone),
+        };
+    }
+
+    /// What is to be told of them beside the state of each zone.
+    pub(super) fn alarms(&self) -> Vec<OtherAlarm> {
+        let alarm = |(concern, names): (&Concern, &BTreeSet<Name>)| {
+            let first = self.zones.get(names.first()?)?;
+            let message = concern.message(names.len(), first);
+            Some(OtherAlarm { kind: concern.kind().to_owned(), cause: Cause::Rest, message })
+        };
+        self.concerns.iter().filter_map(alarm).collect()
+    }
+
+    /// Puts what is known into the zones of a document.
+    pub(super) fn fill(&self, zones: &mut [ZoneStatus], sources: &TransferSources, clock: Clock) {
+        if self.zones.is_empty() && sources.seen.is_none() {
+            return;
+        }
+        for status in zones {
+            let Ok(name) = status.name.parse::<Name>() else { continue };
+            status.transfer = self.zones.get(&name).map(|report| transfer_status(report, clock));
+            let seen = sources.seen.as_ref().and_then(|seen| seen.of(&name)).unwrap_or_default();
+            let secondary = |one: &crate::transfer::primary::Seen| SecondaryStatus {
+                address: one.client.to_string(),
+                asked: match one.asked {
+                    AskedFor::Soa => "SOA",
+                    AskedFor::Ixfr => "IXFR",
+                    AskedFor::Axfr => "AXFR",
+                }
+                .to_owned(),
+                serial: one.serial.map(|serial| serial.0),
+                at: unix(one.at),
+            };
+            status.secondaries = seen.iter().map(secondary).collect();
+        }
+    }
+}
+
+fn transfer_status(report: &ZoneReport, clock: Clock) -> TransferStatus {
+    let status = &report.status;
+    let phase = match status.phase {
+        Phase::Idle => "idle",
+        Phase::Asking => "asking",
+        Phase::Transferring { .. } => "transferring",
+    };
+    let primaries = report.primaries.iter().zip(&status.seen);
+    let primary = |(address, serial): (&std::net::SocketAddr, &Option<Serial>)| PrimaryStatus {
+        address: address.to_string(),
+        serial: serial.map(|serial| serial.0),
+    };
+    TransferStatus {
+        phase: phase.to_owned(),
+        primaries: primaries.map(primary).collect(),
+        checked: status.checked.map(unix),
+        next: (status.phase == Phase::Idle).then(|| clock.of(status.due)),
+        expires: status.expires.map(|at| clock.of(at)),
+        expired: report.is_expired,
+        stale_since: status.stale_since.map(unix),
+        failing_since: status.failing_since.map(unix),
+        failures: status.failures.into(),
+        last_error: report.last_error.as_ref().map(|(_, error)| one_line(error)),
+        last_error_at: report.last_error.as_ref().map(|(at, _)| unix(*at)),
+        behind: status.behind.map(|behind| behind.serial.0),
+        refused: status.refused.map(|serial| serial.0),
+        last_transfer: report.last_transfer.as_ref().map(|last| LastTransferStatus {
+            primary: last.primary.to_string(),
+            whole: last.whole,
+            serial: last.serial.0,
+            octets: last.octets,
+            records: last.records,
+            took_ms: last.took.as_millis() as u64,
+            at: unix(last.at),
+        }),
+    }
+}
+
+#[cfg(test)]
+#[path = "../../../tests/unit/daemon/status/transfers.rs"]
+mod tests;

@@ -1,0 +1,48 @@
+//! Dynamic updates into the publisher.
+//!
+//! Differences flow from `update` to the publisher, which makes them durable and serves them. Never decides what a client may
+//! change.
+
+use std::sync::{Arc, Weak};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use async_trait::async_trait;
+
+use crate::publish::{Applied, ApplyError, Difference, PublisherHandle};
+use crate::update::{UpdateService, UpdateSettings, UpdateSink};
+use crate::wire::Name;
+use crate::zone::{Published, Zone};
+
+/// Who takes updates. Without any zone that takes them, it says why each is refused.
+pub(super) fn updates(
+    settings: UpdateSettings,
+    publisher: &Arc<PublisherHandle>,
+    published: &Arc<Published>,
+) -> Arc<UpdateService> {
+    let sink = PublisherOfUpdates { publisher: Arc::downgrade(publisher), published: published.clone() };
+    Arc::new(UpdateService::new(settings, Arc::new(sink), unix_time))
+}
+
+/// Where updates go.
+struct PublisherOfUpdates {
+    /// Weak: the publisher ends when its owner says so.
+    publisher: Weak<PublisherHandle>,
+    published: Arc<Published>,
+}
+
+#[async_trait]
+impl UpdateSink for PublisherOfUpdates {
+    fn served(&self, zone: &Name) -> Option<Arc<Zone>> {
+        self.published.load().zone(zone).cloned()
+    }
+
+    async fn apply(&self, zone: &Name, difference: Difference) -> Result<Applied, ApplyError> {
+        let publisher = self.publisher.upgrade().ok_or(ApplyError::Stopped)?;
+        publisher.apply(zone, vec![difference]).await
+    }
+}
+
+/// Seconds since 1970. A clock before that is wrong, and no signature is valid then.
+fn unix_time() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+}

@@ -1,0 +1,105 @@
+//! When secondary zones were checked, over restarts: the table `timers` of the database.
+//!
+//! Timers of zones flow in behind the serving, as many as have changed in one transaction; all of them flow out at a start. A value
+//! that cannot be read is none: such a zone asks its primaries at once.
+
+use std::collections::HashMap;
+
+use redb::{ReadTransaction, ReadableTable, TableDefinition, TableError, WriteTransaction};
+
+use crate::publish::state::database::DatabaseError;
+use crate::publish::state::fields::{Fields, key_of, push_maybe, zone_of};
+use crate::wire::Name;
+
+/// Made by the first that is kept: an older build of this format knows nothing of it and leaves it as it is.
+const TIMERS: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("timers");
+
+/// A secondary zone's timers on the wall clock (RFC 1035 section 3.3.13).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ZoneTimers {
+    /// When a primary last said that what is served is the newest, in seconds since 1970; `None` if none ever did.
+    pub checked: Option<u64>,
+    /// When the zone was to ask next, in seconds since 1970.
+    pub due: u64,
+    /// How many attempts in a row had failed.
+    pub failures: u32,
+    /// When this was written, in seconds since 1970: a clock that went backwards since then makes no version younger.
+    pub saved: u64,
+}
+
+impl ZoneTimers {
+    fn octets(self) -> Vec<u8> {
+        let mut out = Vec::with_capacity(32);
+        push_maybe(&mut out, self.checked, |out, at| out.extend(at.to_be_bytes()));
+        out.extend(self.due.to_be_bytes());
+        out.extend(self.failures.to_be_bytes());
+        out.extend(self.saved.to_be_bytes());
+        out
+    }
+
+    fn read(octets: &[u8]) -> Option<Self> {
+        let mut fields = Fields(octets);
+        let (checked, due) = (fields.maybe(Fields::u64)?, fields.u64()?);
+        Some(Self { checked, due, failures: fields.u32()?, saved: fields.u64()? })
+    }
+}
+
+/// All that are kept.
+pub(in crate::publish) fn read_all(
+    from: &ReadTransaction,
+) -> Result<HashMap<Name, ZoneTimers>, DatabaseError> {
+    let table = match from.open_table(TIMERS) {
+        Err(TableError::TableDoesNotExist(_)) => return Ok(HashMap::new()),
+        table => table.map_err(DatabaseError::of)?,
+    };
+    let mut all = HashMap::new();
+    for entry in table.iter().map_err(DatabaseError::of)? {
+        let (key, value) = entry.map_err(DatabaseError::of)?;
+        all.extend(zone_of(key.value()).zip(ZoneTimers::read(value.value())));
+    }
+    Ok(all)
+}
+
+/// Keeps these; none: forgets those of the zone.
+pub(in crate::publish) fn write<'z>(
+    transaction: &WriteTransaction,
+    timers: impl IntoIterator<Item = (&'z Name, &'z Option<ZoneTimers>)>,
+) -> Result<(), DatabaseError> {
+    let mut table = transaction.open_table(TIMERS).map_err(DatabaseError::of)?;
+    for (zone, timers) in timers {
+        let key = key_of(zone);
+        match timers {
+            Some(timers) => table.insert(&*key, &*timers.octets()).map_err(DatabaseError::of)?.is_some(),
+            None => table.remove(&*key).map_err(DatabaseError::of)?.is_some(),
+        };
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::publish::state::database::Database;
+
+    #[test]
+    fn timers_come_back_and_a_damaged_value_is_none() {
+        let database = Database::in_memory().unwrap();
+        assert_eq!(database.read(read_all).unwrap(), HashMap::new(), "no table yet");
+        let name = |text: &str| text.parse::<Name>().unwrap();
+        let (one, other) = (name("One.example."), name("."));
+        let timers = |checked| ZoneTimers { checked, due: 5, failures: 7, saved: u64::MAX };
+        let kept = [(one.clone(), Some(timers(Some(3)))), (other.clone(), Some(timers(None)))];
+        database.write(|to| write(to, kept.iter().map(|(zone, timers)| (zone, timers)))).unwrap();
+        let expected = HashMap::from([(one.clone(), timers(Some(3))), (other.clone(), timers(None))]);
+        assert_eq!(database.read(read_all).unwrap(), expected);
+        database.write(|to| write(to, [(&other, &None)])).unwrap();
+        assert_eq!(database.read(read_all).unwrap().len(), 1);
+        let damage = |to: &WriteTransaction| {
+            let mut table = to.open_table(TIMERS).map_err(DatabaseError::of)?;
+            table.insert(&*key_of(&one), &b"\x01short"[..]).map_err(DatabaseError::of)?;
+            Ok(())
+        };
+        database.write(damage).unwrap();
+        assert_eq!(database.read(read_all).unwrap(), HashMap::new());
+    }
+}

@@ -1,0 +1,84 @@
+//! Which NOTIFY may be taken, and what is taken: looked up without allocating, for messages come from anywhere.
+
+use std::collections::{HashMap, HashSet};
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use ipnet::IpNet;
+
+use crate::transfer::tsig::Keys;
+use crate::wire::octets::FlatName;
+use crate::wire::{LookupName, Name, Serial};
+
+use super::settings::{SecondarySettings, SecondaryZone};
+
+/// One zone, and who may tell of it.
+#[derive(Debug)]
+pub(super) struct ZoneAccess {
+    pub(super) settings: SecondaryZone,
+}
+
+/// All of them, as the configuration is now.
+#[derive(Debug, Default)]
+pub(super) struct Access {
+    pub(super) keys: Arc<Keys>,
+    /// By the apex's wire form in lower case.
+    zones: HashMap<Box<[u8]>, Arc<ZoneAccess>>,
+    addresses: HashSet<IpAddr>,
+    prefixes: Vec<IpNet>,
+}
+
+/// What came to a service address, for the coordinator.
+#[derive(Debug)]
+pub(super) enum AtService {
+    /// A NOTIFY that is accepted.
+    Notified { zone: Arc<ZoneAccess>, primary: Option<usize>, hint: Option<Serial> },
+    /// An UPDATE that was refused.
+    Update { zone: Arc<ZoneAccess>, source: IpAddr },
+}
+
+impl Access {
+    pub(super) fn new(settings: &SecondarySettings) -> Self {
+        let mut access = Self { keys: settings.keys.clone(), ..Self::default() };
+        let mut prefixes = HashSet::new();
+        for zone in &settings.zones {
+            access.addresses.extend(zone.primaries.iter().map(|primary| primary.address.ip()));
+            prefixes.extend(zone.notify.0.iter().map(|entry| entry.prefix));
+            let key = zone.name.as_wire().to_ascii_lowercase().into();
+            access.zones.insert(key, Arc::new(ZoneAccess { settings: zone.clone() }));
+        }
+        access.prefixes.extend(prefixes);
+        access
+    }
+
+    /// Whether anything that comes from there may be taken.
+    pub(super) fn is_listed(&self, source: IpAddr) -> bool {
+        self.addresses.contains(&source) || self.prefixes.iter().any(|prefix| prefix.contains(&source))
+    }
+
+    /// The zone with this apex.
+    pub(super) fn zone(&self, name: &Name) -> Option<&Arc<ZoneAccess>> {
+        self.zones.get(LookupName::from(name).ancestor(0))
+    }
+
+    /// The zone with the apex that was read from a message.
+    pub(super) fn zone_at(&self, name: &FlatName) -> Option<&Arc<ZoneAccess>> {
+        self.zones.get(name.lower().as_wire())
+    }
+}
+
+impl ZoneAccess {
+    /// Which primary a source is.
+    pub(super) fn primary(&self, source: IpAddr) -> Option<usize> {
+        self.settings.primaries.iter().position(|primary| primary.address.ip() == source)
+    }
+
+    /// Whether a NOTIFY of this source, signed with this key or not, is taken. A primary with a key must sign where `is_strict`.
+    pub(super) fn allows(&self, source: IpAddr, key: Option<&Name>, is_strict: bool) -> bool {
+        let is_signed = |index: usize| {
+            let wanted = self.settings.primaries.get(index).and_then(|primary| primary.key.as_ref());
+            !is_strict || wanted.is_none() || wanted == key
+        };
+        self.primary(source).is_some_and(is_signed) || self.settings.notify.allows(source, key, false)
+    }
+}

@@ -1,0 +1,134 @@
+//! What the coordinator does with what comes from outside: NOTIFYs, orders, other settings, other versions that are served.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Instant;
+
+use crate::transfer::refresh::Order;
+use crate::wire::{Name, Serial};
+use crate::zone::Expiry;
+
+use super::access::AtService;
+use super::coordinator::{Coordinator, now};
+use super::entry::{Early, Entry, soa_of};
+use super::follower::{Follower, is_decided};
+use super::pacer::Pacer;
+use super::settings::SecondarySettings;
+
+impl Coordinator {
+    pub(super) fn notified(&mut self, zone: &Name, primary: Option<usize>, hint: Option<Serial>) {
+        match self.zones.get_mut(zone) {
+            Some(entry) if !entry.is_known() => entry.note_early(Early::Notified),
+            _ => self.step(zone, |refresh| refresh.notified(primary, hint)),
+        }
+    }
+
+    pub(super) fn ordered(&mut self, zone: Option<Name>, order: Order) -> usize {
+        let zones: Vec<Name> = match zone {
+            Some(zone) => self.zones.get_key_value(&zone).map(|(zone, _)| zone.clone()).into_iter().collect(),
+            None => self.zones.keys().cloned().collect(),
+        };
+        for zone in &zones {
+            match self.zones.get_mut(zone) {
+                Some(entry) if !entry.is_known() => entry.note_early(Early::Ordered(order)),
+                _ => self.step(zone, |refresh| refresh.ordered(order)),
+            }
+        }
+        zones.len()
+    }
+
+    /// A NOTIFY that was accepted, or an UPDATE that was refused, at a service address.
+    pub(super) fn take_from_service(&mut self, message: AtService) {
+        match message {
+            AtService::Notified { zone, primary, hint } => self.notified(&zone.settings.name, primary, hint),
+            AtService::Update { zone, source } => {
+                let hubs: Vec<String> =
+                    zone.settings.primaries.iter().map(|primary| primary.address.to_string()).collect();
+                let (zone, hub) = (&zone.settings.name, hubs.join(", "));
+                tracing::warn!(%zone, %source, hub, "UPDATE refused: this is a secondary of the zone; it is to be sent to the hub");
+            }
+        }
+    }
+
+    /// Takes what the configuration says now.
+    pub(super) fn change(&mut self, settings: Arc<SecondarySettings>) {
+        let now = now();
+        let pacer = Pacer::new(settings.soa_queries, settings.soa_queries_per_primary, now.instant);
+        self.jobs.change(pacer, settings.transfers, settings.transfers_per_primary);
+        self.settings = settings.clone();
+        let mut gone: BTreeSet<Name> = self.zones.keys().cloned().collect();
+        let mut changed = BTreeSet::new();
+        for zone in &settings.zones {
+            gone.remove(&zone.name);
+            if let Some(entry) = self.zones.get_mut(&zone.name)
+                && entry.change(zone.clone(), settings.bounds, now)
+            {
+                changed.insert(zone.name.clone());
+            }
+        }
+        self.jobs.forget(&changed);
+        self.jobs.forget(&gone);
+        for zone in &gone {
+            let armed = self.zones.remove(zone).and_then(|entry| entry.armed);
+            if let Some(armed) = armed {
+                self.timers.remove(&(armed, zone.clone()));
+            }
+            tracing::info!(%zone, "the zone comes from primaries no more");
+            self.outward.note(zone);
+            // One that comes from a file from now on does not expire.
+            self.outward.note_expiry(zone, Expiry::Current, now.instant);
+        }
+        settings.zones.iter().for_each(|zone| self.settle(&zone.name));
+        self.add_zones();
+    }
+
+    /// Adds the zones of the settings that are not there yet; each begins when it is known what is served of it.
+    pub(super) fn add_zones(&mut self) {
+        let settings = self.settings.clone();
+        let report = self.follower.as_ref().map(Follower::report);
+        for zone in &settings.zones {
+            if !self.zones.contains_key(&zone.name) {
+                self.zones.insert(zone.name.clone(), Entry::new(zone.clone()));
+                self.outward.note(&zone.name);
+                if report.as_ref().is_none_or(|report| is_decided(report, &zone.name)) {
+                    self.look_at_served(&zone.name);
+                }
+            }
+        }
+    }
+
+    /// What was kept of zones that the configuration does not name any more is of no use.
+    pub(super) fn forget_strange_timers(&mut self) {
+        let strange: Vec<Name> =
+            self.saved.keys().filter(|zone| !self.zones.contains_key(*zone)).cloned().collect();
+        for zone in strange {
+            self.saved.remove(&zone);
+            self.outward.note_timers(&zone, Instant::now());
+        }
+    }
+
+    /// The publisher says something new.
+    pub(super) fn look_at_report(&mut self) {
+        let Some((report, changed)) = self.follower.as_mut().map(Follower::news) else { return };
+        let names: Vec<Name> = match changed {
+            Some(names) => names.into_iter().filter(|name| self.zones.contains_key(name)).collect(),
+            None => self.zones.keys().cloned().collect(),
+        };
+        for name in names.iter().filter(|name| is_decided(&report, name)) {
+            self.look_at_served(name);
+        }
+    }
+
+    /// Looks which version of a zone is served.
+    pub(super) fn look_at_served(&mut self, name: &Name) {
+        let now = now();
+        let served = self.sink.served(name).as_deref().and_then(soa_of);
+        let Some(entry) = self.zones.get_mut(name) else { return };
+        if entry.is_known() {
+            entry.serves(now, served);
+            return self.settle(name);
+        }
+        let action = entry.begin(self.settings.bounds, served, self.saved.remove(name), now);
+        self.act(name, action);
+    }
+}

@@ -1,0 +1,206 @@
+//! One zone, as the coordinator keeps it.
+
+use std::net::SocketAddr;
+use std::time::{Instant, SystemTime};
+
+use crate::transfer::message::Soa;
+use crate::transfer::refresh::{Action, Bounds, Now, Order, Refresh, Saved};
+use crate::wire::{RecordType, Serial};
+use crate::zone::{Expiry, Zone};
+
+use super::report::{LastTransfer, ZoneReport};
+use super::settings::SecondaryZone;
+
+/// One zone.
+#[derive(Debug)]
+pub(super) struct Entry {
+    pub(super) settings: SecondaryZone,
+    /// `None` until it is known what is served: at a start the publisher may still be about to bring the zone back.
+    refresh: Option<Refresh>,
+    /// An order or a NOTIFY came before that.
+    early: Option<Early>,
+    /// Counts how often the zone got other primaries: what was asked of the old ones is nothing that the new ones said.
+    pub(super) generation: u32,
+    /// When it is in the list of timers.
+    pub(super) armed: Option<Instant>,
+    pub(super) last_error: Option<(SystemTime, String)>,
+    pub(super) last_transfer: Option<LastTransfer>,
+    /// What the query path was told.
+    expiry: Expiry,
+    is_stale: bool,
+    /// What of it is kept over a restart.
+    kept: Option<(Option<SystemTime>, u32)>,
+}
+
+/// What came before a zone was known.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Early {
+    Notified,
+    Ordered(Order),
+}
+
+/// What has changed and is to be told.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Changed {
+    /// What the query path must know.
+    pub(super) expiry: Option<Expiry>,
+    /// Its timers are other than the ones that are kept.
+    pub(super) timers: bool,
+}
+
+impl Entry {
+    pub(super) fn new(settings: SecondaryZone) -> Self {
+        Self {
+            settings,
+            refresh: None,
+            early: None,
+            generation: 0,
+            armed: None,
+            last_error: None,
+            last_transfer: None,
+            expiry: Expiry::Current,
+            is_stale: false,
+            kept: None,
+        }
+    }
+
+    /// Whether it is known what is served.
+    pub(super) fn is_known(&self) -> bool {
+        self.refresh.is_some()
+    }
+
+    /// This is served, or nothing; of a version that was kept, `saved` tells when it was checked. What is to be done at once.
+    pub(super) fn begin(
+        &mut self,
+        bounds: Bounds,
+        served: Option<Soa>,
+        saved: Option<Saved>,
+        now: Now,
+    ) -> Option<Action> {
+        let primaries = self.settings.primaries.len();
+        let refresh = Refresh::new(bounds, primaries, served, saved, now, fastrand::Rng::new());
+        let refresh = self.refresh.insert(refresh);
+        match self.early.take()? {
+            Early::Notified => refresh.notified(None, None),
+            Early::Ordered(order) => refresh.ordered(order),
+        }
+    }
+
+    /// The version that is served was replaced by another way than a transfer, maybe.
+    pub(super) fn serves(&mut self, now: Now, served: Option<Soa>) {
+        let Some(refresh) = &mut self.refresh else { return };
+        let serial = |soa: Soa| soa.serial;
+        if refresh.status(now).serial != served.map(serial) {
+            refresh.serves(now, served);
+        }
+    }
+
+    /// Gives an event to the state machine; what is to be done.
+    pub(super) fn step(&mut self, event: impl FnOnce(&mut Refresh) -> Option<Action>) -> Option<Action> {
+        self.refresh.as_mut().and_then(event)
+    }
+
+    /// Something came before the zone is known: it counts as soon as it is.
+    pub(super) fn note_early(&mut self, early: Early) {
+        if !matches!((self.early, early), (Some(Early::Ordered(_)), Early::Notified)) {
+            self.early = Some(early);
+        }
+    }
+
+    /// Takes what the configuration says now; whether the primaries are others.
+    pub(super) fn change(&mut self, settings: SecondaryZone, bounds: Bounds, now: Now) -> bool {
+        let differs = self.settings.addresses() != settings.addresses();
+        self.settings = settings;
+        if let Some(refresh) = &mut self.refresh {
+            refresh.set_bounds(bounds);
+            if differs {
+                refresh.change_primaries(self.settings.primaries.len(), now);
+            }
+        }
+        self.generation += u32::from(differs);
+        differs
+    }
+
+    /// When it is to be looked at: the next time of the state machine, or the end of what is served.
+    pub(super) fn due(&self, now: Now) -> Option<Instant> {
+        let refresh = self.refresh.as_ref()?;
+        let expires = refresh.expires().filter(|_| !refresh.is_expired(now));
+        [refresh.due(), expires].into_iter().flatten().min()
+    }
+
+    /// Looks what has changed since it was last looked at, and says it in the log.
+    pub(super) fn settle(&mut self, now: Now) -> Changed {
+        let Some(refresh) = &self.refresh else { return Changed::default() };
+        let (zone, is_expired) = (&self.settings.name, refresh.is_expired(now));
+        let status = refresh.status(now);
+        let expiry = self.settings.expired.when(is_expired);
+        let mut changed = Changed::default();
+        if expiry != self.expiry {
+            changed.expiry = Some(expiry);
+            let checked = status.checked.map(|at| humantime::format_rfc3339_seconds(at).to_string());
+            let (error, checked) = (self.error(), checked.unwrap_or_else(|| "never".to_owned()));
+            match expiry {
+                Expiry::Current => tracing::warn!(%zone, "the zone has not expired any more"),
+                Expiry::Stale => {
+                    tracing::error!(%zone, checked, error, "the zone has expired: it is served as stale");
+                }
+                Expiry::Expired => {
+                    tracing::error!(%zone, checked, error, "the zone has expired: it is answered SERVFAIL");
+                }
+            }
+            self.expiry = expiry;
+        }
+        let is_stale = status.stale_since.is_some();
+        if is_stale != self.is_stale {
+            let serial = status.serial.map_or(0, |Serial(serial)| serial);
+            match status.stale_since {
+                Some(since) => {
+                    let since = humantime::format_rfc3339_seconds(since).to_string();
+                    let error = self.error();
+                    tracing::warn!(%zone, serial, since, error, "no primary was reached for longer than REFRESH: the zone is stale");
+                }
+                None => {
+                    tracing::info!(%zone, serial, "a primary is reached again: the zone is not stale any more")
+                }
+            }
+            self.is_stale = is_stale;
+        }
+        let kept = Some((status.checked, status.failures));
+        changed.timers = kept != self.kept && status.serial.is_some() || changed.expiry.is_some();
+        self.kept = kept;
+        changed
+    }
+
+    fn error(&self) -> &str {
+        self.last_error.as_ref().map_or("none is known", |(_, text)| text)
+    }
+
+    /// What is kept over a restart.
+    pub(super) fn save(&self, now: Now) -> Option<Saved> {
+        self.refresh.as_ref().map(|refresh| refresh.save(now))
+    }
+
+    /// The facts; `None` until they are known.
+    pub(super) fn report(&self, now: Now) -> Option<ZoneReport> {
+        let refresh = self.refresh.as_ref()?;
+        Some(ZoneReport {
+            zone: self.settings.name.clone(),
+            primaries: self.settings.addresses(),
+            status: refresh.status(now),
+            is_expired: refresh.is_expired(now),
+            expiry: self.expiry,
+            last_error: self.last_error.clone(),
+            last_transfer: self.last_transfer.clone(),
+        })
+    }
+
+    /// Notes why a primary brought nothing.
+    pub(super) fn note_error(&mut self, primary: SocketAddr, text: &str) {
+        self.last_error = Some((SystemTime::now(), format!("{primary}: {text}")));
+    }
+}
+
+/// The numbers of a zone's SOA record.
+pub(super) fn soa_of(zone: &Zone) -> Option<Soa> {
+    Soa::from_rdata(zone.apex().set(RecordType::SOA)?.rdata().next()?)
+}

@@ -1,0 +1,204 @@
+//! Why an update is not done, and the RCODE that says so (RFC 2136 section 2.2).
+
+use std::net::SocketAddr;
+
+use crate::publish::{ApplyError, Refused};
+use crate::transfer::tsig::TsigFault;
+use crate::wire::{Name, RecordType};
+
+use super::message::{MessageFault, Section};
+
+/// RCODEs (RFC 1035 section 4.1.1, RFC 2136 section 2.2).
+pub(super) mod rcode {
+    pub(in super::super) const NOERROR: u8 = 0;
+    pub(in super::super) const FORMERR: u8 = 1;
+    pub(in super::super) const SERVFAIL: u8 = 2;
+    pub(in super::super) const NXDOMAIN: u8 = 3;
+    pub(in super::super) const REFUSED: u8 = 5;
+    pub(in super::super) const YXDOMAIN: u8 = 6;
+    pub(in super::super) const YXRRSET: u8 = 7;
+    pub(in super::super) const NXRRSET: u8 = 8;
+    pub(in super::super) const NOTAUTH: u8 = 9;
+    pub(in super::super) const NOTZONE: u8 = 10;
+}
+
+/// Why an update is not done. Nothing has changed then.
+#[derive(Debug, thiserror::Error)]
+pub enum UpdateFault {
+    /// The message cannot be read.
+    #[error(transparent)]
+    Message(#[from] MessageFault),
+    /// The signature is not accepted.
+    #[error(transparent)]
+    Tsig(#[from] TsigFault),
+    /// The message is not signed.
+    #[error("an update of {zone} must be signed with a key that its [[zone]] names under update")]
+    NotSigned {
+        /// The zone.
+        zone: Name,
+    },
+    /// No such zone.
+    #[error("{zone} is not served here")]
+    NoZone {
+        /// The zone.
+        zone: Name,
+    },
+    /// The zone comes from a primary: the update must go there.
+    #[error("{zone} comes from its primary: send the update there, to {}", addresses(hubs))]
+    Secondary {
+        /// The zone.
+        zone: Name,
+        /// Its primaries.
+        hubs: Vec<SocketAddr>,
+    },
+    /// The zone takes no updates.
+    #[error("{zone} comes from a file and takes no updates: give its [[zone]] the list update")]
+    FileBacked {
+        /// The zone.
+        zone: Name,
+    },
+    /// The zone is signed, and nothing here could sign what changes.
+    #[error("{zone} is signed, and this server does not sign: change it where it is signed")]
+    SignedZone {
+        /// The zone.
+        zone: Name,
+    },
+    /// The key may not change that.
+    #[error("the key {key} may not change {record_type} records of {owner}: see update in its [[zone]]")]
+    NotAllowed {
+        /// The key.
+        key: Name,
+        /// The owner.
+        owner: Name,
+        /// The type; ANY for all of them.
+        record_type: RecordType,
+    },
+    /// The key may change nothing of the zone.
+    #[error("the key {key} may change nothing of {zone}: see update in its [[zone]]")]
+    OtherKey {
+        /// The key.
+        key: Name,
+        /// The zone.
+        zone: Name,
+    },
+    /// A type that only a signer may change.
+    #[error("{record_type} records belong to a signer, which this server is not; {owner} is left as it was")]
+    SignerType {
+        /// The owner.
+        owner: Name,
+        /// The type.
+        record_type: RecordType,
+    },
+    /// A record whose class, type, TTL and length do not go together (sections 3.2 and 3.4.1).
+    #[error(
+        "record {record} of the {section} section, {record_type} of {owner}, has a class, TTL, type and length that mean nothing \
+         together"
+    )]
+    Form {
+        /// Where.
+        section: Section,
+        /// Its number, from 1.
+        record: usize,
+        /// The owner.
+        owner: Name,
+        /// The type.
+        record_type: RecordType,
+    },
+    /// A record whose owner is not in the zone.
+    #[error("{owner}, in the {section} section, is not in {zone}")]
+    NotZone {
+        /// Where.
+        section: Section,
+        /// The owner.
+        owner: Name,
+        /// The zone.
+        zone: Name,
+    },
+    /// A name that must be in use is not (section 2.4.4).
+    #[error("prerequisite: {owner} has no records")]
+    NameNotInUse {
+        /// The name.
+        owner: Name,
+    },
+    /// A name that must not be in use is (section 2.4.5).
+    #[error("prerequisite: {owner} has records")]
+    NameInUse {
+        /// The name.
+        owner: Name,
+    },
+    /// An RRset that must exist does not, or has other records (sections 2.4.1 and 2.4.2).
+    #[error("prerequisite: {owner} does not have the {record_type} records that it must have")]
+    NoRrset {
+        /// The owner.
+        owner: Name,
+        /// The type.
+        record_type: RecordType,
+    },
+    /// An RRset that must not exist does (section 2.4.3).
+    #[error("prerequisite: {owner} has {record_type} records")]
+    RrsetExists {
+        /// The owner.
+        owner: Name,
+        /// The type.
+        record_type: RecordType,
+    },
+    /// The names that it is about have too many records.
+    #[error("the names of the update have more than {most} records: split it into several")]
+    TooLarge {
+        /// How many are looked at.
+        most: usize,
+    },
+    /// The publisher did not take it.
+    #[error(transparent)]
+    Apply(#[from] ApplyError),
+}
+
+impl UpdateFault {
+    /// The RCODE that says it; `None` where nothing is sent back.
+    pub fn rcode(&self) -> Option<u8> {
+        Some(match self {
+            Self::Message(MessageFault::NotUpdate) => return None,
+            Self::Message(MessageFault::OtherClass(_)) | Self::NoZone { .. } => rcode::NOTAUTH,
+            Self::Message(_) | Self::Form { .. } => rcode::FORMERR,
+            // Its response is made by the part that verifies.
+            Self::Tsig(_) => rcode::NOTAUTH,
+            Self::NotSigned { .. }
+            | Self::Secondary { .. }
+            | Self::FileBacked { .. }
+            | Self::SignedZone { .. }
+            | Self::NotAllowed { .. }
+            | Self::OtherKey { .. }
+            | Self::SignerType { .. }
+            | Self::TooLarge { .. } => rcode::REFUSED,
+            Self::NotZone { .. } => rcode::NOTZONE,
+            Self::NameNotInUse { .. } => rcode::NXDOMAIN,
+            Self::NameInUse { .. } => rcode::YXDOMAIN,
+            Self::NoRrset { .. } => rcode::NXRRSET,
+            Self::RrsetExists { .. } => rcode::YXRRSET,
+            Self::Apply(error) => of_publisher(error),
+        })
+    }
+
+    /// Whether it is what a prerequisite is for: the client asked, and was answered.
+    pub fn is_prerequisite(&self) -> bool {
+        use UpdateFault::{NameInUse, NameNotInUse, NoRrset, RrsetExists};
+        matches!(self, NameNotInUse { .. } | NameInUse { .. } | NoRrset { .. } | RrsetExists { .. })
+    }
+}
+
+/// What the publisher refuses is REFUSED, RDATA that can never be right FORMERR; everything else is no fault of the client.
+fn of_publisher(error: &ApplyError) -> u8 {
+    match error {
+        ApplyError::Value { .. } => rcode::FORMERR,
+        ApplyError::Unfit { .. }
+        | ApplyError::Refused { refused: Refused::Shrank { .. } | Refused::SignaturesLost, .. } => {
+            rcode::REFUSED
+        }
+        _ => rcode::SERVFAIL,
+    }
+}
+
+fn addresses(hubs: &[SocketAddr]) -> String {
+    let hubs: Vec<String> = hubs.iter().map(ToString::to_string).collect();
+    hubs.join(" or ")
+}

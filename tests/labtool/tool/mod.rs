@@ -1,0 +1,22 @@
+//! The lab of several POPs: what the lab tool does, as a library for it and for `tests/multipop`.
+//!
+//! In flows one topology file, the one that containerlab reads; out come running nodes, faults in them, and timelines of what the
+//! clients and the routers saw. The nodes are network namespaces that this module builds, or containers that containerlab has
+//! built; the rest is the same for both. It never touches what it did not start, and names no part of the server's code: it drives
+//! the program from outside.
+
+#![allow(dead_code, unreachable_pub, reason = "the tool and the test each use their own part")]
+
+pub mod catchment;
+pub mod error;
+pub mod faults;
+pub mod latency;
+pub mod namespaces;
+pub mod nodes;
+pub mod observe;
+pub mod result;
+pub mod routes;
+pub mod scenario;
+pub mod svg;
+pub mod topology;
+pub mod zone;

@@ -1,0 +1,142 @@
+//! Three POPs from the topology file that users deploy with containerlab: catchments, and every scenario with its timeline.
+//!
+//! The lab is built from network namespaces, by the code of the lab tool (`tests/labtool`). One test, for the scenarios happen one
+//! after the other in one lab; the others read files only. With the real containerlab: `containers.rs`, in the long run.
+
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    missing_docs,
+    reason = "a test stops at the first fault and prints what it measures"
+)]
+
+#[path = "../support/mod.rs"]
+mod support;
+#[path = "../labtool/tool/mod.rs"]
+mod tool;
+
+mod containers;
+mod judge;
+mod schema;
+
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+
+use support::skip::{has_programs, is_full_run};
+use support::table::tell;
+use tool::catchment;
+use tool::faults;
+use tool::namespaces;
+use tool::nodes::RunningLab;
+use tool::result::{HEADING, rows};
+use tool::scenario::{SCENARIOS, Scenario};
+use tool::topology::Topology;
+
+/// The start of the names of labs that tests build; the process ID of the test follows.
+const NAME: &str = "test-";
+
+/// One lab at a time: they measure.
+static TURN: Mutex<()> = Mutex::new(());
+
+/// What is run of the process crash beside the usual POP: each way of announcing has one.
+const OTHER_WAYS: [&str; 2] = ["eu", "ap"];
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/containerlab")
+}
+
+fn topology() -> Topology {
+    Topology::read(&folder().join("anyns.clab.yml")).unwrap_or_else(|error| panic!("{error}"))
+}
+
+/// Removes the lab, also when the test fails.
+struct Removed(String);
+
+impl Drop for Removed {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("the logs of the nodes were in /run/anyns-lab/{}", self.0);
+        }
+        if let Err(error) = namespaces::down(&self.0) {
+            eprintln!("the lab is not removed: {error}");
+        }
+    }
+}
+
+#[test]
+fn every_scenario_in_namespaces() {
+    if !has_programs("the lab of several POPs", &["bird", "vtysh", "nsenter", "unshare", "setpriv", "pkill"])
+    {
+        return;
+    }
+    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+    namespaces::clear_dead(NAME).unwrap_or_else(|error| panic!("{error}"));
+    let name = format!("{NAME}{}", std::process::id());
+    let removed = Removed(name.clone());
+    let started = std::time::Instant::now();
+    let lab = RunningLab::up(topology(), &name, Path::new(support::anyns::PROGRAM)).unwrap();
+    faults::wait_whole(&lab).unwrap_or_else(|error| panic!("{error}"));
+    tell(&format!("several POPs: the lab is whole after {:.1?}", started.elapsed()));
+    let map = catchment::map(&lab);
+    println!("{}", catchment::table(&map));
+    judge::catchments(&lab, &map);
+    tell(HEADING);
+    for scenario in SCENARIOS {
+        run(&lab, *scenario, None);
+    }
+    let crash = Scenario::named("process-crash").unwrap();
+    OTHER_WAYS.iter().for_each(|pop| run(&lab, crash, Some(pop)));
+    drop(removed);
+    let listed = support::process::must(std::process::Command::new("ip").args(["netns", "list"]));
+    assert!(!listed.contains(&name), "namespaces stay: {listed}");
+    assert!(!Path::new("/run/anyns-lab").join(&name).exists(), "the lab's directory stays");
+}
+
+/// The same faults at the same POP with the stitched stack: for the comparison, in the long run only.
+#[test]
+fn every_crash_with_the_stitched_stack() {
+    let needs = ["bird", "vtysh", "nsenter", "unshare", "setpriv", "pkill", "nsd", "exabgp"];
+    if !is_full_run() || !has_programs("the stitched stack", &needs) {
+        return;
+    }
+    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+    let name = format!("{NAME}{}", std::process::id());
+    let _removed = Removed(name.clone());
+    let mut topology = topology();
+    topology.stitch();
+    let lab = RunningLab::up(topology, &name, Path::new(support::anyns::PROGRAM)).unwrap();
+    faults::wait_whole(&lab).unwrap_or_else(|error| panic!("{error}"));
+    tell("the same with NSD, BIRD and the health check of ExaBGP on us-s1");
+    for name in ["process-crash", "server-crash", "switch-crash", "router-crash", "link-loss"] {
+        let result =
+            Scenario::named(name).unwrap().run(&lab, Some("us")).unwrap_or_else(|error| panic!("{error}"));
+        println!("{}", result.timeline());
+        tell(rows(&result).trim_end());
+    }
+}
+
+/// How often a scenario is run when its times and losses are not as they must be: a busy machine spoils one run, a fault of the server
+/// all of them.
+const TRIES: usize = 3;
+
+/// Runs a scenario, tells its rows, writes its files where ANYNS_LAB_OUT says, and judges it.
+fn run(lab: &RunningLab, scenario: Scenario, pop: Option<&str>) {
+    for remaining in (0..TRIES).rev() {
+        let result = scenario.run(lab, pop).unwrap_or_else(|error| panic!("{}: {error}", scenario.name));
+        println!("{}", result.timeline());
+        judge::scenario(&result);
+        match judge::measured(&result) {
+            Err(fault) if remaining > 0 => tell(&format!("{}: once more: {fault}", scenario.name)),
+            judged => {
+                tell(rows(&result).trim_end());
+                if let Some(folder) = std::env::var_os("ANYNS_LAB_OUT") {
+                    tool::result::write(&result, Path::new(&folder)).unwrap();
+                }
+                return judged.unwrap_or_else(|fault| panic!("{}, {TRIES} times: {fault}", scenario.name));
+            }
+        }
+    }
+}

@@ -1,0 +1,222 @@
+//! Catalog zones: what is read, what is broken, who owns which member, and that what is produced is read again.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use super::*;
+use crate::wire::{Name, RecordType, Serial};
+use crate::zone::{Place, Record, Zone, ZoneBuilder};
+
+fn name(text: &str) -> Name {
+    text.parse().unwrap()
+}
+
+/// A zone from records in the form `owner type data`, the owner without the catalog's name.
+fn zone(catalog: &str, serial: u32, records: &[&str]) -> Zone {
+    let origin = name(catalog);
+    let mut builder = ZoneBuilder::new(origin.clone());
+    let soa = [&b"\x07invalid\0\x07invalid\0"[..], &serial.to_be_bytes(), &[0; 16]].concat();
+    let mut push = |owner: &str, record_type, rdata: &[u8]| {
+        let owner = Name::from_text(owner.as_bytes(), &origin).unwrap();
+        builder.push(Record { owner, record_type, ttl: 0, rdata: rdata.into() }, Place::default());
+    };
+    push("@", RecordType::SOA, &soa);
+    push("@", RecordType::NS, b"\x07invalid\0");
+    for record in records {
+        let words: Vec<&str> = record.split_whitespace().collect();
+        let record_type = RecordType::from_text(words[1]).unwrap();
+        let rdata = match record_type {
+            RecordType::TXT => {
+                words[2..].iter().flat_map(|word| [&[word.len() as u8], word.as_bytes()].concat()).collect()
+            }
+            RecordType::PTR => name(words[2]).as_wire().to_vec(),
+            _ => words[2].as_bytes().to_vec(),
+        };
+        push(words[0], record_type, &rdata);
+    }
+    builder.finish().unwrap()
+}
+
+const VERSION: &str = "version TXT 2";
+
+fn catalog(catalog: &str, serial: u32, members: &[&str]) -> Arc<CatalogZone> {
+    Arc::new(CatalogZone::read(&zone(catalog, serial, &[&[VERSION], members].concat())).unwrap())
+}
+
+#[test]
+fn a_catalog_is_read_with_its_properties() {
+    let read = catalog(
+        "cat.",
+        7,
+        &[
+            "One.zones PTR a.test.",
+            "coo.one.zones PTR other.",
+            "group.one.zones TXT west",
+            "group.one.zones TXT east",
+            "group.one.zones TXT two strings",
+            "x.ext.one.zones TXT ignored",
+            "two.zones PTR b.test.",
+            "two.zones TXT ignored",
+            "unknown.two.zones PTR c.test.",
+            "three.zones TXT no-member",
+            "group.four.zones TXT no-member",
+            "ext TXT ignored",
+        ],
+    );
+    assert_eq!((read.name.clone(), read.serial), (name("cat."), Serial(7)));
+    let members: Vec<(String, String, Option<Name>, usize)> = read
+        .members
+        .iter()
+        .map(|(name, member)| {
+            let label = String::from_utf8(member.label.to_vec()).unwrap();
+            (name.to_string(), label, member.new_owner.clone(), member.groups.len())
+        })
+        .collect();
+    assert_eq!(
+        members,
+        [
+            ("a.test.".into(), "one".into(), Some(name("other.")), 2),
+            ("b.test.".into(), "two".into(), None, 0)
+        ]
+    );
+}
+
+#[test]
+fn what_is_broken_is_named_and_refused_whole() {
+    let table: &[(&[&str], &str)] = &[
+        (&["one.zones PTR a.test."], "cat. has no version: one TXT record of one string at version.cat."),
+        (
+            &["version TXT 2", "version TXT 1"],
+            "cat. has no version: one TXT record of one string at version.cat.",
+        ),
+        (&["version TXT 2 2"], "cat. has no version: one TXT record of one string at version.cat."),
+        (&["version PTR a."], "cat. has no version: one TXT record of one string at version.cat."),
+        (&["version TXT 1"], "cat. has version \"1\"; version 2 is known (RFC 9432)"),
+        (
+            &[VERSION, "one.zones PTR a.test.", "one.zones PTR b.test."],
+            "one.zones.cat. has 2 PTR records; a member has one",
+        ),
+        (
+            &[VERSION, "one.zones PTR a.test.", "two.zones PTR A.test."],
+            "A.test. is a member twice, the second time at two.zones.cat.",
+        ),
+        (
+            &[VERSION, "one.zones PTR a.test.", "coo.one.zones PTR x.", "coo.one.zones PTR y."],
+            "coo.one.zones.cat. has 2 PTR records; a change of ownership names one catalog",
+        ),
+    ];
+    for (records, expected) in table {
+        let fault = CatalogZone::read(&zone("cat.", 1, records)).unwrap_err();
+        assert_eq!(fault.to_string(), *expected, "{records:?}");
+    }
+}
+
+fn membership(limit: RemovalLimit) -> Membership {
+    Membership::new(vec![name("cat."), name("dog.")], BTreeSet::from([name("own.test.")]), limit)
+}
+
+fn owner<'m>(all: &'m Membership, member: &str) -> Option<&'m Name> {
+    all.members().get(&name(member)).map(|member| &member.catalog)
+}
+
+#[test]
+fn members_come_go_and_change() {
+    let mut all = membership(RemovalLimit::default());
+    let first =
+        all.take(catalog("cat.", 1, &["1.zones PTR a.", "2.zones PTR b.", "3.zones PTR own.test."]), false);
+    assert_eq!(first.added.keys().cloned().collect::<Vec<_>>(), [name("a."), name("b.")]);
+    let conflict = Conflict { member: name("own.test."), catalog: name("cat."), owner: None };
+    assert_eq!(first.conflicts, [conflict]);
+    // The same again changes nothing.
+    let again = all.take(catalog("cat.", 2, &["1.zones PTR a.", "2.zones PTR b."]), false);
+    assert_eq!(again, MembershipChanges::default());
+    // A group, another label, one that goes, one that comes.
+    let changes = all.take(
+        catalog("cat.", 3, &["1.zones PTR a.", "group.1.zones TXT g", "9.zones PTR b.", "4.zones PTR c."]),
+        false,
+    );
+    assert_eq!(changes.changed.keys().collect::<Vec<_>>(), [&name("a.")]);
+    assert_eq!(changes.reset.keys().collect::<Vec<_>>(), [&name("b.")]);
+    assert_eq!(changes.added.keys().collect::<Vec<_>>(), [&name("c.")]);
+    let changes = all.take(catalog("cat.", 4, &["9.zones PTR b."]), false);
+    assert_eq!(changes.removed, BTreeSet::from([name("a."), name("c.")]));
+    assert_eq!(all.members().len(), 1);
+}
+
+#[test]
+fn a_zone_in_two_catalogs_stays_with_the_first_until_it_is_given_up_or_over() {
+    let mut all = membership(RemovalLimit::default());
+    all.take(catalog("dog.", 1, &["1.zones PTR a."]), false);
+    let changes = all.take(catalog("cat.", 1, &["1.zones PTR a.", "2.zones PTR b."]), false);
+    assert_eq!((owner(&all, "a."), changes.conflicts.len()), (Some(&name("dog.")), 1));
+    // Another catalog cannot take it, only its owner can give it over; with the same label it is served on.
+    let changes = all.take(catalog("dog.", 2, &["1.zones PTR a.", "coo.1.zones PTR cat."]), false);
+    assert_eq!((owner(&all, "a."), changes.changed.len()), (Some(&name("cat.")), 1));
+    // The old owner removes it: it is another's now.
+    let changes = all.take(catalog("dog.", 3, &[]), false);
+    assert_eq!((changes, owner(&all, "a.")), (MembershipChanges::default(), Some(&name("cat."))));
+    // With another label it begins anew.
+    let mut all = membership(RemovalLimit::default());
+    all.take(catalog("dog.", 1, &["1.zones PTR a.", "coo.1.zones PTR cat."]), false);
+    let changes = all.take(catalog("cat.", 1, &["other.zones PTR a."]), false);
+    assert_eq!((changes.reset.len(), owner(&all, "a.")), (1, Some(&name("cat."))));
+    // Given up by the one, named by the other.
+    let mut all = membership(RemovalLimit::default());
+    all.take(catalog("dog.", 1, &["1.zones PTR a."]), false);
+    all.take(catalog("cat.", 1, &["1.zones PTR a."]), false);
+    let changes = all.take(catalog("dog.", 2, &[]), false);
+    assert_eq!((changes.reset.len(), changes.removed.len(), owner(&all, "a.")), (1, 0, Some(&name("cat."))));
+    // A catalog cannot be a member.
+    assert_eq!(all.take(catalog("dog.", 3, &["1.zones PTR cat."]), false).conflicts.len(), 1);
+}
+
+#[test]
+fn many_removals_are_held_and_additions_are_not() {
+    let many: Vec<String> = (0..100).map(|it| format!("m{it}.zones PTR z{it}.test.")).collect();
+    let lines = |range: std::ops::Range<usize>| many[range].iter().map(String::as_str).collect::<Vec<_>>();
+    let mut all = membership(RemovalLimit { percent: 10, members: 5 });
+    all.take(catalog("cat.", 1, &lines(0..100)), false);
+    // As many as the limit allows.
+    assert_eq!(all.take(catalog("cat.", 2, &lines(0..90)), false).removed.len(), 10);
+    // More: held; what comes is added.
+    let emptied = catalog("cat.", 3, &["new.zones PTR new.test."]);
+    let changes = all.take(emptied.clone(), false);
+    assert_eq!((changes.removed.len(), changes.added.len(), all.members().len()), (0, 1, 91));
+    assert_eq!((all.held()[&name("cat.")].serial, all.held()[&name("cat.")].members.len()), (Serial(3), 90));
+    // They are back: nothing waits any more.
+    assert_eq!(
+        all.take(catalog("cat.", 4, &lines(0..90)), false).removed,
+        BTreeSet::from([name("new.test.")])
+    );
+    assert!(all.held().is_empty());
+    // Wanted by an operator.
+    let changes = all.take(emptied, true);
+    assert_eq!((changes.removed.len(), changes.added.len(), all.members().len()), (90, 1, 1));
+    // Few zones: the number counts.
+    let mut all = membership(RemovalLimit { percent: 10, members: 5 });
+    all.take(catalog("cat.", 1, &lines(0..5)), false);
+    assert_eq!(all.take(catalog("cat.", 2, &[]), false).removed.len(), 5);
+}
+
+#[test]
+fn what_is_produced_is_read_again() {
+    let members: Vec<ListedMember> = (0..1000)
+        .map(|it| ListedMember {
+            name: name(&format!("Z{it}.test.")),
+            groups: if it % 2 == 0 { vec![b"even".as_slice().into()] } else { Vec::new() },
+        })
+        .collect();
+    let mut builder = ZoneBuilder::new(name("cat.test."));
+    builder.add(catalog_records(&name("cat.test."), Serial(9), &members).unwrap());
+    let read = CatalogZone::read(&builder.finish().unwrap()).unwrap();
+    assert_eq!((read.serial, read.members.len()), (Serial(9), 1000));
+    for member in &members {
+        assert_eq!(read.members[&member.name].groups, member.groups);
+    }
+    // A member keeps its label when others come and go, in whatever case it is written.
+    let one = [ListedMember { name: name("z7.test."), groups: Vec::new() }];
+    let mut builder = ZoneBuilder::new(name("cat.test."));
+    builder.add(catalog_records(&name("cat.test."), Serial(9), &one).unwrap());
+    let alone = CatalogZone::read(&builder.finish().unwrap()).unwrap();
+    assert_eq!(alone.members[&one[0].name].label, read.members[&one[0].name].label);
+}

@@ -1,0 +1,91 @@
+//! What is told of zones that come from primaries.
+
+use std::time::{Duration, Instant};
+
+use super::*;
+use crate::daemon::status::clock::Anchor;
+use crate::transfer::refresh::{Behind, Status};
+use crate::zone::Expiry;
+
+fn name(text: &str) -> Name {
+    text.parse().unwrap()
+}
+
+fn report(zone: &str, change: impl FnOnce(&mut Status)) -> (Name, Option<Box<ZoneReport>>) {
+    let now = Instant::now();
+    let mut status = Status {
+        serial: Some(Serial(5)),
+        phase: Phase::Idle,
+        due: now + Duration::from_secs(60),
+        checked: Some(SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000)),
+        expires: Some(now + Duration::from_secs(600)),
+        stale_since: None,
+        failing_since: None,
+        failures: 0,
+        seen: vec![Some(Serial(5)), None],
+        behind: None,
+        refused: None,
+    };
+    change(&mut status);
+    let report = ZoneReport {
+        zone: name(zone),
+        primaries: vec!["192.0.2.1:53".parse().unwrap(), "[2001:db8::1]:53".parse().unwrap()],
+        status,
+        is_expired: false,
+        expiry: Expiry::Current,
+        last_error: Some((SystemTime::UNIX_EPOCH, "192.0.2.1:53: no connection".into())),
+        last_transfer: None,
+    };
+    (name(zone), Some(Box::new(report)))
+}
+
+#[test]
+fn zones_with_the_same_trouble_are_one_alarm_that_ends_with_the_last_of_them() {
+    let (queue, news) = crate::handoff::queue(MOST_NEWS).unwrap();
+    let mut sources = TransferSources { news: Some(news), seen: None };
+    let mut table = TransferTable::default();
+    let stale = |status: &mut Status| {
+        status.stale_since = Some(SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_600));
+        status.failures = 2;
+    };
+    let behind = |status: &mut Status| status.behind = Some(Behind { primary: 0, serial: Serial(3) });
+    for zone in ["b.example.", "a.example."] {
+        queue.push(report(zone, stale)).unwrap();
+    }
+    queue.push(report("c.example.", behind)).unwrap();
+    queue.push(report("d.example.", |_| {})).unwrap();
+    let empty = |status: &mut Status| (status.serial, status.failures) = (None, 1);
+    queue.push(report("e.example.", empty)).unwrap();
+    table.follow(&mut sources);
+    let told = |table: &TransferTable| {
+        table.alarms().into_iter().map(|alarm| (alarm.kind, alarm.message)).collect::<Vec<_>>()
+    };
+    let alarms = told(&table);
+    let kinds: Vec<&str> = alarms.iter().map(|(kind, _)| kind.as_str()).collect();
+    assert_eq!(
+        kinds,
+        ["zones without a version from a primary", "stale zones", "serials that went backwards"]
+    );
+    assert!(alarms[0].1.starts_with("zone e.example.: no version has come"), "{}", alarms[0].1);
+    let expected = "2 zones, the first is a.example.: stale, for no primary was reached since \
+                    1970-01-12T13:56:40Z: 192.0.2.1:53: no connection";
+    assert_eq!(alarms[1].1, expected);
+    assert!(alarms[2].1.contains("the primary has serial 3, and 5 is served here; `anyns zone retransfer"));
+    // The facts of the zones that were asked for; one that is not known has none.
+    let mut zones =
+        ["a.example.", "x.example."].map(|zone| ZoneStatus { name: zone.into(), ..ZoneStatus::default() });
+    let clock = Anchor::now().clock();
+    table.fill(&mut zones, &sources, clock);
+    let transfer = zones[0].transfer.clone().unwrap();
+    assert_eq!((transfer.checked, transfer.stale_since), (Some(1_000_000), Some(1_000_600)));
+    assert_eq!(transfer.primaries.iter().map(|one| one.serial).collect::<Vec<_>>(), [Some(5), None]);
+    assert!(transfer.next.unwrap() > clock.unix() && transfer.expires > transfer.next);
+    assert_eq!(zones[1].transfer, None);
+    // All is well again, or gone.
+    queue.push(report("a.example.", |_| {})).unwrap();
+    for gone in ["b.example.", "c.example.", "e.example."] {
+        queue.push((name(gone), None)).unwrap();
+    }
+    table.follow(&mut sources);
+    assert_eq!(told(&table), []);
+}

@@ -1,0 +1,198 @@
+//! Signed messages through the service, with a stand-in for the publisher.
+
+use std::collections::HashMap;
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+
+use super::messages::{message, message_of};
+use super::*;
+use crate::publish::{Applied, ApplyError, Difference};
+use crate::telemetry::locked;
+use crate::transfer::primary::Updates;
+use crate::transfer::tsig::{Algorithm, Exchange, Key, Keys};
+use crate::wire::Serial;
+
+const NOW: u64 = 1_800_000_000;
+const CLIENT: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+
+/// One zone, `example.`, and what became of it.
+struct Hub {
+    zone: Mutex<Arc<Zone>>,
+    applied: AtomicUsize,
+    /// Attempts that find that something else has changed the zone.
+    rivals: AtomicUsize,
+    fails: AtomicUsize,
+}
+
+#[async_trait::async_trait]
+impl UpdateSink for Hub {
+    fn served(&self, zone: &Name) -> Option<Arc<Zone>> {
+        (*zone == name("example.") || *zone == name("file.")).then(|| locked(&self.zone).clone())
+    }
+
+    async fn apply(&self, zone: &Name, difference: Difference) -> Result<Applied, ApplyError> {
+        let takes = |count: &AtomicUsize| {
+            count.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)).is_ok()
+        };
+        let (zone, from, to) = (zone.clone(), difference.from, difference.to);
+        if takes(&self.fails) {
+            let source = std::io::Error::other("the disk is full");
+            return Err(ApplyError::NotDurable { zone, from, to, source });
+        }
+        if takes(&self.rivals) {
+            let mut place = locked(&self.zone);
+            let served = place.serial().next();
+            *place = Arc::new(place.with_serial(served).unwrap());
+            return Err(ApplyError::OtherVersion { zone, served, from });
+        }
+        tokio::task::yield_now().await;
+        let mut place = locked(&self.zone);
+        let next = place.with_changes(difference.deleted, difference.added);
+        *place = Arc::new(next.map_err(|faults| ApplyError::Unfit { zone, from, to, faults })?);
+        self.applied.fetch_add(1, Ordering::SeqCst);
+        Ok(Applied { serial: to, records: place.record_count(), durable: true })
+    }
+}
+
+fn key(text: &str) -> Key {
+    Key::new(name(text), Algorithm::Sha256, text.as_bytes()).unwrap()
+}
+
+fn start() -> (Arc<Hub>, UpdateService) {
+    let hub = Arc::new(Hub {
+        zone: Mutex::new(Arc::new(zone(5, &["in www.example. 300 A 1"]))),
+        applied: AtomicUsize::default(),
+        rivals: AtomicUsize::default(),
+        fails: AtomicUsize::default(),
+    });
+    let keys = Keys::new([key("a."), key("b.")]).unwrap();
+    let grants = vec![Grant { key: name("a."), names: vec![], types: Types::Ordinary }];
+    let settings = UpdateSettings {
+        keys: Arc::new(keys),
+        zones: HashMap::from([(name("example."), Policy(grants))]),
+        secondaries: HashMap::from([(name("pop."), vec!["192.0.2.9:53".parse().unwrap()])]),
+    };
+    (hub.clone(), UpdateService::new(settings, hub, || NOW))
+}
+
+/// The RCODE of the response, whose signature must be right if there is one to be.
+async fn ask(service: &UpdateService, mut octets: Vec<u8>, signer: Option<&str>, now: u64) -> u8 {
+    let exchange = signer.map(|text| Exchange::sign(&mut octets, &Arc::new(key(text)), now));
+    let response = service.answer(octets, CLIENT).await.expect("a response");
+    if let Some(mut exchange) = exchange.filter(|_| response[3] & 0xf != 9) {
+        exchange.verify(&response, NOW).unwrap();
+    }
+    assert_eq!(response[2], 0x80 | 5 << 3);
+    response[3] & 0xf
+}
+
+#[tokio::test]
+async fn each_refusal_has_its_rcode_and_changes_nothing() {
+    let (hub, service) = start();
+    let add = records(&["in new.example. 300 A 2"]);
+    let no = records(&["any no.example. 0 ANY"]);
+    let good = message(&[], &add);
+    let table: Vec<(Vec<u8>, Option<&str>, u8)> = vec![
+        (good.clone(), None, 5),
+        (good.clone(), Some("b."), 5),
+        (good.clone(), Some("unknown."), 9),
+        (message_of("pop.", &[], &add), None, 5),
+        (message_of("pop.", &[], &add), Some("a."), 5),
+        (message_of("file.", &[], &add), Some("a."), 5),
+        (message_of("elsewhere.", &[], &add), Some("a."), 9),
+        (message_of("www.example.", &[], &add), Some("a."), 9),
+        (message(&no, &add), Some("a."), 3),
+        (message(&[], &records(&["in new.elsewhere. 300 A 2"])), Some("a."), 10),
+        (message(&[], &records(&["in new.example. 300 ANY"])), Some("a."), 1),
+        (message(&[], &records(&["in sub.example. 300 NS ns.example."])), Some("a."), 5),
+        (good[..good.len() - 1].to_vec(), None, 1),
+    ];
+    for (octets, signer, expected) in table {
+        assert_eq!(ask(&service, octets.clone(), signer, NOW).await, expected, "{signer:?} {octets:?}");
+    }
+    // The clock of the client is wrong.
+    assert_eq!(ask(&service, good.clone(), Some("a."), NOW - 301).await, 9);
+    assert_eq!((hub.applied.load(Ordering::SeqCst), locked(&hub.zone).serial()), (0, Serial(5)));
+    assert_eq!(ask(&service, good, Some("a."), NOW).await, 0);
+    assert_eq!((hub.applied.load(Ordering::SeqCst), locked(&hub.zone).serial()), (1, Serial(6)));
+    // Neither a response nor another opcode is answered.
+    assert_eq!(service.answer(vec![0; 12], CLIENT).await, None);
+}
+
+#[tokio::test]
+async fn a_signed_zone_is_left_alone() {
+    let (hub, service) = start();
+    *locked(&hub.zone) = Arc::new(zone(5, &["in example. 300 DNSKEY \u{1}\u{1}\u{3}\u{8}key"]));
+    let octets = message(&[], &records(&["in new.example. 300 A 2"]));
+    assert_eq!(ask(&service, octets, Some("a."), NOW).await, 5);
+}
+
+#[tokio::test]
+async fn a_message_that_comes_again_is_done_once_and_hears_the_same() {
+    let (hub, service) = start();
+    let mut octets = message(&records(&["none new.example. 0 ANY"]), &records(&["in new.example. 300 A 2"]));
+    Exchange::sign(&mut octets, &Arc::new(key("a.")), NOW);
+    let first = service.answer(octets.clone(), CLIENT).await.unwrap();
+    let second = service.answer(octets.clone(), CLIENT).await.unwrap();
+    assert_eq!((first[3] & 0xf, &first), (0, &second));
+    assert_eq!(hub.applied.load(Ordering::SeqCst), 1);
+    // Both at once: one is answered.
+    let mut octets = message(&[], &records(&["in more.example. 300 A 2"]));
+    Exchange::sign(&mut octets, &Arc::new(key("a.")), NOW);
+    let both = tokio::join!(service.answer(octets.clone(), CLIENT), service.answer(octets, CLIENT));
+    assert_eq!([both.0, both.1].iter().flatten().count(), 1);
+    assert_eq!(hub.applied.load(Ordering::SeqCst), 2);
+}
+
+#[tokio::test]
+async fn what_this_server_fails_at_may_be_tried_again() {
+    let (hub, service) = start();
+    hub.fails.store(1, Ordering::SeqCst);
+    let octets = message(&[], &records(&["in new.example. 300 A 2"]));
+    assert_eq!(ask(&service, octets.clone(), Some("a."), NOW).await, 2);
+    assert_eq!(ask(&service, octets, Some("a."), NOW).await, 0);
+    // The zone changed meanwhile: judged anew, against what is served now.
+    hub.rivals.store(3, Ordering::SeqCst);
+    let octets = message(&[], &records(&["in other.example. 300 A 2"]));
+    assert_eq!(ask(&service, octets, Some("a."), NOW).await, 0);
+    assert_eq!(locked(&hub.zone).serial(), Serial(10));
+    hub.rivals.store(100, Ordering::SeqCst);
+    let octets = message(&[], &records(&["in third.example. 300 A 2"]));
+    assert_eq!(ask(&service, octets, Some("a."), NOW).await, 2);
+}
+
+#[tokio::test]
+async fn other_policies_and_keys_count_from_then_on() {
+    let (hub, service) = start();
+    let add = |number: u8| message(&[], &records(&[&format!("in h{number}.example. 300 A 2")]));
+    assert_eq!(ask(&service, add(1), Some("b."), NOW).await, 5);
+    let grants = vec![Grant { key: name("b."), names: vec![], types: Types::Ordinary }];
+    let zones = HashMap::from([(name("example."), Policy(grants))]);
+    let keys = Arc::new(Keys::new([key("a."), key("b.")]).unwrap());
+    service.change(UpdateSettings { zones: zones.clone(), keys, ..UpdateSettings::default() });
+    assert_eq!(ask(&service, add(2), Some("b."), NOW).await, 0);
+    assert_eq!(ask(&service, add(3), Some("a."), NOW).await, 5);
+    // A key that is there no more is not known (RFC 8945 section 5.2.1), whatever the policy says.
+    service.change(UpdateSettings { zones, ..UpdateSettings::default() });
+    assert_eq!(ask(&service, add(4), Some("b."), NOW).await, 9);
+    assert_eq!(hub.applied.load(Ordering::SeqCst), 1);
+}
+
+#[tokio::test]
+async fn many_at_once_are_all_done_one_after_the_other() {
+    let (hub, service) = start();
+    let service = Arc::new(service);
+    let tasks: Vec<_> = (0..100)
+        .map(|it| {
+            let service = service.clone();
+            let octets = message(&[], &records(&[&format!("in h{it}.example. 300 A 2")]));
+            tokio::spawn(async move { ask(&service, octets, Some("a."), NOW).await })
+        })
+        .collect();
+    for task in tasks {
+        assert_eq!(task.await.unwrap(), 0);
+    }
+    assert_eq!(locked(&hub.zone).serial(), Serial(105));
+    assert_eq!(locked(&hub.zone).record_count(), 103);
+}

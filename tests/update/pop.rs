@@ -1,0 +1,69 @@
+//! A hub that takes updates, and a POP that has the zone from it.
+
+use std::time::Duration;
+
+use crate::client::{Client, zone};
+use crate::hub::{HUB, PORT, ZONE, hub_with};
+use crate::support::anyns::{Anyns, BOUND};
+use crate::support::pop::{ZONE as OTHER, base_config, deploy};
+use crate::support::skip::has_programs;
+use crate::support::wait::wait_until;
+use crate::support::world::SERVICE;
+
+const POP: &str = "198.19.0.2";
+/// Updates that go through.
+const UPDATES: u32 = 20;
+
+#[test]
+fn updates_reach_the_pops_which_take_none_themselves() {
+    if !has_programs("updates of a hub and a POP", &["nsupdate", "dig"]) {
+        return;
+    }
+    let (mut hub, _) = hub_with(&format!("notify = [{{ address = \"{POP}:{PORT}\" }}]"));
+    let space = hub.lab.space("pop");
+    hub.lab.link(
+        (&hub.space, "wan", &["198.19.0.1/24", "2001:db8:2::1/64"]),
+        (&space, "wan", &["198.19.0.2/24", "2001:db8:2::2/64"]),
+    );
+    space.ip(&["route", "add", &format!("{HUB}/32"), "via", "198.19.0.1"]);
+    for address in SERVICE {
+        let length = if address.contains(':') { 128 } else { 32 };
+        space.ip(&["address", "add", &format!("{address}/{length}"), "dev", "lo"]);
+    }
+    deploy(&hub.lab.subdirectory("zones-pop"), OTHER, 1);
+    let config = base_config(&hub.lab, "pop", [POP, "2001:db8:2::2"], "dry-run", "");
+    let config = format!(
+        "{config}\n[transfer]\nlisten = [\"{POP}:{PORT}\"]\nallow = [{{ from = \"198.19.0.0/24\" }}]\n\n[[zone]]\nname = \"{ZONE}\"\n\
+         primaries = [{{ address = \"{HUB}:{PORT}\" }}]\n"
+    );
+    let mut pop = Anyns::new(&hub.lab, &space, "pop", &config);
+    hub.anyns.start(&hub.lab);
+    hub.anyns.wait_zone(ZONE, "served", Some(1));
+    pop.start(&hub.lab);
+    pop.wait_zone(ZONE, "served", Some(1));
+    let mut times: Vec<Duration> = Vec::new();
+    for number in 1..=UPDATES {
+        let text = format!("update delete same.{ZONE}.\nupdate add same.{ZONE}. 60 TXT \"{number}\"");
+        let said = Client::Nsupdate.send(&hub.space, (HUB, PORT), Some("hmac-sha256"), &text);
+        assert_eq!(said, "NOERROR", "{number}");
+        let at_hub = zone(&hub.space, (HUB, PORT));
+        assert_eq!(at_hub.0, Some(number + 1));
+        let what = format!("the POP has update {number}");
+        times.push(wait_until(&what, BOUND, || zone(&space, (POP, PORT)) == at_hub));
+    }
+    times.sort();
+    println!("from the hub to the POP, after the hub was asked: longest {:?}", times[times.len() - 1]);
+    // What reaches a POP is refused, and its log says where it belongs.
+    let text = format!("update add new.{ZONE}. 60 TXT x");
+    assert_eq!(Client::Nsupdate.send(&space, (POP, PORT), None, &text), "REFUSED");
+    let log = pop.process().output();
+    assert!(log.contains(&format!("send the update there, to {HUB}:{PORT}")), "{log}");
+    // A restart of the hub: the next update goes on from the last.
+    hub.anyns.kill();
+    hub.anyns.start(&hub.lab);
+    hub.anyns.wait_zone(ZONE, "served", Some(u64::from(UPDATES) + 1));
+    let text = format!("update add after.{ZONE}. 60 TXT x");
+    assert_eq!(Client::Nsupdate.send(&hub.space, (HUB, PORT), Some("hmac-sha256"), &text), "NOERROR");
+    let at_hub = zone(&hub.space, (HUB, PORT));
+    wait_until("the POP has the update after the restart", BOUND, || zone(&space, (POP, PORT)) == at_hub);
+}
