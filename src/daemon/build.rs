@@ -121,7 +121,8 @@ fn start(
         statistics: sources.health.statistics.clone(),
     };
     let own = vec![decider.clone(), logs.beat(), publisher.beat()];
-    let beats = [own, health_beats, host_beats, speaker.beats.clone(), serving.beats()].concat();
+    let moving = transferring.beats();
+    let beats = [own, health_beats, host_beats, speaker.beats.clone(), serving.beats(), moving].concat();
     let reported = Reported {
         started,
         config: &config,

@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::handoff::Reader;
 use crate::publish::{Difference, History, Report};
+use crate::telemetry::{Beat, keep_beating, keep_running};
 use crate::transfer::primary::{Primary, Source};
 use crate::wire::{Name, Serial};
 use crate::zone::{Expiry, Published, Zone};
@@ -48,26 +49,45 @@ impl Source for ServedVersions {
 }
 
 /// Follows the report: secondaries are told of a zone that is served with another serial.
-pub(super) fn start_notifies(primary: Arc<Primary>, report: Reader<Report>) -> Result<Thread, DaemonError> {
+pub(super) fn start_notifies(
+    primary: Arc<Primary>,
+    report: Reader<Report>,
+    beat: Beat,
+) -> Result<Thread, DaemonError> {
     Thread::start("notify-out", CancellationToken::new(), move || async move {
-        let mut report = report;
-        let mut changes = Changes::default();
+        let mut follower = NotifyFollower { primary, report, changes: Changes::default() };
+        tokio::select! {
+            () = keep_beating(beat.clone()) => {}
+            () = keep_running(&beat, &mut follower, async |follower| follower.run().await) => {}
+        }
+    })
+}
+
+/// Follows the report.
+struct NotifyFollower {
+    primary: Arc<Primary>,
+    report: Reader<Report>,
+    changes: Changes,
+}
+
+impl NotifyFollower {
+    async fn run(&mut self) {
         loop {
             let now = Instant::now();
-            for zone in changes.take_in(&report.load(), now) {
-                if !primary.changed(zone.clone()) {
+            for zone in self.changes.take_in(&self.report.load(), now) {
+                if !self.primary.changed(zone.clone()) {
                     tracing::warn!(%zone, "too many changed zones wait for their NOTIFY; the secondaries' timers have to do");
                 }
             }
-            match changes.due() {
-                None => report.changed().await,
+            match self.changes.due() {
+                None => self.report.changed().await,
                 Some(due) => {
                     // At the end of the time the report is looked at again.
-                    let _ = tokio::time::timeout_at(due.into(), report.changed()).await;
+                    let _ = tokio::time::timeout_at(due.into(), self.report.changed()).await;
                 }
             }
         }
-    })
+    }
 }
 
 /// Which zones have another serial than the one that secondaries were told of.

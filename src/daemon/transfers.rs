@@ -13,6 +13,7 @@ use crate::config::Transfers;
 use crate::handoff;
 use crate::publish::{ApplyError, Difference, OfferError, PublisherHandle};
 use crate::serve::{Intake, Serving};
+use crate::telemetry::Beat;
 use crate::transfer::primary::{Primary, Receivers};
 use crate::transfer::refresh::{Order, Saved};
 use crate::transfer::secondary::{
@@ -36,6 +37,7 @@ pub(super) struct Transferring {
     updates: Arc<UpdateService>,
     control: TransferControl,
     secondary: Secondary,
+    beats: Vec<Beat>,
 }
 
 /// Changes what transfers zones, and gives it orders.
@@ -86,19 +88,29 @@ impl Transferring {
             }
             false => None,
         };
+        let mut beats = vec![secondary.beat()];
         let notifies = match &primary {
-            Some(primary) => Some(start_notifies(primary.clone(), publisher.report())?),
+            Some(primary) => {
+                let beat = Beat::new("notify-out");
+                beats.extend([primary.beat(), beat.clone()]);
+                Some(start_notifies(primary.clone(), publisher.report(), beat)?)
+            }
             None => None,
         };
         let sources =
             TransferSources { news: Some(news), seen: primary.as_ref().map(|primary| primary.seen()) };
         let control = TransferControl { secondary: handle, primary };
-        Ok((Self { notifies, updates, control, secondary }, sources))
+        Ok((Self { notifies, updates, control, secondary, beats }, sources))
     }
 
     /// Who takes dynamic updates.
     pub(super) fn updates(&self) -> Arc<UpdateService> {
         self.updates.clone()
+    }
+
+    /// The beats of its threads.
+    pub(super) fn beats(&self) -> Vec<Beat> {
+        self.beats.clone()
     }
 
     /// Changes it from elsewhere.

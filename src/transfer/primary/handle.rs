@@ -12,6 +12,7 @@ use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio_rustls::TlsAcceptor;
 
 use crate::sys::priority;
+use crate::telemetry::Beat;
 use crate::transfer::notify::TargetStatus;
 use crate::wire::Name;
 
@@ -57,6 +58,7 @@ pub struct Primary {
     shared: Arc<Shared>,
     addresses: Vec<SocketAddr>,
     events: mpsc::Sender<NotifyEvent>,
+    beat: Beat,
 }
 
 impl std::fmt::Debug for Primary {
@@ -118,7 +120,15 @@ impl Primary {
         }
         let (events, received) = mpsc::channel(MOST_EVENTS);
         runtime.spawn(Notifying::new(shared.clone()).run(received));
-        Ok(Self { runtime: Some(runtime), shared, addresses, events })
+        let beat = Beat::new("transfer-out");
+        let beating = beat.clone();
+        runtime.spawn(async move { beating.keep_beating().await });
+        Ok(Self { runtime: Some(runtime), shared, addresses, events, beat })
+    }
+
+    /// Beats as long as its threads run tasks.
+    pub fn beat(&self) -> Beat {
+        self.beat.clone()
     }
 
     /// Another version of a zone is served: its secondaries are told. Never blocks; false if too many zones wait already.

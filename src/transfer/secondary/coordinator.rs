@@ -116,10 +116,10 @@ impl Coordinator {
     /// Runs until it is told to stop, or nobody can send events any more. NOTIFYs and UPDATEs that came to service addresses come
     /// from `service`.
     pub(super) async fn run(
-        mut self,
-        mut events: mpsc::Receiver<Event>,
-        mut service: Receiver<AtService>,
-        stop: CancellationToken,
+        &mut self,
+        events: &mut mpsc::Receiver<Event>,
+        service: &mut Receiver<AtService>,
+        stop: &CancellationToken,
     ) {
         loop {
             let wait = self.begin_jobs().map(|wait| Instant::now() + wait);
@@ -143,6 +143,10 @@ impl Coordinator {
                 () = sleep_until(until) => self.wake(),
             }
         }
+    }
+
+    /// Ends what goes on, and hands the timers out.
+    pub(super) async fn end(mut self) {
         self.tasks.shutdown().await;
         let Self { zones, outward, .. } = self;
         let at = now();

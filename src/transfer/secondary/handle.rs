@@ -10,6 +10,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
 use crate::handoff::{Queue, queue};
+use crate::telemetry::{Beat, keep_beating, keep_running};
 use crate::transfer::notify::Notify;
 use crate::transfer::refresh::{Order, Saved};
 use crate::transfer::tsig::{TsigFault, verify_request};
@@ -58,6 +59,7 @@ pub enum SecondaryError {
 #[derive(Debug)]
 pub struct Secondary {
     handle: SecondaryHandle,
+    beat: Beat,
     stop: CancellationToken,
     thread: Option<JoinHandle<()>>,
 }
@@ -86,7 +88,7 @@ impl Secondary {
         let (events, received) = mpsc::channel(MOST_EVENTS);
         let (service, from_service) = queue(MOST_AT_SERVICE).map_err(SecondaryError::Thread)?;
         let handle = SecondaryHandle { access, events, service };
-        let stop = CancellationToken::new();
+        let (stop, beat) = (CancellationToken::new(), Beat::new("transfer"));
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             // Beside the transfers: what is told of expiry and timers.
@@ -95,18 +97,29 @@ impl Secondary {
             .build()
             .map_err(SecondaryError::Thread)?;
         let thread = std::thread::Builder::new().name("transfer".to_owned()).spawn({
-            let stop = stop.clone();
+            let (stop, beat) = (stop.clone(), beat.clone());
             move || {
                 runtime.block_on(async {
-                    let coordinator = Coordinator::new(settings, sink, context);
-                    coordinator.run(received, from_service, stop).await;
+                    let mut task = (Coordinator::new(settings, sink, context), received, from_service);
+                    tokio::select! {
+                        () = keep_beating(beat.clone()) => {}
+                        () = keep_running(&beat, &mut task, async |(coordinator, events, service)| {
+                            coordinator.run(events, service, &stop).await;
+                        }) => {}
+                    }
+                    task.0.end().await;
                 });
                 // A zone that is being compiled is not waited for.
                 runtime.shutdown_background();
             }
         });
         let thread = Some(thread.map_err(SecondaryError::Thread)?);
-        Ok(Self { handle, stop, thread })
+        Ok(Self { handle, beat, stop, thread })
+    }
+
+    /// Beats as long as the thread runs.
+    pub fn beat(&self) -> Beat {
+        self.beat.clone()
     }
 
     /// Reaches it from elsewhere.

@@ -49,7 +49,7 @@ const fn dropped(families: [bool; 2], transports: [bool; 2]) -> Outer {
 }
 
 /// Threads that take no part in the decision about the route: it stays while one of them stands still, and the status says so.
-const ASIDE: [&str; 3] = ["publisher", "log", "verify"];
+const ASIDE: [&str; 4] = ["publisher", "log", "verify", "transfer"];
 /// Threads that have something to do only when a zone changes: then the status says so. The last one is `notify`'s, its name cut
 /// short by the kernel; without it a change is found by the next scan.
 const ZONES: [&str; 8] =
@@ -61,7 +61,7 @@ const DECIDING: [&str; 6] = ["anyns", "decide", "health", "host", "watchdog", "c
 const SERVING: [(&str, Duration); 3] =
     [("speaker", LEASE.saturating_add(SLACK)), ("serve-0", WORKER), ("serve-1", WORKER)];
 /// Tasks of which none may take the truth with it when it panics.
-const TASKS: [&str; 13] = [
+const TASKS: [&str; 14] = [
     "decide",
     "health",
     "addresses",
@@ -69,6 +69,7 @@ const TASKS: [&str; 13] = [
     "bgp",
     "neighbor 198.18.1.1:179",
     "publisher",
+    "transfer",
     "control",
     "status",
     "log",
