@@ -4,11 +4,11 @@
 //! change.
 
 use std::sync::{Arc, Weak};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use async_trait::async_trait;
 
 use crate::publish::{Applied, ApplyError, Difference, PublisherHandle};
+use crate::transfer::secondary::unix_time;
 use crate::update::{UpdateService, UpdateSettings, UpdateSink};
 use crate::wire::Name;
 use crate::zone::{Published, Zone};
@@ -40,9 +40,4 @@ impl UpdateSink for PublisherOfUpdates {
         let publisher = self.publisher.upgrade().ok_or(ApplyError::Stopped)?;
         publisher.apply(zone, vec![difference]).await
     }
-}
-
-/// Seconds since 1970. A clock before that is wrong, and no signature is valid then.
-fn unix_time() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }

@@ -1,4 +1,4 @@
-//! Messages that are no queries: whoever takes them is told here, for serving starts first.
+//! Messages that are no queries. What takes them registers here, because serving starts first.
 //!
 //! A NOTIFY or an UPDATE that comes to a service address flows out to an [`Intake`], its response flows back. Without one, or where it
 //! takes nothing, the query path answers.

@@ -8,11 +8,10 @@ use serde_json::Value;
 
 use crate::support::anyns::{Anyns, BOUND, zone_status};
 use crate::support::lab::{Lab, Space};
-use crate::support::pop::{ZONE, base_config, replace};
+use crate::support::pop::{ZONE, base_config, hub_and_pop, replace};
 use crate::support::process::Process;
 use crate::support::skip::has_programs;
 use crate::support::wait::{holds_for, wait_until};
-use crate::support::world::SERVICE;
 
 const HUB: &str = "198.18.1.1";
 const POP: &str = "198.18.1.2";
@@ -62,19 +61,20 @@ fn keys() -> String {
 }
 
 impl Cut {
+    /// Both run, and the POP has the hub's zones.
+    fn started() -> Self {
+        let mut cut = Self::new();
+        cut.hub.start(&cut.lab);
+        cut.pop.start(&cut.lab);
+        for zone in ZONES {
+            cut.wait_serves(zone, 5);
+        }
+        cut
+    }
+
     fn new() -> Self {
         let mut lab = Lab::new();
-        let (hub_space, pop_space) = (lab.space("hub"), lab.space("pop"));
-        lab.link(
-            (&hub_space, "wan", &["198.18.1.1/24", "2001:db8:1::1/64"]),
-            (&pop_space, "wan", &["198.18.1.2/24", "2001:db8:1::2/64"]),
-        );
-        for space in [&hub_space, &pop_space] {
-            for address in SERVICE {
-                let length = if address.contains(':') { 128 } else { 32 };
-                space.ip(&["address", "add", &format!("{address}/{length}"), "dev", "lo"]);
-            }
-        }
+        let (hub_space, pop_space) = hub_and_pop(&mut lab);
         let hub = Anyns::new(&lab, &hub_space, "hub", &sends(&lab, "old."));
         let pop = Anyns::new(&lab, &pop_space, "pop", &takes(&lab, "old.", &ZONES));
         let hub_zones = lab.subdirectory("zones-hub");
@@ -139,12 +139,7 @@ fn a_pop_without_its_hub_says_since_when_and_never_withdraws() {
     if !has_programs("a POP whose hub is gone", &["dig"]) {
         return;
     }
-    let mut cut = Cut::new();
-    cut.hub.start(&cut.lab);
-    cut.pop.start(&cut.lab);
-    for zone in ZONES {
-        cut.wait_serves(zone, 5);
-    }
+    let mut cut = Cut::started();
     cut.pop.wait_announces();
     // The hub knows what its secondary has.
     let status = cut.hub.wait_status("the hub has seen its secondary", |status| {
@@ -220,12 +215,7 @@ fn what_operators_do_about_a_zone_of_a_hub() {
     if !has_programs("orders about zones of a hub", &["dig"]) {
         return;
     }
-    let mut cut = Cut::new();
-    cut.hub.start(&cut.lab);
-    cut.pop.start(&cut.lab);
-    for zone in ZONES {
-        cut.wait_serves(zone, 5);
-    }
+    let mut cut = Cut::started();
     // A NOTIFY that arrives at a service address: from who is listed, and from who is not.
     cut.deploy(QUIET, 6);
     cut.hub.wait_zone(QUIET, "served", Some(6));

@@ -6,10 +6,9 @@ use std::process::Output;
 
 use crate::support::anyns::{Anyns, BOUND};
 use crate::support::lab::{Lab, Space};
-use crate::support::pop::{ZONE, base_config, deploy, replace};
+use crate::support::pop::{ZONE, base_config, deploy, hub_and_pop, replace};
 use crate::support::skip::has_programs;
 use crate::support::wait::{wait_for, wait_until};
-use crate::support::world::SERVICE;
 use crate::support::zones::versioned;
 
 const HUB: &str = "198.18.1.1";
@@ -28,17 +27,7 @@ struct Pair {
 impl Pair {
     fn new() -> Self {
         let mut lab = Lab::new();
-        let (hub_space, pop_space) = (lab.space("hub"), lab.space("pop"));
-        lab.link(
-            (&hub_space, "wan", &["198.18.1.1/24", "2001:db8:1::1/64"]),
-            (&pop_space, "wan", &["198.18.1.2/24", "2001:db8:1::2/64"]),
-        );
-        for space in [&hub_space, &pop_space] {
-            for address in SERVICE {
-                let length = if address.contains(':') { 128 } else { 32 };
-                space.ip(&["address", "add", &format!("{address}/{length}"), "dev", "lo"]);
-            }
-        }
+        let (hub_space, pop_space) = hub_and_pop(&mut lab);
         let hub_zones = lab.subdirectory("zones-hub");
         deploy(&hub_zones, ZONE, 1);
         let sends = format!(

@@ -150,3 +150,19 @@ impl Alone {
         zones::one_version(&answer).ok()
     }
 }
+
+/// A hub (198.18.1.1) and a POP (198.18.1.2) on one link; both have the service addresses.
+pub fn hub_and_pop(lab: &mut Lab) -> (Space, Space) {
+    let (hub_space, pop_space) = (lab.space("hub"), lab.space("pop"));
+    lab.link(
+        (&hub_space, "wan", &["198.18.1.1/24", "2001:db8:1::1/64"]),
+        (&pop_space, "wan", &["198.18.1.2/24", "2001:db8:1::2/64"]),
+    );
+    for space in [&hub_space, &pop_space] {
+        for address in SERVICE {
+            let length = if address.contains(':') { 128 } else { 32 };
+            space.ip(&["address", "add", &format!("{address}/{length}"), "dev", "lo"]);
+        }
+    }
+    (hub_space, pop_space)
+}

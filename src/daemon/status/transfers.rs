@@ -37,7 +37,7 @@ pub(super) struct TransferTable {
     concerns: BTreeMap<Concern, BTreeSet<Name>>,
 }
 
-/// What is wrong with a zone; an expired one is told by its state.
+/// What is wrong with a zone. The state of a zone already says that it has expired.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Concern {
     /// No version has ever come.

@@ -9,8 +9,9 @@ use std::time::SystemTime;
 use redb::ReadTransaction;
 
 use crate::publish::difference::Difference;
-use crate::publish::state::database::{Database, DatabaseError, STEPS, TAILS};
+use crate::publish::state::database::{Database, DatabaseError, STEPS};
 use crate::publish::state::fields::key_of;
+use crate::publish::state::reading::tail;
 use crate::publish::state::step::{self, StepEntry, StepOrigin, each, parts};
 use crate::publish::state::tail::{Began, Tail};
 use crate::telemetry::locked;
@@ -133,11 +134,6 @@ impl History {
             Ok((reached && sound).then_some(found))
         })
     }
-}
-
-fn tail(from: &ReadTransaction, key: &[u8]) -> Result<Option<Tail>, DatabaseError> {
-    let tails = from.open_table(TAILS).map_err(DatabaseError::of)?;
-    Ok(tails.get(key).map_err(DatabaseError::of)?.and_then(|value| Tail::read(value.value())))
 }
 
 /// Shows the steps of a zone, the last one first, as far as each is sound and ends where the one after it begins, and as long as

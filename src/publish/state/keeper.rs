@@ -371,7 +371,7 @@ impl WriterShared {
                     removed.map(drop).map_err(DatabaseError::into_io)
                 }),
             };
-            // Whoever waited for it may be gone.
+            // The one who waited for it may be gone.
             let _ = reply.send(result);
         }
     }

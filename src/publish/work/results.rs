@@ -135,6 +135,8 @@ impl Core {
             self.reporting.news.insert(name.clone());
             self.report_changed();
             answer.tell();
+        } else if is_new {
+            self.reporting.news.insert(name.clone());
         }
         self.check_ended(&name);
         if postponed {
@@ -143,9 +145,6 @@ impl Core {
         self.carry_out_orders(&name);
         if again && !self.push(&name, finds_again) {
             self.release(&name);
-        }
-        if is_new {
-            self.reporting.news.insert(name);
         }
     }
 

@@ -73,7 +73,7 @@ pub enum NetError {
 }
 
 /// Seconds since 1970, as TSIG wants them.
-pub(in crate::transfer) fn unix_time() -> u64 {
+pub fn unix_time() -> u64 {
     SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
 

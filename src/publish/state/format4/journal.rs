@@ -65,7 +65,7 @@ pub(in crate::publish) enum End {
     /// With its last entry.
     Whole,
     /// With an entry, or a head, that was not written whole: a crash did that, and nobody was told that it is durable.
-    Torn,
+    Incomplete,
     /// With something wrong, and what was durable comes after it.
     Damaged,
 }
@@ -183,7 +183,7 @@ fn end_of(octets: &[u8], sound: usize, link: Option<Digest>) -> End {
             return End::Damaged;
         }
     }
-    End::Torn
+    End::Incomplete
 }
 
 #[cfg(test)]

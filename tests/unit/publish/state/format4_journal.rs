@@ -85,7 +85,7 @@ fn a_journal_cut_anywhere_is_what_was_whole_and_no_damage() {
     for length in 0..octets.len() {
         let cut = read(&octets[..length], &origin());
         assert_eq!(cut.entries.len(), ends.iter().filter(|end| **end <= length).count(), "cut at {length}");
-        let end = if cut.sound == length && length > 0 { End::Whole } else { End::Torn };
+        let end = if cut.sound == length && length > 0 { End::Whole } else { End::Incomplete };
         assert_eq!(cut.end, end, "cut at {length}");
     }
 }
@@ -99,7 +99,7 @@ fn an_octet_flipped_anywhere_but_in_the_last_entry_is_damage() {
         let read = read(&flipped, &origin());
         let before = ends.iter().filter(|end| **end <= at).count();
         assert_eq!(read.entries.len(), if read.start.is_some() { before } else { 0 }, "octet {at}");
-        let end = if before < 3 { End::Damaged } else { End::Torn };
+        let end = if before < 3 { End::Damaged } else { End::Incomplete };
         assert_eq!(read.end, end, "octet {at}");
     }
 }
