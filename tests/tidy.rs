@@ -337,6 +337,20 @@ fn skips_are_counted() {
 }
 
 #[test]
+fn the_top_level_holds_what_a_reader_expects() {
+    let expected =
+        ["CHANGELOG.md", "Cargo.lock", "Cargo.toml", "README.md", "deploy", "src", "tests", "zones"];
+    let listed = std::process::Command::new("git").args(["ls-files"]).current_dir(root()).output();
+    let listed = String::from_utf8(listed.expect("git runs").stdout).expect("names are UTF-8");
+    let top: BTreeSet<&str> = listed.lines().filter_map(|path| path.split('/').next()).collect();
+    assert!(top.contains("src"), "git lists the files of this checkout");
+    let is_odd =
+        |name: &&str| !(expected.contains(name) || name.starts_with('.') || name.starts_with("LICENSE-"));
+    let odd: Vec<String> = top.into_iter().filter(is_odd).map(str::to_owned).collect();
+    fail_on("these belong into a folder, or not into the repository", &odd);
+}
+
+#[test]
 fn no_file_names_this_machine() {
     // Put together here, so that this file does not hold what it looks for.
     let words =
