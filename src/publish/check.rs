@@ -117,15 +117,16 @@ fn check_zone(
         checked.result = Err(*fault);
         return checked;
     }
-    // A writer is known by the kernel's lease alone here: nothing is watched.
+    // A writer is known by the kernel's lease alone here: nothing is watched. No file is too large for this thread.
     let reading = read(
         &found.path,
         name,
-        &settings.limits,
+        (&settings.limits, u64::MAX),
         (&Files::default(), Duration::ZERO),
         &|_| Writer::None,
         Beside::default(),
     );
+    let Some(reading) = reading else { return checked };
     let zone = match reading.result {
         Ok(zone) => zone,
         Err(fault) => {

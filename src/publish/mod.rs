@@ -10,9 +10,18 @@
 //!                         +--> keeper: state directory, history
 //! ```
 //!
-//! Zone files, notifications of changes, commands and differences flow in; zones into [`Published`](crate::zone::Published),
-//! and a [`Report`], flow out. Files are the first source of whole versions; transfers will hand their [`Candidate`]s to the same
-//! [`accept`], and incremental ones their [`Difference`]s to [`PublisherHandle::apply`].
+//! Zone files, notifications of changes, commands, versions and differences flow in; zones into [`Published`](crate::zone::Published),
+//! and a [`Report`], flow out.
+//!
+//! A source of a zone is not called by the publisher; it offers, and the offers of one zone are judged in order, each by the same
+//! [`accept`]. So there is no trait of sources: what they have in common is the queue of a zone and [`Provenance`].
+//!
+//! | source | offers | is asked to check by |
+//! | --- | --- | --- |
+//! | zone file | whole versions, found and read by the threads below | a notification, the clock, `reload` |
+//! | primary (`transfer`) | whole versions ([`PublisherHandle::offer`]), differences ([`PublisherHandle::apply`]) | NOTIFY, its timers, `zone refresh` |
+//! | dynamic update (`update`) | differences ([`PublisherHandle::apply`]) | each UPDATE |
+//! | bump of the serial (a transform, at the origin only) | the version under the serial that is served | each version of a file |
 //!
 //! | thread | does |
 //! | --- | --- |

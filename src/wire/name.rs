@@ -248,17 +248,36 @@ impl PartialOrd for Name {
 
 impl Ord for Name {
     /// Canonical order (RFC 4034 section 6.1): label by label from the right, each as lower-case octets.
+    ///
+    /// Both names are walked from the left, aligned at their right ends, and the last difference decides: maps of names compare
+    /// them by the million.
     fn cmp(&self, other: &Self) -> Ordering {
-        let (mine, theirs) = (LabelStarts::of(&self.octets), LabelStarts::of(&other.octets));
-        for (a, b) in mine.rightmost_first().zip(theirs.rightmost_first()) {
-            let (a, b) = (label_at(&self.octets, a), label_at(&other.octets, b));
-            let order = compare_labels(a, b);
-            if order != Ordering::Equal {
-                return order;
-            }
+        if self.octets == other.octets {
+            return Ordering::Equal;
         }
-        mine.count.cmp(&theirs.count)
+        let (mine, theirs) = (self.label_count(), other.label_count());
+        let (mut a, mut b): (&[u8], &[u8]) = (&self.octets, &other.octets);
+        for _ in theirs..mine {
+            a = split_label(a).1;
+        }
+        for _ in mine..theirs {
+            b = split_label(b).1;
+        }
+        // Of names whose common labels are equal, the one with fewer labels comes first.
+        let mut order = mine.cmp(&theirs);
+        for _ in 0..mine.min(theirs) {
+            let ((label, after), (other_label, other_after)) = (split_label(a), split_label(b));
+            order = compare_labels(label, other_label).then(order);
+            (a, b) = (after, other_after);
+        }
+        order
     }
+}
+
+/// The leftmost label without its length octet, and what follows it.
+fn split_label(octets: &[u8]) -> (&[u8], &[u8]) {
+    let Some((&length, after)) = octets.split_first() else { return (&[], &[]) };
+    after.split_at_checked(usize::from(length)).unwrap_or((&[], &[]))
 }
 
 /// The order of two labels as lower-case octets. Only octets that differ are made lower-case: names of zones share most of theirs.
@@ -272,38 +291,6 @@ fn compare_labels(one: &[u8], other: &[u8]) -> Ordering {
         }
     }
     one.len().cmp(&other.len())
-}
-
-/// Where the labels of a name begin: maps of names compare them by the million, so nothing is allocated.
-struct LabelStarts {
-    starts: [u8; 128],
-    count: usize,
-}
-
-impl LabelStarts {
-    fn of(octets: &[u8]) -> Self {
-        let mut found = Self { starts: [0; 128], count: 0 };
-        let mut position = 0;
-        while let (Some(&length @ 1..), Some(start)) =
-            (octets.get(position), found.starts.get_mut(found.count))
-        {
-            // A name has at most 255 octets.
-            *start = position as u8;
-            found.count += 1;
-            position += 1 + usize::from(length);
-        }
-        found
-    }
-
-    fn rightmost_first(&self) -> impl Iterator<Item = u8> + '_ {
-        self.starts.get(..self.count).unwrap_or(&[]).iter().rev().copied()
-    }
-}
-
-fn label_at(octets: &[u8], start: u8) -> &[u8] {
-    let start = usize::from(start);
-    let length = octets.get(start).map_or(0, |length| usize::from(*length));
-    octets.get(start + 1..start + 1 + length).unwrap_or(&[])
 }
 
 #[cfg(test)]
@@ -383,6 +370,16 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn order_is_that_of_the_lower_case_labels_from_the_right(
+            one in prop::collection::vec(prop::sample::select(vec!["a", "A", "b", "ab", "Ab", "[", "z0"]), 0..5),
+            other in prop::collection::vec(prop::sample::select(vec!["a", "A", "b", "ab", "Ab", "[", "z0"]), 0..5),
+        ) {
+            let of = |labels: &[&str]| name(&format!("{}.", labels.join(".")));
+            let key = |labels: &[&str]| labels.iter().rev().map(|label| label.to_ascii_lowercase()).collect::<Vec<_>>();
+            prop_assert_eq!(of(&one).cmp(&of(&other)), key(&one).cmp(&key(&other)));
+        }
+
         #[test]
         fn text_form_goes_both_ways(labels in prop::collection::vec(prop::collection::vec(any::<u8>(), 1..20), 0..8)) {
             let mut wire = Vec::new();

@@ -78,43 +78,55 @@ pub(in crate::publish) type WriterOf<'a> = &'a (dyn Fn(&Path) -> Writer + Sync);
 
 /// Reads the zone at `path`; `before` are the files of its last reading. One of them that grew or shrank in place less than `settle`
 /// ago is being written, also where no notification tells of it (another host of a network file system, another hard link).
+/// `None`: the file has more than `most` octets, so it was not read.
 pub(in crate::publish) fn read(
     path: &Arc<Path>,
     origin: &Name,
-    limits: &Limits,
+    (limits, most): (&Limits, u64),
     (before, settle): (&Files, Duration),
     writer_of: WriterOf<'_>,
     beside: Beside<'_>,
-) -> Reading {
+) -> Option<Reading> {
     if let Some(path) = before.growing(path, settle) {
-        return Reading { result: Err(Fault::BeingWritten { path }), files: before.clone() };
+        return Some(Reading { result: Err(Fault::BeingWritten { path }), files: before.clone() });
     }
     let mut included = before.included_again();
     for _ in 0..ATTEMPTS {
-        match attempt(path, origin, limits, included, (writer_of, beside)) {
-            Ok(reading) => return reading,
-            Err(changed) => included = changed,
+        match attempt(path, origin, (limits, most), included, (writer_of, beside)) {
+            Attempt::Read(reading) => return Some(reading),
+            Attempt::TooLarge => return None,
+            Attempt::Changed(now) => included = now,
         }
     }
     let fault = Fault::Unstable { path: path.to_path_buf(), attempts: ATTEMPTS };
-    Reading { result: Err(fault), files: Files::new(path, fingerprint(path), included) }
+    Some(Reading { result: Err(fault), files: Files::new(path, fingerprint(path), included) })
+}
+
+/// What came of one try.
+enum Attempt {
+    Read(Reading),
+    /// The file has more octets than are to be read.
+    TooLarge,
+    /// A file changed meanwhile; the included ones as they are now.
+    Changed(Included),
 }
 
 /// The files of a reading that would give what the zone file with these octets gave, if that is what is at `path`: no
 /// file's time or size is trusted, only what it holds. `None` also if somebody writes to it, or it cannot be read; a
-/// reading will tell.
+/// reading will tell. Nor is a file of more than `most` octets read.
 pub(in crate::publish) fn holds(
     path: &Arc<Path>,
     octets: &Digest,
-    limits: &Limits,
+    (limits, most): (&Limits, u64),
     writer_of: WriterOf<'_>,
 ) -> Option<Files> {
     let (file, status) = open_regular(path).ok()?;
     let (zone, begun) = (Fingerprint::of(&status), SystemTime::now());
-    if status.len() > limits.octets || is_written(&file, path, writer_of) {
+    let told = writers(&file, status.dev());
+    if status.len() > limits.octets.min(most) || is_written(told, path, writer_of) {
         return None;
     }
-    let is_local = writers(&file) != Writers::Unknown;
+    let is_local = told != Writers::Unknown;
     let mut hash = Sha256::new();
     io::copy(&mut (&file).take(status.len().saturating_add(1)), &mut hash).ok()?;
     let same = Digest::from(hash.finalize()) == *octets;
@@ -123,34 +135,37 @@ pub(in crate::publish) fn holds(
 }
 
 /// One try. The zone file is opened once, so that what is asked of it is asked of what is read: should another take
-/// its place meanwhile, then this one is read whole, and the next look finds the other. The error: a file changed
-/// meanwhile; the included ones as they are now.
+/// its place meanwhile, then this one is read whole, and the next look finds the other.
 fn attempt(
     path: &Arc<Path>,
     origin: &Name,
-    limits: &Limits,
+    (limits, most): (&Limits, u64),
     included: Included,
     (writer_of, beside): (WriterOf<'_>, Beside<'_>),
-) -> Result<Reading, Included> {
+) -> Attempt {
     let (mut file, status) = match open_regular(path) {
         Ok(opened) => opened,
         Err(fault) => {
             let error = ReadError::of_file(path, fault);
             let files = Files::new(path, fingerprint(path), included);
-            return Ok(Reading { result: Err(Fault::Bad(Arc::new(error))), files });
+            return Attempt::Read(Reading { result: Err(Fault::Bad(Arc::new(error))), files });
         }
     };
+    if status.len() > most {
+        return Attempt::TooLarge;
+    }
     let zone = Some(Fingerprint::of(&status));
+    let told = writers(&file, status.dev());
     let busy_include = included.iter().map(|(file, _)| file).find(|file| has_writer(file, writer_of));
     let busy =
-        if is_written(&file, path, writer_of) { Some(&**path) } else { busy_include.map(PathBuf::as_path) };
+        if is_written(told, path, writer_of) { Some(&**path) } else { busy_include.map(PathBuf::as_path) };
     if let Some(busy) = busy {
         let fault = Fault::BeingWritten { path: busy.to_path_buf() };
-        return Ok(Reading { result: Err(fault), files: Files::new(path, zone, included) });
+        return Attempt::Read(Reading { result: Err(fault), files: Files::new(path, zone, included) });
     }
     let begun = SystemTime::now();
     let start = begun.checked_sub(TICK).unwrap_or(UNIX_EPOCH);
-    let is_local = writers(&file) != Writers::Unknown;
+    let is_local = told != Writers::Unknown;
     let result = read_open_zone(&mut file, &status, path, origin, limits, beside);
     let files = match &result {
         Ok(zone) => &zone.files,
@@ -163,24 +178,26 @@ fn attempt(
         after.iter().map(|(file, _)| file).filter(is_new).find(|file| has_writer(file, writer_of))
     {
         let fault = Fault::BeingWritten { path: busy.clone() };
-        return Ok(Reading { result: Err(fault), files: Files::new(path, zone, after) });
+        return Attempt::Read(Reading { result: Err(fault), files: Files::new(path, zone, after) });
     }
     let same = file.metadata().is_ok_and(|status| Some(Fingerprint::of(&status)) == zone);
     if same && held_until(&included, &after, start) {
         let result = result.map_err(|error| Fault::Bad(Arc::new(error.first())));
-        return Ok(Reading { result, files: Files::new(path, zone, after).read_at(begun, is_local) });
+        let files = Files::new(path, zone, after).read_at(begun, is_local);
+        return Attempt::Read(Reading { result, files });
     }
-    Err(after)
+    Attempt::Changed(after)
 }
 
 fn has_writer(path: &Path, writer_of: WriterOf<'_>) -> bool {
     // Not blocking: a FIFO may have come in its place.
     let opened = File::options().read(true).custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY).open(path);
-    opened.map_or_else(|_| writer_of(path) != Writer::None, |file| is_written(&file, path, writer_of))
+    let told = opened.and_then(|file| Ok(writers(&file, file.metadata()?.dev())));
+    told.map_or_else(|_| writer_of(path) != Writer::None, |told| is_written(told, path, writer_of))
 }
 
-fn is_written(file: &File, path: &Path, writer_of: WriterOf<'_>) -> bool {
-    match writers(file) {
+fn is_written(told: Writers, path: &Path, writer_of: WriterOf<'_>) -> bool {
+    match told {
         Writers::None => writer_of(path) == Writer::Settles,
         Writers::Some => true,
         Writers::Unknown => writer_of(path) != Writer::None,
@@ -272,11 +289,6 @@ fn held_until(
         Some((_, then)) => then == now,
         None => now.is_some_and(|now| now.changed_at() < start),
     })
-}
-
-/// Octets of a file; 0 if that cannot be told.
-pub(in crate::publish) fn length(path: &Path) -> u64 {
-    fs::metadata(path).map_or(0, |status| status.len())
 }
 
 fn fingerprint(path: &Path) -> Option<Fingerprint> {

@@ -1,6 +1,6 @@
 //! What the state directory means for all zones: what it holds at the start, what could not be kept, what has been kept.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -41,6 +41,18 @@ impl Core {
             }
         };
         tracing::debug!(directory = %path.display(), zones = kept.len(), "the state directory is open");
+        if self.zones.is_empty() {
+            // At the start: one pass over all of them, sorted.
+            self.zones = kept.into_iter().map(|zone| (zone, Entry::stored())).collect();
+        } else {
+            self.list_beside_served(store, kept);
+        }
+        self.alarm_of_damage(damaged);
+        self.keeping.history.follow(state.database());
+    }
+
+    /// Notes what is kept of zones, some of which are served: the directory could not be read when they were loaded.
+    fn list_beside_served(&mut self, store: &Store, kept: BTreeSet<Name>) {
         for zone in kept {
             let served = self.zones.get(&zone).and_then(|entry| entry.header.clone());
             let Some(served) = served else {
@@ -62,8 +74,6 @@ impl Core {
                 None => {}
             }
         }
-        self.alarm_of_damage(damaged);
-        self.keeping.history.follow(state.database());
     }
 
     fn alarm_of_damage(&mut self, damaged: Vec<Damaged>) {

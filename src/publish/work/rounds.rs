@@ -13,7 +13,7 @@ use crate::publish::work::core::Core;
 use crate::publish::work::entry::{Awaited, Entry, WorkState};
 use crate::publish::work::job::Task;
 use crate::publish::work::order::Then;
-use crate::publish::work::queue::Lane;
+use crate::publish::work::queue::{Lane, WorkQueue};
 use crate::publish::work::round::{Asked, Round};
 use crate::wire::Name;
 
@@ -86,48 +86,37 @@ impl Core {
         self.context = None;
     }
 
-    /// Whether the look that goes on lets this zone be read.
-    fn may_check(&self, name: &Name, entry: &Entry) -> bool {
-        let only = self.looks.round.as_ref().and_then(|round| round.only.as_ref());
-        only.is_none_or(|only| only.contains(name) || !entry.visited)
-    }
-
-    /// Queues a zone for the look that goes on, which ends when it was checked.
+    /// Queues a zone for the look that goes on, which ends when it was checked; not if that look reads other zones only.
     pub(in crate::publish) fn push_awaited(&mut self, name: &Name) {
-        let may_check = self.zones.get(name).is_some_and(|entry| self.may_check(name, entry));
-        if may_check && self.push(name, false) {
-            self.await_zone(name);
+        let Self { zones, looks, board, .. } = self;
+        let Some(entry) = zones.get_mut(name) else { return };
+        let only = looks.round.as_ref().and_then(|round| round.only.as_ref());
+        let may_check = only.is_none_or(|only| only.contains(name) || !entry.visited);
+        if may_check && entry.push(&mut board.queue, name, false) {
+            entry.begin_awaiting(looks.round.as_mut());
         }
     }
 
     /// The look that goes on ends when this zone, which is queued, was checked.
     pub(in crate::publish) fn await_zone(&mut self, name: &Name) {
-        let Some(entry) = self.zones.get_mut(name).filter(|entry| entry.awaited == Awaited::No) else {
-            return;
-        };
-        let Some(round) = &mut self.looks.round else { return };
-        entry.awaited = match entry.work {
-            WorkState::RunningAgain => Awaited::NextCheck,
-            WorkState::Idle | WorkState::Queued | WorkState::Running => Awaited::ThisCheck,
-        };
-        (round.left, round.of) = (round.left + 1, round.of + 1);
+        if let Some(entry) = self.zones.get_mut(name) {
+            entry.begin_awaiting(self.looks.round.as_mut());
+        }
     }
 
     /// A check of this zone has ended: the look that goes on waits for the next one, or no longer.
     pub(in crate::publish) fn check_ended(&mut self, name: &Name) {
         match self.zones.get_mut(name) {
             Some(entry) if entry.awaited == Awaited::NextCheck => entry.awaited = Awaited::ThisCheck,
-            _ => self.release(name),
+            Some(entry) => entry.end_awaiting(self.looks.round.as_mut()),
+            None => {}
         }
     }
 
     /// The look that goes on waits for this zone no longer.
     pub(in crate::publish) fn release(&mut self, name: &Name) {
-        let Some(entry) = self.zones.get_mut(name) else { return };
-        if std::mem::take(&mut entry.awaited) != Awaited::No
-            && let Some(round) = &mut self.looks.round
-        {
-            round.left -= 1;
+        if let Some(entry) = self.zones.get_mut(name) {
+            entry.end_awaiting(self.looks.round.as_mut());
         }
     }
 
@@ -223,29 +212,56 @@ impl Core {
 
     /// Queues a zone for a check; says whether it will be checked: not while its source does not answer.
     pub(in crate::publish) fn push(&mut self, name: &Name, finds_again: bool) -> bool {
-        let Some(entry) = self.zones.get(name) else { return false };
-        let key = entry.found.as_ref().map_or(SourceKey::None, |found| found.key.clone());
-        if self.board.queue.is_stalled(&key) {
-            return false;
-        }
-        self.push_to(&key, name, finds_again);
-        true
+        let entry = self.zones.get_mut(name);
+        entry.is_some_and(|entry| entry.push(&mut self.board.queue, name, finds_again))
     }
 
     /// Queues a zone with those of this source.
     pub(in crate::publish) fn push_to(&mut self, key: &SourceKey, name: &Name, finds_again: bool) {
-        let Some(entry) = self.zones.get_mut(name) else { return };
-        match entry.work {
+        if let Some(entry) = self.zones.get_mut(name) {
+            entry.push_to(&mut self.board.queue, key, name, finds_again);
+        }
+    }
+}
+
+impl Entry {
+    /// See [`Core::push`].
+    fn push(&mut self, queue: &mut WorkQueue, name: &Name, finds_again: bool) -> bool {
+        let key = self.found.as_ref().map_or(SourceKey::None, |found| found.key.clone());
+        if queue.is_stalled(&key) {
+            return false;
+        }
+        self.push_to(queue, &key, name, finds_again);
+        true
+    }
+
+    fn push_to(&mut self, queue: &mut WorkQueue, key: &SourceKey, name: &Name, finds_again: bool) {
+        match self.work {
             WorkState::Idle => {
-                let size = entry.size();
-                (entry.work, entry.finds_again) = (WorkState::Queued, finds_again);
-                self.board.queue.push(key, name.clone(), size);
+                (self.work, self.finds_again) = (WorkState::Queued, finds_again);
+                queue.push(key, name.clone(), self.size());
             }
-            WorkState::Queued => entry.finds_again &= finds_again,
+            WorkState::Queued => self.finds_again &= finds_again,
             WorkState::Running | WorkState::RunningAgain => {
-                entry.work = WorkState::RunningAgain;
-                entry.finds_again = finds_again;
+                self.work = WorkState::RunningAgain;
+                self.finds_again = finds_again;
             }
+        }
+    }
+
+    fn begin_awaiting(&mut self, round: Option<&mut Round>) {
+        let Some(round) = round.filter(|_| self.awaited == Awaited::No) else { return };
+        self.awaited = match self.work {
+            WorkState::RunningAgain => Awaited::NextCheck,
+            WorkState::Idle | WorkState::Queued | WorkState::Running => Awaited::ThisCheck,
+        };
+        (round.left, round.of) = (round.left + 1, round.of + 1);
+    }
+
+    fn end_awaiting(&mut self, round: Option<&mut Round>) {
+        let was_awaited = std::mem::take(&mut self.awaited) != Awaited::No;
+        if let Some(round) = round.filter(|_| was_awaited) {
+            round.left -= 1;
         }
     }
 }

@@ -11,7 +11,7 @@ use crate::publish::accept::{
 use crate::publish::error::OfferError;
 use crate::publish::fault::{Fault, SourceFault};
 use crate::publish::settings::{Dnssec, SerialRule};
-use crate::publish::source::read::{Files, holds, length, read};
+use crate::publish::source::read::{Files, holds, read};
 use crate::publish::source::scan::{Found, same_file};
 use crate::publish::state::directory::StateDirectory;
 use crate::publish::state::header::Header;
@@ -133,10 +133,6 @@ impl CheckRun<'_> {
         if self.is_still_standing(entry, found) {
             return;
         }
-        if self.size == Size::Small && length(&found.path) >= LARGE {
-            *self.is_too_large = true;
-            return;
-        }
         if !entry.serving && std::mem::take(&mut entry.files_stand) {
             // Of an earlier process: it does not tell whether somebody writes to the file now.
             entry.files = Files::default();
@@ -144,6 +140,9 @@ impl CheckRun<'_> {
         let stood = entry.header.is_some();
         if !self.is_still_outdated(entry, found) {
             self.read_and_judge(entry, found);
+        }
+        if *self.is_too_large {
+            return;
         }
         self.restore(entry);
         if stood && entry.header.is_none() {
@@ -171,7 +170,7 @@ impl CheckRun<'_> {
         let Provenance::File { octets: Some(octets), .. } = &header.provenance else { return false };
         let limits = &self.context.settings.limits;
         let writer_of = self.context.writers.writer(self.context.settings.settle);
-        let Some(files) = holds(&found.path, octets, limits, &writer_of) else {
+        let Some(files) = holds(&found.path, octets, (limits, self.most_octets()), &writer_of) else {
             return false;
         };
         self.files_are_known = entry.files.is_same(&files);
@@ -182,12 +181,24 @@ impl CheckRun<'_> {
         true
     }
 
+    /// The most octets of a file that are read: a large one is left to the threads for large zones.
+    fn most_octets(&self) -> u64 {
+        match self.size {
+            Size::Small => LARGE - 1,
+            Size::Large => u64::MAX,
+        }
+    }
+
     fn read_and_judge(&mut self, entry: &mut Entry, found: &Found) {
         let limits = &self.context.settings.limits;
         let beside = Beside { served: self.served.zone(self.name), meter: Some(&self.context.meter) };
         let before = (&entry.files, self.context.settings.settle);
         let writer_of = self.context.writers.writer(self.context.settings.settle);
-        let reading = read(&found.path, self.name, limits, before, &writer_of, beside);
+        let reading = read(&found.path, self.name, (limits, self.most_octets()), before, &writer_of, beside);
+        let Some(reading) = reading else {
+            *self.is_too_large = true;
+            return;
+        };
         match reading.result {
             Ok(zone) => {
                 entry.read = true;
