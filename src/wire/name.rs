@@ -247,30 +247,31 @@ impl PartialOrd for Name {
 }
 
 impl Ord for Name {
-    /// Canonical order (RFC 4034 section 6.1): label by label from the right, each as lower-case octets.
-    ///
-    /// Both names are walked from the left, aligned at their right ends, and the last difference decides: maps of names compare
-    /// them by the million.
+    /// Canonical order (RFC 4034 section 6.1): label by label from the right, each as lower-case octets. Maps of names compare them by the
+    /// million.
     fn cmp(&self, other: &Self) -> Ordering {
-        if self.octets == other.octets {
-            return Ordering::Equal;
+        compare_aligned(&self.octets, &other.octets).unwrap_or_else(|| {
+            let (mine, theirs) = (self.label_count(), other.label_count());
+            let common = |octets, skipped| (0..skipped).fold(octets, |octets, _| split_label(octets).1);
+            let a = common(&*self.octets, mine.saturating_sub(theirs));
+            let b = common(&*other.octets, theirs.saturating_sub(mine));
+            // Of names whose common labels are equal, the one with fewer labels comes first.
+            compare_aligned(a, b).unwrap_or(Ordering::Equal).then(mine.cmp(&theirs))
+        })
+    }
+}
+
+/// The order of two names with as many labels, walked from the left: the last difference decides. `None` if one has more labels.
+fn compare_aligned(mut one: &[u8], mut other: &[u8]) -> Option<Ordering> {
+    let mut order = Ordering::Equal;
+    loop {
+        let ((a, after), (b, other_after)) = (split_label(one), split_label(other));
+        match (a, b) {
+            ([], []) => return Some(order),
+            ([], _) | (_, []) => return None,
+            _ => order = compare_labels(a, b).then(order),
         }
-        let (mine, theirs) = (self.label_count(), other.label_count());
-        let (mut a, mut b): (&[u8], &[u8]) = (&self.octets, &other.octets);
-        for _ in theirs..mine {
-            a = split_label(a).1;
-        }
-        for _ in mine..theirs {
-            b = split_label(b).1;
-        }
-        // Of names whose common labels are equal, the one with fewer labels comes first.
-        let mut order = mine.cmp(&theirs);
-        for _ in 0..mine.min(theirs) {
-            let ((label, after), (other_label, other_after)) = (split_label(a), split_label(b));
-            order = compare_labels(label, other_label).then(order);
-            (a, b) = (after, other_after);
-        }
-        order
+        (one, other) = (after, other_after);
     }
 }
 

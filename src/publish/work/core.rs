@@ -261,7 +261,7 @@ impl Core {
             {
                 tracing::warn!(zone = %name, "{fault}");
             }
-            self.reporting.news.insert(name);
+            self.reporting.note(&name);
         }
     }
 

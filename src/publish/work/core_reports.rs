@@ -31,6 +31,10 @@ impl Core {
     pub(in crate::publish) fn report_changed(&mut self) {
         let start = Instant::now();
         let mut news = Vec::new();
+        if std::mem::take(&mut self.reporting.all_are_news) {
+            let visited = self.zones.iter_mut().filter(|(_, entry)| entry.visited);
+            news.extend(visited.map(|(name, entry)| (name.clone(), Some(Arc::new(entry.report())))));
+        }
         for name in std::mem::take(&mut self.reporting.news) {
             let report = self.zones.get_mut(&name).map(|entry| Arc::new(entry.report()));
             news.push((name, report));

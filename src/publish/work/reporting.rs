@@ -18,6 +18,8 @@ pub(in crate::publish) struct Reporting {
     pub(in crate::publish) latest: Arc<Latest<Report>>,
     /// Zones of which something new is to be said.
     pub(in crate::publish) news: BTreeSet<Name>,
+    /// Whether that is so of all zones: the first load is over.
+    pub(in crate::publish) all_are_news: bool,
     /// Zones that were kept since it was last said.
     pub(in crate::publish) kept: BTreeSet<Name>,
     /// Faults that stay until the process ends.
@@ -38,6 +40,7 @@ impl Reporting {
         Self {
             latest: Arc::new(Latest::new(Report::default())),
             news: BTreeSet::new(),
+            all_are_news: false,
             kept: BTreeSet::new(),
             alarms: Vec::new(),
             settled: false,
@@ -46,6 +49,13 @@ impl Reporting {
             reported: now,
             took: Duration::ZERO,
             logged: Default::default(),
+        }
+    }
+
+    /// Something new is to be said of a zone; during the first load that is so of all.
+    pub(in crate::publish) fn note(&mut self, zone: &Name) {
+        if self.settled {
+            self.news.insert(zone.clone());
         }
     }
 

@@ -127,6 +127,7 @@ impl Core {
         let absence = entry.absence();
         self.has_new_absences |= absence.is_some() && (absence != current.absence() || !current.visited);
         *current = entry;
+        current.check_ended(self.looks.round.as_mut());
         let answer = effects.answer.take();
         self.take_effects(&name, effects);
         if let Some(answer) = answer {
@@ -136,9 +137,8 @@ impl Core {
             self.report_changed();
             answer.tell();
         } else if is_new {
-            self.reporting.news.insert(name.clone());
+            self.reporting.note(&name);
         }
-        self.check_ended(&name);
         if postponed {
             self.postpone(&name);
         }

@@ -104,15 +104,6 @@ impl Core {
         }
     }
 
-    /// A check of this zone has ended: the look that goes on waits for the next one, or no longer.
-    pub(in crate::publish) fn check_ended(&mut self, name: &Name) {
-        match self.zones.get_mut(name) {
-            Some(entry) if entry.awaited == Awaited::NextCheck => entry.awaited = Awaited::ThisCheck,
-            Some(entry) => entry.end_awaiting(self.looks.round.as_mut()),
-            None => {}
-        }
-    }
-
     /// The look that goes on waits for this zone no longer.
     pub(in crate::publish) fn release(&mut self, name: &Name) {
         if let Some(entry) = self.zones.get_mut(name) {
@@ -171,7 +162,7 @@ impl Core {
 
     /// The first load is over.
     fn settle(&mut self, start: Instant) {
-        self.reporting.settled = true;
+        (self.reporting.settled, self.reporting.all_are_news) = (true, true);
         self.context = None;
         self.board.be_gentle();
         self.published.store((*self.published.load()).clone().completed());
@@ -256,6 +247,14 @@ impl Entry {
             WorkState::Idle | WorkState::Queued | WorkState::Running => Awaited::ThisCheck,
         };
         (round.left, round.of) = (round.left + 1, round.of + 1);
+    }
+
+    /// A check of it has ended: the look that goes on waits for the next one, or no longer.
+    pub(in crate::publish) fn check_ended(&mut self, round: Option<&mut Round>) {
+        match self.awaited {
+            Awaited::NextCheck => self.awaited = Awaited::ThisCheck,
+            Awaited::ThisCheck | Awaited::No => self.end_awaiting(round),
+        }
     }
 
     fn end_awaiting(&mut self, round: Option<&mut Round>) {
