@@ -112,13 +112,34 @@ enum ZoneCommand {
     Diff {
         /// The zone
         name: String,
-        /// The serial of the older version; by default the one before the last
-        from: Option<u32>,
+        /// The serial of the older version, by default the one before the last; or `refused`: what the version that was refused last
+        /// would change
+        from: Option<remote::DiffFrom>,
         /// The serial of the newer version; by default the last
         to: Option<u32>,
         /// One JSON document
         #[arg(long)]
         json: bool,
+    },
+    /// Hold a zone at the version that is served, also over restarts: new versions are refused until `unhold`
+    Hold {
+        /// The zone
+        name: String,
+        /// Why, for the log and the status
+        #[arg(long, default_value = "no reason given")]
+        reason: String,
+    },
+    /// Let new versions of a held zone pass again
+    Unhold {
+        /// The zone
+        name: String,
+    },
+    /// Serve the content of an earlier version again, under a raised serial; where the zone is made, not where it comes from a primary
+    Rollback {
+        /// The zone
+        name: String,
+        /// The serial of the version, see `history`; by default the one before the last
+        serial: Option<u32>,
     },
     /// Accept, once, the version of a zone that was refused for its serial, its size or its signatures
     Accept {
@@ -147,6 +168,11 @@ pub fn main() -> ExitCode {
             zone_export::export(config, socket, (name, output))
         }
         Command::Zone(ZoneCommand::Remove { name }) => remote::zone_remove(config, socket, name),
+        Command::Zone(ZoneCommand::Hold { name, reason }) => remote::zone_hold(config, socket, name, reason),
+        Command::Zone(ZoneCommand::Unhold { name }) => remote::zone_unhold(config, socket, name),
+        Command::Zone(ZoneCommand::Rollback { name, serial }) => {
+            remote::zone_rollback(config, socket, name, serial)
+        }
         Command::Zone(ZoneCommand::Accept { name, serial }) => {
             remote::zone_accept(config, socket, name, serial)
         }

@@ -90,11 +90,16 @@ pub(super) fn zone_history(
 pub(super) fn zone_diff(
     config: Option<&Path>,
     socket: Option<&Path>,
-    (zone, from, to): (String, Option<u32>, Option<u32>),
+    (zone, from, to): (String, Option<DiffFrom>, Option<u32>),
     json: bool,
 ) -> Outcome {
     let path = socket_path(config, socket)?;
-    match control::call(&path, &Request::ZoneDiff { zone, from, to }, LIMIT)? {
+    let request = match from {
+        Some(DiffFrom::Refused) => Request::ZoneDiffRefused { zone },
+        Some(DiffFrom::Serial(from)) => Request::ZoneDiff { zone, from: Some(from), to },
+        None => Request::ZoneDiff { zone, from: None, to },
+    };
+    match control::call(&path, &request, LIMIT)? {
         Response::Difference { difference } => {
             print_line(&match json {
                 true => serde_json::to_string_pretty(&difference)?,
@@ -103,6 +108,45 @@ pub(super) fn zone_diff(
             Ok(ExitCode::SUCCESS)
         }
         other => outcome_of(other),
+    }
+}
+
+pub(super) fn zone_hold(
+    config: Option<&Path>,
+    socket: Option<&Path>,
+    zone: String,
+    reason: String,
+) -> Outcome {
+    ask(config, socket, &Request::ZoneHold { zone, reason })
+}
+
+pub(super) fn zone_unhold(config: Option<&Path>, socket: Option<&Path>, zone: String) -> Outcome {
+    ask(config, socket, &Request::ZoneUnhold { zone })
+}
+
+pub(super) fn zone_rollback(
+    config: Option<&Path>,
+    socket: Option<&Path>,
+    zone: String,
+    serial: Option<u32>,
+) -> Outcome {
+    ask(config, socket, &Request::ZoneRollback { zone, serial })
+}
+
+/// Where a difference begins.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum DiffFrom {
+    /// At the version with this serial.
+    Serial(u32),
+    /// At what is served, and it leads to the version that was refused last.
+    Refused,
+}
+
+impl std::str::FromStr for DiffFrom {
+    type Err = std::num::ParseIntError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if text == "refused" { Ok(Self::Refused) } else { text.parse().map(Self::Serial) }
     }
 }
 

@@ -160,6 +160,9 @@ pub(super) struct ZonesSpec {
     pub(super) deploy: DeploySpec,
     pub(super) history_octets: Option<Spanned<u64>>,
     pub(super) history_steps: Option<Spanned<u64>>,
+    pub(super) zonemd: Option<ZonemdSpec>,
+    pub(super) validate: Option<Vec<String>>,
+    pub(super) validate_limit: Option<Spanned<Period>>,
 }
 
 /// `zones.deploy`.
@@ -190,6 +193,14 @@ pub(super) enum DnssecSpec {
     Refuse,
 }
 
+/// `zones.zonemd` and `zone.zonemd`.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum ZonemdSpec {
+    Off,
+    Refuse,
+}
+
 /// `[[zone]]`: one zone from one file or from primaries, or one that lives in the state directory, or, without any of these, the
 /// rules of a zone that the directory holds.
 #[derive(Debug, Deserialize)]
@@ -209,6 +220,10 @@ pub(super) struct ZoneSpec {
     pub(super) database: Option<Spanned<bool>>,
     #[serde(default)]
     pub(super) update: Vec<GrantSpec>,
+    pub(super) zonemd: Option<ZonemdSpec>,
+    pub(super) validate: Option<Vec<String>>,
+    #[serde(default)]
+    pub(super) must_have: Vec<Spanned<String>>,
 }
 
 /// `[[service]]`: one announced prefix and the service addresses in it.

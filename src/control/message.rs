@@ -54,6 +54,31 @@ pub enum Request {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         zone: Option<String>,
     },
+    /// Hold a zone at the version that is served: new ones are refused.
+    ZoneHold {
+        /// The zone's name.
+        zone: String,
+        /// Why, for the log and for `status`.
+        reason: String,
+    },
+    /// End a hold.
+    ZoneUnhold {
+        /// The zone's name.
+        zone: String,
+    },
+    /// Serve the content of an earlier version again, under a raised serial.
+    ZoneRollback {
+        /// The zone's name.
+        zone: String,
+        /// The serial of that version; without it the one before the last.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        serial: Option<u32>,
+    },
+    /// In what the version that was refused last differs from what is served.
+    ZoneDiffRefused {
+        /// The zone's name.
+        zone: String,
+    },
     /// A zone as it is served, as the text of a zone file.
     ZoneExport {
         /// The zone's name.

@@ -38,10 +38,10 @@ pub use server::{Server, open};
 pub use since::Memory;
 pub use socket::{Settings, check_place};
 pub use status::{
-    Alarm, Cause, LastTransferStatus, ListenerStatus, NeighborStatus, OperatorStatus, Overall, PrefixStatus,
-    PrimaryStatus, ProbeStatus, RateLimitStatus, ReloadStatus, RouteState, SecondaryStatus, ServeStatus,
-    SignatureStatus, Status, TaskState, TaskStatus, TransferStatus, WorkerStatus, ZoneCounts, ZoneGroup,
-    ZoneState, ZoneStatus,
+    Alarm, Cause, DivergedStatus, LastTransferStatus, ListenerStatus, NeighborStatus, OperatorStatus,
+    Overall, PrefixStatus, PrimaryStatus, ProbeStatus, RateLimitStatus, ReloadStatus, RouteState,
+    SecondaryStatus, ServeStatus, SignatureStatus, Status, TaskState, TaskStatus, TransferStatus,
+    WorkerStatus, ZoneCounts, ZoneGroup, ZoneState, ZoneStatus,
 };
 pub use text::{MOST_CHARACTERS, one_line, without_numbers};
 pub use verdict::{MAX_REASONS, Verdict};

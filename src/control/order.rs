@@ -114,7 +114,15 @@ pub(super) async fn carry_out(request: Request, calls: &Queue<Call>, answers: &d
 
 /// Whether the publisher carries it out; the deciding task only hands it on.
 fn needs_publisher(request: &Request) -> bool {
-    matches!(request, Request::Reload {} | Request::ZoneRemove { .. } | Request::ZoneAccept { .. })
+    matches!(
+        request,
+        Request::Reload {}
+            | Request::ZoneRemove { .. }
+            | Request::ZoneAccept { .. }
+            | Request::ZoneHold { .. }
+            | Request::ZoneUnhold { .. }
+            | Request::ZoneRollback { .. }
+    )
 }
 
 pub(super) fn failed(message: String) -> Response {

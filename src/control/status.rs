@@ -157,6 +157,10 @@ document! {
         /// Its primaries and what they say; `None` if it comes from none.
         #[serde(default)]
         transfer: Option<TransferStatus>,
+        /// SHA-384 over the content that is served, as in a ZONEMD record (RFC 8976, scheme SIMPLE), in hexadecimal: two servers that have the
+        /// same serial and another digest serve other content. `None` until it is made.
+        #[serde(default)]
+        digest: Option<String>,
         /// What each secondary asked for last, if it is sent to some.
         #[serde(default)]
         secondaries: Vec<SecondaryStatus>,
@@ -188,10 +192,24 @@ document! {
         last_error_at: Option<u64>,
         /// The serial that a primary has although a newer one is served here: it went backwards.
         behind: Option<u32>,
+        /// The last time that a primary had other content under the serial that was served; until differences fit again, or an operator has
+        /// ordered the whole zone.
+        #[serde(default)]
+        diverged: Option<DivergedStatus>,
         /// The serial of the version that was refused, and is not asked for again.
         refused: Option<u32>,
         /// The last transfer that put a version into service.
         last_transfer: Option<LastTransferStatus>,
+    }
+
+    /// A primary that had other content under the serial that was served.
+    DivergedStatus {
+        /// The primary's address and port.
+        primary: String,
+        /// The serial.
+        serial: u32,
+        /// When it was noticed.
+        at: u64,
     }
 
     /// One primary.

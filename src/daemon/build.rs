@@ -135,6 +135,7 @@ fn start(
         limits: limits.clone(),
         told,
         transfers,
+        published: published.clone(),
         beats,
     };
     let control = start_control(server, reported)?;

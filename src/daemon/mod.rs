@@ -47,6 +47,7 @@ mod supervisor;
 mod thread;
 mod transfers;
 mod updates;
+mod versions;
 
 use std::path::PathBuf;
 

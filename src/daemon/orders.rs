@@ -15,6 +15,7 @@ use super::history;
 use super::reload;
 use super::response::{chain, done, failed};
 use super::transfers::TransferControl;
+use super::versions;
 
 /// Carries out one order. What takes time goes on in a task of its own, which answers.
 pub(super) fn obey(controller: &mut Controller, call: Call) {
@@ -47,6 +48,27 @@ pub(super) fn obey(controller: &mut Controller, call: Call) {
         Request::ZoneDiff { zone, from, to } => {
             return read(reply, publisher, move |it| history::difference(it, &zone, from, to));
         }
+        Request::ZoneHold { zone, reason } => {
+            tokio::spawn(async move {
+                reply.send(versions::hold(&publisher, &zone, Some(reason)).await);
+            });
+            return;
+        }
+        Request::ZoneUnhold { zone } => return unhold(controller, zone, reply),
+        Request::ZoneRollback { zone, serial } => {
+            let (published, settings) = (controller.published.clone(), controller.config.publish.clone());
+            tokio::spawn(async move {
+                reply.send(versions::rollback(publisher, published, settings, (zone, serial)).await);
+            });
+            return;
+        }
+        Request::ZoneDiffRefused { zone } => {
+            let (published, settings) = (controller.published.clone(), controller.config.publish.clone());
+            tokio::task::spawn_blocking(move || {
+                reply.send(versions::difference_to_refused(&publisher, &published, &settings, &zone));
+            });
+            return;
+        }
         Request::ZoneAccept { zone, serial } => {
             tokio::spawn(async move {
                 reply.send(accept(&publisher, &zone, Serial(serial)).await);
@@ -55,6 +77,19 @@ pub(super) fn obey(controller: &mut Controller, call: Call) {
         }
     };
     reply.send(response);
+}
+
+/// Ends a hold. A version of a primary that was refused meanwhile is asked for again.
+fn unhold(controller: &Controller, zone: String, reply: Reply) {
+    let (publisher, transfers) = (controller.publisher.clone(), controller.transfers.clone());
+    tokio::spawn(async move {
+        let response = versions::hold(&publisher, &zone, None).await;
+        if let (Response::Done { .. }, Ok(name)) = (&response, zone.parse::<Name>()) {
+            // No zone of a primary, or it cannot be asked now: then its timer does that.
+            let _ = transfers.order(Some(name), TransferOrder::Refresh).await;
+        }
+        reply.send(response);
+    });
 }
 
 /// Reads from the history, on a thread that may wait for a disk.

@@ -14,6 +14,7 @@ use crate::publish::PublisherHandle;
 use crate::route::{LeaseStatus, NeighborKey, NeighborStatus, RouteStatus, SessionState, Speaker};
 use crate::serve::{self, Serving};
 use crate::telemetry::{Beat, Counters, Logs};
+use crate::zone::Published;
 
 use super::DaemonError;
 use super::status::{
@@ -45,6 +46,7 @@ pub(super) struct Reported<'a> {
     pub(super) limits: Arc<Limits>,
     pub(super) told: Told,
     pub(super) transfers: TransferSources,
+    pub(super) published: Arc<Published>,
     /// The beats of all tasks but those of the status itself.
     pub(super) beats: Vec<Beat>,
 }
@@ -53,7 +55,7 @@ pub(super) struct Reported<'a> {
 pub(super) fn start_control(server: Server, reported: Reported<'_>) -> Result<ControlThread, DaemonError> {
     let Reported { started, config, publisher, serving, counters, speaker, host, logs, limits, .. } =
         reported;
-    let Reported { told, transfers, beats, .. } = reported;
+    let Reported { told, transfers, published, beats, .. } = reported;
     let [control, status] = [Beat::new("control"), Beat::new("status")];
     let (report, mut liveness) = (publisher.report(), publisher.liveness());
     let routes = speaker.status.clone();
@@ -77,6 +79,7 @@ pub(super) fn start_control(server: Server, reported: Reported<'_>) -> Result<Co
         routes: Box::new(move || (*routes.load()).clone()),
         ordered: Box::new(move || ordered.load()),
         reload: Box::new(move || reload.load()),
+        published,
         transfers,
         certificates: serving.certificates(),
         beats: [beats, vec![control.clone(), status.clone()]].concat(),

@@ -193,6 +193,7 @@ impl Sink for PublisherSink {
             ApplyError::NotDurable { .. } | ApplyError::Panicked | ApplyError::Stopped => {
                 SinkError::Failed(Box::new(error))
             }
+            ApplyError::Unfit { .. } => SinkError::Diverged(Box::new(error)),
             _ => SinkError::NotFitting(Box::new(error)),
         })
     }

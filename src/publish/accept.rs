@@ -13,12 +13,13 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::wire::{RecordType, Serial};
-use crate::zone::Zone;
+use crate::wire::{Name, RecordType, Serial};
 use crate::zone::signatures::SignatureFault;
+use crate::zone::{DigestFault, Zone};
 
 use crate::publish::SerialRule;
 use crate::publish::settings::Settings;
+use crate::publish::validate::fault::ProgramFault;
 
 /// SHA-256 over a zone's records without the SOA serial: equal exactly when the content is.
 pub type Digest = [u8; 32];
@@ -173,12 +174,39 @@ pub enum Refused {
         /// The first of them.
         first: Box<SignatureFault>,
     },
+    /// Records that the operator wants in every version are not there.
+    #[error("has no {record_type} record at {owner}, which must-have of its [[zone]] asks for")]
+    LacksRecord {
+        /// Where.
+        owner: Name,
+        /// Of which type.
+        record_type: RecordType,
+    },
+    /// The zone's own digest is that of another content (RFC 8976).
+    #[error(transparent)]
+    Zonemd(DigestFault),
+    /// The operator's program says no.
+    #[error(transparent)]
+    Program(ProgramFault),
+    /// The operator holds the zone at the version that is served.
+    #[error("{zone} is held at the version that is served{reason}; to let new ones pass: anyns zone unhold {zone}", reason = shown_reason(.reason))]
+    Held {
+        /// The zone.
+        zone: Name,
+        /// Why; empty if nobody said.
+        reason: String,
+    },
     /// The zone did not compile again after its serial was changed.
     #[error("cannot give the zone the serial {serial}: its SOA record is malformed")]
     Uncompilable {
         /// The serial to give.
         serial: Serial,
     },
+}
+
+/// A reason, if there is one.
+fn shown_reason(reason: &str) -> String {
+    if reason.is_empty() { String::new() } else { format!(" ({reason})") }
 }
 
 /// How many signatures are wrong, and the first of them.

@@ -16,6 +16,7 @@ use crate::publish::source::read::{Files, read};
 use crate::publish::source::scan::{Found, scan};
 use crate::publish::source::watch::Writer;
 use crate::publish::state::peek::Peek;
+use crate::publish::validate::check_content;
 use crate::publish::verify::parallel::verify;
 use crate::publish::verify::{Modes, before, unix_now};
 use crate::zonefile::{Beside, Located};
@@ -148,7 +149,10 @@ fn check_zone(
     });
     let accepted = accept(candidate, standing.as_ref(), terms);
     let wrong = match &accepted {
-        Ok(Accepted::New { zone, .. }) if dnssec == Dnssec::Refuse => before::refused(None, zone),
+        Ok(Accepted::New { zone, .. }) => {
+            let signatures = || (dnssec == Dnssec::Refuse).then(|| before::refused(None, zone)).flatten();
+            check_content(zone, settings).err().or_else(signatures)
+        }
         _ => None,
     };
     checked.result = match wrong.map_or(accepted, Err) {

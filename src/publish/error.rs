@@ -116,6 +116,32 @@ pub enum RemoveError {
     Stopped,
 }
 
+/// Why a zone is not held, or is held on.
+#[derive(Debug, thiserror::Error)]
+pub enum HoldError {
+    /// No such zone.
+    #[error("{zone} is not known here")]
+    NoSuchZone {
+        /// The zone.
+        zone: Name,
+    },
+    /// It is not held.
+    #[error("{zone} is not held")]
+    NotHeld {
+        /// The zone.
+        zone: Name,
+    },
+    /// A restart would not know of it.
+    #[error("cannot keep which zones are held, so nothing has changed: {source}")]
+    NotKept {
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The publisher has ended, or panicked.
+    #[error("the publisher has stopped, or panicked: see the log")]
+    Stopped,
+}
+
 /// Why a refused version does not pass after all.
 #[derive(Debug, thiserror::Error)]
 pub enum AcceptError {

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use crate::wire::{Name, NameError, Serial};
 use crate::zone::signatures::SignatureFault;
@@ -93,9 +94,21 @@ pub enum Fault {
         #[source]
         refused: Refused,
     },
+    /// An operator holds the zone at the version that is served.
+    #[error("is held at the version that is served since {since}{reason}; `anyns zone unhold {zone}` lets new versions pass",
+        since = humantime::format_rfc3339_seconds(*.since), reason = if reason.is_empty() { String::new() } else { format!(": {reason}") })]
+    Held {
+        /// The zone.
+        zone: Name,
+        /// Since when.
+        since: SystemTime,
+        /// Why; empty if nobody said.
+        reason: String,
+    },
     /// A version that a primary gave may not replace the one in service.
     #[error(
-        "version {serial} of the primary {primary}: {refused}; the served version stays, correct the zone there"
+        "version {serial} of the primary {primary}: {refused}; the served version stays, correct the zone there{}",
+        kept.as_ref().map_or_else(String::new, |kept| format!("; the refused one is in {}", shown(kept)))
     )]
     RefusedOffer {
         /// The primary.
@@ -105,6 +118,8 @@ pub enum Fault {
         /// Why.
         #[source]
         refused: Refused,
+        /// Where it is kept for inspection.
+        kept: Option<PathBuf>,
     },
     /// The version was not put in service, for it cannot be kept across a restart.
     #[error("cannot be made durable: {error}; the served version stays")]
@@ -139,6 +154,15 @@ pub enum Fault {
         /// The first.
         first: Box<SignatureFault>,
     },
+    /// The zone above it is served here, and its DS records match none of the keys.
+    #[error(
+        "the DS records in {above}, which is served here too, match none of its DNSKEY records: resolvers that validate do not take its \
+         answers; it is served all the same"
+    )]
+    Delegation {
+        /// The zone above.
+        above: Name,
+    },
     /// Verifying the signatures of the version that is served panicked.
     #[error("verifying the signatures panicked: {reason}; the zone is served, and verified when it changes")]
     Unverified {
@@ -153,7 +177,14 @@ pub enum Fault {
 impl Fault {
     /// Whether it is of a version that is served: it holds nothing up.
     pub(super) fn is_of_served(&self) -> bool {
-        matches!(self, Self::ServedNotDurable { .. } | Self::Signatures { .. } | Self::Unverified { .. })
+        matches!(
+            self,
+            Self::Delegation { .. }
+                | Self::Held { .. }
+                | Self::ServedNotDurable { .. }
+                | Self::Signatures { .. }
+                | Self::Unverified { .. }
+        )
     }
 }
 

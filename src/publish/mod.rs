@@ -31,7 +31,7 @@
 //! | `small-1`, `small-2` | read and compile small zones, so that a large one delays none of them |
 //! | `changes-1` | applies differences, one after the other: waits for the state directory |
 //! | `keeper` (1x) | writes the state directory |
-//! | `verify` (1x) | verifies the signatures of what is served, when no other thread wants the core |
+//! | `verify` (1x) | verifies the signatures of what is served and makes the digests of its content, when no other thread wants the core |
 //! | `notify-rs inotify loop` (1x) | is told by the system that something changed |
 //!
 //! A notification about one file leads to a check of that zone; what is not clear, and the clock, lead to a look at everything,
@@ -56,8 +56,9 @@
 //! | --- | --- |
 //! | `source` | (nothing) |
 //! | `state` | `source` |
+//! | `validate` | (nothing) |
 //! | `verify` | (nothing) |
-//! | `work` | `source` `state` `verify` |
+//! | `work` | `source` `state` `validate` `verify` |
 //!
 //! The process must not let SIGIO end it: see [`crate::sys`]' lease; a handler is put in place at the first reading
 //! unless there is one.
@@ -68,9 +69,11 @@ mod difference;
 mod error;
 mod fault;
 mod report;
+mod rollback;
 mod settings;
 mod source;
 mod state;
+mod validate;
 mod verify;
 mod work;
 
@@ -78,15 +81,18 @@ pub use accept::{Accepted, Candidate, Digest, Provenance, Refused, Standing, Ter
 pub use check::{CheckReport, CheckedZone, check, check_signatures};
 pub use difference::{Applied, Difference};
 pub use error::{
-    AcceptError, ApplyError, OfferError, PublishError, ReconfigureError, RemoveError, StoreError,
+    AcceptError, ApplyError, HoldError, OfferError, PublishError, ReconfigureError, RemoveError, StoreError,
 };
 pub use fault::{Fault, SourceFault, SourceWarning};
 pub use report::{Progress, Report, ReportedZones, WatchState, ZoneReport, ZoneState};
+pub use rollback::{RollbackError, reverse};
 pub use settings::{Deploy, Dnssec, HistoryBounds, SerialRule, Settings, SingleZone};
 pub use state::history::{History, HistoryError, StepInfo, ZoneHistory};
+pub use state::refused::path_of as refused_path;
 pub use state::step::StepOrigin;
 pub use state::tail::{Began, BeganReason};
 pub use state::timers::ZoneTimers;
+pub use validate::{NeededRecord, NeededRecordFault, ProgramFault, ZoneChecks, Zonemd};
 pub use verify::Signatures;
 pub use work::liveness::{Liveness, Stall};
 pub use work::publisher::{Publisher, PublisherHandle};

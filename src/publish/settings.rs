@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use sha2::{Digest as _, Sha256};
 
+use crate::publish::validate::settings::ZoneChecks;
 use crate::wire::Name;
 
 use crate::zonefile::Limits;
@@ -101,6 +102,12 @@ pub struct Settings {
     /// How long a file that was written to in place must rest before it is read: its writer may open it again and go on. A file
     /// that is moved into place is read at once. At most [`Settings::LONGEST_SETTLE`].
     pub settle: Duration,
+    /// What is asked of the versions of each zone of this map.
+    pub checks: BTreeMap<Name, ZoneChecks>,
+    /// What is asked of all others, and where a zone of the map leaves it open.
+    pub all_checks: ZoneChecks,
+    /// How long a program that judges a version may take; see [`Settings::DEFAULT_VALIDATE_LIMIT`].
+    pub validate_limit: Duration,
     /// When changed files are read.
     pub deploy: Deploy,
     /// How much history is kept of each zone.
@@ -122,6 +129,10 @@ impl Settings {
     pub const LONGEST_SETTLE: Duration = Duration::from_secs(60);
     /// A walk over 100,000 files takes some 0.2 s; once a second is as often as makes sense.
     pub const LEAST_RESCAN: Duration = Duration::from_secs(1);
+    /// The default of the time of a program that judges a version: ten times what a checker takes for a million records.
+    pub const DEFAULT_VALIDATE_LIMIT: Duration = Duration::from_secs(30);
+    /// The longest such time: a version that waits for longer is late for any purpose.
+    pub const LONGEST_VALIDATE_LIMIT: Duration = Duration::from_secs(600);
     /// The default of the octets of a zone's history: the difference of some 200,000 records, so that a zone of a million
     /// records that is signed anew in parts fits, and what a secondary fetches in one transfer stays small.
     pub const DEFAULT_HISTORY_OCTETS: u64 = 16 << 20;
@@ -186,6 +197,9 @@ impl Default for Settings {
             shrink_limit_percent: Self::DEFAULT_SHRINK_LIMIT_PERCENT,
             rescan: Self::DEFAULT_RESCAN,
             settle: Self::DEFAULT_SETTLE,
+            checks: BTreeMap::new(),
+            all_checks: ZoneChecks::default(),
+            validate_limit: Self::DEFAULT_VALIDATE_LIMIT,
             deploy: Deploy::Watch,
             history: HistoryBounds::default(),
             limits: Limits::default(),

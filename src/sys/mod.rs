@@ -19,6 +19,7 @@ pub mod prefetch;
 pub mod priority;
 #[cfg(native)]
 pub mod proc_net;
+pub mod process;
 #[cfg(native)]
 pub mod reuseport;
 #[cfg(native)]

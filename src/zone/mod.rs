@@ -10,6 +10,7 @@
 //!      +--> change  ---+                                |
 //!                                                       effect: what it differs in, exactly
 //!
+//! content: the digest of all records (RFC 8976)
 //! signatures: DNSSEC signatures verified, whole or what changed, and when they expire
 //!
 //! Zone = store (nodes in blocks) + index (hash to node) + order (canonical order) + chain
@@ -28,11 +29,13 @@
 //! | `read` | `record` `store` |
 //! | `snapshot` | `store` |
 //! | `compile` | `record` `store` |
+//! | `content` | `record` `store` |
 //! | `denial` | `compile` `read` `record` `store` |
 //! | `version` | `compile` `denial` `record` `signatures` `store` |
 //! | `signatures` | `read` `record` `store` |
 
 mod compile;
+mod content;
 mod denial;
 mod read;
 mod record;
@@ -45,6 +48,7 @@ mod tests;
 mod version;
 
 pub use compile::batch::RecordBatch;
+pub use content::{DigestCheck, DigestFault};
 pub use read::ahead::Ahead;
 pub use read::denial::{Collision, Denies};
 pub use read::lookup::Lookup;
@@ -56,6 +60,7 @@ pub use snapshot::absent::Absence;
 pub use snapshot::expiry::Expiry;
 pub use snapshot::zones::{Published, PublishedRef, Snapshot};
 pub use store::compiled::{NodeRef, RrSet, Zone};
+pub use store::digest::ContentDigest;
 pub use version::builder::ZoneBuilder;
 pub use version::effect::Owners;
 pub use version::exact::{ExactDifference, ExactRecord};

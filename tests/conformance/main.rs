@@ -11,6 +11,7 @@ mod expect;
 mod query;
 mod response;
 mod scenario;
+mod transfers;
 mod ways;
 mod world;
 
@@ -34,8 +35,9 @@ fn root() -> PathBuf {
 }
 
 fn scenarios() -> Vec<PathBuf> {
-    let folders =
-        std::fs::read_dir(root()).unwrap().map(|entry| entry.unwrap().path()).filter(|it| it.is_dir());
+    let folders = std::fs::read_dir(root()).unwrap().map(|entry| entry.unwrap().path());
+    // Streams of transfers have a form of their own: `transfers.rs`.
+    let folders = folders.filter(|it| it.is_dir() && !it.ends_with("transfers"));
     let files =
         folders.flat_map(|folder| std::fs::read_dir(folder).unwrap()).map(|entry| entry.unwrap().path());
     let mut files: Vec<PathBuf> = files.filter(|it| it.extension().is_some_and(|it| it == "toml")).collect();

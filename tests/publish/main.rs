@@ -27,6 +27,7 @@ mod support;
 mod unchanged;
 mod unwritable;
 mod upgrade;
+mod validate;
 #[path = "../support/wait.rs"]
 #[allow(dead_code, unreachable_pub, reason = "this test uses its own part of it")]
 mod wait;

@@ -98,6 +98,11 @@ impl Anyns {
         self.process.as_mut().expect("it was started")
     }
 
+    /// The process ID of the running process.
+    pub fn process_id(&self) -> nix::unistd::Pid {
+        self.process.as_ref().expect("it was started").nix_pid()
+    }
+
     /// `kill -9`.
     pub fn kill(&mut self) {
         self.process().kill();

@@ -74,7 +74,8 @@ impl Process {
         let _ = self.child.wait();
     }
 
-    fn nix_pid(&self) -> Pid {
+    /// The same for system calls.
+    pub fn nix_pid(&self) -> Pid {
         Pid::from_raw(i32::try_from(self.child.id()).expect("a process ID fits"))
     }
 }

@@ -20,10 +20,14 @@
 mod client;
 mod clients;
 mod crash;
+mod edits;
+mod fleet;
 mod hub;
+mod kills;
 mod peers;
 mod pop;
 mod three;
+mod versions;
 mod whole_file;
 
 #[path = "../support/mod.rs"]

@@ -1,5 +1,6 @@
 //! From the file's sections to the modules' settings, one file per group of sections.
 
+mod checks;
 mod connections;
 mod control;
 mod rate_limit;

@@ -3,11 +3,12 @@
 use std::collections::HashMap;
 use std::ops::Range;
 
-use crate::publish::{Deploy, Dnssec, HistoryBounds, SerialRule, Settings, SingleZone};
+use crate::publish::{Deploy, Dnssec, HistoryBounds, SerialRule, Settings, SingleZone, ZoneChecks};
 use crate::wire::Name;
 
 use super::super::fault::Faults;
 use super::super::spec::{DeploySpec, DnssecSpec, SerialSpec, Spec, span_of};
+use super::checks::{fold_checks, fold_validate_limit, zonemd};
 use super::update::fold_databases;
 use super::{or_default, path_in, period_or};
 
@@ -47,9 +48,18 @@ pub(super) fn fold_zones(spec: &Spec, faults: &mut Faults<'_>) -> (Settings, Vec
     let from_primaries = spec.zone.iter().filter(|zone| !zone.primaries.is_empty());
     let transferred = from_primaries.filter_map(|zone| zone.name.as_ref().parse().ok()).collect();
     let databases = fold_databases(spec, faults);
+    let checks = fold_checks(spec, faults);
+    let validate_limit = fold_validate_limit(spec, faults);
     let settings = Settings {
         transferred,
         databases,
+        checks,
+        all_checks: ZoneChecks {
+            must_have: Vec::new(),
+            zonemd: section.zonemd.map(zonemd),
+            program: section.validate.clone(),
+        },
+        validate_limit,
         directories: section.directory.iter().map(|directory| path_in(folder, directory)).collect(),
         zones,
         include_roots: section.include_roots.iter().map(|root| path_in(folder, root)).collect(),

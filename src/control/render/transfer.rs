@@ -26,6 +26,7 @@ fn page(zone: &ZoneStatus, now: u64) -> String {
     let serial = zone.serial.map_or("none".to_owned(), |serial| serial.to_string());
     let mut rows = vec![row("serial", format!("{serial}, {} records", zone.records))];
     rows.push(row("source", zone.source.clone()));
+    rows.extend(zone.digest.iter().map(|digest| row("digest", digest.clone())));
     rows.extend(zone.transfer.iter().flat_map(|transfer| transfer_rows(transfer, now)));
     rows.extend(zone.secondaries.iter().map(|secondary| secondary_row(secondary, zone.serial, now)));
     rows.extend(zone.faults.iter().map(|fault| row("fault", fault.clone())));
@@ -65,6 +66,10 @@ fn transfer_rows(transfer: &TransferStatus, now: u64) -> Vec<Row> {
     }
     if let Some(serial) = transfer.behind {
         add("behind", format!("a primary has serial {serial}, older than what is served here"));
+    }
+    if let Some(diverged) = &transfer.diverged {
+        let text = format!("{} had other content under serial {}", diverged.primary, diverged.serial);
+        add("diverged", format!("{text}, {}", moment(diverged.at, now)));
     }
     if let Some(serial) = transfer.refused {
         add("refused", format!("serial {serial}; it is not asked for again"));

@@ -6,11 +6,13 @@ use std::sync::Arc;
 use crate::admission::Mode;
 use crate::control::{
     Alarm, Cause, ListenerStatus, OperatorStatus, ProbeStatus, RateLimitStatus, ReloadStatus, Selection,
-    ServeStatus, Status, WorkerStatus, without_numbers,
+    ServeStatus, Status, WorkerStatus, ZoneStatus, without_numbers,
 };
 use crate::health;
 use crate::publish::{Report, WatchState};
 use crate::serve::{Certificates, LostListener};
+use crate::wire::Name;
+use crate::zone::Published;
 
 use super::clock::Clock;
 use super::{Ordered, OtherAlarm, Reload, State, routes};
@@ -28,6 +30,7 @@ impl State {
         let (mut zones, zone_counts) = self.zones.select(selection);
         self.transfers.follow(&mut self.sources.transfers);
         self.transfers.fill(&mut zones, &self.sources.transfers, clock);
+        fill_digests(&mut zones, &self.sources.published);
         let settings = self.sources.settings.clone();
         let mut status = Status {
             pop: settings.pop,
@@ -190,4 +193,15 @@ fn source_alarms(report: &Report, certificates: Option<&Certificates>) -> Vec<Ot
         alarms.push(alarm("watch".to_owned(), message));
     }
     alarms
+}
+
+/// Puts the digest of what is served into the zones of a document, where one is made and the serial is the same.
+fn fill_digests(zones: &mut [ZoneStatus], published: &Published) {
+    let served = published.load();
+    for status in zones {
+        let zone = status.name.parse::<Name>().ok().and_then(|name| served.zone(&name).cloned());
+        let zone = zone.filter(|zone| Some(zone.serial().0) == status.serial);
+        let digest = zone.as_ref().and_then(|zone| zone.content_digest());
+        status.digest = digest.map(|digest| digest.iter().map(|octet| format!("{octet:02x}")).collect());
+    }
 }

@@ -34,6 +34,7 @@ use crate::publish::Report;
 use crate::route::RouteStatus;
 use crate::serve::{self, Certificates, TlsSettings, Transport};
 use crate::telemetry::{Beat, Counters, RunTime};
+use crate::zone::Published;
 
 use super::drain::Drain;
 use super::required::RequiredZones;
@@ -67,6 +68,8 @@ pub(super) struct StatusSources {
     pub(super) routes: Source<RouteStatus>,
     pub(super) ordered: Source<Arc<Ordered>>,
     pub(super) reload: Source<Arc<Reload>>,
+    /// What is served: of its zones the digests.
+    pub(super) published: Arc<Published>,
     /// Zones that come from primaries, and secondaries.
     pub(super) transfers: TransferSources,
     /// The certificate of the encrypted transports, if there are any.

@@ -7,7 +7,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::SystemTime;
 
 use crate::control::{
-    Cause, LastTransferStatus, PrimaryStatus, SecondaryStatus, TransferStatus, ZoneStatus, one_line,
+    Cause, DivergedStatus, LastTransferStatus, PrimaryStatus, SecondaryStatus, TransferStatus, ZoneStatus,
+    one_line,
 };
 use crate::handoff::Receiver;
 use crate::transfer::primary::{AskedFor, SeenTable};
@@ -46,10 +47,12 @@ enum Concern {
     Stale,
     /// The serial of a primary went backwards.
     Behind,
+    /// A primary had other content under the serial that was served.
+    Diverged,
 }
 
 impl Concern {
-    const ALL: [Self; 3] = [Self::Empty, Self::Stale, Self::Behind];
+    const ALL: [Self; 4] = [Self::Empty, Self::Stale, Self::Behind, Self::Diverged];
 
     fn holds(self, report: &ZoneReport) -> bool {
         let status = &report.status;
@@ -57,6 +60,7 @@ impl Concern {
             Self::Empty => status.serial.is_none() && status.failures > 0,
             Self::Stale => status.stale_since.is_some() && status.behind.is_none(),
             Self::Behind => status.behind.is_some(),
+            Self::Diverged => report.diverged.is_some(),
         }
     }
 
@@ -65,6 +69,7 @@ impl Concern {
             Self::Empty => "zones without a version from a primary",
             Self::Stale => "stale zones",
             Self::Behind => "serials that went backwards",
+            Self::Diverged => "other content under the same serial",
         }
     }
 
@@ -94,6 +99,15 @@ impl Concern {
                 let served = first.status.serial.map_or(0, |Serial(serial)| serial);
                 format!(
                     "{zones}: the primary has serial {behind}, and {served} is served here; `anyns zone retransfer {zone}` takes the primary's"
+                )
+            }
+            Self::Diverged => {
+                let (primary, serial) = first
+                    .diverged
+                    .map_or_else(Default::default, |it| (it.primary.to_string(), it.serial.to_string()));
+                format!(
+                    "{zones}: the primary {primary} had other content under serial {serial} than was served here, so the whole zone was taken; \
+                     compare the digests of its servers, then `anyns zone retransfer {zone}` ends this"
                 )
             }
         };
@@ -185,6 +199,11 @@ fn transfer_status(report: &ZoneReport, clock: Clock) -> TransferStatus {
         last_error: report.last_error.as_ref().map(|(_, error)| one_line(error)),
         last_error_at: report.last_error.as_ref().map(|(at, _)| unix(*at)),
         behind: status.behind.map(|behind| behind.serial.0),
+        diverged: report.diverged.map(|diverged| DivergedStatus {
+            primary: diverged.primary.to_string(),
+            serial: diverged.serial.0,
+            at: unix(diverged.at),
+        }),
         refused: status.refused.map(|serial| serial.0),
         last_transfer: report.last_transfer.as_ref().map(|last| LastTransferStatus {
             primary: last.primary.to_string(),

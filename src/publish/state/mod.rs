@@ -14,6 +14,8 @@
 //! | `zones.redb` | everything: [`store`] says which tables |
 //! | `zones.redb.damaged` | one that could not be read |
 //! | `NAME.damaged` | what was kept of one zone and did not match its hash |
+//! | `held-zones` | the zones that an operator holds: [`holds`] |
+//! | `refused/ZONE.zone` | a version that was refused and is in no other file: [`refused`] |
 //! | `lock/anyns` | locked by the process that uses the directory (flock) |
 //!
 //! Never decides what is served. Never maps a file: an I/O error is an error, not a signal.
@@ -24,6 +26,7 @@ pub(in crate::publish) mod fields;
 pub(in crate::publish) mod format4;
 pub(in crate::publish) mod header;
 pub(in crate::publish) mod history;
+pub(in crate::publish) mod holds;
 pub(in crate::publish) mod keeper;
 pub(in crate::publish) mod lock;
 pub(in crate::publish) mod overlay;
@@ -31,6 +34,7 @@ pub(in crate::publish) mod peek;
 pub(in crate::publish) mod reading;
 pub(in crate::publish) mod ready;
 pub(in crate::publish) mod record;
+pub(in crate::publish) mod refused;
 pub(in crate::publish) mod replay;
 pub(in crate::publish) mod step;
 pub(in crate::publish) mod store;

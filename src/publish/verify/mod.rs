@@ -1,4 +1,4 @@
-//! Verifies the DNSSEC signatures of what is served, behind the serving.
+//! Verifies the DNSSEC signatures of what is served, and makes the digests of its content, behind the serving.
 //!
 //! ```text
 //!   names of changed zones --> Verify (bounded, else "look at all") --> thread `verify` --> outcomes --> zones-0 --> Report
@@ -11,6 +11,7 @@
 //! no route depends on it. [`crate::publish::work::liveness`] tells when it does nothing.
 
 pub(super) mod before;
+mod digests;
 mod modes;
 mod outcome;
 pub(super) mod parallel;

@@ -13,6 +13,7 @@ use crate::zone::signatures::Following;
 
 use crate::publish::fault::one_line;
 use crate::publish::settings::Dnssec;
+use crate::publish::verify::digests::Digests;
 use crate::publish::verify::outcome::Signatures;
 use crate::publish::verify::queue::Shared;
 use crate::telemetry::pulse::{Place, WAIT, Work};
@@ -25,6 +26,8 @@ const SLICE: Duration = Duration::from_millis(20);
 const SEND: Duration = Duration::from_secs(1);
 /// Zones that are verified at the same time: what one of them holds of an older version is given up when it changes.
 const MOST_ACTIVE: usize = 4;
+/// Names of a zone after which the thread says that it is there.
+const STEP: u32 = 1024;
 /// Zones of fewer records are verified whole again when they change, so nothing of them is kept.
 const SMALL: usize = 10_000;
 
@@ -57,6 +60,7 @@ struct Verifying<'s> {
     waiting: BTreeSet<Name>,
     /// Zones of which something was told.
     signed: BTreeSet<Name>,
+    digests: Digests,
     /// What is to be told, the newest of each zone.
     told: BTreeMap<Name, Option<Box<Signatures>>>,
     sent: Instant,
@@ -73,6 +77,7 @@ impl<'s> Verifying<'s> {
             active: VecDeque::new(),
             waiting: BTreeSet::new(),
             signed: BTreeSet::new(),
+            digests: Digests::default(),
             told: BTreeMap::new(),
             sent: Instant::now(),
             at: None,
@@ -91,7 +96,7 @@ impl<'s> Verifying<'s> {
             Some(name) => self.verify(name),
             None if self.waiting.is_empty() => {
                 self.send();
-                if !self.shared.has_changes() {
+                if !self.make_digest() && !self.shared.has_changes() {
                     std::thread::park_timeout(IDLE);
                 }
             }
@@ -125,6 +130,7 @@ impl<'s> Verifying<'s> {
         let known = self.zones.remove(name);
         let was_active = known.as_ref().is_some_and(|known| !known.is_done());
         let served = self.shared.published.load().zone(name).cloned();
+        self.digests.changed(name, served.is_some());
         let verifies = self.shared.modes.load().of(name) != Dnssec::Off;
         let following = served.and_then(|zone| follow(known, zone, verifies));
         self.at = None;
@@ -159,6 +165,24 @@ impl<'s> Verifying<'s> {
             false => self.active.push_back(name.clone()),
         }
         self.keep(name, following);
+    }
+
+    /// Makes the digest of a zone's content; false if none is due.
+    fn make_digest(&mut self) -> bool {
+        let Some(name) = self.digests.next(Instant::now()) else { return false };
+        let Some(zone) = self.shared.published.load().zone(&name).cloned() else { return true };
+        self.at = Some(name.clone());
+        let (begun, mut names) = (Instant::now(), 0_u32);
+        zone.make_digest(|| {
+            names = names.wrapping_add(1);
+            if names.is_multiple_of(STEP) {
+                self.place.step(None);
+            }
+            !self.shared.is_stopped()
+        });
+        self.at = None;
+        self.digests.made(name, begun.elapsed(), Instant::now());
+        true
     }
 
     fn keep(&mut self, name: Name, following: Following) {

@@ -16,7 +16,7 @@ use std::time::SystemTime;
 use crate::wire::{Name, Serial};
 use crate::zone::{Owners, Zone};
 
-use crate::publish::accept::{Digest, is_signed, judge_difference};
+use crate::publish::accept::{Digest, Refused, is_signed, judge_difference};
 use crate::publish::difference::{Applied, Difference};
 use crate::publish::error::ApplyError;
 use crate::publish::fault::Fault;
@@ -34,11 +34,12 @@ use crate::zonefile::check_rdata;
 
 impl CheckRun<'_> {
     /// Applies differences in a row and has what they lead to served, as one version, made durable by one write. On any error
-    /// the served version stays, and nothing is kept.
+    /// the served version stays, and nothing is kept. `is_ordered`: an operator wants just this, so that it is not judged.
     pub(in crate::publish) fn apply(
         &mut self,
         entry: &mut Entry,
         differences: Vec<Difference>,
+        is_ordered: bool,
     ) -> Result<Applied, ApplyError> {
         let name = self.name;
         let not_served = || ApplyError::NotServed { zone: name.clone() };
@@ -54,9 +55,14 @@ impl CheckRun<'_> {
         let step = Step { from, to, accepted_at, records, signed, origin };
         let change =
             Change { name, step, before, served, zone: zone.clone(), owners, seen: self.seen(entry) };
-        change.judge(self.context.settings.shrink_limit_percent)?;
-        if self.context.modes.of(name) == Dnssec::Refuse {
-            change.judge_signatures()?;
+        if !is_ordered {
+            self.judge_change(&change).inspect_err(|error| {
+                // A client of a zone that takes updates could have it written again and again.
+                let is_inspected = !self.context.settings.databases.contains(name);
+                if let Some(kept) = is_inspected.then(|| self.keep_refused(&zone)).flatten() {
+                    tracing::warn!(zone = %name, kept = %kept.display(), %error, "what differences led to is refused");
+                }
+            })?;
         }
         let is_kept = matches!(*self.context.state, StateDirectory::Kept(_));
         let kept = match &*self.context.state {
@@ -76,6 +82,21 @@ impl CheckRun<'_> {
             entry.read = false;
         }
         Ok(Applied { serial: to, records, durable: is_kept })
+    }
+}
+
+impl CheckRun<'_> {
+    /// Whether the version may replace the one before, by the rules for all and by the operator's.
+    fn judge_change(&self, change: &Change<'_>) -> Result<(), ApplyError> {
+        change.judge(self.context.settings.shrink_limit_percent)?;
+        if let Some(hold) = self.context.holds.get(self.name) {
+            let (zone, reason) = (self.name.clone(), hold.reason.to_string());
+            return Err(change.refused(Refused::Held { zone, reason }));
+        }
+        if self.context.modes.of(self.name) == Dnssec::Refuse {
+            change.judge_signatures()?;
+        }
+        self.validate(&change.zone).map_err(|refused| change.refused(refused))
     }
 }
 
@@ -171,9 +192,15 @@ impl Change<'_> {
 
     /// Whether the signatures of what it changes verify.
     fn judge_signatures(&self) -> Result<(), ApplyError> {
-        let Some(refused) = before::refused(Some(&self.served), &self.zone) else { return Ok(()) };
-        let (zone, Step { from, to, .. }) = (self.name.clone(), self.step);
-        Err(ApplyError::Refused { zone, from, to, refused })
+        match before::refused(Some(&self.served), &self.zone) {
+            Some(refused) => Err(self.refused(refused)),
+            None => Ok(()),
+        }
+    }
+
+    fn refused(&self, refused: Refused) -> ApplyError {
+        let Step { from, to, .. } = self.step;
+        ApplyError::Refused { zone: self.name.clone(), from, to, refused }
     }
 
     /// Makes the version durable: as a step behind what is durable, otherwise whole.

@@ -13,6 +13,7 @@ use crate::publish::settings::Settings;
 use crate::publish::source::scan::Unseen;
 use crate::publish::source::watch::Watch;
 use crate::publish::state::directory::StateDirectory;
+use crate::publish::state::holds::Holds;
 use crate::publish::state::ready::Version;
 use crate::publish::verify::Modes;
 use crate::zone::{Published, Zone};
@@ -26,6 +27,8 @@ pub(in crate::publish) struct CheckContext {
     /// What to do with signatures.
     pub(in crate::publish) modes: Arc<Modes>,
     pub(in crate::publish) state: Arc<StateDirectory>,
+    /// The zones that an operator holds.
+    pub(in crate::publish) holds: Arc<Holds>,
     pub(in crate::publish) published: Arc<Published>,
     /// Shows the large file that is being read.
     pub(in crate::publish) meter: Arc<Meter>,
@@ -74,7 +77,16 @@ pub(in crate::publish) enum Offered {
     /// A whole version.
     Whole(Box<Offer>),
     /// Differences in a row, to the version that is served.
-    Differences(Vec<Difference>, Reply<Applied, ApplyError>),
+    Differences(OfferedDifferences),
+}
+
+/// Differences in a row.
+#[derive(Debug)]
+pub(in crate::publish) struct OfferedDifferences {
+    pub(in crate::publish) differences: Vec<Difference>,
+    /// Whether an operator wants just them: then nothing but what cannot be is refused.
+    pub(in crate::publish) is_ordered: bool,
+    pub(in crate::publish) reply: Reply<Applied, ApplyError>,
 }
 
 /// The outcome of an offer, for who made it.

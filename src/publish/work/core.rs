@@ -125,6 +125,7 @@ impl Core {
             wake,
         };
         core.list_state();
+        core.list_holds();
         if let Some(fault) = core.state_fault() {
             tracing::error!("{fault}");
         }
@@ -234,6 +235,7 @@ impl Core {
             rules: self.generation,
             modes: self.verify.modes(),
             state: self.keeping.state.clone(),
+            holds: self.keeping.holds.clone(),
             published: self.published.clone(),
             meter: self.meter.clone(),
             watch: watches.then(|| self.watching.watch.clone()),

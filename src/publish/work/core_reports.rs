@@ -36,7 +36,12 @@ impl Core {
             news.extend(visited.map(|(name, entry)| (name.clone(), Some(Arc::new(entry.report())))));
         }
         for name in std::mem::take(&mut self.reporting.news) {
-            let report = self.zones.get_mut(&name).map(|entry| Arc::new(entry.report()));
+            let held = self.held(&name);
+            let report = self.zones.get_mut(&name).map(|entry| {
+                let mut report = entry.report();
+                report.faults.extend(held);
+                Arc::new(report)
+            });
             news.push((name, report));
         }
         let keeps = !matches!(*self.keeping.state, StateDirectory::None);

@@ -57,6 +57,8 @@ pub(in crate::publish) struct Entry {
     pub(in crate::publish) verdict: Option<Box<Fault>>,
     /// A fault that does not keep the newest version from being served.
     pub(in crate::publish) notice: Option<Box<Fault>>,
+    /// What is wrong between it and the zone above it.
+    pub(in crate::publish) delegation: Option<Box<Fault>>,
     /// The signatures of what is served, if it is signed, and the fault in them.
     pub(in crate::publish) signatures: Option<Box<Signatures>>,
     pub(in crate::publish) wrong: Option<Box<Fault>>,
@@ -242,6 +244,11 @@ impl Entry {
         stands.or_else(found).unwrap_or_else(|| PathBuf::new().into())
     }
 
+    /// Whether a version was refused because the zone is held.
+    pub(in crate::publish) fn is_refused_as_held(&self) -> bool {
+        matches!(self.verdict.as_deref(), Some(Fault::Refused { refused: Refused::Held { .. }, .. }))
+    }
+
     /// Whether it will be read as soon as its writer is done, which need not be heard.
     pub(in crate::publish) fn is_postponed(&self) -> bool {
         matches!(self.verdict.as_deref(), Some(Fault::BeingWritten { .. } | Fault::Unstable { .. }))
@@ -258,7 +265,8 @@ impl Entry {
 
     /// Everything that is wrong.
     pub(in crate::publish) fn faults(&self) -> impl Iterator<Item = &Fault> {
-        self.misplaced.iter().chain(&self.verdict).chain(&self.notice).chain(&self.wrong).map(Box::as_ref)
+        let own = self.misplaced.iter().chain(&self.verdict).chain(&self.notice);
+        own.chain(&self.delegation).chain(&self.wrong).map(Box::as_ref)
     }
 
     /// Whether the same is said of both.

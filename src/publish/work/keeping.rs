@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 use crate::publish::settings::HistoryBounds;
 use crate::publish::state::directory::StateDirectory;
 use crate::publish::state::history::History;
+use crate::publish::state::holds::Holds;
 use crate::wire::Name;
 
 /// What is kept of the zones.
@@ -17,11 +18,19 @@ pub(in crate::publish) struct Keeping {
     pub(in crate::publish) history_bounds: Arc<Mutex<HistoryBounds>>,
     /// Zones whose version could not be kept; it is tried again at the next look.
     pub(in crate::publish) unkept: BTreeSet<Name>,
+    /// Zones that an operator holds at the version that is served.
+    pub(in crate::publish) holds: Arc<Holds>,
 }
 
 impl Keeping {
     /// In this directory.
     pub(in crate::publish) fn new(state: StateDirectory, history_bounds: Arc<Mutex<HistoryBounds>>) -> Self {
-        Self { state: Arc::new(state), history: History::default(), history_bounds, unkept: BTreeSet::new() }
+        Self {
+            state: Arc::new(state),
+            history: History::default(),
+            history_bounds,
+            unkept: BTreeSet::new(),
+            holds: Arc::default(),
+        }
     }
 }

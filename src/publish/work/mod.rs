@@ -14,6 +14,7 @@ pub(in crate::publish) mod looker;
 mod notifications;
 pub(in crate::publish) mod order;
 mod orders;
+mod orders_hold;
 #[cfg(test)]
 #[path = "../../../tests/unit/publish/overflow.rs"]
 mod overflow_tests;

@@ -10,11 +10,10 @@ use std::sync::Arc;
 use tokio::sync::oneshot;
 
 use crate::publish::accept::Digest;
-use crate::publish::difference::{Applied, Difference};
 use crate::publish::error::{AcceptError, ApplyError, OfferError, ReconfigureError, RemoveError};
 use crate::publish::settings::{Rules, SerialRule, Settings};
 use crate::publish::source::SourceKey;
-use crate::publish::work::check_context::{Offer, Offered, Reply};
+use crate::publish::work::check_context::{Offer, Offered, OfferedDifferences, Reply};
 use crate::publish::work::core::Core;
 use crate::publish::work::entry::{Entry, WorkState};
 use crate::publish::work::job::Task;
@@ -78,22 +77,17 @@ impl Core {
     }
 
     /// Has differences applied, now or when the zone is not being checked any more.
-    pub(in crate::publish) fn order_differences(
-        &mut self,
-        zone: Name,
-        differences: Vec<Difference>,
-        reply: Reply<Applied, ApplyError>,
-    ) {
+    pub(in crate::publish) fn order_differences(&mut self, zone: Name, offered: OfferedDifferences) {
         self.take_results();
         if !self.zones.contains_key(&zone) {
-            return drop(reply.send(Err(ApplyError::NotServed { zone })));
+            return drop(offered.reply.send(Err(ApplyError::NotServed { zone })));
         }
         if self.keeping.state.unwritable().is_some() {
             self.open_state_again();
             self.keep_again();
             self.report_all();
         }
-        self.judge(zone, Offered::Differences(differences, reply));
+        self.judge(zone, Offered::Differences(offered));
     }
 
     /// Has a version judged that a primary gave, now or when the zone is not being checked any more.

@@ -18,7 +18,7 @@ use crate::zonefile::{check_rdata, digest};
 
 use crate::publish::difference::{Applied, Difference};
 use crate::publish::error::{
-    AcceptError, ApplyError, OfferError, PublishError, ReconfigureError, RemoveError,
+    AcceptError, ApplyError, HoldError, OfferError, PublishError, ReconfigureError, RemoveError,
 };
 use crate::publish::report::Report;
 use crate::publish::settings::Settings;
@@ -26,7 +26,7 @@ use crate::publish::source::canary::Canary;
 use crate::publish::source::debounce::Debounce;
 use crate::publish::state::history::History;
 use crate::publish::state::timers::ZoneTimers;
-use crate::publish::work::check_context::Offer;
+use crate::publish::work::check_context::{Offer, OfferedDifferences};
 use crate::publish::work::core::After;
 use crate::publish::work::core::Core;
 use crate::publish::work::liveness::Liveness;
@@ -64,7 +64,8 @@ enum Command {
     Reconfigure(Box<Settings>, oneshot::Sender<Result<(), ReconfigureError>>),
     Remove(Name, oneshot::Sender<Result<(), RemoveError>>),
     Accept(Name, Serial, oneshot::Sender<Result<(), AcceptError>>),
-    Apply(Name, Vec<Difference>, oneshot::Sender<Result<Applied, ApplyError>>),
+    Apply(Name, OfferedDifferences),
+    Hold(Name, Option<String>, oneshot::Sender<Result<bool, HoldError>>),
     Offer(Box<Offer>),
     Expiry(Vec<(Name, Expiry)>, oneshot::Sender<()>),
     KeepTimers(Vec<(Name, Option<ZoneTimers>)>),
@@ -206,12 +207,35 @@ impl PublisherHandle {
     /// state directory. On any error nothing has changed. Waits for a look that goes on; shrinking
     /// and lost signatures are judged as in a file's new version, without a way to force them.
     pub async fn apply(&self, zone: &Name, differences: Vec<Difference>) -> Result<Applied, ApplyError> {
+        self.apply_as(zone, differences, false).await
+    }
+
+    /// The same for a difference that an operator orders, such as a way back: it is not judged beside what no zone may be.
+    pub async fn apply_ordered(&self, zone: &Name, difference: Difference) -> Result<Applied, ApplyError> {
+        self.apply_as(zone, vec![difference], true).await
+    }
+
+    async fn apply_as(
+        &self,
+        zone: &Name,
+        differences: Vec<Difference>,
+        is_ordered: bool,
+    ) -> Result<Applied, ApplyError> {
         let (reply, done) = oneshot::channel();
-        let command = Command::Apply(zone.clone(), differences, reply);
+        let command = Command::Apply(zone.clone(), OfferedDifferences { differences, is_ordered, reply });
         self.commands.send(command).await.map_err(|_| ApplyError::Stopped)?;
         done.await.unwrap_or_else(|_| {
             Err(if self.is_stopped() { ApplyError::Stopped } else { ApplyError::Panicked })
         })
+    }
+
+    /// Holds a zone at the version that is served, over restarts: no new version passes but one that an operator forces. `None` ends
+    /// that, and the zone's file is judged again. Whether a restart will know of it.
+    pub async fn hold(&self, zone: &Name, reason: Option<String>) -> Result<bool, HoldError> {
+        let (reply, done) = oneshot::channel();
+        let command = Command::Hold(zone.clone(), reason, reply);
+        self.commands.send(command).await.map_err(|_| HoldError::Stopped)?;
+        done.await.unwrap_or(Err(HoldError::Stopped))
     }
 
     /// Offers a whole version that a primary gave. When it returns, that version is in service and durable, or is what was served
@@ -365,7 +389,8 @@ fn obey(core: &mut Core, command: Command) {
         Command::Reconfigure(settings, reply) => core.reconfigure(*settings, reply),
         Command::Remove(zone, reply) => core.remove(zone, reply),
         Command::Accept(zone, serial, reply) => core.accept(zone, serial, reply),
-        Command::Apply(zone, differences, reply) => core.order_differences(zone, differences, reply),
+        Command::Apply(zone, offered) => core.order_differences(zone, offered),
+        Command::Hold(zone, reason, reply) => core.hold(&zone, reason, reply),
         Command::Offer(offer) => core.offer(*offer),
         Command::Expiry(zones, reply) => core.take_expiry(zones, reply),
         Command::KeepTimers(timers) => core.keep_timers(timers),

@@ -121,6 +121,8 @@ impl Core {
         let again = current.work == WorkState::RunningAgain;
         let finds_again = current.finds_again;
         entry.take_over(current, was_stored);
+        // The hold may have ended while it was checked: then it is checked again.
+        entry.read &= !entry.is_refused_as_held() || self.keeping.holds.contains_key(&name);
         self.watching.has_new_includes |= !entry.files.includes_the_same(&current.files);
         let (postponed, is_new) = (entry.is_postponed(), !current.visited || !entry.says_the_same(current));
         // An absence that is told of and has passed does no harm: a zone that is served counts as served.

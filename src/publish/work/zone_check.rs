@@ -4,7 +4,7 @@
 //! pool, which it may block for as long as the zone's disk does; touches nothing but that zone and the state directory.
 
 use crate::publish::settings::SerialRule;
-use crate::publish::work::check_context::{Answer, CheckContext, Effects, Offered};
+use crate::publish::work::check_context::{Answer, CheckContext, Effects, Offered, OfferedDifferences};
 use crate::publish::work::entry::Entry;
 use crate::publish::work::queue::Size;
 use crate::publish::work::zone_steps::CheckRun;
@@ -90,8 +90,9 @@ impl CheckContext {
                 visit.offered(entry, *offer);
                 true
             }
-            (Some(Offered::Differences(differences, reply)), _) => {
-                let outcome = visit.apply(entry, differences);
+            (Some(Offered::Differences(offered)), _) => {
+                let OfferedDifferences { differences, is_ordered, reply } = offered;
+                let outcome = visit.apply(entry, differences, is_ordered);
                 visit.effects.answer = Some(Answer::Differences(reply, outcome));
                 true
             }
@@ -101,6 +102,7 @@ impl CheckContext {
                 true
             }
         };
+        visit.note_delegation(entry);
         if *is_too_large {
             return;
         }

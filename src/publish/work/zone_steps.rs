@@ -1,5 +1,6 @@
 //! The steps of one check: what the state directory has, where the file is, reading, judging, what is to be served and kept.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::wire::{Name, Serial};
@@ -15,7 +16,10 @@ use crate::publish::source::read::{Files, holds, read};
 use crate::publish::source::scan::{Found, same_file};
 use crate::publish::state::directory::StateDirectory;
 use crate::publish::state::header::Header;
+use crate::publish::state::refused;
 use crate::publish::state::step::StepOrigin;
+use crate::publish::validate::delegation::broken_above;
+use crate::publish::validate::validate;
 use crate::publish::verify::before;
 use crate::publish::work::entry::{Entry, LARGE};
 use crate::publish::work::queue::Size;
@@ -246,15 +250,31 @@ impl CheckRun<'_> {
         let shrink_limit_percent = self.context.settings.shrink_limit_percent;
         let terms = Terms { serial: SerialRule::Strict, shrink_limit_percent, forced: is_forced };
         let serial = zone.serial();
-        let candidate = Candidate { zone, digest, provenance: Provenance::Transfer { primary } };
+        // Versions share what is the same: a copy is cheap.
+        let candidate =
+            Candidate { zone: zone.clone(), digest, provenance: Provenance::Transfer { primary } };
         if let Err(refused) = self.take(entry, candidate, terms) {
-            entry.verdict = Some(Box::new(Fault::RefusedOffer { primary, serial, refused }));
+            let kept = self.keep_refused(&zone);
+            entry.verdict = Some(Box::new(Fault::RefusedOffer { primary, serial, refused, kept }));
         }
         let outcome = match &entry.verdict {
             Some(fault) => Err(OfferError::NotServed { fault: fault.clone() }),
             None => Ok(()),
         };
         self.effects.answer = Some(Answer::Whole(reply, outcome));
+    }
+
+    /// Keeps a version that was refused and is in no file, for inspection; where, if that could be done.
+    pub(in crate::publish) fn keep_refused(&self, zone: &Zone) -> Option<PathBuf> {
+        let directory = self.context.state.keeper()?.store().directory();
+        match refused::keep(directory, zone) {
+            Ok(path) => Some(path),
+            Err(error) => {
+                let (name, serial) = (self.name, zone.serial());
+                tracing::warn!(zone = %name, %serial, %error, "the refused version cannot be kept for inspection");
+                None
+            }
+        }
     }
 
     /// Judges a version, and has it kept and served if it may replace what stands.
@@ -267,11 +287,40 @@ impl CheckRun<'_> {
             Accepted::Outdated => self.outdated(entry, provenance),
             Accepted::Unchanged { zone, standing } => self.unchanged(entry, zone, standing, provenance),
             Accepted::New { zone, standing } => {
-                self.wrong_signatures(&zone, terms).map_or(Ok(()), Err)?;
+                self.check_new(entry, &zone, terms)?;
                 self.new_version(entry, zone, standing, provenance);
             }
         }
         Ok(())
+    }
+
+    /// Notes whether the zone above, if it is served here, has DS records that match no key. At each check anew: that zone may have
+    /// changed.
+    pub(in crate::publish) fn note_delegation(&self, entry: &mut Entry) {
+        let zone = self.in_service(entry);
+        let above = zone.as_ref().and_then(|zone| broken_above(self.served, zone));
+        let known = entry.delegation.take();
+        entry.delegation = above.map(|above| match known {
+            Some(known) => known,
+            None => Box::new(Fault::Delegation { above: above.origin().clone() }),
+        });
+    }
+
+    /// Whether the operator's rules refuse a new version.
+    fn check_new(&self, entry: &Entry, zone: &Zone, terms: Terms) -> Result<(), Refused> {
+        if terms.forced {
+            return Ok(());
+        }
+        if let Some(hold) = self.context.holds.get(self.name).filter(|_| entry.header.is_some()) {
+            return Err(Refused::Held { zone: self.name.clone(), reason: hold.reason.to_string() });
+        }
+        self.wrong_signatures(zone, terms).map_or(Ok(()), Err)?;
+        self.validate(zone)
+    }
+
+    /// Whether a version has what the settings ask for.
+    pub(in crate::publish) fn validate(&self, zone: &Zone) -> Result<(), Refused> {
+        validate(zone, &self.context.settings)
     }
 
     /// Whether wrong signatures refuse a version.

@@ -23,7 +23,7 @@ use super::follower::Follower;
 use super::jobs::{Ask, Jobs, Next};
 use super::outward::Outward;
 use super::pacer::Pacer;
-use super::report::{LastTransfer, ZoneNews, ZoneReport};
+use super::report::{Diverged, LastTransfer, ZoneNews, ZoneReport};
 use super::settings::SecondarySettings;
 use super::sink::{Sink, SinkError};
 
@@ -308,6 +308,7 @@ impl Coordinator {
                     end: Transferred::Faulty,
                     error: Some(FetchError::Thread),
                     received: (0, 0),
+                    is_diverged: false,
                 };
                 let fetched = match done {
                     Some(Done::Fetched(fetched)) => fetched,
@@ -320,11 +321,11 @@ impl Coordinator {
     }
 
     fn fetched(&mut self, fetch: &Fetch, begun: Instant, fetched: Fetched) {
-        let Fetched { end, error, received: (octets, records) } = fetched;
+        let Fetched { end, error, received: (octets, records), is_diverged } = fetched;
         let zone = &fetch.zone;
         if let Some(error) = &error {
-            if let FetchError::Sink(SinkError::NotFitting(_)) = error {
-                tracing::error!(%zone, primary = %fetch.address, %error, "the zone differs from the primary's: transferring it whole");
+            if let (FetchError::Sink(SinkError::Diverged(_)), Some(serial)) = (error, fetch.from) {
+                self.note_diverged(zone, fetch.address, serial);
             }
             self.failed(zone, fetch.address, error);
         }
@@ -337,10 +338,26 @@ impl Coordinator {
                 let primary = fetch.address;
                 entry.last_transfer =
                     Some(LastTransfer { primary, whole, serial, octets, records, took, at });
+                // Differences that fit prove that both were the same; an order says that somebody has looked.
+                if !whole || fetch.is_forced {
+                    entry.diverged = None;
+                }
+            }
+            if is_diverged {
+                self.note_diverged(zone, fetch.address, serial);
             }
         }
         if self.is_of_now(zone, fetch.generation) {
             self.step(zone, |refresh| refresh.transferred(now(), end));
+        }
+    }
+
+    /// Notes that a primary has other content under the serial that is served.
+    fn note_diverged(&mut self, zone: &Name, primary: SocketAddr, serial: Serial) {
+        let Serial(number) = serial;
+        tracing::error!(%zone, %primary, serial = number, "the primary has other content under the serial that is served: the zone is transferred whole");
+        if let Some(entry) = self.zones.get_mut(zone) {
+            entry.diverged = Some(Diverged { primary, serial, at: SystemTime::now() });
         }
     }
 

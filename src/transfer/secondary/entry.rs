@@ -8,7 +8,7 @@ use crate::transfer::refresh::{Action, Bounds, Now, Order, Refresh, Saved};
 use crate::wire::{RecordType, Serial};
 use crate::zone::{Expiry, Zone};
 
-use super::report::{LastTransfer, ZoneReport};
+use super::report::{Diverged, LastTransfer, ZoneReport};
 use super::settings::SecondaryZone;
 
 /// One zone.
@@ -25,6 +25,7 @@ pub(super) struct Entry {
     pub(super) armed: Option<Instant>,
     pub(super) last_error: Option<(SystemTime, String)>,
     pub(super) last_transfer: Option<LastTransfer>,
+    pub(super) diverged: Option<Diverged>,
     /// What the query path was told.
     expiry: Expiry,
     is_stale: bool,
@@ -58,6 +59,7 @@ impl Entry {
             armed: None,
             last_error: None,
             last_transfer: None,
+            diverged: None,
             expiry: Expiry::Current,
             is_stale: false,
             kept: None,
@@ -191,6 +193,7 @@ impl Entry {
             expiry: self.expiry,
             last_error: self.last_error.clone(),
             last_transfer: self.last_transfer.clone(),
+            diverged: self.diverged,
         })
     }
 

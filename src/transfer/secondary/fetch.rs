@@ -70,6 +70,8 @@ pub(super) struct Fetched {
     pub(super) error: Option<FetchError>,
     /// Octets and records that came.
     pub(super) received: (u64, u64),
+    /// Whether the whole zone that came had the serial that was served, and other content.
+    pub(super) is_diverged: bool,
 }
 
 /// Transfers and puts into service.
@@ -77,10 +79,12 @@ pub(super) async fn fetch(settings: &SecondarySettings, sink: &Arc<dyn Sink>, fe
     let mut received = (0, 0);
     let outcome = match receive(settings, fetch, &mut received).await {
         Ok(outcome) => outcome,
-        Err(error) => return Fetched { end: end_of(&error), error: Some(error), received },
+        Err(error) => {
+            return Fetched { end: end_of(&error), error: Some(error), received, is_diverged: false };
+        }
     };
-    let (end, error) = install(sink, fetch, outcome).await;
-    Fetched { end, error, received }
+    let (end, error, is_diverged) = install(sink, fetch, outcome).await;
+    Fetched { end, error, received, is_diverged }
 }
 
 async fn receive(
@@ -126,49 +130,62 @@ fn end_of(error: &FetchError) -> Transferred {
 }
 
 /// Puts what came into service, on a thread that may block.
-async fn install(sink: &Arc<dyn Sink>, fetch: &Fetch, outcome: Outcome) -> (Transferred, Option<FetchError>) {
+async fn install(
+    sink: &Arc<dyn Sink>,
+    fetch: &Fetch,
+    outcome: Outcome,
+) -> (Transferred, Option<FetchError>, bool) {
     let origin = Origin { primary: fetch.address, is_forced: fetch.is_forced };
     let (sink, zone) = (sink.clone(), fetch.zone.clone());
     let soa = match &outcome {
         Outcome::Whole { soa, .. } | Outcome::Differences { soa, .. } => *soa,
-        Outcome::UpToDate { soa } => return (Transferred::NotNewer(*soa), None),
-        Outcome::AskWhole(_) => return (Transferred::AskWhole, Some(FetchError::NoDifferences)),
+        Outcome::UpToDate { soa } => return (Transferred::NotNewer(*soa), None, false),
+        Outcome::AskWhole(_) => return (Transferred::AskWhole, Some(FetchError::NoDifferences), false),
     };
     let done = tokio::task::spawn_blocking(move || match outcome {
         Outcome::Whole { batches, .. } => whole(&*sink, &zone, soa, batches, origin),
         Outcome::Differences { differences, .. } => {
-            sink.differences(&zone, differences, origin).map(|()| true).map_err(FetchError::from)
+            sink.differences(&zone, differences, origin).map(|()| Installed::Served).map_err(FetchError::from)
         }
-        Outcome::UpToDate { .. } | Outcome::AskWhole(_) => Ok(false),
+        Outcome::UpToDate { .. } | Outcome::AskWhole(_) => Ok(Installed::NotNewer),
     });
     match done.await {
-        Ok(Ok(true)) => (Transferred::Served(soa), None),
-        Ok(Ok(false)) => (Transferred::NotNewer(soa), None),
-        Ok(Err(error)) => (end_of_sink(&error, soa), Some(error)),
-        Err(_) => (Transferred::Unreachable, Some(FetchError::Thread)),
+        Ok(Ok(Installed::NotNewer)) => (Transferred::NotNewer(soa), None, false),
+        Ok(Ok(found)) => (Transferred::Served(soa), None, found == Installed::ServedDiverged),
+        Ok(Err(error)) => (end_of_sink(&error, soa), Some(error), false),
+        Err(_) => (Transferred::Unreachable, Some(FetchError::Thread), false),
     }
+}
+
+/// What became of a whole zone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Installed {
+    NotNewer,
+    Served,
+    /// In service in place of a version with the same serial and other content.
+    ServedDiverged,
 }
 
 fn end_of_sink(error: &FetchError, soa: Soa) -> Transferred {
     match error {
-        FetchError::Sink(SinkError::NotFitting(_)) => Transferred::AskWhole,
+        FetchError::Sink(SinkError::NotFitting(_) | SinkError::Diverged(_)) => Transferred::AskWhole,
         FetchError::Sink(SinkError::Refused(_)) | FetchError::NoZone(_) => Transferred::Refused(soa.serial),
         _ => Transferred::Unreachable,
     }
 }
 
-/// Compiles a whole zone and offers it; false if it is not newer than what is served.
+/// Compiles a whole zone and offers it, if it is newer than what is served or an operator wants it.
 fn whole(
     sink: &dyn Sink,
     name: &Name,
     soa: Soa,
     batches: Vec<RecordBatch>,
     origin: Origin,
-) -> Result<bool, FetchError> {
+) -> Result<Installed, FetchError> {
     let served = sink.served(name);
     let is_newer = |served: &Arc<Zone>| soa.serial.is_after(served.serial());
     if !origin.is_forced && served.as_ref().is_some_and(|served| !is_newer(served)) {
-        return Ok(false);
+        return Ok(Installed::NotNewer);
     }
     let mut builder = match &served {
         Some(served) => ZoneBuilder::after(served),
@@ -182,6 +199,9 @@ fn whole(
     });
     reduced.for_each(|batch| builder.add(batch));
     let zone = builder.finish().map_err(FetchError::NoZone)?;
+    let same_serial = served.filter(|served| served.serial() == zone.serial());
+    let is_diverged =
+        same_serial.is_some_and(|served| served.make_digest(|| true) != zone.make_digest(|| true));
     sink.whole(zone, origin)?;
-    Ok(true)
+    Ok(if is_diverged { Installed::ServedDiverged } else { Installed::Served })
 }

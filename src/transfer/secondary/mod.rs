@@ -13,6 +13,9 @@
 
 mod access;
 mod ask;
+#[cfg(test)]
+#[path = "../../../tests/unit/transfer/bad_primaries.rs"]
+mod bad_primaries;
 mod changes;
 mod coordinator;
 mod entry;
@@ -39,6 +42,6 @@ pub use handle::{Secondary, SecondaryError, SecondaryHandle};
 pub use net::NetError;
 pub(super) use net::datagrams;
 pub use net::unix_time;
-pub use report::{LastTransfer, ZoneNews, ZoneReport};
+pub use report::{Diverged, LastTransfer, ZoneNews, ZoneReport};
 pub use settings::{OnExpiry, PrimaryServer, SecondarySettings, SecondaryZone};
 pub use sink::{Origin, Sink, SinkError};

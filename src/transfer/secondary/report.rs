@@ -25,8 +25,22 @@ pub struct ZoneReport {
     pub expiry: Expiry,
     /// What went wrong last, and when; it stays when all is well again.
     pub last_error: Option<(SystemTime, String)>,
+    /// The last time that a primary had other content under the serial that was served; until differences fit again, or an operator has
+    /// ordered the whole zone.
+    pub diverged: Option<Diverged>,
     /// The last transfer that put a version into service.
     pub last_transfer: Option<LastTransfer>,
+}
+
+/// A primary that had other content under the serial that was served.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Diverged {
+    /// The primary.
+    pub primary: SocketAddr,
+    /// The serial.
+    pub serial: Serial,
+    /// When it was noticed.
+    pub at: SystemTime,
 }
 
 /// A transfer that put a version into service.

@@ -53,9 +53,11 @@ pub trait Sink: Send + Sync + 'static {
 /// Why a version is not in service.
 #[derive(Debug)]
 pub enum SinkError {
-    /// The differences are to another version than the one that is served: a record that is deleted is not there, for instance. The
-    /// whole zone helps.
+    /// The differences are to another version than the one that is served. The whole zone helps.
     NotFitting(Box<dyn Error + Send + Sync>),
+    /// The differences are to the serial that is served, but not to its content: a record that is deleted is not there, for instance. The
+    /// whole zone helps, and somebody must find out which of both was wrong.
+    Diverged(Box<dyn Error + Send + Sync>),
     /// The version may not replace what is served: it is not asked for again.
     Refused(Box<dyn Error + Send + Sync>),
     /// It could not be kept, or the publisher does not answer: it is tried again later.
@@ -66,6 +68,7 @@ impl fmt::Display for SinkError {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(match self {
             Self::NotFitting(_) => "the differences do not fit the version that is served",
+            Self::Diverged(_) => "the primary has other content under the serial that is served",
             Self::Refused(_) => "the version is refused",
             Self::Failed(_) => "the version could not be put into service",
         })
@@ -75,7 +78,10 @@ impl fmt::Display for SinkError {
 impl Error for SinkError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
-            Self::NotFitting(source) | Self::Refused(source) | Self::Failed(source) => Some(source.as_ref()),
+            Self::NotFitting(source)
+            | Self::Diverged(source)
+            | Self::Refused(source)
+            | Self::Failed(source) => Some(source.as_ref()),
         }
     }
 }

@@ -115,6 +115,7 @@ impl Checks {
             self.warn(ZoneWarning::WildcardNs { owner: ns.owner_name(), place: ns.place });
         }
         self.placement(node);
+        self.missing_dots(node);
         for set in node.chunk_by(Entry::is_of_set) {
             self.set(set);
         }

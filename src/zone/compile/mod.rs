@@ -4,6 +4,7 @@
 
 pub(in crate::zone) mod batch;
 pub(in crate::zone) mod check;
+pub(in crate::zone) mod missing_dot;
 pub(in crate::zone) mod nodes;
 pub(in crate::zone) mod placement;
 pub(in crate::zone) mod places;

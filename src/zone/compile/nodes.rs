@@ -7,6 +7,7 @@ use crate::zone::record::entry::Entry;
 use crate::zone::record::key;
 use crate::zone::store::blocks::{Exhausted, NodeId, Store};
 use crate::zone::store::compiled::{Denial, Zone};
+use crate::zone::store::digest::DigestCell;
 use crate::zone::store::hash::NameHash;
 use crate::zone::store::index::Index;
 use crate::zone::store::node::{self, CHILDREN, FLAGS, flag};
@@ -57,6 +58,7 @@ pub(in crate::zone) fn compile(
         negative_soa,
         record_count: entries.len(),
         warnings: Box::default(),
+        digest: DigestCell::default(),
     })
 }
 

@@ -148,7 +148,7 @@ fn label_count(name: &[u8]) -> usize {
 }
 
 /// The zone's name: the owner without the labels of its key.
-fn apex_of<'b>(entry: &Entry<'b>) -> &'b [u8] {
+pub(in crate::zone) fn apex_of<'b>(entry: &Entry<'b>) -> &'b [u8] {
     (0..key::labels(entry.key())).fold(entry.owner(), |name, _| {
         let length = name.first().copied().map_or(0, usize::from);
         name.get(1 + length..).unwrap_or(&[])

@@ -62,6 +62,17 @@ pub enum ZoneWarning {
         /// Where it stands.
         place: Place,
     },
+    /// A name that ends with the zone's name twice, as `www.example.com` without the dot at its end becomes in a zone file (RFC 1035
+    /// section 5.1).
+    #[error("{repeated} ends with the zone's name twice: is a dot missing at the end of a name?")]
+    RepeatedOrigin {
+        /// The record's owner.
+        owner: Name,
+        /// The name, which is the owner or stands in its RDATA.
+        repeated: Name,
+        /// Where it stands.
+        place: Place,
+    },
     /// NS at a wildcard. RFC 4592 section 4.2 discourages it and leaves it undefined. The zone is taken, as NSD 4.6
     /// and Knot DNS 3.2 do (BIND 9.18 refuses it): it is no reason to lose the rest. A name that the wildcard matches
     /// gets a referral with that name as its owner (section 3.3.2). Knot DNS leaves the asterisk as the owner,
@@ -146,6 +157,7 @@ impl ZoneWarning {
             | Self::Misplaced { owner, .. }
             | Self::RrsetTooLarge { owner, .. }
             | Self::ExampleText { owner, .. }
+            | Self::RepeatedOrigin { owner, .. }
             | Self::WildcardNs { owner, .. }
             | Self::UnusedNsec { owner, .. }
             | Self::UnusedNsec3 { owner, .. }
@@ -189,6 +201,7 @@ impl ZoneWarning {
             | Self::Misplaced { place, .. }
             | Self::RrsetTooLarge { place, .. }
             | Self::ExampleText { place, .. }
+            | Self::RepeatedOrigin { place, .. }
             | Self::WildcardNs { place, .. }
             | Self::DeniesNothing { place, .. }
             | Self::UnusedNsec { place, .. }

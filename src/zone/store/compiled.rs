@@ -6,6 +6,7 @@ use crate::zone::Record;
 use crate::zone::ZoneWarning;
 use crate::zone::record::nsec3::Parameters;
 use crate::zone::store::blocks::{NodeId, Store};
+use crate::zone::store::digest::DigestCell;
 use crate::zone::store::hash::NameHash;
 use crate::zone::store::index::Index;
 use crate::zone::store::node::{Node, SetHead, flag};
@@ -39,6 +40,8 @@ pub struct Zone {
     pub(in crate::zone) negative_soa: Option<Prepared>,
     pub(in crate::zone) record_count: usize,
     pub(in crate::zone) warnings: Box<[ZoneWarning]>,
+    /// The digest of the content, once it is made.
+    pub(in crate::zone) digest: DigestCell,
 }
 
 /// What proves that something does not exist.

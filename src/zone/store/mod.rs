@@ -4,6 +4,7 @@
 
 pub(in crate::zone) mod blocks;
 pub(in crate::zone) mod compiled;
+pub(in crate::zone) mod digest;
 pub(in crate::zone) mod hash;
 pub(in crate::zone) mod index;
 pub(in crate::zone) mod node;

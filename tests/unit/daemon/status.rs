@@ -42,6 +42,7 @@ fn scene(report: Report, test_hooks: bool) -> Scene {
         routes: Box::new(RouteStatus::default),
         ordered: Box::new(move || orders.load()),
         reload: Box::new(move || reloads.load()),
+        published: Arc::default(),
         transfers: TransferSources::default(),
         certificates: None,
         beats: vec![decide.clone()],

@@ -35,6 +35,7 @@ fn report(zone: &str, change: impl FnOnce(&mut Status)) -> (Name, Option<Box<Zon
         expiry: Expiry::Current,
         last_error: Some((SystemTime::UNIX_EPOCH, "192.0.2.1:53: no connection".into())),
         last_transfer: None,
+        diverged: None,
     };
     (name(zone), Some(Box::new(report)))
 }

@@ -1,0 +1,149 @@
+//! Orders about versions of zones: hold, end of a hold, the way back, what a refused version would have changed.
+//!
+//! A zone's name flows in, a response flows out. Reads files and the history, so that all of it runs where it may wait for a disk, but for
+//! the publisher, which is asked.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::control::{DifferenceStatus, Response, StepRecords};
+use crate::publish::{Fault, PublisherHandle, Settings, refused_path, reverse};
+use crate::wire::{Name, Serial};
+use crate::zone::{Published, Zone};
+use crate::zonefile::{Limits, read_zone, record_line};
+
+use super::response::{chain, done, failed};
+
+/// The most octets of the records of a difference that are told: what one answer of the admin socket can carry, several times over what a
+/// person reads.
+const MOST_OCTETS: usize = 4 << 20;
+
+/// Holds a zone for a reason, or with `None` no longer.
+pub(super) async fn hold(publisher: &PublisherHandle, zone: &str, reason: Option<String>) -> Response {
+    let name = match zone.parse::<Name>() {
+        Ok(name) => name,
+        Err(error) => return failed(format!("{zone}: not a zone name: {error}")),
+    };
+    let is_held = reason.is_some();
+    match publisher.hold(&name, reason).await {
+        Err(error) => failed(chain(&error)),
+        Ok(_) if !is_held => done(format!("{name} takes new versions again")),
+        Ok(true) => done(format!(
+            "{name} is held at the version that is served, also over a restart, until: anyns zone unhold {name}"
+        )),
+        Ok(false) => done(format!(
+            "{name} is held at the version that is served; without zones.state-directory a restart ends that"
+        )),
+    }
+}
+
+/// Serves the content of an earlier version under a raised serial; without a serial that of the version before.
+pub(super) async fn rollback(
+    publisher: Arc<PublisherHandle>,
+    published: Arc<Published>,
+    settings: Settings,
+    (zone, to): (String, Option<u32>),
+) -> Response {
+    let Ok(name) = zone.parse::<Name>() else { return failed(format!("{zone}: not a zone name")) };
+    if settings.transferred.contains(&name) {
+        return failed(format!(
+            "{name} comes from a primary: roll it back there, where its serial is made; here `anyns zone hold {name}` keeps what is served"
+        ));
+    }
+    let Some(served) = published.load().zone(&name).cloned() else {
+        return failed(format!("{name} is not served here"));
+    };
+    let history = publisher.history();
+    let (of, wanted) = (name.clone(), to.map(Serial));
+    let way = tokio::task::spawn_blocking(move || {
+        let known = history.steps(&of).map_err(|error| chain(&error))?;
+        let known = known.ok_or_else(|| format!("nothing is kept of {of} yet"))?;
+        let last = known.steps.last().map(|step| step.from);
+        let to = wanted.or(last).ok_or_else(|| format!("the history of {of} has no earlier version"))?;
+        let steps = history.between(&of, to, Some(served.serial())).map_err(|error| chain(&error))?;
+        let steps = steps.ok_or_else(|| {
+            let serials: Vec<String> = known.steps.iter().map(|step| step.from.to_string()).collect();
+            format!(
+                "the history of {of} does not lead back from {} to {to}; it has {}",
+                served.serial(),
+                serials.join(", ")
+            )
+        })?;
+        reverse(&served, &steps).map(|difference| (to, difference)).map_err(|error| format!("{of}: {error}"))
+    });
+    let (to, difference) = match way.await {
+        Ok(Ok(found)) => found,
+        Ok(Err(message)) => return failed(message),
+        Err(error) => return failed(chain(&error)),
+    };
+    match publisher.apply_ordered(&name, difference).await {
+        Ok(applied) => done(format!(
+            "{name} has the content of {to} again, under serial {}; its file as it is now stays rejected, a new version needs a higher \
+             serial",
+            applied.serial
+        )),
+        Err(error) => failed(chain(&error)),
+    }
+}
+
+/// In what the refused version of a zone differs from what is served.
+pub(super) fn difference_to_refused(
+    publisher: &PublisherHandle,
+    published: &Published,
+    settings: &Settings,
+    zone: &str,
+) -> Response {
+    let Ok(name) = zone.parse::<Name>() else { return failed(format!("{zone}: not a zone name")) };
+    let Some(served) = published.load().zone(&name).cloned() else {
+        return failed(format!("{name} is not served here"));
+    };
+    let Some(path) = refused_file(publisher, settings, &name) else {
+        return failed(format!("no version of {name} was refused, or none is kept"));
+    };
+    match read_zone(&path, &name, &limits(settings)) {
+        Err(error) => failed(format!("the refused version: {}", chain(&error))),
+        Ok(read) => match document(&served, &read.zone) {
+            Some(difference) => Response::Difference { difference: Box::new(difference) },
+            None => failed(format!(
+                "the refused version, {}, differs in more than {MOST_OCTETS} octets: compare it with `anyns zone export {name}`",
+                path.display()
+            )),
+        },
+    }
+}
+
+/// Where the version is that was refused last: its own file, or the one that was kept.
+fn refused_file(publisher: &PublisherHandle, settings: &Settings, zone: &Name) -> Option<PathBuf> {
+    let report = publisher.report().load();
+    let of_fault = report.zones.get(zone).and_then(|zone| {
+        zone.faults.iter().find_map(|fault| match fault {
+            Fault::Refused { path, .. } => Some(path.clone()),
+            Fault::RefusedOffer { kept, .. } => kept.clone(),
+            _ => None,
+        })
+    });
+    let kept = || settings.state_directory.as_deref().map(|state| refused_path(state, zone));
+    of_fault.or_else(kept).filter(|path| path.is_file())
+}
+
+/// As zone files are read, what they may include among it.
+fn limits(settings: &Settings) -> Limits {
+    let roots = settings.directories.iter().chain(&settings.include_roots);
+    let include_roots =
+        roots.filter_map(|root: &PathBuf| std::path::absolute(Path::new(root)).ok()).collect();
+    Limits { include_roots, ..settings.limits.clone() }
+}
+
+fn document(served: &Zone, refused: &Zone) -> Option<DifferenceStatus> {
+    let found = refused.exact_difference(served, MOST_OCTETS)?;
+    let lines = |records: &std::collections::BTreeSet<crate::zone::ExactRecord>| {
+        records.iter().map(|(owner, kind, ttl, rdata)| record_line(owner, *kind, *ttl, rdata)).collect()
+    };
+    let step = StepRecords {
+        from: served.serial().0,
+        to: refused.serial().0,
+        deleted: lines(&found.deleted),
+        added: lines(&found.added),
+    };
+    Some(DifferenceStatus { zone: served.origin().to_string(), steps: vec![step], omitted: 0 })
+}

@@ -1,0 +1,93 @@
+//! The way back to an earlier version, as one difference to what is served: the old content under a raised serial.
+//!
+//! The differences of the history flow in, one difference flows out, exact: what came and went in between is in it once or not at all.
+//! The serial goes on, for no secondary and no cache takes one that went backwards (RFC 1982). Pure: no I/O, no clock.
+
+use std::collections::BTreeMap;
+
+use crate::publish::difference::Difference;
+use crate::wire::{RecordType, Serial};
+use crate::zone::{ExactRecord, Place, RecordBatch, Zone};
+
+/// Where the serial stands before the end of the RDATA of an SOA record, which ends with five numbers (RFC 1035 section 3.3.13).
+const SERIAL_BACK: usize = 20;
+
+/// Why there is no way back.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RollbackError {
+    /// Nothing differs.
+    #[error("that version has the content that is served")]
+    Same,
+    /// The zone is signed: the old signatures are not those of an SOA record with another serial.
+    #[error(
+        "the zone is signed: deploy the older content again, signed under a raised serial, or hold the zone until that is there"
+    )]
+    Signed,
+    /// The differences do not begin and end with an SOA record each, or do not end at what is served.
+    #[error(
+        "the history does not lead to what is served; wait until that is kept, or see anyns zone history"
+    )]
+    Incomplete,
+}
+
+/// The difference from what is served back to where `steps`, oldest first, begin; they end at what is served.
+///
+/// # Errors
+/// There is no such difference.
+pub fn reverse(served: &Zone, steps: &[Difference]) -> Result<Difference, RollbackError> {
+    if served.apex().set(RecordType::DNSKEY).is_some() || served.apex().set(RecordType::RRSIG).is_some() {
+        return Err(RollbackError::Signed);
+    }
+    let last = steps.last().ok_or(RollbackError::Same)?;
+    if last.to != served.serial() {
+        return Err(RollbackError::Incomplete);
+    }
+    let (from, to) = (served.serial(), served.serial().next());
+    let mut changes: BTreeMap<ExactRecord, i8> = BTreeMap::new();
+    let mut old_soa = None;
+    for step in steps {
+        let mut count = |batch: &RecordBatch, by: i8| {
+            batch.for_each_record(|owner, record_type, ttl, rdata| {
+                let record = (owner.to_vec(), record_type, ttl, rdata.to_vec());
+                match record_type {
+                    RecordType::SOA if by < 0 => {
+                        old_soa.get_or_insert(record);
+                    }
+                    RecordType::SOA => {}
+                    _ => *changes.entry(record).or_default() += by,
+                }
+            });
+        };
+        count(&step.deleted, -1);
+        count(&step.added, 1);
+    }
+    changes.retain(|_, by| *by != 0);
+    let (owner, _, ttl, rdata) = old_soa.ok_or(RollbackError::Incomplete)?;
+    let (mut deleted, mut added) = (RecordBatch::new(served.origin()), RecordBatch::new(served.origin()));
+    let soa = served.apex().set(RecordType::SOA).ok_or(RollbackError::Incomplete)?;
+    let now = soa.rdata().next().ok_or(RollbackError::Incomplete)?;
+    let is_same_soa = soa.ttl == ttl && without_serial(now) == without_serial(&rdata);
+    if changes.is_empty() && is_same_soa {
+        return Err(RollbackError::Same);
+    }
+    deleted.push(served.origin().as_wire(), RecordType::SOA, soa.ttl, now, Place::default());
+    added.push(&owner, RecordType::SOA, ttl, &with_serial(rdata, to), Place::default());
+    // What the steps added goes, what they deleted comes back.
+    for ((owner, record_type, ttl, rdata), by) in &changes {
+        let batch = if *by > 0 { &mut deleted } else { &mut added };
+        batch.push(owner, *record_type, *ttl, rdata, Place::default());
+    }
+    Ok(Difference { from, to, deleted, added })
+}
+
+fn with_serial(mut rdata: Vec<u8>, serial: Serial) -> Vec<u8> {
+    let at = rdata.len().saturating_sub(SERIAL_BACK);
+    if let Some(place) = rdata.get_mut(at..at + 4) {
+        place.copy_from_slice(&serial.0.to_be_bytes());
+    }
+    rdata
+}
+
+fn without_serial(rdata: &[u8]) -> Vec<u8> {
+    with_serial(rdata.to_vec(), Serial(0))
+}

@@ -1,0 +1,80 @@
+//! Zones that an operator holds at the version that is served.
+//!
+//! An order flows in, the answer flows out when a restart would know of it. A held zone goes on being served, probed and sent to
+//! secondaries; what is new is refused until the hold ends, but for what an operator forces.
+
+use std::sync::Arc;
+
+use tokio::sync::oneshot;
+
+use crate::publish::error::HoldError;
+use crate::publish::fault::Fault;
+use crate::publish::state::directory::StateDirectory;
+use crate::publish::state::holds::{self, Hold, Holds};
+use crate::publish::work::core::Core;
+use crate::wire::Name;
+
+impl Core {
+    /// Takes in which zones were held before a restart.
+    pub(in crate::publish) fn list_holds(&mut self) {
+        let Some(directory) = &self.settings.state_directory else { return };
+        match holds::read(directory) {
+            Ok(holds) => self.keeping.holds = Arc::new(holds),
+            Err(error) => {
+                tracing::error!(%error, "cannot read which zones are held: none is; new versions pass");
+            }
+        }
+    }
+
+    /// Holds a zone for this reason, or with `None` no longer.
+    pub(in crate::publish) fn hold(
+        &mut self,
+        zone: &Name,
+        reason: Option<String>,
+        reply: oneshot::Sender<Result<bool, HoldError>>,
+    ) {
+        let is_held = reason.is_some();
+        let outcome = self.set_hold(zone, reason);
+        if outcome.is_ok() {
+            match is_held {
+                true => tracing::warn!(%zone, "the zone is held at the version that is served"),
+                false => tracing::warn!(%zone, "the zone is held no longer"),
+            }
+            // What checks may use has changed.
+            self.context = None;
+            self.reporting.news.insert(zone.clone());
+            self.report_changed();
+            if let Some(entry) = self.zones.get_mut(zone).filter(|_| !is_held) {
+                entry.read = false;
+                self.push(zone, true);
+            }
+        }
+        // Who ordered it may be gone.
+        let _ = reply.send(outcome);
+    }
+
+    fn set_hold(&mut self, zone: &Name, reason: Option<String>) -> Result<bool, HoldError> {
+        let mut holds = Holds::clone(&self.keeping.holds);
+        match reason {
+            Some(_) if !self.zones.contains_key(zone) => {
+                return Err(HoldError::NoSuchZone { zone: zone.clone() });
+            }
+            Some(reason) => drop(holds.insert(zone.clone(), Hold::new(&reason))),
+            None => drop(holds.remove(zone).ok_or_else(|| HoldError::NotHeld { zone: zone.clone() })?),
+        }
+        let kept = match &*self.keeping.state {
+            StateDirectory::None => Ok(false),
+            StateDirectory::Kept(keeper) => holds::write(keeper.store().directory(), &holds).map(|()| true),
+            StateDirectory::Unwritable { error, .. } => Err(error.to_io()),
+        };
+        let is_kept = kept.map_err(|source| HoldError::NotKept { source })?;
+        self.keeping.holds = Arc::new(holds);
+        Ok(is_kept)
+    }
+
+    /// What is to be told of a zone that is held.
+    pub(in crate::publish) fn held(&self, zone: &Name) -> Option<Fault> {
+        let Hold { reason, since } = self.keeping.holds.get(zone)?;
+        Some(Fault::Held { zone: zone.clone(), since: *since, reason: reason.to_string() })
+    }
+}
