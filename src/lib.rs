@@ -9,7 +9,7 @@
 //! 5. announces the route to the service addresses only while that holds.
 //!
 //! ```text
-//!     queries                                        zone files, updates, primaries (transfer) (later: catalogs)
+//!     queries                                        zone files, updates, primaries (transfer), catalogs  
 //!        |                                                                    |
 //!     serve      sockets, batches, one worker per core             publish   read, validate, compile, keep
 //!        |                                                                    |
@@ -102,7 +102,7 @@
 //! | `host` | `sys` `telemetry` `handoff` |
 //! | `route` | `sys` `policy` `telemetry` `handoff` |
 //! | `control` | `sys` `telemetry` `handoff` |
-//! | `config` | `sys` `wire` `zone` `zonefile` `answer` `admission` `serve` `publish` `transfer` `update` `health` `policy` `route` `control` `telemetry` |
+//! | `config` | `sys` `wire` `zone` `zonefile` `answer` `admission` `serve` `publish` `transfer` `catalog` `update` `health` `policy` `route` `control` `telemetry` |
 //! | `daemon` | everything but `cli` |
 //! | `cli` | everything |
 //!

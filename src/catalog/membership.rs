@@ -7,13 +7,21 @@ use crate::wire::{Name, Serial};
 
 use super::read::{CatalogMember, CatalogZone};
 
-/// How many members may go at once before an operator is asked; both must be exceeded.
+/// How many members may go at once before an operator is asked; both must be exceeded, or all go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RemovalLimit {
     /// Percent of the catalog's members.
     pub percent: u8,
     /// How many.
     pub members: usize,
+}
+
+impl RemovalLimit {
+    /// Whether so many members of so many may not go at once. All of several go only by an export that failed.
+    pub fn is_exceeded(&self, gone: usize, of: usize) -> bool {
+        let is_much = gone > self.members && gone * 100 > of * usize::from(self.percent);
+        is_much || (gone > 1 && gone == of && self.percent < 100)
+    }
 }
 
 impl Default for RemovalLimit {
@@ -42,6 +50,8 @@ pub struct Membership {
     /// Zones that the configuration names: no catalog may have them.
     configured: BTreeSet<Name>,
     limit: RemovalLimit,
+    /// Limits of catalogs that have their own.
+    limits: BTreeMap<Name, RemovalLimit>,
     held: BTreeMap<Name, Held>,
 }
 
@@ -71,12 +81,12 @@ pub struct Conflict {
     pub owner: Option<Name>,
 }
 
-/// Removals that wait for an operator.
+/// Members that wait for an operator before they go, or begin anew.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Held {
-    /// The serial of the version that removes them.
+    /// The serial of the version that says so.
     pub serial: Serial,
-    /// The members that it removes.
+    /// The members.
     pub members: BTreeSet<Name>,
 }
 
@@ -84,6 +94,55 @@ impl Membership {
     /// The catalogs in the order in which they get members that several have at the start, and the zones that the configuration names.
     pub fn new(order: Vec<Name>, configured: BTreeSet<Name>, limit: RemovalLimit) -> Self {
         Self { order, configured, limit, ..Self::default() }
+    }
+
+    /// With limits of their own for catalogs.
+    #[must_use]
+    pub fn with_limits(self, limits: BTreeMap<Name, RemovalLimit>) -> Self {
+        Self { limits, ..self }
+    }
+
+    /// With these members, as they were before a restart. Versions of the catalogs that are taken later change them.
+    #[must_use]
+    pub fn restored(self, members: BTreeMap<Name, Member>) -> Self {
+        Self { members, ..self }
+    }
+
+    /// Takes other catalogs with their limits. Members of catalogs that are there no more go, whatever the limit: leaving the
+    /// configuration says so.
+    pub fn reconfigure(&mut self, catalogs: Vec<(Name, RemovalLimit)>) -> MembershipChanges {
+        self.order = catalogs.iter().map(|(name, _)| name.clone()).collect();
+        self.limits = catalogs.into_iter().collect();
+        self.versions.retain(|name, _| self.limits.contains_key(name));
+        self.held.retain(|name, _| self.limits.contains_key(name));
+        let mut changes = MembershipChanges::default();
+        let gone = self.members.iter().filter(|(_, member)| !self.limits.contains_key(&member.catalog));
+        let gone: Vec<Name> = gone.map(|(name, _)| name.clone()).collect();
+        for name in gone {
+            self.members.remove(&name);
+            changes.removed.insert(name);
+        }
+        self.settle(&mut changes);
+        changes
+    }
+
+    /// Takes the zones that no catalog may have: the configuration names them, or a file holds them. Members among them are members no
+    /// more; nothing else is said of that.
+    pub fn set_configured(&mut self, configured: BTreeSet<Name>) {
+        self.members.retain(|name, _| !configured.contains(name));
+        self.configured = configured;
+    }
+
+    /// The version of a catalog that was taken last.
+    pub fn version(&self, catalog: &Name) -> Option<&Arc<CatalogZone>> {
+        self.versions.get(catalog)
+    }
+
+    /// Lets the removals of a catalog pass that wait, if they are those of the version with this serial.
+    pub fn accept(&mut self, catalog: &Name, serial: Serial) -> Option<MembershipChanges> {
+        self.held.get(catalog).filter(|held| held.serial == serial)?;
+        let version = self.versions.get(catalog)?.clone();
+        Some(self.take(version, true))
     }
 
     /// The members and their catalogs.
@@ -106,11 +165,18 @@ impl Membership {
             .filter(|(name, member)| member.catalog == catalog && !version.members.contains_key(*name))
             .map(|(name, _)| name.clone())
             .collect();
+        // One that begins anew is not served either, until it has come again.
+        let begins_anew = |(name, member): &(&Name, &Member)| {
+            let listed = version.members.get(*name);
+            member.catalog == catalog && listed.is_some_and(|new| new.label != member.properties.label)
+        };
+        let anew = self.members.iter().filter(begins_anew).map(|(name, _)| name);
+        let lost: BTreeSet<Name> = anew.chain(&gone).cloned().collect();
         let owned = self.members.values().filter(|member| member.catalog == catalog).count();
-        let is_held = !is_accepted && self.exceeds(gone.len(), owned);
+        let is_held = !is_accepted && self.exceeds(&catalog, lost.len(), owned);
         self.held.remove(&catalog);
         if is_held {
-            let held = Held { serial: version.serial, members: gone.clone() };
+            let held = Held { serial: version.serial, members: lost };
             self.held.insert(catalog.clone(), held);
         }
         self.versions.insert(catalog, version);
@@ -125,8 +191,15 @@ impl Membership {
         changes
     }
 
-    fn exceeds(&self, gone: usize, owned: usize) -> bool {
-        gone > self.limit.members && gone * 100 > owned * usize::from(self.limit.percent)
+    /// Whether a member waits before it begins anew.
+    fn is_held(&self, name: &Name, new: &Member) -> bool {
+        let waits = self.held.get(&new.catalog).is_some_and(|held| held.members.contains(name));
+        waits && self.members.get(name).is_some_and(|old| old.properties.label != new.properties.label)
+    }
+
+    fn exceeds(&self, catalog: &Name, gone: usize, owned: usize) -> bool {
+        let limit = self.limits.get(catalog).unwrap_or(&self.limit);
+        limit.is_exceeded(gone, owned)
     }
 
     /// Gives every member that some catalog names to one of them. What owners say comes first: it decides who may take over.
@@ -136,7 +209,8 @@ impl Membership {
         for version in &versions {
             for (name, properties) in &version.members {
                 let new = Member { catalog: version.name.clone(), properties: properties.clone() };
-                if self.members.get(name).is_some_and(|old| old.catalog == new.catalog && *old != new) {
+                let is_other = |old: &Member| old.catalog == new.catalog && *old != new;
+                if self.members.get(name).is_some_and(is_other) && !self.is_held(name, &new) {
                     self.change(name, new, changes);
                 }
             }

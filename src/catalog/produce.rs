@@ -12,6 +12,8 @@ const TTL: u32 = 0;
 const LABEL_OCTETS: usize = 20;
 /// REFRESH, RETRY, EXPIRE and MINIMUM: NOTIFY brings changes at once, the list is valid for two weeks without its producer.
 const TIMERS: [u32; 4] = [3600, 600, 1_209_600, 0];
+/// Where a catalog says up to which serial its operator accepted many removals: a property of ours (section 4.5).
+pub(super) const ACCEPTED: [&[u8]; 3] = [b"accepted", b"anyns", b"ext"];
 
 /// A zone that is to be listed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,6 +22,8 @@ pub struct ListedMember {
     pub name: Name,
     /// The groups that it is in; at most 255 octets of each count.
     pub groups: Vec<Box<[u8]>>,
+    /// The catalog that may take it over (section 4.4.1).
+    pub new_owner: Option<Name>,
 }
 
 /// The records of a catalog zone of version 2 with these members. A member's label comes from its name, so it stays the same.
@@ -32,25 +36,53 @@ pub fn catalog_records(
     members: &[ListedMember],
 ) -> Result<RecordBatch, NameError> {
     let mut batch = RecordBatch::new(catalog);
-    let mut push = |owner: &Name, record_type, rdata: &[u8]| {
-        batch.push(owner.as_wire(), record_type, TTL, rdata, Place::default());
-    };
+    soa_into(&mut batch, serial);
+    push(&mut batch, catalog, RecordType::NS, b"\x07invalid\0");
+    push(&mut batch, &Name::from_text(b"version", catalog)?, RecordType::TXT, b"\x012");
+    members.iter().try_for_each(|member| member_into(&mut batch, member))?;
+    Ok(batch)
+}
+
+/// Adds the SOA record of a catalog with this serial.
+pub fn soa_into(batch: &mut RecordBatch, serial: Serial) {
     let invalid: &[u8] = b"\x07invalid\0";
     let numbers = [&[serial.0][..], &TIMERS].concat();
     let numbers: Vec<u8> = numbers.into_iter().flat_map(u32::to_be_bytes).collect();
-    push(catalog, RecordType::SOA, &[invalid, invalid, &numbers].concat());
-    push(catalog, RecordType::NS, invalid);
-    push(&Name::from_text(b"version", catalog)?, RecordType::TXT, b"\x012");
-    for member in members {
-        let node = node_of(&member.name, catalog)?;
-        push(&node, RecordType::PTR, member.name.as_wire());
-        let group = Name::from_text(b"group", &node)?;
-        for text in &member.groups {
-            let text = text.get(..text.len().min(255)).unwrap_or_default();
-            push(&group, RecordType::TXT, &[&[text.len() as u8], text].concat());
-        }
+    let catalog = batch.origin().clone();
+    push(batch, &catalog, RecordType::SOA, &[invalid, invalid, &numbers].concat());
+}
+
+/// Adds the records of a member.
+///
+/// # Errors
+/// The name of the catalog leaves no room for it.
+pub fn member_into(batch: &mut RecordBatch, member: &ListedMember) -> Result<(), NameError> {
+    let node = node_of(&member.name, &batch.origin().clone())?;
+    push(batch, &node, RecordType::PTR, member.name.as_wire());
+    if let Some(owner) = &member.new_owner {
+        push(batch, &Name::from_text(b"coo", &node)?, RecordType::PTR, owner.as_wire());
     }
-    Ok(batch)
+    let group = Name::from_text(b"group", &node)?;
+    for text in &member.groups {
+        let text = text.get(..text.len().min(255)).unwrap_or_default();
+        push(batch, &group, RecordType::TXT, &[&[text.len() as u8], text].concat());
+    }
+    Ok(())
+}
+
+/// Adds that many removals were accepted, the last time in the version with this serial.
+///
+/// # Errors
+/// The name of the catalog leaves no room for it.
+pub fn accepted_into(batch: &mut RecordBatch, serial: Serial) -> Result<(), NameError> {
+    let owner = Name::from_text(ACCEPTED.join(&b"."[..]).as_slice(), &batch.origin().clone())?;
+    let text = serial.0.to_string();
+    push(batch, &owner, RecordType::TXT, &[&[text.len() as u8], text.as_bytes()].concat());
+    Ok(())
+}
+
+fn push(batch: &mut RecordBatch, owner: &Name, record_type: RecordType, rdata: &[u8]) {
+    batch.push(owner.as_wire(), record_type, TTL, rdata, Place::default());
 }
 
 fn node_of(member: &Name, catalog: &Name) -> Result<Name, NameError> {

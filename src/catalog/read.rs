@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use crate::wire::{Name, RecordType, Serial};
 use crate::zone::{NodeRef, Zone};
 
+use super::produce::ACCEPTED;
+
 /// Members of one catalog: ten times the largest that hosters publish.
 const MOST_MEMBERS: usize = 1_000_000;
 /// Octets of the groups of one member together: a group is a word, and there are few.
@@ -17,6 +19,8 @@ pub struct CatalogZone {
     pub name: Name,
     /// Its serial.
     pub serial: Serial,
+    /// The serial of the version in which its operator accepted many removals last: an anyns that produces it says so.
+    pub accepted: Option<Serial>,
     /// Its members, by their names.
     pub members: BTreeMap<Name, CatalogMember>,
 }
@@ -89,6 +93,7 @@ impl CatalogZone {
         let depth = catalog.label_count();
         let mut nodes: BTreeMap<Box<[u8]>, (Option<Name>, CatalogMember)> = BTreeMap::new();
         let mut members = BTreeMap::new();
+        let mut accepted = None;
         for node in zone.nodes() {
             let owner = node.owner();
             let labels: Vec<&[u8]> = owner.labels().collect();
@@ -110,6 +115,12 @@ impl CatalogZone {
                         entry.1.groups = groups_of(node);
                     }
                 }
+                labels
+                    if labels.len() == ACCEPTED.len()
+                        && labels.iter().zip(ACCEPTED).all(|(one, other)| is(one, other)) =>
+                {
+                    accepted = serial_of(node);
+                }
                 _ => {}
             }
         }
@@ -121,8 +132,15 @@ impl CatalogZone {
             }
             members.insert(member, CatalogMember { label, ..properties });
         }
-        Ok(Self { name: catalog.clone(), serial: zone.serial(), members })
+        Ok(Self { name: catalog.clone(), serial: zone.serial(), accepted, members })
     }
+}
+
+/// The serial in the TXT record of a node.
+fn serial_of(node: NodeRef<'_>) -> Option<Serial> {
+    let set = node.set(RecordType::TXT)?;
+    let text = std::str::from_utf8(set.rdata().next().and_then(single_string)?).ok()?;
+    text.parse().ok().map(Serial)
 }
 
 /// The name of a member node.

@@ -10,6 +10,7 @@ use crate::host;
 use crate::publish::{self, CheckReport};
 use crate::route::{self, PlannedAnnouncement};
 use crate::serve;
+use crate::wire::Name;
 
 use super::{CommandError, Outcome, print_line};
 
@@ -27,7 +28,9 @@ pub(super) fn check(file: Option<&Path>, offline: bool) -> Outcome {
     let directories = if offline { without_absent(&mut config) } else { true };
     let zones = publish::check(config.publish.clone())?;
     let mut good = print_zones(&zones, &config);
-    if zones.zones.is_empty() && zones.faults.is_empty() && directories {
+    print_catalogs(&config);
+    let is_alone = config.publish.transferred.is_empty();
+    if zones.zones.is_empty() && zones.faults.is_empty() && directories && is_alone {
         print_line(&format!("error: {}", no_zone(&config)));
         good = false;
     }
@@ -92,12 +95,33 @@ fn print_zones(report: &CheckReport, config: &Config) -> bool {
             Err(fault) => print_line(&format!("error: zone {name} is refused: {fault}")),
         }
     }
-    let missing: Vec<_> = config.required.iter().filter(|name| !report.zones.contains_key(*name)).collect();
+    // What comes from primaries, or is listed by a catalog, is known to a running anyns alone.
+    let may_come = |name: &Name| {
+        config.publish.transferred.contains(name) || !config.transfers.catalogs.followed.is_empty()
+    };
+    let missing: Vec<_> =
+        config.required.iter().filter(|name| !report.zones.contains_key(*name) && !may_come(name)).collect();
     for name in &missing {
         print_line(&format!("error: zone {name} is required, but no source holds it"));
     }
     print_line(&format!("zones: {good} of {} are good, {records} records", report.zones.len()));
     report.is_clean() && missing.is_empty()
+}
+
+/// The catalogs that would be followed, and from where, and those that would be made.
+fn print_catalogs(config: &Config) {
+    for catalog in &config.transfers.catalogs.followed {
+        let primaries: Vec<String> =
+            catalog.zones.primaries.iter().map(|primary| primary.address.to_string()).collect();
+        let (name, primaries, keep) =
+            (&catalog.name, primaries.join(", "), humantime::format_duration(catalog.keep));
+        print_line(&format!(
+            "catalog {name}: its zones come from {primaries}; what is removed is kept for {keep}"
+        ));
+    }
+    for catalog in &config.transfers.catalogs.produced {
+        print_line(&format!("catalog {}: made here for secondaries", catalog.name));
+    }
 }
 
 /// The encrypted transports, and whether their certificate can be used.

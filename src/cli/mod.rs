@@ -45,6 +45,9 @@ enum Command {
     /// Zones: check a file, or settle what anyns refuses to decide alone
     #[command(subcommand)]
     Zone(ZoneCommand),
+    /// Catalogs of zones (RFC 9432)
+    #[command(subcommand)]
+    Catalog(CatalogCommand),
     /// Tell how the running anyns is: what is wrong, since when and why
     Status(status::Options),
     /// Take this POP out of service in order: prefer less, wait, withdraw; it stays drained until `undrain`
@@ -57,6 +60,17 @@ enum Command {
     Undrain,
     /// Read the configuration and the zones again
     Reload,
+}
+
+#[derive(Debug, Subcommand)]
+enum CatalogCommand {
+    /// Remove the zones of a catalog whose removal waits because they are many
+    Accept {
+        /// The catalog
+        name: String,
+        /// The serial under which they wait, as the alarm names it
+        serial: u32,
+    },
 }
 
 #[derive(Debug, Subcommand)]
@@ -175,6 +189,9 @@ pub fn main() -> ExitCode {
         }
         Command::Zone(ZoneCommand::Accept { name, serial }) => {
             remote::zone_accept(config, socket, name, serial)
+        }
+        Command::Catalog(CatalogCommand::Accept { name, serial }) => {
+            remote::catalog_accept(config, socket, name, serial)
         }
         Command::Status(options) => status::status(config, socket, &options),
         Command::Zone(ZoneCommand::History { name, json }) => {

@@ -45,6 +45,15 @@ pub(super) fn zone_accept(
     ask(config, socket, &Request::ZoneAccept { zone, serial })
 }
 
+pub(super) fn catalog_accept(
+    config: Option<&Path>,
+    socket: Option<&Path>,
+    catalog: String,
+    serial: u32,
+) -> Outcome {
+    ask(config, socket, &Request::CatalogAccept { catalog, serial })
+}
+
 /// One zone, or all that come from primaries.
 #[derive(Debug, clap::Args)]
 #[group(required = true, multiple = false)]

@@ -21,7 +21,7 @@ const MOST: usize = 100;
 type Required = (&'static str, &'static str, &'static str);
 
 /// The keys that must be there, by section, what each is, and a value of the right form.
-const REQUIRED: [(&str, &[Required]); 7] = [
+const REQUIRED: [(&str, &[Required]); 9] = [
     (
         "pop",
         &[
@@ -37,6 +37,8 @@ const REQUIRED: [(&str, &[Required]); 7] = [
         ],
     ),
     ("zone", &[("name", "the zone's name, such as \"example.org\"", "\"x\"")]),
+    ("catalog", &[("name", "the catalog's name, such as \"catalog.example\"", "\"x\"")]),
+    ("catalog.group", &[("name", "the group's name, as the catalog has it, such as \"west\"", "\"x\"")]),
     (
         "key",
         &[
@@ -72,9 +74,10 @@ const REQUIRED: [(&str, &[Required]); 7] = [
 ];
 
 /// For a fault of form in a key that begins with the first: the beginnings of the keys whose meaning then is not judged.
-const PROVOKED: [(&str, &[&str]); 15] = [
-    ("key", &["key", "transfer", "zone.update"]),
-    ("transfer", &["transfer", "zone.update"]),
+const PROVOKED: [(&str, &[&str]); 16] = [
+    ("key", &["key", "transfer", "zone.update", "catalog"]),
+    ("transfer", &["transfer", "zone.update", "catalog"]),
+    ("catalog", &["catalog", "zones.directory", "transfer"]),
     ("zones.state-directory", &["zone.database"]),
     ("pop.name", &["pop.instance"]),
     ("pop.management-addresses", &["pop.management-addresses", "bgp", "service", "transfer"]),

@@ -22,7 +22,7 @@ use std::path::{Path, PathBuf};
 
 pub use control::control_socket;
 pub use fault::{ConfigError, Located};
-pub use fold::{Config, Drain, Pop, RouteDriver, Transfers};
+pub use fold::{Catalogs, Config, Drain, FollowedCatalog, Pop, ProducedCatalog, RouteDriver, Transfers};
 
 use fault::Faults;
 

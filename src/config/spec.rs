@@ -1,5 +1,6 @@
 //! The keys of the configuration file and the form of their values.
 
+use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::ops::Range;
 
@@ -28,6 +29,8 @@ pub(super) struct Spec {
     pub(super) zones: ZonesSpec,
     #[serde(default)]
     pub(super) zone: Vec<ZoneSpec>,
+    #[serde(default)]
+    pub(super) catalog: Vec<CatalogSpec>,
     #[serde(default)]
     pub(super) key: Vec<KeySpec>,
     #[serde(default)]
@@ -224,6 +227,45 @@ pub(super) struct ZoneSpec {
     pub(super) validate: Option<Vec<String>>,
     #[serde(default)]
     pub(super) must_have: Vec<Spanned<String>>,
+}
+
+/// `[[catalog]]`: a catalog (RFC 9432) that comes from primaries and whose zones are served here, or one that is made here.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct CatalogSpec {
+    pub(super) name: Spanned<String>,
+    #[serde(default)]
+    pub(super) primaries: Vec<PeerSpec>,
+    #[serde(default)]
+    pub(super) notify_from: Vec<AllowedSpec>,
+    pub(super) expired: Option<OnExpirySpec>,
+    pub(super) keep_removed: Option<Spanned<Period>>,
+    pub(super) ready_percent: Option<Spanned<u8>>,
+    pub(super) removal_limit_percent: Option<Spanned<u8>>,
+    pub(super) removal_limit: Option<Spanned<usize>>,
+    #[serde(default)]
+    pub(super) produce: bool,
+    #[serde(default)]
+    pub(super) zones: Vec<String>,
+    #[serde(default)]
+    pub(super) hand_over: BTreeMap<String, Spanned<String>>,
+    pub(super) allow_transfer: Option<Vec<AllowedSpec>>,
+    pub(super) notify: Option<Vec<PeerSpec>>,
+    #[serde(default)]
+    pub(super) group: Vec<GroupSpec>,
+}
+
+/// `[[catalog.group]]`: where the members of a group come from, or which zones are in it.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct GroupSpec {
+    pub(super) name: Spanned<String>,
+    #[serde(default)]
+    pub(super) primaries: Vec<PeerSpec>,
+    pub(super) notify_from: Option<Vec<AllowedSpec>>,
+    pub(super) expired: Option<OnExpirySpec>,
+    #[serde(default)]
+    pub(super) zones: Vec<String>,
 }
 
 /// `[[service]]`: one announced prefix and the service addresses in it.

@@ -5,7 +5,7 @@
 //! known stays as it is.
 
 /// The sections that are lists: each is headed by double brackets, and there may be several.
-pub(super) const LISTS: [&str; 4] = ["zone", "service", "bgp.neighbor", "key"];
+pub(super) const LISTS: [&str; 6] = ["zone", "catalog", "catalog.group", "service", "bgp.neighbor", "key"];
 
 /// The sections of which there is one.
 pub(super) const SINGLE: [&str; 13] = [

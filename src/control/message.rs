@@ -42,6 +42,13 @@ pub enum Request {
         /// The serial of that version, so that no other one is accepted by mistake.
         serial: u32,
     },
+    /// Remove the zones of a catalog whose removal waits because they are many.
+    CatalogAccept {
+        /// The catalog's name.
+        catalog: String,
+        /// The serial under which they wait, so that no other removals are accepted by mistake.
+        serial: u32,
+    },
     /// Ask the primaries of a zone now whether they have a newer version.
     ZoneRefresh {
         /// The zone's name; without it, of all zones that come from primaries.

@@ -38,9 +38,9 @@ pub use server::{Server, open};
 pub use since::Memory;
 pub use socket::{Settings, check_place};
 pub use status::{
-    Alarm, Cause, DivergedStatus, LastTransferStatus, ListenerStatus, NeighborStatus, OperatorStatus,
-    Overall, PrefixStatus, PrimaryStatus, ProbeStatus, RateLimitStatus, ReloadStatus, RouteState,
-    SecondaryStatus, ServeStatus, SignatureStatus, Status, TaskState, TaskStatus, TransferStatus,
+    Alarm, CatalogStatus, Cause, DivergedStatus, LastTransferStatus, ListenerStatus, NeighborStatus,
+    OperatorStatus, Overall, PrefixStatus, PrimaryStatus, ProbeStatus, RateLimitStatus, ReloadStatus,
+    RouteState, SecondaryStatus, ServeStatus, SignatureStatus, Status, TaskState, TaskStatus, TransferStatus,
     WorkerStatus, ZoneCounts, ZoneGroup, ZoneState, ZoneStatus,
 };
 pub use text::{MOST_CHARACTERS, one_line, without_numbers};

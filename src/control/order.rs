@@ -122,6 +122,7 @@ fn needs_publisher(request: &Request) -> bool {
             | Request::ZoneHold { .. }
             | Request::ZoneUnhold { .. }
             | Request::ZoneRollback { .. }
+            | Request::CatalogAccept { .. }
     )
 }
 

@@ -49,6 +49,9 @@ document! {
         zone_counts: ZoneCounts,
         /// The zones that are not well, grouped by what is wrong.
         zone_groups: Vec<ZoneGroup>,
+        /// The catalogs that are followed and that are made here.
+        #[serde(default)]
+        catalogs: Vec<CatalogStatus>,
         /// The zones that were asked for, served or not.
         zones: Vec<ZoneStatus>,
         /// Every service prefix.
@@ -63,6 +66,32 @@ document! {
         tasks: Vec<TaskStatus>,
         /// Whatever else an operator must know.
         alarms: Vec<Alarm>,
+    }
+
+    /// A catalog of zones (RFC 9432).
+    CatalogStatus {
+        /// Its name.
+        name: String,
+        /// Whether it is made here; otherwise its zones are served here.
+        produced: bool,
+        /// The serial of the version that is in force.
+        serial: Option<u32>,
+        /// How many zones are members.
+        members: u64,
+        /// Members of which neither a version nor a failure has come since the start; told where one catalog is followed.
+        awaited: u64,
+        /// How many removals wait for `anyns catalog accept`.
+        held: u64,
+        /// The serial under which they wait.
+        held_serial: Option<u32>,
+        /// Zones that are members no more, and whose data is kept for a while.
+        removed: u64,
+        /// Members that are not taken, because another catalog, the configuration or a zone file has them.
+        clashes: u64,
+        /// The first of them, in words.
+        first_clash: Option<String>,
+        /// Why the newest version is not in force.
+        fault: Option<String>,
     }
 
     /// A reload that is not over, or that failed.
@@ -154,6 +183,9 @@ document! {
         signatures: Option<SignatureStatus>,
         /// What is wrong with it, `file:line:column: …` where a place is known.
         faults: Vec<String>,
+        /// The catalog that it is a member of.
+        #[serde(default)]
+        catalog: Option<String>,
         /// Its primaries and what they say; `None` if it comes from none.
         #[serde(default)]
         transfer: Option<TransferStatus>,

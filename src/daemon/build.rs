@@ -21,6 +21,7 @@ use crate::telemetry::{Beat, Counters, Logging, keep_running};
 use crate::zone::Published;
 
 use super::DaemonError;
+use super::catalogs::{self, CatalogContext};
 use super::controller::Controller;
 use super::drain_file::DrainFile;
 use super::live::gate_settings;
@@ -82,6 +83,15 @@ fn start(
     let publisher = Arc::new(Publisher::start(config.publish.clone(), published.clone())?);
     let (transferring, transfers) = Transferring::start(&config.transfers, &publisher, &published, &serving)?;
 
+    let context = CatalogContext {
+        publisher: publisher.clone(),
+        published: published.clone(),
+        secondary: transferring.secondary(),
+    };
+    let (catalogs_thread, catalogs, catalogs_beat) =
+        catalogs::start(config.transfers.catalogs.clone(), context)?;
+    let transfers = super::status::TransferSources { catalogs: Some(catalogs.facts()), ..transfers };
+
     let zones = Latest::<Arc<dyn ServedZones>>::new(Arc::new(BTreeSet::new()));
     let mut load = serving.load();
     let look: LoadSource = Box::new(move |handshakes| load.observe(handshakes));
@@ -109,6 +119,7 @@ fn start(
         host,
         zones,
         told: 0,
+        catalogs: catalogs.facts(),
         missing: MissingZones::default(),
         ages: Ages::new(config.health.interval, config.health.timeout, started),
         health,
@@ -120,7 +131,7 @@ fn start(
         reload: reload.reader(),
         statistics: sources.health.statistics.clone(),
     };
-    let own = vec![decider.clone(), logs.beat(), publisher.beat()];
+    let own = vec![decider.clone(), logs.beat(), publisher.beat(), catalogs_beat];
     let moving = transferring.beats();
     let beats = [own, health_beats, host_beats, speaker.beats.clone(), serving.beats(), moving].concat();
     let reported = Reported {
@@ -164,6 +175,7 @@ fn start(
         routes: speaker.status.clone(),
         publisher: publisher.clone(),
         transfers: transferring.control(),
+        catalogs,
         updates: transferring.updates(),
         published: published.clone(),
         config,
@@ -182,6 +194,7 @@ fn start(
         serving,
         publisher,
         transferring,
+        catalogs: catalogs_thread,
         addresses: None,
         counters,
         ordered: reader,

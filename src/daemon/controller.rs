@@ -19,6 +19,7 @@ use crate::telemetry::{Beat, LogLevel};
 use crate::update::UpdateService;
 use crate::zone::Published;
 
+use super::catalogs::CatalogControl;
 use super::drain::Drain;
 use super::drain_file::DrainFile;
 use super::order::Order;
@@ -53,6 +54,8 @@ pub(super) struct Controller {
     pub(super) publisher: Arc<PublisherHandle>,
     /// Changes what transfers zones, and gives it orders.
     pub(super) transfers: TransferControl,
+    /// Follows and makes catalogs.
+    pub(super) catalogs: CatalogControl,
     /// Who takes dynamic updates.
     pub(super) updates: Arc<UpdateService>,
     /// What is served.

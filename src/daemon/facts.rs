@@ -16,6 +16,8 @@ const MOST_MISSING: usize = 100;
 /// What the parts report at one moment.
 pub(super) struct Gathered<'a> {
     pub(super) report: &'a Report,
+    /// Whether the zones of catalogs have come.
+    pub(super) catalogs_settled: bool,
     /// The required zones that are not in service.
     pub(super) missing: &'a BTreeSet<Name>,
     pub(super) serving: &'a serve::Facts,
@@ -26,9 +28,10 @@ pub(super) struct Gathered<'a> {
 
 /// Gathers one moment's facts.
 pub(super) fn gather(gathered: Gathered<'_>, probes: &[(IpAddr, Probe)], operator: Operator) -> Facts {
-    let Gathered { report, missing, serving, lost_addresses, host, stale } = gathered;
+    let Gathered { report, catalogs_settled, missing, serving, lost_addresses, host, stale } = gathered;
     Facts {
         zones_settled: report.settled,
+        catalogs_settled,
         zones_served: report.served(),
         required_missing: missing.iter().take(MOST_MISSING).map(Name::to_string).collect(),
         lost_sockets: serving.lost_listeners.iter().map(ToString::to_string).collect(),

@@ -8,6 +8,7 @@
 //!           watchdog    1x thread   ends the BGP connections of a speaker that does not run
 //!           health      1x thread   probes
 //!           host        1x thread   addresses and routes of this host
+//!           catalogs    1x thread   who is a member of which catalog
 //!           publisher   1x thread   zones in, and its own threads
 //!           control     1x thread   the admin socket, the status
 //!           log         1x thread   log records out
@@ -18,8 +19,14 @@
 //! No two of these share a runtime or a blocking write, and those that supervise each other share no lock. Who supervises whom:
 //! the watchdog the speaker, the speaker the deciding task (the lease), the deciding task every fact, the status every task, the
 //! service manager the deciding task and the speaker.
+//!
+//! | folder | may name |
+//! | --- | --- |
+//! | `catalogs` | (nothing) |
+//! | `status` | `catalogs` |
 
 mod build;
+mod catalogs;
 mod controller;
 mod decide;
 mod drain;

@@ -69,6 +69,19 @@ pub(super) fn obey(controller: &mut Controller, call: Call) {
             });
             return;
         }
+        Request::CatalogAccept { catalog, serial } => {
+            let catalogs = controller.catalogs.clone();
+            tokio::spawn(async move {
+                reply.send(match catalog.parse::<Name>() {
+                    Err(error) => failed(format!("{catalog}: not a zone name: {error}")),
+                    Ok(name) => match catalogs.accept(name, Serial(serial)).await {
+                        Ok(message) => done(message),
+                        Err(message) => failed(message),
+                    },
+                });
+            });
+            return;
+        }
         Request::ZoneAccept { zone, serial } => {
             tokio::spawn(async move {
                 reply.send(accept(&publisher, &zone, Serial(serial)).await);

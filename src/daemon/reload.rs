@@ -98,9 +98,11 @@ fn put_in_force(controller: &mut Controller, config: Config, replies: Vec<Reply>
     controller.restart.clone_from(&applied.restart);
     let state = controller.reload.clone();
     let publisher = controller.publisher.clone();
-    let certificates = controller.certificates.clone();
+    let (certificates, catalogs) = (controller.certificates.clone(), controller.catalogs.clone());
     tokio::spawn(async move {
         let certificate = read_certificate(certificates).await;
+        // Before the publisher forgets what the file names no more: a catalog may have it.
+        catalogs.configure(config.transfers.catalogs.clone()).await;
         let zones = look_again(&publisher, config, &applied).await;
         finish(&state, replies, if let Err(message) = certificate { failed(message) } else { zones });
     });

@@ -17,9 +17,10 @@ use crate::telemetry::{Beat, Counters, Logs};
 use crate::zone::Published;
 
 use super::DaemonError;
+use super::catalogs::CatalogFacts;
 use super::status::{
     ControlThread, Ordered, OtherAlarm, Reload, Settings, Source, StatusKeeper, StatusSources,
-    TransferSources,
+    TransferSources, catalog_alarms,
 };
 
 /// Dropped log records are an alarm for so long after the last of them.
@@ -61,6 +62,7 @@ pub(super) fn start_control(server: Server, reported: Reported<'_>) -> Result<Co
     let routes = speaker.status.clone();
     let Told { serve_facts, ordered, reload, statistics } = told;
     let pending = ordered.clone();
+    let catalogs = transfers.catalogs.clone();
     // For how many seconds the thread that verifies signatures has done nothing; 0 while it works.
     let idle = Arc::new(AtomicU64::new(0));
     let verifier = verifier_alarm(idle.clone());
@@ -91,6 +93,7 @@ pub(super) fn start_control(server: Server, reported: Reported<'_>) -> Result<Co
             lease_alarms(speaker.status.clone()),
             session_alarms(speaker.status.clone()),
             restart_alarm(pending),
+            alarms_of_catalogs(catalogs),
             host_alarms(host),
             log_alarms(logs.dropped()),
             verifier,
@@ -186,6 +189,11 @@ fn restart_alarm(ordered: Reader<Ordered>) -> Source<Vec<OtherAlarm>> {
         let pending = !sections.is_empty();
         pending.then(|| alarm("restart".to_owned(), Cause::Rest, message())).into_iter().collect()
     })
+}
+
+/// Removals that wait, clashes and broken versions of catalogs.
+fn alarms_of_catalogs(facts: Option<Reader<CatalogFacts>>) -> Source<Vec<OtherAlarm>> {
+    Box::new(move || facts.as_ref().map_or_else(Vec::new, |facts| catalog_alarms(&facts.load())))
 }
 
 /// Log records were dropped a moment ago.

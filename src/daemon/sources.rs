@@ -16,6 +16,7 @@ use crate::serve::{self, ServeWatch};
 use crate::telemetry::{Freshness, RunTime};
 use crate::wire::Name;
 
+use super::catalogs::CatalogFacts;
 use super::facts::{self, Gathered};
 use super::required::{MissingZones, RequiredZones};
 
@@ -36,6 +37,8 @@ pub(super) struct Sources {
     pub(super) zones: Latest<Arc<dyn ServedZones>>,
     /// How often the zones in service had changed when health was told of them.
     pub(super) told: u64,
+    /// Whether the zones of catalogs have come.
+    pub(super) catalogs: Reader<CatalogFacts>,
     /// The required zones that are not in service.
     pub(super) missing: MissingZones,
     pub(super) ages: Ages,
@@ -116,8 +119,10 @@ impl Sources {
         let checks = self.addresses.as_ref().map(LostAddresses::checks);
         let stale = self.ages.stale(at, self.health.rounds(), checks);
         let missing = self.missing.follow(&report, required);
+        let catalogs_settled = self.catalogs.load().is_settled;
+        let (serving, host) = (&serving, &*host);
         let gathered =
-            Gathered { report: &report, missing, serving: &serving, lost_addresses, host: &host, stale };
+            Gathered { report: &report, catalogs_settled, missing, serving, lost_addresses, host, stale };
         facts::gather(gathered, &probes, operator)
     }
 
@@ -131,6 +136,7 @@ impl Sources {
         };
         tokio::select! {
             () = self.report.changed() => {}
+            () = self.catalogs.changed() => {}
             () = self.serve.loss() => {}
             () = addresses => self.health.kick(),
             () = self.host.facts.changed() => {}

@@ -54,6 +54,7 @@ async fn in_order(mut parts: Parts, mut signals: Signals) {
     parts.decide.stop(THREAD_GRACE).await;
     parts.host.stop(THREAD_GRACE).await;
     parts.serving.shutdown(SERVE_GRACE).await;
+    parts.catalogs.stop(THREAD_GRACE).await;
     parts.transferring.stop(THREAD_GRACE).await;
     parts.publisher.shutdown().await;
     if let Some(addresses) = parts.addresses

@@ -64,6 +64,7 @@ impl Transferring {
         let (status, news) = handoff::queue(MOST_NEWS).map_err(DaemonError::Runtime)?;
         let context = SecondaryContext {
             saved: publisher.kept_timers().clone(),
+            has_members: true,
             report: Some(publisher.report()),
             status: Some(status),
         };
@@ -97,10 +98,18 @@ impl Transferring {
             }
             None => None,
         };
-        let sources =
-            TransferSources { news: Some(news), seen: primary.as_ref().map(|primary| primary.seen()) };
+        let sources = TransferSources {
+            news: Some(news),
+            seen: primary.as_ref().map(|primary| primary.seen()),
+            catalogs: None,
+        };
         let control = TransferControl { secondary: handle, primary };
         Ok((Self { notifies, updates, control, secondary, beats }, sources))
+    }
+
+    /// Reaches what takes zones.
+    pub(super) fn secondary(&self) -> SecondaryHandle {
+        self.control.secondary.clone()
     }
 
     /// Who takes dynamic updates.

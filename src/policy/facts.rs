@@ -10,6 +10,8 @@ pub struct Facts {
     pub zones_settled: bool,
     /// How many zones are served.
     pub zones_served: usize,
+    /// Whether at this start every catalog and every zone of it has come, or has failed; then it stays true.
+    pub catalogs_settled: bool,
     /// Zones that the config requires and that are not served.
     pub required_missing: Vec<String>,
     /// Listening sockets that are gone or cannot be read, as `192.0.2.1:53/udp: reason`.

@@ -16,6 +16,8 @@ pub enum Reason {
     Loading,
     /// Not one zone is served.
     NoZone,
+    /// At this start not every zone of the catalogs has come or failed yet.
+    CatalogsAwaited,
     /// A required zone is not served.
     RequiredZoneMissing(String),
     /// A listening socket is gone.
@@ -84,6 +86,7 @@ impl fmt::Display for Reason {
         match self {
             Self::Loading => f.write_str("zones are being loaded"),
             Self::NoZone => f.write_str("not one zone is served"),
+            Self::CatalogsAwaited => f.write_str("zones of catalogs are on their way from their primaries"),
             Self::RequiredZoneMissing(zone) => write!(f, "the required zone {zone} is not served"),
             Self::SocketLost(socket) => write!(f, "the socket {socket}"),
             Self::AddressLost(address) => write!(f, "the service address {address} is not on the host"),

@@ -30,6 +30,9 @@ pub(super) fn judge(facts: &Facts, addresses: &[IpAddr], settings: &Settings, on
     let cut_off = |reason: &&NoRouteBack| addresses.iter().any(|one| reason.family.contains(*one));
     faults.extend(facts.no_route_back.iter().filter(cut_off).cloned().map(Reason::NoRouteBack));
     let mut untested = Vec::new();
+    if !facts.catalogs_settled {
+        untested.push(Reason::CatalogsAwaited);
+    }
     let mut pressed = Vec::new();
     let shared = facts.shared_addresses.iter().filter(|(address, _)| addresses.contains(address));
     let mut degraded: Vec<Reason> = shared.map(|(_, socket)| Reason::AddressShared(socket.clone())).collect();

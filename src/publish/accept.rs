@@ -9,7 +9,7 @@
 //! could be kept up to date, but every load would pay for it, and equal sums are within reach of who writes the records.)
 
 use std::cmp::Ordering;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -23,6 +23,9 @@ use crate::publish::validate::fault::ProgramFault;
 
 /// SHA-256 over a zone's records without the SOA serial: equal exactly when the content is.
 pub type Digest = [u8; 32];
+
+/// Stands for the primary of a version that was made here and is in no file: a catalog.
+pub const MADE_HERE: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
 
 /// Where a version came from.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -77,7 +77,7 @@ mod validate;
 mod verify;
 mod work;
 
-pub use accept::{Accepted, Candidate, Digest, Provenance, Refused, Standing, Terms, accept};
+pub use accept::{Accepted, Candidate, Digest, MADE_HERE, Provenance, Refused, Standing, Terms, accept};
 pub use check::{CheckReport, CheckedZone, check, check_signatures};
 pub use difference::{Applied, Difference};
 pub use error::{
@@ -88,6 +88,7 @@ pub use report::{Progress, Report, ReportedZones, WatchState, ZoneReport, ZoneSt
 pub use rollback::{RollbackError, reverse};
 pub use settings::{Deploy, Dnssec, HistoryBounds, SerialRule, Settings, SingleZone};
 pub use state::history::{History, HistoryError, StepInfo, ZoneHistory};
+pub use state::members::KeptMember;
 pub use state::refused::path_of as refused_path;
 pub use state::step::StepOrigin;
 pub use state::tail::{Began, BeganReason};
@@ -95,4 +96,5 @@ pub use state::timers::ZoneTimers;
 pub use validate::{NeededRecord, NeededRecordFault, ProgramFault, ZoneChecks, Zonemd};
 pub use verify::Signatures;
 pub use work::liveness::{Liveness, Stall};
+pub use work::members::MemberChanges;
 pub use work::publisher::{Publisher, PublisherHandle};

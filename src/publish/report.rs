@@ -51,6 +51,8 @@ pub struct ZoneReport {
     pub signatures: Option<Signatures>,
     /// Whether what is served may still be believed: a fact about a zone that comes from primaries.
     pub expiry: Expiry,
+    /// Whether it is a catalog zone: secondaries get it, and it is not answered from.
+    pub is_catalog: bool,
     /// What is wrong, each one line of bounded length, four at most; empty while all is well.
     pub faults: Vec<Fault>,
 }
@@ -143,9 +145,14 @@ impl ZoneReport {
         matches!(self.state, ZoneState::Serving | ZoneState::Kept)
     }
 
-    /// Whether names in it are answered from it: it is in service and has not expired.
+    /// Whether names in it are answered from it: it is in service, has not expired, and is no catalog.
     pub fn is_answered(&self) -> bool {
-        self.is_served() && self.expiry != Expiry::Expired
+        self.is_served() && !self.is_catalog && self.expiry != Expiry::Expired
+    }
+
+    /// Whether it counts among the zones in service: not a catalog.
+    fn counts(&self) -> bool {
+        self.is_served() && !self.is_catalog
     }
 
     fn is_unkept(&self) -> bool {
@@ -154,7 +161,7 @@ impl ZoneReport {
 }
 
 impl Report {
-    /// How many zones are in service.
+    /// How many zones are in service, catalogs aside.
     pub fn served(&self) -> usize {
         self.served
     }
@@ -197,7 +204,7 @@ impl Report {
         let was_answered = !is_new && self.forget(&name);
         self.faulty += usize::from(!zone.faults.is_empty());
         self.not_durable += usize::from(zone.is_unkept());
-        self.served += usize::from(zone.is_served());
+        self.served += usize::from(zone.counts());
         self.served_changes += u64::from(was_answered != zone.is_answered());
         self.note_change(&name);
         self.zones.insert_mut(name, zone);
@@ -230,7 +237,7 @@ impl Report {
         let Some(before) = self.zones.get(name) else { return false };
         self.faulty -= usize::from(!before.faults.is_empty());
         self.not_durable -= usize::from(before.is_unkept());
-        self.served -= usize::from(before.is_served());
+        self.served -= usize::from(before.counts());
         before.is_answered()
     }
 

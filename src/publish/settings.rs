@@ -83,6 +83,9 @@ pub struct Settings {
     pub zones: Vec<SingleZone>,
     /// Zones that come from primaries: [`PublisherHandle::offer`](super::PublisherHandle::offer).
     pub transferred: BTreeSet<Name>,
+    /// Catalog zones (RFC 9432), which are among `transferred`: they are not answered from, and may shrink to nothing, for who
+    /// follows them holds what that removes.
+    pub catalogs: BTreeSet<Name>,
     /// Zones that live in the state directory and take updates: a file of theirs is only the seed, read while nothing is kept of them.
     pub databases: BTreeSet<Name>,
     /// Directories, beside [`Settings::directories`], whose files `$INCLUDE` may name from any zone; a file in the zone
@@ -146,6 +149,11 @@ impl Settings {
     /// A net that is cast less often than once a day catches nothing.
     pub const LONGEST_RESCAN: Duration = Duration::from_secs(86_400);
 
+    /// By how many percent a zone may shrink.
+    pub(super) fn shrink_limit_of(&self, zone: &Name) -> u8 {
+        if self.catalogs.contains(zone) { 100 } else { self.shrink_limit_percent }
+    }
+
     /// Whether a zone that came from `root` (a directory source, or a single zone's file) is still configured.
     pub(super) fn covers(&self, origin: &Name, root: &Path) -> bool {
         self.directories.iter().any(|directory| directory == root)
@@ -189,6 +197,7 @@ impl Default for Settings {
             directories: Vec::new(),
             zones: Vec::new(),
             transferred: BTreeSet::new(),
+            catalogs: BTreeSet::new(),
             databases: BTreeSet::new(),
             include_roots: Vec::new(),
             state_directory: None,

@@ -14,6 +14,8 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod catalog;
+mod catalog_many;
 mod drain;
 mod encrypted;
 mod live;

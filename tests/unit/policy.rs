@@ -79,6 +79,7 @@ impl Input {
     fn facts(self, operator: Operator) -> Facts {
         let mut facts = Facts {
             zones_settled: self != Self::Loading,
+            catalogs_settled: true,
             zones_served: usize::from(self != Self::NoZone),
             required_missing: Vec::new(),
             lost_sockets: Vec::new(),

@@ -1,5 +1,6 @@
 //! From the file's sections to the modules' settings, one file per group of sections.
 
+mod catalog;
 mod checks;
 mod connections;
 mod control;
@@ -20,6 +21,7 @@ use toml::Spanned;
 
 use crate::control as admin;
 use crate::telemetry::{LogFormat, LogSettings, check_level};
+use crate::transfer::settings::PeerSpec;
 use crate::{admission, answer, health, policy, publish, route as routes, serve as serving};
 
 use super::check;
@@ -27,6 +29,7 @@ use super::fault::Faults;
 use super::spec::{LogFormatSpec, RouteDriverSpec, Spec};
 use super::values::Period;
 
+pub use catalog::{Catalogs, FollowedCatalog, ProducedCatalog};
 pub(super) use control::usual_socket;
 pub use transfer::Transfers;
 
@@ -130,6 +133,7 @@ pub(super) fn fold(spec: &Spec, faults: &mut Faults<'_>) -> Option<Config> {
 
     let serve = serve::fold_serve(spec, &pop, &service_addresses, faults);
     let rate_limit = rate_limit::fold_rate_limit(spec, &pop, faults);
+    catalog::check_catalogs(spec, faults);
     let (publish, required) = zones::fold_zones(spec, faults);
     let transfers = transfer::fold_transfers(spec, &pop, faults);
     let health = serve::fold_health(spec, &pop, &service_addresses, &required, faults);
@@ -233,4 +237,22 @@ fn chain(error: &dyn std::error::Error) -> String {
 /// A path of the file, relative to the file.
 fn path_in(folder: &Path, path: &Path) -> PathBuf {
     folder.join(path)
+}
+
+/// The same of a path that may be missing.
+fn below(folder: &Path, path: &mut Option<PathBuf>) {
+    if let Some(path) = path {
+        *path = path_in(folder, path);
+    }
+}
+
+/// A server with the paths of its TLS relative to the file.
+fn peer_below(folder: &Path, peer: &PeerSpec) -> PeerSpec {
+    let mut peer = peer.clone();
+    if let Some(tls) = &mut peer.tls {
+        below(folder, &mut tls.ca_file);
+        below(folder, &mut tls.certificate);
+        below(folder, &mut tls.key);
+    }
+    peer
 }

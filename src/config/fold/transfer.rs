@@ -1,20 +1,21 @@
 //! `[transfer]`, `[[key]]`, and what `[[zone]]` says of transfers.
 
 use std::fmt::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use sha2::{Digest as _, Sha256};
 
-use crate::transfer::settings::{KeySpec, PeerSpec, TransferSpec, ZoneTransferSpec, read_keys, settings};
+use crate::transfer::settings::{KeySpec, TransferSpec, ZoneTransferSpec, read_keys, settings};
 use crate::transfer::{primary, secondary};
 use crate::update::UpdateSettings;
 use crate::wire::Name;
 
 use super::super::fault::Faults;
 use super::super::spec::{Spec, ZoneSpec};
+use super::catalog::{Catalogs, fold_catalogs, transfer_of};
 use super::update::fold_updates;
-use super::{Pop, chain, path_in};
+use super::{Pop, below, chain, path_in, peer_below};
 
 /// Zones that come from primaries, and to whom zones are sent.
 #[derive(Clone, Debug)]
@@ -25,6 +26,8 @@ pub struct Transfers {
     pub primary: primary::PrimarySettings,
     /// Who may change what of zones by dynamic update.
     pub updates: UpdateSettings,
+    /// Catalogs that are followed, and that are made here.
+    pub catalogs: Catalogs,
     /// SHA-256 of what the file says of it: whether two are the same.
     pub form: [u8; 32],
     /// The same of what only a restart takes over.
@@ -43,16 +46,20 @@ pub(super) fn fold_transfers(spec: &Spec, pop: &Pop, faults: &mut Faults<'_>) ->
     let folder = faults.folder();
     let keys: Vec<KeySpec> = spec.key.iter().map(|key| key_below(folder, key)).collect();
     let transfer = transfer_below(folder, &spec.transfer);
-    let zones: Vec<(Name, ZoneTransferSpec)> = spec
-        .zone
-        .iter()
-        .filter_map(|zone| Some((zone.name.as_ref().parse().ok()?, zone_below(folder, zone))))
-        .collect();
+    let zones: Vec<(Name, ZoneTransferSpec)> =
+        spec.zone
+            .iter()
+            .filter_map(|zone| Some((zone.name.as_ref().parse().ok()?, zone_below(folder, zone))))
+            .chain(spec.catalog.iter().filter_map(|catalog| {
+                Some((catalog.name.as_ref().parse().ok()?, transfer_of(folder, catalog)))
+            }))
+            .collect();
     let (form, restart_form) = (form(&keys, &transfer, &zones), restart_form(&transfer));
     let nothing = || Transfers {
         secondary: Default::default(),
         primary: Default::default(),
         updates: Default::default(),
+        catalogs: Default::default(),
         form,
         restart_form,
     };
@@ -64,9 +71,11 @@ pub(super) fn fold_transfers(spec: &Spec, pop: &Pop, faults: &mut Faults<'_>) ->
         }
     };
     match settings(&transfer, &zones, keys.clone(), &pop.management_addresses) {
-        Ok((secondary, primary)) => {
+        Ok((mut secondary, primary)) => {
             let updates = fold_updates(spec, &keys, &secondary, faults);
-            Transfers { secondary, primary, updates, form, restart_form }
+            let catalogs = fold_catalogs(spec, &keys, &pop.management_addresses, faults);
+            secondary.catalogs = catalogs.followed.iter().map(|catalog| catalog.name.clone()).collect();
+            Transfers { secondary, primary, updates, catalogs, form, restart_form }
         }
         Err(error) => {
             faults.error(None, "transfer", chain(&error));
@@ -98,12 +107,6 @@ fn restart_form(transfer: &TransferSpec) -> [u8; 32] {
     Sha256::digest(text).into()
 }
 
-fn below(folder: &Path, path: &mut Option<PathBuf>) {
-    if let Some(path) = path {
-        *path = path_in(folder, path);
-    }
-}
-
 fn key_below(folder: &Path, key: &KeySpec) -> KeySpec {
     let mut key = key.clone();
     below(folder, &mut key.secret_file);
@@ -122,17 +125,8 @@ fn transfer_below(folder: &Path, transfer: &TransferSpec) -> TransferSpec {
 
 fn zone_below(folder: &Path, zone: &ZoneSpec) -> ZoneTransferSpec {
     let ZoneSpec { primaries, notify_from, allow_transfer, notify, expired, .. } = zone;
-    let primary = |peer: &PeerSpec| {
-        let mut peer = peer.clone();
-        if let Some(tls) = &mut peer.tls {
-            below(folder, &mut tls.ca_file);
-            below(folder, &mut tls.certificate);
-            below(folder, &mut tls.key);
-        }
-        peer
-    };
     ZoneTransferSpec {
-        primaries: primaries.iter().map(primary).collect(),
+        primaries: primaries.iter().map(|peer| peer_below(folder, peer)).collect(),
         notify_from: notify_from.clone(),
         allow_transfer: allow_transfer.clone(),
         notify: notify.clone(),

@@ -1,6 +1,6 @@
 //! `[zones]` and `[[zone]]`.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::ops::Range;
 
 use crate::publish::{Deploy, Dnssec, HistoryBounds, SerialRule, Settings, SingleZone, ZoneChecks};
@@ -10,18 +10,18 @@ use super::super::fault::Faults;
 use super::super::spec::{DeploySpec, DnssecSpec, SerialSpec, Spec, span_of};
 use super::checks::{fold_checks, fold_validate_limit, zonemd};
 use super::update::fold_databases;
-use super::{or_default, path_in, period_or};
+use super::{catalog, or_default, path_in, period_or};
 
 /// The publisher's settings, and the zones that must be served before anything is announced.
 pub(super) fn fold_zones(spec: &Spec, faults: &mut Faults<'_>) -> (Settings, Vec<Name>) {
     let section = &spec.zones;
     let folder = faults.folder();
     let zones = fold_single_zones(spec, faults);
-    if section.directory.is_none() && zones.is_empty() {
+    if section.directory.is_none() && zones.is_empty() && spec.catalog.is_empty() {
         faults.error(
             None,
             "zones.directory",
-            "no zones; set zones.directory, or list [[zone]]s with name and file",
+            "no zones; set zones.directory, list [[zone]]s with name and file, or follow a [[catalog]]",
         );
     }
     let shrink = or_default(&section.shrink_limit_percent, Settings::DEFAULT_SHRINK_LIMIT_PERCENT);
@@ -46,12 +46,15 @@ pub(super) fn fold_zones(spec: &Spec, faults: &mut Faults<'_>) -> (Settings, Vec
         .filter_map(|name| parse_name(name.as_ref(), name.span(), "zones.required", faults));
     let required = required.collect();
     let from_primaries = spec.zone.iter().filter(|zone| !zone.primaries.is_empty());
-    let transferred = from_primaries.filter_map(|zone| zone.name.as_ref().parse().ok()).collect();
+    let transferred = from_primaries.filter_map(|zone| zone.name.as_ref().parse().ok());
+    let catalogs: BTreeSet<Name> = catalog::names(spec).collect();
+    let transferred = transferred.chain(catalogs.iter().cloned()).collect();
     let databases = fold_databases(spec, faults);
     let checks = fold_checks(spec, faults);
     let validate_limit = fold_validate_limit(spec, faults);
     let settings = Settings {
         transferred,
+        catalogs,
         databases,
         checks,
         all_checks: ZoneChecks {

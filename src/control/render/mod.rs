@@ -9,7 +9,8 @@ use std::fmt::Write;
 
 use super::text::{MOST_CHARACTERS, clipped, printable};
 use super::{
-    Alarm, NeighborStatus, ProbeStatus, RouteState, Status, TaskState, Verdict, ZoneState, ZoneStatus,
+    Alarm, CatalogStatus, NeighborStatus, ProbeStatus, RouteState, Status, TaskState, Verdict, ZoneState,
+    ZoneStatus,
 };
 use table::{Row, aligned};
 use time::{span, time};
@@ -24,6 +25,7 @@ pub fn render(status: &Status) -> String {
     let tables = [
         ("prefix", prefixes(status)),
         ("probe", probes(status)),
+        ("catalog", catalogs(status)),
         ("zone", zones(status)),
         ("serve", serve(status)),
         ("rate limit", rate_limit(status)),
@@ -152,6 +154,23 @@ fn zones(status: &Status) -> Vec<Row> {
     let mut rows: Vec<Row> = status.zones.iter().map(row).collect();
     rows.extend(more_zones(status).map(|text| vec![text]));
     rows
+}
+
+fn catalogs(status: &Status) -> Vec<Row> {
+    let row = |catalog: &CatalogStatus| {
+        let serial = catalog.serial.map_or("-".into(), |serial| serial.to_string());
+        let what = if catalog.produced { "made here" } else { "followed" };
+        let parts = [
+            (catalog.awaited > 0).then(|| format!("{} on their way", catalog.awaited)),
+            (catalog.held > 0).then(|| format!("{} removals wait", catalog.held)),
+            (catalog.removed > 0).then(|| format!("{} removed and kept for a while", catalog.removed)),
+            (catalog.clashes > 0).then(|| format!("{} not taken", catalog.clashes)),
+            catalog.fault.clone(),
+        ];
+        let parts = parts.into_iter().flatten().collect::<Vec<_>>().join("; ");
+        vec![catalog.name.clone(), what.into(), serial, format!("{} zones", catalog.members), parts]
+    };
+    status.catalogs.iter().map(row).collect()
 }
 
 /// How the signatures of a zone stand.

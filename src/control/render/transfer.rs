@@ -27,6 +27,7 @@ fn page(zone: &ZoneStatus, now: u64) -> String {
     let mut rows = vec![row("serial", format!("{serial}, {} records", zone.records))];
     rows.push(row("source", zone.source.clone()));
     rows.extend(zone.digest.iter().map(|digest| row("digest", digest.clone())));
+    rows.extend(zone.catalog.iter().map(|catalog| row("catalog", catalog.clone())));
     rows.extend(zone.transfer.iter().flat_map(|transfer| transfer_rows(transfer, now)));
     rows.extend(zone.secondaries.iter().map(|secondary| secondary_row(secondary, zone.serial, now)));
     rows.extend(zone.faults.iter().map(|fault| row("fault", fault.clone())));

@@ -15,7 +15,7 @@ use crate::wire::Name;
 use crate::zone::Published;
 
 use super::clock::Clock;
-use super::{Ordered, OtherAlarm, Reload, State, routes};
+use super::{Ordered, OtherAlarm, Reload, State, catalogs, routes};
 use crate::daemon::drain::Drain;
 
 impl State {
@@ -32,6 +32,8 @@ impl State {
         self.transfers.fill(&mut zones, &self.sources.transfers, clock);
         fill_digests(&mut zones, &self.sources.published);
         let settings = self.sources.settings.clone();
+        let catalogs = self.sources.transfers.catalogs.as_ref();
+        let catalogs = catalogs.map_or_else(Vec::new, |facts| catalogs::statuses(&facts.load()));
         let mut status = Status {
             pop: settings.pop,
             instance: settings.instance,
@@ -49,6 +51,7 @@ impl State {
             zones_not_kept: report.unkept as u64,
             zone_counts,
             zone_groups: self.zones.groups(),
+            catalogs,
             zones,
             prefixes: routes::prefixes(&route_status, clock),
             probes: (self.sources.statistics)().iter().map(|one| probe(one, clock)).collect(),

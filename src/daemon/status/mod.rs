@@ -9,6 +9,7 @@
 //! everything that is wrong is known whether or not somebody asks. Of a new report only the zones that changed are looked at.
 //! Never waits for a task, never locks what another thread locks.
 
+mod catalogs;
 mod clock;
 mod document;
 mod groups;
@@ -43,6 +44,7 @@ use tasks::TaskWatch;
 use transfers::TransferTable;
 use zones::ZoneTable;
 
+pub(super) use catalogs::alarms as catalog_alarms;
 pub(super) use other::OtherAlarm;
 pub(super) use thread::ControlThread;
 pub(super) use transfers::{MOST_NEWS, TransferSources};

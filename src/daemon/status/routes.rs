@@ -74,6 +74,7 @@ pub(super) fn host_alarms(routes: &RouteStatus) -> Vec<OtherAlarm> {
         let kind = match reason {
             // Zones, sockets, workers, probes and orders are in the document themselves; a hold is a consequence.
             Reason::Loading
+            | Reason::CatalogsAwaited
             | Reason::NoZone
             | Reason::RequiredZoneMissing(..)
             | Reason::SocketLost(..)

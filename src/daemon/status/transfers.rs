@@ -10,7 +10,7 @@ use crate::control::{
     Cause, DivergedStatus, LastTransferStatus, PrimaryStatus, SecondaryStatus, TransferStatus, ZoneStatus,
     one_line,
 };
-use crate::handoff::Receiver;
+use crate::handoff::{Reader, Receiver};
 use crate::transfer::primary::{AskedFor, SeenTable};
 use crate::transfer::refresh::Phase;
 use crate::transfer::secondary::{ZoneNews, ZoneReport};
@@ -18,6 +18,7 @@ use crate::wire::{Name, Serial};
 
 use super::clock::{Clock, unix};
 use super::other::OtherAlarm;
+use crate::daemon::catalogs::CatalogFacts;
 
 /// News that are taken at one tick: as many as the queue holds.
 pub(in crate::daemon) const MOST_NEWS: usize = 4096;
@@ -29,6 +30,8 @@ pub(in crate::daemon) struct TransferSources {
     pub(in crate::daemon) news: Option<Receiver<ZoneNews>>,
     /// What secondaries asked for.
     pub(in crate::daemon) seen: Option<SeenTable>,
+    /// What is known of catalogs.
+    pub(in crate::daemon) catalogs: Option<Reader<CatalogFacts>>,
 }
 
 /// The facts of each zone, and those that an operator must know of.
@@ -154,9 +157,12 @@ impl TransferTable {
         if self.zones.is_empty() && sources.seen.is_none() {
             return;
         }
+        let catalogs = sources.catalogs.as_ref().map(Reader::load);
         for status in zones {
             let Ok(name) = status.name.parse::<Name>() else { continue };
             status.transfer = self.zones.get(&name).map(|report| transfer_status(report, clock));
+            let owner = catalogs.as_ref().and_then(|facts| facts.owners.get(&name));
+            status.catalog = owner.map(Name::to_string);
             let seen = sources.seen.as_ref().and_then(|seen| seen.of(&name)).unwrap_or_default();
             let secondary = |one: &crate::transfer::primary::Seen| SecondaryStatus {
                 address: one.client.to_string(),

@@ -12,7 +12,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -21,10 +21,12 @@ use tokio::sync::Notify;
 
 use crate::publish::state::database::DatabaseError;
 use crate::publish::state::fields::key_of;
+use crate::publish::state::members::KeptMember;
 use crate::publish::state::ready::{Version, ready};
 use crate::publish::state::step::Written;
 use crate::publish::state::store::Store;
 use crate::publish::state::timers::ZoneTimers;
+use crate::publish::state::urgent::{Sorted, Urgent, WriterReply};
 use crate::publish::state::writing::Ready;
 use crate::sys::priority::yield_to_others;
 use crate::telemetry::pulse::{Place, Pulse, WAIT, Work};
@@ -54,9 +56,6 @@ const LEAST: u64 = 1 << 20;
 /// Beyond so many times that, which takes a disk that is full or far too slow, a difference waits for the new record.
 const MOST_BEYOND: u64 = 2;
 
-/// Where somebody waits for the end of it.
-type WriterReply = SyncSender<io::Result<()>>;
-
 /// What became of a version.
 #[derive(Debug)]
 pub(in crate::publish) struct KeptOutcome {
@@ -83,14 +82,6 @@ struct WriterShared {
     wake: Arc<Notify>,
     /// Where the thread has its place.
     pulse: Arc<Pulse>,
-}
-
-/// What somebody waits for.
-#[derive(Debug)]
-enum Urgent {
-    Keep(Vec<Version>),
-    Append(Name, Written),
-    Forget(Name),
 }
 
 #[derive(Debug, Default)]
@@ -190,6 +181,14 @@ impl StateWriter {
     pub(in crate::publish) fn keep_timers(&self, timers: Vec<(Name, Option<ZoneTimers>)>) {
         self.shared.lock().timers.extend(timers);
         self.shared.changed.notify_one();
+    }
+
+    /// Keeps who is a member of which catalog, and waits for it.
+    pub(in crate::publish) fn keep_members(
+        &self,
+        members: Vec<(Name, Option<KeptMember>)>,
+    ) -> io::Result<()> {
+        self.ask(SHORT_PATIENCE, |_| Urgent::Members(members))
     }
 
     /// Zones that could not be forgotten since this was last asked, and why.
@@ -362,9 +361,17 @@ impl WriterShared {
     }
 
     fn write_urgent(&self, urgent: Vec<(Urgent, WriterReply)>) {
-        for (urgent, reply) in urgent {
+        let Sorted { versions, replies, others } = Sorted::of(urgent);
+        let results = if versions.is_empty() { Vec::new() } else { self.write(&versions) };
+        for (result, reply) in results.into_iter().zip(replies) {
+            let _ = reply.send(result);
+        }
+        for (urgent, reply) in others {
             let result = match urgent {
                 Urgent::Keep(versions) => self.write(&[versions]).pop().unwrap_or(Ok(())),
+                Urgent::Members(members) => {
+                    self.guarded(|| self.store.write_members(&members).map_err(DatabaseError::into_io))
+                }
                 Urgent::Append(zone, step) => self.guarded(|| self.append(&zone, &step)),
                 Urgent::Forget(zone) => self.guarded(|| {
                     let removed = self.store.write(|writing| writing.remove(&key_of(&zone)));
@@ -454,15 +461,6 @@ enum WriteGroup {
     Timers(BTreeMap<Name, Option<ZoneTimers>>),
     Urgent(Vec<(Urgent, WriterReply)>),
     Soon(Vec<Vec<Version>>),
-}
-
-impl Urgent {
-    fn zone(&self) -> Option<&Name> {
-        match self {
-            Self::Keep(versions) => versions.last().map(|version| version.zone.origin()),
-            Self::Append(zone, _) | Self::Forget(zone) => Some(zone),
-        }
-    }
 }
 
 impl Waiting {

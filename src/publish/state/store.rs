@@ -16,6 +16,7 @@
 //! | `steps` | zone, number | a difference between two versions ([`crate::publish::state::step`]) |
 //! | `tails` | zone | which steps there are, and the last version ([`crate::publish::state::tail`]) |
 //! | `timers` | zone | when a secondary zone was checked ([`crate::publish::state::timers`]) |
+//! | `members` | zone | which catalog lists it ([`crate::publish::state::members`]) |
 //! | `about` | `format` | 5 |
 //!
 //! What is served is the version in `zones` with the steps behind it applied: a difference costs what it changes, not what the zone
@@ -37,6 +38,7 @@ use crate::publish::state::fields::key_of;
 use crate::publish::state::format4;
 use crate::publish::state::header::Header;
 use crate::publish::state::lock::Lock;
+use crate::publish::state::members::{self, KeptMember};
 use crate::publish::state::reading::{
     Damaged, DamagedSteps, KeptError, Loaded, Looked, is_on_the_way, list, load, look, steps_from, tail,
     value,
@@ -191,6 +193,19 @@ impl Store {
         timers: &BTreeMap<Name, Option<ZoneTimers>>,
     ) -> Result<(), DatabaseError> {
         self.open_one()?.write(|transaction| timers::write(transaction, timers))
+    }
+
+    /// The zones that catalogs list, or listed.
+    pub(in crate::publish) fn members(&self) -> Result<BTreeMap<Name, KeptMember>, DatabaseError> {
+        self.open_one()?.read(members::read_all)
+    }
+
+    /// Keeps members in one transaction; none: forgets that it is one.
+    pub(in crate::publish) fn write_members(
+        &self,
+        members: &[(Name, Option<KeptMember>)],
+    ) -> Result<(), DatabaseError> {
+        self.open_one()?.write(|transaction| members::write(transaction, members))
     }
 
     /// Every zone that is kept, not looked into; and what was found to be damaged, and set aside.

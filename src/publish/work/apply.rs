@@ -88,7 +88,7 @@ impl CheckRun<'_> {
 impl CheckRun<'_> {
     /// Whether the version may replace the one before, by the rules for all and by the operator's.
     fn judge_change(&self, change: &Change<'_>) -> Result<(), ApplyError> {
-        change.judge(self.context.settings.shrink_limit_percent)?;
+        change.judge(self.context.settings.shrink_limit_of(self.name))?;
         if let Some(hold) = self.context.holds.get(self.name) {
             let (zone, reason) = (self.name.clone(), hold.reason.to_string());
             return Err(change.refused(Refused::Held { zone, reason }));

@@ -1,6 +1,6 @@
 //! What the state directory means for all zones: what it holds at the start, what could not be kept, what has been kept.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -41,12 +41,17 @@ impl Core {
             }
         };
         tracing::debug!(directory = %path.display(), zones = kept.len(), "the state directory is open");
+        self.read_members();
         if self.zones.is_empty() {
             // At the start: one pass over all of them, sorted.
-            self.zones = kept.into_iter().map(|zone| (zone, Entry::stored())).collect();
+            let entries =
+                kept.into_iter().filter_map(|zone| self.stored_entry(&zone).map(|entry| (zone, entry)));
+            let entries: BTreeMap<Name, Entry> = entries.collect();
+            self.zones = entries;
         } else {
             self.list_beside_served(store, kept);
         }
+        self.enter_members();
         self.alarm_of_damage(damaged);
         self.keeping.history.follow(state.database());
     }
@@ -54,9 +59,10 @@ impl Core {
     /// Notes what is kept of zones, some of which are served: the directory could not be read when they were loaded.
     fn list_beside_served(&mut self, store: &Store, kept: BTreeSet<Name>) {
         for zone in kept {
+            let Some(stored) = self.stored_entry(&zone) else { continue };
             let served = self.zones.get(&zone).and_then(|entry| entry.header.clone());
             let Some(served) = served else {
-                self.zones.insert(zone, Entry::stored());
+                self.zones.insert(zone, stored);
                 continue;
             };
             // It was served from its file before this directory could be read. What is kept goes on from there, or is
@@ -68,7 +74,7 @@ impl Core {
                 Some(entry) if newer => {
                     let (found, rival) = (entry.found.take(), entry.rival.take());
                     let Entry { since, work, finds_again, .. } = *entry;
-                    *entry = Entry { found, rival, since, work, finds_again, ..Entry::stored() };
+                    *entry = Entry { found, rival, since, work, finds_again, ..stored };
                 }
                 Some(entry) => entry.durable = false,
                 None => {}
@@ -91,6 +97,7 @@ impl Core {
         self.zones.values_mut().for_each(|entry| entry.durable = false);
         self.keeping.unkept =
             self.zones.iter().filter(|(_, entry)| entry.serving).map(|(name, _)| name.clone()).collect();
+        self.keep_all_members();
         self.keep_again();
     }
 

@@ -8,7 +8,7 @@ use std::time::SystemTime;
 use crate::wire::{Name, Serial};
 use crate::zone::{Absence, Expiry};
 
-use crate::publish::accept::{Digest, Provenance, Refused};
+use crate::publish::accept::{Digest, MADE_HERE, Provenance, Refused};
 use crate::publish::fault::{Fault, one_line};
 use crate::publish::report::{ZoneReport, ZoneState};
 use crate::publish::source::SourceKey;
@@ -92,6 +92,10 @@ pub(in crate::publish) struct Entry {
     pub(in crate::publish) is_large: bool,
     /// Whether the look at all zones that goes on waits for it, and for which check.
     pub(in crate::publish) awaited: Awaited,
+    /// Whether a catalog lists it: it comes from primaries, and stays without a file.
+    pub(in crate::publish) is_member: bool,
+    /// Whether it is a catalog zone: it is not answered from.
+    pub(in crate::publish) is_catalog: bool,
     /// How it stands, and since when.
     pub(in crate::publish) since: Option<(ZoneState, SystemTime)>,
 }
@@ -135,6 +139,7 @@ impl Entry {
         self.forced = current.forced.take();
         self.awaited = current.awaited;
         self.expiry = current.expiry;
+        (self.is_member, self.is_catalog) = (current.is_member, current.is_catalog);
         // A survey may have found another file, or an order asks for the same one again.
         let path = |found: &Option<Found>| found.as_ref().map(|found| found.path.clone());
         if path(&self.found) != path(&current.found) {
@@ -238,6 +243,7 @@ impl Entry {
     pub(in crate::publish) fn path(&self) -> Arc<Path> {
         let stands = self.header.as_ref().map(|header| match &header.provenance {
             Provenance::File { path, .. } => path.clone(),
+            Provenance::Transfer { primary: MADE_HERE } => PathBuf::from("made here").into(),
             Provenance::Transfer { primary } => PathBuf::from(format!("primary {primary}")).into(),
         });
         let found = || self.found.as_ref().map(|found| found.path.clone());
@@ -300,6 +306,7 @@ impl Entry {
             refused_serial: self.denied.as_ref().map(|denied| denied.serial),
             signatures: self.signatures.as_deref().filter(|_| self.serving).cloned(),
             expiry: self.expiry,
+            is_catalog: self.is_catalog,
             faults: self.faults().cloned().collect(),
         }
     }

@@ -7,6 +7,7 @@ use crate::publish::settings::HistoryBounds;
 use crate::publish::state::directory::StateDirectory;
 use crate::publish::state::history::History;
 use crate::publish::state::holds::Holds;
+use crate::publish::work::member_list::Members;
 use crate::wire::Name;
 
 /// What is kept of the zones.
@@ -20,6 +21,8 @@ pub(in crate::publish) struct Keeping {
     pub(in crate::publish) unkept: BTreeSet<Name>,
     /// Zones that an operator holds at the version that is served.
     pub(in crate::publish) holds: Arc<Holds>,
+    /// The zones that catalogs list.
+    pub(in crate::publish) members: Members,
 }
 
 impl Keeping {
@@ -31,6 +34,7 @@ impl Keeping {
             history_bounds,
             unkept: BTreeSet::new(),
             holds: Arc::default(),
+            members: Members::default(),
         }
     }
 }

@@ -11,6 +11,8 @@ mod job;
 mod keeping;
 pub(in crate::publish) mod liveness;
 pub(in crate::publish) mod looker;
+mod member_list;
+pub(in crate::publish) mod members;
 mod notifications;
 pub(in crate::publish) mod order;
 mod orders;

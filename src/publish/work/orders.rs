@@ -94,7 +94,8 @@ impl Core {
     pub(in crate::publish) fn offer(&mut self, offer: Offer) {
         self.take_results();
         let name = offer.zone.origin().clone();
-        if !self.zones.contains_key(&name) || !self.settings.transferred.contains(&name) {
+        let is_member = |entry: &Entry| entry.is_member || self.settings.transferred.contains(&name);
+        if !self.zones.get(&name).is_some_and(is_member) {
             return drop(offer.reply.send(Err(OfferError::NotConfigured { zone: name })));
         }
         self.judge(name, Offered::Whole(Box::new(offer)));

@@ -2,7 +2,7 @@
 //!
 //! Never waits for a disk or a lock: it beats as long as it runs.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
@@ -25,12 +25,14 @@ use crate::publish::settings::Settings;
 use crate::publish::source::canary::Canary;
 use crate::publish::source::debounce::Debounce;
 use crate::publish::state::history::History;
+use crate::publish::state::members::KeptMember;
 use crate::publish::state::timers::ZoneTimers;
 use crate::publish::work::check_context::{Offer, OfferedDifferences};
 use crate::publish::work::core::After;
 use crate::publish::work::core::Core;
 use crate::publish::work::liveness::Liveness;
 use crate::publish::work::looker::Looker;
+use crate::publish::work::members::MemberChanges;
 use crate::publish::work::order::Then;
 use crate::publish::work::pool;
 use crate::telemetry::pulse::Pulse;
@@ -52,6 +54,8 @@ pub struct PublisherHandle {
     history: History,
     /// The timers that the last process kept.
     timers: HashMap<Name, ZoneTimers>,
+    /// Who was a member of which catalog when the last process ended.
+    members: BTreeMap<Name, KeptMember>,
     /// Asks the thread to end.
     stop: CancellationToken,
     /// Cancelled when the thread is about to end.
@@ -69,6 +73,7 @@ enum Command {
     Offer(Box<Offer>),
     Expiry(Vec<(Name, Expiry)>, oneshot::Sender<()>),
     KeepTimers(Vec<(Name, Option<ZoneTimers>)>),
+    Members(Box<MemberChanges>, oneshot::Sender<()>),
     #[cfg(test)]
     Panic,
 }
@@ -85,6 +90,7 @@ impl Publisher {
         core.verify.start(beat.clone()).map_err(thread)?;
         let (commands, received) = mpsc::channel(COMMANDS);
         let (history, timers) = (core.keeping.history.clone(), core.kept_timers());
+        let members = core.keeping.members.all.clone();
         let (sender, report, canary) =
             (core.reporter(), core.reporter().reader(), core.watching.watch.canary());
         let stop = CancellationToken::new();
@@ -119,7 +125,7 @@ impl Publisher {
         std::thread::Builder::new().name("publisher".to_owned()).spawn(run).map_err(thread)?;
         let lost = |_| std::io::Error::other("the publisher's thread has ended");
         is_started.recv().map_err(lost).flatten().map_err(thread)?;
-        Ok(PublisherHandle { commands, report, beat, pulse, history, timers, stop, ended })
+        Ok(PublisherHandle { commands, report, beat, pulse, history, timers, members, stop, ended })
     }
 }
 
@@ -137,6 +143,19 @@ impl PublisherHandle {
     /// The timers of secondary zones that the last process kept.
     pub fn kept_timers(&self) -> &HashMap<Name, ZoneTimers> {
         &self.timers
+    }
+
+    /// Who was a member of which catalog when the last process ended, and whose data waits for its end.
+    pub fn kept_members(&self) -> &BTreeMap<Name, KeptMember> {
+        &self.members
+    }
+
+    /// Takes what a new version of a catalog changes. When it returns, who is a member is durable, if there is a state directory that
+    /// can be written; what is kept of zones that are members again is on its way into service. False: the publisher has stopped.
+    pub async fn change_members(&self, changes: MemberChanges) -> bool {
+        let (reply, done) = oneshot::channel();
+        let command = Command::Members(Box::new(changes), reply);
+        self.commands.send(command).await.is_ok() && done.await.is_ok()
     }
 
     /// Keeps timers of secondary zones soon, if there is a state directory; `None` forgets those of a zone. False: the publisher has
@@ -394,6 +413,7 @@ fn obey(core: &mut Core, command: Command) {
         Command::Offer(offer) => core.offer(*offer),
         Command::Expiry(zones, reply) => core.take_expiry(zones, reply),
         Command::KeepTimers(timers) => core.keep_timers(timers),
+        Command::Members(changes, reply) => core.change_members(*changes, reply),
         #[cfg(test)]
         #[allow(clippy::panic, reason = "a test asks for it")]
         Command::Panic => panic!("a test asked for it"),

@@ -53,6 +53,7 @@ impl Core {
             tracing::warn!("the watcher's queue overflowed; looking at all zones");
         }
         self.open_state_again();
+        self.keep_members_again();
         self.keep_again();
         self.configure_sources();
         let now = Instant::now();
@@ -78,9 +79,11 @@ impl Core {
             let place = (Lane::General, SourceKey::None);
             self.board.give(place, context, unwatch);
         }
+        self.leave_to_configuration();
         for name in self.settings.transferred.iter().chain(&self.settings.databases) {
             if !self.zones.contains_key(name) {
-                self.zones.insert(name.clone(), Entry::default());
+                let is_catalog = self.settings.catalogs.contains(name);
+                self.zones.insert(name.clone(), Entry { is_catalog, ..Entry::default() });
             }
         }
         self.context = None;

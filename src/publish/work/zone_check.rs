@@ -3,6 +3,7 @@
 //! A zone as it is known flows in, the same zone as it is then and what is to be done for it flow out. Runs on a thread of the
 //! pool, which it may block for as long as the zone's disk does; touches nothing but that zone and the state directory.
 
+use crate::publish::fault::Fault;
 use crate::publish::settings::SerialRule;
 use crate::publish::work::check_context::{Answer, CheckContext, Effects, Offered, OfferedDifferences};
 use crate::publish::work::entry::Entry;
@@ -111,7 +112,10 @@ impl CheckContext {
             return;
         }
         entry.visited = true;
-        for fault in entry.faults().map(ToString::to_string).filter(|fault| !before.contains(fault)) {
+        // That a member was not transferred yet is said by its catalog: there may be many.
+        let is_told = |fault: &&Fault| !(entry.is_member && matches!(fault, Fault::NotTransferred));
+        let faults = entry.faults().filter(is_told).map(ToString::to_string);
+        for fault in faults.filter(|fault| !before.contains(fault)) {
             tracing::warn!(zone = %name, serving = entry.serving, "{fault}");
         }
         entry.note_state();

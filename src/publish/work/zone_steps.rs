@@ -44,7 +44,7 @@ pub(in crate::publish) struct CheckRun<'a> {
 impl CheckRun<'_> {
     /// No file: the zone stays, unless the config no longer speaks of it. Says whether it stays.
     pub(in crate::publish) fn missing(&mut self, entry: &mut Entry) -> bool {
-        if self.context.settings.transferred.contains(self.name) {
+        if entry.is_member || self.context.settings.transferred.contains(self.name) {
             self.restore(entry);
             let waits = entry.header.is_none();
             entry.misplaced = waits.then(|| Box::new(Fault::NotTransferred));
@@ -247,7 +247,7 @@ impl CheckRun<'_> {
         let Offer { zone, digest, primary, is_forced, reply } = offer;
         self.restore(entry);
         entry.misplaced = None;
-        let shrink_limit_percent = self.context.settings.shrink_limit_percent;
+        let shrink_limit_percent = self.context.settings.shrink_limit_of(self.name);
         let terms = Terms { serial: SerialRule::Strict, shrink_limit_percent, forced: is_forced };
         let serial = zone.serial();
         // Versions share what is the same: a copy is cheap.

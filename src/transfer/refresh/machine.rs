@@ -121,6 +121,11 @@ impl Refresh {
         self.failures > 0
     }
 
+    /// Whether a version is served, or an attempt to get one has failed.
+    pub fn is_tried(&self) -> bool {
+        self.served.is_some() || self.is_failing()
+    }
+
     /// When [`Refresh::wake`] is due; `None` while something is under way whose result will come.
     pub fn due(&self) -> Option<Instant> {
         match &self.step {

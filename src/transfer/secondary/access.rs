@@ -5,12 +5,13 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use ipnet::IpNet;
+use rpds::HashTrieMapSync;
 
 use crate::transfer::tsig::Keys;
 use crate::wire::octets::FlatName;
 use crate::wire::{LookupName, Name, Serial};
 
-use super::settings::{SecondarySettings, SecondaryZone};
+use super::settings::{MemberZones, SecondarySettings, SecondaryZone};
 
 /// One zone, and who may tell of it.
 #[derive(Debug)]
@@ -19,11 +20,13 @@ pub(super) struct ZoneAccess {
 }
 
 /// All of them, as the configuration is now.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Access {
     pub(super) keys: Arc<Keys>,
     /// By the apex's wire form in lower case.
-    zones: HashMap<Box<[u8]>, Arc<ZoneAccess>>,
+    zones: Arc<HashMap<Box<[u8]>, Arc<ZoneAccess>>>,
+    /// The same of zones that catalogs list: a change shares what stays.
+    members: HashTrieMapSync<Box<[u8]>, Arc<ZoneAccess>>,
     addresses: HashSet<IpAddr>,
     prefixes: Vec<IpNet>,
 }
@@ -40,14 +43,40 @@ pub(super) enum AtService {
 impl Access {
     pub(super) fn new(settings: &SecondarySettings) -> Self {
         let mut access = Self { keys: settings.keys.clone(), ..Self::default() };
-        let mut prefixes = HashSet::new();
+        let (mut prefixes, mut zones) = (HashSet::new(), HashMap::new());
         for zone in &settings.zones {
             access.addresses.extend(zone.primaries.iter().map(|primary| primary.address.ip()));
             prefixes.extend(zone.notify.0.iter().map(|entry| entry.prefix));
             let key = zone.name.as_wire().to_ascii_lowercase().into();
-            access.zones.insert(key, Arc::new(ZoneAccess { settings: zone.clone() }));
+            zones.insert(key, Arc::new(ZoneAccess { settings: zone.clone() }));
         }
+        access.zones = Arc::new(zones);
         access.prefixes.extend(prefixes);
+        access
+    }
+
+    /// With the zones that catalogs list, as they were in another one. Sources that no zone lists any more are asked for their zone.
+    pub(super) fn with_members_of(mut self, other: &Self) -> Self {
+        self.members = other.members.clone();
+        for zone in self.members.values() {
+            self.addresses.extend(zone.settings.primaries.iter().map(|primary| primary.address.ip()));
+            add_prefixes(&mut self.prefixes, &zone.settings);
+        }
+        self
+    }
+
+    /// With other zones that catalogs list.
+    pub(super) fn change_members(&self, changes: &MemberZones) -> Self {
+        let mut access = self.clone();
+        let key = |name: &Name| -> Box<[u8]> { name.as_wire().to_ascii_lowercase().into() };
+        for name in &changes.removed {
+            access.members.remove_mut(&key(name));
+        }
+        for zone in &changes.set {
+            access.addresses.extend(zone.primaries.iter().map(|primary| primary.address.ip()));
+            add_prefixes(&mut access.prefixes, zone);
+            access.members.insert_mut(key(&zone.name), Arc::new(ZoneAccess { settings: zone.clone() }));
+        }
         access
     }
 
@@ -58,12 +87,24 @@ impl Access {
 
     /// The zone with this apex.
     pub(super) fn zone(&self, name: &Name) -> Option<&Arc<ZoneAccess>> {
-        self.zones.get(LookupName::from(name).ancestor(0))
+        let name = LookupName::from(name);
+        let key = name.ancestor(0);
+        self.zones.get(key).or_else(|| self.members.get(key))
     }
 
     /// The zone with the apex that was read from a message.
     pub(super) fn zone_at(&self, name: &FlatName) -> Option<&Arc<ZoneAccess>> {
-        self.zones.get(name.lower().as_wire())
+        let name = name.lower();
+        self.zones.get(name.as_wire()).or_else(|| self.members.get(name.as_wire()))
+    }
+}
+
+/// The zones of a catalog have the same few prefixes.
+fn add_prefixes(prefixes: &mut Vec<IpNet>, zone: &SecondaryZone) {
+    for entry in &zone.notify.0 {
+        if !prefixes.contains(&entry.prefix) {
+            prefixes.push(entry.prefix);
+        }
     }
 }
 

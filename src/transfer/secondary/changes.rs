@@ -6,14 +6,13 @@ use std::time::Instant;
 
 use crate::transfer::refresh::Order;
 use crate::wire::{Name, Serial};
-use crate::zone::Expiry;
 
 use super::access::AtService;
 use super::coordinator::{Coordinator, now};
 use super::entry::{Early, Entry, soa_of};
 use super::follower::{Follower, is_decided};
 use super::pacer::Pacer;
-use super::settings::SecondarySettings;
+use super::settings::{SecondarySettings, SecondaryZone};
 
 impl Coordinator {
     pub(super) fn notified(&mut self, zone: &Name, primary: Option<usize>, hint: Option<Serial>) {
@@ -56,10 +55,13 @@ impl Coordinator {
         let pacer = Pacer::new(settings.soa_queries, settings.soa_queries_per_primary, now.instant);
         self.jobs.change(pacer, settings.transfers, settings.transfers_per_primary);
         self.settings = settings.clone();
-        let mut gone: BTreeSet<Name> = self.zones.keys().cloned().collect();
+        self.configured = settings.zones.iter().map(|zone| zone.name.clone()).collect();
+        // What the configuration names is no member of a catalog.
+        self.members.retain(|zone| !self.configured.contains(zone));
+        let gone = self.zones.keys().filter(|zone| !self.configured.contains(*zone));
+        let gone: BTreeSet<Name> = gone.filter(|zone| !self.members.contains(*zone)).cloned().collect();
         let mut changed = BTreeSet::new();
         for zone in &settings.zones {
-            gone.remove(&zone.name);
             if let Some(entry) = self.zones.get_mut(&zone.name)
                 && entry.change(zone.clone(), settings.bounds, now)
             {
@@ -67,37 +69,38 @@ impl Coordinator {
             }
         }
         self.jobs.forget(&changed);
-        self.jobs.forget(&gone);
-        for zone in &gone {
-            let armed = self.zones.remove(zone).and_then(|entry| entry.armed);
-            if let Some(armed) = armed {
-                self.timers.remove(&(armed, zone.clone()));
-            }
-            tracing::info!(%zone, "the zone comes from primaries no more");
-            self.outward.note(zone);
-            // One that comes from a file from now on does not expire.
-            self.outward.note_expiry(zone, Expiry::Current, now.instant);
-        }
+        self.remove_zones(&gone);
         settings.zones.iter().for_each(|zone| self.settle(&zone.name));
         self.add_zones();
     }
 
-    /// Adds the zones of the settings that are not there yet; each begins when it is known what is served of it.
+    /// Adds the zones of the settings that are not there yet.
     pub(super) fn add_zones(&mut self) {
         let settings = self.settings.clone();
-        let report = self.follower.as_ref().map(Follower::report);
+        self.configured = settings.zones.iter().map(|zone| zone.name.clone()).collect();
         for zone in &settings.zones {
             if !self.zones.contains_key(&zone.name) {
-                self.zones.insert(zone.name.clone(), Entry::new(zone.clone()));
-                self.outward.note(&zone.name);
-                if report.as_ref().is_none_or(|report| is_decided(report, &zone.name)) {
-                    self.look_at_served(&zone.name);
+                if settings.catalogs.contains(&zone.name) {
+                    self.awaited.add_catalog(zone.name.clone());
                 }
+                self.add_zone(zone.clone());
             }
         }
     }
 
-    /// What was kept of zones that the configuration does not name any more is of no use.
+    /// Adds a zone; it begins when it is known what is served of it.
+    pub(super) fn add_zone(&mut self, zone: SecondaryZone) {
+        let name = zone.name.clone();
+        self.zones.insert(name.clone(), Entry::new(zone));
+        self.outward.note(&name);
+        let report = self.follower.as_ref().map(Follower::report);
+        if report.is_none_or(|report| is_decided(&report, &name)) {
+            self.look_at_served(&name);
+        }
+    }
+
+    /// What was kept of zones that neither the configuration nor a catalog names any more is of no use; said when it is known what
+    /// the catalogs list.
     pub(super) fn forget_strange_timers(&mut self) {
         let strange: Vec<Name> =
             self.saved.keys().filter(|zone| !self.zones.contains_key(*zone)).cloned().collect();

@@ -1,6 +1,6 @@
 //! The one task that owns every zone's state machine: events in, queries and transfers out.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
@@ -9,7 +9,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::{Id, JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 
-use crate::handoff::{Queue, Reader, Receiver};
+use crate::handoff::{Latest, Queue, Reader, Receiver};
 use crate::publish::Report;
 use crate::transfer::message::Soa;
 use crate::transfer::refresh::{Action, Now, Order, Refresh, Saved, Transferred};
@@ -17,6 +17,7 @@ use crate::wire::{Name, Serial};
 
 use super::access::AtService;
 use super::ask::{AskError, ask_soa};
+use super::awaited::{Awaited, AwaitedZones};
 use super::entry::Entry;
 use super::fetch::{Fetch, FetchError, Fetched, fetch};
 use super::follower::Follower;
@@ -24,7 +25,7 @@ use super::jobs::{Ask, Jobs, Next};
 use super::outward::Outward;
 use super::pacer::Pacer;
 use super::report::{Diverged, LastTransfer, ZoneNews, ZoneReport};
-use super::settings::SecondarySettings;
+use super::settings::{MemberZones, SecondarySettings};
 use super::sink::{Sink, SinkError};
 
 /// What comes from outside.
@@ -36,6 +37,8 @@ pub(super) enum Event {
     Ordered { zone: Option<Name>, order: Order, reply: oneshot::Sender<usize> },
     /// The configuration says this now.
     Settings(Arc<SecondarySettings>),
+    /// Zones that catalogs list.
+    Members(Box<MemberZones>, oneshot::Sender<()>),
     /// The facts of all zones.
     Report(oneshot::Sender<Vec<ZoneReport>>),
     /// The timers of all zones, to be kept.
@@ -61,6 +64,8 @@ enum About {
 pub struct SecondaryContext {
     /// The timers that the last process kept.
     pub saved: HashMap<Name, Saved>,
+    /// Whether members of catalogs come, which may have timers among those: [`SecondaryHandle::change_members`](super::SecondaryHandle::change_members).
+    pub has_members: bool,
     /// What the publisher serves; without it, what is served at the start is all that is.
     pub report: Option<Reader<Report>>,
     /// Takes what is new of each zone, for the status.
@@ -72,6 +77,10 @@ pub(super) struct Coordinator {
     pub(super) settings: Arc<SecondarySettings>,
     pub(super) sink: Arc<dyn Sink>,
     pub(super) zones: HashMap<Name, Entry>,
+    /// The zones of the settings, and those that catalogs list beside them.
+    pub(super) configured: HashSet<Name>,
+    pub(super) members: HashSet<Name>,
+    pub(super) awaited: Awaited,
     pub(super) timers: BTreeSet<(Instant, Name)>,
     pub(super) jobs: Jobs,
     tasks: JoinSet<Done>,
@@ -92,14 +101,18 @@ impl Coordinator {
         settings: Arc<SecondarySettings>,
         sink: Arc<dyn Sink>,
         context: SecondaryContext,
+        awaited: Latest<AwaitedZones>,
     ) -> Self {
-        let SecondaryContext { saved, report, status } = context;
+        let SecondaryContext { saved, has_members, report, status } = context;
         let pacer = Pacer::new(settings.soa_queries, settings.soa_queries_per_primary, Instant::now());
         let jobs = Jobs::new(pacer, settings.transfers, settings.transfers_per_primary);
         let mut coordinator = Self {
             settings: settings.clone(),
             sink: sink.clone(),
             zones: HashMap::new(),
+            configured: HashSet::new(),
+            members: HashSet::new(),
+            awaited: Awaited::new(awaited),
             timers: BTreeSet::new(),
             jobs,
             tasks: JoinSet::new(),
@@ -109,7 +122,10 @@ impl Coordinator {
             outward: Outward::new(sink, status),
         };
         coordinator.add_zones();
-        coordinator.forget_strange_timers();
+        if !has_members {
+            coordinator.forget_strange_timers();
+        }
+        coordinator.awaited.tell();
         coordinator
     }
 
@@ -159,6 +175,10 @@ impl Coordinator {
             // Nobody waits for the answer any more: nothing is lost.
             Event::Ordered { zone, order, reply } => drop(reply.send(self.ordered(zone, order))),
             Event::Settings(settings) => self.change(settings),
+            Event::Members(changes, reply) => {
+                self.change_members(*changes);
+                let _ = reply.send(());
+            }
             Event::Report(answer) => drop(answer.send(self.report())),
             Event::Save(answer) => {
                 let now = now();
@@ -179,6 +199,7 @@ impl Coordinator {
 
     /// Tells others what is new; when to come again.
     fn tell(&mut self) -> Option<Instant> {
+        self.awaited.tell();
         let (now, zones) = (now(), &self.zones);
         let report = |zone: &Name| zones.get(zone)?.report(now);
         self.outward.tell(now.instant, report, |zone| zones.get(zone)?.save(now))
@@ -234,6 +255,9 @@ impl Coordinator {
         let now = now();
         let Some(entry) = self.zones.get_mut(name) else { return };
         let changed = entry.settle(now);
+        if entry.is_tried() {
+            self.awaited.settled(name);
+        }
         self.outward.note(name);
         if let Some(expiry) = changed.expiry {
             self.outward.note_expiry(name, expiry, now.instant);

@@ -177,6 +177,11 @@ impl Entry {
         self.last_error.as_ref().map_or("none is known", |(_, text)| text)
     }
 
+    /// Whether a version is served, or an attempt has failed.
+    pub(super) fn is_tried(&self) -> bool {
+        self.refresh.as_ref().is_some_and(Refresh::is_tried)
+    }
+
     /// What is kept over a restart.
     pub(super) fn save(&self, now: Now) -> Option<Saved> {
         self.refresh.as_ref().map(|refresh| refresh.save(now))

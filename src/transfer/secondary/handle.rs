@@ -9,19 +9,20 @@ use arc_swap::ArcSwap;
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
-use crate::handoff::{Queue, queue};
+use crate::handoff::{Queue, Reader, queue};
 use crate::telemetry::{Beat, keep_beating, keep_running};
 use crate::transfer::notify::Notify;
 use crate::transfer::refresh::{Order, Saved};
-use crate::transfer::tsig::{TsigFault, verify_request};
+use crate::transfer::tsig::{Keys, TsigFault, verify_request};
 use crate::wire::Name;
 
 use super::access::{Access, AtService};
+use super::awaited::{AwaitedZones, awaited};
 use super::coordinator::{Coordinator, Event, SecondaryContext};
 use super::net::unix_time;
 use super::rcode;
 use super::report::ZoneReport;
-use super::settings::SecondarySettings;
+use super::settings::{SecondarySettings, SecondaryZone};
 use super::sink::Sink;
 
 /// Events that wait for the coordinator: a NOTIFY for each of many zones at once; beyond that the sender hears SERVFAIL and tries
@@ -70,6 +71,7 @@ pub struct SecondaryHandle {
     access: Arc<ArcSwap<Access>>,
     events: mpsc::Sender<Event>,
     service: Queue<AtService>,
+    awaited: Reader<AwaitedZones>,
 }
 
 impl Secondary {
@@ -87,7 +89,8 @@ impl Secondary {
         let access = Arc::new(ArcSwap::from_pointee(Access::new(&settings)));
         let (events, received) = mpsc::channel(MOST_EVENTS);
         let (service, from_service) = queue(MOST_AT_SERVICE).map_err(SecondaryError::Thread)?;
-        let handle = SecondaryHandle { access, events, service };
+        let (told, awaited) = awaited();
+        let handle = SecondaryHandle { access, events, service, awaited };
         let (stop, beat) = (CancellationToken::new(), Beat::new("transfer"));
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
@@ -100,7 +103,7 @@ impl Secondary {
             let (stop, beat) = (stop.clone(), beat.clone());
             move || {
                 runtime.block_on(async {
-                    let mut task = (Coordinator::new(settings, sink, context), received, from_service);
+                    let mut task = (Coordinator::new(settings, sink, context, told), received, from_service);
                     tokio::select! {
                         () = keep_beating(beat.clone()) => {}
                         () = keep_running(&beat, &mut task, async |(coordinator, events, service)| {
@@ -139,13 +142,18 @@ impl Drop for Secondary {
 }
 
 fn check(settings: &SecondarySettings) -> Result<(), SecondaryError> {
-    for zone in &settings.zones {
+    check_zones(&settings.zones, &settings.keys)
+}
+
+/// Every zone has a primary, and every key is there.
+pub(super) fn check_zones(zones: &[SecondaryZone], known: &Keys) -> Result<(), SecondaryError> {
+    for zone in zones {
         if zone.primaries.is_empty() {
             return Err(SecondaryError::NoPrimary(zone.name.clone()));
         }
         let keys = zone.primaries.iter().filter_map(|primary| primary.key.as_ref());
         let keys = keys.chain(zone.notify.0.iter().flat_map(|source| &source.keys));
-        if let Some(key) = keys.into_iter().find(|key| settings.keys.get(key).is_none()) {
+        if let Some(key) = keys.into_iter().find(|key| known.get(key).is_none()) {
             return Err(SecondaryError::NoKey { zone: zone.name.clone(), key: key.clone() });
         }
     }
@@ -219,6 +227,20 @@ impl SecondaryHandle {
         self.access.load()
     }
 
+    /// Replaces the lists; again if another thread does so at the same time.
+    pub(super) fn change_access(&self, change: impl Fn(&Access) -> Access) {
+        self.access.rcu(|access| Arc::new(change(access)));
+    }
+
+    /// How many catalogs and members of catalogs have neither a version nor an attempt that failed.
+    pub fn awaited(&self) -> Reader<AwaitedZones> {
+        self.awaited.clone()
+    }
+
+    pub(super) async fn send(&self, event: Event) -> Result<(), SecondaryError> {
+        self.events.send(event).await.map_err(|_| SecondaryError::Ended)
+    }
+
     /// Passes on what came to a service address; the RCODE of a NOTIFY.
     pub(super) fn to_coordinator(&self, message: AtService) -> u8 {
         match self.service.push(message) {
@@ -233,12 +255,12 @@ impl SecondaryHandle {
     /// The settings name what is not there, or the thread has ended; nothing has changed.
     pub fn change(&self, settings: SecondarySettings) -> Result<(), SecondaryError> {
         check(&settings)?;
-        let access = Arc::new(Access::new(&settings));
+        let access = Access::new(&settings);
         self.events.try_send(Event::Settings(Arc::new(settings))).map_err(|error| match error {
             mpsc::error::TrySendError::Full(_) => SecondaryError::Busy,
             mpsc::error::TrySendError::Closed(_) => SecondaryError::Ended,
         })?;
-        self.access.store(access);
+        self.change_access(|before| access.clone().with_members_of(before));
         Ok(())
     }
 

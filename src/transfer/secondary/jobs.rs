@@ -25,10 +25,10 @@ pub(super) struct Ask {
 /// The queues. A zone has at most one transfer, and one query to each primary, in them.
 #[derive(Debug)]
 pub(super) struct Jobs {
-    asks: VecDeque<Ask>,
+    asks: Queues<Ask>,
     asking: usize,
     pacer: Pacer,
-    fetches: VecDeque<Fetch>,
+    fetches: Queues<Fetch>,
     fetching: HashMap<SocketAddr, usize>,
     most: usize,
     most_per_primary: usize,
@@ -48,10 +48,10 @@ pub(super) enum Next {
 impl Jobs {
     pub(super) fn new(pacer: Pacer, most: usize, most_per_primary: usize) -> Self {
         Self {
-            asks: VecDeque::new(),
+            asks: Queues::default(),
             asking: 0,
             pacer,
-            fetches: VecDeque::new(),
+            fetches: Queues::default(),
             fetching: HashMap::new(),
             most: most.max(1),
             most_per_primary: most_per_primary.max(1),
@@ -70,19 +70,19 @@ impl Jobs {
     }
 
     pub(super) fn add_ask(&mut self, ask: Ask) {
-        self.asks.push_back(ask);
+        self.asks.push(ask.address, ask);
     }
 
     pub(super) fn add_fetch(&mut self, fetch: Fetch) {
-        self.fetches.push_back(fetch);
+        self.fetches.push(fetch.address, fetch);
     }
 
     /// Takes what may begin now.
     pub(super) fn next(&mut self, now: Instant) -> Next {
         if self.fetching.values().sum::<usize>() < self.most {
-            let has_room = |fetch: &Fetch| self.in_use(fetch.address) < self.most_per_primary;
-            if let Some(fetch) = self.fetches.iter().position(has_room).and_then(|at| self.fetches.remove(at))
-            {
+            let (fetching, most) = (&self.fetching, self.most_per_primary);
+            let has_room = |address: SocketAddr| fetching.get(&address).is_none_or(|count| *count < most);
+            if let Some(fetch) = self.fetches.take(has_room) {
                 *self.fetching.entry(fetch.address).or_default() += 1;
                 return Next::Fetch(fetch);
             }
@@ -90,22 +90,23 @@ impl Jobs {
         if self.asking >= MOST_ASKING {
             return Next::Wait(None);
         }
-        // Queries to a primary whose own limit is reached go behind the others, once each.
+        // Queries to a primary whose own limit is reached wait, and those to others do not.
         let mut least: Option<Duration> = None;
-        for _ in 0..self.asks.len() {
-            let Some(ask) = self.asks.pop_front() else { break };
-            match self.pacer.take(ask.address, now) {
-                Ok(()) => {
-                    self.asking += 1;
-                    return Next::Ask(ask);
-                }
-                Err(wait) => {
-                    least = Some(least.map_or(wait, |least| least.min(wait)));
-                    self.asks.push_back(ask);
-                }
+        let pacer = &mut self.pacer;
+        let may_leave = |address| match pacer.take(address, now) {
+            Ok(()) => true,
+            Err(wait) => {
+                least = Some(least.map_or(wait, |least| least.min(wait)));
+                false
             }
+        };
+        match self.asks.take(may_leave) {
+            Some(ask) => {
+                self.asking += 1;
+                Next::Ask(ask)
+            }
+            None => Next::Wait(least),
         }
-        Next::Wait(least)
     }
 
     pub(super) fn ask_ended(&mut self) {
@@ -120,8 +121,54 @@ impl Jobs {
             }
         }
     }
+}
 
-    fn in_use(&self, address: SocketAddr) -> usize {
-        self.fetching.get(&address).copied().unwrap_or_default()
+/// What waits for each primary: the primaries take turns, so that what waits for one costs the others nothing, however much it is.
+#[derive(Debug)]
+struct Queues<J> {
+    by_primary: HashMap<SocketAddr, VecDeque<J>>,
+    /// The primaries for which something waits.
+    turn: VecDeque<SocketAddr>,
+}
+
+impl<J> Default for Queues<J> {
+    fn default() -> Self {
+        Self { by_primary: HashMap::new(), turn: VecDeque::new() }
+    }
+}
+
+impl<J> Queues<J> {
+    fn push(&mut self, primary: SocketAddr, job: J) {
+        let queue = self.by_primary.entry(primary).or_default();
+        if queue.is_empty() {
+            self.turn.push_back(primary);
+        }
+        queue.push_back(job);
+    }
+
+    /// The next job of a primary for which there may be one now. Asks once for each primary.
+    fn take(&mut self, mut may: impl FnMut(SocketAddr) -> bool) -> Option<J> {
+        for _ in 0..self.turn.len() {
+            let primary = self.turn.pop_front()?;
+            if !may(primary) {
+                self.turn.push_back(primary);
+                continue;
+            }
+            let queue = self.by_primary.get_mut(&primary)?;
+            let job = queue.pop_front();
+            match queue.is_empty() {
+                true => drop(self.by_primary.remove(&primary)),
+                false => self.turn.push_back(primary),
+            }
+            return job;
+        }
+        None
+    }
+
+    fn retain(&mut self, is_wanted: impl Fn(&J) -> bool) {
+        self.by_primary.values_mut().for_each(|queue| queue.retain(&is_wanted));
+        self.by_primary.retain(|_, queue| !queue.is_empty());
+        let by_primary = &self.by_primary;
+        self.turn.retain(|primary| by_primary.contains_key(primary));
     }
 }

@@ -13,6 +13,7 @@
 
 mod access;
 mod ask;
+mod awaited;
 #[cfg(test)]
 #[path = "../../../tests/unit/transfer/bad_primaries.rs"]
 mod bad_primaries;
@@ -23,6 +24,7 @@ mod fetch;
 mod follower;
 mod handle;
 mod jobs;
+mod members;
 mod net;
 mod outward;
 mod pacer;
@@ -36,6 +38,7 @@ mod sink;
 mod tests;
 
 pub use ask::AskError;
+pub use awaited::AwaitedZones;
 pub use coordinator::SecondaryContext;
 pub use fetch::FetchError;
 pub use handle::{Secondary, SecondaryError, SecondaryHandle};
@@ -43,5 +46,5 @@ pub use net::NetError;
 pub(super) use net::datagrams;
 pub use net::unix_time;
 pub use report::{Diverged, LastTransfer, ZoneNews, ZoneReport};
-pub use settings::{OnExpiry, PrimaryServer, SecondarySettings, SecondaryZone};
+pub use settings::{MemberZones, OnExpiry, PrimaryServer, SecondarySettings, SecondaryZone};
 pub use sink::{Origin, Sink, SinkError};

@@ -1,5 +1,6 @@
 //! What the operator says about the zones that come from primaries.
 
+use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroU32;
 use std::sync::Arc;
@@ -66,11 +67,22 @@ impl SecondaryZone {
     }
 }
 
+/// What is to change of the zones that catalogs list.
+#[derive(Clone, Debug, Default)]
+pub struct MemberZones {
+    /// Zones that come from primaries no more; one that is also in `set` begins anew.
+    pub removed: Vec<Name>,
+    /// Zones that come from primaries, new or by other settings.
+    pub set: Vec<SecondaryZone>,
+}
+
 /// What the operator says about secondary zones.
 #[derive(Clone, Debug)]
 pub struct SecondarySettings {
     /// The zones.
     pub zones: Vec<SecondaryZone>,
+    /// Which of them are catalogs (RFC 9432).
+    pub catalogs: BTreeSet<Name>,
     /// All keys.
     pub keys: Arc<Keys>,
     /// The addresses of this POP that outgoing sockets bind: the first of the primary's family.
@@ -106,6 +118,7 @@ impl Default for SecondarySettings {
     fn default() -> Self {
         Self {
             zones: Vec::new(),
+            catalogs: BTreeSet::new(),
             keys: Arc::default(),
             management: Vec::new(),
             bounds: Bounds::default(),

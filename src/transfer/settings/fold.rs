@@ -122,13 +122,7 @@ pub fn settings(
     let (mut inward, mut outward) = (secondary_of(spec)?, primary_of(spec)?);
     for (name, zone) in zones {
         if !zone.primaries.is_empty() {
-            let primaries = fold.primaries("zone.primaries", &zone.primaries)?;
-            let notify = fold.allowed("zone.notify-from", &zone.notify_from)?;
-            let expired = match zone.expired.unwrap_or(spec.expired) {
-                OnExpirySpec::ServFail => OnExpiry::ServFail,
-                OnExpirySpec::Stale => OnExpiry::Stale,
-            };
-            inward.zones.push(SecondaryZone { name: name.clone(), primaries, notify, expired });
+            inward.zones.push(fold.zone(name, zone, spec.expired)?);
         }
         if let Some(allow) = &zone.allow_transfer {
             outward.zones.insert(name.clone(), fold.allowed("zone.allow-transfer", allow)?);
@@ -150,6 +144,20 @@ pub fn settings(
     outward.management = management.to_vec();
     (inward.keys, outward.keys) = (keys.clone(), keys);
     Ok((inward, outward))
+}
+
+/// One zone that comes from primaries, with these settings; `expired` counts where they do not say what becomes of it.
+///
+/// # Errors
+/// The first thing that cannot be meant.
+pub fn secondary_zone(
+    name: &Name,
+    zone: &ZoneTransferSpec,
+    expired: OnExpirySpec,
+    keys: &Keys,
+    management: &[IpAddr],
+) -> Result<SecondaryZone, SettingsFault> {
+    Fold { keys, management }.zone(name, zone, expired)
 }
 
 fn secondary_of(spec: &TransferSpec) -> Result<SecondarySettings, SettingsFault> {
@@ -212,6 +220,21 @@ struct Fold<'a> {
 }
 
 impl Fold<'_> {
+    fn zone(
+        &self,
+        name: &Name,
+        zone: &ZoneTransferSpec,
+        expired: OnExpirySpec,
+    ) -> Result<SecondaryZone, SettingsFault> {
+        let primaries = self.primaries("zone.primaries", &zone.primaries)?;
+        let notify = self.allowed("zone.notify-from", &zone.notify_from)?;
+        let expired = match zone.expired.unwrap_or(expired) {
+            OnExpirySpec::ServFail => OnExpiry::ServFail,
+            OnExpirySpec::Stale => OnExpiry::Stale,
+        };
+        Ok(SecondaryZone { name: name.clone(), primaries, notify, expired })
+    }
+
     fn key(&self, key: &'static str, text: &str) -> Result<Name, SettingsFault> {
         let named = |source| SettingsFault::Name { key, text: text.into(), source };
         let name = text.parse::<Name>().map_err(named)?.to_lowercase();

@@ -1,5 +1,6 @@
 //! The set of zones that is served, and the one place where it is replaced.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
@@ -32,6 +33,8 @@ pub struct Snapshot {
     deepest: usize,
     /// Configured zones that are not served.
     absent: Arc<Absences>,
+    /// Zones that are served to secondaries alone.
+    unanswered: Arc<BTreeSet<Name>>,
     /// How many zones are not fresh.
     aged: usize,
     complete: bool,
@@ -42,6 +45,8 @@ pub struct Snapshot {
 struct Slot {
     zone: Option<Arc<Zone>>,
     expiry: Expiry,
+    /// Whether queries find it.
+    is_unanswered: bool,
 }
 
 /// Labels of a name, the root counted as one more.
@@ -57,6 +62,7 @@ impl Default for Snapshot {
             at_depth: vec![0; DEPTHS].into(),
             deepest: 0,
             absent: Arc::default(),
+            unanswered: Arc::default(),
             aged: 0,
             complete: false,
         }
@@ -79,6 +85,21 @@ impl Snapshot {
     pub fn with_absent<'n>(&self, absent: impl IntoIterator<Item = (&'n Name, Absence)>) -> Option<Self> {
         let absent = Absences::of(absent);
         (absent != *self.absent).then(|| Self { absent: Arc::new(absent), ..self.clone() })
+    }
+
+    /// This snapshot with these zones, served or not yet, as those that no query finds: only [`Snapshot::zone`] has them. `None` if
+    /// that is how it is already.
+    pub fn with_unanswered(&self, zones: &BTreeSet<Name>) -> Option<Self> {
+        if *self.unanswered == *zones {
+            return None;
+        }
+        let mut next = Self { unanswered: Arc::new(zones.clone()), ..self.clone() };
+        for origin in self.unanswered.symmetric_difference(zones) {
+            let Some(number) = next.number(origin) else { continue };
+            let Some(before) = next.slot(number).cloned() else { continue };
+            next.set(number, Slot { is_unanswered: zones.contains(origin), ..before });
+        }
+        Some(next)
     }
 
     /// This snapshot with another expiry of zones that are served; another version of such a zone keeps it. `None` if
@@ -177,13 +198,13 @@ impl Snapshot {
         self.count
     }
 
-    /// The zone with the apex that has this hash and this wire form, in lower case.
+    /// The zone that has this apex, given its hash and its wire form in lower case, unless no query finds it.
     fn at(&self, hash: NameHash, lower: &[u8]) -> Option<&Slot> {
         let is_it = |slot: &&Slot| {
             let Some(zone) = &slot.zone else { return false };
             let origin = zone.origin().as_wire();
             // Nearly all are written in lower case.
-            origin == lower || origin.eq_ignore_ascii_case(lower)
+            (origin == lower || origin.eq_ignore_ascii_case(lower)) && !slot.is_unanswered
         };
         self.index.find(hash.tag(), |number| self.slot(number).filter(is_it))
     }
@@ -205,8 +226,8 @@ impl Snapshot {
 
     fn put(&mut self, zone: Arc<Zone>) {
         if let Some(number) = self.number(zone.origin()) {
-            let expiry = self.slot(number).map_or(Expiry::Current, |slot| slot.expiry);
-            return self.set(number, Slot { zone: Some(zone), expiry });
+            let before = self.slot(number).cloned().unwrap_or_default();
+            return self.set(number, Slot { zone: Some(zone), ..before });
         }
         let number = self.free.pop().unwrap_or((self.leaves.len() * LEAF) as u32);
         if number as usize / LEAF == self.leaves.len() {
@@ -215,7 +236,8 @@ impl Snapshot {
         }
         self.index.insert(NameHash::of(zone.origin()).tag(), NodeId(number));
         self.count_depth(zone.origin(), 1);
-        self.set(NodeId(number), Slot { zone: Some(zone), expiry: Expiry::Current });
+        let is_unanswered = self.unanswered.contains(zone.origin());
+        self.set(NodeId(number), Slot { zone: Some(zone), expiry: Expiry::Current, is_unanswered });
     }
 
     fn remove(&mut self, origin: &Name) {
@@ -393,6 +415,23 @@ mod tests {
         let back =
             stale.with_changes([], std::slice::from_ref(&sub)).with_changes([zone("sub.example.", 3)], &[]);
         assert!(!is_stale(&back, "sub.example."), "one that was removed comes back fresh");
+    }
+
+    #[test]
+    fn a_zone_that_is_not_answered_from_is_there_for_transfers_alone() {
+        let catalog: Name = "cat.example.".parse().unwrap();
+        let first = Snapshot::default().with_changes([zone("example.", 1), zone("b.example.", 1)], &[]);
+        let catalogs = BTreeSet::from([catalog.clone()]);
+        let next = first.with_unanswered(&catalogs).unwrap();
+        assert!(next.with_unanswered(&catalogs).is_none(), "no change");
+        for (serial, next) in [(1, next.clone()), (2, next.with_changes([zone("cat.example.", 2)], &[]))] {
+            let next = next.with_changes([zone("Cat.example.", serial)], &[]);
+            assert_eq!(next.zone(&catalog).map(|zone| zone.serial()), Some(Serial(serial.into())));
+            assert_eq!(closest(&next, "version.cat.example.", 0).as_deref(), Some("example."));
+            assert_eq!(closest(&next, "x.b.example.", 0).as_deref(), Some("b.example."));
+            let shown = next.with_unanswered(&BTreeSet::new()).unwrap();
+            assert_eq!(closest(&shown, "version.cat.example.", 0).as_deref(), Some("Cat.example."));
+        }
     }
 
     #[test]

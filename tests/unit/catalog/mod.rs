@@ -195,7 +195,64 @@ fn many_removals_are_held_and_additions_are_not() {
     // Few zones: the number counts.
     let mut all = membership(RemovalLimit { percent: 10, members: 5 });
     all.take(catalog("cat.", 1, &lines(0..5)), false);
-    assert_eq!(all.take(catalog("cat.", 2, &[]), false).removed.len(), 5);
+    assert_eq!(all.take(catalog("cat.", 2, &lines(0..1)), false).removed.len(), 4);
+    // But an emptied catalog is held, however few there were; one zone may go.
+    all.take(catalog("cat.", 3, &lines(0..2)), false);
+    assert_eq!(all.take(catalog("cat.", 4, &[]), false).removed.len(), 0);
+    assert_eq!(all.held()[&name("cat.")].members.len(), 2);
+    assert_eq!(all.accept(&name("cat."), Serial(3)), None, "another version");
+    assert_eq!(all.accept(&name("cat."), Serial(4)).unwrap().removed.len(), 2);
+    assert_eq!(all.accept(&name("cat."), Serial(4)), None, "nothing waits");
+    all.take(catalog("cat.", 5, &lines(0..1)), false);
+    assert_eq!(all.take(catalog("cat.", 6, &[]), false).removed.len(), 1);
+}
+
+#[test]
+fn many_that_begin_anew_are_held_too() {
+    // The labels of a hub that lost its memory are all others.
+    let lines =
+        |label: &str| (0..20).map(|it| format!("{label}{it}.zones PTR z{it}.test.")).collect::<Vec<_>>();
+    let take = |all: &mut Membership, serial, lines: &[String]| {
+        let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
+        all.take(catalog("cat.", serial, &lines), false)
+    };
+    let mut all = membership(RemovalLimit::default());
+    take(&mut all, 1, &lines("a"));
+    assert_eq!(take(&mut all, 2, &lines("b")), MembershipChanges::default());
+    assert_eq!(all.held()[&name("cat.")].members.len(), 20);
+    // Another catalog changes nothing of it, nor does the same again.
+    all.take(catalog("dog.", 1, &["1.zones PTR a."]), false);
+    assert_eq!(take(&mut all, 3, &lines("b")), MembershipChanges::default());
+    assert_eq!(all.members()[&name("z1.test.")].properties.label[..], b"a1"[..]);
+    let changes = all.accept(&name("cat."), Serial(3)).unwrap();
+    assert_eq!((changes.reset.len(), changes.removed.len(), all.held().len()), (20, 0, 0));
+    // One alone begins anew.
+    let one: Vec<String> = lines("b").into_iter().map(|line| line.replace("b7.", "c7.")).collect();
+    assert_eq!(take(&mut all, 4, &one).reset.keys().collect::<Vec<_>>(), [&name("z7.test.")]);
+}
+
+#[test]
+fn a_restart_and_a_reload_go_on_from_the_members_that_were() {
+    let mut all = membership(RemovalLimit::default());
+    all.take(catalog("cat.", 1, &["1.zones PTR a.", "2.zones PTR b."]), false);
+    all.take(catalog("dog.", 1, &["1.zones PTR a.", "3.zones PTR c."]), false);
+    let before = all.members().clone();
+    // In whatever order the catalogs come back: a. stays with cat.
+    let mut all = membership(RemovalLimit::default()).restored(before.clone());
+    let changes = all.take(catalog("dog.", 1, &["1.zones PTR a.", "3.zones PTR c."]), false);
+    assert_eq!((changes.conflicts.len(), owner(&all, "a.")), (1, Some(&name("cat."))));
+    all.take(catalog("cat.", 1, &["1.zones PTR a.", "2.zones PTR b."]), false);
+    assert_eq!(*all.members(), before);
+    // The configuration names one; it is no member, and comes back when it does so no more.
+    all.set_configured(BTreeSet::from([name("c.")]));
+    assert_eq!(owner(&all, "c."), None);
+    all.set_configured(BTreeSet::new());
+    let kept = vec![(name("cat."), RemovalLimit::default()), (name("dog."), RemovalLimit::default())];
+    assert_eq!(all.reconfigure(kept).added.keys().collect::<Vec<_>>(), [&name("c.")]);
+    // A catalog leaves the configuration: what it had goes, and what another one lists too is that one's.
+    let changes = all.reconfigure(vec![(name("dog."), RemovalLimit::default())]);
+    assert_eq!(changes.removed, BTreeSet::from([name("b.")]));
+    assert_eq!((changes.reset.len(), owner(&all, "a.")), (1, Some(&name("dog."))));
 }
 
 #[test]
@@ -204,17 +261,21 @@ fn what_is_produced_is_read_again() {
         .map(|it| ListedMember {
             name: name(&format!("Z{it}.test.")),
             groups: if it % 2 == 0 { vec![b"even".as_slice().into()] } else { Vec::new() },
+            new_owner: (it == 3).then(|| name("dog.")),
         })
         .collect();
     let mut builder = ZoneBuilder::new(name("cat.test."));
-    builder.add(catalog_records(&name("cat.test."), Serial(9), &members).unwrap());
+    let mut batch = catalog_records(&name("cat.test."), Serial(9), &members).unwrap();
+    accepted_into(&mut batch, Serial(8)).unwrap();
+    builder.add(batch);
     let read = CatalogZone::read(&builder.finish().unwrap()).unwrap();
-    assert_eq!((read.serial, read.members.len()), (Serial(9), 1000));
+    assert_eq!((read.serial, read.members.len(), read.accepted), (Serial(9), 1000, Some(Serial(8))));
     for member in &members {
         assert_eq!(read.members[&member.name].groups, member.groups);
+        assert_eq!(read.members[&member.name].new_owner, member.new_owner);
     }
     // A member keeps its label when others come and go, in whatever case it is written.
-    let one = [ListedMember { name: name("z7.test."), groups: Vec::new() }];
+    let one = [ListedMember { name: name("z7.test."), groups: Vec::new(), new_owner: None }];
     let mut builder = ZoneBuilder::new(name("cat.test."));
     builder.add(catalog_records(&name("cat.test."), Serial(9), &one).unwrap());
     let alone = CatalogZone::read(&builder.finish().unwrap()).unwrap();

@@ -24,6 +24,7 @@ fn zone(state: ZoneState) -> ZoneReport {
         refused_serial: None,
         signatures: None,
         expiry: crate::zone::Expiry::Current,
+        is_catalog: false,
         faults: Vec::new(),
     }
 }

@@ -15,6 +15,7 @@ fn zone(serial: u32, durable: bool) -> ZoneReport {
         durable,
         refused_serial: None,
         expiry: Expiry::Current,
+        is_catalog: false,
         faults: Vec::new(),
         signatures: None,
     }

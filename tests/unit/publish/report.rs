@@ -26,6 +26,7 @@ fn zone(state: ZoneState, durable: bool, is_faulty: bool) -> ZoneReport {
         refused_serial: None,
         signatures: None,
         expiry: Expiry::Current,
+        is_catalog: false,
         faults,
     }
 }

@@ -21,6 +21,7 @@ pub(in super::super) fn zone(state: ZoneState, faults: Vec<Fault>) -> ZoneReport
         signatures: None,
         refused_serial: None,
         expiry: Expiry::Current,
+        is_catalog: false,
         faults,
     }
 }

@@ -1,0 +1,280 @@
+//! Followed catalogs: which version is in force, who is a member, and what a new version changes. No I/O.
+//!
+//! Versions of catalog zones flow in, what the publisher and the transfers are to do flows out. Never decides whether a version of a
+//! catalog zone is served.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use rpds::RedBlackTreeMapSync;
+
+use crate::catalog::{
+    CatalogFault, CatalogMember, CatalogZone, Conflict, Member, Membership, MembershipChanges, RemovalLimit,
+};
+use crate::config::{Catalogs, FollowedCatalog};
+use crate::publish::{KeptMember, MemberChanges, Report};
+use crate::transfer::secondary::MemberZones;
+use crate::wire::{Name, Serial};
+use crate::zone::Zone;
+
+use super::facts::{CatalogFact, HeldRemovals};
+
+/// Clashes that are logged of one version: the status counts all of them.
+const MOST_LOGGED: usize = 10;
+
+/// What is to be done, in this order.
+#[derive(Debug, Default)]
+pub(super) struct MemberOrders {
+    pub(super) publish: MemberChanges,
+    pub(super) transfer: MemberZones,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub(super) struct Following {
+    catalogs: Vec<FollowedCatalog>,
+    configured: BTreeSet<Name>,
+    membership: Membership,
+    /// The version of each catalog zone that was looked at last, good or not.
+    seen: BTreeMap<Name, Arc<Zone>>,
+    faults: BTreeMap<Name, CatalogFault>,
+    conflicts: Vec<Conflict>,
+    owners: RedBlackTreeMapSync<Name, Name>,
+    /// Zones that are members no more, by the catalog that had them, until when their data is kept.
+    removed: BTreeMap<Name, (Name, u64)>,
+}
+
+impl Following {
+    /// Begins with the members that were kept.
+    pub(super) fn new(catalogs: Catalogs, kept: &BTreeMap<Name, KeptMember>) -> Self {
+        let mut members = BTreeMap::new();
+        let mut removed = BTreeMap::new();
+        for (name, member) in kept {
+            match member.kept_until {
+                Some(until) => drop(removed.insert(name.clone(), (member.catalog.clone(), until))),
+                None => drop(members.insert(name.clone(), of_kept(member))),
+            }
+        }
+        let owners = members.iter().map(|(name, member)| (name.clone(), member.catalog.clone())).collect();
+        let Catalogs { followed, configured, .. } = catalogs;
+        let order = followed.iter().map(|catalog| catalog.name.clone()).collect();
+        let limits = followed.iter().map(|catalog| (catalog.name.clone(), catalog.limit)).collect();
+        let membership = Membership::new(order, configured.clone(), RemovalLimit::default())
+            .with_limits(limits)
+            .restored(members);
+        Self {
+            catalogs: followed,
+            configured,
+            membership,
+            seen: BTreeMap::new(),
+            faults: BTreeMap::new(),
+            conflicts: Vec::new(),
+            owners,
+            removed,
+        }
+    }
+
+    /// Takes what the configuration says now, also what it said at the start; zones of catalogs that it names no more are removed.
+    pub(super) fn configure(&mut self, catalogs: Catalogs, report: &Report, now: u64) -> MemberOrders {
+        let before: BTreeMap<Name, u64> =
+            self.catalogs.iter().map(|catalog| (catalog.name.clone(), catalog.keep.as_secs())).collect();
+        let Catalogs { followed, configured, .. } = catalogs;
+        let limits = followed.iter().map(|catalog| (catalog.name.clone(), catalog.limit)).collect();
+        self.catalogs = followed;
+        self.seen.retain(|name, _| self.catalogs.iter().any(|catalog| catalog.name == *name));
+        self.faults.retain(|name, _| self.catalogs.iter().any(|catalog| catalog.name == *name));
+        let names: Vec<Name> =
+            self.owners.keys().filter(|name| configured.contains(*name)).cloned().collect();
+        for name in &names {
+            self.owners.remove_mut(name);
+        }
+        let old = std::mem::replace(&mut self.configured, configured);
+        self.membership.set_configured(self.without_files(report, &old, None));
+        let changes = self.membership.reconfigure(limits);
+        let mut orders =
+            self.orders(changes, now, |catalog| before.get(catalog).copied().unwrap_or_default());
+        // Members may come from other primaries now.
+        let members = self.membership.members().iter();
+        orders.transfer.set = members.filter_map(|(name, member)| self.zone(name, member)).collect();
+        orders
+    }
+
+    /// Whether this version of a catalog zone was not looked at yet.
+    pub(super) fn is_news(&self, zone: &Arc<Zone>) -> bool {
+        self.seen.get(zone.origin()).is_none_or(|seen| !Arc::ptr_eq(seen, zone))
+    }
+
+    /// Takes a version of a catalog zone.
+    pub(super) fn take(&mut self, zone: &Arc<Zone>, report: &Report, now: u64) -> Option<MemberOrders> {
+        let name = zone.origin().clone();
+        self.seen.insert(name.clone(), zone.clone());
+        let version = match CatalogZone::read(zone) {
+            Ok(version) => Arc::new(version),
+            Err(fault) => {
+                tracing::error!(catalog = %name, serial = %zone.serial(), error = %fault, "the catalog is broken: its members stay as they are");
+                self.faults.insert(name, fault);
+                return None;
+            }
+        };
+        self.faults.remove(&name);
+        let is_accepted = self.is_accepted(&version);
+        let none = BTreeSet::new();
+        self.membership.set_configured(self.without_files(report, &none, Some(&version)));
+        let changes = self.membership.take(version, is_accepted);
+        let held = self.membership.held().get(&name).map_or(0, |held| held.members.len());
+        let MembershipChanges { added, removed, changed, reset, .. } = &changes;
+        let (added, removed) = (added.len(), removed.len());
+        let (changed, reset) = (changed.len(), reset.len());
+        tracing::info!(catalog = %name, serial = %zone.serial(), added, removed, changed, reset, held, "a version of a catalog is in force");
+        Some(self.orders(changes, now, |_| 0))
+    }
+
+    /// Lets removals pass that wait.
+    pub(super) fn accept(&mut self, catalog: &Name, serial: Serial, now: u64) -> Option<MemberOrders> {
+        let changes = self.membership.accept(catalog, serial)?;
+        Some(self.orders(changes, now, |_| 0))
+    }
+
+    /// The followed catalogs.
+    pub(super) fn catalogs(&self) -> &[FollowedCatalog] {
+        &self.catalogs
+    }
+
+    /// Whether a version of this catalog is in force, or the newest is broken.
+    pub(super) fn is_in_force(&self, catalog: &Name) -> bool {
+        self.membership.version(catalog).is_some() || self.faults.contains_key(catalog)
+    }
+
+    /// Which catalog each member belongs to.
+    pub(super) fn owners(&self) -> &RedBlackTreeMapSync<Name, Name> {
+        &self.owners
+    }
+
+    /// Every member, to be transferred.
+    pub(super) fn all(&self) -> MemberZones {
+        let members = self.membership.members().iter();
+        let set = members.filter_map(|(name, member)| self.zone(name, member)).collect();
+        MemberZones { removed: Vec::new(), set }
+    }
+
+    /// Whether data of removed zones is over its time.
+    pub(super) fn forget_the_old(&mut self, now: u64) -> bool {
+        let before = self.removed.len();
+        self.removed.retain(|_, (_, until)| *until > now);
+        self.removed.len() != before
+    }
+
+    /// The facts of each catalog; `awaited` members have neither come nor failed.
+    pub(super) fn facts(&self, awaited: usize) -> Vec<CatalogFact> {
+        let of = |catalog: &FollowedCatalog| {
+            let name = &catalog.name;
+            let clashes = || self.conflicts.iter().filter(|conflict| conflict.catalog == *name);
+            let held = self.membership.held().get(name);
+            let held = held.and_then(|held| {
+                let first = held.members.first()?.clone();
+                Some(HeldRemovals { serial: held.serial, count: held.members.len(), first })
+            });
+            CatalogFact {
+                name: name.clone(),
+                is_produced: false,
+                serial: self.membership.version(name).map(|version| version.serial),
+                members: self.owners.values().filter(|owner| *owner == name).count(),
+                awaited: if self.catalogs.len() == 1 { awaited } else { 0 },
+                held,
+                removed: self.removed.values().filter(|(owner, _)| owner == name).count(),
+                clashes: clashes().count(),
+                first_clash: clashes().next().map(clash),
+                fault: self.faults.get(name).map(ToString::to_string),
+            }
+        };
+        self.catalogs.iter().map(of).collect()
+    }
+
+    /// Many removals were accepted at the producer since the version that is in force.
+    fn is_accepted(&self, version: &CatalogZone) -> bool {
+        let Some(accepted) = version.accepted else { return false };
+        let known = self.membership.version(&version.name).map(|known| known.serial);
+        let is_later = known.map_or(accepted == version.serial, |known| accepted.is_after(known));
+        is_later && !accepted.is_after(version.serial)
+    }
+
+    /// The zones that no catalog may have: the configuration names them, or a file holds them. What the configuration named until now
+    /// is free.
+    fn without_files(
+        &self,
+        report: &Report,
+        old: &BTreeSet<Name>,
+        version: Option<&CatalogZone>,
+    ) -> BTreeSet<Name> {
+        let mut configured = self.configured.clone();
+        let versions = self.catalogs.iter().filter_map(|catalog| self.membership.version(&catalog.name));
+        let names = versions.map(Arc::as_ref).chain(version).flat_map(|version| version.members.keys());
+        let is_foreign = |name: &&Name| {
+            report.zones.contains_key(*name) && !self.owners.contains_key(*name) && !old.contains(*name)
+        };
+        configured.extend(names.filter(is_foreign).cloned());
+        configured
+    }
+
+    fn settings(&self, catalog: &Name) -> Option<&FollowedCatalog> {
+        self.catalogs.iter().find(|one| one.name == *catalog)
+    }
+
+    fn zone(&self, name: &Name, member: &Member) -> Option<crate::transfer::secondary::SecondaryZone> {
+        Some(self.settings(&member.catalog)?.member(name, &member.properties.groups))
+    }
+
+    /// What changes of the membership mean. `keep`: how long data of catalogs that are not configured any more is kept.
+    fn orders(&mut self, changes: MembershipChanges, now: u64, keep: impl Fn(&Name) -> u64) -> MemberOrders {
+        let MembershipChanges { added, removed, changed, reset, conflicts } = changes;
+        for conflict in
+            conflicts.iter().filter(|conflict| !self.conflicts.contains(conflict)).take(MOST_LOGGED)
+        {
+            tracing::error!(zone = %conflict.member, catalog = %conflict.catalog, "not taken from the catalog: {}", clash(conflict));
+        }
+        self.conflicts = conflicts;
+        let mut orders = MemberOrders::default();
+        for name in removed {
+            let owner = self.owners.get(&name).cloned().unwrap_or_else(|| name.clone());
+            self.owners.remove_mut(&name);
+            let keep = self.settings(&owner).map_or_else(|| keep(&owner), |one| one.keep.as_secs());
+            self.removed.insert(name.clone(), (owner, now.saturating_add(keep)));
+            orders.publish.removed.push((name.clone(), now.saturating_add(keep)));
+            orders.transfer.removed.push(name);
+        }
+        for (name, member) in added.into_iter().chain(changed) {
+            orders.transfer.set.extend(self.zone(&name, &member));
+            self.own(&name, &member);
+            orders.publish.set.push((name, to_kept(&member)));
+        }
+        for (name, member) in reset {
+            orders.transfer.removed.push(name.clone());
+            orders.transfer.set.extend(self.zone(&name, &member));
+            self.own(&name, &member);
+            orders.publish.reset.push((name, to_kept(&member)));
+        }
+        orders
+    }
+
+    fn own(&mut self, name: &Name, member: &Member) {
+        self.removed.remove(name);
+        self.owners.insert_mut(name.clone(), member.catalog.clone());
+    }
+}
+
+fn clash(conflict: &Conflict) -> String {
+    match &conflict.owner {
+        Some(owner) => format!("{} is a member of the catalog {owner}", conflict.member),
+        None => format!("{} is in the configuration or in a zone file", conflict.member),
+    }
+}
+
+fn of_kept(kept: &KeptMember) -> Member {
+    let KeptMember { catalog, label, new_owner, groups, .. } = kept.clone();
+    Member { catalog, properties: CatalogMember { label, new_owner, groups } }
+}
+
+fn to_kept(member: &Member) -> KeptMember {
+    let CatalogMember { label, new_owner, groups } = member.properties.clone();
+    KeptMember { catalog: member.catalog.clone(), label, new_owner, groups, kept_until: None }
+}

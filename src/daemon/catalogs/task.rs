@@ -1,0 +1,361 @@
+//! The task that follows and makes catalogs, and how others reach it.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use tokio::sync::{mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
+
+use crate::config::Catalogs;
+use crate::handoff::{Latest, Reader};
+use crate::publish::{MADE_HERE, PublisherHandle, Report};
+use crate::telemetry::{Beat, keep_beating, keep_running};
+use crate::transfer::secondary::{AwaitedZones, SecondaryHandle};
+use crate::wire::{Name, Serial};
+use crate::zone::Published;
+
+use super::facts::CatalogFacts;
+use super::following::{Following, MemberOrders};
+use super::producing::{NewVersion, Produced, Producing};
+use crate::daemon::DaemonError;
+use crate::daemon::response::chain;
+use crate::daemon::thread::Thread;
+
+/// Orders that wait: reloads and operators.
+const MOST_ORDERS: usize = 16;
+/// Zones that come or go together become one version of a catalog that is made here.
+const PRODUCE_PAUSE: Duration = Duration::from_millis(200);
+/// How often it is looked for data whose time is over, and tried again what failed.
+const TICK: Duration = Duration::from_secs(30);
+
+/// What the task works with.
+pub(in crate::daemon) struct CatalogContext {
+    pub(in crate::daemon) publisher: Arc<PublisherHandle>,
+    pub(in crate::daemon) published: Arc<Published>,
+    pub(in crate::daemon) secondary: SecondaryHandle,
+}
+
+/// Gives orders to the task, and reads its facts.
+#[derive(Clone)]
+pub(in crate::daemon) struct CatalogControl {
+    orders: mpsc::Sender<CatalogOrder>,
+    facts: Reader<CatalogFacts>,
+}
+
+/// What others ask of it.
+enum CatalogOrder {
+    /// The configuration says this now.
+    Configure(Box<Catalogs>, oneshot::Sender<()>),
+    /// Let removals pass that wait; what came of it, in words.
+    Accept(Name, Serial, oneshot::Sender<Result<String, String>>),
+}
+
+impl CatalogControl {
+    /// What is known of catalogs.
+    pub(in crate::daemon) fn facts(&self) -> Reader<CatalogFacts> {
+        self.facts.clone()
+    }
+
+    /// Takes what the configuration says now; the members are known to the publisher and the transfers when this returns. It must be
+    /// told before the publisher forgets zones that the configuration names no more: a catalog may have them.
+    pub(in crate::daemon) async fn configure(&self, catalogs: Catalogs) {
+        let (reply, done) = oneshot::channel();
+        if self.orders.send(CatalogOrder::Configure(Box::new(catalogs), reply)).await.is_ok() {
+            let _ = done.await;
+        }
+    }
+
+    /// Lets removals of a catalog pass that wait under this serial; what came of it, in words.
+    pub(in crate::daemon) async fn accept(&self, catalog: Name, serial: Serial) -> Result<String, String> {
+        let (reply, done) = oneshot::channel();
+        let ended = || "the task catalogs has ended".to_owned();
+        let order = CatalogOrder::Accept(catalog, serial, reply);
+        self.orders.send(order).await.map_err(|_| ended())?;
+        done.await.unwrap_or_else(|_| Err(ended()))
+    }
+}
+
+/// Starts the thread.
+pub(in crate::daemon) fn start(
+    catalogs: Catalogs,
+    context: CatalogContext,
+) -> Result<(Thread, CatalogControl, Beat), DaemonError> {
+    let (orders, received) = mpsc::channel(MOST_ORDERS);
+    let facts =
+        Latest::new(CatalogFacts { is_settled: catalogs.followed.is_empty(), ..CatalogFacts::default() });
+    let control = CatalogControl { orders, facts: facts.reader() };
+    let beat = Beat::new("catalogs");
+    let task_beat = beat.clone();
+    let thread = Thread::start("catalogs", CancellationToken::new(), move || async move {
+        let mut task = CatalogTask {
+            report: context.publisher.report(),
+            awaited: context.secondary.awaited(),
+            following: Following::new(catalogs.clone(), context.publisher.kept_members()),
+            producing: catalogs.produced.into_iter().map(Producing::new).collect(),
+            context,
+            has_begun: false,
+            is_settled: false,
+            has_settled: false,
+            produce_at: None,
+            orders: received,
+            facts,
+        };
+        tokio::select! {
+            () = keep_beating(task_beat.clone()) => {}
+            () = keep_running(&task_beat, &mut task, async |task| task.run().await) => {}
+        }
+    })?;
+    Ok((thread, control, beat))
+}
+
+struct CatalogTask {
+    context: CatalogContext,
+    report: Reader<Report>,
+    awaited: Reader<AwaitedZones>,
+    following: Following,
+    producing: Vec<Producing>,
+    /// Whether the transfers know the members that were kept.
+    has_begun: bool,
+    is_settled: bool,
+    /// Whether that stays.
+    has_settled: bool,
+    /// When the next versions of catalogs that are made here may come.
+    produce_at: Option<Instant>,
+    orders: mpsc::Receiver<CatalogOrder>,
+    facts: Latest<CatalogFacts>,
+}
+
+fn unix_time() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+}
+
+impl CatalogTask {
+    async fn run(&mut self) {
+        loop {
+            if !self.has_begun {
+                self.transfer(self.following.all()).await;
+                self.has_begun = true;
+            }
+            self.look().await;
+            self.tell();
+            let until = self.produce_at.map_or(TICK, |at| at.saturating_duration_since(Instant::now()));
+            tokio::select! {
+                order = self.orders.recv() => match order {
+                    Some(order) => self.obey(order).await,
+                    None => return,
+                },
+                () = self.report.changed() => {}
+                () = self.awaited.changed() => {}
+                () = tokio::time::sleep(until) => self.forget_the_old().await,
+            }
+        }
+    }
+
+    /// Looks for versions of catalogs and for zones that come or go.
+    async fn look(&mut self) {
+        let report = self.report.load();
+        if !report.settled {
+            return;
+        }
+        let names: Vec<Name> = self.following.catalogs().iter().map(|catalog| catalog.name.clone()).collect();
+        for name in names {
+            let Some(zone) = self.context.published.load().zone(&name).cloned() else { continue };
+            if !self.following.is_news(&zone) {
+                continue;
+            }
+            // The newest: what members there are is told by the orders before.
+            let report = self.report.load();
+            if let Some(orders) = self.following.take(&zone, &report, unix_time()) {
+                self.carry_out(orders).await;
+            }
+        }
+        self.settle();
+        if self.produce_at.is_none_or(|at| at <= Instant::now()) {
+            self.produce_at = None;
+            for index in 0..self.producing.len() {
+                self.produce(index, None).await;
+            }
+        }
+    }
+
+    async fn carry_out(&self, orders: MemberOrders) {
+        let MemberOrders { publish, transfer } = orders;
+        if !(publish.set.is_empty() && publish.reset.is_empty() && publish.removed.is_empty()) {
+            self.context.publisher.change_members(publish).await;
+        }
+        if !(transfer.set.is_empty() && transfer.removed.is_empty()) {
+            self.transfer(transfer).await;
+        }
+    }
+
+    async fn transfer(&self, zones: crate::transfer::secondary::MemberZones) {
+        if let Err(error) = self.context.secondary.change_members(zones).await {
+            tracing::error!(error = chain(&error), "the transfers do not take the members of catalogs");
+        }
+    }
+
+    /// Whether every catalog and every member has come or failed, or as many as the operator asks for. Once all catalogs have come
+    /// that stays true.
+    fn settle(&mut self) {
+        let followed = self.following.catalogs();
+        if self.has_settled || !self.has_begun {
+            return;
+        }
+        let awaited = self.awaited.load();
+        let percent = followed.iter().map(|catalog| usize::from(catalog.ready_percent)).max().unwrap_or(0);
+        let may_miss = self.following.owners().size() * (100 - percent.min(100)) / 100;
+        self.is_settled = awaited.catalogs == 0 && awaited.members <= may_miss;
+        // A catalog that has failed may still bring its zones, and they are waited for when it does.
+        self.has_settled =
+            self.is_settled && followed.iter().all(|one| self.following.is_in_force(&one.name));
+        if self.has_settled && !followed.is_empty() {
+            let members = self.following.owners().size();
+            tracing::info!(
+                members,
+                awaited = awaited.members,
+                "the zones of the catalogs have come, or have failed"
+            );
+        }
+    }
+
+    /// Makes the next version of a catalog, if its list has changed; whether one is served now.
+    async fn produce(&mut self, index: usize, accepts: Option<Serial>) -> bool {
+        let report = self.report.load();
+        let Some(producing) = self.producing.get_mut(index) else { return false };
+        let name = producing.settings.name.clone();
+        producing.restore(self.context.published.load().zone(&name));
+        let held = producing.held();
+        let produced = match producing.next(&report, accepts, unix_time()) {
+            Ok(produced) => produced,
+            Err(error) => {
+                producing.failed(chain(&error));
+                return false;
+            }
+        };
+        if producing.held() != held && producing.held().is_some() {
+            tracing::error!(catalog = %name, "many zones go at once: they stay in the catalog until an operator accepts it");
+        }
+        let Some(produced) = produced else { return false };
+        self.produce_at = Some(Instant::now() + PRODUCE_PAUSE);
+        self.serve(index, &name, produced).await
+    }
+
+    async fn serve(&mut self, index: usize, name: &Name, produced: Produced) -> bool {
+        let (version, listing) = produced.split();
+        let publisher = &self.context.publisher;
+        let outcome = match version {
+            NewVersion::Whole(zone) => {
+                publisher.offer(*zone, MADE_HERE, false).await.map_err(|error| chain(&error))
+            }
+            NewVersion::Difference(difference) => {
+                let applied = publisher.apply(name, vec![*difference]).await;
+                applied.map(drop).map_err(|error| chain(&error))
+            }
+        };
+        let Some(producing) = self.producing.get_mut(index) else { return false };
+        match outcome {
+            Ok(()) => {
+                producing.served(listing);
+                let fact = producing.fact();
+                let serial = fact.serial.map_or(0, |serial| serial.0);
+                tracing::info!(catalog = %name, serial, members = fact.members, "a version of a catalog was made");
+                true
+            }
+            Err(error) => {
+                tracing::error!(catalog = %name, error, "a version of a catalog could not be made; it is tried again");
+                producing.failed(error);
+                self.produce_at = Some(Instant::now() + TICK);
+                false
+            }
+        }
+    }
+
+    async fn obey(&mut self, order: CatalogOrder) {
+        match order {
+            CatalogOrder::Configure(catalogs, reply) => {
+                self.configure(*catalogs).await;
+                let _ = reply.send(());
+            }
+            CatalogOrder::Accept(catalog, serial, reply) => {
+                let outcome = self.accept(&catalog, serial).await;
+                self.tell();
+                let _ = reply.send(outcome);
+            }
+        }
+    }
+
+    async fn configure(&mut self, catalogs: Catalogs) {
+        let mut before = std::mem::take(&mut self.producing);
+        for settings in &catalogs.produced {
+            let known = before.iter().position(|one| one.settings.name == settings.name);
+            let producing = match known.map(|at| before.swap_remove(at)) {
+                Some(mut producing) => {
+                    producing.configure(settings.clone());
+                    producing
+                }
+                None => Producing::new(settings.clone()),
+            };
+            self.producing.push(producing);
+        }
+        let report = self.report.load();
+        let orders = self.following.configure(catalogs, &report, unix_time());
+        self.carry_out(orders).await;
+    }
+
+    async fn accept(&mut self, catalog: &Name, serial: Serial) -> Result<String, String> {
+        if let Some(index) = self.producing.iter().position(|one| one.settings.name == *catalog) {
+            let held = self.producing.get(index).and_then(Producing::held);
+            self.named(catalog, held, serial)?;
+            return match self.produce(index, Some(serial)).await {
+                true => Ok(format!(
+                    "{catalog}: the zones are removed; the secondaries that follow it remove them, too"
+                )),
+                false => Err(format!(
+                    "{catalog}: the version without the zones is not served yet; see `anyns status`"
+                )),
+            };
+        }
+        let held = self.following.facts(0).into_iter().find(|fact| fact.name == *catalog);
+        let Some(fact) = held else { return Err(format!("there is no catalog {catalog} here")) };
+        self.named(catalog, fact.held.map(|held| held.serial), serial)?;
+        let Some(orders) = self.following.accept(catalog, serial, unix_time()) else {
+            return Err(format!("{catalog}: nothing waits any more"));
+        };
+        let removed = orders.publish.removed.len();
+        self.carry_out(orders).await;
+        tracing::warn!(%catalog, %serial, removed, "removals were accepted by order");
+        Ok(format!("{catalog}: {removed} zones are removed; their data is kept for a while"))
+    }
+
+    fn named(&self, catalog: &Name, held: Option<Serial>, serial: Serial) -> Result<(), String> {
+        match held {
+            None => Err(format!("{catalog}: no removals wait")),
+            Some(held) if held != serial => {
+                Err(format!("{catalog}: the removals that wait are those of serial {held}, not of {serial}"))
+            }
+            Some(_) => Ok(()),
+        }
+    }
+
+    async fn forget_the_old(&mut self) {
+        if self.following.forget_the_old(unix_time()) {
+            self.context.publisher.change_members(Default::default()).await;
+        }
+    }
+
+    fn tell(&self) {
+        let awaited = self.awaited.load().members;
+        let mut catalogs = self.following.facts(awaited);
+        catalogs.extend(self.producing.iter().map(Producing::fact));
+        let owners = self.following.owners().clone();
+        let is_settled = self.is_settled;
+        let is_same = |facts: &CatalogFacts| {
+            facts.is_settled == is_settled
+                && facts.catalogs == catalogs
+                && facts.owners.size() == owners.size()
+        };
+        if !is_same(&self.facts.current()) {
+            self.facts.publish(CatalogFacts { is_settled, catalogs, owners });
+        }
+    }
+}

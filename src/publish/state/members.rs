@@ -1,0 +1,129 @@
+//! The zones that catalogs list (RFC 9432), over restarts: the table `members` of the database.
+//!
+//! Members as the catalogs had them flow in, in one transaction for each version of a catalog; all of them flow out at a start, before
+//! any primary answers. A value that cannot be read is none: its catalog lists it again. Never decides who is a member.
+
+use std::collections::BTreeMap;
+
+use redb::{ReadTransaction, ReadableTable, TableDefinition, TableError, WriteTransaction};
+
+use crate::publish::state::database::DatabaseError;
+use crate::publish::state::fields::{Fields, key_of, push_maybe, push_short, zone_of};
+use crate::wire::Name;
+
+/// Made by the first that is kept: an older build of this format knows nothing of it and leaves it as it is.
+const MEMBERS: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("members");
+/// The form of a value; another one is not read.
+const FORM: u8 = 1;
+
+/// A zone that a catalog lists, or listed until a short while ago.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeptMember {
+    /// The catalog that owns it.
+    pub catalog: Name,
+    /// The label of its member node: another one means that the zone begins anew (RFC 9432 section 5.4).
+    pub label: Box<[u8]>,
+    /// The catalog that may take it over (section 4.4.1).
+    pub new_owner: Option<Name>,
+    /// Its groups (section 4.4.2).
+    pub groups: Vec<Box<[u8]>>,
+    /// For one that is listed no more: until when its data is kept, in seconds since 1970.
+    pub kept_until: Option<u64>,
+}
+
+impl KeptMember {
+    fn octets(&self) -> Vec<u8> {
+        let mut out = vec![FORM];
+        push_short(&mut out, self.catalog.as_wire());
+        push_short(&mut out, &self.label);
+        push_maybe(&mut out, self.new_owner.as_ref(), |out, name| push_short(out, name.as_wire()));
+        push_maybe(&mut out, self.kept_until, |out, at| out.extend(at.to_be_bytes()));
+        let groups = u16::try_from(self.groups.len()).unwrap_or(u16::MAX);
+        out.extend(groups.to_be_bytes());
+        self.groups.iter().take(groups.into()).for_each(|group| push_short(&mut out, group));
+        out
+    }
+
+    fn read(octets: &[u8]) -> Option<Self> {
+        let mut fields = Fields(octets);
+        if fields.u8()? != FORM {
+            return None;
+        }
+        let name = |fields: &mut Fields<'_>| Name::from_wire(fields.short()?).ok();
+        let (catalog, label) = (name(&mut fields)?, fields.short()?.into());
+        let (new_owner, kept_until) = (fields.maybe(name)?, fields.maybe(Fields::u64)?);
+        let count = fields.u16()?;
+        let groups = (0..count).map(|_| fields.short().map(Into::into)).collect::<Option<_>>()?;
+        Some(Self { catalog, label, new_owner, groups, kept_until })
+    }
+}
+
+/// All that are kept.
+pub(in crate::publish) fn read_all(
+    from: &ReadTransaction,
+) -> Result<BTreeMap<Name, KeptMember>, DatabaseError> {
+    let table = match from.open_table(MEMBERS) {
+        Err(TableError::TableDoesNotExist(_)) => return Ok(BTreeMap::new()),
+        table => table.map_err(DatabaseError::of)?,
+    };
+    let mut all = BTreeMap::new();
+    for entry in table.iter().map_err(DatabaseError::of)? {
+        let (key, value) = entry.map_err(DatabaseError::of)?;
+        all.extend(zone_of(key.value()).zip(KeptMember::read(value.value())));
+    }
+    Ok(all)
+}
+
+/// Keeps these; none: forgets that of the zone.
+pub(in crate::publish) fn write(
+    transaction: &WriteTransaction,
+    members: &[(Name, Option<KeptMember>)],
+) -> Result<(), DatabaseError> {
+    let mut table = transaction.open_table(MEMBERS).map_err(DatabaseError::of)?;
+    for (zone, member) in members {
+        let key = key_of(zone);
+        match member {
+            Some(member) => table.insert(&*key, &*member.octets()).map_err(DatabaseError::of)?.is_some(),
+            None => table.remove(&*key).map_err(DatabaseError::of)?.is_some(),
+        };
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::publish::state::database::Database;
+
+    #[test]
+    fn members_come_back_and_a_damaged_value_is_none() {
+        let database = Database::in_memory().unwrap();
+        assert_eq!(database.read(read_all).unwrap(), BTreeMap::new(), "no table yet");
+        let name = |text: &str| text.parse::<Name>().unwrap();
+        let member = |new_owner, kept_until| KeptMember {
+            catalog: name("Cat.example."),
+            label: b"one"[..].into(),
+            new_owner,
+            groups: vec![b"west"[..].into(), b""[..].into()],
+            kept_until,
+        };
+        let (one, other) = (name("One.example."), name("."));
+        let kept = [
+            (one.clone(), Some(member(None, None))),
+            (other.clone(), Some(member(Some(name("dog.")), Some(7)))),
+        ];
+        database.write(|to| write(to, &kept)).unwrap();
+        let expected: BTreeMap<_, _> =
+            kept.iter().filter_map(|(zone, member)| Some((zone.clone(), member.clone()?))).collect();
+        assert_eq!(database.read(read_all).unwrap(), expected);
+        database.write(|to| write(to, &[(other, None)])).unwrap();
+        assert_eq!(database.read(read_all).unwrap().len(), 1);
+        let damage = |to: &WriteTransaction| {
+            let mut table = to.open_table(MEMBERS).map_err(DatabaseError::of)?;
+            table.insert(&*key_of(&one), &b"\x01\x00\xffshort"[..]).map_err(DatabaseError::of)?;
+            Ok(())
+        };
+        database.write(damage).unwrap();
+        assert_eq!(database.read(read_all).unwrap(), BTreeMap::new());
+    }
+}

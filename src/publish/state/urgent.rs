@@ -1,0 +1,71 @@
+//! What somebody waits for at the keeper, and in which order it is written.
+//!
+//! Part of [`crate::publish::state::keeper`].
+
+use std::io;
+use std::sync::mpsc::SyncSender;
+
+use crate::publish::state::members::KeptMember;
+use crate::publish::state::ready::Version;
+use crate::publish::state::step::Written;
+use crate::wire::Name;
+
+/// Where the outcome goes.
+pub(in crate::publish) type WriterReply = SyncSender<io::Result<()>>;
+
+/// What somebody waits for.
+#[derive(Debug)]
+pub(in crate::publish) enum Urgent {
+    /// Keep the versions of one zone, the oldest first.
+    Keep(Vec<Version>),
+    /// Append a step.
+    Append(Name, Written),
+    /// Forget a zone.
+    Forget(Name),
+    /// Keep who is a member of which catalog.
+    Members(Vec<(Name, Option<KeptMember>)>),
+}
+
+impl Urgent {
+    /// The zone that it writes.
+    pub(in crate::publish) fn zone(&self) -> Option<&Name> {
+        match self {
+            Self::Keep(versions) => versions.last().map(|version| version.zone.origin()),
+            Self::Append(zone, _) | Self::Forget(zone) => Some(zone),
+            Self::Members(_) => None,
+        }
+    }
+}
+
+/// Records of a version that is written together with others: a larger one would hold them up.
+const MOST_RECORDS: usize = 10_000;
+
+/// Whole versions share a transaction, and so one sync of the disk: of many zones that come at one time each would wait for those
+/// before it. A zone has one thing waited for at a time, so the order between zones does not count.
+#[derive(Debug, Default)]
+pub(in crate::publish) struct Sorted {
+    /// The whole versions of small zones, and who waits for each.
+    pub(in crate::publish) versions: Vec<Vec<Version>>,
+    pub(in crate::publish) replies: Vec<WriterReply>,
+    /// Everything else, one after the other.
+    pub(in crate::publish) others: Vec<(Urgent, WriterReply)>,
+}
+
+impl Sorted {
+    /// Sorts what is waited for.
+    pub(in crate::publish) fn of(urgent: Vec<(Urgent, WriterReply)>) -> Self {
+        let mut sorted = Self::default();
+        for (urgent, reply) in urgent {
+            match urgent {
+                Urgent::Keep(versions)
+                    if versions.iter().all(|version| version.zone.record_count() <= MOST_RECORDS) =>
+                {
+                    sorted.versions.push(versions);
+                    sorted.replies.push(reply);
+                }
+                other => sorted.others.push((other, reply)),
+            }
+        }
+        sorted
+    }
+}

@@ -1,0 +1,83 @@
+//! Zones that catalogs list: secondary zones that come and go beside those of the configuration.
+//!
+//! Changes flow in, zones of the coordinator and lists of who may send NOTIFY flow out. A change costs what it changes. A zone that
+//! the configuration names is the configuration's. Never reads a catalog.
+
+use std::collections::BTreeSet;
+use std::time::Instant;
+
+use tokio::sync::oneshot;
+
+use crate::wire::Name;
+
+use super::coordinator::{Coordinator, Event, now};
+use super::handle::{SecondaryError, SecondaryHandle, check_zones};
+use super::settings::MemberZones;
+
+impl SecondaryHandle {
+    /// Adds, changes and removes zones that catalogs list; in force when this returns, and counted among those that are awaited.
+    ///
+    /// # Errors
+    /// A zone names a key that is not there, and nothing has changed; or the thread has ended.
+    pub async fn change_members(&self, changes: MemberZones) -> Result<(), SecondaryError> {
+        check_zones(&changes.set, &self.access().keys)?;
+        self.change_access(|access| access.change_members(&changes));
+        let (reply, done) = oneshot::channel();
+        self.send(Event::Members(Box::new(changes), reply)).await?;
+        done.await.map_err(|_| SecondaryError::Ended)
+    }
+}
+
+impl Coordinator {
+    /// Takes zones that catalogs list.
+    pub(super) fn change_members(&mut self, changes: MemberZones) {
+        let MemberZones { removed, set } = changes;
+        let gone: BTreeSet<Name> = removed.into_iter().filter(|zone| self.members.remove(zone)).collect();
+        self.remove_zones(&gone);
+        let mut elsewhere = BTreeSet::new();
+        for zone in set {
+            let name = zone.name.clone();
+            if self.configured.contains(&name) {
+                continue;
+            }
+            if self.members.insert(name.clone()) {
+                self.awaited.add_member(name.clone());
+            }
+            let (bounds, at) = (self.settings.bounds, now());
+            match self.zones.get_mut(&name) {
+                Some(entry) => {
+                    if entry.change(zone, bounds, at) {
+                        elsewhere.insert(name.clone());
+                    }
+                    self.settle(&name);
+                }
+                None => self.add_zone(zone),
+            }
+        }
+        if !elsewhere.is_empty() {
+            self.jobs.forget(&elsewhere);
+        }
+        // At a start the first ones are all that were members before.
+        self.forget_strange_timers();
+        self.awaited.tell();
+    }
+
+    /// Zones come from primaries no more.
+    pub(super) fn remove_zones(&mut self, gone: &BTreeSet<Name>) {
+        if gone.is_empty() {
+            return;
+        }
+        self.jobs.forget(gone);
+        for zone in gone {
+            let armed = self.zones.remove(zone).and_then(|entry| entry.armed);
+            if let Some(armed) = armed {
+                self.timers.remove(&(armed, zone.clone()));
+            }
+            self.awaited.settled(zone);
+            tracing::info!(%zone, "the zone comes from primaries no more");
+            self.outward.note(zone);
+            // One that comes from a file from now on does not expire.
+            self.outward.note_expiry(zone, crate::zone::Expiry::Current, Instant::now());
+        }
+    }
+}
