@@ -20,7 +20,7 @@
 //!     serve      out again
 //!
 //!     health probes -> facts -> policy decision -> route gate -> embedded BGP speaker | dry run
-//!     control  the admin socket     telemetry  counters, logs     daemon  puts it together
+//!     control  the admin socket     web  the page, the API     fleet  the other POPs     telemetry  counters, logs     daemon  puts it together
 //! ```
 //!
 //! ## The two halves
@@ -102,7 +102,9 @@
 //! | `host` | `sys` `telemetry` `handoff` |
 //! | `route` | `sys` `policy` `telemetry` `handoff` |
 //! | `control` | `sys` `telemetry` `handoff` |
-//! | `config` | `sys` `wire` `zone` `zonefile` `answer` `admission` `serve` `publish` `transfer` `catalog` `update` `health` `policy` `route` `control` `telemetry` |
+//! | `fleet` | `wire` `transfer` `control` |
+//! | `web` | `transfer` `control` `fleet` `telemetry` `handoff` |
+//! | `config` | `sys` `wire` `zone` `zonefile` `answer` `admission` `serve` `publish` `transfer` `catalog` `update` `health` `policy` `route` `control` `fleet` `web` `telemetry` |
 //! | `daemon` | everything but `cli` |
 //! | `cli` | everything |
 //!
@@ -126,6 +128,7 @@ pub mod cli;
 pub mod config;
 pub mod control;
 pub mod daemon;
+pub mod fleet;
 pub mod handoff;
 pub mod health;
 pub mod host;
@@ -148,6 +151,7 @@ pub mod telemetry;
 mod test_support;
 pub mod transfer;
 pub mod update;
+pub mod web;
 pub mod wire;
 pub mod zone;
 pub mod zonefile;

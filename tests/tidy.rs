@@ -195,11 +195,14 @@ fn hickory_is_named_only_where_it_belongs() {
 
 #[test]
 fn tls_http_and_quic_are_named_only_by_the_encrypted_transports() {
-    let crates = ["rustls", "quinn", "h2::", "h3::", "http::"];
-    // Transfers over TLS: the configurations stand in one folder, and two files open streams with them.
+    let crates = ["rustls", "quinn", "h2::", "h3::", "http::", "hyper"];
+    // Transfers over TLS: the configurations stand in one folder, and two files open streams with them. The page and its client
+    // speak HTTP.
     let allowed = |path: &Path| {
         path.starts_with("src/serve/encrypted")
             || path.starts_with("src/transfer/tls")
+            || path.starts_with("src/web")
+            || path.starts_with("src/fleet")
             || path.ends_with("transfer/primary/connection.rs")
             || path.ends_with("transfer/primary/handle.rs")
     };
@@ -210,7 +213,10 @@ fn tls_http_and_quic_are_named_only_by_the_encrypted_transports() {
             || code.contains("rustls::")
     };
     let named = files("src", &["rs"]).into_iter().filter(|path| !allowed(path) && names(path));
-    fail_on("TLS, HTTP or QUIC named outside src/serve/encrypted and src/transfer/tls", &shown(named));
+    fail_on(
+        "TLS, HTTP or QUIC named outside src/serve/encrypted, src/transfer/tls, src/web and src/fleet",
+        &shown(named),
+    );
 }
 
 #[test]

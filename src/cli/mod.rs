@@ -2,9 +2,11 @@
 //!
 //! Exit codes: 0 done (for `status`: all is well), 1 something is wrong and was said on standard error (for `status`:
 //! degraded), 2 the command line itself is wrong, or for `status`: down, 3 for `status`: no anyns answers, 4 for `reload`: done, but
-//! for what only a restart takes over.
+//! for what only a restart takes over. For `fleet`: 0 every POP is well and all serials are the same, 1 something is not, 2 no POP is
+//! announced, 3 no POP answers.
 
 mod check;
+mod fleet;
 mod remote;
 mod run;
 mod signatures;
@@ -50,6 +52,8 @@ enum Command {
     Catalog(CatalogCommand),
     /// Tell how the running anyns is: what is wrong, since when and why
     Status(status::Options),
+    /// All POPs at once: route, serials that differ, load, version; what is wrong first
+    Fleet(fleet::FleetOptions),
     /// Take this POP out of service in order: prefer less, wait, withdraw; it stays drained until `undrain`
     Drain {
         /// Why, for the log and the status
@@ -194,6 +198,7 @@ pub fn main() -> ExitCode {
             remote::catalog_accept(config, socket, name, serial)
         }
         Command::Status(options) => status::status(config, socket, &options),
+        Command::Fleet(options) => fleet::fleet(config, options),
         Command::Zone(ZoneCommand::History { name, json }) => {
             remote::zone_history(config, socket, name, json)
         }

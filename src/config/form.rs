@@ -21,7 +21,7 @@ const MOST: usize = 100;
 type Required = (&'static str, &'static str, &'static str);
 
 /// The keys that must be there, by section, what each is, and a value of the right form.
-const REQUIRED: [(&str, &[Required]); 9] = [
+const REQUIRED: [(&str, &[Required]); 10] = [
     (
         "pop",
         &[
@@ -71,10 +71,21 @@ const REQUIRED: [(&str, &[Required]); 9] = [
             ("remote-as", "the neighbor's AS number, such as 64501", "64501"),
         ],
     ),
+    (
+        "fleet.pop",
+        &[
+            ("name", "the POP's name, as its own configuration has it, such as \"ams1\"", "\"x\""),
+            (
+                "url",
+                "where its listener [web] is, such as \"http://198.51.100.10:9533\"",
+                "\"http://192.0.2.1:9533\"",
+            ),
+        ],
+    ),
 ];
 
 /// For a fault of form in a key that begins with the first: the beginnings of the keys whose meaning then is not judged.
-const PROVOKED: [(&str, &[&str]); 16] = [
+const PROVOKED: [(&str, &[&str]); 18] = [
     ("key", &["key", "transfer", "zone.update", "catalog"]),
     ("transfer", &["transfer", "zone.update", "catalog"]),
     ("catalog", &["catalog", "zones.directory", "transfer"]),
@@ -91,6 +102,8 @@ const PROVOKED: [(&str, &[&str]); 16] = [
     ("serve.port", &["serve.listen", "tls"]),
     ("serve.listen", &["serve.listen", "tls"]),
     ("policy.hold", &["policy.hold"]),
+    ("web", &["web"]),
+    ("fleet", &["fleet"]),
 ];
 
 /// A file whose form was read.

@@ -59,6 +59,17 @@ fn read(path: Option<&Path>, is_here: bool) -> Result<Loaded, ConfigError> {
     parse_for(&name, &text, is_here)
 }
 
+/// Only the POPs that the file lists in `[fleet]`: the file is that of a POP, whatever else is in it, or one with nothing else. Of
+/// a POP's file the management addresses are taken, too.
+pub fn fleet(path: &Path) -> Result<crate::fleet::Settings, ConfigError> {
+    let text = file::read(path)?;
+    let file: spec::FleetFile = toml::from_str(&text)
+        .map_err(|error| ConfigError::Unfit { path: path.to_owned(), reason: error.to_string() })?;
+    let mut faults = Faults::new(path, &text, false);
+    let settings = fold::fold_fleet(&file.fleet, &file.pop.management_addresses, &mut faults);
+    faults.finish().map(|_| settings)
+}
+
 /// Checks the text of a configuration file; `file` is only for messages and for paths relative to it.
 pub fn parse(file: &Path, text: &str) -> Result<Loaded, ConfigError> {
     parse_for(file, text, true)

@@ -48,6 +48,9 @@ pub(super) struct Spec {
     pub(super) bgp: Option<BgpSpec>,
     #[serde(default)]
     pub(super) control: ControlSpec,
+    pub(super) web: Option<WebSpec>,
+    #[serde(default)]
+    pub(super) fleet: FleetSpec,
 }
 
 /// `[pop]`: who this is.
@@ -388,6 +391,54 @@ pub(super) enum ModeSpec {
 pub(super) struct ControlSpec {
     pub(super) socket: Option<FilePath>,
     pub(super) group: Option<Spanned<String>>,
+}
+
+/// `[web]`: the page and the API; off without it.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub(super) struct WebSpec {
+    pub(super) listen: Option<Spanned<Vec<SocketAddr>>>,
+    pub(super) token_files: Option<Spanned<Vec<FilePath>>>,
+    pub(super) certificate: Option<Spanned<FilePath>>,
+    pub(super) key: Option<FilePath>,
+    pub(super) client_ca_file: Option<Spanned<FilePath>>,
+}
+
+/// `[fleet]`: every POP.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub(super) struct FleetSpec {
+    pub(super) pop: Vec<Spanned<FleetPopSpec>>,
+}
+
+/// What `anyns fleet` reads of a file, whatever else is in it.
+#[derive(Debug, Deserialize)]
+pub(super) struct FleetFile {
+    #[serde(default)]
+    pub(super) fleet: FleetSpec,
+    #[serde(default)]
+    pub(super) pop: FleetFilePop,
+}
+
+/// The management addresses of the POP whose file it is, if it is one's.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "kebab-case", default)]
+pub(super) struct FleetFilePop {
+    pub(super) management_addresses: Vec<IpAddr>,
+}
+
+/// `[[fleet.pop]]`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct FleetPopSpec {
+    pub(super) name: Spanned<String>,
+    pub(super) url: Spanned<String>,
+    pub(super) token_file: Option<FilePath>,
+    pub(super) ca_file: Option<Spanned<FilePath>>,
+    pub(super) server_name: Option<String>,
+    pub(super) pins: Option<Vec<String>>,
+    pub(super) certificate: Option<Spanned<FilePath>>,
+    pub(super) key: Option<FilePath>,
 }
 
 /// The path without list positions: the line tells which one is meant.

@@ -5,10 +5,11 @@
 //! known stays as it is.
 
 /// The sections that are lists: each is headed by double brackets, and there may be several.
-pub(super) const LISTS: [&str; 6] = ["zone", "catalog", "catalog.group", "service", "bgp.neighbor", "key"];
+pub(super) const LISTS: [&str; 7] =
+    ["zone", "catalog", "catalog.group", "service", "bgp.neighbor", "key", "fleet.pop"];
 
 /// The sections of which there is one.
-pub(super) const SINGLE: [&str; 13] = [
+pub(super) const SINGLE: [&str; 15] = [
     "transfer",
     "pop",
     "log",
@@ -22,6 +23,8 @@ pub(super) const SINGLE: [&str; 13] = [
     "route",
     "bgp",
     "control",
+    "web",
+    "fleet",
 ];
 
 /// The longest piece of a wrong value that is quoted, in characters.
@@ -91,7 +94,8 @@ const SYNTAX: [(&str, &str); 13] = [
 pub(super) fn syntax_in_words(message: &str, wrong: &str) -> String {
     if message == "duplicate key" {
         let wrong = quote(wrong);
-        let list = LISTS.iter().find(|list| list.rsplit('.').next() == Some(&*wrong));
+        let is_it = |list: &&&str| list.rsplit('.').next() == Some(&*wrong) && !SINGLE.contains(&&*wrong);
+        let list = LISTS.iter().find(is_it);
         let several = list.map_or_else(
             || "; it may stand once".to_owned(),
             |list| format!("; several sections of a kind are headed with double brackets, [[{list}]]"),

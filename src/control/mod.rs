@@ -12,6 +12,7 @@
 //! ```
 
 mod client;
+mod feed;
 mod history;
 mod message;
 mod order;
@@ -26,13 +27,16 @@ mod text;
 mod verdict;
 
 pub use client::call;
+pub use feed::{
+    BUCKETS, FEED_ZONES, Feed, Given, Inquiry, InquiryError, Wanted, bucket, inquire, serial_digest,
+};
 pub use history::{
     DifferenceStatus, HistoryStatus, StepRecords, StepStatus, render_difference, render_history,
 };
 pub use message::{ControlError, Request, Response};
 pub use order::{Answers, Call, Reply};
 pub use overall::overall;
-pub use render::{render, render_zone};
+pub use render::{aligned, render, render_zone};
 pub use selection::{Selection, ZoneFilter};
 pub use server::{Server, open};
 pub use since::Memory;

@@ -149,7 +149,7 @@ fn start(
         published: published.clone(),
         beats,
     };
-    let control = start_control(server, reported)?;
+    let (control, web) = start_control(server, reported)?;
     let drain_file = DrainFile::new(&config.publish);
     let controller = Controller {
         drain: drain_file.restore(Instant::now()),
@@ -191,6 +191,7 @@ fn start(
         health: health_thread,
         host: host_thread,
         control,
+        web,
         serving,
         publisher,
         transferring,

@@ -3,7 +3,7 @@
 //! In force at once: the log level, rate limits, probes, policy with its lease, drains, services (their attributes, and prefixes
 //! that come or go) and neighbors; what is transferred (keys, primaries, lists of who may do what) and who may update what. To a
 //! restart are left: who this is, sockets, service addresses that no socket is bound to, the
-//! driver and the admin socket.
+//! driver, the admin socket, the page and the list of POPs.
 //!
 //! A prefix or a neighbor that left the file is withdrawn at once, without a drain: this POP goes on answering what still
 //! arrives, so no query is lost, and the operator who edits the file has the order in hand (`anyns drain` first, if traffic is to
@@ -146,6 +146,7 @@ fn needs_restart(old: &Config, new: &Config) -> Vec<&'static str> {
         ("service.addresses", addresses.any(|address| !old.health.addresses.contains(address))),
         ("route.driver", is_bgp(old) != is_bgp(new)),
         ("[control]", old.control != new.control),
+        ("[web] or [fleet]", old.web != new.web || old.fleet != new.fleet),
         (
             "transfer.listen, transfer.tls or how much is transferred at one time",
             old.transfers.restart_form != new.transfers.restart_form,

@@ -11,6 +11,7 @@
 //!           catalogs    1x thread   who is a member of which catalog
 //!           publisher   1x thread   zones in, and its own threads
 //!           control     1x thread   the admin socket, the status
+//!           web         1x thread   the page and the API, if configured
 //!           log         1x thread   log records out
 //!           serve-N     Nx threads  queries in, responses out
 //!   wait    a signal: drain in order, then everything closes in the order opposite to its opening
@@ -55,6 +56,7 @@ mod thread;
 mod transfers;
 mod updates;
 mod versions;
+mod web;
 
 use std::path::PathBuf;
 
@@ -62,7 +64,7 @@ use crate::config::Config;
 use crate::control::ControlError;
 use crate::host::AddressError;
 use crate::serve::ServeError;
-use crate::{admission, health, publish, route, telemetry};
+use crate::{admission, health, publish, route, telemetry, web as pages};
 
 /// Why anyns cannot run.
 #[derive(Debug, thiserror::Error)]
@@ -94,6 +96,9 @@ pub enum DaemonError {
     /// The admin socket cannot be opened.
     #[error(transparent)]
     Control(#[from] ControlError),
+    /// The page cannot be served with these credentials.
+    #[error("[web] cannot work")]
+    Web(#[from] pages::WebError),
     /// A service address is not on the host.
     #[error(transparent)]
     Address(#[from] AddressError),

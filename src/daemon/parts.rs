@@ -24,6 +24,7 @@ pub(super) struct Parts {
     pub(super) health: Thread,
     pub(super) host: Thread,
     pub(super) control: ControlThread,
+    pub(super) web: Option<Thread>,
     pub(super) serving: Serving,
     pub(super) publisher: Arc<PublisherHandle>,
     pub(super) transferring: Transferring,

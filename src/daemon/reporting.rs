@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use crate::admission::Limits;
 use crate::config::Config;
-use crate::control::{Cause, Server};
-use crate::handoff::Reader;
+use crate::control::{Cause, Feed, Server};
+use crate::handoff::{Latest, Reader, queue};
 use crate::health;
 use crate::host::HostFacts;
 use crate::publish::PublisherHandle;
@@ -22,6 +22,11 @@ use super::status::{
     ControlThread, Ordered, OtherAlarm, Reload, Settings, Source, StatusKeeper, StatusSources,
     TransferSources, catalog_alarms,
 };
+use super::thread::Thread;
+use super::web::Web;
+
+/// Questions that wait for the thread `control`: those of the connections that are answered at one moment.
+const MOST_INQUIRIES: usize = 16;
 
 /// Dropped log records are an alarm for so long after the last of them.
 const DROPS_ALARM: Duration = Duration::from_secs(60);
@@ -52,13 +57,19 @@ pub(super) struct Reported<'a> {
     pub(super) beats: Vec<Beat>,
 }
 
-/// Starts the thread `control`.
-pub(super) fn start_control(server: Server, reported: Reported<'_>) -> Result<ControlThread, DaemonError> {
+/// Starts the thread `control`, and the thread `web` where that is configured.
+pub(super) fn start_control(
+    server: Server,
+    reported: Reported<'_>,
+) -> Result<(ControlThread, Option<Thread>), DaemonError> {
     let Reported { started, config, publisher, serving, counters, speaker, host, logs, limits, .. } =
         reported;
     let Reported { told, transfers, published, beats, .. } = reported;
     let [control, status] = [Beat::new("control"), Beat::new("status")];
     let (report, mut liveness) = (publisher.report(), publisher.liveness());
+    let (inquiries, asked) = queue(MOST_INQUIRIES).map_err(DaemonError::Runtime)?;
+    let feed = Latest::new(Feed::default());
+    let web = Web::prepare(config, feed.reader(), inquiries)?;
     let routes = speaker.status.clone();
     let Told { serve_facts, ordered, reload, statistics } = told;
     let pending = ordered.clone();
@@ -84,7 +95,7 @@ pub(super) fn start_control(server: Server, reported: Reported<'_>) -> Result<Co
         published,
         transfers,
         certificates: serving.certificates(),
-        beats: [beats, vec![control.clone(), status.clone()]].concat(),
+        beats: [beats, vec![control.clone(), status.clone()], web.iter().map(Web::beat).collect()].concat(),
         neighbor_beats: Box::new({
             let beats = speaker.neighbor_beats.clone();
             move || beats.load()
@@ -97,11 +108,15 @@ pub(super) fn start_control(server: Server, reported: Reported<'_>) -> Result<Co
             host_alarms(host),
             log_alarms(logs.dropped()),
             verifier,
-        ],
+        ]
+        .into_iter()
+        .chain(web.as_ref().map(Web::alarms))
+        .collect(),
     };
     let test_hooks = std::env::var_os("ANYNS_TEST_HOOKS").is_some_and(|value| value == "1");
-    let keeper = StatusKeeper::new(sources, status, test_hooks);
-    ControlThread::start(server, keeper, control).map_err(DaemonError::Runtime)
+    let keeper = StatusKeeper::new(sources, status, test_hooks).publishing(feed);
+    let control = ControlThread::start(server, keeper, asked, control).map_err(DaemonError::Runtime)?;
+    Ok((control, web.map(Web::start).transpose()?))
 }
 
 fn alarm(kind: String, cause: Cause, message: String) -> OtherAlarm {

@@ -62,6 +62,9 @@ async fn in_order(mut parts: Parts, mut signals: Signals) {
     {
         tracing::warn!(%error, "a service address stays on loopback");
     }
+    if let Some(web) = parts.web {
+        web.stop(THREAD_GRACE).await;
+    }
     // The last: the status answers until here.
     parts.control.stop().await;
     tracing::info!("stopped");

@@ -43,7 +43,7 @@ pub enum FileError {
 ///
 /// # Errors
 /// It cannot be read, is longer, or is the file of a secret that others can use.
-pub(super) fn read(path: &Path, most: u64, is_secret: bool) -> Result<Vec<u8>, FileError> {
+pub fn read(path: &Path, most: u64, is_secret: bool) -> Result<Vec<u8>, FileError> {
     let failed = |source| FileError::Read { path: path.to_owned(), source };
     let file = File::open(path).map_err(failed)?;
     // Of the file that is open, not of what has its name a moment later.

@@ -39,7 +39,7 @@ pub mod tls;
 pub mod tsig;
 pub mod writer;
 
-pub use files::FileError;
+pub use files::{FileError, read as read_file};
 
 #[cfg(test)]
 #[path = "../../tests/unit/transfer/hub.rs"]

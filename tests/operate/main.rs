@@ -14,10 +14,13 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod browser;
 mod catalog;
 mod catalog_many;
 mod drain;
 mod encrypted;
+mod fleet;
+mod http;
 mod live;
 mod process;
 mod reload;
@@ -26,3 +29,4 @@ mod signatures;
 mod status;
 mod systemd;
 mod transfer;
+mod web;

@@ -4,12 +4,14 @@ mod catalog;
 mod checks;
 mod connections;
 mod control;
+mod fleet;
 mod rate_limit;
 mod route;
 mod serve;
 mod tls;
 mod transfer;
 mod update;
+mod web;
 mod zones;
 
 use std::net::IpAddr;
@@ -22,7 +24,10 @@ use toml::Spanned;
 use crate::control as admin;
 use crate::telemetry::{LogFormat, LogSettings, check_level};
 use crate::transfer::settings::PeerSpec;
-use crate::{admission, answer, health, policy, publish, route as routes, serve as serving};
+use crate::{
+    admission, answer, fleet as pops, health, policy, publish, route as routes, serve as serving,
+    web as pages,
+};
 
 use super::check;
 use super::fault::Faults;
@@ -31,6 +36,7 @@ use super::values::Period;
 
 pub use catalog::{Catalogs, FollowedCatalog, ProducedCatalog};
 pub(super) use control::usual_socket;
+pub(super) use fleet::fold_fleet;
 pub use transfer::Transfers;
 
 /// Every module's settings.
@@ -70,6 +76,10 @@ pub struct Config {
     pub drain: Drain,
     /// The admin socket.
     pub control: admin::Settings,
+    /// The page and the API; `None`: off.
+    pub web: Option<pages::Settings>,
+    /// Every POP.
+    pub fleet: pops::Settings,
 }
 
 /// Who this is.
@@ -143,6 +153,8 @@ pub(super) fn fold(spec: &Spec, faults: &mut Faults<'_>) -> Option<Config> {
     let answer = serve::fold_answer(spec, &pop, faults);
     let log = fold_log(spec, &pop, faults);
     let control = control::fold_control(spec, faults);
+    let web = web::fold_web(spec, &service_addresses, faults);
+    let fleet = fold_fleet(&spec.fleet, &pop.management_addresses, faults);
     let drain = fold_drain(spec, faults);
     let lease = route::fold_lease(spec, faults);
     // Every section was looked at: only now may one be missing.
@@ -152,6 +164,8 @@ pub(super) fn fold(spec: &Spec, faults: &mut Faults<'_>) -> Option<Config> {
         install_addresses: spec.serve.install_addresses,
         drain,
         control,
+        web,
+        fleet,
         pop,
         serve,
         rate_limit,

@@ -12,9 +12,10 @@ use super::{
     Alarm, CatalogStatus, NeighborStatus, ProbeStatus, RouteState, Status, TaskState, Verdict, ZoneState,
     ZoneStatus,
 };
-use table::{Row, aligned};
+use table::Row;
 use time::{span, time};
 
+pub use table::aligned;
 pub use transfer::render_zone;
 
 /// The document as aligned text.

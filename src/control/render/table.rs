@@ -4,11 +4,11 @@ use std::fmt::Write;
 
 use super::super::text::{MOST_CHARACTERS, clipped, printable};
 
-pub(super) type Row = Vec<String>;
+pub(in crate::control) type Row = Vec<String>;
 
 /// Two spaces in front and between columns; the last column of a row is not padded. No cell is longer than
 /// [`MOST_CHARACTERS`].
-pub(super) fn aligned(rows: &[Row]) -> String {
+pub fn aligned(rows: &[Row]) -> String {
     let mut widths: Vec<usize> = Vec::new();
     let cell = |cell: &String| clipped(&printable(cell), MOST_CHARACTERS);
     let rows: Vec<Row> = rows.iter().map(|row| row.iter().map(cell).collect()).collect();

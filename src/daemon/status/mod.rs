@@ -29,7 +29,10 @@ use tokio::time::{MissedTickBehavior, interval};
 
 use crate::admission::Limits;
 use crate::config::{self, Config, RouteDriver};
-use crate::control::{self, Answers, Memory, Request, Response, Selection, Status};
+use crate::control::{
+    self, Answers, FEED_ZONES, Feed, Given, Inquiry, Memory, Request, Response, Selection, Status, Wanted,
+};
+use crate::handoff::{Latest, Receiver};
 use crate::health::Statistics;
 use crate::publish::Report;
 use crate::route::RouteStatus;
@@ -145,6 +148,7 @@ pub(super) struct StatusKeeper {
     test_hooks: bool,
     /// Locked on the thread `control` alone, and never across a wait: nobody ever waits for it.
     state: Mutex<State>,
+    feed: Latest<Feed>,
 }
 
 struct State {
@@ -175,7 +179,7 @@ impl StatusKeeper {
             updates_alive: None,
             updates_fault: None,
         };
-        Self { beat, test_hooks, state: Mutex::new(state) }
+        Self { beat, test_hooks, state: Mutex::new(state), feed: Latest::new(Feed::default()) }
     }
 
     /// Observes for ever. Can be run again after a panic.
@@ -188,9 +192,32 @@ impl StatusKeeper {
             let mut state = self.lock();
             state.observe(Instant::now());
             if tick.is_multiple_of(TICKS_PER_DOCUMENT) {
-                // For its memory of beginnings; nobody asked.
-                let _ = state.document(&Selection { zones: control::ZoneFilter::All, most: Some(0) });
+                // Also for its memory of beginnings, whether or not anyone reads the feed.
+                let page = Selection { zones: control::ZoneFilter::All, most: Some(FEED_ZONES) };
+                let status = state.document(&page);
+                let digests = state.zones.digests().to_vec();
+                drop(state);
+                self.feed.publish(Feed { status, digests });
             }
+        }
+    }
+
+    /// The newest document goes there, for other threads.
+    pub(super) fn publishing(self, feed: Latest<Feed>) -> Self {
+        Self { feed, ..self }
+    }
+
+    /// Answers what other threads ask beyond the feed, for ever.
+    async fn answer_inquiries(&self, inquiries: &mut Receiver<Inquiry>) {
+        loop {
+            let inquiry = inquiries.next().await;
+            let given = match &inquiry.wanted {
+                Wanted::Status(selection) => Given::Status(Box::new(self.status(selection))),
+                Wanted::Serials(bucket) => Given::Serials(self.lock().zones.serials(*bucket)),
+            };
+            inquiry.answer(given);
+            // A row of long answers leaves room for heartbeats.
+            tokio::task::yield_now().await;
         }
     }
 

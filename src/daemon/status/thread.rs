@@ -7,8 +7,9 @@ use std::time::{Duration, Instant};
 
 use tokio_util::sync::CancellationToken;
 
-use crate::control::{Answers, Server};
-use crate::telemetry::{Beat, keep_running};
+use crate::control::{Answers, Inquiry, Server};
+use crate::handoff::Receiver;
+use crate::telemetry::{Beat, keep_going, keep_running};
 
 use super::StatusKeeper;
 
@@ -27,11 +28,16 @@ pub(in super::super) struct ControlThread {
 
 impl ControlThread {
     /// Starts it with its own runtime.
-    pub(in super::super) fn start(server: Server, keeper: StatusKeeper, beat: Beat) -> io::Result<Self> {
+    pub(in super::super) fn start(
+        server: Server,
+        keeper: StatusKeeper,
+        inquiries: Receiver<Inquiry>,
+        beat: Beat,
+    ) -> io::Result<Self> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let stop = CancellationToken::new();
         let stopped = stop.clone();
-        let run = move || runtime.block_on(run(server, keeper, beat, stopped));
+        let run = move || runtime.block_on(run(server, keeper, inquiries, beat, stopped));
         let thread = thread::Builder::new().name("control".into()).spawn(run)?;
         Ok(Self { thread, stop })
     }
@@ -46,15 +52,23 @@ impl ControlThread {
     }
 }
 
-async fn run(mut server: Server, keeper: StatusKeeper, beat: Beat, stop: CancellationToken) {
+async fn run(
+    mut server: Server,
+    keeper: StatusKeeper,
+    mut inquiries: Receiver<Inquiry>,
+    beat: Beat,
+    stop: CancellationToken,
+) {
     let keeper = Arc::new(keeper);
     let answers: Arc<dyn Answers> = keeper.clone();
     let serve = keep_running(&beat, &mut server, async |server| server.run(&answers, &beat, &stop).await);
     let mut kept = keeper.clone();
     let keep = keep_running(&keeper.beat, &mut kept, async |keeper| keeper.run().await);
+    let inform = keep_going(&beat, async || keeper.answer_inquiries(&mut inquiries).await);
     tokio::select! {
         () = serve => {}
         () = keep => {}
+        () = inform => {}
         // A task that pauses after a panic does not look at it.
         () = stop.cancelled() => {}
     }

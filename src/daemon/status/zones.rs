@@ -3,7 +3,9 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use crate::control::{self, Selection, ZoneCounts, ZoneFilter, ZoneGroup, ZoneStatus, one_line};
+use crate::control::{
+    self, BUCKETS, Selection, ZoneCounts, ZoneFilter, ZoneGroup, ZoneStatus, bucket, one_line, serial_digest,
+};
 use crate::publish::{Fault, Report, ZoneReport, ZoneState};
 use crate::wire::Name;
 use crate::zone::Expiry;
@@ -35,6 +37,8 @@ pub(super) struct ZoneTable {
     groups: Groups,
     /// When the signatures of zones expire.
     expiries: Expiries,
+    /// By bucket, the sum of the digests of serials; empty before the first zone.
+    digests: Vec<u64>,
     /// Whether a report was walked.
     is_filled: bool,
     /// Zones that were looked at so far.
@@ -177,6 +181,7 @@ impl ZoneTable {
             return;
         }
         let entry = Entry { name, zone, settled };
+        self.count_serial(name, zone, is_in);
         let add = |count: &mut u64| *count = if is_in { *count + 1 } else { count.saturating_sub(1) };
         add(&mut self.counts.total);
         add(match entry.state() {
@@ -205,6 +210,27 @@ impl ZoneTable {
             true => self.expiries.add(name, zone),
             false => self.expiries.remove(name, zone),
         }
+    }
+
+    fn count_serial(&mut self, name: &Name, zone: Option<&ZoneReport>, is_in: bool) {
+        self.digests.resize(BUCKETS, 0);
+        let (name, serial) = (name.to_string(), zone.and_then(|zone| zone.serial));
+        let digest = serial_digest(&name, serial.map(|serial| serial.0));
+        if let Some(sum) = self.digests.get_mut(usize::from(bucket(&name))) {
+            *sum = if is_in { sum.wrapping_add(digest) } else { sum.wrapping_sub(digest) };
+        }
+    }
+
+    /// By bucket, what tells whether two POPs serve the same serials.
+    pub(super) fn digests(&self) -> &[u64] {
+        &self.digests
+    }
+
+    /// The serials of a bucket: a walk over all names.
+    pub(super) fn serials(&self, wanted: u8) -> Vec<(String, u32)> {
+        let zones = self.report.zones.iter();
+        let served = zones.filter_map(|(name, zone)| Some((name.to_string(), zone.serial?.0)));
+        served.filter(|(name, _)| bucket(name) == wanted).collect()
     }
 
     /// What is to be told of signatures that expire, at this moment.

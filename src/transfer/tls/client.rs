@@ -86,8 +86,16 @@ impl TlsClient {
         Ok(Self { config: Arc::new(config), name })
     }
 
+    /// The same for another protocol (RFC 7301) than zone transfer.
+    #[must_use]
+    pub fn speaking(mut self, protocol: &[u8]) -> Self {
+        Arc::make_mut(&mut self.config).alpn_protocols = vec![protocol.to_vec()];
+        self
+    }
+
     /// What makes connections, and the name to ask for.
-    pub(in crate::transfer) fn connector(&self) -> (TlsConnector, ServerName<'static>) {
+    #[must_use]
+    pub fn connector(&self) -> (TlsConnector, ServerName<'static>) {
         (TlsConnector::from(self.config.clone()), self.name.clone())
     }
 }

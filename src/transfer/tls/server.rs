@@ -46,8 +46,16 @@ impl TlsServer {
         Ok(Self(Arc::new(config)))
     }
 
+    /// The same for another protocol (RFC 7301) than zone transfer.
+    #[must_use]
+    pub fn speaking(mut self, protocol: &[u8]) -> Self {
+        Arc::make_mut(&mut self.0).alpn_protocols = vec![protocol.to_vec()];
+        self
+    }
+
     /// What takes connections.
-    pub(in crate::transfer) fn acceptor(&self) -> TlsAcceptor {
+    #[must_use]
+    pub fn acceptor(&self) -> TlsAcceptor {
         TlsAcceptor::from(self.0.clone())
     }
 }

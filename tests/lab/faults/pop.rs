@@ -42,7 +42,7 @@ impl Pop {
         let interval = INTERVAL.as_millis();
         let extra = format!(
             "[health]\ninterval = \"{interval}ms\"\ntimeout = \"{interval}ms\"\n[serve]\nworkers = 2\n\
-             [log]\nlevel = \"debug\"\n"
+             [log]\nlevel = \"debug\"\n[web]\n"
         );
         let mut anyns = pop::at_site(&world, &world.a, Route::Direct, &extra);
         let stderr = stuck.then(StuckPipe::new);

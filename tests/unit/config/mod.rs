@@ -277,7 +277,7 @@ fn every_fault_of_syntax_is_told() {
 }
 
 /// The sections, and whether there may be several.
-const SECTIONS: [(&str, bool); 15] = [
+const SECTIONS: [(&str, bool); 18] = [
     ("pop", false),
     ("log", false),
     ("serve", false),
@@ -293,6 +293,9 @@ const SECTIONS: [(&str, bool); 15] = [
     ("bgp", false),
     ("bgp.neighbor", true),
     ("control", false),
+    ("web", false),
+    ("fleet", false),
+    ("fleet.pop", true),
 ];
 
 /// The sample with one more key in a section.

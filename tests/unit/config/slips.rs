@@ -13,6 +13,7 @@ fn the_brackets_of_every_section_are_named() {
             false => match section {
                 "tls" => format!("{GOOD}\n{wrong}\ncertificate = \"c\"\nkey = \"k\"\ndot = 853\n"),
                 "zone" => format!("{GOOD}\n{wrong}\nname = \"example.com\"\nfile = \"f\"\n"),
+                "fleet.pop" => format!("{GOOD}\n{wrong}\nname = \"a\"\nurl = \"http://192.0.2.1:9533\"\n"),
                 _ => format!("{GOOD}\n{wrong}\n"),
             },
         };

@@ -1,0 +1,135 @@
+//! `anyns fleet`: all POPs at once, and `anyns fleet wait`: until they serve a version.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use crate::config;
+use crate::fleet::{Clients, FleetError, WaitOutcome, Waiting, clients, render, survey, wait};
+
+use super::{CommandError, Outcome, print_line};
+
+/// How long a POP may take for an answer, unless the command says otherwise.
+const LIMIT: &str = "3s";
+/// How long `wait` waits, unless it says otherwise: a deploy that takes longer needs a person.
+const WAIT_LIMIT: &str = "60s";
+
+/// Every POP, asked over its management address.
+#[derive(Debug, clap::Args)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
+pub(super) struct FleetOptions {
+    #[command(subcommand)]
+    command: Option<FleetCommand>,
+    /// A TOML file with [fleet], such as the configuration of any POP; by default the one that --config names
+    #[arg(long, value_name = "FILE")]
+    fleet: Option<PathBuf>,
+    /// How long a POP may take for its answer
+    #[arg(long, value_name = "TIME", default_value = LIMIT, value_parser = humantime::parse_duration)]
+    timeout: Duration,
+    /// One JSON document
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum FleetCommand {
+    /// Wait until every announced POP serves this serial of a zone, or a newer one: for CI and ACME hooks
+    Wait(WaitOptions),
+}
+
+#[derive(Debug, clap::Args)]
+struct WaitOptions {
+    /// The zone
+    zone: String,
+    /// The serial
+    serial: u32,
+    /// How long to wait
+    #[arg(long, value_name = "TIME", default_value = WAIT_LIMIT, value_parser = humantime::parse_duration)]
+    timeout: Duration,
+    /// Do not wait for POPs that give no answer; otherwise one counts as announced, for nobody can tell
+    #[arg(long)]
+    skip_unreachable: bool,
+    /// A TOML file with [fleet], such as the configuration of any POP; by default the one that --config names
+    #[arg(long, value_name = "FILE")]
+    fleet: Option<PathBuf>,
+    /// One JSON document
+    #[arg(long)]
+    json: bool,
+}
+
+/// Exit codes: 0 all is well or done, 1 something is not, or not in time, 2 no POP is announced, 3 no POP answers.
+pub(super) fn fleet(config: Option<&Path>, options: FleetOptions) -> Outcome {
+    match options.command {
+        Some(FleetCommand::Wait(options)) => wait_for(config, options),
+        None => {
+            let clients = pops(options.fleet.as_deref().or(config))?;
+            let found = run(survey(&clients, options.timeout, None))?;
+            print_line(&match options.json {
+                true => serde_json::to_string_pretty(&found.report)?,
+                false => render(&found.report),
+            });
+            Ok(ExitCode::from(found.report.exit_code()))
+        }
+    }
+}
+
+fn wait_for(config: Option<&Path>, options: WaitOptions) -> Outcome {
+    let WaitOptions { zone, serial, timeout, skip_unreachable, fleet, json } = options;
+    let clients = pops(fleet.as_deref().or(config))?;
+    let waiting = Waiting { zone, serial, limit: timeout, skip_unreachable };
+    let outcome = run(wait(&clients, &waiting))?;
+    print_line(&match json {
+        true => serde_json::to_string_pretty(&outcome)?,
+        false => told(&outcome, &waiting),
+    });
+    Ok(if outcome.done { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// The outcome as lines: those that are waited for first.
+fn told(outcome: &WaitOutcome, waiting: &Waiting) -> String {
+    let Waiting { zone, serial, limit, .. } = waiting;
+    let took = outcome.took_ms as f64 / 1000.0;
+    let mut text = match outcome.done {
+        true => format!("every announced POP serves {zone} {serial} ({took:.1} s)\n"),
+        false => format!(
+            "not every announced POP serves {zone} {serial} after {}\n",
+            humantime::format_duration(*limit)
+        ),
+    };
+    let waits = outcome.pops.iter().filter(|pop| !pop.ready).map(|pop| ("!", pop));
+    let ready = outcome.pops.iter().filter(|pop| pop.ready).map(|pop| (" ", pop));
+    for (mark, pop) in waits.chain(ready) {
+        text.push_str(&crate::control::aligned(&[vec![format!("{mark} {}: {}", pop.name, pop.state)]]));
+    }
+    text
+}
+
+/// The POPs of the file; one whose files cannot be read is told like one that does not answer.
+fn pops(file: Option<&Path>) -> Result<Clients, CommandError> {
+    let Some(file) = file else {
+        return Err(
+            "no POP is known: name a file with [fleet] with --fleet, or the configuration with --config"
+                .into(),
+        );
+    };
+    let mut settings = config::fleet(file)?;
+    if settings.pops.is_empty() {
+        let message = format!(
+            "{}: no POP is listed; add [[fleet.pop]] with name and url for each, such as url = \"http://198.51.100.10:9533\"",
+            file.display()
+        );
+        return Err(message.into());
+    }
+    // The management addresses of another host are no sources here.
+    settings.sources.retain(|address| std::net::UdpSocket::bind((*address, 0)).is_ok());
+    Ok(clients(&settings))
+}
+
+fn run<T>(work: impl Future<Output = T>) -> Result<T, FleetError> {
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(FleetError::Runtime)?;
+    let done = runtime.block_on(work);
+    // A look-up of a name that hangs is left behind.
+    runtime.shutdown_background();
+    Ok(done)
+}

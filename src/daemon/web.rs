@@ -1,0 +1,60 @@
+//! The thread `web`: the page and the API, if configured. Nothing waits for it.
+
+use tokio_util::sync::CancellationToken;
+
+use crate::config::Config;
+use crate::control::{Cause, Feed, Inquiry, without_numbers};
+use crate::handoff::{Queue, Reader};
+use crate::telemetry::{Beat, keep_running};
+use crate::web::{Sources, WebServer};
+
+use super::DaemonError;
+use super::status::{OtherAlarm, Source};
+use super::thread::Thread;
+
+/// The server before it runs, its beat, and what is wrong with it.
+pub(super) struct Web {
+    server: WebServer,
+    beat: Beat,
+    trouble: Reader<Vec<String>>,
+}
+
+impl Web {
+    /// Reads the credentials; `None` where the page is off.
+    pub(super) fn prepare(
+        config: &Config,
+        feed: Reader<Feed>,
+        inquiries: Queue<Inquiry>,
+    ) -> Result<Option<Self>, DaemonError> {
+        let Some(settings) = config.web.clone() else { return Ok(None) };
+        let fleet = config.fleet.clone();
+        let (server, trouble) = WebServer::new(Sources { settings, fleet, feed, inquiries, metrics: None })?;
+        Ok(Some(Self { server, beat: Beat::new("web"), trouble }))
+    }
+
+    /// Its heartbeat.
+    pub(super) fn beat(&self) -> Beat {
+        self.beat.clone()
+    }
+
+    /// What is wrong with it.
+    pub(super) fn alarms(&self) -> Source<Vec<OtherAlarm>> {
+        let trouble = self.trouble.clone();
+        Box::new(move || {
+            let alarm = |message: &String| OtherAlarm {
+                kind: format!("web {}", without_numbers(message)),
+                cause: Cause::Rest,
+                message: message.clone(),
+            };
+            trouble.load().iter().map(alarm).collect()
+        })
+    }
+
+    /// Starts the thread.
+    pub(super) fn start(self) -> Result<Thread, DaemonError> {
+        let Self { mut server, beat, .. } = self;
+        Thread::start("web", CancellationToken::new(), move || async move {
+            keep_running(&beat, &mut server, async |server| server.run(&beat).await).await;
+        })
+    }
+}

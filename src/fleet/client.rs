@@ -1,0 +1,189 @@
+//! One POP over HTTP: a path out, a bounded body in.
+
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body_util::{BodyExt, Empty, LengthLimitError, Limited};
+use hyper::client::conn::http1;
+use hyper::header::{self, HeaderValue};
+use hyper::{Request, StatusCode};
+use hyper_util::rt::TokioIo;
+use serde::de::DeserializeOwned;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpSocket, TcpStream, lookup_host};
+use tokio::time::timeout;
+
+use super::error::FleetError;
+use super::settings::{FleetPop, FleetTls, FleetUrl};
+use crate::transfer::read_file;
+use crate::transfer::tls::{Authentication, TlsClient};
+
+/// Octets of a token file at most; the server takes no longer token.
+const MOST_TOKEN: u64 = 1024;
+
+/// The protocol of the connection (RFC 7301).
+const HTTP: &[u8] = b"http/1.1";
+
+/// How one POP is asked.
+#[derive(Debug)]
+pub struct PopClient {
+    name: String,
+    url: FleetUrl,
+    token: Option<HeaderValue>,
+    tls: Option<TlsClient>,
+    sources: Vec<IpAddr>,
+}
+
+impl PopClient {
+    /// Reads the files that are needed to ask this POP. Blocks for as long as files do.
+    ///
+    /// # Errors
+    /// A file that cannot be used.
+    pub fn new(pop: &FleetPop, sources: &[IpAddr]) -> Result<Self, FleetError> {
+        let FleetPop { name, url, token, tls } = pop;
+        let token = token.as_ref().map(|path| {
+            let octets = read_file(path, MOST_TOKEN, true).map_err(FleetError::TokenFile)?;
+            let field = [b"Bearer ", octets.trim_ascii()].concat();
+            let mut field =
+                HeaderValue::from_bytes(&field).map_err(|_| FleetError::Token { path: path.clone() })?;
+            field.set_sensitive(true);
+            Ok(field)
+        });
+        let tls = tls.as_ref().filter(|_| url.is_encrypted).map(|tls| tls_client(tls, url));
+        Ok(Self {
+            name: name.clone(),
+            url: url.clone(),
+            token: token.transpose()?,
+            tls: tls.transpose()?,
+            sources: sources.to_vec(),
+        })
+    }
+
+    /// The POP's name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Where it is asked.
+    #[must_use]
+    pub fn url(&self) -> &FleetUrl {
+        &self.url
+    }
+
+    /// The JSON document at this path, of so many octets at most.
+    ///
+    /// # Errors
+    /// No answer within `limit`, or none that can be used.
+    pub async fn document<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        most: usize,
+        limit: Duration,
+    ) -> Result<T, FleetError> {
+        let body = timeout(limit, self.get(path, most)).await.map_err(|_| FleetError::Timeout(limit))??;
+        serde_json::from_slice(&body).map_err(FleetError::Document)
+    }
+
+    async fn get(&self, path: &str, most: usize) -> Result<Bytes, FleetError> {
+        let stream = self.connect().await?;
+        match &self.tls {
+            None => self.exchange(stream, path, most).await,
+            Some(tls) => {
+                let (connector, name) = tls.connector();
+                let stream = connector.connect(name, stream).await.map_err(FleetError::Handshake)?;
+                self.exchange(stream, path, most).await
+            }
+        }
+    }
+
+    /// One request on a connection of its own.
+    async fn exchange<S>(&self, stream: S, path: &str, most: usize) -> Result<Bytes, FleetError>
+    where
+        S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    {
+        let (mut sender, connection) =
+            http1::handshake(TokioIo::new(stream)).await.map_err(FleetError::Http)?;
+        let ask = async {
+            let mut request = Request::new(Empty::<Bytes>::new());
+            // Paths are made here, of what is escaped.
+            *request.uri_mut() = path.parse().unwrap_or_default();
+            let fields = request.headers_mut();
+            if let Ok(host) = HeaderValue::try_from(self.url.authority()) {
+                fields.insert(header::HOST, host);
+            }
+            fields.insert(header::CONNECTION, HeaderValue::from_static("close"));
+            if let Some(token) = &self.token {
+                fields.insert(header::AUTHORIZATION, token.clone());
+            }
+            let response = sender.send_request(request).await.map_err(FleetError::Http)?;
+            if response.status() != StatusCode::OK {
+                return Err(FleetError::Status { status: response.status().as_u16() });
+            }
+            let body = Limited::new(response.into_body(), most).collect().await;
+            body.map(|body| body.to_bytes()).map_err(|error| {
+                if error.is::<LengthLimitError>() {
+                    return FleetError::TooLong { most };
+                }
+                match error.downcast::<hyper::Error>() {
+                    Ok(error) => FleetError::Http(*error),
+                    Err(error) => FleetError::Connect(std::io::Error::other(error)),
+                }
+            })
+        };
+        // The connection is driven while the answer is awaited, and ends with it.
+        let drive = async {
+            if let Err(error) = connection.await {
+                return FleetError::Http(error);
+            }
+            std::future::pending().await
+        };
+        tokio::select! {
+            biased;
+            answer = ask => answer,
+            error = drive => Err(error),
+        }
+    }
+
+    async fn connect(&self) -> Result<TcpStream, FleetError> {
+        let FleetUrl { host, port, .. } = &self.url;
+        let named = |source| FleetError::Name { host: host.clone(), source };
+        let addresses = lookup_host((host.as_str(), *port)).await.map_err(named)?;
+        let mut outcome =
+            Err(FleetError::Name { host: host.clone(), source: std::io::ErrorKind::NotFound.into() });
+        for address in addresses {
+            outcome = self.connect_to(address).await.map_err(FleetError::Connect);
+            if outcome.is_ok() {
+                break;
+            }
+        }
+        outcome
+    }
+
+    /// From a management address of the same family, if this host has one: a service address as the source would have the answer go to
+    /// another POP.
+    async fn connect_to(&self, address: SocketAddr) -> std::io::Result<TcpStream> {
+        let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+        let source = self.sources.iter().find(|source| source.is_ipv4() == address.is_ipv4());
+        // To loopback only loopback leads.
+        if let Some(source) = source.filter(|source| address.ip().is_loopback() == source.is_loopback()) {
+            socket.bind(SocketAddr::new(*source, 0))?;
+        }
+        socket.connect(address).await
+    }
+}
+
+fn tls_client(tls: &FleetTls, url: &FleetUrl) -> Result<TlsClient, FleetError> {
+    let FleetTls { ca, server_name, pins, client } = tls;
+    let authentication = match ca {
+        Some(file) => Authentication::Authority {
+            file: file.clone(),
+            name: server_name.clone().unwrap_or_else(|| url.host.clone()),
+        },
+        None => Authentication::Pins(pins.clone()),
+    };
+    let client = client.as_ref().map(|(certificate, key)| (certificate.as_path(), key.as_path()));
+    let client = TlsClient::new(&authentication, client).map_err(FleetError::Tls)?;
+    Ok(client.speaking(HTTP))
+}

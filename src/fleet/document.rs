@@ -1,0 +1,131 @@
+//! What a POP tells of itself, read leniently: a newer anyns may tell more, an older one less.
+
+use serde::{Deserialize, Serialize};
+
+macro_rules! lenient {
+    ($($(#[$attribute:meta])* $name:ident { $($(#[$field_attribute:meta])* $field:ident: $kind:ty,)* })*) => {$(
+        $(#[$attribute])*
+        #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+        #[serde(default)]
+        pub struct $name { $($(#[$field_attribute])* pub $field: $kind,)* }
+    )*};
+}
+
+lenient! {
+    /// The document at `/api/v1/pop`.
+    PopDocument {
+        /// The state.
+        status: ToldStatus,
+        /// How much is asked.
+        load: PopLoad,
+        /// By bucket, the digest of the serials.
+        digests: Vec<u64>,
+    }
+
+    /// What a POP is asked, per second.
+    PopLoad {
+        /// Queries over all transports.
+        queries: f64,
+        /// Queries that the rate limiter refused.
+        limited: f64,
+        /// Answers SERVFAIL.
+        servfail: f64,
+    }
+
+    /// The parts of [`crate::control::Status`] that a fleet needs.
+    ToldStatus {
+        /// The POP.
+        pop: String,
+        /// The instance.
+        instance: String,
+        /// The version of anyns.
+        version: String,
+        /// When it was written.
+        now: u64,
+        /// When the process began.
+        started: u64,
+        /// Well or not.
+        overall: ToldOverall,
+        /// Whether nothing is sent to any neighbor.
+        dry_run: bool,
+        /// Whether it stops.
+        stopping: bool,
+        /// Its zones.
+        zone_counts: ToldCounts,
+        /// The zones that were asked for.
+        zones: Vec<ToldZone>,
+        /// Its prefixes.
+        prefixes: Vec<ToldPrefix>,
+    }
+
+    /// Well or not, since when and why.
+    ToldOverall {
+        /// `ok`, `degraded` or `down`.
+        verdict: String,
+        /// Since when.
+        since: u64,
+        /// Why.
+        reasons: Vec<String>,
+    }
+
+    /// How many zones.
+    ToldCounts {
+        /// All.
+        total: u64,
+        /// Those that are not well.
+        not_well: u64,
+    }
+
+    /// A zone.
+    ToldZone {
+        /// Its name.
+        name: String,
+        /// Its state.
+        state: String,
+        /// The serial that is served.
+        serial: Option<u32>,
+        /// What is wrong.
+        faults: Vec<String>,
+    }
+
+    /// A prefix.
+    ToldPrefix {
+        /// The prefix.
+        prefix: String,
+        /// What is desired.
+        intent: String,
+        /// Since when.
+        since: u64,
+        /// Why it is not simply announced.
+        reasons: Vec<String>,
+        /// What neighbors were sent.
+        neighbors: Vec<ToldNeighbor>,
+    }
+
+    /// A prefix at a neighbor.
+    ToldNeighbor {
+        /// `nothing`, `depreferred` or `announced`.
+        sent: String,
+    }
+}
+
+impl ToldPrefix {
+    /// To how many neighbors it is sent.
+    #[must_use]
+    pub fn sent(&self) -> usize {
+        self.neighbors.iter().filter(|neighbor| !matches!(neighbor.sent.as_str(), "" | "nothing")).count()
+    }
+}
+
+impl ToldStatus {
+    /// Whether queries reach this POP: a prefix is announced, less preferred or not. In a dry run what would be sent counts.
+    #[must_use]
+    pub fn is_announced(&self) -> bool {
+        let wanted = |prefix: &ToldPrefix| matches!(prefix.intent.as_str(), "announce" | "deprefer");
+        self.prefixes.iter().any(|prefix| match self.dry_run {
+            true => wanted(prefix),
+            // A route that is still with a neighbor still brings queries.
+            false => prefix.sent() > 0,
+        })
+    }
+}

@@ -1,0 +1,32 @@
+//! All POPs of the service as one: asked in parallel over their management addresses, through the listener `web` of each.
+//!
+//! ```text
+//!   [fleet] ---> PopClient (1x POP) ---> survey: documents ---> summaries, and buckets whose digests differ
+//!                                                                 |  the serials of those buckets
+//!                                                                 v
+//!                                        FleetReport: what is wrong first, and the zones whose serials differ
+//!   ZONE SERIAL -----------------------> wait: until every announced POP serves it
+//! ```
+//!
+//! A POP that does not answer is a line of the report, never a delay: every question has the same limit, and they are asked at the
+//! same time. Answers are read leniently, for POPs of a fleet are upgraded one by one. Everything that a POP says is data of the
+//! network: it is bounded here, and escaped by whoever shows it. Changes nothing anywhere.
+
+mod client;
+mod compare;
+mod document;
+mod error;
+mod render;
+mod settings;
+mod summary;
+mod survey;
+mod wait;
+
+pub use client::PopClient;
+pub use document::{PopDocument, PopLoad};
+pub use error::FleetError;
+pub use render::render;
+pub use settings::{FleetPop, FleetTls, FleetUrl, Settings, UrlError};
+pub use summary::{FleetReport, PopSummary, PrefixSummary, ZoneDifference};
+pub use survey::{Clients, Surveyed, alone, clients, survey, zone_everywhere};
+pub use wait::{WaitOutcome, Waiting, wait};

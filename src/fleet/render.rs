@@ -1,0 +1,136 @@
+//! The fleet as text: what is wrong first. Control characters never reach the terminal.
+
+use std::fmt::Write;
+
+use super::summary::{FleetReport, PopSummary, PrefixSummary};
+use crate::control::{aligned, one_line};
+
+/// The report as lines: the POPs, what is wrong with them, and the zones whose serials differ.
+#[must_use]
+pub fn render(report: &FleetReport) -> String {
+    let mut rows = vec![["pop", "state", "route", "zones", "load", "version"].map(str::to_owned).to_vec()];
+    rows.extend(report.pops.iter().map(row));
+    let mut text = aligned(&rows);
+    for pop in &report.pops {
+        let because = pop.error.iter().chain(&pop.reasons);
+        for reason in because {
+            let _ = write!(text, "{}", aligned(&[vec![format!("! {}: {}", pop.name, one_line(reason))]]));
+        }
+    }
+    for difference in &report.differing {
+        let serial = |(pop, serial): &(String, Option<u32>)| {
+            format!("{pop} {}", serial.map_or("none".to_owned(), |serial| serial.to_string()))
+        };
+        let serials: Vec<String> = difference.serials.iter().map(serial).collect();
+        let line = format!("! {} differs: {}", difference.zone, serials.join(", "));
+        let _ = write!(text, "{}", aligned(&[vec![line]]));
+    }
+    if report.more_differ {
+        let _ = writeln!(text, "  ! and more zones may differ");
+    }
+    text
+}
+
+fn row(pop: &PopSummary) -> Vec<String> {
+    if pop.error.is_some() {
+        return vec![pop.name.clone(), "NO ANSWER".to_owned()];
+    }
+    let zones = match pop.zones_not_well {
+        0 => pop.zones.to_string(),
+        bad => format!("{} ({bad} not well)", pop.zones),
+    };
+    let state = match pop.stopping {
+        true => "STOPPING".to_owned(),
+        false => pop.verdict.to_uppercase(),
+    };
+    vec![
+        pop.name.clone(),
+        state,
+        route(pop),
+        zones,
+        format!("{:.0} queries/s", pop.load.queries),
+        pop.version.clone(),
+    ]
+}
+
+/// The prefixes in few words: one word if all are alike.
+fn route(pop: &PopSummary) -> String {
+    let one = |prefix: &PrefixSummary| match (pop.dry_run, prefix.intent.as_str()) {
+        (true, intent) => format!("{intent} (dry run)"),
+        (false, "withdraw") if prefix.sent == 0 => "withdrawn".to_owned(),
+        (false, intent) => format!("{intent} at {} of {}", prefix.sent, prefix.neighbors),
+    };
+    let mut routes: Vec<String> = pop.prefixes.iter().map(one).collect();
+    routes.dedup();
+    match routes.as_slice() {
+        [] => "no prefix".to_owned(),
+        [same] => same.clone(),
+        _ => {
+            let named = pop.prefixes.iter().map(|prefix| format!("{} {}", prefix.prefix, one(prefix)));
+            named.collect::<Vec<_>>().join(", ")
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::document::PopLoad;
+    use super::super::summary::ZoneDifference;
+    use super::*;
+
+    #[test]
+    fn what_is_wrong_stands_first_and_each_pop_is_a_line() {
+        let prefix = |intent: &str, sent| PrefixSummary {
+            prefix: "192.0.2.0/24".into(),
+            intent: intent.into(),
+            sent,
+            neighbors: 2,
+            reasons: Vec::new(),
+        };
+        let pop = |name: &str, verdict: &str| PopSummary {
+            name: name.into(),
+            verdict: verdict.into(),
+            version: "0.1.0".into(),
+            announced: true,
+            zones: 12,
+            prefixes: vec![prefix("announce", 2)],
+            load: PopLoad { queries: 1234.4, ..PopLoad::default() },
+            ..PopSummary::default()
+        };
+        let mut report = FleetReport {
+            pops: vec![
+                pop("ams1", "ok"),
+                PopSummary {
+                    zones_not_well: 1,
+                    reasons: vec!["zone a. is refused".into()],
+                    ..pop("fra1", "degraded")
+                },
+                PopSummary::silent("sin1", "http://a:1", "no answer within 1s \u{1b}[2J".into()),
+            ],
+            differing: vec![ZoneDifference {
+                zone: "a.".into(),
+                serials: vec![("ams1".into(), Some(2)), ("fra1".into(), None)],
+            }],
+            more_differ: true,
+        };
+        report.sort();
+        assert_eq!(
+            render(&report),
+            "  pop   state      route               zones            load            version\n\
+             \x20 sin1  NO ANSWER\n\
+             \x20 fra1  DEGRADED   announce at 2 of 2  12 (1 not well)  1234 queries/s  0.1.0\n\
+             \x20 ams1  OK         announce at 2 of 2  12               1234 queries/s  0.1.0\n\
+             \x20 ! sin1: no answer within 1s \u{fffd}[2J\n\
+             \x20 ! fra1: zone a. is refused\n\
+             \x20 ! a. differs: ams1 2, fra1 none\n\
+             \x20 ! and more zones may differ\n"
+        );
+        assert_eq!(report.exit_code(), 1);
+        report.pops.truncate(1);
+        assert_eq!(report.exit_code(), 3);
+        report.pops = vec![PopSummary { announced: false, ..pop("ams1", "down") }];
+        assert_eq!(report.exit_code(), 2);
+        report = FleetReport { pops: vec![pop("ams1", "ok")], ..FleetReport::default() };
+        assert_eq!(report.exit_code(), 0);
+    }
+}

@@ -1,0 +1,162 @@
+//! The fleet in short: a line for each POP, what is wrong first.
+
+use serde::Serialize;
+
+use super::document::{PopDocument, PopLoad, ToldPrefix, ToldStatus};
+
+/// The most reasons of a POP in a summary.
+const MOST_REASONS: usize = 5;
+/// The most prefixes of a POP in a summary.
+const MOST_PREFIXES: usize = 32;
+/// The most characters of a text that a POP tells.
+const MOST_CHARACTERS: usize = 300;
+
+/// All POPs.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct FleetReport {
+    /// The POPs, those that do not answer or are not well first.
+    pub pops: Vec<PopSummary>,
+    /// Zones whose serials differ, by name.
+    pub differing: Vec<ZoneDifference>,
+    /// Whether there may be more of them than those.
+    pub more_differ: bool,
+}
+
+/// One POP.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct PopSummary {
+    /// Its name in the list of POPs.
+    pub name: String,
+    /// Where it is asked.
+    pub url: String,
+    /// Why it gave no answer; the rest is empty then.
+    pub error: Option<String>,
+    /// The instance.
+    pub instance: String,
+    /// The version of anyns.
+    pub version: String,
+    /// `ok`, `degraded` or `down`; empty without an answer.
+    pub verdict: String,
+    /// Since when (Unix seconds).
+    pub since: u64,
+    /// Why, the first ones.
+    pub reasons: Vec<String>,
+    /// Whether queries reach it.
+    pub announced: bool,
+    /// Whether it only says what it would announce.
+    pub dry_run: bool,
+    /// Whether it stops in order.
+    pub stopping: bool,
+    /// Its prefixes.
+    pub prefixes: Vec<PrefixSummary>,
+    /// How many zones it has.
+    pub zones: u64,
+    /// How many of them are not well.
+    pub zones_not_well: u64,
+    /// What it is asked, per second.
+    pub load: PopLoad,
+}
+
+/// A prefix at a POP.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct PrefixSummary {
+    /// The prefix.
+    pub prefix: String,
+    /// What is desired: `announce`, `deprefer` or `withdraw`.
+    pub intent: String,
+    /// To how many neighbors it is sent.
+    pub sent: usize,
+    /// How many neighbors there are.
+    pub neighbors: usize,
+    /// Why it is not simply announced.
+    pub reasons: Vec<String>,
+}
+
+/// A zone that has different serials.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct ZoneDifference {
+    /// The zone.
+    pub zone: String,
+    /// By POP the serial that is served, if one is.
+    pub serials: Vec<(String, Option<u32>)>,
+}
+
+impl PopSummary {
+    /// A POP that answered.
+    #[must_use]
+    pub fn of(name: &str, url: &str, document: &PopDocument) -> Self {
+        let PopDocument { status, load, .. } = document;
+        let ToldStatus { instance, version, overall, dry_run, stopping, zone_counts, prefixes, .. } = status;
+        Self {
+            name: name.to_owned(),
+            url: url.to_owned(),
+            error: None,
+            instance: short(instance),
+            version: short(version),
+            verdict: short(&overall.verdict),
+            since: overall.since,
+            reasons: overall.reasons.iter().take(MOST_REASONS).map(|reason| short(reason)).collect(),
+            announced: status.is_announced(),
+            dry_run: *dry_run,
+            stopping: *stopping,
+            prefixes: prefixes.iter().take(MOST_PREFIXES).map(PrefixSummary::of).collect(),
+            zones: zone_counts.total,
+            zones_not_well: zone_counts.not_well,
+            load: load.clone(),
+        }
+    }
+
+    /// A POP that did not.
+    #[must_use]
+    pub fn silent(name: &str, url: &str, error: String) -> Self {
+        Self { name: name.to_owned(), url: url.to_owned(), error: Some(short(&error)), ..Self::default() }
+    }
+
+    /// How urgent it is: 0 no answer, 1 down, 2 degraded, 3 ok.
+    #[must_use]
+    pub fn rank(&self) -> u8 {
+        match (&self.error, self.verdict.as_str()) {
+            (Some(_), _) => 0,
+            (None, "down") => 1,
+            (None, "ok") => 3,
+            (None, _) => 2,
+        }
+    }
+}
+
+impl PrefixSummary {
+    fn of(prefix: &ToldPrefix) -> Self {
+        Self {
+            prefix: short(&prefix.prefix),
+            intent: short(&prefix.intent),
+            sent: prefix.sent(),
+            neighbors: prefix.neighbors.len(),
+            reasons: prefix.reasons.iter().take(MOST_REASONS).map(|reason| short(reason)).collect(),
+        }
+    }
+}
+
+impl FleetReport {
+    /// Puts what is wrong first.
+    pub(super) fn sort(&mut self) {
+        self.pops.sort_by(|one, other| (one.rank(), &one.name).cmp(&(other.rank(), &other.name)));
+    }
+
+    /// As an exit code: 0 all is well, 1 something is not, 2 no POP is announced, 3 no POP answers.
+    #[must_use]
+    pub fn exit_code(&self) -> u8 {
+        let is_well = self.pops.iter().all(|pop| pop.rank() == 3) && self.differing.is_empty();
+        if self.pops.iter().all(|pop| pop.error.is_some()) {
+            3
+        } else if !self.pops.iter().any(|pop| pop.announced) {
+            2
+        } else {
+            u8::from(!is_well || self.more_differ)
+        }
+    }
+}
+
+/// A text of the network, bounded.
+fn short(text: &str) -> String {
+    text.chars().take(MOST_CHARACTERS).collect()
+}

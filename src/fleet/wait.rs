@@ -1,0 +1,147 @@
+//! Waits until every announced POP serves a version of a zone.
+
+use std::time::{Duration, Instant};
+
+use super::client::PopClient;
+use super::document::ToldStatus;
+use super::error::FleetError;
+use super::survey::zone_everywhere;
+use crate::wire::Serial;
+
+/// Between two rounds of questions: a deploy reaches a POP within a second or so.
+const PAUSE: Duration = Duration::from_millis(250);
+
+/// How long one POP may take for an answer.
+const ANSWER_LIMIT: Duration = Duration::from_secs(2);
+
+/// What is waited for.
+#[derive(Clone, Debug)]
+pub struct Waiting {
+    /// The zone.
+    pub zone: String,
+    /// Its serial; a newer one will do (RFC 1982).
+    pub serial: u32,
+    /// How long.
+    pub limit: Duration,
+    /// Whether POPs that do not answer are left out. Otherwise one counts as announced: nobody can tell.
+    pub skip_unreachable: bool,
+}
+
+/// How it ended, by POP in words: `serves N`, or why not.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct WaitOutcome {
+    /// Whether every announced POP serves it.
+    pub done: bool,
+    /// How long it took, in milliseconds.
+    pub took_ms: u64,
+    /// By POP.
+    pub pops: Vec<WaitedPop>,
+}
+
+/// One POP at the end.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct WaitedPop {
+    /// Its name.
+    pub name: String,
+    /// Whether it is waited for no more.
+    pub ready: bool,
+    /// The serial that it serves, if it serves one.
+    pub serial: Option<u32>,
+    /// In words.
+    pub state: String,
+}
+
+/// Asks again and again; done after the limit at the latest.
+pub async fn wait(clients: &[(String, Result<PopClient, FleetError>)], waiting: &Waiting) -> WaitOutcome {
+    let begun = Instant::now();
+    let until = begun + waiting.limit;
+    loop {
+        let left = until.saturating_duration_since(Instant::now());
+        let answers = zone_everywhere(clients, &waiting.zone, left.min(ANSWER_LIMIT)).await;
+        let pops: Vec<WaitedPop> =
+            answers.into_iter().map(|(name, answer)| judge(name, answer, waiting)).collect();
+        let is_served = pops.iter().any(|pop| pop.ready && pop.serial.is_some());
+        let done = is_served && pops.iter().all(|pop| pop.ready);
+        if done || Instant::now() + PAUSE >= until {
+            return WaitOutcome { done, took_ms: begun.elapsed().as_millis() as u64, pops };
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+}
+
+/// Whether this POP is as it should be.
+fn judge(name: String, answer: Result<ToldStatus, String>, waiting: &Waiting) -> WaitedPop {
+    let status = match answer {
+        Ok(status) => status,
+        Err(error) => {
+            let ready = waiting.skip_unreachable;
+            let state = if ready { format!("left out: {error}") } else { error };
+            return WaitedPop { name, ready, serial: None, state };
+        }
+    };
+    if status.pop != name {
+        let state = FleetError::OtherPop { found: status.pop }.to_string();
+        return WaitedPop { name, ready: false, serial: None, state };
+    }
+    let zone = status.zones.first();
+    let serial = zone.and_then(|zone| zone.serial);
+    let is_there = serial.is_some_and(|serial| !Serial(waiting.serial).is_after(Serial(serial)));
+    let shown = match (serial, zone) {
+        (Some(serial), _) => format!("serves {serial}"),
+        (None, Some(zone)) => {
+            format!("{} the zone", if zone.state == "loading" { "loads" } else { "refuses" })
+        }
+        (None, None) => "has no such zone".to_owned(),
+    };
+    let fault = zone.filter(|_| !is_there).and_then(|zone| zone.faults.first());
+    let fault = fault.map(|fault| format!(": {fault}")).unwrap_or_default();
+    let announced = status.is_announced();
+    let aside = if announced { "" } else { ", not announced" };
+    WaitedPop { name, ready: is_there || !announced, serial, state: format!("{shown}{aside}{fault}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::document::{ToldPrefix, ToldZone};
+    use super::*;
+
+    fn told(announced: bool, serial: Option<u32>) -> ToldStatus {
+        let intent = if announced { "announce" } else { "withdraw" };
+        ToldStatus {
+            pop: "ams1".into(),
+            dry_run: true,
+            prefixes: vec![ToldPrefix { intent: intent.into(), ..ToldPrefix::default() }],
+            zones: vec![ToldZone { serial, faults: vec!["a fault".into()], ..ToldZone::default() }],
+            ..ToldStatus::default()
+        }
+    }
+
+    #[test]
+    fn every_announced_pop_must_serve_it_or_a_newer_one() {
+        let waiting =
+            Waiting { zone: "a.".into(), serial: 7, limit: Duration::from_secs(1), skip_unreachable: false };
+        let judged = |answer, waiting: &Waiting| {
+            let pop = judge("ams1".into(), answer, waiting);
+            (pop.ready, pop.state)
+        };
+        let table = [
+            (Ok(told(true, Some(7))), true, "serves 7"),
+            (Ok(told(true, Some(8))), true, "serves 8"),
+            (Ok(told(true, Some(6))), false, "serves 6: a fault"),
+            (Ok(told(false, Some(6))), true, "serves 6, not announced: a fault"),
+            (Ok(told(true, None)), false, "refuses the zone: a fault"),
+            (Ok(ToldStatus { zones: Vec::new(), ..told(true, None) }), false, "has no such zone"),
+            (
+                Ok(ToldStatus { pop: "fra1".into(), ..told(true, Some(7)) }),
+                false,
+                "the POP \"fra1\" answers there",
+            ),
+            (Err("no connection".to_owned()), false, "no connection"),
+        ];
+        for (answer, ready, state) in table {
+            assert_eq!(judged(answer, &waiting), (ready, state.to_owned()));
+        }
+        let waiting = Waiting { skip_unreachable: true, ..waiting };
+        assert_eq!(judged(Err("gone".to_owned()), &waiting), (true, "left out: gone".to_owned()));
+    }
+}

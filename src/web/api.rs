@@ -1,0 +1,266 @@
+//! The documents of the API: what a target asks for, and JSON.
+
+use hyper::StatusCode;
+use serde::Serialize;
+use serde_json::Value;
+
+use super::payload::{Reply, json, text, whole};
+use super::samples::RateSample;
+use super::state::State;
+use super::timeline::RouteChange;
+use crate::control::{FEED_ZONES, InquiryError, RouteState, Status, Verdict, ZoneFilter};
+use crate::fleet::{PopDocument, PopLoad};
+
+/// The most zones of a status: some hundred kilobytes. Who needs all of them asks the admin socket.
+const MOST_ZONES: usize = 1000;
+/// The zones of a status that does not say how many.
+const USUAL_ZONES: usize = 100;
+/// The most characters of a zone or a pattern: no name is longer, each octet escaped.
+pub(super) const MOST_NAME: usize = 1024;
+/// The most buckets of serials in one request.
+const MOST_BUCKETS: usize = 8;
+
+/// What a POP tells of itself.
+#[derive(Serialize)]
+pub(super) struct PopView<'a> {
+    status: &'a Status,
+    load: RateSample,
+    /// The last minutes, oldest first; empty unless asked for.
+    history: Vec<RateSample>,
+    /// What became of the routes, after the number that was asked for.
+    changes: Vec<RouteChange>,
+    /// By bucket, the digest of the serials; empty unless asked for.
+    digests: &'a [u64],
+}
+
+/// How much of it is wanted.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Extent {
+    pub(super) zones: usize,
+    pub(super) history: bool,
+    pub(super) after: u64,
+    pub(super) digests: bool,
+}
+
+/// The value of a parameter of a query, percent-decoded (RFC 3986 section 2.1); `None` if it is not there or is no UTF-8.
+pub(super) fn parameter(query: &str, name: &str) -> Option<String> {
+    let value = query.split('&').find_map(|pair| pair.split_once('=').filter(|(key, _)| *key == name));
+    let mut rest = value?.1.as_bytes();
+    let mut octets = Vec::with_capacity(rest.len());
+    while let Some((octet, after)) = rest.split_first() {
+        rest = after;
+        if *octet != b'%' {
+            octets.push(*octet);
+            continue;
+        }
+        let digits = rest.get(..2).filter(|digits| digits.iter().all(u8::is_ascii_hexdigit));
+        let digits = std::str::from_utf8(digits?).ok()?;
+        octets.push(u8::from_str_radix(digits, 16).ok()?);
+        rest = rest.get(2..).unwrap_or_default();
+    }
+    String::from_utf8(octets).ok()
+}
+
+fn number<T: std::str::FromStr>(query: &str, name: &str) -> Option<T> {
+    parameter(query, name)?.parse().ok()
+}
+
+/// 503, because the thread `control` does not tell.
+fn untold(error: InquiryError) -> Reply {
+    text(StatusCode::SERVICE_UNAVAILABLE, error)
+}
+
+/// 503, because the newest document is old.
+pub(super) fn stale(seconds: u64) -> Reply {
+    let line = format!("the status is {seconds} s old: the thread control does not run, or has not begun");
+    text(StatusCode::SERVICE_UNAVAILABLE, line)
+}
+
+/// `/healthz`: whether this process is alive, as far as it can tell.
+pub(super) fn health(state: &State) -> Reply {
+    match state.feed() {
+        Ok(_) => text(StatusCode::OK, "alive"),
+        Err(seconds) => stale(seconds),
+    }
+}
+
+/// `/readyz`: whether this POP is announced as configured, and answers well.
+pub(super) fn readiness(state: &State) -> Reply {
+    match state.feed() {
+        Err(seconds) => stale(seconds),
+        Ok(feed) => match unready(&feed.status) {
+            None => text(StatusCode::OK, "ready"),
+            Some(reason) => text(StatusCode::SERVICE_UNAVAILABLE, format!("not ready: {reason}")),
+        },
+    }
+}
+
+/// Why it is not; a zone that is not well is no reason, for the others are served.
+fn unready(status: &Status) -> Option<String> {
+    if status.stopping {
+        return Some("it stops in order".to_owned());
+    }
+    for prefix in &status.prefixes {
+        let is_sent = prefix.neighbors.iter().any(|neighbor| neighbor.sent == RouteState::Announced);
+        if prefix.intent != "announce" {
+            return Some(format!("{} is to {}", prefix.prefix, prefix.intent));
+        }
+        if !status.dry_run && !is_sent {
+            return Some(format!("{} is not sent to any neighbor", prefix.prefix));
+        }
+    }
+    (status.overall.verdict == Verdict::Down).then(|| "the POP is down".to_owned())
+}
+
+/// `/api/v1/status?zones=PATTERN|bad&most=N`: the document of `anyns status --json`.
+pub(super) async fn status(state: &State, query: &str) -> Reply {
+    let zones = parameter(query, "zones");
+    if zones.as_ref().is_some_and(|zones| zones.len() > MOST_NAME) {
+        return text(StatusCode::BAD_REQUEST, format!("zones has more than {MOST_NAME} octets"));
+    }
+    let most = number(query, "most").unwrap_or(USUAL_ZONES).min(MOST_ZONES);
+    let mut zones = zones.as_deref().map_or(ZoneFilter::All, ZoneFilter::parse);
+    if matches!(zones, ZoneFilter::All) && most > USUAL_ZONES {
+        // Of all zones, more than a page are found by a walk.
+        zones = ZoneFilter::Pattern("*".to_owned());
+    }
+    match state.status(zones, most).await {
+        Ok(status) => json(&*status),
+        Err(error) => untold(error),
+    }
+}
+
+/// `/api/v1/pop?most=N&history=1&after=NUMBER`: status, load, digests and changes in one, for the other POPs.
+pub(super) fn pop(state: &State, query: &str) -> Reply {
+    let extent = Extent {
+        zones: number(query, "most").unwrap_or(FEED_ZONES),
+        history: parameter(query, "history").is_some(),
+        after: number(query, "after").unwrap_or(u64::MAX),
+        digests: parameter(query, "digests").is_none_or(|digests| digests != "0"),
+    };
+    match view(state, extent, |view| json(view)) {
+        Ok(reply) => reply,
+        Err(seconds) => stale(seconds),
+    }
+}
+
+/// Has the view of this POP written; the age of the document in seconds if that is too old.
+pub(super) fn view<T>(
+    state: &State,
+    extent: Extent,
+    write: impl FnOnce(&PopView<'_>) -> T,
+) -> Result<T, u64> {
+    let feed = state.feed()?;
+    let mut cut = None;
+    if extent.zones < feed.status.zones.len() {
+        let mut status = feed.status.clone();
+        status.zones.truncate(extent.zones);
+        cut = Some(status);
+    }
+    Ok(write(&PopView {
+        status: cut.as_ref().unwrap_or(&feed.status),
+        load: state.newest_rates(),
+        history: if extent.history { state.rates() } else { Vec::new() },
+        changes: state.changes(extent.after),
+        digests: if extent.digests { &feed.digests } else { &[] },
+    }))
+}
+
+/// This POP as the others would read it; without a document one that tells nothing.
+pub(super) fn own_document(state: &State) -> PopDocument {
+    let Ok(feed) = state.feed() else { return PopDocument::default() };
+    let status = serde_json::to_value(&feed.status).and_then(serde_json::from_value);
+    let RateSample { queries, limited, servfail, .. } = state.newest_rates();
+    let load = PopLoad { queries, limited, servfail };
+    PopDocument { status: status.unwrap_or_default(), load, digests: feed.digests.clone() }
+}
+
+/// `/api/v1/serials?buckets=N,N`: the serials of all zones in some buckets.
+pub(super) async fn serials(state: &State, query: &str) -> Reply {
+    let list = parameter(query, "buckets").unwrap_or_default();
+    let buckets: Result<Vec<u8>, _> = list.split(',').map(str::parse).collect();
+    let Some(buckets) = buckets.ok().filter(|buckets| buckets.len() <= MOST_BUCKETS) else {
+        let line =
+            format!("buckets is a list of at most {MOST_BUCKETS} numbers from 0 to 255, such as 7,130");
+        return text(StatusCode::BAD_REQUEST, line);
+    };
+    let mut all = Vec::new();
+    for bucket in buckets {
+        match state.serials(bucket).await {
+            Ok(serials) => all.extend(serials),
+            Err(error) => return untold(error),
+        }
+    }
+    json(&all)
+}
+
+/// `/metrics`.
+pub(super) fn metrics(state: &State) -> Reply {
+    match state.metrics() {
+        Some(metrics) => {
+            whole(StatusCode::OK, "application/openmetrics-text; version=1.0.0; charset=utf-8", metrics)
+        }
+        None => not_found(),
+    }
+}
+
+/// 404.
+pub(super) fn not_found() -> Reply {
+    text(StatusCode::NOT_FOUND, "there is no such page here; / is the first one")
+}
+
+/// The parts of a zone that change when somebody has to know.
+pub(super) fn zone_of(status: &Value) -> Value {
+    status.get("zones").and_then(|zones| zones.get(0)).cloned().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::control::{NeighborStatus, PrefixStatus};
+
+    #[test]
+    fn parameters_are_decoded_and_nothing_else_is_taken() {
+        let table = [
+            ("zones=a.example&most=5", "zones", Some("a.example")),
+            ("xzones=a&zones=b", "zones", Some("b")),
+            ("zones=%2Aa%2f%C3%A9", "zones", Some("*a/é")),
+            ("zones=%zz", "zones", None),
+            ("zones=%2", "zones", None),
+            ("zones=%+1", "zones", None),
+            ("zones=%FF", "zones", None),
+            ("zones", "zones", None),
+            ("", "zones", None),
+        ];
+        for (query, name, value) in table {
+            assert_eq!(parameter(query, name).as_deref(), value, "{query}");
+        }
+        assert_eq!(number::<usize>("most=-1", "most"), None);
+    }
+
+    #[test]
+    fn a_pop_is_ready_while_every_prefix_is_announced_as_configured() {
+        let neighbor = NeighborStatus { sent: RouteState::Announced, ..NeighborStatus::default() };
+        let prefix = PrefixStatus {
+            prefix: "192.0.2.0/24".into(),
+            intent: "announce".into(),
+            neighbors: vec![neighbor],
+            ..PrefixStatus::default()
+        };
+        let mut status = Status { prefixes: vec![prefix], ..Status::default() };
+        assert_eq!(unready(&status), None, "degraded, and ready");
+        status.prefixes[0].neighbors[0].sent = RouteState::Depreferred;
+        assert_eq!(unready(&status).unwrap(), "192.0.2.0/24 is not sent to any neighbor");
+        status.dry_run = true;
+        assert_eq!(unready(&status), None);
+        status.prefixes[0].intent = "deprefer".into();
+        assert_eq!(unready(&status).unwrap(), "192.0.2.0/24 is to deprefer");
+        status.stopping = true;
+        assert_eq!(unready(&status).unwrap(), "it stops in order");
+        let down = Status::default();
+        assert_eq!(
+            unready(&Status { overall: crate::control::overall(&down), ..down }).unwrap(),
+            "the POP is down"
+        );
+    }
+}

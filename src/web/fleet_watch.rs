@@ -1,0 +1,75 @@
+//! The other POPs, asked every second while somebody looks at a page that shows them, and never otherwise.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep, sleep_until};
+
+use crate::fleet::{self, Clients, PopDocument, Surveyed, alone, clients, survey};
+use crate::telemetry::locked;
+
+/// Between the beginnings of two surveys, and how long one may take: what happens to a POP shows within twice that.
+pub(super) const PERIOD: Duration = Duration::from_secs(1);
+
+/// How often it is looked whether somebody looks.
+const LOOK: Duration = Duration::from_millis(100);
+
+/// The surveys.
+pub(super) struct FleetWatch {
+    settings: fleet::Settings,
+    clients: Mutex<Arc<Clients>>,
+    newest: watch::Sender<Arc<Surveyed>>,
+}
+
+impl FleetWatch {
+    /// Reads the files of the clients.
+    pub(super) fn new(settings: fleet::Settings) -> Self {
+        let clients = Mutex::new(Arc::new(clients(&settings)));
+        Self { settings, clients, newest: watch::Sender::new(Arc::default()) }
+    }
+
+    /// Whether there are other POPs.
+    pub(super) fn is_alone(&self) -> bool {
+        self.settings.pops.is_empty()
+    }
+
+    /// The clients, as their files were read last.
+    pub(super) fn clients(&self) -> Arc<Clients> {
+        locked(&self.clients).clone()
+    }
+
+    /// Reads the files of the clients again, on a thread that may block.
+    pub(super) async fn read_again(&self) {
+        let settings = self.settings.clone();
+        if let Ok(read) = tokio::task::spawn_blocking(move || clients(&settings)).await {
+            *locked(&self.clients) = Arc::new(read);
+        }
+    }
+
+    /// The surveys from now on: as long as it is held, the POPs are asked.
+    pub(super) fn follow(&self) -> watch::Receiver<Arc<Surveyed>> {
+        let mut receiver = self.newest.subscribe();
+        receiver.mark_unchanged();
+        receiver
+    }
+
+    /// Asks the POPs while somebody follows, for ever. `own` tells of this POP where it stands alone.
+    pub(super) async fn run(&self, own: impl Fn() -> PopDocument) {
+        loop {
+            if self.newest.receiver_count() == 0 {
+                sleep(LOOK).await;
+                continue;
+            }
+            let begun = Instant::now();
+            let found = if self.is_alone() {
+                alone(&own())
+            } else {
+                let before = self.newest.borrow().clone();
+                survey(&self.clients(), PERIOD, Some(&before)).await
+            };
+            self.newest.send_replace(Arc::new(found));
+            sleep_until(begun + PERIOD).await;
+        }
+    }
+}

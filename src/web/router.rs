@@ -1,0 +1,59 @@
+//! From a request to its response.
+
+use std::sync::Arc;
+
+use hyper::header::{self, HeaderValue};
+use hyper::{Method, Request, StatusCode};
+
+use super::access::{Refusal, check, check_credentials};
+use super::credentials::Credentials;
+use super::payload::{Reply, text};
+use super::state::State;
+use super::{api, assets, events};
+
+/// Answers one request; its body, if it has one, is never read.
+pub(super) async fn answer<B>(request: &Request<B>, state: &Arc<State>, credentials: &Credentials) -> Reply {
+    let (method, fields) = (request.method(), request.headers());
+    let target = request.uri().path_and_query().map_or("", |target| target.as_str());
+    if let Err(refusal) = check(method, target, fields, !credentials.authenticates()) {
+        return refused(refusal);
+    }
+    let (path, query) = target.split_once('?').unwrap_or((target, ""));
+    // Load balancers and orchestrators have no credentials; these two tell one line.
+    match path {
+        "/healthz" => return api::health(state),
+        "/readyz" => return api::readiness(state),
+        _ => {}
+    }
+    if let Err(refusal) = check_credentials(fields, credentials) {
+        return refused(refusal);
+    }
+    match path {
+        "/api/v1/status" => api::status(state, query).await,
+        "/api/v1/pop" => api::pop(state, query),
+        "/api/v1/serials" => api::serials(state, query).await,
+        "/api/v1/fleet" => events::fleet(state).await,
+        "/metrics" => api::metrics(state),
+        _ if method == Method::GET && path.starts_with("/events/") => {
+            events::stream(state, path, query).unwrap_or_else(api::not_found)
+        }
+        _ => assets::page(path).unwrap_or_else(api::not_found),
+    }
+}
+
+fn refused(refusal: Refusal) -> Reply {
+    let mut reply = text(refusal.status, refusal.reason);
+    let mut set = |name, value| reply.headers_mut().insert(name, HeaderValue::from_static(value));
+    match refusal.status {
+        StatusCode::METHOD_NOT_ALLOWED => drop(set(header::ALLOW, "GET, HEAD")),
+        StatusCode::UNAUTHORIZED => {
+            set(header::WWW_AUTHENTICATE, "Basic realm=\"anyns\", charset=\"UTF-8\"");
+            let bearer = HeaderValue::from_static("Bearer realm=\"anyns\"");
+            reply.headers_mut().append(header::WWW_AUTHENTICATE, bearer);
+        }
+        // The body is not read: what follows on this connection would be taken for a request.
+        StatusCode::PAYLOAD_TOO_LARGE => drop(set(header::CONNECTION, "close")),
+        _ => {}
+    }
+    reply
+}

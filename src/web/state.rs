@@ -1,0 +1,139 @@
+//! What all connections share; locked on the thread `web` alone, and never across a wait.
+
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use tokio::sync::Semaphore;
+
+use super::fleet_watch::FleetWatch;
+use super::samples::{RateSample, Samples};
+use super::timeline::{RouteChange, Timeline};
+use crate::control::{Feed, Given, Inquiry, InquiryError, Selection, Status, Wanted, ZoneFilter, inquire};
+use crate::handoff::{Queue, Reader};
+use crate::telemetry::{Beat, Freshness, RunTime, locked};
+
+/// The text for a scraper, made when it is asked for; never blocks.
+pub type MetricsText = Box<dyn Fn() -> String + Send + Sync>;
+
+/// A feed that is older says nothing of now: six documents are missing.
+const STALE: Duration = Duration::from_secs(3);
+
+/// How long the thread `control` may take for an answer.
+const ANSWER_LIMIT: Duration = Duration::from_secs(5);
+
+/// The most streams of events at once: pages that operators have open.
+const MOST_STREAMS: usize = 32;
+
+/// What all connections share.
+pub(super) struct State {
+    feed: Reader<Feed>,
+    inquiries: Queue<Inquiry>,
+    metrics: Option<MetricsText>,
+    pub(super) fleet: FleetWatch,
+    pub(super) streams: Arc<Semaphore>,
+    /// One walk over all names of zones at a time: some hundred thousand take the thread `control` some ten milliseconds.
+    walks: Semaphore,
+    seen: Mutex<Seen>,
+}
+
+/// What was seen of the feed.
+struct Seen {
+    newest: Arc<Feed>,
+    documents: u64,
+    time: RunTime,
+    freshness: Freshness,
+    age: Duration,
+    samples: Samples,
+    timeline: Timeline,
+}
+
+impl State {
+    pub(super) fn new(
+        feed: Reader<Feed>,
+        inquiries: Queue<Inquiry>,
+        metrics: Option<MetricsText>,
+        fleet: FleetWatch,
+    ) -> Self {
+        let seen = Seen {
+            newest: feed.load(),
+            documents: 0,
+            time: RunTime::new(Instant::now()),
+            freshness: Freshness::default(),
+            age: Duration::ZERO,
+            samples: Samples::default(),
+            timeline: Timeline::default(),
+        };
+        let streams = Arc::new(Semaphore::new(MOST_STREAMS));
+        Self { feed, inquiries, metrics, fleet, streams, walks: Semaphore::new(1), seen: Mutex::new(seen) }
+    }
+
+    /// Follows the feed, for ever.
+    pub(super) async fn observe(&self) {
+        let mut ticks = tokio::time::interval(Beat::PERIOD);
+        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            ticks.tick().await;
+            let (now, feed) = (Instant::now(), self.feed.load());
+            let mut seen = locked(&self.seen);
+            let seen = &mut *seen;
+            if !Arc::ptr_eq(&seen.newest, &feed) {
+                seen.documents += 1;
+                seen.samples.observe(&feed.status, now);
+                seen.timeline.observe(&feed.status);
+                seen.newest = feed;
+            }
+            let at = seen.time.advance(now);
+            seen.age = seen.freshness.observe(seen.documents, at);
+        }
+    }
+
+    /// The newest document; the seconds since the last one if that is too old.
+    pub(super) fn feed(&self) -> Result<Arc<Feed>, u64> {
+        let feed = self.feed.load();
+        let age = locked(&self.seen).age;
+        let is_there = feed.status.now != 0;
+        if age < STALE && is_there { Ok(feed) } else { Err(age.as_secs()) }
+    }
+
+    /// The text for a scraper, if there is one.
+    pub(super) fn metrics(&self) -> Option<String> {
+        self.metrics.as_ref().map(|metrics| metrics())
+    }
+
+    /// The rates of now.
+    pub(super) fn newest_rates(&self) -> RateSample {
+        locked(&self.seen).samples.newest()
+    }
+
+    /// The rates of the last minutes.
+    pub(super) fn rates(&self) -> Vec<RateSample> {
+        locked(&self.seen).samples.all()
+    }
+
+    /// What became of the routes after this number.
+    pub(super) fn changes(&self, after: u64) -> Vec<RouteChange> {
+        locked(&self.seen).timeline.after(after)
+    }
+
+    /// The document with these zones.
+    pub(super) async fn status(&self, zones: ZoneFilter, most: usize) -> Result<Box<Status>, InquiryError> {
+        let _walk = match zones {
+            ZoneFilter::Pattern(_) => self.walks.acquire().await.ok(),
+            ZoneFilter::All | ZoneFilter::Bad | ZoneFilter::Name(_) => None,
+        };
+        let wanted = Wanted::Status(Selection { zones, most: Some(most) });
+        match inquire(&self.inquiries, wanted, ANSWER_LIMIT).await? {
+            Given::Status(status) => Ok(status),
+            Given::Serials(_) => Err(InquiryError::Busy),
+        }
+    }
+
+    /// The serials of a bucket.
+    pub(super) async fn serials(&self, bucket: u8) -> Result<Vec<(String, u32)>, InquiryError> {
+        let _walk = self.walks.acquire().await.ok();
+        match inquire(&self.inquiries, Wanted::Serials(bucket), ANSWER_LIMIT).await? {
+            Given::Serials(serials) => Ok(serials),
+            Given::Status(_) => Err(InquiryError::Busy),
+        }
+    }
+}

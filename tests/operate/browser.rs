@@ -1,0 +1,235 @@
+//! The page in a real browser (Debian's chromium with its chromedriver, W3C WebDriver), in the long run alone: what it shows and how soon, that
+//! no text of the network becomes markup, and a picture of every view at three widths, light and dark, in the target directory.
+
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use crate::fleet::{Fleet, fleet};
+use crate::support::anyns::BOUND;
+use crate::support::lab::Space;
+use crate::support::pop::{ZONE, deploy};
+use crate::support::process::Process;
+use crate::support::skip::{has_programs, is_full_run, skip};
+use crate::support::table::tell;
+use crate::support::wait::wait_for;
+
+const DRIVER: &str = "127.0.0.1:9515";
+const PAGE: &str = "http://127.0.0.1:9533/";
+/// What an operator must see within this time.
+const SOON: Duration = Duration::from_secs(2);
+
+/// A browser with one window; closed when dropped.
+struct Browser {
+    space: Space,
+    session: String,
+    _driver: Process,
+}
+
+impl Browser {
+    fn start(fleet: &Fleet) -> Self {
+        let lab = &fleet.alone.lab;
+        let space = fleet.alone.space.clone();
+        let driver = lab.start(&space, "chromedriver", "chromedriver", &["--port=9515"]);
+        let mut browser = Self { space, session: String::new(), _driver: driver };
+        let profile = lab.subdirectory("browser");
+        let arguments = json!([
+            "--headless=new",
+            "--no-sandbox",
+            "--disable-gpu",
+            "--disable-dev-shm-usage",
+            "--disable-background-networking",
+            "--hide-scrollbars",
+            format!("--user-data-dir={}", profile.display())
+        ]);
+        let wanted = json!({"capabilities": {"alwaysMatch": {"goog:chromeOptions": {"args": arguments}}}});
+        wait_for("the driver answers", BOUND, || browser.try_call("GET", "/status", &Value::Null));
+        let made = browser.call("POST", "/session", &wanted);
+        browser.session = format!("/session/{}", made["sessionId"].as_str().expect("a session"));
+        browser
+    }
+
+    /// One command; `None` where the driver is not reached.
+    fn try_call(&self, method: &str, path: &str, body: &Value) -> Option<Value> {
+        let body = if body.is_null() { String::new() } else { body.to_string() };
+        let request = format!(
+            "{method} {path} HTTP/1.1\r\nHost: {DRIVER}\r\nConnection: close\r\nContent-Length: {}\r\n\r\n{body}",
+            body.len()
+        );
+        let text = self.space.inside(|| {
+            let mut stream = TcpStream::connect(DRIVER).ok()?;
+            stream.set_read_timeout(Some(Duration::from_secs(60))).ok()?;
+            stream.write_all(request.as_bytes()).ok()?;
+            // The driver keeps the connection whatever is asked: the length tells the end.
+            let (mut text, mut chunk) = (Vec::new(), vec![0; 65_536]);
+            loop {
+                let head = text.windows(4).position(|four| four == b"\r\n\r\n");
+                if let Some(head) = head {
+                    let fields = String::from_utf8_lossy(&text[..head]).to_ascii_lowercase();
+                    let length = fields
+                        .lines()
+                        .find_map(|line| line.strip_prefix("content-length:")?.trim().parse::<usize>().ok());
+                    if text.len() >= head + 4 + length? {
+                        return Some(text.split_off(head + 4));
+                    }
+                }
+                match stream.read(&mut chunk).ok()? {
+                    0 => return None,
+                    length => text.extend_from_slice(&chunk[..length]),
+                }
+            }
+        })?;
+        serde_json::from_slice::<Value>(&text).ok().map(|answer| answer["value"].clone())
+    }
+
+    fn call(&self, method: &str, path: &str, body: &Value) -> Value {
+        let value = self.try_call(method, path, body).expect("the driver answers");
+        assert!(value.get("error").is_none(), "{method} {path}: {value}");
+        value
+    }
+
+    fn post(&self, path: &str, body: &Value) -> Value {
+        self.call("POST", &format!("{}{path}", self.session), body)
+    }
+
+    fn open(&self, url: &str) {
+        self.post("/url", &json!({"url": url}));
+    }
+
+    /// What a script returns.
+    fn script(&self, script: &str) -> Value {
+        self.post("/execute/sync", &json!({"script": script, "args": []}))
+    }
+
+    /// Waits until the text of the page holds this; how long it took.
+    fn wait_text(&self, wanted: &str) -> Duration {
+        let mut last = String::new();
+        let begun = Instant::now();
+        loop {
+            if let Some(text) = self.script("return document.body.innerText").as_str() {
+                last = text.to_owned();
+            }
+            if last.contains(wanted) {
+                return begun.elapsed();
+            }
+            assert!(begun.elapsed() < BOUND, "{wanted:?} is not in {last}");
+        }
+    }
+
+    fn devtools(&self, command: &str, parameters: &Value) -> Value {
+        self.post("/goog/cdp/execute", &json!({"cmd": command, "params": parameters}))
+    }
+
+    fn picture(&self, width: u32, scheme: &str, name: &str) {
+        let features = json!([{"name": "prefers-color-scheme", "value": scheme}]);
+        self.devtools("Emulation.setEmulatedMedia", &json!({"features": features}));
+        let metrics = |height: u32| json!({"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 500});
+        self.devtools("Emulation.setDeviceMetricsOverride", &metrics(900));
+        let overflow =
+            self.script("return document.documentElement.scrollWidth - document.documentElement.clientWidth");
+        assert_eq!(overflow, 0, "{name} at {width} is wider than the window");
+        let whole = json!({"format": "png", "captureBeyondViewport": true});
+        let taken = self.devtools("Page.captureScreenshot", &whole);
+        let octets = data_encoding::BASE64
+            .decode(taken["data"].as_str().expect("a picture").as_bytes())
+            .expect("base 64");
+        let file = pictures().join(format!("{name}-{width}-{scheme}.png"));
+        std::fs::write(file, octets).expect("written");
+    }
+}
+
+impl Drop for Browser {
+    fn drop(&mut self) {
+        self.try_call("DELETE", &self.session, &Value::Null);
+    }
+}
+
+/// Where the pictures are.
+fn pictures() -> PathBuf {
+    let directory = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("page");
+    std::fs::create_dir_all(&directory).expect("a directory");
+    directory
+}
+
+#[test]
+fn the_page_in_a_browser() {
+    let what = "the page in a browser";
+    if !is_full_run() {
+        return skip(what, "only in the long run");
+    }
+    if !has_programs(what, &["chromium", "chromedriver"]) {
+        return;
+    }
+    let mut fleet = fleet(&[("down", "127.0.0.1:9535")]);
+    let config = std::fs::read_to_string(fleet.alone.anyns.config()).expect("the config");
+    let list = std::fs::read_to_string(&fleet.list).expect("the list");
+    std::fs::write(fleet.alone.anyns.config(), format!("{list}{config}")).expect("written");
+    fleet.alone.anyns.kill();
+    fleet.alone.anyns.start(&fleet.alone.lab);
+    fleet.alone.anyns.wait_announces();
+    let _stream = fleet.alone.stream();
+    let browser = Browser::start(&fleet);
+    let begun = Instant::now();
+    browser.open(PAGE);
+    browser.wait_text("3 POPs: 2 ok");
+    let first = begun.elapsed();
+    let paint = browser.script(
+        "const p = performance.getEntriesByName('first-contentful-paint')[0]; return p ? p.startTime : -1",
+    );
+    // Each fault of a POP is seen within two seconds of its end.
+    deploy(&fleet.alone.zones, ZONE, 2);
+    fleet.alone.anyns.wait_zone(ZONE, "served", Some(2));
+    let lag = browser.wait_text("alone 2, other 1");
+    let markup = "<img src=x onerror=\"window.pwned=1\"><script>window.pwned=2</script>";
+    std::fs::write(
+        fleet.alone.zones.join("bad.example.zone"),
+        format!("$ORIGIN bad.example.\n@ IN {markup}\n"),
+    )
+    .expect("written");
+    fleet.alone.anyns.wait_zone("bad.example", "refused", None);
+    let refused = browser.wait_text("bad.example. is refused");
+    fleet.other.kill();
+    let crashed = browser.wait_text("2 without an answer");
+    for (event, took) in [("a lagging serial", lag), ("a refused zone", refused), ("a crashed POP", crashed)]
+    {
+        assert!(took < SOON, "{event}: {took:?}");
+    }
+    tell(&format!(
+        "page: all POPs {first:.1?}, first paint {paint} ms, lag {lag:.1?}, refused {refused:.1?}, crash {crashed:.1?}"
+    ));
+    for (view, hash, text) in [
+        ("fleet", "#/", "2 without an answer"),
+        ("pop", "#/pop/alone", "Timeline of routes"),
+        ("zones", "#/zones", "are not well"),
+        ("zone", "#/zone/example.org.", "Serials since"),
+        ("bad-zone", "#/zone/bad.example.", "window.pwned"),
+    ] {
+        browser.open(&format!("{PAGE}{hash}"));
+        browser.wait_text(text);
+        let live = || {
+            (browser.script("return document.getElementById('live').dataset.state") == "good").then_some(())
+        };
+        wait_for("it is live", BOUND, live);
+        let drawn =
+            || (browser.script("return document.body.innerText.includes('asking')") == false).then_some(());
+        wait_for("it is drawn", BOUND, drawn);
+        for width in [360, 768, 1280] {
+            for scheme in ["light", "dark"] {
+                browser.picture(width, scheme, view);
+            }
+        }
+        let harm = browser.script(
+            "return [window.pwned === undefined, document.querySelectorAll('main img, main script, main style').length]",
+        );
+        assert_eq!(harm, json!([true, 0]), "{view}");
+        // By keyboard: from the top of the page the first two stops are the way past the navigation and the brand.
+        let stops = browser
+            .script("return [...document.querySelectorAll('a, button, input')].every(e => e.tabIndex >= 0)");
+        assert_eq!(stops, true, "{view}");
+    }
+    let lines = browser.script("return performance.getEntriesByType('resource').filter(e => !e.name.startsWith(location.origin)).length");
+    assert_eq!(lines, 0, "something came from elsewhere");
+}

@@ -1,0 +1,118 @@
+//! `anyns fleet`: POPs that are well, that differ, that are down and that hang.
+
+use std::net::TcpListener;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use crate::support::anyns::Anyns;
+use crate::support::pop::{Alone, ZONE, base_config, deploy};
+use crate::support::wait::wait_until;
+
+const MANAGEMENT: [&str; 2] = ["198.18.1.2", "2001:db8:1::2"];
+
+/// Two POPs in one namespace, on ports of their own, and a list of them with some that do not answer.
+pub(crate) struct Fleet {
+    pub(crate) alone: Alone,
+    pub(crate) other: Anyns,
+    pub(crate) list: std::path::PathBuf,
+}
+
+pub(crate) fn fleet(more: &[(&str, &str)]) -> Fleet {
+    let mut alone = Alone::new("[web]\n");
+    deploy(&alone.lab.subdirectory("zones-other"), ZONE, 1);
+    let extra = "[serve]\nport = 5301\n[web]\nlisten = [\"127.0.0.1:9534\"]\n";
+    let config = base_config(&alone.lab, "other", MANAGEMENT, "dry-run", extra);
+    let mut other = Anyns::new(&alone.lab, &alone.space, "other", &config);
+    alone.anyns.start(&alone.lab);
+    other.start(&alone.lab);
+    let list = alone.lab.directory().join("fleet.toml");
+    let pops =
+        [("alone", "127.0.0.1:9533"), ("other", "127.0.0.1:9534")].into_iter().chain(more.iter().copied());
+    let pops: String =
+        pops.map(|(name, at)| format!("[[fleet.pop]]\nname = \"{name}\"\nurl = \"http://{at}\"\n")).collect();
+    std::fs::write(&list, pops).expect("written");
+    alone.anyns.wait_announces();
+    other.wait_announces();
+    Fleet { alone, other, list }
+}
+
+impl Fleet {
+    /// `anyns fleet ARGUMENTS`: exit code and text.
+    fn run(&self, arguments: &[&str]) -> (i32, String) {
+        let list = self.list.display().to_string();
+        let said = self.alone.anyns.command(&[&["fleet"], arguments, &["--fleet", &list]].concat());
+        (said.code, said.text)
+    }
+
+    fn json(&self) -> Value {
+        let (_, text) = self.run(&["--json", "--timeout", "5s"]);
+        serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}"))
+    }
+}
+
+#[test]
+fn all_pops_are_shown_and_a_serial_is_waited_for() {
+    let fleet = fleet(&[]);
+    wait_until("both are well", crate::support::anyns::BOUND, || fleet.run(&[]).0 == 0);
+    let (_, text) = fleet.run(&[]);
+    assert!(text.contains("other  OK") && text.contains("announce (dry run)"), "{text}");
+    let (code, text) = fleet.run(&["wait", ZONE, "1"]);
+    assert!(code == 0 && text.contains("every announced POP serves example.org 1"), "{text}");
+    // Only one of them has the next version.
+    deploy(&fleet.alone.zones, ZONE, 2);
+    fleet.alone.anyns.wait_zone(ZONE, "served", Some(2));
+    wait_until("the serials differ", crate::support::anyns::BOUND, || {
+        let report = fleet.json();
+        report["differing"][0]["zone"] == format!("{ZONE}.")
+            && report["differing"][0]["serials"] == serde_json::json!([["alone", 2], ["other", 1]])
+    });
+    let (code, text) = fleet.run(&[]);
+    assert!(code == 1 && text.contains("! example.org. differs: alone 2, other 1"), "{text}");
+    let (code, text) = fleet.run(&["wait", ZONE, "2", "--timeout", "1s"]);
+    assert!(code == 1 && text.contains("! other: serves 1"), "{text}");
+    // A wait that goes on while the version arrives.
+    std::thread::scope(|scope| {
+        let waiting = scope.spawn(|| fleet.run(&["wait", ZONE, "2", "--timeout", "20s", "--json"]));
+        deploy(&fleet.alone.lab.subdirectory("zones-other"), ZONE, 2);
+        let (code, text) = waiting.join().expect("it ended");
+        assert_eq!(code, 0, "{text}");
+    });
+    assert!(fleet.other.status().is_some());
+}
+
+#[test]
+fn a_pop_that_is_down_and_one_that_hangs_are_lines_and_no_delay() {
+    let mut fleet =
+        fleet(&[("down", "127.0.0.1:9535"), ("hangs", "127.0.0.1:9536"), ("blackhole", "198.51.100.1:9537")]);
+    // It takes the connection and says nothing.
+    let hanging = fleet.alone.space.inside(|| TcpListener::bind("127.0.0.1:9536")).expect("bound");
+    let begun = Instant::now();
+    let (code, text) = fleet.run(&["--timeout", "1s"]);
+    let took = begun.elapsed();
+    assert_eq!(code, 1, "{text}");
+    assert!(took < Duration::from_secs(4), "{took:?}");
+    for line in ["! down: no connection", "! hangs: no answer within 1s", "! blackhole: ", "alone  "] {
+        assert!(text.contains(line), "{line:?} in {text}");
+    }
+    let first = text.lines().nth(1).unwrap_or_default();
+    assert!(first.contains("NO ANSWER"), "what is wrong stands first: {text}");
+    // A POP that does not answer counts as announced, unless that is said.
+    let (code, text) = fleet.run(&["wait", ZONE, "1", "--timeout", "1s"]);
+    assert!(
+        code == 1 && text.contains("! hangs: no answer") && text.contains("! down: no connection"),
+        "{text}"
+    );
+    let (code, text) = fleet.run(&["wait", ZONE, "1", "--timeout", "20s", "--skip-unreachable"]);
+    assert_eq!(code, 0, "{text}");
+    drop(hanging);
+    // Another POP than the list says is no answer.
+    let list = std::fs::read_to_string(&fleet.list).expect("the list");
+    std::fs::write(&fleet.list, list.replace("\"other\"", "\"third\"")).expect("written");
+    let (_, text) = fleet.run(&["--timeout", "1s"]);
+    assert!(text.contains("! third: the POP \"other\" answers there"), "{text}");
+    fleet.alone.anyns.kill();
+    fleet.other.kill();
+    let (code, text) = fleet.run(&["--timeout", "1s"]);
+    assert_eq!(code, 3, "{text}");
+}
