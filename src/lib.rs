@@ -102,9 +102,11 @@
 //! | `host` | `sys` `telemetry` `handoff` |
 //! | `route` | `sys` `policy` `telemetry` `handoff` |
 //! | `control` | `sys` `telemetry` `handoff` |
+//! | `dnstap` | `telemetry` `wire` |
+//! | `metrics` | `control` `telemetry` `wire` |
 //! | `fleet` | `wire` `transfer` `control` |
 //! | `web` | `transfer` `control` `fleet` `telemetry` `handoff` |
-//! | `config` | `sys` `wire` `zone` `zonefile` `answer` `admission` `serve` `publish` `transfer` `catalog` `update` `health` `policy` `route` `control` `fleet` `web` `telemetry` |
+//! | `config` | `sys` `wire` `zone` `zonefile` `answer` `admission` `serve` `publish` `transfer` `catalog` `update` `health` `policy` `route` `control` `dnstap` `fleet` `web` `telemetry` |
 //! | `daemon` | everything but `cli` |
 //! | `cli` | everything |
 //!
@@ -128,10 +130,12 @@ pub mod cli;
 pub mod config;
 pub mod control;
 pub mod daemon;
+pub mod dnstap;
 pub mod fleet;
 pub mod handoff;
 pub mod health;
 pub mod host;
+pub mod metrics;
 pub mod policy;
 pub mod publish;
 pub mod route;

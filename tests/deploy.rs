@@ -11,6 +11,7 @@
 #[path = "support/mod.rs"]
 mod support;
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::process::Command;
 
@@ -102,4 +103,51 @@ fn the_annotated_config_is_good_but_for_its_paths() {
     std::fs::copy(zone, directory.path().join("zones/example.org.zone")).expect("copied");
     let said = run_here(directory.path(), &["check", "--offline", "--config", "anyns.toml"]);
     assert_eq!(said.code, 0, "{}", said.text);
+}
+
+/// The names of metrics in a text, without what a histogram adds.
+fn metrics_in(text: &str) -> BTreeSet<String> {
+    let is_name = |character: char| character.is_ascii_alphanumeric() || character == '_';
+    let names = text.match_indices("anyns_").map(|(at, _)| {
+        let name: String = text[at..].chars().take_while(|character| is_name(*character)).collect();
+        ["_bucket", "_sum", "_count"]
+            .into_iter()
+            .find_map(|suffix| name.strip_suffix(suffix).filter(|name| name.ends_with("_seconds")))
+            .map_or_else(|| name.clone(), str::to_owned)
+    });
+    names.collect()
+}
+
+#[test]
+fn the_alert_rules_and_the_dashboard_name_metrics_that_exist() {
+    let known: BTreeSet<String> = anyns::metrics::ALL.iter().map(|metric| metric.name.to_owned()).collect();
+    for file in ["prometheus/anyns.rules.yml", "prometheus/anyns.rules.test.yml", "grafana/anyns.json"] {
+        let text = std::fs::read_to_string(root().join("deploy").join(file)).expect("the file");
+        let unknown: Vec<_> = metrics_in(&text).difference(&known).cloned().collect();
+        assert!(unknown.is_empty(), "{file}: {unknown:?}");
+    }
+    let dashboard = std::fs::read_to_string(root().join("deploy/grafana/anyns.json")).expect("the dashboard");
+    let dashboard: serde_json::Value = serde_json::from_str(&dashboard).expect("the dashboard is JSON");
+    assert!(dashboard["panels"].as_array().is_some_and(|panels| panels.len() > 20));
+}
+
+/// Each alert has a case in which it fires, and one in which it is silent.
+#[test]
+fn prometheus_reads_the_alert_rules_and_they_fire() {
+    let read =
+        |file: &str| std::fs::read_to_string(root().join("deploy/prometheus").join(file)).expect("the file");
+    let (rules, cases) = (read("anyns.rules.yml"), read("anyns.rules.test.yml"));
+    let alerts: Vec<&str> = rules.lines().filter_map(|line| line.trim().strip_prefix("- alert: ")).collect();
+    assert!(alerts.len() > 20, "{alerts:?}");
+    for alert in alerts {
+        let of_alert = cases.lines().filter(|line| line.trim() == format!("alertname: {alert}"));
+        assert_eq!(of_alert.count(), 2, "{alert}: one case in which it fires and one in which it is silent");
+    }
+    if has_programs("deploy/prometheus", &["promtool"]) {
+        let config = ["check", "config", "--syntax-only", "prometheus.yml"];
+        let rules = ["check", "rules", "anyns.rules.yml"];
+        for arguments in [&config[..], &rules, &["test", "rules", "anyns.rules.test.yml"]] {
+            must(Command::new("promtool").args(arguments).current_dir(root().join("deploy/prometheus")));
+        }
+    }
 }

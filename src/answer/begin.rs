@@ -4,7 +4,7 @@
 //! A worker begins some queries, [prefetches](PendingAnswer::prefetch) for all of them, and answers them one after the other; a caller
 //! with one query does both halves at once ([`answer`](super::answer())). Nothing is done twice.
 
-use crate::wire::{CLASS_IN, LookupName, Query};
+use crate::wire::{CLASS_IN, LookupName, Query, RecordType};
 use crate::zone::{Ahead, Snapshot, Zone};
 
 /// A query that was read and is not answered yet.
@@ -39,6 +39,21 @@ pub fn begin<'a>(
 }
 
 impl PendingAnswer<'_> {
+    /// QTYPE, if the question could be read.
+    pub fn record_type(&self) -> Option<RecordType> {
+        self.query.question.as_ref().map(|question| question.record_type)
+    }
+
+    /// Whether the query has a COOKIE option (RFC 7873 section 4), right or wrong.
+    pub fn has_cookie(&self) -> bool {
+        self.query.edns.as_ref().is_some_and(|edns| edns.cookie.is_some())
+    }
+
+    /// What stands for the zone of QNAME in counters ([`Zone::apex_key`]); `None` if no zone here holds it.
+    pub fn zone_key(&self) -> Option<u64> {
+        self.zone.map(Zone::apex_key)
+    }
+
     /// Prefetches what the lines that [`begin`] prefetched point to. Changes nothing.
     pub fn prefetch(&self) {
         if let Some(ahead) = &self.ahead {

@@ -54,6 +54,12 @@ enum Command {
     Status(status::Options),
     /// All POPs at once: route, serials that differ, load, version; what is wrong first
     Fleet(fleet::FleetOptions),
+    /// Print the metrics of the running anyns in Prometheus's text format, as a scrape gets them
+    Metrics {
+        /// As OpenMetrics 1.0
+        #[arg(long)]
+        openmetrics: bool,
+    },
     /// Take this POP out of service in order: prefer less, wait, withdraw; it stays drained until `undrain`
     Drain {
         /// Why, for the log and the status
@@ -205,6 +211,7 @@ pub fn main() -> ExitCode {
         Command::Zone(ZoneCommand::Diff { name, from, to, json }) => {
             remote::zone_diff(config, socket, (name, from, to), json)
         }
+        Command::Metrics { openmetrics } => remote::metrics(config, socket, openmetrics),
         Command::Drain { reason } => remote::drain(config, socket, reason),
         Command::Undrain => remote::undrain(config, socket),
         Command::Reload => remote::reload(config, socket),

@@ -32,6 +32,17 @@ pub(super) fn reload(config: Option<&Path>, socket: Option<&Path>) -> Outcome {
     ask(config, socket, &Request::Reload {})
 }
 
+pub(super) fn metrics(config: Option<&Path>, socket: Option<&Path>, openmetrics: bool) -> Outcome {
+    let path = socket_path(config, socket)?;
+    match control::call(&path, &Request::Metrics { openmetrics }, LIMIT)? {
+        Response::Metrics { text } => {
+            print_line(&text);
+            Ok(ExitCode::SUCCESS)
+        }
+        other => outcome_of(other),
+    }
+}
+
 pub(super) fn zone_remove(config: Option<&Path>, socket: Option<&Path>, zone: String) -> Outcome {
     ask(config, socket, &Request::ZoneRemove { zone })
 }
@@ -167,6 +178,7 @@ pub(super) fn outcome_of(response: Response) -> Outcome {
         }
         Response::Failed { message } => Err(message.into()),
         Response::Status { .. }
+        | Response::Metrics { .. }
         | Response::History { .. }
         | Response::Difference { .. }
         | Response::Zone { .. } => Err("the running anyns answered with what was not asked for".into()),

@@ -109,6 +109,7 @@ fn frame(path: &Path, options: &Options) -> Result<(String, ExitCode), CommandEr
         Response::Done { .. }
         | Response::History { .. }
         | Response::Difference { .. }
+        | Response::Metrics { .. }
         | Response::Zone { .. } => {
             return Err("the running anyns answered without a status".into());
         }

@@ -20,6 +20,8 @@ mod words;
 
 use std::path::{Path, PathBuf};
 
+use sha2::{Digest, Sha256};
+
 pub use control::control_socket;
 pub use fault::{ConfigError, Located};
 pub use fold::{Catalogs, Config, Drain, FollowedCatalog, Pop, ProducedCatalog, RouteDriver, Transfers};
@@ -80,8 +82,16 @@ fn parse_for(file: &Path, text: &str, is_here: bool) -> Result<Loaded, ConfigErr
     let Some(form) = form::read(text, &mut faults) else { return finish(faults, None) };
     let of_form = faults.errors();
     let config = fold::fold(&form.spec, &mut faults);
+    let config = config.map(|config| Config { digest: digest(text), ..config });
     faults.forget_from(of_form, |key| form.provoked(key));
     finish(faults, config)
+}
+
+/// See [`Config::digest`].
+fn digest(text: &str) -> String {
+    const OCTETS: usize = 8;
+    let digest = Sha256::digest(text);
+    data_encoding::HEXLOWER.encode(digest.get(..OCTETS).unwrap_or_default())
 }
 
 /// The configuration, unless something in it is not allowed; without one, its faults.

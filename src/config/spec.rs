@@ -51,6 +51,17 @@ pub(super) struct Spec {
     pub(super) web: Option<WebSpec>,
     #[serde(default)]
     pub(super) fleet: FleetSpec,
+    pub(super) samples: Option<SamplesSpec>,
+}
+
+/// `[samples]`: one message in some, for dnstap and the query log.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub(super) struct SamplesSpec {
+    pub(super) one_in: Option<Spanned<u32>>,
+    pub(super) dnstap: Option<Spanned<String>>,
+    pub(super) query_log: bool,
+    pub(super) full_addresses: bool,
 }
 
 /// `[pop]`: who this is.

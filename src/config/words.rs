@@ -9,7 +9,7 @@ pub(super) const LISTS: [&str; 7] =
     ["zone", "catalog", "catalog.group", "service", "bgp.neighbor", "key", "fleet.pop"];
 
 /// The sections of which there is one.
-pub(super) const SINGLE: [&str; 15] = [
+pub(super) const SINGLE: [&str; 16] = [
     "transfer",
     "pop",
     "log",
@@ -25,6 +25,7 @@ pub(super) const SINGLE: [&str; 15] = [
     "control",
     "web",
     "fleet",
+    "samples",
 ];
 
 /// The longest piece of a wrong value that is quoted, in characters.

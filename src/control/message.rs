@@ -21,6 +21,12 @@ pub enum Request {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         most: Option<usize>,
     },
+    /// The metrics as text.
+    Metrics {
+        /// As OpenMetrics 1.0; otherwise in Prometheus's text format 0.0.4.
+        #[serde(default)]
+        openmetrics: bool,
+    },
     /// Withdraw in order and stay withdrawn until `Undrain`.
     Drain {
         /// Why, for the log and for `status`.
@@ -142,6 +148,11 @@ pub enum Response {
     /// A zone.
     Zone {
         /// The text of a zone file (RFC 1035 section 5).
+        text: String,
+    },
+    /// The metrics.
+    Metrics {
+        /// In the format that was asked for.
         text: String,
     },
     /// The steps of a zone.

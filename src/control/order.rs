@@ -25,6 +25,9 @@ pub trait Answers: Send + Sync {
     /// The state at this moment.
     fn status(&self, selection: &Selection) -> Status;
 
+    /// The metrics at this moment, in Prometheus's text format or as OpenMetrics.
+    fn metrics(&self, openmetrics: bool) -> String;
+
     /// Why those who carry out this order give no answer; `None` if they are at work.
     fn silent(&self, order: &Request) -> Option<String>;
 

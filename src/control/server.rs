@@ -215,6 +215,7 @@ impl Connection {
                 let zones = zones.as_deref().map_or(ZoneFilter::All, ZoneFilter::parse);
                 Response::Status { status: Box::new(self.answers.status(&Selection { zones, most })) }
             }
+            Request::Metrics { openmetrics } => Response::Metrics { text: self.answers.metrics(openmetrics) },
             Request::TestPanic { task } => self.answers.test_panic(&task),
             order => order::carry_out(order, &self.calls, &*self.answers).await,
         }

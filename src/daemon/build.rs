@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 use crate::admission::Limits;
 use crate::config::{Config, RouteDriver};
 use crate::control;
+use crate::dnstap::{DnstapCounts, DnstapWriter};
 use crate::handoff::{self, Latest, Reader};
 use crate::health::{self, LoadSource, ServedZones};
 use crate::host::{self, AddressWatcher, HostFacts, LostAddresses, ServiceAddresses};
@@ -28,7 +29,7 @@ use super::live::gate_settings;
 use super::parts::Parts;
 use super::reloads::Reloads;
 use super::reporting::Told;
-use super::reporting::{Reported, start_control};
+use super::reporting::{Reported, fact_checks, start_control};
 use super::required::MissingZones;
 use super::sources::{Ages, Sources};
 use super::status::{Ordered, Reload};
@@ -77,6 +78,10 @@ fn start(
     let (started, logs, log_level) = (Instant::now(), &logging.logs, logging.level.clone());
     let published = Arc::new(Published::default());
     let counters = Counters::new(config.serve.counter_sets());
+    let counters = match &config.samples {
+        Some(samples) => counters.with_taps(samples.one_in),
+        None => counters,
+    };
     let limits = Arc::new(Limits::new(&config.rate_limit, started)?);
     let answers = Arc::new(config.answer.clone());
     let serving = serve::start(&config.serve, &published, &answers, Some(&limits), &counters)?;
@@ -98,6 +103,7 @@ fn start(
     let (health_thread, health, health_beats) = start_health(&config, zones.reader(), look)?;
     let (host_thread, lost_addresses, host, host_beats) = start_host(&config, addresses, &serving, &health)?;
 
+    let (samples, dnstap) = start_samples(&config, &counters)?;
     let decider = Beat::new("decide");
     let decisions = Latest::new(Decision::default());
     let decided = decisions.reader();
@@ -130,10 +136,12 @@ fn start(
         ordered: ordered.reader(),
         reload: reload.reader(),
         statistics: sources.health.statistics.clone(),
+        checks: fact_checks(&sources),
     };
     let own = vec![decider.clone(), logs.beat(), publisher.beat(), catalogs_beat];
-    let moving = transferring.beats();
-    let beats = [own, health_beats, host_beats, speaker.beats.clone(), serving.beats(), moving].concat();
+    let (moving, sampling) = (transferring.beats(), samples.iter().map(|(beat, _)| beat.clone()).collect());
+    let beats =
+        [own, health_beats, host_beats, speaker.beats.clone(), serving.beats(), moving, sampling].concat();
     let reported = Reported {
         started,
         config: &config,
@@ -147,6 +155,7 @@ fn start(
         told,
         transfers,
         published: published.clone(),
+        samples: samples.map(|(_, counts)| counts),
         beats,
     };
     let (control, web) = start_control(server, reported)?;
@@ -192,6 +201,7 @@ fn start(
         host: host_thread,
         control,
         web,
+        dnstap,
         serving,
         publisher,
         transferring,
@@ -201,6 +211,21 @@ fn start(
         ordered: reader,
         supervisor,
     })
+}
+
+/// A heartbeat and what was written, and the thread; nothing where no samples are taken.
+type Samples = (Option<(Beat, DnstapCounts)>, Option<Thread>);
+
+/// Starts the thread that writes dnstap and the query log.
+fn start_samples(config: &Config, counters: &Counters) -> Result<Samples, DaemonError> {
+    let Some(settings) = config.samples.clone() else { return Ok((None, None)) };
+    let mut writer = DnstapWriter::new(settings, counters.clone());
+    let (beat, counts) = (writer.beat(), writer.counts());
+    let running = beat.clone();
+    let thread = Thread::start("dnstap", CancellationToken::new(), move || async move {
+        keep_running(&running, &mut writer, async |writer| writer.run().await).await;
+    })?;
+    Ok((Some((beat, counts)), Some(thread)))
 }
 
 /// Service addresses are on the host, or are put there. Addresses of a wildcard bind are not looked at one by one.

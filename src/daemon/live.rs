@@ -147,6 +147,7 @@ fn needs_restart(old: &Config, new: &Config) -> Vec<&'static str> {
         ("route.driver", is_bgp(old) != is_bgp(new)),
         ("[control]", old.control != new.control),
         ("[web] or [fleet]", old.web != new.web || old.fleet != new.fleet),
+        ("[samples]", old.samples != new.samples),
         (
             "transfer.listen, transfer.tls or how much is transferred at one time",
             old.transfers.restart_form != new.transfers.restart_form,

@@ -10,8 +10,9 @@
 //!           host        1x thread   addresses and routes of this host
 //!           catalogs    1x thread   who is a member of which catalog
 //!           publisher   1x thread   zones in, and its own threads
-//!           control     1x thread   the admin socket, the status
+//!           control     1x thread   the admin socket, the status, metrics
 //!           web         1x thread   the page and the API, if configured
+//!           dnstap      1x thread   samples of messages out, if asked for
 //!           log         1x thread   log records out
 //!           serve-N     Nx threads  queries in, responses out
 //!   wait    a signal: drain in order, then everything closes in the order opposite to its opening

@@ -25,6 +25,8 @@ pub(super) struct Parts {
     pub(super) host: Thread,
     pub(super) control: ControlThread,
     pub(super) web: Option<Thread>,
+    /// Writes dnstap and the query log, if one of them is asked for.
+    pub(super) dnstap: Option<Thread>,
     pub(super) serving: Serving,
     pub(super) publisher: Arc<PublisherHandle>,
     pub(super) transferring: Transferring,

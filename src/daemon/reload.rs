@@ -96,6 +96,7 @@ fn put_in_force(controller: &mut Controller, config: Config, replies: Vec<Reply>
         Err(message) => return finish(&controller.reload, replies, failed(message)),
     };
     controller.restart.clone_from(&applied.restart);
+    controller.config.digest.clone_from(&config.digest);
     let state = controller.reload.clone();
     let publisher = controller.publisher.clone();
     let (certificates, catalogs) = (controller.certificates.clone(), controller.catalogs.clone());
@@ -122,6 +123,7 @@ fn finish(state: &Latest<Reload>, replies: Vec<Reply>, response: Response) {
         Response::Status { .. }
         | Response::History { .. }
         | Response::Difference { .. }
+        | Response::Metrics { .. }
         | Response::Zone { .. } => {}
     }
     for reply in replies {

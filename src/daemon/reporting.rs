@@ -7,9 +7,11 @@ use std::time::{Duration, Instant};
 use crate::admission::Limits;
 use crate::config::Config;
 use crate::control::{Cause, Feed, Server};
+use crate::dnstap::DnstapCounts;
 use crate::handoff::{Latest, Reader, queue};
 use crate::health;
 use crate::host::HostFacts;
+use crate::metrics::SampleFacts;
 use crate::publish::PublisherHandle;
 use crate::route::{LeaseStatus, NeighborKey, NeighborStatus, RouteStatus, SessionState, Speaker};
 use crate::serve::{self, Serving};
@@ -18,8 +20,9 @@ use crate::zone::Published;
 
 use super::DaemonError;
 use super::catalogs::CatalogFacts;
+use super::sources::Sources;
 use super::status::{
-    ControlThread, Ordered, OtherAlarm, Reload, Settings, Source, StatusKeeper, StatusSources,
+    ControlThread, MetricSources, Ordered, OtherAlarm, Reload, Settings, Source, StatusKeeper, StatusSources,
     TransferSources, catalog_alarms,
 };
 use super::thread::Thread;
@@ -37,6 +40,19 @@ pub(super) struct Told {
     pub(super) ordered: Reader<Ordered>,
     pub(super) reload: Reader<Reload>,
     pub(super) statistics: Reader<Vec<health::Statistics>>,
+    /// How often each source of facts was checked ([`fact_checks`]).
+    pub(super) checks: Vec<(&'static str, Source<u64>)>,
+}
+
+/// How often each source of facts that the deciding task looks at was checked.
+pub(super) fn fact_checks(sources: &Sources) -> Vec<(&'static str, Source<u64>)> {
+    let (host, rounds) = (sources.host.clone(), sources.health.rounds_source());
+    let mut checks: Vec<(&'static str, Source<u64>)> =
+        vec![("probes", Box::new(rounds)), ("host", Box::new(move || host.checks()))];
+    if let Some(addresses) = sources.addresses.clone() {
+        checks.push(("service-addresses", Box::new(move || addresses.checks())));
+    }
+    checks
 }
 
 /// The parts that the status reports.
@@ -53,6 +69,8 @@ pub(super) struct Reported<'a> {
     pub(super) told: Told,
     pub(super) transfers: TransferSources,
     pub(super) published: Arc<Published>,
+    /// What was written of samples, if some are taken.
+    pub(super) samples: Option<DnstapCounts>,
     /// The beats of all tasks but those of the status itself.
     pub(super) beats: Vec<Beat>,
 }
@@ -64,14 +82,15 @@ pub(super) fn start_control(
 ) -> Result<(ControlThread, Option<Thread>), DaemonError> {
     let Reported { started, config, publisher, serving, counters, speaker, host, logs, limits, .. } =
         reported;
-    let Reported { told, transfers, published, beats, .. } = reported;
+    let Reported { told, transfers, published, samples, beats, .. } = reported;
     let [control, status] = [Beat::new("control"), Beat::new("status")];
     let (report, mut liveness) = (publisher.report(), publisher.liveness());
     let (inquiries, asked) = queue(MOST_INQUIRIES).map_err(DaemonError::Runtime)?;
     let feed = Latest::new(Feed::default());
     let web = Web::prepare(config, feed.reader(), inquiries)?;
     let routes = speaker.status.clone();
-    let Told { serve_facts, ordered, reload, statistics } = told;
+    let Told { serve_facts, ordered, reload, statistics, checks } = told;
+    let log_dropped = logs.dropped();
     let pending = ordered.clone();
     let catalogs = transfers.catalogs.clone();
     // For how many seconds the thread that verifies signatures has done nothing; 0 while it works.
@@ -112,11 +131,20 @@ pub(super) fn start_control(
         .into_iter()
         .chain(web.as_ref().map(Web::alarms))
         .collect(),
+        metrics: MetricSources {
+            checks,
+            log_dropped: Some(Box::new(log_dropped)),
+            samples: samples.map(sample_facts),
+        },
     };
     let test_hooks = std::env::var_os("ANYNS_TEST_HOOKS").is_some_and(|value| value == "1");
     let keeper = StatusKeeper::new(sources, status, test_hooks).publishing(feed);
     let control = ControlThread::start(server, keeper, asked, control).map_err(DaemonError::Runtime)?;
     Ok((control, web.map(Web::start).transpose()?))
+}
+
+fn sample_facts(counts: DnstapCounts) -> Source<SampleFacts> {
+    Box::new(move || SampleFacts { written: counts.written(), dropped: counts.dropped() })
 }
 
 fn alarm(kind: String, cause: Cause, message: String) -> OtherAlarm {

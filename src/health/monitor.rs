@@ -81,6 +81,12 @@ impl Health {
         self.rounds.load(Ordering::Relaxed)
     }
 
+    /// Returns a function that reads [`rounds`](Self::rounds).
+    pub fn rounds_source(&self) -> impl Fn() -> u64 + Send + Sync + use<> {
+        let rounds = self.rounds.clone();
+        move || rounds.load(Ordering::Relaxed)
+    }
+
     /// Returns a function that reads how many questions were asked over IPv4 and over IPv6: answers to them never leave this host.
     pub fn asked(&self) -> impl Fn() -> [u64; 2] + Send + Sync + use<> {
         let asked = self.asked.clone();

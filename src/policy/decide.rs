@@ -31,6 +31,8 @@ struct Member {
     last: Option<(Intent, Instant)>,
     /// When the running hold is over.
     hold_over: Option<Instant>,
+    /// How often it was withdrawn after it had been announced, whoever wanted that.
+    withdrawals: u64,
 }
 
 impl Policy {
@@ -74,7 +76,7 @@ impl Policy {
 
 impl Member {
     fn new(prefix: IpNet, addresses: Vec<IpAddr>) -> Self {
-        Self { prefix, addresses, damping: Damping::new(), last: None, hold_over: None }
+        Self { prefix, addresses, damping: Damping::new(), last: None, hold_over: None, withdrawals: 0 }
     }
 
     fn decide(
@@ -97,12 +99,14 @@ impl Member {
                 Intent::Withdraw
             }
         };
+        let was_announced = self.last.is_some_and(|(last, _)| last != Intent::Withdraw);
+        self.withdrawals += u64::from(was_announced && intent == Intent::Withdraw);
         let since = match self.last {
             Some((last, since)) if last == intent => since,
             _ => now,
         };
         self.last = Some((intent, since));
-        PrefixDecision { prefix: self.prefix, intent, since, reasons }
+        PrefixDecision { prefix: self.prefix, intent, since, reasons, withdrawals: self.withdrawals }
     }
 
     /// What health alone says, and why.

@@ -41,6 +41,8 @@ pub struct PrefixDecision {
     /// Why it is not simply announced. [`Intent::Announce`] may carry what weighs on it without changing it:
     /// [`Reason::Pressure`], [`Reason::Untested`].
     pub reasons: Vec<Reason>,
+    /// How often it was withdrawn after it had been announced.
+    pub withdrawals: u64,
 }
 
 /// The decision for every configured prefix.

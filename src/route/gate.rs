@@ -177,7 +177,8 @@ impl Gate {
     /// Tells what the routes are, if that changed.
     pub(super) fn report(&mut self, decision: &Decision) {
         let latest = self.observed.borrow_and_update().clone();
-        let mut status = RouteStatus::compare(decision, &latest);
+        let before = self.status.current();
+        let mut status = RouteStatus::compare(decision, &latest).after(&before, Instant::now());
         status.lease = self.lease.expired().map_or(LeaseStatus::Held, |expired| LeaseStatus::Expired {
             since: expired.since,
             answers: expired.answers.clone().into_iter().collect(),

@@ -149,6 +149,7 @@ mod tests {
                 intent: Intent::Announce,
                 since: now,
                 reasons: Vec::new(),
+                withdrawals: 0,
             };
             let decision = Decision { prefixes: services.iter().map(decided).collect() };
             Self { lease: Lease::new(LEASE, now), now, decision, services }

@@ -48,6 +48,10 @@ pub struct PrefixStatus {
     pub reasons: Vec<Reason>,
     /// What was advertised to each neighbor.
     pub neighbors: Vec<(NeighborKey, RouteState)>,
+    /// How often it was withdrawn after it had been announced.
+    pub withdrawals: u64,
+    /// How long the last withdrawal took: from the decision until no neighbor held the route.
+    pub withdrawn_in: Option<Duration>,
 }
 
 /// One neighbor's session.
@@ -113,13 +117,19 @@ impl RouteStatus {
     /// Whether no neighbor holds a route any more.
     #[must_use]
     pub fn all_withdrawn(&self) -> bool {
-        let gone = |state: &RouteState| {
-            matches!(
-                state,
-                RouteState::Withdrawn | RouteState::Refused { .. } | RouteState::Pending { told: None }
-            )
-        };
-        self.prefixes.iter().all(|prefix| prefix.neighbors.iter().all(|(_, state)| gone(state)))
+        self.prefixes.iter().all(PrefixStatus::is_withdrawn)
+    }
+
+    /// Goes on from the status before: a prefix that a neighbor held then and none holds now was withdrawn at `now`.
+    #[must_use]
+    pub fn after(mut self, before: &Self, now: Instant) -> Self {
+        for prefix in &mut self.prefixes {
+            let Some(old) = before.prefixes.iter().find(|old| old.prefix == prefix.prefix) else { continue };
+            let is_over = prefix.intent == Intent::Withdraw && prefix.is_withdrawn() && !old.is_withdrawn();
+            let took = is_over.then(|| now.saturating_duration_since(prefix.since));
+            prefix.withdrawn_in = took.or(old.withdrawn_in);
+        }
+        self
     }
 }
 
@@ -132,7 +142,19 @@ impl PrefixStatus {
             since: wanted.since,
             reasons: wanted.reasons.clone(),
             neighbors: observed.neighbors.iter().map(state).collect(),
+            withdrawals: wanted.withdrawals,
+            withdrawn_in: None,
         }
+    }
+
+    /// Whether no neighbor holds the route any more.
+    fn is_withdrawn(&self) -> bool {
+        self.neighbors.iter().all(|(_, state)| {
+            matches!(
+                state,
+                RouteState::Withdrawn | RouteState::Refused { .. } | RouteState::Pending { told: None }
+            )
+        })
     }
 }
 

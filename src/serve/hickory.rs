@@ -119,7 +119,10 @@ impl Handler {
                 answering.received(1);
                 let mut name = LookupName::root();
                 let datagram = answering.begin(request.as_slice(), source, &mut name);
-                answering.finish(&datagram, source, scratch)
+                let length = answering.finish(&datagram, source, scratch);
+                let messages = (request.as_slice(), scratch.get(..length).unwrap_or_default());
+                answering.sample(messages, answer::TransportKind::Udp, (request.src(), None));
+                length
             }
             _ => {
                 let peer = Peer { transport: answer::TransportKind::Tcp, address: request.src().ip() };

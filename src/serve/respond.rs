@@ -1,6 +1,6 @@
 //! What every transport does with a query: answer, count. No I/O, no allocation, no lock.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -8,7 +8,7 @@ use arc_swap::Cache;
 
 use crate::admission::{Limits, Verdict, WorkerLimiter, WorkerLimits};
 use crate::answer::{self, Client, Outcome, PendingAnswer, TransportKind};
-use crate::telemetry::{Counters, WorkerCounters, count, count_many};
+use crate::telemetry::{Counters, Tap, TapTransport, WorkerCounters, count, count_many};
 use crate::wire::LookupName;
 use crate::zone::{Published, PublishedRef, Snapshot};
 
@@ -68,6 +68,7 @@ impl Responder {
             answers: &self.answers,
             limiter: self.limits.as_mut().and_then(|limits| limits.at(now)),
             counters: self.counters.worker(self.set),
+            tap: self.counters.tap(self.set),
             time: self.clock.seconds(now),
             intake: &self.intake,
         }
@@ -112,6 +113,8 @@ pub(super) struct Answering<'a> {
     answers: &'a answer::Settings,
     limiter: Option<&'a mut WorkerLimiter>,
     counters: Option<&'a WorkerCounters>,
+    /// Where samples go.
+    tap: Option<&'a Tap>,
     /// When it began: the time of day for cookies, exact enough for a batch.
     time: u32,
     intake: &'a IntakeSlot,
@@ -153,6 +156,7 @@ impl<'a> Answering<'a> {
     where
         'a: 'd,
     {
+        self.count_family(TransportKind::Udp, source);
         match self.limiter.as_mut().map_or(Verdict::Answer, |limiter| limiter.check(source)) {
             Verdict::Answer => {}
             Verdict::WouldLimit => self.add(|counters| count(&counters.would_limit)),
@@ -168,7 +172,9 @@ impl<'a> Answering<'a> {
         if self.intake.of(query).is_some() {
             return Datagram::Other(query);
         }
-        answer::begin(query, self.snapshot, name).map_or(Datagram::Ignored, Datagram::Pending)
+        let Some(pending) = answer::begin(query, self.snapshot, name) else { return Datagram::Ignored };
+        self.asked(&pending);
+        Datagram::Pending(pending)
     }
 
     /// Answers a datagram; returns the response's length in `output`, 0 for no response.
@@ -200,7 +206,29 @@ impl<'a> Answering<'a> {
                 TransportKind::Doq => &counters.doq_queries,
             });
         });
-        self.answer(query, &self.client(peer.transport, peer.address), output)
+        self.count_family(peer.transport, peer.address);
+        let length = self.answer(query, &self.client(peer.transport, peer.address), output);
+        let response = output.get(..length).unwrap_or_default();
+        self.sample((query, response), peer.transport, (SocketAddr::new(peer.address, 0), None));
+        length
+    }
+
+    /// Gives a query and its response to the tap, if it is its turn; `addresses` are the client's and ours.
+    pub(super) fn sample(
+        &self,
+        messages: (&[u8], &[u8]),
+        transport: TransportKind,
+        addresses: (SocketAddr, Option<SocketAddr>),
+    ) {
+        let Some(tap) = self.tap.filter(|tap| tap.is_due()) else { return };
+        let transport = match transport {
+            TransportKind::Udp => TapTransport::Udp,
+            TransportKind::Tcp => TapTransport::Tcp,
+            TransportKind::Dot => TapTransport::Dot,
+            TransportKind::Doh => TapTransport::Doh,
+            TransportKind::Doq => TapTransport::Doq,
+        };
+        tap.take(messages, transport, addresses);
     }
 
     /// Counts a response that goes out.
@@ -219,9 +247,35 @@ impl<'a> Answering<'a> {
                 let rcode = output.get(3).map_or(0, |octet| u16::from(octet & 0xf));
                 Outcome::Reply { length, rcode, truncated: false }
             }
-            None => answer::answer(query, client, self.snapshot, self.answers, output),
+            None => {
+                let mut name = LookupName::root();
+                answer::begin(query, self.snapshot, &mut name).map_or(Outcome::Ignore, |pending| {
+                    self.asked(&pending);
+                    pending.answer(client, self.answers, output)
+                })
+            }
         };
         self.counted(outcome)
+    }
+
+    /// Counts what is asked.
+    fn asked(&self, pending: &PendingAnswer<'_>) {
+        self.add(|counters| {
+            if let Some(record_type) = pending.record_type() {
+                counters.count_type(record_type.0);
+            }
+            if pending.has_cookie() {
+                count(&counters.cookies);
+            }
+            counters.zones.note(|| pending.zone_key());
+        });
+    }
+
+    /// Counts the query of a client in IPv6.
+    fn count_family(&self, transport: TransportKind, address: IpAddr) {
+        if address.is_ipv6() {
+            self.add(|counters| counters.ipv6_queries.add(transport as usize, 1));
+        }
     }
 
     fn counted(&self, outcome: Outcome) -> usize {

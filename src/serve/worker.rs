@@ -15,6 +15,7 @@ use std::net::{SocketAddr, TcpListener, UdpSocket};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crate::answer::TransportKind;
 use crate::sys::datagrams::{Batch, Origin, is_lost};
 use crate::sys::epoll::{Epoll, Interest};
 use crate::telemetry::{Beat, count, count_many, keep_thread_going};
@@ -235,7 +236,8 @@ impl Datagrams {
             }
         }
         let limited = responder.limited();
-        self.answer(responder);
+        let begun = Instant::now();
+        self.answer(responder, listener.address, begun);
         let sent = self.batch.send(&listener.socket)?;
         listener.traffic.sent(sent.sent, sent.without_route);
         let limited = responder.limited() - limited;
@@ -245,14 +247,17 @@ impl Datagrams {
         if let Some(counters) = responder.counters() {
             count_many(&counters.responses, sent.left() as u64);
             count_many(&counters.send_errors, sent.failed() as u64);
+            if counters.latency.is_due() {
+                counters.latency.note(begun.elapsed(), self.batch.received() as u64);
+            }
         }
         Ok(true)
     }
 
     /// Answers the batch, group by group: what the answers read is prefetched for all of a group before the first of
     /// them is written.
-    fn answer(&mut self, responder: &mut Responder) {
-        let mut answering = responder.refresh(Instant::now());
+    fn answer(&mut self, responder: &mut Responder, address: SocketAddr, now: Instant) {
+        let mut answering = responder.refresh(now);
         let (arrivals, mut replies) = self.batch.parts();
         answering.received(arrivals.count());
         for group in arrivals.groups(GROUP) {
@@ -264,7 +269,15 @@ impl Datagrams {
             }
             datagrams.iter().for_each(Datagram::prefetch);
             for (arrival, datagram) in group.iter().zip(&datagrams) {
-                replies.write(&arrival, |room| answering.finish(datagram, arrival.source, room));
+                replies.write(&arrival, |room| {
+                    let length = answering.finish(datagram, arrival.source, room);
+                    if arrival.fault.is_none() {
+                        let messages = (arrival.octets, room.get(..length).unwrap_or_default());
+                        let client = SocketAddr::new(arrival.source, arrival.port);
+                        answering.sample(messages, TransportKind::Udp, (client, Some(address)));
+                    }
+                    length
+                });
             }
         }
     }

@@ -228,6 +228,11 @@ impl Batch {
         Ok(self.received)
     }
 
+    /// How many datagrams the last call took.
+    pub fn received(&self) -> usize {
+        self.received
+    }
+
     /// The datagrams, and the replies to them, none so far.
     pub fn parts(&mut self) -> (Arrivals<'_>, Replies<'_>) {
         self.replies = 0;

@@ -3,6 +3,13 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
+use super::busiest::BusyZones;
+use super::counting::count;
+use super::latency::LatencyHistogram;
+use super::query_types::{QUERY_TYPES, slot_of_type};
+use super::slots::Slots;
+use super::taps::Tap;
+
 /// The counters of one worker, alone on their cache lines.
 #[derive(Debug, Default)]
 #[repr(align(128))]
@@ -45,6 +52,22 @@ pub struct WorkerCounters {
     pub protocol_errors: AtomicU64,
     /// Responses by RCODE; the last slot counts 16 and above.
     pub rcodes: [AtomicU64; 17],
+    /// Responses with BADCOOKIE (RFC 7873 section 8); they are among those of 16 and above, too.
+    pub bad_cookies: AtomicU64,
+    /// Queries with a COOKIE option.
+    pub cookies: AtomicU64,
+    /// Queries over IPv6: UDP, TCP, DoT, DoH, DoQ. Those over IPv4 are the others.
+    pub ipv6_queries: Slots<5>,
+    /// Queries by QTYPE, of those with a question.
+    pub types: Slots<QUERY_TYPES>,
+    /// TLS sessions that were agreed on (DoT, DoH over HTTP/2).
+    pub tls_sessions: AtomicU64,
+    /// QUIC sessions that were agreed on (DoQ, DoH over HTTP/3).
+    pub quic_sessions: AtomicU64,
+    /// The zones that are asked most, of one query in some.
+    pub zones: BusyZones,
+    /// How long datagrams are in the worker, of one batch in some.
+    pub latency: LatencyHistogram,
 }
 
 impl WorkerCounters {
@@ -61,30 +84,49 @@ impl WorkerCounters {
         if let Some(counter) = self.rcodes.get(usize::from(rcode).min(last)) {
             count(counter);
         }
+        if rcode == BADCOOKIE {
+            count(&self.bad_cookies);
+        }
+    }
+
+    /// Counts a query by its QTYPE.
+    pub fn count_type(&self, qtype: u16) {
+        self.types.add(slot_of_type(qtype), 1);
     }
 }
 
-/// Adds one, seen by the scrape some time later. Only the thread that owns the counter may call it.
-pub fn count(counter: &AtomicU64) {
-    count_many(counter, 1);
-}
-
-/// Adds this many; otherwise as [`count`].
-pub fn count_many(counter: &AtomicU64, many: u64) {
-    // One writer: a load and a store cost less than a locked add.
-    counter.store(counter.load(Relaxed).wrapping_add(many), Relaxed);
-}
+/// RFC 7873 section 8.
+const BADCOOKIE: u16 = 23;
 
 /// The counters of all workers of one process.
 #[derive(Clone, Debug)]
 pub struct Counters {
     workers: Arc<[WorkerCounters]>,
+    /// One for each worker, or none.
+    taps: Arc<[Tap]>,
 }
 
 impl Counters {
     /// Counters for this many workers.
     pub fn new(workers: usize) -> Self {
-        Self { workers: (0..workers).map(|_| WorkerCounters::default()).collect() }
+        Self { workers: (0..workers).map(|_| WorkerCounters::default()).collect(), taps: Arc::default() }
+    }
+
+    /// The same, and each worker gives one message in `one_in` to its tap.
+    #[must_use]
+    pub fn with_taps(self, one_in: u32) -> Self {
+        let taps = self.workers.iter().map(|_| Tap::new(one_in)).collect();
+        Self { taps, ..self }
+    }
+
+    /// One worker's tap, if messages are sampled.
+    pub fn tap(&self, index: usize) -> Option<&Tap> {
+        self.taps.get(index)
+    }
+
+    /// Every worker's tap.
+    pub fn taps(&self) -> &[Tap] {
+        &self.taps
     }
 
     /// One worker's counters.

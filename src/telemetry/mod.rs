@@ -1,13 +1,16 @@
 //! What can be seen from outside: counters, logs, and whether each task runs.
 //!
 //! A worker adds to its own [`WorkerCounters`] with relaxed atomic operations on cache lines that no other worker
-//! writes; a scraper reads them. The query path never logs.
+//! writes; a scraper reads them. The query path never logs. One message in some leaves it whole, by a worker's [`Tap`].
 //!
 //! A task of the control plane says by its [`Beat`] that it runs; supervisors measure ages in their own [`RunTime`], and
 //! [`keep_running`] starts a task again that panicked.
 
 mod beat;
+mod busiest;
 mod counters;
+mod counting;
+mod latency;
 mod level;
 mod list;
 mod load;
@@ -17,10 +20,16 @@ mod log_writer;
 mod logs;
 mod panic_log;
 pub mod pulse;
+mod query_types;
+mod slots;
 mod supervise;
+mod taps;
 
 pub use beat::{Beat, Freshness, RunTime};
-pub use counters::{Counters, WorkerCounters, count, count_many};
+pub use busiest::BusyZones;
+pub use counters::{Counters, WorkerCounters};
+pub use counting::{count, count_many};
+pub use latency::{LatencyHistogram, LatencyTotals};
 pub use level::{LogLevel, check_level};
 pub use list::List;
 pub use load::{BacklogLoad, ListenerLoad, Load, Sends};
@@ -29,6 +38,9 @@ pub use log_error::LogError;
 pub use log_writer::Logs;
 pub use logs::{LogFormat, LogSettings, Logging, start_logs};
 pub use panic_log::message as panic_message;
+pub use query_types::{QUERY_TYPES, slot_of_type, type_of_slot};
+pub use slots::Slots;
 pub use supervise::{
     Pause, keep_beating, keep_going, keep_running, keep_thread_going, keep_thread_running, note_panic,
 };
+pub use taps::{SampledMessage, Tap, TapTransport};

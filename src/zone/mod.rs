@@ -59,7 +59,7 @@ pub use record::warning::ZoneWarning;
 pub use snapshot::absent::Absence;
 pub use snapshot::expiry::Expiry;
 pub use snapshot::zones::{Published, PublishedRef, Snapshot};
-pub use store::compiled::{NodeRef, RrSet, Zone};
+pub use store::compiled::{NodeRef, RrSet, Zone, apex_key};
 pub use store::digest::ContentDigest;
 pub use version::builder::ZoneBuilder;
 pub use version::effect::Owners;

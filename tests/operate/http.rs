@@ -64,7 +64,7 @@ pub(crate) fn event(
     space: &Space,
     address: &str,
     target: &str,
-    wanted: impl Fn(&str, &Value) -> bool + Send,
+    wanted: impl Fn(&str, &Value) -> bool + Send + Sync,
 ) -> Value {
     let request = format!("GET {target} HTTP/1.1\r\nHost: {address}\r\n\r\n");
     space.inside(|| {

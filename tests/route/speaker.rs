@@ -149,8 +149,13 @@ impl SelfTest for NotAsked {
 
 fn decision(services: &[Service], intent: Intent) -> Decision {
     let since = Instant::now();
-    let one =
-        |service: &Service| PrefixDecision { prefix: service.prefix, intent, since, reasons: Vec::new() };
+    let one = |service: &Service| PrefixDecision {
+        prefix: service.prefix,
+        intent,
+        since,
+        reasons: Vec::new(),
+        withdrawals: 0,
+    };
     Decision { prefixes: services.iter().map(one).collect() }
 }
 

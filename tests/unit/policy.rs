@@ -218,6 +218,8 @@ fn each_withdrawal_doubles_the_hold_up_to_its_maximum() {
         assert_eq!(step(&mut policy, Input::Good, now), Intent::Announce);
         assert_eq!(policy.next_wakeup(), None);
     }
+    let facts = Input::Good.facts(Operator::Automatic);
+    assert_eq!(policy.decide(&facts, now).prefixes[0].withdrawals, 8);
 }
 
 #[test]

@@ -37,7 +37,8 @@ struct Steered {
 
 fn decision(intent: Intent) -> Decision {
     let prefix = "192.0.2.0/24".parse().unwrap();
-    Decision { prefixes: vec![PrefixDecision { prefix, intent, since: Instant::now(), reasons: Vec::new() }] }
+    let (since, reasons) = (Instant::now(), Vec::new());
+    Decision { prefixes: vec![PrefixDecision { prefix, intent, since, reasons, withdrawals: 0 }] }
 }
 
 impl Steered {
@@ -94,6 +95,8 @@ async fn the_driver_follows_the_latest_decision_and_stops_withdrawn() {
     steered.wait(true, sent(Preference::Depreferred)).await;
     steered.decisions.publish(decision(Intent::Withdraw));
     steered.wait(true, |state| *state == RouteState::Withdrawn).await;
+    let took = steered.speaker.status.load().prefixes[0].withdrawn_in;
+    assert!(took.is_some_and(|took| took < PATIENCE), "{took:?}");
     steered.decisions.publish(decision(Intent::Announce));
     steered.wait(true, sent(Preference::Normal)).await;
     let status = steered.speaker.status.clone();

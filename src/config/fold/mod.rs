@@ -7,6 +7,7 @@ mod control;
 mod fleet;
 mod rate_limit;
 mod route;
+mod samples;
 mod serve;
 mod tls;
 mod transfer;
@@ -25,7 +26,7 @@ use crate::control as admin;
 use crate::telemetry::{LogFormat, LogSettings, check_level};
 use crate::transfer::settings::PeerSpec;
 use crate::{
-    admission, answer, fleet as pops, health, policy, publish, route as routes, serve as serving,
+    admission, answer, dnstap, fleet as pops, health, policy, publish, route as routes, serve as serving,
     web as pages,
 };
 
@@ -42,6 +43,8 @@ pub use transfer::Transfers;
 /// Every module's settings.
 #[derive(Clone, Debug)]
 pub struct Config {
+    /// Tells one text of the file from another: the first octets of its SHA-256, in hexadecimal.
+    pub digest: String,
     /// Who this is.
     pub pop: Pop,
     /// Logs.
@@ -80,6 +83,8 @@ pub struct Config {
     pub web: Option<pages::Settings>,
     /// Every POP.
     pub fleet: pops::Settings,
+    /// dnstap and the query log, if one of them is asked for.
+    pub samples: Option<dnstap::Settings>,
 }
 
 /// Who this is.
@@ -156,9 +161,11 @@ pub(super) fn fold(spec: &Spec, faults: &mut Faults<'_>) -> Option<Config> {
     let web = web::fold_web(spec, &service_addresses, faults);
     let fleet = fold_fleet(&spec.fleet, &pop.management_addresses, faults);
     let drain = fold_drain(spec, faults);
+    let samples = samples::fold_samples(spec, &pop, faults);
     let lease = route::fold_lease(spec, faults);
     // Every section was looked at: only now may one be missing.
     Some(Config {
+        digest: String::new(),
         log,
         answer,
         install_addresses: spec.serve.install_addresses,
@@ -166,6 +173,7 @@ pub(super) fn fold(spec: &Spec, faults: &mut Faults<'_>) -> Option<Config> {
         control,
         web,
         fleet,
+        samples,
         pop,
         serve,
         rate_limit,

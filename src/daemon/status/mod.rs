@@ -13,6 +13,8 @@ mod catalogs;
 mod clock;
 mod document;
 mod groups;
+mod metric_sources;
+mod metrics;
 mod other;
 mod routes;
 mod signatures;
@@ -43,11 +45,13 @@ use crate::zone::Published;
 use super::drain::Drain;
 use super::required::RequiredZones;
 use clock::Anchor;
+use metric_sources::MetricWatch;
 use tasks::TaskWatch;
 use transfers::TransferTable;
 use zones::ZoneTable;
 
 pub(super) use catalogs::alarms as catalog_alarms;
+pub(super) use metric_sources::MetricSources;
 pub(super) use other::OtherAlarm;
 pub(super) use thread::ControlThread;
 pub(super) use transfers::{MOST_NEWS, TransferSources};
@@ -84,6 +88,8 @@ pub(super) struct StatusSources {
     /// The supervised tasks of the neighbors: they come and go with the configuration.
     pub(super) neighbor_beats: Source<Arc<Vec<Beat>>>,
     pub(super) other_alarms: Vec<Source<Vec<OtherAlarm>>>,
+    /// What only metrics tell.
+    pub(super) metrics: MetricSources,
 }
 
 /// What the deciding task was ordered.
@@ -98,6 +104,8 @@ pub(super) struct Ordered {
     pub(super) times: config::Drain,
     /// The sections of the configuration that have changed where only a restart takes them over.
     pub(super) restart: Vec<&'static str>,
+    /// Which text of the configuration is in force.
+    pub(super) config_digest: String,
 }
 
 /// How the last reload went.
@@ -159,6 +167,7 @@ struct State {
     zones: ZoneTable,
     transfers: TransferTable,
     memory: Memory,
+    metrics: MetricWatch,
     updates_alive: Option<u64>,
     updates_fault: Option<String>,
 }
@@ -176,6 +185,7 @@ impl StatusKeeper {
             zones: ZoneTable::default(),
             transfers: TransferTable::default(),
             memory: Memory::default(),
+            metrics: MetricWatch::default(),
             updates_alive: None,
             updates_fault: None,
         };
@@ -232,6 +242,7 @@ impl State {
         let at = self.time.advance(now);
         self.tasks.follow(&self.sources.beats, &(self.sources.neighbor_beats)());
         self.tasks.observe(at);
+        self.metrics.observe(&mut self.sources.metrics, at);
         self.transfers.follow(&mut self.sources.transfers);
         self.updates_fault = (self.sources.updates)(at);
         if self.updates_fault.is_none() {
@@ -243,6 +254,10 @@ impl State {
 impl Answers for StatusKeeper {
     fn status(&self, selection: &Selection) -> Status {
         self.lock().document(selection)
+    }
+
+    fn metrics(&self, openmetrics: bool) -> String {
+        self.lock().metrics_text(openmetrics)
     }
 
     fn silent(&self, order: &Request) -> Option<String> {

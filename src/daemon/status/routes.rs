@@ -123,6 +123,8 @@ mod tests {
                 (NeighborKey::Bgp("127.0.0.1:179".parse().unwrap()), route::RouteState::Withdrawn),
                 (NeighborKey::Bgp("192.0.2.1:179".parse().unwrap()), route::RouteState::Withdrawn),
             ],
+            withdrawals: 0,
+            withdrawn_in: None,
         };
         let prefixes_ = vec![prefix("192.0.2.0/24"), prefix("2001:db8::/48")];
         let routes = RouteStatus { prefixes: prefixes_, ..RouteStatus::default() };

@@ -54,6 +54,11 @@ impl Expiries {
         }
     }
 
+    /// When the first signature of any zone expires.
+    pub(super) fn earliest(&self) -> Option<u64> {
+        self.zones.values().map(|validity| validity.expires).min()
+    }
+
     /// One alarm for each stage that is not well, with the first zone and how many more.
     pub(super) fn alarms(&self, now: u64) -> Vec<OtherAlarm> {
         let stages = [

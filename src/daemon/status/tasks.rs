@@ -83,6 +83,11 @@ impl TaskWatch {
         self.tasks.iter().map(status).collect()
     }
 
+    /// How long ago each task last beat.
+    pub(super) fn ages(&self) -> Vec<(String, Duration)> {
+        self.tasks.iter().map(|task| (task.beat.name().to_owned(), task.age)).collect()
+    }
+
     /// In a planned stop a task that has ended is no news.
     pub(super) fn alarms(&self, stopping: bool) -> Vec<OtherAlarm> {
         let mut alarms = Vec::new();

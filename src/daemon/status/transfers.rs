@@ -11,6 +11,7 @@ use crate::control::{
     one_line,
 };
 use crate::handoff::{Reader, Receiver};
+use crate::metrics::{TransferFacts, TransferTotals};
 use crate::transfer::primary::{AskedFor, SeenTable};
 use crate::transfer::refresh::Phase;
 use crate::transfer::secondary::{ZoneNews, ZoneReport};
@@ -39,6 +40,8 @@ pub(in crate::daemon) struct TransferSources {
 pub(super) struct TransferTable {
     zones: BTreeMap<Name, Box<ZoneReport>>,
     concerns: BTreeMap<Concern, BTreeSet<Name>>,
+    /// Transfers that were told of; the counts of zones are in `concerns`.
+    moved: TransferTotals,
 }
 
 /// What is wrong with a zone. The state of a zone already says that it has expired.
@@ -136,10 +139,44 @@ impl TransferTable {
                 false => names.remove(&zone),
             };
         }
+        self.count_transfer(&zone, report.as_deref());
         match report {
             Some(report) => self.zones.insert(zone, report),
             None => self.zones.remove(&zone),
         };
+    }
+
+    fn count_transfer(&mut self, zone: &Name, report: Option<&ZoneReport>) {
+        let known = self.zones.get(zone).and_then(|before| before.last_transfer.as_ref());
+        let last = report.and_then(|report| report.last_transfer.as_ref());
+        let Some(new) = last.filter(|last| known != Some(*last)) else { return };
+        let count = if new.whole { &mut self.moved.whole } else { &mut self.moved.differences };
+        *count += 1;
+        self.moved.octets += new.octets;
+    }
+
+    /// Transfers since the start, and zones that something is wrong with, for metrics.
+    pub(super) fn totals(&self) -> TransferTotals {
+        let count = |concern| self.concerns.get(&concern).map_or(0, BTreeSet::len) as u64;
+        TransferTotals {
+            empty: count(Concern::Empty),
+            stale: count(Concern::Stale),
+            behind: count(Concern::Behind),
+            ..self.moved
+        }
+    }
+
+    /// What metrics tell of a zone that comes from primaries.
+    pub(super) fn facts(&self, zone: &Name, clock: Clock) -> Option<TransferFacts> {
+        let status = &self.zones.get(zone)?.status;
+        let newest = status.seen.iter().flatten().copied();
+        let newest = newest.reduce(|newest, other| if other.is_after(newest) { other } else { newest });
+        Some(TransferFacts {
+            primary_serial: newest.map(|serial| serial.0),
+            checked: status.checked.map(unix),
+            expires: status.expires.map(|at| clock.of(at)),
+            failures: status.failures.into(),
+        })
     }
 
     /// What is to be told of them beside the state of each zone.

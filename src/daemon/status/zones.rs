@@ -72,9 +72,6 @@ impl Entry<'_> {
     }
 
     fn is_well(&self) -> bool {
-        let is_well = |zone: &ZoneReport| {
-            zone.state == ZoneState::Serving && zone.faults.is_empty() && zone.expiry == Expiry::Current
-        };
         self.zone.is_some_and(is_well)
     }
 
@@ -233,6 +230,11 @@ impl ZoneTable {
         served.filter(|(name, _)| bucket(name) == wanted).collect()
     }
 
+    /// When the first signature of any zone expires.
+    pub(super) fn earliest_expiry(&self) -> Option<u64> {
+        self.expiries.earliest()
+    }
+
     /// What is to be told of signatures that expire, at this moment.
     pub(super) fn signature_alarms(&self, now: u64) -> Vec<OtherAlarm> {
         self.expiries.alarms(now)
@@ -330,6 +332,11 @@ impl ZoneTable {
             None => absent().map(|name| Entry { name, zone: None, settled }),
         }
     }
+}
+
+/// Whether a zone is served in its newest version, without faults, and has not expired.
+pub(super) fn is_well(zone: &ZoneReport) -> bool {
+    zone.state == ZoneState::Serving && zone.faults.is_empty() && zone.expiry == Expiry::Current
 }
 
 /// Every zone of the report, then those that are required and are not in it.

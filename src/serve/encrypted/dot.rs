@@ -43,7 +43,10 @@ pub(super) async fn handshake(
     let _ = stream.set_nodelay(true);
     let late = |_| Err(io::ErrorKind::TimedOut.into());
     match timeout(PATIENCE, tls.accept(stream)).await.unwrap_or_else(late) {
-        Ok(stream) => Some(stream),
+        Ok(stream) => {
+            context.add(|counters| count(&counters.tls_sessions));
+            Some(stream)
+        }
         Err(error) => {
             tracing::trace!(%error, "TLS handshake");
             context.add(|counters| count(&counters.handshake_failures));

@@ -137,7 +137,10 @@ impl QuicListener {
         };
         drop(unproven);
         match connected {
-            Some(connection) => serve(connection, self.context, self.phase).await,
+            Some(connection) => {
+                self.context.add(|counters| count(&counters.quic_sessions));
+                serve(connection, self.context, self.phase).await;
+            }
             None => self.context.add(|counters| count(&counters.handshake_failures)),
         }
         drop(ticket);

@@ -31,6 +31,8 @@ pub struct Arrival<'a> {
     pub octets: &'a [u8],
     /// The address it says it comes from; IPv4 as IPv4, also on a dual-stack socket.
     pub source: IpAddr,
+    /// The port it says it comes from.
+    pub port: u16,
     /// What is wrong with it; such a datagram gets no reply.
     pub fault: Option<Fault>,
     pub(super) header: &'a libc::mmsghdr,
@@ -52,12 +54,13 @@ pub enum Fault {
 pub(super) struct Seen {
     length: usize,
     source: IpAddr,
+    port: u16,
     fault: Option<Fault>,
 }
 
 impl Default for Seen {
     fn default() -> Self {
-        Self { length: 0, source: Ipv4Addr::UNSPECIFIED.into(), fault: None }
+        Self { length: 0, source: Ipv4Addr::UNSPECIFIED.into(), port: 0, fault: None }
     }
 }
 
@@ -79,12 +82,12 @@ impl Seen {
         } else {
             None
         };
-        Self { length: header.msg_len as usize, source, fault }
+        Self { length: header.msg_len as usize, source, port, fault }
     }
 
     pub(super) fn arrival<'a>(&self, header: &'a libc::mmsghdr, octets: &'a [u8; DATAGRAM]) -> Arrival<'a> {
         let octets = octets.get(..self.length).unwrap_or_default();
-        Arrival { octets, source: self.source, fault: self.fault, header }
+        Arrival { octets, source: self.source, port: self.port, fault: self.fault, header }
     }
 }
 

@@ -86,6 +86,11 @@ pub struct RrSet<'z> {
     octets: &'z [u8],
 }
 
+/// The number that stands for a zone of this name while this process runs. Two names share one by chance only, once in 10^19.
+pub fn apex_key(origin: &Name) -> u64 {
+    NameHash::of(origin).key()
+}
+
 impl Zone {
     /// Gives back what only writing needed.
     pub(in crate::zone) fn closed(mut self, record_count: usize, warnings: Vec<ZoneWarning>) -> Self {
@@ -98,6 +103,11 @@ impl Zone {
     /// The apex.
     pub fn origin(&self) -> &Name {
         &self.origin
+    }
+
+    /// A number that stands for the apex while this process runs: that of its name ([`apex_key`]). Costs nothing.
+    pub fn apex_key(&self) -> u64 {
+        self.apex_hash.key()
     }
 
     /// The serial in the SOA record.

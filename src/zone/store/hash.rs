@@ -67,6 +67,11 @@ impl NameHash {
         })
     }
 
+    /// All of it, for tables beyond the zone.
+    pub(in crate::zone) fn key(self) -> u64 {
+        self.0
+    }
+
     /// 32 bits that tell names apart in an index.
     pub(in crate::zone) fn tag(self) -> u32 {
         (self.0 >> 32) as u32

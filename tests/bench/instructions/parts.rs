@@ -10,6 +10,7 @@ use std::time::Instant;
 use anyns::admission::{self, Limiter};
 use anyns::answer::{self, Client, Identity, TransportKind};
 use anyns::handoff::Latest;
+use anyns::telemetry::Counters;
 use anyns::wire::Query;
 
 use crate::material::Material;
@@ -27,6 +28,7 @@ const RECORDS: u32 = 10_000;
 pub(crate) const PARTS: &[(&str, fn())] = &[
     ("parse", parse),
     ("limit", limit),
+    ("count", count),
     ("lookup-hit", || lookup(Blend::Nodata)),
     ("lookup-miss", || lookup(Blend::Nxdomain)),
     ("lookup-wildcard", || lookup(Blend::Wildcard)),
@@ -58,6 +60,23 @@ fn limit() {
     twice(&mut || {
         for query in 0..QUERIES as u32 {
             black_box(limiter.check(black_box(Ipv4Addr::from(0xc000_0200 + ((query % 16) << 8))).into()));
+        }
+    });
+}
+
+/// What a worker counts of a query, with three busy zones.
+fn count() {
+    const TYPES: [u16; 8] = [1, 28, 1, 15, 2, 6, 65, 16];
+    let counters = Counters::new(1);
+    let worker = &counters.workers()[0];
+    twice(&mut || {
+        for query in 0..QUERIES as u64 {
+            if black_box(query) % 2 == 0 {
+                worker.ipv6_queries.add(0, 1);
+            }
+            worker.count_type(black_box(TYPES[query as usize % TYPES.len()]));
+            worker.zones.note(|| Some(black_box(query % 3 + 1)));
+            worker.count_rcode(black_box(0));
         }
     });
 }

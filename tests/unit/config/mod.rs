@@ -1,5 +1,6 @@
 //! Configurations that are right, and what is said of those that are not.
 
+mod samples;
 mod slips;
 
 use std::path::Path;

@@ -28,6 +28,10 @@ impl Answers for Keeper {
         Status { instance: format!("{selection:?}"), pop: "x".repeat(octets), ..well() }
     }
 
+    fn metrics(&self, openmetrics: bool) -> String {
+        format!("openmetrics {openmetrics}")
+    }
+
     fn silent(&self, _order: &Request) -> Option<String> {
         self.silent.clone()
     }

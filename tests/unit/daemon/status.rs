@@ -48,6 +48,7 @@ fn scene(report: Report, test_hooks: bool) -> Scene {
         beats: vec![decide.clone()],
         neighbor_beats: Box::new(Arc::default),
         other_alarms: vec![Box::new(Vec::new)],
+        metrics: MetricSources::default(),
     };
     let keeper = StatusKeeper::new(sources, Beat::new("status"), test_hooks);
     Scene { report, ordered, reload, decide, updates, keeper }
@@ -179,5 +180,58 @@ async fn what_is_wrong_has_its_beginning_though_nobody_asks() {
     tokio::select! {
         () = scene.keeper.run() => {}
         done = tokio::time::timeout(Duration::from_secs(20), remembers) => done.unwrap(),
+    }
+}
+
+/// Octets of a scrape at most, whatever the number of zones.
+const MOST_SCRAPED: usize = 2_000_000;
+
+#[test]
+fn a_scrape_of_a_hundred_thousand_zones_is_short_and_names_those_that_are_busy() {
+    let scene = scene(many(100_000), false);
+    let counters = scene.keeper.lock().sources.counters.clone();
+    // Two zones that are served, and one that is not: its name is not known.
+    for (zone, queries) in [("z77777.example", 320), ("z5.example", 32), ("gone.example", 16)] {
+        let key = crate::zone::apex_key(&name(zone));
+        (0..queries).for_each(|_| counters.workers()[0].zones.note(|| Some(key)));
+    }
+    // What is known of all zones is counted once, before.
+    page(&scene);
+    let asked = Instant::now();
+    let text = scene.keeper.metrics(false);
+    println!("a scrape with 100,000 zones: {:?}, {} octets", asked.elapsed(), text.len());
+    assert!(text.len() <= MOST_SCRAPED, "{} octets", text.len());
+    assert!(text.lines().count() < 400, "{text}");
+    let has = |line: &str| assert!(text.contains(line), "{line}: {text}");
+    has("state=\"kept\"} 900\n");
+    has("zone=\"z77777.example.\"} 320\n");
+    has("zone=\"z5.example.\"} 32\n");
+    has("zone=\"other\"} 16\n");
+    assert!(!text.contains("anyns_zone_serial"));
+
+    // Required zones have samples of their own.
+    let required = (0..1000).map(|index| name(&format!("z{index}.example"))).collect();
+    scene.ordered.publish(Ordered { required: Arc::new(required), ..Ordered::default() });
+    let text = scene.keeper.metrics(true);
+    let zones = text.lines().filter(|line| line.starts_with("anyns_zone_healthy{"));
+    assert_eq!(zones.count(), crate::metrics::MOST_ZONES);
+    assert!(text.len() <= MOST_SCRAPED, "{} octets", text.len());
+}
+
+#[test]
+fn long_names_make_no_long_scrape() {
+    let long = |index: u32| {
+        let label = "\\000".repeat(61);
+        name(&format!("{index:02}{label}.{label}.{label}"))
+    };
+    let report =
+        |count| (0..count).map(|index| (long(index), zone(ZoneState::Serving, Vec::new()))).collect();
+    for (count, least) in [(50, 50), (99, 50)] {
+        let scene = scene(report(count), false);
+        page(&scene);
+        let text = scene.keeper.metrics(false);
+        let shown = text.lines().filter(|line| line.starts_with("anyns_zone_healthy{")).count();
+        assert!((least..=89).contains(&shown), "{shown} zones");
+        assert!(text.len() <= MOST_SCRAPED, "{} octets", text.len());
     }
 }

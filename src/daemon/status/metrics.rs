@@ -1,0 +1,122 @@
+//! Metrics: the document, the counters, and what only metrics tell, gathered for a scrape.
+//!
+//! The ages of facts are measured as every other age here: how long the count of checks has stood, in the keeper's own run time.
+//! Zones have facts of their own up to a bound; of more only those that the configuration requires. Nothing here walks all zones, but
+//! for the names of zones that have just become busy.
+
+use std::time::Instant;
+
+use crate::control::{Selection, ZoneFilter};
+use crate::metrics::{
+    self, Facts, Format, MOST_NAMES, MOST_ZONES, PrefixFacts, SampleFacts, SessionFacts, ZoneFacts,
+};
+use crate::policy::Reason;
+use crate::publish::{Report, ZoneReport};
+use crate::route::{LeaseStatus, NeighborKey, RouteStatus, SessionState};
+use crate::telemetry::Tap;
+use crate::wire::Name;
+
+use super::clock::{Clock, unix};
+use super::{State, zones};
+
+impl State {
+    /// The answer to a scrape.
+    pub(super) fn metrics_text(&mut self, openmetrics: bool) -> String {
+        let status = self.document(&Selection { zones: ZoneFilter::All, most: Some(0) });
+        let facts = self.facts();
+        let format = if openmetrics { Format::OpenMetrics } else { Format::Text };
+        metrics::render(&status, &self.sources.counters, &facts, format)
+    }
+
+    fn facts(&mut self) -> Facts {
+        let clock = self.anchor.clock();
+        let (report, routes) = ((self.sources.report)(), (self.sources.routes)());
+        let (busy_zones, other_queries) = self.metrics.names.busy(&self.sources.counters, &report);
+        let config_digest = (self.sources.ordered)().config_digest.clone();
+        let names = self.sources.metrics.checks.iter().map(|(name, _)| *name);
+        let ages = names.zip(&self.metrics.facts).map(|(name, (_, age))| (name, age.as_secs_f64()));
+        let fact_ages = ages.collect();
+        let tasks = self.tasks.ages().into_iter();
+        Facts {
+            config_digest,
+            zones: self.zone_facts(&report, clock),
+            signatures_expire: self.zones.earliest_expiry(),
+            transfers: self.transfers.totals(),
+            busy_zones,
+            other_queries,
+            prefixes: prefix_facts(&routes, clock.instant()),
+            sessions: session_facts(&routes, clock),
+            lease_held: matches!(routes.lease, LeaseStatus::Held),
+            fact_ages,
+            task_ages: tasks.map(|(name, age)| (name, age.as_secs_f64())).collect(),
+            log_dropped: self.sources.metrics.log_dropped.as_mut().map_or(0, |dropped| dropped()),
+            samples: self.sample_facts(),
+        }
+    }
+
+    fn sample_facts(&mut self) -> SampleFacts {
+        let written = self.sources.metrics.samples.as_mut().map_or_else(SampleFacts::default, |told| told());
+        let dropped = self.sources.counters.taps().iter().map(Tap::dropped).sum::<u64>();
+        SampleFacts { dropped: written.dropped + dropped, ..written }
+    }
+
+    /// The zones that have samples of their own.
+    fn zone_facts(&mut self, report: &Report, clock: Clock) -> Vec<ZoneFacts> {
+        let required = (self.sources.ordered)().required.clone();
+        let facts = |(name, zone): (&Name, &ZoneReport)| {
+            let transfer = self.transfers.facts(name, clock);
+            ZoneFacts {
+                name: name.to_string(),
+                is_well: zones::is_well(zone),
+                serial: zone.serial.map(|serial| serial.0),
+                records: zone.records as u64,
+                accepted: zone.accepted_at.map(unix),
+                signatures_expire: zone
+                    .signatures
+                    .as_ref()
+                    .and_then(|signatures| signatures.verdict.validity)
+                    .map(|validity| validity.expires),
+                transfer,
+            }
+        };
+        let mut octets = 0;
+        let has_room = |zone: &ZoneFacts| {
+            octets += zone.name.len();
+            octets <= MOST_NAMES
+        };
+        if report.zones.size() <= MOST_ZONES {
+            let all = report.zones.iter().map(|(name, zone)| (name, zone.as_ref()));
+            return all.map(facts).take_while(has_room).collect();
+        }
+        let required = required.iter().filter_map(|name| Some((name, report.zones.get(name)?.as_ref())));
+        required.take(MOST_ZONES).map(facts).take_while(has_room).collect()
+    }
+}
+
+fn prefix_facts(routes: &RouteStatus, now: Instant) -> Vec<PrefixFacts> {
+    let hold = |reason: &Reason| match reason {
+        Reason::Hold(until) => Some(until.saturating_duration_since(now)),
+        _ => None,
+    };
+    let prefix = |one: &crate::route::PrefixStatus| PrefixFacts {
+        prefix: one.prefix.to_string(),
+        hold: one.reasons.iter().find_map(hold).unwrap_or_default().as_secs_f64(),
+        withdrawals: one.withdrawals,
+        withdrawn_in: one.withdrawn_in.map(|took| took.as_secs_f64()),
+    };
+    routes.prefixes.iter().map(prefix).collect()
+}
+
+fn session_facts(routes: &RouteStatus, clock: Clock) -> Vec<SessionFacts> {
+    let sessions = routes.neighbors.iter().filter_map(|one| match one.neighbor {
+        NeighborKey::Bgp(address) => Some((address, one)),
+        NeighborKey::DryRun => None,
+    });
+    let session = |(address, one): (std::net::SocketAddr, &crate::route::NeighborStatus)| SessionFacts {
+        neighbor: address.to_string(),
+        is_established: one.session == SessionState::Established,
+        established: one.established,
+        since: clock.of(one.since),
+    };
+    sessions.map(session).collect()
+}

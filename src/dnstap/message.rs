@@ -1,0 +1,101 @@
+//! A dnstap message in protobuf (dnstap.proto; the protobuf encoding document). Bytes in, bytes out.
+
+use std::net::{IpAddr, SocketAddr};
+use std::time::{Duration, UNIX_EPOCH};
+
+use crate::telemetry::{SampledMessage, TapTransport};
+
+/// `Dnstap.Type.MESSAGE`.
+const MESSAGE: u64 = 1;
+
+/// `Message.Type`: what an authoritative server took, and what it sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    AuthQuery = 1,
+    AuthResponse = 2,
+}
+
+/// Writes the query or the response of a sample, said by `identity`.
+pub(super) fn write(sample: &SampledMessage, kind: Kind, identity: &str, output: &mut Vec<u8>) {
+    bytes(output, 1, identity.as_bytes());
+    bytes(output, 2, concat!("anyns ", env!("CARGO_PKG_VERSION")).as_bytes());
+    let mut message = Vec::with_capacity(64 + sample.query().len() + sample.response().len());
+    write_message(sample, kind, &mut message);
+    bytes(output, 14, &message);
+    number(output, 15, MESSAGE);
+}
+
+fn write_message(sample: &SampledMessage, kind: Kind, output: &mut Vec<u8>) {
+    number(output, 1, kind as u64);
+    number(output, 2, if sample.client.is_ipv4() { 1 } else { 2 });
+    let protocol = match sample.transport {
+        TapTransport::Udp => 1,
+        TapTransport::Tcp => 2,
+        TapTransport::Dot => 3,
+        TapTransport::Doh => 4,
+        TapTransport::Doq => 7,
+    };
+    number(output, 3, protocol);
+    address(output, (4, 6), sample.client);
+    if let Some(server) = sample.server {
+        address(output, (5, 7), server);
+    }
+    let since = sample.at.duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
+    let (time, text) = match kind {
+        Kind::AuthQuery => ((8, 9), (10, sample.query())),
+        Kind::AuthResponse => ((12, 13), (14, sample.response())),
+    };
+    number(output, time.0, since.as_secs());
+    key(output, time.1, 5);
+    output.extend_from_slice(&since.subsec_nanos().to_le_bytes());
+    bytes(output, text.0, text.1);
+}
+
+fn address(output: &mut Vec<u8>, (address_field, port_field): (u32, u32), address: SocketAddr) {
+    match address.ip() {
+        IpAddr::V4(ip) => bytes(output, address_field, &ip.octets()),
+        IpAddr::V6(ip) => bytes(output, address_field, &ip.octets()),
+    }
+    if address.port() != 0 {
+        number(output, port_field, address.port().into());
+    }
+}
+
+/// A field's number and wire type: 0 a varint, 2 octets, 5 four octets.
+fn key(output: &mut Vec<u8>, field: u32, wire_type: u32) {
+    varint(output, u64::from(field << 3 | wire_type));
+}
+
+fn number(output: &mut Vec<u8>, field: u32, value: u64) {
+    key(output, field, 0);
+    varint(output, value);
+}
+
+fn bytes(output: &mut Vec<u8>, field: u32, value: &[u8]) {
+    key(output, field, 2);
+    varint(output, value.len() as u64);
+    output.extend_from_slice(value);
+}
+
+/// Seven bits an octet, the lowest first; the highest bit says that more follow.
+fn varint(output: &mut Vec<u8>, mut value: u64) {
+    while value >= 0x80 {
+        output.push((value & 0x7f) as u8 | 0x80);
+        value >>= 7;
+    }
+    output.push(value as u8);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_varint_has_seven_bits_an_octet() {
+        for (value, octets) in [(0, &[0][..]), (127, &[127]), (128, &[0x80, 1]), (300, &[0xac, 2])] {
+            let mut output = Vec::new();
+            varint(&mut output, value);
+            assert_eq!(output, octets);
+        }
+    }
+}

@@ -1,0 +1,243 @@
+//! The task that empties the taps (1x): to the collector while it takes messages, and to the log.
+
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::{Duration, Instant};
+
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::{TcpSocket, UnixStream};
+use tokio::time::{MissedTickBehavior, interval, timeout};
+
+use crate::telemetry::{Beat, Counters, SampledMessage};
+
+use super::frames::{self, Control};
+use super::message::{self, Kind};
+use super::query_log::QueryLog;
+use super::settings::{Settings, Target};
+
+/// How often the taps are emptied: their records last for some thousand samples a second.
+const TICK: Duration = Duration::from_millis(20);
+
+/// Samples of one worker that are taken at one tick: as many as its tap has records.
+const MOST: usize = 64;
+
+/// How long a collector may take for the handshake and to take what is written.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// The first pause before a connection is tried again, doubled up to [`LONGEST_PAUSE`].
+const PAUSE: Duration = Duration::from_millis(500);
+
+/// A collector that is back waits at most so long.
+const LONGEST_PAUSE: Duration = Duration::from_secs(15);
+
+/// Octets of an ACCEPT frame at most, with what comes before it.
+const MOST_ACCEPT: usize = 520;
+
+/// What was written and what was not.
+#[derive(Clone, Debug, Default)]
+pub struct DnstapCounts {
+    written: Arc<AtomicU64>,
+    dropped: Arc<AtomicU64>,
+}
+
+impl DnstapCounts {
+    /// dnstap messages that the collector's socket took.
+    #[must_use]
+    pub fn written(&self) -> u64 {
+        self.written.load(Relaxed)
+    }
+
+    /// Samples that were taken from a worker and written to nobody.
+    #[must_use]
+    pub fn dropped(&self) -> u64 {
+        self.dropped.load(Relaxed)
+    }
+}
+
+/// Empties the taps.
+pub struct DnstapWriter {
+    settings: Settings,
+    counters: Counters,
+    counts: DnstapCounts,
+    beat: Beat,
+    stream: Option<Box<dyn Stream>>,
+    /// When the collector is tried next, and the pause after that.
+    retry: (Instant, Duration),
+    log: QueryLog,
+    frames: Vec<u8>,
+}
+
+/// A connection to a collector.
+trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
+
+impl std::fmt::Debug for DnstapWriter {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("DnstapWriter").field("settings", &self.settings).finish_non_exhaustive()
+    }
+}
+
+impl DnstapWriter {
+    /// A writer that is still to be run, for the taps of these counters.
+    #[must_use]
+    pub fn new(settings: Settings, counters: Counters) -> Self {
+        let now = Instant::now();
+        Self {
+            log: QueryLog::new(settings.full_addresses, now),
+            settings,
+            counters,
+            counts: DnstapCounts::default(),
+            beat: Beat::new("dnstap"),
+            stream: None,
+            retry: (now, PAUSE),
+            frames: Vec::new(),
+        }
+    }
+
+    /// The heartbeat of [`run`](Self::run).
+    #[must_use]
+    pub fn beat(&self) -> Beat {
+        self.beat.clone()
+    }
+
+    /// What was written and what was not.
+    #[must_use]
+    pub fn counts(&self) -> DnstapCounts {
+        self.counts.clone()
+    }
+
+    /// Runs until it is dropped; may be run again after a panic. Needs a tokio runtime with time and I/O.
+    pub async fn run(&mut self) {
+        let beat = self.beat.clone();
+        tokio::select! {
+            () = self.write_always() => {}
+            () = beat.keep_beating() => {}
+        }
+    }
+
+    async fn write_always(&mut self) {
+        let mut ticks = interval(TICK);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            ticks.tick().await;
+            self.connect(Instant::now()).await;
+            let samples = self.take(Instant::now());
+            self.write(samples).await;
+        }
+    }
+
+    /// Connects, if there is a collector, no connection, and it is time.
+    async fn connect(&mut self, now: Instant) {
+        let Some(target) = &self.settings.target else { return };
+        if self.stream.is_some() || now < self.retry.0 {
+            return;
+        }
+        let opened = timeout(PATIENCE, open(target, &self.settings.sources)).await;
+        match opened.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())) {
+            Ok(stream) => {
+                tracing::info!(%target, "dnstap messages go to the collector");
+                (self.stream, self.retry.1) = (Some(stream), PAUSE);
+            }
+            Err(error) => self.lose(&error),
+        }
+    }
+
+    /// Gives up the connection, and waits a while before the next.
+    fn lose(&mut self, error: &io::Error) {
+        let target = self.settings.target.as_ref().map(Target::to_string).unwrap_or_default();
+        let pause = self.retry.1;
+        tracing::warn!(target, %error, pause_ms = pause.as_millis() as u64, "dnstap messages are dropped: the collector does not take them");
+        (self.stream, self.retry) = (None, (Instant::now() + pause, (pause * 2).min(LONGEST_PAUSE)));
+    }
+
+    /// Takes what waits in the taps; how many dnstap messages that makes.
+    fn take(&mut self, now: Instant) -> u64 {
+        let (connected, mut messages, mut lost) = (self.stream.is_some(), 0, 0);
+        let Self { frames, log, settings, .. } = self;
+        frames.clear();
+        for tap in self.counters.taps() {
+            let mut take = |sample: &SampledMessage| {
+                let logged = settings.query_log && log.write(sample, now);
+                if connected {
+                    messages += encode(sample, &settings.identity, frames);
+                } else if !logged {
+                    lost += 1;
+                }
+            };
+            for _ in 0..MOST {
+                if !tap.read(&mut take) {
+                    break;
+                }
+            }
+        }
+        self.counts.dropped.fetch_add(lost, Relaxed);
+        messages
+    }
+
+    /// Writes the frames that were made.
+    async fn write(&mut self, messages: u64) {
+        let Some(stream) = self.stream.as_mut().filter(|_| messages > 0) else { return };
+        let written = timeout(PATIENCE, stream.write_all(&self.frames)).await;
+        match written.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())) {
+            Ok(()) => {
+                self.counts.written.fetch_add(messages, Relaxed);
+            }
+            Err(error) => {
+                self.counts.dropped.fetch_add(messages, Relaxed);
+                self.lose(&error);
+            }
+        }
+    }
+}
+
+/// Writes the query, and the response if it is there; how many messages that were.
+fn encode(sample: &SampledMessage, identity: &str, output: &mut Vec<u8>) -> u64 {
+    frames::data(output, |output| message::write(sample, Kind::AuthQuery, identity, output));
+    if sample.response().is_empty() {
+        return 1;
+    }
+    frames::data(output, |output| message::write(sample, Kind::AuthResponse, identity, output));
+    2
+}
+
+/// Connects and shakes hands.
+async fn open(target: &Target, sources: &[IpAddr]) -> io::Result<Box<dyn Stream>> {
+    let mut stream: Box<dyn Stream> = match target {
+        Target::Unix(path) => Box::new(open_unix(path).await?),
+        Target::Tcp(address) => Box::new(open_tcp(*address, sources).await?),
+    };
+    let mut hello = Vec::new();
+    frames::control(Control::Ready, &mut hello);
+    stream.write_all(&hello).await?;
+    let mut input = Vec::new();
+    let accepted = loop {
+        if let Some(accepted) = frames::accept(&input) {
+            break accepted;
+        }
+        if input.len() >= MOST_ACCEPT || stream.read_buf(&mut input).await? == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+    };
+    accepted.map_err(io::Error::other)?;
+    let mut start = Vec::new();
+    frames::control(Control::Start, &mut start);
+    stream.write_all(&start).await?;
+    Ok(stream)
+}
+
+async fn open_unix(path: &Path) -> io::Result<UnixStream> {
+    UnixStream::connect(path).await
+}
+
+/// From a management address, never from a service address (design rule 12); on loopback from there.
+async fn open_tcp(address: SocketAddr, sources: &[IpAddr]) -> io::Result<tokio::net::TcpStream> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    let source = sources.iter().find(|source| source.is_ipv4() == address.is_ipv4());
+    if let Some(source) = source.filter(|_| !address.ip().is_loopback()) {
+        socket.bind(SocketAddr::new(*source, 0))?;
+    }
+    socket.connect(address).await
+}

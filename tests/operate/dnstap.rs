@@ -1,0 +1,72 @@
+//! dnstap and the query log of a running anyns: read by the collector and the reader of others.
+
+use nix::sys::signal::Signal;
+
+use crate::support::anyns::BOUND;
+use crate::support::dns::SOA;
+use crate::support::pop::{Alone, ZONE};
+use crate::support::process::must;
+use crate::support::skip::has_programs;
+use crate::support::wait::wait_until;
+
+/// Queries that each part of the test asks.
+const QUERIES: usize = 20;
+
+fn count(alone: &Alone, metric: &str) -> u64 {
+    let text = alone.anyns.must(&["metrics"]);
+    let line = text.lines().find(|line| line.split('{').next() == Some(metric)).expect("a sample");
+    line.rsplit(' ').next().expect("a value").parse().expect("a number")
+}
+
+#[test]
+fn messages_reach_a_collector_and_one_that_is_gone_costs_nothing_else() {
+    if !has_programs("dnstap", &["fstrm_capture", "dnstap-read"]) {
+        return;
+    }
+    let directory = tempfile::tempdir().expect("a directory");
+    let (socket, file) = (directory.path().join("dnstap.sock"), directory.path().join("messages.fstrm"));
+    let mut alone = Alone::new(&format!(
+        "[samples]\none-in = 1\nquery-log = true\ndnstap = \"unix:{}\"\n",
+        socket.display()
+    ));
+    let [at, to] = [&socket, &file].map(|path| path.display().to_string());
+    let arguments = ["-t", "protobuf:dnstap.Dnstap", "-u", &at, "-w", &to];
+    let mut collector = alone.lab.start(&alone.space, "collector", "fstrm_capture", &arguments);
+    wait_until("the collector listens", BOUND, || socket.exists());
+    alone.anyns.start(&alone.lab);
+    alone.anyns.wait_announces();
+    wait_until("the collector takes messages", BOUND, || count(&alone, "anyns_dnstap_messages_total") > 0);
+    let before = count(&alone, "anyns_dnstap_messages_total");
+    for _ in 0..QUERIES {
+        assert!(alone.ask(ZONE, SOA).is_some());
+    }
+    wait_until("they were written", BOUND, || {
+        count(&alone, "anyns_dnstap_messages_total") >= before + 2 * QUERIES as u64
+    });
+    // The collector writes what it has when it ends.
+    collector.signal(Signal::SIGTERM);
+    collector.wait_end(BOUND);
+    let text = must(std::process::Command::new("dnstap-read").arg(&file));
+    for kind in [" AQ ", " AR "] {
+        let lines = text.lines().filter(|line| {
+            line.contains(kind) && line.contains("UDP") && line.contains(&format!("{ZONE}/IN/SOA"))
+        });
+        assert!(lines.count() >= QUERIES, "{kind}: {text}");
+    }
+    assert!(text.contains(":53 ") || text.contains(":53\t"), "the address that was asked is missing: {text}");
+    // Without the collector queries are answered, and what is lost is counted. The query log goes on.
+    wait_until("the loss is counted", BOUND, || {
+        assert!(alone.ask(ZONE, SOA).is_some());
+        let log = std::fs::read_to_string(alone.lab.log_file("alone")).unwrap_or_default();
+        log.contains("dnstap messages are dropped") && log.contains("client=192.0.2.0/24")
+    });
+    // It is tried again.
+    let _ = std::fs::remove_file(&socket);
+    let mut collector = alone.lab.start(&alone.space, "collector", "fstrm_capture", &arguments);
+    let before = count(&alone, "anyns_dnstap_messages_total");
+    wait_until("the new collector takes messages", BOUND, || {
+        count(&alone, "anyns_dnstap_messages_total") > before
+    });
+    collector.signal(Signal::SIGTERM);
+    collector.wait_end(BOUND);
+}
