@@ -42,6 +42,11 @@ pub enum Wanted {
     Status(Selection),
     /// The serials of a bucket.
     Serials(u8),
+    /// The metrics; as OpenMetrics, or in Prometheus's text format.
+    Metrics {
+        /// Which of the two.
+        openmetrics: bool,
+    },
 }
 
 /// What is answered.
@@ -51,6 +56,8 @@ pub enum Given {
     Status(Box<Status>),
     /// Names and serials of the zones that are served.
     Serials(Vec<(String, u32)>),
+    /// The metrics as text.
+    Metrics(String),
 }
 
 /// One question and the way back.

@@ -28,7 +28,7 @@ impl Web {
     ) -> Result<Option<Self>, DaemonError> {
         let Some(settings) = config.web.clone() else { return Ok(None) };
         let fleet = config.fleet.clone();
-        let (server, trouble) = WebServer::new(Sources { settings, fleet, feed, inquiries, metrics: None })?;
+        let (server, trouble) = WebServer::new(Sources { settings, fleet, feed, inquiries })?;
         Ok(Some(Self { server, beat: Beat::new("web"), trouble }))
     }
 

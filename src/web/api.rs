@@ -194,13 +194,17 @@ pub(super) async fn serials(state: &State, query: &str) -> Reply {
     json(&all)
 }
 
-/// `/metrics`.
-pub(super) fn metrics(state: &State) -> Reply {
-    match state.metrics() {
-        Some(metrics) => {
-            whole(StatusCode::OK, "application/openmetrics-text; version=1.0.0; charset=utf-8", metrics)
-        }
-        None => not_found(),
+/// `/metrics`: OpenMetrics for who accepts it, Prometheus's text format otherwise.
+pub(super) async fn metrics(state: &State, accept: &str) -> Reply {
+    const OPEN: &str = "application/openmetrics-text";
+    let openmetrics = accept.contains(OPEN);
+    let media_type = match openmetrics {
+        true => "application/openmetrics-text; version=1.0.0; charset=utf-8",
+        false => "text/plain; version=0.0.4; charset=utf-8",
+    };
+    match state.metrics(openmetrics).await {
+        Ok(metrics) => whole(StatusCode::OK, media_type, metrics),
+        Err(error) => untold(error),
     }
 }
 

@@ -26,7 +26,7 @@ use super::error::WebError;
 use super::fleet_watch::FleetWatch;
 use super::settings::Settings;
 use super::slow::Hurried;
-use super::state::{MetricsText, State};
+use super::state::State;
 use super::{api, router};
 use crate::control::{Feed, Inquiry};
 use crate::fleet;
@@ -60,8 +60,6 @@ pub struct Sources {
     pub feed: Reader<Feed>,
     /// For questions about zones.
     pub inquiries: Queue<Inquiry>,
-    /// The text for a scraper; `None`: there is none.
-    pub metrics: Option<MetricsText>,
 }
 
 /// The listener. It is run by [`WebServer::run`] on one thread.
@@ -104,9 +102,9 @@ impl WebServer {
     /// # Errors
     /// Credentials that cannot be used.
     pub fn new(sources: Sources) -> Result<(Self, Reader<Vec<String>>), WebError> {
-        let Sources { settings, fleet, feed, inquiries, metrics } = sources;
+        let Sources { settings, fleet, feed, inquiries } = sources;
         let credentials = Mutex::new(Arc::new(Credentials::load(&settings)?));
-        let state = Arc::new(State::new(feed, inquiries, metrics, FleetWatch::new(fleet)));
+        let state = Arc::new(State::new(feed, inquiries, FleetWatch::new(fleet)));
         let trouble = Trouble { current: Mutex::default(), told: Latest::new(Vec::new()) };
         let told = trouble.told.reader();
         Ok((Self { settings, credentials, state, caps: Caps::default(), trouble }, told))

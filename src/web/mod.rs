@@ -32,4 +32,3 @@ pub use credentials::Credentials;
 pub use error::WebError;
 pub use listen::{Sources, WebServer};
 pub use settings::{Settings, WebTls};
-pub use state::MetricsText;

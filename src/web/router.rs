@@ -33,7 +33,10 @@ pub(super) async fn answer<B>(request: &Request<B>, state: &Arc<State>, credenti
         "/api/v1/pop" => api::pop(state, query),
         "/api/v1/serials" => api::serials(state, query).await,
         "/api/v1/fleet" => events::fleet(state).await,
-        "/metrics" => api::metrics(state),
+        "/metrics" => {
+            let accept = fields.get(header::ACCEPT).and_then(|accept| accept.to_str().ok());
+            api::metrics(state, accept.unwrap_or_default()).await
+        }
         _ if method == Method::GET && path.starts_with("/events/") => {
             events::stream(state, path, query).unwrap_or_else(api::not_found)
         }

@@ -110,11 +110,13 @@ mod tests {
             let mut ours = Hurried::with_patience(ours, SHORT);
             let reads = async {
                 let (mut some, mut ticks) = (vec![0; read_each.max(1)], interval(every));
-                while read_each > 0 {
+                if read_each == 0 {
+                    std::future::pending::<()>().await;
+                }
+                loop {
                     ticks.tick().await;
                     theirs.read_exact(&mut some).await.unwrap();
                 }
-                std::future::pending::<()>().await;
             };
             tokio::select! {
                 outcome = ours.write_all(&[0; 200_000]) => outcome.map_err(|error| error.kind()),

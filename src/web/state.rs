@@ -12,9 +12,6 @@ use crate::control::{Feed, Given, Inquiry, InquiryError, Selection, Status, Want
 use crate::handoff::{Queue, Reader};
 use crate::telemetry::{Beat, Freshness, RunTime, locked};
 
-/// The text for a scraper, made when it is asked for; never blocks.
-pub type MetricsText = Box<dyn Fn() -> String + Send + Sync>;
-
 /// A feed that is older says nothing of now: six documents are missing.
 const STALE: Duration = Duration::from_secs(3);
 
@@ -28,7 +25,6 @@ const MOST_STREAMS: usize = 32;
 pub(super) struct State {
     feed: Reader<Feed>,
     inquiries: Queue<Inquiry>,
-    metrics: Option<MetricsText>,
     pub(super) fleet: FleetWatch,
     pub(super) streams: Arc<Semaphore>,
     /// One walk over all names of zones at a time: some hundred thousand take the thread `control` some ten milliseconds.
@@ -48,12 +44,7 @@ struct Seen {
 }
 
 impl State {
-    pub(super) fn new(
-        feed: Reader<Feed>,
-        inquiries: Queue<Inquiry>,
-        metrics: Option<MetricsText>,
-        fleet: FleetWatch,
-    ) -> Self {
+    pub(super) fn new(feed: Reader<Feed>, inquiries: Queue<Inquiry>, fleet: FleetWatch) -> Self {
         let seen = Seen {
             newest: feed.load(),
             documents: 0,
@@ -64,7 +55,7 @@ impl State {
             timeline: Timeline::default(),
         };
         let streams = Arc::new(Semaphore::new(MOST_STREAMS));
-        Self { feed, inquiries, metrics, fleet, streams, walks: Semaphore::new(1), seen: Mutex::new(seen) }
+        Self { feed, inquiries, fleet, streams, walks: Semaphore::new(1), seen: Mutex::new(seen) }
     }
 
     /// Follows the feed, for ever.
@@ -95,11 +86,6 @@ impl State {
         if age < STALE && is_there { Ok(feed) } else { Err(age.as_secs()) }
     }
 
-    /// The text for a scraper, if there is one.
-    pub(super) fn metrics(&self) -> Option<String> {
-        self.metrics.as_ref().map(|metrics| metrics())
-    }
-
     /// The rates of now.
     pub(super) fn newest_rates(&self) -> RateSample {
         locked(&self.seen).samples.newest()
@@ -124,7 +110,7 @@ impl State {
         let wanted = Wanted::Status(Selection { zones, most: Some(most) });
         match inquire(&self.inquiries, wanted, ANSWER_LIMIT).await? {
             Given::Status(status) => Ok(status),
-            Given::Serials(_) => Err(InquiryError::Busy),
+            Given::Serials(_) | Given::Metrics(_) => Err(InquiryError::Busy),
         }
     }
 
@@ -133,7 +119,15 @@ impl State {
         let _walk = self.walks.acquire().await.ok();
         match inquire(&self.inquiries, Wanted::Serials(bucket), ANSWER_LIMIT).await? {
             Given::Serials(serials) => Ok(serials),
-            Given::Status(_) => Err(InquiryError::Busy),
+            Given::Status(_) | Given::Metrics(_) => Err(InquiryError::Busy),
+        }
+    }
+
+    /// The text for a scraper.
+    pub(super) async fn metrics(&self, openmetrics: bool) -> Result<String, InquiryError> {
+        match inquire(&self.inquiries, Wanted::Metrics { openmetrics }, ANSWER_LIMIT).await? {
+            Given::Metrics(text) => Ok(text),
+            Given::Status(_) | Given::Serials(_) => Err(InquiryError::Busy),
         }
     }
 }

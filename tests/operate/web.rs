@@ -52,6 +52,9 @@ fn the_page_tells_what_the_status_tells_and_nothing_of_another_site_runs_in_it()
         .filter_map(|row| row[1].as_u64())
         .collect();
     assert_eq!(serials, [1], "one zone is in one bucket");
+    let metrics = ask("/metrics");
+    assert_eq!(metrics.field("content-type"), Some("text/plain; version=0.0.4; charset=utf-8"));
+    assert!(metrics.body.contains("# TYPE ") && metrics.body.contains("pop=\"alone\""), "{}", metrics.body);
     deploy(&alone.zones, ZONE, 2);
     let seen = event(&alone.space, LOOPBACK, "/events/zone?zone=example.org", |_, rows| {
         rows[0]["zone"]["serial"] == 2

@@ -35,10 +35,11 @@ pub(super) fn fold_web(
         check_address(web, &settings, *address, services, faults);
     }
     check_reach(web, &settings, faults);
-    if faults.is_here() && faults.errors() == before {
-        if let Err(error) = Credentials::load(&settings) {
-            faults.error(None, "web", chain(&error));
-        }
+    if faults.is_here()
+        && faults.errors() == before
+        && let Err(error) = Credentials::load(&settings)
+    {
+        faults.error(None, "web", chain(&error));
     }
     Some(settings)
 }

@@ -224,6 +224,7 @@ impl StatusKeeper {
             let given = match &inquiry.wanted {
                 Wanted::Status(selection) => Given::Status(Box::new(self.status(selection))),
                 Wanted::Serials(bucket) => Given::Serials(self.lock().zones.serials(*bucket)),
+                Wanted::Metrics { openmetrics } => Given::Metrics(self.metrics(*openmetrics)),
             };
             inquiry.answer(given);
             // A row of long answers leaves room for heartbeats.

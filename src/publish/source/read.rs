@@ -93,7 +93,7 @@ pub(in crate::publish) fn read(
     let mut included = before.included_again();
     for _ in 0..ATTEMPTS {
         match attempt(path, origin, (limits, most), included, (writer_of, beside)) {
-            Attempt::Read(reading) => return Some(reading),
+            Attempt::Read(reading) => return Some(*reading),
             Attempt::TooLarge => return None,
             Attempt::Changed(now) => included = now,
         }
@@ -103,12 +103,19 @@ pub(in crate::publish) fn read(
 }
 
 /// What came of one try.
+#[allow(clippy::large_enum_variant, reason = "there is one at a time, for a moment")]
 enum Attempt {
-    Read(Reading),
+    Read(Box<Reading>),
     /// The file has more octets than are to be read.
     TooLarge,
     /// A file changed meanwhile; the included ones as they are now.
     Changed(Included),
+}
+
+impl Attempt {
+    fn read(reading: Reading) -> Self {
+        Self::Read(Box::new(reading))
+    }
 }
 
 /// The files of a reading that would give what the zone file with these octets gave, if that is what is at `path`: no
@@ -148,7 +155,7 @@ fn attempt(
         Err(fault) => {
             let error = ReadError::of_file(path, fault);
             let files = Files::new(path, fingerprint(path), included);
-            return Attempt::Read(Reading { result: Err(Fault::Bad(Arc::new(error))), files });
+            return Attempt::read(Reading { result: Err(Fault::Bad(Arc::new(error))), files });
         }
     };
     if status.len() > most {
@@ -161,7 +168,7 @@ fn attempt(
         if is_written(told, path, writer_of) { Some(&**path) } else { busy_include.map(PathBuf::as_path) };
     if let Some(busy) = busy {
         let fault = Fault::BeingWritten { path: busy.to_path_buf() };
-        return Attempt::Read(Reading { result: Err(fault), files: Files::new(path, zone, included) });
+        return Attempt::read(Reading { result: Err(fault), files: Files::new(path, zone, included) });
     }
     let begun = SystemTime::now();
     let start = begun.checked_sub(TICK).unwrap_or(UNIX_EPOCH);
@@ -178,13 +185,13 @@ fn attempt(
         after.iter().map(|(file, _)| file).filter(is_new).find(|file| has_writer(file, writer_of))
     {
         let fault = Fault::BeingWritten { path: busy.clone() };
-        return Attempt::Read(Reading { result: Err(fault), files: Files::new(path, zone, after) });
+        return Attempt::read(Reading { result: Err(fault), files: Files::new(path, zone, after) });
     }
     let same = file.metadata().is_ok_and(|status| Some(Fingerprint::of(&status)) == zone);
     if same && held_until(&included, &after, start) {
         let result = result.map_err(|error| Fault::Bad(Arc::new(error.first())));
         let files = Files::new(path, zone, after).read_at(begun, is_local);
-        return Attempt::Read(Reading { result, files });
+        return Attempt::read(Reading { result, files });
     }
     Attempt::Changed(after)
 }

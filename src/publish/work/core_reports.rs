@@ -34,6 +34,8 @@ impl Core {
         if std::mem::take(&mut self.reporting.all_are_news) {
             let visited = self.zones.iter_mut().filter(|(_, entry)| entry.visited);
             news.extend(visited.map(|(name, entry)| (name.clone(), Some(Arc::new(entry.report())))));
+            // Of a zone that is held there is more to say.
+            self.reporting.news.extend(self.keeping.holds.keys().cloned());
         }
         for name in std::mem::take(&mut self.reporting.news) {
             let held = self.held(&name);

@@ -1,6 +1,7 @@
 //! Primaries that send what they must not, to a secondary that serves a version: it stays, the reason is named, and nothing waits for
 //! ever. What helps is done: the whole zone where differences are wrong.
 
+use std::slice::from_ref;
 use std::io::{Read, Write};
 use std::net::{IpAddr, SocketAddr, TcpListener, UdpSocket};
 use std::sync::Arc;
@@ -257,7 +258,7 @@ fn wrong_differences(records: Vec<Record>, part: &str) -> ZoneReport {
 fn differences_that_are_wrong_are_followed_by_the_whole_zone() {
     let (five, six) = (soa(5), soa(6));
     let b = a("b.example.", 2);
-    let steps = |middle: &[Record]| [&[six.clone()], middle, &[six.clone()]].concat();
+    let steps = |middle: &[Record]| [from_ref(&six), middle, from_ref(&six)].concat();
     let outside = steps(&[five.clone(), six.clone(), a("www.example.net.", 1)]);
     assert!(wrong_differences(outside, "is not in the zone").diverged.is_none());
     // From a version that is not served here.
