@@ -8,6 +8,8 @@
     reason = "a test stops at the first fault"
 )]
 
+#[path = "deploy/kubernetes.rs"]
+mod kubernetes;
 #[path = "support/mod.rs"]
 mod support;
 

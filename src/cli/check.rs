@@ -2,7 +2,6 @@
 
 use std::net::SocketAddr;
 use std::path::Path;
-use std::process::ExitCode;
 
 use crate::config::{self, Config, RouteDriver};
 use crate::control;
@@ -12,6 +11,7 @@ use crate::route::{self, PlannedAnnouncement};
 use crate::serve;
 use crate::wire::Name;
 
+use super::exit::Exit;
 use super::{CommandError, Outcome, print_line};
 
 /// The most good zones listed one by one; what is wrong is always listed.
@@ -41,7 +41,7 @@ pub(super) fn check(file: Option<&Path>, offline: bool) -> Outcome {
         good &= print_host(&config)?;
         good &= print_places(&config);
     }
-    Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(Exit::of(good))
 }
 
 /// Leaves out the zone directories that are not here; whether all are.

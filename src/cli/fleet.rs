@@ -1,12 +1,13 @@
 //! `anyns fleet`: all POPs at once, and `anyns fleet wait`: until they serve a version.
 
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
 use std::time::Duration;
 
 use crate::config;
 use crate::fleet::{Clients, FleetError, WaitOutcome, Waiting, clients, render, survey, wait};
 
+use super::exit::Exit;
+use super::output::print_document;
 use super::{CommandError, Outcome, print_line};
 
 /// How long a POP may take for an answer, unless the command says otherwise.
@@ -26,9 +27,6 @@ pub(super) struct FleetOptions {
     /// How long a POP may take for its answer
     #[arg(long, value_name = "TIME", default_value = LIMIT, value_parser = humantime::parse_duration)]
     timeout: Duration,
-    /// One JSON document
-    #[arg(long)]
-    json: bool,
 }
 
 #[derive(Debug, clap::Subcommand)]
@@ -52,37 +50,34 @@ struct WaitOptions {
     /// A TOML file with [fleet], such as the configuration of any POP; by default the one that --config names
     #[arg(long, value_name = "FILE")]
     fleet: Option<PathBuf>,
-    /// One JSON document
-    #[arg(long)]
-    json: bool,
 }
 
 /// Exit codes: 0 all is well or done, 1 something is not, or not in time, 2 no POP is announced, 3 no POP answers.
-pub(super) fn fleet(config: Option<&Path>, options: FleetOptions) -> Outcome {
+pub(super) fn fleet(config: Option<&Path>, options: FleetOptions, json: bool) -> Outcome {
     match options.command {
-        Some(FleetCommand::Wait(options)) => wait_for(config, options),
+        Some(FleetCommand::Wait(options)) => wait_for(config, options, json),
         None => {
             let clients = pops(options.fleet.as_deref().or(config))?;
             let found = run(survey(&clients, options.timeout, None))?;
-            print_line(&match options.json {
-                true => serde_json::to_string_pretty(&found.report)?,
-                false => render(&found.report),
-            });
-            Ok(ExitCode::from(found.report.exit_code()))
+            match json {
+                true => print_document(&found.report)?,
+                false => print_line(&render(&found.report)),
+            }
+            Ok(Exit::of_fleet(&found.report))
         }
     }
 }
 
-fn wait_for(config: Option<&Path>, options: WaitOptions) -> Outcome {
-    let WaitOptions { zone, serial, timeout, skip_unreachable, fleet, json } = options;
+fn wait_for(config: Option<&Path>, options: WaitOptions, json: bool) -> Outcome {
+    let WaitOptions { zone, serial, timeout, skip_unreachable, fleet } = options;
     let clients = pops(fleet.as_deref().or(config))?;
     let waiting = Waiting { zone, serial, limit: timeout, skip_unreachable };
     let outcome = run(wait(&clients, &waiting))?;
-    print_line(&match json {
-        true => serde_json::to_string_pretty(&outcome)?,
-        false => told(&outcome, &waiting),
-    });
-    Ok(if outcome.done { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    match json {
+        true => print_document(&outcome)?,
+        false => print_line(&told(&outcome, &waiting)),
+    }
+    Ok(Exit::of(outcome.done))
 }
 
 /// The outcome as lines: those that are waited for first.

@@ -1,27 +1,38 @@
 //! The command line: what a person types in, text and an exit code out.
 //!
-//! Exit codes: 0 done (for `status`: all is well), 1 something is wrong and was said on standard error (for `status`:
-//! degraded), 2 the command line itself is wrong, or for `status`: down, 3 for `status`: no anyns answers, 4 for `reload`: done, but
-//! for what only a restart takes over. For `fleet`: 0 every POP is well and all serials are the same, 1 something is not, 2 no POP is
-//! announced, 3 no POP answers.
+//! The exit codes are a table in `exit`. Every command takes `--json`; see `output`.
+//!
+//! | folder | may name |
+//! | --- | --- |
+//! | `top` | (nothing) |
+//! | `which` | (nothing) |
 
 mod check;
+mod exit;
 mod fleet;
+mod generate;
+mod output;
 mod remote;
 mod run;
 mod signatures;
 mod status;
+mod top;
+mod which;
 mod zone_check;
 mod zone_export;
+mod zone_list;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+use exit::Exit;
+use output::print_line;
+
 /// An anycast authoritative DNS server: serves zones, tests itself, and gates the BGP route for the shared address.
 #[derive(Debug, Parser)]
-#[command(name = "anyns", version)]
+#[command(name = "anyns", version, after_help = exit::help())]
 struct Arguments {
     /// The configuration file; without it, ./zones is served on port 5300 of loopback and no route is announced
     #[arg(long, global = true, value_name = "FILE")]
@@ -29,6 +40,9 @@ struct Arguments {
     /// The control socket of the running anyns; by default the one that the configuration names
     #[arg(long, global = true, value_name = "PATH")]
     socket: Option<PathBuf>,
+    /// Print one JSON document in place of text
+    #[arg(long, global = true)]
+    json: bool,
     #[command(subcommand)]
     command: Command,
 }
@@ -51,7 +65,7 @@ enum Command {
     #[command(subcommand)]
     Catalog(CatalogCommand),
     /// Tell how the running anyns is: what is wrong, since when and why
-    Status(status::Options),
+    Status(status::StatusOptions),
     /// All POPs at once: route, serials that differ, load, version; what is wrong first
     Fleet(fleet::FleetOptions),
     /// Print the metrics of the running anyns in Prometheus's text format, as a scrape gets them
@@ -70,6 +84,21 @@ enum Command {
     Undrain,
     /// Read the configuration and the zones again
     Reload,
+    /// Ask an address who answers there, over every transport: instance, zone version, software, round trip times
+    Which(which::WhichOptions),
+    /// Show live rates, zones, routes and alarms of the running anyns until q is pressed
+    Top(top::TopOptions),
+    /// Print the completions of a shell
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+    /// Print the manual page
+    Man {
+        /// Write it and one page of each command into this directory instead
+        #[arg(long, value_name = "DIRECTORY")]
+        output: Option<PathBuf>,
+    },
 }
 
 #[derive(Debug, Subcommand)]
@@ -103,9 +132,11 @@ enum ZoneCommand {
     Status {
         /// The zone
         name: String,
-        /// As a JSON document
-        #[arg(long)]
-        json: bool,
+    },
+    /// List the zones of the running anyns: name, serial, state, records, source, separated by tabs
+    List {
+        /// Only these: a name, a pattern with * and ?, or "bad" for those that are not well
+        pattern: Option<String>,
     },
     /// Ask the primaries of a zone now whether they have a newer version
     Refresh(remote::TransferredZones),
@@ -117,6 +148,7 @@ enum ZoneCommand {
         name: String,
     },
     /// Print a zone as it is served, as a zone file
+    #[command(visible_alias = "dump")]
     Export {
         /// The zone
         name: String,
@@ -128,9 +160,6 @@ enum ZoneCommand {
     History {
         /// The zone
         name: String,
-        /// One JSON document
-        #[arg(long)]
-        json: bool,
     },
     /// Show what differs between two versions of a zone, step by step
     Diff {
@@ -141,9 +170,6 @@ enum ZoneCommand {
         from: Option<remote::DiffFrom>,
         /// The serial of the newer version; by default the last
         to: Option<u32>,
-        /// One JSON document
-        #[arg(long)]
-        json: bool,
     },
     /// Hold a zone at the version that is served, also over restarts: new versions are refused until `unhold`
     Hold {
@@ -177,63 +203,70 @@ enum ZoneCommand {
 /// Runs the command line.
 pub fn main() -> ExitCode {
     let arguments = Arguments::parse();
+    if arguments.json {
+        output::keep_lines();
+    }
+    let exit = dispatch(arguments).unwrap_or_else(|error| {
+        output::no_lines();
+        print_error(&error);
+        Exit::WRONG
+    });
+    output::finish(exit);
+    exit.into()
+}
+
+fn dispatch(arguments: Arguments) -> Outcome {
     let config = arguments.config.as_deref();
     let socket = arguments.socket.as_deref();
-    let outcome = match arguments.command {
+    let json = arguments.json;
+    if matches!(arguments.command, Command::Run | Command::Completions { .. } | Command::Man { .. }) {
+        output::no_lines();
+    }
+    match arguments.command {
         Command::Run => run::run(config),
         Command::Check { offline } => check::check(config, offline),
-        Command::Zone(ZoneCommand::Check { file, origin, include_root, no_signatures }) => {
-            zone_check::check(&file, origin.as_deref(), &include_root, !no_signatures)
-        }
-        Command::Zone(ZoneCommand::Status { name, json }) => status::zone_status(config, socket, name, json),
-        Command::Zone(ZoneCommand::Refresh(zones)) => remote::zone_refresh(config, socket, zones),
-        Command::Zone(ZoneCommand::Retransfer(zones)) => remote::zone_retransfer(config, socket, zones),
-        Command::Zone(ZoneCommand::Export { name, output }) => {
-            zone_export::export(config, socket, (name, output))
-        }
-        Command::Zone(ZoneCommand::Remove { name }) => remote::zone_remove(config, socket, name),
-        Command::Zone(ZoneCommand::Hold { name, reason }) => remote::zone_hold(config, socket, name, reason),
-        Command::Zone(ZoneCommand::Unhold { name }) => remote::zone_unhold(config, socket, name),
-        Command::Zone(ZoneCommand::Rollback { name, serial }) => {
-            remote::zone_rollback(config, socket, name, serial)
-        }
-        Command::Zone(ZoneCommand::Accept { name, serial }) => {
-            remote::zone_accept(config, socket, name, serial)
-        }
+        Command::Zone(command) => zone(config, socket, (command, json)),
         Command::Catalog(CatalogCommand::Accept { name, serial }) => {
             remote::catalog_accept(config, socket, name, serial)
         }
-        Command::Status(options) => status::status(config, socket, &options),
-        Command::Fleet(options) => fleet::fleet(config, options),
-        Command::Zone(ZoneCommand::History { name, json }) => {
-            remote::zone_history(config, socket, name, json)
-        }
-        Command::Zone(ZoneCommand::Diff { name, from, to, json }) => {
-            remote::zone_diff(config, socket, (name, from, to), json)
-        }
+        Command::Status(options) => status::status(config, socket, (&options, json)),
+        Command::Fleet(options) => fleet::fleet(config, options, json),
         Command::Metrics { openmetrics } => remote::metrics(config, socket, openmetrics),
         Command::Drain { reason } => remote::drain(config, socket, reason),
         Command::Undrain => remote::undrain(config, socket),
         Command::Reload => remote::reload(config, socket),
-    };
-    outcome.unwrap_or_else(|error| {
-        print_error(&error);
-        ExitCode::FAILURE
-    })
+        Command::Which(options) => which::which(&options, json),
+        Command::Top(options) => top::top(config, socket, (&options, json)),
+        Command::Completions { shell } => generate::completions(shell),
+        Command::Man { output } => generate::man(output.as_deref()),
+    }
+}
+
+fn zone(config: Option<&Path>, socket: Option<&Path>, (command, json): (ZoneCommand, bool)) -> Outcome {
+    match command {
+        ZoneCommand::Check { file, origin, include_root, no_signatures } => {
+            zone_check::check(&file, origin.as_deref(), &include_root, !no_signatures)
+        }
+        ZoneCommand::Status { name } => status::zone_status(config, socket, name, json),
+        ZoneCommand::List { pattern } => zone_list::list(config, socket, pattern, json),
+        ZoneCommand::Refresh(zones) => remote::zone_refresh(config, socket, zones),
+        ZoneCommand::Retransfer(zones) => remote::zone_retransfer(config, socket, zones),
+        ZoneCommand::Export { name, output } => zone_export::export(config, socket, (name, output, json)),
+        ZoneCommand::Remove { name } => remote::zone_remove(config, socket, name),
+        ZoneCommand::Hold { name, reason } => remote::zone_hold(config, socket, name, reason),
+        ZoneCommand::Unhold { name } => remote::zone_unhold(config, socket, name),
+        ZoneCommand::Rollback { name, serial } => remote::zone_rollback(config, socket, name, serial),
+        ZoneCommand::Accept { name, serial } => remote::zone_accept(config, socket, name, serial),
+        ZoneCommand::History { name } => remote::zone_history(config, socket, name, json),
+        ZoneCommand::Diff { name, from, to } => remote::zone_diff(config, socket, (name, from, to), json),
+    }
 }
 
 /// One error of any command; its text is made only here.
 type CommandError = Box<dyn std::error::Error + Send + Sync>;
 
 /// What a command comes to.
-type Outcome = Result<ExitCode, CommandError>;
-
-/// Prints to standard output; a closed pipe is no reason to fail.
-fn print_line(text: &str) {
-    use std::io::Write;
-    let mut output = std::io::stdout().lock();
-    let _ = writeln!(output, "{}", text.trim_end());
-}
+type Outcome = Result<Exit, CommandError>;
 
 /// Prints an error and what caused it to standard error.
 fn print_error(error: &CommandError) {

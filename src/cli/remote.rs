@@ -1,19 +1,17 @@
 //! Commands that ask the running anyns.
 
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
 use std::time::Duration;
 
 use crate::config;
 use crate::control::{self, Request, Response};
 
+use super::exit::Exit;
+use super::output::{print_document, print_text};
 use super::{CommandError, Outcome, print_line};
 
 /// Longer than any order takes but a reload of very many zones.
 const LIMIT: Duration = Duration::from_secs(70);
-
-/// The exit code of an order that is done, but for what only a restart takes over.
-const NEEDS_RESTART: u8 = 4;
 
 fn ask(config: Option<&Path>, socket: Option<&Path>, request: &Request) -> Outcome {
     let path = socket_path(config, socket)?;
@@ -36,8 +34,8 @@ pub(super) fn metrics(config: Option<&Path>, socket: Option<&Path>, openmetrics:
     let path = socket_path(config, socket)?;
     match control::call(&path, &Request::Metrics { openmetrics }, LIMIT)? {
         Response::Metrics { text } => {
-            print_line(&text);
-            Ok(ExitCode::SUCCESS)
+            print_text(&text);
+            Ok(Exit::DONE)
         }
         other => outcome_of(other),
     }
@@ -97,11 +95,11 @@ pub(super) fn zone_history(
     let path = socket_path(config, socket)?;
     match control::call(&path, &Request::ZoneHistory { zone }, LIMIT)? {
         Response::History { history } => {
-            print_line(&match json {
-                true => serde_json::to_string_pretty(&history)?,
-                false => control::render_history(&history),
-            });
-            Ok(ExitCode::SUCCESS)
+            match json {
+                true => print_document(&history)?,
+                false => print_line(&control::render_history(&history)),
+            }
+            Ok(Exit::DONE)
         }
         other => outcome_of(other),
     }
@@ -121,11 +119,11 @@ pub(super) fn zone_diff(
     };
     match control::call(&path, &request, LIMIT)? {
         Response::Difference { difference } => {
-            print_line(&match json {
-                true => serde_json::to_string_pretty(&difference)?,
-                false => control::render_difference(&difference),
-            });
-            Ok(ExitCode::SUCCESS)
+            match json {
+                true => print_document(&difference)?,
+                false => print_line(&control::render_difference(&difference)),
+            }
+            Ok(Exit::DONE)
         }
         other => outcome_of(other),
     }
@@ -174,7 +172,7 @@ pub(super) fn outcome_of(response: Response) -> Outcome {
     match response {
         Response::Done { message, restart } => {
             print_line(&message);
-            Ok(if restart.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(NEEDS_RESTART) })
+            Ok(if restart.is_empty() { Exit::DONE } else { Exit::RESTART })
         }
         Response::Failed { message } => Err(message.into()),
         Response::Status { .. }

@@ -1,10 +1,10 @@
 //! `anyns run`.
 
 use std::path::Path;
-use std::process::ExitCode;
 
 use crate::{config, daemon};
 
+use super::exit::Exit;
 use super::{Outcome, print_error};
 
 /// Runs until a signal ends it.
@@ -14,5 +14,5 @@ pub(super) fn run(file: Option<&Path>) -> Outcome {
         print_error(&format!("warning: {warning}").into());
     }
     daemon::run(loaded.config, file.map(Path::to_owned))?;
-    Ok(ExitCode::SUCCESS)
+    Ok(Exit::DONE)
 }

@@ -2,18 +2,16 @@
 
 use std::io::{self, IsTerminal, Write};
 use std::path::Path;
-use std::process::ExitCode;
 use std::time::Duration;
 
 use crate::control::{self, Request, Response};
 
+use super::exit::Exit;
+use super::output::{no_lines, print_document, print_text};
 use super::{CommandError, Outcome, print_error, print_line, remote};
 
 /// The state is there at once; the list of very many zones takes some seconds.
 const LIMIT: Duration = Duration::from_secs(20);
-
-/// `anyns status` got no answer: the exit code that is neither ok, degraded nor down.
-const NO_ANSWER: u8 = 3;
 
 /// The most zones in a text that was not asked for certain zones: with the rest of it one page.
 const PAGE: usize = 20;
@@ -29,10 +27,7 @@ const CLEAR: &str = "\u{1b}[H\u{1b}[2J";
 
 /// How the status is wanted.
 #[derive(Debug, clap::Args)]
-pub(super) struct Options {
-    /// The whole state as one JSON document
-    #[arg(long)]
-    json: bool,
+pub(super) struct StatusOptions {
     /// Only these zones: a name, a pattern with * and ?, or "bad" for those that are not well
     #[arg(long, value_name = "PATTERN|bad")]
     zones: Option<String>,
@@ -41,9 +36,9 @@ pub(super) struct Options {
     watch: bool,
 }
 
-impl Options {
-    fn request(&self) -> Request {
-        let most = match (&self.zones, self.json) {
+impl StatusOptions {
+    fn request(&self, json: bool) -> Request {
+        let most = match (&self.zones, json) {
             (_, true) => None,
             (None, _) => Some(PAGE),
             (Some(_), _) => Some(MOST),
@@ -53,19 +48,25 @@ impl Options {
 }
 
 /// Prints the status; the exit code is that of the verdict.
-pub(super) fn status(config: Option<&Path>, socket: Option<&Path>, options: &Options) -> Outcome {
+pub(super) fn status(
+    config: Option<&Path>,
+    socket: Option<&Path>,
+    (options, json): (&StatusOptions, bool),
+) -> Outcome {
     let path = remote::socket_path(config, socket)?;
     if options.watch {
-        return watch(&path, options);
+        no_lines();
+        return watch(&path, (options, json));
     }
-    match frame(&path, options) {
+    match frame(&path, (options, json)) {
         Ok((text, code)) => {
-            print_line(&text);
+            print_text(&text);
             Ok(code)
         }
         Err(error) => {
+            no_lines();
             print_error(&error);
-            Ok(ExitCode::from(NO_ANSWER))
+            Ok(Exit::NO_ANSWER)
         }
     }
 }
@@ -79,22 +80,23 @@ pub(super) fn zone_status(config: Option<&Path>, socket: Option<&Path>, zone: St
         Response::Failed { message } => return Err(message.into()),
         _ => return Err("the running anyns answered without a status".into()),
     };
-    print_line(&match json {
-        true => serde_json::to_string_pretty(&status.zones)?,
-        false => control::render_zone(&status),
-    });
+    match json {
+        true => print_document(&status.zones)?,
+        false => print_line(&control::render_zone(&status)),
+    }
     let is_well = status.zone_counts.matched > 0 && status.zone_counts.matched_not_well == 0;
-    Ok(if is_well { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(Exit::of(is_well))
 }
 
 /// Shows frame after frame, also while no anyns answers; ends when the output is closed, or by a signal.
-fn watch(path: &Path, options: &Options) -> Outcome {
-    let clear = if io::stdout().is_terminal() && !options.json { CLEAR } else { "" };
+fn watch(path: &Path, (options, json): (&StatusOptions, bool)) -> Outcome {
+    let clear = if io::stdout().is_terminal() && !json { CLEAR } else { "" };
     loop {
-        let text = frame(path, options).map_or_else(|error| format!("anyns: {error}"), |(text, _)| text);
+        let text =
+            frame(path, (options, json)).map_or_else(|error| format!("anyns: {error}"), |(text, _)| text);
         let mut output = io::stdout().lock();
         if writeln!(output, "{clear}{}\n", text.trim_end()).and_then(|()| output.flush()).is_err() {
-            return Ok(ExitCode::SUCCESS);
+            return Ok(Exit::DONE);
         }
         drop(output);
         std::thread::park_timeout(FRAME);
@@ -102,8 +104,8 @@ fn watch(path: &Path, options: &Options) -> Outcome {
 }
 
 /// One text and its exit code.
-fn frame(path: &Path, options: &Options) -> Result<(String, ExitCode), CommandError> {
-    let status = match control::call(path, &options.request(), LIMIT)? {
+fn frame(path: &Path, (options, json): (&StatusOptions, bool)) -> Result<(String, Exit), CommandError> {
+    let status = match control::call(path, &options.request(json), LIMIT)? {
         Response::Status { status } => status,
         Response::Failed { message } => return Err(message.into()),
         Response::Done { .. }
@@ -114,8 +116,8 @@ fn frame(path: &Path, options: &Options) -> Result<(String, ExitCode), CommandEr
             return Err("the running anyns answered without a status".into());
         }
     };
-    let code = ExitCode::from(status.overall.verdict.exit_code());
-    let text = match options.json {
+    let code = Exit::of_verdict(status.overall.verdict);
+    let text = match json {
         true => serde_json::to_string_pretty(&status)?,
         false => control::render(&status),
     };

@@ -1,11 +1,11 @@
 //! `anyns zone check`: one zone file, without a running anyns.
 
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
 
 use crate::wire::Name;
 use crate::zonefile;
 
+use super::exit::Exit;
 use super::{CommandError, Outcome, print_line, signatures};
 
 /// Reads the file as the publisher would and says what is in it, or what is wrong and where.
@@ -28,7 +28,7 @@ pub(super) fn check(file: &Path, origin: Option<&str>, include_roots: &[PathBuf]
     }
     let zone = &read.zone;
     print_line(&format!("{origin} serial {}: {} records, no fault", zone.serial(), zone.record_count()));
-    Ok(if !verifies || signatures::check(zone) { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(Exit::of(!verifies || signatures::check(zone)))
 }
 
 /// The origin that the directory source would take from the file's name.

@@ -1,29 +1,39 @@
 //! `anyns zone export`.
 
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
 use std::time::Duration;
 
 use crate::control::{self, Request, Response};
 
+use super::exit::Exit;
+use super::output::print_document;
 use super::remote::{outcome_of, socket_path};
 use super::{Outcome, print_line};
 
 /// Longer than a zone of the largest size takes to be written and read.
 const LIMIT: Duration = Duration::from_secs(70);
 
+/// A zone as a document.
+#[derive(serde::Serialize)]
+struct Dump<'a> {
+    zone: &'a str,
+    /// Each line of its zone file: one record each (RFC 1035 section 5).
+    records: Vec<&'a str>,
+}
+
 /// Prints a zone that is served, or writes it to a file: whole, or what was there stays.
 pub(super) fn export(
     config: Option<&Path>,
     socket: Option<&Path>,
-    (zone, output): (String, Option<PathBuf>),
+    (zone, output, json): (String, Option<PathBuf>, bool),
 ) -> Outcome {
     let path = socket_path(config, socket)?;
-    let text = match control::call(&path, &Request::ZoneExport { zone }, LIMIT)? {
+    let text = match control::call(&path, &Request::ZoneExport { zone: zone.clone() }, LIMIT)? {
         Response::Zone { text } => text,
         other => return outcome_of(other),
     };
     match output {
+        None if json => print_document(&Dump { zone: &zone, records: text.lines().collect() })?,
         None => print_line(&text),
         Some(output) => {
             let mut new = output.clone().into_os_string();
@@ -33,5 +43,5 @@ pub(super) fn export(
             std::fs::rename(&new, &output).map_err(cannot)?;
         }
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(Exit::DONE)
 }

@@ -7,6 +7,7 @@ use toml::{Table, Value};
 
 use super::ConfigError;
 use super::fold::usual_socket;
+use super::include;
 
 /// The admin socket that the file names, or the usual one where it names none. Faults elsewhere in the file do not matter; in
 /// a file that is no TOML the line of the socket is looked for.
@@ -17,15 +18,26 @@ pub fn control_socket(file: Option<&Path>) -> Result<PathBuf, ConfigError> {
     let octets = super::file::read_octets(file)
         .map_err(|error| failed(format!("cannot read the configuration: {error}")))?;
     let text = String::from_utf8_lossy(&octets);
-    let socket = match text.parse::<Table>() {
-        Ok(table) => socket_of(table.get("control")),
-        Err(_) => socket_of_broken(&text),
-    };
+    let mut socket = socket_in(&text);
+    for included in include::readable(file, &text) {
+        socket = match socket {
+            Ok(None) => socket_in(&included),
+            other => other,
+        };
+    }
     let folder = file.parent().unwrap_or(Path::new(""));
     match socket {
         Ok(Some(socket)) => Ok(folder.join(socket)),
         Ok(None) => Ok(usual_socket()),
         Err(reason) => Err(failed(reason.to_owned())),
+    }
+}
+
+/// What one file says.
+fn socket_in(text: &str) -> Result<Option<String>, &'static str> {
+    match text.parse::<Table>() {
+        Ok(table) => socket_of(table.get("control")),
+        Err(_) => socket_of_broken(text),
     }
 }
 

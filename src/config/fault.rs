@@ -4,6 +4,8 @@ use std::fmt;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
+use super::sources::Sources;
+
 /// Why a configuration cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
@@ -82,20 +84,20 @@ pub(super) struct Fault {
     pub(super) message: String,
 }
 
-/// Collects the faults and warnings of one file.
+/// Collects the faults and warnings of one file and of those that it includes.
 #[derive(Debug)]
 pub(super) struct Faults<'a> {
-    file: &'a Path,
-    text: &'a str,
-    errors: Vec<Located>,
+    sources: &'a Sources,
+    /// Each with the number of its file.
+    errors: Vec<(usize, Located)>,
     warnings: Vec<Located>,
     is_here: bool,
 }
 
 impl<'a> Faults<'a> {
-    /// `is_here`: the file is for this host.
-    pub(super) fn new(file: &'a Path, text: &'a str, is_here: bool) -> Self {
-        Self { file, text, errors: Vec::new(), warnings: Vec::new(), is_here }
+    /// `is_here`: the configuration is for this host.
+    pub(super) fn new(sources: &'a Sources, is_here: bool) -> Self {
+        Self { sources, errors: Vec::new(), warnings: Vec::new(), is_here }
     }
 
     /// Whether what this host has may be looked at.
@@ -103,9 +105,9 @@ impl<'a> Faults<'a> {
         self.is_here
     }
 
-    /// The folder that relative paths in the file start from.
+    /// The folder that relative paths in the files start from: that of the main one.
     pub(super) fn folder(&self) -> &'a Path {
-        self.file.parent().unwrap_or(Path::new(""))
+        self.sources.main().parent().unwrap_or(Path::new(""))
     }
 
     /// Notes something that is not allowed.
@@ -116,7 +118,7 @@ impl<'a> Faults<'a> {
 
     /// Notes something that is allowed and probably not meant.
     pub(super) fn warning(&mut self, span: Option<Range<usize>>, key: &str, message: impl Into<String>) {
-        let located = self.locate(Fault { span, key: key.to_owned(), message: message.into() });
+        let (_, located) = self.locate(Fault { span, key: key.to_owned(), message: message.into() });
         self.warnings.push(located);
     }
 
@@ -128,29 +130,28 @@ impl<'a> Faults<'a> {
     /// Forgets those of the faults after the first `kept` whose key is one of these.
     pub(super) fn forget_from(&mut self, kept: usize, is_one: impl Fn(&str) -> bool) {
         let mut index = 0;
-        self.errors.retain(|fault| {
+        self.errors.retain(|(_, fault)| {
             index += 1;
             index <= kept || !is_one(&fault.key)
         });
     }
 
-    /// The warnings, or what is not allowed, in the order of the file.
+    /// The warnings, or what is not allowed, in the order of the files.
     pub(super) fn finish(mut self) -> Result<Vec<Located>, ConfigError> {
-        self.errors.sort_by_key(|fault| (fault.line, fault.column));
+        self.errors.sort_by_key(|(number, fault)| (*number, fault.line, fault.column));
         if self.errors.is_empty() {
             Ok(self.warnings)
         } else {
-            Err(ConfigError::Invalid { faults: self.errors })
+            Err(ConfigError::Invalid { faults: self.errors.into_iter().map(|(_, fault)| fault).collect() })
         }
     }
 
-    fn locate(&self, fault: Fault) -> Located {
-        let before = fault.span.and_then(|span| self.text.get(..span.start));
-        let (line, column) = before.map_or((0, 0), |before| {
-            let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
-            let column = before.get(line_start..).unwrap_or("").chars().count() + 1;
-            (before.matches('\n').count() + 1, column)
-        });
-        Located { file: self.file.to_owned(), line, column, key: fault.key, message: fault.message }
+    /// The number of the file, and the fault with its place.
+    fn locate(&self, fault: Fault) -> (usize, Located) {
+        let (number, file, line, column) = match fault.span {
+            None => (0, self.sources.main(), 0, 0),
+            Some(span) => self.sources.place(span.start),
+        };
+        (number, Located { file: file.to_owned(), line, column, key: fault.key, message: fault.message })
     }
 }

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use super::ConfigError;
 
-/// The longest configuration file, in octets: a hundred thousand `[[zone]]` sections are half of it, and more zones than that
+/// The longest configuration, in octets, with the files that it includes: a hundred thousand `[[zone]]` sections are half of it, and more zones than that
 /// belong into a zone directory.
 const LONGEST: u64 = 16 << 20;
 
@@ -18,12 +18,21 @@ pub(super) fn read(path: &Path) -> Result<String, ConfigError> {
     let octets =
         read_octets(path).map_err(|source| ConfigError::Unreadable { path: path.to_owned(), source })?;
     let unfit = |reason: String| ConfigError::Unfit { path: path.to_owned(), reason };
-    if octets.len() as u64 > LONGEST {
-        return Err(unfit(format!(
-            "it is longer than {LONGEST} octets; zones by the thousand belong into zones.directory"
-        )));
-    }
+    check_length(path, octets.len())?;
     text_of(octets).map_err(unfit)
+}
+
+/// Whether a configuration that ends with this file is too long.
+///
+/// # Errors
+/// It is longer than [`LONGEST`].
+pub(super) fn check_length(path: &Path, octets: usize) -> Result<(), ConfigError> {
+    if octets as u64 <= LONGEST {
+        return Ok(());
+    }
+    let reason =
+        format!("it is longer than {LONGEST} octets; zones by the thousand belong into zones.directory");
+    Err(ConfigError::Unfit { path: path.to_owned(), reason })
 }
 
 /// The beginning of the file, one octet more than may be.

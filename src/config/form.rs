@@ -11,6 +11,7 @@ use toml::Spanned;
 use toml::de::{DeArray, DeString, DeTable, DeValue};
 
 use super::fault::{Fault, Faults};
+use super::sources::Sources;
 use super::spec::{Spec, key_of};
 use super::words::{LISTS, SINGLE, in_words, syntax_in_words};
 
@@ -127,9 +128,10 @@ impl Form {
     }
 }
 
-/// Reads the file's text; every fault of its form is noted. `None` if nothing can be made of it.
-pub(super) fn read(text: &str, faults: &mut Faults<'_>) -> Option<Form> {
-    let (mut table, errors) = DeTable::parse_recoverable(text);
+/// Reads the text as TOML; every fault of its syntax is noted. `None` if it has some.
+pub(super) fn parse<'t>(sources: &'t Sources, faults: &mut Faults<'_>) -> Option<Spanned<DeTable<'t>>> {
+    let text = sources.text();
+    let (table, errors) = DeTable::parse_recoverable(text);
     // A key may seem to be there twice, because the parser misread a line before it.
     let is_twice = |error: &toml::de::Error| error.message() == "duplicate key";
     let misread = errors.iter().any(|error| !is_twice(error));
@@ -146,12 +148,33 @@ pub(super) fn read(text: &str, faults: &mut Faults<'_>) -> Option<Form> {
         }
         before = unit;
         let wrong = span.clone().and_then(|span| text.get(span)).unwrap_or_default();
-        faults.error(span, "", syntax_in_words(error.message(), wrong));
+        let first =
+            span.as_ref().filter(|_| is_twice(error)).and_then(|span| first_place(sources, span, wrong));
+        faults.error(span, "", syntax_in_words(error.message(), wrong) + &first.unwrap_or_default());
     }
-    if !errors.is_empty() {
-        // What was recovered may differ from what the operator wrote.
-        return None;
+    // With faults, what was recovered may differ from what the operator wrote.
+    errors.is_empty().then_some(table)
+}
+
+/// Where the section that stands there a second time has its first heading, if that is in another file.
+fn first_place(sources: &Sources, span: &Range<usize>, section: &str) -> Option<String> {
+    let heading = format!("[{section}]");
+    let mut start = 0;
+    for line in sources.text().get(..span.start)?.split_inclusive('\n') {
+        if line.trim_start().starts_with(&heading) {
+            let (first, file, line, _) = sources.place(start);
+            let other = first != sources.place(span.start).0;
+            return other.then(|| format!("; the first is in {}:{line}", file.display()));
+        }
+        start += line.len();
     }
+    None
+}
+
+/// Reads the files' text; every fault of its form is noted. `None` if nothing can be made of it.
+pub(super) fn read(sources: &Sources, faults: &mut Faults<'_>) -> Option<Form> {
+    let text = sources.text();
+    let mut table = parse(sources, faults)?;
     mend_headings(table.get_mut(), faults);
     let mut repaired = Vec::new();
     for (span, key, what) in complete(table.get_mut()) {

@@ -11,6 +11,8 @@ mod fault;
 mod file;
 mod fold;
 mod form;
+mod include;
+mod sources;
 mod spec;
 #[cfg(test)]
 #[path = "../../tests/unit/config/mod.rs"]
@@ -27,6 +29,7 @@ pub use fault::{ConfigError, Located};
 pub use fold::{Catalogs, Config, Drain, FollowedCatalog, Pop, ProducedCatalog, RouteDriver, Transfers};
 
 use fault::Faults;
+use sources::Sources;
 
 /// The configuration used when none is named: `zones/` on port 5300 of loopback, with the dry-run route driver.
 pub const DEFAULT: &str = include_str!("default.toml");
@@ -67,22 +70,25 @@ pub fn fleet(path: &Path) -> Result<crate::fleet::Settings, ConfigError> {
     let text = file::read(path)?;
     let file: spec::FleetFile = toml::from_str(&text)
         .map_err(|error| ConfigError::Unfit { path: path.to_owned(), reason: error.to_string() })?;
-    let mut faults = Faults::new(path, &text, false);
+    let sources = Sources::new(path, &text);
+    let mut faults = Faults::new(&sources, false);
     let settings = fold::fold_fleet(&file.fleet, &file.pop.management_addresses, &mut faults);
     faults.finish().map(|_| settings)
 }
 
-/// Checks the text of a configuration file; `file` is only for messages and for paths relative to it.
+/// Checks the text of a configuration file and the files that it includes; `file` itself is only for messages and for paths
+/// relative to it.
 pub fn parse(file: &Path, text: &str) -> Result<Loaded, ConfigError> {
     parse_for(file, text, true)
 }
 
 fn parse_for(file: &Path, text: &str, is_here: bool) -> Result<Loaded, ConfigError> {
-    let mut faults = Faults::new(file, text, is_here);
-    let Some(form) = form::read(text, &mut faults) else { return finish(faults, None) };
+    let sources = include::gather(file, text)?;
+    let mut faults = Faults::new(&sources, is_here);
+    let Some(form) = form::read(&sources, &mut faults) else { return finish(faults, None) };
     let of_form = faults.errors();
     let config = fold::fold(&form.spec, &mut faults);
-    let config = config.map(|config| Config { digest: digest(text), ..config });
+    let config = config.map(|config| Config { digest: digest(sources.text()), ..config });
     faults.forget_from(of_form, |key| form.provoked(key));
     finish(faults, config)
 }

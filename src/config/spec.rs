@@ -11,12 +11,15 @@ use toml::Spanned;
 use crate::transfer::settings::{AllowedSpec, KeySpec, OnExpirySpec, PeerSpec, TransferSpec};
 use crate::update::GrantSpec;
 
-use super::values::{FilePath, Period};
+use super::values::{FilePath, Patterns, Period};
 
 /// The whole file.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(super) struct Spec {
+    /// Was followed before the form was read.
+    #[serde(rename = "include")]
+    _include: Option<Patterns>,
     pub(super) pop: PopSpec,
     #[serde(default)]
     pub(super) log: LogSpec,

@@ -4,7 +4,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use serde::de::{Deserialize, Deserializer, Error, Unexpected, Visitor};
+use serde::de::{Deserialize, Deserializer, Error, SeqAccess, Unexpected, Visitor};
 
 /// A path as people write it: not empty.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,5 +50,35 @@ impl<'de> Deserialize<'de> for Period {
         }
 
         deserializer.deserialize_str(PeriodVisitor)
+    }
+}
+
+/// Patterns of files: one or a list; who follows them reads them from the text.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Patterns;
+
+impl<'de> Deserialize<'de> for Patterns {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct PatternsVisitor;
+
+        impl<'de> Visitor<'de> for PatternsVisitor {
+            type Value = Patterns;
+
+            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                formatter
+                    .write_str("a pattern of files in quotes, such as \"conf.d/*.toml\", or a list of them")
+            }
+
+            fn visit_str<E: Error>(self, _: &str) -> Result<Patterns, E> {
+                Ok(Patterns)
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut sequence: A) -> Result<Patterns, A::Error> {
+                while sequence.next_element::<String>()?.is_some() {}
+                Ok(Patterns)
+            }
+        }
+
+        deserializer.deserialize_any(PatternsVisitor)
     }
 }

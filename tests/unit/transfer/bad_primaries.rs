@@ -1,9 +1,9 @@
 //! Primaries that send what they must not, to a secondary that serves a version: it stays, the reason is named, and nothing waits for
 //! ever. What helps is done: the whole zone where differences are wrong.
 
-use std::slice::from_ref;
 use std::io::{Read, Write};
 use std::net::{IpAddr, SocketAddr, TcpListener, UdpSocket};
+use std::slice::from_ref;
 use std::sync::Arc;
 use std::sync::mpsc::Receiver;
 use std::time::Duration;

@@ -1,0 +1,59 @@
+//! `anyns completions` and `anyns man`: made from the declaration of the command line, so that they say what `--help` says.
+
+use std::io::Write;
+use std::path::Path;
+
+use clap::CommandFactory;
+use clap_complete::Shell;
+
+use super::exit::Exit;
+use super::{Arguments, Outcome};
+
+/// Prints the completions of a shell.
+pub(super) fn completions(shell: Shell) -> Outcome {
+    let mut text = Vec::new();
+    clap_complete::generate(shell, &mut Arguments::command(), "anyns", &mut text);
+    // A closed pipe is no reason to fail.
+    let _ = std::io::stdout().lock().write_all(&text);
+    Ok(Exit::DONE)
+}
+
+/// Prints the manual page of `anyns`, or writes that and one of each command into a directory.
+pub(super) fn man(directory: Option<&Path>) -> Outcome {
+    let command = Arguments::command();
+    match directory {
+        Some(directory) => {
+            clap_mangen::generate_to(command, directory).map_err(|error| {
+                format!("cannot write manual pages into {}: {error}", directory.display())
+            })?;
+        }
+        None => {
+            let mut text = Vec::new();
+            clap_mangen::Man::new(command).render(&mut text)?;
+            let _ = std::io::stdout().lock().write_all(&text);
+        }
+    }
+    Ok(Exit::DONE)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_declaration_is_sound() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn there_is_a_page_of_each_command() {
+        let directory = tempfile::tempdir().unwrap();
+        man(Some(directory.path())).unwrap();
+        for page in ["anyns", "anyns-status", "anyns-zone-list", "anyns-which", "anyns-top"] {
+            let text = std::fs::read_to_string(directory.path().join(format!("{page}.1"))).unwrap();
+            assert!(text.contains(".SH SYNOPSIS"), "{page}: {text}");
+        }
+        let main = std::fs::read_to_string(directory.path().join("anyns.1")).unwrap();
+        assert!(main.contains("Exit codes:"), "{main}");
+    }
+}

@@ -1,0 +1,116 @@
+//! What commands print: lines or, with `--json`, one document. Colours only on a terminal, and not with `NO_COLOR`.
+//!
+//! A command with a document of its own prints it with [`print_document`]. The lines of every other command are kept while
+//! `--json` is given and become the document `{"exit_code", "errors", "warnings", "lines"}` at its end. An error that ends a command is
+//! text on standard error in either case.
+
+use std::io::{IsTerminal, Write};
+use std::sync::{Mutex, PoisonError};
+
+use serde::Serialize;
+
+use super::exit::Exit;
+
+/// What a command without a document of its own has printed.
+#[derive(Debug, Default, Serialize)]
+struct Kept {
+    exit_code: u8,
+    errors: Vec<String>,
+    warnings: Vec<String>,
+    lines: Vec<String>,
+}
+
+impl Kept {
+    fn add(&mut self, text: &str) {
+        for line in text.lines() {
+            match (line.strip_prefix("error: "), line.strip_prefix("warning: ")) {
+                (Some(error), _) => self.errors.push(error.to_owned()),
+                (None, Some(warning)) => self.warnings.push(warning.to_owned()),
+                (None, None) => self.lines.push(line.to_owned()),
+            }
+        }
+    }
+}
+
+/// With `--json`: the lines until now.
+static KEPT: Mutex<Option<Kept>> = Mutex::new(None);
+
+/// From now on, lines are kept for a document.
+pub(super) fn keep_lines() {
+    *KEPT.lock().unwrap_or_else(PoisonError::into_inner) = Some(Kept::default());
+}
+
+/// Prints to standard output; a closed pipe is no reason to fail.
+pub(super) fn print_line(text: &str) {
+    let text = text.trim_end();
+    if let Some(kept) = KEPT.lock().unwrap_or_else(PoisonError::into_inner).as_mut() {
+        return kept.add(text);
+    }
+    let paints = has_colours();
+    let mut output = std::io::stdout().lock();
+    let _ = writeln!(output, "{}", if paints { painted(text) } else { text.to_owned() });
+}
+
+/// Prints a document of the command's own, in place of its lines.
+pub(super) fn print_document(document: &impl Serialize) -> Result<(), serde_json::Error> {
+    print_text(&serde_json::to_string_pretty(document)?);
+    Ok(())
+}
+
+/// Prints a text that is whole in itself, such as a document.
+pub(super) fn print_text(text: &str) {
+    no_lines();
+    let _ = writeln!(std::io::stdout().lock(), "{}", text.trim_end());
+}
+
+/// No lines are kept any longer: the command tells its outcome otherwise.
+pub(super) fn no_lines() {
+    KEPT.lock().unwrap_or_else(PoisonError::into_inner).take();
+}
+
+/// Prints the document of the lines that were kept.
+pub(super) fn finish(exit: Exit) {
+    let Some(mut kept) = KEPT.lock().unwrap_or_else(PoisonError::into_inner).take() else { return };
+    kept.exit_code = exit.code();
+    if let Ok(text) = serde_json::to_string_pretty(&kept) {
+        let _ = writeln!(std::io::stdout().lock(), "{text}");
+    }
+}
+
+/// Whether standard output is a terminal that may be coloured (<https://no-color.org>).
+pub(super) fn has_colours() -> bool {
+    let is_set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    let is_dumb = std::env::var_os("TERM").is_some_and(|terminal| terminal == "dumb");
+    std::io::stdout().is_terminal() && !is_set("NO_COLOR") && !is_dumb
+}
+
+/// Errors in red and warnings in yellow (ECMA-48: SGR).
+fn painted(text: &str) -> String {
+    let paint = |line: &str| {
+        for (word, colour) in [("error:", 31), ("warning:", 33)] {
+            if let Some(rest) = line.strip_prefix(word) {
+                return format!("\u{1b}[{colour}m{word}\u{1b}[0m{rest}");
+            }
+        }
+        line.to_owned()
+    };
+    text.split('\n').map(paint).collect::<Vec<_>>().join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_become_a_document() {
+        let mut kept = Kept::default();
+        kept.add("warning: a\nzone b\nerror: c");
+        let text = serde_json::to_string(&kept).unwrap();
+        assert_eq!(text, r#"{"exit_code":0,"errors":["c"],"warnings":["a"],"lines":["zone b"]}"#);
+    }
+
+    #[test]
+    fn only_the_first_word_is_painted() {
+        assert_eq!(painted("error: a\nno error: b"), "\u{1b}[31merror:\u{1b}[0m a\nno error: b");
+    }
+}

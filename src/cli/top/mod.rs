@@ -1,0 +1,125 @@
+//! `anyns top`: the running anyns, live. Asks the control socket for the status each second and draws what changed; with `--json` it prints
+//! one line for each second in place of a screen. Gives no order.
+
+mod rates;
+mod view;
+
+use std::io::{IsTerminal, Write};
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use ratatui::crossterm::event::{self, Event, KeyCode, KeyEventKind, KeyModifiers};
+
+use crate::control::{self, Request, Response, Status};
+
+use super::exit::Exit;
+use super::output::{has_colours, no_lines};
+use super::{CommandError, Outcome, remote};
+use rates::Rates;
+use view::View;
+
+/// Longer than a POP takes that answers at all; the screen says so meanwhile.
+const LIMIT: Duration = Duration::from_secs(2);
+/// Between two looks.
+const INTERVAL: Duration = Duration::from_secs(1);
+/// The zones that are listed: those that are not well come first.
+const MOST_ZONES: usize = 20;
+
+/// How it is shown.
+#[derive(Debug, clap::Args)]
+pub(super) struct TopOptions {
+    /// End after this many looks, one each second
+    #[arg(long, value_name = "NUMBER")]
+    count: Option<u64>,
+}
+
+/// Shows the state until q, Esc or Ctrl-C is pressed, or the output is closed.
+pub(super) fn top(
+    config: Option<&Path>,
+    socket: Option<&Path>,
+    (options, json): (&TopOptions, bool),
+) -> Outcome {
+    no_lines();
+    let path = remote::socket_path(config, socket)?;
+    if json {
+        return lines(&path, options);
+    }
+    if !std::io::stdout().is_terminal() || !std::io::stdin().is_terminal() {
+        return Err("top needs a terminal; elsewhere use --json, or anyns status --watch".into());
+    }
+    // The first look fails before the screen changes.
+    let first = look(&path)?;
+    let mut terminal = ratatui::try_init()?;
+    let outcome = screen(&mut terminal, &path, (first, options));
+    ratatui::try_restore()?;
+    outcome
+}
+
+fn look(path: &Path) -> Result<Status, CommandError> {
+    match control::call(path, &Request::Status { zones: None, most: Some(MOST_ZONES) }, LIMIT)? {
+        Response::Status { status } => Ok(*status),
+        Response::Failed { message } => Err(message.into()),
+        _ => Err("the running anyns answered without a status".into()),
+    }
+}
+
+fn screen(
+    terminal: &mut ratatui::DefaultTerminal,
+    path: &Path,
+    (first, options): (Status, &TopOptions),
+) -> Outcome {
+    let mut view = View::new(has_colours());
+    let mut rates = Rates::default();
+    let mut now = Some(first);
+    for round in 1_u64.. {
+        let status = now.take().map_or_else(|| look(path), Ok);
+        match status {
+            Ok(status) => {
+                rates.take(&status, Instant::now());
+                view.take(status);
+            }
+            // The last state stays in view.
+            Err(error) => view.fault(error.to_string()),
+        }
+        let next = Instant::now() + INTERVAL;
+        loop {
+            terminal.draw(|frame| view.draw(frame, &rates))?;
+            let left = next.saturating_duration_since(Instant::now());
+            if left.is_zero() || !event::poll(left)? {
+                break;
+            }
+            if ends(&event::read()?) {
+                return Ok(Exit::DONE);
+            }
+        }
+        if options.count.is_some_and(|count| round >= count) {
+            break;
+        }
+    }
+    Ok(Exit::DONE)
+}
+
+fn ends(event: &Event) -> bool {
+    let Event::Key(key) = event else { return false };
+    let is_interrupt = key.modifiers.contains(KeyModifiers::CONTROL) && key.code == KeyCode::Char('c');
+    key.kind == KeyEventKind::Press && (is_interrupt || matches!(key.code, KeyCode::Char('q') | KeyCode::Esc))
+}
+
+/// One JSON document for each second, on a line of its own: the first rates need two looks.
+fn lines(path: &Path, options: &TopOptions) -> Outcome {
+    let mut rates = Rates::default();
+    rates.take(&look(path)?, Instant::now());
+    let mut round = 0;
+    while options.count.is_none_or(|count| round < count) {
+        std::thread::park_timeout(INTERVAL);
+        let status = look(path)?;
+        rates.take(&status, Instant::now());
+        let line = serde_json::to_string(&rates.document(&status))?;
+        let mut output = std::io::stdout().lock();
+        if writeln!(output, "{line}").and_then(|()| output.flush()).is_err() {
+            break;
+        }
+        round += 1;
+    }
+    Ok(Exit::DONE)
+}

@@ -1,0 +1,229 @@
+//! The screen of `top`: a state and its rates in, widgets out. Does no I/O.
+
+use ratatui::Frame;
+use ratatui::layout::{Constraint, Layout, Rect};
+use ratatui::style::{Color, Modifier, Style};
+use ratatui::text::{Line, Span};
+use ratatui::widgets::{Block, Paragraph, Sparkline};
+
+use crate::control::{Status, Verdict, one_line};
+
+use super::rates::Rates;
+
+/// Counters by RCODE and by query type, where the running anyns counts them.
+const RCODES: &str = "rcode_";
+const QTYPES: &str = "qtype_";
+const WORKERS: &str = "worker_";
+
+/// Lines above the panels: the state, the curve.
+const HEAD: u16 = 2;
+const CURVE: u16 = 6;
+
+/// The state that is shown.
+#[derive(Debug, Default)]
+pub(super) struct View {
+    status: Option<Status>,
+    fault: Option<String>,
+    has_colours: bool,
+}
+
+impl View {
+    pub(super) fn new(has_colours: bool) -> Self {
+        Self { has_colours, ..Self::default() }
+    }
+
+    pub(super) fn take(&mut self, status: Status) {
+        (self.status, self.fault) = (Some(status), None);
+    }
+
+    /// No state came; the last one stays.
+    pub(super) fn fault(&mut self, fault: String) {
+        self.fault = Some(fault);
+    }
+
+    pub(super) fn draw(&self, frame: &mut Frame<'_>, rates: &Rates) {
+        let Some(status) = &self.status else { return };
+        let rows =
+            [Constraint::Length(HEAD), Constraint::Length(CURVE), Constraint::Fill(1), Constraint::Fill(1)];
+        let [head, curve, upper, lower] = Layout::vertical(rows).areas(frame.area());
+        frame.render_widget(Paragraph::new(self.head(status)), head);
+        self.draw_curve(frame, rates, curve);
+        let thirds = [Constraint::Fill(1), Constraint::Fill(1), Constraint::Fill(1)];
+        let [counters, rcodes, qtypes] = Layout::horizontal(thirds).areas(upper);
+        panel(frame, counters, "per second", rate_lines(&rates.others(&[RCODES, QTYPES, WORKERS])));
+        panel(frame, rcodes, "RCODE per second", counted(&rates.group(RCODES)));
+        panel(frame, qtypes, "query type per second", counted(&rates.group(QTYPES)));
+        let [routes, zones, alarms] = Layout::horizontal(thirds).areas(lower);
+        panel(frame, routes, "routes", self.routes(status));
+        panel(frame, zones, "zones", zones_of(status));
+        panel(frame, alarms, "wrong", self.complaints(status, rates));
+    }
+
+    fn style(&self, colour: Color) -> Style {
+        // Without colours the reversed text must do.
+        match self.has_colours {
+            true => Style::new().fg(colour),
+            false => Style::new().add_modifier(Modifier::BOLD),
+        }
+    }
+
+    fn head(&self, status: &Status) -> Vec<Line<'static>> {
+        let colour = match status.overall.verdict {
+            Verdict::Ok => Color::Green,
+            Verdict::Degraded => Color::Yellow,
+            Verdict::Down => Color::Red,
+        };
+        let since = span(status.now.saturating_sub(status.overall.since));
+        let up = span(status.now.saturating_sub(status.started));
+        let first = Line::from(vec![
+            Span::raw(format!("{} ({})  ", shown(&status.pop), shown(&status.instance))),
+            Span::styled(status.overall.verdict.word(), self.style(colour)),
+            Span::raw(format!(" for {since}   anyns {}, up {up}   q: quit", shown(&status.version))),
+        ]);
+        let second = match &self.fault {
+            Some(fault) => Line::styled(shown(fault), self.style(Color::Red)),
+            None if status.operator.order == "automatic" => Line::default(),
+            None => Line::styled(
+                format!("ordered: {} ({})", shown(&status.operator.order), shown(&status.operator.reason)),
+                self.style(Color::Yellow),
+            ),
+        };
+        vec![first, second]
+    }
+
+    fn draw_curve(&self, frame: &mut Frame<'_>, rates: &Rates, area: Rect) {
+        let title = format!(" {} queries per second ", number(rates.queries()));
+        let curve = Sparkline::default().block(Block::bordered().title(title));
+        let curve =
+            curve.style(self.style(Color::Cyan)).data(rates.curve(usize::from(area.width.saturating_sub(2))));
+        frame.render_widget(curve, area);
+    }
+
+    fn routes(&self, status: &Status) -> Vec<Line<'static>> {
+        let mut lines = Vec::new();
+        for prefix in &status.prefixes {
+            let style = if prefix.intent == "announce" { Style::new() } else { self.style(Color::Yellow) };
+            lines.push(Line::styled(format!("{}  {}", shown(&prefix.prefix), shown(&prefix.intent)), style));
+            lines.extend(prefix.reasons.iter().map(|reason| Line::raw(format!("  {}", shown(reason)))));
+            for neighbor in &prefix.neighbors {
+                let sent = format!("{:?}", neighbor.sent).to_lowercase();
+                let (address, session) = (shown(&neighbor.neighbor), shown(&neighbor.session));
+                lines.push(Line::raw(format!("  {address}  {session}, sent: {sent}")));
+            }
+        }
+        lines
+    }
+
+    fn complaints(&self, status: &Status, rates: &Rates) -> Vec<Line<'static>> {
+        let style = self.style(Color::Red);
+        let mut lines: Vec<_> =
+            status.overall.reasons.iter().map(|reason| Line::styled(shown(reason), style)).collect();
+        if lines.is_empty() {
+            lines.push(Line::raw("nothing"));
+        }
+        lines.push(Line::raw(""));
+        for worker in &status.serve.workers {
+            let rates = rates.group(WORKERS);
+            let name = worker.index.to_string();
+            let rate = rates.iter().find(|(index, _)| *index == name).map_or(0.0, |(_, rate)| *rate);
+            let stale = if worker.stale { "  no heartbeat" } else { "" };
+            lines.push(Line::raw(format!("worker {name}: {}/s{stale}", number(rate))));
+        }
+        lines
+    }
+}
+
+fn panel(frame: &mut Frame<'_>, area: Rect, title: &'static str, lines: Vec<Line<'static>>) {
+    frame.render_widget(Paragraph::new(lines).block(Block::bordered().title(title)), area);
+}
+
+fn zones_of(status: &Status) -> Vec<Line<'static>> {
+    let counts = &status.zone_counts;
+    let mut lines = vec![Line::raw(format!(
+        "{} zones: {} served, {} kept, {} refused, {} expired, {} loading",
+        counts.total, counts.served, counts.kept, counts.refused, counts.expired, counts.loading
+    ))];
+    for zone in &status.zones {
+        let serial = zone.serial.map_or_else(|| "-".to_owned(), |serial| serial.to_string());
+        let state = format!("{:?}", zone.state).to_lowercase();
+        lines.push(Line::raw(format!("{}  {serial}  {state}", shown(&zone.name))));
+    }
+    lines
+}
+
+fn rate_lines(rates: &[(&str, f64)]) -> Vec<Line<'static>> {
+    rates.iter().map(|(name, rate)| Line::raw(format!("{:>9}  {}", number(*rate), shown(name)))).collect()
+}
+
+/// A group that a version of anyns may not count.
+fn counted(rates: &[(&str, f64)]) -> Vec<Line<'static>> {
+    if rates.is_empty() {
+        return vec![Line::raw("not counted by this anyns")];
+    }
+    let seen: Vec<_> = rates.iter().filter(|(_, rate)| *rate > 0.0).copied().collect();
+    rate_lines(&seen)
+}
+
+/// Three digits are what an eye takes in.
+fn number(rate: f64) -> String {
+    match rate {
+        _ if rate < 10.0 => format!("{rate:.1}"),
+        _ if rate < 10_000.0 => format!("{rate:.0}"),
+        _ if rate < 10_000_000.0 => format!("{:.0} k", rate / 1e3),
+        _ => format!("{:.0} M", rate / 1e6),
+    }
+}
+
+fn span(seconds: u64) -> String {
+    humantime::format_duration(std::time::Duration::from_secs(seconds)).to_string()
+}
+
+/// One line without control characters, of bounded length.
+fn shown(text: &str) -> String {
+    one_line(text).chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, Instant};
+
+    use ratatui::Terminal;
+    use ratatui::backend::TestBackend;
+
+    use super::*;
+
+    #[test]
+    fn the_screen_shows_the_state_at_any_size() {
+        let mut status = Status { pop: "ams1".into(), instance: "ams1-a".into(), ..Status::default() };
+        status.overall.verdict = Verdict::Degraded;
+        status.overall.reasons = vec!["zone \u{1b}[2Jbad.example. is refused".into()];
+        status.serve.counters = [("udp_queries".to_owned(), 1000), ("rcode_3".to_owned(), 10)].into();
+        let (start, mut rates) = (Instant::now(), Rates::default());
+        rates.take(&status, start);
+        status.serve.counters = [("udp_queries".to_owned(), 5000), ("rcode_3".to_owned(), 30)].into();
+        rates.take(&status, start + Duration::from_secs(1));
+        let mut view = View::new(false);
+        view.take(status);
+        for (width, height) in [(1, 1), (40, 10), (120, 40)] {
+            let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
+            terminal.draw(|frame| view.draw(frame, &rates)).unwrap();
+            let text = terminal.backend().to_string();
+            assert!(!text.contains('\u{1b}'), "{text}");
+            if width == 120 {
+                for piece in [
+                    "ams1 (ams1-a)  degraded",
+                    "4000 queries per second",
+                    "udp_queries",
+                    "bad.example",
+                    "not counted",
+                ] {
+                    assert!(text.contains(piece), "{piece}: {text}");
+                }
+            }
+        }
+        view.fault("no anyns answers".into());
+        let mut terminal = Terminal::new(TestBackend::new(80, 24)).unwrap();
+        terminal.draw(|frame| view.draw(frame, &rates)).unwrap();
+        assert!(terminal.backend().to_string().contains("no anyns answers"));
+    }
+}

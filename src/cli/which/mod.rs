@@ -1,0 +1,139 @@
+//! `anyns which`: who answers at an address. Asks every address over every transport at the same time, each within one limit, and
+//! prints what each said: an instance, the version of a zone, software, and how long it took. Speaks to no socket of anyns's own;
+//! judges no certificate, and says so.
+
+mod message;
+mod report;
+mod tls;
+mod transport;
+
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use futures_util::future::join_all;
+
+use crate::wire::Name;
+
+use super::exit::Exit;
+use super::output::{print_document, print_line};
+use super::{CommandError, Outcome};
+use report::{AddressReport, Report};
+use transport::{Peer, Transport};
+
+/// The most addresses that are asked: more is a scan.
+const MOST_ADDRESSES: usize = 16;
+
+/// The longest that one may wait for an answer: an operator is waiting.
+const LONGEST: Duration = Duration::from_secs(60);
+
+/// Whom to ask and how.
+#[derive(Debug, clap::Args)]
+pub(super) struct WhichOptions {
+    /// An IPv4 or IPv6 address, or a name, whose addresses are all asked; may be given more than once
+    #[arg(required = true, value_name = "ADDRESS")]
+    addresses: Vec<String>,
+    /// Ask for this zone: its serial, and its version as ZONEVERSION tells it
+    #[arg(long, value_name = "NAME")]
+    zone: Option<Name>,
+    /// How long to wait for each transport
+    #[arg(long, value_name = "DURATION", default_value = "2s", value_parser = limit)]
+    timeout: Duration,
+    /// The port of UDP and TCP
+    #[arg(long, default_value_t = 53)]
+    port: u16,
+    /// The port of DNS over TLS, and of DNS over QUIC
+    #[arg(long, default_value_t = 853)]
+    tls_port: u16,
+    /// The port of DNS over HTTPS
+    #[arg(long, default_value_t = 443)]
+    https_port: u16,
+    /// The path of DNS over HTTPS
+    #[arg(long, default_value = "/dns-query", value_parser = path)]
+    doh_path: String,
+    /// The server's name in TLS and HTTPS; by default its address
+    #[arg(long, value_name = "NAME")]
+    tls_name: Option<String>,
+    /// Ask from this address, such as the management address of a POP
+    #[arg(long, value_name = "ADDRESS")]
+    source: Option<IpAddr>,
+}
+
+fn limit(text: &str) -> Result<Duration, String> {
+    let parsed = humantime::parse_duration(text).map_err(|_| "a duration such as 500ms or 2s".to_owned())?;
+    match parsed.is_zero() || parsed > LONGEST {
+        true => Err("more than 0s and at most 1m".to_owned()),
+        false => Ok(parsed),
+    }
+}
+
+fn path(text: &str) -> Result<String, String> {
+    match text.starts_with('/') {
+        true => Ok(text.to_owned()),
+        false => Err("a path begins with /".to_owned()),
+    }
+}
+
+/// Prints who answers; fails if an address answers over no transport, or not for the zone.
+pub(super) fn which(options: &WhichOptions, json: bool) -> Outcome {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let report = runtime.block_on(ask(options))?;
+    // A resolver that still looks for a name must not delay the end.
+    runtime.shutdown_background();
+    match json {
+        true => print_document(&report)?,
+        false => print_line(&report.render()),
+    }
+    Ok(Exit::of(report.is_good()))
+}
+
+async fn ask(options: &WhichOptions) -> Result<Report, CommandError> {
+    let addresses = addresses(options).await?;
+    let of_address = |address: IpAddr| async move {
+        let transports = Transport::ALL.map(|transport| {
+            let port = match transport {
+                Transport::Udp | Transport::Tcp => options.port,
+                Transport::Dot | Transport::Doq => options.tls_port,
+                Transport::Doh => options.https_port,
+            };
+            let peer = Peer {
+                address: SocketAddr::new(address, port),
+                source: options.source.filter(|source| source.is_ipv4() == address.is_ipv4()),
+                name: options.tls_name.clone(),
+                path: options.doh_path.clone(),
+            };
+            report::ask(transport, peer, options.zone.as_ref(), options.timeout)
+        });
+        AddressReport { address, transports: join_all(transports).await }
+    };
+    let zone = options.zone.as_ref().map(ToString::to_string);
+    Ok(Report { zone, addresses: join_all(addresses.into_iter().map(of_address)).await })
+}
+
+/// All addresses that were named, each once.
+async fn addresses(options: &WhichOptions) -> Result<Vec<IpAddr>, CommandError> {
+    let mut all: Vec<IpAddr> = Vec::new();
+    for text in &options.addresses {
+        let found = match text.parse::<IpAddr>() {
+            Ok(address) => vec![address],
+            Err(_) => look_up(text, options.timeout).await?,
+        };
+        for address in found {
+            if !all.contains(&address) {
+                all.push(address);
+            }
+        }
+    }
+    match all.len() > MOST_ADDRESSES {
+        true => {
+            Err(format!("{} addresses are too many: at most {MOST_ADDRESSES} are asked", all.len()).into())
+        }
+        false => Ok(all),
+    }
+}
+
+async fn look_up(name: &str, limit: Duration) -> Result<Vec<IpAddr>, CommandError> {
+    let found = tokio::time::timeout(limit, tokio::net::lookup_host((name, 0))).await;
+    let found = found.map_err(|_| format!("{name}: the resolver gave no address within {limit:?}"))?;
+    let found = found.map_err(|error| format!("{name}: no address, and no name that has one: {error}"))?;
+    Ok(found.map(|address| address.ip()).collect())
+}

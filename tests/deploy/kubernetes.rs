@@ -1,0 +1,106 @@
+//! `deploy/kubernetes`, read by kubectl's own types (no cluster is needed), and its configuration as a pod makes it, read by anyns.
+
+use std::path::Path;
+use std::process::Command;
+
+use serde_json::Value;
+
+use crate::root;
+use crate::support::anyns::run_here;
+use crate::support::skip::has_programs;
+
+fn manifests() -> Vec<Value> {
+    let text = std::fs::read_to_string(root().join("deploy/kubernetes/anyns.yaml")).expect("the manifests");
+    serde_saphyr::from_multiple(&text).expect("YAML")
+}
+
+fn of_kind(kind: &str, name: &str) -> Value {
+    let is_it = |it: &Value| it["kind"] == kind && it["metadata"]["name"] == name;
+    manifests().into_iter().find(is_it).unwrap_or_else(|| panic!("no {kind} {name}"))
+}
+
+/// What of the first is not in the second: a field that the type does not know.
+fn lost(path: &str, first: &Value, second: &Value) -> Vec<String> {
+    match (first, second) {
+        (Value::Object(first), Value::Object(second)) => {
+            let each = first.iter().flat_map(|(key, value)| {
+                lost(&format!("{path}.{key}"), value, second.get(key).unwrap_or(&Value::Null))
+            });
+            each.collect()
+        }
+        (Value::Array(first), Value::Array(second)) if first.len() == second.len() => {
+            let pairs = first.iter().zip(second).enumerate();
+            pairs.flat_map(|(index, (one, other))| lost(&format!("{path}[{index}]"), one, other)).collect()
+        }
+        _ if first == second => Vec::new(),
+        _ => vec![format!("{path}: {first} became {second}")],
+    }
+}
+
+#[test]
+fn kubectl_knows_every_field() {
+    if !has_programs("deploy/kubernetes", &["kubectl"]) {
+        return;
+    }
+    // It reads the object into the type of the API, changes an image, and prints what it has read.
+    let directory = tempfile::tempdir().expect("a directory");
+    let (object, file) = (of_kind("DaemonSet", "anyns"), directory.path().join("daemonset.json"));
+    std::fs::write(&file, object.to_string()).expect("written");
+    let mut command = Command::new("kubectl");
+    command.env("KUBECONFIG", "/dev/null").args(["set", "image", "--local", "-o", "json", "-f"]);
+    command.arg(&file).arg("anyns=anyns:other");
+    let output = command.output().expect("kubectl runs");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let read: Value = serde_json::from_slice(&output.stdout).expect("one object with pods");
+    let lost = lost("", &object, &read);
+    let changed = lost.iter().filter(|field| field.contains("anyns:other")).count();
+    assert_eq!((changed, lost.len()), (1, 1), "{lost:#?}");
+}
+
+#[test]
+fn the_other_objects_have_their_form() {
+    let kinds: Vec<_> =
+        manifests().iter().map(|it| it["kind"].as_str().expect("a kind").to_owned()).collect();
+    assert_eq!(kinds, ["Namespace", "ConfigMap", "ConfigMap", "DaemonSet"]);
+    for object in manifests() {
+        let known = ["apiVersion", "kind", "metadata", "data", "spec"];
+        assert!(object.as_object().expect("an object").keys().all(|key| known.contains(&key.as_str())));
+        if object["kind"] == "ConfigMap" {
+            assert!(object["data"].as_object().expect("files").values().all(Value::is_string), "{object:#}");
+        }
+    }
+}
+
+#[test]
+fn the_configuration_of_a_pod_is_good() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let here = |path: &str| directory.path().join(path.trim_start_matches('/'));
+    // The volumes.
+    let moved = |text: &str| {
+        let mut text = text.to_owned();
+        for path in ["/etc/anyns-pop", "/var/lib/anyns", "/etc/anyns/"] {
+            text = text.replace(path, &format!("{}{path}", directory.path().display()));
+        }
+        text
+    };
+    let write = |folder: &str, map: &Value| {
+        std::fs::create_dir_all(here(folder)).expect("made");
+        for (name, text) in map["data"].as_object().expect("files") {
+            std::fs::write(here(folder).join(name), moved(text.as_str().expect("a text"))).expect("written");
+        }
+    };
+    write("/etc/anyns", &of_kind("ConfigMap", "anyns-config"));
+    write("/var/lib/anyns/zones", &of_kind("ConfigMap", "anyns-zones"));
+    std::fs::create_dir_all(here("/etc/anyns-pop")).expect("made");
+    // The init container writes what differs between nodes; the check itself is made below.
+    let init = of_kind("DaemonSet", "anyns")["spec"]["template"]["spec"]["initContainers"][0].clone();
+    let script = moved(init["command"][2].as_str().expect("a script"));
+    let script: Vec<&str> = script.lines().filter(|line| !line.trim().starts_with("anyns check")).collect();
+    let mut shell = Command::new("/bin/sh");
+    shell.args(["-ec", &script.join("\n")]).env("NODE", "node-1").env("ADDRESS", "198.51.100.10");
+    assert!(shell.status().expect("it runs").success());
+    let config = here("/etc/anyns/anyns.toml");
+    let said = run_here(Path::new("/"), &["check", "--offline", "--config", &config.display().to_string()]);
+    assert_eq!(said.code, 0, "{}", said.text);
+    assert!(said.text.contains("192.0.2.0/24"), "{}", said.text);
+}
