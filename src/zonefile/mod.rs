@@ -210,7 +210,14 @@ fn compiled(origin: &Name, found: Found, is_kept: bool) -> Result<Compiled, Read
                 place: warning.place(),
                 fault: FileFault::ZoneWarning(warning.clone()),
             };
-            warnings.extend(located(zone.warnings().iter().map(flaw).collect(), &files));
+            let of_zone = located(zone.warnings().iter().map(flaw).collect(), &files);
+            // A missing dot was told with the text of the name, if the reader saw one.
+            let is_told = |warning: &Located| {
+                matches!(&warning.fault, FileFault::ZoneWarning(ZoneWarning::RepeatedOrigin { .. }))
+                    && warnings.iter().any(|told| (&told.file, told.line) == (&warning.file, warning.line))
+            };
+            let of_zone: Vec<Located> = of_zone.into_iter().filter(|warning| !is_told(warning)).collect();
+            warnings.extend(of_zone);
             warnings.truncate(MAX_FAULTS);
             if tolerated.is_none() {
                 let is_tolerated =
