@@ -13,7 +13,7 @@ use crate::support::anyns::BOUND;
 use crate::support::lab::Space;
 use crate::support::pop::{ZONE, deploy};
 use crate::support::process::Process;
-use crate::support::skip::{has_programs, is_full_run, skip};
+use crate::support::skip::{has_programs, is_full_run};
 use crate::support::table::tell;
 use crate::support::wait::wait_for;
 
@@ -156,11 +156,8 @@ fn pictures() -> PathBuf {
 
 #[test]
 fn the_page_in_a_browser() {
-    let what = "the page in a browser";
-    if !is_full_run() {
-        return skip(what, "only in the long run");
-    }
-    if !has_programs(what, &["chromium", "chromedriver"]) {
+    // The full run alone: a browser is a large package.
+    if !is_full_run() || !has_programs("the page in a browser", &["chromium", "chromedriver"]) {
         return;
     }
     let mut fleet = fleet(&[("down", "127.0.0.1:9535")]);

@@ -9,7 +9,7 @@ use crate::support::anyns::Anyns;
 use crate::support::lab::{Lab, Space};
 use crate::support::pop::{base_config, hub_and_pop};
 use crate::support::process::Process;
-use crate::support::skip::{has_programs, is_full_run, skip};
+use crate::support::skip::{has_programs, is_full_run};
 use crate::support::wait::{holds_for, wait_for};
 
 const HUB: &str = "198.18.1.1";
@@ -61,10 +61,8 @@ fn knot(lab: &Lab, space: &Space) -> Process {
 
 #[test]
 fn twenty_thousand_zones_by_catalog_to_an_empty_pop() {
-    if !is_full_run() {
-        return skip("20,000 zones by catalog", "it takes minutes: ANYNS_TEST_FULL=1 runs it");
-    }
-    if !has_programs("20,000 zones by catalog", &["knotd"]) {
+    // The full run alone: it takes minutes.
+    if !is_full_run() || !has_programs("20,000 zones by catalog", &["knotd"]) {
         return;
     }
     let count = many();
