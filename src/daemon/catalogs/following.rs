@@ -21,6 +21,8 @@ use super::facts::{CatalogFact, HeldRemovals};
 
 /// Clashes that are logged of one version: the status counts all of them.
 const MOST_LOGGED: usize = 10;
+/// Zones whose data is kept although no catalog lists them: a hub that lists other zones each hour must not fill the disk.
+const MOST_REMOVED: usize = 100_000;
 
 /// What is to be done, in this order.
 #[derive(Debug, Default)]
@@ -237,7 +239,10 @@ impl Following {
         for name in removed {
             let owner = self.owners.get(&name).cloned().unwrap_or_else(|| name.clone());
             self.owners.remove_mut(&name);
-            let keep = self.settings(&owner).map_or_else(|| keep(&owner), |one| one.keep.as_secs());
+            let keep = match self.removed.len() < MOST_REMOVED {
+                true => self.settings(&owner).map_or_else(|| keep(&owner), |one| one.keep.as_secs()),
+                false => 0,
+            };
             self.removed.insert(name.clone(), (owner, now.saturating_add(keep)));
             orders.publish.removed.push((name.clone(), now.saturating_add(keep)));
             orders.transfer.removed.push(name);
