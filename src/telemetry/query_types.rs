@@ -9,7 +9,7 @@ const LOW: u16 = 67;
 /// Types above that are asked for: SPF, IXFR, AXFR, ANY, URI, CAA.
 const HIGH: [u16; 6] = [99, 251, 252, 255, 256, 257];
 
-/// Counters of types: those below [`LOW`], [`HIGH`], the others.
+/// Counters of types: those whose number is low, those of the list of higher ones, the others.
 pub const QUERY_TYPES: usize = LOW as usize + HIGH.len() + 1;
 
 /// The counter of this type.
