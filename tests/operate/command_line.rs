@@ -54,9 +54,9 @@ fn each_command_has_a_document_and_which_tells_who_answers() {
 
     // A reload sees a file that was added, tells the place of a fault in it, and sees that it is gone.
     let file = included.join("limits.toml");
-    std::fs::write(&file, "[drain]\nquiet = \"2s\"\nlimitt = \"9s\"\n").expect("written");
+    std::fs::write(&file, "[log]\nlevel = \"info\"\nlimitt = \"9s\"\n").expect("written");
     let said = alone.anyns.command(&["reload"]);
-    assert!(said.code == 1 && said.text.contains("conf.d/limits.toml:3:1: drain.limitt"), "{}", said.text);
+    assert!(said.code == 1 && said.text.contains("conf.d/limits.toml:3:1: log.limitt"), "{}", said.text);
     std::fs::write(&file, "[serve]\nworkers = 3\n").expect("written");
     let said = alone.anyns.command(&["reload", "--json"]);
     assert_eq!((said.code, &document(&said.text)["exit_code"]), (4, &Value::from(4)), "{}", said.text);

@@ -87,8 +87,10 @@ fn a_pop_that_is_down_and_one_that_hangs_are_lines_and_no_delay() {
         fleet(&[("down", "127.0.0.1:9535"), ("hangs", "127.0.0.1:9536"), ("blackhole", "198.51.100.1:9537")]);
     // It takes the connection and says nothing.
     let hanging = fleet.alone.space.inside(|| TcpListener::bind("127.0.0.1:9536")).expect("bound");
+    let ask = || fleet.run(&["--timeout", "1s"]);
+    wait_until("the pages know that both announce", crate::support::anyns::BOUND, || ask().0 == 1);
     let begun = Instant::now();
-    let (code, text) = fleet.run(&["--timeout", "1s"]);
+    let (code, text) = ask();
     let took = begun.elapsed();
     assert_eq!(code, 1, "{text}");
     assert!(took < Duration::from_secs(4), "{took:?}");

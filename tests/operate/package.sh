@@ -39,8 +39,8 @@ if [[ ! -d $root ]]; then
         "$VERSION_CODENAME" "$root" "$mirror" >"$directory"/debootstrap.log 2>&1 \
         || { tail -5 "$directory"/debootstrap.log; fail "debootstrap"; }
 fi
-cp "$directory"/deb/1/*.deb "$root"/root/first.deb
-cp "$directory"/deb/2/*.deb "$root"/root/second.deb
+cp "$directory"/deb/1/*.deb "$root"/var/first.deb
+cp "$directory"/deb/2/*.deb "$root"/var/second.deb
 
 systemd-nspawn --quiet --directory="$root" --boot --register=no --keep-unit --private-network --console=pipe \
     --machine="anyns-package-$$" >"$directory"/console.log 2>&1 &
@@ -52,7 +52,7 @@ booted() { [[ $(inside systemctl is-system-running) =~ ^(running|degraded)$ ]]; 
 until_true booted || fail "the boot: $(tail -3 "$directory"/console.log)"
 say "booted"
 
-inside dpkg -i /root/first.deb >"$directory"/install.log 2>&1 || { cat "$directory"/install.log; fail "the installation"; }
+inside dpkg -i /var/first.deb >"$directory"/install.log 2>&1 || { cat "$directory"/install.log; fail "the installation"; }
 [[ $(inside systemctl is-enabled anyns) == enabled ]] || fail "the service is not enabled"
 inside systemctl is-active --quiet anyns && fail "the service runs before its config was edited"
 [[ $(inside stat -c '%U:%G %a' /etc/anyns /var/lib/anyns/zones | tr '\n' ' ') == "root:anyns 750 anyns:anyns 755 " ]] || fail "owners: $(inside stat -c '%n %U:%G %a' /etc/anyns /var/lib/anyns/zones)"
@@ -72,7 +72,7 @@ grep -q '"nsid": "test1"' "$directory"/which.json || fail "NSID: $(cat "$directo
 say "edited, started, answers as test1"
 
 before=$(inside systemctl show -P MainPID anyns)
-inside dpkg -i /root/second.deb >"$directory"/upgrade.log 2>&1 || { cat "$directory"/upgrade.log; fail "the upgrade"; }
+inside dpkg -i /var/second.deb >"$directory"/upgrade.log 2>&1 || { cat "$directory"/upgrade.log; fail "the upgrade"; }
 [[ $(inside systemctl show -P MainPID anyns) != "$before" ]] || fail "the upgrade restarted nothing"
 grep -q 'name = "test1"' "$root"/etc/anyns/anyns.toml || fail "the upgrade replaced the config"
 until_true serves 1 || fail "dig after the upgrade"

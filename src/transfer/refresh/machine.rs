@@ -286,7 +286,9 @@ impl Refresh {
     fn restore(&mut self, soa: Soa, saved: Saved, now: Now) {
         // Of a clock that went backwards nothing can be said but that no time has passed.
         let wall = to_seconds(now.wall).max(saved.saved);
-        let age = Duration::from_secs(wall.saturating_sub(saved.checked.unwrap_or(0)));
+        // Timers of a zone that had never come were kept, then it came, and the process ended before they were kept again.
+        let checked = saved.checked.unwrap_or(saved.saved);
+        let age = Duration::from_secs(wall.saturating_sub(checked));
         let expire = self.expire_of(soa);
         self.expires = match expire.checked_sub(age) {
             Some(left) => now.instant.checked_add(left),
