@@ -9,7 +9,7 @@
 //! 5. announces the route to the service addresses only while that holds.
 //!
 //! ```text
-//!     queries                                        zone files, updates, primaries (transfer), catalogs  
+//!     queries                                        zone files, updates, primaries (transfer), catalogs
 //!        |                                                                    |
 //!     serve      sockets, batches, one worker per core             publish   read, validate, compile, keep
 //!        |                                                                    |
@@ -20,7 +20,8 @@
 //!     serve      out again
 //!
 //!     health probes -> facts -> policy decision -> route gate -> embedded BGP speaker | dry run
-//!     control  the admin socket     web  the page, the API     fleet  the other POPs     telemetry  counters, logs     daemon  puts it together
+//!     control  the admin socket     web  the page, the API     fleet  the other POPs
+//!     metrics, dnstap  what is measured     telemetry  counters, logs     daemon  puts it together
 //! ```
 //!
 //! ## The two halves
