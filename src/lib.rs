@@ -105,7 +105,7 @@
 //! | `control` | `sys` `telemetry` `handoff` |
 //! | `dnstap` | `telemetry` `wire` |
 //! | `metrics` | `control` `telemetry` `wire` |
-//! | `fleet` | `wire` `transfer` `control` |
+//! | `fleet` | `wire` `transfer` `control` `telemetry` |
 //! | `web` | `transfer` `control` `fleet` `telemetry` `handoff` |
 //! | `config` | `sys` `wire` `zone` `zonefile` `answer` `admission` `serve` `publish` `transfer` `catalog` `update` `health` `policy` `route` `control` `dnstap` `fleet` `web` `telemetry` |
 //! | `daemon` | everything but `cli` |

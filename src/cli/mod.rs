@@ -22,6 +22,8 @@ mod zone_check;
 mod zone_export;
 mod zone_list;
 
+use crate::telemetry::with_causes;
+
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -271,15 +273,6 @@ type Outcome = Result<Exit, CommandError>;
 /// Prints an error and what caused it to standard error.
 fn print_error(error: &CommandError) {
     use std::io::Write;
-    let mut text = format!("anyns: {error}");
-    let mut source = error.source();
-    while let Some(cause) = source {
-        let cause_text = cause.to_string();
-        if !text.contains(&cause_text) {
-            text.push_str(": ");
-            text.push_str(&cause_text);
-        }
-        source = cause.source();
-    }
-    let _ = writeln!(std::io::stderr().lock(), "{text}");
+    let text = with_causes(error.as_ref());
+    let _ = writeln!(std::io::stderr().lock(), "anyns: {text}");
 }

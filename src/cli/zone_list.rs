@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use crate::control::{self, Request, Response, ZoneState, ZoneStatus};
+use crate::control::{self, Request, Response, ZoneStatus, printable};
 
 use super::exit::Exit;
 use super::output::print_document;
@@ -42,14 +42,8 @@ pub(super) fn list(
 /// Separated by tabs, for `cut` and `awk`.
 fn line(zone: &ZoneStatus) -> String {
     let serial = zone.serial.map_or_else(|| "-".to_owned(), |serial| serial.to_string());
-    let state = match zone.state {
-        ZoneState::Loading => "loading",
-        ZoneState::Served => "served",
-        ZoneState::Kept => "kept",
-        ZoneState::Refused => "refused",
-        ZoneState::Expired => "expired",
-    };
+    let state = zone.state.word();
     // What a file name may hold must not reach the terminal.
-    let source: String = zone.source.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect();
+    let source = printable(&zone.source);
     format!("{}\t{serial}\t{state}\t{}\t{source}", zone.name, zone.records)
 }

@@ -61,7 +61,7 @@ pub(super) fn readable(main: &Path, text: &str) -> Vec<String> {
 
 /// The files that the patterns of the main file name.
 fn files(main: &Path, text: &str, faults: &mut Faults<'_>) -> Vec<PathBuf> {
-    // A main file that is no TOML is told by who reads its form.
+    // The reader of the form reports a main file that is no TOML.
     let (table, _) = DeTable::parse_recoverable(text);
     let Some(include) = table.get_ref().get(KEY) else { return Vec::new() };
     let patterns: Vec<_> = match include.get_ref() {

@@ -47,5 +47,5 @@ pub use status::{
     RouteState, SecondaryStatus, ServeStatus, SignatureStatus, Status, TaskState, TaskStatus, TransferStatus,
     WorkerStatus, ZoneCounts, ZoneGroup, ZoneState, ZoneStatus,
 };
-pub use text::{MOST_CHARACTERS, one_line, without_numbers};
+pub use text::{MOST_CHARACTERS, one_line, printable, without_numbers};
 pub use verdict::{MAX_REASONS, Verdict};

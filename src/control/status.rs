@@ -456,6 +456,20 @@ pub enum ZoneState {
     Expired,
 }
 
+impl ZoneState {
+    /// The word for it, as in the document.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Loading => "loading",
+            Self::Served => "served",
+            Self::Kept => "kept",
+            Self::Refused => "refused",
+            Self::Expired => "expired",
+        }
+    }
+}
+
 /// What a neighbor was sent about a prefix.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

@@ -37,8 +37,8 @@ pub fn without_numbers(text: &str) -> String {
     steady
 }
 
-/// Control characters of names and reasons must not reach the terminal.
-pub(super) fn printable(text: &str) -> String {
+/// The text with its control characters replaced: those of names and reasons must not reach the terminal.
+pub fn printable(text: &str) -> String {
     text.chars().map(|character| if character.is_control() { '\u{fffd}' } else { character }).collect()
 }
 

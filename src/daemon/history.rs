@@ -4,11 +4,12 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::control::{DifferenceStatus, HistoryStatus, Response, StepRecords, StepStatus};
 use crate::publish::{Difference, History, StepInfo};
+use crate::telemetry::with_causes;
 use crate::wire::{Name, Serial};
 use crate::zone::RecordBatch;
 use crate::zonefile::record_line;
 
-use super::response::{chain, failed};
+use super::response::failed;
 
 /// The most records in an answer: some megabytes, and more than a person reads.
 const MOST_RECORDS: usize = 50_000;
@@ -16,7 +17,7 @@ const MOST_RECORDS: usize = 50_000;
 /// The steps of a zone.
 pub(super) fn history(history: &History, zone: &str) -> Response {
     with_name(zone, |name| {
-        let found = history.steps(name).map_err(|error| chain(&error))?;
+        let found = history.steps(name).map_err(|error| with_causes(&error))?;
         let found = found.ok_or_else(|| format!("nothing is kept of {name} yet, or it is no zone here"))?;
         let step = |step: StepInfo| StepStatus {
             from: step.from.0,
@@ -41,11 +42,11 @@ pub(super) fn history(history: &History, zone: &str) -> Response {
 /// What differs between two versions; without `from` the last step.
 pub(super) fn difference(history: &History, zone: &str, from: Option<u32>, to: Option<u32>) -> Response {
     with_name(zone, |name| {
-        let known = history.steps(name).map_err(|error| chain(&error))?;
+        let known = history.steps(name).map_err(|error| with_causes(&error))?;
         let known = known.ok_or_else(|| format!("nothing is kept of {name} yet, or it is no zone here"))?;
         let last = known.steps.last().map_or(known.serial, |step| step.from);
         let from = from.map_or(last, Serial);
-        let found = history.between(name, from, to.map(Serial)).map_err(|error| chain(&error))?;
+        let found = history.between(name, from, to.map(Serial)).map_err(|error| with_causes(&error))?;
         let found = found.ok_or_else(|| {
             let serials = known.steps.iter().map(|step| step.from.to_string());
             let serials: Vec<String> = serials.chain([known.serial.to_string()]).collect();

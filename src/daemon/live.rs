@@ -20,10 +20,10 @@ use crate::config::{self, Config, RouteDriver};
 use crate::health;
 use crate::route::{GateSettings, Service};
 use crate::serve;
+use crate::telemetry::with_causes;
 use crate::wire::Name;
 
 use super::controller::Controller;
-use super::response::chain;
 use super::self_test::LeaseSelfTest;
 
 /// What came of a changed configuration.
@@ -39,7 +39,7 @@ pub(super) struct Applied {
 pub(super) fn apply(controller: &mut Controller, new: &Config) -> Result<Applied, String> {
     let now = Instant::now();
     if controller.config.transfers.form != new.transfers.form {
-        controller.transfers.change(&new.transfers).map_err(|error| chain(&error))?;
+        controller.transfers.change(&new.transfers).map_err(|error| with_causes(&error))?;
     }
     let mut applied = Applied { changes: Vec::new(), restart: needs_restart(&controller.config, new) };
     let old = &mut controller.config;
@@ -49,11 +49,11 @@ pub(super) fn apply(controller: &mut Controller, new: &Config) -> Result<Applied
         controller.required = Arc::new(required);
     }
     if old.log.level != new.log.level {
-        controller.log_level.change(&new.log.level).map_err(|error| chain(&error))?;
+        controller.log_level.change(&new.log.level).map_err(|error| with_causes(&error))?;
         old.log.level.clone_from(&new.log.level);
     }
     if old.rate_limit != new.rate_limit {
-        controller.limits.change(&new.rate_limit, now).map_err(|error| chain(&error))?;
+        controller.limits.change(&new.rate_limit, now).map_err(|error| with_causes(&error))?;
         old.rate_limit = new.rate_limit.clone();
     }
     old.drain = new.drain;
@@ -64,7 +64,7 @@ pub(super) fn apply(controller: &mut Controller, new: &Config) -> Result<Applied
     let health = old.health.changed_to(&new.health);
     let health_changes = old.health != health;
     if health_changes {
-        controller.sources.health.change(&health).map_err(|error| chain(&error))?;
+        controller.sources.health.change(&health).map_err(|error| with_causes(&error))?;
         controller.sources.ages.change(health.interval, health.timeout);
         old.health = health;
     }
@@ -85,7 +85,7 @@ pub(super) fn apply(controller: &mut Controller, new: &Config) -> Result<Applied
     if differs || health_changes || old.lease != new.lease {
         controller
             .gate
-            .change(gate_settings(new.lease, &addresses, &old.health).map_err(|error| chain(&error))?);
+            .change(gate_settings(new.lease, &addresses, &old.health).map_err(|error| with_causes(&error))?);
     }
     (old.policy, old.lease) = (new.policy, new.lease);
     (old.services, old.service_addresses) = (services, addresses);

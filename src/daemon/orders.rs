@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use crate::control::{Call, Reply, Request, Response};
 use crate::publish::{History, PublisherHandle};
+use crate::telemetry::with_causes;
 use crate::transfer::refresh::Order as TransferOrder;
 use crate::wire::{Name, Serial};
 
@@ -13,7 +14,7 @@ use super::drain::Drain;
 use super::export::export;
 use super::history;
 use super::reload;
-use super::response::{chain, done, failed};
+use super::response::{done, failed};
 use super::transfers::TransferControl;
 use super::versions;
 
@@ -134,7 +135,7 @@ async fn transfer_now(transfers: &TransferControl, zone: Option<Name>, order: Tr
         TransferOrder::Retransfer => "transferred whole now, whatever the serial",
     };
     match (transfers.order(zone.clone(), order).await, zone) {
-        (Err(error), _) => failed(chain(&error)),
+        (Err(error), _) => failed(with_causes(&error)),
         (Ok(0), Some(zone)) => failed(format!("{zone} comes from no primary: no [[zone]] names some for it")),
         (Ok(0), None) => failed("no zone comes from a primary".to_owned()),
         (Ok(_), Some(zone)) => {
@@ -190,7 +191,7 @@ async fn remove(publisher: &Arc<PublisherHandle>, zone: &str) -> Response {
         Err(error) => failed(format!("{zone}: not a zone name: {error}")),
         Ok(name) => match publisher.remove(&name).await {
             Ok(()) => done(format!("{name} is no longer served")),
-            Err(error) => failed(chain(&error)),
+            Err(error) => failed(with_causes(&error)),
         },
     }
 }
@@ -200,7 +201,7 @@ async fn accept(publisher: &Arc<PublisherHandle>, zone: &str, serial: Serial) ->
         Err(error) => failed(format!("{zone}: not a zone name: {error}")),
         Ok(name) => match publisher.accept(&name, serial).await {
             Ok(()) => done(format!("{name} {serial} is served")),
-            Err(error) => failed(chain(&error)),
+            Err(error) => failed(with_causes(&error)),
         },
     }
 }

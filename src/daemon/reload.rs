@@ -19,11 +19,12 @@ use crate::handoff::Latest;
 use crate::host;
 use crate::publish::PublisherHandle;
 use crate::serve::Certificates;
+use crate::telemetry::with_causes;
 
 use super::controller::Controller;
 use super::live::{self, Applied};
 use super::reloads::Read;
-use super::response::{chain, failed};
+use super::response::failed;
 use super::status::Reload;
 
 /// SIGHUP, for which the log tells what came of it, or `anyns reload`, which is answered when every zone was looked at.
@@ -52,10 +53,10 @@ fn local_addresses(config: &Config) -> Vec<IpAddr> {
 /// Reads the file. A session would be reset in vain if its new local end were not on this host.
 async fn read(file: Option<PathBuf>, known: Vec<IpAddr>) -> Read {
     let loaded = tokio::task::spawn_blocking(move || config::load(file.as_deref())).await;
-    let loaded = loaded.map_err(|error| chain(&error))?.map_err(|error| error.to_string())?;
+    let loaded = loaded.map_err(|error| with_causes(&error))?.map_err(|error| error.to_string())?;
     let mut ends = local_addresses(&loaded.config);
     ends.retain(|address| !known.contains(address));
-    let missing = host::missing_addresses(&ends).await.map_err(|error| chain(&error))?;
+    let missing = host::missing_addresses(&ends).await.map_err(|error| with_causes(&error))?;
     if !missing.is_empty() {
         return Err(host::AddressError::NoSource(missing).to_string());
     }
@@ -133,7 +134,7 @@ fn finish(state: &Latest<Reload>, replies: Vec<Reply>, response: Response) {
 
 async fn look_again(publisher: &Arc<PublisherHandle>, config: Config, applied: &Applied) -> Response {
     if let Err(error) = publisher.reconfigure(config.publish).await {
-        return failed(chain(&error));
+        return failed(with_causes(&error));
     }
     let report = publisher.report().load();
     let unwell = report.faulty();
@@ -151,7 +152,7 @@ async fn look_again(publisher: &Arc<PublisherHandle>, config: Config, applied: &
 async fn read_certificate(certificates: Option<Arc<Certificates>>) -> Result<(), String> {
     let Some(certificates) = certificates else { return Ok(()) };
     let read = tokio::task::spawn_blocking(move || certificates.reload()).await;
-    let kept = |error: &dyn std::error::Error| format!("the old certificate stays: {}", chain(error));
+    let kept = |error: &dyn std::error::Error| format!("the old certificate stays: {}", with_causes(error));
     match read {
         Ok(read) => read.map_err(|error| kept(&error)),
         Err(error) => Err(kept(&error)),

@@ -4,8 +4,7 @@ use tokio::task::JoinHandle;
 
 use crate::config::Loaded;
 use crate::control::Reply;
-
-use super::response::chain;
+use crate::telemetry::with_causes;
 
 /// A configuration that was read, or why it cannot be used.
 pub(super) type Read = Result<Loaded, String>;
@@ -22,7 +21,7 @@ impl Reloads {
     /// The next file that was read, and who is told of it. Cancel-safe; never returns while nothing is read.
     pub(super) async fn read(&mut self) -> (Read, Vec<Reply>) {
         let Some((reading, _)) = &mut self.reading else { return std::future::pending().await };
-        let read = reading.await.unwrap_or_else(|error| Err(chain(&error)));
+        let read = reading.await.unwrap_or_else(|error| Err(with_causes(&error)));
         let replies = self.reading.take().map(|(_, replies)| replies).unwrap_or_default();
         (read, replies)
     }

@@ -8,11 +8,12 @@ use std::sync::Arc;
 
 use crate::control::{DifferenceStatus, Response, StepRecords};
 use crate::publish::{Fault, PublisherHandle, Settings, refused_path, reverse};
+use crate::telemetry::with_causes;
 use crate::wire::{Name, Serial};
 use crate::zone::{Published, Zone};
 use crate::zonefile::{Limits, read_zone, record_line};
 
-use super::response::{chain, done, failed};
+use super::response::{done, failed};
 
 /// The most octets of the records of a difference that are told: what one answer of the admin socket can carry, several times over what a
 /// person reads.
@@ -26,7 +27,7 @@ pub(super) async fn hold(publisher: &PublisherHandle, zone: &str, reason: Option
     };
     let is_held = reason.is_some();
     match publisher.hold(&name, reason).await {
-        Err(error) => failed(chain(&error)),
+        Err(error) => failed(with_causes(&error)),
         Ok(_) if !is_held => done(format!("{name} takes new versions again")),
         Ok(true) => done(format!(
             "{name} is held at the version that is served, also over a restart, until: anyns zone unhold {name}"
@@ -56,11 +57,11 @@ pub(super) async fn rollback(
     let history = publisher.history();
     let (of, wanted) = (name.clone(), to.map(Serial));
     let way = tokio::task::spawn_blocking(move || {
-        let known = history.steps(&of).map_err(|error| chain(&error))?;
+        let known = history.steps(&of).map_err(|error| with_causes(&error))?;
         let known = known.ok_or_else(|| format!("nothing is kept of {of} yet"))?;
         let last = known.steps.last().map(|step| step.from);
         let to = wanted.or(last).ok_or_else(|| format!("the history of {of} has no earlier version"))?;
-        let steps = history.between(&of, to, Some(served.serial())).map_err(|error| chain(&error))?;
+        let steps = history.between(&of, to, Some(served.serial())).map_err(|error| with_causes(&error))?;
         let steps = steps.ok_or_else(|| {
             let serials: Vec<String> = known.steps.iter().map(|step| step.from.to_string()).collect();
             format!(
@@ -74,7 +75,7 @@ pub(super) async fn rollback(
     let (to, difference) = match way.await {
         Ok(Ok(found)) => found,
         Ok(Err(message)) => return failed(message),
-        Err(error) => return failed(chain(&error)),
+        Err(error) => return failed(with_causes(&error)),
     };
     match publisher.apply_ordered(&name, difference).await {
         Ok(applied) => done(format!(
@@ -82,7 +83,7 @@ pub(super) async fn rollback(
              serial",
             applied.serial
         )),
-        Err(error) => failed(chain(&error)),
+        Err(error) => failed(with_causes(&error)),
     }
 }
 
@@ -101,7 +102,7 @@ pub(super) fn difference_to_refused(
         return failed(format!("no version of {name} was refused, or none is kept"));
     };
     match read_zone(&path, &name, &limits(settings)) {
-        Err(error) => failed(format!("the refused version: {}", chain(&error))),
+        Err(error) => failed(format!("the refused version: {}", with_causes(&error))),
         Ok(read) => match document(&served, &read.zone) {
             Some(difference) => Response::Difference { difference: Box::new(difference) },
             None => failed(format!(

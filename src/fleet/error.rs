@@ -79,20 +79,3 @@ fn hint(status: u16) -> &'static str {
         _ => "",
     }
 }
-
-impl FleetError {
-    /// The error and what caused it, on one line.
-    #[must_use]
-    pub fn chain(&self) -> String {
-        let mut text = self.to_string();
-        let mut source = std::error::Error::source(self);
-        while let Some(cause) = source {
-            let cause_text = cause.to_string();
-            if !text.contains(&cause_text) {
-                text = format!("{text}: {cause_text}");
-            }
-            source = cause.source();
-        }
-        text
-    }
-}

@@ -1,5 +1,7 @@
 //! All POPs asked at the same time.
 
+use crate::telemetry::with_causes;
+
 use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
@@ -55,8 +57,8 @@ pub async fn survey(
 ) -> Surveyed {
     let until = Instant::now() + limit;
     let answers = join_all(clients.iter().map(|(name, client)| async move {
-        let client = client.as_ref().map_err(|error| (String::new(), error.chain()))?;
-        let failed = |error: FleetError| (client.url().to_string(), error.chain());
+        let client = client.as_ref().map_err(|error| (String::new(), with_causes(error)))?;
+        let failed = |error: FleetError| (client.url().to_string(), with_causes(&error));
         let document = client.document::<PopDocument>("/api/v1/pop?most=0", MOST_DOCUMENT, limit).await;
         let document = document.map_err(failed)?;
         match document.status.pop == *name {
@@ -121,8 +123,10 @@ pub async fn zone_everywhere<T: DeserializeOwned>(
     let path = zone_path(zone);
     join_all(clients.iter().map(|(name, client)| async {
         let answer = match client {
-            Ok(client) => client.document(&path, MOST_DOCUMENT, limit).await.map_err(|error| error.chain()),
-            Err(error) => Err(error.chain()),
+            Ok(client) => {
+                client.document(&path, MOST_DOCUMENT, limit).await.map_err(|error| with_causes(&error))
+            }
+            Err(error) => Err(with_causes(error)),
         };
         (name.clone(), answer)
     }))

@@ -31,7 +31,7 @@ struct Member {
     last: Option<(Intent, Instant)>,
     /// When the running hold is over.
     hold_over: Option<Instant>,
-    /// How often it was withdrawn after it had been announced, whoever wanted that.
+    /// How often it was withdrawn after it had been announced, for whatever reason.
     withdrawals: u64,
 }
 

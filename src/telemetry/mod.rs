@@ -8,6 +8,7 @@
 
 mod beat;
 mod busiest;
+mod causes;
 mod counters;
 mod counting;
 mod latency;
@@ -27,6 +28,7 @@ mod taps;
 
 pub use beat::{Beat, Freshness, RunTime};
 pub use busiest::BusyZones;
+pub use causes::with_causes;
 pub use counters::{Counters, WorkerCounters};
 pub use counting::{count, count_many};
 pub use latency::{LatencyHistogram, LatencyTotals};

@@ -17,6 +17,7 @@ use super::payload::{Reply, events, text};
 use super::state::State;
 use crate::control::{FEED_ZONES, ZoneFilter};
 use crate::fleet::{PopLoad, Surveyed, zone_everywhere};
+use crate::telemetry::with_causes;
 
 /// Octets a second of one stream, on the average: a document that is longer comes less often.
 const MOST_RATE: f64 = 40_000.0;
@@ -221,10 +222,10 @@ impl EventStream {
         let clients = self.state.fleet.clients();
         let client = clients.iter().find(|(known, _)| known == name).map(|(_, client)| client);
         let client = client.ok_or("no POP of this name is in [fleet]")?;
-        let client = client.as_ref().map_err(|error| error.chain())?;
+        let client = client.as_ref().map_err(|error| with_causes(error))?;
         let history = if history { "&history=1" } else { "" };
         let path = format!("/api/v1/pop?digests=0&after={after}{history}");
-        client.document(&path, MOST_DOCUMENT, PERIOD).await.map_err(|error| error.chain())
+        client.document(&path, MOST_DOCUMENT, PERIOD).await.map_err(|error| with_causes(&error))
     }
 
     /// One zone at every POP, when something of it changed.

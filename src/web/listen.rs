@@ -31,7 +31,7 @@ use super::{api, router};
 use crate::control::{Feed, Inquiry};
 use crate::fleet;
 use crate::handoff::{Latest, Queue, Reader};
-use crate::telemetry::{Beat, locked};
+use crate::telemetry::{Beat, locked, with_causes};
 
 /// How long a client may take for the TLS handshake.
 const HANDSHAKE: Duration = Duration::from_secs(5);
@@ -138,7 +138,7 @@ impl WebServer {
                     *locked(&self.credentials) = Arc::new(credentials);
                     None
                 }
-                Ok(Err(error)) => Some(format!("the old ones stay: {}", chain(&error))),
+                Ok(Err(error)) => Some(format!("the old ones stay: {}", with_causes(&error))),
                 Err(error) => Some(format!("the old ones stay: {error}")),
             };
             self.trouble.set("credentials of [web]", trouble);
@@ -214,10 +214,4 @@ where
         .max_headers(MOST_FIELDS);
     // What goes wrong here is the client's; it has been told, or is gone.
     let _ = builder.serve_connection(TokioIo::new(stream), service).await;
-}
-
-/// An error and what caused it.
-fn chain(error: &dyn std::error::Error) -> String {
-    let causes = std::iter::successors(error.source(), |error| error.source());
-    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
 }

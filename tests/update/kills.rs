@@ -153,7 +153,7 @@ impl Seen {
         counts.remove(&u32::MAX);
         let halves: Vec<_> = counts.iter().filter(|(_, count)| **count != 2).collect();
         assert!(halves.is_empty(), "{what}: updates are there by half: {halves:?}");
-        // What the POP may not lose is told by the serial alone.
+        // The serial alone tells what the POP may not lose.
         let acknowledged = self.acknowledged.lock().unwrap();
         let lost: Vec<_> =
             acknowledged.iter().filter(|number| !is_pop && !counts.contains_key(number)).collect();
@@ -223,7 +223,7 @@ fn nothing_acknowledged_is_lost_at_any_moment() {
             scope.spawn(move || seen.watch_pop(pop, is_over));
             let _end = End(is_over);
             wait_until(&format!("{what}: something is seen"), BOUND, || seen.events.load(SeqCst) >= wanted);
-            // Between two events: what is written then is torn at another place each time.
+            // Between two events, so that each kill interrupts another write.
             holds_for("a moment", Duration::from_micros(rng.u64(..60_000)), || true);
             let victim = if kind.kills_pop() { fleet_.pop_process_id() } else { fleet_.hub_process_id() };
             nix::sys::signal::kill(victim, nix::sys::signal::Signal::SIGKILL).expect("it runs");

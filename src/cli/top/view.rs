@@ -6,7 +6,7 @@ use ratatui::style::{Color, Modifier, Style};
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Block, Paragraph, Sparkline};
 
-use crate::control::{Status, Verdict, one_line};
+use crate::control::{Status, Verdict, one_line, printable};
 
 use super::rates::Rates;
 
@@ -180,7 +180,7 @@ fn span(seconds: u64) -> String {
 
 /// One line without control characters, of bounded length.
 fn shown(text: &str) -> String {
-    one_line(text).chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
+    printable(&one_line(text))
 }
 
 #[cfg(test)]

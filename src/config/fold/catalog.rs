@@ -10,6 +10,7 @@ use toml::Spanned;
 
 use crate::catalog::RemovalLimit;
 use crate::control::ZoneFilter;
+use crate::telemetry::with_causes;
 use crate::transfer::secondary::SecondaryZone;
 use crate::transfer::settings::{OnExpirySpec, SettingsFault, ZoneTransferSpec, secondary_zone};
 use crate::transfer::tsig::Keys;
@@ -17,7 +18,7 @@ use crate::wire::Name;
 
 use super::super::fault::Faults;
 use super::super::spec::{CatalogSpec, GroupSpec, Spec, span_of};
-use super::{chain, or_default, peer_below, period_or};
+use super::{or_default, peer_below, period_or};
 
 /// A week: a removal that was a mistake is noticed by then.
 const DEFAULT_KEEP: Duration = Duration::from_secs(7 * 86_400);
@@ -197,7 +198,7 @@ pub(super) fn fold_catalogs(
         let folder = faults.folder();
         match followed(&name, limit, (spec, catalog), (keys, management), folder) {
             Ok(catalog) => catalogs.followed.push(catalog),
-            Err(error) => faults.error(Some(catalog.name.span()), "catalog", chain(&error)),
+            Err(error) => faults.error(Some(catalog.name.span()), "catalog", with_causes(&error)),
         }
     }
     catalogs

@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::publish::{NeededRecord, Settings, ZoneChecks, Zonemd};
+use crate::telemetry::with_causes;
 use crate::wire::Name;
 
 use super::super::fault::Faults;
 use super::super::spec::{Spec, ZonemdSpec, span_of};
-use super::{chain, period_or};
+use super::period_or;
 
 /// What is asked of the versions of the zones that say something of their own.
 pub(super) fn fold_checks(spec: &Spec, faults: &mut Faults<'_>) -> BTreeMap<Name, ZoneChecks> {
@@ -24,7 +25,7 @@ pub(super) fn fold_checks(spec: &Spec, faults: &mut Faults<'_>) -> BTreeMap<Name
         for needed in &zone.must_have {
             match NeededRecord::parse(needed.as_ref(), &name) {
                 Ok(needed) => own.must_have.push(needed),
-                Err(error) => faults.error(Some(needed.span()), "zone.must-have", chain(&error)),
+                Err(error) => faults.error(Some(needed.span()), "zone.must-have", with_causes(&error)),
             }
         }
         if own != ZoneChecks::default() {

@@ -250,12 +250,6 @@ fn period_or(value: &Option<Spanned<Period>>, default: Duration) -> Duration {
     value.as_ref().map_or(default, |value| value.as_ref().0)
 }
 
-/// An error with its causes.
-fn chain(error: &dyn std::error::Error) -> String {
-    let causes = std::iter::successors(error.source(), |error| error.source());
-    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
-}
-
 /// A path of the file, relative to the file.
 fn path_in(folder: &Path, path: &Path) -> PathBuf {
     folder.join(path)

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use sha2::{Digest as _, Sha256};
 
+use crate::telemetry::with_causes;
 use crate::transfer::settings::{KeySpec, TransferSpec, ZoneTransferSpec, read_keys, settings};
 use crate::transfer::{primary, secondary};
 use crate::update::UpdateSettings;
@@ -15,7 +16,7 @@ use super::super::fault::Faults;
 use super::super::spec::{Spec, ZoneSpec};
 use super::catalog::{Catalogs, fold_catalogs, transfer_of};
 use super::update::fold_updates;
-use super::{Pop, below, chain, path_in, peer_below};
+use super::{Pop, below, path_in, peer_below};
 
 /// Zones that come from primaries, and to whom zones are sent.
 #[derive(Clone, Debug)]
@@ -66,7 +67,7 @@ pub(super) fn fold_transfers(spec: &Spec, pop: &Pop, faults: &mut Faults<'_>) ->
     let keys = match read_keys(&keys) {
         Ok(keys) => Arc::new(keys),
         Err(error) => {
-            faults.error(None, "key", chain(&error));
+            faults.error(None, "key", with_causes(&error));
             return nothing();
         }
     };
@@ -78,7 +79,7 @@ pub(super) fn fold_transfers(spec: &Spec, pop: &Pop, faults: &mut Faults<'_>) ->
             Transfers { secondary, primary, updates, catalogs, form, restart_form }
         }
         Err(error) => {
-            faults.error(None, "transfer", chain(&error));
+            faults.error(None, "transfer", with_causes(&error));
             nothing()
         }
     }

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use crate::telemetry::with_causes;
 use crate::transfer::secondary::SecondarySettings;
 use crate::transfer::tsig::Keys;
 use crate::update::{UpdateSettings, policy};
@@ -10,7 +11,6 @@ use crate::wire::Name;
 
 use super::super::fault::Faults;
 use super::super::spec::{Spec, ZoneSpec};
-use super::chain;
 
 /// The zones that live in the state directory.
 pub(super) fn fold_databases(spec: &Spec, faults: &mut Faults<'_>) -> BTreeSet<Name> {
@@ -57,7 +57,7 @@ pub(super) fn fold_updates(
         let Ok(name) = zone.name.as_ref().parse::<Name>() else { continue };
         match policy(&name, &zone.update, keys) {
             Ok(policy) => drop(settings.zones.insert(name, policy)),
-            Err(error) => faults.error(Some(zone.name.span()), "zone.update", chain(&error)),
+            Err(error) => faults.error(Some(zone.name.span()), "zone.update", with_causes(&error)),
         }
     }
     let hubs = secondary

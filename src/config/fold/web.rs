@@ -4,11 +4,12 @@ use std::net::{IpAddr, SocketAddr};
 
 use ipnet::IpNet;
 
+use crate::telemetry::with_causes;
 use crate::web::{Credentials, Settings, WebTls};
 
 use super::super::fault::Faults;
 use super::super::spec::{Spec, WebSpec, span_of};
-use super::{chain, path_in};
+use super::path_in;
 
 /// Off without the section.
 pub(super) fn fold_web(
@@ -39,7 +40,7 @@ pub(super) fn fold_web(
         && faults.errors() == before
         && let Err(error) = Credentials::load(&settings)
     {
-        faults.error(None, "web", chain(&error));
+        faults.error(None, "web", with_causes(&error));
     }
     Some(settings)
 }

@@ -128,13 +128,7 @@ fn probes(status: &Status) -> Vec<Row> {
 
 fn zones(status: &Status) -> Vec<Row> {
     let row = |zone: &ZoneStatus| {
-        let state = match zone.state {
-            ZoneState::Loading => "loading",
-            ZoneState::Served => "served",
-            ZoneState::Kept => "kept",
-            ZoneState::Refused => "refused",
-            ZoneState::Expired => "expired",
-        };
+        let state = zone.state.word();
         let serial = zone.serial.map_or("-".into(), |serial| serial.to_string());
         let records = format!("{} records", zone.records);
         let fault = zone.faults.first().cloned().unwrap_or_default();

@@ -12,6 +12,8 @@ pub(in crate::daemon) struct CatalogFacts {
     pub(in crate::daemon) is_settled: bool,
     /// Each catalog.
     pub(in crate::daemon) catalogs: Vec<CatalogFact>,
+    /// How often the members may have changed.
+    pub(in crate::daemon) changes: u64,
     /// Which catalog each member belongs to.
     pub(in crate::daemon) owners: RedBlackTreeMapSync<Name, Name>,
 }

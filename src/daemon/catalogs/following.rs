@@ -44,6 +44,8 @@ pub(super) struct Following {
     owners: RedBlackTreeMapSync<Name, Name>,
     /// Zones that are members no more, by the catalog that had them, until when their data is kept.
     removed: BTreeMap<Name, (Name, u64)>,
+    /// How often any of it may have changed.
+    changes: u64,
 }
 
 impl Following {
@@ -73,11 +75,13 @@ impl Following {
             conflicts: Vec::new(),
             owners,
             removed,
+            changes: 0,
         }
     }
 
     /// Takes what the configuration says now, also what it said at the start; zones of catalogs that it names no more are removed.
     pub(super) fn configure(&mut self, catalogs: Catalogs, report: &Report, now: u64) -> MemberOrders {
+        self.changes += 1;
         let before: BTreeMap<Name, u64> =
             self.catalogs.iter().map(|catalog| (catalog.name.clone(), catalog.keep.as_secs())).collect();
         let Catalogs { followed, configured, .. } = catalogs;
@@ -108,6 +112,7 @@ impl Following {
 
     /// Takes a version of a catalog zone.
     pub(super) fn take(&mut self, zone: &Arc<Zone>, report: &Report, now: u64) -> Option<MemberOrders> {
+        self.changes += 1;
         let name = zone.origin().clone();
         self.seen.insert(name.clone(), zone.clone());
         let version = match CatalogZone::read(zone) {
@@ -134,6 +139,7 @@ impl Following {
     /// Lets removals pass that wait.
     pub(super) fn accept(&mut self, catalog: &Name, serial: Serial, now: u64) -> Option<MemberOrders> {
         let changes = self.membership.accept(catalog, serial)?;
+        self.changes += 1;
         Some(self.orders(changes, now, |_| 0))
     }
 
@@ -163,11 +169,18 @@ impl Following {
     pub(super) fn forget_the_old(&mut self, now: u64) -> bool {
         let before = self.removed.len();
         self.removed.retain(|_, (_, until)| *until > now);
-        self.removed.len() != before
+        let has_forgotten = self.removed.len() != before;
+        self.changes += u64::from(has_forgotten);
+        has_forgotten
     }
 
-    /// The facts of each catalog; `awaited` members have neither come nor failed.
-    pub(super) fn facts(&self, awaited: usize) -> Vec<CatalogFact> {
+    /// How often the facts may have changed.
+    pub(super) fn changes(&self) -> u64 {
+        self.changes
+    }
+
+    /// The facts of each catalog but for what is awaited, at the cost of a walk over all members.
+    pub(super) fn facts(&self) -> Vec<CatalogFact> {
         let of = |catalog: &FollowedCatalog| {
             let name = &catalog.name;
             let clashes = || self.conflicts.iter().filter(|conflict| conflict.catalog == *name);
@@ -181,7 +194,7 @@ impl Following {
                 is_produced: false,
                 serial: self.membership.version(name).map(|version| version.serial),
                 members: self.owners.values().filter(|owner| *owner == name).count(),
-                awaited: if self.catalogs.len() == 1 { awaited } else { 0 },
+                awaited: 0,
                 held,
                 removed: self.removed.values().filter(|(owner, _)| owner == name).count(),
                 clashes: clashes().count(),

@@ -1,7 +1,7 @@
 //! The task that follows and makes catalogs, and how others reach it.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
@@ -9,16 +9,15 @@ use tokio_util::sync::CancellationToken;
 use crate::config::Catalogs;
 use crate::handoff::{Latest, Reader};
 use crate::publish::{MADE_HERE, PublisherHandle, Report};
-use crate::telemetry::{Beat, keep_beating, keep_running};
-use crate::transfer::secondary::{AwaitedZones, SecondaryHandle};
+use crate::telemetry::{Beat, keep_beating, keep_running, with_causes};
+use crate::transfer::secondary::{AwaitedZones, SecondaryHandle, unix_time};
 use crate::wire::{Name, Serial};
 use crate::zone::Published;
 
-use super::facts::CatalogFacts;
+use super::facts::{CatalogFact, CatalogFacts};
 use super::following::{Following, MemberOrders};
 use super::producing::{NewVersion, Produced, Producing};
 use crate::daemon::DaemonError;
-use crate::daemon::response::chain;
 use crate::daemon::thread::Thread;
 
 /// Orders that wait: reloads and operators.
@@ -99,6 +98,7 @@ pub(in crate::daemon) fn start(
             produce_at: None,
             orders: received,
             facts,
+            told: None,
         };
         tokio::select! {
             () = keep_beating(task_beat.clone()) => {}
@@ -123,10 +123,8 @@ struct CatalogTask {
     produce_at: Option<Instant>,
     orders: mpsc::Receiver<CatalogOrder>,
     facts: Latest<CatalogFacts>,
-}
-
-fn unix_time() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+    /// The facts of followed catalogs, and after how many changes of them.
+    told: Option<(u64, Vec<CatalogFact>)>,
 }
 
 impl CatalogTask {
@@ -163,7 +161,7 @@ impl CatalogTask {
             if !self.following.is_news(&zone) {
                 continue;
             }
-            // The newest: what members there are is told by the orders before.
+            // The newest report: the orders before have changed which members there are.
             let report = self.report.load();
             if let Some(orders) = self.following.take(&zone, &report, unix_time()) {
                 self.carry_out(orders).await;
@@ -190,7 +188,7 @@ impl CatalogTask {
 
     async fn transfer(&self, zones: crate::transfer::secondary::MemberZones) {
         if let Err(error) = self.context.secondary.change_members(zones).await {
-            tracing::error!(error = chain(&error), "the transfers do not take the members of catalogs");
+            tracing::error!(error = with_causes(&error), "the transfers do not take the members of catalogs");
         }
     }
 
@@ -228,7 +226,7 @@ impl CatalogTask {
         let produced = match producing.next(&report, accepts, unix_time()) {
             Ok(produced) => produced,
             Err(error) => {
-                producing.failed(chain(&error));
+                producing.failed(with_causes(&error));
                 return false;
             }
         };
@@ -245,11 +243,11 @@ impl CatalogTask {
         let publisher = &self.context.publisher;
         let outcome = match version {
             NewVersion::Whole(zone) => {
-                publisher.offer(*zone, MADE_HERE, false).await.map_err(|error| chain(&error))
+                publisher.offer(*zone, MADE_HERE, false).await.map_err(|error| with_causes(&error))
             }
             NewVersion::Difference(difference) => {
                 let applied = publisher.apply(name, vec![*difference]).await;
-                applied.map(drop).map_err(|error| chain(&error))
+                applied.map(drop).map_err(|error| with_causes(&error))
             }
         };
         let Some(producing) = self.producing.get_mut(index) else { return false };
@@ -315,7 +313,7 @@ impl CatalogTask {
                 )),
             };
         }
-        let held = self.following.facts(0).into_iter().find(|fact| fact.name == *catalog);
+        let held = self.following.facts().into_iter().find(|fact| fact.name == *catalog);
         let Some(fact) = held else { return Err(format!("there is no catalog {catalog} here")) };
         self.named(catalog, fact.held.map(|held| held.serial), serial)?;
         let Some(orders) = self.following.accept(catalog, serial, unix_time()) else {
@@ -343,19 +341,27 @@ impl CatalogTask {
         }
     }
 
-    fn tell(&self) {
-        let awaited = self.awaited.load().members;
-        let mut catalogs = self.following.facts(awaited);
+    /// Publishes the facts, if one has changed. The report changes with each zone that comes, the members seldom.
+    fn tell(&mut self) {
+        let changes = self.following.changes();
+        if self.told.as_ref().is_none_or(|(told, _)| *told != changes) {
+            self.told = Some((changes, self.following.facts()));
+        }
+        let mut catalogs = self.told.iter().flat_map(|(_, facts)| facts).cloned().collect::<Vec<_>>();
+        if let [only] = &mut *catalogs {
+            only.awaited = self.awaited.load().members;
+        }
         catalogs.extend(self.producing.iter().map(Producing::fact));
-        let owners = self.following.owners().clone();
-        let is_settled = self.is_settled;
-        let is_same = |facts: &CatalogFacts| {
-            facts.is_settled == is_settled
-                && facts.catalogs == catalogs
-                && facts.owners.size() == owners.size()
+        let facts = CatalogFacts {
+            changes,
+            is_settled: self.is_settled,
+            catalogs,
+            owners: self.following.owners().clone(),
         };
-        if !is_same(&self.facts.current()) {
-            self.facts.publish(CatalogFacts { is_settled, catalogs, owners });
+        let current = self.facts.current();
+        let key = |facts: &CatalogFacts| (facts.changes, facts.is_settled);
+        if key(&current) != key(&facts) || current.catalogs != facts.catalogs {
+            self.facts.publish(facts);
         }
     }
 }

@@ -5,14 +5,15 @@
 
 use std::collections::BTreeMap;
 
-use redb::{ReadTransaction, ReadableTable, TableDefinition, TableError, WriteTransaction};
+use redb::{ReadTransaction, WriteTransaction};
 
 use crate::publish::state::database::DatabaseError;
-use crate::publish::state::fields::{Fields, key_of, push_maybe, push_short, zone_of};
+use crate::publish::state::fields::{Fields, push_maybe, push_short};
+use crate::publish::state::zone_table::{self, ZoneTable};
 use crate::wire::Name;
 
 /// Made by the first that is kept: an older build of this format knows nothing of it and leaves it as it is.
-const MEMBERS: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("members");
+const MEMBERS: ZoneTable = ZoneTable::new("members");
 /// The form of a value; another one is not read.
 const FORM: u8 = 1;
 
@@ -62,16 +63,7 @@ impl KeptMember {
 pub(in crate::publish) fn read_all(
     from: &ReadTransaction,
 ) -> Result<BTreeMap<Name, KeptMember>, DatabaseError> {
-    let table = match from.open_table(MEMBERS) {
-        Err(TableError::TableDoesNotExist(_)) => return Ok(BTreeMap::new()),
-        table => table.map_err(DatabaseError::of)?,
-    };
-    let mut all = BTreeMap::new();
-    for entry in table.iter().map_err(DatabaseError::of)? {
-        let (key, value) = entry.map_err(DatabaseError::of)?;
-        all.extend(zone_of(key.value()).zip(KeptMember::read(value.value())));
-    }
-    Ok(all)
+    zone_table::read_all(from, MEMBERS, KeptMember::read)
 }
 
 /// Keeps these; none: forgets that of the zone.
@@ -79,21 +71,15 @@ pub(in crate::publish) fn write(
     transaction: &WriteTransaction,
     members: &[(Name, Option<KeptMember>)],
 ) -> Result<(), DatabaseError> {
-    let mut table = transaction.open_table(MEMBERS).map_err(DatabaseError::of)?;
-    for (zone, member) in members {
-        let key = key_of(zone);
-        match member {
-            Some(member) => table.insert(&*key, &*member.octets()).map_err(DatabaseError::of)?.is_some(),
-            None => table.remove(&*key).map_err(DatabaseError::of)?.is_some(),
-        };
-    }
-    Ok(())
+    let values = members.iter().map(|(zone, member)| (zone, member.as_ref().map(KeptMember::octets)));
+    zone_table::write(transaction, MEMBERS, values)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::publish::state::database::Database;
+    use crate::publish::state::fields::key_of;
 
     #[test]
     fn members_come_back_and_a_damaged_value_is_none() {

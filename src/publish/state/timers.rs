@@ -5,14 +5,15 @@
 
 use std::collections::HashMap;
 
-use redb::{ReadTransaction, ReadableTable, TableDefinition, TableError, WriteTransaction};
+use redb::{ReadTransaction, WriteTransaction};
 
 use crate::publish::state::database::DatabaseError;
-use crate::publish::state::fields::{Fields, key_of, push_maybe, zone_of};
+use crate::publish::state::fields::{Fields, push_maybe};
+use crate::publish::state::zone_table::{self, ZoneTable};
 use crate::wire::Name;
 
 /// Made by the first that is kept: an older build of this format knows nothing of it and leaves it as it is.
-const TIMERS: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("timers");
+const TIMERS: ZoneTable = ZoneTable::new("timers");
 
 /// A secondary zone's timers on the wall clock (RFC 1035 section 3.3.13).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,16 +49,7 @@ impl ZoneTimers {
 pub(in crate::publish) fn read_all(
     from: &ReadTransaction,
 ) -> Result<HashMap<Name, ZoneTimers>, DatabaseError> {
-    let table = match from.open_table(TIMERS) {
-        Err(TableError::TableDoesNotExist(_)) => return Ok(HashMap::new()),
-        table => table.map_err(DatabaseError::of)?,
-    };
-    let mut all = HashMap::new();
-    for entry in table.iter().map_err(DatabaseError::of)? {
-        let (key, value) = entry.map_err(DatabaseError::of)?;
-        all.extend(zone_of(key.value()).zip(ZoneTimers::read(value.value())));
-    }
-    Ok(all)
+    zone_table::read_all(from, TIMERS, ZoneTimers::read)
 }
 
 /// Keeps these; none: forgets those of the zone.
@@ -65,21 +57,15 @@ pub(in crate::publish) fn write<'z>(
     transaction: &WriteTransaction,
     timers: impl IntoIterator<Item = (&'z Name, &'z Option<ZoneTimers>)>,
 ) -> Result<(), DatabaseError> {
-    let mut table = transaction.open_table(TIMERS).map_err(DatabaseError::of)?;
-    for (zone, timers) in timers {
-        let key = key_of(zone);
-        match timers {
-            Some(timers) => table.insert(&*key, &*timers.octets()).map_err(DatabaseError::of)?.is_some(),
-            None => table.remove(&*key).map_err(DatabaseError::of)?.is_some(),
-        };
-    }
-    Ok(())
+    let values = timers.into_iter().map(|(zone, timers)| (zone, timers.map(ZoneTimers::octets)));
+    zone_table::write(transaction, TIMERS, values)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::publish::state::database::Database;
+    use crate::publish::state::fields::key_of;
 
     #[test]
     fn timers_come_back_and_a_damaged_value_is_none() {

@@ -5,11 +5,11 @@
 //! is listed no more stays for its time, out of service and out of the report. Never decides who is a member.
 
 use std::collections::BTreeSet;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use tokio::sync::oneshot;
 
 use crate::publish::state::members::KeptMember;
+use crate::publish::verify::unix_now;
 use crate::publish::work::core::Core;
 use crate::publish::work::entry::Entry;
 use crate::wire::Name;
@@ -140,7 +140,7 @@ impl Core {
 
     /// Forgets what was kept of zones whose time is over. One that is served again by another way is no business of ours.
     fn forget_the_old(&mut self, kept: &mut Vec<(Name, Option<KeptMember>)>) {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+        let now = unix_now();
         let is_over = |member: &KeptMember| member.kept_until.is_some_and(|until| until <= now);
         let all = self.keeping.members.all.iter();
         let old: Vec<Name> =

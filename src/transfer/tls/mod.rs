@@ -18,6 +18,7 @@ mod verifier;
 pub use client::{Authentication, TlsClient};
 pub use pem::TlsError;
 pub use server::TlsServer;
+pub use verifier::any_key;
 
 /// The protocol that both sides must agree on (RFC 9103 section 7.1, RFC 7858).
 const ALPN: &[u8] = b"dot";
