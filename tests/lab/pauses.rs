@@ -20,15 +20,14 @@ const QUICK: u32 = 3;
 const FULL: u32 = 50;
 /// The shortest pause.
 const SHORTEST: Duration = Duration::from_millis(500);
-/// The longest pause of the quick run. A keepalive may be a second old when a pause of 1.8 s begins: at a hold time of 3 s a
-/// machine that stands still for 0.2 s more ends the session, which a quiet machine does not and a busy one may.
-const QUICK_LONGEST: Duration = Duration::from_millis(1300);
 /// How long the process runs between two pauses: whatever a pause leads to would show by then.
 const BETWEEN: Duration = Duration::from_millis(1500);
 
+/// A keepalive may be a second old when a pause begins, and BIRD's hold timer goes off up to a quarter early, at random: from 2.25 s
+/// on. FRR and GoBGP, whose timers are exact, are asked with pauses of up to 1.8 s (`tests/route`).
 #[test]
 fn pauses_at_a_hold_time_of_3_seconds() {
-    pauses(3, Duration::from_millis(1800));
+    pauses(3, Duration::from_millis(1150));
 }
 
 #[test]
@@ -45,7 +44,7 @@ fn pauses(hold: u32, longest: Duration) {
     let stream = Stream::start(&world.client, service(0), RATE, zones::questions(ZONE));
     let (changes, withdrawals) = (world.route_changes().len(), world.upstream.withdrawals("a"));
     let announced = || PREFIXES.iter().all(|prefix| world.led_to(prefix, &world.a));
-    let (count, longest) = if is_full_run() { (FULL, longest) } else { (QUICK, longest.min(QUICK_LONGEST)) };
+    let count = if is_full_run() { FULL } else { QUICK };
     for number in 0..count {
         stream.wait_answers(fastrand::u32(1..RATE / 2), BOUND);
         let pause = SHORTEST + (longest - SHORTEST).mul_f64(fastrand::f64());

@@ -146,6 +146,30 @@ impl<'a> Router<'a> {
         }
     }
 
+    /// Sees for so long that what it knows of the routes is as `good` says.
+    pub(crate) fn holds(&self, what: &str, time: Duration, good: impl Fn(&str) -> bool) {
+        let start = Instant::now();
+        while start.elapsed() < time {
+            let routes = self.routes();
+            assert!(good(&routes), "{:?}: {what}: after {:?} it knows {routes}", self.kind, start.elapsed());
+        }
+    }
+
+    /// What FRR and GoBGP count of the session with us: another value tells of a session that was established anew.
+    pub(crate) fn sessions_established(&self) -> String {
+        let (text, key) = match self.kind {
+            Kind::Frr => {
+                let socket = self.path("");
+                let arguments = ["--vty_socket", &socket, "-c", "show bgp neighbors json"];
+                (self.ask("vtysh", &arguments), "\"connectionsEstablished\":")
+            }
+            Kind::Gobgp => (self.ask("gobgp", &["neighbor", POP, "-j"]), "\"uptime\":"),
+            Kind::Bird => (self.ask("birdc", &["-s", "ctl", "show protocols anyns"]), "up "),
+        };
+        let (_, value) = text.split_once(key).unwrap_or_else(|| panic!("{:?}: no {key} in {text}", self.kind));
+        value.split([',', '}']).next().unwrap_or_default().to_owned()
+    }
+
     /// Waits until its kernel has refused segments for want of a signature (RFC 2385): somebody tried without.
     pub(crate) fn wait_for_unsigned_segments(&self, within: Duration) {
         let start = Instant::now();
