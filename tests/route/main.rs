@@ -173,7 +173,11 @@ fn pauses_shorter_than_the_hold_time(kind: Kind) {
     let before = router.sessions_established();
     for number in 0..if skip::is_full_run() { 50 } else { 3 } {
         // Where in the second between two keepalives the pause begins is left to chance.
-        router.holds("between two pauses", Duration::from_millis(fastrand::u64(1000..2000)), Router::has_both);
+        router.holds(
+            "between two pauses",
+            Duration::from_millis(fastrand::u64(1000..2000)),
+            Router::has_both,
+        );
         let pause = Duration::from_millis(fastrand::u64(500..1800));
         speaker.signal("-STOP");
         router.holds(&format!("pause {number} of {pause:?}"), pause, Router::has_both);

@@ -166,7 +166,8 @@ impl<'a> Router<'a> {
             Kind::Gobgp => (self.ask("gobgp", &["neighbor", POP, "-j"]), "\"uptime\":"),
             Kind::Bird => (self.ask("birdc", &["-s", "ctl", "show protocols anyns"]), "up "),
         };
-        let (_, value) = text.split_once(key).unwrap_or_else(|| panic!("{:?}: no {key} in {text}", self.kind));
+        let (_, value) =
+            text.split_once(key).unwrap_or_else(|| panic!("{:?}: no {key} in {text}", self.kind));
         value.split([',', '}']).next().unwrap_or_default().to_owned()
     }
 

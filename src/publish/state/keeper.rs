@@ -361,37 +361,44 @@ impl WriterShared {
     }
 
     fn write_urgent(&self, urgent: Vec<(Urgent, WriterReply)>) {
-        let Sorted { versions, replies, others } = Sorted::of(urgent);
-        let results = if versions.is_empty() { Vec::new() } else { self.write(&versions) };
-        for (result, reply) in results.into_iter().zip(replies) {
-            let _ = reply.send(result);
-        }
+        let Sorted { versions, version_replies, steps, step_replies, others } = Sorted::of(urgent);
+        let written = if versions.is_empty() { Vec::new() } else { self.write(&versions) };
+        let appended = if steps.is_empty() { Vec::new() } else { self.append(&steps) };
+        // The one who waited may be gone.
+        let answer = |(result, reply): (io::Result<()>, WriterReply)| drop(reply.send(result));
+        written.into_iter().zip(version_replies).for_each(answer);
+        appended.into_iter().zip(step_replies).for_each(answer);
         for (urgent, reply) in others {
             let result = match urgent {
                 Urgent::Keep(versions) => self.write(&[versions]).pop().unwrap_or(Ok(())),
                 Urgent::Members(members) => {
                     self.guarded(|| self.store.write_members(&members).map_err(DatabaseError::into_io))
                 }
-                Urgent::Append(zone, step) => self.guarded(|| self.append(&zone, &step)),
+                Urgent::Append(zone, step) => self.append(&[(zone, step)]).pop().unwrap_or(Ok(())),
                 Urgent::Forget(zone) => self.guarded(|| {
                     let removed = self.store.write(|writing| writing.remove(&key_of(&zone)));
                     removed.map(drop).map_err(DatabaseError::into_io)
                 }),
             };
-            // The one who waited for it may be gone.
-            let _ = reply.send(result);
+            answer((result, reply));
         }
     }
 
-    fn append(&self, zone: &Name, step: &Written) -> io::Result<()> {
-        match self.store.write(|writing| writing.append(&key_of(zone), step)) {
-            Ok(true) => Ok(()),
-            Ok(false) => {
-                let text = "what is kept is not the version that the difference continues";
-                Err(io::Error::new(io::ErrorKind::InvalidData, text))
-            }
-            Err(error) => Err(error.into_io()),
+    /// Appends a step to each of some zones; a result for each. If they cannot be written together, one by one.
+    fn append(&self, steps: &[(Name, Written)]) -> Vec<io::Result<()>> {
+        match self.guarded(|| self.append_together(steps)) {
+            Ok(fit) => fit.into_iter().map(continues).collect(),
+            Err(error) if steps.len() <= 1 => vec![Err(error)],
+            Err(_) => steps.iter().flat_map(|step| self.append(std::slice::from_ref(step))).collect(),
         }
+    }
+
+    /// Whether each step continues what is kept; one that does not changes nothing.
+    fn append_together(&self, steps: &[(Name, Written)]) -> io::Result<Vec<bool>> {
+        let write = self
+            .store
+            .write(|writing| steps.iter().map(|(zone, step)| writing.append(&key_of(zone), step)).collect());
+        write.map_err(DatabaseError::into_io)
     }
 
     /// Waits for work. `None` ends the thread.
@@ -446,13 +453,19 @@ impl WriterShared {
     }
 
     /// A panic is an error: it is tried again.
-    fn guarded(&self, work: impl FnOnce() -> io::Result<()>) -> io::Result<()> {
+    fn guarded<T>(&self, work: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
         catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| {
             let reason = panic_message(panic.as_ref());
             tracing::error!(reason, "keeping zones panicked; it is tried again");
             Err(io::Error::other(format!("it panicked: {reason}")))
         })
     }
+}
+
+/// The outcome of a step that was written, or did not continue what is kept.
+fn continues(fits: bool) -> io::Result<()> {
+    let text = "what is kept is not the version that the difference continues";
+    if fits { Ok(()) } else { Err(io::Error::new(io::ErrorKind::InvalidData, text)) }
 }
 
 /// What is written next.

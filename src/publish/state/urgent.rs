@@ -40,13 +40,19 @@ impl Urgent {
 /// Records of a version that is written together with others: a larger one would hold them up.
 const MOST_RECORDS: usize = 10_000;
 
-/// Whole versions share a transaction, and so one sync of the disk: of many zones that come at one time each would wait for those
+/// Octets of a step that is written together with others.
+const MOST_OCTETS: usize = 1 << 20;
+
+/// What many zones wait for at one time shares a transaction, and so one sync of the disk: otherwise each would wait for those
 /// before it. A zone has one thing waited for at a time, so the order between zones does not count.
 #[derive(Debug, Default)]
 pub(in crate::publish) struct Sorted {
     /// The whole versions of small zones, and who waits for each.
     pub(in crate::publish) versions: Vec<Vec<Version>>,
-    pub(in crate::publish) replies: Vec<WriterReply>,
+    pub(in crate::publish) version_replies: Vec<WriterReply>,
+    /// Small steps, and who waits for each.
+    pub(in crate::publish) steps: Vec<(Name, Written)>,
+    pub(in crate::publish) step_replies: Vec<WriterReply>,
     /// Everything else, one after the other.
     pub(in crate::publish) others: Vec<(Urgent, WriterReply)>,
 }
@@ -61,7 +67,11 @@ impl Sorted {
                     if versions.iter().all(|version| version.zone.record_count() <= MOST_RECORDS) =>
                 {
                     sorted.versions.push(versions);
-                    sorted.replies.push(reply);
+                    sorted.version_replies.push(reply);
+                }
+                Urgent::Append(zone, step) if step.octets.len() <= MOST_OCTETS => {
+                    sorted.steps.push((zone, step));
+                    sorted.step_replies.push(reply);
                 }
                 other => sorted.others.push((other, reply)),
             }

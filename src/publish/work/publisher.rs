@@ -257,8 +257,10 @@ impl PublisherHandle {
         done.await.unwrap_or(Err(HoldError::Stopped))
     }
 
-    /// Offers a whole version that a primary gave. When it returns, that version is in service and durable, or is what was served
-    /// already; on any error what was served stays. `is_forced`: an operator wants it whatever its serial and size. Looks at every record before it first waits: a second for millions.
+    /// Offers a whole version that a primary gave. When it returns, that version is in service, or is what was served
+    /// already; on any error what was served stays. A version that replaces another is durable then; the first one of a zone is
+    /// soon. `is_forced`: an operator wants it whatever its serial and size. Looks at every record before it first waits: a second
+    /// for millions.
     pub async fn offer(&self, zone: Zone, primary: SocketAddr, is_forced: bool) -> Result<(), OfferError> {
         check_values(&zone)?;
         let digest = digest(&zone);

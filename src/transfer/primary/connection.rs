@@ -161,12 +161,13 @@ async fn answer_all(
     let mut message = Vec::new();
     loop {
         let read = timeout(shared.settings().idle, read(&mut stream, &mut message)).await;
-        if !matches!(read, Ok(Ok(()))) || !shared.limits.takes(client, Instant::now()) {
+        if !matches!(read, Ok(Ok(()))) {
             return;
         }
+        wait_turn(&shared.limits, client).await;
         let answer = match shared.receivers.updates(&message) {
-            Some(_) if !shared.update_limits.takes(client, Instant::now()) => return,
             Some(updates) => {
+                wait_turn(&shared.update_limits, client).await;
                 let response = updates.answer(std::mem::take(&mut message), client).await;
                 response.map_or(Answer::Nothing, Answer::Message)
             }
@@ -181,6 +182,13 @@ async fn answer_all(
             tracing::warn!(%client, %error, "transfer to a secondary broke");
             return;
         }
+    }
+}
+
+/// Waits until one more request of a client is taken: whoever asks over a connection is slowed down and loses nothing.
+async fn wait_turn(limits: &ClientLimits, client: IpAddr) {
+    while let Some(wait) = limits.wait(client, Instant::now()) {
+        tokio::time::sleep(wait).await;
     }
 }
 

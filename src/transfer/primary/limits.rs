@@ -6,7 +6,7 @@ use std::hash::{BuildHasher, RandomState};
 use std::net::IpAddr;
 use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use governor::clock::Clock;
 use governor::middleware::NoOpMiddleware;
@@ -67,10 +67,16 @@ impl ClientLimits {
 
     /// Whether one more request of this address is taken.
     pub(super) fn takes(&self, client: IpAddr, now: Instant) -> bool {
+        self.wait(client, now).is_none()
+    }
+
+    /// Takes one more request of this address, or says after how long to try again.
+    pub(super) fn wait(&self, client: IpAddr, now: Instant) -> Option<Duration> {
         let since = now.saturating_duration_since(self.start).as_nanos();
         NOW.set(u64::try_from(since).unwrap_or(u64::MAX / 4));
         let at = self.seed.hash_one(client) as usize % CELLS;
-        self.cells.get(at).is_some_and(|cell| cell.check().is_ok())
+        let refused = self.cells.get(at)?.check().err()?;
+        Some(refused.wait_time_from(RequestClock.now()))
     }
 
     /// A slot for one more connection of this address, if it may have one. As many entries as connections, whose number is
@@ -96,5 +102,21 @@ impl Drop for Slot {
                 connections.remove(&self.client);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_request_beyond_the_rate_is_told_when_to_come() {
+        let (start, client) = (Instant::now(), IpAddr::from([192, 0, 2, 1]));
+        let limits = ClientLimits::new(NonZeroU32::MIN.saturating_add(9), 1, start);
+        assert!((0..10).all(|_| limits.takes(client, start)));
+        let wait = limits.wait(client, start).unwrap();
+        assert!(wait > Duration::ZERO && wait <= Duration::from_millis(100), "{wait:?}");
+        assert!(!limits.takes(client, start + wait - Duration::from_micros(1)));
+        assert_eq!(limits.wait(client, start + wait), None);
     }
 }

@@ -38,9 +38,9 @@ pub struct PrimarySettings {
     pub connections_per_client: usize,
     /// Transfers at one time; the others wait.
     pub transfers: usize,
-    /// Requests a second of one address; more are dropped over UDP, and close the connection over TCP.
+    /// Requests a second of one address; more are dropped over UDP, and wait over TCP.
     pub requests_per_second: NonZeroU32,
-    /// Updates a second of one address; more are dropped over UDP, and close the connection over TCP.
+    /// Updates a second of one address; more are dropped over UDP, and wait over TCP.
     pub updates_per_second: NonZeroU32,
     /// How long a connection may be silent between two requests.
     pub idle: Duration,

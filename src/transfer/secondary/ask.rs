@@ -11,6 +11,7 @@ use crate::transfer::tls::TlsClient;
 use crate::transfer::tsig::{Exchange, Key, TsigFault};
 use crate::wire::{Name, RecordType};
 
+use super::idle::IdleConnections;
 use super::net::{Frames, NetError, Pace, datagrams, unix_time};
 use super::settings::SecondarySettings;
 
@@ -42,12 +43,13 @@ pub enum AskError {
 /// Asks one primary which version it has.
 pub(super) async fn ask_soa(
     settings: &SecondarySettings,
+    idle: &IdleConnections,
     zone: &Name,
     (address, key, tls): (SocketAddr, Option<Arc<Key>>, Option<&TlsClient>),
 ) -> Result<Soa, AskError> {
     // What is asked over TLS is not said in clear.
     if tls.is_some() {
-        return over_tcp(settings, zone, (address, key, tls)).await;
+        return over_tcp(settings, idle, zone, (address, key, tls)).await;
     }
     let mut last = None;
     for wait in TRIES {
@@ -77,7 +79,7 @@ pub(super) async fn ask_soa(
             Ok(Ok(message)) => match judge(&message, &asked, exchange.as_mut())? {
                 SoaAnswer::Serves(soa) => return Ok(soa),
                 SoaAnswer::NotAuthoritative => return Err(AskError::NotAuthoritative),
-                SoaAnswer::Truncated => return over_tcp(settings, zone, (address, key, tls)).await,
+                SoaAnswer::Truncated => return over_tcp(settings, idle, zone, (address, key, tls)).await,
             },
         }
     }
@@ -86,17 +88,21 @@ pub(super) async fn ask_soa(
 
 async fn over_tcp(
     settings: &SecondarySettings,
+    idle: &IdleConnections,
     zone: &Name,
     (address, key, tls): (SocketAddr, Option<Arc<Key>>, Option<&TlsClient>),
 ) -> Result<Soa, AskError> {
     let asked = Asked { zone: zone.clone(), id: fastrand::u16(..), record_type: RecordType::SOA };
     let mut query = asked.query(None);
     let mut exchange = key.as_ref().map(|key| Exchange::sign(&mut query, key, unix_time()));
-    let mut frames = Frames::open(&settings.management, (address, tls), pace(settings), &query).await?;
+    let peer = (address, tls);
+    let mut frames = Frames::open(idle, &settings.management, peer, pace(settings), &query).await?;
     let Some(message) = frames.next().await? else {
         return Err(TransferFault::Ended { records: 0 }.into());
     };
-    match judge(message, &asked, exchange.as_mut())? {
+    let answer = judge(message, &asked, exchange.as_mut())?;
+    frames.rest(idle, peer);
+    match answer {
         SoaAnswer::Serves(soa) => Ok(soa),
         SoaAnswer::NotAuthoritative => Err(AskError::NotAuthoritative),
         SoaAnswer::Truncated => Err(AskError::Truncated),

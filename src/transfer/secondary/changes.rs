@@ -54,6 +54,7 @@ impl Coordinator {
         let now = now();
         let pacer = Pacer::new(settings.soa_queries, settings.soa_queries_per_primary, now.instant);
         self.jobs.change(pacer, settings.transfers, settings.transfers_per_primary);
+        self.idle.close_all();
         self.settings = settings.clone();
         self.configured = settings.zones.iter().map(|zone| zone.name.clone()).collect();
         // What the configuration names is no member of a catalog.

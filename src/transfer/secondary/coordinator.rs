@@ -21,6 +21,7 @@ use super::awaited::{Awaited, AwaitedZones};
 use super::entry::Entry;
 use super::fetch::{Fetch, FetchError, Fetched, fetch};
 use super::follower::Follower;
+use super::idle::IdleConnections;
 use super::jobs::{Ask, Jobs, Next};
 use super::outward::Outward;
 use super::pacer::Pacer;
@@ -83,6 +84,7 @@ pub(super) struct Coordinator {
     pub(super) awaited: Awaited,
     pub(super) timers: BTreeSet<(Instant, Name)>,
     pub(super) jobs: Jobs,
+    pub(super) idle: Arc<IdleConnections>,
     tasks: JoinSet<Done>,
     about: HashMap<Id, About>,
     /// The timers of zones that are not known yet.
@@ -115,6 +117,7 @@ impl Coordinator {
             awaited: Awaited::new(awaited),
             timers: BTreeSet::new(),
             jobs,
+            idle: Arc::default(),
             tasks: JoinSet::new(),
             about: HashMap::new(),
             saved,
@@ -141,7 +144,8 @@ impl Coordinator {
             let wait = self.begin_jobs().map(|wait| Instant::now() + wait);
             let outward = self.tell();
             let timer = self.timers.first().map(|(at, _)| *at);
-            let until = [wait, outward, timer].into_iter().flatten().min();
+            let rest = self.idle.close_old(Instant::now());
+            let until = [wait, outward, timer, rest].into_iter().flatten().min();
             tokio::select! {
                 () = stop.cancelled() => break,
                 event = events.recv() => match event {
@@ -288,20 +292,22 @@ impl Coordinator {
     }
 
     fn spawn_ask(&mut self, ask: Ask) {
-        let settings = self.settings.clone();
+        let (settings, idle) = (self.settings.clone(), self.idle.clone());
         let primary = self.zones.get(&ask.zone).and_then(|entry| entry.settings.primaries.get(ask.primary));
         let key = primary.and_then(|primary| primary.key.as_ref()).and_then(|key| settings.keys.get(key));
         let tls = primary.and_then(|primary| primary.tls.clone());
         let (key, zone, address) = (key.cloned(), ask.zone.clone(), ask.address);
-        let task = async move { Done::Asked(ask_soa(&settings, &zone, (address, key, tls.as_ref())).await) };
+        let task =
+            async move { Done::Asked(ask_soa(&settings, &idle, &zone, (address, key, tls.as_ref())).await) };
         let handle = self.tasks.spawn(task);
         self.about.insert(handle.id(), About::Ask(ask));
     }
 
     fn spawn_fetch(&mut self, job: Fetch) {
-        let (settings, sink) = (self.settings.clone(), self.sink.clone());
+        let (settings, idle, sink) = (self.settings.clone(), self.idle.clone(), self.sink.clone());
         let about = About::Fetch { fetch: job.clone(), begun: Instant::now() };
-        let handle = self.tasks.spawn(async move { Done::Fetched(fetch(&settings, &sink, &job).await) });
+        let handle =
+            self.tasks.spawn(async move { Done::Fetched(fetch(&settings, &idle, &sink, &job).await) });
         self.about.insert(handle.id(), about);
     }
 

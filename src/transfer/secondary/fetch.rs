@@ -11,6 +11,7 @@ use crate::wire::{Name, RecordType, Serial};
 use crate::zone::{RecordBatch, Zone, ZoneBuilder, ZoneFault};
 
 use super::ask::pace;
+use super::idle::IdleConnections;
 use super::net::{Frames, NetError, unix_time};
 use super::settings::SecondarySettings;
 use super::sink::{Origin, Sink, SinkError};
@@ -75,9 +76,14 @@ pub(super) struct Fetched {
 }
 
 /// Transfers and puts into service.
-pub(super) async fn fetch(settings: &SecondarySettings, sink: &Arc<dyn Sink>, fetch: &Fetch) -> Fetched {
+pub(super) async fn fetch(
+    settings: &SecondarySettings,
+    idle: &IdleConnections,
+    sink: &Arc<dyn Sink>,
+    fetch: &Fetch,
+) -> Fetched {
     let mut received = (0, 0);
-    let outcome = match receive(settings, fetch, &mut received).await {
+    let outcome = match receive(settings, idle, fetch, &mut received).await {
         Ok(outcome) => outcome,
         Err(error) => {
             return Fetched { end: end_of(&error), error: Some(error), received, is_diverged: false };
@@ -89,6 +95,7 @@ pub(super) async fn fetch(settings: &SecondarySettings, sink: &Arc<dyn Sink>, fe
 
 async fn receive(
     settings: &SecondarySettings,
+    idle: &IdleConnections,
     fetch: &Fetch,
     received: &mut (u64, u64),
 ) -> Result<Outcome, FetchError> {
@@ -96,9 +103,8 @@ async fn receive(
     let asked = Asked { zone: fetch.zone.clone(), id: fastrand::u16(..), record_type };
     let mut query = asked.query(fetch.from);
     let mut exchange = fetch.key.as_ref().map(|key| Exchange::sign(&mut query, key, unix_time()));
-    let mut frames =
-        Frames::open(&settings.management, (fetch.address, fetch.tls.as_ref()), pace(settings), &query)
-            .await?;
+    let peer = (fetch.address, fetch.tls.as_ref());
+    let mut frames = Frames::open(idle, &settings.management, peer, pace(settings), &query).await?;
     let mut reader = TransferReader::new(asked, fetch.from, settings.limits);
     loop {
         let Some(message) = frames.next().await? else { return Ok(reader.end()?) };
@@ -111,6 +117,7 @@ async fn receive(
             if let Some(exchange) = &exchange {
                 exchange.finish()?;
             }
+            frames.rest(idle, peer);
             return Ok(outcome);
         }
     }

@@ -23,6 +23,7 @@ mod entry;
 mod fetch;
 mod follower;
 mod handle;
+mod idle;
 mod jobs;
 mod members;
 mod net;
@@ -30,6 +31,9 @@ mod outward;
 mod pacer;
 mod rcode;
 mod report;
+#[cfg(test)]
+#[path = "../../../tests/unit/transfer/reuse.rs"]
+mod reuse;
 mod service;
 mod settings;
 mod sink;

@@ -4,11 +4,11 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, SystemTime};
 
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, UdpSocket};
 use tokio::time::{Instant, timeout, timeout_at};
 
-use crate::transfer::tls::TlsClient;
+use super::idle::{Connection, IdleConnections, Peer};
 
 /// Octets that are read at once.
 const READ: usize = 64 << 10;
@@ -104,11 +104,6 @@ pub(super) struct Pace {
     pub(super) longest: Duration,
 }
 
-/// A connection, encrypted or not.
-trait Connection: AsyncRead + AsyncWrite + Send + Unpin {}
-
-impl<T: AsyncRead + AsyncWrite + Send + Unpin> Connection for T {}
-
 /// A stream of messages, each after its length (RFC 1035 section 4.2.2).
 pub(super) struct Frames {
     stream: Box<dyn Connection>,
@@ -124,32 +119,65 @@ pub(super) struct Frames {
 }
 
 impl Frames {
-    /// Connects, over TLS if it is given, and sends the first message.
+    /// Sends a message over a connection that rests, or a new one where there is none.
     pub(super) async fn open(
+        idle: &IdleConnections,
         management: &[IpAddr],
-        (address, tls): (SocketAddr, Option<&TlsClient>),
+        peer: Peer<'_>,
         pace: Pace,
         message: &[u8],
     ) -> Result<Self, NetError> {
-        let now = Instant::now();
-        let mut stream = connect(management, (address, tls), pace.connect).await?;
-        // A message to a primary has at most some hundred octets.
-        let length = u16::try_from(message.len()).unwrap_or(u16::MAX);
-        let framed = [&length.to_be_bytes()[..], message].concat();
-        let written = timeout(pace.silence, stream.write_all(&framed)).await;
-        written
-            .map_err(|_| NetError::Silent { address, after: pace.silence })?
-            .map_err(|source| NetError::Broke { address, source })?;
-        Ok(Self {
+        while let Some(stream) = idle.take(peer, Instant::now().into_std()).await {
+            let mut frames = Self::new(stream, peer.0, pace);
+            // The other side may close it at this moment (RFC 7766 section 6.2.1): then nothing was answered, and another one will do.
+            if frames.send(message).await.is_ok() && frames.begins().await {
+                return Ok(frames);
+            }
+        }
+        let stream = connect(management, peer, pace.connect).await?;
+        let mut frames = Self::new(stream, peer.0, pace);
+        frames.send(message).await?;
+        Ok(frames)
+    }
+
+    fn new(stream: Box<dyn Connection>, address: SocketAddr, pace: Pace) -> Self {
+        Self {
             stream,
             address,
             pace,
-            end: now + pace.longest,
+            end: Instant::now() + pace.longest,
             buffer: Vec::with_capacity(2 * READ),
             start: 0,
             window_end: None,
             window_octets: 0,
-        })
+        }
+    }
+
+    async fn send(&mut self, message: &[u8]) -> Result<(), NetError> {
+        let (address, silence) = (self.address, self.pace.silence);
+        // A message to a primary has at most some hundred octets.
+        let length = u16::try_from(message.len()).unwrap_or(u16::MAX);
+        let framed = [&length.to_be_bytes()[..], message].concat();
+        let written = timeout(silence, self.stream.write_all(&framed)).await;
+        let written = written.map_err(|_| NetError::Silent { address, after: silence })?;
+        written.map_err(|source| NetError::Broke { address, source })
+    }
+
+    /// Whether an answer begins; false if the connection ends instead, or nothing comes: there are primaries that answer one query
+    /// of a connection and forget it.
+    async fn begins(&mut self) -> bool {
+        let read = timeout(self.pace.connect, self.stream.read_buf(&mut self.buffer)).await;
+        let octets = read.map_or(0, |read| read.unwrap_or(0)) as u64;
+        self.window_octets = octets;
+        self.window_end = (octets > 0).then(|| Instant::now() + self.pace.rate_window);
+        octets > 0
+    }
+
+    /// Lets the connection rest, if all that came on it was taken.
+    pub(super) fn rest(self, idle: &IdleConnections, peer: Peer<'_>) {
+        if self.start == self.buffer.len() {
+            idle.put(peer, self.stream, Instant::now().into_std());
+        }
     }
 
     /// The next message; `None` if the other side closed in between two.
@@ -215,7 +243,7 @@ impl Frames {
 /// A connection from a management address.
 async fn connect(
     management: &[IpAddr],
-    (address, tls): (SocketAddr, Option<&TlsClient>),
+    (address, tls): Peer<'_>,
     limit: Duration,
 ) -> Result<Box<dyn Connection>, NetError> {
     let failed = |source| NetError::Connect { address, source };

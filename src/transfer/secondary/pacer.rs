@@ -35,8 +35,11 @@ impl Clock for PacerClock {
     }
 }
 
+/// A limiter that lets a tenth of a second's queries leave together: more, and the first second after a pause would have twice as many
+/// as the settings say.
 fn limiter(per_second: NonZeroU32) -> Limiter {
-    RateLimiter::direct_with_clock(Quota::per_second(per_second), PacerClock::default())
+    let burst = NonZeroU32::new(per_second.get() / 10).unwrap_or(NonZeroU32::MIN);
+    RateLimiter::direct_with_clock(Quota::per_second(per_second).allow_burst(burst), PacerClock::default())
 }
 
 impl Pacer {
@@ -64,18 +67,43 @@ impl Pacer {
 mod tests {
     use super::*;
 
+    fn number(number: u32) -> NonZeroU32 {
+        NonZeroU32::new(number).unwrap()
+    }
+
+    fn primary(last: u8) -> SocketAddr {
+        SocketAddr::from(([192, 0, 2, last], 53))
+    }
+
     #[test]
     fn queries_are_counted_in_total_and_for_each_primary() {
-        let number = |number| NonZeroU32::new(number).unwrap();
         let now = Instant::now();
-        let mut pacer = Pacer::new(number(5), number(2), now);
-        let primary = |last: u8| SocketAddr::from(([192, 0, 2, last], 53));
+        let mut pacer = Pacer::new(number(50), number(20), now);
         let take = |pacer: &mut Pacer, last, now| pacer.take(primary(last), now).is_ok();
         let sent: Vec<bool> = (0..3).map(|_| take(&mut pacer, 1, now)).collect();
         assert_eq!(sent, [true, true, false]);
         assert_eq!([2, 2, 3, 3].map(|last| take(&mut pacer, last, now)), [true, true, true, false]);
         let wait = pacer.take(primary(9), now).unwrap_err();
-        assert!(wait <= Duration::from_millis(200), "{wait:?}");
+        assert!(wait <= Duration::from_millis(20), "{wait:?}");
         assert!(take(&mut pacer, 9, now + wait));
+    }
+
+    #[test]
+    fn no_second_has_more_than_a_tenth_beyond_the_limit() {
+        let start = Instant::now();
+        let mut pacer = Pacer::new(number(400), number(400), start);
+        // A pause of an hour saves nothing up.
+        let begin = start + Duration::from_secs(3600);
+        let times = (0..3000_u64).map(|step| begin + Duration::from_millis(step));
+        let sent: Vec<Instant> = times
+            .flat_map(|at| {
+                std::iter::from_fn(|| pacer.take(primary(1), at).ok().map(|()| at)).collect::<Vec<_>>()
+            })
+            .collect();
+        let in_second_from = |from: &Instant| {
+            sent.iter().filter(|at| *at >= from && **at - *from < Duration::from_secs(1)).count()
+        };
+        let most = sent.iter().map(in_second_from).max().unwrap();
+        assert!((400..=440).contains(&most), "{most}");
     }
 }

@@ -44,6 +44,11 @@ impl std::fmt::Debug for TlsClient {
 }
 
 impl TlsClient {
+    /// Whether both come of the same configuration: what one has shaken hands over, the other may use.
+    pub(in crate::transfer) fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.config, &other.config) && self.name == other.name
+    }
+
     /// A client that shows this certificate and its key, if there are any (mutual TLS, RFC 9103 section 9.3.3).
     ///
     /// # Errors

@@ -117,9 +117,9 @@ fn a_frozen_thread() {
     run("frozen", matrix::worlds(), matrix::repeated(rows, INSTANTS));
 }
 
-/// Threads that read zones: one for each core, all alike.
-fn is_reader(name: &str) -> bool {
-    name.starts_with("zones-")
+/// Threads of which several are alike: those that read zones, one for each core, and those that apply differences.
+fn is_alike(name: &str) -> bool {
+    name.starts_with("zones-") || name.starts_with("changes-")
 }
 
 /// A new thread needs a row above.
@@ -133,7 +133,7 @@ fn every_thread_is_in_the_tables() {
     let unknown: Vec<&str> = threads
         .iter()
         .map(|thread| thread.name.as_str())
-        .filter(|name| !rows.contains(name) && !is_reader(name))
+        .filter(|name| !rows.contains(name) && !is_alike(name))
         .collect();
     assert!(unknown.is_empty(), "no row freezes the threads {unknown:?}");
 }

@@ -1,0 +1,145 @@
+//! Connections to primaries between two exchanges.
+//!
+//! An exchange that ended well leaves its connection here, and the next one with the same primary takes it (RFC 7766 section
+//! 6.2.1, RFC 9103 section 6.2): many thousand zones cost some connections and not one each, nor a TLS handshake each, nor a local
+//! port that rests in TIME-WAIT. Never holds more than [`MOST`], none for longer than [`REST`], and gives none away on which
+//! something has come that nobody asked for, or that the other side has closed.
+
+use std::net::SocketAddr;
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
+use tokio::time::timeout;
+
+use crate::telemetry::locked;
+use crate::transfer::tls::TlsClient;
+
+/// How long a connection rests at most: shorter than the idle times of the peers (Knot DNS 10 s, BIND 30 s, NSD 120 s), long enough
+/// for the next of many zones.
+const REST: Duration = Duration::from_secs(4);
+/// The most connections that rest.
+const MOST: usize = 32;
+
+/// A connection, encrypted or not.
+pub(super) trait Connection: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Connection for T {}
+
+/// With whom, and over what.
+pub(super) type Peer<'a> = (SocketAddr, Option<&'a TlsClient>);
+
+/// The connections that rest.
+#[derive(Default)]
+pub(super) struct IdleConnections {
+    resting: Mutex<Vec<Resting>>,
+}
+
+struct Resting {
+    address: SocketAddr,
+    tls: Option<TlsClient>,
+    stream: Box<dyn Connection>,
+    until: Instant,
+}
+
+impl IdleConnections {
+    /// A connection to this primary over which another exchange can go.
+    pub(super) async fn take(&self, peer: Peer<'_>, now: Instant) -> Option<Box<dyn Connection>> {
+        loop {
+            let mut stream = self.take_any(peer, now)?;
+            let mut octet = [0];
+            // Nothing to read is what a connection at rest has: an octet, an end or an error is none.
+            if timeout(Duration::ZERO, stream.read(&mut octet)).await.is_err() {
+                return Some(stream);
+            }
+        }
+    }
+
+    fn take_any(&self, (address, tls): Peer<'_>, now: Instant) -> Option<Box<dyn Connection>> {
+        let mut resting = locked(&self.resting);
+        // The last one that came has rested shortest.
+        let place = resting.iter().rposition(|it| {
+            let same_tls = match (&it.tls, tls) {
+                (None, None) => true,
+                (Some(one), Some(other)) => one.is_same(other),
+                _ => false,
+            };
+            it.address == address && same_tls && it.until > now
+        })?;
+        Some(resting.remove(place).stream)
+    }
+
+    /// Lets a connection rest on which all that was asked for has come.
+    pub(super) fn put(&self, (address, tls): Peer<'_>, stream: Box<dyn Connection>, now: Instant) {
+        let mut resting = locked(&self.resting);
+        if resting.len() >= MOST {
+            resting.remove(0);
+        }
+        resting.push(Resting { address, tls: tls.cloned(), stream, until: now + REST });
+    }
+
+    /// Closes those that have rested long enough; when the next one will have.
+    pub(super) fn close_old(&self, now: Instant) -> Option<Instant> {
+        let mut resting = locked(&self.resting);
+        resting.retain(|it| it.until > now);
+        resting.first().map(|it| it.until)
+    }
+
+    /// Closes all: addresses, keys or certificates may be others from now on.
+    pub(super) fn close_all(&self) {
+        locked(&self.resting).clear();
+    }
+}
+
+impl std::fmt::Debug for IdleConnections {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "IdleConnections({})", locked(&self.resting).len())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncWriteExt, DuplexStream, duplex};
+
+    use super::*;
+
+    const ADDRESS: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 53);
+    const PEER: Peer<'_> = (ADDRESS, None);
+
+    fn resting(idle: &IdleConnections, now: Instant) -> DuplexStream {
+        let (ours, theirs) = duplex(64);
+        idle.put(PEER, Box::new(ours), now);
+        theirs
+    }
+
+    #[tokio::test]
+    async fn a_connection_at_rest_is_taken_once_and_by_its_peer_alone() {
+        let (idle, now) = (IdleConnections::default(), Instant::now());
+        let _theirs = resting(&idle, now);
+        let other = (SocketAddr::new(ADDRESS.ip(), 54), None);
+        assert!(idle.take(other, now).await.is_none());
+        assert!(idle.take(PEER, now).await.is_some());
+        assert!(idle.take(PEER, now).await.is_none());
+    }
+
+    #[tokio::test]
+    async fn one_that_was_closed_or_brought_something_is_not_given_away() {
+        let (idle, now) = (IdleConnections::default(), Instant::now());
+        drop(resting(&idle, now));
+        let mut theirs = resting(&idle, now);
+        theirs.write_all(b"x").await.unwrap();
+        assert!(idle.take(PEER, now).await.is_none());
+        assert_eq!(format!("{idle:?}"), "IdleConnections(0)");
+    }
+
+    #[tokio::test]
+    async fn they_are_bounded_in_time_and_number() {
+        let (idle, now) = (IdleConnections::default(), Instant::now());
+        let _theirs: Vec<_> = (0..MOST + 5).map(|_| resting(&idle, now)).collect();
+        assert_eq!(format!("{idle:?}"), format!("IdleConnections({MOST})"));
+        assert_eq!(idle.close_old(now), Some(now + REST));
+        assert!(idle.take(PEER, now + REST).await.is_none());
+        assert_eq!(idle.close_old(now + REST), None);
+        assert_eq!(format!("{idle:?}"), "IdleConnections(0)");
+    }
+}
