@@ -29,7 +29,7 @@
 //! | `zones-0` (1x) | owns everything; decides what is done next, publishes, obeys commands; waits for no source and no disk |
 //! | `zones-1` ... (Nx, one for each core) | look at sources, read and compile zones; also the pieces of a large file |
 //! | `small-1`, `small-2` | read and compile small zones, so that a large one delays none of them |
-//! | `changes-1` to `changes-4` | apply differences, one of a zone after the other: wait for the state directory |
+//! | `changes-1` to `changes-4` | apply differences and judge small versions of primaries, one of a zone after the other: wait for the state directory |
 //! | `keeper` (1x) | writes the state directory |
 //! | `verify` (1x) | verifies the signatures of what is served and makes the digests of its content, when no other thread wants the core |
 //! | `notify-rs inotify loop` (1x) | is told by the system that something changed |

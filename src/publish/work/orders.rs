@@ -24,6 +24,9 @@ use crate::telemetry::locked;
 use crate::wire::{Name, Serial};
 use crate::zone::Expiry;
 
+/// Records of an offered version that takes a thread for long: it is left to the threads for large zones.
+const LARGE_OFFER: usize = 10_000;
+
 impl Core {
     /// Takes new settings; zones that are no longer configured go.
     pub(in crate::publish) fn reconfigure(&mut self, settings: Settings, reply: Reply<(), ReconfigureError>) {
@@ -112,9 +115,9 @@ impl Core {
             return self.orders.entry(name).or_default().push_back(offered);
         }
         entry.work = WorkState::Running;
-        let lane = match offered {
-            Offered::Whole(_) => Lane::General,
-            Offered::Differences(..) => Lane::Change,
+        let lane = match &offered {
+            Offered::Whole(offer) if offer.zone.record_count() > LARGE_OFFER => Lane::General,
+            Offered::Whole(_) | Offered::Differences(..) => Lane::Change,
         };
         let check = ZoneCheck::of_offered(name, entry.clone(), rule, offered);
         // It goes on from what is served.

@@ -3,7 +3,7 @@
 //! Jobs flow in, each for a lane; what became of each zone flows out as soon as it is known. A thread that does not come back,
 //! because its source does not answer, is given up: another one is started in its place, and it ends when it comes back.
 //! Threads: `zones-1` and so on (general, one for each core, at the lowest priority once the first load is over), `small-1`
-//! and `small-2` (small zones), `changes-1` to `changes-4` (differences). Never decides what is done next, and never waits for a source itself.
+//! and `small-2` (small zones), `changes-1` to `changes-4` (differences, and small versions of primaries). Never decides what is done next, and never waits for a source itself.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::io;
@@ -22,7 +22,8 @@ use crate::telemetry::{locked, panic_message};
 
 /// Threads for small zones: one may be at a source that does not answer.
 const SMALL_THREADS: usize = 2;
-/// Threads for differences: each waits for the state directory, and those that wait at one time share a sync of the disk.
+/// Threads for differences and small versions of primaries: each waits for the state directory, and those that wait at one time
+/// share a sync of the disk.
 const CHANGE_THREADS: usize = 4;
 /// The most threads, those that do not come back included.
 pub(in crate::publish) const MOST_THREADS: usize = 64;

@@ -24,7 +24,8 @@ pub(in crate::publish) enum Lane {
     General,
     /// Small zones.
     Small,
-    /// Differences: each costs what it changes, and a write to the state directory. They are handed out without the queue.
+    /// Differences, and small versions of primaries: each costs what it changes, and a write to the state directory. They are
+    /// handed out without the queue.
     Change,
 }
 

@@ -8,7 +8,7 @@ use crate::publish::source::SourceKey;
 use crate::publish::source::scan::Found;
 use crate::publish::source::survey::Survey;
 use crate::publish::work::board::Given;
-use crate::publish::work::check_context::Effects;
+use crate::publish::work::check_context::{Answer, Effects};
 use crate::publish::work::core::Core;
 use crate::publish::work::entry::{Awaited, Entry, WorkState};
 use crate::publish::work::job::{JobResult, JobStep, Task};
@@ -69,6 +69,7 @@ impl Core {
 
     /// Takes what has come of jobs.
     pub(in crate::publish) fn take_results(&mut self) {
+        let mut answers = Vec::new();
         for JobResult { ticket, key, lane, step } in self.board.results() {
             if !self.board.is_awaited(ticket) {
                 self.recover(&key);
@@ -79,7 +80,7 @@ impl Core {
                 JobStep::SurveyPanicked(reason) => self.survey_panicked(&key, &reason),
                 JobStep::Checked(checked) => {
                     if self.board.zone_done(ticket, &checked.name) {
-                        self.take_checked(*checked);
+                        answers.extend(self.take_checked(*checked));
                     }
                 }
                 JobStep::LookAtAll => {
@@ -91,6 +92,18 @@ impl Core {
                 }
             }
         }
+        self.answer(answers);
+    }
+
+    /// Answers who offered versions or differences: they find what they offered served, and told of. Many at one time cost one
+    /// snapshot and one report.
+    fn answer(&mut self, answers: Vec<Answer>) {
+        if answers.is_empty() {
+            return;
+        }
+        self.publication.flush(&self.published, &self.verify);
+        self.report_changed();
+        answers.into_iter().for_each(Answer::tell);
     }
 
     /// Nothing will come of these zones.
@@ -104,9 +117,10 @@ impl Core {
         }
     }
 
-    fn take_checked(&mut self, checked: ZoneCheck) {
+    /// Takes what came of a check; who waits for it is to be answered.
+    fn take_checked(&mut self, checked: ZoneCheck) -> Option<Answer> {
         let ZoneCheck { name, mut entry, was_stored, mut effects, is_too_large, .. } = checked;
-        let Some(current) = self.zones.get_mut(&name) else { return };
+        let current = self.zones.get_mut(&name)?;
         if is_too_large {
             (current.is_large, current.work) = (true, WorkState::Idle);
             // What awaits it goes on to do so: it was not read yet.
@@ -116,7 +130,7 @@ impl Core {
             if !self.push(&name, false) {
                 self.release(&name);
             }
-            return;
+            return None;
         }
         let again = current.work == WorkState::RunningAgain;
         let finds_again = current.finds_again;
@@ -132,12 +146,8 @@ impl Core {
         current.check_ended(self.looks.round.as_mut());
         let answer = effects.answer.take();
         self.take_effects(&name, effects);
-        if let Some(answer) = answer {
-            // Who is answered finds it served, and told of.
-            self.publication.flush(&self.published, &self.verify);
+        if answer.is_some() {
             self.reporting.news.insert(name.clone());
-            self.report_changed();
-            answer.tell();
         } else if is_new {
             self.reporting.note(&name);
         }
@@ -148,6 +158,7 @@ impl Core {
         if again && !self.push(&name, finds_again) {
             self.release(&name);
         }
+        answer
     }
 
     fn take_effects(&mut self, name: &Name, effects: Effects) {

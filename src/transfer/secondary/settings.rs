@@ -112,8 +112,8 @@ pub struct SecondarySettings {
 }
 
 impl Default for SecondarySettings {
-    /// Ten transfers keep a link busy, and hold at most ten zones in memory twice; four leave room for other primaries when one is
-    /// slow. A hundred SOA queries a second refresh 20,000 zones in some three minutes. A kilobyte a second is slower than any
+    /// Sixteen transfers keep a link busy, and hold at most sixteen zones in memory twice; eight leave room for other primaries when
+    /// one is slow, and BIND gives ten at one time by default. A hundred SOA queries a second refresh 20,000 zones in some three minutes. A kilobyte a second is slower than any
     /// link, faster than an attacker who sends an octet now and then.
     fn default() -> Self {
         Self {
@@ -123,8 +123,8 @@ impl Default for SecondarySettings {
             management: Vec::new(),
             bounds: Bounds::default(),
             limits: Limits::default(),
-            transfers: 10,
-            transfers_per_primary: 4,
+            transfers: 16,
+            transfers_per_primary: 8,
             soa_queries: NonZeroU32::MIN.saturating_add(99),
             soa_queries_per_primary: NonZeroU32::MIN.saturating_add(49),
             connect: Duration::from_secs(5),
