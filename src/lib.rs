@@ -36,8 +36,9 @@
 //! What is served survives a restart: a version of a zone file is on disk in that file, is served as soon as it is
 //! accepted, and is kept in the state directory right after, so that no start and no reload waits for a disk; until it
 //! is kept, `status` says so. A version that is in no file is durable before it is served: a bumped serial, a whole
-//! transfer, and a difference, which costs what it changes and not what the zone holds. The exact difference of each step is
-//! kept there, too.
+//! transfer that replaces a version, and a difference, which costs what it changes and not what the zone holds. The first
+//! version that a primary gives of a zone is served like one of a file: without it nothing would be served. The exact difference of
+//! each step is kept there, too.
 //!
 //! ## Facts, leases, supervisors
 //!
