@@ -13,25 +13,27 @@ use crate::support::process::Process;
 use crate::support::skip::has_programs;
 use crate::support::wait::{holds_for, wait_until};
 
-const HUB: &str = "198.18.1.1";
-const POP: &str = "198.18.1.2";
+pub(crate) const HUB: &str = "198.18.1.1";
+pub(crate) const POP: &str = "198.18.1.2";
+/// The secret of the key of the hub, in base 64.
+pub(crate) const SECRET: &str = "c2VjcmV0IG9mIHRoZSBodWIgYW5kIHRoZSBQT1A=";
 const SERVED: &str = "@192.0.2.53";
 const KEY: &str = "[[key]]\nname = \"hub.\"\nalgorithm = \"hmac-sha256\"\nsecret = \"c2VjcmV0IG9mIHRoZSBodWIgYW5kIHRoZSBQT1A=\"\n";
 /// Where nobody is: a connection fails after some seconds.
 const NOBODY: &str = "198.18.1.99";
 
-struct Fleet {
-    hub: Anyns,
-    pop: Anyns,
-    zones: PathBuf,
-    hub_space: Space,
-    pop_space: Space,
-    lab: Lab,
+pub(crate) struct Fleet {
+    pub(crate) hub: Anyns,
+    pub(crate) pop: Anyns,
+    pub(crate) zones: PathBuf,
+    pub(crate) hub_space: Space,
+    pub(crate) pop_space: Space,
+    pub(crate) lab: Lab,
 }
 
 impl Fleet {
     /// A hub with these catalogs, and a POP that follows these; nothing runs yet.
-    fn new(made: &str, followed: &str) -> Self {
+    pub(crate) fn new(made: &str, followed: &str) -> Self {
         let mut lab = Lab::new();
         let (hub_space, pop_space) = hub_and_pop(&mut lab);
         let zones = lab.subdirectory("zones-hub");
@@ -40,7 +42,7 @@ impl Fleet {
         Self { hub, pop, zones, hub_space, pop_space, lab }
     }
 
-    fn deploy(&self, zone: &str) {
+    pub(crate) fn deploy(&self, zone: &str) {
         let text = format!(
             "$ORIGIN {zone}.\n$TTL 60\n@ IN SOA ns1 hostmaster 1 3600 600 86400 60\n@ IN NS ns1\nns1 IN A 192.0.2.53\n"
         );
@@ -57,21 +59,21 @@ impl Fleet {
     }
 
     /// Takes a zone out of the hub.
-    fn take_out(&self, zone: &str) {
+    pub(crate) fn take_out(&self, zone: &str) {
         std::fs::remove_file(self.zones.join(format!("{zone}.zone"))).expect("removed");
         self.hub.must(&["zone", "remove", zone]);
     }
 
-    fn dig(&self, arguments: &[&str]) -> String {
+    pub(crate) fn dig(&self, arguments: &[&str]) -> String {
         let output = self.pop_space.command("dig").args(["+time=2", "+tries=1"]).args(arguments).output();
         String::from_utf8_lossy(&output.expect("dig runs").stdout).into_owned()
     }
 
-    fn serves(&self, zone: &str) -> bool {
+    pub(crate) fn serves(&self, zone: &str) -> bool {
         self.dig(&[SERVED, zone, "SOA"]).contains("NOERROR")
     }
 
-    fn wait_serves(&self, zone: &str) -> Duration {
+    pub(crate) fn wait_serves(&self, zone: &str) -> Duration {
         wait_until(&format!("the POP serves {zone}"), BOUND, || self.serves(zone))
     }
 
@@ -82,7 +84,8 @@ impl Fleet {
     }
 }
 
-fn hub_config(lab: &Lab, made: &str) -> String {
+/// The configuration of the hub, with these catalogs.
+pub(crate) fn hub_config(lab: &Lab, made: &str) -> String {
     let zones = lab.subdirectory("zones-hub");
     let state = lab.subdirectory("state-hub");
     let zones =
@@ -102,13 +105,14 @@ fn pop_config(lab: &Lab, followed: &str) -> String {
 }
 
 /// `[[catalog]]` of a POP.
-fn follows(catalog: &str, more: &str) -> String {
+pub(crate) fn follows(catalog: &str, more: &str) -> String {
     format!(
         "[[catalog]]\nname = \"{catalog}\"\nprimaries = [{{ address = \"{HUB}:5353\", key = \"hub.\" }}]\n{more}"
     )
 }
 
-fn catalog<'s>(status: &'s Value, name: &str) -> &'s Value {
+/// What the status says of a catalog.
+pub(crate) fn catalog<'s>(status: &'s Value, name: &str) -> &'s Value {
     let all = status["catalogs"].as_array().map(Vec::as_slice).unwrap_or_default();
     all.iter().find(|one| one["name"] == format!("{name}.")).unwrap_or(&Value::Null)
 }

@@ -17,6 +17,7 @@ mod support;
 mod browser;
 mod catalog;
 mod catalog_many;
+mod catalog_powerdns;
 mod command_line;
 mod dnstap;
 mod drain;

@@ -67,12 +67,16 @@ pub(super) enum Content {
 /// Why a request is refused, for the log.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum RequestFault {
-    #[error("the client is not allowed to transfer the zone, or its key is not the one asked for")]
-    NotAllowed,
-    #[error("the zone is not served here")]
-    NoZone,
+    #[error("no `allow` of {zone} names this client {}", with_key(.key.as_ref()))]
+    NotAllowed { zone: Name, key: Option<Name> },
+    #[error("{zone} is not served here")]
+    NoZone { zone: Name },
     #[error(transparent)]
     Tsig(#[from] TsigFault),
+}
+
+fn with_key(key: Option<&Name>) -> String {
+    key.map_or_else(|| "without a key".to_owned(), |key| format!("with the key {key}"))
 }
 
 impl Content {
@@ -134,11 +138,13 @@ pub(super) fn judge(
     };
     let name = Name::from_wire(question.name).ok().filter(|_| question.class == CLASS_IN);
     let Some(zone) = name.as_ref().and_then(|name| source.zone(name)) else {
-        return (error(message, &query, rcode::NOTAUTH, signer, now), Some(RequestFault::NoZone));
+        let fault = name.map(|zone| RequestFault::NoZone { zone });
+        return (error(message, &query, rcode::NOTAUTH, signer, now), fault);
     };
     let key = signer.as_ref().map(|signer| signer.key().name());
     if !allowed(zone.origin()).allows(client, key, transport == Transport::Tls) {
-        return (error(message, &query, rcode::REFUSED, signer, now), Some(RequestFault::NotAllowed));
+        let fault = RequestFault::NotAllowed { zone: zone.origin().clone(), key: key.cloned() };
+        return (error(message, &query, rcode::REFUSED, signer, now), Some(fault));
     }
     let from = match asked {
         AskedFor::Ixfr => match serial_of(message, question.octets.len(), question.name) {
