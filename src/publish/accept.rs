@@ -90,7 +90,7 @@ pub struct Standing {
 
 impl Standing {
     /// Whether differences led on from what the source gave last, so that the source again, unchanged, is
-    /// [`Accepted::Outdated`] whatever the terms, or has the same content.
+    /// [`Accepted::Outdated`] unless an operator forces it, or has the same content.
     pub(super) fn is_led_on(&self) -> bool {
         self.digest != Some(self.source_digest)
     }
@@ -278,11 +278,12 @@ fn judge(offered: &Standing, standing: Option<&Standing>, terms: Terms) -> Resul
     if same_content && same_source {
         return Ok(Verdict::Unchanged(standing.serial));
     }
-    if same_source && offered.source_digest == standing.source_digest {
-        return Ok(Verdict::Outdated);
-    }
+    // Also the version that differences led on from: an operator wants exactly that one back.
     if terms.forced {
         return Ok(Verdict::Serve(offered.serial));
+    }
+    if same_source && offered.source_digest == standing.source_digest {
+        return Ok(Verdict::Outdated);
     }
     let verdict = match terms.serial {
         SerialRule::Strict => strict(offered, standing, same_content)?,
@@ -406,7 +407,7 @@ mod tests {
             (Some(&bumped), (8, b'b', 1000, false), Strict, false, Ok(Serve(Serial(8)))),
             // After differences.
             (Some(&led), (5, b'a', 1000, false), Strict, false, Ok(Outdated)),
-            (Some(&led), (5, b'a', 1000, false), Strict, true, Ok(Outdated)),
+            (Some(&led), (5, b'a', 1000, false), Strict, true, Ok(Serve(Serial(5)))),
             (Some(&known), (5, b'a', 1000, false), Bump, false, Ok(Outdated)),
             (Some(&led), (5, b'b', 1000, false), Strict, false, back(5, 7)),
             (Some(&led), (6, b'b', 1000, false), Strict, false, back(6, 7)),

@@ -24,6 +24,7 @@ mod drain;
 mod encrypted;
 mod fleet;
 mod http;
+mod hub_loss;
 mod last_pop;
 mod live;
 mod metrics;
