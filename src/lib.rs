@@ -21,7 +21,7 @@
 //!
 //!     health probes -> facts -> policy decision -> route gate -> embedded BGP speaker | dry run
 //!     control  the admin socket     web  the page, the API     fleet  the other POPs
-//!     metrics, dnstap  what is measured     telemetry  counters, logs     daemon  puts it together
+//!     metrics, dnstap, catchment  what is measured     telemetry  counters, logs     daemon  puts it together
 //! ```
 //!
 //! ## The two halves
@@ -104,7 +104,8 @@
 //! | `host` | `sys` `telemetry` `handoff` |
 //! | `route` | `sys` `policy` `telemetry` `handoff` |
 //! | `control` | `sys` `telemetry` `handoff` |
-//! | `dnstap` | `telemetry` `wire` |
+//! | `catchment` | `handoff` |
+//! | `dnstap` | `telemetry` `wire` `handoff` `catchment` |
 //! | `metrics` | `control` `telemetry` `wire` |
 //! | `fleet` | `wire` `transfer` `control` `telemetry` |
 //! | `web` | `transfer` `control` `fleet` `telemetry` `handoff` |
@@ -128,6 +129,7 @@
 pub mod admission;
 pub mod answer;
 pub mod catalog;
+pub mod catchment;
 pub mod cli;
 pub mod config;
 pub mod control;

@@ -4,9 +4,11 @@
 //!
 //! | folder | may name |
 //! | --- | --- |
+//! | `fleet` | (nothing) |
 //! | `top` | (nothing) |
 //! | `which` | (nothing) |
 
+mod catchment;
 mod check;
 mod exit;
 mod fleet;
@@ -70,6 +72,8 @@ enum Command {
     Status(status::StatusOptions),
     /// All POPs at once: route, serials that differ, load, version; what is wrong first
     Fleet(fleet::FleetOptions),
+    /// Show which client prefixes reach this POP, from samples of the last half hour to an hour
+    Catchment(catchment::CatchmentOptions),
     /// Print the metrics of the running anyns in Prometheus's text format, as a scrape gets them
     Metrics {
         /// As OpenMetrics 1.0
@@ -233,6 +237,7 @@ fn dispatch(arguments: Arguments) -> Outcome {
         }
         Command::Status(options) => status::status(config, socket, (&options, json)),
         Command::Fleet(options) => fleet::fleet(config, options, json),
+        Command::Catchment(options) => catchment::catchment(config, socket, (&options, json)),
         Command::Metrics { openmetrics } => remote::metrics(config, socket, openmetrics),
         Command::Drain { reason } => remote::drain(config, socket, reason),
         Command::Undrain => remote::undrain(config, socket),

@@ -5,6 +5,7 @@
 //! text on standard error in either case.
 
 use std::io::{IsTerminal, Write};
+use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
 use serde::Serialize;
@@ -61,6 +62,14 @@ pub(super) fn print_document(document: &impl Serialize) -> Result<(), serde_json
 pub(super) fn print_text(text: &str) {
     no_lines();
     let _ = writeln!(std::io::stdout().lock(), "{}", text.trim_end());
+}
+
+/// Writes a text into a file: whole, or what was there stays.
+pub(super) fn write_file(path: &Path, text: &str) -> Result<(), String> {
+    let mut new = path.to_owned().into_os_string();
+    new.push(".new");
+    let cannot = |error| format!("cannot write {}: {error}", path.display());
+    std::fs::write(&new, text).and_then(|()| std::fs::rename(&new, path)).map_err(cannot)
 }
 
 /// No lines are kept any longer: the command tells its outcome otherwise.

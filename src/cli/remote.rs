@@ -177,6 +177,7 @@ pub(super) fn outcome_of(response: Response) -> Outcome {
         Response::Failed { message } => Err(message.into()),
         Response::Status { .. }
         | Response::Metrics { .. }
+        | Response::Catchment { .. }
         | Response::History { .. }
         | Response::Difference { .. }
         | Response::Zone { .. } => Err("the running anyns answered with what was not asked for".into()),

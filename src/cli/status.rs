@@ -112,6 +112,7 @@ fn frame(path: &Path, (options, json): (&StatusOptions, bool)) -> Result<(String
         | Response::History { .. }
         | Response::Difference { .. }
         | Response::Metrics { .. }
+        | Response::Catchment { .. }
         | Response::Zone { .. } => {
             return Err("the running anyns answered without a status".into());
         }

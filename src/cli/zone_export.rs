@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::control::{self, Request, Response};
 
 use super::exit::Exit;
-use super::output::print_document;
+use super::output::{print_document, write_file};
 use super::remote::{outcome_of, socket_path};
 use super::{Outcome, print_line};
 
@@ -35,13 +35,7 @@ pub(super) fn export(
     match output {
         None if json => print_document(&Dump { zone: &zone, records: text.lines().collect() })?,
         None => print_line(&text),
-        Some(output) => {
-            let mut new = output.clone().into_os_string();
-            new.push(".new");
-            let cannot = |error| format!("cannot write {}: {error}", output.display());
-            std::fs::write(&new, text).map_err(cannot)?;
-            std::fs::rename(&new, &output).map_err(cannot)?;
-        }
+        Some(output) => write_file(&output, &text)?,
     }
     Ok(Exit::DONE)
 }

@@ -57,7 +57,7 @@ pub(super) struct Spec {
     pub(super) samples: Option<SamplesSpec>,
 }
 
-/// `[samples]`: one message in some, for dnstap and the query log.
+/// `[samples]`: one message in some, for dnstap, the query log and catchments.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub(super) struct SamplesSpec {
@@ -65,6 +65,7 @@ pub(super) struct SamplesSpec {
     pub(super) dnstap: Option<Spanned<String>>,
     pub(super) query_log: bool,
     pub(super) full_addresses: bool,
+    pub(super) catchments: Option<bool>,
 }
 
 /// `[pop]`: who this is.

@@ -12,6 +12,7 @@ use crossbeam_queue::ArrayQueue;
 use siphasher::sip::SipHasher24;
 use tokio::time::sleep;
 
+use super::catchment::CatchmentStatus;
 use super::selection::Selection;
 use super::status::Status;
 use crate::handoff::Queue;
@@ -42,6 +43,8 @@ pub enum Wanted {
     Status(Selection),
     /// The serials of a bucket.
     Serials(u8),
+    /// Which client prefixes reach this POP, at most so many of each family.
+    Catchment(usize),
     /// The metrics; as OpenMetrics, or in Prometheus's text format.
     Metrics {
         /// Which of the two.
@@ -56,6 +59,8 @@ pub enum Given {
     Status(Box<Status>),
     /// Names and serials of the zones that are served.
     Serials(Vec<(String, u32)>),
+    /// Which client prefixes reach this POP; `None` if nobody counts them.
+    Catchment(Option<Box<CatchmentStatus>>),
     /// The metrics as text.
     Metrics(String),
 }

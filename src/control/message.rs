@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{DifferenceStatus, HistoryStatus, Status};
+use super::{CatchmentStatus, DifferenceStatus, HistoryStatus, Status};
 
 /// What an operator asks. On the wire one line: `{"request":"drain","reason":"router upgrade"}`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -26,6 +26,12 @@ pub enum Request {
         /// As OpenMetrics 1.0; otherwise in Prometheus's text format 0.0.4.
         #[serde(default)]
         openmetrics: bool,
+    },
+    /// Which client prefixes reach this POP.
+    Catchment {
+        /// At most this many prefixes of each family, the busiest; without it all that are known.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        most: Option<usize>,
     },
     /// Withdraw in order and stay withdrawn until `Undrain`.
     Drain {
@@ -154,6 +160,11 @@ pub enum Response {
     Metrics {
         /// In the format that was asked for.
         text: String,
+    },
+    /// Which client prefixes reach this POP.
+    Catchment {
+        /// The document.
+        catchment: Box<CatchmentStatus>,
     },
     /// The steps of a zone.
     History {

@@ -11,6 +11,7 @@
 //!                  <---        <---                              <--- Reply             <---
 //! ```
 
+mod catchment;
 mod client;
 mod feed;
 mod history;
@@ -26,6 +27,7 @@ mod status;
 mod text;
 mod verdict;
 
+pub use catchment::{CatchmentFamily, CatchmentPrefix, CatchmentStatus, render_catchment};
 pub use client::call;
 pub use feed::{
     BUCKETS, FEED_ZONES, Feed, Given, Inquiry, InquiryError, Wanted, bucket, inquire, serial_digest,

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use crossbeam_queue::ArrayQueue;
 use tokio::time::sleep;
 
+use super::catchment::CatchmentStatus;
 use super::message::{Request, Response};
 use super::selection::Selection;
 use super::status::Status;
@@ -27,6 +28,9 @@ pub trait Answers: Send + Sync {
 
     /// The metrics at this moment, in Prometheus's text format or as OpenMetrics.
     fn metrics(&self, openmetrics: bool) -> String;
+
+    /// Which client prefixes reach this POP, at most so many of each family; `None` if nobody counts them.
+    fn catchment(&self, most: usize) -> Option<CatchmentStatus>;
 
     /// Why those who carry out this order give no answer; `None` if they are at work.
     fn silent(&self, order: &Request) -> Option<String>;

@@ -13,6 +13,7 @@ use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 use tokio_util::sync::CancellationToken;
 
+use super::catchment::CatchmentStatus;
 use super::order::{self, Answers, Call, failed};
 use super::selection::{Selection, ZoneFilter};
 use super::socket::{Identity, Settings, listen};
@@ -216,6 +217,10 @@ impl Connection {
                 Response::Status { status: Box::new(self.answers.status(&Selection { zones, most })) }
             }
             Request::Metrics { openmetrics } => Response::Metrics { text: self.answers.metrics(openmetrics) },
+            Request::Catchment { most } => match self.answers.catchment(most.unwrap_or(usize::MAX)) {
+                Some(catchment) => Response::Catchment { catchment: Box::new(catchment) },
+                None => failed(CatchmentStatus::NOT_KEPT.to_owned()),
+            },
             Request::TestPanic { task } => self.answers.test_panic(&task),
             order => order::carry_out(order, &self.calls, &*self.answers).await,
         }

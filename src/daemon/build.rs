@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 use crate::admission::Limits;
 use crate::config::{Config, RouteDriver};
 use crate::control;
-use crate::dnstap::{DnstapCounts, DnstapWriter};
+use crate::dnstap::DnstapWriter;
 use crate::handoff::{self, Latest, Reader};
 use crate::health::{self, LoadSource, ServedZones};
 use crate::host::{self, AddressWatcher, HostFacts, LostAddresses, ServiceAddresses};
@@ -29,7 +29,7 @@ use super::live::gate_settings;
 use super::parts::Parts;
 use super::reloads::Reloads;
 use super::reporting::Told;
-use super::reporting::{Reported, fact_checks, start_control};
+use super::reporting::{Reported, SampleReports, fact_checks, start_control};
 use super::required::MissingZones;
 use super::sources::{Ages, Sources};
 use super::status::{Ordered, Reload};
@@ -155,7 +155,7 @@ fn start(
         told,
         transfers,
         published: published.clone(),
-        samples: samples.map(|(_, counts)| counts),
+        samples: samples.map(|(_, reports)| reports),
         beats,
     };
     let (control, web) = start_control(server, reported)?;
@@ -213,19 +213,20 @@ fn start(
     })
 }
 
-/// A heartbeat and what was written, and the thread; nothing where no samples are taken.
-type Samples = (Option<(Beat, DnstapCounts)>, Option<Thread>);
+/// A heartbeat and what becomes of samples, and the thread; nothing where none are taken.
+type Samples = (Option<(Beat, SampleReports)>, Option<Thread>);
 
-/// Starts the thread that writes dnstap and the query log.
+/// Starts the thread that writes dnstap and the query log, and counts client prefixes.
 fn start_samples(config: &Config, counters: &Counters) -> Result<Samples, DaemonError> {
     let Some(settings) = config.samples.clone() else { return Ok((None, None)) };
     let mut writer = DnstapWriter::new(settings, counters.clone());
-    let (beat, counts) = (writer.beat(), writer.counts());
+    let reports = SampleReports { counts: writer.counts(), catchment: writer.catchment() };
+    let beat = writer.beat();
     let running = beat.clone();
     let thread = Thread::start("dnstap", CancellationToken::new(), move || async move {
         keep_running(&running, &mut writer, async |writer| writer.run().await).await;
     })?;
-    Ok((Some((beat, counts)), Some(thread)))
+    Ok((Some((beat, reports)), Some(thread)))
 }
 
 /// Service addresses are on the host, or are put there. Addresses of a wildcard bind are not looked at one by one.

@@ -24,9 +24,10 @@ pub(super) fn obey(controller: &mut Controller, call: Call) {
     let publisher = controller.publisher.clone();
     let response = match request {
         // The control server answers these itself.
-        Request::Status { .. } | Request::Metrics { .. } | Request::TestPanic { .. } => {
-            failed("not an order".into())
-        }
+        Request::Status { .. }
+        | Request::Metrics { .. }
+        | Request::Catchment { .. }
+        | Request::TestPanic { .. } => failed("not an order".into()),
         Request::Drain { reason } => return drain(controller, reason, reply),
         Request::Undrain {} => return undrain(controller, reply),
         Request::Reload {} => return reload::ask(controller, Some(reply)),

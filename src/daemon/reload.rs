@@ -125,6 +125,7 @@ fn finish(state: &Latest<Reload>, replies: Vec<Reply>, response: Response) {
         | Response::History { .. }
         | Response::Difference { .. }
         | Response::Metrics { .. }
+        | Response::Catchment { .. }
         | Response::Zone { .. } => {}
     }
     for reply in replies {

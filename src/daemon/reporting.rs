@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use crate::admission::Limits;
+use crate::catchment::Catchment;
 use crate::config::Config;
 use crate::control::{Cause, Feed, Server};
 use crate::dnstap::DnstapCounts;
@@ -55,6 +56,12 @@ pub(super) fn fact_checks(sources: &Sources) -> Vec<(&'static str, Source<u64>)>
     checks
 }
 
+/// What becomes of samples.
+pub(super) struct SampleReports {
+    pub(super) counts: DnstapCounts,
+    pub(super) catchment: Option<Reader<Catchment>>,
+}
+
 /// The parts that the status reports.
 pub(super) struct Reported<'a> {
     pub(super) started: Instant,
@@ -69,8 +76,8 @@ pub(super) struct Reported<'a> {
     pub(super) told: Told,
     pub(super) transfers: TransferSources,
     pub(super) published: Arc<Published>,
-    /// What was written of samples, if some are taken.
-    pub(super) samples: Option<DnstapCounts>,
+    /// What becomes of samples, if some are taken.
+    pub(super) samples: Option<SampleReports>,
     /// The beats of all tasks but those of the status itself.
     pub(super) beats: Vec<Beat>,
 }
@@ -131,10 +138,11 @@ pub(super) fn start_control(
         .into_iter()
         .chain(web.as_ref().map(Web::alarms))
         .collect(),
+        catchment: samples.as_ref().and_then(|samples| samples.catchment.clone()),
         metrics: MetricSources {
             checks,
             log_dropped: Some(Box::new(log_dropped)),
-            samples: samples.map(sample_facts),
+            samples: samples.map(|samples| sample_facts(samples.counts)),
         },
     };
     let test_hooks = std::env::var_os("ANYNS_TEST_HOOKS").is_some_and(|value| value == "1");

@@ -1,8 +1,9 @@
-//! One message in some, to a collector and to the log: dnstap over Frame Streams, and a query log.
+//! One message in some, to a collector, to the log and to a count: dnstap over Frame Streams, a query log, the prefixes of clients.
 //!
 //! ```text
 //!   workers --> taps (bounded, never wait) --> DnstapWriter (1x, thread "dnstap") --> Unix socket or TCP, Frame Streams
 //!                                                                               \--> log records of queries
+//!                                                                               \--> the catchment: a count of client prefixes
 //! ```
 //!
 //! A collector that is slow, stuck or gone costs its own messages alone: they are counted as dropped, and the connection is made anew

@@ -15,10 +15,14 @@ pub struct Settings {
     pub query_log: bool,
     /// Whether the query log tells whole addresses, and not the /24 or /48 alone.
     pub full_addresses: bool,
+    /// Whether the prefixes of clients are counted ([`catchment`](crate::catchment)).
+    pub catchments: bool,
     /// Who tells: the instance's name.
     pub identity: String,
-    /// The addresses that a connection over TCP may come from: the POP's own.
+    /// The addresses that a connection over TCP may come from: the POP's management addresses.
     pub sources: Vec<IpAddr>,
+    /// The service addresses: what comes from there or from `sources` is this POP's own question, and no client's.
+    pub service_addresses: Vec<IpAddr>,
 }
 
 impl Settings {

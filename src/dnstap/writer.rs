@@ -1,4 +1,4 @@
-//! The task that empties the taps (1x): to the collector while it takes messages, and to the log.
+//! The task that empties the taps (1x): to the collector while it takes messages, to the log, and to the count of client prefixes.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -11,6 +11,8 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpSocket, UnixStream};
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
+use crate::catchment::{Catchment, Recorder};
+use crate::handoff::Reader;
 use crate::telemetry::{Beat, Counters, SampledMessage};
 
 use super::frames::{self, Control};
@@ -67,6 +69,7 @@ pub struct DnstapWriter {
     /// When the collector is tried next, and the pause after that.
     retry: (Instant, Duration),
     log: QueryLog,
+    catchment: Option<Recorder>,
     frames: Vec<u8>,
 }
 
@@ -85,8 +88,11 @@ impl DnstapWriter {
     #[must_use]
     pub fn new(settings: Settings, counters: Counters) -> Self {
         let now = Instant::now();
+        let own = || settings.sources.iter().chain(&settings.service_addresses).copied();
+        let catchment = settings.catchments.then(|| Recorder::new(settings.one_in, own(), now));
         Self {
             log: QueryLog::new(settings.full_addresses, now),
+            catchment,
             settings,
             counters,
             counts: DnstapCounts::default(),
@@ -107,6 +113,12 @@ impl DnstapWriter {
     #[must_use]
     pub fn counts(&self) -> DnstapCounts {
         self.counts.clone()
+    }
+
+    /// Where the prefixes of clients are told, if they are counted.
+    #[must_use]
+    pub fn catchment(&self) -> Option<Reader<Catchment>> {
+        self.catchment.as_ref().map(Recorder::reader)
     }
 
     /// Runs until it is dropped; may be run again after a panic. Needs a tokio runtime with time and I/O.
@@ -156,14 +168,18 @@ impl DnstapWriter {
     /// Takes what waits in the taps; how many dnstap messages that makes.
     fn take(&mut self, now: Instant) -> u64 {
         let (connected, mut messages, mut lost) = (self.stream.is_some(), 0, 0);
-        let Self { frames, log, settings, .. } = self;
+        let Self { frames, log, catchment, settings, .. } = self;
+        let is_lost_unwritten = settings.target.is_some() || settings.query_log;
         frames.clear();
         for tap in self.counters.taps() {
             let mut take = |sample: &SampledMessage| {
+                if let Some(recorder) = catchment {
+                    recorder.note(sample.client.ip());
+                }
                 let logged = settings.query_log && log.write(sample, now);
                 if connected {
                     messages += encode(sample, &settings.identity, frames);
-                } else if !logged {
+                } else if !logged && is_lost_unwritten {
                     lost += 1;
                 }
             };
@@ -174,6 +190,9 @@ impl DnstapWriter {
             }
         }
         self.counts.dropped.fetch_add(lost, Relaxed);
+        if let Some(recorder) = catchment {
+            recorder.publish(now);
+        }
         messages
     }
 

@@ -22,6 +22,40 @@ lenient! {
         digests: Vec<u64>,
     }
 
+    /// The document at `/api/v1/catchment`.
+    ToldCatchment {
+        /// The POP.
+        pop: String,
+        /// When it was written.
+        now: u64,
+        /// Since when samples are counted.
+        since: u64,
+        /// One query in so many is a sample.
+        one_in: u32,
+        /// Clients over IPv4.
+        ipv4: ToldFamily,
+        /// Clients over IPv6.
+        ipv6: ToldFamily,
+    }
+
+    /// The clients of one family.
+    ToldFamily {
+        /// The samples of all clients.
+        samples: u64,
+        /// The prefixes with the most samples.
+        prefixes: Vec<ToldClients>,
+    }
+
+    /// The clients in one prefix.
+    ToldClients {
+        /// The prefix.
+        prefix: String,
+        /// Samples that were counted for it.
+        samples: u64,
+        /// Samples that may be its own and were counted for no prefix, at most.
+        missed: u64,
+    }
+
     /// What a POP is asked, per second.
     PopLoad {
         /// Queries over all transports.

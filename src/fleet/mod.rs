@@ -6,15 +6,18 @@
 //!                                                                 v
 //!                                        FleetReport: what is wrong first, and the zones whose serials differ
 //!   ZONE SERIAL -----------------------> wait: until every announced POP serves it
+//!   every POP -------------------------> catchments: which client prefixes reach which POP; an estimate of a drain
 //! ```
 //!
 //! A POP that does not answer is a line of the report, never a delay: every question has the same limit, and they are asked at the
 //! same time. Answers are read leniently, for POPs of a fleet are upgraded one by one. Everything that a POP says is data of the
 //! network: it is bounded here, and the page and the text output escape it. Changes nothing anywhere.
 
+mod catchment;
 mod client;
 mod compare;
 mod document;
+mod drain_plan;
 mod error;
 mod render;
 mod settings;
@@ -22,8 +25,12 @@ mod summary;
 mod survey;
 mod wait;
 
+pub use catchment::{
+    CatchmentReport, ClientPrefix, PopCatchment, SharedPrefix, catchments, catchments_csv, render_catchments,
+};
 pub use client::PopClient;
-pub use document::{PopDocument, PopLoad};
+pub use document::{PopDocument, PopLoad, ToldCatchment};
+pub use drain_plan::{DrainPlan, PlanError, Receiver, render_plan};
 pub use error::FleetError;
 pub use render::render;
 pub use settings::{FleetPop, FleetTls, FleetUrl, Settings, UrlError};

@@ -8,13 +8,15 @@ use super::payload::{Reply, json, text, whole};
 use super::samples::RateSample;
 use super::state::State;
 use super::timeline::RouteChange;
-use crate::control::{FEED_ZONES, InquiryError, RouteState, Status, Verdict, ZoneFilter};
+use crate::control::{CatchmentStatus, FEED_ZONES, InquiryError, RouteState, Status, Verdict, ZoneFilter};
 use crate::fleet::{PopDocument, PopLoad};
 
 /// The most zones of a status: some hundred kilobytes. Who needs all of them asks the admin socket.
 const MOST_ZONES: usize = 1000;
 /// The zones of a status that does not say how many.
 const USUAL_ZONES: usize = 100;
+/// The client prefixes of each family in a catchment that does not say how many.
+const USUAL_PREFIXES: usize = 100;
 /// The most characters of a zone or a pattern: no name is longer, each octet escaped.
 pub(super) const MOST_NAME: usize = 1024;
 /// The most buckets of serials in one request.
@@ -192,6 +194,15 @@ pub(super) async fn serials(state: &State, query: &str) -> Reply {
         }
     }
     json(&all)
+}
+
+/// `/api/v1/catchment?most=N`: the document of `anyns catchment --json`; 404 where nobody counts clients.
+pub(super) async fn catchment(state: &State, query: &str) -> Reply {
+    match state.catchment(number(query, "most").unwrap_or(USUAL_PREFIXES)).await {
+        Ok(Some(catchment)) => json(&catchment),
+        Ok(None) => text(StatusCode::NOT_FOUND, CatchmentStatus::NOT_KEPT),
+        Err(error) => untold(error),
+    }
 }
 
 /// `/metrics`: OpenMetrics for who accepts it, Prometheus's text format otherwise.

@@ -32,6 +32,7 @@ pub(super) async fn answer<B>(request: &Request<B>, state: &Arc<State>, credenti
         "/api/v1/status" => api::status(state, query).await,
         "/api/v1/pop" => api::pop(state, query),
         "/api/v1/serials" => api::serials(state, query).await,
+        "/api/v1/catchment" => api::catchment(state, query).await,
         "/api/v1/fleet" => events::fleet(state).await,
         "/metrics" => {
             let accept = fields.get(header::ACCEPT).and_then(|accept| accept.to_str().ok());

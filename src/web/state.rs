@@ -8,7 +8,9 @@ use tokio::sync::Semaphore;
 use super::fleet_watch::FleetWatch;
 use super::samples::{RateSample, Samples};
 use super::timeline::{RouteChange, Timeline};
-use crate::control::{Feed, Given, Inquiry, InquiryError, Selection, Status, Wanted, ZoneFilter, inquire};
+use crate::control::{
+    CatchmentStatus, Feed, Given, Inquiry, InquiryError, Selection, Status, Wanted, ZoneFilter, inquire,
+};
 use crate::handoff::{Queue, Reader};
 use crate::telemetry::{Beat, Freshness, RunTime, locked};
 
@@ -110,7 +112,7 @@ impl State {
         let wanted = Wanted::Status(Selection { zones, most: Some(most) });
         match inquire(&self.inquiries, wanted, ANSWER_LIMIT).await? {
             Given::Status(status) => Ok(status),
-            Given::Serials(_) | Given::Metrics(_) => Err(InquiryError::Busy),
+            Given::Serials(_) | Given::Metrics(_) | Given::Catchment(_) => Err(InquiryError::Busy),
         }
     }
 
@@ -119,7 +121,15 @@ impl State {
         let _walk = self.walks.acquire().await.ok();
         match inquire(&self.inquiries, Wanted::Serials(bucket), ANSWER_LIMIT).await? {
             Given::Serials(serials) => Ok(serials),
-            Given::Status(_) | Given::Metrics(_) => Err(InquiryError::Busy),
+            Given::Status(_) | Given::Metrics(_) | Given::Catchment(_) => Err(InquiryError::Busy),
+        }
+    }
+
+    /// Which client prefixes reach this POP, at most so many of each family; `None` if nobody counts them.
+    pub(super) async fn catchment(&self, most: usize) -> Result<Option<Box<CatchmentStatus>>, InquiryError> {
+        match inquire(&self.inquiries, Wanted::Catchment(most), ANSWER_LIMIT).await? {
+            Given::Catchment(catchment) => Ok(catchment),
+            Given::Status(_) | Given::Serials(_) | Given::Metrics(_) => Err(InquiryError::Busy),
         }
     }
 
@@ -127,7 +137,7 @@ impl State {
     pub(super) async fn metrics(&self, openmetrics: bool) -> Result<String, InquiryError> {
         match inquire(&self.inquiries, Wanted::Metrics { openmetrics }, ANSWER_LIMIT).await? {
             Given::Metrics(text) => Ok(text),
-            Given::Status(_) | Given::Serials(_) => Err(InquiryError::Busy),
+            Given::Status(_) | Given::Serials(_) | Given::Catchment(_) => Err(InquiryError::Busy),
         }
     }
 }

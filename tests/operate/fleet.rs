@@ -19,9 +19,9 @@ pub(crate) struct Fleet {
 }
 
 pub(crate) fn fleet(more: &[(&str, &str)]) -> Fleet {
-    let mut alone = Alone::new("[web]\n");
+    let mut alone = Alone::new("[web]\n[samples]\none-in = 1\n");
     deploy(&alone.lab.subdirectory("zones-other"), ZONE, 1);
-    let extra = "[serve]\nport = 5301\n[web]\nlisten = [\"127.0.0.1:9534\"]\n";
+    let extra = "[serve]\nport = 5301\n[web]\nlisten = [\"127.0.0.1:9534\"]\n[samples]\none-in = 1\n";
     let config = base_config(&alone.lab, "other", MANAGEMENT, "dry-run", extra);
     let mut other = Anyns::new(&alone.lab, &alone.space, "other", &config);
     alone.anyns.start(&alone.lab);
@@ -39,7 +39,7 @@ pub(crate) fn fleet(more: &[(&str, &str)]) -> Fleet {
 
 impl Fleet {
     /// `anyns fleet ARGUMENTS`: exit code and text.
-    fn run(&self, arguments: &[&str]) -> (i32, String) {
+    pub(crate) fn run(&self, arguments: &[&str]) -> (i32, String) {
         let list = self.list.display().to_string();
         let said = self.alone.anyns.command(&[&["fleet"], arguments, &["--fleet", &list]].concat());
         (said.code, said.text)

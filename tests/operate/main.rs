@@ -18,6 +18,7 @@ mod browser;
 mod catalog;
 mod catalog_many;
 mod catalog_powerdns;
+mod catchment;
 mod command_line;
 mod dnstap;
 mod drain;

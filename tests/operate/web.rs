@@ -34,6 +34,12 @@ fn the_page_tells_what_the_status_tells_and_nothing_of_another_site_runs_in_it()
         assert_eq!(reply.field("cache-control"), Some("no-store"), "{target}");
     }
     assert_eq!(ask("/no-such-page").status, 404);
+    let uncounted = ask("/api/v1/catchment");
+    assert!(
+        uncounted.status == 404 && uncounted.body.contains("add the section [samples]"),
+        "{}",
+        uncounted.body
+    );
     // The document is that of the admin socket.
     let (here, there) = (ask("/api/v1/status").json(), alone.anyns.status().expect("a status"));
     let keys = |document: &serde_json::Value| {

@@ -83,7 +83,7 @@ pub struct Config {
     pub web: Option<pages::Settings>,
     /// Every POP.
     pub fleet: pops::Settings,
-    /// dnstap and the query log, if one of them is asked for.
+    /// dnstap, the query log and catchments, if one of them is asked for.
     pub samples: Option<dnstap::Settings>,
 }
 
@@ -161,7 +161,7 @@ pub(super) fn fold(spec: &Spec, faults: &mut Faults<'_>) -> Option<Config> {
     let web = web::fold_web(spec, &service_addresses, faults);
     let fleet = fold_fleet(&spec.fleet, &pop.management_addresses, faults);
     let drain = fold_drain(spec, faults);
-    let samples = samples::fold_samples(spec, &pop, faults);
+    let samples = samples::fold_samples(spec, &pop, &service_addresses, faults);
     let lease = route::fold_lease(spec, faults);
     // Every section was looked at: only now may one be missing.
     Some(Config {

@@ -1,4 +1,8 @@
-//! `[samples]`: dnstap and the query log.
+//! `[samples]`: dnstap, the query log and catchments.
+
+use std::net::IpAddr;
+
+use ipnet::IpNet;
 
 use crate::dnstap::{Settings, Target};
 
@@ -7,7 +11,12 @@ use super::super::spec::Spec;
 use super::Pop;
 
 /// `None` where nothing takes samples.
-pub(super) fn fold_samples(spec: &Spec, pop: &Pop, faults: &mut Faults<'_>) -> Option<Settings> {
+pub(super) fn fold_samples(
+    spec: &Spec,
+    pop: &Pop,
+    service_addresses: &[(IpNet, Vec<IpAddr>)],
+    faults: &mut Faults<'_>,
+) -> Option<Settings> {
     let section = spec.samples.as_ref()?;
     let target = section.dnstap.as_ref().and_then(|text| match text.as_ref().parse::<Target>() {
         Ok(target) => Some((target, text.span())),
@@ -36,12 +45,15 @@ pub(super) fn fold_samples(spec: &Spec, pop: &Pop, faults: &mut Faults<'_>) -> O
         *one_in.as_ref()
     });
     let target = target.map(|(target, _)| target);
-    (target.is_some() || section.query_log).then(|| Settings {
+    let catchments = section.catchments.unwrap_or(true);
+    (target.is_some() || section.query_log || catchments).then(|| Settings {
         one_in,
         target,
         query_log: section.query_log,
         full_addresses: section.full_addresses,
+        catchments,
         identity: pop.instance.clone(),
         sources: pop.management_addresses.clone(),
+        service_addresses: service_addresses.iter().flat_map(|(_, addresses)| addresses).copied().collect(),
     })
 }

@@ -1,7 +1,7 @@
 //! Times and spans as text.
 
 /// The two largest units of a span of seconds.
-pub(super) fn span(seconds: u64) -> String {
+pub(in crate::control) fn span(seconds: u64) -> String {
     let (minutes, hours, days) = (seconds / 60, seconds / 3600, seconds / 86_400);
     match seconds {
         0..60 => format!("{seconds} s"),

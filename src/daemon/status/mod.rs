@@ -10,6 +10,7 @@
 //! Never waits for a task, never locks what another thread locks.
 
 mod catalogs;
+mod catchment;
 mod clock;
 mod document;
 mod groups;
@@ -30,11 +31,13 @@ use std::time::{Duration, Instant};
 use tokio::time::{MissedTickBehavior, interval};
 
 use crate::admission::Limits;
+use crate::catchment::Catchment;
 use crate::config::{self, Config, RouteDriver};
 use crate::control::{
-    self, Answers, FEED_ZONES, Feed, Given, Inquiry, Memory, Request, Response, Selection, Status, Wanted,
+    self, Answers, CatchmentStatus, FEED_ZONES, Feed, Given, Inquiry, Memory, Request, Response, Selection,
+    Status, Wanted,
 };
-use crate::handoff::{Latest, Receiver};
+use crate::handoff::{Latest, Reader, Receiver};
 use crate::health::Statistics;
 use crate::publish::Report;
 use crate::route::RouteStatus;
@@ -88,6 +91,8 @@ pub(super) struct StatusSources {
     /// The supervised tasks of the neighbors: they come and go with the configuration.
     pub(super) neighbor_beats: Source<Arc<Vec<Beat>>>,
     pub(super) other_alarms: Vec<Source<Vec<OtherAlarm>>>,
+    /// Which client prefixes reach this POP, if somebody counts them.
+    pub(super) catchment: Option<Reader<Catchment>>,
     /// What only metrics tell.
     pub(super) metrics: MetricSources,
 }
@@ -224,6 +229,7 @@ impl StatusKeeper {
             let given = match &inquiry.wanted {
                 Wanted::Status(selection) => Given::Status(Box::new(self.status(selection))),
                 Wanted::Serials(bucket) => Given::Serials(self.lock().zones.serials(*bucket)),
+                Wanted::Catchment(most) => Given::Catchment(self.catchment(*most).map(Box::new)),
                 Wanted::Metrics { openmetrics } => Given::Metrics(self.metrics(*openmetrics)),
             };
             inquiry.answer(given);
@@ -259,6 +265,10 @@ impl Answers for StatusKeeper {
 
     fn metrics(&self, openmetrics: bool) -> String {
         self.lock().metrics_text(openmetrics)
+    }
+
+    fn catchment(&self, most: usize) -> Option<CatchmentStatus> {
+        self.lock().catchment(most)
     }
 
     fn silent(&self, order: &Request) -> Option<String> {

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use super::super::call;
 use super::super::overall::tests::well;
 use super::*;
-use crate::control::Status;
+use crate::control::{CatchmentStatus, Status};
 use crate::telemetry::keep_running;
 use crate::test_support::wait;
 
@@ -30,6 +30,11 @@ impl Answers for Keeper {
 
     fn metrics(&self, openmetrics: bool) -> String {
         format!("openmetrics {openmetrics}")
+    }
+
+    fn catchment(&self, most: usize) -> Option<CatchmentStatus> {
+        let counted = CatchmentStatus { one_in: most as u32, ..CatchmentStatus::default() };
+        (most > 0).then_some(counted)
     }
 
     fn silent(&self, _order: &Request) -> Option<String> {

@@ -48,6 +48,7 @@ fn scene(report: Report, test_hooks: bool) -> Scene {
         beats: vec![decide.clone()],
         neighbor_beats: Box::new(Arc::default),
         other_alarms: vec![Box::new(Vec::new)],
+        catchment: None,
         metrics: MetricSources::default(),
     };
     let keeper = StatusKeeper::new(sources, Beat::new("status"), test_hooks);

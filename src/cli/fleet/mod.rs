@@ -1,17 +1,18 @@
-//! `anyns fleet`: all POPs at once, and `anyns fleet wait`: until they serve a version.
+//! `anyns fleet`: all POPs at once; `wait`: until they serve a version; `catchment` and `plan drain`: which clients reach which POP.
+
+mod catchment;
+mod pops;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::config;
-use crate::fleet::{Clients, FleetError, WaitOutcome, Waiting, clients, render, survey, wait};
+use crate::fleet::{WaitOutcome, Waiting, render, survey, wait};
 
 use super::exit::Exit;
 use super::output::print_document;
-use super::{CommandError, Outcome, print_line};
+use super::{Outcome, print_line};
+use pops::{LIMIT, pops, run};
 
-/// How long a POP may take for an answer, unless the command says otherwise.
-const LIMIT: &str = "3s";
 /// How long `wait` waits, unless it says otherwise: a deploy that takes longer needs a person.
 const WAIT_LIMIT: &str = "60s";
 
@@ -33,6 +34,17 @@ pub(super) struct FleetOptions {
 enum FleetCommand {
     /// Wait until every announced POP serves this serial of a zone, or a newer one: for CI and ACME hooks
     Wait(WaitOptions),
+    /// Which client prefixes reach which POP: shares, and the prefixes that several POPs see
+    Catchment(catchment::CatchmentOptions),
+    /// Estimate what a step would do, without taking it
+    #[command(subcommand)]
+    Plan(PlanCommand),
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum PlanCommand {
+    /// Estimate the load that the other POPs would receive if this one were drained
+    Drain(catchment::PlanOptions),
 }
 
 #[derive(Debug, clap::Args)]
@@ -56,6 +68,8 @@ struct WaitOptions {
 pub(super) fn fleet(config: Option<&Path>, options: FleetOptions, json: bool) -> Outcome {
     match options.command {
         Some(FleetCommand::Wait(options)) => wait_for(config, options, json),
+        Some(FleetCommand::Catchment(options)) => catchment::catchment(config, &options, json),
+        Some(FleetCommand::Plan(PlanCommand::Drain(options))) => catchment::plan(config, &options, json),
         None => {
             let clients = pops(options.fleet.as_deref().or(config))?;
             let found = run(survey(&clients, options.timeout, None))?;
@@ -97,34 +111,4 @@ fn told(outcome: &WaitOutcome, waiting: &Waiting) -> String {
         text.push_str(&crate::control::aligned(&[vec![format!("{mark} {}: {}", pop.name, pop.state)]]));
     }
     text
-}
-
-/// The POPs of the file; one whose files cannot be read is told like one that does not answer.
-fn pops(file: Option<&Path>) -> Result<Clients, CommandError> {
-    let Some(file) = file else {
-        return Err(
-            "no POP is known: name a file with [fleet] with --fleet, or the configuration with --config"
-                .into(),
-        );
-    };
-    let mut settings = config::fleet(file)?;
-    if settings.pops.is_empty() {
-        let message = format!(
-            "{}: no POP is listed; add [[fleet.pop]] with name and url for each, such as url = \"http://198.51.100.10:9533\"",
-            file.display()
-        );
-        return Err(message.into());
-    }
-    // The management addresses of another host are no sources here.
-    settings.sources.retain(|address| std::net::UdpSocket::bind((*address, 0)).is_ok());
-    Ok(clients(&settings))
-}
-
-fn run<T>(work: impl Future<Output = T>) -> Result<T, FleetError> {
-    let runtime =
-        tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(FleetError::Runtime)?;
-    let done = runtime.block_on(work);
-    // A look-up of a name that hangs is left behind.
-    runtime.shutdown_background();
-    Ok(done)
 }
