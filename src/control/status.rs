@@ -312,7 +312,7 @@ document! {
         neighbors: Vec<NeighborStatus>,
     }
 
-    /// One prefix at one neighbor: desired, sent and observed are three things.
+    /// One prefix at one neighbor: what is desired and what was sent are two things, and a neighbor does not say what it makes of a route.
     NeighborStatus {
         /// The neighbor's address.
         neighbor: String,
@@ -324,8 +324,6 @@ document! {
         desired: String,
         /// What this neighbor was sent in this session, the latest.
         sent: RouteState,
-        /// What is known of the effect; `unknown` with a driver that cannot see it.
-        observed: String,
         /// Since when.
         since: u64,
     }

@@ -1,4 +1,4 @@
-//! Probes, prefixes and neighbors: what is desired, sent and observed.
+//! Probes, prefixes and neighbors: what is desired, and what was sent.
 
 use crate::control::{ProbeStatus, RouteState, Status};
 
@@ -63,29 +63,16 @@ fn write_probes(text: &mut Exposition, probes: &[ProbeStatus]) {
 }
 
 fn write_neighbors(text: &mut Exposition, status: &Status) {
-    let neighbors = || {
-        status
-            .prefixes
-            .iter()
-            .flat_map(|prefix| prefix.neighbors.iter().map(move |one| (&prefix.prefix, one)))
-    };
+    let prefixes = status.prefixes.iter();
+    let neighbors = prefixes.flat_map(|prefix| prefix.neighbors.iter().map(move |one| (&prefix.prefix, one)));
     let mut family = text.family(&table::ROUTE_SENT);
-    for (prefix, neighbor) in neighbors() {
+    for (prefix, neighbor) in neighbors {
         let sent = match neighbor.sent {
             RouteState::Nothing => 0,
             RouteState::Depreferred => 1,
             RouteState::Announced => 2,
         };
         family.row(&[prefix, &neighbor.neighbor], sent);
-    }
-    let mut family = text.family(&table::ROUTE_OBSERVED);
-    for (prefix, neighbor) in neighbors() {
-        let observed = match neighbor.observed.as_str() {
-            "present" => 2,
-            "absent" => 0,
-            _ => continue,
-        };
-        family.row(&[prefix, &neighbor.neighbor], observed);
     }
 }
 

@@ -79,7 +79,6 @@ metrics! {
     PREFIX_WITHDRAWALS Counter "anyns_prefix_withdrawals_total" ["prefix"] "How often an announced prefix was withdrawn"
     PREFIX_WITHDRAWN_IN Gauge "anyns_prefix_withdrawal_duration_seconds" ["prefix"] "How long the last withdrawal took, from the decision until no neighbor held the route"
     ROUTE_SENT Gauge "anyns_route_sent" ["prefix" "neighbor"] "What a neighbor was sent: 0 nothing or a withdrawal, 1 prefer less, 2 announce"
-    ROUTE_OBSERVED Gauge "anyns_route_observed" ["prefix" "neighbor"] "What is seen of the route's effect: 0 absent, 2 present; absent as a metric where nobody can see it"
     SESSION_UP Gauge "anyns_session_up" ["neighbor"] "Whether the BGP session is established: 1 yes"
     SESSION_ESTABLISHED Counter "anyns_session_established_total" ["neighbor"] "How often the BGP session came up"
     SESSION_SINCE Gauge "anyns_session_state_timestamp_seconds" ["neighbor"] "Since when the session has its state, in Unix time"

@@ -54,6 +54,45 @@ fn a_scrape_is_read_by_promtool_and_tells_what_was_asked() {
     }
 }
 
+/// What a POP with one unsigned zone from a file and a neighbor that is down has no value of, and the test that looks at it.
+const ELSEWHERE: [(&str, &str); 7] = [
+    ("anyns_prefix_withdrawal_duration_seconds", include_str!("metrics.rs")),
+    ("anyns_zones_signature_expiry_timestamp_seconds", include_str!("signatures.rs")),
+    ("anyns_zone_signature_expiry_timestamp_seconds", include_str!("signatures.rs")),
+    ("anyns_zone_primary_serial", include_str!("secondary.rs")),
+    ("anyns_zone_checked_timestamp_seconds", include_str!("secondary.rs")),
+    ("anyns_zone_expiry_timestamp_seconds", include_str!("secondary.rs")),
+    ("anyns_zone_transfer_failures", include_str!("secondary.rs")),
+];
+
+/// A metric that nothing ever sets looks like one that is well: no alert on it can fire.
+#[test]
+fn every_metric_gets_a_value_from_a_running_anyns() {
+    let neighbor = "[[bgp.neighbor]]\naddress = \"127.0.0.1\"\nremote-as = 65001\nlocal-address = \"127.0.0.2\"\n\
+                    next-hop-ipv6 = \"2001:db8:1::2\"\n";
+    let bgp = "[bgp]\nlocal-as = 65001\nrouter-id = \"198.18.1.2\"\n";
+    let mut alone = Alone::new(&format!("[route]\ndriver = \"bgp\"\n{bgp}{neighbor}"));
+    alone.anyns.start(&alone.lab);
+    alone.anyns.wait_announces();
+    let has = |metric: &str| value(&scrape(&alone), metric, &[]).is_some();
+    wait_until("probes are answered, and the speaker has begun", BOUND, || {
+        has("anyns_probe_round_trip_seconds") && has("anyns_route_sent") && has("anyns_session_up")
+    });
+    let text = scrape(&alone);
+    let is_told = |name: &str| {
+        let samples = [format!("{name}{{"), format!("{name}_bucket{{")];
+        text.lines().any(|line| samples.iter().any(|sample| line.starts_with(sample)))
+    };
+    let names = anyns::metrics::ALL.iter().map(|metric| metric.name);
+    let missing: Vec<_> =
+        names.filter(|name| !is_told(name) && ELSEWHERE.iter().all(|(other, _)| other != name)).collect();
+    assert!(missing.is_empty(), "nothing sets {missing:?}:\n{text}");
+    for (name, test) in ELSEWHERE {
+        assert!(!is_told(name), "{name} has a value here: take it out of the list");
+        assert!(test.contains(&format!("\"{name}\")")), "no test looks at {name} where the list says so");
+    }
+}
+
 /// The faults that some of the alert rules look at, in a running anyns.
 #[test]
 fn faults_show_in_the_metrics_that_alerts_look_at() {
@@ -88,4 +127,6 @@ fn faults_show_in_the_metrics_that_alerts_look_at() {
     is("anyns_drained", &[], 2.0);
     is("anyns_prefix_desired", &[], 0.0);
     is("anyns_prefix_withdrawals_total", &[], 1.0);
+    let told = |metric: &str| value(&scrape(&alone), metric, &[]).is_some();
+    wait_until("how long the withdrawal took", BOUND, || told("anyns_prefix_withdrawal_duration_seconds"));
 }

@@ -151,6 +151,18 @@ fn a_pop_without_its_hub_says_since_when_and_never_withdraws() {
     let zone = cut.wait_zone("it is stale", ZONE, |zone| !zone["transfer"]["stale_since"].is_null());
     assert_eq!((&zone["state"], &zone["serial"]), (&"served".into(), &5.into()), "{zone:#}");
     assert_eq!(zone["transfer"]["primaries"][0]["serial"], 5);
+    let metrics = cut.pop.must(&["metrics"]);
+    let value = |metric: &str| -> f64 {
+        let zone = format!("zone=\"{ZONE}.\"");
+        let line = metrics.lines().find(|line| line.starts_with(metric) && line.contains(&zone));
+        let value = line.and_then(|line| line.rsplit(' ').next()).expect("a sample");
+        value.parse().expect("a number")
+    };
+    assert_eq!(value("anyns_zone_primary_serial"), 5.0);
+    assert!(value("anyns_zone_transfer_failures") >= 1.0, "{metrics}");
+    let checked = value("anyns_zone_checked_timestamp_seconds");
+    // SOA EXPIRE is 6 s.
+    assert!((value("anyns_zone_expiry_timestamp_seconds") - checked - 6.0).abs() <= 1.0, "{metrics}");
     let page = cut.pop.command(&["zone", "status", ZONE]).text;
     for part in ["stale since", "failing since", "last error", "198.18.1.1:5353"] {
         assert!(page.contains(part), "{part}: {page}");

@@ -52,6 +52,11 @@ fn signatures_that_expire_are_alarms_and_the_route_stays() {
     says(1, "signatures of signed.example. expired at 2020-02-01T00:00:00Z");
     let text = alone.anyns.command(&["status", "--zones", ORIGIN]).text;
     assert!(text.contains("signatures: expired at 2020-02-01T00:00:00Z"), "{text}");
+    let metrics = alone.anyns.must(&["metrics"]);
+    let expires =
+        |metric: &str| metrics.lines().any(|line| line.starts_with(metric) && line.ends_with(" 1580515200"));
+    assert!(expires("anyns_zones_signature_expiry_timestamp_seconds"), "{metrics}");
+    assert!(expires("anyns_zone_signature_expiry_timestamp_seconds"), "{metrics}");
     deploy(2, "20200101000000", "now+3600");
     says(2, "signatures of signed.example. expire at ");
     deploy(3, "20600101000000", "20600201000000");

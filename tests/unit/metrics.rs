@@ -7,11 +7,7 @@ use crate::control::{Alarm, Cause, ListenerStatus, NeighborStatus, PrefixStatus,
 
 /// A POP of which every metric has a sample.
 fn busy() -> (Status, Counters, Facts) {
-    let neighbor = NeighborStatus {
-        neighbor: "198.51.100.1:179".into(),
-        observed: "present".into(),
-        ..NeighborStatus::default()
-    };
+    let neighbor = NeighborStatus { neighbor: "198.51.100.1:179".into(), ..NeighborStatus::default() };
     let mut status = Status {
         pop: "ams".into(),
         instance: "ams1".into(),

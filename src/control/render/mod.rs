@@ -95,7 +95,7 @@ fn prefixes(status: &Status) -> Vec<Row> {
     rows
 }
 
-/// What was sent, and what is known of its effect: not the same thing.
+/// What was sent, and how the session is.
 fn neighbor_row(status: &Status, neighbor: &NeighborStatus) -> Row {
     let sent = match neighbor.sent {
         RouteState::Nothing => "nothing",
@@ -106,8 +106,7 @@ fn neighbor_row(status: &Status, neighbor: &NeighborStatus) -> Row {
         (RouteState::Nothing, _) | (_, false) => format!("sent: {sent}"),
         (_, true) => format!("sent to the local daemon: {sent}"),
     };
-    let session = format!("{}; observed: {}", neighbor.session, neighbor.observed);
-    vec![format!("  at {}", neighbor.neighbor), sent, since(status, neighbor.since), session]
+    vec![format!("  at {}", neighbor.neighbor), sent, since(status, neighbor.since), neighbor.session.clone()]
 }
 
 fn probes(status: &Status) -> Vec<Row> {

@@ -7,9 +7,6 @@ use crate::route::{self, NeighborKey, Preference, RouteStatus};
 use super::OtherAlarm;
 use super::clock::Clock;
 
-/// No driver looks at what a neighbor makes of a route.
-const OBSERVED: &str = "unknown";
-
 pub(super) fn prefixes(routes: &RouteStatus, clock: Clock) -> Vec<PrefixStatus> {
     let prefix = |one: &route::PrefixStatus| PrefixStatus {
         prefix: one.prefix.to_string(),
@@ -62,7 +59,6 @@ fn neighbor(
             Some(Preference::Depreferred) => RouteState::Depreferred,
             None => RouteState::Nothing,
         },
-        observed: OBSERVED.to_owned(),
         since: since.or(session.map(|one| one.since)).map_or(clock.unix(), |since| clock.of(since)),
     })
 }

@@ -237,14 +237,14 @@ function routes(status) {
   for (const prefix of status.prefixes) {
     const why = prefix.reasons.join("; ");
     if (!prefix.neighbors.length) {
-      rows.push([prefix.prefix, word(prefix.intent), status.dry_run ? "dry run" : "none", "", "", "", ago(status.now, prefix.since), why]);
+      rows.push([prefix.prefix, word(prefix.intent), status.dry_run ? "dry run" : "none", "", "", ago(status.now, prefix.since), why]);
     }
     for (const neighbor of prefix.neighbors) {
-      rows.push([prefix.prefix, word(prefix.intent), neighbor.neighbor, word(neighbor.session), word(neighbor.sent), neighbor.observed,
+      rows.push([prefix.prefix, word(prefix.intent), neighbor.neighbor, word(neighbor.session), word(neighbor.sent),
         ago(status.now, neighbor.since), why]);
     }
   }
-  return card("Routes and sessions", table(null, [["Prefix"], ["Desired"], ["Neighbor"], ["Session"], ["Sent"], ["Observed"], ["Since", "when"], ["Why", "text"]],
+  return card("Routes and sessions", table(null, [["Prefix"], ["Desired"], ["Neighbor"], ["Session"], ["Sent"], ["Since", "when"], ["Why", "text"]],
     rows, "no prefix is configured"));
 }
 

@@ -11,7 +11,6 @@ pub(in super::super) fn well() -> Status {
         session: "Established".into(),
         desired: "announce".into(),
         sent: RouteState::Announced,
-        observed: "unknown".into(),
         since: 1_700_000_100,
     };
     let zone = ZoneStatus {
