@@ -21,7 +21,7 @@
 //!
 //!     health probes -> facts -> policy decision -> route gate -> embedded BGP speaker | dry run
 //!     control  the admin socket     web  the page, the API     fleet  the other POPs
-//!     metrics, dnstap, catchment  what is measured     telemetry  counters, logs     daemon  puts it together
+//!     metrics, dnstap, catchment, rssac002  what is measured     telemetry  counters, logs     daemon  puts it together
 //! ```
 //!
 //! ## The two halves
@@ -105,11 +105,12 @@
 //! | `route` | `sys` `policy` `telemetry` `handoff` |
 //! | `control` | `sys` `telemetry` `handoff` |
 //! | `catchment` | `handoff` |
+//! | `rssac002` | `telemetry` `handoff` |
 //! | `dnstap` | `telemetry` `wire` `handoff` `catchment` |
 //! | `metrics` | `control` `telemetry` `wire` |
 //! | `fleet` | `wire` `transfer` `control` `telemetry` |
 //! | `web` | `transfer` `control` `fleet` `telemetry` `handoff` |
-//! | `config` | `sys` `wire` `zone` `zonefile` `answer` `admission` `serve` `publish` `transfer` `catalog` `update` `health` `policy` `route` `control` `dnstap` `fleet` `web` `telemetry` |
+//! | `config` | `sys` `wire` `zone` `zonefile` `answer` `admission` `serve` `publish` `transfer` `catalog` `update` `health` `policy` `route` `control` `dnstap` `rssac002` `fleet` `web` `telemetry` |
 //! | `daemon` | everything but `cli` |
 //! | `cli` | everything |
 //!
@@ -143,6 +144,7 @@ pub mod metrics;
 pub mod policy;
 pub mod publish;
 pub mod route;
+pub mod rssac002;
 pub mod serve;
 #[allow(unsafe_code)]
 pub mod sys;

@@ -22,7 +22,7 @@ const MOST: usize = 100;
 type Required = (&'static str, &'static str, &'static str);
 
 /// The keys that must be there, by section, what each is, and a value of the right form.
-const REQUIRED: [(&str, &[Required]); 10] = [
+const REQUIRED: [(&str, &[Required]); 11] = [
     (
         "pop",
         &[
@@ -70,6 +70,13 @@ const REQUIRED: [(&str, &[Required]); 10] = [
         &[
             ("address", "the neighbor's address, such as \"198.51.100.1\"", "\"192.0.2.1\""),
             ("remote-as", "the neighbor's AS number, such as 64501", "64501"),
+        ],
+    ),
+    (
+        "rssac002",
+        &[
+            ("directory", "where the files are written, such as \"/var/lib/anyns/rssac002\"", "\"x\""),
+            ("service", "what the documents call the service, such as \"as112.example\"", "\"x\""),
         ],
     ),
     (

@@ -55,6 +55,7 @@ pub(super) struct Spec {
     #[serde(default)]
     pub(super) fleet: FleetSpec,
     pub(super) samples: Option<SamplesSpec>,
+    pub(super) rssac002: Option<Rssac002Spec>,
 }
 
 /// `[samples]`: one message in some, for dnstap, the query log and catchments.
@@ -66,6 +67,14 @@ pub(super) struct SamplesSpec {
     pub(super) query_log: bool,
     pub(super) full_addresses: bool,
     pub(super) catchments: Option<bool>,
+}
+
+/// `[rssac002]`: daily statistics.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct Rssac002Spec {
+    pub(super) directory: FilePath,
+    pub(super) service: Spanned<String>,
 }
 
 /// `[pop]`: who this is.

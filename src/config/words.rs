@@ -9,7 +9,7 @@ pub(super) const LISTS: [&str; 7] =
     ["zone", "catalog", "catalog.group", "service", "bgp.neighbor", "key", "fleet.pop"];
 
 /// The sections of which there is one.
-pub(super) const SINGLE: [&str; 16] = [
+pub(super) const SINGLE: [&str; 17] = [
     "transfer",
     "pop",
     "log",
@@ -26,6 +26,7 @@ pub(super) const SINGLE: [&str; 16] = [
     "web",
     "fleet",
     "samples",
+    "rssac002",
 ];
 
 /// The longest piece of a wrong value that is quoted, in characters.

@@ -17,6 +17,7 @@ use crate::host::{self, AddressWatcher, HostFacts, LostAddresses, ServiceAddress
 use crate::policy::{Decision, Policy};
 use crate::publish::Publisher;
 use crate::route::{self, BgpControl, BgpDriver, DryRun, Speaker};
+use crate::rssac002;
 use crate::serve::{self, Serving};
 use crate::telemetry::{Beat, Counters, Logging, keep_running};
 use crate::zone::Published;
@@ -104,6 +105,7 @@ fn start(
     let (host_thread, lost_addresses, host, host_beats) = start_host(&config, addresses, &serving, &health)?;
 
     let (samples, dnstap) = start_samples(&config, &counters)?;
+    let (statistics, rssac002) = start_rssac002(&config, &counters)?;
     let decider = Beat::new("decide");
     let decisions = Latest::new(Decision::default());
     let decided = decisions.reader();
@@ -139,9 +141,12 @@ fn start(
         checks: fact_checks(&sources),
     };
     let own = vec![decider.clone(), logs.beat(), publisher.beat(), catalogs_beat];
-    let (moving, sampling) = (transferring.beats(), samples.iter().map(|(beat, _)| beat.clone()).collect());
+    let moving = transferring.beats();
+    let sampling: Vec<Beat> = samples.iter().map(|(beat, _)| beat.clone()).collect();
+    let counting: Vec<Beat> = statistics.iter().map(|(beat, _)| beat.clone()).collect();
     let beats =
-        [own, health_beats, host_beats, speaker.beats.clone(), serving.beats(), moving, sampling].concat();
+        [own, health_beats, host_beats, speaker.beats.clone(), serving.beats(), moving, sampling, counting]
+            .concat();
     let reported = Reported {
         started,
         config: &config,
@@ -156,6 +161,7 @@ fn start(
         transfers,
         published: published.clone(),
         samples: samples.map(|(_, reports)| reports),
+        rssac002: statistics.map(|(_, trouble)| trouble),
         beats,
     };
     let (control, web) = start_control(server, reported)?;
@@ -202,6 +208,7 @@ fn start(
         control,
         web,
         dnstap,
+        rssac002,
         serving,
         publisher,
         transferring,
@@ -227,6 +234,21 @@ fn start_samples(config: &Config, counters: &Counters) -> Result<Samples, Daemon
         keep_running(&running, &mut writer, async |writer| writer.run().await).await;
     })?;
     Ok((Some((beat, reports)), Some(thread)))
+}
+
+/// A heartbeat and why nothing is written, and the thread; nothing where no statistics are asked for.
+type Statistics = (Option<(Beat, Reader<Option<String>>)>, Option<Thread>);
+
+/// Starts the thread that writes daily statistics.
+fn start_rssac002(config: &Config, counters: &Counters) -> Result<Statistics, DaemonError> {
+    let Some(settings) = config.rssac002.clone() else { return Ok((None, None)) };
+    let mut writer = rssac002::Writer::new(settings, counters.clone());
+    let (beat, trouble) = (writer.beat(), writer.trouble());
+    let running = beat.clone();
+    let thread = Thread::start("rssac002", CancellationToken::new(), move || async move {
+        keep_running(&running, &mut writer, async |writer| writer.run().await).await;
+    })?;
+    Ok((Some((beat, trouble)), Some(thread)))
 }
 
 /// Service addresses are on the host, or are put there. Addresses of a wildcard bind are not looked at one by one.

@@ -13,6 +13,7 @@
 //!           control     1x thread   the admin socket, the status, metrics
 //!           web         1x thread   the page and the API, if configured
 //!           dnstap      1x thread   samples of messages out and counted, if asked for
+//!           rssac002    1x thread   daily statistics out, if asked for
 //!           log         1x thread   log records out
 //!           serve-N     Nx threads  queries in, responses out
 //!   wait    a signal: drain in order, then everything closes in the order opposite to its opening

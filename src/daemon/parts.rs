@@ -27,6 +27,8 @@ pub(super) struct Parts {
     pub(super) web: Option<Thread>,
     /// Writes dnstap and the query log, if one of them is asked for.
     pub(super) dnstap: Option<Thread>,
+    /// Writes daily statistics, if they are asked for.
+    pub(super) rssac002: Option<Thread>,
     pub(super) serving: Serving,
     pub(super) publisher: Arc<PublisherHandle>,
     pub(super) transferring: Transferring,

@@ -78,6 +78,8 @@ pub(super) struct Reported<'a> {
     pub(super) published: Arc<Published>,
     /// What becomes of samples, if some are taken.
     pub(super) samples: Option<SampleReports>,
+    /// Why daily statistics are not written, if they are asked for.
+    pub(super) rssac002: Option<Reader<Option<String>>>,
     /// The beats of all tasks but those of the status itself.
     pub(super) beats: Vec<Beat>,
 }
@@ -89,7 +91,7 @@ pub(super) fn start_control(
 ) -> Result<(ControlThread, Option<Thread>), DaemonError> {
     let Reported { started, config, publisher, serving, counters, speaker, host, logs, limits, .. } =
         reported;
-    let Reported { told, transfers, published, samples, beats, .. } = reported;
+    let Reported { told, transfers, published, samples, rssac002, beats, .. } = reported;
     let [control, status] = [Beat::new("control"), Beat::new("status")];
     let (report, mut liveness) = (publisher.report(), publisher.liveness());
     let (inquiries, asked) = queue(MOST_INQUIRIES).map_err(DaemonError::Runtime)?;
@@ -134,6 +136,7 @@ pub(super) fn start_control(
             host_alarms(host),
             log_alarms(logs.dropped()),
             verifier,
+            rssac002_alarm(rssac002),
         ]
         .into_iter()
         .chain(web.as_ref().map(Web::alarms))
@@ -245,6 +248,15 @@ fn restart_alarm(ordered: Reader<Ordered>) -> Source<Vec<OtherAlarm>> {
 /// Removals that wait, clashes and broken versions of catalogs.
 fn alarms_of_catalogs(facts: Option<Reader<CatalogFacts>>) -> Source<Vec<OtherAlarm>> {
     Box::new(move || facts.as_ref().map_or_else(Vec::new, |facts| catalog_alarms(&facts.load())))
+}
+
+/// Daily statistics are not written.
+fn rssac002_alarm(trouble: Option<Reader<Option<String>>>) -> Source<Vec<OtherAlarm>> {
+    Box::new(move || {
+        let trouble = trouble.as_ref().and_then(|trouble| (*trouble.load()).clone());
+        let message = trouble.map(|error| format!("the statistics of this day are not written: {error}"));
+        message.map(|message| alarm("rssac002".to_owned(), Cause::Rest, message)).into_iter().collect()
+    })
 }
 
 /// Log records were dropped a moment ago.

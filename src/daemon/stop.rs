@@ -58,6 +58,10 @@ async fn in_order(mut parts: Parts, mut signals: Signals) {
     if let Some(dnstap) = parts.dnstap {
         dnstap.stop(THREAD_GRACE).await;
     }
+    // Nothing is counted any more: it writes what it has not written yet.
+    if let Some(rssac002) = parts.rssac002 {
+        rssac002.stop(THREAD_GRACE).await;
+    }
     parts.transferring.stop(THREAD_GRACE).await;
     parts.publisher.shutdown().await;
     if let Some(addresses) = parts.addresses

@@ -40,7 +40,7 @@ impl Context {
         let answering = responder.refresh(Instant::now());
         let length = answering.message(query, peer, &mut scratch);
         let response = scratch.get(..length).filter(|response| !response.is_empty())?;
-        answering.sent();
+        answering.sent(peer);
         Some(response.to_vec())
     }
 }

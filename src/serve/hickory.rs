@@ -230,8 +230,12 @@ impl RequestHandler for Handler {
         };
         match sent {
             Ok(info) => {
-                self.add(|counters| count(&counters.responses));
-                if request.protocol() == Protocol::Udp {
+                let is_udp = request.protocol() == Protocol::Udp;
+                self.add(|counters| {
+                    count(&counters.responses);
+                    counters.count_sent(!is_udp, request.src().ip().is_ipv6(), 1);
+                });
+                if is_udp {
                     self.traffic.left(family(request.src().ip()));
                 }
                 info

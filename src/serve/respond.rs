@@ -231,9 +231,14 @@ impl<'a> Answering<'a> {
         tap.take(messages, transport, addresses);
     }
 
-    /// Counts a response that goes out.
-    pub(super) fn sent(&self) {
-        self.add(|counters| count(&counters.responses));
+    /// Counts a response that goes out on a connection.
+    pub(super) fn sent(&self, peer: Peer) {
+        self.add(|counters| {
+            count(&counters.responses);
+            if peer.transport == TransportKind::Tcp {
+                counters.count_sent(true, peer.address.is_ipv6(), 1);
+            }
+        });
     }
 
     fn client(&self, transport: TransportKind, address: IpAddr) -> Client {

@@ -172,7 +172,7 @@ fn answer(context: &Context, peer: Peer, input: &mut BytesMut, output: &mut Vec<
         };
         output.extend_from_slice(&octets.to_be_bytes());
         output.extend_from_slice(response);
-        answering.sent();
+        answering.sent(peer);
         if output.len() >= OUTPUT {
             return Progress::Full;
         }

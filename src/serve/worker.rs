@@ -237,7 +237,7 @@ impl Datagrams {
         }
         let limited = responder.limited();
         let begun = Instant::now();
-        self.answer(responder, listener.address, begun);
+        let ipv6 = self.answer(responder, listener.address, begun);
         let sent = self.batch.send(&listener.socket)?;
         listener.traffic.sent(sent.sent, sent.without_route);
         let limited = responder.limited() - limited;
@@ -246,6 +246,10 @@ impl Datagrams {
         }
         if let Some(counters) = responder.counters() {
             count_many(&counters.responses, sent.left() as u64);
+            // A socket may have both families. What the kernel did not take is told of IPv4 first.
+            let ipv6 = ipv6.min(sent.left() as u64);
+            counters.count_sent(false, true, ipv6);
+            counters.count_sent(false, false, sent.left() as u64 - ipv6);
             count_many(&counters.send_errors, sent.failed() as u64);
             if counters.latency.is_due() {
                 counters.latency.note(begun.elapsed(), self.batch.received() as u64);
@@ -255,8 +259,9 @@ impl Datagrams {
     }
 
     /// Answers the batch, group by group: what the answers read is prefetched for all of a group before the first of
-    /// them is written.
-    fn answer(&mut self, responder: &mut Responder, address: SocketAddr, now: Instant) {
+    /// them is written. Returns how many responses go to IPv6.
+    fn answer(&mut self, responder: &mut Responder, address: SocketAddr, now: Instant) -> u64 {
+        let mut ipv6 = 0;
         let mut answering = responder.refresh(now);
         let (arrivals, mut replies) = self.batch.parts();
         answering.received(arrivals.count());
@@ -276,10 +281,12 @@ impl Datagrams {
                         let client = SocketAddr::new(arrival.source, arrival.port);
                         answering.sample(messages, TransportKind::Udp, (client, Some(address)));
                     }
+                    ipv6 += u64::from(length > 0 && arrival.source.is_ipv6());
                     length
                 });
             }
         }
+        ipv6
     }
 }
 

@@ -26,6 +26,8 @@ pub struct WorkerCounters {
     pub doq_queries: AtomicU64,
     /// Responses sent, whole or truncated.
     pub responses: AtomicU64,
+    /// Responses sent without encryption: UDP over IPv4, UDP over IPv6, TCP over IPv4, TCP over IPv6.
+    pub plain_responses: Slots<4>,
     /// Responses sent with TC set.
     pub truncated: AtomicU64,
     /// Datagrams that get no response: too short, or responses themselves.
@@ -87,6 +89,11 @@ impl WorkerCounters {
         if rcode == BADCOOKIE {
             count(&self.bad_cookies);
         }
+    }
+
+    /// Counts responses that were sent without encryption, over TCP or UDP, to IPv6 or IPv4.
+    pub fn count_sent(&self, is_tcp: bool, is_ipv6: bool, many: u64) {
+        self.plain_responses.add(usize::from(is_tcp) * 2 + usize::from(is_ipv6), many);
     }
 
     /// Counts a query by its QTYPE.

@@ -32,6 +32,7 @@ mod metrics;
 mod package;
 mod process;
 mod reload;
+mod rssac002;
 mod secondary;
 mod signatures;
 mod status;

@@ -7,6 +7,7 @@ mod control;
 mod fleet;
 mod rate_limit;
 mod route;
+mod rssac002;
 mod samples;
 mod serve;
 mod tls;
@@ -26,8 +27,8 @@ use crate::control as admin;
 use crate::telemetry::{LogFormat, LogSettings, check_level};
 use crate::transfer::settings::PeerSpec;
 use crate::{
-    admission, answer, dnstap, fleet as pops, health, policy, publish, route as routes, serve as serving,
-    web as pages,
+    admission, answer, dnstap, fleet as pops, health, policy, publish, route as routes,
+    rssac002 as statistics, serve as serving, web as pages,
 };
 
 use super::check;
@@ -85,6 +86,8 @@ pub struct Config {
     pub fleet: pops::Settings,
     /// dnstap, the query log and catchments, if one of them is asked for.
     pub samples: Option<dnstap::Settings>,
+    /// Daily statistics, if they are asked for.
+    pub rssac002: Option<statistics::Settings>,
 }
 
 /// Who this is.
@@ -162,6 +165,7 @@ pub(super) fn fold(spec: &Spec, faults: &mut Faults<'_>) -> Option<Config> {
     let fleet = fold_fleet(&spec.fleet, &pop.management_addresses, faults);
     let drain = fold_drain(spec, faults);
     let samples = samples::fold_samples(spec, &pop, &service_addresses, faults);
+    let rssac002 = rssac002::fold_rssac002(spec, &pop, faults);
     let lease = route::fold_lease(spec, faults);
     // Every section was looked at: only now may one be missing.
     Some(Config {
@@ -174,6 +178,7 @@ pub(super) fn fold(spec: &Spec, faults: &mut Faults<'_>) -> Option<Config> {
         web,
         fleet,
         samples,
+        rssac002,
         pop,
         serve,
         rate_limit,

@@ -1,5 +1,6 @@
 //! Configurations that are right, and what is said of those that are not.
 
+mod rssac002;
 mod samples;
 mod slips;
 

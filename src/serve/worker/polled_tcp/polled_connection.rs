@@ -351,7 +351,7 @@ impl Connection {
                 Ok(octets) if octets > 0 => *prefix = octets.to_be_bytes(),
                 _ => return (consumed, filled, Halt::NoQuery),
             }
-            answering.sent();
+            answering.sent(self.peer);
             filled += LENGTH + length;
             if filled >= OUTPUT {
                 return (consumed, filled, Halt::Full);

@@ -1,0 +1,14 @@
+//! What the operator chose about daily statistics.
+
+use std::path::PathBuf;
+
+/// What the operator chose about daily statistics.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// Where the files are written; made if it is missing.
+    pub directory: PathBuf,
+    /// What the documents call the service, such as `as112.example`.
+    pub service: String,
+    /// This instance: the files have its name.
+    pub instance: String,
+}
