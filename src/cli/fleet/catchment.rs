@@ -11,7 +11,7 @@ use super::super::{CommandError, Outcome};
 use super::pops::{LIMIT, pops, run};
 
 #[derive(Debug, clap::Args)]
-pub(super) struct CatchmentOptions {
+pub(super) struct CompareOptions {
     /// Also write every POP and prefix into this file, for mapping: as JSON if its name ends in .json, otherwise as CSV
     #[arg(long, value_name = "FILE")]
     output: Option<PathBuf>,
@@ -38,7 +38,7 @@ struct Asked {
 }
 
 /// Exit codes: 0 every POP told its client prefixes, 1 one did not, 3 no POP answers.
-pub(super) fn catchment(config: Option<&Path>, options: &CatchmentOptions, json: bool) -> Outcome {
+pub(super) fn catchment(config: Option<&Path>, options: &CompareOptions, json: bool) -> Outcome {
     let report = ask(config, &options.asked)?;
     if let Some(output) = &options.output {
         let is_json = output.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("json"));

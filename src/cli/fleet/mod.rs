@@ -35,7 +35,7 @@ enum FleetCommand {
     /// Wait until every announced POP serves this serial of a zone, or a newer one: for CI and ACME hooks
     Wait(WaitOptions),
     /// Which client prefixes reach which POP: shares, and the prefixes that several POPs see
-    Catchment(catchment::CatchmentOptions),
+    Catchment(catchment::CompareOptions),
     /// Estimate what a step would do, without taking it
     #[command(subcommand)]
     Plan(PlanCommand),
