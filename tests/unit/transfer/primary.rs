@@ -280,7 +280,7 @@ fn updates_go_to_who_takes_them_and_are_limited_by_client() {
     let (over_tcp, begun) = (start(), std::time::Instant::now());
     let answers: Vec<bool> = (0..8).map(|_| ask(over_tcp.addresses()[0], &update(30)).is_some()).collect();
     assert!(answers.iter().all(|is_answered| *is_answered), "{answers:?}");
-    assert!(begun.elapsed() >= std::time::Duration::from_millis(1600), "{:?}", begun.elapsed());
+    assert!(begun.elapsed() >= Duration::from_millis(1600), "{:?}", begun.elapsed());
 }
 
 /// Prints how long a large zone takes over loopback, whole and ten records of it: from the order or the change until it is served.
