@@ -83,6 +83,7 @@ fn start(
         Some(samples) => counters.with_taps(samples.one_in),
         None => counters,
     };
+    let counters = if config.rssac002.is_some() { counters.with_sizes() } else { counters };
     let limits = Arc::new(Limits::new(&config.rate_limit, started)?);
     let answers = Arc::new(config.answer.clone());
     let serving = serve::start(&config.serve, &published, &answers, Some(&limits), &counters)?;

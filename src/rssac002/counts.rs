@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-use crate::telemetry::{Counters, Slots, WorkerCounters};
+use crate::telemetry::{Counters, MessageSizes, SizeHistogram, Slots, WorkerCounters};
 
 /// The fields of `traffic-volume`, in the order of the counts.
 pub(super) const TRAFFIC: [&str; 8] = [
@@ -17,6 +17,18 @@ pub(super) const TRAFFIC: [&str; 8] = [
     "dns-tcp-responses-sent-ipv6",
 ];
 
+/// The fields of `traffic-sizes`, in the order of the counts.
+pub(super) const SIZES: [&str; 4] =
+    ["udp-request-sizes", "udp-response-sizes", "tcp-request-sizes", "tcp-response-sizes"];
+
+/// The histograms of a worker in the order of [`SIZES`].
+const HISTOGRAMS: [fn(&MessageSizes) -> &SizeHistogram; SIZES.len()] = [
+    |sizes| &sizes.udp_queries,
+    |sizes| &sizes.udp_responses,
+    |sizes| &sizes.tcp_queries,
+    |sizes| &sizes.tcp_responses,
+];
+
 /// The extended RCODEs that are made here (RFC 6891 section 9, RFC 7873 section 8).
 const BADVERS: u16 = 16;
 const BADCOOKIE: u16 = 23;
@@ -28,6 +40,8 @@ pub(super) struct Counts {
     pub(super) traffic: [u64; TRAFFIC.len()],
     /// Responses by RCODE, extended bits included; those that never occurred may be missing.
     pub(super) rcodes: BTreeMap<u16, u64>,
+    /// In the order of [`SIZES`]: messages by the first size of their range. Ranges without messages may be missing.
+    pub(super) sizes: [BTreeMap<u16, u64>; SIZES.len()],
 }
 
 impl Counts {
@@ -50,7 +64,7 @@ impl Counts {
             tcp_sent,
             tcp_sent_ipv6,
         ];
-        Self { traffic, rcodes: rcodes(counters) }
+        Self { traffic, rcodes: rcodes(counters), sizes: HISTOGRAMS.map(|of| sizes(counters, of)) }
     }
 
     /// What was counted after `earlier`.
@@ -66,11 +80,30 @@ impl Counts {
     fn with(&self, other: &Self, of: fn(u64, u64) -> u64) -> Self {
         let mut traffic = self.traffic;
         traffic.iter_mut().zip(other.traffic).for_each(|(count, other)| *count = of(*count, other));
-        let known = self.rcodes.keys().chain(other.rcodes.keys());
-        let count = |counts: &Self, rcode| counts.rcodes.get(rcode).copied().unwrap_or(0);
-        let rcodes = known.map(|rcode| (*rcode, of(count(self, rcode), count(other, rcode)))).collect();
-        Self { traffic, rcodes }
+        let mut sizes = self.sizes.clone();
+        sizes.iter_mut().zip(&other.sizes).for_each(|(own, other)| *own = merged(own, other, of));
+        Self { traffic, rcodes: merged(&self.rcodes, &other.rcodes, of), sizes }
     }
+}
+
+/// Counts by number, each with the other's.
+fn merged(
+    own: &BTreeMap<u16, u64>,
+    other: &BTreeMap<u16, u64>,
+    of: fn(u64, u64) -> u64,
+) -> BTreeMap<u16, u64> {
+    let count = |counts: &BTreeMap<u16, u64>, number| counts.get(number).copied().unwrap_or(0);
+    let numbers = own.keys().chain(other.keys());
+    numbers.map(|number| (*number, of(count(own, number), count(other, number)))).collect()
+}
+
+/// Messages by the first size of their range.
+fn sizes(counters: &Counters, of: fn(&MessageSizes) -> &SizeHistogram) -> BTreeMap<u16, u64> {
+    let mut sizes = BTreeMap::<u16, u64>::new();
+    for (first, count) in counters.all_sizes().iter().flat_map(|worker| of(worker).read()) {
+        *sizes.entry(u16::try_from(first).unwrap_or(u16::MAX)).or_default() += count;
+    }
+    sizes
 }
 
 /// Responses by RCODE.
@@ -105,7 +138,7 @@ mod tests {
 
     #[test]
     fn the_counters_of_all_workers_become_the_fields() {
-        let counters = Counters::new(2);
+        let counters = Counters::new(2).with_sizes();
         let [one, other] = counters.workers() else { panic!("two workers") };
         count_many(&one.udp_queries, 10);
         one.ipv6_queries.add(0, 3);
@@ -121,6 +154,13 @@ mod tests {
         let counts = Counts::of(&counters);
         assert_eq!(counts.traffic, [7, 3, 4, 1, 6, 2, 4, 1]);
         assert_eq!(counts.rcodes, BTreeMap::from([(0, 2), (3, 1), (16, 1), (23, 2)]));
+        counters.all_sizes()[0].note_udp(40, 100);
+        counters.all_sizes()[1].note_udp(47, 0);
+        counters.all_sizes()[1].note_tcp(20, 65_535);
+        let [requests, responses, tcp_requests, tcp_responses] = Counts::of(&counters).sizes;
+        assert_eq!((requests, responses), ([(32, 2)].into(), [(96, 1)].into()));
+        assert_eq!((tcp_requests, tcp_responses), ([(16, 1)].into(), [(65_520, 1)].into()));
+        let counts = Counts::of(&counters);
         one.count_rcode(5);
         let later = Counts::of(&counters);
         let since = later.since(&counts);

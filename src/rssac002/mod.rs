@@ -6,7 +6,7 @@
 //!                                  --> DIRECTORY/YYYY/MM/METRIC/INSTANCE-YYYYMMDD-METRIC.yaml, renamed into place
 //! ```
 //!
-//! Two of its metrics: `traffic-volume` and `rcode-volume`. The files of a day are whole after its end; that of today grows each minute, and a
+//! Three of its metrics: `traffic-volume`, `traffic-sizes` and `rcode-volume`. The files of a day are whole after its end; that of today grows each minute, and a
 //! process that starts goes on from it, so that a restart loses no count and a crash the last minute at most. Every instance writes files
 //! of its own; whoever publishes a service adds those of its instances. Reads counters alone: no worker knows of it.
 

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use super::busiest::BusyZones;
 use super::counting::count;
 use super::latency::LatencyHistogram;
+use super::message_sizes::MessageSizes;
 use super::query_types::{QUERY_TYPES, slot_of_type};
 use super::slots::Slots;
 use super::taps::Tap;
@@ -111,12 +112,15 @@ pub struct Counters {
     workers: Arc<[WorkerCounters]>,
     /// One for each worker, or none.
     taps: Arc<[Tap]>,
+    /// One for each worker, or none.
+    sizes: Arc<[MessageSizes]>,
 }
 
 impl Counters {
     /// Counters for this many workers.
     pub fn new(workers: usize) -> Self {
-        Self { workers: (0..workers).map(|_| WorkerCounters::default()).collect(), taps: Arc::default() }
+        let workers = (0..workers).map(|_| WorkerCounters::default()).collect();
+        Self { workers, taps: Arc::default(), sizes: Arc::default() }
     }
 
     /// The same, and each worker gives one message in `one_in` to its tap.
@@ -124,6 +128,23 @@ impl Counters {
     pub fn with_taps(self, one_in: u32) -> Self {
         let taps = self.workers.iter().map(|_| Tap::new(one_in)).collect();
         Self { taps, ..self }
+    }
+
+    /// The same, and each worker counts the sizes of messages.
+    #[must_use]
+    pub fn with_sizes(self) -> Self {
+        let sizes = self.workers.iter().map(|_| MessageSizes::default()).collect();
+        Self { sizes, ..self }
+    }
+
+    /// One worker's sizes of messages, if they are counted.
+    pub fn sizes(&self, index: usize) -> Option<&MessageSizes> {
+        self.sizes.get(index)
+    }
+
+    /// Every worker's sizes of messages.
+    pub fn all_sizes(&self) -> &[MessageSizes] {
+        &self.sizes
     }
 
     /// One worker's tap, if messages are sampled.

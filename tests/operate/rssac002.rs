@@ -91,6 +91,12 @@ fn statistics_of_a_day_are_files_that_a_restart_goes_on_from() {
     }
     let refused = count(at, "rcode-volume", "5");
     assert!(count(at, "rcode-volume", "0") >= 2 * QUERIES && refused >= QUERIES, "{text}");
+    // Over UDP, which stands first: the queries for example.org have 44 octets, those for nothing.invalid 48.
+    let sizes = std::fs::read_to_string(files(at, "traffic-sizes").remove(0)).expect("the file");
+    assert!(sizes.contains("metric: traffic-sizes\nudp-request-sizes:\n"), "{sizes}");
+    for (field, least) in [("  32-47", QUERIES), ("  48-63", QUERIES)] {
+        assert!(count(at, "traffic-sizes", field) >= least, "{field}: {sizes}");
+    }
     // A start goes on from there.
     alone.anyns.start(&alone.lab);
     alone.anyns.wait_announces();
