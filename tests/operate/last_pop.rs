@@ -9,7 +9,7 @@
 //! hosts do not. The hub's is on the disk.
 
 use std::net::UdpSocket;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::support::anyns::{Anyns, BOUND, zone_status};
 use crate::support::dns::{TXT, parse, query};
@@ -17,6 +17,7 @@ use crate::support::lab::{Lab, Space};
 use crate::support::pop::{ZONE, base_config, deploy};
 use crate::support::skip::is_full_run;
 use crate::support::table::tell;
+use crate::support::wait::wait_until;
 use crate::support::world::SERVICE;
 use crate::support::zones::one_version;
 
@@ -25,8 +26,6 @@ const KEY: &str = "[[key]]\nname = \"hub.\"\nalgorithm = \"hmac-sha256\"\nsecret
 const HUB: &str = "198.18.0.1";
 /// How long a POP may take to answer one query.
 const SILENCE: Duration = Duration::from_millis(200);
-/// Between two queries to the same POP: the resolution.
-const PAUSE: Duration = Duration::from_millis(1);
 
 /// POPs and deploys.
 fn extent() -> (usize, u32) {
@@ -92,16 +91,12 @@ fn hub(lab: &Lab, space: &Space, pops: usize) -> Anyns {
 }
 
 /// Waits until every POP has this version; how long that took.
-fn wait_version(pops: &[Pop], version: u32, begun: Instant) -> Duration {
+fn wait_version(pops: &[Pop], version: u32) -> Duration {
     let mut missing: Vec<&Pop> = pops.iter().collect();
-    loop {
+    wait_until(&format!("every POP has version {version}"), BOUND, || {
         missing.retain(|pop| pop.version() != Some(version));
-        if missing.is_empty() {
-            return begun.elapsed();
-        }
-        assert!(begun.elapsed() < BOUND, "{} POPs have no version {version} after {BOUND:?}", missing.len());
-        std::thread::sleep(PAUSE);
-    }
+        missing.is_empty()
+    })
 }
 
 #[test]
@@ -122,12 +117,11 @@ fn from_a_changed_file_to_the_last_pop() {
     hub.start(&lab);
     hub.wait_zone(ZONE, "served", Some(1));
     pops.iter_mut().for_each(|pop| pop.anyns.start(&lab));
-    wait_version(&pops, 1, Instant::now());
+    wait_version(&pops, 1);
     let mut times: Vec<Duration> = (2..deploys + 2)
         .map(|version| {
-            let begun = Instant::now();
             deploy(&zones, ZONE, version);
-            wait_version(&pops, version, begun)
+            wait_version(&pops, version)
         })
         .collect();
     times.sort();
