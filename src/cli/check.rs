@@ -35,7 +35,7 @@ pub(super) fn check(file: Option<&Path>, offline: bool) -> Outcome {
         good = false;
     }
     print_listeners(&config);
-    good &= print_certificate(&config, offline);
+    good &= print_encrypted(&config, offline);
     print_plan(&config);
     if !offline {
         good &= print_host(&config)?;
@@ -124,8 +124,8 @@ fn print_catalogs(config: &Config) {
     }
 }
 
-/// The encrypted transports, and whether their certificate can be used.
-fn print_certificate(config: &Config, offline: bool) -> bool {
+/// The encrypted transports, and whether their certificate and ticket keys can be used.
+fn print_encrypted(config: &Config, offline: bool) -> bool {
     let Some(tls) = &config.serve.tls else { return true };
     for (transport, address) in tls.listen() {
         print_line(&format!("listen {address} ({})", transport.to_string().to_uppercase()));
@@ -137,7 +137,20 @@ fn print_certificate(config: &Config, offline: bool) -> bool {
     if let Err(fault) = &read {
         print_line(&format!("error: {fault}"));
     }
-    read.is_ok()
+    let keys = serve::TicketKeys::load(&tls.ticket_keys);
+    match &keys {
+        Ok(keys) => print_ticket_keys(&keys.facts()),
+        Err(fault) => print_line(&format!("error: tls.ticket-keys: {fault}")),
+    }
+    read.is_ok() && keys.is_ok()
+}
+
+/// The names tell whether POPs have the same keys.
+fn print_ticket_keys(keys: &[serve::TicketKeyFact]) {
+    for (index, key) in keys.iter().enumerate() {
+        let does = if index == 0 { "issues and opens tickets" } else { "opens tickets" };
+        print_line(&format!("ticket key {}: {} {does}", key.name, key.file.display()));
+    }
 }
 
 fn print_listeners(config: &Config) {

@@ -130,6 +130,7 @@ pub(super) struct ServeSpec {
 pub(super) struct TlsSpec {
     pub(super) certificate: FilePath,
     pub(super) key: FilePath,
+    pub(super) ticket_keys: Option<Spanned<Vec<FilePath>>>,
     pub(super) dot: Option<Spanned<u16>>,
     pub(super) doh: Option<Spanned<u16>>,
     pub(super) doh3: Option<Spanned<u16>>,

@@ -181,7 +181,7 @@ fn start(
         sources,
         decisions,
         beat: decider.clone(),
-        certificates: serving.certificates(),
+        tls_files: serving.tls_files(),
         limits,
         log_level,
         restart: Vec::new(),

@@ -60,8 +60,8 @@ pub(super) struct Controller {
     pub(super) updates: Arc<UpdateService>,
     /// What is served.
     pub(super) published: Arc<Published>,
-    /// The certificate of the encrypted transports, if there are any.
-    pub(super) certificates: Option<Arc<serve::Certificates>>,
+    /// The certificate and the ticket keys of the encrypted transports, if there are any.
+    pub(super) tls_files: Option<serve::TlsFiles>,
     /// The rate limits in force.
     pub(super) limits: Arc<Limits>,
     pub(super) log_level: LogLevel,

@@ -1,7 +1,8 @@
 //! What a reload puts in force in a running anyns, and what it leaves to a restart.
 //!
 //! In force at once: the log level, rate limits, probes, policy with its lease, drains, services (their attributes, and prefixes
-//! that come or go) and neighbors; what is transferred (keys, primaries, lists of who may do what) and who may update what. To a
+//! that come or go), neighbors and keys of session tickets; what is transferred (keys, primaries, lists of who may do what) and who may
+//! update what. To a
 //! restart are left: who this is, sockets, service addresses that no socket is bound to, the
 //! driver, the admin socket, the page and the list of POPs.
 //!
@@ -130,7 +131,11 @@ fn comes_and_goes(old: &[(IpNet, Vec<IpAddr>)], new: &[(IpNet, Vec<IpAddr>)]) ->
 /// The keys and sections that changed and that a running anyns does not take over.
 fn needs_restart(old: &Config, new: &Config) -> Vec<&'static str> {
     let mut addresses = new.service_addresses.iter().flat_map(|(_, addresses)| addresses);
-    let sockets_aside = serve::Settings { listen: old.serve.listen.clone(), ..new.serve.clone() };
+    let mut live_aside = serve::Settings { listen: old.serve.listen.clone(), ..new.serve.clone() };
+    // The task that reads the files takes over which ones they are.
+    if let (Some(new), Some(old)) = (&mut live_aside.tls, &old.serve.tls) {
+        new.ticket_keys.clone_from(&old.ticket_keys);
+    }
     let set = |listen: &[SocketAddr]| listen.iter().copied().collect::<BTreeSet<_>>();
     let is_bgp = |config: &Config| matches!(config.route, RouteDriver::Bgp(_));
     let differs = [
@@ -138,7 +143,7 @@ fn needs_restart(old: &Config, new: &Config) -> Vec<&'static str> {
         ("log.format", old.log.format != new.log.format),
         (
             "[serve] or [tls]",
-            old.serve != sockets_aside
+            old.serve != live_aside
                 || old.answer != new.answer
                 || old.install_addresses != new.install_addresses,
         ),

@@ -1,10 +1,10 @@
 //! Reading the configuration and the zones again, without a restart.
 //!
 //! ```text
-//!   asked --> read (a blocking thread: the file may hang) --> put in force (live.rs) --> certificate and zones (a task) --> told
+//!   asked --> read (a blocking thread: the file may hang) --> put in force (live.rs) --> TLS files and zones (a task) --> told
 //! ```
 //!
-//! What names zones takes effect, the files of the certificate are read again, and `live.rs` says what else is in force at once.
+//! What names zones takes effect, the files of the certificate and of ticket keys are read again, and `live.rs` says what else is in force at once.
 //! The answer, the exit code of `anyns reload` and the status name what needs a restart, until the file says again what is in
 //! force. A configuration that is wrong changes nothing.
 
@@ -18,7 +18,7 @@ use crate::control::{Reply, Response};
 use crate::handoff::Latest;
 use crate::host;
 use crate::publish::PublisherHandle;
-use crate::serve::Certificates;
+use crate::serve::TlsFiles;
 use crate::telemetry::with_causes;
 
 use super::controller::Controller;
@@ -100,13 +100,14 @@ fn put_in_force(controller: &mut Controller, config: Config, replies: Vec<Reply>
     controller.config.digest.clone_from(&config.digest);
     let state = controller.reload.clone();
     let publisher = controller.publisher.clone();
-    let (certificates, catalogs) = (controller.certificates.clone(), controller.catalogs.clone());
+    let (tls_files, catalogs) = (controller.tls_files.clone(), controller.catalogs.clone());
+    let ticket_keys = config.serve.tls.as_ref().map(|tls| tls.ticket_keys.clone()).unwrap_or_default();
     tokio::spawn(async move {
-        let certificate = read_certificate(certificates).await;
+        let read = read_tls_files(tls_files, ticket_keys).await;
         // Before the publisher forgets what the file names no more: a catalog may have it.
         catalogs.configure(config.transfers.catalogs.clone()).await;
         let zones = look_again(&publisher, config, &applied).await;
-        finish(&state, replies, if let Err(message) = certificate { failed(message) } else { zones });
+        finish(&state, replies, if let Err(message) = read { failed(message) } else { zones });
     });
 }
 
@@ -149,13 +150,18 @@ async fn look_again(publisher: &Arc<PublisherHandle>, config: Config, applied: &
     Response::Done { message, restart: applied.restart.iter().map(|section| (*section).to_owned()).collect() }
 }
 
-/// Reads the certificate again; a bad one changes nothing, and the zones are looked at all the same.
-async fn read_certificate(certificates: Option<Arc<Certificates>>) -> Result<(), String> {
-    let Some(certificates) = certificates else { return Ok(()) };
-    let read = tokio::task::spawn_blocking(move || certificates.reload()).await;
-    let kept = |error: &dyn std::error::Error| format!("the old certificate stays: {}", with_causes(error));
-    match read {
-        Ok(read) => read.map_err(|error| kept(&error)),
-        Err(error) => Err(kept(&error)),
-    }
+/// Reads the certificate and the ticket keys again; bad ones change nothing, and the zones are looked at all the same.
+async fn read_tls_files(files: Option<TlsFiles>, ticket_keys: Vec<PathBuf>) -> Result<(), String> {
+    let Some(TlsFiles { certificates, ticket_keys: keys }) = files else { return Ok(()) };
+    let read = move || {
+        let certificate = certificates.reload();
+        let certificate =
+            certificate.map_err(|error| format!("the old certificate stays: {}", with_causes(&error)));
+        let keys = keys.reload(&ticket_keys);
+        let keys = keys.map_err(|error| format!("the old ticket keys stay: {}", with_causes(&error)));
+        let faults: Vec<String> = [certificate.err(), keys.err()].into_iter().flatten().collect();
+        if faults.is_empty() { Ok(()) } else { Err(faults.join("; ")) }
+    };
+    let read = tokio::task::spawn_blocking(read).await;
+    read.map_err(|error| format!("the old certificate and ticket keys stay: {}", with_causes(&error)))?
 }

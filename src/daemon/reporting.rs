@@ -122,7 +122,7 @@ pub(super) fn start_control(
         reload: Box::new(move || reload.load()),
         published,
         transfers,
-        certificates: serving.certificates(),
+        tls_files: serving.tls_files(),
         beats: [beats, vec![control.clone(), status.clone()], web.iter().map(Web::beat).collect()].concat(),
         neighbor_beats: Box::new({
             let beats = speaker.neighbor_beats.clone();

@@ -3,7 +3,7 @@
 use std::io;
 use std::net::SocketAddr;
 
-use super::encrypted::CertificateError;
+use super::encrypted::{CertificateError, TicketKeyError};
 use super::settings::Settings;
 use super::transport::Transport;
 
@@ -46,6 +46,9 @@ pub enum ServeError {
     /// The certificate of encrypted transports cannot be used.
     #[error(transparent)]
     Certificate(#[from] CertificateError),
+    /// The keys of session tickets cannot be used.
+    #[error("tls.ticket-keys: {0}")]
+    TicketKeys(#[from] TicketKeyError),
     /// No thread, or no runtime for one.
     #[error("cannot start the thread {name}: {source}")]
     Thread {

@@ -50,7 +50,9 @@ mod watch;
 #[cfg(native)]
 mod worker;
 
-pub use encrypted::{CertificateError, Certificates, TlsSettings};
+pub use encrypted::{
+    CertificateError, Certificates, TicketKeyError, TicketKeyFact, TicketKeys, TlsFiles, TlsSettings,
+};
 pub use error::ServeError;
 pub use intake::Intake;
 pub use listeners::OwnSocket;

@@ -12,7 +12,7 @@ use crate::zone::Published;
 
 use super::bind::{Bound, bind_all};
 use super::clients::Clients;
-use super::encrypted::{self, Certificates, Encrypted, EncryptedSockets, TlsSettings};
+use super::encrypted::{self, Certificates, Encrypted, EncryptedSockets, TicketKeys, TlsFiles, TlsSettings};
 use super::error::ServeError;
 use super::intake::{Intake, IntakeSlot};
 use super::listeners::{self, ListenerHandles, OwnSocket};
@@ -31,7 +31,7 @@ use super::{hickory, task_tcp};
 pub struct Serving {
     addresses: Vec<SocketAddr>,
     encrypted_addresses: Vec<(Transport, SocketAddr)>,
-    certificates: Option<Arc<Certificates>>,
+    tls_files: Option<TlsFiles>,
     /// Second handles of the sockets, to look at their queues; gone as soon as a stop begins, so that they keep no port.
     listeners: Arc<Vec<ListenerHandles>>,
     clients: Arc<Clients>,
@@ -90,9 +90,9 @@ impl Serving {
         self.intake.fill(intake);
     }
 
-    /// The certificate of the encrypted transports, if there are any.
-    pub fn certificates(&self) -> Option<Arc<Certificates>> {
-        self.certificates.clone()
+    /// The certificate and the ticket keys of the encrypted transports, if there are any.
+    pub fn tls_files(&self) -> Option<TlsFiles> {
+        self.tls_files.clone()
     }
 
     /// Octets of memory that datagrams waiting in the UDP sockets take; 0 when no query
@@ -190,7 +190,7 @@ pub fn start(
     let mut serving = Serving {
         addresses: bound.iter().map(|bound| bound.address).collect(),
         encrypted_addresses: tls.as_ref().map(|(sockets, _)| sockets.addresses()).unwrap_or_default(),
-        certificates: tls.as_ref().map(|(_, certificates)| certificates.clone()),
+        tls_files: tls.as_ref().map(|(_, files)| files.clone()),
         listeners: Arc::new(listeners::of(&bound, engine)?),
         clients: Arc::new(Clients::new(Instant::now())),
         shared: Arc::new(Shared::default()),
@@ -230,13 +230,13 @@ pub fn start(
             serving.spawn_tcp(listeners, settings.tcp.clone(), responder(1))?;
         }
     }
-    if let (Some((sockets, certificates)), Some(tls_settings)) = (tls, settings.tls.clone()) {
+    if let (Some((sockets, files)), Some(tls_settings)) = (tls, settings.tls.clone()) {
         let set = settings.engine_sets();
         let (responder, clients) = (responder(set), serving.clients.clone());
         serving.spawn_encrypted(set, move |beat| Encrypted {
             sockets,
             settings: tls_settings,
-            certificates,
+            files,
             responder,
             clients,
             beat,
@@ -245,10 +245,11 @@ pub fn start(
     Ok(serving)
 }
 
-/// Reads the certificate and binds the sockets.
-fn bind_encrypted(settings: &TlsSettings) -> Result<(EncryptedSockets, Arc<Certificates>), ServeError> {
+/// Reads the certificate and the ticket keys, and binds the sockets.
+fn bind_encrypted(settings: &TlsSettings) -> Result<(EncryptedSockets, TlsFiles), ServeError> {
     let certificates = Certificates::load(&settings.certificate, &settings.key)?;
-    Ok((EncryptedSockets::bind(settings)?, certificates))
+    let ticket_keys = TicketKeys::load(&settings.ticket_keys)?;
+    Ok((EncryptedSockets::bind(settings)?, TlsFiles { certificates, ticket_keys }))
 }
 
 /// Checks what needs no system call. Returns the engine to run.

@@ -1,6 +1,6 @@
 //! System calls without a safe wrapper: batches of datagrams, socket options, programs that choose a socket, leases, the CPU
 //! a thread runs on and its priority, syncing a filesystem, files in memory, memory for zones; and the one instruction without one, the cache
-//! hint.
+//! hint. Also the files of secrets, whose mode is checked.
 //!
 //! Values in, values out; alone holds `unsafe`, each block with the reason why it is sound. Never decides anything.
 
@@ -10,6 +10,7 @@ pub mod cpu;
 pub mod datagrams;
 #[cfg(native)]
 pub mod epoll;
+pub mod files;
 pub mod lease;
 pub mod md5;
 pub mod memfd;

@@ -28,7 +28,6 @@
 //! | `primary` | `notify` `secondary` `tls` `tsig` `writer` |
 //! | `settings` | `notify` `primary` `secondary` `tls` `tsig` |
 
-mod files;
 pub mod message;
 pub mod notify;
 pub mod primary;
@@ -39,7 +38,7 @@ pub mod tls;
 pub mod tsig;
 pub mod writer;
 
-pub use files::{FileError, read as read_file};
+pub use crate::sys::files::{FileError, read as read_file};
 
 #[cfg(test)]
 #[path = "../../tests/unit/transfer/hub.rs"]

@@ -157,6 +157,7 @@ fn start(engine: Engine, snapshot: &Snapshot, answers: &Settings, ground: &Groun
     let tls = TlsSettings {
         certificate: ground.certificate.clone(),
         key: ground.key.clone(),
+        ticket_keys: Vec::new(),
         dot: listen.clone(),
         doh: listen.clone(),
         doh3: listen.clone(),

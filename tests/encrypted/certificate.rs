@@ -14,7 +14,7 @@ async fn files_that_change_are_taken_over_and_a_bad_pair_keeps_the_old_one() {
     let old_trust = old.path().join("old.pem");
     std::fs::copy(server.certificate(), &old_trust).unwrap();
     let mut kept = dot(server.at(Transport::Dot), &old_trust).await.unwrap();
-    let certificates = server.serving.certificates().unwrap();
+    let certificates = server.serving.tls_files().unwrap().certificates;
 
     // The key of one pair with the certificate of another; seen by itself, nobody tells.
     let other = tempfile::tempdir().unwrap();

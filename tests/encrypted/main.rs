@@ -1,5 +1,5 @@
-//! DNS over TLS, HTTPS and QUIC: the same answers as over TCP, to real clients, under bad ones; the certificate; the
-//! PROXY protocol.
+//! DNS over TLS, HTTPS and QUIC: the same answers as over TCP, to real clients, under bad ones; the certificate; session
+//! tickets; the PROXY protocol.
 
 #![allow(
     clippy::expect_used,
@@ -29,3 +29,4 @@ mod hostile;
 mod programs;
 mod proxy;
 mod server;
+mod tickets;

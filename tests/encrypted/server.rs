@@ -40,6 +40,7 @@ impl Server {
         let tls = TlsSettings {
             certificate,
             key,
+            ticket_keys: Vec::new(),
             dot: any.clone(),
             doh: any.clone(),
             doh3: any.clone(),

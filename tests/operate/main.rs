@@ -37,5 +37,6 @@ mod secondary;
 mod signatures;
 mod status;
 mod systemd;
+mod ticket_keys;
 mod transfer;
 mod web;

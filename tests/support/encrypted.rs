@@ -6,12 +6,16 @@
 use std::net::{Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bytes::{Buf, Bytes};
 use data_encoding::BASE64URL_NOPAD;
 use http::{Request, Response};
+use rustls::client::WebPkiServerVerifier;
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::{DigitallySignedStruct, SignatureScheme};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
@@ -48,6 +52,87 @@ pub fn tls(certificate: &Path, protocol: &str) -> Arc<rustls::ClientConfig> {
     Arc::new(config)
 }
 
+/// A client that remembers its sessions, and how often it was shown a certificate: a session that is resumed shows none.
+pub struct Remembering {
+    config: Arc<rustls::ClientConfig>,
+    shown: Arc<AtomicUsize>,
+}
+
+impl Remembering {
+    /// It trusts these certificates and speaks these versions of TLS.
+    pub fn new(
+        trust: &[&Path],
+        protocol: &str,
+        versions: &[&'static rustls::SupportedProtocolVersion],
+    ) -> Self {
+        let mut roots = rustls::RootCertStore::empty();
+        trust.iter().for_each(|one| roots.add(CertificateDer::from_pem_file(one).unwrap()).unwrap());
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider.clone());
+        let shown = Arc::new(AtomicUsize::new(0));
+        let verifier = Counted { verifier: verifier.build().unwrap(), shown: shown.clone() };
+        let config = rustls::ClientConfig::builder_with_provider(provider);
+        let config = config.with_protocol_versions(versions).unwrap();
+        let config = config.dangerous().with_custom_certificate_verifier(Arc::new(verifier));
+        let mut config = config.with_no_client_auth();
+        config.alpn_protocols = vec![protocol.into()];
+        Self { config: Arc::new(config), shown }
+    }
+
+    /// For connections.
+    pub fn config(&self) -> Arc<rustls::ClientConfig> {
+        self.config.clone()
+    }
+
+    /// How many of its handshakes were full ones.
+    pub fn full_handshakes(&self) -> usize {
+        self.shown.load(Ordering::Relaxed)
+    }
+}
+
+/// Counts the certificates that it verifies.
+#[derive(Debug)]
+struct Counted {
+    verifier: Arc<WebPkiServerVerifier>,
+    shown: Arc<AtomicUsize>,
+}
+
+impl ServerCertVerifier for Counted {
+    fn verify_server_cert(
+        &self,
+        certificate: &CertificateDer<'_>,
+        others: &[CertificateDer<'_>],
+        name: &ServerName<'_>,
+        ocsp: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        self.shown.fetch_add(1, Ordering::Relaxed);
+        self.verifier.verify_server_cert(certificate, others, name, ocsp, now)
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.verifier.verify_tls12_signature(message, certificate, signature)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.verifier.verify_tls13_signature(message, certificate, signature)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.verifier.supported_verify_schemes()
+    }
+}
+
 /// A message behind its length (RFC 1035 section 4.2.2).
 pub fn framed(message: &[u8]) -> Vec<u8> {
     [&(message.len() as u16).to_be_bytes(), message].concat()
@@ -74,7 +159,15 @@ pub async fn dot(server: SocketAddr, trust: &Path) -> std::io::Result<TlsStream<
 }
 
 pub async fn shake(stream: TcpStream, trust: &Path, protocol: &str) -> std::io::Result<TlsStream<TcpStream>> {
-    let connector = tokio_rustls::TlsConnector::from(tls(trust, protocol));
+    shake_with(stream, tls(trust, protocol)).await
+}
+
+/// The handshake over a stream.
+pub async fn shake_with(
+    stream: TcpStream,
+    config: Arc<rustls::ClientConfig>,
+) -> std::io::Result<TlsStream<TcpStream>> {
+    let connector = tokio_rustls::TlsConnector::from(config);
     connector.connect(ServerName::try_from(HOST).unwrap(), stream).await
 }
 
@@ -84,8 +177,16 @@ pub async fn quic(
     trust: &Path,
     protocol: &str,
 ) -> Result<(quinn::Endpoint, quinn::Connection), quinn::ConnectionError> {
+    quic_with(server, tls(trust, protocol)).await
+}
+
+/// The same with this TLS.
+pub async fn quic_with(
+    server: SocketAddr,
+    config: Arc<rustls::ClientConfig>,
+) -> Result<(quinn::Endpoint, quinn::Connection), quinn::ConnectionError> {
     let endpoint = quinn::Endpoint::client((Ipv6Addr::UNSPECIFIED, 0).into()).unwrap();
-    let config = quinn::crypto::rustls::QuicClientConfig::try_from(tls(trust, protocol)).unwrap();
+    let config = quinn::crypto::rustls::QuicClientConfig::try_from(config).unwrap();
     let config = quinn::ClientConfig::new(Arc::new(config));
     let server = match server {
         SocketAddr::V4(four) => SocketAddr::new(four.ip().to_ipv6_mapped().into(), four.port()),
@@ -125,7 +226,11 @@ pub struct Http2(h2::client::SendRequest<Bytes>);
 
 impl Http2 {
     pub async fn connect(server: SocketAddr, trust: &Path) -> Self {
-        let stream = shake(TcpStream::connect(server).await.unwrap(), trust, "h2").await.unwrap();
+        Self::over(shake(TcpStream::connect(server).await.unwrap(), trust, "h2").await.unwrap()).await
+    }
+
+    /// Over a stream whose handshake is done.
+    pub async fn over(stream: TlsStream<TcpStream>) -> Self {
         let (sender, connection) = h2::client::handshake(stream).await.unwrap();
         tokio::spawn(connection);
         Self(sender)
@@ -161,6 +266,11 @@ pub struct Http3 {
 impl Http3 {
     pub async fn connect(server: SocketAddr, trust: &Path) -> Self {
         let (endpoint, connection) = quic(server, trust, "h3").await.unwrap();
+        Self::over(endpoint, connection).await
+    }
+
+    /// Over a QUIC connection.
+    pub async fn over(endpoint: quinn::Endpoint, connection: quinn::Connection) -> Self {
         let (mut driver, sender) =
             h3::client::new(h3_quinn::Connection::new(connection.clone())).await.unwrap();
         let driving = tokio::spawn(async move {

@@ -1,6 +1,7 @@
 //! `[tls]`, and which load balancers are believed.
 
 use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
 
 use ipnet::IpNet;
 use toml::Spanned;
@@ -43,6 +44,7 @@ pub(super) fn fold_tls(
     Some(TlsSettings {
         certificate: path_in(faults.folder(), &tls.certificate),
         key: path_in(faults.folder(), &tls.key),
+        ticket_keys: ticket_keys(tls, faults),
         dot: at(&tls.dot),
         doh: at(&tls.doh),
         doh3: at(&tls.doh3),
@@ -50,6 +52,29 @@ pub(super) fn fold_tls(
         doq: at(&tls.doq),
         connections: TcpSettings { proxies: tcp.proxies.clone(), ..connections },
     })
+}
+
+/// The files of ticket keys: a few, none of them twice.
+fn ticket_keys(tls: &TlsSpec, faults: &mut Faults<'_>) -> Vec<PathBuf> {
+    let Some(given) = &tls.ticket_keys else { return Vec::new() };
+    let key = "tls.ticket-keys";
+    let most = TlsSettings::MOST_TICKET_KEYS;
+    let files: Vec<PathBuf> = given.as_ref().iter().map(|file| path_in(faults.folder(), file)).collect();
+    if files.is_empty() || files.len() > most {
+        let message = format!(
+            "{} files; allowed are 1 to {most}, the first of which issues tickets; without the key, tickets are this \
+             process's own",
+            files.len()
+        );
+        faults.error(Some(given.span()), key, message);
+    }
+    let twice =
+        files.iter().enumerate().find(|(index, file)| files.iter().take(*index).any(|it| it == *file));
+    if let Some((_, file)) = twice {
+        let message = format!("{} stands here a second time; once is enough", file.display());
+        faults.error(Some(given.span()), key, message);
+    }
+    files
 }
 
 /// Each transport has a port of its own among those over TCP, or over UDP.
@@ -123,13 +148,16 @@ mod tests {
     #[test]
     fn encrypted_transports_are_off_unless_asked_for_and_have_a_port_on_every_address() {
         assert_eq!(read("", "").unwrap().config.serve.tls, None);
-        let tls = format!("{FILES}dot = 853\ndoh = 443\ndoh3 = 443\nidle = \"20s\"\nconnections = 9\n");
+        let tls = format!(
+            "{FILES}dot = 853\ndoh = 443\ndoh3 = 443\nidle = \"20s\"\nconnections = 9\nticket-keys = ['k', '/n']\n"
+        );
         let serve = read("tcp-idle = \"3s\"\nproxy-from = [\"203.0.113.0/24\"]", &tls).unwrap().config.serve;
         let tls = serve.tls.unwrap();
         let at =
             |port| ["192.0.2.53", "192.0.2.54"].map(|ip| format!("{ip}:{port}").parse().unwrap()).to_vec();
         assert_eq!((tls.dot, tls.doh, tls.doh3, tls.doq), (at(853), at(443), at(443), vec![]));
         assert_eq!(tls.certificate, Path::new("etc/c.pem"), "relative to the file");
+        assert_eq!(tls.ticket_keys, [Path::new("etc/k"), Path::new("/n")]);
         assert_eq!((tls.key.as_path(), tls.doh_path.as_str()), (Path::new("/k.pem"), "/dns-query"));
         assert_eq!((tls.connections.idle.as_secs(), tls.connections.connections), (20, 9));
         assert_eq!((serve.tcp.idle.as_secs(), serve.tcp.connections), (3, 1024));
@@ -153,6 +181,24 @@ mod tests {
             ("", &format!("{FILES}dot = 443\ndoh = 443\n"), &["tls.doh", "port 443 is that of tls.dot"]),
             ("", &format!("{FILES}doq = 443\ndoh3 = 443\n"), &["tls.doh3", "port 443 is that of tls.doq"]),
             ("", &format!("{FILES}doh = 443\ndoh-path = \"q\"\n"), &["tls.doh-path", "\"/dns-query\""]),
+            (
+                "",
+                &format!("{FILES}dot = 853\nticket-keys = []\n"),
+                &["13:15: tls.ticket-keys: 0 files", "1 to 16"],
+            ),
+            (
+                "",
+                &format!(
+                    "{FILES}dot = 853\nticket-keys = [{}]\n",
+                    (0..17).map(|n| format!("'{n}',")).collect::<String>()
+                ),
+                &["tls.ticket-keys: 17 files", "1 to 16"],
+            ),
+            (
+                "",
+                &format!("{FILES}dot = 853\nticket-keys = ['a', 'b', 'a']\n"),
+                &["tls.ticket-keys: etc/a stands here a second time"],
+            ),
             ("", &format!("{FILES}doh = 443\nconnections = 0\n"), &["tls.connections", "1 to 100000"]),
             ("", &format!("{FILES}doh = 443\nidle = \"2h\"\n"), &["tls.idle", "100ms to 1h"]),
             ("tcp-idle = \"2h\"", "", &["serve.tcp-idle", "100ms to 1h"]),

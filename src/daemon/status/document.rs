@@ -10,7 +10,7 @@ use crate::control::{
 };
 use crate::health;
 use crate::publish::{Report, WatchState};
-use crate::serve::{Certificates, LostListener};
+use crate::serve::{LostListener, TlsFiles};
 use crate::wire::Name;
 use crate::zone::Published;
 
@@ -67,7 +67,7 @@ impl State {
         }
         alarms.extend(self.zones.signature_alarms(clock.unix()));
         alarms.extend(self.transfers.alarms());
-        alarms.extend(source_alarms(&report, self.sources.certificates.as_deref()));
+        alarms.extend(source_alarms(&report, self.sources.tls_files.as_ref()));
         status.alarms = alarms.into_iter().map(|alarm| dated(alarm, clock)).collect();
         self.memory.settle(&mut status);
         status
@@ -180,16 +180,19 @@ fn probe(one: &health::Statistics, clock: Clock) -> ProbeStatus {
     }
 }
 
-/// What is wrong with the sources of zones and with the certificate.
-fn source_alarms(report: &Report, certificates: Option<&Certificates>) -> Vec<OtherAlarm> {
+/// What is wrong with the sources of zones, with the certificate and with the ticket keys.
+fn source_alarms(report: &Report, files: Option<&TlsFiles>) -> Vec<OtherAlarm> {
     let alarm = |kind: String, message: String| OtherAlarm { kind, cause: Cause::Rest, message };
     let of_source = |message: String| alarm(without_numbers(&message), message);
     let mut alarms: Vec<OtherAlarm> =
         report.faults.iter().map(|fault| of_source(fault.to_string())).collect();
-    if let Some(fault) = certificates.and_then(Certificates::fault) {
+    if let Some(fault) = files.and_then(|files| files.certificates.fault()) {
         alarms.push(alarm("certificate".to_owned(), format!("the old certificate stays: {fault}")));
     }
-    let expiry = certificates.and_then(Certificates::expiry);
+    if let Some(fault) = files.and_then(|files| files.ticket_keys.fault()) {
+        alarms.push(alarm("ticket keys".to_owned(), format!("the old ticket keys stay: {fault}")));
+    }
+    let expiry = files.and_then(|files| files.certificates.expiry());
     alarms.extend(expiry.map(|message| alarm("certificate expiry".to_owned(), message)));
     if let WatchState::Degraded { reason } = &report.watch {
         let message = format!("changes of zone files may be seen late: {reason}");

@@ -41,7 +41,7 @@ use crate::handoff::{Latest, Reader, Receiver};
 use crate::health::Statistics;
 use crate::publish::Report;
 use crate::route::RouteStatus;
-use crate::serve::{self, Certificates, TlsSettings, Transport};
+use crate::serve::{self, TlsFiles, TlsSettings, Transport};
 use crate::telemetry::{Beat, Counters, RunTime};
 use crate::zone::Published;
 
@@ -84,8 +84,8 @@ pub(super) struct StatusSources {
     pub(super) published: Arc<Published>,
     /// Zones that come from primaries, and secondaries.
     pub(super) transfers: TransferSources,
-    /// The certificate of the encrypted transports, if there are any.
-    pub(super) certificates: Option<Arc<Certificates>>,
+    /// The certificate and the ticket keys of the encrypted transports, if there are any.
+    pub(super) tls_files: Option<TlsFiles>,
     /// Every supervised task but those of the neighbors.
     pub(super) beats: Vec<Beat>,
     /// The supervised tasks of the neighbors: they come and go with the configuration.

@@ -3,6 +3,7 @@
 //! ```text
 //! run  one thread with a runtime of its own, so that handshakes starve neither plain TCP nor the control plane
 //!   ├── certificate × 1    the pair in use; looked at every few seconds
+//!   ├── ticket keys × 1    of session tickets on all sockets; read again by a reload
 //!   ├── dot, h2            acceptors as for TCP, PROXY protocol and caps included; then TLS
 //!   │     └── connection × m      dot: the loop of TCP over TLS; h2: a task for each request
 //!   └── doq, h3            a QUIC endpoint for each socket, the same caps
@@ -25,6 +26,8 @@ mod http;
 mod quic;
 mod session;
 mod settings;
+mod ticket_key;
+mod ticket_keys;
 
 use std::cell::Cell;
 use std::io;
@@ -53,6 +56,7 @@ use super::transport::Transport;
 
 pub use certificate::{CertificateError, Certificates};
 pub use settings::TlsSettings;
+pub use ticket_keys::{TicketKeyError, TicketKeyFact, TicketKeys};
 
 /// How often the certificate's files are looked at.
 const LOOK: Duration = Duration::from_secs(2);
@@ -85,11 +89,20 @@ impl EncryptedSockets {
     }
 }
 
+/// What is read from files, and read again while it is in use.
+#[derive(Clone, Debug)]
+pub struct TlsFiles {
+    /// What every new handshake shows.
+    pub certificates: Arc<Certificates>,
+    /// What seals and opens session tickets.
+    pub ticket_keys: Arc<TicketKeys>,
+}
+
 /// What the thread serves with.
 pub(super) struct Encrypted {
     pub(super) sockets: EncryptedSockets,
     pub(super) settings: TlsSettings,
-    pub(super) certificates: Arc<Certificates>,
+    pub(super) files: TlsFiles,
     pub(super) responder: Responder,
     pub(super) clients: Arc<Clients>,
     pub(super) beat: Beat,
@@ -121,12 +134,12 @@ pub(super) fn run(runtime: &tokio::runtime::Runtime, encrypted: Encrypted, share
 
 /// Starts the task of each socket.
 fn spawn(encrypted: Encrypted, shared: &Arc<Shared>, connections: &TaskTracker, endpoints: &TaskTracker) {
-    let Encrypted { sockets, settings, certificates, responder, clients, beat } = encrypted;
+    let Encrypted { sockets, settings, files, responder, clients, beat } = encrypted;
     let context = Context::new(settings.connections.clone(), responder, beat.clone());
     let caps = Caps::new(settings.connections.clone());
     let path: Rc<str> = settings.doh_path.into();
     tokio::task::spawn_local(keep_beating(beat));
-    tokio::task::spawn_local(watch_certificate(certificates.clone()));
+    tokio::task::spawn_local(watch_certificate(files.certificates.clone()));
     for (transport, address, listener) in sockets.listeners {
         let acceptor = Acceptor {
             address,
@@ -139,14 +152,14 @@ fn spawn(encrypted: Encrypted, shared: &Arc<Shared>, connections: &TaskTracker, 
             clients: clients.clone(),
         };
         let (path, shared) = (path.clone(), shared.clone());
-        match tls(&certificates, transport) {
+        match tls(&files, transport) {
             Ok(tls) => drop(tokio::task::spawn_local(accept(acceptor, listener, tls, path, shared))),
             Err(error) => shared.lose(LostListener::new(address, transport, &io::Error::other(error))),
         }
     }
     let unproven = Rc::new(Cell::new(0));
     for (transport, address, socket) in sockets.quic {
-        let endpoint = tls(&certificates, transport)
+        let endpoint = tls(&files, transport)
             .map_err(io::Error::other)
             .and_then(|tls| quic::endpoint(socket, tls, transport, settings.connections.idle));
         let listener = quic::QuicListener {
@@ -211,10 +224,7 @@ async fn watch_certificate(certificates: Arc<Certificates>) {
 
 /// What TLS does for a transport: TLS 1.3, over TCP also 1.2 (RFC 9325 section 3.1.1); sessions resumed by tickets, so
 /// that they cost no memory here; no early data.
-fn tls(
-    certificates: &Arc<Certificates>,
-    transport: Transport,
-) -> Result<Arc<rustls::ServerConfig>, rustls::Error> {
+fn tls(files: &TlsFiles, transport: Transport) -> Result<Arc<rustls::ServerConfig>, rustls::Error> {
     // RFC 7858 has none of its own; "dot" is registered (IANA "TLS ALPN Protocol IDs").
     let (versions, protocol): (&[_], &[u8]) = match transport {
         Transport::Doh => (&[&TLS13, &TLS12], b"h2"),
@@ -225,8 +235,8 @@ fn tls(
     let mut config = rustls::ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_protocol_versions(versions)?
         .with_no_client_auth()
-        .with_cert_resolver(certificates.clone());
+        .with_cert_resolver(files.certificates.clone());
     config.alpn_protocols = vec![protocol.to_vec()];
-    config.ticketer = ring::Ticketer::new()?;
+    config.ticketer = files.ticket_keys.clone();
     Ok(Arc::new(config))
 }

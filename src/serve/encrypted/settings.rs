@@ -13,6 +13,9 @@ pub struct TlsSettings {
     pub certificate: PathBuf,
     /// The private key of the first certificate, PEM: PKCS #8, SEC 1 or PKCS #1, not encrypted.
     pub key: PathBuf,
+    /// The keys of session tickets, at most [`TlsSettings::MOST_TICKET_KEYS`] files of 80 or 48 octets: the first one issues, all open. A
+    /// reload takes them over. Without any, random keys of this process alone.
+    pub ticket_keys: Vec<PathBuf>,
     /// DNS over TLS (RFC 7858).
     pub dot: Vec<SocketAddr>,
     /// DNS over HTTPS over HTTP/2 (RFC 8484).
@@ -33,6 +36,8 @@ impl TlsSettings {
     pub const DEFAULT_DOH_PATH: &'static str = "/dns-query";
     /// The port of DNS over TLS (RFC 7858 section 3.1) and over QUIC (RFC 9250 section 4.1.1).
     pub const DNS_PORT: u16 = 853;
+    /// The most ticket keys: with a new one each hour, all whose tickets of 12 hours are still good, the one in use and the next.
+    pub const MOST_TICKET_KEYS: usize = 16;
     /// The port of HTTPS.
     pub const HTTPS_PORT: u16 = 443;
 

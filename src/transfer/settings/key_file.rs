@@ -5,7 +5,7 @@ use std::string::FromUtf8Error;
 
 use serde::Deserialize;
 
-use crate::transfer::files::{FileError, read};
+use crate::sys::files::{FileError, read};
 use crate::transfer::tsig::{Algorithm, Key, KeyFault, Keys};
 use crate::wire::Name;
 

@@ -6,7 +6,7 @@ use rustls::RootCertStore;
 use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
-use crate::transfer::files::{FileError, read};
+use crate::sys::files::{FileError, read};
 
 /// Octets of the longest file read: a bundle of all public CAs has some 200,000.
 const MOST_OCTETS: u64 = 1 << 20;

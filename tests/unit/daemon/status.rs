@@ -44,7 +44,7 @@ fn scene(report: Report, test_hooks: bool) -> Scene {
         reload: Box::new(move || reloads.load()),
         published: Arc::default(),
         transfers: TransferSources::default(),
-        certificates: None,
+        tls_files: None,
         beats: vec![decide.clone()],
         neighbor_beats: Box::new(Arc::default),
         other_alarms: vec![Box::new(Vec::new)],
