@@ -3,6 +3,7 @@
 use crate::tool::catchment::{Catchment, is_whole};
 use crate::tool::nodes::RunningLab;
 use crate::tool::result::{FamilyResult, ScenarioResult};
+use crate::tool::sessions::{End, SessionResult, Transport};
 use crate::tool::topology::Role;
 
 /// The longest time until another server answers, in milliseconds: some seconds for what closes a session, for tests share the
@@ -30,6 +31,47 @@ pub(crate) fn scenario(result: &ScenarioResult) {
     let svg = crate::tool::svg::draw(result);
     assert!(svg.starts_with("<svg") && svg.ends_with("</svg>\n") && svg.contains(name.as_str()), "{svg}");
     versions(result);
+    if result.scenario.starts_with("sessions-") {
+        assert_eq!(result.sessions.len(), 6, "three transports over two families: {:?}", result.sessions);
+        let is_crash = name == "sessions-crash";
+        result.sessions.iter().for_each(|one| session(&result.pop, is_crash, one));
+    }
+}
+
+/// A session of the POP ends when its next query reaches another one, and goes on there.
+fn session(pop: &str, is_crash: bool, session: &SessionResult) {
+    let of_pop = |instance: &str| instance.starts_with(&format!("{pop}-"));
+    assert!(of_pop(&session.before) && !of_pop(&session.after), "{session:?}");
+    // A POP that is drained still tells when its idle timeout has passed, and may be the first to say so.
+    let (ends, resumed): (&[End], _) = match session.transport {
+        Transport::Tcp => (&[End::Reset], None),
+        Transport::Dot => (&[End::Reset], Some(true)),
+        Transport::Doq if is_crash => (&[End::Silence], Some(true)),
+        Transport::Doq => (&[End::Silence, End::Closed], Some(true)),
+    };
+    assert!(ends.contains(&session.end) && session.resumed == resumed, "{session:?}");
+}
+
+/// The first retransmission of a segment comes no sooner (TCP_RTO_MIN of Linux): a reset before it answers the first segment, within
+/// one round trip.
+const RETRANSMISSION_MS: f64 = 200.0;
+/// The idle timeout of the lab (`tls.idle`), after which a QUIC client gives up (RFC 9000 section 10.1).
+const IDLE_MS: f64 = 3000.0;
+
+fn measured_session(session: &SessionResult) -> Result<(), String> {
+    let (ended, retried) = (session.ended_ms, session.answered_ms - session.ended_ms);
+    let fits = match session.end {
+        End::Reset => ended < RETRANSMISSION_MS,
+        End::Closed => ended < IDLE_MS * 1.5,
+        End::Silence => (IDLE_MS * 0.9..IDLE_MS * 1.5).contains(&ended),
+    };
+    match fits && retried < 1000.0 {
+        true => Ok(()),
+        false => Err(format!(
+            "{} is over after {ended:.1} ms, answered {retried:.1} ms later",
+            session.transport.name()
+        )),
+    }
 }
 
 /// Times and losses: what a busy machine may spoil. The streams of the other regions, and the time before the fault, are the control.
@@ -42,6 +84,7 @@ pub(crate) fn measured(result: &ScenarioResult) -> Result<(), String> {
     if !matches!(result.scenario.as_str(), "upgrade" | "cut-off") && result.lost_elsewhere > 0 {
         return Err(format!("{} queries lost in other regions", result.lost_elsewhere));
     }
+    result.sessions.iter().try_for_each(measured_session)?;
     result.families.iter().try_for_each(|family| {
         measured_family(result, family).map_err(|fault| format!("{}: {fault}", family.family))
     })

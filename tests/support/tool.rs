@@ -4,6 +4,7 @@
 
 pub mod blaster;
 pub mod dns;
+pub mod encrypted;
 pub mod lab;
 pub mod process;
 pub mod stream;

@@ -17,6 +17,7 @@ pub mod observe;
 pub mod result;
 pub mod routes;
 pub mod scenario;
+pub mod sessions;
 pub mod svg;
 pub mod topology;
 pub mod zone;

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use super::error::{LabError, file};
 use super::routes::RouteChange;
+use super::sessions::{self, SessionResult};
 
 /// One scenario that was run.
 #[derive(Clone, Debug, serde::Serialize)]
@@ -29,6 +30,8 @@ pub struct ScenarioResult {
     pub clients: Vec<ClientResult>,
     /// Every change of a route to the primary service.
     pub routes: Vec<RouteChange>,
+    /// The sessions that the client of the POP had open, where the scenario is about them.
+    pub sessions: Vec<SessionResult>,
 }
 
 /// What one family of the POP's clients saw.
@@ -109,7 +112,7 @@ impl ScenarioResult {
 /// The heading of [`rows`].
 pub const HEADING: &str = "scenario         POP  family  withdrawn  first answer elsewhere  lost at 1,000 q/s  lost in other regions";
 
-/// A line for each family.
+/// A line for each family; then a table of the sessions, where there are any.
 pub fn rows(result: &ScenarioResult) -> String {
     let time = |ms: Option<f64>| ms.map_or_else(|| "-".to_owned(), |ms| format!("{ms:.0} ms"));
     let row = |family: &FamilyResult| {
@@ -124,7 +127,8 @@ pub fn rows(result: &ScenarioResult) -> String {
             result.lost_elsewhere
         )
     };
-    result.families.iter().map(row).collect()
+    let families: String = result.families.iter().map(row).collect();
+    families + &sessions::table(&result.scenario, &result.pop, &result.sessions)
 }
 
 /// Writes a result into a folder: `SCENARIO-POP.json` and `SCENARIO-POP.svg`.

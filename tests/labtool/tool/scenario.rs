@@ -7,6 +7,7 @@ use super::nodes::RunningLab;
 use super::observe::{OTHER_RATE, Observation, RATE, wait};
 use super::result::{ClientResult, Event, FamilyResult, ScenarioResult};
 use super::routes::RouteChange;
+use super::sessions::{End, SessionResult, Sessions};
 use super::topology::Role;
 use super::zone;
 
@@ -32,6 +33,8 @@ enum Kind {
     WrongZone,
     HubLost,
     Upgrade,
+    /// A router that loses its power, or a drain, while clients have sessions open.
+    Sessions(Option<Breakage>),
 }
 
 /// All of them.
@@ -74,6 +77,18 @@ pub const SCENARIOS: &[Scenario] = &[
     },
     Scenario { name: "drain", what: "anyns drain", pop: "eu", kind: Kind::Drain },
     Scenario {
+        name: "sessions-crash",
+        what: "the router loses its power; TCP, DoT and DoQ sessions are open",
+        pop: "us",
+        kind: Kind::Sessions(Some(Breakage::Router)),
+    },
+    Scenario {
+        name: "sessions-drain",
+        what: "anyns drain; TCP, DoT and DoQ sessions are open",
+        pop: "eu",
+        kind: Kind::Sessions(None),
+    },
+    Scenario {
         name: "cut-off",
         what: "the region loses its links to the others",
         pop: "us",
@@ -113,7 +128,8 @@ impl Scenario {
         lab.topology.the(Role::Router, pop)?;
         let observation = Observation::start(lab, pop)?;
         let mut moment = Moment::now();
-        let outcome = self.happen(lab, &observation, pop, &mut moment);
+        let mut sessions = Vec::new();
+        let outcome = self.happen(lab, &observation, pop, &mut moment, &mut sessions);
         let (clients, routes) = observation.end(moment);
         let notes = match outcome {
             Ok(notes) => notes,
@@ -123,7 +139,10 @@ impl Scenario {
                 return Err(error);
             }
         };
-        let result = self.result(lab, pop, clients, routes, notes);
+        let mut result = self.result(lab, pop, clients, routes, notes);
+        result.events.extend(sessions.iter().map(|session| session_event(pop, session, moment)));
+        result.events.sort_by(|one, other| one.at_ms.total_cmp(&other.at_ms));
+        result.sessions = sessions;
         faults::mend(lab)?;
         Ok(result)
     }
@@ -135,6 +154,7 @@ impl Scenario {
         seen: &Observation,
         pop: &str,
         moment: &mut Moment,
+        sessions: &mut Vec<SessionResult>,
     ) -> Result<Vec<String>, LabError> {
         match self.kind {
             Kind::Crash(breakage) => {
@@ -169,6 +189,10 @@ impl Scenario {
             Kind::WrongZone => wrong_zone(lab, seen),
             Kind::HubLost => hub_lost(lab, seen),
             Kind::Upgrade => upgrade(lab, seen),
+            Kind::Sessions(breakage) => sessions_move(lab, seen, pop, breakage, moment).map(|results| {
+                *sessions = results;
+                Vec::new()
+            }),
         }
     }
 
@@ -199,7 +223,7 @@ impl Scenario {
         let lost_elsewhere =
             clients.iter().filter(|client| client.pop != pop).map(|client| client.lost).sum();
         let events = events(self.what, pop, &clients, &routes, notes);
-        let moves = matches!(self.kind, Kind::Crash(_) | Kind::OneServer | Kind::Drain);
+        let moves = matches!(self.kind, Kind::Crash(_) | Kind::OneServer | Kind::Drain | Kind::Sessions(_));
         let (scenario, what, runtime) = (self.name.to_owned(), self.what.to_owned(), lab.runtime());
         ScenarioResult {
             scenario,
@@ -212,8 +236,29 @@ impl Scenario {
             events,
             clients,
             routes,
+            sessions: Vec::new(),
         }
     }
+}
+
+/// What became of a session, at the time when its retry was answered.
+fn session_event(pop: &str, session: &SessionResult, moment: Moment) -> Event {
+    let asked_ms = session.asked.saturating_duration_since(moment.instant).as_secs_f64() * 1000.0;
+    let (family, name) = (FAMILIES[session.family], session.transport.name());
+    let end = match session.end {
+        End::Reset => "is reset",
+        End::Closed => "is closed by it",
+        End::Silence => "is given up",
+    };
+    let how = match session.resumed {
+        Some(true) => "resumes it at",
+        _ => "is answered anew by",
+    };
+    let what = format!(
+        "client-{pop}: the {name} session with {} {end} {:.1} ms after its next query; the client {how} {} ({family})",
+        session.before, session.ended_ms, session.after
+    );
+    Event { at_ms: asked_ms + session.answered_ms, what }
 }
 
 const FAMILIES: [&str; 2] = ["IPv4", "IPv6"];
@@ -330,6 +375,30 @@ fn hub_lost(lab: &RunningLab, seen: &Observation) -> Result<Vec<String>, LabErro
     wait_all_serve(lab, version)?;
     seen.settle("answers of the new version go on")?;
     Ok(Vec::new())
+}
+
+/// Sessions are open when the POP breaks or, without a breakage, is drained; the client goes on as soon as another POP answers.
+fn sessions_move(
+    lab: &RunningLab,
+    seen: &Observation,
+    pop: &str,
+    breakage: Option<Breakage>,
+    moment: &mut Moment,
+) -> Result<Vec<SessionResult>, LabError> {
+    let open = Sessions::open(lab, pop)?;
+    *moment = match breakage {
+        Some(breakage) => breakage.make(lab, pop)?,
+        None => Moment::now(),
+    };
+    let results = std::thread::scope(|scope| {
+        // The order returns when the drain is done; the routes move before.
+        let drain = breakage.is_none().then(|| scope.spawn(|| faults::drain(lab, pop)));
+        let results = seen.wait_elsewhere(lab, pop).and_then(|()| open.go_on());
+        let drained =
+            drain.map(|drain| drain.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
+        drained.transpose().and(results)
+    })?;
+    seen.settle("answers from elsewhere go on").map(|()| results)
 }
 
 /// Each server is stopped in order and started again; the next one only when the lab is whole.
