@@ -124,7 +124,7 @@ fn print_catalogs(config: &Config) {
     }
 }
 
-/// The encrypted transports, and whether their certificate and ticket keys can be used.
+/// The encrypted transports, and whether their certificate and keys can be used.
 fn print_encrypted(config: &Config, offline: bool) -> bool {
     let Some(tls) = &config.serve.tls else { return true };
     for (transport, address) in tls.listen() {
@@ -142,7 +142,11 @@ fn print_encrypted(config: &Config, offline: bool) -> bool {
         Ok(keys) => print_ticket_keys(&keys.facts()),
         Err(fault) => print_line(&format!("error: tls.ticket-keys: {fault}")),
     }
-    read.is_ok() && keys.is_ok()
+    let reset_key = tls.quic_reset_key.as_deref().map(serve::ResetKey::load).transpose();
+    if let Err(fault) = &reset_key {
+        print_line(&format!("error: tls.quic-reset-key: {fault}"));
+    }
+    read.is_ok() && keys.is_ok() && reset_key.is_ok()
 }
 
 /// The names tell whether POPs have the same keys.

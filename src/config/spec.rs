@@ -131,6 +131,7 @@ pub(super) struct TlsSpec {
     pub(super) certificate: FilePath,
     pub(super) key: FilePath,
     pub(super) ticket_keys: Option<Spanned<Vec<FilePath>>>,
+    pub(super) quic_reset_key: Option<FilePath>,
     pub(super) dot: Option<Spanned<u16>>,
     pub(super) doh: Option<Spanned<u16>>,
     pub(super) doh3: Option<Spanned<u16>>,

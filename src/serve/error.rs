@@ -3,7 +3,7 @@
 use std::io;
 use std::net::SocketAddr;
 
-use super::encrypted::{CertificateError, TicketKeyError};
+use super::encrypted::{CertificateError, ResetKeyError, TicketKeyError};
 use super::settings::Settings;
 use super::transport::Transport;
 
@@ -49,6 +49,9 @@ pub enum ServeError {
     /// The keys of session tickets cannot be used.
     #[error("tls.ticket-keys: {0}")]
     TicketKeys(#[from] TicketKeyError),
+    /// The key of QUIC's stateless resets cannot be used.
+    #[error("tls.quic-reset-key: {0}")]
+    ResetKey(#[from] ResetKeyError),
     /// No thread, or no runtime for one.
     #[error("cannot start the thread {name}: {source}")]
     Thread {

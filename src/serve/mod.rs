@@ -51,7 +51,8 @@ mod watch;
 mod worker;
 
 pub use encrypted::{
-    CertificateError, Certificates, TicketKeyError, TicketKeyFact, TicketKeys, TlsFiles, TlsSettings,
+    CertificateError, Certificates, ResetKey, ResetKeyError, TicketKeyError, TicketKeyFact, TicketKeys,
+    TlsFiles, TlsSettings,
 };
 pub use error::ServeError;
 pub use intake::Intake;

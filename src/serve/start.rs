@@ -12,7 +12,9 @@ use crate::zone::Published;
 
 use super::bind::{Bound, bind_all};
 use super::clients::Clients;
-use super::encrypted::{self, Certificates, Encrypted, EncryptedSockets, TicketKeys, TlsFiles, TlsSettings};
+use super::encrypted::{
+    self, Certificates, Encrypted, EncryptedSockets, ResetKey, TicketKeys, TlsFiles, TlsSettings,
+};
 use super::error::ServeError;
 use super::intake::{Intake, IntakeSlot};
 use super::listeners::{self, ListenerHandles, OwnSocket};
@@ -186,6 +188,8 @@ pub fn start(
     let workers = if engine == Engine::Native { settings.worker_count() } else { 1 };
     let bound = bind_all(&settings.listen, workers, answers.udp_payload_ceiling)?;
     let tls = settings.tls.as_ref().map(bind_encrypted).transpose()?;
+    let reset_key = settings.tls.as_ref().and_then(|tls| tls.quic_reset_key.as_deref());
+    let reset_key = reset_key.map(ResetKey::load).transpose()?;
     let intake = IntakeSlot::default();
     let mut serving = Serving {
         addresses: bound.iter().map(|bound| bound.address).collect(),
@@ -237,6 +241,7 @@ pub fn start(
             sockets,
             settings: tls_settings,
             files,
+            reset_key,
             responder,
             clients,
             beat,

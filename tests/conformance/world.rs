@@ -158,6 +158,7 @@ fn start(engine: Engine, snapshot: &Snapshot, answers: &Settings, ground: &Groun
         certificate: ground.certificate.clone(),
         key: ground.key.clone(),
         ticket_keys: Vec::new(),
+        quic_reset_key: None,
         dot: listen.clone(),
         doh: listen.clone(),
         doh3: listen.clone(),

@@ -28,5 +28,6 @@ mod equal;
 mod hostile;
 mod programs;
 mod proxy;
+mod reset;
 mod server;
 mod tickets;

@@ -34,13 +34,19 @@ impl Server {
 
     /// A server whose connections, plain and encrypted, have these bounds.
     pub(crate) fn with(engine: Engine, bounds: TcpSettings) -> Self {
+        Self::with_reset_key(engine, bounds, None)
+    }
+
+    /// The same with the file of a key of QUIC's stateless resets.
+    pub(crate) fn with_reset_key(engine: Engine, bounds: TcpSettings, key: Option<PathBuf>) -> Self {
         let directory = tempfile::tempdir().unwrap();
-        let (certificate, key) = write_pair(directory.path());
+        let (certificate, private_key) = write_pair(directory.path());
         let any: Vec<SocketAddr> = vec!["127.0.0.1:0".parse().unwrap(), "[::1]:0".parse().unwrap()];
         let tls = TlsSettings {
             certificate,
-            key,
+            key: private_key,
             ticket_keys: Vec::new(),
+            quic_reset_key: key,
             dot: any.clone(),
             doh: any.clone(),
             doh3: any.clone(),

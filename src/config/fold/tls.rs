@@ -45,6 +45,7 @@ pub(super) fn fold_tls(
         certificate: path_in(faults.folder(), &tls.certificate),
         key: path_in(faults.folder(), &tls.key),
         ticket_keys: ticket_keys(tls, faults),
+        quic_reset_key: tls.quic_reset_key.as_ref().map(|file| path_in(faults.folder(), file)),
         dot: at(&tls.dot),
         doh: at(&tls.doh),
         doh3: at(&tls.doh3),
@@ -149,7 +150,8 @@ mod tests {
     fn encrypted_transports_are_off_unless_asked_for_and_have_a_port_on_every_address() {
         assert_eq!(read("", "").unwrap().config.serve.tls, None);
         let tls = format!(
-            "{FILES}dot = 853\ndoh = 443\ndoh3 = 443\nidle = \"20s\"\nconnections = 9\nticket-keys = ['k', '/n']\n"
+            "{FILES}dot = 853\ndoh = 443\ndoh3 = 443\nidle = \"20s\"\nconnections = 9\nticket-keys = ['k', '/n']\n\
+             quic-reset-key = 'r'\n"
         );
         let serve = read("tcp-idle = \"3s\"\nproxy-from = [\"203.0.113.0/24\"]", &tls).unwrap().config.serve;
         let tls = serve.tls.unwrap();
@@ -157,6 +159,7 @@ mod tests {
             |port| ["192.0.2.53", "192.0.2.54"].map(|ip| format!("{ip}:{port}").parse().unwrap()).to_vec();
         assert_eq!((tls.dot, tls.doh, tls.doh3, tls.doq), (at(853), at(443), at(443), vec![]));
         assert_eq!(tls.certificate, Path::new("etc/c.pem"), "relative to the file");
+        assert_eq!(tls.quic_reset_key.as_deref(), Some(Path::new("etc/r")));
         assert_eq!(tls.ticket_keys, [Path::new("etc/k"), Path::new("/n")]);
         assert_eq!((tls.key.as_path(), tls.doh_path.as_str()), (Path::new("/k.pem"), "/dns-query"));
         assert_eq!((tls.connections.idle.as_secs(), tls.connections.connections), (20, 9));

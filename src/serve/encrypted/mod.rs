@@ -24,6 +24,7 @@ mod h2;
 mod h3;
 mod http;
 mod quic;
+mod reset_key;
 mod session;
 mod settings;
 mod ticket_key;
@@ -55,6 +56,7 @@ use super::shared::{LostListener, Phase, Shared};
 use super::transport::Transport;
 
 pub use certificate::{CertificateError, Certificates};
+pub use reset_key::{ResetKey, ResetKeyError};
 pub use settings::TlsSettings;
 pub use ticket_keys::{TicketKeyError, TicketKeyFact, TicketKeys};
 
@@ -103,6 +105,8 @@ pub(super) struct Encrypted {
     pub(super) sockets: EncryptedSockets,
     pub(super) settings: TlsSettings,
     pub(super) files: TlsFiles,
+    /// A random one without it.
+    pub(super) reset_key: Option<ResetKey>,
     pub(super) responder: Responder,
     pub(super) clients: Arc<Clients>,
     pub(super) beat: Beat,
@@ -134,7 +138,7 @@ pub(super) fn run(runtime: &tokio::runtime::Runtime, encrypted: Encrypted, share
 
 /// Starts the task of each socket.
 fn spawn(encrypted: Encrypted, shared: &Arc<Shared>, connections: &TaskTracker, endpoints: &TaskTracker) {
-    let Encrypted { sockets, settings, files, responder, clients, beat } = encrypted;
+    let Encrypted { sockets, settings, files, reset_key, responder, clients, beat } = encrypted;
     let context = Context::new(settings.connections.clone(), responder, beat.clone());
     let caps = Caps::new(settings.connections.clone());
     let path: Rc<str> = settings.doh_path.into();
@@ -159,9 +163,9 @@ fn spawn(encrypted: Encrypted, shared: &Arc<Shared>, connections: &TaskTracker, 
     }
     let unproven = Rc::new(Cell::new(0));
     for (transport, address, socket) in sockets.quic {
-        let endpoint = tls(&files, transport)
-            .map_err(io::Error::other)
-            .and_then(|tls| quic::endpoint(socket, tls, transport, settings.connections.idle));
+        let endpoint = tls(&files, transport).map_err(io::Error::other).and_then(|tls| {
+            quic::endpoint(socket, tls, transport, settings.connections.idle, reset_key.as_ref())
+        });
         let listener = quic::QuicListener {
             address,
             transport,

@@ -8,9 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use quinn::crypto::rustls::QuicServerConfig;
-use quinn::{
-    Connection, Endpoint, EndpointConfig, IdleTimeout, Incoming, TokioRuntime, TransportConfig, VarInt,
-};
+use quinn::{Connection, Endpoint, IdleTimeout, Incoming, TokioRuntime, TransportConfig, VarInt};
 use tokio::sync::watch;
 use tokio::time::timeout;
 use tokio_util::task::TaskTracker;
@@ -22,6 +20,7 @@ use crate::serve::shared::{LostListener, Phase, Shared};
 use crate::serve::transport::Transport;
 use crate::telemetry::{count, keep_going};
 
+use super::reset_key::ResetKey;
 use super::session::{STREAM_WINDOW, STREAMS, WINDOW};
 
 /// Handshakes at one time with sources that may be spoofed. Above it a client must first show that it receives what we
@@ -54,6 +53,7 @@ pub(super) fn endpoint(
     tls: Arc<rustls::ServerConfig>,
     transport: Transport,
     idle: Duration,
+    reset_key: Option<&ResetKey>,
 ) -> io::Result<Endpoint> {
     let tls = QuicServerConfig::try_from(tls).map_err(io::Error::other)?;
     let mut settings = TransportConfig::default();
@@ -70,7 +70,8 @@ pub(super) fn endpoint(
         .max_idle_timeout(Some(idle));
     let mut config = quinn::ServerConfig::with_crypto(Arc::new(tls));
     config.transport_config(Arc::new(settings));
-    Endpoint::new(EndpointConfig::default(), Some(config), socket, Arc::new(TokioRuntime))
+    let endpoint = reset_key.map(ResetKey::endpoint).unwrap_or_default();
+    Endpoint::new(endpoint, Some(config), socket, Arc::new(TokioRuntime))
 }
 
 impl QuicListener {

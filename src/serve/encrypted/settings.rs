@@ -16,6 +16,8 @@ pub struct TlsSettings {
     /// The keys of session tickets, at most [`TlsSettings::MOST_TICKET_KEYS`] files of 80 or 48 octets: the first one issues, all open. A
     /// reload takes them over. Without any, random keys of this process alone.
     pub ticket_keys: Vec<PathBuf>,
+    /// The key of QUIC's stateless resets, a file of 32 octets: of this server, or of those behind one ECMP group. Without it a random one.
+    pub quic_reset_key: Option<PathBuf>,
     /// DNS over TLS (RFC 7858).
     pub dot: Vec<SocketAddr>,
     /// DNS over HTTPS over HTTP/2 (RFC 8484).
