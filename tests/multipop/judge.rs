@@ -1,6 +1,7 @@
 //! What must hold of a scenario, whatever the machine is busy with.
 
 use crate::tool::catchment::{Catchment, is_whole};
+use crate::tool::ecmp::GroupChange;
 use crate::tool::nodes::RunningLab;
 use crate::tool::result::{FamilyResult, ScenarioResult};
 use crate::tool::sessions::{End, SessionResult, Transport};
@@ -31,10 +32,34 @@ pub(crate) fn scenario(result: &ScenarioResult) {
     let svg = crate::tool::svg::draw(result);
     assert!(svg.starts_with("<svg") && svg.ends_with("</svg>\n") && svg.contains(name.as_str()), "{svg}");
     versions(result);
+    if result.scenario.starts_with("ecmp-") {
+        assert_eq!(
+            result.group_changes.len(),
+            4,
+            "both changes over two families: {:?}",
+            result.group_changes
+        );
+        result.group_changes.iter().for_each(|change| group_change(name == "ecmp-resilient", change));
+    }
     if result.scenario.starts_with("sessions-") {
         assert_eq!(result.sessions.len(), 6, "three transports over two families: {:?}", result.sessions);
         let is_crash = name == "sessions-crash";
         result.sessions.iter().for_each(|one| session(&result.pop, is_crash, one));
+    }
+}
+
+/// A server that joins or leaves a resilient group moves nobody else's connections; one that joins a plain group does.
+fn group_change(is_resilient: bool, change: &GroupChange) {
+    let (others, own) = ((change.staying, change.staying_broken), (change.leaving, change.leaving_broken));
+    match change.change {
+        "joins" => {
+            assert!(others.0 >= 24 && own.0 == 0, "all are open at the server that stays: {change:?}");
+            assert_eq!(others.1 == 0, is_resilient, "{change:?}");
+        }
+        _ => {
+            assert!(others.0 > 0 && others.1 == 0, "the others go on: {change:?}");
+            assert!(own.0 > 0 && own.1 == own.0, "those of the server that leaves cannot: {change:?}");
+        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! What the lab breaks, and how it is put right again.
 
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use super::catchment::{PREFIXES, is_whole, map, table};
@@ -110,13 +111,21 @@ pub fn wait_whole(lab: &RunningLab) -> Result<(), LabError> {
 
 /// Whether the router of a POP has as many next hops for the primary service as there are servers.
 fn has_all_paths(lab: &RunningLab, pop: &str) -> bool {
-    let Ok(router) = lab.topology.the(Role::Router, pop) else { return false };
     let servers = lab.topology.with_role(Role::Server, Some(pop)).count();
+    has_paths(lab, pop, "main", |paths| paths >= servers)
+}
+
+/// Whether the number of different next hops that the router of a POP has for the primary service, in this table, is as wanted for both
+/// families.
+pub fn has_paths(lab: &RunningLab, pop: &str, table: &str, wanted: impl Fn(usize) -> bool) -> bool {
+    let Ok(router) = lab.topology.the(Role::Router, pop) else { return false };
     PREFIXES.iter().zip(["-4", "-6"]).all(|(prefix, family)| {
-        let routes = lab.run(router, &["ip", family, "route", "show", "exact", prefix]);
+        let routes = lab.run(router, &["ip", family, "route", "show", "table", table, "exact", prefix]);
         // A router may have static routes for the time without one of BGP.
         routes.is_ok_and(|routes| {
-            !routes.contains("proto static") && routes.matches(" via ").count() >= servers
+            let hops: BTreeSet<&str> =
+                routes.split(" via ").skip(1).filter_map(|rest| rest.split_whitespace().next()).collect();
+            !routes.contains("proto static") && wanted(hops.len())
         })
     })
 }

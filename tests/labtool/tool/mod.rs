@@ -8,8 +8,10 @@
 #![allow(dead_code, unreachable_pub, reason = "the tool and the test each use their own part")]
 
 pub mod catchment;
+pub mod ecmp;
 pub mod error;
 pub mod faults;
+pub mod flows;
 pub mod latency;
 pub mod namespaces;
 pub mod nodes;

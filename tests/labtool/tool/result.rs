@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use super::ecmp::{self, GroupChange};
 use super::error::{LabError, file};
 use super::routes::RouteChange;
 use super::sessions::{self, SessionResult};
@@ -32,6 +33,8 @@ pub struct ScenarioResult {
     pub routes: Vec<RouteChange>,
     /// The sessions that the client of the POP had open, where the scenario is about them.
     pub sessions: Vec<SessionResult>,
+    /// What changes of the POP's ECMP group did, where the scenario is about them.
+    pub group_changes: Vec<GroupChange>,
 }
 
 /// What one family of the POP's clients saw.
@@ -112,7 +115,7 @@ impl ScenarioResult {
 /// The heading of [`rows`].
 pub const HEADING: &str = "scenario         POP  family  withdrawn  first answer elsewhere  lost at 1,000 q/s  lost in other regions";
 
-/// A line for each family; then a table of the sessions, where there are any.
+/// A line for each family; then a table of the sessions and one of the changes of an ECMP group, where there are any.
 pub fn rows(result: &ScenarioResult) -> String {
     let time = |ms: Option<f64>| ms.map_or_else(|| "-".to_owned(), |ms| format!("{ms:.0} ms"));
     let row = |family: &FamilyResult| {
@@ -128,7 +131,10 @@ pub fn rows(result: &ScenarioResult) -> String {
         )
     };
     let families: String = result.families.iter().map(row).collect();
-    families + &sessions::table(&result.scenario, &result.pop, &result.sessions)
+    let (scenario, pop) = (&result.scenario, &result.pop);
+    families
+        + &sessions::table(scenario, pop, &result.sessions)
+        + &ecmp::table(scenario, pop, &result.group_changes)
 }
 
 /// Writes a result into a folder: `SCENARIO-POP.json` and `SCENARIO-POP.svg`.

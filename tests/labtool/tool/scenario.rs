@@ -1,6 +1,7 @@
 //! The scenarios: something happens while every region asks, and what follows is written down.
 
 use super::catchment::ZONE;
+use super::ecmp;
 use super::error::LabError;
 use super::faults::{self, Breakage, Moment};
 use super::nodes::RunningLab;
@@ -35,6 +36,10 @@ enum Kind {
     Upgrade,
     /// A router that loses its power, or a drain, while clients have sessions open.
     Sessions(Option<Breakage>),
+    /// A server joins and leaves the ECMP group of its POP, of resilient next hops where it says so.
+    Group {
+        is_resilient: bool,
+    },
 }
 
 /// All of them.
@@ -89,6 +94,18 @@ pub const SCENARIOS: &[Scenario] = &[
         kind: Kind::Sessions(None),
     },
     Scenario {
+        name: "ecmp-plain",
+        what: "a server joins and leaves a plain ECMP group; TCP connections are open",
+        pop: "ap",
+        kind: Kind::Group { is_resilient: false },
+    },
+    Scenario {
+        name: "ecmp-resilient",
+        what: "a server joins and leaves a resilient ECMP group; TCP connections are open",
+        pop: "ap",
+        kind: Kind::Group { is_resilient: true },
+    },
+    Scenario {
         name: "cut-off",
         what: "the region loses its links to the others",
         pop: "us",
@@ -128,8 +145,16 @@ impl Scenario {
         lab.topology.the(Role::Router, pop)?;
         let observation = Observation::start(lab, pop)?;
         let mut moment = Moment::now();
-        let mut sessions = Vec::new();
-        let outcome = self.happen(lab, &observation, pop, &mut moment, &mut sessions);
+        let (mut sessions, mut group_changes) = (Vec::new(), Vec::new());
+        let outcome = match self.kind {
+            Kind::Sessions(breakage) => sessions_move(lab, &observation, pop, breakage, &mut moment)
+                .map(|results| sessions = results)
+                .map(|()| Vec::new()),
+            Kind::Group { is_resilient } => ecmp::change_group(lab, pop, is_resilient, &mut moment)
+                .map(|results| group_changes = results)
+                .map(|()| Vec::new()),
+            _ => self.happen(lab, &observation, pop, &mut moment),
+        };
         let (clients, routes) = observation.end(moment);
         let notes = match outcome {
             Ok(notes) => notes,
@@ -142,7 +167,7 @@ impl Scenario {
         let mut result = self.result(lab, pop, clients, routes, notes);
         result.events.extend(sessions.iter().map(|session| session_event(pop, session, moment)));
         result.events.sort_by(|one, other| one.at_ms.total_cmp(&other.at_ms));
-        result.sessions = sessions;
+        (result.sessions, result.group_changes) = (sessions, group_changes);
         faults::mend(lab)?;
         Ok(result)
     }
@@ -154,7 +179,6 @@ impl Scenario {
         seen: &Observation,
         pop: &str,
         moment: &mut Moment,
-        sessions: &mut Vec<SessionResult>,
     ) -> Result<Vec<String>, LabError> {
         match self.kind {
             Kind::Crash(breakage) => {
@@ -189,10 +213,8 @@ impl Scenario {
             Kind::WrongZone => wrong_zone(lab, seen),
             Kind::HubLost => hub_lost(lab, seen),
             Kind::Upgrade => upgrade(lab, seen),
-            Kind::Sessions(breakage) => sessions_move(lab, seen, pop, breakage, moment).map(|results| {
-                *sessions = results;
-                Vec::new()
-            }),
+            // These have results of their own.
+            Kind::Sessions(_) | Kind::Group { .. } => Ok(Vec::new()),
         }
     }
 
@@ -237,6 +259,7 @@ impl Scenario {
             clients,
             routes,
             sessions: Vec::new(),
+            group_changes: Vec::new(),
         }
     }
 }
