@@ -1,10 +1,9 @@
 //! What a reload puts in force in a running anyns, and what it leaves to a restart.
 //!
 //! In force at once: the log level, rate limits, probes, policy with its lease, drains, services (their attributes, and prefixes
-//! that come or go), neighbors and keys of session tickets; what is transferred (keys, primaries, lists of who may do what) and who may
-//! update what. To a
-//! restart are left: who this is, sockets, service addresses that no socket is bound to, the
-//! driver, the admin socket, the page and the list of POPs.
+//! that come or go), neighbors and keys of session tickets; what is transferred (keys, primaries, lists of who may do what) and who
+//! may update what. To a restart are left: who this is, sockets, service addresses that no socket is bound to, the driver, the admin
+//! socket, the page and the list of POPs.
 //!
 //! A prefix or a neighbor that left the file is withdrawn at once, without a drain: this POP goes on answering what still
 //! arrives, so no query is lost, and the operator who edits the file has the order in hand (`anyns drain` first, if traffic is to
