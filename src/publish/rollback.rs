@@ -30,6 +30,23 @@ pub enum RollbackError {
     Incomplete,
 }
 
+/// The version with which `steps`, oldest first, begin; they end at what is served. Shares with it what did not change.
+///
+/// # Errors
+/// The steps do not lead to what is served.
+pub fn earlier(served: &Zone, steps: Vec<Difference>) -> Result<Zone, RollbackError> {
+    let mut version: Option<Zone> = None;
+    for step in steps.into_iter().rev() {
+        let from = version.as_ref().unwrap_or(served);
+        if step.to != from.serial() {
+            return Err(RollbackError::Incomplete);
+        }
+        let before = from.with_kept_changes(step.added, step.deleted);
+        version = Some(before.map_err(|_| RollbackError::Incomplete)?);
+    }
+    version.ok_or(RollbackError::Same)
+}
+
 /// The difference from what is served back to where `steps`, oldest first, begin; they end at what is served.
 ///
 /// # Errors
@@ -90,4 +107,66 @@ fn with_serial(mut rdata: Vec<u8>, serial: Serial) -> Vec<u8> {
 
 fn without_serial(rdata: &[u8]) -> Vec<u8> {
     with_serial(rdata.to_vec(), Serial(0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::Name;
+    use crate::zone::ZoneBuilder;
+
+    fn name(text: &str) -> Name {
+        text.parse().unwrap()
+    }
+
+    fn soa(serial: u32) -> Vec<u8> {
+        let numbers = [serial, 1000, 100, 10_000, 300].map(u32::to_be_bytes).concat();
+        [name("ns.example.").as_wire(), name("host.example.").as_wire(), &numbers].concat()
+    }
+
+    /// The SOA record with this serial and an address record at each of these names.
+    fn batch(serial: u32, names: &[&str]) -> RecordBatch {
+        let mut batch = RecordBatch::new(&name("example."));
+        let place = Place::default;
+        batch.push(name("example.").as_wire(), RecordType::SOA, 60, &soa(serial), place());
+        for owner in names {
+            batch.push(name(owner).as_wire(), RecordType::A, 60, &[192, 0, 2, serial as u8], place());
+        }
+        batch
+    }
+
+    fn step(from: u32, to: u32, deleted: &[&str], added: &[&str]) -> Difference {
+        let (deleted, added) = (batch(from, deleted), batch(to, added));
+        Difference { from: Serial(from), to: Serial(to), deleted, added }
+    }
+
+    #[test]
+    fn an_earlier_version_is_made_from_what_is_served_and_the_steps_that_led_to_it() {
+        let mut builder = ZoneBuilder::new(name("example."));
+        let ns = name("ns.example.");
+        let mut first = batch(5, &["a.example.", "b.example."]);
+        first.push(name("example.").as_wire(), RecordType::NS, 60, ns.as_wire(), Place::default());
+        builder.add(first);
+        let first = builder.finish().unwrap();
+        let steps = || {
+            vec![step(5, 6, &["a.example."], &["c.example."]), step(6, 9, &["c.example."], &["d.example."])]
+        };
+        let mut served = first.clone();
+        for step in steps() {
+            served = served.with_changes(step.deleted, step.added).unwrap();
+        }
+        let made = earlier(&served, steps()).unwrap();
+        assert_eq!(made.serial(), Serial(5));
+        assert!(made.exact_difference(&first, usize::MAX).unwrap().is_empty());
+        let middle = earlier(&served, steps().split_off(1)).unwrap();
+        assert_eq!(middle.serial(), Serial(6));
+        // Steps that lead elsewhere, do not fit, or are none.
+        let failed = |steps| earlier(&served, steps).map(|made| made.serial());
+        assert_eq!(failed(Vec::new()), Err(RollbackError::Same));
+        assert_eq!(failed(steps().into_iter().take(1).collect()), Err(RollbackError::Incomplete));
+        assert_eq!(
+            failed(vec![step(6, 9, &["c.example."], &["x.example."])]),
+            Err(RollbackError::Incomplete)
+        );
+    }
 }

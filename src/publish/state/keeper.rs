@@ -21,8 +21,8 @@ use tokio::sync::Notify;
 
 use crate::publish::state::database::DatabaseError;
 use crate::publish::state::fields::key_of;
-use crate::publish::state::members::KeptMember;
 use crate::publish::state::ready::{Version, ready};
+use crate::publish::state::rows::ZoneRows;
 use crate::publish::state::step::Written;
 use crate::publish::state::store::Store;
 use crate::publish::state::timers::ZoneTimers;
@@ -183,12 +183,9 @@ impl StateWriter {
         self.shared.changed.notify_one();
     }
 
-    /// Keeps who is a member of which catalog, and waits for it.
-    pub(in crate::publish) fn keep_members(
-        &self,
-        members: Vec<(Name, Option<KeptMember>)>,
-    ) -> io::Result<()> {
-        self.ask(SHORT_PATIENCE, |_| Urgent::Members(members))
+    /// Keeps short values of zones, and waits for it.
+    pub(in crate::publish) fn keep_rows(&self, rows: ZoneRows) -> io::Result<()> {
+        self.ask(SHORT_PATIENCE, |_| Urgent::Rows(rows))
     }
 
     /// Zones that could not be forgotten since this was last asked, and why.
@@ -354,8 +351,7 @@ impl WriterShared {
 
     /// What cannot be kept is out of date soon: it comes again with the next look of the zone.
     fn write_timers(&self, timers: &BTreeMap<Name, Option<ZoneTimers>>) {
-        let written = self.guarded(|| self.store.write_timers(timers).map_err(DatabaseError::into_io));
-        if let Err(error) = written {
+        if let Err(error) = self.guarded(|| self.store.write_timers(timers)) {
             tracing::warn!(zones = timers.len(), %error, "the timers of secondary zones cannot be kept");
         }
     }
@@ -371,13 +367,10 @@ impl WriterShared {
         for (urgent, reply) in others {
             let result = match urgent {
                 Urgent::Keep(versions) => self.write(&[versions]).pop().unwrap_or(Ok(())),
-                Urgent::Members(members) => {
-                    self.guarded(|| self.store.write_members(&members).map_err(DatabaseError::into_io))
-                }
+                Urgent::Rows(rows) => self.guarded(|| self.store.write_rows(&rows)),
                 Urgent::Append(zone, step) => self.append(&[(zone, step)]).pop().unwrap_or(Ok(())),
                 Urgent::Forget(zone) => self.guarded(|| {
-                    let removed = self.store.write(|writing| writing.remove(&key_of(&zone)));
-                    removed.map(drop).map_err(DatabaseError::into_io)
+                    self.store.write(|it| it.remove(&key_of(&zone)).map(drop)).map_err(DatabaseError::into_io)
                 }),
             };
             answer((result, reply));

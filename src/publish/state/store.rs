@@ -17,6 +17,7 @@
 //! | `tails` | zone | which steps there are, and the last version ([`crate::publish::state::tail`]) |
 //! | `timers` | zone | when a secondary zone was checked ([`crate::publish::state::timers`]) |
 //! | `members` | zone | which catalog lists it ([`crate::publish::state::members`]) |
+//! | `releases` | zone | which version all secondaries may have ([`crate::publish::state::releases`]) |
 //! | `about` | `format` | 5 |
 //!
 //! What is served is the version in `zones` with the steps behind it applied: a difference costs what it changes, not what the zone
@@ -43,6 +44,8 @@ use crate::publish::state::reading::{
     Damaged, DamagedSteps, KeptError, Loaded, Looked, is_on_the_way, list, load, look, steps_from, tail,
     value,
 };
+use crate::publish::state::releases::{self, KeptRelease};
+use crate::publish::state::rows::ZoneRows;
 use crate::publish::state::tail::Tail;
 use crate::publish::state::timers::{self, ZoneTimers};
 use crate::publish::state::writing::Writing;
@@ -191,8 +194,9 @@ impl Store {
     pub(in crate::publish) fn write_timers(
         &self,
         timers: &BTreeMap<Name, Option<ZoneTimers>>,
-    ) -> Result<(), DatabaseError> {
-        self.open_one()?.write(|transaction| timers::write(transaction, timers))
+    ) -> io::Result<()> {
+        let write = |transaction: &_| timers::write(transaction, timers);
+        self.open_one().and_then(|database| database.write(write)).map_err(DatabaseError::into_io)
     }
 
     /// The zones that catalogs list, or listed.
@@ -200,12 +204,18 @@ impl Store {
         self.open_one()?.read(members::read_all)
     }
 
-    /// Keeps members in one transaction; none: forgets that it is one.
-    pub(in crate::publish) fn write_members(
-        &self,
-        members: &[(Name, Option<KeptMember>)],
-    ) -> Result<(), DatabaseError> {
-        self.open_one()?.write(|transaction| members::write(transaction, members))
+    /// The versions that all secondaries may have.
+    pub(in crate::publish) fn releases(&self) -> Result<BTreeMap<Name, KeptRelease>, DatabaseError> {
+        self.open_one()?.read(releases::read_all)
+    }
+
+    /// Keeps short values of zones in one transaction.
+    pub(in crate::publish) fn write_rows(&self, rows: &ZoneRows) -> io::Result<()> {
+        let write = |transaction: &_| match rows {
+            ZoneRows::Members(members) => members::write(transaction, members),
+            ZoneRows::Releases(releases) => releases::write(transaction, releases),
+        };
+        self.open_one().and_then(|database| database.write(write)).map_err(DatabaseError::into_io)
     }
 
     /// Every zone that is kept, not looked into; and what was found to be damaged, and set aside.

@@ -5,8 +5,8 @@
 use std::io;
 use std::sync::mpsc::SyncSender;
 
-use crate::publish::state::members::KeptMember;
 use crate::publish::state::ready::Version;
+use crate::publish::state::rows::ZoneRows;
 use crate::publish::state::step::Written;
 use crate::wire::Name;
 
@@ -22,8 +22,8 @@ pub(in crate::publish) enum Urgent {
     Append(Name, Written),
     /// Forget a zone.
     Forget(Name),
-    /// Keep who is a member of which catalog.
-    Members(Vec<(Name, Option<KeptMember>)>),
+    /// Keep short values of zones.
+    Rows(ZoneRows),
 }
 
 impl Urgent {
@@ -32,7 +32,7 @@ impl Urgent {
         match self {
             Self::Keep(versions) => versions.last().map(|version| version.zone.origin()),
             Self::Append(zone, _) | Self::Forget(zone) => Some(zone),
-            Self::Members(_) => None,
+            Self::Rows(_) => None,
         }
     }
 }

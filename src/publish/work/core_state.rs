@@ -15,6 +15,7 @@ use crate::publish::state::keeper::StateWriter;
 use crate::publish::state::reading::Damaged;
 use crate::publish::state::ready::Version;
 use crate::publish::state::record::Seen;
+use crate::publish::state::releases::KeptRelease;
 use crate::publish::state::step::StepOrigin;
 use crate::publish::state::store::Store;
 use crate::publish::state::timers::ZoneTimers;
@@ -150,6 +151,15 @@ impl Core {
             tracing::warn!(%error, "the timers of secondary zones cannot be read: their primaries are asked at once");
             HashMap::new()
         })
+    }
+
+    /// Which versions all secondaries may have, as the last process kept it; `None` if that cannot be read.
+    pub(in crate::publish) fn kept_releases(&self) -> Option<BTreeMap<Name, KeptRelease>> {
+        let Some(store) = self.keeping.state.store() else { return Some(BTreeMap::new()) };
+        let failed = |error| {
+            tracing::error!(%error, "which versions all secondaries may have cannot be read: they get none until an order");
+        };
+        store.releases().map_err(failed).ok()
     }
 
     /// Keeps timers of secondary zones.

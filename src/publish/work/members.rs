@@ -9,6 +9,7 @@ use std::collections::BTreeSet;
 use tokio::sync::oneshot;
 
 use crate::publish::state::members::KeptMember;
+use crate::publish::state::rows::ZoneRows;
 use crate::publish::verify::unix_now;
 use crate::publish::work::core::Core;
 use crate::publish::work::entry::Entry;
@@ -160,7 +161,7 @@ impl Core {
             return;
         }
         let written = match self.keeping.state.keeper() {
-            Some(keeper) => keeper.keep_members(kept),
+            Some(keeper) => keeper.keep_rows(ZoneRows::Members(kept)),
             None => return self.keeping.members.is_unkept = self.keeping.state.unwritable().is_some(),
         };
         if let Err(error) = written {

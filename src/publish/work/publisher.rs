@@ -3,6 +3,7 @@
 //! Never waits for a disk or a lock: it beats as long as it runs.
 
 use std::collections::{BTreeMap, HashMap};
+use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
@@ -24,8 +25,11 @@ use crate::publish::report::Report;
 use crate::publish::settings::Settings;
 use crate::publish::source::canary::Canary;
 use crate::publish::source::debounce::Debounce;
+use crate::publish::state::directory::StateDirectory;
 use crate::publish::state::history::History;
 use crate::publish::state::members::KeptMember;
+use crate::publish::state::releases::KeptRelease;
+use crate::publish::state::rows::ZoneRows;
 use crate::publish::state::timers::ZoneTimers;
 use crate::publish::work::check_context::{Offer, OfferedDifferences};
 use crate::publish::work::core::After;
@@ -56,6 +60,8 @@ pub struct PublisherHandle {
     timers: HashMap<Name, ZoneTimers>,
     /// Who was a member of which catalog when the last process ended.
     members: BTreeMap<Name, KeptMember>,
+    /// Which versions all secondaries may have, as the last process kept it.
+    releases: Option<BTreeMap<Name, KeptRelease>>,
     /// Asks the thread to end.
     stop: CancellationToken,
     /// Cancelled when the thread is about to end.
@@ -73,6 +79,7 @@ enum Command {
     Offer(Box<Offer>),
     Expiry(Vec<(Name, Expiry)>, oneshot::Sender<()>),
     KeepTimers(Vec<(Name, Option<ZoneTimers>)>),
+    State(oneshot::Sender<Arc<StateDirectory>>),
     Members(Box<MemberChanges>, oneshot::Sender<()>),
     #[cfg(test)]
     Panic,
@@ -90,6 +97,7 @@ impl Publisher {
         core.verify.start(beat.clone()).map_err(thread)?;
         let (commands, received) = mpsc::channel(COMMANDS);
         let (history, timers) = (core.keeping.history.clone(), core.kept_timers());
+        let releases = core.kept_releases();
         let members = core.keeping.members.all.clone();
         let (sender, report, canary) =
             (core.reporter(), core.reporter().reader(), core.watching.watch.canary());
@@ -123,9 +131,9 @@ impl Publisher {
             drop(running);
         };
         std::thread::Builder::new().name("publisher".to_owned()).spawn(run).map_err(thread)?;
-        let lost = |_| std::io::Error::other("the publisher's thread has ended");
+        let lost = |_| io::Error::other("the publisher's thread has ended");
         is_started.recv().map_err(lost).flatten().map_err(thread)?;
-        Ok(PublisherHandle { commands, report, beat, pulse, history, timers, members, stop, ended })
+        Ok(PublisherHandle { commands, report, beat, pulse, history, timers, members, releases, stop, ended })
     }
 }
 
@@ -148,6 +156,31 @@ impl PublisherHandle {
     /// Who was a member of which catalog when the last process ended, and whose data waits for its end.
     pub fn kept_members(&self) -> &BTreeMap<Name, KeptMember> {
         &self.members
+    }
+
+    /// Which versions all secondaries may have where a group of them has each version first, as the last process kept it; `None` if that
+    /// cannot be read.
+    pub fn kept_releases(&self) -> Option<&BTreeMap<Name, KeptRelease>> {
+        self.releases.as_ref()
+    }
+
+    /// Keeps which versions all secondaries may have; `None` forgets that of a zone. Durable when it returns, or there is no state directory:
+    /// then it is false. Must be called in a tokio runtime.
+    ///
+    /// # Errors
+    /// The state directory cannot be written, or the publisher has stopped.
+    pub async fn keep_releases(&self, releases: Vec<(Name, Option<KeptRelease>)>) -> io::Result<bool> {
+        let (reply, state) = oneshot::channel();
+        let stopped = || io::Error::other("the publisher has stopped");
+        self.commands.send(Command::State(reply)).await.map_err(|_| stopped())?;
+        let state = state.await.map_err(|_| stopped())?;
+        // Waits for the disk, which the publisher need not.
+        let kept = tokio::task::spawn_blocking(move || match &*state {
+            StateDirectory::None => Ok(false),
+            StateDirectory::Kept(keeper) => keeper.keep_rows(ZoneRows::Releases(releases)).map(|()| true),
+            StateDirectory::Unwritable { error, .. } => Err(error.to_io()),
+        });
+        kept.await.map_err(io::Error::other).flatten()
     }
 
     /// Takes what a new version of a catalog changes. When it returns, who is a member is durable, if there is a state directory that
@@ -415,6 +448,7 @@ fn obey(core: &mut Core, command: Command) {
         Command::Offer(offer) => core.offer(*offer),
         Command::Expiry(zones, reply) => core.take_expiry(zones, reply),
         Command::KeepTimers(timers) => core.keep_timers(timers),
+        Command::State(reply) => drop(reply.send(core.keeping.state.clone())),
         Command::Members(changes, reply) => core.change_members(*changes, reply),
         #[cfg(test)]
         #[allow(clippy::panic, reason = "a test asks for it")]

@@ -1,0 +1,88 @@
+//! Which version of a zone all secondaries may have, over restarts, where a group of them has each version first: the table `releases`
+//! of the database.
+//!
+//! Serials flow in, each durable before a secondary is told of it; all of them flow out at a start. A value that cannot be read is none.
+//! Never decides what is released.
+
+use std::collections::BTreeMap;
+
+use redb::{ReadTransaction, WriteTransaction};
+
+use crate::publish::state::database::DatabaseError;
+use crate::publish::state::fields::Fields;
+use crate::publish::state::zone_table::{self, ZoneTable};
+use crate::wire::{Name, Serial};
+
+/// Made by the first that is kept: an older build of this format knows nothing of it and leaves it as it is.
+const RELEASES: ZoneTable = ZoneTable::new("releases");
+/// The form of a value; another one is not read.
+const FORM: u8 = 1;
+
+/// What all secondaries of a zone may have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KeptRelease {
+    /// The serial.
+    pub serial: Serial,
+    /// Whether an operator has halted the zone: nothing newer goes to all secondaries.
+    pub is_halted: bool,
+}
+
+impl KeptRelease {
+    fn octets(self) -> Vec<u8> {
+        [&[FORM][..], &self.serial.0.to_be_bytes(), &[u8::from(self.is_halted)]].concat()
+    }
+
+    fn read(octets: &[u8]) -> Option<Self> {
+        let mut fields = Fields(octets);
+        if fields.u8()? != FORM {
+            return None;
+        }
+        Some(Self { serial: Serial(fields.u32()?), is_halted: fields.u8()? != 0 })
+    }
+}
+
+/// All that are kept.
+pub(in crate::publish) fn read_all(
+    from: &ReadTransaction,
+) -> Result<BTreeMap<Name, KeptRelease>, DatabaseError> {
+    zone_table::read_all(from, RELEASES, KeptRelease::read)
+}
+
+/// Keeps these; none: forgets that of the zone.
+pub(in crate::publish) fn write(
+    transaction: &WriteTransaction,
+    releases: &[(Name, Option<KeptRelease>)],
+) -> Result<(), DatabaseError> {
+    let values = releases.iter().map(|(zone, release)| (zone, release.map(KeptRelease::octets)));
+    zone_table::write(transaction, RELEASES, values)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::publish::state::database::Database;
+    use crate::publish::state::fields::key_of;
+
+    #[test]
+    fn releases_come_back_and_a_damaged_value_is_none() {
+        let database = Database::in_memory().unwrap();
+        assert_eq!(database.read(read_all).unwrap(), BTreeMap::new(), "no table yet");
+        let name = |text: &str| text.parse::<Name>().unwrap();
+        let (one, other) = (name("One.example."), name("."));
+        let release = |serial, is_halted| Some(KeptRelease { serial: Serial(serial), is_halted });
+        let kept = [(one.clone(), release(7, false)), (other.clone(), release(u32::MAX, true))];
+        database.write(|to| write(to, &kept)).unwrap();
+        let expected: BTreeMap<_, _> =
+            kept.iter().filter_map(|(zone, release)| Some((zone.clone(), (*release)?))).collect();
+        assert_eq!(database.read(read_all).unwrap(), expected);
+        database.write(|to| write(to, &[(other, None)])).unwrap();
+        assert_eq!(database.read(read_all).unwrap().len(), 1);
+        let damage = |to: &WriteTransaction| {
+            let mut table = to.open_table(RELEASES).map_err(DatabaseError::of)?;
+            table.insert(&*key_of(&one), &b"\x01short"[..3]).map_err(DatabaseError::of)?;
+            Ok(())
+        };
+        database.write(damage).unwrap();
+        assert_eq!(database.read(read_all).unwrap(), BTreeMap::new());
+    }
+}
