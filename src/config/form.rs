@@ -22,7 +22,7 @@ const MOST: usize = 100;
 type Required = (&'static str, &'static str, &'static str);
 
 /// The keys that must be there, by section, what each is, and a value of the right form.
-const REQUIRED: [(&str, &[Required]); 11] = [
+const REQUIRED: [(&str, &[Required]); 12] = [
     (
         "pop",
         &[
@@ -40,6 +40,14 @@ const REQUIRED: [(&str, &[Required]); 11] = [
     ("zone", &[("name", "the zone's name, such as \"example.org\"", "\"x\"")]),
     ("catalog", &[("name", "the catalog's name, such as \"catalog.example\"", "\"x\"")]),
     ("catalog.group", &[("name", "the group's name, as the catalog has it, such as \"west\"", "\"x\"")]),
+    (
+        "canary",
+        &[(
+            "secondaries",
+            "the group, such as [{ address = \"198.51.100.8\" }]",
+            "[{ address = \"192.0.2.1\" }]",
+        )],
+    ),
     (
         "key",
         &[

@@ -5,6 +5,7 @@
 //! allowed, so that one run shows them all. Never starts anything, never looks at the host: what can only be known
 //! there (is the address here? is the port free?) is checked by the module that uses it.
 
+mod canary_spec;
 mod check;
 mod control;
 mod fault;
@@ -26,7 +27,9 @@ use sha2::{Digest, Sha256};
 
 pub use control::control_socket;
 pub use fault::{ConfigError, Located};
-pub use fold::{Catalogs, Config, Drain, FollowedCatalog, Pop, ProducedCatalog, RouteDriver, Transfers};
+pub use fold::{
+    CanaryGroup, Catalogs, Config, Drain, FollowedCatalog, Pop, ProducedCatalog, RouteDriver, Transfers,
+};
 
 use fault::Faults;
 use sources::Sources;

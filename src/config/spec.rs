@@ -11,6 +11,7 @@ use toml::Spanned;
 use crate::transfer::settings::{AllowedSpec, KeySpec, OnExpirySpec, PeerSpec, TransferSpec};
 use crate::update::GrantSpec;
 
+use super::canary_spec::CanarySpec;
 use super::values::{FilePath, Patterns, Period};
 
 /// The whole file.
@@ -34,6 +35,8 @@ pub(super) struct Spec {
     pub(super) zone: Vec<ZoneSpec>,
     #[serde(default)]
     pub(super) catalog: Vec<CatalogSpec>,
+    #[serde(default)]
+    pub(super) canary: Vec<CanarySpec>,
     #[serde(default)]
     pub(super) key: Vec<KeySpec>,
     #[serde(default)]

@@ -5,8 +5,8 @@
 //! known stays as it is.
 
 /// The sections that are lists: each is headed by double brackets, and there may be several.
-pub(super) const LISTS: [&str; 7] =
-    ["zone", "catalog", "catalog.group", "service", "bgp.neighbor", "key", "fleet.pop"];
+pub(super) const LISTS: [&str; 8] =
+    ["zone", "catalog", "catalog.group", "canary", "service", "bgp.neighbor", "key", "fleet.pop"];
 
 /// The sections of which there is one.
 pub(super) const SINGLE: [&str; 17] = [

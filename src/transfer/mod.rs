@@ -7,11 +7,12 @@
 //!                                                                       Sink: the publisher
 //! out:  AXFR, IXFR, SOA queries ---> primary ---> writer: a zone or differences as messages
 //!       a new serial ---> notify ---> NOTIFY to the secondaries, again until they answer
+//!       canary: which serial all secondaries may have, when some have it first
 //!
 //! tsig: all of it signed and verified where a key is configured; tls: transfers encrypted where that is configured
 //! ```
 //!
-//! Zones flow in from primaries and out to secondaries. `tsig`, `message`, `writer`, `refresh` and `notify` do no I/O
+//! Zones flow in from primaries and out to secondaries. `tsig`, `message`, `writer`, `refresh`, `canary` and `notify` do no I/O
 //! and take the time as an argument; `secondary` and `primary` hold the sockets, each with threads of its own, so that no query
 //! waits for a transfer. Every outgoing socket binds a management address. Never decides whether a version may be served:
 //! that is the publisher's.
@@ -23,11 +24,13 @@
 //! | `tls` | (nothing) |
 //! | `writer` | (nothing) |
 //! | `notify` | (nothing) |
+//! | `canary` | (nothing) |
 //! | `refresh` | `message` |
 //! | `secondary` | `message` `notify` `refresh` `tls` `tsig` |
 //! | `primary` | `notify` `secondary` `tls` `tsig` `writer` |
 //! | `settings` | `notify` `primary` `secondary` `tls` `tsig` |
 
+pub mod canary;
 pub mod message;
 pub mod notify;
 pub mod primary;

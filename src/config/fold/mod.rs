@@ -1,5 +1,6 @@
 //! From the file's sections to the modules' settings, one file per group of sections.
 
+mod canary;
 mod catalog;
 mod checks;
 mod connections;
@@ -36,6 +37,7 @@ use super::fault::Faults;
 use super::spec::{LogFormatSpec, RouteDriverSpec, Spec};
 use super::values::Period;
 
+pub use canary::CanaryGroup;
 pub use catalog::{Catalogs, FollowedCatalog, ProducedCatalog};
 pub(super) use control::usual_socket;
 pub(super) use fleet::fold_fleet;

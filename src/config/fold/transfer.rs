@@ -14,6 +14,7 @@ use crate::wire::Name;
 
 use super::super::fault::Faults;
 use super::super::spec::{Spec, ZoneSpec};
+use super::canary::{CanaryGroup, fold_canaries};
 use super::catalog::{Catalogs, fold_catalogs, transfer_of};
 use super::update::fold_updates;
 use super::{Pop, below, path_in, peer_below};
@@ -29,6 +30,8 @@ pub struct Transfers {
     pub updates: UpdateSettings,
     /// Catalogs that are followed, and that are made here.
     pub catalogs: Catalogs,
+    /// Secondaries that have each version of some zones before all others.
+    pub canaries: Vec<CanaryGroup>,
     /// SHA-256 of what the file says of it: whether two are the same.
     pub form: [u8; 32],
     /// The same of what only a restart takes over.
@@ -61,6 +64,7 @@ pub(super) fn fold_transfers(spec: &Spec, pop: &Pop, faults: &mut Faults<'_>) ->
         primary: Default::default(),
         updates: Default::default(),
         catalogs: Default::default(),
+        canaries: Vec::new(),
         form,
         restart_form,
     };
@@ -76,7 +80,8 @@ pub(super) fn fold_transfers(spec: &Spec, pop: &Pop, faults: &mut Faults<'_>) ->
             let updates = fold_updates(spec, &keys, &secondary, faults);
             let catalogs = fold_catalogs(spec, &keys, &pop.management_addresses, faults);
             secondary.catalogs = catalogs.followed.iter().map(|catalog| catalog.name.clone()).collect();
-            Transfers { secondary, primary, updates, catalogs, form, restart_form }
+            let canaries = fold_canaries(spec, &keys, &pop.management_addresses, faults);
+            Transfers { secondary, primary, updates, catalogs, canaries, form, restart_form }
         }
         Err(error) => {
             faults.error(None, "transfer", with_causes(&error));

@@ -73,6 +73,8 @@ pub struct Notifier {
 #[derive(Debug)]
 struct TargetState {
     status: TargetStatus,
+    /// The serial that it was told of last, or is being told of.
+    told: Option<Serial>,
     id: u16,
     due: Instant,
 }
@@ -82,17 +84,23 @@ impl Notifier {
     pub fn new(targets: Vec<Target>, pauses: Pauses, now: Instant, rng: fastrand::Rng) -> Self {
         let state = |target| TargetState {
             status: TargetStatus { target, acknowledged: None, pending: None, given_up: None, refused: None },
+            told: None,
             id: 0,
             due: now,
         };
         Self { pauses, targets: targets.into_iter().map(state).collect(), rng }
     }
 
-    /// The zone has a new serial: every target is told; one that had not answered for an older serial is told of this one alone.
-    pub fn changed(&mut self, serial: Serial, now: Instant) {
+    /// The zone may have a new serial for some targets, and `serial` gives that of each; `None` where it may have none. A target is told if its serial is
+    /// another one than before; one that had not answered for an older serial is told of this one alone.
+    pub fn changed(&mut self, serial: impl Fn(&Target) -> Option<Serial>, now: Instant) {
         for state in &mut self.targets {
+            let Some(serial) = serial(&state.status.target).filter(|serial| state.told != Some(*serial))
+            else {
+                continue;
+            };
             (state.status.pending, state.status.given_up) = (Some((serial, 0)), None);
-            state.due = now;
+            (state.told, state.due) = (Some(serial), now);
         }
     }
 

@@ -68,7 +68,9 @@ impl Shared {
         let (answer, fault) = judge(request, (&settings.keys, &*self.source), allowed, unix_time());
         if let Some(error) = fault {
             match error {
-                RequestFault::NoZone { .. } => tracing::debug!(%client, %error, "transfer refused"),
+                RequestFault::NoZone { .. } | RequestFault::Withheld { .. } => {
+                    tracing::debug!(%client, %error, "transfer refused")
+                }
                 _ => tracing::warn!(%client, %error, "transfer refused"),
             }
         }

@@ -131,7 +131,8 @@ impl Primary {
         self.beat.clone()
     }
 
-    /// Another version of a zone is served: its secondaries are told. Never blocks; false if too many zones wait already.
+    /// Another version of a zone is served, or goes to other secondaries: each secondary is told that may have another version than it was told
+    /// of. Never blocks; false if too many zones wait already.
     pub fn changed(&self, zone: Name) -> bool {
         self.events.try_send(NotifyEvent::Changed(zone)).is_ok()
     }

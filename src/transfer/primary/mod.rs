@@ -10,8 +10,8 @@
 //! a new version --> notifying (1x, owns every Notifier) --> NOTIFY (Nx tasks)
 //! ```
 //!
-//! Requests flow in, messages flow out. A zone comes from a [`Source`] as the snapshot that is served, so a transfer holds it while
-//! it lasts. Runs on threads of its own, which let every other thread go first: no query waits for a transfer. Never changes a
+//! Requests flow in, messages flow out. A zone comes from a [`Source`] as the snapshot that the secondary may have, so a transfer holds it
+//! while it lasts. Runs on threads of its own, which let every other thread go first: no query waits for a transfer. Never changes a
 //! zone.
 
 mod connection;
@@ -31,4 +31,4 @@ pub use handle::{Primary, PrimaryError};
 pub use receivers::{Receivers, Updates};
 pub use seen::{AskedFor, Seen, SeenTable, Sent};
 pub use settings::PrimarySettings;
-pub use source::Source;
+pub use source::{NoVersion, Source};

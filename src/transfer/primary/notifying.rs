@@ -9,13 +9,14 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-use crate::transfer::notify::{Notifier, Pauses, Send, TargetStatus, read_answer, request};
+use crate::transfer::notify::{Notifier, Pauses, Send, Target, TargetStatus, read_answer, request};
 use crate::transfer::secondary::{datagrams, unix_time};
 use crate::transfer::tsig::{Exchange, Key};
 use crate::wire::{Name, RecordType};
 use crate::zone::Zone;
 
 use super::connection::Shared;
+use super::source::Source;
 
 /// NOTIFYs under way at most: each has a socket. A hub with a hundred secondaries tells them all at once.
 const MOST: usize = 512;
@@ -27,7 +28,7 @@ const DATAGRAM: usize = 1232;
 /// What comes from outside.
 #[derive(Debug)]
 pub(super) enum NotifyEvent {
-    /// Another version of the zone is served.
+    /// Another version of the zone is served, or goes to other secondaries.
     Changed(Name),
     /// The configuration says something else.
     Settings,
@@ -80,7 +81,6 @@ impl Notifying {
     }
 
     fn changed(&mut self, name: Name) {
-        let Some(zone) = self.shared.source.zone(&name) else { return };
         let settings = self.shared.settings();
         let targets = settings.targets(&name);
         if targets.is_empty() {
@@ -91,7 +91,9 @@ impl Notifying {
             let notifier = Notifier::new(targets.to_vec(), Pauses::default(), now, fastrand::Rng::new());
             (notifier, None)
         });
-        self.with(&name, |notifier| notifier.changed(zone.serial(), now));
+        let source = self.shared.source.clone();
+        let serial = |target: &Target| Some(version_for(&*source, &name, target)?.serial());
+        self.with(&name, |notifier| notifier.changed(serial, now));
     }
 
     /// Zones with other targets than before: all of them are told, for the new ones may not know the version.
@@ -131,23 +133,22 @@ impl Notifying {
             }
             let mut sends = Vec::new();
             self.with(&name, |notifier| sends = notifier.wake(now));
-            let Some(zone) = self.shared.source.zone(&name) else { continue };
             for send in sends {
-                self.send(&zone, send);
+                self.send(&name, send);
             }
         }
     }
 
-    fn send(&mut self, zone: &Zone, send: Send) {
-        let name = zone.origin().clone();
+    fn send(&mut self, name: &Name, send: Send) {
         let settings = self.shared.settings();
-        let target = self.zones.get(&name).and_then(|(notifier, _)| notifier.status().nth(send.target));
+        let target = self.zones.get(name).and_then(|(notifier, _)| notifier.status().nth(send.target));
         let Some(target) = target.map(|status| &status.target) else { return };
         let key = target.key.as_ref().and_then(|key| settings.keys.get(key)).cloned();
+        let Some(zone) = version_for(&*self.shared.source, name, target) else { return };
         let soa = zone.apex().set(RecordType::SOA);
         let Some((ttl, rdata)) = soa.and_then(|set| Some((set.ttl, set.rdata().next()?))) else { return };
-        let message = request(send.id, &name, (ttl, rdata));
-        let (shared, address) = (self.shared.clone(), target.address);
+        let message = request(send.id, name, (ttl, rdata));
+        let (shared, address, name) = (self.shared.clone(), target.address, name.clone());
         self.tasks.spawn(async move {
             let rcode = tell(&shared, address, key, (message, send.id)).await;
             Answered { zone: name, send, rcode }
@@ -168,6 +169,11 @@ impl Notifying {
             *armed = due;
         }
     }
+}
+
+/// The version that a target may have.
+fn version_for(source: &dyn Source, name: &Name, target: &Target) -> Option<Arc<Zone>> {
+    source.version_for(name, target.address.ip().to_canonical()).ok()
 }
 
 /// Sends one NOTIFY and waits for its answer.

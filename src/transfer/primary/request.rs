@@ -12,11 +12,12 @@ use crate::wire::{CLASS_IN, Name, Query, RecordType, Serial, flag};
 use crate::zone::Zone;
 
 use super::seen::{AskedFor, Sent};
-use super::source::Source;
+use super::source::{NoVersion, Source};
 
 /// RCODEs (RFC 1035 section 4.1.1, RFC 2136 section 2.2).
 mod rcode {
     pub(super) const FORMERR: u8 = 1;
+    pub(super) const SERVFAIL: u8 = 2;
     pub(super) const NOTIMP: u8 = 4;
     pub(super) const REFUSED: u8 = 5;
     pub(super) const NOTAUTH: u8 = 9;
@@ -71,6 +72,8 @@ pub(super) enum RequestFault {
     NotAllowed { zone: Name, key: Option<Name> },
     #[error("{zone} is not served here")]
     NoZone { zone: Name },
+    #[error("the released version of {zone} is not there: see the canaries in the status")]
+    Withheld { zone: Name },
     #[error(transparent)]
     Tsig(#[from] TsigFault),
 }
@@ -137,15 +140,24 @@ pub(super) fn judge(
         _ => return (error(message, &query, rcode::REFUSED, signer, now), None),
     };
     let name = Name::from_wire(question.name).ok().filter(|_| question.class == CLASS_IN);
-    let Some(zone) = name.as_ref().and_then(|name| source.zone(name)) else {
-        let fault = name.map(|zone| RequestFault::NoZone { zone });
-        return (error(message, &query, rcode::NOTAUTH, signer, now), fault);
+    let Some(name) = name else {
+        return (error(message, &query, rcode::NOTAUTH, signer, now), None);
     };
+    let version = source.version_for(&name, client);
+    if matches!(version, Err(NoVersion::NotServed)) {
+        let fault = RequestFault::NoZone { zone: name };
+        return (error(message, &query, rcode::NOTAUTH, signer, now), Some(fault));
+    }
     let key = signer.as_ref().map(|signer| signer.key().name());
-    if !allowed(zone.origin()).allows(client, key, transport == Transport::Tls) {
-        let fault = RequestFault::NotAllowed { zone: zone.origin().clone(), key: key.cloned() };
+    if !allowed(&name).allows(client, key, transport == Transport::Tls) {
+        let fault = RequestFault::NotAllowed { zone: name, key: key.cloned() };
         return (error(message, &query, rcode::REFUSED, signer, now), Some(fault));
     }
+    let Ok(zone) = version else {
+        // It keeps what it has and asks again.
+        let fault = RequestFault::Withheld { zone: name };
+        return (error(message, &query, rcode::SERVFAIL, signer, now), Some(fault));
+    };
     let from = match asked {
         AskedFor::Ixfr => match serial_of(message, question.octets.len(), question.name) {
             Some(from) => Some(from),

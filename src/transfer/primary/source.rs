@@ -1,15 +1,31 @@
 //! Where the zones come from that are sent.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use crate::publish::Difference;
 use crate::wire::{Name, Serial};
 use crate::zone::Zone;
 
+/// Why a secondary gets no version of a zone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NoVersion {
+    /// The zone is not served.
+    NotServed,
+    /// It is served, but the version that this secondary may have is not there.
+    Withheld,
+}
+
 /// Gives what is served and how it came to be. Called for each request, so it must not block.
 pub trait Source: Send + Sync + 'static {
     /// The version of a zone that is served.
     fn zone(&self, name: &Name) -> Option<Arc<Zone>>;
+
+    /// The version of a zone that the secondary with this address may have: what is served, unless others have it first.
+    fn version_for(&self, name: &Name, client: IpAddr) -> Result<Arc<Zone>, NoVersion> {
+        let _ = client;
+        self.zone(name).ok_or(NoVersion::NotServed)
+    }
 
     /// The differences that lead from one version to another, in their order; `None` if the history does not reach back to it, or
     /// does not lead there.

@@ -40,6 +40,19 @@ pub enum AskError {
     Truncated,
 }
 
+/// Asks any server of a zone once which version it has: from a management address, over UDP in three tries, and over TCP where the
+/// answer does not fit; over TLS alone where that is given.
+///
+/// # Errors
+/// No answer that counts.
+pub async fn ask_once(
+    settings: &SecondarySettings,
+    zone: &Name,
+    peer: (SocketAddr, Option<Arc<Key>>, Option<&TlsClient>),
+) -> Result<Soa, AskError> {
+    ask_soa(settings, &IdleConnections::default(), zone, peer).await
+}
+
 /// Asks one primary which version it has.
 pub(super) async fn ask_soa(
     settings: &SecondarySettings,

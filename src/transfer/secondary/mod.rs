@@ -41,7 +41,7 @@ mod sink;
 #[path = "../../../tests/unit/transfer/secondary.rs"]
 mod tests;
 
-pub use ask::AskError;
+pub use ask::{AskError, ask_once};
 pub use awaited::AwaitedZones;
 pub use coordinator::SecondaryContext;
 pub use fetch::FetchError;
@@ -49,6 +49,7 @@ pub use handle::{Secondary, SecondaryError, SecondaryHandle};
 pub use net::NetError;
 pub(super) use net::datagrams;
 pub use net::unix_time;
+pub use pacer::Pacer;
 pub use report::{Diverged, LastTransfer, ZoneNews, ZoneReport};
 pub use settings::{MemberZones, OnExpiry, PrimaryServer, SecondarySettings, SecondaryZone};
 pub use sink::{Origin, Sink, SinkError};

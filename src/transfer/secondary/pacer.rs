@@ -16,7 +16,7 @@ type Limiter = RateLimiter<NotKeyed, InMemoryState, PacerClock, NoOpMiddleware<N
 
 /// Says when a query may leave. Holds one limiter for each primary that was ever configured: as many as the config names.
 #[derive(Debug)]
-pub(super) struct Pacer {
+pub struct Pacer {
     start: Instant,
     per_primary: NonZeroU32,
     total: Limiter,
@@ -43,12 +43,13 @@ fn limiter(per_second: NonZeroU32) -> Limiter {
 }
 
 impl Pacer {
-    pub(super) fn new(total: NonZeroU32, per_primary: NonZeroU32, now: Instant) -> Self {
+    /// So many a second in total, and to each.
+    pub fn new(total: NonZeroU32, per_primary: NonZeroU32, now: Instant) -> Self {
         Self { start: now, per_primary, total: limiter(total), primaries: HashMap::new() }
     }
 
     /// Takes one query to this primary; if it may not leave yet, how long it must wait.
-    pub(super) fn take(&mut self, primary: SocketAddr, now: Instant) -> Result<(), Duration> {
+    pub fn take(&mut self, primary: SocketAddr, now: Instant) -> Result<(), Duration> {
         let since = now.saturating_duration_since(self.start).as_nanos();
         let now = u64::try_from(since).unwrap_or(u64::MAX / 4);
         let own = self.primaries.entry(primary).or_insert_with(|| limiter(self.per_primary));

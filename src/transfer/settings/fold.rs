@@ -160,6 +160,19 @@ pub fn secondary_zone(
     Fold { keys, management }.zone(name, zone, expired)
 }
 
+/// Servers that are asked for what they have; `key` is that of the file.
+///
+/// # Errors
+/// The first thing that cannot be meant.
+pub fn servers(
+    key: &'static str,
+    specs: &[PeerSpec],
+    keys: &Keys,
+    management: &[IpAddr],
+) -> Result<Vec<PrimaryServer>, SettingsFault> {
+    Fold { keys, management }.primaries(key, specs)
+}
+
 fn secondary_of(spec: &TransferSpec) -> Result<SecondarySettings, SettingsFault> {
     let mut it = SecondarySettings::default();
     it.transfers = at_least_one("transfer.transfers", spec.transfers, it.transfers)?;

@@ -79,7 +79,7 @@ fn each_target_is_told_until_it_answers_and_then_given_up() {
     let mut now = Instant::now();
     let mut it = notifier(now, 2);
     assert_eq!((it.due(), it.wake(now)), (None, vec![]));
-    it.changed(Serial(5), now);
+    it.changed(|_| Some(Serial(5)), now);
     let first = it.wake(now);
     assert_eq!(
         first.iter().map(|send| (send.target, send.serial)).collect::<Vec<_>>(),
@@ -102,9 +102,9 @@ fn each_target_is_told_until_it_answers_and_then_given_up() {
 fn a_newer_serial_takes_the_place_of_an_older_one_and_old_answers_do_not_count() {
     let now = Instant::now();
     let mut it = notifier(now, 1);
-    it.changed(Serial(5), now);
+    it.changed(|_| Some(Serial(5)), now);
     let old = it.wake(now)[0];
-    it.changed(Serial(6), now);
+    it.changed(|_| Some(Serial(6)), now);
     it.answered(0, old.id, 0);
     assert_eq!(it.status().next().unwrap().pending, Some((Serial(6), 0)));
     let new = it.wake(now)[0];
@@ -118,4 +118,31 @@ fn a_newer_serial_takes_the_place_of_an_older_one_and_old_answers_do_not_count()
     let status = it.status().next().unwrap().clone();
     assert_eq!((status.pending, status.acknowledged, status.refused), (None, None, Some(5)));
     assert_eq!(it.due(), None);
+}
+
+#[test]
+fn each_target_is_told_of_the_serial_that_it_may_have_and_of_each_once() {
+    let now = Instant::now();
+    let mut it = notifier(now, 3);
+    // The last of them may have no version.
+    let serials = |first: u32, second: u32| {
+        move |target: &Target| match target.address.ip().to_string().as_str() {
+            "192.0.2.0" => Some(Serial(first)),
+            "192.0.2.1" => Some(Serial(second)),
+            _ => None,
+        }
+    };
+    let told = |it: &mut Notifier| -> Vec<(usize, u32)> {
+        it.wake(now).iter().map(|send| (send.target, send.serial.0)).collect()
+    };
+    it.changed(serials(5, 4), now);
+    assert_eq!(told(&mut it), [(0, 5), (1, 4)]);
+    it.changed(serials(6, 4), now);
+    assert_eq!(told(&mut it), [(0, 6)]);
+    it.changed(serials(6, 6), now);
+    assert_eq!(told(&mut it), [(1, 6)]);
+    it.changed(serials(6, 6), now);
+    assert_eq!(told(&mut it), []);
+    it.changed(|_| Some(Serial(6)), now);
+    assert_eq!(told(&mut it), [(2, 6)]);
 }

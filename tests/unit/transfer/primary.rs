@@ -318,3 +318,88 @@ fn measured_transfer_of_a_large_zone() {
     );
     drop(running);
 }
+
+/// Serves an older version to one secondary, the newest to another, and none to a third.
+struct Staged {
+    hub: Arc<Hub>,
+    older: Arc<crate::zone::Zone>,
+}
+
+impl Source for Staged {
+    fn zone(&self, zone: &crate::wire::Name) -> Option<Arc<crate::zone::Zone>> {
+        self.hub.zone(zone)
+    }
+
+    fn version_for(
+        &self,
+        zone: &crate::wire::Name,
+        client: IpAddr,
+    ) -> Result<Arc<crate::zone::Zone>, NoVersion> {
+        let newest = self.zone(zone).ok_or(NoVersion::NotServed)?;
+        match client.to_string().as_str() {
+            "127.0.0.1" => Ok(newest),
+            "127.0.0.2" => Ok(self.older.clone()),
+            _ => Err(NoVersion::Withheld),
+        }
+    }
+
+    fn differences(
+        &self,
+        zone: &crate::wire::Name,
+        from: Serial,
+        to: Serial,
+    ) -> Option<Vec<Arc<crate::publish::Difference>>> {
+        self.hub.differences(zone, from, to)
+    }
+}
+
+#[test]
+fn each_secondary_gets_the_version_that_it_may_have() {
+    use super::request::{Answer, Content, Transport, judge};
+    let (hub, _) = Hub::new();
+    // Enough records that a difference is smaller than the zone (RFC 1995 section 5).
+    let more = (0..9).map(|it| a(&format!("h{it}.example."), 1));
+    hub.put(zone(5, more.chain([a("a.example.", 1)])));
+    let older = hub.zone(&name("example.")).unwrap();
+    hub.apply(difference(5, 6, &[a("a.example.", 1)], &[a("a.example.", 2)])).unwrap();
+    let source = Staged { hub, older };
+    let judged = |client: &str, zone: &str, record_type, from: Option<u32>| {
+        let message = Asked { zone: name(zone), id: 9, record_type }.query(from.map(Serial));
+        let client: IpAddr = client.parse().unwrap();
+        let all = |_: &crate::wire::Name| allowed(&[]);
+        match judge((&message, client, Transport::Tcp), (&Keys::default(), &source), all, 0).0 {
+            Answer::Stream(stream) => {
+                let kind = match stream.kind {
+                    Content::Soa => "SOA",
+                    Content::Differences(_) => "differences",
+                    Content::Whole => "whole",
+                };
+                format!("{kind} {}", stream.zone.serial())
+            }
+            Answer::Message(message) => format!("RCODE {}", message[3] & 0xf),
+            Answer::Nothing => "nothing".to_owned(),
+        }
+    };
+    use RecordType as T;
+    for (client, record_type, from, wanted) in [
+        ("127.0.0.1", T::SOA, None, "SOA 6"),
+        ("127.0.0.1", T::AXFR, None, "whole 6"),
+        ("127.0.0.1", T::IXFR, Some(5), "differences 6"),
+        ("127.0.0.2", T::SOA, None, "SOA 5"),
+        ("127.0.0.2", T::AXFR, None, "whole 5"),
+        ("127.0.0.2", T::IXFR, Some(5), "SOA 5"),
+        ("127.0.0.2", T::IXFR, Some(4), "whole 5"),
+        // One that has the newer version already keeps it.
+        ("127.0.0.2", T::IXFR, Some(6), "SOA 5"),
+        ("127.0.0.3", T::SOA, None, "RCODE 2"),
+        ("127.0.0.3", T::AXFR, None, "RCODE 2"),
+        ("192.0.2.1", T::SOA, None, "RCODE 5"),
+    ] {
+        assert_eq!(
+            judged(client, "example.", record_type, from),
+            wanted,
+            "{client} {record_type:?} {from:?}"
+        );
+    }
+    assert_eq!(judged("127.0.0.3", "other.", T::SOA, None), "RCODE 9");
+}

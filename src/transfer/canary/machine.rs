@@ -1,0 +1,233 @@
+//! One zone under a canary.
+
+use std::time::Instant;
+
+use crate::wire::Serial;
+
+use super::rules::{CanaryRules, WhenUnreachable};
+
+/// What a secondary of the group answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MemberAnswer {
+    /// It serves the version with this serial.
+    Serves(Serial),
+    /// It gave no answer, or none that counts.
+    Failed,
+}
+
+/// How the newest version of a zone stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum CanaryState {
+    /// The others have it.
+    Released,
+    /// Only the group has it.
+    Trial,
+    /// Only the group has it, for longer than it should take.
+    Overdue,
+    /// Only the group has it, and an operator says when the others get it. Also: the next version is halted.
+    Halted,
+}
+
+/// Why a version goes to the others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ReleaseReason {
+    /// All of the group have served it long enough.
+    Proven,
+    /// One of the group did not serve it for too long, and the operator chose that the others get it then.
+    PatienceOver,
+    /// An operator ordered it.
+    Ordered,
+}
+
+/// A version that is to go to the others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Release {
+    /// Its serial.
+    pub serial: Serial,
+    /// Why.
+    pub reason: ReleaseReason,
+}
+
+/// One zone.
+#[derive(Clone, Debug)]
+pub struct CanaryZone {
+    rules: CanaryRules,
+    released: Serial,
+    newest: Serial,
+    is_halted: bool,
+    trial: Option<Trial>,
+    members: Vec<Member>,
+}
+
+/// The newest version is not released.
+#[derive(Clone, Copy, Debug)]
+struct Trial {
+    /// When a version that is not released first came; a newer one does not change it.
+    since: Instant,
+    /// Since when one of the group does not serve the newest version; `None` while all of them do.
+    lagging_since: Option<Instant>,
+    /// When the group is asked next.
+    ask_at: Instant,
+}
+
+/// A secondary of the group.
+#[derive(Clone, Copy, Debug, Default)]
+struct Member {
+    /// Whether an answer is awaited.
+    is_asked: bool,
+    /// The first and the last of the answers in a row that told the newest serial.
+    serves: Option<(Instant, Instant)>,
+}
+
+impl CanaryZone {
+    /// A zone of which the others have `released` and the group is to have `newest`, with so many secondaries in the group.
+    pub fn new(
+        rules: CanaryRules,
+        members: usize,
+        (released, newest): (Serial, Serial),
+        is_halted: bool,
+        now: Instant,
+    ) -> Self {
+        let members = vec![Member::default(); members];
+        let mut it = Self { rules, released, newest: released, is_halted, trial: None, members };
+        it.offered(newest, now);
+        it
+    }
+
+    /// The serial that the others have.
+    pub fn released(&self) -> Serial {
+        self.released
+    }
+
+    /// The serial that the group is to have.
+    pub fn newest(&self) -> Serial {
+        self.newest
+    }
+
+    /// Whether an operator has halted it.
+    pub fn is_halted(&self) -> bool {
+        self.is_halted
+    }
+
+    /// Since when a version waits; `None` if none does.
+    pub fn since(&self) -> Option<Instant> {
+        self.trial.map(|trial| trial.since)
+    }
+
+    /// Which secondaries of the group served the newest version when they were last asked.
+    pub fn serving(&self) -> impl Iterator<Item = bool> {
+        self.members.iter().map(|member| member.serves.is_some())
+    }
+
+    /// How it stands.
+    pub fn state(&self, now: Instant) -> CanaryState {
+        match self.trial {
+            _ if self.is_halted => CanaryState::Halted,
+            None => CanaryState::Released,
+            Some(trial) if self.is_impatient(trial, now) || self.is_long(trial, now) => CanaryState::Overdue,
+            Some(_) => CanaryState::Trial,
+        }
+    }
+
+    /// The hub serves the version with this serial.
+    pub fn offered(&mut self, newest: Serial, now: Instant) {
+        if newest == self.newest && self.trial.is_some() == (newest != self.released) {
+            return;
+        }
+        self.newest = newest;
+        // An answer that is awaited may tell of an earlier version: it counts for what it tells.
+        self.members.iter_mut().for_each(|member| member.serves = None);
+        let since = self.trial.map_or(now, |trial| trial.since);
+        let trial = Trial { since, lagging_since: Some(now), ask_at: now + self.rules.pause() };
+        self.trial = (newest != self.released).then_some(trial);
+    }
+
+    /// An operator halts it: nothing more goes to the others until an order.
+    pub fn halt(&mut self) {
+        self.is_halted = true;
+    }
+
+    /// The others have the version with this serial from now on. What was halted goes on.
+    pub fn commit(&mut self, released: Serial, now: Instant) {
+        (self.released, self.is_halted, self.trial) = (released, false, None);
+        self.offered(self.newest, now);
+    }
+
+    /// When [`CanaryZone::wake`] is due; `None` while nothing waits.
+    pub fn due(&self) -> Option<Instant> {
+        let trial = self.trial?;
+        let patience = trial.lagging_since.map(|since| since + self.rules.patience);
+        let patience = patience.filter(|_| self.releases_unproven());
+        Some(patience.map_or(trial.ask_at, |at| at.min(trial.ask_at)))
+    }
+
+    /// The time has come: which secondaries of the group to ask for their serial, and what to release.
+    pub fn wake(&mut self, now: Instant) -> (Vec<usize>, Option<Release>) {
+        let release = self.judge(now);
+        let pause = self.rules.pause();
+        let Some(trial) = self.trial.as_mut().filter(|trial| trial.ask_at <= now) else {
+            return (Vec::new(), release);
+        };
+        trial.ask_at = now + pause;
+        let mut asks = Vec::new();
+        for (index, member) in self.members.iter_mut().enumerate().filter(|(_, member)| !member.is_asked) {
+            member.is_asked = true;
+            asks.push(index);
+        }
+        (asks, release)
+    }
+
+    /// A secondary of the group has answered, or has not; what to release.
+    pub fn answered(&mut self, member: usize, answer: MemberAnswer, now: Instant) -> Option<Release> {
+        let newest = self.newest;
+        let member = self.members.get_mut(member)?;
+        member.is_asked = false;
+        let first = member.serves.map_or(now, |(first, _)| first);
+        member.serves = (answer == MemberAnswer::Serves(newest)).then_some((first, now));
+        let all = self.members.iter().all(|member| member.serves.is_some());
+        let trial = self.trial.as_mut()?;
+        trial.lagging_since = if all { None } else { Some(trial.lagging_since.unwrap_or(now)) };
+        self.judge(now)
+    }
+
+    fn judge(&self, now: Instant) -> Option<Release> {
+        let trial = self.trial.filter(|_| !self.is_halted)?;
+        let release = |reason| Some(Release { serial: self.newest, reason });
+        if self.is_proven() {
+            return release(ReleaseReason::Proven);
+        }
+        match self.releases_unproven() && self.is_impatient(trial, now) {
+            true => release(ReleaseReason::PatienceOver),
+            false => None,
+        }
+    }
+
+    /// Whether all of the group served the newest version for long enough, by what they answered: from when the last of them began to
+    /// until the earliest of their last answers.
+    fn is_proven(&self) -> bool {
+        let mut begun = None;
+        let mut seen = None;
+        for member in &self.members {
+            let Some((first, last)) = member.serves else { return false };
+            begun = begun.max(Some(first));
+            seen = Some(seen.map_or(last, |seen: Instant| seen.min(last)));
+        }
+        let Some((begun, seen)) = begun.zip(seen) else { return false };
+        seen.checked_duration_since(begun).is_some_and(|served| served >= self.rules.time)
+    }
+
+    fn releases_unproven(&self) -> bool {
+        self.rules.when_unreachable == WhenUnreachable::Release && !self.is_halted
+    }
+
+    /// Whether one of the group does not serve the newest version for too long.
+    fn is_impatient(&self, trial: Trial, now: Instant) -> bool {
+        let since = trial.lagging_since;
+        since.is_some_and(|since| now.saturating_duration_since(since) >= self.rules.patience)
+    }
+
+    /// Whether versions come faster than they can be proven.
+    fn is_long(&self, trial: Trial, now: Instant) -> bool {
+        now.saturating_duration_since(trial.since) >= self.rules.patience + self.rules.time
+    }
+}

@@ -1,0 +1,24 @@
+//! Canaries: a new version of a zone goes to a group of secondaries first, and to the others when the group has served it.
+//!
+//! ```text
+//! a new version, answers to SOA queries, orders, the time --> CanaryZone (one state machine a zone) --> release this serial
+//!
+//!             a new version        all of the group serve it for `time`, an order, or `patience` is over (release)
+//!   Released ---------------> Trial -----------------------------------------------------------------> Released
+//!                             |  ^ a newer version begins anew
+//!        patience is over (hold) | the group serves it                  an order to halt, at any time
+//!                             v  |                                   ------------------------------> Halted (until an order)
+//!                            Overdue
+//! ```
+//!
+//! Serials, answers and the time flow in; whom to ask and what to release flow out. No I/O. Never decides who gets which version: that
+//! is who asks it.
+
+mod machine;
+mod rules;
+#[cfg(test)]
+#[path = "../../../tests/unit/transfer/canary.rs"]
+mod tests;
+
+pub use machine::{CanaryState, CanaryZone, MemberAnswer, Release, ReleaseReason};
+pub use rules::{CanaryRules, WhenUnreachable};

@@ -1,0 +1,249 @@
+//! Every way of a zone through a canary, as tables: what happens when, how the zone stands then, and what is released.
+
+use std::time::{Duration, Instant};
+
+use super::*;
+use crate::wire::Serial;
+use CanaryState::{Halted, Overdue, Released, Trial};
+use MemberAnswer::{Failed, Serves};
+use ReleaseReason::{PatienceOver, Proven};
+
+/// What happens.
+#[derive(Clone, Copy, Debug)]
+enum Event {
+    /// The hub serves this serial.
+    Offered(u32),
+    /// This secondary answers.
+    Answered(usize, MemberAnswer),
+    /// An operator halts.
+    Halt,
+    /// The others have this serial now: by an order, or because it was released.
+    Commit(u32),
+    /// Only time passes.
+    Wake,
+}
+use Event::{Answered, Commit, Halt, Offered, Wake};
+
+/// The second, the event, the state after it, and what is to be released.
+type Row = (u64, Event, CanaryState, Option<ReleaseReason>);
+
+const TIME: u64 = 10;
+const PATIENCE: u64 = 60;
+
+fn rules(when_unreachable: WhenUnreachable) -> CanaryRules {
+    CanaryRules { time: Duration::from_secs(TIME), patience: Duration::from_secs(PATIENCE), when_unreachable }
+}
+
+fn serves(serial: u32) -> MemberAnswer {
+    Serves(Serial(serial))
+}
+
+/// A zone whose serial 1 is released, with two secondaries in the group.
+fn run(title: &str, when_unreachable: WhenUnreachable, rows: &[Row]) -> CanaryZone {
+    let start = Instant::now();
+    let mut zone = CanaryZone::new(rules(when_unreachable), 2, (Serial(1), Serial(1)), false, start);
+    assert_eq!((zone.state(start), zone.due(), zone.since()), (Released, None, None));
+    for (index, (second, event, state, reason)) in rows.iter().enumerate() {
+        let now = start + Duration::from_secs(*second);
+        let release = match *event {
+            Offered(serial) => {
+                zone.offered(Serial(serial), now);
+                None
+            }
+            Answered(member, answer) => zone.answered(member, answer, now),
+            Halt => {
+                zone.halt();
+                None
+            }
+            Commit(serial) => {
+                zone.commit(Serial(serial), now);
+                None
+            }
+            Wake => zone.wake(now).1,
+        };
+        let place = format!("{title}, row {index}: {second} s {event:?}");
+        assert_eq!(zone.state(now), *state, "{place}");
+        assert_eq!(release.map(|release| release.reason), *reason, "{place}");
+        assert_eq!(release.map_or(zone.newest(), |release| release.serial), zone.newest(), "{place}");
+    }
+    zone
+}
+
+#[test]
+fn a_version_is_released_when_all_have_served_it_for_the_time() {
+    let zone = run(
+        "proven",
+        WhenUnreachable::Hold,
+        &[
+            (0, Offered(2), Trial, None),
+            (1, Answered(0, serves(2)), Trial, None),
+            (2, Answered(1, serves(1)), Trial, None),
+            (5, Answered(1, serves(2)), Trial, None),
+            (11, Answered(0, serves(2)), Trial, None),
+            // The second has served it for ten seconds, but the first was asked last after six of them.
+            (15, Answered(1, serves(2)), Trial, None),
+            (15, Answered(0, serves(2)), Trial, Some(Proven)),
+            (15, Commit(2), Released, None),
+            (16, Wake, Released, None),
+        ],
+    );
+    assert_eq!((zone.released(), zone.due()), (Serial(2), None));
+}
+
+#[test]
+fn who_falls_back_or_does_not_answer_begins_anew() {
+    for bad in [serves(1), serves(3), Failed] {
+        run(
+            "fell back",
+            WhenUnreachable::Hold,
+            &[
+                (0, Offered(2), Trial, None),
+                (1, Answered(0, serves(2)), Trial, None),
+                (1, Answered(1, serves(2)), Trial, None),
+                (9, Answered(1, bad), Trial, None),
+                (10, Answered(1, serves(2)), Trial, None),
+                (19, Answered(0, serves(2)), Trial, None),
+                (19, Answered(1, serves(2)), Trial, None),
+                (20, Answered(1, serves(2)), Trial, None),
+                (20, Answered(0, serves(2)), Trial, Some(Proven)),
+            ],
+        );
+    }
+}
+
+#[test]
+fn a_newer_version_begins_anew_and_one_that_went_back_to_what_is_released_waits_no_more() {
+    run(
+        "replaced",
+        WhenUnreachable::Hold,
+        &[
+            (0, Offered(2), Trial, None),
+            (1, Answered(0, serves(2)), Trial, None),
+            (1, Answered(1, serves(2)), Trial, None),
+            (10, Offered(3), Trial, None),
+            (11, Answered(0, serves(2)), Trial, None),
+            (12, Answered(0, serves(3)), Trial, None),
+            (12, Answered(1, serves(3)), Trial, None),
+            (22, Answered(0, serves(3)), Trial, None),
+            (22, Answered(1, serves(3)), Trial, Some(Proven)),
+            // While that is being kept, the next one comes.
+            (22, Offered(4), Trial, None),
+            (23, Commit(3), Trial, None),
+            (24, Offered(3), Released, None),
+            (25, Offered(4), Trial, None),
+        ],
+    );
+}
+
+#[test]
+fn versions_that_come_faster_than_they_are_proven_are_overdue() {
+    let mut rows = vec![(0, Offered(2), Trial, None)];
+    for step in 1..8 {
+        let (at, serial) = (9 * step, 2 + step as u32);
+        rows.push((at - 8, Answered(0, serves(serial - 1)), Trial, None));
+        rows.push((at - 8, Answered(1, serves(serial - 1)), Trial, None));
+        rows.push((at, Offered(serial), Trial, None));
+    }
+    rows.push((TIME + PATIENCE, Wake, Overdue, None));
+    // All of the group are well: the choice for unreachable ones does not count.
+    rows.insert(rows.len() - 1, (64, Answered(0, serves(9)), Trial, None));
+    rows.insert(rows.len() - 1, (64, Answered(1, serves(9)), Trial, None));
+    run("too fast", WhenUnreachable::Release, &rows);
+}
+
+#[test]
+fn unreachable_canaries_are_waited_for_or_not_as_the_operator_chose() {
+    let before = [
+        (0, Offered(2), Trial, None),
+        (1, Answered(0, serves(2)), Trial, None),
+        (8, Answered(1, Failed), Trial, None),
+        (PATIENCE - 1, Wake, Trial, None),
+    ];
+    let hold = [
+        (PATIENCE, Wake, Overdue, None),
+        (PATIENCE + 500, Answered(1, Failed), Overdue, None),
+        (PATIENCE + 501, Answered(1, serves(2)), Overdue, None),
+        (PATIENCE + 511, Answered(0, serves(2)), Overdue, None),
+        (PATIENCE + 511, Answered(1, serves(2)), Overdue, Some(Proven)),
+        (PATIENCE + 511, Commit(2), Released, None),
+    ];
+    run("hold", WhenUnreachable::Hold, &[&before[..], &hold].concat());
+    let release = [
+        (PATIENCE, Wake, Overdue, Some(PatienceOver)),
+        (PATIENCE, Commit(2), Released, None),
+        (PATIENCE + 1, Answered(1, Failed), Released, None),
+    ];
+    run("release", WhenUnreachable::Release, &[&before[..], &release].concat());
+    // It served the version and fell back: patience begins then.
+    let late = [
+        (0, Offered(2), Trial, None),
+        (1, Answered(0, serves(2)), Trial, None),
+        (1, Answered(1, serves(2)), Trial, None),
+        (5, Answered(1, Failed), Trial, None),
+        (PATIENCE + 4, Wake, Trial, None),
+        (PATIENCE + 5, Wake, Overdue, Some(PatienceOver)),
+    ];
+    run("fell back late", WhenUnreachable::Release, &late);
+}
+
+#[test]
+fn what_is_halted_waits_for_an_order_whatever_comes() {
+    for when_unreachable in [WhenUnreachable::Hold, WhenUnreachable::Release] {
+        run(
+            "halted",
+            when_unreachable,
+            &[
+                (0, Offered(2), Trial, None),
+                (1, Answered(0, serves(2)), Trial, None),
+                (1, Answered(1, serves(2)), Trial, None),
+                (2, Halt, Halted, None),
+                (12, Answered(0, serves(2)), Halted, None),
+                (12, Answered(1, serves(2)), Halted, None),
+                (PATIENCE * 3, Wake, Halted, None),
+                (PATIENCE * 3, Offered(3), Halted, None),
+                (PATIENCE * 4, Answered(0, Failed), Halted, None),
+                (PATIENCE * 5, Wake, Halted, None),
+                (PATIENCE * 5, Commit(3), Released, None),
+                // An order ends the halt: the next one goes its usual way.
+                (PATIENCE * 5 + 1, Offered(4), Trial, None),
+            ],
+        );
+    }
+    run(
+        "halted before a version came",
+        WhenUnreachable::Hold,
+        &[(0, Halt, Halted, None), (1, Offered(2), Halted, None), (2, Commit(2), Released, None)],
+    );
+}
+
+#[test]
+fn each_of_the_group_is_asked_in_turn_and_not_while_an_answer_is_awaited() {
+    let start = Instant::now();
+    let at = |seconds: f64| start + Duration::from_secs_f64(seconds);
+    let rules = rules(WhenUnreachable::Hold);
+    assert_eq!(rules.pause(), Duration::from_millis(1250));
+    let mut zone = CanaryZone::new(rules, 2, (Serial(1), Serial(2)), false, start);
+    assert_eq!(zone.due(), Some(at(1.25)));
+    assert_eq!(zone.wake(at(1.0)), (vec![], None));
+    assert_eq!(zone.wake(at(1.25)), (vec![0, 1], None));
+    assert_eq!(zone.answered(0, serves(2), at(1.3)), None);
+    assert_eq!(zone.serving().collect::<Vec<_>>(), [true, false]);
+    assert_eq!(zone.wake(at(2.5)).0, [0]);
+    assert_eq!(zone.answered(1, Failed, at(8.3)), None);
+    assert_eq!(zone.answered(7, Failed, at(8.3)), None, "no such secondary");
+    assert_eq!(zone.wake(at(9.0)).0, [1]);
+    // The end of patience is due, too, where something follows from it.
+    let release = CanaryRules { when_unreachable: WhenUnreachable::Release, ..rules };
+    let release = CanaryRules { patience: Duration::from_secs(1), ..release };
+    let zone = CanaryZone::new(release, 1, (Serial(1), Serial(2)), false, start);
+    assert_eq!(zone.due(), Some(at(1.0)));
+    let halted = CanaryZone::new(release, 1, (Serial(1), Serial(2)), true, start);
+    assert_eq!((halted.due(), halted.is_halted()), (Some(at(1.25)), true));
+}
+
+#[test]
+fn the_pauses_between_questions_have_bounds() {
+    let pause =
+        |seconds| CanaryRules { time: Duration::from_secs(seconds), ..CanaryRules::default() }.pause();
+    assert_eq!([pause(0), pause(8), pause(86_400)].map(|it| it.as_millis()), [250, 1000, 10_000]);
+}
