@@ -185,6 +185,10 @@ enum ZoneCommand {
         #[arg(long, default_value = "no reason given")]
         reason: String,
     },
+    /// Let all secondaries have the newest version of zones of which canaries have it first; ends a halt
+    Release(remote::CanaryZones),
+    /// Let no newer version of zones with canaries go to all secondaries, also over restarts, until `release`
+    Halt(remote::CanaryZones),
     /// Let new versions of a held zone pass again
     Unhold {
         /// The zone
@@ -261,6 +265,8 @@ fn zone(config: Option<&Path>, socket: Option<&Path>, (command, json): (ZoneComm
         ZoneCommand::Export { name, output } => zone_export::export(config, socket, (name, output, json)),
         ZoneCommand::Remove { name } => remote::zone_remove(config, socket, name),
         ZoneCommand::Hold { name, reason } => remote::zone_hold(config, socket, name, reason),
+        ZoneCommand::Release(zones) => remote::zone_release(config, socket, zones),
+        ZoneCommand::Halt(zones) => remote::zone_halt(config, socket, zones),
         ZoneCommand::Unhold { name } => remote::zone_unhold(config, socket, name),
         ZoneCommand::Rollback { name, serial } => remote::zone_rollback(config, socket, name, serial),
         ZoneCommand::Accept { name, serial } => remote::zone_accept(config, socket, name, serial),

@@ -142,6 +142,32 @@ pub(super) fn zone_unhold(config: Option<&Path>, socket: Option<&Path>, zone: St
     ask(config, socket, &Request::ZoneUnhold { zone })
 }
 
+/// Zones of which canaries have each version first.
+#[derive(Debug, clap::Args)]
+#[group(required = true, multiple = false)]
+pub(super) struct CanaryZones {
+    /// The zones: names, or patterns with * and ?
+    #[arg(value_name = "NAME")]
+    names: Vec<String>,
+    /// All zones with canaries
+    #[arg(long)]
+    all: bool,
+}
+
+impl CanaryZones {
+    fn filters(self) -> Vec<String> {
+        if self.all { vec!["*".to_owned()] } else { self.names }
+    }
+}
+
+pub(super) fn zone_release(config: Option<&Path>, socket: Option<&Path>, zones: CanaryZones) -> Outcome {
+    ask(config, socket, &Request::ZoneRelease { zones: zones.filters() })
+}
+
+pub(super) fn zone_halt(config: Option<&Path>, socket: Option<&Path>, zones: CanaryZones) -> Outcome {
+    ask(config, socket, &Request::ZoneHalt { zones: zones.filters() })
+}
+
 pub(super) fn zone_rollback(
     config: Option<&Path>,
     socket: Option<&Path>,

@@ -93,6 +93,16 @@ pub enum Request {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         serial: Option<u32>,
     },
+    /// Let all secondaries have the newest version of zones of which canaries have it first.
+    ZoneRelease {
+        /// Names or patterns with `*` and `?`.
+        zones: Vec<String>,
+    },
+    /// Let no newer version of zones go to all secondaries, until `ZoneRelease`.
+    ZoneHalt {
+        /// Names or patterns with `*` and `?`.
+        zones: Vec<String>,
+    },
     /// In what the version that was refused last differs from what is served.
     ZoneDiffRefused {
         /// The zone's name.

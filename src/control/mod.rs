@@ -11,8 +11,10 @@
 //!                  <---        <---                              <--- Reply             <---
 //! ```
 
+mod canary;
 mod catchment;
 mod client;
+mod document;
 mod feed;
 mod history;
 mod message;
@@ -27,6 +29,7 @@ mod status;
 mod text;
 mod verdict;
 
+pub use canary::{CanarySecondaryStatus, CanaryStatus, ZoneCanaryStatus};
 pub use catchment::{CatchmentFamily, CatchmentPrefix, CatchmentStatus, render_catchment};
 pub use client::call;
 pub use feed::{

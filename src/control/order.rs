@@ -129,6 +129,8 @@ fn needs_publisher(request: &Request) -> bool {
             | Request::ZoneHold { .. }
             | Request::ZoneUnhold { .. }
             | Request::ZoneRollback { .. }
+            | Request::ZoneRelease { .. }
+            | Request::ZoneHalt { .. }
             | Request::CatalogAccept { .. }
     )
 }

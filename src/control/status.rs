@@ -2,16 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::canary::{CanaryStatus, ZoneCanaryStatus};
+use super::document::document;
 use super::verdict::Verdict;
-
-macro_rules! document {
-    ($($(#[$attribute:meta])* $name:ident { $($(#[$field_attribute:meta])* $field:ident: $kind:ty,)* })*) => {$(
-        $(#[$attribute])*
-        #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-        #[serde(deny_unknown_fields)]
-        pub struct $name { $($(#[$field_attribute])* pub $field: $kind,)* }
-    )*};
-}
 
 document! {
     /// The state of one POP.
@@ -52,6 +45,9 @@ document! {
         /// The catalogs that are followed and that are made here.
         #[serde(default)]
         catalogs: Vec<CatalogStatus>,
+        /// The secondaries that have each version of some zones before all others.
+        #[serde(default)]
+        canaries: Vec<CanaryStatus>,
         /// The zones that were asked for, served or not.
         zones: Vec<ZoneStatus>,
         /// Every service prefix.
@@ -193,6 +189,9 @@ document! {
         /// same serial and another digest serve other content. `None` until it is made.
         #[serde(default)]
         digest: Option<String>,
+        /// What canaries wait for; `None` if all secondaries may have what is served, and the next version will go its usual way.
+        #[serde(default)]
+        canary: Option<ZoneCanaryStatus>,
         /// What each secondary asked for last, if it is sent to some.
         #[serde(default)]
         secondaries: Vec<SecondaryStatus>,

@@ -23,6 +23,7 @@ use crate::telemetry::{Beat, Counters, Logging, keep_running};
 use crate::zone::Published;
 
 use super::DaemonError;
+use super::canaries::{self, CanaryContext, ReleasedVersions};
 use super::catalogs::{self, CatalogContext};
 use super::controller::Controller;
 use super::drain_file::DrainFile;
@@ -88,7 +89,9 @@ fn start(
     let answers = Arc::new(config.answer.clone());
     let serving = serve::start(&config.serve, &published, &answers, Some(&limits), &counters)?;
     let publisher = Arc::new(Publisher::start(config.publish.clone(), published.clone())?);
-    let (transferring, transfers) = Transferring::start(&config.transfers, &publisher, &published, &serving)?;
+    let versions = Arc::new(ReleasedVersions::new(&config.transfers.canaries));
+    let (transferring, transfers) =
+        Transferring::start(&config.transfers, &publisher, &published, (&serving, &versions))?;
 
     let context = CatalogContext {
         publisher: publisher.clone(),
@@ -97,7 +100,18 @@ fn start(
     };
     let (catalogs_thread, catalogs, catalogs_beat) =
         catalogs::start(config.transfers.catalogs.clone(), context)?;
-    let transfers = super::status::TransferSources { catalogs: Some(catalogs.facts()), ..transfers };
+    let context = CanaryContext {
+        publisher: publisher.clone(),
+        published: published.clone(),
+        versions,
+        primary: transferring.primary(),
+    };
+    let (canaries_thread, canaries, canaries_beat) = canaries::start(&config.transfers, context)?;
+    let transfers = super::status::TransferSources {
+        catalogs: Some(catalogs.facts()),
+        canaries: Some(canaries.facts()),
+        ..transfers
+    };
 
     let zones = Latest::<Arc<dyn ServedZones>>::new(Arc::new(BTreeSet::new()));
     let mut load = serving.load();
@@ -141,7 +155,7 @@ fn start(
         statistics: sources.health.statistics.clone(),
         checks: fact_checks(&sources),
     };
-    let own = vec![decider.clone(), logs.beat(), publisher.beat(), catalogs_beat];
+    let own = vec![decider.clone(), logs.beat(), publisher.beat(), catalogs_beat, canaries_beat];
     let moving = transferring.beats();
     let sampling: Vec<Beat> = samples.iter().map(|(beat, _)| beat.clone()).collect();
     let counting: Vec<Beat> = statistics.iter().map(|(beat, _)| beat.clone()).collect();
@@ -192,6 +206,7 @@ fn start(
         publisher: publisher.clone(),
         transfers: transferring.control(),
         catalogs,
+        canaries,
         updates: transferring.updates(),
         published: published.clone(),
         config,
@@ -214,6 +229,7 @@ fn start(
         publisher,
         transferring,
         catalogs: catalogs_thread,
+        canaries: canaries_thread,
         addresses: None,
         counters,
         ordered: reader,

@@ -19,6 +19,7 @@ use crate::telemetry::{Beat, LogLevel};
 use crate::update::UpdateService;
 use crate::zone::Published;
 
+use super::canaries::CanaryControl;
 use super::catalogs::CatalogControl;
 use super::drain::Drain;
 use super::drain_file::DrainFile;
@@ -56,6 +57,8 @@ pub(super) struct Controller {
     pub(super) transfers: TransferControl,
     /// Follows and makes catalogs.
     pub(super) catalogs: CatalogControl,
+    /// Says which secondary may have which version.
+    pub(super) canaries: CanaryControl,
     /// Who takes dynamic updates.
     pub(super) updates: Arc<UpdateService>,
     /// What is served.

@@ -9,6 +9,7 @@
 //!           health      1x thread   probes
 //!           host        1x thread   addresses and routes of this host
 //!           catalogs    1x thread   who is a member of which catalog
+//!           canaries    1x thread   which secondary may have which version
 //!           publisher   1x thread   zones in, and its own threads
 //!           control     1x thread   the admin socket, the status, metrics
 //!           web         1x thread   the page and the API, if configured
@@ -25,10 +26,12 @@
 //!
 //! | folder | may name |
 //! | --- | --- |
+//! | `canaries` | (nothing) |
 //! | `catalogs` | (nothing) |
-//! | `status` | `catalogs` |
+//! | `status` | `canaries` `catalogs` |
 
 mod build;
+mod canaries;
 mod catalogs;
 mod controller;
 mod decide;

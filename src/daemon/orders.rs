@@ -73,15 +73,22 @@ pub(super) fn obey(controller: &mut Controller, call: Call) {
             });
             return;
         }
+        Request::ZoneRelease { zones } => {
+            let canaries = controller.canaries.clone();
+            tokio::spawn(async move { reply.send(told(canaries.release(zones).await)) });
+            return;
+        }
+        Request::ZoneHalt { zones } => {
+            let canaries = controller.canaries.clone();
+            tokio::spawn(async move { reply.send(told(canaries.halt(zones).await)) });
+            return;
+        }
         Request::CatalogAccept { catalog, serial } => {
             let catalogs = controller.catalogs.clone();
             tokio::spawn(async move {
                 reply.send(match catalog.parse::<Name>() {
                     Err(error) => failed(format!("{catalog}: not a zone name: {error}")),
-                    Ok(name) => match catalogs.accept(name, Serial(serial)).await {
-                        Ok(message) => done(message),
-                        Err(message) => failed(message),
-                    },
+                    Ok(name) => told(catalogs.accept(name, Serial(serial)).await),
                 });
             });
             return;
@@ -94,6 +101,14 @@ pub(super) fn obey(controller: &mut Controller, call: Call) {
         }
     };
     reply.send(response);
+}
+
+/// What came of an order, in words.
+fn told(outcome: Result<String, String>) -> Response {
+    match outcome {
+        Ok(message) => done(message),
+        Err(message) => failed(message),
+    }
 }
 
 /// Ends a hold. A version of a primary that was refused meanwhile is asked for again.

@@ -33,6 +33,7 @@ pub(super) struct Parts {
     pub(super) publisher: Arc<PublisherHandle>,
     pub(super) transferring: Transferring,
     pub(super) catalogs: Thread,
+    pub(super) canaries: Thread,
     pub(super) addresses: Option<ServiceAddresses>,
     pub(super) counters: Counters,
     pub(super) ordered: Reader<Ordered>,

@@ -102,10 +102,13 @@ fn put_in_force(controller: &mut Controller, config: Config, replies: Vec<Reply>
     let publisher = controller.publisher.clone();
     let (tls_files, catalogs) = (controller.tls_files.clone(), controller.catalogs.clone());
     let ticket_keys = config.serve.tls.as_ref().map(|tls| tls.ticket_keys.clone()).unwrap_or_default();
+    let canaries = controller.canaries.clone();
     tokio::spawn(async move {
         let read = read_tls_files(tls_files, ticket_keys).await;
         // Before the publisher forgets what the file names no more: a catalog may have it.
         catalogs.configure(config.transfers.catalogs.clone()).await;
+        // Before new versions come: the others must not have them at once.
+        canaries.configure(&config.transfers).await;
         let zones = look_again(&publisher, config, &applied).await;
         finish(&state, replies, if let Err(message) = read { failed(message) } else { zones });
     });

@@ -20,11 +20,12 @@ use crate::telemetry::{Beat, Counters, Logs};
 use crate::zone::Published;
 
 use super::DaemonError;
+use super::canaries::CanaryFacts;
 use super::catalogs::CatalogFacts;
 use super::sources::Sources;
 use super::status::{
     ControlThread, MetricSources, Ordered, OtherAlarm, Reload, Settings, Source, StatusKeeper, StatusSources,
-    TransferSources, catalog_alarms,
+    TransferSources, canary_alarms, catalog_alarms,
 };
 use super::thread::Thread;
 use super::web::Web;
@@ -101,7 +102,7 @@ pub(super) fn start_control(
     let Told { serve_facts, ordered, reload, statistics, checks } = told;
     let log_dropped = logs.dropped();
     let pending = ordered.clone();
-    let catalogs = transfers.catalogs.clone();
+    let (catalogs, canaries) = (transfers.catalogs.clone(), transfers.canaries.clone());
     // For how many seconds the thread that verifies signatures has done nothing; 0 while it works.
     let idle = Arc::new(AtomicU64::new(0));
     let verifier = verifier_alarm(idle.clone());
@@ -133,6 +134,7 @@ pub(super) fn start_control(
             session_alarms(speaker.status.clone()),
             restart_alarm(pending),
             alarms_of_catalogs(catalogs),
+            alarms_of_canaries(canaries),
             host_alarms(host),
             log_alarms(logs.dropped()),
             verifier,
@@ -257,6 +259,11 @@ fn rssac002_alarm(trouble: Option<Reader<Option<String>>>) -> Source<Vec<OtherAl
         let message = trouble.map(|error| format!("the statistics of this day are not written: {error}"));
         message.map(|message| alarm("rssac002".to_owned(), Cause::Rest, message)).into_iter().collect()
     })
+}
+
+/// Canaries that do not answer, and versions that wait for too long.
+fn alarms_of_canaries(facts: Option<Reader<CanaryFacts>>) -> Source<Vec<OtherAlarm>> {
+    Box::new(move || facts.as_ref().map_or_else(Vec::new, |facts| canary_alarms(&facts.load())))
 }
 
 /// Log records were dropped a moment ago.

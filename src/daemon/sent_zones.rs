@@ -1,9 +1,10 @@
 //! What is served, for secondaries: the versions, the differences between them, and the news of another version.
 //!
-//! The snapshot, the history and the report of the publisher flow in; versions, differences and names of changed zones flow out to
+//! The snapshot, the history and the report of the publisher flow in, and which of the versions each secondary may have; versions, differences and names of changed zones flow out to
 //! [`Primary`]. Never decides who may have a zone.
 
 use std::collections::{BTreeMap, HashMap};
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -12,11 +13,12 @@ use tokio_util::sync::CancellationToken;
 use crate::handoff::Reader;
 use crate::publish::{Difference, History, Report};
 use crate::telemetry::{Beat, keep_beating, keep_running};
-use crate::transfer::primary::{Primary, Source};
+use crate::transfer::primary::{NoVersion, Primary, Source};
 use crate::wire::{Name, Serial};
 use crate::zone::{Expiry, Published, Zone};
 
 use super::DaemonError;
+use super::canaries::ReleasedVersions;
 use super::thread::Thread;
 
 /// The longest that a NOTIFY waits for the state directory. A version of a zone file is served before it is kept, and until it is
@@ -28,6 +30,8 @@ const KEPT_AT_LATEST: Duration = Duration::from_secs(1);
 pub(super) struct ServedVersions {
     pub(super) published: Arc<Published>,
     pub(super) history: History,
+    /// Which of the versions each secondary may have.
+    pub(super) versions: Arc<ReleasedVersions>,
 }
 
 impl Source for ServedVersions {
@@ -35,6 +39,11 @@ impl Source for ServedVersions {
         let served = self.published.load();
         // Of what has expired nothing is said to others (RFC 1035 section 3.3.13).
         served.zone(name).filter(|_| served.expiry(name) != Expiry::Expired).cloned()
+    }
+
+    fn version_for(&self, name: &Name, client: IpAddr) -> Result<Arc<Zone>, NoVersion> {
+        let served = self.zone(name).ok_or(NoVersion::NotServed)?;
+        self.versions.version_for(served, client)
     }
 
     fn differences(&self, name: &Name, from: Serial, to: Serial) -> Option<Vec<Arc<Difference>>> {

@@ -55,6 +55,7 @@ async fn in_order(mut parts: Parts, mut signals: Signals) {
     parts.host.stop(THREAD_GRACE).await;
     parts.serving.shutdown(SERVE_GRACE).await;
     parts.catalogs.stop(THREAD_GRACE).await;
+    parts.canaries.stop(THREAD_GRACE).await;
     if let Some(dnstap) = parts.dnstap {
         dnstap.stop(THREAD_GRACE).await;
     }

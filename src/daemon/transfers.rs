@@ -24,6 +24,7 @@ use crate::wire::Name;
 use crate::zone::{Expiry, Published, Zone};
 
 use super::DaemonError;
+use super::canaries::ReleasedVersions;
 use super::sent_zones::{ServedVersions, start_notifies};
 use super::status::{MOST_NEWS, TransferSources};
 use super::thread::Thread;
@@ -54,7 +55,7 @@ impl Transferring {
         transfers: &Transfers,
         publisher: &Arc<PublisherHandle>,
         published: &Arc<Published>,
-        serving: &Serving,
+        (serving, versions): (&Serving, &Arc<ReleasedVersions>),
     ) -> Result<(Self, TransferSources), DaemonError> {
         let sink = PublisherSink {
             publisher: Arc::downgrade(publisher),
@@ -79,7 +80,11 @@ impl Transferring {
                 let history = publisher.history();
                 let (settings, source) = (
                     transfers.primary.clone(),
-                    Arc::new(ServedVersions { published: published.clone(), history }),
+                    Arc::new(ServedVersions {
+                        published: published.clone(),
+                        history,
+                        versions: versions.clone(),
+                    }),
                 );
                 // On a thread without a runtime: it starts one of its own.
                 let start = std::thread::spawn(move || Primary::start(settings, source, receivers));
@@ -102,6 +107,7 @@ impl Transferring {
             news: Some(news),
             seen: primary.as_ref().map(|primary| primary.seen()),
             catalogs: None,
+            canaries: None,
         };
         let control = TransferControl { secondary: handle, primary };
         Ok((Self { notifies, updates, control, secondary, beats }, sources))
@@ -110,6 +116,11 @@ impl Transferring {
     /// Reaches what takes zones.
     pub(super) fn secondary(&self) -> SecondaryHandle {
         self.control.secondary.clone()
+    }
+
+    /// Sends zones, where that is configured.
+    pub(super) fn primary(&self) -> Option<Arc<Primary>> {
+        self.control.primary.clone()
     }
 
     /// Who takes dynamic updates.

@@ -1,6 +1,6 @@
 //! Zones: all of them by state, and some by name.
 
-use crate::control::Status;
+use crate::control::{CanaryStatus, Status};
 
 use super::exposition::Exposition;
 use super::facts::{Facts, TransferFacts, ZoneFacts};
@@ -46,6 +46,17 @@ pub(super) fn write(text: &mut Exposition, status: &Status, facts: &Facts) {
         [("empty", transfers.empty), ("stale", transfers.stale), ("behind", transfers.behind)]
     {
         family.row(&[fault], count);
+    }
+    let mut family = text.family(&table::ZONES_CANARY);
+    let count = |of: fn(&CanaryStatus) -> u64| status.canaries.iter().map(of).sum::<u64>();
+    for (state, count) in [
+        ("released", count(|it| it.released)),
+        ("trial", count(|it| it.trial)),
+        ("overdue", count(|it| it.overdue)),
+        ("halted", count(|it| it.halted)),
+        ("withheld", count(|it| it.withheld)),
+    ] {
+        family.row(&[state], count);
     }
     text.optional(&table::ZONES_EXPIRE, facts.signatures_expire);
     let mut family = text.family(&table::TRANSFERS);

@@ -1,6 +1,7 @@
 //! The status as text for people: what is wrong first, then prefixes, probes, zones, sockets, limits. One page, however many
 //! zones there are.
 
+mod canary;
 mod table;
 pub(super) mod time;
 mod transfer;
@@ -27,6 +28,7 @@ pub fn render(status: &Status) -> String {
         ("prefix", prefixes(status)),
         ("probe", probes(status)),
         ("catalog", catalogs(status)),
+        ("canary", canary::rows(status)),
         ("zone", zones(status)),
         ("serve", serve(status)),
         ("rate limit", rate_limit(status)),
@@ -138,7 +140,7 @@ fn zones(status: &Status) -> Vec<Row> {
             serial,
             records,
             zone.source.clone(),
-            [transfer::brief(zone, status.now), signatures(zone, status.now), fault]
+            [transfer::brief(zone, status.now), canary::brief(zone), signatures(zone, status.now), fault]
                 .into_iter()
                 .filter(|text| !text.is_empty())
                 .collect::<Vec<_>>()

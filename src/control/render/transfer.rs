@@ -28,6 +28,7 @@ fn page(zone: &ZoneStatus, now: u64) -> String {
     rows.push(row("source", zone.source.clone()));
     rows.extend(zone.digest.iter().map(|digest| row("digest", digest.clone())));
     rows.extend(zone.catalog.iter().map(|catalog| row("catalog", catalog.clone())));
+    rows.extend(zone.canary.iter().flat_map(|canary| super::canary::zone_rows(canary, now)));
     rows.extend(zone.transfer.iter().flat_map(|transfer| transfer_rows(transfer, now)));
     rows.extend(zone.secondaries.iter().map(|secondary| secondary_row(secondary, zone.serial, now)));
     rows.extend(zone.faults.iter().map(|fault| row("fault", fault.clone())));
@@ -40,7 +41,7 @@ fn row(name: &str, value: String) -> Row {
 }
 
 /// A time, and how long ago or ahead it is.
-fn moment(at: u64, now: u64) -> String {
+pub(super) fn moment(at: u64, now: u64) -> String {
     match at > now {
         true => format!("{} (in {})", time(at), span(at - now)),
         false => format!("{} ({} ago)", time(at), span(now - at)),

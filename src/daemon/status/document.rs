@@ -15,7 +15,7 @@ use crate::wire::Name;
 use crate::zone::Published;
 
 use super::clock::Clock;
-use super::{Ordered, OtherAlarm, Reload, State, catalogs, routes};
+use super::{Ordered, OtherAlarm, Reload, State, canaries, catalogs, routes};
 use crate::daemon::drain::Drain;
 
 impl State {
@@ -34,6 +34,8 @@ impl State {
         let settings = self.sources.settings.clone();
         let catalogs = self.sources.transfers.catalogs.as_ref();
         let catalogs = catalogs.map_or_else(Vec::new, |facts| catalogs::statuses(&facts.load()));
+        let canaries = self.sources.transfers.canaries.as_ref();
+        let canaries = canaries.map_or_else(Vec::new, |facts| canaries::statuses(&facts.load()));
         let mut status = Status {
             pop: settings.pop,
             instance: settings.instance,
@@ -52,6 +54,7 @@ impl State {
             zone_counts,
             zone_groups: self.zones.groups(),
             catalogs,
+            canaries,
             zones,
             prefixes: routes::prefixes(&route_status, clock),
             probes: (self.sources.statistics)().iter().map(|one| probe(one, clock)).collect(),

@@ -9,6 +9,7 @@
 //! everything that is wrong is known whether or not somebody asks. Of a new report only the zones that changed are looked at.
 //! Never waits for a task, never locks what another thread locks.
 
+mod canaries;
 mod catalogs;
 mod catchment;
 mod clock;
@@ -53,6 +54,7 @@ use tasks::TaskWatch;
 use transfers::TransferTable;
 use zones::ZoneTable;
 
+pub(super) use canaries::alarms as canary_alarms;
 pub(super) use catalogs::alarms as catalog_alarms;
 pub(super) use metric_sources::MetricSources;
 pub(super) use other::OtherAlarm;

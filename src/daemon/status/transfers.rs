@@ -17,8 +17,10 @@ use crate::transfer::refresh::Phase;
 use crate::transfer::secondary::{ZoneNews, ZoneReport};
 use crate::wire::{Name, Serial};
 
+use super::canaries;
 use super::clock::{Clock, unix};
 use super::other::OtherAlarm;
+use crate::daemon::canaries::CanaryFacts;
 use crate::daemon::catalogs::CatalogFacts;
 
 /// News that are taken at one tick: as many as the queue holds.
@@ -33,6 +35,8 @@ pub(in crate::daemon) struct TransferSources {
     pub(in crate::daemon) seen: Option<SeenTable>,
     /// What is known of catalogs.
     pub(in crate::daemon) catalogs: Option<Reader<CatalogFacts>>,
+    /// What is known of canaries.
+    pub(in crate::daemon) canaries: Option<Reader<CanaryFacts>>,
 }
 
 /// The facts of each zone, and those that an operator must know of.
@@ -195,11 +199,13 @@ impl TransferTable {
             return;
         }
         let catalogs = sources.catalogs.as_ref().map(Reader::load);
+        let canaries = sources.canaries.as_ref().map(Reader::load);
         for status in zones {
             let Ok(name) = status.name.parse::<Name>() else { continue };
             status.transfer = self.zones.get(&name).map(|report| transfer_status(report, clock));
             let owner = catalogs.as_ref().and_then(|facts| facts.owners.get(&name));
             status.catalog = owner.map(Name::to_string);
+            status.canary = canaries.as_ref().and_then(|facts| canaries::of_zone(facts, &name, clock));
             let seen = sources.seen.as_ref().and_then(|seen| seen.of(&name)).unwrap_or_default();
             let secondary = |one: &crate::transfer::primary::Seen| SecondaryStatus {
                 address: one.client.to_string(),

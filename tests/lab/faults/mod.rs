@@ -49,7 +49,7 @@ const fn dropped(families: [bool; 2], transports: [bool; 2]) -> Outer {
 }
 
 /// Threads that take no part in the decision about the route: it stays while one of them stands still, and the status says so.
-const ASIDE: [&str; 6] = ["publisher", "log", "verify", "transfer", "web", "catalogs"];
+const ASIDE: [&str; 7] = ["publisher", "log", "verify", "transfer", "web", "catalogs", "canaries"];
 /// Threads that have something to do only when a zone changes: then the status says so. The last one is `notify`'s, its name cut
 /// short by the kernel; without it a change is found by the next scan.
 const ZONES: [&str; 8] =
@@ -61,7 +61,7 @@ const DECIDING: [&str; 6] = ["anyns", "decide", "health", "host", "watchdog", "c
 const SERVING: [(&str, Duration); 3] =
     [("speaker", LEASE.saturating_add(SLACK)), ("serve-0", WORKER), ("serve-1", WORKER)];
 /// Tasks of which none may take the truth with it when it panics.
-const TASKS: [&str; 16] = [
+const TASKS: [&str; 17] = [
     "decide",
     "health",
     "addresses",
@@ -78,6 +78,7 @@ const TASKS: [&str; 16] = [
     "host",
     "web",
     "catalogs",
+    "canaries",
 ];
 
 /// The rows of the issue, and others of the same kinds.

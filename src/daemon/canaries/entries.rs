@@ -1,0 +1,195 @@
+//! The zones under canaries: a state machine each, when each is due, and how many stand how.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use rpds::RedBlackTreeMapSync;
+
+use crate::config::CanaryGroup;
+use crate::publish::KeptRelease;
+use crate::transfer::canary::{CanaryState, CanaryZone};
+use crate::wire::Name;
+
+use super::facts::{CanaryFact, WaitingZone};
+
+/// The first pause before the released version is made again from the history; it doubles.
+const FIRST_PAUSE: Duration = Duration::from_millis(200);
+/// What doubling never exceeds: the history is read each time.
+const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+
+/// A zone that is due again at once waits so long: what it is due for could not be done.
+const LEAST_TURN: Duration = Duration::from_millis(50);
+
+/// One zone.
+#[derive(Debug)]
+pub(super) struct CanaryEntry {
+    /// The index of its group.
+    pub(super) group: usize,
+    pub(super) machine: CanaryZone,
+    /// Tells answers to questions of an earlier group from those of this one.
+    pub(super) generation: u64,
+    /// When the version for the others is made again from the history, and the pause behind that; `None`: it is there.
+    pub(super) missing: Option<(Instant, Duration)>,
+    armed: Option<Instant>,
+    /// What counts it.
+    counted: Option<(usize, CanaryState, bool)>,
+}
+
+/// See the module.
+#[derive(Debug, Default)]
+pub(super) struct Entries {
+    pub(super) zones: BTreeMap<Name, CanaryEntry>,
+    timers: BTreeSet<(Instant, Name)>,
+    states: BTreeMap<(usize, CanaryState), BTreeSet<Name>>,
+    withheld: BTreeMap<usize, BTreeSet<Name>>,
+    /// The zones of which something is to be told.
+    pub(super) waiting: RedBlackTreeMapSync<Name, WaitingZone>,
+    /// How often that has changed, in the life of the process.
+    pub(super) changes: u64,
+    generation: u64,
+}
+
+impl CanaryEntry {
+    /// When something is to be done.
+    fn due(&self) -> Option<Instant> {
+        self.machine.due().into_iter().chain(self.missing.map(|(at, _)| at)).min()
+    }
+
+    /// What is kept of it over a restart.
+    pub(super) fn kept(&self) -> KeptRelease {
+        KeptRelease { serial: self.machine.released(), is_halted: self.machine.is_halted() }
+    }
+
+    /// The version for the others was not to be had; it is tried again.
+    pub(super) fn try_later(&mut self, now: Instant) {
+        let pause = self.missing.map_or(FIRST_PAUSE, |(_, pause)| (pause * 2).min(LONGEST_PAUSE));
+        self.missing = Some((now + pause, pause));
+    }
+
+    fn waiting(&self, group: &CanaryGroup, now: Instant) -> WaitingZone {
+        let lacking = group.secondaries.iter().zip(self.machine.serving());
+        let lacking = lacking.filter(|(_, serves)| !serves).map(|(secondary, _)| secondary.address);
+        WaitingZone {
+            group: self.group,
+            state: self.machine.state(now),
+            released: self.machine.released(),
+            is_withheld: self.missing.is_some(),
+            since: self.machine.since(),
+            lacking: if self.machine.since().is_some() { lacking.collect() } else { Vec::new() },
+        }
+    }
+}
+
+impl Entries {
+    /// A zone that was not there, or belonged to another group.
+    pub(super) fn add(
+        &mut self,
+        name: Name,
+        (group, machine): (usize, CanaryZone),
+        missing: Option<Instant>,
+    ) {
+        self.remove(&name);
+        self.generation += 1;
+        let missing = missing.map(|at| (at, FIRST_PAUSE));
+        let generation = self.generation;
+        self.zones
+            .insert(name, CanaryEntry { group, machine, generation, missing, armed: None, counted: None });
+    }
+
+    /// Whether the zone was there.
+    pub(super) fn remove(&mut self, name: &Name) -> bool {
+        let Some(entry) = self.zones.remove(name) else { return false };
+        if let Some(armed) = entry.armed {
+            self.timers.remove(&(armed, name.clone()));
+        }
+        self.uncount(name, entry.counted);
+        self.changes += u64::from(self.waiting.remove_mut(name));
+        true
+    }
+
+    /// Gives all zones away and begins without one.
+    pub(super) fn take(&mut self) -> BTreeMap<Name, CanaryEntry> {
+        let fresh = Self { changes: self.changes + 1, generation: self.generation, ..Self::default() };
+        std::mem::replace(self, fresh).zones
+    }
+
+    /// After each change of a zone: when it is due, and how it counts.
+    pub(super) fn settle(&mut self, name: &Name, groups: &Arc<[CanaryGroup]>, now: Instant) {
+        let Some(entry) = self.zones.get_mut(name) else { return };
+        let due = entry.due().map(|due| if due > now { due } else { now + LEAST_TURN });
+        if due != entry.armed {
+            if let Some(armed) = entry.armed {
+                self.timers.remove(&(armed, name.clone()));
+            }
+            self.timers.extend(due.map(|due| (due, name.clone())));
+            entry.armed = due;
+        }
+        let (state, is_withheld) = (entry.machine.state(now), entry.missing.is_some());
+        match (state, is_withheld, groups.get(entry.group)) {
+            (CanaryState::Released, false, _) | (_, _, None) => {
+                self.changes += u64::from(self.waiting.remove_mut(name));
+            }
+            (_, _, Some(group)) => {
+                let waiting = entry.waiting(group, now);
+                if self.waiting.get(name) != Some(&waiting) {
+                    self.waiting.insert_mut(name.clone(), waiting);
+                    self.changes += 1;
+                }
+            }
+        }
+        let counted = Some((entry.group, state, is_withheld));
+        let before = std::mem::replace(&mut entry.counted, counted);
+        if before != counted {
+            self.uncount(name, before);
+            self.count(name, counted);
+        }
+    }
+
+    fn count(&mut self, name: &Name, counted: Option<(usize, CanaryState, bool)>) {
+        let Some((group, state, is_withheld)) = counted else { return };
+        self.states.entry((group, state)).or_default().insert(name.clone());
+        if is_withheld {
+            self.withheld.entry(group).or_default().insert(name.clone());
+        }
+    }
+
+    fn uncount(&mut self, name: &Name, counted: Option<(usize, CanaryState, bool)>) {
+        let Some((group, state, _)) = counted else { return };
+        if let Some(names) = self.states.get_mut(&(group, state)) {
+            names.remove(name);
+        }
+        if let Some(names) = self.withheld.get_mut(&group) {
+            names.remove(name);
+        }
+    }
+
+    /// The next zone that is due.
+    pub(super) fn next_due(&mut self, now: Instant) -> Option<Name> {
+        self.timers.first().filter(|(at, _)| *at <= now)?;
+        let (_, name) = self.timers.pop_first()?;
+        if let Some(entry) = self.zones.get_mut(&name) {
+            entry.armed = None;
+        }
+        Some(name)
+    }
+
+    /// When the next zone is due.
+    pub(super) fn due(&self) -> Option<Instant> {
+        self.timers.first().map(|(at, _)| *at)
+    }
+
+    /// The counts of a group, without what is known of its secondaries.
+    pub(super) fn fact(&self, index: usize, group: &CanaryGroup) -> CanaryFact {
+        let of_state = |state| self.states.get(&(index, state));
+        let withheld = self.withheld.get(&index);
+        CanaryFact {
+            name: group.name.clone(),
+            counts: CanaryFact::STATES.map(|state| of_state(state).map_or(0, BTreeSet::len)),
+            first_overdue: of_state(CanaryState::Overdue).and_then(BTreeSet::first).cloned(),
+            withheld: withheld.map_or(0, BTreeSet::len),
+            first_withheld: withheld.and_then(BTreeSet::first).cloned(),
+            secondaries: Vec::new(),
+        }
+    }
+}

@@ -1,0 +1,169 @@
+//! SOA queries to the secondaries of the groups: some at one time, so many a second, and who does not answer.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+use std::time::{Instant, SystemTime};
+
+use tokio::task::{Id, JoinSet};
+
+use crate::config::CanaryGroup;
+use crate::telemetry::with_causes;
+use crate::transfer::canary::MemberAnswer;
+use crate::transfer::secondary::{Pacer, SecondarySettings, ask_once};
+use crate::wire::{Name, Serial};
+
+use super::facts::CanarySecondary;
+
+/// Queries under way at most: each has a socket.
+const MOST: usize = 64;
+
+/// Whom a question is for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Question {
+    pub(super) zone: Name,
+    pub(super) generation: u64,
+    pub(super) group: usize,
+    /// The index of the secondary in its group.
+    pub(super) member: usize,
+}
+
+/// See the module.
+pub(super) struct Queries {
+    groups: Arc<[CanaryGroup]>,
+    settings: Arc<SecondarySettings>,
+    pacer: Pacer,
+    waiting: VecDeque<Question>,
+    /// When the next of those that wait may leave.
+    pause: Option<Instant>,
+    tasks: JoinSet<Result<Serial, String>>,
+    asked: HashMap<Id, Question>,
+    /// Of each group and secondary since when it gives no answer that counts, and why.
+    failing: Vec<Vec<Option<(SystemTime, String)>>>,
+}
+
+impl Queries {
+    /// Asks secondaries of these groups by these settings.
+    pub(super) fn new(groups: Arc<[CanaryGroup]>, settings: &SecondarySettings) -> Self {
+        let failing = groups.iter().map(|group| vec![None; group.secondaries.len()]).collect();
+        // Neither the zones nor the catalogs count for a query.
+        let settings =
+            SecondarySettings { zones: Vec::new(), catalogs: Default::default(), ..settings.clone() };
+        Self {
+            groups,
+            pacer: Pacer::new(settings.soa_queries, settings.soa_queries_per_primary, Instant::now()),
+            settings: Arc::new(settings),
+            waiting: VecDeque::new(),
+            pause: None,
+            tasks: JoinSet::new(),
+            asked: HashMap::new(),
+            failing,
+        }
+    }
+
+    /// Has a question asked when it is its turn. There are as many as zones times secondaries at most: none is asked twice.
+    pub(super) fn push(&mut self, question: Question) {
+        self.waiting.push_back(question);
+    }
+
+    /// Sends what may leave now.
+    pub(super) fn send(&mut self, now: Instant) {
+        self.pause = None;
+        while self.tasks.len() < MOST
+            && let Some(question) = self.waiting.front()
+        {
+            let group = self.groups.get(question.group);
+            let Some(server) = group.and_then(|group| group.secondaries.get(question.member)).cloned() else {
+                self.waiting.pop_front();
+                continue;
+            };
+            if let Err(wait) = self.pacer.take(server.address, now) {
+                self.pause = Some(now + wait);
+                return;
+            }
+            let Some(question) = self.waiting.pop_front() else { return };
+            let (settings, zone) = (self.settings.clone(), question.zone.clone());
+            let task = self.tasks.spawn(async move {
+                let key = server.key.as_ref().and_then(|key| settings.keys.get(key)).cloned();
+                let asked = ask_once(&settings, &zone, (server.address, key, server.tls.as_ref())).await;
+                asked.map(|soa| soa.serial).map_err(|error| with_causes(&error))
+            });
+            self.asked.insert(task.id(), question);
+        }
+    }
+
+    /// When [`Queries::send`] is due, beside the end of a query.
+    pub(super) fn due(&self) -> Option<Instant> {
+        self.pause
+    }
+
+    /// Waits for an answer, and takes it; for ever if none is awaited.
+    pub(super) async fn next(&mut self) -> (Question, MemberAnswer) {
+        loop {
+            let Some(ended) = self.tasks.join_next_with_id().await else {
+                return std::future::pending().await;
+            };
+            if let Some(found) = self.take(ended) {
+                return found;
+            }
+        }
+    }
+
+    /// Takes an answer that is there already.
+    pub(super) fn try_next(&mut self) -> Option<(Question, MemberAnswer)> {
+        loop {
+            let ended = self.tasks.try_join_next_with_id()?;
+            if let Some(found) = self.take(ended) {
+                return Some(found);
+            }
+        }
+    }
+
+    fn take(
+        &mut self,
+        ended: Result<(Id, Result<Serial, String>), tokio::task::JoinError>,
+    ) -> Option<(Question, MemberAnswer)> {
+        let (id, outcome) = match ended {
+            Ok((id, outcome)) => (id, outcome),
+            Err(error) => (error.id(), Err("the task that asked has failed".to_owned())),
+        };
+        let question = self.asked.remove(&id)?;
+        let failing = self.failing.get_mut(question.group).and_then(|group| group.get_mut(question.member));
+        let answer = match outcome {
+            Ok(serial) => {
+                failing.map(Option::take);
+                MemberAnswer::Serves(serial)
+            }
+            Err(error) => {
+                if let Some(failing) = failing {
+                    let since = failing.as_ref().map_or_else(SystemTime::now, |(since, _)| *since);
+                    if failing.is_none() {
+                        let zone = &question.zone;
+                        tracing::warn!(%zone, member = question.member, error, "a canary does not tell its serial");
+                    }
+                    *failing = Some((since, error));
+                }
+                MemberAnswer::Failed
+            }
+        };
+        Some((question, answer))
+    }
+
+    /// Nobody of this group is asked any more: what was known of them is old.
+    pub(super) fn forget(&mut self, group: usize) {
+        for failing in self.failing.get_mut(group).into_iter().flatten() {
+            *failing = None;
+        }
+    }
+
+    /// What is known of the secondaries of a group.
+    pub(super) fn secondaries(&self, group: usize) -> Vec<CanarySecondary> {
+        let addresses = self.groups.get(group).into_iter().flat_map(|group| &group.secondaries);
+        let failing = self.failing.get(group).into_iter().flatten();
+        let each = addresses.zip(failing);
+        each.map(|(secondary, failing)| CanarySecondary {
+            address: secondary.address,
+            failing: failing.clone(),
+        })
+        .collect()
+    }
+}

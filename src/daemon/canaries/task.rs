@@ -1,0 +1,396 @@
+//! The task that says which version of a zone each secondary may have.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use crate::config::{CanaryGroup, Transfers};
+use crate::handoff::{Latest, Reader};
+use crate::publish::{History, KeptRelease, PublisherHandle, Report, earlier};
+use crate::telemetry::{Beat, keep_beating, keep_running};
+use crate::transfer::canary::{CanaryZone, MemberAnswer, Release, ReleaseReason};
+use crate::transfer::primary::Primary;
+use crate::wire::{Name, Serial};
+use crate::zone::{Published, Zone};
+
+use super::control::{CanaryControl, CanaryOrder};
+use super::entries::Entries;
+use super::facts::{CanaryFact, CanaryFacts};
+use super::queries::{Queries, Question};
+use super::versions::ReleasedVersions;
+use crate::daemon::DaemonError;
+use crate::daemon::thread::Thread;
+
+/// Orders that wait: reloads and operators.
+const MOST_ORDERS: usize = 16;
+/// How often it is tried again what the state directory did not take.
+const TRY_AGAIN: Duration = Duration::from_secs(30);
+
+/// What the task works with.
+pub(in crate::daemon) struct CanaryContext {
+    pub(in crate::daemon) publisher: Arc<PublisherHandle>,
+    pub(in crate::daemon) published: Arc<Published>,
+    pub(in crate::daemon) versions: Arc<ReleasedVersions>,
+    /// Tells secondaries of a version; `None` where no zone is sent.
+    pub(in crate::daemon) primary: Option<Arc<Primary>>,
+}
+
+/// Starts the thread.
+pub(in crate::daemon) fn start(
+    transfers: &Transfers,
+    context: CanaryContext,
+) -> Result<(Thread, CanaryControl, Beat), DaemonError> {
+    let (orders, received) = mpsc::channel(MOST_ORDERS);
+    let facts = Latest::new(CanaryFacts::default());
+    let control = CanaryControl { orders, facts: facts.reader() };
+    let beat = Beat::new("canaries");
+    let task_beat = beat.clone();
+    let transfers = transfers.clone();
+    let thread = Thread::start("canaries", CancellationToken::new(), move || async move {
+        let groups: Arc<[CanaryGroup]> = transfers.canaries.as_slice().into();
+        let kept = context.publisher.kept_releases().cloned();
+        let mut task = CanaryTask {
+            report: context.publisher.report(),
+            history: context.publisher.history(),
+            queries: Queries::new(groups.clone(), &transfers.secondary),
+            groups,
+            form: transfers.form,
+            is_unreadable: kept.is_none(),
+            kept: kept.unwrap_or_default(),
+            has_settled: false,
+            context,
+            entries: Entries::default(),
+            seen: None,
+            released: BTreeMap::new(),
+            unkept: BTreeMap::new(),
+            keep_at: None,
+            orders: received,
+            facts,
+        };
+        tokio::select! {
+            () = keep_beating(task_beat.clone()) => {}
+            () = keep_running(&task_beat, &mut task, async |task| task.run().await) => {}
+        }
+    })?;
+    Ok((thread, control, beat))
+}
+
+/// See the module.
+pub(super) struct CanaryTask {
+    pub(super) context: CanaryContext,
+    pub(super) groups: Arc<[CanaryGroup]>,
+    /// Which configuration of transfers is in force.
+    form: [u8; 32],
+    pub(super) entries: Entries,
+    pub(super) queries: Queries,
+    report: Reader<Report>,
+    history: History,
+    /// What the last process kept of zones that were not looked at yet.
+    kept: BTreeMap<Name, KeptRelease>,
+    /// Whether that could not be read: then no version counts as released.
+    is_unreadable: bool,
+    /// Whether every zone was looked at since the start.
+    has_settled: bool,
+    /// After how many changes the report was looked at last.
+    seen: Option<u64>,
+    /// Versions that go to the others with the next write.
+    pub(super) released: BTreeMap<Name, (Arc<Zone>, ReleaseReason)>,
+    /// What is to be kept, and when that is tried again.
+    pub(super) unkept: BTreeMap<Name, Option<KeptRelease>>,
+    keep_at: Option<Instant>,
+    orders: mpsc::Receiver<CanaryOrder>,
+    facts: Latest<CanaryFacts>,
+}
+
+impl CanaryTask {
+    async fn run(&mut self) {
+        loop {
+            self.follow();
+            self.wake().await;
+            self.carry_out().await;
+            self.tell();
+            let due = [self.entries.due(), self.queries.due(), self.keep_at].into_iter().flatten().min();
+            tokio::select! {
+                order = self.orders.recv() => match order {
+                    Some(order) => self.obey(order).await,
+                    None => return,
+                },
+                () = self.report.changed() => {}
+                (question, answer) = self.queries.next() => {
+                    self.answered(question, answer);
+                    while let Some((question, answer)) = self.queries.try_next() {
+                        self.answered(question, answer);
+                    }
+                }
+                () = sleep_until(due) => {}
+            }
+        }
+    }
+
+    /// Looks at the zones that changed.
+    fn follow(&mut self) {
+        if self.groups.is_empty() && self.entries.zones.is_empty() && self.kept.is_empty() {
+            return;
+        }
+        let report = self.report.load();
+        if self.seen == Some(report.changes()) && self.has_settled {
+            return;
+        }
+        let names: BTreeSet<Name> = match self.seen.and_then(|seen| report.changed_since(seen)) {
+            Some(changed) => changed.cloned().collect(),
+            None => report.zones.keys().chain(self.entries.zones.keys()).cloned().collect(),
+        };
+        self.seen = Some(report.changes());
+        for name in names {
+            self.look(&name, &report);
+        }
+        if report.settled && !self.has_settled {
+            self.has_settled = true;
+            // Zones that went while nobody ran; one that is only not served yet stays known.
+            let kept = std::mem::take(&mut self.kept);
+            let (stay, gone): (BTreeMap<_, _>, BTreeMap<_, _>) =
+                kept.into_iter().partition(|(name, _)| report.zones.get(name).is_some() && self.covers(name));
+            self.unkept.extend(gone.into_keys().map(|name| (name, None)));
+            self.kept = stay;
+        }
+    }
+
+    /// Looks at one zone: which version of it is served, and who may have it.
+    fn look(&mut self, name: &Name, report: &Report) {
+        let text = name.to_string();
+        let group = self.groups.iter().position(|group| group.covers(&text));
+        let Some(group) = group.filter(|_| report.zones.get(name).is_some()) else {
+            return self.forget(name);
+        };
+        let Some(served) = self.context.published.load().zone(name).cloned() else { return };
+        let now = Instant::now();
+        if !self.entries.zones.contains_key(name) {
+            self.enter(group, &served, now);
+        }
+        let Some(entry) = self.entries.zones.get_mut(name) else { return };
+        if entry.machine.released() == served.serial() {
+            let is_news = entry.missing.take().is_some();
+            entry.machine.offered(served.serial(), now);
+            self.context.versions.put(served);
+            if is_news {
+                self.tell_secondaries(name);
+            }
+        } else {
+            entry.machine.offered(served.serial(), now);
+        }
+        self.entries.settle(name, &self.groups, now);
+    }
+
+    /// A zone that this group covers from now on.
+    fn enter(&mut self, group: usize, served: &Arc<Zone>, now: Instant) {
+        let Some(settings) = self.groups.get(group) else { return };
+        let (name, newest) = (served.origin().clone(), served.serial());
+        let kept = match self.kept.remove(&name) {
+            Some(kept) => kept,
+            // Nothing counts as released: not what is served either.
+            None if self.is_unreadable => {
+                KeptRelease { serial: Serial(newest.0.wrapping_sub(1)), is_halted: false }
+            }
+            // What is served when a group begins to cover a zone is what all have.
+            None => {
+                let kept = KeptRelease { serial: newest, is_halted: false };
+                self.unkept.insert(name.clone(), Some(kept));
+                kept
+            }
+        };
+        let is_missing = !self.context.versions.has(&name, kept.serial);
+        let members = settings.secondaries.len();
+        let serials = (kept.serial, newest);
+        let machine = CanaryZone::new(settings.rules, members, serials, kept.is_halted, now);
+        self.entries.add(name, (group, machine), is_missing.then_some(now));
+    }
+
+    /// A zone that no group covers, or that is there no more.
+    fn forget(&mut self, name: &Name) {
+        if self.entries.remove(name) {
+            self.context.versions.change(|released| {
+                released.zones.remove_mut(name);
+            });
+            self.released.remove(name);
+            self.unkept.insert(name.clone(), None);
+            self.tell_secondaries(name);
+        }
+    }
+
+    /// Does what is due.
+    async fn wake(&mut self) {
+        let now = Instant::now();
+        while let Some(name) = self.entries.next_due(now) {
+            let Some(entry) = self.entries.zones.get_mut(&name) else { continue };
+            let (asks, release) = entry.machine.wake(now);
+            let (group, generation) = (entry.group, entry.generation);
+            for member in asks {
+                self.queries.push(Question { zone: name.clone(), generation, group, member });
+            }
+            if entry.missing.is_some_and(|(at, _)| at <= now) {
+                self.restore(&name).await;
+            }
+            self.take_release(&name, release);
+            self.entries.settle(&name, &self.groups, now);
+        }
+        self.queries.send(now);
+    }
+
+    fn answered(&mut self, question: Question, answer: MemberAnswer) {
+        let now = Instant::now();
+        let entry = self.entries.zones.get_mut(&question.zone);
+        let Some(entry) = entry.filter(|entry| entry.generation == question.generation) else { return };
+        let release = entry.machine.answered(question.member, answer, now);
+        self.take_release(&question.zone, release);
+        self.entries.settle(&question.zone, &self.groups, now);
+    }
+
+    /// Notes a version that is to go to the others, unless a newer one is served meanwhile.
+    fn take_release(&mut self, name: &Name, release: Option<Release>) {
+        let Some(Release { serial, reason }) = release else { return };
+        let served = self.context.published.load().zone(name).cloned();
+        match served.filter(|served| served.serial() == serial) {
+            Some(served) => drop(self.released.insert(name.clone(), (served, reason))),
+            None => self.look(name, &self.report.load()),
+        }
+    }
+
+    /// Makes the version for the others again, from the history: after a restart with a newer one.
+    async fn restore(&mut self, name: &Name) {
+        let served = self.context.published.load().zone(name).cloned();
+        let Some(entry) = self.entries.zones.get_mut(name) else { return };
+        let Some(served) = served else { return entry.try_later(Instant::now()) };
+        let (history, of, serial) = (self.history.clone(), name.clone(), entry.machine.released());
+        let made = tokio::task::spawn_blocking(move || {
+            let steps = history.between(&of, serial, Some(served.serial())).ok().flatten()?;
+            earlier(&served, steps).ok().filter(|version| version.serial() == serial)
+        });
+        match made.await.ok().flatten() {
+            Some(version) => {
+                entry.missing = None;
+                tracing::info!(zone = %name, %serial, "the released version was made again from the history");
+                self.context.versions.put(Arc::new(version));
+                self.tell_secondaries(name);
+            }
+            None => {
+                entry.try_later(Instant::now());
+                tracing::debug!(zone = %name, %serial, "the history does not lead back to the released version");
+            }
+        }
+    }
+
+    /// Keeps what changed, and then lets the others have what is released.
+    pub(super) async fn carry_out(&mut self) {
+        let released = std::mem::take(&mut self.released);
+        let is_due = self.keep_at.is_none_or(|at| at <= Instant::now());
+        if released.is_empty() && (self.unkept.is_empty() || !is_due) {
+            return;
+        }
+        let mut rows = std::mem::take(&mut self.unkept);
+        for (name, (zone, _)) in &released {
+            rows.insert(name.clone(), Some(KeptRelease { serial: zone.serial(), is_halted: false }));
+        }
+        self.keep_at = None;
+        let list = rows.iter().map(|(name, row)| (name.clone(), *row)).collect();
+        if let Err(error) = self.context.publisher.keep_releases(list).await {
+            tracing::error!(zones = rows.len(), %error, "which versions are released is not kept: a restart holds newer ones back again");
+            self.unkept = rows;
+            self.keep_at = Some(Instant::now() + TRY_AGAIN);
+        }
+        for (name, (zone, reason)) in released {
+            self.release(&name, zone, reason);
+        }
+    }
+
+    fn release(&mut self, name: &Name, zone: Arc<Zone>, reason: ReleaseReason) {
+        let now = Instant::now();
+        let Some(entry) = self.entries.zones.get_mut(name) else { return };
+        let serial = zone.serial();
+        match reason {
+            ReleaseReason::Proven => {
+                tracing::info!(zone = %name, %serial, "the canaries serve the version: all secondaries get it")
+            }
+            ReleaseReason::PatienceOver => {
+                tracing::warn!(zone = %name, %serial, "the canaries do not serve the version for too long: all secondaries get it")
+            }
+            ReleaseReason::Ordered => {
+                tracing::warn!(zone = %name, %serial, "all secondaries get the version, by order")
+            }
+        }
+        entry.missing = None;
+        entry.machine.commit(serial, now);
+        self.context.versions.put(zone);
+        self.entries.settle(name, &self.groups, now);
+        self.tell_secondaries(name);
+    }
+
+    fn tell_secondaries(&self, name: &Name) {
+        let Some(primary) = &self.context.primary else { return };
+        if !primary.changed(name.clone()) {
+            tracing::warn!(zone = %name, "too many changed zones wait for their NOTIFY; the secondaries' timers have to do");
+        }
+    }
+
+    /// Takes what the configuration says now. What is released stays; where something changed, what is on trial begins again.
+    pub(super) fn configure(&mut self, transfers: &Transfers) {
+        let forms = |groups: &[CanaryGroup]| groups.iter().map(|group| group.form).collect::<Vec<_>>();
+        if forms(&self.groups) == forms(&transfers.canaries) && self.form == transfers.form {
+            return;
+        }
+        self.groups = transfers.canaries.as_slice().into();
+        self.form = transfers.form;
+        self.queries = Queries::new(self.groups.clone(), &transfers.secondary);
+        let before = self.entries.take();
+        let (stay, go): (Vec<_>, Vec<_>) = before.into_iter().partition(|(name, _)| self.covers(name));
+        let groups = self.groups.clone();
+        self.context.versions.change(|released| {
+            released.groups = groups;
+            for (name, _) in &go {
+                released.zones.remove_mut(name);
+            }
+        });
+        for (name, _) in go {
+            self.unkept.insert(name.clone(), None);
+            self.tell_secondaries(&name);
+        }
+        self.kept.extend(stay.into_iter().map(|(name, entry)| {
+            let kept = entry.kept();
+            (name, kept)
+        }));
+        // All zones are looked at anew.
+        (self.seen, self.has_settled) = (None, false);
+    }
+
+    fn covers(&self, name: &Name) -> bool {
+        let text = name.to_string();
+        self.groups.iter().any(|group| group.covers(&text))
+    }
+
+    /// Publishes the facts, if one has changed.
+    pub(super) fn tell(&mut self) {
+        let mut groups = Vec::with_capacity(self.groups.len());
+        for (index, group) in self.groups.iter().enumerate() {
+            let fact = self.entries.fact(index, group);
+            if fact.counts.iter().skip(1).sum::<usize>() == 0 {
+                self.queries.forget(index);
+            }
+            groups.push(CanaryFact { secondaries: self.queries.secondaries(index), ..fact });
+        }
+        let changes = self.entries.changes;
+        let facts = CanaryFacts { groups, changes, waiting: self.entries.waiting.clone() };
+        let current = self.facts.current();
+        if current.groups != facts.groups || current.changes != facts.changes {
+            self.facts.publish(facts);
+        }
+    }
+}
+
+async fn sleep_until(at: Option<Instant>) {
+    match at {
+        Some(at) => tokio::time::sleep_until(at.into()).await,
+        None => std::future::pending().await,
+    }
+}

@@ -1,0 +1,124 @@
+//! Who may have which version, and how zones are counted and come due.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::entries::Entries;
+use super::*;
+use crate::config::{CanaryGroup, parse};
+use crate::transfer::canary::{CanaryState, CanaryZone, MemberAnswer};
+use crate::transfer::primary::NoVersion;
+use crate::wire::{Name, RecordType, Serial};
+use crate::zone::{Place, RecordBatch, Zone, ZoneBuilder};
+
+/// The first group covers a.*, the second all others but z.
+fn groups() -> Arc<[CanaryGroup]> {
+    let text = "[pop]\nname = \"a\"\nmanagement-addresses = [\"198.51.100.10\"]\n[zones]\ndirectory = \"zones\"\n\
+                [serve]\nlisten = [\"127.0.0.1:53\"]\n[transfer]\nlisten = [\"198.51.100.10\"]\n\
+                [[canary]]\nname = \"one\"\nsecondaries = [{ address = \"192.0.2.1\" }]\nzones = [\"a.*\"]\ntime = \"8s\"\n\
+                [[canary]]\nname = \"two\"\nsecondaries = [{ address = \"192.0.2.2\" }, { address = \"192.0.2.3\" }]\n\
+                zones = [\"a.*\", \"b.*\"]\ntime = \"8s\"\npatience = \"60s\"\n";
+    parse(std::path::Path::new("anyns.toml"), text).unwrap().config.transfers.canaries.as_slice().into()
+}
+
+fn name(text: &str) -> Name {
+    text.parse().unwrap()
+}
+
+fn zone(origin: &str, serial: u32) -> Arc<Zone> {
+    let (origin, ns) = (name(origin), name("ns.invalid."));
+    let numbers = [serial, 1000, 100, 10_000, 300].map(u32::to_be_bytes).concat();
+    let mut batch = RecordBatch::new(&origin);
+    let soa = [ns.as_wire(), ns.as_wire(), &numbers].concat();
+    batch.push(origin.as_wire(), RecordType::SOA, 60, &soa, Place::default());
+    batch.push(origin.as_wire(), RecordType::NS, 60, ns.as_wire(), Place::default());
+    let mut builder = ZoneBuilder::new(origin);
+    builder.add(batch);
+    Arc::new(builder.finish().unwrap())
+}
+
+#[test]
+fn the_group_has_the_newest_version_and_all_others_what_was_released() {
+    let versions = ReleasedVersions::new(&groups());
+    let given = |origin: &str, client: &str| {
+        let client: IpAddr = client.parse().unwrap();
+        versions.version_for(zone(origin, 7), client).map(|zone| zone.serial().0)
+    };
+    // Nothing is known to be released yet: only the group has it. No group covers the last zone.
+    let all = |client: &str| ["a.example.", "b.example.", "z.example."].map(|origin| given(origin, client));
+    assert_eq!(
+        all("192.0.2.1"),
+        [Ok(7), Err(NoVersion::Withheld), Ok(7)],
+        "of several groups the first counts"
+    );
+    assert_eq!(all("192.0.2.2"), [Err(NoVersion::Withheld), Ok(7), Ok(7)]);
+    assert_eq!(all("192.0.2.9"), [Err(NoVersion::Withheld), Err(NoVersion::Withheld), Ok(7)]);
+    versions.put(zone("a.example.", 5));
+    assert!(versions.has(&name("A.example."), Serial(5)) && !versions.has(&name("a.example."), Serial(7)));
+    assert_eq!(all("192.0.2.9"), [Ok(5), Err(NoVersion::Withheld), Ok(7)]);
+    assert_eq!(given("a.example.", "192.0.2.1"), Ok(7));
+    versions.put(zone("a.example.", 7));
+    assert_eq!(given("a.example.", "192.0.2.9"), Ok(7));
+    // No groups any more: all have the newest.
+    versions.change(|released| *released = Default::default());
+    assert_eq!(all("192.0.2.9"), [Ok(7), Ok(7), Ok(7)]);
+}
+
+#[test]
+fn zones_are_counted_by_state_and_come_due_in_turn() {
+    let (groups, now) = (groups(), Instant::now());
+    let mut entries = Entries::default();
+    let machine = |group: usize, serials: (u32, u32)| {
+        let settings = &groups[group];
+        let serials = (Serial(serials.0), Serial(serials.1));
+        (group, CanaryZone::new(settings.rules, settings.secondaries.len(), serials, false, now))
+    };
+    for (origin, group, serials, missing) in [
+        ("a.one.", 0, (1, 1), None),
+        ("b.one.", 1, (1, 2), None),
+        ("b.two.", 1, (1, 2), Some(now)),
+        ("b.three.", 1, (1, 1), None),
+    ] {
+        entries.add(name(origin), machine(group, serials), missing);
+        entries.settle(&name(origin), &groups, now);
+    }
+    let fact = |entries: &Entries, group: usize| entries.fact(group, &groups[group]);
+    assert_eq!((fact(&entries, 0).counts, fact(&entries, 1).counts), ([1, 0, 0, 0], [1, 2, 0, 0]));
+    assert_eq!((fact(&entries, 1).withheld, fact(&entries, 1).first_withheld), (1, Some(name("b.two."))));
+    let lacking = |entries: &Entries| entries.waiting.get(&name("b.one.")).unwrap().lacking.len();
+    assert_eq!((entries.waiting.size(), lacking(&entries)), (2, 2));
+    // The one whose version is missing is due at once, so after the least pause; then the questions.
+    assert_eq!(entries.due(), Some(now + Duration::from_millis(50)));
+    assert_eq!(entries.next_due(now), None);
+    let later = now + Duration::from_secs(1);
+    assert_eq!(
+        [entries.next_due(later), entries.next_due(later), entries.next_due(later)],
+        [Some(name("b.two.")), Some(name("b.one.")), None]
+    );
+    // An answer, patience, the end.
+    let at = |entries: &mut Entries, seconds: u64, change: &dyn Fn(&mut CanaryZone, Instant)| {
+        let now = now + Duration::from_secs(seconds);
+        change(&mut entries.zones.get_mut(&name("b.one.")).unwrap().machine, now);
+        entries.settle(&name("b.one."), &groups, now);
+    };
+    let changes = entries.changes;
+    at(&mut entries, 1, &|machine, now| {
+        machine.answered(0, MemberAnswer::Serves(Serial(2)), now);
+    });
+    assert_eq!((lacking(&entries), entries.changes), (1, changes + 1));
+    at(&mut entries, 61, &|_, _| {});
+    assert_eq!(fact(&entries, 1).counts, [1, 1, 1, 0]);
+    assert_eq!(fact(&entries, 1).first_overdue, Some(name("b.one.")));
+    at(&mut entries, 62, &|machine, _| machine.halt());
+    assert_eq!(fact(&entries, 1).counts, [1, 1, 0, 1]);
+    assert_eq!(entries.waiting.get(&name("b.one.")).unwrap().state, CanaryState::Halted);
+    at(&mut entries, 63, &|machine, now| machine.commit(Serial(2), now));
+    assert_eq!(fact(&entries, 1).counts, [2, 1, 0, 0]);
+    assert!(entries.waiting.get(&name("b.one.")).is_none());
+    assert!(entries.remove(&name("b.two.")) && !entries.remove(&name("b.two.")));
+    assert_eq!((fact(&entries, 1).counts, fact(&entries, 1).withheld), ([2, 0, 0, 0], 0));
+    assert_eq!((entries.waiting.size(), entries.due()), (0, None));
+    assert_eq!(entries.take().len(), 3);
+    assert_eq!(fact(&entries, 0).counts, [0; 4]);
+}
