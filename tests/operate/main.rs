@@ -15,6 +15,7 @@
 mod support;
 
 mod browser;
+mod canary;
 mod catalog;
 mod catalog_many;
 mod catalog_powerdns;
