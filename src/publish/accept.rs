@@ -278,7 +278,6 @@ fn judge(offered: &Standing, standing: Option<&Standing>, terms: Terms) -> Resul
     if same_content && same_source {
         return Ok(Verdict::Unchanged(standing.serial));
     }
-    // Also the version that differences led on from: an operator wants exactly that one back.
     if terms.forced {
         return Ok(Verdict::Serve(offered.serial));
     }
