@@ -53,6 +53,17 @@ impl Checks {
         if self.faults.is_empty() { Ok(self) } else { self.finish().map(|_| Self::default()) }
     }
 
+    /// Drops what was said of where records stand for owners of which there are more records: with them it may be untrue.
+    pub(in crate::zone) fn drop_misplaced(&mut self, has_more: impl Fn(&Name) -> bool) {
+        self.warnings
+            .retain(|warning| !matches!(warning, ZoneWarning::Misplaced { owner, .. } if has_more(owner)));
+    }
+
+    /// Whether something was said of where records stand.
+    pub(in crate::zone) fn has_misplaced(&self) -> bool {
+        self.warnings.iter().any(|warning| matches!(warning, ZoneWarning::Misplaced { .. }))
+    }
+
     /// The warnings, or the faults in the order of their places, those without one first.
     pub(in crate::zone) fn finish(mut self) -> Result<Vec<ZoneWarning>, Vec<ZoneFault>> {
         if self.faults.is_empty() {

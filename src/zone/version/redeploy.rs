@@ -100,8 +100,14 @@ impl Standing {
     pub(in crate::zone) fn finish(
         self,
         batches: Vec<RecordBatch>,
-        checks: Checks,
+        mut checks: Checks,
     ) -> Result<Zone, Vec<ZoneFault>> {
+        // A batch that has only some of an owner's records was reduced without those in the others.
+        if checks.has_misplaced() {
+            let owners: HashSet<Name> =
+                self.incomplete(&batches).entries().map(|it| it.owner_name()).collect();
+            checks.drop_misplaced(|owner| owners.contains(owner));
+        }
         let left: usize = batches.iter().map(RecordBatch::record_count).sum();
         if left > self.zone.record_count / FEW {
             return self.compiled(batches, checks);
