@@ -154,7 +154,7 @@ async fn ask(name: &str, client: &PopClient, limit: Duration) -> Result<PopCatch
     )
     .await;
     let document = document?;
-    if document.status.pop != name {
+    if !document.status.answers_as(name) {
         return Err(FleetError::OtherPop { found: document.status.pop });
     }
     let pop = PopCatchment::of(name, &document);

@@ -163,3 +163,10 @@ impl ToldStatus {
         })
     }
 }
+
+impl ToldStatus {
+    /// Whether a list of POPs means this server by a name: the POP, or the instance where a POP has several servers.
+    pub fn answers_as(&self, name: &str) -> bool {
+        self.pop == name || self.instance == name
+    }
+}

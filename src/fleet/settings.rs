@@ -22,7 +22,7 @@ impl Settings {
 /// One POP.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FleetPop {
-    /// Its name, as its own configuration has it.
+    /// Its `pop.name`, or its `pop.instance` where a POP has several servers: each of them is listed.
     pub name: String,
     /// Where its listener `web` is.
     pub url: FleetUrl,

@@ -61,7 +61,7 @@ pub async fn survey(
         let failed = |error: FleetError| (client.url().to_string(), with_causes(&error));
         let document = client.document::<PopDocument>("/api/v1/pop?most=0", MOST_DOCUMENT, limit).await;
         let document = document.map_err(failed)?;
-        match document.status.pop == *name {
+        match document.status.answers_as(name) {
             true => Ok((client, document)),
             false => Err(failed(FleetError::OtherPop { found: document.status.pop })),
         }

@@ -79,7 +79,7 @@ fn judge(name: String, answer: Result<ToldStatus, String>, waiting: &Waiting) ->
             return WaitedPop { name, ready, serial: None, state };
         }
     };
-    if status.pop != name {
+    if !status.answers_as(&name) {
         let state = FleetError::OtherPop { found: status.pop }.to_string();
         return WaitedPop { name, ready: false, serial: None, state };
     }
@@ -135,6 +135,12 @@ mod tests {
                 Ok(ToldStatus { pop: "fra1".into(), ..told(true, Some(7)) }),
                 false,
                 "the POP \"fra1\" answers there",
+            ),
+            // One of several servers of a POP.
+            (
+                Ok(ToldStatus { pop: "ams".into(), instance: "ams1".into(), ..told(true, Some(7)) }),
+                true,
+                "serves 7",
             ),
             (Err("no connection".to_owned()), false, "no connection"),
         ];

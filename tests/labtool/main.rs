@@ -24,6 +24,8 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
+use anyns::wire::Name;
+use anyns::zonefile::{Limits, read_zone};
 use clap::{Parser, Subcommand};
 
 use support::blaster::Blaster;
@@ -97,7 +99,7 @@ enum Order {
         #[arg(long, default_value_t = 5)]
         seconds: u64,
     },
-    /// Deploys a zone file at the hub; the POPs take it from there
+    /// Deploys a zone file at the hub, and waits until every server serves it
     Deploy {
         /// The file, named ZONE.zone
         zone: PathBuf,
@@ -235,7 +237,13 @@ fn flood(lab: &RunningLab, pop: &str, seconds: u64) -> Result<(), LabError> {
 fn deploy(lab: &RunningLab, path: &Path) -> Result<(), LabError> {
     let zone = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
     let text = std::fs::read_to_string(path).map_err(file(path))?;
-    tool::zone::deploy(lab, &zone, &text)
+    let wrong = |message: String| LabError::Zone { path: path.to_owned(), message };
+    let origin: Name =
+        zone.parse().map_err(|error| wrong(format!("its name is that of no zone: {error}")))?;
+    let read = read_zone(path, &origin, &Limits::default()).map_err(|error| wrong(error.to_string()))?;
+    tool::zone::deploy(lab, &zone, &text)?;
+    print_all(&tool::zone::wait(lab, &zone, read.zone.serial().0)?);
+    Ok(())
 }
 
 fn scenarios(lab: &RunningLab, name: &str, pop: Option<&str>, out: Option<&Path>) -> Result<(), LabError> {

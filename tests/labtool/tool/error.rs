@@ -21,6 +21,14 @@ pub enum LabError {
         /// Where and why.
         message: String,
     },
+    /// A zone file that cannot be deployed.
+    #[error("{path}: {message}")]
+    Zone {
+        /// The file.
+        path: PathBuf,
+        /// Where and why.
+        message: String,
+    },
     /// A program that cannot be started.
     #[error("{program} cannot be run: {source}; `tests/run` installs what the lab needs")]
     Start {

@@ -207,6 +207,8 @@ impl Scenario {
             Kind::Deploy => {
                 let version = next_version(lab)?;
                 zone::deploy(lab, ZONE, &zone::at_version(&lab.topology, version)?)?;
+                // As a pipeline waits; what each server says of itself is looked at beside it.
+                zone::wait(lab, ZONE, version)?;
                 wait_all_serve(lab, version)?;
                 seen.settle("answers of the new version go on").map(|()| Vec::new())
             }

@@ -31,3 +31,11 @@ pub fn deploy(lab: &RunningLab, zone: &str, text: &str) -> Result<(), LabError> 
     let script = "cat > \"$1.new\" && chmod 0644 \"$1.new\" && mv \"$1.new\" \"$1\"";
     lab.run_with_input(&hub, &["sh", "-c", script, "deploy", &place], text).map(drop)
 }
+
+/// Waits until every server that answers has this serial or a newer one, by `anyns fleet wait` at the hub; what that said.
+pub fn wait(lab: &RunningLab, zone: &str, serial: u32) -> Result<String, LabError> {
+    let hub = lab.topology.with_role(Role::Hub, None).next().unwrap_or("hub").to_owned();
+    let (config, serial) = (format!("/run/lab/config/{hub}/anyns.toml"), serial.to_string());
+    let order = ["anyns", "--config", &config, "fleet", "wait", zone, &serial, "--skip-unreachable"];
+    lab.run(&hub, &order)
+}
