@@ -8,7 +8,7 @@
 //!
 //! Three of its metrics: `traffic-volume`, `traffic-sizes` and `rcode-volume`. The files of a day are whole after its end; that of today grows each minute, and a
 //! process that starts goes on from it, so that a restart loses no count and a crash the last minute at most. Every instance writes files
-//! of its own; whoever publishes a service adds those of its instances. Reads counters alone: no worker knows of it.
+//! of its own; the operator adds up those of the instances of a service. Reads counters alone: no worker knows of it.
 
 mod counts;
 mod day;

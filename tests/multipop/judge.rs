@@ -48,7 +48,7 @@ pub(crate) fn scenario(result: &ScenarioResult) {
     }
 }
 
-/// A server that joins or leaves a resilient group moves nobody else's connections; one that joins a plain group does.
+/// A server that joins or leaves a resilient group moves no connection of another server; one that joins a plain group does.
 fn group_change(is_resilient: bool, change: &GroupChange) {
     let (others, own) = ((change.staying, change.staying_broken), (change.leaving, change.leaving_broken));
     match change.change {

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::support::anyns::{Anyns, BOUND, zone_status};
 use crate::support::lab::{Lab, Space};
-use crate::support::pop::{ZONE, base_config, replace};
+use crate::support::pop::{HUB_SECRET, ZONE, base_config, replace};
 use crate::support::process::Process;
 use crate::support::skip::has_programs;
 use crate::support::wait::{holds_for, wait_until};
@@ -20,7 +20,6 @@ const NSD: &str = "198.18.1.2";
 const KNOT: &str = "198.18.1.3";
 /// Where the secondaries answer.
 const PORT: &str = "5300";
-const SECRET: &str = "c2VjcmV0IG9mIHRoZSBodWIgYW5kIHRoZSBQT1A=";
 /// How long the canary must serve a version.
 const TIME: Duration = Duration::from_secs(2);
 /// How long it may not.
@@ -45,7 +44,7 @@ fn hub_config(lab: &Lab, canary: &str, when_unreachable: &str) -> String {
     let _ = write!(
         text,
         "[transfer]\nlisten = [\"{HUB}:5353\"]\nallow = [{{ from = \"198.18.1.0/24\", keys = [\"hub.\"] }}]\n\
-         notify = [{}, {}]\n[[key]]\nname = \"hub.\"\nalgorithm = \"hmac-sha256\"\nsecret = \"{SECRET}\"\n\
+         notify = [{}, {}]\n[[key]]\nname = \"hub.\"\nalgorithm = \"hmac-sha256\"\nsecret = \"{HUB_SECRET}\"\n\
          [[canary]]\nname = \"first\"\nsecondaries = [{}]\nzones = [\"*.org\"]\ntime = \"{}s\"\npatience = \"{}s\"\n\
          when-unreachable = \"{when_unreachable}\"\n",
         target(NSD),
@@ -64,7 +63,7 @@ fn start_nsd(lab: &Lab, space: &Space) -> Process {
         "server:\n  ip-address: {NSD}@{PORT}\n  server-count: 1\n  username: \"\"\n  chroot: \"\"\n  zonesdir: \"{directory}\"\n\
          \x20 database: \"\"\n  pidfile: \"{directory}/nsd.pid\"\n  xfrdfile: \"{directory}/xfrd.state\"\n  xfrdir: \"{directory}\"\n\
          \x20 zonelistfile: \"{directory}/zone.list\"\n  rrl-ratelimit: 0\n  verbosity: 2\n  xfrd-reload-timeout: 0\n\
-         remote-control:\n  control-enable: no\nkey:\n  name: \"hub\"\n  algorithm: hmac-sha256\n  secret: \"{SECRET}\"\n\
+         remote-control:\n  control-enable: no\nkey:\n  name: \"hub\"\n  algorithm: hmac-sha256\n  secret: \"{HUB_SECRET}\"\n\
          zone:\n  name: \"{ZONE}\"\n  zonefile: \"{ZONE}.zone\"\n  request-xfr: {HUB}@5353 hub\n  allow-notify: {HUB} hub\n\
          \x20 outgoing-interface: {NSD}\n  min-retry-time: 3600\n  min-refresh-time: 3600\n"
     );
@@ -79,7 +78,7 @@ fn start_knot(lab: &Lab, space: &Space) -> Process {
     let text = format!(
         "server:\n  listen: {KNOT}@{PORT}\n  rundir: \"{directory}\"\n  udp-workers: 1\n  tcp-workers: 1\n  background-workers: 1\n\
          database:\n  storage: \"{directory}\"\nlog:\n  - target: stderr\n    any: info\n\
-         key:\n  - id: hub\n    algorithm: hmac-sha256\n    secret: {SECRET}\n\
+         key:\n  - id: hub\n    algorithm: hmac-sha256\n    secret: {HUB_SECRET}\n\
          remote:\n  - id: hub\n    address: {HUB}@5353\n    via: {KNOT}\n    key: hub\n\
          acl:\n  - id: hub\n    address: 198.18.1.0/24\n    key: hub\n    action: [notify, query]\n\
          template:\n  - id: default\n    storage: \"{directory}\"\n    semantic-checks: off\n    zonefile-load: none\n    zonefile-sync: -1\n\
@@ -161,7 +160,7 @@ fn addresses(lab: &mut Lab) -> Space {
 
 fn dig(space: &Space, arguments: &[&str]) -> String {
     let mut command = space.command("dig");
-    let key = format!("hmac-sha256:hub.:{SECRET}");
+    let key = format!("hmac-sha256:hub.:{HUB_SECRET}");
     let output =
         command.args(["+time=2", "+tries=1", "-y", &key]).args(arguments).output().expect("dig runs");
     String::from_utf8_lossy(&output.stdout).into_owned()

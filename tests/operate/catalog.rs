@@ -8,17 +8,14 @@ use serde_json::Value;
 
 use crate::support::anyns::{Anyns, BOUND, every_intent, zone_status};
 use crate::support::lab::{Lab, Space};
-use crate::support::pop::{base_config, hub_and_pop, replace};
+use crate::support::pop::{HUB_KEY, base_config, hub_and_pop, replace};
 use crate::support::process::Process;
 use crate::support::skip::has_programs;
 use crate::support::wait::{holds_for, wait_until};
 
 pub(crate) const HUB: &str = "198.18.1.1";
 pub(crate) const POP: &str = "198.18.1.2";
-/// The secret of the key of the hub, in base 64.
-pub(crate) const SECRET: &str = "c2VjcmV0IG9mIHRoZSBodWIgYW5kIHRoZSBQT1A=";
 const SERVED: &str = "@192.0.2.53";
-const KEY: &str = "[[key]]\nname = \"hub.\"\nalgorithm = \"hmac-sha256\"\nsecret = \"c2VjcmV0IG9mIHRoZSBodWIgYW5kIHRoZSBQT1A=\"\n";
 /// Where nobody is: a connection fails after some seconds.
 const NOBODY: &str = "198.18.1.99";
 
@@ -93,7 +90,7 @@ pub(crate) fn hub_config(lab: &Lab, made: &str) -> String {
     let base = base_config(lab, "hub", [HUB, "2001:db8:1::1"], "dry-run", &zones);
     format!(
         "{base}[transfer]\nlisten = [\"{HUB}:5353\"]\nallow = [{{ from = \"198.18.1.0/24\", keys = [\"hub.\"] }}]\n\
-         notify = [{{ address = \"{POP}:5353\", key = \"hub.\" }}]\n{KEY}{made}"
+         notify = [{{ address = \"{POP}:5353\", key = \"hub.\" }}]\n{HUB_KEY}{made}"
     )
 }
 
@@ -101,7 +98,7 @@ fn pop_config(lab: &Lab, followed: &str) -> String {
     let state = lab.subdirectory("state-pop");
     let zones = format!("[zones]\nstate-directory = \"{}\"\n", state.display());
     let base = base_config(lab, "pop", [POP, "2001:db8:1::2"], "dry-run", &zones);
-    format!("{base}[transfer]\nlisten = [\"{POP}:5353\"]\n{KEY}{followed}")
+    format!("{base}[transfer]\nlisten = [\"{POP}:5353\"]\n{HUB_KEY}{followed}")
 }
 
 /// `[[catalog]]` of a POP.

@@ -9,14 +9,13 @@ use serde_json::Value;
 
 use crate::support::anyns::Anyns;
 use crate::support::lab::{Lab, Space};
-use crate::support::pop::{base_config, hub_and_pop};
+use crate::support::pop::{HUB_KEY, base_config, hub_and_pop};
 use crate::support::process::Process;
 use crate::support::skip::{has_programs, is_full_run};
 use crate::support::wait::{holds_for, wait_for};
 
 const HUB: &str = "198.18.1.1";
 const POP: &str = "198.18.1.2";
-const KEY: &str = "[[key]]\nname = \"hub.\"\nalgorithm = \"hmac-sha256\"\nsecret = \"c2VjcmV0IG9mIHRoZSBodWIgYW5kIHRoZSBQT1A=\"\n";
 /// A start of so many zones on a machine that runs other tests.
 const LONG: Duration = Duration::from_secs(900);
 /// What `soa-queries-per-second` says in this test.
@@ -101,7 +100,7 @@ fn twenty_thousand_zones_by_catalog_to_an_empty_pop() {
         format!("[zones]\ndirectory = \"{}\"\nstate-directory = \"{}\"\n", zones.display(), state("hub"));
     let base = base_config(&lab, "hub", [HUB, "2001:db8:1::1"], "dry-run", &hub_zones);
     let text = format!(
-        "{base}[transfer]\nlisten = [\"{HUB}:5353\"]\nallow = [{{ from = \"198.18.1.0/24\", keys = [\"hub.\"] }}]\n{KEY}\
+        "{base}[transfer]\nlisten = [\"{HUB}:5353\"]\nallow = [{{ from = \"198.18.1.0/24\", keys = [\"hub.\"] }}]\n{HUB_KEY}\
          [[catalog]]\nname = \"catalog.test\"\nproduce = true\n"
     );
     let mut hub = Anyns::new(&lab, &hub_space, "hub", &text);
@@ -115,7 +114,7 @@ fn twenty_thousand_zones_by_catalog_to_an_empty_pop() {
     let base = base_config(&lab, "pop", [POP, "2001:db8:1::2"], "dry-run", &pop_zones);
     let limits =
         format!("soa-queries-per-second = {QUERIES}\nsoa-queries-per-second-per-primary = {QUERIES}\n");
-    let text = format!("{base}[transfer]\nlisten = [\"{POP}:5353\"]\n{limits}{KEY}{followed}");
+    let text = format!("{base}[transfer]\nlisten = [\"{POP}:5353\"]\n{limits}{HUB_KEY}{followed}");
     let mut pop = Anyns::new(&lab, &pop_space, "pop", &text);
     pop.start(&lab);
     let mut lines = LogLines::new(&lab, "pop", "zone transferred");

@@ -3,9 +3,10 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::catalog::{Fleet, HUB, POP, SECRET, catalog, follows, hub_config};
+use crate::catalog::{Fleet, HUB, POP, catalog, follows, hub_config};
 use crate::support::anyns::BOUND;
 use crate::support::lab::Space;
+use crate::support::pop::HUB_SECRET;
 use crate::support::process::{Process, must};
 use crate::support::skip::{has_programs, skip};
 use crate::support::wait::wait_until;
@@ -49,7 +50,7 @@ impl PowerDns {
         );
         std::fs::write(home.join("pdns.conf"), text).expect("written");
         let server = Self { home, address, space: space.clone() };
-        server.order(&["import-tsig-key", KEY_NAME, "hmac-sha256", SECRET]);
+        server.order(&["import-tsig-key", KEY_NAME, "hmac-sha256", HUB_SECRET]);
         server
     }
 

@@ -7,16 +7,14 @@ use serde_json::Value;
 
 use crate::support::anyns::{Anyns, BOUND, zone_status};
 use crate::support::lab::{Lab, Space};
-use crate::support::pop::{base_config, replace};
+use crate::support::pop::{HUB_KEY, HUB_SECRET, add_service_addresses, base_config, replace};
 use crate::support::process::must;
 use crate::support::skip::has_programs;
 use crate::support::wait::{holds_for, wait_until};
-use crate::support::world::SERVICE;
 
 const HUB: &str = "198.18.1.1";
 const STANDBY: &str = "198.18.2.1";
 const POP: &str = "198.18.9.2";
-const SECRET: &str = "c2VjcmV0IG9mIHRoZSBodWIgYW5kIHRoZSBQT1A=";
 /// From a file at the hub.
 const FILE: &str = "file.test";
 /// Changed by updates at the hub.
@@ -44,14 +42,13 @@ fn base(lab: &Lab, name: &str, address: &str) -> String {
         (lab.subdirectory(&format!("zones-{name}")), lab.subdirectory(&format!("state-{name}")));
     let zones =
         format!("[zones]\ndirectory = \"{}\"\nstate-directory = \"{}\"\n", zones.display(), state.display());
-    let key = format!("[[key]]\nname = \"hub.\"\nalgorithm = \"hmac-sha256\"\nsecret = \"{SECRET}\"\n");
     let base = base_config(lab, name, [address, "::1"], "dry-run", &zones);
     let others = [STANDBY, POP].into_iter().filter(|it| *it != address && address != POP);
     let notify: Vec<String> =
         others.map(|it| format!("{{ address = \"{it}:5353\", key = \"hub.\" }}")).collect();
     format!(
         "{base}[transfer]\nlisten = [\"{address}:5353\"]\nallow = [{{ from = \"198.18.0.0/16\", keys = [\"hub.\"] }}]\n\
-         notify = [{}]\n{key}",
+         notify = [{}]\n{HUB_KEY}",
         notify.join(", ")
     )
 }
@@ -87,10 +84,7 @@ impl Fleet {
         route(&standby_space, HUB, "198.18.3.1");
         route(&hub_space, STANDBY, "198.18.3.2");
         for space in [&hub_space, &standby_space, &pop_space] {
-            for service in SERVICE {
-                let length = if service.contains(':') { 128 } else { 32 };
-                space.ip(&["address", "add", &format!("{service}/{length}"), "dev", "lo"]);
-            }
+            add_service_addresses(space);
         }
         std::fs::write(lab.directory().join("seed.zone"), zone_text(DATABASE, 1)).expect("written");
         let hub = Anyns::new(&lab, &hub_space, "hub", &(base(&lab, "hub", HUB) + &database(&lab)));
@@ -111,7 +105,7 @@ impl Fleet {
     /// Adds a record to the zone that takes updates.
     fn update(&self, space: &Space, server: &str, owner: &str) {
         let text = format!(
-            "server {server} 5353\nkey hmac-sha256:hub. {SECRET}\nzone {DATABASE}.\nupdate add {owner}.{DATABASE}. 60 A 192.0.2.1\nsend\n"
+            "server {server} 5353\nkey hmac-sha256:hub. {HUB_SECRET}\nzone {DATABASE}.\nupdate add {owner}.{DATABASE}. 60 A 192.0.2.1\nsend\n"
         );
         let file = self.lab.directory().join("update.txt");
         std::fs::write(&file, text).expect("written");

@@ -14,14 +14,13 @@ use std::time::Duration;
 use crate::support::anyns::{Anyns, BOUND, zone_status};
 use crate::support::dns::{TXT, parse, query};
 use crate::support::lab::{Lab, Space};
-use crate::support::pop::{ZONE, base_config, deploy};
+use crate::support::pop::{HUB_KEY, ZONE, add_service_addresses, base_config, deploy};
 use crate::support::skip::is_full_run;
 use crate::support::table::tell;
 use crate::support::wait::wait_until;
 use crate::support::world::SERVICE;
 use crate::support::zones::one_version;
 
-const KEY: &str = "[[key]]\nname = \"hub.\"\nalgorithm = \"hmac-sha256\"\nsecret = \"c2VjcmV0IG9mIHRoZSBodWIgYW5kIHRoZSBQT1A=\"\n";
 /// The hub, behind every wire.
 const HUB: &str = "198.18.0.1";
 /// How long a POP may take to answer one query.
@@ -45,10 +44,7 @@ impl Pop {
         let (ours, theirs) = (address(number), format!("198.18.{number}.1"));
         lab.link((hub, &name, &[&format!("{theirs}/30")]), (&space, "wan", &[&format!("{ours}/30")]));
         space.ip(&["route", "add", &format!("{HUB}/32"), "via", &theirs]);
-        for service in SERVICE {
-            let length = if service.contains(':') { 128 } else { 32 };
-            space.ip(&["address", "add", &format!("{service}/{length}"), "dev", "lo"]);
-        }
+        add_service_addresses(&space);
         let socket = space.inside(|| {
             let socket = UdpSocket::bind("0.0.0.0:0").expect("a socket");
             socket.connect((SERVICE[0], 53)).expect("an address of this host");
@@ -58,7 +54,7 @@ impl Pop {
         let zones = format!("[zones]\nstate-directory = \"{}\"\n", state.join(&name).display());
         let base = base_config(lab, &name, [&ours, "::1"], "dry-run", &zones);
         let text = format!(
-            "{base}[transfer]\nlisten = [\"{ours}:5353\"]\n{KEY}[[zone]]\nname = \"{ZONE}\"\n\
+            "{base}[transfer]\nlisten = [\"{ours}:5353\"]\n{HUB_KEY}[[zone]]\nname = \"{ZONE}\"\n\
              primaries = [{{ address = \"{HUB}:5353\", key = \"hub.\" }}]\n"
         );
         let anyns = Anyns::new(lab, &space, &name, &text);
@@ -84,7 +80,7 @@ fn hub(lab: &Lab, space: &Space, pops: usize) -> Anyns {
         (1..=pops).map(|it| format!("{{ address = \"{}:5353\", key = \"hub.\" }}", address(it))).collect();
     let base = base_config(lab, "hub", [HUB, "::1"], "dry-run", "");
     let text = format!(
-        "{base}[transfer]\nlisten = [\"{HUB}:5353\"]\nallow = [{{ from = \"198.18.0.0/16\", keys = [\"hub.\"] }}]\nnotify = [{}]\n{KEY}",
+        "{base}[transfer]\nlisten = [\"{HUB}:5353\"]\nallow = [{{ from = \"198.18.0.0/16\", keys = [\"hub.\"] }}]\nnotify = [{}]\n{HUB_KEY}",
         notify.join(", ")
     );
     Anyns::new(lab, space, "hub", &text)
@@ -105,10 +101,7 @@ fn from_a_changed_file_to_the_last_pop() {
     let mut lab = Lab::new();
     let memory = tempfile::tempdir_in("/dev/shm").expect("a directory in memory");
     let space = lab.space("hub");
-    for service in SERVICE {
-        let length = if service.contains(':') { 128 } else { 32 };
-        space.ip(&["address", "add", &format!("{service}/{length}"), "dev", "lo"]);
-    }
+    add_service_addresses(&space);
     let mut pops: Vec<Pop> =
         (1..=count).map(|number| Pop::new(&mut lab, &space, number, memory.path())).collect();
     let zones = lab.subdirectory("zones-hub");

@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::support::anyns::{Anyns, BOUND, Said};
 use crate::support::bird::Bird;
 use crate::support::lab::{Lab, Space};
-use crate::support::pop::{RATE, ZONE, base_config, deploy};
+use crate::support::pop::{RATE, ZONE, add_service_addresses, base_config, deploy};
 use crate::support::process::read;
 use crate::support::skip::has_programs;
 use crate::support::stream::Stream;
@@ -59,10 +59,7 @@ impl Routed {
             );
             router
         });
-        for address in SERVICE {
-            let length = if address.contains(':') { 128 } else { 32 };
-            space.ip(&["address", "add", &format!("{address}/{length}"), "dev", "lo"]);
-        }
+        add_service_addresses(&space);
         deploy(&lab.subdirectory("zones-pop"), ZONE, 1);
         let base = base_config(&lab, "pop", ["198.18.1.2", "2001:db8:1::2"], "bgp", "");
         let anyns = Anyns::new(&lab, &space, "pop", &format!("{base}{BGP}{FIRST}"));

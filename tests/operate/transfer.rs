@@ -6,14 +6,13 @@ use std::process::Output;
 
 use crate::support::anyns::{Anyns, BOUND};
 use crate::support::lab::{Lab, Space};
-use crate::support::pop::{ZONE, base_config, deploy, hub_and_pop, replace};
+use crate::support::pop::{HUB_KEY, ZONE, base_config, deploy, hub_and_pop, replace};
 use crate::support::skip::has_programs;
 use crate::support::wait::{wait_for, wait_until};
 use crate::support::zones::versioned;
 
 const HUB: &str = "198.18.1.1";
 const POP: &str = "198.18.1.2";
-const KEYS: &str = "[[key]]\nname = \"hub.\"\nalgorithm = \"hmac-sha256\"\nsecret = \"c2VjcmV0IG9mIHRoZSBodWIgYW5kIHRoZSBQT1A=\"\n";
 
 struct Pair {
     hub: Anyns,
@@ -40,8 +39,8 @@ impl Pair {
         );
         let hub = base_config(&lab, "hub", [HUB, "2001:db8:1::1"], "dry-run", "");
         let pop = base_config(&lab, "pop", [POP, "2001:db8:1::2"], "dry-run", "");
-        let hub = Anyns::new(&lab, &hub_space, "hub", &format!("{hub}{sends}{KEYS}"));
-        let pop = Anyns::new(&lab, &pop_space, "pop", &format!("{pop}{takes}{KEYS}"));
+        let hub = Anyns::new(&lab, &hub_space, "hub", &format!("{hub}{sends}{HUB_KEY}"));
+        let pop = Anyns::new(&lab, &pop_space, "pop", &format!("{pop}{takes}{HUB_KEY}"));
         Self { hub, pop, hub_zones, hub_space, pop_space, lab }
     }
 

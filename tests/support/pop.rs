@@ -151,6 +151,20 @@ impl Alone {
     }
 }
 
+/// The secret of the key `hub.` (HMAC-SHA-256) between a hub and its POPs, in base 64.
+pub const HUB_SECRET: &str = "c2VjcmV0IG9mIHRoZSBodWIgYW5kIHRoZSBQT1A=";
+
+/// `[[key]]` of the key `hub.`.
+pub const HUB_KEY: &str = "[[key]]\nname = \"hub.\"\nalgorithm = \"hmac-sha256\"\nsecret = \"c2VjcmV0IG9mIHRoZSBodWIgYW5kIHRoZSBQT1A=\"\n";
+
+/// Puts the service addresses on the loopback of a host.
+pub fn add_service_addresses(space: &Space) {
+    for address in SERVICE {
+        let length = if address.contains(':') { 128 } else { 32 };
+        space.ip(&["address", "add", &format!("{address}/{length}"), "dev", "lo"]);
+    }
+}
+
 /// A hub (198.18.1.1) and a POP (198.18.1.2) on one link; both have the service addresses.
 pub fn hub_and_pop(lab: &mut Lab) -> (Space, Space) {
     let (hub_space, pop_space) = (lab.space("hub"), lab.space("pop"));
@@ -159,10 +173,7 @@ pub fn hub_and_pop(lab: &mut Lab) -> (Space, Space) {
         (&pop_space, "wan", &["198.18.1.2/24", "2001:db8:1::2/64"]),
     );
     for space in [&hub_space, &pop_space] {
-        for address in SERVICE {
-            let length = if address.contains(':') { 128 } else { 32 };
-            space.ip(&["address", "add", &format!("{address}/{length}"), "dev", "lo"]);
-        }
+        add_service_addresses(space);
     }
     (hub_space, pop_space)
 }

@@ -5,8 +5,7 @@ use std::path::PathBuf;
 use crate::hub::{HUB, PORT, ZONE, hub_with};
 use crate::support::anyns::Anyns;
 use crate::support::lab::Space;
-use crate::support::pop::{Alone, ZONE as OTHER, base_config, deploy, replace};
-use crate::support::world::SERVICE;
+use crate::support::pop::{Alone, ZONE as OTHER, add_service_addresses, base_config, deploy, replace};
 
 /// Where the POP listens.
 pub const POP: &str = "198.19.0.2";
@@ -29,10 +28,7 @@ impl Fleet {
             (&pop_space, "wan", &["198.19.0.2/24", "2001:db8:2::2/64"]),
         );
         pop_space.ip(&["route", "add", &format!("{HUB}/32"), "via", "198.19.0.1"]);
-        for address in SERVICE {
-            let length = if address.contains(':') { 128 } else { 32 };
-            pop_space.ip(&["address", "add", &format!("{address}/{length}"), "dev", "lo"]);
-        }
+        add_service_addresses(&pop_space);
         deploy(&hub.lab.subdirectory("zones-pop"), OTHER, 1);
         let zone = |zone: &str| {
             format!("[[zone]]\nname = \"{zone}\"\nprimaries = [{{ address = \"{HUB}:{PORT}\" }}]\n")

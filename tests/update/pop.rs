@@ -5,10 +5,9 @@ use std::time::Duration;
 use crate::client::{Client, zone};
 use crate::hub::{HUB, PORT, ZONE, hub_with};
 use crate::support::anyns::{Anyns, BOUND};
-use crate::support::pop::{ZONE as OTHER, base_config, deploy};
+use crate::support::pop::{ZONE as OTHER, add_service_addresses, base_config, deploy};
 use crate::support::skip::has_programs;
 use crate::support::wait::wait_until;
-use crate::support::world::SERVICE;
 
 const POP: &str = "198.19.0.2";
 /// Updates that go through.
@@ -26,10 +25,7 @@ fn updates_reach_the_pops_which_take_none_themselves() {
         (&space, "wan", &["198.19.0.2/24", "2001:db8:2::2/64"]),
     );
     space.ip(&["route", "add", &format!("{HUB}/32"), "via", "198.19.0.1"]);
-    for address in SERVICE {
-        let length = if address.contains(':') { 128 } else { 32 };
-        space.ip(&["address", "add", &format!("{address}/{length}"), "dev", "lo"]);
-    }
+    add_service_addresses(&space);
     deploy(&hub.lab.subdirectory("zones-pop"), OTHER, 1);
     let config = base_config(&hub.lab, "pop", [POP, "2001:db8:2::2"], "dry-run", "");
     let config = format!(

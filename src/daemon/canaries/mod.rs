@@ -7,7 +7,7 @@
 //!                                                                                    '--> NOTIFY to the others
 //! ```
 //!
-//! Versions that are served and answers of secondaries flow in; which version each secondary may have flows out, to whoever answers
+//! Versions that are served and answers of secondaries flow in; which version each secondary may have flows out, to what answers
 //! its requests, on any thread. The group has what is served; the others have the version that was released last, which is kept in
 //! memory for them until then: one older version a zone. What was released is known over a restart, and the version is made again from
 //! the history. Facts flow to the status. Never changes what is served here, never serves anything itself.

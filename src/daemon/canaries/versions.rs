@@ -23,7 +23,7 @@ pub(super) struct Released {
 }
 
 impl ReleasedVersions {
-    /// Zones of these groups go to nobody else until a version is known to be released.
+    /// Zones of these groups go to no other secondary until a version is known to be released.
     pub(in crate::daemon) fn new(groups: &[CanaryGroup]) -> Self {
         Self(ArcSwap::from_pointee(Released { groups: groups.into(), ..Released::default() }))
     }

@@ -38,7 +38,7 @@ impl Urgent {
 }
 
 /// Records of a version that is written together with others: a larger one would hold them up.
-const MOST_RECORDS: usize = 10_000;
+pub(in crate::publish) const MOST_RECORDS: usize = 10_000;
 
 /// Octets of a step that is written together with others.
 const MOST_OCTETS: usize = 1 << 20;

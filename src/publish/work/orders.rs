@@ -13,6 +13,7 @@ use crate::publish::accept::Digest;
 use crate::publish::error::{AcceptError, ApplyError, OfferError, ReconfigureError, RemoveError};
 use crate::publish::settings::{Rules, SerialRule, Settings};
 use crate::publish::source::SourceKey;
+use crate::publish::state::urgent::MOST_RECORDS;
 use crate::publish::work::check_context::{Offer, Offered, OfferedDifferences, Reply};
 use crate::publish::work::core::Core;
 use crate::publish::work::entry::{Entry, WorkState};
@@ -23,9 +24,6 @@ use crate::publish::work::zone_check::ZoneCheck;
 use crate::telemetry::locked;
 use crate::wire::{Name, Serial};
 use crate::zone::Expiry;
-
-/// Records of an offered version that takes a thread for long: it is left to the threads for large zones.
-const LARGE_OFFER: usize = 10_000;
 
 impl Core {
     /// Takes new settings; zones that are no longer configured go.
@@ -116,7 +114,8 @@ impl Core {
         }
         entry.work = WorkState::Running;
         let lane = match &offered {
-            Offered::Whole(offer) if offer.zone.record_count() > LARGE_OFFER => Lane::General,
+            // A large one takes a thread for long, and is written alone.
+            Offered::Whole(offer) if offer.zone.record_count() > MOST_RECORDS => Lane::General,
             Offered::Whole(_) | Offered::Differences(..) => Lane::Change,
         };
         let check = ZoneCheck::of_offered(name, entry.clone(), rule, offered);

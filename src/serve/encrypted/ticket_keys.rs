@@ -191,7 +191,7 @@ fn read_all(files: &[PathBuf]) -> Result<Option<Vec<FileKey>>, TicketKeyError> {
 }
 
 fn read_one(path: &Path) -> Result<TicketKey, TicketKeyError> {
-    // Looked at before it is opened: to open a FIFO would wait for its writer. One that is missing is told by `read`.
+    // Looked at before it is opened: to open a FIFO would wait for its writer. `read` tells of one that is missing.
     if fs::metadata(path).is_ok_and(|metadata| !metadata.is_file()) {
         return Err(TicketKeyError::NoFile { path: path.to_owned() });
     }

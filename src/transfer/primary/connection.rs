@@ -187,7 +187,7 @@ async fn answer_all(
     }
 }
 
-/// Waits until one more request of a client is taken: whoever asks over a connection is slowed down and loses nothing.
+/// Waits until one more request of a client is taken: a client that asks over a connection is slowed down and loses nothing.
 async fn wait_turn(limits: &ClientLimits, client: IpAddr) {
     while let Some(wait) = limits.wait(client, Instant::now()) {
         tokio::time::sleep(wait).await;

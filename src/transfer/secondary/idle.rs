@@ -1,7 +1,7 @@
 //! Connections to primaries between two exchanges.
 //!
 //! An exchange that ended well leaves its connection here, and the next one with the same primary takes it (RFC 7766 section
-//! 6.2.1, RFC 9103 section 6.2): many thousand zones cost some connections and not one each, nor a TLS handshake each, nor a local
+//! 6.2.1, RFC 9103 section 6.3.1): many thousand zones cost some connections and not one each, nor a TLS handshake each, nor a local
 //! port that rests in TIME-WAIT. Never holds more than [`MOST`], none for longer than [`REST`], and gives none away on which
 //! something has come that nobody asked for, or that the other side has closed.
 

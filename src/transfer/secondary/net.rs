@@ -127,7 +127,8 @@ impl Frames {
         pace: Pace,
         message: &[u8],
     ) -> Result<Self, NetError> {
-        while let Some(stream) = idle.take(peer, Instant::now().into_std()).await {
+        // One is tried, not all: a primary that computes for long would begin anew on each.
+        if let Some(stream) = idle.take(peer, Instant::now().into_std()).await {
             let mut frames = Self::new(stream, peer.0, pace);
             // The other side may close it at this moment (RFC 7766 section 6.2.1): then nothing was answered, and another one will do.
             if frames.send(message).await.is_ok() && frames.begins().await {
