@@ -71,4 +71,7 @@ fn every_scenario_in_containers() {
     assert!(left.trim().is_empty(), "containers stay: {left}");
     let spaces = must(Command::new("ip").args(["netns", "list"]));
     assert!(!spaces.contains("clab-anyns-"), "namespaces stay: {spaces}");
+    let directory = prepared.directory.path().to_owned();
+    drop(prepared);
+    assert!(!directory.exists(), "{} stays, for something is mounted there", directory.display());
 }
