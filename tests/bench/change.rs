@@ -117,7 +117,7 @@ fn kill(server: Server, soa: &Query) -> f64 {
 }
 
 /// The most memory that a process had, in octets.
-fn most_memory(process: u32) -> u64 {
+pub(crate) fn most_memory(process: u32) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{process}/status")).expect("the process is there");
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("it has a mark");
     line.split_whitespace().next().and_then(|kilobytes| kilobytes.parse::<u64>().ok()).expect("a number")

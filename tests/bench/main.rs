@@ -28,6 +28,7 @@ mod dnsperf;
 mod figures;
 mod memory;
 mod once;
+mod one_of_many;
 mod options;
 mod plot;
 mod queries;
@@ -40,6 +41,7 @@ mod signed;
 mod startup;
 #[path = "../support/mod.rs"]
 mod support;
+mod transfer;
 mod usage;
 mod zones;
 
@@ -122,6 +124,8 @@ fn write(measured: &[Measured]) {
                 | Scenario::Load
                 | Scenario::Zones
                 | Scenario::Change
+                | Scenario::Transfer
+                | Scenario::OneOfMany
                 | Scenario::Memory
                 | Scenario::Affinity
                 | Scenario::Signatures

@@ -27,10 +27,10 @@ pub(crate) struct Options {
     /// Records of the zone of `mix`, `nxdomain`, `nodata`, `wildcard`, `tcp`, `tcp-once` and `affinity`.
     #[arg(long, default_value_t = 180_000, value_parser = clap::value_parser!(u32).range(100..))]
     pub(crate) records: u32,
-    /// Delegations of the zone of `referral` and `load`; it has 2.6 times as many records.
+    /// Delegations of the zone of `referral`, `load`, `change` and `transfer`; it has 2.6 times as many records.
     #[arg(long, default_value_t = 1_000_000, value_parser = clap::value_parser!(u32).range(10..))]
     pub(crate) delegations: u32,
-    /// Zones of `zones`.
+    /// Zones of `zones` and `one-of-many`.
     #[arg(long, default_value_t = 100_000, value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) zones: u32,
     /// Records of the largest zone of `size`; the smallest has 100, each is ten times the one before.
@@ -82,6 +82,10 @@ pub(crate) enum Scenario {
     Zones,
     /// anyns alone: the large zone deployed again with ten records changed, a difference of ten records, `kill -9`.
     Change,
+    /// The large zone from a hub to a secondary of the same make, anyns and Knot DNS: whole, and ten records that change at the hub.
+    Transfer,
+    /// anyns alone: one changed file and one difference beside many other zones, and without them.
+    OneOfMany,
     /// anyns alone: memory under load, and after the 100th, 500th and 1000th reload of a zone of 20,000 records.
     Memory,
     /// anyns alone: the mix with a worker on each core, with and without `serve.socket-affinity`.

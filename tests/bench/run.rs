@@ -8,7 +8,7 @@ use crate::options::{Options, Scenario};
 use crate::queries::{Blend, Queries};
 use crate::servers::Kind;
 use crate::zones::{self, World};
-use crate::{change, cost, memory, signatures, startup};
+use crate::{change, cost, memory, one_of_many, signatures, startup, transfer};
 
 /// Records of the smallest zone of `size`.
 const SMALLEST: u32 = 100;
@@ -55,6 +55,8 @@ impl Bench {
         let blend = match scenario {
             Scenario::Size => return self.sizes(),
             Scenario::Change => return vec![self.change()],
+            Scenario::Transfer => return vec![self.transfer()],
+            Scenario::OneOfMany => return vec![self.one_of_many()],
             Scenario::Memory => return vec![self.memory()],
             Scenario::Affinity => return self.affinity(),
             Scenario::Signatures => return vec![self.signatures()],
@@ -105,6 +107,23 @@ impl Bench {
             records: world.records,
             table: change::measure(self, &title, &world),
         }
+    }
+
+    fn transfer(&self) -> Measured {
+        let world = self.large();
+        let title = format!("a zone of {} records from a hub to a secondary", world.records);
+        let table = transfer::measure(self, &title, &world);
+        Measured { scenario: Scenario::Transfer, records: world.records, table }
+    }
+
+    fn one_of_many(&self) -> Measured {
+        let directory = self.zone_directory();
+        let many = zones::small(&directory, self.options.zones, self.options.seed);
+        let one = zones::small(&self.home.join("one-zone"), 1, self.options.seed);
+        let (zones, records) = (many.zones.len(), many.records);
+        let title = format!("one change beside {zones} zones");
+        let table = one_of_many::measure(self, &title, many, one);
+        Measured { scenario: Scenario::OneOfMany, records, table }
     }
 
     fn memory(&self) -> Measured {

@@ -69,6 +69,24 @@ pub(crate) fn cpu(root: u32) -> Cpu {
     sum
 }
 
+/// The CPU time of the threads of one process that live, to the nanosecond where `/proc` of this kernel has it (`CONFIG_SCHED_INFO`).
+pub(crate) fn precise_cpu(process: u32) -> Duration {
+    let threads = std::fs::read_dir(format!("/proc/{process}/task")).expect("the process has threads");
+    let used = |thread: std::fs::DirEntry| {
+        let text = read(&thread.path().join("schedstat"));
+        text.split_whitespace().next().and_then(|nanoseconds| nanoseconds.parse().ok()).unwrap_or(0)
+    };
+    Duration::from_nanos(threads.flatten().map(used).sum())
+}
+
+/// The octets that this process has given to the disk.
+pub(crate) fn written() -> u64 {
+    let text = read("/proc/self/io".as_ref());
+    let line =
+        text.lines().find_map(|line| line.strip_prefix("write_bytes: ")).expect("the kernel counts them");
+    line.parse().expect("a number")
+}
+
 /// The memory of the process and all below it in octets: proportional set size, so that shared pages count once.
 pub(crate) fn memory(root: u32) -> u64 {
     let pss = |process: u32| {

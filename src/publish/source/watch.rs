@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use notify::event::{AccessKind, AccessMode, CreateKind, EventKind, ModifyKind, RenameMode};
-use notify::{Event, RecommendedWatcher, RecursiveMode, Watcher};
+use notify::{Config, Event, EventKindMask, RecommendedWatcher, RecursiveMode, Watcher};
 use tokio::sync::Notify;
 
 use crate::publish::settings::Settings;
@@ -111,7 +111,7 @@ impl Watch {
         let shared = Arc::new(Mutex::new(WatchShared::default()));
         let canary = Canary::new(pulse).ok().map(Arc::new);
         let (for_thread, wake_thread, for_canary) = (shared.clone(), wake.clone(), canary.clone());
-        let watcher = notify::recommended_watcher(move |event: notify::Result<Event>| {
+        let hear = move |event: notify::Result<Event>| {
             if let (Some(canary), Ok(event)) = (&for_canary, &event)
                 && event.paths.iter().any(|path| path == canary.path())
             {
@@ -120,8 +120,8 @@ impl Watch {
             if locked(&for_thread).hear(event) {
                 wake_thread.notify_one();
             }
-        });
-        let mut watcher = watcher
+        };
+        let mut watcher = RecommendedWatcher::new(hear, Config::default().with_event_kinds(event_kinds()))
             .inspect_err(|error| {
                 let reason = format!("cannot watch: {error}");
                 locked(&shared).degraded.insert(SourceKey::None, reason);
@@ -318,7 +318,7 @@ impl WatchShared {
             // Its two halves are heard, too.
             EventKind::Modify(ModifyKind::Name(RenameMode::Both)) => return false,
             EventKind::Access(AccessKind::Close(AccessMode::Write)) => self.closed(&paths, Instant::now()),
-            // Reading is none of our business, and ours is heard as well.
+            // Reading changes nothing.
             EventKind::Access(_) => return false,
             EventKind::Modify(ModifyKind::Data(_)) if cfg!(native) => self.written_to(&paths),
             EventKind::Create(CreateKind::Folder) => self.heard.changed = true,
@@ -388,6 +388,12 @@ impl WatchShared {
             }
         }
     }
+}
+
+/// The kinds of events that matter: changes, and the end of writing. That a file was opened or read is left out: the publisher itself does
+/// that to each zone file, and the kernel would tell of each.
+fn event_kinds() -> EventKindMask {
+    EventKindMask::CREATE | EventKindMask::REMOVE | EventKindMask::ALL_MODIFY | EventKindMask::ACCESS_CLOSE
 }
 
 /// Whether a file has the name of a zone file.

@@ -25,7 +25,7 @@ use crate::zones::World;
 
 /// How long a server may take to its first answer: the slowest of the peers needs 13 s for the large zone; a server
 /// that makes 100,000 zones durable one by one at its first start takes minutes.
-const START: Duration = Duration::from_secs(900);
+pub(crate) const START: Duration = Duration::from_secs(900);
 
 /// How long a server may be busy after its first answer; what it uses of such a time once it is idle.
 const IDLE: Duration = Duration::from_secs(300);
@@ -56,6 +56,9 @@ pub(crate) enum Kind {
     /// The same with `dnssec = "off"`, for the scenario that compares both.
     #[value(skip)]
     AnynsUnverified,
+    /// The same with one zone, for the scenario that compares both.
+    #[value(skip)]
+    AnynsOneZone,
 }
 
 /// What a server is given.
@@ -83,13 +86,18 @@ impl Kind {
             Self::Anyns => "anyns",
             Self::AnynsAffinity => "anyns with socket affinity",
             Self::AnynsUnverified => "anyns with dnssec = off",
+            Self::AnynsOneZone => "anyns with one zone",
         }
     }
 
     /// The program and the Debian packages that bring it; none for what is built here.
     fn package(self) -> Option<(&'static str, &'static str)> {
         match self {
-            Self::Reflector | Self::Anyns | Self::AnynsAffinity | Self::AnynsUnverified => None,
+            Self::Reflector
+            | Self::Anyns
+            | Self::AnynsAffinity
+            | Self::AnynsUnverified
+            | Self::AnynsOneZone => None,
             Self::Nsd => Some(("nsd", "nsd")),
             Self::Knot => Some(("knotd", "knot")),
             Self::Bind => Some(("named", "bind9")),
@@ -105,7 +113,7 @@ impl Kind {
             Self::Knot => knot::command(setup),
             Self::Bind => bind::command(setup),
             Self::Powerdns => powerdns::command(setup),
-            Self::Anyns => anyns::command(setup, false, "warn"),
+            Self::Anyns | Self::AnynsOneZone => anyns::command(setup, false, "warn"),
             Self::AnynsAffinity => anyns::command(setup, true, "warn"),
             Self::AnynsUnverified => anyns::command(setup, false, "off"),
         }
@@ -198,15 +206,7 @@ impl Server {
     /// Waits until what a start leaves to be done behind it is done (anyns keeps its zones then), so that it is not counted as
     /// the cost of queries.
     pub(crate) fn wait_idle(&self) {
-        let mut last = (Instant::now(), self.cpu().total());
-        wait_until(&format!("{} is idle", self.kind.name()), IDLE, || {
-            if last.0.elapsed() < IDLE_SAMPLE {
-                return false;
-            }
-            let now = self.cpu().total();
-            let used = now - std::mem::replace(&mut last, (Instant::now(), now)).1;
-            used <= IDLE_USE
-        });
+        wait_idle(self.kind.name(), || self.cpu().total());
     }
 
     /// The CPU time used so far.
@@ -235,8 +235,21 @@ impl Drop for Server {
     }
 }
 
+/// Waits until a server uses next to no CPU time any more; `cpu` tells what it has used so far.
+pub(crate) fn wait_idle(name: &str, cpu: impl Fn() -> Duration) {
+    let mut last = (Instant::now(), cpu());
+    wait_until(&format!("{name} is idle"), IDLE, || {
+        if last.0.elapsed() < IDLE_SAMPLE {
+            return false;
+        }
+        let now = cpu();
+        let used = now - std::mem::replace(&mut last, (Instant::now(), now)).1;
+        used <= IDLE_USE
+    });
+}
+
 /// A port that is free on loopback for UDP and TCP.
-fn free_port() -> u16 {
+pub(crate) fn free_port() -> u16 {
     // Few ports are taken for TCP alone; a hundred tries never meet that each time.
     (0..100)
         .find_map(|_| {
