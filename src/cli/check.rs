@@ -1,5 +1,6 @@
 //! `anyns check`: the configuration, every zone, and the plan, before any of it acts (design rule 9).
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::Path;
 
@@ -26,6 +27,9 @@ pub(super) fn check(file: Option<&Path>, offline: bool) -> Outcome {
     }
     let mut config = loaded.config;
     let directories = if offline { without_absent(&mut config) } else { true };
+    if offline {
+        without_programs(&mut config);
+    }
     let zones = publish::check(config.publish.clone())?;
     let mut good = print_zones(&zones, &config);
     print_catalogs(&config);
@@ -60,6 +64,16 @@ fn without_absent(config: &mut Config) -> bool {
         config.publish.zones.retain(|zone| zone.file.is_some());
     }
     config.publish.directories.len() == before
+}
+
+/// Leaves out the programs that judge zones: they are on the host that serves.
+fn without_programs(config: &mut Config) {
+    let checks = config.publish.checks.values_mut().chain([&mut config.publish.all_checks]);
+    let taken = checks.filter_map(|checks| checks.program.take().filter(|command| !command.is_empty()));
+    let programs: BTreeSet<String> = taken.filter_map(|command| command.into_iter().next()).collect();
+    for program in programs {
+        print_line(&format!("not checked: what {program} (`validate`) says of the zones"));
+    }
 }
 
 fn no_zone(config: &Config) -> String {

@@ -15,14 +15,19 @@ pub(super) fn check(file: &Path, origin: Option<&str>, include_roots: &[PathBuf]
         None => origin_of(file)?,
     };
     let read = match include_roots {
-        [] => zonefile::read_zone(file, &origin, &zonefile::Limits::default())?,
+        [] => zonefile::read_zone(file, &origin, &zonefile::Limits::default()),
         roots => {
             // Paths are compared, so all of them are absolute.
             let include_roots = roots.iter().map(std::path::absolute).collect::<Result<_, _>>()?;
             let limits = zonefile::Limits { include_roots, ..zonefile::Limits::default() };
-            zonefile::read_zone(&std::path::absolute(file)?, &origin, &limits)?
+            zonefile::read_zone(&std::path::absolute(file)?, &origin, &limits)
         }
     };
+    // The last one is the error of the command.
+    if let Err(error) = &read {
+        error.faults.iter().skip(1).for_each(|fault| print_line(&format!("error: {fault}")));
+    }
+    let read = read?;
     for warning in &read.warnings {
         print_line(&format!("warning: {warning}"));
     }

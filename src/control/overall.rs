@@ -8,6 +8,11 @@ use super::{
     Alarm, Cause, NeighborStatus, PrefixStatus, ProbeStatus, RouteState, Status, ZoneGroup, ZoneState,
 };
 
+/// Fewer questions than this say nothing of losses.
+const LEAST_QUESTIONS: u32 = 32;
+/// One lost question of so many is told: a single loss is chance, and a fourth of all answers is not.
+const LOSS_PART: u32 = 4;
+
 /// Decides on the whole document but its field `overall`, without any memory: a fault whose beginning the document does not
 /// know begins at the time of the document, and a state without faults at the start of the process. [`super::Memory::settle`] remembers.
 pub fn overall(status: &Status) -> Overall {
@@ -45,7 +50,7 @@ pub(super) fn complaints(status: &Status) -> Vec<Alarm> {
     if !serves(status) {
         complaints.push(complaint(Cause::Zones, "no zone", status.now, "not one zone is served"));
     }
-    complaints.extend(status.probes.iter().filter_map(probe_complaint));
+    complaints.extend(status.probes.iter().filter_map(|probe| probe_complaint(probe, status.now)));
     complaints.extend(status.prefixes.iter().flat_map(|prefix| prefix_complaints(prefix, status)));
     complaints.extend(updates_complaint(status));
     complaints.extend(status.zone_groups.iter().map(zone_complaint));
@@ -142,14 +147,24 @@ fn serve_complaints(status: &Status) -> Vec<Alarm> {
     lost.chain(stale).collect()
 }
 
-fn probe_complaint(probe: &ProbeStatus) -> Option<Alarm> {
+fn probe_complaint(probe: &ProbeStatus, now: u64) -> Option<Alarm> {
     if probe.standing == "up" {
-        return None;
+        return loss_complaint(probe, now);
     }
     let why = probe.reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
     let ProbeStatus { address, transport, standing, since, .. } = probe;
     let message = format!("probes of {address} over {transport} say {standing}{why}");
     Some(complaint(Cause::Probes, format!("probe {address} {transport}"), *since, message))
+}
+
+/// Some questions get no answer, not all of a round: resolvers see the same.
+fn loss_complaint(probe: &ProbeStatus, now: u64) -> Option<Alarm> {
+    let ProbeStatus { address, transport, recent_questions: asked, recent_lost: lost, .. } = probe;
+    if *asked < LEAST_QUESTIONS || lost * LOSS_PART < *asked {
+        return None;
+    }
+    let message = format!("{lost} of the last {asked} probes of {address} over {transport} got no answer");
+    Some(complaint(Cause::Probes, format!("probe losses {address} {transport}"), now, message))
 }
 
 fn updates_complaint(status: &Status) -> Option<Alarm> {

@@ -337,6 +337,14 @@ document! {
         standing: String,
         /// Since when.
         since: u64,
+        /// Questions that were asked.
+        questions: u64,
+        /// Questions that got no answer.
+        questions_lost: u64,
+        /// Of how many of the last questions, at most 64, the next number tells.
+        recent_questions: u32,
+        /// How many of them got no answer.
+        recent_lost: u32,
         /// How long the last answer took, in microseconds.
         round_trip_us: Option<u64>,
         /// What was last wrong or missing.

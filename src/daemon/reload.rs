@@ -6,7 +6,7 @@
 //!
 //! What names zones takes effect, the files of the certificate and of ticket keys are read again, and `live.rs` says what else is in force at once.
 //! The answer, the exit code of `anyns reload` and the status name what needs a restart, until the file says again what is in
-//! force. A configuration that is wrong changes nothing.
+//! force. A configuration that is wrong changes nothing, nor does one with which every zone would leave: a mistyped directory looks like that.
 
 use std::net::IpAddr;
 use std::path::PathBuf;
@@ -17,7 +17,7 @@ use crate::config::{self, Config, RouteDriver};
 use crate::control::{Reply, Response};
 use crate::handoff::Latest;
 use crate::host;
-use crate::publish::PublisherHandle;
+use crate::publish::{PublisherHandle, Report, finds_no_zone};
 use crate::serve::TlsFiles;
 use crate::telemetry::with_causes;
 
@@ -26,6 +26,9 @@ use super::live::{self, Applied};
 use super::reloads::Read;
 use super::response::failed;
 use super::status::Reload;
+
+/// Zones that the answer names when they leave.
+const MOST_NAMED: usize = 10;
 
 /// SIGHUP, for which the log tells what came of it, or `anyns reload`, which is answered when every zone was looked at.
 pub(super) fn ask(controller: &mut Controller, reply: Option<Reply>) {
@@ -38,7 +41,8 @@ pub(super) fn ask(controller: &mut Controller, reply: Option<Reply>) {
 
 fn begin(controller: &mut Controller, replies: Vec<Reply>) {
     controller.reload.publish(Reload::Running { since: Instant::now() });
-    let reading = tokio::spawn(read(controller.file.clone(), local_addresses(&controller.config)));
+    let serves = controller.publisher.report().load().served() > 0;
+    let reading = tokio::spawn(read(controller.file.clone(), local_addresses(&controller.config), serves));
     controller.reloads.reading = Some((reading, replies));
 }
 
@@ -50,10 +54,18 @@ fn local_addresses(config: &Config) -> Vec<IpAddr> {
     }
 }
 
-/// Reads the file. A session would be reset in vain if its new local end were not on this host.
-async fn read(file: Option<PathBuf>, known: Vec<IpAddr>) -> Read {
-    let loaded = tokio::task::spawn_blocking(move || config::load(file.as_deref())).await;
-    let loaded = loaded.map_err(|error| with_causes(&error))?.map_err(|error| error.to_string())?;
+/// Reads the file. A session would be reset in vain if its new local end were not on this host. `serves`: there are zones that could
+/// leave.
+async fn read(file: Option<PathBuf>, known: Vec<IpAddr>, serves: bool) -> Read {
+    let load = move || {
+        let loaded = config::load(file.as_deref()).map_err(|error| error.to_string())?;
+        let has_catalogs = !loaded.config.transfers.catalogs.followed.is_empty();
+        if serves && !has_catalogs && finds_no_zone(&loaded.config.publish) {
+            return Err(no_zone_left(&loaded.config));
+        }
+        Ok(loaded)
+    };
+    let loaded = tokio::task::spawn_blocking(load).await.map_err(|error| with_causes(&error))??;
     let mut ends = local_addresses(&loaded.config);
     ends.retain(|address| !known.contains(address));
     let missing = host::missing_addresses(&ends).await.map_err(|error| with_causes(&error))?;
@@ -61,6 +73,17 @@ async fn read(file: Option<PathBuf>, known: Vec<IpAddr>) -> Read {
         return Err(host::AddressError::NoSource(missing).to_string());
     }
     Ok(loaded)
+}
+
+fn no_zone_left(config: &Config) -> String {
+    let directories: Vec<String> =
+        config.publish.directories.iter().map(|directory| directory.display().to_string()).collect();
+    let place = if directories.is_empty() {
+        "no directory is named".to_owned()
+    } else {
+        format!("{} holds no file NAME.zone", directories.join(", "))
+    };
+    format!("no zone would be left: it names none, and {place}; stop anyns to serve nothing")
 }
 
 /// Puts in force what was read, and goes on with what was asked for meanwhile.
@@ -138,12 +161,17 @@ fn finish(state: &Latest<Reload>, replies: Vec<Reply>, response: Response) {
 }
 
 async fn look_again(publisher: &Arc<PublisherHandle>, config: Config, applied: &Applied) -> Response {
+    let before = publisher.report().load();
     if let Err(error) = publisher.reconfigure(config.publish).await {
         return failed(with_causes(&error));
     }
     let report = publisher.report().load();
     let unwell = report.faulty();
-    let mut message = format!("{} zones served, {unwell} with faults", report.served());
+    let zones = if report.served() == 1 { "zone" } else { "zones" };
+    let mut message = format!("{} {zones} served, {unwell} with faults", report.served());
+    if let Some(left) = left(&before, &report) {
+        message.push_str(&format!("; {left}"));
+    }
     for change in &applied.changes {
         message.push_str(&format!("; {change}"));
     }
@@ -151,6 +179,17 @@ async fn look_again(publisher: &Arc<PublisherHandle>, config: Config, applied: &
         message.push_str(&format!("; changed, but needs a restart: {}", applied.restart.join(", ")));
     }
     Response::Done { message, restart: applied.restart.iter().map(|section| (*section).to_owned()).collect() }
+}
+
+/// Which zones are not served any more.
+fn left(before: &Report, after: &Report) -> Option<String> {
+    let mut gone = before.zones.iter().filter(|(name, zone)| zone.is_served() && !after.serves(name));
+    let named: Vec<String> = gone.by_ref().take(MOST_NAMED).map(|(name, _)| name.to_string()).collect();
+    let more = match gone.count() {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    (!named.is_empty()).then(|| format!("no longer served: {}{more}", named.join(", ")))
 }
 
 /// Reads the certificate and the ticket keys again; bad ones change nothing, and the zones are looked at all the same.

@@ -40,4 +40,4 @@ pub use monitor::{Health, LoadSource, Monitor, Verdicts, prepare};
 pub use rotation::ServedZones;
 pub use self_test::IdentityQuery;
 pub use settings::{MAX_ADDRESSES, MAX_REFERENCES, MAX_ROUNDS, Settings, SettingsError};
-pub use statistics::{ProbeTransport, Statistics, ZoneFault};
+pub use statistics::{ProbeTransport, RecentLosses, Statistics, ZoneFault};

@@ -350,6 +350,9 @@ impl Lane {
             outcome => outcome,
         };
         self.take(outcome);
+        self.statistics.questions += report.asked;
+        self.statistics.questions_lost += report.lost;
+        self.statistics.recent.note(report.asked, report.lost);
         self.statistics.round_trip = report.round_trip.or(self.statistics.round_trip);
         if let Some((zone, reason)) = report.zone_fault {
             self.statistics.zone_fault = Some(ZoneFault { zone, reason, at: Instant::now() });

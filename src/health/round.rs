@@ -22,6 +22,8 @@ pub(super) struct Report {
     pub(super) round_trip: Option<Duration>,
     /// How many questions were asked.
     pub(super) asked: u64,
+    /// How many of them got no answer.
+    pub(super) lost: u64,
     /// How far the canary zone's question came, if its answer was lost.
     pub(super) stage: Option<Stage>,
     /// A fault of one zone that does not count.
@@ -68,12 +70,13 @@ fn report(pick: &Pick, canary_zone: Reply, other: Option<Reply>) -> Report {
     };
     let replies = || [Some(&canary_zone), other.as_ref()].into_iter().flatten();
     let asked = replies().filter(|reply| reply.was_asked()).count() as u64;
+    let lost = replies().filter(|reply| matches!(reply, Reply::Lost(..))).count() as u64;
     let stage = match &canary_zone {
         Reply::Lost(_, stage) => Some(*stage),
         _ => None,
     };
     let (outcome, zone_fault) = judge(pick, &canary_zone, other.as_ref());
-    Report { outcome, good, round_trip, asked, stage, zone_fault }
+    Report { outcome, good, round_trip, asked, lost, stage, zone_fault }
 }
 
 /// One outcome out of two replies. A fault of the server counts wherever it shows. A fault of one zone counts if the zone

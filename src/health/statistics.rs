@@ -32,6 +32,12 @@ pub struct Statistics {
     pub wrong: u64,
     /// Rounds without an answer.
     pub lost: u64,
+    /// Questions that were asked; a round has one for each of two zones.
+    pub questions: u64,
+    /// Questions without an answer. A round is lost only if all of its questions are.
+    pub questions_lost: u64,
+    /// The same of the last questions alone.
+    pub recent: RecentLosses,
     /// How long the last answer took.
     pub round_trip: Option<Duration>,
     /// What was wrong or missing in the last round that was not good; kept when all is well again.
@@ -42,6 +48,37 @@ pub struct Statistics {
     pub evidence: Option<String>,
     /// The last fault of one zone that did not count against the address.
     pub zone_fault: Option<ZoneFault>,
+}
+
+/// Which of the last questions got no answer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RecentLosses {
+    /// A bit for each, the latest lowest.
+    lost: u64,
+    asked: u32,
+}
+
+impl RecentLosses {
+    /// How many questions it remembers.
+    pub const MOST: u32 = u64::BITS;
+
+    /// Notes questions, so many of them lost.
+    pub(super) fn note(&mut self, asked: u64, lost: u64) {
+        for number in 0..asked.min(Self::MOST.into()) {
+            self.lost = self.lost << 1 | u64::from(number < lost);
+            self.asked = (self.asked + 1).min(Self::MOST);
+        }
+    }
+
+    /// How many of the last questions are remembered, at most [`MOST`](Self::MOST).
+    pub fn asked(self) -> u32 {
+        self.asked
+    }
+
+    /// How many of those got no answer.
+    pub fn lost(self) -> u32 {
+        self.lost.count_ones()
+    }
 }
 
 /// One zone that was answered wrongly while others were answered well.
@@ -58,7 +95,7 @@ pub struct ZoneFault {
 impl Statistics {
     pub(super) fn new(address: IpAddr, transport: ProbeTransport, now: Instant) -> Self {
         let standing = "untested";
-        let (good, wrong, lost) = (0, 0, 0);
+        let (good, wrong, lost, questions, questions_lost) = (0, 0, 0, 0, 0);
         let (round_trip, reason, reason_at, evidence, zone_fault) = (None, None, None, None, None);
         Self {
             address,
@@ -68,6 +105,9 @@ impl Statistics {
             good,
             wrong,
             lost,
+            questions,
+            questions_lost,
+            recent: RecentLosses::default(),
             round_trip,
             reason,
             reason_at,
@@ -83,5 +123,24 @@ impl fmt::Display for ProbeTransport {
             Self::Udp => "UDP",
             Self::Tcp => "TCP",
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::RecentLosses;
+
+    #[test]
+    fn the_last_64_questions_count() {
+        let mut recent = RecentLosses::default();
+        recent.note(2, 1);
+        assert_eq!((recent.asked(), recent.lost()), (2, 1));
+        (0..31).for_each(|_| recent.note(2, 2));
+        assert_eq!((recent.asked(), recent.lost()), (64, 63));
+        (0..32).for_each(|_| recent.note(2, 0));
+        assert_eq!((recent.asked(), recent.lost()), (64, 0));
+        recent.note(0, 0);
+        recent.note(1, 1);
+        assert_eq!((recent.asked(), recent.lost()), (64, 1));
     }
 }

@@ -54,6 +54,14 @@ fn write_probes(text: &mut Exposition, probes: &[ProbeStatus]) {
     for probe in probes {
         family.row(&[&probe.address, &transport(probe)], u8::from(probe.standing == "pressure"));
     }
+    let mut family = text.family(&table::PROBE_QUESTIONS);
+    for probe in probes {
+        family.row(&[&probe.address, &transport(probe)], probe.questions);
+    }
+    let mut family = text.family(&table::PROBE_LOST);
+    for probe in probes {
+        family.row(&[&probe.address, &transport(probe)], probe.questions_lost);
+    }
     let mut family = text.family(&table::PROBE_RTT);
     for probe in probes {
         if let Some(microseconds) = probe.round_trip_us {

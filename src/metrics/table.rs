@@ -73,6 +73,8 @@ metrics! {
 
     PROBE_UP Gauge "anyns_probe_up" ["address" "transport"] "Whether the probes of a service address are answered well: 1 yes"
     PROBE_PRESSURE Gauge "anyns_probe_pressure" ["address" "transport"] "Whether probes are lost to overload: 1 yes"
+    PROBE_QUESTIONS Counter "anyns_probe_questions_total" ["address" "transport"] "Questions that the POP asked itself"
+    PROBE_LOST Counter "anyns_probe_questions_lost_total" ["address" "transport"] "Questions that the POP asked itself and that got no answer in time"
     PROBE_RTT Gauge "anyns_probe_round_trip_seconds" ["address" "transport"] "How long the last answer to a probe took"
     PREFIX_DESIRED Gauge "anyns_prefix_desired" ["prefix"] "What is decided for a prefix: 0 withdraw, 1 prefer less, 2 announce"
     PREFIX_SINCE Gauge "anyns_prefix_desired_timestamp_seconds" ["prefix"] "Since when that is decided, in Unix time"

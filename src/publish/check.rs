@@ -16,7 +16,7 @@ use crate::publish::source::read::{Files, read};
 use crate::publish::source::scan::{Found, scan};
 use crate::publish::source::watch::Writer;
 use crate::publish::state::peek::Peek;
-use crate::publish::validate::check_content;
+use crate::publish::validate::validate;
 use crate::publish::verify::parallel::verify;
 use crate::publish::verify::{Modes, before, unix_now};
 use crate::zonefile::{Beside, Located};
@@ -51,7 +51,7 @@ impl CheckReport {
 }
 
 /// Reads every zone as [`Publisher`](crate::publish::Publisher) would, against the versions in the state directory if there
-/// is one. Blocks. Fails only where a path is relative and there is no current directory.
+/// is one, and runs the programs of `validate` on new ones. Blocks. Fails only where a path is relative and there is no current directory.
 pub fn check(settings: Settings) -> io::Result<CheckReport> {
     let settings = settings.absolute()?;
     let (rules, modes) = (Rules::new(&settings), Modes::new(&settings));
@@ -73,6 +73,15 @@ pub fn check(settings: Settings) -> io::Result<CheckReport> {
         faults: found.faults,
         warnings: found.warnings.into_iter().chain(unread).collect(),
     })
+}
+
+/// Whether these settings name no zone and their directories, which can be read, hold none: nothing would be served. Blocks.
+pub fn finds_no_zone(settings: &Settings) -> bool {
+    if !settings.zones.is_empty() || !settings.transferred.is_empty() || !settings.databases.is_empty() {
+        return false;
+    }
+    let found = scan(settings);
+    found.zones.is_empty() && found.faults.is_empty() && !found.partial
 }
 
 /// The zones that live in the state directory, but for those whose seed is to be read.
@@ -151,7 +160,7 @@ fn check_zone(
     let wrong = match &accepted {
         Ok(Accepted::New { zone, .. }) => {
             let signatures = || (dnssec == Dnssec::Refuse).then(|| before::refused(None, zone)).flatten();
-            check_content(zone, settings).err().or_else(signatures)
+            validate(zone, settings).err().or_else(signatures)
         }
         _ => None,
     };

@@ -289,6 +289,16 @@ pub enum SourceFault {
         /// What the panic said.
         reason: String,
     },
+    /// The file of the state directory was removed or replaced by another one while it was open.
+    #[error(
+        "the state directory was emptied or replaced while anyns ran: {at} is not the file that was opened; what is served is kept there \
+         anew, its history is gone",
+        at = shown(path)
+    )]
+    StateReplaced {
+        /// The file.
+        path: PathBuf,
+    },
     /// The state of a zone cannot be deleted.
     #[error("cannot delete the state of {zone}: {error}")]
     StateRemains {

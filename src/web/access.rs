@@ -15,6 +15,9 @@ pub(super) struct Refusal {
 /// Octets of a request's target at most: the longest name of a zone, each octet escaped, and what stands around it.
 const MOST_TARGET: usize = 2048;
 
+/// What everybody may ask: one word each, without credentials and under any name of this host, as load balancers and orchestrators do.
+pub(super) const FOR_ALL: [&str; 2] = ["/healthz", "/readyz"];
+
 /// Looks at method, target, body and host; the credentials are [`check_credentials`]'s.
 pub(super) fn check(method: &Method, target: &str, fields: &HeaderMap, is_open: bool) -> Result<(), Refusal> {
     let refuse = |status, reason| Err(Refusal { status, reason });
@@ -29,7 +32,8 @@ pub(super) fn check(method: &Method, target: &str, fields: &HeaderMap, is_open: 
         return refuse(StatusCode::PAYLOAD_TOO_LARGE, "a request has no body here");
     }
     let host = fields.get(header::HOST).and_then(|host| host.to_str().ok());
-    if is_open && !host.is_some_and(is_of_this_host) {
+    let path = target.split_once('?').map_or(target, |(path, _)| path);
+    if is_open && !FOR_ALL.contains(&path) && !host.is_some_and(is_of_this_host) {
         return refuse(
             StatusCode::MISDIRECTED_REQUEST,
             "without credentials this listener answers to an address or to localhost alone, not to other names: another site's page \
@@ -110,5 +114,10 @@ mod tests {
             );
         }
         assert_eq!(with(Method::GET, "/", &[], true), Err(421));
+        for path in ["/healthz", "/readyz", "/readyz?from=haproxy"] {
+            assert_eq!(with(Method::GET, path, &[], true), Ok(()), "a check without Host: {path}");
+            assert_eq!(with(Method::GET, path, &[("host", "pop1.example")], true), Ok(()), "{path}");
+        }
+        assert_eq!(with(Method::GET, "/readyz/../metrics", &[], true), Err(421));
     }
 }

@@ -5,8 +5,10 @@ use sha2::{Digest, Sha256};
 use crate::wire::RecordType;
 use crate::zone::Zone;
 
-/// Octets that are hashed at once: the hash does best with many, and these stay in the first cache.
+/// Octets that are hashed at once: the hash does best with many, and these stay in the first cache. A small zone has fewer.
 const BLOCK: usize = 16 * 1024;
+/// Octets that a record takes here, roughly.
+const RECORD_ROOM: usize = 64;
 /// What stands before an owner, and before a record of the owner that came last.
 const OWNER: u8 = 1;
 const RECORD: u8 = 0;
@@ -16,7 +18,8 @@ const RECORD: u8 = 0;
 pub fn digest(zone: &Zone) -> [u8; 32] {
     let mut hash = Sha256::new();
     hash.update(zone.origin().to_lowercase().as_wire());
-    let (mut block, mut last) = (Vec::with_capacity(2 * BLOCK), Vec::new());
+    let room = zone.record_count().saturating_mul(RECORD_ROOM).min(2 * BLOCK);
+    let (mut block, mut last) = (Vec::with_capacity(room), Vec::new());
     zone.for_each_record(|owner, record_type, ttl, rdata| {
         if !last.eq_ignore_ascii_case(owner) {
             last.clear();

@@ -125,6 +125,7 @@ impl Reader<'_> {
             return Err(FileFault::IncludeCycle { path });
         }
         self.octets += octets.len() as u64;
+        self.expect_text(octets.len());
         if octets.starts_with(b"\xff\xfe") || octets.starts_with(b"\xfe\xff") {
             return Err(FileFault::Utf16);
         }

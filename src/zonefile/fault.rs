@@ -140,7 +140,8 @@ pub struct Roots(pub Vec<PathBuf>);
 impl fmt::Display for Roots {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut roots = self.0.iter();
-        let first = roots.next().map(PathBuf::as_path).unwrap_or(Path::new("."));
+        let here = Path::new(".");
+        let first = roots.next().map_or(here, |root| if root.as_os_str().is_empty() { here } else { root });
         write!(formatter, "{}", first.display())?;
         match roots.filter(|root| *root != first).count() {
             0 => Ok(()),

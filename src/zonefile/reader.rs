@@ -168,6 +168,11 @@ impl<'l> Reader<'l> {
         }
     }
 
+    /// Makes room for the records of a file of so many octets.
+    pub(super) fn expect_text(&mut self, octets: usize) {
+        self.batch.expect_text(octets);
+    }
+
     /// Reads all entries of one file.
     pub(super) fn entries(&mut self, lexer: &mut Lexer<'_>, scope: &mut Scope) {
         let mut entry = Entry::default();

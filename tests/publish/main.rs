@@ -16,6 +16,7 @@ mod history;
 mod journal;
 mod reader;
 mod refuse;
+mod replaced;
 mod restart;
 mod signature_faults;
 mod signatures;

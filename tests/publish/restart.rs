@@ -51,7 +51,9 @@ async fn a_damaged_database_is_set_aside_and_the_file_is_served() {
     pop.wait_kept().await;
     pop.stop().await;
     let whole = fs::read(pop.path(STATE)).unwrap();
-    for (damaged, serial) in [(&whole[..40], 5), (&b"nonsense"[..], 4), (&vec![7; whole.len()][..], 3)] {
+    for (damaged, serial) in
+        [(&b""[..], 6), (&whole[..40], 5), (&b"nonsense"[..], 4), (&vec![7; whole.len()][..], 3)]
+    {
         fs::write(pop.path(STATE), damaged).unwrap();
         pop.write(ZONE, &zone_text(serial, 3));
         pop.published = Default::default();

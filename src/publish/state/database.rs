@@ -2,9 +2,12 @@
 //!
 //! Closures that read or write tables flow in; what they say, or a named error, flows out. A commit is one sync. Readers see the
 //! last commit, also while the next one goes on or hangs. The database (redb) refuses everything after one I/O error until it is
-//! opened anew; that is done here, with the next call. It may panic on a file that something else wrote to: that is an error here.
+//! opened anew; that is done here, with the next call. It may panic on a file that something else wrote to: that is an error here. A file
+//! that is not in its place any more takes nothing: what was written would be gone with the next start.
 
+use std::fs::{self, File};
 use std::io;
+use std::os::unix::fs::MetadataExt as _;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -46,6 +49,9 @@ pub(in crate::publish) enum DatabaseError {
     /// The file is no database, or something wrote to it.
     #[error("{file} is damaged: {0}", file = FILE)]
     Damaged(String),
+    /// It is not there any more, or another file is.
+    #[error("{file} was removed or replaced while anyns ran", file = FILE)]
+    Replaced,
     /// A newer build wrote it.
     #[error("{file} has format {0}, and this build knows {this}: run the newer anyns, or move the directory away", file = FILE, this = THIS_FORMAT)]
     Newer(u64),
@@ -89,6 +95,8 @@ struct OpenFile {
     /// Whether it is only read: what is written stays in memory.
     is_read_only: bool,
     open: Mutex<Option<Arc<redb::Database>>>,
+    /// Device and inode of the file that was opened, also while it is closed between two calls.
+    identity: Mutex<Option<(u64, u64)>>,
     /// Whether it is not to be opened again.
     is_closed: AtomicBool,
 }
@@ -112,13 +120,23 @@ impl Database {
         let made = redb::Database::builder().create_with_backend(redb::backends::InMemoryBackend::new());
         let made = with_tables(made.map_err(DatabaseError::of)?)?;
         let open = Mutex::new(Some(Arc::new(made)));
-        let is_closed = AtomicBool::new(false);
-        Ok(Self(Arc::new(OpenFile { path: PathBuf::new(), is_read_only: true, open, is_closed })))
+        Ok(Self(Arc::new(OpenFile {
+            path: PathBuf::new(),
+            is_read_only: true,
+            open,
+            identity: Mutex::default(),
+            is_closed: AtomicBool::new(false),
+        })))
     }
 
     fn opened(directory: &Path, is_read_only: bool) -> Result<Self, DatabaseError> {
-        let (open, is_closed) = (Mutex::new(None), AtomicBool::new(false));
-        let shared = OpenFile { path: directory.join(FILE), is_read_only, open, is_closed };
+        let shared = OpenFile {
+            path: directory.join(FILE),
+            is_read_only,
+            open: Mutex::default(),
+            identity: Mutex::default(),
+            is_closed: AtomicBool::new(false),
+        };
         let database = Self(Arc::new(shared));
         database.get()?;
         Ok(database)
@@ -129,6 +147,18 @@ impl Database {
         let open = self.lock().take();
         // A panic while it is closed means nothing: what was committed is on the disk.
         let _ = catch_unwind(AssertUnwindSafe(|| drop(open)));
+    }
+
+    /// Closes it: the next call takes whatever file is there then, or makes one.
+    pub(in crate::publish) fn close_and_forget(&self) {
+        self.close();
+        *locked(&self.0.identity) = None;
+    }
+
+    /// Whether the file that was opened is still in its place.
+    pub(in crate::publish) fn is_in_place(&self) -> bool {
+        let Some(opened) = *locked(&self.0.identity) else { return true };
+        fs::metadata(&self.0.path).is_ok_and(|status| (status.dev(), status.ino()) == opened)
     }
 
     /// Closes it: every later call fails.
@@ -149,7 +179,15 @@ impl Database {
         if self.0.is_closed.load(Ordering::Relaxed) {
             return Err(DatabaseError::Io(io::Error::other("the state directory was given back")));
         }
-        let found = Arc::new(caught(|| open_file(&self.0.path, self.0.is_read_only))?);
+        let found = match self.0.is_read_only {
+            true => caught(|| open_read_only(&self.0.path))?,
+            false => {
+                let (found, identity) = caught(|| open_file(&self.0.path))?;
+                *locked(&self.0.identity) = Some(identity);
+                found
+            }
+        };
+        let found = Arc::new(found);
         *open = Some(found.clone());
         Ok(found)
     }
@@ -170,6 +208,9 @@ impl Database {
         &self,
         write: impl FnOnce(&WriteTransaction) -> Result<T, DatabaseError>,
     ) -> Result<T, DatabaseError> {
+        if !self.is_in_place() {
+            return Err(DatabaseError::Replaced);
+        }
         let database = self.get()?;
         let outcome = caught(|| {
             let transaction = database.begin_write().map_err(DatabaseError::of)?;
@@ -189,14 +230,31 @@ impl Database {
     }
 }
 
-fn open_file(path: &Path, is_read_only: bool) -> Result<redb::Database, DatabaseError> {
-    let mut builder = redb::Database::builder();
-    builder.set_cache_size(CACHE);
-    let database = match is_read_only {
-        true => builder.create_with_backend(Overlay::open(path)?),
-        false => builder.create(path),
-    };
+fn open_read_only(path: &Path) -> Result<redb::Database, DatabaseError> {
+    let database = redb::Database::builder().set_cache_size(CACHE).create_with_backend(Overlay::open(path)?);
     with_tables(database.map_err(DatabaseError::of)?)
+}
+
+/// Opens the file, or makes it; with its device and inode. A new one has its tables before it has its name: a file without octets was
+/// whole once.
+fn open_file(path: &Path) -> Result<(redb::Database, (u64, u64)), DatabaseError> {
+    let is_there = path.try_exists()?;
+    let fresh = path.with_extension("redb.new");
+    let file = match is_there {
+        true => File::options().read(true).write(true).open(path)?,
+        false => File::options().read(true).write(true).create(true).truncate(true).open(&fresh)?,
+    };
+    let status = file.metadata()?;
+    if is_there && status.len() == 0 {
+        return Err(DatabaseError::Damaged("it has no octets".into()));
+    }
+    let backend = redb::backends::FileBackend::new(file).map_err(DatabaseError::of)?;
+    let database = redb::Database::builder().set_cache_size(CACHE).create_with_backend(backend);
+    let database = with_tables(database.map_err(DatabaseError::of)?)?;
+    if !is_there {
+        fs::rename(&fresh, path)?;
+    }
+    Ok((database, (status.dev(), status.ino())))
 }
 
 /// Checks the format, or makes the tables.

@@ -196,7 +196,7 @@ impl Store {
         timers: &BTreeMap<Name, Option<ZoneTimers>>,
     ) -> io::Result<()> {
         let write = |transaction: &_| timers::write(transaction, timers);
-        self.open_one().and_then(|database| database.write(write)).map_err(DatabaseError::into_io)
+        self.open_to_write().and_then(|database| database.write(write)).map_err(DatabaseError::into_io)
     }
 
     /// The zones that catalogs list, or listed.
@@ -215,7 +215,7 @@ impl Store {
             ZoneRows::Members(members) => members::write(transaction, members),
             ZoneRows::Releases(releases) => releases::write(transaction, releases),
         };
-        self.open_one().and_then(|database| database.write(write)).map_err(DatabaseError::into_io)
+        self.open_to_write().and_then(|database| database.write(write)).map_err(DatabaseError::into_io)
     }
 
     /// Every zone that is kept, not looked into; and what was found to be damaged, and set aside.
@@ -295,7 +295,8 @@ impl Store {
         write: impl FnOnce(&mut Writing<'_>) -> Result<T, DatabaseError>,
     ) -> Result<T, DatabaseError> {
         let bounds = self.bounds();
-        let outcome = self.open_one()?.write(|transaction| write(&mut Writing::open(transaction, bounds)?));
+        let outcome =
+            self.open_to_write()?.write(|transaction| write(&mut Writing::open(transaction, bounds)?));
         match outcome {
             Err(DatabaseError::Damaged(why)) => {
                 self.lose(DatabaseError::Damaged(why.clone()));
@@ -303,6 +304,37 @@ impl Store {
             }
             outcome => outcome,
         }
+    }
+
+    /// The database, in its place. If it was removed or another one is there, what is there now is locked and opened: the next
+    /// [`take_lost`](Self::take_lost) says so, and what is served is kept anew.
+    fn open_to_write(&self) -> Result<Database, DatabaseError> {
+        let database = self.open_one()?;
+        if database.is_in_place() || self.opened().is_read_only {
+            return Ok(database);
+        }
+        let mut lock = locked(&self.lock);
+        // The one that is held may be of a file that is not there any more.
+        *lock = None;
+        fs::create_dir_all(&self.directory)?;
+        *lock = Some(Lock::take(&self.directory).map_err(io::Error::other)?);
+        database.close_and_forget();
+        self.note_damage((self.directory.join(FILE), DatabaseError::Replaced.into()));
+        self.lost.store(true, Ordering::Relaxed);
+        Ok(database)
+    }
+
+    /// Finds out whether the database is still in its place, and takes the one that is there if not. For a look now and then: each
+    /// writing does the same.
+    pub(in crate::publish) fn look_at_place(&self) {
+        if let Err(error) = self.open_to_write() {
+            tracing::error!(directory = %self.directory.display(), %error, "the state directory was removed or replaced, and cannot be opened again");
+        }
+    }
+
+    /// Whether [`take_lost`](Self::take_lost) has something to tell.
+    pub(in crate::publish) fn is_lost(&self) -> bool {
+        self.lost.load(Ordering::Relaxed)
     }
 
     /// Whether the database was set aside since this was last asked: nothing that was durable is any more. And why.
@@ -318,7 +350,7 @@ impl Store {
         }
         let (path, aside) = (self.directory.join(FILE), self.directory.join(format!("{FILE}.damaged")));
         if let Some(database) = self.database() {
-            database.close();
+            database.close_and_forget();
         }
         match fs::rename(path, &aside) {
             Ok(()) => {

@@ -10,9 +10,10 @@ use crate::wire::Name;
 use crate::publish::accept::Provenance;
 use crate::publish::error::PublishError;
 use crate::publish::fault::{Fault, SourceFault};
+use crate::publish::state::database::DatabaseError;
 use crate::publish::state::directory::{StateDirectory, StateError};
 use crate::publish::state::keeper::StateWriter;
-use crate::publish::state::reading::Damaged;
+use crate::publish::state::reading::{Damaged, KeptError};
 use crate::publish::state::ready::Version;
 use crate::publish::state::record::Seen;
 use crate::publish::state::releases::KeptRelease;
@@ -85,13 +86,25 @@ impl Core {
 
     fn alarm_of_damage(&mut self, damaged: Vec<Damaged>) {
         for (path, error) in damaged {
-            let fault = SourceFault::State { path, error: error.to_string() };
+            let fault = match error {
+                KeptError::Database(DatabaseError::Replaced) => SourceFault::StateReplaced { path },
+                error => SourceFault::State { path, error: error.to_string() },
+            };
             tracing::error!("{fault}");
             self.alarm(fault);
         }
     }
 
-    /// The database was set aside: what is served is kept anew.
+    /// Finds out whether the state directory is still the one that was opened.
+    pub(in crate::publish) fn look_at_state(&mut self) {
+        let state = self.keeping.state.clone();
+        if let Some(keeper) = state.keeper() {
+            keeper.store().look_at_place();
+            self.take_kept();
+        }
+    }
+
+    /// The database was set aside or is gone: what is served is kept anew.
     fn keep_anew(&mut self) {
         let Some(damaged) = self.keeping.state.store().and_then(Store::take_lost) else { return };
         self.alarm_of_damage(damaged);
@@ -200,7 +213,8 @@ impl Core {
     /// Takes in what became of the versions that were to be kept.
     pub(in crate::publish) fn take_kept(&mut self) {
         let state = self.keeping.state.clone();
-        let Some(keeper) = state.keeper().filter(|keeper| keeper.has_outcomes()) else { return };
+        let has_news = |keeper: &&StateWriter| keeper.has_outcomes() || keeper.store().is_lost();
+        let Some(keeper) = state.keeper().filter(has_news) else { return };
         for (zone, error) in keeper.remaining() {
             let fault = SourceFault::StateRemains { zone, error };
             tracing::error!("{fault}");

@@ -96,8 +96,8 @@ pub(in crate::publish) struct Entry {
     pub(in crate::publish) is_member: bool,
     /// Whether it is a catalog zone: it is not answered from.
     pub(in crate::publish) is_catalog: bool,
-    /// How it stands, and since when.
-    pub(in crate::publish) since: Option<(ZoneState, SystemTime)>,
+    /// How it stands, whether it is confirmed by its primaries, and since when.
+    pub(in crate::publish) since: Option<((ZoneState, Expiry), SystemTime)>,
 }
 
 /// For which check of a zone a look at all zones waits.
@@ -223,11 +223,12 @@ impl Entry {
 
     /// Notes since when it stands as it does.
     pub(in crate::publish) fn note_state(&mut self) -> (ZoneState, SystemTime) {
-        let state = self.state();
-        match self.since {
-            Some(since) if since.0 == state => since,
-            _ => *self.since.insert((state, SystemTime::now())),
-        }
+        let stands = (self.state(), self.expiry);
+        let (_, since) = match self.since {
+            Some(known) if known.0 == stands => known,
+            _ => *self.since.insert((stands, SystemTime::now())),
+        };
+        (stands.0, since)
     }
 
     /// The configured source of the version that stands.

@@ -53,6 +53,7 @@ impl Core {
             tracing::warn!("the watcher's queue overflowed; looking at all zones");
         }
         self.open_state_again();
+        self.look_at_state();
         self.keep_members_again();
         self.keep_again();
         self.configure_sources();

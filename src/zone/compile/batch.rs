@@ -19,6 +19,11 @@ const MAX_TTL: u32 = 0x7fff_ffff;
 /// Octets of names and RDATA after which a batch is full: offsets have 32 bits, and one more record has at most 66 KB.
 pub(in crate::zone) const MOST_OCTETS: usize = 1 << 30;
 
+/// The text for which [`RecordBatch::expect_text`] makes room, in octets.
+const SMALL_TEXT: usize = 64 * 1024;
+/// Octets of a short record in a zone file.
+const RECORD_TEXT: usize = 20;
+
 /// Some records of one zone.
 #[derive(Debug)]
 pub struct RecordBatch {
@@ -66,6 +71,15 @@ impl RecordBatch {
             faults: Vec::new(),
             warnings: Vec::new(),
             last: Owner::default(),
+        }
+    }
+
+    /// Makes room for the records of so many octets of text, if they are few: then no room is made bit by bit.
+    pub(crate) fn expect_text(&mut self, octets: usize) {
+        if octets <= SMALL_TEXT {
+            // Names and their keys take more than their text, addresses less.
+            self.octets.reserve(octets + octets / 2);
+            self.heads.reserve(octets / RECORD_TEXT);
         }
     }
 

@@ -13,6 +13,9 @@ use crate::zone::store::index::Index;
 use crate::zone::store::node::{self, CHILDREN, FLAGS, flag};
 use crate::zone::store::order::Order;
 
+/// Octets of most nodes, at most.
+const NODE_ROOM: usize = 256;
+
 /// Compiles records that are sorted by key, type and RDATA, and checked; `hash_room`: each node gets room for an NSEC3
 /// hash.
 pub(in crate::zone) fn compile(
@@ -33,7 +36,7 @@ pub(in crate::zone) fn compile(
         tags: Vec::new(),
         path: Vec::new(),
         key: Vec::new(),
-        scratch: Vec::new(),
+        scratch: Vec::with_capacity(NODE_ROOM),
     };
     for records in entries.chunk_by(Entry::is_beside) {
         if compiler.name(records) == Err(Exhausted) {

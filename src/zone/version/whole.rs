@@ -17,7 +17,9 @@ pub(in crate::zone) fn compile_whole(
     batches: &[RecordBatch],
     mut checks: Checks,
 ) -> Result<Zone, Vec<ZoneFault>> {
-    let entries = sorted(batches.iter().flat_map(RecordBatch::entries).collect());
+    let mut entries = Vec::with_capacity(batches.iter().map(RecordBatch::record_count).sum());
+    entries.extend(batches.iter().flat_map(RecordBatch::entries));
+    let entries = sorted(entries);
     let hashed = sorted(batches.iter().flat_map(RecordBatch::hashed).collect());
     checks.zone(&origin, &entries);
     let mut checks = checks.passed()?;

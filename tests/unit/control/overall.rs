@@ -198,3 +198,18 @@ fn very_many_complaints_stay_one_page() {
     assert_eq!((overall.reasons.len(), overall.reasons[MAX_REASONS].as_str()), (21, "and 4980 more"));
     assert_eq!(overall.complaints.len(), MAX_REASONS);
 }
+
+#[test]
+fn probes_that_are_lost_in_part_are_told() {
+    let with = |asked: u32, lost: u32| {
+        let mut status = well();
+        (status.probes[0].recent_questions, status.probes[0].recent_lost) = (asked, lost);
+        let overall = overall(&status);
+        (overall.verdict, overall.reasons.concat())
+    };
+    assert_eq!(with(64, 15).0, Verdict::Ok);
+    assert_eq!(with(20, 20).0, Verdict::Ok, "too few to tell");
+    let (verdict, reasons) = with(64, 16);
+    assert_eq!(verdict, Verdict::Degraded);
+    assert!(reasons.contains("16 of the last 64 probes of 198.51.100.53 over UDP"), "{reasons}");
+}
