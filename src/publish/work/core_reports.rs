@@ -105,10 +105,11 @@ impl Core {
         });
     }
 
-    /// Notes a fault that stays until the process ends.
+    /// Notes a fault that stays until the process ends, and tells it at once.
     pub(in crate::publish) fn alarm(&mut self, fault: SourceFault) {
         if self.reporting.alarms.len() < SourceFault::MOST {
-            self.reporting.alarms.push(fault);
+            self.reporting.alarms.push(fault.clone());
+            self.reporting.latest.update(|report| report.faults.push(fault.clone()));
         }
     }
 }

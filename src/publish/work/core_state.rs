@@ -21,7 +21,7 @@ use crate::publish::state::step::StepOrigin;
 use crate::publish::state::store::Store;
 use crate::publish::state::timers::ZoneTimers;
 use crate::publish::work::core::Core;
-use crate::publish::work::entry::Entry;
+use crate::publish::work::entry::{Entry, WorkState};
 
 /// While versions are being kept, how often a report says how many are not yet.
 const KEPT_SOON: Duration = Duration::from_secs(1);
@@ -108,11 +108,26 @@ impl Core {
     fn keep_anew(&mut self) {
         let Some(damaged) = self.keeping.state.store().and_then(Store::take_lost) else { return };
         self.alarm_of_damage(damaged);
+        // One that is being checked may get a newer version, which is kept already: the older one must not come after it.
+        let is_checked = |entry: &Entry| matches!(entry.work, WorkState::Running | WorkState::RunningAgain);
         self.zones.values_mut().for_each(|entry| entry.durable = false);
-        self.keeping.unkept =
-            self.zones.iter().filter(|(_, entry)| entry.serving).map(|(name, _)| name.clone()).collect();
+        let serving = self.zones.iter().filter(|(_, entry)| entry.serving);
+        let (after_check, now): (Vec<_>, Vec<_>) = serving.partition(|(_, entry)| is_checked(entry));
+        let names = |zones: Vec<(&Name, &Entry)>| zones.into_iter().map(|(name, _)| name.clone()).collect();
+        (self.keeping.after_check, self.keeping.unkept) = (names(after_check), names(now));
         self.keep_all_members();
         self.keep_again();
+    }
+
+    /// Keeps a zone anew that was being checked when the database was lost.
+    pub(in crate::publish) fn keep_after_check(&mut self, name: &Name) {
+        if self.keeping.after_check.remove(name)
+            && let Some(entry) = self.zones.get_mut(name)
+        {
+            entry.durable = false;
+            self.keeping.unkept.insert(name.clone());
+            self.keep_again();
+        }
     }
 
     /// Tries to open a state directory that could not be written.

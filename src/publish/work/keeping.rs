@@ -19,6 +19,8 @@ pub(in crate::publish) struct Keeping {
     pub(in crate::publish) history_bounds: Arc<Mutex<HistoryBounds>>,
     /// Zones whose version could not be kept; it is tried again at the next look.
     pub(in crate::publish) unkept: BTreeSet<Name>,
+    /// Zones that were being checked when the database was lost; they are kept anew after that.
+    pub(in crate::publish) after_check: BTreeSet<Name>,
     /// Zones that an operator holds at the version that is served.
     pub(in crate::publish) holds: Arc<Holds>,
     /// The zones that catalogs list.
@@ -33,6 +35,7 @@ impl Keeping {
             history: History::default(),
             history_bounds,
             unkept: BTreeSet::new(),
+            after_check: BTreeSet::new(),
             holds: Arc::default(),
             members: Members::default(),
         }

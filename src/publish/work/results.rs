@@ -146,6 +146,7 @@ impl Core {
         current.check_ended(self.looks.round.as_mut());
         let answer = effects.answer.take();
         self.take_effects(&name, effects);
+        self.keep_after_check(&name);
         if answer.is_some() {
             self.reporting.news.insert(name.clone());
         } else if is_new {
