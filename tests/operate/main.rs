@@ -28,6 +28,7 @@ mod fleet;
 mod http;
 mod hub_loss;
 mod last_pop;
+mod last_resort;
 mod live;
 mod metrics;
 mod package;

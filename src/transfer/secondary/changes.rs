@@ -132,6 +132,9 @@ impl Coordinator {
             entry.serves(now, served);
             return self.settle(name);
         }
+        if self.sink.wants_again(name) {
+            entry.note_early(Early::Notified);
+        }
         let action = entry.begin(self.settings.bounds, served, self.saved.remove(name), now);
         self.act(name, action);
     }

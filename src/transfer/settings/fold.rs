@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 
+use crate::transfer::delay::DelayRules;
 use crate::transfer::notify::{Allowed, AllowedSource, Target};
 use crate::transfer::primary::PrimarySettings;
 use crate::transfer::secondary::{OnExpiry, PrimaryServer, SecondarySettings, SecondaryZone};
@@ -95,6 +96,12 @@ pub enum SettingsFault {
         /// Why.
         #[source]
         source: TlsError,
+    },
+    /// A key that says nothing where versions do not wait.
+    #[error("{key} is of a last-resort POP alone: set transfer.delay, too, or leave it out")]
+    NoDelay {
+        /// The key of the file.
+        key: &'static str,
     },
     /// A number or a duration out of its range.
     #[error("{key}: {value}; allowed is {range}")]
@@ -201,6 +208,39 @@ fn secondary_of(spec: &TransferSpec) -> Result<SecondarySettings, SettingsFault>
         return out_of_range("transfer.least-refresh", it.bounds.least_refresh, range);
     }
     Ok(it)
+}
+
+/// How long versions wait here, if this is a last-resort POP.
+///
+/// # Errors
+/// The first thing that cannot be meant.
+pub fn delay_rules(spec: &TransferSpec) -> Result<Option<DelayRules>, SettingsFault> {
+    let Some(delay) = spec.delay else {
+        return match (spec.key_delay, spec.signature_margin) {
+            (None, None) => Ok(None),
+            (Some(_), _) => Err(SettingsFault::NoDelay { key: "transfer.key-delay" }),
+            (None, Some(_)) => Err(SettingsFault::NoDelay { key: "transfer.signature-margin" }),
+        };
+    };
+    let key_delay = spec.key_delay.unwrap_or(DelayRules::DEFAULT_KEY_DELAY.min(delay));
+    let signature_margin = spec.signature_margin.unwrap_or(DelayRules::DEFAULT_SIGNATURE_MARGIN);
+    let checks = [
+        ("transfer.delay", delay, DelayRules::SHORTEST..=DelayRules::LONGEST, "1s to 7days"),
+        ("transfer.key-delay", key_delay, Duration::ZERO..=delay, "0s to transfer.delay"),
+        (
+            "transfer.signature-margin",
+            signature_margin,
+            Duration::ZERO..=DelayRules::LONGEST_SIGNATURE_MARGIN,
+            "0s to 30days",
+        ),
+    ];
+    for (key, value, allowed, range) in checks {
+        if !allowed.contains(&value) {
+            let value = humantime::format_duration(value).to_string();
+            return Err(SettingsFault::Range { key, value, range });
+        }
+    }
+    Ok(Some(DelayRules { delay, key_delay, signature_margin }))
 }
 
 fn primary_of(spec: &TransferSpec) -> Result<PrimarySettings, SettingsFault> {
