@@ -212,9 +212,15 @@ fn lag_is_no_fault(site: &Site) {
     let page = site.late.must(&["zone", "status", ZONE]);
     assert!(page.contains("waiting") && page.contains("serial 2, in 1 steps, since"), "{page}");
     let metrics = site.late.must(&["metrics"]);
-    for wanted in ["anyns_delay_seconds{", "anyns_zones_waiting{"] {
-        assert!(metrics.lines().any(|line| line.starts_with(wanted)), "{wanted} in {metrics}");
-    }
+    let value = |metric: &str| -> Option<f64> {
+        let line = metrics.lines().find(|line| line.starts_with(&format!("{metric}{{")))?;
+        line.rsplit(' ').next()?.parse().ok()
+    };
+    assert_eq!(
+        (value("anyns_delay_seconds"), value("anyns_zones_waiting")),
+        (Some(10.0), Some(1.0)),
+        "{metrics}"
+    );
     assert!(!site.pop.must(&["metrics"]).contains("\nanyns_delay_seconds{"));
 }
 

@@ -72,7 +72,7 @@ impl Why {
 
 /// What is to be done next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Next {
+pub enum NextRelease {
     /// No version waits.
     Nothing,
     /// So many versions, the oldest first, are to be served now, as one step.
@@ -98,7 +98,7 @@ pub enum Place {
 
 /// One entry.
 #[derive(Clone, Copy, Debug)]
-struct Item {
+struct DelayedItem {
     serial: Serial,
     /// When the first version in it was first seen.
     seen: SystemTime,
@@ -116,7 +116,7 @@ struct Item {
 #[derive(Debug)]
 pub struct DelayedZone {
     rules: DelayRules,
-    items: VecDeque<Item>,
+    items: VecDeque<DelayedItem>,
     facts: Facts,
     /// Up to this serial all is to be served now.
     ordered: Option<Serial>,
@@ -150,7 +150,7 @@ impl DelayedZone {
         let seen = remembered.map_or(now.wall, |it| it.seen.min(now.wall));
         let waited = remembered.map_or(Duration::ZERO, |it| it.waited);
         let DelayRules { delay, key_delay, .. } = self.rules;
-        let item = Item {
+        let item = DelayedItem {
             serial,
             seen,
             opened: now.instant,
@@ -163,12 +163,12 @@ impl DelayedZone {
         let (count, busy) = (self.items.len(), self.releasing.unwrap_or(0));
         let ordered = self.ordered;
         // What is being served, or was ordered, stays what it is.
-        let is_open = |last: &&mut Item| count > busy && ordered != Some(last.serial);
+        let is_open = |last: &&mut DelayedItem| count > busy && ordered != Some(last.serial);
         if let Some(last) = self.items.back_mut().filter(is_open) {
             let is_near = now.instant.saturating_duration_since(last.opened) < delay / GRAINS;
             if count >= MOST || (is_near && !last.is_alone && !item.is_alone) {
                 let keys = [last.keys, item.keys].into_iter().flatten().min();
-                *last = Item { seen: last.seen, opened: last.opened, keys, ..item };
+                *last = DelayedItem { seen: last.seen, opened: last.opened, keys, ..item };
                 return Place::Last;
             }
         }
@@ -197,22 +197,22 @@ impl DelayedZone {
     }
 
     /// What is to be done next.
-    pub fn next(&self, now: Now) -> Next {
+    pub fn next(&self, now: Now) -> NextRelease {
         if self.releasing.is_some() {
-            return Next::Releasing;
+            return NextRelease::Releasing;
         }
         if self.items.is_empty() {
-            return Next::Nothing;
+            return NextRelease::Nothing;
         }
         if self.facts.is_held {
-            return Next::Held;
+            return NextRelease::Held;
         }
         if let Some((at, _)) = self.failed.as_ref().filter(|(at, _)| *at > now.instant) {
-            return Next::NotTaken(*at);
+            return NextRelease::NotTaken(*at);
         }
-        let is_ordered = |item: &Item| self.ordered == Some(item.serial);
+        let is_ordered = |item: &DelayedItem| self.ordered == Some(item.serial);
         if let Some(last) = self.items.iter().rposition(is_ordered) {
-            return Next::Release(last + 1, Why::Ordered);
+            return NextRelease::Release(last + 1, Why::Ordered);
         }
         let over = |at: Instant| at <= now.instant;
         let delay = self.items.iter().rposition(|item| over(item.ends)).map(|last| (last + 1, Why::Delay));
@@ -222,12 +222,12 @@ impl DelayedZone {
         // One after the other: the next one's signatures may last.
         let one = signatures.filter(|at| over(*at)).map(|_| (1, Why::Signatures));
         if let Some((count, why)) = [one, keys, delay].into_iter().flatten().max_by_key(|(count, _)| *count) {
-            return Next::Release(count, why);
+            return NextRelease::Release(count, why);
         }
         let delays = self.items.iter().map(|item| (item.ends, Why::Delay));
         let keys = self.items.iter().filter_map(|item| Some((item.keys?, Why::Keys)));
         let all = delays.chain(keys).chain(signatures.map(|at| (at, Why::Signatures)));
-        all.min_by_key(|(at, _)| *at).map_or(Next::Nothing, |(at, why)| Next::Wait(at, why))
+        all.min_by_key(|(at, _)| *at).map_or(NextRelease::Nothing, |(at, why)| NextRelease::Wait(at, why))
     }
 
     /// When the signatures of what is served are so old that the next version has to come.
@@ -278,7 +278,7 @@ impl DelayedZone {
 
     /// What is to be remembered over a restart: of each entry the serial, when it was first seen, and how long it has waited.
     pub fn remembered(&self, now: Now) -> impl Iterator<Item = (Serial, Remembered)> {
-        let waited = move |item: &Item| {
+        let waited = move |item: &DelayedItem| {
             let left = item.ends.saturating_duration_since(now.instant);
             self.rules.delay.saturating_sub(left)
         };

@@ -35,7 +35,7 @@ pub(super) struct Queue {
 
 /// Versions that are to be served as one step.
 #[derive(Debug)]
-pub(super) struct Step {
+pub(super) struct DueStep {
     pub(super) name: Name,
     pub(super) zone: Arc<Zone>,
     owners: Option<Owners>,
@@ -67,7 +67,7 @@ impl Queue {
     }
 
     /// So many versions, the oldest first, are being served from now on.
-    pub(super) fn begin(&mut self, name: &Name, count: usize, why: Why) -> Option<Step> {
+    pub(super) fn begin(&mut self, name: &Name, count: usize, why: Why) -> Option<DueStep> {
         let last = self.versions.get(count.checked_sub(1)?)?;
         let owners = self.versions.iter().take(count).map(|version| version.owners.as_ref());
         let mut all = Some(Owners::default());
@@ -76,7 +76,7 @@ impl Queue {
         }
         self.machine.begin(count);
         let (zone, primary) = (last.zone.clone(), last.primary);
-        Some(Step { name: name.clone(), zone, owners: all, base: self.base, primary, why })
+        Some(DueStep { name: name.clone(), zone, owners: all, base: self.base, primary, why })
     }
 
     /// They are served.
@@ -96,7 +96,7 @@ fn union(one: Option<Owners>, other: Option<&Owners>) -> Option<Owners> {
     Some(one)
 }
 
-impl Step {
+impl DueStep {
     /// Puts the last of the versions into service: by the difference to what is served where that is known, else whole.
     pub(super) fn serve(&self, sink: &dyn Sink) -> Result<(), SinkError> {
         let origin = Origin { primary: self.primary, is_forced: false };

@@ -13,7 +13,7 @@ use crate::wire::{Name, Serial};
 use crate::zone::{Expiry, Owners, Zone};
 
 use super::kept::{self, Kept};
-use super::machine::{Next, Remembered};
+use super::machine::{NextRelease, Remembered};
 use super::queue::{Queue, Version, has_other_keys};
 use super::settings::DelaySettings;
 
@@ -21,14 +21,14 @@ use super::settings::DelaySettings;
 pub struct DelayedVersions {
     pub(super) settings: DelaySettings,
     pub(super) inner: Arc<dyn Sink>,
-    state: Mutex<State>,
+    state: Mutex<Queues>,
     /// Wakes the task.
     pub(super) changed: Notify,
 }
 
 /// Locked for a look-up or a change of one zone, never while a version is made or served.
 #[derive(Default)]
-pub(super) struct State {
+pub(super) struct Queues {
     pub(super) zones: BTreeMap<Name, Queue>,
     /// Versions that waited before a restart and have not come again, and when that was read.
     remembered: Kept,
@@ -76,11 +76,11 @@ impl DelayedVersions {
             tracing::error!(%error, %directory, "cannot read since when versions wait: they wait from the beginning");
             Kept::new()
         });
-        let state = State { remembered, read_at: Some(now.instant), ..State::default() };
+        let state = Queues { remembered, read_at: Some(now.instant), ..Queues::default() };
         Self { settings, inner, state: Mutex::new(state), changed: Notify::new() }
     }
 
-    pub(super) fn lock(&self) -> MutexGuard<'_, State> {
+    pub(super) fn lock(&self) -> MutexGuard<'_, Queues> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -92,12 +92,12 @@ impl DelayedVersions {
         let next = machine.next(now);
         let at = |at: Instant| now.wall + at.saturating_duration_since(now.instant);
         let (until, why) = match next {
-            Next::Nothing => return None,
-            Next::Release(_, why) => (Some(now.wall), why.words().to_owned()),
-            Next::Wait(until, why) => (Some(at(until)), why.words().to_owned()),
-            Next::Held => (None, "the zone is held".to_owned()),
-            Next::Releasing => (Some(now.wall), "it is being put into service".to_owned()),
-            Next::NotTaken(again) => {
+            NextRelease::Nothing => return None,
+            NextRelease::Release(_, why) => (Some(now.wall), why.words().to_owned()),
+            NextRelease::Wait(until, why) => (Some(at(until)), why.words().to_owned()),
+            NextRelease::Held => (None, "the zone is held".to_owned()),
+            NextRelease::Releasing => (Some(now.wall), "it is being put into service".to_owned()),
+            NextRelease::NotTaken(again) => {
                 let fault = machine.fault().unwrap_or_default();
                 (Some(at(again)), format!("it was not taken, and is tried again then: {fault}"))
             }
@@ -175,7 +175,7 @@ impl DelayedVersions {
     }
 }
 
-impl State {
+impl Queues {
     /// What is to be kept over a restart.
     pub(super) fn to_keep(&self, now: Now) -> Kept {
         let since =

@@ -14,8 +14,8 @@ use crate::transfer::secondary::SinkError;
 use crate::wire::{Name, Serial};
 
 use super::kept;
-use super::machine::{Facts, Next};
-use super::queue::Step;
+use super::machine::{Facts, NextRelease};
+use super::queue::DueStep;
 use super::sink::{DelayedVersions, now};
 
 /// Steps that are put into service at one time: the publisher has as many threads for it.
@@ -37,7 +37,7 @@ pub struct DelayTask {
     seen: Option<u64>,
     /// Zones of which it is known what limits their wait.
     known: BTreeSet<Name>,
-    tasks: JoinSet<(Step, Result<(), SinkError>)>,
+    tasks: JoinSet<(DueStep, Result<(), SinkError>)>,
     keep_at: Option<Instant>,
 }
 
@@ -90,7 +90,7 @@ impl DelayTask {
         let mut state = self.versions.lock();
         for (name, queue) in &mut state.zones {
             match queue.machine.next(now) {
-                Next::Release(count, why) if self.tasks.len() < MOST => {
+                NextRelease::Release(count, why) if self.tasks.len() < MOST => {
                     let Some(step) = queue.begin(name, count, why) else { continue };
                     let inner = self.versions.inner.clone();
                     self.tasks.spawn_blocking(move || {
@@ -100,14 +100,16 @@ impl DelayTask {
                         (step, outcome)
                     });
                 }
-                Next::Wait(at, _) | Next::NotTaken(at) => due = due.into_iter().chain([at]).min(),
+                NextRelease::Wait(at, _) | NextRelease::NotTaken(at) => {
+                    due = due.into_iter().chain([at]).min()
+                }
                 _ => {}
             }
         }
         due
     }
 
-    fn finish(&self, step: &Step, outcome: Result<(), SinkError>) {
+    fn finish(&self, step: &DueStep, outcome: Result<(), SinkError>) {
         let (name, serial) = (&step.name, step.zone.serial());
         let mut state = self.versions.lock();
         state.is_unkept = true;

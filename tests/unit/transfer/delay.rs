@@ -94,7 +94,7 @@ fn run(title: &str, rows: &[(u64, Event, Expect)]) -> DelayedZone {
             }
             CatchesUp => drop(zone.catch_up()),
             Begins => match zone.next(now) {
-                Next::Release(count, _) => zone.begin(count),
+                NextRelease::Release(count, _) => zone.begin(count),
                 other => panic!("{title}, row {index}: nothing is due, but {other:?}"),
             },
             Serves => {
@@ -105,12 +105,12 @@ fn run(title: &str, rows: &[(u64, Event, Expect)]) -> DelayedZone {
             Passes => {}
         }
         let expected = match *expected {
-            Gone => Next::Nothing,
-            Until(second, why) => Next::Wait(at(second).instant, why),
-            Due(count, why) => Next::Release(count, why),
-            ForGood => Next::Held,
-            Busy => Next::Releasing,
-            Again(second) => Next::NotTaken(at(second).instant),
+            Gone => NextRelease::Nothing,
+            Until(second, why) => NextRelease::Wait(at(second).instant, why),
+            Due(count, why) => NextRelease::Release(count, why),
+            ForGood => NextRelease::Held,
+            Busy => NextRelease::Releasing,
+            Again(second) => NextRelease::NotTaken(at(second).instant),
         };
         assert_eq!(zone.next(now), expected, "{title}, row {index}: {second} s {event:?}");
     }
@@ -163,7 +163,7 @@ fn versions_that_come_close_together_wait_together_until_the_last_is_due() {
     }
     assert_eq!(zone.count(), 32);
     let now = Now { instant: start.instant + seconds(DELAY + 99), wall: start.wall };
-    assert_eq!(zone.next(now), Next::Release(1, Why::Delay));
+    assert_eq!(zone.next(now), NextRelease::Release(1, Why::Delay));
     // Versions with other keys wait for themselves, and are bounded, too.
     for serial in 0..1000 {
         zone.arrived(Serial(DELAY as u32 + serial), true, None, now);
@@ -439,7 +439,7 @@ fn after_a_restart_the_versions_that_come_again_wait_for_the_rest() {
     let state = versions.lock();
     let queue: &Queue = &state.zones[&name("example.")];
     // The first is due, 3 waits with 4, and 5 has come only now.
-    assert_eq!(queue.machine.next(now), Next::Release(1, Why::Delay));
+    assert_eq!(queue.machine.next(now), NextRelease::Release(1, Why::Delay));
     let kept: Vec<u32> = queue.machine.remembered(now).map(|(Serial(serial), _)| serial).collect();
     assert_eq!(kept, [2, 4, 5]);
     drop(state);
