@@ -25,6 +25,7 @@ mod dnstap;
 mod drain;
 mod encrypted;
 mod fleet;
+mod forward_notify;
 mod http;
 mod hub_loss;
 mod last_pop;

@@ -1,6 +1,7 @@
 //! `[transfer]`, `[[key]]`, and what `[[zone]]` says of transfers.
 
 use std::fmt::Write as _;
+use std::net::IpAddr;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -81,6 +82,7 @@ pub(super) fn fold_transfers(spec: &Spec, pop: &Pop, faults: &mut Faults<'_>) ->
     };
     match settings(&transfer, &zones, keys.clone(), &pop.management_addresses) {
         Ok((mut secondary, primary)) => {
+            check_forwarding(spec, &secondary, faults);
             let updates = fold_updates(spec, &keys, &secondary, faults);
             let catalogs = fold_catalogs(spec, &keys, &pop.management_addresses, faults);
             secondary.catalogs = catalogs.followed.iter().map(|catalog| catalog.name.clone()).collect();
@@ -92,6 +94,22 @@ pub(super) fn fold_transfers(spec: &Spec, pop: &Pop, faults: &mut Faults<'_>) ->
             faults.error(None, "transfer", with_causes(&error));
             nothing()
         }
+    }
+}
+
+/// A NOTIFY that is forwarded to a service address would come to this POP again, or be forwarded by another one.
+fn check_forwarding(spec: &Spec, secondary: &secondary::SecondarySettings, faults: &mut Faults<'_>) {
+    let is_service = |address: IpAddr| {
+        let mut addresses = spec.service.iter().flat_map(|service| service.addresses.as_ref());
+        addresses.any(|one| *one.as_ref() == address)
+            || spec.service.iter().any(|service| service.prefix.as_ref().contains(&address))
+    };
+    for target in secondary.forward_notify.iter().filter(|target| is_service(target.address.ip())) {
+        let address = target.address;
+        let message = format!(
+            "{address} is in the prefix of a [[service]]: name the management addresses of the other POPs, where a NOTIFY is not forwarded again"
+        );
+        faults.error(None, "transfer.forward-notify", message);
     }
 }
 

@@ -23,6 +23,9 @@ const TLS_PORT: u16 = 853;
 /// A silence longer than this hides a dead primary for longer than a person waits.
 const LONGEST_SILENCE: Duration = Duration::from_secs(3600);
 
+/// Each NOTIFY goes to all of them: more POPs have a hub that tells them.
+const MOST_FORWARD_TARGETS: usize = 256;
+
 /// Why the settings are none: the key of the file is named in each.
 #[derive(Debug, thiserror::Error)]
 pub enum SettingsFault {
@@ -97,6 +100,14 @@ pub enum SettingsFault {
         #[source]
         source: TlsError,
     },
+    /// This POP itself.
+    #[error("{key}: {address} is an address of this POP: name the management addresses of the other POPs")]
+    OwnAddress {
+        /// The key of the file.
+        key: &'static str,
+        /// The address.
+        address: SocketAddr,
+    },
     /// A key that says nothing where versions do not wait.
     #[error("{key} is of a last-resort POP alone: set transfer.delay, too, or leave it out")]
     NoDelay {
@@ -140,6 +151,7 @@ pub fn settings(
     }
     outward.allowed = fold.allowed("transfer.allow", &spec.allow)?;
     outward.notify = fold.targets("transfer.notify", &spec.notify)?;
+    inward.forward_notify = fold.forward_targets(&spec.forward_notify)?;
     outward.listen = fold.listen("transfer.listen", &spec.listen, PORT)?;
     if let Some(tls) = &spec.tls {
         let key = "transfer.tls";
@@ -329,6 +341,20 @@ impl Fold<'_> {
             }
         };
         specs.iter().map(target).collect()
+    }
+
+    /// Other POPs, by their management addresses.
+    fn forward_targets(&self, specs: &[PeerSpec]) -> Result<Vec<Target>, SettingsFault> {
+        let key = "transfer.forward-notify";
+        if specs.len() > MOST_FORWARD_TARGETS {
+            let value = format!("{} servers", specs.len());
+            return Err(SettingsFault::Range { key, value, range: "at most 256" });
+        }
+        let targets = self.targets(key, specs)?;
+        match targets.iter().find(|target| self.management.contains(&target.address.ip())) {
+            Some(target) => Err(SettingsFault::OwnAddress { key, address: target.address }),
+            None => Ok(targets),
+        }
     }
 
     fn listen(

@@ -90,6 +90,8 @@ pub struct TransferSpec {
     pub allow: Vec<AllowedSpec>,
     /// Whom to tell of changes of zones that say nothing else.
     pub notify: Vec<PeerSpec>,
+    /// Where NOTIFYs that come to a service address are forwarded to; nowhere without it.
+    pub forward_notify: Vec<PeerSpec>,
     /// Transfers in at one time.
     pub transfers: Option<usize>,
     /// Transfers in at one time from one primary.
