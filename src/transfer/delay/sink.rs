@@ -21,14 +21,14 @@ use super::settings::DelaySettings;
 pub struct DelayedVersions {
     pub(super) settings: DelaySettings,
     pub(super) inner: Arc<dyn Sink>,
-    state: Mutex<Queues>,
+    state: Mutex<WaitingZones>,
     /// Wakes the task.
     pub(super) changed: Notify,
 }
 
 /// Locked for a look-up or a change of one zone, never while a version is made or served.
 #[derive(Default)]
-pub(super) struct Queues {
+pub(super) struct WaitingZones {
     pub(super) zones: BTreeMap<Name, Queue>,
     /// Versions that waited before a restart and have not come again, and when that was read.
     remembered: Kept,
@@ -76,11 +76,11 @@ impl DelayedVersions {
             tracing::error!(%error, %directory, "cannot read since when versions wait: they wait from the beginning");
             Kept::new()
         });
-        let state = Queues { remembered, read_at: Some(now.instant), ..Queues::default() };
+        let state = WaitingZones { remembered, read_at: Some(now.instant), ..WaitingZones::default() };
         Self { settings, inner, state: Mutex::new(state), changed: Notify::new() }
     }
 
-    pub(super) fn lock(&self) -> MutexGuard<'_, Queues> {
+    pub(super) fn lock(&self) -> MutexGuard<'_, WaitingZones> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -175,7 +175,7 @@ impl DelayedVersions {
     }
 }
 
-impl Queues {
+impl WaitingZones {
     /// What is to be kept over a restart.
     pub(super) fn to_keep(&self, now: Now) -> Kept {
         let since =
