@@ -148,6 +148,8 @@ enum ZoneCommand {
     Refresh(remote::TransferredZones),
     /// Transfer a zone whole from the freshest primary, whatever its serial: the way back after a serial went backwards
     Retransfer(remote::TransferredZones),
+    /// Serve at once what waits at a last-resort POP, whose versions are served with a delay
+    CatchUp(remote::TransferredZones),
     /// Stop serving a zone whose file is gone
     Remove {
         /// The zone
@@ -262,6 +264,7 @@ fn zone(config: Option<&Path>, socket: Option<&Path>, (command, json): (ZoneComm
         ZoneCommand::List { pattern } => zone_list::list(config, socket, pattern, json),
         ZoneCommand::Refresh(zones) => remote::zone_refresh(config, socket, zones),
         ZoneCommand::Retransfer(zones) => remote::zone_retransfer(config, socket, zones),
+        ZoneCommand::CatchUp(zones) => remote::zone_catch_up(config, socket, zones),
         ZoneCommand::Export { name, output } => zone_export::export(config, socket, (name, output, json)),
         ZoneCommand::Remove { name } => remote::zone_remove(config, socket, name),
         ZoneCommand::Hold { name, reason } => remote::zone_hold(config, socket, name, reason),

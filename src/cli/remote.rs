@@ -129,6 +129,14 @@ pub(super) fn zone_diff(
     }
 }
 
+pub(super) fn zone_catch_up(
+    config: Option<&Path>,
+    socket: Option<&Path>,
+    zones: TransferredZones,
+) -> Outcome {
+    ask(config, socket, &Request::ZoneCatchUp { zone: zones.name })
+}
+
 pub(super) fn zone_hold(
     config: Option<&Path>,
     socket: Option<&Path>,

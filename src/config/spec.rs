@@ -219,7 +219,7 @@ pub(super) enum SerialSpec {
 }
 
 /// `zones.dnssec` and `zone.dnssec`.
-#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(super) enum DnssecSpec {
     Off,

@@ -73,6 +73,12 @@ pub enum Request {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         zone: Option<String>,
     },
+    /// Serve at once what waits at a last-resort POP.
+    ZoneCatchUp {
+        /// The zone's name; without it, of all zones.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        zone: Option<String>,
+    },
     /// Hold a zone at the version that is served: new ones are refused.
     ZoneHold {
         /// The zone's name.

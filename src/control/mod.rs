@@ -27,6 +27,7 @@ mod since;
 mod socket;
 mod status;
 mod text;
+mod transfer;
 mod verdict;
 
 pub use canary::{CanarySecondaryStatus, CanaryStatus, ZoneCanaryStatus};
@@ -47,10 +48,12 @@ pub use server::{Server, open};
 pub use since::Memory;
 pub use socket::{Settings, check_place};
 pub use status::{
-    Alarm, CatalogStatus, Cause, DivergedStatus, LastTransferStatus, ListenerStatus, NeighborStatus,
-    OperatorStatus, Overall, PrefixStatus, PrimaryStatus, ProbeStatus, RateLimitStatus, ReloadStatus,
-    RouteState, SecondaryStatus, ServeStatus, SignatureStatus, Status, TaskState, TaskStatus, TransferStatus,
-    WorkerStatus, ZoneCounts, ZoneGroup, ZoneState, ZoneStatus,
+    Alarm, CatalogStatus, Cause, ListenerStatus, NeighborStatus, OperatorStatus, Overall, PrefixStatus,
+    ProbeStatus, RateLimitStatus, ReloadStatus, RouteState, ServeStatus, SignatureStatus, Status, TaskState,
+    TaskStatus, WorkerStatus, ZoneCounts, ZoneGroup, ZoneState, ZoneStatus,
 };
 pub use text::{MOST_CHARACTERS, one_line, printable, without_numbers};
+pub use transfer::{
+    DivergedStatus, LastTransferStatus, PrimaryStatus, SecondaryStatus, TransferStatus, WaitingStatus,
+};
 pub use verdict::{MAX_REASONS, Verdict};

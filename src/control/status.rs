@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::canary::{CanaryStatus, ZoneCanaryStatus};
 use super::document::document;
+use super::transfer::{SecondaryStatus, TransferStatus, WaitingStatus};
 use super::verdict::Verdict;
 
 document! {
@@ -48,6 +49,12 @@ document! {
         /// The secondaries that have each version of some zones before all others.
         #[serde(default)]
         canaries: Vec<CanaryStatus>,
+        /// How many seconds after it first saw a version this POP serves it, if it is a last-resort POP: older serials than elsewhere are meant.
+        #[serde(default)]
+        delay: Option<u64>,
+        /// Of how many zones versions wait for that.
+        #[serde(default)]
+        zones_waiting: u64,
         /// The zones that were asked for, served or not.
         zones: Vec<ZoneStatus>,
         /// Every service prefix.
@@ -192,93 +199,12 @@ document! {
         /// What canaries wait for; `None` if all secondaries may have what is served, and the next version will go its usual way.
         #[serde(default)]
         canary: Option<ZoneCanaryStatus>,
+        /// The versions that wait here, for this is a last-resort POP; `None` if none does.
+        #[serde(default)]
+        waiting: Option<WaitingStatus>,
         /// What each secondary asked for last, if it is sent to some.
         #[serde(default)]
         secondaries: Vec<SecondaryStatus>,
-    }
-
-    /// A zone that comes from primaries (RFC 1035 section 3.3.13: REFRESH, RETRY, EXPIRE).
-    TransferStatus {
-        /// `idle`, `asking` or `transferring`.
-        phase: String,
-        /// Its primaries, in the order of the configuration.
-        primaries: Vec<PrimaryStatus>,
-        /// When a primary last confirmed what is served; `None` if none ever did.
-        checked: Option<u64>,
-        /// When the primaries are asked next; `None` while they are.
-        next: Option<u64>,
-        /// When what is served expires, or has expired.
-        expires: Option<u64>,
-        /// Whether it has expired, whatever becomes of it.
-        expired: bool,
-        /// Since when no primary was reached although REFRESH was over.
-        stale_since: Option<u64>,
-        /// Since when every attempt has failed.
-        failing_since: Option<u64>,
-        /// How many attempts in a row have failed.
-        failures: u64,
-        /// What went wrong last; it stays when all is well again.
-        last_error: Option<String>,
-        /// When that was.
-        last_error_at: Option<u64>,
-        /// The serial that a primary has although a newer one is served here: it went backwards.
-        behind: Option<u32>,
-        /// The last time that a primary had other content under the serial that was served; until differences fit again, or an operator has
-        /// ordered the whole zone.
-        #[serde(default)]
-        diverged: Option<DivergedStatus>,
-        /// The serial of the version that was refused, and is not asked for again.
-        refused: Option<u32>,
-        /// The last transfer that put a version into service.
-        last_transfer: Option<LastTransferStatus>,
-    }
-
-    /// A primary that had other content under the serial that was served.
-    DivergedStatus {
-        /// The primary's address and port.
-        primary: String,
-        /// The serial.
-        serial: u32,
-        /// When it was noticed.
-        at: u64,
-    }
-
-    /// One primary.
-    PrimaryStatus {
-        /// Its address and port.
-        address: String,
-        /// The serial that it told last.
-        serial: Option<u32>,
-    }
-
-    /// A transfer that put a version into service.
-    LastTransferStatus {
-        /// From which primary.
-        primary: String,
-        /// Whether the whole zone was asked for (AXFR), or differences (IXFR).
-        whole: bool,
-        /// The serial that it led to.
-        serial: u32,
-        /// Octets that came.
-        octets: u64,
-        /// Records that came.
-        records: u64,
-        /// From the query until the version was in service, in milliseconds.
-        took_ms: u64,
-        /// When it was in service.
-        at: u64,
-    }
-
-    /// One secondary of a zone.
-    SecondaryStatus {
-        /// Its address.
-        address: String,
-        /// What it asked for last: `SOA`, `IXFR` or `AXFR`.
-        asked: String,
-        /// The serial that it has, as far as is known; `None` if it only asked.
-        serial: Option<u32>,
-        /// When it asked.
-        at: u64,
     }
 
     /// The DNSSEC signatures of a zone.

@@ -6,6 +6,7 @@ use std::time::Instant;
 use crate::control::{Call, Reply, Request, Response};
 use crate::publish::{History, PublisherHandle};
 use crate::telemetry::with_causes;
+use crate::transfer::delay::CaughtUp;
 use crate::transfer::refresh::Order as TransferOrder;
 use crate::wire::{Name, Serial};
 
@@ -41,6 +42,7 @@ pub(super) fn obey(controller: &mut Controller, call: Call) {
         Request::ZoneRetransfer { zone } => {
             return transfer(controller, zone, TransferOrder::Retransfer, reply);
         }
+        Request::ZoneCatchUp { zone } => catch_up(&controller.transfers, zone.as_deref()),
         Request::ZoneExport { zone } => {
             let published = controller.published.clone();
             tokio::task::spawn_blocking(move || reply.send(export(&published, &zone)));
@@ -122,6 +124,35 @@ fn unhold(controller: &Controller, zone: String, reply: Reply) {
         }
         reply.send(response);
     });
+}
+
+/// Serves at once what waits at a last-resort POP.
+fn catch_up(transfers: &TransferControl, zone: Option<&str>) -> Response {
+    let Some(delayed) = transfers.delayed() else {
+        return failed(
+            "no version waits here: this is no last-resort POP, for transfer.delay is not set".to_owned(),
+        );
+    };
+    let name = match zone.map(str::parse::<Name>).transpose() {
+        Ok(name) => name,
+        Err(error) => return failed(format!("{}: not a zone name: {error}", zone.unwrap_or_default())),
+    };
+    let caught = delayed.catch_up(name.as_ref());
+    let held = caught.iter().filter(|it| it.is_held).count();
+    match (caught.as_slice(), name) {
+        ([], Some(name)) => failed(format!("no version of {name} waits")),
+        ([], None) => done("no version waits".to_owned()),
+        ([CaughtUp { zone, serial, is_held: true }], Some(_)) => done(format!(
+            "{zone} is held; it goes to serial {serial} at once, without the versions before it, when the hold ends: anyns zone unhold {zone}"
+        )),
+        ([CaughtUp { zone, serial, .. }], Some(_)) => done(format!(
+            "{zone}: serial {serial} is put into service now; `anyns zone status {zone}` tells what comes of it"
+        )),
+        (_, _) => done(format!(
+            "{} zones: the newest versions are put into service now, {held} of them when their hold ends",
+            caught.len()
+        )),
+    }
 }
 
 /// Reads from the history, on a thread that may wait for a disk.

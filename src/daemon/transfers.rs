@@ -8,12 +8,14 @@ use std::net::IpAddr;
 use std::sync::{Arc, Weak};
 
 use tokio::runtime::Handle;
+use tokio_util::sync::CancellationToken;
 
 use crate::config::Transfers;
 use crate::handoff;
 use crate::publish::{ApplyError, Difference, OfferError, PublisherHandle};
 use crate::serve::{Intake, Serving};
-use crate::telemetry::Beat;
+use crate::telemetry::{Beat, keep_beating, keep_running};
+use crate::transfer::delay::{DelayTask, DelayedVersions};
 use crate::transfer::primary::{Primary, Receivers};
 use crate::transfer::refresh::{Order, Saved};
 use crate::transfer::secondary::{
@@ -34,6 +36,8 @@ use super::updates::updates;
 pub(super) struct Transferring {
     /// Tells secondaries of changes.
     notifies: Option<Thread>,
+    /// Serves versions when their time has come, at a last-resort POP.
+    delay: Option<Thread>,
     /// Takes dynamic updates.
     updates: Arc<UpdateService>,
     control: TransferControl,
@@ -47,6 +51,8 @@ pub(super) struct TransferControl {
     secondary: SecondaryHandle,
     /// `None` where nothing is listened on: a restart opens the sockets.
     primary: Option<Arc<Primary>>,
+    /// Versions that wait, at a last-resort POP.
+    delayed: Option<Arc<DelayedVersions>>,
 }
 
 impl Transferring {
@@ -69,7 +75,11 @@ impl Transferring {
             report: Some(publisher.report()),
             status: Some(status),
         };
-        let secondary = Secondary::start(transfers.secondary.clone(), Arc::new(sink), context)
+        let sink: Arc<dyn Sink> = Arc::new(sink);
+        let delayed =
+            transfers.delay.clone().map(|delay| Arc::new(DelayedVersions::new(delay, sink.clone())));
+        let sink = delayed.clone().map_or(sink, |delayed| delayed as Arc<dyn Sink>);
+        let secondary = Secondary::start(transfers.secondary.clone(), sink, context)
             .map_err(|error| DaemonError::Transfer(Box::new(error)))?;
         let handle = secondary.handle();
         serving.hand_other_messages(Box::new(SecondaryIntake(handle.clone())));
@@ -103,14 +113,23 @@ impl Transferring {
             }
             None => None,
         };
+        let delay = match &delayed {
+            Some(delayed) => {
+                let beat = Beat::new("delay");
+                beats.push(beat.clone());
+                Some(start_delay(delayed.clone(), publisher, beat)?)
+            }
+            None => None,
+        };
         let sources = TransferSources {
             news: Some(news),
             seen: primary.as_ref().map(|primary| primary.seen()),
+            delayed: delayed.clone(),
             catalogs: None,
             canaries: None,
         };
-        let control = TransferControl { secondary: handle, primary };
-        Ok((Self { notifies, updates, control, secondary, beats }, sources))
+        let control = TransferControl { secondary: handle, primary, delayed };
+        Ok((Self { notifies, delay, updates, control, secondary, beats }, sources))
     }
 
     /// Reaches what takes zones.
@@ -143,6 +162,9 @@ impl Transferring {
         if let Some(notifies) = self.notifies {
             notifies.stop(grace).await;
         }
+        if let Some(delay) = self.delay {
+            delay.stop(grace).await;
+        }
         let ended = tokio::task::spawn_blocking(move || drop(self.secondary));
         if tokio::time::timeout(grace, ended).await.is_err() {
             tracing::warn!("the thread for transfers did not end in time");
@@ -160,10 +182,31 @@ impl TransferControl {
         }
     }
 
+    /// Versions that wait, at a last-resort POP.
+    pub(super) fn delayed(&self) -> Option<&Arc<DelayedVersions>> {
+        self.delayed.as_ref()
+    }
+
     /// Gives an order for a zone that comes from primaries, or for all of them; how many zones took it.
     pub(super) async fn order(&self, zone: Option<Name>, order: Order) -> Result<usize, SecondaryError> {
         self.secondary.order(zone, order).await
     }
+}
+
+/// Starts what serves versions when their time has come.
+fn start_delay(
+    delayed: Arc<DelayedVersions>,
+    publisher: &Arc<PublisherHandle>,
+    beat: Beat,
+) -> Result<Thread, DaemonError> {
+    let report = publisher.report();
+    Thread::start("delay", CancellationToken::new(), move || async move {
+        let mut task = DelayTask::new(delayed, report);
+        tokio::select! {
+            () = keep_beating(beat.clone()) => {}
+            () = keep_running(&beat, &mut task, async |task| task.run().await) => {}
+        }
+    })
 }
 
 /// NOTIFY and UPDATE that come to service addresses.

@@ -84,6 +84,8 @@ lenient! {
         dry_run: bool,
         /// Whether it stops.
         stopping: bool,
+        /// By how many seconds versions are served later than they come, at a last-resort POP.
+        delay: Option<u64>,
         /// Its zones.
         zone_counts: ToldCounts,
         /// The zones that were asked for.

@@ -62,12 +62,19 @@ fn route(pop: &PopSummary) -> String {
     };
     let mut routes: Vec<String> = pop.prefixes.iter().map(one).collect();
     routes.dedup();
-    match routes.as_slice() {
+    let routes = match routes.as_slice() {
         [] => "no prefix".to_owned(),
         [same] => same.clone(),
         _ => {
             let named = pop.prefixes.iter().map(|prefix| format!("{} {}", prefix.prefix, one(prefix)));
             named.collect::<Vec<_>>().join(", ")
+        }
+    };
+    match pop.delay {
+        None => routes,
+        Some(delay) => {
+            let delay = humantime::format_duration(std::time::Duration::from_secs(delay));
+            format!("{routes}, last resort ({delay})")
         }
     }
 }
@@ -130,6 +137,9 @@ mod tests {
         assert_eq!(report.exit_code(), 3);
         report.pops = vec![PopSummary { announced: false, ..pop("ams1", "down") }];
         assert_eq!(report.exit_code(), 2);
+        let late = PopSummary { delay: Some(14_400), ..pop("ams1", "ok") };
+        let report_of_late = FleetReport { pops: vec![late], ..FleetReport::default() };
+        assert!(render(&report_of_late).contains("announce at 2 of 2, last resort (4h)"));
         report = FleetReport { pops: vec![pop("ams1", "ok")], ..FleetReport::default() };
         assert_eq!(report.exit_code(), 0);
     }

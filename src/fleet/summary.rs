@@ -47,6 +47,8 @@ pub struct PopSummary {
     pub dry_run: bool,
     /// Whether it stops in order.
     pub stopping: bool,
+    /// By how many seconds it serves versions later than they come, if it is a last-resort POP: its serials are compared with no other's.
+    pub delay: Option<u64>,
     /// Its prefixes.
     pub prefixes: Vec<PrefixSummary>,
     /// How many zones it has.
@@ -86,7 +88,9 @@ impl PopSummary {
     #[must_use]
     pub fn of(name: &str, url: &str, document: &PopDocument) -> Self {
         let PopDocument { status, load, .. } = document;
-        let ToldStatus { instance, version, overall, dry_run, stopping, zone_counts, prefixes, .. } = status;
+        let ToldStatus {
+            instance, version, overall, dry_run, stopping, delay, zone_counts, prefixes, ..
+        } = status;
         Self {
             name: name.to_owned(),
             url: url.to_owned(),
@@ -99,6 +103,7 @@ impl PopSummary {
             announced: status.is_announced(),
             dry_run: *dry_run,
             stopping: *stopping,
+            delay: *delay,
             prefixes: prefixes.iter().take(MOST_PREFIXES).map(PrefixSummary::of).collect(),
             zones: zone_counts.total,
             zones_not_well: zone_counts.not_well,

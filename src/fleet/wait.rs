@@ -23,6 +23,8 @@ pub struct Waiting {
     pub serial: u32,
     /// How long.
     pub limit: Duration,
+    /// Whether last-resort POPs are waited for, too: they serve each version with a delay.
+    pub with_last_resort: bool,
     /// Whether POPs that do not answer are left out. Otherwise one counts as announced: nobody can tell.
     pub skip_unreachable: bool,
 }
@@ -45,6 +47,8 @@ pub struct WaitedPop {
     pub name: String,
     /// Whether it is waited for no more.
     pub ready: bool,
+    /// Whether it is a last-resort POP that is not waited for.
+    pub left_out: bool,
     /// The serial that it serves, if it serves one.
     pub serial: Option<u32>,
     /// In words.
@@ -60,7 +64,7 @@ pub async fn wait(clients: &[(String, Result<PopClient, FleetError>)], waiting: 
         let answers = zone_everywhere(clients, &waiting.zone, left.min(ANSWER_LIMIT)).await;
         let pops: Vec<WaitedPop> =
             answers.into_iter().map(|(name, answer)| judge(name, answer, waiting)).collect();
-        let is_served = pops.iter().any(|pop| pop.ready && pop.serial.is_some());
+        let is_served = pops.iter().any(|pop| pop.ready && pop.serial.is_some() && !pop.left_out);
         let done = is_served && pops.iter().all(|pop| pop.ready);
         if done || Instant::now() + PAUSE >= until {
             return WaitOutcome { done, took_ms: begun.elapsed().as_millis() as u64, pops };
@@ -76,12 +80,12 @@ fn judge(name: String, answer: Result<ToldStatus, String>, waiting: &Waiting) ->
         Err(error) => {
             let ready = waiting.skip_unreachable;
             let state = if ready { format!("left out: {error}") } else { error };
-            return WaitedPop { name, ready, serial: None, state };
+            return WaitedPop { name, ready, left_out: false, serial: None, state };
         }
     };
     if !status.answers_as(&name) {
         let state = FleetError::OtherPop { found: status.pop }.to_string();
-        return WaitedPop { name, ready: false, serial: None, state };
+        return WaitedPop { name, ready: false, left_out: false, serial: None, state };
     }
     let zone = status.zones.first();
     let serial = zone.and_then(|zone| zone.serial);
@@ -96,8 +100,17 @@ fn judge(name: String, answer: Result<ToldStatus, String>, waiting: &Waiting) ->
     let fault = zone.filter(|_| !is_there).and_then(|zone| zone.faults.first());
     let fault = fault.map(|fault| format!(": {fault}")).unwrap_or_default();
     let announced = status.is_announced();
-    let aside = if announced { "" } else { ", not announced" };
-    WaitedPop { name, ready: is_there || !announced, serial, state: format!("{shown}{aside}{fault}") }
+    let delay = status.delay.filter(|_| !waiting.with_last_resort && !is_there);
+    let aside = match (announced, delay) {
+        (false, _) => ", not announced".to_owned(),
+        (true, Some(delay)) => {
+            let delay = humantime::format_duration(Duration::from_secs(delay));
+            format!(", not waited for: a last-resort POP with a delay of {delay}")
+        }
+        (true, None) => String::new(),
+    };
+    let (ready, left_out) = (is_there || !announced || delay.is_some(), delay.is_some());
+    WaitedPop { name, ready, left_out, serial, state: format!("{shown}{aside}{fault}") }
 }
 
 #[cfg(test)]
@@ -118,8 +131,13 @@ mod tests {
 
     #[test]
     fn every_announced_pop_must_serve_it_or_a_newer_one() {
-        let waiting =
-            Waiting { zone: "a.".into(), serial: 7, limit: Duration::from_secs(1), skip_unreachable: false };
+        let waiting = Waiting {
+            zone: "a.".into(),
+            serial: 7,
+            limit: Duration::from_secs(1),
+            with_last_resort: false,
+            skip_unreachable: false,
+        };
         let judged = |answer, waiting: &Waiting| {
             let pop = judge("ams1".into(), answer, waiting);
             (pop.ready, pop.state)
@@ -147,6 +165,13 @@ mod tests {
         for (answer, ready, state) in table {
             assert_eq!(judged(answer, &waiting), (ready, state.to_owned()));
         }
+        // A last-resort POP has it later, and that is meant.
+        let late = || ToldStatus { delay: Some(14_400), ..told(true, Some(6)) };
+        let pop = judge("ams1".into(), Ok(late()), &waiting);
+        let state = "serves 6, not waited for: a last-resort POP with a delay of 4h: a fault";
+        assert_eq!((pop.ready, pop.left_out, pop.state.as_str()), (true, true, state));
+        let pop = judge("ams1".into(), Ok(late()), &Waiting { with_last_resort: true, ..waiting.clone() });
+        assert_eq!((pop.ready, pop.left_out, pop.state.as_str()), (false, false, "serves 6: a fault"));
         let waiting = Waiting { skip_unreachable: true, ..waiting };
         assert_eq!(judged(Err("gone".to_owned()), &waiting), (true, "left out: gone".to_owned()));
     }

@@ -58,6 +58,8 @@ metrics! {
     ZONES_NOT_KEPT Gauge "anyns_zones_not_kept" [] "Zones that are served in a version that is not in the state directory yet"
     ZONES_TRANSFER Gauge "anyns_zones_transfer_faults" ["fault"] "Zones from primaries that are: empty (no version ever came), stale (no primary reached for longer than REFRESH), behind (the primary's serial went backwards)"
     ZONES_CANARY Gauge "anyns_zones_canary" ["state"] "Zones of which canaries have each version first: released (all secondaries may have the newest), trial, overdue (longer than it should take), halted by an operator; withheld: no version is there for the others"
+    DELAY Gauge "anyns_delay_seconds" [] "How long after it came a version is served, at a last-resort POP; no other POP has it"
+    ZONES_WAITING Gauge "anyns_zones_waiting" [] "Zones of which versions wait, at a last-resort POP"
     ZONES_EXPIRE Gauge "anyns_zones_signature_expiry_timestamp_seconds" [] "When the first DNSSEC signature of any zone expires, in Unix time"
     TRANSFERS Counter "anyns_transfers_total" ["kind"] "Transfers into this POP that put a version into service"
     TRANSFER_OCTETS Counter "anyns_transfer_bytes_total" [] "Octets of those transfers"

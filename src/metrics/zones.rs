@@ -58,6 +58,8 @@ pub(super) fn write(text: &mut Exposition, status: &Status, facts: &Facts) {
     ] {
         family.row(&[state], count);
     }
+    text.optional(&table::DELAY, status.delay);
+    text.optional(&table::ZONES_WAITING, status.delay.map(|_| status.zones_waiting));
     text.optional(&table::ZONES_EXPIRE, facts.signatures_expire);
     let mut family = text.family(&table::TRANSFERS);
     family.row(&["axfr"], transfers.whole);

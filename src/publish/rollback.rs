@@ -20,9 +20,14 @@ pub enum RollbackError {
     Same,
     /// The zone is signed: the old signatures are not those of an SOA record with another serial.
     #[error(
-        "the zone is signed: deploy the older content again, signed under a raised serial, or hold the zone until that is there"
+        "the zone is signed, and only its signer can sign an SOA record with a raised serial: have the older content signed anew, with a \
+         serial above {served}, and deploy that; if it takes long, deploy the older signed file as it was, while its signatures are valid, then \
+         `anyns zone accept` it here and `anyns zone retransfer` the zone at each POP"
     )]
-    Signed,
+    Signed {
+        /// The serial that is served.
+        served: Serial,
+    },
     /// The differences do not begin and end with an SOA record each, or do not end at what is served.
     #[error(
         "the history does not lead to what is served; wait until that is kept, or see anyns zone history"
@@ -53,7 +58,7 @@ pub fn earlier(served: &Zone, steps: Vec<Difference>) -> Result<Zone, RollbackEr
 /// There is no such difference.
 pub fn reverse(served: &Zone, steps: &[Difference]) -> Result<Difference, RollbackError> {
     if served.apex().set(RecordType::DNSKEY).is_some() || served.apex().set(RecordType::RRSIG).is_some() {
-        return Err(RollbackError::Signed);
+        return Err(RollbackError::Signed { served: served.serial() });
     }
     let last = steps.last().ok_or(RollbackError::Same)?;
     if last.to != served.serial() {

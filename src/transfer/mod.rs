@@ -4,7 +4,7 @@
 //! in:   NOTIFY ---> notify --> refresh (one state machine a zone) ---> secondary: SOA queries, AXFR, IXFR
 //!                                                                         | message: what comes, read and judged
 //!                                                                         v
-//!                                                                       Sink: the publisher
+//!                                                                       Sink: the publisher, or delay: versions wait
 //! out:  AXFR, IXFR, SOA queries ---> primary ---> writer: a zone or differences as messages
 //!       a new serial ---> notify ---> NOTIFY to the secondaries, again until they answer
 //!       canary: which serial all secondaries may have, when some have it first
@@ -27,10 +27,12 @@
 //! | `canary` | (nothing) |
 //! | `refresh` | `message` |
 //! | `secondary` | `message` `notify` `refresh` `tls` `tsig` |
+//! | `delay` | `refresh` `secondary` |
 //! | `primary` | `notify` `secondary` `tls` `tsig` `writer` |
-//! | `settings` | `notify` `primary` `secondary` `tls` `tsig` |
+//! | `settings` | `delay` `notify` `primary` `secondary` `tls` `tsig` |
 
 pub mod canary;
+pub mod delay;
 pub mod message;
 pub mod notify;
 pub mod primary;

@@ -55,7 +55,7 @@ fn a_scrape_is_read_by_promtool_and_tells_what_was_asked() {
 }
 
 /// What a POP with one unsigned zone from a file and a neighbor that is down has no value of, and the test that looks at it.
-const ELSEWHERE: [(&str, &str); 7] = [
+const ELSEWHERE: [(&str, &str); 9] = [
     ("anyns_prefix_withdrawal_duration_seconds", include_str!("metrics.rs")),
     ("anyns_zones_signature_expiry_timestamp_seconds", include_str!("signatures.rs")),
     ("anyns_zone_signature_expiry_timestamp_seconds", include_str!("signatures.rs")),
@@ -63,6 +63,8 @@ const ELSEWHERE: [(&str, &str); 7] = [
     ("anyns_zone_checked_timestamp_seconds", include_str!("secondary.rs")),
     ("anyns_zone_expiry_timestamp_seconds", include_str!("secondary.rs")),
     ("anyns_zone_transfer_failures", include_str!("secondary.rs")),
+    ("anyns_delay_seconds", include_str!("last_resort.rs")),
+    ("anyns_zones_waiting", include_str!("last_resort.rs")),
 ];
 
 /// A metric that nothing ever sets looks like one that is well: no alert on it can fire.

@@ -25,6 +25,7 @@ fn busy() -> (Status, Counters, Facts) {
             ..ProbeStatus::default()
         }],
         tasks: vec![TaskStatus { name: "decide".into(), ..TaskStatus::default() }],
+        delay: Some(14_400),
         ..Status::default()
     };
     status.serve.listeners = vec![ListenerStatus::default()];

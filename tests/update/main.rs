@@ -27,6 +27,7 @@ mod hub;
 mod kills;
 mod peers;
 mod pop;
+mod signed_rollback;
 mod three;
 mod versions;
 mod whole_file;

@@ -59,6 +59,9 @@ struct WaitOptions {
     /// Do not wait for POPs that give no answer; otherwise one counts as announced, for nobody can tell
     #[arg(long)]
     skip_unreachable: bool,
+    /// Wait for last-resort POPs, too, which serve each version with a delay; by default they are left out
+    #[arg(long)]
+    with_last_resort: bool,
     /// A TOML file with [fleet], such as the configuration of any POP; by default the one that --config names
     #[arg(long, value_name = "FILE")]
     fleet: Option<PathBuf>,
@@ -83,9 +86,9 @@ pub(super) fn fleet(config: Option<&Path>, options: FleetOptions, json: bool) ->
 }
 
 fn wait_for(config: Option<&Path>, options: WaitOptions, json: bool) -> Outcome {
-    let WaitOptions { zone, serial, timeout, skip_unreachable, fleet } = options;
+    let WaitOptions { zone, serial, timeout, skip_unreachable, with_last_resort, fleet } = options;
     let clients = pops(fleet.as_deref().or(config))?;
-    let waiting = Waiting { zone, serial, limit: timeout, skip_unreachable };
+    let waiting = Waiting { zone, serial, limit: timeout, with_last_resort, skip_unreachable };
     let outcome = run(wait(&clients, &waiting))?;
     match json {
         true => print_document(&outcome)?,

@@ -1,19 +1,21 @@
 //! `[transfer]`, `[[key]]`, and what `[[zone]]` says of transfers.
 
 use std::fmt::Write as _;
+use std::net::IpAddr;
 use std::path::Path;
 use std::sync::Arc;
 
 use sha2::{Digest as _, Sha256};
 
 use crate::telemetry::with_causes;
-use crate::transfer::settings::{KeySpec, TransferSpec, ZoneTransferSpec, read_keys, settings};
+use crate::transfer::delay::DelaySettings;
+use crate::transfer::settings::{KeySpec, TransferSpec, ZoneTransferSpec, delay_rules, read_keys, settings};
 use crate::transfer::{primary, secondary};
 use crate::update::UpdateSettings;
 use crate::wire::Name;
 
 use super::super::fault::Faults;
-use super::super::spec::{Spec, ZoneSpec};
+use super::super::spec::{DnssecSpec, RouteDriverSpec, ServiceSpec, Spec, ZoneSpec};
 use super::canary::{CanaryGroup, fold_canaries};
 use super::catalog::{Catalogs, fold_catalogs, transfer_of};
 use super::update::fold_updates;
@@ -32,6 +34,8 @@ pub struct Transfers {
     pub catalogs: Catalogs,
     /// Secondaries that have each version of some zones before all others.
     pub canaries: Vec<CanaryGroup>,
+    /// Versions wait here: this is a last-resort POP.
+    pub delay: Option<DelaySettings>,
     /// SHA-256 of what the file says of it: whether two are the same.
     pub form: [u8; 32],
     /// The same of what only a restart takes over.
@@ -65,6 +69,7 @@ pub(super) fn fold_transfers(spec: &Spec, pop: &Pop, faults: &mut Faults<'_>) ->
         updates: Default::default(),
         catalogs: Default::default(),
         canaries: Vec::new(),
+        delay: None,
         form,
         restart_form,
     };
@@ -77,17 +82,69 @@ pub(super) fn fold_transfers(spec: &Spec, pop: &Pop, faults: &mut Faults<'_>) ->
     };
     match settings(&transfer, &zones, keys.clone(), &pop.management_addresses) {
         Ok((mut secondary, primary)) => {
+            check_forwarding(spec, &secondary, faults);
             let updates = fold_updates(spec, &keys, &secondary, faults);
             let catalogs = fold_catalogs(spec, &keys, &pop.management_addresses, faults);
             secondary.catalogs = catalogs.followed.iter().map(|catalog| catalog.name.clone()).collect();
             let canaries = fold_canaries(spec, &keys, &pop.management_addresses, faults);
-            Transfers { secondary, primary, updates, catalogs, canaries, form, restart_form }
+            let delay = fold_delay(spec, &transfer, faults);
+            Transfers { secondary, primary, updates, catalogs, canaries, delay, form, restart_form }
         }
         Err(error) => {
             faults.error(None, "transfer", with_causes(&error));
             nothing()
         }
     }
+}
+
+/// A NOTIFY that is forwarded to a service address would come to this POP again, or be forwarded by another one.
+fn check_forwarding(spec: &Spec, secondary: &secondary::SecondarySettings, faults: &mut Faults<'_>) {
+    let is_service = |address: IpAddr| {
+        let mut addresses = spec.service.iter().flat_map(|service| service.addresses.as_ref());
+        addresses.any(|one| *one.as_ref() == address)
+            || spec.service.iter().any(|service| service.prefix.as_ref().contains(&address))
+    };
+    for target in secondary.forward_notify.iter().filter(|target| is_service(target.address.ip())) {
+        let address = target.address;
+        let message = format!(
+            "{address} is in the prefix of a [[service]]: name the management addresses of the other POPs, where a NOTIFY is not forwarded again"
+        );
+        faults.error(None, "transfer.forward-notify", message);
+    }
+}
+
+/// The key that makes a last-resort POP.
+const DELAY_KEY: &str = "transfer.delay";
+
+/// The delay of a last-resort POP. Without a state directory a restart would serve the newest version, and without a look at signatures
+/// nobody would know when those that are served expire.
+fn fold_delay(spec: &Spec, transfer: &TransferSpec, faults: &mut Faults<'_>) -> Option<DelaySettings> {
+    let rules = match delay_rules(transfer) {
+        Ok(rules) => rules?,
+        Err(error) => {
+            faults.error(None, "transfer", with_causes(&error));
+            return None;
+        }
+    };
+    let is_off = |dnssec| dnssec == DnssecSpec::Off;
+    if is_off(spec.zones.dnssec) || spec.zone.iter().any(|zone| zone.dnssec.is_some_and(is_off)) {
+        let message = "zones.dnssec and zone.dnssec must not be \"off\": the delay ends before signatures expire, so they are looked at";
+        faults.error(None, DELAY_KEY, message);
+    }
+    let is_less_preferred = |service: &ServiceSpec| {
+        let has_communities = !service.communities.is_empty() || !service.large_communities.is_empty();
+        has_communities || service.med.is_some() || service.prepend.is_some()
+    };
+    if spec.route.driver == RouteDriverSpec::Bgp && !spec.service.iter().all(is_less_preferred) {
+        let message = "this is a last-resort POP, and a [[service]] has neither prepend nor med nor communities: its route is preferred like all others";
+        faults.warning(None, DELAY_KEY, message);
+    }
+    let Some(directory) = &spec.zones.state_directory else {
+        let message = "zones.state-directory is needed: there it is kept since when versions wait, and what is served until then";
+        faults.error(None, DELAY_KEY, message);
+        return None;
+    };
+    Some(DelaySettings { rules, directory: path_in(faults.folder(), directory) })
 }
 
 /// A hash of what the file says, secrets included.
@@ -109,7 +166,8 @@ fn form(keys: &[KeySpec], transfer: &TransferSpec, zones: &[(Name, ZoneTransferS
 /// The same of sockets, their certificate, and how much is done at one time.
 fn restart_form(transfer: &TransferSpec) -> [u8; 32] {
     let TransferSpec { listen, tls, transfers, transfers_out, connections_per_client, .. } = transfer;
-    let text = format!("{listen:?}{tls:?}{transfers:?}{transfers_out:?}{connections_per_client:?}");
+    let delay = (transfer.delay, transfer.key_delay, transfer.signature_margin);
+    let text = format!("{listen:?}{tls:?}{transfers:?}{transfers_out:?}{connections_per_client:?}{delay:?}");
     Sha256::digest(text).into()
 }
 

@@ -74,6 +74,14 @@ fn headline(status: &Status) -> String {
     if let Some(progress) = &status.progress {
         let _ = writeln!(text, "  {}", clipped(&printable(progress), MOST_CHARACTERS));
     }
+    if let Some(delay) = status.delay {
+        let _ = writeln!(
+            text,
+            "  last-resort POP: versions are served {} after they came, {} zones wait; anyns zone catch-up serves them now",
+            span(delay),
+            status.zones_waiting
+        );
+    }
     if status.zones_not_kept > 0 {
         let _ =
             writeln!(text, "  {} zones are served but not yet in the state directory", status.zones_not_kept);

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use super::table::{Row, aligned};
 use super::time::{span, time};
 use crate::control::text::printable;
-use crate::control::{SecondaryStatus, Status, TransferStatus, ZoneState, ZoneStatus};
+use crate::control::{SecondaryStatus, Status, TransferStatus, WaitingStatus, ZoneState, ZoneStatus};
 
 /// Everything that is known of the zones of a status that asked for some of them: what `anyns zone status` prints.
 pub fn render_zone(status: &Status) -> String {
@@ -30,10 +30,18 @@ fn page(zone: &ZoneStatus, now: u64) -> String {
     rows.extend(zone.catalog.iter().map(|catalog| row("catalog", catalog.clone())));
     rows.extend(zone.canary.iter().flat_map(|canary| super::canary::zone_rows(canary, now)));
     rows.extend(zone.transfer.iter().flat_map(|transfer| transfer_rows(transfer, now)));
+    rows.extend(zone.waiting.iter().map(|waiting| row("waiting", waiting_text(waiting, now))));
     rows.extend(zone.secondaries.iter().map(|secondary| secondary_row(secondary, zone.serial, now)));
     rows.extend(zone.faults.iter().map(|fault| row("fault", fault.clone())));
     let _ = write!(text, "{}", aligned(&rows));
     text
+}
+
+/// What waits, since when, until when and why.
+fn waiting_text(waiting: &WaitingStatus, now: u64) -> String {
+    let WaitingStatus { newest, steps, since, until, why } = waiting;
+    let until = until.map_or_else(String::new, |at| format!("; next at {}", moment(at, now)));
+    format!("serial {newest}, in {steps} steps, since {}{until}: {why}", moment(*since, now))
 }
 
 fn row(name: &str, value: String) -> Row {
@@ -107,9 +115,10 @@ fn secondary_row(secondary: &SecondaryStatus, served: Option<u32>, now: u64) -> 
 /// What of the transfer belongs into one line: nothing while all is well.
 pub(super) fn brief(zone: &ZoneStatus, now: u64) -> String {
     let Some(transfer) = &zone.transfer else { return String::new() };
-    match (transfer.expired, transfer.expires, transfer.stale_since) {
-        (true, Some(at), _) => format!("expired {}", moment(at, now)),
-        (_, _, Some(at)) => format!("stale since {}", moment(at, now)),
+    match (transfer.expired, transfer.expires, transfer.stale_since, &zone.waiting) {
+        (true, Some(at), ..) => format!("expired {}", moment(at, now)),
+        (_, _, Some(at), _) => format!("stale since {}", moment(at, now)),
+        (.., Some(waiting)) => format!("serial {} waits", waiting.newest),
         _ => String::new(),
     }
 }

@@ -55,6 +55,8 @@ impl State {
             zone_groups: self.zones.groups(),
             catalogs,
             canaries,
+            delay: self.sources.transfers.delayed.as_ref().map(|it| it.delay().as_secs()),
+            zones_waiting: self.sources.transfers.delayed.as_ref().map_or(0, |it| it.count()) as u64,
             zones,
             prefixes: routes::prefixes(&route_status, clock),
             probes: (self.sources.statistics)().iter().map(|one| probe(one, clock)).collect(),

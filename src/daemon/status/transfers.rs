@@ -4,14 +4,16 @@
 //! many zones there are. Never waits for a task, never locks what another thread locks for long.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use crate::control::{
-    Cause, DivergedStatus, LastTransferStatus, PrimaryStatus, SecondaryStatus, TransferStatus, ZoneStatus,
-    one_line,
+    Cause, DivergedStatus, LastTransferStatus, PrimaryStatus, SecondaryStatus, TransferStatus, WaitingStatus,
+    ZoneStatus, one_line,
 };
 use crate::handoff::{Reader, Receiver};
 use crate::metrics::{TransferFacts, TransferTotals};
+use crate::transfer::delay::{DelayedVersions, Waiting};
 use crate::transfer::primary::{AskedFor, SeenTable};
 use crate::transfer::refresh::Phase;
 use crate::transfer::secondary::{ZoneNews, ZoneReport};
@@ -27,12 +29,14 @@ use crate::daemon::catalogs::CatalogFacts;
 pub(in crate::daemon) const MOST_NEWS: usize = 4096;
 
 /// What the transfers tell.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(in crate::daemon) struct TransferSources {
     /// What is new of zones that come from primaries.
     pub(in crate::daemon) news: Option<Receiver<ZoneNews>>,
     /// What secondaries asked for.
     pub(in crate::daemon) seen: Option<SeenTable>,
+    /// Versions that wait, at a last-resort POP.
+    pub(in crate::daemon) delayed: Option<Arc<DelayedVersions>>,
     /// What is known of catalogs.
     pub(in crate::daemon) catalogs: Option<Reader<CatalogFacts>>,
     /// What is known of canaries.
@@ -203,6 +207,7 @@ impl TransferTable {
         for status in zones {
             let Ok(name) = status.name.parse::<Name>() else { continue };
             status.transfer = self.zones.get(&name).map(|report| transfer_status(report, clock));
+            status.waiting = sources.delayed.as_ref().and_then(|it| it.waiting(&name)).map(waiting_status);
             let owner = catalogs.as_ref().and_then(|facts| facts.owners.get(&name));
             status.catalog = owner.map(Name::to_string);
             status.canary = canaries.as_ref().and_then(|facts| canaries::of_zone(facts, &name, clock));
@@ -221,6 +226,12 @@ impl TransferTable {
             status.secondaries = seen.iter().map(secondary).collect();
         }
     }
+}
+
+fn waiting_status(waiting: Waiting) -> WaitingStatus {
+    let Waiting { newest, steps, since, until, why } = waiting;
+    let (since, until) = (unix(since), until.map(unix));
+    WaitingStatus { newest: newest.0, steps: steps as u64, since, until, why: one_line(&why) }
 }
 
 fn transfer_status(report: &ZoneReport, clock: Clock) -> TransferStatus {

@@ -113,6 +113,11 @@ pub fn request(id: u16, zone: &Name, (ttl, rdata): (u32, &[u8])) -> Vec<u8> {
     message
 }
 
+/// A NOTIFY for a zone, with an empty answer section: who gets it asks its primaries.
+pub fn request_without_soa(id: u16, zone: &Name) -> Vec<u8> {
+    question(id, flag::AA | OPCODE << OPCODE_SHIFT, zone)
+}
+
 /// The RCODE of the response to a NOTIFY with this ID; `None` if it is none.
 pub fn read_answer(message: &[u8], id: u16) -> Option<u8> {
     let flags = u16_at(message, 2).filter(|_| message.len() >= HEADER)?;

@@ -3,12 +3,14 @@
 //! ```text
 //! in:   message --> Notify::read --> source and key allowed? (Allowed) --> refresh
 //! out:  a new serial --> Notifier --> messages, again with growing pauses until each target has answered
+//! on:   a message at a service address --> Forwarding: one in an interval to the other POPs
 //! ```
 //!
 //! Messages, serials and the time flow in; messages and facts flow out. No I/O. What a NOTIFY says is a hint: nothing is ever taken
 //! from it but "look now".
 
 mod allowed;
+mod forwarding;
 mod message;
 mod notifier;
 #[cfg(test)]
@@ -16,6 +18,7 @@ mod notifier;
 mod tests;
 
 pub use allowed::{Allowed, AllowedSource};
+pub use forwarding::Forwarding;
 pub(super) use message::hint;
-pub use message::{Notify, NotifyFault, read_answer, request};
+pub use message::{Notify, NotifyFault, read_answer, request, request_without_soa};
 pub use notifier::{Notifier, Pauses, Send, Target, TargetStatus};

@@ -39,7 +39,10 @@ impl Coordinator {
     /// A NOTIFY that was accepted, or an UPDATE that was refused, at a service address.
     pub(super) fn take_from_service(&mut self, message: AtService) {
         match message {
-            AtService::Notified { zone, primary, hint } => self.notified(&zone.settings.name, primary, hint),
+            AtService::Notified { zone, primary, hint } => {
+                self.notified(&zone.settings.name, primary, hint);
+                self.forwarder.notified(&zone.settings.name, hint);
+            }
             AtService::Update { zone, source } => {
                 let hubs: Vec<String> =
                     zone.settings.primaries.iter().map(|primary| primary.address.to_string()).collect();
@@ -56,6 +59,7 @@ impl Coordinator {
         self.jobs.change(pacer, settings.transfers, settings.transfers_per_primary);
         self.idle.close_all();
         self.settings = settings.clone();
+        self.forwarder.change(settings.clone());
         self.configured = settings.zones.iter().map(|zone| zone.name.clone()).collect();
         // What the configuration names is no member of a catalog.
         self.members.retain(|zone| !self.configured.contains(zone));
@@ -131,6 +135,9 @@ impl Coordinator {
         if entry.is_known() {
             entry.serves(now, served);
             return self.settle(name);
+        }
+        if self.sink.wants_again(name) {
+            entry.note_early(Early::Notified);
         }
         let action = entry.begin(self.settings.bounds, served, self.saved.remove(name), now);
         self.act(name, action);

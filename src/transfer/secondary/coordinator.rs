@@ -21,6 +21,7 @@ use super::awaited::{Awaited, AwaitedZones};
 use super::entry::Entry;
 use super::fetch::{Fetch, FetchError, Fetched, fetch};
 use super::follower::Follower;
+use super::forwarder::Forwarder;
 use super::idle::IdleConnections;
 use super::jobs::{Ask, Jobs, Next};
 use super::outward::Outward;
@@ -32,8 +33,8 @@ use super::sink::{Sink, SinkError};
 /// What comes from outside.
 #[derive(Debug)]
 pub(super) enum Event {
-    /// A NOTIFY: of this primary, or of another server that may send some.
-    Notified { zone: Name, primary: Option<usize>, hint: Option<Serial> },
+    /// A NOTIFY: of this primary, or of another server that may send some; at a service address, or at a management address.
+    Notified { zone: Name, primary: Option<usize>, hint: Option<Serial>, is_at_service: bool },
     /// An operator's order, for one zone or for all; how many zones took it.
     Ordered { zone: Option<Name>, order: Order, reply: oneshot::Sender<usize> },
     /// The configuration says this now.
@@ -91,6 +92,7 @@ pub(super) struct Coordinator {
     pub(super) saved: HashMap<Name, Saved>,
     pub(super) follower: Option<Follower>,
     pub(super) outward: Outward,
+    pub(super) forwarder: Forwarder,
 }
 
 pub(super) fn now() -> Now {
@@ -123,6 +125,7 @@ impl Coordinator {
             saved,
             follower: report.map(Follower::new),
             outward: Outward::new(sink, status),
+            forwarder: Forwarder::new(settings),
         };
         coordinator.add_zones();
         if !has_members {
@@ -160,6 +163,7 @@ impl Coordinator {
                 }
                 () = changed(&mut self.follower) => self.look_at_report(),
                 () = self.outward.told() => {}
+                () = self.forwarder.step() => {}
                 () = sleep_until(until) => self.wake(),
             }
         }
@@ -175,7 +179,12 @@ impl Coordinator {
 
     fn handle(&mut self, event: Event) {
         match event {
-            Event::Notified { zone, primary, hint } => self.notified(&zone, primary, hint),
+            Event::Notified { zone, primary, hint, is_at_service } => {
+                self.notified(&zone, primary, hint);
+                if is_at_service {
+                    self.forwarder.notified(&zone, hint);
+                }
+            }
             // Nobody waits for the answer any more: nothing is lost.
             Event::Ordered { zone, order, reply } => drop(reply.send(self.ordered(zone, order))),
             Event::Settings(settings) => self.change(settings),

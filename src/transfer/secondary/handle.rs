@@ -181,7 +181,8 @@ impl SecondaryHandle {
         Some(response)
     }
 
-    /// Judges a NOTIFY, signed or not, and passes it on; `None` if it is none. Where `is_strict`, a primary that has a key must sign.
+    /// Judges a NOTIFY, signed or not, and passes it on; `None` if it is none. Where `is_strict`, at a service address, a primary that has a key
+    /// must sign.
     pub(super) fn judge(&self, message: &[u8], source: IpAddr, is_strict: bool) -> Option<Judged> {
         let notify = match Notify::read(message) {
             Ok(notify) => notify,
@@ -205,7 +206,7 @@ impl SecondaryHandle {
             Some(zone) if !zone.allows(source, key, is_strict) => {
                 (rcode::REFUSED, Some((notify.zone.clone(), None)))
             }
-            Some(zone) => (self.pass_on(&notify, zone.primary(source)), None),
+            Some(zone) => (self.pass_on(&notify, zone.primary(source), is_strict), None),
         };
         let mut response = notify.response(rcode);
         if let Some(signer) = &mut signer {
@@ -214,8 +215,9 @@ impl SecondaryHandle {
         Some(Judged { response, refusal })
     }
 
-    fn pass_on(&self, notify: &Notify, primary: Option<usize>) -> u8 {
-        let event = Event::Notified { zone: notify.zone.clone(), primary, hint: notify.hint };
+    fn pass_on(&self, notify: &Notify, primary: Option<usize>, is_at_service: bool) -> u8 {
+        let (zone, hint) = (notify.zone.to_lowercase(), notify.hint);
+        let event = Event::Notified { zone, primary, hint, is_at_service };
         match self.events.try_send(event) {
             Ok(()) => rcode::NOERROR,
             Err(_) => rcode::SERVFAIL,

@@ -4,6 +4,7 @@
 //! SecondaryHandle --- NOTIFY, orders ---> coordinator (1x) -- SOA queries (paced) --> ask    (Nx tasks)
 //!   what is served --- Follower ---------> | owns every     -- transfers (capped) --> fetch  (Nx tasks) --> Sink
 //!                                          | Refresh <-------------- results -----------'
+//!                                          |--> Forwarder --> NOTIFY to the other POPs, where that is configured
 //!                                          '--> Outward --> what has expired, timers to keep (Sink); news for the status
 //! ```
 //!
@@ -22,6 +23,7 @@ mod coordinator;
 mod entry;
 mod fetch;
 mod follower;
+mod forwarder;
 mod handle;
 mod idle;
 mod jobs;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::transfer::message::Limits;
-use crate::transfer::notify::Allowed;
+use crate::transfer::notify::{Allowed, Target};
 use crate::transfer::refresh::Bounds;
 use crate::transfer::tls::TlsClient;
 use crate::transfer::tsig::Keys;
@@ -83,6 +83,8 @@ pub struct SecondarySettings {
     pub zones: Vec<SecondaryZone>,
     /// Which of them are catalogs (RFC 9432).
     pub catalogs: BTreeSet<Name>,
+    /// Where NOTIFYs that came to a service address are forwarded to: management addresses of other POPs.
+    pub forward_notify: Vec<Target>,
     /// All keys.
     pub keys: Arc<Keys>,
     /// The addresses of this POP that outgoing sockets bind: the first of the primary's family.
@@ -119,6 +121,7 @@ impl Default for SecondarySettings {
         Self {
             zones: Vec::new(),
             catalogs: BTreeSet::new(),
+            forward_notify: Vec::new(),
             keys: Arc::default(),
             management: Vec::new(),
             bounds: Bounds::default(),

@@ -24,7 +24,12 @@ pub trait Sink: Send + Sync + 'static {
     /// The version of a zone that is served.
     fn served(&self, zone: &Name) -> Option<Arc<Zone>>;
 
-    /// Takes a whole version; in service when this returns.
+    /// Whether versions of a zone came before a restart and are to come again: its primaries are asked at once.
+    fn wants_again(&self, _zone: &Name) -> bool {
+        false
+    }
+
+    /// Takes a whole version; in service when this returns, or kept until its time has come.
     ///
     /// # Errors
     /// It is not in service.

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 
+use crate::transfer::delay::DelayRules;
 use crate::transfer::notify::{Allowed, AllowedSource, Target};
 use crate::transfer::primary::PrimarySettings;
 use crate::transfer::secondary::{OnExpiry, PrimaryServer, SecondarySettings, SecondaryZone};
@@ -21,6 +22,9 @@ const PORT: u16 = 53;
 const TLS_PORT: u16 = 853;
 /// A silence longer than this hides a dead primary for longer than a person waits.
 const LONGEST_SILENCE: Duration = Duration::from_secs(3600);
+
+/// Each NOTIFY goes to all of them: more POPs have a hub that tells them.
+const MOST_FORWARD_TARGETS: usize = 256;
 
 /// Why the settings are none: the key of the file is named in each.
 #[derive(Debug, thiserror::Error)]
@@ -96,6 +100,20 @@ pub enum SettingsFault {
         #[source]
         source: TlsError,
     },
+    /// This POP itself.
+    #[error("{key}: {address} is an address of this POP: name the management addresses of the other POPs")]
+    OwnAddress {
+        /// The key of the file.
+        key: &'static str,
+        /// The address.
+        address: SocketAddr,
+    },
+    /// A key that says nothing where versions do not wait.
+    #[error("{key} is of a last-resort POP alone: set transfer.delay, too, or leave it out")]
+    NoDelay {
+        /// The key of the file.
+        key: &'static str,
+    },
     /// A number or a duration out of its range.
     #[error("{key}: {value}; allowed is {range}")]
     Range {
@@ -133,6 +151,7 @@ pub fn settings(
     }
     outward.allowed = fold.allowed("transfer.allow", &spec.allow)?;
     outward.notify = fold.targets("transfer.notify", &spec.notify)?;
+    inward.forward_notify = fold.forward_targets(&spec.forward_notify)?;
     outward.listen = fold.listen("transfer.listen", &spec.listen, PORT)?;
     if let Some(tls) = &spec.tls {
         let key = "transfer.tls";
@@ -201,6 +220,39 @@ fn secondary_of(spec: &TransferSpec) -> Result<SecondarySettings, SettingsFault>
         return out_of_range("transfer.least-refresh", it.bounds.least_refresh, range);
     }
     Ok(it)
+}
+
+/// How long versions wait here, if this is a last-resort POP.
+///
+/// # Errors
+/// The first thing that cannot be meant.
+pub fn delay_rules(spec: &TransferSpec) -> Result<Option<DelayRules>, SettingsFault> {
+    let Some(delay) = spec.delay else {
+        return match (spec.key_delay, spec.signature_margin) {
+            (None, None) => Ok(None),
+            (Some(_), _) => Err(SettingsFault::NoDelay { key: "transfer.key-delay" }),
+            (None, Some(_)) => Err(SettingsFault::NoDelay { key: "transfer.signature-margin" }),
+        };
+    };
+    let key_delay = spec.key_delay.unwrap_or(DelayRules::DEFAULT_KEY_DELAY.min(delay));
+    let signature_margin = spec.signature_margin.unwrap_or(DelayRules::DEFAULT_SIGNATURE_MARGIN);
+    let checks = [
+        ("transfer.delay", delay, DelayRules::SHORTEST..=DelayRules::LONGEST, "1s to 7days"),
+        ("transfer.key-delay", key_delay, Duration::ZERO..=delay, "0s to transfer.delay"),
+        (
+            "transfer.signature-margin",
+            signature_margin,
+            Duration::ZERO..=DelayRules::LONGEST_SIGNATURE_MARGIN,
+            "0s to 30days",
+        ),
+    ];
+    for (key, value, allowed, range) in checks {
+        if !allowed.contains(&value) {
+            let value = humantime::format_duration(value).to_string();
+            return Err(SettingsFault::Range { key, value, range });
+        }
+    }
+    Ok(Some(DelayRules { delay, key_delay, signature_margin }))
 }
 
 fn primary_of(spec: &TransferSpec) -> Result<PrimarySettings, SettingsFault> {
@@ -289,6 +341,20 @@ impl Fold<'_> {
             }
         };
         specs.iter().map(target).collect()
+    }
+
+    /// Other POPs, by their management addresses.
+    fn forward_targets(&self, specs: &[PeerSpec]) -> Result<Vec<Target>, SettingsFault> {
+        let key = "transfer.forward-notify";
+        if specs.len() > MOST_FORWARD_TARGETS {
+            let value = format!("{} servers", specs.len());
+            return Err(SettingsFault::Range { key, value, range: "at most 256" });
+        }
+        let targets = self.targets(key, specs)?;
+        match targets.iter().find(|target| self.management.contains(&target.address.ip())) {
+            Some(target) => Err(SettingsFault::OwnAddress { key, address: target.address }),
+            None => Ok(targets),
+        }
     }
 
     fn listen(

@@ -90,6 +90,8 @@ pub struct TransferSpec {
     pub allow: Vec<AllowedSpec>,
     /// Whom to tell of changes of zones that say nothing else.
     pub notify: Vec<PeerSpec>,
+    /// Where NOTIFYs that come to a service address are forwarded to; nowhere without it.
+    pub forward_notify: Vec<PeerSpec>,
     /// Transfers in at one time.
     pub transfers: Option<usize>,
     /// Transfers in at one time from one primary.
@@ -118,6 +120,15 @@ pub struct TransferSpec {
     pub most_refresh: Option<Duration>,
     /// What becomes of a zone that has expired, where it says nothing else.
     pub expired: OnExpirySpec,
+    /// A last-resort POP: versions are served so long after they were first seen.
+    #[serde(deserialize_with = "period")]
+    pub delay: Option<Duration>,
+    /// The same of versions with other keys.
+    #[serde(deserialize_with = "period")]
+    pub key_delay: Option<Duration>,
+    /// How long before signatures of the served version expire the next version is served.
+    #[serde(deserialize_with = "period")]
+    pub signature_margin: Option<Duration>,
     /// Transfers out at one time.
     pub transfers_out: Option<usize>,
     /// Updates a second of one client.

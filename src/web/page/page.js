@@ -193,6 +193,7 @@ function fleetView() {
       : ` sent to ${prefix.sent} of ${prefix.neighbors}`));
     const list = facts(["Route", route.length ? h("div", {}, route) : "no prefix"],
       ["Zones", pop.zones_not_well ? `${count(pop.zones)}, ${count(pop.zones_not_well)} not well` : count(pop.zones)],
+      ["Last resort", pop.delay ? `versions are served ${span(pop.delay)} after they came` : null],
       ["Version", pop.version], ["Since", day(pop.since)]);
     list.prepend(h("dt", {}, "Load"), parts.load);
     fill(parts.body, list, problems(pop.reasons, rank === "bad" ? "bad" : "warn"));
@@ -367,17 +368,19 @@ function zoneView(name) {
   follow("/events/zone?zone=" + encodeURIComponent(name), {
     zone: (rows) => {
       const now = Date.now() / 1000;
-      const known = rows.filter((row) => row.zone).map((row) => row.zone.serial);
+      // At a last-resort POP an older serial is meant while newer versions wait.
+      const known = rows.filter((row) => row.zone && !row.zone.waiting).map((row) => row.zone.serial);
       const differ = new Set(known).size > 1;
       const cells = rows.map(({ pop, zone, error }) => {
         if (error || !zone) return [pop, badge(error ? "no answer" : "none", error ? "bad" : "warn"), "", "", "", "", "", error || "the POP has no such zone"];
         const transfer = zone.transfer || {};
         const signatures = zone.signatures || {};
+        const waiting = zone.waiting ? [`serial ${zone.waiting.newest} waits${zone.waiting.until ? `, next ${ahead(now, zone.waiting.until)}` : ""}: ${zone.waiting.why}`] : [];
         return [h("a", { href: popLink(pop) }, pop), word(zone.state), zone.serial === null ? "none" : String(zone.serial), ago(now, zone.since),
           ahead(now, transfer.next), transfer.expires ? `${day(transfer.expires)} (${ahead(now, transfer.expires)})` : "",
-          signatures.expires ? `${day(signatures.expires)} (${ahead(now, signatures.expires)})` : "", zone.faults.concat(transfer.last_error && transfer.failures ? [transfer.last_error] : []).join("; ")];
+          signatures.expires ? `${day(signatures.expires)} (${ahead(now, signatures.expires)})` : "", waiting.concat(zone.faults, transfer.last_error && transfer.failures ? [transfer.last_error] : []).join("; ")];
       });
-      fill(body, h("p", { class: "sub" }, differ ? badge("serials differ", "warn") : known.length ? badge("the same serial everywhere", "good") : badge("no POP serves it", "bad")),
+      fill(body, h("p", { class: "sub" }, differ ? badge("serials differ", "warn") : known.length ? badge("the same serial everywhere", "good") : rows.some((row) => row.zone) ? null : badge("no POP serves it", "bad")),
         h("section", { class: "card" }, table(null, [["POP"], ["State"], ["Serial", "number"], ["Since", "when"], ["Next refresh"], ["Expiry"], ["Signatures until"], ["Fault", "text"]], cells)));
       for (const { pop, zone, error } of rows) {
         const told = error ? "no answer" : zone && zone.serial !== null ? String(zone.serial) : "not served";

@@ -27,6 +27,11 @@ impl Owners {
         });
     }
 
+    /// Adds others.
+    pub fn extend(&mut self, others: &Self) {
+        self.0.extend(others.0.iter().cloned());
+    }
+
     /// Whether a name in wire form is among them, in any case.
     pub(in crate::zone) fn contains(&self, owner: &[u8]) -> bool {
         let mut buffer = [0; Name::MAX_OCTETS];

@@ -1,0 +1,134 @@
+//! The versions of one zone that wait: the state machine, and what each entry holds.
+
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use crate::publish::Difference;
+use crate::transfer::refresh::Now;
+use crate::transfer::secondary::{Origin, Sink, SinkError};
+use crate::wire::{Name, RecordType, Serial};
+use crate::zone::{Owners, Zone};
+
+use super::machine::{DelayedZone, Place, Remembered, Why};
+use super::settings::DelayRules;
+
+/// A version that came.
+#[derive(Debug)]
+pub(super) struct Version {
+    pub(super) zone: Arc<Zone>,
+    /// Where it differs from the version before it; `None` if it came whole.
+    pub(super) owners: Option<Owners>,
+    pub(super) primary: SocketAddr,
+    pub(super) has_other_keys: bool,
+    pub(super) remembered: Option<Remembered>,
+}
+
+/// One zone. Versions share what is the same in them, so each costs what it changes.
+#[derive(Debug)]
+pub(super) struct Queue {
+    pub(super) machine: DelayedZone,
+    versions: VecDeque<Version>,
+    /// The version that was served when the first of them came.
+    base: Serial,
+}
+
+/// Versions that are to be served as one step.
+#[derive(Debug)]
+pub(super) struct DueStep {
+    pub(super) name: Name,
+    pub(super) zone: Arc<Zone>,
+    owners: Option<Owners>,
+    base: Serial,
+    primary: SocketAddr,
+    pub(super) why: Why,
+}
+
+impl Queue {
+    /// Of a zone of which this version is served.
+    pub(super) fn new(rules: DelayRules, base: Serial) -> Self {
+        Self { machine: DelayedZone::new(rules), versions: VecDeque::new(), base }
+    }
+
+    /// The newest version that waits.
+    pub(super) fn tip(&self) -> Option<&Arc<Zone>> {
+        self.versions.back().map(|version| &version.zone)
+    }
+
+    pub(super) fn push(&mut self, version: Version, now: Now) {
+        let (serial, keys) = (version.zone.serial(), version.has_other_keys);
+        match (self.machine.arrived(serial, keys, version.remembered, now), self.versions.back_mut()) {
+            (Place::Last, Some(last)) => {
+                let owners = union(last.owners.take(), version.owners.as_ref());
+                *last = Version { owners, ..version };
+            }
+            _ => self.versions.push_back(version),
+        }
+    }
+
+    /// So many versions, the oldest first, are being served from now on.
+    pub(super) fn begin(&mut self, name: &Name, count: usize, why: Why) -> Option<DueStep> {
+        let last = self.versions.get(count.checked_sub(1)?)?;
+        let owners = self.versions.iter().take(count).map(|version| version.owners.as_ref());
+        let mut all = Some(Owners::default());
+        for owners in owners {
+            all = union(all, owners);
+        }
+        self.machine.begin(count);
+        let (zone, primary) = (last.zone.clone(), last.primary);
+        Some(DueStep { name: name.clone(), zone, owners: all, base: self.base, primary, why })
+    }
+
+    /// They are served.
+    pub(super) fn released(&mut self, serial: Serial) {
+        let before = self.machine.count();
+        self.machine.released();
+        let gone = before.saturating_sub(self.machine.count());
+        self.versions.drain(..gone.min(self.versions.len()));
+        self.base = serial;
+    }
+}
+
+/// The owners of both; `None` if one of them is not known.
+fn union(one: Option<Owners>, other: Option<&Owners>) -> Option<Owners> {
+    let mut one = one?;
+    one.extend(other?);
+    Some(one)
+}
+
+impl DueStep {
+    /// Puts the last of the versions into service: by the difference to what is served where that is known, else whole.
+    pub(super) fn serve(&self, sink: &dyn Sink) -> Result<(), SinkError> {
+        let origin = Origin { primary: self.primary, is_forced: false };
+        let Some(served) = sink.served(&self.name) else {
+            return Err(SinkError::Failed("no version is served any more".into()));
+        };
+        if !self.zone.serial().is_after(served.serial()) {
+            // Another way led there: an order.
+            return Ok(());
+        }
+        if let Some(owners) = self.owners.as_ref().filter(|_| served.serial() == self.base) {
+            let (deleted, added) = self.zone.difference_from(&served, owners);
+            let (from, to) = (served.serial(), self.zone.serial());
+            match sink.differences(&self.name, vec![Difference { from, to, deleted, added }], origin) {
+                // Something else is served than what they were to: the whole version helps.
+                Err(SinkError::NotFitting(_) | SinkError::Diverged(_)) => {}
+                other => return other,
+            }
+        }
+        sink.whole(Zone::clone(&self.zone), origin)
+    }
+}
+
+/// Whether two versions have other keys at their apex, or tell the parent of others (RFC 7344).
+pub(super) fn has_other_keys(one: &Zone, other: &Zone) -> bool {
+    let records = |zone: &Zone, record_type: RecordType| {
+        let set = zone.apex().set(record_type);
+        let mut records: Vec<Vec<u8>> = set.iter().flat_map(|set| set.rdata()).map(<[u8]>::to_vec).collect();
+        records.sort();
+        records
+    };
+    [RecordType::DNSKEY, RecordType::CDS, RecordType::CDNSKEY]
+        .into_iter()
+        .any(|record_type| records(one, record_type) != records(other, record_type))
+}

@@ -1,0 +1,286 @@
+//! What takes versions in the place of the publisher, and lets them wait.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant, SystemTime};
+
+use tokio::sync::Notify;
+
+use crate::publish::Difference;
+use crate::transfer::refresh::{Now, Saved};
+use crate::transfer::secondary::{Origin, Sink, SinkError};
+use crate::wire::{Name, Serial};
+use crate::zone::{Expiry, Owners, Zone};
+
+use super::kept::{self, Kept};
+use super::machine::{NextRelease, Remembered};
+use super::queue::{Queue, Version, has_other_keys};
+use super::settings::DelaySettings;
+
+/// The versions that wait, of all zones. Fetched versions flow in as into any [`Sink`]; [`DelayTask`](super::DelayTask) serves them.
+pub struct DelayedVersions {
+    pub(super) settings: DelaySettings,
+    pub(super) inner: Arc<dyn Sink>,
+    state: Mutex<WaitingZones>,
+    /// Wakes the task.
+    pub(super) changed: Notify,
+}
+
+/// Locked for a look-up or a change of one zone, never while a version is made or served.
+#[derive(Default)]
+pub(super) struct WaitingZones {
+    pub(super) zones: BTreeMap<Name, Queue>,
+    /// Versions that waited before a restart and have not come again, and when that was read.
+    remembered: Kept,
+    read_at: Option<Instant>,
+    /// Whether what is kept is another one than what there is.
+    pub(super) is_unkept: bool,
+}
+
+/// What waits of one zone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Waiting {
+    /// The newest version.
+    pub newest: Serial,
+    /// How many steps it will take.
+    pub steps: usize,
+    /// When the oldest was first seen.
+    pub since: SystemTime,
+    /// When the next is served; `None` if that does not depend on the time.
+    pub until: Option<SystemTime>,
+    /// Why then, or why not, in words.
+    pub why: String,
+}
+
+/// What came of an order to catch up.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CaughtUp {
+    /// The zone.
+    pub zone: Name,
+    /// The version that is served now, or when the hold ends.
+    pub serial: Serial,
+    /// Whether an operator holds the zone.
+    pub is_held: bool,
+}
+
+pub(super) fn now() -> Now {
+    Now { instant: Instant::now(), wall: SystemTime::now() }
+}
+
+impl DelayedVersions {
+    /// Nothing waits yet; what was kept of a time before a restart counts when the versions come again.
+    pub fn new(settings: DelaySettings, inner: Arc<dyn Sink>) -> Self {
+        let now = now();
+        let remembered = kept::read(&settings.directory, now.wall).unwrap_or_else(|error| {
+            let directory = settings.directory.display();
+            tracing::error!(%error, %directory, "cannot read since when versions wait: they wait from the beginning");
+            Kept::new()
+        });
+        let state = WaitingZones { remembered, read_at: Some(now.instant), ..WaitingZones::default() };
+        Self { settings, inner, state: Mutex::new(state), changed: Notify::new() }
+    }
+
+    pub(super) fn lock(&self) -> MutexGuard<'_, WaitingZones> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What waits of a zone.
+    pub fn waiting(&self, zone: &Name) -> Option<Waiting> {
+        let now = now();
+        let state = self.lock();
+        let machine = &state.zones.get(zone)?.machine;
+        let next = machine.next(now);
+        let at = |at: Instant| now.wall + at.saturating_duration_since(now.instant);
+        let (until, why) = match next {
+            NextRelease::Nothing => return None,
+            NextRelease::Release(_, why) => (Some(now.wall), why.words().to_owned()),
+            NextRelease::Wait(until, why) => (Some(at(until)), why.words().to_owned()),
+            NextRelease::Held => (None, "the zone is held".to_owned()),
+            NextRelease::Releasing => (Some(now.wall), "it is being put into service".to_owned()),
+            NextRelease::NotTaken(again) => {
+                let fault = machine.fault().unwrap_or_default();
+                (Some(at(again)), format!("it was not taken, and is tried again then: {fault}"))
+            }
+        };
+        Some(Waiting {
+            newest: machine.newest()?,
+            steps: machine.count(),
+            since: machine.since()?,
+            until,
+            why,
+        })
+    }
+
+    /// How long versions wait.
+    pub fn delay(&self) -> Duration {
+        self.settings.rules.delay
+    }
+
+    /// Of how many zones versions wait.
+    pub fn count(&self) -> usize {
+        self.lock().zones.len()
+    }
+
+    /// Lets all that waits of a zone, or of all zones, be served at once; what will be served. A zone that is held stays as it is, and goes to
+    /// that version when the hold ends, without those before it.
+    pub fn catch_up(&self, zone: Option<&Name>) -> Vec<CaughtUp> {
+        let mut caught = Vec::new();
+        let mut state = self.lock();
+        let chosen = state.zones.iter_mut().filter(|(name, _)| zone.is_none_or(|zone| zone == *name));
+        for (name, queue) in chosen {
+            let is_held = queue.machine.is_held();
+            if let Some(serial) = queue.machine.catch_up() {
+                caught.push(CaughtUp { zone: name.clone(), serial, is_held });
+            }
+        }
+        drop(state);
+        self.changed.notify_one();
+        caught
+    }
+
+    fn tip(&self, zone: &Name) -> Option<Arc<Zone>> {
+        self.lock().zones.get(zone)?.tip().cloned()
+    }
+
+    /// Forgets what waits of a zone.
+    fn clear(&self, zone: &Name) {
+        let mut state = self.lock();
+        let is_known = state.zones.remove(zone).is_some() | state.remembered.remove(zone).is_some();
+        state.is_unkept |= is_known;
+    }
+
+    /// When this version was first seen before a restart.
+    fn remembered(&self, zone: &Name, serial: Serial) -> Option<Remembered> {
+        let state = self.lock();
+        let found = state.remembered.get(zone)?.iter().find(|(one, _)| *one == serial);
+        let since = state.read_at.map_or_else(Default::default, |at| at.elapsed());
+        found.map(|(_, it)| Remembered { waited: it.waited + since, ..*it })
+    }
+
+    fn push(&self, name: &Name, base: Serial, versions: Vec<Version>) {
+        let now = now();
+        let mut state = self.lock();
+        // The versions that waited before a restart have come again, or newer ones in their place.
+        state.remembered.remove(name);
+        let rules = self.settings.rules;
+        let queue = state.zones.entry(name.clone()).or_insert_with(|| Queue::new(rules, base));
+        for version in versions {
+            let serial = version.zone.serial();
+            tracing::info!(zone = %name, %serial, served = %base, delay = ?rules.delay, "a version waits: this is a last-resort POP");
+            queue.push(version, now);
+        }
+        state.is_unkept = true;
+        drop(state);
+        self.changed.notify_one();
+    }
+}
+
+impl WaitingZones {
+    /// What is to be kept over a restart.
+    pub(super) fn to_keep(&self, now: Now) -> Kept {
+        let since =
+            self.read_at.map_or_else(Default::default, |at| now.instant.saturating_duration_since(at));
+        let mut kept = self.remembered.clone();
+        for it in kept.values_mut().flatten() {
+            it.1.waited += since;
+        }
+        let zones = self.zones.iter();
+        kept.extend(zones.map(|(name, queue)| (name.clone(), queue.machine.remembered(now).collect())));
+        kept
+    }
+
+    /// Whether versions wait, or did before a restart.
+    pub(super) fn has_some(&self) -> bool {
+        !self.zones.is_empty() || !self.remembered.is_empty()
+    }
+}
+
+impl Sink for DelayedVersions {
+    /// The newest version that waits: what comes next is asked for from there on.
+    fn served(&self, zone: &Name) -> Option<Arc<Zone>> {
+        self.tip(zone).or_else(|| self.inner.served(zone))
+    }
+
+    fn wants_again(&self, zone: &Name) -> bool {
+        self.lock().remembered.contains_key(zone)
+    }
+
+    /// The first version of a zone is served at once, for nothing would be served without it, and so is one that an operator ordered.
+    fn whole(&self, zone: Zone, origin: Origin) -> Result<(), SinkError> {
+        let name = zone.origin().clone();
+        let Some(served) = self.inner.served(&name).filter(|_| !origin.is_forced) else {
+            self.inner.whole(zone, origin)?;
+            self.clear(&name);
+            return Ok(());
+        };
+        let before = self.tip(&name).unwrap_or_else(|| served.clone());
+        let version = Version {
+            has_other_keys: has_other_keys(&before, &zone),
+            remembered: self.remembered(&name, zone.serial()),
+            zone: Arc::new(zone),
+            owners: None,
+            primary: origin.primary,
+        };
+        self.push(&name, served.serial(), vec![version]);
+        Ok(())
+    }
+
+    fn differences(
+        &self,
+        name: &Name,
+        differences: Vec<Difference>,
+        origin: Origin,
+    ) -> Result<(), SinkError> {
+        let served = self.inner.served(name);
+        let served = served.ok_or_else(|| SinkError::NotFitting("no version is served".into()))?;
+        let first = self.tip(name).unwrap_or_else(|| served.clone());
+        let (mut at, mut before, mut owners) = (first.clone(), first, Owners::default());
+        let (mut versions, count) = (Vec::new(), differences.len());
+        for (index, Difference { from, to, deleted, added }) in differences.into_iter().enumerate() {
+            if from != at.serial() {
+                let text =
+                    format!("the difference is to {from}, and the newest version here is {}", at.serial());
+                return Err(SinkError::NotFitting(text.into()));
+            }
+            owners.add(&deleted);
+            owners.add(&added);
+            let next = at.with_changes(deleted, added);
+            let next = next.map_err(|faults| {
+                let first = faults.first().map(ToString::to_string).unwrap_or_default();
+                SinkError::Diverged(format!("{from} to {to}: {first}").into())
+            })?;
+            if next.serial() != to {
+                return Err(SinkError::NotFitting(
+                    format!("it leads to {}, not to {to}", next.serial()).into(),
+                ));
+            }
+            at = Arc::new(next);
+            let remembered = self.remembered(name, to);
+            // Versions that waited before a restart wait for themselves again; of others that came together the last counts.
+            if remembered.is_some() || index + 1 == count {
+                versions.push(Version {
+                    has_other_keys: has_other_keys(&before, &at),
+                    remembered,
+                    zone: at.clone(),
+                    owners: Some(std::mem::take(&mut owners)),
+                    primary: origin.primary,
+                });
+                before = at.clone();
+            }
+        }
+        if !versions.is_empty() {
+            self.push(name, served.serial(), versions);
+        }
+        Ok(())
+    }
+
+    fn expiry(&self, zones: Vec<(Name, Expiry)>) -> Result<(), SinkError> {
+        self.inner.expiry(zones)
+    }
+
+    fn keep(&self, timers: Vec<(Name, Option<Saved>)>) -> Result<(), SinkError> {
+        // Of a zone that comes from primaries no more nothing waits.
+        timers.iter().filter(|(_, timers)| timers.is_none()).for_each(|(zone, _)| self.clear(zone));
+        self.inner.keep(timers)
+    }
+}
