@@ -239,6 +239,7 @@ fn losses_of_a_paused_round_and_of_failed_probes_count_as_what_they_are() {
         good: (false, false),
         round_trip: None,
         asked: 2,
+        lost: 0,
         stage: Some(Stage::Asked),
         zone_fault: None,
     };
