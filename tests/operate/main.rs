@@ -16,6 +16,7 @@ mod support;
 
 mod browser;
 mod canary;
+mod canary_health;
 mod catalog;
 mod catalog_bind;
 mod catalog_many;
