@@ -31,7 +31,7 @@ pub(super) struct Question {
 }
 
 /// The serial that a secondary tells, and why it refuses the version, if it does; or why it tells nothing.
-type Told = Result<(Serial, Option<String>), String>;
+type SerialReply = Result<(Serial, Option<String>), String>;
 
 /// What came of a question.
 #[derive(Debug)]
@@ -50,7 +50,7 @@ pub(super) struct Queries {
     waiting: VecDeque<Question>,
     /// When the next of those that wait may leave.
     pause: Option<Instant>,
-    tasks: JoinSet<Told>,
+    tasks: JoinSet<SerialReply>,
     asked: HashMap<Id, Question>,
     /// Of each group and secondary since when it gives no answer that counts, and why.
     failing: Vec<Vec<Option<(SystemTime, String)>>>,
@@ -141,7 +141,7 @@ impl Queries {
         }
     }
 
-    fn take(&mut self, ended: Result<(Id, Told), tokio::task::JoinError>) -> Option<Answered> {
+    fn take(&mut self, ended: Result<(Id, SerialReply), tokio::task::JoinError>) -> Option<Answered> {
         let (id, outcome) = match ended {
             Ok((id, outcome)) => (id, outcome),
             Err(error) => (error.id(), Err("the task that asked has failed".to_owned())),
