@@ -258,6 +258,9 @@ impl Membership {
     fn change(&mut self, name: &Name, new: Member, changes: &mut MembershipChanges) {
         let begins_anew =
             self.members.get(name).is_some_and(|old| old.properties.label != new.properties.label);
+        // Section 5.4: a removal with all that was kept, and then an addition. A new label is how an owner says that the old zone must not
+        // be served any more, so its version does not stay until the new one has come: an owner who wants that leaves the label as it is.
+        // Many at once wait for an operator ([`Membership::take`]).
         match begins_anew || changes.reset.contains_key(name) {
             true => {
                 changes.changed.remove(name);

@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use toml::Spanned;
 
-use crate::transfer::settings::PeerSpec;
+use crate::transfer::settings::{PeerSpec, TlsPeerSpec};
 
 use super::values::Period;
 
@@ -12,13 +12,31 @@ use super::values::Period;
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(super) struct CanarySpec {
     pub(super) name: Option<Spanned<String>>,
-    pub(super) secondaries: Spanned<Vec<PeerSpec>>,
+    pub(super) secondaries: Spanned<Vec<CanarySecondarySpec>>,
     #[serde(default)]
     pub(super) zones: Vec<String>,
     pub(super) time: Option<Spanned<Period>>,
     pub(super) patience: Option<Spanned<Period>>,
     #[serde(default)]
     pub(super) when_unreachable: WhenUnreachableSpec,
+}
+
+/// One of `canary.secondaries`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct CanarySecondarySpec {
+    pub(super) address: String,
+    pub(super) key: Option<String>,
+    pub(super) tls: Option<TlsPeerSpec>,
+    /// The name of the `[[fleet.pop]]` that tells how well it is.
+    pub(super) pop: Option<String>,
+}
+
+impl CanarySecondarySpec {
+    /// How it is asked for its serial.
+    pub(super) fn peer(&self) -> PeerSpec {
+        PeerSpec { address: self.address.clone(), key: self.key.clone(), tls: self.tls.clone() }
+    }
 }
 
 /// `canary.when-unreachable`.

@@ -119,7 +119,7 @@ const PROVOKED: [(&str, &[&str]); 18] = [
     ("serve.listen", &["serve.listen", "tls"]),
     ("policy.hold", &["policy.hold"]),
     ("web", &["web"]),
-    ("fleet", &["fleet"]),
+    ("fleet", &["fleet", "canary"]),
 ];
 
 /// A file whose form was read.

@@ -19,6 +19,9 @@ document! {
         halted: u64,
         /// Zones of which there is no version for the others: what was released could not be made again after a restart.
         withheld: u64,
+        /// Zones that are halted since one of the group became unwell: some of those that are halted.
+        #[serde(default)]
+        stopped: u64,
         /// The secondaries.
         secondaries: Vec<CanarySecondaryStatus>,
     }
@@ -31,6 +34,19 @@ document! {
         failing_since: Option<u64>,
         /// Why.
         error: Option<String>,
+        /// The `[[fleet.pop]]` that tells how well it is; `None`: its serial alone is checked.
+        #[serde(default)]
+        pop: Option<String>,
+        /// What it tells: `good`, `bad`, `unknown` (it does not tell, or takes no queries by order), `not-asked` (its first answer is awaited);
+        /// empty without a POP.
+        #[serde(default)]
+        health: String,
+        /// Since when it is `bad` or `unknown`.
+        #[serde(default)]
+        health_since: Option<u64>,
+        /// Why.
+        #[serde(default)]
+        health_reason: Option<String>,
     }
 
     /// A zone of which not all secondaries have the newest version, or the next.
@@ -43,6 +59,9 @@ document! {
         released: u32,
         /// Whether that version is not there, so that they get none.
         withheld: bool,
+        /// Why it was halted without an order: what is wrong with one of the group since the version came.
+        #[serde(default)]
+        stopped: Option<String>,
         /// Since when a version waits; `None` if none does.
         since: Option<u64>,
         /// Those of the group that do not serve the newest version.

@@ -1,5 +1,7 @@
 //! What a POP tells of itself, read leniently: a newer anyns may tell more, an older one less.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 macro_rules! lenient {
@@ -92,6 +94,38 @@ lenient! {
         zones: Vec<ToldZone>,
         /// Its prefixes.
         prefixes: Vec<ToldPrefix>,
+        /// Its probes.
+        probes: Vec<ToldProbe>,
+        /// What its operator ordered.
+        operator: ToldOperator,
+        /// What it answered.
+        serve: ToldServe,
+    }
+
+    /// The probes of a service address over one transport.
+    ToldProbe {
+        /// The address.
+        address: String,
+        /// The transport.
+        transport: String,
+        /// `untested`, `up`, `pressure`, `wrong` or `silent`.
+        standing: String,
+        /// What was last wrong or missing.
+        reason: Option<String>,
+    }
+
+    /// What an operator ordered.
+    ToldOperator {
+        /// `automatic`, `deprefer` or `withdraw`.
+        order: String,
+        /// Why.
+        reason: String,
+    }
+
+    /// What was answered.
+    ToldServe {
+        /// Totals by name, such as `rcode_2`.
+        counters: BTreeMap<String, u64>,
     }
 
     /// Well or not, since when and why.
@@ -122,6 +156,16 @@ lenient! {
         serial: Option<u32>,
         /// What is wrong.
         faults: Vec<String>,
+        /// What is known of its primaries, if it has some.
+        transfer: Option<ToldTransfer>,
+    }
+
+    /// A zone that comes from primaries.
+    ToldTransfer {
+        /// The serial of the version that was refused.
+        refused: Option<u32>,
+        /// What went wrong last.
+        last_error: Option<String>,
     }
 
     /// A prefix.

@@ -6,6 +6,7 @@
 //!                                                                 v
 //!                                        FleetReport: what is wrong first, and the zones whose serials differ
 //!   ZONE SERIAL -----------------------> wait: until every announced POP serves it
+//!   canaries of a hub -----------------> health: their probes, routes, zones and errors
 //!   every POP -------------------------> catchments: which client prefixes reach which POP; an estimate of a drain
 //! ```
 //!
@@ -19,6 +20,7 @@ mod compare;
 mod document;
 mod drain_plan;
 mod error;
+mod health;
 mod render;
 mod settings;
 mod summary;
@@ -32,6 +34,7 @@ pub use client::PopClient;
 pub use document::{PopDocument, PopLoad, ToldCatchment};
 pub use drain_plan::{DrainPlan, PlanError, Receiver, render_plan};
 pub use error::FleetError;
+pub use health::{PopHealth, ServerHealth};
 pub use render::render;
 pub use settings::{FleetPop, FleetTls, FleetUrl, Settings, UrlError};
 pub use summary::{FleetReport, PopSummary, PrefixSummary, ZoneDifference};

@@ -162,6 +162,6 @@ impl FleetReport {
 }
 
 /// A text of the network, bounded.
-fn short(text: &str) -> String {
+pub(super) fn short(text: &str) -> String {
     text.chars().take(MOST_CHARACTERS).collect()
 }

@@ -15,7 +15,7 @@ use super::settings::Settings;
 use super::summary::{FleetReport, PopSummary};
 
 /// Octets of a POP's document at most: its reasons, prefixes and probes, and the digests.
-const MOST_DOCUMENT: usize = 1 << 20;
+pub(super) const MOST_DOCUMENT: usize = 1 << 20;
 /// Octets of the serials of a bucket at most: those of some million zones.
 const MOST_SERIALS: usize = 4 << 20;
 /// The most buckets whose serials are looked at in one survey: with more, the zones are too many to read.
@@ -136,7 +136,7 @@ pub async fn zone_everywhere<T: DeserializeOwned>(
 }
 
 /// The path of the status with one zone; letters, digits, dots, hyphens and underscores stand for themselves (RFC 3986 section 2.1).
-fn zone_path(zone: &str) -> String {
+pub(super) fn zone_path(zone: &str) -> String {
     let mut path = "/api/v1/status?most=1&zones=".to_owned();
     for octet in zone.bytes() {
         match octet {

@@ -55,8 +55,20 @@ pub(super) fn write(text: &mut Exposition, status: &Status, facts: &Facts) {
         ("overdue", count(|it| it.overdue)),
         ("halted", count(|it| it.halted)),
         ("withheld", count(|it| it.withheld)),
+        ("stopped", count(|it| it.stopped)),
     ] {
         family.row(&[state], count);
+    }
+    let mut family = text.family(&table::CANARIES);
+    let all = || status.canaries.iter().flat_map(|canary| &canary.secondaries);
+    for (state, words) in [
+        ("good", &["good"][..]),
+        ("bad", &["bad"]),
+        ("unknown", &["unknown", "not-asked"]),
+        ("serial-only", &[""]),
+    ] {
+        let count = all().filter(|secondary| words.contains(&secondary.health.as_str())).count();
+        family.row(&[state], count as u64);
     }
     text.optional(&table::DELAY, status.delay);
     text.optional(&table::ZONES_WAITING, status.delay.map(|_| status.zones_waiting));

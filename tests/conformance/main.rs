@@ -12,6 +12,7 @@ mod query;
 mod response;
 mod scenario;
 mod transfers;
+mod transfers_sent;
 mod ways;
 mod world;
 

@@ -36,6 +36,7 @@ impl Response {
             4 => "NOTIMP".into(),
             5 => "REFUSED".into(),
             6 => "YXDOMAIN".into(),
+            9 => "NOTAUTH".into(),
             16 => "BADVERS".into(),
             23 => "BADCOOKIE".into(),
             other => other.to_string(),
@@ -66,7 +67,7 @@ impl Response {
     }
 }
 
-fn line(record: &Record) -> String {
+pub(crate) fn line(record: &Record) -> String {
     let data = match &record.data {
         RData::Unknown { code, rdata } if u16::from(*code) == 39 => name(&rdata.anything),
         RData::Unknown { rdata, .. } => {

@@ -38,17 +38,17 @@ struct Case {
     expect: String,
 }
 
-fn name(text: &str) -> Name {
+pub(crate) fn name(text: &str) -> Name {
     text.parse().unwrap()
 }
 
-fn record(owner: &str, record_type: RecordType, rdata: &[u8]) -> Vec<u8> {
+pub(crate) fn record(owner: &str, record_type: RecordType, rdata: &[u8]) -> Vec<u8> {
     let length = (rdata.len() as u16).to_be_bytes();
     let fixed = [record_type.0.to_be_bytes(), [0, 1], [0, 0], [1, 44], length].concat();
     [name(owner).as_wire(), &fixed, rdata].concat()
 }
 
-fn soa(owner: &str, serial: u32) -> Vec<u8> {
+pub(crate) fn soa(owner: &str, serial: u32) -> Vec<u8> {
     let numbers = [serial, 1000, 100, 10_000, 300].map(u32::to_be_bytes).concat();
     record(owner, RecordType::SOA, &[&b"\x02ns\x07example\0\x04host\x07example\0"[..], &numbers].concat())
 }

@@ -5,7 +5,8 @@
 //!                                                  \--> Hub --> Primary --> peer (secondary)     compared record by record
 //! ```
 //!
-//! A zone of each kind is transferred whole, changed, told of by NOTIFY, and transferred again; the cell says how. The matrix is
+//! A zone of each kind is transferred whole, changed, told of by NOTIFY, and transferred again; the cell says how. Then each peer makes a
+//! catalog of zones that anyns reads, and follows one that anyns makes. The matrix is
 //! printed; an empty cell names what the peer lacks. `ANYNS_INTEROP_PEER=knot` runs one peer alone.
 
 // A helper that cannot go on fails the test; clippy's leave for tests does not reach helpers.
@@ -20,6 +21,7 @@
     reason = "a test stops at the first fault and prints what it measures"
 )]
 
+mod catalog;
 mod certificates;
 mod from_peer;
 mod hub;
@@ -35,8 +37,18 @@ use matrix::Matrix;
 use peers::{PEERS, Peer};
 use support::skip::has_programs;
 
-const PROGRAMS: [&str; 8] =
-    ["nsd", "knotd", "named", "pdns_server", "pdnsutil", "ip", "setpriv", "dnssec-signzone"];
+const PROGRAMS: [&str; 10] = [
+    "nsd",
+    "knotd",
+    "named",
+    "pdns_server",
+    "pdnsutil",
+    "sqlite3",
+    "dig",
+    "ip",
+    "setpriv",
+    "dnssec-signzone",
+];
 
 #[test]
 fn zones_go_between_anyns_and_each_peer() {
@@ -48,6 +60,7 @@ fn zones_go_between_anyns_and_each_peer() {
     for peer in PEERS.into_iter().filter(|peer| only.as_deref().is_none_or(|only| only == peer.name())) {
         from_peer::run(peer, &mut matrix);
         to_peer::run(peer, &mut matrix);
+        catalog::run(peer, &mut matrix);
     }
     matrix.finish();
 }
@@ -72,6 +85,7 @@ pub fn lacks(peer: Peer, feature: &str) -> Option<&'static str> {
         (Peer::PowerDns, "ixfr to") => Some("PowerDNS 4.7 asks for the whole zone with its BIND backend"),
         (Peer::Knot, XOT) => Some("Knot 3.2 has no transfers over TLS"),
         (Peer::PowerDns, XOT) => Some("PowerDNS 4.7 has no transfers over TLS"),
+        (Peer::Nsd, "catalog") => Some("NSD 4.6 has no catalogs"),
         _ => None,
     }
 }

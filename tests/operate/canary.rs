@@ -197,6 +197,8 @@ fn knot_has_each_version_first_and_nsd_later() {
 fn versions_go_to_the_canary_first(mut site: Site) {
     let (canary, other) = (site.canary, site.other);
     site.wait_canary("released");
+    let said = site.hub.command(&["status"]).text;
+    assert!(said.contains(canary) && said.contains("only its serial is checked"), "{said}");
     // A version is proven, and then goes to the others by IXFR.
     let begun = Instant::now();
     deploy(&site.zones, 2);

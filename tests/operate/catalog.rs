@@ -47,7 +47,7 @@ impl Fleet {
     }
 
     /// A catalog as a zone file, by hand.
-    fn deploy_catalog(&self, catalog: &str, serial: u32, members: &[&str]) {
+    pub(crate) fn deploy_catalog(&self, catalog: &str, serial: u32, members: &[&str]) {
         let members: String = members.iter().map(|line| format!("{line}\n")).collect();
         let text = format!(
             "$ORIGIN {catalog}.\n$TTL 0\n@ IN SOA invalid. invalid. {serial} 3600 600 86400 0\n@ IN NS invalid.\nversion IN TXT \"2\"\n{members}"
@@ -416,7 +416,7 @@ fn a_pop_follows_a_catalog_that_knot_makes() {
 }
 
 /// Knot DNS and BIND as secondaries that follow the catalog of an anyns hub, in the namespace of the POP.
-fn follower(fleet: &Fleet, program: &str) -> Process {
+pub(crate) fn follower(fleet: &Fleet, program: &str) -> Process {
     let home = fleet.lab.subdirectory(program);
     let directory = home.display();
     let secret = "c2VjcmV0IG9mIHRoZSBodWIgYW5kIHRoZSBQT1A=";

@@ -16,9 +16,12 @@ mod support;
 
 mod browser;
 mod canary;
+mod canary_health;
 mod catalog;
+mod catalog_bind;
 mod catalog_many;
 mod catalog_powerdns;
+mod catalog_reset;
 mod catchment;
 mod command_line;
 mod dnstap;

@@ -8,6 +8,7 @@ use sha2::{Digest as _, Sha256};
 use toml::Spanned;
 
 use crate::control::ZoneFilter;
+use crate::fleet::{self, FleetPop};
 use crate::telemetry::with_causes;
 use crate::transfer::canary::{CanaryRules, WhenUnreachable};
 use crate::transfer::secondary::PrimaryServer;
@@ -34,6 +35,8 @@ pub struct CanaryGroup {
     pub name: String,
     /// The group: where each is asked for its serial. One that asks from this address is of the group.
     pub secondaries: Vec<PrimaryServer>,
+    /// Of each secondary who tells how well it is; of one without it the serial alone is checked.
+    pub pops: Vec<Option<FleetPop>>,
     /// Which zones.
     pub zones: Vec<ZoneFilter>,
     /// How long, and what happens when the group cannot be reached.
@@ -58,7 +61,7 @@ impl CanaryGroup {
 pub(super) fn fold_canaries(
     spec: &Spec,
     keys: &Keys,
-    management: &[IpAddr],
+    fleet: &fleet::Settings,
     faults: &mut Faults<'_>,
 ) -> Vec<CanaryGroup> {
     let mut names = BTreeSet::new();
@@ -75,12 +78,14 @@ pub(super) fn fold_canaries(
             faults.error(Some(span), "canary.name", message);
         }
         check_canary(spec, canary, faults);
+        let listed = canary.secondaries.as_ref();
         let peers: Vec<PeerSpec> =
-            canary.secondaries.as_ref().iter().map(|peer| peer_below(faults.folder(), peer)).collect();
-        match servers("canary.secondaries", &peers, keys, management) {
+            listed.iter().map(|one| peer_below(faults.folder(), &one.peer())).collect();
+        let pops = pops(canary, fleet, faults);
+        match servers("canary.secondaries", &peers, keys, &fleet.sources) {
             Ok(secondaries) => {
                 warn_of_untold(spec, canary, &secondaries, faults);
-                groups.push(group(name, canary, secondaries));
+                groups.push(group(name, canary, (secondaries, pops)));
             }
             Err(error) => {
                 faults.error(Some(canary.secondaries.span()), "canary.secondaries", with_causes(&error));
@@ -90,7 +95,26 @@ pub(super) fn fold_canaries(
     groups
 }
 
-fn group(name: String, canary: &CanarySpec, secondaries: Vec<PrimaryServer>) -> CanaryGroup {
+/// Who tells how well each secondary is.
+fn pops(canary: &CanarySpec, fleet: &fleet::Settings, faults: &mut Faults<'_>) -> Vec<Option<FleetPop>> {
+    let listed = canary.secondaries.as_ref().iter();
+    let found = listed.map(|secondary| {
+        let name = secondary.pop.as_ref()?;
+        let pop = fleet.pops.iter().find(|pop| pop.name == *name);
+        if pop.is_none() {
+            let message = format!("no [[fleet.pop]] is named {name:?}; list the POP there with its url");
+            faults.error(Some(canary.secondaries.span()), "canary.secondaries", message);
+        }
+        pop.cloned()
+    });
+    found.collect()
+}
+
+fn group(
+    name: String,
+    canary: &CanarySpec,
+    (secondaries, pops): (Vec<PrimaryServer>, Vec<Option<FleetPop>>),
+) -> CanaryGroup {
     let default = CanaryRules::default();
     let zones: Vec<ZoneFilter> = match canary.zones.is_empty() {
         true => vec![ZoneFilter::All],
@@ -104,8 +128,9 @@ fn group(name: String, canary: &CanarySpec, secondaries: Vec<PrimaryServer>) -> 
             WhenUnreachableSpec::Release => WhenUnreachable::Release,
         },
     };
-    let form = Sha256::digest(format!("{name}{:?}{zones:?}{rules:?}", canary.secondaries.as_ref())).into();
-    CanaryGroup { name, secondaries, zones, rules, form }
+    let text = format!("{name}{:?}{pops:?}{zones:?}{rules:?}", canary.secondaries.as_ref());
+    let form = Sha256::digest(text).into();
+    CanaryGroup { name, secondaries, pops, zones, rules, form }
 }
 
 fn check_canary(spec: &Spec, canary: &CanarySpec, faults: &mut Faults<'_>) {
@@ -210,6 +235,23 @@ mod tests {
     }
 
     #[test]
+    fn a_secondary_names_who_tells_how_well_it_is() {
+        let text = |token: &str| {
+            format!(
+                "{SENDS}[[fleet.pop]]\nname = \"ams1\"\nurl = \"http://198.51.100.8:9533\"\ntoken-file = \"{token}\"\n\
+                 [[canary]]\nsecondaries = [{{ address = \"198.51.100.8\", pop = \"ams1\" }}, {{ address = \"198.51.100.9\" }}]\n"
+            )
+        };
+        let group = |token: &str| read(&text(token)).unwrap().config.transfers.canaries.remove(0);
+        let found = group("t");
+        let told = |pop: &Option<FleetPop>| pop.as_ref().map(|pop| pop.url.to_string());
+        let pops: Vec<_> = found.pops.iter().map(told).collect();
+        assert_eq!(pops, [Some("http://198.51.100.8:9533".to_owned()), None]);
+        // Another way to ask the POP is another group.
+        assert!(found.form == group("t").form && found.form != group("u").form);
+    }
+
+    #[test]
     fn faults_name_the_key_and_what_would_be_right() {
         let one = |rest: &str| format!("{SENDS}[[canary]]\n{rest}\n");
         let good = "secondaries = [{ address = \"198.51.100.8\" }]\n";
@@ -222,6 +264,10 @@ mod tests {
                 "the key x., which no [[key]]",
             ),
             (one("secondaries = [{ address = \"2001:db8::1\" }]"), "has no address of its family"),
+            (
+                one("secondaries = [{ address = \"198.51.100.8\", pop = \"ams1\" }]"),
+                "no [[fleet.pop]] is named \"ams1\"",
+            ),
             (one(&format!("{good}time = \"8days\"")), "canary.time: 8days; allowed is 0s to 7days"),
             (one(&format!("{good}patience = \"0s\"")), "canary.patience: 0s; allowed is 1s to 7days"),
             (one(&format!("{good}when-unreachable = \"wait\"")), "allowed is \"hold\" or \"release\""),

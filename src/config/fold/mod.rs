@@ -155,7 +155,8 @@ pub(super) fn fold(spec: &Spec, faults: &mut Faults<'_>) -> Option<Config> {
     let rate_limit = rate_limit::fold_rate_limit(spec, &pop, faults);
     catalog::check_catalogs(spec, faults);
     let (publish, required) = zones::fold_zones(spec, faults);
-    let transfers = transfer::fold_transfers(spec, &pop, faults);
+    let fleet = fold_fleet(&spec.fleet, &pop.management_addresses, faults);
+    let transfers = transfer::fold_transfers(spec, &pop, &fleet, faults);
     let health = serve::fold_health(spec, &pop, &service_addresses, &required, faults);
     let policy = route::fold_policy(spec, faults);
     let services = route::fold_services(spec, faults);
@@ -164,7 +165,6 @@ pub(super) fn fold(spec: &Spec, faults: &mut Faults<'_>) -> Option<Config> {
     let log = fold_log(spec, &pop, faults);
     let control = control::fold_control(spec, faults);
     let web = web::fold_web(spec, &service_addresses, faults);
-    let fleet = fold_fleet(&spec.fleet, &pop.management_addresses, faults);
     let drain = fold_drain(spec, faults);
     let samples = samples::fold_samples(spec, &pop, &service_addresses, faults);
     let rssac002 = rssac002::fold_rssac002(spec, &pop, faults);

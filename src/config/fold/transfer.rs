@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use sha2::{Digest as _, Sha256};
 
+use crate::fleet;
 use crate::telemetry::with_causes;
 use crate::transfer::delay::DelaySettings;
 use crate::transfer::settings::{KeySpec, TransferSpec, ZoneTransferSpec, delay_rules, read_keys, settings};
@@ -50,7 +51,12 @@ impl Transfers {
 }
 
 /// The settings of both sides; without any, nothing is transferred.
-pub(super) fn fold_transfers(spec: &Spec, pop: &Pop, faults: &mut Faults<'_>) -> Transfers {
+pub(super) fn fold_transfers(
+    spec: &Spec,
+    pop: &Pop,
+    fleet: &fleet::Settings,
+    faults: &mut Faults<'_>,
+) -> Transfers {
     let folder = faults.folder();
     let keys: Vec<KeySpec> = spec.key.iter().map(|key| key_below(folder, key)).collect();
     let transfer = transfer_below(folder, &spec.transfer);
@@ -86,7 +92,7 @@ pub(super) fn fold_transfers(spec: &Spec, pop: &Pop, faults: &mut Faults<'_>) ->
             let updates = fold_updates(spec, &keys, &secondary, faults);
             let catalogs = fold_catalogs(spec, &keys, &pop.management_addresses, faults);
             secondary.catalogs = catalogs.followed.iter().map(|catalog| catalog.name.clone()).collect();
-            let canaries = fold_canaries(spec, &keys, &pop.management_addresses, faults);
+            let canaries = fold_canaries(spec, &keys, fleet, faults);
             let delay = fold_delay(spec, &transfer, faults);
             Transfers { secondary, primary, updates, catalogs, canaries, delay, form, restart_form }
         }

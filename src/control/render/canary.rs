@@ -5,20 +5,24 @@ use crate::control::{CanarySecondaryStatus, CanaryStatus, Status, ZoneCanaryStat
 use super::table::Row;
 use super::time::{span, time};
 
-/// The groups, one line each, and one for each secondary that does not answer.
+/// The groups, one line each, and what is to be known of their secondaries.
 pub(super) fn rows(status: &Status) -> Vec<Row> {
     let of_group = |canary: &CanaryStatus| {
         let counts = [
             (canary.trial, "on trial"),
             (canary.overdue, "overdue"),
             (canary.halted, "halted"),
+            (canary.stopped, "of them because a canary became unwell"),
             (canary.withheld, "without a version for the others"),
         ];
         let counts = counts.iter().filter(|(count, _)| *count > 0);
         let counts: Vec<String> = counts.map(|(count, what)| format!("{count} {what}")).collect();
         let mut rows =
             vec![vec![canary.name.clone(), format!("{} zones released", canary.released), counts.join("; ")]];
-        rows.extend(canary.secondaries.iter().filter_map(|one| failing(one, status.now)));
+        for secondary in &canary.secondaries {
+            rows.extend(failing(secondary, status.now));
+            rows.push(health(secondary, status.now));
+        }
         rows
     };
     status.canaries.iter().flat_map(of_group).collect()
@@ -31,10 +35,28 @@ fn failing(secondary: &CanarySecondaryStatus, now: u64) -> Option<Row> {
     Some(vec![format!("  {}", secondary.address), text, why])
 }
 
+/// How well a secondary is, as far as it tells.
+fn health(secondary: &CanarySecondaryStatus, now: u64) -> Row {
+    let address = format!("  {}", secondary.address);
+    let Some(pop) = &secondary.pop else {
+        return vec![address, "only its serial is checked".to_owned(), "it has no `pop`".to_owned()];
+    };
+    let since = |since: u64| format!(" since {} ({})", time(since), span(now.saturating_sub(since)));
+    let since = secondary.health_since.map(since).unwrap_or_default();
+    let text = match secondary.health.as_str() {
+        "good" => format!("POP {pop} is well"),
+        "bad" => format!("POP {pop} is unwell{since}"),
+        "unknown" => format!("POP {pop} is not known to be well{since}"),
+        _ => format!("POP {pop} is being asked how well it is"),
+    };
+    vec![address, text, secondary.health_reason.clone().unwrap_or_default()]
+}
+
 /// What of a zone belongs into one line: nothing while all secondaries may have what is served.
 pub(super) fn brief(zone: &ZoneStatus) -> String {
     let Some(canary) = &zone.canary else { return String::new() };
-    format!("canary {}: {}, all others have serial {}", canary.canary, canary.state, others(canary))
+    let why = canary.stopped.as_ref().map(|why| format!(" ({why})")).unwrap_or_default();
+    format!("canary {}: {}{why}, all others have serial {}", canary.canary, canary.state, others(canary))
 }
 
 fn others(canary: &ZoneCanaryStatus) -> String {
@@ -55,6 +77,35 @@ pub(super) fn zone_rows(canary: &ZoneCanaryStatus, now: u64) -> Vec<Row> {
             false => format!("serial {}", canary.released),
         },
     ));
+    rows.extend(canary.stopped.iter().map(|why| row("stopped", why.clone())));
     rows.extend(canary.lacking.iter().map(|address| row("lacking", address.clone())));
     rows
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_secondary_tells_of_itself_is_a_line() {
+        let secondary = |pop: Option<&str>, health: &str, since| CanarySecondaryStatus {
+            address: "192.0.2.1:53".to_owned(),
+            pop: pop.map(str::to_owned),
+            health: health.to_owned(),
+            health_since: since,
+            health_reason: since.map(|_| "silent".to_owned()),
+            ..CanarySecondaryStatus::default()
+        };
+        let line = |secondary| health(&secondary, 100).join(" | ");
+        assert_eq!(
+            line(secondary(None, "", None)),
+            "  192.0.2.1:53 | only its serial is checked | it has no `pop`"
+        );
+        assert_eq!(line(secondary(Some("ams1"), "good", None)), "  192.0.2.1:53 | POP ams1 is well | ");
+        let unwell = line(secondary(Some("ams1"), "bad", Some(40)));
+        assert!(unwell.contains("POP ams1 is unwell since") && unwell.ends_with("| silent"), "{unwell}");
+        let unknown = line(secondary(Some("ams1"), "unknown", Some(40)));
+        assert!(unknown.contains("not known to be well since"), "{unknown}");
+        assert!(line(secondary(Some("ams1"), "not-asked", None)).contains("is being asked"));
+    }
 }

@@ -31,9 +31,20 @@ pub(super) struct CanaryEntry {
     pub(super) generation: u64,
     /// When the version for the others is made again from the history, and the pause behind that; `None`: it is there.
     pub(super) missing: Option<(Instant, Duration)>,
+    /// Why it was halted without an order: a canary became unwell.
+    pub(super) stopped: Option<String>,
     armed: Option<Instant>,
     /// What counts it.
-    counted: Option<(usize, CanaryState, bool)>,
+    counted: Option<Counted>,
+}
+
+/// What counts a zone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Counted {
+    group: usize,
+    state: CanaryState,
+    is_withheld: bool,
+    is_stopped: bool,
 }
 
 /// See the module.
@@ -43,6 +54,7 @@ pub(super) struct Entries {
     timers: BTreeSet<(Instant, Name)>,
     states: BTreeMap<(usize, CanaryState), BTreeSet<Name>>,
     withheld: BTreeMap<usize, BTreeSet<Name>>,
+    stopped: BTreeMap<usize, BTreeSet<Name>>,
     /// The zones of which something is to be told.
     pub(super) waiting: RedBlackTreeMapSync<Name, WaitingZone>,
     /// How often that has changed, in the life of the process.
@@ -58,7 +70,8 @@ impl CanaryEntry {
 
     /// What is kept of it over a restart.
     pub(super) fn kept(&self) -> KeptRelease {
-        KeptRelease { serial: self.machine.released(), is_halted: self.machine.is_halted() }
+        let is_unwell = self.stopped.is_some();
+        KeptRelease { serial: self.machine.released(), is_halted: self.machine.is_halted(), is_unwell }
     }
 
     /// The version for the others was not to be had; it is tried again.
@@ -75,6 +88,7 @@ impl CanaryEntry {
             state: self.machine.state(now),
             released: self.machine.released(),
             is_withheld: self.missing.is_some(),
+            stopped: self.stopped.clone(),
             since: self.machine.since(),
             lacking: if self.machine.since().is_some() { lacking.collect() } else { Vec::new() },
         }
@@ -92,9 +106,9 @@ impl Entries {
         self.remove(&name);
         self.generation += 1;
         let missing = missing.map(|at| (at, FIRST_PAUSE));
-        let generation = self.generation;
-        self.zones
-            .insert(name, CanaryEntry { group, machine, generation, missing, armed: None, counted: None });
+        let (generation, stopped) = (self.generation, None);
+        let (armed, counted) = (None, None);
+        self.zones.insert(name, CanaryEntry { group, machine, generation, missing, stopped, armed, counted });
     }
 
     /// Whether the zone was there.
@@ -138,7 +152,8 @@ impl Entries {
                 }
             }
         }
-        let counted = Some((entry.group, state, is_withheld));
+        let is_stopped = entry.stopped.is_some();
+        let counted = Some(Counted { group: entry.group, state, is_withheld, is_stopped });
         let before = std::mem::replace(&mut entry.counted, counted);
         if before != counted {
             self.uncount(name, before);
@@ -146,20 +161,22 @@ impl Entries {
         }
     }
 
-    fn count(&mut self, name: &Name, counted: Option<(usize, CanaryState, bool)>) {
-        let Some((group, state, is_withheld)) = counted else { return };
+    fn count(&mut self, name: &Name, counted: Option<Counted>) {
+        let Some(Counted { group, state, is_withheld, is_stopped }) = counted else { return };
         self.states.entry((group, state)).or_default().insert(name.clone());
         if is_withheld {
             self.withheld.entry(group).or_default().insert(name.clone());
         }
+        if is_stopped {
+            self.stopped.entry(group).or_default().insert(name.clone());
+        }
     }
 
-    fn uncount(&mut self, name: &Name, counted: Option<(usize, CanaryState, bool)>) {
-        let Some((group, state, _)) = counted else { return };
-        if let Some(names) = self.states.get_mut(&(group, state)) {
-            names.remove(name);
-        }
-        if let Some(names) = self.withheld.get_mut(&group) {
+    fn uncount(&mut self, name: &Name, counted: Option<Counted>) {
+        let Some(Counted { group, state, .. }) = counted else { return };
+        let of_state = self.states.get_mut(&(group, state));
+        let others = [self.withheld.get_mut(&group), self.stopped.get_mut(&group)];
+        for names in others.into_iter().chain([of_state]).flatten() {
             names.remove(name);
         }
     }
@@ -179,16 +196,25 @@ impl Entries {
         self.timers.first().map(|(at, _)| *at)
     }
 
+    /// Whether a version of a zone of this group waits.
+    pub(super) fn waits(&self, group: usize) -> bool {
+        let states = [CanaryState::Trial, CanaryState::Overdue];
+        states.iter().any(|state| self.states.get(&(group, *state)).is_some_and(|names| !names.is_empty()))
+    }
+
     /// The counts of a group, without what is known of its secondaries.
     pub(super) fn fact(&self, index: usize, group: &CanaryGroup) -> CanaryFact {
         let of_state = |state| self.states.get(&(index, state));
-        let withheld = self.withheld.get(&index);
+        let (withheld, stopped) = (self.withheld.get(&index), self.stopped.get(&index));
+        let why = |name: &Name| self.zones.get(name)?.stopped.clone().map(|why| (name.clone(), why));
         CanaryFact {
             name: group.name.clone(),
             counts: CanaryFact::STATES.map(|state| of_state(state).map_or(0, BTreeSet::len)),
             first_overdue: of_state(CanaryState::Overdue).and_then(BTreeSet::first).cloned(),
             withheld: withheld.map_or(0, BTreeSet::len),
             first_withheld: withheld.and_then(BTreeSet::first).cloned(),
+            stopped: stopped.map_or(0, BTreeSet::len),
+            first_stopped: stopped.and_then(BTreeSet::first).and_then(why),
             secondaries: Vec::new(),
         }
     }

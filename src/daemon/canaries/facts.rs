@@ -30,6 +30,9 @@ pub(in crate::daemon) struct CanaryFact {
     /// How many zones have no version for the others, and the first of them.
     pub(in crate::daemon) withheld: usize,
     pub(in crate::daemon) first_withheld: Option<Name>,
+    /// How many zones are halted since a secondary became unwell, the first of them, and why.
+    pub(in crate::daemon) stopped: usize,
+    pub(in crate::daemon) first_stopped: Option<(Name, String)>,
     pub(in crate::daemon) secondaries: Vec<CanarySecondary>,
 }
 
@@ -39,6 +42,28 @@ pub(in crate::daemon) struct CanarySecondary {
     pub(in crate::daemon) address: SocketAddr,
     /// Since when it gives no answer that counts, and why.
     pub(in crate::daemon) failing: Option<(SystemTime, String)>,
+    /// How well it is; `None` where nobody tells that, so that its serial alone is checked.
+    pub(in crate::daemon) health: Option<CanaryHealth>,
+}
+
+/// How well a secondary is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::daemon) struct CanaryHealth {
+    /// The `[[fleet.pop]]` that tells it.
+    pub(in crate::daemon) pop: String,
+    pub(in crate::daemon) fact: HealthFact,
+}
+
+/// What it tells.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::daemon) enum HealthFact {
+    /// Nothing yet: the first answer is awaited.
+    NotAsked,
+    Good,
+    /// It does not tell, or takes no queries by order; since when, and why.
+    Unknown(SystemTime, String),
+    /// Its probes fail, a route is withdrawn, or it answers SERVFAIL too often; since when, and which of it.
+    Bad(SystemTime, String),
 }
 
 /// A zone of which not all secondaries have the newest version, or the next.
@@ -51,6 +76,8 @@ pub(in crate::daemon) struct WaitingZone {
     pub(in crate::daemon) released: Serial,
     /// Whether that version is not there, so that the others get no answer.
     pub(in crate::daemon) is_withheld: bool,
+    /// Why it was halted without an order.
+    pub(in crate::daemon) stopped: Option<String>,
     /// Since when a version waits.
     pub(in crate::daemon) since: Option<Instant>,
     /// Those of the group that do not serve the newest version.

@@ -3,6 +3,7 @@
 //! ```text
 //!   report, snapshot --> a new version of a zone --> CanaryZone (one a zone) --> SOA queries to the group (Nx tasks, paced)
 //!   config, orders ----> CanaryTask                      |      <---------------- serials
+//!   HTTP (1x a POP) ---> HealthChecks: how well it is ---'-----> halted: a canary became unwell
 //!                                                        '--> released: durable first --> ReleasedVersions --> the transfers out
 //!                                                                                    '--> NOTIFY to the others
 //! ```
@@ -14,7 +15,9 @@
 
 mod control;
 mod entries;
+mod error_share;
 mod facts;
+mod health;
 mod orders;
 mod queries;
 mod task;
@@ -24,8 +27,6 @@ mod tests;
 mod versions;
 
 pub(super) use control::CanaryControl;
-#[cfg(test)]
-pub(super) use facts::CanarySecondary;
-pub(super) use facts::{CanaryFact, CanaryFacts};
+pub(super) use facts::{CanaryFact, CanaryFacts, CanaryHealth, CanarySecondary, HealthFact};
 pub(super) use task::{CanaryContext, start};
 pub(super) use versions::ReleasedVersions;

@@ -87,7 +87,7 @@ impl CanaryTask {
         let named = self.named(zones)?;
         let kept = |name: &Name| {
             let entry = self.entries.zones.get(name)?;
-            Some((name.clone(), Some(KeptRelease { is_halted: true, ..entry.kept() })))
+            Some((name.clone(), Some(KeptRelease { is_halted: true, is_unwell: false, ..entry.kept() })))
         };
         let rows: Vec<_> = named.iter().filter_map(kept).collect();
         let is_kept = self.context.publisher.keep_releases(rows).await;
@@ -96,6 +96,7 @@ impl CanaryTask {
         for name in &named {
             if let Some(entry) = self.entries.zones.get_mut(name) {
                 entry.machine.halt();
+                entry.stopped = None;
                 self.unkept.remove(name);
                 tracing::warn!(zone = %name, "no newer version goes to all secondaries, by order");
             }

@@ -13,6 +13,7 @@ use crate::transfer::secondary::{Pacer, SecondarySettings, ask_once};
 use crate::wire::{Name, Serial};
 
 use super::facts::CanarySecondary;
+use super::health::refusal;
 
 /// Queries under way at most: each has a socket.
 const MOST: usize = 64;
@@ -25,6 +26,20 @@ pub(super) struct Question {
     pub(super) group: usize,
     /// The index of the secondary in its group.
     pub(super) member: usize,
+    /// The serial that it should serve.
+    pub(super) newest: Serial,
+}
+
+/// The serial that a secondary tells, and why it refuses the version, if it does; or why it tells nothing.
+type SerialReply = Result<(Serial, Option<String>), String>;
+
+/// What came of a question.
+#[derive(Debug)]
+pub(super) struct Answered {
+    pub(super) question: Question,
+    pub(super) answer: MemberAnswer,
+    /// Why the secondary refuses the version, if it does and tells it.
+    pub(super) refusal: Option<String>,
 }
 
 /// See the module.
@@ -35,7 +50,7 @@ pub(super) struct Queries {
     waiting: VecDeque<Question>,
     /// When the next of those that wait may leave.
     pause: Option<Instant>,
-    tasks: JoinSet<Result<Serial, String>>,
+    tasks: JoinSet<SerialReply>,
     asked: HashMap<Id, Question>,
     /// Of each group and secondary since when it gives no answer that counts, and why.
     failing: Vec<Vec<Option<(SystemTime, String)>>>,
@@ -81,11 +96,19 @@ impl Queries {
                 return;
             }
             let Some(question) = self.waiting.pop_front() else { return };
-            let (settings, zone) = (self.settings.clone(), question.zone.clone());
+            let (settings, zone, newest) = (self.settings.clone(), question.zone.clone(), question.newest);
+            let pop = group.and_then(|group| group.pops.get(question.member)).cloned().flatten();
             let task = self.tasks.spawn(async move {
                 let key = server.key.as_ref().and_then(|key| settings.keys.get(key)).cloned();
                 let asked = ask_once(&settings, &zone, (server.address, key, server.tls.as_ref())).await;
-                asked.map(|soa| soa.serial).map_err(|error| with_causes(&error))
+                let serial = asked.map_err(|error| with_causes(&error))?.serial;
+                let refusal = match pop {
+                    Some(pop) if serial != newest => {
+                        refusal(pop, settings.management.as_slice().into(), (&zone, newest)).await
+                    }
+                    _ => None,
+                };
+                Ok((serial, refusal))
             });
             self.asked.insert(task.id(), question);
         }
@@ -97,7 +120,7 @@ impl Queries {
     }
 
     /// Waits for an answer, and takes it; for ever if none is awaited.
-    pub(super) async fn next(&mut self) -> (Question, MemberAnswer) {
+    pub(super) async fn next(&mut self) -> Answered {
         loop {
             let Some(ended) = self.tasks.join_next_with_id().await else {
                 return std::future::pending().await;
@@ -109,7 +132,7 @@ impl Queries {
     }
 
     /// Takes an answer that is there already.
-    pub(super) fn try_next(&mut self) -> Option<(Question, MemberAnswer)> {
+    pub(super) fn try_next(&mut self) -> Option<Answered> {
         loop {
             let ended = self.tasks.try_join_next_with_id()?;
             if let Some(found) = self.take(ended) {
@@ -118,20 +141,17 @@ impl Queries {
         }
     }
 
-    fn take(
-        &mut self,
-        ended: Result<(Id, Result<Serial, String>), tokio::task::JoinError>,
-    ) -> Option<(Question, MemberAnswer)> {
+    fn take(&mut self, ended: Result<(Id, SerialReply), tokio::task::JoinError>) -> Option<Answered> {
         let (id, outcome) = match ended {
             Ok((id, outcome)) => (id, outcome),
             Err(error) => (error.id(), Err("the task that asked has failed".to_owned())),
         };
         let question = self.asked.remove(&id)?;
         let failing = self.failing.get_mut(question.group).and_then(|group| group.get_mut(question.member));
-        let answer = match outcome {
-            Ok(serial) => {
+        let (answer, refusal) = match outcome {
+            Ok((serial, refusal)) => {
                 failing.map(Option::take);
-                MemberAnswer::Serves(serial)
+                (MemberAnswer::Serves(serial), refusal)
             }
             Err(error) => {
                 if let Some(failing) = failing {
@@ -142,10 +162,10 @@ impl Queries {
                     }
                     *failing = Some((since, error));
                 }
-                MemberAnswer::Failed
+                (MemberAnswer::Failed, None)
             }
         };
-        Some((question, answer))
+        Some(Answered { question, answer, refusal })
     }
 
     /// Nobody of this group is asked any more: what was known of them is old.
@@ -163,6 +183,7 @@ impl Queries {
         each.map(|(secondary, failing)| CanarySecondary {
             address: secondary.address,
             failing: failing.clone(),
+            health: None,
         })
         .collect()
     }

@@ -11,7 +11,7 @@ use crate::config::{CanaryGroup, Transfers};
 use crate::handoff::{Latest, Reader};
 use crate::publish::{History, KeptRelease, PublisherHandle, Report, earlier};
 use crate::telemetry::{Beat, keep_beating, keep_running};
-use crate::transfer::canary::{CanaryZone, MemberAnswer, Release, ReleaseReason};
+use crate::transfer::canary::{CanaryOutcome, CanaryZone, MemberHealth, Release, ReleaseReason};
 use crate::transfer::primary::Primary;
 use crate::wire::{Name, Serial};
 use crate::zone::{Published, Zone};
@@ -19,7 +19,8 @@ use crate::zone::{Published, Zone};
 use super::control::{CanaryControl, CanaryOrder};
 use super::entries::Entries;
 use super::facts::{CanaryFact, CanaryFacts};
-use super::queries::{Queries, Question};
+use super::health::HealthChecks;
+use super::queries::{Answered, Queries, Question};
 use super::versions::ReleasedVersions;
 use crate::daemon::DaemonError;
 use crate::daemon::thread::Thread;
@@ -28,6 +29,10 @@ use crate::daemon::thread::Thread;
 const MOST_ORDERS: usize = 16;
 /// How often it is tried again what the state directory did not take.
 const TRY_AGAIN: Duration = Duration::from_secs(30);
+
+/// Why a zone is halted that was halted by health before a restart.
+const STOPPED_BEFORE: &str =
+    "a canary became unwell before the hub was started again; the log of that time tells why";
 
 /// What the task works with.
 pub(in crate::daemon) struct CanaryContext {
@@ -56,6 +61,7 @@ pub(in crate::daemon) fn start(
             report: context.publisher.report(),
             history: context.publisher.history(),
             queries: Queries::new(groups.clone(), &transfers.secondary),
+            health: health_checks(&groups, &transfers),
             groups,
             form: transfers.form,
             is_unreadable: kept.is_none(),
@@ -86,6 +92,7 @@ pub(super) struct CanaryTask {
     form: [u8; 32],
     pub(super) entries: Entries,
     pub(super) queries: Queries,
+    health: HealthChecks,
     report: Reader<Report>,
     history: History,
     /// What the last process kept of zones that were not looked at yet.
@@ -112,19 +119,21 @@ impl CanaryTask {
             self.wake().await;
             self.carry_out().await;
             self.tell();
-            let due = [self.entries.due(), self.queries.due(), self.keep_at].into_iter().flatten().min();
+            let due = [self.entries.due(), self.queries.due(), self.health.due(), self.keep_at];
+            let due = due.into_iter().flatten().min();
             tokio::select! {
                 order = self.orders.recv() => match order {
                     Some(order) => self.obey(order).await,
                     None => return,
                 },
                 () = self.report.changed() => {}
-                (question, answer) = self.queries.next() => {
-                    self.answered(question, answer);
-                    while let Some((question, answer)) = self.queries.try_next() {
-                        self.answered(question, answer);
+                answered = self.queries.next() => {
+                    self.answered(answered);
+                    while let Some(answered) = self.queries.try_next() {
+                        self.answered(answered);
                     }
                 }
+                () = self.health.next() => {}
                 () = sleep_until(due) => {}
             }
         }
@@ -191,12 +200,10 @@ impl CanaryTask {
         let kept = match self.kept.remove(&name) {
             Some(kept) => kept,
             // Nothing counts as released: not what is served either.
-            None if self.is_unreadable => {
-                KeptRelease { serial: Serial(newest.0.wrapping_sub(1)), is_halted: false }
-            }
+            None if self.is_unreadable => KeptRelease::running(Serial(newest.0.wrapping_sub(1))),
             // What is served when a group begins to cover a zone is what all have.
             None => {
-                let kept = KeptRelease { serial: newest, is_halted: false };
+                let kept = KeptRelease::running(newest);
                 self.unkept.insert(name.clone(), Some(kept));
                 kept
             }
@@ -205,7 +212,10 @@ impl CanaryTask {
         let members = settings.secondaries.len();
         let serials = (kept.serial, newest);
         let machine = CanaryZone::new(settings.rules, members, serials, kept.is_halted, now);
-        self.entries.add(name, (group, machine), is_missing.then_some(now));
+        self.entries.add(name.clone(), (group, machine), is_missing.then_some(now));
+        if let Some(entry) = self.entries.zones.get_mut(&name).filter(|_| kept.is_unwell) {
+            entry.stopped = Some(STOPPED_BEFORE.to_owned());
+        }
     }
 
     /// A zone that no group covers, or that is there no more.
@@ -226,9 +236,9 @@ impl CanaryTask {
         while let Some(name) = self.entries.next_due(now) {
             let Some(entry) = self.entries.zones.get_mut(&name) else { continue };
             let (asks, release) = entry.machine.wake(now);
-            let (group, generation) = (entry.group, entry.generation);
+            let (group, generation, newest) = (entry.group, entry.generation, entry.machine.newest());
             for member in asks {
-                self.queries.push(Question { zone: name.clone(), generation, group, member });
+                self.queries.push(Question { zone: name.clone(), generation, group, member, newest });
             }
             if entry.missing.is_some_and(|(at, _)| at <= now) {
                 self.restore(&name).await;
@@ -237,15 +247,34 @@ impl CanaryTask {
             self.entries.settle(&name, &self.groups, now);
         }
         self.queries.send(now);
+        let entries = &self.entries;
+        self.health.send(|group| entries.waits(group), now);
     }
 
-    fn answered(&mut self, question: Question, answer: MemberAnswer) {
+    fn answered(&mut self, Answered { question, answer, refusal }: Answered) {
         let now = Instant::now();
-        let entry = self.entries.zones.get_mut(&question.zone);
-        let Some(entry) = entry.filter(|entry| entry.generation == question.generation) else { return };
-        let release = entry.machine.answered(question.member, answer, now);
-        self.take_release(&question.zone, release);
-        self.entries.settle(&question.zone, &self.groups, now);
+        let Question { zone, generation, group, member, newest } = question;
+        let entry = self.entries.zones.get_mut(&zone);
+        let Some(entry) = entry.filter(|entry| entry.generation == generation) else { return };
+        // What it says of an earlier version does not count for this one.
+        let refusal = refusal.filter(|_| newest == entry.machine.newest());
+        let health = match refusal {
+            Some(_) => MemberHealth::Bad(now),
+            None => self.health.health(group, member),
+        };
+        match entry.machine.answered(member, (answer, health), now) {
+            Some(CanaryOutcome::Release(release)) => self.take_release(&zone, Some(release)),
+            Some(CanaryOutcome::Stop) => {
+                let (serial, reason) = (entry.machine.newest(), self.health.reason(group, member, refusal));
+                tracing::error!(%zone, %serial, reason, "a canary became unwell: the version goes to no other secondary until an order");
+                entry.stopped = Some(reason);
+                self.unkept.insert(zone.clone(), Some(entry.kept()));
+                self.keep_at = None;
+                self.released.remove(&zone);
+            }
+            None => {}
+        }
+        self.entries.settle(&zone, &self.groups, now);
     }
 
     /// Notes a version that is to go to the others, unless a newer one is served meanwhile.
@@ -291,7 +320,7 @@ impl CanaryTask {
         }
         let mut rows = std::mem::take(&mut self.unkept);
         for (name, (zone, _)) in &released {
-            rows.insert(name.clone(), Some(KeptRelease { serial: zone.serial(), is_halted: false }));
+            rows.insert(name.clone(), Some(KeptRelease::running(zone.serial())));
         }
         self.keep_at = None;
         let list = rows.iter().map(|(name, row)| (name.clone(), *row)).collect();
@@ -320,7 +349,7 @@ impl CanaryTask {
                 tracing::warn!(zone = %name, %serial, "all secondaries get the version, by order")
             }
         }
-        entry.missing = None;
+        (entry.missing, entry.stopped) = (None, None);
         entry.machine.commit(serial, now);
         self.context.versions.put(zone);
         self.entries.settle(name, &self.groups, now);
@@ -343,6 +372,7 @@ impl CanaryTask {
         self.groups = transfers.canaries.as_slice().into();
         self.form = transfers.form;
         self.queries = Queries::new(self.groups.clone(), &transfers.secondary);
+        self.health = health_checks(&self.groups, transfers);
         let before = self.entries.take();
         let (stay, go): (Vec<_>, Vec<_>) = before.into_iter().partition(|(name, _)| self.covers(name));
         let groups = self.groups.clone();
@@ -377,7 +407,11 @@ impl CanaryTask {
             if fact.counts.iter().skip(1).sum::<usize>() == 0 {
                 self.queries.forget(index);
             }
-            groups.push(CanaryFact { secondaries: self.queries.secondaries(index), ..fact });
+            let mut secondaries = self.queries.secondaries(index);
+            for (member, secondary) in secondaries.iter_mut().enumerate() {
+                secondary.health = self.health.fact(index, member);
+            }
+            groups.push(CanaryFact { secondaries, ..fact });
         }
         let changes = self.entries.changes;
         let facts = CanaryFacts { groups, changes, waiting: self.entries.waiting.clone() };
@@ -386,6 +420,10 @@ impl CanaryTask {
             self.facts.publish(facts);
         }
     }
+}
+
+fn health_checks(groups: &Arc<[CanaryGroup]>, transfers: &Transfers) -> HealthChecks {
+    HealthChecks::new(groups.clone(), &transfers.secondary.management, Instant::now())
 }
 
 async fn sleep_until(at: Option<Instant>) {

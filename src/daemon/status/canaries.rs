@@ -3,7 +3,7 @@
 use crate::control::{
     CanarySecondaryStatus, CanaryStatus, Cause, ZoneCanaryStatus, one_line, without_numbers,
 };
-use crate::daemon::canaries::{CanaryFact, CanaryFacts};
+use crate::daemon::canaries::{CanaryFact, CanaryFacts, CanaryHealth, CanarySecondary, HealthFact};
 use crate::transfer::canary::CanaryState;
 use crate::wire::Name;
 
@@ -17,11 +17,6 @@ pub(super) fn statuses(facts: &CanaryFacts) -> Vec<CanaryStatus> {
 
 fn status(fact: &CanaryFact) -> CanaryStatus {
     let [released, trial, overdue, halted] = fact.counts.map(|count| count as u64);
-    let secondaries = fact.secondaries.iter().map(|secondary| CanarySecondaryStatus {
-        address: secondary.address.to_string(),
-        failing_since: secondary.failing.as_ref().map(|(since, _)| unix(*since)),
-        error: secondary.failing.as_ref().map(|(_, error)| one_line(error)),
-    });
     CanaryStatus {
         name: fact.name.clone(),
         released,
@@ -29,7 +24,28 @@ fn status(fact: &CanaryFact) -> CanaryStatus {
         overdue,
         halted,
         withheld: fact.withheld as u64,
-        secondaries: secondaries.collect(),
+        stopped: fact.stopped as u64,
+        secondaries: fact.secondaries.iter().map(secondary_status).collect(),
+    }
+}
+
+fn secondary_status(secondary: &CanarySecondary) -> CanarySecondaryStatus {
+    let fact = secondary.health.as_ref().map(|health| &health.fact);
+    let (health, known) = match fact {
+        None => ("", None),
+        Some(HealthFact::NotAsked) => ("not-asked", None),
+        Some(HealthFact::Good) => ("good", None),
+        Some(HealthFact::Unknown(since, why)) => ("unknown", Some((since, why))),
+        Some(HealthFact::Bad(since, why)) => ("bad", Some((since, why))),
+    };
+    CanarySecondaryStatus {
+        address: secondary.address.to_string(),
+        failing_since: secondary.failing.as_ref().map(|(since, _)| unix(*since)),
+        error: secondary.failing.as_ref().map(|(_, error)| one_line(error)),
+        pop: secondary.health.as_ref().map(|health| health.pop.clone()),
+        health: health.to_owned(),
+        health_since: known.map(|(since, _)| unix(*since)),
+        health_reason: known.map(|(_, why)| one_line(why)),
     }
 }
 
@@ -41,6 +57,7 @@ pub(super) fn of_zone(facts: &CanaryFacts, zone: &Name, clock: Clock) -> Option<
         state: word(waiting.state).to_owned(),
         released: waiting.released.0,
         withheld: waiting.is_withheld,
+        stopped: waiting.stopped.as_deref().map(one_line),
         since: waiting.since.map(|since| clock.of(since)),
         lacking: waiting.lacking.iter().map(ToString::to_string).collect(),
     })
@@ -93,7 +110,37 @@ fn of_group(fact: &CanaryFact) -> Vec<OtherAlarm> {
         let message = format!("canary {name}: {} does not tell its serial: {error}", secondary.address);
         Some(alarm(&format!("{} does not answer", secondary.address), message))
     });
-    [overdue, withheld].into_iter().flatten().chain(failing).collect()
+    let stopped = fact.first_stopped.as_ref().map(|(first, why)| {
+        let message = format!(
+            "canary {name}: {}: a canary became unwell, so the others wait: {why}; look at the canaries, and then `anyns zone release {first}` \
+             gives all secondaries the newest version",
+            zones(fact.stopped, first)
+        );
+        alarm("stopped", message)
+    });
+    let unwell = fact.secondaries.iter().filter_map(|secondary| unwell(name, secondary));
+    let unwell = unwell.map(|(kind, message)| alarm(&kind, message));
+    [overdue, withheld, stopped].into_iter().flatten().chain(failing).chain(unwell).collect()
+}
+
+/// What is wrong with a secondary by what it tells, or that it does not tell it.
+fn unwell(name: &str, secondary: &CanarySecondary) -> Option<(String, String)> {
+    let CanaryHealth { pop, fact } = secondary.health.as_ref()?;
+    let address = secondary.address;
+    match fact {
+        HealthFact::NotAsked | HealthFact::Good => None,
+        HealthFact::Unknown(_, why) => Some((
+            format!("{address} is not known to be well"),
+            format!(
+                "canary {name}: only the serial of {address} is checked, for it is not known whether the POP {pop} is well, so it proves no \
+                 version: {why}"
+            ),
+        )),
+        HealthFact::Bad(_, why) => Some((
+            format!("{address} is unwell"),
+            format!("canary {name}: {address}, the POP {pop}, is unwell, so it proves no version: {why}"),
+        )),
+    }
 }
 
 #[cfg(test)]
@@ -101,17 +148,19 @@ mod tests {
     use std::time::SystemTime;
 
     use super::*;
-    use crate::daemon::canaries::CanarySecondary;
 
     #[test]
     fn what_waits_too_long_or_does_not_answer_is_an_alarm_with_the_order_that_helps() {
-        let secondary = |failing| CanarySecondary { address: ([192, 0, 2, 1], 53).into(), failing };
+        let secondary =
+            |failing| CanarySecondary { address: ([192, 0, 2, 1], 53).into(), failing, health: None };
         let mut fact = CanaryFact {
             name: "first".to_owned(),
             counts: [5, 2, 0, 1],
             first_overdue: None,
             withheld: 0,
             first_withheld: None,
+            stopped: 0,
+            first_stopped: None,
             secondaries: vec![secondary(None)],
         };
         assert_eq!(of_group(&fact).len(), 0, "a trial and a halt are no faults");
@@ -126,5 +175,53 @@ mod tests {
         let told = status(&fact);
         assert_eq!([told.released, told.trial, told.overdue, told.halted, told.withheld], [5, 0, 3, 1, 1]);
         assert_eq!(told.secondaries[0].error.as_deref(), Some("silent"));
+    }
+
+    #[test]
+    fn a_secondary_that_is_unwell_or_does_not_tell_is_an_alarm_and_a_state() {
+        let since = SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(7);
+        let fact = |health: Option<HealthFact>, stopped: Option<&str>| CanaryFact {
+            name: "first".to_owned(),
+            counts: [0, 0, 0, usize::from(stopped.is_some())],
+            first_overdue: None,
+            withheld: 0,
+            first_withheld: None,
+            stopped: usize::from(stopped.is_some()),
+            first_stopped: stopped.map(|why| ("a.".parse().unwrap(), why.to_owned())),
+            secondaries: vec![CanarySecondary {
+                address: ([192, 0, 2, 1], 53).into(),
+                failing: None,
+                health: health.map(|fact| CanaryHealth { pop: "ams1".to_owned(), fact }),
+            }],
+        };
+        let silent = || "silent".to_owned();
+        let table = [
+            (None, "", ""),
+            (Some(HealthFact::NotAsked), "not-asked", ""),
+            (Some(HealthFact::Good), "good", ""),
+            (
+                Some(HealthFact::Unknown(since, silent())),
+                "unknown",
+                "canary first: only the serial of 192.0.2.1:53 is checked, for it is not known whether the POP ams1 is well, so it proves no \
+                 version: silent",
+            ),
+            (
+                Some(HealthFact::Bad(since, silent())),
+                "bad",
+                "canary first: 192.0.2.1:53, the POP ams1, is unwell, so it proves no version: silent",
+            ),
+        ];
+        for (health, word, message) in table {
+            let is_known = !message.is_empty();
+            let fact = fact(health, None);
+            let told = status(&fact).secondaries.remove(0);
+            assert_eq!(told.health, word);
+            assert_eq!((told.health_since, told.health_reason.is_some()), (is_known.then_some(7), is_known));
+            let messages: Vec<String> = of_group(&fact).into_iter().map(|alarm| alarm.message).collect();
+            assert_eq!(messages.concat(), message);
+        }
+        let alarms = of_group(&fact(None, Some("ams1: silent")));
+        assert!(alarms[0].message.contains("zone a.: a canary became unwell"), "{}", alarms[0].message);
+        assert!(alarms[0].message.contains("ams1: silent") && alarms[0].message.contains("zone release a."));
     }
 }

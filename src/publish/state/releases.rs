@@ -23,13 +23,31 @@ const FORM: u8 = 1;
 pub struct KeptRelease {
     /// The serial.
     pub serial: Serial,
-    /// Whether an operator has halted the zone: nothing newer goes to all secondaries.
+    /// Whether the zone is halted: nothing newer goes to all secondaries until an operator says so.
     pub is_halted: bool,
+    /// Whether a canary that became unwell has halted it, and no order.
+    pub is_unwell: bool,
 }
 
+/// The last octet of a value. An older build takes every one but the first for halted.
+const RUNS: u8 = 0;
+const HALTED: u8 = 1;
+const HALTED_UNWELL: u8 = 2;
+
 impl KeptRelease {
+    /// A zone that goes its usual way, released up to this serial.
+    #[must_use]
+    pub fn running(serial: Serial) -> Self {
+        Self { serial, is_halted: false, is_unwell: false }
+    }
+
     fn octets(self) -> Vec<u8> {
-        [&[FORM][..], &self.serial.0.to_be_bytes(), &[u8::from(self.is_halted)]].concat()
+        let halted = match (self.is_halted, self.is_unwell) {
+            (false, _) => RUNS,
+            (true, false) => HALTED,
+            (true, true) => HALTED_UNWELL,
+        };
+        [&[FORM][..], &self.serial.0.to_be_bytes(), &[halted]].concat()
     }
 
     fn read(octets: &[u8]) -> Option<Self> {
@@ -37,7 +55,8 @@ impl KeptRelease {
         if fields.u8()? != FORM {
             return None;
         }
-        Some(Self { serial: Serial(fields.u32()?), is_halted: fields.u8()? != 0 })
+        let (serial, halted) = (Serial(fields.u32()?), fields.u8()?);
+        Some(Self { serial, is_halted: halted != RUNS, is_unwell: halted == HALTED_UNWELL })
     }
 }
 
@@ -69,20 +88,26 @@ mod tests {
         assert_eq!(database.read(read_all).unwrap(), BTreeMap::new(), "no table yet");
         let name = |text: &str| text.parse::<Name>().unwrap();
         let (one, other) = (name("One.example."), name("."));
-        let release = |serial, is_halted| Some(KeptRelease { serial: Serial(serial), is_halted });
-        let kept = [(one.clone(), release(7, false)), (other.clone(), release(u32::MAX, true))];
+        let release = |serial, (is_halted, is_unwell)| {
+            Some(KeptRelease { serial: Serial(serial), is_halted, is_unwell })
+        };
+        let kept = [
+            (one.clone(), release(7, (false, false))),
+            (name("two."), release(8, (true, true))),
+            (other.clone(), release(u32::MAX, (true, false))),
+        ];
         database.write(|to| write(to, &kept)).unwrap();
         let expected: BTreeMap<_, _> =
             kept.iter().filter_map(|(zone, release)| Some((zone.clone(), (*release)?))).collect();
         assert_eq!(database.read(read_all).unwrap(), expected);
         database.write(|to| write(to, &[(other, None)])).unwrap();
-        assert_eq!(database.read(read_all).unwrap().len(), 1);
+        assert_eq!(database.read(read_all).unwrap().len(), 2);
         let damage = |to: &WriteTransaction| {
             let mut table = to.open_table(RELEASES).map_err(DatabaseError::of)?;
             table.insert(&*key_of(&one), &b"\x01short"[..3]).map_err(DatabaseError::of)?;
             Ok(())
         };
         database.write(damage).unwrap();
-        assert_eq!(database.read(read_all).unwrap(), BTreeMap::new());
+        assert_eq!(database.read(read_all).unwrap().into_keys().collect::<Vec<_>>(), [name("two.")]);
     }
 }

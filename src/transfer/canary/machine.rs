@@ -15,6 +15,19 @@ pub enum MemberAnswer {
     Failed,
 }
 
+/// What is known of how well a secondary of the group is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MemberHealth {
+    /// It tells nothing: only its serial is checked.
+    NotTold,
+    /// It was well at this time.
+    Good(Instant),
+    /// It should tell and does not, or it takes no queries by order: it proves nothing.
+    Unknown,
+    /// It has been unwell since this time.
+    Bad(Instant),
+}
+
 /// How the newest version of a zone stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum CanaryState {
@@ -24,7 +37,8 @@ pub enum CanaryState {
     Trial,
     /// Only the group has it, for longer than it should take.
     Overdue,
-    /// Only the group has it, and an operator says when the others get it. Also: the next version is halted.
+    /// Only the group has it, and an operator says when the others get it: by an order to halt, or since one of the group became unwell.
+    /// Also: the next version is halted.
     Halted,
 }
 
@@ -37,6 +51,15 @@ pub enum ReleaseReason {
     PatienceOver,
     /// An operator ordered it.
     Ordered,
+}
+
+/// What an answer, or the time, leads to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CanaryOutcome {
+    /// This version goes to the others.
+    Release(Release),
+    /// One of the group has become unwell since a version waits: the zone is halted.
+    Stop,
 }
 
 /// A version that is to go to the others.
@@ -75,8 +98,10 @@ struct Trial {
 struct Member {
     /// Whether an answer is awaited.
     is_asked: bool,
-    /// The first and the last of the answers in a row that told the newest serial.
+    /// The first and the last of the answers in a row that told the newest serial, while nothing is known against it.
     serves: Option<(Instant, Instant)>,
+    /// Whether it was unwell when it was last asked.
+    is_unwell: bool,
 }
 
 impl CanaryZone {
@@ -177,17 +202,37 @@ impl CanaryZone {
         (asks, release)
     }
 
-    /// A secondary of the group has answered, or has not; what to release.
-    pub fn answered(&mut self, member: usize, answer: MemberAnswer, now: Instant) -> Option<Release> {
+    /// A secondary of the group has answered, or has not, and so much is known of how well it is.
+    pub fn answered(
+        &mut self,
+        member: usize,
+        (answer, health): (MemberAnswer, MemberHealth),
+        now: Instant,
+    ) -> Option<CanaryOutcome> {
         let newest = self.newest;
         let member = self.members.get_mut(member)?;
         member.is_asked = false;
+        member.is_unwell = matches!(health, MemberHealth::Bad(_));
         let first = member.serves.map_or(now, |(first, _)| first);
-        member.serves = (answer == MemberAnswer::Serves(newest)).then_some((first, now));
+        // It has proved the version for as long as it was known to be well.
+        let proved = match health {
+            MemberHealth::NotTold => Some(now),
+            MemberHealth::Good(at) => Some(at.clamp(first, now)),
+            MemberHealth::Unknown | MemberHealth::Bad(_) => None,
+        };
+        let serves = answer == MemberAnswer::Serves(newest);
+        member.serves = proved.filter(|_| serves).map(|last| (first, last));
         let all = self.members.iter().all(|member| member.serves.is_some());
         let trial = self.trial.as_mut()?;
         trial.lagging_since = if all { None } else { Some(trial.lagging_since.unwrap_or(now)) };
-        self.judge(now)
+        if let MemberHealth::Bad(since) = health
+            && since >= trial.since
+            && !self.is_halted
+        {
+            self.is_halted = true;
+            return Some(CanaryOutcome::Stop);
+        }
+        self.judge(now).map(CanaryOutcome::Release)
     }
 
     fn judge(&self, now: Instant) -> Option<Release> {
@@ -216,8 +261,10 @@ impl CanaryZone {
         seen.checked_duration_since(begun).is_some_and(|served| served >= self.rules.time)
     }
 
+    /// Never while one of the group is unwell: it can be reached, and what it says is no.
     fn releases_unproven(&self) -> bool {
-        self.rules.when_unreachable == WhenUnreachable::Release && !self.is_halted
+        let is_unwell = self.members.iter().any(|member| member.is_unwell);
+        self.rules.when_unreachable == WhenUnreachable::Release && !self.is_halted && !is_unwell
     }
 
     /// Whether one of the group does not serve the newest version for too long.

@@ -1,15 +1,18 @@
 //! Canaries: a new version of a zone goes to a group of secondaries first, and to the others when the group has served it.
 //!
 //! ```text
-//! a new version, answers to SOA queries, orders, the time --> CanaryZone (one state machine a zone) --> release this serial
+//! a new version, answers to SOA queries, how well the group is,
+//! orders, the time ------------------------------------------> CanaryZone (one state machine a zone) --> release this serial, or stop
 //!
 //!             a new version        all of the group serve it for `time`, an order, or `patience` is over (release)
 //!   Released ---------------> Trial -----------------------------------------------------------------> Released
 //!                             |  ^ a newer version begins anew
-//!        patience is over (hold) | the group serves it                  an order to halt, at any time
-//!                             v  |                                   ------------------------------> Halted (until an order)
-//!                            Overdue
+//!        patience is over (hold) | the group serves it        an order to halt, at any time; one of the group
+//!                             v  |                            becomes unwell in Trial or Overdue
+//!                            Overdue                         -----------------------------------------> Halted (until an order)
 //! ```
+//!
+//! One that was unwell before a version came proves nothing of it, and stops nothing: the version waits until it is well.
 //!
 //! Serials, answers and the time flow in; whom to ask and what to release flow out. No I/O. Never decides who gets which version: that
 //! is who asks it.
@@ -20,5 +23,7 @@ mod rules;
 #[path = "../../../tests/unit/transfer/canary.rs"]
 mod tests;
 
-pub use machine::{CanaryState, CanaryZone, MemberAnswer, Release, ReleaseReason};
+pub use machine::{
+    CanaryOutcome, CanaryState, CanaryZone, MemberAnswer, MemberHealth, Release, ReleaseReason,
+};
 pub use rules::{CanaryRules, WhenUnreachable};

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::publish::Difference;
 use crate::transfer::notify::Allowed;
 use crate::transfer::tsig::{Keys, Replies, TsigFault, verify_request};
-use crate::transfer::writer::{Messages, Reply};
+use crate::transfer::writer::{Messages, Reply, append_opt};
 use crate::wire::octets::{FlatName, HEADER, u16_at, u32_at};
 use crate::wire::{CLASS_IN, Name, Query, RecordType, Serial, flag};
 use crate::zone::Zone;
@@ -14,13 +14,14 @@ use crate::zone::Zone;
 use super::seen::{AskedFor, Sent};
 use super::source::{NoVersion, Source};
 
-/// RCODEs (RFC 1035 section 4.1.1, RFC 2136 section 2.2).
+/// RCODEs (RFC 1035 section 4.1.1, RFC 2136 section 2.2, RFC 6891 section 9).
 mod rcode {
     pub(super) const FORMERR: u8 = 1;
     pub(super) const SERVFAIL: u8 = 2;
     pub(super) const NOTIMP: u8 = 4;
     pub(super) const REFUSED: u8 = 5;
     pub(super) const NOTAUTH: u8 = 9;
+    pub(super) const BADVERS: u8 = 16;
 }
 
 /// How a request came.
@@ -131,6 +132,10 @@ pub(super) fn judge(
             return (Answer::Message(response), Some(refusal.fault.into()));
         }
     };
+    // RFC 6891 section 6.1.3: version 0 is the only one there is.
+    if query.edns.is_some_and(|edns| edns.version != 0) {
+        return (error(message, &query, rcode::BADVERS, signer, now), None);
+    }
     let asked = match question.record_type {
         RecordType::SOA => AskedFor::Soa,
         RecordType::IXFR => AskedFor::Ixfr,
@@ -170,6 +175,8 @@ pub(super) fn judge(
         id: query.header.id,
         name: question.name.to_vec(),
         record_type: question.record_type,
+        is_rd: query.header.flags & flag::RD != 0,
+        has_opt: query.edns.is_some(),
         room: signer.as_ref().map_or(0, |signer| signer.key().record_octets()),
     };
     (Answer::Stream(Box::new(Stream { zone, kind, reply, signer, asked, from })), None)
@@ -236,7 +243,7 @@ fn error(message: &[u8], query: &Query<'_>, rcode: u8, signer: Option<Replies>, 
     Answer::Message(response)
 }
 
-/// A response without records: the header, and the question if it can be read.
+/// A response without records but OPT: the header, and the question if it can be read.
 fn header(message: &[u8], query: &Query<'_>, rcode: u8) -> Vec<u8> {
     let question = query.question.as_ref().map_or(&[][..], |question| question.octets);
     let opcode = u16_at(message, 2).unwrap_or_default() & (flag::OPCODE | flag::RD);
@@ -245,5 +252,8 @@ fn header(message: &[u8], query: &Query<'_>, rcode: u8) -> Vec<u8> {
     response.extend_from_slice(&flags.to_be_bytes());
     response.extend_from_slice(&[0, u8::from(!question.is_empty()), 0, 0, 0, 0, 0, 0]);
     response.extend_from_slice(question);
+    if query.edns.is_some() {
+        append_opt(&mut response, rcode >> 4);
+    }
     response
 }

@@ -16,6 +16,7 @@ mod source;
 mod tests;
 
 use crate::publish::Difference;
+use crate::wire::octets::put_u16;
 use crate::wire::{RecordType, flag};
 use crate::zone::Zone;
 
@@ -37,9 +38,16 @@ pub struct Reply {
     pub name: Vec<u8>,
     /// QTYPE.
     pub record_type: RecordType,
+    /// Whether RD was set, which is copied (RFC 5936 section 2.2.1).
+    pub is_rd: bool,
+    /// Whether there was an OPT record; then the first message has one (RFC 5936 section 2.2.5, RFC 6891 section 6.1.1).
+    pub has_opt: bool,
     /// Octets to leave free at the end of each message: [`super::tsig::Key::record_octets`].
     pub room: usize,
 }
+
+/// An OPT record: EDNS version 0, no options, and a UDP payload that no usual path fragments (1232 octets, RFC 9715).
+const OPT: [u8; 11] = [0, 0, 41, 0x04, 0xd0, 0, 0, 0, 0, 0, 0];
 
 /// A record that no message can hold beside its question.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -92,8 +100,10 @@ impl Iterator for Messages<'_> {
     fn next(&mut self) -> Option<Self::Item> {
         let Self { reply, source, packer, records } = self;
         let first = source.item()?;
+        let has_opt = reply.has_opt && *records == 0;
         packer.begin(&reply.name, reply.record_type);
-        let room = |limit: usize| limit.saturating_sub(reply.room);
+        let room = reply.room + if has_opt { OPT.len() } else { 0 };
+        let room = |limit: usize| limit.saturating_sub(room);
         // A record larger than what a message has by choice has a message of its own.
         if !packer.push(&first, room(MOST)) {
             let (record_type, octets) = (first.record_type, first.rdata.len());
@@ -109,6 +119,21 @@ impl Iterator for Messages<'_> {
             *records += 1;
             source.advance();
         }
-        Some(Ok(packer.finish(reply.id, flag::QR | flag::AA)))
+        let rd = if reply.is_rd { flag::RD } else { 0 };
+        let mut message = packer.finish(reply.id, flag::QR | flag::AA | rd);
+        if has_opt {
+            append_opt(&mut message, 0);
+        }
+        Some(Ok(message))
     }
+}
+
+/// Appends an OPT record to a message without additional records, with the upper eight bits of an RCODE (RFC 6891 section 6.1.3).
+pub(super) fn append_opt(message: &mut Vec<u8>, upper_rcode: u8) {
+    let at = message.len();
+    message.extend_from_slice(&OPT);
+    if let Some(octet) = message.get_mut(at + 5) {
+        *octet = upper_rcode;
+    }
+    put_u16(message, 10, 1);
 }

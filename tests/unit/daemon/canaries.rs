@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use super::entries::Entries;
 use super::*;
 use crate::config::{CanaryGroup, parse};
-use crate::transfer::canary::{CanaryState, CanaryZone, MemberAnswer};
+use crate::transfer::canary::{CanaryState, CanaryZone, MemberAnswer, MemberHealth};
 use crate::transfer::primary::NoVersion;
 use crate::wire::{Name, RecordType, Serial};
 use crate::zone::{Place, RecordBatch, Zone, ZoneBuilder};
@@ -104,7 +104,7 @@ fn zones_are_counted_by_state_and_come_due_in_turn() {
     };
     let changes = entries.changes;
     at(&mut entries, 1, &|machine, now| {
-        machine.answered(0, MemberAnswer::Serves(Serial(2)), now);
+        machine.answered(0, (MemberAnswer::Serves(Serial(2)), MemberHealth::NotTold), now);
     });
     assert_eq!((lacking(&entries), entries.changes), (1, changes + 1));
     at(&mut entries, 61, &|_, _| {});
@@ -113,6 +113,14 @@ fn zones_are_counted_by_state_and_come_due_in_turn() {
     at(&mut entries, 62, &|machine, _| machine.halt());
     assert_eq!(fact(&entries, 1).counts, [1, 1, 0, 1]);
     assert_eq!(entries.waiting.get(&name("b.one.")).unwrap().state, CanaryState::Halted);
+    // Halted by health: counted, told and kept as such.
+    entries.zones.get_mut(&name("b.one.")).unwrap().stopped = Some("ams1: silent".to_owned());
+    at(&mut entries, 62, &|_, _| {});
+    assert_eq!((fact(&entries, 1).counts, fact(&entries, 1).stopped), ([1, 1, 0, 1], 1));
+    assert_eq!(fact(&entries, 1).first_stopped, Some((name("b.one."), "ams1: silent".to_owned())));
+    assert_eq!(entries.waiting.get(&name("b.one.")).unwrap().stopped.as_deref(), Some("ams1: silent"));
+    assert!(entries.zones[&name("b.one.")].kept().is_unwell);
+    entries.zones.get_mut(&name("b.one.")).unwrap().stopped = None;
     at(&mut entries, 63, &|machine, now| machine.commit(Serial(2), now));
     assert_eq!(fact(&entries, 1).counts, [2, 1, 0, 0]);
     assert!(entries.waiting.get(&name("b.one.")).is_none());

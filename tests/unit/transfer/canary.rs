@@ -6,6 +6,7 @@ use super::*;
 use crate::wire::Serial;
 use CanaryState::{Halted, Overdue, Released, Trial};
 use MemberAnswer::{Failed, Serves};
+use MemberHealth::NotTold;
 use ReleaseReason::{PatienceOver, Proven};
 
 /// What happens.
@@ -13,8 +14,10 @@ use ReleaseReason::{PatienceOver, Proven};
 enum Event {
     /// The hub serves this serial.
     Offered(u32),
-    /// This secondary answers.
+    /// This secondary answers; nothing is known of how well it is.
     Answered(usize, MemberAnswer),
+    /// This secondary answers, and is as well as this.
+    Told(usize, MemberAnswer, Told),
     /// An operator halts.
     Halt,
     /// The others have this serial now: by an order, or because it was released.
@@ -22,7 +25,15 @@ enum Event {
     /// Only time passes.
     Wake,
 }
-use Event::{Answered, Commit, Halt, Offered, Wake};
+use Event::{Answered, Commit, Halt, Offered, Told as Tells, Wake};
+
+/// How well a secondary is; times in seconds.
+#[derive(Clone, Copy, Debug)]
+enum Told {
+    Good(u64),
+    Unknown,
+    Bad(u64),
+}
 
 /// The second, the event, the state after it, and what is to be released.
 type Row = (u64, Event, CanaryState, Option<ReleaseReason>);
@@ -38,6 +49,14 @@ fn serves(serial: u32) -> MemberAnswer {
     Serves(Serial(serial))
 }
 
+/// What is released.
+fn released(outcome: Option<CanaryOutcome>) -> Option<Release> {
+    outcome.map(|outcome| match outcome {
+        CanaryOutcome::Release(release) => release,
+        CanaryOutcome::Stop => panic!("nothing speaks against a secondary"),
+    })
+}
+
 /// A zone whose serial 1 is released, with two secondaries in the group.
 fn run(title: &str, when_unreachable: WhenUnreachable, rows: &[Row]) -> CanaryZone {
     let start = Instant::now();
@@ -50,7 +69,20 @@ fn run(title: &str, when_unreachable: WhenUnreachable, rows: &[Row]) -> CanaryZo
                 zone.offered(Serial(serial), now);
                 None
             }
-            Answered(member, answer) => zone.answered(member, answer, now),
+            Answered(member, answer) => released(zone.answered(member, (answer, NotTold), now)),
+            Tells(member, answer, told) => {
+                let at = |seconds| start + Duration::from_secs(seconds);
+                let health = match told {
+                    Told::Good(since) => MemberHealth::Good(at(since)),
+                    Told::Unknown => MemberHealth::Unknown,
+                    Told::Bad(since) => MemberHealth::Bad(at(since)),
+                };
+                let was_halted = zone.is_halted();
+                let outcome = zone.answered(member, (answer, health), now);
+                let is_stop = outcome == Some(CanaryOutcome::Stop);
+                assert_eq!(is_stop, zone.is_halted() && !was_halted, "{title}, row {index}: it says so once");
+                outcome.filter(|_| !is_stop).and_then(|outcome| released(Some(outcome)))
+            }
             Halt => {
                 zone.halt();
                 None
@@ -217,6 +249,90 @@ fn what_is_halted_waits_for_an_order_whatever_comes() {
 }
 
 #[test]
+fn who_becomes_unwell_after_the_version_came_stops_it_for_good() {
+    use Told::{Bad, Good};
+    for when_unreachable in [WhenUnreachable::Hold, WhenUnreachable::Release] {
+        run(
+            "became unwell",
+            when_unreachable,
+            &[
+                (20, Offered(2), Trial, None),
+                (21, Tells(0, serves(2), Good(21)), Trial, None),
+                (21, Answered(1, serves(2)), Trial, None),
+                (22, Tells(0, serves(2), Bad(22)), Halted, None),
+                // It is well again: too late. Neither it nor the end of patience releases what was stopped.
+                (23, Tells(0, serves(2), Good(23)), Halted, None),
+                (40, Tells(0, serves(2), Good(40)), Halted, None),
+                (40, Answered(1, serves(2)), Halted, None),
+                (PATIENCE * 2, Wake, Halted, None),
+                (PATIENCE * 2, Tells(0, Failed, Bad(100)), Halted, None),
+                (PATIENCE * 2, Commit(2), Released, None),
+                (PATIENCE * 2 + 1, Offered(3), Trial, None),
+            ],
+        );
+    }
+    // One that does not even serve the version stops it, too: it may have refused it.
+    run(
+        "refused",
+        WhenUnreachable::Hold,
+        &[(20, Offered(2), Trial, None), (21, Tells(0, serves(1), Bad(20)), Halted, None)],
+    );
+    run("nothing waits", WhenUnreachable::Hold, &[(20, Tells(0, serves(1), Bad(20)), Released, None)]);
+}
+
+#[test]
+fn who_was_unwell_before_proves_nothing_and_stops_nothing() {
+    use Told::{Bad, Good, Unknown};
+    for when_unreachable in [WhenUnreachable::Hold, WhenUnreachable::Release] {
+        run(
+            "unwell before",
+            when_unreachable,
+            &[
+                (20, Offered(2), Trial, None),
+                (21, Tells(0, serves(2), Bad(19)), Trial, None),
+                (21, Answered(1, serves(2)), Trial, None),
+                (40, Tells(0, serves(2), Bad(19)), Trial, None),
+                // It can be reached and says no: the choice for unreachable ones does not count.
+                (20 + PATIENCE, Wake, Overdue, None),
+                (21 + PATIENCE, Tells(0, serves(2), Good(21 + PATIENCE)), Trial, None),
+                (31 + PATIENCE, Answered(1, serves(2)), Overdue, None),
+                (31 + PATIENCE, Tells(0, serves(2), Good(31 + PATIENCE)), Overdue, Some(Proven)),
+            ],
+        );
+    }
+    // One of which nothing is known is one that cannot be reached.
+    let unknown = |state, reason| {
+        [
+            (20, Offered(2), Trial, None),
+            (21, Tells(0, serves(2), Unknown), Trial, None),
+            (21, Answered(1, serves(2)), Trial, None),
+            (40, Tells(0, serves(2), Unknown), Trial, None),
+            (20 + PATIENCE, Wake, state, reason),
+        ]
+    };
+    run("unknown, hold", WhenUnreachable::Hold, &unknown(Overdue, None));
+    run("unknown, release", WhenUnreachable::Release, &unknown(Overdue, Some(PatienceOver)));
+}
+
+#[test]
+fn a_version_is_proven_up_to_when_the_group_was_last_known_to_be_well() {
+    use Told::Good;
+    run(
+        "known until",
+        WhenUnreachable::Hold,
+        &[
+            (20, Offered(2), Trial, None),
+            // What is known of before it served the version says nothing.
+            (21, Tells(0, serves(2), Good(5)), Trial, None),
+            (21, Answered(1, serves(2)), Trial, None),
+            (31, Answered(1, serves(2)), Trial, None),
+            (31, Tells(0, serves(2), Good(30)), Trial, None),
+            (32, Tells(0, serves(2), Good(31)), Trial, Some(Proven)),
+        ],
+    );
+}
+
+#[test]
 fn each_of_the_group_is_asked_in_turn_and_not_while_an_answer_is_awaited() {
     let start = Instant::now();
     let at = |seconds: f64| start + Duration::from_secs_f64(seconds);
@@ -226,11 +342,11 @@ fn each_of_the_group_is_asked_in_turn_and_not_while_an_answer_is_awaited() {
     assert_eq!(zone.due(), Some(at(1.25)));
     assert_eq!(zone.wake(at(1.0)), (vec![], None));
     assert_eq!(zone.wake(at(1.25)), (vec![0, 1], None));
-    assert_eq!(zone.answered(0, serves(2), at(1.3)), None);
+    assert_eq!(zone.answered(0, (serves(2), NotTold), at(1.3)), None);
     assert_eq!(zone.serving().collect::<Vec<_>>(), [true, false]);
     assert_eq!(zone.wake(at(2.5)).0, [0]);
-    assert_eq!(zone.answered(1, Failed, at(8.3)), None);
-    assert_eq!(zone.answered(7, Failed, at(8.3)), None, "no such secondary");
+    assert_eq!(zone.answered(1, (Failed, NotTold), at(8.3)), None);
+    assert_eq!(zone.answered(7, (Failed, NotTold), at(8.3)), None, "no such secondary");
     assert_eq!(zone.wake(at(9.0)).0, [1]);
     // The end of patience is due, too, where something follows from it.
     let release = CanaryRules { when_unreachable: WhenUnreachable::Release, ..rules };

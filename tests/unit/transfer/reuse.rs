@@ -53,7 +53,14 @@ fn zone(number: usize) -> Zone {
 fn answer(stream: &mut TcpStream, more: &[u8]) -> bool {
     let Some((number, id)) = query(stream) else { return false };
     let zone = zone(number);
-    let reply = Reply { id, name: zone.origin().as_wire().to_vec(), record_type: RecordType::AXFR, room: 0 };
+    let reply = Reply {
+        id,
+        name: zone.origin().as_wire().to_vec(),
+        record_type: RecordType::AXFR,
+        is_rd: false,
+        has_opt: false,
+        room: 0,
+    };
     let mut octets = Vec::new();
     for message in Messages::whole(&zone, reply).map(Result::unwrap) {
         octets.extend((message.len() as u16).to_be_bytes());

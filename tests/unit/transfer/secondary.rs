@@ -47,7 +47,14 @@ fn primary(script: Script) -> SocketAddr {
 }
 
 fn whole(zone: &Zone, id: u16, record_type: RecordType) -> Vec<Vec<u8>> {
-    let reply = Reply { id, name: name("example.").as_wire().to_vec(), record_type, room: 0 };
+    let reply = Reply {
+        id,
+        name: name("example.").as_wire().to_vec(),
+        record_type,
+        is_rd: false,
+        has_opt: false,
+        room: 0,
+    };
     Messages::whole(zone, reply).map(Result::unwrap).collect()
 }
 

@@ -34,7 +34,14 @@ fn addresses(count: u32) -> impl Iterator<Item = Record> {
 }
 
 fn reply(record_type: RecordType) -> Reply {
-    Reply { id: 7, name: name("example.").as_wire().to_vec(), record_type, room: 100 }
+    Reply {
+        id: 7,
+        name: name("example.").as_wire().to_vec(),
+        record_type,
+        is_rd: false,
+        has_opt: false,
+        room: 100,
+    }
 }
 
 fn feed(messages: &[Vec<u8>], record_type: RecordType, from: Option<u32>) -> Outcome {
