@@ -31,6 +31,7 @@ mod last_pop;
 mod live;
 mod metrics;
 mod package;
+mod page_many;
 mod process;
 mod reload;
 mod rssac002;
