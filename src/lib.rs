@@ -105,7 +105,7 @@
 //! | `route` | `sys` `policy` `telemetry` `handoff` |
 //! | `control` | `sys` `telemetry` `handoff` |
 //! | `catchment` | `handoff` |
-//! | `rssac002` | `telemetry` `handoff` |
+//! | `rssac002` | `wire` `telemetry` `handoff` |
 //! | `dnstap` | `telemetry` `wire` `handoff` `catchment` |
 //! | `metrics` | `control` `telemetry` `wire` |
 //! | `fleet` | `wire` `transfer` `control` `telemetry` |

@@ -78,6 +78,7 @@ pub(super) struct SamplesSpec {
 pub(super) struct Rssac002Spec {
     pub(super) directory: FilePath,
     pub(super) service: Spanned<String>,
+    pub(super) zone: Option<Spanned<String>>,
 }
 
 /// `[pop]`: who this is.

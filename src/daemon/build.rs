@@ -17,7 +17,6 @@ use crate::host::{self, AddressWatcher, HostFacts, LostAddresses, ServiceAddress
 use crate::policy::{Decision, Policy};
 use crate::publish::Publisher;
 use crate::route::{self, BgpControl, BgpDriver, DryRun, Speaker};
-use crate::rssac002;
 use crate::serve::{self, Serving};
 use crate::telemetry::{Beat, Counters, Logging, keep_running};
 use crate::zone::Published;
@@ -34,7 +33,8 @@ use super::reporting::Told;
 use super::reporting::{Reported, SampleReports, fact_checks, start_control};
 use super::required::MissingZones;
 use super::sources::{Ages, Sources};
-use super::status::{Ordered, Reload};
+use super::statistics::start_statistics;
+use super::status::{Ordered, Reload, TransferSources};
 use super::supervisor::Supervisor;
 use super::thread::Thread;
 use super::transfers::Transferring;
@@ -84,7 +84,7 @@ fn start(
         Some(samples) => counters.with_taps(samples.one_in),
         None => counters,
     };
-    let counters = if config.rssac002.is_some() { counters.with_sizes() } else { counters };
+    let counters = if config.rssac002.is_some() { counters.with_daily_statistics() } else { counters };
     let limits = Arc::new(Limits::new(&config.rate_limit, started)?);
     let answers = Arc::new(config.answer.clone());
     let serving = serve::start(&config.serve, &published, &answers, Some(&limits), &counters)?;
@@ -107,11 +107,8 @@ fn start(
         primary: transferring.primary(),
     };
     let (canaries_thread, canaries, canaries_beat) = canaries::start(&config.transfers, context)?;
-    let transfers = super::status::TransferSources {
-        catalogs: Some(catalogs.facts()),
-        canaries: Some(canaries.facts()),
-        ..transfers
-    };
+    let transfers =
+        TransferSources { catalogs: Some(catalogs.facts()), canaries: Some(canaries.facts()), ..transfers };
 
     let zones = Latest::<Arc<dyn ServedZones>>::new(Arc::new(BTreeSet::new()));
     let mut load = serving.load();
@@ -120,7 +117,8 @@ fn start(
     let (host_thread, lost_addresses, host, host_beats) = start_host(&config, addresses, &serving, &health)?;
 
     let (samples, dnstap) = start_samples(&config, &counters)?;
-    let (statistics, rssac002) = start_rssac002(&config, &counters)?;
+    let (statistics, rssac002, loads) = start_statistics(&config, &counters, &published)?;
+    let transfers = TransferSources { loads, ..transfers };
     let decider = Beat::new("decide");
     let decisions = Latest::new(Decision::default());
     let decided = decisions.reader();
@@ -251,21 +249,6 @@ fn start_samples(config: &Config, counters: &Counters) -> Result<Samples, Daemon
         keep_running(&running, &mut writer, async |writer| writer.run().await).await;
     })?;
     Ok((Some((beat, reports)), Some(thread)))
-}
-
-/// A heartbeat and why nothing is written, and the thread; nothing where no statistics are asked for.
-type Statistics = (Option<(Beat, Reader<Option<String>>)>, Option<Thread>);
-
-/// Starts the thread that writes daily statistics.
-fn start_rssac002(config: &Config, counters: &Counters) -> Result<Statistics, DaemonError> {
-    let Some(settings) = config.rssac002.clone() else { return Ok((None, None)) };
-    let mut writer = rssac002::Writer::new(settings, counters.clone());
-    let (beat, trouble) = (writer.beat(), writer.trouble());
-    let running = beat.clone();
-    let thread = Thread::start("rssac002", CancellationToken::new(), move || async move {
-        keep_running(&running, &mut writer, async |writer| writer.run().await).await;
-    })?;
-    Ok((Some((beat, trouble)), Some(thread)))
 }
 
 /// Service addresses are on the host, or are put there. Addresses of a wildcard bind are not looked at one by one.

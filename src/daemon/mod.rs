@@ -54,6 +54,7 @@ mod sent_zones;
 mod service_manager;
 mod signals;
 mod sources;
+mod statistics;
 mod status;
 mod stop;
 mod supervisor;

@@ -108,6 +108,7 @@ impl Transferring {
             seen: primary.as_ref().map(|primary| primary.seen()),
             catalogs: None,
             canaries: None,
+            loads: None,
         };
         let control = TransferControl { secondary: handle, primary };
         Ok((Self { notifies, updates, control, secondary, beats }, sources))

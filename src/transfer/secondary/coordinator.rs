@@ -329,6 +329,9 @@ impl Coordinator {
                     _ => None,
                 };
                 if self.is_of_now(&ask.zone, ask.generation) {
+                    if let (Some(soa), Some(entry)) = (soa, self.zones.get_mut(&ask.zone)) {
+                        entry.note_told(Some(soa.serial), now());
+                    }
                     self.step(&ask.zone, |refresh| refresh.answered(now(), ask.primary, soa));
                 }
             }
@@ -366,8 +369,9 @@ impl Coordinator {
             if let Some(entry) = self.zones.get_mut(zone) {
                 let at = SystemTime::now();
                 let primary = fetch.address;
+                let since_told = entry.take_told(serial, begun, now());
                 entry.last_transfer =
-                    Some(LastTransfer { primary, whole, serial, octets, records, took, at });
+                    Some(LastTransfer { primary, whole, serial, octets, records, took, since_told, at });
                 // Differences that fit prove that both were the same; an order says that somebody has looked.
                 if !whole || fetch.is_forced {
                     entry.diverged = None;

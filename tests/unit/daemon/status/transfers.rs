@@ -43,7 +43,8 @@ fn report(zone: &str, change: impl FnOnce(&mut Status)) -> (Name, Option<Box<Zon
 #[test]
 fn zones_with_the_same_trouble_are_one_alarm_that_ends_with_the_last_of_them() {
     let (queue, news) = crate::handoff::queue(MOST_NEWS).unwrap();
-    let mut sources = TransferSources { news: Some(news), seen: None, catalogs: None, canaries: None };
+    let mut sources =
+        TransferSources { news: Some(news), seen: None, catalogs: None, canaries: None, loads: None };
     let mut table = TransferTable::default();
     let stale = |status: &mut Status| {
         status.stale_since = Some(SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_600));
