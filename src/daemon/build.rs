@@ -14,14 +14,14 @@ use crate::dnstap::DnstapWriter;
 use crate::handoff::{self, Latest, Reader};
 use crate::health::{self, LoadSource, ServedZones};
 use crate::host::{self, AddressWatcher, HostFacts, LostAddresses, ServiceAddresses};
+use crate::otlp::Export;
 use crate::policy::{Decision, Policy};
 use crate::publish::Publisher;
 use crate::route::{self, BgpControl, BgpDriver, DryRun, Speaker};
 use crate::serve::{self, Serving};
-use crate::telemetry::{Beat, Counters, Logging, keep_running};
+use crate::telemetry::{Beat, Counters, keep_running};
 use crate::zone::Published;
 
-use super::DaemonError;
 use super::canaries::{self, CanaryContext, ReleasedVersions};
 use super::catalogs::{self, CatalogContext};
 use super::controller::Controller;
@@ -38,6 +38,7 @@ use super::status::{Ordered, Reload, TransferSources};
 use super::supervisor::Supervisor;
 use super::thread::Thread;
 use super::transfers::Transferring;
+use super::{DaemonError, Logged};
 
 /// Orders that wait for the deciding task: those of all connections of the admin socket, and a signal's.
 const ORDERS: usize = 32;
@@ -47,7 +48,7 @@ const ORDERS: usize = 32;
 pub(super) async fn build(
     config: Config,
     file: Option<PathBuf>,
-    logging: &Logging,
+    logged: &Logged,
 ) -> Result<Parts, DaemonError> {
     let admin = control::open(&config.control)?;
     let missing = host::missing_addresses(&config.pop.management_addresses).await?;
@@ -55,7 +56,7 @@ pub(super) async fn build(
         return Err(host::AddressError::NoSource(missing).into());
     }
     let addresses = ensure_addresses(&config).await?;
-    let built = start(config, file, logging, admin, addresses.as_ref());
+    let built = start(config, file, logged, admin, addresses.as_ref());
     match built {
         Ok(parts) => Ok(Parts { addresses, ..parts }),
         Err(error) => {
@@ -73,10 +74,11 @@ pub(super) async fn build(
 fn start(
     config: Config,
     file: Option<PathBuf>,
-    logging: &Logging,
+    logged: &Logged,
     (server, calls): (control::Server, handoff::Receiver<control::Call>),
     addresses: Option<&ServiceAddresses>,
 ) -> Result<Parts, DaemonError> {
+    let Logged { logging, export } = logged;
     let (started, logs, log_level) = (Instant::now(), &logging.logs, logging.level.clone());
     let published = Arc::new(Published::default());
     let counters = Counters::new(config.serve.counter_sets());
@@ -157,9 +159,12 @@ fn start(
     let moving = transferring.beats();
     let sampling: Vec<Beat> = samples.iter().map(|(beat, _)| beat.clone()).collect();
     let counting: Vec<Beat> = statistics.iter().map(|(beat, _)| beat.clone()).collect();
-    let beats =
-        [own, health_beats, host_beats, speaker.beats.clone(), serving.beats(), moving, sampling, counting]
-            .concat();
+    let exporting: Vec<Beat> = export.iter().map(Export::beat).collect();
+    let beats = [own, health_beats, host_beats, speaker.beats.clone(), serving.beats(), moving, sampling]
+        .into_iter()
+        .chain([counting, exporting])
+        .flatten()
+        .collect();
     let reported = Reported {
         started,
         config: &config,
@@ -175,6 +180,7 @@ fn start(
         published: published.clone(),
         samples: samples.map(|(_, reports)| reports),
         rssac002: statistics.map(|(_, trouble)| trouble),
+        exported: export.as_ref().map(Export::counts),
         beats,
     };
     let (control, web) = start_control(server, reported)?;

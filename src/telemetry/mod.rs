@@ -41,7 +41,7 @@ pub use load::{BacklogLoad, ListenerLoad, Load, Sends};
 pub use lock::locked;
 pub use log_error::LogError;
 pub use log_writer::Logs;
-pub use logs::{LogFormat, LogSettings, Logging, start_logs};
+pub use logs::{ExportedLogs, LogFormat, LogSettings, Logging, start_logs};
 pub use panic_log::message as panic_message;
 pub use query_types::{QUERY_TYPES, slot_of_type, type_of_slot};
 pub use slots::Slots;

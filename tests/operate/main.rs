@@ -30,6 +30,7 @@ mod hub_loss;
 mod last_pop;
 mod live;
 mod metrics;
+mod otlp;
 mod package;
 mod page_many;
 mod process;

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant, SystemTime};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::{Id, JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument;
 
 use crate::handoff::{Latest, Queue, Reader, Receiver};
 use crate::publish::Report;
@@ -306,8 +307,10 @@ impl Coordinator {
     fn spawn_fetch(&mut self, job: Fetch) {
         let (settings, idle, sink) = (self.settings.clone(), self.idle.clone(), self.sink.clone());
         let about = About::Fetch { fetch: job.clone(), begun: Instant::now() };
-        let handle =
-            self.tasks.spawn(async move { Done::Fetched(fetch(&settings, &idle, &sink, &job).await) });
+        let (zone, primary, whole) = (&job.zone, job.address, job.from.is_none());
+        let span = tracing::info_span!("transfer", %zone, %primary, whole);
+        let task = async move { Done::Fetched(fetch(&settings, &idle, &sink, &job).await) };
+        let handle = self.tasks.spawn(task.instrument(span));
         self.about.insert(handle.id(), about);
     }
 
