@@ -43,3 +43,4 @@ mod systemd;
 mod ticket_keys;
 mod transfer;
 mod web;
+mod web_tls;
