@@ -21,7 +21,7 @@
 //!
 //!     health probes -> facts -> policy decision -> route gate -> embedded BGP speaker | dry run
 //!     control  the admin socket     web  the page, the API     fleet  the other POPs
-//!     metrics, dnstap, catchment, rssac002  what is measured     telemetry  counters, logs     daemon  puts it together
+//!     metrics, dnstap, catchment, rssac002, otlp  what is measured     telemetry  counters, logs     daemon  puts it together
 //! ```
 //!
 //! ## The two halves
@@ -105,12 +105,13 @@
 //! | `route` | `sys` `policy` `telemetry` `handoff` |
 //! | `control` | `sys` `telemetry` `handoff` |
 //! | `catchment` | `handoff` |
-//! | `rssac002` | `telemetry` `handoff` |
+//! | `rssac002` | `wire` `telemetry` `handoff` |
 //! | `dnstap` | `telemetry` `wire` `handoff` `catchment` |
 //! | `metrics` | `control` `telemetry` `wire` |
+//! | `otlp` | `telemetry` |
 //! | `fleet` | `wire` `transfer` `control` `telemetry` |
 //! | `web` | `transfer` `control` `fleet` `telemetry` `handoff` |
-//! | `config` | `sys` `wire` `zone` `zonefile` `answer` `admission` `serve` `publish` `transfer` `catalog` `update` `health` `policy` `route` `control` `dnstap` `rssac002` `fleet` `web` `telemetry` |
+//! | `config` | `sys` `wire` `zone` `zonefile` `answer` `admission` `serve` `publish` `transfer` `catalog` `update` `health` `policy` `route` `control` `dnstap` `rssac002` `otlp` `fleet` `web` `telemetry` |
 //! | `daemon` | everything but `cli` |
 //! | `cli` | everything |
 //!
@@ -141,6 +142,7 @@ pub mod handoff;
 pub mod health;
 pub mod host;
 pub mod metrics;
+pub mod otlp;
 pub mod policy;
 pub mod publish;
 pub mod route;

@@ -22,7 +22,7 @@ const MOST: usize = 100;
 type Required = (&'static str, &'static str, &'static str);
 
 /// The keys that must be there, by section, what each is, and a value of the right form.
-const REQUIRED: [(&str, &[Required]); 12] = [
+const REQUIRED: [(&str, &[Required]); 13] = [
     (
         "pop",
         &[
@@ -86,6 +86,14 @@ const REQUIRED: [(&str, &[Required]); 12] = [
             ("directory", "where the files are written, such as \"/var/lib/anyns/rssac002\"", "\"x\""),
             ("service", "what the documents call the service, such as \"as112.example\"", "\"x\""),
         ],
+    ),
+    (
+        "otlp",
+        &[(
+            "endpoint",
+            "where the receiver listens, such as \"http://127.0.0.1:4318\"",
+            "\"http://127.0.0.1\"",
+        )],
     ),
     (
         "fleet.pop",

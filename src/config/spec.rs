@@ -59,6 +59,7 @@ pub(super) struct Spec {
     pub(super) fleet: FleetSpec,
     pub(super) samples: Option<SamplesSpec>,
     pub(super) rssac002: Option<Rssac002Spec>,
+    pub(super) otlp: Option<OtlpSpec>,
 }
 
 /// `[samples]`: one message in some, for dnstap, the query log and catchments.
@@ -78,6 +79,14 @@ pub(super) struct SamplesSpec {
 pub(super) struct Rssac002Spec {
     pub(super) directory: FilePath,
     pub(super) service: Spanned<String>,
+    pub(super) zone: Option<Spanned<String>>,
+}
+
+/// `[otlp]`: logs and traces to an OpenTelemetry receiver.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct OtlpSpec {
+    pub(super) endpoint: Spanned<String>,
 }
 
 /// `[pop]`: who this is.

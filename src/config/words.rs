@@ -9,7 +9,7 @@ pub(super) const LISTS: [&str; 8] =
     ["zone", "catalog", "catalog.group", "canary", "service", "bgp.neighbor", "key", "fleet.pop"];
 
 /// The sections of which there is one.
-pub(super) const SINGLE: [&str; 17] = [
+pub(super) const SINGLE: [&str; 18] = [
     "transfer",
     "pop",
     "log",
@@ -27,6 +27,7 @@ pub(super) const SINGLE: [&str; 17] = [
     "fleet",
     "samples",
     "rssac002",
+    "otlp",
 ];
 
 /// The longest piece of a wrong value that is quoted, in characters.

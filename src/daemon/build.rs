@@ -14,15 +14,14 @@ use crate::dnstap::DnstapWriter;
 use crate::handoff::{self, Latest, Reader};
 use crate::health::{self, LoadSource, ServedZones};
 use crate::host::{self, AddressWatcher, HostFacts, LostAddresses, ServiceAddresses};
+use crate::otlp::Export;
 use crate::policy::{Decision, Policy};
 use crate::publish::Publisher;
 use crate::route::{self, BgpControl, BgpDriver, DryRun, Speaker};
-use crate::rssac002;
 use crate::serve::{self, Serving};
-use crate::telemetry::{Beat, Counters, Logging, keep_running};
+use crate::telemetry::{Beat, Counters, keep_running};
 use crate::zone::Published;
 
-use super::DaemonError;
 use super::canaries::{self, CanaryContext, ReleasedVersions};
 use super::catalogs::{self, CatalogContext};
 use super::controller::Controller;
@@ -34,10 +33,12 @@ use super::reporting::Told;
 use super::reporting::{Reported, SampleReports, fact_checks, start_control};
 use super::required::MissingZones;
 use super::sources::{Ages, Sources};
-use super::status::{Ordered, Reload};
+use super::statistics::start_statistics;
+use super::status::{Ordered, Reload, TransferSources};
 use super::supervisor::Supervisor;
 use super::thread::Thread;
 use super::transfers::Transferring;
+use super::{DaemonError, Logged};
 
 /// Orders that wait for the deciding task: those of all connections of the admin socket, and a signal's.
 const ORDERS: usize = 32;
@@ -47,7 +48,7 @@ const ORDERS: usize = 32;
 pub(super) async fn build(
     config: Config,
     file: Option<PathBuf>,
-    logging: &Logging,
+    logged: &Logged,
 ) -> Result<Parts, DaemonError> {
     let admin = control::open(&config.control)?;
     let missing = host::missing_addresses(&config.pop.management_addresses).await?;
@@ -55,7 +56,7 @@ pub(super) async fn build(
         return Err(host::AddressError::NoSource(missing).into());
     }
     let addresses = ensure_addresses(&config).await?;
-    let built = start(config, file, logging, admin, addresses.as_ref());
+    let built = start(config, file, logged, admin, addresses.as_ref());
     match built {
         Ok(parts) => Ok(Parts { addresses, ..parts }),
         Err(error) => {
@@ -73,10 +74,11 @@ pub(super) async fn build(
 fn start(
     config: Config,
     file: Option<PathBuf>,
-    logging: &Logging,
+    logged: &Logged,
     (server, calls): (control::Server, handoff::Receiver<control::Call>),
     addresses: Option<&ServiceAddresses>,
 ) -> Result<Parts, DaemonError> {
+    let Logged { logging, export } = logged;
     let (started, logs, log_level) = (Instant::now(), &logging.logs, logging.level.clone());
     let published = Arc::new(Published::default());
     let counters = Counters::new(config.serve.counter_sets());
@@ -84,7 +86,7 @@ fn start(
         Some(samples) => counters.with_taps(samples.one_in),
         None => counters,
     };
-    let counters = if config.rssac002.is_some() { counters.with_sizes() } else { counters };
+    let counters = if config.rssac002.is_some() { counters.with_daily_statistics() } else { counters };
     let limits = Arc::new(Limits::new(&config.rate_limit, started)?);
     let answers = Arc::new(config.answer.clone());
     let serving = serve::start(&config.serve, &published, &answers, Some(&limits), &counters)?;
@@ -107,11 +109,8 @@ fn start(
         primary: transferring.primary(),
     };
     let (canaries_thread, canaries, canaries_beat) = canaries::start(&config.transfers, context)?;
-    let transfers = super::status::TransferSources {
-        catalogs: Some(catalogs.facts()),
-        canaries: Some(canaries.facts()),
-        ..transfers
-    };
+    let transfers =
+        TransferSources { catalogs: Some(catalogs.facts()), canaries: Some(canaries.facts()), ..transfers };
 
     let zones = Latest::<Arc<dyn ServedZones>>::new(Arc::new(BTreeSet::new()));
     let mut load = serving.load();
@@ -120,7 +119,8 @@ fn start(
     let (host_thread, lost_addresses, host, host_beats) = start_host(&config, addresses, &serving, &health)?;
 
     let (samples, dnstap) = start_samples(&config, &counters)?;
-    let (statistics, rssac002) = start_rssac002(&config, &counters)?;
+    let (statistics, rssac002, loads) = start_statistics(&config, &counters, &published)?;
+    let transfers = TransferSources { loads, ..transfers };
     let decider = Beat::new("decide");
     let decisions = Latest::new(Decision::default());
     let decided = decisions.reader();
@@ -159,9 +159,12 @@ fn start(
     let moving = transferring.beats();
     let sampling: Vec<Beat> = samples.iter().map(|(beat, _)| beat.clone()).collect();
     let counting: Vec<Beat> = statistics.iter().map(|(beat, _)| beat.clone()).collect();
-    let beats =
-        [own, health_beats, host_beats, speaker.beats.clone(), serving.beats(), moving, sampling, counting]
-            .concat();
+    let exporting: Vec<Beat> = export.iter().map(Export::beat).collect();
+    let beats = [own, health_beats, host_beats, speaker.beats.clone(), serving.beats(), moving, sampling]
+        .into_iter()
+        .chain([counting, exporting])
+        .flatten()
+        .collect();
     let reported = Reported {
         started,
         config: &config,
@@ -177,6 +180,7 @@ fn start(
         published: published.clone(),
         samples: samples.map(|(_, reports)| reports),
         rssac002: statistics.map(|(_, trouble)| trouble),
+        exported: export.as_ref().map(Export::counts),
         beats,
     };
     let (control, web) = start_control(server, reported)?;
@@ -251,21 +255,6 @@ fn start_samples(config: &Config, counters: &Counters) -> Result<Samples, Daemon
         keep_running(&running, &mut writer, async |writer| writer.run().await).await;
     })?;
     Ok((Some((beat, reports)), Some(thread)))
-}
-
-/// A heartbeat and why nothing is written, and the thread; nothing where no statistics are asked for.
-type Statistics = (Option<(Beat, Reader<Option<String>>)>, Option<Thread>);
-
-/// Starts the thread that writes daily statistics.
-fn start_rssac002(config: &Config, counters: &Counters) -> Result<Statistics, DaemonError> {
-    let Some(settings) = config.rssac002.clone() else { return Ok((None, None)) };
-    let mut writer = rssac002::Writer::new(settings, counters.clone());
-    let (beat, trouble) = (writer.beat(), writer.trouble());
-    let running = beat.clone();
-    let thread = Thread::start("rssac002", CancellationToken::new(), move || async move {
-        keep_running(&running, &mut writer, async |writer| writer.run().await).await;
-    })?;
-    Ok((Some((beat, trouble)), Some(thread)))
 }
 
 /// Service addresses are on the host, or are put there. Addresses of a wildcard bind are not looked at one by one.

@@ -153,6 +153,7 @@ fn needs_restart(old: &Config, new: &Config) -> Vec<&'static str> {
         ("[web] or [fleet]", old.web != new.web || old.fleet != new.fleet),
         ("[samples]", old.samples != new.samples),
         ("[rssac002]", old.rssac002 != new.rssac002),
+        ("[otlp]", old.otlp != new.otlp),
         (
             "transfer.listen, transfer.tls or how much is transferred at one time",
             old.transfers.restart_form != new.transfers.restart_form,

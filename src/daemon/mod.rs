@@ -16,6 +16,7 @@
 //!           dnstap      1x thread   samples of messages out and counted, if asked for
 //!           rssac002    1x thread   daily statistics out, if asked for
 //!           log         1x thread   log records out
+//!           otlp        1x thread   log records and spans to a receiver, if asked for
 //!           serve-N     Nx threads  queries in, responses out
 //!   wait    a signal: drain in order, then everything closes in the order opposite to its opening
 //! ```
@@ -54,6 +55,7 @@ mod sent_zones;
 mod service_manager;
 mod signals;
 mod sources;
+mod statistics;
 mod status;
 mod stop;
 mod supervisor;
@@ -68,7 +70,9 @@ use std::path::PathBuf;
 use crate::config::Config;
 use crate::control::ControlError;
 use crate::host::AddressError;
+use crate::otlp::{self, Export, ExportLayer};
 use crate::serve::ServeError;
+use crate::telemetry::{ExportedLogs, Logging};
 use crate::{admission, health, publish, route, telemetry, web as pages};
 
 /// Why anyns cannot run.
@@ -127,18 +131,42 @@ pub enum DaemonError {
 /// How long the last log records may take to leave.
 const LOG_PATIENCE: std::time::Duration = std::time::Duration::from_secs(1);
 
+/// What is logged, and what of it is exported.
+struct Logged {
+    logging: Logging,
+    export: Option<Export>,
+}
+
+impl Logged {
+    fn start(config: &Config) -> Result<Self, DaemonError> {
+        let export = config.otlp.as_ref().map(otlp::start).transpose();
+        let failed = |source| DaemonError::Thread { name: "otlp", source };
+        let (export, layer) = export.map_err(failed)?.unzip();
+        let exported = layer.map(|layer: ExportLayer| -> ExportedLogs { Box::new(layer) });
+        Ok(Self { logging: telemetry::start_logs(&config.log, exported)?, export })
+    }
+
+    /// The last records leave.
+    fn finish(self) {
+        if let Some(export) = self.export {
+            export.finish(LOG_PATIENCE);
+        }
+        self.logging.logs.finish(LOG_PATIENCE);
+    }
+}
+
 /// Runs until a signal ends it, and returns after everything is closed in order. `file` is read again at a reload.
 pub fn run(config: Config, file: Option<PathBuf>) -> Result<(), DaemonError> {
-    let logging = telemetry::start_logs(&config.log)?;
+    let logged = Logged::start(&config)?;
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(DaemonError::Runtime)?;
     let outcome = runtime.block_on(async {
         let signals = signals::Signals::new().map_err(DaemonError::Signals)?;
-        let parts = build::build(config, file, &logging).await?;
+        let parts = build::build(config, file, &logged).await?;
         stop::after_a_signal(parts, signals).await;
         Ok(())
     });
     runtime.shutdown_background();
-    logging.logs.finish(LOG_PATIENCE);
+    logged.finish();
     outcome
 }

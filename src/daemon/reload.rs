@@ -13,6 +13,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
+use tracing::Instrument;
+
 use crate::config::{self, Config, RouteDriver};
 use crate::control::{Reply, Response};
 use crate::handoff::Latest;
@@ -126,7 +128,7 @@ fn put_in_force(controller: &mut Controller, config: Config, replies: Vec<Reply>
     let (tls_files, catalogs) = (controller.tls_files.clone(), controller.catalogs.clone());
     let ticket_keys = config.serve.tls.as_ref().map(|tls| tls.ticket_keys.clone()).unwrap_or_default();
     let canaries = controller.canaries.clone();
-    tokio::spawn(async move {
+    let work = async move {
         let read = read_tls_files(tls_files, ticket_keys).await;
         // Before the publisher forgets what the file names no more: a catalog may have it.
         catalogs.configure(config.transfers.catalogs.clone()).await;
@@ -134,7 +136,8 @@ fn put_in_force(controller: &mut Controller, config: Config, replies: Vec<Reply>
         canaries.configure(&config.transfers).await;
         let zones = look_again(&publisher, config, &applied).await;
         finish(&state, replies, if let Err(message) = read { failed(message) } else { zones });
-    });
+    };
+    tokio::spawn(work.instrument(tracing::info_span!("reload")));
 }
 
 /// Tells the log, those who asked, and the status, what came of it.

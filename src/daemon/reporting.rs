@@ -12,7 +12,8 @@ use crate::dnstap::DnstapCounts;
 use crate::handoff::{Latest, Reader, queue};
 use crate::health;
 use crate::host::HostFacts;
-use crate::metrics::SampleFacts;
+use crate::metrics::{ExportFacts, SampleFacts};
+use crate::otlp::ExportCounts;
 use crate::publish::PublisherHandle;
 use crate::route::{LeaseStatus, NeighborKey, NeighborStatus, RouteStatus, SessionState, Speaker};
 use crate::serve::{self, Serving};
@@ -81,6 +82,8 @@ pub(super) struct Reported<'a> {
     pub(super) samples: Option<SampleReports>,
     /// Why daily statistics are not written, if they are asked for.
     pub(super) rssac002: Option<Reader<Option<String>>>,
+    /// How many records an OpenTelemetry receiver got, if there is one.
+    pub(super) exported: Option<ExportCounts>,
     /// The beats of all tasks but those of the status itself.
     pub(super) beats: Vec<Beat>,
 }
@@ -92,7 +95,7 @@ pub(super) fn start_control(
 ) -> Result<(ControlThread, Option<Thread>), DaemonError> {
     let Reported { started, config, publisher, serving, counters, speaker, host, logs, limits, .. } =
         reported;
-    let Reported { told, transfers, published, samples, rssac002, beats, .. } = reported;
+    let Reported { told, transfers, published, samples, rssac002, exported, beats, .. } = reported;
     let [control, status] = [Beat::new("control"), Beat::new("status")];
     let (report, mut liveness) = (publisher.report(), publisher.liveness());
     let (inquiries, asked) = queue(MOST_INQUIRIES).map_err(DaemonError::Runtime)?;
@@ -148,6 +151,7 @@ pub(super) fn start_control(
             checks,
             log_dropped: Some(Box::new(log_dropped)),
             samples: samples.map(|samples| sample_facts(samples.counts)),
+            exported: exported.map(export_facts),
         },
     };
     let test_hooks = std::env::var_os("ANYNS_TEST_HOOKS").is_some_and(|value| value == "1");
@@ -158,6 +162,10 @@ pub(super) fn start_control(
 
 fn sample_facts(counts: DnstapCounts) -> Source<SampleFacts> {
     Box::new(move || SampleFacts { written: counts.written(), dropped: counts.dropped() })
+}
+
+fn export_facts(counts: ExportCounts) -> Source<ExportFacts> {
+    Box::new(move || ExportFacts { exported: counts.exported(), dropped: counts.dropped() })
 }
 
 fn alarm(kind: String, cause: Cause, message: String) -> OtherAlarm {

@@ -127,6 +127,7 @@ impl Transferring {
             delayed: delayed.clone(),
             catalogs: None,
             canaries: None,
+            loads: None,
         };
         let control = TransferControl { secondary: handle, primary, delayed };
         Ok((Self { notifies, delay, updates, control, secondary, beats }, sources))

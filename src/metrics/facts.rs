@@ -29,6 +29,8 @@ pub struct Facts {
     pub log_dropped: u64,
     /// Samples for dnstap and the query log.
     pub samples: SampleFacts,
+    /// Log records and spans for an OpenTelemetry receiver.
+    pub exported: ExportFacts,
 }
 
 /// One zone.
@@ -104,6 +106,15 @@ pub struct SessionFacts {
     pub established: u64,
     /// Since when it has its state.
     pub since: u64,
+}
+
+/// Log records and spans for an OpenTelemetry receiver.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ExportFacts {
+    /// Those that it has taken.
+    pub exported: u64,
+    /// Those that found no room, or that it refused.
+    pub dropped: u64,
 }
 
 /// Samples for dnstap and the query log.

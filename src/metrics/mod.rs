@@ -28,7 +28,9 @@ mod tests;
 mod zones;
 
 pub use exposition::Format;
-pub use facts::{Facts, PrefixFacts, SampleFacts, SessionFacts, TransferFacts, TransferTotals, ZoneFacts};
+pub use facts::{
+    ExportFacts, Facts, PrefixFacts, SampleFacts, SessionFacts, TransferFacts, TransferTotals, ZoneFacts,
+};
 pub use guide::guide;
 pub use metric::{Kind, Metric};
 pub use table::ALL;

@@ -27,6 +27,8 @@ pub(super) fn write(text: &mut Exposition, status: &Status, facts: &Facts) {
     text.single(&table::LOG_DROPPED, facts.log_dropped);
     text.single(&table::SAMPLES_WRITTEN, facts.samples.written);
     text.single(&table::SAMPLES_DROPPED, facts.samples.dropped);
+    text.single(&table::OTLP_EXPORTED, facts.exported.exported);
+    text.single(&table::OTLP_DROPPED, facts.exported.dropped);
     let mut family = text.family(&table::TASK_AGE);
     for (task, age) in &facts.task_ages {
         family.row(&[task], age);

@@ -25,6 +25,8 @@ metrics! {
     LOG_DROPPED Counter "anyns_log_records_dropped_total" [] "Log records that were dropped because standard error took no more"
     SAMPLES_WRITTEN Counter "anyns_dnstap_messages_total" [] "dnstap messages that were written"
     SAMPLES_DROPPED Counter "anyns_dnstap_dropped_total" [] "Samples for dnstap and the query log that were dropped"
+    OTLP_EXPORTED Counter "anyns_otlp_records_total" [] "Log records and spans that the OTLP receiver has taken"
+    OTLP_DROPPED Counter "anyns_otlp_dropped_total" [] "Log records and spans for the OTLP receiver that were dropped"
     TASK_AGE Gauge "anyns_task_heartbeat_age_seconds" ["task"] "How long ago a task of the control plane last gave a sign of life"
     TASK_PANICS Counter "anyns_task_panics_total" ["task"] "How often a task panicked and was started again"
     FACT_AGE Gauge "anyns_fact_age_seconds" ["fact"] "How long ago a source of facts was last checked"

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-use crate::telemetry::{Counters, MessageSizes, SizeHistogram, Slots, WorkerCounters};
+use crate::telemetry::{Counters, DailyStatistics, SizeHistogram, Slots, WorkerCounters};
 
 /// The fields of `traffic-volume`, in the order of the counts.
 pub(super) const TRAFFIC: [&str; 8] = [
@@ -22,7 +22,7 @@ pub(super) const SIZES: [&str; 4] =
     ["udp-request-sizes", "udp-response-sizes", "tcp-request-sizes", "tcp-response-sizes"];
 
 /// The histograms of a worker in the order of [`SIZES`].
-const HISTOGRAMS: [fn(&MessageSizes) -> &SizeHistogram; SIZES.len()] = [
+const HISTOGRAMS: [fn(&DailyStatistics) -> &SizeHistogram; SIZES.len()] = [
     |sizes| &sizes.udp_queries,
     |sizes| &sizes.udp_responses,
     |sizes| &sizes.tcp_queries,
@@ -33,7 +33,7 @@ const HISTOGRAMS: [fn(&MessageSizes) -> &SizeHistogram; SIZES.len()] = [
 const BADVERS: u16 = 16;
 const BADCOOKIE: u16 = 23;
 
-/// Counts of a day, or since the start of the process.
+/// Sums of a day, or since the start of the process.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Counts {
     /// In the order of [`TRAFFIC`].
@@ -98,9 +98,9 @@ fn merged(
 }
 
 /// Messages by the first size of their range.
-fn sizes(counters: &Counters, of: fn(&MessageSizes) -> &SizeHistogram) -> BTreeMap<u16, u64> {
+fn sizes(counters: &Counters, of: fn(&DailyStatistics) -> &SizeHistogram) -> BTreeMap<u16, u64> {
     let mut sizes = BTreeMap::<u16, u64>::new();
-    for (first, count) in counters.all_sizes().iter().flat_map(|worker| of(worker).read()) {
+    for (first, count) in counters.all_daily().iter().flat_map(|worker| of(worker).read()) {
         *sizes.entry(u16::try_from(first).unwrap_or(u16::MAX)).or_default() += count;
     }
     sizes
@@ -138,7 +138,7 @@ mod tests {
 
     #[test]
     fn the_counters_of_all_workers_become_the_fields() {
-        let counters = Counters::new(2).with_sizes();
+        let counters = Counters::new(2).with_daily_statistics();
         let [one, other] = counters.workers() else { panic!("two workers") };
         count_many(&one.udp_queries, 10);
         one.ipv6_queries.add(0, 3);
@@ -154,9 +154,10 @@ mod tests {
         let counts = Counts::of(&counters);
         assert_eq!(counts.traffic, [7, 3, 4, 1, 6, 2, 4, 1]);
         assert_eq!(counts.rcodes, BTreeMap::from([(0, 2), (3, 1), (16, 1), (23, 2)]));
-        counters.all_sizes()[0].note_udp(40, 100);
-        counters.all_sizes()[1].note_udp(47, 0);
-        counters.all_sizes()[1].note_tcp(20, 65_535);
+        let source = "192.0.2.1".parse().unwrap();
+        counters.all_daily()[0].note_udp(source, 40, 100);
+        counters.all_daily()[1].note_udp(source, 47, 0);
+        counters.all_daily()[1].note_tcp(source, 20, 65_535);
         let [requests, responses, tcp_requests, tcp_responses] = Counts::of(&counters).sizes;
         assert_eq!((requests, responses), ([(32, 2)].into(), [(96, 1)].into()));
         assert_eq!((tcp_requests, tcp_responses), ([(16, 1)].into(), [(65_520, 1)].into()));

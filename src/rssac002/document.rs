@@ -15,10 +15,23 @@ use std::fmt::Write;
 
 use super::counts::{Counts, SIZES, TRAFFIC};
 use super::day::Day;
+use super::sources::{SOURCES, Sources};
+use super::versions::Versions;
 use crate::telemetry::SIZE_RANGE;
 
 /// What the documents say that they follow.
 const VERSION: &str = "rssac002v5";
+
+/// What the documents of a day tell.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Figures {
+    /// What is added up.
+    pub(super) counts: Counts,
+    /// The sources of queries.
+    pub(super) sources: Sources,
+    /// The versions of the zone of the service.
+    pub(super) versions: Versions,
+}
 
 /// A metric: one document, one file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,10 +42,28 @@ pub(super) enum Metric {
     TrafficSizes,
     /// Responses by RCODE.
     RcodeVolume,
+    /// Sources of queries.
+    UniqueSources,
+    /// Seconds until a version of the zone is served, by serial.
+    LoadTime,
+    /// Octets of the zone, by serial.
+    ZoneSize,
 }
 
 impl Metric {
-    pub(super) const ALL: [Self; 3] = [Self::TrafficVolume, Self::TrafficSizes, Self::RcodeVolume];
+    pub(super) const ALL: [Self; 6] = [
+        Self::TrafficVolume,
+        Self::TrafficSizes,
+        Self::RcodeVolume,
+        Self::UniqueSources,
+        Self::LoadTime,
+        Self::ZoneSize,
+    ];
+
+    /// Whether it is about the zone of the service.
+    pub(super) fn is_of_zone(self) -> bool {
+        matches!(self, Self::LoadTime | Self::ZoneSize)
+    }
 
     /// Its name in documents and files.
     pub(super) fn name(self) -> &'static str {
@@ -40,6 +71,9 @@ impl Metric {
             Self::TrafficVolume => "traffic-volume",
             Self::TrafficSizes => "traffic-sizes",
             Self::RcodeVolume => "rcode-volume",
+            Self::UniqueSources => "unique-sources",
+            Self::LoadTime => "load-time",
+            Self::ZoneSize => "zone-size",
         }
     }
 }
@@ -67,8 +101,9 @@ fn head(metric: Metric, service: &str, day: Day) -> String {
 }
 
 /// Writes a document.
-pub(super) fn write(counts: &Counts, metric: Metric, service: &str, day: Day) -> String {
+pub(super) fn write(figures: &Figures, metric: Metric, service: &str, day: Day) -> String {
     let mut text = head(metric, service, day);
+    let Figures { counts, sources, versions } = figures;
     // Writing to a string does not fail.
     match metric {
         Metric::TrafficVolume => {
@@ -86,8 +121,24 @@ pub(super) fn write(counts: &Counts, metric: Metric, service: &str, day: Day) ->
                 let _ = writeln!(text, "{rcode}: {count}");
             }
         }
+        Metric::UniqueSources => {
+            for (field, count) in SOURCES.iter().zip(sources.estimates()) {
+                let _ = writeln!(text, "{field}: {count}");
+            }
+        }
+        Metric::LoadTime => write_versions(&mut text, "time", &versions.load_times),
+        Metric::ZoneSize => write_versions(&mut text, "size", &versions.sizes),
     }
     text
+}
+
+/// A field with a number for each serial, such as `  2026112900: 14`.
+fn write_versions(text: &mut String, field: &str, versions: &BTreeMap<u32, u64>) {
+    // Writing to a string does not fail.
+    let _ = writeln!(text, "{field}:{}", if versions.is_empty() { " {}" } else { "" });
+    for (serial, number) in versions {
+        let _ = writeln!(text, "  {serial}: {number}");
+    }
 }
 
 /// A field with the ranges that have messages, such as `  32-47: 123`.
@@ -103,12 +154,13 @@ fn write_sizes(text: &mut String, field: &str, sizes: &BTreeMap<u16, u64>) {
     }
 }
 
-/// Adds what a document tells to the counts.
+/// Adds what a document tells to the figures; of `unique-sources` nothing, for an estimate cannot be gone on from.
 pub(super) fn read(
     text: &str,
     (metric, service, day): (Metric, &str, Day),
-    counts: &mut Counts,
+    figures: &mut Figures,
 ) -> Result<(), DocumentError> {
+    let Figures { counts, versions, .. } = figures;
     let head = head(metric, service, day);
     let fields = text.strip_prefix(&head).ok_or(DocumentError::OtherHead)?;
     let mut sizes = None;
@@ -117,6 +169,9 @@ pub(super) fn read(
             Metric::TrafficVolume => read_traffic(line, counts),
             Metric::TrafficSizes => read_sizes(line, &mut sizes, counts),
             Metric::RcodeVolume => read_rcode(line, counts),
+            Metric::UniqueSources => read_source(line),
+            Metric::LoadTime => read_version(line, "time", &mut versions.load_times),
+            Metric::ZoneSize => read_version(line, "size", &mut versions.sizes),
         };
         let line = head.lines().count() + index + 1;
         read.ok_or_else(|| DocumentError::Field { line, metric: metric.name() })?;
@@ -148,6 +203,22 @@ fn read_rcode(line: &str, counts: &mut Counts) -> Option<()> {
     add(counts.rcodes.entry(rcode.parse().ok()?).or_default(), count)
 }
 
+fn read_source(line: &str) -> Option<()> {
+    let (field, count) = line.split_once(": ")?;
+    count.parse::<u64>().ok()?;
+    SOURCES.contains(&field).then_some(())
+}
+
+fn read_version(line: &str, field: &str, versions: &mut BTreeMap<u32, u64>) -> Option<()> {
+    let Some(version) = line.strip_prefix("  ") else {
+        let known = line.strip_suffix(" {}").unwrap_or(line).strip_suffix(':')?;
+        return (known == field).then_some(());
+    };
+    let (serial, number) = version.split_once(": ")?;
+    versions.insert(serial.parse().ok()?, number.parse().ok()?);
+    Some(())
+}
+
 fn add(known: &mut u64, count: &str) -> Option<()> {
     *known = known.saturating_add(count.parse().ok()?);
     Some(())
@@ -165,7 +236,14 @@ mod tests {
         let sizes = [[(32, 7), (48, 1)].into(), BTreeMap::new(), BTreeMap::new(), [(65_520, 2)].into()];
         let traffic = [1, 2, 3, 4, 5, 6, 7, u64::MAX];
         let counts = Counts { traffic, sizes, rcodes: [(0, 9), (3, 0), (23, 4)].into() };
-        let text = |metric| write(&counts, metric, "as112.example", day);
+        let versions = Versions { load_times: [(2_026_112_900, 14)].into(), sizes: BTreeMap::new() };
+        let figures = Figures { counts, versions, sources: Sources::default() };
+        let text = |metric| write(&figures, metric, "as112.example", day);
+        assert!(text(Metric::UniqueSources).ends_with(
+            "metric: unique-sources\nnum-sources-ipv4: 0\nnum-sources-ipv6: 0\nnum-sources-ipv6-aggregate: 0\n"
+        ));
+        assert!(text(Metric::LoadTime).ends_with("metric: load-time\ntime:\n  2026112900: 14\n"));
+        assert!(text(Metric::ZoneSize).ends_with("metric: zone-size\nsize: {}\n"));
         assert_eq!(
             text(Metric::RcodeVolume),
             "---\nversion: rssac002v5\nservice: as112.example\nstart-period: 1970-01-01T00:00:00Z\nmetric: rcode-volume\n0: 9\n23: 4\n"
@@ -174,19 +252,21 @@ mod tests {
             "metric: traffic-sizes\nudp-request-sizes:\n  32-47: 7\n  48-63: 1\nudp-response-sizes: {}\ntcp-request-sizes: {}\n\
              tcp-response-sizes:\n  65520-65535: 2\n"
         ));
-        let mut back = Counts::default();
+        let mut back = Figures::default();
         for metric in Metric::ALL {
             read(&text(metric), (metric, "as112.example", day), &mut back).unwrap();
         }
-        assert_eq!(back, Counts { rcodes: [(0, 9), (23, 4)].into(), ..counts });
+        let counts = Counts { rcodes: [(0, 9), (23, 4)].into(), ..figures.counts.clone() };
+        assert_eq!(back, Figures { counts, ..figures });
     }
 
     #[test]
     fn what_is_no_such_document_is_refused() {
         let day = Day::of(UNIX_EPOCH);
-        let text = write(&Counts::default(), Metric::TrafficVolume, "a", day);
+        let write = |metric| write(&Figures::default(), metric, "a", day);
+        let text = write(Metric::TrafficVolume);
         let read =
-            |text: &str, service| read(text, (Metric::TrafficVolume, service, day), &mut Counts::default());
+            |text: &str, service| read(text, (Metric::TrafficVolume, service, day), &mut Figures::default());
         assert_eq!(read(&text, "a"), Ok(()));
         assert_eq!(read(&text, "b"), Err(DocumentError::OtherHead));
         assert_eq!(read("", "a"), Err(DocumentError::OtherHead));
@@ -194,13 +274,19 @@ mod tests {
             let error = DocumentError::Field { line: 14, metric: "traffic-volume" };
             assert_eq!(read(&format!("{text}{more}\n"), "a"), Err(error), "{more}");
         }
-        let sizes = write(&Counts::default(), Metric::TrafficSizes, "a", day);
-        let read_sizes =
-            |text: &str| super::read(text, (Metric::TrafficSizes, "a", day), &mut Counts::default());
-        assert_eq!(read_sizes(&sizes), Ok(()));
-        for more in ["x:", "  16-31: -1", "  16: 1", "16-31: 1"] {
-            let error = DocumentError::Field { line: 10, metric: "traffic-sizes" };
-            assert_eq!(read_sizes(&format!("{sizes}{more}\n")), Err(error), "{more}");
+        for (metric, line, wrong) in [
+            (Metric::TrafficSizes, 10, &["x:", "  16-31: -1", "  16: 1", "16-31: 1"][..]),
+            (Metric::UniqueSources, 9, &["num-sources-ipv4: -1", "x: 1"]),
+            (Metric::LoadTime, 7, &["size:", "  -1: 1", "  1: x", "1: 1"]),
+            (Metric::ZoneSize, 7, &["time:", "  4294967296: 1"]),
+        ] {
+            let text = write(metric);
+            let read = |text: &str| super::read(text, (metric, "a", day), &mut Figures::default());
+            assert_eq!(read(&text), Ok(()));
+            for more in wrong {
+                let error = DocumentError::Field { line, metric: metric.name() };
+                assert_eq!(read(&format!("{text}{more}\n")), Err(error), "{more}");
+            }
         }
     }
 }

@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use crate::wire::Name;
+
 /// What the operator chose about daily statistics.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
@@ -11,4 +13,6 @@ pub struct Settings {
     pub service: String,
     /// This instance: the files have its name.
     pub instance: String,
+    /// The zone of the service, whose versions are told of; none for a service of many zones.
+    pub zone: Option<Name>,
 }

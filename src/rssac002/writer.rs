@@ -2,19 +2,24 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use tokio::time::sleep;
 
 use super::counts::Counts;
 use super::day::Day;
-use super::document::{self, DocumentError, Metric};
+use super::document::{self, DocumentError, Figures, Metric};
 use super::settings::Settings;
+use super::sources::{RegistersError, Sources};
+use super::versions::{Versions, ZoneFacts};
 use crate::handoff::{Latest, Reader};
 use crate::telemetry::{Beat, Counters, with_causes};
 
 /// Between two writes: what a crash loses at most.
 const PERIOD: Duration = Duration::from_secs(60);
+
+/// Between two looks at the zone: a version that is served for a shorter time may be missing.
+const LOOK: Duration = Duration::from_secs(10);
 
 /// Octets of a file at most that is read back: the largest document has some 65,536 RCODEs.
 const MOST: u64 = 4 << 20;
@@ -33,15 +38,25 @@ enum WriteError {
     Foreign {
         path: PathBuf,
         #[source]
-        source: DocumentError,
+        source: ForeignError,
     },
 }
 
+/// What is not as anyns writes it.
+#[derive(Debug, thiserror::Error)]
+enum ForeignError {
+    #[error(transparent)]
+    Document(#[from] DocumentError),
+    #[error(transparent)]
+    Registers(#[from] RegistersError),
+}
+
 /// Writes the statistics of each day.
-#[derive(Debug)]
 pub struct Writer {
     settings: Settings,
     counters: Counters,
+    /// Who tells of the zone of the service, if there is one.
+    zone: Option<ZoneFacts>,
     beat: Beat,
     trouble: Latest<Option<String>>,
     day: Day,
@@ -49,18 +64,34 @@ pub struct Writer {
     base: Counts,
     /// What the files of the day told when the process began; `None` until they were read.
     before: Option<Counts>,
+    /// The sources and the versions of the day, in the files or not.
+    sources: Sources,
+    versions: Versions,
+    /// The serial that was served at the last look.
+    serial: Option<u32>,
 }
 
 impl Writer {
     /// A writer that is still to be run, for a process that begins now.
     #[must_use]
-    pub fn new(settings: Settings, counters: Counters) -> Self {
-        Self::starting_at(settings, counters, SystemTime::now())
+    pub fn new(settings: Settings, counters: Counters, zone: Option<ZoneFacts>) -> Self {
+        Self::starting_at(settings, counters, zone, SystemTime::now())
     }
 
-    fn starting_at(settings: Settings, counters: Counters, now: SystemTime) -> Self {
-        let (beat, trouble) = (Beat::new("rssac002"), Latest::new(None));
-        Self { settings, counters, beat, trouble, day: Day::of(now), base: Counts::default(), before: None }
+    fn starting_at(settings: Settings, counters: Counters, zone: Option<ZoneFacts>, now: SystemTime) -> Self {
+        Self {
+            settings,
+            counters,
+            zone,
+            beat: Beat::new("rssac002"),
+            trouble: Latest::new(None),
+            day: Day::of(now),
+            base: Counts::default(),
+            before: None,
+            sources: Sources::default(),
+            versions: Versions::default(),
+            serial: None,
+        }
     }
 
     /// The heartbeat of [`run`](Self::run).
@@ -86,15 +117,25 @@ impl Writer {
 
     async fn write_always(&mut self) {
         loop {
-            let now = SystemTime::now();
-            self.step(now);
-            sleep(Day::of(now).rest(now).min(PERIOD)).await;
+            self.step(SystemTime::now());
+            let begun = Instant::now();
+            loop {
+                let now = SystemTime::now();
+                let left = Day::of(now).rest(now).min(PERIOD.saturating_sub(begun.elapsed()));
+                sleep(left.min(LOOK)).await;
+                if left <= LOOK {
+                    break;
+                }
+                self.look_at_zone();
+            }
         }
     }
 
     /// Writes what was counted until now; the first time on a new day also the end of the day before.
     fn step(&mut self, now: SystemTime) {
         let (today, counts) = (Day::of(now), Counts::of(&self.counters));
+        self.sources.take(&self.counters);
+        self.look_at_zone();
         let mut written = self.write(&counts);
         if today != self.day {
             if let Err(error) = &written {
@@ -102,6 +143,7 @@ impl Writer {
                 tracing::error!(day, error, "the statistics of a day are not whole");
             }
             (self.day, self.base, self.before) = (today, counts.clone(), None);
+            (self.sources, self.versions) = Default::default();
             written = self.write(&counts);
         }
         let trouble = written.err().map(|error| with_causes(&error));
@@ -111,35 +153,68 @@ impl Writer {
         }
     }
 
+    /// Notes the versions of the zone that are new.
+    fn look_at_zone(&mut self) {
+        let Some(zone) = &mut self.zone else { return };
+        while let Some(version) = zone.loaded.try_next() {
+            self.versions.note_load(version);
+        }
+        let served = (zone.served)();
+        if let Some((serial, octets)) = served.filter(|(serial, _)| self.serial != Some(*serial)) {
+            self.versions.note_size(serial, octets);
+            self.serial = Some(serial);
+        }
+    }
+
     fn write(&mut self, counts: &Counts) -> Result<(), WriteError> {
         let before = match self.before.take() {
             Some(before) => before,
-            None => self.read()?,
+            None => {
+                let Figures { counts, sources, versions } = self.read()?;
+                self.sources.merge(&sources);
+                self.versions.merge(versions);
+                counts
+            }
         };
-        let all = before.plus(&counts.since(&self.base));
+        let figures = Figures {
+            counts: before.plus(&counts.since(&self.base)),
+            sources: self.sources.clone(),
+            versions: self.versions.clone(),
+        };
         self.before = Some(before);
-        for metric in Metric::ALL {
-            let text = document::write(&all, metric, &self.settings.service, self.day);
-            replace(&self.path(metric), &text)?;
+        let service = &self.settings.service;
+        for metric in self.metrics() {
+            replace(&self.path(metric), &document::write(&figures, metric, service, self.day))?;
         }
-        Ok(())
+        replace(&self.registers(), &self.sources.write(service, self.day))
     }
 
     /// What the files of the day tell; nothing where there are none.
-    fn read(&self) -> Result<Counts, WriteError> {
-        let mut counts = Counts::default();
-        for metric in Metric::ALL {
+    fn read(&self) -> Result<Figures, WriteError> {
+        let (mut figures, service) = (Figures::default(), self.settings.service.as_str());
+        for metric in self.metrics() {
             let path = self.path(metric);
-            let text = match read_text(&path) {
-                Ok(text) => text,
-                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
-                Err(source) => return Err(WriteError::Io { what: "read", path, source }),
-            };
-            let what = (metric, self.settings.service.as_str(), self.day);
-            document::read(&text, what, &mut counts)
-                .map_err(|source| WriteError::Foreign { path, source })?;
+            let Some(text) = read_text(&path)? else { continue };
+            document::read(&text, (metric, service, self.day), &mut figures)
+                .map_err(|source| WriteError::Foreign { path, source: source.into() })?;
         }
-        Ok(counts)
+        let path = self.registers();
+        if let Some(text) = read_text(&path)? {
+            figures.sources = Sources::read(&text, service, self.day)
+                .map_err(|source| WriteError::Foreign { path, source: source.into() })?;
+        }
+        Ok(figures)
+    }
+
+    /// The metrics that are written.
+    fn metrics(&self) -> impl Iterator<Item = Metric> + use<> {
+        let has_zone = self.zone.is_some();
+        Metric::ALL.into_iter().filter(move |metric| has_zone || !metric.is_of_zone())
+    }
+
+    /// The file that the sources of the day go on from.
+    fn registers(&self) -> PathBuf {
+        self.path(Metric::UniqueSources).with_extension("registers")
     }
 
     /// `DIRECTORY/YYYY/MM/METRIC/INSTANCE-YYYYMMDD-METRIC.yaml`, as RSSAC002 arranges them.
@@ -161,10 +236,18 @@ impl Drop for Writer {
     }
 }
 
-fn read_text(path: &Path) -> io::Result<String> {
-    let mut text = String::new();
-    io::Read::read_to_string(&mut io::Read::take(std::fs::File::open(path)?, MOST), &mut text)?;
-    Ok(text)
+/// The text of a file; `None` where there is none.
+fn read_text(path: &Path) -> Result<Option<String>, WriteError> {
+    let read = || -> io::Result<String> {
+        let mut text = String::new();
+        io::Read::read_to_string(&mut io::Read::take(std::fs::File::open(path)?, MOST), &mut text)?;
+        Ok(text)
+    };
+    match read() {
+        Ok(text) => Ok(Some(text)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(source) => Err(WriteError::Io { what: "read", path: path.to_owned(), source }),
+    }
 }
 
 /// Puts a whole file in the place of another, or of none.
@@ -176,7 +259,7 @@ fn replace(path: &Path, text: &str) -> Result<(), WriteError> {
     if let Some(directory) = path.parent() {
         std::fs::create_dir_all(directory).map_err(failed("make", directory))?;
     }
-    let new = path.with_extension("yaml.new");
+    let new = path.with_added_extension("new");
     std::fs::write(&new, text).map_err(failed("write", &new))?;
     std::fs::rename(&new, path).map_err(failed("write", path))
 }
@@ -198,14 +281,21 @@ mod tests {
 
     impl Scene {
         fn new() -> Self {
-            Self { directory: tempfile::tempdir().unwrap(), counters: Counters::new(1) }
+            let counters = Counters::new(1).with_daily_statistics();
+            Self { directory: tempfile::tempdir().unwrap(), counters }
         }
 
         /// A process that begins at this time. Its end at the time of the test's day is not looked at.
         fn writer(&self, counters: &Counters, at: Duration) -> Writer {
             let directory = self.directory.path().to_owned();
-            let settings = Settings { directory, service: "as112.example".into(), instance: "ams1".into() };
-            Writer::starting_at(settings, counters.clone(), UNIX_EPOCH + at)
+            let settings =
+                Settings { directory, service: "as112.example".into(), instance: "ams1".into(), zone: None };
+            Writer::starting_at(settings, counters.clone(), None, UNIX_EPOCH + at)
+        }
+
+        fn text(&self, metric: &str, date: &str) -> String {
+            let path = format!("1970/01/{metric}/ams1-{date}-{metric}.yaml");
+            std::fs::read_to_string(self.directory.path().join(path)).unwrap_or_default()
         }
 
         fn ask(&self, queries: u64) {
@@ -213,10 +303,20 @@ mod tests {
         }
 
         fn told(&self, date: &str) -> Option<u64> {
-            let path = format!("1970/01/traffic-volume/ams1-{date}-traffic-volume.yaml");
-            let text = std::fs::read_to_string(self.directory.path().join(path)).ok()?;
+            let text = self.text("traffic-volume", date);
             let line = text.lines().find_map(|line| line.strip_prefix("dns-udp-queries-received-ipv4: "));
             line?.parse().ok()
+        }
+
+        /// Notes these sources of a process; how many the file of the date tells after a write at this time.
+        fn sources(&self, writer: &mut Writer, last: &[u8], at: Duration, date: &str) -> Option<u64> {
+            for last in last {
+                let source = std::net::Ipv4Addr::new(192, 0, 2, *last).into();
+                writer.counters.all_daily()[0].note_udp(source, 40, 40);
+            }
+            writer.step(UNIX_EPOCH + at);
+            let text = self.text("unique-sources", date);
+            text.lines().find_map(|line| line.strip_prefix("num-sources-ipv4: ")?.parse().ok())
         }
     }
 
@@ -253,6 +353,54 @@ mod tests {
         writer.step(UNIX_EPOCH + NOON);
         writer.step(UNIX_EPOCH + NOON);
         assert_eq!(scene.told("19700101"), Some(8));
+    }
+
+    #[test]
+    fn a_source_counts_once_a_day_over_restarts_and_days() {
+        let scene = Scene::new();
+        let (first, second) = ("19700101", "19700102");
+        let mut writer = scene.writer(&scene.counters, NOON);
+        assert_eq!(scene.sources(&mut writer, &[1, 2, 3], NOON, first), Some(3));
+        assert_eq!(scene.sources(&mut writer, &[3, 4], NOON, first), Some(4));
+        std::mem::forget(writer);
+        let mut writer = scene.writer(&Counters::new(1).with_daily_statistics(), NOON);
+        assert_eq!(scene.sources(&mut writer, &[4, 5], NOON, first), Some(5), "a restart goes on");
+        // The first write of a new day is also the last of the day before.
+        assert_eq!(scene.sources(&mut writer, &[6], DAY, first), Some(6));
+        assert_eq!(scene.sources(&mut writer, &[], DAY, second), Some(0));
+        assert_eq!(scene.sources(&mut writer, &[1, 6], DAY, second), Some(2));
+        assert_eq!(scene.sources(&mut writer, &[7], NOON, second), Some(3), "the clock was set back");
+        assert_eq!(scene.sources(&mut writer, &[7], NOON, first), Some(7));
+        std::mem::forget(writer);
+    }
+
+    #[test]
+    fn versions_of_the_zone_are_told_on_the_day_on_which_they_were_served_first() {
+        let scene = Scene::new();
+        let (queue, loaded) = crate::handoff::queue(4).unwrap();
+        let serial = std::sync::Arc::new(std::sync::atomic::AtomicU32::new(1));
+        let now = serial.clone();
+        let served = Box::new(move || {
+            let serial = now.load(std::sync::atomic::Ordering::Relaxed);
+            (serial > 0).then_some((serial, u64::from(serial) * 100))
+        });
+        let mut writer = scene.writer(&scene.counters, NOON);
+        writer.zone = Some(ZoneFacts { served, loaded });
+        writer.step(UNIX_EPOCH + NOON);
+        for version in [2, 0, 3] {
+            serial.store(version, std::sync::atomic::Ordering::Relaxed);
+            let took = Duration::from_secs(u64::from(version));
+            queue.push(super::super::LoadedVersion { serial: version, took }).unwrap();
+            writer.look_at_zone();
+        }
+        writer.step(UNIX_EPOCH + DAY);
+        assert!(scene.text("load-time", "19700101").ends_with("\ntime:\n  0: 0\n  2: 2\n  3: 3\n"));
+        assert!(scene.text("zone-size", "19700101").ends_with("\nsize:\n  1: 100\n  2: 200\n  3: 300\n"));
+        serial.store(4, std::sync::atomic::Ordering::Relaxed);
+        writer.step(UNIX_EPOCH + DAY);
+        assert!(scene.text("load-time", "19700102").ends_with("\ntime: {}\n"));
+        assert!(scene.text("zone-size", "19700102").ends_with("\nsize:\n  4: 400\n"));
+        std::mem::forget(writer);
     }
 
     #[test]

@@ -8,7 +8,7 @@ use arc_swap::Cache;
 
 use crate::admission::{Limits, Verdict, WorkerLimiter, WorkerLimits};
 use crate::answer::{self, Client, Outcome, PendingAnswer, TransportKind};
-use crate::telemetry::{Counters, MessageSizes, Tap, TapTransport, WorkerCounters, count, count_many};
+use crate::telemetry::{Counters, DailyStatistics, Tap, TapTransport, WorkerCounters, count, count_many};
 use crate::wire::LookupName;
 use crate::zone::{Published, PublishedRef, Snapshot};
 
@@ -69,7 +69,7 @@ impl Responder {
             limiter: self.limits.as_mut().and_then(|limits| limits.at(now)),
             counters: self.counters.worker(self.set),
             tap: self.counters.tap(self.set),
-            sizes: self.counters.sizes(self.set),
+            daily: self.counters.daily(self.set),
             time: self.clock.seconds(now),
             intake: &self.intake,
         }
@@ -116,8 +116,8 @@ pub(super) struct Answering<'a> {
     counters: Option<&'a WorkerCounters>,
     /// Where samples go.
     tap: Option<&'a Tap>,
-    /// Where sizes of messages are counted.
-    sizes: Option<&'a MessageSizes>,
+    /// Where sizes and sources of messages are counted.
+    daily: Option<&'a DailyStatistics>,
     /// When it began: the time of day for cookies, exact enough for a batch.
     time: u32,
     intake: &'a IntakeSlot,
@@ -216,7 +216,7 @@ impl<'a> Answering<'a> {
         length
     }
 
-    /// Counts the sizes of a query and its response, where that is asked for, and gives both to the tap, if it is its turn; `addresses`
+    /// Counts the source and the sizes of a query and its response, where that is asked for, and gives both to the tap, if it is its turn; `addresses`
     /// are the client's and ours.
     pub(super) fn sample(
         &self,
@@ -224,10 +224,11 @@ impl<'a> Answering<'a> {
         transport: TransportKind,
         addresses: (SocketAddr, Option<SocketAddr>),
     ) {
-        if let Some(sizes) = self.sizes {
+        if let Some(daily) = self.daily {
+            let source = addresses.0.ip();
             match transport {
-                TransportKind::Udp => sizes.note_udp(messages.0.len(), messages.1.len()),
-                TransportKind::Tcp => sizes.note_tcp(messages.0.len(), messages.1.len()),
+                TransportKind::Udp => daily.note_udp(source, messages.0.len(), messages.1.len()),
+                TransportKind::Tcp => daily.note_tcp(source, messages.0.len(), messages.1.len()),
                 TransportKind::Dot | TransportKind::Doh | TransportKind::Doq => {}
             }
         }

@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use super::busiest::BusyZones;
 use super::counting::count;
+use super::daily_statistics::DailyStatistics;
 use super::latency::LatencyHistogram;
-use super::message_sizes::MessageSizes;
 use super::query_types::{QUERY_TYPES, slot_of_type};
 use super::slots::Slots;
 use super::taps::Tap;
@@ -113,14 +113,14 @@ pub struct Counters {
     /// One for each worker, or none.
     taps: Arc<[Tap]>,
     /// One for each worker, or none.
-    sizes: Arc<[MessageSizes]>,
+    daily: Arc<[DailyStatistics]>,
 }
 
 impl Counters {
     /// Counters for this many workers.
     pub fn new(workers: usize) -> Self {
         let workers = (0..workers).map(|_| WorkerCounters::default()).collect();
-        Self { workers, taps: Arc::default(), sizes: Arc::default() }
+        Self { workers, taps: Arc::default(), daily: Arc::default() }
     }
 
     /// The same, and each worker gives one message in `one_in` to its tap.
@@ -130,21 +130,21 @@ impl Counters {
         Self { taps, ..self }
     }
 
-    /// The same, and each worker counts the sizes of messages.
+    /// The same, and each worker counts what daily statistics need.
     #[must_use]
-    pub fn with_sizes(self) -> Self {
-        let sizes = self.workers.iter().map(|_| MessageSizes::default()).collect();
-        Self { sizes, ..self }
+    pub fn with_daily_statistics(self) -> Self {
+        let daily = self.workers.iter().map(|_| DailyStatistics::default()).collect();
+        Self { daily, ..self }
     }
 
-    /// One worker's sizes of messages, if they are counted.
-    pub fn sizes(&self, index: usize) -> Option<&MessageSizes> {
-        self.sizes.get(index)
+    /// What one worker counts for daily statistics, if they are asked for.
+    pub fn daily(&self, index: usize) -> Option<&DailyStatistics> {
+        self.daily.get(index)
     }
 
-    /// Every worker's sizes of messages.
-    pub fn all_sizes(&self) -> &[MessageSizes] {
-        &self.sizes
+    /// What every worker counts for daily statistics.
+    pub fn all_daily(&self) -> &[DailyStatistics] {
+        &self.daily
     }
 
     /// One worker's tap, if messages are sampled.

@@ -4,7 +4,10 @@
 use std::fmt;
 use std::io;
 
+use tracing::level_filters::LevelFilter;
 use tracing::{Event, Subscriber};
+use tracing_subscriber::Registry;
+use tracing_subscriber::filter::{FilterExt, filter_fn};
 use tracing_subscriber::fmt::format::{self, FormatEvent, FormatFields, Writer};
 use tracing_subscriber::fmt::time::{FormatTime, SystemTime};
 use tracing_subscriber::fmt::{FmtContext, MakeWriter};
@@ -48,33 +51,46 @@ pub struct Logging {
     pub level: LogLevel,
 }
 
-/// Begins to log to standard error, on a thread of its own; once in a process. A panic becomes one log record.
+/// Who gets what is logged beside the log: events and spans.
+pub type ExportedLogs = Box<dyn Layer<Registry> + Send + Sync>;
+
+/// Begins to log to standard error, on a thread of its own, and to `exported`, if there is one; once in a process. A panic becomes one log
+/// record.
 ///
 /// # Errors
 /// A level that is none, a thread that cannot be started, or logging that has begun before.
-pub fn start_logs(settings: &LogSettings) -> Result<Logging, LogError> {
+pub fn start_logs(settings: &LogSettings, exported: Option<ExportedLogs>) -> Result<Logging, LogError> {
     let level = LogLevel::new(&settings.level)?;
     let (logs, lines) = log_writer::start(io::stderr()).map_err(|source| LogError::Thread { source })?;
-    let subscriber = subscriber(settings, &level, lines);
+    let subscriber = subscriber(settings, &level, lines, exported);
     tracing::subscriber::set_global_default(subscriber)
         .map_err(|source| LogError::PendingAnswer { source })?;
     super::panic_log::log_panics();
     Ok(Logging { logs, level })
 }
 
-fn subscriber<W>(settings: &LogSettings, level: &LogLevel, writer: W) -> Box<dyn Subscriber + Send + Sync>
+fn subscriber<W>(
+    settings: &LogSettings,
+    level: &LogLevel,
+    writer: W,
+    exported: Option<ExportedLogs>,
+) -> Box<dyn Subscriber + Send + Sync>
 where
     W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
 {
     let layer = tracing_subscriber::fmt::layer().with_writer(writer).with_ansi(false);
     let (pop, instance) = (settings.pop.clone(), settings.instance.clone());
-    let registry = tracing_subscriber::registry();
+    let registry =
+        tracing_subscriber::registry().with(exported.map(|layer| layer.with_filter(level.filter())));
+    // A line tells of one event; what goes on around it is for those who follow traces. Without the hint no level would be the highest.
+    let is_event = filter_fn(|metadata| metadata.is_event()).with_max_level_hint(LevelFilter::TRACE);
+    let lines = level.filter().and(is_event);
     match settings.format {
         LogFormat::Text => {
-            Box::new(registry.with(layer.event_format(Text { pop, instance }).with_filter(level.filter())))
+            Box::new(registry.with(layer.event_format(Text { pop, instance }).with_filter(lines)))
         }
         LogFormat::Json => {
-            Box::new(registry.with(layer.event_format(Json { pop, instance }).with_filter(level.filter())))
+            Box::new(registry.with(layer.event_format(Json { pop, instance }).with_filter(lines)))
         }
     }
 }
@@ -213,8 +229,14 @@ mod tests {
         let page = Page::default();
         let to = page.clone();
         let level = LogLevel::new("info").unwrap();
-        let subscriber = subscriber(&settings(format, "info"), &level, move || to.clone());
+        let subscriber = subscriber(&settings(format, "info"), &level, move || to.clone(), None);
+        assert_eq!(
+            subscriber.max_level_hint(),
+            Some(LevelFilter::INFO),
+            "what is not logged costs a comparison"
+        );
         tracing::subscriber::with_default(subscriber, || {
+            let _span = tracing::info_span!("surrounding", inside = true).entered();
             let why = ["one".to_owned(), "two".to_owned()];
             tracing::info!(zones = 3, pop = "forged", why = ?List(&why), "ready\nforged line");
             tracing::debug!("not seen");
@@ -232,7 +254,7 @@ mod tests {
         assert!(line.contains("why=one; two"), "{line}");
         assert_eq!(line.lines().count(), 1, "{line}");
         assert!(line.contains(r"ready\nforged line"), "{line}");
-        assert!(!line.contains("not seen"), "{line}");
+        assert!(!line.contains("not seen") && !line.contains("surrounding"), "{line}");
     }
 
     #[test]

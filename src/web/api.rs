@@ -4,12 +4,14 @@ use hyper::StatusCode;
 use serde::Serialize;
 use serde_json::Value;
 
+use super::fleet_watch::PERIOD;
 use super::payload::{Reply, json, text, whole};
 use super::samples::RateSample;
 use super::state::State;
 use super::timeline::RouteChange;
 use crate::control::{CatchmentStatus, FEED_ZONES, InquiryError, RouteState, Status, Verdict, ZoneFilter};
-use crate::fleet::{PopDocument, PopLoad};
+use crate::fleet::{FleetError, PopDocument, PopLoad};
+use crate::telemetry::with_causes;
 
 /// The most zones of a status: some hundred kilobytes. Who needs all of them asks the admin socket.
 const MOST_ZONES: usize = 1000;
@@ -17,6 +19,10 @@ const MOST_ZONES: usize = 1000;
 const USUAL_ZONES: usize = 100;
 /// The client prefixes of each family in a catchment that does not say how many.
 const USUAL_PREFIXES: usize = 100;
+/// The client prefixes of each family that another POP is asked for at most.
+const MOST_PREFIXES: usize = 1000;
+/// Octets of its answer at most; each prefix takes up to 100.
+const MOST_CATCHMENT: usize = 1 << 18;
 /// The most characters of a zone or a pattern: no name is longer, each octet escaped.
 pub(super) const MOST_NAME: usize = 1024;
 /// The most buckets of serials in one request.
@@ -196,13 +202,39 @@ pub(super) async fn serials(state: &State, query: &str) -> Reply {
     json(&all)
 }
 
-/// `/api/v1/catchment?most=N`: the document of `anyns catchment --json`; 404 where nobody counts clients.
+/// `/api/v1/catchment?most=N`: the document of `anyns catchment --json`; 404 where nobody counts clients. With `pop=NAME` that of
+/// another POP, which is asked for it.
 pub(super) async fn catchment(state: &State, query: &str) -> Reply {
-    match state.catchment(number(query, "most").unwrap_or(USUAL_PREFIXES)).await {
+    let most = number(query, "most").unwrap_or(USUAL_PREFIXES);
+    if let Some(name) = parameter(query, "pop").filter(|name| !name.is_empty()) {
+        return other_catchment(state, &name, most.min(MOST_PREFIXES)).await;
+    }
+    match state.catchment(most).await {
         Ok(Some(catchment)) => json(&catchment),
         Ok(None) => text(StatusCode::NOT_FOUND, CatchmentStatus::NOT_KEPT),
         Err(error) => untold(error),
     }
+}
+
+/// What another POP tells of its clients.
+async fn other_catchment(state: &State, name: &str, most: usize) -> Reply {
+    let clients = state.fleet.clients();
+    let Some((_, client)) = clients.iter().find(|(known, _)| known == name) else { return unknown_pop() };
+    let path = format!("/api/v1/catchment?most={most}");
+    let told = match client {
+        Ok(client) => client.document::<Value>(&path, MOST_CATCHMENT, PERIOD).await,
+        Err(error) => return text(StatusCode::BAD_GATEWAY, with_causes(error)),
+    };
+    match told {
+        Ok(catchment) => json(&catchment),
+        Err(FleetError::Status { status: 404 }) => text(StatusCode::NOT_FOUND, CatchmentStatus::NOT_KEPT),
+        Err(error) => text(StatusCode::BAD_GATEWAY, with_causes(&error)),
+    }
+}
+
+/// 404, for a POP that is not listed.
+pub(super) fn unknown_pop() -> Reply {
+    text(StatusCode::NOT_FOUND, "no POP of this name is in [fleet]")
 }
 
 /// `/metrics`: OpenMetrics for who accepts it, Prometheus's text format otherwise.

@@ -60,7 +60,7 @@ pub(super) fn stream(state: &Arc<State>, path: &str, query: &str) -> Option<Repl
     if let Topic::Pop(Some(name)) = &topic
         && !state.fleet.clients().iter().any(|(known, _)| known == name)
     {
-        return Some(text(StatusCode::NOT_FOUND, "no POP of this name is in [fleet]"));
+        return Some(api::unknown_pop());
     }
     let Ok(permit) = state.streams.clone().try_acquire_owned() else {
         return Some(text(StatusCode::SERVICE_UNAVAILABLE, "too many pages are open; close one"));

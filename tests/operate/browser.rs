@@ -8,9 +8,10 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::fleet::{Fleet, fleet};
+use crate::catchment::{CLIENTS, add_clients, ask};
+use crate::fleet::fleet;
 use crate::support::anyns::BOUND;
-use crate::support::lab::Space;
+use crate::support::lab::{Lab, Space};
 use crate::support::pop::{ZONE, deploy};
 use crate::support::process::Process;
 use crate::support::skip::{has_programs, is_full_run};
@@ -18,23 +19,21 @@ use crate::support::table::tell;
 use crate::support::wait::wait_for;
 
 const DRIVER: &str = "127.0.0.1:9515";
-const PAGE: &str = "http://127.0.0.1:9533/";
+pub(crate) const PAGE: &str = "http://127.0.0.1:9533/";
 /// What an operator must see within this time.
 const SOON: Duration = Duration::from_secs(2);
 
 /// A browser with one window; closed when dropped.
-struct Browser {
+pub(crate) struct Browser {
     space: Space,
     session: String,
     _driver: Process,
 }
 
 impl Browser {
-    fn start(fleet: &Fleet) -> Self {
-        let lab = &fleet.alone.lab;
-        let space = fleet.alone.space.clone();
-        let driver = lab.start(&space, "chromedriver", "chromedriver", &["--port=9515"]);
-        let mut browser = Self { space, session: String::new(), _driver: driver };
+    pub(crate) fn start(lab: &Lab, space: &Space) -> Self {
+        let driver = lab.start(space, "chromedriver", "chromedriver", &["--port=9515"]);
+        let mut browser = Self { space: space.clone(), session: String::new(), _driver: driver };
         let profile = lab.subdirectory("browser");
         let arguments = json!([
             "--headless=new",
@@ -95,17 +94,29 @@ impl Browser {
         self.call("POST", &format!("{}{path}", self.session), body)
     }
 
-    fn open(&self, url: &str) {
+    pub(crate) fn open(&self, url: &str) {
         self.post("/url", &json!({"url": url}));
     }
 
     /// What a script returns.
-    fn script(&self, script: &str) -> Value {
+    pub(crate) fn script(&self, script: &str) -> Value {
         self.post("/execute/sync", &json!({"script": script, "args": []}))
     }
 
+    /// What a script hands to `done`, within half a minute.
+    pub(crate) fn script_until_done(&self, script: &str) -> Value {
+        let script = format!("const done = arguments[arguments.length - 1];\n{script}");
+        self.post("/execute/async", &json!({"script": script, "args": []}))
+    }
+
+    /// Milliseconds until something of the page was painted first; -1 if nothing was.
+    pub(crate) fn first_paint(&self) -> f64 {
+        let script = "const p = performance.getEntriesByName('first-contentful-paint')[0]; return p ? p.startTime : -1";
+        self.script(script).as_f64().expect("a number")
+    }
+
     /// Waits until the text of the page holds this; how long it took.
-    fn wait_text(&self, wanted: &str) -> Duration {
+    pub(crate) fn wait_text(&self, wanted: &str) -> Duration {
         let mut last = String::new();
         let begun = Instant::now();
         loop {
@@ -161,21 +172,28 @@ fn the_page_in_a_browser() {
         return;
     }
     let mut fleet = fleet(&[("down", "127.0.0.1:9535")]);
-    let config = std::fs::read_to_string(fleet.alone.anyns.config()).expect("the config");
-    let list = std::fs::read_to_string(&fleet.list).expect("the list");
-    std::fs::write(fleet.alone.anyns.config(), format!("{list}{config}")).expect("written");
-    fleet.alone.anyns.kill();
-    fleet.alone.anyns.start(&fleet.alone.lab);
-    fleet.alone.anyns.wait_announces();
+    fleet.restart_with_list();
+    add_clients(&fleet);
+    for (client, server, times) in [
+        (CLIENTS[0], "192.0.2.53:53", 60),
+        (CLIENTS[1], "192.0.2.53:53", 20),
+        (CLIENTS[2], "[2001:db8:53::53]:53", 20),
+        (CLIENTS[0], "192.0.2.53:5301", 20),
+    ] {
+        ask(&fleet, client, server, times);
+    }
     let _stream = fleet.alone.stream();
-    let browser = Browser::start(&fleet);
+    let browser = Browser::start(&fleet.alone.lab, &fleet.alone.space);
+    // Another POP tells of its clients, too; one that is down does not.
+    for (pop, text) in [("other", "100.0 %"), ("down", "502: no connection")] {
+        browser.open(&format!("{PAGE}#/pop/{pop}"));
+        browser.wait_text(text);
+    }
     let begun = Instant::now();
     browser.open(PAGE);
     browser.wait_text("3 POPs: 2 ok");
     let first = begun.elapsed();
-    let paint = browser.script(
-        "const p = performance.getEntriesByName('first-contentful-paint')[0]; return p ? p.startTime : -1",
-    );
+    let paint = browser.first_paint();
     // Each fault of a POP is seen within two seconds of its end.
     deploy(&fleet.alone.zones, ZONE, 2);
     fleet.alone.anyns.wait_zone(ZONE, "served", Some(2));
@@ -199,9 +217,9 @@ fn the_page_in_a_browser() {
     ));
     for (view, hash, text) in [
         ("fleet", "#/", "2 without an answer"),
-        ("pop", "#/pop/alone", "Timeline of routes"),
+        ("pop", "#/pop/alone", "203.0.113.0/24"),
         ("zones", "#/zones", "are not well"),
-        ("zone", "#/zone/example.org.", "Serials since"),
+        ("zone", "#/zone/example.org.", "the same serial at 1 of 3 POPs"),
         ("bad-zone", "#/zone/bad.example.", "bad.example.zone:2:"),
     ] {
         browser.open(&format!("{PAGE}{hash}"));

@@ -25,7 +25,7 @@ fn many() -> usize {
     std::env::var("ANYNS_TEST_MANY").ok().and_then(|text| text.parse().ok()).unwrap_or(20_000)
 }
 
-fn write_zones(directory: &Path, count: usize) {
+pub(crate) fn write_zones(directory: &Path, count: usize) {
     for number in 0..count {
         let text = format!(
             "$TTL 60\n@ IN SOA ns1 hostmaster 1 3600 600 86400 60\n@ IN NS ns1\nns1 IN A 192.0.2.53\nwww IN A 192.0.2.{}\n",
@@ -36,7 +36,7 @@ fn write_zones(directory: &Path, count: usize) {
 }
 
 /// How many zones are served, from the page of those that are not well.
-fn served(anyns: &Anyns) -> u64 {
+pub(crate) fn served(anyns: &Anyns) -> u64 {
     let said = anyns.command(&["status", "--json", "--zones", "bad"]);
     let status: Value = serde_json::from_str(&said.text).unwrap_or_default();
     status["zone_counts"]["served"].as_u64().unwrap_or(0)

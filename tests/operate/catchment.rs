@@ -12,10 +12,18 @@ use crate::support::pop::ZONE;
 use crate::support::wait::wait_until;
 
 /// Clients in three prefixes.
-const CLIENTS: [&str; 3] = ["198.51.100.7", "203.0.113.9", "2001:db8:7::1"];
+pub(crate) const CLIENTS: [&str; 3] = ["198.51.100.7", "203.0.113.9", "2001:db8:7::1"];
+
+/// Puts the clients' addresses on the host of both POPs.
+pub(crate) fn add_clients(fleet: &Fleet) {
+    for client in CLIENTS {
+        let length = if client.contains(':') { 128 } else { 32 };
+        fleet.alone.space.ip(&["address", "add", &format!("{client}/{length}"), "dev", "lo"]);
+    }
+}
 
 /// Asks a service address from a client's address, this many times.
-fn ask(fleet: &Fleet, client: &str, server: &str, times: u16) {
+pub(crate) fn ask(fleet: &Fleet, client: &str, server: &str, times: u16) {
     let client = SocketAddr::new(client.parse().expect("an address"), 0);
     let server: SocketAddr = server.parse().expect("a socket");
     fleet.alone.space.inside(|| {
@@ -40,11 +48,9 @@ fn prefixes(document: &Value, family: &str) -> Vec<(String, u64)> {
 
 #[test]
 fn client_prefixes_are_counted_compared_and_used_for_an_estimate() {
-    let fleet = fleet(&[("down", "127.0.0.1:9535")]);
-    for client in CLIENTS {
-        let length = if client.contains(':') { 128 } else { 32 };
-        fleet.alone.space.ip(&["address", "add", &format!("{client}/{length}"), "dev", "lo"]);
-    }
+    let mut fleet = fleet(&[("down", "127.0.0.1:9535")]);
+    fleet.restart_with_list();
+    add_clients(&fleet);
     ask(&fleet, CLIENTS[0], "192.0.2.53:53", 30);
     ask(&fleet, CLIENTS[1], "192.0.2.53:53", 10);
     ask(&fleet, CLIENTS[2], "[2001:db8:53::53]:53", 5);
@@ -68,6 +74,7 @@ fn client_prefixes_are_counted_compared_and_used_for_an_estimate() {
     );
     let reply = get(&fleet.alone.space, "127.0.0.1:9533", "/api/v1/catchment?most=1", "").json();
     assert_eq!((prefixes(&reply, "ipv4"), &reply["one_in"]), (vec![count("198.51.100.0/24", 30)], &json!(1)));
+    told_by_others(&fleet);
     compared(&fleet);
     estimated(&fleet);
     // Without the POP that is down, everything is known.
@@ -76,6 +83,21 @@ fn client_prefixes_are_counted_compared_and_used_for_an_estimate() {
     std::fs::write(&fleet.list, known).expect("written");
     let (code, text) = fleet.run(&["catchment"]);
     assert_eq!(code, 0, "{text}");
+}
+
+/// What the page of a POP shows of another one.
+fn told_by_others(fleet: &Fleet) {
+    let told = |pop: &str| {
+        get(&fleet.alone.space, "127.0.0.1:9533", &format!("/api/v1/catchment?most=5&pop={pop}"), "")
+    };
+    wait_until("the page asks the other POP", BOUND, || {
+        let reply = told("other");
+        reply.status == 200 && prefixes(&reply.json(), "ipv4") == [("198.51.100.0/24".to_owned(), 20)]
+    });
+    assert_eq!(told("other").json()["pop"], "other");
+    let (down, unknown) = (told("down"), told("nobody"));
+    assert!(down.status == 502 && down.body.contains("no connection"), "{}", down.body);
+    assert!(unknown.status == 404 && unknown.body.contains("no POP of this name"), "{}", unknown.body);
 }
 
 /// The POPs beside each other, as text and as files.

@@ -18,6 +18,54 @@ fn count(alone: &Alone, metric: &str) -> u64 {
     line.rsplit(' ').next().expect("a value").parse().expect("a number")
 }
 
+/// How often the file has a query for the zone, and a response to one.
+fn assert_read(file: &std::path::Path, least: usize) -> String {
+    let text = must(std::process::Command::new("dnstap-read").arg(file));
+    for kind in [" AQ ", " AR "] {
+        let lines = text.lines().filter(|line| {
+            line.contains(kind) && line.contains("UDP") && line.contains(&format!("{ZONE}/IN/SOA"))
+        });
+        assert!(lines.count() >= least, "{kind}: {text}");
+    }
+    text
+}
+
+#[test]
+fn messages_reach_a_collector_over_tcp_from_a_management_address() {
+    if !has_programs("dnstap over TCP", &["fstrm_capture", "dnstap-read", "ss"]) {
+        return;
+    }
+    const COLLECTOR: &str = "198.18.1.9";
+    let directory = tempfile::tempdir().expect("a directory");
+    let file = directory.path().join("messages.fstrm");
+    let mut alone = Alone::new(&format!("[samples]\none-in = 1\ndnstap = \"tcp:{COLLECTOR}:6000\"\n"));
+    alone.space.ip(&["address", "add", &format!("{COLLECTOR}/32"), "dev", "lo"]);
+    alone.anyns.start(&alone.lab);
+    alone.anyns.wait_announces();
+    // The collector comes later than the server.
+    let to = file.display().to_string();
+    let arguments = ["-t", "protobuf:dnstap.Dnstap", "-a", COLLECTOR, "-p", "6000", "-w", &to];
+    let mut collector = alone.lab.start(&alone.space, "collector", "fstrm_capture", &arguments);
+    wait_until("the collector takes messages", BOUND, || count(&alone, "anyns_dnstap_messages_total") > 0);
+    let connections =
+        must(alone.space.command("ss").args(["-tnH", "state", "established", "dport", "=", "6000"]));
+    assert!(connections.contains("198.18.1.2:"), "not from the management address: {connections}");
+    let before = count(&alone, "anyns_dnstap_messages_total");
+    for _ in 0..QUERIES {
+        assert!(alone.ask(ZONE, SOA).is_some());
+    }
+    wait_until("they were written", BOUND, || {
+        count(&alone, "anyns_dnstap_messages_total") >= before + 2 * QUERIES as u64
+    });
+    collector.signal(Signal::SIGTERM);
+    collector.wait_end(BOUND);
+    assert_read(&file, QUERIES);
+    wait_until("without it the loss is counted, and queries are answered", BOUND, || {
+        assert!(alone.ask(ZONE, SOA).is_some());
+        count(&alone, "anyns_dnstap_dropped_total") > 0
+    });
+}
+
 #[test]
 fn messages_reach_a_collector_and_one_that_is_gone_costs_nothing_else() {
     if !has_programs("dnstap", &["fstrm_capture", "dnstap-read"]) {
@@ -46,13 +94,7 @@ fn messages_reach_a_collector_and_one_that_is_gone_costs_nothing_else() {
     // The collector writes what it has when it ends.
     collector.signal(Signal::SIGTERM);
     collector.wait_end(BOUND);
-    let text = must(std::process::Command::new("dnstap-read").arg(&file));
-    for kind in [" AQ ", " AR "] {
-        let lines = text.lines().filter(|line| {
-            line.contains(kind) && line.contains("UDP") && line.contains(&format!("{ZONE}/IN/SOA"))
-        });
-        assert!(lines.count() >= QUERIES, "{kind}: {text}");
-    }
+    let text = assert_read(&file, QUERIES);
     assert!(text.contains(":53 ") || text.contains(":53\t"), "the address that was asked is missing: {text}");
     // Without the collector queries are answered, and what is lost is counted. The query log goes on.
     wait_until("the loss is counted", BOUND, || {

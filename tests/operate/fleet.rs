@@ -45,6 +45,16 @@ impl Fleet {
         (said.code, said.text)
     }
 
+    /// Starts the first POP again, with the list of all in its configuration.
+    pub(crate) fn restart_with_list(&mut self) {
+        let config = std::fs::read_to_string(self.alone.anyns.config()).expect("the config");
+        let list = std::fs::read_to_string(&self.list).expect("the list");
+        std::fs::write(self.alone.anyns.config(), format!("{list}{config}")).expect("written");
+        self.alone.anyns.kill();
+        self.alone.anyns.start(&self.alone.lab);
+        self.alone.anyns.wait_announces();
+    }
+
     fn json(&self) -> Value {
         let (_, text) = self.run(&["--json", "--timeout", "5s"]);
         serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}"))

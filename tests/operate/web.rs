@@ -199,12 +199,12 @@ fn no_text_of_the_network_becomes_markup() {
         "import(",
         "postMessage",
     ];
-    for script in ["page.js", "chart.js"] {
+    for script in ["page.js", "chart.js", "catchment.js"] {
         let text = read(script);
         let found: Vec<&str> = ways.into_iter().filter(|way| text.contains(way)).collect();
         assert!(found.is_empty(), "{script}: {found:?}");
     }
-    for name in ["index.html", "page.css", "page.js", "chart.js"] {
+    for name in ["index.html", "page.css", "page.js", "chart.js", "catchment.js"] {
         let text = read(name).replace("http://www.w3.org/2000/svg", "");
         assert!(!text.contains("http:") && !text.contains("https:") && !text.contains("//cdn"), "{name}");
     }

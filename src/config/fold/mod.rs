@@ -6,6 +6,7 @@ mod checks;
 mod connections;
 mod control;
 mod fleet;
+mod otlp;
 mod rate_limit;
 mod route;
 mod rssac002;
@@ -28,7 +29,7 @@ use crate::control as admin;
 use crate::telemetry::{LogFormat, LogSettings, check_level};
 use crate::transfer::settings::PeerSpec;
 use crate::{
-    admission, answer, dnstap, fleet as pops, health, policy, publish, route as routes,
+    admission, answer, dnstap, fleet as pops, health, otlp as export, policy, publish, route as routes,
     rssac002 as statistics, serve as serving, web as pages,
 };
 
@@ -90,6 +91,8 @@ pub struct Config {
     pub samples: Option<dnstap::Settings>,
     /// Daily statistics, if they are asked for.
     pub rssac002: Option<statistics::Settings>,
+    /// Logs and traces to an OpenTelemetry receiver, if there is one.
+    pub otlp: Option<export::Settings>,
 }
 
 /// Who this is.
@@ -168,6 +171,7 @@ pub(super) fn fold(spec: &Spec, faults: &mut Faults<'_>) -> Option<Config> {
     let drain = fold_drain(spec, faults);
     let samples = samples::fold_samples(spec, &pop, &service_addresses, faults);
     let rssac002 = rssac002::fold_rssac002(spec, &pop, faults);
+    let otlp = otlp::fold_otlp(spec, &pop, faults);
     let lease = route::fold_lease(spec, faults);
     // Every section was looked at: only now may one be missing.
     Some(Config {
@@ -181,6 +185,7 @@ pub(super) fn fold(spec: &Spec, faults: &mut Faults<'_>) -> Option<Config> {
         fleet,
         samples,
         rssac002,
+        otlp,
         pop,
         serve,
         rate_limit,

@@ -4,6 +4,7 @@ use crate::rssac002::Settings;
 
 use super::super::fault::Faults;
 use super::super::spec::Spec;
+use super::zones::parse_name;
 use super::{Pop, path_in};
 
 /// The most characters of a service: those of a domain name.
@@ -22,9 +23,12 @@ pub(super) fn fold_rssac002(spec: &Spec, pop: &Pop, faults: &mut Faults<'_>) -> 
         );
         faults.error(Some(section.service.span()), "rssac002.service", message);
     }
+    let zone = section.zone.as_ref();
+    let zone = zone.and_then(|zone| parse_name(zone.as_ref(), zone.span(), "rssac002.zone", faults));
     Some(Settings {
         directory: path_in(faults.folder(), &section.directory),
         service: service.clone(),
         instance: pop.instance.clone(),
+        zone,
     })
 }

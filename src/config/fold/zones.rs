@@ -139,7 +139,7 @@ fn dnssec(spec: DnssecSpec) -> Dnssec {
     }
 }
 
-fn parse_name(text: &str, span: Range<usize>, key: &str, faults: &mut Faults<'_>) -> Option<Name> {
+pub(super) fn parse_name(text: &str, span: Range<usize>, key: &str, faults: &mut Faults<'_>) -> Option<Name> {
     match text.parse::<Name>() {
         Ok(name) => Some(name),
         Err(error) => {

@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use crate::metrics::{MOST_BUSY, SampleFacts};
+use crate::metrics::{ExportFacts, MOST_BUSY, SampleFacts};
 use crate::publish::Report;
 use crate::telemetry::{BusyZones, Counters, Freshness};
 use crate::wire::Name;
@@ -22,6 +22,8 @@ pub(in crate::daemon) struct MetricSources {
     pub(in crate::daemon) log_dropped: Option<MetricSource<u64>>,
     /// dnstap messages that were written, and those that nobody took.
     pub(in crate::daemon) samples: Option<MetricSource<SampleFacts>>,
+    /// Log records and spans that an OpenTelemetry receiver got, and those that nobody got.
+    pub(in crate::daemon) exported: Option<MetricSource<ExportFacts>>,
 }
 
 /// What is observed between scrapes.

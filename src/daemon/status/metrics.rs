@@ -51,6 +51,7 @@ impl State {
             task_ages: tasks.map(|(name, age)| (name, age.as_secs_f64())).collect(),
             log_dropped: self.sources.metrics.log_dropped.as_mut().map_or(0, |dropped| dropped()),
             samples: self.sample_facts(),
+            exported: self.sources.metrics.exported.as_mut().map(|told| told()).unwrap_or_default(),
         }
     }
 

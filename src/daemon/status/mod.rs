@@ -59,7 +59,7 @@ pub(super) use catalogs::alarms as catalog_alarms;
 pub(super) use metric_sources::MetricSources;
 pub(super) use other::OtherAlarm;
 pub(super) use thread::ControlThread;
-pub(super) use transfers::{MOST_NEWS, TransferSources};
+pub(super) use transfers::{MOST_NEWS, TransferSources, ZoneLoads};
 
 /// Ticks between two documents: with [`Beat::PERIOD`] half a second.
 const TICKS_PER_DOCUMENT: u32 = 5;

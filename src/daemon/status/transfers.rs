@@ -11,12 +11,13 @@ use crate::control::{
     Cause, DivergedStatus, LastTransferStatus, PrimaryStatus, SecondaryStatus, TransferStatus, WaitingStatus,
     ZoneStatus, one_line,
 };
-use crate::handoff::{Reader, Receiver};
+use crate::handoff::{Queue, Reader, Receiver};
 use crate::metrics::{TransferFacts, TransferTotals};
+use crate::rssac002::LoadedVersion;
 use crate::transfer::delay::{DelayedVersions, Waiting};
 use crate::transfer::primary::{AskedFor, SeenTable};
 use crate::transfer::refresh::Phase;
-use crate::transfer::secondary::{ZoneNews, ZoneReport};
+use crate::transfer::secondary::{LastTransfer, ZoneNews, ZoneReport};
 use crate::wire::{Name, Serial};
 
 use super::canaries;
@@ -41,6 +42,25 @@ pub(in crate::daemon) struct TransferSources {
     pub(in crate::daemon) catalogs: Option<Reader<CatalogFacts>>,
     /// What is known of canaries.
     pub(in crate::daemon) canaries: Option<Reader<CanaryFacts>>,
+    /// Who wants to know of each version of a zone that was transferred.
+    pub(in crate::daemon) loads: Option<ZoneLoads>,
+}
+
+/// The versions of one zone that were transferred, for its daily statistics.
+#[derive(Debug)]
+pub(in crate::daemon) struct ZoneLoads {
+    pub(in crate::daemon) zone: Name,
+    pub(in crate::daemon) queue: Queue<LoadedVersion>,
+}
+
+impl ZoneLoads {
+    /// Tells of a transfer. One that finds no room is missing in the statistics.
+    fn tell(&self, zone: &Name, transfer: &LastTransfer) {
+        if *zone == self.zone {
+            let Serial(serial) = transfer.serial;
+            let _ = self.queue.push(LoadedVersion { serial, took: transfer.since_told });
+        }
+    }
 }
 
 /// The facts of each zone, and those that an operator must know of.
@@ -135,6 +155,9 @@ impl TransferTable {
         let Some(news) = &mut sources.news else { return };
         for _ in 0..MOST_NEWS {
             let Some((zone, report)) = news.try_next() else { return };
+            if let (Some(loads), Some(new)) = (&sources.loads, self.new_transfer(&zone, report.as_deref())) {
+                loads.tell(&zone, new);
+            }
             self.put(zone, report);
         }
     }
@@ -154,10 +177,14 @@ impl TransferTable {
         };
     }
 
-    fn count_transfer(&mut self, zone: &Name, report: Option<&ZoneReport>) {
+    /// The transfer that a report tells of, if the last report of the zone did not.
+    fn new_transfer<'r>(&self, zone: &Name, report: Option<&'r ZoneReport>) -> Option<&'r LastTransfer> {
         let known = self.zones.get(zone).and_then(|before| before.last_transfer.as_ref());
-        let last = report.and_then(|report| report.last_transfer.as_ref());
-        let Some(new) = last.filter(|last| known != Some(*last)) else { return };
+        report?.last_transfer.as_ref().filter(|last| known != Some(*last))
+    }
+
+    fn count_transfer(&mut self, zone: &Name, report: Option<&ZoneReport>) {
+        let Some(new) = self.new_transfer(zone, report) else { return };
         let count = if new.whole { &mut self.moved.whole } else { &mut self.moved.differences };
         *count += 1;
         self.moved.octets += new.octets;

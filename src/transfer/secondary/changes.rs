@@ -18,7 +18,11 @@ impl Coordinator {
     pub(super) fn notified(&mut self, zone: &Name, primary: Option<usize>, hint: Option<Serial>) {
         match self.zones.get_mut(zone) {
             Some(entry) if !entry.is_known() => entry.note_early(Early::Notified),
-            _ => self.step(zone, |refresh| refresh.notified(primary, hint)),
+            Some(entry) => {
+                entry.note_told(hint, now());
+                self.step(zone, |refresh| refresh.notified(primary, hint));
+            }
+            None => {}
         }
     }
 

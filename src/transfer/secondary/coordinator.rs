@@ -8,6 +8,7 @@ use std::time::{Duration, Instant, SystemTime};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::{Id, JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument;
 
 use crate::handoff::{Latest, Queue, Reader, Receiver};
 use crate::publish::Report;
@@ -315,8 +316,10 @@ impl Coordinator {
     fn spawn_fetch(&mut self, job: Fetch) {
         let (settings, idle, sink) = (self.settings.clone(), self.idle.clone(), self.sink.clone());
         let about = About::Fetch { fetch: job.clone(), begun: Instant::now() };
-        let handle =
-            self.tasks.spawn(async move { Done::Fetched(fetch(&settings, &idle, &sink, &job).await) });
+        let (zone, primary, whole) = (&job.zone, job.address, job.from.is_none());
+        let span = tracing::info_span!("transfer", %zone, %primary, whole);
+        let task = async move { Done::Fetched(fetch(&settings, &idle, &sink, &job).await) };
+        let handle = self.tasks.spawn(task.instrument(span));
         self.about.insert(handle.id(), about);
     }
 
@@ -338,6 +341,9 @@ impl Coordinator {
                     _ => None,
                 };
                 if self.is_of_now(&ask.zone, ask.generation) {
+                    if let (Some(soa), Some(entry)) = (soa, self.zones.get_mut(&ask.zone)) {
+                        entry.note_told(Some(soa.serial), now());
+                    }
                     self.step(&ask.zone, |refresh| refresh.answered(now(), ask.primary, soa));
                 }
             }
@@ -375,8 +381,9 @@ impl Coordinator {
             if let Some(entry) = self.zones.get_mut(zone) {
                 let at = SystemTime::now();
                 let primary = fetch.address;
+                let since_told = entry.take_told(serial, begun, now());
                 entry.last_transfer =
-                    Some(LastTransfer { primary, whole, serial, octets, records, took, at });
+                    Some(LastTransfer { primary, whole, serial, octets, records, took, since_told, at });
                 // Differences that fit prove that both were the same; an order says that somebody has looked.
                 if !whole || fetch.is_forced {
                     entry.diverged = None;

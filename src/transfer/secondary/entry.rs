@@ -1,7 +1,7 @@
 //! One zone, as the coordinator keeps it.
 
 use std::net::SocketAddr;
-use std::time::{Instant, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use crate::transfer::message::Soa;
 use crate::transfer::refresh::{Action, Bounds, Now, Order, Refresh, Saved};
@@ -19,6 +19,8 @@ pub(super) struct Entry {
     refresh: Option<Refresh>,
     /// An order or a NOTIFY came before that.
     early: Option<Early>,
+    /// The news of a version that is not served yet.
+    told: Option<VersionNews>,
     /// Counts how often the zone got other primaries: what was asked of the old ones is nothing that the new ones said.
     pub(super) generation: u32,
     /// When it is in the list of timers.
@@ -31,6 +33,14 @@ pub(super) struct Entry {
     is_stale: bool,
     /// What of it is kept over a restart.
     kept: Option<(Option<SystemTime>, u32)>,
+}
+
+/// The news of a version: a NOTIFY, or an SOA response.
+#[derive(Clone, Copy, Debug)]
+struct VersionNews {
+    /// The serial; `None` while a NOTIFY without one is all that is known.
+    serial: Option<Serial>,
+    at: Instant,
 }
 
 /// What came before a zone was known.
@@ -55,6 +65,7 @@ impl Entry {
             settings,
             refresh: None,
             early: None,
+            told: None,
             generation: 0,
             armed: None,
             last_error: None,
@@ -86,6 +97,32 @@ impl Entry {
             Early::Notified => refresh.notified(None, None),
             Early::Ordered(order) => refresh.ordered(order),
         }
+    }
+
+    /// A primary tells of a version, by a NOTIFY with its serial or without, or by an SOA response. What is served is no news.
+    pub(super) fn note_told(&mut self, serial: Option<Serial>, now: Now) {
+        let served = self.refresh.as_ref().and_then(|refresh| refresh.status(now).serial);
+        let is_news = match (serial, served) {
+            (Some(serial), Some(served)) => serial.is_after(served),
+            _ => true,
+        };
+        self.told = match self.told {
+            // The SOA response to a NOTIFY without a serial.
+            Some(told) if told.serial.is_none() => {
+                is_news.then_some(VersionNews { serial: serial.or(told.serial), at: told.at })
+            }
+            Some(told) if !is_news || serial.zip(told.serial).is_none_or(|(new, old)| !new.is_after(old)) => {
+                Some(told)
+            }
+            _ => is_news.then_some(VersionNews { serial, at: now.instant }),
+        };
+    }
+
+    /// A version is in service: how long ago it was told of first, if that was before this time.
+    pub(super) fn take_told(&mut self, serial: Serial, begun: Instant, now: Now) -> Duration {
+        let told = self.told.take().filter(|told| told.serial.is_none_or(|told| told == serial));
+        let first = told.map_or(begun, |told| told.at.min(begun));
+        now.instant.saturating_duration_since(first)
     }
 
     /// The version that is served was replaced by another way than a transfer, maybe.

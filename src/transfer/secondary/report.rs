@@ -58,6 +58,8 @@ pub struct LastTransfer {
     pub records: u64,
     /// From the query until the version was in service.
     pub took: Duration,
+    /// From the NOTIFY or the SOA response that told of this version first until it was in service.
+    pub since_told: Duration,
     /// When it was in service.
     pub at: SystemTime,
 }

@@ -303,8 +303,10 @@ function popView(name) {
     new Chart("Latency of the slowest probe", [{ key: "probe_ms", name: "milliseconds", style: "s4" }], "milliseconds"),
   ];
   const timeline = h("ol", { class: "timeline" });
+  const [clients, look] = catchmentCard(name, () => heading.isConnected);
+  timer = setInterval(look, CATCHMENT.period);
   fill(main, heading, sub, trouble, h("div", { class: "grid wide" }, charts.map((chart) => chart.element)), parts.map(([, box]) => box),
-    card("Timeline of routes and state", timeline));
+    clients, card("Timeline of routes and state", timeline));
   let samples = [];
   follow("/events/pop" + (name ? "?name=" + encodeURIComponent(name) : ""), {
     trouble: (text) => { fill(trouble, problems([text], "bad")); },
@@ -371,8 +373,9 @@ function zoneView(name) {
       // At a last-resort POP an older serial is meant while newer versions wait.
       const known = rows.filter((row) => row.zone && !row.zone.waiting).map((row) => row.zone.serial);
       const differ = new Set(known).size > 1;
+      const asked = rows.filter((row) => !(row.zone && row.zone.waiting)).length;
       const cells = rows.map(({ pop, zone, error }) => {
-        if (error || !zone) return [pop, badge(error ? "no answer" : "none", error ? "bad" : "warn"), "", "", "", "", "", error || "the POP has no such zone"];
+        if (error || !zone) return [h("a", { href: popLink(pop) }, pop), badge(error ? "no answer" : "none", error ? "bad" : "warn"), "", "", "", "", "", error || "the POP has no such zone"];
         const transfer = zone.transfer || {};
         const signatures = zone.signatures || {};
         const waiting = zone.waiting ? [`serial ${zone.waiting.newest} waits${zone.waiting.until ? `, next ${ahead(now, zone.waiting.until)}` : ""}: ${zone.waiting.why}`] : [];
@@ -380,7 +383,10 @@ function zoneView(name) {
           ahead(now, transfer.next), transfer.expires ? `${day(transfer.expires)} (${ahead(now, transfer.expires)})` : "",
           signatures.expires ? `${day(signatures.expires)} (${ahead(now, signatures.expires)})` : "", waiting.concat(zone.faults, transfer.last_error && transfer.failures ? [transfer.last_error] : []).join("; ")];
       });
-      fill(body, h("p", { class: "sub" }, differ ? badge("serials differ", "warn") : known.length ? badge("the same serial everywhere", "good") : rows.some((row) => row.zone) ? null : badge("no POP serves it", "bad")),
+      const said = differ ? badge("serials differ", "warn") : !known.length ? (rows.some((row) => row.zone) ? null : badge("no POP serves it", "bad"))
+        : known.length < asked ? badge(`the same serial at ${known.length} of ${asked} POPs`, "warn")
+        : badge("the same serial everywhere", "good");
+      fill(body, h("p", { class: "sub" }, said),
         h("section", { class: "card" }, table(null, [["POP"], ["State"], ["Serial", "number"], ["Since", "when"], ["Next refresh"], ["Expiry"], ["Signatures until"], ["Fault", "text"]], cells)));
       for (const { pop, zone, error } of rows) {
         const told = error ? "no answer" : zone && zone.serial !== null ? String(zone.serial) : "not served";

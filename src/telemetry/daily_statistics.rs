@@ -1,8 +1,10 @@
-//! Sizes of messages, for daily statistics (RSSAC002), of one worker.
+//! What daily statistics (RSSAC002) need of one worker beside its counters: sizes and sources of messages.
 
+use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use super::counting::count;
+use super::source_registers::SourceRegisters;
 
 /// Octets of one range of sizes.
 pub const SIZE_RANGE: usize = 16;
@@ -35,9 +37,9 @@ impl SizeHistogram {
     }
 }
 
-/// The sizes of the messages of one worker, of those without encryption.
+/// The sizes and sources of the messages of one worker, of those without encryption.
 #[derive(Debug, Default)]
-pub struct MessageSizes {
+pub struct DailyStatistics {
     /// Queries over UDP.
     pub udp_queries: SizeHistogram,
     /// Responses over UDP.
@@ -46,11 +48,14 @@ pub struct MessageSizes {
     pub tcp_queries: SizeHistogram,
     /// Responses over TCP, without their length of two octets.
     pub tcp_responses: SizeHistogram,
+    /// The sources of queries.
+    pub sources: SourceRegisters,
 }
 
-impl MessageSizes {
-    /// Counts a query and its response over UDP; 0: no response. Only the worker calls it.
-    pub fn note_udp(&self, query: usize, response: usize) {
+impl DailyStatistics {
+    /// Counts a query of this source and its response over UDP, by their octets; 0: no response. Only the worker calls it.
+    pub fn note_udp(&self, source: IpAddr, query: usize, response: usize) {
+        self.sources.note(source);
         self.udp_queries.note(query);
         if response > 0 {
             self.udp_responses.note(response);
@@ -58,7 +63,8 @@ impl MessageSizes {
     }
 
     /// The same over TCP.
-    pub fn note_tcp(&self, query: usize, response: usize) {
+    pub fn note_tcp(&self, source: IpAddr, query: usize, response: usize) {
+        self.sources.note(source);
         self.tcp_queries.note(query);
         if response > 0 {
             self.tcp_responses.note(response);
@@ -72,11 +78,11 @@ mod tests {
 
     #[test]
     fn a_size_counts_in_its_range() {
-        let sizes = MessageSizes::default();
+        let (sizes, source) = (DailyStatistics::default(), "192.0.2.1".parse().unwrap());
         for octets in [1, 15, 16, 65_535, 65_536] {
-            sizes.note_udp(octets, 0);
+            sizes.note_udp(source, octets, 0);
         }
-        sizes.note_tcp(40, 31);
+        sizes.note_tcp(source, 40, 31);
         assert_eq!(sizes.udp_queries.read().collect::<Vec<_>>(), [(0, 2), (16, 1), (65_520, 1)]);
         assert_eq!(sizes.udp_responses.read().count(), 0);
         assert_eq!(sizes.tcp_queries.read().collect::<Vec<_>>(), [(32, 1)]);

@@ -1,0 +1,101 @@
+//! One request to the receiver, on a connection of its own.
+
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body_util::{BodyExt, Full, Limited};
+use hyper::client::conn::http1;
+use hyper::header::{self, HeaderValue};
+use hyper::{Method, Request, StatusCode};
+use hyper_util::rt::TokioIo;
+use tokio::net::{TcpSocket, TcpStream};
+use tokio::time::timeout;
+
+use super::endpoint::Endpoint;
+
+/// How long a request may take, its connection included.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Octets of a response at most: it holds a count and a text.
+const MOST_RESPONSE: usize = 64 * 1024;
+
+/// Why a batch was not taken.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum PostError {
+    #[error("no connection")]
+    Connect(#[source] io::Error),
+    #[error("HTTP broke off")]
+    Http(#[source] hyper::Error),
+    #[error("no answer within {PATIENCE:?}")]
+    Timeout,
+    #[error("answered with HTTP status {0}")]
+    Status(u16),
+    #[error("the answer is too long, or broke off")]
+    Response,
+}
+
+impl PostError {
+    /// Whether the same batch may be taken later (OTLP over HTTP, "Retryable Response Codes").
+    pub(super) fn is_passing(&self) -> bool {
+        match self {
+            Self::Connect(_) | Self::Http(_) | Self::Timeout | Self::Response => true,
+            Self::Status(status) => matches!(status, 429 | 502 | 503 | 504),
+        }
+    }
+}
+
+/// Sends a body to a path; the body of the response.
+pub(super) async fn post(
+    endpoint: Endpoint,
+    sources: &[IpAddr],
+    path: &'static str,
+    body: Vec<u8>,
+) -> Result<Bytes, PostError> {
+    let exchange = async {
+        let stream = connect(endpoint.address(), sources).await.map_err(PostError::Connect)?;
+        let (mut sender, connection) =
+            http1::handshake(TokioIo::new(stream)).await.map_err(PostError::Http)?;
+        let ask = async {
+            let mut request = Request::new(Full::new(Bytes::from(body)));
+            *request.method_mut() = Method::POST;
+            *request.uri_mut() = hyper::Uri::from_static(path);
+            let fields = request.headers_mut();
+            if let Ok(host) = HeaderValue::try_from(endpoint.address().to_string()) {
+                fields.insert(header::HOST, host);
+            }
+            fields.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/x-protobuf"));
+            fields.insert(header::CONNECTION, HeaderValue::from_static("close"));
+            let response = sender.send_request(request).await.map_err(PostError::Http)?;
+            if response.status() != StatusCode::OK {
+                return Err(PostError::Status(response.status().as_u16()));
+            }
+            let body = Limited::new(response.into_body(), MOST_RESPONSE).collect().await;
+            body.map(|body| body.to_bytes()).map_err(|_| PostError::Response)
+        };
+        // The connection is driven while the answer is awaited, and ends with it.
+        let drive = async {
+            if let Err(error) = connection.await {
+                return PostError::Http(error);
+            }
+            std::future::pending().await
+        };
+        tokio::select! {
+            biased;
+            answer = ask => answer,
+            error = drive => Err(error),
+        }
+    };
+    timeout(PATIENCE, exchange).await.unwrap_or(Err(PostError::Timeout))
+}
+
+/// From a management address, never from a service address (design rule 12); on loopback from there.
+async fn connect(address: SocketAddr, sources: &[IpAddr]) -> io::Result<TcpStream> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    let source = sources.iter().find(|source| source.is_ipv4() == address.is_ipv4());
+    if let Some(source) = source.filter(|_| !address.ip().is_loopback()) {
+        socket.bind(SocketAddr::new(*source, 0))?;
+    }
+    socket.connect(address).await
+}

@@ -1,0 +1,120 @@
+//! The page over mutual TLS on a management address: curl and `anyns fleet` with a certificate, and clients that have none or a wrong one.
+
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
+
+use crate::support::anyns::BOUND;
+use crate::support::pop::{Alone, base_config};
+use crate::support::skip::has_programs;
+use crate::support::wait::wait_until;
+
+const ADDRESS: &str = "198.18.1.2";
+
+/// What a certificate of this name says; its subject must differ from that of its issuer.
+fn parameters(name: &str) -> CertificateParams {
+    let mut parameters = CertificateParams::new(vec![name.to_owned()]).expect("a name");
+    parameters.distinguished_name.push(DnType::CommonName, name);
+    parameters
+}
+
+/// An authority.
+fn authority(name: &str) -> CertifiedIssuer<'static, KeyPair> {
+    let mut parameters = parameters(name);
+    parameters.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    CertifiedIssuer::self_signed(parameters, KeyPair::generate().expect("a key")).expect("signed")
+}
+
+fn private(path: PathBuf, text: &str) -> String {
+    std::fs::write(&path, text).expect("written");
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).expect("private");
+    path.display().to_string()
+}
+
+/// The files of a certificate for this name, and of its key.
+fn issued(
+    directory: &Path,
+    authority: &CertifiedIssuer<'static, KeyPair>,
+    name: &str,
+    file: &str,
+) -> [String; 2] {
+    let key = KeyPair::generate().expect("a key");
+    let certificate = parameters(name).signed_by(&key, authority).expect("signed");
+    [
+        private(directory.join(format!("{file}.pem")), &certificate.pem()),
+        private(directory.join(format!("{file}.key")), &key.serialize_pem()),
+    ]
+}
+
+#[test]
+fn the_page_over_mutual_tls_is_for_clients_with_a_certificate() {
+    if !has_programs("the page over mutual TLS", &["curl"]) {
+        return;
+    }
+    let mut alone = Alone::new("");
+    let directory = alone.lab.subdirectory("certificates");
+    let (own, foreign) = (authority("operators.example"), authority("others.example"));
+    let ca = private(directory.join("ca.pem"), &own.pem());
+    let [server, server_key] = issued(&directory, &own, ADDRESS, "server");
+    let [client, client_key] = issued(&directory, &own, "client.example", "client");
+    let [other, other_key] = issued(&directory, &foreign, "client.example", "other");
+    let list = |certificate: &str, key: &str| {
+        format!(
+            "[[fleet.pop]]\nname = \"alone\"\nurl = \"https://{ADDRESS}:9533\"\nca-file = \"{ca}\"\n\
+             certificate = \"{certificate}\"\nkey = \"{key}\"\n"
+        )
+    };
+    let extra = format!(
+        "[web]\nlisten = [\"{ADDRESS}:9533\"]\ncertificate = \"{server}\"\nkey = \"{server_key}\"\nclient-ca-file = \"{ca}\"\n{}",
+        list(&client, &client_key)
+    );
+    let config = base_config(&alone.lab, "alone", [ADDRESS, "2001:db8:1::2"], "dry-run", &extra);
+    alone.anyns.write_config(&config);
+    alone.anyns.start(&alone.lab);
+    alone.anyns.wait_announces();
+    let curl = |target: &str, arguments: &[&str]| {
+        let url = format!("https://{ADDRESS}:9533{target}");
+        let mut command = alone.space.command("curl");
+        let output =
+            command.args(["-sS", "--max-time", "10", "--cacert", &ca]).args(arguments).arg(url).output();
+        let output = output.expect("curl runs");
+        (
+            output.status.success(),
+            String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned(),
+        )
+    };
+    let with = ["--cert", &client, "--key", &client_key, "--fail"];
+    wait_until("the page answers who has a certificate", BOUND, || curl("/readyz", &with).0);
+    let (_, status) = curl("/api/v1/status", &with);
+    assert!(status.contains("\"pop\":\"alone\""), "{status}");
+    let (_, page) = curl("/", &with);
+    assert!(page.contains("<script src=\"/page.js\""), "{page}");
+    // Neither health nor anything else for others, and not over plain HTTP.
+    let wrong = ["--cert", &other, "--key", &other_key];
+    for (why, arguments) in [("no certificate", &[][..]), ("a foreign certificate", &wrong[..])] {
+        for target in ["/", "/api/v1/status", "/events/fleet", "/healthz"] {
+            let (answered, text) = curl(target, arguments);
+            assert!(!answered, "{why}, {target}: {text}");
+        }
+    }
+    let plain = alone
+        .space
+        .command("curl")
+        .args(["-sS", "--max-time", "10", &format!("http://{ADDRESS}:9533/healthz")])
+        .output();
+    assert!(!plain.expect("curl runs").status.success());
+    // The fleet is asked with the certificate that the list names.
+    let fleet = |certificate: &str, key: &str| {
+        let file = alone.lab.directory().join("fleet.toml");
+        std::fs::write(&file, list(certificate, key)).expect("written");
+        alone.anyns.command(&["fleet", "--fleet", &file.display().to_string()])
+    };
+    wait_until("the fleet is well", BOUND, || fleet(&client, &client_key).code == 0);
+    let refused = fleet(&other, &other_key);
+    assert!(refused.code == 3 && refused.text.contains("NO ANSWER"), "{}", refused.text);
+    // And so is the page's own view of the fleet.
+    wait_until("the page shows the fleet", BOUND, || {
+        curl("/api/v1/fleet", &with).1.contains("\"verdict\":\"ok\"")
+    });
+}
