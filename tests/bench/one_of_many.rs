@@ -94,19 +94,18 @@ impl Side {
         let idle = (usage::precise_cpu(pid) - before.1).as_secs_f64() / before.0.elapsed().as_secs_f64();
         let (begun, used) = (Instant::now(), usage::precise_cpu(pid));
         for _ in 0..CHANGES {
-            self.file(&mut |look| {
+            self.file(|look| {
                 wait_for("the changed zone is served", SERVED, look);
             });
         }
         let used = (usage::precise_cpu(pid) - used).as_secs_f64() - idle * begun.elapsed().as_secs_f64();
         // Asked without a pause: the answers would cost more CPU time than the change.
-        let mut times: Vec<f64> =
-            (0..CHANGES).map(|_| self.file(&mut |look| while look().is_none() {})).collect();
+        let mut times: Vec<f64> = (0..CHANGES).map(|_| self.file(|look| while look().is_none() {})).collect();
         vec![median(&mut times), used * 1e3 / f64::from(CHANGES)]
     }
 
     /// Milliseconds from a renaming to the answer, which is looked for again and again by `wait`.
-    fn file(&mut self, wait: &mut dyn FnMut(&mut dyn FnMut() -> Option<()>)) -> f64 {
+    fn file(&mut self, wait: impl FnOnce(&mut dyn FnMut() -> Option<()>)) -> f64 {
         let path = &self.world.zones[0].path;
         let text = std::fs::read_to_string(path).expect("the zone file can be read");
         let (old, new) = (format!("hostmaster {} ", self.serial), format!("hostmaster {} ", self.serial + 1));
