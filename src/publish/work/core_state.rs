@@ -206,6 +206,8 @@ impl Core {
 
     /// Tries again to keep what could not be kept.
     pub(in crate::publish) fn keep_again(&mut self) {
+        // A header and its zone belong together: what is to be served must be.
+        self.publication.flush(&self.published, &self.verify);
         let Some(keeper) = self.keeping.state.keeper() else { return };
         let (served, modes) = (self.published.load(), self.verify.modes());
         for name in std::mem::take(&mut self.keeping.unkept) {
