@@ -77,12 +77,8 @@ fn without_programs(config: &mut Config) {
 }
 
 fn no_zone(config: &Config) -> String {
-    let directories: Vec<String> =
-        config.publish.directories.iter().map(|directory| directory.display().to_string()).collect();
-    format!(
-        "there is no zone: {} holds no file NAME.zone; nothing is announced before a zone is served",
-        directories.join(", ")
-    )
+    let place = publish::no_zone_file(&config.publish.directories);
+    format!("there is no zone: {place}; nothing is announced before a zone is served")
 }
 
 fn print_zones(report: &CheckReport, config: &Config) -> bool {

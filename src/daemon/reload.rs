@@ -19,7 +19,7 @@ use crate::config::{self, Config, RouteDriver};
 use crate::control::{Reply, Response};
 use crate::handoff::Latest;
 use crate::host;
-use crate::publish::{PublisherHandle, Report, finds_no_zone};
+use crate::publish::{PublisherHandle, Report, finds_no_zone, no_zone_file};
 use crate::serve::TlsFiles;
 use crate::telemetry::with_causes;
 
@@ -78,13 +78,7 @@ async fn read(file: Option<PathBuf>, known: Vec<IpAddr>, serves: bool) -> Read {
 }
 
 fn no_zone_left(config: &Config) -> String {
-    let directories: Vec<String> =
-        config.publish.directories.iter().map(|directory| directory.display().to_string()).collect();
-    let place = if directories.is_empty() {
-        "no directory is named".to_owned()
-    } else {
-        format!("{} holds no file NAME.zone", directories.join(", "))
-    };
+    let place = no_zone_file(&config.publish.directories);
     format!("no zone would be left: it names none, and {place}; stop anyns to serve nothing")
 }
 

@@ -21,7 +21,7 @@ const LOADS: usize = 256;
 /// Octets of a record beside its owner and its RDATA: type, class, TTL, length of the RDATA (RFC 1035 section 3.2.1).
 const FIXED: usize = 10;
 
-/// A heartbeat and why nothing is written, the thread, and who wants to know of versions; nothing where no statistics are asked for.
+/// A heartbeat and why nothing is written, the thread, and where versions are told; nothing where no statistics are asked for.
 pub(super) type Statistics = (Option<(Beat, Reader<Option<String>>)>, Option<Thread>, Option<ZoneLoads>);
 
 /// Starts the thread, if statistics are asked for.

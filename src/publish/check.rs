@@ -75,6 +75,17 @@ pub fn check(settings: Settings) -> io::Result<CheckReport> {
     })
 }
 
+/// Says that these directories hold no zone.
+pub fn no_zone_file(directories: &[PathBuf]) -> String {
+    match directories {
+        [] => "no directory is named".to_owned(),
+        some => {
+            let shown: Vec<String> = some.iter().map(|directory| directory.display().to_string()).collect();
+            format!("{} holds no file NAME.zone", shown.join(", "))
+        }
+    }
+}
+
 /// Whether these settings name no zone and their directories, which can be read, hold none: nothing would be served. Blocks.
 pub fn finds_no_zone(settings: &Settings) -> bool {
     if !settings.zones.is_empty() || !settings.transferred.is_empty() || !settings.databases.is_empty() {

@@ -5,6 +5,7 @@ use std::net::{SocketAddr, UdpSocket};
 use std::time::Duration;
 
 use hickory_proto::op::{Message, ResponseCode};
+use hickory_proto::rr::RData;
 
 use crate::queries::Query;
 
@@ -25,6 +26,15 @@ pub(crate) fn ask(socket: &UdpSocket, server: SocketAddr, query: &Query, tries: 
         }
     }
     outcome
+}
+
+/// The serial in the answer to a query for SOA records, asked once.
+pub(crate) fn serial(socket: &UdpSocket, server: SocketAddr, query: &Query) -> Option<u32> {
+    let answer = ask(socket, server, query, 1).ok()?;
+    answer.answers.iter().find_map(|record| match &record.data {
+        RData::SOA(soa) => Some(soa.serial),
+        _ => None,
+    })
 }
 
 /// Whether this is an authoritative answer without an error.

@@ -8,9 +8,7 @@ use std::io::{Read, Write};
 use std::net::{TcpStream, UdpSocket};
 use std::time::{Duration, Instant};
 
-use hickory_proto::rr::RData;
-
-use crate::ask::ask;
+use crate::ask::serial;
 use crate::difference;
 use crate::figures::{Metric, Table};
 use crate::queries::Query;
@@ -89,12 +87,7 @@ fn redeploy(server: &mut Server, world: &World, text: &str, soa: &Query) -> f64 
     let moved = Instant::now();
     let socket = UdpSocket::bind("127.0.0.1:0").expect("loopback has a free port");
     wait_for("the redeployed zone is served", DEPLOY, || {
-        let answer = ask(&socket, server.address, soa, 1).ok()?;
-        let serial = answer.answers.iter().find_map(|record| match &record.data {
-            RData::SOA(soa) => Some(soa.serial),
-            _ => None,
-        });
-        (serial == Some(2)).then_some(())
+        (serial(&socket, server.address, soa) == Some(2)).then_some(())
     });
     moved.elapsed().as_secs_f64()
 }

@@ -19,6 +19,7 @@ use anyns::zone::{Place, Published, RecordBatch, Zone};
 use tokio::runtime::Runtime;
 
 use crate::change::CHANGED;
+use crate::support::wait::holds_for;
 use crate::zones::{World, label};
 use crate::{secure, usage};
 
@@ -58,7 +59,7 @@ pub(crate) fn measure(path: &Path, origin: &str, world: &World, home: &Path) -> 
     let publisher = runtime.block_on(start(path, &origin, state.path(), &published));
     let loaded = usage::memory(std::process::id());
     let idle_lookup = beside(&published, &origin, world, || {
-        runtime.block_on(async { tokio::time::sleep(IDLE).await });
+        holds_for("nothing changes", IDLE, || true);
     })
     .1;
     let written = usage::written();
@@ -196,7 +197,7 @@ fn sync(directory: &Path, octets: u64) -> Vec<f64> {
 }
 
 /// The median and the most.
-fn spread(times: &mut [f64]) -> (f64, f64) {
+pub(crate) fn spread(times: &mut [f64]) -> (f64, f64) {
     times.sort_by(f64::total_cmp);
     (times[times.len() / 2], times[times.len() - 1])
 }

@@ -15,11 +15,10 @@ use std::time::{Duration, Instant};
 use anyns::publish::{Deploy, Difference, Publisher, PublisherHandle, Settings};
 use anyns::wire::{Name, RecordType};
 use anyns::zone::{Place, Published, RecordBatch, Zone};
-use hickory_proto::rr::RData;
 use tokio::runtime::Runtime;
 
-use crate::ask::ask;
-use crate::difference::with_serial;
+use crate::ask::serial;
+use crate::difference::{spread, with_serial};
 use crate::figures::{Metric, Table};
 use crate::queries::Query;
 use crate::run::Bench;
@@ -101,7 +100,7 @@ impl Side {
         let used = (usage::precise_cpu(pid) - used).as_secs_f64() - idle * begun.elapsed().as_secs_f64();
         // Asked without a pause: the answers would cost more CPU time than the change.
         let mut times: Vec<f64> = (0..CHANGES).map(|_| self.file(|look| while look().is_none() {})).collect();
-        vec![median(&mut times), used * 1e3 / f64::from(CHANGES)]
+        vec![spread(&mut times).0, used * 1e3 / f64::from(CHANGES)]
     }
 
     /// Milliseconds from a renaming to the answer, which is looked for again and again by `wait`.
@@ -117,14 +116,7 @@ impl Side {
         let moved = Instant::now();
         let socket = UdpSocket::bind("127.0.0.1:0").expect("loopback has a free port");
         let query = soa(&self.world);
-        wait(&mut || {
-            let answer = ask(&socket, self.server.address, &query, 1).ok()?;
-            let serial = answer.answers.iter().find_map(|record| match &record.data {
-                RData::SOA(soa) => Some(soa.serial),
-                _ => None,
-            });
-            (serial == Some(self.serial)).then_some(())
-        });
+        wait(&mut || (serial(&socket, self.server.address, &query) == Some(self.serial)).then_some(()));
         moved.elapsed().as_secs_f64() * 1e3
     }
 
@@ -134,7 +126,7 @@ impl Side {
         let used = usage::precise_cpu(std::process::id());
         let mut times: Vec<f64> = (0..CHANGES).map(|_| self.difference(runtime, &origin)).collect();
         let used = (usage::precise_cpu(std::process::id()) - used).as_secs_f64();
-        vec![median(&mut times), used * 1e3 / f64::from(CHANGES)]
+        vec![spread(&mut times).0, used * 1e3 / f64::from(CHANGES)]
     }
 
     fn difference(&self, runtime: &Runtime, origin: &Name) -> f64 {
@@ -183,9 +175,4 @@ fn next(zone: &Zone) -> Difference {
 
 fn soa(world: &World) -> Query {
     Query { name: world.origin().to_owned(), record_type: "SOA" }
-}
-
-fn median(times: &mut [f64]) -> f64 {
-    times.sort_by(f64::total_cmp);
-    times[times.len() / 2]
 }

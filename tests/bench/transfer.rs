@@ -14,10 +14,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::time::Instant;
 
-use hickory_proto::rr::RData;
-
-use crate::ask::ask;
+use crate::ask;
 use crate::change::{CHANGED, most_memory};
+use crate::difference::spread;
 use crate::figures::{Metric, Table};
 use crate::queries::Query;
 use crate::run::Bench;
@@ -107,8 +106,7 @@ impl Pair {
             sent.elapsed().as_secs_f64() * 1e3
         };
         let mut times: Vec<f64> = (0..CHANGES).map(change).collect();
-        times.sort_by(f64::total_cmp);
-        let (median, longest) = (times[times.len() / 2], times[times.len() - 1]);
+        let (median, longest) = spread(&mut times);
         vec![whole, most as f64 / memory as f64, memory as f64 / 1e6, median, longest]
     }
 
@@ -173,12 +171,7 @@ impl Pair {
         let query = Query { name: world.origin().to_owned(), record_type: "SOA" };
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, ports.answers));
         wait_for(&format!("{} serves version {serial}", self.kind.name()), START, || {
-            let answer = ask(&socket, address, &query, 1).ok()?;
-            let served = answer.answers.iter().find_map(|record| match &record.data {
-                RData::SOA(soa) => Some(u64::from(soa.serial)),
-                _ => None,
-            });
-            (served == Some(serial)).then_some(())
+            (ask::serial(&socket, address, &query).map(u64::from) == Some(serial)).then_some(())
         });
     }
 }

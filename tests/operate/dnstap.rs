@@ -30,6 +30,17 @@ fn assert_read(file: &std::path::Path, least: usize) -> String {
     text
 }
 
+/// Asks, and waits until the messages of that were written.
+fn ask_and_wait(alone: &Alone) {
+    let before = count(alone, "anyns_dnstap_messages_total");
+    for _ in 0..QUERIES {
+        assert!(alone.ask(ZONE, SOA).is_some());
+    }
+    wait_until("they were written", BOUND, || {
+        count(alone, "anyns_dnstap_messages_total") >= before + 2 * QUERIES as u64
+    });
+}
+
 #[test]
 fn messages_reach_a_collector_over_tcp_from_a_management_address() {
     if !has_programs("dnstap over TCP", &["fstrm_capture", "dnstap-read", "ss"]) {
@@ -50,13 +61,7 @@ fn messages_reach_a_collector_over_tcp_from_a_management_address() {
     let connections =
         must(alone.space.command("ss").args(["-tnH", "state", "established", "dport", "=", "6000"]));
     assert!(connections.contains("198.18.1.2:"), "not from the management address: {connections}");
-    let before = count(&alone, "anyns_dnstap_messages_total");
-    for _ in 0..QUERIES {
-        assert!(alone.ask(ZONE, SOA).is_some());
-    }
-    wait_until("they were written", BOUND, || {
-        count(&alone, "anyns_dnstap_messages_total") >= before + 2 * QUERIES as u64
-    });
+    ask_and_wait(&alone);
     collector.signal(Signal::SIGTERM);
     collector.wait_end(BOUND);
     assert_read(&file, QUERIES);
@@ -84,13 +89,7 @@ fn messages_reach_a_collector_and_one_that_is_gone_costs_nothing_else() {
     alone.anyns.start(&alone.lab);
     alone.anyns.wait_announces();
     wait_until("the collector takes messages", BOUND, || count(&alone, "anyns_dnstap_messages_total") > 0);
-    let before = count(&alone, "anyns_dnstap_messages_total");
-    for _ in 0..QUERIES {
-        assert!(alone.ask(ZONE, SOA).is_some());
-    }
-    wait_until("they were written", BOUND, || {
-        count(&alone, "anyns_dnstap_messages_total") >= before + 2 * QUERIES as u64
-    });
+    ask_and_wait(&alone);
     // The collector writes what it has when it ends.
     collector.signal(Signal::SIGTERM);
     collector.wait_end(BOUND);

@@ -24,7 +24,8 @@ fn a_reload_takes_new_zones_and_lets_go_of_those_that_left_the_config() {
     alone.anyns.must(&["reload"]);
     assert_eq!(alone.served_version("listed.example"), Some(5), "served when the command returns");
     std::fs::write(alone.anyns.config(), before).expect("written");
-    alone.anyns.must(&["reload"]);
+    let said = alone.anyns.must(&["reload"]);
+    assert!(said.contains("no longer served: listed.example."), "{said}");
     assert_eq!(alone.served_version("listed.example"), None);
     assert_eq!(alone.served_version(ZONE), Some(1));
 }
@@ -50,6 +51,53 @@ fn a_wrong_config_changes_nothing() {
     deploy(&alone.zones, ZONE, 2);
     std::fs::write(alone.anyns.config(), before).expect("written");
     alone.anyns.wait_zone(ZONE, "served", Some(2));
+}
+
+#[test]
+fn a_config_that_leaves_no_zone_changes_nothing() {
+    let alone = Alone::running("");
+    let before = std::fs::read_to_string(alone.anyns.config()).expect("the config");
+    let empty = alone.lab.subdirectory("empty");
+    let [from, to] = [&alone.zones, &empty].map(|path| format!("\"{}\"", path.display()));
+    let changed = before.replace(&from, &to);
+    assert_ne!(before, changed);
+    std::fs::write(alone.anyns.config(), changed).expect("written");
+    let said = alone.anyns.command(&["reload"]);
+    assert_eq!(said.code, 1, "{}", said.text);
+    assert!(
+        said.text.contains("no zone would be left") && said.text.contains(&*empty.to_string_lossy()),
+        "{}",
+        said.text
+    );
+    assert_eq!(alone.served_version(ZONE), Some(1));
+    std::fs::write(alone.anyns.config(), before).expect("written");
+    alone.anyns.must(&["reload"]);
+}
+
+#[test]
+fn check_has_the_program_judge_what_is_new() {
+    let alone = Alone::new("");
+    let before = std::fs::read_to_string(alone.anyns.config()).expect("the config");
+    let judged = |program: &str| {
+        let changed = before.replace("[zones]\n", &format!("[zones]\nvalidate = [\"{program}\"]\n"));
+        assert_ne!(before, changed);
+        std::fs::write(alone.anyns.config(), changed).expect("written");
+        (alone.anyns.command(&["check"]), alone.anyns.command(&["check", "--offline"]))
+    };
+    for program in ["/bin/false", "/no/such/program"] {
+        let (here, elsewhere) = judged(program);
+        assert!(
+            here.code == 1 && here.text.contains("is refused") && here.text.contains(program),
+            "{}",
+            here.text
+        );
+        assert!(
+            elsewhere.text.contains("not checked: what") && !elsewhere.text.contains("is refused"),
+            "{}",
+            elsewhere.text
+        );
+    }
+    assert_eq!(judged("/bin/true").0.code, 0);
 }
 
 /// A refused reload must not change what is required either: here it names a zone that nobody has.

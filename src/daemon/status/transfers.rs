@@ -42,7 +42,7 @@ pub(in crate::daemon) struct TransferSources {
     pub(in crate::daemon) catalogs: Option<Reader<CatalogFacts>>,
     /// What is known of canaries.
     pub(in crate::daemon) canaries: Option<Reader<CanaryFacts>>,
-    /// Who wants to know of each version of a zone that was transferred.
+    /// Where each version of a zone that was transferred is told.
     pub(in crate::daemon) loads: Option<ZoneLoads>,
 }
 

@@ -2,8 +2,8 @@
 //!
 //! Closures that read or write tables flow in; what they say, or a named error, flows out. A commit is one sync. Readers see the
 //! last commit, also while the next one goes on or hangs. The database (redb) refuses everything after one I/O error until it is
-//! opened anew; that is done here, with the next call. It may panic on a file that something else wrote to: that is an error here. A file
-//! that is not in its place any more takes nothing: what was written would be gone with the next start.
+//! opened anew; that is done here, with the next call. It may panic on a file that something else wrote to: that is an error here. Whether
+//! the file is still in its place is for the store to ask before it writes: what was written to another one would be gone with the next start.
 
 use std::fs::{self, File};
 use std::io;
@@ -208,9 +208,6 @@ impl Database {
         &self,
         write: impl FnOnce(&WriteTransaction) -> Result<T, DatabaseError>,
     ) -> Result<T, DatabaseError> {
-        if !self.is_in_place() {
-            return Err(DatabaseError::Replaced);
-        }
         let database = self.get()?;
         let outcome = caught(|| {
             let transaction = database.begin_write().map_err(DatabaseError::of)?;

@@ -32,7 +32,7 @@ pub(in crate::publish) fn validate(zone: &Zone, settings: &Settings) -> Result<(
     }
 }
 
-/// The same without the program.
+/// Whether it has the records and the digest that they ask for.
 fn check_content(zone: &Zone, settings: &Settings) -> Result<(), Refused> {
     let (own, all) = (settings.checks.get(zone.origin()), &settings.all_checks);
     for needed in own.iter().flat_map(|own| &own.must_have) {
