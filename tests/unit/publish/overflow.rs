@@ -46,9 +46,9 @@ async fn an_overflowing_queue_leads_to_a_look_at_everything() {
     core.start();
     end_of_look(&mut core, &wake).await;
     let held = core.watching.watch.hold();
-    // Created, opened, closed, deleted: four events that the kernel cannot make one of. A third more than fit,
+    // Created, closed, deleted: three events that the kernel cannot make one of. Half as many again as fit,
     // for the watcher takes some before it is stopped.
-    for _ in 0..=limit / 3 {
+    for _ in 0..=limit / 2 {
         File::create(zones.join("x.zone")).unwrap();
         fs::remove_file(zones.join("x.zone")).unwrap();
     }
