@@ -3,6 +3,7 @@
 //! ```text
 //! begin            header, question, OPT, zone    FORMERR; nothing at all for fragments and responses
 //!   edns           version, limit, OPT back       BADVERS
+//!   tsig           a key is not known here        NOTAUTH
 //!   mod            opcode, meta types, class      NOTIMP, FORMERR, REFUSED
 //!   chaos          id.server and friends
 //!   resolve        lookup, chain                  REFUSED, SERVFAIL
@@ -42,6 +43,7 @@ mod positive;
 mod referral;
 mod resolve;
 mod settings;
+mod tsig;
 mod verdict;
 
 pub use begin::{PendingAnswer, begin};
@@ -58,6 +60,7 @@ use crate::zone::Snapshot;
 
 use cookie::{Cookie, Proof};
 use edns::Options;
+use tsig::Tsig;
 use verdict::{Verdict, extended_error};
 
 /// Answers one query. `output` holds at least 65,535 octets; what is in it before does not matter.
@@ -111,9 +114,16 @@ fn reply(
     }
     writer.set_limit(limit - options.as_ref().map_or(0, |options| options.reserve(settings)));
     let verdict = respond(options.as_ref(), &mut writer);
+    let tsig = query.tsig.filter(|_| verdict.rcode == rcode::NOTAUTH).and_then(Tsig::read);
+    let limit = limit - tsig.map_or(0, |tsig| tsig.reserve().min(limit));
     writer.set_limit(limit);
     if let Some(options) = &options {
         options.write(&mut writer, query, &verdict, settings, limit);
+    }
+    if let Some(tsig) = &tsig {
+        writer.set_limit(limit + tsig.reserve());
+        // A record that does not fit is left out: names of 255 octets each in a message of 512.
+        let _: Result<(), Full> = tsig.write(&mut writer);
     }
     // RD is copied (RFC 1035 section 4.1.1); RA, Z, AD and CD are clear, the last two because they mean nothing in an
     // authoritative response (RFC 4035 section 3.1.6).
@@ -138,6 +148,10 @@ fn respond(
         return Verdict::explained(rcode::NOTIMP, extended_error::NOT_SUPPORTED);
     }
     if let Some(rcode) = fault(query, options) {
+        return Verdict::plain(rcode);
+    }
+    if let Some(record) = query.tsig {
+        let rcode = if Tsig::read(record).is_some() { rcode::NOTAUTH } else { rcode::FORMERR };
         return Verdict::plain(rcode);
     }
     if let Some(rcode) = cookie_first(query, options, client.transport, settings) {

@@ -19,6 +19,8 @@ pub mod rcode {
     pub const REFUSED: u16 = 5;
     /// A DNAME makes the name too long (RFC 6672 section 2.2).
     pub const YXDOMAIN: u16 = 6;
+    /// The query is signed with a key that is not known (RFC 8945 section 5.2.1).
+    pub const NOTAUTH: u16 = 9;
     /// The EDNS version is not known (RFC 6891 section 9).
     pub const BADVERS: u16 = 16;
     /// The server cookie is missing or not valid (RFC 7873 section 8).

@@ -32,7 +32,7 @@ use std::time::Instant;
 use async_trait::async_trait;
 use hickory_proto::ProtoError;
 use hickory_proto::op::{Header, HeaderCounts, Message, Metadata, ResponseCode};
-use hickory_proto::rr::Record;
+use hickory_proto::rr::{Record, RecordType};
 use hickory_proto::serialize::binary::{BinDecoder, BinEncoder};
 use hickory_server::net::runtime::Time;
 use hickory_server::net::xfer::Protocol;
@@ -151,7 +151,9 @@ struct Response {
 
 impl Response {
     fn read(octets: &[u8]) -> Result<Self, ProtoError> {
-        let message = Message::from_vec(octets)?;
+        let mut message = Message::from_vec(octets)?;
+        // hickory would write it in front of OPT, and it must stand last (RFC 8945 section 5.1): NOTAUTH says enough.
+        message.additionals.retain(|record| record.record_type() != RecordType::TSIG);
         let mut decoder = BinDecoder::new(octets);
         decoder.read_slice(HEADER)?;
         let question = Queries::read(&mut decoder, message.queries.len())?;

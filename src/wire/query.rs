@@ -118,6 +118,9 @@ pub enum QueryFault {
     /// The OPT record's owner is not the root, or its options end early (RFC 6891 section 6.1.2).
     #[error("the OPT record cannot be read")]
     BadOpt,
+    /// A record stands after the TSIG record, or this is not in the additional section (RFC 8945 section 5.1).
+    #[error("the TSIG record is not the last one")]
+    TsigNotLast,
     /// Octets are left after the last record.
     #[error("{0} octets are left after the last record")]
     TrailingOctets(usize),
@@ -132,6 +135,8 @@ pub struct Query<'a> {
     pub question: Option<Question<'a>>,
     /// EDNS, if there is an OPT record that can be read.
     pub edns: Option<Edns<'a>>,
+    /// The TSIG record from its owner on, if there is one, in its place (RFC 8945 section 5.1); what is in it is not judged here.
+    pub tsig: Option<&'a [u8]>,
     /// What is wrong with the message.
     pub fault: Option<QueryFault>,
 }
@@ -149,7 +154,7 @@ impl<'a> Query<'a> {
         if header.flags & flag::QR != 0 {
             return None;
         }
-        let mut query = Self { header, question: None, edns: None, fault: None };
+        let mut query = Self { header, question: None, edns: None, tsig: None, fault: None };
         query.fault = query.read_sections(&mut cursor).err();
         Some(query)
     }
@@ -186,15 +191,22 @@ impl<'a> Query<'a> {
     fn read_records(&mut self, cursor: &mut Cursor<'a>) -> Result<(), QueryFault> {
         let [_, answers, authorities, additionals] = self.header.counts;
         for _ in 0..u32::from(answers) + u32::from(authorities) {
-            read_record(cursor).ok_or(QueryFault::BadRecord)?;
+            let record = read_record(cursor).ok_or(QueryFault::BadRecord)?;
+            if record.record_type == RecordType::TSIG {
+                return Err(QueryFault::TsigNotLast);
+            }
         }
         for _ in 0..additionals {
+            let before = cursor.rest;
             let record = read_record(cursor).ok_or(QueryFault::BadRecord)?;
-            if record.record_type == RecordType::OPT {
-                if self.edns.is_some() {
-                    return Err(QueryFault::SecondOpt);
-                }
-                self.edns = Some(read_opt(&record).ok_or(QueryFault::BadOpt)?);
+            if self.tsig.is_some() {
+                return Err(QueryFault::TsigNotLast);
+            }
+            match record.record_type {
+                RecordType::OPT if self.edns.is_some() => return Err(QueryFault::SecondOpt),
+                RecordType::OPT => self.edns = Some(read_opt(&record).ok_or(QueryFault::BadOpt)?),
+                RecordType::TSIG => self.tsig = before.get(..before.len() - cursor.rest.len()),
+                _ => {}
             }
         }
         match cursor.rest.len() {
@@ -313,6 +325,8 @@ mod tests {
 
     const OPT: &[u8] = b"\0\0\x29\x04\xd0\0\0\x80\0\0\x04\0\x03\0\0";
 
+    const TSIG: &[u8] = b"\x01k\0\0\xfa\0\xff\0\0\0\0\0\0";
+
     fn message(counts: [u8; 4], body: &[&[u8]]) -> Vec<u8> {
         let mut octets = vec![0xab, 0xcd, 1, 0];
         octets.extend(counts.iter().flat_map(|&count| [0, count]));
@@ -362,6 +376,10 @@ mod tests {
             ([1, 0, 0, 1], &[question, b"\xc0\x0e", &OPT[1..]], QueryFault::BadOpt),
             ([1, 0, 0, 1], &[question, b"\0\0\x29\0\0\0\0\0\0\0\x03\0\x03\0"], QueryFault::BadOpt),
             ([1, 0, 0, 0], &[question, b"xyz"], QueryFault::TrailingOctets(3)),
+            ([1, 0, 0, 2], &[question, TSIG, OPT], QueryFault::TsigNotLast),
+            ([1, 0, 0, 2], &[question, TSIG, TSIG], QueryFault::TsigNotLast),
+            ([1, 1, 0, 0], &[question, TSIG], QueryFault::TsigNotLast),
+            ([1, 0, 0, 1], &[question, TSIG, b"x"], QueryFault::TrailingOctets(1)),
         ];
         for (counts, body, fault) in cases {
             let octets = message(*counts, body);

@@ -181,6 +181,21 @@ impl<'a> Writer<'a> {
         Ok(Opt { start: self.length })
     }
 
+    /// Writes the TSIG record, the last of a message (RFC 8945 section 5.1): nothing of it is compressed. All of it or nothing.
+    pub fn tsig(&mut self, key: &[u8], class: u16, rdata: &[&[u8]]) -> Result<(), Full> {
+        let length: usize = rdata.iter().map(|octets| octets.len()).sum();
+        let length = u16::try_from(length).map_err(|_| Full)?;
+        self.whole(|writer| {
+            writer.octets(key)?;
+            writer.octets(&RecordType::TSIG.0.to_be_bytes())?;
+            writer.octets(&class.to_be_bytes())?;
+            writer.octets(&[0; 4])?;
+            writer.octets(&length.to_be_bytes())?;
+            rdata.iter().try_for_each(|octets| writer.octets(octets))?;
+            writer.count(Section::Additional as usize)
+        })
+    }
+
     /// Adds an option to the OPT record, which must be the last thing written: all of it or nothing.
     pub fn option(&mut self, opt: Opt, code: u16, data: &[&[u8]]) -> Result<(), Full> {
         let mark = self.mark();

@@ -23,6 +23,7 @@ mod rfc6891;
 mod rfc7766;
 mod rfc8020;
 mod rfc8482;
+mod rfc8945;
 mod rfc9276;
 mod rfc9471;
 mod rfc9619;

@@ -11,7 +11,7 @@ use crate::publish::source::SourceKey;
 use crate::publish::work::check_context::CheckContext;
 use crate::publish::work::job::{Job, JobResult, Task};
 use crate::publish::work::pool::{Pool, Running};
-use crate::publish::work::queue::{Lane, WorkQueue};
+use crate::publish::work::queue::{Lane, Work, WorkQueue};
 use crate::telemetry::pulse::Pulse;
 use crate::wire::Name;
 
@@ -27,6 +27,10 @@ pub(in crate::publish) struct Board {
 /// A job that a thread has, or will have next.
 #[derive(Debug, Default)]
 pub(in crate::publish) struct Given {
+    /// Whether a thread of the general lane has it, and may be at it for long: a large zone, or what waits for a source.
+    pub(in crate::publish) is_slow: bool,
+    /// Whether it is of the general lane.
+    pub(in crate::publish) is_general: bool,
     /// The zones of it that are not done.
     pub(in crate::publish) names: BTreeSet<Name>,
 }
@@ -43,9 +47,20 @@ impl Board {
         !self.given.is_empty()
     }
 
-    /// Whether a thread of this lane has room for a job.
-    pub(in crate::publish) fn has_room(&self, lane: Lane) -> bool {
-        self.pool.has_room(lane)
+    /// What a thread of this lane is to do next; `None` if there is no room for it, or nothing. A small zone is not given to the general
+    /// lane where it would wait for a large one.
+    pub(in crate::publish) fn next(&mut self, lane: Lane) -> Option<Work> {
+        if !self.pool.has_room(lane) {
+            return None;
+        }
+        let takes_small = lane != Lane::General || !self.delays_small_zones();
+        self.queue.next(lane, takes_small)
+    }
+
+    /// Whether no general thread is free, and one has something that may take long, or will have.
+    fn delays_small_zones(&self) -> bool {
+        let general = || self.given.values().filter(|given| given.is_general);
+        general().count() >= self.pool.count(Lane::General) && general().any(|given| given.is_slow)
     }
 
     /// Hands a job out.
@@ -58,7 +73,9 @@ impl Board {
         self.next_ticket += 1;
         let ticket = self.next_ticket;
         let job = Job { ticket, key, lane, context, task };
-        self.given.insert(ticket, Given { names: job.names() });
+        let is_general = lane == Lane::General;
+        let given = Given { is_slow: is_general && !job.is_of_small_zones(), is_general, names: job.names() };
+        self.given.insert(ticket, given);
         self.pool.give(lane, job);
     }
 

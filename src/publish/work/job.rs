@@ -10,7 +10,7 @@ use crate::publish::source::watch_set::WatchSet;
 use crate::publish::source::{SourceKey, ZoneSource};
 use crate::publish::work::check_context::CheckContext;
 use crate::publish::work::entry::Entry;
-use crate::publish::work::queue::Lane;
+use crate::publish::work::queue::{Lane, Size};
 use crate::publish::work::zone_check::ZoneCheck;
 use crate::telemetry::pulse::Place;
 use crate::wire::Name;
@@ -129,6 +129,11 @@ impl Job {
             }
             Task::Includes(_) | Task::Unwatch(_) | Task::Unclear(_) => None,
         }
+    }
+
+    /// Whether it checks zones that are small, as far as that is known, and nothing else.
+    pub(in crate::publish) fn is_of_small_zones(&self) -> bool {
+        matches!(&self.task, Task::Zones { waiting, .. } if waiting.iter().all(|check| check.size == Size::Small))
     }
 
     /// The zones that the job is about.

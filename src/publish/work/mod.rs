@@ -9,6 +9,9 @@ mod core_state;
 pub(in crate::publish) mod entry;
 mod job;
 mod keeping;
+#[cfg(test)]
+#[path = "../../../tests/unit/publish/lanes.rs"]
+mod lane_tests;
 pub(in crate::publish) mod liveness;
 pub(in crate::publish) mod looker;
 mod member_list;

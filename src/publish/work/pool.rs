@@ -173,7 +173,8 @@ impl Pool {
         }
     }
 
-    fn count(&self, lane: Lane) -> usize {
+    /// Threads of a lane that are not given up.
+    pub(in crate::publish) fn count(&self, lane: Lane) -> usize {
         self.threads.get(&lane).copied().unwrap_or(0)
     }
 

@@ -7,26 +7,28 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::publish::verify::Verify;
+use crate::sys::priority::CpuSpan;
 use crate::wire::Name;
 use crate::zone::{Published, Zone};
 
-/// Publishing takes at most one part in so many of the time.
+/// Publishing takes CPU time for at most one part in so many of the time,
 const SHARE: u32 = 20;
+/// with so much of that time in advance: a few changes in a row do not wait.
+const ADVANCE: Duration = Duration::from_millis(50);
 
 /// The changes on their way into the snapshot.
 #[derive(Debug)]
 pub(in crate::publish) struct Publication {
     added: Vec<Arc<Zone>>,
     removed: Vec<Name>,
-    /// When the snapshot was last replaced, and how long that took.
-    last: Instant,
-    took: Duration,
+    /// When publishing has had no more than its share of the time.
+    paid: Instant,
 }
 
 impl Publication {
     /// Nothing is to be published yet.
     pub(in crate::publish) fn new() -> Self {
-        Self { added: Vec::new(), removed: Vec::new(), last: Instant::now(), took: Duration::ZERO }
+        Self { added: Vec::new(), removed: Vec::new(), paid: Instant::now() }
     }
 
     /// A version is to be served.
@@ -41,10 +43,11 @@ impl Publication {
 
     /// When to call [`flush`](Self::flush), if something waits.
     pub(in crate::publish) fn due(&self) -> Option<Instant> {
-        (!self.added.is_empty() || !self.removed.is_empty()).then(|| self.last + self.took * SHARE)
+        let waits = !self.added.is_empty() || !self.removed.is_empty();
+        waits.then(|| self.paid.checked_sub(ADVANCE).unwrap_or(self.paid))
     }
 
-    /// Publishes what waits; what comes right after another change waits a little for more.
+    /// Publishes what waits; where many changes come in a row, it waits a little for more.
     pub(in crate::publish) fn flush_if_due(&mut self, published: &Published, verify: &Verify) {
         if self.due().is_some_and(|due| due <= Instant::now()) {
             self.flush(published, verify);
@@ -57,9 +60,52 @@ impl Publication {
         if added.is_empty() && removed.is_empty() {
             return;
         }
-        let start = Instant::now();
+        let (start, span) = (Instant::now(), CpuSpan::begin());
         published.store(published.load().with_changes(added.iter().cloned(), &removed));
         verify.changed(added.iter().map(|zone| zone.origin()).chain(&removed));
-        (self.last, self.took) = (Instant::now(), start.elapsed());
+        self.paid = paid(self.paid, start, span.elapsed());
+    }
+}
+
+/// When publishing has had its share, after one more snapshot from `start` on that `took` so long. Changes that are published at once,
+/// whatever that costs, delay the others by no more than the last of them.
+fn paid(paid: Instant, start: Instant, took: Duration) -> Instant {
+    paid.clamp(start, start + ADVANCE) + took * SHARE
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// How many of so many changes, one each millisecond, have to wait when each snapshot takes so long.
+    fn waiting(changes: u32, took: Duration) -> u32 {
+        let mut paid_at = Instant::now();
+        let mut at = paid_at;
+        let mut waiting = 0;
+        for _ in 0..changes {
+            at += Duration::from_millis(1);
+            waiting += u32::from(paid_at - ADVANCE > at);
+            paid_at = paid(paid_at, at, took);
+        }
+        waiting
+    }
+
+    #[test]
+    fn a_few_changes_in_a_row_do_not_wait_and_many_that_cost_more_than_their_share_do() {
+        assert_eq!(waiting(10_000, Duration::from_micros(50)), 0);
+        assert_eq!(waiting(40, Duration::from_micros(100)), 0);
+        assert!(waiting(1_000, Duration::from_micros(100)) > 900);
+        // A first snapshot of many zones.
+        assert_eq!(waiting(2, Duration::from_millis(20)), 1);
+    }
+
+    #[test]
+    fn what_is_published_at_once_delays_the_others_by_its_own_share_alone() {
+        let start = Instant::now();
+        let long_ahead = start + Duration::from_secs(60);
+        assert_eq!(
+            paid(long_ahead, start, Duration::from_millis(1)),
+            start + ADVANCE + Duration::from_millis(20)
+        );
     }
 }

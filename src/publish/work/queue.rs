@@ -3,7 +3,8 @@
 //! Zones and surveys that are due flow in; what a free thread is to do next flows out. Pure: no thread, no clock, no I/O.
 //!
 //! - Each source is a group. The groups take turns, so a source with many zones delays another one by a chunk.
-//! - Surveys and large zones are work for the general lane only. The lane for small zones always has a thread that is at neither: a
+//! - Surveys and large zones are work for the general lane only. It takes small zones, too, while none of them would wait there for a
+//!   large one or for a source that does not answer. The lane for small zones always has a thread that is at neither: a
 //!   source that does not answer does not answer a survey, so that its zones seldom get there.
 //! - A group occupies one thread of the lane for small zones at most, so a source that does not answer leaves the others to
 //!   the other sources.
@@ -90,11 +91,11 @@ impl WorkQueue {
         self.give_turn(key);
     }
 
-    /// What a free thread of this lane is to do; `None` if there is nothing for it.
-    pub(in crate::publish) fn next(&mut self, lane: Lane) -> Option<Work> {
+    /// What a thread of this lane is to do next, small zones only if it `takes_small`; `None` if there is nothing for it.
+    pub(in crate::publish) fn next(&mut self, lane: Lane, takes_small: bool) -> Option<Work> {
         for _ in 0..self.turn.len() {
             let key = self.turn.pop_front()?;
-            let work = self.groups.get_mut(&key).and_then(|group| group.next(lane, &key));
+            let work = self.groups.get_mut(&key).and_then(|group| group.next(lane, takes_small, &key));
             if self.groups.get(&key).is_none_or(Group::is_empty) {
                 self.forget_turn(&key);
             } else {
@@ -158,16 +159,16 @@ impl WorkQueue {
 }
 
 impl Group {
-    fn next(&mut self, lane: Lane, key: &SourceKey) -> Option<Work> {
+    fn next(&mut self, lane: Lane, takes_small: bool, key: &SourceKey) -> Option<Work> {
         if self.is_stalled || (lane == Lane::Small && self.in_small_lane > 0) {
             return None;
         }
-        let work = self.take(lane, key)?;
+        let work = self.take(lane, takes_small, key)?;
         self.in_small_lane += usize::from(lane == Lane::Small);
         Some(work)
     }
 
-    fn take(&mut self, lane: Lane, key: &SourceKey) -> Option<Work> {
+    fn take(&mut self, lane: Lane, takes_small: bool, key: &SourceKey) -> Option<Work> {
         if lane == Lane::General {
             if std::mem::take(&mut self.survey) {
                 return Some(Work::Survey(key.clone()));
@@ -176,7 +177,7 @@ impl Group {
                 return Some(Work::Zones(key.clone(), vec![name]));
             }
         }
-        let chunk = self.small.len().min(CHUNK);
+        let chunk = if takes_small { self.small.len().min(CHUNK) } else { 0 };
         (chunk > 0).then(|| Work::Zones(key.clone(), self.small.drain(..chunk).collect()))
     }
 }
@@ -205,11 +206,11 @@ mod tests {
             queue.push(&key("/many"), name(&format!("z{number}.")), Size::Small);
         }
         queue.push(&key("/one"), name("a."), Size::Small);
-        let Some(Work::Zones(_, chunk)) = queue.next(Lane::General) else { panic!("no chunk") };
+        let Some(Work::Zones(_, chunk)) = queue.next(Lane::General, true) else { panic!("no chunk") };
         assert_eq!(chunk.len(), CHUNK);
-        assert_eq!(queue.next(Lane::General), zones("/one", &["a."]));
-        assert_eq!(queue.next(Lane::General), zones("/many", &[&format!("z{CHUNK}.")]));
-        assert_eq!(queue.next(Lane::General), None);
+        assert_eq!(queue.next(Lane::General, true), zones("/one", &["a."]));
+        assert_eq!(queue.next(Lane::General, true), zones("/many", &[&format!("z{CHUNK}.")]));
+        assert_eq!(queue.next(Lane::General, true), None);
     }
 
     #[test]
@@ -219,34 +220,44 @@ mod tests {
         queue.push_survey(&key("/a"));
         queue.push_survey(&key("/b"));
         queue.push_survey(&key("/a"));
-        assert_eq!(queue.next(Lane::General), Some(Work::Survey(key("/a"))));
-        assert_eq!(queue.next(Lane::Small), zones("/a", &["a."]));
-        assert_eq!(queue.next(Lane::Small), None, "a survey may wait for its source");
-        assert_eq!(queue.next(Lane::General), Some(Work::Survey(key("/b"))));
-        assert_eq!(queue.next(Lane::General), None);
+        assert_eq!(queue.next(Lane::General, true), Some(Work::Survey(key("/a"))));
+        assert_eq!(queue.next(Lane::Small, true), zones("/a", &["a."]));
+        assert_eq!(queue.next(Lane::Small, true), None, "a survey may wait for its source");
+        assert_eq!(queue.next(Lane::General, true), Some(Work::Survey(key("/b"))));
+        assert_eq!(queue.next(Lane::General, true), None);
     }
 
     #[test]
     fn large_zones_are_left_to_the_general_lane() {
         let mut queue = WorkQueue::default();
         queue.push(&key("/a"), name("large."), Size::Large);
-        assert_eq!(queue.next(Lane::Small), None);
+        assert_eq!(queue.next(Lane::Small, true), None);
         queue.push(&key("/a"), name("small."), Size::Small);
-        assert_eq!(queue.next(Lane::Small), zones("/a", &["small."]));
-        assert_eq!(queue.next(Lane::General), zones("/a", &["large."]));
+        assert_eq!(queue.next(Lane::Small, true), zones("/a", &["small."]));
+        assert_eq!(queue.next(Lane::General, true), zones("/a", &["large."]));
+    }
+
+    #[test]
+    fn small_zones_are_left_to_their_lane_where_they_would_wait() {
+        let mut queue = WorkQueue::default();
+        queue.push(&key("/a"), name("small."), Size::Small);
+        assert_eq!(queue.next(Lane::General, false), None);
+        queue.push(&key("/a"), name("large."), Size::Large);
+        assert_eq!(queue.next(Lane::General, false), zones("/a", &["large."]));
+        assert_eq!(queue.next(Lane::Small, true), zones("/a", &["small."]));
     }
 
     #[test]
     fn a_source_occupies_one_thread_of_the_small_lane() {
         let mut queue = WorkQueue::default();
         queue.push(&key("/a"), name("a."), Size::Small);
-        assert_eq!(queue.next(Lane::Small), zones("/a", &["a."]));
+        assert_eq!(queue.next(Lane::Small, true), zones("/a", &["a."]));
         queue.push(&key("/a"), name("b."), Size::Small);
         queue.push(&key("/b"), name("c."), Size::Small);
-        assert_eq!(queue.next(Lane::Small), zones("/b", &["c."]));
-        assert_eq!(queue.next(Lane::Small), None);
+        assert_eq!(queue.next(Lane::Small, true), zones("/b", &["c."]));
+        assert_eq!(queue.next(Lane::Small, true), None);
         queue.done(&key("/a"), Lane::Small);
-        assert_eq!(queue.next(Lane::Small), zones("/a", &["b."]));
+        assert_eq!(queue.next(Lane::Small, true), zones("/a", &["b."]));
     }
 
     #[test]
@@ -254,16 +265,16 @@ mod tests {
         let mut queue = WorkQueue::default();
         queue.push(&key("/a"), name("a."), Size::Small);
         queue.stall(&key("/a"));
-        assert_eq!((queue.next(Lane::General), queue.next(Lane::Small)), (None, None));
+        assert_eq!((queue.next(Lane::General, true), queue.next(Lane::Small, true)), (None, None));
         assert!(queue.is_stalled(&key("/a")));
         assert!(queue.recover(&key("/a")) && !queue.recover(&key("/a")));
-        assert_eq!(queue.next(Lane::General), zones("/a", &["a."]));
+        assert_eq!(queue.next(Lane::General, true), zones("/a", &["a."]));
         queue.push_survey(&key("/a"));
         queue.push(&key("/a"), name("b."), Size::Large);
         assert_eq!(queue.drain(&key("/a")), (vec![name("b.")], true));
-        assert_eq!(queue.next(Lane::General), None);
+        assert_eq!(queue.next(Lane::General, true), None);
         // It can be queued again.
         queue.push(&key("/a"), name("b."), Size::Large);
-        assert_eq!(queue.next(Lane::General), zones("/a", &["b."]));
+        assert_eq!(queue.next(Lane::General, true), zones("/a", &["b."]));
     }
 }

@@ -30,8 +30,7 @@ impl Core {
     /// Gives work to the threads that have room for it.
     pub(in crate::publish) fn dispatch(&mut self) {
         for lane in [Lane::Small, Lane::General] {
-            while self.board.has_room(lane) {
-                let Some(work) = self.board.queue.next(lane) else { break };
+            while let Some(work) = self.board.next(lane) {
                 self.hand_out(lane, work);
             }
         }
@@ -243,7 +242,7 @@ impl Core {
         self.sources.stall(key, FIRST_PROBE);
         self.context = None;
         let (names, _) = self.board.queue.drain(key);
-        self.set_idle(Given { names: names.into_iter().collect() });
+        self.set_idle(Given { names: names.into_iter().collect(), ..Given::default() });
         self.source_done(key);
         if !self.reporting.settled {
             self.restore_zones_of(key);

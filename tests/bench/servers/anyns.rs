@@ -1,17 +1,41 @@
 //! anyns with its shipped defaults: the limiter is in the path and exempts nobody, counters and probes are on. Only the
 //! limit is raised, for the load comes from one address: nothing would be measured but refusals.
 
+use std::fmt::Write;
+
 use super::{Setup, write};
 
+/// The zones are those of a directory.
 pub(super) fn command(setup: &Setup<'_>, socket_affinity: bool, dnssec: &str) -> Vec<String> {
-    let (home, port, zones) = (setup.home.display(), setup.port, setup.world.directory.display());
+    let zones = format!("directory = \"{}\"\n", setup.world.directory.display());
+    run(setup, (&zones, ""), socket_affinity, dnssec)
+}
+
+/// Each zone is named in the configuration, as the peers' configurations name theirs.
+pub(super) fn command_with_list(setup: &Setup<'_>) -> Vec<String> {
+    let mut list = String::new();
+    for zone in &setup.world.zones {
+        let (name, file) = (&zone.origin, zone.path.display());
+        // Writing to a string does not fail.
+        let _ = write!(list, "[[zone]]\nname = \"{name}\"\nfile = \"{file}\"\n");
+    }
+    run(setup, ("", &list), false, "warn")
+}
+
+fn run(
+    setup: &Setup<'_>,
+    (directory, list): (&str, &str),
+    socket_affinity: bool,
+    dnssec: &str,
+) -> Vec<String> {
+    let (home, port) = (setup.home.display(), setup.port);
     let text = format!(
         "[pop]\nname = \"bench\"\nmanagement-addresses = [\"127.0.0.1\"]\n[log]\nlevel = \"warn\"\n\
          [serve]\nengine = \"native\"\nport = {port}\nsocket-affinity = {socket_affinity}\n\
          [rate-limit]\nqueries-per-second = 10000000\nburst = 10000000\n\
-         [zones]\ndirectory = \"{zones}\"\nstate-directory = \"{home}/state\"\ndnssec = \"{dnssec}\"\n\
+         [zones]\n{directory}state-directory = \"{home}/state\"\ndnssec = \"{dnssec}\"\n\
          [[service]]\nprefix = \"127.0.0.1/32\"\naddresses = [\"127.0.0.1\"]\n\
-         [route]\ndriver = \"dry-run\"\n[control]\nsocket = \"{home}/control\"\n"
+         [route]\ndriver = \"dry-run\"\n[control]\nsocket = \"{home}/control\"\n{list}"
     );
     let config = write(setup, "anyns.toml", &text);
     [env!("CARGO_BIN_EXE_anyns"), "run", "--config", &config].map(str::to_owned).to_vec()

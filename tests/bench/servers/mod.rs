@@ -59,6 +59,12 @@ pub(crate) enum Kind {
     /// The same with one zone, for the scenario that compares both.
     #[value(skip)]
     AnynsOneZone,
+    /// The same with each zone named in the configuration.
+    #[value(skip)]
+    AnynsListed,
+    /// The same with the state directory of a process that had served the zones.
+    #[value(skip)]
+    AnynsRestart,
 }
 
 /// What a server is given.
@@ -87,6 +93,8 @@ impl Kind {
             Self::AnynsAffinity => "anyns with socket affinity",
             Self::AnynsUnverified => "anyns with dnssec = off",
             Self::AnynsOneZone => "anyns with one zone",
+            Self::AnynsListed => "anyns, zones listed",
+            Self::AnynsRestart => "anyns, restart",
         }
     }
 
@@ -97,7 +105,9 @@ impl Kind {
             | Self::Anyns
             | Self::AnynsAffinity
             | Self::AnynsUnverified
-            | Self::AnynsOneZone => None,
+            | Self::AnynsOneZone
+            | Self::AnynsListed
+            | Self::AnynsRestart => None,
             Self::Nsd => Some(("nsd", "nsd")),
             Self::Knot => Some(("knotd", "knot")),
             Self::Bind => Some(("named", "bind9")),
@@ -113,7 +123,8 @@ impl Kind {
             Self::Knot => knot::command(setup),
             Self::Bind => bind::command(setup),
             Self::Powerdns => powerdns::command(setup),
-            Self::Anyns | Self::AnynsOneZone => anyns::command(setup, false, "warn"),
+            Self::Anyns | Self::AnynsOneZone | Self::AnynsRestart => anyns::command(setup, false, "warn"),
+            Self::AnynsListed => anyns::command_with_list(setup),
             Self::AnynsAffinity => anyns::command(setup, true, "warn"),
             Self::AnynsUnverified => anyns::command(setup, false, "off"),
         }
