@@ -36,8 +36,10 @@ use tool::faults::{self, Breakage};
 use tool::namespaces;
 use tool::nodes::RunningLab;
 use tool::result::{HEADING, rows};
-use tool::scenario::{SCENARIOS, Scenario, status};
-use tool::topology::{Role, Topology};
+use tool::scenario::{SCENARIOS, Scenario};
+use tool::stack::{self, status};
+use tool::steps;
+use tool::topology::{Role, Stack, Topology};
 
 /// An anycast DNS service of three POPs on one machine.
 #[derive(Parser)]
@@ -52,7 +54,7 @@ struct Arguments {
     /// The lab was deployed by containerlab, not by `up`
     #[arg(long, global = true)]
     containers: bool,
-    /// The lab has NSD, BIRD and the health check of ExaBGP in the place of anyns on us-s1: say it with every command
+    /// The lab has NSD, BIRD and the health check of ExaBGP in the place of anyns on every server: say it with every command
     #[arg(long, global = true)]
     stitched: bool,
     #[command(subcommand)]
@@ -201,6 +203,12 @@ fn program(arguments: &Arguments) -> Result<PathBuf, LabError> {
 fn print_status(lab: &RunningLab) {
     let mut lines = String::new();
     for node in lab.topology.with_role(Role::Server, None).chain(lab.topology.with_role(Role::Hub, None)) {
+        // The hub is anyns in any case, and answers nsd-control nothing.
+        let is_stitched = lab.topology.stack == Stack::Stitched;
+        if let Some(serial) = is_stitched.then(|| stack::serial(lab, node)).flatten() {
+            lines.push_str(&format!("{node:<8} {:<9} {ZONE} {serial} served\n", "NSD"));
+            continue;
+        }
         let Some(status) = status(lab, node) else {
             lines.push_str(&format!("{node:<8} no answer\n"));
             continue;
@@ -242,7 +250,14 @@ fn deploy(lab: &RunningLab, path: &Path) -> Result<(), LabError> {
         zone.parse().map_err(|error| wrong(format!("its name is that of no zone: {error}")))?;
     let read = read_zone(path, &origin, &Limits::default()).map_err(|error| wrong(error.to_string()))?;
     tool::zone::deploy(lab, &zone, &text)?;
-    print_all(&tool::zone::wait(lab, &zone, read.zone.serial().0)?);
+    let serial = read.zone.serial().0;
+    match lab.topology.stack {
+        Stack::Anyns => print_all(&tool::zone::wait(lab, &zone, serial)?),
+        Stack::Stitched => {
+            steps::wait_all_serve(lab, serial)?;
+            print_all(&format!("every server serves {zone} {serial}\n"));
+        }
+    }
     Ok(())
 }
 

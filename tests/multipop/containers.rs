@@ -65,7 +65,9 @@ fn every_scenario_in_containers() {
     println!("{}", catchment::table(&map));
     judge::catchments(&lab, &map);
     tell("the same with containerlab and Docker");
-    SCENARIOS.iter().for_each(|scenario| run(&lab, *scenario, None));
+    for scenario in SCENARIOS {
+        run(&lab, *scenario, None, judge::scenario, judge::measured);
+    }
     println!("{}", prepared.order(&["destroy"]));
     let left = must(Command::new("docker").args(["ps", "--all", "--quiet", "--filter", "name=clab-anyns-"]));
     assert!(left.trim().is_empty(), "containers stay: {left}");

@@ -18,6 +18,7 @@ mod support;
 #[path = "../labtool/tool/mod.rs"]
 mod tool;
 
+mod comparison;
 mod containers;
 mod judge;
 mod schema;
@@ -31,9 +32,9 @@ use tool::catchment;
 use tool::faults;
 use tool::namespaces;
 use tool::nodes::RunningLab;
-use tool::result::{HEADING, rows};
+use tool::result::{HEADING, ScenarioResult, rows};
 use tool::scenario::{SCENARIOS, Scenario};
-use tool::topology::Topology;
+use tool::topology::{Stack, Topology};
 
 /// The start of the names of labs that tests build; the process ID of the test follows.
 const NAME: &str = "test-";
@@ -72,50 +73,45 @@ fn every_scenario_in_namespaces() {
     {
         return;
     }
+    let results = in_namespaces(topology(), judge::scenario, judge::measured);
+    // For the comparison, in the long run only.
+    if !is_full_run() || !has_programs("the stitched stack", &["nsd", "nsd-control", "exabgp", "dig"]) {
+        return;
+    }
+    let mut topology = topology();
+    topology.stitch();
+    let stitched = in_namespaces(topology, judge::stitched, judge::nothing_before);
+    tell(&comparison::table(&results, &stitched));
+}
+
+/// What a scenario must show: always; and in one of several runs.
+type Always = fn(&ScenarioResult);
+type Measured = fn(&ScenarioResult) -> Result<(), String>;
+
+/// Every scenario in a lab of its own, of which nothing stays.
+fn in_namespaces(topology: Topology, always: Always, measured: Measured) -> Vec<ScenarioResult> {
     let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
     namespaces::clear_dead(NAME).unwrap_or_else(|error| panic!("{error}"));
     let name = format!("{NAME}{}", std::process::id());
     let removed = Removed(name.clone());
     let started = std::time::Instant::now();
-    let lab = RunningLab::up(topology(), &name, Path::new(support::anyns::PROGRAM)).unwrap();
+    let lab = RunningLab::up(topology, &name, Path::new(support::anyns::PROGRAM)).unwrap();
     faults::wait_whole(&lab).unwrap_or_else(|error| panic!("{error}"));
-    tell(&format!("several POPs: the lab is whole after {:.1?}", started.elapsed()));
+    let stack = lab.topology.stack.name();
+    tell(&format!("several POPs with {stack}: the lab is whole after {:.1?}", started.elapsed()));
     let map = catchment::map(&lab);
     println!("{}", catchment::table(&map));
     judge::catchments(&lab, &map);
     tell(HEADING);
-    for scenario in SCENARIOS {
-        run(&lab, *scenario, None);
-    }
     let crash = Scenario::named("process-crash").unwrap();
-    OTHER_WAYS.iter().for_each(|pop| run(&lab, crash, Some(pop)));
+    let usual = SCENARIOS.iter().map(|scenario| (*scenario, None));
+    let all = usual.chain(OTHER_WAYS.iter().map(|pop| (crash, Some(*pop))));
+    let results = all.map(|(scenario, pop)| run(&lab, scenario, pop, always, measured)).collect();
     drop(removed);
     let listed = support::process::must(std::process::Command::new("ip").args(["netns", "list"]));
     assert!(!listed.contains(&name), "namespaces stay: {listed}");
     assert!(!Path::new("/run/anyns-lab").join(&name).exists(), "the lab's directory stays");
-}
-
-/// The same faults at the same POP with the stitched stack: for the comparison, in the long run only.
-#[test]
-fn every_crash_with_the_stitched_stack() {
-    let needs = ["bird", "vtysh", "nsenter", "unshare", "setpriv", "pkill", "nsd", "exabgp"];
-    if !is_full_run() || !has_programs("the stitched stack", &needs) {
-        return;
-    }
-    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
-    let name = format!("{NAME}{}", std::process::id());
-    let _removed = Removed(name.clone());
-    let mut topology = topology();
-    topology.stitch();
-    let lab = RunningLab::up(topology, &name, Path::new(support::anyns::PROGRAM)).unwrap();
-    faults::wait_whole(&lab).unwrap_or_else(|error| panic!("{error}"));
-    tell("the same with NSD, BIRD and the health check of ExaBGP on us-s1");
-    for name in ["process-crash", "server-crash", "switch-crash", "router-crash", "link-loss"] {
-        let result =
-            Scenario::named(name).unwrap().run(&lab, Some("us")).unwrap_or_else(|error| panic!("{error}"));
-        println!("{}", result.timeline());
-        tell(rows(&result).trim_end());
-    }
+    results
 }
 
 /// How often a scenario is run when its times and losses are not as they must be: a busy machine spoils one run, a fault of the server
@@ -123,19 +119,32 @@ fn every_crash_with_the_stitched_stack() {
 const TRIES: usize = 3;
 
 /// Runs a scenario, tells its rows, writes its files where ANYNS_LAB_OUT says, and judges it.
-fn run(lab: &RunningLab, scenario: Scenario, pop: Option<&str>) {
-    for remaining in (0..TRIES).rev() {
+fn run(
+    lab: &RunningLab,
+    scenario: Scenario,
+    pop: Option<&str>,
+    always: Always,
+    measured: Measured,
+) -> ScenarioResult {
+    let mut remaining = TRIES;
+    loop {
+        remaining -= 1;
         let result = scenario.run(lab, pop).unwrap_or_else(|error| panic!("{}: {error}", scenario.name));
         println!("{}", result.timeline());
-        judge::scenario(&result);
-        match judge::measured(&result) {
+        always(&result);
+        match measured(&result) {
             Err(fault) if remaining > 0 => tell(&format!("{}: once more: {fault}", scenario.name)),
             judged => {
                 tell(rows(&result).trim_end());
                 if let Some(folder) = std::env::var_os("ANYNS_LAB_OUT") {
-                    tool::result::write(&result, Path::new(&folder)).unwrap();
+                    let of_stack = match lab.topology.stack {
+                        Stack::Anyns => "",
+                        Stack::Stitched => "stitched",
+                    };
+                    tool::result::write(&result, &Path::new(&folder).join(of_stack)).unwrap();
                 }
-                return judged.unwrap_or_else(|fault| panic!("{}, {TRIES} times: {fault}", scenario.name));
+                judged.unwrap_or_else(|fault| panic!("{}, {TRIES} times: {fault}", scenario.name));
+                return result;
             }
         }
     }

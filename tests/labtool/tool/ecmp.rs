@@ -9,6 +9,7 @@ use super::faults::{self, Moment, has_paths};
 use super::flows::Flows;
 use super::nodes::RunningLab;
 use super::observe::wait;
+use super::stack;
 use super::topology::Role;
 
 /// Connections for each family. anyns takes 64 from one source, and a server counts those that were moved away from it until they have
@@ -69,7 +70,7 @@ fn join_and_leave(
     let before = open(lab, pop)?;
     wait_rounds(&before)?;
     *moment = Moment::now();
-    lab.run(joins, &["anyns", "undrain"])?;
+    stack::undrain(lab, joins)?;
     paths(2)?;
     wait_rounds(&before)?;
     let mut changes = changes("joins", &before, stays, joins);

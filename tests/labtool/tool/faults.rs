@@ -6,6 +6,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use super::catchment::{PREFIXES, is_whole, map, table};
 use super::error::LabError;
 use super::nodes::RunningLab;
+use super::stack;
 use super::topology::Role;
 use crate::support::wait::looked_for;
 
@@ -69,8 +70,7 @@ pub fn cut_off(lab: &RunningLab, pop: &str) -> Result<Moment, LabError> {
 
 /// Drains the servers of a POP, as an operator does.
 pub fn drain(lab: &RunningLab, target: &str) -> Result<(), LabError> {
-    let order = ["anyns", "drain", "--reason", "the lab drains it"];
-    lab.topology.servers(target)?.into_iter().try_for_each(|server| lab.run(server, &order).map(drop))
+    lab.topology.servers(target)?.into_iter().try_for_each(|server| stack::drain(lab, server))
 }
 
 /// Puts everything right that is wrong and waits until every client reaches its own POP again.
@@ -78,13 +78,8 @@ pub fn mend(lab: &RunningLab) -> Result<(), LabError> {
     for node in lab.topology.nodes.keys() {
         lab.run(node, &["sh", "/run/lab/node", "mend"])?;
     }
-    let drained = |server: &str| {
-        // A server that has only just started answers no command yet, and is not drained.
-        let status = lab.run(server, &["sh", "-c", "anyns status --json || true"]);
-        status.is_ok_and(|status| status.contains("the lab drains it"))
-    };
-    for server in lab.topology.with_role(Role::Server, None).filter(|server| drained(server)) {
-        lab.run(server, &["anyns", "undrain"])?;
+    for server in lab.topology.with_role(Role::Server, None).filter(|server| stack::is_drained(lab, server)) {
+        stack::undrain(lab, server)?;
     }
     wait_whole(lab)
 }

@@ -113,6 +113,13 @@ impl Observation {
         })
     }
 
+    /// Waits until no stream is answered by this server, and for half a second more.
+    pub fn wait_unused(&self, server: &str) -> Result<(), LabError> {
+        let is_used = || self.streams.iter().any(|client| client.stream.last_instance() == server);
+        wait(&format!("nobody is answered by {server}"), || !is_used())?;
+        self.settle("answers of the others go on")
+    }
+
     /// Ends all of it: what each client saw, and what the routers did after the moment.
     pub fn end(self, moment: Moment) -> (Vec<ClientResult>, Vec<RouteChange>) {
         let changes = self.monitors.changes(moment.time);

@@ -19,6 +19,8 @@ pub struct ScenarioResult {
     pub pop: String,
     /// `namespaces` or `containerlab`.
     pub runtime: &'static str,
+    /// What the servers run.
+    pub stack: &'static str,
     /// Whether the clients of the POP were meant to be answered by somebody else.
     pub moves: bool,
     /// By family: what the clients of the POP saw.

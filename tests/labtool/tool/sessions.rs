@@ -1,14 +1,14 @@
-//! Sessions of TCP, DoT and DoQ that a change of catchment finds open: what the client sees when it asks on them, and when its
+//! Sessions of TCP, DoT, DoH and DoQ that a change of catchment finds open: what the client sees when it asks on them, and when its
 //! retry is answered.
 //!
 //! ```text
 //!   open   each transport over IPv4 and IPv6, one query on each       answered by the POP of the region
 //!   (the fault, until another POP answers the region)
 //!   go on  a query on each old session       the server of the other POP does not know the session
-//!            TCP, DoT   its kernel resets it
-//!            DoQ        nothing that the client believes comes back: reset keys are per POP; it waits for the idle timeout, its own or
-//!                       that of the first POP, if that still runs and tells
-//!          then a new session and the query again; DoT and DoQ resume with the ticket of the first POP
+//!            TCP, DoT, DoH   its kernel resets it
+//!            DoQ             nothing that the client believes comes back: reset keys are per POP; it waits for the idle timeout, its
+//!                            own or that of the first POP, if that still runs and tells
+//!          then a new session and the query again; DoT, DoH and DoQ resume with the ticket of the first POP
 //! ```
 
 use std::io::{Error, ErrorKind};
@@ -23,11 +23,12 @@ use tokio::time::timeout;
 
 use super::catchment::{SERVICES, ZONE};
 use super::error::LabError;
+use super::faults::{self, Breakage, Moment};
 use super::nodes::RunningLab;
-use super::observe::BOUND;
-use super::topology::Role;
+use super::observe::{BOUND, Observation};
+use super::topology::{Role, Stack};
 use crate::support::dns;
-use crate::support::encrypted::{Remembering, over_doq, over_stream, quic_with, shake_with};
+use crate::support::encrypted::{Http2, Remembering, over_doq, over_stream, post, quic_with, shake_with};
 use crate::support::lab::Space;
 
 /// What a session speaks.
@@ -39,20 +40,42 @@ pub enum Transport {
     /// TLS, port 853.
     #[serde(rename = "DoT")]
     Dot,
+    /// HTTP/2 over TLS, port 443.
+    #[serde(rename = "DoH")]
+    Doh,
     /// QUIC, port 853.
     #[serde(rename = "DoQ")]
     Doq,
 }
 
 impl Transport {
-    const ALL: [Self; 3] = [Self::Tcp, Self::Dot, Self::Doq];
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Tcp, Self::Dot, Self::Doh, Self::Doq];
 
     /// Its name.
     pub fn name(self) -> &'static str {
         match self {
             Self::Tcp => "TCP",
             Self::Dot => "DoT",
+            Self::Doh => "DoH",
             Self::Doq => "DoQ",
+        }
+    }
+
+    fn port(self) -> u16 {
+        match self {
+            Self::Tcp => 53,
+            Self::Dot | Self::Doq => 853,
+            Self::Doh => 443,
+        }
+    }
+
+    /// The protocol that a client offers in the handshake of TLS (ALPN).
+    fn protocol(self) -> &'static str {
+        match self {
+            Self::Tcp | Self::Dot => "dot",
+            Self::Doh => "h2",
+            Self::Doq => "doq",
         }
     }
 }
@@ -87,12 +110,44 @@ pub struct SessionResult {
     pub ended_ms: f64,
     /// Milliseconds from that query until its repetition on a new session was answered.
     pub answered_ms: f64,
-    /// How long the handshake of the new session took, in milliseconds: of TCP, for TCP and DoT a round trip to the other POP.
+    /// How long the handshake of the new session took, in milliseconds: of TCP, for all but DoQ a round trip to the other POP.
     pub handshake_ms: f64,
     /// The instance that answered the repetition.
     pub after: String,
     /// Whether the new session resumes the old one by its ticket; `None` for TCP.
     pub resumed: Option<bool>,
+}
+
+/// The transports that the servers speak. NSD 4.6 has neither DoH nor DoQ.
+fn spoken(stack: Stack) -> Vec<Transport> {
+    match stack {
+        Stack::Anyns => Transport::ALL.to_vec(),
+        Stack::Stitched => vec![Transport::Tcp, Transport::Dot],
+    }
+}
+
+/// Sessions are open when the POP breaks or, without a breakage, is drained; the client goes on as soon as another POP answers.
+pub fn go_over(
+    lab: &RunningLab,
+    seen: &Observation,
+    pop: &str,
+    breakage: Option<Breakage>,
+    moment: &mut Moment,
+) -> Result<Vec<SessionResult>, LabError> {
+    let open = Sessions::open(lab, pop)?;
+    *moment = match breakage {
+        Some(breakage) => breakage.make(lab, pop)?,
+        None => Moment::now(),
+    };
+    let results = std::thread::scope(|scope| {
+        // The order returns when the drain is done; the routes move before.
+        let drain = breakage.is_none().then(|| scope.spawn(|| faults::drain(lab, pop)));
+        let results = seen.wait_elsewhere(lab, pop).and_then(|()| open.go_on());
+        let drained =
+            drain.map(|drain| drain.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
+        drained.transpose().and(results)
+    })?;
+    seen.settle("answers from elsewhere go on").map(|()| results)
 }
 
 /// Open sessions of the client of a region.
@@ -106,9 +161,10 @@ impl Sessions {
     pub fn open(lab: &RunningLab, pop: &str) -> Result<Self, LabError> {
         let space = lab.space(lab.topology.the(Role::Client, pop)?);
         let trust = lab.topology.folder.join("config/tls/cert.pem");
+        let transports = spoken(lab.topology.stack);
         let (go_on, told) = mpsc::channel();
         let (opened, wait) = mpsc::channel();
-        let thread = std::thread::spawn(move || run(&space, &trust, &opened, &told));
+        let thread = std::thread::spawn(move || run(&space, &trust, &transports, &opened, &told));
         let sessions = Self { go_on, thread };
         match wait.recv() {
             Ok(()) => Ok(sessions),
@@ -127,13 +183,14 @@ impl Sessions {
 }
 
 fn failed(error: Error) -> LabError {
-    LabError::Failed { command: "sessions of TCP, DoT and DoQ".into(), output: error.to_string() }
+    LabError::Failed { command: "sessions of TCP, DoT, DoH and DoQ".into(), output: error.to_string() }
 }
 
 /// The thread of the client.
 fn run(
     space: &Space,
     trust: &Path,
+    transports: &[Transport],
     opened: &mpsc::Sender<()>,
     told: &mpsc::Receiver<()>,
 ) -> Result<Vec<SessionResult>, Error> {
@@ -141,9 +198,9 @@ fn run(
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let open = async {
         let mut clients = Vec::new();
-        for transport in Transport::ALL {
+        for transport in transports {
             for family in [0, 1] {
-                clients.push(timeout(BOUND, Client::open(transport, family, trust.to_owned())).await??);
+                clients.push(timeout(BOUND, Client::open(*transport, family, trust.to_owned())).await??);
             }
         }
         Ok::<_, Error>(clients)
@@ -179,6 +236,7 @@ struct Client {
 enum Session {
     Tcp(TcpStream),
     Dot(Box<tokio_rustls::client::TlsStream<TcpStream>>),
+    Doh(Http2),
     /// The connection lives as long as its endpoint.
     Doq(quinn::Connection, quinn::Endpoint),
 }
@@ -186,10 +244,8 @@ enum Session {
 impl Client {
     async fn open(transport: Transport, family: usize, trust: PathBuf) -> Result<Self, Error> {
         let address = SERVICES.get(family).and_then(|address| address.parse::<IpAddr>().ok());
-        let port = if transport == Transport::Tcp { 53 } else { 853 };
-        let server = SocketAddr::new(address.ok_or(ErrorKind::InvalidInput)?, port);
-        let protocol = if transport == Transport::Doq { "doq" } else { "dot" };
-        let tls = Remembering::new(&[&trust], protocol, &[&rustls::version::TLS13]);
+        let server = SocketAddr::new(address.ok_or(ErrorKind::InvalidInput)?, transport.port());
+        let tls = Remembering::new(&[&trust], transport.protocol(), &[&rustls::version::TLS13]);
         let (mut session, _) = connect(transport, server, &tls).await?;
         let before = ask(&mut session).await?;
         Ok(Self { transport, family, server, tls, session, before })
@@ -202,7 +258,9 @@ impl Client {
                 Err(Error::other(format!("{instance} answers on the session of {}", self.before)))
             }
             Err(error) => match (error.kind(), self.transport) {
-                (ErrorKind::ConnectionReset, Transport::Tcp | Transport::Dot) => Ok(End::Reset),
+                (ErrorKind::ConnectionReset, Transport::Tcp | Transport::Dot | Transport::Doh) => {
+                    Ok(End::Reset)
+                }
                 (ErrorKind::TimedOut, Transport::Doq) => Ok(End::Silence),
                 (ErrorKind::ConnectionAborted, Transport::Doq) => Ok(End::Closed),
                 _ => Err(error),
@@ -228,7 +286,7 @@ impl Client {
     }
 }
 
-/// A new session, and how long its handshake took; of DoT that of TCP.
+/// A new session, and how long its handshake took; of DoT and DoH that of TCP.
 async fn connect(
     transport: Transport,
     server: SocketAddr,
@@ -245,7 +303,8 @@ async fn connect(
     Ok((
         match transport {
             Transport::Dot => Session::Dot(Box::new(shake_with(stream, tls.config()).await?)),
-            _ => Session::Tcp(stream),
+            Transport::Doh => Session::Doh(Http2::over(shake_with(stream, tls.config()).await?).await),
+            Transport::Tcp | Transport::Doq => Session::Tcp(stream),
         },
         took,
     ))
@@ -253,11 +312,12 @@ async fn connect(
 
 /// Asks for the serial of the zone; the instance that answers.
 async fn ask(session: &mut Session) -> Result<String, Error> {
-    // DoQ wants ID 0 (RFC 9250 section 4.2.1), the others take any.
+    // DoQ and DoH want ID 0 (RFC 9250 section 4.2.1, RFC 8484 section 4.1), the others take any.
     let query = dns::query(0, ZONE, dns::SOA);
     let answer = match session {
         Session::Tcp(stream) => over_stream(stream, &query).await?,
         Session::Dot(stream) => over_stream(stream.as_mut(), &query).await?,
+        Session::Doh(connection) => connection.request(post(&query)).await.map_err(of_http2)?.1,
         Session::Doq(connection, _) => match over_doq(connection, &query).await {
             Ok(answer) => answer,
             // What ended the connection says more than the stream.
@@ -270,6 +330,14 @@ async fn ask(session: &mut Session) -> Result<String, Error> {
     match answer.serials.len() {
         1 => Ok(answer.instance),
         _ => Err(Error::other(format!("not the SOA record of {ZONE}: {answer:?}"))),
+    }
+}
+
+/// What the stream below HTTP/2 reports, where the error comes from there.
+fn of_http2(error: h2::Error) -> Error {
+    match error.get_io().map(Error::kind) {
+        Some(kind) => Error::new(kind, error),
+        None => Error::other(error),
     }
 }
 

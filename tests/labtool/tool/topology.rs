@@ -9,9 +9,6 @@ use serde::Deserialize;
 
 use super::error::{LabError, file, unknown};
 
-/// The server that can be one of the stitched stack, for comparison.
-pub const STITCHED: &str = "us-s1";
-
 /// The lab as the file describes it.
 #[derive(Debug)]
 pub struct Topology {
@@ -23,6 +20,27 @@ pub struct Topology {
     pub nodes: BTreeMap<String, Node>,
     /// The links.
     pub links: Vec<Link>,
+    /// What the servers run.
+    pub stack: Stack,
+}
+
+/// What the servers of the POPs run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stack {
+    /// anyns alone, or with the routing daemon of its host.
+    Anyns,
+    /// NSD, asked by the health check of ExaBGP, which announces to BIRD: for comparison.
+    Stitched,
+}
+
+impl Stack {
+    /// What to call it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Anyns => "anyns",
+            Self::Stitched => "NSD, BIRD, ExaBGP",
+        }
+    }
 }
 
 /// What a node is.
@@ -35,7 +53,7 @@ pub enum Role {
     Router,
     /// The switch between the router and the servers of a POP.
     Switch,
-    /// A server with anyns.
+    /// A server of a POP.
     Server,
     /// A resolver's place.
     Client,
@@ -107,14 +125,15 @@ impl Topology {
             Ok(Link { ends: [end(&one)?, end(&other)?], latency: link.vars.latency })
         };
         let links = links.into_iter().map(link).collect::<Result<Vec<_>, LabError>>()?;
-        Ok(Self { name: spec.name, folder, nodes, links })
+        Ok(Self { name: spec.name, folder, nodes, links, stack: Stack::Anyns })
     }
 
-    /// Puts the stitched stack in the place of anyns on [`STITCHED`]: NSD, asked by the health check of ExaBGP, which announces to BIRD.
+    /// Puts the stitched stack in the place of anyns on every server. The hub stays as it is.
     pub fn stitch(&mut self) {
-        if let Some(node) = self.nodes.get_mut(STITCHED) {
-            node.env.insert("RUN".into(), "blackholes nsd bird exabgp".into());
-            node.env.insert("CONFIG".into(), format!("{STITCHED}-stitched"));
+        self.stack = Stack::Stitched;
+        for node in self.nodes.values_mut().filter(|node| node.role == Role::Server) {
+            node.env.insert("RUN".into(), "blackholes stitched nsd bird exabgp".into());
+            node.env.insert("CONFIG".into(), "/run/stitched".into());
         }
     }
 
