@@ -136,6 +136,6 @@ mod tests {
         );
         let steps = vec![StepRecords { from: 1, to: 2, deleted: vec!["x".into()], added: vec!["y".into()] }];
         let difference = DifferenceStatus { zone: "a.example.".into(), steps, omitted: 1 };
-        assert_eq!(render_difference(&difference), "; a.example. 1 -> 2\n- x\n+ y\n; 1 more records\n");
+        assert_eq!(render_difference(&difference), "; a.example. 1 -> 2\n- x\n+ y\n; 1 more record\n");
     }
 }
