@@ -3,7 +3,26 @@
 
 use super::{Setup, write};
 
-pub(super) fn command(setup: &Setup<'_>, socket_affinity: bool, dnssec: &str) -> Vec<String> {
+/// The page, its API and dnstap of one message in a hundred (`crate::observers`).
+pub(super) fn observed(setup: &Setup<'_>) -> String {
+    let page = crate::observers::page_of(([127, 0, 0, 1], setup.port).into());
+    format!(
+        "[web]\nlisten = [\"{page}\"]\n[samples]\none-in = 100\ndnstap = \"unix:{}\"\n",
+        setup.home.join("dnstap").display()
+    )
+}
+
+/// The same, with OTLP and RSSAC002.
+pub(super) fn reported(setup: &Setup<'_>) -> String {
+    let receiver = std::fs::read_to_string(setup.home.join("receiver")).expect("the receiver has an address");
+    format!(
+        "{}[otlp]\nendpoint = \"http://{receiver}\"\n[rssac002]\ndirectory = \"{}\"\nservice = \"bench.example\"\n",
+        observed(setup),
+        setup.home.join("rssac002").display()
+    )
+}
+
+pub(super) fn command(setup: &Setup<'_>, socket_affinity: bool, dnssec: &str, sections: &str) -> Vec<String> {
     let (home, port, zones) = (setup.home.display(), setup.port, setup.world.directory.display());
     let text = format!(
         "[pop]\nname = \"bench\"\nmanagement-addresses = [\"127.0.0.1\"]\n[log]\nlevel = \"warn\"\n\
@@ -11,7 +30,7 @@ pub(super) fn command(setup: &Setup<'_>, socket_affinity: bool, dnssec: &str) ->
          [rate-limit]\nqueries-per-second = 10000000\nburst = 10000000\n\
          [zones]\ndirectory = \"{zones}\"\nstate-directory = \"{home}/state\"\ndnssec = \"{dnssec}\"\n\
          [[service]]\nprefix = \"127.0.0.1/32\"\naddresses = [\"127.0.0.1\"]\n\
-         [route]\ndriver = \"dry-run\"\n[control]\nsocket = \"{home}/control\"\n"
+         [route]\ndriver = \"dry-run\"\n[control]\nsocket = \"{home}/control\"\n{sections}"
     );
     let config = write(setup, "anyns.toml", &text);
     [env!("CARGO_BIN_EXE_anyns"), "run", "--config", &config].map(str::to_owned).to_vec()

@@ -59,6 +59,12 @@ pub(crate) enum Kind {
     /// The same with one zone, for the scenario that compares both.
     #[value(skip)]
     AnynsOneZone,
+    /// The same with the page and dnstap, for the scenario that compares both.
+    #[value(skip)]
+    AnynsObserved,
+    /// That one with OTLP and RSSAC002.
+    #[value(skip)]
+    AnynsReported,
 }
 
 /// What a server is given.
@@ -87,6 +93,8 @@ impl Kind {
             Self::AnynsAffinity => "anyns with socket affinity",
             Self::AnynsUnverified => "anyns with dnssec = off",
             Self::AnynsOneZone => "anyns with one zone",
+            Self::AnynsObserved => "anyns observed",
+            Self::AnynsReported => "anyns observed, with OTLP and RSSAC002",
         }
     }
 
@@ -97,7 +105,9 @@ impl Kind {
             | Self::Anyns
             | Self::AnynsAffinity
             | Self::AnynsUnverified
-            | Self::AnynsOneZone => None,
+            | Self::AnynsOneZone
+            | Self::AnynsObserved
+            | Self::AnynsReported => None,
             Self::Nsd => Some(("nsd", "nsd")),
             Self::Knot => Some(("knotd", "knot")),
             Self::Bind => Some(("named", "bind9")),
@@ -113,9 +123,11 @@ impl Kind {
             Self::Knot => knot::command(setup),
             Self::Bind => bind::command(setup),
             Self::Powerdns => powerdns::command(setup),
-            Self::Anyns | Self::AnynsOneZone => anyns::command(setup, false, "warn"),
-            Self::AnynsAffinity => anyns::command(setup, true, "warn"),
-            Self::AnynsUnverified => anyns::command(setup, false, "off"),
+            Self::Anyns | Self::AnynsOneZone => anyns::command(setup, false, "warn", ""),
+            Self::AnynsObserved => anyns::command(setup, false, "warn", &anyns::observed(setup)),
+            Self::AnynsReported => anyns::command(setup, false, "warn", &anyns::reported(setup)),
+            Self::AnynsAffinity => anyns::command(setup, true, "warn", ""),
+            Self::AnynsUnverified => anyns::command(setup, false, "off", ""),
         }
     }
 }
