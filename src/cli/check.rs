@@ -10,6 +10,7 @@ use crate::host;
 use crate::publish::{self, CheckReport};
 use crate::route::{self, PlannedAnnouncement};
 use crate::serve;
+use crate::telemetry::counted;
 use crate::wire::Name;
 
 use super::exit::Exit;
@@ -99,7 +100,7 @@ fn print_zones(report: &CheckReport, config: &Config) -> bool {
                 good += 1;
                 records += count;
                 if good <= MOST_LISTED {
-                    print_line(&format!("zone {name} serial {serial}: {count} records"));
+                    print_line(&format!("zone {name} serial {serial}: {}", counted(*count, "record")));
                 }
             }
             Err(fault) => print_line(&format!("error: zone {name} is refused: {fault}")),
@@ -114,7 +115,7 @@ fn print_zones(report: &CheckReport, config: &Config) -> bool {
     for name in &missing {
         print_line(&format!("error: zone {name} is required, but no source holds it"));
     }
-    print_line(&format!("zones: {good} of {} are good, {records} records", report.zones.len()));
+    print_line(&format!("zones: {good} of {} are good, {}", report.zones.len(), counted(records, "record")));
     report.is_clean() && missing.is_empty()
 }
 
@@ -175,7 +176,11 @@ fn print_listeners(config: &Config) {
         serve::Engine::Hickory => "hickory",
     };
     let count = config.serve.worker_count();
-    print_line(&format!("serve: {} over UDP and TCP, engine {engine}, {count} workers", listen.join(", ")));
+    print_line(&format!(
+        "serve: {} over UDP and TCP, engine {engine}, {}",
+        listen.join(", "),
+        counted(count, "worker")
+    ));
 }
 
 fn print_plan(config: &Config) {

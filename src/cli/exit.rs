@@ -15,7 +15,11 @@ const TABLE: [(Exit, &str, &str); 5] = [
         "`status`: degraded; `fleet`: a POP is not well, or serials differ; `which`: an address did not answer, or not for the zone",
     ),
     (Exit::USAGE, "the command line is wrong", "`status`: down; `fleet`: no POP is announced"),
-    (Exit::NO_ANSWER, "no anyns answers on the control socket (`status`), or no POP (`fleet`)", ""),
+    (
+        Exit::NO_ANSWER,
+        "no anyns answers on the control socket (`status`), or no POP (`fleet`); or the file that says whom to ask cannot be read",
+        "",
+    ),
     (Exit::RESTART, "done, but for what only a restart takes over (`reload`)", ""),
 ];
 

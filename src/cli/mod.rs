@@ -137,6 +137,7 @@ enum ZoneCommand {
     /// Tell all that is known of a zone: what its primaries say, since when it is stale, what its secondaries have
     Status {
         /// The zone
+        #[arg(allow_hyphen_values = true)]
         name: String,
     },
     /// List the zones of the running anyns: name, serial, state, records, source, separated by tabs
@@ -153,12 +154,14 @@ enum ZoneCommand {
     /// Stop serving a zone whose file is gone
     Remove {
         /// The zone
+        #[arg(allow_hyphen_values = true)]
         name: String,
     },
     /// Print a zone as it is served, as a zone file
     #[command(visible_alias = "dump")]
     Export {
         /// The zone
+        #[arg(allow_hyphen_values = true)]
         name: String,
         /// Write it to this file instead, whole or not at all
         #[arg(long, value_name = "FILE")]
@@ -167,11 +170,13 @@ enum ZoneCommand {
     /// Show the steps of a zone that are kept: from which serial to which, when, and why
     History {
         /// The zone
+        #[arg(allow_hyphen_values = true)]
         name: String,
     },
     /// Show what differs between two versions of a zone, step by step
     Diff {
         /// The zone
+        #[arg(allow_hyphen_values = true)]
         name: String,
         /// The serial of the older version, by default the one before the last; or `refused`: what the version that was refused last
         /// would change
@@ -182,6 +187,7 @@ enum ZoneCommand {
     /// Hold a zone at the version that is served, also over restarts: new versions are refused until `unhold`
     Hold {
         /// The zone
+        #[arg(allow_hyphen_values = true)]
         name: String,
         /// Why, for the log and the status
         #[arg(long, default_value = "no reason given")]
@@ -194,11 +200,13 @@ enum ZoneCommand {
     /// Let new versions of a held zone pass again
     Unhold {
         /// The zone
+        #[arg(allow_hyphen_values = true)]
         name: String,
     },
     /// Serve the content of an earlier version again, under a raised serial; where the zone is made, not where it comes from a primary
     Rollback {
         /// The zone
+        #[arg(allow_hyphen_values = true)]
         name: String,
         /// The serial of the version, see `history`; by default the one before the last
         serial: Option<u32>,
@@ -206,6 +214,7 @@ enum ZoneCommand {
     /// Accept, once, the version of a zone that was refused for its serial, its size or its signatures
     Accept {
         /// The zone
+        #[arg(allow_hyphen_values = true)]
         name: String,
         /// The serial of the refused version
         serial: u32,

@@ -8,14 +8,18 @@ use crate::control::{self, Request, Response};
 
 use super::exit::Exit;
 use super::output::{print_document, print_text};
-use super::{CommandError, Outcome, print_line};
+use super::{CommandError, Outcome, print_error, print_line};
 
 /// Longer than any order takes but a reload of very many zones.
 const LIMIT: Duration = Duration::from_secs(70);
 
 fn ask(config: Option<&Path>, socket: Option<&Path>, request: &Request) -> Outcome {
     let path = socket_path(config, socket)?;
-    outcome_of(control::call(&path, request, LIMIT)?)
+    let waits = || {
+        let limit = humantime::format_duration(LIMIT);
+        print_error(&format!("no answer yet on {}; waiting, {limit} at most", path.display()).into());
+    };
+    outcome_of(control::call_and_tell(&path, request, LIMIT, waits)?)
 }
 
 pub(super) fn drain(config: Option<&Path>, socket: Option<&Path>, reason: String) -> Outcome {

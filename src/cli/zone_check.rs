@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::telemetry::counted;
 use crate::wire::Name;
 use crate::zonefile;
 
@@ -32,7 +33,11 @@ pub(super) fn check(file: &Path, origin: Option<&str>, include_roots: &[PathBuf]
         print_line(&format!("warning: {warning}"));
     }
     let zone = &read.zone;
-    print_line(&format!("{origin} serial {}: {} records, no fault", zone.serial(), zone.record_count()));
+    print_line(&format!(
+        "{origin} serial {}: {}, no fault",
+        zone.serial(),
+        counted(zone.record_count(), "record")
+    ));
     Ok(Exit::of(!verifies || signatures::check(zone)))
 }
 

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::render::aligned;
 use super::render::time::{span, time};
 use super::text::printable;
+use crate::telemetry::counted;
 
 /// Which client prefixes reach this POP, from samples of queries.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -66,9 +67,11 @@ impl CatchmentStatus {
 pub fn render_catchment(catchment: &CatchmentStatus, most: usize) -> String {
     let CatchmentStatus { since, now, one_in, ipv4, ipv6, .. } = catchment;
     let all = catchment.samples();
+    let share = if *one_in > 1 { format!("one query in {one_in}") } else { "every query".to_owned() };
     let mut text = format!(
-        "{}: {all} samples (one query in {one_in}) since {} ({} ago), {} over IPv4 and {} over IPv6\n",
+        "{}: {} ({share}) since {} ({} ago), {} over IPv4 and {} over IPv6\n",
         printable(&catchment.pop),
+        counted(all, "sample"),
         time(*since),
         span(now.saturating_sub(*since)),
         ipv4.samples,

@@ -5,6 +5,7 @@ use std::fmt::Write;
 use serde::{Deserialize, Serialize};
 
 use super::render::time::time;
+use crate::telemetry::counted;
 
 /// The steps of one zone, oldest first.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -82,7 +83,12 @@ pub fn render_history(history: &HistoryStatus) -> String {
         let StepStatus { from, to, accepted_at, origin, records, octets } = step;
         let at = time(*accepted_at);
         // Writing into a string does not fail.
-        let _ = writeln!(text, "{at}  {from} -> {to}  {origin}, {records} records, step of {octets} octets");
+        let _ = writeln!(
+            text,
+            "{at}  {from} -> {to}  {origin}, {}, step of {}",
+            counted(*records, "record"),
+            counted(*octets, "octet")
+        );
     }
     text
 }
@@ -102,7 +108,7 @@ pub fn render_difference(difference: &DifferenceStatus) -> String {
         let _ = writeln!(text, "; {} no difference", difference.zone);
     }
     if difference.omitted > 0 {
-        let _ = writeln!(text, "; {} more records", difference.omitted);
+        let _ = writeln!(text, "; {}", counted(difference.omitted, "more record"));
     }
     text
 }
@@ -130,6 +136,6 @@ mod tests {
         );
         let steps = vec![StepRecords { from: 1, to: 2, deleted: vec!["x".into()], added: vec!["y".into()] }];
         let difference = DifferenceStatus { zone: "a.example.".into(), steps, omitted: 1 };
-        assert_eq!(render_difference(&difference), "; a.example. 1 -> 2\n- x\n+ y\n; 1 more records\n");
+        assert_eq!(render_difference(&difference), "; a.example. 1 -> 2\n- x\n+ y\n; 1 more record\n");
     }
 }

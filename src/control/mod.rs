@@ -32,7 +32,7 @@ mod verdict;
 
 pub use canary::{CanarySecondaryStatus, CanaryStatus, ZoneCanaryStatus};
 pub use catchment::{CatchmentFamily, CatchmentPrefix, CatchmentStatus, render_catchment};
-pub use client::call;
+pub use client::{call, call_and_tell};
 pub use feed::{
     BUCKETS, FEED_ZONES, Feed, Given, Inquiry, InquiryError, Wanted, bucket, inquire, serial_digest,
 };

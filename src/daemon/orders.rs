@@ -1,11 +1,11 @@
 //! What operators order over the admin socket.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::control::{Call, Reply, Request, Response};
 use crate::publish::{History, PublisherHandle};
-use crate::telemetry::with_causes;
+use crate::telemetry::{counted, with_causes};
 use crate::transfer::delay::CaughtUp;
 use crate::transfer::refresh::Order as TransferOrder;
 use crate::wire::{Name, Serial};
@@ -149,8 +149,8 @@ fn catch_up(transfers: &TransferControl, zone: Option<&str>) -> Response {
             "{zone}: serial {serial} is put into service now; `anyns zone status {zone}` tells what comes of it"
         )),
         (_, _) => done(format!(
-            "{} zones: the newest versions are put into service now, {held} of them when their hold ends",
-            caught.len()
+            "{}: the newest versions are put into service now, {held} of them when their hold ends",
+            counted(caught.len(), "zone")
         )),
     }
 }
@@ -188,7 +188,9 @@ async fn transfer_now(transfers: &TransferControl, zone: Option<Name>, order: Tr
         (Ok(_), Some(zone)) => {
             done(format!("{zone}: {what}; `anyns zone status {zone}` tells what comes of it"))
         }
-        (Ok(count), None) => done(format!("{count} zones: {what}; `anyns status` tells what comes of it")),
+        (Ok(count), None) => {
+            done(format!("{}: {what}; `anyns status` tells what comes of it", counted(count, "zone")))
+        }
     }
 }
 
@@ -197,8 +199,19 @@ fn drain(controller: &mut Controller, reason: String, reply: Reply) {
     if let Some(earlier) = controller.drain_file.forget_end() {
         earlier.send(failed("a newer order drains".into()));
     }
-    let deprefer = controller.config.drain.deprefer;
-    controller.drain.begin(&reason, deprefer, Instant::now());
+    let now = Instant::now();
+    let is_under_way = controller.drain != Drain::None;
+    controller.drain.begin(&reason, controller.config.drain.deprefer, now);
+    let what = match (&controller.drain, is_under_way) {
+        (Drain::Depreferred { withdraw_at, .. }, was) => {
+            let left = withdraw_at.saturating_duration_since(now).as_millis();
+            let wait = humantime::format_duration(Duration::from_millis(left as u64));
+            let what =
+                if was { "draining already: withdraws" } else { "draining: prefers less now, withdraws" };
+            format!("{what} in {wait}")
+        }
+        (_, _) => "drained already: the routes are withdrawn; the reason is the new one".to_owned(),
+    };
     tracing::warn!(reason, "draining by order");
     let kept = controller.drain_file.keep(Some(reason));
     tokio::spawn(async move {
@@ -208,8 +221,7 @@ fn drain(controller: &mut Controller, reason: String, reply: Reply) {
             Ok(false) => "without zones.state-directory a restart ends the drain".to_owned(),
             Err(error) => format!("a restart ends the drain, for it cannot be kept: {error}"),
         };
-        let wait = humantime::format_duration(deprefer);
-        reply.send(done(format!("draining: prefers less now, withdraws in {wait}; {restart}")));
+        reply.send(done(format!("{what}; {restart}")));
     });
 }
 

@@ -35,7 +35,7 @@ pub enum FleetError {
     #[error("no connection")]
     Connect(#[source] io::Error),
     /// No agreement on TLS.
-    #[error("the TLS handshake failed")]
+    #[error("the TLS handshake failed{}", handshake_hint(.0))]
     Handshake(#[source] io::Error),
     /// HTTP broke.
     #[error("the answer broke off")]
@@ -56,7 +56,7 @@ pub enum FleetError {
     #[error("the answer is no document of anyns")]
     Document(#[source] serde_json::Error),
     /// Nothing in time.
-    #[error("no answer within {0:?}")]
+    #[error("no answer within {:?}", Duration::from_millis((.0.as_secs_f64() * 1000.0).round() as u64))]
     Timeout(Duration),
     /// Another POP answers at this URL.
     #[error("the POP {found:?} answers there")]
@@ -67,6 +67,29 @@ pub enum FleetError {
     /// The runtime does not start.
     #[error("cannot start the runtime")]
     Runtime(#[source] io::Error),
+}
+
+/// What to do about a certificate that is refused.
+fn handshake_hint(error: &io::Error) -> &'static str {
+    use rustls::{CertificateError, Error};
+    let Some(Error::InvalidCertificate(fault)) = error.get_ref().and_then(|error| error.downcast_ref())
+    else {
+        return "";
+    };
+    match fault {
+        CertificateError::UnknownIssuer => {
+            " (no certificate of `ca-file` is its authority; one that is signed by itself is trusted by its key, in `pins`)"
+        }
+        // webpki tells it in words alone.
+        CertificateError::Other(other) if format!("{other:?}").contains("CaUsedAsEndEntity") => {
+            " (it is the certificate of an authority, such as one that is signed by itself: name it in `pins`, in place of `ca-file`)"
+        }
+        CertificateError::ApplicationVerificationFailure => " (its key is none of `pins`)",
+        CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
+            " (`server-name` is the name in the certificate, by default the host of the URL)"
+        }
+        _ => "",
+    }
 }
 
 /// What to do about it.

@@ -59,17 +59,33 @@ pub struct WaitedPop {
 pub async fn wait(clients: &[(String, Result<PopClient, FleetError>)], waiting: &Waiting) -> WaitOutcome {
     let begun = Instant::now();
     let until = begun + waiting.limit;
+    let mut known: Vec<WaitedPop> = Vec::new();
     loop {
         let left = until.saturating_duration_since(Instant::now());
-        let answers = zone_everywhere(clients, &waiting.zone, left.min(ANSWER_LIMIT)).await;
-        let pops: Vec<WaitedPop> =
+        let limit = left.min(ANSWER_LIMIT);
+        let answers = zone_everywhere(clients, &waiting.zone, limit).await;
+        let heard: Vec<bool> = answers.iter().map(|(_, answer)| answer.is_ok()).collect();
+        let mut pops: Vec<WaitedPop> =
             answers.into_iter().map(|(name, answer)| judge(name, answer, waiting)).collect();
+        if limit < ANSWER_LIMIT {
+            keep_earlier(&mut pops, &heard, &known);
+        }
         let is_served = pops.iter().any(|pop| pop.ready && pop.serial.is_some() && !pop.left_out);
         let done = is_served && pops.iter().all(|pop| pop.ready);
         if done || Instant::now() + PAUSE >= until {
             return WaitOutcome { done, took_ms: begun.elapsed().as_millis() as u64, pops };
         }
+        known = pops;
         tokio::time::sleep(PAUSE).await;
+    }
+}
+
+/// A round that the end of the waiting cuts short may end before a POP could answer: then what is known of it from the round before stays.
+fn keep_earlier(pops: &mut [WaitedPop], heard: &[bool], known: &[WaitedPop]) {
+    for ((pop, heard), earlier) in pops.iter_mut().zip(heard).zip(known) {
+        if !heard {
+            pop.clone_from(earlier);
+        }
     }
 }
 
@@ -127,6 +143,23 @@ mod tests {
             zones: vec![ToldZone { serial, faults: vec!["a fault".into()], ..ToldZone::default() }],
             ..ToldStatus::default()
         }
+    }
+
+    #[test]
+    fn a_round_that_is_cut_short_forgets_nothing() {
+        let pop = |state: &str| WaitedPop {
+            name: "ams1".into(),
+            ready: false,
+            left_out: false,
+            serial: None,
+            state: state.into(),
+        };
+        let mut pops = vec![pop("no answer within 2ms"), pop("serves 7")];
+        keep_earlier(&mut pops, &[false, true], &[pop("serves 6"), pop("serves 6")]);
+        assert_eq!(pops, [pop("serves 6"), pop("serves 7")]);
+        // There is no earlier round.
+        keep_earlier(&mut pops, &[false, false], &[]);
+        assert_eq!(pops, [pop("serves 6"), pop("serves 7")]);
     }
 
     #[test]

@@ -33,6 +33,7 @@ pub use facts::{
 };
 pub use guide::guide;
 pub use metric::{Kind, Metric};
+pub use queries::RCODES;
 pub use table::ALL;
 
 use crate::control::Status;

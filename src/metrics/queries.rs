@@ -12,7 +12,7 @@ use super::metric::Metric;
 use super::table;
 
 /// RCODEs below 16 (IANA "DNS RCODEs") by their numbers; those without a name are not made here.
-const RCODES: [&str; 16] = [
+pub const RCODES: [&str; 16] = [
     "NOERROR", "FORMERR", "SERVFAIL", "NXDOMAIN", "NOTIMP", "REFUSED", "YXDOMAIN", "YXRRSET", "NXRRSET",
     "NOTAUTH", "NOTZONE", "11", "12", "13", "14", "15",
 ];

@@ -9,6 +9,7 @@
 mod beat;
 mod busiest;
 mod causes;
+mod counted;
 mod counters;
 mod counting;
 mod daily_statistics;
@@ -31,6 +32,7 @@ mod taps;
 pub use beat::{Beat, Freshness, RunTime};
 pub use busiest::BusyZones;
 pub use causes::with_causes;
+pub use counted::counted;
 pub use counters::{Counters, WorkerCounters};
 pub use counting::{count, count_many};
 pub use daily_statistics::{DailyStatistics, SIZE_RANGE, SizeHistogram};

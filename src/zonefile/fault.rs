@@ -31,9 +31,13 @@ pub struct Located {
 
 impl fmt::Display for Located {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.line {
-            0 => write!(formatter, "{}: {}", self.file.display(), self.fault),
-            line => write!(formatter, "{}:{line}:{}: {}", self.file.display(), self.column, self.fault),
+        match (self.line, &self.fault) {
+            // These name the file.
+            (0, FileFault::Io { path, .. } | FileFault::NotAFile { path, .. }) if *path == self.file => {
+                self.fault.fmt(formatter)
+            }
+            (0, _) => write!(formatter, "{}: {}", self.file.display(), self.fault),
+            (line, _) => write!(formatter, "{}:{line}:{}: {}", self.file.display(), self.column, self.fault),
         }
     }
 }

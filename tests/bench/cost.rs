@@ -21,7 +21,7 @@ pub(crate) const METRICS: &[Metric] = &[
 ];
 
 /// Seconds that a server is asked before the first round: its pages and caches are warm then.
-const WARM_UP: u32 = 1;
+pub(crate) const WARM_UP: u32 = 1;
 
 /// Below this the ticks of /proc, 10 ms, are more than some percent of what is measured.
 const LEAST_CPU: Duration = Duration::from_millis(300);
@@ -79,6 +79,6 @@ pub(crate) fn measure(bench: &Bench, title: &str, world: &World, queries: &Queri
 }
 
 /// The query that tells that a zone is served.
-fn apex(world: &World) -> Query {
+pub(crate) fn apex(world: &World) -> Query {
     Query { name: world.origin().into(), record_type: "SOA" }
 }

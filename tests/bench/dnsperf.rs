@@ -13,6 +13,9 @@ const OUTSTANDING: &str = "200";
 /// Connections over TCP: below the 64 that anyns takes from one prefix, so that its shipped limit is not what is measured.
 const CONNECTIONS: &str = "32";
 
+/// Queries a second at which latency is measured: far below what a core answers, so that no queue is measured.
+const LATENCY_RATE: &str = "20000";
+
 /// What the queries go over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Way {
@@ -100,6 +103,24 @@ fn run_on(core: Option<usize>, server: SocketAddr, load: &Load<'_>) -> Counts {
     let counts = read(&must(&mut command));
     assert!(counts.answers > 0.0, "no answer came back from {server}");
     counts
+}
+
+/// The 99th percentile in microseconds of what dnsperf sees of each query, at [`LATENCY_RATE`].
+pub(crate) fn late(server: SocketAddr, load: &Load<'_>) -> f64 {
+    let mut command = Command::new("setpriv");
+    command.args(["--pdeathsig", "KILL"]);
+    if let Some(core) = load.cores.first() {
+        command.args(["taskset", "-c", &core.to_string()]);
+    }
+    command.args(["dnsperf", "-s", &server.ip().to_string(), "-p", &server.port().to_string()]);
+    command.args(["-T", "1", "-c", CLIENTS, "-q", OUTSTANDING, "-Q", LATENCY_RATE, "-v"]);
+    command.args(["-l", &load.seconds.to_string()]).arg("-d").arg(load.file);
+    let text = must(&mut command);
+    let lines = text.lines().filter_map(|line| line.strip_prefix("> "));
+    let mut times: Vec<f64> = lines.filter_map(|line| line.rsplit(' ').next()?.parse().ok()).collect();
+    assert!(!times.is_empty(), "dnsperf tells each query: {text}");
+    times.sort_by(f64::total_cmp);
+    times[times.len() * 99 / 100] * 1e6
 }
 
 fn read(text: &str) -> Counts {

@@ -27,6 +27,8 @@ mod difference;
 mod dnsperf;
 mod figures;
 mod memory;
+mod observed;
+mod observers;
 mod once;
 mod one_of_many;
 mod options;
@@ -128,6 +130,7 @@ fn write(measured: &[Measured]) {
                 | Scenario::OneOfMany
                 | Scenario::Memory
                 | Scenario::Affinity
+                | Scenario::Observed
                 | Scenario::Signatures
         )
     };

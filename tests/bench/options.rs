@@ -24,7 +24,7 @@ pub(crate) struct Options {
     /// Different queries in a scenario; they are repeated until the time is over.
     #[arg(long, default_value_t = 200_000, value_parser = clap::value_parser!(u32).range(100..))]
     pub(crate) queries: u32,
-    /// Records of the zone of `mix`, `nxdomain`, `nodata`, `wildcard`, `tcp`, `tcp-once` and `affinity`.
+    /// Records of the zone of `mix`, `nxdomain`, `nodata`, `wildcard`, `tcp`, `tcp-once`, `affinity` and `observed`.
     #[arg(long, default_value_t = 180_000, value_parser = clap::value_parser!(u32).range(100..))]
     pub(crate) records: u32,
     /// Delegations of the zone of `referral`, `load`, `change` and `transfer`; it has 2.6 times as many records.
@@ -90,6 +90,8 @@ pub(crate) enum Scenario {
     Memory,
     /// anyns alone: the mix with a worker on each core, with and without `serve.socket-affinity`.
     Affinity,
+    /// anyns alone: the mix plain, with a scrape each second, dnstap and open pages, and with OTLP and RSSAC002 as well.
+    Observed,
     /// anyns alone: a zone of a million good signatures, checked, served, changed by a tenth and served again, with `dnssec` as
     /// shipped and off.
     Signatures,

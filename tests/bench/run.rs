@@ -8,7 +8,7 @@ use crate::options::{Options, Scenario};
 use crate::queries::{Blend, Queries};
 use crate::servers::Kind;
 use crate::zones::{self, World};
-use crate::{change, cost, memory, one_of_many, signatures, startup, transfer};
+use crate::{change, cost, memory, observed, one_of_many, signatures, startup, transfer};
 
 /// Records of the smallest zone of `size`.
 const SMALLEST: u32 = 100;
@@ -59,6 +59,7 @@ impl Bench {
             Scenario::OneOfMany => return vec![self.one_of_many()],
             Scenario::Memory => return vec![self.memory()],
             Scenario::Affinity => return self.affinity(),
+            Scenario::Observed => return self.observed(),
             Scenario::Signatures => return vec![self.signatures()],
             Scenario::Load | Scenario::Zones => return vec![self.start(scenario)],
             Scenario::Mix | Scenario::Tcp | Scenario::TcpOnce => Blend::Mix,
@@ -160,6 +161,18 @@ impl Bench {
             Measured { scenario: Scenario::Affinity, records: world.records, table }
         };
         [(cores, "all of them"), (first, "the first")].map(measure).into()
+    }
+
+    fn observed(&self) -> Vec<Measured> {
+        if crate::servers::program("fstrm_capture").is_none() {
+            println!("SKIPPED observed: no fstrm_capture here; apt-get install fstrm-bin");
+            return Vec::new();
+        }
+        let world = self.mixed(self.options.records);
+        let queries = Queries::write(&self.home.join("queries"), Blend::Mix, &world, self.options.queries);
+        let title = format!("observed, {} records", world.records);
+        let table = observed::measure(self, &title, &world, &queries);
+        vec![Measured { scenario: Scenario::Observed, records: world.records, table }]
     }
 
     fn mixed(&self, records: u32) -> World {

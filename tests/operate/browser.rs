@@ -215,10 +215,13 @@ fn the_page_in_a_browser() {
     tell(&format!(
         "page: all POPs {first:.1?}, first paint {paint} ms, lag {lag:.1?}, refused {refused:.1?}, crash {crashed:.1?}"
     ));
+    // A zone that is refused by every POP that answers has no serial to be the same.
+    browser.open(&format!("{PAGE}#/zone/bad.example."));
+    browser.wait_text("no POP that answers serves it");
     for (view, hash, text) in [
         ("fleet", "#/", "2 without an answer"),
         ("pop", "#/pop/alone", "203.0.113.0/24"),
-        ("zones", "#/zones", "are not well"),
+        ("zones", "#/zones", "1 of 2 zones is not well"),
         ("zone", "#/zone/example.org.", "the same serial at 1 of 3 POPs"),
         ("bad-zone", "#/zone/bad.example.", "bad.example.zone:2:"),
     ] {

@@ -18,10 +18,14 @@ fn intents(alone: &Alone, intent: &str) {
 
 #[test]
 fn a_drain_prefers_less_and_then_withdraws() {
-    let alone = Alone::running("[drain]\ndeprefer = \"2s\"\n");
+    let alone = Alone::running("[drain]\ndeprefer = \"3s\"\n");
     alone.anyns.must(&["drain", "--reason", "router upgrade"]);
     intents(&alone, "deprefer");
+    let said = alone.anyns.must(&["drain", "--reason", "router upgrade"]);
+    assert!(said.starts_with("draining already: withdraws in "), "{said}");
     intents(&alone, "withdraw");
+    let said = alone.anyns.must(&["drain", "--reason", "router upgrade"]);
+    assert!(said.starts_with("drained already: "), "{said}");
     assert_eq!(alone.served_version(ZONE), Some(1), "it goes on answering");
     let said = alone.anyns.command(&["status"]);
     assert_eq!(said.code, 2, "down: {}", said.text);

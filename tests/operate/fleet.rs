@@ -69,6 +69,11 @@ fn all_pops_are_shown_and_a_serial_is_waited_for() {
     assert!(text.contains("other  OK") && text.contains("announce (dry run)"), "{text}");
     let (code, text) = fleet.run(&["wait", ZONE, "1"]);
     assert!(code == 0 && text.contains("every announced POP serves example.org 1"), "{text}");
+    // What is no zone is told at once.
+    for zone in ["bad..name", "*.example"] {
+        let (code, text) = fleet.run(&["wait", zone, "1", "--timeout", "1h"]);
+        assert!(code == 2 && text.contains(zone), "{text}");
+    }
     // Only one of them has the next version.
     deploy(&fleet.alone.zones, ZONE, 2);
     fleet.alone.anyns.wait_zone(ZONE, "served", Some(2));

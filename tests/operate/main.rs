@@ -24,6 +24,7 @@ mod catalog_powerdns;
 mod catalog_reset;
 mod catchment;
 mod command_line;
+mod container;
 mod dnstap;
 mod drain;
 mod encrypted;

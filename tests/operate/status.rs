@@ -5,7 +5,7 @@ use std::process::Stdio;
 
 use nix::sys::signal::Signal;
 
-use crate::support::anyns::{BOUND, PROGRAM};
+use crate::support::anyns::{BOUND, PROGRAM, run_here};
 use crate::support::pop::{Alone, ZONE, deploy};
 use crate::support::wait::wait_until;
 
@@ -28,6 +28,34 @@ fn a_half_edited_config_locks_nobody_out() {
     }
     let (code, text) = by_config(&alone, &["drain", "--reason", "half-edited"]);
     assert_eq!(code, 0, "{text}");
+}
+
+/// Exit status 1 would say that the POP is degraded.
+#[test]
+fn a_config_that_is_not_there_is_no_state_of_the_pop() {
+    let alone = Alone::new("");
+    let absent = alone.lab.directory().join("absent.toml").display().to_string();
+    for arguments in [&["status"][..], &["status", "--watch"], &["status", "--json"], &["fleet"]] {
+        let said = run_here(alone.lab.directory(), &[arguments, &["--config", &absent]].concat());
+        assert_eq!(said.code, 3, "{arguments:?}: {}", said.text);
+        assert_eq!(said.text.matches("absent.toml").count(), 1, "{}", said.text);
+    }
+}
+
+/// A frozen server answers nothing: the operator is told that the command waits.
+#[test]
+fn an_order_that_waits_says_so() {
+    let mut alone = Alone::running("");
+    alone.anyns.signal(Signal::SIGSTOP);
+    let mut command = alone.space.command(PROGRAM);
+    command.args(["reload", "--config"]).arg(alone.anyns.config()).stderr(Stdio::piped());
+    let mut child = command.spawn().expect("it runs");
+    let mut lines = BufReader::new(child.stderr.take().expect("a pipe")).lines();
+    let line = lines.next().expect("a line").expect("it is read");
+    assert!(line.contains("no answer yet on ") && line.ends_with("waiting, 1m 10s at most"), "{line}");
+    assert!(child.try_wait().expect("it is looked at").is_none(), "it goes on waiting");
+    alone.anyns.signal(Signal::SIGCONT);
+    assert!(child.wait().expect("waited for").success());
 }
 
 #[test]

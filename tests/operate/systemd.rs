@@ -2,9 +2,9 @@
 //! in a network namespace of the lab. Its watchdog must restart an anyns whose deciding task does not run.
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::time::{Duration, Instant};
 
+use crate::container::nspawn;
 use crate::support::anyns::{BOUND, PROGRAM};
 use crate::support::pop::{Alone, ZONE};
 use crate::support::process::{Process, read};
@@ -68,18 +68,8 @@ fn boot(alone: &Alone) -> Process {
     std::fs::write(&unit_file, unit).expect("written");
     std::fs::write(&config, container_config(alone)).expect("written");
     let bind = |from: &Path, to: &str| format!("--bind-ro={}:{to}", from.display());
-    let mut command = Command::new("setpriv");
-    command.args([
-        "--pdeathsig",
-        "KILL",
-        "systemd-nspawn",
-        "--quiet",
-        "--directory=/",
-        "--volatile=yes",
-        "--boot",
-    ]);
-    command.args(["--register=no", "--keep-unit", "--console=pipe", "--machine", alone.space.name()]);
-    command.arg(format!("--network-namespace-path=/run/netns/{}", alone.space.name()));
+    let mut command = nspawn(&alone.space, Path::new("/"));
+    command.arg("--volatile=yes");
     command.arg(bind(&PathBuf::from(PROGRAM), "/opt/anyns"));
     command.arg(bind(&unit_file, "/etc/systemd/system/anyns.service"));
     command.arg(bind(&config, "/etc/anyns/anyns.toml"));

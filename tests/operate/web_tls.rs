@@ -117,4 +117,18 @@ fn the_page_over_mutual_tls_is_for_clients_with_a_certificate() {
     wait_until("the page shows the fleet", BOUND, || {
         curl("/api/v1/fleet", &with).1.contains("\"verdict\":\"ok\"")
     });
+    // A certificate that is signed by itself, as `openssl req -x509` makes it, is trusted by its key: as its own authority it is
+    // refused, and that is said.
+    let itself = authority(ADDRESS);
+    let certificate = private(directory.join("itself.pem"), &itself.pem());
+    let key = private(directory.join("itself.key"), &itself.key().serialize_pem());
+    alone.anyns.write_config(&config.replace(&server, &certificate).replace(&server_key, &key));
+    alone.anyns.kill();
+    alone.anyns.start(&alone.lab);
+    let file = alone.lab.directory().join("fleet.toml");
+    std::fs::write(&file, list(&client, &client_key).replace(&ca, &certificate)).expect("written");
+    wait_until("it is said that a pin is needed", BOUND, || {
+        let said = alone.anyns.command(&["fleet", "--fleet", &file.display().to_string()]);
+        said.code == 3 && said.text.contains("name it in `pins`, in place of `ca-file`")
+    });
 }

@@ -7,10 +7,11 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::fleet::{WaitOutcome, Waiting, render, survey, wait};
+use crate::wire::Name;
 
 use super::exit::Exit;
-use super::output::print_document;
-use super::{Outcome, print_line};
+use super::output::{no_lines, print_document};
+use super::{CommandError, Outcome, print_error, print_line};
 use pops::{LIMIT, pops, run};
 
 /// How long `wait` waits, unless it says otherwise: a deploy that takes longer needs a person.
@@ -50,6 +51,7 @@ enum PlanCommand {
 #[derive(Debug, clap::Args)]
 struct WaitOptions {
     /// The zone
+    #[arg(value_parser = one_zone)]
     zone: String,
     /// The serial
     serial: u32,
@@ -67,6 +69,15 @@ struct WaitOptions {
     fleet: Option<PathBuf>,
 }
 
+/// The name of one zone as it was typed: a POP would take a pattern for several of them.
+fn one_zone(text: &str) -> Result<String, CommandError> {
+    if text.contains(['*', '?']) {
+        return Err("it is a pattern; one zone is waited for".into());
+    }
+    text.parse::<Name>()?;
+    Ok(text.to_owned())
+}
+
 /// Exit codes: 0 all is well or done, 1 something is not, or not in time, 2 no POP is announced, 3 no POP answers.
 pub(super) fn fleet(config: Option<&Path>, options: FleetOptions, json: bool) -> Outcome {
     match options.command {
@@ -74,7 +85,15 @@ pub(super) fn fleet(config: Option<&Path>, options: FleetOptions, json: bool) ->
         Some(FleetCommand::Catchment(options)) => catchment::catchment(config, &options, json),
         Some(FleetCommand::Plan(PlanCommand::Drain(options))) => catchment::plan(config, &options, json),
         None => {
-            let clients = pops(options.fleet.as_deref().or(config))?;
+            // The code of a POP that is not well would be a lie: none was asked.
+            let clients = match pops(options.fleet.as_deref().or(config)) {
+                Ok(clients) => clients,
+                Err(error) => {
+                    no_lines();
+                    print_error(&error);
+                    return Ok(Exit::NO_ANSWER);
+                }
+            };
             let found = run(survey(&clients, options.timeout, None))?;
             match json {
                 true => print_document(&found.report)?,

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use ratatui::crossterm::event::{self, Event, KeyCode, KeyEventKind, KeyModifiers};
 
-use crate::control::{self, Request, Response, Status};
+use crate::control::{self, CatchmentStatus, Request, Response, Status};
 
 use super::exit::Exit;
 use super::output::{has_colours, no_lines};
@@ -24,6 +24,9 @@ const LIMIT: Duration = Duration::from_secs(2);
 const INTERVAL: Duration = Duration::from_secs(1);
 /// The zones that are listed: those that are not well come first.
 const MOST_ZONES: usize = 20;
+
+/// The client prefixes of each family that are listed.
+const MOST_CLIENTS: usize = 20;
 
 /// How it is shown.
 #[derive(Debug, clap::Args)]
@@ -63,6 +66,14 @@ fn look(path: &Path) -> Result<Status, CommandError> {
     }
 }
 
+/// The client prefixes; none where they are not counted.
+fn clients(path: &Path) -> Option<CatchmentStatus> {
+    match control::call(path, &Request::Catchment { most: Some(MOST_CLIENTS) }, LIMIT) {
+        Ok(Response::Catchment { catchment }) => Some(*catchment),
+        _ => None,
+    }
+}
+
 fn screen(
     terminal: &mut ratatui::DefaultTerminal,
     path: &Path,
@@ -76,7 +87,7 @@ fn screen(
         match status {
             Ok(status) => {
                 rates.take(&status, Instant::now());
-                view.take(status);
+                view.take(status, clients(path));
             }
             // The last state stays in view.
             Err(error) => view.fault(error.to_string()),

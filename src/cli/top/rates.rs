@@ -71,11 +71,13 @@ impl Rates {
         group
     }
 
-    /// The rates that belong to none of these groups, by name.
+    /// The rates that belong to none of these groups, the highest first.
     pub(super) fn others(&self, groups: &[&str]) -> Vec<(&str, f64)> {
         let is_other = |name: &&String| !groups.iter().any(|group| name.starts_with(group));
         let others = self.per_second.iter().filter(|(name, _)| is_other(name));
-        others.map(|(name, rate)| (name.as_str(), *rate)).collect()
+        let mut others: Vec<_> = others.map(|(name, rate)| (name.as_str(), *rate)).collect();
+        others.sort_by(|one, other| other.1.total_cmp(&one.1));
+        others
     }
 
     /// The last queries per second, at most this many, the latest last.

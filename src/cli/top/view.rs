@@ -1,12 +1,16 @@
 //! The screen of `top`: a state and its rates in, widgets out. Does no I/O.
 
+use std::cmp::Reverse;
+
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::style::{Color, Modifier, Style};
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Block, Paragraph, Sparkline};
 
-use crate::control::{Status, Verdict, one_line, printable};
+use crate::control::{CatchmentPrefix, CatchmentStatus, Status, Verdict, one_line, printable};
+use crate::metrics::RCODES as RCODE_NAMES;
+use crate::telemetry;
 
 use super::rates::Rates;
 
@@ -23,6 +27,7 @@ const CURVE: u16 = 6;
 #[derive(Debug, Default)]
 pub(super) struct View {
     status: Option<Status>,
+    clients: Option<CatchmentStatus>,
     fault: Option<String>,
     has_colours: bool,
 }
@@ -32,8 +37,8 @@ impl View {
         Self { has_colours, ..Self::default() }
     }
 
-    pub(super) fn take(&mut self, status: Status) {
-        (self.status, self.fault) = (Some(status), None);
+    pub(super) fn take(&mut self, status: Status, clients: Option<CatchmentStatus>) {
+        (self.status, self.clients, self.fault) = (Some(status), clients, None);
     }
 
     /// No state came; the last one stays.
@@ -49,10 +54,12 @@ impl View {
         frame.render_widget(Paragraph::new(self.head(status)), head);
         self.draw_curve(frame, rates, curve);
         let thirds = [Constraint::Fill(1), Constraint::Fill(1), Constraint::Fill(1)];
-        let [counters, rcodes, qtypes] = Layout::horizontal(thirds).areas(upper);
+        let fourths = [Constraint::Fill(3), Constraint::Fill(2), Constraint::Fill(2), Constraint::Fill(3)];
+        let [counters, rcodes, qtypes, clients] = Layout::horizontal(fourths).areas(upper);
         panel(frame, counters, "per second", rate_lines(&rates.others(&[RCODES, QTYPES, WORKERS])));
-        panel(frame, rcodes, "RCODE per second", counted(&rates.group(RCODES)));
-        panel(frame, qtypes, "query type per second", counted(&rates.group(QTYPES)));
+        panel(frame, rcodes, "RCODE per second", seen(&named_rcodes(&rates.group(RCODES))));
+        panel(frame, qtypes, "type per second", seen(&rates.group(QTYPES)));
+        panel(frame, clients, "clients", clients_of(self.clients.as_ref()));
         let [routes, zones, alarms] = Layout::horizontal(thirds).areas(lower);
         panel(frame, routes, "routes", self.routes(status));
         panel(frame, zones, "zones", zones_of(status));
@@ -140,8 +147,13 @@ fn panel(frame: &mut Frame<'_>, area: Rect, title: &'static str, lines: Vec<Line
 fn zones_of(status: &Status) -> Vec<Line<'static>> {
     let counts = &status.zone_counts;
     let mut lines = vec![Line::raw(format!(
-        "{} zones: {} served, {} kept, {} refused, {} expired, {} loading",
-        counts.total, counts.served, counts.kept, counts.refused, counts.expired, counts.loading
+        "{}: {} served, {} kept, {} refused, {} expired, {} loading",
+        telemetry::counted(counts.total, "zone"),
+        counts.served,
+        counts.kept,
+        counts.refused,
+        counts.expired,
+        counts.loading
     ))];
     for zone in &status.zones {
         let serial = zone.serial.map_or_else(|| "-".to_owned(), |serial| serial.to_string());
@@ -155,13 +167,30 @@ fn rate_lines(rates: &[(&str, f64)]) -> Vec<Line<'static>> {
     rates.iter().map(|(name, rate)| Line::raw(format!("{:>9}  {}", number(*rate), shown(name)))).collect()
 }
 
-/// A group that a version of anyns may not count.
-fn counted(rates: &[(&str, f64)]) -> Vec<Line<'static>> {
-    if rates.is_empty() {
-        return vec![Line::raw("not counted by this anyns")];
-    }
+/// What came in the last second.
+fn seen(rates: &[(&str, f64)]) -> Vec<Line<'static>> {
     let seen: Vec<_> = rates.iter().filter(|(_, rate)| *rate > 0.0).copied().collect();
     rate_lines(&seen)
+}
+
+/// RCODEs by their names (IANA "DNS RCODEs").
+fn named_rcodes<'a>(rates: &[(&'a str, f64)]) -> Vec<(&'a str, f64)> {
+    let name =
+        |number: &'a str| number.parse::<usize>().ok().and_then(|number| RCODE_NAMES.get(number).copied());
+    rates.iter().map(|(number, rate)| (name(number).unwrap_or(number), *rate)).collect()
+}
+
+/// The client prefixes with the most samples, and their shares.
+fn clients_of(catchment: Option<&CatchmentStatus>) -> Vec<Line<'static>> {
+    let Some(catchment) = catchment else { return vec![Line::raw("not counted without [samples]")] };
+    let mut prefixes: Vec<_> = catchment.ipv4.prefixes.iter().chain(&catchment.ipv6.prefixes).collect();
+    prefixes.sort_by_key(|prefix| Reverse(prefix.samples));
+    let all = catchment.samples().max(1) as f64;
+    let line = |prefix: &CatchmentPrefix| {
+        let share = prefix.samples as f64 * 100.0 / all;
+        Line::raw(format!("{share:>5.1} %  {}", shown(&prefix.prefix)))
+    };
+    prefixes.into_iter().map(line).collect()
 }
 
 /// Three digits are what an eye takes in.
@@ -191,6 +220,7 @@ mod tests {
     use ratatui::backend::TestBackend;
 
     use super::*;
+    use crate::control::CatchmentFamily;
 
     #[test]
     fn the_screen_shows_the_state_at_any_size() {
@@ -200,10 +230,14 @@ mod tests {
         status.serve.counters = [("udp_queries".to_owned(), 1000), ("rcode_3".to_owned(), 10)].into();
         let (start, mut rates) = (Instant::now(), Rates::default());
         rates.take(&status, start);
-        status.serve.counters = [("udp_queries".to_owned(), 5000), ("rcode_3".to_owned(), 30)].into();
+        status.serve.counters =
+            [("udp_queries".to_owned(), 5000), ("rcode_3".to_owned(), 30), ("qtype_AAAA".to_owned(), 7)]
+                .into();
         rates.take(&status, start + Duration::from_secs(1));
         let mut view = View::new(false);
-        view.take(status);
+        let prefix = CatchmentPrefix { prefix: "203.0.113.0/24".into(), samples: 3, missed: 0 };
+        let ipv4 = CatchmentFamily { samples: 4, prefixes: vec![prefix] };
+        view.take(status, Some(CatchmentStatus { ipv4, ..CatchmentStatus::default() }));
         for (width, height) in [(1, 1), (40, 10), (120, 40)] {
             let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
             terminal.draw(|frame| view.draw(frame, &rates)).unwrap();
@@ -215,7 +249,9 @@ mod tests {
                     "4000 queries per second",
                     "udp_queries",
                     "bad.example",
-                    "not counted",
+                    "20  NXDOMAIN",
+                    "7.0  AAAA",
+                    "75.0 %  203.0.113.0/24",
                 ] {
                     assert!(text.contains(piece), "{piece}: {text}");
                 }

@@ -1,6 +1,7 @@
 //! Canaries as text.
 
 use crate::control::{CanarySecondaryStatus, CanaryStatus, Status, ZoneCanaryStatus, ZoneStatus};
+use crate::telemetry::counted;
 
 use super::table::Row;
 use super::time::{span, time};
@@ -17,8 +18,11 @@ pub(super) fn rows(status: &Status) -> Vec<Row> {
         ];
         let counts = counts.iter().filter(|(count, _)| *count > 0);
         let counts: Vec<String> = counts.map(|(count, what)| format!("{count} {what}")).collect();
-        let mut rows =
-            vec![vec![canary.name.clone(), format!("{} zones released", canary.released), counts.join("; ")]];
+        let mut rows = vec![vec![
+            canary.name.clone(),
+            format!("{} released", counted(canary.released, "zone")),
+            counts.join("; "),
+        ]];
         for secondary in &canary.secondaries {
             rows.extend(failing(secondary, status.now));
             rows.push(health(secondary, status.now));

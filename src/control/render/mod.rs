@@ -8,6 +8,8 @@ mod transfer;
 
 use std::fmt::Write;
 
+use crate::telemetry::counted;
+
 use super::text::{MOST_CHARACTERS, clipped, printable};
 use super::{
     Alarm, CatalogStatus, NeighborStatus, ProbeStatus, RouteState, Status, TaskState, Verdict, ZoneState,
@@ -77,14 +79,17 @@ fn headline(status: &Status) -> String {
     if let Some(delay) = status.delay {
         let _ = writeln!(
             text,
-            "  last-resort POP: versions are served {} after they came, {} zones wait; anyns zone catch-up serves them now",
+            "  last-resort POP: versions are served {} after they came; waiting: {}; anyns zone catch-up serves them now",
             span(delay),
-            status.zones_waiting
+            counted(status.zones_waiting, "zone")
         );
     }
     if status.zones_not_kept > 0 {
-        let _ =
-            writeln!(text, "  {} zones are served but not yet in the state directory", status.zones_not_kept);
+        let _ = writeln!(
+            text,
+            "  served but not yet in the state directory: {}",
+            counted(status.zones_not_kept, "zone")
+        );
     }
     text
 }
@@ -139,15 +144,17 @@ fn zones(status: &Status) -> Vec<Row> {
     let row = |zone: &ZoneStatus| {
         let state = zone.state.word();
         let serial = zone.serial.map_or("-".into(), |serial| serial.to_string());
-        let records = format!("{} records", zone.records);
+        let records = counted(zone.records, "record");
         let fault = zone.faults.first().cloned().unwrap_or_default();
+        // A fault of a file begins with its path.
+        let source = if fault.starts_with(&zone.source) { String::new() } else { zone.source.clone() };
         vec![
             zone.name.clone(),
             state.into(),
             since(status, zone.since),
             serial,
             records,
-            zone.source.clone(),
+            source,
             [transfer::brief(zone, status.now), canary::brief(zone), signatures(zone, status.now), fault]
                 .into_iter()
                 .filter(|text| !text.is_empty())
@@ -166,13 +173,13 @@ fn catalogs(status: &Status) -> Vec<Row> {
         let what = if catalog.produced { "made here" } else { "followed" };
         let parts = [
             (catalog.awaited > 0).then(|| format!("{} on their way", catalog.awaited)),
-            (catalog.held > 0).then(|| format!("{} removals wait", catalog.held)),
+            (catalog.held > 0).then(|| format!("{} waiting", counted(catalog.held, "removal"))),
             (catalog.removed > 0).then(|| format!("{} removed and kept for a while", catalog.removed)),
             (catalog.clashes > 0).then(|| format!("{} not taken", catalog.clashes)),
             catalog.fault.clone(),
         ];
         let parts = parts.into_iter().flatten().collect::<Vec<_>>().join("; ");
-        vec![catalog.name.clone(), what.into(), serial, format!("{} zones", catalog.members), parts]
+        vec![catalog.name.clone(), what.into(), serial, counted(catalog.members, "zone"), parts]
     };
     status.catalogs.iter().map(row).collect()
 }
@@ -199,15 +206,17 @@ fn signatures(zone: &ZoneStatus, now: u64) -> String {
 fn more_zones(status: &Status) -> Option<String> {
     let counts = &status.zone_counts;
     if counts.matched == 0 {
-        return (counts.total > 0).then(|| format!("none of the {} zones was asked for", counts.total));
+        return (counts.total > 0).then(|| format!("no zone of {} matches", counts.total));
     }
     let is_bad = |zone: &&ZoneStatus| zone.state != ZoneState::Served || !zone.faults.is_empty();
     let more = counts.matched.saturating_sub(status.zones.len() as u64);
     let bad = counts.matched_not_well.saturating_sub(status.zones.iter().filter(is_bad).count() as u64);
     match (more, bad) {
         (0, _) => None,
-        (_, 0) => Some(format!("and {more} more zones, all of them well: see anyns status --json")),
-        _ => Some(format!("and {more} more zones, {bad} of them not well: see anyns status --zones bad")),
+        (_, 0) => Some(format!("and {}, all well: see anyns status --json", counted(more, "more zone"))),
+        _ => {
+            Some(format!("and {}, {bad} not well: see anyns status --zones bad", counted(more, "more zone")))
+        }
     }
 }
 
@@ -234,8 +243,10 @@ fn serve(status: &Status) -> Vec<Row> {
 fn rate_limit(status: &Status) -> Vec<Row> {
     let limit = &status.rate_limit;
     let table = format!("{} slots", limit.table_slots);
-    let counts =
-        format!("{} dropped, {} slipped, {} would be", limit.limited, limit.slipped, limit.would_limit);
+    let counts = format!(
+        "{} dropped, {} slipped, {} would be dropped",
+        limit.limited, limit.slipped, limit.would_limit
+    );
     vec![vec![limit.mode.clone(), table, counts]]
 }
 
@@ -248,7 +259,7 @@ fn tasks(status: &Status) -> Vec<Row> {
             TaskState::Silent => "sends no heartbeat",
             TaskState::Ended => "has ended",
         };
-        vec![task.name.clone(), state.to_owned(), format!("panicked {} times", task.panics)]
+        vec![task.name.clone(), state.to_owned(), format!("panicked {}", counted(task.panics, "time"))]
     };
     worth.map(row).collect()
 }

@@ -6,6 +6,7 @@ use super::table::{Row, aligned};
 use super::time::{span, time};
 use crate::control::text::printable;
 use crate::control::{SecondaryStatus, Status, TransferStatus, WaitingStatus, ZoneState, ZoneStatus};
+use crate::telemetry::counted;
 
 /// Everything that is known of the zones of a status that asked for some of them: what `anyns zone status` prints.
 pub fn render_zone(status: &Status) -> String {
@@ -24,7 +25,7 @@ fn page(zone: &ZoneStatus, now: u64) -> String {
     let required = if zone.required { ", required" } else { "" };
     let mut text = format!("{} {state} since {}{required}\n", printable(&zone.name), moment(zone.since, now));
     let serial = zone.serial.map_or("none".to_owned(), |serial| serial.to_string());
-    let mut rows = vec![row("serial", format!("{serial}, {} records", zone.records))];
+    let mut rows = vec![row("serial", format!("{serial}, {}", counted(zone.records, "record")))];
     rows.push(row("source", zone.source.clone()));
     rows.extend(zone.digest.iter().map(|digest| row("digest", digest.clone())));
     rows.extend(zone.catalog.iter().map(|catalog| row("catalog", catalog.clone())));
@@ -90,7 +91,12 @@ fn transfer_rows(transfer: &TransferStatus, now: u64) -> Vec<Row> {
     }
     if let Some(last) = &transfer.last_transfer {
         let kind = if last.whole { "AXFR" } else { "IXFR" };
-        let size = format!("{} octets, {} records, {} ms", last.octets, last.records, last.took_ms);
+        let size = format!(
+            "{}, {}, {} ms",
+            counted(last.octets, "octet"),
+            counted(last.records, "record"),
+            last.took_ms
+        );
         let text = format!(
             "serial {} by {kind} from {}: {size}, {}",
             last.serial,

@@ -11,7 +11,8 @@ use crate::control::{
 use crate::health;
 use crate::publish::{Report, WatchState};
 use crate::serve::{LostListener, TlsFiles};
-use crate::wire::Name;
+use crate::telemetry::{Counters, QUERY_TYPES, type_of_slot};
+use crate::wire::{Name, RecordType};
 use crate::zone::Published;
 
 use super::clock::Clock;
@@ -129,6 +130,7 @@ impl State {
                 totals.insert(name, sum);
             }
         }
+        totals.extend(query_types(counters));
         totals
     }
 
@@ -147,6 +149,18 @@ impl State {
             table_slots: settings.table_slots.next_power_of_two() as u64,
         }
     }
+}
+
+/// Queries by type, as far as any came.
+fn query_types(counters: &Counters) -> impl Iterator<Item = (String, u64)> {
+    let mut sums = [0_u64; QUERY_TYPES];
+    for worker in counters.workers() {
+        sums.iter_mut().zip(worker.types.read()).for_each(|(sum, count)| *sum = sum.wrapping_add(count));
+    }
+    sums.into_iter().enumerate().filter(|(_, count)| *count > 0).map(|(slot, count)| {
+        let name = type_of_slot(slot).map_or("other".to_owned(), |number| RecordType(number).to_string());
+        (format!("qtype_{name}"), count)
+    })
 }
 
 /// An alarm that begins now, unless the memory knows it.

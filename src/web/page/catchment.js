@@ -30,7 +30,7 @@ function catchmentParts(told) {
   const [all, rows] = catchmentRows(told);
   const four = Number(told.ipv4.samples || 0);
   return [
-    h("p", { class: "soft" }, `${count(all)} samples, one query in ${count(told.one_in)}, of the last ${span(told.now - told.since)}; `
+    h("p", { class: "soft" }, `${count(all)} ${all === 1 ? "sample" : "samples"}, ${told.one_in > 1 ? `one query in ${count(told.one_in)}` : "every query"}, of the last ${span(told.now - told.since)}; `
       + `IPv4 ${percent(four, all)}, IPv6 ${percent(all - four, all)}`),
     table(null, [["Client prefix", "name"], ["Samples", "number"], ["Share", "part"]], rows, "no client has asked yet"),
   ];

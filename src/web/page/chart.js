@@ -24,7 +24,7 @@ function shortNumber(value) {
 }
 
 class Chart {
-  // series: [{key, name, style}]; unit: for those who cannot see it.
+  // series: [{key, name, style}]; unit: of the values.
   constructor(title, series, unit) {
     this.series = series;
     this.title = title;
@@ -65,7 +65,10 @@ class Chart {
     this.element = document.createElement("section");
     this.element.className = "card";
     const heading = document.createElement("h2");
-    heading.textContent = title;
+    const soft = document.createElement("span");
+    soft.className = "unit";
+    soft.textContent = ` ${unit}`;
+    heading.append(title, soft);
     this.element.append(heading, this.svg, this.legend);
     this.samples = [];
     new ResizeObserver(() => this.draw(this.samples)).observe(this.svg);

@@ -157,7 +157,7 @@ function fleetView() {
     const well = all.filter((pop) => pop.verdict === "ok").length;
     const announced = all.filter((pop) => pop.announced).length;
     const total = [...loads.values()].reduce((sum, load) => sum + load.queries, 0);
-    sub.textContent = `${all.length} POPs: ${well} ok, ${all.length - well - silent} with problems, ${silent} without an answer; `
+    sub.textContent = `${all.length} ${all.length === 1 ? "POP" : "POPs"}: ${well} ok, ${all.length - well - silent} with problems, ${silent} without an answer; `
       + `${announced} announced; ${shortNumber(total)} queries/s`;
     const list = zones.differing.map((zone) => h("li", {}, zoneLink(zone.zone), " has different serials: "
       + zone.serials.map(([pop, serial]) => `${pop} ${serial === null ? "none" : serial}`).join(", ")));
@@ -189,8 +189,8 @@ function fleetView() {
       fill(parts.body, problems([pop.error], "bad"), h("p", { class: "soft" }, pop.url));
       return;
     }
-    const route = pop.prefixes.map((prefix) => h("div", {}, prefix.prefix + " ", word(prefix.intent), pop.dry_run ? " dry run"
-      : ` sent to ${prefix.sent} of ${prefix.neighbors}`));
+    const route = pop.prefixes.map((prefix) => h("div", {}, prefix.prefix + " ", word(prefix.intent), h("span", { class: "whole" }, pop.dry_run ? " dry run"
+      : ` sent to ${prefix.sent} of ${prefix.neighbors}`)));
     const list = facts(["Route", route.length ? h("div", {}, route) : "no prefix"],
       ["Zones", pop.zones_not_well ? `${count(pop.zones)}, ${count(pop.zones_not_well)} not well` : count(pop.zones)],
       ["Last resort", pop.delay ? `versions are served ${span(pop.delay)} after they came` : null],
@@ -271,7 +271,7 @@ function zonesOf(status) {
   return card("Zones",
     facts(["Total", count(counts.total)], ["Not well", count(counts.not_well)], ["Loading", counts.loading ? count(counts.loading) : ""],
       ["Kept", counts.kept ? count(counts.kept) : ""], ["Refused", counts.refused ? count(counts.refused) : ""],
-      ["Expired", counts.expired ? count(counts.expired) : ""], ["Updates", status.updates_fault || "flow"], ["Progress", status.progress]),
+      ["Expired", counts.expired ? count(counts.expired) : ""], ["Updates", status.updates_fault || "taken as they come"], ["Progress", status.progress]),
     table("Zones that are not well", ZONE_COLUMNS, zoneRows(bad, status.now)),
     more > 0 ? h("p", { class: "soft" }, `and ${count(more)} more: `, h("a", { href: "#/zones" }, "search")) : null);
 }
@@ -300,13 +300,13 @@ function popView(name) {
     new Chart("Queries", [{ key: "queries", name: "queries", style: "s1" }, { key: "limited", name: "limited", style: "s2" }], "per second"),
     new Chart("Responses by RCODE", [{ key: "noerror", name: "NOERROR", style: "s1" }, { key: "nxdomain", name: "NXDOMAIN", style: "s2" },
       { key: "servfail", name: "SERVFAIL", style: "s5" }, { key: "refused", name: "REFUSED", style: "s3" }, { key: "other", name: "other", style: "s6" }], "per second"),
-    new Chart("Latency of the slowest probe", [{ key: "probe_ms", name: "milliseconds", style: "s4" }], "milliseconds"),
+    new Chart("Probe latency", [{ key: "probe_ms", name: "slowest", style: "s4" }], "milliseconds"),
   ];
   const timeline = h("ol", { class: "timeline" });
   const [clients, look] = catchmentCard(name, () => heading.isConnected);
   timer = setInterval(look, CATCHMENT.period);
   fill(main, heading, sub, trouble, h("div", { class: "grid wide" }, charts.map((chart) => chart.element)), parts.map(([, box]) => box),
-    clients, card("Timeline of routes and state", timeline));
+    clients, card("Timeline of routes and state (UTC)", timeline));
   let samples = [];
   follow("/events/pop" + (name ? "?name=" + encodeURIComponent(name) : ""), {
     trouble: (text) => { fill(trouble, problems([text], "bad")); },
@@ -348,8 +348,8 @@ function zonesView() {
       const status = await ask(`/api/v1/status?most=50&zones=${encodeURIComponent(pattern)}`);
       if (number !== wanted) return;
       const counts = status.zone_counts;
-      const said = text ? `${count(counts.matched)} of ${count(counts.total)} zones match, ${count(counts.matched_not_well)} of them not well`
-        : `${count(counts.not_well)} of ${count(counts.total)} zones are not well`;
+      const said = text ? `${count(counts.matched)} of ${count(counts.total)} zones match, ${count(counts.matched_not_well)} not well`
+        : `${count(counts.not_well)} of ${count(counts.total)} zones ${counts.not_well === 1 ? "is" : "are"} not well`;
       fill(result, h("p", { class: "sub" }, said + (counts.matched > status.zones.length ? `; the first ${status.zones.length}:` : "")),
         status.zones.length ? h("section", { class: "card" }, table(null, ZONE_COLUMNS, zoneRows(status.zones, status.now))) : null);
       say("good", "live");
@@ -365,7 +365,7 @@ function zonesView() {
 function zoneView(name) {
   const body = h("div");
   const log = h("ol", { class: "timeline" });
-  fill(main, h("h1", {}, "Zone " + name), body, card("Serials since this page was opened", log));
+  fill(main, h("h1", {}, "Zone " + name), body, card("Serials since this page was opened (UTC)", log));
   const serials = new Map();
   follow("/events/zone?zone=" + encodeURIComponent(name), {
     zone: (rows) => {
@@ -383,7 +383,9 @@ function zoneView(name) {
           ahead(now, transfer.next), transfer.expires ? `${day(transfer.expires)} (${ahead(now, transfer.expires)})` : "",
           signatures.expires ? `${day(signatures.expires)} (${ahead(now, signatures.expires)})` : "", waiting.concat(zone.faults, transfer.last_error && transfer.failures ? [transfer.last_error] : []).join("; ")];
       });
-      const said = differ ? badge("serials differ", "warn") : !known.length ? (rows.some((row) => row.zone) ? null : badge("no POP serves it", "bad"))
+      const served = rows.some((row) => row.zone && row.zone.serial !== null);
+      const silent = rows.some((row) => row.error);
+      const said = differ ? badge("serials differ", "warn") : !served ? badge(silent ? "no POP that answers serves it" : "no POP serves it", "bad") : !known.length ? null
         : known.length < asked ? badge(`the same serial at ${known.length} of ${asked} POPs`, "warn")
         : badge("the same serial everywhere", "good");
       fill(body, h("p", { class: "sub" }, said),

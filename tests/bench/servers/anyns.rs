@@ -5,10 +5,10 @@ use std::fmt::Write;
 
 use super::{Setup, write};
 
-/// The zones are those of a directory.
-pub(super) fn command(setup: &Setup<'_>, socket_affinity: bool, dnssec: &str) -> Vec<String> {
+/// The zones are those of a directory; `sections` are added to the configuration.
+pub(super) fn command(setup: &Setup<'_>, socket_affinity: bool, dnssec: &str, sections: &str) -> Vec<String> {
     let zones = format!("directory = \"{}\"\n", setup.world.directory.display());
-    run(setup, (&zones, ""), socket_affinity, dnssec)
+    run(setup, (&zones, sections), socket_affinity, dnssec)
 }
 
 /// Each zone is named in the configuration, as the peers' configurations name theirs.
@@ -22,9 +22,28 @@ pub(super) fn command_with_list(setup: &Setup<'_>) -> Vec<String> {
     run(setup, ("", &list), false, "warn")
 }
 
+/// The page, its API and dnstap of one message in a hundred (`crate::observers`).
+pub(super) fn observed(setup: &Setup<'_>) -> String {
+    let page = crate::observers::page_of(([127, 0, 0, 1], setup.port).into());
+    format!(
+        "[web]\nlisten = [\"{page}\"]\n[samples]\none-in = 100\ndnstap = \"unix:{}\"\n",
+        setup.home.join("dnstap").display()
+    )
+}
+
+/// The same, with OTLP and RSSAC002.
+pub(super) fn reported(setup: &Setup<'_>) -> String {
+    let receiver = std::fs::read_to_string(setup.home.join("receiver")).expect("the receiver has an address");
+    format!(
+        "{}[otlp]\nendpoint = \"http://{receiver}\"\n[rssac002]\ndirectory = \"{}\"\nservice = \"bench.example\"\n",
+        observed(setup),
+        setup.home.join("rssac002").display()
+    )
+}
+
 fn run(
     setup: &Setup<'_>,
-    (directory, list): (&str, &str),
+    (directory, sections): (&str, &str),
     socket_affinity: bool,
     dnssec: &str,
 ) -> Vec<String> {
@@ -35,7 +54,7 @@ fn run(
          [rate-limit]\nqueries-per-second = 10000000\nburst = 10000000\n\
          [zones]\n{directory}state-directory = \"{home}/state\"\ndnssec = \"{dnssec}\"\n\
          [[service]]\nprefix = \"127.0.0.1/32\"\naddresses = [\"127.0.0.1\"]\n\
-         [route]\ndriver = \"dry-run\"\n[control]\nsocket = \"{home}/control\"\n{list}"
+         [route]\ndriver = \"dry-run\"\n[control]\nsocket = \"{home}/control\"\n{sections}"
     );
     let config = write(setup, "anyns.toml", &text);
     [env!("CARGO_BIN_EXE_anyns"), "run", "--config", &config].map(str::to_owned).to_vec()

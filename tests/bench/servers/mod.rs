@@ -65,6 +65,12 @@ pub(crate) enum Kind {
     /// The same with the state directory of a process that had served the zones.
     #[value(skip)]
     AnynsRestart,
+    /// The same with the page and dnstap, for the scenario that compares both.
+    #[value(skip)]
+    AnynsObserved,
+    /// That one with OTLP and RSSAC002.
+    #[value(skip)]
+    AnynsReported,
 }
 
 /// What a server is given.
@@ -95,6 +101,8 @@ impl Kind {
             Self::AnynsOneZone => "anyns with one zone",
             Self::AnynsListed => "anyns, zones listed",
             Self::AnynsRestart => "anyns, restart",
+            Self::AnynsObserved => "anyns observed",
+            Self::AnynsReported => "anyns observed, with OTLP and RSSAC002",
         }
     }
 
@@ -107,7 +115,9 @@ impl Kind {
             | Self::AnynsUnverified
             | Self::AnynsOneZone
             | Self::AnynsListed
-            | Self::AnynsRestart => None,
+            | Self::AnynsRestart
+            | Self::AnynsObserved
+            | Self::AnynsReported => None,
             Self::Nsd => Some(("nsd", "nsd")),
             Self::Knot => Some(("knotd", "knot")),
             Self::Bind => Some(("named", "bind9")),
@@ -123,10 +133,12 @@ impl Kind {
             Self::Knot => knot::command(setup),
             Self::Bind => bind::command(setup),
             Self::Powerdns => powerdns::command(setup),
-            Self::Anyns | Self::AnynsOneZone | Self::AnynsRestart => anyns::command(setup, false, "warn"),
+            Self::Anyns | Self::AnynsOneZone | Self::AnynsRestart => anyns::command(setup, false, "warn", ""),
             Self::AnynsListed => anyns::command_with_list(setup),
-            Self::AnynsAffinity => anyns::command(setup, true, "warn"),
-            Self::AnynsUnverified => anyns::command(setup, false, "off"),
+            Self::AnynsObserved => anyns::command(setup, false, "warn", &anyns::observed(setup)),
+            Self::AnynsReported => anyns::command(setup, false, "warn", &anyns::reported(setup)),
+            Self::AnynsAffinity => anyns::command(setup, true, "warn", ""),
+            Self::AnynsUnverified => anyns::command(setup, false, "off", ""),
         }
     }
 }

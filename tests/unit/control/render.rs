@@ -77,9 +77,9 @@ fn a_reload_that_goes_on_and_one_that_failed() {
 fn what_is_not_listed_of_the_zones() {
     let table = [
         ((1, 0), None),
-        ((5, 0), Some("and 4 more zones, all of them well: see anyns status --json")),
-        ((5, 2), Some("and 4 more zones, 2 of them not well: see anyns status --zones bad")),
-        ((0, 0), Some("none of the 9 zones was asked for")),
+        ((5, 0), Some("and 4 more zones, all well: see anyns status --json")),
+        ((5, 2), Some("and 4 more zones, 2 not well: see anyns status --zones bad")),
+        ((0, 0), Some("no zone of 9 matches")),
     ];
     for ((matched, matched_not_well), expected) in table {
         let mut status = well();
