@@ -1,7 +1,7 @@
 //! One SOA query: over UDP, again a few times, over TCP if the answer does not fit; over TLS where the primary has it.
 //!
-//! A primary that answers REFUSED over UDP may answer over TCP: Knot DNS does for its catalogs, so that their members cannot be read
-//! off with a spoofed source address. That is another query, and whoever paces queries begins it ([`AskError::is_refused`]).
+//! A primary that answers REFUSED over UDP may answer over TCP: Knot DNS does so for its catalogs. That is another query, and whoever
+//! paces queries begins it ([`AskError::is_refused`]).
 
 use std::net::SocketAddr;
 use std::sync::Arc;

@@ -8,14 +8,14 @@ use crate::transfer::refresh::Transferred;
 use crate::transfer::tls::TlsClient;
 use crate::transfer::tsig::{Exchange, Key, TsigFault};
 use crate::wire::{Name, RecordType, Serial};
-use crate::zone::ZoneFault;
 
 use super::ask::pace;
+use super::fetch_error::FetchError;
 use super::idle::IdleConnections;
 use super::install::Installing;
 use super::net::{Frames, NetError, unix_time};
 use super::settings::SecondarySettings;
-use super::sink::{Sink, SinkError};
+use super::sink::{Origin, Sink};
 
 /// What to transfer.
 #[derive(Clone, Debug)]
@@ -28,41 +28,6 @@ pub(super) struct Fetch {
     pub(super) is_forced: bool,
     /// Of which primaries of the zone it is one: see [`super::entry::Entry`].
     pub(super) generation: u32,
-}
-
-/// Why a transfer brought nothing into service.
-#[derive(Debug, thiserror::Error)]
-pub enum FetchError {
-    /// No connection, or it broke, or it was too slow.
-    #[error(transparent)]
-    Net(#[from] NetError),
-    /// The primary sent what it must not.
-    #[error(transparent)]
-    Fault(#[from] TransferFault),
-    /// The signature is wrong, or ours is not accepted.
-    #[error(transparent)]
-    Tsig(#[from] TsigFault),
-    /// The records are no zone.
-    #[error("the records are no zone: {}", first_fault(.0))]
-    NoZone(Vec<ZoneFault>),
-    /// The publisher says no.
-    #[error(transparent)]
-    Sink(#[from] SinkError),
-    /// The primary has no differences.
-    #[error("the primary sends no differences, so the whole zone is asked for")]
-    NoDifferences,
-    /// The thread that puts versions into service has panicked.
-    #[error("the thread that puts the version into service has failed")]
-    Thread,
-}
-
-fn first_fault(faults: &[ZoneFault]) -> String {
-    let more = faults.len().saturating_sub(1);
-    match (faults.first(), more) {
-        (None, _) => "no fault is told".to_owned(),
-        (Some(first), 0) => first.to_string(),
-        (Some(first), more) => format!("{first}, and {more} more"),
-    }
 }
 
 /// What came of a transfer.
@@ -83,7 +48,8 @@ pub(super) async fn fetch(
     sink: &Arc<dyn Sink>,
     fetch: &Fetch,
 ) -> Fetched {
-    let (mut received, mut installing) = ((0, 0), Installing::new(sink, fetch));
+    let origin = Origin { primary: fetch.address, is_forced: fetch.is_forced };
+    let (mut received, mut installing) = ((0, 0), Installing::new(sink, &fetch.zone, origin));
     match receive(settings, idle, fetch, (&mut received, &mut installing)).await {
         Ok(outcome) => {
             let (end, error, is_diverged) = installing.finish(outcome).await;

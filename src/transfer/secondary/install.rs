@@ -17,7 +17,7 @@ use crate::transfer::refresh::Transferred;
 use crate::wire::Name;
 use crate::zone::{RecordBatch, Zone, ZoneBuilder};
 
-use super::fetch::{Fetch, FetchError};
+use super::fetch_error::FetchError;
 use super::sink::{Origin, Sink, SinkError};
 
 /// Batches that wait to be compiled: enough that neither side waits for each single one of the other, few in memory. Beyond it the
@@ -55,9 +55,8 @@ struct Compiling {
 }
 
 impl Installing {
-    pub(super) fn new(sink: &Arc<dyn Sink>, fetch: &Fetch) -> Self {
-        let origin = Origin { primary: fetch.address, is_forced: fetch.is_forced };
-        Self { sink: sink.clone(), zone: fetch.zone.clone(), origin, compiling: None }
+    pub(super) fn new(sink: &Arc<dyn Sink>, zone: &Name, origin: Origin) -> Self {
+        Self { sink: sink.clone(), zone: zone.clone(), origin, compiling: None }
     }
 
     /// Takes some records of a whole zone whose others are still to come; waits while enough of them wait.
