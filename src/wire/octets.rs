@@ -138,6 +138,18 @@ pub fn skip_name(message: &[u8], at: usize) -> Option<usize> {
     }
 }
 
+/// Whether octets are one whole uncompressed name that is `apex` or below it.
+pub fn is_in_zone(owner: &[u8], apex: &Name) -> bool {
+    let apex = apex.as_wire();
+    let Some(start) = owner.len().checked_sub(apex.len()) else { return false };
+    let ends = owner.get(start..).is_some_and(|end| end.eq_ignore_ascii_case(apex));
+    let mut at = 0;
+    while ends && at < start {
+        at += 1 + owner.get(at).copied().map_or(0, usize::from);
+    }
+    ends && at == start && owner.len() <= Name::MAX_OCTETS && skip_name(owner, 0) == Some(owner.len())
+}
+
 /// The 16-bit number at `at`.
 pub fn u16_at(message: &[u8], at: usize) -> Option<u16> {
     Some(u16::from_be_bytes(*message.get(at..)?.first_chunk::<2>()?))

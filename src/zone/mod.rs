@@ -5,6 +5,7 @@
 //!      |           check, placement: what no zone may hold  |
 //!      |           compile: a node for each name            ahead: what a batch will read
 //!      |           link: NSEC and NSEC3 chains, checked whole
+//!      |           ordered: all of it while the records come, if they come in canonical order
 //!      |
 //!      +--> redeploy --+--> amend: edit, relink --> the next Zone, sharing what stays
 //!      +--> change  ---+                                |

@@ -16,11 +16,8 @@ use super::matrix::Matrix;
 use super::peers::{Peer, Role};
 use super::support::lab::Lab;
 use super::support::wait::looked_for;
-use super::zones::{Files, ZONES, compare, key_of, keys, name};
+use super::zones::{Files, ZONES, bound, compare, key_of, keys, name};
 use super::{ANYNS, PEER, XOT, certificates, lacks, zones_of};
-
-/// How long a zone may take to come, on a busy machine and after a NOTIFY that the peer sends when it likes.
-const BOUND: Duration = Duration::from_secs(20);
 
 /// Runs both versions through.
 pub fn run(peer: Peer, matrix: &mut Matrix) {
@@ -98,7 +95,7 @@ fn secondary(hub: &Arc<Hub>, lab: &Lab, peer: Peer) -> (Secondary, Primary) {
 }
 
 fn first(hub: &Hub, files: &Files, zone: &str) -> Result<String, String> {
-    let came = looked_for(BOUND, || hub.came(&name(zone), Serial(1)));
+    let came = looked_for(bound(), || hub.came(&name(zone), Serial(1)));
     came.ok_or("the first version did not come")?;
     let found: Vec<_> = hub.zone(&name(zone)).ok_or("it is gone")?.records().collect();
     compare(&files.zone(zone, 1), &found)?;
@@ -106,7 +103,7 @@ fn first(hub: &Hub, files: &Files, zone: &str) -> Result<String, String> {
 }
 
 fn second(hub: &Hub, files: &Files, zone: &str) -> Result<By, String> {
-    let came = looked_for(BOUND, || hub.came(&name(zone), Serial(2)));
+    let came = looked_for(bound(), || hub.came(&name(zone), Serial(2)));
     let by = came.ok_or("the second version did not come")?;
     let found: Vec<_> = hub.zone(&name(zone)).ok_or("it is gone")?.records().collect();
     compare(&files.zone(zone, 2), &found)?;

@@ -51,8 +51,10 @@ impl Hub {
     }
 
     fn take(&self, zone: Zone, by: By) {
-        self.came.lock().unwrap().insert((zone.origin().clone(), zone.serial()), by);
+        let version = (zone.origin().clone(), zone.serial());
         self.zones.lock().unwrap().insert(zone.origin().clone(), Arc::new(zone));
+        // Who sees that it came finds it.
+        self.came.lock().unwrap().insert(version, by);
     }
 }
 

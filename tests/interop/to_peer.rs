@@ -3,7 +3,7 @@
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use anyns::transfer::message::{Asked, Limits, Outcome, Progress, TransferReader};
 use anyns::transfer::notify::{Allowed, AllowedSource, Target};
@@ -18,11 +18,8 @@ use super::matrix::Matrix;
 use super::peers::{Peer, Role};
 use super::support::lab::{Lab, Space};
 use super::support::wait::looked_for;
-use super::zones::{Files, ZONES, compare, key_of, keys, name};
+use super::zones::{Files, ZONES, bound, compare, key_of, keys, name};
 use super::{ANYNS, PEER, XOT, certificates, lacks, zones_of};
-
-/// How long a zone may take to arrive on a busy machine; NSD waits ten seconds after a failed try.
-const BOUND: Duration = Duration::from_secs(20);
 
 /// Runs both versions through.
 pub fn run(peer: Peer, matrix: &mut Matrix) {
@@ -94,7 +91,7 @@ fn primary(hub: &Arc<Hub>, lab: &Lab) -> Primary {
 /// Waits until the peer gives this version, and compares it.
 fn arrived(space: &Space, files: &Files, zone: &str, version: u32) -> Result<(), String> {
     let mut last = String::new();
-    let found = looked_for(BOUND, || match space.inside(|| transfer(zone)) {
+    let found = looked_for(bound(), || match space.inside(|| transfer(zone)) {
         Ok((serial, records)) if serial == Serial(version) => Some(records),
         Ok((serial, _)) => {
             last = format!("it serves serial {serial}");
@@ -114,7 +111,7 @@ fn transfer(zone: &str) -> Result<(Serial, Vec<Record>), String> {
     let text = |error: std::io::Error| error.to_string();
     let address: SocketAddr = format!("{PEER}:53").parse().expect("an address");
     let mut stream = TcpStream::connect(address).map_err(text)?;
-    stream.set_read_timeout(Some(BOUND)).map_err(text)?;
+    stream.set_read_timeout(Some(bound())).map_err(text)?;
     let asked = Asked { zone: name(zone), id: 7, record_type: RecordType::AXFR };
     let mut query = asked.query(None);
     let now = || SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).expect("after 1970").as_secs();

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyns::transfer::tsig::{Algorithm, Key, Keys};
 use anyns::wire::Name;
@@ -29,6 +30,11 @@ pub const ZONES: [(&str, Option<&str>); 8] = [
 /// Records of the large zone: more than a hundred messages, so that NSD and BIND leave some of them unsigned.
 fn large() -> u32 {
     if is_full_run() { 1_000_000 } else { 80_000 }
+}
+
+/// How long a zone may take to come, on a busy machine.
+pub fn bound() -> Duration {
+    Duration::from_secs(if is_full_run() { 300 } else { 20 })
 }
 
 /// The algorithms, each with one key.
@@ -136,7 +142,7 @@ impl Files {
         let other = to.join(format!("{zone}.zone.new"));
         std::fs::copy(self.version(zone, version), &other).expect("a copy");
         let file = std::fs::File::options().write(true).open(&other).expect("the copy");
-        let time = std::time::SystemTime::now() + std::time::Duration::from_secs(version.into());
+        let time = std::time::SystemTime::now() + Duration::from_secs(version.into());
         file.set_modified(time).expect("a time");
         std::fs::rename(other, path).expect("in place");
     }

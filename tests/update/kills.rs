@@ -209,7 +209,8 @@ fn nothing_acknowledged_is_lost_at_any_moment() {
             NAMES.into_iter().all(|name| hub.serial(name).is_some() && pop.serial(name).is_some())
         });
         let is_over = AtomicBool::new(false);
-        let wanted = seen.events.load(SeqCst) + rng.u32(1..10);
+        let events = rng.u32(1..10);
+        let wanted = seen.events.load(SeqCst) + events;
         std::thread::scope(|scope| {
             let (fleet_, seen, is_over) = (&fleet, &seen, &is_over);
             let (hub, pop) = (&hub, &pop);
@@ -222,7 +223,10 @@ fn nothing_acknowledged_is_lost_at_any_moment() {
             }
             scope.spawn(move || seen.watch_pop(pop, is_over));
             let _end = End(is_over);
-            wait_until(&format!("{what}: something is seen"), BOUND, || seen.events.load(SeqCst) >= wanted);
+            // Each of them may take that long.
+            wait_until(&format!("{what}: {events} events are seen"), BOUND * events, || {
+                seen.events.load(SeqCst) >= wanted
+            });
             // Between two events, so that each kill interrupts another write.
             holds_for("a moment", Duration::from_micros(rng.u64(..60_000)), || true);
             let victim = if kind.kills_pop() { fleet_.pop_process_id() } else { fleet_.hub_process_id() };

@@ -1,4 +1,4 @@
-//! Versions made ready for the database: their octets, and in what each differs from the one before.
+//! Versions made ready for the database: in what each differs from the one before.
 //!
 //! Versions flow in, a [`Ready`] flows out; done on the keeper's thread, never on the way to service. Reads the store, writes nothing.
 
@@ -8,7 +8,7 @@ use crate::publish::accept::Digest;
 use crate::publish::state::database::DatabaseError;
 use crate::publish::state::fields::key_of;
 use crate::publish::state::header::Header;
-use crate::publish::state::record::{self, Seen};
+use crate::publish::state::record::{RecordWriter, Seen};
 use crate::publish::state::step::{self, Step, StepOrigin};
 use crate::publish::state::store::Store;
 use crate::publish::state::tail::{BeganReason, Tail};
@@ -57,7 +57,8 @@ pub(in crate::publish) fn ready(store: &Store, versions: &[Version]) -> Result<O
         changes.extend(change);
         last = Some(Last { chain, serial, zone: Some(version.zone.clone()) });
     }
-    let record = record::write(&newest.header, newest.seen.as_deref(), &newest.zone);
+    let (header, seen, zone) = (newest.header.clone(), newest.seen.clone(), newest.zone.clone());
+    let record = RecordWriter { header, seen, zone };
     Ok(Some(Ready { key: key_of(origin), changes, record, chain: newest.header.chain }))
 }
 

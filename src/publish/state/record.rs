@@ -26,7 +26,7 @@ use crate::publish::source::read::{Files, Fingerprint};
 use crate::publish::state::fields::{Fields, push_maybe, push_short, push_time};
 use crate::publish::state::header::Header;
 use crate::publish::state::step::{each, parts, push_record};
-use crate::wire::Name;
+use crate::wire::{Name, RecordType};
 use crate::zone::{Place, RecordBatch, Zone, ZoneBuilder, ZoneWarning};
 use crate::zonefile::check_rdata;
 
@@ -54,11 +54,21 @@ impl Seen {
     }
 }
 
-/// A version as it goes into the database.
+/// A version as it goes into the database: its octets are made piece by piece, for all of them are as large as the zone.
 #[derive(Clone, Debug)]
-pub(in crate::publish) struct Octets {
-    pub(in crate::publish) value: Vec<u8>,
-    pub(in crate::publish) pieces: Vec<Vec<u8>>,
+pub(in crate::publish) struct RecordWriter {
+    pub(in crate::publish) header: Arc<Header>,
+    pub(in crate::publish) seen: Option<Arc<Seen>>,
+    pub(in crate::publish) zone: Arc<Zone>,
+}
+
+/// The value of a zone on its way into the database, and what there is beside it.
+#[derive(Clone, Debug)]
+pub(in crate::publish) struct RecordValue {
+    pub(in crate::publish) octets: Vec<u8>,
+    /// How many pieces were shown, and the octets of all of them.
+    pub(in crate::publish) pieces: u32,
+    pub(in crate::publish) piece_octets: u64,
 }
 
 /// The value of a zone, its records not yet made a zone.
@@ -71,23 +81,73 @@ pub(in crate::publish) struct KeptRecord<'o> {
     records: &'o [u8],
 }
 
-/// The octets of a version.
-pub(in crate::publish) fn write(header: &Header, seen: Option<&Seen>, zone: &Zone) -> Octets {
-    let mut pieces = pieces_of(zone);
-    let mut value = vec![0; CHECK];
-    header.write(&mut value);
-    push_maybe(&mut value, seen.filter(|seen| is_short(seen)), push_seen);
-    match pieces.as_slice() {
-        [one] if one.len() <= INLINE => {
-            value.extend(0_u32.to_be_bytes());
-            value.extend(one.get(CHECK..).unwrap_or_default());
-            pieces.clear();
+impl RecordWriter {
+    /// Makes the octets of the version; shows each piece once, in order.
+    pub(in crate::publish) fn write<E>(
+        &self,
+        mut show: impl FnMut(u32, &[u8]) -> Result<(), E>,
+    ) -> Result<RecordValue, E> {
+        let (mut writer, mut pieces, mut piece_octets) = (PieceWriter::default(), 0_u32, 0_u64);
+        let (mut shown, mut had_pieces) = (Ok(()), false);
+        let mut hand_out = |piece: &[u8]| {
+            if shown.is_ok() {
+                shown = show(pieces, piece);
+            }
+            // There are fewer: no zone has so many octets.
+            pieces = pieces.saturating_add(1);
+            piece_octets += piece.len() as u64;
+        };
+        self.zone.for_each_record(|owner, record_type, ttl, rdata| {
+            if writer.octets.len() > PIECE {
+                hand_out(writer.close());
+                writer.octets.clear();
+                had_pieces = true;
+            }
+            writer.push(owner, record_type, ttl, rdata);
+        });
+        let last = writer.close();
+        let is_inline = last.len() <= INLINE && !had_pieces;
+        if !is_inline {
+            hand_out(last);
         }
-        // There are fewer: no zone has so many octets.
-        _ => value.extend(u32::try_from(pieces.len()).unwrap_or(u32::MAX).to_be_bytes()),
+        shown?;
+        let mut octets = vec![0; CHECK];
+        self.header.write(&mut octets);
+        push_maybe(&mut octets, self.seen.as_deref().filter(|seen| is_short(seen)), push_seen);
+        octets.extend(pieces.to_be_bytes());
+        if is_inline {
+            octets.extend(last.get(CHECK..).unwrap_or_default());
+        }
+        seal(&mut octets);
+        Ok(RecordValue { octets, pieces, piece_octets })
     }
-    seal(&mut value);
-    Octets { value, pieces }
+}
+
+/// A piece that is being filled; its room is used again for the next one.
+#[derive(Debug, Default)]
+struct PieceWriter {
+    octets: Vec<u8>,
+    count: u32,
+}
+
+impl PieceWriter {
+    fn push(&mut self, owner: &[u8], record_type: RecordType, ttl: u32, rdata: &[u8]) {
+        if self.octets.is_empty() {
+            self.octets.resize(CHECK + 4, 0);
+        }
+        push_record(&mut self.octets, owner, record_type, ttl, rdata);
+        self.count += 1;
+    }
+
+    /// The piece, with its count and its check.
+    fn close(&mut self) -> &[u8] {
+        if let Some(place) = self.octets.get_mut(CHECK..CHECK + 4) {
+            place.copy_from_slice(&self.count.to_be_bytes());
+        }
+        seal(&mut self.octets);
+        self.count = 0;
+        &self.octets
+    }
 }
 
 /// What would not fit is left out: then the files are read at the next start.
@@ -110,31 +170,6 @@ fn sound(value: &[u8]) -> Option<&[u8]> {
     (Digest::from(Sha256::digest(rest)) == *check).then_some(rest)
 }
 
-/// The records of a zone in pieces with their checks.
-fn pieces_of(zone: &Zone) -> Vec<Vec<u8>> {
-    let (mut pieces, mut piece, mut count) = (Vec::new(), Vec::new(), 0_u32);
-    let close = |piece: &mut Vec<u8>, count: &mut u32| {
-        if let Some(place) = piece.get_mut(CHECK..CHECK + 4) {
-            place.copy_from_slice(&count.to_be_bytes());
-        }
-        seal(piece);
-        *count = 0;
-        std::mem::take(piece)
-    };
-    zone.for_each_record(|owner, record_type, ttl, rdata| {
-        if piece.len() > PIECE {
-            pieces.push(close(&mut piece, &mut count));
-        }
-        if piece.is_empty() {
-            piece.resize(CHECK + 4, 0);
-        }
-        push_record(&mut piece, owner, record_type, ttl, rdata);
-        count += 1;
-    });
-    pieces.push(close(&mut piece, &mut count));
-    pieces
-}
-
 /// Reads the value of a zone; `None` if it is not sound.
 pub(in crate::publish) fn read(value: &[u8]) -> Option<KeptRecord<'_>> {
     let mut fields = Fields(sound(value)?);
@@ -153,7 +188,7 @@ impl KeptRecord<'_> {
         mut piece: impl FnMut(u32) -> Option<Vec<u8>>,
     ) -> Result<(Zone, Option<String>), String> {
         let unsound = || "the records do not match their hash".to_owned();
-        let (mut builder, mut refused) = (ZoneBuilder::of_kept(origin.clone()), None);
+        let (mut builder, mut refused) = (ZoneBuilder::of_kept(origin.clone()).in_order(), None);
         if self.pieces == 0 {
             builder.add(batch(self.records, origin, &mut refused).ok_or_else(unsound)?);
         }

@@ -8,7 +8,7 @@ use redb::{ReadableTable, Table, WriteTransaction};
 use crate::publish::accept::Digest;
 use crate::publish::settings::HistoryBounds;
 use crate::publish::state::database::{BODIES, DatabaseError, STEPS, TAILS, ZONES};
-use crate::publish::state::record::Octets;
+use crate::publish::state::record::RecordWriter;
 use crate::publish::state::step::{self, Written};
 use crate::publish::state::tail::{BeganReason, Tail};
 use crate::wire::Serial;
@@ -30,7 +30,7 @@ pub(in crate::publish) struct Ready {
     pub(in crate::publish) key: Vec<u8>,
     pub(in crate::publish) changes: Vec<StepChange>,
     /// The last of them.
-    pub(in crate::publish) record: Octets,
+    pub(in crate::publish) record: RecordWriter,
     /// Its link: one of an older version, if steps were appended since.
     pub(in crate::publish) chain: Digest,
 }
@@ -85,9 +85,7 @@ impl<'t> Writing<'t> {
             });
         }
         let Some(mut tail) = tail else { return Err(DatabaseError::Damaged("a zone without an end".into())) };
-        self.put_record(key, &ready.record)?;
-        tail.record =
-            (ready.record.value.len() + ready.record.pieces.iter().map(Vec::len).sum::<usize>()) as u64;
+        tail.record = self.put_record(key, &ready.record)?;
         self.include(key, &mut tail, &ready.chain)?;
         self.put_tail(key, tail)
     }
@@ -180,12 +178,14 @@ impl<'t> Writing<'t> {
         Ok(())
     }
 
-    fn put_record(&mut self, key: &[u8], record: &Octets) -> DatabaseResult<()> {
-        self.zones.insert(key, record.value.as_slice()).map_err(DatabaseError::of)?;
-        for (number, piece) in (0_u32..).zip(&record.pieces) {
-            self.bodies.insert((key, number), piece.as_slice()).map_err(DatabaseError::of)?;
-        }
-        self.drop_pieces(key, u32::try_from(record.pieces.len()).unwrap_or(u32::MAX))
+    /// Puts a record in the place of the one before; its octets.
+    fn put_record(&mut self, key: &[u8], record: &RecordWriter) -> DatabaseResult<u64> {
+        let value = record.write(|number, piece| {
+            self.bodies.insert((key, number), piece).map(drop).map_err(DatabaseError::of)
+        })?;
+        self.zones.insert(key, value.octets.as_slice()).map_err(DatabaseError::of)?;
+        self.drop_pieces(key, value.pieces)?;
+        Ok(value.octets.len() as u64 + value.piece_octets)
     }
 
     fn drop_pieces(&mut self, key: &[u8], from: u32) -> DatabaseResult<()> {

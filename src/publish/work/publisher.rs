@@ -324,13 +324,19 @@ impl PublisherHandle {
 
 /// Whether every record can be right, as it is asked of zone files.
 fn check_values(zone: &Zone) -> Result<(), OfferError> {
-    for record in zone.records() {
-        if let Err(fault) = check_rdata(record.record_type, &record.rdata) {
-            let (zone, owner) = (zone.origin().clone(), record.owner.clone());
-            return Err(OfferError::Value { zone, owner, fault: Box::new(fault) });
+    let mut found = None;
+    zone.for_each_record(|owner, record_type, _, rdata| {
+        if found.is_none()
+            && let Err(fault) = check_rdata(record_type, rdata)
+        {
+            found = Some((owner.to_vec(), Box::new(fault)));
         }
-    }
-    Ok(())
+    });
+    let Some((owner, fault)) = found else { return Ok(()) };
+    let zone = zone.origin().clone();
+    // Owners in a zone are names.
+    let owner = Name::from_wire(&owner).unwrap_or_else(|_| zone.clone());
+    Err(OfferError::Value { zone, owner, fault })
 }
 
 /// The publisher's loop; its state outlives a panic.

@@ -7,8 +7,9 @@ use super::fault::TransferFault;
 use super::records::Record;
 use super::soa::Soa;
 
-/// Octets of owners and RDATA after which the next batch begins: a batch is sorted, and compiled, by itself.
-const BATCH_OCTETS: usize = 16 << 20;
+/// Octets of owners and RDATA after which the next batch begins: large beside the work of handing one over, small beside a zone, for
+/// some are in memory at one time.
+const BATCH_OCTETS: usize = 1 << 20;
 
 /// The records of a whole zone so far.
 #[derive(Debug)]
@@ -44,19 +45,24 @@ impl Whole {
         Err(TransferFault::SoaDiffers { first: self.soa.serial, last: last.serial })
     }
 
-    /// The SOA record's numbers, and all records.
-    pub(super) fn finish(mut self) -> (Soa, Vec<RecordBatch>) {
-        if let Some(batch) = self.batches.last_mut() {
-            batch.sort();
-        }
+    /// The SOA record's numbers.
+    pub(super) fn soa(&self) -> Soa {
+        self.soa
+    }
+
+    /// Gives away the batches that are full.
+    pub(super) fn take_full(&mut self) -> Vec<RecordBatch> {
+        let full = self.batches.len().saturating_sub(1);
+        self.batches.drain(..full).collect()
+    }
+
+    /// The SOA record's numbers, and all records that were not given away.
+    pub(super) fn finish(self) -> (Soa, Vec<RecordBatch>) {
         (self.soa, self.batches)
     }
 
     fn push(&mut self, record: &Record) {
         if self.octets >= BATCH_OCTETS {
-            if let Some(batch) = self.batches.last_mut() {
-                batch.sort();
-            }
             self.batches.push(RecordBatch::new(&self.zone));
             self.octets = 0;
         }

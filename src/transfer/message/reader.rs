@@ -1,6 +1,7 @@
 //! A transfer as it comes, message by message.
 
 use crate::publish::Difference;
+use crate::wire::octets::is_in_zone;
 use crate::wire::{RecordType, Serial};
 use crate::zone::RecordBatch;
 
@@ -9,7 +10,7 @@ use super::fault::TransferFault;
 use super::ixfr::Steps;
 use super::limits::Limits;
 use super::query::Asked;
-use super::records::{Record, Records, is_in_zone};
+use super::records::{Record, Records};
 use super::soa::Soa;
 
 /// Reads one transfer.
@@ -57,7 +58,7 @@ pub enum Outcome {
     Whole {
         /// The numbers of its SOA record.
         soa: Soa,
-        /// All records, the SOA record once; each batch sorted.
+        /// All records that [`TransferReader::take_full`] did not give away, the SOA record once.
         batches: Vec<RecordBatch>,
     },
     /// Differences from the version that is served, at least one, each from where the one before it led.
@@ -106,6 +107,14 @@ impl TransferReader {
     /// Octets and records that came so far.
     pub fn received(&self) -> (u64, u64) {
         (self.octets, self.records)
+    }
+
+    /// The numbers of the SOA record and the batches that are full, where a whole zone comes: they can be compiled while the others
+    /// come. Given away once.
+    pub fn take_full(&mut self) -> Option<(Soa, Vec<RecordBatch>)> {
+        let State::Whole(whole) = &mut self.state else { return None };
+        let full = whole.take_full();
+        (!full.is_empty()).then(|| (whole.soa(), full))
     }
 
     /// Reads the next message.

@@ -1,7 +1,7 @@
 //! One message of a transfer: its header judged, its records one by one, names decompressed.
 
-use crate::wire::octets::{BadName, FlatName, HEADER, copy_rdata, skip_name, u16_at, u32_at};
-use crate::wire::{CLASS_IN, Name, RecordType, flag};
+use crate::wire::octets::{BadName, FlatName, HEADER, copy_rdata, u16_at, u32_at};
+use crate::wire::{CLASS_IN, RecordType, flag};
 
 use super::fault::TransferFault;
 use super::query::Asked;
@@ -123,16 +123,4 @@ impl<'m> Records<'m> {
     fn bad_name(&self, fault: BadName) -> TransferFault {
         TransferFault::BadName { message: self.number, record: self.read.into(), fault }
     }
-}
-
-/// Whether a name in wire form is `apex` or below it.
-pub(super) fn is_in_zone(owner: &[u8], apex: &Name) -> bool {
-    let apex = apex.as_wire();
-    let Some(start) = owner.len().checked_sub(apex.len()) else { return false };
-    let ends = owner.get(start..).is_some_and(|end| end.eq_ignore_ascii_case(apex));
-    let mut at = 0;
-    while ends && at < start {
-        at += 1 + owner.get(at).copied().map_or(0, usize::from);
-    }
-    ends && at == start && skip_name(owner, 0) == Some(owner.len())
 }

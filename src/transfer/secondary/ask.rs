@@ -1,4 +1,7 @@
 //! One SOA query: over UDP, again a few times, over TCP if the answer does not fit; over TLS where the primary has it.
+//!
+//! A primary that answers REFUSED over UDP may answer over TCP: Knot DNS does so for its catalogs. That is another query, and whoever
+//! paces queries begins it ([`AskError::is_refused`]).
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -13,6 +16,7 @@ use crate::wire::{Name, RecordType};
 
 use super::idle::IdleConnections;
 use super::net::{Frames, NetError, Pace, datagrams, unix_time};
+use super::rcode;
 use super::settings::SecondarySettings;
 
 /// How long each try over UDP waits: two seconds are several round trips around the world, the last is for a primary that loads.
@@ -38,10 +42,33 @@ pub enum AskError {
     /// Truncated over TCP.
     #[error("the answer is truncated over TCP")]
     Truncated,
+    /// REFUSED over UDP, and nothing over TCP.
+    #[error("the primary answers REFUSED over UDP, and over TCP there is no answer")]
+    OverUdp(#[source] NetError),
+}
+
+impl AskError {
+    /// Whether the primary answers REFUSED, signed or not.
+    pub(super) fn is_refused(&self) -> bool {
+        matches!(
+            self,
+            Self::Answer(TransferFault::Refused(rcode::REFUSED))
+                | Self::Tsig(TsigFault::Missing { rcode: rcode::REFUSED, .. })
+        )
+    }
+}
+
+/// Over what a query begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum AskOver {
+    /// UDP, or TLS where the primary has it.
+    Usual,
+    /// TCP, for the primary has answered REFUSED over UDP.
+    Tcp,
 }
 
 /// Asks any server of a zone once which version it has: from a management address, over UDP in three tries, and over TCP where the
-/// answer does not fit; over TLS alone where that is given.
+/// answer does not fit or is REFUSED; over TLS alone where that is given.
 ///
 /// # Errors
 /// No answer that counts.
@@ -50,7 +77,13 @@ pub async fn ask_once(
     zone: &Name,
     peer: (SocketAddr, Option<Arc<Key>>, Option<&TlsClient>),
 ) -> Result<Soa, AskError> {
-    ask_soa(settings, &IdleConnections::default(), zone, peer).await
+    let idle = IdleConnections::default();
+    match ask_soa(settings, &idle, zone, peer.clone(), AskOver::Usual).await {
+        Err(error) if error.is_refused() && peer.2.is_none() => {
+            ask_soa(settings, &idle, zone, peer, AskOver::Tcp).await
+        }
+        other => other,
+    }
 }
 
 /// Asks one primary which version it has.
@@ -59,10 +92,17 @@ pub(super) async fn ask_soa(
     idle: &IdleConnections,
     zone: &Name,
     (address, key, tls): (SocketAddr, Option<Arc<Key>>, Option<&TlsClient>),
+    over: AskOver,
 ) -> Result<Soa, AskError> {
     // What is asked over TLS is not said in clear.
     if tls.is_some() {
         return over_tcp(settings, idle, zone, (address, key, tls)).await;
+    }
+    if over == AskOver::Tcp {
+        return over_tcp(settings, idle, zone, (address, key, None)).await.map_err(|error| match error {
+            AskError::Net(error) => AskError::OverUdp(error),
+            other => other,
+        });
     }
     let mut last = None;
     for wait in TRIES {

@@ -17,10 +17,11 @@ use crate::transfer::refresh::{Action, Now, Order, Refresh, Saved, Transferred};
 use crate::wire::{Name, Serial};
 
 use super::access::AtService;
-use super::ask::{AskError, ask_soa};
+use super::ask::{AskError, AskOver, ask_soa};
 use super::awaited::{Awaited, AwaitedZones};
 use super::entry::Entry;
-use super::fetch::{Fetch, FetchError, Fetched, fetch};
+use super::fetch::{Fetch, Fetched, fetch};
+use super::fetch_error::FetchError;
 use super::follower::Follower;
 use super::forwarder::Forwarder;
 use super::idle::IdleConnections;
@@ -250,7 +251,8 @@ impl Coordinator {
                 for primary in primaries {
                     let Some(settings) = entry.settings.primaries.get(primary) else { continue };
                     let address = settings.address;
-                    self.jobs.add_ask(Ask { zone: name.clone(), primary, address, generation });
+                    let (zone, over) = (name.clone(), AskOver::Usual);
+                    self.jobs.add_ask(Ask { zone, primary, address, generation, over });
                 }
             }
             Some(Action::Transfer { primary, from, is_forced }) => {
@@ -306,9 +308,10 @@ impl Coordinator {
         let primary = self.zones.get(&ask.zone).and_then(|entry| entry.settings.primaries.get(ask.primary));
         let key = primary.and_then(|primary| primary.key.as_ref()).and_then(|key| settings.keys.get(key));
         let tls = primary.and_then(|primary| primary.tls.clone());
-        let (key, zone, address) = (key.cloned(), ask.zone.clone(), ask.address);
-        let task =
-            async move { Done::Asked(ask_soa(&settings, &idle, &zone, (address, key, tls.as_ref())).await) };
+        let (key, zone, address, over) = (key.cloned(), ask.zone.clone(), ask.address, ask.over);
+        let task = async move {
+            Done::Asked(ask_soa(&settings, &idle, &zone, (address, key, tls.as_ref()), over).await)
+        };
         let handle = self.tasks.spawn(task);
         self.about.insert(handle.id(), About::Ask(ask));
     }
@@ -334,6 +337,13 @@ impl Coordinator {
                 self.jobs.ask_ended();
                 let soa = match done {
                     Some(Done::Asked(Ok(soa))) => Some(soa),
+                    // It waits for its turn like any other query.
+                    Some(Done::Asked(Err(error))) if ask.over == AskOver::Usual && error.is_refused() => {
+                        if self.is_of_now(&ask.zone, ask.generation) {
+                            self.jobs.add_ask(Ask { over: AskOver::Tcp, ..ask });
+                        }
+                        return;
+                    }
                     Some(Done::Asked(Err(error))) => {
                         self.failed(&ask.zone, ask.address, &error);
                         None

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use crate::wire::Name;
 
+use super::ask::AskOver;
 use super::fetch::Fetch;
 use super::pacer::Pacer;
 
@@ -20,6 +21,7 @@ pub(super) struct Ask {
     pub(super) address: SocketAddr,
     /// Of which primaries of the zone it is one: see [`super::entry::Entry`].
     pub(super) generation: u32,
+    pub(super) over: AskOver,
 }
 
 /// The queues. A zone has at most one transfer, and one query to each primary, in them.

@@ -9,7 +9,7 @@
 //! ```
 //!
 //! Changes at primaries flow in, versions flow out to a [`Sink`]. All of it runs on the thread `transfer`, but for the compiling
-//! of zones and the sink, which may block and have threads of their own. Every socket binds a management address. Never serves
+//! of zones, of large ones while they come, and the sink, which may block and have threads of their own. Every socket binds a management address. Never serves
 //! anything and never withdraws anything.
 
 mod access;
@@ -22,16 +22,24 @@ mod changes;
 mod coordinator;
 mod entry;
 mod fetch;
+mod fetch_error;
 mod follower;
 mod forwarder;
 mod handle;
 mod idle;
+mod install;
 mod jobs;
+#[cfg(test)]
+#[path = "../../../tests/unit/transfer/large.rs"]
+mod large;
 mod members;
 mod net;
 mod outward;
 mod pacer;
 mod rcode;
+#[cfg(test)]
+#[path = "../../../tests/unit/transfer/refused.rs"]
+mod refused;
 mod report;
 #[cfg(test)]
 #[path = "../../../tests/unit/transfer/reuse.rs"]
@@ -46,7 +54,7 @@ mod tests;
 pub use ask::{AskError, ask_once};
 pub use awaited::AwaitedZones;
 pub use coordinator::SecondaryContext;
-pub use fetch::FetchError;
+pub use fetch_error::FetchError;
 pub use handle::{Secondary, SecondaryError, SecondaryHandle};
 pub use net::NetError;
 pub(super) use net::datagrams;

@@ -3,6 +3,7 @@
 //! A source pushes records, each checked by itself as it comes, and sorts its batch; batches may be filled on several
 //! threads. An owner that repeats the one before it is kept once. Never judges records against each other.
 
+use crate::wire::octets::is_in_zone;
 use crate::wire::{LookupName, Name, RecordType, check_rdata};
 
 use crate::zone::Place;
@@ -171,6 +172,22 @@ impl RecordBatch {
         }
     }
 
+    /// The records of names that are in a zone.
+    pub(in crate::zone) fn of_nodes<'z>(
+        origin: &Name,
+        nodes: impl Iterator<Item = NodeRef<'z>>,
+    ) -> Vec<Self> {
+        let (mut batches, mut batch) = (Vec::new(), Self::new(origin));
+        for node in nodes {
+            if batch.is_full() {
+                batches.push(std::mem::replace(&mut batch, Self::new(origin)));
+            }
+            batch.push_node(node);
+        }
+        batches.push(batch);
+        batches
+    }
+
     /// Keeps what was found about its records.
     pub(in crate::zone) fn note(&mut self, checks: Checks) {
         match checks.finish() {
@@ -232,7 +249,7 @@ impl RecordBatch {
     ) -> Option<ZoneFault> {
         let name = || Name::from_wire(owner).unwrap_or_else(|_| Name::root());
         let origin = || self.origin.clone();
-        if !known && !name().is_at_or_below(&self.origin) {
+        if !known && !is_in_zone(owner, &self.origin) {
             return Some(ZoneFault::OutOfZone { owner: name(), origin: origin(), place });
         }
         if record_type.is_meta() {

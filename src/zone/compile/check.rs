@@ -48,6 +48,24 @@ impl Checks {
         }
     }
 
+    /// Empty ones that judge in the same way.
+    pub(in crate::zone) fn fresh(&self) -> Self {
+        Self { is_kept: self.is_kept, ..Self::default() }
+    }
+
+    /// Takes what others found.
+    pub(in crate::zone) fn add(&mut self, other: Self) {
+        other.faults.into_iter().for_each(|fault| self.fault(fault));
+        other.warnings.into_iter().for_each(|warning| self.warn(warning));
+    }
+
+    /// What was found of TTLs alone.
+    pub(in crate::zone) fn of_ttls(mut self) -> Self {
+        self.faults.clear();
+        self.warnings.retain(|warning| matches!(warning, ZoneWarning::TtlsDiffer { .. }));
+        self
+    }
+
     /// Goes on if there was no fault so far.
     pub(in crate::zone) fn passed(self) -> Result<Self, Vec<ZoneFault>> {
         if self.faults.is_empty() { Ok(self) } else { self.finish().map(|_| Self::default()) }
@@ -75,38 +93,31 @@ impl Checks {
 
     /// Checks records sorted by key, type and RDATA, without duplicates.
     pub(in crate::zone) fn zone(&mut self, origin: &Name, entries: &[Entry<'_>]) {
-        let apex = entries.chunk_by(Entry::is_beside).next().filter(|node| node[0].key().is_empty());
-        let apex_has = |wanted| apex.is_some_and(|node| node.iter().any(|entry| entry.record_type == wanted));
-        if !apex_has(RecordType::SOA) {
+        let mut walk = NameWalk::default();
+        let mut names = entries.chunk_by(Entry::is_beside).peekable();
+        self.apex(origin, names.peek().copied().unwrap_or_default());
+        names.for_each(|node| walk.name(self, node));
+    }
+
+    /// Checks that the first name is the apex, with what every zone has.
+    pub(in crate::zone) fn apex(&mut self, origin: &Name, first: &[Entry<'_>]) {
+        let is_apex = first.first().is_some_and(|entry| entry.key().is_empty());
+        let has = |wanted| is_apex && first.iter().any(|entry| entry.record_type == wanted);
+        if !has(RecordType::SOA) {
             self.fault(ZoneFault::NoSoa { origin: origin.clone() });
         }
-        if !apex_has(RecordType::NS) {
+        if !has(RecordType::NS) {
             self.fault(ZoneFault::NoApexNs { origin: origin.clone() });
-        }
-        let (mut dname, mut cut): (Option<&Entry>, Option<&Entry>) = (None, None);
-        for node in entries.chunk_by(Entry::is_beside) {
-            if let Some(above) = dname.filter(|above| node[0].key().starts_with(above.key())) {
-                self.below_dname(above, node);
-            } else {
-                dname = node.iter().find(|entry| entry.record_type == RecordType::DNAME);
-            }
-            if cut.is_some_and(|above| node[0].key().starts_with(above.key())) {
-                self.below_delegation(node);
-            } else {
-                let is_ns = |entry: &&Entry| entry.record_type == RecordType::NS && !entry.key().is_empty();
-                cut = node.iter().find(is_ns);
-            }
-            self.node(node);
         }
     }
 
-    fn below_dname(&mut self, above: &Entry, node: &[Entry<'_>]) {
+    fn below_dname(&mut self, dname: &Name, node: &[Entry<'_>]) {
         // The NSEC3 records of a zone with a DNAME at its apex stand below it, too, but are not among these
         // (hashed owner names are no names of the zone, RFC 5155 section 7.2.8).
         if let Some(entry) = node.first() {
             self.fault(ZoneFault::BelowDname {
                 owner: entry.owner_name(),
-                dname: above.owner_name(),
+                dname: dname.clone(),
                 place: entry.place,
             });
         }
@@ -192,6 +203,38 @@ impl Checks {
         if self.warnings.len() < MAX_REPORTED && !self.warnings.contains(&warning) {
             self.warnings.push(warning);
         }
+    }
+}
+
+/// What the names before say about the next one; they come in canonical order.
+#[derive(Debug, Default)]
+pub(in crate::zone) struct NameWalk {
+    /// The key and the name of the last DNAME record.
+    dname: Option<(Box<[u8]>, Name)>,
+    /// The key of the last delegation; none: it is empty, as that of the apex is, which is none.
+    cut: Vec<u8>,
+}
+
+impl NameWalk {
+    /// Checks the records of the next name.
+    pub(in crate::zone) fn name(&mut self, checks: &mut Checks, node: &[Entry<'_>]) {
+        let Some(first) = node.first() else { return };
+        match self.dname.as_ref().filter(|(above, _)| first.key().starts_with(above)) {
+            Some((_, dname)) => checks.below_dname(dname, node),
+            None => {
+                let dname = node.iter().find(|entry| entry.record_type == RecordType::DNAME);
+                self.dname = dname.map(|entry| (entry.key().into(), entry.owner_name()));
+            }
+        }
+        if !self.cut.is_empty() && first.key().starts_with(&self.cut) {
+            checks.below_delegation(node);
+        } else {
+            self.cut.clear();
+            if node.iter().any(|entry| entry.record_type == RecordType::NS) {
+                self.cut.extend_from_slice(first.key());
+            }
+        }
+        checks.node(node);
     }
 }
 

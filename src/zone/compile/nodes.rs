@@ -23,46 +23,13 @@ pub(in crate::zone) fn compile(
     entries: &[Entry<'_>],
     hash_room: bool,
 ) -> Result<Zone, ZoneFault> {
-    let apex = entries.iter().find(|entry| entry.record_type == RecordType::SOA);
-    let Some(soa) = apex else { return Err(ZoneFault::NoSoa { origin }) };
-    let (serial, negative_ttl) = of_soa(soa.rdata(), soa.ttl);
-    let apex_hash = NameHash::of(&origin);
-    let mut compiler = Compiler {
-        apex_octets: origin.as_wire().len(),
-        apex_hash,
-        hash_room,
-        store: Store::default(),
-        places: Vec::new(),
-        tags: Vec::new(),
-        path: Vec::new(),
-        key: Vec::new(),
-        scratch: Vec::with_capacity(NODE_ROOM),
-    };
+    let mut compiler = Compiler::new(&origin, hash_room);
     for records in entries.chunk_by(Entry::is_beside) {
         if compiler.name(records) == Err(Exhausted) {
             return Err(ZoneFault::TooLarge { origin });
         }
     }
-    compiler.ascend(0);
-    let Compiler { store, places, tags, .. } = compiler;
-    let negative_soa = Prepared::new(&origin, RecordType::SOA, negative_ttl, soa.rdata());
-    Ok(Zone {
-        apex: places.first().copied().unwrap_or(NodeId(0)),
-        apex_labels: origin.label_count(),
-        origin,
-        apex_hash,
-        store,
-        index: Index::build(tags.into_iter()),
-        order: Order::build(&places),
-        denial: Denial::Unsigned,
-        others: Order::default(),
-        serial,
-        negative_ttl,
-        negative_soa,
-        record_count: entries.len(),
-        warnings: Box::default(),
-        digest: DigestCell::default(),
-    })
+    compiler.finish(origin)
 }
 
 /// The serial of an SOA record, and the TTL of negative answers: the lower of its own and its MINIMUM field (RFC 2308
@@ -75,7 +42,9 @@ pub(in crate::zone) fn of_soa(rdata: &[u8], ttl: u32) -> (Serial, u32) {
     (Serial(number(20)), ttl.min(number(4)))
 }
 
-struct Compiler {
+/// Makes a zone, name by name.
+#[derive(Debug)]
+pub(in crate::zone) struct Compiler {
     apex_octets: usize,
     apex_hash: NameHash,
     hash_room: bool,
@@ -87,9 +56,11 @@ struct Compiler {
     /// The key of the last one.
     key: Vec<u8>,
     scratch: Vec<u8>,
+    records: usize,
 }
 
 /// A node on the way down, whose children are still coming.
+#[derive(Debug)]
 struct TreeLevel {
     place: NodeId,
     hash: NameHash,
@@ -98,9 +69,27 @@ struct TreeLevel {
 }
 
 impl Compiler {
-    /// Adds the node of these records, and the empty non-terminals above it that are not there yet.
-    fn name(&mut self, records: &[Entry<'_>]) -> Result<(), Exhausted> {
+    /// Nothing yet; `hash_room`: each node gets room for an NSEC3 hash.
+    pub(in crate::zone) fn new(origin: &Name, hash_room: bool) -> Self {
+        Self {
+            apex_octets: origin.as_wire().len(),
+            apex_hash: NameHash::of(origin),
+            hash_room,
+            store: Store::default(),
+            places: Vec::new(),
+            tags: Vec::new(),
+            path: Vec::new(),
+            key: Vec::new(),
+            scratch: Vec::with_capacity(NODE_ROOM),
+            records: 0,
+        }
+    }
+
+    /// Adds the node of these records, and the empty non-terminals above it that are not there yet. They are sorted by type and
+    /// RDATA, and come behind all names before them.
+    pub(in crate::zone) fn name(&mut self, records: &[Entry<'_>]) -> Result<(), Exhausted> {
         let Some(first) = records.first() else { return Ok(()) };
+        self.records += records.len();
         let (key, depth) = (first.key(), key::labels(first.key()));
         let known = if self.path.is_empty() { 0 } else { 1 + key::shared_labels(&self.key, key) };
         self.ascend(known);
@@ -135,6 +124,37 @@ impl Compiler {
         self.tags.push((hash.tag(), place));
         self.path.push(TreeLevel { place, hash, children: 0, wildcard: false });
         Ok(())
+    }
+
+    /// The zone, without a chain.
+    pub(in crate::zone) fn finish(mut self, origin: Name) -> Result<Zone, ZoneFault> {
+        self.ascend(0);
+        let Self { apex_hash, store, places, tags, records, .. } = self;
+        let mut zone = Zone {
+            apex: places.first().copied().unwrap_or(NodeId(0)),
+            apex_labels: origin.label_count(),
+            origin,
+            apex_hash,
+            store,
+            index: Index::build(tags.into_iter()),
+            order: Order::build(&places),
+            denial: Denial::Unsigned,
+            others: Order::default(),
+            serial: Serial(0),
+            negative_ttl: 0,
+            negative_soa: None,
+            record_count: records,
+            warnings: Box::default(),
+            digest: DigestCell::default(),
+        };
+        let soa = zone.apex().set(RecordType::SOA);
+        let Some((ttl, rdata)) = soa.and_then(|set| Some((set.ttl, set.rdata().next()?))) else {
+            return Err(ZoneFault::NoSoa { origin: zone.origin });
+        };
+        let (serial, negative_ttl) = of_soa(rdata, ttl);
+        let negative_soa = Prepared::new(&zone.origin, RecordType::SOA, negative_ttl, rdata);
+        (zone.serial, zone.negative_ttl, zone.negative_soa) = (serial, negative_ttl, negative_soa);
+        Ok(zone)
     }
 
     /// Leaves all but the first `kept` nodes of the path; their children are known now.

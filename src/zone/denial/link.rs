@@ -104,6 +104,11 @@ fn warn_without_denial(zone: &Zone, entries: &[Entry<'_>], checks: &mut Checks) 
     }
 }
 
+/// Whether a zone with this apex may deny with NSEC3.
+pub(in crate::zone) fn may_have_nsec3(origin: &Name, apex: &[Entry<'_>]) -> bool {
+    !usable(origin, apex, &mut Checks::default()).is_empty()
+}
+
 /// The NSEC3PARAM records that may be used, the cheapest first.
 fn usable(origin: &Name, entries: &[Entry<'_>], checks: &mut Checks) -> Vec<Parameters> {
     let apex = entries.iter().take_while(|entry| entry.key().is_empty());

@@ -50,6 +50,11 @@ impl<'b> Entry<'b> {
         self.prefix == other.prefix && (std::ptr::eq(self.name, other.name) || self.key() == other.key())
     }
 
+    /// Whether its owner comes before that of the other.
+    pub(in crate::zone) fn is_before(&self, other: &Self) -> bool {
+        self.prefix < other.prefix || (self.prefix == other.prefix && self.key() < other.key())
+    }
+
     /// Whether both are of one RRset.
     pub(in crate::zone) fn is_of_set(&self, other: &Self) -> bool {
         self.record_type == other.record_type && self.covered == other.covered && self.is_beside(other)

@@ -9,6 +9,7 @@ pub(in crate::zone) mod change;
 pub(in crate::zone) mod edit;
 pub(in crate::zone) mod effect;
 pub(in crate::zone) mod exact;
+pub(in crate::zone) mod ordered;
 pub(in crate::zone) mod redeploy;
 pub(in crate::zone) mod relink;
 pub(in crate::zone) mod whole;

@@ -168,10 +168,11 @@ impl Standing {
     fn compiled(self, batches: Vec<RecordBatch>, checks: Checks) -> Result<Zone, Vec<ZoneFault>> {
         // Of the names that were met; a met name's TTLs are one here.
         let warnings = checks.finish()?;
-        let mut met = RecordBatch::new(&self.zone.origin);
         let all = self.zone.names().map(|(node, _)| node).chain(self.zone.members());
-        all.filter(|node| self.met.has(node.place)).for_each(|node| met.push_node(node));
-        let mut batches: Vec<RecordBatch> = std::iter::once(met).chain(batches).collect();
+        let met = all.filter(|node| self.met.has(node.place));
+        let mut all = RecordBatch::of_nodes(&self.zone.origin, met);
+        all.extend(batches);
+        let mut batches = all;
         let mut checks = Checks::default();
         batches.iter_mut().for_each(|batch| batch.report(&mut checks));
         let mut zone = compile_whole(self.zone.origin.clone(), &batches, checks)?;

@@ -155,7 +155,7 @@ fn has_layout(record_type: RecordType, rdata: &[u8]) -> bool {
         Some([layout::Field::Prefixes]) => apl::is_list(rdata),
         Some([_, layout::Field::Relay]) if has_unknown_relay(rdata) => true,
         Some([layout::Field::Location]) if rdata.first().is_some_and(|version| *version != 0) => true,
-        Some(layout) => write::fields(layout, rdata, &mut Vec::new()).is_some(),
+        Some(layout) => write::fits(layout, rdata),
         None => true,
     }
 }

@@ -42,6 +42,27 @@ pub(super) fn fields(layout: &[Field], rdata: &[u8], out: &mut Vec<u8>) -> Optio
     wire.rest.is_empty().then_some(())
 }
 
+/// Whether RDATA has these fields: what [`fields`] finds, but nothing is written where octets alone decide.
+pub(super) fn fits(layout: &[Field], rdata: &[u8]) -> bool {
+    let (mut wire, mut scratch) = (Wire { rest: rdata }, Vec::new());
+    layout.iter().all(|field| pass(*field, &mut wire, &mut scratch).is_some()) && wire.rest.is_empty()
+}
+
+/// Goes over one field.
+fn pass(field: Field, wire: &mut Wire<'_>, scratch: &mut Vec<u8>) -> Option<()> {
+    match field {
+        Field::U8 | Field::Algorithm | Field::Scheme => wire.u8().map(drop),
+        Field::U16 | Field::Certificate | Field::Type => wire.u16().map(drop),
+        Field::U32 | Field::Period | Field::Time | Field::Ipv4 => wire.u32().map(drop),
+        Field::Ipv6 => wire.take(16).map(drop),
+        Field::Name => wire.name().map(drop),
+        Field::Text | Field::Salt => wire.counted().map(drop),
+        Field::Hash => some(wire.counted()?).map(drop),
+        Field::Hex | Field::Base64 => some(wire.all()).map(drop),
+        _ => write_field(field, wire, scratch),
+    }
+}
+
 fn write_field(field: Field, wire: &mut Wire<'_>, out: &mut Vec<u8>) -> Option<()> {
     match field {
         Field::U8 | Field::Algorithm => text(wire.u8()?, out),

@@ -1,6 +1,7 @@
 //! Versions against versions: what changes make is what compiling the same records makes.
 
 mod kept;
+mod ordered;
 mod signed;
 
 use std::collections::BTreeSet;

@@ -6,14 +6,14 @@ use crate::zone::tests::*;
 
 /// How a zone denies.
 #[derive(Clone, Copy, Debug)]
-enum Signing {
+pub(super) enum Signing {
     Nsec,
     Nsec3 { opt_out: bool },
 }
 
 const NSEC3PARAM: &[u8] = b"\x01\0\0\x01\x02\xaa\xbb";
 
-fn signing() -> impl Strategy<Value = Signing> {
+pub(super) fn signing() -> impl Strategy<Value = Signing> {
     prop_oneof![
         Just(Signing::Nsec),
         Just(Signing::Nsec3 { opt_out: false }),
@@ -22,7 +22,7 @@ fn signing() -> impl Strategy<Value = Signing> {
 }
 
 /// A record of a zone to be signed: delegations, secure and not, with glue, deep names, wildcards.
-fn plain() -> impl Strategy<Value = Plain> {
+pub(super) fn plain() -> impl Strategy<Value = Plain> {
     let name = || {
         let label = prop_oneof![Just("*"), Just("a"), Just("B"), Just("c"), Just("d")];
         prop::collection::vec(label, 1..5)
@@ -38,7 +38,7 @@ fn plain() -> impl Strategy<Value = Plain> {
 }
 
 /// The records with a whole chain; signatures only of NSEC3 records, for nobody checks them here.
-fn signed(records: &BTreeSet<Plain>, signing: Signing) -> BTreeSet<Plain> {
+pub(super) fn signed(records: &BTreeSet<Plain>, signing: Signing) -> BTreeSet<Plain> {
     let zone = compiled(records).unwrap();
     let mut all = records.clone();
     match signing {
@@ -97,7 +97,7 @@ fn denied(zone: &Zone, name: &Name) -> String {
     format!("{:?} {:?} {covering:?}", owner(zone.nsec(&lookup)), owner(own))
 }
 
-fn assert_same_signed(one: &Zone, other: &Zone, names: &[Name]) {
+pub(super) fn assert_same_signed(one: &Zone, other: &Zone, names: &[Name]) {
     assert_same(one, other, names);
     assert_eq!(one.denies(), other.denies());
     let all: Vec<Name> = other.names().map(|(node, _)| node.owner()).chain(names.iter().cloned()).collect();
@@ -111,7 +111,7 @@ fn assert_same_signed(one: &Zone, other: &Zone, names: &[Name]) {
 }
 
 /// Records that make a zone, of those that are offered; the last SOA record counts.
-fn sound(serial: u32, offered: impl IntoIterator<Item = Plain>) -> BTreeSet<Plain> {
+pub(super) fn sound(serial: u32, offered: impl IntoIterator<Item = Plain>) -> BTreeSet<Plain> {
     let mut records: BTreeSet<Plain> = apex(serial).into_iter().collect();
     for record in offered.into_iter().filter(|(_, record_type, _)| *record_type != RecordType::SOA) {
         let is_new = records.insert(record.clone());

@@ -9,6 +9,7 @@ pub(in crate::publish) mod state_file;
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use sha2::{Digest as _, Sha256};
 
@@ -19,7 +20,7 @@ use crate::publish::state::format4::journal::End;
 use crate::publish::state::format4::state_file::{Kept, StateFileError};
 use crate::publish::state::header::Header;
 use crate::publish::state::reading::{Damaged, KeptError};
-use crate::publish::state::record;
+use crate::publish::state::record::RecordWriter;
 use crate::publish::state::step::{self, Written};
 use crate::publish::state::tail::BeganReason;
 use crate::publish::state::writing::{Ready, StepChange, Writing};
@@ -145,7 +146,7 @@ fn read(path: &Path) -> Result<Taken, StateFileError> {
     let (chain, serial) = (header.chain, header.standing.serial);
     let (steps, damaged) = read_steps(&path.with_extension("journal"), &origin, &header);
     let changes = vec![StepChange::Begin { chain, serial, reason: BeganReason::First }];
-    let record = record::write(&header, None, &zone);
+    let record = RecordWriter { header: Arc::new(header), seen: None, zone: Arc::new(zone) };
     Ok(Taken {
         path: path.to_path_buf(),
         ready: Ready { key: key_of(&origin), changes, record, chain },

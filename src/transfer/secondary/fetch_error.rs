@@ -1,0 +1,43 @@
+//! Why a transfer brought nothing.
+
+use crate::transfer::message::TransferFault;
+use crate::transfer::tsig::TsigFault;
+use crate::zone::ZoneFault;
+
+use super::net::NetError;
+use super::sink::SinkError;
+
+/// Why a transfer brought nothing into service.
+#[derive(Debug, thiserror::Error)]
+pub enum FetchError {
+    /// No connection, or it broke, or it was too slow.
+    #[error(transparent)]
+    Net(#[from] NetError),
+    /// The primary sent what it must not.
+    #[error(transparent)]
+    Fault(#[from] TransferFault),
+    /// The signature is wrong, or ours is not accepted.
+    #[error(transparent)]
+    Tsig(#[from] TsigFault),
+    /// The records are no zone.
+    #[error("the records are no zone: {}", first_fault(.0))]
+    NoZone(Vec<ZoneFault>),
+    /// The publisher says no.
+    #[error(transparent)]
+    Sink(#[from] SinkError),
+    /// The primary has no differences.
+    #[error("the primary sends no differences, so the whole zone is asked for")]
+    NoDifferences,
+    /// The thread that puts versions into service has panicked.
+    #[error("the thread that puts the version into service has failed")]
+    Thread,
+}
+
+fn first_fault(faults: &[ZoneFault]) -> String {
+    let more = faults.len().saturating_sub(1);
+    match (faults.first(), more) {
+        (None, _) => "no fault is told".to_owned(),
+        (Some(first), 0) => first.to_string(),
+        (Some(first), more) => format!("{first}, and {more} more"),
+    }
+}
