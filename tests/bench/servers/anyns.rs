@@ -24,8 +24,10 @@ pub(super) fn reported(setup: &Setup<'_>) -> String {
 
 pub(super) fn command(setup: &Setup<'_>, socket_affinity: bool, dnssec: &str, sections: &str) -> Vec<String> {
     let (home, port, zones) = (setup.home.display(), setup.port, setup.world.directory.display());
+    // What is logged is what is sent.
+    let level = if sections.contains("[otlp]") { "info" } else { "warn" };
     let text = format!(
-        "[pop]\nname = \"bench\"\nmanagement-addresses = [\"127.0.0.1\"]\n[log]\nlevel = \"warn\"\n\
+        "[pop]\nname = \"bench\"\nmanagement-addresses = [\"127.0.0.1\"]\n[log]\nlevel = \"{level}\"\n\
          [serve]\nengine = \"native\"\nport = {port}\nsocket-affinity = {socket_affinity}\n\
          [rate-limit]\nqueries-per-second = 10000000\nburst = 10000000\n\
          [zones]\ndirectory = \"{zones}\"\nstate-directory = \"{home}/state\"\ndnssec = \"{dnssec}\"\n\
