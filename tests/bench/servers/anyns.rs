@@ -48,8 +48,10 @@ fn run(
     dnssec: &str,
 ) -> Vec<String> {
     let (home, port) = (setup.home.display(), setup.port);
+    // What is logged is what is sent.
+    let level = if sections.contains("[otlp]") { "info" } else { "warn" };
     let text = format!(
-        "[pop]\nname = \"bench\"\nmanagement-addresses = [\"127.0.0.1\"]\n[log]\nlevel = \"warn\"\n\
+        "[pop]\nname = \"bench\"\nmanagement-addresses = [\"127.0.0.1\"]\n[log]\nlevel = \"{level}\"\n\
          [serve]\nengine = \"native\"\nport = {port}\nsocket-affinity = {socket_affinity}\n\
          [rate-limit]\nqueries-per-second = 10000000\nburst = 10000000\n\
          [zones]\n{directory}state-directory = \"{home}/state\"\ndnssec = \"{dnssec}\"\n\
