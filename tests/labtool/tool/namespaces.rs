@@ -22,8 +22,11 @@ use crate::support::wait::looked_for;
 /// Where labs keep what they must know after the tool has ended: node processes and logs.
 const STATE: &str = "/run/anyns-lab";
 
-/// How long a node may take to start its first process, and to end.
+/// How long a node may take to start its first process.
 const MOMENT: Duration = Duration::from_secs(10);
+
+/// How long all nodes together may take to end: some 20, which the kernel takes apart one after the other.
+const MOST_TO_END: Duration = Duration::from_secs(60);
 
 /// What a node's mounts need before its first process; `$1` the folder, `$2` the program, the rest the entrypoint.
 const SETUP: &str = r#"
@@ -151,25 +154,20 @@ pub fn down(name: &str) -> Result<(), LabError> {
         .filter_map(|line| line.split_whitespace().next())
         .filter(|space| space.starts_with(&prefix))
         .collect();
+    let gone = looked_for(MOST_TO_END, || {
+        // All of them each time: a node whose processes take long to end leaves none of the others behind.
+        let busy = ours.iter().filter(|space| end_processes(space) > 0).count();
+        (busy == 0).then_some(())
+    });
+    let mut removed = Ok(());
     for space in &ours {
-        // Each process by its ID, whoever started it in the node; the first process takes the others with it.
-        let processes = || ip(&["netns", "pids", space]).unwrap_or_default();
-        let gone = looked_for(MOMENT, || {
-            let found = processes();
-            found.split_whitespace().filter_map(|id| id.parse().ok()).for_each(|id| {
-                // It may have ended meanwhile.
-                let _ = kill(Pid::from_raw(id), Signal::SIGKILL);
-            });
-            found.trim().is_empty().then_some(())
-        });
-        gone.ok_or_else(|| LabError::Late {
-            what: format!("the processes in {space} end"),
-            seconds: MOMENT.as_secs(),
-        })?;
+        removed = removed.and(ip(&["netns", "delete", space]).map(drop));
     }
-    for space in &ours {
-        ip(&["netns", "delete", space])?;
-    }
+    removed?;
+    gone.ok_or_else(|| LabError::Late {
+        what: format!("the processes of the lab {name} end"),
+        seconds: MOST_TO_END.as_secs(),
+    })?;
     let state = state(name);
     if state.exists() {
         std::fs::remove_dir_all(&state).map_err(file(&state))?;
@@ -177,6 +175,18 @@ pub fn down(name: &str) -> Result<(), LabError> {
     // The folder of all labs goes with the last one.
     let _ = std::fs::remove_dir(STATE);
     Ok(())
+}
+
+/// Ends the processes of a namespace, each by its ID, whoever started it in the node (the first process takes the others with it), and
+/// says how many there were.
+fn end_processes(space: &str) -> usize {
+    let found = ip(&["netns", "pids", space]).unwrap_or_default();
+    let processes: Vec<i32> = found.split_whitespace().filter_map(|id| id.parse().ok()).collect();
+    for process in &processes {
+        // It may have ended meanwhile.
+        let _ = kill(Pid::from_raw(*process), Signal::SIGKILL);
+    }
+    processes.len()
 }
 
 /// Removes the labs of this prefix whose owner, the process with the ID that follows, is dead.
