@@ -210,7 +210,7 @@ fn nothing_acknowledged_is_lost_at_any_moment() {
         });
         let is_over = AtomicBool::new(false);
         let events = rng.u32(1..10);
-        let wanted = seen.events.load(SeqCst) + events;
+        let before = seen.events.load(SeqCst);
         std::thread::scope(|scope| {
             let (fleet_, seen, is_over) = (&fleet, &seen, &is_over);
             let (hub, pop) = (&hub, &pop);
@@ -223,10 +223,11 @@ fn nothing_acknowledged_is_lost_at_any_moment() {
             }
             scope.spawn(move || seen.watch_pop(pop, is_over));
             let _end = End(is_over);
-            // Each of them may take that long.
-            wait_until(&format!("{what}: {events} events are seen"), BOUND * events, || {
-                seen.events.load(SeqCst) >= wanted
-            });
+            for event in 1..=events {
+                wait_until(&format!("{what}: event {event} of {events} is seen"), BOUND, || {
+                    seen.events.load(SeqCst) >= before + event
+                });
+            }
             // Between two events, so that each kill interrupts another write.
             holds_for("a moment", Duration::from_micros(rng.u64(..60_000)), || true);
             let victim = if kind.kills_pop() { fleet_.pop_process_id() } else { fleet_.hub_process_id() };

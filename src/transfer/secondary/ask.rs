@@ -1,7 +1,7 @@
 //! One SOA query: over UDP, again a few times, over TCP if the answer does not fit; over TLS where the primary has it.
 //!
-//! A primary that answers REFUSED over UDP may answer over TCP: Knot DNS does so for its catalogs. That is another query, and whoever
-//! paces queries begins it ([`AskError::is_refused`]).
+//! A primary that answers REFUSED over UDP may answer over TCP: Knot DNS does so for its catalogs. That is another query, which waits for
+//! its turn like any other ([`AskError::RefusedOverUdp`]).
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -42,14 +42,17 @@ pub enum AskError {
     /// Truncated over TCP.
     #[error("the answer is truncated over TCP")]
     Truncated,
+    /// REFUSED over UDP.
+    #[error("the primary answers REFUSED over UDP")]
+    RefusedOverUdp(#[source] Box<AskError>),
     /// REFUSED over UDP, and nothing over TCP.
     #[error("the primary answers REFUSED over UDP, and over TCP there is no answer")]
-    OverUdp(#[source] NetError),
+    OverUdp(#[source] Box<AskError>),
 }
 
 impl AskError {
     /// Whether the primary answers REFUSED, signed or not.
-    pub(super) fn is_refused(&self) -> bool {
+    fn is_refused(&self) -> bool {
         matches!(
             self,
             Self::Answer(TransferFault::Refused(rcode::REFUSED))
@@ -68,7 +71,7 @@ pub(super) enum AskOver {
 }
 
 /// Asks any server of a zone once which version it has: from a management address, over UDP in three tries, and over TCP where the
-/// answer does not fit or is REFUSED; over TLS alone where that is given.
+/// answer does not fit; over TLS alone where that is given.
 ///
 /// # Errors
 /// No answer that counts.
@@ -77,13 +80,7 @@ pub async fn ask_once(
     zone: &Name,
     peer: (SocketAddr, Option<Arc<Key>>, Option<&TlsClient>),
 ) -> Result<Soa, AskError> {
-    let idle = IdleConnections::default();
-    match ask_soa(settings, &idle, zone, peer.clone(), AskOver::Usual).await {
-        Err(error) if error.is_refused() && peer.2.is_none() => {
-            ask_soa(settings, &idle, zone, peer, AskOver::Tcp).await
-        }
-        other => other,
-    }
+    ask_soa(settings, &IdleConnections::default(), zone, peer, AskOver::Usual).await
 }
 
 /// Asks one primary which version it has.
@@ -96,11 +93,18 @@ pub(super) async fn ask_soa(
 ) -> Result<Soa, AskError> {
     // What is asked over TLS is not said in clear.
     if tls.is_some() {
-        return over_tcp(settings, idle, zone, (address, key, tls)).await;
+        return over_tcp(settings, idle, zone, (address, key, tls), pace(settings)).await;
     }
     if over == AskOver::Tcp {
-        return over_tcp(settings, idle, zone, (address, key, None)).await.map_err(|error| match error {
-            AskError::Net(error) => AskError::OverUdp(error),
+        // No longer than over UDP: the other primaries of the zone are waited for as long.
+        let most = TRIES.iter().sum();
+        let usual = pace(settings);
+        let pace = Pace { connect: usual.connect.min(most), silence: usual.silence.min(most), ..usual };
+        let asked = over_tcp(settings, idle, zone, (address, key, None), pace).await;
+        return asked.map_err(|error| match error {
+            AskError::Net(_) | AskError::Answer(TransferFault::Ended { .. }) => {
+                AskError::OverUdp(Box::new(error))
+            }
             other => other,
         });
     }
@@ -129,10 +133,14 @@ pub(super) async fn ask_soa(
         match answer.await {
             Err(_) => last = Some(NetError::Silent { address, after: wait }),
             Ok(Err(error)) => last = Some(error),
-            Ok(Ok(message)) => match judge(&message, &asked, exchange.as_mut())? {
-                SoaAnswer::Serves(soa) => return Ok(soa),
-                SoaAnswer::NotAuthoritative => return Err(AskError::NotAuthoritative),
-                SoaAnswer::Truncated => return over_tcp(settings, idle, zone, (address, key, tls)).await,
+            Ok(Ok(message)) => match judge(&message, &asked, exchange.as_mut()) {
+                Err(error) if error.is_refused() => return Err(AskError::RefusedOverUdp(Box::new(error))),
+                Err(error) => return Err(error),
+                Ok(SoaAnswer::Serves(soa)) => return Ok(soa),
+                Ok(SoaAnswer::NotAuthoritative) => return Err(AskError::NotAuthoritative),
+                Ok(SoaAnswer::Truncated) => {
+                    return over_tcp(settings, idle, zone, (address, key, tls), pace(settings)).await;
+                }
             },
         }
     }
@@ -144,12 +152,13 @@ async fn over_tcp(
     idle: &IdleConnections,
     zone: &Name,
     (address, key, tls): (SocketAddr, Option<Arc<Key>>, Option<&TlsClient>),
+    pace: Pace,
 ) -> Result<Soa, AskError> {
     let asked = Asked { zone: zone.clone(), id: fastrand::u16(..), record_type: RecordType::SOA };
     let mut query = asked.query(None);
     let mut exchange = key.as_ref().map(|key| Exchange::sign(&mut query, key, unix_time()));
     let peer = (address, tls);
-    let mut frames = Frames::open(idle, &settings.management, peer, pace(settings), &query).await?;
+    let mut frames = Frames::open(idle, &settings.management, peer, pace, &query).await?;
     let Some(message) = frames.next().await? else {
         return Err(TransferFault::Ended { records: 0 }.into());
     };

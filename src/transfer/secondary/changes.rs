@@ -60,7 +60,7 @@ impl Coordinator {
     pub(super) fn change(&mut self, settings: Arc<SecondarySettings>) {
         let now = now();
         let pacer = Pacer::new(settings.soa_queries, settings.soa_queries_per_primary, now.instant);
-        self.jobs.change(pacer, settings.transfers, settings.transfers_per_primary);
+        self.jobs.change(pacer, settings.transfers_per_primary);
         self.idle.close_all();
         self.settings = settings.clone();
         self.forwarder.change(settings.clone());

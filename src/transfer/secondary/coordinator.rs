@@ -338,7 +338,7 @@ impl Coordinator {
                 let soa = match done {
                     Some(Done::Asked(Ok(soa))) => Some(soa),
                     // It waits for its turn like any other query.
-                    Some(Done::Asked(Err(error))) if ask.over == AskOver::Usual && error.is_refused() => {
+                    Some(Done::Asked(Err(AskError::RefusedOverUdp(_)))) => {
                         if self.is_of_now(&ask.zone, ask.generation) {
                             self.jobs.add_ask(Ask { over: AskOver::Tcp, ..ask });
                         }

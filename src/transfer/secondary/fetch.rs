@@ -101,6 +101,8 @@ fn end_of(error: &FetchError) -> Transferred {
         FetchError::Net(NetError::Connect { .. } | NetError::NoAddress(_) | NetError::Tls { .. }) => {
             Transferred::Unreachable
         }
+        // That is no fault of the primary.
+        FetchError::Thread => Transferred::Unreachable,
         _ => Transferred::Faulty,
     }
 }

@@ -22,7 +22,7 @@ use super::sink::{Origin, Sink, SinkError};
 
 /// Batches that wait to be compiled: enough that neither side waits for each single one of the other, few in memory. Beyond it the
 /// primary has to wait.
-const MOST_WAITING: usize = 2;
+const MOST_WAITING: usize = 8;
 
 /// What is to become of a transfer.
 #[derive(Debug, PartialEq, Eq)]
@@ -157,6 +157,8 @@ fn whole(
             None => return Err(FetchError::Thread),
         }
     }
+    // Another one may have come meanwhile.
+    let is_wanted = is_wanted && (origin.is_forced || sink.served(name).as_ref().is_none_or(is_newer));
     if !is_wanted {
         return Ok(Installed::NotNewer);
     }

@@ -60,9 +60,10 @@ impl Jobs {
         }
     }
 
-    /// Takes other limits; what is under way goes on.
-    pub(super) fn change(&mut self, pacer: Pacer, most: usize, most_per_primary: usize) {
-        (self.pacer, self.most, self.most_per_primary) = (pacer, most.max(1), most_per_primary.max(1));
+    /// Takes other limits; what is under way goes on. How many transfers go on at one time stays: each has a thread, and those are made
+    /// at the start.
+    pub(super) fn change(&mut self, pacer: Pacer, most_per_primary: usize) {
+        (self.pacer, self.most_per_primary) = (pacer, most_per_primary.max(1));
     }
 
     /// Forgets what waits for these zones.

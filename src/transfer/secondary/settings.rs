@@ -114,7 +114,7 @@ pub struct SecondarySettings {
 }
 
 impl Default for SecondarySettings {
-    /// Sixteen transfers keep a link busy, and hold at most sixteen zones in memory twice; eight leave room for other primaries when
+    /// Sixteen transfers keep a link busy, and hold at most sixteen zones in memory beside those that are served; eight leave room for other primaries when
     /// one is slow, and BIND gives ten at one time by default. A hundred SOA queries a second refresh 20,000 zones in some three minutes. A kilobyte a second is slower than any
     /// link, faster than an attacker who sends an octet now and then.
     fn default() -> Self {

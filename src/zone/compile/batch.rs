@@ -129,6 +129,11 @@ impl RecordBatch {
         self.heads.len() + self.hashed.len()
     }
 
+    /// Octets of owners and RDATA.
+    pub(in crate::zone) fn octets_held(&self) -> usize {
+        self.octets.len()
+    }
+
     /// The zone that its records are for.
     pub fn origin(&self) -> &Name {
         &self.origin

@@ -36,8 +36,8 @@ impl ZoneBuilder {
         Self { checks: Checks::of_kept(), ..Self::new(origin) }
     }
 
-    /// Compiles batches as they are added, and keeps them no longer, as long as they come in canonical order from the apex on; it costs
-    /// nothing much if they do not. Faults tell no places then. Not for [`ZoneBuilder::after`], which keeps what differs alone.
+    /// Compiles batches as they are added, and keeps them no longer, as long as they come in canonical order from the apex on; what
+    /// came is kept and compiled at the end, all at once, if they do not. Faults of an NSEC3 chain tell no places then. Not for [`ZoneBuilder::after`], which keeps what differs alone.
     #[must_use]
     pub fn in_order(mut self) -> Self {
         if self.standing.is_none() && self.batches.is_empty() {

@@ -2,8 +2,8 @@
 //!
 //! Batches flow in, each behind the one before it; what was compiled is dropped at once. Of the records are kept those of the last name,
 //! for the next batch may have more of it, and what the choice of a chain looks at: the apex, the first NSEC record, the hashed
-//! owners. Faults name no places: those are in the records that are gone. What does not come in order is given back, with all that
-//! came before it.
+//! owners. Faults of a chain name no places: those are in the records that are gone. What does not come in order is given back, with all
+//! that came before it.
 
 use crate::wire::{Name, RecordType};
 
@@ -15,10 +15,10 @@ use crate::zone::denial::link::{choose, link, may_have_nsec3};
 use crate::zone::record::entry::{Entry, sorted};
 use crate::zone::store::blocks::Exhausted;
 use crate::zone::store::compiled::Zone;
-use crate::zone::version::whole::compile_whole;
 
-/// The most records of a name of which a batch may bring more: they are sorted again with each.
+/// The most records of a name of which a batch may bring more, and the most octets of them: they are copied and sorted again with each.
 const MOST_OPEN: usize = 1 << 16;
+const MOST_OPEN_OCTETS: usize = 16 << 20;
 
 /// What came so far.
 #[derive(Debug)]
@@ -64,7 +64,7 @@ impl OrderedZone {
             None => batch.entries().any(|entry| entry.record_type == RecordType::SOA),
             Some(last) => batch.entries().all(|entry| !entry.is_before(&last)),
         };
-        if !is_next || open.record_count() > MOST_OPEN {
+        if !is_next || open.record_count() > MOST_OPEN || open.octets_held() > MOST_OPEN_OCTETS {
             self.open = open;
             return Err(batch);
         }
@@ -86,7 +86,6 @@ impl OrderedZone {
 
     /// Checks and compiles what is left. `checks` knows what was found before.
     pub(in crate::zone) fn finish(mut self, mut checks: Checks) -> Result<Zone, Vec<ZoneFault>> {
-        let before = checks.clone();
         self.close();
         checks.add(std::mem::take(&mut self.checks));
         if self.compiler.is_none() {
@@ -102,12 +101,6 @@ impl OrderedZone {
         }
         let Some(compiler) = self.compiler.take() else { return Err(vec![ZoneFault::NoSoa { origin }]) };
         let mut zone = compiler.finish(origin.clone()).map_err(|fault| vec![fault])?;
-        if chosen.is_some() != self.has_hash_room {
-            // No chain is whole, and that is no fault of a version that was accepted before.
-            let mut batches = RecordBatch::of_nodes(&origin, zone.names().map(|(node, _)| node));
-            batches.append(&mut self.hashed);
-            return compile_whole(origin, &batches, before);
-        }
         link(&mut zone, chosen, &kept, &hashed, &mut checks).map_err(|Exhausted| too_large())?;
         let count = zone.record_count + hashed.len();
         let warnings = checks.finish()?;

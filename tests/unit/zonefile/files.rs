@@ -49,7 +49,7 @@ fn what_is_no_file_is_refused_at_once() {
     ];
     for (path, expected) in cases {
         let error = read(path).unwrap_err().to_string();
-        assert_eq!(error, format!("{0}: {0} {expected}", path.display()));
+        assert_eq!(error, format!("{} {expected}", path.display()));
     }
     let missing = directory.path().join("missing");
     let error = read(&missing).unwrap_err();
