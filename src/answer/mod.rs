@@ -60,7 +60,6 @@ use crate::zone::Snapshot;
 
 use cookie::{Cookie, Proof};
 use edns::Options;
-use tsig::Tsig;
 use verdict::{Verdict, extended_error};
 
 /// Answers one query. `output` holds at least 65,535 octets; what is in it before does not matter.
@@ -114,16 +113,12 @@ fn reply(
     }
     writer.set_limit(limit - options.as_ref().map_or(0, |options| options.reserve(settings)));
     let verdict = respond(options.as_ref(), &mut writer);
-    let tsig = query.tsig.filter(|_| verdict.rcode == rcode::NOTAUTH).and_then(Tsig::read);
-    let limit = limit - tsig.map_or(0, |tsig| tsig.reserve().min(limit));
     writer.set_limit(limit);
     if let Some(options) = &options {
         options.write(&mut writer, query, &verdict, settings, limit);
     }
-    if let Some(tsig) = &tsig {
-        writer.set_limit(limit + tsig.reserve());
-        // A record that does not fit is left out: names of 255 octets each in a message of 512.
-        let _: Result<(), Full> = tsig.write(&mut writer);
+    if verdict.rcode == rcode::NOTAUTH {
+        tsig::refuse(query, &mut writer);
     }
     // RD is copied (RFC 1035 section 4.1.1); RA, Z, AD and CD are clear, the last two because they mean nothing in an
     // authoritative response (RFC 4035 section 3.1.6).
@@ -150,9 +145,8 @@ fn respond(
     if let Some(rcode) = fault(query, options) {
         return Verdict::plain(rcode);
     }
-    if let Some(record) = query.tsig {
-        let rcode = if Tsig::read(record).is_some() { rcode::NOTAUTH } else { rcode::FORMERR };
-        return Verdict::plain(rcode);
+    if query.tsig.is_some() {
+        return tsig::verdict(query);
     }
     if let Some(rcode) = cookie_first(query, options, client.transport, settings) {
         return Verdict::plain(rcode);

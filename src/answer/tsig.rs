@@ -3,7 +3,8 @@
 //! The record flows in, RCODE NOTAUTH and a record with the error BADKEY and no MAC flow out. Transfers, updates and NOTIFY have keys
 //! of their own ([`crate::transfer`]); they do not come here.
 
-use crate::wire::{CLASS_ANY, Full, Writer, name_length};
+use crate::answer::verdict::{Verdict, rcode};
+use crate::wire::{CLASS_ANY, Full, Query, Writer, name_length};
 
 /// TSIG's error for a key or an algorithm that is not known (RFC 8945 section 3).
 const BADKEY: u16 = 17;
@@ -12,9 +13,24 @@ const FIXED: usize = 10;
 /// Octets of the time signed and the fudge.
 const TIME: usize = 8;
 
+/// NOTAUTH, or FORMERR where the record cannot be one.
+#[cold]
+pub(super) fn verdict(query: &Query<'_>) -> Verdict {
+    let is_one = query.tsig.is_some_and(|record| Tsig::read(record).is_some());
+    Verdict::plain(if is_one { rcode::NOTAUTH } else { rcode::FORMERR })
+}
+
+/// Writes the record that goes back, the last one of the message; not where there is no room for it, as for names of 255 octets in 512.
+#[cold]
+pub(super) fn refuse(query: &Query<'_>, writer: &mut Writer<'_>) {
+    if let Some(tsig) = query.tsig.and_then(Tsig::read) {
+        let _: Result<(), Full> = tsig.write(writer);
+    }
+}
+
 /// The TSIG record of a query, as much of it as the response repeats.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Tsig<'a> {
+struct Tsig<'a> {
     key: &'a [u8],
     algorithm: &'a [u8],
     /// The time signed and the fudge.
@@ -24,7 +40,7 @@ pub(super) struct Tsig<'a> {
 
 impl<'a> Tsig<'a> {
     /// Reads the record, from its owner on. `None` if it cannot be one (RFC 8945 section 4.2).
-    pub(super) fn read(record: &'a [u8]) -> Option<Self> {
+    fn read(record: &'a [u8]) -> Option<Self> {
         let (key, rest) = split_name(record)?;
         let (fixed, rdata) = rest.split_at_checked(FIXED)?;
         let is_any = fixed.get(2..4)? == CLASS_ANY.to_be_bytes();
@@ -40,20 +56,11 @@ impl<'a> Tsig<'a> {
         rest.is_empty().then_some(Self { key, algorithm, time, original_id })
     }
 
-    /// Octets of the record that goes back.
-    pub(super) fn reserve(&self) -> usize {
-        self.key.len() + FIXED + self.rdata_octets()
-    }
-
     /// Writes the record that goes back: the last one of the message.
-    pub(super) fn write(&self, writer: &mut Writer<'_>) -> Result<(), Full> {
+    fn write(&self, writer: &mut Writer<'_>) -> Result<(), Full> {
         let rdata: [&[u8]; 6] =
             [self.algorithm, self.time, &[0; 2], self.original_id, &BADKEY.to_be_bytes(), &[0; 2]];
         writer.tsig(self.key, CLASS_ANY, &rdata)
-    }
-
-    fn rdata_octets(&self) -> usize {
-        self.algorithm.len() + TIME + 8
     }
 }
 
@@ -86,7 +93,6 @@ mod tests {
         let expected: &[u8] =
             b"\x01k\0\0\xfa\0\xff\0\0\0\0\0\x16\x04hmac\0\0\0\x12\x34\x56\x78\x01\x2c\0\0\xab\xcd\0\x11\0\0";
         assert_eq!(&output[12..length], expected);
-        assert_eq!(tsig.reserve(), expected.len());
         assert_eq!(output[..12], [0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1]);
     }
 

@@ -196,17 +196,19 @@ impl<'a> Query<'a> {
                 return Err(QueryFault::TsigNotLast);
             }
         }
-        for _ in 0..additionals {
+        for left in (0..additionals).rev() {
             let before = cursor.rest;
             let record = read_record(cursor).ok_or(QueryFault::BadRecord)?;
-            if self.tsig.is_some() {
-                return Err(QueryFault::TsigNotLast);
-            }
-            match record.record_type {
-                RecordType::OPT if self.edns.is_some() => return Err(QueryFault::SecondOpt),
-                RecordType::OPT => self.edns = Some(read_opt(&record).ok_or(QueryFault::BadOpt)?),
-                RecordType::TSIG => self.tsig = before.get(..before.len() - cursor.rest.len()),
-                _ => {}
+            if record.record_type == RecordType::OPT {
+                if self.edns.is_some() {
+                    return Err(QueryFault::SecondOpt);
+                }
+                self.edns = Some(read_opt(&record).ok_or(QueryFault::BadOpt)?);
+            } else if record.record_type == RecordType::TSIG {
+                if left > 0 {
+                    return Err(QueryFault::TsigNotLast);
+                }
+                self.tsig = before.get(..before.len() - cursor.rest.len());
             }
         }
         match cursor.rest.len() {
