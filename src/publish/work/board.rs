@@ -25,14 +25,13 @@ pub(in crate::publish) struct Board {
 }
 
 /// A job that a thread has, or will have next.
-#[derive(Debug, Default)]
-pub(in crate::publish) struct Given {
-    /// Whether a thread of the general lane has it, and may be at it for long: a large zone, or what waits for a source.
-    pub(in crate::publish) is_slow: bool,
-    /// Whether it is of the general lane.
-    pub(in crate::publish) is_general: bool,
+#[derive(Debug)]
+struct Given {
+    is_general: bool,
+    /// Whether a thread may be at it for long: a large zone, or what waits for a source.
+    is_slow: bool,
     /// The zones of it that are not done.
-    pub(in crate::publish) names: BTreeSet<Name>,
+    names: BTreeSet<Name>,
 }
 
 impl Board {
@@ -73,8 +72,8 @@ impl Board {
         self.next_ticket += 1;
         let ticket = self.next_ticket;
         let job = Job { ticket, key, lane, context, task };
-        let is_general = lane == Lane::General;
-        let given = Given { is_slow: is_general && !job.is_of_small_zones(), is_general, names: job.names() };
+        let (is_general, is_slow) = (lane == Lane::General, !job.is_of_small_zones());
+        let given = Given { is_general, is_slow, names: job.names() };
         self.given.insert(ticket, given);
         self.pool.give(lane, job);
     }
@@ -95,10 +94,15 @@ impl Board {
     }
 
     /// A job has ended, or its thread is given up.
-    pub(in crate::publish) fn ended(&mut self, ticket: u64, key: &SourceKey, lane: Lane) -> Option<Given> {
+    pub(in crate::publish) fn ended(
+        &mut self,
+        ticket: u64,
+        key: &SourceKey,
+        lane: Lane,
+    ) -> Option<BTreeSet<Name>> {
         let given = self.given.remove(&ticket)?;
         self.queue.done(key, lane);
-        Some(given)
+        Some(given.names)
     }
 
     /// What comes of this zone is not taken any more.

@@ -7,7 +7,6 @@ use crate::publish::settings::Deploy;
 use crate::publish::source::SourceKey;
 use crate::publish::source::scan::Found;
 use crate::publish::source::survey::Survey;
-use crate::publish::work::board::Given;
 use crate::publish::work::check_context::{Answer, Effects};
 use crate::publish::work::core::Core;
 use crate::publish::work::entry::{Awaited, Entry, WorkState};
@@ -86,8 +85,8 @@ impl Core {
                     (self.watching.heard.everything, self.watching.heard.soon) = (true, true)
                 }
                 JobStep::End => {
-                    let given = self.board.ended(ticket, &key, lane);
-                    self.set_idle(given.unwrap_or_default());
+                    let names = self.board.ended(ticket, &key, lane);
+                    self.set_idle(names.unwrap_or_default());
                 }
             }
         }
@@ -106,8 +105,8 @@ impl Core {
     }
 
     /// Nothing will come of these zones.
-    fn set_idle(&mut self, given: Given) {
-        for name in given.names {
+    fn set_idle(&mut self, names: impl IntoIterator<Item = Name>) {
+        for name in names {
             self.release(&name);
             if let Some(entry) = self.zones.get_mut(&name) {
                 entry.work = WorkState::Idle;
@@ -229,8 +228,8 @@ impl Core {
         for (thread, running) in self.board.stalled(patience) {
             let Running { ticket, key, lane, .. } = running.clone();
             self.board.give_up(thread, running);
-            let Some(given) = self.board.ended(ticket, &key, lane) else { continue };
-            self.set_idle(given);
+            let Some(names) = self.board.ended(ticket, &key, lane) else { continue };
+            self.set_idle(names);
             self.stall(&key);
         }
     }
@@ -242,7 +241,7 @@ impl Core {
         self.sources.stall(key, FIRST_PROBE);
         self.context = None;
         let (names, _) = self.board.queue.drain(key);
-        self.set_idle(Given { names: names.into_iter().collect(), ..Given::default() });
+        self.set_idle(names);
         self.source_done(key);
         if !self.reporting.settled {
             self.restore_zones_of(key);

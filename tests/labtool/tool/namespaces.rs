@@ -177,8 +177,8 @@ pub fn down(name: &str) -> Result<(), LabError> {
     Ok(())
 }
 
-/// Ends the processes of a namespace, each by its ID, whoever started it in the node (the first process takes the others with it), and
-/// says how many there were.
+/// Ends the processes of a namespace, each by its ID, and says how many there were. The first process of a node takes the others with it;
+/// those that were started in the node from outside are ended here, too.
 fn end_processes(space: &str) -> usize {
     let found = ip(&["netns", "pids", space]).unwrap_or_default();
     let processes: Vec<i32> = found.split_whitespace().filter_map(|id| id.parse().ok()).collect();

@@ -8,7 +8,6 @@ use std::time::Duration;
 use super::*;
 use crate::transfer::hub::{Hub, a, name, soa, zone};
 use crate::transfer::notify::Allowed;
-use crate::transfer::refresh::Bounds;
 use crate::transfer::writer::{Messages, Reply};
 use crate::wire::{RecordType, Serial};
 use crate::zone::{Expiry, Zone};
@@ -59,22 +58,11 @@ fn whole(zone: &Zone, id: u16, record_type: RecordType) -> Vec<Vec<u8>> {
 }
 
 fn settings(address: SocketAddr) -> SecondarySettings {
-    let zone = SecondaryZone {
-        name: name("example."),
-        primaries: vec![PrimaryServer { address, key: None, tls: None }],
-        notify: Allowed::default(),
-        expired: OnExpiry::default(),
-    };
-    // The zone is asked for once: the next try is far away.
-    let bounds = Bounds { first_retry: Duration::from_secs(3600), ..Bounds::default() };
     SecondarySettings {
-        zones: vec![zone],
-        management: vec![LOOPBACK],
-        bounds,
         silence: Duration::from_millis(300),
         rate_window: Duration::from_secs(1),
         least_rate: 1_000_000,
-        ..SecondarySettings::default()
+        ..refused::settings(address)
     }
 }
 
