@@ -3,12 +3,11 @@
 //! The source that does not answer is a FUSE file system whose daemon is stopped.
 
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command};
 use std::time::{Duration, Instant};
 
 use anyns::publish::{Settings, SourceFault, ZoneState};
 
+use crate::fuse::Fuse;
 use crate::skip::{is_full_run, skip};
 use crate::support::{Pop, name, replace, zone_text};
 
@@ -16,61 +15,6 @@ use crate::support::{Pop, name, replace, zone_text};
 const DEPLOYED: Duration = Duration::from_secs(5);
 /// Zones on the source that does not answer: ten times as many as there are threads that load.
 const ZONES: usize = 40;
-
-/// A FUSE file system that shows another directory.
-struct Fuse {
-    daemon: Child,
-    mount: PathBuf,
-}
-
-impl Fuse {
-    /// Shows `source` at `mount`. `None` where there is no FUSE.
-    fn mount(source: &Path, mount: &Path) -> Option<Self> {
-        fs::create_dir_all(source).unwrap();
-        fs::create_dir_all(mount).unwrap();
-        // Nothing is cached, so that every look asks the daemon.
-        let options = "attr_timeout=0,entry_timeout=0,negative_timeout=0";
-        let daemon =
-            Command::new("bindfs").arg("-f").args(["-o", options]).args([source, mount]).spawn().ok()?;
-        let mut fuse = Self { daemon, mount: mount.to_path_buf() };
-        let begun = Instant::now();
-        while begun.elapsed() < Duration::from_secs(20) {
-            if fs::read_to_string("/proc/self/mounts")
-                .is_ok_and(|text| text.contains(mount.to_str().unwrap()))
-            {
-                return Some(fuse);
-            }
-            if fuse.daemon.try_wait().unwrap().is_some() {
-                return None;
-            }
-            std::thread::yield_now();
-        }
-        None
-    }
-
-    fn signal(&self, signal: &str) {
-        let pid = self.daemon.id().to_string();
-        assert!(Command::new("kill").args([signal, &pid]).status().unwrap().success());
-    }
-
-    /// It does not answer until [`go_on`](Self::go_on).
-    fn stop(&self) {
-        self.signal("-STOP");
-    }
-
-    fn go_on(&self) {
-        self.signal("-CONT");
-    }
-}
-
-impl Drop for Fuse {
-    fn drop(&mut self) {
-        // A thread that waits for the daemon gets an error when it has ended.
-        let _ = self.daemon.kill();
-        let _ = self.daemon.wait();
-        let _ = Command::new("umount").arg("-l").arg(&self.mount).status();
-    }
-}
 
 fn zone(number: usize) -> String {
     format!("hung/z{number}.example.zone")

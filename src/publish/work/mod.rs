@@ -35,6 +35,9 @@ mod results;
 mod round;
 mod rounds;
 mod sources;
+#[cfg(test)]
+#[path = "../../../tests/unit/publish/unread.rs"]
+mod unread_tests;
 mod watching;
 pub(in crate::publish) mod zone_check;
 pub(in crate::publish) mod zone_kept;

@@ -172,6 +172,11 @@ impl Core {
         if effects.is_unkept {
             self.keeping.unkept.insert(name.clone());
         }
+        if effects.is_unsure
+            && let Some(entry) = self.zones.get_mut(name)
+        {
+            entry.durable = false;
+        }
         effects.alarms.into_iter().for_each(|alarm| self.alarm(alarm));
         if effects.forgotten {
             self.publication.remove(name.clone());
