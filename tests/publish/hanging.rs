@@ -3,6 +3,7 @@
 //! The source that does not answer is a FUSE file system whose daemon is stopped.
 
 use std::fs;
+use std::os::unix::fs::symlink;
 use std::time::{Duration, Instant};
 
 use anyns::publish::{Settings, SourceFault, ZoneState};
@@ -127,6 +128,57 @@ async fn huge_zones_delay_no_small_one() {
     took.sort();
     println!(
         "beside {HUGE} zones of {records} records: median {:.1?}, longest {:.1?} of {}",
+        took[took.len() / 2],
+        took[took.len() - 1],
+        took.len()
+    );
+    pop.stop().await;
+}
+
+/// A folder that a link is switched to is served while huge zones of another source compile: it is looked at beside them.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn huge_zones_delay_no_folder_that_a_link_is_switched_to() {
+    const HUGE: usize = 4;
+    let records = if is_full_run() { 1_000_000 } else { 100_000 };
+    let mut pop = Pop::new();
+    let version = |serial: u32| format!("versions/{serial}/small.example.zone");
+    let switch = |pop: &Pop, serial: u32| {
+        let fresh = pop.path("current.new");
+        symlink(format!("versions/{serial}"), &fresh).unwrap();
+        fs::rename(fresh, pop.path("current")).unwrap();
+    };
+    fs::create_dir_all(pop.path("versions/1")).unwrap();
+    pop.write(&version(1), &zone_text(1, 3));
+    switch(&pop, 1);
+    let settings = Settings { directories: vec![pop.path("zones"), pop.path("current")], ..pop.settings() };
+    pop.start_with(settings).await;
+    pop.wait_serial("small.example.", 1).await;
+    let text = zone_text(1, records);
+    for number in 0..HUGE {
+        replace(&pop.path(&format!("zones/huge{number}.example.zone")), &text);
+    }
+    let is_loaded = |number| pop.published.load().zone(&name(&format!("huge{number}.example."))).is_some();
+    let deploys = async {
+        let (mut took, mut serial) = (Vec::new(), 2);
+        while !(0..HUGE).all(is_loaded) {
+            fs::create_dir_all(pop.path(&format!("versions/{serial}"))).unwrap();
+            pop.write(&version(serial), &zone_text(serial, 3));
+            let begun = Instant::now();
+            switch(&pop, serial);
+            while pop.served("small.example.").is_none_or(|served| served.0 != serial) {
+                assert!(begun.elapsed() < DEPLOYED, "serial {serial} is not served: {:?}", pop.report());
+                tokio::task::yield_now().await;
+            }
+            took.push(begun.elapsed());
+            serial += 1;
+        }
+        took
+    };
+    // A look at all zones, which waits for the huge ones.
+    let ((), mut took) = tokio::join!(pop.handle().reload(), deploys);
+    took.sort();
+    println!(
+        "a link switched beside {HUGE} zones of {records} records: median {:.1?}, longest {:.1?} of {}",
         took[took.len() / 2],
         took[took.len() - 1],
         took.len()

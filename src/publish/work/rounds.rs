@@ -73,7 +73,7 @@ impl Core {
     /// Zones of sources that are configured no longer lose their files.
     fn configure_sources(&mut self) {
         for key in self.sources.configure(&self.settings) {
-            self.take_zones(&key, Vec::new());
+            self.note_zones(&key, Vec::new());
             self.board.queue.drain(&key);
             let context = self.context();
             let unwatch = Task::Unwatch(key);
