@@ -221,3 +221,19 @@ fn of_zone<T>(make: impl FnOnce() -> Result<T, String>) -> Result<T, String> {
     catch_unwind(AssertUnwindSafe(make))
         .unwrap_or_else(|panic| Err(format!("it panicked: {}", panic_message(panic.as_ref()))))
 }
+
+/// The directory in which so many readings of zones fail, as if the disk did.
+#[cfg(test)]
+pub(in crate::publish) static FAILS: std::sync::Mutex<Option<(PathBuf, u32)>> = std::sync::Mutex::new(None);
+
+/// The error that a test ordered.
+#[cfg(test)]
+pub(in crate::publish) fn fail_if_ordered(directory: &std::path::Path) -> std::io::Result<()> {
+    match &mut *crate::telemetry::locked(&FAILS) {
+        Some((of, left)) if of == directory && *left > 0 => {
+            *left -= 1;
+            Err(std::io::Error::from_raw_os_error(5))
+        }
+        _ => Ok(()),
+    }
+}

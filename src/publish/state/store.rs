@@ -29,7 +29,7 @@ use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::Duration;
 
 use redb::ReadTransaction;
@@ -56,8 +56,8 @@ use crate::telemetry::locked;
 use crate::wire::Name;
 use crate::zone::Zone;
 
-/// How long after an error of the system a reading is tried once more. The database takes nothing after one, also from others who read
-/// at that time, until it is opened anew.
+/// After an error of the system the database takes nothing, also from others who read at that time, until it is opened anew; and that
+/// waits for them. So long at most, and the reading is tried once more.
 const READ_AGAIN: Duration = Duration::from_millis(10);
 /// So many errors in a row, and nothing is tried again: the disk is gone, and a start with many zones would wait for each of them.
 const MOST_ERRORS: u32 = 100;
@@ -78,6 +78,9 @@ pub(in crate::publish) struct Store {
     lost: AtomicBool,
     /// Errors of the system in a row.
     errors: AtomicU32,
+    /// How many threads read.
+    readings: Mutex<usize>,
+    reading_ended: Condvar,
     /// Held while the database is set aside: of those who find the same damage one does it.
     losing: Mutex<()>,
 }
@@ -126,6 +129,8 @@ impl Store {
             damaged: Mutex::default(),
             lost: AtomicBool::new(false),
             errors: AtomicU32::new(0),
+            readings: Mutex::default(),
+            reading_ended: Condvar::new(),
             losing: Mutex::default(),
         }
     }
@@ -291,13 +296,22 @@ impl Store {
         let of = self.database().map_or(0, |database| database.given_up());
         let once = || {
             #[cfg(test)]
-            fail_if_ordered(&self.directory)?;
+            crate::publish::state::reading::fail_if_ordered(&self.directory)?;
             self.open_one()?.read(&read)
         };
-        let mut found = once();
+        let counted = || {
+            *locked(&self.readings) += 1;
+            let found = once();
+            *locked(&self.readings) -= 1;
+            self.reading_ended.notify_all();
+            found
+        };
+        let mut found = counted();
         if matches!(found, Err(DatabaseError::Io(_))) && self.errors.load(Ordering::Relaxed) < MOST_ERRORS {
-            std::thread::sleep(READ_AGAIN);
-            found = once();
+            let others =
+                self.reading_ended.wait_timeout_while(locked(&self.readings), READ_AGAIN, |left| *left > 0);
+            drop(others);
+            found = counted();
         }
         match found {
             Err(DatabaseError::Io(_)) => drop(self.errors.fetch_add(1, Ordering::Relaxed)),
@@ -479,19 +493,4 @@ pub(in crate::publish) fn read_only(directory: &Path) -> Result<Option<Database>
     let database = Database::in_memory()?;
     format4::take_over(directory, &database, false)?;
     Ok(Some(database))
-}
-
-/// The directory in which so many readings of zones fail, as if the disk did.
-#[cfg(test)]
-pub(in crate::publish) static FAILS: Mutex<Option<(PathBuf, u32)>> = Mutex::new(None);
-
-#[cfg(test)]
-fn fail_if_ordered(directory: &Path) -> io::Result<()> {
-    match &mut *locked(&FAILS) {
-        Some((of, left)) if of == directory && *left > 0 => {
-            *left -= 1;
-            Err(io::Error::from_raw_os_error(5))
-        }
-        _ => Ok(()),
-    }
 }

@@ -194,7 +194,7 @@ impl Core {
         round.said = Instant::now();
         let (elapsed, of, done) = (round.start.elapsed(), round.of, round.of - round.left);
         let zones = (done > 0).then(|| elapsed.mul_f64(round.left as f64 / done as f64));
-        let file = self.meter.shown();
+        let file = self.file_progress.shown();
         let remaining = zones.max(file.map(|file| file.remaining));
         let progress =
             Progress { zones: done, of, elapsed, file: file.map(|file| (file.read, file.of)), remaining };

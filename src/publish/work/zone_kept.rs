@@ -29,7 +29,7 @@ impl CheckRun<'_> {
         match store.look(self.name) {
             Ok(None) => {}
             Ok(Some(found)) => {
-                self.alarm_of_journal(found.damage, &found.header);
+                self.alarm_of_steps(found.damage, &found.header);
                 entry.header = Some(Arc::new(found.header));
                 entry.durable = true;
                 let terms = self.terms();
@@ -117,7 +117,7 @@ impl CheckRun<'_> {
         };
         match store.load(self.name) {
             Ok(Loaded { zone, header: found, tolerated, damage }) => {
-                self.alarm_of_journal(damage, &found);
+                self.alarm_of_steps(damage, &found);
                 // What is wrong with its file says the verdict already.
                 if let Some(problem) = tolerated.filter(|_| entry.verdict.is_none()) {
                     entry.notice = Some(Box::new(Fault::RefusedToday { problem: one_line(&problem) }));
@@ -136,7 +136,7 @@ impl CheckRun<'_> {
         }
     }
 
-    pub(in crate::publish) fn alarm_of_journal(&mut self, damage: Option<DamagedSteps>, header: &Header) {
+    pub(in crate::publish) fn alarm_of_steps(&mut self, damage: Option<DamagedSteps>, header: &Header) {
         if let Some((path, error)) = damage {
             let (error, zone, serial) = (error.to_string(), self.name.clone(), header.standing.serial);
             self.alarm(SourceFault::Journal { path, error, zone, serial });

@@ -198,7 +198,8 @@ impl CheckRun<'_> {
 
     fn read_and_judge(&mut self, entry: &mut Entry, found: &Found) {
         let limits = &self.context.settings.limits;
-        let beside = Beside { served: self.served.zone(self.name), meter: Some(&self.context.meter) };
+        let beside =
+            Beside { served: self.served.zone(self.name), file_progress: Some(&self.context.file_progress) };
         let before = (&entry.files, self.context.settings.settle);
         let writer_of = self.context.writers.writer(self.context.settings.settle);
         let reading = read(&found.path, self.name, (limits, self.most_octets()), before, &writer_of, beside);
