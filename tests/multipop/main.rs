@@ -18,10 +18,12 @@ mod support;
 #[path = "../labtool/tool/mod.rs"]
 mod tool;
 
+mod catalog;
 mod comparison;
 mod containers;
 mod judge;
 mod orders;
+mod reset_key;
 mod schema;
 
 use std::path::{Path, PathBuf};
@@ -108,6 +110,10 @@ fn in_namespaces(mut topology: Topology, always: Always, measured: Measured) -> 
     let map = catchment::map(&lab);
     println!("{}", catchment::table(&map));
     judge::catchments(&lab, &map);
+    if lab.topology.stack == Stack::Anyns {
+        catalog::a_zone_comes_and_goes(&lab);
+        reset_key::the_other_server_of_the_group_ends_a_connection(&lab, "ap");
+    }
     tell(HEADING);
     let crash = Scenario::named("process-crash").unwrap();
     let usual = SCENARIOS.iter().map(|scenario| (*scenario, None));
