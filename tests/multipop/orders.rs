@@ -221,6 +221,26 @@ fn up_tells_what_a_node_said_last() {
 }
 
 #[test]
+fn a_lab_that_does_not_become_whole_stays_and_up_says_so() {
+    let Some(small) = Small::new("sleep 3600", &[]) else { return };
+    let up =
+        small.lab(&["up"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the tool starts");
+    let node = || {
+        let nodes = std::fs::read_to_string(small.nodes()).ok()?;
+        nodes.lines().find_map(|line| line.strip_prefix("b ")?.parse::<i32>().ok())
+    };
+    let (process, _) = wait_for("both nodes run", BOUND, node);
+    kill(Pid::from_raw(process), Signal::SIGKILL).expect("killed");
+    let said = up.wait_with_output().expect("it ends");
+    let logs = namespaces::logs(&small.name).display().to_string();
+    assert_fails(&said, &["the node b has ended", "The lab stays", &logs, "`down` takes it away"]);
+    assert!(small.nodes().exists(), "it stays");
+    assert!(small.said(&["exec", "a", "true"]).status.success());
+    must(&mut small.lab(&["down"]));
+    small.assert_nothing_stays();
+}
+
+#[test]
 fn containers_that_are_not_deployed_are_a_fault() {
     let Some(small) = Small::new("sleep 3600", &[]) else { return };
     for order in ["up", "map", "status", "mend"] {

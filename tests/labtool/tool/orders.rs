@@ -194,10 +194,15 @@ fn down(arguments: &Arguments, name: Option<&str>) -> Result<(), LabError> {
         Ok(topology) => namespaces::down(&topology.name),
         Err(error) => {
             eprintln!("lab: {error}");
-            match namespaces::the_only(&namespaces::names())? {
-                Some(name) => namespaces::down(name).map(|()| println!("the lab {name} is removed")),
-                None => Ok(println!("no lab runs")),
+            let names = namespaces::names();
+            match namespaces::the_only(&names)? {
+                Some(name) => {
+                    namespaces::down(name)?;
+                    println!("the lab {name} is removed");
+                }
+                None => println!("no lab runs"),
             }
+            Ok(())
         }
     }
 }
