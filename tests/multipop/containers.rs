@@ -13,7 +13,7 @@ use crate::tool::catchment;
 use crate::tool::faults;
 use crate::tool::nodes::RunningLab;
 use crate::tool::scenario::SCENARIOS;
-use crate::{TURN, judge, orders, run, topology};
+use crate::{TURN, folder, image, judge, orders, run, topology};
 
 /// What has been prepared; taken away when dropped.
 struct Prepared {
@@ -58,6 +58,7 @@ fn every_scenario_in_containers() {
     }
     let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
     let prepared = Prepared::new();
+    image::runs_as_itself(&folder().join("config/hub/example.org.zone"));
     println!("{}", prepared.order(&["deploy"]));
     let lab = RunningLab::containers(topology()).unwrap_or_else(|error| panic!("{error}"));
     faults::wait_whole(&lab).unwrap_or_else(|error| panic!("{error}"));

@@ -21,6 +21,7 @@ mod tool;
 mod catalog;
 mod comparison;
 mod containers;
+mod image;
 mod judge;
 mod orders;
 mod reset_key;
