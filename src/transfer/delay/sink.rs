@@ -205,6 +205,10 @@ impl Sink for DelayedVersions {
         self.lock().remembered.contains_key(zone)
     }
 
+    fn forget(&self, zone: &Name) {
+        self.clear(zone);
+    }
+
     /// The first version of a zone is served at once, for nothing would be served without it, and so is one that an operator ordered.
     fn whole(&self, zone: Zone, origin: Origin) -> Result<(), SinkError> {
         let name = zone.origin().clone();
