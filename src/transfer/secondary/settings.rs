@@ -41,7 +41,7 @@ impl OnExpiry {
 pub struct PrimaryServer {
     /// Where it answers SOA queries and transfers.
     pub address: SocketAddr,
-    /// The key that signs what is asked of it.
+    /// The key that signs what is asked of it. Its NOTIFYs must be signed, too, with this key or another one that is known.
     pub key: Option<Name>,
     /// TLS, if it is asked over TLS alone (RFC 9103).
     pub tls: Option<TlsClient>,
@@ -54,7 +54,7 @@ pub struct SecondaryZone {
     pub name: Name,
     /// Its primaries; of equally fresh ones the first is preferred.
     pub primaries: Vec<PrimaryServer>,
-    /// Who may send NOTIFY beside the addresses of the primaries.
+    /// Who may send NOTIFY beside the addresses of the primaries; also a primary with a key that does not sign them.
     pub notify: Allowed,
     /// What becomes of it when it expires.
     pub expired: OnExpiry,
