@@ -53,8 +53,10 @@ impl InstallGate {
 
 /// Has nothing wait of zones that are gone, once what was passing their gates has passed.
 pub(super) async fn forget(sink: Arc<dyn Sink>, gone: Vec<(Name, Arc<InstallGate>)>) {
-    for (zone, gate) in gone {
+    for (_, gate) in &gone {
         gate.passed().await;
-        sink.forget(&zone);
     }
+    let forget = move || gone.iter().for_each(|(zone, _)| sink.forget(zone));
+    // A panic is in the log.
+    let _ = tokio::task::spawn_blocking(forget).await;
 }

@@ -85,7 +85,6 @@ impl Coordinator {
                 gate.close();
                 closed.push((zone.clone(), gate));
             }
-            self.sink.forget(zone);
             self.awaited.settled(zone);
             tracing::info!(%zone, "the zone comes from primaries no more");
             self.outward.note(zone);

@@ -29,7 +29,7 @@ pub trait Sink: Send + Sync + 'static {
         false
     }
 
-    /// Whatever waits of a zone is to go into service no more: the zone goes, or begins anew.
+    /// Nothing that waits of a zone goes into service when this returns: the zone goes, or begins anew.
     fn forget(&self, _zone: &Name) {}
 
     /// Takes a whole version; in service when this returns, or kept until its time has come.
