@@ -8,7 +8,7 @@
 //! The task outlives its client: what was begun comes to its end, and a second copy of the message hears the same.
 
 use std::collections::HashMap;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
@@ -40,6 +40,9 @@ const MOST_ATTEMPTS: usize = 8;
 pub trait UpdateSink: Send + Sync + 'static {
     /// The version of a zone that is served, by the name of its apex.
     fn served(&self, zone: &Name) -> Option<Arc<Zone>>;
+
+    /// The primaries of a zone that comes from some, by the configuration or a catalog: updates of it go there.
+    fn primaries(&self, zone: &Name) -> Option<Vec<SocketAddr>>;
 
     /// Makes the version that a difference leads to durable, then serves it.
     async fn apply(&self, zone: &Name, difference: Difference) -> Result<Applied, ApplyError>;
@@ -171,8 +174,8 @@ impl Shared {
     /// Why a zone takes no updates.
     fn no_updates(&self, zone: &Name) -> UpdateFault {
         let zone = zone.clone();
-        match self.settings().secondaries.get(&zone) {
-            Some(hubs) => UpdateFault::Secondary { zone, hubs: hubs.clone() },
+        match self.sink.primaries(&zone) {
+            Some(hubs) => UpdateFault::Secondary { zone, hubs },
             None if self.sink.served(&zone).is_some() => UpdateFault::FileBacked { zone },
             None => UpdateFault::NoZone { zone },
         }

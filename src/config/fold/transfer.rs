@@ -89,7 +89,7 @@ pub(super) fn fold_transfers(
     match settings(&transfer, &zones, keys.clone(), &pop.management_addresses) {
         Ok((mut secondary, primary)) => {
             check_forwarding(spec, &secondary, faults);
-            let updates = fold_updates(spec, &keys, &secondary, faults);
+            let updates = fold_updates(spec, &keys, faults);
             let catalogs = fold_catalogs(spec, &keys, &pop.management_addresses, faults);
             secondary.catalogs = catalogs.followed.iter().map(|catalog| catalog.name.clone()).collect();
             let canaries = fold_canaries(spec, &keys, fleet, faults);

@@ -262,7 +262,8 @@ impl PublisherHandle {
         self.apply_as(zone, differences, false).await
     }
 
-    /// The same for a difference that an operator orders, such as a way back: it is not judged beside what no zone may be.
+    /// The same for a difference that an operator orders, such as a way back: it is not judged beside what no zone may be. Never of a zone
+    /// that comes from primaries.
     pub async fn apply_ordered(&self, zone: &Name, difference: Difference) -> Result<Applied, ApplyError> {
         self.apply_as(zone, vec![difference], true).await
     }

@@ -13,6 +13,7 @@ use super::ask::pace;
 use super::fetch_error::FetchError;
 use super::idle::IdleConnections;
 use super::install::Installing;
+use super::install_gate::InstallGate;
 use super::net::{Frames, NetError, unix_time};
 use super::settings::SecondarySettings;
 use super::sink::{Origin, Sink};
@@ -22,12 +23,19 @@ use super::sink::{Origin, Sink};
 pub(super) struct Fetch {
     pub(super) zone: Name,
     pub(super) address: SocketAddr,
-    pub(super) key: Option<Arc<Key>>,
-    pub(super) tls: Option<TlsClient>,
     pub(super) from: Option<Serial>,
     pub(super) is_forced: bool,
     /// Of which primaries of the zone it is one: see [`super::entry::Entry`].
-    pub(super) generation: u32,
+    pub(super) generation: u64,
+    /// Through which it goes into service.
+    pub(super) gate: Arc<InstallGate>,
+}
+
+/// By what a primary and this server know each other.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Credentials {
+    pub(super) key: Option<Arc<Key>>,
+    pub(super) tls: Option<TlsClient>,
 }
 
 /// What came of a transfer.
@@ -46,11 +54,16 @@ pub(super) async fn fetch(
     settings: &SecondarySettings,
     idle: &IdleConnections,
     sink: &Arc<dyn Sink>,
-    fetch: &Fetch,
+    (fetch, credentials): (&Fetch, &Credentials),
 ) -> Fetched {
     let origin = Origin { primary: fetch.address, is_forced: fetch.is_forced };
-    let (mut received, mut installing) = ((0, 0), Installing::new(sink, &fetch.zone, origin));
-    match receive(settings, idle, fetch, (&mut received, &mut installing)).await {
+    let installing = Installing::new(sink, &fetch.zone, origin, &fetch.gate);
+    let (mut received, mut installing) = ((0, 0), installing);
+    let outcome = tokio::select! {
+        () = fetch.gate.closed() => Err(FetchError::ZoneGone),
+        outcome = receive(settings, idle, (fetch, credentials), (&mut received, &mut installing)) => outcome,
+    };
+    match outcome {
         Ok(outcome) => {
             let (end, error, is_diverged) = installing.finish(outcome).await;
             Fetched { end, error, received, is_diverged }
@@ -62,14 +75,14 @@ pub(super) async fn fetch(
 async fn receive(
     settings: &SecondarySettings,
     idle: &IdleConnections,
-    fetch: &Fetch,
+    (fetch, credentials): (&Fetch, &Credentials),
     (received, installing): (&mut (u64, u64), &mut Installing),
 ) -> Result<Outcome, FetchError> {
     let record_type = if fetch.from.is_some() { RecordType::IXFR } else { RecordType::AXFR };
     let asked = Asked { zone: fetch.zone.clone(), id: fastrand::u16(..), record_type };
     let mut query = asked.query(fetch.from);
-    let mut exchange = fetch.key.as_ref().map(|key| Exchange::sign(&mut query, key, unix_time()));
-    let peer = (fetch.address, fetch.tls.as_ref());
+    let mut exchange = credentials.key.as_ref().map(|key| Exchange::sign(&mut query, key, unix_time()));
+    let peer = (fetch.address, credentials.tls.as_ref());
     let mut frames = Frames::open(idle, &settings.management, peer, pace(settings), &query).await?;
     let mut reader = TransferReader::new(asked, fetch.from, settings.limits);
     loop {
@@ -102,7 +115,7 @@ fn end_of(error: &FetchError) -> Transferred {
             Transferred::Unreachable
         }
         // That is no fault of the primary.
-        FetchError::Thread => Transferred::Unreachable,
+        FetchError::Thread | FetchError::ZoneGone => Transferred::Unreachable,
         _ => Transferred::Faulty,
     }
 }

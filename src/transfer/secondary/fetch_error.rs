@@ -28,6 +28,9 @@ pub enum FetchError {
     /// The primary has no differences.
     #[error("the primary sends no differences, so the whole zone is asked for")]
     NoDifferences,
+    /// The zone comes from primaries no more, or begins anew.
+    #[error("the zone was removed, or begins anew")]
+    ZoneGone,
     /// The thread that puts versions into service has panicked.
     #[error("the thread that puts the version into service has failed")]
     Thread,

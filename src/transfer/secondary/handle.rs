@@ -1,7 +1,7 @@
 //! The thread, and how others reach it.
 
 use std::io;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
@@ -174,16 +174,15 @@ impl SecondaryHandle {
         match refusal {
             Some((zone, Some(error))) => tracing::warn!(%zone, %source, %error, "NOTIFY refused"),
             Some((zone, None)) => {
-                tracing::warn!(%zone, %source, "NOTIFY refused: not a primary, and not among notify-from");
+                tracing::warn!(%zone, %source, "NOTIFY refused: not a primary, or it has a key and did not sign; and not among notify-from");
             }
             None => {}
         }
         Some(response)
     }
 
-    /// Judges a NOTIFY, signed or not, and passes it on; `None` if it is none. Where `is_strict`, at a service address, a primary that has a key
-    /// must sign.
-    pub(super) fn judge(&self, message: &[u8], source: IpAddr, is_strict: bool) -> Option<Judged> {
+    /// Judges a NOTIFY, signed or not, and passes it on; `None` if it is none.
+    pub(super) fn judge(&self, message: &[u8], source: IpAddr, is_at_service: bool) -> Option<Judged> {
         let notify = match Notify::read(message) {
             Ok(notify) => notify,
             Err(fault) => {
@@ -203,10 +202,8 @@ impl SecondaryHandle {
         let key = signer.as_ref().map(|signer| signer.key().name());
         let (rcode, refusal) = match access.zone(&notify.zone) {
             None => (rcode::NOTAUTH, None),
-            Some(zone) if !zone.allows(source, key, is_strict) => {
-                (rcode::REFUSED, Some((notify.zone.clone(), None)))
-            }
-            Some(zone) => (self.pass_on(&notify, zone.primary(source), is_strict), None),
+            Some(zone) if !zone.allows(source, key) => (rcode::REFUSED, Some((notify.zone.clone(), None))),
+            Some(zone) => (self.pass_on(&notify, zone.primary(source), is_at_service), None),
         };
         let mut response = notify.response(rcode);
         if let Some(signer) = &mut signer {
@@ -222,6 +219,11 @@ impl SecondaryHandle {
             Ok(()) => rcode::NOERROR,
             Err(_) => rcode::SERVFAIL,
         }
+    }
+
+    /// Where the primaries of a zone are that comes from some, by the configuration or a catalog.
+    pub fn primaries(&self, zone: &Name) -> Option<Vec<SocketAddr>> {
+        self.access.load().zone(zone).map(|zone| zone.settings.addresses())
     }
 
     /// The lists as they are now.

@@ -13,6 +13,9 @@
 //! anything and never withdraws anything.
 
 mod access;
+#[cfg(test)]
+#[path = "../../../tests/unit/transfer/anew.rs"]
+mod anew;
 mod ask;
 mod awaited;
 #[cfg(test)]
@@ -28,6 +31,7 @@ mod forwarder;
 mod handle;
 mod idle;
 mod install;
+mod install_gate;
 mod jobs;
 #[cfg(test)]
 #[path = "../../../tests/unit/transfer/large.rs"]

@@ -154,7 +154,7 @@ pub enum OnExpirySpec {
 pub struct ZoneTransferSpec {
     /// From where the zone comes; empty for one that comes from a file.
     pub primaries: Vec<PeerSpec>,
-    /// Who may send NOTIFY beside the primaries.
+    /// Who may send NOTIFY beside the primaries; a primary that has a key and does not sign them, too.
     pub notify_from: Vec<AllowedSpec>,
     /// Who may transfer it; what `[transfer]` says if it is missing.
     pub allow_transfer: Option<Vec<AllowedSpec>>,

@@ -1,7 +1,7 @@
 //! Signed messages through the service, with a stand-in for the publisher.
 
 use std::collections::HashMap;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -29,6 +29,10 @@ struct Hub {
 impl UpdateSink for Hub {
     fn served(&self, zone: &Name) -> Option<Arc<Zone>> {
         (*zone == name("example.") || *zone == name("file.")).then(|| locked(&self.zone).clone())
+    }
+
+    fn primaries(&self, zone: &Name) -> Option<Vec<SocketAddr>> {
+        (*zone == name("pop.")).then(|| vec!["192.0.2.9:53".parse().unwrap()])
     }
 
     async fn apply(&self, zone: &Name, difference: Difference) -> Result<Applied, ApplyError> {
@@ -68,11 +72,8 @@ fn start() -> (Arc<Hub>, UpdateService) {
     });
     let keys = Keys::new([key("a."), key("b.")]).unwrap();
     let grants = vec![Grant { key: name("a."), names: vec![], types: Types::Ordinary }];
-    let settings = UpdateSettings {
-        keys: Arc::new(keys),
-        zones: HashMap::from([(name("example."), Policy(grants))]),
-        secondaries: HashMap::from([(name("pop."), vec!["192.0.2.9:53".parse().unwrap()])]),
-    };
+    let settings =
+        UpdateSettings { keys: Arc::new(keys), zones: HashMap::from([(name("example."), Policy(grants))]) };
     (hub.clone(), UpdateService::new(settings, hub, || NOW))
 }
 
