@@ -51,6 +51,7 @@ mod sink;
 #[path = "../../../tests/unit/transfer/secondary.rs"]
 mod tests;
 
+mod turns;
 pub use ask::{AskError, ask_once};
 pub use awaited::AwaitedZones;
 pub use coordinator::SecondaryContext;
@@ -63,3 +64,4 @@ pub use pacer::Pacer;
 pub use report::{Diverged, LastTransfer, ZoneNews, ZoneReport};
 pub use settings::{MemberZones, OnExpiry, PrimaryServer, SecondarySettings, SecondaryZone};
 pub use sink::{Origin, Sink, SinkError};
+pub use turns::PeerQueues;
