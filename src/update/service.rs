@@ -109,11 +109,11 @@ impl Updates for UpdateService {
                 return Some(response);
             }
         };
-        let begun = locked(&shared.outcomes).begin(&message);
+        let begun = locked(&shared.outcomes).begin(signer.request_mac());
         let digest = match begun {
             Known::New(digest) => digest,
             Known::Running => return None,
-            Known::Done(response) => return Some(response),
+            Known::Done(response) => return Some(with_id_of(response, &message)),
         };
         let (answer, answered) = oneshot::channel();
         let shared = shared.clone();
@@ -135,6 +135,15 @@ enum Signing {
     Nothing,
     Signer(Box<Replies>),
     Refusal(Box<crate::transfer::tsig::Refusal>),
+/// A response with the ID of this message: a copy that came through a forwarder has another one than the first. The signature holds, for it
+/// covers the original ID.
+fn with_id_of(mut response: Vec<u8>, message: &[u8]) -> Vec<u8> {
+    if let (Some(place), Some(id)) = (response.get_mut(..2), message.get(..2)) {
+        place.copy_from_slice(id);
+    }
+    response
+}
+
 }
 
 impl Shared {

@@ -161,6 +161,57 @@ async fn what_this_server_fails_at_may_be_tried_again() {
     let octets = message(&[], &records(&["in third.example. 300 A 2"]));
     assert_eq!(ask(&service, octets, Some("a."), NOW).await, 2);
 }
+/// What can be changed of a signed message without its key; `unsigned` is its length before it was signed, with `hmac-sha256.`, a name of
+/// 13 octets.
+fn changed_copies(octets: &[u8], unsigned: usize) -> Vec<(&'static str, Vec<u8>)> {
+    let changed = |change: &dyn Fn(&mut Vec<u8>)| {
+        let mut copy = octets.to_vec();
+        change(&mut copy);
+        copy
+    };
+    let (fixed, algorithm) = (unsigned + 3, unsigned + 13);
+    let mac = algorithm + 13 + 10;
+    vec![
+        ("the ID", changed(&|copy| copy[1] ^= 1)),
+        ("the case of the key", changed(&|copy| copy[unsigned + 1] = b'A')),
+        ("the case of the algorithm", changed(&|copy| copy[algorithm + 1] = b'H')),
+        (
+            "the length of the MAC",
+            changed(&|copy| {
+                drop(copy.drain(mac + 16..mac + 32));
+                (copy[mac - 1], copy[fixed + 9]) = (16, copy[fixed + 9] - 16);
+            }),
+        ),
+    ]
+}
+
+#[tokio::test]
+async fn a_copy_with_other_octets_that_the_signature_does_not_cover_is_not_done_again() {
+    let (hub, service) = start();
+    let mut octets = message(&[], &records(&["in new.example. 300 A 2"]));
+    let unsigned = octets.len();
+    let mut exchange = Exchange::sign(&mut octets, &Arc::new(key("a.")), NOW);
+    assert_eq!(service.answer(octets.clone(), CLIENT).await.unwrap()[3] & 0xf, 0);
+    let delete = message(&[], &records(&["any new.example. 0 ANY"]));
+    assert_eq!(ask(&service, delete, Some("a."), NOW).await, 0);
+    assert_eq!(hub.applied.load(Ordering::SeqCst), 2);
+    for (what, copy) in changed_copies(&octets, unsigned) {
+        let response = service.answer(copy.clone(), CLIENT).await.expect(what);
+        assert_eq!((response[3] & 0xf, &response[..2]), (0, &copy[..2]), "{what}");
+        assert_eq!(hub.applied.load(Ordering::SeqCst), 2, "{what}");
+        if what == "the ID" {
+            exchange.verify(&response, NOW).unwrap();
+        }
+    }
+    // Those of the TSIG record must be what the MAC is made with: TTL 0, class ANY.
+    for (at, octet) in [(unsigned + 10, 1), (unsigned + 6, 1)] {
+        let mut copy = octets.clone();
+        copy[at] = octet;
+        assert_eq!(service.answer(copy, CLIENT).await.expect("a response")[3] & 0xf, 1);
+    }
+    assert_eq!(hub.applied.load(Ordering::SeqCst), 2);
+}
+
 
 #[tokio::test]
 async fn other_policies_and_keys_count_from_then_on() {
