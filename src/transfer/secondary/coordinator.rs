@@ -27,6 +27,7 @@ use super::forwarder::Forwarder;
 use super::idle::IdleConnections;
 use super::jobs::{Ask, Jobs, Next};
 use super::outward::Outward;
+use super::memory::TransferMemory;
 use super::pacer::Pacer;
 use super::report::{Diverged, LastTransfer, ZoneNews, ZoneReport};
 use super::settings::{MemberZones, SecondarySettings};
@@ -89,6 +90,7 @@ pub(super) struct Coordinator {
     pub(super) jobs: Jobs,
     pub(super) idle: Arc<IdleConnections>,
     tasks: JoinSet<Done>,
+    memory: Arc<TransferMemory>,
     about: HashMap<Id, About>,
     /// The timers of zones that are not known yet.
     pub(super) saved: HashMap<Name, Saved>,
@@ -125,6 +127,7 @@ impl Coordinator {
             tasks: JoinSet::new(),
             about: HashMap::new(),
             saved,
+            memory: Arc::default(),
             follower: report.map(Follower::new),
             outward: Outward::new(sink, status),
             forwarder: Forwarder::new(settings),
@@ -321,7 +324,8 @@ impl Coordinator {
         let about = About::Fetch { fetch: job.clone(), begun: Instant::now() };
         let (zone, primary, whole) = (&job.zone, job.address, job.from.is_none());
         let span = tracing::info_span!("transfer", %zone, %primary, whole);
-        let task = async move { Done::Fetched(fetch(&settings, &idle, &sink, &job).await) };
+        let task = async move { Done::Fetched(fetch(&settings, (&idle, &memory), &sink, &job).await) };
+        let memory = self.memory.clone();
         let handle = self.tasks.spawn(task.instrument(span));
         self.about.insert(handle.id(), about);
     }

@@ -33,6 +33,7 @@ mod jobs;
 #[path = "../../../tests/unit/transfer/large.rs"]
 mod large;
 mod members;
+mod memory;
 mod net;
 mod outward;
 mod pacer;
@@ -50,8 +51,8 @@ mod sink;
 #[cfg(test)]
 #[path = "../../../tests/unit/transfer/secondary.rs"]
 mod tests;
-
 mod turns;
+
 pub use ask::{AskError, ask_once};
 pub use awaited::AwaitedZones;
 pub use coordinator::SecondaryContext;

@@ -112,6 +112,8 @@ pub struct TransferSpec {
     pub most_octets: Option<u64>,
     /// Records of one transfer.
     pub most_records: Option<u64>,
+    /// Octets that all transfers in take in memory at one time.
+    pub most_memory: Option<u64>,
     /// REFRESH of SOA records counts as at least this.
     #[serde(deserialize_with = "period")]
     pub least_refresh: Option<Duration>,

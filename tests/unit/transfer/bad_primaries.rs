@@ -208,6 +208,40 @@ fn whole_zones_that_are_none_leave_the_old_version_in_service() {
     }
 }
 
+#[test]
+fn a_zone_that_takes_more_memory_than_there_is_is_broken_off() {
+    let answer: Answer = Box::new(|query, kind| {
+        let part = |number: u32| {
+            let own = |it: u32| a(&format!("h{number}-{it}.example."), 1);
+            message(query, kind, &(0..200).map(own).collect::<Vec<_>>())
+        };
+        let first = message(query, kind, &[soa(6), ns()]);
+        let last = message(query, kind, &[soa(6)]);
+        [first].into_iter().chain((0..400).map(part)).chain([last]).collect()
+    });
+    let address = primary(Signs::Nothing, answer);
+    let little = SecondarySettings { memory: Some(0), ..settings(address, None) };
+    let (report, pop, served) = run(little, |report| report.status.failures > 0);
+    let error = report.last_error.unwrap().1;
+    assert!(error.contains("transfer.most-memory"), "{error}");
+    assert!(served.try_recv().is_err());
+    assert_eq!(pop.records().len(), 3);
+    // The same zone where there is memory.
+    let (_, pop, _) = run(settings(address, None), |report| report.status.serial == Some(Serial(6)));
+    assert_eq!(pop.records().len(), 2 + 200 * 400);
+}
+
+#[test]
+fn a_zone_with_far_more_records_than_are_served_is_broken_off() {
+    let answer: Answer = Box::new(|query, _| vec![good(query)]);
+    let address = primary(Signs::Nothing, answer);
+    let limits = crate::transfer::message::Limits { records: Some(4), ..Default::default() };
+    let few = SecondarySettings { limits, ..settings(address, None) };
+    let (report, _, served) = run(few, |report| report.status.failures > 0);
+    assert!(report.last_error.unwrap().1.contains("4 records"), "it is named");
+    assert!(served.try_recv().is_err());
+}
+
 fn keys(secret: &[u8], octets: usize) -> Keys {
     let key = Key::new(name("key."), Algorithm::Sha256, secret).unwrap().truncated(octets).unwrap();
     Keys::new([key]).unwrap()
