@@ -15,7 +15,7 @@ use async_trait::async_trait;
 use tokio::sync::{Mutex as Turn, Semaphore, oneshot};
 
 use crate::publish::{Applied, ApplyError, Difference};
-use crate::telemetry::locked;
+use crate::telemetry::{LogLimit, locked};
 use crate::transfer::primary::Updates;
 use crate::transfer::tsig::{Replies, verify_request};
 use crate::wire::Name;
@@ -58,6 +58,8 @@ struct Shared {
     /// One update of a zone at a time; an entry for each zone that takes updates.
     turns: Mutex<HashMap<Name, Arc<Turn<()>>>>,
     waiting: Semaphore,
+    /// Of refusals before the signature is known to be good.
+    log: LogLimit,
     /// Seconds since 1970.
     now: fn() -> u64,
 }
@@ -77,6 +79,7 @@ impl UpdateService {
             outcomes: Mutex::default(),
             turns: Mutex::default(),
             waiting: Semaphore::new(MOST_WAITING),
+            log: LogLimit::default(),
             now,
         };
         Self { shared: Arc::new(shared) }
@@ -96,7 +99,9 @@ impl Updates for UpdateService {
         let signer = match shared.admit(&message) {
             Ok(signer) => signer,
             Err((fault, refusal)) => {
-                tracing::warn!(%client, error = %fault, "update refused");
+                shared.log.write(client, |left_out| {
+                    tracing::warn!(%client, error = %fault, left_out, "update refused");
+                });
                 let mut response = UpdateMessage::response(&message, fault.rcode()?);
                 match refusal {
                     Signing::Refusal(mut refusal) => {
@@ -130,11 +135,6 @@ impl Updates for UpdateService {
     }
 }
 
-/// What makes the response to a message that is not admitted.
-enum Signing {
-    Nothing,
-    Signer(Box<Replies>),
-    Refusal(Box<crate::transfer::tsig::Refusal>),
 /// A response with the ID of this message: a copy that came through a forwarder has another one than the first. The signature holds, for it
 /// covers the original ID.
 fn with_id_of(mut response: Vec<u8>, message: &[u8]) -> Vec<u8> {
@@ -144,6 +144,11 @@ fn with_id_of(mut response: Vec<u8>, message: &[u8]) -> Vec<u8> {
     response
 }
 
+/// What makes the response to a message that is not admitted.
+enum Signing {
+    Nothing,
+    Signer(Box<Replies>),
+    Refusal(Box<crate::transfer::tsig::Refusal>),
 }
 
 impl Shared {

@@ -12,6 +12,7 @@ use tracing::Instrument;
 
 use crate::handoff::{Latest, Queue, Reader, Receiver};
 use crate::publish::Report;
+use crate::telemetry::LogLimit;
 use crate::transfer::message::Soa;
 use crate::transfer::refresh::{Action, Now, Order, Refresh, Saved, Transferred};
 use crate::wire::{Name, Serial};
@@ -26,8 +27,8 @@ use super::follower::Follower;
 use super::forwarder::Forwarder;
 use super::idle::IdleConnections;
 use super::jobs::{Ask, Jobs, Next};
-use super::outward::Outward;
 use super::memory::TransferMemory;
+use super::outward::Outward;
 use super::pacer::Pacer;
 use super::report::{Diverged, LastTransfer, ZoneNews, ZoneReport};
 use super::settings::{MemberZones, SecondarySettings};
@@ -89,14 +90,16 @@ pub(super) struct Coordinator {
     pub(super) timers: BTreeSet<(Instant, Name)>,
     pub(super) jobs: Jobs,
     pub(super) idle: Arc<IdleConnections>,
-    tasks: JoinSet<Done>,
     memory: Arc<TransferMemory>,
+    tasks: JoinSet<Done>,
     about: HashMap<Id, About>,
     /// The timers of zones that are not known yet.
     pub(super) saved: HashMap<Name, Saved>,
     pub(super) follower: Option<Follower>,
     pub(super) outward: Outward,
     pub(super) forwarder: Forwarder,
+    /// Of UPDATEs that are refused.
+    pub(super) log: LogLimit,
 }
 
 pub(super) fn now() -> Now {
@@ -124,13 +127,14 @@ impl Coordinator {
             timers: BTreeSet::new(),
             jobs,
             idle: Arc::default(),
+            memory: Arc::default(),
             tasks: JoinSet::new(),
             about: HashMap::new(),
             saved,
-            memory: Arc::default(),
             follower: report.map(Follower::new),
             outward: Outward::new(sink, status),
             forwarder: Forwarder::new(settings),
+            log: LogLimit::default(),
         };
         coordinator.add_zones();
         if !has_members {
@@ -321,11 +325,11 @@ impl Coordinator {
 
     fn spawn_fetch(&mut self, job: Fetch) {
         let (settings, idle, sink) = (self.settings.clone(), self.idle.clone(), self.sink.clone());
+        let memory = self.memory.clone();
         let about = About::Fetch { fetch: job.clone(), begun: Instant::now() };
         let (zone, primary, whole) = (&job.zone, job.address, job.from.is_none());
         let span = tracing::info_span!("transfer", %zone, %primary, whole);
         let task = async move { Done::Fetched(fetch(&settings, (&idle, &memory), &sink, &job).await) };
-        let memory = self.memory.clone();
         let handle = self.tasks.spawn(task.instrument(span));
         self.about.insert(handle.id(), about);
     }

@@ -259,6 +259,11 @@ pub fn delay_rules(spec: &TransferSpec) -> Result<Option<DelayRules>, SettingsFa
 fn primary_of(spec: &TransferSpec) -> Result<PrimarySettings, SettingsFault> {
     let mut it = PrimarySettings::default();
     it.transfers = at_least_one("transfer.transfers-out", spec.transfers_out, it.transfers)?;
+    let transfers = "transfer.transfers-out-per-client";
+    it.transfers_per_client =
+        at_least_one(transfers, spec.transfers_out_per_client, it.transfers_per_client)?;
+    it.least_rate = spec.least_octets_per_second.unwrap_or(it.least_rate);
+    it.longest = spec.longest.unwrap_or(it.longest);
     it.updates_per_second = spec.updates_per_second.unwrap_or(it.updates_per_second);
     let per_client = "transfer.connections-per-client";
     it.connections_per_client =

@@ -9,6 +9,7 @@ use std::sync::mpsc::Receiver;
 use std::time::Duration;
 
 use super::*;
+use crate::test_support::counted_records::counted_records;
 use crate::transfer::hub::{By, Hub, a, name, record, soa, zone};
 use crate::transfer::notify::Allowed;
 use crate::transfer::refresh::Bounds;
@@ -240,6 +241,22 @@ fn a_zone_with_far_more_records_than_are_served_is_broken_off() {
     let (report, _, served) = run(few, |report| report.status.failures > 0);
     assert!(report.last_error.unwrap().1.contains("4 records"), "it is named");
     assert!(served.try_recv().is_err());
+}
+
+#[test]
+fn refused_notifies_of_one_source_are_few_records_of_the_log() {
+    let (pop, _) = Hub::new();
+    pop.put(zone(5, [a("a.example.", 1)]));
+    let secondary = Secondary::start(settings((LOOPBACK, 1).into(), None), pop, Default::default()).unwrap();
+    let mut notify = vec![7, 8, 4 << 3, 0, 0, 1, 0, 0, 0, 0, 0, 0];
+    notify.extend([name("example.").as_wire(), &[0, 6, 0, 1]].concat());
+    let records = counted_records(|| {
+        for _ in 0..500 {
+            let stranger = IpAddr::from([192, 0, 2, 77]);
+            assert_eq!(secondary.handle().notify(&notify, stranger).expect("a response")[3] & 0xf, 5);
+        }
+    });
+    assert!((1..20).contains(&records), "{records} records");
 }
 
 fn keys(secret: &[u8], octets: usize) -> Keys {

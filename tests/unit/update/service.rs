@@ -9,6 +9,7 @@ use super::messages::{message, message_of};
 use super::*;
 use crate::publish::{Applied, ApplyError, Difference};
 use crate::telemetry::locked;
+use crate::test_support::counted_records::counted_records;
 use crate::transfer::primary::Updates;
 use crate::transfer::tsig::{Algorithm, Exchange, Key, Keys};
 use crate::wire::Serial;
@@ -120,6 +121,21 @@ async fn each_refusal_has_its_rcode_and_changes_nothing() {
     assert_eq!(service.answer(vec![0; 12], CLIENT).await, None);
 }
 
+#[test]
+fn refused_updates_of_one_client_are_few_records_of_the_log() {
+    let (_, service) = start();
+    let octets = message(&[], &records(&["in new.example. 300 A 2"]));
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let records = counted_records(|| {
+        runtime.block_on(async {
+            for _ in 0..500 {
+                assert_eq!(ask(&service, octets.clone(), None, NOW).await, 5);
+            }
+        });
+    });
+    assert!((1..20).contains(&records), "{records} records");
+}
+
 #[tokio::test]
 async fn a_signed_zone_is_left_alone() {
     let (hub, service) = start();
@@ -145,22 +161,6 @@ async fn a_message_that_comes_again_is_done_once_and_hears_the_same() {
     assert_eq!(hub.applied.load(Ordering::SeqCst), 2);
 }
 
-#[tokio::test]
-async fn what_this_server_fails_at_may_be_tried_again() {
-    let (hub, service) = start();
-    hub.fails.store(1, Ordering::SeqCst);
-    let octets = message(&[], &records(&["in new.example. 300 A 2"]));
-    assert_eq!(ask(&service, octets.clone(), Some("a."), NOW).await, 2);
-    assert_eq!(ask(&service, octets, Some("a."), NOW).await, 0);
-    // The zone changed meanwhile: judged anew, against what is served now.
-    hub.rivals.store(3, Ordering::SeqCst);
-    let octets = message(&[], &records(&["in other.example. 300 A 2"]));
-    assert_eq!(ask(&service, octets, Some("a."), NOW).await, 0);
-    assert_eq!(locked(&hub.zone).serial(), Serial(10));
-    hub.rivals.store(100, Ordering::SeqCst);
-    let octets = message(&[], &records(&["in third.example. 300 A 2"]));
-    assert_eq!(ask(&service, octets, Some("a."), NOW).await, 2);
-}
 /// What can be changed of a signed message without its key; `unsigned` is its length before it was signed, with `hmac-sha256.`, a name of
 /// 13 octets.
 fn changed_copies(octets: &[u8], unsigned: usize) -> Vec<(&'static str, Vec<u8>)> {
@@ -212,6 +212,22 @@ async fn a_copy_with_other_octets_that_the_signature_does_not_cover_is_not_done_
     assert_eq!(hub.applied.load(Ordering::SeqCst), 2);
 }
 
+#[tokio::test]
+async fn what_this_server_fails_at_may_be_tried_again() {
+    let (hub, service) = start();
+    hub.fails.store(1, Ordering::SeqCst);
+    let octets = message(&[], &records(&["in new.example. 300 A 2"]));
+    assert_eq!(ask(&service, octets.clone(), Some("a."), NOW).await, 2);
+    assert_eq!(ask(&service, octets, Some("a."), NOW).await, 0);
+    // The zone changed meanwhile: judged anew, against what is served now.
+    hub.rivals.store(3, Ordering::SeqCst);
+    let octets = message(&[], &records(&["in other.example. 300 A 2"]));
+    assert_eq!(ask(&service, octets, Some("a."), NOW).await, 0);
+    assert_eq!(locked(&hub.zone).serial(), Serial(10));
+    hub.rivals.store(100, Ordering::SeqCst);
+    let octets = message(&[], &records(&["in third.example. 300 A 2"]));
+    assert_eq!(ask(&service, octets, Some("a."), NOW).await, 2);
+}
 
 #[tokio::test]
 async fn other_policies_and_keys_count_from_then_on() {
