@@ -10,11 +10,11 @@ use governor::Quota;
 use super::source_limits::{SourceLimits, network_of};
 
 /// Records of one source at once: its first ones tell what it does wrong.
-const BURST: NonZeroU32 = NonZeroU32::new(10).unwrap();
+const BURST: NonZeroU32 = NonZeroU32::MIN.saturating_add(9);
 /// Then one in this time.
 const PAUSE: Duration = Duration::from_secs(10);
 /// Records of all sources together at once: sources can be spoofed.
-const BURST_OF_ALL: NonZeroU32 = NonZeroU32::new(100).unwrap();
+const BURST_OF_ALL: NonZeroU32 = NonZeroU32::MIN.saturating_add(99);
 /// Then one in this time.
 const PAUSE_OF_ALL: Duration = Duration::from_millis(100);
 /// Cells that the sources share.
