@@ -171,9 +171,18 @@ fn form(keys: &[KeySpec], transfer: &TransferSpec, zones: &[(Name, ZoneTransferS
 
 /// The same of sockets, their certificate, and how much is done at one time.
 fn restart_form(transfer: &TransferSpec) -> [u8; 32] {
-    let TransferSpec { listen, tls, transfers, transfers_out, connections_per_client, .. } = transfer;
+    let TransferSpec {
+        listen,
+        tls,
+        transfers,
+        transfers_out,
+        transfers_out_per_client,
+        connections_per_client,
+        ..
+    } = transfer;
     let delay = (transfer.delay, transfer.key_delay, transfer.signature_margin);
-    let text = format!("{listen:?}{tls:?}{transfers:?}{transfers_out:?}{connections_per_client:?}{delay:?}");
+    let outward = (transfers_out, transfers_out_per_client, connections_per_client);
+    let text = format!("{listen:?}{tls:?}{transfers:?}{outward:?}{delay:?}");
     Sha256::digest(text).into()
 }
 

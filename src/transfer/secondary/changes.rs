@@ -52,7 +52,9 @@ impl Coordinator {
                 let hubs: Vec<String> =
                     zone.settings.primaries.iter().map(|primary| primary.address.to_string()).collect();
                 let (zone, hub) = (&zone.settings.name, hubs.join(", "));
-                tracing::warn!(%zone, %source, hub, "UPDATE refused: this is a secondary of the zone; it is to be sent to the hub");
+                self.log.write(source, |left_out| {
+                    tracing::warn!(%zone, %source, hub, left_out, "UPDATE refused: this is a secondary of the zone; it is to be sent to the hub");
+                });
             }
         }
     }

@@ -12,6 +12,7 @@ use tracing::Instrument;
 
 use crate::handoff::{Latest, Queue, Reader, Receiver};
 use crate::publish::Report;
+use crate::telemetry::LogLimit;
 use crate::transfer::message::Soa;
 use crate::transfer::refresh::{Action, Now, Order, Refresh, Saved, Transferred};
 use crate::wire::{Name, Serial};
@@ -27,6 +28,7 @@ use super::forwarder::Forwarder;
 use super::idle::IdleConnections;
 use super::install_gate::forget;
 use super::jobs::{Ask, Jobs, Next};
+use super::memory::TransferMemory;
 use super::outward::Outward;
 use super::pacer::Pacer;
 use super::report::{Diverged, LastTransfer, ZoneNews, ZoneReport};
@@ -91,6 +93,7 @@ pub(super) struct Coordinator {
     pub(super) idle: Arc<IdleConnections>,
     /// The last number that was given to the primaries of a zone.
     generations: u64,
+    memory: Arc<TransferMemory>,
     tasks: JoinSet<Done>,
     about: HashMap<Id, About>,
     /// The timers of zones that are not known yet.
@@ -98,6 +101,8 @@ pub(super) struct Coordinator {
     pub(super) follower: Option<Follower>,
     pub(super) outward: Outward,
     pub(super) forwarder: Forwarder,
+    /// Of UPDATEs that are refused.
+    pub(super) log: LogLimit,
 }
 
 pub(super) fn now() -> Now {
@@ -126,12 +131,14 @@ impl Coordinator {
             jobs,
             idle: Arc::default(),
             generations: 0,
+            memory: Arc::default(),
             tasks: JoinSet::new(),
             about: HashMap::new(),
             saved,
             follower: report.map(Follower::new),
             outward: Outward::new(sink, status),
             forwarder: Forwarder::new(settings),
+            log: LogLimit::default(),
         };
         coordinator.add_zones();
         if !has_members {
@@ -337,11 +344,14 @@ impl Coordinator {
 
     fn spawn_fetch(&mut self, job: Fetch) {
         let (settings, idle, sink) = (self.settings.clone(), self.idle.clone(), self.sink.clone());
+        let memory = self.memory.clone();
         let about = About::Fetch { fetch: job.clone(), begun: Instant::now() };
         let (zone, primary, whole) = (&job.zone, job.address, job.from.is_none());
         let span = tracing::info_span!("transfer", %zone, %primary, whole);
         let credentials = self.credentials(&job.zone, job.address);
-        let task = async move { Done::Fetched(fetch(&settings, &idle, &sink, (&job, &credentials)).await) };
+        let task = async move {
+            Done::Fetched(fetch(&settings, (&idle, &memory), &sink, (&job, &credentials)).await)
+        };
         let handle = self.tasks.spawn(task.instrument(span));
         self.about.insert(handle.id(), about);
     }

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use crate::transfer::message::{Asked, Outcome, Progress, TransferFault, TransferReader};
+use crate::transfer::message::{Asked, Limits, Outcome, Progress, TransferFault, TransferReader};
 use crate::transfer::refresh::Transferred;
 use crate::transfer::tls::TlsClient;
 use crate::transfer::tsig::{Exchange, Key, TsigFault};
@@ -14,6 +14,7 @@ use super::fetch_error::FetchError;
 use super::idle::IdleConnections;
 use super::install::Installing;
 use super::install_gate::InstallGate;
+use super::memory::{TakenMemory, TransferMemory};
 use super::net::{Frames, NetError, unix_time};
 use super::settings::SecondarySettings;
 use super::sink::{Origin, Sink};
@@ -52,16 +53,23 @@ pub(super) struct Fetched {
 /// Transfers and puts into service.
 pub(super) async fn fetch(
     settings: &SecondarySettings,
-    idle: &IdleConnections,
+    (idle, memory): (&IdleConnections, &Arc<TransferMemory>),
     sink: &Arc<dyn Sink>,
     (fetch, credentials): (&Fetch, &Credentials),
 ) -> Fetched {
     let origin = Origin { primary: fetch.address, is_forced: fetch.is_forced };
     let installing = Installing::new(sink, &fetch.zone, origin, &fetch.gate);
     let (mut received, mut installing) = ((0, 0), installing);
+    // An order says that somebody has looked: then a zone may grow as it likes.
+    let served = sink.served(&fetch.zone).filter(|_| !fetch.is_forced).map(|zone| zone.record_count());
+    let limits = settings.limits.of_zone(served);
+    // Until the version is in service, or nothing is left of it.
+    let mut memory = memory.begin(settings.memory);
+    let bounds = (limits, &mut memory);
+    let receiving = receive((settings, idle), (fetch, credentials), bounds, (&mut received, &mut installing));
     let outcome = tokio::select! {
         () = fetch.gate.closed() => Err(FetchError::ZoneGone),
-        outcome = receive(settings, idle, (fetch, credentials), (&mut received, &mut installing)) => outcome,
+        outcome = receiving => outcome,
     };
     match outcome {
         Ok(outcome) => {
@@ -73,9 +81,9 @@ pub(super) async fn fetch(
 }
 
 async fn receive(
-    settings: &SecondarySettings,
-    idle: &IdleConnections,
+    (settings, idle): (&SecondarySettings, &IdleConnections),
     (fetch, credentials): (&Fetch, &Credentials),
+    (limits, memory): (Limits, &mut TakenMemory),
     (received, installing): (&mut (u64, u64), &mut Installing),
 ) -> Result<Outcome, FetchError> {
     let record_type = if fetch.from.is_some() { RecordType::IXFR } else { RecordType::AXFR };
@@ -84,7 +92,7 @@ async fn receive(
     let mut exchange = credentials.key.as_ref().map(|key| Exchange::sign(&mut query, key, unix_time()));
     let peer = (fetch.address, credentials.tls.as_ref());
     let mut frames = Frames::open(idle, &settings.management, peer, pace(settings), &query).await?;
-    let mut reader = TransferReader::new(asked, fetch.from, settings.limits);
+    let mut reader = TransferReader::new(asked, fetch.from, limits);
     loop {
         let Some(message) = frames.next().await? else { return Ok(reader.end()?) };
         if let Some(exchange) = &mut exchange {
@@ -92,6 +100,7 @@ async fn receive(
         }
         let progress = reader.feed(message);
         *received = reader.received();
+        memory.grow(reader.held())?;
         if let Progress::Done(outcome) = progress? {
             if let Some(exchange) = &exchange {
                 exchange.finish()?;
@@ -115,7 +124,7 @@ fn end_of(error: &FetchError) -> Transferred {
             Transferred::Unreachable
         }
         // That is no fault of the primary.
-        FetchError::Thread | FetchError::ZoneGone => Transferred::Unreachable,
+        FetchError::Thread | FetchError::ZoneGone | FetchError::Memory { .. } => Transferred::Unreachable,
         _ => Transferred::Faulty,
     }
 }

@@ -10,7 +10,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
 use crate::handoff::{Queue, Reader, queue};
-use crate::telemetry::{Beat, keep_beating, keep_running};
+use crate::telemetry::{Beat, LogLimit, keep_beating, keep_running};
 use crate::transfer::notify::Notify;
 use crate::transfer::refresh::{Order, Saved};
 use crate::transfer::tsig::{Keys, TsigFault, verify_request};
@@ -72,6 +72,8 @@ pub struct SecondaryHandle {
     events: mpsc::Sender<Event>,
     service: Queue<AtService>,
     awaited: Reader<AwaitedZones>,
+    /// Of NOTIFYs that are refused.
+    log: Arc<LogLimit>,
 }
 
 impl Secondary {
@@ -90,7 +92,7 @@ impl Secondary {
         let (events, received) = mpsc::channel(MOST_EVENTS);
         let (service, from_service) = queue(MOST_AT_SERVICE).map_err(SecondaryError::Thread)?;
         let (told, awaited) = awaited();
-        let handle = SecondaryHandle { access, events, service, awaited };
+        let handle = SecondaryHandle { access, events, service, awaited, log: Arc::default() };
         let (stop, beat) = (CancellationToken::new(), Beat::new("transfer"));
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
@@ -171,14 +173,20 @@ impl SecondaryHandle {
     /// Takes a NOTIFY that came to a management address; the response, or nothing if it is no NOTIFY. Never blocks.
     pub fn notify(&self, message: &[u8], source: IpAddr) -> Option<Vec<u8>> {
         let Judged { response, refusal } = self.judge(message, source.to_canonical(), false)?;
-        match refusal {
-            Some((zone, Some(error))) => tracing::warn!(%zone, %source, %error, "NOTIFY refused"),
-            Some((zone, None)) => {
-                tracing::warn!(%zone, %source, "NOTIFY refused: not a primary, or it has a key and did not sign; and not among notify-from");
-            }
-            None => {}
+        if let Some((zone, error)) = refusal {
+            self.log.write(source, |left_out| match error {
+                Some(error) => tracing::warn!(%zone, %source, %error, left_out, "NOTIFY refused"),
+                None => {
+                    tracing::warn!(%zone, %source, left_out, "NOTIFY refused: not a primary, or it has a key and did not sign; and not among notify-from");
+                }
+            });
         }
         Some(response)
+    }
+
+    /// Whether a source is a primary of a zone, or may send NOTIFY for one.
+    pub(in crate::transfer) fn lists(&self, source: IpAddr) -> bool {
+        self.access.load().is_listed(source)
     }
 
     /// Judges a NOTIFY, signed or not, and passes it on; `None` if it is none.

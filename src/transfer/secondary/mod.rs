@@ -37,6 +37,7 @@ mod jobs;
 #[path = "../../../tests/unit/transfer/large.rs"]
 mod large;
 mod members;
+mod memory;
 mod net;
 mod outward;
 mod pacer;
@@ -54,6 +55,7 @@ mod sink;
 #[cfg(test)]
 #[path = "../../../tests/unit/transfer/secondary.rs"]
 mod tests;
+mod turns;
 
 pub use ask::{AskError, ask_once};
 pub use awaited::AwaitedZones;
@@ -67,3 +69,4 @@ pub use pacer::Pacer;
 pub use report::{Diverged, LastTransfer, ZoneNews, ZoneReport};
 pub use settings::{MemberZones, OnExpiry, PrimaryServer, SecondarySettings, SecondaryZone};
 pub use sink::{Origin, Sink, SinkError};
+pub use turns::PeerQueues;

@@ -129,6 +129,8 @@ pub struct SecondarySettings {
     pub bounds: Bounds,
     /// Bounds of one transfer.
     pub limits: Limits,
+    /// Octets that all transfers take in memory at one time; without it half of what is free.
+    pub memory: Option<u64>,
     /// Transfers at one time.
     pub transfers: usize,
     /// Transfers at one time from one primary.
@@ -162,6 +164,7 @@ impl Default for SecondarySettings {
             management: Vec::new(),
             bounds: Bounds::default(),
             limits: Limits::default(),
+            memory: None,
             transfers: 16,
             transfers_per_primary: 8,
             soa_queries: NonZeroU32::MIN.saturating_add(99),

@@ -146,7 +146,7 @@ fn a_slow_primary_and_an_endless_one_are_left() {
     assert!(error.contains("less than 1000000 octets a second"), "{error}");
     let large = zone(5, (0..5000).map(|it| a(&format!("h{it}.example."), 1)));
     let script = move |id, record_type| (whole(&large, id, record_type), true);
-    let limits = crate::transfer::message::Limits { records: 100, ..Default::default() };
+    let limits = crate::transfer::message::Limits { records: Some(100), ..Default::default() };
     let error = error_of(SecondarySettings { limits, ..settings(primary(Box::new(script))) });
     assert!(error.contains("more than 100 records"), "{error}");
     let longest = SecondarySettings {
