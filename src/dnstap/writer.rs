@@ -43,6 +43,7 @@ const MOST_ACCEPT: usize = 520;
 pub struct DnstapCounts {
     written: Arc<AtomicU64>,
     dropped: Arc<AtomicU64>,
+    log_dropped: Arc<AtomicU64>,
 }
 
 impl DnstapCounts {
@@ -52,10 +53,16 @@ impl DnstapCounts {
         self.written.load(Relaxed)
     }
 
-    /// Samples that were taken from a worker and written to nobody.
+    /// dnstap messages that no collector took.
     #[must_use]
     pub fn dropped(&self) -> u64 {
         self.dropped.load(Relaxed)
+    }
+
+    /// Samples that the query log left out, because its second had records enough.
+    #[must_use]
+    pub fn log_dropped(&self) -> u64 {
+        self.log_dropped.load(Relaxed)
     }
 }
 
@@ -90,12 +97,13 @@ impl DnstapWriter {
         let now = Instant::now();
         let own = || settings.sources.iter().chain(&settings.service_addresses).copied();
         let catchment = settings.catchments.then(|| Recorder::new(settings.one_in, own(), now));
+        let counts = DnstapCounts::default();
         Self {
-            log: QueryLog::new(settings.full_addresses, now),
+            log: QueryLog::new(settings.full_addresses, now, counts.log_dropped.clone()),
             catchment,
             settings,
             counters,
-            counts: DnstapCounts::default(),
+            counts,
             beat: Beat::new("dnstap"),
             stream: None,
             retry: (now, PAUSE),
@@ -169,18 +177,19 @@ impl DnstapWriter {
     fn take(&mut self, now: Instant) -> u64 {
         let (connected, mut messages, mut lost) = (self.stream.is_some(), 0, 0);
         let Self { frames, log, catchment, settings, .. } = self;
-        let is_lost_unwritten = settings.target.is_some() || settings.query_log;
         frames.clear();
         for tap in self.counters.taps() {
             let mut take = |sample: &SampledMessage| {
                 if let Some(recorder) = catchment {
                     recorder.note(sample.client.ip());
                 }
-                let logged = settings.query_log && log.write(sample, now);
+                if settings.query_log {
+                    log.write(sample, now);
+                }
                 if connected {
                     messages += encode(sample, &settings.identity, frames);
-                } else if !logged && is_lost_unwritten {
-                    lost += 1;
+                } else if settings.target.is_some() {
+                    lost += kinds(sample).count() as u64;
                 }
             };
             for _ in 0..MOST {
@@ -212,14 +221,20 @@ impl DnstapWriter {
     }
 }
 
-/// Writes the query, and the response if it is there; how many messages that were.
+/// What is told of a sample: the query, and the response if it is there.
+fn kinds(sample: &SampledMessage) -> impl Iterator<Item = Kind> + use<> {
+    let response = (!sample.response().is_empty()).then_some(Kind::AuthResponse);
+    [Kind::AuthQuery].into_iter().chain(response)
+}
+
+/// Writes what is told of a sample; how many messages that were.
 fn encode(sample: &SampledMessage, identity: &str, output: &mut Vec<u8>) -> u64 {
-    frames::data(output, |output| message::write(sample, Kind::AuthQuery, identity, output));
-    if sample.response().is_empty() {
-        return 1;
+    let mut messages = 0;
+    for kind in kinds(sample) {
+        frames::data(output, |output| message::write(sample, kind, identity, output));
+        messages += 1;
     }
-    frames::data(output, |output| message::write(sample, Kind::AuthResponse, identity, output));
-    2
+    messages
 }
 
 /// Connects and shakes hands.
@@ -259,4 +274,42 @@ async fn open_tcp(address: SocketAddr, sources: &[IpAddr]) -> io::Result<tokio::
         socket.bind(SocketAddr::new(*source, 0))?;
     }
     socket.connect(address).await
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::telemetry::TapTransport;
+
+    use super::*;
+
+    #[test]
+    fn what_is_lost_is_counted_where_it_is_lost() {
+        let settings = Settings {
+            one_in: 1,
+            target: Some(Target::Unix("absent.sock".into())),
+            query_log: true,
+            full_addresses: false,
+            catchments: false,
+            identity: "a".into(),
+            sources: Vec::new(),
+            service_addresses: Vec::new(),
+        };
+        let counters = Counters::new(1).with_taps(1);
+        let mut writer = DnstapWriter::new(settings, counters.clone());
+        let counts = writer.counts();
+        let (tap, now) = (&counters.taps()[0], Instant::now());
+        let client = (SocketAddr::from(([192, 0, 2, 1], 53)), None);
+        for response in [&[0; 12][..], &[0; 5000]] {
+            tap.take((&[0; 12], response), TapTransport::Udp, client);
+        }
+        assert_eq!(writer.take(now), 0, "there is no collector");
+        assert_eq!((counts.dropped(), counts.log_dropped()), (3, 0), "a long response is no message");
+        for round in 0..5 {
+            (0..MOST).for_each(|_| tap.take((&[0; 12], &[0; 12]), TapTransport::Udp, client));
+            writer.take(now);
+            assert_eq!(counts.dropped(), 3 + 2 * MOST as u64 * (round + 1));
+        }
+        assert_eq!(counts.log_dropped(), 2 + 5 * MOST as u64 - 200);
+        assert_eq!(counts.written(), 0);
+    }
 }

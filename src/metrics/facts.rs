@@ -122,6 +122,10 @@ pub struct ExportFacts {
 pub struct SampleFacts {
     /// dnstap messages that were written.
     pub written: u64,
-    /// Samples that were dropped: no record was free, or nobody took what was written.
+    /// dnstap messages that no collector took.
     pub dropped: u64,
+    /// Samples that the query log left out.
+    pub log_dropped: u64,
+    /// Samples that a worker could not hand over: no record was free, or the query was too long for one.
+    pub not_taken: u64,
 }

@@ -57,8 +57,8 @@ impl State {
 
     fn sample_facts(&mut self) -> SampleFacts {
         let written = self.sources.metrics.samples.as_mut().map_or_else(SampleFacts::default, |told| told());
-        let dropped = self.sources.counters.taps().iter().map(Tap::dropped).sum::<u64>();
-        SampleFacts { dropped: written.dropped + dropped, ..written }
+        let not_taken = self.sources.counters.taps().iter().map(Tap::dropped).sum::<u64>();
+        SampleFacts { not_taken, ..written }
     }
 
     /// The zones that have samples of their own.
