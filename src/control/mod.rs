@@ -52,7 +52,7 @@ pub use status::{
     ProbeStatus, RateLimitStatus, ReloadStatus, RouteState, ServeStatus, SignatureStatus, Status, TaskState,
     TaskStatus, WorkerStatus, ZoneCounts, ZoneGroup, ZoneState, ZoneStatus,
 };
-pub use text::{MOST_CHARACTERS, one_line, printable, without_numbers};
+pub use text::{MOST_CHARACTERS, one_line, printable, printable_lines, without_numbers};
 pub use transfer::{
     DivergedStatus, LastTransferStatus, PrimaryStatus, SecondaryStatus, TransferStatus, WaitingStatus,
 };
