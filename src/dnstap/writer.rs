@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
+use futures_util::FutureExt as _;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpSocket, UnixStream};
 use tokio::time::{MissedTickBehavior, interval, timeout};
@@ -28,6 +29,16 @@ const MOST: usize = 64;
 
 /// How long a collector may take for the handshake and to take what is written.
 const PATIENCE: Duration = Duration::from_secs(1);
+
+/// How long it may take at the end to say that it has everything: a planned stop waits for it.
+const FINISH: Duration = Duration::from_millis(500);
+
+/// How long what is sent over TCP may stay without an acknowledgement: a host that is gone says nothing else.
+#[cfg(native)]
+const UNACKNOWLEDGED: Duration = Duration::from_secs(10);
+
+/// Octets of a reader that are taken at one look; it has nothing to say before the end.
+const HEARD: usize = 512;
 
 /// The first pause before a connection is tried again, doubled up to [`LONGEST_PAUSE`].
 const PAUSE: Duration = Duration::from_millis(500);
@@ -143,6 +154,7 @@ impl DnstapWriter {
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             ticks.tick().await;
+            self.hear();
             self.connect(Instant::now()).await;
             let samples = self.take(Instant::now());
             self.write(samples).await;
@@ -162,6 +174,43 @@ impl DnstapWriter {
                 (self.stream, self.retry.1) = (Some(stream), PAUSE);
             }
             Err(error) => self.lose(&error),
+        }
+    }
+
+    /// Writes what still waits, says that it was the last, and waits until the collector has it, but not for long. For a stop in order.
+    pub async fn finish(&mut self) {
+        let end = async {
+            let messages = self.take(Instant::now());
+            self.write(messages).await;
+            let Some(stream) = &mut self.stream else { return Ok(()) };
+            let mut stop = Vec::new();
+            frames::control(Control::Stop, &mut stop);
+            stream.write_all(&stop).await?;
+            let mut input = Vec::new();
+            // Any control frame, of which FINISH is the only one that may come.
+            while frames::accept(&input).is_none() && input.len() < MOST_ACCEPT {
+                if stream.read_buf(&mut input).await? == 0 {
+                    return Err(io::Error::from(io::ErrorKind::UnexpectedEof));
+                }
+            }
+            Ok(())
+        };
+        let ended = timeout(FINISH, end).await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()));
+        if let Err(error) = ended {
+            tracing::warn!(%error, "the collector may miss the last dnstap messages");
+        }
+        self.stream = None;
+    }
+
+    /// Looks whether the collector has closed the connection: a write notices that only after it was taken for sent.
+    fn hear(&mut self) {
+        let Some(stream) = &mut self.stream else { return };
+        let mut octets = [0; HEARD];
+        match stream.read(&mut octets).now_or_never() {
+            None => {}
+            Some(Ok(0)) => self.lose(&io::ErrorKind::UnexpectedEof.into()),
+            Some(Ok(_)) => tracing::debug!("the collector said something before the end"),
+            Some(Err(error)) => self.lose(&error),
         }
     }
 
@@ -273,29 +322,107 @@ async fn open_tcp(address: SocketAddr, sources: &[IpAddr]) -> io::Result<tokio::
     if let Some(source) = source.filter(|_| !address.ip().is_loopback()) {
         socket.bind(SocketAddr::new(*source, 0))?;
     }
+    #[cfg(native)]
+    socket2::SockRef::from(&socket).set_tcp_user_timeout(Some(UNACKNOWLEDGED))?;
     socket.connect(address).await
 }
 
 #[cfg(test)]
 mod tests {
+    use tokio::net::UnixListener;
+
     use crate::telemetry::TapTransport;
 
     use super::*;
 
-    #[test]
-    fn what_is_lost_is_counted_where_it_is_lost() {
-        let settings = Settings {
+    fn settings(target: Target, query_log: bool) -> Settings {
+        Settings {
             one_in: 1,
-            target: Some(Target::Unix("absent.sock".into())),
-            query_log: true,
+            target: Some(target),
+            query_log,
             full_addresses: false,
             catchments: false,
             identity: "a".into(),
             sources: Vec::new(),
             service_addresses: Vec::new(),
-        };
+        }
+    }
+
+    fn sample(counters: &Counters) {
+        let client = (SocketAddr::from(([192, 0, 2, 1], 53)), None);
+        counters.taps()[0].take((&[0; 12], &[0; 12]), TapTransport::Udp, client);
+    }
+
+    /// Reads so many octets.
+    async fn read(stream: &mut UnixStream, octets: usize) -> Vec<u8> {
+        let mut read = vec![0; octets];
+        stream.read_exact(&mut read).await.unwrap();
+        read
+    }
+
+    fn frame(kind: Control) -> Vec<u8> {
+        let mut frame = Vec::new();
+        frames::control(kind, &mut frame);
+        frame
+    }
+
+    #[tokio::test]
+    async fn a_collector_that_ends_is_noticed_and_one_that_stays_gets_the_last_messages() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("dnstap.sock");
+        let listener = UnixListener::bind(&path).unwrap();
         let counters = Counters::new(1).with_taps(1);
-        let mut writer = DnstapWriter::new(settings, counters.clone());
+        let mut writer = DnstapWriter::new(settings(Target::Unix(path), false), counters.clone());
+        let counts = writer.counts();
+        let begin = async |writer: &mut DnstapWriter| {
+            writer.retry.0 = Instant::now();
+            let connected = async { writer.connect(Instant::now()).await };
+            let accepted = async {
+                let (mut stream, _) = listener.accept().await.unwrap();
+                assert_eq!(read(&mut stream, frame(Control::Ready).len()).await, frame(Control::Ready));
+                stream.write_all(&frame(Control::Accept)).await.unwrap();
+                assert_eq!(read(&mut stream, frame(Control::Start).len()).await, frame(Control::Start));
+                stream
+            };
+            tokio::join!(connected, accepted).1
+        };
+        // It reads what is written, and closes: what comes then is lost, and not written.
+        let mut stream = begin(&mut writer).await;
+        sample(&counters);
+        writer.hear();
+        let messages = writer.take(Instant::now());
+        writer.write(messages).await;
+        assert_eq!((counts.written(), counts.dropped()), (2, 0));
+        let length = u32::from_be_bytes(read(&mut stream, 4).await.try_into().unwrap());
+        read(&mut stream, length as usize).await;
+        drop(stream);
+        sample(&counters);
+        writer.hear();
+        let messages = writer.take(Instant::now());
+        writer.write(messages).await;
+        assert_eq!((counts.written(), counts.dropped()), (2, 2));
+        // The end in order: what waits is written, then STOP; FINISH ends the wait.
+        let mut stream = begin(&mut writer).await;
+        sample(&counters);
+        let reader = async {
+            for _ in 0..2 {
+                let length = u32::from_be_bytes(read(&mut stream, 4).await.try_into().unwrap());
+                assert!(length > 0, "a message");
+                read(&mut stream, length as usize).await;
+            }
+            assert_eq!(read(&mut stream, 12).await, frame(Control::Stop));
+            stream.write_all(&frame(Control::Finish)).await.unwrap();
+            assert_eq!(stream.read(&mut [0; 1]).await.unwrap(), 0, "closed");
+        };
+        tokio::join!(writer.finish(), reader);
+        assert_eq!((counts.written(), counts.dropped()), (4, 2));
+    }
+
+    #[test]
+    fn what_is_lost_is_counted_where_it_is_lost() {
+        let counters = Counters::new(1).with_taps(1);
+        let mut writer =
+            DnstapWriter::new(settings(Target::Unix("absent.sock".into()), true), counters.clone());
         let counts = writer.counts();
         let (tap, now) = (&counters.taps()[0], Instant::now());
         let client = (SocketAddr::from(([192, 0, 2, 1], 53)), None);
