@@ -61,6 +61,8 @@ metrics! {
     ZONES_NOT_WELL Gauge "anyns_zones_not_well" [] "Zones that are not served in their newest version, or with faults"
     ZONES_NOT_KEPT Gauge "anyns_zones_not_kept" [] "Zones that are served in a version that is not in the state directory yet"
     ZONES_TRANSFER Gauge "anyns_zones_transfer_faults" ["fault"] "Zones from primaries that are: empty (no version ever came), stale (no primary reached for longer than REFRESH), behind (the primary's serial went backwards)"
+    ZONES_BEHIND_PRIMARY Gauge "anyns_zones_behind_primary" [] "Zones of which a primary has a newer version than is served"
+    ZONES_BEHIND_PRIMARY_FOR Gauge "anyns_zones_behind_primary_seconds" [] "How long the first of those zones has been so; 0 without one"
     ZONES_CANARY Gauge "anyns_zones_canary" ["state"] "Zones of which canaries have each version first: released (all secondaries may have the newest), trial, overdue (longer than it should take), halted; stopped: those that are halted because a canary became unwell; withheld: no version is there for the others"
     CANARIES Gauge "anyns_canaries" ["health"] "Canaries by how well they are: good, bad, unknown (not known, or drained by order), serial-only (only the serial is checked)"
     DELAY Gauge "anyns_delay_seconds" [] "How long after it came a version is served, at a last-resort POP; no other POP has it"
@@ -76,6 +78,7 @@ metrics! {
     ZONE_PRIMARY_SERIAL Gauge "anyns_zone_primary_serial" ["zone"] "The newest serial that a primary told"
     ZONE_CHECKED Gauge "anyns_zone_checked_timestamp_seconds" ["zone"] "When a primary last confirmed what is served, in Unix time"
     ZONE_TRANSFER_EXPIRES Gauge "anyns_zone_expiry_timestamp_seconds" ["zone"] "When a zone from primaries expires (SOA EXPIRE), in Unix time"
+    ZONE_NEXT Gauge "anyns_zone_refresh_timestamp_seconds" ["zone"] "When the primaries of the zone are asked next, in Unix time"
     ZONE_FAILURES Gauge "anyns_zone_transfer_failures" ["zone"] "Attempts to reach a primary that failed in a row"
 
     PROBE_UP Gauge "anyns_probe_up" ["address" "transport"] "Whether the probes of a service address are answered well: 1 yes"
