@@ -133,6 +133,91 @@ fn the_alert_rules_and_the_dashboard_name_metrics_that_exist() {
     assert!(dashboard["panels"].as_array().is_some_and(|panels| panels.len() > 20));
 }
 
+/// One scrape that fails, or a start of Prometheus, raises no alert: a gauge is looked at for a while, and a window of a count has no gap.
+#[test]
+fn every_alert_on_a_gauge_waits() {
+    let text = std::fs::read_to_string(root().join("deploy/prometheus/anyns.rules.yml")).expect("the file");
+    let rules: serde_json::Value = serde_saphyr::from_str(&text).expect("YAML");
+    let rules = rules["groups"][0]["rules"].as_array().expect("a list");
+    assert!(rules.len() > 20);
+    for rule in rules {
+        let counts = rule["expr"].as_str().expect("an expression").starts_with("increase(");
+        assert_ne!(rule["for"].is_string(), counts, "{rule:#}");
+    }
+}
+
+/// Two servers of one POP are one POP, and a dry run announces nothing.
+#[test]
+fn the_dashboard_counts_a_pop_once() {
+    if !has_programs("deploy/grafana", &["promtool"]) {
+        return;
+    }
+    let dashboard = std::fs::read_to_string(root().join("deploy/grafana/anyns.json")).expect("the dashboard");
+    let dashboard: serde_json::Value = serde_json::from_str(&dashboard).expect("the dashboard is JSON");
+    let panels = dashboard["panels"].as_array().expect("panels");
+    let panel = panels.iter().find(|panel| panel["title"] == "Announced prefixes by POP").expect("the panel");
+    let expression =
+        panel["targets"][0]["expr"].as_str().expect("an expression").replace("{pop=~\"$pop\"}", "");
+    let labels =
+        |pop: &str, server: &str| format!("{{pop=\"{pop}\", instance=\"{server}\", prefix=\"192.0.2.0/24\"");
+    let mut series = Vec::new();
+    for (pop, server, sent) in
+        [("ams", "ams1", Some(2)), ("ams", "ams2", Some(2)), ("fra", "fra1", Some(0)), ("lax", "lax1", None)]
+    {
+        let labels = labels(pop, server);
+        series
+            .push(serde_json::json!({"series": format!("anyns_prefix_desired{labels}}}"), "values": "2x5"}));
+        for neighbor in ["a", "b"] {
+            let sent = sent.map(|sent| {
+                let name = format!("anyns_route_sent{labels}, neighbor=\"{neighbor}\"}}");
+                serde_json::json!({"series": name, "values": format!("{sent}x5")})
+            });
+            series.extend(sent);
+        }
+    }
+    let expected = [("ams", 1), ("fra", 0)].map(|(pop, value)| {
+        serde_json::json!({"labels": format!("{{pop=\"{pop}\", prefix=\"192.0.2.0/24\"}}"), "value": value})
+    });
+    let test = serde_json::json!({
+        "rule_files": [],
+        "evaluation_interval": "1m",
+        "tests": [{
+            "interval": "1m",
+            "input_series": series,
+            "promql_expr_test": [{"expr": expression, "eval_time": "4m", "exp_samples": expected}],
+        }],
+    });
+    let directory = tempfile::tempdir().expect("a directory");
+    let file = directory.path().join("test.yml");
+    std::fs::write(&file, test.to_string()).expect("written");
+    must(Command::new("promtool").args(["test", "rules"]).arg(&file));
+}
+
+/// The guide is in the Debian package, with every file that it links to, where the link leads.
+#[test]
+fn the_package_has_what_the_guide_links_to() {
+    let text = std::fs::read_to_string(root().join("Cargo.toml")).expect("the manifest");
+    let manifest: toml::Table = text.parse().expect("TOML");
+    let assets = manifest["package"]["metadata"]["deb"]["assets"].as_array().expect("a list");
+    let has = |file: &str| {
+        let folder = file.rsplit_once('/').map_or(String::new(), |(folder, _)| format!("{folder}/"));
+        let wanted = [format!("deploy/{file}"), format!("usr/share/doc/anyns/{folder}")];
+        assets.iter().any(|asset| (0..2).all(|at| asset[at].as_str() == Some(&wanted[at])))
+    };
+    assert!(has("README.md"));
+    let guide = std::fs::read_to_string(root().join("deploy/README.md")).expect("the guide");
+    let links = guide.split("](").skip(1).filter_map(|rest| rest.split_once(')').map(|(link, _)| link));
+    let files: BTreeSet<&str> = links
+        .map(|link| link.split('#').next().unwrap_or_default())
+        .filter(|link| !link.is_empty() && !link.contains("://"))
+        .collect();
+    assert!(files.contains("metrics.md") && files.len() > 4, "{files:?}");
+    for file in files {
+        assert!(root().join("deploy").join(file).is_file(), "{file} is not there");
+        assert!(has(file), "{file} is not in the package");
+    }
+}
+
 /// Each alert has a case in which it fires, and one in which it is silent.
 #[test]
 fn prometheus_reads_the_alert_rules_and_they_fire() {

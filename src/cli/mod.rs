@@ -13,6 +13,7 @@ mod check;
 mod exit;
 mod fleet;
 mod generate;
+mod metrics;
 mod output;
 mod remote;
 mod run;
@@ -76,7 +77,7 @@ enum Command {
     Catchment(catchment::CatchmentOptions),
     /// Print the metrics of the running anyns in Prometheus's text format, as a scrape gets them
     Metrics {
-        /// As OpenMetrics 1.0
+        /// As OpenMetrics 1.0; not with --json, which has a form of its own
         #[arg(long)]
         openmetrics: bool,
     },
@@ -228,9 +229,10 @@ pub fn main() -> ExitCode {
         output::keep_lines();
     }
     let exit = dispatch(arguments).unwrap_or_else(|error| {
-        output::no_lines();
-        print_error(&error);
-        Exit::WRONG
+        let text = with_causes(error.as_ref());
+        output::keep_error(&text);
+        output::print_note(&text);
+        if error.is::<NobodyAsked>() { Exit::NO_ANSWER } else { Exit::WRONG }
     });
     output::finish(exit);
     exit.into()
@@ -253,7 +255,7 @@ fn dispatch(arguments: Arguments) -> Outcome {
         Command::Status(options) => status::status(config, socket, (&options, json)),
         Command::Fleet(options) => fleet::fleet(config, options, json),
         Command::Catchment(options) => catchment::catchment(config, socket, (&options, json)),
-        Command::Metrics { openmetrics } => remote::metrics(config, socket, openmetrics),
+        Command::Metrics { openmetrics } => metrics::metrics(config, socket, (openmetrics, json)),
         Command::Drain { reason } => remote::drain(config, socket, reason),
         Command::Undrain => remote::undrain(config, socket),
         Command::Reload => remote::reload(config, socket),
@@ -293,9 +295,18 @@ type CommandError = Box<dyn std::error::Error + Send + Sync>;
 /// What a command comes to.
 type Outcome = Result<Exit, CommandError>;
 
-/// Prints an error and what caused it to standard error.
-fn print_error(error: &CommandError) {
-    use std::io::Write;
-    let text = with_causes(error.as_ref());
-    let _ = writeln!(std::io::stderr().lock(), "anyns: {text}");
+/// Why nobody could be asked. The exit code is that of no answer: any other would tell something of those who were not asked.
+#[derive(Debug)]
+struct NobodyAsked(CommandError);
+
+impl std::fmt::Display for NobodyAsked {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.fmt(formatter)
+    }
+}
+
+impl std::error::Error for NobodyAsked {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.0.source()
+    }
 }

@@ -1,14 +1,20 @@
 //! What commands print: lines or, with `--json`, one document. Colours only on a terminal, and not with `NO_COLOR`.
 //!
 //! A command with a document of its own prints it with [`print_document`]. The lines of every other command are kept while
-//! `--json` is given and become the document `{"exit_code", "errors", "warnings", "lines"}` at its end. An error that ends a command is
-//! text on standard error in either case.
+//! `--json` is given and become the document `{"exit_code", "errors", "warnings", "lines"}` at its end. So do the errors of a command
+//! that ends before it has a document; they are text on standard error, too.
+//!
+//! No control character reaches a terminal but line breaks and tabs: names of files, answers of peers and what a program says may
+//! have any.
 
 use std::io::{IsTerminal, Write};
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
 use serde::Serialize;
+
+use crate::control::printable_lines;
+use crate::telemetry::escape_controls;
 
 use super::exit::Exit;
 
@@ -47,21 +53,41 @@ pub(super) fn print_line(text: &str) {
     if let Some(kept) = KEPT.lock().unwrap_or_else(PoisonError::into_inner).as_mut() {
         return kept.add(text);
     }
-    let paints = has_colours();
-    let mut output = std::io::stdout().lock();
-    let _ = writeln!(output, "{}", if paints { painted(text) } else { text.to_owned() });
+    let text = shown(text, has_colours());
+    let _ = writeln!(std::io::stdout().lock(), "{text}");
+}
+
+/// Prints to standard error.
+pub(super) fn print_note(text: &str) {
+    let _ = writeln!(std::io::stderr().lock(), "anyns: {}", shown(text, false));
+}
+
+/// The text as it may be shown on a terminal.
+fn shown(text: &str, paints: bool) -> String {
+    let text = printable_lines(text);
+    if paints { painted(&text) } else { text }
 }
 
 /// Prints a document of the command's own, in place of its lines.
 pub(super) fn print_document(document: &impl Serialize) -> Result<(), serde_json::Error> {
-    print_text(&serde_json::to_string_pretty(document)?);
+    print_text(&document_text(document)?);
     Ok(())
+}
+
+/// A document as it is printed.
+pub(super) fn document_text(document: &impl Serialize) -> Result<String, serde_json::Error> {
+    serde_json::to_string_pretty(document).map(escape_controls)
 }
 
 /// Prints a text that is whole in itself, such as a document.
 pub(super) fn print_text(text: &str) {
     no_lines();
-    let _ = writeln!(std::io::stdout().lock(), "{}", text.trim_end());
+    let mut output = std::io::stdout().lock();
+    let text = text.trim_end();
+    let _ = match output.is_terminal() {
+        true => writeln!(output, "{}", printable_lines(text)),
+        false => writeln!(output, "{text}"),
+    };
 }
 
 /// Writes a text into a file: whole, or what was there stays.
@@ -77,11 +103,18 @@ pub(super) fn no_lines() {
     KEPT.lock().unwrap_or_else(PoisonError::into_inner).take();
 }
 
-/// Prints the document of the lines that were kept.
+/// Keeps the error that ends a command for the document.
+pub(super) fn keep_error(text: &str) {
+    if let Some(kept) = KEPT.lock().unwrap_or_else(PoisonError::into_inner).as_mut() {
+        kept.errors.extend(text.lines().map(str::to_owned));
+    }
+}
+
+/// Prints the document of the lines and errors that were kept.
 pub(super) fn finish(exit: Exit) {
     let Some(mut kept) = KEPT.lock().unwrap_or_else(PoisonError::into_inner).take() else { return };
     kept.exit_code = exit.code();
-    if let Ok(text) = serde_json::to_string_pretty(&kept) {
+    if let Ok(text) = document_text(&kept) {
         let _ = writeln!(std::io::stdout().lock(), "{text}");
     }
 }
@@ -116,6 +149,15 @@ mod tests {
         kept.add("warning: a\nzone b\nerror: c");
         let text = serde_json::to_string(&kept).unwrap();
         assert_eq!(text, r#"{"exit_code":0,"errors":["c"],"warnings":["a"],"lines":["zone b"]}"#);
+    }
+
+    #[test]
+    fn a_terminal_gets_no_control_character_but_our_own() {
+        let text = "error: \u{1b}]0;title\u{7}.zone\u{9b}2J\u{7f}\r\n\tnext";
+        let plain = "error: \u{fffd}]0;title\u{fffd}.zone\u{fffd}2J\u{fffd}\u{fffd}\n\tnext";
+        assert_eq!(shown(text, false), plain);
+        assert_eq!(shown(text, true), painted(plain));
+        assert_eq!(document_text(&"\u{9b}\u{7f}").unwrap(), r#""\u009b\u007f""#);
     }
 
     #[test]

@@ -7,8 +7,8 @@ use crate::config;
 use crate::control::{self, Request, Response};
 
 use super::exit::Exit;
-use super::output::{print_document, print_text};
-use super::{CommandError, Outcome, print_error, print_line};
+use super::output::{print_document, print_note};
+use super::{CommandError, Outcome, print_line};
 
 /// Longer than any order takes but a reload of very many zones.
 const LIMIT: Duration = Duration::from_secs(70);
@@ -17,7 +17,7 @@ fn ask(config: Option<&Path>, socket: Option<&Path>, request: &Request) -> Outco
     let path = socket_path(config, socket)?;
     let waits = || {
         let limit = humantime::format_duration(LIMIT);
-        print_error(&format!("no answer yet on {}; waiting, {limit} at most", path.display()).into());
+        print_note(&format!("no answer yet on {}; waiting, {limit} at most", path.display()));
     };
     outcome_of(control::call_and_tell(&path, request, LIMIT, waits)?)
 }
@@ -32,17 +32,6 @@ pub(super) fn undrain(config: Option<&Path>, socket: Option<&Path>) -> Outcome {
 
 pub(super) fn reload(config: Option<&Path>, socket: Option<&Path>) -> Outcome {
     ask(config, socket, &Request::Reload {})
-}
-
-pub(super) fn metrics(config: Option<&Path>, socket: Option<&Path>, openmetrics: bool) -> Outcome {
-    let path = socket_path(config, socket)?;
-    match control::call(&path, &Request::Metrics { openmetrics }, LIMIT)? {
-        Response::Metrics { text } => {
-            print_text(&text);
-            Ok(Exit::DONE)
-        }
-        other => outcome_of(other),
-    }
 }
 
 pub(super) fn zone_remove(config: Option<&Path>, socket: Option<&Path>, zone: String) -> Outcome {

@@ -4,11 +4,12 @@ use std::io::{self, IsTerminal, Write};
 use std::path::Path;
 use std::time::Duration;
 
-use crate::control::{self, Request, Response};
+use crate::control::{self, Request, Response, printable_lines};
+use crate::telemetry::with_causes;
 
 use super::exit::Exit;
-use super::output::{no_lines, print_document, print_text};
-use super::{CommandError, Outcome, print_error, print_line, remote};
+use super::output::{document_text, no_lines, print_document, print_text};
+use super::{CommandError, NobodyAsked, Outcome, print_line, remote};
 
 /// The state is there at once; the list of very many zones takes some seconds.
 const LIMIT: Duration = Duration::from_secs(20);
@@ -53,29 +54,14 @@ pub(super) fn status(
     socket: Option<&Path>,
     (options, json): (&StatusOptions, bool),
 ) -> Outcome {
-    // The code of a degraded POP would be a lie: nobody was asked.
-    let path = match remote::socket_path(config, socket) {
-        Ok(path) => path,
-        Err(error) => return Ok(no_answer(&error)),
-    };
+    let path = remote::socket_path(config, socket).map_err(NobodyAsked)?;
     if options.watch {
         no_lines();
         return watch(&path, (options, json));
     }
-    match frame(&path, (options, json)) {
-        Ok((text, code)) => {
-            print_text(&text);
-            Ok(code)
-        }
-        Err(error) => Ok(no_answer(&error)),
-    }
-}
-
-/// Tells why there is no status.
-fn no_answer(error: &CommandError) -> Exit {
-    no_lines();
-    print_error(error);
-    Exit::NO_ANSWER
+    let (text, code) = frame(&path, (options, json)).map_err(NobodyAsked)?;
+    print_text(&text);
+    Ok(code)
 }
 
 /// Prints what is known of one zone; the exit code is 0 if it is served as it should be, 1 if not.
@@ -99,14 +85,25 @@ pub(super) fn zone_status(config: Option<&Path>, socket: Option<&Path>, zone: St
 fn watch(path: &Path, (options, json): (&StatusOptions, bool)) -> Outcome {
     let clear = if io::stdout().is_terminal() && !json { CLEAR } else { "" };
     loop {
-        let text =
-            frame(path, (options, json)).map_or_else(|error| format!("anyns: {error}"), |(text, _)| text);
+        let text = match frame(path, (options, json)) {
+            Ok((text, _)) => text,
+            Err(error) => watched_error(&error, json)?,
+        };
         let mut output = io::stdout().lock();
         if writeln!(output, "{clear}{}\n", text.trim_end()).and_then(|()| output.flush()).is_err() {
             return Ok(Exit::DONE);
         }
         drop(output);
         std::thread::park_timeout(FRAME);
+    }
+}
+
+/// What stands in place of a frame that cannot be had.
+fn watched_error(error: &CommandError, json: bool) -> Result<String, CommandError> {
+    let text = with_causes(error.as_ref());
+    match json {
+        true => Ok(document_text(&serde_json::json!({"errors": [text]}))?),
+        false => Ok(format!("anyns: {}", printable_lines(&text))),
     }
 }
 
@@ -126,7 +123,7 @@ fn frame(path: &Path, (options, json): (&StatusOptions, bool)) -> Result<(String
     };
     let code = Exit::of_verdict(status.overall.verdict);
     let text = match json {
-        true => serde_json::to_string_pretty(&status)?,
+        true => document_text(&status)?,
         false => control::render(&status),
     };
     Ok((text, code))

@@ -32,7 +32,6 @@ pub use fold::{
 };
 
 use fault::Faults;
-use sources::Sources;
 
 /// The configuration used when none is named: `zones/` on port 5300 of loopback, with the dry-run route driver.
 pub const DEFAULT: &str = include_str!("default.toml");
@@ -67,15 +66,19 @@ fn read(path: Option<&Path>, is_here: bool) -> Result<Loaded, ConfigError> {
     parse_for(&name, &text, is_here)
 }
 
-/// Only the POPs that the file lists in `[fleet]`: the file is that of a POP, whatever else is in it, or one with nothing else. Of
-/// a POP's file the management addresses are taken, too.
+/// Only the POPs that the file and those that it includes list in `[fleet]`: the file is that of a POP, whatever else is in it, or
+/// one with nothing else. Of a POP's file the management addresses are taken, too.
 pub fn fleet(path: &Path) -> Result<crate::fleet::Settings, ConfigError> {
     let text = file::read(path)?;
-    let file: spec::FleetFile = toml::from_str(&text)
-        .map_err(|error| ConfigError::Unfit { path: path.to_owned(), reason: error.to_string() })?;
-    let sources = Sources::new(path, &text);
+    let sources = include::gather(path, &text)?;
     let mut faults = Faults::new(&sources, false);
-    let settings = fold::fold_fleet(&file.fleet, &file.pop.management_addresses, &mut faults);
+    let settings = match toml::from_str::<spec::FleetFile>(sources.text()) {
+        Ok(file) => fold::fold_fleet(&file.fleet, &file.pop.management_addresses, &mut faults),
+        Err(error) => {
+            faults.error(error.span(), "", error.message());
+            crate::fleet::Settings::default()
+        }
+    };
     faults.finish().map(|_| settings)
 }
 

@@ -48,11 +48,11 @@ pub use server::{Server, open};
 pub use since::Memory;
 pub use socket::{Settings, check_place};
 pub use status::{
-    Alarm, CatalogStatus, Cause, ListenerStatus, NeighborStatus, OperatorStatus, Overall, PrefixStatus,
-    ProbeStatus, RateLimitStatus, ReloadStatus, RouteState, ServeStatus, SignatureStatus, Status, TaskState,
-    TaskStatus, WorkerStatus, ZoneCounts, ZoneGroup, ZoneState, ZoneStatus,
+    Alarm, CatalogStatus, Cause, FactStatus, ListenerStatus, NeighborStatus, OperatorStatus, Overall,
+    PrefixStatus, ProbeStatus, RateLimitStatus, ReloadStatus, RouteState, ServeStatus, SignatureStatus,
+    Status, TaskState, TaskStatus, WorkerStatus, ZoneCounts, ZoneGroup, ZoneState, ZoneStatus,
 };
-pub use text::{MOST_CHARACTERS, one_line, printable, without_numbers};
+pub use text::{MOST_CHARACTERS, one_line, printable, printable_lines, without_numbers};
 pub use transfer::{
     DivergedStatus, LastTransferStatus, PrimaryStatus, SecondaryStatus, TransferStatus, WaitingStatus,
 };

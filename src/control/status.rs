@@ -67,8 +67,19 @@ document! {
         rate_limit: RateLimitStatus,
         /// Every supervised task and thread.
         tasks: Vec<TaskStatus>,
+        /// The sources of facts that decide about the route.
+        #[serde(default)]
+        facts: Vec<FactStatus>,
         /// Whatever else an operator must know.
         alarms: Vec<Alarm>,
+    }
+
+    /// A source of facts.
+    FactStatus {
+        /// What it checks.
+        name: String,
+        /// How long ago it did so last, in milliseconds.
+        age_ms: u64,
     }
 
     /// A catalog of zones (RFC 9432).

@@ -42,6 +42,12 @@ pub fn printable(text: &str) -> String {
     text.chars().map(|character| if character.is_control() { '\u{fffd}' } else { character }).collect()
 }
 
+/// The same for a text of several lines, whose line breaks and tabs are meant.
+pub fn printable_lines(text: &str) -> String {
+    let is_kept = |character: char| matches!(character, '\n' | '\t') || !character.is_control();
+    text.chars().map(|character| if is_kept(character) { character } else { '\u{fffd}' }).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -252,8 +252,13 @@ fn start_samples(config: &Config, counters: &Counters) -> Result<Samples, Daemon
     let reports = SampleReports { counts: writer.counts(), catchment: writer.catchment() };
     let beat = writer.beat();
     let running = beat.clone();
-    let thread = Thread::start("dnstap", CancellationToken::new(), move || async move {
-        keep_running(&running, &mut writer, async |writer| writer.run().await).await;
+    let stop = CancellationToken::new();
+    let stopped = stop.clone();
+    let thread = Thread::start_ending("dnstap", stop, move || async move {
+        stopped
+            .run_until_cancelled(keep_running(&running, &mut writer, async |writer| writer.run().await))
+            .await;
+        writer.finish().await;
     })?;
     Ok((Some((beat, reports)), Some(thread)))
 }

@@ -161,7 +161,12 @@ pub(super) fn start_control(
 }
 
 fn sample_facts(counts: DnstapCounts) -> Source<SampleFacts> {
-    Box::new(move || SampleFacts { written: counts.written(), dropped: counts.dropped() })
+    Box::new(move || SampleFacts {
+        written: counts.written(),
+        dropped: counts.dropped(),
+        log_dropped: counts.log_dropped(),
+        not_taken: 0,
+    })
 }
 
 fn export_facts(counts: ExportCounts) -> Source<ExportFacts> {

@@ -28,11 +28,22 @@ impl Thread {
         stop: CancellationToken,
         work: impl FnOnce() -> F + Send + 'static,
     ) -> Result<Self, DaemonError> {
+        let stopped = stop.clone();
+        Self::start_ending(name, stop, move || async move {
+            stopped.run_until_cancelled(work()).await;
+        })
+    }
+
+    /// The same for work that ends by itself soon after `stop` is cancelled.
+    pub(super) fn start_ending<F: Future<Output = ()>>(
+        name: &'static str,
+        stop: CancellationToken,
+        work: impl FnOnce() -> F + Send + 'static,
+    ) -> Result<Self, DaemonError> {
         let failed = |source: io::Error| DaemonError::Thread { name, source };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
-        let stopped = stop.clone();
         let run = move || {
-            runtime.block_on(async { stopped.run_until_cancelled(work()).await });
+            runtime.block_on(async { work().await });
             // A blocking call that hangs must not hold up the stop.
             runtime.shutdown_background();
         };

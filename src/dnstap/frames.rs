@@ -3,7 +3,8 @@
 //! ```text
 //!   writer --> READY (content type)
 //!              ACCEPT (content type) <-- reader
-//!   writer --> START (content type), data frames, the end of the connection
+//!   writer --> START (content type), data frames, STOP
+//!              FINISH <-- reader, which has all of it
 //! ```
 //!
 //! The protocol is that of the fstrm library (`fstrm/control.h`): 32-bit numbers in network order; a length of 0 says that a control
@@ -24,7 +25,10 @@ pub(super) enum Control {
     #[allow(dead_code, reason = "the reader sends it; tests write it")]
     Accept = 1,
     Start = 2,
+    Stop = 3,
     Ready = 4,
+    #[allow(dead_code, reason = "the reader sends it; tests write it")]
+    Finish = 5,
 }
 
 /// Why what a reader sent is no ACCEPT frame for dnstap.
@@ -44,8 +48,11 @@ pub(super) enum FrameError {
     OtherContent,
 }
 
-/// Writes a control frame.
+/// Writes a control frame; STOP and FINISH have no fields.
 pub(super) fn control(kind: Control, output: &mut Vec<u8>) {
+    if matches!(kind, Control::Stop | Control::Finish) {
+        return [0, 4, kind as u32].iter().for_each(|number| output.extend_from_slice(&number.to_be_bytes()));
+    }
     let length = CONTENT.len() as u32;
     for number in [0, 12 + length, kind as u32, CONTENT_TYPE, length] {
         output.extend_from_slice(&number.to_be_bytes());

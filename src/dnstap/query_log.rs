@@ -1,12 +1,14 @@
 //! Samples as log records, with addresses that do not name a person.
 
 use std::net::IpAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use ipnet::IpNet;
 
 use crate::telemetry::SampledMessage;
-use crate::wire::{Name, Query};
+use crate::wire::{Name, Query, octets};
 
 /// Records a second at most: a sample of one in one under a flood must not push every other record out of the log's queue.
 const MOST_PER_SECOND: u32 = 200;
@@ -22,20 +24,23 @@ pub(super) struct QueryLog {
     full_addresses: bool,
     second: Instant,
     written: u32,
+    dropped: Arc<AtomicU64>,
 }
 
 impl QueryLog {
-    pub(super) fn new(full_addresses: bool, now: Instant) -> Self {
-        Self { full_addresses, second: now, written: 0 }
+    /// Records that found no room are counted in `dropped`.
+    pub(super) fn new(full_addresses: bool, now: Instant, dropped: Arc<AtomicU64>) -> Self {
+        Self { full_addresses, second: now, written: 0, dropped }
     }
 
-    /// Writes a record; false if this second has had enough.
-    pub(super) fn write(&mut self, sample: &SampledMessage, now: Instant) -> bool {
+    /// Writes a record, unless this second has had enough.
+    pub(super) fn write(&mut self, sample: &SampledMessage, now: Instant) {
         if now.saturating_duration_since(self.second) >= Duration::from_secs(1) {
             (self.second, self.written) = (now, 0);
         }
         if self.written >= MOST_PER_SECOND {
-            return false;
+            self.dropped.fetch_add(1, Relaxed);
+            return;
         }
         self.written += 1;
         let client = told(sample.client.ip(), self.full_addresses);
@@ -44,10 +49,9 @@ impl QueryLog {
         let name = name.map_or_else(|| "(none)".to_owned(), |name| name.to_string());
         let record_type =
             question.map_or_else(|| "(none)".to_owned(), |question| question.record_type.to_string());
-        let rcode = sample.response().get(3).map(|octet| octet & 0xf);
-        let octets = sample.response().len();
-        tracing::info!(%client, transport = ?sample.transport, name, r#type = record_type, rcode, octets, "query");
-        true
+        let rcode = octets::rcode(sample.response());
+        let length = sample.response().len();
+        tracing::info!(%client, transport = ?sample.transport, name, r#type = record_type, rcode, octets = length, "query");
     }
 }
 

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
+use futures_util::FutureExt as _;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpSocket, UnixStream};
 use tokio::time::{MissedTickBehavior, interval, timeout};
@@ -29,6 +30,16 @@ const MOST: usize = 64;
 /// How long a collector may take for the handshake and to take what is written.
 const PATIENCE: Duration = Duration::from_secs(1);
 
+/// How long it may take at the end to say that it has everything: a planned stop waits for it.
+const FINISH: Duration = Duration::from_millis(500);
+
+/// How long what is sent over TCP may stay without an acknowledgement: a host that is gone says nothing else.
+#[cfg(native)]
+const UNACKNOWLEDGED: Duration = Duration::from_secs(10);
+
+/// Octets of a reader that are taken at one look; it has nothing to say before the end.
+const HEARD: usize = 512;
+
 /// The first pause before a connection is tried again, doubled up to [`LONGEST_PAUSE`].
 const PAUSE: Duration = Duration::from_millis(500);
 
@@ -43,6 +54,7 @@ const MOST_ACCEPT: usize = 520;
 pub struct DnstapCounts {
     written: Arc<AtomicU64>,
     dropped: Arc<AtomicU64>,
+    log_dropped: Arc<AtomicU64>,
 }
 
 impl DnstapCounts {
@@ -52,10 +64,16 @@ impl DnstapCounts {
         self.written.load(Relaxed)
     }
 
-    /// Samples that were taken from a worker and written to nobody.
+    /// dnstap messages that no collector took.
     #[must_use]
     pub fn dropped(&self) -> u64 {
         self.dropped.load(Relaxed)
+    }
+
+    /// Samples that the query log left out, because its second had records enough.
+    #[must_use]
+    pub fn log_dropped(&self) -> u64 {
+        self.log_dropped.load(Relaxed)
     }
 }
 
@@ -90,12 +108,13 @@ impl DnstapWriter {
         let now = Instant::now();
         let own = || settings.sources.iter().chain(&settings.service_addresses).copied();
         let catchment = settings.catchments.then(|| Recorder::new(settings.one_in, own(), now));
+        let counts = DnstapCounts::default();
         Self {
-            log: QueryLog::new(settings.full_addresses, now),
+            log: QueryLog::new(settings.full_addresses, now, counts.log_dropped.clone()),
             catchment,
             settings,
             counters,
-            counts: DnstapCounts::default(),
+            counts,
             beat: Beat::new("dnstap"),
             stream: None,
             retry: (now, PAUSE),
@@ -135,6 +154,7 @@ impl DnstapWriter {
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             ticks.tick().await;
+            self.hear();
             self.connect(Instant::now()).await;
             let samples = self.take(Instant::now());
             self.write(samples).await;
@@ -157,6 +177,43 @@ impl DnstapWriter {
         }
     }
 
+    /// Writes what still waits, says that it was the last, and waits until the collector has it, but not for long. For a stop in order.
+    pub async fn finish(&mut self) {
+        let end = async {
+            let messages = self.take(Instant::now());
+            self.write(messages).await;
+            let Some(stream) = &mut self.stream else { return Ok(()) };
+            let mut stop = Vec::new();
+            frames::control(Control::Stop, &mut stop);
+            stream.write_all(&stop).await?;
+            let mut input = Vec::new();
+            // Any control frame, of which FINISH is the only one that may come.
+            while frames::accept(&input).is_none() && input.len() < MOST_ACCEPT {
+                if stream.read_buf(&mut input).await? == 0 {
+                    return Err(io::Error::from(io::ErrorKind::UnexpectedEof));
+                }
+            }
+            Ok(())
+        };
+        let ended = timeout(FINISH, end).await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()));
+        if let Err(error) = ended {
+            tracing::warn!(%error, "the collector may miss the last dnstap messages");
+        }
+        self.stream = None;
+    }
+
+    /// Looks whether the collector has closed the connection: a write notices that only after it was taken for sent.
+    fn hear(&mut self) {
+        let Some(stream) = &mut self.stream else { return };
+        let mut octets = [0; HEARD];
+        match stream.read(&mut octets).now_or_never() {
+            None => {}
+            Some(Ok(0)) => self.lose(&io::ErrorKind::UnexpectedEof.into()),
+            Some(Ok(_)) => tracing::debug!("the collector said something before the end"),
+            Some(Err(error)) => self.lose(&error),
+        }
+    }
+
     /// Gives up the connection, and waits a while before the next.
     fn lose(&mut self, error: &io::Error) {
         let target = self.settings.target.as_ref().map(Target::to_string).unwrap_or_default();
@@ -169,18 +226,19 @@ impl DnstapWriter {
     fn take(&mut self, now: Instant) -> u64 {
         let (connected, mut messages, mut lost) = (self.stream.is_some(), 0, 0);
         let Self { frames, log, catchment, settings, .. } = self;
-        let is_lost_unwritten = settings.target.is_some() || settings.query_log;
         frames.clear();
         for tap in self.counters.taps() {
             let mut take = |sample: &SampledMessage| {
                 if let Some(recorder) = catchment {
                     recorder.note(sample.client.ip());
                 }
-                let logged = settings.query_log && log.write(sample, now);
+                if settings.query_log {
+                    log.write(sample, now);
+                }
                 if connected {
                     messages += encode(sample, &settings.identity, frames);
-                } else if !logged && is_lost_unwritten {
-                    lost += 1;
+                } else if settings.target.is_some() {
+                    lost += kinds(sample).count() as u64;
                 }
             };
             for _ in 0..MOST {
@@ -212,14 +270,20 @@ impl DnstapWriter {
     }
 }
 
-/// Writes the query, and the response if it is there; how many messages that were.
+/// What is told of a sample: the query, and the response if it is there.
+fn kinds(sample: &SampledMessage) -> impl Iterator<Item = Kind> + use<> {
+    let response = (!sample.response().is_empty()).then_some(Kind::AuthResponse);
+    [Kind::AuthQuery].into_iter().chain(response)
+}
+
+/// Writes what is told of a sample; how many messages that were.
 fn encode(sample: &SampledMessage, identity: &str, output: &mut Vec<u8>) -> u64 {
-    frames::data(output, |output| message::write(sample, Kind::AuthQuery, identity, output));
-    if sample.response().is_empty() {
-        return 1;
+    let mut messages = 0;
+    for kind in kinds(sample) {
+        frames::data(output, |output| message::write(sample, kind, identity, output));
+        messages += 1;
     }
-    frames::data(output, |output| message::write(sample, Kind::AuthResponse, identity, output));
-    2
+    messages
 }
 
 /// Connects and shakes hands.
@@ -258,5 +322,121 @@ async fn open_tcp(address: SocketAddr, sources: &[IpAddr]) -> io::Result<tokio::
     if let Some(source) = source.filter(|_| !address.ip().is_loopback()) {
         socket.bind(SocketAddr::new(*source, 0))?;
     }
+    #[cfg(native)]
+    socket2::SockRef::from(&socket).set_tcp_user_timeout(Some(UNACKNOWLEDGED))?;
     socket.connect(address).await
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::net::UnixListener;
+
+    use crate::telemetry::TapTransport;
+
+    use super::*;
+
+    fn settings(target: Target, query_log: bool) -> Settings {
+        Settings {
+            one_in: 1,
+            target: Some(target),
+            query_log,
+            full_addresses: false,
+            catchments: false,
+            identity: "a".into(),
+            sources: Vec::new(),
+            service_addresses: Vec::new(),
+        }
+    }
+
+    fn sample(counters: &Counters) {
+        let client = (SocketAddr::from(([192, 0, 2, 1], 53)), None);
+        counters.taps()[0].take((&[0; 12], &[0; 12]), TapTransport::Udp, client);
+    }
+
+    /// Reads so many octets.
+    async fn read(stream: &mut UnixStream, octets: usize) -> Vec<u8> {
+        let mut read = vec![0; octets];
+        stream.read_exact(&mut read).await.unwrap();
+        read
+    }
+
+    fn frame(kind: Control) -> Vec<u8> {
+        let mut frame = Vec::new();
+        frames::control(kind, &mut frame);
+        frame
+    }
+
+    #[tokio::test]
+    async fn a_collector_that_ends_is_noticed_and_one_that_stays_gets_the_last_messages() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("dnstap.sock");
+        let listener = UnixListener::bind(&path).unwrap();
+        let counters = Counters::new(1).with_taps(1);
+        let mut writer = DnstapWriter::new(settings(Target::Unix(path), false), counters.clone());
+        let counts = writer.counts();
+        let begin = async |writer: &mut DnstapWriter| {
+            writer.retry.0 = Instant::now();
+            let connected = async { writer.connect(Instant::now()).await };
+            let accepted = async {
+                let (mut stream, _) = listener.accept().await.unwrap();
+                assert_eq!(read(&mut stream, frame(Control::Ready).len()).await, frame(Control::Ready));
+                stream.write_all(&frame(Control::Accept)).await.unwrap();
+                assert_eq!(read(&mut stream, frame(Control::Start).len()).await, frame(Control::Start));
+                stream
+            };
+            tokio::join!(connected, accepted).1
+        };
+        // It reads what is written, and closes: what comes then is lost, and not written.
+        let mut stream = begin(&mut writer).await;
+        sample(&counters);
+        writer.hear();
+        let messages = writer.take(Instant::now());
+        writer.write(messages).await;
+        assert_eq!((counts.written(), counts.dropped()), (2, 0));
+        let length = u32::from_be_bytes(read(&mut stream, 4).await.try_into().unwrap());
+        read(&mut stream, length as usize).await;
+        drop(stream);
+        sample(&counters);
+        writer.hear();
+        let messages = writer.take(Instant::now());
+        writer.write(messages).await;
+        assert_eq!((counts.written(), counts.dropped()), (2, 2));
+        // The end in order: what waits is written, then STOP; FINISH ends the wait.
+        let mut stream = begin(&mut writer).await;
+        sample(&counters);
+        let reader = async {
+            for _ in 0..2 {
+                let length = u32::from_be_bytes(read(&mut stream, 4).await.try_into().unwrap());
+                assert!(length > 0, "a message");
+                read(&mut stream, length as usize).await;
+            }
+            assert_eq!(read(&mut stream, 12).await, frame(Control::Stop));
+            stream.write_all(&frame(Control::Finish)).await.unwrap();
+            assert_eq!(stream.read(&mut [0; 1]).await.unwrap(), 0, "closed");
+        };
+        tokio::join!(writer.finish(), reader);
+        assert_eq!((counts.written(), counts.dropped()), (4, 2));
+    }
+
+    #[test]
+    fn what_is_lost_is_counted_where_it_is_lost() {
+        let counters = Counters::new(1).with_taps(1);
+        let mut writer =
+            DnstapWriter::new(settings(Target::Unix("absent.sock".into()), true), counters.clone());
+        let counts = writer.counts();
+        let (tap, now) = (&counters.taps()[0], Instant::now());
+        let client = (SocketAddr::from(([192, 0, 2, 1], 53)), None);
+        for response in [&[0; 12][..], &[0; 5000]] {
+            tap.take((&[0; 12], response), TapTransport::Udp, client);
+        }
+        assert_eq!(writer.take(now), 0, "there is no collector");
+        assert_eq!((counts.dropped(), counts.log_dropped()), (3, 0), "a long response is no message");
+        for round in 0..5 {
+            (0..MOST).for_each(|_| tap.take((&[0; 12], &[0; 12]), TapTransport::Udp, client));
+            writer.take(now);
+            assert_eq!(counts.dropped(), 3 + 2 * MOST as u64 * (round + 1));
+        }
+        assert_eq!(counts.log_dropped(), 2 + 5 * MOST as u64 - 200);
+        assert_eq!(counts.written(), 0);
+    }
 }

@@ -42,10 +42,13 @@ pub fn clients(settings: &Settings) -> Clients {
     settings.pops.iter().map(client).collect()
 }
 
-/// The report of a POP that stands alone: no fleet is configured.
+/// The report of a POP that stands alone: no fleet is configured. Without a document its name, and why there is none.
 #[must_use]
-pub fn alone(document: &PopDocument) -> Surveyed {
-    let pops = vec![PopSummary::of(&document.status.pop, "", document)];
+pub fn alone(document: Result<&PopDocument, (String, String)>) -> Surveyed {
+    let pops = vec![match document {
+        Ok(document) => PopSummary::of(&document.status.pop, "", document),
+        Err((name, error)) => PopSummary::silent(&name, "", error),
+    }];
     Surveyed { report: FleetReport { pops, ..FleetReport::default() }, basis: Vec::new() }
 }
 

@@ -35,6 +35,8 @@ pub struct Waiting {
 pub struct WaitOutcome {
     /// Whether every announced POP serves it.
     pub done: bool,
+    /// Whether any POP has answered.
+    pub answered: bool,
     /// How long it took, in milliseconds.
     pub took_ms: u64,
     /// By POP.
@@ -63,11 +65,13 @@ pub async fn wait(clients: &[(String, Result<PopClient, FleetError>)], waiting: 
     let begun = Instant::now();
     let until = begun + waiting.limit;
     let mut known: Vec<WaitedPop> = Vec::new();
+    let mut answered = false;
     loop {
         let left = until.saturating_duration_since(Instant::now());
         let limit = left.min(ANSWER_LIMIT);
         let answers = zone_everywhere(clients, &waiting.zone, limit).await;
         let heard: Vec<bool> = answers.iter().map(|(_, answer)| answer.is_ok()).collect();
+        answered |= heard.contains(&true);
         let mut pops: Vec<WaitedPop> =
             answers.into_iter().map(|(name, answer)| judge(name, answer, waiting)).collect();
         if limit < ANSWER_LIMIT {
@@ -78,7 +82,8 @@ pub async fn wait(clients: &[(String, Result<PopClient, FleetError>)], waiting: 
         let is_served = compared.iter().any(|pop| pop.ready && pop.serial.is_some() && !pop.left_out);
         let done = is_served && compared.iter().all(|pop| pop.ready);
         if done || Instant::now() + PAUSE >= until {
-            return WaitOutcome { done, took_ms: begun.elapsed().as_millis() as u64, pops: compared };
+            let took_ms = begun.elapsed().as_millis() as u64;
+            return WaitOutcome { done, answered, took_ms, pops: compared };
         }
         known = pops;
         tokio::time::sleep(PAUSE).await;

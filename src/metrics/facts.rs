@@ -1,5 +1,7 @@
 //! What a scrape tells beyond the status document and the counters. Times are Unix seconds.
 
+use std::time::Duration;
+
 /// What a scrape tells beyond the status document and the counters.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Facts {
@@ -63,6 +65,8 @@ pub struct TransferFacts {
     pub expires: Option<u64>,
     /// How many attempts in a row have failed.
     pub failures: u64,
+    /// When they are asked next, while they are not being asked.
+    pub next: Option<u64>,
 }
 
 /// Transfers into this POP, of all zones.
@@ -80,6 +84,10 @@ pub struct TransferTotals {
     pub stale: u64,
     /// Zones whose primary's serial went backwards.
     pub behind: u64,
+    /// Zones of which a primary has a newer version than is served.
+    pub behind_primary: u64,
+    /// How long the first of those has been so.
+    pub behind_primary_for: Duration,
 }
 
 /// One prefix.
@@ -122,6 +130,10 @@ pub struct ExportFacts {
 pub struct SampleFacts {
     /// dnstap messages that were written.
     pub written: u64,
-    /// Samples that were dropped: no record was free, or nobody took what was written.
+    /// dnstap messages that no collector took.
     pub dropped: u64,
+    /// Samples that the query log left out.
+    pub log_dropped: u64,
+    /// Samples that a worker could not hand over: no record was free, or the query was too long for one.
+    pub not_taken: u64,
 }

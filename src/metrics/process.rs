@@ -26,7 +26,9 @@ pub(super) fn write(text: &mut Exposition, status: &Status, facts: &Facts) {
     text.single(&table::RELOAD_FAILED, u8::from(reload_failed));
     text.single(&table::LOG_DROPPED, facts.log_dropped);
     text.single(&table::SAMPLES_WRITTEN, facts.samples.written);
-    text.single(&table::SAMPLES_DROPPED, facts.samples.dropped);
+    text.single(&table::DNSTAP_DROPPED, facts.samples.dropped);
+    text.single(&table::QUERY_LOG_DROPPED, facts.samples.log_dropped);
+    text.single(&table::SAMPLES_DROPPED, facts.samples.not_taken);
     text.single(&table::OTLP_EXPORTED, facts.exported.exported);
     text.single(&table::OTLP_DROPPED, facts.exported.dropped);
     let mut family = text.family(&table::TASK_AGE);

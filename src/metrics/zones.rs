@@ -10,7 +10,7 @@ use super::table;
 /// A metric of single zones, and where it has no value.
 type OfZone = (Metric, fn(&ZoneFacts) -> Option<u64>);
 
-const OF_ZONE: [OfZone; 9] = [
+const OF_ZONE: [OfZone; 10] = [
     (table::ZONE_UP, |zone| Some(u64::from(zone.is_well))),
     (table::ZONE_SERIAL, |zone| zone.serial.map(u64::from)),
     (table::ZONE_RECORDS, |zone| Some(zone.records)),
@@ -19,6 +19,7 @@ const OF_ZONE: [OfZone; 9] = [
     (table::ZONE_PRIMARY_SERIAL, |zone| transfer(zone)?.primary_serial.map(u64::from)),
     (table::ZONE_CHECKED, |zone| transfer(zone)?.checked),
     (table::ZONE_TRANSFER_EXPIRES, |zone| transfer(zone)?.expires),
+    (table::ZONE_NEXT, |zone| transfer(zone)?.next),
     (table::ZONE_FAILURES, |zone| Some(transfer(zone)?.failures)),
 ];
 
@@ -47,6 +48,8 @@ pub(super) fn write(text: &mut Exposition, status: &Status, facts: &Facts) {
     {
         family.row(&[fault], count);
     }
+    text.single(&table::ZONES_BEHIND_PRIMARY, transfers.behind_primary);
+    text.single(&table::ZONES_BEHIND_PRIMARY_FOR, transfers.behind_primary_for.as_secs());
     let mut family = text.family(&table::ZONES_CANARY);
     let count = |of: fn(&CanaryStatus) -> u64| status.canaries.iter().map(of).sum::<u64>();
     for (state, count) in [

@@ -125,7 +125,7 @@ impl Handler {
                 length
             }
             _ => {
-                let peer = Peer { transport: answer::TransportKind::Tcp, address: request.src().ip() };
+                let peer = Peer::new(answer::TransportKind::Tcp, request.src().ip());
                 answering.message(request.as_slice(), peer, scratch)
             }
         };

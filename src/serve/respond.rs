@@ -9,7 +9,7 @@ use arc_swap::Cache;
 use crate::admission::{Limits, Verdict, WorkerLimiter, WorkerLimits};
 use crate::answer::{self, Client, Outcome, PendingAnswer, TransportKind};
 use crate::telemetry::{Counters, DailyStatistics, Tap, TapTransport, WorkerCounters, count, count_many};
-use crate::wire::LookupName;
+use crate::wire::{LookupName, octets};
 use crate::zone::{Published, PublishedRef, Snapshot};
 
 use super::intake::IntakeSlot;
@@ -103,9 +103,21 @@ impl Clock {
 /// How and from where the messages of a connection come.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Peer {
-    pub(super) transport: TransportKind,
-    /// The client's address; behind a load balancer the one that the balancer names.
-    pub(super) address: IpAddr,
+    transport: TransportKind,
+    address: IpAddr,
+}
+
+impl Peer {
+    /// `address`: the client's; behind a load balancer the one that the balancer names. A dual-stack socket tells an IPv4 address
+    /// v4-mapped; the client is one of IPv4 all the same.
+    pub(super) fn new(transport: TransportKind, address: IpAddr) -> Self {
+        Self { transport, address: address.to_canonical() }
+    }
+
+    /// The client's address, never v4-mapped.
+    pub(super) fn address(&self) -> IpAddr {
+        self.address
+    }
 }
 
 /// Answers queries from one snapshot.
@@ -261,7 +273,7 @@ impl<'a> Answering<'a> {
         let taken = self.intake.of(query).and_then(|intake| intake.take(query, client.address, output));
         let outcome = match taken {
             Some(length) => {
-                let rcode = output.get(3).map_or(0, |octet| u16::from(octet & 0xf));
+                let rcode = output.get(..length).and_then(octets::rcode).unwrap_or(0);
                 Outcome::Reply { length, rcode, truncated: false }
             }
             None => {

@@ -55,7 +55,7 @@ pub(super) async fn serve<S: AsyncRead + AsyncWrite + Unpin>(
     loop {
         let progress = answer(context, peer, &mut input, &mut output);
         if !output.is_empty() {
-            write(stream, &output, context).await.inspect(|()| traffic.left(family(peer.address)))?;
+            write(stream, &output, context).await.inspect(|()| traffic.left(family(peer.address())))?;
             output.clear();
             taken = Instant::now() + FAREWELL;
         }
@@ -238,7 +238,7 @@ mod tests {
             responder,
             crate::telemetry::Beat::new("test"),
         );
-        let peer = Peer { transport: TransportKind::Tcp, address: Ipv4Addr::LOCALHOST.into() };
+        let peer = Peer::new(TransportKind::Tcp, Ipv4Addr::LOCALHOST.into());
         let (_phases, phase) = watch::channel(Phase::Serve);
         let traffic = Traffic::default();
         let (client, mut server) = tokio::io::duplex(READ);

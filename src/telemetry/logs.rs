@@ -14,6 +14,7 @@ use tracing_subscriber::fmt::{FmtContext, MakeWriter};
 use tracing_subscriber::layer::{Layer, SubscriberExt};
 use tracing_subscriber::registry::LookupSpan;
 
+use super::json_text::escape_controls;
 use super::level::LogLevel;
 use super::list::from_marked;
 use super::log_error::LogError;
@@ -157,7 +158,7 @@ where
         line.put("instance", self.instance.as_str());
         line.put("target", event.metadata().target());
         let text = serde_json::to_string(&line.0).map_err(|_| fmt::Error)?;
-        writeln!(writer, "{text}")
+        writeln!(writer, "{}", escape_controls(text))
     }
 }
 
@@ -238,7 +239,7 @@ mod tests {
         tracing::subscriber::with_default(subscriber, || {
             let _span = tracing::info_span!("surrounding", inside = true).entered();
             let why = ["one".to_owned(), "two".to_owned()];
-            tracing::info!(zones = 3, pop = "forged", why = ?List(&why), "ready\nforged line");
+            tracing::info!(zones = 3, pop = "forged", why = ?List(&why), "ready\nforged line\u{9b}2J\u{7f}");
             tracing::debug!("not seen");
         });
         String::from_utf8(page.0.lock().unwrap().clone()).unwrap()
@@ -253,7 +254,7 @@ mod tests {
         assert!(line.contains("zones=3"), "{line}");
         assert!(line.contains("why=one; two"), "{line}");
         assert_eq!(line.lines().count(), 1, "{line}");
-        assert!(line.contains(r"ready\nforged line"), "{line}");
+        assert!(line.contains(r"ready\nforged line\u{9b}2J\x7f"), "{line}");
         assert!(!line.contains("not seen") && !line.contains("surrounding"), "{line}");
     }
 
@@ -265,7 +266,8 @@ mod tests {
         assert_eq!(line["pop"], "fra1");
         assert_eq!(line["instance"], "fra1-a");
         assert_eq!(line["level"], "INFO");
-        assert_eq!(line["message"], "ready\nforged line");
+        assert_eq!(line["message"], "ready\nforged line\u{9b}2J\u{7f}");
+        assert!(!text.trim_end().chars().any(char::is_control), "{text:?}");
         assert_eq!(line["zones"], 3);
         assert_eq!(line["why"], serde_json::json!(["one", "two"]));
         assert!(line["target"].as_str().unwrap().starts_with("anyns::telemetry"));

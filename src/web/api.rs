@@ -80,8 +80,11 @@ fn untold(error: InquiryError) -> Reply {
 
 /// 503, because the newest document is old.
 pub(super) fn stale(seconds: u64) -> Reply {
-    let line = format!("the status is {seconds} s old: the thread control does not run, or has not begun");
-    text(StatusCode::SERVICE_UNAVAILABLE, line)
+    text(StatusCode::SERVICE_UNAVAILABLE, stale_line(seconds))
+}
+
+fn stale_line(seconds: u64) -> String {
+    format!("the status is {seconds} s old: the thread control does not run, or has not begun")
 }
 
 /// `/healthz`: whether this process is alive, as far as it can tell.
@@ -97,6 +100,7 @@ pub(super) fn readiness(state: &State) -> Reply {
     match state.feed() {
         Err(seconds) => stale(seconds),
         Ok(feed) => match unready(&feed.status) {
+            None if feed.status.dry_run => text(StatusCode::OK, "ready (dry run)"),
             None => text(StatusCode::OK, "ready"),
             Some(reason) => text(StatusCode::SERVICE_UNAVAILABLE, format!("not ready: {reason}")),
         },
@@ -174,13 +178,13 @@ pub(super) fn view<T>(
     }))
 }
 
-/// This POP as the others would read it; without a document one that tells nothing.
-pub(super) fn own_document(state: &State) -> PopDocument {
-    let Ok(feed) = state.feed() else { return PopDocument::default() };
+/// This POP as the others would read it; where it has told nothing for too long its name, and that.
+pub(super) fn own_document(state: &State) -> Result<PopDocument, (String, String)> {
+    let feed = state.feed().map_err(|seconds| (state.pop_name(), stale_line(seconds)))?;
     let status = serde_json::to_value(&feed.status).and_then(serde_json::from_value);
     let RateSample { queries, limited, servfail, .. } = state.newest_rates();
     let load = PopLoad { queries, limited, servfail };
-    PopDocument { status: status.unwrap_or_default(), load, digests: feed.digests.clone() }
+    Ok(PopDocument { status: status.unwrap_or_default(), load, digests: feed.digests.clone() })
 }
 
 /// `/api/v1/serials?buckets=N,N`: the serials of all zones in some buckets.
@@ -264,7 +268,7 @@ pub(super) fn zone_of(status: &Value) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::control::{NeighborStatus, PrefixStatus};
+    use crate::control::{Feed, NeighborStatus, PrefixStatus};
 
     #[test]
     fn parameters_are_decoded_and_nothing_else_is_taken() {
@@ -283,6 +287,24 @@ mod tests {
             assert_eq!(parameter(query, name).as_deref(), value, "{query}");
         }
         assert_eq!(number::<usize>("most=-1", "most"), None);
+    }
+
+    #[test]
+    fn a_pop_that_stands_alone_and_tells_nothing_has_its_name_and_the_reason() {
+        let feed = crate::handoff::Latest::new(Feed::default());
+        let (inquiries, _asked) = crate::handoff::queue(1).unwrap();
+        let fleet = crate::web::fleet_watch::FleetWatch::new(crate::fleet::Settings::default());
+        let state = State::new(feed.reader(), inquiries, fleet);
+        let told = || {
+            let report = crate::fleet::alone(own_document(&state).as_ref().map_err(Clone::clone)).report;
+            report.pops.into_iter().map(|pop| (pop.name, pop.error)).collect::<Vec<_>>()
+        };
+        let status = |now| Status { now, pop: "ams1".into(), ..Status::default() };
+        feed.publish(Feed { status: status(1), ..Feed::default() });
+        assert_eq!(told(), [("ams1".to_owned(), None)]);
+        feed.publish(Feed { status: status(0), ..Feed::default() });
+        let error = "the status is 0 s old: the thread control does not run, or has not begun";
+        assert_eq!(told(), [("ams1".to_owned(), Some(error.to_owned()))]);
     }
 
     #[test]

@@ -8,10 +8,11 @@ use bytes::Bytes;
 use hyper::StatusCode;
 use serde::Serialize;
 use serde_json::{Value, json};
-use tokio::sync::{OwnedSemaphorePermit, mpsc};
+use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use super::api::{self, Extent, MOST_NAME, parameter, zone_of};
+use super::caps::{Place, StreamPlace};
 use super::fleet_watch::PERIOD;
 use super::payload::{Reply, events, text};
 use super::state::State;
@@ -45,7 +46,7 @@ enum Topic {
 }
 
 /// The stream at this path; `None` if there is none.
-pub(super) fn stream(state: &Arc<State>, path: &str, query: &str) -> Option<Reply> {
+pub(super) fn stream(state: &Arc<State>, place: &Place, path: &str, query: &str) -> Option<Reply> {
     let topic = match path {
         "/events/fleet" => Topic::Fleet,
         "/events/pop" => Topic::Pop(parameter(query, "name").filter(|name| !name.is_empty())),
@@ -62,12 +63,12 @@ pub(super) fn stream(state: &Arc<State>, path: &str, query: &str) -> Option<Repl
     {
         return Some(api::unknown_pop());
     }
-    let Ok(permit) = state.streams.clone().try_acquire_owned() else {
+    let Some(place) = place.stream() else {
         return Some(text(StatusCode::SERVICE_UNAVAILABLE, "too many pages are open; close one"));
     };
     let (sender, receiver) = mpsc::channel(WAITING);
     let stream =
-        EventStream { state: state.clone(), sender, comment_at: Instant::now() + COMMENT, _permit: permit };
+        EventStream { state: state.clone(), sender, comment_at: Instant::now() + COMMENT, _place: place };
     tokio::spawn(async move {
         // The client is gone, or the time is over: either way there is nothing more to do.
         let _ = timeout(LIFETIME, stream.run(topic)).await;
@@ -87,12 +88,45 @@ pub(super) async fn fleet(state: &State) -> Reply {
 /// The client is gone.
 struct Gone;
 
+/// What a stream of one POP has told.
+#[derive(Debug, Default)]
+struct Told {
+    /// When the process of the POP began.
+    process: Option<u64>,
+    /// The number of the last change.
+    after: u64,
+}
+
+impl Told {
+    /// Whether the last minutes are to be told, too.
+    fn history(&self) -> bool {
+        self.process.is_none()
+    }
+
+    /// Takes the next document. A POP that has started again counts its changes from 1: none are told now, and the next document has
+    /// all of them and the last minutes.
+    fn take(&mut self, document: &mut Value) {
+        let process = document.pointer("/status/started").and_then(Value::as_u64);
+        if self.process.is_some() && self.process != process {
+            *self = Self::default();
+            if let Some(changes) = document.get_mut("changes") {
+                *changes = json!([]);
+            }
+            return;
+        }
+        self.process = process.or(Some(0));
+        let numbers = document.get("changes").and_then(Value::as_array).into_iter().flatten();
+        let newest = numbers.filter_map(|change| change.get("number")?.as_u64()).max();
+        self.after = newest.unwrap_or(self.after);
+    }
+}
+
 /// One stream.
 struct EventStream {
     state: Arc<State>,
     sender: mpsc::Sender<Bytes>,
     comment_at: Instant,
-    _permit: OwnedSemaphorePermit,
+    _place: StreamPlace,
 }
 
 impl EventStream {
@@ -187,19 +221,16 @@ impl EventStream {
 
     /// One POP, this one or another, as often as its document's length allows.
     async fn pop(&mut self, name: Option<String>) -> Result<(), Gone> {
-        let (mut after, mut history) = (0, true);
+        let mut told = Told::default();
         loop {
             let begun = Instant::now();
             let document = match &name {
-                None => self.own(history, after),
-                Some(name) => self.other(name, history, after).await,
+                None => self.own(told.history(), told.after),
+                Some(name) => self.other(name, told.history(), told.after).await,
             };
             let octets = match document {
-                Ok(document) => {
-                    let numbers = document.get("changes").and_then(Value::as_array).into_iter().flatten();
-                    let newest = numbers.filter_map(|change| change.get("number")?.as_u64()).max();
-                    after = newest.unwrap_or(after);
-                    history = false;
+                Ok(mut document) => {
+                    told.take(&mut document);
                     self.send("pop", &document).await?
                 }
                 Err(error) => self.send("trouble", &error).await?,
@@ -257,6 +288,34 @@ impl EventStream {
                 json!({"pop": status.pop, "zone": zone})
             }
             Err(error) => json!({"pop": "", "error": error.to_string()}),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pop_that_started_again_tells_all_of_its_changes() {
+        let document = |started: u64, numbers: &[u64]| {
+            let changes: Vec<Value> = numbers.iter().map(|number| json!({"number": number})).collect();
+            json!({"status": {"started": started}, "changes": changes})
+        };
+        let mut told = Told::default();
+        for (started, numbers, sent, asks) in [
+            (100, &[1, 2, 3][..], 3, (false, 3)),
+            (100, &[], 0, (false, 3)),
+            (100, &[4], 1, (false, 4)),
+            // The new process was asked for changes after 4.
+            (200, &[5], 0, (true, 0)),
+            (200, &[1, 2, 3, 4, 5], 5, (false, 5)),
+            (200, &[6], 1, (false, 6)),
+        ] {
+            let mut document = document(started, numbers);
+            told.take(&mut document);
+            assert_eq!(document["changes"].as_array().unwrap().len(), sent, "{started} {numbers:?}");
+            assert_eq!((told.history(), told.after), asks, "{started} {numbers:?}");
         }
     }
 }

@@ -54,8 +54,8 @@ impl FleetWatch {
         receiver
     }
 
-    /// Asks the POPs while somebody follows, for ever. `own` tells of this POP where it stands alone.
-    pub(super) async fn run(&self, own: impl Fn() -> PopDocument) {
+    /// Asks the POPs while somebody follows, for ever. `own` tells of this POP where it stands alone, or its name and why it does not.
+    pub(super) async fn run(&self, own: impl Fn() -> Result<PopDocument, (String, String)>) {
         loop {
             if self.newest.receiver_count() == 0 {
                 sleep(LOOK).await;
@@ -63,7 +63,7 @@ impl FleetWatch {
             }
             let begun = Instant::now();
             let found = if self.is_alone() {
-                alone(&own())
+                alone(own().as_ref().map_err(Clone::clone))
             } else {
                 let before = self.newest.borrow().clone();
                 survey(&self.clients(), PERIOD, Some(&before)).await

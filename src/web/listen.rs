@@ -188,23 +188,24 @@ async fn connection(stream: TcpStream, place: Place, state: Arc<State>, credenti
     let _ = stream.set_nodelay(true);
     let stream = Hurried::new(stream);
     match credentials.acceptor() {
-        None => serve(stream, state, credentials).await,
+        None => serve(stream, place, state, credentials).await,
         Some(acceptor) => {
             if let Ok(Ok(stream)) = timeout(HANDSHAKE, acceptor.accept(stream)).await {
-                serve(stream, state, credentials).await;
+                serve(stream, place, state, credentials).await;
             }
         }
     }
-    drop(place);
 }
 
-async fn serve<S>(stream: S, state: Arc<State>, credentials: Arc<Credentials>)
+/// Serves a connection; its place is free again when it ends.
+async fn serve<S>(stream: S, place: Place, state: Arc<State>, credentials: Arc<Credentials>)
 where
     S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
+    let place = Arc::new(place);
     let service = service_fn(move |request| {
-        let (state, credentials) = (state.clone(), credentials.clone());
-        async move { Ok::<_, Infallible>(router::answer(&request, &state, &credentials).await) }
+        let (state, credentials, place) = (state.clone(), credentials.clone(), place.clone());
+        async move { Ok::<_, Infallible>(router::answer(&request, &state, &credentials, &place).await) }
     });
     let mut builder = http1::Builder::new();
     builder

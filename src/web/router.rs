@@ -6,13 +6,19 @@ use hyper::header::{self, HeaderValue};
 use hyper::{Method, Request, StatusCode};
 
 use super::access::{Refusal, check, check_credentials};
+use super::caps::Place;
 use super::credentials::Credentials;
 use super::payload::{Reply, text};
 use super::state::State;
 use super::{api, assets, events};
 
-/// Answers one request; its body, if it has one, is never read.
-pub(super) async fn answer<B>(request: &Request<B>, state: &Arc<State>, credentials: &Credentials) -> Reply {
+/// Answers one request of the connection that has this place; its body, if it has one, is never read.
+pub(super) async fn answer<B>(
+    request: &Request<B>,
+    state: &Arc<State>,
+    credentials: &Credentials,
+    place: &Place,
+) -> Reply {
     let (method, fields) = (request.method(), request.headers());
     let target = request.uri().path_and_query().map_or("", |target| target.as_str());
     if let Err(refusal) = check(method, target, fields, !credentials.authenticates()) {
@@ -39,7 +45,7 @@ pub(super) async fn answer<B>(request: &Request<B>, state: &Arc<State>, credenti
             api::metrics(state, accept.unwrap_or_default()).await
         }
         _ if method == Method::GET && path.starts_with("/events/") => {
-            events::stream(state, path, query).unwrap_or_else(api::not_found)
+            events::stream(state, place, path, query).unwrap_or_else(api::not_found)
         }
         _ => assets::page(path).unwrap_or_else(api::not_found),
     }

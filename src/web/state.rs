@@ -20,15 +20,11 @@ const STALE: Duration = Duration::from_secs(3);
 /// How long the thread `control` may take for an answer.
 const ANSWER_LIMIT: Duration = Duration::from_secs(5);
 
-/// The most streams of events at once: pages that operators have open.
-const MOST_STREAMS: usize = 32;
-
 /// What all connections share.
 pub(super) struct State {
     feed: Reader<Feed>,
     inquiries: Queue<Inquiry>,
     pub(super) fleet: FleetWatch,
-    pub(super) streams: Arc<Semaphore>,
     /// One walk over all names of zones at a time: some hundred thousand take the thread `control` some ten milliseconds.
     walks: Semaphore,
     seen: Mutex<Seen>,
@@ -56,8 +52,7 @@ impl State {
             samples: Samples::default(),
             timeline: Timeline::default(),
         };
-        let streams = Arc::new(Semaphore::new(MOST_STREAMS));
-        Self { feed, inquiries, fleet, streams, walks: Semaphore::new(1), seen: Mutex::new(seen) }
+        Self { feed, inquiries, fleet, walks: Semaphore::new(1), seen: Mutex::new(seen) }
     }
 
     /// Follows the feed, for ever.
@@ -86,6 +81,11 @@ impl State {
         let age = locked(&self.seen).age;
         let is_there = feed.status.now != 0;
         if age < STALE && is_there { Ok(feed) } else { Err(age.as_secs()) }
+    }
+
+    /// The name of this POP, as far as it was ever told.
+    pub(super) fn pop_name(&self) -> String {
+        self.feed.load().status.pop.clone()
     }
 
     /// The rates of now.

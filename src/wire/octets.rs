@@ -160,6 +160,31 @@ pub fn u32_at(message: &[u8], at: usize) -> Option<u32> {
     Some(u32::from_be_bytes(*message.get(at..)?.first_chunk::<4>()?))
 }
 
+/// The RCODE of a message, with the upper bits that its OPT record has (RFC 6891 section 6.1.3); the four bits of the header where
+/// no OPT record can be read.
+pub fn rcode(message: &[u8]) -> Option<u16> {
+    let lower = u16::from(message.get(3)? & 0xf);
+    Some(upper_rcode(message).unwrap_or(0) << 4 | lower)
+}
+
+/// The first octet of the OPT record's TTL field.
+fn upper_rcode(message: &[u8]) -> Option<u16> {
+    const FIXED: usize = 10;
+    let mut at = HEADER;
+    for _ in 0..u16_at(message, 4)? {
+        at = skip_name(message, at)? + 4;
+    }
+    let counts = [6, 8, 10].map(|at| u16_at(message, at).map_or(0, u32::from));
+    for _ in 0..counts.iter().sum() {
+        at = skip_name(message, at)?;
+        if u16_at(message, at)? == RecordType::OPT.0 {
+            return message.get(at + 4).copied().map(u16::from);
+        }
+        at += FIXED + usize::from(u16_at(message, at + 8)?);
+    }
+    None
+}
+
 /// Puts a 16-bit number at `at`, if there is room.
 pub fn put_u16(message: &mut [u8], at: usize, value: u16) {
     if let Some(place) = message.get_mut(at..at + 2) {
@@ -192,5 +217,28 @@ mod tests {
         let just = [&[&[63_u8][..], &[b'x'; 63]].concat().repeat(3)[..], &[61], &[b'x'; 61], &[0]].concat();
         assert_eq!(read(&just, 0).unwrap().1, 255);
         assert_eq!((skip_name(b"\x01a\xc0\x00", 0), skip_name(b"\x01a\xc0", 0)), (Some(4), None));
+    }
+
+    #[test]
+    fn an_rcode_has_the_upper_bits_of_the_opt_record() {
+        let header = |rcode: u8, counts: [u8; 4]| {
+            let [questions, answers, authorities, additional] = counts;
+            vec![0, 1, 0x84, rcode, 0, questions, 0, answers, 0, authorities, 0, additional]
+        };
+        let question = b"\x01a\x07example\0\0\x01\0\x01";
+        let answer = b"\xc0\x0c\0\x01\0\x01\0\0\0\x3c\0\x04\xc0\0\x02\x01";
+        let opt = b"\0\0\x29\x04\xd0\x01\0\x80\0\0\0";
+        for (message, expected) in [
+            (header(3, [0; 4]), 3),
+            ([&header(3, [1, 1, 0, 0])[..], question, answer].concat(), 3),
+            ([&header(0, [0, 0, 0, 1])[..], opt].concat(), 16),
+            ([&header(7, [1, 1, 1, 1])[..], question, answer, answer, opt].concat(), 23),
+            // It ends early, or is none.
+            ([&header(7, [1, 1, 1, 1])[..], question, answer, answer, &opt[..4]].concat(), 7),
+            ([&header(2, [0, 0, 0, 9])[..], b"\x40"].concat(), 2),
+        ] {
+            assert_eq!(rcode(&message), Some(expected), "{message:?}");
+        }
+        assert_eq!(rcode(&[0, 1, 2]), None);
     }
 }

@@ -1,12 +1,14 @@
 //! `deploy/kubernetes`, read by kubectl's own types (no cluster is needed), and its configuration as a pod makes it, read by anyns.
 
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::Command;
 
 use serde_json::Value;
 
 use crate::root;
-use crate::support::anyns::run_here;
+use crate::support::anyns::{PROGRAM, run_here};
+use crate::support::process::must;
 use crate::support::skip::{has_programs, is_full_run};
 
 fn manifests() -> Vec<Value> {
@@ -72,6 +74,46 @@ fn the_other_objects_have_their_form() {
     }
 }
 
+fn set_mode(path: &Path, mode: u32) {
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).expect("changed");
+}
+
+/// The binary of the image has a capability: Linux runs it only where the bounding set of the process has that, too.
+#[test]
+fn every_container_may_run_the_binary_of_the_image() {
+    if !has_programs("deploy/kubernetes with the binary of the image", &["setcap", "setpriv"]) {
+        return;
+    }
+    let image = std::fs::read_to_string(root().join("deploy/Dockerfile")).expect("the Dockerfile");
+    let capability =
+        image.split("setcap ").nth(1).and_then(|rest| rest.split_whitespace().next()).expect("a capability");
+    // The user of the pod may not look into a directory of ours.
+    let directory = tempfile::tempdir_in("/var/tmp").expect("a directory");
+    set_mode(directory.path(), 0o755);
+    let program = directory.path().join("anyns");
+    std::fs::copy(PROGRAM, &program).expect("copied");
+    set_mode(&program, 0o755);
+    must(Command::new("setcap").arg(capability).arg(&program));
+    let spec = of_kind("DaemonSet", "anyns")["spec"]["template"]["spec"].clone();
+    let containers = ["initContainers", "containers"]
+        .map(|kind| spec[kind].as_array().cloned().unwrap_or_default())
+        .concat();
+    assert_eq!(containers.len(), 2);
+    for container in containers {
+        let context = &container["securityContext"];
+        assert_eq!(context["capabilities"]["drop"], serde_json::json!(["ALL"]));
+        let added = context["capabilities"]["add"].as_array().cloned().unwrap_or_default();
+        let added = added.iter().map(|name| format!(",+{}", name.as_str().expect("a name").to_lowercase()));
+        let bounding = format!("--bounding-set=-all{}", added.collect::<String>());
+        let mut command = Command::new("setpriv");
+        command.args(["--reuid=65532", "--regid=65532", "--clear-groups", "--inh-caps=-all", &bounding]);
+        if context["allowPrivilegeEscalation"] == false {
+            command.arg("--no-new-privs");
+        }
+        must(command.arg(&program).arg("--version"));
+    }
+}
+
 #[test]
 fn the_configuration_of_a_pod_is_good() {
     let directory = tempfile::tempdir().expect("a directory");
@@ -79,7 +121,7 @@ fn the_configuration_of_a_pod_is_good() {
     // The volumes.
     let moved = |text: &str| {
         let mut text = text.to_owned();
-        for path in ["/etc/anyns-pop", "/var/lib/anyns", "/etc/anyns/"] {
+        for path in ["/etc/anyns-pop", "/etc/anyns-web", "/var/lib/anyns", "/etc/anyns/"] {
             text = text.replace(path, &format!("{}{path}", directory.path().display()));
         }
         text
@@ -93,13 +135,31 @@ fn the_configuration_of_a_pod_is_good() {
     write("/etc/anyns", &of_kind("ConfigMap", "anyns-config"));
     write("/var/lib/anyns/zones", &of_kind("ConfigMap", "anyns-zones"));
     std::fs::create_dir_all(here("/etc/anyns-pop")).expect("made");
-    // The init container writes what differs between nodes; the check itself is made below.
+    std::fs::create_dir_all(here("/etc/anyns-web")).expect("made");
+    std::fs::write(here("/etc/anyns-web/token"), "0123456789abcdef0123456789abcdef").expect("written");
+    set_mode(&here("/etc/anyns-web/token"), 0o440);
+    // The init container writes what differs between nodes, and checks.
     let init = of_kind("DaemonSet", "anyns")["spec"]["template"]["spec"]["initContainers"][0].clone();
     let script = moved(init["command"][2].as_str().expect("a script"));
-    let script: Vec<&str> = script.lines().filter(|line| !line.trim().starts_with("anyns check")).collect();
-    let mut shell = Command::new("/bin/sh");
-    shell.args(["-ec", &script.join("\n")]).env("NODE", "node-1").env("ADDRESS", "198.51.100.10");
-    assert!(shell.status().expect("it runs").success());
+    let run = |path: &Path| {
+        let mut shell = Command::new("/bin/sh");
+        shell.args(["-ec", &script]).env("NODE", "node-1").env("ADDRESS", "198.51.100.10").env("PATH", path);
+        shell.output().expect("it runs")
+    };
+    let program = Path::new(PROGRAM).parent().expect("a folder");
+    let output = run(program);
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.success() && text.contains("192.0.2.0/24"), "{text}");
+    // A program that cannot be run ends it; a fault does not.
+    let empty = here("/empty");
+    std::fs::create_dir_all(&empty).expect("made");
+    assert_eq!(run(&empty).status.code(), Some(127));
+    std::fs::write(here("/var/lib/anyns/zones").join("example.net.zone"), "no zone\n").expect("written");
+    let output = run(program);
+    assert!(
+        output.status.success() && String::from_utf8_lossy(&output.stderr).contains("see the faults above")
+    );
+    std::fs::remove_file(here("/var/lib/anyns/zones").join("example.net.zone")).expect("removed");
     let config = here("/etc/anyns/anyns.toml");
     let said = run_here(Path::new("/"), &["check", "--offline", "--config", &config.display().to_string()]);
     assert_eq!(said.code, 0, "{}", said.text);

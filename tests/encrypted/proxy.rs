@@ -1,6 +1,6 @@
 //! The PROXY protocol, version 2, from listed load balancers.
 
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, Ipv6Addr};
 
 use anyns::serve::{Engine, TcpSettings, Transport};
 use anyns::wire::RecordType;
@@ -50,6 +50,27 @@ async fn caps_count_the_client_that_the_balancer_names() {
         assert!(through(&server, transport, &balancer).await.is_some(), "its own health check");
         assert_eq!(server.sum(|it| &it.tcp_refused), refused);
     }
+}
+
+/// A balancer that listens dual-stack may name an IPv4 client v4-mapped.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_mapped_client_is_one_of_ipv4() {
+    let server = behind_loopback();
+    let named = |client: Ipv6Addr| {
+        [SIGNATURE, &[0x21, 0x21, 0, 36], &client.octets(), &[0; 16], &[0x30, 0x39, 0, 53]].concat()
+    };
+    for client in
+        [Ipv4Addr::new(192, 0, 2, 1).to_ipv6_mapped(), Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1)]
+    {
+        for transport in [Transport::Tcp, Transport::Dot] {
+            assert!(through(&server, transport, &named(client)).await.is_some(), "{transport}");
+        }
+    }
+    let mut ipv6 = [0; 5];
+    for worker in server.counters.workers() {
+        ipv6.iter_mut().zip(worker.ipv6_queries.read()).for_each(|(sum, count)| *sum += count);
+    }
+    assert_eq!(ipv6, [0, 1, 1, 0, 0], "one of two over TCP, one of two over DoT");
 }
 
 #[tokio::test(flavor = "multi_thread")]

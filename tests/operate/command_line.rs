@@ -1,7 +1,10 @@
 //! The command line against a running anyns: lists, documents, who answers, rates, included files.
 
+use std::path::Path;
+
 use serde_json::Value;
 
+use crate::support::anyns::{PROGRAM, run_here};
 use crate::support::encrypted::write_pair;
 use crate::support::pop::{Alone, ZONE};
 
@@ -47,6 +50,11 @@ fn each_command_has_a_document_and_which_tells_who_answers() {
 
     who_answers(&alone);
 
+    let metrics = document(&alone.anyns.must(&["metrics", "--json"]));
+    let families = metrics.as_array().expect("a list");
+    let verdict = families.iter().find(|family| family["name"] == "anyns_verdict").expect("a metric");
+    assert_eq!((&verdict["type"], &verdict["samples"][0]["value"]), (&Value::from("gauge"), &Value::from(0)));
+    assert_eq!(verdict["samples"][0]["labels"]["pop"], "alone", "{verdict:#}");
     let top = document(&alone.anyns.must(&["top", "--json", "--count", "1"]));
     assert!(top["per_second"]["udp_queries"].is_number(), "{top:#}");
     let said = alone.anyns.command(&["top"]);
@@ -91,4 +99,98 @@ fn who_answers(alone: &Alone) {
     assert_eq!(lines.lines().filter(|line| line.contains(" ms ")).count(), 4, "{lines}");
     let said = alone.anyns.command(&["which", "192.0.2.53", "--zone", "other.example"]);
     assert!(said.code == 1 && said.text.contains("REFUSED"), "{}", said.text);
+}
+
+/// Every command that `--help` names, with what it needs; no anyns runs.
+const COMMANDS: [&[&str]; 33] = [
+    &["check"],
+    &["zone", "check", "absent.zone"],
+    &["zone", "status", ZONE],
+    &["zone", "list"],
+    &["zone", "refresh", ZONE],
+    &["zone", "retransfer", ZONE],
+    &["zone", "catch-up", ZONE],
+    &["zone", "remove", ZONE],
+    &["zone", "export", ZONE],
+    &["zone", "history", ZONE],
+    &["zone", "diff", ZONE],
+    &["zone", "hold", ZONE],
+    &["zone", "release", ZONE],
+    &["zone", "halt", ZONE],
+    &["zone", "unhold", ZONE],
+    &["zone", "rollback", ZONE],
+    &["zone", "accept", ZONE, "1"],
+    &["catalog", "accept", ZONE, "1"],
+    &["status"],
+    &["fleet"],
+    &["fleet", "wait", ZONE, "1"],
+    &["fleet", "catchment"],
+    &["fleet", "plan", "drain", "ams1"],
+    &["catchment"],
+    &["metrics"],
+    &["drain"],
+    &["undrain"],
+    &["reload"],
+    &["which", "absent.invalid."],
+    &["top", "--count", "1"],
+    // These run until a signal, or print what no program takes as a document.
+    &["run"],
+    &["completions"],
+    &["man"],
+];
+
+/// The commands that the help of one lists.
+fn listed(folder: &Path, of: &[&str]) -> Vec<Vec<String>> {
+    let said = run_here(folder, &[of, &["--help"]].concat());
+    let list =
+        said.text.split("Commands:\n").nth(1).unwrap_or_default().split("\n\n").next().unwrap_or_default();
+    let names = list.lines().filter_map(|line| line.strip_prefix("  ")).filter(|line| !line.starts_with(' '));
+    let names = names.filter_map(|line| line.split(' ').next()).filter(|name| !matches!(*name, "help" | ""));
+    names.map(|name| of.iter().copied().chain([name]).map(str::to_owned).collect()).collect()
+}
+
+#[test]
+fn a_command_that_fails_has_a_document_of_its_errors() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let tried = |command: &[String]| {
+        COMMANDS.iter().any(|tried| command.iter().zip(*tried).all(|(one, other)| one == other))
+    };
+    for of in [&[][..], &["zone"], &["catalog"], &["fleet"], &["fleet", "plan"]] {
+        let listed = listed(folder.path(), of);
+        assert!(!listed.is_empty(), "{of:?}");
+        for command in listed {
+            assert!(tried(&command), "{command:?} is not tried");
+        }
+    }
+    let absent = folder.path().join("absent.toml").display().to_string();
+    for command in COMMANDS.iter().filter(|command| !matches!(command[0], "run" | "completions" | "man")) {
+        let mut program = std::process::Command::new(PROGRAM);
+        program.current_dir(folder.path()).args(*command).args(["--json", "--config", &absent]);
+        let output = program.output().expect("it runs");
+        let text = String::from_utf8(output.stdout).expect("text");
+        let said = document(&text);
+        assert_eq!(said["exit_code"], output.status.code().expect("a code"), "{command:?}: {text}");
+        assert!(
+            output.status.code() != Some(0) && !said["errors"].as_array().expect("a list").is_empty(),
+            "{command:?}: {text}"
+        );
+        let errors = said["errors"].to_string();
+        assert!(errors.contains("absent."), "{command:?}: {text}");
+    }
+}
+
+#[test]
+fn no_control_character_of_a_name_reaches_the_terminal() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let name = "a\u{1b}]0;title\u{7}\u{9b}2J.zone";
+    std::fs::write(folder.path().join(name), "@ 60 IN SOA a b 1 2 3 4 5\n@ 60 IN NS \\300\n")
+        .expect("written");
+    for arguments in [&["zone", "check", name][..], &["zone", "check", name, "--origin", ZONE]] {
+        for json in [&[][..], &["--json"]] {
+            let said = run_here(folder.path(), &[arguments, json].concat());
+            assert_eq!(said.code, 1, "{}", said.text);
+            let raw: Vec<char> = said.text.chars().filter(|one| one.is_control() && *one != '\n').collect();
+            assert!(said.text.contains("]0;title") && raw.is_empty(), "{raw:?} in {:?}", said.text);
+        }
+    }
 }

@@ -18,6 +18,10 @@ fn count(alone: &Alone, metric: &str) -> u64 {
     line.rsplit(' ').next().expect("a value").parse().expect("a number")
 }
 
+fn log(alone: &Alone) -> String {
+    std::fs::read_to_string(alone.lab.log_file("alone")).unwrap_or_default()
+}
+
 /// How often the file has a query for the zone, and a response to one.
 fn assert_read(file: &std::path::Path, least: usize) -> String {
     let text = must(std::process::Command::new("dnstap-read").arg(file));
@@ -98,9 +102,18 @@ fn messages_reach_a_collector_and_one_that_is_gone_costs_nothing_else() {
     // Without the collector queries are answered, and what is lost is counted. The query log goes on.
     wait_until("the loss is counted", BOUND, || {
         assert!(alone.ask(ZONE, SOA).is_some());
-        let log = std::fs::read_to_string(alone.lab.log_file("alone")).unwrap_or_default();
+        let log = log(&alone);
         log.contains("dnstap messages are dropped") && log.contains("client=192.0.2.0/24")
     });
+    wait_until("the loss is counted while the query log writes", BOUND, || {
+        assert!(alone.ask(ZONE, SOA).is_some());
+        count(&alone, "anyns_dnstap_dropped_total") > 0
+    });
+    // Another version of EDNS: BADVERS has its upper bits in the OPT record.
+    let badvers = b"\0\x07\0\0\0\x01\0\0\0\0\0\x01\0\0\x06\0\x01\0\0\x29\x04\xd0\0\x01\0\0\0\0";
+    let client = alone.space.inside(|| std::net::UdpSocket::bind("192.0.2.53:0")).expect("bound");
+    client.send_to(badvers, "192.0.2.53:53").expect("sent");
+    wait_until("the record tells the extended RCODE", BOUND, || log(&alone).contains("rcode=16"));
     // It is tried again.
     let _ = std::fs::remove_file(&socket);
     let mut collector = alone.lab.start(&alone.space, "collector", "fstrm_capture", &arguments);

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
+use crate::http::event;
 use crate::support::anyns::Anyns;
 use crate::support::pop::{Alone, ZONE, base_config, deploy};
 use crate::support::wait::wait_until;
@@ -132,4 +133,31 @@ fn a_pop_that_is_down_and_one_that_hangs_are_lines_and_no_delay() {
     fleet.other.kill();
     let (code, text) = fleet.run(&["--timeout", "1s"]);
     assert_eq!(code, 3, "{text}");
+}
+
+#[test]
+fn the_timeline_of_another_pop_goes_on_after_it_started_again() {
+    let mut fleet = fleet(&[]);
+    fleet.restart_with_list();
+    let Fleet { alone, other, .. } = &mut fleet;
+    let before = other.status().expect("a status")["started"].clone();
+    let (tell, told) = std::sync::mpsc::channel();
+    let follows = |name: &str, pop: &Value| {
+        let is_first = |list: &Value| list[0]["number"] == 1;
+        let is_old = pop["status"]["started"] == before;
+        if name == "pop" && is_old && is_first(&pop["changes"]) {
+            tell.send(()).expect("it is waited for");
+        }
+        // The new process counts its changes from 1.
+        name == "pop" && !is_old && is_first(&pop["changes"])
+    };
+    std::thread::scope(|scope| {
+        let space = &alone.space;
+        let following =
+            scope.spawn(move || event(space, "127.0.0.1:9533", "/events/pop?name=other", follows));
+        told.recv().expect("the first process is seen");
+        other.kill();
+        other.start(&alone.lab);
+        following.join().expect("the second process is seen");
+    });
 }

@@ -55,13 +55,14 @@ fn a_scrape_is_read_by_promtool_and_tells_what_was_asked() {
 }
 
 /// What a POP with one unsigned zone from a file and a neighbor that is down has no value of, and the test that looks at it.
-const ELSEWHERE: [(&str, &str); 9] = [
+const ELSEWHERE: [(&str, &str); 10] = [
     ("anyns_prefix_withdrawal_duration_seconds", include_str!("metrics.rs")),
     ("anyns_zones_signature_expiry_timestamp_seconds", include_str!("signatures.rs")),
     ("anyns_zone_signature_expiry_timestamp_seconds", include_str!("signatures.rs")),
     ("anyns_zone_primary_serial", include_str!("secondary.rs")),
     ("anyns_zone_checked_timestamp_seconds", include_str!("secondary.rs")),
     ("anyns_zone_expiry_timestamp_seconds", include_str!("secondary.rs")),
+    ("anyns_zone_refresh_timestamp_seconds", include_str!("secondary.rs")),
     ("anyns_zone_transfer_failures", include_str!("secondary.rs")),
     ("anyns_delay_seconds", include_str!("last_resort.rs")),
     ("anyns_zones_waiting", include_str!("last_resort.rs")),

@@ -197,6 +197,9 @@ fn removed(container: &Container, world: &World) {
     let left = container.run(&["sh", "-c", "grep -lsx anyns /proc/[0-9]*/comm"]);
     assert!(!left.status.success(), "it still runs: {}", String::from_utf8_lossy(&left.stdout));
     assert!(container.has(CONFIG) && container.has(ZONE_FILE), "the removal took the config or a zone");
+    // Installed again it is not started unasked, and that is said.
+    let said = container.must(&["dpkg", "-i", &format!("/var/anyns-{}.deb", VERSIONS[1])]);
+    assert!(said.contains("it does not run and serves nothing"), "{said}");
     container.must(&["dpkg", "-P", "anyns"]);
     assert!(
         !container.has(CONFIG) && !container.has("/var/lib/anyns/state"),

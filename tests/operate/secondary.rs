@@ -175,6 +175,12 @@ fn a_pop_without_its_hub_says_since_when_and_never_withdraws() {
     cut.hub.start(&cut.lab);
     println!("catches up after the hub has come back: {:.2?}", cut.wait_serves(ZONE, 6));
     cut.wait_zone("it is stale no more", ZONE, |zone| zone["transfer"]["stale_since"].is_null());
+    // Told while no primary is being asked.
+    let is_told = |metric: &str| {
+        let has = |line: &str| line.starts_with(metric) && line.contains(&format!("zone=\"{ZONE}.\""));
+        cut.pop.must(&["metrics"]).lines().any(has)
+    };
+    wait_until("when they are asked next", BOUND, || is_told("anyns_zone_refresh_timestamp_seconds"));
     // Gone past EXPIRE.
     cut.hub.kill();
     let took = wait_until("the zone has expired", BOUND, || cut.answer(ZONE).contains("SERVFAIL"));

@@ -30,15 +30,35 @@ fn a_half_edited_config_locks_nobody_out() {
     assert_eq!(code, 0, "{text}");
 }
 
-/// Exit status 1 would say that the POP is degraded.
+/// Exit status 1 would say that the POP is degraded, or that a POP does not serve the version.
 #[test]
 fn a_config_that_is_not_there_is_no_state_of_the_pop() {
-    let alone = Alone::new("");
-    let absent = alone.lab.directory().join("absent.toml").display().to_string();
-    for arguments in [&["status"][..], &["status", "--watch"], &["status", "--json"], &["fleet"]] {
-        let said = run_here(alone.lab.directory(), &[arguments, &["--config", &absent]].concat());
+    let folder = tempfile::tempdir().expect("a folder");
+    let absent = folder.path().join("absent.toml").display().to_string();
+    for arguments in [
+        &["status"][..],
+        &["status", "--watch"],
+        &["fleet"],
+        &["fleet", "wait", ZONE, "1"],
+        &["fleet", "catchment"],
+        &["fleet", "plan", "drain", "ams1"],
+    ] {
+        let said = run_here(folder.path(), &[arguments, &["--config", &absent]].concat());
         assert_eq!(said.code, 3, "{arguments:?}: {}", said.text);
         assert_eq!(said.text.matches("absent.toml").count(), 1, "{}", said.text);
+    }
+    // A list without a POP, and one of which no POP answers.
+    let list = folder.path().join("list.toml");
+    let empty = format!("{}/empty.toml", folder.path().display());
+    std::fs::write(&list, "[[fleet.pop]]\nname = \"a\"\nurl = \"http://127.0.0.1:1\"\n").expect("written");
+    std::fs::write(&empty, "").expect("written");
+    for file in [list.display().to_string(), empty] {
+        for arguments in
+            [&["fleet"][..], &["fleet", "wait", ZONE, "1", "--timeout", "300ms"], &["fleet", "catchment"]]
+        {
+            let said = run_here(folder.path(), &[arguments, &["--fleet", &file]].concat());
+            assert_eq!(said.code, 3, "{arguments:?} {file}: {}", said.text);
+        }
     }
 }
 

@@ -15,6 +15,7 @@ fn the_page_tells_what_the_status_tells_and_nothing_of_another_site_runs_in_it()
     let alone = Alone::running("[web]\n");
     let ask = |target: &str| get(&alone.space, LOOPBACK, target, "");
     wait_until("it is ready", BOUND, || ask("/readyz").status == 200);
+    assert_eq!(ask("/readyz").body, "ready (dry run)\n", "nothing is announced");
     assert_eq!(ask("/healthz").body, "alive\n");
     for (target, media_type) in [
         ("/", "text/html; charset=utf-8"),
@@ -49,6 +50,9 @@ fn the_page_tells_what_the_status_tells_and_nothing_of_another_site_runs_in_it()
     assert_eq!((&here["zones"][0]["name"], &here["pop"]), (&there["zones"][0]["name"], &there["pop"]));
     assert_eq!(ask("/api/v1/status?zones=no.such.zone").json()["zones"].as_array().map(Vec::len), Some(0));
     assert_eq!(ask("/api/v1/status?most=0").json()["zone_counts"]["total"], 1);
+    let facts = here["facts"].as_array().cloned().expect("a list");
+    assert!(facts.iter().any(|fact| fact["name"] == "probes"), "{facts:?}");
+    assert!(facts.iter().all(|fact| fact["age_ms"].as_u64().is_some_and(|age| age < 10_000)), "{facts:?}");
     let serials: Vec<u64> = (0..=255u32)
         .step_by(8)
         .map(|first| (first..first + 8).map(|bucket| bucket.to_string()).collect::<Vec<_>>().join(","))
@@ -105,6 +109,22 @@ fn hostile(alone: &Alone) {
         let is_cut = request.len() > 16_384 && got == 0;
         assert!(got == status || (status == 0 && got >= 400) || is_cut, "{short:?}: {got}, not {status}");
     }
+    // Pages that one source has open leave room for its scrapers and checks.
+    let open = || {
+        let mut stream = connect(&alone.space, LOOPBACK);
+        stream.write_all(b"GET /events/fleet HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n").expect("sent");
+        let mut head = [0; 12];
+        stream.read_exact(&mut head).expect("an answer");
+        (&head == b"HTTP/1.1 200").then_some(stream)
+    };
+    // The streams of before end within a second or so.
+    let pages: Vec<_> = (0..16).map(|_| wait_for("a page more", BOUND, &open)).collect();
+    assert_eq!(send(&format!("GET /events/fleet HTTP/1.1\r\n{host}\r\n")), 503, "the 17th page of a source");
+    for path in ["/metrics", "/healthz", "/"] {
+        assert_eq!(send(&format!("GET {path} HTTP/1.1\r\n{host}\r\n")), 200, "{path}");
+    }
+    drop(pages);
+    wait_until("there is room again", BOUND, || open().is_some());
     // Clients that say nothing, or a head octet by octet, are closed; one source has so many connections and no more.
     let mut slow: Vec<_> = (0..32).map(|_| connect(&alone.space, LOOPBACK)).collect();
     for stream in &mut slow {

@@ -4,7 +4,7 @@ use std::io::Write;
 use std::net::{SocketAddr, TcpStream};
 
 use anyns::serve::{Engine, LoadReader, Settings};
-use anyns::telemetry::{ListenerLoad, Load};
+use anyns::telemetry::{Counters, ListenerLoad, Load, TapTransport};
 
 use crate::support::*;
 
@@ -72,6 +72,34 @@ fn a_dual_stack_wildcard_counts_each_family() {
     assert_eq!(listener(&load, address, false).answers, [2, 1]);
 }
 
+/// On a dual-stack socket the kernel tells an IPv4 client v4-mapped.
+#[test]
+fn a_dual_stack_wildcard_tells_the_family_of_each_client() {
+    let settings = settings(Engine::Native, &["[::]:0"]);
+    let counters = Counters::new(settings.counter_sets()).with_taps(1).with_daily_statistics();
+    let server = Server { serving: try_start(&settings, None, &counters).unwrap(), counters };
+    let port = server.address(0).port();
+    let asked =
+        ["127.0.0.1", "127.0.0.1", "::1"].map(|address| SocketAddr::new(address.parse().unwrap(), port));
+    for address in asked {
+        ask(address, &query(1));
+        ask_over(&mut tcp_client(address), &query(2)).unwrap();
+    }
+    eventually("all are counted", || server.sum(|it| &it.responses) == 6);
+    let mut clients = Vec::new();
+    for tap in server.counters.taps() {
+        while tap.read(|sample| clients.push((sample.transport == TapTransport::Tcp, sample.client.ip()))) {}
+    }
+    clients.sort_unstable();
+    let expected = [false, true].map(|is_tcp| asked.map(|address| (is_tcp, address.ip()))).concat();
+    assert_eq!(clients, expected);
+    let workers = || server.counters.workers().iter();
+    let ipv6 = |transport: usize| workers().map(|worker| worker.ipv6_queries.read()[transport]).sum::<u64>();
+    assert_eq!([0, 1].map(ipv6), [1, 1]);
+    let sent = |slot: usize| workers().map(|worker| worker.plain_responses.read()[slot]).sum::<u64>();
+    eventually("all are sent", || [0, 1, 2, 3].map(sent) == [2, 1, 2, 1]);
+}
+
 #[test]
 fn refused_connections_are_counted_and_a_reader_keeps_no_port() {
     let mut settings = settings(Engine::Native, &["127.0.0.1:0"]);
@@ -88,7 +116,7 @@ fn refused_connections_are_counted_and_a_reader_keeps_no_port() {
     assert_eq!(reader.observe(false).listeners, [], "serving has ended");
     eventually("the port is free", || {
         let again = Settings { listen: vec![address], ..settings.clone() };
-        let counters = anyns::telemetry::Counters::new(again.counter_sets());
+        let counters = Counters::new(again.counter_sets());
         try_start(&again, None, &counters).is_ok()
     });
 }

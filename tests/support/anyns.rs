@@ -131,7 +131,7 @@ impl Anyns {
     pub fn status(&self) -> Option<Value> {
         let mut command = self.space.command(PROGRAM);
         command.args(["status", "--json", "--config"]).arg(&self.config).arg("--socket").arg(&self.socket);
-        serde_json::from_slice(&command.output().ok()?.stdout).ok()
+        of_a_running_one(&command.output().ok()?)
     }
 
     /// The status document, if it comes within a second: for a server of which a thread is frozen.
@@ -139,7 +139,7 @@ impl Anyns {
         let mut command = self.space.command("timeout");
         command.args(["1", PROGRAM, "status", "--json", "--config"]);
         command.arg(&self.config).arg("--socket").arg(&self.socket);
-        serde_json::from_slice(&command.output().ok()?.stdout).ok()
+        of_a_running_one(&command.output().ok()?)
     }
 
     /// Waits until the status document is as `wanted` says and returns it.
@@ -190,6 +190,12 @@ pub fn zone_status<'a>(status: &'a Value, zone: &str) -> Option<&'a Value> {
     let bare = |name: &str| name.trim_end_matches('.').to_ascii_lowercase();
     let zones = status["zones"].as_array()?;
     zones.iter().find(|found| found["name"].as_str().is_some_and(|name| bare(name) == bare(zone)))
+}
+
+/// The document of a server that answers; where none does, the document tells the errors.
+fn of_a_running_one(output: &Output) -> Option<Value> {
+    let document: Value = serde_json::from_slice(&output.stdout).ok()?;
+    document.get("errors").is_none().then_some(document)
 }
 
 fn said(output: &Output) -> Said {

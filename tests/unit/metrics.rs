@@ -50,6 +50,7 @@ fn busy() -> (Status, Counters, Facts) {
                 checked: Some(1),
                 expires: Some(3),
                 failures: 0,
+                next: Some(1_800_000_200),
             }),
             ..ZoneFacts::default()
         }],

@@ -10,8 +10,8 @@ use crate::fleet::{WaitOutcome, Waiting, render, survey, wait};
 use crate::wire::Name;
 
 use super::exit::Exit;
-use super::output::{no_lines, print_document};
-use super::{CommandError, Outcome, print_error, print_line};
+use super::output::print_document;
+use super::{CommandError, Outcome, print_line};
 use pops::{LIMIT, pops, run};
 
 /// How long `wait` waits, unless it says otherwise: a deploy that takes longer needs a person.
@@ -85,15 +85,7 @@ pub(super) fn fleet(config: Option<&Path>, options: FleetOptions, json: bool) ->
         Some(FleetCommand::Catchment(options)) => catchment::catchment(config, &options, json),
         Some(FleetCommand::Plan(PlanCommand::Drain(options))) => catchment::plan(config, &options, json),
         None => {
-            // The code of a POP that is not well would be a lie: none was asked.
-            let clients = match pops(options.fleet.as_deref().or(config)) {
-                Ok(clients) => clients,
-                Err(error) => {
-                    no_lines();
-                    print_error(&error);
-                    return Ok(Exit::NO_ANSWER);
-                }
-            };
+            let clients = pops(options.fleet.as_deref().or(config))?;
             let found = run(survey(&clients, options.timeout, None))?;
             match json {
                 true => print_document(&found.report)?,
@@ -113,7 +105,10 @@ fn wait_for(config: Option<&Path>, options: WaitOptions, json: bool) -> Outcome 
         true => print_document(&outcome)?,
         false => print_line(&told(&outcome, &waiting)),
     }
-    Ok(Exit::of(outcome.done))
+    Ok(match outcome.answered {
+        true => Exit::of(outcome.done),
+        false => Exit::NO_ANSWER,
+    })
 }
 
 /// The outcome as lines: those that are waited for first.

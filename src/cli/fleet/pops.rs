@@ -5,13 +5,17 @@ use std::path::Path;
 use crate::config;
 use crate::fleet::{Clients, FleetError, clients};
 
-use super::super::CommandError;
+use super::super::{CommandError, NobodyAsked};
 
 /// How long a POP may take for an answer, unless the command says otherwise.
 pub(super) const LIMIT: &str = "3s";
 
 /// The POPs of the file; one whose files cannot be read is told like one that does not answer.
-pub(super) fn pops(file: Option<&Path>) -> Result<Clients, CommandError> {
+pub(super) fn pops(file: Option<&Path>) -> Result<Clients, NobodyAsked> {
+    listed(file).map_err(NobodyAsked)
+}
+
+fn listed(file: Option<&Path>) -> Result<Clients, CommandError> {
     let Some(file) = file else {
         return Err(
             "no POP is known: name a file with [fleet] with --fleet, or the configuration with --config"

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use ratatui::crossterm::event::{self, Event, KeyCode, KeyEventKind, KeyModifiers};
 
 use crate::control::{self, CatchmentStatus, Request, Response, Status};
+use crate::telemetry::escape_controls;
 
 use super::exit::Exit;
 use super::output::{has_colours, no_lines};
@@ -42,7 +43,6 @@ pub(super) fn top(
     socket: Option<&Path>,
     (options, json): (&TopOptions, bool),
 ) -> Outcome {
-    no_lines();
     let path = remote::socket_path(config, socket)?;
     if json {
         return lines(&path, options);
@@ -125,7 +125,8 @@ fn lines(path: &Path, options: &TopOptions) -> Outcome {
         std::thread::park_timeout(INTERVAL);
         let status = look(path)?;
         rates.take(&status, Instant::now());
-        let line = serde_json::to_string(&rates.document(&status))?;
+        let line = escape_controls(serde_json::to_string(&rates.document(&status))?);
+        no_lines();
         let mut output = std::io::stdout().lock();
         if writeln!(output, "{line}").and_then(|()| output.flush()).is_err() {
             break;

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use crate::admission::Mode;
 use crate::control::{
-    Alarm, Cause, ListenerStatus, OperatorStatus, ProbeStatus, RateLimitStatus, ReloadStatus, Selection,
-    ServeStatus, Status, WorkerStatus, ZoneStatus, without_numbers,
+    Alarm, Cause, FactStatus, ListenerStatus, OperatorStatus, ProbeStatus, RateLimitStatus, ReloadStatus,
+    Selection, ServeStatus, Status, WorkerStatus, ZoneStatus, without_numbers,
 };
 use crate::health;
 use crate::publish::{Report, WatchState};
@@ -29,7 +29,7 @@ impl State {
         let started = clock.of(self.sources.started);
         self.zones.refresh(&report, &ordered.required, started);
         let (mut zones, zone_counts) = self.zones.select(selection);
-        self.transfers.follow(&mut self.sources.transfers);
+        self.transfers.follow(&mut self.sources.transfers, clock.instant());
         self.transfers.fill(&mut zones, &self.sources.transfers, clock);
         fill_digests(&mut zones, &self.sources.published);
         let settings = self.sources.settings.clone();
@@ -64,6 +64,10 @@ impl State {
             serve: self.serve_status(),
             rate_limit: self.rate_limit_status(),
             tasks: self.tasks.statuses(),
+            facts: self
+                .fact_ages()
+                .map(|(name, age)| FactStatus { name: name.to_owned(), age_ms: age.as_millis() as u64 })
+                .collect(),
             ..Status::default()
         };
         let mut alarms = self.tasks.alarms(ordered.stopping);

@@ -4,7 +4,7 @@
 //! Zones have facts of their own up to a bound; of more only those that the configuration requires. Nothing here walks all zones, but
 //! for the names of zones that have just become busy.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::control::{Selection, ZoneFilter};
 use crate::metrics::{
@@ -33,15 +33,13 @@ impl State {
         let (report, routes) = ((self.sources.report)(), (self.sources.routes)());
         let (busy_zones, other_queries) = self.metrics.names.busy(&self.sources.counters, &report);
         let config_digest = (self.sources.ordered)().config_digest.clone();
-        let names = self.sources.metrics.checks.iter().map(|(name, _)| *name);
-        let ages = names.zip(&self.metrics.facts).map(|(name, (_, age))| (name, age.as_secs_f64()));
-        let fact_ages = ages.collect();
+        let fact_ages = self.fact_ages().map(|(name, age)| (name, age.as_secs_f64())).collect();
         let tasks = self.tasks.ages().into_iter();
         Facts {
             config_digest,
             zones: self.zone_facts(&report, clock),
             signatures_expire: self.zones.earliest_expiry(),
-            transfers: self.transfers.totals(),
+            transfers: self.transfers.totals(clock.instant()),
             busy_zones,
             other_queries,
             prefixes: prefix_facts(&routes, clock.instant()),
@@ -55,10 +53,16 @@ impl State {
         }
     }
 
+    /// How long ago each source of facts was last checked.
+    pub(super) fn fact_ages(&self) -> impl Iterator<Item = (&'static str, Duration)> {
+        let names = self.sources.metrics.checks.iter().map(|(name, _)| *name);
+        names.zip(self.metrics.facts.iter().map(|(_, age)| *age))
+    }
+
     fn sample_facts(&mut self) -> SampleFacts {
         let written = self.sources.metrics.samples.as_mut().map_or_else(SampleFacts::default, |told| told());
-        let dropped = self.sources.counters.taps().iter().map(Tap::dropped).sum::<u64>();
-        SampleFacts { dropped: written.dropped + dropped, ..written }
+        let not_taken = self.sources.counters.taps().iter().map(Tap::dropped).sum::<u64>();
+        SampleFacts { not_taken, ..written }
     }
 
     /// The zones that have samples of their own.

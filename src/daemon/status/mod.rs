@@ -252,7 +252,7 @@ impl State {
         self.tasks.follow(&self.sources.beats, &(self.sources.neighbor_beats)());
         self.tasks.observe(at);
         self.metrics.observe(&mut self.sources.metrics, at);
-        self.transfers.follow(&mut self.sources.transfers);
+        self.transfers.follow(&mut self.sources.transfers, now);
         self.updates_fault = (self.sources.updates)(at);
         if self.updates_fault.is_none() {
             self.updates_alive = Some(self.anchor.clock().unix());

@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Instant, SystemTime};
 
 use crate::control::{
     Cause, DivergedStatus, LastTransferStatus, PrimaryStatus, SecondaryStatus, TransferStatus, WaitingStatus,
@@ -16,7 +16,7 @@ use crate::metrics::{TransferFacts, TransferTotals};
 use crate::rssac002::LoadedVersion;
 use crate::transfer::delay::{DelayedVersions, Waiting};
 use crate::transfer::primary::{AskedFor, SeenTable};
-use crate::transfer::refresh::Phase;
+use crate::transfer::refresh::{self, Phase};
 use crate::transfer::secondary::{LastTransfer, ZoneNews, ZoneReport};
 use crate::wire::{Name, Serial};
 
@@ -68,6 +68,8 @@ impl ZoneLoads {
 pub(super) struct TransferTable {
     zones: BTreeMap<Name, Box<ZoneReport>>,
     concerns: BTreeMap<Concern, BTreeSet<Name>>,
+    /// Zones of which a primary has a newer version than is served, since when.
+    behind: BTreeMap<Name, Instant>,
     /// Transfers that were told of; the counts of zones are in `concerns`.
     moved: TransferTotals,
 }
@@ -151,24 +153,28 @@ impl Concern {
 
 impl TransferTable {
     /// Takes in what is new.
-    pub(super) fn follow(&mut self, sources: &mut TransferSources) {
+    pub(super) fn follow(&mut self, sources: &mut TransferSources, now: Instant) {
         let Some(news) = &mut sources.news else { return };
         for _ in 0..MOST_NEWS {
             let Some((zone, report)) = news.try_next() else { return };
             if let (Some(loads), Some(new)) = (&sources.loads, self.new_transfer(&zone, report.as_deref())) {
                 loads.tell(&zone, new);
             }
-            self.put(zone, report);
+            self.put(zone, report, now);
         }
     }
 
-    fn put(&mut self, zone: Name, report: Option<Box<ZoneReport>>) {
+    fn put(&mut self, zone: Name, report: Option<Box<ZoneReport>>, now: Instant) {
         for concern in Concern::ALL {
             let names = self.concerns.entry(concern).or_default();
             match report.as_ref().is_some_and(|report| concern.holds(report)) {
                 true => names.insert(zone.clone()),
                 false => names.remove(&zone),
             };
+        }
+        match report.as_ref().is_some_and(|report| is_behind_primary(report)) {
+            true => drop(self.behind.entry(zone.clone()).or_insert(now)),
+            false => drop(self.behind.remove(&zone)),
         }
         self.count_transfer(&zone, report.as_deref());
         match report {
@@ -191,12 +197,15 @@ impl TransferTable {
     }
 
     /// Transfers since the start, and zones that something is wrong with, for metrics.
-    pub(super) fn totals(&self) -> TransferTotals {
+    pub(super) fn totals(&self, now: Instant) -> TransferTotals {
+        let oldest = self.behind.values().min();
         let count = |concern| self.concerns.get(&concern).map_or(0, BTreeSet::len) as u64;
         TransferTotals {
             empty: count(Concern::Empty),
             stale: count(Concern::Stale),
             behind: count(Concern::Behind),
+            behind_primary: self.behind.len() as u64,
+            behind_primary_for: oldest.map(|since| now.saturating_duration_since(*since)).unwrap_or_default(),
             ..self.moved
         }
     }
@@ -204,13 +213,12 @@ impl TransferTable {
     /// What metrics tell of a zone that comes from primaries.
     pub(super) fn facts(&self, zone: &Name, clock: Clock) -> Option<TransferFacts> {
         let status = &self.zones.get(zone)?.status;
-        let newest = status.seen.iter().flatten().copied();
-        let newest = newest.reduce(|newest, other| if other.is_after(newest) { other } else { newest });
         Some(TransferFacts {
-            primary_serial: newest.map(|serial| serial.0),
+            primary_serial: newest_told(status).map(|serial| serial.0),
             checked: status.checked.map(unix),
             expires: status.expires.map(|at| clock.of(at)),
             failures: status.failures.into(),
+            next: next_refresh(status, clock),
         })
     }
 
@@ -255,6 +263,23 @@ impl TransferTable {
     }
 }
 
+/// The newest serial that a primary told (RFC 1982).
+fn newest_told(status: &refresh::Status) -> Option<Serial> {
+    let told = status.seen.iter().flatten().copied();
+    told.reduce(|newest, other| if other.is_after(newest) { other } else { newest })
+}
+
+/// When the primaries are asked next, unless they are being asked.
+fn next_refresh(status: &refresh::Status, clock: Clock) -> Option<u64> {
+    (status.phase == Phase::Idle).then(|| clock.of(status.due))
+}
+
+/// Whether a primary has a newer version than is served. A zone that was never served is empty, and told as that.
+fn is_behind_primary(report: &ZoneReport) -> bool {
+    let newest = newest_told(&report.status);
+    newest.zip(report.status.serial).is_some_and(|(newest, served)| newest.is_after(served))
+}
+
 fn waiting_status(waiting: Waiting) -> WaitingStatus {
     let Waiting { newest, steps, since, until, why } = waiting;
     let (since, until) = (unix(since), until.map(unix));
@@ -277,7 +302,7 @@ fn transfer_status(report: &ZoneReport, clock: Clock) -> TransferStatus {
         phase: phase.to_owned(),
         primaries: primaries.map(primary).collect(),
         checked: status.checked.map(unix),
-        next: (status.phase == Phase::Idle).then(|| clock.of(status.due)),
+        next: next_refresh(status, clock),
         expires: status.expires.map(|at| clock.of(at)),
         expired: report.is_expired,
         stale_since: status.stale_since.map(unix),

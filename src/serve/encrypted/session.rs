@@ -55,7 +55,7 @@ impl Answers {
         transport: TransportKind,
     ) -> Option<(Vec<u8>, SemaphorePermit<'_>)> {
         let permit = self.room.acquire().await.ok()?;
-        let peer = Peer { transport, address: self.address };
+        let peer = Peer::new(transport, self.address);
         Some((self.context.respond(query, peer)?, permit))
     }
 }

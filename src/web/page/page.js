@@ -287,6 +287,8 @@ function inside(status) {
       ["Limiter", `${status.rate_limit.mode}: ${count(status.rate_limit.limited)} limited, ${count(status.rate_limit.slipped)} truncated`],
       ["Operator", status.operator.order === "automatic" ? "" : `${status.operator.order}: ${status.operator.reason}`],
       ["Tasks", silent.length ? `${status.tasks.length}` : `${status.tasks.length}, all run`]),
+    table("Facts that decide about the route", [["Fact"], ["Last checked", "when"]],
+      (status.facts || []).map((fact) => [fact.name, `${(fact.age_ms / 1000).toFixed(1)} s ago`])),
     table(null, [["Task"], ["State"], ["Panics", "number"]], silent.map((task) => [task.name, word(task.state), task.panics])),
     table(null, [["Socket"], ["Over"], ["Fault"]], lost.map((listener) => [listener.address, listener.transport, listener.fault])));
 }
@@ -308,6 +310,8 @@ function popView(name) {
   fill(main, heading, sub, trouble, h("div", { class: "grid wide" }, charts.map((chart) => chart.element)), parts.map(([, box]) => box),
     clients, card("Timeline of routes and state (UTC)", timeline));
   let samples = [];
+  // A stream that is opened again tells all of them again.
+  const told = new Set();
   follow("/events/pop" + (name ? "?name=" + encodeURIComponent(name) : ""), {
     trouble: (text) => { fill(trouble, problems([text], "bad")); },
     pop: (data) => {
@@ -324,6 +328,9 @@ function popView(name) {
       samples = samples.slice(-400);
       charts.forEach((chart) => chart.draw(samples));
       for (const change of data.changes) {
+        const key = `${status.started} ${change.number}`;
+        if (told.has(key)) continue;
+        told.add(key);
         timeline.prepend(h("li", {}, clock(change.at), h("span", {}, `${change.subject}: ${change.state}`),
           change.reasons.length ? h("span", { class: "why" }, change.reasons.join("; ")) : null));
       }

@@ -92,7 +92,9 @@ pub fn zone(status: &serde_json::Value) -> Option<&serde_json::Value> {
 /// The status document of the anyns on a node.
 pub fn status(lab: &RunningLab, node: &str) -> Option<serde_json::Value> {
     let output = lab.command(node, &["anyns", "status", "--json"]).ok()?.output().ok()?;
-    serde_json::from_slice(&output.stdout).ok()
+    let document: serde_json::Value = serde_json::from_slice(&output.stdout).ok()?;
+    // Where none answers, the document tells the errors.
+    document.get("errors").is_none().then_some(document)
 }
 
 /// What `nsd-control` prints.

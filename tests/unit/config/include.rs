@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use super::super::{ConfigError, control_socket, load};
+use super::super::{ConfigError, control_socket, fleet, load};
 use super::*;
 
 const MAIN: &str =
@@ -132,4 +132,31 @@ fn too_many_files_are_not_read() {
         matches!(&error, ConfigError::Invalid { .. }) && error.to_string().contains("more than 1000 files")
     );
     assert!(gather(Path::new("anyns.toml"), "[pop]\n").is_ok());
+}
+
+#[test]
+fn the_fleet_is_read_from_the_included_files_too() {
+    const POP: &str = "[[fleet.pop]]\nname = \"NAME\"\nurl = \"http://198.51.100.10:9533\"\n";
+    let files = [
+        ("anyns.toml", "include = \"conf.d/*.toml\"\n[zonez]\n"),
+        ("conf.d/fleet.toml", &POP.replace("NAME", "ams1")),
+        ("conf.d/more.toml", &POP.replace("NAME", "fra1")),
+        ("conf.d/pop.toml", "[pop]\nmanagement-addresses = [\"198.51.100.11\"]\n"),
+    ];
+    let folder = folder(&files);
+    let main = folder.path().join("anyns.toml");
+    let settings = fleet(&main).unwrap();
+    let names: Vec<&str> = settings.pops.iter().map(|pop| pop.name.as_str()).collect();
+    assert_eq!(names, ["ams1", "fra1"]);
+    assert_eq!(settings.sources, ["198.51.100.11".parse::<std::net::IpAddr>().unwrap()]);
+    // A fault names its own file and line.
+    for (text, place) in [
+        ("[[fleet.pop]]\nname = 7\n", "conf.d/more.toml:2:8: "),
+        ("[[fleet.pop]]\nname = \"b\"\nurl = \"ftp://b\"\n", "conf.d/more.toml:3:7: fleet.pop.url: "),
+        ("[[fleet.pop\n", "conf.d/more.toml:1:"),
+    ] {
+        fs::write(folder.path().join("conf.d/more.toml"), text).unwrap();
+        let error = fleet(&main).unwrap_err().to_string();
+        assert!(error.contains(place), "{text}: {error}");
+    }
 }

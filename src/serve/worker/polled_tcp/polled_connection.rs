@@ -140,7 +140,7 @@ impl Connection {
         let patience = if proxied { PATIENCE } else { settings.idle.min(PATIENCE) };
         Self {
             stream,
-            peer: Peer { transport: answer::TransportKind::Tcp, address: source },
+            peer: Peer::new(answer::TransportKind::Tcp, source),
             ticket: Some(ticket),
             named: !proxied,
             traffic,
@@ -258,11 +258,11 @@ impl Connection {
             Ok(Some((origin, octets))) => {
                 self.named = true;
                 if let Origin::Client(client) = origin {
-                    self.peer.address = client.ip();
+                    self.peer = Peer::new(answer::TransportKind::Tcp, client.ip());
                 }
                 // Given back before it is asked for again.
                 self.ticket = None;
-                self.ticket = work.caps.enter(self.peer.address);
+                self.ticket = work.caps.enter(self.peer.address());
                 if self.ticket.is_none() {
                     work.add(|counters| count(&counters.tcp_refused));
                     return Err(io::ErrorKind::ConnectionRefused.into());
@@ -275,7 +275,7 @@ impl Connection {
                 self.go_on(work.now)
             }
             Err(error) => {
-                tracing::debug!(balancer = %self.peer.address, %error, "PROXY protocol");
+                tracing::debug!(balancer = %self.peer.address(), %error, "PROXY protocol");
                 work.add(|counters| count(&counters.handshake_failures));
                 Err(io::Error::new(io::ErrorKind::InvalidData, error))
             }

@@ -62,7 +62,7 @@ fn zones_with_the_same_trouble_are_one_alarm_that_ends_with_the_last_of_them() {
     queue.push(report("d.example.", |_| {})).unwrap();
     let empty = |status: &mut Status| (status.serial, status.failures) = (None, 1);
     queue.push(report("e.example.", empty)).unwrap();
-    table.follow(&mut sources);
+    table.follow(&mut sources, Instant::now());
     let told = |table: &TransferTable| {
         table.alarms().into_iter().map(|alarm| (alarm.kind, alarm.message)).collect::<Vec<_>>()
     };
@@ -86,12 +86,51 @@ fn zones_with_the_same_trouble_are_one_alarm_that_ends_with_the_last_of_them() {
     assert_eq!((transfer.checked, transfer.stale_since), (Some(1_000_000), Some(1_000_600)));
     assert_eq!(transfer.primaries.iter().map(|one| one.serial).collect::<Vec<_>>(), [Some(5), None]);
     assert!(transfer.next.unwrap() > clock.unix() && transfer.expires > transfer.next);
+    assert_eq!(table.facts(&name("a.example."), clock).unwrap().next, transfer.next);
     assert_eq!(zones[1].transfer, None);
     // All is well again, or gone.
     queue.push(report("a.example.", |_| {})).unwrap();
     for gone in ["b.example.", "c.example.", "e.example."] {
         queue.push((name(gone), None)).unwrap();
     }
-    table.follow(&mut sources);
+    table.follow(&mut sources, Instant::now());
     assert_eq!(told(&table), []);
+}
+
+#[test]
+fn zones_behind_their_primaries_are_counted_and_timed_from_the_first() {
+    let (queue, news) = crate::handoff::queue(MOST_NEWS).unwrap();
+    let mut sources = TransferSources { news: Some(news), ..TransferSources::default() };
+    let mut table = TransferTable::default();
+    let begun = Instant::now();
+    let at = |seconds| begun + Duration::from_secs(seconds);
+    let told = |table: &TransferTable, now| {
+        let totals = table.totals(now);
+        (totals.behind_primary, totals.behind_primary_for.as_secs())
+    };
+    let newer = |served: u32, primary: u32| {
+        move |status: &mut Status| {
+            status.serial = Some(Serial(served));
+            status.seen = vec![None, Some(Serial(primary))];
+        }
+    };
+    // Also where the serial has wrapped around (RFC 1982); an older one, the same one and none are no lag.
+    queue.push(report("a.example.", newer(u32::MAX, 1))).unwrap();
+    queue.push(report("b.example.", newer(7, 6))).unwrap();
+    queue.push(report("c.example.", newer(7, 7))).unwrap();
+    queue.push(report("d.example.", |status| status.serial = None)).unwrap();
+    queue.push(report("e.example.", |status| status.seen = vec![None, None])).unwrap();
+    table.follow(&mut sources, at(0));
+    assert_eq!(told(&table, at(9)), (1, 9));
+    // The next version comes while the last one is missing: the lag goes on. It counts from the first zone.
+    queue.push(report("a.example.", newer(u32::MAX, 2))).unwrap();
+    queue.push(report("b.example.", newer(7, 8))).unwrap();
+    table.follow(&mut sources, at(10));
+    assert_eq!(told(&table, at(20)), (2, 20));
+    queue.push(report("a.example.", newer(2, 2))).unwrap();
+    table.follow(&mut sources, at(30));
+    assert_eq!(told(&table, at(40)), (1, 30));
+    queue.push((name("b.example."), None)).unwrap();
+    table.follow(&mut sources, at(50));
+    assert_eq!(told(&table, at(60)), (0, 0));
 }
