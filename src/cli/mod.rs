@@ -25,6 +25,7 @@ mod which;
 mod zone_check;
 mod zone_export;
 mod zone_list;
+mod zone_orders;
 
 use crate::telemetry::with_causes;
 
@@ -188,7 +189,7 @@ enum ZoneCommand {
     },
     /// Hold a zone at the version that is served, also over restarts: new versions are refused until `unhold`
     Hold {
-        /// The zone
+        /// The zone, or a pattern with * and ? for many
         #[arg(allow_hyphen_values = true)]
         name: String,
         /// Why, for the log and the status
@@ -201,13 +202,13 @@ enum ZoneCommand {
     Halt(remote::CanaryZones),
     /// Let new versions of a held zone pass again
     Unhold {
-        /// The zone
+        /// The zone, or a pattern with * and ? for all that are held
         #[arg(allow_hyphen_values = true)]
         name: String,
     },
     /// Serve the content of an earlier version again, under a raised serial; where the zone is made, not where it comes from a primary
     Rollback {
-        /// The zone
+        /// The zone, or a pattern with * and ? for many: each goes back by one version
         #[arg(allow_hyphen_values = true)]
         name: String,
         /// The serial of the version, see `history`; by default the one before the last
@@ -215,11 +216,11 @@ enum ZoneCommand {
     },
     /// Accept, once, the version of a zone that was refused for its serial, its size or its signatures
     Accept {
-        /// The zone
+        /// The zone, or a pattern with * and ? for all of which a version is refused
         #[arg(allow_hyphen_values = true)]
         name: String,
-        /// The serial of the refused version
-        serial: u32,
+        /// The serial of the refused version; with a pattern each is accepted that is refused now
+        serial: Option<u32>,
     },
 }
 
@@ -279,12 +280,12 @@ fn zone(config: Option<&Path>, socket: Option<&Path>, (command, json): (ZoneComm
         ZoneCommand::CatchUp(zones) => remote::zone_catch_up(config, socket, zones),
         ZoneCommand::Export { name, output } => zone_export::export(config, socket, (name, output, json)),
         ZoneCommand::Remove { name } => remote::zone_remove(config, socket, name),
-        ZoneCommand::Hold { name, reason } => remote::zone_hold(config, socket, name, reason),
+        ZoneCommand::Hold { name, reason } => zone_orders::hold(config, socket, (&name, &reason)),
         ZoneCommand::Release(zones) => remote::zone_release(config, socket, zones),
         ZoneCommand::Halt(zones) => remote::zone_halt(config, socket, zones),
-        ZoneCommand::Unhold { name } => remote::zone_unhold(config, socket, name),
-        ZoneCommand::Rollback { name, serial } => remote::zone_rollback(config, socket, name, serial),
-        ZoneCommand::Accept { name, serial } => remote::zone_accept(config, socket, name, serial),
+        ZoneCommand::Unhold { name } => zone_orders::unhold(config, socket, &name),
+        ZoneCommand::Rollback { name, serial } => zone_orders::rollback(config, socket, (&name, serial)),
+        ZoneCommand::Accept { name, serial } => zone_orders::accept(config, socket, (&name, serial)),
         ZoneCommand::History { name } => remote::zone_history(config, socket, name, json),
         ZoneCommand::Diff { name, from, to } => remote::zone_diff(config, socket, (name, from, to), json),
     }

@@ -13,7 +13,7 @@ use super::output::{print_document, print_line, print_note};
 /// Longer than any order takes but a reload of very many zones.
 const LIMIT: Duration = Duration::from_secs(70);
 
-fn ask(config: Option<&Path>, socket: Option<&Path>, request: &Request) -> Outcome {
+pub(super) fn ask(config: Option<&Path>, socket: Option<&Path>, request: &Request) -> Outcome {
     let path = socket_path(config, socket)?;
     let waits = || {
         let limit = humantime::format_duration(LIMIT);
@@ -36,15 +36,6 @@ pub(super) fn reload(config: Option<&Path>, socket: Option<&Path>) -> Outcome {
 
 pub(super) fn zone_remove(config: Option<&Path>, socket: Option<&Path>, zone: String) -> Outcome {
     ask(config, socket, &Request::ZoneRemove { zone })
-}
-
-pub(super) fn zone_accept(
-    config: Option<&Path>,
-    socket: Option<&Path>,
-    zone: String,
-    serial: u32,
-) -> Outcome {
-    ask(config, socket, &Request::ZoneAccept { zone, serial })
 }
 
 pub(super) fn catalog_accept(
@@ -130,19 +121,6 @@ pub(super) fn zone_catch_up(
     ask(config, socket, &Request::ZoneCatchUp { zone: zones.name })
 }
 
-pub(super) fn zone_hold(
-    config: Option<&Path>,
-    socket: Option<&Path>,
-    zone: String,
-    reason: String,
-) -> Outcome {
-    ask(config, socket, &Request::ZoneHold { zone, reason })
-}
-
-pub(super) fn zone_unhold(config: Option<&Path>, socket: Option<&Path>, zone: String) -> Outcome {
-    ask(config, socket, &Request::ZoneUnhold { zone })
-}
-
 /// Zones of which canaries have each version first.
 #[derive(Debug, clap::Args)]
 #[group(required = true, multiple = false)]
@@ -167,15 +145,6 @@ pub(super) fn zone_release(config: Option<&Path>, socket: Option<&Path>, zones: 
 
 pub(super) fn zone_halt(config: Option<&Path>, socket: Option<&Path>, zones: CanaryZones) -> Outcome {
     ask(config, socket, &Request::ZoneHalt { zones: zones.filters() })
-}
-
-pub(super) fn zone_rollback(
-    config: Option<&Path>,
-    socket: Option<&Path>,
-    zone: String,
-    serial: Option<u32>,
-) -> Outcome {
-    ask(config, socket, &Request::ZoneRollback { zone, serial })
 }
 
 /// Where a difference begins.

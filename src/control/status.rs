@@ -187,6 +187,15 @@ document! {
         required: bool,
         /// The serial that is served, if one is.
         serial: Option<u32>,
+        /// The serial that its source gave last, if that is not the one that is served: it was raised here, or differences led on from it.
+        #[serde(default)]
+        source_serial: Option<u32>,
+        /// The serial of the version that was refused last, if it may be accepted.
+        #[serde(default)]
+        refused_serial: Option<u32>,
+        /// Whether an operator holds it at the version that is served.
+        #[serde(default)]
+        is_held: bool,
         /// How many records are served.
         records: u64,
         /// Where it comes from.

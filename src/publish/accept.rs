@@ -94,6 +94,11 @@ impl Standing {
     pub(super) fn is_led_on(&self) -> bool {
         self.digest != Some(self.source_digest)
     }
+
+    /// The serial that the source gave last, if it is not the one that is served: it was raised here, or differences led on from it.
+    pub(super) fn other_source_serial(&self) -> Option<Serial> {
+        Some(self.source_serial).filter(|serial| *serial != self.serial)
+    }
 }
 
 /// The rules one candidate is judged by.

@@ -36,6 +36,8 @@ pub struct ZoneReport {
     pub since: SystemTime,
     /// The serial that is served.
     pub serial: Option<Serial>,
+    /// The serial that its source gave last, if that is another one: it was raised here, or differences led on from it.
+    pub source_serial: Option<Serial>,
     /// How many records are served.
     pub records: usize,
     /// The file of the version that is served, or the one that should be.

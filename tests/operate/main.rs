@@ -51,3 +51,4 @@ mod ticket_keys;
 mod transfer;
 mod web;
 mod web_tls;
+mod zone_orders;

@@ -26,7 +26,8 @@ fn page(zone: &ZoneStatus, now: u64) -> String {
     let mut text = format!("{} {state} since {}{required}\n", printable(&zone.name), moment(zone.since, now));
     let serial = zone.serial.map_or("none".to_owned(), |serial| serial.to_string());
     let mut rows = vec![row("serial", format!("{serial}, {}", counted(zone.records, "record")))];
-    rows.push(row("source", zone.source.clone()));
+    let of_source = zone.source_serial.map_or_else(String::new, |serial| format!(", serial {serial}"));
+    rows.push(row("source", zone.source.clone() + &of_source));
     rows.extend(zone.digest.iter().map(|digest| row("digest", digest.clone())));
     rows.extend(zone.catalog.iter().map(|catalog| row("catalog", catalog.clone())));
     rows.extend(zone.canary.iter().flat_map(|canary| super::canary::zone_rows(canary, now)));

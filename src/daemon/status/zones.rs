@@ -121,6 +121,9 @@ impl Entry<'_> {
             state: self.state(),
             required: is_required,
             serial: self.zone.and_then(|zone| zone.serial).map(|serial| serial.0),
+            source_serial: self.zone.and_then(|zone| zone.source_serial).map(|serial| serial.0),
+            refused_serial: self.zone.and_then(|zone| zone.refused_serial).map(|serial| serial.0),
+            is_held: self.zone.is_some_and(|zone| zone.faults.iter().any(is_hold)),
             records: self.zone.map_or(0, |zone| zone.records as u64),
             source: self.zone.map_or_else(String::new, |zone| zone.source.display().to_string()),
             since: self.since(started),
@@ -129,6 +132,11 @@ impl Entry<'_> {
             ..ZoneStatus::default()
         }
     }
+}
+
+/// Whether it says that an operator holds the zone.
+fn is_hold(fault: &Fault) -> bool {
+    matches!(fault, Fault::Held { .. })
 }
 
 impl ZoneTable {

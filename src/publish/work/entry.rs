@@ -300,6 +300,7 @@ impl Entry {
             state,
             since,
             serial: standing.map(|header| header.standing.serial),
+            source_serial: standing.and_then(|header| header.standing.other_source_serial()),
             records: standing.map_or(0, |header| header.standing.records),
             source: self.path(),
             accepted_at: standing.map(|header| header.accepted_at),

@@ -17,6 +17,7 @@ fn zone(state: ZoneState) -> ZoneReport {
         state,
         since: SystemTime::UNIX_EPOCH,
         serial: None,
+        source_serial: None,
         records: 2,
         source: Path::new("a.zone").into(),
         accepted_at: None,

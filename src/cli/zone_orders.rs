@@ -1,0 +1,106 @@
+//! Orders for one zone, or for each zone that a pattern takes: hold, unhold, rollback, accept.
+//!
+//! With a pattern each zone has an order and a line of its own: where one cannot be carried out the others are all the same, and the exit
+//! code says that something is wrong.
+
+use std::path::Path;
+use std::time::Duration;
+
+use crate::control::{self, Request, Response, ZoneStatus};
+
+use super::exit::Exit;
+use super::outcome::Outcome;
+use super::output::{print_line, print_note};
+use super::remote::{ask, outcome_of, socket_path};
+
+/// The list of very many zones takes some seconds, an order seldom one.
+const LIMIT: Duration = Duration::from_secs(70);
+
+pub(super) fn hold(config: Option<&Path>, socket: Option<&Path>, (name, reason): (&str, &str)) -> Outcome {
+    let order = |zone: &str| Request::ZoneHold { zone: zone.to_owned(), reason: reason.to_owned() };
+    match is_pattern(name) {
+        true => each(config, socket, (name, "no zone has such a name"), |zone| Some(order(&zone.name))),
+        false => ask(config, socket, &order(name)),
+    }
+}
+
+pub(super) fn unhold(config: Option<&Path>, socket: Option<&Path>, name: &str) -> Outcome {
+    let order = |zone: &str| Request::ZoneUnhold { zone: zone.to_owned() };
+    match is_pattern(name) {
+        true => each(config, socket, (name, "no zone with such a name is held"), |zone| {
+            zone.is_held.then(|| order(&zone.name))
+        }),
+        false => ask(config, socket, &order(name)),
+    }
+}
+
+pub(super) fn rollback(
+    config: Option<&Path>,
+    socket: Option<&Path>,
+    (name, serial): (&str, Option<u32>),
+) -> Outcome {
+    let order = |zone: &str| Request::ZoneRollback { zone: zone.to_owned(), serial };
+    match is_pattern(name) {
+        true if serial.is_some() => {
+            Err("a serial is that of one zone: give its name, or leave the serial out, and each zone goes back by one version".into())
+        }
+        true => each(config, socket, (name, "no zone has such a name"), |zone| Some(order(&zone.name))),
+        false => ask(config, socket, &order(name)),
+    }
+}
+
+pub(super) fn accept(
+    config: Option<&Path>,
+    socket: Option<&Path>,
+    (name, serial): (&str, Option<u32>),
+) -> Outcome {
+    let order = |zone: &str, serial| Request::ZoneAccept { zone: zone.to_owned(), serial };
+    match (is_pattern(name), serial) {
+        (true, None) => each(config, socket, (name, "no version of a zone with such a name is refused"), |zone| {
+            Some(order(&zone.name, zone.refused_serial?))
+        }),
+        (true, Some(_)) => {
+            Err("a serial is that of one zone: give its name, or leave the serial out to accept what is refused now".into())
+        }
+        (false, Some(serial)) => ask(config, socket, &order(name, serial)),
+        (false, None) => Err(format!("the serial of the refused version is missing: `anyns zone status {name}` says it").into()),
+    }
+}
+
+/// Whether it is for many zones.
+fn is_pattern(name: &str) -> bool {
+    name.contains(['*', '?'])
+}
+
+/// Gives each zone that the pattern takes its order, if it has one; `none`: what is said if none has.
+fn each(
+    config: Option<&Path>,
+    socket: Option<&Path>,
+    (pattern, none): (&str, &str),
+    order: impl Fn(&ZoneStatus) -> Option<Request>,
+) -> Outcome {
+    let path = socket_path(config, socket)?;
+    let request = Request::Status { zones: Some(pattern.to_owned()), most: None };
+    let mut zones = match control::call(&path, &request, LIMIT)? {
+        Response::Status { status } => status.zones,
+        other => return outcome_of(other),
+    };
+    zones.sort_by(|one, other| one.name.cmp(&other.name));
+    let orders: Vec<(&str, Request)> =
+        zones.iter().filter_map(|zone| Some((zone.name.as_str(), order(zone)?))).collect();
+    if orders.is_empty() {
+        return Err(none.into());
+    }
+    let mut all_done = true;
+    for (zone, order) in &orders {
+        match control::call(&path, order, LIMIT).map_err(Into::into).and_then(outcome_of) {
+            Ok(_) => {}
+            Err(error) => {
+                all_done = false;
+                print_note(&format!("{zone}: {error}"));
+                print_line(&format!("error: {zone}: {error}"));
+            }
+        }
+    }
+    Ok(Exit::of(all_done))
+}
