@@ -238,7 +238,7 @@ async fn other_policies_and_keys_count_from_then_on() {
     let grants = vec![Grant { key: name("b."), names: vec![], types: Types::Ordinary }];
     let zones = HashMap::from([(name("example."), Policy(grants))]);
     let keys = Arc::new(Keys::new([key("a."), key("b.")]).unwrap());
-    service.change(UpdateSettings { zones: zones.clone(), keys, ..UpdateSettings::default() });
+    service.change(UpdateSettings { zones: zones.clone(), keys });
     assert_eq!(ask(&service, add(2), Some("b."), NOW).await, 0);
     assert_eq!(ask(&service, add(3), Some("a."), NOW).await, 5);
     // A key that is there no more is not known (RFC 8945 section 5.2.1), whatever the policy says.
