@@ -52,6 +52,9 @@ pub struct Membership {
     limit: RemovalLimit,
     /// Limits of catalogs that have their own.
     limits: BTreeMap<Name, RemovalLimit>,
+    /// What the last version of each catalog says of its own members and waits.
+    waiting: BTreeMap<Name, Held>,
+    /// That, and the members that another catalog would take over and begin anew.
     held: BTreeMap<Name, Held>,
 }
 
@@ -114,7 +117,7 @@ impl Membership {
         self.order = catalogs.iter().map(|(name, _)| name.clone()).collect();
         self.limits = catalogs.into_iter().collect();
         self.versions.retain(|name, _| self.limits.contains_key(name));
-        self.held.retain(|name, _| self.limits.contains_key(name));
+        self.waiting.retain(|name, _| self.limits.contains_key(name));
         let mut changes = MembershipChanges::default();
         let gone = self.members.iter().filter(|(_, member)| !self.limits.contains_key(&member.catalog));
         let gone: Vec<Name> = gone.map(|(name, _)| name.clone()).collect();
@@ -122,7 +125,7 @@ impl Membership {
             self.members.remove(&name);
             changes.removed.insert(name);
         }
-        self.settle(&mut changes);
+        self.settle(&mut changes, None);
         changes
     }
 
@@ -138,7 +141,7 @@ impl Membership {
         self.versions.get(catalog)
     }
 
-    /// Lets the removals of a catalog pass that wait, if they are those of the version with this serial.
+    /// Lets the removals of a catalog pass that wait, and members that others take over and begin anew, if they are those of the version with this serial.
     pub fn accept(&mut self, catalog: &Name, serial: Serial) -> Option<MembershipChanges> {
         self.held.get(catalog).filter(|held| held.serial == serial)?;
         let version = self.versions.get(catalog)?.clone();
@@ -174,12 +177,12 @@ impl Membership {
         let lost: BTreeSet<Name> = anew.chain(&gone).cloned().collect();
         let owned = self.members.values().filter(|member| member.catalog == catalog).count();
         let is_held = !is_accepted && self.exceeds(&catalog, lost.len(), owned);
-        self.held.remove(&catalog);
+        self.waiting.remove(&catalog);
         if is_held {
             let held = Held { serial: version.serial, members: lost };
-            self.held.insert(catalog.clone(), held);
+            self.waiting.insert(catalog.clone(), held);
         }
-        self.versions.insert(catalog, version);
+        self.versions.insert(catalog.clone(), version);
         let mut changes = MembershipChanges::default();
         if !is_held {
             for name in gone {
@@ -187,13 +190,13 @@ impl Membership {
                 changes.removed.insert(name);
             }
         }
-        self.settle(&mut changes);
+        self.settle(&mut changes, is_accepted.then_some(&catalog));
         changes
     }
 
-    /// Whether a member waits before it begins anew.
+    /// Whether a member waits before it begins anew by the word of its owner.
     fn is_held(&self, name: &Name, new: &Member) -> bool {
-        let waits = self.held.get(&new.catalog).is_some_and(|held| held.members.contains(name));
+        let waits = self.waiting.get(&new.catalog).is_some_and(|held| held.members.contains(name));
         waits && self.members.get(name).is_some_and(|old| old.properties.label != new.properties.label)
     }
 
@@ -202,8 +205,28 @@ impl Membership {
         limit.is_exceeded(gone, owned)
     }
 
-    /// Gives every member that some catalog names to one of them. What owners say comes first: it decides who may take over.
-    fn settle(&mut self, changes: &mut MembershipChanges) {
+    /// The members that other catalogs would take over now and begin anew, by the catalog that has them, where they are more than may go at
+    /// once: they are not served either until they have come again.
+    fn held_takeovers(&self, accepted: Option<&Name>) -> BTreeMap<Name, BTreeSet<Name>> {
+        let mut takeovers: BTreeMap<Name, BTreeSet<Name>> = BTreeMap::new();
+        for (name, old) in &self.members {
+            let taker = old.properties.new_owner.as_ref().filter(|taker| **taker != old.catalog);
+            let new = taker.and_then(|taker| self.versions.get(taker)?.members.get(name));
+            let begins_anew = new.is_some_and(|new| new.label != old.properties.label);
+            if begins_anew && !self.order.contains(name) {
+                takeovers.entry(old.catalog.clone()).or_default().insert(name.clone());
+            }
+        }
+        takeovers.retain(|catalog, taken| {
+            let owned = self.members.values().filter(|member| member.catalog == *catalog).count();
+            accepted != Some(catalog) && self.exceeds(catalog, taken.len(), owned)
+        });
+        takeovers
+    }
+
+    /// Gives every member that some catalog names to one of them. What owners say comes first: it decides who may take over. What
+    /// others take over from `accepted` does not wait.
+    fn settle(&mut self, changes: &mut MembershipChanges, accepted: Option<&Name>) {
         let versions = self.order.iter().filter_map(|name| self.versions.get(name)).cloned();
         let versions: Vec<Arc<CatalogZone>> = versions.collect();
         for version in &versions {
@@ -215,11 +238,26 @@ impl Membership {
                 }
             }
         }
+        let takeovers = self.held_takeovers(accepted);
+        let waits = |name: &Name, owner: &Name| takeovers.get(owner).is_some_and(|held| held.contains(name));
         for version in &versions {
             for (name, properties) in &version.members {
+                if self
+                    .members
+                    .get(name)
+                    .is_some_and(|old| old.catalog != version.name && waits(name, &old.catalog))
+                {
+                    continue;
+                }
                 let new = Member { catalog: version.name.clone(), properties: properties.clone() };
                 self.claim(name, new, changes);
             }
+        }
+        self.held = self.waiting.clone();
+        for (owner, members) in takeovers {
+            let Some(serial) = self.versions.get(&owner).map(|version| version.serial) else { continue };
+            let held = self.held.entry(owner).or_insert(Held { serial, members: BTreeSet::new() });
+            held.members.extend(members);
         }
     }
 

@@ -6,9 +6,9 @@ use std::time::Duration;
 use crate::control::{self, Request, Response, render_catchment};
 
 use super::exit::Exit;
-use super::output::print_document;
+use super::outcome::Outcome;
+use super::output::{print_document, print_line};
 use super::remote::{outcome_of, socket_path};
-use super::{Outcome, print_line};
 
 /// The counts are there at once.
 const LIMIT: Duration = Duration::from_secs(20);

@@ -14,7 +14,8 @@ use crate::telemetry::counted;
 use crate::wire::Name;
 
 use super::exit::Exit;
-use super::{CommandError, Outcome, print_line};
+use super::outcome::{CommandError, Outcome};
+use super::output::print_line;
 
 /// The most good zones listed one by one; what is wrong is always listed.
 const MOST_LISTED: usize = 100;

@@ -3,24 +3,22 @@
 use std::io::Write;
 use std::path::Path;
 
-use clap::CommandFactory;
 use clap_complete::Shell;
 
 use super::exit::Exit;
-use super::{Arguments, Outcome};
+use super::outcome::Outcome;
 
 /// Prints the completions of a shell.
-pub(super) fn completions(shell: Shell) -> Outcome {
+pub(super) fn completions(mut command: clap::Command, shell: Shell) -> Outcome {
     let mut text = Vec::new();
-    clap_complete::generate(shell, &mut Arguments::command(), "anyns", &mut text);
+    clap_complete::generate(shell, &mut command, "anyns", &mut text);
     // A closed pipe is no reason to fail.
     let _ = std::io::stdout().lock().write_all(&text);
     Ok(Exit::DONE)
 }
 
 /// Prints the manual page of `anyns`, or writes that and one of each command into a directory.
-pub(super) fn man(directory: Option<&Path>) -> Outcome {
-    let command = Arguments::command();
+pub(super) fn man(command: clap::Command, directory: Option<&Path>) -> Outcome {
     match directory {
         Some(directory) => {
             clap_mangen::generate_to(command, directory).map_err(|error| {
@@ -38,7 +36,9 @@ pub(super) fn man(directory: Option<&Path>) -> Outcome {
 
 #[cfg(test)]
 mod tests {
+    use super::super::Arguments;
     use super::*;
+    use clap::CommandFactory;
 
     #[test]
     fn the_declaration_is_sound() {
@@ -48,7 +48,7 @@ mod tests {
     #[test]
     fn there_is_a_page_of_each_command() {
         let directory = tempfile::tempdir().unwrap();
-        man(Some(directory.path())).unwrap();
+        man(Arguments::command(), Some(directory.path())).unwrap();
         for page in ["anyns", "anyns-status", "anyns-zone-list", "anyns-which", "anyns-top"] {
             let text = std::fs::read_to_string(directory.path().join(format!("{page}.1"))).unwrap();
             assert!(text.contains(".SH SYNOPSIS"), "{page}: {text}");

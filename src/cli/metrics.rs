@@ -9,8 +9,8 @@ use serde_json::Value;
 
 use crate::control::{self, Request, Response};
 
-use super::Outcome;
 use super::exit::Exit;
+use super::outcome::Outcome;
 use super::output::{print_document, print_text};
 use super::remote::{outcome_of, socket_path};
 

@@ -14,6 +14,7 @@ mod exit;
 mod fleet;
 mod generate;
 mod metrics;
+mod outcome;
 mod output;
 mod remote;
 mod run;
@@ -30,10 +31,10 @@ use crate::telemetry::with_causes;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 
 use exit::Exit;
-use output::print_line;
+use outcome::{NobodyAsked, Outcome};
 
 /// An anycast authoritative DNS server: serves zones, tests itself, and gates the BGP route for the shared address.
 #[derive(Debug, Parser)]
@@ -261,8 +262,8 @@ fn dispatch(arguments: Arguments) -> Outcome {
         Command::Reload => remote::reload(config, socket),
         Command::Which(options) => which::which(&options, json),
         Command::Top(options) => top::top(config, socket, (&options, json)),
-        Command::Completions { shell } => generate::completions(shell),
-        Command::Man { output } => generate::man(output.as_deref()),
+        Command::Completions { shell } => generate::completions(Arguments::command(), shell),
+        Command::Man { output } => generate::man(Arguments::command(), output.as_deref()),
     }
 }
 
@@ -286,27 +287,5 @@ fn zone(config: Option<&Path>, socket: Option<&Path>, (command, json): (ZoneComm
         ZoneCommand::Accept { name, serial } => remote::zone_accept(config, socket, name, serial),
         ZoneCommand::History { name } => remote::zone_history(config, socket, name, json),
         ZoneCommand::Diff { name, from, to } => remote::zone_diff(config, socket, (name, from, to), json),
-    }
-}
-
-/// One error of any command; its text is made only here.
-type CommandError = Box<dyn std::error::Error + Send + Sync>;
-
-/// What a command comes to.
-type Outcome = Result<Exit, CommandError>;
-
-/// Why nobody could be asked. The exit code is that of no answer: any other would tell something of those who were not asked.
-#[derive(Debug)]
-struct NobodyAsked(CommandError);
-
-impl std::fmt::Display for NobodyAsked {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        self.0.fmt(formatter)
-    }
-}
-
-impl std::error::Error for NobodyAsked {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        self.0.source()
     }
 }

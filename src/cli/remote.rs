@@ -7,8 +7,8 @@ use crate::config;
 use crate::control::{self, Request, Response};
 
 use super::exit::Exit;
-use super::output::{print_document, print_note};
-use super::{CommandError, Outcome, print_line};
+use super::outcome::{CommandError, Outcome};
+use super::output::{print_document, print_line, print_note};
 
 /// Longer than any order takes but a reload of very many zones.
 const LIMIT: Duration = Duration::from_secs(70);

@@ -4,8 +4,8 @@ use std::path::Path;
 
 use crate::{config, daemon};
 
-use super::Outcome;
 use super::exit::Exit;
+use super::outcome::Outcome;
 use super::output::print_note;
 
 /// Runs until a signal ends it.

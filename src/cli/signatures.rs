@@ -7,7 +7,7 @@ use crate::publish::check_signatures;
 use crate::zone::Zone;
 use crate::zone::signatures::{Findings, Level, Stage, Validity};
 
-use super::print_line;
+use super::output::print_line;
 
 /// What takes less is not worth a line.
 const SHORT: Duration = Duration::from_secs(1);

@@ -8,8 +8,9 @@ use crate::control::{self, Request, Response, printable_lines};
 use crate::telemetry::with_causes;
 
 use super::exit::Exit;
-use super::output::{document_text, no_lines, print_document, print_text};
-use super::{CommandError, NobodyAsked, Outcome, print_line, remote};
+use super::outcome::{CommandError, NobodyAsked, Outcome};
+use super::output::{document_text, no_lines, print_document, print_line, print_text};
+use super::remote;
 
 /// The state is there at once; the list of very many zones takes some seconds.
 const LIMIT: Duration = Duration::from_secs(20);

@@ -7,7 +7,9 @@ use crate::wire::Name;
 use crate::zonefile;
 
 use super::exit::Exit;
-use super::{CommandError, Outcome, print_line, signatures};
+use super::outcome::{CommandError, Outcome};
+use super::output::print_line;
+use super::signatures;
 
 /// Reads the file as the publisher would and says what is in it, or what is wrong and where.
 pub(super) fn check(file: &Path, origin: Option<&str>, include_roots: &[PathBuf], verifies: bool) -> Outcome {

@@ -6,9 +6,9 @@ use std::time::Duration;
 use crate::control::{self, Request, Response};
 
 use super::exit::Exit;
-use super::output::{print_document, write_file};
+use super::outcome::Outcome;
+use super::output::{print_document, print_line, write_file};
 use super::remote::{outcome_of, socket_path};
-use super::{Outcome, print_line};
 
 /// Longer than a zone of the largest size takes to be written and read.
 const LIMIT: Duration = Duration::from_secs(70);

@@ -1,12 +1,13 @@
 //! The form of a configuration file: its text in, a [`Spec`] out, and every fault of form on the way.
 //!
-//! A deserializer stops at the first fault. So what is wrong is noted, taken out of the parsed table and the rest is read
+//! A file without faults is read once. A deserializer stops at the first fault. So what is wrong is noted, taken out of the parsed table and the rest is read
 //! again, until it can be read; a required key that is missing gets a value that stands for it. What is taken out or put in
 //! may provoke faults of meaning that the file does not have; [`Form::provoked`] tells which. A file with such faults is
 //! refused in any case.
 
 use std::ops::Range;
 
+use serde::Deserialize as _;
 use toml::Spanned;
 use toml::de::{DeArray, DeString, DeTable, DeValue};
 
@@ -206,6 +207,11 @@ pub(super) fn read(sources: &Sources, faults: &mut Faults<'_>) -> Option<Form> {
         faults.error(place, &key, format!("the key is missing; it is {what}"));
         repaired.push(key);
     }
+    // Reading takes the table, and a copy of a hundred thousand sections would cost as much as the reading.
+    if let Ok(spec) = Spec::deserialize(toml::Deserializer::from(table)) {
+        return Some(Form { spec, repaired });
+    }
+    let mut table = parse_again(sources);
     for _ in 0..MOST {
         let fault = match Spec::from_table(table.clone()) {
             Ok(spec) => return Some(Form { spec, repaired }),
@@ -232,6 +238,14 @@ pub(super) fn read(sources: &Sources, faults: &mut Faults<'_>) -> Option<Form> {
         }
     }
     None
+}
+
+/// The table of a text that [`parse`] read, with what is mended and put there; all that is told of it is told already.
+fn parse_again(sources: &Sources) -> Spanned<DeTable<'_>> {
+    let (mut table, _) = DeTable::parse_recoverable(sources.text());
+    mend_headings(table.get_mut(), &mut Faults::new(sources, false));
+    complete(table.get_mut());
+    table
 }
 
 /// Where the line begins, or for a key that is there twice in a section that is, the section's heading.

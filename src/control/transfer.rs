@@ -11,7 +11,7 @@ document! {
         phase: String,
         /// Its primaries, in the order of the configuration.
         primaries: Vec<PrimaryStatus>,
-        /// When a primary last confirmed what is served; `None` if none ever did.
+        /// When a primary last answered that it has what is served, an older version, or one that is refused here; `None` if none ever did.
         checked: Option<u64>,
         /// When the primaries are asked next; `None` while they are.
         next: Option<u64>,
@@ -19,7 +19,7 @@ document! {
         expires: Option<u64>,
         /// Whether it has expired, whatever becomes of it.
         expired: bool,
-        /// Since when no primary was reached although REFRESH was over.
+        /// Since when no primary has answered so although REFRESH was over.
         stale_since: Option<u64>,
         /// Since when every attempt has failed.
         failing_since: Option<u64>,
@@ -29,7 +29,7 @@ document! {
         last_error: Option<String>,
         /// When that was.
         last_error_at: Option<u64>,
-        /// The serial that a primary has although a newer one is served here: it went backwards.
+        /// The serial that a primary has although a newer one is served here, which no primary that answers has: it went backwards.
         behind: Option<u32>,
         /// The last time that a primary had other content under the serial that was served; until differences fit again, or an operator has
         /// ordered the whole zone.
@@ -37,6 +37,9 @@ document! {
         diverged: Option<DivergedStatus>,
         /// The serial of the version that was refused, and is not asked for again.
         refused: Option<u32>,
+        /// Since when a version is refused.
+        #[serde(default)]
+        refused_since: Option<u64>,
         /// The last transfer that put a version into service.
         last_transfer: Option<LastTransferStatus>,
     }

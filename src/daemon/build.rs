@@ -26,7 +26,9 @@ use super::canaries::{self, CanaryContext, ReleasedVersions};
 use super::catalogs::{self, CatalogContext};
 use super::controller::Controller;
 use super::drain_file::DrainFile;
+use super::error::DaemonError;
 use super::live::gate_settings;
+use super::logged::Logged;
 use super::parts::Parts;
 use super::reloads::Reloads;
 use super::reporting::Told;
@@ -38,7 +40,6 @@ use super::status::{Ordered, Reload, TransferSources};
 use super::supervisor::Supervisor;
 use super::thread::Thread;
 use super::transfers::Transferring;
-use super::{DaemonError, Logged};
 
 /// Orders that wait for the deciding task: those of all connections of the admin socket, and a signal's.
 const ORDERS: usize = 32;

@@ -38,10 +38,12 @@ mod controller;
 mod decide;
 mod drain;
 mod drain_file;
+mod error;
 mod export;
 mod facts;
 mod history;
 mod live;
+mod logged;
 mod order;
 mod orders;
 mod parts;
@@ -68,92 +70,9 @@ mod web;
 use std::path::PathBuf;
 
 use crate::config::Config;
-use crate::control::ControlError;
-use crate::host::AddressError;
-use crate::otlp::{self, Export, ExportLayer};
-use crate::serve::ServeError;
-use crate::telemetry::{ExportedLogs, Logging};
-use crate::{admission, health, publish, route, telemetry, web as pages};
 
-/// Why anyns cannot run.
-#[derive(Debug, thiserror::Error)]
-pub enum DaemonError {
-    /// The runtime of the control plane does not start.
-    #[error("cannot start the control plane's threads")]
-    Runtime(#[source] std::io::Error),
-    /// A thread of the control plane does not start.
-    #[error("cannot start the thread {name}")]
-    Thread {
-        /// Which.
-        name: &'static str,
-        /// What the system said.
-        #[source]
-        source: std::io::Error,
-    },
-    /// Zones cannot be transferred.
-    #[error("cannot transfer zones")]
-    Transfer(#[source] Box<dyn std::error::Error + Send + Sync>),
-    /// The speaker does not start.
-    #[error(transparent)]
-    Speaker(#[from] route::SpeakerError),
-    /// Signals cannot be received.
-    #[error("cannot receive signals")]
-    Signals(#[source] std::io::Error),
-    /// Logs cannot begin.
-    #[error(transparent)]
-    Log(#[from] telemetry::LogError),
-    /// The admin socket cannot be opened.
-    #[error(transparent)]
-    Control(#[from] ControlError),
-    /// The page cannot be served with these credentials.
-    #[error("[web] cannot work")]
-    Web(#[from] pages::WebError),
-    /// A service address is not on the host.
-    #[error(transparent)]
-    Address(#[from] AddressError),
-    /// The limiter cannot be made.
-    #[error(transparent)]
-    Limiter(#[from] admission::SettingsError),
-    /// A socket cannot be opened.
-    #[error(transparent)]
-    Serve(#[from] ServeError),
-    /// The zones cannot be looked after.
-    #[error(transparent)]
-    Publish(#[from] publish::PublishError),
-    /// Probes cannot work.
-    #[error(transparent)]
-    Health(#[from] health::SettingsError),
-    /// The speaker cannot work with these settings.
-    #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
-    Route(Vec<route::SettingsError>),
-}
-
-/// How long the last log records may take to leave.
-const LOG_PATIENCE: std::time::Duration = std::time::Duration::from_secs(1);
-
-/// What is logged, and what of it is exported.
-struct Logged {
-    logging: Logging,
-    export: Option<Export>,
-}
-
-impl Logged {
-    fn start(config: &Config) -> Result<Self, DaemonError> {
-        let export = config.otlp.as_ref().map(otlp::start).transpose();
-        let failed = |source| DaemonError::Thread { name: "otlp", source };
-        let (export, layer) = export.map_err(failed)?.unzip();
-        let exported = layer.map(|layer: ExportLayer| -> ExportedLogs { Box::new(layer) });
-        Ok(Self { logging: telemetry::start_logs(&config.log, exported)?, export })
-    }
-
-    /// The last records leave.
-    fn finish(self) {
-        if let Some(export) = self.export {
-            export.finish(LOG_PATIENCE);
-        }
-        self.logging.logs.finish(LOG_PATIENCE);
-    }
-}
+pub use error::DaemonError;
+use logged::Logged;
 
 /// Runs until a signal ends it, and returns after everything is closed in order. `file` is read again at a reload.
 pub fn run(config: Config, file: Option<PathBuf>) -> Result<(), DaemonError> {

@@ -15,7 +15,7 @@ use crate::publish::{Difference, History, Report};
 use crate::telemetry::{Beat, keep_beating, keep_running};
 use crate::transfer::primary::{NoVersion, Primary, Source};
 use crate::wire::{Name, Serial};
-use crate::zone::{Expiry, Published, Zone};
+use crate::zone::{Expiry, Published, Snapshot, Zone};
 
 use super::DaemonError;
 use super::canaries::ReleasedVersions;
@@ -36,9 +36,7 @@ pub(super) struct ServedVersions {
 
 impl Source for ServedVersions {
     fn zone(&self, name: &Name) -> Option<Arc<Zone>> {
-        let served = self.published.load();
-        // Of what has expired nothing is said to others (RFC 1035 section 3.3.13).
-        served.zone(name).filter(|_| served.expiry(name) != Expiry::Expired).cloned()
+        sendable(&self.published.load(), name)
     }
 
     fn version_for(&self, name: &Name, client: IpAddr) -> Result<Arc<Zone>, NoVersion> {
@@ -55,6 +53,12 @@ impl Source for ServedVersions {
             }
         }
     }
+}
+
+/// The version that may be told of. Of what has expired, also where it is still served as stale, nothing is said to others (RFC 1035
+/// section 3.3.13): a secondary would take the answer as the word that what it has is the newest.
+fn sendable(served: &Snapshot, name: &Name) -> Option<Arc<Zone>> {
+    served.zone(name).filter(|_| served.expiry(name) == Expiry::Current).cloned()
 }
 
 /// Follows the report: secondaries are told of a zone that is served with another serial.

@@ -23,7 +23,7 @@ use crate::transfer::secondary::{
 };
 use crate::update::UpdateService;
 use crate::wire::Name;
-use crate::zone::{Expiry, Published, Zone};
+use crate::zone::{Expiry, Published, Zone, ZoneFault};
 
 use super::DaemonError;
 use super::canaries::ReleasedVersions;
@@ -83,7 +83,7 @@ impl Transferring {
             .map_err(|error| DaemonError::Transfer(Box::new(error)))?;
         let handle = secondary.handle();
         serving.hand_other_messages(Box::new(SecondaryIntake(handle.clone())));
-        let updates = updates(transfers.updates.clone(), publisher, published);
+        let updates = updates(transfers.updates.clone(), (publisher, published), handle.clone());
         let receivers = Receivers { secondary: Some(handle.clone()), updates: Some(updates.clone()) };
         let primary = match transfers.sends() {
             true => {
@@ -219,6 +219,21 @@ impl Intake for SecondaryIntake {
     }
 }
 
+/// What is to be done about differences that are not applied.
+fn of_differences(error: ApplyError) -> SinkError {
+    match &error {
+        ApplyError::Refused { .. } => SinkError::Refused(Box::new(error)),
+        ApplyError::NotDurable { .. } | ApplyError::Panicked | ApplyError::Stopped => {
+            SinkError::Failed(Box::new(error))
+        }
+        ApplyError::Unfit { faults, .. } if faults.iter().any(ZoneFault::is_of_other_content) => {
+            SinkError::Diverged(Box::new(error))
+        }
+        // Also what leads to no zone: the whole zone shows whether the primary has a good one.
+        _ => SinkError::NotFitting(Box::new(error)),
+    }
+}
+
 /// Where transferred versions go.
 struct PublisherSink {
     /// Weak: the publisher ends when its owner says so.
@@ -252,14 +267,7 @@ impl Sink for PublisherSink {
     fn differences(&self, zone: &Name, differences: Vec<Difference>, _: Origin) -> Result<(), SinkError> {
         let publisher = self.publisher()?;
         let applied = self.runtime.block_on(publisher.apply(zone, differences));
-        applied.map(|_| ()).map_err(|error| match error {
-            ApplyError::Refused { .. } => SinkError::Refused(Box::new(error)),
-            ApplyError::NotDurable { .. } | ApplyError::Panicked | ApplyError::Stopped => {
-                SinkError::Failed(Box::new(error))
-            }
-            ApplyError::Unfit { .. } => SinkError::Diverged(Box::new(error)),
-            _ => SinkError::NotFitting(Box::new(error)),
-        })
+        applied.map(|_| ()).map_err(of_differences)
     }
 
     fn expiry(&self, zones: Vec<(Name, Expiry)>) -> Result<(), SinkError> {
@@ -278,3 +286,7 @@ impl Sink for PublisherSink {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "../../tests/unit/daemon/transfers.rs"]
+mod tests;

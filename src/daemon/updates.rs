@@ -3,12 +3,13 @@
 //! Differences flow from `update` to the publisher, which makes them durable and serves them. Never decides what a client may
 //! change.
 
+use std::net::SocketAddr;
 use std::sync::{Arc, Weak};
 
 use async_trait::async_trait;
 
 use crate::publish::{Applied, ApplyError, Difference, PublisherHandle};
-use crate::transfer::secondary::unix_time;
+use crate::transfer::secondary::{SecondaryHandle, unix_time};
 use crate::update::{UpdateService, UpdateSettings, UpdateSink};
 use crate::wire::Name;
 use crate::zone::{Published, Zone};
@@ -16,10 +17,11 @@ use crate::zone::{Published, Zone};
 /// Who takes updates. Without any zone that takes them, it says why each is refused.
 pub(super) fn updates(
     settings: UpdateSettings,
-    publisher: &Arc<PublisherHandle>,
-    published: &Arc<Published>,
+    (publisher, published): (&Arc<PublisherHandle>, &Arc<Published>),
+    secondary: SecondaryHandle,
 ) -> Arc<UpdateService> {
-    let sink = PublisherOfUpdates { publisher: Arc::downgrade(publisher), published: published.clone() };
+    let (publisher, published) = (Arc::downgrade(publisher), published.clone());
+    let sink = PublisherOfUpdates { publisher, published, secondary };
     Arc::new(UpdateService::new(settings, Arc::new(sink), unix_time))
 }
 
@@ -28,12 +30,18 @@ struct PublisherOfUpdates {
     /// Weak: the publisher ends when its owner says so.
     publisher: Weak<PublisherHandle>,
     published: Arc<Published>,
+    /// Knows which zones come from primaries.
+    secondary: SecondaryHandle,
 }
 
 #[async_trait]
 impl UpdateSink for PublisherOfUpdates {
     fn served(&self, zone: &Name) -> Option<Arc<Zone>> {
         self.published.load().zone(zone).cloned()
+    }
+
+    fn primaries(&self, zone: &Name) -> Option<Vec<SocketAddr>> {
+        self.secondary.primaries(zone)
     }
 
     async fn apply(&self, zone: &Name, difference: Difference) -> Result<Applied, ApplyError> {

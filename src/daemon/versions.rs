@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::control::{DifferenceStatus, Response, StepRecords};
-use crate::publish::{Fault, PublisherHandle, Settings, refused_path, reverse};
+use crate::publish::{ApplyError, Fault, PublisherHandle, Settings, refused_path, reverse};
 use crate::telemetry::with_causes;
 use crate::wire::{Name, Serial};
 use crate::zone::{Published, Zone};
@@ -46,10 +46,13 @@ pub(super) async fn rollback(
     (zone, to): (String, Option<u32>),
 ) -> Response {
     let Ok(name) = zone.parse::<Name>() else { return failed(format!("{zone}: not a zone name")) };
-    if settings.transferred.contains(&name) {
-        return failed(format!(
+    let at_a_pop = || {
+        failed(format!(
             "{name} comes from a primary: roll it back there, where its serial is made; here `anyns zone hold {name}` keeps what is served"
-        ));
+        ))
+    };
+    if settings.transferred.contains(&name) {
+        return at_a_pop();
     }
     let Some(served) = published.load().zone(&name).cloned() else {
         return failed(format!("{name} is not served here"));
@@ -83,6 +86,8 @@ pub(super) async fn rollback(
              serial",
             applied.serial
         )),
+        // A member of a catalog.
+        Err(ApplyError::FromPrimaries { .. }) => at_a_pop(),
         Err(error) => failed(with_causes(&error)),
     }
 }

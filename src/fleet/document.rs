@@ -154,6 +154,8 @@ lenient! {
         state: String,
         /// The serial that is served.
         serial: Option<u32>,
+        /// The digest of what is served, once it is made.
+        digest: Option<String>,
         /// What is wrong.
         faults: Vec<String>,
         /// What is known of its primaries, if it has some.

@@ -1,5 +1,6 @@
 //! Waits until every announced POP serves a version of a zone.
 
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use super::client::PopClient;
@@ -53,6 +54,8 @@ pub struct WaitedPop {
     pub left_out: bool,
     /// The serial that it serves, if it serves one.
     pub serial: Option<u32>,
+    /// The digest of what it serves, if it is announced and serves what is waited for, once it is made.
+    pub digest: Option<String>,
     /// In words.
     pub state: String,
 }
@@ -74,10 +77,13 @@ pub async fn wait(clients: &[(String, Result<PopClient, FleetError>)], waiting: 
         if limit < ANSWER_LIMIT {
             keep_earlier(&mut pops, &heard, &known);
         }
-        let is_served = pops.iter().any(|pop| pop.ready && pop.serial.is_some() && !pop.left_out);
-        let done = is_served && pops.iter().all(|pop| pop.ready);
+        let mut compared = pops.clone();
+        compare_contents(&mut compared);
+        let is_served = compared.iter().any(|pop| pop.ready && pop.serial.is_some() && !pop.left_out);
+        let done = is_served && compared.iter().all(|pop| pop.ready);
         if done || Instant::now() + PAUSE >= until {
-            return WaitOutcome { done, answered, took_ms: begun.elapsed().as_millis() as u64, pops };
+            let took_ms = begun.elapsed().as_millis() as u64;
+            return WaitOutcome { done, answered, took_ms, pops: compared };
         }
         known = pops;
         tokio::time::sleep(PAUSE).await;
@@ -93,6 +99,27 @@ fn keep_earlier(pops: &mut [WaitedPop], heard: &[bool], known: &[WaitedPop]) {
     }
 }
 
+/// POPs that serve other content than others under the same serial are not as they should be: those whose content fewer POPs have; all of
+/// them where no content is that of most. A digest is made behind the serving: one that is not there yet says nothing.
+fn compare_contents(pops: &mut [WaitedPop]) {
+    let mut counts: BTreeMap<(u32, String), usize> = BTreeMap::new();
+    let content = |pop: &WaitedPop| Some((pop.serial?, pop.digest.clone()?));
+    for content in pops.iter().filter_map(content) {
+        *counts.entry(content).or_default() += 1;
+    }
+    for pop in pops {
+        let Some(own) = content(pop) else { continue };
+        let same_serial =
+            counts.range((own.0, String::new())..).take_while(|((serial, _), _)| *serial == own.0);
+        let others = same_serial.filter(|(content, _)| **content != own);
+        if others.map(|(_, count)| *count).max() >= counts.get(&own).copied() {
+            pop.ready = false;
+            let digest = own.1.get(..16).unwrap_or(&own.1);
+            pop.state.push_str(&format!(" with other content than other POPs: digest {digest}"));
+        }
+    }
+}
+
 /// Whether this POP is as it should be.
 fn judge(name: String, answer: Result<ToldStatus, String>, waiting: &Waiting) -> WaitedPop {
     let status = match answer {
@@ -100,12 +127,12 @@ fn judge(name: String, answer: Result<ToldStatus, String>, waiting: &Waiting) ->
         Err(error) => {
             let ready = waiting.skip_unreachable;
             let state = if ready { format!("left out: {error}") } else { error };
-            return WaitedPop { name, ready, left_out: false, serial: None, state };
+            return WaitedPop { name, ready, left_out: false, serial: None, digest: None, state };
         }
     };
     if !status.answers_as(&name) {
         let state = FleetError::OtherPop { found: status.pop }.to_string();
-        return WaitedPop { name, ready: false, left_out: false, serial: None, state };
+        return WaitedPop { name, ready: false, left_out: false, serial: None, digest: None, state };
     }
     let zone = status.zones.first();
     let serial = zone.and_then(|zone| zone.serial);
@@ -130,7 +157,8 @@ fn judge(name: String, answer: Result<ToldStatus, String>, waiting: &Waiting) ->
         (true, None) => String::new(),
     };
     let (ready, left_out) = (is_there || !announced || delay.is_some(), delay.is_some());
-    WaitedPop { name, ready, left_out, serial, state: format!("{shown}{aside}{fault}") }
+    let digest = zone.filter(|_| is_there && announced).and_then(|zone| zone.digest.clone());
+    WaitedPop { name, ready, left_out, serial, digest, state: format!("{shown}{aside}{fault}") }
 }
 
 #[cfg(test)]
@@ -156,6 +184,7 @@ mod tests {
             ready: false,
             left_out: false,
             serial: None,
+            digest: None,
             state: state.into(),
         };
         let mut pops = vec![pop("no answer within 2ms"), pop("serves 7")];
@@ -164,6 +193,47 @@ mod tests {
         // There is no earlier round.
         keep_earlier(&mut pops, &[false, false], &[]);
         assert_eq!(pops, [pop("serves 6"), pop("serves 7")]);
+    }
+
+    #[test]
+    fn another_content_under_the_same_serial_does_not_count() {
+        let ready = |pops: &[(u32, Option<&str>)]| {
+            let pop = |(serial, digest): &(u32, Option<&str>)| WaitedPop {
+                name: "ams1".into(),
+                ready: true,
+                left_out: false,
+                serial: Some(*serial),
+                digest: digest.map(str::to_owned),
+                state: format!("serves {serial}"),
+            };
+            let mut pops: Vec<WaitedPop> = pops.iter().map(pop).collect();
+            compare_contents(&mut pops);
+            let marked =
+                |pop: &WaitedPop| pop.state.ends_with("with other content than other POPs: digest b");
+            assert!(pops.iter().all(|pop| pop.digest.as_deref() != Some("b") || pop.ready || marked(pop)));
+            pops.iter().map(|pop| pop.ready).collect::<Vec<_>>()
+        };
+        assert_eq!(ready(&[(7, Some("a")), (7, Some("a")), (7, Some("b"))]), [true, true, false]);
+        assert_eq!(ready(&[(7, Some("a")), (7, Some("b"))]), [false, false]);
+        // Another serial, or no digest yet.
+        assert_eq!(ready(&[(7, Some("a")), (8, Some("b")), (7, None)]), [true, true, true]);
+    }
+
+    #[test]
+    fn a_digest_is_of_what_is_waited_for_at_an_announced_pop() {
+        let waiting = Waiting {
+            zone: "a.".into(),
+            serial: 7,
+            limit: Duration::from_secs(1),
+            with_last_resort: false,
+            skip_unreachable: false,
+        };
+        let digest = |announced, serial| {
+            let mut status = told(announced, Some(serial));
+            status.zones[0].digest = Some("a".into());
+            judge("ams1".into(), Ok(status), &waiting).digest
+        };
+        assert_eq!([digest(true, 7), digest(true, 6), digest(false, 7)], [Some("a".to_owned()), None, None]);
     }
 
     #[test]

@@ -80,7 +80,7 @@ pub struct TransferTotals {
     pub octets: u64,
     /// Zones of which no version has ever come.
     pub empty: u64,
-    /// Zones of which no primary was reached for longer than REFRESH.
+    /// Zones that no primary has confirmed for longer than REFRESH.
     pub stale: u64,
     /// Zones whose primary's serial went backwards.
     pub behind: u64,

@@ -20,7 +20,7 @@ pub struct ExportLayer {
 }
 
 /// What is known of a span that goes on.
-struct Begun {
+struct OpenSpan {
     trace: [u8; 16],
     id: [u8; 8],
     parent: Option<[u8; 8]>,
@@ -48,23 +48,23 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for ExportLayer {
         let Some(span) = context.span(id) else { return };
         let parent = span
             .parent()
-            .and_then(|parent| parent.extensions().get::<Begun>().map(|begun| (begun.trace, begun.id)));
+            .and_then(|parent| parent.extensions().get::<OpenSpan>().map(|open| (open.trace, open.id)));
         let mut fields = Fields::default();
         attributes.record(&mut fields);
-        let begun = Begun {
+        let open = OpenSpan {
             trace: parent.map_or_else(identifier, |(trace, _)| trace),
             id: identifier(),
             parent: parent.map(|(_, id)| id),
             at: SystemTime::now(),
             fields,
         };
-        span.extensions_mut().insert(begun);
+        span.extensions_mut().insert(open);
     }
 
     fn on_record(&self, id: &Id, values: &Values<'_>, context: Context<'_, S>) {
         let Some(span) = context.span(id) else { return };
-        if let Some(begun) = span.extensions_mut().get_mut::<Begun>() {
-            values.record(&mut begun.fields);
+        if let Some(open) = span.extensions_mut().get_mut::<OpenSpan>() {
+            values.record(&mut open.fields);
         }
     }
 
@@ -74,7 +74,7 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for ExportLayer {
         let (metadata, now) = (event.metadata(), nanoseconds(SystemTime::now()));
         fields.attributes.push(attribute("target", text(metadata.target().to_owned())));
         let inside = context.event_span(event).and_then(|span| {
-            span.extensions().get::<Begun>().map(|begun| (begun.trace.to_vec(), begun.id.to_vec()))
+            span.extensions().get::<OpenSpan>().map(|open| (open.trace.to_vec(), open.id.to_vec()))
         });
         let (trace_id, span_id) = inside.unwrap_or_default();
         self.records.push(Record::Log(Box::new(LogRecord {
@@ -92,16 +92,16 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for ExportLayer {
 
     fn on_close(&self, id: Id, context: Context<'_, S>) {
         let Some(span) = context.span(&id) else { return };
-        let Some(begun) = span.extensions_mut().remove::<Begun>() else { return };
+        let Some(open) = span.extensions_mut().remove::<OpenSpan>() else { return };
         self.records.push(Record::Span(Box::new(Span {
-            trace_id: begun.trace.to_vec(),
-            span_id: begun.id.to_vec(),
-            parent_span_id: begun.parent.map(Vec::from).unwrap_or_default(),
+            trace_id: open.trace.to_vec(),
+            span_id: open.id.to_vec(),
+            parent_span_id: open.parent.map(Vec::from).unwrap_or_default(),
             name: span.name().to_owned(),
             kind: SpanKind::Internal as i32,
-            start_time_unix_nano: nanoseconds(begun.at),
+            start_time_unix_nano: nanoseconds(open.at),
             end_time_unix_nano: nanoseconds(SystemTime::now()),
-            attributes: begun.fields.attributes,
+            attributes: open.fields.attributes,
             ..Span::default()
         })));
     }

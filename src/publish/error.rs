@@ -200,6 +200,13 @@ pub enum ApplyError {
         /// The zone.
         zone: Name,
     },
+    /// The zone comes from primaries, and the difference from nobody but an operator: each server would make a version of its own under
+    /// the next serial.
+    #[error("{zone} comes from a primary, where its serial is made: nothing here may raise it")]
+    FromPrimaries {
+        /// The zone.
+        zone: Name,
+    },
     /// The first difference is to another version.
     #[error("{zone} is served with serial {served}, the difference is to {from}: ask for one from {served}")]
     OtherVersion {

@@ -26,9 +26,10 @@
 //! | thread | does |
 //! | --- | --- |
 //! | `publisher` (1x) | waits for commands, notifications and the clock, on a runtime of its own; never for a disk or a lock |
-//! | `zones-0` (1x) | owns everything; decides what is done next, publishes, obeys commands; waits for no source and no disk |
+//! | `zones-0` (1x) | owns everything; decides what is done next, publishes, obeys commands; waits for no source, and for the state directory only for an order or a change of the members, 5 s at most |
 //! | `zones-1` ... (Nx, one for each core) | look at sources, read and compile zones; also the pieces of a large file |
 //! | `small-1`, `small-2` | read and compile small zones, so that a large one delays none of them |
+//! | `survey-1` | looks at sources, so that a large zone delays no new folder |
 //! | `changes-1` to `changes-4` | apply differences and judge small versions of primaries, one of a zone after the other: wait for the state directory |
 //! | `keeper` (1x) | writes the state directory |
 //! | `verify` (1x) | verifies the signatures of what is served and makes the digests of its content, when no other thread wants the core |

@@ -19,7 +19,7 @@
 //! TCP, TLS, HTTPS and QUIC are not hickory's. Checked in hickory-server 0.26.3: each `register_*` function of its `Server` takes a
 //! bound socket and starts a task for every connection that it accepts. It takes an idle timeout, but no limit on the number of
 //! connections, on the life of one, or on the time that a write takes, and no code of ours can run between accept and the task.
-//! So `serve::tcp` and `serve::encrypted` serve these transports, with caps, timeouts and resets.
+//! So the modules `worker`, `task_tcp` and `encrypted` of `serve` serve these transports, with caps, timeouts and resets.
 //!
 //! Allocates per query.
 

@@ -22,7 +22,7 @@ pub enum FileError {
         source: io::Error,
     },
     /// Others can read the file of a secret, or more than its owner can write it.
-    #[error("{} has mode {mode:o}, so others than its owner and group can use it: chmod 640 or 600", path.display())]
+    #[error("{} has mode {mode:o}; its group may read it at most, and others nothing: chmod 640 or 600", path.display())]
     Mode {
         /// The file.
         path: PathBuf,

@@ -11,6 +11,7 @@ pub mod datagrams;
 #[cfg(native)]
 pub mod epoll;
 pub mod files;
+pub mod free_memory;
 pub mod lease;
 pub mod md5;
 pub mod memfd;

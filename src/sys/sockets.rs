@@ -20,7 +20,7 @@ pub fn receive_destination(socket: impl AsFd, ipv6: bool) -> io::Result<()> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fragmentation {
     /// DF is set: it is lost there, and cannot be sent if it is longer than the interface's own MTU. The kernel need not
-    /// choose an identification for it, a counter that all cores share: 2.5 % of a query's CPU time over loopback.
+    /// choose an identification for it, a counter that all cores share.
     Never,
     /// It is sent in fragments, or taken apart on its way (IPv4).
     Allowed,

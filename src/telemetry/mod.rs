@@ -20,12 +20,14 @@ mod list;
 mod load;
 mod lock;
 mod log_error;
+mod log_limit;
 mod log_writer;
 mod logs;
 mod panic_log;
 pub mod pulse;
 mod query_types;
 mod slots;
+mod source_limits;
 mod source_registers;
 mod supervise;
 mod taps;
@@ -44,11 +46,13 @@ pub use list::List;
 pub use load::{BacklogLoad, ListenerLoad, Load, Sends};
 pub use lock::locked;
 pub use log_error::LogError;
+pub use log_limit::LogLimit;
 pub use log_writer::Logs;
 pub use logs::{ExportedLogs, LogFormat, LogSettings, Logging, start_logs};
 pub use panic_log::message as panic_message;
 pub use query_types::{QUERY_TYPES, slot_of_type, type_of_slot};
 pub use slots::Slots;
+pub use source_limits::{SourceLimits, network_of};
 pub use source_registers::{MOST_RANK, SOURCE_REGISTERS, SourceRegisters};
 pub use supervise::{
     Pause, keep_beating, keep_going, keep_running, keep_thread_going, keep_thread_running, note_panic,

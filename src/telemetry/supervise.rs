@@ -42,10 +42,10 @@ impl Pause {
 pub async fn keep_running<T>(beat: &Beat, task: &mut T, mut run: impl AsyncFnMut(&mut T)) {
     let mut pause = Pause::default();
     loop {
-        let begun = Instant::now();
+        let start = Instant::now();
         match named(beat, AssertUnwindSafe(run(task)).catch_unwind()).await {
             Ok(()) => return beat.end(),
-            Err(panic) => after(panic, beat, &mut pause, begun).await,
+            Err(panic) => after(panic, beat, &mut pause, start).await,
         }
     }
 }
@@ -54,16 +54,16 @@ pub async fn keep_running<T>(beat: &Beat, task: &mut T, mut run: impl AsyncFnMut
 pub async fn keep_going<T>(beat: &Beat, mut run: impl AsyncFnMut() -> T) -> T {
     let mut pause = Pause::default();
     loop {
-        let begun = Instant::now();
+        let start = Instant::now();
         match named(beat, AssertUnwindSafe(run()).catch_unwind()).await {
             Ok(done) => return done,
-            Err(panic) => after(panic, beat, &mut pause, begun).await,
+            Err(panic) => after(panic, beat, &mut pause, start).await,
         }
     }
 }
 
-async fn after(panic: Box<dyn Any + Send>, beat: &Beat, pause: &mut Pause, begun: Instant) {
-    let pause = pause.next(begun.elapsed());
+async fn after(panic: Box<dyn Any + Send>, beat: &Beat, pause: &mut Pause, start: Instant) {
+    let pause = pause.next(start.elapsed());
     note_panic(beat, panic.as_ref(), pause);
     tokio::time::sleep(pause).await;
 }
@@ -93,9 +93,9 @@ pub fn keep_thread_going<T>(
 ) {
     let mut pause = Pause::default();
     loop {
-        let begun = Instant::now();
+        let start = Instant::now();
         let Err(panic) = catch_unwind(AssertUnwindSafe(|| as_task(beat, || run(state)))) else { return };
-        let pause = pause.next(begun.elapsed());
+        let pause = pause.next(start.elapsed());
         note_panic(beat, panic.as_ref(), pause);
         if !mend(state, pause) {
             return;

@@ -1,7 +1,9 @@
 //! What came of the last updates: a message that comes twice is done once.
 //!
 //! Over UDP a client sends a message again when it hears nothing, and the second copy would find its own prerequisites broken. Who
-//! recorded a signed message may send it again while its signature is valid (RFC 8945 section 5.2.3). Does no I/O.
+//! recorded a signed message may send it again while its signature is valid (RFC 8945 section 5.2.3), and change what the signature
+//! does not cover: the ID of the header, the case of the key's name, the length of the MAC. So a message is known by its whole MAC.
+//! Does no I/O.
 
 use std::collections::{HashMap, VecDeque};
 
@@ -11,7 +13,7 @@ use sha2::{Digest as _, Sha256};
 /// which a signature is valid; each takes some 400 octets.
 const MOST: usize = 1 << 16;
 
-/// SHA-256 of a message: it holds the time at which it was signed.
+/// SHA-256 of the whole MAC of a message: the MAC covers the key and the time at which it was signed.
 pub(super) type MessageDigest = [u8; 32];
 
 /// The last updates.
@@ -34,9 +36,9 @@ pub(super) enum Known {
 }
 
 impl Outcomes {
-    /// A signed message came.
-    pub(super) fn begin(&mut self, message: &[u8]) -> Known {
-        let digest = Sha256::digest(message).into();
+    /// A message came whose signature has this MAC, not truncated.
+    pub(super) fn begin(&mut self, whole_mac: &[u8]) -> Known {
+        let digest = Sha256::digest(whole_mac).into();
         match self.responses.get(&digest) {
             Some(Some(response)) => return Known::Done(response.clone()),
             Some(None) => return Known::Running,

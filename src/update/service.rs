@@ -8,14 +8,14 @@
 //! The task outlives its client: what was begun comes to its end, and a second copy of the message hears the same.
 
 use std::collections::HashMap;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use tokio::sync::{Mutex as Turn, Semaphore, oneshot};
 
 use crate::publish::{Applied, ApplyError, Difference};
-use crate::telemetry::locked;
+use crate::telemetry::{LogLimit, locked};
 use crate::transfer::primary::Updates;
 use crate::transfer::tsig::{Replies, verify_request};
 use crate::wire::Name;
@@ -41,6 +41,9 @@ pub trait UpdateSink: Send + Sync + 'static {
     /// The version of a zone that is served, by the name of its apex.
     fn served(&self, zone: &Name) -> Option<Arc<Zone>>;
 
+    /// The primaries of a zone that comes from some, by the configuration or a catalog: updates of it go there.
+    fn primaries(&self, zone: &Name) -> Option<Vec<SocketAddr>>;
+
     /// Makes the version that a difference leads to durable, then serves it.
     async fn apply(&self, zone: &Name, difference: Difference) -> Result<Applied, ApplyError>;
 }
@@ -58,6 +61,8 @@ struct Shared {
     /// One update of a zone at a time; an entry for each zone that takes updates.
     turns: Mutex<HashMap<Name, Arc<Turn<()>>>>,
     waiting: Semaphore,
+    /// Of refusals before the signature is known to be good.
+    log: LogLimit,
     /// Seconds since 1970.
     now: fn() -> u64,
 }
@@ -77,6 +82,7 @@ impl UpdateService {
             outcomes: Mutex::default(),
             turns: Mutex::default(),
             waiting: Semaphore::new(MOST_WAITING),
+            log: LogLimit::default(),
             now,
         };
         Self { shared: Arc::new(shared) }
@@ -96,7 +102,9 @@ impl Updates for UpdateService {
         let signer = match shared.admit(&message) {
             Ok(signer) => signer,
             Err((fault, refusal)) => {
-                tracing::warn!(%client, error = %fault, "update refused");
+                shared.log.write(client, |left_out| {
+                    tracing::warn!(%client, error = %fault, left_out, "update refused");
+                });
                 let mut response = UpdateMessage::response(&message, fault.rcode()?);
                 match refusal {
                     Signing::Refusal(mut refusal) => {
@@ -109,11 +117,11 @@ impl Updates for UpdateService {
                 return Some(response);
             }
         };
-        let begun = locked(&shared.outcomes).begin(&message);
+        let begun = locked(&shared.outcomes).begin(signer.request_mac());
         let digest = match begun {
             Known::New(digest) => digest,
             Known::Running => return None,
-            Known::Done(response) => return Some(response),
+            Known::Done(response) => return Some(with_id_of(response, &message)),
         };
         let (answer, answered) = oneshot::channel();
         let shared = shared.clone();
@@ -128,6 +136,15 @@ impl Updates for UpdateService {
         // A panic of the task is in the log; the client tries again.
         answered.await.ok()
     }
+}
+
+/// A response with the ID of this message: a copy that came through a forwarder has another one than the first. The signature holds, for it
+/// covers the original ID.
+fn with_id_of(mut response: Vec<u8>, message: &[u8]) -> Vec<u8> {
+    if let (Some(place), Some(id)) = (response.get_mut(..2), message.get(..2)) {
+        place.copy_from_slice(id);
+    }
+    response
 }
 
 /// What makes the response to a message that is not admitted.
@@ -171,8 +188,8 @@ impl Shared {
     /// Why a zone takes no updates.
     fn no_updates(&self, zone: &Name) -> UpdateFault {
         let zone = zone.clone();
-        match self.settings().secondaries.get(&zone) {
-            Some(hubs) => UpdateFault::Secondary { zone, hubs: hubs.clone() },
+        match self.sink.primaries(&zone) {
+            Some(hubs) => UpdateFault::Secondary { zone, hubs },
             None if self.sink.served(&zone).is_some() => UpdateFault::FileBacked { zone },
             None => UpdateFault::NoZone { zone },
         }

@@ -1,7 +1,6 @@
 //! What the operator says of updates: the keys of the file, and the settings that they make.
 
 use std::collections::HashMap;
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use serde::Deserialize;
@@ -18,8 +17,6 @@ pub struct UpdateSettings {
     pub keys: Arc<Keys>,
     /// The zones that take updates.
     pub zones: HashMap<Name, Policy>,
-    /// The zones that come from primaries, and these.
-    pub secondaries: HashMap<Name, Vec<SocketAddr>>,
 }
 
 /// One entry of `update` in a `[[zone]]`.

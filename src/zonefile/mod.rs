@@ -21,11 +21,11 @@ mod digest;
 mod directive;
 mod fault;
 mod fields;
+mod file_progress;
 mod generate;
 mod handover;
 mod lexer;
 mod limits;
-mod meter;
 mod number;
 mod open;
 mod pieces;
@@ -51,8 +51,8 @@ use reader::{Found, Reader, Scope, located};
 
 pub use digest::digest;
 pub use fault::{FileFault, Located, MAX_FAULTS, ReadError, Roots, Snippet};
+pub use file_progress::FileProgress;
 pub use limits::Limits;
-pub use meter::Meter;
 pub use open::open_regular;
 pub use rdata::check as check_rdata;
 pub use value_fault::ValueFault;
@@ -108,7 +108,7 @@ pub struct Beside<'a> {
     /// The version that is served, to share with.
     pub served: Option<&'a Arc<Zone>>,
     /// Shows how far a large file is.
-    pub meter: Option<&'a Meter>,
+    pub file_progress: Option<&'a FileProgress>,
 }
 
 /// How a file is read.
@@ -134,7 +134,7 @@ pub fn read_open_zone(
     let read = read_sized(file, facts, path, origin, limits, (how, Beside { served, ..beside }));
     let read = read.map(ReadZone::from);
     if facts.len() > pieces::PIECE as u64 {
-        beside.meter.into_iter().for_each(Meter::end);
+        beside.file_progress.into_iter().for_each(FileProgress::end);
     }
     read
 }
@@ -146,7 +146,7 @@ fn read_sized(
     path: &Path,
     origin: &Name,
     limits: &Limits,
-    (how, Beside { served, meter }): (How, Beside<'_>),
+    (how, Beside { served, file_progress }): (How, Beside<'_>),
 ) -> Result<Compiled, ReadError> {
     let own = path.parent().unwrap_or(Path::new(""));
     let allowed = limits.include_roots.iter().map(PathBuf::as_path);
@@ -156,7 +156,8 @@ fn read_sized(
     reader.is_kept = how.is_kept;
     reader.standing = served.and_then(Standing::new);
     let io = |source| FileFault::Io { path: path.into(), source };
-    let outcome = match pieces::read(&mut reader, file, facts, origin, (how.size, meter)).map_err(io) {
+    let outcome = match pieces::read(&mut reader, file, facts, origin, (how.size, file_progress)).map_err(io)
+    {
         Ok(true) => Ok(()),
         Ok(false) => {
             // What the pieces met may be wrong.
@@ -172,7 +173,7 @@ fn read_sized(
         Err(error) if served.is_some() && error.lacks_lines() => {
             // What is shared was not kept, nor where it stands, and a person needs that.
             file.rewind().map_err(|source| ReadError::of_file(path, io(source)))?;
-            read_sized(file, facts, path, origin, limits, (how, Beside { served: None, meter }))
+            read_sized(file, facts, path, origin, limits, (how, Beside { served: None, file_progress }))
         }
         read => read,
     }

@@ -31,8 +31,8 @@ use crate::zone::Standing;
 
 use crate::telemetry::locked;
 use crate::telemetry::pulse::{Place, WAIT, Work as PulseWork};
+use crate::zonefile::FileProgress;
 use crate::zonefile::Limits;
-use crate::zonefile::Meter;
 use crate::zonefile::directive::{default_ttl, origin};
 use crate::zonefile::handover::Handover;
 use crate::zonefile::lexer::{Entry, Lexer};
@@ -71,22 +71,22 @@ impl Turn {
     }
 }
 
-/// Reads the whole file into `reader`, in pieces of about `size` octets, and lets the meter show it. False if it must be read from its beginning
+/// Reads the whole file into `reader`, in pieces of about `size` octets, and notes in `file_progress` how far it is. False if it must be read from its beginning
 /// instead: nothing was taken in then, and the file stands at its beginning again.
 pub(super) fn read(
     reader: &mut Reader<'_>,
     file: &mut File,
     facts: &Metadata,
     zone: &Name,
-    (size, meter): (usize, Option<&Meter>),
+    (size, file_progress): (usize, Option<&FileProgress>),
 ) -> io::Result<bool> {
     let limits = reader.limits;
     if facts.len() <= size as u64 || facts.len() > limits.octets {
         return Ok(false);
     }
     let _turn = TURN.take();
-    meter.into_iter().for_each(|meter| meter.begin(facts.len()));
-    let (digest, pieces) = read_pieces(reader, file, facts.len(), zone, (size, meter));
+    file_progress.into_iter().for_each(|file_progress| file_progress.begin(facts.len()));
+    let (digest, pieces) = read_pieces(reader, file, facts.len(), zone, (size, file_progress));
     match digest.and_then(|_| in_order(pieces, zone, limits)) {
         Some(pieces) => {
             pieces.into_iter().for_each(|piece| reader.take(piece));
@@ -104,7 +104,7 @@ fn read_pieces(
     file: &mut File,
     length: u64,
     zone: &Name,
-    (size, meter): (usize, Option<&Meter>),
+    (size, file_progress): (usize, Option<&FileProgress>),
 ) -> (Option<[u8; 32]>, Vec<Done>) {
     let (limits, standing) = (reader.limits, reader.standing.as_ref());
     let is_kept = reader.is_kept;
@@ -122,7 +122,7 @@ fn read_pieces(
     let cut = scope(|scope| {
         for number in 1..=threads {
             let (work, cuts, give_back) = (&work, &cuts, give_back.clone());
-            let place = meter.map(|meter| meter.pulse.reserve(PulseWork::Read));
+            let place = file_progress.map(|file_progress| file_progress.pulse.reserve(PulseWork::Read));
             let run = move || {
                 place.iter().for_each(Place::begin);
                 work.run(cuts, &give_back);
@@ -132,7 +132,7 @@ fn read_pieces(
                 cuts.taker_ended();
             }
         }
-        let mut cutter = Cutter::new(zone, length, (size, meter));
+        let mut cutter = Cutter::new(zone, length, (size, file_progress));
         let cut = cutter.cut(file, &cuts, &buffers, &work.failed).map(|()| cutter.hash);
         cuts.close();
         cut
@@ -215,7 +215,7 @@ impl PieceWork<'_> {
 /// Cuts a file.
 struct Cutter<'m> {
     size: usize,
-    meter: Option<&'m Meter>,
+    file_progress: Option<&'m FileProgress>,
     left: u64,
     index: usize,
     line: u32,
@@ -227,9 +227,18 @@ struct Cutter<'m> {
 }
 
 impl<'m> Cutter<'m> {
-    fn new(zone: &Name, length: u64, (size, meter): (usize, Option<&'m Meter>)) -> Self {
+    fn new(zone: &Name, length: u64, (size, file_progress): (usize, Option<&'m FileProgress>)) -> Self {
         let context = Context { origin: zone.clone(), default_ttl: None };
-        Self { size, meter, left: length, index: 0, line: 1, context, rest: Vec::new(), hash: Sha256::new() }
+        Self {
+            size,
+            file_progress,
+            left: length,
+            index: 0,
+            line: 1,
+            context,
+            rest: Vec::new(),
+            hash: Sha256::new(),
+        }
     }
 
     /// Hands over piece after piece, up to the length that the file had.
@@ -250,7 +259,7 @@ impl<'m> Cutter<'m> {
                 return Err(io::ErrorKind::UnexpectedEof.into());
             }
             self.left -= read;
-            self.meter.into_iter().for_each(|meter| meter.add(read));
+            self.file_progress.into_iter().for_each(|file_progress| file_progress.add(read));
             if self.left > 0 {
                 let Some(end) = last_start(&octets) else {
                     // A line longer than a piece.

@@ -2,13 +2,14 @@
 //!
 //! A server that dies while its route stays is the black hole that anyns exists to prevent: the stream must see it.
 
+use std::process::Command;
 use std::time::Duration;
 
 use crate::support::dns::TXT;
-use crate::support::lab::Lab;
+use crate::support::lab::{Lab, Space};
 use crate::support::process::{Process, must};
 use crate::support::skip::has_programs;
-use crate::support::stream::{Stream, ask_udp};
+use crate::support::stream::{PATIENCE, Stream, ask_udp};
 use crate::support::wait::{holds_for, wait_until};
 use crate::support::world::{BOUND, PREFIXES, Route, SERVICE, Site, World, service};
 use crate::support::zones;
@@ -62,11 +63,59 @@ fn the_lab_sees_a_move_and_a_black_hole() {
     assert!(world.route_changes().len() >= 2 * PREFIXES.len(), "{:?}", world.route_changes());
 }
 
+/// An answer that a resolver would not have waited for is lost, also when it comes while the stream goes on.
+#[test]
+fn the_lab_counts_late_answers_as_lost() {
+    if !has_programs("the lab's test of its streams", &["nsd", "ip"]) {
+        return;
+    }
+    let mut lab = Lab::new();
+    let space = lab.space("late");
+    for address in SERVICE {
+        space.ip(&["address", "add", address, "dev", "lo"]);
+    }
+    let _server = name_server(&lab, &space, "late");
+    let answers = || space.inside(|| ask_udp(Site::service(0), "version.example.org", TXT).is_some());
+    wait_until("the server answers", BOUND, answers);
+    let stream = Stream::start(&space, service(0), 50, zones::questions("example.org"));
+    stream.wait_answers(20, BOUND);
+    signal_all(&space, "STOP");
+    let before = stream.answered();
+    // What was under way is answered; then nothing is, for longer than a query may wait. The queries stay in the server's socket.
+    let silence = PATIENCE + Duration::from_millis(500);
+    holds_for("the server is silent", silence, || stream.answered().wrapping_sub(before) < 3);
+    signal_all(&space, "CONT");
+    stream.wait_answers(20, BOUND);
+    let record = stream.stop();
+    println!("{}", record.summary());
+    assert!(
+        record.late > 0 && record.lost() == record.late,
+        "the first of the silence: {}",
+        record.summary()
+    );
+    let slowest = record.asked.iter().filter_map(|asked| asked.answer.as_ref().map(|(took, _)| *took)).max();
+    assert!(slowest.is_some_and(|took| took <= PATIENCE), "{slowest:?}");
+    assert!(record.strays.is_empty(), "{:?}", record.strays);
+}
+
+/// Sends a signal to each process of a namespace.
+fn signal_all(space: &Space, signal: &str) {
+    let processes = must(Command::new("ip").args(["netns", "pids", space.name()]));
+    must(Command::new("kill").arg(format!("-{signal}")).args(processes.split_whitespace()));
+}
+
 fn stand_in(lab: &Lab, site: &Site) -> StandIn {
-    let directory = lab.subdirectory(&format!("nsd-{}", site.name));
+    let server = name_server(lab, &site.space, site.name);
+    let speaker = gobgp(lab, site);
+    StandIn { server, speaker }
+}
+
+/// NSD at both service addresses, with the name as its NSID.
+fn name_server(lab: &Lab, space: &Space, name: &str) -> Process {
+    let directory = lab.subdirectory(&format!("nsd-{name}"));
     std::fs::write(directory.join("example.org.zone"), zones::versioned("example.org", 1)).expect("written");
     let [four, six] = SERVICE;
-    let nsid: String = site.name.bytes().map(|octet| format!("{octet:02x}")).collect();
+    let nsid: String = name.bytes().map(|octet| format!("{octet:02x}")).collect();
     let place = directory.display();
     let config = format!(
         "server:\n  ip-address: {four}\n  ip-address: {six}\n  username: \"\"\n  chroot: \"\"\n  zonesdir: \"{place}\"\n\
@@ -76,14 +125,7 @@ fn stand_in(lab: &Lab, site: &Site) -> StandIn {
     );
     let file = directory.join("nsd.conf");
     std::fs::write(&file, config).expect("written");
-    let server = lab.start(
-        &site.space,
-        &format!("nsd-{}", site.name),
-        "nsd",
-        &["-d", "-c", &file.display().to_string()],
-    );
-    let speaker = gobgp(lab, site);
-    StandIn { server, speaker }
+    lab.start(space, &format!("nsd-{name}"), "nsd", &["-d", "-c", &file.display().to_string()])
 }
 
 /// GoBGP as the loopback iBGP peer that anyns will be, announcing both prefixes.

@@ -13,7 +13,7 @@ use crate::tool::catchment;
 use crate::tool::faults;
 use crate::tool::nodes::RunningLab;
 use crate::tool::scenario::SCENARIOS;
-use crate::{TURN, judge, run, topology};
+use crate::{TURN, folder, image, judge, orders, run, topology};
 
 /// What has been prepared; taken away when dropped.
 struct Prepared {
@@ -58,8 +58,9 @@ fn every_scenario_in_containers() {
     }
     let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
     let prepared = Prepared::new();
+    image::runs_as_itself(&folder().join("config/hub/example.org.zone"));
     println!("{}", prepared.order(&["deploy"]));
-    let lab = RunningLab::containers(topology());
+    let lab = RunningLab::containers(topology()).unwrap_or_else(|error| panic!("{error}"));
     faults::wait_whole(&lab).unwrap_or_else(|error| panic!("{error}"));
     let map = catchment::map(&lab);
     println!("{}", catchment::table(&map));
@@ -68,7 +69,10 @@ fn every_scenario_in_containers() {
     for scenario in SCENARIOS {
         run(&lab, *scenario, None, judge::scenario, judge::measured);
     }
-    println!("{}", prepared.order(&["destroy"]));
+    let path = std::env::var("PATH").expect("a path");
+    let path = format!("{}:{path}", prepared.directory.path().join("bin").display());
+    let mut down = orders::lab(&["--topology", &lab.topology.file.to_string_lossy(), "--containers", "down"]);
+    must(down.env("PATH", path).env("CLAB_LABDIR_BASE", prepared.directory.path()));
     let left = must(Command::new("docker").args(["ps", "--all", "--quiet", "--filter", "name=clab-anyns-"]));
     assert!(left.trim().is_empty(), "containers stay: {left}");
     let spaces = must(Command::new("ip").args(["netns", "list"]));

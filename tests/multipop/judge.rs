@@ -126,9 +126,9 @@ fn session(pop: &str, is_crash: bool, session: &SessionResult) {
     assert!(ends.contains(&session.end) && session.resumed == resumed, "{session:?}");
 }
 
-/// The first retransmission of a segment comes no sooner (TCP_RTO_MIN of Linux): a reset before it answers the first segment, within
-/// one round trip.
-const RETRANSMISSION_MS: f64 = 200.0;
+/// A reset answers the first segment, so it comes within one round trip to the other POP, which the handshake of the next session
+/// measures. This is what a busy machine may need besides; the first retransmission comes no sooner than 200 ms later (TCP_RTO_MIN).
+const BESIDES_MS: f64 = 50.0;
 /// The idle timeout of the lab (`tls.idle`), after which a QUIC client gives up (RFC 9000 section 10.1). What a drained POP still sends
 /// starts it anew.
 const IDLE_MS: f64 = 3000.0;
@@ -136,15 +136,16 @@ const IDLE_MS: f64 = 3000.0;
 fn measured_session(session: &SessionResult) -> Result<(), String> {
     let (ended, retried) = (session.ended_ms, session.answered_ms - session.ended_ms);
     let fits = match session.end {
-        End::Reset => ended < RETRANSMISSION_MS,
+        End::Reset => ended < session.handshake_ms + BESIDES_MS,
         End::Closed => ended < IDLE_MS * 2.0,
         End::Silence => (IDLE_MS * 0.9..IDLE_MS * 2.0).contains(&ended),
     };
     match fits && retried < 1000.0 {
         true => Ok(()),
         false => Err(format!(
-            "{} is over after {ended:.1} ms, answered {retried:.1} ms later",
-            session.transport.name()
+            "{} is over after {ended:.1} ms, answered {retried:.1} ms later; a round trip takes {:.1} ms",
+            session.transport.name(),
+            session.handshake_ms
         )),
     }
 }

@@ -18,9 +18,13 @@ mod support;
 #[path = "../labtool/tool/mod.rs"]
 mod tool;
 
+mod catalog;
 mod comparison;
 mod containers;
+mod image;
 mod judge;
+mod orders;
+mod reset_key;
 mod schema;
 
 use std::path::{Path, PathBuf};
@@ -29,15 +33,14 @@ use std::sync::{Mutex, PoisonError};
 use support::skip::{has_programs, is_full_run};
 use support::table::tell;
 use tool::catchment;
+use tool::ecmp;
 use tool::faults;
 use tool::namespaces;
 use tool::nodes::RunningLab;
+use tool::observe;
 use tool::result::{HEADING, ScenarioResult, rows};
 use tool::scenario::{SCENARIOS, Scenario};
-use tool::topology::{Stack, Topology};
-
-/// The start of the names of labs that tests build; the process ID of the test follows.
-const NAME: &str = "test-";
+use tool::topology::{Role, Stack, Topology};
 
 /// One lab at a time: they measure.
 static TURN: Mutex<()> = Mutex::new(());
@@ -59,7 +62,12 @@ struct Removed(String);
 impl Drop for Removed {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            eprintln!("the logs of the nodes were in /run/anyns-lab/{}", self.0);
+            let logs = std::fs::read_dir(namespaces::logs(&self.0)).into_iter().flatten().flatten();
+            let names =
+                logs.filter_map(|log| Some(log.file_name().to_str()?.strip_suffix(".log")?.to_owned()));
+            for node in names {
+                eprintln!("---- the log of {node} ends:\n{}", namespaces::end_of_log(&self.0, &node));
+            }
         }
         if let Err(error) = namespaces::down(&self.0) {
             eprintln!("the lab is not removed: {error}");
@@ -89,29 +97,69 @@ type Always = fn(&ScenarioResult);
 type Measured = fn(&ScenarioResult) -> Result<(), String>;
 
 /// Every scenario in a lab of its own, of which nothing stays.
-fn in_namespaces(topology: Topology, always: Always, measured: Measured) -> Vec<ScenarioResult> {
+fn in_namespaces(mut topology: Topology, always: Always, measured: Measured) -> Vec<ScenarioResult> {
     let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
-    namespaces::clear_dead(NAME).unwrap_or_else(|error| panic!("{error}"));
-    let name = format!("{NAME}{}", std::process::id());
+    namespaces::clear_dead().unwrap_or_else(|error| panic!("{error}"));
+    let name = format!("{}{}", namespaces::OF_TESTS, std::process::id());
+    topology.name.clone_from(&name);
     let removed = Removed(name.clone());
     let started = std::time::Instant::now();
-    let lab = RunningLab::up(topology, &name, Path::new(support::anyns::PROGRAM)).unwrap();
+    let lab = RunningLab::up(topology, Path::new(support::anyns::PROGRAM)).unwrap();
     faults::wait_whole(&lab).unwrap_or_else(|error| panic!("{error}"));
     let stack = lab.topology.stack.name();
     tell(&format!("several POPs with {stack}: the lab is whole after {:.1?}", started.elapsed()));
     let map = catchment::map(&lab);
     println!("{}", catchment::table(&map));
     judge::catchments(&lab, &map);
+    if lab.topology.stack == Stack::Anyns {
+        catalog::a_zone_comes_and_goes(&lab);
+        reset_key::the_other_server_of_the_group_ends_a_connection(&lab, "ap");
+    }
     tell(HEADING);
     let crash = Scenario::named("process-crash").unwrap();
     let usual = SCENARIOS.iter().map(|scenario| (*scenario, None));
     let all = usual.chain(OTHER_WAYS.iter().map(|pop| (crash, Some(*pop))));
-    let results = all.map(|(scenario, pop)| run(&lab, scenario, pop, always, measured)).collect();
+    let results = all.map(|(scenario, pop)| {
+        if scenario.name == "ecmp-plain" {
+            // As a scenario leaves it that was interrupted: the next one is plain all the same.
+            leave_resilient(&lab, scenario.pop);
+        }
+        run(&lab, scenario, pop, always, measured)
+    });
+    let results = results.collect();
+    mend_ends_resilient_groups(&lab, "ap");
     drop(removed);
     let listed = support::process::must(std::process::Command::new("ip").args(["netns", "list"]));
     assert!(!listed.contains(&name), "namespaces stay: {listed}");
     assert!(!Path::new("/run/anyns-lab").join(&name).exists(), "the lab's directory stays");
     results
+}
+
+/// Starts the resilient groups of a POP and waits until they are there.
+fn leave_resilient(lab: &RunningLab, pop: &str) {
+    let router = lab.topology.the(Role::Router, pop).unwrap();
+    ecmp::start_resilient(lab, router).unwrap_or_else(|error| panic!("{error}"));
+    observe::wait("resilient groups", || faults::has_paths(lab, pop, RESILIENT_TABLE, |paths| paths > 0))
+        .unwrap();
+}
+
+/// The table of `node resilient`, which is looked up before the main one.
+const RESILIENT_TABLE: &str = "153";
+
+fn mend_ends_resilient_groups(lab: &RunningLab, pop: &str) {
+    leave_resilient(lab, pop);
+    let router = lab.topology.the(Role::Router, pop).unwrap();
+    let is_first =
+        |family: &&str| lab.run(router, &["ip", family, "rule"]).unwrap().contains(RESILIENT_TABLE);
+    assert!(["-4", "-6"].iter().all(is_first), "the table is looked up");
+    faults::mend(lab).unwrap_or_else(|error| panic!("{error}"));
+    assert!(!["-4", "-6"].iter().any(is_first), "the table is looked up after `mend`");
+    for family in ["-4", "-6"] {
+        // It fails where the kernel has removed the table with its last route.
+        let show = ["ip", family, "route", "show", "table", RESILIENT_TABLE];
+        let routes = lab.command(router, &show).unwrap().output().unwrap().stdout;
+        assert_eq!(String::from_utf8_lossy(&routes), "", "routes stay");
+    }
 }
 
 /// How often a scenario is run when its times and losses are not as they must be: a busy machine spoils one run, a fault of the server

@@ -4,6 +4,7 @@ use std::process::Command;
 
 use crate::support::process::must;
 use crate::support::skip::has_programs;
+use crate::tool::topology::Role;
 use crate::{folder, topology};
 
 /// `schemas/clab.schema.json` of containerlab 0.79.0; its licence (BSD-3-Clause) is beside it.
@@ -52,5 +53,17 @@ fn every_node_has_the_files_that_it_runs() {
         for (node, _) in &link.ends {
             assert!(topology.nodes.contains_key(node), "{node}");
         }
+    }
+}
+
+/// RFC 9000 section 21.11: servers share the key of stateless resets only within one ECMP group.
+#[test]
+fn only_the_servers_of_one_pop_share_a_reset_key() {
+    let topology = topology();
+    for server in topology.with_role(Role::Server, None) {
+        let text = std::fs::read_to_string(folder().join("config").join(server).join("anyns.toml"));
+        let has_key = text.expect("the configuration").contains("\nquic-reset-key = ");
+        let group = topology.servers(topology.nodes[server].pop.as_deref().expect("a POP")).expect("servers");
+        assert_eq!(has_key, group.len() > 1, "{server}");
     }
 }

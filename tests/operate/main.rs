@@ -20,6 +20,7 @@ mod canary_health;
 mod catalog;
 mod catalog_bind;
 mod catalog_many;
+mod catalog_member;
 mod catalog_powerdns;
 mod catalog_reset;
 mod catchment;

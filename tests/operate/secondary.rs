@@ -168,7 +168,7 @@ fn a_pop_without_its_hub_says_since_when_and_never_withdraws() {
         assert!(page.contains(part), "{part}: {page}");
     }
     let text = cut.pop.command(&["status"]).text;
-    assert!(text.contains("stale, for no primary was reached since"), "{text}");
+    assert!(text.contains("stale, for no primary has confirmed what is served since"), "{text}");
     assert!(cut.answer(ZONE).contains("NOERROR"), "it serves on");
     // Back again.
     cut.deploy(ZONE, 6);

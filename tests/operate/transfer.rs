@@ -73,6 +73,23 @@ fn deploy_padded(zones: &Path, version: u32) {
     replace(&zones.join(format!("{ZONE}.zone")), &(versioned(ZONE, version) + &more));
 }
 
+/// A client without a key that asks again and again costs some lines of the log, not one each time.
+fn refused_often(pair: &mut Pair) {
+    let batch = pair.lab.subdirectory("queries").join("axfr");
+    let query = format!("@{HUB} -p 5353 {ZONE} AXFR\n");
+    std::fs::write(&batch, query.repeat(100)).expect("the queries are written");
+    let asked = Pair::dig(&pair.pop_space, &["-f", &batch.display().to_string()]);
+    let failed = String::from_utf8_lossy(&asked.stdout).matches("Transfer failed").count();
+    assert_eq!(failed, 100, "{asked:?}");
+    let log = pair.lab.log_file("hub");
+    let lines = || {
+        let log = std::fs::read_to_string(&log).expect("the log of the hub can be read");
+        log.lines().filter(|line| line.contains("transfer refused")).count()
+    };
+    wait_until("the log of the hub tells of it", BOUND, || lines() > 0);
+    assert!(lines() <= 20, "{} lines", lines());
+}
+
 #[test]
 fn a_pop_takes_its_zones_from_a_hub() {
     if !has_programs("a POP and its hub", &["dig"]) {
@@ -116,6 +133,7 @@ fn a_pop_takes_its_zones_from_a_hub() {
     let wrong = "-yhmac-sha256:hub.:d3Jvbmc=";
     let refused = Pair::zone(&pair.pop_space, &[wrong, &at_hub, "-p", "5353", ZONE, "AXFR"]);
     assert!(refused.is_empty(), "with a wrong key: {refused:?}");
+    refused_often(&mut pair);
     let served = Pair::serial(&pair.pop_space).unwrap();
     // The hub dies: the POP serves on, also after a restart.
     pair.hub.kill();

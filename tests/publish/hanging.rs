@@ -3,12 +3,12 @@
 //! The source that does not answer is a FUSE file system whose daemon is stopped.
 
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command};
+use std::os::unix::fs::symlink;
 use std::time::{Duration, Instant};
 
 use anyns::publish::{Settings, SourceFault, ZoneState};
 
+use crate::fuse::Fuse;
 use crate::skip::{is_full_run, skip};
 use crate::support::{Pop, name, replace, zone_text};
 
@@ -16,61 +16,6 @@ use crate::support::{Pop, name, replace, zone_text};
 const DEPLOYED: Duration = Duration::from_secs(5);
 /// Zones on the source that does not answer: ten times as many as there are threads that load.
 const ZONES: usize = 40;
-
-/// A FUSE file system that shows another directory.
-struct Fuse {
-    daemon: Child,
-    mount: PathBuf,
-}
-
-impl Fuse {
-    /// Shows `source` at `mount`. `None` where there is no FUSE.
-    fn mount(source: &Path, mount: &Path) -> Option<Self> {
-        fs::create_dir_all(source).unwrap();
-        fs::create_dir_all(mount).unwrap();
-        // Nothing is cached, so that every look asks the daemon.
-        let options = "attr_timeout=0,entry_timeout=0,negative_timeout=0";
-        let daemon =
-            Command::new("bindfs").arg("-f").args(["-o", options]).args([source, mount]).spawn().ok()?;
-        let mut fuse = Self { daemon, mount: mount.to_path_buf() };
-        let begun = Instant::now();
-        while begun.elapsed() < Duration::from_secs(20) {
-            if fs::read_to_string("/proc/self/mounts")
-                .is_ok_and(|text| text.contains(mount.to_str().unwrap()))
-            {
-                return Some(fuse);
-            }
-            if fuse.daemon.try_wait().unwrap().is_some() {
-                return None;
-            }
-            std::thread::yield_now();
-        }
-        None
-    }
-
-    fn signal(&self, signal: &str) {
-        let pid = self.daemon.id().to_string();
-        assert!(Command::new("kill").args([signal, &pid]).status().unwrap().success());
-    }
-
-    /// It does not answer until [`go_on`](Self::go_on).
-    fn stop(&self) {
-        self.signal("-STOP");
-    }
-
-    fn go_on(&self) {
-        self.signal("-CONT");
-    }
-}
-
-impl Drop for Fuse {
-    fn drop(&mut self) {
-        // A thread that waits for the daemon gets an error when it has ended.
-        let _ = self.daemon.kill();
-        let _ = self.daemon.wait();
-        let _ = Command::new("umount").arg("-l").arg(&self.mount).status();
-    }
-}
 
 fn zone(number: usize) -> String {
     format!("hung/z{number}.example.zone")
@@ -183,6 +128,57 @@ async fn huge_zones_delay_no_small_one() {
     took.sort();
     println!(
         "beside {HUGE} zones of {records} records: median {:.1?}, longest {:.1?} of {}",
+        took[took.len() / 2],
+        took[took.len() - 1],
+        took.len()
+    );
+    pop.stop().await;
+}
+
+/// A folder that a link is switched to is served while huge zones of another source compile: it is looked at beside them.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn huge_zones_delay_no_folder_that_a_link_is_switched_to() {
+    const HUGE: usize = 4;
+    let records = if is_full_run() { 1_000_000 } else { 100_000 };
+    let mut pop = Pop::new();
+    let version = |serial: u32| format!("versions/{serial}/small.example.zone");
+    let switch = |pop: &Pop, serial: u32| {
+        let fresh = pop.path("current.new");
+        symlink(format!("versions/{serial}"), &fresh).unwrap();
+        fs::rename(fresh, pop.path("current")).unwrap();
+    };
+    fs::create_dir_all(pop.path("versions/1")).unwrap();
+    pop.write(&version(1), &zone_text(1, 3));
+    switch(&pop, 1);
+    let settings = Settings { directories: vec![pop.path("zones"), pop.path("current")], ..pop.settings() };
+    pop.start_with(settings).await;
+    pop.wait_serial("small.example.", 1).await;
+    let text = zone_text(1, records);
+    for number in 0..HUGE {
+        replace(&pop.path(&format!("zones/huge{number}.example.zone")), &text);
+    }
+    let is_loaded = |number| pop.published.load().zone(&name(&format!("huge{number}.example."))).is_some();
+    let deploys = async {
+        let (mut took, mut serial) = (Vec::new(), 2);
+        while !(0..HUGE).all(is_loaded) {
+            fs::create_dir_all(pop.path(&format!("versions/{serial}"))).unwrap();
+            pop.write(&version(serial), &zone_text(serial, 3));
+            let begun = Instant::now();
+            switch(&pop, serial);
+            while pop.served("small.example.").is_none_or(|served| served.0 != serial) {
+                assert!(begun.elapsed() < DEPLOYED, "serial {serial} is not served: {:?}", pop.report());
+                tokio::task::yield_now().await;
+            }
+            took.push(begun.elapsed());
+            serial += 1;
+        }
+        took
+    };
+    // A look at all zones, which waits for the huge ones.
+    let ((), mut took) = tokio::join!(pop.handle().reload(), deploys);
+    took.sort();
+    println!(
+        "a link switched beside {HUGE} zones of {records} records: median {:.1?}, longest {:.1?} of {}",
         took[took.len() / 2],
         took[took.len() - 1],
         took.len()

@@ -11,9 +11,13 @@ mod format4;
 #[cfg(native)]
 mod frozen;
 #[cfg(native)]
+mod fuse;
+#[cfg(native)]
 mod hanging;
 mod history;
 mod journal;
+#[cfg(native)]
+mod late;
 mod reader;
 mod refuse;
 mod replaced;

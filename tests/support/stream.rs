@@ -35,7 +35,7 @@ pub struct Asked {
     pub at: Instant,
     /// What was asked: an index into the stream's questions.
     pub question: usize,
-    /// What came back and after how long; `None` when nothing did.
+    /// What came back and after how long; `None` when nothing did within [`PATIENCE`].
     pub answer: Option<(Duration, Answer)>,
 }
 
@@ -56,6 +56,8 @@ pub struct Record {
     pub asked: Vec<Asked>,
     /// Datagrams that answered no query of ours, came twice, or could not be read.
     pub strays: Vec<String>,
+    /// How many answers came after [`PATIENCE`]: their queries count as lost.
+    pub late: usize,
 }
 
 impl Stream {
@@ -122,7 +124,7 @@ impl Drop for Stream {
 }
 
 impl Record {
-    /// How many were never answered.
+    /// How many were not answered in time.
     pub fn lost(&self) -> usize {
         self.asked.iter().filter(|asked| asked.answer.is_none()).count()
     }
@@ -150,8 +152,11 @@ impl Record {
 
     /// One line for the test's output.
     pub fn summary(&self) -> String {
-        let (sent, lost, gap) = (self.asked.len(), self.lost(), self.longest_gap());
-        format!("{sent} queries, {lost} lost, longest gap {gap:.1?}, answered by {:?}", self.instances())
+        let (sent, lost, late, gap) = (self.asked.len(), self.lost(), self.late, self.longest_gap());
+        let instances = self.instances();
+        format!(
+            "{sent} queries, {lost} lost ({late} of them late), longest gap {gap:.1?}, answered by {instances:?}"
+        )
     }
 }
 
@@ -253,9 +258,14 @@ fn receive(socket: &UdpSocket, record: &mut Record, last: &Mutex<String>, answer
     let Some(asked) = find(&mut record.asked, answer.id) else {
         return record.strays.push(format!("answers no query: {answer:?}"));
     };
+    let took = asked.at.elapsed();
+    if took > PATIENCE {
+        record.late += 1;
+        return;
+    }
     last.lock().expect("not poisoned").clone_from(&answer.instance);
     answered.fetch_add(1, SeqCst);
-    asked.answer = Some((asked.at.elapsed(), answer));
+    asked.answer = Some((took, answer));
 }
 
 /// The unanswered query with this ID: the IDs count up and wrap around, the latest is meant.

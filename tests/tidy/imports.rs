@@ -11,6 +11,8 @@ type Use = (bool, Vec<String>);
 /// What every file of the crate imports and exports.
 pub(crate) struct Crate {
     uses: BTreeMap<Module, Vec<Use>>,
+    /// The paths that stand in the code itself, such as `super::check::check(...)`.
+    named: BTreeMap<Module, Vec<Vec<String>>>,
     /// What a module exports from elsewhere: the name, and where it comes from.
     exports: BTreeMap<Module, BTreeMap<String, Vec<String>>>,
 }
@@ -48,7 +50,8 @@ fn reachable<'e>(from: &Module, edges: &'e BTreeMap<&Module, BTreeSet<Module>>) 
 impl Crate {
     pub(crate) fn new(sources: &BTreeMap<Module, String>) -> Self {
         let uses = sources.iter().map(|(module, code)| (module.clone(), uses(code))).collect();
-        let mut all = Self { uses, exports: BTreeMap::new() };
+        let named = sources.iter().map(|(module, code)| (module.clone(), named(code))).collect();
+        let mut all = Self { uses, named, exports: BTreeMap::new() };
         let mut exports = BTreeMap::new();
         for (module, uses) in &all.uses {
             let exported = uses.iter().filter(|(is_export, _)| *is_export);
@@ -66,10 +69,11 @@ impl Crate {
         uses.filter_map(|(_, path)| self.absolute(module, path)).collect()
     }
 
-    /// The files of the same top module that a file imports from. What it exports again is the module's face, not its own need.
+    /// The files of the same top module that a file imports from, or names in its code. What it exports again is the module's face, not its own need.
     pub(crate) fn imported(&self, module: &Module) -> BTreeSet<Module> {
         let own = self.uses.get(module).into_iter().flatten().filter(|(is_export, _)| !is_export);
-        let paths = own.filter_map(|(_, path)| self.absolute(module, path));
+        let named = self.named.get(module).into_iter().flatten();
+        let paths = own.map(|(_, path)| path).chain(named).filter_map(|path| self.absolute(module, path));
         let files = paths.filter_map(|path| self.file_of(&path, 0));
         files.filter(|file| file != module && file.first() == module.first()).collect()
     }
@@ -143,6 +147,43 @@ fn uses(code: &str) -> Vec<Use> {
     found
 }
 
+/// The paths of modules in the code of a file, outside of `use` declarations, comments and tests.
+fn named(code: &str) -> Vec<Vec<String>> {
+    let code = code.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default();
+    let mut found = Vec::new();
+    let mut is_use = false;
+    for line in code.lines().map(str::trim) {
+        is_use |= line.starts_with("use ") || line.starts_with("pub") && line.contains(" use ");
+        if is_use {
+            is_use = !line.contains(';');
+            continue;
+        }
+        let code = if line.starts_with("//") || line.starts_with("#[") { "" } else { line };
+        let code = code.split(" //").next().unwrap_or_default();
+        // Every second part stands between quotation marks.
+        for part in code.split('"').step_by(2) {
+            paths_in(part, &mut found);
+        }
+    }
+    found
+}
+
+/// Adds the paths that begin with the name of a module.
+fn paths_in(code: &str, found: &mut Vec<Vec<String>>) {
+    let is_part = |character: char| character.is_alphanumeric() || character == '_' || character == ':';
+    let mut before = "";
+    for word in code.split(|character: char| !is_part(character)) {
+        let is_module = word.starts_with(|first: char| first.is_lowercase() || first == '_');
+        // `pub(in crate::zone)` says who may see something.
+        if is_module && word.contains("::") && before != "in" {
+            let path: Vec<String> =
+                word.split("::").filter(|part| !part.is_empty()).map(str::to_owned).collect();
+            found.push(path);
+        }
+        before = word;
+    }
+}
+
 /// Every path of a tree such as `a::{b, c::d as e}`.
 fn expand(prefix: &[String], tree: &str, found: &mut impl FnMut(Vec<String>)) {
     let (mut depth, mut start) = (0usize, 0);
@@ -183,6 +224,8 @@ fn a_cycle_is_found_through_what_a_module_exports() {
     };
     assert_eq!(cycles(&sources("use super::B;", "use crate::m::{\n    A,\n};")), ["m/a, m/b"]);
     assert_eq!(cycles(&sources("use super::{B, C as D};", "use crate::n::A;\nuse std::io;")), [""; 0]);
+    assert_eq!(cycles(&sources("fn a() { super::b::c(\"x\") }", "use super::A;")), ["m/a, m/b"]);
+    assert_eq!(cycles(&sources("// super::b::c\npub(in crate::m) fn a() {}", "use super::A;")), [""; 0]);
     assert_eq!(
         cycles(&sources(
             "use super::b;",

@@ -4,3 +4,6 @@
 pub(crate) mod skip;
 #[path = "../support/wait.rs"]
 pub(crate) mod wait;
+
+#[path = "counted_records.rs"]
+pub(crate) mod counted_records;

@@ -6,8 +6,8 @@ use std::time::Duration;
 use crate::fleet::{CatchmentReport, DrainPlan, catchments, catchments_csv, render_catchments, render_plan};
 
 use super::super::exit::Exit;
+use super::super::outcome::{CommandError, Outcome};
 use super::super::output::{print_document, print_line, write_file};
-use super::super::{CommandError, Outcome};
 use super::pops::{LIMIT, pops, run};
 
 #[derive(Debug, clap::Args)]

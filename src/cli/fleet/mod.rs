@@ -10,8 +10,8 @@ use crate::fleet::{WaitOutcome, Waiting, render, survey, wait};
 use crate::wire::Name;
 
 use super::exit::Exit;
-use super::output::print_document;
-use super::{CommandError, Outcome, print_line};
+use super::outcome::{CommandError, Outcome};
+use super::output::{print_document, print_line};
 use pops::{LIMIT, pops, run};
 
 /// How long `wait` waits, unless it says otherwise: a deploy that takes longer needs a person.

@@ -5,7 +5,7 @@ use std::path::Path;
 use crate::config;
 use crate::fleet::{Clients, FleetError, clients};
 
-use super::super::{CommandError, NobodyAsked};
+use super::super::outcome::{CommandError, NobodyAsked};
 
 /// How long a POP may take for an answer, unless the command says otherwise.
 pub(super) const LIMIT: &str = "3s";

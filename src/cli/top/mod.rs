@@ -16,8 +16,9 @@ use crate::telemetry::escape_controls;
 
 use super::exit::Exit;
 use super::metrics::zone_queries;
+use super::outcome::{CommandError, Outcome};
 use super::output::{has_colours, no_lines};
-use super::{CommandError, Outcome, remote};
+use super::remote;
 use rates::Rates;
 use view::View;
 

@@ -15,8 +15,8 @@ use futures_util::future::join_all;
 use crate::wire::Name;
 
 use super::exit::Exit;
+use super::outcome::{CommandError, Outcome};
 use super::output::{print_document, print_line};
-use super::{CommandError, Outcome};
 use report::{AddressReport, Report};
 use transport::{Peer, Transport};
 

@@ -16,10 +16,11 @@ use crate::transfer::settings::{PeerSpec, servers};
 use crate::transfer::tsig::Keys;
 
 use super::super::canary_spec::{CanarySpec, WhenUnreachableSpec};
+use super::super::check;
 use super::super::fault::Faults;
 use super::super::spec::Spec;
 use super::super::values::Period;
-use super::{check, peer_below, period_or};
+use super::{peer_below, period_or};
 
 /// A version that was well for a week is well.
 const LONGEST: Duration = Duration::from_secs(7 * 86_400);

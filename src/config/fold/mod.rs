@@ -1,8 +1,11 @@
 //! From the file's sections to the modules' settings, one file per group of sections.
 
+mod basics;
 mod canary;
 mod catalog;
 mod checks;
+mod common;
+mod config;
 mod connections;
 mod control;
 mod fleet;
@@ -19,130 +22,26 @@ mod web;
 mod zones;
 
 use std::net::IpAddr;
-use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use ipnet::IpNet;
 use toml::Spanned;
 
-use crate::control as admin;
 use crate::telemetry::{LogFormat, LogSettings, check_level};
-use crate::transfer::settings::PeerSpec;
-use crate::{
-    admission, answer, dnstap, fleet as pops, health, otlp as export, policy, publish, route as routes,
-    rssac002 as statistics, serve as serving, web as pages,
-};
 
 use super::check;
 use super::fault::Faults;
 use super::spec::{LogFormatSpec, RouteDriverSpec, Spec};
 use super::values::Period;
 
+pub use basics::{Drain, Pop, RouteDriver};
 pub use canary::CanaryGroup;
 pub use catalog::{Catalogs, FollowedCatalog, ProducedCatalog};
+pub(super) use common::{below, or_default, path_in, peer_below, period_or};
+pub use config::Config;
 pub(super) use control::usual_socket;
 pub(super) use fleet::fold_fleet;
 pub use transfer::Transfers;
-
-/// Every module's settings.
-#[derive(Clone, Debug)]
-pub struct Config {
-    /// Tells one text of the file from another: the first octets of its SHA-256, in hexadecimal.
-    pub digest: String,
-    /// Who this is.
-    pub pop: Pop,
-    /// Logs.
-    pub log: LogSettings,
-    /// Sockets.
-    pub serve: serving::Settings,
-    /// Whether anyns puts missing service addresses on loopback itself.
-    pub install_addresses: bool,
-    /// What all answers have in common.
-    pub answer: answer::Settings,
-    /// The rate limiter.
-    pub rate_limit: admission::Settings,
-    /// Sources of zones.
-    pub publish: publish::Settings,
-    /// Zones from primaries and to secondaries.
-    pub transfers: Transfers,
-    /// Zones without which nothing is announced at the start.
-    pub required: Vec<crate::wire::Name>,
-    /// The probes.
-    pub health: health::Settings,
-    /// How fast a route comes back.
-    pub policy: policy::Settings,
-    /// How long an announcement stands without the deciding task renewing it.
-    pub lease: Duration,
-    /// The announced prefixes.
-    pub services: Vec<routes::Service>,
-    /// The service addresses in each prefix, in the order of `services`.
-    pub service_addresses: Vec<(IpNet, Vec<IpAddr>)>,
-    /// Who makes the routes.
-    pub route: RouteDriver,
-    /// How a drain and a planned stop go.
-    pub drain: Drain,
-    /// The admin socket.
-    pub control: admin::Settings,
-    /// The page and the API; `None`: off.
-    pub web: Option<pages::Settings>,
-    /// Every POP.
-    pub fleet: pops::Settings,
-    /// dnstap, the query log and catchments, if one of them is asked for.
-    pub samples: Option<dnstap::Settings>,
-    /// Daily statistics, if they are asked for.
-    pub rssac002: Option<statistics::Settings>,
-    /// Logs and traces to an OpenTelemetry receiver, if there is one.
-    pub otlp: Option<export::Settings>,
-}
-
-/// Who this is.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Pop {
-    /// The POP's name, in every log line.
-    pub name: String,
-    /// This instance's name, told by NSID.
-    pub instance: String,
-    /// The POP's own unicast addresses: the source of every outbound socket.
-    pub management_addresses: Vec<IpAddr>,
-}
-
-/// Who makes the routes.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum RouteDriver {
-    /// No driver: the log and the status say what would be announced, by these settings, if there are any.
-    DryRun(Option<Box<routes::BgpSettings>>),
-    /// The embedded BGP speaker.
-    Bgp(Box<routes::BgpSettings>),
-}
-
-/// How a drain and a planned stop go.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Drain {
-    /// How long routes are announced less preferably before they are withdrawn: the time the neighbors' best paths
-    /// take to move.
-    pub deprefer: Duration,
-    /// At a planned stop: no query for this long means that the traffic has moved.
-    pub quiet: Duration,
-    /// At a planned stop: the longest wait for that quiet.
-    pub limit: Duration,
-}
-
-impl Drain {
-    /// Five seconds: BGP converges in the neighborhood within one or two.
-    pub const DEFAULT_DEPREFER: Duration = Duration::from_secs(5);
-    /// The longest of each: who waits longer drains by order.
-    pub const LONGEST: Duration = Duration::from_secs(86_400);
-    /// One second.
-    pub const DEFAULT_QUIET: Duration = Duration::from_secs(1);
-    /// Half a minute: stragglers follow a stale path; a stop must end.
-    pub const DEFAULT_LIMIT: Duration = Duration::from_secs(30);
-}
-
-impl Default for Drain {
-    fn default() -> Self {
-        Self { deprefer: Self::DEFAULT_DEPREFER, quiet: Self::DEFAULT_QUIET, limit: Self::DEFAULT_LIMIT }
-    }
-}
 
 /// Folds every section; `None` where some setting cannot be made, each such fault noted in `faults`.
 pub(super) fn fold(spec: &Spec, faults: &mut Faults<'_>) -> Option<Config> {
@@ -250,37 +149,4 @@ fn fold_drain(spec: &Spec, faults: &mut Faults<'_>) -> Drain {
         quiet: or(&spec.drain.quiet, Drain::DEFAULT_QUIET),
         limit: or(&spec.drain.limit, Drain::DEFAULT_LIMIT),
     }
-}
-
-/// The value, or the default where the key is missing.
-fn or_default<T: Clone>(value: &Option<Spanned<T>>, default: T) -> T {
-    value.as_ref().map_or(default, |value| value.as_ref().clone())
-}
-
-/// The duration, or the default where the key is missing.
-fn period_or(value: &Option<Spanned<Period>>, default: Duration) -> Duration {
-    value.as_ref().map_or(default, |value| value.as_ref().0)
-}
-
-/// A path of the file, relative to the file.
-fn path_in(folder: &Path, path: &Path) -> PathBuf {
-    folder.join(path)
-}
-
-/// The same of a path that may be missing.
-fn below(folder: &Path, path: &mut Option<PathBuf>) {
-    if let Some(path) = path {
-        *path = path_in(folder, path);
-    }
-}
-
-/// A server with the paths of its TLS relative to the file.
-fn peer_below(folder: &Path, peer: &PeerSpec) -> PeerSpec {
-    let mut peer = peer.clone();
-    if let Some(tls) = &mut peer.tls {
-        below(folder, &mut tls.ca_file);
-        below(folder, &mut tls.certificate);
-        below(folder, &mut tls.key);
-    }
-    peer
 }

@@ -89,7 +89,7 @@ pub(super) fn fold_transfers(
     match settings(&transfer, &zones, keys.clone(), &pop.management_addresses) {
         Ok((mut secondary, primary)) => {
             check_forwarding(spec, &secondary, faults);
-            let updates = fold_updates(spec, &keys, &secondary, faults);
+            let updates = fold_updates(spec, &keys, faults);
             let catalogs = fold_catalogs(spec, &keys, &pop.management_addresses, faults);
             secondary.catalogs = catalogs.followed.iter().map(|catalog| catalog.name.clone()).collect();
             let canaries = fold_canaries(spec, &keys, fleet, faults);
@@ -171,9 +171,18 @@ fn form(keys: &[KeySpec], transfer: &TransferSpec, zones: &[(Name, ZoneTransferS
 
 /// The same of sockets, their certificate, and how much is done at one time.
 fn restart_form(transfer: &TransferSpec) -> [u8; 32] {
-    let TransferSpec { listen, tls, transfers, transfers_out, connections_per_client, .. } = transfer;
+    let TransferSpec {
+        listen,
+        tls,
+        transfers,
+        transfers_out,
+        transfers_out_per_client,
+        connections_per_client,
+        ..
+    } = transfer;
     let delay = (transfer.delay, transfer.key_delay, transfer.signature_margin);
-    let text = format!("{listen:?}{tls:?}{transfers:?}{transfers_out:?}{connections_per_client:?}{delay:?}");
+    let outward = (transfers_out, transfers_out_per_client, connections_per_client);
+    let text = format!("{listen:?}{tls:?}{transfers:?}{outward:?}{delay:?}");
     Sha256::digest(text).into()
 }
 

@@ -4,7 +4,6 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::telemetry::with_causes;
-use crate::transfer::secondary::SecondarySettings;
 use crate::transfer::tsig::Keys;
 use crate::update::{UpdateSettings, policy};
 use crate::wire::Name;
@@ -44,13 +43,8 @@ pub(super) fn fold_databases(spec: &Spec, faults: &mut Faults<'_>) -> BTreeSet<N
     databases
 }
 
-/// Who may change what, and where the updates of other zones belong.
-pub(super) fn fold_updates(
-    spec: &Spec,
-    keys: &Arc<Keys>,
-    secondary: &SecondarySettings,
-    faults: &mut Faults<'_>,
-) -> UpdateSettings {
+/// Who may change what.
+pub(super) fn fold_updates(spec: &Spec, keys: &Arc<Keys>, faults: &mut Faults<'_>) -> UpdateSettings {
     let mut settings = UpdateSettings { keys: keys.clone(), ..UpdateSettings::default() };
     for zone in spec.zone.iter().filter(|zone| !zone.update.is_empty()) {
         // A name that is none was told already.
@@ -60,11 +54,6 @@ pub(super) fn fold_updates(
             Err(error) => faults.error(Some(zone.name.span()), "zone.update", with_causes(&error)),
         }
     }
-    let hubs = secondary
-        .zones
-        .iter()
-        .map(|zone| (zone.name.clone(), zone.primaries.iter().map(|primary| primary.address).collect()));
-    settings.secondaries = hubs.collect();
     settings
 }
 

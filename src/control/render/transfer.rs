@@ -83,7 +83,9 @@ fn transfer_rows(transfer: &TransferStatus, now: u64) -> Vec<Row> {
         add("diverged", format!("{text}, {}", moment(diverged.at, now)));
     }
     if let Some(serial) = transfer.refused {
-        add("refused", format!("serial {serial}; it is not asked for again"));
+        let since =
+            transfer.refused_since.map(|at| format!(", since {}", moment(at, now))).unwrap_or_default();
+        add("refused", format!("serial {serial}{since}; it is not transferred again"));
     }
     if let Some(error) = &transfer.last_error {
         let at = transfer.last_error_at.map(|at| format!(", {}", moment(at, now))).unwrap_or_default();

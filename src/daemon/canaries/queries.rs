@@ -1,6 +1,6 @@
 //! SOA queries to the secondaries of the groups: some at one time, so many a second, and who does not answer.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
@@ -9,7 +9,7 @@ use tokio::task::{Id, JoinSet};
 use crate::config::CanaryGroup;
 use crate::telemetry::with_causes;
 use crate::transfer::canary::MemberAnswer;
-use crate::transfer::secondary::{Pacer, SecondarySettings, ask_once};
+use crate::transfer::secondary::{Pacer, PeerQueues, PrimaryServer, SecondarySettings, ask_once};
 use crate::wire::{Name, Serial};
 
 use super::facts::CanarySecondary;
@@ -47,7 +47,8 @@ pub(super) struct Queries {
     groups: Arc<[CanaryGroup]>,
     settings: Arc<SecondarySettings>,
     pacer: Pacer,
-    waiting: VecDeque<Question>,
+    /// By secondary: one whose limit is reached holds up no other.
+    waiting: PeerQueues<(PrimaryServer, Question)>,
     /// When the next of those that wait may leave.
     pause: Option<Instant>,
     tasks: JoinSet<SerialReply>,
@@ -67,7 +68,7 @@ impl Queries {
             groups,
             pacer: Pacer::new(settings.soa_queries, settings.soa_queries_per_primary, Instant::now()),
             settings: Arc::new(settings),
-            waiting: VecDeque::new(),
+            waiting: PeerQueues::default(),
             pause: None,
             tasks: JoinSet::new(),
             asked: HashMap::new(),
@@ -77,25 +78,28 @@ impl Queries {
 
     /// Has a question asked when it is its turn. There are as many as zones times secondaries at most: none is asked twice.
     pub(super) fn push(&mut self, question: Question) {
-        self.waiting.push_back(question);
+        let server = self.groups.get(question.group).and_then(|group| group.secondaries.get(question.member));
+        if let Some(server) = server.cloned() {
+            self.waiting.push(server.address, (server, question));
+        }
     }
 
     /// Sends what may leave now.
     pub(super) fn send(&mut self, now: Instant) {
         self.pause = None;
-        while self.tasks.len() < MOST
-            && let Some(question) = self.waiting.front()
-        {
-            let group = self.groups.get(question.group);
-            let Some(server) = group.and_then(|group| group.secondaries.get(question.member)).cloned() else {
-                self.waiting.pop_front();
-                continue;
+        while self.tasks.len() < MOST {
+            let (pacer, pause) = (&mut self.pacer, &mut self.pause);
+            *pause = None;
+            let may_leave = |address| match pacer.take(address, now) {
+                Ok(()) => true,
+                Err(wait) => {
+                    let at = now + wait;
+                    *pause = Some(pause.map_or(at, |earlier| earlier.min(at)));
+                    false
+                }
             };
-            if let Err(wait) = self.pacer.take(server.address, now) {
-                self.pause = Some(now + wait);
-                return;
-            }
-            let Some(question) = self.waiting.pop_front() else { return };
+            let Some((server, question)) = self.waiting.take(may_leave) else { return };
+            let group = self.groups.get(question.group);
             let (settings, zone, newest) = (self.settings.clone(), question.zone.clone(), question.newest);
             let pop = group.and_then(|group| group.pops.get(question.member)).cloned().flatten();
             let task = self.tasks.spawn(async move {

@@ -10,7 +10,7 @@ use crate::config::Catalogs;
 use crate::handoff::{Latest, Reader};
 use crate::publish::{MADE_HERE, PublisherHandle, Report};
 use crate::telemetry::{Beat, keep_beating, keep_running, with_causes};
-use crate::transfer::secondary::{AwaitedZones, SecondaryHandle, unix_time};
+use crate::transfer::secondary::{AwaitedZones, MemberZones, SecondaryHandle, unix_time};
 use crate::wire::{Name, Serial};
 use crate::zone::Published;
 
@@ -178,6 +178,11 @@ impl CatalogTask {
 
     async fn carry_out(&self, orders: MemberOrders) {
         let MemberOrders { publish, transfer } = orders;
+        if !publish.reset.is_empty() {
+            // Nothing that was begun for them is offered any more when the publisher has forgotten them.
+            let removed = publish.reset.iter().map(|(name, _)| name.clone()).collect();
+            self.transfer(MemberZones { removed, set: Vec::new() }).await;
+        }
         if !(publish.set.is_empty() && publish.reset.is_empty() && publish.removed.is_empty()) {
             self.context.publisher.change_members(publish).await;
         }
@@ -186,7 +191,7 @@ impl CatalogTask {
         }
     }
 
-    async fn transfer(&self, zones: crate::transfer::secondary::MemberZones) {
+    async fn transfer(&self, zones: MemberZones) {
         if let Err(error) = self.context.secondary.change_members(zones).await {
             tracing::error!(error = with_causes(&error), "the transfers do not take the members of catalogs");
         }

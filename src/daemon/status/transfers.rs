@@ -79,7 +79,7 @@ pub(super) struct TransferTable {
 enum Concern {
     /// No version has ever come.
     Empty,
-    /// No primary was reached for longer than REFRESH.
+    /// No primary has confirmed what is served for longer than REFRESH.
     Stale,
     /// The serial of a primary went backwards.
     Behind,
@@ -94,7 +94,7 @@ impl Concern {
         let status = &report.status;
         match self {
             Self::Empty => status.serial.is_none() && status.failures > 0,
-            Self::Stale => status.stale_since.is_some() && status.behind.is_none(),
+            Self::Stale => status.stale_since.is_some(),
             Self::Behind => status.behind.is_some(),
             Self::Diverged => report.diverged.is_some(),
         }
@@ -126,7 +126,7 @@ impl Concern {
             }
             Self::Stale => {
                 format!(
-                    "{zones}: stale, for no primary was reached{}{error}",
+                    "{zones}: stale, for no primary has confirmed what is served{}{error}",
                     since(first.status.stale_since)
                 )
             }
@@ -317,6 +317,7 @@ fn transfer_status(report: &ZoneReport, clock: Clock) -> TransferStatus {
             at: unix(diverged.at),
         }),
         refused: status.refused.map(|serial| serial.0),
+        refused_since: status.refused_since.map(unix),
         last_transfer: report.last_transfer.as_ref().map(|last| LastTransferStatus {
             primary: last.primary.to_string(),
             whole: last.whole,

@@ -10,7 +10,7 @@ use std::io;
 use std::os::unix::fs::MetadataExt as _;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use redb::{ReadTransaction, ReadableDatabase, TableDefinition, WriteTransaction};
@@ -97,6 +97,8 @@ struct OpenFile {
     open: Mutex<Option<Arc<redb::Database>>>,
     /// Device and inode of the file that was opened, also while it is closed between two calls.
     identity: Mutex<Option<(u64, u64)>>,
+    /// How many files in this place were given up.
+    given_up: AtomicU64,
     /// Whether it is not to be opened again.
     is_closed: AtomicBool,
 }
@@ -125,6 +127,7 @@ impl Database {
             is_read_only: true,
             open,
             identity: Mutex::default(),
+            given_up: AtomicU64::new(0),
             is_closed: AtomicBool::new(false),
         })))
     }
@@ -135,6 +138,7 @@ impl Database {
             is_read_only,
             open: Mutex::default(),
             identity: Mutex::default(),
+            given_up: AtomicU64::new(0),
             is_closed: AtomicBool::new(false),
         };
         let database = Self(Arc::new(shared));
@@ -153,6 +157,13 @@ impl Database {
     pub(in crate::publish) fn close_and_forget(&self) {
         self.close();
         *locked(&self.0.identity) = None;
+        self.0.given_up.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// How many files in this place were given up ([`close_and_forget`](Self::close_and_forget)). What was found before a reading
+    /// and is the same after it says that the reading was of the file that is there.
+    pub(in crate::publish) fn given_up(&self) -> u64 {
+        self.0.given_up.load(Ordering::Relaxed)
     }
 
     /// Whether the file that was opened is still in its place.
@@ -250,6 +261,8 @@ fn open_file(path: &Path) -> Result<(redb::Database, (u64, u64)), DatabaseError>
     let database = with_tables(database.map_err(DatabaseError::of)?)?;
     if !is_there {
         fs::rename(&fresh, path)?;
+        // Without this a power failure may take the name, and all that was durable under it.
+        path.parent().map_or(Ok(()), |directory| File::open(directory)?.sync_all())?;
     }
     Ok((database, (status.dev(), status.ino())))
 }
@@ -286,7 +299,9 @@ fn format_of(database: &redb::Database) -> Result<Option<u64>, DatabaseError> {
 }
 
 /// A panic is an error: the file is not what the database wrote.
-fn caught<T>(work: impl FnOnce() -> Result<T, DatabaseError>) -> Result<T, DatabaseError> {
+pub(in crate::publish) fn caught<T>(
+    work: impl FnOnce() -> Result<T, DatabaseError>,
+) -> Result<T, DatabaseError> {
     catch_unwind(AssertUnwindSafe(work))
         .unwrap_or_else(|panic| Err(DatabaseError::Damaged(panic_message(panic.as_ref()).to_owned())))
 }

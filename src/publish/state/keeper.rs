@@ -5,7 +5,7 @@
 //! is on disk already, in that file, when it is served. One that is in no file is kept first: [`StateWriter::keep_first`] and
 //! [`StateWriter::append`] wait for it, but not without end: a disk that hangs holds up nothing that needs no disk.
 //!
-//! What waits is bounded by the number of zones: of each at most [`MOST_WAITING`] versions, so that each step gets into its history.
+//! What waits is bounded by the number of zones: of each a few versions, so that each step gets into its history.
 //! At the end of the process what waits is still kept, within a bound of time; what is not kept then costs nothing but the older
 //! state.
 
@@ -21,33 +21,28 @@ use tokio::sync::Notify;
 
 use crate::publish::state::database::DatabaseError;
 use crate::publish::state::fields::key_of;
+use crate::publish::state::holds::{self, Holds};
 use crate::publish::state::ready::{Version, ready};
 use crate::publish::state::rows::ZoneRows;
 use crate::publish::state::step::Written;
 use crate::publish::state::store::Store;
 use crate::publish::state::timers::ZoneTimers;
-use crate::publish::state::urgent::{Sorted, Urgent, WriterReply};
+use crate::publish::state::urgent::{HoldsChange, Sorted, Urgent, WriterReply, hangs, writer_reply};
+use crate::publish::state::waiting::{KeptOutcome, Waiting};
 use crate::publish::state::writing::Ready;
 use crate::sys::priority::yield_to_others;
-use crate::telemetry::pulse::{Place, Pulse, WAIT, Work};
+use crate::telemetry::pulse::{Place, Pulse, Work};
 use crate::telemetry::{locked, panic_message};
 use crate::wire::Name;
 
-/// The most zones of one group: some megabytes, written in some 20 ms; larger groups save little (`tests/bench/NOTES.md`).
-const GROUP: usize = 1024;
-/// A group is closed once it has this many records (some 10 MB), so that a stop does not wait long for it.
-const GROUP_RECORDS: usize = 200_000;
-/// The most versions of one zone that wait: beyond that, which takes a disk that is full or far too slow, the last two become one
-/// step of its history.
-const MOST_WAITING: usize = 8;
 /// The longest that somebody waits for a whole version. One of 150 MB takes seconds on a slow disk.
 const PATIENCE: Duration = Duration::from_secs(30);
-/// The longest that somebody waits for some kilobytes: the thread that publishes does, for a difference.
+/// The longest that somebody waits for some kilobytes: a thread for changes does, for a difference.
 const SHORT_PATIENCE: Duration = Duration::from_secs(5);
 /// How often the thread says that it is there while it has nothing to do.
 const IDLE: Duration = Duration::from_millis(500);
 
-/// A journal that is larger than this part of the record is given up for a new record: then a start reads half as much again at
+/// Steps that are larger than this part of the record are given up for a new record: then a start reads half as much again at
 /// most, and of what is written to the disk two thirds are differences.
 const SHARE: u64 = 2;
 /// Steps up to this size stay outside of the record in any case: small zones are not rewritten for every few differences, and
@@ -55,14 +50,6 @@ const SHARE: u64 = 2;
 const LEAST: u64 = 1 << 20;
 /// Beyond so many times that, which takes a disk that is full or far too slow, a difference waits for the new record.
 const MOST_BEYOND: u64 = 2;
-
-/// What became of a version.
-#[derive(Debug)]
-pub(in crate::publish) struct KeptOutcome {
-    pub(in crate::publish) version: Version,
-    /// Whether it is in the state directory, or what the system said.
-    pub(in crate::publish) result: Result<(), String>,
-}
 
 /// The state directory and the thread that writes it.
 #[derive(Debug)]
@@ -82,30 +69,6 @@ struct WriterShared {
     wake: Arc<Notify>,
     /// Where the thread has its place.
     pulse: Arc<Pulse>,
-}
-
-#[derive(Debug, Default)]
-struct Waiting {
-    /// By zone, the oldest version first.
-    waiting: BTreeMap<Name, Vec<Version>>,
-    urgent: Vec<(Urgent, WriterReply)>,
-    /// Zones to be forgotten, before anything else is written.
-    forgotten: BTreeSet<Name>,
-    /// Those that could not be.
-    remaining: Vec<(Name, String)>,
-    /// The zones of the group that is being written.
-    writing: BTreeSet<Name>,
-    /// Since when.
-    since: Option<Instant>,
-    /// Zones that get a new record because their steps are too many.
-    rewriting: BTreeSet<Name>,
-    outcomes: Vec<KeptOutcome>,
-    /// Timers of secondary zones that are to be kept.
-    timers: BTreeMap<Name, Option<ZoneTimers>>,
-    /// Whether what waits may be written: not during the first load, which has the machine to itself.
-    begun: bool,
-    /// Ends the thread when nothing waits, or at this moment.
-    end: Option<Instant>,
 }
 
 /// How much is in the steps of a zone that are not in its record, against the bound.
@@ -188,6 +151,11 @@ impl StateWriter {
         self.ask(SHORT_PATIENCE, |_| Urgent::Rows(rows))
     }
 
+    /// Keeps which zones are held, and waits for it.
+    pub(in crate::publish) fn keep_holds(&self, before: Arc<Holds>, after: Arc<Holds>) -> io::Result<()> {
+        self.ask(SHORT_PATIENCE, |_| Urgent::Holds(HoldsChange { before, after }))
+    }
+
     /// Zones that could not be forgotten since this was last asked, and why.
     pub(in crate::publish) fn remaining(&self) -> Vec<(Name, String)> {
         std::mem::take(&mut self.shared.lock().remaining)
@@ -202,7 +170,7 @@ impl StateWriter {
     }
 
     fn ask(&self, patience: Duration, make: impl FnOnce(&mut Waiting) -> Urgent) -> io::Result<()> {
-        let (reply, done) = sync_channel(1);
+        let (reply, answer) = writer_reply();
         let mut work = self.shared.lock();
         if let Some(since) = work.since.filter(|since| since.elapsed() >= PATIENCE) {
             return Err(hangs(since.elapsed()));
@@ -211,7 +179,7 @@ impl StateWriter {
         work.urgent.push((urgent, reply));
         drop(work);
         self.shared.changed.notify_one();
-        wait(&done, patience)
+        answer.wait(patience)
     }
 
     /// How much a zone would have outside of its record with so many octets more, against the bound.
@@ -283,28 +251,6 @@ impl Drop for StateWriter {
     }
 }
 
-/// Waits for a reply, with a sign of life every now and then.
-fn wait(done: &Receiver<io::Result<()>>, patience: Duration) -> io::Result<()> {
-    let begun = Instant::now();
-    loop {
-        match done.recv_timeout(WAIT) {
-            Ok(result) => return result,
-            Err(RecvTimeoutError::Timeout) if begun.elapsed() >= patience => {
-                return Err(hangs(begun.elapsed()));
-            }
-            Err(RecvTimeoutError::Timeout) => {}
-            Err(RecvTimeoutError::Disconnected) => {
-                return Err(io::Error::other("the thread that keeps zones has ended"));
-            }
-        }
-    }
-}
-
-fn hangs(elapsed: Duration) -> io::Error {
-    let text = format!("the state directory has not answered for {} s", elapsed.as_secs());
-    io::Error::new(io::ErrorKind::TimedOut, text)
-}
-
 impl WriterShared {
     fn lock(&self) -> MutexGuard<'_, Waiting> {
         locked(&self.work)
@@ -360,20 +306,57 @@ impl WriterShared {
         let Sorted { versions, version_replies, steps, step_replies, others } = Sorted::of(urgent);
         let written = if versions.is_empty() { Vec::new() } else { self.write(&versions) };
         let appended = if steps.is_empty() { Vec::new() } else { self.append(&steps) };
-        // The one who waited may be gone.
-        let answer = |(result, reply): (io::Result<()>, WriterReply)| drop(reply.send(result));
-        written.into_iter().zip(version_replies).for_each(answer);
-        appended.into_iter().zip(step_replies).for_each(answer);
+        // The one who waited for a version may be gone, and has what is served kept anew.
+        for (result, reply) in written.into_iter().zip(version_replies) {
+            reply.tell(result);
+        }
+        for ((result, reply), step) in appended.into_iter().zip(step_replies).zip(&steps) {
+            self.tell_of_step(result, reply, step);
+        }
         for (urgent, reply) in others {
             let result = match urgent {
                 Urgent::Keep(versions) => self.write(&[versions]).pop().unwrap_or(Ok(())),
                 Urgent::Rows(rows) => self.guarded(|| self.store.write_rows(&rows)),
-                Urgent::Append(zone, step) => self.append(&[(zone, step)]).pop().unwrap_or(Ok(())),
+                Urgent::Append(zone, step) => {
+                    let step = (zone, step);
+                    let result = self.append(std::slice::from_ref(&step)).pop().unwrap_or(Ok(()));
+                    self.tell_of_step(result, reply, &step);
+                    continue;
+                }
+                Urgent::Holds(change) => {
+                    self.write_holds(&change, reply);
+                    continue;
+                }
                 Urgent::Forget(zone) => self.guarded(|| {
                     self.store.write(|it| it.remove(&key_of(&zone)).map(drop)).map_err(DatabaseError::into_io)
                 }),
             };
-            answer((result, reply));
+            reply.tell(result);
+        }
+    }
+
+    /// Keeps which zones are held, or if nobody waits for that any more, which were.
+    fn write_holds(&self, HoldsChange { before, after }: &HoldsChange, reply: WriterReply) {
+        let directory = self.store.directory();
+        let result = self.guarded(|| holds::write(directory, after));
+        if !reply.tell(result)
+            && let Err(error) = self.guarded(|| holds::write(directory, before))
+        {
+            tracing::error!(%error, "which zones are held is not kept as it was told");
+        }
+    }
+
+    /// Tells that a step is durable, or not. A step that nobody waits for any more was called one that is not kept, and so it is taken
+    /// out again.
+    fn tell_of_step(&self, result: io::Result<()>, reply: WriterReply, (zone, step): &(Name, Written)) {
+        let is_kept = result.is_ok();
+        if reply.tell(result) || !is_kept {
+            return;
+        }
+        let undo = || self.store.write(|writing| writing.undo(&key_of(zone), step));
+        if let Err(error) = self.guarded(|| undo().map_err(DatabaseError::into_io)) {
+            let (from, to) = (step.step.from, step.step.to);
+            tracing::error!(%zone, %from, %to, %error, "a difference that was kept too late cannot be taken out of the state directory");
         }
     }
 
@@ -467,34 +450,4 @@ enum WriteGroup {
     Timers(BTreeMap<Name, Option<ZoneTimers>>),
     Urgent(Vec<(Urgent, WriterReply)>),
     Soon(Vec<Vec<Version>>),
-}
-
-impl Waiting {
-    /// Puts a version behind those of its zone. One that waits already is the same, or gets another header.
-    fn add(&mut self, version: Version) {
-        let waiting = self.waiting.entry(version.zone.origin().clone()).or_default();
-        let is_full = waiting.len() >= MOST_WAITING;
-        match waiting.last_mut() {
-            Some(last) if last.header.chain == version.header.chain => {
-                let (before, origin) = (last.before.take(), last.origin);
-                *last = Version { before, origin, ..version };
-            }
-            _ if is_full => {
-                waiting.pop();
-                waiting.push(version);
-            }
-            _ => waiting.push(version),
-        }
-    }
-
-    fn take_group(&mut self) -> Vec<Vec<Version>> {
-        let (mut group, mut records) = (Vec::new(), 0);
-        while group.len() < GROUP && records < GROUP_RECORDS {
-            let Some((zone, versions)) = self.waiting.pop_first() else { break };
-            records += versions.iter().map(|version| version.zone.record_count()).sum::<usize>();
-            self.writing.insert(zone);
-            group.push(versions);
-        }
-        group
-    }
 }

@@ -44,5 +44,6 @@ pub(in crate::publish) mod store;
 pub(in crate::publish) mod tail;
 pub(in crate::publish) mod timers;
 pub(in crate::publish) mod urgent;
+pub(in crate::publish) mod waiting;
 pub(in crate::publish) mod writing;
 pub(in crate::publish) mod zone_table;

@@ -3,18 +3,20 @@
 //! A transaction and a zone flow in, versions flow out. What is not sound is an error that names it. Changes nothing.
 
 use std::collections::BTreeSet;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 
 use redb::{ReadTransaction, ReadableTable};
 
 use crate::publish::accept::Digest;
-use crate::publish::state::database::{BODIES, DatabaseError, STEPS, TAILS, ZONES};
+use crate::publish::state::database::{BODIES, DatabaseError, STEPS, TAILS, ZONES, caught};
 use crate::publish::state::fields::zone_of;
 use crate::publish::state::header::Header;
 use crate::publish::state::record::{self, Seen};
 use crate::publish::state::replay::{ReplayError, replay};
 use crate::publish::state::step;
 use crate::publish::state::tail::Tail;
+use crate::telemetry::panic_message;
 use crate::wire::Name;
 use crate::zone::Zone;
 
@@ -82,6 +84,16 @@ pub(in crate::publish) fn value(
 ) -> Result<Option<Vec<u8>>, DatabaseError> {
     let zones = from.open_table(ZONES).map_err(DatabaseError::of)?;
     Ok(zones.get(key).map_err(DatabaseError::of)?.map(|value| value.value().to_vec()))
+}
+
+/// The octets of all pieces of a large zone.
+pub(in crate::publish) fn pieces(from: &ReadTransaction, key: &[u8]) -> Result<Vec<u8>, DatabaseError> {
+    let bodies = from.open_table(BODIES).map_err(DatabaseError::of)?;
+    let mut octets = Vec::new();
+    for piece in bodies.range((key, 0)..=(key, u32::MAX)).map_err(DatabaseError::of)? {
+        octets.extend(piece.map_err(DatabaseError::of)?.1.value());
+    }
+    Ok(octets)
 }
 
 /// The octets of all steps from a number on.
@@ -169,14 +181,15 @@ pub(in crate::publish) fn load(
     let Some(kept) = record::read(value.value()) else { return Ok(Err(KeptError::Unsound)) };
     let bodies = from.open_table(BODIES).map_err(DatabaseError::of)?;
     let mut failed = None;
-    let piece = |number| match bodies.get((key, number)) {
-        Ok(piece) => piece.map(|piece| piece.value().to_vec()),
-        Err(error) => {
-            failed = Some(DatabaseError::of(error));
+    let piece = |number| {
+        let found = || bodies.get((key, number)).map_err(DatabaseError::of);
+        let octets = caught(|| Ok(found()?.map(|piece| piece.value().to_vec())));
+        octets.unwrap_or_else(|error| {
+            failed = Some(error);
             None
-        }
+        })
     };
-    let made = kept.zone(zone, piece);
+    let made = of_zone(|| kept.zone(zone, piece));
     if let Some(error) = failed {
         return Err(error);
     }
@@ -189,11 +202,38 @@ pub(in crate::publish) fn load(
         steps.iter().filter_map(|(_, octets)| step::read(octets)).collect();
     let loaded = |zone, header| Loaded { zone, header, tolerated, damage: None };
     let Some(last) = entries.last() else { return Ok(Ok((loaded(base, kept.header), damage))) };
-    Ok(Ok(match replay(&base, &entries) {
+    let replayed = of_zone(|| Ok(replay(&base, &entries)));
+    let replayed = match replayed {
+        Ok(replayed) => replayed,
+        Err(why) => return Ok(Err(KeptError::Zone(why))),
+    };
+    Ok(Ok(match replayed {
         Ok(zone) => (loaded(zone, kept.header.led_on(&last.step, last.chain)), damage),
         Err(error) => {
             let first = steps.first().map_or(0, |(number, _)| *number);
             (loaded(base, kept.header), Some((first, error.into())))
         }
     }))
+}
+
+/// A panic while the records of a zone are made one is a fault of that zone; it says nothing of the file, which has all others.
+fn of_zone<T>(make: impl FnOnce() -> Result<T, String>) -> Result<T, String> {
+    catch_unwind(AssertUnwindSafe(make))
+        .unwrap_or_else(|panic| Err(format!("it panicked: {}", panic_message(panic.as_ref()))))
+}
+
+/// The directory in which so many readings of zones fail, as if the disk did.
+#[cfg(test)]
+pub(in crate::publish) static FAILS: std::sync::Mutex<Option<(PathBuf, u32)>> = std::sync::Mutex::new(None);
+
+/// The error that a test ordered.
+#[cfg(test)]
+pub(in crate::publish) fn fail_if_ordered(directory: &std::path::Path) -> std::io::Result<()> {
+    match &mut *crate::telemetry::locked(&FAILS) {
+        Some((of, left)) if of == directory && *left > 0 => {
+            *left -= 1;
+            Err(std::io::Error::from_raw_os_error(5))
+        }
+        _ => Ok(()),
+    }
 }

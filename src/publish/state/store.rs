@@ -28,8 +28,11 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
+use std::time::Duration;
+
+use redb::ReadTransaction;
 
 use crate::publish::accept::Digest;
 use crate::publish::error::StoreError;
@@ -41,8 +44,8 @@ use crate::publish::state::header::Header;
 use crate::publish::state::lock::Lock;
 use crate::publish::state::members::{self, KeptMember};
 use crate::publish::state::reading::{
-    Damaged, DamagedSteps, KeptError, Loaded, Looked, is_on_the_way, list, load, look, steps_from, tail,
-    value,
+    Damaged, DamagedSteps, KeptError, Loaded, Looked, is_on_the_way, list, load, look, pieces, steps_from,
+    tail, value,
 };
 use crate::publish::state::releases::{self, KeptRelease};
 use crate::publish::state::rows::ZoneRows;
@@ -52,7 +55,14 @@ use crate::publish::state::writing::Writing;
 use crate::telemetry::locked;
 use crate::wire::Name;
 use crate::zone::Zone;
-use crate::zonefile::Limits;
+
+/// After an error of the system the database takes nothing, also from others who read at that time, until it is opened anew; and that
+/// waits for them. So long at most, and the reading is tried once more.
+const READ_AGAIN: Duration = Duration::from_millis(10);
+/// So many errors in a row, and nothing is tried again: the disk is gone, and a start with many zones would wait for each of them.
+const MOST_ERRORS: u32 = 100;
+/// The most databases and zones of one name that are set aside; one more takes the place of the last.
+const MOST_ASIDE: usize = 9;
 
 /// The state directory, locked.
 #[derive(Debug)]
@@ -66,6 +76,13 @@ pub(in crate::publish) struct Store {
     damaged: Mutex<Vec<Damaged>>,
     /// Whether the database was set aside since the last time that somebody asked: what was durable is no more.
     lost: AtomicBool,
+    /// Errors of the system in a row.
+    errors: AtomicU32,
+    /// How many threads read.
+    readings: Mutex<usize>,
+    reading_ended: Condvar,
+    /// Held while the database is set aside: of those who find the same damage one does it.
+    losing: Mutex<()>,
 }
 
 /// The database of the directory, as far as it could be opened.
@@ -111,6 +128,10 @@ impl Store {
             bounds,
             damaged: Mutex::default(),
             lost: AtomicBool::new(false),
+            errors: AtomicU32::new(0),
+            readings: Mutex::default(),
+            reading_ended: Condvar::new(),
+            losing: Mutex::default(),
         }
     }
 
@@ -118,7 +139,7 @@ impl Store {
     fn open_database(&self) -> Result<(), DatabaseError> {
         let database = match Database::open(&self.directory) {
             Err(DatabaseError::Damaged(why)) => {
-                let aside = self.directory.join(format!("{FILE}.damaged"));
+                let aside = self.free_place(FILE);
                 fs::rename(self.directory.join(FILE), &aside)?;
                 self.note_damage((aside, DatabaseError::Damaged(why).into()));
                 Database::open(&self.directory)?
@@ -222,13 +243,16 @@ impl Store {
     pub(in crate::publish) fn list(&self) -> io::Result<(BTreeSet<Name>, Vec<Damaged>)> {
         let kept = match self.database() {
             None => BTreeSet::new(),
-            Some(database) => match database.read(list) {
-                Err(error @ DatabaseError::Damaged(_)) => {
-                    self.lose(error);
-                    BTreeSet::new()
+            Some(database) => {
+                let of = database.given_up();
+                match database.read(list) {
+                    Err(error @ DatabaseError::Damaged(_)) => {
+                        self.lose(error, of);
+                        BTreeSet::new()
+                    }
+                    listed => listed.map_err(DatabaseError::into_io)?,
                 }
-                listed => listed.map_err(DatabaseError::into_io)?,
-            },
+            }
         };
         Ok((kept, std::mem::take(&mut *locked(&self.damaged))))
     }
@@ -237,7 +261,7 @@ impl Store {
     /// aside.
     pub(in crate::publish) fn look(&self, zone: &Name) -> Result<Option<Looked>, Damaged> {
         let key = key_of(zone);
-        let found = self.open_one().and_then(|database| database.read(|from| look(from, &key)));
+        let (found, of) = self.read_patiently(|from| look(from, &key));
         match found.map_err(KeptError::from).flatten() {
             Ok(Some((mut looked, Some(damage)))) => {
                 looked.damage = Some(self.cut_steps(zone, &looked.header, damage));
@@ -245,23 +269,55 @@ impl Store {
             }
             Ok(Some((looked, None))) => Ok(Some(looked)),
             Ok(None) => Ok(None),
-            Err(error) => Err(self.set_aside(zone, error)),
+            Err(error) => Err(self.set_aside(zone, error, of)),
         }
     }
 
     /// One kept zone with its records, after [`look`](Self::look); what is damaged is set aside. What the steps say but cannot be
     /// applied counts as damage.
-    pub(in crate::publish) fn load(&self, zone: &Name, _limits: &Limits) -> Result<Loaded, Damaged> {
+    pub(in crate::publish) fn load(&self, zone: &Name) -> Result<Loaded, Damaged> {
         let key = key_of(zone);
-        let found = self.open_one().and_then(|database| database.read(|from| load(from, &key, zone)));
+        let (found, of) = self.read_patiently(|from| load(from, &key, zone));
         match found.map_err(KeptError::from).flatten() {
             Ok((mut loaded, Some(damage))) => {
                 loaded.damage = Some(self.cut_steps(zone, &loaded.header, damage));
                 Ok(loaded)
             }
             Ok((loaded, None)) => Ok(loaded),
-            Err(error) => Err(self.set_aside(zone, error)),
+            Err(error) => Err(self.set_aside(zone, error, of)),
         }
+    }
+
+    /// Reads, once more after an error of the system; and of which of the files in this place that was ([`Database::given_up`]).
+    fn read_patiently<T>(
+        &self,
+        read: impl Fn(&ReadTransaction) -> Result<T, DatabaseError>,
+    ) -> (Result<T, DatabaseError>, u64) {
+        let of = self.database().map_or(0, |database| database.given_up());
+        let once = || {
+            #[cfg(test)]
+            crate::publish::state::reading::fail_if_ordered(&self.directory)?;
+            self.open_one()?.read(&read)
+        };
+        let counted = || {
+            *locked(&self.readings) += 1;
+            let found = once();
+            *locked(&self.readings) -= 1;
+            self.reading_ended.notify_all();
+            found
+        };
+        let mut found = counted();
+        if matches!(found, Err(DatabaseError::Io(_))) && self.errors.load(Ordering::Relaxed) < MOST_ERRORS {
+            let others =
+                self.reading_ended.wait_timeout_while(locked(&self.readings), READ_AGAIN, |left| *left > 0);
+            drop(others);
+            found = counted();
+        }
+        match found {
+            Err(DatabaseError::Io(_)) => drop(self.errors.fetch_add(1, Ordering::Relaxed)),
+            _ => self.errors.store(0, Ordering::Relaxed),
+        }
+        (found, of)
     }
 
     /// The last version of a zone that is kept, for a difference to the next one.
@@ -295,11 +351,12 @@ impl Store {
         write: impl FnOnce(&mut Writing<'_>) -> Result<T, DatabaseError>,
     ) -> Result<T, DatabaseError> {
         let bounds = self.bounds();
-        let outcome =
-            self.open_to_write()?.write(|transaction| write(&mut Writing::open(transaction, bounds)?));
+        let database = self.open_to_write()?;
+        let of = database.given_up();
+        let outcome = database.write(|transaction| write(&mut Writing::open(transaction, bounds)?));
         match outcome {
             Err(DatabaseError::Damaged(why)) => {
-                self.lose(DatabaseError::Damaged(why.clone()));
+                self.lose(DatabaseError::Damaged(why.clone()), of);
                 Err(DatabaseError::Damaged(why))
             }
             outcome => outcome,
@@ -343,16 +400,17 @@ impl Store {
         lost.then(|| std::mem::take(&mut *locked(&self.damaged)))
     }
 
-    /// Sets the whole database aside; the next call begins a new one.
-    fn lose(&self, error: DatabaseError) {
-        if self.opened().is_read_only {
+    /// Sets the whole database aside, if it is still the one that was found to be damaged ([`Database::given_up`]); the next call
+    /// begins a new one.
+    fn lose(&self, error: DatabaseError, of: u64) {
+        let _losing = locked(&self.losing);
+        let Some(database) = self.database() else { return };
+        if self.opened().is_read_only || database.given_up() != of {
             return;
         }
-        let (path, aside) = (self.directory.join(FILE), self.directory.join(format!("{FILE}.damaged")));
-        if let Some(database) = self.database() {
-            database.close_and_forget();
-        }
-        match fs::rename(path, &aside) {
+        database.close_and_forget();
+        let aside = self.free_place(FILE);
+        match fs::rename(self.directory.join(FILE), &aside) {
             Ok(()) => {
                 self.note_damage((aside, error.into()));
                 self.lost.store(true, Ordering::Relaxed);
@@ -361,27 +419,43 @@ impl Store {
         }
     }
 
+    /// Where something of this name is set aside: `NAME.damaged`, or `NAME.damaged-2` and so on, for each may be the only copy of what was
+    /// in it.
+    fn free_place(&self, name: &str) -> PathBuf {
+        let place = |number| match number {
+            1 => self.directory.join(format!("{name}.damaged")),
+            number => self.directory.join(format!("{name}.damaged-{number}")),
+        };
+        let is_free = |path: &PathBuf| !path.try_exists().unwrap_or(true);
+        (1..MOST_ASIDE).map(place).find(is_free).unwrap_or_else(|| place(MOST_ASIDE))
+    }
+
     fn note_damage(&self, damaged: Damaged) {
         locked(&self.damaged).push(damaged);
     }
 
     /// Puts what is kept of a zone into a file of its own, so that somebody can look at it, and forgets it; or the whole database, if
     /// that is damaged.
-    fn set_aside(&self, zone: &Name, error: KeptError) -> Damaged {
-        let path = self.directory.join(format!("{}.damaged", format4::file_name(zone)));
+    fn set_aside(&self, zone: &Name, error: KeptError, of: u64) -> Damaged {
+        let path = self.free_place(&format4::file_name(zone));
         match error {
             KeptError::Database(error @ DatabaseError::Damaged(_)) => {
                 let text = error.to_string();
-                self.lose(error);
+                self.lose(error, of);
                 (self.directory.join(FILE), KeptError::Zone(text))
             }
-            // What cannot be read now may be read later.
+            // What cannot be read now may be read later: nothing is taken out.
             error @ KeptError::Database(_) => (self.directory.join(FILE), error),
             error => {
                 let key = key_of(zone);
-                let value = self.open_one().and_then(|database| database.read(|from| value(from, &key)));
+                let octets = |from: &ReadTransaction| {
+                    let mut octets = value(from, &key)?.unwrap_or_default();
+                    octets.extend(pieces(from, &key)?);
+                    Ok(octets)
+                };
+                let octets = self.open_one().and_then(|database| database.read(octets));
                 if !self.opened().is_read_only {
-                    let _ = fs::write(&path, value.ok().flatten().unwrap_or_default());
+                    let _ = fs::write(&path, octets.unwrap_or_default());
                     if let Err(error) = self.write(|writing| writing.remove(&key)) {
                         tracing::warn!(%zone, %error, "what is damaged cannot be taken out of the database");
                     }

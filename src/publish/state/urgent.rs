@@ -3,15 +3,96 @@
 //! Part of [`crate::publish::state::keeper`].
 
 use std::io;
-use std::sync::mpsc::SyncSender;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::time::{Duration, Instant};
 
+use crate::publish::state::holds::Holds;
 use crate::publish::state::ready::Version;
 use crate::publish::state::rows::ZoneRows;
 use crate::publish::state::step::Written;
+use crate::telemetry::pulse::WAIT;
 use crate::wire::Name;
 
-/// Where the outcome goes.
-pub(in crate::publish) type WriterReply = SyncSender<io::Result<()>>;
+/// What has become of something that somebody waits for.
+mod stage {
+    /// It is not begun.
+    pub(super) const WAITS: u8 = 0;
+    /// It is being written.
+    pub(super) const BEGUN: u8 = 1;
+    /// The outcome is told.
+    pub(super) const TOLD: u8 = 2;
+    /// Nobody waits any more, and who did said that nothing is kept.
+    pub(super) const GIVEN_UP: u8 = 3;
+}
+
+/// Where the outcome goes: the keeper's end.
+#[derive(Debug)]
+pub(in crate::publish) struct WriterReply {
+    stage: Arc<AtomicU8>,
+    outcome: SyncSender<io::Result<()>>,
+}
+
+/// The end of the one who waits.
+#[derive(Debug)]
+pub(in crate::publish) struct WriterAnswer {
+    stage: Arc<AtomicU8>,
+    outcome: Receiver<io::Result<()>>,
+}
+
+/// Both ends.
+pub(in crate::publish) fn writer_reply() -> (WriterReply, WriterAnswer) {
+    let (stage, (told, outcome)) = (Arc::new(AtomicU8::new(stage::WAITS)), sync_channel(1));
+    (WriterReply { stage: stage.clone(), outcome: told }, WriterAnswer { stage, outcome })
+}
+
+impl WriterReply {
+    /// Whether it is still to be written; then its writing begins.
+    pub(in crate::publish) fn begin(&self) -> bool {
+        self.advance(stage::WAITS, stage::BEGUN)
+    }
+
+    /// Tells the outcome; false if nobody waits any more: then it is known as one that is not kept.
+    pub(in crate::publish) fn tell(self, outcome: io::Result<()>) -> bool {
+        self.advance(stage::BEGUN, stage::TOLD) && self.outcome.send(outcome).is_ok()
+    }
+
+    fn advance(&self, from: u8, to: u8) -> bool {
+        self.stage.compare_exchange(from, to, Ordering::AcqRel, Ordering::Acquire).is_ok()
+    }
+}
+
+impl WriterAnswer {
+    /// Waits, with a sign of life every now and then. After `patience` it is given up: what is not begun is not written, and what
+    /// is written late is taken back as far as that can be.
+    pub(in crate::publish) fn wait(&self, patience: Duration) -> io::Result<()> {
+        let start = Instant::now();
+        loop {
+            match self.outcome.recv_timeout(WAIT.min(patience)) {
+                Ok(result) => return result,
+                Err(RecvTimeoutError::Timeout) if start.elapsed() >= patience => {
+                    return match self.stage.swap(stage::GIVEN_UP, Ordering::AcqRel) {
+                        stage::TOLD => self.outcome.recv().unwrap_or_else(|_| Err(has_ended())),
+                        _ => Err(hangs(start.elapsed())),
+                    };
+                }
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => return Err(has_ended()),
+            }
+        }
+    }
+}
+
+/// Of a state directory that does not answer.
+pub(in crate::publish) fn hangs(elapsed: Duration) -> io::Error {
+    let text = format!("the state directory has not answered for {} s", elapsed.as_secs());
+    io::Error::new(io::ErrorKind::TimedOut, text)
+}
+
+fn has_ended() -> io::Error {
+    io::Error::other("the thread that keeps zones has ended")
+}
 
 /// What somebody waits for.
 #[derive(Debug)]
@@ -24,6 +105,15 @@ pub(in crate::publish) enum Urgent {
     Forget(Name),
     /// Keep short values of zones.
     Rows(ZoneRows),
+    /// Keep which zones are held.
+    Holds(HoldsChange),
+}
+
+/// Which zones are held.
+#[derive(Debug)]
+pub(in crate::publish) struct HoldsChange {
+    pub(in crate::publish) before: Arc<Holds>,
+    pub(in crate::publish) after: Arc<Holds>,
 }
 
 impl Urgent {
@@ -32,7 +122,7 @@ impl Urgent {
         match self {
             Self::Keep(versions) => versions.last().map(|version| version.zone.origin()),
             Self::Append(zone, _) | Self::Forget(zone) => Some(zone),
-            Self::Rows(_) => None,
+            Self::Rows(_) | Self::Holds(_) => None,
         }
     }
 }
@@ -58,10 +148,10 @@ pub(in crate::publish) struct Sorted {
 }
 
 impl Sorted {
-    /// Sorts what is waited for.
+    /// Sorts what is still waited for, and begins it.
     pub(in crate::publish) fn of(urgent: Vec<(Urgent, WriterReply)>) -> Self {
         let mut sorted = Self::default();
-        for (urgent, reply) in urgent {
+        for (urgent, reply) in urgent.into_iter().filter(|(_, reply)| reply.begin()) {
             match urgent {
                 Urgent::Keep(versions)
                     if versions.iter().all(|version| version.zone.record_count() <= MOST_RECORDS) =>

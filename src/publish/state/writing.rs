@@ -98,6 +98,13 @@ impl<'t> Writing<'t> {
         Ok(true)
     }
 
+    /// Takes out the step that was appended last, if it is this one.
+    pub(in crate::publish) fn undo(&mut self, key: &[u8], step: &Written) -> DatabaseResult<()> {
+        let is_last = |tail: &Tail| tail.chain == step.after && tail.included < tail.next;
+        let Some(tail) = self.tail(key)?.filter(is_last) else { return Ok(()) };
+        self.cut(key, tail.next - 1, step.before, step.step.from)
+    }
+
     /// Forgets a zone; says whether it was there.
     pub(in crate::publish) fn remove(&mut self, key: &[u8]) -> DatabaseResult<bool> {
         let tail = self.tail(key)?;
@@ -108,7 +115,7 @@ impl<'t> Writing<'t> {
         Ok(was_there)
     }
 
-    /// Takes steps from this number on out: they cannot be read. What is left leads to the version with this link and serial.
+    /// Takes steps from this number on out: they cannot be read, or may not stay. What is left leads to the version with this link and serial.
     pub(in crate::publish) fn cut(
         &mut self,
         key: &[u8],

@@ -72,6 +72,8 @@ impl CheckRun<'_> {
         };
         let header = kept.map_err(|source| {
             self.effects.is_unkept = true;
+            // It may still be written: then what is served is kept anew behind it.
+            self.effects.is_unsure = source.kind() == io::ErrorKind::TimedOut;
             ApplyError::NotDurable { zone: name.clone(), from, to, source }
         })?;
         self.serve(entry, header, zone);

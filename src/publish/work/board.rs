@@ -46,18 +46,24 @@ impl Board {
         !self.given.is_empty()
     }
 
-    /// What a thread of this lane is to do next; `None` if there is no room for it, or nothing. A small zone is not given to the general
-    /// lane where it would wait for a large one.
+    /// What a thread of this lane is to do next; `None` if there is no room for it, or nothing. A survey or a small zone is not given to
+    /// the general lane where it would wait for a large zone.
     pub(in crate::publish) fn next(&mut self, lane: Lane) -> Option<Work> {
+        self.pool.refill();
         if !self.pool.has_room(lane) {
             return None;
         }
-        let takes_small = lane != Lane::General || !self.delays_small_zones();
-        self.queue.next(lane, takes_small)
+        let takes_all = lane != Lane::General || !self.delays_others();
+        self.queue.next(lane, takes_all)
+    }
+
+    /// Whether a source that does not answer may be looked at once more: so many threads are not there for it alone.
+    pub(in crate::publish) fn may_probe(&self, key: &SourceKey) -> bool {
+        self.pool.may_probe(key)
     }
 
     /// Whether no general thread is free, and one has something that may take long, or will have.
-    fn delays_small_zones(&self) -> bool {
+    fn delays_others(&self) -> bool {
         let general = || self.given.values().filter(|given| given.is_general);
         general().count() >= self.pool.count(Lane::General) && general().any(|given| given.is_slow)
     }

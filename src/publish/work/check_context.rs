@@ -17,7 +17,7 @@ use crate::publish::state::holds::Holds;
 use crate::publish::state::ready::Version;
 use crate::publish::verify::Modes;
 use crate::zone::{Published, Zone};
-use crate::zonefile::Meter;
+use crate::zonefile::FileProgress;
 
 /// What a check of a zone may use.
 pub(in crate::publish) struct CheckContext {
@@ -31,7 +31,7 @@ pub(in crate::publish) struct CheckContext {
     pub(in crate::publish) holds: Arc<Holds>,
     pub(in crate::publish) published: Arc<Published>,
     /// Shows the large file that is being read.
-    pub(in crate::publish) meter: Arc<Meter>,
+    pub(in crate::publish) file_progress: Arc<FileProgress>,
     /// The watches, unless only a reload deploys; knows the writers of files in any case.
     pub(in crate::publish) watch: Option<Watch>,
     pub(in crate::publish) writers: Watch,
@@ -64,6 +64,8 @@ pub(in crate::publish) struct Effects {
     pub(in crate::publish) alarms: Vec<SourceFault>,
     /// It could not be made durable, and what waited to be kept may have been put off for it.
     pub(in crate::publish) is_unkept: bool,
+    /// It was given up while it was being written: what the state directory has is not known.
+    pub(in crate::publish) is_unsure: bool,
     /// Who waits for the outcome, and the outcome.
     pub(in crate::publish) answer: Option<Answer>,
 }

@@ -36,7 +36,7 @@ use crate::publish::work::watching::Watching;
 use crate::telemetry::pulse::{Place, Pulse};
 use crate::wire::Name;
 use crate::zone::Published;
-use crate::zonefile::Meter;
+use crate::zonefile::FileProgress;
 
 /// No look by itself: only a reload deploys.
 const NEVER: Duration = Duration::from_secs(365 * 86_400);
@@ -61,7 +61,7 @@ pub(in crate::publish) struct Core {
     pub(in crate::publish) board: Board,
     /// What checks may use; `None` when it must be made anew.
     pub(in crate::publish) context: Option<Arc<CheckContext>>,
-    pub(in crate::publish) meter: Arc<Meter>,
+    pub(in crate::publish) file_progress: Arc<FileProgress>,
     /// Orders about zones that are being checked.
     pub(in crate::publish) orders: BTreeMap<Name, VecDeque<Offered>>,
     pub(in crate::publish) publication: Publication,
@@ -114,7 +114,7 @@ impl Core {
             reporting: Reporting::new(now),
             board,
             context: None,
-            meter: Arc::new(Meter::new(pulse.clone())),
+            file_progress: Arc::new(FileProgress::new(pulse.clone())),
             orders: BTreeMap::new(),
             publication: Publication::new(),
             published,
@@ -237,7 +237,7 @@ impl Core {
             state: self.keeping.state.clone(),
             holds: self.keeping.holds.clone(),
             published: self.published.clone(),
-            meter: self.meter.clone(),
+            file_progress: self.file_progress.clone(),
             watch: watches.then(|| self.watching.watch.clone()),
             writers: self.watching.watch.clone(),
             partial,

@@ -137,7 +137,7 @@ impl Core {
         self.context = None;
         let mut listed = true;
         let opened = match store {
-            // What was read there, the ends of the journals among it, stays known. A check that goes on reads from it, too.
+            // What was read there, the ends of the steps among it, stays known. A check that goes on reads from it, too.
             Some(store) => match store.lock_and_probe() {
                 Ok(()) => StateWriter::start(store, self.wake.clone(), self.pulse.clone())
                     .map(StateDirectory::Kept)

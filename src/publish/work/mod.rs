@@ -13,7 +13,6 @@ mod keeping;
 #[path = "../../../tests/unit/publish/lanes.rs"]
 mod lane_tests;
 pub(in crate::publish) mod liveness;
-pub(in crate::publish) mod looker;
 mod member_list;
 pub(in crate::publish) mod members;
 mod notifications;
@@ -23,6 +22,7 @@ mod orders_hold;
 #[cfg(test)]
 #[path = "../../../tests/unit/publish/overflow.rs"]
 mod overflow_tests;
+pub(in crate::publish) mod owner;
 #[cfg(test)]
 #[path = "../../../tests/unit/publish/panics.rs"]
 mod panic_tests;
@@ -35,6 +35,9 @@ mod results;
 mod round;
 mod rounds;
 mod sources;
+#[cfg(test)]
+#[path = "../../../tests/unit/publish/unread.rs"]
+mod unread_tests;
 mod watching;
 pub(in crate::publish) mod zone_check;
 pub(in crate::publish) mod zone_kept;

@@ -38,9 +38,20 @@ impl Core {
             self.watching.heard.everything = files.iter().any(|path| !self.check_file(path));
         }
         if std::mem::take(&mut self.watching.heard.everything) {
+            self.survey_beside_round();
             self.check_all();
         }
         self.go_on();
+    }
+
+    /// While a look at all zones goes on, the next one waits for its largest zone. What is new meanwhile, such as a folder that a link was
+    /// switched to, does not: each source that this look is done with is looked at beside it. Zones that are gone are left to the next one.
+    fn survey_beside_round(&mut self) {
+        let Some(round) = self.looks.round.as_ref().filter(|_| self.reporting.settled) else { return };
+        let keys = self.sources.list().iter().map(|source| &source.key);
+        let is_due = |key: &&SourceKey| !round.sources.contains(*key) && !self.board.queue.is_stalled(key);
+        let due: Vec<SourceKey> = keys.filter(is_due).cloned().collect();
+        due.iter().for_each(|key| self.board.queue.push_survey(key));
     }
 
     /// Checks the zone whose file this is. False if it is not sure which one, or whether another file counts as well.

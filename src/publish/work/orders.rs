@@ -83,6 +83,9 @@ impl Core {
         if !self.zones.contains_key(&zone) {
             return drop(offered.reply.send(Err(ApplyError::NotServed { zone })));
         }
+        if offered.is_ordered && self.is_from_primaries(&zone) {
+            return drop(offered.reply.send(Err(ApplyError::FromPrimaries { zone })));
+        }
         if self.keeping.state.unwritable().is_some() {
             self.open_state_again();
             self.keep_again();
@@ -91,12 +94,17 @@ impl Core {
         self.judge(zone, Offered::Differences(offered));
     }
 
+    /// Whether a zone that is known comes from primaries, by the configuration or a catalog.
+    fn is_from_primaries(&self, zone: &Name) -> bool {
+        let comes = |entry: &Entry| entry.is_member || self.settings.transferred.contains(zone);
+        self.zones.get(zone).is_some_and(comes)
+    }
+
     /// Has a version judged that a primary gave, now or when the zone is not being checked any more.
     pub(in crate::publish) fn offer(&mut self, offer: Offer) {
         self.take_results();
         let name = offer.zone.origin().clone();
-        let is_member = |entry: &Entry| entry.is_member || self.settings.transferred.contains(&name);
-        if !self.zones.get(&name).is_some_and(is_member) {
+        if !self.is_from_primaries(&name) {
             return drop(offer.reply.send(Err(OfferError::NotConfigured { zone: name })));
         }
         self.judge(name, Offered::Whole(Box::new(offer)));

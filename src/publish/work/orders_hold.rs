@@ -62,13 +62,14 @@ impl Core {
             Some(reason) => drop(holds.insert(zone.clone(), Hold::new(&reason))),
             None => drop(holds.remove(zone).ok_or_else(|| HoldError::NotHeld { zone: zone.clone() })?),
         }
+        let (before, holds) = (self.keeping.holds.clone(), Arc::new(holds));
         let kept = match &*self.keeping.state {
             StateDirectory::None => Ok(false),
-            StateDirectory::Kept(keeper) => holds::write(keeper.store().directory(), &holds).map(|()| true),
+            StateDirectory::Kept(keeper) => keeper.keep_holds(before, holds.clone()).map(|()| true),
             StateDirectory::Unwritable { error, .. } => Err(error.to_io()),
         };
         let is_kept = kept.map_err(|source| HoldError::NotKept { source })?;
-        self.keeping.holds = Arc::new(holds);
+        self.keeping.holds = holds;
         Ok(is_kept)
     }
 

@@ -3,7 +3,7 @@
 //! Jobs flow in, each for a lane; what became of each zone flows out as soon as it is known. A thread that does not come back,
 //! because its source does not answer, is given up: another one is started in its place, and it ends when it comes back.
 //! Threads: `zones-1` and so on (general, one for each core, at the lowest priority once the first load is over), `small-1`
-//! and `small-2` (small zones), `changes-1` to `changes-4` (differences, and small versions of primaries). Never decides what is done next, and never waits for a source itself.
+//! and `small-2` (small zones), `survey-1` (looks at sources), `changes-1` to `changes-4` (differences, and small versions of primaries). Never decides what is done next, and never waits for a source itself.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::io;
@@ -22,11 +22,17 @@ use crate::telemetry::{locked, panic_message};
 
 /// Threads for small zones: one may be at a source that does not answer.
 const SMALL_THREADS: usize = 2;
+/// Threads for looks at sources: one more takes the place of one that does not come back.
+const SURVEY_THREADS: usize = 1;
 /// Threads for differences and small versions of primaries: each waits for the state directory, and those that wait at one time
 /// share a sync of the disk.
 const CHANGE_THREADS: usize = 4;
 /// The most threads, those that do not come back included.
-pub(in crate::publish) const MOST_THREADS: usize = 64;
+pub(in crate::publish) const MOST_THREADS: usize = 256;
+/// With more threads than this no source that does not answer is looked at again: the others are for the sources that do.
+const MOST_FOR_PROBES: usize = MOST_THREADS / 2;
+/// The most threads that wait for one source that does not answer: one may hang by itself.
+const MOST_OF_SOURCE: usize = 2;
 /// How often an idle thread says that it is there.
 const IDLE: Duration = Duration::from_millis(500);
 /// How long results wait for others before somebody is woken for them.
@@ -38,6 +44,8 @@ pub(in crate::publish) struct Pool {
     shared: Arc<PoolShared>,
     /// Threads of each lane that are not given up.
     threads: BTreeMap<Lane, usize>,
+    /// Threads that could not be started, by lane and number in it.
+    missing: Vec<(Lane, usize)>,
     started: usize,
     observed: BTreeMap<usize, Observed>,
     start: Instant,
@@ -98,13 +106,18 @@ impl Pool {
         let mut pool = Self {
             shared: Arc::new(shared),
             threads: BTreeMap::new(),
+            missing: Vec::new(),
             started: 0,
             observed: BTreeMap::new(),
             start: Instant::now(),
         };
-        for (lane, count) in
-            [(Lane::General, general_threads()), (Lane::Small, SMALL_THREADS), (Lane::Change, CHANGE_THREADS)]
-        {
+        let lanes = [
+            (Lane::General, general_threads()),
+            (Lane::Small, SMALL_THREADS),
+            (Lane::Survey, SURVEY_THREADS),
+            (Lane::Change, CHANGE_THREADS),
+        ];
+        for (lane, count) in lanes {
             for seat in 1..=count {
                 pool.start_thread(lane, seat)?;
             }
@@ -122,7 +135,7 @@ impl Pool {
         let busy = running + state.jobs.get(&lane).map_or(0, VecDeque::len);
         let most = match lane {
             Lane::General => self.count(lane) * 2,
-            Lane::Small | Lane::Change => self.count(lane),
+            Lane::Small | Lane::Survey | Lane::Change => self.count(lane),
         };
         busy < most
     }
@@ -170,7 +183,25 @@ impl Pool {
             tracing::warn!(
                 "cannot start a thread for zones in the place of one that does not come back: {error}"
             );
+            self.missing.push((lane, seat));
         }
+    }
+
+    /// Starts the threads that could not be started before: others may have come back.
+    pub(in crate::publish) fn refill(&mut self) {
+        while let Some((lane, seat)) = self.missing.last().copied() {
+            if self.shared.lock().alive >= MOST_THREADS || self.start_thread(lane, seat).is_err() {
+                return;
+            }
+            self.missing.pop();
+        }
+    }
+
+    /// Whether one more thread may be given to a source that does not answer.
+    pub(in crate::publish) fn may_probe(&self, key: &SourceKey) -> bool {
+        let state = self.shared.lock();
+        let of_it = state.running.values().filter(|running| running.key == *key).count();
+        state.alive < MOST_FOR_PROBES && of_it < MOST_OF_SOURCE
     }
 
     /// Threads of a lane that are not given up.
@@ -190,6 +221,7 @@ impl Pool {
         let name = match lane {
             Lane::General => format!("zones-{seat}"),
             Lane::Small => format!("small-{seat}"),
+            Lane::Survey => format!("survey-{seat}"),
             Lane::Change => format!("changes-{seat}"),
         };
         let run = move || {
@@ -284,3 +316,7 @@ impl PoolShared {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "../../../tests/unit/publish/pool.rs"]
+mod tests;

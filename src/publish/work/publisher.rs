@@ -1,4 +1,4 @@
-//! The publisher's thread (1x): waits for changes, commands and the clock, and has the looker look when there is a reason to.
+//! The publisher's thread (1x): waits for changes, commands and the clock, and has the owner look when there is a reason to.
 //!
 //! Never waits for a disk or a lock: it beats as long as it runs.
 
@@ -35,9 +35,9 @@ use crate::publish::work::check_context::{Offer, OfferedDifferences};
 use crate::publish::work::core::After;
 use crate::publish::work::core::Core;
 use crate::publish::work::liveness::Liveness;
-use crate::publish::work::looker::Looker;
 use crate::publish::work::members::MemberChanges;
 use crate::publish::work::order::Then;
+use crate::publish::work::owner::OwnerThread;
 use crate::publish::work::pool;
 use crate::telemetry::pulse::Pulse;
 
@@ -105,7 +105,7 @@ impl Publisher {
         let mut task = Loop {
             commands: received,
             wake,
-            looker: Looker::start(core, beat.clone()).map_err(thread)?,
+            owner: OwnerThread::start(core, beat.clone()).map_err(thread)?,
             canary,
             beat: beat.clone(),
             debounce: Debounce::default(),
@@ -262,7 +262,8 @@ impl PublisherHandle {
         self.apply_as(zone, differences, false).await
     }
 
-    /// The same for a difference that an operator orders, such as a way back: it is not judged beside what no zone may be.
+    /// The same for a difference that an operator orders, such as a way back: it is not judged beside what no zone may be. Never of a zone
+    /// that comes from primaries.
     pub async fn apply_ordered(&self, zone: &Name, difference: Difference) -> Result<Applied, ApplyError> {
         self.apply_as(zone, vec![difference], true).await
     }
@@ -344,12 +345,12 @@ fn check_values(zone: &Zone) -> Result<(), OfferError> {
 struct Loop {
     commands: mpsc::Receiver<Command>,
     wake: Arc<Notify>,
-    looker: Looker,
+    owner: OwnerThread,
     canary: Option<Arc<Canary>>,
     beat: Beat,
     debounce: Debounce,
     turn_at: Instant,
-    /// Of the job that the looker has.
+    /// Of the job that the owner has.
     answer: Option<oneshot::Receiver<After>>,
     report: Arc<Latest<Report>>,
     stop: CancellationToken,
@@ -367,7 +368,7 @@ impl Loop {
 
     /// Looks, and then whenever there is a reason to, until the handle has gone.
     async fn follow(&mut self) {
-        // After a panic the looker may still have a job.
+        // After a panic the owner may still have a job.
         self.finish_job().await;
         if !self.job(Core::start).await {
             return;
@@ -397,9 +398,9 @@ impl Loop {
         self.job(Core::finish).await;
     }
 
-    /// Has something done that may block. False if that cannot be: the looker has ended.
+    /// Has something done that may block. False if that cannot be: the owner has ended.
     async fn job(&mut self, task: impl FnOnce(&mut Core) + Send + 'static) -> bool {
-        self.answer = self.looker.give(Box::new(task));
+        self.answer = self.owner.give(Box::new(task));
         self.finish_job().await
     }
 
@@ -421,7 +422,7 @@ impl Loop {
     /// Ends everything, in order.
     fn end(self) {
         let planned = self.stop.is_cancelled() || self.commands.is_closed();
-        self.looker.end();
+        self.owner.end();
         self.report.update(|report| report.stopped = true);
         // A planned stop is ordered, or the handle goes first; anything else is a fault.
         if planned {

@@ -3,9 +3,10 @@
 //! Zones and surveys that are due flow in; what a free thread is to do next flows out. Pure: no thread, no clock, no I/O.
 //!
 //! - Each source is a group. The groups take turns, so a source with many zones delays another one by a chunk.
-//! - Surveys and large zones are work for the general lane only. It takes small zones, too, while none of them would wait there for a
-//!   large one or for a source that does not answer. The lane for small zones always has a thread that is at neither: a
-//!   source that does not answer does not answer a survey, so that its zones seldom get there.
+//! - Large zones are work for the general lane only. It takes surveys and small zones, too, while none of them would wait there for a
+//!   large zone or for a source that does not answer. The lane for small zones always has a thread that is at neither: a
+//!   source that does not answer does not answer a survey, so that its zones seldom get there. A survey always has a thread, too: that of
+//!   its lane.
 //! - A group occupies one thread of the lane for small zones at most, so a source that does not answer leaves the others to
 //!   the other sources.
 //! - A group that is stalled, because its source does not answer, gets no thread.
@@ -25,6 +26,8 @@ pub(in crate::publish) enum Lane {
     General,
     /// Small zones.
     Small,
+    /// Surveys.
+    Survey,
     /// Differences, and small versions of primaries: each costs what it changes, and a write to the state directory. They are
     /// handed out without the queue.
     Change,
@@ -91,11 +94,11 @@ impl WorkQueue {
         self.give_turn(key);
     }
 
-    /// What a thread of this lane is to do next, small zones only if it `takes_small`; `None` if there is nothing for it.
-    pub(in crate::publish) fn next(&mut self, lane: Lane, takes_small: bool) -> Option<Work> {
+    /// What a thread of this lane is to do next, surveys and small zones only if it `takes_all`; `None` if there is nothing for it.
+    pub(in crate::publish) fn next(&mut self, lane: Lane, takes_all: bool) -> Option<Work> {
         for _ in 0..self.turn.len() {
             let key = self.turn.pop_front()?;
-            let work = self.groups.get_mut(&key).and_then(|group| group.next(lane, takes_small, &key));
+            let work = self.groups.get_mut(&key).and_then(|group| group.next(lane, takes_all, &key));
             if self.groups.get(&key).is_none_or(Group::is_empty) {
                 self.forget_turn(&key);
             } else {
@@ -159,24 +162,25 @@ impl WorkQueue {
 }
 
 impl Group {
-    fn next(&mut self, lane: Lane, takes_small: bool, key: &SourceKey) -> Option<Work> {
+    fn next(&mut self, lane: Lane, takes_all: bool, key: &SourceKey) -> Option<Work> {
         if self.is_stalled || (lane == Lane::Small && self.in_small_lane > 0) {
             return None;
         }
-        let work = self.take(lane, takes_small, key)?;
+        let work = self.take(lane, takes_all, key)?;
         self.in_small_lane += usize::from(lane == Lane::Small);
         Some(work)
     }
 
-    fn take(&mut self, lane: Lane, takes_small: bool, key: &SourceKey) -> Option<Work> {
-        if lane == Lane::General {
-            if std::mem::take(&mut self.survey) {
-                return Some(Work::Survey(key.clone()));
-            }
-            if let Some(name) = self.large.pop_front() {
-                return Some(Work::Zones(key.clone(), vec![name]));
-            }
+    fn take(&mut self, lane: Lane, takes_all: bool, key: &SourceKey) -> Option<Work> {
+        if lane != Lane::Small && takes_all && std::mem::take(&mut self.survey) {
+            return Some(Work::Survey(key.clone()));
         }
+        if lane == Lane::General
+            && let Some(name) = self.large.pop_front()
+        {
+            return Some(Work::Zones(key.clone(), vec![name]));
+        }
+        let takes_small = lane != Lane::Survey && takes_all;
         let chunk = if takes_small { self.small.len().min(CHUNK) } else { 0 };
         (chunk > 0).then(|| Work::Zones(key.clone(), self.small.drain(..chunk).collect()))
     }
@@ -241,10 +245,14 @@ mod tests {
     fn small_zones_are_left_to_their_lane_where_they_would_wait() {
         let mut queue = WorkQueue::default();
         queue.push(&key("/a"), name("small."), Size::Small);
+        queue.push_survey(&key("/a"));
         assert_eq!(queue.next(Lane::General, false), None);
         queue.push(&key("/a"), name("large."), Size::Large);
         assert_eq!(queue.next(Lane::General, false), zones("/a", &["large."]));
         assert_eq!(queue.next(Lane::Small, true), zones("/a", &["small."]));
+        queue.push(&key("/a"), name("small."), Size::Small);
+        assert_eq!(queue.next(Lane::Survey, true), Some(Work::Survey(key("/a"))));
+        assert_eq!(queue.next(Lane::Survey, true), None, "its thread looks at sources only");
     }
 
     #[test]

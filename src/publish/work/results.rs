@@ -28,7 +28,7 @@ const LONGEST_PROBE: Duration = Duration::from_secs(320);
 impl Core {
     /// Gives work to the threads that have room for it.
     pub(in crate::publish) fn dispatch(&mut self) {
-        for lane in [Lane::Small, Lane::General] {
+        for lane in [Lane::Small, Lane::Survey, Lane::General] {
             while let Some(work) = self.board.next(lane) {
                 self.hand_out(lane, work);
             }
@@ -172,6 +172,11 @@ impl Core {
         if effects.is_unkept {
             self.keeping.unkept.insert(name.clone());
         }
+        if effects.is_unsure
+            && let Some(entry) = self.zones.get_mut(name)
+        {
+            entry.durable = false;
+        }
         effects.alarms.into_iter().for_each(|alarm| self.alarm(alarm));
         if effects.forgotten {
             self.publication.remove(name.clone());
@@ -197,12 +202,20 @@ impl Core {
         }
         self.sources.take(&mut survey);
         self.context = None;
-        self.take_zones(&key, survey.zones);
+        let due = self.note_zones(&key, survey.zones);
+        // A look at all zones ends, whatever is found beside it.
+        let is_of_round = self.looks.round.as_ref().is_some_and(|round| round.sources.contains(&key));
+        for name in &due {
+            match is_of_round {
+                true => self.push_awaited(name),
+                false => _ = self.push(name, false),
+            }
+        }
         self.source_done(&key);
     }
 
-    /// Notes where the files of a source's zones are, and checks them all.
-    pub(in crate::publish) fn take_zones(&mut self, key: &SourceKey, zones: Vec<(Name, Found)>) {
+    /// Notes where the files of a source's zones are; the zones.
+    pub(in crate::publish) fn note_zones(&mut self, key: &SourceKey, zones: Vec<(Name, Found)>) -> Vec<Name> {
         let mut fresh = Vec::new();
         let mut due = Vec::with_capacity(zones.len());
         // Both are sorted: one pass over both.
@@ -219,7 +232,7 @@ impl Core {
         }
         known.for_each(|(_, entry)| entry.lose(key));
         self.zones.append(&mut fresh.into_iter().collect());
-        due.iter().for_each(|name| self.push_awaited(name));
+        due
     }
 
     /// Gives up threads whose source does not answer, so that no other zone waits for it.
@@ -253,8 +266,10 @@ impl Core {
     /// Looks whether sources that did not answer do now.
     pub(in crate::publish) fn probe_sources(&mut self, now: Instant) {
         for source in self.sources.due_probes(now, LONGEST_PROBE) {
-            let (key, context) = (source.key.clone(), self.context());
-            self.board.give((Lane::General, key), context, Task::Survey(Some(source)));
+            if self.board.may_probe(&source.key) {
+                let (key, context) = (source.key.clone(), self.context());
+                self.board.give((Lane::Survey, key), context, Task::Survey(Some(source)));
+            }
         }
     }
 

@@ -73,7 +73,7 @@ impl Core {
     /// Zones of sources that are configured no longer lose their files.
     fn configure_sources(&mut self) {
         for key in self.sources.configure(&self.settings) {
-            self.take_zones(&key, Vec::new());
+            self.note_zones(&key, Vec::new());
             self.board.queue.drain(&key);
             let context = self.context();
             let unwatch = Task::Unwatch(key);
@@ -194,7 +194,7 @@ impl Core {
         round.said = Instant::now();
         let (elapsed, of, done) = (round.start.elapsed(), round.of, round.of - round.left);
         let zones = (done > 0).then(|| elapsed.mul_f64(round.left as f64 / done as f64));
-        let file = self.meter.shown();
+        let file = self.file_progress.shown();
         let remaining = zones.max(file.map(|file| file.remaining));
         let progress =
             Progress { zones: done, of, elapsed, file: file.map(|file| (file.read, file.of)), remaining };

@@ -2,13 +2,15 @@
 //!
 //! Part of [`crate::publish::work::zone_steps`].
 
+use std::path::Path;
 use std::sync::Arc;
 
 use crate::publish::accept::{Digest, Provenance};
 use crate::publish::fault::{Fault, SourceFault, one_line};
 use crate::publish::source::scan::Found;
+use crate::publish::state::database::DatabaseError;
 use crate::publish::state::header::Header;
-use crate::publish::state::reading::{DamagedSteps, Loaded};
+use crate::publish::state::reading::{DamagedSteps, KeptError, Loaded};
 use crate::publish::state::ready::Version;
 use crate::publish::state::record::Seen;
 use crate::publish::state::step::StepOrigin;
@@ -17,7 +19,8 @@ use crate::publish::work::zone_steps::CheckRun;
 use crate::zone::Zone;
 
 impl CheckRun<'_> {
-    /// Learns what the state directory has of the zone, once.
+    /// Learns what the state directory has of the zone, once. Of a zone that is in no file that is asked again with the next check if
+    /// the system fails: what is kept is the zone, and nothing else may take its place.
     pub(in crate::publish) fn look_into_state(&mut self, entry: &mut Entry) {
         if !std::mem::take(&mut entry.stored) {
             return;
@@ -26,7 +29,7 @@ impl CheckRun<'_> {
         match store.look(self.name) {
             Ok(None) => {}
             Ok(Some(found)) => {
-                self.alarm_of_journal(found.damage, &found.header);
+                self.alarm_of_steps(found.damage, &found.header);
                 entry.header = Some(Arc::new(found.header));
                 entry.durable = true;
                 let terms = self.terms();
@@ -34,8 +37,29 @@ impl CheckRun<'_> {
                     (entry.files, entry.files_stand) = (seen.files, true);
                 }
             }
-            Err((path, error)) => self.alarm(SourceFault::State { path, error: error.to_string() }),
+            Err((path, error)) => {
+                entry.stored = self.is_unread(entry, &path, &error);
+                if !entry.stored {
+                    self.alarm(SourceFault::State { path, error: error.to_string() });
+                }
+            }
         }
+    }
+
+    /// Whether what is kept of a zone that is in no file could not be read, and may be read later: then that is its fault.
+    fn is_unread(&self, entry: &mut Entry, path: &Path, error: &KeptError) -> bool {
+        let is_in_no_file = self.is_transferred(entry) || self.context.settings.databases.contains(self.name);
+        let is_unread = is_in_no_file && matches!(error, KeptError::Database(DatabaseError::Io(_)));
+        if is_unread {
+            let (path, error) = (path.to_path_buf(), error.to_string());
+            entry.misplaced = Some(Box::new(Fault::Unreadable { path, error }));
+        }
+        is_unread
+    }
+
+    /// Whether primaries give the zone.
+    pub(in crate::publish) fn is_transferred(&self, entry: &Entry) -> bool {
+        entry.is_member || self.context.settings.transferred.contains(self.name)
     }
 
     /// Whether the file and what it includes are as they were when an earlier process read them, and gave what the state directory
@@ -91,9 +115,9 @@ impl CheckRun<'_> {
         else {
             return;
         };
-        match store.load(self.name, &self.context.settings.limits) {
+        match store.load(self.name) {
             Ok(Loaded { zone, header: found, tolerated, damage }) => {
-                self.alarm_of_journal(damage, &found);
+                self.alarm_of_steps(damage, &found);
                 // What is wrong with its file says the verdict already.
                 if let Some(problem) = tolerated.filter(|_| entry.verdict.is_none()) {
                     entry.notice = Some(Box::new(Fault::RefusedToday { problem: one_line(&problem) }));
@@ -103,14 +127,16 @@ impl CheckRun<'_> {
                 self.serve(entry, header, Arc::new(zone));
             }
             Err((path, error)) => {
-                entry.header = None;
-                entry.durable = false;
+                if self.is_unread(entry, &path, &error) {
+                    return;
+                }
+                (entry.header, entry.durable) = (None, false);
                 self.alarm(SourceFault::State { path, error: error.to_string() });
             }
         }
     }
 
-    pub(in crate::publish) fn alarm_of_journal(&mut self, damage: Option<DamagedSteps>, header: &Header) {
+    pub(in crate::publish) fn alarm_of_steps(&mut self, damage: Option<DamagedSteps>, header: &Header) {
         if let Some((path, error)) = damage {
             let (error, zone, serial) = (error.to_string(), self.name.clone(), header.standing.serial);
             self.alarm(SourceFault::Journal { path, error, zone, serial });

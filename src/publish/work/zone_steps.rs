@@ -44,10 +44,12 @@ pub(in crate::publish) struct CheckRun<'a> {
 impl CheckRun<'_> {
     /// No file: the zone stays, unless the config no longer speaks of it. Says whether it stays.
     pub(in crate::publish) fn missing(&mut self, entry: &mut Entry) -> bool {
-        if entry.is_member || self.context.settings.transferred.contains(self.name) {
+        if self.is_transferred(entry) {
             self.restore(entry);
-            let waits = entry.header.is_none();
-            entry.misplaced = waits.then(|| Box::new(Fault::NotTransferred));
+            if !entry.stored && (entry.serving || entry.header.is_none()) {
+                let waits = entry.header.is_none();
+                entry.misplaced = waits.then(|| Box::new(Fault::NotTransferred));
+            }
             return true;
         }
         if self.context.settings.databases.contains(self.name) {
@@ -95,13 +97,14 @@ impl CheckRun<'_> {
         }
     }
 
-    /// Whether something is kept of a zone that lives in the state directory; then its file, which was the seed, says nothing more.
+    /// Whether something is kept of a zone that lives in the state directory, or may be: then its file, which was the seed, says
+    /// nothing more.
     fn stands_without_file(&mut self, entry: &mut Entry) -> bool {
         self.restore(entry);
-        if entry.header.is_some() {
+        if entry.header.is_some() && entry.serving {
             (entry.misplaced, entry.verdict, entry.denied) = (None, None, None);
         }
-        entry.header.is_some()
+        entry.header.is_some() || entry.stored
     }
 
     /// The zone left the config.
@@ -195,7 +198,8 @@ impl CheckRun<'_> {
 
     fn read_and_judge(&mut self, entry: &mut Entry, found: &Found) {
         let limits = &self.context.settings.limits;
-        let beside = Beside { served: self.served.zone(self.name), meter: Some(&self.context.meter) };
+        let beside =
+            Beside { served: self.served.zone(self.name), file_progress: Some(&self.context.file_progress) };
         let before = (&entry.files, self.context.settings.settle);
         let writer_of = self.context.writers.writer(self.context.settings.settle);
         let reading = read(&found.path, self.name, (limits, self.most_octets()), before, &writer_of, beside);
@@ -438,6 +442,8 @@ impl CheckRun<'_> {
             false => tracing::info!(zone = %self.name, serial, records, "zone served"),
         }
         entry.header = Some(header);
+        // It stands in the place of what could not be read.
+        entry.stored = false;
         entry.serving = true;
         self.effects.added = Some(zone);
     }

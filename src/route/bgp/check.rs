@@ -9,8 +9,20 @@ use ipnet::IpNet;
 use super::settings::{BgpSettings, Neighbor, Password, SettingsError, Ttl};
 use crate::route::service::Service;
 
+impl BgpSettings {
+    /// Checks the settings against each other and against the `services` to be announced.
+    ///
+    /// # Errors
+    /// Every [`SettingsError`] found, at least one.
+    pub fn check(&self, services: &[Service]) -> Result<(), Vec<SettingsError>> {
+        let mut errors = Vec::new();
+        check(self, services, &mut errors);
+        if errors.is_empty() { Ok(()) } else { Err(errors) }
+    }
+}
+
 /// Adds every fault of `settings` and `services` to `errors`.
-pub(super) fn check(settings: &BgpSettings, services: &[Service], errors: &mut Vec<SettingsError>) {
+fn check(settings: &BgpSettings, services: &[Service], errors: &mut Vec<SettingsError>) {
     check_as(None, settings.local_as, errors);
     if settings.router_id.is_unspecified() {
         errors.push(SettingsError::RouterId);

@@ -6,8 +6,6 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 
-use crate::route::service::Service;
-
 /// What the operator chose about BGP.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BgpSettings {
@@ -90,7 +88,7 @@ impl Ttl {
 pub struct Deprefer {
     /// This MULTI_EXIT_DISC instead of the service's.
     pub med: Option<u32>,
-    /// This many prepends more than the service's; at most [`Service::MOST_PREPENDS`].
+    /// This many prepends more than the service's; at most [`Service::MOST_PREPENDS`](crate::route::Service::MOST_PREPENDS).
     pub prepend: u8,
 }
 
@@ -285,16 +283,6 @@ impl BgpSettings {
     pub const MOST_SERVICES: usize = 256;
     /// The default Hold Time: what anchors.md was measured with, three times the interval of keepalives.
     pub const DEFAULT_HOLD_TIME: Duration = Duration::from_secs(9);
-
-    /// Checks the settings against each other and against the `services` to be announced.
-    ///
-    /// # Errors
-    /// Every [`SettingsError`] found, at least one.
-    pub fn check(&self, services: &[Service]) -> Result<(), Vec<SettingsError>> {
-        let mut errors = Vec::new();
-        super::check::check(self, services, &mut errors);
-        if errors.is_empty() { Ok(()) } else { Err(errors) }
-    }
 
     /// RFC 9687's SendHoldTime.
     pub(super) fn effective_send_hold_time(&self) -> Duration {

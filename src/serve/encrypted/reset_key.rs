@@ -151,6 +151,7 @@ mod tests {
             (&[1; 31][..], 0o600, "reset.key has 31 octets; it must have 32"),
             (&[1; 33], 0o600, "reset.key has 33 octets"),
             (&[1; 32], 0o644, "reset.key has mode 644"),
+            (&[1; 32], 0o660, "reset.key has mode 660; its group may read it at most"),
         ] {
             let error = load(octets, mode).unwrap_err().to_string();
             assert!(error.contains(words), "{words:?} in {error}");

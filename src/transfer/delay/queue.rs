@@ -2,9 +2,11 @@
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use std::sync::{Arc, Mutex};
 
 use crate::publish::Difference;
+use crate::telemetry::locked;
 use crate::transfer::refresh::Now;
 use crate::transfer::secondary::{Origin, Sink, SinkError};
 use crate::wire::{Name, RecordType, Serial};
@@ -31,6 +33,24 @@ pub(super) struct Queue {
     versions: VecDeque<Version>,
     /// The version that was served when the first of them came.
     base: Serial,
+    /// Of the step that is being served.
+    gate: Arc<ServeGate>,
+}
+
+/// Whether a step may still be served: not any more once its zone is forgotten.
+#[derive(Debug, Default)]
+pub(super) struct ServeGate {
+    is_closed: AtomicBool,
+    /// Locked while a step is served.
+    serving: Mutex<()>,
+}
+
+impl ServeGate {
+    /// No step is served any more when this returns.
+    pub(super) fn close(&self) {
+        self.is_closed.store(true, SeqCst);
+        drop(locked(&self.serving));
+    }
 }
 
 /// Versions that are to be served as one step.
@@ -41,13 +61,19 @@ pub(super) struct DueStep {
     owners: Option<Owners>,
     base: Serial,
     primary: SocketAddr,
+    gate: Arc<ServeGate>,
     pub(super) why: Why,
 }
 
 impl Queue {
     /// Of a zone of which this version is served.
     pub(super) fn new(rules: DelayRules, base: Serial) -> Self {
-        Self { machine: DelayedZone::new(rules), versions: VecDeque::new(), base }
+        Self { machine: DelayedZone::new(rules), versions: VecDeque::new(), base, gate: Arc::default() }
+    }
+
+    /// Through which its steps are served.
+    pub(super) fn gate(&self) -> Arc<ServeGate> {
+        self.gate.clone()
     }
 
     /// The newest version that waits.
@@ -76,7 +102,8 @@ impl Queue {
         }
         self.machine.begin(count);
         let (zone, primary) = (last.zone.clone(), last.primary);
-        Some(DueStep { name: name.clone(), zone, owners: all, base: self.base, primary, why })
+        let (name, base, gate) = (name.clone(), self.base, self.gate.clone());
+        Some(DueStep { name, zone, owners: all, base, primary, gate, why })
     }
 
     /// They are served.
@@ -97,8 +124,17 @@ fn union(one: Option<Owners>, other: Option<&Owners>) -> Option<Owners> {
 }
 
 impl DueStep {
+    /// Whether this queue began it.
+    pub(super) fn is_of(&self, queue: &Queue) -> bool {
+        Arc::ptr_eq(&self.gate, &queue.gate)
+    }
+
     /// Puts the last of the versions into service: by the difference to what is served where that is known, else whole.
     pub(super) fn serve(&self, sink: &dyn Sink) -> Result<(), SinkError> {
+        let _serving = locked(&self.gate.serving);
+        if self.gate.is_closed.load(SeqCst) {
+            return Err(SinkError::Failed("the zone was removed, or begins anew".into()));
+        }
         let origin = Origin { primary: self.primary, is_forced: false };
         let Some(served) = sink.served(&self.name) else {
             return Err(SinkError::Failed("no version is served any more".into()));

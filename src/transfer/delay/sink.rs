@@ -10,7 +10,7 @@ use crate::publish::Difference;
 use crate::transfer::refresh::{Now, Saved};
 use crate::transfer::secondary::{Origin, Sink, SinkError};
 use crate::wire::{Name, Serial};
-use crate::zone::{Expiry, Owners, Zone};
+use crate::zone::{Expiry, Owners, Zone, ZoneFault};
 
 use super::kept::{self, Kept};
 use super::machine::{NextRelease, Remembered};
@@ -205,6 +205,14 @@ impl Sink for DelayedVersions {
         self.lock().remembered.contains_key(zone)
     }
 
+    fn forget(&self, zone: &Name) {
+        let gate = self.lock().zones.get(zone).map(Queue::gate);
+        self.clear(zone);
+        if let Some(gate) = gate {
+            gate.close();
+        }
+    }
+
     /// The first version of a zone is served at once, for nothing would be served without it, and so is one that an operator ordered.
     fn whole(&self, zone: Zone, origin: Origin) -> Result<(), SinkError> {
         let name = zone.origin().clone();
@@ -247,7 +255,11 @@ impl Sink for DelayedVersions {
             let next = at.with_changes(deleted, added);
             let next = next.map_err(|faults| {
                 let first = faults.first().map(ToString::to_string).unwrap_or_default();
-                SinkError::Diverged(format!("{from} to {to}: {first}").into())
+                let text = format!("{from} to {to}: {first}");
+                match faults.iter().any(ZoneFault::is_of_other_content) {
+                    true => SinkError::Diverged(text.into()),
+                    false => SinkError::NotFitting(text.into()),
+                }
             })?;
             if next.serial() != to {
                 return Err(SinkError::NotFitting(

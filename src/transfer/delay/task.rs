@@ -113,7 +113,8 @@ impl DelayTask {
         let (name, serial) = (&step.name, step.zone.serial());
         let mut state = self.versions.lock();
         state.is_unkept = true;
-        let Some(queue) = state.zones.get_mut(name) else { return };
+        // Not one of a zone that has begun anew.
+        let Some(queue) = state.zones.get_mut(name).filter(|queue| step.is_of(queue)) else { return };
         match outcome {
             Ok(()) => {
                 tracing::info!(zone = %name, %serial, why = step.why.words(), "a version that waited is served");

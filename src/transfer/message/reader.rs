@@ -23,6 +23,7 @@ pub struct TransferReader {
     octets: u64,
     records: u64,
     messages: u64,
+    held: u64,
     record: Record,
     state: State,
 }
@@ -99,6 +100,7 @@ impl TransferReader {
             octets: 0,
             records: 0,
             messages: 0,
+            held: 0,
             record: Record::new(),
             state: State::Nothing,
         }
@@ -107,6 +109,11 @@ impl TransferReader {
     /// Octets and records that came so far.
     pub fn received(&self) -> (u64, u64) {
         (self.octets, self.records)
+    }
+
+    /// Octets that the records so far take in memory at most: while they wait, and once more in the compiled zone.
+    pub fn held(&self) -> u64 {
+        self.held
     }
 
     /// The numbers of the SOA record and the batches that are full, where a whole zone comes: they can be compiled while the others
@@ -154,9 +161,11 @@ impl TransferReader {
         let mut record = std::mem::replace(&mut self.record, Record::new());
         while records.next_into(&mut record)? {
             self.records += 1;
-            if self.records > self.limits.records {
-                return Err(TransferFault::TooManyRecords(self.limits.records));
+            let most = self.limits.most_records();
+            if self.records > most {
+                return Err(TransferFault::TooManyRecords(most));
             }
+            self.held += held_octets(&record);
             self.check(&record)?;
             if self.take(&record)? {
                 // Everything of the last message must have been said.
@@ -172,7 +181,7 @@ impl TransferReader {
         {
             return Ok(Progress::Done(Outcome::UpToDate { soa }));
         }
-        if matches!(self.state, State::Steps(..)) && self.octets > self.limits.difference_octets {
+        if matches!(self.state, State::Steps(..)) && self.held > self.limits.difference_octets {
             return Ok(Progress::Done(Outcome::AskWhole(WhyWhole::TooLarge)));
         }
         Ok(Progress::More)
@@ -273,6 +282,16 @@ impl TransferReader {
         }
     }
 }
+
+/// Octets that a record takes in memory at most. Names are compressed in a message and not in memory, so its octets there say little.
+fn held_octets(record: &Record) -> u64 {
+    (NAME_COPIES * record.owner.as_wire().len() + 2 * record.rdata.len() + RECORD_OCTETS) as u64
+}
+
+/// How often an owner is held: in its batch, with the key that sorts it, and in the zone.
+const NAME_COPIES: usize = 3;
+/// What a record has beside them: its head in the batch; its name's node, its place in the index and in the order.
+const RECORD_OCTETS: usize = 128;
 
 fn copy(record: &Record) -> Record {
     let mut copy = Record::new();

@@ -2,28 +2,35 @@
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpStream, UdpSocket};
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 
+use crate::telemetry::{LogLimit, network_of};
 use crate::transfer::notify::Notify;
 use crate::transfer::secondary::unix_time;
 use crate::transfer::writer::TooLarge;
 
 use super::limits::{ClientLimits, Slot};
+use super::listed::ListedSources;
+use super::pace::{PaceFault, SendPace};
 use super::receivers::{Receivers, Updates};
 use super::request::{Answer, RequestFault, Stream, Transport, judge};
 use super::seen::{AskedFor, SeenTable};
 use super::settings::PrimarySettings;
 use super::source::Source;
+use super::turns::Turns;
 
 /// Octets of a request over UDP: all that a datagram can have, for knsupdate sends updates of any length over UDP.
 const DATAGRAM: usize = 65_535;
+
+/// How long a client may be silent that no list names: it asks at once, or holds what others need.
+const STRANGER_IDLE: Duration = Duration::from_secs(5);
 
 /// What all connections share.
 pub(super) struct Shared {
@@ -35,15 +42,50 @@ pub(super) struct Shared {
     pub(super) update_limits: ClientLimits,
     /// Updates over UDP that are being done.
     pub(super) updates: Arc<Semaphore>,
-    pub(super) transfers: Semaphore,
+    pub(super) turns: Turns,
+    /// Connections of sources that no list names.
+    pub(super) strangers: Arc<Semaphore>,
+    pub(super) listed: ArcSwap<ListedSources>,
+    /// Of refusals.
+    pub(super) log: LogLimit,
     pub(super) seen: SeenTable,
+}
+
+/// Who is at the other end of a connection; it counts until this is dropped.
+pub(super) struct Client {
+    address: IpAddr,
+    /// What it counts as.
+    counted: IpAddr,
+    is_listed: bool,
+    _slot: Slot,
+    _stranger: Option<OwnedSemaphorePermit>,
+}
+
+impl Client {
+    /// A client that may have one more connection.
+    pub(super) fn connected(address: IpAddr, shared: &Shared) -> Option<Self> {
+        let address = address.to_canonical();
+        let (counted, is_listed) = shared.counted(address);
+        let stranger = (!is_listed).then(|| shared.strangers.clone().try_acquire_owned());
+        let stranger = stranger.transpose().ok()?;
+        let slot = shared.limits.connect(counted)?;
+        Some(Self { address, counted, is_listed, _slot: slot, _stranger: stranger })
+    }
+
+    /// How long it may be silent.
+    fn idle(&self, shared: &Shared) -> Duration {
+        let idle = shared.settings().idle;
+        if self.is_listed { idle } else { idle.min(STRANGER_IDLE) }
+    }
 }
 
 /// Why a connection ended before its client closed it.
 #[derive(Debug, thiserror::Error)]
 enum ConnectionError {
     #[error("the client takes longer than {} s for one message", .0.as_secs())]
-    Stalled(std::time::Duration),
+    Stalled(Duration),
+    #[error(transparent)]
+    Pace(#[from] PaceFault),
     #[error(transparent)]
     Io(#[from] std::io::Error),
     #[error("the zone cannot be transferred")]
@@ -54,6 +96,13 @@ impl Shared {
     /// What the configuration says now.
     pub(super) fn settings(&self) -> Arc<PrimarySettings> {
         self.settings.load_full()
+    }
+
+    /// What a client counts as, and whether a list names it.
+    fn counted(&self, client: IpAddr) -> (IpAddr, bool) {
+        let secondary = self.receivers.secondary.as_ref();
+        let is_listed = self.listed.load().names(client) || secondary.is_some_and(|it| it.lists(client));
+        (if is_listed { client } else { network_of(client) }, is_listed)
     }
 
     fn answer(&self, message: &[u8], client: IpAddr, transport: Transport) -> Answer {
@@ -71,7 +120,9 @@ impl Shared {
                 RequestFault::NoZone { .. } | RequestFault::Withheld { .. } => {
                     tracing::debug!(%client, %error, "transfer refused")
                 }
-                _ => tracing::warn!(%client, %error, "transfer refused"),
+                _ => self.log.write(client, |left_out| {
+                    tracing::warn!(%client, %error, left_out, "transfer refused");
+                }),
             }
         }
         answer
@@ -89,12 +140,13 @@ pub(super) async fn datagrams(socket: UdpSocket, shared: Arc<Shared>) {
             tokio::task::yield_now().await;
             continue;
         };
-        if !shared.limits.takes(client.ip(), Instant::now()) {
+        let (counted, _) = shared.counted(client.ip().to_canonical());
+        if !shared.limits.takes(counted, Instant::now()) {
             continue;
         }
         let message = buffer.get(..octets).unwrap_or_default();
         if let Some(updates) = shared.receivers.updates(message) {
-            update(updates.clone(), message, (&socket, client), &shared);
+            update(updates.clone(), message, (&socket, client, counted), &shared);
             continue;
         }
         let answer = match shared.answer(message, client.ip().to_canonical(), Transport::Udp) {
@@ -120,10 +172,10 @@ pub(super) async fn datagrams(socket: UdpSocket, shared: Arc<Shared>) {
 fn update(
     updates: Arc<dyn Updates>,
     message: &[u8],
-    (socket, client): (&Arc<UdpSocket>, SocketAddr),
+    (socket, client, counted): (&Arc<UdpSocket>, SocketAddr, IpAddr),
     shared: &Arc<Shared>,
 ) {
-    if !shared.update_limits.takes(client.ip(), Instant::now()) {
+    if !shared.update_limits.takes(counted, Instant::now()) {
         return;
     }
     let Ok(place) = shared.updates.clone().try_acquire_owned() else { return };
@@ -136,19 +188,15 @@ fn update(
     });
 }
 
-/// Takes a connection, over TLS if there is an acceptor; it counts until its slot is dropped.
-pub(super) async fn serve(
-    stream: TcpStream,
-    (client, _slot): (SocketAddr, Slot),
-    shared: Arc<Shared>,
-    tls: Option<TlsAcceptor>,
-) {
-    let client = client.ip().to_canonical();
+/// Serves a connection, over TLS if there is an acceptor.
+pub(super) async fn serve(stream: TcpStream, client: Client, shared: Arc<Shared>, tls: Option<TlsAcceptor>) {
     let _ = stream.set_nodelay(true);
-    let Some(tls) = tls else { return answer_all(stream, client, &shared, Transport::Tcp).await };
-    match timeout(shared.settings().idle, tls.accept(stream)).await {
-        Ok(Ok(stream)) => answer_all(stream, client, &shared, Transport::Tls).await,
-        Ok(Err(error)) => tracing::warn!(%client, %error, "no TLS with a secondary"),
+    let Some(tls) = tls else { return answer_all(stream, &client, &shared, Transport::Tcp).await };
+    match timeout(client.idle(&shared), tls.accept(stream)).await {
+        Ok(Ok(stream)) => answer_all(stream, &client, &shared, Transport::Tls).await,
+        Ok(Err(error)) => shared.log.write(client.address, |left_out| {
+            tracing::warn!(client = %client.address, %error, left_out, "no TLS with a secondary");
+        }),
         Err(_) => {}
     }
 }
@@ -156,24 +204,25 @@ pub(super) async fn serve(
 /// Answers the requests of one connection until its client closes it, is silent, or does not read.
 async fn answer_all(
     mut stream: impl AsyncRead + AsyncWrite + Send + Unpin,
-    client: IpAddr,
+    client: &Client,
     shared: &Shared,
     transport: Transport,
 ) {
+    let (address, counted) = (client.address, client.counted);
     let mut message = Vec::new();
     loop {
-        let read = timeout(shared.settings().idle, read(&mut stream, &mut message)).await;
+        let read = timeout(client.idle(shared), read(&mut stream, &mut message)).await;
         if !matches!(read, Ok(Ok(()))) {
             return;
         }
-        wait_turn(&shared.limits, client).await;
+        wait_turn(&shared.limits, counted).await;
         let answer = match shared.receivers.updates(&message) {
             Some(updates) => {
-                wait_turn(&shared.update_limits, client).await;
-                let response = updates.answer(std::mem::take(&mut message), client).await;
+                wait_turn(&shared.update_limits, counted).await;
+                let response = updates.answer(std::mem::take(&mut message), address).await;
                 response.map_or(Answer::Nothing, Answer::Message)
             }
-            None => shared.answer(&message, client, transport),
+            None => shared.answer(&message, address, transport),
         };
         let sent = match answer {
             Answer::Nothing => return,
@@ -181,7 +230,9 @@ async fn answer_all(
             Answer::Stream(answer) => send(&mut stream, shared, client, *answer).await,
         };
         if let Err(error) = sent {
-            tracing::warn!(%client, %error, "transfer to a secondary broke");
+            shared.log.write(address, |left_out| {
+                tracing::warn!(client = %address, %error, left_out, "transfer to a secondary broke");
+            });
             return;
         }
     }
@@ -221,17 +272,18 @@ async fn write(
 async fn send(
     stream: &mut (impl AsyncWrite + Unpin),
     shared: &Shared,
-    client: IpAddr,
+    client: &Client,
     mut answer: Stream,
 ) -> Result<(), ConnectionError> {
+    let (client, counted) = (client.address, client.counted);
     let (zone, serial) = (answer.zone.origin().clone(), answer.zone.serial());
     shared.seen.note((&zone, client), answer.asked, None, answer.from);
-    // Waits for its turn; the semaphore is never closed.
     let _turn = match answer.asked {
         AskedFor::Soa => None,
-        AskedFor::Ixfr | AskedFor::Axfr => shared.transfers.acquire().await.ok(),
+        AskedFor::Ixfr | AskedFor::Axfr => Some(shared.turns.take(counted).await),
     };
     let (begun, mut octets) = (Instant::now(), 0);
+    let mut pace = SendPace::new(&shared.settings(), begun);
     let mut signer = answer.signer.take();
     let mut messages = answer.messages();
     for message in messages.by_ref() {
@@ -240,7 +292,10 @@ async fn send(
             signer.sign(&mut message, unix_time());
         }
         octets += message.len();
+        let at = Instant::now();
         write(stream, shared, &message).await?;
+        let now = Instant::now();
+        pace.sent(message.len(), now.saturating_duration_since(at), now)?;
     }
     if answer.asked != AskedFor::Soa {
         let (records, ms) = (messages.records(), begun.elapsed().as_millis() as u64);

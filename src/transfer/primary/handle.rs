@@ -12,23 +12,27 @@ use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio_rustls::TlsAcceptor;
 
 use crate::sys::priority;
-use crate::telemetry::Beat;
+use crate::telemetry::{Beat, LogLimit};
 use crate::transfer::notify::TargetStatus;
 use crate::wire::Name;
 
-use super::connection::{Shared, datagrams, serve};
+use super::connection::{Client, Shared, datagrams, serve};
 use super::limits::ClientLimits;
+use super::listed::ListedSources;
 use super::notifying::{NotifyEvent, Notifying};
 use super::receivers::Receivers;
 use super::seen::SeenTable;
 use super::settings::PrimarySettings;
 use super::source::Source;
+use super::turns::Turns;
 
 /// The pause when the system refuses a connection, out of file descriptors for instance.
 const PAUSE: Duration = Duration::from_millis(100);
 /// Connections that wait to be accepted: a NOTIFY makes all secondaries come at once.
 const BACKLOG: u32 = 512;
 
+/// One of so many connections is kept for sources that a list names.
+const KEPT_SHARE: usize = 4;
 /// Updates over UDP that are being done: some hundred a second become durable, so these wait some seconds, and a client does not
 /// wait longer. Those beyond are dropped, and come again.
 const MOST_UPDATES: usize = 256;
@@ -91,7 +95,10 @@ impl Primary {
         let (listen, tls) = (settings.listen.clone(), settings.tls.clone());
         let most = settings.connections.max(1);
         let shared = Arc::new(Shared {
-            transfers: Semaphore::new(settings.transfers.max(1)),
+            turns: Turns::new(settings.transfers.max(1), settings.transfers_per_client),
+            strangers: Arc::new(Semaphore::new(most - most / KEPT_SHARE)),
+            listed: ArcSwap::from_pointee(ListedSources::new(&settings)),
+            log: LogLimit::default(),
             limits: Arc::new(limits),
             update_limits: updates,
             updates: Arc::new(Semaphore::new(MOST_UPDATES)),
@@ -141,6 +148,7 @@ impl Primary {
     /// at one time stay as they were. Never blocks; false if too many zones wait already, and nothing has changed.
     pub fn change(&self, settings: PrimarySettings) -> bool {
         let Ok(place) = self.events.try_reserve() else { return false };
+        self.shared.listed.store(Arc::new(ListedSources::new(&settings)));
         self.shared.settings.store(Arc::new(settings));
         place.send(NotifyEvent::Settings);
         true
@@ -199,10 +207,11 @@ async fn accept(
         let Ok(permit) = connections.clone().acquire_owned().await else { return };
         match listener.accept().await {
             Ok((stream, client)) => {
-                let Some(slot) = shared.limits.connect(client.ip().to_canonical()) else { continue };
+                // One that may not have a connection is closed: it must not wait in the place of others.
+                let Some(client) = Client::connected(client.ip(), &shared) else { continue };
                 let (shared, tls) = (shared.clone(), tls.clone());
                 tokio::spawn(async move {
-                    serve(stream, (client, slot), shared, tls).await;
+                    serve(stream, client, shared, tls).await;
                     drop(permit);
                 });
             }

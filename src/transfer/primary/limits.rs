@@ -1,48 +1,22 @@
 //! How much one client may ask for: requests a second, connections at one time.
 
-use std::cell::Cell;
 use std::collections::HashMap;
-use std::hash::{BuildHasher, RandomState};
 use std::net::IpAddr;
 use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use governor::clock::Clock;
-use governor::middleware::NoOpMiddleware;
-use governor::nanos::Nanos;
-use governor::state::{InMemoryState, NotKeyed};
-use governor::{Quota, RateLimiter};
+use governor::Quota;
 
-use crate::telemetry::locked;
+use crate::telemetry::{SourceLimits, locked};
 
 /// Cells that addresses share by a seeded hash: many times the secondaries that anybody has, so that two rarely share one; and
 /// spoofed sources cannot make it grow.
 const CELLS: usize = 4096;
 
-thread_local! {
-    /// The time of the request that is being judged.
-    static NOW: Cell<u64> = const { Cell::new(0) };
-}
-
-#[derive(Clone, Debug, Default)]
-struct RequestClock;
-
-impl Clock for RequestClock {
-    type Instant = Nanos;
-
-    fn now(&self) -> Nanos {
-        NOW.get().into()
-    }
-}
-
-type Cells = Vec<RateLimiter<NotKeyed, InMemoryState, RequestClock, NoOpMiddleware<Nanos>>>;
-
-/// See the module.
+/// See the module. A client that a list names counts by its address, any other by its network.
 pub(super) struct ClientLimits {
-    start: Instant,
-    cells: Cells,
-    seed: RandomState,
+    rates: SourceLimits,
     connections: Mutex<HashMap<IpAddr, usize>>,
     most_connections: usize,
 }
@@ -55,11 +29,8 @@ pub(super) struct Slot {
 
 impl ClientLimits {
     pub(super) fn new(per_second: NonZeroU32, most_connections: usize, start: Instant) -> Self {
-        let cell = || RateLimiter::direct_with_clock(Quota::per_second(per_second), RequestClock);
         Self {
-            start,
-            cells: (0..CELLS).map(|_| cell()).collect(),
-            seed: RandomState::new(),
+            rates: SourceLimits::new(Quota::per_second(per_second), CELLS, start),
             connections: Mutex::default(),
             most_connections,
         }
@@ -72,11 +43,7 @@ impl ClientLimits {
 
     /// Takes one more request of this address, or says after how long to try again.
     pub(super) fn wait(&self, client: IpAddr, now: Instant) -> Option<Duration> {
-        let since = now.saturating_duration_since(self.start).as_nanos();
-        NOW.set(u64::try_from(since).unwrap_or(u64::MAX / 4));
-        let at = self.seed.hash_one(client) as usize % CELLS;
-        let refused = self.cells.get(at)?.check().err()?;
-        Some(refused.wait_time_from(RequestClock.now()))
+        self.rates.wait(client, now)
     }
 
     /// A slot for one more connection of this address, if it may have one. As many entries as connections, whose number is

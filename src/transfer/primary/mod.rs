@@ -10,6 +10,9 @@
 //! a new version --> notifying (1x, owns every Notifier) --> NOTIFY (Nx tasks)
 //! ```
 //!
+//! Sources that no list names may be clients whose key counts, or strangers: a fourth of the connections is kept from them (`listed`), they
+//! count by network, and are waited for less long. Transfers go on in turns (`turns`) and end where the secondary is too slow (`pace`).
+//!
 //! Requests flow in, messages flow out. A zone comes from a [`Source`] as the snapshot that the secondary may have, so a transfer holds it
 //! while it lasts. Runs on threads of its own, which let every other thread go first: no query waits for a transfer. Never changes a
 //! zone.
@@ -17,7 +20,9 @@
 mod connection;
 mod handle;
 mod limits;
+mod listed;
 mod notifying;
+mod pace;
 mod receivers;
 mod request;
 mod seen;
@@ -26,6 +31,7 @@ mod source;
 #[cfg(test)]
 #[path = "../../../tests/unit/transfer/primary.rs"]
 mod tests;
+mod turns;
 
 pub use handle::{Primary, PrimaryError};
 pub use receivers::{Receivers, Updates};

@@ -38,6 +38,8 @@ pub struct PrimarySettings {
     pub connections_per_client: usize,
     /// Transfers at one time; the others wait.
     pub transfers: usize,
+    /// Transfers at one time to one client; the others wait.
+    pub transfers_per_client: usize,
     /// Requests a second of one address; more are dropped over UDP, and wait over TCP.
     pub requests_per_second: NonZeroU32,
     /// Updates a second of one address; more are dropped over UDP, and wait over TCP.
@@ -46,11 +48,17 @@ pub struct PrimarySettings {
     pub idle: Duration,
     /// How long a secondary may take to take one message.
     pub stalled: Duration,
+    /// Octets a second that a secondary must take, on average over a window.
+    pub least_rate: u64,
+    /// Over how long that is measured.
+    pub rate_window: Duration,
+    /// How long a transfer may take, however fast it is.
+    pub longest: Duration,
 }
 
 impl Default for PrimarySettings {
     /// Two threads fill a link of some gigabits. Connections for some hundred secondaries, of which one may open as many as BIND
-    /// does by default (10) twice over. A secondary of 20,000 zones that is empty asks as fast as it is answered; five thousand requests a
+    /// does by default (10) twice over; as many transfers of one as an anyns asks for at one time. A kilobyte a second is slower than any link. A secondary of 20,000 zones that is empty asks as fast as it is answered; five thousand requests a
     /// second take a part of one core, at the lowest priority. A DHCP server
     /// that updates two hundred times a second has more clients than one zone should.
     fn default() -> Self {
@@ -67,10 +75,14 @@ impl Default for PrimarySettings {
             connections: 512,
             connections_per_client: 20,
             transfers: 64,
+            transfers_per_client: 16,
             requests_per_second: NonZeroU32::MIN.saturating_add(4999),
             updates_per_second: NonZeroU32::MIN.saturating_add(199),
             idle: Duration::from_secs(30),
             stalled: Duration::from_secs(30),
+            least_rate: 1024,
+            rate_window: Duration::from_secs(30),
+            longest: Duration::from_secs(4 * 3600),
         }
     }
 }

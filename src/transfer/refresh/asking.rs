@@ -7,6 +7,8 @@ use crate::wire::Serial;
 /// One round.
 #[derive(Clone, Debug)]
 pub(super) struct Asking {
+    /// Who was asked.
+    asked: Vec<usize>,
     /// Who has not answered.
     pending: Vec<usize>,
     /// Who has what.
@@ -20,17 +22,33 @@ pub(super) struct Asking {
 pub(super) enum Verdict {
     /// Primaries with a newer version, the freshest first.
     Newer(Vec<usize>),
-    /// The served version is the newest.
+    /// A primary has the served version, and none a newer one that is worth a transfer.
     Fresh,
-    /// All that answered are behind: one of them.
+    /// No primary that answered has the served version, and this one has an older one.
     Behind(usize, Serial),
-    /// Nobody answered, or only with a version that was refused.
+    /// Nobody answered, or only with versions that were refused.
     Nothing,
 }
 
 impl Asking {
-    pub(super) fn new(pending: Vec<usize>) -> Self {
-        Self { pending, answers: Vec::new(), grace: None }
+    pub(super) fn new(asked: Vec<usize>) -> Self {
+        Self { pending: asked.clone(), asked, answers: Vec::new(), grace: None }
+    }
+
+    /// Who of so many primaries was not asked.
+    pub(super) fn others(&self, primaries: usize) -> Vec<usize> {
+        (0..primaries).filter(|primary| !self.asked.contains(primary)).collect()
+    }
+
+    /// These are asked, too; what the others answered still counts.
+    pub(super) fn ask_more(&mut self, primaries: &[usize]) {
+        self.asked.extend(primaries);
+        self.pending.extend(primaries);
+    }
+
+    /// Whether a primary has answered with a version that is not worth a transfer: the served one, an older one, or one that was refused.
+    pub(super) fn is_answered(&self, is_newer: impl Fn(Serial) -> bool) -> bool {
+        self.answers.iter().any(|(_, serial)| !is_newer(*serial))
     }
 
     /// Takes an answer, or that there was none; false if this primary was not asked, or has answered already.
@@ -61,7 +79,8 @@ impl Asking {
         }
         // A newer version that is not worth a transfer was refused: what is served is not the newest.
         let is_fresh = |(_, serial): &&(usize, Serial)| Some(*serial) == served;
-        let is_behind = |(_, serial): &&(usize, Serial)| served.is_none_or(|served| !serial.is_after(served));
+        let is_behind =
+            |(_, serial): &&(usize, Serial)| served.is_some_and(|served| !serial.is_after(served));
         if self.answers.iter().any(|answer| is_fresh(&answer)) {
             return Verdict::Fresh;
         }

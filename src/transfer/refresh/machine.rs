@@ -6,7 +6,9 @@ use crate::publish::ZoneTimers as Saved;
 use crate::transfer::message::Soa;
 use crate::wire::Serial;
 
+use super::again::Again;
 use super::asking::{Asking, Verdict};
+use super::refused::RefusedVersions;
 use super::saved::{from_seconds, to_seconds};
 use super::settings::Bounds;
 use super::status::{Behind, Phase, Status};
@@ -33,9 +35,13 @@ pub struct Refresh {
     failures: u32,
     seen: Vec<Option<Serial>>,
     behind: Option<Behind>,
-    refused: Option<Serial>,
+    refused: RefusedVersions,
     /// Whether the whole zone is wanted whatever its serial.
     is_forced: bool,
+    /// Whether a NOTIFY began what is under way.
+    is_hinted: bool,
+    /// Whether a primary has answered since it began, with a version that is not to be transferred.
+    is_answered: bool,
     /// What came while something was under way: looked at when that is over.
     again: Option<Again>,
     rng: fastrand::Rng,
@@ -48,15 +54,9 @@ enum Step {
     Transferring {
         primary: usize,
         from: Option<Serial>,
-        /// Whom to ask when this one fails, the freshest first; `None` if nobody was asked what it has.
+        /// Whom to ask when this one fails, the freshest first; `None` unless every primary was asked what it has.
         others: Option<Vec<usize>>,
     },
-}
-
-#[derive(Clone, Copy, Debug)]
-enum Again {
-    Notified(Option<usize>, Option<Serial>),
-    Ordered(Order),
 }
 
 impl Refresh {
@@ -81,8 +81,10 @@ impl Refresh {
             failures: 0,
             seen: vec![None; primaries],
             behind: None,
-            refused: None,
+            refused: RefusedVersions::default(),
             is_forced: false,
+            is_hinted: false,
+            is_answered: false,
             again: None,
             rng,
         };
@@ -135,7 +137,8 @@ impl Refresh {
         }
     }
 
-    /// Whether no primary has confirmed what is served for as long as its SOA record allows.
+    /// Whether no primary has said for EXPIRE which version it has, or only that there is a newer one, which did not come
+    /// (RFC 1034 section 4.3.5).
     pub fn is_expired(&self, now: Now) -> bool {
         self.served.is_some() && self.expires.is_some_and(|expires| expires <= now.instant)
     }
@@ -160,7 +163,8 @@ impl Refresh {
             failures: self.failures,
             seen: self.seen.clone(),
             behind: self.behind,
-            refused: self.refused,
+            refused: self.refused.last(),
+            refused_since: self.refused.since(),
         }
     }
 
@@ -170,26 +174,26 @@ impl Refresh {
             return None;
         }
         match &self.step {
-            Step::Idle => self.begin(),
+            Step::Idle => self.look(),
             Step::Asking(_) => self.judge(now),
             Step::Transferring { .. } => None,
         }
     }
 
     /// A NOTIFY of this primary, or of another server that may send some, with the serial in it if there is one: a hint, for nobody
-    /// vouches for it (RFC 1996 section 3.7).
+    /// vouches for it (RFC 1996 section 3.7). So it has nothing transferred that was refused, and never puts off what the timer does.
     pub fn notified(&mut self, primary: Option<usize>, hint: Option<Serial>) -> Option<Action> {
         if !matches!(self.step, Step::Idle) {
-            // An order is more than a hint, and of two hints the later counts.
-            if !matches!(self.again, Some(Again::Ordered(_))) {
-                self.again = Some(Again::Notified(primary, hint));
-            }
+            self.again = Some(Again::with_notify(self.again, primary, hint));
             return None;
         }
         let served = self.served.map(|soa| soa.serial);
+        (self.is_hinted, self.is_answered) = (true, false);
         match (hint, primary) {
-            (Some(hint), _) if served == Some(hint) || self.refused == Some(hint) => None,
-            (Some(hint), Some(primary)) if self.is_wanted(hint) => self.transfer(primary, served, None),
+            (Some(hint), _) if served == Some(hint) || self.refused.contains(hint) => None,
+            (Some(hint), Some(primary)) if self.refused.is_empty() && self.is_wanted(hint) => {
+                self.transfer(primary, served, None)
+            }
             (_, Some(primary)) => self.ask(vec![primary]),
             (_, None) => self.begin(),
         }
@@ -198,12 +202,12 @@ impl Refresh {
     /// An operator's order.
     pub fn ordered(&mut self, order: Order) -> Option<Action> {
         if !matches!(self.step, Step::Idle) {
-            self.again = Some(Again::Ordered(order));
+            self.again = Some(Again::with_order(self.again, order));
             return None;
         }
-        self.refused = None;
+        self.refused.clear();
         self.is_forced = order == Order::Retransfer;
-        self.begin()
+        self.look()
     }
 
     /// The answer of a primary to an SOA query; `None` if there was none.
@@ -230,20 +234,21 @@ impl Refresh {
     pub fn transferred(&mut self, now: Now, end: Transferred) -> Option<Action> {
         let Step::Transferring { primary, from, others } = &mut self.step else { return None };
         let (primary, from, others) = (*primary, *from, others.take());
+        let are_all_asked = others.is_some() || self.seen.len() == 1;
         self.step = Step::Idle;
         match end {
             Transferred::Served(soa) => {
                 self.see(primary, soa.serial);
                 self.served = Some(soa);
-                self.refused = None;
-                self.confirmed(now)
+                self.refused.clear();
+                self.confirmed(now, true)
             }
             Transferred::NotNewer(soa) => {
                 self.see(primary, soa.serial);
                 match self.served.is_some_and(|served| served.serial == soa.serial) {
-                    true => self.confirmed(now),
+                    true => self.confirmed(now, are_all_asked),
                     false => {
-                        self.behind = Some(Behind { primary, serial: soa.serial });
+                        self.is_answered = true;
                         self.next(now, others)
                     }
                 }
@@ -252,9 +257,14 @@ impl Refresh {
                 self.transfer(primary, None, others)
             }
             Transferred::AskWhole | Transferred::Faulty | Transferred::Unreachable => self.next(now, others),
+            Transferred::NotKept => {
+                self.is_answered = true;
+                self.next(now, others)
+            }
             Transferred::Refused(serial) => {
                 self.see(primary, serial);
-                self.refused = Some(serial);
+                self.refused.add(serial, self.seen.len(), now.wall);
+                self.is_answered = true;
                 let others = others.map(|others| self.without_refused(others));
                 self.next(now, others)
             }
@@ -264,6 +274,8 @@ impl Refresh {
     /// What is served has changed by another way than a transfer, or is gone.
     pub fn serves(&mut self, now: Now, served: Option<Soa>) {
         self.served = served;
+        // What was refused was so beside another version.
+        self.refused.clear();
         self.expires = match served {
             Some(soa) => self.expires.or_else(|| now.instant.checked_add(self.expire_of(soa))),
             None => None,
@@ -279,8 +291,9 @@ impl Refresh {
     /// what is under way must not be told any more.
     pub fn change_primaries(&mut self, primaries: usize, now: Now) {
         self.seen = vec![None; primaries];
-        (self.step, self.again, self.behind, self.refused) = (Step::Idle, None, None, None);
+        (self.step, self.again, self.behind) = (Step::Idle, None, None);
         (self.is_forced, self.due) = (false, now.instant);
+        self.refused.clear();
     }
 
     fn restore(&mut self, soa: Soa, saved: Saved, now: Now) {
@@ -316,11 +329,17 @@ impl Refresh {
         now.wall.checked_sub(age)
     }
 
+    /// Begins a round by the timer or an order.
+    fn look(&mut self) -> Option<Action> {
+        (self.is_hinted, self.is_answered) = (false, false);
+        self.begin()
+    }
+
     /// Begins a round: asks all, or, where there is nothing to compare, transfers at once.
     fn begin(&mut self) -> Option<Action> {
         match self.seen.len() {
             0 => None,
-            1 if self.served.is_none() => self.transfer(0, None, Some(Vec::new())),
+            1 if self.served.is_none() && self.refused.is_empty() => self.transfer(0, None, Some(Vec::new())),
             count => self.ask((0..count).collect()),
         }
     }
@@ -344,7 +363,7 @@ impl Refresh {
     /// Whether a version is worth a transfer.
     fn is_wanted(&self, serial: Serial) -> bool {
         let is_newer = self.served.is_none_or(|served| serial.is_after(served.serial));
-        self.is_forced || (is_newer && self.refused != Some(serial))
+        self.is_forced || (is_newer && !self.refused.contains(serial))
     }
 
     /// Acts on the answers so far.
@@ -352,19 +371,29 @@ impl Refresh {
         let Step::Asking(asking) = &self.step else { return None };
         let served = self.served.map(|soa| soa.serial);
         let verdict = asking.verdict(served, |serial| self.is_wanted(serial));
-        self.step = Step::Idle;
+        let is_answered = asking.is_answered(|serial| self.is_wanted(serial));
+        let others = asking.others(self.seen.len());
+        self.is_answered |= is_answered;
         match verdict {
             Verdict::Newer(mut primaries) => {
                 let first = primaries.remove(0);
-                self.transfer(first, served, Some(primaries))
+                self.transfer(first, served, Some(primaries).filter(|_| others.is_empty()))
             }
-            Verdict::Fresh => self.confirmed(now),
+            Verdict::Fresh => self.confirmed(now, others.is_empty()),
+            // One primary was asked alone: what it does not know the others may.
+            Verdict::Behind(..) | Verdict::Nothing if !others.is_empty() => self.ask_more(others),
             Verdict::Behind(primary, serial) => {
                 self.behind = Some(Behind { primary, serial });
                 self.failed(now)
             }
             Verdict::Nothing => self.failed(now),
         }
+    }
+
+    fn ask_more(&mut self, primaries: Vec<usize>) -> Option<Action> {
+        let Step::Asking(asking) = &mut self.step else { return None };
+        asking.ask_more(&primaries);
+        Some(Action::AskSoa(primaries))
     }
 
     /// Goes on with the next primary; if nobody was asked before, with asking all.
@@ -384,24 +413,24 @@ impl Refresh {
         primaries
     }
 
-    /// What is served is the newest.
-    fn confirmed(&mut self, now: Now) -> Option<Action> {
+    /// What is served is the newest, for all that those know who were asked.
+    fn confirmed(&mut self, now: Now, are_all_asked: bool) -> Option<Action> {
         (self.failures, self.failing_since, self.behind) = (0, None, None);
         self.is_forced = false;
-        self.checked = Some(now.wall);
+        self.is_answered = true;
         if let Some(soa) = self.served {
-            self.expires = now.instant.checked_add(self.expire_of(soa));
             let wait = self.refresh_of(soa);
-            self.due = now.instant + self.with_jitter(wait);
+            let due = now.instant + self.with_jitter(wait);
+            // Others may have a newer one: they are asked when they would have been.
+            self.due = if are_all_asked { due } else { self.due.min(due) };
         }
-        self.look_again(now)
+        self.end(now)
     }
 
-    /// This round brought nothing.
+    /// This round brought nothing, and every primary was asked.
     fn failed(&mut self, now: Now) -> Option<Action> {
         self.failing_since.get_or_insert(now.wall);
         let doublings = self.failures.min(MOST_DOUBLINGS);
-        self.failures = self.failures.saturating_add(1);
         self.is_forced = false;
         let Bounds { least_retry, most_retry, first_retry, .. } = self.bounds;
         let (base, most) = match self.served {
@@ -410,14 +439,25 @@ impl Refresh {
             None => (first_retry, most_retry),
         };
         let wait = base.saturating_mul(1 << doublings).min(most);
-        self.due = now.instant + self.with_jitter(wait);
-        self.look_again(now)
+        let due = now.instant + self.with_jitter(wait);
+        match self.is_hinted {
+            // Who repeats a NOTIFY, maybe under a false address, makes no pause longer.
+            true => (self.failures, self.due) = (self.failures.max(1), self.due.min(due)),
+            false => (self.failures, self.due) = (self.failures.saturating_add(1), due),
+        }
+        self.end(now)
     }
 
-    /// What came in between.
-    fn look_again(&mut self, _now: Now) -> Option<Action> {
+    /// Ends a round, and goes on with what came in between.
+    fn end(&mut self, now: Now) -> Option<Action> {
         self.step = Step::Idle;
+        if let Some(soa) = self.served.filter(|_| self.is_answered) {
+            self.checked = Some(now.wall);
+            self.expires = now.instant.checked_add(self.expire_of(soa));
+        }
         match self.again.take()? {
+            // The timer's turn: it asks all.
+            Again::Notified(..) if self.due <= now.instant => self.look(),
             Again::Notified(primary, hint) => self.notified(primary, hint),
             Again::Ordered(order) => self.ordered(order),
         }

@@ -8,12 +8,25 @@
 //!    '-------------- in service, or every primary failed ----------'     failed: the next primary by freshness
 //! ```
 //!
+//! A NOTIFY has one primary asked alone. If that brings nothing, the others are asked in the same round, so that no round fails and no
+//! primary is behind before all were asked. Who is asked alone, or fails after a NOTIFY, never makes the timer later: a NOTIFY may be
+//! spoofed, and a primary may be wrong.
+//!
+//! The answer of a primary puts off the expiry of what is served also where its version is older or was refused: RFC 1034 section
+//! 4.3.5 has a copy end when no serial check is possible, and what is refused is no reason to serve nothing. A newer version that
+//! does not come does not put it off.
+//!
 //! Events and the time flow in, an [`Action`] flows out: at most one, and none while one is under way. No I/O, no clock of its own;
 //! the jitter comes from a generator that a test seeds. A serial, an age and an expiry are facts that it tells
 //! ([`Refresh::status`]); it never takes a zone out of service.
 
+mod again;
 mod asking;
 mod machine;
+mod refused;
+#[cfg(test)]
+#[path = "../../../tests/unit/transfer/refresh_rounds.rs"]
+mod rounds_tests;
 mod saved;
 mod settings;
 mod status;
@@ -72,6 +85,8 @@ pub enum Transferred {
     Unreachable,
     /// The publisher refuses the version with this serial.
     Refused(Serial),
+    /// It came, and could not be put into service, which is no fault of the primary.
+    NotKept,
 }
 
 /// What an operator asks for.

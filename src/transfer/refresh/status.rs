@@ -38,11 +38,11 @@ pub struct Status {
     pub phase: Phase,
     /// When it asks by itself next, if it is idle.
     pub due: Instant,
-    /// When a primary last said that what is served is the newest.
+    /// When a primary last answered that it has what is served, an older version, or one that was refused.
     pub checked: Option<SystemTime>,
-    /// When what is served expires, if no primary says so again.
+    /// When what is served expires, if no primary answers so again.
     pub expires: Option<Instant>,
-    /// Since when no primary has been reached although it was time: for longer than REFRESH.
+    /// Since when no primary has answered so although it was time: for longer than REFRESH.
     pub stale_since: Option<SystemTime>,
     /// Since when every attempt has failed.
     pub failing_since: Option<SystemTime>,
@@ -50,8 +50,10 @@ pub struct Status {
     pub failures: u32,
     /// The serial that each primary told last.
     pub seen: Vec<Option<Serial>>,
-    /// A primary whose serial went backwards, while no primary has the served one.
+    /// A primary whose serial went backwards, while no primary that answers has the served one.
     pub behind: Option<Behind>,
-    /// The serial of the version that the publisher refused: not transferred again.
+    /// The serial of the version that the publisher refused last: not transferred again.
     pub refused: Option<Serial>,
+    /// Since when there is a version that it refuses.
+    pub refused_since: Option<SystemTime>,
 }

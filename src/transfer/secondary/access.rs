@@ -114,12 +114,11 @@ impl ZoneAccess {
         self.settings.primaries.iter().position(|primary| primary.address.ip() == source)
     }
 
-    /// Whether a NOTIFY of this source, signed with this key or not, is taken. A primary with a key must sign where `is_strict`.
-    pub(super) fn allows(&self, source: IpAddr, key: Option<&Name>, is_strict: bool) -> bool {
-        let is_signed = |index: usize| {
-            let wanted = self.settings.primaries.get(index).and_then(|primary| primary.key.as_ref());
-            !is_strict || wanted.is_none() || wanted == key
-        };
-        self.primary(source).is_some_and(is_signed) || self.settings.notify.allows(source, key, false)
+    /// Whether a NOTIFY of this source, signed with this known key or not, is taken. A primary with a key must sign: with any key that is
+    /// known, for during a rollover it may have begun with the new one, or still have the old one.
+    pub(super) fn allows(&self, source: IpAddr, key: Option<&Name>) -> bool {
+        let of_source = || self.settings.primaries.iter().filter(|it| it.address.ip() == source);
+        of_source().any(|primary| primary.key.is_none() || key.is_some())
+            || self.settings.notify.allows(source, key, false)
     }
 }

@@ -1,6 +1,6 @@
 //! What the coordinator does with what comes from outside: NOTIFYs, orders, other settings, other versions that are served.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -11,8 +11,9 @@ use super::access::AtService;
 use super::coordinator::{Coordinator, now};
 use super::entry::{Early, Entry, soa_of};
 use super::follower::{Follower, is_decided};
+use super::install_gate::forget;
 use super::pacer::Pacer;
-use super::settings::{SecondarySettings, SecondaryZone};
+use super::settings::{PrimariesDiffer, PrimaryServer, SecondarySettings, SecondaryZone};
 
 impl Coordinator {
     pub(super) fn notified(&mut self, zone: &Name, primary: Option<usize>, hint: Option<Serial>) {
@@ -51,7 +52,9 @@ impl Coordinator {
                 let hubs: Vec<String> =
                     zone.settings.primaries.iter().map(|primary| primary.address.to_string()).collect();
                 let (zone, hub) = (&zone.settings.name, hubs.join(", "));
-                tracing::warn!(%zone, %source, hub, "UPDATE refused: this is a secondary of the zone; it is to be sent to the hub");
+                self.log.write(source, |left_out| {
+                    tracing::warn!(%zone, %source, hub, left_out, "UPDATE refused: this is a secondary of the zone; it is to be sent to the hub");
+                });
             }
         }
     }
@@ -62,6 +65,7 @@ impl Coordinator {
         let pacer = Pacer::new(settings.soa_queries, settings.soa_queries_per_primary, now.instant);
         self.jobs.change(pacer, settings.transfers_per_primary);
         self.idle.close_all();
+        let keys = settings.keys.changed_since(&self.settings.keys);
         self.settings = settings.clone();
         self.forwarder.change(settings.clone());
         self.configured = settings.zones.iter().map(|zone| zone.name.clone()).collect();
@@ -69,18 +73,41 @@ impl Coordinator {
         self.members.retain(|zone| !self.configured.contains(zone));
         let gone = self.zones.keys().filter(|zone| !self.configured.contains(*zone));
         let gone: BTreeSet<Name> = gone.filter(|zone| !self.members.contains(*zone)).cloned().collect();
-        let mut changed = BTreeSet::new();
+        let (mut elsewhere, mut otherwise) = (BTreeSet::new(), self.members_with(&keys));
         for zone in &settings.zones {
-            if let Some(entry) = self.zones.get_mut(&zone.name)
-                && entry.change(zone.clone(), settings.bounds, now)
-            {
-                changed.insert(zone.name.clone());
+            let of = (settings.bounds, self.next_generation());
+            let Some(entry) = self.zones.get_mut(&zone.name) else { continue };
+            match entry.change(zone.clone(), &keys, of, now) {
+                PrimariesDiffer::Not => {}
+                PrimariesDiffer::InCredentials => otherwise.push(zone.name.clone()),
+                PrimariesDiffer::InAddresses => drop(elsewhere.insert(zone.name.clone())),
             }
         }
-        self.jobs.forget(&changed);
-        self.remove_zones(&gone);
+        self.jobs.forget(&elsewhere);
+        let closed = self.remove_zones(&gone);
+        tokio::spawn(forget(self.sink.clone(), closed));
+        self.ask_again(otherwise);
         settings.zones.iter().for_each(|zone| self.settle(&zone.name));
         self.add_zones();
+    }
+
+    /// Asks the primaries of these zones as soon as nothing is under way: they are known by something else now.
+    pub(super) fn ask_again(&mut self, zones: Vec<Name>) {
+        for zone in zones {
+            self.ordered(Some(zone), Order::Refresh);
+        }
+    }
+
+    /// The members of catalogs of which a primary has one of these keys.
+    fn members_with(&self, keys: &HashSet<Name>) -> Vec<Name> {
+        let has = |primary: &PrimaryServer| primary.key.as_ref().is_some_and(|key| keys.contains(key));
+        let is_one = |zone: &&Name| {
+            self.zones.get(*zone).is_some_and(|entry| entry.settings.primaries.iter().any(has))
+        };
+        match keys.is_empty() {
+            true => Vec::new(),
+            false => self.members.iter().filter(is_one).cloned().collect(),
+        }
     }
 
     /// Adds the zones of the settings that are not there yet.
@@ -100,7 +127,8 @@ impl Coordinator {
     /// Adds a zone; it begins when it is known what is served of it.
     pub(super) fn add_zone(&mut self, zone: SecondaryZone) {
         let name = zone.name.clone();
-        self.zones.insert(name.clone(), Entry::new(zone));
+        let generation = self.next_generation();
+        self.zones.insert(name.clone(), Entry::new(zone, generation));
         self.outward.note(&name);
         let report = self.follower.as_ref().map(Follower::report);
         if report.is_none_or(|report| is_decided(&report, &name)) {

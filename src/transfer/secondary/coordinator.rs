@@ -12,6 +12,7 @@ use tracing::Instrument;
 
 use crate::handoff::{Latest, Queue, Reader, Receiver};
 use crate::publish::Report;
+use crate::telemetry::LogLimit;
 use crate::transfer::message::Soa;
 use crate::transfer::refresh::{Action, Now, Order, Refresh, Saved, Transferred};
 use crate::wire::{Name, Serial};
@@ -20,12 +21,14 @@ use super::access::AtService;
 use super::ask::{AskError, AskOver, ask_soa};
 use super::awaited::{Awaited, AwaitedZones};
 use super::entry::Entry;
-use super::fetch::{Fetch, Fetched, fetch};
+use super::fetch::{Credentials, Fetch, Fetched, fetch};
 use super::fetch_error::FetchError;
 use super::follower::Follower;
 use super::forwarder::Forwarder;
 use super::idle::IdleConnections;
+use super::install_gate::forget;
 use super::jobs::{Ask, Jobs, Next};
+use super::memory::TransferMemory;
 use super::outward::Outward;
 use super::pacer::Pacer;
 use super::report::{Diverged, LastTransfer, ZoneNews, ZoneReport};
@@ -88,6 +91,9 @@ pub(super) struct Coordinator {
     pub(super) timers: BTreeSet<(Instant, Name)>,
     pub(super) jobs: Jobs,
     pub(super) idle: Arc<IdleConnections>,
+    /// The last number that was given to the primaries of a zone.
+    generations: u64,
+    memory: Arc<TransferMemory>,
     tasks: JoinSet<Done>,
     about: HashMap<Id, About>,
     /// The timers of zones that are not known yet.
@@ -95,6 +101,8 @@ pub(super) struct Coordinator {
     pub(super) follower: Option<Follower>,
     pub(super) outward: Outward,
     pub(super) forwarder: Forwarder,
+    /// Of UPDATEs that are refused.
+    pub(super) log: LogLimit,
 }
 
 pub(super) fn now() -> Now {
@@ -122,12 +130,15 @@ impl Coordinator {
             timers: BTreeSet::new(),
             jobs,
             idle: Arc::default(),
+            generations: 0,
+            memory: Arc::default(),
             tasks: JoinSet::new(),
             about: HashMap::new(),
             saved,
             follower: report.map(Follower::new),
             outward: Outward::new(sink, status),
             forwarder: Forwarder::new(settings),
+            log: LogLimit::default(),
         };
         coordinator.add_zones();
         if !has_members {
@@ -191,8 +202,12 @@ impl Coordinator {
             Event::Ordered { zone, order, reply } => drop(reply.send(self.ordered(zone, order))),
             Event::Settings(settings) => self.change(settings),
             Event::Members(changes, reply) => {
-                self.change_members(*changes);
-                let _ = reply.send(());
+                let closed = self.change_members(*changes);
+                let forgotten = forget(self.sink.clone(), closed);
+                tokio::spawn(async move {
+                    forgotten.await;
+                    let _ = reply.send(());
+                });
             }
             Event::Report(answer) => drop(answer.send(self.report())),
             Event::Save(answer) => {
@@ -244,7 +259,7 @@ impl Coordinator {
 
     pub(super) fn act(&mut self, name: &Name, action: Option<Action>) {
         let Some(entry) = self.zones.get(name) else { return };
-        let generation = entry.generation;
+        let (generation, gate) = (entry.generation, entry.gate.clone());
         match action {
             None => {}
             Some(Action::AskSoa(primaries)) => {
@@ -257,9 +272,8 @@ impl Coordinator {
             }
             Some(Action::Transfer { primary, from, is_forced }) => {
                 if let Some(primary) = entry.settings.primaries.get(primary) {
-                    let key = primary.key.as_ref().and_then(|key| self.settings.keys.get(key)).cloned();
-                    let (zone, address, tls) = (name.clone(), primary.address, primary.tls.clone());
-                    self.jobs.add_fetch(Fetch { zone, address, key, tls, from, is_forced, generation });
+                    let (zone, address) = (name.clone(), primary.address);
+                    self.jobs.add_fetch(Fetch { zone, address, from, is_forced, generation, gate });
                 }
             }
         }
@@ -305,10 +319,8 @@ impl Coordinator {
 
     fn spawn_ask(&mut self, ask: Ask) {
         let (settings, idle) = (self.settings.clone(), self.idle.clone());
-        let primary = self.zones.get(&ask.zone).and_then(|entry| entry.settings.primaries.get(ask.primary));
-        let key = primary.and_then(|primary| primary.key.as_ref()).and_then(|key| settings.keys.get(key));
-        let tls = primary.and_then(|primary| primary.tls.clone());
-        let (key, zone, address, over) = (key.cloned(), ask.zone.clone(), ask.address, ask.over);
+        let Credentials { key, tls } = self.credentials(&ask.zone, ask.address);
+        let (zone, address, over) = (ask.zone.clone(), ask.address, ask.over);
         let task = async move {
             Done::Asked(ask_soa(&settings, &idle, &zone, (address, key, tls.as_ref()), over).await)
         };
@@ -316,12 +328,30 @@ impl Coordinator {
         self.about.insert(handle.id(), About::Ask(ask));
     }
 
+    /// By what a primary of a zone is known now.
+    fn credentials(&self, zone: &Name, address: SocketAddr) -> Credentials {
+        let primaries = self.zones.get(zone).map(|entry| &entry.settings.primaries);
+        let primary = primaries.and_then(|all| all.iter().find(|primary| primary.address == address));
+        let key = primary.and_then(|primary| self.settings.keys.get(primary.key.as_ref()?));
+        Credentials { key: key.cloned(), tls: primary.and_then(|primary| primary.tls.clone()) }
+    }
+
+    /// A number that no primaries of any zone had before.
+    pub(super) fn next_generation(&mut self) -> u64 {
+        self.generations += 1;
+        self.generations
+    }
+
     fn spawn_fetch(&mut self, job: Fetch) {
         let (settings, idle, sink) = (self.settings.clone(), self.idle.clone(), self.sink.clone());
+        let memory = self.memory.clone();
         let about = About::Fetch { fetch: job.clone(), begun: Instant::now() };
         let (zone, primary, whole) = (&job.zone, job.address, job.from.is_none());
         let span = tracing::info_span!("transfer", %zone, %primary, whole);
-        let task = async move { Done::Fetched(fetch(&settings, &idle, &sink, &job).await) };
+        let credentials = self.credentials(&job.zone, job.address);
+        let task = async move {
+            Done::Fetched(fetch(&settings, (&idle, &memory), &sink, (&job, &credentials)).await)
+        };
         let handle = self.tasks.spawn(task.instrument(span));
         self.about.insert(handle.id(), about);
     }
@@ -335,14 +365,14 @@ impl Coordinator {
         match (self.about.remove(&id), done) {
             (Some(About::Ask(ask)), done) => {
                 self.jobs.ask_ended();
+                if !self.is_of_now(&ask.zone, ask.generation) {
+                    return;
+                }
                 let soa = match done {
                     Some(Done::Asked(Ok(soa))) => Some(soa),
                     // It waits for its turn like any other query.
                     Some(Done::Asked(Err(AskError::RefusedOverUdp(_)))) => {
-                        if self.is_of_now(&ask.zone, ask.generation) {
-                            self.jobs.add_ask(Ask { over: AskOver::Tcp, ..ask });
-                        }
-                        return;
+                        return self.jobs.add_ask(Ask { over: AskOver::Tcp, ..ask });
                     }
                     Some(Done::Asked(Err(error))) => {
                         self.failed(&ask.zone, ask.address, &error);
@@ -350,12 +380,10 @@ impl Coordinator {
                     }
                     _ => None,
                 };
-                if self.is_of_now(&ask.zone, ask.generation) {
-                    if let (Some(soa), Some(entry)) = (soa, self.zones.get_mut(&ask.zone)) {
-                        entry.note_told(Some(soa.serial), now());
-                    }
-                    self.step(&ask.zone, |refresh| refresh.answered(now(), ask.primary, soa));
+                if let (Some(soa), Some(entry)) = (soa, self.zones.get_mut(&ask.zone)) {
+                    entry.note_told(Some(soa.serial), now());
                 }
+                self.step(&ask.zone, |refresh| refresh.answered(now(), ask.primary, soa));
             }
             (Some(About::Fetch { fetch, begun }), done) => {
                 self.jobs.fetch_ended(fetch.address);
@@ -378,6 +406,10 @@ impl Coordinator {
     fn fetched(&mut self, fetch: &Fetch, begun: Instant, fetched: Fetched) {
         let Fetched { end, error, received: (octets, records), is_diverged } = fetched;
         let zone = &fetch.zone;
+        let is_gone = |entry: &Entry| !Arc::ptr_eq(&entry.gate, &fetch.gate);
+        if self.zones.get(zone).is_none_or(is_gone) {
+            return;
+        }
         if let Some(error) = &error {
             if let (FetchError::Sink(SinkError::Diverged(_)), Some(serial)) = (error, fetch.from) {
                 self.note_diverged(zone, fetch.address, serial);
@@ -418,7 +450,7 @@ impl Coordinator {
     }
 
     /// Whether the primaries of a zone are still those.
-    fn is_of_now(&self, zone: &Name, generation: u32) -> bool {
+    fn is_of_now(&self, zone: &Name, generation: u64) -> bool {
         self.zones.get(zone).is_some_and(|entry| entry.generation == generation)
     }
 

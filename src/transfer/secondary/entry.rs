@@ -1,15 +1,18 @@
 //! One zone, as the coordinator keeps it.
 
+use std::collections::HashSet;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use crate::transfer::message::Soa;
 use crate::transfer::refresh::{Action, Bounds, Now, Order, Refresh, Saved};
-use crate::wire::{RecordType, Serial};
+use crate::wire::{Name, RecordType, Serial};
 use crate::zone::{Expiry, Zone};
 
+use super::install_gate::InstallGate;
 use super::report::{Diverged, LastTransfer, ZoneReport};
-use super::settings::SecondaryZone;
+use super::settings::{PrimariesDiffer, SecondaryZone};
 
 /// One zone.
 #[derive(Debug)]
@@ -21,8 +24,11 @@ pub(super) struct Entry {
     early: Option<Early>,
     /// The news of a version that is not served yet.
     told: Option<VersionNews>,
-    /// Counts how often the zone got other primaries: what was asked of the old ones is nothing that the new ones said.
-    pub(super) generation: u32,
+    /// Another number for each zone, and each time that it got other primaries: what was asked of the old ones is nothing that
+    /// the new ones said.
+    pub(super) generation: u64,
+    /// Closed when the zone goes.
+    pub(super) gate: Arc<InstallGate>,
     /// When it is in the list of timers.
     pub(super) armed: Option<Instant>,
     pub(super) last_error: Option<(SystemTime, String)>,
@@ -60,13 +66,14 @@ pub(super) struct Changed {
 }
 
 impl Entry {
-    pub(super) fn new(settings: SecondaryZone) -> Self {
+    pub(super) fn new(settings: SecondaryZone, generation: u64) -> Self {
         Self {
             settings,
             refresh: None,
             early: None,
             told: None,
-            generation: 0,
+            generation,
+            gate: Arc::default(),
             armed: None,
             last_error: None,
             last_transfer: None,
@@ -146,18 +153,26 @@ impl Entry {
         }
     }
 
-    /// Takes what the configuration says now; whether the primaries are others.
-    pub(super) fn change(&mut self, settings: SecondaryZone, bounds: Bounds, now: Now) -> bool {
-        let differs = self.settings.addresses() != settings.addresses();
+    /// Takes what the configuration says now, with the names of keys that have `changed`. Other primaries get the `generation`.
+    pub(super) fn change(
+        &mut self,
+        settings: SecondaryZone,
+        changed: &HashSet<Name>,
+        (bounds, generation): (Bounds, u64),
+        now: Now,
+    ) -> PrimariesDiffer {
+        let differ = settings.differ_from(&self.settings, changed);
         self.settings = settings;
         if let Some(refresh) = &mut self.refresh {
             refresh.set_bounds(bounds);
-            if differs {
+            if differ == PrimariesDiffer::InAddresses {
                 refresh.change_primaries(self.settings.primaries.len(), now);
             }
         }
-        self.generation += u32::from(differs);
-        differs
+        if differ == PrimariesDiffer::InAddresses {
+            self.generation = generation;
+        }
+        differ
     }
 
     /// When it is to be looked at: the next time of the state machine, or the end of what is served.
@@ -196,10 +211,10 @@ impl Entry {
                 Some(since) => {
                     let since = humantime::format_rfc3339_seconds(since).to_string();
                     let error = self.error();
-                    tracing::warn!(%zone, serial, since, error, "no primary was reached for longer than REFRESH: the zone is stale");
+                    tracing::warn!(%zone, serial, since, error, "no primary has confirmed what is served for longer than REFRESH: the zone is stale");
                 }
                 None => {
-                    tracing::info!(%zone, serial, "a primary is reached again: the zone is not stale any more")
+                    tracing::info!(%zone, serial, "a primary has confirmed it again: the zone is not stale any more")
                 }
             }
             self.is_stale = is_stale;

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use crate::transfer::message::{Asked, Outcome, Progress, TransferFault, TransferReader};
+use crate::transfer::message::{Asked, Limits, Outcome, Progress, TransferFault, TransferReader};
 use crate::transfer::refresh::Transferred;
 use crate::transfer::tls::TlsClient;
 use crate::transfer::tsig::{Exchange, Key, TsigFault};
@@ -13,6 +13,8 @@ use super::ask::pace;
 use super::fetch_error::FetchError;
 use super::idle::IdleConnections;
 use super::install::Installing;
+use super::install_gate::InstallGate;
+use super::memory::{TakenMemory, TransferMemory};
 use super::net::{Frames, NetError, unix_time};
 use super::settings::SecondarySettings;
 use super::sink::{Origin, Sink};
@@ -22,12 +24,19 @@ use super::sink::{Origin, Sink};
 pub(super) struct Fetch {
     pub(super) zone: Name,
     pub(super) address: SocketAddr,
-    pub(super) key: Option<Arc<Key>>,
-    pub(super) tls: Option<TlsClient>,
     pub(super) from: Option<Serial>,
     pub(super) is_forced: bool,
     /// Of which primaries of the zone it is one: see [`super::entry::Entry`].
-    pub(super) generation: u32,
+    pub(super) generation: u64,
+    /// Through which it goes into service.
+    pub(super) gate: Arc<InstallGate>,
+}
+
+/// By what a primary and this server know each other.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Credentials {
+    pub(super) key: Option<Arc<Key>>,
+    pub(super) tls: Option<TlsClient>,
 }
 
 /// What came of a transfer.
@@ -44,13 +53,25 @@ pub(super) struct Fetched {
 /// Transfers and puts into service.
 pub(super) async fn fetch(
     settings: &SecondarySettings,
-    idle: &IdleConnections,
+    (idle, memory): (&IdleConnections, &Arc<TransferMemory>),
     sink: &Arc<dyn Sink>,
-    fetch: &Fetch,
+    (fetch, credentials): (&Fetch, &Credentials),
 ) -> Fetched {
     let origin = Origin { primary: fetch.address, is_forced: fetch.is_forced };
-    let (mut received, mut installing) = ((0, 0), Installing::new(sink, &fetch.zone, origin));
-    match receive(settings, idle, fetch, (&mut received, &mut installing)).await {
+    let installing = Installing::new(sink, &fetch.zone, origin, &fetch.gate);
+    let (mut received, mut installing) = ((0, 0), installing);
+    // An order says that somebody has looked: then a zone may grow as it likes.
+    let served = sink.served(&fetch.zone).filter(|_| !fetch.is_forced).map(|zone| zone.record_count());
+    let limits = settings.limits.of_zone(served);
+    // Until the version is in service, or nothing is left of it.
+    let mut memory = memory.begin(settings.memory);
+    let bounds = (limits, &mut memory);
+    let receiving = receive((settings, idle), (fetch, credentials), bounds, (&mut received, &mut installing));
+    let outcome = tokio::select! {
+        () = fetch.gate.closed() => Err(FetchError::ZoneGone),
+        outcome = receiving => outcome,
+    };
+    match outcome {
         Ok(outcome) => {
             let (end, error, is_diverged) = installing.finish(outcome).await;
             Fetched { end, error, received, is_diverged }
@@ -60,18 +81,18 @@ pub(super) async fn fetch(
 }
 
 async fn receive(
-    settings: &SecondarySettings,
-    idle: &IdleConnections,
-    fetch: &Fetch,
+    (settings, idle): (&SecondarySettings, &IdleConnections),
+    (fetch, credentials): (&Fetch, &Credentials),
+    (limits, memory): (Limits, &mut TakenMemory),
     (received, installing): (&mut (u64, u64), &mut Installing),
 ) -> Result<Outcome, FetchError> {
     let record_type = if fetch.from.is_some() { RecordType::IXFR } else { RecordType::AXFR };
     let asked = Asked { zone: fetch.zone.clone(), id: fastrand::u16(..), record_type };
     let mut query = asked.query(fetch.from);
-    let mut exchange = fetch.key.as_ref().map(|key| Exchange::sign(&mut query, key, unix_time()));
-    let peer = (fetch.address, fetch.tls.as_ref());
+    let mut exchange = credentials.key.as_ref().map(|key| Exchange::sign(&mut query, key, unix_time()));
+    let peer = (fetch.address, credentials.tls.as_ref());
     let mut frames = Frames::open(idle, &settings.management, peer, pace(settings), &query).await?;
-    let mut reader = TransferReader::new(asked, fetch.from, settings.limits);
+    let mut reader = TransferReader::new(asked, fetch.from, limits);
     loop {
         let Some(message) = frames.next().await? else { return Ok(reader.end()?) };
         if let Some(exchange) = &mut exchange {
@@ -79,6 +100,7 @@ async fn receive(
         }
         let progress = reader.feed(message);
         *received = reader.received();
+        memory.grow(reader.held())?;
         if let Progress::Done(outcome) = progress? {
             if let Some(exchange) = &exchange {
                 exchange.finish()?;
@@ -102,7 +124,7 @@ fn end_of(error: &FetchError) -> Transferred {
             Transferred::Unreachable
         }
         // That is no fault of the primary.
-        FetchError::Thread => Transferred::Unreachable,
+        FetchError::Thread | FetchError::ZoneGone | FetchError::Memory { .. } => Transferred::Unreachable,
         _ => Transferred::Faulty,
     }
 }

@@ -28,6 +28,19 @@ pub enum FetchError {
     /// The primary has no differences.
     #[error("the primary sends no differences, so the whole zone is asked for")]
     NoDifferences,
+    /// The zone comes from primaries no more, or begins anew.
+    #[error("the zone was removed, or begins anew")]
+    ZoneGone,
+    /// All transfers together would take too much memory.
+    #[error(
+        "the transfers would take {} MiB of memory together, and {} MiB are allowed: see transfer.most-memory", all >> 20, most >> 20
+    )]
+    Memory {
+        /// Octets that all would take.
+        all: u64,
+        /// Octets that they may take.
+        most: u64,
+    },
     /// The thread that puts versions into service has panicked.
     #[error("the thread that puts the version into service has failed")]
     Thread,

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
+use crate::telemetry::LogLimit;
 use crate::transfer::notify::{Forwarding, Target, read_answer, request_without_soa};
 use crate::transfer::tsig::{Exchange, Key};
 use crate::wire::{Name, Serial};
@@ -32,11 +33,14 @@ pub(super) struct Forwarder {
     settings: Arc<SecondarySettings>,
     forwarding: Forwarding,
     tasks: JoinSet<()>,
+    /// Of NOTIFYs that do not go on: anybody who can send from the address of a primary can cause them.
+    log: Arc<LogLimit>,
 }
 
 impl Forwarder {
     pub(super) fn new(settings: Arc<SecondarySettings>) -> Self {
-        Self { settings, forwarding: Forwarding::new(INTERVAL), tasks: JoinSet::new() }
+        let (tasks, log) = (JoinSet::new(), Arc::default());
+        Self { settings, forwarding: Forwarding::new(INTERVAL), tasks, log }
     }
 
     /// Other targets or keys from the next one on.
@@ -67,19 +71,23 @@ impl Forwarder {
     fn forward(&mut self, zone: &Name) {
         for target in &self.settings.forward_notify {
             if self.tasks.len() >= MOST {
-                tracing::warn!(%zone, most = MOST, "too many NOTIFYs are being forwarded: the timers of the other POPs have to do");
+                self.log.write(target.address.ip(), |left_out| {
+                    tracing::warn!(%zone, most = MOST, left_out, "too many NOTIFYs are being forwarded: the timers of the other POPs have to do");
+                });
                 return;
             }
-            let Target { address, key } = target.clone();
+            let (Target { address, key }, log) = (target.clone(), self.log.clone());
             let key = key.and_then(|key| self.settings.keys.get(&key)).cloned();
             let (management, zone) = (self.settings.management.clone(), zone.clone());
             self.tasks.spawn(async move {
                 match tell(&management, address, key, &zone).await {
                     Some(0) => tracing::debug!(%zone, %address, "a NOTIFY was forwarded"),
-                    Some(rcode) => {
-                        tracing::warn!(%zone, %address, rcode, "the POP refuses a forwarded NOTIFY: is this POP in the notify-from of its zone, with the key?");
-                    }
-                    None => tracing::warn!(%zone, %address, "the POP does not answer to a forwarded NOTIFY"),
+                    Some(rcode) => log.write(address.ip(), |left_out| {
+                        tracing::warn!(%zone, %address, rcode, left_out, "the POP refuses a forwarded NOTIFY: is this POP in the notify-from of its zone, with the key?");
+                    }),
+                    None => log.write(address.ip(), |left_out| {
+                        tracing::warn!(%zone, %address, left_out, "the POP does not answer to a forwarded NOTIFY");
+                    }),
                 }
             });
         }

@@ -1,7 +1,7 @@
 //! The thread, and how others reach it.
 
 use std::io;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
@@ -10,7 +10,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
 use crate::handoff::{Queue, Reader, queue};
-use crate::telemetry::{Beat, keep_beating, keep_running};
+use crate::telemetry::{Beat, LogLimit, keep_beating, keep_running};
 use crate::transfer::notify::Notify;
 use crate::transfer::refresh::{Order, Saved};
 use crate::transfer::tsig::{Keys, TsigFault, verify_request};
@@ -72,6 +72,8 @@ pub struct SecondaryHandle {
     events: mpsc::Sender<Event>,
     service: Queue<AtService>,
     awaited: Reader<AwaitedZones>,
+    /// Of NOTIFYs that are refused.
+    log: Arc<LogLimit>,
 }
 
 impl Secondary {
@@ -90,7 +92,7 @@ impl Secondary {
         let (events, received) = mpsc::channel(MOST_EVENTS);
         let (service, from_service) = queue(MOST_AT_SERVICE).map_err(SecondaryError::Thread)?;
         let (told, awaited) = awaited();
-        let handle = SecondaryHandle { access, events, service, awaited };
+        let handle = SecondaryHandle { access, events, service, awaited, log: Arc::default() };
         let (stop, beat) = (CancellationToken::new(), Beat::new("transfer"));
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
@@ -171,19 +173,24 @@ impl SecondaryHandle {
     /// Takes a NOTIFY that came to a management address; the response, or nothing if it is no NOTIFY. Never blocks.
     pub fn notify(&self, message: &[u8], source: IpAddr) -> Option<Vec<u8>> {
         let Judged { response, refusal } = self.judge(message, source.to_canonical(), false)?;
-        match refusal {
-            Some((zone, Some(error))) => tracing::warn!(%zone, %source, %error, "NOTIFY refused"),
-            Some((zone, None)) => {
-                tracing::warn!(%zone, %source, "NOTIFY refused: not a primary, and not among notify-from");
-            }
-            None => {}
+        if let Some((zone, error)) = refusal {
+            self.log.write(source, |left_out| match error {
+                Some(error) => tracing::warn!(%zone, %source, %error, left_out, "NOTIFY refused"),
+                None => {
+                    tracing::warn!(%zone, %source, left_out, "NOTIFY refused: not a primary, or it has a key and did not sign; and not among notify-from");
+                }
+            });
         }
         Some(response)
     }
 
-    /// Judges a NOTIFY, signed or not, and passes it on; `None` if it is none. Where `is_strict`, at a service address, a primary that has a key
-    /// must sign.
-    pub(super) fn judge(&self, message: &[u8], source: IpAddr, is_strict: bool) -> Option<Judged> {
+    /// Whether a source is a primary of a zone, or may send NOTIFY for one.
+    pub(in crate::transfer) fn lists(&self, source: IpAddr) -> bool {
+        self.access.load().is_listed(source)
+    }
+
+    /// Judges a NOTIFY, signed or not, and passes it on; `None` if it is none.
+    pub(super) fn judge(&self, message: &[u8], source: IpAddr, is_at_service: bool) -> Option<Judged> {
         let notify = match Notify::read(message) {
             Ok(notify) => notify,
             Err(fault) => {
@@ -203,10 +210,8 @@ impl SecondaryHandle {
         let key = signer.as_ref().map(|signer| signer.key().name());
         let (rcode, refusal) = match access.zone(&notify.zone) {
             None => (rcode::NOTAUTH, None),
-            Some(zone) if !zone.allows(source, key, is_strict) => {
-                (rcode::REFUSED, Some((notify.zone.clone(), None)))
-            }
-            Some(zone) => (self.pass_on(&notify, zone.primary(source), is_strict), None),
+            Some(zone) if !zone.allows(source, key) => (rcode::REFUSED, Some((notify.zone.clone(), None))),
+            Some(zone) => (self.pass_on(&notify, zone.primary(source), is_at_service), None),
         };
         let mut response = notify.response(rcode);
         if let Some(signer) = &mut signer {
@@ -222,6 +227,11 @@ impl SecondaryHandle {
             Ok(()) => rcode::NOERROR,
             Err(_) => rcode::SERVFAIL,
         }
+    }
+
+    /// Where the primaries of a zone are that comes from some, by the configuration or a catalog.
+    pub fn primaries(&self, zone: &Name) -> Option<Vec<SocketAddr>> {
+        self.access.load().zone(zone).map(|zone| zone.settings.addresses())
     }
 
     /// The lists as they are now.

@@ -18,6 +18,7 @@ use crate::wire::Name;
 use crate::zone::{RecordBatch, Zone, ZoneBuilder};
 
 use super::fetch_error::FetchError;
+use super::install_gate::InstallGate;
 use super::sink::{Origin, Sink, SinkError};
 
 /// Batches that wait to be compiled: enough that neither side waits for each single one of the other, few in memory. Beyond it the
@@ -45,6 +46,7 @@ pub(super) struct Installing {
     sink: Arc<dyn Sink>,
     zone: Name,
     origin: Origin,
+    gate: Arc<InstallGate>,
     /// The thread that compiles a large zone, once there is one.
     compiling: Option<Compiling>,
 }
@@ -55,8 +57,8 @@ struct Compiling {
 }
 
 impl Installing {
-    pub(super) fn new(sink: &Arc<dyn Sink>, zone: &Name, origin: Origin) -> Self {
-        Self { sink: sink.clone(), zone: zone.clone(), origin, compiling: None }
+    pub(super) fn new(sink: &Arc<dyn Sink>, zone: &Name, origin: Origin, gate: &Arc<InstallGate>) -> Self {
+        Self { sink: sink.clone(), zone: zone.clone(), origin, gate: gate.clone(), compiling: None }
     }
 
     /// Takes some records of a whole zone whose others are still to come; waits while enough of them wait.
@@ -83,9 +85,9 @@ impl Installing {
             }
             Outcome::Differences { soa, differences } => {
                 let (sink, zone, origin) = (self.sink.clone(), self.zone.clone(), self.origin);
-                let apply = move || sink.differences(&zone, differences, origin);
-                let served = |()| Installed::Served;
-                (soa, tokio::task::spawn_blocking(move || apply().map(served).map_err(FetchError::from)))
+                let gate = self.gate.clone();
+                let apply = move || gate.pass(|| sink.differences(&zone, differences, origin));
+                (soa, tokio::task::spawn_blocking(move || apply().map(|()| Installed::Served)))
             }
             Outcome::Whole { soa, batches } if self.compiling.is_none() => {
                 let parts = batches.into_iter().map(ZonePart::Records).chain([ZonePart::End]);
@@ -115,7 +117,8 @@ impl Installing {
         parts: impl FnOnce() -> P + Send + 'static,
     ) -> JoinHandle<Result<Installed, FetchError>> {
         let (sink, zone, origin) = (self.sink.clone(), self.zone.clone(), self.origin);
-        tokio::task::spawn_blocking(move || whole(&*sink, &zone, soa, origin, parts()))
+        let gate = self.gate.clone();
+        tokio::task::spawn_blocking(move || whole((&*sink, &gate), &zone, soa, origin, parts()))
     }
 }
 
@@ -123,13 +126,14 @@ fn end_of_sink(error: &FetchError, soa: Soa) -> Transferred {
     match error {
         FetchError::Sink(SinkError::NotFitting(_) | SinkError::Diverged(_)) => Transferred::AskWhole,
         FetchError::Sink(SinkError::Refused(_)) | FetchError::NoZone(_) => Transferred::Refused(soa.serial),
+        FetchError::Sink(SinkError::Failed(_)) => Transferred::NotKept,
         _ => Transferred::Unreachable,
     }
 }
 
 /// Compiles a whole zone as its parts come, and offers it, if it is newer than what is served or an operator wants it.
 fn whole(
-    sink: &dyn Sink,
+    (sink, gate): (&dyn Sink, &InstallGate),
     name: &Name,
     soa: Soa,
     origin: Origin,
@@ -166,6 +170,6 @@ fn whole(
     let same_serial = served.filter(|served| served.serial() == zone.serial());
     let is_diverged =
         same_serial.is_some_and(|served| served.make_digest(|| true) != zone.make_digest(|| true));
-    sink.whole(zone, origin)?;
+    gate.pass(|| sink.whole(zone, origin))?;
     Ok(if is_diverged { Installed::ServedDiverged } else { Installed::Served })
 }

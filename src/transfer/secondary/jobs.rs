@@ -1,6 +1,6 @@
 //! What waits to be done and what is being done, within the limits: SOA queries a second, transfers at one time.
 
-use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap};
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
@@ -9,6 +9,7 @@ use crate::wire::Name;
 use super::ask::AskOver;
 use super::fetch::Fetch;
 use super::pacer::Pacer;
+use super::turns::PeerQueues;
 
 /// SOA queries under way at most: each has a socket.
 const MOST_ASKING: usize = 256;
@@ -20,17 +21,17 @@ pub(super) struct Ask {
     pub(super) primary: usize,
     pub(super) address: SocketAddr,
     /// Of which primaries of the zone it is one: see [`super::entry::Entry`].
-    pub(super) generation: u32,
+    pub(super) generation: u64,
     pub(super) over: AskOver,
 }
 
 /// The queues. A zone has at most one transfer, and one query to each primary, in them.
 #[derive(Debug)]
 pub(super) struct Jobs {
-    asks: Queues<Ask>,
+    asks: PeerQueues<Ask>,
     asking: usize,
     pacer: Pacer,
-    fetches: Queues<Fetch>,
+    fetches: PeerQueues<Fetch>,
     fetching: HashMap<SocketAddr, usize>,
     most: usize,
     most_per_primary: usize,
@@ -50,10 +51,10 @@ pub(super) enum Next {
 impl Jobs {
     pub(super) fn new(pacer: Pacer, most: usize, most_per_primary: usize) -> Self {
         Self {
-            asks: Queues::default(),
+            asks: PeerQueues::default(),
             asking: 0,
             pacer,
-            fetches: Queues::default(),
+            fetches: PeerQueues::default(),
             fetching: HashMap::new(),
             most: most.max(1),
             most_per_primary: most_per_primary.max(1),
@@ -123,55 +124,5 @@ impl Jobs {
                 self.fetching.remove(&address);
             }
         }
-    }
-}
-
-/// What waits for each primary: the primaries take turns, so that what waits for one costs the others nothing, however much it is.
-#[derive(Debug)]
-struct Queues<J> {
-    by_primary: HashMap<SocketAddr, VecDeque<J>>,
-    /// The primaries for which something waits.
-    turn: VecDeque<SocketAddr>,
-}
-
-impl<J> Default for Queues<J> {
-    fn default() -> Self {
-        Self { by_primary: HashMap::new(), turn: VecDeque::new() }
-    }
-}
-
-impl<J> Queues<J> {
-    fn push(&mut self, primary: SocketAddr, job: J) {
-        let queue = self.by_primary.entry(primary).or_default();
-        if queue.is_empty() {
-            self.turn.push_back(primary);
-        }
-        queue.push_back(job);
-    }
-
-    /// The next job of a primary for which there may be one now. Asks once for each primary.
-    fn take(&mut self, mut may: impl FnMut(SocketAddr) -> bool) -> Option<J> {
-        for _ in 0..self.turn.len() {
-            let primary = self.turn.pop_front()?;
-            if !may(primary) {
-                self.turn.push_back(primary);
-                continue;
-            }
-            let queue = self.by_primary.get_mut(&primary)?;
-            let job = queue.pop_front();
-            match queue.is_empty() {
-                true => drop(self.by_primary.remove(&primary)),
-                false => self.turn.push_back(primary),
-            }
-            return job;
-        }
-        None
-    }
-
-    fn retain(&mut self, is_wanted: impl Fn(&J) -> bool) {
-        self.by_primary.values_mut().for_each(|queue| queue.retain(&is_wanted));
-        self.by_primary.retain(|_, queue| !queue.is_empty());
-        let by_primary = &self.by_primary;
-        self.turn.retain(|primary| by_primary.contains_key(primary));
     }
 }

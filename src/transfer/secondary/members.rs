@@ -3,7 +3,8 @@
 //! Changes flow in, zones of the coordinator and lists of who may send NOTIFY flow out. A change costs what it changes. A zone that
 //! the configuration names is the configuration's. Never reads a catalog.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
+use std::sync::Arc;
 use std::time::Instant;
 
 use tokio::sync::oneshot;
@@ -11,11 +12,14 @@ use tokio::sync::oneshot;
 use crate::wire::Name;
 
 use super::coordinator::{Coordinator, Event, now};
+use super::entry::Entry;
 use super::handle::{SecondaryError, SecondaryHandle, check_zones};
-use super::settings::MemberZones;
+use super::install_gate::InstallGate;
+use super::settings::{MemberZones, PrimariesDiffer};
 
 impl SecondaryHandle {
-    /// Adds, changes and removes zones that catalogs list; in force when this returns, and counted among those that are awaited.
+    /// Adds, changes and removes zones that catalogs list; in force when this returns, and counted among those that are awaited. Then
+    /// nothing that was begun for a removed zone goes into service any more.
     ///
     /// # Errors
     /// A zone names a key that is not there, and nothing has changed; or the thread has ended.
@@ -29,12 +33,12 @@ impl SecondaryHandle {
 }
 
 impl Coordinator {
-    /// Takes zones that catalogs list.
-    pub(super) fn change_members(&mut self, changes: MemberZones) {
+    /// Takes zones that catalogs list; those that are gone, with the gates of what was begun for them.
+    pub(super) fn change_members(&mut self, changes: MemberZones) -> Vec<(Name, Arc<InstallGate>)> {
         let MemberZones { removed, set } = changes;
         let gone: BTreeSet<Name> = removed.into_iter().filter(|zone| self.members.remove(zone)).collect();
-        self.remove_zones(&gone);
-        let mut elsewhere = BTreeSet::new();
+        let closed = self.remove_zones(&gone);
+        let (mut elsewhere, mut otherwise) = (BTreeSet::new(), Vec::new());
         for zone in set {
             let name = zone.name.clone();
             if self.configured.contains(&name) {
@@ -43,11 +47,13 @@ impl Coordinator {
             if self.members.insert(name.clone()) {
                 self.awaited.add_member(name.clone());
             }
-            let (bounds, at) = (self.settings.bounds, now());
+            let of = (self.settings.bounds, self.next_generation());
             match self.zones.get_mut(&name) {
                 Some(entry) => {
-                    if entry.change(zone, bounds, at) {
-                        elsewhere.insert(name.clone());
+                    match entry.change(zone, &HashSet::new(), of, now()) {
+                        PrimariesDiffer::Not => {}
+                        PrimariesDiffer::InCredentials => otherwise.push(name.clone()),
+                        PrimariesDiffer::InAddresses => drop(elsewhere.insert(name.clone())),
                     }
                     self.settle(&name);
                 }
@@ -57,21 +63,27 @@ impl Coordinator {
         if !elsewhere.is_empty() {
             self.jobs.forget(&elsewhere);
         }
+        self.ask_again(otherwise);
         // At a start the first ones are all that were members before.
         self.forget_strange_timers();
         self.awaited.tell();
+        closed
     }
 
-    /// Zones come from primaries no more.
-    pub(super) fn remove_zones(&mut self, gone: &BTreeSet<Name>) {
+    /// Zones come from primaries no more: closes the gates of what was begun for them.
+    pub(super) fn remove_zones(&mut self, gone: &BTreeSet<Name>) -> Vec<(Name, Arc<InstallGate>)> {
+        let mut closed = Vec::new();
         if gone.is_empty() {
-            return;
+            return closed;
         }
         self.jobs.forget(gone);
         for zone in gone {
-            let armed = self.zones.remove(zone).and_then(|entry| entry.armed);
-            if let Some(armed) = armed {
-                self.timers.remove(&(armed, zone.clone()));
+            if let Some(Entry { armed, gate, .. }) = self.zones.remove(zone) {
+                if let Some(armed) = armed {
+                    self.timers.remove(&(armed, zone.clone()));
+                }
+                gate.close();
+                closed.push((zone.clone(), gate));
             }
             self.awaited.settled(zone);
             tracing::info!(%zone, "the zone comes from primaries no more");
@@ -79,5 +91,6 @@ impl Coordinator {
             // One that comes from a file from now on does not expire.
             self.outward.note_expiry(zone, crate::zone::Expiry::Current, Instant::now());
         }
+        closed
     }
 }

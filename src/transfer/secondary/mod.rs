@@ -13,6 +13,9 @@
 //! anything and never withdraws anything.
 
 mod access;
+#[cfg(test)]
+#[path = "../../../tests/unit/transfer/anew.rs"]
+mod anew;
 mod ask;
 mod awaited;
 #[cfg(test)]
@@ -28,11 +31,13 @@ mod forwarder;
 mod handle;
 mod idle;
 mod install;
+mod install_gate;
 mod jobs;
 #[cfg(test)]
 #[path = "../../../tests/unit/transfer/large.rs"]
 mod large;
 mod members;
+mod memory;
 mod net;
 mod outward;
 mod pacer;
@@ -50,6 +55,7 @@ mod sink;
 #[cfg(test)]
 #[path = "../../../tests/unit/transfer/secondary.rs"]
 mod tests;
+mod turns;
 
 pub use ask::{AskError, ask_once};
 pub use awaited::AwaitedZones;
@@ -63,3 +69,4 @@ pub use pacer::Pacer;
 pub use report::{Diverged, LastTransfer, ZoneNews, ZoneReport};
 pub use settings::{MemberZones, OnExpiry, PrimaryServer, SecondarySettings, SecondaryZone};
 pub use sink::{Origin, Sink, SinkError};
+pub use turns::PeerQueues;

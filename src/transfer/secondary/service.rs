@@ -19,8 +19,7 @@ const OPCODE_SHIFT: u32 = 11;
 
 impl SecondaryHandle {
     /// Takes a message that came to a service address; octets of the response in `output`, or `None`: it is nothing for a secondary. A
-    /// NOTIFY is taken from listed sources, with their key where they have one, since anybody can reach a service address; from
-    /// others it is REFUSED. An UPDATE of a secondary zone is REFUSED. Never blocks and never logs.
+    /// NOTIFY is taken from listed sources, signed where they have a key; from others it is REFUSED. An UPDATE of a secondary zone is REFUSED. Never blocks and never logs.
     pub fn at_service(&self, message: &[u8], source: IpAddr, output: &mut [u8]) -> Option<usize> {
         let flags = u16_at(message, 2).filter(|flags| flags & flag::QR == 0)?;
         let (access, source) = (self.access(), source.to_canonical());
@@ -59,7 +58,7 @@ impl SecondaryHandle {
             return rcode::NOTIMP;
         }
         let Some(zone) = access.zone_at(name) else { return rcode::NOTAUTH };
-        if !zone.allows(source, None, true) {
+        if !zone.allows(source, None) {
             return rcode::REFUSED;
         }
         let hint = crate::transfer::notify::hint(message, end, name);

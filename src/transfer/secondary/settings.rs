@@ -1,6 +1,6 @@
 //! What the operator says about the zones that come from primaries.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroU32;
 use std::sync::Arc;
@@ -41,7 +41,7 @@ impl OnExpiry {
 pub struct PrimaryServer {
     /// Where it answers SOA queries and transfers.
     pub address: SocketAddr,
-    /// The key that signs what is asked of it.
+    /// The key that signs what is asked of it. Its NOTIFYs must be signed, too, with this key or another one that is known.
     pub key: Option<Name>,
     /// TLS, if it is asked over TLS alone (RFC 9103).
     pub tls: Option<TlsClient>,
@@ -54,13 +54,48 @@ pub struct SecondaryZone {
     pub name: Name,
     /// Its primaries; of equally fresh ones the first is preferred.
     pub primaries: Vec<PrimaryServer>,
-    /// Who may send NOTIFY beside the addresses of the primaries.
+    /// Who may send NOTIFY beside the addresses of the primaries; also a primary with a key that does not sign them.
     pub notify: Allowed,
     /// What becomes of it when it expires.
     pub expired: OnExpiry,
 }
 
+impl PrimaryServer {
+    /// Whether it is spoken to in the same way: with the same key, which is none of those that have `changed`, and over the same TLS.
+    fn is_known_by_the_same(&self, other: &Self, changed: &HashSet<Name>) -> bool {
+        let same_tls = match (&self.tls, &other.tls) {
+            (None, None) => true,
+            (Some(one), Some(other)) => one.is_alike(other),
+            _ => false,
+        };
+        same_tls && self.key == other.key && self.key.as_ref().is_none_or(|key| !changed.contains(key))
+    }
+}
+
+/// In what the primaries of a zone differ from those that it had.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum PrimariesDiffer {
+    /// In nothing.
+    Not,
+    /// In a key or in TLS: what failed may go well now, and what was refused may be other content.
+    InCredentials,
+    /// In their addresses.
+    InAddresses,
+}
+
 impl SecondaryZone {
+    /// In what its primaries differ from those of `before`; `changed` are the names of keys that have another secret now.
+    pub(super) fn differ_from(&self, before: &Self, changed: &HashSet<Name>) -> PrimariesDiffer {
+        if self.addresses() != before.addresses() {
+            return PrimariesDiffer::InAddresses;
+        }
+        let mut pairs = self.primaries.iter().zip(&before.primaries);
+        match pairs.all(|(now, before)| now.is_known_by_the_same(before, changed)) {
+            true => PrimariesDiffer::Not,
+            false => PrimariesDiffer::InCredentials,
+        }
+    }
+
     /// Where its primaries are, in order.
     pub(super) fn addresses(&self) -> Vec<SocketAddr> {
         self.primaries.iter().map(|primary| primary.address).collect()
@@ -70,7 +105,8 @@ impl SecondaryZone {
 /// What is to change of the zones that catalogs list.
 #[derive(Clone, Debug, Default)]
 pub struct MemberZones {
-    /// Zones that come from primaries no more; one that is also in `set` begins anew.
+    /// Zones that come from primaries no more; one that is also in `set` begins anew. So that nothing of the old one goes into
+    /// service beside the new one, it is first removed by a change of its own.
     pub removed: Vec<Name>,
     /// Zones that come from primaries, new or by other settings.
     pub set: Vec<SecondaryZone>,
@@ -93,6 +129,8 @@ pub struct SecondarySettings {
     pub bounds: Bounds,
     /// Bounds of one transfer.
     pub limits: Limits,
+    /// Octets that all transfers take in memory at one time; without it half of what is free.
+    pub memory: Option<u64>,
     /// Transfers at one time.
     pub transfers: usize,
     /// Transfers at one time from one primary.
@@ -126,6 +164,7 @@ impl Default for SecondarySettings {
             management: Vec::new(),
             bounds: Bounds::default(),
             limits: Limits::default(),
+            memory: None,
             transfers: 16,
             transfers_per_primary: 8,
             soa_queries: NonZeroU32::MIN.saturating_add(99),

@@ -29,6 +29,9 @@ pub trait Sink: Send + Sync + 'static {
         false
     }
 
+    /// Nothing that waits of a zone goes into service when this returns: the zone goes, or begins anew.
+    fn forget(&self, _zone: &Name) {}
+
     /// Takes a whole version; in service when this returns, or kept until its time has come.
     ///
     /// # Errors

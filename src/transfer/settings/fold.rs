@@ -204,7 +204,8 @@ fn secondary_of(spec: &TransferSpec) -> Result<SecondarySettings, SettingsFault>
     it.least_rate = spec.least_octets_per_second.unwrap_or(it.least_rate);
     it.longest = spec.longest.unwrap_or(it.longest);
     it.limits.octets = spec.most_octets.unwrap_or(it.limits.octets);
-    it.limits.records = spec.most_records.unwrap_or(it.limits.records);
+    it.limits.records = spec.most_records;
+    it.memory = spec.most_memory;
     it.bounds.least_refresh = spec.least_refresh.unwrap_or(it.bounds.least_refresh);
     it.bounds.most_refresh = spec.most_refresh.unwrap_or(it.bounds.most_refresh);
     it.silence = spec.silence.unwrap_or(it.silence);
@@ -258,6 +259,11 @@ pub fn delay_rules(spec: &TransferSpec) -> Result<Option<DelayRules>, SettingsFa
 fn primary_of(spec: &TransferSpec) -> Result<PrimarySettings, SettingsFault> {
     let mut it = PrimarySettings::default();
     it.transfers = at_least_one("transfer.transfers-out", spec.transfers_out, it.transfers)?;
+    let transfers = "transfer.transfers-out-per-client";
+    it.transfers_per_client =
+        at_least_one(transfers, spec.transfers_out_per_client, it.transfers_per_client)?;
+    it.least_rate = spec.least_octets_per_second.unwrap_or(it.least_rate);
+    it.longest = spec.longest.unwrap_or(it.longest);
     it.updates_per_second = spec.updates_per_second.unwrap_or(it.updates_per_second);
     let per_client = "transfer.connections-per-client";
     it.connections_per_client =

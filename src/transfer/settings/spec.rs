@@ -100,18 +100,20 @@ pub struct TransferSpec {
     pub soa_queries_per_second: Option<NonZeroU32>,
     /// SOA queries a second to one primary.
     pub soa_queries_per_second_per_primary: Option<NonZeroU32>,
-    /// Octets a second that a primary must send.
+    /// Octets a second that a primary must send, and a secondary must take.
     pub least_octets_per_second: Option<u64>,
     /// How long a primary may send nothing.
     #[serde(deserialize_with = "period")]
     pub silence: Option<Duration>,
-    /// How long one transfer may take.
+    /// How long one transfer may take, in or out.
     #[serde(deserialize_with = "period")]
     pub longest: Option<Duration>,
     /// Octets of one transfer.
     pub most_octets: Option<u64>,
     /// Records of one transfer.
     pub most_records: Option<u64>,
+    /// Octets that all transfers in take in memory at one time.
+    pub most_memory: Option<u64>,
     /// REFRESH of SOA records counts as at least this.
     #[serde(deserialize_with = "period")]
     pub least_refresh: Option<Duration>,
@@ -131,6 +133,8 @@ pub struct TransferSpec {
     pub signature_margin: Option<Duration>,
     /// Transfers out at one time.
     pub transfers_out: Option<usize>,
+    /// Transfers out at one time to one client.
+    pub transfers_out_per_client: Option<usize>,
     /// Updates a second of one client.
     pub updates_per_second: Option<NonZeroU32>,
     /// Connections of one secondary at one time.
@@ -154,7 +158,7 @@ pub enum OnExpirySpec {
 pub struct ZoneTransferSpec {
     /// From where the zone comes; empty for one that comes from a file.
     pub primaries: Vec<PeerSpec>,
-    /// Who may send NOTIFY beside the primaries.
+    /// Who may send NOTIFY beside the primaries; a primary that has a key and does not sign them, too.
     pub notify_from: Vec<AllowedSpec>,
     /// Who may transfer it; what `[transfer]` says if it is missing.
     pub allow_transfer: Option<Vec<AllowedSpec>>,

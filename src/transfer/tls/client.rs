@@ -8,6 +8,7 @@ use rustls::ClientConfig;
 use rustls::crypto::ring;
 use rustls::pki_types::ServerName;
 use rustls::version::TLS13;
+use sha2::{Digest, Sha256};
 use tokio_rustls::TlsConnector;
 
 use super::ALPN;
@@ -35,6 +36,8 @@ pub enum Authentication {
 pub struct TlsClient {
     config: Arc<ClientConfig>,
     name: ServerName<'static>,
+    /// SHA-256 of what it was made of.
+    made_of: [u8; 32],
 }
 
 impl std::fmt::Debug for TlsClient {
@@ -49,6 +52,11 @@ impl TlsClient {
         Arc::ptr_eq(&self.config, &other.config) && self.name == other.name
     }
 
+    /// Whether both are made of the same: the same way to know the primary, the same certificates and keys.
+    pub(in crate::transfer) fn is_alike(&self, other: &Self) -> bool {
+        self.made_of == other.made_of
+    }
+
     /// A client that shows this certificate and its key, if there are any (mutual TLS, RFC 9103 section 9.3.3).
     ///
     /// # Errors
@@ -57,6 +65,8 @@ impl TlsClient {
         authentication: &Authentication,
         certificate: Option<(&Path, &Path)>,
     ) -> Result<Self, TlsError> {
+        let mut made_of = Sha256::new();
+        made_of.update(format!("{authentication:?}"));
         let provider = Arc::new(ring::default_provider());
         let algorithms = provider.signature_verification_algorithms;
         let builder = ClientConfig::builder_with_provider(provider);
@@ -68,6 +78,7 @@ impl TlsClient {
             Authentication::Authority { file, name } => {
                 let named = ServerName::try_from(name.trim_end_matches('.').to_owned());
                 let named = named.map_err(|_| TlsError::ServerName(name.clone()))?;
+                chain(file)?.iter().for_each(|authority| made_of.update(authority));
                 (builder.with_root_certificates(authorities(file)?), named)
             }
             Authentication::Pins(pins) => {
@@ -82,13 +93,16 @@ impl TlsClient {
             }
         };
         let mut config = match certificate {
-            Some((certificate, key)) => builder
-                .with_client_auth_cert(chain(certificate)?, private_key(key)?)
-                .map_err(TlsError::Tls)?,
+            Some((certificate, key)) => {
+                let (chain, key) = (chain(certificate)?, private_key(key)?);
+                chain.iter().for_each(|certificate| made_of.update(certificate));
+                made_of.update(key.secret_der());
+                builder.with_client_auth_cert(chain, key).map_err(TlsError::Tls)?
+            }
             None => builder.with_no_client_auth(),
         };
         config.alpn_protocols = vec![ALPN.to_vec()];
-        Ok(Self { config: Arc::new(config), name })
+        Ok(Self { config: Arc::new(config), name, made_of: made_of.finalize().into() })
     }
 
     /// The same for another protocol (RFC 7301) than zone transfer.

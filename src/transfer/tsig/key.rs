@@ -1,6 +1,6 @@
 //! Keys: a name, an algorithm and a secret that two servers share.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::sync::Arc;
 
@@ -124,6 +124,13 @@ impl Key {
         self.name.as_wire().len() + self.algorithm.as_wire().len() + fixed + self.algorithm.octets()
     }
 
+    /// Whether a peer cannot tell them apart.
+    fn is_same(&self, other: &Self) -> bool {
+        let facts = |key: &Self| (key.name.clone(), key.algorithm, key.sent_octets, key.least_octets);
+        let mac = |key: &Self| hmac::sign(&key.secret, b"");
+        facts(self) == facts(other) && mac(self).as_ref() == mac(other).as_ref()
+    }
+
     pub(super) fn context(&self) -> hmac::Context {
         hmac::Context::with_key(&self.secret)
     }
@@ -166,6 +173,12 @@ impl Keys {
     /// The key of this name.
     pub fn get(&self, name: &Name) -> Option<&Arc<Key>> {
         self.0.get(name)
+    }
+
+    /// The names of keys that `before` did not have so.
+    pub fn changed_since(&self, before: &Self) -> HashSet<Name> {
+        let is_known = |key: &Arc<Key>| before.get(&key.name).is_some_and(|known| known.is_same(key));
+        self.0.values().filter(|key| !is_known(key)).map(|key| key.name.clone()).collect()
     }
 
     /// How many.

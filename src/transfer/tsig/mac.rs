@@ -72,9 +72,10 @@ impl Digest {
         tag.as_ref().get(..octets).unwrap_or(tag.as_ref()).to_vec()
     }
 
-    /// Whether the MAC begins with these octets; takes the same time whichever differ.
-    pub(super) fn is(self, mac: &[u8]) -> bool {
+    /// The whole MAC, if it begins with these octets; takes the same time whichever differ.
+    pub(super) fn beginning_with(self, mac: &[u8]) -> Option<hmac::Tag> {
         let tag = self.0.sign();
-        !mac.is_empty() && tag.as_ref().get(..mac.len()).is_some_and(|ours| bool::from(ours.ct_eq(mac)))
+        let begins = tag.as_ref().get(..mac.len()).is_some_and(|ours| bool::from(ours.ct_eq(mac)));
+        (begins && !mac.is_empty()).then_some(tag)
     }
 }

@@ -1,6 +1,6 @@
 //! The TSIG record of a message, found and written (RFC 8945 section 4.2).
 
-use crate::wire::octets::{FlatName, HEADER, put_u16, skip_name, u16_at};
+use crate::wire::octets::{FlatName, HEADER, put_u16, skip_name, u16_at, u32_at};
 use crate::wire::{CLASS_ANY, Name, RecordType};
 
 use super::algorithm::Algorithm;
@@ -72,7 +72,8 @@ fn last_record(message: &[u8]) -> Result<Option<usize>, TsigFault> {
 fn read(message: &[u8], start: usize) -> Option<Found<'_>> {
     let (mut key, mut algorithm) = (FlatName::ROOT, FlatName::ROOT);
     let fixed = key.read(message, start).ok()?;
-    if u16_at(message, fixed + 2)? != CLASS_ANY {
+    // The MAC covers neither as they came: it is made with what they must be (section 4.2).
+    if u16_at(message, fixed + 2)? != CLASS_ANY || u32_at(message, fixed + 4)? != 0 {
         return None;
     }
     // The name of the algorithm is not compressed, for its reader would then have to follow pointers.

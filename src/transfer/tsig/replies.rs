@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use ring::hmac;
+
 use crate::wire::Name;
 
 use super::FUDGE;
@@ -19,6 +21,8 @@ const NOTAUTH: u8 = 9;
 #[derive(Debug)]
 pub struct Replies {
     key: Arc<Key>,
+    /// The whole MAC of the request.
+    request_mac: hmac::Tag,
     /// Of what follows the last MAC.
     digest: Digest,
     is_first: bool,
@@ -56,11 +60,12 @@ pub fn verify_request(message: &[u8], keys: &Keys, now: u64) -> Result<Option<Re
     let mut digest = Digest::new(key, None);
     digest.signed(message, found.start, found.original_id);
     digest.variables(&of_record(&found));
-    if !digest.is(found.mac) {
+    let Some(request_mac) = digest.beginning_with(found.mac) else {
         let fault = TsigFault::BadSignature { key: found.key.clone() };
         return Err(Refusal::unsigned(fault, error::BADSIG, &found));
-    }
-    let replies = Replies { key: key.clone(), digest: Digest::new(key, Some(found.mac)), is_first: true };
+    };
+    let digest = Digest::new(key, Some(found.mac));
+    let replies = Replies { key: key.clone(), request_mac, digest, is_first: true };
     if let Err(fault) = check_time(&found, now) {
         return Err(Refusal::signed(fault, error::BADTIME, &found, time_octets(now).to_vec(), replies));
     }
@@ -74,6 +79,12 @@ impl Replies {
     /// The key that the request was signed with.
     pub fn key(&self) -> &Arc<Key> {
         &self.key
+    }
+
+    /// The whole MAC of the request, also where the client truncated it: two requests have the same one only if all that is signed
+    /// is the same: the key, the original ID, the time, and every octet before the TSIG record.
+    pub fn request_mac(&self) -> &[u8] {
+        self.request_mac.as_ref()
     }
 
     /// Signs the next message, whose TSIG record is appended; `now` is in seconds since 1970.

@@ -380,6 +380,9 @@ function zoneView(name) {
       // At a last-resort POP an older serial is meant while newer versions wait.
       const known = rows.filter((row) => row.zone && !row.zone.waiting).map((row) => row.zone.serial);
       const differ = new Set(known).size > 1;
+      const contents = new Map();
+      for (const { zone } of rows) if (zone && zone.serial !== null && zone.digest) contents.set(zone.serial, (contents.get(zone.serial) || new Set()).add(zone.digest));
+      const diverged = (zone) => contents.has(zone.serial) && contents.get(zone.serial).size > 1;
       const asked = rows.filter((row) => !(row.zone && row.zone.waiting)).length;
       const cells = rows.map(({ pop, zone, error }) => {
         if (error || !zone) return [h("a", { href: popLink(pop) }, pop), badge(error ? "no answer" : "none", error ? "bad" : "warn"), "", "", "", "", "", error || "the POP has no such zone"];
@@ -388,11 +391,11 @@ function zoneView(name) {
         const waiting = zone.waiting ? [`serial ${zone.waiting.newest} waits${zone.waiting.until ? `, next ${ahead(now, zone.waiting.until)}` : ""}: ${zone.waiting.why}`] : [];
         return [h("a", { href: popLink(pop) }, pop), word(zone.state), zone.serial === null ? "none" : String(zone.serial), ago(now, zone.since),
           ahead(now, transfer.next), transfer.expires ? `${day(transfer.expires)} (${ahead(now, transfer.expires)})` : "",
-          signatures.expires ? `${day(signatures.expires)} (${ahead(now, signatures.expires)})` : "", waiting.concat(zone.faults, transfer.last_error && transfer.failures ? [transfer.last_error] : []).join("; ")];
+          signatures.expires ? `${day(signatures.expires)} (${ahead(now, signatures.expires)})` : "", waiting.concat(diverged(zone) ? [`other content than at other POPs under the same serial${zone.digest ? `: digest ${zone.digest.slice(0, 16)}` : ""}`] : [], zone.faults, transfer.last_error && transfer.failures ? [transfer.last_error] : []).join("; ")];
       });
       const served = rows.some((row) => row.zone && row.zone.serial !== null);
       const silent = rows.some((row) => row.error);
-      const said = differ ? badge("serials differ", "warn") : !served ? badge(silent ? "no POP that answers serves it" : "no POP serves it", "bad") : !known.length ? null
+      const said = rows.some((row) => row.zone && diverged(row.zone)) ? badge("other content under the same serial", "bad") : differ ? badge("serials differ", "warn") : !served ? badge(silent ? "no POP that answers serves it" : "no POP serves it", "bad") : !known.length ? null
         : known.length < asked ? badge(`the same serial at ${known.length} of ${asked} POPs`, "warn")
         : badge("the same serial everywhere", "good");
       fill(body, h("p", { class: "sub" }, said),

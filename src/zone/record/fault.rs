@@ -266,6 +266,11 @@ pub enum ZoneFault {
 }
 
 impl ZoneFault {
+    /// Whether a difference with this fault was made to other content than it was applied to. Any other fault is of what it leads to.
+    pub fn is_of_other_content(&self) -> bool {
+        matches!(self, Self::NotThere { .. })
+    }
+
     /// Whether it is of which types may stand where: answering does not depend on it, so a version that an earlier build
     /// accepted can be served all the same.
     pub(in crate::zone) fn is_of_placement(&self) -> bool {

@@ -20,7 +20,7 @@ const FULL: usize = 14;
 #[derive(Clone, Debug)]
 pub(in crate::zone) struct Index {
     /// All pages as they were made, one after the other: where a page is follows from its number, so that a search need not
-    /// wait for a table of pages first. It was 22 % of a query's user time with ten million names.
+    /// wait for a table of pages first.
     made: Shared,
     /// How many slots of each page are taken.
     taken: Vec<u32>,

@@ -50,7 +50,8 @@ pub fn map(lab: &RunningLab) -> Vec<Catchment> {
             })
         };
         let threads: Vec<_> = asks.into_iter().map(ask).collect();
-        threads.into_iter().filter_map(|thread| thread.join().ok()).collect()
+        let joined = threads.into_iter().map(std::thread::ScopedJoinHandle::join);
+        joined.map(|seen| seen.unwrap_or_else(|panic| std::panic::resume_unwind(panic))).collect()
     })
 }
 

@@ -35,7 +35,8 @@ pub struct GroupChange {
     pub leaving_broken: usize,
 }
 
-/// Lets the last server of the POP join and leave; the groups of the router are resilient where asked for. The router is plain afterwards.
+/// Lets the last server of the POP join and leave; the groups of the router are resilient where asked for. The router is plain afterwards,
+/// and before: a scenario that was interrupted leaves its groups.
 pub fn change_group(
     lab: &RunningLab,
     pop: &str,
@@ -43,14 +44,20 @@ pub fn change_group(
     moment: &mut Moment,
 ) -> Result<Vec<GroupChange>, LabError> {
     let router = lab.topology.the(Role::Router, pop)?;
+    lab.run(router, &["sh", "/run/lab/node", "plain"])?;
     if is_resilient {
-        let start = "setsid sh /run/lab/node resilient </dev/null >/run/resilient.log 2>&1 &";
-        lab.run(router, &["sh", "-c", start])?;
+        start_resilient(lab, router)?;
     }
     let changes = join_and_leave(lab, pop, is_resilient, moment);
     let ended = lab.run(router, &["sh", "/run/lab/node", "plain"]);
     let changes = changes?;
     ended.map(|_| changes)
+}
+
+/// Starts the helper on a router, which goes on until `node plain` or `node mend`.
+pub fn start_resilient(lab: &RunningLab, router: &str) -> Result<(), LabError> {
+    let start = "setsid sh /run/lab/node resilient </dev/null >/run/resilient.log 2>&1 &";
+    lab.run(router, &["sh", "-c", start]).map(drop)
 }
 
 fn join_and_leave(

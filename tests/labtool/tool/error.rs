@@ -58,6 +58,71 @@ pub enum LabError {
     /// The lab does not run.
     #[error("the lab does not run: start it with `up`")]
     Down,
+    /// The lab runs already, and `up` takes nothing away.
+    #[error("the lab {name} is there already, made from {topology}: take it away with `down` first")]
+    Running {
+        /// Its name.
+        name: String,
+        /// The topology file.
+        topology: String,
+    },
+    /// Another process builds or removes it.
+    #[error("another `up` or `down` of the lab {name} is under way")]
+    Busy {
+        /// Its name.
+        name: String,
+    },
+    /// It is not the lab that the topology file describes.
+    #[error(
+        "the lab {name} has no node {node}: an `up` did not come to its end, or the topology file is another one; `down` takes it away"
+    )]
+    Incomplete {
+        /// The lab.
+        name: String,
+        /// A node that is missing.
+        node: String,
+    },
+    /// The first process of a node has ended, and with it the node.
+    #[error("the node {node} has ended; the end of its log:\n{log}")]
+    Ended {
+        /// The node.
+        node: String,
+        /// What it said last.
+        log: String,
+    },
+    /// Containerlab has not deployed it.
+    #[error(
+        "containerlab has not deployed {name}, for {node} is missing: `clab deploy` does that (beside the topology file)"
+    )]
+    NotDeployed {
+        /// The lab.
+        name: String,
+        /// A node that is missing.
+        node: String,
+    },
+    /// A name that no lab can have.
+    #[error("{name:?} cannot be the name of a lab of namespaces: letters, digits, - and _, without -lab")]
+    Name {
+        /// The name.
+        name: String,
+    },
+    /// Which lab is meant, no topology file says.
+    #[error("several labs run: {names}; say which one, `down NAME`")]
+    Several {
+        /// All of them.
+        names: String,
+    },
+    /// A signal came while the lab was built.
+    #[error("interrupted; what was built is removed")]
+    Interrupted,
+    /// The lab is built but not whole, and stays.
+    #[error("{cause}\nThe lab stays, so that you can look: the logs are in {logs}; `down` takes it away")]
+    NotWhole {
+        /// What is missing.
+        cause: Box<LabError>,
+        /// The logs of its nodes.
+        logs: PathBuf,
+    },
     /// Something did not happen in time.
     #[error("waited {seconds} s in vain: {what}")]
     Late {

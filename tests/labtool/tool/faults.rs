@@ -5,6 +5,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use super::catchment::{PREFIXES, is_whole, map, table};
 use super::error::LabError;
+use super::interrupt;
 use super::nodes::RunningLab;
 use super::stack;
 use super::topology::Role;
@@ -88,11 +89,14 @@ pub fn mend(lab: &RunningLab) -> Result<(), LabError> {
 pub fn wait_whole(lab: &RunningLab) -> Result<(), LabError> {
     let mut last = Vec::new();
     let whole = looked_for(WHOLE, || {
+        if let Err(fault) = interrupt::check().and_then(|()| lab.check()) {
+            return Some(Err(fault));
+        }
         if !lab.topology.pops().all(|pop| has_all_paths(lab, pop)) {
             return None;
         }
         last = map(lab);
-        is_whole(lab, &last).then_some(())
+        is_whole(lab, &last).then_some(Ok(()))
     });
     let late = || LabError::Late {
         what: format!(
@@ -101,7 +105,7 @@ pub fn wait_whole(lab: &RunningLab) -> Result<(), LabError> {
         ),
         seconds: WHOLE.as_secs(),
     };
-    whole.ok_or_else(late)
+    whole.unwrap_or_else(|| Err(late()))
 }
 
 /// Whether the router of a POP has as many next hops for the primary service as there are servers.

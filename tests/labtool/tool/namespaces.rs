@@ -6,6 +6,10 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
+use std::io::ErrorKind;
+use std::os::linux::net::SocketAddrExt as _;
+use std::os::unix::fs::MetadataExt as _;
+use std::os::unix::net::{SocketAddr, UnixListener};
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -15,12 +19,26 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use super::error::{LabError, file};
+use super::interrupt;
 use super::nodes::run;
 use super::topology::{Node, Topology};
 use crate::support::wait::looked_for;
 
 /// Where labs keep what they must know after the tool has ended: node processes and logs.
 const STATE: &str = "/run/anyns-lab";
+/// There, in the folder of a lab: the nodes with their first processes.
+const NODES: &str = "nodes";
+/// There: the path of the topology file.
+const TOPOLOGY: &str = "topology";
+
+/// Stands between the names of lab and node in the name of a namespace.
+const MARK: &str = "-lab";
+
+/// The start of the names of labs that tests build; the process ID of the test follows.
+pub const OF_TESTS: &str = "test-";
+
+/// How much of a node's log a fault tells.
+const SHOWN_LINES: usize = 15;
 
 /// How long a node may take to start its first process.
 const MOMENT: Duration = Duration::from_secs(10);
@@ -54,30 +72,51 @@ pub struct Namespaces {
 }
 
 impl Namespaces {
-    /// Builds all of it; what an earlier lab of this name left is removed first.
-    pub fn up(topology: &Topology, name: &str, anyns: &Path) -> Result<Self, LabError> {
-        down(name)?;
+    /// Builds all of it, under the topology's name. Nothing is taken away: a lab of that name must be removed first.
+    pub fn up(topology: &Topology, anyns: &Path) -> Result<Self, LabError> {
+        let name = checked_name(&topology.name)?;
         let anyns = anyns.canonicalize().map_err(file(anyns))?;
+        let _turn = take_turn(name)?;
         let state = state(name);
+        if state.exists() || !spaces(name)?.is_empty() {
+            let from = std::fs::read_to_string(state.join(TOPOLOGY));
+            let topology = from.unwrap_or_else(|_| "a file that is not known any more".into());
+            return Err(LabError::Running { name: name.to_owned(), topology });
+        }
         std::fs::create_dir_all(&state).map_err(file(&state))?;
         let mut lab = Self { name: name.to_owned(), nodes: BTreeMap::new() };
         let built = lab.build(topology, &anyns);
         if let Err(error) = built {
             // The first fault is the one to tell.
-            let _ = down(name);
+            let _ = remove(name);
+            // A signal reaches the programs that build, too: their failure says nothing.
+            interrupt::check()?;
             return Err(error);
         }
         Ok(lab)
     }
 
-    /// What runs under this name.
-    pub fn attach(name: &str) -> Result<Self, LabError> {
-        let listed = std::fs::read_to_string(state(name).join("nodes")).map_err(|_| LabError::Down)?;
+    /// What runs under the topology's name.
+    pub fn attach(topology: &Topology) -> Result<Self, LabError> {
+        let name = &topology.name;
+        if !state(name).exists() {
+            return Err(LabError::Down);
+        }
+        let listed = std::fs::read_to_string(state(name).join(NODES)).unwrap_or_default();
         let nodes = listed.lines().filter_map(|line| {
             let (node, process) = line.split_once(' ')?;
             Some((node.to_owned(), process.parse().ok()?))
         });
-        Ok(Self { name: name.to_owned(), nodes: nodes.collect() })
+        let lab = Self { name: name.clone(), nodes: nodes.collect() };
+        match topology.nodes.keys().find(|node| !lab.nodes.contains_key(*node)) {
+            Some(node) => Err(LabError::Incomplete { name: name.clone(), node: node.clone() }),
+            None => Ok(lab),
+        }
+    }
+
+    /// Whether every node is there.
+    pub fn check(&self) -> Result<(), LabError> {
+        self.nodes.iter().try_for_each(|(node, process)| self.check_node(node, *process))
     }
 
     /// The name of a node's network namespace.
@@ -86,18 +125,33 @@ impl Namespaces {
     }
 
     /// A command in all namespaces of a node, with its environment.
-    pub fn command(&self, topology: &Topology, node: &str, arguments: &[&str]) -> Result<Command, LabError> {
-        let process = self.nodes.get(node).ok_or(LabError::Down)?;
+    pub fn command(&self, node: &Node, name: &str, arguments: &[&str]) -> Result<Command, LabError> {
+        let missing = || LabError::Incomplete { name: self.name.clone(), node: name.to_owned() };
+        let process = *self.nodes.get(name).ok_or_else(missing)?;
+        self.check_node(name, process)?;
         let mut command = Command::new("nsenter");
         command.args(["--target", &process.to_string(), "--all"]).args(arguments);
-        if let Some(node) = topology.nodes.get(node) {
-            environment(&mut command, node);
-        }
+        environment(&mut command, node);
         Ok(command)
     }
 
+    /// Whether the process with this ID is still the first one of the node. Another process of the host may have the ID by now, and a
+    /// command must not reach that one's namespaces: a node that dies kills all that it sees.
+    fn check_node(&self, node: &str, process: i32) -> Result<(), LabError> {
+        let identity = |path: &Path| std::fs::metadata(path).ok().map(|space| (space.dev(), space.ino()));
+        let own = identity(&Path::new("/run/netns").join(self.space(node)));
+        let its = identity(&Path::new("/proc").join(process.to_string()).join("ns/net"));
+        match own.is_some() && own == its {
+            true => Ok(()),
+            false => Err(LabError::Ended { node: node.to_owned(), log: end_of_log(&self.name, node) }),
+        }
+    }
+
     fn build(&mut self, topology: &Topology, anyns: &Path) -> Result<(), LabError> {
+        let path = state(&self.name).join(TOPOLOGY);
+        std::fs::write(&path, topology.file.to_string_lossy().as_bytes()).map_err(file(path))?;
         for (name, node) in &topology.nodes {
+            interrupt::check()?;
             let space = self.space(name);
             ip(&["netns", "add", &space])?;
             let settings = node.sysctls.iter().map(|(key, value)| format!("{key}={value}"));
@@ -111,11 +165,11 @@ impl Namespaces {
         }
         let mut listed = String::new();
         for (name, node) in &topology.nodes {
+            interrupt::check()?;
             let process = self.start(topology, name, node, anyns)?;
             listed.push_str(&format!("{name} {process}\n"));
             self.nodes.insert(name.clone(), process);
-            // After each, so that `down` finds them whatever comes next.
-            let path = state(&self.name).join("nodes");
+            let path = state(&self.name).join(NODES);
             std::fs::write(&path, &listed).map_err(file(path))?;
         }
         Ok(())
@@ -134,26 +188,94 @@ impl Namespaces {
         environment(&mut command, node);
         // A group of its own: a Ctrl-C at the tool's terminal is not for the nodes.
         command.process_group(0).stdin(Stdio::null()).stdout(log).stderr(errors);
-        let child = command.spawn().map_err(|source| LabError::Start { program: "ip".into(), source })?;
+        let start = |source| LabError::Start { program: "ip".into(), source };
+        let mut child = command.spawn().map_err(start)?;
         let children = format!("/proc/{0}/task/{0}/children", child.id());
-        let first = || std::fs::read_to_string(&children).ok()?.split_whitespace().next()?.parse().ok();
-        let late = || LabError::Late {
-            what: format!("{name} starts; see {}", path.display()),
-            seconds: MOMENT.as_secs(),
+        let first = || {
+            let has_ended = child.try_wait().is_ok_and(|status| status.is_some());
+            let first =
+                || std::fs::read_to_string(&children).ok()?.split_whitespace().next()?.parse::<i32>().ok();
+            if has_ended { Some(None) } else { first().map(Some) }
         };
-        looked_for(MOMENT, first).ok_or_else(late)
+        // The logs go with the lab, so the fault has what they say.
+        let ended = || LabError::Ended { node: name.to_owned(), log: end_of_log(&self.name, name) };
+        looked_for(MOMENT, first).flatten().ok_or_else(ended)
     }
+}
+
+/// The last lines of a node's log.
+pub fn end_of_log(lab: &str, node: &str) -> String {
+    let text = std::fs::read(state(lab).join(format!("{node}.log"))).unwrap_or_default();
+    let text = String::from_utf8_lossy(&text);
+    let lines: Vec<&str> = text.lines().collect();
+    let end: Vec<String> =
+        lines[lines.len().saturating_sub(SHOWN_LINES)..].iter().map(|line| format!("  {line}")).collect();
+    if end.is_empty() { "  (it is empty)".to_owned() } else { end.join("\n") }
+}
+
+/// The logs of a lab's nodes.
+pub fn logs(name: &str) -> PathBuf {
+    state(name)
+}
+
+/// The labs that are there; those of tests are not among them, the tests remove theirs.
+pub fn names() -> Vec<String> {
+    let mut names = all_names();
+    names.retain(|name| !name.starts_with(OF_TESTS));
+    names.sort();
+    names
+}
+
+/// The lab that is meant where nobody says which.
+pub fn the_only(names: &[String]) -> Result<Option<&str>, LabError> {
+    match names {
+        [] => Ok(None),
+        [name] => Ok(Some(name)),
+        several => Err(LabError::Several { names: several.join(" ") }),
+    }
+}
+
+fn all_names() -> Vec<String> {
+    let entries = std::fs::read_dir(STATE).into_iter().flatten().flatten();
+    entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect()
 }
 
 /// Removes a lab: its processes, namespaces, and what was kept of it. A lab that is not there is no fault.
 pub fn down(name: &str) -> Result<(), LabError> {
+    let name = checked_name(name)?;
+    let _turn = take_turn(name)?;
+    remove(name)
+}
+
+/// The name of a lab, if it can be one: a file's, and such that no namespace of another lab starts as this one's do.
+fn checked_name(name: &str) -> Result<&str, LabError> {
+    let is_good = |letter: char| letter.is_ascii_alphanumeric() || letter == '-' || letter == '_';
+    match !name.is_empty() && name.chars().all(is_good) && !name.contains(MARK) {
+        true => Ok(name),
+        false => Err(LabError::Name { name: name.to_owned() }),
+    }
+}
+
+/// One process at a time builds or removes a lab. An abstract socket: the kernel frees its name with the process, and no file stays.
+fn take_turn(name: &str) -> Result<UnixListener, LabError> {
+    let address = SocketAddr::from_abstract_name(format!("anyns-lab/{name}"));
+    let listener = address.and_then(|address| UnixListener::bind_addr(&address));
+    listener.map_err(|error| match error.kind() {
+        ErrorKind::AddrInUse => LabError::Busy { name: name.to_owned() },
+        _ => file(format!("the abstract socket anyns-lab/{name}"))(error),
+    })
+}
+
+/// The namespaces of a lab.
+fn spaces(name: &str) -> Result<Vec<String>, LabError> {
     let prefix = space(name, "");
-    let spaces = ip(&["netns", "list"])?;
-    let ours: Vec<&str> = spaces
-        .lines()
-        .filter_map(|line| line.split_whitespace().next())
-        .filter(|space| space.starts_with(&prefix))
-        .collect();
+    let listed = ip(&["netns", "list"])?;
+    let names = listed.lines().filter_map(|line| line.split_whitespace().next());
+    Ok(names.filter(|space| space.starts_with(&prefix)).map(str::to_owned).collect())
+}
+
+fn remove(name: &str) -> Result<(), LabError> {
+    let ours = spaces(name)?;
     let gone = looked_for(MOST_TO_END, || {
         // All of them each time: a node whose processes take long to end leaves none of the others behind.
         let busy = ours.iter().filter(|space| end_processes(space) > 0).count();
@@ -189,12 +311,11 @@ fn end_processes(space: &str) -> usize {
     processes.len()
 }
 
-/// Removes the labs of this prefix whose owner, the process with the ID that follows, is dead.
-pub fn clear_dead(prefix: &str) -> Result<(), LabError> {
-    let entries = std::fs::read_dir(STATE).into_iter().flatten().flatten();
-    let names: Vec<String> = entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
-    for name in names {
-        let owner = name.strip_prefix(prefix).and_then(|rest| rest.parse::<u32>().ok());
+/// Removes the labs of tests whose process, the ID of which is in the name, is dead.
+pub fn clear_dead() -> Result<(), LabError> {
+    for name in all_names() {
+        let mut parts = name.strip_prefix(OF_TESTS).into_iter().flat_map(|rest| rest.split('-'));
+        let owner = parts.next().and_then(|owner| owner.parse::<u32>().ok());
         if owner.is_some_and(|owner| !Path::new("/proc").join(owner.to_string()).exists()) {
             down(&name)?;
         }
@@ -208,7 +329,7 @@ fn environment(command: &mut Command, node: &Node) {
 }
 
 fn space(lab: &str, node: &str) -> String {
-    format!("{lab}-lab-{node}")
+    format!("{lab}{MARK}-{node}")
 }
 
 fn state(name: &str) -> PathBuf {

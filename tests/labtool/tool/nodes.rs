@@ -1,6 +1,7 @@
 //! A running lab: commands in its nodes, whatever they are made of.
 
 use std::io::Write as _;
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 use super::error::LabError;
@@ -24,20 +25,40 @@ enum Runtime {
 
 impl RunningLab {
     /// Builds the lab from network namespaces; `anyns` is the program under test.
-    pub fn up(topology: Topology, name: &str, anyns: &std::path::Path) -> Result<Self, LabError> {
-        let namespaces = Namespaces::up(&topology, name, anyns)?;
+    pub fn up(topology: Topology, anyns: &Path) -> Result<Self, LabError> {
+        let namespaces = Namespaces::up(&topology, anyns)?;
         Ok(Self { topology, runtime: Runtime::Namespaces(namespaces) })
     }
 
-    /// The lab of namespaces that runs under this name.
-    pub fn attach(topology: Topology, name: &str) -> Result<Self, LabError> {
-        let namespaces = Namespaces::attach(name)?;
+    /// The lab of namespaces that runs under the topology's name.
+    pub fn attach(topology: Topology) -> Result<Self, LabError> {
+        let namespaces = Namespaces::attach(&topology)?;
         Ok(Self { topology, runtime: Runtime::Namespaces(namespaces) })
     }
 
     /// The lab that containerlab has deployed from the same file.
-    pub fn containers(topology: Topology) -> Self {
-        Self { topology, runtime: Runtime::Containers }
+    pub fn containers(topology: Topology) -> Result<Self, LabError> {
+        let lab = Self { topology, runtime: Runtime::Containers };
+        lab.check()?;
+        Ok(lab)
+    }
+
+    /// Whether every node is there.
+    pub fn check(&self) -> Result<(), LabError> {
+        match &self.runtime {
+            Runtime::Namespaces(namespaces) => namespaces.check(),
+            Runtime::Containers => {
+                let is_missing =
+                    |node: &&String| !Path::new("/run/netns").join(self.container(node)).exists();
+                match self.topology.nodes.keys().find(is_missing) {
+                    None => Ok(()),
+                    Some(node) => Err(LabError::NotDeployed {
+                        name: self.topology.name.clone(),
+                        node: self.container(node),
+                    }),
+                }
+            }
+        }
     }
 
     /// What it is made of, for results.
@@ -69,8 +90,9 @@ impl RunningLab {
     /// A command in a node, whose exit status may say something.
     pub fn command(&self, node: &str, arguments: &[&str]) -> Result<Command, LabError> {
         match &self.runtime {
-            Runtime::Namespaces(namespaces) => namespaces.command(&self.topology, node, arguments),
+            Runtime::Namespaces(namespaces) => namespaces.command(self.topology.node(node)?, node, arguments),
             Runtime::Containers => {
+                self.topology.node(node)?;
                 let mut command = Command::new("docker");
                 command.args(["exec", "-i", &self.container(node)]).args(arguments);
                 Ok(command)

@@ -62,7 +62,7 @@ pub fn serial(lab: &RunningLab, server: &str) -> Option<u32> {
     match lab.topology.stack {
         Stack::Anyns => {
             let status = status(lab, server)?;
-            let zone = &status["zones"][0];
+            let zone = zone(&status)?;
             zone["serial"].as_u64().filter(|_| zone["state"] == "served")?.try_into().ok()
         }
         Stack::Stitched => {
@@ -77,8 +77,16 @@ pub fn serial(lab: &RunningLab, server: &str) -> Option<u32> {
 /// Why a server refuses a version that it has got.
 pub fn refusal(lab: &RunningLab, server: &str) -> Option<String> {
     let status = status(lab, server)?;
-    let fault = status["zones"][0]["faults"].as_array()?.first()?;
+    let fault = zone(&status)?["faults"].as_array()?.first()?;
     Some(fault.as_str().map_or_else(|| fault.to_string(), ToOwned::to_owned))
+}
+
+/// The zone of the lab in a status document, which has catalogs among its zones.
+pub fn zone(status: &serde_json::Value) -> Option<&serde_json::Value> {
+    status["zones"]
+        .as_array()?
+        .iter()
+        .find(|zone| zone["name"].as_str().is_some_and(|name| name.trim_end_matches('.') == ZONE))
 }
 
 /// The status document of the anyns on a node.

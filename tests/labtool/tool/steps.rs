@@ -108,5 +108,5 @@ fn next_version(lab: &RunningLab) -> Result<u32, LabError> {
 fn hub_serial(lab: &RunningLab) -> Option<u32> {
     let hub = lab.topology.with_role(Role::Hub, None).next()?;
     let status = status(lab, hub)?;
-    status["zones"].as_array()?.first()?["serial"].as_u64()?.try_into().ok()
+    stack::zone(&status)?["serial"].as_u64()?.try_into().ok()
 }

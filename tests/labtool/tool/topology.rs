@@ -12,8 +12,10 @@ use super::error::{LabError, file, unknown};
 /// The lab as the file describes it.
 #[derive(Debug)]
 pub struct Topology {
-    /// The lab's name.
+    /// The lab's name: the start of the names of its namespaces or containers.
     pub name: String,
+    /// The file itself.
+    pub file: PathBuf,
     /// The folder of the file: nodes see it as `/run/lab`.
     pub folder: PathBuf,
     /// The nodes by name.
@@ -91,7 +93,8 @@ impl Topology {
         let fault = |message: String| LabError::Topology { path: path.to_owned(), message };
         let text = std::fs::read_to_string(path).map_err(file(path))?;
         let spec: Spec = serde_saphyr::from_str(&text).map_err(|error| fault(error.to_string()))?;
-        let folder = path.parent().unwrap_or(Path::new(".")).canonicalize().map_err(file(path))?;
+        let path = path.canonicalize().map_err(file(path))?;
+        let folder = path.parent().unwrap_or(Path::new("/")).to_owned();
         let SpecTopology { defaults, groups, nodes, links } = spec.topology;
         let node = |(name, own): (String, Settings)| {
             let none = Settings::default();
@@ -125,7 +128,7 @@ impl Topology {
             Ok(Link { ends: [end(&one)?, end(&other)?], latency: link.vars.latency })
         };
         let links = links.into_iter().map(link).collect::<Result<Vec<_>, LabError>>()?;
-        Ok(Self { name: spec.name, folder, nodes, links, stack: Stack::Anyns })
+        Ok(Self { name: spec.name, file: path, folder, nodes, links, stack: Stack::Anyns })
     }
 
     /// Puts the stitched stack in the place of anyns on every server. The hub stays as it is.
@@ -142,6 +145,11 @@ impl Topology {
         let pop = pop.map(str::to_owned);
         let is = move |node: &Node| node.role == role && (pop.is_none() || node.pop == pop);
         self.nodes.iter().filter(move |(_, node)| is(node)).map(|(name, _)| name.as_str())
+    }
+
+    /// A node that is asked for by name.
+    pub fn node(&self, name: &str) -> Result<&Node, LabError> {
+        self.nodes.get(name).ok_or_else(|| unknown("node", name, self.nodes.keys().map(String::as_str)))
     }
 
     /// The POPs.

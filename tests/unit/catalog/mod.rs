@@ -232,6 +232,53 @@ fn many_that_begin_anew_are_held_too() {
 }
 
 #[test]
+fn many_that_begin_anew_by_a_takeover_are_held_too() {
+    let lines = |label: &str, coo: bool| {
+        let each = |it| {
+            let owner = coo.then(|| format!("coo.{label}{it}.zones PTR dog."));
+            [Some(format!("{label}{it}.zones PTR z{it}.test.")), owner]
+        };
+        (0..20).flat_map(each).flatten().collect::<Vec<_>>()
+    };
+    let take = |all: &mut Membership, of: &str, serial, lines: &[String]| {
+        let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
+        all.take(catalog(of, serial, &lines), false)
+    };
+    // Whichever comes last: the new owner's version, or the old owner's that says who it is.
+    for owner_is_last in [false, true] {
+        let mut all = membership(RemovalLimit::default());
+        take(&mut all, "cat.", 1, &lines("a", !owner_is_last));
+        take(&mut all, "dog.", 1, &lines("b", false));
+        if owner_is_last {
+            take(&mut all, "cat.", 2, &lines("a", true));
+        }
+        let serial = Serial(if owner_is_last { 2 } else { 1 });
+        assert_eq!(owner(&all, "z1.test."), Some(&name("cat.")));
+        assert_eq!(all.held().keys().collect::<Vec<_>>(), [&name("cat.")]);
+        let held = &all.held()[&name("cat.")];
+        assert_eq!((held.serial, held.members.len()), (serial, 20));
+        // The same again, and what comes beside it, change nothing of that.
+        let more = [lines("b", false), vec!["new.zones PTR new.test.".to_owned()]].concat();
+        let changes = take(&mut all, "dog.", 2, &more);
+        assert_eq!((changes.added.len(), changes.reset.len(), changes.conflicts.len()), (1, 0, 0));
+        assert_eq!(all.accept(&name("dog."), Serial(2)), None, "the old owner's members wait");
+        let changes = all.accept(&name("cat."), serial).unwrap();
+        assert_eq!((changes.reset.len(), changes.changed.len(), all.held().len()), (20, 0, 0));
+        assert_eq!(owner(&all, "z1.test."), Some(&name("dog.")));
+    }
+    // With the labels that they had they are served on, so nothing waits.
+    let mut all = membership(RemovalLimit::default());
+    take(&mut all, "cat.", 1, &lines("a", true));
+    assert_eq!(take(&mut all, "dog.", 1, &lines("a", false)).changed.len(), 20);
+    // What the new owner gives up waits no more.
+    let mut all = membership(RemovalLimit::default());
+    take(&mut all, "cat.", 1, &lines("a", true));
+    take(&mut all, "dog.", 1, &lines("b", false));
+    take(&mut all, "dog.", 2, &[]);
+    assert!(all.held().is_empty());
+}
+
+#[test]
 fn a_restart_and_a_reload_go_on_from_the_members_that_were() {
     let mut all = membership(RemovalLimit::default());
     all.take(catalog("cat.", 1, &["1.zones PTR a.", "2.zones PTR b."]), false);

@@ -5,10 +5,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::entries::Entries;
+use super::queries::{Queries, Question};
 use super::*;
 use crate::config::{CanaryGroup, parse};
 use crate::transfer::canary::{CanaryState, CanaryZone, MemberAnswer, MemberHealth};
 use crate::transfer::primary::NoVersion;
+use crate::transfer::secondary::SecondarySettings;
 use crate::wire::{Name, RecordType, Serial};
 use crate::zone::{Place, RecordBatch, Zone, ZoneBuilder};
 
@@ -63,6 +65,36 @@ fn the_group_has_the_newest_version_and_all_others_what_was_released() {
     // No groups any more: all have the newest.
     versions.change(|released| *released = Default::default());
     assert_eq!(all("192.0.2.9"), [Ok(7), Ok(7), Ok(7)]);
+}
+
+#[tokio::test]
+async fn a_secondary_whose_limit_is_reached_holds_up_no_other() {
+    let one = std::num::NonZeroU32::MIN;
+    let (soa_queries, soa_queries_per_primary) = (one.saturating_add(999), one);
+    let settings = SecondarySettings { soa_queries, soa_queries_per_primary, ..SecondarySettings::default() };
+    let mut queries = Queries::new(groups(), &settings);
+    let now = Instant::now();
+    let question = |zone: &str, member| Question {
+        zone: name(zone),
+        generation: 0,
+        group: 1,
+        member,
+        newest: Serial(1),
+    };
+    for (zone, member) in [("b.one.", 0), ("b.two.", 0), ("b.three.", 0), ("b.one.", 1)] {
+        queries.push(question(zone, member));
+    }
+    queries.send(now);
+    // No management address: they fail at once.
+    let (first, second) = (queries.next().await.question, queries.next().await.question);
+    let mut asked = [(first.zone, first.member), (second.zone, second.member)];
+    asked.sort_by_key(|(_, member)| *member);
+    assert_eq!(asked, [(name("b.one."), 0), (name("b.one."), 1)]);
+    // The others wait for the limit of the first.
+    let due = queries.due().unwrap();
+    assert!(due > now && due <= now + Duration::from_secs(1));
+    queries.send(due);
+    assert_eq!(queries.next().await.question.zone, name("b.two."));
 }
 
 #[test]

@@ -3,6 +3,8 @@ use std::path::PathBuf;
 use crate::publish::{ZoneReport, ZoneState};
 
 use super::*;
+use crate::wire::RecordType;
+use crate::zone::{Place, RecordBatch, ZoneBuilder};
 
 fn zone(serial: u32, durable: bool) -> ZoneReport {
     ZoneReport {
@@ -69,4 +71,20 @@ fn without_a_state_directory_nothing_waits() {
     report.put(name(), zone(1, false));
     assert_eq!(report.unkept, 0);
     assert_eq!(changes.take_in(&report, Instant::now()), [name()]);
+}
+
+#[test]
+fn what_has_expired_is_not_sent_onwards_though_it_is_served_as_stale() {
+    let (mut batch, origin) = (RecordBatch::new(&name()), name());
+    let soa = [origin.as_wire(), origin.as_wire(), &[0; 20]].concat();
+    for (record_type, rdata) in [(RecordType::SOA, &soa[..]), (RecordType::NS, origin.as_wire())] {
+        batch.push(origin.as_wire(), record_type, 60, rdata, Place::default());
+    }
+    let mut builder = ZoneBuilder::new(origin.clone());
+    builder.add(batch);
+    let serving = Snapshot::default().with_changes([Arc::new(builder.finish().unwrap())], &[]);
+    for (expiry, is_sent) in [(Expiry::Stale, false), (Expiry::Expired, false), (Expiry::Current, true)] {
+        let told = serving.with_expiry([(&name(), expiry)]);
+        assert_eq!(sendable(told.as_ref().unwrap_or(&serving), &name()).is_some(), is_sent, "{expiry:?}");
+    }
 }

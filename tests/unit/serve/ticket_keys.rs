@@ -180,6 +180,8 @@ fn files_that_cannot_be_used_are_named_and_keep_the_old_keys() {
 
     let readable = fleet.file("readable.key", &octets(2));
     fs::set_permissions(&readable, Permissions::from_mode(0o644)).unwrap();
+    let writable = fleet.file("writable.key", &octets(2));
+    fs::set_permissions(&writable, Permissions::from_mode(0o660)).unwrap();
     let again = fleet.file("again.key", &[&octets(1)[..16], &octets(3)[16..]].concat());
     for (file, words) in [
         (fleet.directory.path().join("missing.key"), &["missing.key cannot be read", "No such file"][..]),
@@ -193,6 +195,7 @@ fn files_that_cannot_be_used_are_named_and_keep_the_old_keys() {
         (fleet.file("huge.key", &[1; 5000]), &["huge.key has more than 4096 octets"]),
         (fleet.file("zero.key", &[0; 80]), &["zero.key", "the same octet", "openssl rand 80"]),
         (readable, &["readable.key has mode 644", "chmod 640 or 600"]),
+        (writable, &["writable.key has mode 660; its group may read it at most, and others nothing"]),
         (again, &["1.key", "again.key", "the same 16 octets"]),
     ] {
         let error = keys.reload(&[good.clone(), file.clone()]).unwrap_err().to_string();

@@ -9,6 +9,7 @@ use std::sync::mpsc::Receiver;
 use std::time::Duration;
 
 use super::*;
+use crate::test_support::counted_records::counted_records;
 use crate::transfer::hub::{By, Hub, a, name, record, soa, zone};
 use crate::transfer::notify::Allowed;
 use crate::transfer::refresh::Bounds;
@@ -206,6 +207,56 @@ fn whole_zones_that_are_none_leave_the_old_version_in_service() {
     for (answer, part) in cases {
         stays_and_says(Signs::Nothing, None, answer, part);
     }
+}
+
+#[test]
+fn a_zone_that_takes_more_memory_than_there_is_is_broken_off() {
+    let answer: Answer = Box::new(|query, kind| {
+        let part = |number: u32| {
+            let own = |it: u32| a(&format!("h{number}-{it}.example."), 1);
+            message(query, kind, &(0..200).map(own).collect::<Vec<_>>())
+        };
+        let first = message(query, kind, &[soa(6), ns()]);
+        let last = message(query, kind, &[soa(6)]);
+        [first].into_iter().chain((0..400).map(part)).chain([last]).collect()
+    });
+    let address = primary(Signs::Nothing, answer);
+    let little = SecondarySettings { memory: Some(0), ..settings(address, None) };
+    let (report, pop, served) = run(little, |report| report.status.failures > 0);
+    let error = report.last_error.unwrap().1;
+    assert!(error.contains("transfer.most-memory"), "{error}");
+    assert!(served.try_recv().is_err());
+    assert_eq!(pop.records().len(), 3);
+    // The same zone where there is memory.
+    let (_, pop, _) = run(settings(address, None), |report| report.status.serial == Some(Serial(6)));
+    assert_eq!(pop.records().len(), 2 + 200 * 400);
+}
+
+#[test]
+fn a_zone_with_far_more_records_than_are_served_is_broken_off() {
+    let answer: Answer = Box::new(|query, _| vec![good(query)]);
+    let address = primary(Signs::Nothing, answer);
+    let limits = crate::transfer::message::Limits { records: Some(4), ..Default::default() };
+    let few = SecondarySettings { limits, ..settings(address, None) };
+    let (report, _, served) = run(few, |report| report.status.failures > 0);
+    assert!(report.last_error.unwrap().1.contains("4 records"), "it is named");
+    assert!(served.try_recv().is_err());
+}
+
+#[test]
+fn refused_notifies_of_one_source_are_few_records_of_the_log() {
+    let (pop, _) = Hub::new();
+    pop.put(zone(5, [a("a.example.", 1)]));
+    let secondary = Secondary::start(settings((LOOPBACK, 1).into(), None), pop, Default::default()).unwrap();
+    let mut notify = vec![7, 8, 4 << 3, 0, 0, 1, 0, 0, 0, 0, 0, 0];
+    notify.extend([name("example.").as_wire(), &[0, 6, 0, 1]].concat());
+    let records = counted_records(|| {
+        for _ in 0..500 {
+            let stranger = IpAddr::from([192, 0, 2, 77]);
+            assert_eq!(secondary.handle().notify(&notify, stranger).expect("a response")[3] & 0xf, 5);
+        }
+    });
+    assert!((1..20).contains(&records), "{records} records");
 }
 
 fn keys(secret: &[u8], octets: usize) -> Keys {

@@ -357,6 +357,25 @@ fn release(versions: &DelayedVersions, count: usize) -> Result<(), SinkError> {
 }
 
 #[test]
+fn nothing_that_waits_of_a_zone_is_served_once_it_is_forgotten() {
+    let directory = tempfile::tempdir().unwrap();
+    let (hub, _served) = Hub::new();
+    let versions = delayed(directory.path(), &hub);
+    versions.whole(zone(1, &["a.example."], &[]), ORIGIN).unwrap();
+    versions.differences(&name("example."), vec![step(1, 2, &[], &["b.example."])], ORIGIN).unwrap();
+    let due = {
+        let mut state = versions.lock();
+        let queue = state.zones.get_mut(&name("example.")).unwrap();
+        queue.begin(&name("example."), 1, Why::Ordered).unwrap()
+    };
+    versions.forget(&name("example."));
+    assert_eq!(serials(&versions, &hub), (Some(1), Some(1)));
+    // It had begun, and was about to be served.
+    assert!(matches!(due.serve(&*versions.inner), Err(SinkError::Failed(_))));
+    assert_eq!(serials(&versions, &hub), (Some(1), Some(1)));
+}
+
+#[test]
 fn versions_are_asked_for_from_the_newest_on_and_served_in_order() {
     let directory = tempfile::tempdir().unwrap();
     let (hub, served) = Hub::new();
@@ -375,6 +394,10 @@ fn versions_are_asked_for_from_the_newest_on_and_served_in_order() {
     assert!(matches!(unfit, Err(SinkError::NotFitting(_))), "{unfit:?}");
     let wrong = versions.differences(&name("example."), vec![step(4, 5, &["x.example."], &[])], ORIGIN);
     assert!(matches!(wrong, Err(SinkError::Diverged(_))), "{wrong:?}");
+    // What leads to no zone says nothing of what is served.
+    let alias = record("a.example.", RecordType::CNAME, name("b.example.").as_wire());
+    let no_zone = versions.differences(&name("example."), vec![difference(4, 5, &[], &[alias])], ORIGIN);
+    assert!(matches!(no_zone, Err(SinkError::NotFitting(_))), "{no_zone:?}");
     let waiting = versions.waiting(&name("example.")).unwrap();
     assert_eq!((waiting.newest, waiting.steps, versions.count()), (Serial(4), 1, 1));
     // Served by one difference, with what came and went in between left out.

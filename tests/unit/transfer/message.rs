@@ -235,7 +235,7 @@ fn limits_end_an_endless_transfer() {
     };
     let none = Limits::default();
     assert_eq!(endless(Limits { octets: 1000, ..none }), TransferFault::TooManyOctets(1000));
-    assert_eq!(endless(Limits { records: 10, ..none }), TransferFault::TooManyRecords(10));
+    assert_eq!(endless(Limits { records: Some(10), ..none }), TransferFault::TooManyRecords(10));
     assert_eq!(endless(Limits { messages: 10, ..none }), TransferFault::TooManyMessages(10));
     let limits = Limits { difference_octets: 100, ..none };
     let records = message(RecordType::IXFR, &[soa(7), soa(5), a("a.example.", 1), a("b.example.", 1)]);

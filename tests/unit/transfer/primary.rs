@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::test_support::wait::wait_until;
-use crate::transfer::hub::{By, Hub, a, difference, name, zone};
+use crate::transfer::hub::{By, Hub, a, difference, name, record, zone};
 use crate::transfer::message::{Asked, Limits, Outcome, Progress, TransferReader};
 use crate::transfer::notify::{Allowed, AllowedSource, Target};
 use crate::transfer::secondary::{self, Secondary, SecondaryZone};
@@ -226,6 +226,83 @@ fn a_client_has_so_many_connections_and_no_more() {
     let kept = [open(), open()];
     assert!(kept.iter().all(|(_, is_answered)| *is_answered));
     assert!(!open().1);
+}
+
+/// A client at one of the addresses of the host.
+struct ClientAt([u8; 4]);
+
+impl ClientAt {
+    /// A connection on which an answer has begun; `None` if it was closed.
+    fn open(&self, address: SocketAddr, message: &[u8]) -> Option<TcpStream> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let stream = runtime.block_on(async {
+            let socket = tokio::net::TcpSocket::new_v4().unwrap();
+            // What this side does not read stays with the other side.
+            socket.set_recv_buffer_size(4096).unwrap();
+            socket.bind((IpAddr::from(self.0), 0).into()).unwrap();
+            socket.connect(address).await.unwrap().into_std().unwrap()
+        });
+        stream.set_nonblocking(false).unwrap();
+        stream.set_read_timeout(Some(BOUND)).unwrap();
+        let framed = [&(message.len() as u16).to_be_bytes()[..], message].concat();
+        (&stream).write_all(&framed).ok()?;
+        (&stream).read_exact(&mut [0; 2]).ok()?;
+        Some(stream)
+    }
+}
+
+#[test]
+fn strangers_leave_connections_to_those_whom_a_list_names() {
+    let (hub, _) = Hub::new();
+    hub.put(zone(5, []));
+    let prefix = "127.0.0.2/32".parse().unwrap();
+    let allowed = Allowed(vec![AllowedSource { prefix, keys: vec![], encrypted: false }]);
+    let few = PrimarySettings { connections: 4, allowed, ..settings(&[]) };
+    let primary = Primary::start(few, hub.clone(), None).unwrap();
+    let address = primary.addresses()[0];
+    let query = Asked { zone: name("example."), id: 9, record_type: RecordType::SOA }.query(None);
+    let strangers: Vec<_> = (0..4).filter_map(|_| ClientAt([127, 0, 0, 1]).open(address, &query)).collect();
+    assert!(!strangers.is_empty(), "a stranger hears REFUSED");
+    assert!(ClientAt([127, 0, 0, 2]).open(address, &query).is_some());
+}
+
+/// A zone that fills the buffers of any connection.
+fn large_zone(hub: &Hub) {
+    let text: Vec<u8> = [&[255][..], &[b'x'; 255]].concat().repeat(230);
+    let texts = (0..400).map(|it| record(&format!("t{it}.example."), RecordType::TXT, &text));
+    hub.put(zone(5, texts));
+}
+
+#[test]
+fn a_client_that_does_not_read_holds_its_own_share_of_the_transfers() {
+    let (hub, _) = Hub::new();
+    large_zone(&hub);
+    let few = PrimarySettings { transfers: 2, transfers_per_client: 1, ..settings(&[]) };
+    let primary = Primary::start(few, hub.clone(), None).unwrap();
+    let address = primary.addresses()[0];
+    let query = Asked { zone: name("example."), id: 9, record_type: RecordType::AXFR }.query(None);
+    let slow = ClientAt([127, 0, 0, 1]).open(address, &query).unwrap();
+    let mut second = TcpStream::connect(address).unwrap();
+    second.write_all(&[&(query.len() as u16).to_be_bytes()[..], &query].concat()).unwrap();
+    assert!(ClientAt([127, 0, 0, 2]).open(address, &query).is_some());
+    // The turn of the first is over: the second of the same client begins.
+    drop(slow);
+    second.set_read_timeout(Some(BOUND)).unwrap();
+    second.read_exact(&mut [0; 2]).unwrap();
+}
+
+#[test]
+fn a_transfer_ends_that_takes_too_long() {
+    let (hub, _) = Hub::new();
+    large_zone(&hub);
+    let short = PrimarySettings { longest: Duration::ZERO, ..settings(&[]) };
+    let primary = Primary::start(short, hub.clone(), None).unwrap();
+    let query = Asked { zone: name("example."), id: 9, record_type: RecordType::AXFR }.query(None);
+    let mut stream = ClientAt([127, 0, 0, 1]).open(primary.addresses()[0], &query).unwrap();
+    let mut octets = Vec::new();
+    // It may be reset, for not all was read.
+    let _ = stream.read_to_end(&mut octets);
+    assert!(octets.len() < 400 * 60_000, "{} octets", octets.len());
 }
 
 /// Says how many octets each update has.

@@ -5,22 +5,22 @@ use proptest::prelude::*;
 use std::fmt::Write;
 use std::time::Duration;
 
-fn soa(serial: u32) -> Soa {
+pub(super) fn soa(serial: u32) -> Soa {
     let seconds = Duration::from_secs;
     Soa { serial: Serial(serial), refresh: seconds(1000), retry: seconds(100), expire: seconds(10_000) }
 }
 
-fn start() -> Now {
+pub(super) fn start() -> Now {
     let wall = SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000);
     Now { instant: Instant::now() + Duration::from_secs(1_000_000), wall }
 }
 
-fn later(now: Now, seconds: f64) -> Now {
+pub(super) fn later(now: Now, seconds: f64) -> Now {
     let wait = Duration::from_secs_f64(seconds);
     Now { instant: now.instant + wait, wall: now.wall + wait }
 }
 
-fn refresh(primaries: usize, served: Option<u32>, now: Now) -> Refresh {
+pub(super) fn refresh(primaries: usize, served: Option<u32>, now: Now) -> Refresh {
     Refresh::new(Bounds::default(), primaries, served.map(soa), None, now, fastrand::Rng::with_seed(1))
 }
 
@@ -36,11 +36,15 @@ fn state(name: &str, now: Now) -> Refresh {
             it.answered(now, 1, Some(soa(5)));
         }
         "refused-6" => {
+            it.wake(now);
+            it.answered(now, 0, Some(soa(5)));
+            it.answered(now, 1, Some(soa(5)));
             it.notified(Some(0), Some(Serial(6)));
             it.transferred(now, Transferred::Refused(Serial(6)));
             it.answered(now, 0, Some(soa(6)));
             it.answered(now, 1, None);
         }
+        "asking-one" => drop(it.notified(Some(1), None)),
         "asking" => drop(it.wake(now)),
         "asking-newer" => {
             it.wake(now);
@@ -80,11 +84,12 @@ fn state(name: &str, now: Now) -> Refresh {
     it
 }
 
-const STATES: [&str; 12] = [
+const STATES: [&str; 13] = [
     "new",
     "new-of-one",
     "idle",
     "refused-6",
+    "asking-one",
     "asking",
     "asking-newer",
     "ixfr-notified",
@@ -95,7 +100,7 @@ const STATES: [&str; 12] = [
     "pending-order",
 ];
 
-const EVENTS: [&str; 21] = [
+const EVENTS: [&str; 22] = [
     "wake early",
     "wake",
     "notify 6",
@@ -117,6 +122,7 @@ const EVENTS: [&str; 21] = [
     "faulty",
     "unreachable",
     "refused 6",
+    "not kept",
 ];
 
 /// Applies an event; the time at which it came.
@@ -144,6 +150,7 @@ fn apply(it: &mut Refresh, event: &str, now: Now) -> (Option<Action>, Now) {
         "faulty" => it.transferred(now, Transferred::Faulty),
         "unreachable" => it.transferred(now, Transferred::Unreachable),
         "refused 6" => it.transferred(now, Transferred::Refused(Serial(6))),
+        "not kept" => it.transferred(now, Transferred::NotKept),
         other => panic!("no event {other}"),
     };
     (action, now)

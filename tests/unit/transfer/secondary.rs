@@ -146,7 +146,7 @@ fn a_slow_primary_and_an_endless_one_are_left() {
     assert!(error.contains("less than 1000000 octets a second"), "{error}");
     let large = zone(5, (0..5000).map(|it| a(&format!("h{it}.example."), 1)));
     let script = move |id, record_type| (whole(&large, id, record_type), true);
-    let limits = crate::transfer::message::Limits { records: 100, ..Default::default() };
+    let limits = crate::transfer::message::Limits { records: Some(100), ..Default::default() };
     let error = error_of(SecondarySettings { limits, ..settings(primary(Box::new(script))) });
     assert!(error.contains("more than 100 records"), "{error}");
     let longest = SecondarySettings {
@@ -267,6 +267,47 @@ fn what_comes_to_a_service_address_is_judged_by_its_source() {
     assert_eq!(rcode(ask(&response, "192.0.2.1")), None);
     for cut in 0..notify("example.").len() {
         assert_eq!(rcode(ask(&notify("example.")[..cut], "192.0.2.1")), None, "{cut}");
+    }
+}
+
+#[test]
+fn a_primary_with_a_key_signs_its_notifies_at_every_address_with_any_key_that_is_known() {
+    use crate::transfer::tsig::{Algorithm, Exchange, Key, Keys};
+    let key = |text: &str| Key::new(name(text), Algorithm::Sha256, text.as_bytes()).unwrap();
+    let mut settings = settings("192.0.2.1:53".parse().unwrap());
+    settings.zones[0].primaries[0].key = Some(name("old."));
+    settings.zones[0].notify = Allowed(vec![crate::transfer::notify::AllowedSource {
+        prefix: "192.0.2.64/26".parse().unwrap(),
+        keys: vec![],
+        encrypted: false,
+    }]);
+    // One whose entry of the list asks for no key although it is a primary with one.
+    let mut unsigned = settings.zones[0].primaries[0].clone();
+    unsigned.address = "192.0.2.65:53".parse().unwrap();
+    settings.zones[0].primaries.push(unsigned);
+    settings.keys = Arc::new(Keys::new([key("old."), key("new.")]).unwrap());
+    let (pop, _served) = Hub::new();
+    pop.put(zone(5, []));
+    let secondary = Secondary::start(settings, pop, Default::default()).unwrap();
+    let handle = secondary.handle();
+    for (signer, source, expected) in [
+        (None, "192.0.2.1", 5),
+        (Some("old."), "192.0.2.1", 0),
+        // A hub that has begun with the new key already.
+        (Some("new."), "192.0.2.1", 0),
+        (Some("unknown."), "192.0.2.1", 9),
+        (Some("old."), "192.0.2.9", 5),
+        (None, "192.0.2.65", 0),
+    ] {
+        let mut request = crate::transfer::notify::request(7, &name("example."), (60, &soa(6).rdata));
+        if let Some(signer) = signer {
+            Exchange::sign(&mut request, &Arc::new(key(signer)), unix_time());
+        }
+        let source: IpAddr = source.parse().unwrap();
+        let at_management = handle.notify(&request, source).unwrap();
+        let mut output = vec![0; 65_535];
+        assert!(handle.at_service(&request, source, &mut output).is_some());
+        assert_eq!([at_management[3] & 0xf, output[3] & 0xf], [expected; 2], "{signer:?} of {source}");
     }
 }
 

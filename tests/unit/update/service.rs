@@ -1,7 +1,7 @@
 //! Signed messages through the service, with a stand-in for the publisher.
 
 use std::collections::HashMap;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -9,6 +9,7 @@ use super::messages::{message, message_of};
 use super::*;
 use crate::publish::{Applied, ApplyError, Difference};
 use crate::telemetry::locked;
+use crate::test_support::counted_records::counted_records;
 use crate::transfer::primary::Updates;
 use crate::transfer::tsig::{Algorithm, Exchange, Key, Keys};
 use crate::wire::Serial;
@@ -29,6 +30,10 @@ struct Hub {
 impl UpdateSink for Hub {
     fn served(&self, zone: &Name) -> Option<Arc<Zone>> {
         (*zone == name("example.") || *zone == name("file.")).then(|| locked(&self.zone).clone())
+    }
+
+    fn primaries(&self, zone: &Name) -> Option<Vec<SocketAddr>> {
+        (*zone == name("pop.")).then(|| vec!["192.0.2.9:53".parse().unwrap()])
     }
 
     async fn apply(&self, zone: &Name, difference: Difference) -> Result<Applied, ApplyError> {
@@ -68,11 +73,8 @@ fn start() -> (Arc<Hub>, UpdateService) {
     });
     let keys = Keys::new([key("a."), key("b.")]).unwrap();
     let grants = vec![Grant { key: name("a."), names: vec![], types: Types::Ordinary }];
-    let settings = UpdateSettings {
-        keys: Arc::new(keys),
-        zones: HashMap::from([(name("example."), Policy(grants))]),
-        secondaries: HashMap::from([(name("pop."), vec!["192.0.2.9:53".parse().unwrap()])]),
-    };
+    let settings =
+        UpdateSettings { keys: Arc::new(keys), zones: HashMap::from([(name("example."), Policy(grants))]) };
     (hub.clone(), UpdateService::new(settings, hub, || NOW))
 }
 
@@ -120,6 +122,21 @@ async fn each_refusal_has_its_rcode_and_changes_nothing() {
     assert_eq!(service.answer(vec![0; 12], CLIENT).await, None);
 }
 
+#[test]
+fn refused_updates_of_one_client_are_few_records_of_the_log() {
+    let (_, service) = start();
+    let octets = message(&[], &records(&["in new.example. 300 A 2"]));
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let records = counted_records(|| {
+        runtime.block_on(async {
+            for _ in 0..500 {
+                assert_eq!(ask(&service, octets.clone(), None, NOW).await, 5);
+            }
+        });
+    });
+    assert!((1..20).contains(&records), "{records} records");
+}
+
 #[tokio::test]
 async fn a_signed_zone_is_left_alone() {
     let (hub, service) = start();
@@ -142,6 +159,57 @@ async fn a_message_that_comes_again_is_done_once_and_hears_the_same() {
     Exchange::sign(&mut octets, &Arc::new(key("a.")), NOW);
     let both = tokio::join!(service.answer(octets.clone(), CLIENT), service.answer(octets, CLIENT));
     assert_eq!([both.0, both.1].iter().flatten().count(), 1);
+    assert_eq!(hub.applied.load(Ordering::SeqCst), 2);
+}
+
+/// What can be changed of a signed message without its key; `unsigned` is its length before it was signed, with `hmac-sha256.`, a name of
+/// 13 octets.
+fn changed_copies(octets: &[u8], unsigned: usize) -> Vec<(&'static str, Vec<u8>)> {
+    let changed = |change: &dyn Fn(&mut Vec<u8>)| {
+        let mut copy = octets.to_vec();
+        change(&mut copy);
+        copy
+    };
+    let (fixed, algorithm) = (unsigned + 3, unsigned + 13);
+    let mac = algorithm + 13 + 10;
+    vec![
+        ("the ID", changed(&|copy| copy[1] ^= 1)),
+        ("the case of the key", changed(&|copy| copy[unsigned + 1] = b'A')),
+        ("the case of the algorithm", changed(&|copy| copy[algorithm + 1] = b'H')),
+        (
+            "the length of the MAC",
+            changed(&|copy| {
+                drop(copy.drain(mac + 16..mac + 32));
+                (copy[mac - 1], copy[fixed + 9]) = (16, copy[fixed + 9] - 16);
+            }),
+        ),
+    ]
+}
+
+#[tokio::test]
+async fn a_copy_with_other_octets_that_the_signature_does_not_cover_is_not_done_again() {
+    let (hub, service) = start();
+    let mut octets = message(&[], &records(&["in new.example. 300 A 2"]));
+    let unsigned = octets.len();
+    let mut exchange = Exchange::sign(&mut octets, &Arc::new(key("a.")), NOW);
+    assert_eq!(service.answer(octets.clone(), CLIENT).await.unwrap()[3] & 0xf, 0);
+    let delete = message(&[], &records(&["any new.example. 0 ANY"]));
+    assert_eq!(ask(&service, delete, Some("a."), NOW).await, 0);
+    assert_eq!(hub.applied.load(Ordering::SeqCst), 2);
+    for (what, copy) in changed_copies(&octets, unsigned) {
+        let response = service.answer(copy.clone(), CLIENT).await.expect(what);
+        assert_eq!((response[3] & 0xf, &response[..2]), (0, &copy[..2]), "{what}");
+        assert_eq!(hub.applied.load(Ordering::SeqCst), 2, "{what}");
+        if what == "the ID" {
+            exchange.verify(&response, NOW).unwrap();
+        }
+    }
+    // Those of the TSIG record must be what the MAC is made with: TTL 0, class ANY.
+    for (at, octet) in [(unsigned + 10, 1), (unsigned + 6, 1)] {
+        let mut copy = octets.clone();
+        copy[at] = octet;
+        assert_eq!(service.answer(copy, CLIENT).await.expect("a response")[3] & 0xf, 1);
+    }
     assert_eq!(hub.applied.load(Ordering::SeqCst), 2);
 }
 

@@ -8,9 +8,9 @@ use proptest::prelude::*;
 
 use crate::zone::Zone;
 use crate::zonefile::Beside;
+use crate::zonefile::FileProgress;
 use crate::zonefile::How;
 use crate::zonefile::Limits;
-use crate::zonefile::Meter;
 use crate::zonefile::ReadZone;
 use crate::zonefile::pieces;
 use crate::zonefile::read_sized;
@@ -88,7 +88,7 @@ fn outcome_after(path: &Path, size: usize, served: Option<&Arc<Zone>>) -> String
         path,
         &origin(),
         &limits,
-        (How { size, is_kept: false }, Beside { served, meter: None }),
+        (How { size, is_kept: false }, Beside { served, file_progress: None }),
     );
     match read.map(ReadZone::from) {
         Ok(read) => {
@@ -175,11 +175,16 @@ fn is_read_in_pieces(text: &str) -> bool {
     let facts = file.metadata().unwrap();
     let limits = Limits::default();
     let mut reader = Reader::new(&origin(), vec![directory.path().into()], &limits);
-    let meter = Meter::new(Arc::new(crate::telemetry::pulse::Pulse::new(1)));
-    let in_pieces = pieces::read(&mut reader, &mut file, &facts, &origin(), (200, Some(&meter))).unwrap();
+    let file_progress = FileProgress::new(Arc::new(crate::telemetry::pulse::Pulse::new(1)));
+    let in_pieces =
+        pieces::read(&mut reader, &mut file, &facts, &origin(), (200, Some(&file_progress))).unwrap();
     if in_pieces {
-        let shown = meter.shown().unwrap();
-        assert_eq!((shown.read, shown.of), (facts.len(), facts.len()), "the meter has seen all of it");
+        let shown = file_progress.shown().unwrap();
+        assert_eq!(
+            (shown.read, shown.of),
+            (facts.len(), facts.len()),
+            "the file_progress has seen all of it"
+        );
     }
     in_pieces
 }

@@ -25,6 +25,7 @@ fn report(zone: &str, change: impl FnOnce(&mut Status)) -> (Name, Option<Box<Zon
         seen: vec![Some(Serial(5)), None],
         behind: None,
         refused: None,
+        refused_since: None,
     };
     change(&mut status);
     let report = ZoneReport {
@@ -49,7 +50,11 @@ fn zones_with_the_same_trouble_are_one_alarm_that_ends_with_the_last_of_them() {
         status.stale_since = Some(SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_600));
         status.failures = 2;
     };
-    let behind = |status: &mut Status| status.behind = Some(Behind { primary: 0, serial: Serial(3) });
+    // Its primary went backwards, and was not reached after that.
+    let behind = |status: &mut Status| {
+        status.behind = Some(Behind { primary: 0, serial: Serial(3) });
+        status.stale_since = Some(SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_700));
+    };
     for zone in ["b.example.", "a.example."] {
         queue.push(report(zone, stale)).unwrap();
     }
@@ -68,7 +73,7 @@ fn zones_with_the_same_trouble_are_one_alarm_that_ends_with_the_last_of_them() {
         ["zones without a version from a primary", "stale zones", "serials that went backwards"]
     );
     assert!(alarms[0].1.starts_with("zone e.example.: no version has come"), "{}", alarms[0].1);
-    let expected = "2 zones, the first is a.example.: stale, for no primary was reached since \
+    let expected = "3 zones, the first is a.example.: stale, for no primary has confirmed what is served since \
                     1970-01-12T13:56:40Z: 192.0.2.1:53: no connection";
     assert_eq!(alarms[1].1, expected);
     assert!(alarms[2].1.contains("the primary has serial 3, and 5 is served here; `anyns zone retransfer"));

@@ -8,13 +8,12 @@ use std::time::{Duration, Instant};
 
 use crate::telemetry::pulse::Pulse;
 
-/// Reading is this part of what a large zone takes; sorting, checking and compiling are the rest (4 million addresses, 2
-/// cores: 1.0 of 3.2 s).
+/// Reading is this part of what a large zone takes; sorting, checking and compiling are the rest.
 const READING: f64 = 1.0 / 3.0;
 
-/// The meter.
+/// How far it is.
 #[derive(Debug)]
-pub struct Meter {
+pub struct FileProgress {
     /// Where the threads that read the file's pieces have their places.
     pub pulse: Arc<Pulse>,
     start: Instant,
@@ -22,30 +21,30 @@ pub struct Meter {
     of: AtomicU64,
     read: AtomicU64,
     /// When its reading began and when the last octets came, in microseconds since `start`.
-    begun: AtomicU64,
+    began: AtomicU64,
     last: AtomicU64,
 }
 
-/// What the meter shows.
+/// What is known of it.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Shown {
+pub struct ShownProgress {
     pub read: u64,
     pub of: u64,
     /// Until the zone is ready, if it goes on as it did.
     pub remaining: Duration,
 }
 
-impl Meter {
+impl FileProgress {
     /// Shows nothing yet.
     pub fn new(pulse: Arc<Pulse>) -> Self {
         let zero = || AtomicU64::new(0);
-        Self { pulse, start: Instant::now(), of: zero(), read: zero(), begun: zero(), last: zero() }
+        Self { pulse, start: Instant::now(), of: zero(), read: zero(), began: zero(), last: zero() }
     }
 
-    /// A file of so many octets is begun.
+    /// A file of so many octets begins.
     pub fn begin(&self, octets: u64) {
         let now = self.now();
-        self.begun.store(now, Relaxed);
+        self.began.store(now, Relaxed);
         self.last.store(now, Relaxed);
         self.read.store(0, Relaxed);
         self.of.store(octets, Relaxed);
@@ -63,16 +62,16 @@ impl Meter {
     }
 
     /// What can be said; nothing before the first octets.
-    pub fn shown(&self) -> Option<Shown> {
+    pub fn shown(&self) -> Option<ShownProgress> {
         let (of, read) = (self.of.load(Relaxed), self.read.load(Relaxed));
         if of == 0 || read == 0 {
             return None;
         }
-        let (begun, last) = (self.begun.load(Relaxed), self.last.load(Relaxed));
-        let reading = last.saturating_sub(begun) as f64 * of as f64 / read as f64;
-        let end = begun as f64 + reading / READING;
+        let (began, last) = (self.began.load(Relaxed), self.last.load(Relaxed));
+        let reading = last.saturating_sub(began) as f64 * of as f64 / read as f64;
+        let end = began as f64 + reading / READING;
         let remaining = Duration::from_micros((end - self.now() as f64).max(0.0) as u64);
-        Some(Shown { read, of, remaining })
+        Some(ShownProgress { read, of, remaining })
     }
 
     fn now(&self) -> u64 {
@@ -86,19 +85,19 @@ mod tests {
 
     #[test]
     fn it_shows_a_file_from_its_first_octets_to_its_end() {
-        let meter = Meter::new(Arc::new(Pulse::new(1)));
-        assert_eq!(meter.shown(), None);
-        meter.begin(1000);
-        assert_eq!(meter.shown(), None);
-        meter.begun.store(0, Relaxed);
-        meter.add(250);
+        let file_progress = FileProgress::new(Arc::new(Pulse::new(1)));
+        assert_eq!(file_progress.shown(), None);
+        file_progress.begin(1000);
+        assert_eq!(file_progress.shown(), None);
+        file_progress.began.store(0, Relaxed);
+        file_progress.add(250);
         // As if the quarter had taken an hour.
-        meter.last.store(3_600_000_000, Relaxed);
-        let shown = meter.shown().unwrap();
+        file_progress.last.store(3_600_000_000, Relaxed);
+        let shown = file_progress.shown().unwrap();
         assert_eq!((shown.read, shown.of), (250, 1000));
         let hours = shown.remaining.as_secs_f64() / 3600.0;
         assert!((11.9..=12.0).contains(&hours), "four hours to read, eight to compile: {hours}");
-        meter.end();
-        assert_eq!(meter.shown(), None);
+        file_progress.end();
+        assert_eq!(file_progress.shown(), None);
     }
 }

@@ -20,21 +20,21 @@ use crate::telemetry::pulse::Work;
 const IDLE: Duration = Duration::from_millis(500);
 
 /// What is to be done with everything.
-pub(in crate::publish) type LookerTask = Box<dyn FnOnce(&mut Core) + Send>;
+pub(in crate::publish) type OwnerTask = Box<dyn FnOnce(&mut Core) + Send>;
 
-struct LookerJob {
-    task: LookerTask,
+struct OwnerJob {
+    task: OwnerTask,
     reply: oneshot::Sender<After>,
 }
 
 /// The thread.
 #[derive(Debug)]
-pub(in crate::publish) struct Looker {
-    jobs: SyncSender<LookerJob>,
+pub(in crate::publish) struct OwnerThread {
+    jobs: SyncSender<OwnerJob>,
     thread: JoinHandle<()>,
 }
 
-impl Looker {
+impl OwnerThread {
     /// Starts the thread; panics of its jobs are counted by the beat.
     pub(in crate::publish) fn start(core: Core, beat: Beat) -> io::Result<Self> {
         // One waits while another is done: the publisher gives the next when it has the reply.
@@ -46,9 +46,9 @@ impl Looker {
     }
 
     /// Gives it a job; `None` if the thread has ended.
-    pub(in crate::publish) fn give(&self, task: LookerTask) -> Option<oneshot::Receiver<After>> {
+    pub(in crate::publish) fn give(&self, task: OwnerTask) -> Option<oneshot::Receiver<After>> {
         let (reply, answer) = oneshot::channel();
-        self.jobs.try_send(LookerJob { task, reply }).ok().map(|()| answer)
+        self.jobs.try_send(OwnerJob { task, reply }).ok().map(|()| answer)
     }
 
     /// Ends the thread, after the job that it is at.
@@ -60,12 +60,12 @@ impl Looker {
     }
 }
 
-fn run(mut core: Core, jobs: &Receiver<LookerJob>, beat: &Beat) {
+fn run(mut core: Core, jobs: &Receiver<OwnerJob>, beat: &Beat) {
     core.place = Some(core.pulse.place(Work::Look));
     let mut pause = Pause::default();
     loop {
         match jobs.recv_timeout(IDLE) {
-            Ok(LookerJob { task, reply }) => {
+            Ok(OwnerJob { task, reply }) => {
                 work(&mut core, task, beat, &mut pause);
                 // The publisher's loop may have panicked meanwhile, and asks again.
                 let _ = reply.send(core.after());
@@ -77,7 +77,7 @@ fn run(mut core: Core, jobs: &Receiver<LookerJob>, beat: &Beat) {
     }
 }
 
-fn work(core: &mut Core, task: LookerTask, beat: &Beat, pause: &mut Pause) {
+fn work(core: &mut Core, task: OwnerTask, beat: &Beat, pause: &mut Pause) {
     let begun = Instant::now();
     let Err(panic) = catch_unwind(AssertUnwindSafe(|| task(core))) else { return };
     let wait = pause.next(begun.elapsed());

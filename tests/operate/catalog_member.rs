@@ -1,0 +1,40 @@
+//! What a POP does not do to a zone that a catalog lists: roll it back, or take updates of it. Both belong to the hub.
+
+use crate::catalog::{Fleet, HUB, POP, follows};
+use crate::support::anyns::BOUND;
+use crate::support::pop::replace;
+use crate::support::skip::has_programs;
+use crate::support::wait::wait_until;
+
+const MADE: &str = "[[catalog]]\nname = \"catalog.test\"\nproduce = true\n";
+const ZONE: &str = "z0.test";
+
+#[test]
+fn a_member_is_rolled_back_and_updated_at_its_hub_alone() {
+    if !has_programs("a member of a catalog", &["dig"]) {
+        return;
+    }
+    let mut fleet = Fleet::new(MADE, &follows("catalog.test", ""));
+    fleet.deploy(ZONE);
+    fleet.hub.start(&fleet.lab);
+    fleet.pop.start(&fleet.lab);
+    fleet.wait_serves(ZONE);
+    let soa = |fleet: &Fleet| fleet.dig(&["@192.0.2.53", ZONE, "SOA", "+short"]);
+    let text = format!(
+        "$ORIGIN {ZONE}.\n$TTL 60\n@ IN SOA ns1 hostmaster 2 3600 600 86400 60\n@ IN NS ns1\nns1 IN A 192.0.2.53\nwww IN A 192.0.2.7\n"
+    );
+    replace(&fleet.zones.join(format!("{ZONE}.zone")), &text);
+    wait_until("the POP has the second version", BOUND, || soa(&fleet).contains(" 2 3600 "));
+    // There is a way back in its history, and it is not taken.
+    wait_until("the way back is at the hub", BOUND, || {
+        let said = fleet.pop.command(&["zone", "rollback", ZONE]);
+        assert!(said.code != 0, "{}", said.text);
+        said.text.contains("roll it back there")
+    });
+    assert!(soa(&fleet).contains(" 2 3600 "));
+    // An UPDATE is refused where transfers are, and the log says where it belongs.
+    let update = fleet.dig(&["+opcode=update", &format!("@{POP}"), "-p", "5353", ZONE, "SOA"]);
+    assert!(update.contains("REFUSED"), "{update}");
+    let wanted = format!("send the update there, to {HUB}:5353");
+    wait_until("the log names the hub", BOUND, || fleet.pop.process().output().contains(&wanted));
+}

@@ -1,0 +1,214 @@
+//! What one primary, or a NOTIFY that may be spoofed, cannot do to the others; and what a version that is refused means.
+
+use super::tests::{later, refresh, soa, start};
+use super::*;
+use std::time::Duration;
+
+/// Two primaries with what is served, just asked.
+fn idle(now: Now) -> Refresh {
+    let mut it = refresh(2, Some(5), now);
+    it.wake(now);
+    it.answered(now, 0, Some(soa(5)));
+    assert_eq!(it.answered(now, 1, Some(soa(5))), None);
+    it
+}
+
+fn ask(primaries: &[usize]) -> Option<Action> {
+    Some(Action::AskSoa(primaries.to_vec()))
+}
+
+fn ixfr(primary: usize, from: u32) -> Option<Action> {
+    Some(Action::Transfer { primary, from: Some(Serial(from)), is_forced: false })
+}
+
+fn axfr(primary: usize) -> Option<Action> {
+    Some(Action::Transfer { primary, from: None, is_forced: false })
+}
+
+#[test]
+fn a_notify_of_a_dead_primary_has_the_others_asked_and_puts_nothing_off() {
+    let now = start();
+    for hint in [None, Some(Serial(4))] {
+        let mut it = idle(now);
+        assert_eq!(it.notified(Some(0), hint), ask(&[0]));
+        assert_eq!(it.answered(now, 0, None), ask(&[1]));
+        assert_eq!(it.answered(now, 1, Some(soa(6))), ixfr(1, 5));
+        assert_eq!(it.transferred(now, Transferred::Served(soa(6))), None);
+        assert_eq!((it.status(now).serial, it.status(now).failures), (Some(Serial(6)), 0));
+    }
+    // None of them answers: RETRY once, and however often it is repeated, that stays the next time.
+    let mut it = idle(now);
+    let mut first = None;
+    for second in 0..50 {
+        let now = later(now, second.into());
+        it.notified(Some(0), None);
+        it.answered(now, 0, None);
+        it.answered(now, 1, None);
+        let due = it.due().unwrap();
+        assert!(due <= *first.get_or_insert(due) && due <= now.instant + Duration::from_secs(100));
+        assert_eq!(it.status(now).failures, 1);
+    }
+}
+
+#[test]
+fn a_primary_that_has_what_is_served_does_not_keep_the_others_from_being_asked() {
+    let mut now = start();
+    let mut it = idle(now);
+    let due = it.due().unwrap();
+    // Again and again, without end, and while it is being asked.
+    assert_eq!(it.notified(Some(0), None), ask(&[0]));
+    for hint in [None, Some(Serial(6)), None, None] {
+        it.notified(Some(0), hint);
+        let action = match it.status(now).phase {
+            Phase::Asking => it.answered(now, 0, Some(soa(5))),
+            _ => it.transferred(now, Transferred::NotNewer(soa(5))),
+        };
+        assert!(action.is_some() && it.status(now).phase != Phase::Idle);
+    }
+    while now.instant < due {
+        assert_eq!(it.notified(Some(0), None), None);
+        now = later(now, 100.0);
+        let action = it.answered(now, 0, Some(soa(5)));
+        assert_eq!(action, if now.instant < due { ask(&[0]) } else { ask(&[0, 1]) });
+    }
+    it.answered(now, 0, Some(soa(5)));
+    assert_eq!(it.answered(now, 1, Some(soa(6))), ixfr(1, 5));
+}
+
+#[test]
+fn a_notify_hides_no_other_one() {
+    let now = start();
+    // What came while something was under way, and what is done then.
+    for (came, done) in [
+        (vec![(1, Some(7)), (0, None)], ask(&[0, 1])),
+        (vec![(1, Some(7)), (0, Some(6))], ask(&[0, 1])),
+        (vec![(0, Some(7)), (0, Some(6))], ixfr(0, 6)),
+        (vec![(0, Some(7)), (0, None)], ask(&[0])),
+        (vec![(0, Some(7)), (0, Some(7 + (1 << 31)))], ask(&[0])),
+        (vec![(0, Some(6)), (1, Some(6))], None),
+    ] {
+        let mut it = idle(now);
+        assert_eq!(it.notified(Some(0), Some(Serial(6))), ixfr(0, 5));
+        for (primary, hint) in &came {
+            it.notified(Some(*primary), hint.map(Serial));
+        }
+        assert_eq!(it.transferred(now, Transferred::Served(soa(6))), done, "{came:?}");
+    }
+    let mut it = idle(now);
+    it.notified(Some(0), None);
+    for order in [Order::Retransfer, Order::Refresh] {
+        it.ordered(order);
+    }
+    assert_eq!(it.answered(now, 0, Some(soa(5))), ask(&[0, 1]));
+    it.answered(now, 0, Some(soa(5)));
+    let forced = Action::Transfer { primary: 0, from: None, is_forced: true };
+    assert_eq!(it.answered(now, 1, None), Some(forced));
+}
+
+#[test]
+fn no_serial_went_backwards_while_another_primary_has_the_served_one() {
+    let now = start();
+    let mut it = idle(now);
+    assert_eq!(it.notified(Some(1), Some(Serial(4))), ask(&[1]));
+    assert_eq!(it.answered(now, 1, Some(soa(4))), ask(&[0]));
+    assert_eq!(it.answered(now, 0, Some(soa(5))), None);
+    assert_eq!((it.status(now).behind, it.status(now).failures), (None, 0));
+    // The same where it is asked for the difference at once, for its NOTIFY names a newer one.
+    it.notified(Some(1), Some(Serial(6)));
+    assert_eq!(it.transferred(now, Transferred::NotNewer(soa(4))), ask(&[0, 1]));
+    assert_eq!(it.status(now).behind, None);
+    it.answered(now, 0, Some(soa(4)));
+    it.answered(now, 1, Some(soa(4)));
+    assert_eq!(it.status(now).behind, Some(Behind { primary: 0, serial: Serial(4) }));
+}
+
+#[test]
+fn an_empty_zone_whose_only_version_is_refused_is_not_behind_and_is_not_transferred_again() {
+    let mut now = start();
+    let mut it = refresh(1, None, now);
+    assert_eq!(it.wake(now), axfr(0));
+    it.transferred(now, Transferred::Refused(Serial(6)));
+    for _ in 0..5 {
+        now = later(now, 3600.0);
+        assert_eq!(it.wake(now), ask(&[0]));
+        assert_eq!(it.answered(now, 0, Some(soa(6))), None);
+        let status = it.status(now);
+        assert_eq!((status.behind, status.refused), (None, Some(Serial(6))));
+        assert_eq!(status.refused_since, Some(start().wall));
+    }
+    // Nor because a NOTIFY says so, which anybody can send.
+    assert_eq!(it.notified(Some(0), Some(Serial(9))), ask(&[0]));
+    assert_eq!(it.answered(now, 0, Some(soa(6))), None);
+    // Another one is, and an order has the same one judged again.
+    assert_eq!(it.notified(Some(0), Some(Serial(7))), ask(&[0]));
+    assert_eq!(it.answered(now, 0, Some(soa(7))), axfr(0));
+    it.transferred(now, Transferred::Refused(Serial(7)));
+    assert_eq!(it.ordered(Order::Refresh), axfr(0));
+}
+
+#[test]
+fn two_primaries_with_versions_that_are_refused_are_not_asked_for_them_in_turn() {
+    let now = start();
+    let mut it = refresh(2, Some(5), now);
+    it.wake(now);
+    it.answered(now, 0, Some(soa(6)));
+    assert_eq!(it.answered(now, 1, Some(soa(7))), ixfr(1, 5));
+    assert_eq!(it.transferred(now, Transferred::Refused(Serial(7))), ixfr(0, 5));
+    assert_eq!(it.transferred(now, Transferred::Refused(Serial(6))), None);
+    let now = later(now, 3600.0);
+    assert_eq!(it.wake(now), ask(&[0, 1]));
+    it.answered(now, 0, Some(soa(6)));
+    assert_eq!(it.answered(now, 1, Some(soa(7))), None);
+    // What is served by another way is something else to judge them by.
+    it.serves(now, Some(soa(6)));
+    assert_eq!((it.status(now).refused, it.status(now).refused_since), (None, None));
+}
+
+#[test]
+fn a_primary_that_answers_with_what_is_not_taken_keeps_the_zone_from_being_stale_and_from_expiring() {
+    // A version that is refused, or an older one; every 1,000 s at the latest, for ten times EXPIRE.
+    for serial in [6, 4] {
+        let mut now = start();
+        let mut it = refresh(1, Some(5), now);
+        let end = later(now, 100_000.0);
+        while now.instant < end.instant {
+            let action = it.wake(now);
+            let action = match action {
+                Some(Action::AskSoa(_)) => it.answered(now, 0, Some(soa(serial))),
+                other => other,
+            };
+            if action == ixfr(0, 5) {
+                assert_eq!(it.transferred(now, Transferred::Refused(Serial(serial))), None);
+            }
+            let status = it.status(now);
+            assert!(!it.is_expired(now) && status.stale_since.is_none() && status.failures > 0);
+            assert_eq!(status.checked, Some(now.wall));
+            now = later(now, (it.due().unwrap() - now.instant).as_secs_f64());
+        }
+        // It is not reached any more.
+        it.wake(now);
+        it.answered(now, 0, None);
+        assert!(it.is_expired(later(now, 10_000.0)));
+    }
+}
+
+#[test]
+fn a_version_that_does_not_come_does_not_put_off_the_expiry_and_one_that_is_not_kept_here_does() {
+    for (end, is_expired) in [
+        (Transferred::Unreachable, true),
+        (Transferred::Faulty, true),
+        (Transferred::AskWhole, true),
+        (Transferred::NotKept, false),
+    ] {
+        let mut now = start();
+        let mut it = refresh(1, Some(5), now);
+        for _ in 0..20 {
+            it.wake(now);
+            it.answered(now, 0, Some(soa(6)));
+            while it.transferred(now, end).is_some() {}
+            now = later(now, (it.due().unwrap() - now.instant).as_secs_f64());
+        }
+        assert!(now.instant > later(start(), 10_000.0).instant);
+        assert_eq!(it.is_expired(now), is_expired, "{end:?}");
+    }
+}
