@@ -17,6 +17,9 @@ use super::remote::{outcome_of, socket_path};
 /// A scrape of very many zones takes some seconds.
 const LIMIT: Duration = Duration::from_secs(70);
 
+/// The metric of queries by zone.
+const ZONE_QUERIES: &str = "anyns_zone_queries_total";
+
 /// A metric with its samples.
 #[derive(Debug, Serialize)]
 struct FamilyDocument<'a> {
@@ -52,6 +55,22 @@ pub(super) fn metrics(
         }
         other => outcome_of(other),
     }
+}
+
+/// The estimated queries for the busiest zones, and for all others as `other`.
+pub(super) fn zone_queries(path: &Path, limit: Duration) -> Option<BTreeMap<String, u64>> {
+    let Ok(Response::Metrics { text }) = control::call(path, &Request::Metrics { openmetrics: false }, limit)
+    else {
+        return None;
+    };
+    Some(queries_of_zones(&text))
+}
+
+fn queries_of_zones(text: &str) -> BTreeMap<String, u64> {
+    let families = families(text);
+    let samples =
+        families.into_iter().filter(|family| family.name == ZONE_QUERIES).flat_map(|family| family.samples);
+    samples.filter_map(|mut sample| Some((sample.labels.remove("zone")?, sample.value.as_u64()?))).collect()
 }
 
 /// The families of a text in Prometheus's format 0.0.4, as anyns writes it: HELP, TYPE, samples.
@@ -116,6 +135,16 @@ fn unescaped(text: &str) -> Option<(String, &str)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn queries_of_zones_are_taken_from_a_scrape() {
+        assert!(crate::metrics::ALL.iter().any(|metric| metric.name == ZONE_QUERIES));
+        let text = "# HELP anyns_zone_queries_total q\n# TYPE anyns_zone_queries_total counter\n\
+                    anyns_zone_queries_total{pop=\"x\",zone=\"a.example.\"} 32\nanyns_zone_queries_total{pop=\"x\",zone=\"other\"} 16\n\
+                    # HELP b b\n# TYPE b gauge\nb{zone=\"c.\"} 1\n";
+        let expected = [("a.example.".to_owned(), 32), ("other".to_owned(), 16)];
+        assert_eq!(queries_of_zones(text), BTreeMap::from(expected));
+    }
 
     #[test]
     fn a_scrape_becomes_a_document() {

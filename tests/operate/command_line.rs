@@ -5,6 +5,7 @@ use std::path::Path;
 use serde_json::Value;
 
 use crate::support::anyns::{PROGRAM, run_here};
+use crate::support::dns::SOA;
 use crate::support::encrypted::write_pair;
 use crate::support::pop::{Alone, ZONE};
 
@@ -55,8 +56,11 @@ fn each_command_has_a_document_and_which_tells_who_answers() {
     let verdict = families.iter().find(|family| family["name"] == "anyns_verdict").expect("a metric");
     assert_eq!((&verdict["type"], &verdict["samples"][0]["value"]), (&Value::from("gauge"), &Value::from(0)));
     assert_eq!(verdict["samples"][0]["labels"]["pop"], "alone", "{verdict:#}");
+    // One query in 16 of each worker is counted for its zone.
+    (0..64).for_each(|_| drop(alone.ask(ZONE, SOA)));
     let top = document(&alone.anyns.must(&["top", "--json", "--count", "1"]));
     assert!(top["per_second"]["udp_queries"].is_number(), "{top:#}");
+    assert!(top["per_second"][format!("zone_{ZONE}.")].is_number(), "{top:#}");
     let said = alone.anyns.command(&["top"]);
     assert!(said.code == 1 && said.text.contains("needs a terminal"), "{}", said.text);
 

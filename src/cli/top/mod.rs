@@ -4,6 +4,7 @@
 mod rates;
 mod view;
 
+use std::collections::BTreeMap;
 use std::io::{IsTerminal, Write};
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -14,6 +15,7 @@ use crate::control::{self, CatchmentStatus, Request, Response, Status};
 use crate::telemetry::escape_controls;
 
 use super::exit::Exit;
+use super::metrics::zone_queries;
 use super::outcome::{CommandError, Outcome};
 use super::output::{has_colours, no_lines};
 use super::remote;
@@ -67,6 +69,11 @@ fn look(path: &Path) -> Result<Status, CommandError> {
     }
 }
 
+/// The queries for the busiest zones.
+fn zones(path: &Path) -> BTreeMap<String, u64> {
+    zone_queries(path, LIMIT).unwrap_or_default()
+}
+
 /// The client prefixes; none where they are not counted.
 fn clients(path: &Path) -> Option<CatchmentStatus> {
     match control::call(path, &Request::Catchment { most: Some(MOST_CLIENTS) }, LIMIT) {
@@ -87,7 +94,7 @@ fn screen(
         let status = now.take().map_or_else(|| look(path), Ok);
         match status {
             Ok(status) => {
-                rates.take(&status, Instant::now());
+                rates.take(&status, &zones(path), Instant::now());
                 view.take(status, clients(path));
             }
             // The last state stays in view.
@@ -120,12 +127,12 @@ fn ends(event: &Event) -> bool {
 /// One JSON document for each second, on a line of its own: the first rates need two looks.
 fn lines(path: &Path, options: &TopOptions) -> Outcome {
     let mut rates = Rates::default();
-    rates.take(&look(path)?, Instant::now());
+    rates.take(&look(path)?, &zones(path), Instant::now());
     let mut round = 0;
     while options.count.is_none_or(|count| round < count) {
         std::thread::park_timeout(INTERVAL);
         let status = look(path)?;
-        rates.take(&status, Instant::now());
+        rates.take(&status, &zones(path), Instant::now());
         let line = escape_controls(serde_json::to_string(&rates.document(&status))?);
         no_lines();
         let mut output = std::io::stdout().lock();

@@ -13,6 +13,9 @@ const CURVE: usize = 300;
 /// The totals that count queries, one for each transport.
 const QUERIES: &str = "_queries";
 
+/// The totals that count queries for a zone.
+pub(super) const ZONES: &str = "zone_";
+
 /// What changes each second.
 #[derive(Debug, Default)]
 pub(super) struct Rates {
@@ -35,15 +38,18 @@ pub(super) struct Document<'a> {
 }
 
 impl Rates {
-    /// Takes a look that was had at this time.
-    pub(super) fn take(&mut self, status: &Status, now: Instant) {
-        let totals = totals(status);
+    /// Takes a look that was had at this time; `zones` has the queries for the busiest zones.
+    pub(super) fn take(&mut self, status: &Status, zones: &BTreeMap<String, u64>, now: Instant) {
+        let mut totals = totals(status);
+        totals.extend(zones.iter().map(|(zone, queries)| (format!("{ZONES}{zone}"), *queries)));
         if let Some((then, before)) = &self.last {
             let elapsed = now.saturating_duration_since(*then).as_secs_f64();
             if elapsed > 0.0 {
                 // A total that went back is one of a process that was restarted.
                 let rate = |name: &String, total: u64| {
-                    total.saturating_sub(before.get(name).copied().unwrap_or_default()) as f64 / elapsed
+                    // A zone that was not among the busiest before has a total all the same.
+                    let unknown = if name.starts_with(ZONES) { total } else { 0 };
+                    total.saturating_sub(before.get(name).copied().unwrap_or(unknown)) as f64 / elapsed
                 };
                 self.per_second =
                     totals.iter().map(|(name, total)| (name.clone(), rate(name, *total))).collect();
@@ -125,9 +131,13 @@ mod tests {
     #[test]
     fn rates_are_differences_over_the_time_between_them() {
         let (start, mut rates) = (Instant::now(), Rates::default());
-        rates.take(&status(1000, 0), start);
+        let none = BTreeMap::new();
+        let zones =
+            |of: &[(&str, u64)]| of.iter().map(|(zone, queries)| ((*zone).to_owned(), *queries)).collect();
+        rates.take(&status(1000, 0), &zones(&[("a.", 100)]), start);
         assert_eq!((rates.queries(), rates.curve(10)), (0.0, vec![]));
-        rates.take(&status(3000, 10), start + Duration::from_secs(2));
+        rates.take(&status(3000, 10), &zones(&[("a.", 300), ("b.", 5000)]), start + Duration::from_secs(2));
+        assert_eq!(rates.group(ZONES), [("a.", 100.0), ("b.", 0.0)]);
         assert_eq!((rates.queries(), rates.curve(10)), (1000.0, vec![1000]));
         assert_eq!(rates.group("rcode_"), [("3", 500.0)]);
         let others = rates.others(&["rcode_"]);
@@ -135,10 +145,10 @@ mod tests {
             others.contains(&("limited", 5.0)) && !others.iter().any(|(name, _)| name.starts_with("rcode"))
         );
         // A restart.
-        rates.take(&status(10, 0), start + Duration::from_secs(3));
+        rates.take(&status(10, 0), &none, start + Duration::from_secs(3));
         assert_eq!(rates.queries(), 0.0);
         for second in 4..1000 {
-            rates.take(&status(second, 0), start + Duration::from_secs(second));
+            rates.take(&status(second, 0), &none, start + Duration::from_secs(second));
         }
         assert_eq!((rates.curve(usize::MAX).len(), rates.curve(5).len()), (CURVE, 5));
     }

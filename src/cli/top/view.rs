@@ -12,7 +12,7 @@ use crate::control::{CatchmentPrefix, CatchmentStatus, Status, Verdict, one_line
 use crate::metrics::RCODES as RCODE_NAMES;
 use crate::telemetry;
 
-use super::rates::Rates;
+use super::rates::{Rates, ZONES};
 
 /// Counters by RCODE and by query type, where the running anyns counts them.
 const RCODES: &str = "rcode_";
@@ -53,16 +53,17 @@ impl View {
         let [head, curve, upper, lower] = Layout::vertical(rows).areas(frame.area());
         frame.render_widget(Paragraph::new(self.head(status)), head);
         self.draw_curve(frame, rates, curve);
-        let thirds = [Constraint::Fill(1), Constraint::Fill(1), Constraint::Fill(1)];
         let fourths = [Constraint::Fill(3), Constraint::Fill(2), Constraint::Fill(2), Constraint::Fill(3)];
         let [counters, rcodes, qtypes, clients] = Layout::horizontal(fourths).areas(upper);
-        panel(frame, counters, "per second", rate_lines(&rates.others(&[RCODES, QTYPES, WORKERS])));
+        panel(frame, counters, "per second", rate_lines(&rates.others(&[RCODES, QTYPES, WORKERS, ZONES])));
         panel(frame, rcodes, "RCODE per second", seen(&named_rcodes(&rates.group(RCODES))));
         panel(frame, qtypes, "type per second", seen(&rates.group(QTYPES)));
         panel(frame, clients, "clients", clients_of(self.clients.as_ref()));
-        let [routes, zones, alarms] = Layout::horizontal(thirds).areas(lower);
+        let equal = [Constraint::Fill(1); 4];
+        let [routes, zones, busiest, alarms] = Layout::horizontal(equal).areas(lower);
         panel(frame, routes, "routes", self.routes(status));
         panel(frame, zones, "zones", zones_of(status));
+        panel(frame, busiest, "zone per second (estimate)", seen(&rates.group(ZONES)));
         panel(frame, alarms, "wrong", self.complaints(status, rates));
     }
 
@@ -229,11 +230,12 @@ mod tests {
         status.overall.reasons = vec!["zone \u{1b}[2Jbad.example. is refused".into()];
         status.serve.counters = [("udp_queries".to_owned(), 1000), ("rcode_3".to_owned(), 10)].into();
         let (start, mut rates) = (Instant::now(), Rates::default());
-        rates.take(&status, start);
+        let zones = |queries: u64| [("busy.example.".to_owned(), queries)].into();
+        rates.take(&status, &zones(16), start);
         status.serve.counters =
             [("udp_queries".to_owned(), 5000), ("rcode_3".to_owned(), 30), ("qtype_AAAA".to_owned(), 7)]
                 .into();
-        rates.take(&status, start + Duration::from_secs(1));
+        rates.take(&status, &zones(336), start + Duration::from_secs(1));
         let mut view = View::new(false);
         let prefix = CatchmentPrefix { prefix: "203.0.113.0/24".into(), samples: 3, missed: 0 };
         let ipv4 = CatchmentFamily { samples: 4, prefixes: vec![prefix] };
@@ -250,6 +252,7 @@ mod tests {
                     "udp_queries",
                     "bad.example",
                     "20  NXDOMAIN",
+                    "320  busy.example",
                     "7.0  AAAA",
                     "75.0 %  203.0.113.0/24",
                 ] {
