@@ -18,6 +18,7 @@ pub(crate) fn zone(serial: u32, source: &Arc<Path>, is_served: bool) -> ZoneRepo
         state: if is_served { ZoneState::Serving } else { ZoneState::Refused },
         since: SystemTime::UNIX_EPOCH,
         serial: is_served.then_some(Serial(serial)),
+        source_serial: None,
         records: 10,
         source: source.clone(),
         accepted_at: Some(SystemTime::UNIX_EPOCH),

@@ -11,6 +11,7 @@ fn zone(serial: u32, durable: bool) -> ZoneReport {
         state: ZoneState::Serving,
         since: std::time::SystemTime::UNIX_EPOCH,
         serial: Some(Serial(serial)),
+        source_serial: None,
         records: 2,
         source: PathBuf::from("zones/a.zone").into(),
         accepted_at: None,

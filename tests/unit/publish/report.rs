@@ -19,6 +19,7 @@ fn zone(state: ZoneState, durable: bool, is_faulty: bool) -> ZoneReport {
         state,
         since: SystemTime::UNIX_EPOCH,
         serial: Some(Serial(1)),
+        source_serial: None,
         records: 2,
         source: Path::new("a.zone").into(),
         accepted_at: None,

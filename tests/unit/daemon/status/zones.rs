@@ -14,6 +14,7 @@ pub(in super::super) fn zone(state: ZoneState, faults: Vec<Fault>) -> ZoneReport
         state,
         since: std::time::SystemTime::UNIX_EPOCH,
         serial: (state != ZoneState::Refused).then_some(Serial(7)),
+        source_serial: None,
         records: 3,
         source: Path::new("zones/z.zone").into(),
         accepted_at: None,
