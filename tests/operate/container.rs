@@ -87,7 +87,14 @@ impl Container {
     pub(crate) fn kill(&mut self) {
         let leader = self.leader();
         self.process.kill();
-        let is_gone = || leader.is_none_or(|leader| !Path::new(&format!("/proc/{leader}")).exists());
+        let is_gone = || leader.is_none_or(has_ended);
         wait_for("the container is gone", BOOT, || is_gone().then_some(()));
     }
+}
+
+/// Whether a process has ended; one that nobody has waited for yet has, too.
+fn has_ended(process: u32) -> bool {
+    let Ok(status) = std::fs::read_to_string(format!("/proc/{process}/stat")) else { return true };
+    // The state follows the name, which stands in parentheses and may have some.
+    status.rsplit(')').next().is_some_and(|rest| rest.trim_start().starts_with(['Z', 'X']))
 }
