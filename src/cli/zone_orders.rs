@@ -10,7 +10,7 @@ use crate::control::{self, Request, Response, ZoneStatus};
 
 use super::exit::Exit;
 use super::outcome::Outcome;
-use super::output::{print_line, print_note};
+use super::output::{keep_error, print_note};
 use super::remote::{ask, outcome_of, socket_path};
 
 /// The list of very many zones takes some seconds, an order seldom one.
@@ -97,8 +97,11 @@ fn each(
             Ok(_) => {}
             Err(error) => {
                 all_done = false;
-                print_note(&format!("{zone}: {error}"));
-                print_line(&format!("error: {zone}: {error}"));
+                // Most errors begin with the zone's name.
+                let text = error.to_string();
+                let text = if text.contains(zone) { text } else { format!("{zone}: {text}") };
+                print_note(&text);
+                keep_error(&text);
             }
         }
     }

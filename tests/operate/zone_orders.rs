@@ -35,7 +35,7 @@ fn an_order_is_given_to_each_zone_that_a_pattern_takes() {
     let said = alone.anyns.must(&["zone", "hold", "*.many.test", "--reason", "a freeze"]);
     assert_eq!(said.lines().count(), 2, "a line for each: {said}");
     wait(&alone, "two are held", |zone, found| found["is_held"] == is_many(zone));
-    put(2, 20);
+    put(2, 21);
     wait(&alone, "the third goes on", |zone, found| found["serial"] == if is_many(zone) { 1 } else { 2 });
     alone.anyns.must(&["zone", "unhold", "*"]);
     wait(&alone, "all go on", |_, found| found["serial"] == 2 && found["is_held"] == false);
