@@ -4,10 +4,9 @@
 //! of their own ([`crate::transfer`]); they do not come here.
 
 use crate::answer::verdict::{Verdict, rcode};
+use crate::wire::rcode::BADKEY;
 use crate::wire::{CLASS_ANY, Full, Query, Writer, name_length};
 
-/// TSIG's error for a key or an algorithm that is not known (RFC 8945 section 3).
-const BADKEY: u16 = 17;
 /// Octets of type, class, TTL and RDLENGTH.
 const FIXED: usize = 10;
 /// Octets of the time signed and the fudge.

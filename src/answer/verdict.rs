@@ -3,28 +3,28 @@
 use crate::wire::Serial;
 use crate::zone::Zone;
 
-/// RCODEs (IANA "DNS RCODEs").
+/// The RCODEs of answers, with room for the extended ones.
 pub mod rcode {
+    use crate::wire::rcode;
+
+    pub use crate::wire::rcode::{BADCOOKIE, BADVERS};
+
     /// No error (RFC 1035).
-    pub const NOERROR: u16 = 0;
+    pub const NOERROR: u16 = rcode::NOERROR as u16;
     /// The query cannot be read (RFC 1035).
-    pub const FORMERR: u16 = 1;
+    pub const FORMERR: u16 = rcode::FORMERR as u16;
     /// The server cannot answer now (RFC 1035).
-    pub const SERVFAIL: u16 = 2;
+    pub const SERVFAIL: u16 = rcode::SERVFAIL as u16;
     /// The name does not exist (RFC 1035, RFC 8020).
-    pub const NXDOMAIN: u16 = 3;
+    pub const NXDOMAIN: u16 = rcode::NXDOMAIN as u16;
     /// This kind of query is not implemented (RFC 1035).
-    pub const NOTIMP: u16 = 4;
+    pub const NOTIMP: u16 = rcode::NOTIMP as u16;
     /// The server does not want to answer this (RFC 1035).
-    pub const REFUSED: u16 = 5;
+    pub const REFUSED: u16 = rcode::REFUSED as u16;
     /// A DNAME makes the name too long (RFC 6672 section 2.2).
-    pub const YXDOMAIN: u16 = 6;
+    pub const YXDOMAIN: u16 = rcode::YXDOMAIN as u16;
     /// The query is signed with a key that is not known (RFC 8945 section 5.2.1).
-    pub const NOTAUTH: u16 = 9;
-    /// The EDNS version is not known (RFC 6891 section 9).
-    pub const BADVERS: u16 = 16;
-    /// The server cookie is missing or not valid (RFC 7873 section 8).
-    pub const BADCOOKIE: u16 = 23;
+    pub const NOTAUTH: u16 = rcode::NOTAUTH as u16;
 }
 
 /// The extended errors that are true here (RFC 8914 section 4, IANA "Extended DNS Error Codes"). The others are for

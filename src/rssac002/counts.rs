@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use crate::telemetry::{Counters, DailyStatistics, SizeHistogram, Slots, WorkerCounters};
+use crate::wire::rcode::{BADCOOKIE, BADVERS};
 
 /// The fields of `traffic-volume`, in the order of the counts.
 pub(super) const TRAFFIC: [&str; 8] = [
@@ -28,10 +29,6 @@ const HISTOGRAMS: [fn(&DailyStatistics) -> &SizeHistogram; SIZES.len()] = [
     |sizes| &sizes.tcp_queries,
     |sizes| &sizes.tcp_responses,
 ];
-
-/// The extended RCODEs that are made here (RFC 6891 section 9, RFC 7873 section 8).
-const BADVERS: u16 = 16;
-const BADCOOKIE: u16 = 23;
 
 /// Sums of a day, or since the start of the process.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -103,7 +103,7 @@ impl WorkerCounters {
     }
 }
 
-/// RFC 7873 section 8.
+/// RFC 7873 section 8. This module names no other one.
 const BADCOOKIE: u16 = 23;
 
 /// The counters of all workers of one process.

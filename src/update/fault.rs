@@ -4,23 +4,9 @@ use std::net::SocketAddr;
 
 use crate::publish::{ApplyError, Refused};
 use crate::transfer::tsig::TsigFault;
-use crate::wire::{Name, RecordType};
+use crate::wire::{Name, RecordType, rcode};
 
 use super::message::{MessageFault, Section};
-
-/// RCODEs (RFC 1035 section 4.1.1, RFC 2136 section 2.2).
-pub(super) mod rcode {
-    pub(in super::super) const NOERROR: u8 = 0;
-    pub(in super::super) const FORMERR: u8 = 1;
-    pub(in super::super) const SERVFAIL: u8 = 2;
-    pub(in super::super) const NXDOMAIN: u8 = 3;
-    pub(in super::super) const REFUSED: u8 = 5;
-    pub(in super::super) const YXDOMAIN: u8 = 6;
-    pub(in super::super) const YXRRSET: u8 = 7;
-    pub(in super::super) const NXRRSET: u8 = 8;
-    pub(in super::super) const NOTAUTH: u8 = 9;
-    pub(in super::super) const NOTZONE: u8 = 10;
-}
 
 /// Why an update is not done. Nothing has changed then.
 #[derive(Debug, thiserror::Error)]

@@ -18,11 +18,11 @@ use crate::publish::{Applied, ApplyError, Difference};
 use crate::telemetry::{LogLimit, locked};
 use crate::transfer::primary::Updates;
 use crate::transfer::tsig::{Replies, verify_request};
-use crate::wire::Name;
+use crate::wire::{Name, rcode};
 use crate::zone::Zone;
 
 use super::draft::change;
-use super::fault::{UpdateFault, rcode};
+use super::fault::UpdateFault;
 use super::message::UpdateMessage;
 use super::outcomes::{Known, Outcomes};
 use super::policy::Policy;

@@ -9,6 +9,7 @@ mod name;
 pub mod octets;
 mod prepared;
 mod query;
+pub mod rcode;
 mod rtype;
 mod serial;
 pub mod steps;

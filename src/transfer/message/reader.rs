@@ -2,6 +2,7 @@
 
 use crate::publish::Difference;
 use crate::wire::octets::is_in_zone;
+use crate::wire::rcode::{FORMERR, NOTIMP, SERVFAIL};
 use crate::wire::{RecordType, Serial};
 use crate::zone::RecordBatch;
 
@@ -201,9 +202,6 @@ impl TransferReader {
 
     /// Whether an error in the first message may be about IXFR alone. REFUSED and NOTAUTH are about the zone.
     fn may_ask_whole(&self, rcode: u8) -> bool {
-        const FORMERR: u8 = 1;
-        const SERVFAIL: u8 = 2;
-        const NOTIMP: u8 = 4;
         self.from.is_some() && self.messages == 1 && matches!(rcode, FORMERR | SERVFAIL | NOTIMP)
     }
 

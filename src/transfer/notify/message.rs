@@ -1,16 +1,13 @@
 //! The NOTIFY message and its response (RFC 1996 sections 3.5 to 4.7).
 
 use crate::wire::octets::{FlatName, HEADER, put_u16, u16_at, u32_at};
+use crate::wire::rcode::{FORMERR, NOTIMP};
 use crate::wire::{CLASS_IN, Name, RecordType, Serial, flag};
 
 /// The opcode NOTIFY.
 const OPCODE: u16 = 4;
 /// The opcode's place in the flags.
 const OPCODE_SHIFT: u32 = 11;
-/// RCODE FORMERR.
-const FORMERR: u8 = 1;
-/// RCODE NOTIMP.
-const NOTIMP: u8 = 4;
 
 /// A NOTIFY that came.
 #[derive(Clone, Debug, PartialEq, Eq)]

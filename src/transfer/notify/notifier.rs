@@ -3,10 +3,8 @@
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
+use crate::wire::rcode::SERVFAIL;
 use crate::wire::{Name, Serial};
-
-/// RCODE SERVFAIL: the target has a passing trouble.
-const SERVFAIL: u8 = 2;
 
 /// Whom to tell.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

@@ -8,21 +8,14 @@ use crate::transfer::notify::Allowed;
 use crate::transfer::tsig::{Keys, Replies, TsigFault, verify_request};
 use crate::transfer::writer::{Messages, Reply, append_opt};
 use crate::wire::octets::{FlatName, HEADER, u16_at, u32_at};
-use crate::wire::{CLASS_IN, Name, Query, RecordType, Serial, flag};
+use crate::wire::{CLASS_IN, Name, Query, RecordType, Serial, flag, rcode};
 use crate::zone::Zone;
 
 use super::seen::{AskedFor, Sent};
 use super::source::{NoVersion, Source};
 
-/// RCODEs (RFC 1035 section 4.1.1, RFC 2136 section 2.2, RFC 6891 section 9).
-mod rcode {
-    pub(super) const FORMERR: u8 = 1;
-    pub(super) const SERVFAIL: u8 = 2;
-    pub(super) const NOTIMP: u8 = 4;
-    pub(super) const REFUSED: u8 = 5;
-    pub(super) const NOTAUTH: u8 = 9;
-    pub(super) const BADVERS: u8 = 16;
-}
+/// As an octet: its upper bits go into the OPT record.
+const BADVERS: u8 = rcode::BADVERS as u8;
 
 /// How a request came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -134,7 +127,7 @@ pub(super) fn judge(
     };
     // RFC 6891 section 6.1.3: version 0 is the only one there is.
     if query.edns.is_some_and(|edns| edns.version != 0) {
-        return (error(message, &query, rcode::BADVERS, signer, now), None);
+        return (error(message, &query, BADVERS, signer, now), None);
     }
     let asked = match question.record_type {
         RecordType::SOA => AskedFor::Soa,

@@ -12,11 +12,10 @@ use tokio::time::timeout;
 use crate::transfer::message::{Asked, Soa, SoaAnswer, TransferFault, read_soa_answer};
 use crate::transfer::tls::TlsClient;
 use crate::transfer::tsig::{Exchange, Key, TsigFault};
-use crate::wire::{Name, RecordType};
+use crate::wire::{Name, RecordType, rcode};
 
 use super::idle::IdleConnections;
 use super::net::{Frames, NetError, Pace, datagrams, unix_time};
-use super::rcode;
 use super::settings::SecondarySettings;
 
 /// How long each try over UDP waits: two seconds are several round trips around the world, the last is for a primary that loads.

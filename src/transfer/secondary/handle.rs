@@ -14,13 +14,12 @@ use crate::telemetry::{Beat, LogLimit, keep_beating, keep_running};
 use crate::transfer::notify::Notify;
 use crate::transfer::refresh::{Order, Saved};
 use crate::transfer::tsig::{Keys, TsigFault, verify_request};
-use crate::wire::Name;
+use crate::wire::{Name, rcode};
 
 use super::access::{Access, AtService};
 use super::awaited::{AwaitedZones, awaited};
 use super::coordinator::{Coordinator, Event, SecondaryContext};
 use super::net::unix_time;
-use super::rcode;
 use super::report::ZoneReport;
 use super::settings::{SecondarySettings, SecondaryZone};
 use super::sink::Sink;

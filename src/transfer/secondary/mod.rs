@@ -41,7 +41,6 @@ mod memory;
 mod net;
 mod outward;
 mod pacer;
-mod rcode;
 #[cfg(test)]
 #[path = "../../../tests/unit/transfer/refused.rs"]
 mod refused;

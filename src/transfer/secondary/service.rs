@@ -6,11 +6,10 @@
 use std::net::IpAddr;
 
 use crate::wire::octets::{FlatName, HEADER, put_u16, u16_at};
-use crate::wire::{CLASS_IN, RecordType, flag};
+use crate::wire::{CLASS_IN, RecordType, flag, rcode};
 
 use super::access::{Access, AtService};
 use super::handle::SecondaryHandle;
-use super::rcode;
 
 /// The opcodes (RFC 1996 section 3.1, RFC 2136 section 1.3), and their place in the flags.
 const NOTIFY: u16 = 4;

@@ -3,20 +3,13 @@
 use std::sync::Arc;
 
 use crate::wire::octets::u16_at;
+use crate::wire::rcode;
 
 use super::fault::{PeerError, TsigFault};
 use super::key::Key;
 use super::mac::Digest;
 use super::record::{self, Fields, Found};
 use super::{FUDGE, MOST_UNSIGNED};
-
-/// TSIG errors (RFC 8945 section 3).
-pub(super) mod error {
-    pub(in super::super) const BADSIG: u16 = 16;
-    pub(in super::super) const BADKEY: u16 = 17;
-    pub(in super::super) const BADTIME: u16 = 18;
-    pub(in super::super) const BADTRUNC: u16 = 22;
-}
 
 /// A signed request and what came back so far.
 #[derive(Debug)]
@@ -100,17 +93,16 @@ impl Exchange {
     /// What a response without a MAC says: the peer cannot sign with a key that it does not have (section 5.3.2). Nobody vouches
     /// for it.
     fn unsigned_error(&self, message: &[u8], found: &Found<'_>) -> Option<TsigFault> {
-        const NOTAUTH: u16 = 9;
-        let is_refusal = u16_at(message, 2).is_some_and(|flags| flags & 0xf == NOTAUTH);
+        let is_refusal = u16_at(message, 2).is_some_and(|flags| flags & 0xf == u16::from(rcode::NOTAUTH));
         (found.mac.is_empty() && is_refusal).then(|| self.peer(found))
     }
 
     fn peer(&self, found: &Found<'_>) -> TsigFault {
         let error = match found.error {
-            error::BADSIG => PeerError::BadSignature,
-            error::BADKEY => PeerError::BadKey,
-            error::BADTRUNC => PeerError::BadTruncation,
-            error::BADTIME => {
+            rcode::BADSIG => PeerError::BadSignature,
+            rcode::BADKEY => PeerError::BadKey,
+            rcode::BADTRUNC => PeerError::BadTruncation,
+            rcode::BADTIME => {
                 let octets = found.other.first_chunk::<6>().copied().unwrap_or_default();
                 let [a, b, c, d, e, f] = octets;
                 PeerError::BadTime { server_time: u64::from_be_bytes([0, 0, a, b, c, d, e, f]) }

@@ -4,18 +4,14 @@ use std::sync::Arc;
 
 use ring::hmac;
 
-use crate::wire::Name;
+use crate::wire::{Name, rcode};
 
 use super::FUDGE;
-use super::exchange::{check_length, check_time, check_truncation, error, fields, of_record};
+use super::exchange::{check_length, check_time, check_truncation, fields, of_record};
 use super::fault::TsigFault;
 use super::key::{Key, Keys};
 use super::mac::Digest;
 use super::record::{self, Fields, Found, time_octets};
-
-/// RCODEs (RFC 1035 section 4.1.1, RFC 8945 section 5.2).
-const FORMERR: u8 = 1;
-const NOTAUTH: u8 = 9;
 
 /// Signs what answers one request.
 #[derive(Debug)]
@@ -54,7 +50,7 @@ pub fn verify_request(message: &[u8], keys: &Keys, now: u64) -> Result<Option<Re
     let known = keys.get(&found.key).filter(|key| found.algorithm == Some(key.algorithm()));
     let Some(key) = known else {
         let fault = TsigFault::UnknownKey { key: found.key.clone() };
-        return Err(Refusal::unsigned(fault, error::BADKEY, &found));
+        return Err(Refusal::unsigned(fault, rcode::BADKEY, &found));
     };
     check_length(key, &found).map_err(Refusal::unreadable)?;
     let mut digest = Digest::new(key, None);
@@ -62,15 +58,15 @@ pub fn verify_request(message: &[u8], keys: &Keys, now: u64) -> Result<Option<Re
     digest.variables(&of_record(&found));
     let Some(request_mac) = digest.beginning_with(found.mac) else {
         let fault = TsigFault::BadSignature { key: found.key.clone() };
-        return Err(Refusal::unsigned(fault, error::BADSIG, &found));
+        return Err(Refusal::unsigned(fault, rcode::BADSIG, &found));
     };
     let digest = Digest::new(key, Some(found.mac));
     let replies = Replies { key: key.clone(), request_mac, digest, is_first: true };
     if let Err(fault) = check_time(&found, now) {
-        return Err(Refusal::signed(fault, error::BADTIME, &found, time_octets(now).to_vec(), replies));
+        return Err(Refusal::signed(fault, rcode::BADTIME, &found, time_octets(now).to_vec(), replies));
     }
     if let Err(fault) = check_truncation(key, &found) {
-        return Err(Refusal::signed(fault, error::BADTRUNC, &found, Vec::new(), replies));
+        return Err(Refusal::signed(fault, rcode::BADTRUNC, &found, Vec::new(), replies));
     }
     Ok(Some(replies))
 }
@@ -115,7 +111,7 @@ impl Replies {
 impl Refusal {
     /// The RCODE of the response.
     pub fn rcode(&self) -> u8 {
-        if self.echo.is_some() { NOTAUTH } else { FORMERR }
+        if self.echo.is_some() { rcode::NOTAUTH } else { rcode::FORMERR }
     }
 
     /// Appends to the response what tells the client (section 5.3.2).
