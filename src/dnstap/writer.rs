@@ -89,6 +89,8 @@ pub struct DnstapWriter {
     log: QueryLog,
     catchment: Option<Recorder>,
     frames: Vec<u8>,
+    /// The messages of a write that goes on. One that is cut off leaves a part of a frame behind: the connection ends with it.
+    under_way: u64,
 }
 
 /// A connection to a collector.
@@ -119,6 +121,7 @@ impl DnstapWriter {
             stream: None,
             retry: (now, PAUSE),
             frames: Vec::new(),
+            under_way: 0,
         }
     }
 
@@ -142,6 +145,7 @@ impl DnstapWriter {
 
     /// Runs until it is dropped; may be run again after a panic. Needs a tokio runtime with time and I/O.
     pub async fn run(&mut self) {
+        self.count_cut_off();
         let beat = self.beat.clone();
         tokio::select! {
             () = self.write_always() => {}
@@ -179,6 +183,7 @@ impl DnstapWriter {
 
     /// Writes what still waits, says that it was the last, and waits until the collector has it, but not for long. For a stop in order.
     pub async fn finish(&mut self) {
+        self.count_cut_off();
         let end = async {
             let messages = self.take(Instant::now());
             self.write(messages).await;
@@ -199,6 +204,7 @@ impl DnstapWriter {
         if let Err(error) = ended {
             tracing::warn!(%error, "the collector may miss the last dnstap messages");
         }
+        self.count_cut_off();
         self.stream = None;
     }
 
@@ -256,17 +262,28 @@ impl DnstapWriter {
 
     /// Writes the frames that were made.
     async fn write(&mut self, messages: u64) {
-        let Some(stream) = self.stream.as_mut().filter(|_| messages > 0) else { return };
+        if messages == 0 {
+            return;
+        }
+        let Some(mut stream) = self.stream.take() else { return };
+        self.under_way = messages;
         let written = timeout(PATIENCE, stream.write_all(&self.frames)).await;
+        self.under_way = 0;
         match written.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())) {
             Ok(()) => {
                 self.counts.written.fetch_add(messages, Relaxed);
+                self.stream = Some(stream);
             }
             Err(error) => {
                 self.counts.dropped.fetch_add(messages, Relaxed);
                 self.lose(&error);
             }
         }
+    }
+
+    /// Counts the messages of a write that was cut off.
+    fn count_cut_off(&mut self) {
+        self.counts.dropped.fetch_add(std::mem::take(&mut self.under_way), Relaxed);
     }
 }
 

@@ -26,7 +26,7 @@
 //! | thread | does |
 //! | --- | --- |
 //! | `publisher` (1x) | waits for commands, notifications and the clock, on a runtime of its own; never for a disk or a lock |
-//! | `zones-0` (1x) | owns everything; decides what is done next, publishes, obeys commands; waits for no source, and for the state directory only for an order or a change of the members, 5 s at most |
+//! | `zones-0` (1x) | owns everything; decides what is done next, publishes, obeys commands; waits for no source; for the state directory 5 s at a time at most, for an order, for the members of catalogs, and to open one that could not be written |
 //! | `zones-1` ... (Nx, one for each core) | look at sources, read and compile zones; also the pieces of a large file |
 //! | `small-1`, `small-2` | read and compile small zones, so that a large one delays none of them |
 //! | `survey-1` | looks at sources, so that a large zone delays no new folder |

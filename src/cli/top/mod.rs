@@ -94,7 +94,8 @@ fn screen(
         let status = now.take().map_or_else(|| look(path), Ok);
         match status {
             Ok(status) => {
-                rates.take(&status, &zones(path), Instant::now());
+                let at = Instant::now();
+                rates.take(&status, &zones(path), at);
                 view.take(status, clients(path));
             }
             // The last state stays in view.
@@ -127,12 +128,13 @@ fn ends(event: &Event) -> bool {
 /// One JSON document for each second, on a line of its own: the first rates need two looks.
 fn lines(path: &Path, options: &TopOptions) -> Outcome {
     let mut rates = Rates::default();
-    rates.take(&look(path)?, &zones(path), Instant::now());
+    let (status, at) = (look(path)?, Instant::now());
+    rates.take(&status, &zones(path), at);
     let mut round = 0;
     while options.count.is_none_or(|count| round < count) {
         std::thread::park_timeout(INTERVAL);
-        let status = look(path)?;
-        rates.take(&status, &zones(path), Instant::now());
+        let (status, at) = (look(path)?, Instant::now());
+        rates.take(&status, &zones(path), at);
         let line = escape_controls(serde_json::to_string(&rates.document(&status))?);
         no_lines();
         let mut output = std::io::stdout().lock();

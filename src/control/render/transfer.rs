@@ -84,9 +84,11 @@ fn transfer_rows(transfer: &TransferStatus, now: u64) -> Vec<Row> {
         add("diverged", format!("{text}, {}", moment(diverged.at, now)));
     }
     if let Some(serial) = transfer.refused {
-        let since =
-            transfer.refused_since.map(|at| format!(", since {}", moment(at, now))).unwrap_or_default();
-        add("refused", format!("serial {serial}{since}; it is not transferred again"));
+        let since = transfer
+            .refused_since
+            .map(|at| format!("; versions are refused since {}", moment(at, now)))
+            .unwrap_or_default();
+        add("refused", format!("serial {serial}; it is not transferred again{since}"));
     }
     if let Some(error) = &transfer.last_error {
         let at = transfer.last_error_at.map(|at| format!(", {}", moment(at, now))).unwrap_or_default();

@@ -324,10 +324,12 @@ impl CatalogTask {
         let Some(orders) = self.following.accept(catalog, serial, unix_time()) else {
             return Err(format!("{catalog}: nothing waits any more"));
         };
-        let removed = orders.publish.removed.len();
+        let (removed, anew) = (orders.publish.removed.len(), orders.publish.reset.len());
         self.carry_out(orders).await;
-        tracing::warn!(%catalog, %serial, removed, "removals were accepted by order");
-        Ok(format!("{catalog}: {removed} zones are removed; their data is kept for a while"))
+        tracing::warn!(%catalog, %serial, removed, anew, "what waited for an order was accepted");
+        Ok(format!(
+            "{catalog}: {removed} zones are removed, whose data is kept for a while; {anew} zones begin anew"
+        ))
     }
 
     fn named(&self, catalog: &Name, held: Option<Serial>, serial: Serial) -> Result<(), String> {

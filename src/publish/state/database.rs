@@ -160,6 +160,21 @@ impl Database {
         self.0.given_up.fetch_add(1, Ordering::Relaxed);
     }
 
+    /// Moves the file away, if so many were given up before it; false if it is another one by now. Nobody opens it meanwhile, and the
+    /// next call makes a new one.
+    pub(in crate::publish) fn move_away(&self, given_up: u64, to: &Path) -> io::Result<bool> {
+        let mut open = self.lock();
+        if self.given_up() != given_up {
+            return Ok(false);
+        }
+        let closed = open.take();
+        let _ = catch_unwind(AssertUnwindSafe(|| drop(closed)));
+        fs::rename(&self.0.path, to)?;
+        *locked(&self.0.identity) = None;
+        self.0.given_up.fetch_add(1, Ordering::Relaxed);
+        Ok(true)
+    }
+
     /// How many files in this place were given up ([`close_and_forget`](Self::close_and_forget)). What was found before a reading
     /// and is the same after it says that the reading was of the file that is there.
     pub(in crate::publish) fn given_up(&self) -> u64 {

@@ -303,7 +303,10 @@ impl WriterShared {
     }
 
     fn write_urgent(&self, urgent: Vec<(Urgent, WriterReply)>) {
-        let Sorted { versions, version_replies, steps, step_replies, others } = Sorted::of(urgent);
+        let Sorted { versions, version_replies, steps, step_replies, earlier, others } = Sorted::of(urgent);
+        let mut work = self.lock();
+        earlier.into_iter().for_each(|version| work.add(version));
+        drop(work);
         let written = if versions.is_empty() { Vec::new() } else { self.write(&versions) };
         let appended = if steps.is_empty() { Vec::new() } else { self.append(&steps) };
         // The one who waited for a version may be gone, and has what is served kept anew.

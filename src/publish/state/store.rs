@@ -81,8 +81,6 @@ pub(in crate::publish) struct Store {
     /// How many threads read.
     readings: Mutex<usize>,
     reading_ended: Condvar,
-    /// Held while the database is set aside: of those who find the same damage one does it.
-    losing: Mutex<()>,
 }
 
 /// The database of the directory, as far as it could be opened.
@@ -131,7 +129,6 @@ impl Store {
             errors: AtomicU32::new(0),
             readings: Mutex::default(),
             reading_ended: Condvar::new(),
-            losing: Mutex::default(),
         }
     }
 
@@ -327,6 +324,11 @@ impl Store {
         damage.is_none().then(|| (loaded.header.chain, Arc::new(loaded.zone)))
     }
 
+    /// Whether it could not be read so often in a row that it is not worth waiting for.
+    pub(in crate::publish) fn is_unreadable(&self) -> bool {
+        self.errors.load(Ordering::Relaxed) >= MOST_ERRORS
+    }
+
     /// Where the steps of a zone end.
     pub(in crate::publish) fn tail(&self, zone: &Name) -> Result<Option<Tail>, DatabaseError> {
         let key = key_of(zone);
@@ -403,18 +405,15 @@ impl Store {
     /// Sets the whole database aside, if it is still the one that was found to be damaged ([`Database::given_up`]); the next call
     /// begins a new one.
     fn lose(&self, error: DatabaseError, of: u64) {
-        let _losing = locked(&self.losing);
-        let Some(database) = self.database() else { return };
-        if self.opened().is_read_only || database.given_up() != of {
-            return;
-        }
-        database.close_and_forget();
+        let Some(database) = self.database().filter(|_| !self.opened().is_read_only) else { return };
         let aside = self.free_place(FILE);
-        match fs::rename(self.directory.join(FILE), &aside) {
-            Ok(()) => {
+        match database.move_away(of, &aside) {
+            Ok(true) => {
                 self.note_damage((aside, error.into()));
                 self.lost.store(true, Ordering::Relaxed);
             }
+            // Another thread has done it.
+            Ok(false) => {}
             Err(failed) => tracing::error!(%error, %failed, "the damaged database cannot be set aside"),
         }
     }
@@ -455,9 +454,12 @@ impl Store {
                 };
                 let octets = self.open_one().and_then(|database| database.read(octets));
                 if !self.opened().is_read_only {
-                    let _ = fs::write(&path, octets.unwrap_or_default());
-                    if let Err(error) = self.write(|writing| writing.remove(&key)) {
-                        tracing::warn!(%zone, %error, "what is damaged cannot be taken out of the database");
+                    // It stays in its place unless there is a copy.
+                    let copied = octets.and_then(|octets| Ok(fs::write(&path, octets)?));
+                    if let Err(error) =
+                        copied.and_then(|()| self.write(|writing| writing.remove(&key).map(drop)))
+                    {
+                        tracing::error!(%zone, %error, "what is damaged cannot be set aside");
                     }
                 }
                 (path, error)
@@ -467,15 +469,15 @@ impl Store {
 
     /// Takes steps out that cannot be read, and those behind them: what stands before them counts.
     fn cut_steps(&self, zone: &Name, header: &Header, (number, error): (u64, KeptError)) -> DamagedSteps {
-        let path = self.directory.join(format!("{}.steps-damaged", format4::file_name(zone)));
+        let path = self.free_place(&format!("{}.steps", format4::file_name(zone)));
         let key = key_of(zone);
         if !self.opened().is_read_only {
             let found = self.open_one().and_then(|it| it.read(|from| steps_from(from, &key, number)));
-            let _ = fs::write(&path, found.unwrap_or_default());
+            let copied = found.and_then(|octets| Ok(fs::write(&path, octets)?));
             let cut =
                 |writing: &mut Writing<'_>| writing.cut(&key, number, header.chain, header.standing.serial);
-            if let Err(error) = self.write(cut) {
-                tracing::warn!(%zone, %error, "damaged steps cannot be taken out of the database");
+            if let Err(error) = copied.and_then(|()| self.write(cut)) {
+                tracing::error!(%zone, %error, "damaged steps cannot be set aside");
             }
         }
         (path, error)

@@ -53,6 +53,10 @@ impl WriterReply {
         self.advance(stage::WAITS, stage::BEGUN)
     }
 
+    fn has_begun(&self) -> bool {
+        self.stage.load(Ordering::Acquire) == stage::BEGUN
+    }
+
     /// Tells the outcome; false if nobody waits any more: then it is known as one that is not kept.
     pub(in crate::publish) fn tell(self, outcome: io::Result<()>) -> bool {
         self.advance(stage::BEGUN, stage::TOLD) && self.outcome.send(outcome).is_ok()
@@ -143,6 +147,8 @@ pub(in crate::publish) struct Sorted {
     /// Small steps, and who waits for each.
     pub(in crate::publish) steps: Vec<(Name, Written)>,
     pub(in crate::publish) step_replies: Vec<WriterReply>,
+    /// Versions that waited before one that nobody waits for any more.
+    pub(in crate::publish) earlier: Vec<Version>,
     /// Everything else, one after the other.
     pub(in crate::publish) others: Vec<(Urgent, WriterReply)>,
 }
@@ -151,8 +157,14 @@ impl Sorted {
     /// Sorts what is still waited for, and begins it.
     pub(in crate::publish) fn of(urgent: Vec<(Urgent, WriterReply)>) -> Self {
         let mut sorted = Self::default();
-        for (urgent, reply) in urgent.into_iter().filter(|(_, reply)| reply.begin()) {
+        for (urgent, reply) in urgent {
             match urgent {
+                // The last one was called not durable; those before it are served.
+                Urgent::Keep(mut versions) if !reply.begin() => {
+                    versions.pop();
+                    sorted.earlier.extend(versions);
+                }
+                _ if !reply.has_begun() && !reply.begin() => {}
                 Urgent::Keep(versions)
                     if versions.iter().all(|version| version.zone.record_count() <= MOST_RECORDS) =>
                 {

@@ -28,6 +28,7 @@ pub(in crate::publish) struct Board {
 #[derive(Debug)]
 struct Given {
     is_general: bool,
+    is_survey: bool,
     /// Whether a thread may be at it for long: a large zone, or what waits for a source.
     is_slow: bool,
     /// The zones of it that are not done.
@@ -57,9 +58,10 @@ impl Board {
         self.queue.next(lane, takes_all)
     }
 
-    /// Whether a source that does not answer may be looked at once more: so many threads are not there for it alone.
+    /// Whether a source that does not answer may be looked at once more: only while nothing else waits for the thread, and not with so
+    /// many threads for it alone.
     pub(in crate::publish) fn may_probe(&self, key: &SourceKey) -> bool {
-        self.pool.may_probe(key)
+        self.pool.has_room(Lane::Survey) && self.pool.may_probe(key)
     }
 
     /// Whether no general thread is free, and one has something that may take long, or will have.
@@ -79,9 +81,15 @@ impl Board {
         let ticket = self.next_ticket;
         let job = Job { ticket, key, lane, context, task };
         let (is_general, is_slow) = (lane == Lane::General, !job.is_of_small_zones());
-        let given = Given { is_general, is_slow, names: job.names() };
+        let is_survey = matches!(job.task, Task::Survey(_));
+        let given = Given { is_general, is_survey, is_slow, names: job.names() };
         self.given.insert(ticket, given);
         self.pool.give(lane, job);
+    }
+
+    /// The number of the job that was handed out last; later ones have higher numbers.
+    pub(in crate::publish) fn last_ticket(&self) -> u64 {
+        self.next_ticket
     }
 
     /// What has come of jobs.
@@ -107,6 +115,9 @@ impl Board {
         lane: Lane,
     ) -> Option<BTreeSet<Name>> {
         let given = self.given.remove(&ticket)?;
+        if given.is_survey {
+            self.queue.survey_done(key);
+        }
         self.queue.done(key, lane);
         Some(given.names)
     }

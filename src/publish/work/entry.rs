@@ -261,6 +261,13 @@ impl Entry {
         matches!(self.verdict.as_deref(), Some(Fault::BeingWritten { .. } | Fault::Unstable { .. }))
     }
 
+    /// Whether the state directory may have something of it that could not be read, or not in whole.
+    pub(in crate::publish) fn is_unread(&self) -> bool {
+        !self.serving
+            && matches!(self.misplaced.as_deref(), Some(Fault::Unreadable { .. }))
+            && (self.stored || self.header.is_some())
+    }
+
     /// Why it is not served; `None` if it is.
     pub(in crate::publish) fn absence(&self) -> Option<Absence> {
         match self.serving {

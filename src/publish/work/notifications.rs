@@ -10,6 +10,9 @@ use crate::publish::work::entry::Entry;
 use crate::publish::work::job::Task;
 use crate::publish::work::queue::Lane;
 
+/// With more zones than this a look beside a look at all costs too much to come with each burst of changes.
+const MOST_BESIDE: usize = 20_000;
+
 impl Core {
     /// Takes what was heard.
     pub(in crate::publish) fn hear(&mut self, heard: WatchEvents) {
@@ -47,7 +50,8 @@ impl Core {
     /// While a look at all zones goes on, the next one waits for its largest zone. What is new meanwhile, such as a folder that a link was
     /// switched to, does not: each source that this look is done with is looked at beside it. Zones that are gone are left to the next one.
     fn survey_beside_round(&mut self) {
-        let Some(round) = self.looks.round.as_ref().filter(|_| self.reporting.settled) else { return };
+        let is_cheap = self.reporting.settled && self.zones.len() <= MOST_BESIDE;
+        let Some(round) = self.looks.round.as_ref().filter(|_| is_cheap) else { return };
         let keys = self.sources.list().iter().map(|source| &source.key);
         let is_due = |key: &&SourceKey| !round.sources.contains(*key) && !self.board.queue.is_stalled(key);
         let due: Vec<SourceKey> = keys.filter(is_due).cloned().collect();

@@ -29,6 +29,8 @@ const SURVEY_THREADS: usize = 1;
 const CHANGE_THREADS: usize = 4;
 /// The most threads, those that do not come back included.
 pub(in crate::publish) const MOST_THREADS: usize = 256;
+/// The most general threads.
+const MOST_GENERAL: usize = MOST_THREADS / 4;
 /// With more threads than this no source that does not answer is looked at again: the others are for the sources that do.
 const MOST_FOR_PROBES: usize = MOST_THREADS / 2;
 /// The most threads that wait for one source that does not answer: one may hang by itself.
@@ -89,9 +91,9 @@ pub(in crate::publish) struct Running {
     slot: Option<usize>,
 }
 
-/// How many general threads there are: one for each core.
+/// How many general threads there are: one for each core, as far as that leaves others for sources that do not answer.
 pub(in crate::publish) fn general_threads() -> usize {
-    std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
+    std::thread::available_parallelism().map_or(1, std::num::NonZero::get).min(MOST_GENERAL)
 }
 
 /// How many places in the pulse the pool needs: each general thread may read a file in pieces with as many threads more.
@@ -227,6 +229,8 @@ impl Pool {
         let run = move || {
             shared.run((number, seat), lane, &place);
             shared.lock().alive -= 1;
+            // What lacks a thread may start one now.
+            shared.wake.notify_one();
         };
         if let Err(error) = std::thread::Builder::new().name(name).spawn(run) {
             self.shared.lock().alive -= 1;

@@ -62,6 +62,8 @@ pub(in crate::publish) struct WorkQueue {
 #[derive(Debug, Default)]
 struct Group {
     survey: bool,
+    /// Whether a thread is at a survey of it: the next one begins after that, so that the newest comes last.
+    is_surveyed: bool,
     small: VecDeque<Name>,
     large: VecDeque<Name>,
     /// Threads of the lane for small zones that are at this group.
@@ -117,8 +119,15 @@ impl WorkQueue {
         if lane == Lane::Small {
             group.in_small_lane = group.in_small_lane.saturating_sub(1);
         }
-        if group.is_empty() && group.in_small_lane == 0 && !group.is_stalled {
+        if group.is_empty() && group.in_small_lane == 0 && !group.is_stalled && !group.is_surveyed {
             self.groups.remove(key);
+        }
+    }
+
+    /// A survey has come to its end, or its thread is given up.
+    pub(in crate::publish) fn survey_done(&mut self, key: &SourceKey) {
+        if let Some(group) = self.groups.get_mut(key) {
+            group.is_surveyed = false;
         }
     }
 
@@ -172,7 +181,8 @@ impl Group {
     }
 
     fn take(&mut self, lane: Lane, takes_all: bool, key: &SourceKey) -> Option<Work> {
-        if lane != Lane::Small && takes_all && std::mem::take(&mut self.survey) {
+        if lane != Lane::Small && takes_all && !self.is_surveyed && std::mem::take(&mut self.survey) {
+            self.is_surveyed = true;
             return Some(Work::Survey(key.clone()));
         }
         if lane == Lane::General
@@ -229,6 +239,11 @@ mod tests {
         assert_eq!(queue.next(Lane::Small, true), None, "a survey may wait for its source");
         assert_eq!(queue.next(Lane::General, true), Some(Work::Survey(key("/b"))));
         assert_eq!(queue.next(Lane::General, true), None);
+        // One at a time: what is asked for meanwhile comes after it.
+        queue.push_survey(&key("/a"));
+        assert_eq!((queue.next(Lane::General, true), queue.next(Lane::Survey, true)), (None, None));
+        queue.survey_done(&key("/a"));
+        assert_eq!(queue.next(Lane::Survey, true), Some(Work::Survey(key("/a"))));
     }
 
     #[test]

@@ -13,6 +13,7 @@ use crate::publish::work::entry::{Awaited, Entry, WorkState};
 use crate::publish::work::job::{JobResult, JobStep, Task};
 use crate::publish::work::pool::Running;
 use crate::publish::work::queue::{Lane, Work};
+use crate::publish::work::round::Round;
 use crate::publish::work::zone_check::ZoneCheck;
 use crate::wire::Name;
 
@@ -74,8 +75,8 @@ impl Core {
                 continue;
             }
             match step {
-                JobStep::Surveyed(survey) => self.take_survey(*survey),
-                JobStep::SurveyPanicked(reason) => self.survey_panicked(&key, &reason),
+                JobStep::Surveyed(survey) => self.take_survey(ticket, *survey),
+                JobStep::SurveyPanicked(reason) => self.survey_panicked(ticket, &key, &reason),
                 JobStep::Checked(checked) => {
                     if self.board.zone_done(ticket, &checked.name) {
                         answers.extend(self.take_checked(*checked));
@@ -136,7 +137,10 @@ impl Core {
         // The hold may have ended while it was checked: then it is checked again.
         entry.read &= !entry.is_refused_as_held() || self.keeping.holds.contains_key(&name);
         self.watching.has_new_includes |= !entry.files.includes_the_same(&current.files);
-        let (postponed, is_new) = (entry.is_postponed(), !current.visited || !entry.says_the_same(current));
+        let waits_for_state =
+            entry.is_unread() && self.keeping.state.store().is_some_and(|store| !store.is_unreadable());
+        let (postponed, is_new) =
+            (entry.is_postponed() || waits_for_state, !current.visited || !entry.says_the_same(current));
         // An absence that is told of and has passed does no harm: a zone that is served counts as served.
         let absence = entry.absence();
         self.has_new_absences |= absence.is_some() && (absence != current.absence() || !current.visited);
@@ -192,7 +196,7 @@ impl Core {
         }
     }
 
-    fn take_survey(&mut self, mut survey: Survey) {
+    fn take_survey(&mut self, ticket: u64, mut survey: Survey) {
         let key = survey.key.clone();
         if self.sources.get(&key).is_none() {
             return;
@@ -204,14 +208,17 @@ impl Core {
         self.context = None;
         let due = self.note_zones(&key, survey.zones);
         // A look at all zones ends, whatever is found beside it.
-        let is_of_round = self.looks.round.as_ref().is_some_and(|round| round.sources.contains(&key));
+        let awaits = |round: &Round| round.sources.contains(&key);
+        let is_of_round = self.is_of_round(ticket) && self.looks.round.as_ref().is_some_and(awaits);
         for name in &due {
             match is_of_round {
                 true => self.push_awaited(name),
                 false => _ = self.push(name, false),
             }
         }
-        self.source_done(&key);
+        if is_of_round {
+            self.source_done(&key);
+        }
     }
 
     /// Notes where the files of a source's zones are; the zones.
@@ -265,11 +272,11 @@ impl Core {
 
     /// Looks whether sources that did not answer do now.
     pub(in crate::publish) fn probe_sources(&mut self, now: Instant) {
-        for source in self.sources.due_probes(now, LONGEST_PROBE) {
-            if self.board.may_probe(&source.key) {
-                let (key, context) = (source.key.clone(), self.context());
-                self.board.give((Lane::Survey, key), context, Task::Survey(Some(source)));
-            }
+        while let Some(key) = self.sources.due_probe(now, |key| self.board.may_probe(key)) {
+            self.sources.probed(&key, now, LONGEST_PROBE);
+            let context = self.context();
+            let Some(source) = self.sources.get(&key).cloned() else { continue };
+            self.board.give((Lane::Survey, key), context, Task::Survey(Some(source)));
         }
     }
 

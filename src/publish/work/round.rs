@@ -15,6 +15,8 @@ pub(in crate::publish) struct Round {
     pub(in crate::publish) said: Instant,
     /// The sources that are still to be looked at.
     pub(in crate::publish) sources: BTreeSet<SourceKey>,
+    /// The number of the last job before it: what that or an earlier one found is not of this look.
+    pub(in crate::publish) begun_after: u64,
     /// How many zones are still to be checked, and how many there are.
     pub(in crate::publish) left: usize,
     pub(in crate::publish) of: usize,

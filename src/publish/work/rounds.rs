@@ -62,8 +62,17 @@ impl Core {
         let sources: BTreeSet<SourceKey> =
             keys.filter(|key| !self.board.queue.is_stalled(key)).cloned().collect();
         sources.iter().for_each(|key| self.board.queue.push_survey(key));
-        let round =
-            Round { start: now, said: now, sources, left: 0, of: 0, has_checked_missing: false, only, then };
+        let round = Round {
+            start: now,
+            said: now,
+            sources,
+            begun_after: self.board.last_ticket(),
+            left: 0,
+            of: 0,
+            has_checked_missing: false,
+            only,
+            then,
+        };
         self.looks.round = Some(round);
         if !self.reporting.settled {
             self.publish_absences();
@@ -180,10 +189,17 @@ impl Core {
     }
 
     /// Looking at a source panicked: what was known of it stays.
-    pub(in crate::publish) fn survey_panicked(&mut self, key: &SourceKey, reason: &str) {
+    pub(in crate::publish) fn survey_panicked(&mut self, ticket: u64, key: &SourceKey, reason: &str) {
         let fault = SourceFault::Panicked { reason: one_line(reason) };
         tracing::error!("{fault}");
-        self.source_done(key);
+        if self.is_of_round(ticket) {
+            self.source_done(key);
+        }
+    }
+
+    /// Whether a job was handed out for the look that goes on, or while it did.
+    pub(in crate::publish) fn is_of_round(&self, ticket: u64) -> bool {
+        self.looks.round.as_ref().is_some_and(|round| ticket > round.begun_after)
     }
 
     /// Says how far the look is, once a second.

@@ -90,17 +90,22 @@ impl Sources {
         }
     }
 
-    /// The sources that do not answer and are to be looked at once more. The next time comes after twice the pause.
-    pub(in crate::publish) fn due_probes(&mut self, now: Instant, longest: Duration) -> Vec<ZoneSource> {
-        let mut due = Vec::new();
-        for (key, (at, pause)) in &mut self.stalled {
-            if *at <= now {
-                *pause = (*pause * 2).min(longest);
-                *at = now + *pause;
-                due.push(key.clone());
-            }
+    /// A source that does not answer and is to be looked at once more, of those that `may` be.
+    pub(in crate::publish) fn due_probe(
+        &self,
+        now: Instant,
+        may: impl Fn(&SourceKey) -> bool,
+    ) -> Option<SourceKey> {
+        let due = self.stalled.iter().filter(|(_, (at, _))| *at <= now);
+        due.map(|(key, _)| key).find(|key| may(key)).cloned()
+    }
+
+    /// It is looked at now: the next time comes after twice the pause.
+    pub(in crate::publish) fn probed(&mut self, key: &SourceKey, now: Instant, longest: Duration) {
+        if let Some((at, pause)) = self.stalled.get_mut(key) {
+            *pause = (*pause * 2).min(longest);
+            *at = now + *pause;
         }
-        due.iter().filter_map(|key| self.get(key).cloned()).collect()
     }
 
     /// When the next of them is to be looked at again.

@@ -250,6 +250,13 @@ impl CheckRun<'_> {
     pub(in crate::publish) fn offered(&mut self, entry: &mut Entry, offer: Offer) {
         let Offer { zone, digest, primary, is_forced, reply } = offer;
         self.restore(entry);
+        let is_waited_for = self.context.state.store().is_some_and(|store| !store.is_unreadable());
+        if entry.stored && !is_forced && is_waited_for {
+            // Nothing is known of what it would replace.
+            let fault = entry.misplaced.clone().unwrap_or_else(|| Box::new(Fault::NotTransferred));
+            self.effects.answer = Some(Answer::Whole(reply, Err(OfferError::NotServed { fault })));
+            return;
+        }
         entry.misplaced = None;
         let shrink_limit_percent = self.context.settings.shrink_limit_of(self.name);
         let terms = Terms { serial: SerialRule::Strict, shrink_limit_percent, forced: is_forced };
@@ -418,6 +425,9 @@ impl CheckRun<'_> {
             }
             Err(error) => {
                 (entry.read, entry.files_stand) = (false, false);
+                // It may still be written: then what is served is kept anew behind it.
+                self.effects.is_unkept = true;
+                self.effects.is_unsure = error.kind() == std::io::ErrorKind::TimedOut;
                 self.not_kept(entry, header, zone, error.to_string());
             }
         }

@@ -7,7 +7,7 @@ use super::Order;
 /// Everything that came, as one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Again {
-    /// NOTIFYs: of this primary, or of several servers; and the newest serial in them, if each of them had one.
+    /// NOTIFYs: of this primary, or of several servers; and the serial in them, if all of them had the same.
     Notified(Option<usize>, Option<Serial>),
     /// An order: more than any hint.
     Ordered(Order),
@@ -20,7 +20,7 @@ impl Again {
             None => Self::Notified(primary, hint),
             Some(Self::Ordered(order)) => Self::Ordered(order),
             Some(Self::Notified(other, known)) => {
-                Self::Notified(primary.filter(|_| primary == other), newer(known, hint))
+                Self::Notified(primary.filter(|_| primary == other), hint.filter(|_| hint == known))
             }
         }
     }
@@ -31,14 +31,5 @@ impl Again {
             Some(Self::Ordered(Order::Retransfer)) => Self::Ordered(Order::Retransfer),
             _ => Self::Ordered(order),
         }
-    }
-}
-
-/// The newer of two serials; none if one is missing, or if they cannot be compared (RFC 1982).
-fn newer(one: Option<Serial>, other: Option<Serial>) -> Option<Serial> {
-    let (one, other) = (one?, other?);
-    match one == other || one.is_after(other) {
-        true => Some(one),
-        false => Some(other).filter(|other| other.is_after(one)),
     }
 }

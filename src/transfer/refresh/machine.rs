@@ -241,7 +241,7 @@ impl Refresh {
                 self.see(primary, soa.serial);
                 self.served = Some(soa);
                 self.refused.clear();
-                self.confirmed(now, true)
+                self.confirmed(now, are_all_asked)
             }
             Transferred::NotNewer(soa) => {
                 self.see(primary, soa.serial);
@@ -274,8 +274,9 @@ impl Refresh {
     /// What is served has changed by another way than a transfer, or is gone.
     pub fn serves(&mut self, now: Now, served: Option<Soa>) {
         self.served = served;
-        // What was refused was so beside another version.
+        // What was refused, or behind, was so beside another version.
         self.refused.clear();
+        self.behind = None;
         self.expires = match served {
             Some(soa) => self.expires.or_else(|| now.instant.checked_add(self.expire_of(soa))),
             None => None,
@@ -374,6 +375,10 @@ impl Refresh {
         let is_answered = asking.is_answered(|serial| self.is_wanted(serial));
         let others = asking.others(self.seen.len());
         self.is_answered |= is_answered;
+        if others.is_empty() {
+            // All are asked: what was found before counts no more.
+            self.behind = None;
+        }
         match verdict {
             Verdict::Newer(mut primaries) => {
                 let first = primaries.remove(0);

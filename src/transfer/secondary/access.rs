@@ -80,6 +80,12 @@ impl Access {
         access
     }
 
+    /// Whether a list names this source: a prefix that takes every address names nobody.
+    pub(super) fn names(&self, source: IpAddr) -> bool {
+        let mut prefixes = self.prefixes.iter().filter(|prefix| prefix.prefix_len() > 0);
+        self.addresses.contains(&source) || prefixes.any(|prefix| prefix.contains(&source))
+    }
+
     /// Whether anything that comes from there may be taken.
     pub(super) fn is_listed(&self, source: IpAddr) -> bool {
         self.addresses.contains(&source) || self.prefixes.iter().any(|prefix| prefix.contains(&source))

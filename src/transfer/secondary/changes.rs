@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use crate::transfer::refresh::Order;
 use crate::wire::{Name, Serial};
+use crate::zone::Expiry;
 
 use super::access::AtService;
 use super::coordinator::{Coordinator, now};
@@ -85,6 +86,9 @@ impl Coordinator {
         }
         self.jobs.forget(&elsewhere);
         let closed = self.remove_zones(&gone);
+        // What comes from a file from now on does not expire. Of a member of a catalog the publisher decides: it may begin anew, and
+        // what has expired of it is answered no more.
+        gone.iter().for_each(|zone| self.outward.note_expiry(zone, Expiry::Current, now.instant));
         tokio::spawn(forget(self.sink.clone(), closed));
         self.ask_again(otherwise);
         settings.zones.iter().for_each(|zone| self.settle(&zone.name));

@@ -271,9 +271,9 @@ impl Coordinator {
                 }
             }
             Some(Action::Transfer { primary, from, is_forced }) => {
-                if let Some(primary) = entry.settings.primaries.get(primary) {
-                    let (zone, address) = (name.clone(), primary.address);
-                    self.jobs.add_fetch(Fetch { zone, address, from, is_forced, generation, gate });
+                if let Some(server) = entry.settings.primaries.get(primary) {
+                    let (zone, address) = (name.clone(), server.address);
+                    self.jobs.add_fetch(Fetch { zone, primary, address, from, is_forced, generation, gate });
                 }
             }
         }
@@ -319,7 +319,7 @@ impl Coordinator {
 
     fn spawn_ask(&mut self, ask: Ask) {
         let (settings, idle) = (self.settings.clone(), self.idle.clone());
-        let Credentials { key, tls } = self.credentials(&ask.zone, ask.address);
+        let Credentials { key, tls } = self.credentials(&ask.zone, (ask.primary, ask.address));
         let (zone, address, over) = (ask.zone.clone(), ask.address, ask.over);
         let task = async move {
             Done::Asked(ask_soa(&settings, &idle, &zone, (address, key, tls.as_ref()), over).await)
@@ -328,10 +328,12 @@ impl Coordinator {
         self.about.insert(handle.id(), About::Ask(ask));
     }
 
-    /// By what a primary of a zone is known now.
-    fn credentials(&self, zone: &Name, address: SocketAddr) -> Credentials {
+    /// By what a primary of a zone is known now. Two may have one address and other keys; with other primaries the number says nothing.
+    fn credentials(&self, zone: &Name, (number, address): (usize, SocketAddr)) -> Credentials {
         let primaries = self.zones.get(zone).map(|entry| &entry.settings.primaries);
-        let primary = primaries.and_then(|all| all.iter().find(|primary| primary.address == address));
+        let is_it = |primary: &&super::settings::PrimaryServer| primary.address == address;
+        let primary =
+            primaries.and_then(|all| all.get(number).filter(is_it).or_else(|| all.iter().find(is_it)));
         let key = primary.and_then(|primary| self.settings.keys.get(primary.key.as_ref()?));
         Credentials { key: key.cloned(), tls: primary.and_then(|primary| primary.tls.clone()) }
     }
@@ -348,7 +350,7 @@ impl Coordinator {
         let about = About::Fetch { fetch: job.clone(), begun: Instant::now() };
         let (zone, primary, whole) = (&job.zone, job.address, job.from.is_none());
         let span = tracing::info_span!("transfer", %zone, %primary, whole);
-        let credentials = self.credentials(&job.zone, job.address);
+        let credentials = self.credentials(&job.zone, (job.primary, job.address));
         let task = async move {
             Done::Fetched(fetch(&settings, (&idle, &memory), &sink, (&job, &credentials)).await)
         };
@@ -388,7 +390,7 @@ impl Coordinator {
             (Some(About::Fetch { fetch, begun }), done) => {
                 self.jobs.fetch_ended(fetch.address);
                 let thread = || Fetched {
-                    end: Transferred::Faulty,
+                    end: Transferred::NotKept,
                     error: Some(FetchError::Thread),
                     received: (0, 0),
                     is_diverged: false,

@@ -171,6 +171,8 @@ impl Entry {
         }
         if differ == PrimariesDiffer::InAddresses {
             self.generation = generation;
+            // What comes from the others is not wanted any more.
+            std::mem::take(&mut self.gate).close();
         }
         differ
     }

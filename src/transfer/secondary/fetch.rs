@@ -23,6 +23,8 @@ use super::sink::{Origin, Sink};
 #[derive(Clone, Debug)]
 pub(super) struct Fetch {
     pub(super) zone: Name,
+    /// Which of the zone's primaries, and its address.
+    pub(super) primary: usize,
     pub(super) address: SocketAddr,
     pub(super) from: Option<Serial>,
     pub(super) is_forced: bool,
@@ -76,7 +78,10 @@ pub(super) async fn fetch(
             let (end, error, is_diverged) = installing.finish(outcome).await;
             Fetched { end, error, received, is_diverged }
         }
-        Err(error) => Fetched { end: end_of(&error), error: Some(error), received, is_diverged: false },
+        Err(error) => {
+            let end = end_of(&error, fetch.from.is_none());
+            Fetched { end, error: Some(error), received, is_diverged: false }
+        }
     }
 }
 
@@ -114,8 +119,8 @@ async fn receive(
     }
 }
 
-/// What the state machine makes of an error.
-fn end_of(error: &FetchError) -> Transferred {
+/// What the state machine makes of an error; `whole`: of a transfer of the whole zone.
+fn end_of(error: &FetchError, whole: bool) -> Transferred {
     match error {
         // Of what a primary says about the zone or the key, another query of the same primary changes nothing.
         FetchError::Fault(TransferFault::Refused(_))
@@ -123,8 +128,10 @@ fn end_of(error: &FetchError) -> Transferred {
         FetchError::Net(NetError::Connect { .. } | NetError::NoAddress(_) | NetError::Tls { .. }) => {
             Transferred::Unreachable
         }
-        // That is no fault of the primary.
-        FetchError::Thread | FetchError::ZoneGone | FetchError::Memory { .. } => Transferred::Unreachable,
+        FetchError::ZoneGone => Transferred::Unreachable,
+        // The primary has answered, and it is here that the version has no place.
+        FetchError::Thread | FetchError::Memory { .. } => Transferred::NotKept,
+        FetchError::Fault(TransferFault::TooManyRecords(_)) if whole => Transferred::NotKept,
         _ => Transferred::Faulty,
     }
 }

@@ -185,7 +185,7 @@ impl SecondaryHandle {
 
     /// Whether a source is a primary of a zone, or may send NOTIFY for one.
     pub(in crate::transfer) fn lists(&self, source: IpAddr) -> bool {
-        self.access.load().is_listed(source)
+        self.access.load().names(source)
     }
 
     /// Judges a NOTIFY, signed or not, and passes it on; `None` if it is none.

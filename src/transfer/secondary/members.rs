@@ -5,7 +5,6 @@
 
 use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
-use std::time::Instant;
 
 use tokio::sync::oneshot;
 
@@ -88,8 +87,6 @@ impl Coordinator {
             self.awaited.settled(zone);
             tracing::info!(%zone, "the zone comes from primaries no more");
             self.outward.note(zone);
-            // One that comes from a file from now on does not expire.
-            self.outward.note_expiry(zone, crate::zone::Expiry::Current, Instant::now());
         }
         closed
     }

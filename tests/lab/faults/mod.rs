@@ -52,8 +52,17 @@ const fn dropped(families: [bool; 2], transports: [bool; 2]) -> Outer {
 const ASIDE: [&str; 7] = ["publisher", "log", "verify", "transfer", "web", "catalogs", "canaries"];
 /// Threads that have something to do only when a zone changes: then the status says so. The last one is `notify`'s, its name cut
 /// short by the kernel; without it a change is found by the next scan.
-const ZONES: [&str; 8] =
-    ["zones-0", "zones-1", "zones-2", "small-1", "small-2", "keeper", "changes-1", "notify-rs inoti"];
+const ZONES: [&str; 9] = [
+    "zones-0",
+    "zones-1",
+    "zones-2",
+    "small-1",
+    "small-2",
+    "survey-1",
+    "keeper",
+    "changes-1",
+    "notify-rs inoti",
+];
 /// Threads that do take part, the main one, and the control server: with one of them frozen, a fault around the process must still
 /// take the route away.
 const DECIDING: [&str; 6] = ["anyns", "decide", "health", "host", "watchdog", "control"];
