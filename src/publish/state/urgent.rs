@@ -181,3 +181,38 @@ impl Sorted {
         sorted
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NO_PATIENCE: Duration = Duration::ZERO;
+
+    fn forget() -> Urgent {
+        Urgent::Forget("a.example.".parse().unwrap())
+    }
+
+    #[test]
+    fn what_is_given_up_before_it_begins_is_not_written() {
+        let (reply, answer) = writer_reply();
+        assert_eq!(answer.wait(NO_PATIENCE).unwrap_err().kind(), io::ErrorKind::TimedOut);
+        assert!(Sorted::of(vec![(forget(), reply)]).others.is_empty());
+        let (reply, _answer) = writer_reply();
+        assert_eq!(Sorted::of(vec![(forget(), reply)]).others.len(), 1);
+    }
+
+    #[test]
+    fn what_is_given_up_while_it_is_written_is_known_as_that() {
+        let (reply, answer) = writer_reply();
+        assert!(reply.begin() && !reply.begin());
+        assert!(answer.wait(NO_PATIENCE).is_err());
+        assert!(!reply.tell(Ok(())), "nobody waits any more");
+    }
+
+    #[test]
+    fn an_outcome_that_is_told_counts_also_if_the_patience_is_over() {
+        let (reply, answer) = writer_reply();
+        assert!(reply.begin() && reply.tell(Ok(())));
+        assert!(answer.wait(NO_PATIENCE).is_ok());
+    }
+}

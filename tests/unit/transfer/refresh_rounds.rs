@@ -82,7 +82,8 @@ fn a_notify_hides_no_other_one() {
     for (came, done) in [
         (vec![(1, Some(7)), (0, None)], ask(&[0, 1])),
         (vec![(1, Some(7)), (0, Some(6))], ask(&[0, 1])),
-        (vec![(0, Some(7)), (0, Some(6))], ixfr(0, 6)),
+        (vec![(0, Some(7)), (0, Some(7))], ixfr(0, 6)),
+        (vec![(0, Some(7)), (0, Some(6))], ask(&[0])),
         (vec![(0, Some(7)), (0, None)], ask(&[0])),
         (vec![(0, Some(7)), (0, Some(7 + (1 << 31)))], ask(&[0])),
         (vec![(0, Some(6)), (1, Some(6))], None),
