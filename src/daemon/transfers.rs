@@ -260,7 +260,9 @@ impl Sink for PublisherSink {
             OfferError::NotConfigured { .. } | OfferError::NotServed { .. } | OfferError::Value { .. } => {
                 SinkError::Refused(Box::new(error))
             }
-            OfferError::Lost | OfferError::Stopped => SinkError::Failed(Box::new(error)),
+            OfferError::Unread { .. } | OfferError::Lost | OfferError::Stopped => {
+                SinkError::Failed(Box::new(error))
+            }
         })
     }
 

@@ -55,6 +55,12 @@ pub enum OfferError {
         /// Why.
         fault: Box<Fault>,
     },
+    /// What the state directory has of the zone cannot be read at this moment: it may be offered again.
+    #[error("{fault}; the version is judged when that can be read")]
+    Unread {
+        /// Why.
+        fault: Box<Fault>,
+    },
     /// The publisher panicked, or the thread that judged the version does not come back.
     #[error("judging the version came to no end, see the log; what is served stays")]
     Lost,

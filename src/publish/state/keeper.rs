@@ -136,6 +136,7 @@ impl StateWriter {
     pub(in crate::publish) fn forget_soon(&self, zone: &Name) {
         let mut work = self.shared.lock();
         work.waiting.remove(zone);
+        work.urgent.retain(|(urgent, reply)| urgent.zone() != Some(zone) || !reply.is_given_up());
         work.forgotten.insert(zone.clone());
         self.shared.changed.notify_one();
     }
@@ -305,7 +306,7 @@ impl WriterShared {
     fn write_urgent(&self, urgent: Vec<(Urgent, WriterReply)>) {
         let Sorted { versions, version_replies, steps, step_replies, earlier, others } = Sorted::of(urgent);
         let mut work = self.lock();
-        earlier.into_iter().for_each(|version| work.add(version));
+        earlier.into_iter().rev().for_each(|version| work.add_before(version));
         drop(work);
         let written = if versions.is_empty() { Vec::new() } else { self.write(&versions) };
         let appended = if steps.is_empty() { Vec::new() } else { self.append(&steps) };

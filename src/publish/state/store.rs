@@ -324,11 +324,6 @@ impl Store {
         damage.is_none().then(|| (loaded.header.chain, Arc::new(loaded.zone)))
     }
 
-    /// Whether it could not be read so often in a row that it is not worth waiting for.
-    pub(in crate::publish) fn is_unreadable(&self) -> bool {
-        self.errors.load(Ordering::Relaxed) >= MOST_ERRORS
-    }
-
     /// Where the steps of a zone end.
     pub(in crate::publish) fn tail(&self, zone: &Name) -> Result<Option<Tail>, DatabaseError> {
         let key = key_of(zone);

@@ -53,6 +53,11 @@ impl WriterReply {
         self.advance(stage::WAITS, stage::BEGUN)
     }
 
+    /// Whether nobody waits any more.
+    pub(in crate::publish) fn is_given_up(&self) -> bool {
+        self.stage.load(Ordering::Acquire) == stage::GIVEN_UP
+    }
+
     fn has_begun(&self) -> bool {
         self.stage.load(Ordering::Acquire) == stage::BEGUN
     }

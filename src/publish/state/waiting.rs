@@ -68,6 +68,15 @@ impl Waiting {
         }
     }
 
+    /// Puts a version before those of its zone: it was served before them.
+    pub(in crate::publish) fn add_before(&mut self, version: Version) {
+        let waiting = self.waiting.entry(version.zone.origin().clone()).or_default();
+        let is_known = waiting.iter().any(|it| it.header.chain == version.header.chain);
+        if !is_known && waiting.len() < MOST_WAITING {
+            waiting.insert(0, version);
+        }
+    }
+
     /// The versions of some zones, to be written together.
     pub(in crate::publish) fn take_group(&mut self) -> Vec<Vec<Version>> {
         let (mut group, mut records) = (Vec::new(), 0);

@@ -21,6 +21,10 @@ use crate::publish::work::queue::Size;
 /// Octets of a zone file from which on the zone is large: reading and compiling it takes some 30 ms.
 pub(in crate::publish) const LARGE: u64 = 1 << 20;
 
+/// Checks in a row that cannot read what the state directory has of a zone, half a second apart, until it is looked at with all others
+/// only, and what its primaries offer is taken.
+const MOST_UNREAD: u8 = 20;
+
 /// A version that was refused and may be forced.
 #[derive(Clone, Debug)]
 pub(in crate::publish) struct Denied {
@@ -78,6 +82,8 @@ pub(in crate::publish) struct Entry {
     pub(in crate::publish) durable: bool,
     /// Whether the state directory has something of this zone that was not looked into yet.
     pub(in crate::publish) stored: bool,
+    /// How many checks in a row could not read what the state directory has of it.
+    pub(in crate::publish) unread: u8,
     /// Whether `files` are those of the last reading, and nothing needs to be read while they stay as they are.
     pub(in crate::publish) read: bool,
     /// Under which rules it was judged: [`CheckContext::rules`](super::zone_check::CheckContext::rules).
@@ -261,11 +267,9 @@ impl Entry {
         matches!(self.verdict.as_deref(), Some(Fault::BeingWritten { .. } | Fault::Unstable { .. }))
     }
 
-    /// Whether the state directory may have something of it that could not be read, or not in whole.
-    pub(in crate::publish) fn is_unread(&self) -> bool {
-        !self.serving
-            && matches!(self.misplaced.as_deref(), Some(Fault::Unreadable { .. }))
-            && (self.stored || self.header.is_some())
+    /// Whether it waits, and not for long yet, for what the state directory has of it: that could not be read.
+    pub(in crate::publish) fn waits_for_state(&self) -> bool {
+        !self.serving && (1..MOST_UNREAD).contains(&self.unread)
     }
 
     /// Why it is not served; `None` if it is.

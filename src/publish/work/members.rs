@@ -14,6 +14,7 @@ use crate::publish::verify::unix_now;
 use crate::publish::work::core::Core;
 use crate::publish::work::entry::Entry;
 use crate::wire::Name;
+use crate::zone::Expiry;
 
 /// What a new version of a catalog changes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -111,12 +112,18 @@ impl Core {
         if gone.is_empty() {
             return;
         }
+        let mut from_file = Vec::new();
         for name in gone {
             // One that the configuration names, too, stays.
             let is_configured =
                 self.settings.transferred.contains(name) || self.settings.databases.contains(name);
             match self.zones.get_mut(name) {
-                Some(entry) if is_configured || entry.found.is_some() => entry.is_member = false,
+                Some(entry) if is_configured || entry.found.is_some() => {
+                    entry.is_member = false;
+                    if !self.settings.transferred.contains(name) {
+                        from_file.push((name.clone(), Expiry::Current));
+                    }
+                }
                 Some(_) => {
                     self.board.forget(name);
                     self.release(name);
@@ -129,6 +136,8 @@ impl Core {
             }
         }
         self.publication.flush(&self.published, &self.verify);
+        // What comes from a file does not expire.
+        self.set_expiry(&from_file);
         self.publish_absences();
     }
 

@@ -138,7 +138,13 @@ impl Core {
     pub(in crate::publish) fn take_expiry(&mut self, zones: Vec<(Name, Expiry)>, reply: oneshot::Sender<()>) {
         self.take_results();
         self.publication.flush(&self.published, &self.verify);
-        for (zone, expiry) in &zones {
+        self.set_expiry(&zones);
+        let _ = reply.send(());
+    }
+
+    /// Says of zones whether they may still be believed; what is to be served of them must be.
+    pub(in crate::publish) fn set_expiry(&mut self, zones: &[(Name, Expiry)]) {
+        for (zone, expiry) in zones {
             if let Some(entry) = self.zones.get_mut(zone) {
                 entry.expiry = *expiry;
                 self.reporting.news.insert(zone.clone());
@@ -148,7 +154,6 @@ impl Core {
         if let Some(snapshot) = self.published.load().with_expiry(changes) {
             self.published.store(snapshot);
         }
-        let _ = reply.send(());
     }
 
     /// Carries out the orders that waited for the end of a check: the first begins another one, the others wait for that.

@@ -137,10 +137,10 @@ impl Core {
         // The hold may have ended while it was checked: then it is checked again.
         entry.read &= !entry.is_refused_as_held() || self.keeping.holds.contains_key(&name);
         self.watching.has_new_includes |= !entry.files.includes_the_same(&current.files);
-        let waits_for_state =
-            entry.is_unread() && self.keeping.state.store().is_some_and(|store| !store.is_unreadable());
-        let (postponed, is_new) =
-            (entry.is_postponed() || waits_for_state, !current.visited || !entry.says_the_same(current));
+        let (postponed, is_new) = (
+            entry.is_postponed() || entry.waits_for_state(),
+            !current.visited || !entry.says_the_same(current),
+        );
         // An absence that is told of and has passed does no harm: a zone that is served counts as served.
         let absence = entry.absence();
         self.has_new_absences |= absence.is_some() && (absence != current.absence() || !current.visited);
@@ -203,6 +203,9 @@ impl Core {
         }
         if self.board.queue.is_stalled(&key) {
             return self.recover(&key);
+        }
+        if !self.sources.is_newest(&key, ticket) {
+            return;
         }
         self.sources.take(&mut survey);
         self.context = None;
@@ -272,7 +275,11 @@ impl Core {
 
     /// Looks whether sources that did not answer do now.
     pub(in crate::publish) fn probe_sources(&mut self, now: Instant) {
-        while let Some(key) = self.sources.due_probe(now, |key| self.board.may_probe(key)) {
+        for key in self.sources.due_probes(now) {
+            if !self.board.may_probe(&key) {
+                self.sources.put_off_probe(&key, now + FIRST_PROBE);
+                continue;
+            }
             self.sources.probed(&key, now, LONGEST_PROBE);
             let context = self.context();
             let Some(source) = self.sources.get(&key).cloned() else { continue };

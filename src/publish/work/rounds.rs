@@ -84,6 +84,8 @@ impl Core {
         for key in self.sources.configure(&self.settings) {
             self.note_zones(&key, Vec::new());
             self.board.queue.drain(&key);
+            // Configured again, it is a new one.
+            self.board.queue.recover(&key);
             let context = self.context();
             let unwatch = Task::Unwatch(key);
             let place = (Lane::General, SourceKey::None);

@@ -32,6 +32,8 @@ pub(in crate::publish) struct Sources {
     /// Where in the list each is.
     index: BTreeMap<SourceKey, usize>,
     surveyed: BTreeMap<SourceKey, Surveyed>,
+    /// Of each source the number of the last survey that was taken in: an earlier one that comes later says nothing.
+    last_survey: BTreeMap<SourceKey, u64>,
     /// Those that do not answer: when to look at them again, and the pause before that.
     stalled: BTreeMap<SourceKey, (Instant, Duration)>,
     /// Where their files are.
@@ -47,6 +49,7 @@ impl Sources {
             self.list.iter().map(|source| source.key.clone()).filter(|key| !keys.contains(key)).collect();
         for key in &gone {
             self.surveyed.remove(key);
+            self.last_survey.remove(key);
             self.stalled.remove(key);
         }
         self.directories.configure(&list);
@@ -70,6 +73,14 @@ impl Sources {
         self.index.get(key).copied().unwrap_or(usize::MAX)
     }
 
+    /// Notes the number of a survey; false if a later one was taken in.
+    pub(in crate::publish) fn is_newest(&mut self, key: &SourceKey, ticket: u64) -> bool {
+        let last = self.last_survey.entry(key.clone()).or_default();
+        let is_newest = ticket > *last;
+        *last = ticket.max(*last);
+        is_newest
+    }
+
     /// Takes what a survey found, but for the zones.
     pub(in crate::publish) fn take(&mut self, survey: &mut Survey) {
         let surveyed = Surveyed {
@@ -90,14 +101,17 @@ impl Sources {
         }
     }
 
-    /// A source that does not answer and is to be looked at once more, of those that `may` be.
-    pub(in crate::publish) fn due_probe(
-        &self,
-        now: Instant,
-        may: impl Fn(&SourceKey) -> bool,
-    ) -> Option<SourceKey> {
+    /// The sources that do not answer and are to be looked at once more.
+    pub(in crate::publish) fn due_probes(&self, now: Instant) -> Vec<SourceKey> {
         let due = self.stalled.iter().filter(|(_, (at, _))| *at <= now);
-        due.map(|(key, _)| key).find(|key| may(key)).cloned()
+        due.map(|(key, _)| key.clone()).collect()
+    }
+
+    /// There is no thread for it: it is looked at later.
+    pub(in crate::publish) fn put_off_probe(&mut self, key: &SourceKey, until: Instant) {
+        if let Some((at, _)) = self.stalled.get_mut(key) {
+            *at = until;
+        }
     }
 
     /// It is looked at now: the next time comes after twice the pause.

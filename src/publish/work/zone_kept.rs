@@ -51,6 +51,7 @@ impl CheckRun<'_> {
         let is_in_no_file = self.is_transferred(entry) || self.context.settings.databases.contains(self.name);
         let is_unread = is_in_no_file && matches!(error, KeptError::Database(DatabaseError::Io(_)));
         if is_unread {
+            entry.unread = entry.unread.saturating_add(1);
             let (path, error) = (path.to_path_buf(), error.to_string());
             entry.misplaced = Some(Box::new(Fault::Unreadable { path, error }));
         }

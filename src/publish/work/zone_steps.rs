@@ -250,11 +250,9 @@ impl CheckRun<'_> {
     pub(in crate::publish) fn offered(&mut self, entry: &mut Entry, offer: Offer) {
         let Offer { zone, digest, primary, is_forced, reply } = offer;
         self.restore(entry);
-        let is_waited_for = self.context.state.store().is_some_and(|store| !store.is_unreadable());
-        if entry.stored && !is_forced && is_waited_for {
+        if let Some(fault) = entry.misplaced.clone().filter(|_| entry.waits_for_state() && !is_forced) {
             // Nothing is known of what it would replace.
-            let fault = entry.misplaced.clone().unwrap_or_else(|| Box::new(Fault::NotTransferred));
-            self.effects.answer = Some(Answer::Whole(reply, Err(OfferError::NotServed { fault })));
+            self.effects.answer = Some(Answer::Whole(reply, Err(OfferError::Unread { fault })));
             return;
         }
         entry.misplaced = None;
@@ -453,7 +451,7 @@ impl CheckRun<'_> {
         }
         entry.header = Some(header);
         // It stands in the place of what could not be read.
-        entry.stored = false;
+        (entry.stored, entry.unread) = (false, 0);
         entry.serving = true;
         self.effects.added = Some(zone);
     }

@@ -172,7 +172,8 @@ impl Entry {
         if differ == PrimariesDiffer::InAddresses {
             self.generation = generation;
             // What comes from the others is not wanted any more.
-            std::mem::take(&mut self.gate).close();
+            let next = Arc::new(self.gate.next());
+            std::mem::replace(&mut self.gate, next).close();
         }
         differ
     }

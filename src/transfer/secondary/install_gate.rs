@@ -18,11 +18,16 @@ use super::sink::{Sink, SinkError};
 #[derive(Debug, Default)]
 pub(super) struct InstallGate {
     closed: CancellationToken,
-    /// Locked while something is put into service.
-    passing: Mutex<()>,
+    /// Locked while something is put into service; the gates of a zone share it, one after the other.
+    passing: Arc<Mutex<()>>,
 }
 
 impl InstallGate {
+    /// Another gate for the same zone, open. What passes this one is waited for at that one, too.
+    pub(super) fn next(&self) -> Self {
+        Self { closed: CancellationToken::new(), passing: self.passing.clone() }
+    }
+
     /// Nothing passes any more, but for what is passing now.
     pub(super) fn close(&self) {
         self.closed.cancel();

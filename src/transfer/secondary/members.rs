@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
+use std::time::Instant;
 
 use tokio::sync::oneshot;
 
@@ -87,6 +88,7 @@ impl Coordinator {
             self.awaited.settled(zone);
             tracing::info!(%zone, "the zone comes from primaries no more");
             self.outward.note(zone);
+            self.outward.note_timers(zone, Instant::now());
         }
         closed
     }
