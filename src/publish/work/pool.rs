@@ -71,7 +71,7 @@ struct PoolState {
     given_up: Vec<usize>,
     /// How many threads there are.
     alive: usize,
-    /// Whether general threads let every other thread of the machine go first.
+    /// Whether general threads, and those that look at sources, let every other thread of the machine go first.
     is_gentle: bool,
     is_closed: bool,
 }
@@ -262,7 +262,7 @@ impl PoolShared {
         place.begin();
         let mut is_gentle = false;
         while let Some((job, gentle)) = self.next((thread, seat), lane, place) {
-            if gentle && !is_gentle && lane == Lane::General {
+            if gentle && !is_gentle && matches!(lane, Lane::General | Lane::Survey) {
                 yield_to_others();
                 is_gentle = true;
             }
