@@ -58,6 +58,10 @@ impl InstallGate {
 
 /// Has nothing wait of zones that are gone, once what was passing their gates has passed.
 pub(super) async fn forget(sink: Arc<dyn Sink>, gone: Vec<(Name, Arc<InstallGate>)>) {
+    // No thread for nothing.
+    if gone.is_empty() {
+        return;
+    }
     for (_, gate) in &gone {
         gate.passed().await;
     }
