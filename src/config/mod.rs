@@ -31,14 +31,10 @@ pub use fold::{
     CanaryGroup, Catalogs, Config, Drain, FollowedCatalog, Pop, ProducedCatalog, RouteDriver, Transfers,
 };
 
-use crate::sys;
 use fault::Faults;
 
 /// The configuration used when none is named: `zones/` on port 5300 of loopback, with the dry-run route driver.
 pub const DEFAULT: &str = include_str!("default.toml");
-
-/// Octets of a configuration from which on the memory that reading it took is given back: it is many times as much.
-const LARGE: usize = 1 << 20;
 
 /// The name that faults of [`DEFAULT`] are reported under.
 const DEFAULT_NAME: &str = "(built-in default)";
@@ -67,13 +63,7 @@ fn read(path: Option<&Path>, is_here: bool) -> Result<Loaded, ConfigError> {
         None => (PathBuf::from(DEFAULT_NAME), DEFAULT.to_owned()),
         Some(path) => (path.to_owned(), file::read(path)?),
     };
-    let length = text.len();
-    let loaded = parse_for(&name, &text, is_here);
-    drop(text);
-    if length >= LARGE {
-        sys::heap::give_back();
-    }
-    loaded
+    parse_for(&name, &text, is_here)
 }
 
 /// Only the POPs that the file and those that it includes list in `[fleet]`: the file is that of a POP, whatever else is in it, or

@@ -1,5 +1,5 @@
 //! System calls without a safe wrapper: batches of datagrams, socket options, programs that choose a socket, leases, the CPU
-//! a thread runs on and its priority, syncing a filesystem, files in memory, memory for zones, free memory of the heap; and the one instruction without one, the cache
+//! a thread runs on and its priority, syncing a filesystem, files in memory, memory for zones; and the one instruction without one, the cache
 //! hint. Also the files of secrets, whose mode is checked.
 //!
 //! Values in, values out; alone holds `unsafe`, each block with the reason why it is sound. Never decides anything.
@@ -12,7 +12,6 @@ pub mod datagrams;
 pub mod epoll;
 pub mod files;
 pub mod free_memory;
-pub mod heap;
 pub mod lease;
 pub mod md5;
 pub mod memfd;
