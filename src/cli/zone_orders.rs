@@ -6,7 +6,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use crate::control::{self, Request, Response, ZoneStatus};
+use crate::control::{self, Request, Response, ZoneFilter, ZoneStatus};
 
 use super::exit::Exit;
 use super::outcome::Outcome;
@@ -18,20 +18,12 @@ const LIMIT: Duration = Duration::from_secs(70);
 
 pub(super) fn hold(config: Option<&Path>, socket: Option<&Path>, (name, reason): (&str, &str)) -> Outcome {
     let order = |zone: &str| Request::ZoneHold { zone: zone.to_owned(), reason: reason.to_owned() };
-    match is_pattern(name) {
-        true => each(config, socket, (name, "no zone has such a name"), |zone| Some(order(&zone.name))),
-        false => ask(config, socket, &order(name)),
-    }
+    give(config, socket, (name, NO_SUCH_ZONE), order, |_| true)
 }
 
 pub(super) fn unhold(config: Option<&Path>, socket: Option<&Path>, name: &str) -> Outcome {
     let order = |zone: &str| Request::ZoneUnhold { zone: zone.to_owned() };
-    match is_pattern(name) {
-        true => each(config, socket, (name, "no zone with such a name is held"), |zone| {
-            zone.is_held.then(|| order(&zone.name))
-        }),
-        false => ask(config, socket, &order(name)),
-    }
+    give(config, socket, (name, "no zone with such a name is held"), order, |zone| zone.is_held)
 }
 
 pub(super) fn rollback(
@@ -39,14 +31,11 @@ pub(super) fn rollback(
     socket: Option<&Path>,
     (name, serial): (&str, Option<u32>),
 ) -> Outcome {
-    let order = |zone: &str| Request::ZoneRollback { zone: zone.to_owned(), serial };
-    match is_pattern(name) {
-        true if serial.is_some() => {
-            Err("a serial is that of one zone: give its name, or leave the serial out, and each zone goes back by one version".into())
-        }
-        true => each(config, socket, (name, "no zone has such a name"), |zone| Some(order(&zone.name))),
-        false => ask(config, socket, &order(name)),
+    if is_pattern(name) && serial.is_some() {
+        return Err("a serial is that of one zone: give its name, or leave the serial out, and each zone goes back by one version".into());
     }
+    let order = |zone: &str| Request::ZoneRollback { zone: zone.to_owned(), serial };
+    give(config, socket, (name, NO_SUCH_ZONE), order, |_| true)
 }
 
 pub(super) fn accept(
@@ -67,9 +56,26 @@ pub(super) fn accept(
     }
 }
 
+/// What is said where a pattern takes no zone.
+const NO_SUCH_ZONE: &str = "no zone has such a name";
+
 /// Whether it is for many zones.
 fn is_pattern(name: &str) -> bool {
-    name.contains(['*', '?'])
+    matches!(ZoneFilter::parse(name), ZoneFilter::All | ZoneFilter::Pattern(_))
+}
+
+/// Gives the zone of this name its order, or each that a pattern takes and that is `wanted`.
+fn give(
+    config: Option<&Path>,
+    socket: Option<&Path>,
+    (name, none): (&str, &str),
+    order: impl Fn(&str) -> Request,
+    wanted: impl Fn(&ZoneStatus) -> bool,
+) -> Outcome {
+    match is_pattern(name) {
+        true => each(config, socket, (name, none), |zone| wanted(zone).then(|| order(&zone.name))),
+        false => ask(config, socket, &order(name)),
+    }
 }
 
 /// Gives each zone that the pattern takes its order, if it has one; `none`: what is said if none has.

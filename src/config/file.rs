@@ -35,6 +35,12 @@ pub(super) fn check_length(path: &Path, octets: usize) -> Result<(), ConfigError
     Err(ConfigError::Unfit { path: path.to_owned(), reason })
 }
 
+/// Whether the text may have a key of this name, in letters or in escapes. A text of a hundred thousand zones is not parsed for a key that
+/// it does not have.
+pub(super) fn may_have(text: &str, key: &str) -> bool {
+    text.contains(key) || text.contains('\\')
+}
+
 /// The beginning of the file, one octet more than may be.
 pub(super) fn read_octets(path: &Path) -> std::io::Result<Vec<u8>> {
     let mut octets = Vec::new();

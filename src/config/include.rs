@@ -61,8 +61,7 @@ pub(super) fn readable(main: &Path, text: &str) -> Vec<String> {
 
 /// The files that the patterns of the main file name.
 fn files(main: &Path, text: &str, faults: &mut Faults<'_>) -> Vec<PathBuf> {
-    // The text may list a hundred thousand zones; it is not parsed for a key that it does not have, in letters or in escapes.
-    if !text.contains(KEY) && !text.contains('\\') {
+    if !file::may_have(text, KEY) {
         return Vec::new();
     }
     // The reader of the form reports a main file that is no TOML.

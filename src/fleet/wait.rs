@@ -177,6 +177,16 @@ mod tests {
         }
     }
 
+    fn waiting() -> Waiting {
+        Waiting {
+            zone: "a.".into(),
+            serial: 7,
+            limit: Duration::from_secs(1),
+            with_last_resort: false,
+            skip_unreachable: false,
+        }
+    }
+
     #[test]
     fn a_round_that_is_cut_short_forgets_nothing() {
         let pop = |state: &str| WaitedPop {
@@ -221,13 +231,7 @@ mod tests {
 
     #[test]
     fn a_digest_is_of_what_is_waited_for_at_an_announced_pop() {
-        let waiting = Waiting {
-            zone: "a.".into(),
-            serial: 7,
-            limit: Duration::from_secs(1),
-            with_last_resort: false,
-            skip_unreachable: false,
-        };
+        let waiting = waiting();
         let digest = |announced, serial| {
             let mut status = told(announced, Some(serial));
             status.zones[0].digest = Some("a".into());
@@ -238,13 +242,7 @@ mod tests {
 
     #[test]
     fn every_announced_pop_must_serve_it_or_a_newer_one() {
-        let waiting = Waiting {
-            zone: "a.".into(),
-            serial: 7,
-            limit: Duration::from_secs(1),
-            with_last_resort: false,
-            skip_unreachable: false,
-        };
+        let waiting = waiting();
         let judged = |answer, waiting: &Waiting| {
             let pop = judge("ams1".into(), answer, waiting);
             (pop.ready, pop.state)

@@ -58,10 +58,6 @@ impl WriterReply {
         self.stage.load(Ordering::Acquire) == stage::GIVEN_UP
     }
 
-    fn has_begun(&self) -> bool {
-        self.stage.load(Ordering::Acquire) == stage::BEGUN
-    }
-
     /// Tells the outcome; false if nobody waits any more: then it is known as one that is not kept.
     pub(in crate::publish) fn tell(self, outcome: io::Result<()>) -> bool {
         self.advance(stage::BEGUN, stage::TOLD) && self.outcome.send(outcome).is_ok()
@@ -163,13 +159,15 @@ impl Sorted {
     pub(in crate::publish) fn of(urgent: Vec<(Urgent, WriterReply)>) -> Self {
         let mut sorted = Self::default();
         for (urgent, reply) in urgent {
-            match urgent {
-                // The last one was called not durable; those before it are served.
-                Urgent::Keep(mut versions) if !reply.begin() => {
+            if !reply.begin() {
+                // The last version was called not durable; those before it are served.
+                if let Urgent::Keep(mut versions) = urgent {
                     versions.pop();
                     sorted.earlier.extend(versions);
                 }
-                _ if !reply.has_begun() && !reply.begin() => {}
+                continue;
+            }
+            match urgent {
                 Urgent::Keep(versions)
                     if versions.iter().all(|version| version.zone.record_count() <= MOST_RECORDS) =>
                 {
