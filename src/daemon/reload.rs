@@ -163,9 +163,9 @@ async fn look_again(publisher: &Arc<PublisherHandle>, config: Config, applied: &
         return failed(with_causes(&error));
     }
     let report = publisher.report().load();
-    let unwell = report.faulty();
+    let unhealthy = report.faulty();
     let zones = if report.served() == 1 { "zone" } else { "zones" };
-    let mut message = format!("{} {zones} served, {unwell} with faults", report.served());
+    let mut message = format!("{} {zones} served, {unhealthy} with faults", report.served());
     if let Some(left) = left(&before, &report) {
         message.push_str(&format!("; {left}"));
     }

@@ -332,7 +332,7 @@ async fn open_unix(path: &Path) -> io::Result<UnixStream> {
     UnixStream::connect(path).await
 }
 
-/// From a management address, never from a service address (design rule 12); on loopback from there.
+/// From a management address, never from a service address (rule 7 of the crate); to loopback from loopback.
 async fn open_tcp(address: SocketAddr, sources: &[IpAddr]) -> io::Result<tokio::net::TcpStream> {
     let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
     let source = sources.iter().find(|source| source.is_ipv4() == address.is_ipv4());

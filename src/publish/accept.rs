@@ -193,7 +193,7 @@ pub enum Refused {
     /// The zone's own digest is that of another content (RFC 8976).
     #[error(transparent)]
     Zonemd(DigestFault),
-    /// The operator's program says no.
+    /// The operator's program refuses it.
     #[error(transparent)]
     Program(ProgramFault),
     /// The operator holds the zone at the version that is served.

@@ -5,7 +5,7 @@
 //!   heartbeats of all tasks, liveness of the publisher            -->   (a tick every 100 ms)
 //! ```
 //!
-//! A tick observes heartbeats in the keeper's own run time; every fifth one makes the document, so that the beginning of
+//! A tick observes heartbeats in the status task's own run time; every fifth one makes the document, so that the beginning of
 //! everything that is wrong is known whether or not somebody asks. Of a new report only the zones that changed are looked at.
 //! Never waits for a task, never locks what another thread locks.
 
@@ -70,7 +70,7 @@ pub(super) type Source<T> = Box<dyn FnMut() -> T + Send>;
 /// Why changes of zone files are not seen, in the run time of the observer; `None` while they are.
 pub(super) type UpdatesObserver = Box<dyn FnMut(Duration) -> Option<String> + Send>;
 
-/// Where the keeper gets everything from.
+/// Where the status task gets everything from.
 pub(super) struct StatusSources {
     pub(super) started: Instant,
     pub(super) settings: Settings,

@@ -1,4 +1,4 @@
-//! The thread `control`: the admin socket and the keeper of the status, and nothing that can block.
+//! The thread `control`: the admin socket and the status task, and nothing that can block.
 
 use std::io;
 use std::sync::Arc;

@@ -108,7 +108,7 @@ impl StateDirectory {
         self.store().and_then(Store::database)
     }
 
-    /// Why there is no keeper, although there should be one.
+    /// Why there is no state writer, although there should be one.
     pub(in crate::publish) fn unwritable(&self) -> Option<&StateError> {
         match self {
             Self::Unwritable { error, .. } => Some(error),

@@ -413,7 +413,7 @@ impl Store {
         }
     }
 
-    /// Where something of this name is set aside: `NAME.damaged`, or `NAME.damaged-2` and so on, for each may be the only copy of what was
+    /// Where something of this name is set aside: `NAME.damaged`, or `NAME.damaged-2` and so on, because each may be the only copy of what was
     /// in it.
     fn free_place(&self, name: &str) -> PathBuf {
         let place = |number| match number {

@@ -1,4 +1,4 @@
-//! What waits at the keeper to be written.
+//! What waits for the state writer.
 //!
 //! Part of [`crate::publish::state::keeper`].
 

@@ -139,7 +139,7 @@ impl Board {
         self.pool.give_up(thread, running);
     }
 
-    /// The first load is over.
+    /// The first load is over: the threads of the pool let every other thread go first.
     pub(in crate::publish) fn be_gentle(&self) {
         self.pool.be_gentle();
     }

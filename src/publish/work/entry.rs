@@ -1,4 +1,4 @@
-//! One zone, as the publisher keeps it between two looks. There may be hundreds of thousands: what is rare is in a
+//! One zone, as the publisher keeps it between two checks. There may be hundreds of thousands: what is rare is in a
 //! box, what is the same for many is shared.
 
 use std::path::{Path, PathBuf};
@@ -86,9 +86,9 @@ pub(in crate::publish) struct Entry {
     pub(in crate::publish) unread: u8,
     /// Whether `files` are those of the last reading, and nothing needs to be read while they stay as they are.
     pub(in crate::publish) read: bool,
-    /// Under which rules it was judged: [`CheckContext::rules`](super::zone_check::CheckContext::rules).
+    /// Under which rules it was judged: [`CheckContext::rules`](super::check_context::CheckContext::rules).
     pub(in crate::publish) rules: u32,
-    /// Whether it was looked at.
+    /// Whether it was checked.
     pub(in crate::publish) visited: bool,
     /// Whether it waits for a check, or is being checked.
     pub(in crate::publish) work: WorkState,

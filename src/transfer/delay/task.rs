@@ -26,7 +26,7 @@ const REFUSED_PAUSE: Duration = Duration::from_secs(600);
 const FAILED_PAUSE: Duration = Duration::from_secs(30);
 /// How often it is kept how long versions have waited: a crash costs so much of it at most.
 const KEEP_EVERY: Duration = Duration::from_secs(60);
-/// What is kept anew waits for others, for many zones change together.
+/// What is kept anew waits for others, because many zones change together.
 const KEEP_AFTER: Duration = Duration::from_secs(1);
 
 /// See the module. Runs until it is dropped.

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use crate::wire::{Name, Serial};
 
-/// Zones that are remembered at most, for a catalog may have many and anybody may tell of all of them; of others nothing is forwarded, and the
+/// Zones that are remembered at most, because a catalog may have many and anybody may tell of all of them; of others nothing is forwarded, and the
 /// timers of the other POPs have to do.
 const MOST: usize = 1 << 14;
 
@@ -41,7 +41,7 @@ impl Forwarding {
         let (next, is_full) = (now + self.interval, self.zones.len() >= MOST);
         match self.zones.get_mut(zone) {
             Some(known) if known.next > now => {
-                // A repetition, for the answer to the first one was lost.
+                // A repetition, because the answer to the first one was lost.
                 if hint.is_none() || hint != known.hint {
                     known.waits = Some(hint);
                 }

@@ -26,7 +26,7 @@ use super::settings::PrimarySettings;
 use super::source::Source;
 use super::turns::Turns;
 
-/// Octets of a request over UDP: all that a datagram can have, for knsupdate sends updates of any length over UDP.
+/// Octets of a request over UDP: all that a datagram can have, because knsupdate sends updates of any length over UDP.
 const DATAGRAM: usize = 65_535;
 
 /// How long a client may be silent that no list names: it asks at once, or holds what others need.

@@ -96,7 +96,7 @@ impl Notifying {
         self.with(&name, |notifier| notifier.changed(serial, now));
     }
 
-    /// Zones with other targets than before: all of them are told, for the new ones may not know the version.
+    /// Zones with other targets than before: all of them are told, because the new ones may not know the version.
     fn change(&mut self) {
         let settings = self.shared.settings();
         let differs = |(name, (notifier, _)): (&Name, &(Notifier, Option<Instant>))| {

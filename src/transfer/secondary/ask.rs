@@ -65,7 +65,7 @@ impl AskError {
 pub(super) enum AskOver {
     /// UDP, or TLS where the primary has it.
     Usual,
-    /// TCP, for the primary has answered REFUSED over UDP.
+    /// TCP, because the primary has answered REFUSED over UDP.
     Tcp,
 }
 

@@ -2,7 +2,7 @@
 //!
 //! An exchange that ended well leaves its connection here, and the next one with the same primary takes it (RFC 7766 section
 //! 6.2.1, RFC 9103 section 6.3.1): many thousand zones cost some connections and not one each, nor a TLS handshake each, nor a local
-//! port that rests in TIME-WAIT. Never holds more than [`MOST`], none for longer than [`REST`], and gives none away on which
+//! port that stays in TIME-WAIT. Never holds more than [`MOST`], none for longer than [`REST`], and gives none away on which
 //! something has come that nobody asked for, or that the other side has closed.
 
 use std::net::SocketAddr;
@@ -15,10 +15,10 @@ use tokio::time::timeout;
 use crate::telemetry::locked;
 use crate::transfer::tls::TlsClient;
 
-/// How long a connection rests at most: shorter than the idle times of the peers (Knot DNS 10 s, BIND 30 s, NSD 120 s), long enough
+/// How long a connection is kept idle (RFC 7766 section 6.2.3): shorter than the idle times of the peers (Knot DNS 10 s, BIND 30 s, NSD 120 s), long enough
 /// for the next of many zones.
 const REST: Duration = Duration::from_secs(4);
-/// The most connections that rest.
+/// The most idle connections.
 const MOST: usize = 32;
 
 /// A connection, encrypted or not.
@@ -29,7 +29,7 @@ impl<T: AsyncRead + AsyncWrite + Send + Unpin> Connection for T {}
 /// With whom, and over what.
 pub(super) type Peer<'a> = (SocketAddr, Option<&'a TlsClient>);
 
-/// The connections that rest.
+/// The idle connections.
 #[derive(Default)]
 pub(super) struct IdleConnections {
     resting: Mutex<Vec<Resting>>,
@@ -48,7 +48,7 @@ impl IdleConnections {
         loop {
             let mut stream = self.take_any(peer, now)?;
             let mut octet = [0];
-            // Nothing to read is what a connection at rest has: an octet, an end or an error is none.
+            // An idle connection has nothing to read: one with an octet, an end or an error is not used again.
             if timeout(Duration::ZERO, stream.read(&mut octet)).await.is_err() {
                 return Some(stream);
             }
@@ -57,7 +57,7 @@ impl IdleConnections {
 
     fn take_any(&self, (address, tls): Peer<'_>, now: Instant) -> Option<Box<dyn Connection>> {
         let mut resting = locked(&self.resting);
-        // The last one that came has rested shortest.
+        // The last one that came has been idle for the shortest time.
         let place = resting.iter().rposition(|it| {
             let same_tls = match (&it.tls, tls) {
                 (None, None) => true,
@@ -69,7 +69,7 @@ impl IdleConnections {
         Some(resting.remove(place).stream)
     }
 
-    /// Lets a connection rest on which all that was asked for has come.
+    /// Takes a connection on which all that was asked for has come.
     pub(super) fn put(&self, (address, tls): Peer<'_>, stream: Box<dyn Connection>, now: Instant) {
         let mut resting = locked(&self.resting);
         if resting.len() >= MOST {
@@ -78,7 +78,7 @@ impl IdleConnections {
         resting.push(Resting { address, tls: tls.cloned(), stream, until: now + REST });
     }
 
-    /// Closes those that have rested long enough; when the next one will have.
+    /// Closes those that have been idle long enough; when the next one will have been.
     pub(super) fn close_old(&self, now: Instant) -> Option<Instant> {
         let mut resting = locked(&self.resting);
         resting.retain(|it| it.until > now);

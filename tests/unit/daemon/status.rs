@@ -1,4 +1,4 @@
-//! The keeper on its own, with sources that the test moves.
+//! The status task on its own, with sources that the test moves.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
