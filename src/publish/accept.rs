@@ -91,7 +91,7 @@ pub struct Standing {
 impl Standing {
     /// Whether differences led on from what the source gave last, so that the source again, unchanged, is
     /// [`Accepted::Outdated`] unless an operator forces it, or has the same content.
-    pub(super) fn is_led_on(&self) -> bool {
+    pub(super) fn has_differences(&self) -> bool {
         self.digest != Some(self.source_digest)
     }
 

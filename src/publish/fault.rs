@@ -334,7 +334,7 @@ pub enum SourceWarning {
 
 impl SourceFault {
     /// Faults kept in a report: more than a person reads, few enough to be nothing.
-    pub(super) const MOST: usize = 100;
+    pub(super) const MAX_REPORTED: usize = 100;
 }
 
 #[cfg(test)]

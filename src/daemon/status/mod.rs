@@ -1,7 +1,7 @@
 //! Keeps the status: what every part reports, put together on the thread `control`, without asking any task.
 //!
 //! ```text
-//!   report, statistics, routes, facts, counters, what was ordered --> StatusKeeper --> control::Status
+//!   report, statistics, routes, facts, counters, what was ordered --> StatusTask --> control::Status
 //!   heartbeats of all tasks, liveness of the publisher            -->   (a tick every 100 ms)
 //! ```
 //!
@@ -157,7 +157,7 @@ impl Settings {
 }
 
 /// Keeps the status and answers for it.
-pub(super) struct StatusKeeper {
+pub(super) struct StatusTask {
     beat: Beat,
     /// Whether [`Request::TestPanic`] is obeyed.
     test_hooks: bool,
@@ -179,7 +179,7 @@ struct State {
     updates_fault: Option<String>,
 }
 
-impl StatusKeeper {
+impl StatusTask {
     /// `test_hooks`: whether a test may make tasks panic.
     pub(super) fn new(sources: StatusSources, beat: Beat, test_hooks: bool) -> Self {
         let mut tasks = TaskWatch::default();
@@ -260,7 +260,7 @@ impl State {
     }
 }
 
-impl Answers for StatusKeeper {
+impl Answers for StatusTask {
     fn status(&self, selection: &Selection) -> Status {
         self.lock().document(selection)
     }

@@ -1,6 +1,6 @@
 //! What somebody waits for at the state writer, and in which order it is written.
 //!
-//! Part of [`crate::publish::state::keeper`].
+//! Part of [`crate::publish::state::state_writer`].
 
 use std::io;
 use std::sync::Arc;

@@ -140,7 +140,7 @@ impl Board {
     }
 
     /// The first load is over: the threads of the pool let every other thread go first.
-    pub(in crate::publish) fn be_gentle(&self) {
-        self.pool.be_gentle();
+    pub(in crate::publish) fn lower_priority(&self) {
+        self.pool.lower_priority();
     }
 }

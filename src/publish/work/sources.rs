@@ -168,7 +168,7 @@ impl Sources {
                 }
             }
         }
-        faults.truncate(SourceFault::MOST);
+        faults.truncate(SourceFault::MAX_REPORTED);
         (faults, warnings)
     }
 }

@@ -19,7 +19,7 @@ use super::queue::DueStep;
 use super::sink::{DelayedVersions, now};
 
 /// Steps that are put into service at one time: the publisher has as many threads for it.
-const MOST: usize = 4;
+const MAX_RUNNING_STEPS: usize = 4;
 /// The pause after a version that was refused: a person corrects it, or another version comes and is tried at its time.
 const REFUSED_PAUSE: Duration = Duration::from_secs(600);
 /// The pause after a failure of the publisher or of the disk.
@@ -90,7 +90,7 @@ impl DelayTask {
         let mut state = self.versions.lock();
         for (name, queue) in &mut state.zones {
             match queue.machine.next(now) {
-                NextRelease::Release(count, why) if self.tasks.len() < MOST => {
+                NextRelease::Release(count, why) if self.tasks.len() < MAX_RUNNING_STEPS => {
                     let Some(step) = queue.begin(name, count, why) else { continue };
                     let inner = self.versions.inner.clone();
                     self.tasks.spawn_blocking(move || {

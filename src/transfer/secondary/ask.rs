@@ -162,7 +162,7 @@ async fn over_tcp(
         return Err(TransferFault::Ended { records: 0 }.into());
     };
     let answer = judge(message, &asked, exchange.as_mut())?;
-    frames.rest(idle, peer);
+    frames.keep_idle(idle, peer);
     match answer {
         SoaAnswer::Serves(soa) => Ok(soa),
         SoaAnswer::NotAuthoritative => Err(AskError::NotAuthoritative),

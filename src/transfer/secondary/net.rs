@@ -175,7 +175,7 @@ impl Frames {
     }
 
     /// Keeps the connection for the next exchange, if all that came on it was taken.
-    pub(super) fn rest(self, idle: &IdleConnections, peer: Peer<'_>) {
+    pub(super) fn keep_idle(self, idle: &IdleConnections, peer: Peer<'_>) {
         if self.start == self.buffer.len() {
             idle.put(peer, self.stream, Instant::now().into_std());
         }
