@@ -1,4 +1,4 @@
-//! `anyns check`: the configuration, every zone, and the plan, before any of it acts (design rule 9).
+//! `anyns check`: the configuration, every zone, and the plan, before any of it acts.
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;

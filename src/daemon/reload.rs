@@ -21,7 +21,7 @@ use crate::handoff::Latest;
 use crate::host;
 use crate::publish::{PublisherHandle, Report, finds_no_zone, no_zone_file};
 use crate::serve::TlsFiles;
-use crate::telemetry::with_causes;
+use crate::telemetry::{counted, with_causes};
 
 use super::controller::Controller;
 use super::live::{self, Applied};
@@ -163,9 +163,7 @@ async fn look_again(publisher: &Arc<PublisherHandle>, config: Config, applied: &
         return failed(with_causes(&error));
     }
     let report = publisher.report().load();
-    let unwell = report.faulty();
-    let zones = if report.served() == 1 { "zone" } else { "zones" };
-    let mut message = format!("{} {zones} served, {unwell} with faults", report.served());
+    let mut message = format!("{} served, {} with faults", counted(report.served(), "zone"), report.faulty());
     if let Some(left) = left(&before, &report) {
         message.push_str(&format!("; {left}"));
     }

@@ -85,7 +85,7 @@ pub struct Settings {
     pub zones: Vec<SingleZone>,
     /// Zones that come from primaries: [`PublisherHandle::offer`](super::PublisherHandle::offer).
     pub transferred: BTreeSet<Name>,
-    /// Catalog zones (RFC 9432), which are among `transferred`: they are not answered from, and may shrink to nothing, for who
+    /// Catalog zones (RFC 9432), which are among `transferred`: they are not answered from, and may shrink to nothing, because who
     /// follows them holds what that removes.
     pub catalogs: BTreeSet<Name>,
     /// Zones that live in the state directory and take updates: a file of theirs is only the seed, read while nothing is kept of them.

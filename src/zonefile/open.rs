@@ -13,7 +13,7 @@ pub(super) type FileId = (u64, u64);
 /// Opens a regular file.
 ///
 /// The path is looked at first, so that a device is not even opened (opening one can have effects), and once more
-/// after opening, for it may have been replaced. A FIFO is opened with O_NONBLOCK: no writer is waited for.
+/// after opening, because it may have been replaced. A FIFO is opened with O_NONBLOCK: no writer is waited for.
 pub(super) fn look_and_open(path: &Path) -> Result<(File, Metadata), FileFault> {
     let facts = metadata(path).map_err(|source| FileFault::Io { path: path.into(), source })?;
     expect_regular(path, &facts)?;
@@ -55,7 +55,7 @@ pub(super) fn read_whole(
     if octets.len() as u64 > most { Err(too_large()) } else { Ok(octets) }
 }
 
-/// Reads on past the size seen before, for the file may have grown, but never more than one octet beyond `most`.
+/// Reads on past the size seen before, because the file may have grown, but never more than one octet beyond `most`.
 fn read_bounded(file: &mut File, size: u64, most: u64) -> io::Result<Vec<u8>> {
     let mut octets = Vec::new();
     octets.try_reserve_exact(usize::try_from(size).unwrap_or(usize::MAX))?;

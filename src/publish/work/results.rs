@@ -139,11 +139,11 @@ impl Core {
         self.watching.has_new_includes |= !entry.files.includes_the_same(&current.files);
         let (postponed, is_new) = (
             entry.is_postponed() || entry.waits_for_state(),
-            !current.visited || !entry.says_the_same(current),
+            !current.is_checked || !entry.says_the_same(current),
         );
         // An absence that is told of and has passed does no harm: a zone that is served counts as served.
         let absence = entry.absence();
-        self.has_new_absences |= absence.is_some() && (absence != current.absence() || !current.visited);
+        self.has_new_absences |= absence.is_some() && (absence != current.absence() || !current.is_checked);
         *current = entry;
         current.check_ended(self.looks.round.as_mut());
         let answer = effects.answer.take();
@@ -166,9 +166,9 @@ impl Core {
 
     fn take_effects(&mut self, name: &Name, effects: Effects) {
         if let Some(version) = effects.kept
-            && let Some(keeper) = self.keeping.state.keeper()
+            && let Some(writer) = self.keeping.state.writer()
         {
-            keeper.keep(version);
+            writer.keep(version);
         }
         if let Some(zone) = effects.added {
             self.publication.add(zone);
@@ -185,8 +185,8 @@ impl Core {
         if effects.forgotten {
             self.publication.remove(name.clone());
             // Where the directory cannot be written, the zone is found again, and forgotten, once it can be.
-            if let Some(keeper) = self.keeping.state.keeper() {
-                keeper.forget_soon(name);
+            if let Some(writer) = self.keeping.state.writer() {
+                writer.forget_soon(name);
             }
         }
         if effects.unknown {
@@ -290,7 +290,7 @@ impl Core {
     /// At the start: what the state directory has of a source that does not answer is served.
     fn restore_zones_of(&mut self, key: &SourceKey) {
         let is_of_it = |entry: &Entry| entry.found.as_ref().is_some_and(|found| found.key == *key);
-        let waiting = self.zones.iter().filter(|(_, entry)| is_of_it(entry) && !entry.visited);
+        let waiting = self.zones.iter().filter(|(_, entry)| is_of_it(entry) && !entry.is_checked);
         let names: Vec<Name> = waiting.map(|(name, _)| name.clone()).collect();
         for name in names {
             self.push_to(&SourceKey::None, &name, false);

@@ -193,7 +193,7 @@ impl Sources {
                 }
             }
         }
-        faults.truncate(SourceFault::MOST);
+        faults.truncate(SourceFault::MAX_REPORTED);
         (faults, warnings)
     }
 }
