@@ -68,7 +68,7 @@
 //! | UDP with `engine = "hickory"`, on every platform of tokio ([`serve::hickory`]) | hickory-server | the second implementation: tests hold both engines to the same answers |
 //! | TCP, TLS, HTTPS and QUIC, with both engines | ours | hickory-server 0.26.3 bounds no connection of its listeners |
 //! | queries parsed, answers written ([`wire`], [`answer()`](answer::answer)) | ours | hickory's codec allocates for each record, and its store walks every key on a miss: a hit takes 11.1 µs of user time (here 0.3), NXDOMAIN comes 12 times a second |
-//! | the rate of each source ([`admission`]) | governor | its cell rate algorithm, over tables that spoofed sources cannot make grow |
+//! | the rate of each source ([`admission`]) | governor | its cell rate algorithm, over tables that spoofed sources cannot make grow; hickory-server answers what it cannot parse before any code of ours |
 //!
 //! The figures were measured with hickory-dns 0.26.3 on one core, 180,000 records, over UDP on loopback.
 //!
