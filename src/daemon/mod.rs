@@ -31,6 +31,7 @@
 //! | `catalogs` | (nothing) |
 //! | `status` | `canaries` `catalogs` |
 
+mod blocking;
 mod build;
 mod canaries;
 mod catalogs;

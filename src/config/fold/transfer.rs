@@ -1,11 +1,8 @@
 //! `[transfer]`, `[[key]]`, and what `[[zone]]` says of transfers.
 
-use std::fmt::Write as _;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 use std::sync::Arc;
-
-use sha2::{Digest as _, Sha256};
 
 use crate::fleet;
 use crate::telemetry::with_causes;
@@ -37,10 +34,38 @@ pub struct Transfers {
     pub canaries: Vec<CanaryGroup>,
     /// Versions wait here: this is a last-resort POP.
     pub delay: Option<DelaySettings>,
-    /// SHA-256 of what the file says of it: whether two are the same.
-    pub form: [u8; 32],
-    /// The same of what only a restart takes over.
-    pub restart_form: [u8; 32],
+    /// What only a restart takes over.
+    pub at_start: TransfersAtStart,
+}
+
+/// What of transfers only a restart takes over: sockets, how much is done at one time, and the delay of a last-resort POP.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TransfersAtStart {
+    listen: Vec<SocketAddr>,
+    listen_tls: Option<Vec<SocketAddr>>,
+    inward: usize,
+    outward: usize,
+    outward_per_client: usize,
+    connections_per_client: usize,
+    delay: Option<DelaySettings>,
+}
+
+impl TransfersAtStart {
+    fn new(
+        secondary: &secondary::SecondarySettings,
+        primary: &primary::PrimarySettings,
+        delay: Option<&DelaySettings>,
+    ) -> Self {
+        Self {
+            listen: primary.listen.clone(),
+            listen_tls: primary.tls.as_ref().map(|(listen, _)| listen.clone()),
+            inward: secondary.transfers,
+            outward: primary.transfers,
+            outward_per_client: primary.transfers_per_client,
+            connections_per_client: primary.connections_per_client,
+            delay: delay.cloned(),
+        }
+    }
 }
 
 impl Transfers {
@@ -68,7 +93,6 @@ pub(super) fn fold_transfers(
                 Some((catalog.name.as_ref().parse().ok()?, transfer_of(folder, catalog)))
             }))
             .collect();
-    let (form, restart_form) = (form(&keys, &transfer, &zones), restart_form(&transfer));
     let nothing = || Transfers {
         secondary: Default::default(),
         primary: Default::default(),
@@ -76,8 +100,7 @@ pub(super) fn fold_transfers(
         catalogs: Default::default(),
         canaries: Vec::new(),
         delay: None,
-        form,
-        restart_form,
+        at_start: Default::default(),
     };
     let keys = match read_keys(&keys) {
         Ok(keys) => Arc::new(keys),
@@ -94,7 +117,8 @@ pub(super) fn fold_transfers(
             secondary.catalogs = catalogs.followed.iter().map(|catalog| catalog.name.clone()).collect();
             let canaries = fold_canaries(spec, &keys, fleet, faults);
             let delay = fold_delay(spec, &transfer, faults);
-            Transfers { secondary, primary, updates, catalogs, canaries, delay, form, restart_form }
+            let at_start = TransfersAtStart::new(&secondary, &primary, delay.as_ref());
+            Transfers { secondary, primary, updates, catalogs, canaries, delay, at_start }
         }
         Err(error) => {
             faults.error(None, "transfer", with_causes(&error));
@@ -151,39 +175,6 @@ fn fold_delay(spec: &Spec, transfer: &TransferSpec, faults: &mut Faults<'_>) -> 
         return None;
     };
     Some(DelaySettings { rules, directory: path_in(faults.folder(), directory) })
-}
-
-/// A hash of what the file says, secrets included.
-fn form(keys: &[KeySpec], transfer: &TransferSpec, zones: &[(Name, ZoneTransferSpec)]) -> [u8; 32] {
-    let says_something = |(_, zone): &&(Name, ZoneTransferSpec)| {
-        let ZoneTransferSpec { primaries, notify_from, allow_transfer, notify, expired } = zone;
-        let is_silent = primaries.is_empty() && notify_from.is_empty() && allow_transfer.is_none();
-        !is_silent || notify.is_some() || expired.is_some()
-    };
-    let zones: Vec<_> = zones.iter().filter(says_something).collect();
-    let mut text = format!("{transfer:?}{zones:?}");
-    for key in keys {
-        let file = key.secret_file.as_ref().map(std::fs::read_to_string).and_then(Result::ok);
-        let _ = write!(text, "{}{}{:?}{file:?}{:?}", key.name, key.algorithm, key.secret, key.mac_octets);
-    }
-    Sha256::digest(text).into()
-}
-
-/// The same of sockets, their certificate, and how much is done at one time.
-fn restart_form(transfer: &TransferSpec) -> [u8; 32] {
-    let TransferSpec {
-        listen,
-        tls,
-        transfers,
-        transfers_out,
-        transfers_out_per_client,
-        connections_per_client,
-        ..
-    } = transfer;
-    let delay = (transfer.delay, transfer.key_delay, transfer.signature_margin);
-    let outward = (transfers_out, transfers_out_per_client, connections_per_client);
-    let text = format!("{listen:?}{tls:?}{transfers:?}{outward:?}{delay:?}");
-    Sha256::digest(text).into()
 }
 
 fn key_below(folder: &Path, key: &KeySpec) -> KeySpec {
