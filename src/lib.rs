@@ -1,4 +1,4 @@
-//! # anyns: an anycast authoritative DNS server whose route is true
+//! # anyns: an anycast authoritative DNS server that announces its route only while it answers
 //!
 //! One process runs in every point of presence (POP) of an anycast DNS service. It
 //!

@@ -3,9 +3,8 @@
 //! # Why tokens are taken in advance
 //!
 //! The limit is a number of queries a second for a prefix, in the whole process. The kernel spreads a prefix over the
-//! workers by address and port. The designs that were compared:
-//! - A shared cell for each query is exact. But all workers then write one line for each query of a busy prefix; with two
-//!   cells and SipHash it also was the most expensive part of a query after the answer itself.
+//! workers by address and port. Simpler designs have these faults:
+//! - A shared cell for each query is exact, but all workers then write one cache line for each query of a busy prefix.
 //! - A table for each worker with the rate divided by their number refuses a client that uses one port, hence one worker,
 //!   long before its limit. Undivided it multiplies the limit by the workers.
 //! - Choosing the worker by the prefix (a reuseport program) is exact and shares nothing, but a prefix without a limit, for

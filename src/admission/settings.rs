@@ -53,9 +53,9 @@ impl Settings {
     pub const DEFAULT_SLIP: u32 = 2;
     /// 2 MiB; with the default rate the tables fill up at 131 million queries a second, past any socket.
     pub const DEFAULT_TABLE_SLOTS: usize = 1 << 17;
-    /// Below this, strangers share slots all the time.
+    /// Below this, unrelated prefixes share slots all the time.
     pub const MIN_SLOTS: usize = 1 << 10;
-    /// 1 GiB; more is a slip of the keyboard.
+    /// 1 GiB; a larger number is a typing error.
     pub const MAX_SLOTS: usize = 1 << 26;
     /// The list is walked for every query.
     pub const MAX_EXEMPT: usize = 64;

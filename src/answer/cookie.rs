@@ -68,7 +68,7 @@ impl CookieSettings {
 pub(super) enum Cookie {
     /// There is none, or cookies are not served: the option is like an unknown one.
     Absent,
-    /// Its length is none that a COOKIE can have (RFC 7873 section 5.2.2).
+    /// A COOKIE cannot have its length (RFC 7873 section 5.2.2).
     Malformed,
     /// It can be read.
     Present {

@@ -143,7 +143,7 @@ fn report_channel<'s>(query: &Query<'_>, verdict: &Verdict, settings: &'s Settin
     let name = LookupName::from_wire_prefix(question.name).ok()?;
     let below = name.label_count().checked_sub(zone.labels.into())?;
     let apex = name.ancestor(below);
-    // The agent's last octets; where they are the apex's but in the middle of a label, none is the worse for it.
+    // The agent's last octets; where they equal the apex's but begin inside a label, that is harmless: no error is reported to the agent.
     let tail = agent.get(agent.len().checked_sub(apex.len()).unwrap_or(agent.len())..)?;
     (!tail.eq_ignore_ascii_case(apex) && agent != [0]).then_some(agent)
 }

@@ -22,11 +22,9 @@
 //!
 //! Answers hold no more than was asked for in the answer and authority sections: no NS records beside positive
 //! answers, one RRset for ANY. The additional section has the addresses that MX, SRV, NS, SVCB and their like lead to,
-//! where this server has them. It was empty at first, because a careful resolver asks again unless it trusts such data,
-//! which RFC 2181 section 5.4.1 ranks lowest, and an answer that is not there cannot be reflected. It is filled because
-//! RFC 9460 section 4.1 wants it for SVCB, because BIND, NSD and Knot DNS do so by default, and because a resolver that
-//! does take it saves its user a round trip. The ceiling of the UDP payload bounds what can be reflected, with or
-//! without.
+//! where this server has them. RFC 9460 section 4.1 wants them for SVCB, BIND, NSD and Knot DNS add them by default, and a
+//! resolver that trusts them saves a round trip; RFC 2181 section 5.4.1 ranks such data lowest, so a careful resolver asks
+//! again. The ceiling of the UDP payload bounds what can be reflected, with or without them.
 
 mod additional;
 mod alias;

@@ -143,7 +143,7 @@ impl<'a> Chain<'a, '_> {
 }
 
 /// The verdict on a name in no zone that is served. One that is configured, or may be on its way, is no reason for
-/// REFUSED, which would make a resolver think us lame.
+/// REFUSED, which would make a resolver treat this server as a lame delegation (RFC 9499).
 fn not_served(snapshot: &Snapshot, name: &LookupName) -> Verdict {
     let (rcode, extended_error) = match snapshot.absence(name) {
         Some(Absence::NoData | Absence::Expired) => (rcode::SERVFAIL, extended_error::INVALID_DATA),

@@ -1,4 +1,4 @@
-//! A query with a TSIG record: no key counts on the addresses of the service, so each is one that is not known (RFC 8945 section 5.2.1).
+//! A query with a TSIG record: no key counts on the addresses of the service, so each key is an unknown one (RFC 8945 section 5.2.1).
 //!
 //! The record flows in, RCODE NOTAUTH and a record with the error BADKEY and no MAC flow out. Transfers, updates and NOTIFY have keys
 //! of their own ([`crate::transfer`]); they do not come here.

@@ -197,7 +197,7 @@ fn new_owner_of(node: NodeRef<'_>, owner: &Name) -> Result<Option<Name>, Catalog
     }
 }
 
-/// The groups of a member; a TXT record of several strings is none.
+/// The groups of a member; a TXT record of several strings names none.
 fn groups_of(node: NodeRef<'_>) -> Vec<Box<[u8]>> {
     let rdata = node.set(RecordType::TXT).into_iter().flat_map(|set| set.rdata());
     let mut left = MOST_GROUP_OCTETS;

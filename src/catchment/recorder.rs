@@ -44,13 +44,13 @@ pub struct Catchment {
 pub struct FamilyCatchment {
     /// The samples of all clients.
     pub samples: u64,
-    /// The prefixes with the most samples, at most [`FamilyCatchment::MOST`], the busiest first.
+    /// The prefixes with the most samples, at most [`FamilyCatchment::MAX_PREFIXES`], the busiest first.
     pub prefixes: Vec<PrefixCount>,
 }
 
 impl FamilyCatchment {
     /// The most prefixes that are told.
-    pub const MOST: usize = CAPACITY;
+    pub const MAX_PREFIXES: usize = CAPACITY;
 }
 
 /// How many samples a prefix has: at least `samples`, at most `samples + missed`.
@@ -167,7 +167,7 @@ fn family(filling: &Sketch<IpNet>, whole: Option<&Sketch<IpNet>>) -> FamilyCatch
     };
     let mut prefixes: Vec<PrefixCount> = known.into_iter().map(count).collect();
     prefixes.sort_by_key(|one| (Reverse(one.samples), one.prefix));
-    prefixes.truncate(FamilyCatchment::MOST);
+    prefixes.truncate(FamilyCatchment::MAX_PREFIXES);
     FamilyCatchment { samples: filling.noted() + whole.map_or(0, Sketch::noted), prefixes }
 }
 

@@ -19,7 +19,7 @@ const LIMIT: Duration = Duration::from_secs(20);
 const PAGE: usize = 20;
 
 /// The most zones in a text that was asked for certain zones; `--json` has them all.
-const MOST: usize = 1000;
+const MAX_SHOWN_ZONES: usize = 1000;
 
 /// Between two frames of `--watch`.
 const FRAME: Duration = Duration::from_secs(1);
@@ -43,7 +43,7 @@ impl StatusOptions {
         let most = match (&self.zones, json) {
             (_, true) => None,
             (None, _) => Some(PAGE),
-            (Some(_), _) => Some(MOST),
+            (Some(_), _) => Some(MAX_SHOWN_ZONES),
         };
         Request::Status { zones: self.zones.clone(), most }
     }
@@ -68,7 +68,7 @@ pub(super) fn status(
 /// Prints what is known of one zone; the exit code is 0 if it is served as it should be, 1 if not.
 pub(super) fn zone_status(config: Option<&Path>, socket: Option<&Path>, zone: String, json: bool) -> Outcome {
     let path = remote::socket_path(config, socket)?;
-    let request = Request::Status { zones: Some(zone), most: Some(MOST) };
+    let request = Request::Status { zones: Some(zone), most: Some(MAX_SHOWN_ZONES) };
     let status = match control::call(&path, &request, LIMIT)? {
         Response::Status { status } => status,
         Response::Failed { message } => return Err(message.into()),

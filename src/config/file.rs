@@ -1,4 +1,4 @@
-//! The text of a configuration file, and files that are none.
+//! The text of a configuration file, and files that cannot be one.
 
 use std::fs::File;
 use std::io::Read as _;

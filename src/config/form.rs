@@ -17,7 +17,7 @@ use super::spec::{Spec, key_of};
 use super::words::{LISTS, SINGLE, in_words, syntax_in_words};
 
 /// The most faults of form that are told; a file with more is another kind of file.
-const MOST: usize = 100;
+const MAX_FAULTS: usize = 100;
 
 /// A key, what it is, and a value of the right form.
 type Required = (&'static str, &'static str, &'static str);
@@ -160,7 +160,7 @@ pub(super) fn parse<'t>(sources: &'t Sources, faults: &mut Faults<'_>) -> Option
     let is_twice = |error: &toml::de::Error| error.message() == "duplicate key";
     let misread = errors.iter().any(|error| !is_twice(error));
     let told = errors.iter().filter(|error| !misread || !is_twice(error));
-    let mut in_order: Vec<_> = told.take(MOST).collect();
+    let mut in_order: Vec<_> = told.take(MAX_FAULTS).collect();
     in_order.sort_by_key(|error| error.span().map(|span| span.start));
     let mut before = None;
     for error in in_order {
@@ -212,7 +212,7 @@ pub(super) fn read(sources: &Sources, faults: &mut Faults<'_>) -> Option<Form> {
         return Some(Form { spec, repaired });
     }
     let mut table = parse_again(sources);
-    for _ in 0..MOST {
+    for _ in 0..MAX_FAULTS {
         let fault = match Spec::from_table(table.clone()) {
             Ok(spec) => return Some(Form { spec, repaired }),
             Err(fault) => fault,

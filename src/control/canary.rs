@@ -19,7 +19,7 @@ document! {
         halted: u64,
         /// Zones of which there is no version for the others: what was released could not be made again after a restart.
         withheld: u64,
-        /// Zones that are halted since one of the group became unwell: some of those that are halted.
+        /// Zones that are halted since one of the group became unhealthy: some of those that are halted.
         #[serde(default)]
         stopped: u64,
         /// The secondaries.

@@ -1,6 +1,6 @@
 //! The status for other threads: the newest document, and questions about zones with their answers.
 //!
-//! The keeper of the status publishes a [`Feed`] twice a second whether or not anyone reads it; a reader costs it nothing. What the
+//! The status task publishes a [`Feed`] twice a second whether or not anyone reads it; a reader costs it nothing. What the
 //! feed does not hold (other zones, the serials of a bucket) is asked for through a bounded queue, and the answer comes back
 //! within a limit. Neither side ever waits for a lock of the other.
 
@@ -87,12 +87,12 @@ pub enum InquiryError {
     /// Others wait.
     #[error("too many questions wait for the thread control; ask again")]
     Busy,
-    /// The keeper of the status does not answer.
+    /// The status task does not answer.
     #[error("the thread control did not answer within {0:?}")]
     Silent(Duration),
 }
 
-/// Asks the keeper of the status; done after `limit` at the latest.
+/// Asks the status task; done after `limit` at the latest.
 ///
 /// # Errors
 /// The queue is full, or no answer came.

@@ -35,7 +35,7 @@ pub struct StepStatus {
     pub to: u32,
     /// When that was accepted, in seconds since 1970.
     pub accepted_at: u64,
-    /// What led to it: `file`, `bump` or `difference`.
+    /// What led to it: `file`, `bump`, `difference` or `transfer`.
     pub origin: String,
     /// How many records the new version has.
     pub records: usize,

@@ -208,7 +208,7 @@ pub enum ControlError {
         /// The socket.
         path: PathBuf,
     },
-    /// This user may not.
+    /// This user may not open the socket.
     #[error("no permission for {path}: run as anyns's user, as a member of control.group, or as root", path = path.display())]
     Permission {
         /// The socket.
@@ -222,7 +222,7 @@ pub enum ControlError {
         /// The limit.
         limit: Duration,
     },
-    /// An answer that is none: another version of anyns, or another program.
+    /// An invalid answer: another version of anyns, or another program.
     #[error("what came from {path} is no answer of this version of anyns", path = path.display())]
     BadAnswer {
         /// The socket.

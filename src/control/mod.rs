@@ -2,11 +2,11 @@
 //!
 //! The server answers `status` itself ([`Answers`]) and never waits for the task that decides; orders go to it through a bounded
 //! queue, and its answer comes back within a limit, or an error names who did not answer. [`Status`] is the whole state as a
-//! document; [`Memory::settle`] says whether it is well and since when, [`render`] makes it readable. Only who may open the
+//! document; [`Memory::settle`] says whether it is healthy and since when, [`render`] makes it readable. Only who may open the
 //! socket file may ask: that is its whole protection. Never decides anything, never waits without a limit.
 //!
 //! ```text
-//!     anyns status ---> socket ---> connection task (at most 16) ---> Answers (the keeper of the status, same thread)
+//!     anyns status ---> socket ---> connection task (at most 16) ---> Answers (the status task, same thread)
 //!     anyns drain  --->                                          ---> queue (at most 16) ---> daemon
 //!                  <---        <---                              <--- Reply             <---
 //! ```

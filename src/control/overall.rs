@@ -1,4 +1,4 @@
-//! Whether the whole is well: never `ok` when updates have stopped, a zone is not what it should be, or a route is
+//! Whether the whole is healthy: never `ok` when updates have stopped, a zone is not what it should be, or a route is
 //! missing. The cause is told before what follows from it.
 
 use super::status::Overall;

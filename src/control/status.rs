@@ -219,7 +219,7 @@ document! {
         /// What canaries wait for; `None` if all secondaries may have what is served, and the next version will go its usual way.
         #[serde(default)]
         canary: Option<ZoneCanaryStatus>,
-        /// The versions that wait here, for this is a last-resort POP; `None` if none does.
+        /// The versions that wait here, because this is a last-resort POP; `None` if none does.
         #[serde(default)]
         waiting: Option<WaitingStatus>,
         /// What each secondary asked for last, if it is sent to some.

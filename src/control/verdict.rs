@@ -1,4 +1,4 @@
-//! The whole in one word.
+//! The verdict of a POP, and its exit status.
 
 use serde::{Deserialize, Serialize};
 
@@ -14,7 +14,7 @@ pub enum Verdict {
     /// Something needs an operator, the service goes on: exit status 1.
     #[default]
     Degraded = 1,
-    /// Not one prefix is announced as or less than configured: exit status 2.
+    /// No prefix is announced, neither as configured nor at a lower preference: exit status 2.
     Down = 2,
 }
 

@@ -15,7 +15,7 @@ use crate::control::{Reply, Response};
 use super::response::failed;
 
 /// Threads at one time: more make no disk faster.
-const MOST: usize = 8;
+const MOST_THREADS: usize = 8;
 /// How long an order waits for its turn: its client waits a second longer.
 const PATIENCE: Duration = Duration::from_secs(4);
 
@@ -25,7 +25,7 @@ pub(super) struct BlockingOrders(Arc<Semaphore>);
 
 impl Default for BlockingOrders {
     fn default() -> Self {
-        Self(Arc::new(Semaphore::new(MOST)))
+        Self(Arc::new(Semaphore::new(MOST_THREADS)))
     }
 }
 
@@ -49,7 +49,7 @@ impl BlockingOrders {
         match timeout(PATIENCE, self.0.clone().acquire_owned()).await {
             Ok(Ok(turn)) => Ok(turn),
             Ok(Err(_)) | Err(_) => Err(failed(format!(
-                "busy: {MOST} orders wait for a disk, of the state directory or of zone files; nothing was done"
+                "busy: {MOST_THREADS} orders wait for a disk, of the state directory or of zone files; nothing was done"
             ))),
         }
     }

@@ -1,6 +1,6 @@
-//! The task that decides (1x, on the thread "decide"): facts in, policy asked, the decision out; orders in between.
+//! What the deciding task (1x, on the thread "decide") owns.
 //!
-//! It owns everything that an order may change, so there is no lock. It never blocks and never writes: what takes time (a reload)
+//! That is everything that an order may change, so there is no lock. The task never blocks and never writes: what takes time (a reload)
 //! runs as a task of its own, logs leave through a queue. Each turn ends with a beat, which renews the lease of what is announced;
 //! a turn comes at every change of a fact and at least every [`Beat::PERIOD`].
 

@@ -1,4 +1,4 @@
-//! The order of a drain: prefer less, wait, withdraw (design rule 8). Pure: `now` is an argument.
+//! The order of a drain: prefer less, wait, withdraw (rule 6 of the crate). Pure: `now` is an argument.
 //!
 //! Two may ask for it, the operator (`anyns drain`) and a planned stop (SIGTERM); it goes the same way for both, and a
 //! drain that is under way is not begun anew.

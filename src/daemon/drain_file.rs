@@ -52,7 +52,7 @@ impl DrainFile {
                     error,
                     "it cannot be read whether a drain was ordered before the restart: drained until undrain"
                 );
-                return Drain::restored(format!("unknown, for its file cannot be read: {error}"), now);
+                return Drain::restored(format!("unknown, because its file cannot be read: {error}"), now);
             }
         };
         tracing::warn!(reason, "drained before the restart, and still");

@@ -1,4 +1,4 @@
-//! Why the process cannot run.
+//! Errors of the start.
 
 use crate::control::ControlError;
 use crate::host::AddressError;

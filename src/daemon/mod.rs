@@ -18,7 +18,8 @@
 //!           log         1x thread   log records out
 //!           otlp        1x thread   log records and spans to a receiver, if asked for
 //!           serve-N     Nx threads  queries in, responses out
-//!   wait    a signal: drain in order, then everything closes in the order opposite to its opening
+//!   wait    a signal: drain in order, then everything closes: the speaker, the probes, the deciding task, the sockets,
+//!           what feeds zones, the publisher, the admin socket last
 //! ```
 //!
 //! No two of these share a runtime or a blocking write, and those that supervise each other share no lock. Who supervises whom:

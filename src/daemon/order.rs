@@ -1,4 +1,4 @@
-//! What the main thread tells the deciding task to do.
+//! Orders of the main thread.
 
 /// What the main thread tells the deciding task to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

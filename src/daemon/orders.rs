@@ -136,7 +136,7 @@ fn unhold(controller: &Controller, zone: String, reply: Reply) {
 fn catch_up(transfers: &TransferControl, zone: Option<&str>) -> Response {
     let Some(delayed) = transfers.delayed() else {
         return failed(
-            "no version waits here: this is no last-resort POP, for transfer.delay is not set".to_owned(),
+            "no version waits here: this is no last-resort POP, because transfer.delay is not set".to_owned(),
         );
     };
     let name = match zone.map(str::parse::<Name>).transpose() {
@@ -216,7 +216,7 @@ fn drain(controller: &mut Controller, reason: String, reply: Reply) {
         let restart = match kept {
             Ok(true) => "stays drained, also across a restart, until undrain".to_owned(),
             Ok(false) => "without zones.state-directory a restart ends the drain".to_owned(),
-            Err(error) => format!("a restart ends the drain, for it cannot be kept: {error}"),
+            Err(error) => format!("a restart ends the drain, because it cannot be kept: {error}"),
         };
         reply.send(done(format!("{what}; {restart}")));
     });

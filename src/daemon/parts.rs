@@ -1,4 +1,4 @@
-//! Everything that runs.
+//! What the main thread holds until the planned stop.
 
 use std::sync::Arc;
 

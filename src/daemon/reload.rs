@@ -160,7 +160,8 @@ fn finish(state: &Latest<Reload>, replies: Vec<Reply>, response: Response) {
 /// What came of the zones, in words.
 async fn look_again(publisher: &Arc<PublisherHandle>, config: Config) -> Result<String, String> {
     let before = publisher.report().load();
-    publisher.reconfigure(config.publish).await.map_err(|error| with_causes(&error))?;
+    let settings = Arc::unwrap_or_clone(config.publish);
+    publisher.reconfigure(settings).await.map_err(|error| with_causes(&error))?;
     let report = publisher.report().load();
     let mut message = format!("{} served, {} with faults", counted(report.served(), "zone"), report.faulty());
     if let Some(left) = left(&before, &report) {

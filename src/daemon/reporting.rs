@@ -25,7 +25,7 @@ use super::canaries::CanaryFacts;
 use super::catalogs::CatalogFacts;
 use super::sources::Sources;
 use super::status::{
-    ControlThread, MetricSources, Ordered, OtherAlarm, Reload, Settings, Source, StatusKeeper, StatusSources,
+    ControlThread, MetricSources, Ordered, OtherAlarm, Reload, Settings, Source, StatusSources, StatusTask,
     TransferSources, canary_alarms, catalog_alarms,
 };
 use super::thread::Thread;
@@ -135,13 +135,13 @@ pub(super) fn start_control(
         other_alarms: vec![
             lease_alarms(speaker.status.clone()),
             session_alarms(speaker.status.clone()),
-            restart_alarm(pending),
+            restart_alarms(pending),
             alarms_of_catalogs(catalogs),
             alarms_of_canaries(canaries),
             host_alarms(host),
             log_alarms(logs.dropped()),
             verifier,
-            rssac002_alarm(rssac002),
+            statistics_alarms(rssac002),
         ]
         .into_iter()
         .chain(web.as_ref().map(Web::alarms))
@@ -155,8 +155,8 @@ pub(super) fn start_control(
         },
     };
     let test_hooks = std::env::var_os("ANYNS_TEST_HOOKS").is_some_and(|value| value == "1");
-    let keeper = StatusKeeper::new(sources, status, test_hooks).publishing(feed);
-    let control = ControlThread::start(server, keeper, asked, control).map_err(DaemonError::Runtime)?;
+    let status_task = StatusTask::new(sources, status, test_hooks).publishing(feed);
+    let control = ControlThread::start(server, status_task, asked, control).map_err(DaemonError::Runtime)?;
     Ok((control, web.map(Web::start).transpose()?))
 }
 
@@ -248,7 +248,7 @@ fn host_alarms(host: &HostFacts) -> Source<Vec<OtherAlarm>> {
 }
 
 /// The configuration says something that only a restart takes over.
-fn restart_alarm(ordered: Reader<Ordered>) -> Source<Vec<OtherAlarm>> {
+fn restart_alarms(ordered: Reader<Ordered>) -> Source<Vec<OtherAlarm>> {
     Box::new(move || {
         let sections = &ordered.load().restart;
         let message = || {
@@ -266,7 +266,7 @@ fn alarms_of_catalogs(facts: Option<Reader<CatalogFacts>>) -> Source<Vec<OtherAl
 }
 
 /// Daily statistics are not written.
-fn rssac002_alarm(trouble: Option<Reader<Option<String>>>) -> Source<Vec<OtherAlarm>> {
+fn statistics_alarms(trouble: Option<Reader<Option<String>>>) -> Source<Vec<OtherAlarm>> {
     Box::new(move || {
         let trouble = trouble.as_ref().and_then(|trouble| (*trouble.load()).clone());
         let message = trouble.map(|error| format!("the statistics of this day are not written: {error}"));

@@ -109,7 +109,7 @@ impl Sources {
         let serving = self.serve.observe(at);
         let known = self.serve_facts.current();
         if serving.lost_listeners != known.lost_listeners || serving.stale_workers != known.stale_workers {
-            self.health.kick();
+            self.health.start_round_now();
         }
         self.serve_facts.publish_if_new(serving.clone());
         let lost_addresses: Vec<IpAddr> =
@@ -138,7 +138,7 @@ impl Sources {
             () = self.report.changed() => {}
             () = self.catalogs.changed() => {}
             () = self.serve.loss() => {}
-            () = addresses => self.health.kick(),
+            () = addresses => self.health.start_round_now(),
             () = self.host.facts.changed() => {}
             () = self.health.probes.changed() => {}
         }

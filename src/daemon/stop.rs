@@ -1,4 +1,4 @@
-//! A planned stop, in order (design rule 8): prefer less, wait, withdraw, wait until the queries stop, close.
+//! A planned stop, in order (rule 6 of the crate): prefer less, wait, withdraw, wait until the queries stop, close.
 //!
 //! Every part runs on until it is its turn: the deciding task drains, the status tells of it.
 
@@ -34,7 +34,8 @@ pub(super) async fn after_a_signal(mut parts: Parts, mut signals: Signals) {
     in_order(parts, signals).await;
 }
 
-/// Drains, then closes everything in the order opposite to its opening. A second signal skips the waiting.
+/// Drains, then closes everything: the speaker, the probes, the deciding task, the sockets, what feeds zones, the publisher, and the
+/// admin socket last. A second signal skips the waiting.
 async fn in_order(mut parts: Parts, mut signals: Signals) {
     tracing::info!("stopping in order");
     let calm = async {

@@ -39,7 +39,7 @@ pub enum Target {
     Tcp(SocketAddr),
 }
 
-/// Why a text is no target.
+/// Why a text is not a valid target.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "allowed is unix:/path/of/a/socket, or tcp:ADDRESS:PORT such as tcp:192.0.2.1:6000 or tcp:[2001:db8::1]:6000"

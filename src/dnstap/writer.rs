@@ -25,7 +25,7 @@ use super::settings::{Settings, Target};
 const TICK: Duration = Duration::from_millis(20);
 
 /// Samples of one worker that are taken at one tick: as many as its tap has records.
-const MOST: usize = 64;
+const MAX_SAMPLES_OF_TICK: usize = 64;
 
 /// How long a collector may take for the handshake and to take what is written.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -247,7 +247,7 @@ impl DnstapWriter {
                     lost += kinds(sample).count() as u64;
                 }
             };
-            for _ in 0..MOST {
+            for _ in 0..MAX_SAMPLES_OF_TICK {
                 if !tap.read(&mut take) {
                     break;
                 }
@@ -332,7 +332,7 @@ async fn open_unix(path: &Path) -> io::Result<UnixStream> {
     UnixStream::connect(path).await
 }
 
-/// From a management address, never from a service address (design rule 12); on loopback from there.
+/// From a management address, never from a service address (rule 7 of the crate); to loopback from loopback.
 async fn open_tcp(address: SocketAddr, sources: &[IpAddr]) -> io::Result<tokio::net::TcpStream> {
     let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
     let source = sources.iter().find(|source| source.is_ipv4() == address.is_ipv4());
@@ -449,11 +449,11 @@ mod tests {
         assert_eq!(writer.take(now), 0, "there is no collector");
         assert_eq!((counts.dropped(), counts.log_dropped()), (3, 0), "a long response is no message");
         for round in 0..5 {
-            (0..MOST).for_each(|_| tap.take((&[0; 12], &[0; 12]), TapTransport::Udp, client));
+            (0..MAX_SAMPLES_OF_TICK).for_each(|_| tap.take((&[0; 12], &[0; 12]), TapTransport::Udp, client));
             writer.take(now);
-            assert_eq!(counts.dropped(), 3 + 2 * MOST as u64 * (round + 1));
+            assert_eq!(counts.dropped(), 3 + 2 * MAX_SAMPLES_OF_TICK as u64 * (round + 1));
         }
-        assert_eq!(counts.log_dropped(), 2 + 5 * MOST as u64 - 200);
+        assert_eq!(counts.log_dropped(), 2 + 5 * MAX_SAMPLES_OF_TICK as u64 - 200);
         assert_eq!(counts.written(), 0);
     }
 }

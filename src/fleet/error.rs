@@ -40,7 +40,7 @@ pub enum FleetError {
     /// HTTP broke.
     #[error("the answer broke off")]
     Http(#[source] hyper::Error),
-    /// An answer that is none.
+    /// An answer with an HTTP status that is no success.
     #[error("answered with HTTP status {status}{}", hint(*status))]
     Status {
         /// The status.
@@ -52,7 +52,7 @@ pub enum FleetError {
         /// How many it may have.
         most: usize,
     },
-    /// It is no document of anyns.
+    /// It is not a document of anyns.
     #[error("the answer is no document of anyns")]
     Document(#[source] serde_json::Error),
     /// Nothing in time.

@@ -11,7 +11,7 @@
 //! ```
 //!
 //! A POP that does not answer is a line of the report, never a delay: every question has the same limit, and they are asked at the
-//! same time. Answers are read leniently, for POPs of a fleet are upgraded one by one. Everything that a POP says is data of the
+//! same time. Answers are read leniently, because POPs of a fleet are upgraded one by one. Everything that a POP says is data of the
 //! network: it is bounded here, and the page and the text output escape it. Changes nothing anywhere.
 
 mod catchment;

@@ -6,7 +6,7 @@
 //! ```text
 //!     zones ---> rotation ---> exchange (UDP, TCP) ---> message (right or wrong?)
 //!                                   |                        |
-//!     load ---> ledger ---> overload?     Outcome  <---------+
+//!     load -> evidence ---> overload?     Outcome  <---------+
 //!         (per address and          \      /
 //!          transport)                \    /
 //!                                    track (per address and transport, pure)

@@ -46,7 +46,7 @@ pub struct Health {
     pub statistics: Reader<Vec<Statistics>>,
     rounds: Arc<AtomicU64>,
     asked: Arc<[AtomicU64; 2]>,
-    kick: Arc<Latest<()>>,
+    round_now: Arc<Latest<()>>,
     settings: Arc<ArcSwap<Settings>>,
 }
 
@@ -60,7 +60,7 @@ impl Health {
         let changed = self.settings.load().changed_to(settings);
         changed.check()?;
         self.settings.store(Arc::new(changed));
-        self.kick();
+        self.start_round_now();
         Ok(())
     }
 
@@ -71,8 +71,8 @@ impl Health {
     }
 
     /// Starts the next round now: something happened to a socket, an address or a worker.
-    pub fn kick(&self) {
-        self.kick.publish(());
+    pub fn start_round_now(&self) {
+        self.round_now.publish(());
     }
 
     /// How many rounds have ended: while it grows, the verdicts are checked.
@@ -105,14 +105,14 @@ pub fn prepare(
     let targets = settings.targets()?;
     let subjects: Vec<Subject> = targets.into_iter().map(|target| Subject::new(target, &settings)).collect();
     let (probes, statistics) = (Latest::new(verdicts(&subjects)), Latest::new(all_statistics(&subjects)));
-    let (kick, rounds) = (Arc::new(Latest::new(())), Arc::new(AtomicU64::new(0)));
+    let (round_now, rounds) = (Arc::new(Latest::new(())), Arc::new(AtomicU64::new(0)));
     let asked: Arc<[AtomicU64; 2]> = Arc::default();
     let health = Health {
         probes: probes.reader(),
         statistics: statistics.reader(),
         rounds: rounds.clone(),
         asked: asked.clone(),
-        kick: kick.clone(),
+        round_now: round_now.clone(),
         settings: Arc::new(ArcSwap::from_pointee(settings.clone())),
     };
     let (latest, settings) = (health.settings.clone(), Arc::new(settings));
@@ -127,7 +127,7 @@ pub fn prepare(
             beat,
             rounds,
             asked,
-            kick: kick.reader(),
+            round_now: round_now.reader(),
             probes,
             statistics,
         },
@@ -146,7 +146,7 @@ pub struct Monitor {
     beat: Beat,
     rounds: Arc<AtomicU64>,
     asked: Arc<[AtomicU64; 2]>,
-    kick: Reader<()>,
+    round_now: Reader<()>,
     probes: Latest<Verdicts>,
     statistics: Latest<Vec<Statistics>>,
 }
@@ -203,7 +203,7 @@ impl Monitor {
             tokio::time::sleep_until(start + LEAST_INTERVAL).await;
             tokio::select! {
                 () = tokio::time::sleep_until(start + interval) => {}
-                () = self.kick.changed() => {}
+                () = self.round_now.changed() => {}
                 () = self.zones.changed() => {}
             }
         }

@@ -18,7 +18,7 @@ pub trait ServedZones: Send + Sync + std::fmt::Debug {
     fn after(&self, zone: Option<&Name>) -> Option<Name>;
 
     /// Whether there are zones in service, but all of them have expired and are answered SERVFAIL: then the server is asked who it is,
-    /// for an expiry is no reason to withdraw.
+    /// because an expiry is no reason to withdraw.
     fn all_expired(&self) -> bool {
         false
     }

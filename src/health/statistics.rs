@@ -60,17 +60,17 @@ pub struct RecentLosses {
 
 impl RecentLosses {
     /// How many questions it remembers.
-    pub const MOST: u32 = u64::BITS;
+    pub const MAX_REMEMBERED_QUESTIONS: u32 = u64::BITS;
 
     /// Notes questions, so many of them lost.
     pub(super) fn note(&mut self, asked: u64, lost: u64) {
-        for number in 0..asked.min(Self::MOST.into()) {
+        for number in 0..asked.min(Self::MAX_REMEMBERED_QUESTIONS.into()) {
             self.lost = self.lost << 1 | u64::from(number < lost);
-            self.asked = (self.asked + 1).min(Self::MOST);
+            self.asked = (self.asked + 1).min(Self::MAX_REMEMBERED_QUESTIONS);
         }
     }
 
-    /// How many of the last questions are remembered, at most [`MOST`](Self::MOST).
+    /// How many of the last questions are remembered, at most [`MAX_REMEMBERED_QUESTIONS`](Self::MAX_REMEMBERED_QUESTIONS).
     pub fn asked(self) -> u32 {
         self.asked
     }

@@ -5,7 +5,7 @@
 //!   table (every metric: name, kind, labels, help) ----^----> the table in deploy/metrics.md
 //! ```
 //!
-//! Each sample has the labels `pop` and `instance`. What strangers can grow is bounded: a query type without a counter of its own is
+//! Each sample has the labels `pop` and `instance`. What arbitrary clients can grow is bounded: a query type without a counter of its own is
 //! `other`, zones are the busiest that the workers' sketches hold ([`MOST_BUSY`]), and zones have samples of their own only while
 //! there are at most [`MOST_ZONES`]; of more, those that the configuration requires have, and all are counted by state. Never waits,
 //! never keeps anything from one scrape to the next.

@@ -63,7 +63,7 @@ metrics! {
     ZONES_TRANSFER Gauge "anyns_zones_transfer_faults" ["fault"] "Zones from primaries that are: empty (no version ever came), stale (no primary reached for longer than REFRESH), behind (the primary's serial went backwards)"
     ZONES_BEHIND_PRIMARY Gauge "anyns_zones_behind_primary" [] "Zones of which a primary has a newer version than is served"
     ZONES_BEHIND_PRIMARY_FOR Gauge "anyns_zones_behind_primary_seconds" [] "How long the first of those zones has been so; 0 without one"
-    ZONES_CANARY Gauge "anyns_zones_canary" ["state"] "Zones of which canaries have each version first: released (all secondaries may have the newest), trial, overdue (longer than it should take), halted; stopped: those that are halted because a canary became unwell; withheld: no version is there for the others"
+    ZONES_CANARY Gauge "anyns_zones_canary" ["state"] "Zones of which canaries have each version first: released (all secondaries may have the newest), trial, overdue (longer than it should take), halted; stopped: those that are halted because a canary became unhealthy; withheld: no version is there for the others"
     CANARIES Gauge "anyns_canaries" ["health"] "Canaries by how well they are: good, bad, unknown (not known, or drained by order), serial-only (only the serial is checked)"
     DELAY Gauge "anyns_delay_seconds" [] "How long after it came a version is served, at a last-resort POP; no other POP has it"
     ZONES_WAITING Gauge "anyns_zones_waiting" [] "Zones of which versions wait, at a last-resort POP"

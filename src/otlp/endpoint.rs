@@ -8,7 +8,7 @@ use std::str::FromStr;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Endpoint(SocketAddr);
 
-/// Why a text is no endpoint.
+/// Why a text is not a valid endpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "allowed is http://ADDRESS or http://ADDRESS:PORT such as http://192.0.2.1:4318 or http://[2001:db8::1]:4318, without a path"

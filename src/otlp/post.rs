@@ -90,7 +90,7 @@ pub(super) async fn post(
     timeout(PATIENCE, exchange).await.unwrap_or(Err(PostError::Timeout))
 }
 
-/// From a management address, never from a service address (design rule 12); on loopback from there.
+/// From a management address, never from a service address (rule 7 of the crate); to loopback from loopback.
 async fn connect(address: SocketAddr, sources: &[IpAddr]) -> io::Result<TcpStream> {
     let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
     let source = sources.iter().find(|source| source.is_ipv4() == address.is_ipv4());

@@ -8,7 +8,7 @@ use opentelemetry_proto::tonic::logs::v1::LogRecord;
 use opentelemetry_proto::tonic::trace::v1::Span;
 
 /// Records that wait at most: some seconds of a busy log, a few MB of memory.
-const MOST: usize = 4096;
+const MAX_QUEUED_RECORDS: usize = 4096;
 
 /// A record.
 #[derive(Clone, Debug)]
@@ -37,7 +37,7 @@ pub struct ExportCounts(Records);
 impl Records {
     pub(super) fn new() -> Self {
         let (exported, dropped) = Default::default();
-        Self(Arc::new(Shared { queue: ArrayQueue::new(MOST), exported, dropped }))
+        Self(Arc::new(Shared { queue: ArrayQueue::new(MAX_QUEUED_RECORDS), exported, dropped }))
     }
 
     /// Puts a record in, or counts it as dropped; never waits.
@@ -88,10 +88,10 @@ mod tests {
     #[test]
     fn records_without_room_are_counted() {
         let records = Records::new();
-        for _ in 0..MOST + 3 {
+        for _ in 0..MAX_QUEUED_RECORDS + 3 {
             records.push(Record::Log(Box::default()));
         }
         assert_eq!(records.counts().dropped(), 3);
-        assert_eq!(std::iter::from_fn(|| records.pop()).count(), MOST);
+        assert_eq!(std::iter::from_fn(|| records.pop()).count(), MAX_QUEUED_RECORDS);
     }
 }

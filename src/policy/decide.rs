@@ -117,7 +117,7 @@ impl Member {
                 self.damping.fault(settings, now);
                 (Intent::Withdraw, reasons)
             }
-            // Rule 1 is about beginning. Later, a zone that is missing is a fact about data (rules 3 and 7: it can only
+            // Rule 1 is about beginning. Later, a zone that is missing is a fact about data (rules 3 and 5: it can only
             // have been removed by order or lost with a restart's restore); going silent for it would take every other
             // zone down, at every POP at once. If the absence shows in answers, the probes call it wrong content.
             Verdict::Incomplete(reasons) => {

@@ -9,9 +9,8 @@
 //! The operator's order is kept apart from health: an order is not a fault, costs no hold, and what health says goes
 //! on being followed under it.
 //!
-//! Not there yet: the fleet's withdrawal budget ("never all at once"). A decision here is
-//! made by one POP alone, so the only reasons that withdraw are the hard ones, which the budget does not cover.
-//! What is soft (a required zone that goes missing later) lowers the preference instead.
+//! A decision is made by one POP alone, without the others, so only hard reasons withdraw: a soft one (a required zone that
+//! goes missing later), which all POPs may have at once, lowers the preference.
 
 mod damping;
 mod decide;

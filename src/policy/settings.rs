@@ -1,4 +1,4 @@
-//! What the operator chose about holds and about addresses that are half dead.
+//! What the operator chose about holds and about addresses that answer over one transport only.
 
 use std::time::Duration;
 
@@ -28,7 +28,7 @@ pub enum OneTransportDead {
     Deprefer,
 }
 
-/// A setting that cannot be.
+/// An invalid setting.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SettingsError {
     /// `hold-max` below `hold`.
@@ -68,7 +68,7 @@ impl Settings {
         self.faults().into_iter().next().map_or(Ok(()), Err)
     }
 
-    /// Every setting that cannot be.
+    /// Every invalid setting.
     pub fn faults(&self) -> Vec<SettingsError> {
         let below = SettingsError::MaxBelowHold { hold: self.hold, hold_max: self.hold_max };
         let checks = [

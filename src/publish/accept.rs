@@ -91,7 +91,7 @@ pub struct Standing {
 impl Standing {
     /// Whether differences led on from what the source gave last, so that the source again, unchanged, is
     /// [`Accepted::Outdated`] unless an operator forces it, or has the same content.
-    pub(super) fn is_led_on(&self) -> bool {
+    pub(super) fn has_differences(&self) -> bool {
         self.digest != Some(self.source_digest)
     }
 
@@ -193,7 +193,7 @@ pub enum Refused {
     /// The zone's own digest is that of another content (RFC 8976).
     #[error(transparent)]
     Zonemd(DigestFault),
-    /// The operator's program says no.
+    /// The operator's program refuses it.
     #[error(transparent)]
     Program(ProgramFault),
     /// The operator holds the zone at the version that is served.

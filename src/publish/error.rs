@@ -33,7 +33,7 @@ pub enum PublishError {
 /// Why an offered version is not in service.
 #[derive(Debug, thiserror::Error)]
 pub enum OfferError {
-    /// The zone is none that comes from primaries.
+    /// The zone does not come from primaries.
     #[error("{zone} is not configured to come from primaries")]
     NotConfigured {
         /// The zone.

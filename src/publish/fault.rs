@@ -121,13 +121,13 @@ pub enum Fault {
         /// Where it is kept for inspection.
         kept: Option<PathBuf>,
     },
-    /// The version was not put in service, for it cannot be kept across a restart.
+    /// The version was not put in service, because it cannot be kept across a restart.
     #[error("cannot be made durable: {error}; the served version stays")]
     NotDurable {
         /// What the system said.
         error: String,
     },
-    /// The version is served, for there was nothing older, but a restart may lose it.
+    /// The version is served, because there was nothing older, but a restart may lose it.
     #[error("is served but not durable: {error}; it will be tried again")]
     ServedNotDurable {
         /// What the system said.
@@ -334,7 +334,7 @@ pub enum SourceWarning {
 
 impl SourceFault {
     /// Faults kept in a report: more than a person reads, few enough to be nothing.
-    pub(super) const MOST: usize = 100;
+    pub(super) const MAX_REPORTED: usize = 100;
 }
 
 #[cfg(test)]

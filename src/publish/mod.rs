@@ -7,7 +7,7 @@
 //!   differences           +---- another -------+
 //!   (RFC 1995)            |
 //!                         +--> Publication --> zone::Published
-//!                         +--> keeper: state directory, history
+//!                         +--> state-writer: state directory, history
 //! ```
 //!
 //! Zone files, notifications of changes, commands, versions and differences flow in; zones into [`Published`](crate::zone::Published),
@@ -31,7 +31,7 @@
 //! | `small-1`, `small-2` | read and compile small zones, so that a large one delays none of them |
 //! | `survey-1` | looks at sources, so that a large zone delays no new folder |
 //! | `changes-1` to `changes-4` | apply differences and judge small versions of primaries, one of a zone after the other: wait for the state directory |
-//! | `keeper` (1x) | writes the state directory |
+//! | `state-writer` (1x) | writes the state directory |
 //! | `verify` (1x) | verifies the signatures of what is served and makes the digests of its content, when no other thread wants the core |
 //! | `notify-rs inotify loop` (1x) | is told by the system that something changed |
 //!

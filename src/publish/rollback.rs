@@ -1,7 +1,7 @@
 //! The way back to an earlier version, as one difference to what is served: the old content under a raised serial.
 //!
 //! The differences of the history flow in, one difference flows out, exact: what came and went in between is in it once or not at all.
-//! The serial goes on, for no secondary and no cache takes one that went backwards (RFC 1982). Pure: no I/O, no clock.
+//! The serial goes on, because no secondary and no cache takes one that went backwards (RFC 1982). Pure: no I/O, no clock.
 
 use std::collections::BTreeMap;
 

@@ -78,7 +78,7 @@ impl Metric {
     }
 }
 
-/// Why a text is no document of a metric that anyns wrote for this day.
+/// Why a text is not a document of a metric that anyns wrote for this day.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum DocumentError {
     /// It does not begin as this document begins.
@@ -154,7 +154,7 @@ fn write_sizes(text: &mut String, field: &str, sizes: &BTreeMap<u16, u64>) {
     }
 }
 
-/// Adds what a document tells to the figures; of `unique-sources` nothing, for an estimate cannot be gone on from.
+/// Adds what a document tells to the figures; of `unique-sources` nothing, because an estimate cannot be gone on from.
 pub(super) fn read(
     text: &str,
     (metric, service, day): (Metric, &str, Day),

@@ -34,7 +34,7 @@ impl Default for Sources {
     }
 }
 
-/// The text is no file of registers that anyns wrote for this service and day.
+/// The text is not a file of registers that anyns wrote for this service and day.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("it has no registers of this service and day")]
 pub(super) struct RegistersError;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::handoff::Receiver;
 
 /// The most versions of a day that are told: one for each look of ten seconds.
-const MOST: usize = 8640;
+const MAX_VERSIONS: usize = 8640;
 
 /// A version that came from a primary.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,14 +38,14 @@ impl Versions {
     /// Notes a version that came from a primary; the first time counts.
     pub(super) fn note_load(&mut self, version: LoadedVersion) {
         let is_known = self.load_times.contains_key(&version.serial);
-        if !is_known && self.load_times.len() < MOST {
+        if !is_known && self.load_times.len() < MAX_VERSIONS {
             self.load_times.insert(version.serial, rounded(version.took));
         }
     }
 
     /// Notes a version that is served.
     pub(super) fn note_size(&mut self, serial: u32, octets: u64) {
-        if self.sizes.contains_key(&serial) || self.sizes.len() < MOST {
+        if self.sizes.contains_key(&serial) || self.sizes.len() < MAX_VERSIONS {
             self.sizes.insert(serial, octets);
         }
     }
@@ -84,6 +84,6 @@ mod tests {
             versions.note_size(serial, 1);
             versions.note_load(LoadedVersion { serial, took: Duration::ZERO });
         }
-        assert_eq!((versions.sizes.len(), versions.load_times.len()), (MOST, MOST));
+        assert_eq!((versions.sizes.len(), versions.load_times.len()), (MAX_VERSIONS, MAX_VERSIONS));
     }
 }

@@ -23,7 +23,7 @@ const PERIOD: Duration = Duration::from_secs(60);
 const LOOK: Duration = Duration::from_secs(10);
 
 /// Octets of a file at most that is read back: the largest document has some 65,536 RCODEs.
-const MOST: u64 = 4 << 20;
+const MAX_FILE_OCTETS: u64 = 4 << 20;
 
 /// Why the statistics are not written.
 #[derive(Debug, thiserror::Error)]
@@ -241,7 +241,10 @@ impl Drop for Writer {
 fn read_text(path: &Path) -> Result<Option<String>, WriteError> {
     let read = || -> io::Result<String> {
         let mut text = String::new();
-        io::Read::read_to_string(&mut io::Read::take(std::fs::File::open(path)?, MOST), &mut text)?;
+        io::Read::read_to_string(
+            &mut io::Read::take(std::fs::File::open(path)?, MAX_FILE_OCTETS),
+            &mut text,
+        )?;
         Ok(text)
     };
     match read() {

@@ -20,7 +20,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::telemetry::{count, keep_going};
 
-use super::caps::{Caps, Ticket};
+use super::caps::{Caps, ConnectionPermit};
 use super::clients::Clients;
 use super::context::Context;
 use super::message_stream::PATIENCE;
@@ -93,8 +93,9 @@ impl Acceptor {
         self.traffic.accepted();
         self.clients.add(source.ip(), Instant::now());
         let proxied = self.context.settings.is_proxy(source.ip());
-        let ticket = if proxied { self.caps.enter_nameless() } else { self.caps.enter(source.ip()) };
-        let Some(ticket) = ticket else {
+        let permit =
+            if proxied { self.caps.enter_before_proxy_header() } else { self.caps.enter(source.ip()) };
+        let Some(permit) = permit else {
             self.refuse(&stream);
             return;
         };
@@ -104,12 +105,12 @@ impl Acceptor {
         let beat = self.context.beat.clone();
         let served = async move {
             let named = match proxied {
-                true => acceptor.rename(ticket, &mut stream, source).await,
-                false => Some((ticket, source.ip())),
+                true => acceptor.read_proxy_header(permit, &mut stream, source).await,
+                false => Some((permit, source.ip())),
             };
-            if let Some((ticket, source)) = named {
+            if let Some((permit, source)) = named {
                 serve(stream, source, acceptor.context, acceptor.phase).await;
-                drop(ticket);
+                drop(permit);
             }
         };
         self.connections.spawn_local(async move {
@@ -121,12 +122,12 @@ impl Acceptor {
     }
 
     /// Reads the load balancer's header and counts the connection for the client that it names.
-    async fn rename(
+    async fn read_proxy_header(
         &self,
-        nameless: Ticket,
+        uncounted: ConnectionPermit,
         stream: &mut TcpStream,
         balancer: SocketAddr,
-    ) -> Option<(Ticket, IpAddr)> {
+    ) -> Option<(ConnectionPermit, IpAddr)> {
         let origin = match timeout(PATIENCE, header(stream)).await {
             Ok(Ok(origin)) => origin,
             Ok(Err(error)) => {
@@ -140,16 +141,16 @@ impl Acceptor {
                 return None;
             }
         };
-        drop(nameless);
+        drop(uncounted);
         let source = match origin {
             Origin::Client(client) => client,
             Origin::Balancer => balancer,
         };
-        let ticket = self.caps.enter(source.ip());
-        if ticket.is_none() {
+        let permit = self.caps.enter(source.ip());
+        if permit.is_none() {
             self.refuse(stream);
         }
-        Some((ticket?, source.ip()))
+        Some((permit?, source.ip()))
     }
 
     fn refuse(&self, stream: &TcpStream) {

@@ -1,4 +1,4 @@
-//! How many TCP connections there may be, in all and of one source. A source in, a ticket out; no I/O.
+//! How many TCP connections there may be, in all and of one source. A source in, a permit out; no I/O.
 //!
 //! Shared by all workers, behind a lock that is taken when a connection starts and when it ends, never for a query.
 
@@ -32,7 +32,7 @@ struct Counts {
 }
 
 /// The right to one connection, given back when dropped.
-pub(super) struct Ticket {
+pub(super) struct ConnectionPermit {
     caps: Caps,
     counted: Counted,
 }
@@ -43,7 +43,7 @@ enum Counted {
     /// The exempt connections.
     Exempt,
     /// All connections; its source is not known yet.
-    Nameless,
+    SourceUnknown,
     /// All connections, and those of this prefix.
     Of(u128),
 }
@@ -54,19 +54,19 @@ impl Caps {
     }
 
     /// Lets a connection of this source in, unless a cap is reached.
-    pub(super) fn enter(&self, source: IpAddr) -> Option<Ticket> {
+    pub(super) fn enter(&self, source: IpAddr) -> Option<ConnectionPermit> {
         let counted = self.lock().enter(source.to_canonical())?;
-        Some(Ticket { caps: self.clone(), counted })
+        Some(ConnectionPermit { caps: self.clone(), counted })
     }
 
     /// Lets a connection in whose source address a load balancer will give, unless the cap of all is reached.
-    pub(super) fn enter_nameless(&self) -> Option<Ticket> {
+    pub(super) fn enter_before_proxy_header(&self) -> Option<ConnectionPermit> {
         let mut counts = self.lock();
         if counts.counted >= counts.settings.connections {
             return None;
         }
         counts.counted += 1;
-        Some(Ticket { caps: self.clone(), counted: Counted::Nameless })
+        Some(ConnectionPermit { caps: self.clone(), counted: Counted::SourceUnknown })
     }
 
     fn lock(&self) -> MutexGuard<'_, Counts> {
@@ -99,7 +99,7 @@ impl Counts {
                 self.exempt -= 1;
                 return;
             }
-            Counted::Nameless => {
+            Counted::SourceUnknown => {
                 self.counted -= 1;
                 return;
             }
@@ -115,7 +115,7 @@ impl Counts {
     }
 }
 
-impl Drop for Ticket {
+impl Drop for ConnectionPermit {
     fn drop(&mut self) {
         self.caps.lock().leave(self.counted);
     }
@@ -132,7 +132,7 @@ mod tests {
         Caps::new(TcpSettings { connections, connections_per_source, exempt, ..TcpSettings::default() })
     }
 
-    fn enter(caps: &Caps, source: &str) -> Option<Ticket> {
+    fn enter(caps: &Caps, source: &str) -> Option<ConnectionPermit> {
         caps.enter(source.parse().unwrap())
     }
 
@@ -165,12 +165,12 @@ mod tests {
     }
 
     #[test]
-    fn a_nameless_connection_counts_for_all_until_it_has_a_name() {
+    fn a_connection_counts_for_all_until_its_source_is_known() {
         let caps = caps(2, 1);
-        let nameless = caps.enter_nameless().unwrap();
+        let unknown = caps.enter_before_proxy_header().unwrap();
         let _first = enter(&caps, "192.0.2.1").unwrap();
-        assert!(caps.enter_nameless().is_none());
-        drop(nameless);
+        assert!(caps.enter_before_proxy_header().is_none());
+        drop(unknown);
         assert!(enter(&caps, "192.0.2.2").is_none(), "the prefix has its one");
         assert!(enter(&caps, "192.0.3.1").is_some());
     }

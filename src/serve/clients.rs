@@ -29,7 +29,7 @@ struct Ring {
 struct Slot {
     /// The address, or the upper half of it.
     address: AtomicU64,
-    /// When it was last seen, in milliseconds since the begin, plus one; 0 for an empty slot.
+    /// When it was last seen, in milliseconds since the start, plus one; 0 for an empty slot.
     seen: AtomicU64,
 }
 

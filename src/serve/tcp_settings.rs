@@ -17,8 +17,8 @@ pub struct TcpSettings {
     /// How long a connection may live, however busy: after a change of routes, or of which sources have room, connections
     /// must move on too. What it asked by then is answered; clients connect again when they must (RFC 7766 section 6.2.4).
     pub lifetime: Duration,
-    /// Sources that both caps let in: the POP's own prober, the operator's monitoring. If a crowd of clients could
-    /// keep the prober out, the POP would take overload for ill health. They have
+    /// Sources that both caps let in: the POP's own prober, the operator's monitoring. If many clients could
+    /// keep the prober out, the POP would take overload for a fault. They have
     /// [`TcpSettings::EXEMPT_CONNECTIONS`] connections of their own. Loopback is always among them.
     pub exempt: Vec<IpNet>,
     /// Load balancers: a connection from them begins with a PROXY protocol header, version 2, which names the client

@@ -79,7 +79,7 @@ impl Epoll {
 
     fn control(&self, operation: i32, socket: RawFd, token: u64, events: u32) -> io::Result<()> {
         let mut event = libc::epoll_event { events, u64: token };
-        // SAFETY: the pointer is to an `epoll_event` that lives until the call returns. A descriptor that is none, or none
+        // SAFETY: the pointer is to an `epoll_event` that lives until the call returns. A descriptor that is not open, or none
         // to wait for, is an error.
         let result =
             unsafe { libc::epoll_ctl(self.descriptor.as_raw_fd(), operation, socket, &raw mut event) };

@@ -11,7 +11,7 @@ const UNCONNECTED: u8 = 7;
 const SYN_RECEIVED: u8 = 3;
 
 /// Sockets of one table that are looked at: a host has at most as many ports for each address, and the walk must end.
-const MOST: usize = 1 << 18;
+const MAX_TABLE_SOCKETS: usize = 1 << 18;
 
 /// One socket of a table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,7 +59,7 @@ fn entries(table: &str) -> io::Result<impl Iterator<Item = Entry>> {
         Err(error) => return Err(error),
     };
     let lines = lines.into_iter().flatten().map_while(Result::ok);
-    Ok(lines.take(MOST).filter_map(|line| entry(&line)))
+    Ok(lines.take(MAX_TABLE_SOCKETS).filter_map(|line| entry(&line)))
 }
 
 /// One line of a table: `sl local_address rem_address st tx:rx tr:when retrnsmt uid timeout inode …`.

@@ -1,6 +1,6 @@
 //! How long datagrams are in a worker: from the end of the call that received their batch to the end of the one that sent the answers.
 //!
-//! One batch in [`LatencyHistogram::SAMPLE`] is measured, for it costs a look at the clock; each of its datagrams counts with the time
+//! One batch in [`LatencyHistogram::SAMPLE`] is measured, because it costs a look at the clock; each of its datagrams counts with the time
 //! of the batch. The time that a datagram waited in the socket before is not in it: that shows in the probes' round trip and in what
 //! the sockets drop.
 

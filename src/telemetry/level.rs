@@ -47,7 +47,7 @@ impl LogLevel {
     /// Logs this from now on.
     ///
     /// # Errors
-    /// A level that is none; what is logged stays as it is.
+    /// An unknown level; what is logged stays as it is.
     pub fn change(&self, level: &str) -> Result<(), LogError> {
         self.0.store(Arc::new(filter(level)?));
         // Each place that logs caches whether its records are wanted.

@@ -1,4 +1,4 @@
-//! How many records of the log strangers can cause: each message of one must not be a line.
+//! How many records of the log arbitrary clients can cause: each message of one must not be a line.
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::num::NonZeroU32;

@@ -59,7 +59,7 @@ pub type ExportedLogs = Box<dyn Layer<Registry> + Send + Sync>;
 /// record.
 ///
 /// # Errors
-/// A level that is none, a thread that cannot be started, or logging that has begun before.
+/// An unknown level, a thread that cannot be started, or logging that has begun before.
 pub fn start_logs(settings: &LogSettings, exported: Option<ExportedLogs>) -> Result<Logging, LogError> {
     let level = LogLevel::new(&settings.level)?;
     let (logs, lines) = log_writer::start(io::stderr()).map_err(|source| LogError::Thread { source })?;

@@ -229,7 +229,7 @@ mod tests {
     fn a_thread_has_a_place_for_as_long_as_it_works() {
         let pulse = Arc::new(Pulse::new(0));
         let shown = |pulse: &Pulse| pulse.shown().flatten().map(|one| one.work).collect::<Vec<_>>();
-        let keeper = pulse.place(Work::Keep);
+        let state_writer = pulse.place(Work::Keep);
         let look = pulse.place(Work::Look);
         let verify = pulse.place(Work::Verify);
         assert_eq!(shown(&pulse), [Work::Keep, Work::Look, Work::Verify]);
@@ -245,7 +245,7 @@ mod tests {
         assert_eq!(pulse.path(1), None);
         // One too many is not seen, and does no harm.
         pulse.place(Work::Read).step(None);
-        drop((keeper, verify));
+        drop((state_writer, verify));
         assert_eq!(shown(&pulse), [Work::Look]);
     }
 }

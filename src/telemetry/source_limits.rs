@@ -54,7 +54,7 @@ impl SourceLimits {
     }
 }
 
-/// The network that a source counts as where nobody vouches for its address: one host has as many IPv6 addresses as it likes in a /64.
+/// The network that a source counts as where its address is not proven: one host has as many IPv6 addresses as it likes in a /64.
 pub fn network_of(source: IpAddr) -> IpAddr {
     match source.to_canonical() {
         IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() >> 64 << 64).into(),

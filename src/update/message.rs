@@ -56,7 +56,7 @@ impl fmt::Display for Section {
     }
 }
 
-/// Why octets are no UPDATE message.
+/// Why octets are not a valid UPDATE message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum MessageFault {
     /// A response, another opcode, or shorter than a header: nothing is sent back.
@@ -76,7 +76,7 @@ pub enum MessageFault {
         /// Its number, from 1.
         record: u16,
     },
-    /// A name that is none.
+    /// Not a valid name.
     #[error("record {record} of the {section} section: {fault}")]
     BadName {
         /// Where.
@@ -109,7 +109,7 @@ impl UpdateMessage {
     /// The zone that a message is about, and where its zone section ends: enough to know whether more of it is to be read.
     ///
     /// # Errors
-    /// It is no UPDATE, or its zone section is none.
+    /// Not an UPDATE, or its zone section is invalid.
     pub fn zone(message: &[u8]) -> Result<(Name, usize), MessageFault> {
         if !Self::is_update(message) {
             return Err(MessageFault::NotUpdate);
@@ -132,7 +132,7 @@ impl UpdateMessage {
     /// Reads a message.
     ///
     /// # Errors
-    /// It is none that can be read.
+    /// The first part of it that cannot be read.
     pub fn read(message: &[u8]) -> Result<Self, MessageFault> {
         let (zone, mut at) = Self::zone(message)?;
         let count = |at| u16_at(message, at).unwrap_or_default();

@@ -11,7 +11,7 @@ use sha2::{Digest as _, Sha256};
 
 /// Updates that are remembered. At a hundred a second, which is what a disk makes durable, that is more than the 600 s in
 /// which a signature is valid; each takes some 400 octets.
-const MOST: usize = 1 << 16;
+const MAX_REMEMBERED_UPDATES: usize = 1 << 16;
 
 /// SHA-256 of the whole MAC of a message: the MAC covers the key and the time at which it was signed.
 pub(super) type MessageDigest = [u8; 32];
@@ -44,7 +44,7 @@ impl Outcomes {
             Some(None) => return Known::Running,
             None => {}
         }
-        if self.order.len() >= MOST
+        if self.order.len() >= MAX_REMEMBERED_UPDATES
             && let Some(oldest) = self.order.pop_front()
         {
             self.responses.remove(&oldest);

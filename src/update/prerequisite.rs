@@ -16,7 +16,7 @@ type Wanted<'r> = BTreeMap<(&'r Name, RecordType), BTreeSet<Box<[u8]>>>;
 /// Whether all prerequisites hold, in their order; those that give RDATA are compared when all others hold.
 ///
 /// # Errors
-/// The first that does not hold, or cannot be meant.
+/// The first that does not hold, or is malformed.
 pub fn check_prerequisites(zone: &Zone, prerequisites: &[UpdateRecord]) -> Result<(), UpdateFault> {
     let mut wanted = Wanted::new();
     for (index, record) in prerequisites.iter().enumerate() {

@@ -138,7 +138,7 @@ impl Updates for UpdateService {
     }
 }
 
-/// A response with the ID of this message: a copy that came through a forwarder has another one than the first. The signature holds, for it
+/// A response with the ID of this message: a copy that came through a forwarder has another one than the first. The signature holds, because it
 /// covers the original ID.
 fn with_id_of(mut response: Vec<u8>, message: &[u8]) -> Vec<u8> {
     if let (Some(place), Some(id)) = (response.get_mut(..2), message.get(..2)) {

@@ -37,7 +37,7 @@ pub struct GrantSpec {
     pub types: Vec<String>,
 }
 
-/// Why an entry of `update` cannot be meant.
+/// Why an entry of `update` is invalid.
 #[derive(Debug, thiserror::Error)]
 pub enum PolicyFault {
     /// The name of a key or of a record that is no name.
@@ -60,7 +60,7 @@ pub enum PolicyFault {
         /// The zone.
         zone: Name,
     },
-    /// A type that is none, or that no zone holds.
+    /// Not a type of records, or one that no zone holds.
     #[error("{0:?} is not the type of a record: A, TXT, TYPE65280; ANY for all")]
     Type(String),
 }
@@ -68,7 +68,7 @@ pub enum PolicyFault {
 /// Who may change what of a zone.
 ///
 /// # Errors
-/// The first entry that cannot be meant.
+/// The first entry that is invalid.
 pub fn policy(zone: &Name, specs: &[GrantSpec], keys: &Keys) -> Result<Policy, PolicyFault> {
     let grant = |spec: &GrantSpec| {
         let key = name(&spec.key)?.to_lowercase();

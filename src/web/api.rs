@@ -107,7 +107,7 @@ pub(super) fn readiness(state: &State) -> Reply {
     }
 }
 
-/// Why it is not; a zone that is not well is no reason, for the others are served.
+/// Why it is not; a faulty zone is no reason, because the others are served.
 fn unready(status: &Status) -> Option<String> {
     if status.stopping {
         return Some("it stops in order".to_owned());

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use crate::telemetry::locked;
 
 /// The most connections: some operators with some pages each, scrapers, and the other POPs.
-pub(super) const MOST: usize = 128;
+pub(super) const MAX_CONNECTIONS: usize = 128;
 
 /// The most of one source, an IPv4 address or an IPv6 /64: one source leaves room for others.
 pub(super) const MOST_OF_SOURCE: usize = 32;
@@ -18,7 +18,7 @@ const MOST_STREAMS: usize = 32;
 /// The most streams of one source: half of its connections are left for short requests, and half of the streams for others.
 pub(super) const MOST_STREAMS_OF_SOURCE: usize = 16;
 
-/// Connections and streams by source; at most [`MOST`] sources. Locked on the thread `web` alone.
+/// Connections and streams by source; at most [`MAX_CONNECTIONS`] sources. Locked on the thread `web` alone.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Caps(Arc<Mutex<HashMap<IpAddr, Taken>>>);
 
@@ -50,7 +50,7 @@ impl Caps {
         let mut sources = locked(&self.0);
         let all: usize = sources.values().map(|taken| taken.connections).sum();
         let own = sources.get(&source).copied().unwrap_or_default();
-        if all >= MOST || own.connections >= MOST_OF_SOURCE {
+        if all >= MAX_CONNECTIONS || own.connections >= MOST_OF_SOURCE {
             return None;
         }
         sources.insert(source, Taken { connections: own.connections + 1, ..own });
@@ -141,6 +141,6 @@ mod tests {
         assert!(locked(&caps.0).is_empty());
         let all: Vec<Place> =
             (0..=255).filter_map(|last| caps.place(address(&format!("192.0.2.{last}")))).collect();
-        assert_eq!(all.len(), MOST);
+        assert_eq!(all.len(), MAX_CONNECTIONS);
     }
 }

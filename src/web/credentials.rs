@@ -13,9 +13,9 @@ use crate::transfer::read_file;
 use crate::transfer::tls::TlsServer;
 
 /// Octets of a token at least: 64 bits, if each character is a hexadecimal digit.
-const LEAST: usize = 16;
+const MIN_TOKEN_OCTETS: usize = 16;
 /// Octets of a token at most: any that is made by a machine.
-const MOST: usize = 512;
+const MAX_TOKEN_OCTETS: usize = 512;
 /// Octets of a token file at most: a token, and white space around it.
 const MOST_FILE: u64 = 1024;
 
@@ -92,10 +92,13 @@ impl Credentials {
 fn token(path: &Path) -> Result<[u8; 32], WebError> {
     let octets = read_file(path, MOST_FILE, true).map_err(WebError::TokenFile)?;
     let token = octets.trim_ascii();
-    let is_token = (LEAST..=MOST).contains(&token.len()) && token.iter().all(u8::is_ascii_graphic);
+    let is_token = (MIN_TOKEN_OCTETS..=MAX_TOKEN_OCTETS).contains(&token.len())
+        && token.iter().all(u8::is_ascii_graphic);
     match is_token {
         true => Ok(Sha256::digest(token).into()),
-        false => Err(WebError::Token { path: path.to_owned(), least: LEAST, most: MOST }),
+        false => {
+            Err(WebError::Token { path: path.to_owned(), least: MIN_TOKEN_OCTETS, most: MAX_TOKEN_OCTETS })
+        }
     }
 }
 

@@ -8,7 +8,7 @@ use serde::Serialize;
 use crate::control::Status;
 
 /// How many samples are kept: five minutes.
-const MOST: usize = 300;
+const MAX_SAMPLES: usize = 300;
 
 /// At least so long between two samples.
 const PERIOD: Duration = Duration::from_millis(950);
@@ -76,7 +76,7 @@ impl Samples {
             limited: rate(totals.limited, before.limited),
             probe_ms: slowest.map(|microseconds| microseconds as f64 / 1000.0),
         });
-        if self.kept.len() > MOST {
+        if self.kept.len() > MAX_SAMPLES {
             self.kept.pop_front();
         }
         true
@@ -136,6 +136,6 @@ mod tests {
         for second in 4..1000 {
             at(f64::from(second), 0, 0, 0);
         }
-        assert_eq!(samples.all().len(), MOST);
+        assert_eq!(samples.all().len(), MAX_SAMPLES);
     }
 }

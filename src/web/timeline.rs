@@ -7,7 +7,7 @@ use serde::Serialize;
 use crate::control::{RouteState, Status, without_numbers};
 
 /// The most changes that are kept: a day of a POP that flaps, months of one that does not.
-const MOST: usize = 200;
+const MAX_CHANGES: usize = 200;
 
 /// One change.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -73,7 +73,7 @@ impl Timeline {
         self.count += 1;
         let subject = subject.to_owned();
         self.changes.push_back(RouteChange { number: self.count, at, subject, state, reasons });
-        if self.changes.len() > MOST {
+        if self.changes.len() > MAX_CHANGES {
             self.changes.pop_front();
         }
     }

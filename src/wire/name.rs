@@ -19,7 +19,7 @@ pub struct Name {
     octets: Octets,
 }
 
-/// Why some text or bytes are no domain name.
+/// Why a text or octets are not a valid domain name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NameError {
     /// A label of more than 63 octets (RFC 1035 section 2.3.4).

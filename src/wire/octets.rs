@@ -91,7 +91,7 @@ impl FlatName {
 /// [`check_rdata`](super::check_rdata) refuses it then. `name` is memory to read names into.
 ///
 /// # Errors
-/// A name that is none.
+/// Not a valid name.
 pub fn copy_rdata(
     (message, start, end): (&[u8], usize, usize),
     record_type: RecordType,

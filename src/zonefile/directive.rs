@@ -143,7 +143,7 @@ impl Reader<'_> {
         Ok(())
     }
 
-    /// Stops at the first fault, for the others would be the same; the owner to inherit stays as it was.
+    /// Stops at the first fault, because the others would be the same; the owner to inherit stays as it was.
     fn generate(&mut self, entry: &Entry<'_>, scope: &Scope) -> Result<(), Flaw> {
         let generate = Generate::new(entry, self.limits.generate, self.generated)?;
         self.generated += generate.count();

@@ -1,6 +1,6 @@
 //! Octets in, entries of words out (RFC 1035 section 5.1): blanks, comments, quotes, parentheses, line ends.
 //!
-//! Borrows from the input; allocates only the one reused list of tokens. Escapes stay in the words, for only the
+//! Borrows from the input; allocates only the one reused list of tokens. Escapes stay in the words, because only the
 //! field that a word is for knows what they mean.
 
 use crate::zone::Place;
@@ -248,7 +248,7 @@ impl<'a> Lexer<'a> {
         Ok(())
     }
 
-    /// To the end of the line; a NUL in a comment is passed over, for nothing reads it.
+    /// To the end of the line; a NUL in a comment is passed over, because nothing reads it.
     fn skip_comment(&mut self) {
         let rest = self.input.get(self.position..).unwrap_or_default();
         self.position += rest.iter().position(|&octet| octet == b'\n').unwrap_or(rest.len());

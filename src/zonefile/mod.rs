@@ -94,7 +94,7 @@ pub struct KeptZone {
 }
 
 /// Reads a zone file that was written here and whose content is known: its zone alone, in the time that takes. It was judged
-/// when it was accepted: what a later version of this program refuses is read, for the zone would be lost otherwise.
+/// when it was accepted: what a later version of this program refuses is read, because the zone would be lost otherwise.
 pub fn read_kept_zone(path: &Path, origin: &Name, limits: &Limits) -> Result<KeptZone, ReadError> {
     let (mut file, facts) = open::look_and_open(path).map_err(|fault| ReadError::of_file(path, fault))?;
     let how = How { size: pieces::PIECE, is_kept: true };

@@ -50,7 +50,7 @@ pub(super) fn read_whole(
     if octets.len() as u64 > most { Err(too_large()) } else { Ok(octets) }
 }
 
-/// Reads on past the size seen before, for the file may have grown, but never more than one octet beyond `most`.
+/// Reads on past the size seen before, because the file may have grown, but never more than one octet beyond `most`.
 fn read_bounded(file: &mut File, size: u64, most: u64) -> io::Result<Vec<u8>> {
     let mut octets = Vec::new();
     octets.try_reserve_exact(usize::try_from(size).unwrap_or(usize::MAX))?;

@@ -104,7 +104,7 @@ pub(super) struct Found {
     pub(super) file_digest: Option<[u8; 32]>,
     pub(super) faults: Vec<Located>,
     pub(super) warnings: Vec<Located>,
-    /// The first fault that was passed over, for the file was accepted before.
+    /// The first fault that was passed over, because the file was accepted before.
     pub(super) tolerated: Option<Located>,
 }
 

@@ -1,4 +1,4 @@
-//! The load of one query per TCP connection: a loop over non-blocking connections on the load's core, for dnsperf keeps its
+//! The load of one query per TCP connection: a loop over non-blocking connections on the load's core, because dnsperf keeps its
 //! connections.
 //!
 //! Each connection connects, asks one query, reads the whole answer and closes first, as a stub resolver does that met TC.

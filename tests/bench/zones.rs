@@ -105,7 +105,7 @@ pub(crate) fn delegations(directory: &Path, delegations: u32, seed: u64) -> Worl
     world
 }
 
-/// The same, signed: the signatures are of the right length and of no key, for no server verifies them; the NSEC3 chain is
+/// The same, signed: the signatures are of the right length and of no key, because no server verifies them; the NSEC3 chain is
 /// whole and leaves the delegations without DS out (RFC 5155 section 6), without salt and iterations (RFC 9276).
 pub(crate) fn signed_delegations(directory: &Path, delegations: u32, seed: u64) -> World {
     let mut world = World::new(directory, seed);

@@ -301,7 +301,7 @@ impl Builder<'_> {
         let below = self.origins.iter().filter(|other| **other != origin && other.is_at_or_below(&origin));
         for child in below.cloned().collect::<Vec<_>>() {
             match rng.u32(..14) {
-                // Not delegated at all: the child answers all the same, for it is served here.
+                // Not delegated at all: the child answers all the same, because it is served here.
                 0 => {}
                 // As in `cut`, most of the time.
                 3.. if self.zone.signing != Signing::Unsigned && self.is_cut_off(&child) => {}

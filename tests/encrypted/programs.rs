@@ -42,7 +42,7 @@ fn kdig_is_answered_over_tls_https_and_quic() {
     let server = Server::start(Engine::Native);
     let ca = format!("+tls-ca={}", server.certificate().display());
     let host = format!("+tls-hostname={HOST}");
-    // The transport comes last, for each option of TLS turns TLS over TCP on.
+    // The transport comes last, because each option of TLS turns TLS over TCP on.
     dig("kdig", &server, Transport::Dot, &[&ca, &host, "+tls"]);
     dig("kdig", &server, Transport::Doh, &[&ca, &host, "+https"]);
     dig("kdig", &server, Transport::Doh, &[&ca, &host, "+https-get"]);

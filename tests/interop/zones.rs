@@ -136,7 +136,7 @@ impl Files {
 
     /// Puts a version where a peer reads it.
     pub fn deploy(&self, zone: &str, version: u32, to: &Path) {
-        // Into place at once, for the peer may look at any time; one second newer than the version before, for NSD and PowerDNS
+        // Into place at once, because the peer may look at any time; one second newer than the version before, for NSD and PowerDNS
         // look at the time of the file.
         let path = to.join(format!("{zone}.zone"));
         let other = to.join(format!("{zone}.zone.new"));

@@ -25,7 +25,7 @@ fn the_local_daemon_is_frozen() {
     let mut a = pop::at_site(&world, &world.a, Route::ThroughBird, "");
     a.start(&world.lab);
     world.wait_leads_to(&world.a);
-    a.wait_status("is well", |status| status["overall"]["verdict"] == "ok");
+    a.wait_status("is healthy", |status| status["overall"]["verdict"] == "ok");
     let begun = Instant::now();
     signal(&mut world, Signal::SIGSTOP);
     wait_until("the status tells that the daemon does not answer", TOLD, || {
@@ -44,7 +44,7 @@ fn the_local_daemon_is_frozen() {
     signal(&mut world, Signal::SIGCONT);
     wait_until("the routes are back", BACK, || PREFIXES.iter().all(|prefix| world.led_to(prefix, &world.a)));
     tell(&format!("the local BIRD thawed: the routes are back after {:.1?}", thawed.elapsed()));
-    a.wait_status("is well again", |status| status["overall"]["verdict"] == "ok");
+    a.wait_status("is healthy again", |status| status["overall"]["verdict"] == "ok");
 }
 
 fn signal(world: &mut World, signal: Signal) {

@@ -1,4 +1,4 @@
-//! Two POPs announce the same prefixes: the client is moved when one dies, drains or stops, and moved back when it is well.
+//! Two POPs announce the same prefixes: the client is moved when one dies, drains or stops, and moved back when it is healthy.
 
 use std::time::Duration;
 

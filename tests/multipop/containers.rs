@@ -79,5 +79,5 @@ fn every_scenario_in_containers() {
     assert!(!spaces.contains("clab-anyns-"), "namespaces stay: {spaces}");
     let directory = prepared.directory.path().to_owned();
     drop(prepared);
-    assert!(!directory.exists(), "{} stays, for something is mounted there", directory.display());
+    assert!(!directory.exists(), "{} stays, because something is mounted there", directory.display());
 }

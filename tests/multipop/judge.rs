@@ -7,7 +7,7 @@ use crate::tool::result::{FamilyResult, ScenarioResult};
 use crate::tool::sessions::{End, SessionResult, Transport};
 use crate::tool::topology::Role;
 
-/// The longest time until another server answers, in milliseconds: some seconds for what closes a session, for tests share the
+/// The longest time until another server answers, in milliseconds: some seconds for what closes a session, because tests share the
 /// machine; the hold time of 3 s, the scan of BIRD and the same for what only a timer sees.
 const CLOSED_MS: f64 = 3000.0;
 const HOLD_MS: f64 = 7000.0;

@@ -1,6 +1,6 @@
 //! Three POPs from the topology file that users deploy with containerlab: catchments, and every scenario with its timeline.
 //!
-//! The lab is built from network namespaces, by the code of the lab tool (`tests/labtool`). One test, for the scenarios happen one
+//! The lab is built from network namespaces, by the code of the lab tool (`tests/labtool`). One test, because the scenarios happen one
 //! after the other in one lab; the others read files only. With the real containerlab: `containers.rs`, in the long run.
 
 #![allow(

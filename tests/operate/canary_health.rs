@@ -1,5 +1,5 @@
 //! Canaries that tell how well they are: a hub with a POP as its canary. A POP whose probes fail or that refuses the version stops the
-//! release, one that does not tell how it is proves nothing, and one that is well lets the version go on.
+//! release, one that does not tell how it is proves nothing, and a healthy one lets the version go on.
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
@@ -170,7 +170,7 @@ fn a_canary_whose_probes_fail_after_the_new_version_stops_the_release() {
     let mut site = Site::new(NAME, "release");
     site.wait_health("good");
     assert_eq!(site.metric("anyns_canaries", "health=\"good\""), "1");
-    // A version that the POP serves while it is well is released.
+    // A version that the POP serves while it is healthy is released.
     let proven = (2..7).find(|version| {
         let begun = Instant::now();
         deploy(&site.zones, *version, "www");
@@ -192,7 +192,7 @@ fn a_canary_whose_probes_fail_after_the_new_version_stops_the_release() {
     );
     let reason = site.reason();
     assert!(reason.starts_with("pop: ") && reason.contains("192.0.2."), "{reason}");
-    for words in ["a canary became unwell", &reason, &format!("anyns zone release {ZONE}.")] {
+    for words in ["a canary became unhealthy", &reason, &format!("anyns zone release {ZONE}.")] {
         assert!(alarms(&status).contains(words), "{words}: {}", alarms(&status));
     }
     assert_eq!(site.metric("anyns_zones_canary", "state=\"stopped\""), "1");
@@ -203,7 +203,7 @@ fn a_canary_whose_probes_fail_after_the_new_version_stops_the_release() {
         log.contains("the version goes to no other secondary until an order") && log.contains(&reason),
         "{log}"
     );
-    // It is well again: that releases nothing, nor does the end of patience, nor a restart of the hub.
+    // It is healthy again: that releases nothing, nor does the end of patience, nor a restart of the hub.
     site.pop_space.ip(&["address", "add", "192.0.2.53/32", "dev", "lo"]);
     site.wait_health("good");
     holds_for("the others wait", TIME + PATIENCE, || site.told(OTHER) == Some(released));

@@ -10,7 +10,7 @@ use crate::support::skip::has_programs;
 fn serial(alone: &Alone, transport: &str, trust: &Path) -> String {
     let mut command = alone.space.command("kdig");
     command.args(["@192.0.2.53", "+retry=0", "+time=5", "+short", "+tls-hostname=ns.example"]);
-    // The transport comes last, for each option of TLS turns TLS over TCP on.
+    // The transport comes last, because each option of TLS turns TLS over TCP on.
     command.arg(format!("+tls-ca={}", trust.display())).args([transport, ZONE, "SOA"]);
     let text = String::from_utf8_lossy(&command.output().expect("kdig runs").stdout).into_owned();
     text.split_whitespace().nth(2).unwrap_or_default().to_owned()

@@ -1,4 +1,4 @@
-//! `anyns fleet`: POPs that are well, that differ, that are down and that hang.
+//! `anyns fleet`: POPs that are healthy, that differ, that are down and that hang.
 
 use std::net::TcpListener;
 use std::time::{Duration, Instant};
@@ -65,7 +65,7 @@ impl Fleet {
 #[test]
 fn all_pops_are_shown_and_a_serial_is_waited_for() {
     let fleet = fleet(&[]);
-    wait_until("both are well", crate::support::anyns::BOUND, || fleet.run(&[]).0 == 0);
+    wait_until("both are healthy", crate::support::anyns::BOUND, || fleet.run(&[]).0 == 0);
     let (_, text) = fleet.run(&[]);
     assert!(text.contains("other  OK") && text.contains("announce (dry run)"), "{text}");
     let (code, text) = fleet.run(&["wait", ZONE, "1"]);

@@ -68,7 +68,7 @@ const ELSEWHERE: [(&str, &str); 10] = [
     ("anyns_zones_waiting", include_str!("last_resort.rs")),
 ];
 
-/// A metric that nothing ever sets looks like one that is well: no alert on it can fire.
+/// A metric that nothing ever sets looks like one without faults: no alert on it can fire.
 #[test]
 fn every_metric_gets_a_value_from_a_running_anyns() {
     let neighbor = "[[bgp.neighbor]]\naddress = \"127.0.0.1\"\nremote-as = 65001\nlocal-address = \"127.0.0.2\"\n\

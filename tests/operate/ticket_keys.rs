@@ -131,5 +131,5 @@ fn a_session_of_one_pop_is_resumed_at_the_other_and_keys_are_replaced_by_a_reloa
     }
     one.anyns.must(&["reload"]);
     assert!(!resumes(&one, "-tls1_3", &file), "no key opens this ticket any more");
-    one.anyns.wait_status("is well again", |status| status["overall"]["verdict"] != "degraded");
+    one.anyns.wait_status("is healthy again", |status| status["overall"]["verdict"] != "degraded");
 }

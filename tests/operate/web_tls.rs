@@ -110,7 +110,7 @@ fn the_page_over_mutual_tls_is_for_clients_with_a_certificate() {
         std::fs::write(&file, list(certificate, key)).expect("written");
         alone.anyns.command(&["fleet", "--fleet", &file.display().to_string()])
     };
-    wait_until("the fleet is well", BOUND, || fleet(&client, &client_key).code == 0);
+    wait_until("the fleet is healthy", BOUND, || fleet(&client, &client_key).code == 0);
     let refused = fleet(&other, &other_key);
     assert!(refused.code == 3 && refused.text.contains("NO ANSWER"), "{}", refused.text);
     // And so is the page's own view of the fleet.

@@ -137,7 +137,7 @@ async fn every_error_names_what_is_wrong_and_changes_nothing() {
 async fn a_file_that_changed_is_judged_against_what_the_differences_led_to() {
     let mut pop = started(5, 3).await;
     apply(&pop, 5, 8, 3).await;
-    // Behind it: refused, now and after a restart, for it is not what the differences led on from.
+    // Behind it: refused, now and after a restart, because it is not what the differences led on from.
     replace(&pop.path(ZONE), &zone_text(6, 3));
     pop.wait_fault("a.example.", "6 does not come after the served 8").await;
     pop.restart().await;

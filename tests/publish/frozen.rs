@@ -143,7 +143,7 @@ fn each_thread_that_is_frozen_is_told_and_its_end_too() {
         ("zones-1", "has made no progress for"),
         ("small-1", "has made no progress for"),
         ("survey-1", "has made no progress for"),
-        ("keeper", "writing the state directory has made no progress for"),
+        ("state-writer", "writing the state directory has made no progress for"),
         ("notify-rs inoti", "has not answered for"),
         ("verify", "signatures are not verified"),
     ];

@@ -58,7 +58,7 @@ async fn a_start_after_it_serves_what_was_acknowledged() {
     pop.wait_kept().await;
     apply(&pop, 1, 2, 3).await;
     fail_late(&pop, &disk).await;
-    // A clean end: the keeper has written, and taken out again, what it was at.
+    // A clean end: the state writer has written, and taken out again, what it was at.
     pop.stop().await;
     pop.published = Default::default();
     pop.start_with(settings).await;

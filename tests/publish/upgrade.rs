@@ -1,4 +1,4 @@
-//! A version that an earlier build accepted, and that the rules of this one refuse: it is served, for a new rule must not take away
+//! A version that an earlier build accepted, and that the rules of this one refuse: it is served, because a new rule must not take away
 //! what was served, and the status says what is wrong. The next version must be right.
 
 use std::fs;

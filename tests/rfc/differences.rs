@@ -25,7 +25,7 @@ type Difference = (&'static str, fn(&Exchange<'_>) -> bool);
 
 /// All that are known.
 const DIFFERENCES: &[Difference] = &[
-    // Ours is NOTIMP where the opcode is another one, for then the rest need not make sense to us.
+    // Ours is NOTIMP where the opcode is another one, because then the rest need not make sense to us.
     (
         "hickory-server says FORMERR, header only, to what its parser refuses, before any handler sees it",
         |it| {
@@ -41,7 +41,7 @@ const DIFFERENCES: &[Difference] = &[
             && is_refusal_of_the_parser(it.query, &it.hickory.octets)
     }),
     (
-        "it has no TSIG record (RFC 8945 section 5.1: the last one), for hickory would write it in front of OPT",
+        "it has no TSIG record (RFC 8945 section 5.1: the last one), because hickory would write it in front of OPT",
         |it| {
             let mut expected = it.ours.message.clone();
             expected.additionals.retain(|record| record.record_type() != RecordType::TSIG);
@@ -74,7 +74,7 @@ pub(crate) fn is_refusal_of_the_parser(query: &[u8], response: &[u8]) -> bool {
 }
 
 /// Whether hickory-server cannot encode all records of the message in this many octets. It needs more than the
-/// result has, for it writes each name in full before it finds that the name can be compressed.
+/// result has, because it writes each name in full before it finds that the name can be compressed.
 fn is_too_long_for_hickory(Response { octets, message, .. }: &Response, limit: usize) -> bool {
     let mut decoder = BinDecoder::new(octets);
     decoder.read_slice(HEADER).unwrap();

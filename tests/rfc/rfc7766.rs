@@ -74,7 +74,7 @@ fn section_8_a_message_may_come_in_pieces() {
 
 #[test]
 fn section_8_length_and_message_leave_together() {
-    // One read gets both, for small answers go out in one segment.
+    // One read gets both, because small answers go out in one segment.
     for address in addresses() {
         let mut stream = connect(address);
         stream.write_all(&framed(&numbered(1))).unwrap();

@@ -122,7 +122,7 @@ impl Space {
         &self.name
     }
 
-    /// A command that will run in this namespace; the process ID stays the program's own, for `ip` executes it.
+    /// A command that will run in this namespace; the process ID stays the program's own, because `ip` executes it.
     pub fn command(&self, program: &str) -> Command {
         let mut command = Command::new("ip");
         command.args(["netns", "exec", &self.name, program]);

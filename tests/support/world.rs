@@ -144,7 +144,7 @@ impl World {
 }
 
 impl Site {
-    /// The speaker's BGP Identifier: its own, for an iBGP peer of the same one is refused (RFC 6286 section 2.2).
+    /// The speaker's BGP Identifier: its own, because an iBGP peer of the same one is refused (RFC 6286 section 2.2).
     pub fn router_id(&self) -> String {
         let [four, _] = self.management;
         format!("{}3", four.trim_end_matches('2'))

@@ -1,4 +1,4 @@
-//! The way back of a signed zone: not here, for the serial is signed. What the refusal says helps: the older content signed anew, or the older
+//! The way back of a signed zone: not here, because the serial is signed. What the refusal says helps: the older content signed anew, or the older
 //! file by an order at each server. What is served is verified by another program each time.
 
 use std::process::Command;

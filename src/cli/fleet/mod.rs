@@ -58,7 +58,7 @@ struct WaitOptions {
     /// How long to wait
     #[arg(long, value_name = "TIME", default_value = WAIT_LIMIT, value_parser = humantime::parse_duration)]
     timeout: Duration,
-    /// Do not wait for POPs that give no answer; otherwise one counts as announced, for nobody can tell
+    /// Do not wait for POPs that give no answer; otherwise one counts as announced, because nobody can tell
     #[arg(long)]
     skip_unreachable: bool,
     /// Wait for last-resort POPs, too, which serve each version with a delay; by default they are left out

@@ -194,7 +194,7 @@ fn clients_of(catchment: Option<&CatchmentStatus>) -> Vec<Line<'static>> {
     prefixes.into_iter().map(line).collect()
 }
 
-/// Three digits are what an eye takes in.
+/// With two or three significant digits, up to 9,999 as it is.
 fn number(rate: f64) -> String {
     match rate {
         _ if rate < 10.0 => format!("{rate:.1}"),

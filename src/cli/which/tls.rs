@@ -1,4 +1,4 @@
-//! TLS of a client that asks who is there and trusts nothing that it hears: the certificate is not judged, for it does not tell who
+//! TLS of a client that asks who is there and trusts nothing that it hears: the certificate is not judged, because it does not tell who
 //! answers at an anycast address. That the other side has its key is verified, as always.
 
 use std::sync::Arc;

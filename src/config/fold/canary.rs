@@ -21,7 +21,7 @@ use super::super::spec::Spec;
 use super::super::values::Period;
 use super::{peer_below, period_or};
 
-/// A version that was well for a week is well.
+/// A version without faults for a week has none.
 const LONGEST: Duration = Duration::from_secs(7 * 86_400);
 /// A restart of a secondary and its transfer take longer than less.
 const LEAST_PATIENCE: Duration = Duration::from_secs(1);

@@ -15,7 +15,7 @@ use super::period_or;
 pub(super) fn fold_checks(spec: &Spec, faults: &mut Faults<'_>) -> BTreeMap<Name, ZoneChecks> {
     let mut checks = BTreeMap::new();
     for zone in &spec.zone {
-        // A name that is none was told already.
+        // An invalid name is already reported.
         let Ok(name) = zone.name.as_ref().parse::<Name>() else { continue };
         let mut own = ZoneChecks {
             must_have: Vec::new(),

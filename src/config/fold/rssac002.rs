@@ -8,7 +8,7 @@ use super::zones::parse_name;
 use super::{Pop, path_in};
 
 /// The most characters of a service: those of a domain name.
-const MOST: usize = 253;
+const MAX_SERVICE_CHARACTERS: usize = 253;
 
 /// `None` where they are not asked for.
 pub(super) fn fold_rssac002(spec: &Spec, pop: &Pop, faults: &mut Faults<'_>) -> Option<Settings> {
@@ -17,7 +17,7 @@ pub(super) fn fold_rssac002(spec: &Spec, pop: &Pop, faults: &mut Faults<'_>) -> 
     let is_allowed = |octet: u8| octet.is_ascii_alphanumeric() || matches!(octet, b'.' | b'-' | b'_');
     // It stands in a YAML document as it is: letters first make it a text there.
     let begins = service.bytes().next().is_some_and(|octet| octet.is_ascii_alphabetic());
-    if !begins || service.len() > MOST || !service.bytes().all(is_allowed) {
+    if !begins || service.len() > MAX_SERVICE_CHARACTERS || !service.bytes().all(is_allowed) {
         let message = format!(
             "{service:?}: allowed is a name of letters, digits, dots and hyphens that begins with a letter, such as \"as112.example\""
         );

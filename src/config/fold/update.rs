@@ -47,7 +47,7 @@ pub(super) fn fold_databases(spec: &Spec, faults: &mut Faults<'_>) -> BTreeSet<N
 pub(super) fn fold_updates(spec: &Spec, keys: &Arc<Keys>, faults: &mut Faults<'_>) -> UpdateSettings {
     let mut settings = UpdateSettings { keys: keys.clone(), ..UpdateSettings::default() };
     for zone in spec.zone.iter().filter(|zone| !zone.update.is_empty()) {
-        // A name that is none was told already.
+        // An invalid name is already reported.
         let Ok(name) = zone.name.as_ref().parse::<Name>() else { continue };
         match policy(&name, &zone.update, keys) {
             Ok(policy) => drop(settings.zones.insert(name, policy)),

@@ -13,7 +13,7 @@ pub(super) fn rows(status: &Status) -> Vec<Row> {
             (canary.trial, "on trial"),
             (canary.overdue, "overdue"),
             (canary.halted, "halted"),
-            (canary.stopped, "of them because a canary became unwell"),
+            (canary.stopped, "of them because a canary became unhealthy"),
             (canary.withheld, "without a version for the others"),
         ];
         let counts = counts.iter().filter(|(count, _)| *count > 0);
@@ -48,9 +48,9 @@ fn health(secondary: &CanarySecondaryStatus, now: u64) -> Row {
     let since = |since: u64| format!(" since {} ({})", time(since), span(now.saturating_sub(since)));
     let since = secondary.health_since.map(since).unwrap_or_default();
     let text = match secondary.health.as_str() {
-        "good" => format!("POP {pop} is well"),
-        "bad" => format!("POP {pop} is unwell{since}"),
-        "unknown" => format!("POP {pop} is not known to be well{since}"),
+        "good" => format!("POP {pop} is healthy"),
+        "bad" => format!("POP {pop} is unhealthy{since}"),
+        "unknown" => format!("POP {pop} is not known to be healthy{since}"),
         _ => format!("POP {pop} is being asked how well it is"),
     };
     vec![address, text, secondary.health_reason.clone().unwrap_or_default()]
@@ -105,11 +105,14 @@ mod tests {
             line(secondary(None, "", None)),
             "  192.0.2.1:53 | only its serial is checked | it has no `pop`"
         );
-        assert_eq!(line(secondary(Some("ams1"), "good", None)), "  192.0.2.1:53 | POP ams1 is well | ");
-        let unwell = line(secondary(Some("ams1"), "bad", Some(40)));
-        assert!(unwell.contains("POP ams1 is unwell since") && unwell.ends_with("| silent"), "{unwell}");
+        assert_eq!(line(secondary(Some("ams1"), "good", None)), "  192.0.2.1:53 | POP ams1 is healthy | ");
+        let unhealthy = line(secondary(Some("ams1"), "bad", Some(40)));
+        assert!(
+            unhealthy.contains("POP ams1 is unhealthy since") && unhealthy.ends_with("| silent"),
+            "{unhealthy}"
+        );
         let unknown = line(secondary(Some("ams1"), "unknown", Some(40)));
-        assert!(unknown.contains("not known to be well since"), "{unknown}");
+        assert!(unknown.contains("not known to be healthy since"), "{unknown}");
         assert!(line(secondary(Some("ams1"), "not-asked", None)).contains("is being asked"));
     }
 }

@@ -213,7 +213,7 @@ fn more_zones(status: &Status) -> Option<String> {
     let bad = counts.matched_not_well.saturating_sub(status.zones.iter().filter(is_bad).count() as u64);
     match (more, bad) {
         (0, _) => None,
-        (_, 0) => Some(format!("and {}, all well: see anyns status --json", counted(more, "more zone"))),
+        (_, 0) => Some(format!("and {} without faults: see anyns status --json", counted(more, "more zone"))),
         _ => {
             Some(format!("and {}, {bad} not well: see anyns status --zones bad", counted(more, "more zone")))
         }

@@ -31,7 +31,7 @@ pub(super) struct CanaryEntry {
     pub(super) generation: u64,
     /// When the version for the others is made again from the history, and the pause behind that; `None`: it is there.
     pub(super) missing: Option<(Instant, Duration)>,
-    /// Why it was halted without an order: a canary became unwell.
+    /// Why it was halted without an order: a canary became unhealthy.
     pub(super) stopped: Option<String>,
     armed: Option<Instant>,
     /// What counts it.

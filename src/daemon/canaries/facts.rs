@@ -30,7 +30,7 @@ pub(in crate::daemon) struct CanaryFact {
     /// How many zones have no version for the others, and the first of them.
     pub(in crate::daemon) withheld: usize,
     pub(in crate::daemon) first_withheld: Option<Name>,
-    /// How many zones are halted since a secondary became unwell, the first of them, and why.
+    /// How many zones are halted since a secondary became unhealthy, the first of them, and why.
     pub(in crate::daemon) stopped: usize,
     pub(in crate::daemon) first_stopped: Option<(Name, String)>,
     pub(in crate::daemon) secondaries: Vec<CanarySecondary>,

@@ -173,7 +173,12 @@ impl HealthChecks {
             let name = settings.map(|group| group.name.as_str()).unwrap_or_default();
             let pop =
                 settings.and_then(|group| group.pops.get(member)?.as_ref()).map(|pop| pop.name.as_str());
-            tracing::warn!(canary = name, pop, why, "a canary is not known to be well: it proves no version");
+            tracing::warn!(
+                canary = name,
+                pop,
+                why,
+                "a canary is not known to be healthy: it proves no version"
+            );
         }
     }
 

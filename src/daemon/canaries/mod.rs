@@ -3,7 +3,7 @@
 //! ```text
 //!   report, snapshot --> a new version of a zone --> CanaryZone (one a zone) --> SOA queries to the group (Nx tasks, paced)
 //!   config, orders ----> CanaryTask                      |      <---------------- serials
-//!   HTTP (1x a POP) ---> HealthChecks: how well it is ---'-----> halted: a canary became unwell
+//!   HTTP (1x a POP) ---> HealthChecks: how it is --------'-----> halted: a canary became unhealthy
 //!                                                        '--> released: durable first --> ReleasedVersions --> the transfers out
 //!                                                                                    '--> NOTIFY to the others
 //! ```

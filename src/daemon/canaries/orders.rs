@@ -78,7 +78,7 @@ impl CanaryTask {
         Ok(match self.unkept.is_empty() {
             true => format!("{of}: all secondaries get the newest version now"),
             false => format!(
-                "{of}: all secondaries get the newest version now; a restart may hold it back again, for the state directory cannot be written"
+                "{of}: all secondaries get the newest version now; a restart may hold it back again, because the state directory cannot be written"
             ),
         })
     }
@@ -107,7 +107,7 @@ impl CanaryTask {
         let until = if is_kept {
             "also over a restart, until"
         } else {
-            "until a restart, for there is no zones.state-directory, or"
+            "until a restart, because there is no zones.state-directory, or"
         };
         Ok(format!("{of}: nothing newer goes to all secondaries, {until}: anyns zone release"))
     }

@@ -16,7 +16,7 @@ use super::facts::CanarySecondary;
 use super::health::refusal;
 
 /// Queries under way at most: each has a socket.
-const MOST: usize = 64;
+const MAX_RUNNING_QUERIES: usize = 64;
 
 /// Whom a question is for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -90,7 +90,7 @@ impl Queries {
     /// Sends what may leave now.
     pub(super) fn send(&mut self, now: Instant) {
         self.pause = None;
-        while self.tasks.len() < MOST {
+        while self.tasks.len() < MAX_RUNNING_QUERIES {
             let (pacer, pause) = (&mut self.pacer, &mut self.pause);
             *pause = None;
             let may_leave = |address| match pacer.take(address, now) {

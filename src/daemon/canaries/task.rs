@@ -32,7 +32,7 @@ const TRY_AGAIN: Duration = Duration::from_secs(30);
 
 /// Why a zone is halted that was halted by health before a restart.
 const STOPPED_BEFORE: &str =
-    "a canary became unwell before the hub was started again; the log of that time tells why";
+    "a canary became unhealthy before the hub was started again; the log of that time tells why";
 
 /// What the task works with.
 pub(in crate::daemon) struct CanaryContext {
@@ -263,7 +263,7 @@ impl CanaryTask {
             Some(CanaryOutcome::Release(release)) => self.take_release(&zone, Some(release)),
             Some(CanaryOutcome::Stop) => {
                 let (serial, reason) = (entry.machine.newest(), self.health.reason(group, member, refusal));
-                tracing::error!(%zone, %serial, reason, "a canary became unwell: the version goes to no other secondary until an order");
+                tracing::error!(%zone, %serial, reason, "a canary became unhealthy: the version goes to no other secondary until an order");
                 entry.stopped = Some(reason);
                 self.unkept.insert(zone.clone(), Some(entry.kept()));
                 self.keep_at = None;

@@ -112,33 +112,33 @@ fn of_group(fact: &CanaryFact) -> Vec<OtherAlarm> {
     });
     let stopped = fact.first_stopped.as_ref().map(|(first, why)| {
         let message = format!(
-            "canary {name}: {}: a canary became unwell, so the others wait: {why}; look at the canaries, and then `anyns zone release {first}` \
+            "canary {name}: {}: a canary became unhealthy, so the others wait: {why}; look at the canaries, and then `anyns zone release {first}` \
              gives all secondaries the newest version",
             zones(fact.stopped, first)
         );
         alarm("stopped", message)
     });
-    let unwell = fact.secondaries.iter().filter_map(|secondary| unwell(name, secondary));
-    let unwell = unwell.map(|(kind, message)| alarm(&kind, message));
-    [overdue, withheld, stopped].into_iter().flatten().chain(failing).chain(unwell).collect()
+    let unhealthy = fact.secondaries.iter().filter_map(|secondary| unhealthy(name, secondary));
+    let unhealthy = unhealthy.map(|(kind, message)| alarm(&kind, message));
+    [overdue, withheld, stopped].into_iter().flatten().chain(failing).chain(unhealthy).collect()
 }
 
 /// What is wrong with a secondary by what it tells, or that it does not tell it.
-fn unwell(name: &str, secondary: &CanarySecondary) -> Option<(String, String)> {
+fn unhealthy(name: &str, secondary: &CanarySecondary) -> Option<(String, String)> {
     let CanaryHealth { pop, fact } = secondary.health.as_ref()?;
     let address = secondary.address;
     match fact {
         HealthFact::NotAsked | HealthFact::Good => None,
         HealthFact::Unknown(_, why) => Some((
-            format!("{address} is not known to be well"),
+            format!("{address} is not known to be healthy"),
             format!(
-                "canary {name}: only the serial of {address} is checked, for it is not known whether the POP {pop} is well, so it proves no \
+                "canary {name}: only the serial of {address} is checked, because it is not known whether the POP {pop} is healthy, so it proves no \
                  version: {why}"
             ),
         )),
         HealthFact::Bad(_, why) => Some((
-            format!("{address} is unwell"),
-            format!("canary {name}: {address}, the POP {pop}, is unwell, so it proves no version: {why}"),
+            format!("{address} is unhealthy"),
+            format!("canary {name}: {address}, the POP {pop}, is unhealthy, so it proves no version: {why}"),
         )),
     }
 }
@@ -202,13 +202,13 @@ mod tests {
             (
                 Some(HealthFact::Unknown(since, silent())),
                 "unknown",
-                "canary first: only the serial of 192.0.2.1:53 is checked, for it is not known whether the POP ams1 is well, so it proves no \
+                "canary first: only the serial of 192.0.2.1:53 is checked, because it is not known whether the POP ams1 is healthy, so it proves no \
                  version: silent",
             ),
             (
                 Some(HealthFact::Bad(since, silent())),
                 "bad",
-                "canary first: 192.0.2.1:53, the POP ams1, is unwell, so it proves no version: silent",
+                "canary first: 192.0.2.1:53, the POP ams1, is unhealthy, so it proves no version: silent",
             ),
         ];
         for (health, word, message) in table {
@@ -221,7 +221,7 @@ mod tests {
             assert_eq!(messages.concat(), message);
         }
         let alarms = of_group(&fact(None, Some("ams1: silent")));
-        assert!(alarms[0].message.contains("zone a.: a canary became unwell"), "{}", alarms[0].message);
+        assert!(alarms[0].message.contains("zone a.: a canary became unhealthy"), "{}", alarms[0].message);
         assert!(alarms[0].message.contains("ams1: silent") && alarms[0].message.contains("zone release a."));
     }
 }

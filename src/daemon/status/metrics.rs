@@ -1,6 +1,6 @@
 //! Metrics: the document, the counters, and what only metrics tell, gathered for a scrape.
 //!
-//! The ages of facts are measured as every other age here: how long the count of checks has stood, in the keeper's own run time.
+//! The ages of facts are measured as every other age here: how long the count of checks has stood, in the status task's own run time.
 //! Zones have facts of their own up to a bound; of more only those that the configuration requires. Nothing here walks all zones, but
 //! for the names of zones that have just become busy.
 

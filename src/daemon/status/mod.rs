@@ -1,11 +1,11 @@
 //! Keeps the status: what every part reports, put together on the thread `control`, without asking any task.
 //!
 //! ```text
-//!   report, statistics, routes, facts, counters, what was ordered --> StatusKeeper --> control::Status
+//!   report, statistics, routes, facts, counters, what was ordered --> StatusTask --> control::Status
 //!   heartbeats of all tasks, liveness of the publisher            -->   (a tick every 100 ms)
 //! ```
 //!
-//! A tick observes heartbeats in the keeper's own run time; every fifth one makes the document, so that the beginning of
+//! A tick observes heartbeats in the status task's own run time; every fifth one makes the document, so that the beginning of
 //! everything that is wrong is known whether or not somebody asks. Of a new report only the zones that changed are looked at.
 //! Never waits for a task, never locks what another thread locks.
 
@@ -70,7 +70,7 @@ pub(super) type Source<T> = Box<dyn FnMut() -> T + Send>;
 /// Why changes of zone files are not seen, in the run time of the observer; `None` while they are.
 pub(super) type UpdatesObserver = Box<dyn FnMut(Duration) -> Option<String> + Send>;
 
-/// Where the keeper gets everything from.
+/// Where the status task gets everything from.
 pub(super) struct StatusSources {
     pub(super) started: Instant,
     pub(super) settings: Settings,
@@ -157,7 +157,7 @@ impl Settings {
 }
 
 /// Keeps the status and answers for it.
-pub(super) struct StatusKeeper {
+pub(super) struct StatusTask {
     beat: Beat,
     /// Whether [`Request::TestPanic`] is obeyed.
     test_hooks: bool,
@@ -179,7 +179,7 @@ struct State {
     updates_fault: Option<String>,
 }
 
-impl StatusKeeper {
+impl StatusTask {
     /// `test_hooks`: whether a test may make tasks panic.
     pub(super) fn new(sources: StatusSources, beat: Beat, test_hooks: bool) -> Self {
         let mut tasks = TaskWatch::default();
@@ -260,7 +260,7 @@ impl State {
     }
 }
 
-impl Answers for StatusKeeper {
+impl Answers for StatusTask {
     fn status(&self, selection: &Selection) -> Status {
         self.lock().document(selection)
     }

@@ -12,7 +12,7 @@ use crate::zone::signatures::{Stage, Validity};
 use super::other::OtherAlarm;
 
 /// Zones that an alarm looks at: those that are late first.
-const MOST: usize = 1000;
+const MAX_ALARM_ZONES: usize = 1000;
 
 /// What is known of a zone's signatures.
 pub(super) fn status(zone: &ZoneReport) -> Option<SignatureStatus> {
@@ -76,14 +76,15 @@ impl Expiries {
                 Stage::Early => validity.begins,
                 _ => validity.expires,
             };
-            let latest = self.zones.iter().take(MOST).map(|((_, name), validity)| (validity, name));
+            let latest =
+                self.zones.iter().take(MAX_ALARM_ZONES).map(|((_, name), validity)| (validity, name));
             let mut concerned: Vec<_> = latest.filter(|(validity, _)| validity.stage(now) == stage).collect();
             concerned.sort_by_key(|(validity, _)| moment(validity));
             let (validity, name) = concerned.first()?;
             let at = rfc3339(moment(validity));
             let more = match concerned.len() - 1 {
                 0 => String::new(),
-                more if more + 1 >= MOST => format!("; so do those of {more} zones or more"),
+                more if more + 1 >= MAX_ALARM_ZONES => format!("; so do those of {more} zones or more"),
                 more => format!("; so do those of {more} more zones"),
             };
             let message = format!("signatures of {name} {verb} {at}: {hint}{more}");

@@ -1,4 +1,4 @@
-//! The thread `control`: the admin socket and the keeper of the status, and nothing that can block.
+//! The thread `control`: the admin socket and the status task, and nothing that can block.
 
 use std::io;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use crate::control::{Answers, Inquiry, Server};
 use crate::handoff::Receiver;
 use crate::telemetry::{Beat, keep_going, keep_running};
 
-use super::StatusKeeper;
+use super::StatusTask;
 
 /// How long the thread may take to end: the answers under way, and a margin.
 const GRACE: Duration = Duration::from_secs(2);
@@ -30,14 +30,14 @@ impl ControlThread {
     /// Starts it with its own runtime.
     pub(in super::super) fn start(
         server: Server,
-        keeper: StatusKeeper,
+        status_task: StatusTask,
         inquiries: Receiver<Inquiry>,
         beat: Beat,
     ) -> io::Result<Self> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let stop = CancellationToken::new();
         let stopped = stop.clone();
-        let run = move || runtime.block_on(run(server, keeper, inquiries, beat, stopped));
+        let run = move || runtime.block_on(run(server, status_task, inquiries, beat, stopped));
         let thread = thread::Builder::new().name("control".into()).spawn(run)?;
         Ok(Self { thread, stop })
     }
@@ -54,17 +54,17 @@ impl ControlThread {
 
 async fn run(
     mut server: Server,
-    keeper: StatusKeeper,
+    status_task: StatusTask,
     mut inquiries: Receiver<Inquiry>,
     beat: Beat,
     stop: CancellationToken,
 ) {
-    let keeper = Arc::new(keeper);
-    let answers: Arc<dyn Answers> = keeper.clone();
+    let status_task = Arc::new(status_task);
+    let answers: Arc<dyn Answers> = status_task.clone();
     let serve = keep_running(&beat, &mut server, async |server| server.run(&answers, &beat, &stop).await);
-    let mut kept = keeper.clone();
-    let keep = keep_running(&keeper.beat, &mut kept, async |keeper| keeper.run().await);
-    let inform = keep_going(&beat, async || keeper.answer_inquiries(&mut inquiries).await);
+    let mut kept = status_task.clone();
+    let keep = keep_running(&status_task.beat, &mut kept, async |status_task| status_task.run().await);
+    let inform = keep_going(&beat, async || status_task.answer_inquiries(&mut inquiries).await);
     tokio::select! {
         () = serve => {}
         () = keep => {}

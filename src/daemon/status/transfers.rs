@@ -126,7 +126,7 @@ impl Concern {
             }
             Self::Stale => {
                 format!(
-                    "{zones}: stale, for no primary has confirmed what is served{}{error}",
+                    "{zones}: stale, because no primary has confirmed what is served{}{error}",
                     since(first.status.stale_since)
                 )
             }

@@ -269,7 +269,7 @@ impl ZoneTable {
         self.bad.iter().chain(&self.absent)
     }
 
-    /// The first zones that are well.
+    /// The first zones without faults.
     fn well(&self, most: usize) -> impl Iterator<Item = &Name> {
         self.report.zones.keys().filter(|name| !self.bad.contains(*name)).take(most)
     }

@@ -171,8 +171,7 @@ impl Scan {
                     self.watch.trace(file);
                 }
             }
-            let root: Arc<Path> = file.as_path().into();
-            self.file(zone.clone(), (&source.key, &root), root.clone(), seen.map(|(_, kind)| kind), true);
+            self.file(zone.clone(), (&source.key, file), file.clone(), seen.map(|(_, kind)| kind), true);
         }
         if listed.is_none()
             && let Ok(real) = fs::canonicalize(directory)
@@ -191,7 +190,7 @@ impl Scan {
 
     /// Notes a directory below a source that cannot be read.
     fn unread(&mut self, directory: &Path, error: String) {
-        if self.unseen.0.insert(directory.to_path_buf()) && self.unread.len() < SourceFault::MOST {
+        if self.unseen.0.insert(directory.to_path_buf()) && self.unread.len() < SourceFault::MAX_REPORTED {
             self.unread.push((directory.to_path_buf(), error));
         }
     }
@@ -230,7 +229,7 @@ impl Scan {
             }
             let path = directory.join(&name);
             if is_conflict_copy(bytes) {
-                if self.warnings.len() < SourceFault::MOST {
+                if self.warnings.len() < SourceFault::MAX_REPORTED {
                     self.warnings.push(SourceWarning::Copy { path });
                 }
                 continue;
@@ -321,7 +320,7 @@ impl Scan {
     }
 
     fn fault(&mut self, fault: SourceFault) {
-        if self.faults.len() < SourceFault::MOST {
+        if self.faults.len() < SourceFault::MAX_REPORTED {
             self.faults.push(fault);
         }
     }

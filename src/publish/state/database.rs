@@ -229,7 +229,7 @@ impl Database {
     }
 
     /// Writes in one transaction: all of it is on the disk when this returns, or nothing is changed. Blocks while another
-    /// transaction writes: only the keeper's thread comes here, and a start.
+    /// transaction writes: only the state writer's thread comes here, and a start.
     pub(in crate::publish) fn write<T>(
         &self,
         write: impl FnOnce(&WriteTransaction) -> Result<T, DatabaseError>,

@@ -14,8 +14,8 @@ use tokio::sync::Notify;
 use crate::publish::error::{PublishError, StoreError};
 use crate::publish::settings::HistoryBounds;
 use crate::publish::state::database::Database;
-use crate::publish::state::keeper::StateWriter;
 use crate::publish::state::ready::Version;
+use crate::publish::state::state_writer::StateWriter;
 use crate::publish::state::store::Store;
 use crate::telemetry::pulse::Pulse;
 
@@ -87,9 +87,9 @@ impl StateDirectory {
     }
 
     /// Where versions are kept.
-    pub(in crate::publish) fn keeper(&self) -> Option<&StateWriter> {
+    pub(in crate::publish) fn writer(&self) -> Option<&StateWriter> {
         match self {
-            Self::Kept(keeper) => Some(keeper),
+            Self::Kept(writer) => Some(writer),
             Self::None | Self::Unwritable { .. } => None,
         }
     }
@@ -97,7 +97,7 @@ impl StateDirectory {
     /// Where kept versions are read.
     pub(in crate::publish) fn store(&self) -> Option<&Store> {
         match self {
-            Self::Kept(keeper) => Some(keeper.store()),
+            Self::Kept(writer) => Some(writer.store()),
             Self::Unwritable { store, .. } => store.as_deref(),
             Self::None => None,
         }
@@ -108,7 +108,7 @@ impl StateDirectory {
         self.store().and_then(Store::database)
     }
 
-    /// Why there is no keeper, although there should be one.
+    /// Why there is no state writer, although there should be one.
     pub(in crate::publish) fn unwritable(&self) -> Option<&StateError> {
         match self {
             Self::Unwritable { error, .. } => Some(error),
@@ -120,7 +120,7 @@ impl StateDirectory {
     pub(in crate::publish) fn keep_first(&self, version: Version) -> io::Result<()> {
         match self {
             Self::None => Ok(()),
-            Self::Kept(keeper) => keeper.keep_first(version),
+            Self::Kept(writer) => writer.keep_first(version),
             Self::Unwritable { error, .. } => Err(error.to_io()),
         }
     }

@@ -38,7 +38,7 @@ impl Header {
     }
 
     /// Of the version that a difference led to from this one.
-    pub(in crate::publish) fn led_on(&self, step: &Step, chain: Digest) -> Self {
+    pub(in crate::publish) fn after_difference(&self, step: &Step, chain: Digest) -> Self {
         let Step { to, accepted_at, records, signed, .. } = *step;
         let standing = Standing { serial: to, digest: None, records, signed, ..self.standing.clone() };
         Self { standing, provenance: self.provenance.clone(), accepted_at, chain }

@@ -1,6 +1,6 @@
 //! The history of zones: the exact difference of each accepted step, oldest first, as far back as the bounds allow.
 //!
-//! A zone and serials flow in, steps and differences flow out, to any thread, beside whatever the keeper writes. What is told is what
+//! A zone and serials flow in, steps and differences flow out, to any thread, beside whatever the state writer writes. What is told is what
 //! is kept: a version that was served a moment ago may not be in it yet, which [`ZoneHistory::serial`] tells. Never changes anything.
 
 use std::sync::{Arc, Mutex};

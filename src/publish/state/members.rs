@@ -1,7 +1,7 @@
 //! The zones that catalogs list (RFC 9432), over restarts: the table `members` of the database.
 //!
 //! Members as the catalogs had them flow in, in one transaction for each version of a catalog; all of them flow out at a start, before
-//! any primary answers. A value that cannot be read is none: its catalog lists it again. Never decides who is a member.
+//! any primary answers. A value that cannot be read is passed over: its catalog lists it again. Never decides who is a member.
 
 use std::collections::BTreeMap;
 

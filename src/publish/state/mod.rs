@@ -1,10 +1,10 @@
 //! The state directory: keeps accepted versions, and the differences that led from each to the next.
 //!
-//! Accepted versions and differences flow in through [`keeper`], durable when they are acknowledged; restored versions flow
+//! Accepted versions and differences flow in through [`state_writer`], durable when they are acknowledged; restored versions flow
 //! out at the next start, and the history of a zone at any time, to any thread.
 //!
 //! ```text
-//!   publisher --> keeper (1x) --> store --> database (redb: one file, copy-on-write, one sync for each commit)
+//!   publisher --> state-writer (1x) --> store --> database (redb: one file, copy-on-write, one sync for each commit)
 //!                                   ^          |
 //!   state of format 4 --> format4 --+          +--> history (any thread, beside a commit, also one that hangs)
 //! ```
@@ -27,7 +27,6 @@ pub(in crate::publish) mod format4;
 pub(in crate::publish) mod header;
 pub(in crate::publish) mod history;
 pub(in crate::publish) mod holds;
-pub(in crate::publish) mod keeper;
 pub(in crate::publish) mod lock;
 pub(in crate::publish) mod members;
 pub(in crate::publish) mod overlay;
@@ -39,6 +38,7 @@ pub(in crate::publish) mod refused;
 pub(in crate::publish) mod releases;
 pub(in crate::publish) mod replay;
 pub(in crate::publish) mod rows;
+pub(in crate::publish) mod state_writer;
 pub(in crate::publish) mod step;
 pub(in crate::publish) mod store;
 pub(in crate::publish) mod tail;

@@ -167,7 +167,8 @@ pub(in crate::publish) fn look(from: &ReadTransaction, key: &[u8]) -> Read<Optio
     let Some(kept) = record::read(value.value()) else { return Ok(Err(KeptError::Unsound)) };
     let (steps, damage) = pending(from, key, &kept.header)?;
     let last = steps.last().and_then(|(_, octets)| step::read(octets));
-    let header = last.map_or(kept.header.clone(), |last| kept.header.led_on(&last.step, last.chain));
+    let header =
+        last.map_or(kept.header.clone(), |last| kept.header.after_difference(&last.step, last.chain));
     Ok(Ok(Some((Looked { header, seen: kept.seen, damage: None }, damage))))
 }
 
@@ -208,7 +209,7 @@ pub(in crate::publish) fn load(
         Err(why) => return Ok(Err(KeptError::Zone(why))),
     };
     Ok(Ok(match replayed {
-        Ok(zone) => (loaded(zone, kept.header.led_on(&last.step, last.chain)), damage),
+        Ok(zone) => (loaded(zone, kept.header.after_difference(&last.step, last.chain)), damage),
         Err(error) => {
             let first = steps.first().map_or(0, |(number, _)| *number);
             (loaded(base, kept.header), Some((first, error.into())))

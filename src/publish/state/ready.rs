@@ -1,6 +1,6 @@
 //! Versions made ready for the database: in what each differs from the one before.
 //!
-//! Versions flow in, a [`Ready`] flows out; done on the keeper's thread, never on the way to service. Reads the store, writes nothing.
+//! Versions flow in, a [`Ready`] flows out; done on the state writer's thread, never on the way to service. Reads the store, writes nothing.
 
 use std::sync::Arc;
 

@@ -1,7 +1,7 @@
 //! Which version of a zone all secondaries may have, over restarts, where a group of them has each version first: the table `releases`
 //! of the database.
 //!
-//! Serials flow in, each durable before a secondary is told of it; all of them flow out at a start. A value that cannot be read is none.
+//! Serials flow in, each durable before a secondary is told of it; all of them flow out at a start. A value that cannot be read is passed over.
 //! Never decides what is released.
 
 use std::collections::BTreeMap;
@@ -25,7 +25,7 @@ pub struct KeptRelease {
     pub serial: Serial,
     /// Whether the zone is halted: nothing newer goes to all secondaries until an operator says so.
     pub is_halted: bool,
-    /// Whether a canary that became unwell has halted it, and no order.
+    /// Whether a canary that became unhealthy has halted it, and no order.
     pub is_unwell: bool,
 }
 

@@ -1,6 +1,6 @@
 //! Steps applied to the version they continue.
 //!
-//! A zone and sound entries flow in, the version that they led to flows out: in one step, however many they are, for what
+//! A zone and sound entries flow in, the version that they led to flows out: in one step, however many they are, because what
 //! came with one and went with another is taken out first. Pure: no I/O.
 
 use std::collections::HashMap;

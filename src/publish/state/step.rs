@@ -1,7 +1,7 @@
 //! A step of a zone: the exact difference that led from one accepted version to the next.
 //!
 //! Differences in, octets out, and back. Pure: no I/O. Never trusts a length, a number or an order that a hash does not
-//! vouch for.
+//! cover.
 //!
 //! ```text
 //! value  check                          32 octets: SHA-256 of all that follows

@@ -1,6 +1,6 @@
 //! The state directory: what was accepted survives a restart, whatever became of its source.
 //!
-//! Accepted versions flow in through [`crate::publish::state::keeper`], restored ones flow out. One process at a time
+//! Accepted versions flow in through [`crate::publish::state::state_writer`], restored ones flow out. One process at a time
 //! ([`crate::publish::state::lock`]). What is damaged is set aside, never trusted and never a crash; a version replaces an older one
 //! whole or not at all.
 //!
@@ -413,7 +413,7 @@ impl Store {
         }
     }
 
-    /// Where something of this name is set aside: `NAME.damaged`, or `NAME.damaged-2` and so on, for each may be the only copy of what was
+    /// Where something of this name is set aside: `NAME.damaged`, or `NAME.damaged-2` and so on, because each may be the only copy of what was
     /// in it.
     fn free_place(&self, name: &str) -> PathBuf {
         let place = |number| match number {

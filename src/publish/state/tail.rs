@@ -90,7 +90,7 @@ impl Tail {
         out
     }
 
-    /// Reads a value; `None` if it is none.
+    /// Reads a value; `None` if it is malformed.
     pub(in crate::publish) fn read(octets: &[u8]) -> Option<Self> {
         let mut fields = Fields(octets);
         let (chain, serial) = (fields.digest()?, Serial(fields.u32()?));

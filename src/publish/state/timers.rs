@@ -1,7 +1,7 @@
 //! When secondary zones were checked, over restarts: the table `timers` of the database.
 //!
 //! Timers of zones flow in behind the serving, as many as have changed in one transaction; all of them flow out at a start. A value
-//! that cannot be read is none: such a zone asks its primaries at once.
+//! that cannot be read is passed over: such a zone asks its primaries at once.
 
 use std::collections::HashMap;
 

@@ -1,6 +1,6 @@
-//! What somebody waits for at the keeper, and in which order it is written.
+//! What somebody waits for at the state writer, and in which order it is written.
 //!
-//! Part of [`crate::publish::state::keeper`].
+//! Part of [`crate::publish::state::state_writer`].
 
 use std::io;
 use std::sync::Arc;
@@ -27,7 +27,7 @@ mod stage {
     pub(super) const GIVEN_UP: u8 = 3;
 }
 
-/// Where the outcome goes: the keeper's end.
+/// Where the outcome goes: the state writer's end.
 #[derive(Debug)]
 pub(in crate::publish) struct WriterReply {
     stage: Arc<AtomicU8>,

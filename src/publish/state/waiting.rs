@@ -1,6 +1,6 @@
-//! What waits at the keeper to be written.
+//! What waits for the state writer.
 //!
-//! Part of [`crate::publish::state::keeper`].
+//! Part of [`crate::publish::state::state_writer`].
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;

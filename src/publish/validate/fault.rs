@@ -16,7 +16,7 @@ pub enum ProgramFault {
         /// What the system said.
         error: String,
     },
-    /// It says no.
+    /// It refuses the version.
     #[error("{program}, which validate names, says no ({status}): {text}")]
     SaysNo {
         /// The program.

@@ -20,7 +20,7 @@ pub struct ZoneChecks {
     /// Whether ZONEMD records are verified; `None` takes what holds for all zones.
     pub zonemd: Option<Zonemd>,
     /// A program and its arguments, which gets the zone file on standard input and says by its exit code whether the version is good;
-    /// `None` takes what holds for all zones, an empty list is none.
+    /// `None` takes what holds for all zones, an empty list asks for no record.
     pub program: Option<Vec<String>>,
 }
 
@@ -33,13 +33,13 @@ pub struct NeededRecord {
     pub record_type: RecordType,
 }
 
-/// Why a text is no such record.
+/// Why a text does not name a record.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NeededRecordFault {
     /// Not two words.
     #[error("{0:?} is not NAME TYPE, such as \"www A\" or \"@ MX\"")]
     Words(String),
-    /// The name is none.
+    /// The name is invalid.
     #[error("{text:?}: {name} is no name")]
     Name {
         /// The text.
@@ -60,7 +60,7 @@ pub enum NeededRecordFault {
         /// The zone.
         zone: Name,
     },
-    /// The type is none.
+    /// The type is unknown.
     #[error("{text:?}: {record_type} is no type of records")]
     Type {
         /// The text.
@@ -74,7 +74,7 @@ impl NeededRecord {
     /// Reads `NAME TYPE`; a name without a dot at its end is below the zone's, `@` is the zone's own (RFC 1035 section 5.1).
     ///
     /// # Errors
-    /// It is none.
+    /// It is not `NAME TYPE`, or the name is not in the zone.
     pub fn parse(text: &str, zone: &Name) -> Result<Self, NeededRecordFault> {
         let words: Vec<&str> = text.split_whitespace().collect();
         let [name, kind] = words[..] else { return Err(NeededRecordFault::Words(text.to_owned())) };

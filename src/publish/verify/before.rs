@@ -2,7 +2,7 @@
 //!
 //! What is verified before a version is published: the owners whose records changed, and, if there are other keys, those whose
 //! signatures are by no key that stayed. Signatures by keys that stayed verify as they did. Without a version that is served that is
-//! the whole zone. At most [`MOST`] owners; the others are verified behind the publishing, as with `warn`.
+//! the whole zone. At most [`MAX_OWNERS`] owners; the others are verified behind the publishing, as with `warn`.
 
 use crate::zone::Zone;
 use crate::zone::signatures::{Level, Pieces, SignatureFault};
@@ -11,11 +11,11 @@ use crate::publish::accept::Refused;
 use crate::publish::verify::parallel::verify;
 
 /// Owners that are verified before a version is published: with two signatures each of ECDSA P-256 some ten seconds of two cores.
-const MOST: usize = 100_000;
+const MAX_OWNERS: usize = 100_000;
 
 /// Why the version may not be published; `None` if it may, or is not signed.
 pub(in crate::publish) fn refused(old: Option<&Zone>, zone: &Zone) -> Option<Refused> {
-    let pieces = Pieces::changed(old, zone, MOST)?;
+    let pieces = Pieces::changed(old, zone, MAX_OWNERS)?;
     let found = verify(&pieces, |_| {});
     let told = found.told(Level::Wrong);
     // What was wrong before, and stays so, is no fault of this version.

@@ -23,9 +23,9 @@ use crate::publish::fault::Fault;
 use crate::publish::settings::Dnssec;
 use crate::publish::state::directory::StateDirectory;
 use crate::publish::state::header::Header;
-use crate::publish::state::keeper::{Fill, StateWriter};
 use crate::publish::state::ready::Version;
 use crate::publish::state::record::Seen;
+use crate::publish::state::state_writer::{Fill, StateWriter};
 use crate::publish::state::step::{Step, StepOrigin, of_batches};
 use crate::publish::verify::before;
 use crate::publish::work::entry::Entry;
@@ -67,7 +67,7 @@ impl CheckRun<'_> {
         let is_kept = matches!(*self.context.state, StateDirectory::Kept(_));
         let kept = match &*self.context.state {
             StateDirectory::None => Ok(change.whole()),
-            StateDirectory::Kept(keeper) => change.keep(keeper, entry.durable),
+            StateDirectory::Kept(writer) => change.keep(writer, entry.durable),
             StateDirectory::Unwritable { error, .. } => Err(error.to_io()),
         };
         let header = kept.map_err(|source| {
@@ -187,7 +187,7 @@ impl Change<'_> {
     /// Whether the version may replace the one before.
     fn judge(&self, shrink_limit_percent: u8) -> Result<(), ApplyError> {
         let (zone, Step { from, to, .. }) = (self.name.clone(), self.step);
-        let offered = self.before.led_on(&self.step, Digest::default());
+        let offered = self.before.after_difference(&self.step, Digest::default());
         judge_difference(&offered.standing, &self.before.standing, shrink_limit_percent)
             .map_err(|refused| ApplyError::Refused { zone, from, to, refused })
     }
@@ -206,34 +206,34 @@ impl Change<'_> {
     }
 
     /// Makes the version durable: as a step behind what is durable, otherwise whole.
-    fn keep(&self, keeper: &StateWriter, durable: bool) -> io::Result<Arc<Header>> {
+    fn keep(&self, writer: &StateWriter, durable: bool) -> io::Result<Arc<Header>> {
         let (deleted, added) = self.zone.difference_from(&self.served, &self.owners);
         let step = of_batches(self.before.chain, self.step, &deleted, &added);
-        let Some(step) = step.filter(|_| durable) else { return self.keep_whole(keeper) };
-        let fill = keeper.fill(self.name, step.octets.len());
+        let Some(step) = step.filter(|_| durable) else { return self.keep_whole(writer) };
+        let fill = writer.fill(self.name, step.octets.len());
         if fill == Fill::Full {
-            return self.keep_whole(keeper);
+            return self.keep_whole(writer);
         }
-        let header = Arc::new(self.before.led_on(&self.step, step.after));
-        match keeper.append(self.name, step) {
+        let header = Arc::new(self.before.after_difference(&self.step, step.after));
+        match writer.append(self.name, step) {
             Ok(()) => {
                 if fill == Fill::High {
-                    keeper.keep(self.version(header.clone()));
+                    writer.keep(self.version(header.clone()));
                 }
                 Ok(header)
             }
             // What is kept is another version: the zone must be written again.
-            Err(error) if error.kind() == io::ErrorKind::InvalidData => self.keep_whole(keeper),
+            Err(error) if error.kind() == io::ErrorKind::InvalidData => self.keep_whole(writer),
             Err(error) => {
-                keeper.not_rewritten(self.name);
+                writer.not_rewritten(self.name);
                 Err(error)
             }
         }
     }
 
-    fn keep_whole(&self, keeper: &StateWriter) -> io::Result<Arc<Header>> {
+    fn keep_whole(&self, writer: &StateWriter) -> io::Result<Arc<Header>> {
         let header = self.whole();
-        keeper.keep_first(self.version(header.clone()))?;
+        writer.keep_first(self.version(header.clone()))?;
         Ok(header)
     }
 
@@ -250,7 +250,7 @@ impl Change<'_> {
 
     /// Of the version that is written whole: its link is a new one.
     fn whole(&self) -> Arc<Header> {
-        let Header { standing, provenance, .. } = self.before.led_on(&self.step, Digest::default());
+        let Header { standing, provenance, .. } = self.before.after_difference(&self.step, Digest::default());
         Arc::new(Header::whole(self.name, standing, provenance))
     }
 }

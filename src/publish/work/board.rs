@@ -139,8 +139,8 @@ impl Board {
         self.pool.give_up(thread, running);
     }
 
-    /// The first load is over.
-    pub(in crate::publish) fn be_gentle(&self) {
-        self.pool.be_gentle();
+    /// The first load is over: the threads of the pool let every other thread go first.
+    pub(in crate::publish) fn lower_priority(&self) {
+        self.pool.lower_priority();
     }
 }

@@ -168,7 +168,7 @@ impl Core {
         self.go_on();
     }
 
-    /// Hands out what waits, publishes what is ready, ends a look that is done, says what is new.
+    /// Hands out what waits, publishes what is ready, ends a rescan that is done, says what is new.
     pub(in crate::publish) fn go_on(&mut self) {
         self.dispatch();
         self.publication.flush_if_due(&self.published, &self.verify);
@@ -205,7 +205,7 @@ impl Core {
         self.watching.postponed.insert(name.clone());
     }
 
-    /// When to look at all zones at the latest: soon after a panic, else as the clock has it.
+    /// When to rescan all zones at the latest: soon after a panic, else as the clock has it.
     fn check_all_due(&self) -> Instant {
         let pause = match self.settings.deploy {
             Deploy::Reload => NEVER,

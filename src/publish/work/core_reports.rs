@@ -32,8 +32,8 @@ impl Core {
         let start = Instant::now();
         let mut news = Vec::new();
         if std::mem::take(&mut self.reporting.all_are_news) {
-            let visited = self.zones.iter_mut().filter(|(_, entry)| entry.visited);
-            news.extend(visited.map(|(name, entry)| (name.clone(), Some(Arc::new(entry.report())))));
+            let is_checked = self.zones.iter_mut().filter(|(_, entry)| entry.is_checked);
+            news.extend(is_checked.map(|(name, entry)| (name.clone(), Some(Arc::new(entry.report())))));
             // Of a zone that is held there is more to say.
             self.reporting.news.extend(self.keeping.holds.keys().cloned());
         }
@@ -82,7 +82,7 @@ impl Core {
         let (mut faults, warnings) = self.sources.faults(|path| self.has_zone_in(path));
         let is_found = |zone: &Name| self.zones.get(zone).is_some_and(|entry| entry.found.is_some());
         faults.extend(zones_without_file(&self.settings, is_found));
-        faults.truncate(SourceFault::MOST);
+        faults.truncate(SourceFault::MAX_REPORTED);
         for fault in faults.iter().filter(|fault| !self.reporting.logged.0.contains(&fault.to_string())) {
             tracing::warn!("{fault}");
         }
@@ -107,7 +107,7 @@ impl Core {
 
     /// Notes a fault that stays until the process ends, and tells it at once.
     pub(in crate::publish) fn alarm(&mut self, fault: SourceFault) {
-        if self.reporting.alarms.len() < SourceFault::MOST {
+        if self.reporting.alarms.len() < SourceFault::MAX_REPORTED {
             self.reporting.alarms.push(fault.clone());
             self.reporting.latest.update(|report| report.faults.push(fault.clone()));
         }

@@ -12,11 +12,11 @@ use crate::publish::error::PublishError;
 use crate::publish::fault::{Fault, SourceFault};
 use crate::publish::state::database::DatabaseError;
 use crate::publish::state::directory::{StateDirectory, StateError};
-use crate::publish::state::keeper::StateWriter;
 use crate::publish::state::reading::{Damaged, KeptError};
 use crate::publish::state::ready::Version;
 use crate::publish::state::record::Seen;
 use crate::publish::state::releases::KeptRelease;
+use crate::publish::state::state_writer::StateWriter;
 use crate::publish::state::step::StepOrigin;
 use crate::publish::state::store::Store;
 use crate::publish::state::timers::ZoneTimers;
@@ -70,7 +70,8 @@ impl Core {
             // It was served from its file before this directory could be read. What is kept goes on from there, or is
             // older.
             let newer = store.look(&zone).ok().flatten().is_some_and(|kept| {
-                kept.header.standing.serial.is_after(served.standing.serial) && !served.standing.is_led_on()
+                kept.header.standing.serial.is_after(served.standing.serial)
+                    && !served.standing.has_differences()
             });
             match self.zones.get_mut(&zone) {
                 Some(entry) if newer => {
@@ -98,8 +99,8 @@ impl Core {
     /// Finds out whether the state directory is still the one that was opened.
     pub(in crate::publish) fn look_at_state(&mut self) {
         let state = self.keeping.state.clone();
-        if let Some(keeper) = state.keeper() {
-            keeper.store().look_at_place();
+        if let Some(writer) = state.writer() {
+            writer.store().look_at_place();
             self.take_kept();
         }
     }
@@ -163,9 +164,9 @@ impl Core {
             self.list_state();
         }
         self.keeping.history.follow(self.keeping.state.database());
-        let Some(keeper) = self.keeping.state.keeper() else { return };
+        let Some(writer) = self.keeping.state.writer() else { return };
         if self.reporting.settled {
-            keeper.begin();
+            writer.begin();
         }
         tracing::info!("the state directory can be written: what is served is kept again");
         let unkept = self.zones.iter().filter(|(_, entry)| entry.serving && !entry.durable);
@@ -192,8 +193,8 @@ impl Core {
 
     /// Keeps timers of secondary zones.
     pub(in crate::publish) fn keep_timers(&self, timers: Vec<(Name, Option<ZoneTimers>)>) {
-        if let Some(keeper) = self.keeping.state.keeper() {
-            keeper.keep_timers(timers);
+        if let Some(writer) = self.keeping.state.writer() {
+            writer.keep_timers(timers);
         }
     }
 
@@ -208,7 +209,7 @@ impl Core {
     pub(in crate::publish) fn keep_again(&mut self) {
         // A header and its zone belong together: what is to be served must be.
         self.publication.flush(&self.published, &self.verify);
-        let Some(keeper) = self.keeping.state.keeper() else { return };
+        let Some(writer) = self.keeping.state.writer() else { return };
         let (served, modes) = (self.published.load(), self.verify.modes());
         for name in std::mem::take(&mut self.keeping.unkept) {
             let Some(entry) = self.zones.get(&name).filter(|entry| !entry.durable) else { continue };
@@ -217,12 +218,12 @@ impl Core {
                 let origin = match header.standing.serial == header.standing.source_serial {
                     true if !is_file => StepOrigin::Transfer,
                     true => StepOrigin::File,
-                    false if header.standing.is_led_on() => StepOrigin::Difference,
+                    false if header.standing.has_differences() => StepOrigin::Difference,
                     false => StepOrigin::Bump,
                 };
                 let terms = self.settings.terms(self.rules.of(&name), modes.of(&name));
-                let seen = Seen::new(&entry.files, terms).filter(|_| entry.files_stand);
-                keeper.keep(Version { header, zone: zone.clone(), origin, before: None, seen });
+                let seen = Seen::new(&entry.files, terms).filter(|_| entry.files_are_accepted);
+                writer.keep(Version { header, zone: zone.clone(), origin, before: None, seen });
             }
         }
     }
@@ -230,14 +231,14 @@ impl Core {
     /// Takes in what became of the versions that were to be kept.
     pub(in crate::publish) fn take_kept(&mut self) {
         let state = self.keeping.state.clone();
-        let has_news = |keeper: &&StateWriter| keeper.has_outcomes() || keeper.store().is_lost();
-        let Some(keeper) = state.keeper().filter(has_news) else { return };
-        for (zone, error) in keeper.remaining() {
+        let has_news = |writer: &&StateWriter| writer.has_outcomes() || writer.store().is_lost();
+        let Some(writer) = state.writer().filter(has_news) else { return };
+        for (zone, error) in writer.remaining() {
             let fault = SourceFault::StateRemains { zone, error };
             tracing::error!("{fault}");
             self.alarm(fault);
         }
-        for outcome in keeper.outcomes() {
+        for outcome in writer.outcomes() {
             let name = outcome.version.zone.origin();
             // Only if it is still the version that stands: of a newer one there will be another outcome.
             let stands = |entry: &&mut Entry| entry.header.as_ref() == Some(&outcome.version.header);
@@ -274,7 +275,7 @@ impl Core {
     /// Lets it be said which zones were kept: when all are, and now and then while others wait.
     pub(in crate::publish) fn report_kept(&mut self, now: Instant) {
         let Some(due) = self.kept_due() else { return };
-        if due <= now || self.keeping.state.keeper().is_none_or(StateWriter::is_idle) {
+        if due <= now || self.keeping.state.writer().is_none_or(StateWriter::is_idle) {
             self.reporting.news.append(&mut self.reporting.kept);
         }
     }
@@ -283,8 +284,8 @@ impl Core {
     pub(in crate::publish) fn finish(&mut self) {
         self.take_results();
         self.publication.flush(&self.published, &self.verify);
-        if let StateDirectory::Kept(keeper) = &*self.keeping.state {
-            keeper.finish(KEEP_AT_END);
+        if let StateDirectory::Kept(writer) = &*self.keeping.state {
+            writer.finish(KEEP_AT_END);
         }
         // A thread that does not come back may hold the directory.
         if let Some(store) = self.keeping.state.store() {
@@ -296,7 +297,7 @@ impl Core {
     pub(in crate::publish) fn forget(&self, zone: &Name) -> io::Result<()> {
         match &*self.keeping.state {
             StateDirectory::None => Ok(()),
-            StateDirectory::Kept(keeper) => keeper.forget(zone),
+            StateDirectory::Kept(writer) => writer.forget(zone),
             StateDirectory::Unwritable { error, .. } => Err(error.to_io()),
         }
     }

@@ -1,4 +1,4 @@
-//! One zone, as the publisher keeps it between two looks. There may be hundreds of thousands: what is rare is in a
+//! One zone, as the publisher keeps it between two checks. There may be hundreds of thousands: what is rare is in a
 //! box, what is the same for many is shared.
 
 use std::path::{Path, PathBuf};
@@ -68,8 +68,8 @@ pub(in crate::publish) struct Entry {
     pub(in crate::publish) wrong: Option<Box<Fault>>,
     /// The files of the last reading that came to an end: where its `$INCLUDE`s are.
     pub(in crate::publish) files: Files,
-    /// Whether `files` gave the version that stands, or what differences led on from.
-    pub(in crate::publish) files_stand: bool,
+    /// Whether `files` gave the version of `header`, or what differences led on from.
+    pub(in crate::publish) files_are_accepted: bool,
     /// The version that was refused last.
     pub(in crate::publish) denied: Option<Box<Denied>>,
     /// The version that the operator lets pass.
@@ -86,10 +86,10 @@ pub(in crate::publish) struct Entry {
     pub(in crate::publish) unread: u8,
     /// Whether `files` are those of the last reading, and nothing needs to be read while they stay as they are.
     pub(in crate::publish) read: bool,
-    /// Under which rules it was judged: [`CheckContext::rules`](super::zone_check::CheckContext::rules).
+    /// Under which rules it was judged: [`CheckContext::rules`](super::check_context::CheckContext::rules).
     pub(in crate::publish) rules: u32,
-    /// Whether it was looked at.
-    pub(in crate::publish) visited: bool,
+    /// Whether it was checked.
+    pub(in crate::publish) is_checked: bool,
     /// Whether it waits for a check, or is being checked.
     pub(in crate::publish) work: WorkState,
     /// Whether the next check looks where the file is, because a notification says that it is there.
@@ -200,7 +200,7 @@ impl Entry {
         tracing::error!(%zone, serving = self.serving, "{fault}");
         self.verdict = Some(Box::new(fault));
         self.denied = None;
-        self.visited = true;
+        self.is_checked = true;
         if let Some(found) = &self.found {
             self.files = self.files.now(&found.path);
             self.read = true;
@@ -222,7 +222,7 @@ impl Entry {
         match (self.serving, held) {
             (true, false) => ZoneState::Serving,
             (true, true) => ZoneState::Kept,
-            (false, _) if !self.visited => ZoneState::Waiting,
+            (false, _) if !self.is_checked => ZoneState::Waiting,
             (false, _) => ZoneState::Refused,
         }
     }
@@ -276,7 +276,7 @@ impl Entry {
     pub(in crate::publish) fn absence(&self) -> Option<Absence> {
         match self.serving {
             true => None,
-            false if !self.visited || self.is_postponed() => Some(Absence::Loading),
+            false if !self.is_checked || self.is_postponed() => Some(Absence::Loading),
             false => Some(Absence::NoData),
         }
     }

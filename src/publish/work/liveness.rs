@@ -143,7 +143,7 @@ impl Liveness {
         self.heard.observe(heard, at)
     }
 
-    /// The thread that has done nothing for longest. The keeper's reason goes first: a reading may wait for it.
+    /// The thread that has done nothing for longest. The reason of the state writer goes first: a reading may wait for it.
     fn stuck(&mut self, at: Duration) -> Option<Stall> {
         let mut worst: Option<(bool, Duration, usize)> = None;
         self.verifier = Duration::ZERO;

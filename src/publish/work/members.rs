@@ -143,8 +143,8 @@ impl Core {
 
     /// Forgets what is kept of a zone that is not in service.
     fn forget_member(&self, name: &Name) {
-        if let Some(keeper) = self.keeping.state.keeper() {
-            keeper.forget_soon(name);
+        if let Some(writer) = self.keeping.state.writer() {
+            writer.forget_soon(name);
         }
     }
 
@@ -169,8 +169,8 @@ impl Core {
         if kept.is_empty() {
             return;
         }
-        let written = match self.keeping.state.keeper() {
-            Some(keeper) => keeper.keep_rows(ZoneRows::Members(kept)),
+        let written = match self.keeping.state.writer() {
+            Some(writer) => writer.keep_rows(ZoneRows::Members(kept)),
             None => return self.keeping.members.is_unkept = self.keeping.state.unwritable().is_some(),
         };
         if let Err(error) = written {

@@ -186,7 +186,7 @@ impl Core {
         if let Some(named) = self.zones.remove(zone).and_then(|entry| entry.found) {
             // The config names it, so it is still reported as missing.
             let misplaced = named.fault.clone();
-            let entry = Entry { found: Some(named), misplaced, visited: true, ..Entry::default() };
+            let entry = Entry { found: Some(named), misplaced, is_checked: true, ..Entry::default() };
             self.zones.insert(zone.clone(), entry);
         }
         self.reporting.news.insert(zone.clone());

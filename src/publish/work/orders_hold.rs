@@ -65,7 +65,7 @@ impl Core {
         let (before, holds) = (self.keeping.holds.clone(), Arc::new(holds));
         let kept = match &*self.keeping.state {
             StateDirectory::None => Ok(false),
-            StateDirectory::Kept(keeper) => keeper.keep_holds(before, holds.clone()).map(|()| true),
+            StateDirectory::Kept(writer) => writer.keep_holds(before, holds.clone()).map(|()| true),
             StateDirectory::Unwritable { error, .. } => Err(error.to_io()),
         };
         let is_kept = kept.map_err(|source| HoldError::NotKept { source })?;

@@ -72,7 +72,7 @@ struct PoolState {
     /// How many threads there are.
     alive: usize,
     /// Whether general threads, and those that look at sources, let every other thread of the machine go first.
-    is_gentle: bool,
+    is_low_priority: bool,
     is_closed: bool,
 }
 
@@ -154,8 +154,8 @@ impl Pool {
     }
 
     /// Lets every other thread of the machine go first from now on: the first load is over.
-    pub(in crate::publish) fn be_gentle(&self) {
-        self.shared.lock().is_gentle = true;
+    pub(in crate::publish) fn lower_priority(&self) {
+        self.shared.lock().is_low_priority = true;
     }
 
     /// The jobs whose threads have done nothing for so long; to be called several times in that time.
@@ -260,11 +260,11 @@ impl PoolShared {
 
     fn run(&self, (thread, seat): (usize, usize), lane: Lane, place: &Place) {
         place.begin();
-        let mut is_gentle = false;
-        while let Some((job, gentle)) = self.next((thread, seat), lane, place) {
-            if gentle && !is_gentle && matches!(lane, Lane::General | Lane::Survey) {
+        let mut is_low_priority = false;
+        while let Some((job, is_low)) = self.next((thread, seat), lane, place) {
+            if is_low && !is_low_priority && matches!(lane, Lane::General | Lane::Survey) {
                 yield_to_others();
-                is_gentle = true;
+                is_low_priority = true;
             }
             let (ticket, key) = (job.ticket, job.key.clone());
             self.work(job, place);
@@ -292,7 +292,7 @@ impl PoolShared {
             if let Some(job) = job {
                 let (ticket, key) = (job.ticket, job.key.clone());
                 state.running.insert(thread, Running { ticket, key, lane, seat, slot: place.slot_number() });
-                return Some((job, state.is_gentle));
+                return Some((job, state.is_low_priority));
             }
             place.step(None);
             state = self.changed.wait_timeout(state, IDLE).unwrap_or_else(PoisonError::into_inner).0;

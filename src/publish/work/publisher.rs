@@ -177,7 +177,7 @@ impl PublisherHandle {
         // Waits for the disk, which the publisher need not.
         let kept = tokio::task::spawn_blocking(move || match &*state {
             StateDirectory::None => Ok(false),
-            StateDirectory::Kept(keeper) => keeper.keep_rows(ZoneRows::Releases(releases)).map(|()| true),
+            StateDirectory::Kept(writer) => writer.keep_rows(ZoneRows::Releases(releases)).map(|()| true),
             StateDirectory::Unwritable { error, .. } => Err(error.to_io()),
         });
         kept.await.map_err(io::Error::other).flatten()

@@ -139,11 +139,11 @@ impl Core {
         self.watching.has_new_includes |= !entry.files.includes_the_same(&current.files);
         let (postponed, is_new) = (
             entry.is_postponed() || entry.waits_for_state(),
-            !current.visited || !entry.says_the_same(current),
+            !current.is_checked || !entry.says_the_same(current),
         );
         // An absence that is told of and has passed does no harm: a zone that is served counts as served.
         let absence = entry.absence();
-        self.has_new_absences |= absence.is_some() && (absence != current.absence() || !current.visited);
+        self.has_new_absences |= absence.is_some() && (absence != current.absence() || !current.is_checked);
         *current = entry;
         current.check_ended(self.looks.round.as_mut());
         let answer = effects.answer.take();
@@ -166,9 +166,9 @@ impl Core {
 
     fn take_effects(&mut self, name: &Name, effects: Effects) {
         if let Some(version) = effects.kept
-            && let Some(keeper) = self.keeping.state.keeper()
+            && let Some(writer) = self.keeping.state.writer()
         {
-            keeper.keep(version);
+            writer.keep(version);
         }
         if let Some(zone) = effects.added {
             self.publication.add(zone);
@@ -185,8 +185,8 @@ impl Core {
         if effects.forgotten {
             self.publication.remove(name.clone());
             // Where the directory cannot be written, the zone is found again, and forgotten, once it can be.
-            if let Some(keeper) = self.keeping.state.keeper() {
-                keeper.forget_soon(name);
+            if let Some(writer) = self.keeping.state.writer() {
+                writer.forget_soon(name);
             }
         }
         if effects.unknown {
@@ -224,25 +224,25 @@ impl Core {
         }
     }
 
-    /// Notes where the files of a source's zones are; the zones.
+    /// Notes where the files of a source's zones are, in canonical order; the zones. Only zones of this source are looked at: there may be
+    /// thousands of sources.
     pub(in crate::publish) fn note_zones(&mut self, key: &SourceKey, zones: Vec<(Name, Found)>) -> Vec<Name> {
-        let mut fresh = Vec::new();
-        let mut due = Vec::with_capacity(zones.len());
-        // Both are sorted: one pass over both.
-        let mut known = self.zones.iter_mut().peekable();
-        for (name, found) in zones {
-            while let Some((_, entry)) = known.next_if(|(known, _)| **known < name) {
+        let names: Vec<Name> = zones.iter().map(|(name, _)| name.clone()).collect();
+        for name in self.sources.replace_zones(key, &names) {
+            if let Some(entry) = self.zones.get_mut(&name) {
                 entry.lose(key);
             }
-            due.push(name.clone());
-            match known.next_if(|(known, _)| **known == name) {
-                Some((_, entry)) => entry.find(found, |key| self.sources.rank(key)),
-                None => fresh.push((name, Entry { found: Some(found), ..Entry::default() })),
-            }
         }
-        known.for_each(|(_, entry)| entry.lose(key));
-        self.zones.append(&mut fresh.into_iter().collect());
-        due
+        if self.zones.is_empty() {
+            let entry = |found| Entry { found: Some(found), ..Entry::default() };
+            self.zones = zones.into_iter().map(|(name, found)| (name, entry(found))).collect();
+            return names;
+        }
+        for (name, found) in zones {
+            let entry = self.zones.entry(name).or_default();
+            entry.find(found, |key| self.sources.rank(key));
+        }
+        names
     }
 
     /// Gives up threads whose source does not answer, so that no other zone waits for it.
@@ -290,7 +290,7 @@ impl Core {
     /// At the start: what the state directory has of a source that does not answer is served.
     fn restore_zones_of(&mut self, key: &SourceKey) {
         let is_of_it = |entry: &Entry| entry.found.as_ref().is_some_and(|found| found.key == *key);
-        let waiting = self.zones.iter().filter(|(_, entry)| is_of_it(entry) && !entry.visited);
+        let waiting = self.zones.iter().filter(|(_, entry)| is_of_it(entry) && !entry.is_checked);
         let names: Vec<Name> = waiting.map(|(name, _)| name.clone()).collect();
         for name in names {
             self.push_to(&SourceKey::None, &name, false);

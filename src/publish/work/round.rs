@@ -1,4 +1,4 @@
-//! Looks at all zones: the one that goes on, and what was asked for.
+//! Rescans of all zones: the one that goes on, and what was asked for.
 
 use std::collections::BTreeSet;
 use std::time::Instant;
@@ -8,14 +8,14 @@ use crate::publish::source::SourceKey;
 use crate::publish::work::order::Then;
 use crate::wire::Name;
 
-/// A look at all zones.
+/// A rescan of all zones.
 #[derive(Debug)]
 pub(in crate::publish) struct Round {
     pub(in crate::publish) start: Instant,
     pub(in crate::publish) said: Instant,
     /// The sources that are still to be looked at.
     pub(in crate::publish) sources: BTreeSet<SourceKey>,
-    /// The number of the last job before it: what that or an earlier one found is not of this look.
+    /// The number of the last job before it: what that or an earlier one found is not of this rescan.
     pub(in crate::publish) begun_after: u64,
     /// How many zones are still to be checked, and how many there are.
     pub(in crate::publish) left: usize,
@@ -27,14 +27,14 @@ pub(in crate::publish) struct Round {
     pub(in crate::publish) then: Vec<Then>,
 }
 
-/// A look that was asked for.
+/// A rescan that was asked for.
 #[derive(Debug, Default)]
 pub(in crate::publish) struct Asked {
     pub(in crate::publish) only: Option<BTreeSet<Name>>,
     pub(in crate::publish) then: Vec<Then>,
 }
 
-/// Looks at all zones.
+/// The rescans of all zones.
 #[derive(Debug)]
 pub(in crate::publish) struct Looks {
     /// The one that goes on.

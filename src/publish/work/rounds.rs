@@ -106,7 +106,7 @@ impl Core {
         let Self { zones, looks, board, .. } = self;
         let Some(entry) = zones.get_mut(name) else { return };
         let only = looks.round.as_ref().and_then(|round| round.only.as_ref());
-        let may_check = only.is_none_or(|only| only.contains(name) || !entry.visited);
+        let may_check = only.is_none_or(|only| only.contains(name) || !entry.is_checked);
         if may_check && entry.push(&mut board.queue, name, false) {
             entry.begin_awaiting(looks.round.as_mut());
         }
@@ -179,10 +179,10 @@ impl Core {
     fn settle(&mut self, start: Instant) {
         (self.reporting.settled, self.reporting.all_are_news) = (true, true);
         self.context = None;
-        self.board.be_gentle();
+        self.board.lower_priority();
         self.published.store((*self.published.load()).clone().completed());
-        if let Some(keeper) = self.keeping.state.keeper() {
-            keeper.begin();
+        if let Some(writer) = self.keeping.state.writer() {
+            writer.begin();
         }
         let (zones, took_ms) = (self.zones.len(), start.elapsed().as_millis() as u64);
         let served = self.zones.values().filter(|entry| entry.serving).count();

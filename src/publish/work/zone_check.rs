@@ -82,28 +82,28 @@ impl CheckContext {
         let served = self.published.load();
         let (rule, size) = (*rule, *size);
         let (context, files_are_known) = (self, false);
-        let mut visit =
+        let mut run =
             CheckRun { context, served: &served, name, rule, effects, size, is_too_large, files_are_known };
         let before = entry.faults().map(ToString::to_string).collect::<Vec<_>>();
-        visit.look_into_state(entry);
+        run.look_into_state(entry);
         let stays = match (offered.take(), entry.found.clone()) {
             (Some(Offered::Whole(offer)), _) => {
-                visit.offered(entry, *offer);
+                run.offered(entry, *offer);
                 true
             }
             (Some(Offered::Differences(offered)), _) => {
                 let OfferedDifferences { differences, is_ordered, reply } = offered;
-                let outcome = visit.apply(entry, differences, is_ordered);
-                visit.effects.answer = Some(Answer::Differences(reply, outcome));
+                let outcome = run.apply(entry, differences, is_ordered);
+                run.effects.answer = Some(Answer::Differences(reply, outcome));
                 true
             }
-            (None, None) => visit.missing(entry),
+            (None, None) => run.missing(entry),
             (None, Some(found)) => {
-                visit.found(entry, &found);
+                run.found(entry, &found);
                 true
             }
         };
-        visit.note_delegation(entry);
+        run.note_delegation(entry);
         if *is_too_large {
             return;
         }
@@ -111,7 +111,7 @@ impl CheckContext {
             effects.unknown = true;
             return;
         }
-        entry.visited = true;
+        entry.is_checked = true;
         // That a member was not transferred yet is said by its catalog: there may be many.
         let is_told = |fault: &&Fault| !(entry.is_member && matches!(fault, Fault::NotTransferred));
         let faults = entry.faults().filter(is_told).map(ToString::to_string);

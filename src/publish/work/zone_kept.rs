@@ -34,7 +34,7 @@ impl CheckRun<'_> {
                 entry.durable = true;
                 let terms = self.terms();
                 if let Some(seen) = found.seen.filter(|seen| seen.terms == terms) {
-                    (entry.files, entry.files_stand) = (seen.files, true);
+                    (entry.files, entry.files_are_accepted) = (seen.files, true);
                 }
             }
             Err((path, error)) => {
@@ -66,7 +66,7 @@ impl CheckRun<'_> {
     /// Whether the file and what it includes are as they were when an earlier process read them, and gave what the state directory
     /// holds: then that is served, and no file is read.
     pub(in crate::publish) fn is_still_standing(&mut self, entry: &mut Entry, found: &Found) -> bool {
-        let Some(header) = entry.header.clone().filter(|_| entry.files_stand && !entry.serving) else {
+        let Some(header) = entry.header.clone().filter(|_| entry.files_are_accepted && !entry.serving) else {
             return false;
         };
         let Provenance::File { root, path, .. } = &header.provenance else { return false };
@@ -85,7 +85,7 @@ impl CheckRun<'_> {
 
     /// The files of the version that stands, for the state directory.
     pub(in crate::publish) fn seen(&self, entry: &Entry) -> Option<Arc<Seen>> {
-        Seen::new(&entry.files, self.terms()).filter(|_| entry.files_stand)
+        Seen::new(&entry.files, self.terms()).filter(|_| entry.files_are_accepted)
     }
 
     /// A version for the state directory; `before` it another one was served.
@@ -102,10 +102,10 @@ impl CheckRun<'_> {
     /// Notes that these files gave the version that stands; says whether the state directory is to know them.
     pub(in crate::publish) fn stand(&mut self, entry: &mut Entry, provenance: &Provenance) -> bool {
         if matches!(provenance, Provenance::Transfer { .. }) {
-            entry.files_stand = false;
+            entry.files_are_accepted = false;
             return false;
         }
-        let known = std::mem::replace(&mut entry.files_stand, true) && self.files_are_known;
+        let known = std::mem::replace(&mut entry.files_are_accepted, true) && self.files_are_known;
         !known && entry.files.settled.is_some()
     }
 

@@ -53,7 +53,7 @@ impl CheckRun<'_> {
             return true;
         }
         if self.context.settings.databases.contains(self.name) {
-            if !self.stands_without_file(entry) {
+            if !self.is_kept_without_file(entry) {
                 entry.misplaced = Some(Box::new(Fault::NoSeed));
             }
             return true;
@@ -99,7 +99,7 @@ impl CheckRun<'_> {
 
     /// Whether something is kept of a zone that lives in the state directory, or may be: then its file, which was the seed, says
     /// nothing more.
-    fn stands_without_file(&mut self, entry: &mut Entry) -> bool {
+    fn is_kept_without_file(&mut self, entry: &mut Entry) -> bool {
         self.restore(entry);
         if entry.header.is_some() && entry.serving {
             (entry.misplaced, entry.verdict, entry.denied) = (None, None, None);
@@ -114,7 +114,7 @@ impl CheckRun<'_> {
     }
 
     pub(in crate::publish) fn found(&mut self, entry: &mut Entry, found: &Found) {
-        if self.context.settings.databases.contains(self.name) && self.stands_without_file(entry) {
+        if self.context.settings.databases.contains(self.name) && self.is_kept_without_file(entry) {
             return;
         }
         if self.context.unseen.has(&found.path) && (entry.header.is_some() || found.fault.is_none()) {
@@ -140,7 +140,7 @@ impl CheckRun<'_> {
         if self.is_still_standing(entry, found) {
             return;
         }
-        if !entry.serving && std::mem::take(&mut entry.files_stand) {
+        if !entry.serving && std::mem::take(&mut entry.files_are_accepted) {
             // Of an earlier process: it does not tell whether somebody writes to the file now.
             entry.files = Files::default();
         }
@@ -171,7 +171,7 @@ impl CheckRun<'_> {
     /// stays, as it would if the file were judged. Without this a start would read such a zone twice: its file, to find
     /// that it says nothing new, and its state.
     fn is_still_outdated(&mut self, entry: &mut Entry, found: &Found) -> bool {
-        let Some(header) = entry.header.clone().filter(|header| header.standing.is_led_on()) else {
+        let Some(header) = entry.header.clone().filter(|header| header.standing.has_differences()) else {
             return false;
         };
         let Provenance::File { octets: Some(octets), .. } = &header.provenance else { return false };
@@ -210,15 +210,15 @@ impl CheckRun<'_> {
         match reading.result {
             Ok(zone) => {
                 entry.read = true;
-                self.files_are_known = entry.files_stand && entry.files.is_same(&reading.files);
-                (entry.files, entry.files_stand) = (reading.files, self.files_are_known);
+                self.files_are_known = entry.files_are_accepted && entry.files.is_same(&reading.files);
+                (entry.files, entry.files_are_accepted) = (reading.files, self.files_are_known);
                 self.judge(entry, found, zone);
             }
             Err(fault) => {
                 // A bad file is as it is until one of its files changes; any other fault passes by itself.
                 entry.read = matches!(fault, Fault::Bad(_));
                 if entry.read {
-                    (entry.files, entry.files_stand) = (reading.files, false);
+                    (entry.files, entry.files_are_accepted) = (reading.files, false);
                 }
                 entry.denied = None;
                 entry.verdict = Some(Box::new(fault));
@@ -275,7 +275,7 @@ impl CheckRun<'_> {
 
     /// Keeps a version that was refused and is in no file, for inspection; where, if that could be done.
     pub(in crate::publish) fn keep_refused(&self, zone: &Zone) -> Option<PathBuf> {
-        let directory = self.context.state.keeper()?.store().directory();
+        let directory = self.context.state.writer()?.store().directory();
         match refused::keep(directory, zone) {
             Ok(path) => Some(path),
             Err(error) => {
@@ -422,7 +422,7 @@ impl CheckRun<'_> {
                 self.serve(entry, header, zone);
             }
             Err(error) => {
-                (entry.read, entry.files_stand) = (false, false);
+                (entry.read, entry.files_are_accepted) = (false, false);
                 // It may still be written: then what is served is kept anew behind it.
                 self.effects.is_unkept = true;
                 self.effects.is_unsure = error.kind() == std::io::ErrorKind::TimedOut;

@@ -294,7 +294,7 @@ impl Connection {
     fn act(&mut self, action: Action, now: Instant) {
         match action {
             Action::SendOpen(open) => self.send_message(&Message::Open(open), now),
-            // Behind octets that wait it would prove nothing and only make the heap grow.
+            // While output is queued no KEEPALIVE is added: the neighbor does not read, and the queue must stay bounded.
             Action::SendKeepalive if !self.out.is_empty() => {}
             Action::SendKeepalive => self.send_message(&Message::Keepalive, now),
             Action::SendNotification(notification) => {

@@ -58,7 +58,7 @@ impl Listener {
     /// A connection from an unknown address, or one too many, is closed by being dropped.
     fn hand_over(&self, stream: TcpStream, peer: SocketAddr) {
         let Some((_, task)) = self.neighbors.get(&peer.ip()) else {
-            tracing::debug!(local = %self.local, %peer, "bgp connection from a stranger closed");
+            tracing::debug!(local = %self.local, %peer, "bgp connection from an address that is no neighbor closed");
             return;
         };
         if task.try_send(stream).is_err() {

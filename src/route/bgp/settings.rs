@@ -118,7 +118,7 @@ impl fmt::Debug for Password {
     }
 }
 
-/// A setting that cannot be.
+/// An invalid setting.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SettingsError {
     /// An AS number that is reserved.
@@ -247,7 +247,7 @@ pub enum SettingsError {
     SameEnds(SocketAddr),
     /// A link-local end of a session, which would need an interface.
     #[error(
-        "bgp neighbor {neighbor}: the link-local address {address} cannot be used, for no interface can be named yet; use a \
+        "bgp neighbor {neighbor}: the link-local address {address} cannot be used, because no interface can be named yet; use a \
          global address of the link"
     )]
     LinkLocal {
@@ -281,7 +281,7 @@ impl BgpSettings {
     pub const MOST_NEIGHBORS: usize = 64;
     /// The most prefixes: an anycast service has a handful; all their UPDATEs together fit one buffer.
     pub const MOST_SERVICES: usize = 256;
-    /// The default Hold Time: what anchors.md was measured with, three times the interval of keepalives.
+    /// The default Hold Time: three keepalive intervals (RFC 4271 section 10), so a dead POP is withdrawn within 9 s.
     pub const DEFAULT_HOLD_TIME: Duration = Duration::from_secs(9);
 
     /// RFC 9687's SendHoldTime.

@@ -13,7 +13,7 @@ use tokio::sync::watch;
 use tokio::time::timeout;
 use tokio_util::task::TaskTracker;
 
-use crate::serve::caps::{Caps, Ticket};
+use crate::serve::caps::{Caps, ConnectionPermit};
 use crate::serve::context::Context;
 use crate::serve::message_stream::PATIENCE;
 use crate::serve::shared::{LostListener, Phase, Shared};
@@ -117,7 +117,7 @@ impl QuicListener {
             let _ = incoming.retry();
             return;
         }
-        let Some(ticket) = self.caps.enter(incoming.remote_address().ip()) else {
+        let Some(permit) = self.caps.enter(incoming.remote_address().ip()) else {
             self.context.add(|counters| count(&counters.tcp_refused));
             incoming.refuse();
             return;
@@ -125,11 +125,16 @@ impl QuicListener {
         self.context.add(|counters| count(&counters.tcp_connections));
         let listener = self.clone();
         let unproven = (!proven).then(|| Unproven::new(&self.unproven));
-        self.connections.spawn_local(listener.shake(incoming, ticket, unproven, serve));
+        self.connections.spawn_local(listener.shake(incoming, permit, unproven, serve));
     }
 
-    async fn shake<S>(self, incoming: Incoming, ticket: Ticket, unproven: Option<Unproven>, serve: S)
-    where
+    async fn shake<S>(
+        self,
+        incoming: Incoming,
+        permit: ConnectionPermit,
+        unproven: Option<Unproven>,
+        serve: S,
+    ) where
         S: AsyncFn(Connection, Rc<Context>, watch::Receiver<Phase>),
     {
         let connected = match incoming.accept() {
@@ -144,7 +149,7 @@ impl QuicListener {
             }
             None => self.context.add(|counters| count(&counters.handshake_failures)),
         }
-        drop(ticket);
+        drop(permit);
     }
 }
 

@@ -28,8 +28,8 @@ pub struct TlsSettings {
     pub doh_path: String,
     /// DNS over QUIC (RFC 9250).
     pub doq: Vec<SocketAddr>,
-    /// Caps and the idle time of all encrypted connections together; they share none with plain TCP, so neither crowd
-    /// keeps the other out.
+    /// Caps and the idle time of all encrypted connections together; they share none with plain TCP, so
+    /// neither kind can use up the other's connections.
     pub connections: TcpSettings,
 }
 

@@ -36,7 +36,7 @@ pub(super) struct TicketKey {
     aead: aead::LessSafeKey,
 }
 
-/// Why octets are no key.
+/// Why a ticket key is invalid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum KeyOctetsFault {
     /// Not one of [`LENGTHS`].

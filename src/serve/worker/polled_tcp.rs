@@ -19,7 +19,7 @@ use crate::telemetry::count;
 
 use crate::serve::TcpSettings;
 use crate::serve::bind;
-use crate::serve::caps::{Caps, Ticket};
+use crate::serve::caps::{Caps, ConnectionPermit};
 use crate::serve::clients::Clients;
 use crate::serve::respond::Responder;
 use crate::serve::shared::{LostListener, Shared};
@@ -235,9 +235,9 @@ impl Tcp {
         traffic.accepted();
         self.clients.add(source.ip(), now);
         let proxied = self.settings.is_proxy(source.ip());
-        let ticket: Option<Ticket> =
-            if proxied { self.caps.enter_nameless() } else { self.caps.enter(source.ip()) };
-        let Some(ticket) = ticket else {
+        let permit: Option<ConnectionPermit> =
+            if proxied { self.caps.enter_before_proxy_header() } else { self.caps.enter(source.ip()) };
+        let Some(permit) = permit else {
             traffic.refused();
             responder.add(|counters| count(&counters.tcp_refused));
             polled_connection::reset(&stream);
@@ -249,7 +249,7 @@ impl Tcp {
         let token = CONNECTIONS + index as u64;
         let counted = (traffic.clone(), family(source.ip()));
         let connection =
-            Connection::new(stream, source.ip(), (ticket, proxied), counted, &self.settings, now);
+            Connection::new(stream, source.ip(), (permit, proxied), counted, &self.settings, now);
         let waited_for = epoll.add(connection.stream(), token, Interest::Read);
         match self.connections.get_mut(index) {
             Some(slot) => *slot = Some(connection),

@@ -20,11 +20,11 @@ pub enum MemberAnswer {
 pub enum MemberHealth {
     /// It tells nothing: only its serial is checked.
     NotTold,
-    /// It was well at this time.
+    /// It was healthy at this time.
     Good(Instant),
     /// It should tell and does not, or it takes no queries by order: it proves nothing.
     Unknown,
-    /// It has been unwell since this time.
+    /// It has been unhealthy since this time.
     Bad(Instant),
 }
 
@@ -37,7 +37,7 @@ pub enum CanaryState {
     Trial,
     /// Only the group has it, for longer than it should take.
     Overdue,
-    /// Only the group has it, and an operator says when the others get it: by an order to halt, or since one of the group became unwell.
+    /// Only the group has it, and an operator says when the others get it: by an order to halt, or since one of the group became unhealthy.
     /// Also: the next version is halted.
     Halted,
 }
@@ -58,7 +58,7 @@ pub enum ReleaseReason {
 pub enum CanaryOutcome {
     /// This version goes to the others.
     Release(Release),
-    /// One of the group has become unwell since a version waits: the zone is halted.
+    /// One of the group has become unhealthy since a version waits: the zone is halted.
     Stop,
 }
 
@@ -100,7 +100,7 @@ struct Member {
     is_asked: bool,
     /// The first and the last of the answers in a row that told the newest serial, while nothing is known against it.
     serves: Option<(Instant, Instant)>,
-    /// Whether it was unwell when it was last asked.
+    /// Whether it was unhealthy when it was last asked.
     is_unwell: bool,
 }
 
@@ -214,7 +214,7 @@ impl CanaryZone {
         member.is_asked = false;
         member.is_unwell = matches!(health, MemberHealth::Bad(_));
         let first = member.serves.map_or(now, |(first, _)| first);
-        // It has proved the version for as long as it was known to be well.
+        // It has proved the version for as long as it was known to be healthy.
         let proved = match health {
             MemberHealth::NotTold => Some(now),
             MemberHealth::Good(at) => Some(at.clamp(first, now)),
@@ -261,7 +261,7 @@ impl CanaryZone {
         seen.checked_duration_since(begun).is_some_and(|served| served >= self.rules.time)
     }
 
-    /// Never while one of the group is unwell: it can be reached, and what it says is no.
+    /// Never while one of the group is unhealthy: it can be reached, and it reports a fault.
     fn releases_unproven(&self) -> bool {
         let is_unwell = self.members.iter().any(|member| member.is_unwell);
         self.rules.when_unreachable == WhenUnreachable::Release && !self.is_halted && !is_unwell

@@ -8,11 +8,11 @@
 //!   Released ---------------> Trial -----------------------------------------------------------------> Released
 //!                             |  ^ a newer version begins anew
 //!        patience is over (hold) | the group serves it        an order to halt, at any time; one of the group
-//!                             v  |                            becomes unwell in Trial or Overdue
+//!                             v  |                            becomes unhealthy in Trial or Overdue
 //!                            Overdue                         -----------------------------------------> Halted (until an order)
 //! ```
 //!
-//! One that was unwell before a version came proves nothing of it, and stops nothing: the version waits until it is well.
+//! One that was unhealthy before a version came proves nothing of it, and stops nothing: the version waits until it is healthy.
 //!
 //! Serials, answers and the time flow in; whom to ask and what to release flow out. No I/O. Never decides who gets which version: that
 //! is who asks it.

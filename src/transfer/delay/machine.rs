@@ -24,7 +24,7 @@ use super::settings::DelayRules;
 /// version is late by a thirtieth of the delay at most.
 const GRAINS: u32 = 32;
 /// Entries of a zone at most: those of the grains, as many again that may not wait with others, and no more.
-pub(super) const MOST: usize = 64;
+pub(super) const MAX_ZONE_ENTRIES: usize = 64;
 /// Since when a version was known before a restart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Remembered {
@@ -166,7 +166,7 @@ impl DelayedZone {
         let is_open = |last: &&mut DelayedItem| count > busy && ordered != Some(last.serial);
         if let Some(last) = self.items.back_mut().filter(is_open) {
             let is_near = now.instant.saturating_duration_since(last.opened) < delay / GRAINS;
-            if count >= MOST || (is_near && !last.is_alone && !item.is_alone) {
+            if count >= MAX_ZONE_ENTRIES || (is_near && !last.is_alone && !item.is_alone) {
                 let keys = [last.keys, item.keys].into_iter().flatten().min();
                 *last = DelayedItem { seen: last.seen, opened: last.opened, keys, ..item };
                 return Place::Last;

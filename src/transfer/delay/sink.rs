@@ -213,7 +213,7 @@ impl Sink for DelayedVersions {
         }
     }
 
-    /// The first version of a zone is served at once, for nothing would be served without it, and so is one that an operator ordered.
+    /// The first version of a zone is served at once, because nothing would be served without it, and so is one that an operator ordered.
     fn whole(&self, zone: Zone, origin: Origin) -> Result<(), SinkError> {
         let name = zone.origin().clone();
         let Some(served) = self.inner.served(&name).filter(|_| !origin.is_forced) else {

@@ -19,14 +19,14 @@ use super::queue::DueStep;
 use super::sink::{DelayedVersions, now};
 
 /// Steps that are put into service at one time: the publisher has as many threads for it.
-const MOST: usize = 4;
+const MAX_RUNNING_STEPS: usize = 4;
 /// The pause after a version that was refused: a person corrects it, or another version comes and is tried at its time.
 const REFUSED_PAUSE: Duration = Duration::from_secs(600);
 /// The pause after a failure of the publisher or of the disk.
 const FAILED_PAUSE: Duration = Duration::from_secs(30);
 /// How often it is kept how long versions have waited: a crash costs so much of it at most.
 const KEEP_EVERY: Duration = Duration::from_secs(60);
-/// What is kept anew waits for others, for many zones change together.
+/// What is kept anew waits for others, because many zones change together.
 const KEEP_AFTER: Duration = Duration::from_secs(1);
 
 /// See the module. Runs until it is dropped.
@@ -90,7 +90,7 @@ impl DelayTask {
         let mut state = self.versions.lock();
         for (name, queue) in &mut state.zones {
             match queue.machine.next(now) {
-                NextRelease::Release(count, why) if self.tasks.len() < MOST => {
+                NextRelease::Release(count, why) if self.tasks.len() < MAX_RUNNING_STEPS => {
                     let Some(step) = queue.begin(name, count, why) else { continue };
                     let inner = self.versions.inner.clone();
                     self.tasks.spawn_blocking(move || {

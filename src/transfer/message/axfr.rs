@@ -7,7 +7,7 @@ use super::fault::TransferFault;
 use super::records::Record;
 use super::soa::Soa;
 
-/// Octets of owners and RDATA after which the next batch begins: large beside the work of handing one over, small beside a zone, for
+/// Octets of owners and RDATA after which the next batch begins: large beside the work of handing one over, small beside a zone, because
 /// some are in memory at one time.
 const BATCH_OCTETS: usize = 1 << 20;
 

@@ -26,7 +26,7 @@ pub enum TransferFault {
     /// TC is set over TCP, where nothing is truncated.
     #[error("a message is truncated (TC), which cannot be over TCP")]
     Truncated,
-    /// The primary says no.
+    /// The response has an error RCODE.
     #[error("the primary answers {}", rcode_text(*.0))]
     Refused(u8),
     /// No question in the first message, or more than one in any (RFC 5936 section 2.2.1).
@@ -82,7 +82,7 @@ pub enum TransferFault {
         /// The owner.
         owner: Name,
     },
-    /// RDATA of an SOA record that is none.
+    /// RDATA of an SOA record that cannot be read.
     #[error("an SOA record cannot be read")]
     BadSoa,
     /// The first record is not the SOA record.

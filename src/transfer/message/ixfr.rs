@@ -23,9 +23,9 @@ pub(super) struct Steps {
 /// What is being read.
 #[derive(Debug)]
 enum Part {
-    /// Records that go, of the difference from this serial.
+    /// Deleted records, of the difference from this serial.
     Deleted(Serial, RecordBatch),
-    /// Records that come.
+    /// Added records.
     Added(Difference),
     /// Nothing: all has come.
     End,

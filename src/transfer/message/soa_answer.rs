@@ -15,7 +15,7 @@ pub enum SoaAnswer {
     Serves(Soa),
     /// Too long for UDP: ask over TCP.
     Truncated,
-    /// It does not serve the zone, for the answer is not authoritative: a referral, or a resolver's.
+    /// It does not serve the zone, because the answer is not authoritative: a referral, or a resolver's.
     NotAuthoritative,
 }
 

@@ -9,9 +9,9 @@ use std::time::{Duration, Instant};
 
 use crate::wire::{Name, Serial};
 
-/// Zones that are remembered at most, for a catalog may have many and anybody may tell of all of them; of others nothing is forwarded, and the
+/// Zones that are remembered at most, because a catalog may have many and anybody may tell of all of them; of others nothing is forwarded, and the
 /// timers of the other POPs have to do.
-const MOST: usize = 1 << 14;
+const MAX_REMEMBERED_ZONES: usize = 1 << 14;
 
 /// See the module.
 #[derive(Debug)]
@@ -38,10 +38,10 @@ impl Forwarding {
 
     /// A NOTIFY came; whether it goes on at once.
     pub fn notified(&mut self, zone: &Name, hint: Option<Serial>, now: Instant) -> bool {
-        let (next, is_full) = (now + self.interval, self.zones.len() >= MOST);
+        let (next, is_full) = (now + self.interval, self.zones.len() >= MAX_REMEMBERED_ZONES);
         match self.zones.get_mut(zone) {
             Some(known) if known.next > now => {
-                // A repetition, for the answer to the first one was lost.
+                // A repetition, because the answer to the first one was lost.
                 if hint.is_none() || hint != known.hint {
                     known.waits = Some(hint);
                 }
@@ -114,9 +114,9 @@ mod tests {
     fn a_flood_of_zones_is_bounded() {
         let mut forwarding = Forwarding::new(Duration::from_secs(5));
         let now = Instant::now();
-        let gone =
-            (0..MOST + 10).filter(|number| forwarding.notified(&name(&format!("{number}.")), None, now));
-        assert_eq!(gone.count(), MOST);
+        let gone = (0..MAX_REMEMBERED_ZONES + 10)
+            .filter(|number| forwarding.notified(&name(&format!("{number}.")), None, now));
+        assert_eq!(gone.count(), MAX_REMEMBERED_ZONES);
         // Zones that are known go on.
         assert!(!forwarding.notified(&name("1."), None, now));
         assert_eq!(forwarding.wake(now + Duration::from_secs(5)), [name("1.")]);

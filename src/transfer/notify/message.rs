@@ -115,7 +115,7 @@ pub fn request_without_soa(id: u16, zone: &Name) -> Vec<u8> {
     question(id, flag::AA | OPCODE << OPCODE_SHIFT, zone)
 }
 
-/// The RCODE of the response to a NOTIFY with this ID; `None` if it is none.
+/// The RCODE of the response to a NOTIFY with this ID; `None` if it is another message.
 pub fn read_answer(message: &[u8], id: u16) -> Option<u8> {
     let flags = u16_at(message, 2).filter(|_| message.len() >= HEADER)?;
     let is_answer = flags & flag::QR != 0 && (flags & flag::OPCODE) >> OPCODE_SHIFT == OPCODE;

@@ -27,11 +27,11 @@ use super::settings::PrimarySettings;
 use super::source::Source;
 use super::turns::Turns;
 
-/// Octets of a request over UDP: all that a datagram can have, for knsupdate sends updates of any length over UDP.
+/// Octets of a request over UDP: all that a datagram can have, because knsupdate sends updates of any length over UDP.
 const DATAGRAM: usize = 65_535;
 
 /// How long a client may be silent that no list names: it asks at once, or holds what others need.
-const STRANGER_IDLE: Duration = Duration::from_secs(5);
+const UNLISTED_IDLE: Duration = Duration::from_secs(5);
 
 /// What all connections share.
 pub(super) struct Shared {
@@ -47,7 +47,7 @@ pub(super) struct Shared {
     pub(super) updates: Arc<Semaphore>,
     pub(super) turns: Turns,
     /// Connections of sources that no list names.
-    pub(super) strangers: Arc<Semaphore>,
+    pub(super) unlisted: Arc<Semaphore>,
     pub(super) listed: ArcSwap<ListedSources>,
     /// Of refusals.
     pub(super) log: LogLimit,
@@ -61,7 +61,7 @@ pub(super) struct Client {
     counted: IpAddr,
     is_listed: bool,
     _slot: Slot,
-    _stranger: Option<OwnedSemaphorePermit>,
+    _unlisted: Option<OwnedSemaphorePermit>,
 }
 
 impl Client {
@@ -69,16 +69,16 @@ impl Client {
     pub(super) fn connected(address: IpAddr, shared: &Shared) -> Option<Self> {
         let address = address.to_canonical();
         let (counted, is_listed) = shared.counted(address);
-        let stranger = (!is_listed).then(|| shared.strangers.clone().try_acquire_owned());
-        let stranger = stranger.transpose().ok()?;
+        let unlisted = (!is_listed).then(|| shared.unlisted.clone().try_acquire_owned());
+        let unlisted = unlisted.transpose().ok()?;
         let slot = shared.limits.connect(counted)?;
-        Some(Self { address, counted, is_listed, _slot: slot, _stranger: stranger })
+        Some(Self { address, counted, is_listed, _slot: slot, _unlisted: unlisted })
     }
 
     /// How long it may be silent.
     fn idle(&self, shared: &Shared) -> Duration {
         let idle = shared.settings().idle;
-        if self.is_listed { idle } else { idle.min(STRANGER_IDLE) }
+        if self.is_listed { idle } else { idle.min(UNLISTED_IDLE) }
     }
 }
 

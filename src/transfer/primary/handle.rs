@@ -109,7 +109,7 @@ impl Primary {
         let most = settings.connections.max(1);
         let shared = Arc::new(Shared {
             turns: Turns::new(settings.transfers.max(1), settings.transfers_per_client),
-            strangers: Arc::new(Semaphore::new(most - most / KEPT_SHARE)),
+            unlisted: Arc::new(Semaphore::new(most - most / KEPT_SHARE)),
             listed: ArcSwap::from_pointee(ListedSources::new(&settings)),
             log: LogLimit::default(),
             limits: Arc::new(limits),

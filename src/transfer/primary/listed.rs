@@ -1,4 +1,4 @@
-//! Which sources the lists of secondaries name: strangers must not take what those need.
+//! Which sources the lists of secondaries name: unlisted sources must not take what those need.
 
 use std::collections::HashSet;
 use std::net::IpAddr;

@@ -10,7 +10,7 @@
 //! a new version --> notifying (1x, owns every Notifier) --> NOTIFY (Nx tasks)
 //! ```
 //!
-//! Sources that no list names may be clients whose key counts, or strangers: a fourth of the connections is kept from them (`listed`), they
+//! Sources that no list names may be clients whose key counts, or anybody: a fourth of the connections is kept from them (`listed`), they
 //! count by network, and are waited for less long. Transfers go on in turns (`turns`) and end where the secondary is too slow (`pace`).
 //!
 //! Requests flow in, messages flow out. A zone comes from a [`Source`] as the snapshot that the secondary may have, so a transfer holds it

@@ -19,7 +19,7 @@ use super::connection::Shared;
 use super::source::Source;
 
 /// NOTIFYs under way at most: each has a socket. A hub with a hundred secondaries tells them all at once.
-const MOST: usize = 512;
+const MAX_RUNNING_NOTIFIES: usize = 512;
 /// How long an answer is waited for at most; the next NOTIFY may leave before.
 const WAIT: Duration = Duration::from_secs(10);
 /// Octets of a response: a question, and a signature.
@@ -61,7 +61,8 @@ impl Notifying {
     pub(super) async fn run(mut self, mut events: mpsc::Receiver<NotifyEvent>) {
         loop {
             // At the limit, what is under way must end before more is begun.
-            let due = self.timers.first().map(|(at, _)| *at).filter(|_| self.tasks.len() < MOST);
+            let due =
+                self.timers.first().map(|(at, _)| *at).filter(|_| self.tasks.len() < MAX_RUNNING_NOTIFIES);
             tokio::select! {
                 event = events.recv() => match event {
                     Some(NotifyEvent::Changed(zone)) => self.changed(zone),
@@ -96,7 +97,7 @@ impl Notifying {
         self.with(&name, |notifier| notifier.changed(serial, now));
     }
 
-    /// Zones with other targets than before: all of them are told, for the new ones may not know the version.
+    /// Zones with other targets than before: all of them are told, because the new ones may not know the version.
     fn change(&mut self) {
         let settings = self.shared.settings();
         let differs = |(name, (notifier, _)): (&Name, &(Notifier, Option<Instant>))| {
@@ -121,7 +122,7 @@ impl Notifying {
 
     fn wake(&mut self) {
         let now = Instant::now();
-        while self.tasks.len() < MOST
+        while self.tasks.len() < MAX_RUNNING_NOTIFIES
             && let Some((at, name)) = self.timers.pop_first()
         {
             if at > now {

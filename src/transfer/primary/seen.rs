@@ -10,7 +10,7 @@ use crate::wire::{Name, Serial};
 
 /// Pairs of a zone and a secondary that are remembered: 20,000 zones with five secondaries each. Beyond that new
 /// ones are not.
-const MOST: usize = 100_000;
+const MAX_REMEMBERED_PAIRS: usize = 100_000;
 
 /// What a secondary asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,7 +73,7 @@ impl SeenTable {
     ) {
         let mut entries = locked(&self.entries);
         let key = (zone.clone(), client);
-        if entries.seen.len() >= MOST && !entries.seen.contains_key(&key) {
+        if entries.seen.len() >= MAX_REMEMBERED_PAIRS && !entries.seen.contains_key(&key) {
             return;
         }
         let at = SystemTime::now();

@@ -180,8 +180,8 @@ impl Refresh {
         }
     }
 
-    /// A NOTIFY of this primary, or of another server that may send some, with the serial in it if there is one: a hint, for nobody
-    /// vouches for it (RFC 1996 section 3.7). So it has nothing transferred that was refused, and never puts off what the timer does.
+    /// A NOTIFY of this primary, or of another server that may send some, with the serial in it if there is one: a hint,
+    /// because it is not authenticated (RFC 1996 section 3.7). So it has nothing transferred that was refused, and never puts off what the timer does.
     pub fn notified(&mut self, primary: Option<usize>, hint: Option<Serial>) -> Option<Action> {
         if !matches!(self.step, Step::Idle) {
             self.again = Some(Again::with_notify(self.again, primary, hint));
@@ -439,7 +439,7 @@ impl Refresh {
         self.is_forced = false;
         let Bounds { least_retry, most_retry, first_retry, .. } = self.bounds;
         let (base, most) = match self.served {
-            // Never rarer than when all is well.
+            // Never rarer than after a success.
             Some(soa) => (soa.retry.max(least_retry), most_retry.min(self.refresh_of(soa).max(least_retry))),
             None => (first_retry, most_retry),
         };

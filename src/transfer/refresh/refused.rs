@@ -13,7 +13,7 @@ pub(super) struct RefusedVersions {
 }
 
 impl RefusedVersions {
-    /// Another one. At most as many are known as there are primaries, for each has one version.
+    /// Another one. At most as many are known as there are primaries, because each has one version.
     pub(super) fn add(&mut self, serial: Serial, primaries: usize, now: SystemTime) {
         self.since.get_or_insert(now);
         self.serials.retain(|known| *known != serial);

@@ -1,4 +1,4 @@
-//! Which NOTIFY may be taken, and what is taken: looked up without allocating, for messages come from anywhere.
+//! Which NOTIFY may be taken, and what is taken: looked up without allocating, because messages come from anywhere.
 
 use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
@@ -121,7 +121,7 @@ impl ZoneAccess {
     }
 
     /// Whether a NOTIFY of this source, signed with this known key or not, is taken. A primary with a key must sign: with any key that is
-    /// known, for during a rollover it may have begun with the new one, or still have the old one.
+    /// known, because during a rollover it may have begun with the new one, or still have the old one.
     pub(super) fn allows(&self, source: IpAddr, key: Option<&Name>) -> bool {
         let of_source = || self.settings.primaries.iter().filter(|it| it.address.ip() == source);
         of_source().any(|primary| primary.key.is_none() || key.is_some())

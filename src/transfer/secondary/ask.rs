@@ -65,7 +65,7 @@ impl AskError {
 pub(super) enum AskOver {
     /// UDP, or TLS where the primary has it.
     Usual,
-    /// TCP, for the primary has answered REFUSED over UDP.
+    /// TCP, because the primary has answered REFUSED over UDP.
     Tcp,
 }
 
@@ -162,7 +162,7 @@ async fn over_tcp(
         return Err(TransferFault::Ended { records: 0 }.into());
     };
     let answer = judge(message, &asked, exchange.as_mut())?;
-    frames.rest(idle, peer);
+    frames.keep_idle(idle, peer);
     match answer {
         SoaAnswer::Serves(soa) => Ok(soa),
         SoaAnswer::NotAuthoritative => Err(AskError::NotAuthoritative),

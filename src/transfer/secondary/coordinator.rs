@@ -59,7 +59,7 @@ enum Done {
     Fetched(Fetched),
 }
 
-/// What a task was about, for one that panics brings nothing back.
+/// What a task was about, because one that panics brings nothing back.
 #[derive(Clone, Debug)]
 enum About {
     Ask(Ask),

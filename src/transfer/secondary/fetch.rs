@@ -110,7 +110,7 @@ async fn receive(
             if let Some(exchange) = &exchange {
                 exchange.finish()?;
             }
-            frames.rest(idle, peer);
+            frames.keep_idle(idle, peer);
             return Ok(outcome);
         }
         if let Some((soa, full)) = reader.take_full() {

@@ -22,7 +22,7 @@ pub enum FetchError {
     /// The records are no zone.
     #[error("the records are no zone: {}", first_fault(.0))]
     NoZone(Vec<ZoneFault>),
-    /// The publisher says no.
+    /// The publisher refused the version.
     #[error(transparent)]
     Sink(#[from] SinkError),
     /// The primary has no differences.

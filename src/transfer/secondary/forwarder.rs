@@ -22,7 +22,7 @@ use super::settings::SecondarySettings;
 /// At most one NOTIFY of a zone goes out in this time. The other POPs are late by as much at most, when versions follow each other.
 const INTERVAL: Duration = Duration::from_secs(5);
 /// NOTIFYs under way at most: each has a socket.
-const MOST: usize = 256;
+const MAX_RUNNING_NOTIFIES: usize = 256;
 /// How long each attempt waits for the answer: a lost datagram delays a change by a second. After the last one the timers of that POP have to do.
 const WAITS: [Duration; 3] = [Duration::from_secs(1), Duration::from_secs(2), Duration::from_secs(4)];
 /// Octets of an answer: a question, and a signature.
@@ -70,9 +70,9 @@ impl Forwarder {
 
     fn forward(&mut self, zone: &Name) {
         for target in &self.settings.forward_notify {
-            if self.tasks.len() >= MOST {
+            if self.tasks.len() >= MAX_RUNNING_NOTIFIES {
                 self.log.write(target.address.ip(), |left_out| {
-                    tracing::warn!(%zone, most = MOST, left_out, "too many NOTIFYs are being forwarded: the timers of the other POPs have to do");
+                    tracing::warn!(%zone, most = MAX_RUNNING_NOTIFIES, left_out, "too many NOTIFYs are being forwarded: the timers of the other POPs have to do");
                 });
                 return;
             }

@@ -188,7 +188,7 @@ impl SecondaryHandle {
         self.access.load().names(source)
     }
 
-    /// Judges a NOTIFY, signed or not, and passes it on; `None` if it is none.
+    /// Judges a NOTIFY, signed or not, and passes it on; `None` if it is another message.
     pub(super) fn judge(&self, message: &[u8], source: IpAddr, is_at_service: bool) -> Option<Judged> {
         let notify = match Notify::read(message) {
             Ok(notify) => notify,

@@ -58,7 +58,7 @@ impl InstallGate {
 
 /// Has nothing wait of zones that are gone, once what was passing their gates has passed.
 pub(super) async fn forget(sink: Arc<dyn Sink>, gone: Vec<(Name, Arc<InstallGate>)>) {
-    // No thread for nothing.
+    // Starts no thread when no zone is gone.
     if gone.is_empty() {
         return;
     }

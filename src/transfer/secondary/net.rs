@@ -113,13 +113,13 @@ pub(super) struct Frames {
     /// What was read and not taken, from `start` on.
     buffer: Vec<u8>,
     start: usize,
-    /// The end of the window in which the rate is measured; `None` before anything came, for a primary may have to compute first.
+    /// The end of the window in which the rate is measured; `None` before anything came, because a primary may have to compute first.
     window_end: Option<Instant>,
     window_octets: u64,
 }
 
 impl Frames {
-    /// Sends a message over a connection that rests, or a new one where there is none.
+    /// Sends a message over an idle connection, or a new one where there is none.
     pub(super) async fn open(
         idle: &IdleConnections,
         management: &[IpAddr],
@@ -174,8 +174,8 @@ impl Frames {
         octets > 0
     }
 
-    /// Lets the connection rest, if all that came on it was taken.
-    pub(super) fn rest(self, idle: &IdleConnections, peer: Peer<'_>) {
+    /// Keeps the connection for the next exchange, if all that came on it was taken.
+    pub(super) fn keep_idle(self, idle: &IdleConnections, peer: Peer<'_>) {
         if self.start == self.buffer.len() {
             idle.put(peer, self.stream, Instant::now().into_std());
         }

@@ -26,10 +26,10 @@ const LONGEST_SILENCE: Duration = Duration::from_secs(3600);
 /// Each NOTIFY goes to all of them: more POPs have a hub that tells them.
 const MOST_FORWARD_TARGETS: usize = 256;
 
-/// Why the settings are none: the key of the file is named in each.
+/// Why the settings are invalid. Each variant names the key of the file.
 #[derive(Debug, thiserror::Error)]
 pub enum SettingsFault {
-    /// An address that is none.
+    /// Not an IP address, or an address and a port.
     #[error(
         "{key}: {text:?} is not an address, or an address and a port: 192.0.2.1, 192.0.2.1:53, [2001:db8::1]:53"
     )]
@@ -39,7 +39,7 @@ pub enum SettingsFault {
         /// What it says.
         text: String,
     },
-    /// A prefix that is none.
+    /// Not a prefix.
     #[error("{key}: {text:?} is not a prefix or an address: 192.0.2.0/24, 2001:db8::1")]
     Prefix {
         /// The key of the file.
@@ -47,7 +47,7 @@ pub enum SettingsFault {
         /// What it says.
         text: String,
     },
-    /// The name of a key that is no name.
+    /// The name of a key that is not a domain name.
     #[error("{key}: {text:?} is not the name of a key: {source}")]
     Name {
         /// The key of the file.
@@ -129,7 +129,7 @@ pub enum SettingsFault {
 /// Makes the settings of both sides. `zones` are the zones of the file with what they say of transfers.
 ///
 /// # Errors
-/// The first thing that cannot be meant.
+/// The first setting that is invalid.
 pub fn settings(
     spec: &TransferSpec,
     zones: &[(Name, ZoneTransferSpec)],
@@ -168,7 +168,7 @@ pub fn settings(
 /// One zone that comes from primaries, with these settings; `expired` counts where they do not say what becomes of it.
 ///
 /// # Errors
-/// The first thing that cannot be meant.
+/// The first setting that is invalid.
 pub fn secondary_zone(
     name: &Name,
     zone: &ZoneTransferSpec,
@@ -182,7 +182,7 @@ pub fn secondary_zone(
 /// Servers that are asked for what they have; `key` is that of the file.
 ///
 /// # Errors
-/// The first thing that cannot be meant.
+/// The first setting that is invalid.
 pub fn servers(
     key: &'static str,
     specs: &[PeerSpec],
@@ -226,7 +226,7 @@ fn secondary_of(spec: &TransferSpec) -> Result<SecondarySettings, SettingsFault>
 /// How long versions wait here, if this is a last-resort POP.
 ///
 /// # Errors
-/// The first thing that cannot be meant.
+/// The first setting that is invalid.
 pub fn delay_rules(spec: &TransferSpec) -> Result<Option<DelayRules>, SettingsFault> {
     let Some(delay) = spec.delay else {
         return match (spec.key_delay, spec.signature_margin) {

@@ -41,10 +41,10 @@ impl std::fmt::Debug for KeySpec {
     }
 }
 
-/// Why a `[[key]]` is none.
+/// Why a `[[key]]` is invalid.
 #[derive(Debug, thiserror::Error)]
 pub enum KeyFileError {
-    /// The name is no domain name.
+    /// The name is not a domain name.
     #[error("key.name {name:?} is not a domain name")]
     Name {
         /// What it says.
@@ -72,7 +72,7 @@ pub enum KeyFileError {
     /// The file of the secret cannot be used.
     #[error(transparent)]
     File(#[from] FileError),
-    /// The file of the secret is no text.
+    /// The file of the secret is not text.
     #[error("the secret of the key {name} is not in base 64")]
     Text {
         /// The key.
@@ -81,7 +81,7 @@ pub enum KeyFileError {
         #[source]
         source: FromUtf8Error,
     },
-    /// The secret is none.
+    /// The secret is invalid.
     #[error(transparent)]
     Key(#[from] KeyFault),
 }
@@ -89,7 +89,7 @@ pub enum KeyFileError {
 /// Reads all keys, and the files that hold their secrets.
 ///
 /// # Errors
-/// The first that is none, or two of one name.
+/// The first invalid key, or two keys with one name.
 pub fn read_keys(specs: &[KeySpec]) -> Result<Keys, KeyFileError> {
     let keys: Vec<Key> = specs.iter().map(read_key).collect::<Result<_, _>>()?;
     Ok(Keys::new(keys)?)

@@ -90,8 +90,8 @@ impl Exchange {
         Ok(())
     }
 
-    /// What a response without a MAC says: the peer cannot sign with a key that it does not have (section 5.3.2). Nobody vouches
-    /// for it.
+    /// What a response without a MAC says: the peer cannot sign with a key that it does not have (section 5.3.2). It is not
+    /// authenticated.
     fn unsigned_error(&self, message: &[u8], found: &Found<'_>) -> Option<TsigFault> {
         let is_refusal = u16_at(message, 2).is_some_and(|flags| flags & 0xf == u16::from(rcode::NOTAUTH));
         (found.mac.is_empty() && is_refusal).then(|| self.peer(found))

@@ -41,7 +41,7 @@ pub enum TsigFault {
         /// The octets.
         octets: usize,
     },
-    /// Not signed, and must be. Nobody vouches for the RCODE, but it may say why.
+    /// Not signed, and must be. The RCODE is not authenticated, but it may say why.
     #[error("the message is not signed with the key {key}; its RCODE is {rcode}")]
     Missing {
         /// The key that was expected.

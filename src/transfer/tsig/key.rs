@@ -26,7 +26,7 @@ pub struct Key {
     least_octets: usize,
 }
 
-/// Why something is no key.
+/// Why a key is invalid.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum KeyFault {
     /// The secret is not base 64.

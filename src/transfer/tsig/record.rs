@@ -76,7 +76,7 @@ fn read(message: &[u8], start: usize) -> Option<Found<'_>> {
     if u16_at(message, fixed + 2)? != CLASS_ANY || u32_at(message, fixed + 4)? != 0 {
         return None;
     }
-    // The name of the algorithm is not compressed, for its reader would then have to follow pointers.
+    // The name of the algorithm is not compressed, because its reader would then have to follow pointers.
     let at = algorithm.read(message, fixed + 10).ok()?;
     if at != fixed + 10 + algorithm.as_wire().len() {
         return None;

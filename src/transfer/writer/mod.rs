@@ -27,7 +27,7 @@ use source::RecordSource;
 /// compress worse; and a message is a unit of fairness between transfers.
 const FULL: usize = 16 << 10;
 /// Octets that a message over TCP can have.
-const MOST: usize = u16::MAX as usize;
+const MAX_MESSAGE: usize = u16::MAX as usize;
 
 /// What a response repeats of its query.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -105,7 +105,7 @@ impl Iterator for Messages<'_> {
         let room = reply.room + if has_opt { OPT.len() } else { 0 };
         let room = |limit: usize| limit.saturating_sub(room);
         // A record larger than what a message has by choice has a message of its own.
-        if !packer.push(&first, room(MOST)) {
+        if !packer.push(&first, room(MAX_MESSAGE)) {
             let (record_type, octets) = (first.record_type, first.rdata.len());
             source.close();
             return Some(Err(TooLarge { record_type, octets }));

@@ -164,7 +164,7 @@ function fleetView() {
     if (zones.more) list.push(h("li", {}, "and more zones may differ"));
     const isWell = well === all.length && !list.length && all.length;
     fill(wrong, list.length ? card("Zones whose serials differ", h("ul", { class: "problems" }, list))
-      : isWell ? h("p", { class: "card all-well" }, "All POPs are well, and they serve the same serials.") : null);
+      : isWell ? h("p", { class: "card all-well" }, "All POPs are healthy, and they serve the same serials.") : null);
   }
 
   function draw(name) {

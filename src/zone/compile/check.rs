@@ -211,7 +211,7 @@ impl Checks {
 pub(in crate::zone) struct NameWalk {
     /// The key and the name of the last DNAME record.
     dname: Option<(Box<[u8]>, Name)>,
-    /// The key of the last delegation; none: it is empty, as that of the apex is, which is none.
+    /// The key of the last delegation; empty before the first one. The apex, whose key is empty, is never one.
     cut: Vec<u8>,
 }
 

@@ -22,7 +22,7 @@ impl Zone {
         self.digest.get()
     }
 
-    /// Makes the digest, which stays with this version; `None` if `goes_on`, which is asked often, says no.
+    /// Makes the digest, which stays with this version; `None` if `goes_on`, which is asked often, returns false.
     pub fn make_digest(&self, goes_on: impl FnMut() -> bool) -> Option<&ContentDigest> {
         if self.digest.get().is_none() {
             let made = simple::digest::<sha2::Sha384>(self, goes_on)?;

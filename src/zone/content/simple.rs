@@ -11,7 +11,7 @@ use crate::zone::store::compiled::{NodeRef, RrSet, Zone};
 /// Octets that are hashed at once: the hash does best with many, and these stay in the first cache.
 const BLOCK: usize = 16 * 1024;
 
-/// The digest; `None` if `goes_on`, which is asked for each name, says no.
+/// The digest; `None` if `goes_on`, which is asked for each name, returns false.
 pub(super) fn digest<D: Digest>(zone: &Zone, mut goes_on: impl FnMut() -> bool) -> Option<Output<D>> {
     let mut hash = D::new();
     let mut block = Vec::with_capacity(2 * BLOCK);

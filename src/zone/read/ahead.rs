@@ -23,7 +23,7 @@ pub struct Ahead<'s> {
 
 impl Zone {
     /// Asks for the lines of the index in which this name, which must be at or below the apex, is found if it exists.
-    /// `None` if nothing is gained, for the zone is small or the name the apex.
+    /// `None` if nothing is gained, because the zone is small or the name the apex.
     pub fn ahead(&self, name: &LookupName) -> Option<Ahead<'_>> {
         if !self.index.is_paged() {
             return None;

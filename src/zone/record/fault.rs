@@ -1,10 +1,10 @@
-//! Why some records are no zone.
+//! Faults of the records of a zone.
 
 use crate::wire::{Name, RdataError, RecordType};
 
 use crate::zone::Place;
 
-/// Why some records are no zone.
+/// Why some records are not a valid zone.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ZoneFault {
     /// No SOA at the apex (RFC 1035 section 5.2).

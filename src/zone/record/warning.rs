@@ -21,7 +21,7 @@ pub enum ZoneWarning {
         /// Where a record with another TTL stands.
         place: Place,
     },
-    /// A fault of a version that was accepted before, by a build that did not know this rule: it is served all the same, for a
+    /// A fault of a version that was accepted before, by a build that did not know this rule: it is served all the same, because a
     /// new rule must not take away what was served. A new version is refused for it.
     #[error("{problem}; a new version would be refused for that")]
     RefusedToday {

@@ -16,7 +16,7 @@ const SOON: u64 = 2 * 86_400;
 const SOON_PART: u64 = 10;
 /// Different moments that are kept. A signer renews the soonest first; when all of them are renewed, all signatures are looked at
 /// again.
-const MOST: usize = 1024;
+const MAX_MOMENTS: usize = 1024;
 
 /// When all signatures of a zone are valid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -134,7 +134,7 @@ impl<T: Ord + Copy> Least<T> {
         let (count, greatest) = self.counts.entry(number).or_insert((0, value));
         *count += 1;
         *greatest = value.max(*greatest);
-        if self.counts.len() > MOST {
+        if self.counts.len() > MAX_MOMENTS {
             self.beyond = self.counts.pop_last().map(|(number, _)| number);
         }
     }
@@ -203,7 +203,7 @@ mod tests {
                 if !least.is_exhausted() {
                     prop_assert_eq!(least.first().map(|(number, ())| number), all.iter().min().copied());
                 }
-                prop_assert!(least.counts.len() <= MOST);
+                prop_assert!(least.counts.len() <= MAX_MOMENTS);
             }
         }
     }

@@ -130,7 +130,7 @@ impl Snapshot {
     }
 
     /// This snapshot, said to hold every zone of the first load. Until then a name outside the loaded zones is
-    /// answered SERVFAIL (RFC 8914 "Not Ready"), not REFUSED, for its zone may be on its way.
+    /// answered SERVFAIL (RFC 8914 "Not Ready"), not REFUSED, because its zone may be on its way.
     pub fn completed(mut self) -> Self {
         self.complete = true;
         self

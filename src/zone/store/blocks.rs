@@ -169,7 +169,7 @@ impl Store {
         (sum(|used| used.octets), sum(|used| used.live))
     }
 
-    /// Blocks whose nodes should move: those that are half dead, and the small ones if there are many.
+    /// Blocks whose nodes should move: those of which more than half is unused, and the small ones if there are many.
     pub(in crate::zone) fn wasteful(&self) -> Vec<usize> {
         let small = |used: &Used| used.octets > 0 && (used.octets as usize) < SMALL;
         let many = self.used.iter().filter(|used| small(used)).count() > MOST_SMALL;

@@ -6,7 +6,7 @@ use std::sync::OnceLock;
 /// apex and their signatures (RFC 8976 section 3.3.1).
 pub type ContentDigest = [u8; 48];
 
-/// The digest of a version, once it is made. A copy of a version begins without one, for it may become another version.
+/// The digest of a version, once it is made. A copy of a version begins without one, because it may become another version.
 #[derive(Debug, Default)]
 pub(in crate::zone) struct DigestCell(OnceLock<Box<ContentDigest>>);
 

@@ -241,7 +241,7 @@ fn copy(words: &[u64]) -> Shared {
     Shared::new(block)
 }
 
-/// The slot of a name; never 0, for places are counted from 1 here.
+/// The slot of a name; never 0, because places are counted from 1 here.
 fn slot(tag: u32, place: NodeId) -> u64 {
     u64::from(tag) << 32 | u64::from(place.0.wrapping_add(1))
 }

@@ -24,7 +24,7 @@ const SOA_NUMBERS: usize = 20;
 
 impl Zone {
     /// The version without the records `deleted` and with the records `added`, checked as a new zone is. A deleted record is
-    /// told by owner, type and RDATA; one that is not there is a fault, for then the difference is to another version.
+    /// told by owner, type and RDATA; one that is not there is a fault, because then the difference is to another version.
     pub fn with_changes(&self, deleted: RecordBatch, added: RecordBatch) -> Result<Self, Vec<ZoneFault>> {
         self.with_checked_changes(deleted, added, Checks::default())
     }

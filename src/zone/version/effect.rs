@@ -44,7 +44,7 @@ impl Owners {
 
 impl Zone {
     /// What was deleted from `before`, and what was added to it, at these owners, to come to this version. Of zones with
-    /// NSEC3 records of several chains it looks at all records, for those that are not served are not indexed.
+    /// NSEC3 records of several chains it looks at all records, because those that are not served are not indexed.
     pub fn difference_from(&self, before: &Self, owners: &Owners) -> (RecordBatch, RecordBatch) {
         let (old, new) = (before.records_at(owners), self.records_at(owners));
         let batch = |one: &BTreeSet<Exact>, other: &BTreeSet<Exact>| {

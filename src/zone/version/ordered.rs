@@ -1,7 +1,7 @@
 //! A whole zone that comes in canonical order, as transfers do: compiled as it comes, so that no record waits for the last one.
 //!
 //! Batches flow in, each behind the one before it; what was compiled is dropped at once. Of the records are kept those of the last name,
-//! for the next batch may have more of it, and what the choice of a chain looks at: the apex, the first NSEC record, the hashed
+//! because the next batch may have more of it, and what the choice of a chain looks at: the apex, the first NSEC record, the hashed
 //! owners. Faults of a chain name no places: those are in the records that are gone. What does not come in order is given back, with all
 //! that came before it.
 

@@ -9,7 +9,7 @@ use crate::zonefile::rdata::parse::{ipv4, ipv6, u8_from};
 use crate::zonefile::rdata::wire::Wire;
 
 const KIND: &str = "0 (none), 1 (IPv4), 2 (IPv6) or 3 (a name)";
-const NOTHING: &str = "`.`, for there is no gateway";
+const NOTHING: &str = "`.`, because there is no gateway";
 
 /// Reads gateway type, algorithm and gateway.
 pub(super) fn read_ipseckey(fields: &mut Fields<'_, '_>, out: &mut Vec<u8>) -> Result<(), Flaw> {

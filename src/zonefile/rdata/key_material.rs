@@ -75,7 +75,7 @@ fn private_name(octets: &[u8]) -> Result<(), ValueFault> {
         Some(_) => Ok(()),
         None => form(
             "no name in front of the data",
-            "an uncompressed domain name, for the algorithm is 253 (RFC 4034 appendix A.1.1)",
+            "an uncompressed domain name, because the algorithm is 253 (RFC 4034 appendix A.1.1)",
         ),
     }
 }
@@ -86,7 +86,7 @@ fn private_oid(octets: &[u8]) -> Result<(), ValueFault> {
         [length, rest @ ..] if *length > 0 && usize::from(*length) <= rest.len() => Ok(()),
         _ => form(
             "no OID in front of the data",
-            "the length of an OID and the OID, for the algorithm is 254 (RFC 4034 appendix A.1.1)",
+            "the length of an OID and the OID, because the algorithm is 254 (RFC 4034 appendix A.1.1)",
         ),
     }
 }

@@ -10,7 +10,7 @@ use crate::zonefile::rdata::wire::Wire;
 const PROTOCOL: &str = "tcp, udp or a protocol number from 0 to 255";
 const PORT: &str = "a port from 0 to 65535 or one of ftp ssh telnet smtp domain http pop3 imap https";
 
-/// The names that old files use; others have to be numbers, for the host's list of services is not the zone's.
+/// The names that old files use; others have to be numbers, because the host's list of services is not the zone's.
 const NAMES: &[(&str, u16)] = &[
     ("ftp-data", 20),
     ("ftp", 21),

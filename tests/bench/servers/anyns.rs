@@ -1,5 +1,5 @@
 //! anyns with its shipped defaults: the limiter is in the path and exempts nobody, counters and probes are on. Only the
-//! limit is raised, for the load comes from one address: nothing would be measured but refusals.
+//! limit is raised, because the load comes from one address: nothing would be measured but refusals.
 
 use std::fmt::Write;
 

@@ -1,4 +1,4 @@
-//! Knot DNS: no journal, for nothing changes.
+//! Knot DNS: no journal, because nothing changes.
 
 use std::fmt::Write as _;
 

@@ -47,7 +47,7 @@ pub fn start(lab: &Lab, space: &Space, role: Role, (home, files): (&Path, &Path)
     }
     for (zone, _) in ZONES {
         if let Some(key) = key_of(zone) {
-            // As a primary too in both roles, for the test transfers what arrived from it.
+            // As a primary too in both roles, because the test transfers what arrived from it.
             util(&["activate-tsig-key", zone, &key, "primary"]);
             if role == Role::Secondary {
                 util(&["activate-tsig-key", zone, &key, "secondary"]);

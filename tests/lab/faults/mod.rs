@@ -59,7 +59,7 @@ const ZONES: [&str; 9] = [
     "small-1",
     "small-2",
     "survey-1",
-    "keeper",
+    "state-writer",
     "changes-1",
     "notify-rs inoti",
 ];
@@ -118,7 +118,7 @@ fn a_frozen_thread() {
     for (number, thread) in ASIDE.into_iter().enumerate() {
         rows.extend(matrix::with_outers(number, Row::inner(Inner::Frozen(thread)).alarms()));
     }
-    for thread in ["zones-0", "keeper"] {
+    for thread in ["zones-0", "state-writer"] {
         rows.push(Row::inner(Inner::Frozen(thread)).alarms().then(Outer::NewZone));
     }
     for (thread, bound) in SERVING {

@@ -1,9 +1,9 @@
-//! One document that is well, and every single thing that makes it unwell.
+//! One document without faults, and every single thing that makes it unhealthy.
 
 use super::super::*;
 use super::{Verdict, overall};
 
-/// A POP that is well.
+/// A healthy POP.
 pub(in super::super) fn well() -> Status {
     let neighbor = NeighborStatus {
         neighbor: "192.0.2.254".into(),

@@ -77,7 +77,7 @@ fn a_reload_that_goes_on_and_one_that_failed() {
 fn what_is_not_listed_of_the_zones() {
     let table = [
         ((1, 0), None),
-        ((5, 0), Some("and 4 more zones, all well: see anyns status --json")),
+        ((5, 0), Some("and 4 more zones without faults: see anyns status --json")),
         ((5, 2), Some("and 4 more zones, 2 not well: see anyns status --zones bad")),
         ((0, 0), Some("no zone of 9 matches")),
     ];

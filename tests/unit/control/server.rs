@@ -16,13 +16,13 @@ const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Answers `status` with the selection in it, and knows one task.
 #[derive(Default)]
-struct Keeper {
+struct StatusAnswers {
     silent: Option<String>,
     /// Octets of a list of all zones.
     octets: usize,
 }
 
-impl Answers for Keeper {
+impl Answers for StatusAnswers {
     fn status(&self, selection: &Selection) -> Status {
         let octets = if selection.zones == ZoneFilter::All { self.octets } else { 0 };
         Status { instance: format!("{selection:?}"), pop: "x".repeat(octets), ..well() }
@@ -57,25 +57,25 @@ struct Scene {
 }
 
 fn scene() -> Scene {
-    scene_with(Keeper::default(), None)
+    scene_with(StatusAnswers::default(), None)
 }
 
-fn scene_with(keeper: Keeper, group: Option<u32>) -> Scene {
+fn scene_with(answers: StatusAnswers, group: Option<u32>) -> Scene {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("run/anyns.sock");
     let (server, calls) = open(&Settings { path: path.clone(), group }).unwrap();
     let (beat, stop) = (Beat::new("control"), CancellationToken::new());
-    let thread = serve_on_thread(server, keeper, beat.clone(), stop.clone());
+    let thread = serve_on_thread(server, answers, beat.clone(), stop.clone());
     Scene { path, calls, beat, stop, thread, _directory: directory }
 }
 
 fn serve_on_thread(
     mut server: Server,
-    keeper: Keeper,
+    answers: StatusAnswers,
     beat: Beat,
     stop: CancellationToken,
 ) -> std::thread::JoinHandle<()> {
-    let answers: Arc<dyn Answers> = Arc::new(keeper);
+    let answers: Arc<dyn Answers> = Arc::new(answers);
     std::thread::spawn(move || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
@@ -126,7 +126,7 @@ async fn a_request_reaches_the_daemon_and_its_answer_the_client() {
 #[tokio::test]
 async fn status_needs_nobody_and_an_order_says_who_did_not_answer() {
     let silent = Some("the task decide has sent no heartbeat for 9 s".to_owned());
-    let scene = scene_with(Keeper { silent, ..Keeper::default() }, None);
+    let scene = scene_with(StatusAnswers { silent, ..StatusAnswers::default() }, None);
     let drain = ask_scene(&scene.path, Request::Drain { reason: "x".into() });
     let reload = ask_scene(&scene.path, Request::Reload {});
     let status = async {
@@ -153,7 +153,7 @@ async fn status_needs_nobody_and_an_order_says_who_did_not_answer() {
 #[tokio::test]
 async fn one_zone_does_not_wait_for_lists_of_all_zones() {
     // More than the socket holds, so that a list is on its way until somebody reads it.
-    let scene = scene_with(Keeper { octets: 8 << 20, ..Keeper::default() }, None);
+    let scene = scene_with(StatusAnswers { octets: 8 << 20, ..StatusAnswers::default() }, None);
     let whole = serde_json::to_vec(&Request::status()).unwrap();
     let path = scene.path.clone();
     let lists: Vec<StdStream> = blocking(move || {
@@ -190,7 +190,7 @@ async fn a_group_may_if_it_is_named() {
     // Its own group, which every user may give a file to.
     let directory = tempfile::tempdir().unwrap();
     let own = fs::symlink_metadata(directory.path()).unwrap().gid();
-    let scene = scene_with(Keeper::default(), Some(own));
+    let scene = scene_with(StatusAnswers::default(), Some(own));
     assert_eq!(mode_and_group(&scene.path), (0o660, own));
     ask_scene(&scene.path, Request::status()).await.unwrap();
 }

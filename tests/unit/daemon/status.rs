@@ -1,4 +1,4 @@
-//! The keeper on its own, with sources that the test moves.
+//! The status task on its own, with sources that the test moves.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
@@ -18,7 +18,7 @@ struct Scene {
     decide: Beat,
     /// Seconds for which the publisher has been silent.
     updates: Arc<AtomicU64>,
-    keeper: StatusKeeper,
+    status_task: StatusTask,
 }
 
 fn scene(report: Report, test_hooks: bool) -> Scene {
@@ -51,12 +51,12 @@ fn scene(report: Report, test_hooks: bool) -> Scene {
         catchment: None,
         metrics: MetricSources::default(),
     };
-    let keeper = StatusKeeper::new(sources, Beat::new("status"), test_hooks);
-    Scene { report, ordered, reload, decide, updates, keeper }
+    let status_task = StatusTask::new(sources, Beat::new("status"), test_hooks);
+    Scene { report, ordered, reload, decide, updates, status_task }
 }
 
 fn page(scene: &Scene) -> Status {
-    scene.keeper.status(&Selection { zones: ZoneFilter::All, most: Some(20) })
+    scene.status_task.status(&Selection { zones: ZoneFilter::All, most: Some(20) })
 }
 
 #[test]
@@ -76,7 +76,8 @@ fn three_hundred_thousand_zones_are_one_page() {
         text.contains("\n  and 299980 more zones, 2980 not well: see anyns status --zones bad\n"),
         "{text}"
     );
-    let one = scene.keeper.status(&Selection { zones: ZoneFilter::parse("z77777.example"), most: Some(20) });
+    let one =
+        scene.status_task.status(&Selection { zones: ZoneFilter::parse("z77777.example"), most: Some(20) });
     assert_eq!(one.zones.len(), 1);
     assert_eq!(one.zones[0].name, "z77777.example.");
     let asked = Instant::now();
@@ -92,21 +93,21 @@ fn updates_that_stopped_are_said_since_when_and_why() {
     let report = [(name("a"), zone(ZoneState::Serving, Vec::new()))].into_iter().collect();
     let scene = scene(report, false);
     let start = Instant::now();
-    scene.keeper.lock().observe(start);
+    scene.status_task.lock().observe(start);
     let status = page(&scene);
     assert_eq!(status.overall.verdict, Verdict::Ok, "{:?}", status.overall.reasons);
     let alive = status.updates_alive;
     assert!(alive.is_some());
     scene.updates.store(7, Relaxed);
     scene.decide.beat();
-    scene.keeper.lock().observe(start + Duration::from_millis(100));
+    scene.status_task.lock().observe(start + Duration::from_millis(100));
     let status = page(&scene);
     assert_eq!(
         status.overall.reasons,
         ["zone updates have stopped: the publisher has sent no heartbeat for 7 s"]
     );
     assert_eq!(status.updates_alive, alive, "it is not the time of the question");
-    let silent = |order: &Request| scene.keeper.silent(order).is_some();
+    let silent = |order: &Request| scene.status_task.silent(order).is_some();
     assert!(silent(&Request::Reload {}) && !silent(&Request::Undrain {}));
     scene.ordered.publish(Ordered { stopping: true, ..Ordered::default() });
     assert_eq!(page(&scene).updates_fault, None, "a planned stop ends the publisher");
@@ -117,17 +118,17 @@ fn a_silent_task_is_found_in_the_run_time_of_the_keeper() {
     let scene = scene(many(1), false);
     let start = Instant::now();
     let alarms = |milliseconds: u64| {
-        scene.keeper.lock().observe(start + Duration::from_millis(milliseconds));
+        scene.status_task.lock().observe(start + Duration::from_millis(milliseconds));
         page(&scene).alarms.into_iter().map(|alarm| alarm.message).collect::<Vec<_>>()
     };
     assert!(alarms(0).is_empty());
-    assert!(alarms(60_000).is_empty(), "the keeper did not run either");
+    assert!(alarms(60_000).is_empty(), "the status_task did not run either");
     let mut last = Vec::new();
     for tick in 1..=30 {
         last = alarms(60_000 + tick * 100);
     }
     assert_eq!(last, ["the task decide has sent no heartbeat for 3 s"]);
-    assert!(scene.keeper.silent(&Request::Undrain {}).is_some());
+    assert!(scene.status_task.silent(&Request::Undrain {}).is_some());
     scene.decide.beat();
     assert!(alarms(63_100).is_empty());
 }
@@ -162,7 +163,7 @@ fn a_task_panics_on_request_only_in_tests() {
         [(false, "decide", false), (true, "decide", true), (true, "nobody", false)]
     {
         let scene = scene(many(1), test_hooks);
-        let response = scene.keeper.test_panic(task);
+        let response = scene.status_task.test_panic(task);
         assert_eq!(matches!(response, Response::Done { .. }), done, "{task} {response:?}");
         let beat = scene.decide.clone();
         assert_eq!(std::panic::catch_unwind(move || beat.beat()).is_err(), done);
@@ -174,12 +175,12 @@ fn a_task_panics_on_request_only_in_tests() {
 async fn what_is_wrong_has_its_beginning_though_nobody_asks() {
     let scene = scene(many(2), false);
     let remembers = async {
-        while scene.keeper.lock().memory.verdict().is_none() {
+        while scene.status_task.lock().memory.verdict().is_none() {
             tokio::task::yield_now().await;
         }
     };
     tokio::select! {
-        () = scene.keeper.run() => {}
+        () = scene.status_task.run() => {}
         done = tokio::time::timeout(Duration::from_secs(20), remembers) => done.unwrap(),
     }
 }
@@ -190,7 +191,7 @@ const MOST_SCRAPED: usize = 2_000_000;
 #[test]
 fn a_scrape_of_a_hundred_thousand_zones_is_short_and_names_those_that_are_busy() {
     let scene = scene(many(100_000), false);
-    let counters = scene.keeper.lock().sources.counters.clone();
+    let counters = scene.status_task.lock().sources.counters.clone();
     // Two zones that are served, and one that is not: its name is not known.
     for (zone, queries) in [("z77777.example", 320), ("z5.example", 32), ("gone.example", 16)] {
         let key = crate::zone::apex_key(&name(zone));
@@ -199,7 +200,7 @@ fn a_scrape_of_a_hundred_thousand_zones_is_short_and_names_those_that_are_busy()
     // What is known of all zones is counted once, before.
     page(&scene);
     let asked = Instant::now();
-    let text = scene.keeper.metrics(false);
+    let text = scene.status_task.metrics(false);
     println!("a scrape with 100,000 zones: {:?}, {} octets", asked.elapsed(), text.len());
     assert!(text.len() <= MOST_SCRAPED, "{} octets", text.len());
     assert!(text.lines().count() < 400, "{text}");
@@ -213,7 +214,7 @@ fn a_scrape_of_a_hundred_thousand_zones_is_short_and_names_those_that_are_busy()
     // Required zones have samples of their own.
     let required = (0..1000).map(|index| name(&format!("z{index}.example"))).collect();
     scene.ordered.publish(Ordered { required: Arc::new(required), ..Ordered::default() });
-    let text = scene.keeper.metrics(true);
+    let text = scene.status_task.metrics(true);
     let zones = text.lines().filter(|line| line.starts_with("anyns_zone_healthy{"));
     assert_eq!(zones.count(), crate::metrics::MOST_ZONES);
     assert!(text.len() <= MOST_SCRAPED, "{} octets", text.len());
@@ -230,7 +231,7 @@ fn long_names_make_no_long_scrape() {
     for (count, least) in [(50, 50), (99, 50)] {
         let scene = scene(report(count), false);
         page(&scene);
-        let text = scene.keeper.metrics(false);
+        let text = scene.status_task.metrics(false);
         let shown = text.lines().filter(|line| line.starts_with("anyns_zone_healthy{")).count();
         assert!((least..=89).contains(&shown), "{shown} zones");
         assert!(text.len() <= MOST_SCRAPED, "{} octets", text.len());

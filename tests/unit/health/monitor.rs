@@ -278,7 +278,7 @@ async fn closed_sockets_are_silent_at_once() {
     scene.up().await;
     scene.others.store(1, Ordering::Relaxed);
     scene.responder.close().await;
-    scene.health.kick();
+    scene.health.start_round_now();
     let probe = scene.wait(|probe| *probe != Probe::Up).await;
     assert!(matches!(&probe, Probe::Silent { reason } if reason.contains("nobody listens")), "{probe:?}");
 }

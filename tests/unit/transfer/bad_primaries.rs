@@ -289,7 +289,7 @@ fn signatures_that_are_wrong_or_missing_leave_the_old_version_in_service() {
     assert_eq!(pop.records().len(), 4);
 }
 
-/// What comes by IXFR, from 5 to 6; AXFR is well.
+/// What comes by IXFR, from 5 to 6; AXFR has no fault.
 fn wrong_differences(records: Vec<Record>, part: &str) -> ZoneReport {
     let answer: Answer = Box::new(move |query, kind| match kind {
         RecordType::IXFR => vec![message(query, kind, &records)],

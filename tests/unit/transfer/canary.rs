@@ -177,7 +177,7 @@ fn versions_that_come_faster_than_they_are_proven_are_overdue() {
         rows.push((at, Offered(serial), Trial, None));
     }
     rows.push((TIME + PATIENCE, Wake, Overdue, None));
-    // All of the group are well: the choice for unreachable ones does not count.
+    // All of the group are healthy: the choice for unreachable ones does not count.
     rows.insert(rows.len() - 1, (64, Answered(0, serves(9)), Trial, None));
     rows.insert(rows.len() - 1, (64, Answered(1, serves(9)), Trial, None));
     run("too fast", WhenUnreachable::Release, &rows);
@@ -253,14 +253,14 @@ fn who_becomes_unwell_after_the_version_came_stops_it_for_good() {
     use Told::{Bad, Good};
     for when_unreachable in [WhenUnreachable::Hold, WhenUnreachable::Release] {
         run(
-            "became unwell",
+            "became unhealthy",
             when_unreachable,
             &[
                 (20, Offered(2), Trial, None),
                 (21, Tells(0, serves(2), Good(21)), Trial, None),
                 (21, Answered(1, serves(2)), Trial, None),
                 (22, Tells(0, serves(2), Bad(22)), Halted, None),
-                // It is well again: too late. Neither it nor the end of patience releases what was stopped.
+                // It is healthy again: too late. Neither it nor the end of patience releases what was stopped.
                 (23, Tells(0, serves(2), Good(23)), Halted, None),
                 (40, Tells(0, serves(2), Good(40)), Halted, None),
                 (40, Answered(1, serves(2)), Halted, None),
@@ -285,7 +285,7 @@ fn who_was_unwell_before_proves_nothing_and_stops_nothing() {
     use Told::{Bad, Good, Unknown};
     for when_unreachable in [WhenUnreachable::Hold, WhenUnreachable::Release] {
         run(
-            "unwell before",
+            "unhealthy before",
             when_unreachable,
             &[
                 (20, Offered(2), Trial, None),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use super::kept::{self, Kept};
-use super::machine::MOST;
+use super::machine::MAX_ZONE_ENTRIES;
 use super::queue::Queue;
 use super::*;
 use crate::publish::Difference;
@@ -168,7 +168,7 @@ fn versions_that_come_close_together_wait_together_until_the_last_is_due() {
     for serial in 0..1000 {
         zone.arrived(Serial(DELAY as u32 + serial), true, None, now);
     }
-    assert_eq!(zone.count(), MOST);
+    assert_eq!(zone.count(), MAX_ZONE_ENTRIES);
 }
 
 #[test]

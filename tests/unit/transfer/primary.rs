@@ -300,7 +300,7 @@ fn a_transfer_ends_that_takes_too_long() {
     let query = Asked { zone: name("example."), id: 9, record_type: RecordType::AXFR }.query(None);
     let mut stream = ClientAt([127, 0, 0, 1]).open(primary.addresses()[0], &query).unwrap();
     let mut octets = Vec::new();
-    // It may be reset, for not all was read.
+    // It may be reset, because not all was read.
     let _ = stream.read_to_end(&mut octets);
     assert!(octets.len() < 400 * 60_000, "{} octets", octets.len());
 }

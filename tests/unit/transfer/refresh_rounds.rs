@@ -114,7 +114,7 @@ fn no_serial_went_backwards_while_another_primary_has_the_served_one() {
     assert_eq!(it.answered(now, 1, Some(soa(4))), ask(&[0]));
     assert_eq!(it.answered(now, 0, Some(soa(5))), None);
     assert_eq!((it.status(now).behind, it.status(now).failures), (None, 0));
-    // The same where it is asked for the difference at once, for its NOTIFY names a newer one.
+    // The same where it is asked for the difference at once, because its NOTIFY names a newer one.
     it.notified(Some(1), Some(Serial(6)));
     assert_eq!(it.transferred(now, Transferred::NotNewer(soa(4))), ask(&[0, 1]));
     assert_eq!(it.status(now).behind, None);

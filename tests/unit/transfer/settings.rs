@@ -1,4 +1,4 @@
-//! Files that say what is meant, and the name of each thing that cannot be.
+//! Valid settings, and the key that each fault names.
 
 use super::*;
 use crate::transfer::tsig::Keys;

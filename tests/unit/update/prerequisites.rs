@@ -1,4 +1,4 @@
-//! RFC 2136 sections 2.4 and 3.2: the five kinds, and what cannot be meant.
+//! RFC 2136 sections 2.4 and 3.2: the five kinds, and what is malformed.
 
 use super::*;
 

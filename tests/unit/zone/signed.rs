@@ -37,7 +37,7 @@ pub(super) fn plain() -> impl Strategy<Value = Plain> {
     (name(), data).prop_map(|(owner, (record_type, rdata))| (owner, record_type, rdata))
 }
 
-/// The records with a whole chain; signatures only of NSEC3 records, for nobody checks them here.
+/// The records with a whole chain; signatures only of NSEC3 records, because nobody checks them here.
 pub(super) fn signed(records: &BTreeSet<Plain>, signing: Signing) -> BTreeSet<Plain> {
     let zone = compiled(records).unwrap();
     let mut all = records.clone();

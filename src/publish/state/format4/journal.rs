@@ -1,6 +1,6 @@
 //! The journal of a zone in format 4: the differences that led on from the version in its state file. Only read.
 //!
-//! Octets in, entries out. Pure: no I/O. Never trusts a length, a number or an order that a hash does not vouch for.
+//! Octets in, entries out. Pure: no I/O. Never trusts a length, a number or an order that a hash does not cover.
 //!
 //! # File format, version 1
 //!

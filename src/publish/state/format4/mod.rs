@@ -31,7 +31,7 @@ use crate::zonefile::{KeptZone, Limits, read_kept_zone};
 const MAX_FILE_NAME: usize = 200;
 /// A larger journal was not written by any build: it would need a state file of twice that, and zone files have 2 GiB at most.
 const MOST_JOURNAL: u64 = 2 << 30;
-/// Zones of one transaction: few, for their records may be many.
+/// Zones of one transaction: few, because their records may be many.
 const GROUP: usize = 256;
 /// Nothing of a journal is dropped: it is bounded already.
 const ALL: HistoryBounds = HistoryBounds { octets: u64::MAX, steps: u64::MAX };

@@ -21,7 +21,7 @@ use std::time::{Duration, Instant};
 
 use crate::answer;
 use crate::serve::TcpSettings;
-use crate::serve::caps::{Caps, Ticket};
+use crate::serve::caps::{Caps, ConnectionPermit};
 use crate::serve::message_stream::{FAREWELL, LENGTH, OUTPUT, PATIENCE, SLOWEST, time_to_take, whole};
 use crate::serve::proxy::{self, Origin};
 use crate::serve::respond::{Peer, Responder};
@@ -82,8 +82,8 @@ pub(super) enum Next {
 pub(super) struct Connection {
     stream: TcpStream,
     peer: Peer,
-    /// Nameless while the load balancer's header has not come.
-    ticket: Option<Ticket>,
+    /// SourceUnknown while the load balancer's header has not come.
+    permit: Option<ConnectionPermit>,
     named: bool,
     /// What is counted of its listener alone, and the place of its family there.
     traffic: Arc<Traffic>,
@@ -132,7 +132,7 @@ impl Connection {
     pub(super) fn new(
         stream: TcpStream,
         source: IpAddr,
-        (ticket, proxied): (Ticket, bool),
+        (permit, proxied): (ConnectionPermit, bool),
         (traffic, family): (Arc<Traffic>, usize),
         settings: &TcpSettings,
         now: Instant,
@@ -141,7 +141,7 @@ impl Connection {
         Self {
             stream,
             peer: Peer::new(answer::TransportKind::Tcp, source),
-            ticket: Some(ticket),
+            permit: Some(permit),
             named: !proxied,
             traffic,
             family,
@@ -261,9 +261,9 @@ impl Connection {
                     self.peer = Peer::new(answer::TransportKind::Tcp, client.ip());
                 }
                 // Given back before it is asked for again.
-                self.ticket = None;
-                self.ticket = work.caps.enter(self.peer.address());
-                if self.ticket.is_none() {
+                self.permit = None;
+                self.permit = work.caps.enter(self.peer.address());
+                if self.permit.is_none() {
                     work.add(|counters| count(&counters.tcp_refused));
                     return Err(io::ErrorKind::ConnectionRefused.into());
                 }

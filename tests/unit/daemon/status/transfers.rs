@@ -73,7 +73,7 @@ fn zones_with_the_same_trouble_are_one_alarm_that_ends_with_the_last_of_them() {
         ["zones without a version from a primary", "stale zones", "serials that went backwards"]
     );
     assert!(alarms[0].1.starts_with("zone e.example.: no version has come"), "{}", alarms[0].1);
-    let expected = "3 zones, the first is a.example.: stale, for no primary has confirmed what is served since \
+    let expected = "3 zones, the first is a.example.: stale, because no primary has confirmed what is served since \
                     1970-01-12T13:56:40Z: 192.0.2.1:53: no connection";
     assert_eq!(alarms[1].1, expected);
     assert!(alarms[2].1.contains("the primary has serial 3, and 5 is served here; `anyns zone retransfer"));

@@ -93,7 +93,7 @@ impl StateWriter {
         let shared =
             Arc::new(WriterShared { store, work: Mutex::default(), changed: Condvar::new(), wake, pulse });
         let (running, ended) = sync_channel(0);
-        let thread = std::thread::Builder::new().name("keeper".to_owned()).spawn({
+        let thread = std::thread::Builder::new().name("state-writer".to_owned()).spawn({
             let shared = shared.clone();
             move || {
                 let _running = running;
