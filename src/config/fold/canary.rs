@@ -85,9 +85,9 @@ pub(super) fn fold_canaries(
                 warn_of_untold(spec, canary, &secondaries, faults);
                 groups.push(group(name, canary, (secondaries, pops)));
             }
-            Err(error) => {
-                faults.error(Some(canary.secondaries.span()), "canary.secondaries", with_causes(&error));
-            }
+            Err(found) => found.iter().for_each(|fault| {
+                faults.error(Some(canary.secondaries.span()), fault.key(), with_causes(fault));
+            }),
         }
     }
     groups
@@ -257,7 +257,7 @@ mod tests {
             (one("secondaries = [{ address = \"hub\" }]"), "\"hub\" is not an address"),
             (
                 one("secondaries = [{ address = \"198.51.100.8\", key = \"x.\" }]"),
-                "the key x., which no [[key]]",
+                "no [[key]] defines the key x.",
             ),
             (one("secondaries = [{ address = \"2001:db8::1\" }]"), "has no address of its family"),
             (

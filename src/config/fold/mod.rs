@@ -38,7 +38,7 @@ use super::values::Period;
 pub use basics::{Drain, Pop, RouteDriver};
 pub use canary::CanaryGroup;
 pub use catalog::{Catalogs, FollowedCatalog, ProducedCatalog};
-pub(super) use common::{below, or_default, path_in, peer_below, period_or};
+pub(super) use common::{below, key_of, or_default, path_in, peer_below, period_or};
 pub use config::Config;
 pub(super) use control::usual_socket;
 pub(super) use fleet::fold_fleet;

@@ -1,5 +1,6 @@
 //! Keys: a name, an algorithm and a secret that two servers share.
 
+use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::sync::Arc;
@@ -162,14 +163,23 @@ impl Keys {
     /// # Errors
     /// Two have one name.
     pub fn new(keys: impl IntoIterator<Item = Key>) -> Result<Self, KeyFault> {
-        let mut by_name = HashMap::new();
-        for key in keys {
-            let name = key.name.clone();
-            if by_name.insert(name.clone(), Arc::new(key)).is_some() {
-                return Err(KeyFault::Twice { name });
+        let mut all = Self::default();
+        keys.into_iter().try_for_each(|key| all.add(key))?;
+        Ok(all)
+    }
+
+    /// Adds a key.
+    ///
+    /// # Errors
+    /// There is one of its name, which stays.
+    pub fn add(&mut self, key: Key) -> Result<(), KeyFault> {
+        match self.0.entry(key.name.clone()) {
+            Entry::Occupied(known) => Err(KeyFault::Twice { name: known.key().clone() }),
+            Entry::Vacant(place) => {
+                place.insert(Arc::new(key));
+                Ok(())
             }
         }
-        Ok(Self(by_name))
     }
 
     /// The key of this name.

@@ -48,3 +48,52 @@ fn transfers_are_compared_by_what_the_files_hold() {
         assert_ne!(first.at_start, with("c2VjcmV0", more).at_start, "{more}");
     }
 }
+
+/// Each fault of keys and transfers has its line, and all are told in one run.
+#[test]
+fn faults_of_transfers_have_lines() {
+    let more = r#"
+[[key]]
+name = "a..b"
+algorithm = "hmac-sha256"
+secret = "c2VjcmV0"
+[[key]]
+name = "good."
+algorithm = "hmac-md5"
+secret = "c2VjcmV0"
+[transfer]
+allow = [{ from = "all" }]
+listen = ["192.0.2.53"]
+key-delay = "1h"
+[[zone]]
+name = "z.test"
+primaries = [{ address = "there", key = "good." }]
+[[catalog]]
+name = "c.test"
+primaries = [{ address = "198.51.100.1", tls = {} }]
+"#;
+    let text = format!("{GOOD}{more}");
+    let line = |piece: &str| 1 + text[..text.find(piece).unwrap()].matches('\n').count();
+    let error = read(&text).unwrap_err().to_string();
+    for (place, key, words) in [
+        (line("[[key]]\nname = \"a..b\""), "key", "a..b"),
+        (line("[[key]]\nname = \"good.\""), "key", "hmac-md5"),
+        (line("allow = "), "transfer.allow", "\"all\" is not a prefix"),
+        (line("listen = [\"192"), "transfer.listen", "not among pop.management-addresses"),
+        (line("key-delay"), "transfer.key-delay", "of a last-resort POP alone"),
+        (line("name = \"z.test\""), "zone.primaries", "\"there\" is not an address"),
+        (line("name = \"c.test\""), "catalog.primaries", "tls needs one of"),
+    ] {
+        let found = error.lines().any(|fault| {
+            fault.contains(&format!("toml:{place}:"))
+                && fault.contains(&format!(": {key}: "))
+                && fault.contains(words)
+        });
+        assert!(found, "line {place}, {key}, {words} in:\n{error}");
+    }
+    assert_eq!(error.lines().count(), 7, "{error}");
+    // With keys that are right, a catalog and its transfer tell of one thing once.
+    let keys = text.replace("a..b", "b.").replace("hmac-md5", "hmac-sha256");
+    let error = read(&keys).unwrap_err().to_string();
+    assert_eq!(error.lines().count(), 5, "{error}");
+}
