@@ -105,7 +105,7 @@
 //! | `route` | `sys` `policy` `telemetry` `handoff` |
 //! | `control` | `sys` `telemetry` `handoff` |
 //! | `catchment` | `handoff` |
-//! | `rssac002` | `wire` `telemetry` `handoff` |
+//! | `rssac002` | `sys` `wire` `telemetry` `handoff` |
 //! | `dnstap` | `telemetry` `wire` `handoff` `catchment` |
 //! | `metrics` | `control` `telemetry` `wire` |
 //! | `otlp` | `telemetry` |

@@ -150,8 +150,13 @@ fn print_encrypted(config: &Config, offline: bool) -> bool {
         return true;
     }
     let read = serve::Certificates::load(&tls.certificate, &tls.key);
-    if let Err(fault) = &read {
-        print_line(&format!("error: {fault}"));
+    match &read {
+        Ok(certificates) => {
+            if let Some(fault) = certificates.exposure() {
+                print_line(&format!("warning: tls.key: {fault}"));
+            }
+        }
+        Err(fault) => print_line(&format!("error: {fault}")),
     }
     let keys = serve::TicketKeys::load(&tls.ticket_keys);
     match &keys {

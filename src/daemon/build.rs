@@ -189,6 +189,7 @@ fn start(
     let controller = Controller {
         drain: drain_file.restore(Instant::now()),
         drain_file,
+        blocking: Default::default(),
         ordered,
         reload,
         required: Arc::new(config.required.iter().cloned().collect()),

@@ -63,7 +63,6 @@ pub(in crate::daemon) fn start(
             queries: Queries::new(groups.clone(), &transfers.secondary),
             health: health_checks(&groups, &transfers),
             groups,
-            form: transfers.form,
             is_unreadable: kept.is_none(),
             kept: kept.unwrap_or_default(),
             has_settled: false,
@@ -88,8 +87,6 @@ pub(in crate::daemon) fn start(
 pub(super) struct CanaryTask {
     pub(super) context: CanaryContext,
     pub(super) groups: Arc<[CanaryGroup]>,
-    /// Which configuration of transfers is in force.
-    form: [u8; 32],
     pub(super) entries: Entries,
     pub(super) queries: Queries,
     health: HealthChecks,
@@ -365,12 +362,10 @@ impl CanaryTask {
 
     /// Takes what the configuration says now. What is released stays; where something changed, what is on trial begins again.
     pub(super) fn configure(&mut self, transfers: &Transfers) {
-        let forms = |groups: &[CanaryGroup]| groups.iter().map(|group| group.form).collect::<Vec<_>>();
-        if forms(&self.groups) == forms(&transfers.canaries) && self.form == transfers.form {
+        if self.queries.goes_by(&transfers.canaries, &transfers.secondary) {
             return;
         }
         self.groups = transfers.canaries.as_slice().into();
-        self.form = transfers.form;
         self.queries = Queries::new(self.groups.clone(), &transfers.secondary);
         self.health = health_checks(&self.groups, transfers);
         let before = self.entries.take();

@@ -4,11 +4,12 @@
 //! count on it. A line that cannot be read is left out and told.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{self, Write};
 use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use crate::sys::files::{Durability, replace};
 use crate::wire::Name;
 
 /// The file in the state directory.
@@ -64,17 +65,12 @@ pub(in crate::publish) fn read(directory: &Path) -> io::Result<Holds> {
 
 /// Replaces the file.
 pub(in crate::publish) fn write(directory: &Path, holds: &Holds) -> io::Result<()> {
-    let (path, fresh) = (directory.join(FILE), directory.join(format!("{FILE}.new")));
     let mut text = String::new();
     for (name, Hold { reason, since }) in holds {
         let since = since.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
         text.push_str(&format!("{name} {since} {reason}\n"));
     }
-    let mut file = File::create(&fresh)?;
-    file.write_all(text.as_bytes())?;
-    file.sync_all()?;
-    fs::rename(&fresh, path)?;
-    File::open(directory)?.sync_all()
+    replace(&directory.join(FILE), Durability::Synced, |file| file.write_all(text.as_bytes()))
 }
 
 #[cfg(test)]
@@ -93,7 +89,7 @@ mod tests {
         let reasons: Vec<&str> = found.values().map(|hold| &*hold.reason).collect();
         assert_eq!(found.keys().collect::<Vec<_>>(), holds.keys().collect::<Vec<_>>());
         assert!(reasons.contains(&"until Monday, see 12") && reasons.contains(&""), "{reasons:?}");
-        fs::write(directory.path().join(FILE), "nonsense\na.example. 5 x y\n").unwrap();
+        std::fs::write(directory.path().join(FILE), "nonsense\na.example. 5 x y\n").unwrap();
         assert_eq!(read(directory.path()).unwrap().len(), 1);
     }
 }

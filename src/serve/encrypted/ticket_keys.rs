@@ -6,7 +6,6 @@
 //! keys of this process alone, which it replaces by itself (rustls). Connections that exist keep what they have.
 
 use std::fmt;
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -30,12 +29,6 @@ pub enum TicketKeyError {
     /// A file cannot be read, or others can use it.
     #[error("the ticket key {}", with_causes(.0))]
     File(FileError),
-    /// Not a regular file.
-    #[error("the ticket key {} is not a regular file", path.display())]
-    NoFile {
-        /// The file.
-        path: PathBuf,
-    },
     /// The file has not the length of a key.
     #[error(
         "the ticket key {} has {octets} octets; it must have {} or {} random ones: openssl rand {}",
@@ -191,10 +184,6 @@ fn read_all(files: &[PathBuf]) -> Result<Option<Vec<FileKey>>, TicketKeyError> {
 }
 
 fn read_one(path: &Path) -> Result<TicketKey, TicketKeyError> {
-    // Looked at before it is opened: to open a FIFO would wait for its writer. `read` tells of one that is missing.
-    if fs::metadata(path).is_ok_and(|metadata| !metadata.is_file()) {
-        return Err(TicketKeyError::NoFile { path: path.to_owned() });
-    }
     let octets = read(path, MOST_OCTETS, true).map_err(TicketKeyError::File)?;
     TicketKey::new(&octets).map_err(|fault| match fault {
         KeyOctetsFault::Length(octets) => TicketKeyError::Length { path: path.to_owned(), octets },

@@ -5,11 +5,12 @@
 //! at most ten minutes count as waited, and none if the clock went backwards: a clock that is wrong after a reboot ends no delay.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{self, Write};
 use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use crate::sys::files::{Durability, replace};
 use crate::wire::{Name, Serial};
 
 use super::machine::Remembered;
@@ -86,10 +87,5 @@ pub(super) fn write(directory: &Path, kept: &Kept, now: SystemTime) -> io::Resul
             text.push_str(&format!("{zone} {serial} {} {}\n", seconds(*seen), waited.as_secs()));
         }
     }
-    let (path, fresh) = (directory.join(FILE), directory.join(format!("{FILE}.new")));
-    let mut file = File::create(&fresh)?;
-    file.write_all(text.as_bytes())?;
-    file.sync_all()?;
-    fs::rename(&fresh, path)?;
-    File::open(directory)?.sync_all()
+    replace(&directory.join(FILE), Durability::Synced, |file| file.write_all(text.as_bytes()))
 }

@@ -14,6 +14,7 @@ use tokio_rustls::TlsAcceptor;
 use crate::telemetry::{LogLimit, network_of};
 use crate::transfer::notify::Notify;
 use crate::transfer::secondary::unix_time;
+use crate::transfer::tls::TlsServer;
 use crate::transfer::writer::TooLarge;
 
 use super::limits::{ClientLimits, Slot};
@@ -36,6 +37,8 @@ const UNLISTED_IDLE: Duration = Duration::from_secs(5);
 pub(super) struct Shared {
     /// As the configuration says now; listeners and limits stay as they were at the start.
     pub(super) settings: ArcSwap<PrimarySettings>,
+    /// What the listeners of TLS show and ask for, where there are any.
+    pub(super) tls: Option<Arc<ArcSwap<TlsServer>>>,
     pub(super) source: Arc<dyn Source>,
     pub(super) receivers: Receivers,
     pub(super) limits: Arc<ClientLimits>,
