@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use crate::clock::unix_seconds;
 use crate::control::{
     self, BUCKETS, Selection, ZoneCounts, ZoneFilter, ZoneGroup, ZoneStatus, bucket, one_line, serial_digest,
 };
@@ -10,7 +11,6 @@ use crate::publish::{Fault, Report, ZoneReport, ZoneState};
 use crate::wire::Name;
 use crate::zone::Expiry;
 
-use super::clock::unix;
 use super::groups::{FaultKind, GroupKey, GroupLine, Groups};
 use super::other::OtherAlarm;
 use super::signatures::{self, Expiries};
@@ -76,7 +76,7 @@ impl Entry<'_> {
     }
 
     fn since(&self, started: u64) -> u64 {
-        self.zone.map_or(started, |zone| unix(zone.since))
+        self.zone.map_or(started, |zone| unix_seconds(zone.since))
     }
 
     /// With which zones it is told together, if it is not well.

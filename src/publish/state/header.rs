@@ -4,10 +4,11 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::SystemTime;
 
 use sha2::{Digest as _, Sha256};
 
+use crate::clock::since_1970;
 use crate::publish::accept::{Digest, Provenance, Standing};
 use crate::publish::state::fields::{Fields, push_maybe, push_short, push_time};
 use crate::publish::state::step::Step;
@@ -27,7 +28,7 @@ impl Header {
     /// Of a version that came whole, now.
     pub(in crate::publish) fn whole(zone: &Name, standing: Standing, provenance: Provenance) -> Self {
         let accepted_at = SystemTime::now();
-        let since = accepted_at.duration_since(UNIX_EPOCH).unwrap_or_default();
+        let since = since_1970(accepted_at);
         // No other version has it: the moment tells it from an equal one that came before.
         let chain = Sha256::new()
             .chain_update(zone.as_wire())

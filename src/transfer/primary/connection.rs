@@ -11,9 +11,9 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 
+use crate::clock::unix_now;
 use crate::telemetry::{LogLimit, network_of};
 use crate::transfer::notify::Notify;
-use crate::transfer::secondary::unix_time;
 use crate::transfer::writer::TooLarge;
 
 use super::limits::{ClientLimits, Slot};
@@ -114,7 +114,7 @@ impl Shared {
         let settings = self.settings();
         let allowed = |zone: &_| settings.allowed(zone).clone();
         let request = (message, client, transport);
-        let (answer, fault) = judge(request, (&settings.keys, &*self.source), allowed, unix_time());
+        let (answer, fault) = judge(request, (&settings.keys, &*self.source), allowed, unix_now());
         if let Some(error) = fault {
             match error {
                 RequestFault::NoZone { .. } | RequestFault::Withheld { .. } => {
@@ -158,7 +158,7 @@ pub(super) async fn datagrams(socket: UdpSocket, shared: Arc<Shared>) {
                 let first = stream.messages().next();
                 let Some(Ok(mut message)) = first else { continue };
                 if let Some(signer) = &mut stream.signer {
-                    signer.sign(&mut message, unix_time());
+                    signer.sign(&mut message, unix_now());
                 }
                 message
             }
@@ -289,7 +289,7 @@ async fn send(
     for message in messages.by_ref() {
         let mut message = message?;
         if let Some(signer) = &mut signer {
-            signer.sign(&mut message, unix_time());
+            signer.sign(&mut message, unix_now());
         }
         octets += message.len();
         let at = Instant::now();

@@ -9,8 +9,9 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
+use crate::clock::unix_now;
 use crate::transfer::notify::{Notifier, Pauses, Send, Target, TargetStatus, read_answer, request};
-use crate::transfer::secondary::{datagrams, unix_time};
+use crate::transfer::secondary::datagrams;
 use crate::transfer::tsig::{Exchange, Key};
 use crate::wire::{Name, RecordType};
 use crate::zone::Zone;
@@ -184,7 +185,7 @@ async fn tell(
     key: Option<Arc<Key>>,
     (mut message, id): (Vec<u8>, u16),
 ) -> Option<u8> {
-    let mut exchange = key.map(|key| Exchange::sign(&mut message, &key, unix_time()));
+    let mut exchange = key.map(|key| Exchange::sign(&mut message, &key, unix_now()));
     let socket = datagrams(&shared.settings().management, address).await.ok()?;
     socket.send(&message).await.ok()?;
     let mut buffer = vec![0; DATAGRAM];
@@ -193,7 +194,7 @@ async fn tell(
             let octets = socket.recv(&mut buffer).await.ok()?;
             let answer = buffer.get(..octets).unwrap_or_default();
             if let Some(rcode) = read_answer(answer, id) {
-                let verified = exchange.as_mut().map(|exchange| exchange.verify(answer, unix_time()));
+                let verified = exchange.as_mut().map(|exchange| exchange.verify(answer, unix_now()));
                 if let Some(Err(error)) = verified {
                     tracing::warn!(%address, %error, "the answer to a NOTIFY is not accepted");
                     return None;

@@ -63,7 +63,6 @@ pub use fetch_error::FetchError;
 pub use handle::{Secondary, SecondaryError, SecondaryHandle};
 pub use net::NetError;
 pub(super) use net::datagrams;
-pub use net::unix_time;
 pub use pacer::Pacer;
 pub use report::{Diverged, LastTransfer, ZoneNews, ZoneReport};
 pub use settings::{MemberZones, OnExpiry, PrimaryServer, SecondarySettings, SecondaryZone};
