@@ -3,11 +3,12 @@
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::Path;
+use std::sync::Arc;
 
 use crate::config::{self, Config, RouteDriver};
 use crate::control;
 use crate::host;
-use crate::publish::{self, CheckReport};
+use crate::publish::{self, CheckReport, Settings};
 use crate::route::{self, PlannedAnnouncement};
 use crate::serve;
 use crate::telemetry::counted;
@@ -32,7 +33,7 @@ pub(super) fn check(file: Option<&Path>, offline: bool) -> Outcome {
     if offline {
         without_programs(&mut config);
     }
-    let zones = publish::check(config.publish.clone())?;
+    let zones = publish::check(Settings::clone(&config.publish))?;
     let mut good = print_zones(&zones, &config);
     print_catalogs(&config);
     let is_alone = config.publish.transferred.is_empty();
@@ -52,25 +53,28 @@ pub(super) fn check(file: Option<&Path>, offline: bool) -> Outcome {
 
 /// Leaves out the zone directories that are not here; whether all are.
 fn without_absent(config: &mut Config) -> bool {
-    let before = config.publish.directories.len();
-    config.publish.directories.retain(|directory| {
+    let settings = Arc::make_mut(&mut config.publish);
+    let before = settings.directories.len();
+    settings.directories.retain(|directory| {
         let is_here = directory.exists();
         if !is_here {
             print_line(&format!("not checked: the zone directory {} is not here", directory.display()));
         }
         is_here
     });
-    if config.publish.directories.len() < before {
+    let are_all = settings.directories.len() == before;
+    if !are_all {
         // Their zones cannot be found.
+        settings.zones.retain(|zone| zone.file.is_some());
         config.required.clear();
-        config.publish.zones.retain(|zone| zone.file.is_some());
     }
-    config.publish.directories.len() == before
+    are_all
 }
 
 /// Leaves out the programs that judge zones: they are on the host that serves.
 fn without_programs(config: &mut Config) {
-    let checks = config.publish.checks.values_mut().chain([&mut config.publish.all_checks]);
+    let settings = Arc::make_mut(&mut config.publish);
+    let checks = settings.checks.values_mut().chain([&mut settings.all_checks]);
     let taken = checks.filter_map(|checks| checks.program.take().filter(|command| !command.is_empty()));
     let programs: BTreeSet<String> = taken.filter_map(|command| command.into_iter().next()).collect();
     for program in programs {

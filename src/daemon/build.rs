@@ -16,7 +16,7 @@ use crate::health::{self, LoadSource, ServedZones};
 use crate::host::{self, AddressWatcher, HostFacts, LostAddresses, ServiceAddresses};
 use crate::otlp::Export;
 use crate::policy::{Decision, Policy};
-use crate::publish::Publisher;
+use crate::publish::{self, Publisher};
 use crate::route::{self, BgpControl, BgpDriver, DryRun, Speaker};
 use crate::serve::{self, Serving};
 use crate::telemetry::{Beat, Counters, keep_running};
@@ -91,7 +91,7 @@ fn start(
     let limits = Arc::new(Limits::new(&config.rate_limit, started)?);
     let answers = Arc::new(config.answer.clone());
     let serving = serve::start(&config.serve, &published, &answers, Some(&limits), &counters)?;
-    let publisher = Arc::new(Publisher::start(config.publish.clone(), published.clone())?);
+    let publisher = Arc::new(Publisher::start(publish::Settings::clone(&config.publish), published.clone())?);
     let versions = Arc::new(ReleasedVersions::new(&config.transfers.canaries));
     let (transferring, transfers) =
         Transferring::start(&config.transfers, &publisher, &published, (&serving, &versions))?;

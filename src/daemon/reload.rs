@@ -159,7 +159,7 @@ fn finish(state: &Latest<Reload>, replies: Vec<Reply>, response: Response) {
 
 async fn look_again(publisher: &Arc<PublisherHandle>, config: Config, applied: &Applied) -> Response {
     let before = publisher.report().load();
-    if let Err(error) = publisher.reconfigure(config.publish).await {
+    if let Err(error) = publisher.reconfigure(Arc::unwrap_or_clone(config.publish)).await {
         return failed(with_causes(&error));
     }
     let report = publisher.report().load();

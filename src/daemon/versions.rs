@@ -42,7 +42,7 @@ pub(super) async fn hold(publisher: &PublisherHandle, zone: &str, reason: Option
 pub(super) async fn rollback(
     publisher: Arc<PublisherHandle>,
     published: Arc<Published>,
-    settings: Settings,
+    settings: Arc<Settings>,
     (zone, to): (String, Option<u32>),
 ) -> Response {
     let Ok(name) = zone.parse::<Name>() else { return failed(format!("{zone}: not a zone name")) };

@@ -58,7 +58,7 @@ pub fn check(settings: Settings) -> io::Result<CheckReport> {
     let (rules, modes) = (Rules::new(&settings), Modes::new(&settings));
     let found = scan(&settings);
     let mut peek = settings.state_directory.as_deref().map(Peek::new);
-    let has_seed = |name: &Name| found.zones.iter().any(|(found, _)| found == name);
+    let has_seed = |name: &Name| found.zones.binary_search_by(|(found, _)| found.cmp(name)).is_ok();
     let databases = check_databases(&settings, has_seed, |name| peek.as_mut()?.standing(name));
     let files = found.zones.into_iter().filter(|(name, _)| !databases.contains_key(name));
     let zones = files.map(|(name, found)| {

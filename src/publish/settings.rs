@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use sha2::{Digest as _, Sha256};
@@ -40,8 +41,9 @@ pub enum Dnssec {
 pub struct SingleZone {
     /// The zone's apex.
     pub name: Name,
-    /// Its file; `None` where one of the directories holds it and only the rule is set here.
-    pub file: Option<PathBuf>,
+    /// Its file; `None` where one of the directories holds it and only the rule is set here. All that names the file shares this path: a
+    /// config may list 100,000.
+    pub file: Option<Arc<Path>>,
     /// Its own serial rule; `None` takes [`Settings::serial`].
     pub serial: Option<SerialRule>,
     /// What to do with its signatures; `None` takes [`Settings::dnssec`].
@@ -157,7 +159,13 @@ impl Settings {
     /// Whether a zone that came from `root` (a directory source, or a single zone's file) is still configured.
     pub(super) fn covers(&self, origin: &Name, root: &Path) -> bool {
         self.directories.iter().any(|directory| directory == root)
-            || self.zones.iter().any(|zone| zone.name == *origin && zone.file.is_some())
+            || self.single(origin).is_some_and(|zone| zone.file.is_some())
+    }
+
+    /// The entry of a zone that is named one by one; for settings made [absolute](Self::absolute).
+    fn single(&self, origin: &Name) -> Option<&SingleZone> {
+        let at = self.zones.binary_search_by(|zone| zone.name.cmp(origin)).ok()?;
+        self.zones.get(at)
     }
 
     /// Tells by which rules a file is judged: under others, or by another build, the same file may be judged otherwise.
@@ -173,15 +181,19 @@ impl Settings {
         hash.finalize().into()
     }
 
-    /// The same settings with every path absolute, `.` taken out, so that paths can be compared; the limits know what may be
-    /// included.
+    /// The same settings with every path absolute, `.` taken out, so that paths can be compared, and with the named zones in canonical
+    /// order, so that one is found; the limits know what may be included.
     pub(super) fn absolute(mut self) -> std::io::Result<Self> {
         for directory in self.directories.iter_mut().chain(&mut self.include_roots) {
             *directory = std::path::absolute(&*directory)?;
         }
         for file in self.zones.iter_mut().filter_map(|zone| zone.file.as_mut()) {
-            *file = std::path::absolute(&*file)?;
+            let absolute = std::path::absolute(&*file)?;
+            if absolute.as_os_str() != file.as_os_str() {
+                *file = absolute.into();
+            }
         }
+        self.zones.sort_by(|a, b| a.name.cmp(&b.name));
         if let Some(directory) = &mut self.state_directory {
             *directory = std::path::absolute(&*directory)?;
         }

@@ -76,8 +76,7 @@ pub(crate) fn measure(path: &Path, origin: &str, world: &World, home: &Path) -> 
 
 /// A publisher that serves the zone and has kept it.
 async fn start(path: &Path, origin: &Name, state: &Path, published: &Arc<Published>) -> PublisherHandle {
-    let zone =
-        SingleZone { name: origin.clone(), file: Some(path.to_path_buf()), serial: None, dnssec: None };
+    let zone = SingleZone { name: origin.clone(), file: Some(path.into()), serial: None, dnssec: None };
     let settings = Settings {
         zones: vec![zone],
         state_directory: Some(state.to_path_buf()),

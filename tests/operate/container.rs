@@ -11,10 +11,13 @@ use crate::support::wait::{wait_for, wait_until};
 /// How long a boot may take on a machine that runs other tests.
 const BOOT: Duration = Duration::from_secs(120);
 
-/// The command that boots the root of this directory in this namespace; the container ends with the thread that starts it.
+/// The command that boots the root of this directory in this namespace; the container ends with the thread that starts it. The first
+/// process of a container outlives a killed `systemd-nspawn`, but no process outlives the first one of a PID namespace: `systemd-nspawn`
+/// is that.
 pub(crate) fn nspawn(space: &Space, root: &Path) -> Command {
     let mut command = Command::new("setpriv");
-    command.args(["--pdeathsig", "KILL", "systemd-nspawn", "--quiet", "--boot"]);
+    command.args(["--pdeathsig", "KILL", "unshare", "--pid", "--mount-proc", "--fork", "--kill-child=KILL"]);
+    command.args(["systemd-nspawn", "--quiet", "--boot"]);
     command.args(["--register=no", "--keep-unit", "--console=pipe", "--machine", space.name()]);
     command.arg(format!("--directory={}", root.display()));
     command.arg(format!("--network-namespace-path=/run/netns/{}", space.name()));
@@ -45,8 +48,8 @@ impl Container {
 
     /// The first process in it, as this machine numbers it.
     fn leader(&self) -> Option<u32> {
-        let pid = self.process.pid();
-        read(Path::new(&format!("/proc/{pid}/task/{pid}/children"))).split_whitespace().next()?.parse().ok()
+        // The process that was started is `unshare`, its child is `systemd-nspawn`.
+        first_child(first_child(self.process.pid())?)
     }
 
     fn command(&self, words: &[&str]) -> Option<Command> {
@@ -90,6 +93,12 @@ impl Container {
         let is_gone = || leader.is_none_or(has_ended);
         wait_for("the container is gone", BOOT, || is_gone().then_some(()));
     }
+}
+
+/// The child that a process started first, if it runs.
+fn first_child(process: u32) -> Option<u32> {
+    let children = std::fs::read_to_string(format!("/proc/{process}/task/{process}/children")).ok()?;
+    children.split_whitespace().next()?.parse().ok()
 }
 
 /// Whether a process has ended; one that nobody has waited for yet has, too.

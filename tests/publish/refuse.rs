@@ -3,7 +3,7 @@
 use std::fs;
 
 use anyns::publish::{
-    AcceptError, Fault, Refused, RemoveError, Report, SerialRule, SingleZone, ZoneState, check,
+    AcceptError, Fault, Refused, RemoveError, Report, SerialRule, Settings, SingleZone, ZoneState, check,
 };
 use anyns::wire::Serial;
 
@@ -33,7 +33,7 @@ async fn bump_serves_the_next_serial_and_remembers_it() {
     let bump = |pop: &Pop| {
         let zone =
             SingleZone { name: name("a.example."), file: None, serial: Some(SerialRule::Bump), dnssec: None };
-        anyns::publish::Settings { zones: vec![zone], ..pop.settings() }
+        Settings { zones: vec![zone], ..pop.settings() }
     };
     let settings = bump(&pop);
     pop.start_with(settings.clone()).await;
@@ -162,7 +162,7 @@ async fn a_missing_directory_is_one_fault_and_none_of_its_zones() {
         pop.write(&format!("zones/z{zone}.example.zone"), &zone_text(1, 3));
         pop.write(&format!("named/n{zone}"), &zone_text(1, 3));
         let name = name(&format!("n{zone}.example."));
-        let file = Some(pop.path(&format!("named/n{zone}")));
+        let file = Some(pop.path(&format!("named/n{zone}")).into());
         settings.zones.push(SingleZone { name, file, serial: None, dnssec: None });
     }
     pop.start_with(settings.clone()).await;
@@ -220,8 +220,8 @@ async fn leaving_the_config_removes_a_zone_but_not_while_a_directory_is_unreadab
     pop.write(ZONE, &zone_text(5, 3));
     pop.write("b", &zone_text(1, 3));
     let mut settings = pop.settings();
-    let single = |file| SingleZone { name: name("b.example."), file: Some(file), serial: None, dnssec: None };
-    settings.zones = vec![single(pop.path("b"))];
+    let file = Some(pop.path("b").into());
+    settings.zones = vec![SingleZone { name: name("b.example."), file, serial: None, dnssec: None }];
     pop.start_with(settings.clone()).await;
     assert_eq!(pop.served("b.example."), Some((1, 1)));
     settings.zones.clear();
@@ -251,4 +251,24 @@ async fn check_says_the_same_without_serving() {
     assert!(said("a.example.").unwrap_err().contains("does not come after"));
     assert!(said("b.example.").unwrap_err().contains("b.example.zone:1:"));
     assert_eq!(said("c.example."), Ok(&(Serial(9), 5)));
+}
+
+#[tokio::test]
+async fn a_file_that_several_zones_share_is_read_for_all_of_them_when_it_changes() {
+    let mut pop = Pop::new();
+    pop.write("parked", &zone_text(1, 3));
+    let zones = ["b.example.", "c.example.", "d.example."];
+    let mut settings = pop.settings();
+    let single = |zone: &&str| {
+        let file = Some(pop.path("parked").into());
+        SingleZone { name: name(zone), file, serial: None, dnssec: None }
+    };
+    settings.zones = zones.iter().map(single).collect();
+    // Only what is heard leads to a look.
+    settings.rescan = Settings::LONGEST_RESCAN;
+    pop.start_with(settings).await;
+    replace(&pop.path("parked"), &zone_text(2, 3));
+    for zone in zones {
+        pop.wait_serial(zone, 2).await;
+    }
 }

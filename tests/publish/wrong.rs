@@ -109,7 +109,7 @@ async fn a_single_zone_whose_file_is_missing() {
     let mut pop = Pop::new();
     let mut settings = pop.settings();
     let single =
-        SingleZone { name: name("b.example."), file: Some(pop.path("b")), serial: None, dnssec: None };
+        SingleZone { name: name("b.example."), file: Some(pop.path("b").into()), serial: None, dnssec: None };
     settings.zones = vec![single];
     pop.start_with(settings).await;
     let report = pop.wait_fault("b.example.", "there is no file").await;
@@ -260,7 +260,7 @@ async fn copies_and_directories_without_a_known_zone_are_warnings() {
     fs::create_dir_all(pop.path(&deep)).unwrap();
     let single = |pop: &Pop| SingleZone {
         name: name("b.example."),
-        file: Some(pop.path("b")),
+        file: Some(pop.path("b").into()),
         serial: None,
         dnssec: None,
     };

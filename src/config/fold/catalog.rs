@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::ops::Range;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use toml::Spanned;
@@ -32,8 +33,8 @@ pub struct Catalogs {
     pub followed: Vec<FollowedCatalog>,
     /// Those that are made here.
     pub produced: Vec<ProducedCatalog>,
-    /// The zones that the file names one by one: no catalog has them.
-    pub configured: BTreeSet<Name>,
+    /// The zones that the file names one by one: no catalog has them. Empty where no catalog is followed.
+    pub configured: Arc<BTreeSet<Name>>,
 }
 
 /// A catalog whose zones are served here.
@@ -179,11 +180,12 @@ pub(super) fn fold_catalogs(
     management: &[IpAddr],
     faults: &mut Faults<'_>,
 ) -> Catalogs {
-    let configured = spec.zone.iter().filter(|zone| zone.file.is_some() || !zone.primaries.is_empty());
-    let mut catalogs = Catalogs {
-        configured: configured.filter_map(|zone| zone.name.as_ref().parse().ok()).collect(),
-        ..Catalogs::default()
-    };
+    let mut catalogs = Catalogs::default();
+    if spec.catalog.iter().any(|catalog| !catalog.produce) {
+        let zones = spec.zone.iter().filter(|zone| zone.file.is_some() || !zone.primaries.is_empty());
+        let names = zones.filter_map(|zone| zone.name.as_ref().parse().ok());
+        catalogs.configured = Arc::new(names.collect());
+    }
     for catalog in &spec.catalog {
         let Ok(name) = catalog.name.as_ref().parse::<Name>() else { continue };
         let default = RemovalLimit::default();

@@ -1,6 +1,7 @@
 //! The settings of every module, checked.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use ipnet::IpNet;
@@ -32,7 +33,7 @@ pub struct Config {
     /// The rate limiter.
     pub rate_limit: admission::Settings,
     /// Sources of zones.
-    pub publish: publish::Settings,
+    pub publish: Arc<publish::Settings>,
     /// Zones from primaries and to secondaries.
     pub transfers: Transfers,
     /// Zones without which nothing is announced at the start.

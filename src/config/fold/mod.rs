@@ -22,6 +22,7 @@ mod web;
 mod zones;
 
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use ipnet::IpNet;
@@ -88,7 +89,7 @@ pub(super) fn fold(spec: &Spec, faults: &mut Faults<'_>) -> Option<Config> {
         pop,
         serve,
         rate_limit,
-        publish,
+        publish: Arc::new(publish),
         transfers,
         required,
         health,

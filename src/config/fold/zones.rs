@@ -110,7 +110,7 @@ fn fold_single_zones(spec: &Spec, faults: &mut Faults<'_>) -> Vec<SingleZone> {
             faults.error(Some(zone.name.span()), "zone.name", message);
             continue;
         }
-        let file = zone.file.as_ref().map(|file| path_in(folder, file));
+        let file = zone.file.as_ref().map(|file| path_in(folder, file).into());
         if zone.expired.is_some() && zone.primaries.is_empty() {
             let message = format!("{name} has no primaries; only a zone that comes from primaries expires");
             faults.error(Some(zone.name.span()), "zone.expired", message);

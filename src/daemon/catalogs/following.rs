@@ -35,7 +35,7 @@ pub(super) struct MemberOrders {
 #[derive(Debug)]
 pub(super) struct Following {
     catalogs: Vec<FollowedCatalog>,
-    configured: BTreeSet<Name>,
+    configured: Arc<BTreeSet<Name>>,
     membership: Membership,
     /// The version of each catalog zone that was looked at last, good or not.
     seen: BTreeMap<Name, Arc<Zone>>,
@@ -63,7 +63,7 @@ impl Following {
         let Catalogs { followed, configured, .. } = catalogs;
         let order = followed.iter().map(|catalog| catalog.name.clone()).collect();
         let limits = followed.iter().map(|catalog| (catalog.name.clone(), catalog.limit)).collect();
-        let membership = Membership::new(order, configured.clone(), RemovalLimit::default())
+        let membership = Membership::new(order, BTreeSet::clone(&configured), RemovalLimit::default())
             .with_limits(limits)
             .restored(members);
         Self {
@@ -221,7 +221,7 @@ impl Following {
         old: &BTreeSet<Name>,
         version: Option<&CatalogZone>,
     ) -> BTreeSet<Name> {
-        let mut configured = self.configured.clone();
+        let mut configured = BTreeSet::clone(&self.configured);
         let versions = self.catalogs.iter().filter_map(|catalog| self.membership.version(&catalog.name));
         let names = versions.map(Arc::as_ref).chain(version).flat_map(|version| version.members.keys());
         let is_foreign = |name: &&Name| {

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::publish::source::SourceKey;
-use crate::publish::source::key::ZoneSource;
+use crate::publish::source::key::{NamedFiles, ZoneSource};
 use crate::publish::source::scan::Found;
 use crate::wire::Name;
 
@@ -20,7 +20,7 @@ pub(in crate::publish) struct Directories {
     /// By directory without links, the sources that have it.
     by_path: HashMap<PathBuf, Vec<SourceKey>>,
     /// The zones of named files, by the file as the configuration names it.
-    named: BTreeMap<SourceKey, HashMap<PathBuf, Name>>,
+    named: BTreeMap<SourceKey, NamedFiles>,
 }
 
 impl Directories {
@@ -30,7 +30,7 @@ impl Directories {
         let gone: Vec<SourceKey> =
             self.by_source.keys().filter(|key| !configured.contains(key)).cloned().collect();
         gone.iter().for_each(|key| self.set(key, BTreeMap::new()));
-        self.named = sources.iter().map(|source| (source.key.clone(), named(source))).collect();
+        self.named = sources.iter().map(|source| (source.key.clone(), source.files.clone())).collect();
     }
 
     /// Takes the directories that a survey found.
@@ -50,22 +50,37 @@ impl Directories {
         }
     }
 
-    /// The zone whose file this is, and where it is; `None` if that is not sure.
-    pub(in crate::publish) fn zone_at(&self, path: &Path) -> Option<(Name, Found)> {
+    /// The zones whose file this is, and where it is; none if that is not sure.
+    pub(in crate::publish) fn zones_at(&self, path: &Path) -> Vec<(Name, Found)> {
+        self.sure_zones_at(path).unwrap_or_default()
+    }
+
+    fn sure_zones_at(&self, path: &Path) -> Option<Vec<(Name, Found)>> {
         let (directory, file) = (path.parent()?, path.file_name()?);
         let [key] = self.by_path.get(directory)?.as_slice() else { return None };
         let path: Arc<Path> = self.by_source.get(key)?.get(directory)?.join(file).into();
-        let (name, root) = match key {
-            SourceKey::Directory(root) => (zone_name(file)?, root.clone()),
-            SourceKey::Files(_) => (self.named.get(key)?.get(&*path)?.clone(), path.clone()),
-            SourceKey::None => return None,
+        let found = |root: &Arc<Path>, path: &Arc<Path>| Found {
+            key: key.clone(),
+            root: root.clone(),
+            path: path.clone(),
+            fault: None,
         };
-        Some((name, Found { key: key.clone(), root, path, fault: None }))
+        match key {
+            SourceKey::Directory(root) => Some(vec![(zone_name(file)?, found(root, &path))]),
+            SourceKey::Files(_) => {
+                let files = files_at(self.named.get(key)?, &path).iter();
+                Some(files.map(|(name, path)| (name.clone(), found(path, path))).collect())
+            }
+            SourceKey::None => None,
+        }
     }
 }
 
-fn named(source: &ZoneSource) -> HashMap<PathBuf, Name> {
-    source.files.iter().map(|(name, file)| (file.clone(), name.clone())).collect()
+/// The zones of this file.
+fn files_at<'a>(files: &'a NamedFiles, path: &Path) -> &'a [(Name, Arc<Path>)] {
+    let from = files.partition_point(|(_, file)| file.as_os_str() < path.as_os_str());
+    let after = files.partition_point(|(_, file)| file.as_os_str() <= path.as_os_str());
+    files.get(from..after).unwrap_or_default()
 }
 
 /// The zone that a file's name says.
@@ -89,36 +104,49 @@ mod tests {
         let key = |path: &str| SourceKey::Directory(Path::new(path).into());
         directories.set(&key("/zones"), map(&[("/data/1", "/zones"), ("/data/1/sub", "/zones/sub")]));
         let at = |directories: &Directories, path: &str| {
-            directories
-                .zone_at(Path::new(path))
+            let zones = directories.zones_at(Path::new(path));
+            zones
+                .into_iter()
                 .map(|(name, found)| (name.to_string(), found.path.to_path_buf()))
+                .collect::<Vec<_>>()
         };
-        let found = |name: &str, path: &str| Some((name.to_owned(), PathBuf::from(path)));
+        let found = |name: &str, path: &str| vec![(name.to_owned(), PathBuf::from(path))];
         assert_eq!(at(&directories, "/data/1/a.example.zone"), found("a.example.", "/zones/a.example.zone"));
         assert_eq!(at(&directories, "/data/1/sub/b.zone"), found("b.", "/zones/sub/b.zone"));
         for path in ["/data/1/a.example", "/data/1/.a.zone", "/data/2/a.zone", "/"] {
-            assert_eq!(at(&directories, path), None, "{path}");
+            assert_eq!(at(&directories, path), [], "{path}");
         }
         directories.set(&key("/other"), map(&[("/data/1", "/other")]));
-        assert_eq!(at(&directories, "/data/1/a.example.zone"), None, "both have it");
+        assert_eq!(at(&directories, "/data/1/a.example.zone"), [], "both have it");
         directories.set(&key("/other"), BTreeMap::new());
         assert_eq!(at(&directories, "/data/1/a.example.zone"), found("a.example.", "/zones/a.example.zone"));
     }
 
     #[test]
-    fn a_named_file_leads_to_its_zone() {
+    fn a_named_file_leads_to_its_zones() {
         let mut directories = Directories::default();
         let key = SourceKey::Files(Path::new("/etc/zones").into());
-        let files = [("example.".parse().unwrap(), PathBuf::from("/etc/zones/db.example"))];
+        let file = |name: &str, path: &str| (name.parse().unwrap(), Path::new(path).into());
+        let files = [
+            file("example.", "/etc/zones/db.example"),
+            file("a.parked.", "/etc/zones/db.parked"),
+            file("b.parked.", "/etc/zones/db.parked"),
+        ];
         directories.configure(&[ZoneSource { key: key.clone(), files: files.into() }]);
         directories.set(&key, map(&[("/private/zones", "/etc/zones")]));
-        let (name, found) = directories.zone_at(Path::new("/private/zones/db.example")).unwrap();
+        let at = |directories: &Directories, path: &str| {
+            let zones = directories.zones_at(Path::new(path));
+            zones.into_iter().map(|(name, found)| (name.to_string(), found.root)).collect::<Vec<_>>()
+        };
+        let zone = |name: &str, path: &str| (name.to_owned(), Arc::from(Path::new(path)));
         assert_eq!(
-            (name.to_string().as_str(), &*found.root),
-            ("example.", Path::new("/etc/zones/db.example"))
+            at(&directories, "/private/zones/db.example"),
+            [zone("example.", "/etc/zones/db.example")]
         );
-        assert!(directories.zone_at(Path::new("/private/zones/db.other")).is_none());
+        let parked = ["a.parked.", "b.parked."].map(|name| zone(name, "/etc/zones/db.parked"));
+        assert_eq!(at(&directories, "/private/zones/db.parked"), parked, "both have this file");
+        assert_eq!(at(&directories, "/private/zones/db.other"), []);
         directories.configure(&[]);
-        assert!(directories.zone_at(Path::new("/private/zones/db.example")).is_none());
+        assert_eq!(at(&directories, "/private/zones/db.example"), []);
     }
 }

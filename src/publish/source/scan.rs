@@ -171,8 +171,7 @@ impl Scan {
                     self.watch.trace(file);
                 }
             }
-            let root: Arc<Path> = file.as_path().into();
-            self.file(zone.clone(), (&source.key, &root), root.clone(), seen.map(|(_, kind)| kind), true);
+            self.file(zone.clone(), (&source.key, file), file.clone(), seen.map(|(_, kind)| kind), true);
         }
         if listed.is_none()
             && let Ok(real) = fs::canonicalize(directory)

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::path::{Component, Path, PathBuf};
+use std::sync::Arc;
 
 /// Links followed in one path; the kernel's own limit (path_resolution(7)).
 const MAX_LINKS: usize = 40;
@@ -14,7 +15,7 @@ pub(in crate::publish) struct WatchSet {
     /// Directories in which everything matters but dot-names.
     whole: BTreeSet<PathBuf>,
     /// Directories in which the named entries matter: parts of a configured path, links, included files.
-    entries: BTreeMap<PathBuf, BTreeSet<OsString>>,
+    entries: BTreeMap<PathBuf, BTreeSet<Arc<OsStr>>>,
 }
 
 impl WatchSet {
@@ -26,8 +27,8 @@ impl WatchSet {
     /// One entry of a directory matters, both without links.
     pub(in crate::publish) fn entry(&mut self, directory: &Path, name: &OsStr) {
         match self.entries.get_mut(directory) {
-            Some(names) => drop(names.insert(name.to_owned())),
-            None => drop(self.entries.insert(directory.to_path_buf(), BTreeSet::from([name.to_owned()]))),
+            Some(names) => drop(names.insert(name.into())),
+            None => drop(self.entries.insert(directory.to_path_buf(), BTreeSet::from([name.into()]))),
         }
     }
 
@@ -42,7 +43,7 @@ impl WatchSet {
                 at.pop();
                 continue;
             }
-            self.entries.entry(at.clone()).or_default().insert(name.clone());
+            self.entries.entry(at.clone()).or_default().insert(name.as_os_str().into());
             at.push(&name);
             let Ok(target) = fs::read_link(&at) else { continue };
             links += 1;
@@ -67,7 +68,7 @@ impl WatchSet {
 #[derive(Debug, Default)]
 pub(in crate::publish) struct MergedSet {
     whole: BTreeMap<PathBuf, usize>,
-    entries: BTreeMap<PathBuf, BTreeMap<OsString, usize>>,
+    entries: BTreeMap<PathBuf, BTreeMap<Arc<OsStr>, usize>>,
 }
 
 impl MergedSet {

@@ -9,6 +9,7 @@ use crate::publish::work::core::Core;
 use crate::publish::work::entry::Entry;
 use crate::publish::work::job::Task;
 use crate::publish::work::queue::Lane;
+use crate::wire::Name;
 
 /// With more zones than this a look beside a look at all costs too much to come with each burst of changes.
 const MOST_BESIDE: usize = 20_000;
@@ -58,12 +59,24 @@ impl Core {
         due.iter().for_each(|key| self.board.queue.push_survey(key));
     }
 
-    /// Checks the zone whose file this is. False if it is not sure which one, or whether another file counts as well.
+    /// Checks the zones whose file this is. False if it is not sure which ones, or whether another file counts as well.
     fn check_file(&mut self, path: &Path) -> bool {
-        let Some((name, found)) = self.sources.directories.zone_at(path) else { return false };
-        match self.zones.get_mut(&name) {
+        let zones = self.sources.directories.zones_at(path);
+        let mut is_sure = !zones.is_empty();
+        for (name, found) in zones {
+            is_sure &= self.check_found(&name, found);
+        }
+        is_sure
+    }
+
+    /// Checks a zone whose file was found. False if it is not sure whether another file counts as well.
+    fn check_found(&mut self, name: &Name, found: Found) -> bool {
+        match self.zones.get_mut(name) {
             None if self.settings.zones.iter().any(|zone| zone.file.is_none()) => return false,
-            None => drop(self.zones.insert(name.clone(), Entry { found: Some(found), ..Entry::default() })),
+            None => {
+                self.sources.add_zone(&found.key, name);
+                self.zones.insert(name.clone(), Entry { found: Some(found), ..Entry::default() });
+            }
             Some(entry) => {
                 let is_there = |known: &Found| known.path == found.path;
                 if entry.rival.is_some() || !entry.found.as_ref().is_some_and(is_there) {
@@ -71,7 +84,7 @@ impl Core {
                 }
             }
         }
-        self.push(&name, true);
+        self.push(name, true);
         true
     }
 

@@ -224,25 +224,25 @@ impl Core {
         }
     }
 
-    /// Notes where the files of a source's zones are; the zones.
+    /// Notes where the files of a source's zones are, in canonical order; the zones. Only zones of this source are looked at: there may be
+    /// thousands of sources.
     pub(in crate::publish) fn note_zones(&mut self, key: &SourceKey, zones: Vec<(Name, Found)>) -> Vec<Name> {
-        let mut fresh = Vec::new();
-        let mut due = Vec::with_capacity(zones.len());
-        // Both are sorted: one pass over both.
-        let mut known = self.zones.iter_mut().peekable();
-        for (name, found) in zones {
-            while let Some((_, entry)) = known.next_if(|(known, _)| **known < name) {
+        let names: Vec<Name> = zones.iter().map(|(name, _)| name.clone()).collect();
+        for name in self.sources.replace_zones(key, &names) {
+            if let Some(entry) = self.zones.get_mut(&name) {
                 entry.lose(key);
             }
-            due.push(name.clone());
-            match known.next_if(|(known, _)| **known == name) {
-                Some((_, entry)) => entry.find(found, |key| self.sources.rank(key)),
-                None => fresh.push((name, Entry { found: Some(found), ..Entry::default() })),
-            }
         }
-        known.for_each(|(_, entry)| entry.lose(key));
-        self.zones.append(&mut fresh.into_iter().collect());
-        due
+        if self.zones.is_empty() {
+            let entry = |found| Entry { found: Some(found), ..Entry::default() };
+            self.zones = zones.into_iter().map(|(name, found)| (name, entry(found))).collect();
+            return names;
+        }
+        for (name, found) in zones {
+            let entry = self.zones.entry(name).or_default();
+            entry.find(found, |key| self.sources.rank(key));
+        }
+        names
     }
 
     /// Gives up threads whose source does not answer, so that no other zone waits for it.

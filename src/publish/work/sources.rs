@@ -14,6 +14,7 @@ use crate::publish::source::key::sources;
 use crate::publish::source::scan::Unseen;
 use crate::publish::source::survey::Survey;
 use crate::publish::source::{SourceKey, ZoneSource};
+use crate::wire::Name;
 
 /// What the last look at a source found beside its zones.
 #[derive(Debug, Default)]
@@ -28,10 +29,14 @@ struct Surveyed {
 /// The sources.
 #[derive(Debug, Default)]
 pub(in crate::publish) struct Sources {
+    /// The settings that they are made of.
+    settings: Option<Arc<Settings>>,
     list: Vec<ZoneSource>,
     /// Where in the list each is.
     index: BTreeMap<SourceKey, usize>,
     surveyed: BTreeMap<SourceKey, Surveyed>,
+    /// The zones that were found in each.
+    zones: BTreeMap<SourceKey, BTreeSet<Name>>,
     /// Of each source the number of the last survey that was taken in: an earlier one that comes later says nothing.
     last_survey: BTreeMap<SourceKey, u64>,
     /// Those that do not answer: when to look at them again, and the pause before that.
@@ -41,8 +46,12 @@ pub(in crate::publish) struct Sources {
 }
 
 impl Sources {
-    /// Takes the sources of these settings. Returns those that are configured no longer.
-    pub(in crate::publish) fn configure(&mut self, settings: &Settings) -> Vec<SourceKey> {
+    /// Takes the sources of these settings, unless they are made of these already. Returns those that are configured no longer.
+    pub(in crate::publish) fn configure(&mut self, settings: &Arc<Settings>) -> Vec<SourceKey> {
+        if self.settings.as_ref().is_some_and(|known| Arc::ptr_eq(known, settings)) {
+            return Vec::new();
+        }
+        self.settings = Some(settings.clone());
         let list = sources(settings);
         let keys: BTreeSet<&SourceKey> = list.iter().map(|source| &source.key).collect();
         let gone: Vec<SourceKey> =
@@ -79,6 +88,22 @@ impl Sources {
         let is_newest = ticket > *last;
         *last = ticket.max(*last);
         is_newest
+    }
+
+    /// Takes the zones that a survey found. Returns those that were there before and are no longer.
+    pub(in crate::publish) fn replace_zones(&mut self, key: &SourceKey, zones: &[Name]) -> Vec<Name> {
+        let before = self.zones.remove(key).unwrap_or_default();
+        let now: BTreeSet<Name> = zones.iter().cloned().collect();
+        let gone = before.into_iter().filter(|name| !now.contains(name)).collect();
+        if !now.is_empty() {
+            self.zones.insert(key.clone(), now);
+        }
+        gone
+    }
+
+    /// A zone was found between two surveys.
+    pub(in crate::publish) fn add_zone(&mut self, key: &SourceKey, zone: &Name) {
+        self.zones.entry(key.clone()).or_default().insert(zone.clone());
     }
 
     /// Takes what a survey found, but for the zones.

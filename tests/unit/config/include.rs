@@ -45,7 +45,8 @@ fn the_files_are_one_configuration() {
     let folder = folder(&files);
     let main = folder.path().join("anyns.toml");
     let config = load(Some(&main)).unwrap().config;
-    let zones: Vec<_> = config.publish.zones.iter().map(|zone| zone.file.clone().unwrap()).collect();
+    let zones: Vec<_> =
+        config.publish.zones.iter().map(|zone| zone.file.clone().unwrap().to_path_buf()).collect();
     // By the names of the files, and relative to the folder of the main one.
     assert_eq!(zones, ["b.zone", "a.zone"].map(|name| folder.path().join(name)));
     assert_eq!(control_socket(Some(&main)).unwrap(), folder.path().join("run/a.sock"));
@@ -54,7 +55,8 @@ fn the_files_are_one_configuration() {
     fs::write(folder.path().join("conf.d/25.toml"), "[[zone]]\nname = \"c.example\"\nfile = \"c.zone\"\n")
         .unwrap();
     let config = load(Some(&main)).unwrap().config;
-    let zones: Vec<_> = config.publish.zones.iter().map(|zone| zone.file.clone().unwrap()).collect();
+    let zones: Vec<_> =
+        config.publish.zones.iter().map(|zone| zone.file.clone().unwrap().to_path_buf()).collect();
     assert_eq!(zones, ["a.zone", "c.zone"].map(|name| folder.path().join(name)));
 }
 

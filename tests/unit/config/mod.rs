@@ -84,8 +84,8 @@ fn a_pop_is_folded_into_every_module_s_settings() {
 fn include_roots_are_relative_to_the_file_and_absent_by_default() {
     assert!(read(GOOD).unwrap().config.publish.include_roots.is_empty());
     let asked = GOOD.replace("[zones]", "[zones]\ninclude-roots = [\"shared\", \"/srv/keys\"]");
-    let roots = read(&asked).unwrap().config.publish.include_roots;
-    assert_eq!(roots, [Path::new("etc/shared"), Path::new("/srv/keys")]);
+    let roots = &read(&asked).unwrap().config.publish.include_roots;
+    assert_eq!(*roots, [Path::new("etc/shared"), Path::new("/srv/keys")]);
 }
 
 #[test]
