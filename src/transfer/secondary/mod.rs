@@ -61,6 +61,7 @@ pub use awaited::AwaitedZones;
 pub use coordinator::SecondaryContext;
 pub use fetch_error::FetchError;
 pub use handle::{Secondary, SecondaryError, SecondaryHandle};
+pub(super) use install_gate::InstallGate;
 pub use net::NetError;
 pub(super) use net::datagrams;
 pub use pacer::Pacer;
