@@ -33,6 +33,7 @@ mod statistics;
 mod track;
 
 #[cfg(test)]
+#[path = "../../tests/unit/health/responder.rs"]
 mod responder;
 
 pub use message::Fault;
