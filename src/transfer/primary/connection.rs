@@ -15,6 +15,7 @@ use crate::clock::unix_now;
 use crate::telemetry::{LogLimit, network_of};
 use crate::transfer::notify::Notify;
 use crate::transfer::writer::TooLarge;
+use crate::wire::octets::MAX_MESSAGE;
 
 use super::limits::{ClientLimits, Slot};
 use super::listed::ListedSources;
@@ -25,9 +26,6 @@ use super::seen::{AskedFor, SeenTable};
 use super::settings::PrimarySettings;
 use super::source::Source;
 use super::turns::Turns;
-
-/// Octets of a request over UDP: all that a datagram can have, because knsupdate sends updates of any length over UDP.
-const DATAGRAM: usize = 65_535;
 
 /// How long a client may be silent that no list names: it asks at once, or holds what others need.
 const UNLISTED_IDLE: Duration = Duration::from_secs(5);
@@ -133,7 +131,8 @@ impl Shared {
 /// beside them.
 pub(super) async fn datagrams(socket: UdpSocket, shared: Arc<Shared>) {
     let socket = Arc::new(socket);
-    let mut buffer = vec![0; DATAGRAM];
+    // All that a datagram can have: knsupdate sends updates of any length over UDP.
+    let mut buffer = vec![0; MAX_MESSAGE];
     loop {
         let Ok((octets, client)) = socket.recv_from(&mut buffer).await else {
             // An ICMP error of an earlier answer.
