@@ -36,7 +36,7 @@ mod track;
 #[path = "../../tests/unit/health/responder.rs"]
 mod responder;
 
-pub use message::Fault;
+pub use message::AnswerFault;
 pub use monitor::{Health, LoadSource, Monitor, Verdicts, prepare};
 pub use rotation::ServedZones;
 pub use self_test::IdentityQuery;

@@ -154,7 +154,7 @@ impl CanaryTask {
         };
         self.seen = Some(report.changes());
         for name in names {
-            self.look(&name, &report);
+            self.check_zone(&name, &report);
         }
         if report.settled && !self.has_settled {
             self.has_settled = true;
@@ -168,7 +168,7 @@ impl CanaryTask {
     }
 
     /// Looks at one zone: which version of it is served, and who may have it.
-    fn look(&mut self, name: &Name, report: &Report) {
+    fn check_zone(&mut self, name: &Name, report: &Report) {
         let text = name.to_string();
         let group = self.groups.iter().position(|group| group.covers(&text));
         let Some(group) = group.filter(|_| report.zones.get(name).is_some()) else {
@@ -283,7 +283,7 @@ impl CanaryTask {
         let served = self.context.published.load().zone(name).cloned();
         match served.filter(|served| served.serial() == serial) {
             Some(served) => drop(self.released.insert(name.clone(), (served, reason))),
-            None => self.look(name, &self.report.load()),
+            None => self.check_zone(name, &self.report.load()),
         }
     }
 

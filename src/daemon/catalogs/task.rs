@@ -135,7 +135,7 @@ impl CatalogTask {
                 self.transfer(self.following.all()).await;
                 self.has_begun = true;
             }
-            self.look().await;
+            self.check_zones().await;
             self.tell();
             let until = self.produce_at.map_or(TICK, |at| at.saturating_duration_since(Instant::now()));
             tokio::select! {
@@ -151,7 +151,7 @@ impl CatalogTask {
     }
 
     /// Looks for versions of catalogs and for zones that come or go.
-    async fn look(&mut self) {
+    async fn check_zones(&mut self) {
         let report = self.report.load();
         if !report.settled {
             return;

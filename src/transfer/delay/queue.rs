@@ -10,7 +10,7 @@ use crate::transfer::secondary::{InstallGate, Origin, Sink, SinkError};
 use crate::wire::{Name, RecordType, Serial};
 use crate::zone::{Owners, Zone};
 
-use super::machine::{DelayedZone, Place, Remembered, Why};
+use super::machine::{DelayedZone, Insertion, Remembered, Why};
 use super::settings::DelayRules;
 
 /// A version that came.
@@ -66,7 +66,7 @@ impl Queue {
     pub(super) fn push(&mut self, version: Version, now: Now) {
         let (serial, keys) = (version.zone.serial(), version.has_other_keys);
         match (self.machine.arrived(serial, keys, version.remembered, now), self.versions.back_mut()) {
-            (Place::Last, Some(last)) => {
+            (Insertion::Last, Some(last)) => {
                 let owners = union(last.owners.take(), version.owners.as_ref());
                 *last = Version { owners, ..version };
             }

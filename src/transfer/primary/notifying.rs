@@ -152,7 +152,7 @@ impl Notifying {
         let message = request(send.id, name, (ttl, rdata));
         let (shared, address, name) = (self.shared.clone(), target.address, name.clone());
         self.tasks.spawn(async move {
-            let rcode = tell(&shared, address, key, (message, send.id)).await;
+            let rcode = send_notify(&shared, address, key, (message, send.id)).await;
             Answered { zone: name, send, rcode }
         });
     }
@@ -179,7 +179,7 @@ fn version_for(source: &dyn Source, name: &Name, target: &Target) -> Option<Arc<
 }
 
 /// Sends one NOTIFY and waits for its answer.
-async fn tell(
+async fn send_notify(
     shared: &Shared,
     address: SocketAddr,
     key: Option<Arc<Key>>,

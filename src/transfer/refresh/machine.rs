@@ -8,7 +8,7 @@ use crate::transfer::message::Soa;
 use crate::wire::Serial;
 
 use super::again::Again;
-use super::asking::{Asking, Verdict};
+use super::asking::{Asking, RoundResult};
 use super::refused::RefusedVersions;
 use super::settings::Bounds;
 use super::status::{Behind, Phase, Status};
@@ -174,7 +174,7 @@ impl Refresh {
             return None;
         }
         match &self.step {
-            Step::Idle => self.look(),
+            Step::Idle => self.begin_round(),
             Step::Asking(_) => self.judge(now),
             Step::Transferring { .. } => None,
         }
@@ -207,7 +207,7 @@ impl Refresh {
         }
         self.refused.clear();
         self.is_forced = order == Order::Retransfer;
-        self.look()
+        self.begin_round()
     }
 
     /// The answer of a primary to an SOA query; `None` if there was none.
@@ -332,7 +332,7 @@ impl Refresh {
     }
 
     /// Begins a round by the timer or an order.
-    fn look(&mut self) -> Option<Action> {
+    fn begin_round(&mut self) -> Option<Action> {
         (self.is_hinted, self.is_answered) = (false, false);
         self.begin()
     }
@@ -381,18 +381,18 @@ impl Refresh {
             self.behind = None;
         }
         match verdict {
-            Verdict::Newer(mut primaries) => {
+            RoundResult::Newer(mut primaries) => {
                 let first = primaries.remove(0);
                 self.transfer(first, served, Some(primaries).filter(|_| others.is_empty()))
             }
-            Verdict::Fresh => self.confirmed(now, others.is_empty()),
+            RoundResult::Fresh => self.confirmed(now, others.is_empty()),
             // One primary was asked alone: what it does not know the others may.
-            Verdict::Behind(..) | Verdict::Nothing if !others.is_empty() => self.ask_more(others),
-            Verdict::Behind(primary, serial) => {
+            RoundResult::Behind(..) | RoundResult::Nothing if !others.is_empty() => self.ask_more(others),
+            RoundResult::Behind(primary, serial) => {
                 self.behind = Some(Behind { primary, serial });
                 self.failed(now)
             }
-            Verdict::Nothing => self.failed(now),
+            RoundResult::Nothing => self.failed(now),
         }
     }
 
@@ -463,7 +463,7 @@ impl Refresh {
         }
         match self.again.take()? {
             // The timer's turn: it asks all.
-            Again::Notified(..) if self.due <= now.instant => self.look(),
+            Again::Notified(..) if self.due <= now.instant => self.begin_round(),
             Again::Notified(primary, hint) => self.notified(primary, hint),
             Again::Ordered(order) => self.ordered(order),
         }

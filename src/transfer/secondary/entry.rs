@@ -17,7 +17,7 @@ use super::settings::{PrimariesDiffer, SecondaryZone};
 
 /// One zone.
 #[derive(Debug)]
-pub(super) struct Entry {
+pub(super) struct ZoneEntry {
     pub(super) settings: SecondaryZone,
     /// `None` until it is known what is served: at a start the publisher may still be about to bring the zone back.
     refresh: Option<Refresh>,
@@ -66,7 +66,7 @@ pub(super) struct Changed {
     pub(super) timers: bool,
 }
 
-impl Entry {
+impl ZoneEntry {
     pub(super) fn new(settings: SecondaryZone, generation: u64) -> Self {
         Self {
             settings,

@@ -29,7 +29,7 @@ pub(super) struct Fetch {
     pub(super) address: SocketAddr,
     pub(super) from: Option<Serial>,
     pub(super) is_forced: bool,
-    /// Of which primaries of the zone it is one: see [`super::entry::Entry`].
+    /// Of which primaries of the zone it is one: see [`super::entry::ZoneEntry`].
     pub(super) generation: u64,
     /// Through which it goes into service.
     pub(super) gate: Arc<InstallGate>,

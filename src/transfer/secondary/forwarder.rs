@@ -81,7 +81,7 @@ impl Forwarder {
             let key = key.and_then(|key| self.settings.keys.get(&key)).cloned();
             let (management, zone) = (self.settings.management.clone(), zone.clone());
             self.tasks.spawn(async move {
-                match tell(&management, address, key, &zone).await {
+                match send_notify(&management, address, key, &zone).await {
                     Some(0) => tracing::debug!(%zone, %address, "a NOTIFY was forwarded"),
                     Some(rcode) => log.write(address.ip(), |left_out| {
                         tracing::warn!(%zone, %address, rcode, left_out, "the POP refuses a forwarded NOTIFY: is this POP in the notify-from of its zone, with the key?");
@@ -96,7 +96,12 @@ impl Forwarder {
 }
 
 /// Sends a NOTIFY until it is answered, as often as there are waits; the RCODE.
-async fn tell(management: &[IpAddr], address: SocketAddr, key: Option<Arc<Key>>, zone: &Name) -> Option<u8> {
+async fn send_notify(
+    management: &[IpAddr],
+    address: SocketAddr,
+    key: Option<Arc<Key>>,
+    zone: &Name,
+) -> Option<u8> {
     for wait in WAITS {
         let id = fastrand::u16(..);
         let mut message = request_without_soa(id, zone);
