@@ -179,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn a_secondary_that_is_unwell_or_does_not_tell_is_an_alarm_and_a_state() {
+    fn a_secondary_that_is_unhealthy_or_does_not_tell_is_an_alarm_and_a_state() {
         let since = SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(7);
         let fact = |health: Option<HealthFact>, stopped: Option<&str>| CanaryFact {
             name: "first".to_owned(),
