@@ -88,27 +88,28 @@
 //! | --- | --- |
 //! | `sys` | (nothing; alone holds `unsafe`) |
 //! | `wire` | (nothing) |
-//! | `zone` | `sys` `wire` |
+//! | `zone` | `sys` `wire` `clock` |
 //! | `answer` | `wire` `zone` |
 //! | `admission` | (nothing) |
+//! | `clock` | (nothing) |
 //! | `handoff` | (nothing) |
 //! | `telemetry` | `handoff` |
-//! | `serve` | `sys` `wire` `zone` `answer` `admission` `telemetry` |
+//! | `serve` | `sys` `wire` `zone` `answer` `admission` `telemetry` `clock` |
 //! | `zonefile` | `sys` `wire` `zone` `telemetry` |
-//! | `publish` | `sys` `wire` `zone` `zonefile` `telemetry` `handoff` |
-//! | `transfer` | `sys` `wire` `zone` `publish` `telemetry` `handoff` |
+//! | `publish` | `sys` `wire` `zone` `zonefile` `telemetry` `handoff` `clock` |
+//! | `transfer` | `sys` `wire` `zone` `publish` `telemetry` `handoff` `clock` |
 //! | `catalog` | `wire` `zone` |
 //! | `update` | `wire` `zone` `publish` `transfer` `telemetry` |
 //! | `health` | `sys` `wire` `policy` `telemetry` `handoff` |
 //! | `policy` | (nothing) |
 //! | `host` | `sys` `telemetry` `handoff` |
 //! | `route` | `sys` `policy` `telemetry` `handoff` |
-//! | `control` | `sys` `telemetry` `handoff` |
+//! | `control` | `sys` `telemetry` `handoff` `clock` |
 //! | `catchment` | `handoff` |
-//! | `rssac002` | `sys` `wire` `telemetry` `handoff` |
-//! | `dnstap` | `telemetry` `wire` `handoff` `catchment` |
+//! | `rssac002` | `sys` `wire` `telemetry` `handoff` `clock` |
+//! | `dnstap` | `telemetry` `wire` `handoff` `catchment` `clock` |
 //! | `metrics` | `control` `telemetry` `wire` |
-//! | `otlp` | `telemetry` |
+//! | `otlp` | `telemetry` `clock` |
 //! | `fleet` | `wire` `transfer` `control` `telemetry` |
 //! | `web` | `transfer` `control` `fleet` `telemetry` `handoff` |
 //! | `config` | `sys` `wire` `zone` `zonefile` `answer` `admission` `serve` `publish` `transfer` `catalog` `update` `health` `policy` `route` `control` `dnstap` `rssac002` `otlp` `fleet` `web` `telemetry` |
@@ -133,6 +134,7 @@ pub mod answer;
 pub mod catalog;
 pub mod catchment;
 pub mod cli;
+pub mod clock;
 pub mod config;
 pub mod control;
 pub mod daemon;

@@ -44,6 +44,7 @@ use crate::admission::Limits;
 use crate::answer;
 use crate::telemetry::{Beat, Counters, WorkerCounters, count, keep_beating, locked};
 use crate::wire::LookupName;
+use crate::wire::octets::{HEADER, MAX_MESSAGE};
 use crate::zone::Published;
 
 use super::intake::IntakeSlot;
@@ -51,12 +52,6 @@ use super::respond::{Peer, Responder};
 use super::shared::{LostListener, Phase, Shared};
 use super::traffic::{Traffic, family};
 use super::transport::Transport;
-
-/// Octets of the largest response.
-const RESPONSE: usize = 65_535;
-
-/// Octets of a message's header (RFC 1035 section 4.1.1).
-const HEADER: usize = 12;
 
 /// Octets of the largest UDP message without OPT (RFC 1035 section 4.2.1).
 const PLAIN_UDP: u16 = 512;
@@ -89,7 +84,7 @@ impl Handler {
         let limits = limits.map(|limits| (limits, 1));
         let responder = Responder::new(published, answers, limits, counters.clone(), set);
         Self {
-            state: Mutex::new(AnswerState { responder, scratch: vec![0; RESPONSE] }),
+            state: Mutex::new(AnswerState { responder, scratch: vec![0; MAX_MESSAGE] }),
             counters,
             set,
             traffic: Arc::default(),

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
+use crate::clock::{rfc3339_of, unix_seconds};
 use crate::control::{
     Cause, DivergedStatus, LastTransferStatus, PrimaryStatus, SecondaryStatus, TransferStatus, WaitingStatus,
     ZoneStatus, one_line,
@@ -21,7 +22,7 @@ use crate::transfer::secondary::{LastTransfer, ZoneNews, ZoneReport};
 use crate::wire::{Name, Serial};
 
 use super::canaries;
-use super::clock::{Clock, unix};
+use super::clock::Clock;
 use super::other::OtherAlarm;
 use crate::daemon::canaries::CanaryFacts;
 use crate::daemon::catalogs::CatalogFacts;
@@ -114,9 +115,8 @@ impl Concern {
         let zones =
             if count == 1 { format!("zone {zone}") } else { format!("{count} zones, the first is {zone}") };
         let error = first.last_error.as_ref().map(|(_, error)| format!(": {error}")).unwrap_or_default();
-        let since = |at: Option<SystemTime>| {
-            at.map(|at| format!(" since {}", humantime::format_rfc3339_seconds(at))).unwrap_or_default()
-        };
+        let since =
+            |at: Option<SystemTime>| at.map(|at| format!(" since {}", rfc3339_of(at))).unwrap_or_default();
         let text = match self {
             Self::Empty => {
                 format!(
@@ -215,7 +215,7 @@ impl TransferTable {
         let status = &self.zones.get(zone)?.status;
         Some(TransferFacts {
             primary_serial: newest_told(status).map(|serial| serial.0),
-            checked: status.checked.map(unix),
+            checked: status.checked.map(unix_seconds),
             expires: status.expires.map(|at| clock.of(at)),
             failures: status.failures.into(),
             next: next_refresh(status, clock),
@@ -256,7 +256,7 @@ impl TransferTable {
                 }
                 .to_owned(),
                 serial: one.serial.map(|serial| serial.0),
-                at: unix(one.at),
+                at: unix_seconds(one.at),
             };
             status.secondaries = seen.iter().map(secondary).collect();
         }
@@ -282,7 +282,7 @@ fn is_behind_primary(report: &ZoneReport) -> bool {
 
 fn waiting_status(waiting: Waiting) -> WaitingStatus {
     let Waiting { newest, steps, since, until, why } = waiting;
-    let (since, until) = (unix(since), until.map(unix));
+    let (since, until) = (unix_seconds(since), until.map(unix_seconds));
     WaitingStatus { newest: newest.0, steps: steps as u64, since, until, why: one_line(&why) }
 }
 
@@ -301,23 +301,23 @@ fn transfer_status(report: &ZoneReport, clock: Clock) -> TransferStatus {
     TransferStatus {
         phase: phase.to_owned(),
         primaries: primaries.map(primary).collect(),
-        checked: status.checked.map(unix),
+        checked: status.checked.map(unix_seconds),
         next: next_refresh(status, clock),
         expires: status.expires.map(|at| clock.of(at)),
         expired: report.is_expired,
-        stale_since: status.stale_since.map(unix),
-        failing_since: status.failing_since.map(unix),
+        stale_since: status.stale_since.map(unix_seconds),
+        failing_since: status.failing_since.map(unix_seconds),
         failures: status.failures.into(),
         last_error: report.last_error.as_ref().map(|(_, error)| one_line(error)),
-        last_error_at: report.last_error.as_ref().map(|(at, _)| unix(*at)),
+        last_error_at: report.last_error.as_ref().map(|(at, _)| unix_seconds(*at)),
         behind: status.behind.map(|behind| behind.serial.0),
         diverged: report.diverged.map(|diverged| DivergedStatus {
             primary: diverged.primary.to_string(),
             serial: diverged.serial.0,
-            at: unix(diverged.at),
+            at: unix_seconds(diverged.at),
         }),
         refused: status.refused.map(|serial| serial.0),
-        refused_since: status.refused_since.map(unix),
+        refused_since: status.refused_since.map(unix_seconds),
         last_transfer: report.last_transfer.as_ref().map(|last| LastTransferStatus {
             primary: last.primary.to_string(),
             whole: last.whole,
@@ -325,7 +325,7 @@ fn transfer_status(report: &ZoneReport, clock: Clock) -> TransferStatus {
             octets: last.octets,
             records: last.records,
             took_ms: last.took.as_millis() as u64,
-            at: unix(last.at),
+            at: unix_seconds(last.at),
         }),
     }
 }

@@ -11,11 +11,12 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 
+use crate::clock::unix_now;
 use crate::telemetry::{LogLimit, network_of};
 use crate::transfer::notify::Notify;
-use crate::transfer::secondary::unix_time;
 use crate::transfer::tls::TlsServer;
 use crate::transfer::writer::TooLarge;
+use crate::wire::octets::MAX_MESSAGE;
 
 use super::limits::{ClientLimits, Slot};
 use super::listed::ListedSources;
@@ -26,9 +27,6 @@ use super::seen::{AskedFor, SeenTable};
 use super::settings::PrimarySettings;
 use super::source::Source;
 use super::turns::Turns;
-
-/// Octets of a request over UDP: all that a datagram can have, because knsupdate sends updates of any length over UDP.
-const DATAGRAM: usize = 65_535;
 
 /// How long a client may be silent that no list names: it asks at once, or holds what others need.
 const UNLISTED_IDLE: Duration = Duration::from_secs(5);
@@ -117,7 +115,7 @@ impl Shared {
         let settings = self.settings();
         let allowed = |zone: &_| settings.allowed(zone).clone();
         let request = (message, client, transport);
-        let (answer, fault) = judge(request, (&settings.keys, &*self.source), allowed, unix_time());
+        let (answer, fault) = judge(request, (&settings.keys, &*self.source), allowed, unix_now());
         if let Some(error) = fault {
             match error {
                 RequestFault::NoZone { .. } | RequestFault::Withheld { .. } => {
@@ -136,7 +134,8 @@ impl Shared {
 /// beside them.
 pub(super) async fn datagrams(socket: UdpSocket, shared: Arc<Shared>) {
     let socket = Arc::new(socket);
-    let mut buffer = vec![0; DATAGRAM];
+    // All that a datagram can have: knsupdate sends updates of any length over UDP.
+    let mut buffer = vec![0; MAX_MESSAGE];
     loop {
         let Ok((octets, client)) = socket.recv_from(&mut buffer).await else {
             // An ICMP error of an earlier answer.
@@ -161,7 +160,7 @@ pub(super) async fn datagrams(socket: UdpSocket, shared: Arc<Shared>) {
                 let first = stream.messages().next();
                 let Some(Ok(mut message)) = first else { continue };
                 if let Some(signer) = &mut stream.signer {
-                    signer.sign(&mut message, unix_time());
+                    signer.sign(&mut message, unix_now());
                 }
                 message
             }
@@ -292,7 +291,7 @@ async fn send(
     for message in messages.by_ref() {
         let mut message = message?;
         if let Some(signer) = &mut signer {
-            signer.sign(&mut message, unix_time());
+            signer.sign(&mut message, unix_now());
         }
         octets += message.len();
         let at = Instant::now();

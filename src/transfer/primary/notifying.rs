@@ -9,8 +9,9 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
+use crate::clock::unix_now;
 use crate::transfer::notify::{Notifier, Pauses, Send, Target, TargetStatus, read_answer, request};
-use crate::transfer::secondary::{datagrams, unix_time};
+use crate::transfer::secondary::datagrams;
 use crate::transfer::tsig::{Exchange, Key};
 use crate::wire::{Name, RecordType};
 use crate::zone::Zone;
@@ -151,7 +152,7 @@ impl Notifying {
         let message = request(send.id, name, (ttl, rdata));
         let (shared, address, name) = (self.shared.clone(), target.address, name.clone());
         self.tasks.spawn(async move {
-            let rcode = tell(&shared, address, key, (message, send.id)).await;
+            let rcode = send_notify(&shared, address, key, (message, send.id)).await;
             Answered { zone: name, send, rcode }
         });
     }
@@ -178,13 +179,13 @@ fn version_for(source: &dyn Source, name: &Name, target: &Target) -> Option<Arc<
 }
 
 /// Sends one NOTIFY and waits for its answer.
-async fn tell(
+async fn send_notify(
     shared: &Shared,
     address: SocketAddr,
     key: Option<Arc<Key>>,
     (mut message, id): (Vec<u8>, u16),
 ) -> Option<u8> {
-    let mut exchange = key.map(|key| Exchange::sign(&mut message, &key, unix_time()));
+    let mut exchange = key.map(|key| Exchange::sign(&mut message, &key, unix_now()));
     let socket = datagrams(&shared.settings().management, address).await.ok()?;
     socket.send(&message).await.ok()?;
     let mut buffer = vec![0; DATAGRAM];
@@ -193,7 +194,7 @@ async fn tell(
             let octets = socket.recv(&mut buffer).await.ok()?;
             let answer = buffer.get(..octets).unwrap_or_default();
             if let Some(rcode) = read_answer(answer, id) {
-                let verified = exchange.as_mut().map(|exchange| exchange.verify(answer, unix_time()));
+                let verified = exchange.as_mut().map(|exchange| exchange.verify(answer, unix_now()));
                 if let Some(Err(error)) = verified {
                     tracing::warn!(%address, %error, "the answer to a NOTIFY is not accepted");
                     return None;

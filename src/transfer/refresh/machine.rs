@@ -2,14 +2,14 @@
 
 use std::time::{Duration, Instant, SystemTime};
 
+use crate::clock::{at_unix, unix_seconds};
 use crate::publish::ZoneTimers as Saved;
 use crate::transfer::message::Soa;
 use crate::wire::Serial;
 
 use super::again::Again;
-use super::asking::{Asking, Verdict};
+use super::asking::{Asking, RoundResult};
 use super::refused::RefusedVersions;
-use super::saved::{from_seconds, to_seconds};
 use super::settings::Bounds;
 use super::status::{Behind, Phase, Status};
 use super::{Action, Now, Order, Transferred};
@@ -99,7 +99,7 @@ impl Refresh {
 
     /// What survives a restart. Ages are told by the timer and not by the clock, which may have been set since.
     pub fn save(&self, now: Now) -> Saved {
-        let wall = to_seconds(now.wall);
+        let wall = unix_seconds(now.wall);
         let wait = self.due.saturating_duration_since(now.instant);
         let checked = match (self.served, self.expires) {
             (Some(soa), Some(expires)) if self.checked.is_some() => {
@@ -108,7 +108,7 @@ impl Refresh {
                 let age = self.expire_of(soa).saturating_add(over).saturating_sub(left);
                 Some(wall.saturating_sub(age.as_secs()))
             }
-            _ => self.checked.map(to_seconds),
+            _ => self.checked.map(unix_seconds),
         };
         Saved { checked, due: wall.saturating_add(wait.as_secs()), failures: self.failures, saved: wall }
     }
@@ -174,7 +174,7 @@ impl Refresh {
             return None;
         }
         match &self.step {
-            Step::Idle => self.look(),
+            Step::Idle => self.begin_round(),
             Step::Asking(_) => self.judge(now),
             Step::Transferring { .. } => None,
         }
@@ -207,7 +207,7 @@ impl Refresh {
         }
         self.refused.clear();
         self.is_forced = order == Order::Retransfer;
-        self.look()
+        self.begin_round()
     }
 
     /// The answer of a primary to an SOA query; `None` if there was none.
@@ -299,7 +299,7 @@ impl Refresh {
 
     fn restore(&mut self, soa: Soa, saved: Saved, now: Now) {
         // Of a clock that went backwards nothing can be said but that no time has passed.
-        let wall = to_seconds(now.wall).max(saved.saved);
+        let wall = unix_seconds(now.wall).max(saved.saved);
         // Timers of a zone that had never come were kept, then it came, and the process ended before they were kept again.
         let checked = saved.checked.unwrap_or(saved.saved);
         let age = Duration::from_secs(wall.saturating_sub(checked));
@@ -309,14 +309,15 @@ impl Refresh {
             // Since when it has expired; a timer does not reach back behind the start of the host.
             None => now.instant.checked_sub(age - expire).or(Some(now.instant)),
         };
-        self.checked = saved.checked.map(from_seconds);
+        self.checked = saved.checked.and_then(at_unix);
         let wait = Duration::from_secs(saved.due.saturating_sub(wall)).min(self.refresh_of(soa));
         // After a long stop all zones are due at once; no primary is to be asked about all of them at once.
         let spread = self.refresh_of(soa).mul_f64(JITTER).min(MOST_SPREAD).mul_f64(self.rng.f64());
         self.due = now.instant + wait + spread;
         self.failures = saved.failures;
         if saved.failures > 0 {
-            let last = saved.checked.map_or(now.wall, |checked| from_seconds(checked) + soa.refresh);
+            let due = |checked| at_unix(checked)?.checked_add(soa.refresh);
+            let last = saved.checked.and_then(due).unwrap_or(now.wall);
             self.failing_since = Some(last.min(now.wall));
         }
     }
@@ -331,7 +332,7 @@ impl Refresh {
     }
 
     /// Begins a round by the timer or an order.
-    fn look(&mut self) -> Option<Action> {
+    fn begin_round(&mut self) -> Option<Action> {
         (self.is_hinted, self.is_answered) = (false, false);
         self.begin()
     }
@@ -380,18 +381,18 @@ impl Refresh {
             self.behind = None;
         }
         match verdict {
-            Verdict::Newer(mut primaries) => {
+            RoundResult::Newer(mut primaries) => {
                 let first = primaries.remove(0);
                 self.transfer(first, served, Some(primaries).filter(|_| others.is_empty()))
             }
-            Verdict::Fresh => self.confirmed(now, others.is_empty()),
+            RoundResult::Fresh => self.confirmed(now, others.is_empty()),
             // One primary was asked alone: what it does not know the others may.
-            Verdict::Behind(..) | Verdict::Nothing if !others.is_empty() => self.ask_more(others),
-            Verdict::Behind(primary, serial) => {
+            RoundResult::Behind(..) | RoundResult::Nothing if !others.is_empty() => self.ask_more(others),
+            RoundResult::Behind(primary, serial) => {
                 self.behind = Some(Behind { primary, serial });
                 self.failed(now)
             }
-            Verdict::Nothing => self.failed(now),
+            RoundResult::Nothing => self.failed(now),
         }
     }
 
@@ -462,7 +463,7 @@ impl Refresh {
         }
         match self.again.take()? {
             // The timer's turn: it asks all.
-            Again::Notified(..) if self.due <= now.instant => self.look(),
+            Again::Notified(..) if self.due <= now.instant => self.begin_round(),
             Again::Notified(primary, hint) => self.notified(primary, hint),
             Again::Ordered(order) => self.ordered(order),
         }

@@ -10,7 +10,7 @@ use crate::zone::Expiry;
 
 use super::access::AtService;
 use super::coordinator::{Coordinator, now};
-use super::entry::{Early, Entry, soa_of};
+use super::entry::{Early, ZoneEntry, soa_of};
 use super::follower::{Follower, is_decided};
 use super::install_gate::forget;
 use super::pacer::Pacer;
@@ -132,7 +132,7 @@ impl Coordinator {
     pub(super) fn add_zone(&mut self, zone: SecondaryZone) {
         let name = zone.name.clone();
         let generation = self.next_generation();
-        self.zones.insert(name.clone(), Entry::new(zone, generation));
+        self.zones.insert(name.clone(), ZoneEntry::new(zone, generation));
         self.outward.note(&name);
         let report = self.follower.as_ref().map(Follower::report);
         if report.is_none_or(|report| is_decided(&report, &name)) {

@@ -20,7 +20,7 @@ use crate::wire::{Name, Serial};
 use super::access::AtService;
 use super::ask::{AskError, AskOver, ask_soa};
 use super::awaited::{Awaited, AwaitedZones};
-use super::entry::Entry;
+use super::entry::ZoneEntry;
 use super::fetch::{Credentials, Fetch, Fetched, fetch};
 use super::fetch_error::FetchError;
 use super::follower::Follower;
@@ -83,7 +83,7 @@ pub struct SecondaryContext {
 pub(super) struct Coordinator {
     pub(super) settings: Arc<SecondarySettings>,
     pub(super) sink: Arc<dyn Sink>,
-    pub(super) zones: HashMap<Name, Entry>,
+    pub(super) zones: HashMap<Name, ZoneEntry>,
     /// The zones of the settings, and those that catalogs list beside them.
     pub(super) configured: HashSet<Name>,
     pub(super) members: HashSet<Name>,
@@ -408,7 +408,7 @@ impl Coordinator {
     fn fetched(&mut self, fetch: &Fetch, begun: Instant, fetched: Fetched) {
         let Fetched { end, error, received: (octets, records), is_diverged } = fetched;
         let zone = &fetch.zone;
-        let is_gone = |entry: &Entry| !Arc::ptr_eq(&entry.gate, &fetch.gate);
+        let is_gone = |entry: &ZoneEntry| !Arc::ptr_eq(&entry.gate, &fetch.gate);
         if self.zones.get(zone).is_none_or(is_gone) {
             return;
         }

@@ -11,12 +11,13 @@ use std::time::{Duration, Instant};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
+use crate::clock::unix_now;
 use crate::telemetry::LogLimit;
 use crate::transfer::notify::{Forwarding, Target, read_answer, request_without_soa};
 use crate::transfer::tsig::{Exchange, Key};
 use crate::wire::{Name, Serial};
 
-use super::net::{datagrams, unix_time};
+use super::net::datagrams;
 use super::settings::SecondarySettings;
 
 /// At most one NOTIFY of a zone goes out in this time. The other POPs are late by as much at most, when versions follow each other.
@@ -80,7 +81,7 @@ impl Forwarder {
             let key = key.and_then(|key| self.settings.keys.get(&key)).cloned();
             let (management, zone) = (self.settings.management.clone(), zone.clone());
             self.tasks.spawn(async move {
-                match tell(&management, address, key, &zone).await {
+                match send_notify(&management, address, key, &zone).await {
                     Some(0) => tracing::debug!(%zone, %address, "a NOTIFY was forwarded"),
                     Some(rcode) => log.write(address.ip(), |left_out| {
                         tracing::warn!(%zone, %address, rcode, left_out, "the POP refuses a forwarded NOTIFY: is this POP in the notify-from of its zone, with the key?");
@@ -95,11 +96,16 @@ impl Forwarder {
 }
 
 /// Sends a NOTIFY until it is answered, as often as there are waits; the RCODE.
-async fn tell(management: &[IpAddr], address: SocketAddr, key: Option<Arc<Key>>, zone: &Name) -> Option<u8> {
+async fn send_notify(
+    management: &[IpAddr],
+    address: SocketAddr,
+    key: Option<Arc<Key>>,
+    zone: &Name,
+) -> Option<u8> {
     for wait in WAITS {
         let id = fastrand::u16(..);
         let mut message = request_without_soa(id, zone);
-        let mut exchange = key.as_ref().map(|key| Exchange::sign(&mut message, key, unix_time()));
+        let mut exchange = key.as_ref().map(|key| Exchange::sign(&mut message, key, unix_now()));
         let socket = datagrams(management, address).await.ok()?;
         let answer = timeout(wait, async {
             socket.send(&message).await.ok()?;
@@ -109,7 +115,7 @@ async fn tell(management: &[IpAddr], address: SocketAddr, key: Option<Arc<Key>>,
                 let octets = socket.recv(&mut buffer).await.ok()?;
                 let answer = buffer.get(..octets).unwrap_or_default();
                 let Some(rcode) = read_answer(answer, id) else { continue };
-                let is_verified = |exchange: &mut Exchange| exchange.verify(answer, unix_time()).is_ok();
+                let is_verified = |exchange: &mut Exchange| exchange.verify(answer, unix_now()).is_ok();
                 return exchange.as_mut().is_none_or(is_verified).then_some(rcode);
             }
         });

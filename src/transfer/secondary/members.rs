@@ -12,7 +12,7 @@ use tokio::sync::oneshot;
 use crate::wire::Name;
 
 use super::coordinator::{Coordinator, Event, now};
-use super::entry::Entry;
+use super::entry::ZoneEntry;
 use super::handle::{SecondaryError, SecondaryHandle, check_zones};
 use super::install_gate::InstallGate;
 use super::settings::{MemberZones, PrimariesDiffer};
@@ -78,7 +78,7 @@ impl Coordinator {
         }
         self.jobs.forget(gone);
         for zone in gone {
-            if let Some(Entry { armed, gate, .. }) = self.zones.remove(zone) {
+            if let Some(ZoneEntry { armed, gate, .. }) = self.zones.remove(zone) {
                 if let Some(armed) = armed {
                     self.timers.remove(&(armed, zone.clone()));
                 }

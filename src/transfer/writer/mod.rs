@@ -16,7 +16,7 @@ mod source;
 mod tests;
 
 use crate::publish::Difference;
-use crate::wire::octets::put_u16;
+use crate::wire::octets::{MAX_MESSAGE, put_u16};
 use crate::wire::{RecordType, flag};
 use crate::zone::Zone;
 
@@ -26,8 +26,6 @@ use source::RecordSource;
 /// Octets after which a message is full. Up to here each name can be pointed to (RFC 1035 section 4.1.4), so larger messages
 /// compress worse; and a message is a unit of fairness between transfers.
 const FULL: usize = 16 << 10;
-/// Octets that a message over TCP can have.
-const MAX_MESSAGE: usize = u16::MAX as usize;
 
 /// What a response repeats of its query.
 #[derive(Clone, Debug, PartialEq, Eq)]
