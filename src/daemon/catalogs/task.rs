@@ -321,9 +321,10 @@ impl CatalogTask {
         }
         let held = self.following.facts().into_iter().find(|fact| fact.name == *catalog);
         let Some(fact) = held else { return Err(format!("there is no catalog {catalog} here")) };
-        self.named(catalog, fact.held.map(|held| held.serial), serial)?;
+        let held = fact.held.map(|held| held.serial);
         let Some(orders) = self.following.accept(catalog, serial, unix_now()) else {
-            return Err(format!("{catalog}: nothing waits any more"));
+            self.named(catalog, held, serial)?;
+            return Err(format!("{catalog}: other removals wait now; see `anyns status`"));
         };
         let (removed, anew) = (orders.publish.removed.len(), orders.publish.reset.len());
         self.carry_out(orders).await;
@@ -356,6 +357,10 @@ impl CatalogTask {
             self.told = Some((changes, self.following.facts()));
         }
         let mut catalogs = self.told.iter().flat_map(|(_, facts)| facts).cloned().collect::<Vec<_>>();
+        let is_too_large =
+            |fact: &&CatalogFact| self.following.is_too_large_to_leave(&fact.name, fact.members);
+        let too_large = catalogs.iter().filter(is_too_large);
+        let too_large_to_leave = too_large.map(|fact| (fact.name.clone(), fact.members)).collect();
         if let [only] = &mut *catalogs {
             only.awaited = self.awaited.load().members;
         }
@@ -363,6 +368,7 @@ impl CatalogTask {
         let facts = CatalogFacts {
             changes,
             is_settled: self.is_settled,
+            too_large_to_leave,
             catalogs,
             owners: self.following.owners().clone(),
         };

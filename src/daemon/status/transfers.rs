@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::time::{Instant, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use crate::clock::{rfc3339_of, unix_seconds};
 use crate::control::{
@@ -29,6 +29,9 @@ use crate::daemon::catalogs::CatalogFacts;
 
 /// News that are taken at one tick: as many as the queue holds.
 pub(in crate::daemon) const MOST_NEWS: usize = 4096;
+
+/// For how long a primary may have a newer version before that is an alarm: a transfer and one more try.
+const LATE: Duration = Duration::from_secs(60);
 
 /// What the transfers tell.
 #[derive(Default)]
@@ -71,6 +74,8 @@ pub(super) struct TransferTable {
     concerns: BTreeMap<Concern, BTreeSet<Name>>,
     /// Zones of which a primary has a newer version than is served, since when.
     behind: BTreeMap<Name, Instant>,
+    /// Those that are not an alarm yet, in the order in which they become one.
+    not_late: BTreeSet<(Instant, Name)>,
     /// Transfers that were told of; the counts of zones are in `concerns`.
     moved: TransferTotals,
 }
@@ -82,21 +87,32 @@ enum Concern {
     Empty,
     /// No primary has confirmed what is served for longer than REFRESH.
     Stale,
+    /// A version of a primary was refused.
+    Refused,
+    /// A primary has had a newer version for long than is served.
+    Late,
     /// The serial of a primary went backwards.
     Behind,
+    /// The primaries that answer have an older version than is served.
+    Lagging,
     /// A primary had other content under the serial that was served.
     Diverged,
 }
 
 impl Concern {
-    const ALL: [Self; 4] = [Self::Empty, Self::Stale, Self::Behind, Self::Diverged];
+    /// Those that a report tells by itself: all but [`Concern::Late`].
+    const REPORTED: [Self; 6] =
+        [Self::Empty, Self::Stale, Self::Refused, Self::Behind, Self::Lagging, Self::Diverged];
 
     fn holds(self, report: &ZoneReport) -> bool {
         let status = &report.status;
         match self {
             Self::Empty => status.serial.is_none() && status.failures > 0,
             Self::Stale => status.stale_since.is_some(),
-            Self::Behind => status.behind.is_some(),
+            Self::Refused => status.serial.is_some() && status.refused.is_some(),
+            Self::Late => is_behind_primary(report) && status.refused.is_none(),
+            Self::Behind => status.behind.is_some_and(|behind| behind.is_proven),
+            Self::Lagging => status.behind.is_some_and(|behind| !behind.is_proven),
             Self::Diverged => report.diverged.is_some(),
         }
     }
@@ -105,7 +121,10 @@ impl Concern {
         match self {
             Self::Empty => "zones without a version from a primary",
             Self::Stale => "stale zones",
+            Self::Refused => "refused versions of primaries",
+            Self::Late => "newer versions that do not come",
             Self::Behind => "serials that went backwards",
+            Self::Lagging => "primaries with older versions",
             Self::Diverged => "other content under the same serial",
         }
     }
@@ -115,8 +134,10 @@ impl Concern {
         let zones =
             if count == 1 { format!("zone {zone}") } else { format!("{count} zones, the first is {zone}") };
         let error = first.last_error.as_ref().map(|(_, error)| format!(": {error}")).unwrap_or_default();
-        let since =
-            |at: Option<SystemTime>| at.map(|at| format!(" since {}", rfc3339_of(at))).unwrap_or_default();
+        let since = |at: Option<SystemTime>| {
+            at.map(|at| format!(" since {}", rfc3339_of(at))).unwrap_or_default()
+        };
+        let served = first.status.serial.map_or(0, |Serial(serial)| serial);
         let text = match self {
             Self::Empty => {
                 format!(
@@ -130,9 +151,29 @@ impl Concern {
                     since(first.status.stale_since)
                 )
             }
+            Self::Refused => {
+                let refused = first.status.refused.map_or(0, |Serial(serial)| serial);
+                format!(
+                    "{zones}: serial {refused} of a primary is refused{}, and serial {served} stays in service{error}; correct it at the \
+                     primary; `anyns zone status {zone}` tells more",
+                    since(first.status.refused_since)
+                )
+            }
+            Self::Late => {
+                let newest = newest_told(&first.status).map_or(0, |Serial(serial)| serial);
+                format!(
+                    "{zones}: a primary has had serial {newest} for more than {} s, and serial {served} is served{error}",
+                    LATE.as_secs()
+                )
+            }
+            Self::Lagging => {
+                let behind = first.status.behind.map_or(0, |behind| behind.serial.0);
+                format!(
+                    "{zones}: the primary that answers has serial {behind}, and {served} is served here, from one that does not answer{error}"
+                )
+            }
             Self::Behind => {
                 let behind = first.status.behind.map_or(0, |behind| behind.serial.0);
-                let served = first.status.serial.map_or(0, |Serial(serial)| serial);
                 format!(
                     "{zones}: the primary has serial {behind}, and {served} is served here; `anyns zone retransfer {zone}` takes the primary's"
                 )
@@ -156,16 +197,36 @@ impl TransferTable {
     pub(super) fn follow(&mut self, sources: &mut TransferSources, now: Instant) {
         let Some(news) = &mut sources.news else { return };
         for _ in 0..MOST_NEWS {
-            let Some((zone, report)) = news.try_next() else { return };
+            let Some((zone, report)) = news.try_next() else { break };
             if let (Some(loads), Some(new)) = (&sources.loads, self.new_transfer(&zone, report.as_deref())) {
                 loads.tell(&zone, new);
             }
             self.put(zone, report, now);
         }
+        // Where versions wait for their time, each is late by intention.
+        if sources.delayed.is_none() {
+            self.note_late(now);
+        }
+    }
+
+    /// Zones whose newer version has not come for long.
+    fn note_late(&mut self, now: Instant) {
+        while let Some((since, zone)) = self.not_late.pop_first() {
+            if now.saturating_duration_since(since) < LATE {
+                self.not_late.insert((since, zone));
+                return;
+            }
+            // It may have come, and another one be missing since then.
+            let is_late = self.behind.get(&zone) == Some(&since)
+                && self.zones.get(&zone).is_some_and(|report| Concern::Late.holds(report));
+            if is_late {
+                self.concerns.entry(Concern::Late).or_default().insert(zone);
+            }
+        }
     }
 
     fn put(&mut self, zone: Name, report: Option<Box<ZoneReport>>, now: Instant) {
-        for concern in Concern::ALL {
+        for concern in Concern::REPORTED {
             let names = self.concerns.entry(concern).or_default();
             match report.as_ref().is_some_and(|report| concern.holds(report)) {
                 true => names.insert(zone.clone()),
@@ -175,6 +236,11 @@ impl TransferTable {
         match report.as_ref().is_some_and(|report| is_behind_primary(report)) {
             true => drop(self.behind.entry(zone.clone()).or_insert(now)),
             false => drop(self.behind.remove(&zone)),
+        }
+        let is_late = report.as_ref().is_some_and(|report| Concern::Late.holds(report));
+        match self.behind.get(&zone).filter(|_| is_late) {
+            Some(since) => drop(self.not_late.insert((*since, zone.clone()))),
+            None => drop(self.concerns.entry(Concern::Late).or_default().remove(&zone)),
         }
         self.count_transfer(&zone, report.as_deref());
         match report {
@@ -204,6 +270,8 @@ impl TransferTable {
             empty: count(Concern::Empty),
             stale: count(Concern::Stale),
             behind: count(Concern::Behind),
+            diverged: count(Concern::Diverged),
+            refused: count(Concern::Refused),
             behind_primary: self.behind.len() as u64,
             behind_primary_for: oldest.map(|since| now.saturating_duration_since(*since)).unwrap_or_default(),
             ..self.moved
@@ -310,7 +378,7 @@ fn transfer_status(report: &ZoneReport, clock: Clock) -> TransferStatus {
         failures: status.failures.into(),
         last_error: report.last_error.as_ref().map(|(_, error)| one_line(error)),
         last_error_at: report.last_error.as_ref().map(|(at, _)| unix_seconds(*at)),
-        behind: status.behind.map(|behind| behind.serial.0),
+        behind: status.behind.filter(|behind| behind.is_proven).map(|behind| behind.serial.0),
         diverged: report.diverged.map(|diverged| DivergedStatus {
             primary: diverged.primary.to_string(),
             serial: diverged.serial.0,

@@ -62,7 +62,12 @@ impl Asking {
         is_due
     }
 
-    /// Whether all have answered.
+    /// Whether each that was asked has told a serial.
+    pub(super) fn have_all_answered(&self) -> bool {
+        self.answers.len() == self.asked.len()
+    }
+
+    /// Whether nobody is waited for any more.
     pub(super) fn is_complete(&self) -> bool {
         self.pending.is_empty()
     }

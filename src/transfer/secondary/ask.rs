@@ -93,14 +93,10 @@ pub(super) async fn ask_soa(
 ) -> Result<Soa, AskError> {
     // What is asked over TLS is not said in clear.
     if tls.is_some() {
-        return over_tcp(settings, idle, zone, (address, key, tls), pace(settings)).await;
+        return over_tcp(settings, idle, zone, (address, key, tls)).await;
     }
     if over == AskOver::Tcp {
-        // No longer than over UDP: the other primaries of the zone are waited for as long.
-        let most = TRIES.iter().sum();
-        let usual = pace(settings);
-        let pace = Pace { connect: usual.connect.min(most), silence: usual.silence.min(most), ..usual };
-        let asked = over_tcp(settings, idle, zone, (address, key, None), pace).await;
+        let asked = over_tcp(settings, idle, zone, (address, key, None)).await;
         return asked.map_err(|error| match error {
             AskError::Net(_) | AskError::Answer(TransferFault::Ended { .. }) => {
                 AskError::OverUdp(Box::new(error))
@@ -114,7 +110,7 @@ pub(super) async fn ask_soa(
         let mut query = asked.query(None);
         let mut exchange = key.as_ref().map(|key| Exchange::sign(&mut query, key, unix_now()));
         let socket = datagrams(&settings.management, address).await?;
-        let failed = |source| NetError::Broke { address, source };
+        let failed = |source| NetError::Udp { address, source };
         if let Err(source) = socket.send(&query).await {
             last = Some(failed(source));
             continue;
@@ -139,7 +135,7 @@ pub(super) async fn ask_soa(
                 Ok(SoaAnswer::Serves(soa)) => return Ok(soa),
                 Ok(SoaAnswer::NotAuthoritative) => return Err(AskError::NotAuthoritative),
                 Ok(SoaAnswer::Truncated) => {
-                    return over_tcp(settings, idle, zone, (address, key, tls), pace(settings)).await;
+                    return over_tcp(settings, idle, zone, (address, key, tls)).await;
                 }
             },
         }
@@ -152,8 +148,12 @@ async fn over_tcp(
     idle: &IdleConnections,
     zone: &Name,
     (address, key, tls): (SocketAddr, Option<Arc<Key>>, Option<&TlsClient>),
-    pace: Pace,
 ) -> Result<Soa, AskError> {
+    // No longer than over UDP: the other primaries of the zone are waited for as long, and so are other zones.
+    let most = TRIES.iter().sum();
+    let usual = pace(settings);
+    let pace =
+        Pace { connect: usual.connect.min(most), silence: usual.silence.min(most), longest: most, ..usual };
     let asked = Asked { zone: zone.clone(), id: fastrand::u16(..), record_type: RecordType::SOA };
     let mut query = asked.query(None);
     let mut exchange = key.as_ref().map(|key| Exchange::sign(&mut query, key, unix_now()));

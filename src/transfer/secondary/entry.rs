@@ -15,6 +15,10 @@ use super::install_gate::InstallGate;
 use super::report::{Diverged, LastTransfer, ZoneReport};
 use super::settings::{PrimariesDiffer, SecondaryZone};
 
+/// Rounds that fail before a catalog is given up at a start: with the pauses of 1, 2, 4, 8 and 16 s between them half a minute. A hub
+/// that starts again, or a route that comes a little later than this process, takes less.
+const MANY_FAILURES: u32 = 6;
+
 /// One zone.
 #[derive(Debug)]
 pub(super) struct ZoneEntry {
@@ -35,6 +39,8 @@ pub(super) struct ZoneEntry {
     pub(super) last_error: Option<(SystemTime, String)>,
     pub(super) last_transfer: Option<LastTransfer>,
     pub(super) diverged: Option<Diverged>,
+    /// Whether it was a member before, and went.
+    pub(super) is_listed_again: bool,
     /// What the query path was told.
     expiry: Expiry,
     is_stale: bool,
@@ -79,6 +85,7 @@ impl ZoneEntry {
             last_error: None,
             last_transfer: None,
             diverged: None,
+            is_listed_again: false,
             expiry: Expiry::Current,
             is_stale: false,
             kept: None,
@@ -101,6 +108,9 @@ impl ZoneEntry {
         let primaries = self.settings.primaries.len();
         let refresh = Refresh::new(bounds, primaries, served, saved, now, fastrand::Rng::new());
         let refresh = self.refresh.insert(refresh);
+        if self.is_listed_again {
+            refresh.set_listed_again();
+        }
         match self.early.take()? {
             Early::Notified => refresh.notified(None, None),
             Early::Ordered(order) => refresh.ordered(order),
@@ -140,6 +150,11 @@ impl ZoneEntry {
         if refresh.status(now).serial != served.map(serial) {
             refresh.serves(now, served);
         }
+    }
+
+    /// Whether a NOTIFY began what is under way.
+    pub(super) fn is_hinted(&self) -> bool {
+        self.refresh.as_ref().is_some_and(Refresh::is_hinted)
     }
 
     /// Gives an event to the state machine; what is to be done.
@@ -236,6 +251,12 @@ impl ZoneEntry {
     /// Whether a version is served, or an attempt has failed.
     pub(super) fn is_tried(&self) -> bool {
         self.refresh.as_ref().is_some_and(Refresh::is_tried)
+    }
+
+    /// Whether a version is served, or attempts have failed for some half a minute.
+    pub(super) fn is_tried_often(&self) -> bool {
+        let refresh = self.refresh.as_ref();
+        refresh.is_some_and(|refresh| refresh.is_served() || refresh.failures() >= MANY_FAILURES)
     }
 
     /// What is kept over a restart.

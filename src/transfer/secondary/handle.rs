@@ -1,5 +1,6 @@
 //! The thread, and how others reach it.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -281,8 +282,18 @@ impl SecondaryHandle {
     /// The thread has ended.
     pub async fn order(&self, zone: Option<Name>, order: Order) -> Result<usize, SecondaryError> {
         let (reply, taken) = oneshot::channel();
-        let event = Event::Ordered { zone, order, reply };
+        let event = Event::Ordered { zone, except: BTreeSet::new(), order, reply };
         self.events.send(event).await.map_err(|_| SecondaryError::Ended)?;
+        taken.await.map_err(|_| SecondaryError::Ended)
+    }
+
+    /// Gives an order for all zones but these; how many zones took it.
+    ///
+    /// # Errors
+    /// The thread has ended.
+    pub async fn order_all_but(&self, except: BTreeSet<Name>, order: Order) -> Result<usize, SecondaryError> {
+        let (reply, taken) = oneshot::channel();
+        self.send(Event::Ordered { zone: None, except, order, reply }).await?;
         taken.await.map_err(|_| SecondaryError::Ended)
     }
 

@@ -22,6 +22,7 @@ mod awaited;
 #[path = "../../../tests/unit/transfer/bad_primaries.rs"]
 mod bad_primaries;
 mod changes;
+mod clock_watch;
 mod coordinator;
 mod entry;
 mod fetch;
@@ -45,12 +46,14 @@ mod pacer;
 #[path = "../../../tests/unit/transfer/refused.rs"]
 mod refused;
 mod report;
+mod results;
 #[cfg(test)]
 #[path = "../../../tests/unit/transfer/reuse.rs"]
 mod reuse;
 mod service;
 mod settings;
 mod sink;
+mod slots;
 #[cfg(test)]
 #[path = "../../../tests/unit/transfer/secondary.rs"]
 mod tests;

@@ -37,6 +37,15 @@ pub enum NetError {
         #[source]
         source: io::Error,
     },
+    /// No query over UDP.
+    #[error("{address} cannot be asked over UDP")]
+    Udp {
+        /// Who.
+        address: SocketAddr,
+        /// Why: nobody listens there, for instance.
+        #[source]
+        source: io::Error,
+    },
     /// The connection broke.
     #[error("the connection to {address} broke")]
     Broke {

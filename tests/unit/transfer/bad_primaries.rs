@@ -328,6 +328,24 @@ fn differences_that_are_wrong_are_followed_by_the_whole_zone() {
 }
 
 #[test]
+fn a_primary_that_refuses_differences_is_asked_for_the_whole_zone() {
+    // REFUSED, NOTAUTH: of a primary that gives AXFR, or of what stands before it.
+    for rcode in [5, 9] {
+        let answer = move |query: &[u8], kind| match kind {
+            RecordType::IXFR => {
+                let mut refusal = message(query, kind, &[]);
+                refusal[3] |= rcode;
+                vec![refusal]
+            }
+            _ => vec![good(query)],
+        };
+        let address = primary(Signs::Nothing, Box::new(answer));
+        let (report, ..) = run(settings(address, None), |report| report.status.serial == Some(Serial(6)));
+        assert!(report.last_transfer.unwrap().whole);
+    }
+}
+
+#[test]
 fn a_flood_of_notifies_costs_few_queries_and_no_memory() {
     const FLOOD: u32 = 100_000;
     let udp = UdpSocket::bind((LOOPBACK, 0)).unwrap();
