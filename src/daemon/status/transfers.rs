@@ -256,6 +256,7 @@ impl TransferTable {
                 }
                 .to_owned(),
                 serial: one.serial.map(|serial| serial.0),
+                sent: one.sent_serial.map(|serial| serial.0),
                 at: unix(one.at),
             };
             status.secondaries = seen.iter().map(secondary).collect();

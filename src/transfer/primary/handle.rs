@@ -144,6 +144,12 @@ impl Primary {
         self.events.try_send(NotifyEvent::Changed(zone)).is_ok()
     }
 
+    /// A zone is served no more: nothing is remembered of it. Never blocks; false if too many zones wait already.
+    pub fn gone(&self, zone: Name) -> bool {
+        self.shared.seen.forget(&zone);
+        self.events.try_send(NotifyEvent::Gone(zone)).is_ok()
+    }
+
     /// Takes what the configuration says now: keys, who may have zones, whom to tell of changes. Where it listens and how much it does
     /// at one time stay as they were. Never blocks; false if too many zones wait already, and nothing has changed.
     pub fn change(&self, settings: PrimarySettings) -> bool {
