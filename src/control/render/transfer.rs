@@ -115,10 +115,13 @@ fn transfer_rows(transfer: &TransferStatus, now: u64) -> Vec<Row> {
 }
 
 fn secondary_row(secondary: &SecondaryStatus, served: Option<u32>, now: u64) -> Row {
-    let has = match (secondary.serial, served) {
-        (None, _) => "its serial is not known".to_owned(),
-        (Some(serial), Some(served)) if serial == served => format!("has serial {serial}"),
-        (Some(serial), _) => format!("has serial {serial}, not the one that is served here"),
+    let other = |serial| if served == Some(serial) { "" } else { ", not the one that is served here" };
+    let has = match (secondary.serial, secondary.sent) {
+        (None, None) => "its serial is not known".to_owned(),
+        (Some(has), Some(sent)) if has == sent => format!("has serial {has}{}", other(has)),
+        (Some(has), None) => format!("has serial {has}{}", other(has)),
+        (None, Some(sent)) => format!("was sent serial {sent}{}", other(sent)),
+        (Some(had), Some(sent)) => format!("had serial {had} and was sent {sent}{}", other(sent)),
     };
     let SecondaryStatus { address, asked, at, .. } = secondary;
     row("secondary", format!("{address} {has}; asked for {asked} {}", moment(*at, now)))

@@ -59,7 +59,7 @@ pub(in crate::daemon) struct ZoneLoads {
 
 impl ZoneLoads {
     /// Tells of a transfer. One that finds no room is missing in the statistics.
-    fn tell(&self, zone: &Name, transfer: &LastTransfer) {
+    fn send_notify(&self, zone: &Name, transfer: &LastTransfer) {
         if *zone == self.zone {
             let Serial(serial) = transfer.serial;
             let _ = self.queue.push(LoadedVersion { serial, took: transfer.since_told });
@@ -199,7 +199,7 @@ impl TransferTable {
         for _ in 0..MOST_NEWS {
             let Some((zone, report)) = news.try_next() else { break };
             if let (Some(loads), Some(new)) = (&sources.loads, self.new_transfer(&zone, report.as_deref())) {
-                loads.tell(&zone, new);
+                loads.send_notify(&zone, new);
             }
             self.put(zone, report, now);
         }
@@ -324,6 +324,7 @@ impl TransferTable {
                 }
                 .to_owned(),
                 serial: one.serial.map(|serial| serial.0),
+                sent: one.sent_serial.map(|serial| serial.0),
                 at: unix_seconds(one.at),
             };
             status.secondaries = seen.iter().map(secondary).collect();

@@ -16,7 +16,7 @@ use crate::telemetry::{LogLimit, network_of};
 use crate::transfer::notify::Notify;
 use crate::transfer::tls::TlsServer;
 use crate::transfer::writer::TooLarge;
-use crate::wire::octets::MAX_MESSAGE;
+use crate::wire::Name;
 
 use super::limits::{ClientLimits, Slot};
 use super::listed::ListedSources;
@@ -89,8 +89,8 @@ enum ConnectionError {
     Pace(#[from] PaceFault),
     #[error(transparent)]
     Io(#[from] std::io::Error),
-    #[error("the zone cannot be transferred")]
-    TooLarge(#[from] TooLarge),
+    #[error("{zone} cannot be transferred: {fault}")]
+    TooLarge { zone: Name, fault: TooLarge },
 }
 
 impl Shared {
@@ -288,10 +288,13 @@ async fn send(
     let mut pace = SendPace::new(&shared.settings(), begun);
     let mut signer = answer.signer.take();
     let mut messages = answer.messages();
-    for message in messages.by_ref() {
-        let mut message = message?;
-        if let Some(signer) = &mut signer {
-            signer.sign(&mut message, unix_now());
+    while let Some(message) = messages.next() {
+        let too_large = |fault| ConnectionError::TooLarge { zone: zone.clone(), fault };
+        let mut message = message.map_err(too_large)?;
+        match &mut signer {
+            Some(signer) if messages.leaves_room() => signer.sign(&mut message, unix_now()),
+            Some(signer) => signer.pass(&message),
+            None => {}
         }
         octets += message.len();
         let at = Instant::now();
@@ -302,7 +305,7 @@ async fn send(
     if answer.asked != AskedFor::Soa {
         let (records, ms) = (messages.records(), begun.elapsed().as_millis() as u64);
         tracing::info!(%zone, %client, %serial, asked = ?answer.asked, records, octets, ms, "zone sent");
-        shared.seen.note((&zone, client), answer.asked, Some(answer.kind.sent()), Some(serial));
+        shared.seen.note((&zone, client), answer.asked, Some((answer.kind.sent(), serial)), None);
     }
     Ok(())
 }
