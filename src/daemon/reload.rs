@@ -113,10 +113,14 @@ fn changeable(old: &Config, new: &Config) -> Result<(), String> {
     }
 }
 
-/// A followed catalog that is named no more takes its zones with it: with many of them that is not done by a mistyped name.
+/// A followed catalog that is named no more takes its zones with it: with many of them that is not done by a mistyped name. One that is
+/// made here from now on is named: this server takes the hub's place.
 fn catalogs_left(new: &Config, facts: &CatalogFacts) -> Result<(), String> {
-    let is_followed = |name: &Name| new.transfers.catalogs.followed.iter().any(|it| it.name == *name);
-    match facts.too_large_to_leave.iter().find(|(name, _)| !is_followed(name)) {
+    let all = &new.transfers.catalogs;
+    let is_named = |name: &Name| {
+        all.followed.iter().any(|it| it.name == *name) || all.produced.iter().any(|it| it.name == *name)
+    };
+    match facts.too_large_to_leave.iter().find(|(name, _)| !is_named(name)) {
         None => Ok(()),
         Some((name, members)) => Err(format!(
             "the catalog {name} would leave, and {} with it, more than its removal limit allows; to take it out, set its \
