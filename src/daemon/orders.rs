@@ -259,7 +259,10 @@ async fn accept(publisher: &Arc<PublisherHandle>, zone: &str, serial: Serial) ->
     match zone.parse::<Name>() {
         Err(error) => failed(format!("{zone}: not a zone name: {error}")),
         Ok(name) => match publisher.accept(&name, serial).await {
-            Ok(()) => done(format!("{name} {serial} is served")),
+            Ok(served) if served != serial => {
+                done(format!("version {serial} of {name} is served, with serial {served}"))
+            }
+            Ok(_) => done(format!("{name} {serial} is served")),
             Err(error) => failed(with_causes(&error)),
         },
     }
