@@ -237,7 +237,7 @@ async fn a_reload_without_a_zone_of_updates_costs_nothing_of_it() {
         serial: None,
         dnssec: None,
     }];
-    let with = Settings { zones, ..of_updates(&pop) };
+    let with = Settings { zones: zones.into(), ..of_updates(&pop) };
     let without = Settings { databases: BTreeSet::new(), ..pop.settings() };
     pop.start_with(with.clone()).await;
     pop.wait_kept().await;

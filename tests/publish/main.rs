@@ -19,6 +19,8 @@ mod journal;
 #[cfg(native)]
 mod late;
 mod lost;
+#[cfg(native)]
+mod mounted;
 mod reader;
 mod refuse;
 mod replaced;

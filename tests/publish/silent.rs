@@ -40,7 +40,7 @@ async fn zones_of_a_source_that_hangs_at_the_start_are_known() {
     pop.write("data/folder/c.zone", &zone_text(1, 3));
     pop.write("zones/example.zone", &zone_text(1, 3));
     let settings = |zones: &[(&str, &str)]| Settings {
-        zones: named(&pop, zones),
+        zones: named(&pop, zones).into(),
         directories: vec![pop.path("hung/folder"), pop.path("zones")],
         ..pop.settings()
     };
@@ -85,7 +85,7 @@ async fn a_zone_moves_out_of_a_source_that_hangs() {
         pop.write(&format!("data/{zone}.zone"), &zone_text(1, 3));
     }
     let settings = |zones: &[(&str, &str)]| Settings {
-        zones: named(&pop, zones),
+        zones: named(&pop, zones).into(),
         directories: vec![pop.path("hung/folder"), pop.path("zones")],
         ..pop.settings()
     };

@@ -66,7 +66,6 @@ pub(in crate::daemon) fn start(
             queries: Queries::new(groups.clone(), &transfers.secondary),
             health: health_checks(&groups, &transfers),
             groups,
-            form: transfers.form,
             missing,
             kept,
             has_settled: false,
@@ -91,8 +90,6 @@ pub(in crate::daemon) fn start(
 pub(super) struct CanaryTask {
     pub(super) context: CanaryContext,
     pub(super) groups: Arc<[CanaryGroup]>,
-    /// Which configuration of transfers is in force.
-    form: [u8; 32],
     pub(super) entries: Entries,
     pub(super) queries: Queries,
     health: HealthChecks,
@@ -157,7 +154,7 @@ impl CanaryTask {
         };
         self.seen = Some(report.changes());
         for name in names {
-            self.look(&name, &report);
+            self.check_zone(&name, &report);
         }
         if report.settled && !self.has_settled {
             self.has_settled = true;
@@ -171,7 +168,7 @@ impl CanaryTask {
     }
 
     /// Looks at one zone: which version of it is served, and who may have it.
-    fn look(&mut self, name: &Name, report: &Report) {
+    fn check_zone(&mut self, name: &Name, report: &Report) {
         let text = name.to_string();
         let group = self.groups.iter().position(|group| group.covers(&text));
         let Some(group) = group.filter(|_| report.zones.get(name).is_some()) else {
@@ -206,7 +203,7 @@ impl CanaryTask {
             // Nothing counts as released, not what is served either, until an order says so.
             None if let Some(missing) = self.missing => {
                 let serial = Serial(newest.0.wrapping_sub(1));
-                let kept = KeptRelease { serial, is_halted: true, is_unwell: true };
+                let kept = KeptRelease { serial, is_halted: true, is_unhealthy: true };
                 if missing == MissingReleases::Lost {
                     self.unkept.insert(name.clone(), Some(kept));
                 }
@@ -225,7 +222,7 @@ impl CanaryTask {
         let serials = (kept.serial, newest);
         let machine = CanaryZone::new(settings.rules, members, serials, kept.is_halted, now);
         self.entries.add(name.clone(), (group, machine), is_missing.then_some(now));
-        if let Some(entry) = self.entries.zones.get_mut(&name).filter(|_| kept.is_unwell) {
+        if let Some(entry) = self.entries.zones.get_mut(&name).filter(|_| kept.is_unhealthy) {
             entry.stopped = Some(stopped.to_owned());
         }
     }
@@ -295,7 +292,7 @@ impl CanaryTask {
         let served = self.context.published.load().zone(name).cloned();
         match served.filter(|served| served.serial() == serial) {
             Some(served) => drop(self.released.insert(name.clone(), (served, reason))),
-            None => self.look(name, &self.report.load()),
+            None => self.check_zone(name, &self.report.load()),
         }
     }
 
@@ -377,12 +374,10 @@ impl CanaryTask {
 
     /// Takes what the configuration says now. What is released stays; where something changed, what is on trial begins again.
     pub(super) fn configure(&mut self, transfers: &Transfers) {
-        let forms = |groups: &[CanaryGroup]| groups.iter().map(|group| group.form).collect::<Vec<_>>();
-        if forms(&self.groups) == forms(&transfers.canaries) && self.form == transfers.form {
+        if self.queries.goes_by(&transfers.canaries, &transfers.secondary) {
             return;
         }
         self.groups = transfers.canaries.as_slice().into();
-        self.form = transfers.form;
         self.queries = Queries::new(self.groups.clone(), &transfers.secondary);
         self.health = health_checks(&self.groups, transfers);
         let before = self.entries.take();

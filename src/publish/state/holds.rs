@@ -9,9 +9,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
 use std::io::{self, Read as _, Write};
 use std::path::Path;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::SystemTime;
 
+use crate::clock::{at_unix, unix_seconds};
 use crate::publish::state::aside::free_place;
+use crate::sys::files::{Durability, replace};
 use crate::wire::Name;
 
 /// The file in the state directory.
@@ -64,8 +66,7 @@ impl Hold {
     }
 
     fn line(&self, what: &str) -> String {
-        let since = self.since.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
-        format!("{what} {since} {}\n", self.reason)
+        format!("{what} {} {}\n", unix_seconds(self.since), self.reason)
     }
 }
 
@@ -124,8 +125,7 @@ impl Holds {
         let mut words = line.splitn(3, ' ');
         let (Some(what), Some(since)) = (words.next(), words.next()) else { return false };
         let rest = words.next().unwrap_or_default();
-        let since = since.parse().ok().and_then(|since| UNIX_EPOCH.checked_add(Duration::from_secs(since)));
-        let Some(since) = since else { return false };
+        let Some(since) = since.parse().ok().and_then(at_unix) else { return false };
         let hold = Hold { reason: rest.into(), since };
         match what {
             ALL => self.all = Some(hold),
@@ -146,12 +146,17 @@ impl Holds {
 pub(in crate::publish) fn read(directory: &Path) -> Result<Holds, DamagedHolds> {
     let unread = |error: io::Error| DamagedHolds { readable: Holds::default(), error: error.to_string() };
     let file = match File::open(directory.join(FILE)) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Holds::default()),
+        Err(error) if is_absent(&error) => return Ok(Holds::default()),
         other => other.map_err(unread)?,
     };
     let mut octets = Vec::new();
     io::Read::take(file, MOST_OCTETS).read_to_end(&mut octets).map_err(unread)?;
     parse(&octets)
+}
+
+/// Whether there is no file, or no directory for it.
+fn is_absent(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
 }
 
 fn parse(octets: &[u8]) -> Result<Holds, DamagedHolds> {
@@ -182,7 +187,7 @@ fn parse(octets: &[u8]) -> Result<Holds, DamagedHolds> {
 
 /// Replaces the file. One that cannot be read is kept beside it.
 pub(in crate::publish) fn write(directory: &Path, holds: &Holds) -> io::Result<()> {
-    let (path, fresh) = (directory.join(FILE), directory.join(format!("{FILE}.new")));
+    let path = directory.join(FILE);
     if read(directory).is_err() {
         let aside = free_place(directory, FILE);
         fs::hard_link(&path, &aside).or_else(|_| fs::copy(&path, &aside).map(drop))?;
@@ -193,11 +198,7 @@ pub(in crate::publish) fn write(directory: &Path, holds: &Holds) -> io::Result<(
     text.extend(holds.zones.iter().map(|(zone, hold)| hold.line(&zone.to_string())));
     text.push_str(END);
     text.push('\n');
-    let mut file = File::create(&fresh)?;
-    file.write_all(text.as_bytes())?;
-    file.sync_all()?;
-    fs::rename(&fresh, path)?;
-    File::open(directory)?.sync_all()
+    replace(&path, Durability::Synced, |file| file.write_all(text.as_bytes()))
 }
 
 #[cfg(test)]

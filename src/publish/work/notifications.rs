@@ -77,7 +77,7 @@ impl Core {
                 self.entry_or_new(name).found = Some(found);
             }
             Some(entry) => {
-                let is_there = |known: &Found| known.path == found.path;
+                let is_there = |known: &Found| known.path == found.path && known.key == found.key;
                 if entry.rival.is_some() || !entry.found.as_ref().is_some_and(is_there) {
                     return false;
                 }

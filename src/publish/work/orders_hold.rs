@@ -40,12 +40,10 @@ impl Core {
         }
     }
 
-    /// Reads again which zones are held, if that could not be before.
+    /// Reads again which zones are held: the directory could not be written, and so no order was taken since.
     pub(in crate::publish) fn list_holds_again(&mut self) {
-        if self.keeping.holds.all().is_some() {
-            self.list_holds();
-            self.reporting.all_are_news = true;
-        }
+        self.list_holds();
+        self.reporting.all_are_news = true;
     }
 
     /// The fault that every zone is held.

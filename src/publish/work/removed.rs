@@ -3,9 +3,9 @@
 //! Zones that go flow in, entries for those that come back flow out, which begin with what is kept. So a `[[zone]]` that is missing in one
 //! reload, or a directory that is mistyped, costs neither the only copy of a zone that takes updates nor the serials that were served.
 
+use crate::clock::unix_now;
 use crate::publish::state::directory::StateDirectory;
 use crate::publish::state::rows::ZoneRows;
-use crate::publish::verify::unix_now;
 use crate::publish::work::core::Core;
 use crate::publish::work::entry::Entry;
 use crate::wire::Name;

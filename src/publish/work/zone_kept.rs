@@ -5,6 +5,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use crate::clock::unix_now;
 use crate::publish::accept::{Digest, Provenance};
 use crate::publish::fault::{Fault, SourceFault, one_line};
 use crate::publish::settings::SerialRule;
@@ -15,7 +16,6 @@ use crate::publish::state::reading::{DamagedSteps, KeptError, Loaded};
 use crate::publish::state::ready::Version;
 use crate::publish::state::record::Seen;
 use crate::publish::state::step::StepOrigin;
-use crate::publish::verify::unix_now;
 use crate::publish::work::entry::Entry;
 use crate::publish::work::zone_steps::CheckRun;
 use crate::zone::Zone;
