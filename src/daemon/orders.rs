@@ -306,7 +306,10 @@ async fn accept(
     match zone.parse::<Name>() {
         Err(error) => failed(format!("{zone}: not a zone name: {error}")),
         Ok(name) => match publisher.accept(&name, serial).await {
-            Ok(()) => done(format!("{name} {serial} is served")),
+            Ok(served) if served != serial => {
+                done(format!("version {serial} of {name} is served, with serial {served}"))
+            }
+            Ok(_) => done(format!("{name} {serial} is served")),
             Err(AcceptError::NothingRefused { .. }) if transfers.is_transferred(&name) => failed(format!(
                 "{name} comes from primaries: no version of one is accepted by its serial. Correct it at the primary; or \
                  `anyns zone retransfer {name}` serves whatever the primary has then, without a check"

@@ -91,7 +91,7 @@ pub use settings::{Deploy, Dnssec, HistoryBounds, SerialRule, Settings, SingleZo
 pub use state::history::{History, HistoryError, StepInfo, ZoneHistory};
 pub use state::members::KeptMember;
 pub use state::refused::path_of as refused_path;
-pub use state::releases::KeptRelease;
+pub use state::releases::{KeptRelease, KeptReleases, MissingReleases};
 pub use state::step::StepOrigin;
 pub use state::tail::{Began, BeganReason};
 pub use state::timers::ZoneTimers;
