@@ -14,6 +14,7 @@ use std::sync::{Mutex, PoisonError};
 use serde::Serialize;
 
 use crate::control::printable_lines;
+use crate::sys::files::{Durability, replace};
 use crate::telemetry::escape_controls;
 
 use super::exit::Exit;
@@ -92,10 +93,8 @@ pub(super) fn print_text(text: &str) {
 
 /// Writes a text into a file: whole, or what was there stays.
 pub(super) fn write_file(path: &Path, text: &str) -> Result<(), String> {
-    let mut new = path.to_owned().into_os_string();
-    new.push(".new");
-    let cannot = |error| format!("cannot write {}: {error}", path.display());
-    std::fs::write(&new, text).and_then(|()| std::fs::rename(&new, path)).map_err(cannot)
+    let written = replace(path, Durability::NotSynced, |file| file.write_all(text.as_bytes()));
+    written.map_err(|error| format!("cannot write {}: {error}", path.display()))
 }
 
 /// No lines are kept any longer: the command tells its outcome otherwise.

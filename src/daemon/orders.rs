@@ -47,14 +47,15 @@ pub(super) fn obey(controller: &mut Controller, call: Call) {
         Request::ZoneCatchUp { zone } => catch_up(&controller.transfers, zone.as_deref()),
         Request::ZoneExport { zone } => {
             let published = controller.published.clone();
-            tokio::task::spawn_blocking(move || reply.send(export(&published, &zone)));
-            return;
+            return controller.blocking.carry_out(reply, move || export(&published, &zone));
         }
         Request::ZoneHistory { zone } => {
-            return read(reply, publisher, move |it| history::history(it, &zone));
+            let history = move || history::history(&publisher.history(), &zone);
+            return controller.blocking.carry_out(reply, history);
         }
         Request::ZoneDiff { zone, from, to } => {
-            return read(reply, publisher, move |it| history::difference(it, &zone, from, to));
+            let difference = move || history::difference(&publisher.history(), &zone, from, to);
+            return controller.blocking.carry_out(reply, difference);
         }
         Request::ZoneHold { zone, reason } => {
             tokio::spawn(async move {
@@ -65,17 +66,22 @@ pub(super) fn obey(controller: &mut Controller, call: Call) {
         Request::ZoneUnhold { zone } => return unhold(controller, zone, reply),
         Request::ZoneRollback { zone, serial } => {
             let (published, settings) = (controller.published.clone(), controller.config.publish.clone());
+            let turns = controller.blocking.clone();
             tokio::spawn(async move {
+                // Until its end: it reads the history on a thread that may wait for a disk.
+                let _turn = match turns.take().await {
+                    Ok(turn) => turn,
+                    Err(busy) => return reply.send(busy),
+                };
                 reply.send(versions::rollback(publisher, published, settings, (zone, serial)).await);
             });
             return;
         }
         Request::ZoneDiffRefused { zone } => {
             let (published, settings) = (controller.published.clone(), controller.config.publish.clone());
-            tokio::task::spawn_blocking(move || {
-                reply.send(versions::difference_to_refused(&publisher, &published, &settings, &zone));
-            });
-            return;
+            let difference =
+                move || versions::difference_to_refused(&publisher, &published, &settings, &zone);
+            return controller.blocking.carry_out(reply, difference);
         }
         Request::ZoneRelease { zones } => {
             let canaries = controller.canaries.clone();
@@ -156,15 +162,6 @@ fn catch_up(transfers: &TransferControl, zone: Option<&str>) -> Response {
             counted(caught.len(), "zone")
         )),
     }
-}
-
-/// Reads from the history, on a thread that may wait for a disk.
-fn read(
-    reply: Reply,
-    publisher: Arc<PublisherHandle>,
-    read: impl FnOnce(&History) -> Response + Send + 'static,
-) {
-    tokio::task::spawn_blocking(move || reply.send(read(&publisher.history())));
 }
 
 /// The primaries are asked, or a zone is transferred, behind the answer: what comes of it is in the status and the log.

@@ -176,13 +176,23 @@ impl Transferring {
 }
 
 impl TransferControl {
-    /// Takes what the configuration says now. Sockets and how much is done at one time stay as they were.
-    pub(super) fn change(&self, transfers: &Transfers) -> Result<(), SecondaryError> {
-        self.secondary.change(transfers.secondary.clone())?;
-        match &self.primary {
-            Some(primary) if !primary.change(transfers.primary.clone()) => Err(SecondaryError::Busy),
-            _ => Ok(()),
+    /// Takes what the configuration says now, where that differs from what it said before. Sockets and how much is done at one time
+    /// stay as they were.
+    ///
+    /// # Errors
+    /// Too much waits, or a thread has ended; neither side has changed.
+    pub(super) fn change(&self, before: &Transfers, now: &Transfers) -> Result<(), SecondaryError> {
+        let sending = self.primary.as_ref().filter(|_| before.primary != now.primary);
+        // Before the other side changes: one of them alone would send zones by lists that the configuration does not have.
+        let sending =
+            sending.map(|primary| primary.reserve_change().ok_or(SecondaryError::Busy)).transpose()?;
+        if before.secondary != now.secondary {
+            self.secondary.change(now.secondary.clone())?;
         }
+        if let Some(sending) = sending {
+            sending.make(now.primary.clone());
+        }
+        Ok(())
     }
 
     /// Versions that wait, at a last-resort POP.

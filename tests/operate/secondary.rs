@@ -143,7 +143,7 @@ fn a_pop_without_its_hub_says_since_when_and_never_withdraws() {
     cut.pop.wait_announces();
     // The hub knows what its secondary has.
     let status = cut.hub.wait_status("the hub has seen its secondary", |status| {
-        zone_status(status, ZONE).is_some_and(|zone| zone["secondaries"][0]["serial"] == 5)
+        zone_status(status, ZONE).is_some_and(|zone| zone["secondaries"][0]["sent"] == 5)
     });
     assert_eq!(zone_status(&status, ZONE).unwrap()["secondaries"][0]["address"], POP);
     // Gone for longer than REFRESH.

@@ -111,7 +111,7 @@ async fn a_single_zone_whose_file_is_missing() {
     let mut settings = pop.settings();
     let single =
         SingleZone { name: name("b.example."), file: Some(pop.path("b").into()), serial: None, dnssec: None };
-    settings.zones = vec![single];
+    settings.zones = [single].into();
     pop.start_with(settings).await;
     let report = pop.wait_fault("b.example.", "there is no file").await;
     assert_eq!(report.state, ZoneState::Refused);
@@ -284,7 +284,7 @@ async fn copies_and_directories_without_a_known_zone_are_warnings() {
     };
     pop.write("b", &zone_text(1, 3));
     let mut settings = pop.settings();
-    settings.zones = vec![single(&pop)];
+    settings.zones = [single(&pop)].into();
     pop.start_with(settings.clone()).await;
     let report = pop.report();
     assert!(report.faults.is_empty(), "{:?}", report.faults);
@@ -302,7 +302,7 @@ async fn copies_and_directories_without_a_known_zone_are_warnings() {
         "{said:?}"
     );
     // It does not keep a zone that left the config.
-    settings.zones.clear();
+    settings.zones = [].into();
     pop.handle().reconfigure(settings).await.unwrap();
     assert_eq!(pop.served("b.example."), None);
 }

@@ -19,7 +19,7 @@ use crate::wire::Name;
 
 use super::super::fault::Faults;
 use super::super::spec::{CatalogSpec, GroupSpec, Spec, span_of};
-use super::{or_default, peer_below, period_or};
+use super::{key_of, or_default, peer_below, period_or};
 
 /// A week: a removal that was a mistake is noticed by then.
 const DEFAULT_KEEP: Duration = Duration::from_secs(7 * 86_400);
@@ -206,7 +206,11 @@ pub(super) fn fold_catalogs(
         let folder = faults.folder();
         match followed(&name, limit, (spec, catalog), (keys, management), folder) {
             Ok(catalog) => catalogs.followed.push(catalog),
-            Err(error) => faults.error(Some(catalog.name.span()), "catalog", with_causes(&error)),
+            // What is wrong with the primaries of the catalog itself is told of its own transfer, too.
+            Err(found) => found.iter().for_each(|fault| {
+                let (span, key) = (catalog.name.span(), key_of("catalog", fault));
+                faults.error_once(Some(span), &key, with_causes(fault));
+            }),
         }
     }
     catalogs
@@ -218,13 +222,13 @@ fn followed(
     (spec, catalog): (&Spec, &CatalogSpec),
     (keys, management): (&Keys, &[IpAddr]),
     folder: &Path,
-) -> Result<FollowedCatalog, SettingsFault> {
+) -> Result<FollowedCatalog, Vec<SettingsFault>> {
     let zone = |transfer: &ZoneTransferSpec, expired: OnExpirySpec| {
         secondary_zone(name, transfer, expired, keys, management)
     };
     let own = transfer_of(folder, catalog);
     let expired = catalog.expired.unwrap_or(spec.transfer.expired);
-    let group = |group: &GroupSpec| {
+    let group = |group: &GroupSpec| -> Result<(Box<[u8]>, SecondaryZone), Vec<SettingsFault>> {
         let primaries = match group.primaries.is_empty() {
             true => own.primaries.clone(),
             false => group.primaries.iter().map(|peer| peer_below(folder, peer)).collect(),

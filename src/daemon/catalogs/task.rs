@@ -6,11 +6,12 @@ use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
+use crate::clock::unix_now;
 use crate::config::Catalogs;
 use crate::handoff::{Latest, Reader};
 use crate::publish::{MADE_HERE, PublisherHandle, Report};
 use crate::telemetry::{Beat, keep_beating, keep_running, with_causes};
-use crate::transfer::secondary::{AwaitedZones, MemberZones, SecondaryHandle, unix_time};
+use crate::transfer::secondary::{AwaitedZones, MemberZones, SecondaryHandle};
 use crate::wire::{Name, Serial};
 use crate::zone::Published;
 
@@ -134,7 +135,7 @@ impl CatalogTask {
                 self.transfer(self.following.all()).await;
                 self.has_begun = true;
             }
-            self.look().await;
+            self.check_zones().await;
             self.tell();
             let until = self.produce_at.map_or(TICK, |at| at.saturating_duration_since(Instant::now()));
             tokio::select! {
@@ -150,7 +151,7 @@ impl CatalogTask {
     }
 
     /// Looks for versions of catalogs and for zones that come or go.
-    async fn look(&mut self) {
+    async fn check_zones(&mut self) {
         let report = self.report.load();
         if !report.settled {
             return;
@@ -163,7 +164,7 @@ impl CatalogTask {
             }
             // The newest report: the orders before have changed which members there are.
             let report = self.report.load();
-            if let Some(orders) = self.following.take(&zone, &report, unix_time()) {
+            if let Some(orders) = self.following.take(&zone, &report, unix_now()) {
                 self.carry_out(orders).await;
             }
         }
@@ -229,7 +230,7 @@ impl CatalogTask {
         let name = producing.settings.name.clone();
         producing.restore(self.context.published.load().zone(&name));
         let held = producing.held();
-        let produced = match producing.next(&report, accepts, unix_time()) {
+        let produced = match producing.next(&report, accepts, unix_now()) {
             Ok(produced) => produced,
             Err(error) => {
                 producing.failed(with_causes(&error));
@@ -302,7 +303,7 @@ impl CatalogTask {
             self.producing.push(producing);
         }
         let report = self.report.load();
-        let orders = self.following.configure(catalogs, &report, unix_time());
+        let orders = self.following.configure(catalogs, &report, unix_now());
         self.carry_out(orders).await;
     }
 
@@ -322,7 +323,7 @@ impl CatalogTask {
         let held = self.following.facts().into_iter().find(|fact| fact.name == *catalog);
         let Some(fact) = held else { return Err(format!("there is no catalog {catalog} here")) };
         let held = fact.held.map(|held| held.serial);
-        let Some(orders) = self.following.accept(catalog, serial, unix_time()) else {
+        let Some(orders) = self.following.accept(catalog, serial, unix_now()) else {
             self.named(catalog, held, serial)?;
             return Err(format!("{catalog}: other removals wait now; see `anyns status`"));
         };
@@ -345,7 +346,7 @@ impl CatalogTask {
     }
 
     async fn forget_the_old(&mut self) {
-        if self.following.forget_the_old(unix_time()) {
+        if self.following.forget_the_old(unix_now()) {
             self.context.publisher.change_members(Default::default()).await;
         }
     }

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
+use crate::clock::{rfc3339_of, unix_seconds};
 use crate::control::{
     Cause, DivergedStatus, LastTransferStatus, PrimaryStatus, SecondaryStatus, TransferStatus, WaitingStatus,
     ZoneStatus, one_line,
@@ -21,7 +22,7 @@ use crate::transfer::secondary::{LastTransfer, ZoneNews, ZoneReport};
 use crate::wire::{Name, Serial};
 
 use super::canaries;
-use super::clock::{Clock, unix};
+use super::clock::Clock;
 use super::other::OtherAlarm;
 use crate::daemon::canaries::CanaryFacts;
 use crate::daemon::catalogs::CatalogFacts;
@@ -58,7 +59,7 @@ pub(in crate::daemon) struct ZoneLoads {
 
 impl ZoneLoads {
     /// Tells of a transfer. One that finds no room is missing in the statistics.
-    fn tell(&self, zone: &Name, transfer: &LastTransfer) {
+    fn send_notify(&self, zone: &Name, transfer: &LastTransfer) {
         if *zone == self.zone {
             let Serial(serial) = transfer.serial;
             let _ = self.queue.push(LoadedVersion { serial, took: transfer.since_told });
@@ -134,7 +135,7 @@ impl Concern {
             if count == 1 { format!("zone {zone}") } else { format!("{count} zones, the first is {zone}") };
         let error = first.last_error.as_ref().map(|(_, error)| format!(": {error}")).unwrap_or_default();
         let since = |at: Option<SystemTime>| {
-            at.map(|at| format!(" since {}", humantime::format_rfc3339_seconds(at))).unwrap_or_default()
+            at.map(|at| format!(" since {}", rfc3339_of(at))).unwrap_or_default()
         };
         let served = first.status.serial.map_or(0, |Serial(serial)| serial);
         let text = match self {
@@ -198,7 +199,7 @@ impl TransferTable {
         for _ in 0..MOST_NEWS {
             let Some((zone, report)) = news.try_next() else { break };
             if let (Some(loads), Some(new)) = (&sources.loads, self.new_transfer(&zone, report.as_deref())) {
-                loads.tell(&zone, new);
+                loads.send_notify(&zone, new);
             }
             self.put(zone, report, now);
         }
@@ -282,7 +283,7 @@ impl TransferTable {
         let status = &self.zones.get(zone)?.status;
         Some(TransferFacts {
             primary_serial: newest_told(status).map(|serial| serial.0),
-            checked: status.checked.map(unix),
+            checked: status.checked.map(unix_seconds),
             expires: status.expires.map(|at| clock.of(at)),
             failures: status.failures.into(),
             next: next_refresh(status, clock),
@@ -323,7 +324,8 @@ impl TransferTable {
                 }
                 .to_owned(),
                 serial: one.serial.map(|serial| serial.0),
-                at: unix(one.at),
+                sent: one.sent_serial.map(|serial| serial.0),
+                at: unix_seconds(one.at),
             };
             status.secondaries = seen.iter().map(secondary).collect();
         }
@@ -349,7 +351,7 @@ fn is_behind_primary(report: &ZoneReport) -> bool {
 
 fn waiting_status(waiting: Waiting) -> WaitingStatus {
     let Waiting { newest, steps, since, until, why } = waiting;
-    let (since, until) = (unix(since), until.map(unix));
+    let (since, until) = (unix_seconds(since), until.map(unix_seconds));
     WaitingStatus { newest: newest.0, steps: steps as u64, since, until, why: one_line(&why) }
 }
 
@@ -368,23 +370,23 @@ fn transfer_status(report: &ZoneReport, clock: Clock) -> TransferStatus {
     TransferStatus {
         phase: phase.to_owned(),
         primaries: primaries.map(primary).collect(),
-        checked: status.checked.map(unix),
+        checked: status.checked.map(unix_seconds),
         next: next_refresh(status, clock),
         expires: status.expires.map(|at| clock.of(at)),
         expired: report.is_expired,
-        stale_since: status.stale_since.map(unix),
-        failing_since: status.failing_since.map(unix),
+        stale_since: status.stale_since.map(unix_seconds),
+        failing_since: status.failing_since.map(unix_seconds),
         failures: status.failures.into(),
         last_error: report.last_error.as_ref().map(|(_, error)| one_line(error)),
-        last_error_at: report.last_error.as_ref().map(|(at, _)| unix(*at)),
+        last_error_at: report.last_error.as_ref().map(|(at, _)| unix_seconds(*at)),
         behind: status.behind.filter(|behind| behind.is_proven).map(|behind| behind.serial.0),
         diverged: report.diverged.map(|diverged| DivergedStatus {
             primary: diverged.primary.to_string(),
             serial: diverged.serial.0,
-            at: unix(diverged.at),
+            at: unix_seconds(diverged.at),
         }),
         refused: status.refused.map(|serial| serial.0),
-        refused_since: status.refused_since.map(unix),
+        refused_since: status.refused_since.map(unix_seconds),
         last_transfer: report.last_transfer.as_ref().map(|last| LastTransferStatus {
             primary: last.primary.to_string(),
             whole: last.whole,
@@ -392,7 +394,7 @@ fn transfer_status(report: &ZoneReport, clock: Clock) -> TransferStatus {
             octets: last.octets,
             records: last.records,
             took_ms: last.took.as_millis() as u64,
-            at: unix(last.at),
+            at: unix_seconds(last.at),
         }),
     }
 }

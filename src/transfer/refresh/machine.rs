@@ -2,12 +2,13 @@
 
 use std::time::{Duration, Instant, SystemTime};
 
+use crate::clock::{at_unix, unix_seconds};
 use crate::publish::ZoneTimers as Saved;
 use crate::transfer::message::Soa;
 use crate::wire::Serial;
 
 use super::again::Again;
-use super::asking::{Asking, Verdict};
+use super::asking::{Asking, RoundResult};
 use super::refused::RefusedVersions;
 use super::settings::Bounds;
 use super::status::{Behind, Phase, Status};
@@ -190,7 +191,7 @@ impl Refresh {
             return None;
         }
         match &self.step {
-            Step::Idle => self.look(),
+            Step::Idle => self.begin_round(),
             Step::Asking(_) => self.judge(now),
             Step::Transferring { .. } => None,
         }
@@ -227,7 +228,7 @@ impl Refresh {
         }
         self.refused.clear();
         self.is_forced = order == Order::Retransfer;
-        self.look()
+        self.begin_round()
     }
 
     /// The answer of a primary to an SOA query; `None` if there was none.
@@ -327,7 +328,7 @@ impl Refresh {
     }
 
     /// Begins a round by the timer or an order.
-    fn look(&mut self) -> Option<Action> {
+    fn begin_round(&mut self) -> Option<Action> {
         (self.is_hinted, self.is_answered) = (false, false);
         self.is_newer_told = false;
         self.begin()
@@ -380,25 +381,25 @@ impl Refresh {
             self.behind = None;
         }
         match verdict {
-            Verdict::Newer(mut primaries) => {
+            RoundResult::Newer(mut primaries) => {
                 let first = primaries.remove(0);
                 let told = self.seen.of(first);
                 self.transfer(first, served, (Some(primaries).filter(|_| others.is_empty()), told))
             }
-            Verdict::Fresh => self.confirmed(now, others.is_empty()),
+            RoundResult::Fresh => self.confirmed(now, others.is_empty()),
             // One primary was asked alone: what it does not know the others may.
-            Verdict::Behind(..) | Verdict::Nothing if !others.is_empty() => self.ask_more(others),
-            Verdict::Behind(primary, _) if have_all_answered && self.is_listed_again => {
+            RoundResult::Behind(..) | RoundResult::Nothing if !others.is_empty() => self.ask_more(others),
+            RoundResult::Behind(primary, _) if have_all_answered && self.is_listed_again => {
                 self.is_forced = true;
                 self.transfer(primary, None, (Some(Vec::new()), None))
             }
-            Verdict::Behind(primary, serial) => {
+            RoundResult::Behind(primary, serial) => {
                 // One that never had what is served, and one that had it does not answer: no serial went backwards.
                 let is_proven = have_all_answered || self.seen.has_fallen(primary);
                 self.behind = Some(Behind { primary, serial, is_proven });
                 self.failed(now)
             }
-            Verdict::Nothing => self.failed(now),
+            RoundResult::Nothing => self.failed(now),
         }
     }
 
@@ -471,7 +472,7 @@ impl Refresh {
         }
         match self.again.take()? {
             // The timer's turn: it asks all.
-            Again::Notified(..) if self.due <= now.instant => self.look(),
+            Again::Notified(..) if self.due <= now.instant => self.begin_round(),
             Again::Notified(primary, hint) => self.notified(primary, hint),
             Again::Ordered(order) => self.ordered(order),
         }

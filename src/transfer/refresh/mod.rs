@@ -34,7 +34,6 @@ mod refused;
 #[cfg(test)]
 #[path = "../../../tests/unit/transfer/refresh_rounds.rs"]
 mod rounds_tests;
-mod saved;
 mod settings;
 mod status;
 #[cfg(test)]

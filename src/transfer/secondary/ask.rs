@@ -9,13 +9,14 @@ use std::time::Duration;
 
 use tokio::time::timeout;
 
+use crate::clock::unix_now;
 use crate::transfer::message::{Asked, Soa, SoaAnswer, TransferFault, read_soa_answer};
 use crate::transfer::tls::TlsClient;
 use crate::transfer::tsig::{Exchange, Key, TsigFault};
 use crate::wire::{Name, RecordType, rcode};
 
 use super::idle::IdleConnections;
-use super::net::{Frames, NetError, Pace, datagrams, unix_time};
+use super::net::{Frames, NetError, Pace, datagrams};
 use super::settings::SecondarySettings;
 
 /// How long each try over UDP waits: two seconds are several round trips around the world, the last is for a primary that loads.
@@ -107,7 +108,7 @@ pub(super) async fn ask_soa(
     for wait in TRIES {
         let asked = Asked { zone: zone.clone(), id: fastrand::u16(..), record_type: RecordType::SOA };
         let mut query = asked.query(None);
-        let mut exchange = key.as_ref().map(|key| Exchange::sign(&mut query, key, unix_time()));
+        let mut exchange = key.as_ref().map(|key| Exchange::sign(&mut query, key, unix_now()));
         let socket = datagrams(&settings.management, address).await?;
         let failed = |source| NetError::Udp { address, source };
         if let Err(source) = socket.send(&query).await {
@@ -155,7 +156,7 @@ async fn over_tcp(
         Pace { connect: usual.connect.min(most), silence: usual.silence.min(most), longest: most, ..usual };
     let asked = Asked { zone: zone.clone(), id: fastrand::u16(..), record_type: RecordType::SOA };
     let mut query = asked.query(None);
-    let mut exchange = key.as_ref().map(|key| Exchange::sign(&mut query, key, unix_time()));
+    let mut exchange = key.as_ref().map(|key| Exchange::sign(&mut query, key, unix_now()));
     let peer = (address, tls);
     let mut frames = Frames::open(idle, &settings.management, peer, pace, &query).await?;
     let Some(message) = frames.next().await? else {
@@ -172,7 +173,7 @@ async fn over_tcp(
 
 fn judge(message: &[u8], asked: &Asked, exchange: Option<&mut Exchange>) -> Result<SoaAnswer, AskError> {
     if let Some(exchange) = exchange {
-        exchange.verify(message, unix_time())?;
+        exchange.verify(message, unix_now())?;
     }
     Ok(read_soa_answer(message, asked)?)
 }

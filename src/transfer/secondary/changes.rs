@@ -10,7 +10,7 @@ use crate::zone::Expiry;
 
 use super::access::AtService;
 use super::coordinator::{Coordinator, now};
-use super::entry::{Early, Entry, soa_of};
+use super::entry::{Early, ZoneEntry, soa_of};
 use super::follower::{Follower, is_decided};
 use super::install_gate::forget;
 use super::pacer::Pacer;
@@ -139,7 +139,7 @@ impl Coordinator {
         let name = zone.name.clone();
         let generation = self.next_generation();
         let is_listed_again = self.kept_aside.remove(&name);
-        let mut entry = Entry::new(zone, generation);
+        let mut entry = ZoneEntry::new(zone, generation);
         entry.is_listed_again = is_listed_again;
         self.zones.insert(name.clone(), entry);
         self.outward.note(&name);

@@ -21,7 +21,7 @@ use super::access::AtService;
 use super::ask::{AskError, AskOver, ask_soa};
 use super::awaited::{Awaited, AwaitedZones};
 use super::clock_watch::ClockWatch;
-use super::entry::Entry;
+use super::entry::ZoneEntry;
 use super::fetch::{Credentials, Fetch, Fetched, fetch};
 use super::follower::Follower;
 use super::forwarder::Forwarder;
@@ -86,7 +86,7 @@ pub struct SecondaryContext {
 pub(super) struct Coordinator {
     pub(super) settings: Arc<SecondarySettings>,
     pub(super) sink: Arc<dyn Sink>,
-    pub(super) zones: HashMap<Name, Entry>,
+    pub(super) zones: HashMap<Name, ZoneEntry>,
     /// The zones of the settings, and those that catalogs list beside them.
     pub(super) configured: HashSet<Name>,
     pub(super) members: HashSet<Name>,
@@ -399,7 +399,7 @@ impl Coordinator {
 
 /// The timers of a zone, or those that it had before it went out of service.
 fn timers_of(
-    zones: &HashMap<Name, Entry>,
+    zones: &HashMap<Name, ZoneEntry>,
     saved: &HashMap<Name, Saved>,
     zone: &Name,
     now: Now,

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
+use crate::clock::rfc3339_of;
 use crate::transfer::message::Soa;
 use crate::transfer::refresh::{Action, Bounds, Now, Order, Refresh, Saved};
 use crate::wire::{Name, RecordType, Serial};
@@ -20,7 +21,7 @@ const MANY_FAILURES: u32 = 6;
 
 /// One zone.
 #[derive(Debug)]
-pub(super) struct Entry {
+pub(super) struct ZoneEntry {
     pub(super) settings: SecondaryZone,
     /// `None` until it is known what is served: at a start the publisher may still be about to bring the zone back.
     refresh: Option<Refresh>,
@@ -71,7 +72,7 @@ pub(super) struct Changed {
     pub(super) timers: bool,
 }
 
-impl Entry {
+impl ZoneEntry {
     pub(super) fn new(settings: SecondaryZone, generation: u64) -> Self {
         Self {
             settings,
@@ -209,7 +210,7 @@ impl Entry {
         let mut changed = Changed::default();
         if expiry != self.expiry {
             changed.expiry = Some(expiry);
-            let checked = status.checked.map(|at| humantime::format_rfc3339_seconds(at).to_string());
+            let checked = status.checked.map(rfc3339_of);
             let (error, checked) = (self.error(), checked.unwrap_or_else(|| "never".to_owned()));
             match expiry {
                 Expiry::Current => tracing::warn!(%zone, "the zone has not expired any more"),
@@ -227,7 +228,7 @@ impl Entry {
             let serial = status.serial.map_or(0, |Serial(serial)| serial);
             match status.stale_since {
                 Some(since) => {
-                    let since = humantime::format_rfc3339_seconds(since).to_string();
+                    let since = rfc3339_of(since);
                     let error = self.error();
                     tracing::warn!(%zone, serial, since, error, "no primary has confirmed what is served for longer than REFRESH: the zone is stale");
                 }

@@ -10,6 +10,7 @@ use arc_swap::ArcSwap;
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
+use crate::clock::unix_now;
 use crate::handoff::{Queue, Reader, queue};
 use crate::telemetry::{Beat, LogLimit, keep_beating, keep_running};
 use crate::transfer::notify::Notify;
@@ -20,7 +21,6 @@ use crate::wire::{Name, rcode};
 use super::access::{Access, AtService};
 use super::awaited::{AwaitedZones, awaited};
 use super::coordinator::{Coordinator, Event, SecondaryContext};
-use super::net::unix_time;
 use super::report::ZoneReport;
 use super::settings::{SecondarySettings, SecondaryZone};
 use super::sink::Sink;
@@ -199,7 +199,7 @@ impl SecondaryHandle {
             }
         };
         let access = self.access.load();
-        let mut signer = match verify_request(message, &access.keys, unix_time()) {
+        let mut signer = match verify_request(message, &access.keys, unix_now()) {
             Ok(signer) => signer,
             Err(mut refused) => {
                 let mut response = notify.response(refused.rcode());
@@ -215,7 +215,7 @@ impl SecondaryHandle {
         };
         let mut response = notify.response(rcode);
         if let Some(signer) = &mut signer {
-            signer.sign(&mut response, unix_time());
+            signer.sign(&mut response, unix_now());
         }
         Some(Judged { response, refusal })
     }

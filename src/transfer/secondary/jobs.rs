@@ -21,7 +21,7 @@ pub(super) struct Ask {
     pub(super) zone: Name,
     pub(super) primary: usize,
     pub(super) address: SocketAddr,
-    /// Of which primaries of the zone it is one: see [`super::entry::Entry`].
+    /// Of which primaries of the zone it is one: see [`super::entry::ZoneEntry`].
     pub(super) generation: u64,
     pub(super) over: AskOver,
     /// Whether a NOTIFY is the reason: such queries do not wait for all that the timers want.

@@ -12,7 +12,7 @@ use tokio::sync::oneshot;
 use crate::wire::Name;
 
 use super::coordinator::{Coordinator, Event, now};
-use super::entry::Entry;
+use super::entry::ZoneEntry;
 use super::handle::{SecondaryError, SecondaryHandle, check_zones};
 use super::install_gate::InstallGate;
 use super::settings::{MemberZones, PrimariesDiffer};
@@ -87,7 +87,7 @@ impl Coordinator {
                     self.saved.insert(zone.clone(), saved);
                     self.kept_aside.insert(zone.clone());
                 }
-                let Entry { armed, gate, .. } = entry;
+                let ZoneEntry { armed, gate, .. } = entry;
                 if let Some(armed) = armed {
                     self.timers.remove(&(armed, zone.clone()));
                 }

@@ -9,6 +9,7 @@ use std::sync::mpsc::Receiver;
 use std::time::Duration;
 
 use super::*;
+use crate::clock::unix_now;
 use crate::test_support::counted_records::counted_records;
 use crate::transfer::hub::{By, Hub, a, name, record, soa, zone};
 use crate::transfer::notify::Allowed;
@@ -56,8 +57,8 @@ impl Signs {
     fn sign(&self, query: &[u8], messages: &mut [Vec<u8>]) {
         let Self::With(keys) = self else { return };
         // A query whose signature is wrong is answered without one.
-        if let Ok(Some(mut replies)) = verify_request(query, keys, unix_time()) {
-            messages.iter_mut().for_each(|message| replies.sign(message, unix_time()));
+        if let Ok(Some(mut replies)) = verify_request(query, keys, unix_now()) {
+            messages.iter_mut().for_each(|message| replies.sign(message, unix_now()));
         }
     }
 }

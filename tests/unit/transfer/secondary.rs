@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::*;
+use crate::clock::unix_now;
 use crate::transfer::hub::{Hub, a, name, soa, zone};
 use crate::transfer::notify::Allowed;
 use crate::transfer::refresh::Bounds;
@@ -252,7 +253,7 @@ fn what_comes_to_a_service_address_is_judged_by_its_source() {
         assert_eq!(rcode(ask(&notify(zone), source)), expected, "{zone} {source}");
     }
     let mut with_key = notify("signed.example.");
-    crate::transfer::tsig::Exchange::sign(&mut with_key, &key, unix_time());
+    crate::transfer::tsig::Exchange::sign(&mut with_key, &key, unix_now());
     let (good, response) = ask(&with_key, "192.0.2.2").unwrap();
     assert_eq!((good, response[11]), (0, 1), "signed, too");
     *with_key.last_mut().unwrap() ^= 1;
@@ -302,7 +303,7 @@ fn a_primary_with_a_key_signs_its_notifies_at_every_address_with_any_key_that_is
     ] {
         let mut request = crate::transfer::notify::request(7, &name("example."), (60, &soa(6).rdata));
         if let Some(signer) = signer {
-            Exchange::sign(&mut request, &Arc::new(key(signer)), unix_time());
+            Exchange::sign(&mut request, &Arc::new(key(signer)), unix_now());
         }
         let source: IpAddr = source.parse().unwrap();
         let at_management = handle.notify(&request, source).unwrap();
@@ -334,7 +335,7 @@ fn an_expired_zone_is_told_at_once_and_its_timers_are_kept_at_the_end() {
     let (pop, _served) = Hub::new();
     pop.put(zone(5, [a("a.example.", 1)]));
     // Checked three hours ago, and EXPIRE is less.
-    let now = unix_time();
+    let now = unix_now();
     let saved = crate::transfer::refresh::Saved {
         checked: Some(now - 11_000),
         due: now,
