@@ -9,6 +9,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
+use crate::clock::unix_now;
 use crate::transfer::notify::{
     NextNotify, Notifier, Pauses, Send, SlotOutcome, Target, TargetSlots, TargetStatus, read_answer, request,
 };
