@@ -16,7 +16,6 @@ use std::sync::{Mutex, PoisonError};
 use serde::Serialize;
 
 use crate::control::printable_lines;
-use crate::sys::files::{Durability, replace};
 use crate::telemetry::escape_controls;
 
 use super::exit::Exit;

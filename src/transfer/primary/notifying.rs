@@ -193,7 +193,8 @@ impl Notifying {
         let message = request(send.id, &name, (soa.ttl, soa.rdata().next()?));
         let (shared, wait) = (self.shared.clone(), send.pause.min(WAIT));
         let task = self.tasks.spawn(async move {
-            let rcode = timeout(wait, send_notify(&shared, address, key, (message, send.id))).await.ok().flatten();
+            let rcode =
+                timeout(wait, send_notify(&shared, address, key, (message, send.id))).await.ok().flatten();
             Answered { zone: name, send, rcode }
         });
         self.addresses.insert(task.id(), address);
