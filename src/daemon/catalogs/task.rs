@@ -168,6 +168,7 @@ impl CatalogTask {
                 self.carry_out(orders).await;
             }
         }
+        self.following.look_for_files(&self.report.load());
         self.settle();
         if self.produce_at.is_none_or(|at| at <= Instant::now()) {
             self.produce_at = None;
