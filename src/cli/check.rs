@@ -65,7 +65,7 @@ fn without_absent(config: &mut Config) -> bool {
     let are_all = settings.directories.len() == before;
     if !are_all {
         // Their zones cannot be found.
-        settings.zones.retain(|zone| zone.file.is_some());
+        settings.zones = settings.zones.iter().filter(|zone| zone.file.is_some()).cloned().collect();
         config.required.clear();
     }
     are_all

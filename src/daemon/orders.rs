@@ -1,10 +1,11 @@
 //! What operators order over the admin socket.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::control::{Call, Reply, Request, Response};
-use crate::publish::PublisherHandle;
+use crate::publish::{AcceptError, Fault, History, PublisherHandle, ZoneReport};
 use crate::telemetry::{counted, with_causes};
 use crate::transfer::delay::CaughtUp;
 use crate::transfer::refresh::Order as TransferOrder;
@@ -33,8 +34,9 @@ pub(super) fn obey(controller: &mut Controller, call: Call) {
         Request::Undrain {} => return undrain(controller, reply),
         Request::Reload {} => return reload::ask(controller, Some(reply)),
         Request::ZoneRemove { zone } => {
+            let transfers = controller.transfers.clone();
             tokio::spawn(async move {
-                reply.send(remove(&publisher, &zone).await);
+                reply.send(remove(&publisher, &transfers, &zone).await);
             });
             return;
         }
@@ -102,8 +104,9 @@ pub(super) fn obey(controller: &mut Controller, call: Call) {
             return;
         }
         Request::ZoneAccept { zone, serial } => {
+            let transfers = controller.transfers.clone();
             tokio::spawn(async move {
-                reply.send(accept(&publisher, &zone, Serial(serial)).await);
+                reply.send(accept(&publisher, &transfers, &zone, Serial(serial)).await);
             });
             return;
         }
@@ -164,30 +167,69 @@ fn catch_up(transfers: &TransferControl, zone: Option<&str>) -> Response {
 /// The primaries are asked, or a zone is transferred, behind the answer: what comes of it is in the status and the log.
 fn transfer(controller: &Controller, zone: Option<String>, order: TransferOrder, reply: Reply) {
     let transfers = controller.transfers.clone();
+    // A whole zone that is ordered passes without a check, so it would end what a hold is for.
+    let held = match order {
+        TransferOrder::Refresh => BTreeSet::new(),
+        TransferOrder::Retransfer => held_zones(&controller.publisher),
+    };
     tokio::spawn(async move {
         let name = zone.map(|zone| zone.parse::<Name>().map_err(|error| (zone, error))).transpose();
         reply.send(match name {
             Err((zone, error)) => failed(format!("{zone}: not a zone name: {error}")),
-            Ok(zone) => transfer_now(&transfers, zone, order).await,
+            Ok(Some(zone)) => transfer_one(&transfers, zone, &held, order).await,
+            Ok(None) => transfer_all(&transfers, held, order).await,
         });
     });
 }
 
-async fn transfer_now(transfers: &TransferControl, zone: Option<Name>, order: TransferOrder) -> Response {
-    let what = match order {
+/// The zones that operators hold.
+fn held_zones(publisher: &PublisherHandle) -> BTreeSet<Name> {
+    let is_held = |zone: &ZoneReport| zone.faults.iter().any(|fault| matches!(fault, Fault::Held { .. }));
+    let report = publisher.report().load();
+    report.zones.iter().filter(|(_, zone)| is_held(zone)).map(|(name, _)| name.clone()).collect()
+}
+
+/// What is done, in words.
+fn words(order: TransferOrder) -> &'static str {
+    match order {
         TransferOrder::Refresh => "the primaries are asked now",
-        TransferOrder::Retransfer => "transferred whole now, whatever the serial",
+        TransferOrder::Retransfer => "transferred whole now, whatever the serial, and served without a check",
+    }
+}
+
+async fn transfer_one(
+    transfers: &TransferControl,
+    zone: Name,
+    held: &BTreeSet<Name>,
+    order: TransferOrder,
+) -> Response {
+    if held.contains(&zone.to_lowercase()) {
+        return failed(format!(
+            "{zone} is held, and nothing is transferred: `anyns zone unhold {zone}` first"
+        ));
+    }
+    match transfers.order(Some(zone.clone()), order).await {
+        Err(error) => failed(with_causes(&error)),
+        Ok(0) => failed(format!("{zone} comes from no primary: no [[zone]] names some for it")),
+        Ok(_) => done(format!("{zone}: {}; `anyns zone status {zone}` tells what comes of it", words(order))),
+    }
+}
+
+async fn transfer_all(transfers: &TransferControl, held: BTreeSet<Name>, order: TransferOrder) -> Response {
+    let held: BTreeSet<Name> = held.into_iter().filter(|zone| transfers.is_transferred(zone)).collect();
+    let left_out = match held.first() {
+        None => String::new(),
+        Some(first) if held.len() == 1 => format!("; {first} is held and stays as it is"),
+        Some(first) => format!("; {} are held and stay as they are, the first is {first}", held.len()),
     };
-    match (transfers.order(zone.clone(), order).await, zone) {
-        (Err(error), _) => failed(with_causes(&error)),
-        (Ok(0), Some(zone)) => failed(format!("{zone} comes from no primary: no [[zone]] names some for it")),
-        (Ok(0), None) => failed("no zone comes from a primary".to_owned()),
-        (Ok(_), Some(zone)) => {
-            done(format!("{zone}: {what}; `anyns zone status {zone}` tells what comes of it"))
-        }
-        (Ok(count), None) => {
-            done(format!("{}: {what}; `anyns status` tells what comes of it", counted(count, "zone")))
-        }
+    match transfers.order_all_but(held, order).await {
+        Err(error) => failed(with_causes(&error)),
+        Ok(0) if left_out.is_empty() => failed("no zone comes from a primary".to_owned()),
+        Ok(count) => done(format!(
+            "{}: {}{left_out}; `anyns status` tells what comes of it",
+            counted(count, "zone"),
+            words(order)
+        )),
     }
 }
 
@@ -242,9 +284,12 @@ pub(super) fn end_drain(controller: &mut Controller, (removed, reply): (std::io:
     reply.send(done("undrained: health decides".into()));
 }
 
-async fn remove(publisher: &Arc<PublisherHandle>, zone: &str) -> Response {
+async fn remove(publisher: &Arc<PublisherHandle>, transfers: &TransferControl, zone: &str) -> Response {
     match zone.parse::<Name>() {
         Err(error) => failed(format!("{zone}: not a zone name: {error}")),
+        Ok(name) if transfers.is_transferred(&name) => failed(format!(
+            "{name} comes from primaries: it goes when its [[zone]] leaves the configuration, or when its catalog lists it no more"
+        )),
         Ok(name) => match publisher.remove(&name).await {
             Ok(()) => done(format!("{name} is no longer served")),
             Err(error) => failed(with_causes(&error)),
@@ -252,11 +297,20 @@ async fn remove(publisher: &Arc<PublisherHandle>, zone: &str) -> Response {
     }
 }
 
-async fn accept(publisher: &Arc<PublisherHandle>, zone: &str, serial: Serial) -> Response {
+async fn accept(
+    publisher: &Arc<PublisherHandle>,
+    transfers: &TransferControl,
+    zone: &str,
+    serial: Serial,
+) -> Response {
     match zone.parse::<Name>() {
         Err(error) => failed(format!("{zone}: not a zone name: {error}")),
         Ok(name) => match publisher.accept(&name, serial).await {
             Ok(()) => done(format!("{name} {serial} is served")),
+            Err(AcceptError::NothingRefused { .. }) if transfers.is_transferred(&name) => failed(format!(
+                "{name} comes from primaries: no version of one is accepted by its serial. Correct it at the primary; or \
+                 `anyns zone retransfer {name}` serves whatever the primary has then, without a check"
+            )),
             Err(error) => failed(with_causes(&error)),
         },
     }

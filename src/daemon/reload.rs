@@ -22,7 +22,9 @@ use crate::host;
 use crate::publish::{PublisherHandle, Report, finds_no_zone, no_zone_file};
 use crate::serve::TlsFiles;
 use crate::telemetry::{counted, with_causes};
+use crate::wire::Name;
 
+use super::catalogs::CatalogFacts;
 use super::controller::Controller;
 use super::live::{self, Applied};
 use super::reloads::Read;
@@ -89,6 +91,7 @@ pub(super) fn take_over(controller: &mut Controller, (read, replies): (Read, Vec
             tracing::warn!("{warning}");
         }
         changeable(&controller.config, &loaded.config)?;
+        catalogs_left(&loaded.config, &controller.catalogs.facts().load())?;
         Ok(loaded.config)
     }) {
         Ok(config) => put_in_force(controller, config, replies),
@@ -107,6 +110,19 @@ fn changeable(old: &Config, new: &Config) -> Result<(), String> {
     match old.publish.state_directory == new.publish.state_directory {
         true => Ok(()),
         false => Err("zones.state-directory cannot change without a restart".to_owned()),
+    }
+}
+
+/// A followed catalog that is named no more takes its zones with it: with many of them that is not done by a mistyped name.
+fn catalogs_left(new: &Config, facts: &CatalogFacts) -> Result<(), String> {
+    let is_followed = |name: &Name| new.transfers.catalogs.followed.iter().any(|it| it.name == *name);
+    match facts.too_large_to_leave.iter().find(|(name, _)| !is_followed(name)) {
+        None => Ok(()),
+        Some((name, members)) => Err(format!(
+            "the catalog {name} would leave, and {} with it, more than its removal limit allows; to take it out, set its \
+             removal-limit-percent to 100 first, and reload",
+            counted(*members, "zone")
+        )),
     }
 }
 

@@ -219,7 +219,8 @@ pub fn render_catchments(report: &CatchmentReport) -> String {
     text
 }
 
-/// The report as CSV (RFC 4180): a line for each POP and prefix. Names of POPs and prefixes hold nothing that needs quotes.
+/// The report as CSV (RFC 4180): a line for each POP and prefix. Names of POPs and prefixes hold nothing that needs
+/// quotes, so no library writes it.
 #[must_use]
 pub fn catchments_csv(report: &CatchmentReport) -> String {
     let mut text = "pop,prefix,samples,missed,share,queries_per_second\r\n".to_owned();

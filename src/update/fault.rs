@@ -134,6 +134,18 @@ pub enum UpdateFault {
         /// How many are looked at.
         most: usize,
     },
+    /// A record that no message of a transfer can hold, so that no secondary would get the zone any more.
+    #[error(
+        "a record of {owner} of type {record_type} with {octets} octets of RDATA fits no message of a transfer"
+    )]
+    NoTransfer {
+        /// The owner.
+        owner: Name,
+        /// The type.
+        record_type: RecordType,
+        /// Octets of its RDATA.
+        octets: usize,
+    },
     /// The publisher did not take it.
     #[error(transparent)]
     Apply(#[from] ApplyError),
@@ -155,6 +167,7 @@ impl UpdateFault {
             | Self::NotAllowed { .. }
             | Self::OtherKey { .. }
             | Self::SignerType { .. }
+            | Self::NoTransfer { .. }
             | Self::TooLarge { .. } => rcode::REFUSED,
             Self::NotZone { .. } => rcode::NOTZONE,
             Self::NameNotInUse { .. } => rcode::NXDOMAIN,

@@ -151,7 +151,7 @@ impl CanaryTask {
         };
         self.seen = Some(report.changes());
         for name in names {
-            self.look(&name, &report);
+            self.check_zone(&name, &report);
         }
         if report.settled && !self.has_settled {
             self.has_settled = true;
@@ -165,7 +165,7 @@ impl CanaryTask {
     }
 
     /// Looks at one zone: which version of it is served, and who may have it.
-    fn look(&mut self, name: &Name, report: &Report) {
+    fn check_zone(&mut self, name: &Name, report: &Report) {
         let text = name.to_string();
         let group = self.groups.iter().position(|group| group.covers(&text));
         let Some(group) = group.filter(|_| report.zones.get(name).is_some()) else {
@@ -210,7 +210,7 @@ impl CanaryTask {
         let serials = (kept.serial, newest);
         let machine = CanaryZone::new(settings.rules, members, serials, kept.is_halted, now);
         self.entries.add(name.clone(), (group, machine), is_missing.then_some(now));
-        if let Some(entry) = self.entries.zones.get_mut(&name).filter(|_| kept.is_unwell) {
+        if let Some(entry) = self.entries.zones.get_mut(&name).filter(|_| kept.is_unhealthy) {
             entry.stopped = Some(STOPPED_BEFORE.to_owned());
         }
     }
@@ -280,7 +280,7 @@ impl CanaryTask {
         let served = self.context.published.load().zone(name).cloned();
         match served.filter(|served| served.serial() == serial) {
             Some(served) => drop(self.released.insert(name.clone(), (served, reason))),
-            None => self.look(name, &self.report.load()),
+            None => self.check_zone(name, &self.report.load()),
         }
     }
 

@@ -6,6 +6,7 @@
 
 use std::time::{Duration, Instant};
 
+use crate::clock::unix_seconds;
 use crate::control::{Selection, ZoneFilter};
 use crate::metrics::{
     self, Facts, Format, MOST_NAMES, MOST_ZONES, PrefixFacts, SampleFacts, SessionFacts, ZoneFacts,
@@ -16,7 +17,7 @@ use crate::route::{LeaseStatus, NeighborKey, RouteStatus, SessionState};
 use crate::telemetry::Tap;
 use crate::wire::Name;
 
-use super::clock::{Clock, unix};
+use super::clock::Clock;
 use super::{State, zones};
 
 impl State {
@@ -75,7 +76,7 @@ impl State {
                 is_well: zones::is_well(zone),
                 serial: zone.serial.map(|serial| serial.0),
                 records: zone.records as u64,
-                accepted: zone.accepted_at.map(unix),
+                accepted: zone.accepted_at.map(unix_seconds),
                 signatures_expire: zone
                     .signatures
                     .as_ref()

@@ -7,8 +7,9 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, Write};
 use std::path::Path;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::SystemTime;
 
+use crate::clock::{at_unix, unix_seconds};
 use crate::sys::files::{Durability, replace};
 use crate::wire::Name;
 
@@ -49,8 +50,7 @@ pub(in crate::publish) fn read(directory: &Path) -> io::Result<Holds> {
     let text = io::read_to_string(io::Read::take(file, MOST_OCTETS))?;
     let read = |line: &str| {
         let mut words = line.splitn(3, ' ');
-        let (name, since) = (words.next()?.parse().ok()?, words.next()?.parse().ok()?);
-        let since = UNIX_EPOCH.checked_add(Duration::from_secs(since))?;
+        let (name, since) = (words.next()?.parse().ok()?, at_unix(words.next()?.parse().ok()?)?);
         Some((name, Hold { reason: words.next().unwrap_or_default().into(), since }))
     };
     let mut holds = Holds::new();
@@ -67,7 +67,7 @@ pub(in crate::publish) fn read(directory: &Path) -> io::Result<Holds> {
 pub(in crate::publish) fn write(directory: &Path, holds: &Holds) -> io::Result<()> {
     let mut text = String::new();
     for (name, Hold { reason, since }) in holds {
-        let since = since.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+        let since = unix_seconds(*since);
         text.push_str(&format!("{name} {since} {reason}\n"));
     }
     replace(&directory.join(FILE), Durability::Synced, |file| file.write_all(text.as_bytes()))

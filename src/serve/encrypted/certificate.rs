@@ -67,14 +67,14 @@ pub struct Certificates {
     certificate: PathBuf,
     key: PathBuf,
     current: ArcSwap<CertifiedKey>,
-    told: ArcSwap<Told>,
+    told: ArcSwap<LoggedState>,
     /// Held while files are read, which may never end: no thread that must answer takes it.
     state: Mutex<State>,
 }
 
 /// How the last reading went.
 #[derive(Clone, Debug, Default)]
-struct Told {
+struct LoggedState {
     fault: Option<String>,
     /// When the pair in use is valid; `None` if that cannot be read.
     validity: Option<Validity>,
@@ -93,7 +93,7 @@ impl Certificates {
     pub fn load(certificate: &Path, key: &Path) -> Result<Arc<Self>, CertificateError> {
         let looks = [file_state(certificate), file_state(key)];
         let pair = read(certificate, key)?;
-        let told = Told { fault: None, validity: Validity::of(&pair.cert) };
+        let told = LoggedState { fault: None, validity: Validity::of(&pair.cert) };
         let mut state = State { looks, ..State::default() };
         state.watch_validity(told.validity, certificate);
         warn_of_exposure(key);
@@ -140,7 +140,7 @@ impl Certificates {
         match read(&self.certificate, &self.key) {
             Ok(pair) => {
                 let same = pair.cert == self.current.load().cert;
-                self.told.store(Arc::new(Told { fault: None, validity: Validity::of(&pair.cert) }));
+                self.told.store(Arc::new(LoggedState { fault: None, validity: Validity::of(&pair.cert) }));
                 self.current.store(Arc::new(pair));
                 tracing::info!(certificate = %self.certificate.display(), same, "the certificate is read");
                 warn_of_exposure(&self.key);
@@ -149,7 +149,7 @@ impl Certificates {
             Err(error) => {
                 tracing::error!(%error, "the new certificate cannot be used; the old one stays");
                 let validity = self.told.load().validity;
-                self.told.store(Arc::new(Told { fault: Some(error.to_string()), validity }));
+                self.told.store(Arc::new(LoggedState { fault: Some(error.to_string()), validity }));
                 Err(error)
             }
         }

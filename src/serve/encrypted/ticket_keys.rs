@@ -8,13 +8,13 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use arc_swap::ArcSwapOption;
 use data_encoding::HEXLOWER;
 use rustls::crypto::ring;
 use rustls::server::ProducesTickets;
 
+use crate::clock::unix_now;
 use crate::sys::files::{FileError, read};
 use crate::telemetry::with_causes;
 
@@ -144,14 +144,14 @@ impl ProducesTickets for TicketKeys {
 
     fn encrypt(&self, state: &[u8]) -> Option<Vec<u8>> {
         match self.shared.load().as_deref() {
-            Some(keys) => keys.first()?.key.seal(now(), state),
+            Some(keys) => keys.first()?.key.seal(unix_now(), state),
             None => self.own.encrypt(state),
         }
     }
 
     fn decrypt(&self, ticket: &[u8]) -> Option<Vec<u8>> {
         match self.shared.load().as_deref() {
-            Some(keys) => keys.iter().find(|one| one.key.made(ticket))?.key.open(now(), ticket),
+            Some(keys) => keys.iter().find(|one| one.key.made(ticket))?.key.open(unix_now(), ticket),
             None => self.own.decrypt(ticket),
         }
     }
@@ -189,11 +189,6 @@ fn read_one(path: &Path) -> Result<TicketKey, TicketKeyError> {
         KeyOctetsFault::Length(octets) => TicketKeyError::Length { path: path.to_owned(), octets },
         KeyOctetsFault::NotRandom => TicketKeyError::NotRandom { path: path.to_owned() },
     })
-}
-
-/// Seconds since 1970.
-fn now() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
 
 #[cfg(test)]

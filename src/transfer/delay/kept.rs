@@ -8,8 +8,9 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, Write};
 use std::path::Path;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime};
 
+use crate::clock::{at_unix, unix_seconds};
 use crate::sys::files::{Durability, replace};
 use crate::wire::{Name, Serial};
 
@@ -75,16 +76,15 @@ fn version_of(line: &str) -> Option<(Name, Serial, Remembered)> {
 }
 
 fn from_seconds(word: &str) -> Option<SystemTime> {
-    UNIX_EPOCH.checked_add(Duration::from_secs(word.parse().ok()?))
+    at_unix(word.parse().ok()?)
 }
 
 /// Replaces the file.
 pub(super) fn write(directory: &Path, kept: &Kept, now: SystemTime) -> io::Result<()> {
-    let seconds = |time: SystemTime| time.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
-    let mut text = format!("{} {} {}\n", HEAD[0], HEAD[1], seconds(now));
+    let mut text = format!("{} {} {}\n", HEAD[0], HEAD[1], unix_seconds(now));
     for (zone, versions) in kept {
         for (Serial(serial), Remembered { seen, waited }) in versions {
-            text.push_str(&format!("{zone} {serial} {} {}\n", seconds(*seen), waited.as_secs()));
+            text.push_str(&format!("{zone} {serial} {} {}\n", unix_seconds(*seen), waited.as_secs()));
         }
     }
     replace(&directory.join(FILE), Durability::Synced, |file| file.write_all(text.as_bytes()))

@@ -11,11 +11,12 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 
+use crate::clock::unix_now;
 use crate::telemetry::{LogLimit, network_of};
 use crate::transfer::notify::Notify;
-use crate::transfer::secondary::unix_time;
 use crate::transfer::tls::TlsServer;
 use crate::transfer::writer::TooLarge;
+use crate::wire::Name;
 
 use super::limits::{ClientLimits, Slot};
 use super::listed::ListedSources;
@@ -26,9 +27,6 @@ use super::seen::{AskedFor, SeenTable};
 use super::settings::PrimarySettings;
 use super::source::Source;
 use super::turns::Turns;
-
-/// Octets of a request over UDP: all that a datagram can have, because knsupdate sends updates of any length over UDP.
-const DATAGRAM: usize = 65_535;
 
 /// How long a client may be silent that no list names: it asks at once, or holds what others need.
 const UNLISTED_IDLE: Duration = Duration::from_secs(5);
@@ -91,8 +89,8 @@ enum ConnectionError {
     Pace(#[from] PaceFault),
     #[error(transparent)]
     Io(#[from] std::io::Error),
-    #[error("the zone cannot be transferred")]
-    TooLarge(#[from] TooLarge),
+    #[error("{zone} cannot be transferred: {fault}")]
+    TooLarge { zone: Name, fault: TooLarge },
 }
 
 impl Shared {
@@ -117,7 +115,7 @@ impl Shared {
         let settings = self.settings();
         let allowed = |zone: &_| settings.allowed(zone).clone();
         let request = (message, client, transport);
-        let (answer, fault) = judge(request, (&settings.keys, &*self.source), allowed, unix_time());
+        let (answer, fault) = judge(request, (&settings.keys, &*self.source), allowed, unix_now());
         if let Some(error) = fault {
             match error {
                 RequestFault::NoZone { .. } | RequestFault::Withheld { .. } => {
@@ -136,7 +134,8 @@ impl Shared {
 /// beside them.
 pub(super) async fn datagrams(socket: UdpSocket, shared: Arc<Shared>) {
     let socket = Arc::new(socket);
-    let mut buffer = vec![0; DATAGRAM];
+    // All that a datagram can have: knsupdate sends updates of any length over UDP.
+    let mut buffer = vec![0; MAX_MESSAGE];
     loop {
         let Ok((octets, client)) = socket.recv_from(&mut buffer).await else {
             // An ICMP error of an earlier answer.
@@ -161,7 +160,7 @@ pub(super) async fn datagrams(socket: UdpSocket, shared: Arc<Shared>) {
                 let first = stream.messages().next();
                 let Some(Ok(mut message)) = first else { continue };
                 if let Some(signer) = &mut stream.signer {
-                    signer.sign(&mut message, unix_time());
+                    signer.sign(&mut message, unix_now());
                 }
                 message
             }
@@ -289,10 +288,13 @@ async fn send(
     let mut pace = SendPace::new(&shared.settings(), begun);
     let mut signer = answer.signer.take();
     let mut messages = answer.messages();
-    for message in messages.by_ref() {
-        let mut message = message?;
-        if let Some(signer) = &mut signer {
-            signer.sign(&mut message, unix_time());
+    while let Some(message) = messages.next() {
+        let too_large = |fault| ConnectionError::TooLarge { zone: zone.clone(), fault };
+        let mut message = message.map_err(too_large)?;
+        match &mut signer {
+            Some(signer) if messages.leaves_room() => signer.sign(&mut message, unix_now()),
+            Some(signer) => signer.pass(&message),
+            None => {}
         }
         octets += message.len();
         let at = Instant::now();
@@ -303,7 +305,7 @@ async fn send(
     if answer.asked != AskedFor::Soa {
         let (records, ms) = (messages.records(), begun.elapsed().as_millis() as u64);
         tracing::info!(%zone, %client, %serial, asked = ?answer.asked, records, octets, ms, "zone sent");
-        shared.seen.note((&zone, client), answer.asked, Some(answer.kind.sent()), Some(serial));
+        shared.seen.note((&zone, client), answer.asked, Some((answer.kind.sent(), serial)), None);
     }
     Ok(())
 }

@@ -158,6 +158,12 @@ impl Primary {
         self.events.try_send(NotifyEvent::Changed(zone)).is_ok()
     }
 
+    /// A zone is served no more: nothing is remembered of it. Never blocks; false if too many zones wait already.
+    pub fn gone(&self, zone: Name) -> bool {
+        self.shared.seen.forget(&zone);
+        self.events.try_send(NotifyEvent::Gone(zone)).is_ok()
+    }
+
     /// A place for other settings, which are then taken whatever happens. Never blocks; `None` if too many zones wait already.
     pub fn reserve_change(&self) -> Option<SettingsChange<'_>> {
         let place = self.events.try_reserve().ok()?;

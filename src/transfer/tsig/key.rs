@@ -9,6 +9,7 @@ use data_encoding::BASE64;
 use ring::hmac;
 
 use crate::wire::Name;
+use crate::wire::octets::RECORD_FIXED;
 
 use super::algorithm::Algorithm;
 
@@ -120,8 +121,8 @@ impl Key {
 
     /// Octets that a TSIG record of this key takes at most: what a writer leaves room for.
     pub fn record_octets(&self) -> usize {
-        // Type, class, TTL, RDLENGTH; time, fudge, MAC size; ID, error, other length; a time of 6 octets.
-        let fixed = 10 + 10 + 6 + 6;
+        // Time, fudge, MAC size; ID, error, other length; a time of 6 octets.
+        let fixed = RECORD_FIXED + 10 + 6 + 6;
         self.name.as_wire().len() + self.algorithm.as_wire().len() + fixed + self.algorithm.octets()
     }
 
