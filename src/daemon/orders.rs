@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::control::{Call, Reply, Request, Response};
-use crate::publish::{AcceptError, Fault, History, PublisherHandle, ZoneReport};
+use crate::publish::{AcceptError, Fault, PublisherHandle, ZoneReport};
 use crate::telemetry::{counted, with_causes};
 use crate::transfer::delay::CaughtUp;
 use crate::transfer::refresh::Order as TransferOrder;

@@ -94,6 +94,7 @@ pub async fn survey(
         None => look_for_differences(&mut report, &known, until).await,
     }
     report.sort();
+    report.find_scarce();
     Surveyed { report, basis }
 }
 

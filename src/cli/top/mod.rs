@@ -5,7 +5,7 @@ mod rates;
 mod view;
 
 use std::collections::BTreeMap;
-use std::io::{IsTerminal, Write};
+use std::io::IsTerminal;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -17,7 +17,7 @@ use crate::telemetry::escape_controls;
 use super::exit::Exit;
 use super::metrics::zone_queries;
 use super::outcome::{CommandError, Outcome};
-use super::output::{has_colours, no_lines};
+use super::output::{has_colours, no_lines, write_out};
 use super::remote;
 use rates::Rates;
 use view::View;
@@ -137,8 +137,7 @@ fn lines(path: &Path, options: &TopOptions) -> Outcome {
         rates.take(&status, &zones(path), at);
         let line = escape_controls(serde_json::to_string(&rates.document(&status))?);
         no_lines();
-        let mut output = std::io::stdout().lock();
-        if writeln!(output, "{line}").and_then(|()| output.flush()).is_err() {
+        if !write_out((line + "\n").as_bytes()) {
             break;
         }
         round += 1;

@@ -40,7 +40,7 @@ pub use canary::CanaryGroup;
 pub use catalog::{Catalogs, FollowedCatalog, ProducedCatalog};
 pub(super) use common::{below, key_of, or_default, path_in, peer_below, period_or};
 pub use config::Config;
-pub(super) use control::usual_socket;
+pub(super) use control::{service_socket, usual_socket};
 pub(super) use fleet::fold_fleet;
 pub use transfer::{Transfers, TransfersAtStart};
 

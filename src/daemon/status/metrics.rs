@@ -32,7 +32,7 @@ impl State {
     fn facts(&mut self) -> Facts {
         let clock = self.anchor.clock();
         let (report, routes) = ((self.sources.report)(), (self.sources.routes)());
-        let (busy_zones, other_queries) = self.metrics.names.busy(&self.sources.counters, &report);
+        let (busy_zones, other_queries) = self.metrics.busy.totals(&self.sources.counters, &report);
         let config_digest = (self.sources.ordered)().config_digest.clone();
         let fact_ages = self.fact_ages().map(|(name, age)| (name, age.as_secs_f64())).collect();
         let tasks = self.tasks.ages().into_iter();

@@ -134,9 +134,8 @@ impl Concern {
         let zones =
             if count == 1 { format!("zone {zone}") } else { format!("{count} zones, the first is {zone}") };
         let error = first.last_error.as_ref().map(|(_, error)| format!(": {error}")).unwrap_or_default();
-        let since = |at: Option<SystemTime>| {
-            at.map(|at| format!(" since {}", rfc3339_of(at))).unwrap_or_default()
-        };
+        let since =
+            |at: Option<SystemTime>| at.map(|at| format!(" since {}", rfc3339_of(at))).unwrap_or_default();
         let served = first.status.serial.map_or(0, |Serial(serial)| serial);
         let text = match self {
             Self::Empty => {

@@ -17,6 +17,7 @@ use crate::transfer::notify::Notify;
 use crate::transfer::tls::TlsServer;
 use crate::transfer::writer::TooLarge;
 use crate::wire::Name;
+use crate::wire::octets::MAX_MESSAGE;
 
 use super::limits::{ClientLimits, Slot};
 use super::listed::ListedSources;

@@ -9,6 +9,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
+use crate::clock::unix_now;
 use crate::transfer::notify::{
     NextNotify, Notifier, Pauses, Send, SlotOutcome, Target, TargetSlots, TargetStatus, read_answer, request,
 };
@@ -192,7 +193,8 @@ impl Notifying {
         let message = request(send.id, &name, (soa.ttl, soa.rdata().next()?));
         let (shared, wait) = (self.shared.clone(), send.pause.min(WAIT));
         let task = self.tasks.spawn(async move {
-            let rcode = timeout(wait, send_notify(&shared, address, key, (message, send.id))).await.ok().flatten();
+            let rcode =
+                timeout(wait, send_notify(&shared, address, key, (message, send.id))).await.ok().flatten();
             Answered { zone: name, send, rcode }
         });
         self.addresses.insert(task.id(), address);

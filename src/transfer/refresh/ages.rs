@@ -2,12 +2,12 @@
 
 use std::time::{Duration, SystemTime};
 
+use crate::clock::{at_unix, unix_seconds};
 use crate::publish::ZoneTimers as Saved;
 use crate::transfer::message::Soa;
 
 use super::Now;
 use super::machine::{JITTER, Refresh};
-use super::saved::{from_seconds, to_seconds};
 
 /// After a start all zones ask within this time; the limits of queries a second hold beside it.
 const MOST_SPREAD: Duration = Duration::from_secs(30);
@@ -15,7 +15,7 @@ const MOST_SPREAD: Duration = Duration::from_secs(30);
 impl Refresh {
     /// What survives a restart. Ages are told by the timer and not by the clock, which may have been set since.
     pub fn save(&self, now: Now) -> Saved {
-        let wall = to_seconds(now.wall);
+        let wall = unix_seconds(now.wall);
         let wait = self.due.saturating_duration_since(now.instant);
         let checked = match (self.served, self.expires) {
             (Some(soa), Some(expires)) if self.checked.is_some() => {
@@ -24,7 +24,7 @@ impl Refresh {
                 let age = self.expire_of(soa).saturating_add(over).saturating_sub(left);
                 Some(wall.saturating_sub(age.as_secs()))
             }
-            _ => self.checked.map(to_seconds),
+            _ => self.checked.map(unix_seconds),
         };
         Saved { checked, due: wall.saturating_add(wait.as_secs()), failures: self.failures, saved: wall }
     }
@@ -32,7 +32,7 @@ impl Refresh {
     /// Goes on with a version that was kept. It asks soon, whenever it was to ask: a NOTIFY may have come while nobody listened.
     pub(super) fn restore(&mut self, soa: Soa, saved: Saved, now: Now) {
         // Of a clock that went backwards nothing can be said but that no time has passed.
-        let wall = to_seconds(now.wall).max(saved.saved);
+        let wall = unix_seconds(now.wall).max(saved.saved);
         // Timers of a zone that had never come were kept, then it came, and the process ended before they were kept again.
         let checked = saved.checked.unwrap_or(saved.saved);
         let age = Duration::from_secs(wall.saturating_sub(checked));
@@ -42,13 +42,14 @@ impl Refresh {
             // Since when it has expired; a timer does not reach back behind the start of the host.
             None => now.instant.checked_sub(age - expire).or(Some(now.instant)),
         };
-        self.checked = saved.checked.map(from_seconds);
+        self.checked = saved.checked.and_then(at_unix);
         // All zones start at once; no primary is to be asked about all of them at once. What has expired does not wait.
         let spread = self.refresh_of(soa).mul_f64(JITTER).min(MOST_SPREAD).mul_f64(self.rng.f64());
         self.due = if self.is_expired(now) { now.instant } else { now.instant + spread };
         self.failures = saved.failures;
         if saved.failures > 0 {
-            let last = saved.checked.map_or(now.wall, |checked| from_seconds(checked) + soa.refresh);
+            let due = |checked| at_unix(checked)?.checked_add(soa.refresh);
+            let last = saved.checked.and_then(due).unwrap_or(now.wall);
             self.failing_since = Some(last.min(now.wall));
         }
     }

@@ -2,7 +2,6 @@
 
 use std::time::{Duration, Instant, SystemTime};
 
-use crate::clock::{at_unix, unix_seconds};
 use crate::publish::ZoneTimers as Saved;
 use crate::transfer::message::Soa;
 use crate::wire::Serial;

@@ -11,7 +11,7 @@ use crate::wire::{Name, Serial};
 
 use super::ask::{AskError, AskOver};
 use super::coordinator::{About, Coordinator, Done, now};
-use super::entry::Entry;
+use super::entry::ZoneEntry;
 use super::fetch::{Fetch, Fetched};
 use super::fetch_error::FetchError;
 use super::jobs::Ask;
@@ -79,7 +79,7 @@ impl Coordinator {
     fn fetched(&mut self, fetch: &Fetch, begun: Instant, fetched: Fetched) {
         let Fetched { end, error, received: (octets, records), is_diverged } = fetched;
         let zone = &fetch.zone;
-        let is_gone = |entry: &Entry| !Arc::ptr_eq(&entry.gate, &fetch.gate);
+        let is_gone = |entry: &ZoneEntry| !Arc::ptr_eq(&entry.gate, &fetch.gate);
         if self.zones.get(zone).is_none_or(is_gone) {
             return;
         }

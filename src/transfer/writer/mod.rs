@@ -17,7 +17,7 @@ mod tests;
 
 use crate::publish::Difference;
 use crate::transfer::tsig::MOST_UNSIGNED;
-use crate::wire::octets::{HEADER, put_u16};
+use crate::wire::octets::{HEADER, MAX_MESSAGE, put_u16};
 use crate::wire::{Name, RecordType, flag};
 use crate::zone::Zone;
 
