@@ -42,7 +42,11 @@ pub(super) fn obey(controller: &mut Controller, call: Call) {
         Request::ZoneRetransfer { zone } => {
             return transfer(controller, zone, TransferOrder::Retransfer, reply);
         }
-        Request::ZoneCatchUp { zone } => catch_up(&controller.transfers, zone.as_deref()),
+        Request::ZoneCatchUp { zone } => {
+            let transfers = controller.transfers.clone();
+            tokio::task::spawn_blocking(move || reply.send(catch_up(&transfers, zone.as_deref())));
+            return;
+        }
         Request::ZoneExport { zone } => {
             let published = controller.published.clone();
             tokio::task::spawn_blocking(move || reply.send(export(&published, &zone)));
@@ -96,8 +100,9 @@ pub(super) fn obey(controller: &mut Controller, call: Call) {
             return;
         }
         Request::ZoneAccept { zone, serial } => {
+            let sends = controller.transfers.sends();
             tokio::spawn(async move {
-                reply.send(accept(&publisher, &zone, Serial(serial)).await);
+                reply.send(accept(&publisher, &zone, Serial(serial), sends).await);
             });
             return;
         }
@@ -126,7 +131,7 @@ fn unhold(controller: &Controller, zone: String, reply: Reply) {
     });
 }
 
-/// Serves at once what waits at a last-resort POP.
+/// Serves at once what waits at a last-resort POP. An order that waits for the end of a hold is kept before it is answered: waits for the disk.
 fn catch_up(transfers: &TransferControl, zone: Option<&str>) -> Response {
     let Some(delayed) = transfers.delayed() else {
         return failed(
@@ -139,17 +144,22 @@ fn catch_up(transfers: &TransferControl, zone: Option<&str>) -> Response {
     };
     let caught = delayed.catch_up(name.as_ref());
     let held = caught.iter().filter(|it| it.is_held).count();
+    let kept = if held > 0 { delayed.keep_waiting() } else { Ok(()) };
+    let restart = match kept {
+        Ok(()) => String::new(),
+        Err(error) => format!("; a restart forgets that order, because it cannot be kept: {error}"),
+    };
     match (caught.as_slice(), name) {
         ([], Some(name)) => failed(format!("no version of {name} waits")),
         ([], None) => done("no version waits".to_owned()),
         ([CaughtUp { zone, serial, is_held: true }], Some(_)) => done(format!(
-            "{zone} is held; it goes to serial {serial} at once, without the versions before it, when the hold ends: anyns zone unhold {zone}"
+            "{zone} is held; it goes to serial {serial} at once, without the versions before it, when the hold ends: anyns zone unhold {zone}{restart}"
         )),
         ([CaughtUp { zone, serial, .. }], Some(_)) => done(format!(
             "{zone}: serial {serial} is put into service now; `anyns zone status {zone}` tells what comes of it"
         )),
         (_, _) => done(format!(
-            "{}: the newest versions are put into service now, {held} of them when their hold ends",
+            "{}: the newest versions are put into service now, {held} of them when their hold ends{restart}",
             counted(caught.len(), "zone")
         )),
     }
@@ -255,12 +265,23 @@ async fn remove(publisher: &Arc<PublisherHandle>, zone: &str) -> Response {
     }
 }
 
-async fn accept(publisher: &Arc<PublisherHandle>, zone: &str, serial: Serial) -> Response {
-    match zone.parse::<Name>() {
-        Err(error) => failed(format!("{zone}: not a zone name: {error}")),
-        Ok(name) => match publisher.accept(&name, serial).await {
-            Ok(()) => done(format!("{name} {serial} is served")),
-            Err(error) => failed(with_causes(&error)),
-        },
+/// Lets a refused version pass. Not one of the serial that is served where secondaries have the zone from here: none of them would take it.
+async fn accept(publisher: &Arc<PublisherHandle>, zone: &str, serial: Serial, sends: bool) -> Response {
+    let name = match zone.parse::<Name>() {
+        Err(error) => return failed(format!("{zone}: not a zone name: {error}")),
+        Ok(name) => name,
+    };
+    let report = publisher.report().load();
+    let known = report.zones.get(&name);
+    let is_same = known.is_some_and(|it| it.serial == Some(serial) && it.refused_serial == Some(serial));
+    if sends && is_same {
+        return failed(format!(
+            "{name} {serial} is not accepted: secondaries have serial {serial} with other content, and would keep that; raise the serial in the \
+             source of the zone"
+        ));
+    }
+    match publisher.accept(&name, serial).await {
+        Ok(()) => done(format!("{name} {serial} is served")),
+        Err(error) => failed(with_causes(&error)),
     }
 }
