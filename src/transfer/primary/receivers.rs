@@ -7,8 +7,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use crate::transfer::secondary::SecondaryHandle;
-use crate::wire::flag;
 use crate::wire::octets::{HEADER, u16_at};
+use crate::wire::{Name, flag};
 
 /// The opcode UPDATE (RFC 2136 section 1.3), at its place in the flags.
 const UPDATE: u16 = 5 << 11;
@@ -18,6 +18,12 @@ const UPDATE: u16 = 5 << 11;
 pub trait Updates: Send + Sync + 'static {
     /// Does what a message with the opcode UPDATE asks for; the response, or nothing where nothing is to be sent back.
     async fn answer(&self, message: Vec<u8>, client: IpAddr) -> Option<Vec<u8>>;
+
+    /// Whether a key may change something of a zone: then it may ask for its SOA record, which names the zone of an update.
+    fn may_change(&self, zone: &Name, key: &Name) -> bool {
+        let _ = (zone, key);
+        false
+    }
 }
 
 /// Who takes the messages that are neither SOA queries nor transfers.
