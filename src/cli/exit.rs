@@ -26,8 +26,7 @@ const TABLE: [(Exit, &str, &str); 5] = [
 impl Exit {
     pub(super) const DONE: Self = Self(0);
     pub(super) const WRONG: Self = Self(1);
-    /// clap ends with it by itself.
-    const USAGE: Self = Self(2);
+    pub(super) const USAGE: Self = Self(2);
     pub(super) const NO_ANSWER: Self = Self(3);
     pub(super) const RESTART: Self = Self(4);
 

@@ -1,19 +1,18 @@
 //! `anyns completions` and `anyns man`: made from the declaration of the command line, so that they say what `--help` says.
 
-use std::io::Write;
 use std::path::Path;
 
 use clap_complete::Shell;
 
 use super::exit::Exit;
 use super::outcome::Outcome;
+use super::output::write_out;
 
 /// Prints the completions of a shell.
 pub(super) fn completions(mut command: clap::Command, shell: Shell) -> Outcome {
     let mut text = Vec::new();
     clap_complete::generate(shell, &mut command, "anyns", &mut text);
-    // A closed pipe is no reason to fail.
-    let _ = std::io::stdout().lock().write_all(&text);
+    write_out(&text);
     Ok(Exit::DONE)
 }
 
@@ -28,7 +27,7 @@ pub(super) fn man(command: clap::Command, directory: Option<&Path>) -> Outcome {
         None => {
             let mut text = Vec::new();
             clap_mangen::Man::new(command).render(&mut text)?;
-            let _ = std::io::stdout().lock().write_all(&text);
+            write_out(&text);
         }
     }
     Ok(Exit::DONE)

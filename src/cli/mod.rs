@@ -13,9 +13,12 @@ mod check;
 mod exit;
 mod fleet;
 mod generate;
+mod limits;
 mod metrics;
 mod outcome;
 mod output;
+mod output_file;
+mod questions;
 mod remote;
 mod run;
 mod signatures;
@@ -27,6 +30,7 @@ mod zone_export;
 mod zone_list;
 mod zone_orders;
 
+use crate::config;
 use crate::telemetry::with_causes;
 
 use std::path::{Path, PathBuf};
@@ -41,7 +45,8 @@ use outcome::{NobodyAsked, Outcome};
 #[derive(Debug, Parser)]
 #[command(name = "anyns", version, after_help = exit::help())]
 struct Arguments {
-    /// The configuration file; without it, ./zones is served on port 5300 of loopback and no route is announced
+    /// The configuration file; by default, but for `run`, /etc/anyns/anyns.toml where it is there. Without one, ./zones is served on port
+    /// 5300 of loopback and no route is announced
     #[arg(long, global = true, value_name = "FILE")]
     config: Option<PathBuf>,
     /// The control socket of the running anyns; by default the one that the configuration names
@@ -226,7 +231,10 @@ enum ZoneCommand {
 
 /// Runs the command line.
 pub fn main() -> ExitCode {
-    let arguments = Arguments::parse();
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => return no_command(&error).into(),
+    };
     if arguments.json {
         output::keep_lines();
     }
@@ -236,12 +244,31 @@ pub fn main() -> ExitCode {
         output::print_note(&text);
         if error.is::<NobodyAsked>() { Exit::NO_ANSWER } else { Exit::WRONG }
     });
-    output::finish(exit);
-    exit.into()
+    output::finish(exit).into()
+}
+
+/// A command line that is no command: help or the version on standard output, or what is wrong with it.
+fn no_command(error: &clap::Error) -> Exit {
+    if !error.use_stderr() {
+        error.print().unwrap_or_else(output::keep_output_error);
+        return output::finish(Exit::DONE);
+    }
+    let before_values = std::env::args_os().take_while(|argument| argument != "--");
+    if before_values.into_iter().any(|argument| argument == "--json") {
+        output::keep_lines();
+        output::keep_error(&error.to_string());
+    }
+    let _ = error.print();
+    output::finish(Exit::USAGE)
 }
 
 fn dispatch(arguments: Arguments) -> Outcome {
-    let config = arguments.config.as_deref();
+    // `run` does what it is told: the service names its file.
+    let usual = match arguments.command {
+        Command::Run => None,
+        _ => config::usual_file(),
+    };
+    let config = arguments.config.as_deref().or(usual.as_deref());
     let socket = arguments.socket.as_deref();
     let json = arguments.json;
     if matches!(arguments.command, Command::Run | Command::Completions { .. } | Command::Man { .. }) {
@@ -249,7 +276,14 @@ fn dispatch(arguments: Arguments) -> Outcome {
     }
     match arguments.command {
         Command::Run => run::run(config),
-        Command::Check { offline } => check::check(config, offline),
+        Command::Check { offline } => {
+            if arguments.config.is_none()
+                && let Some(usual) = &usual
+            {
+                output::print_line(&format!("configuration: {}", usual.display()));
+            }
+            check::check(config, offline)
+        }
         Command::Zone(command) => zone(config, socket, (command, json)),
         Command::Catalog(CatalogCommand::Accept { name, serial }) => {
             remote::catalog_accept(config, socket, name, serial)

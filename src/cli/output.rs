@@ -4,11 +4,13 @@
 //! `--json` is given and become the document `{"exit_code", "errors", "warnings", "lines"}` at its end. So do the errors of a command
 //! that ends before it has a document; they are text on standard error, too.
 //!
+//! Every text to standard output goes through [`write_out`]: what cannot be written makes the exit code 1, because what was printed is
+//! incomplete then; a closed pipe is no fault, because its reader has what it wants.
+//!
 //! No control character reaches a terminal but line breaks and tabs: names of files, answers of peers and what a program says may
 //! have any.
 
-use std::io::{IsTerminal, Write};
-use std::path::Path;
+use std::io::{self, IsTerminal, Write};
 use std::sync::{Mutex, PoisonError};
 
 use serde::Serialize;
@@ -42,24 +44,42 @@ impl Kept {
 /// With `--json`: the lines until now.
 static KEPT: Mutex<Option<Kept>> = Mutex::new(None);
 
+/// Why standard output takes nothing more.
+static OUTPUT_ERROR: Mutex<Option<io::Error>> = Mutex::new(None);
+
 /// From now on, lines are kept for a document.
 pub(super) fn keep_lines() {
     *KEPT.lock().unwrap_or_else(PoisonError::into_inner) = Some(Kept::default());
 }
 
-/// Prints to standard output; a closed pipe is no reason to fail.
+/// Prints to standard output.
 pub(super) fn print_line(text: &str) {
     let text = text.trim_end();
     if let Some(kept) = KEPT.lock().unwrap_or_else(PoisonError::into_inner).as_mut() {
         return kept.add(text);
     }
-    let text = shown(text, has_colours());
-    let _ = writeln!(std::io::stdout().lock(), "{text}");
+    write_out(format!("{}\n", shown(text, has_colours())).as_bytes());
+}
+
+/// Writes to standard output; whether more may follow. After an error nothing is written any more: what follows a gap would look whole.
+/// [`finish`] tells the error.
+pub(super) fn write_out(octets: &[u8]) -> bool {
+    let mut failed = OUTPUT_ERROR.lock().unwrap_or_else(PoisonError::into_inner);
+    if failed.is_none() {
+        let mut output = io::stdout().lock();
+        *failed = output.write_all(octets).and_then(|()| output.flush()).err();
+    }
+    failed.is_none()
+}
+
+/// Takes an error of standard output that another writer met.
+pub(super) fn keep_output_error(error: io::Error) {
+    OUTPUT_ERROR.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
 }
 
 /// Prints to standard error.
 pub(super) fn print_note(text: &str) {
-    let _ = writeln!(std::io::stderr().lock(), "anyns: {}", shown(text, false));
+    let _ = writeln!(io::stderr().lock(), "anyns: {}", shown(text, false));
 }
 
 /// The text as it may be shown on a terminal.
@@ -82,20 +102,9 @@ pub(super) fn document_text(document: &impl Serialize) -> Result<String, serde_j
 /// Prints a text that is whole in itself, such as a document.
 pub(super) fn print_text(text: &str) {
     no_lines();
-    let mut output = std::io::stdout().lock();
     let text = text.trim_end();
-    let _ = match output.is_terminal() {
-        true => writeln!(output, "{}", printable_lines(text)),
-        false => writeln!(output, "{text}"),
-    };
-}
-
-/// Writes a text into a file: whole, or what was there stays.
-pub(super) fn write_file(path: &Path, text: &str) -> Result<(), String> {
-    let mut new = path.to_owned().into_os_string();
-    new.push(".new");
-    let cannot = |error| format!("cannot write {}: {error}", path.display());
-    std::fs::write(&new, text).and_then(|()| std::fs::rename(&new, path)).map_err(cannot)
+    let text = if io::stdout().is_terminal() { printable_lines(text) } else { text.to_owned() };
+    write_out((text + "\n").as_bytes());
 }
 
 /// No lines are kept any longer: the command tells its outcome otherwise.
@@ -110,12 +119,23 @@ pub(super) fn keep_error(text: &str) {
     }
 }
 
-/// Prints the document of the lines and errors that were kept.
-pub(super) fn finish(exit: Exit) {
-    let Some(mut kept) = KEPT.lock().unwrap_or_else(PoisonError::into_inner).take() else { return };
-    kept.exit_code = exit.code();
-    if let Ok(text) = document_text(&kept) {
-        let _ = writeln!(std::io::stdout().lock(), "{text}");
+/// Prints the document of the lines and errors that were kept. What the command ends with: something is wrong where its output was not
+/// written.
+pub(super) fn finish(exit: Exit) -> Exit {
+    let kept = KEPT.lock().unwrap_or_else(PoisonError::into_inner).take();
+    if let Some(mut kept) = kept {
+        kept.exit_code = exit.code();
+        if let Ok(text) = document_text(&kept) {
+            write_out((text + "\n").as_bytes());
+        }
+    }
+    let failed = OUTPUT_ERROR.lock().unwrap_or_else(PoisonError::into_inner).take();
+    match failed.filter(|error| error.kind() != io::ErrorKind::BrokenPipe) {
+        None => exit,
+        Some(error) => {
+            print_note(&format!("cannot write to standard output: {error}; what was printed is incomplete"));
+            if exit == Exit::DONE { Exit::WRONG } else { exit }
+        }
     }
 }
 
@@ -123,7 +143,7 @@ pub(super) fn finish(exit: Exit) {
 pub(super) fn has_colours() -> bool {
     let is_set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
     let is_dumb = std::env::var_os("TERM").is_some_and(|terminal| terminal == "dumb");
-    std::io::stdout().is_terminal() && !is_set("NO_COLOR") && !is_dumb
+    io::stdout().is_terminal() && !is_set("NO_COLOR") && !is_dumb
 }
 
 /// Errors in red and warnings in yellow (ECMA-48: SGR).

@@ -1,6 +1,6 @@
 //! `anyns status`: once, or again and again.
 
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, IsTerminal};
 use std::path::Path;
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use crate::telemetry::with_causes;
 
 use super::exit::Exit;
 use super::outcome::{CommandError, NobodyAsked, Outcome};
-use super::output::{document_text, no_lines, print_document, print_line, print_text};
+use super::output::{document_text, no_lines, print_document, print_line, print_text, write_out};
 use super::remote;
 
 /// The state is there at once; the list of very many zones takes some seconds.
@@ -74,6 +74,9 @@ pub(super) fn zone_status(config: Option<&Path>, socket: Option<&Path>, zone: St
         Response::Failed { message } => return Err(message.into()),
         _ => return Err("the running anyns answered without a status".into()),
     };
+    if json && status.zones.is_empty() {
+        return Err("no such zone is known here".into());
+    }
     match json {
         true => print_document(&status.zones)?,
         false => print_line(&control::render_zone(&status)),
@@ -90,11 +93,9 @@ fn watch(path: &Path, (options, json): (&StatusOptions, bool)) -> Outcome {
             Ok((text, _)) => text,
             Err(error) => watched_error(&error, json)?,
         };
-        let mut output = io::stdout().lock();
-        if writeln!(output, "{clear}{}\n", text.trim_end()).and_then(|()| output.flush()).is_err() {
+        if !write_out(format!("{clear}{}\n\n", text.trim_end()).as_bytes()) {
             return Ok(Exit::DONE);
         }
-        drop(output);
         std::thread::park_timeout(FRAME);
     }
 }

@@ -7,7 +7,8 @@ use crate::control::{self, Request, Response};
 
 use super::exit::Exit;
 use super::outcome::Outcome;
-use super::output::{print_document, print_line, write_file};
+use super::output::{print_document, print_line};
+use super::output_file::write_file;
 use super::remote::{one_zone, outcome_of, socket_path};
 
 /// Longer than a zone of the largest size takes to be written and read.

@@ -28,13 +28,12 @@ pub(super) fn list(
         other => return outcome_of(other),
     };
     zones.sort_by(|one, other| one.name.cmp(&other.name));
-    let found = !zones.is_empty() || !asks_for_some;
+    if zones.is_empty() && asks_for_some {
+        return Err("no zone has such a name".into());
+    }
     match json {
         true => print_document(&zones)?,
         false => zones.iter().for_each(|zone| print_line(&line(zone))),
-    }
-    if !found {
-        return Err("no zone has such a name".into());
     }
     Ok(Exit::DONE)
 }

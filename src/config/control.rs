@@ -7,15 +7,18 @@ use toml::{Table, Value};
 
 use super::ConfigError;
 use super::file;
-use super::fold::usual_socket;
+use super::fold::{service_socket, usual_socket};
 use super::include;
 
 /// The admin socket that the file names, or the usual one where it names none. Faults elsewhere in the file do not matter; in
 /// a file that is no TOML the line of the socket is looked for.
 pub fn control_socket(file: Option<&Path>) -> Result<PathBuf, ConfigError> {
     let Some(file) = file else { return Ok(usual_socket()) };
-    let failed =
-        |reason: String| ConfigError::ControlSocket { path: file.to_owned(), reason, usual: usual_socket() };
+    let failed = |reason: String| ConfigError::ControlSocket {
+        path: file.to_owned(),
+        reason,
+        usual: service_socket(),
+    };
     let octets =
         file::read_octets(file).map_err(|error| failed(format!("cannot read the configuration: {error}")))?;
     let text = String::from_utf8_lossy(&octets);

@@ -29,12 +29,16 @@ pub use control::control_socket;
 pub use fault::{ConfigError, Located};
 pub use fold::{
     CanaryGroup, Catalogs, Config, Drain, FollowedCatalog, Pop, ProducedCatalog, RouteDriver, Transfers,
+    TransfersAtStart,
 };
 
 use fault::Faults;
 
 /// The configuration used when none is named: `zones/` on port 5300 of loopback, with the dry-run route driver.
 pub const DEFAULT: &str = include_str!("default.toml");
+
+/// Where a package keeps the configuration.
+const USUAL_FILE: &str = "/etc/anyns/anyns.toml";
 
 /// The name that faults of [`DEFAULT`] are reported under.
 const DEFAULT_NAME: &str = "(built-in default)";
@@ -46,6 +50,20 @@ pub struct Loaded {
     pub config: Config,
     /// What is allowed and probably not meant, each with its place.
     pub warnings: Vec<Located>,
+}
+
+/// The configuration of the service of this host, if it has one: what commands mean where none is named. One that this user may not
+/// see is told as there, so that reading it says so.
+#[must_use]
+pub fn usual_file() -> Option<PathBuf> {
+    there(Path::new(USUAL_FILE))
+}
+
+fn there(path: &Path) -> Option<PathBuf> {
+    let absent = |error: std::io::Error| {
+        matches!(error.kind(), std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory)
+    };
+    (!std::fs::metadata(path).is_err_and(absent)).then(|| path.to_owned())
 }
 
 /// Reads the file at `path`, or [`DEFAULT`] where there is none.

@@ -10,8 +10,9 @@ use ipnet::IpNet;
 use serde::Serialize;
 
 use super::client::PopClient;
-use super::document::{PopDocument, ToldCatchment, ToldClients};
+use super::document::{PopDocument, Reach, ToldCatchment, ToldClients, ToldPrefix, ToldStatus};
 use super::error::FleetError;
+use super::summary::short;
 use crate::control::{aligned, one_line};
 use crate::telemetry::with_causes;
 
@@ -42,6 +43,8 @@ pub struct PopCatchment {
     pub error: Option<String>,
     /// Whether queries reach it by routes.
     pub announced: bool,
+    /// The prefixes of the service that it announces.
+    pub announces: Vec<AnnouncedPrefix>,
     /// The queries that it is asked now, per second.
     pub queries: f64,
     /// Why its client prefixes are not known.
@@ -56,6 +59,15 @@ pub struct PopCatchment {
     pub samples_ipv6: u64,
     /// The prefixes, those with the most samples first.
     pub prefixes: Vec<ClientPrefix>,
+}
+
+/// A prefix of the service at a POP that announces it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct AnnouncedPrefix {
+    /// The prefix.
+    pub prefix: String,
+    /// Whether it is less preferred than elsewhere, or on its way out.
+    pub depreferred: bool,
 }
 
 /// A client prefix at a POP.
@@ -92,6 +104,7 @@ impl PopCatchment {
         Self {
             name: name.to_owned(),
             announced: document.status.is_announced(),
+            announces: announces(&document.status),
             // What comes from the network may be any number.
             queries: Some(document.load.queries)
                 .filter(|load| load.is_finite() && *load > 0.0)
@@ -126,6 +139,16 @@ impl PopCatchment {
     pub(super) fn rates(&self) -> impl Iterator<Item = (IpNet, f64)> + '_ {
         self.prefixes.iter().map(|one| (one.prefix, one.share * self.queries))
     }
+}
+
+/// The prefixes that draw queries to a POP.
+fn announces(status: &ToldStatus) -> Vec<AnnouncedPrefix> {
+    let one = |prefix: &ToldPrefix| {
+        let reach = prefix.reach(status.dry_run);
+        let depreferred = reach == Reach::Depreferred;
+        (reach != Reach::Nothing).then(|| AnnouncedPrefix { prefix: short(&prefix.prefix), depreferred })
+    };
+    status.prefixes.iter().filter_map(one).collect()
 }
 
 /// Asks all POPs at the same time for their load and their client prefixes; done after `limit` at the latest.
@@ -219,7 +242,8 @@ pub fn render_catchments(report: &CatchmentReport) -> String {
     text
 }
 
-/// The report as CSV (RFC 4180): a line for each POP and prefix. Names of POPs and prefixes hold nothing that needs quotes.
+/// The report as CSV (RFC 4180): a line for each POP and prefix. Names of POPs and prefixes hold nothing that needs
+/// quotes, so no library writes it.
 #[must_use]
 pub fn catchments_csv(report: &CatchmentReport) -> String {
     let mut text = "pop,prefix,samples,missed,share,queries_per_second\r\n".to_owned();
@@ -255,7 +279,17 @@ pub(super) mod tests {
         let document =
             PopDocument { load: PopLoad { queries, ..PopLoad::default() }, ..PopDocument::default() };
         let pop = PopCatchment::of(name, &document).with(&ToldCatchment { ipv4, ..ToldCatchment::default() });
-        PopCatchment { announced: true, ..pop }
+        announcing(pop, &[("192.0.2.0/24", false)])
+    }
+
+    /// The same POP with these prefixes of the service, each less preferred or not.
+    pub(in super::super) fn announcing(pop: PopCatchment, prefixes: &[(&str, bool)]) -> PopCatchment {
+        let one = |(prefix, depreferred): &(&str, bool)| AnnouncedPrefix {
+            prefix: (*prefix).to_owned(),
+            depreferred: *depreferred,
+        };
+        let announces = prefixes.iter().map(one).collect();
+        PopCatchment { announced: !prefixes.is_empty(), announces, ..pop }
     }
 
     /// A report of these POPs.

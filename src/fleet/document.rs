@@ -199,16 +199,43 @@ impl ToldPrefix {
     }
 }
 
+/// How a prefix of a POP draws queries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Reach {
+    /// Not at all.
+    Nothing,
+    /// Less preferred than other POPs, or on its way out: a route that is still with a neighbor still brings queries.
+    Depreferred,
+    /// As every other POP.
+    Announced,
+}
+
+impl ToldPrefix {
+    /// How it draws queries. In a dry run what would be sent counts.
+    #[must_use]
+    pub fn reach(&self, dry_run: bool) -> Reach {
+        let is_wanted = self.intent == "announce";
+        let is_sent = match dry_run {
+            true => is_wanted,
+            false => self.neighbors.iter().any(|neighbor| neighbor.sent == "announced"),
+        };
+        let is_there = match dry_run {
+            true => self.intent == "deprefer",
+            false => self.sent() > 0,
+        };
+        match (is_wanted && is_sent, is_there) {
+            (true, _) => Reach::Announced,
+            (false, true) => Reach::Depreferred,
+            (false, false) => Reach::Nothing,
+        }
+    }
+}
+
 impl ToldStatus {
-    /// Whether queries reach this POP: a prefix is announced, less preferred or not. In a dry run what would be sent counts.
+    /// Whether queries reach this POP: a prefix is announced, less preferred or not.
     #[must_use]
     pub fn is_announced(&self) -> bool {
-        let wanted = |prefix: &ToldPrefix| matches!(prefix.intent.as_str(), "announce" | "deprefer");
-        self.prefixes.iter().any(|prefix| match self.dry_run {
-            true => wanted(prefix),
-            // A route that is still with a neighbor still brings queries.
-            false => prefix.sent() > 0,
-        })
+        self.prefixes.iter().any(|prefix| prefix.reach(self.dry_run) != Reach::Nothing)
     }
 }
 

@@ -1,7 +1,8 @@
 //! What the other POPs would receive if one were drained: an estimate. Pure.
 //!
 //! Queries of a prefix that other POPs see too go there, in proportion to what each of them gets from that prefix: its clients reach those
-//! POPs already. All other queries are divided in proportion to the load of the POPs. Routers decide in truth, by paths that no POP
+//! POPs already. All other queries are divided in proportion to the load of the POPs. Only POPs that announce a prefix of the drained one
+//! receive any, and of these the less preferred ones only where no other is. Routers decide in truth, by paths that no POP
 //! knows; what is estimated says whether the others have room, not who gets how much.
 
 use std::collections::BTreeMap;
@@ -52,6 +53,9 @@ pub enum PlanError {
     /// Nobody is left.
     #[error("no other POP is announced: a drain of {0} leaves the service without a route")]
     Last(String),
+    /// Nobody is left for some prefixes.
+    #[error("no other POP announces {prefixes}: a drain of {0} leaves it without a route", prefixes = .1.join(", "))]
+    LastOf(String, Vec<String>),
 }
 
 impl DrainPlan {
@@ -61,7 +65,7 @@ impl DrainPlan {
     /// Estimates a drain of this POP.
     ///
     /// # Errors
-    /// The POP is not listed or not known, or no other one is announced.
+    /// The POP is not listed or not known, or no other one announces one of its prefixes.
     pub fn new(report: &CatchmentReport, name: &str) -> Result<Self, PlanError> {
         let known = || report.pops.iter().map(|pop| pop.name.clone()).collect();
         let drained = report.pops.iter().find(|pop| pop.name == name);
@@ -74,6 +78,14 @@ impl DrainPlan {
         if others.is_empty() {
             return Err(PlanError::Last(name.to_owned()));
         }
+        let alone: Vec<String> = announced(drained)
+            .filter(|prefix| !others.iter().any(|pop| has(pop, prefix)))
+            .map(str::to_owned)
+            .collect();
+        if !alone.is_empty() {
+            return Err(PlanError::LastOf(name.to_owned(), alone));
+        }
+        let others = receiving(drained, &others);
         let mut receivers: Vec<Receiver> = others
             .iter()
             .map(|pop| Receiver { name: pop.name.clone(), now: pop.queries, more: 0.0 })
@@ -82,9 +94,34 @@ impl DrainPlan {
         divide(drained.queries - moved, &mut receivers);
         let seen_elsewhere = if drained.queries > 0.0 { moved / drained.queries } else { 0.0 };
         let (pop, queries) = (name.to_owned(), drained.queries);
-        let remarks = remarks(report, drained);
+        let remarks = remarks(report, drained, &others);
         Ok(Self { pop, queries, seen_elsewhere, receivers, remarks, method: Self::METHOD })
     }
+}
+
+/// The prefixes of the service that a POP announces.
+fn announced(pop: &PopCatchment) -> impl Iterator<Item = &str> {
+    pop.announces.iter().map(|one| one.prefix.as_str())
+}
+
+fn has(pop: &PopCatchment, prefix: &str) -> bool {
+    announced(pop).any(|own| own == prefix)
+}
+
+fn prefers(pop: &PopCatchment, prefix: &str) -> bool {
+    pop.announces.iter().any(|own| own.prefix == prefix && !own.depreferred)
+}
+
+/// The POPs that the queries of each prefix go to: those that announce it, and the less preferred ones if there is no other. All of
+/// them where the drained one announces nothing.
+fn receiving<'a>(drained: &PopCatchment, others: &[&'a PopCatchment]) -> Vec<&'a PopCatchment> {
+    let receives = |pop: &PopCatchment, prefix: &str| {
+        prefers(pop, prefix) || (has(pop, prefix) && !others.iter().any(|other| prefers(other, prefix)))
+    };
+    let is_one = |pop: &&PopCatchment| {
+        drained.announces.is_empty() || announced(drained).any(|prefix| receives(pop, prefix))
+    };
+    others.iter().copied().filter(|pop| is_one(pop)).collect()
 }
 
 /// Gives the queries of prefixes that others see to them; how many these are.
@@ -119,7 +156,7 @@ fn divide(rest: f64, receivers: &mut [Receiver]) {
     }
 }
 
-fn remarks(report: &CatchmentReport, drained: &PopCatchment) -> Vec<String> {
+fn remarks(report: &CatchmentReport, drained: &PopCatchment, receivers: &[&PopCatchment]) -> Vec<String> {
     let mut remarks = Vec::new();
     if !drained.announced {
         remarks.push(format!("{} is not announced: only what still arrives would move", drained.name));
@@ -130,9 +167,37 @@ fn remarks(report: &CatchmentReport, drained: &PopCatchment) -> Vec<String> {
             remarks.push(format!("{name} is left out: {error}"));
         } else if !pop.announced && name != &drained.name {
             remarks.push(format!("{name} is left out: it is not announced"));
-        } else if let Some(reason) = without_prefixes {
-            remarks.push(format!("the client prefixes of {name} are not known: {reason}"));
+        } else if name != &drained.name && !receivers.iter().any(|one| one.name == *name) {
+            let why = match announced(drained).any(|prefix| has(pop, prefix)) {
+                true => "it is less preferred, for a drain or a fault",
+                false => "it announces no prefix of that POP",
+            };
+            remarks.push(format!("{name} is left out: {why}"));
+        } else {
+            if name != &drained.name {
+                remarks.extend(weak(drained, pop));
+            }
+            if let Some(reason) = without_prefixes {
+                remarks.push(format!("the client prefixes of {name} are not known: {reason}"));
+            }
         }
+    }
+    remarks
+}
+
+/// Why a receiver may get less than is estimated.
+fn weak(drained: &PopCatchment, receiver: &PopCatchment) -> Vec<String> {
+    let name = &receiver.name;
+    let (shared, absent): (Vec<&str>, Vec<&str>) =
+        announced(drained).partition(|prefix| has(receiver, prefix));
+    let less: Vec<&str> = shared.into_iter().filter(|prefix| !prefers(receiver, prefix)).collect();
+    let mut remarks = Vec::new();
+    if !absent.is_empty() {
+        remarks
+            .push(format!("{name} receives no queries of {}: it does not announce that", absent.join(", ")));
+    }
+    if !less.is_empty() {
+        remarks.push(format!("{name} announces {} less preferred, for a drain or a fault", less.join(", ")));
     }
     remarks
 }
@@ -163,7 +228,7 @@ pub fn render_plan(plan: &DrainPlan) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::catchment::tests::{pop, report};
+    use super::super::catchment::tests::{announcing, pop, report};
     use super::*;
 
     fn more(plan: &DrainPlan) -> Vec<(&str, f64)> {
@@ -194,7 +259,7 @@ mod tests {
     fn nothing_is_lost_whatever_is_not_known() {
         let silent =
             PopCatchment { name: "down".into(), error: Some("gone".into()), ..PopCatchment::default() };
-        let drained = PopCatchment { name: "dry".into(), announced: false, ..pop("dry", 5.0, &[], 0) };
+        let drained = announcing(pop("dry", 5.0, &[], 0), &[]);
         let blind = PopCatchment { without_prefixes: Some("none".into()), ..pop("fra1", 0.0, &[], 0) };
         let idle = pop("sin1", 0.0, &[("192.0.2.0/24", 1)], 0);
         let report = report(vec![pop("ams1", 10.0, &[("192.0.2.0/24", 1)], 1), blind, idle, silent, drained]);
@@ -213,5 +278,55 @@ mod tests {
         assert!(matches!(DrainPlan::new(&report, "x"), Err(PlanError::Unknown(..))));
         let last = super::super::catchment::tests::report(vec![pop("ams1", 1.0, &[], 0)]);
         assert_eq!(DrainPlan::new(&last, "ams1"), Err(PlanError::Last("ams1".into())));
+    }
+
+    #[test]
+    fn only_pops_with_the_same_prefixes_receive_and_a_prefix_is_never_left_alone() {
+        let (one, two) = ("192.0.2.0/24", "198.51.100.0/24");
+        let of = |name: &str, prefixes: &[(&str, bool)]| announcing(pop(name, 10.0, &[], 1), prefixes);
+        let plan = |pops: Vec<PopCatchment>| DrainPlan::new(&report(pops), "ams1");
+        let names = |plan: &DrainPlan| plan.receivers.iter().map(|one| one.name.clone()).collect::<Vec<_>>();
+
+        let last = plan(vec![of("ams1", &[(one, false), (two, false)]), of("fra1", &[(one, false)])]);
+        let error = last.unwrap_err();
+        assert_eq!(error, PlanError::LastOf("ams1".into(), vec![two.to_owned()]));
+        assert!(
+            error.to_string().starts_with("no other POP announces 198.51.100.0/24: a drain of ams1"),
+            "{error}"
+        );
+
+        // Another prefix is no room, and a POP that is being drained neither.
+        let found = plan(vec![
+            of("ams1", &[(one, false)]),
+            of("fra1", &[(two, false)]),
+            of("lhr1", &[(one, true)]),
+            of("sin1", &[(one, false)]),
+        ]);
+        let found = found.unwrap();
+        assert_eq!(names(&found), ["sin1"]);
+        assert_eq!(
+            found.remarks,
+            [
+                "fra1 is left out: it announces no prefix of that POP",
+                "lhr1 is left out: it is less preferred, for a drain or a fault",
+            ]
+        );
+
+        // Where nobody else is, the less preferred one receives; one with a part of the prefixes receives that part.
+        let found = plan(vec![
+            of("ams1", &[(one, false), (two, false)]),
+            of("lhr1", &[(one, true)]),
+            of("sin1", &[(two, false)]),
+        ]);
+        let found = found.unwrap();
+        assert_eq!(names(&found), ["lhr1", "sin1"]);
+        assert_eq!(
+            found.remarks,
+            [
+                "lhr1 receives no queries of 198.51.100.0/24: it does not announce that",
+                "lhr1 announces 192.0.2.0/24 less preferred, for a drain or a fault",
+                "sin1 receives no queries of 192.0.2.0/24: it does not announce that",
+            ]
+        );
     }
 }

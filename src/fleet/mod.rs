@@ -28,15 +28,16 @@ mod survey;
 mod wait;
 
 pub use catchment::{
-    CatchmentReport, ClientPrefix, PopCatchment, SharedPrefix, catchments, catchments_csv, render_catchments,
+    AnnouncedPrefix, CatchmentReport, ClientPrefix, PopCatchment, SharedPrefix, catchments, catchments_csv,
+    render_catchments,
 };
 pub use client::PopClient;
-pub use document::{PopDocument, PopLoad, ToldCatchment};
+pub use document::{PopDocument, PopLoad, Reach, ToldCatchment};
 pub use drain_plan::{DrainPlan, PlanError, Receiver, render_plan};
 pub use error::FleetError;
 pub use health::{PopHealth, ServerHealth};
 pub use render::render;
 pub use settings::{FleetPop, FleetTls, FleetUrl, Settings, UrlError};
-pub use summary::{FleetReport, PopSummary, PrefixSummary, ZoneDifference};
+pub use summary::{FleetReport, PopSummary, PrefixSummary, ScarcePrefix, ZoneDifference};
 pub use survey::{Clients, Surveyed, alone, clients, survey, zone_everywhere};
 pub use wait::{WaitOutcome, Waiting, wait};

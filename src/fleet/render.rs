@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::summary::{FleetReport, PopSummary, PrefixSummary};
+use super::summary::{FleetReport, PopSummary, PrefixSummary, ScarcePrefix};
 use crate::control::{aligned, one_line};
 
 /// The report as lines: the POPs, what is wrong with them, and the zones whose serials differ.
@@ -16,6 +16,13 @@ pub fn render(report: &FleetReport) -> String {
         for reason in because {
             let _ = write!(text, "{}", aligned(&[vec![format!("! {}: {}", pop.name, one_line(reason))]]));
         }
+    }
+    for ScarcePrefix { prefix, pop } in &report.scarce {
+        let line = match pop {
+            Some(pop) => format!("! {prefix}: {pop} alone announces it"),
+            None => format!("! {prefix}: no POP that answers announces it"),
+        };
+        text.push_str(&aligned(&[vec![one_line(&line)]]));
     }
     for difference in &report.differing {
         let serial = |(pop, serial): &(String, Option<u32>)| {
@@ -90,6 +97,7 @@ mod tests {
         let prefix = |intent: &str, sent| PrefixSummary {
             prefix: "192.0.2.0/24".into(),
             intent: intent.into(),
+            announced: sent > 0,
             sent,
             neighbors: 2,
             reasons: Vec::new(),
@@ -119,6 +127,7 @@ mod tests {
                 serials: vec![("ams1".into(), Some(2)), ("fra1".into(), None)],
             }],
             more_differ: true,
+            scarce: Vec::new(),
         };
         report.sort();
         assert_eq!(
@@ -142,5 +151,43 @@ mod tests {
         assert!(render(&report_of_late).contains("announce at 2 of 2, last resort (4h)"));
         report = FleetReport { pops: vec![pop("ams1", "ok")], ..FleetReport::default() };
         assert_eq!(report.exit_code(), 0);
+    }
+
+    #[test]
+    fn prefixes_that_one_pop_alone_or_none_announces_are_named() {
+        let prefix = |prefix: &str, announced| PrefixSummary {
+            prefix: prefix.into(),
+            announced,
+            ..PrefixSummary::default()
+        };
+        let pop = |name: &str, prefixes| PopSummary {
+            name: name.into(),
+            verdict: "ok".into(),
+            announced: true,
+            prefixes,
+            ..PopSummary::default()
+        };
+        let (both, one, none) = ("192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24");
+        let found = |pops| {
+            let mut report = FleetReport { pops, ..FleetReport::default() };
+            report.find_scarce();
+            let text = render(&report);
+            let lines = text.lines().filter_map(|line| line.strip_prefix("  ! ")).map(str::to_owned);
+            (lines.collect::<Vec<_>>(), report.exit_code())
+        };
+        let ams = || pop("ams1", vec![prefix(both, true), prefix(one, true), prefix(none, false)]);
+        assert_eq!(
+            found(vec![ams(), pop("fra1", vec![prefix(both, true), prefix(none, false)])]),
+            (
+                vec![
+                    "198.51.100.0/24: ams1 alone announces it".to_owned(),
+                    "203.0.113.0/24: no POP that answers announces it".to_owned(),
+                ],
+                1
+            )
+        );
+        let two = || vec![prefix(both, true), prefix(one, true)];
+        assert_eq!(found(vec![pop("ams1", two()), pop("fra1", vec![prefix(both, true)])]).1, 0, "a remark");
+        assert_eq!(found(vec![pop("ams1", two())]), (vec![], 0), "one POP stands alone");
     }
 }

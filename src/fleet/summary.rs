@@ -1,8 +1,10 @@
 //! The fleet in short: a line for each POP, what is wrong first.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 
-use super::document::{PopDocument, PopLoad, ToldPrefix, ToldStatus};
+use super::document::{PopDocument, PopLoad, Reach, ToldPrefix, ToldStatus};
 
 /// The most reasons of a POP in a summary.
 const MOST_REASONS: usize = 5;
@@ -20,6 +22,17 @@ pub struct FleetReport {
     pub differing: Vec<ZoneDifference>,
     /// Whether there may be more of them than those.
     pub more_differ: bool,
+    /// Prefixes that no POP that answers announces, or one alone though there are several, by prefix.
+    pub scarce: Vec<ScarcePrefix>,
+}
+
+/// A prefix that few POPs announce.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct ScarcePrefix {
+    /// The prefix.
+    pub prefix: String,
+    /// The only POP that announces it; `None`: none does.
+    pub pop: Option<String>,
 }
 
 /// One POP.
@@ -66,6 +79,8 @@ pub struct PrefixSummary {
     pub prefix: String,
     /// What is desired: `announce`, `deprefer` or `withdraw`.
     pub intent: String,
+    /// Whether it draws queries to this POP.
+    pub announced: bool,
     /// To how many neighbors it is sent.
     pub sent: usize,
     /// How many neighbors there are.
@@ -104,7 +119,11 @@ impl PopSummary {
             dry_run: *dry_run,
             stopping: *stopping,
             delay: *delay,
-            prefixes: prefixes.iter().take(MOST_PREFIXES).map(PrefixSummary::of).collect(),
+            prefixes: prefixes
+                .iter()
+                .take(MOST_PREFIXES)
+                .map(|prefix| PrefixSummary::of(prefix, *dry_run))
+                .collect(),
             zones: zone_counts.total,
             zones_not_well: zone_counts.not_well,
             load: load.clone(),
@@ -130,10 +149,11 @@ impl PopSummary {
 }
 
 impl PrefixSummary {
-    fn of(prefix: &ToldPrefix) -> Self {
+    fn of(prefix: &ToldPrefix, dry_run: bool) -> Self {
         Self {
             prefix: short(&prefix.prefix),
             intent: short(&prefix.intent),
+            announced: prefix.reach(dry_run) != Reach::Nothing,
             sent: prefix.sent(),
             neighbors: prefix.neighbors.len(),
             reasons: prefix.reasons.iter().take(MOST_REASONS).map(|reason| short(reason)).collect(),
@@ -142,6 +162,24 @@ impl PrefixSummary {
 }
 
 impl FleetReport {
+    /// Finds the prefixes that few POPs announce. Where one POP alone is listed, that is meant.
+    pub(super) fn find_scarce(&mut self) {
+        let mut announcing: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+        for pop in &self.pops {
+            for prefix in &pop.prefixes {
+                let pops = announcing.entry(&prefix.prefix).or_default();
+                pops.extend(prefix.announced.then_some(pop.name.as_str()));
+            }
+        }
+        let scarce = |(prefix, pops): (&str, Vec<&str>)| {
+            let pop = pops.first().map(|pop| (*pop).to_owned());
+            let is_scarce = pops.is_empty() || (pops.len() == 1 && self.pops.len() > 1);
+            is_scarce.then(|| ScarcePrefix { prefix: prefix.to_owned(), pop })
+        };
+        let scarce = announcing.into_iter().filter_map(scarce).take(MOST_PREFIXES).collect();
+        self.scarce = scarce;
+    }
+
     /// Puts what is wrong first.
     pub(super) fn sort(&mut self) {
         self.pops.sort_by(|one, other| (one.rank(), &one.name).cmp(&(other.rank(), &other.name)));
@@ -150,7 +188,9 @@ impl FleetReport {
     /// As an exit code: 0 all is well, 1 something is not, 2 no POP is announced, 3 no POP answers.
     #[must_use]
     pub fn exit_code(&self) -> u8 {
-        let is_well = self.pops.iter().all(|pop| pop.rank() == 3) && self.differing.is_empty();
+        let is_announced = self.scarce.iter().all(|prefix| prefix.pop.is_some());
+        let is_well =
+            self.pops.iter().all(|pop| pop.rank() == 3) && self.differing.is_empty() && is_announced;
         if self.pops.iter().all(|pop| pop.error.is_some()) {
             3
         } else if !self.pops.iter().any(|pop| pop.announced) {

@@ -52,6 +52,8 @@ pub struct WaitedPop {
     pub ready: bool,
     /// Whether it is a last-resort POP that is not waited for.
     pub left_out: bool,
+    /// Whether queries reach it; unknown without an answer.
+    pub announced: bool,
     /// The serial that it serves, if it serves one.
     pub serial: Option<u32>,
     /// The digest of what it serves, if it is announced and serves what is waited for, once it is made.
@@ -79,8 +81,7 @@ pub async fn wait(clients: &[(String, Result<PopClient, FleetError>)], waiting: 
         }
         let mut compared = pops.clone();
         compare_contents(&mut compared);
-        let is_served = compared.iter().any(|pop| pop.ready && pop.serial.is_some() && !pop.left_out);
-        let done = is_served && compared.iter().all(|pop| pop.ready);
+        let done = is_done(&compared);
         if done || Instant::now() + PAUSE >= until {
             let took_ms = begun.elapsed().as_millis() as u64;
             return WaitOutcome { done, answered, took_ms, pops: compared };
@@ -88,6 +89,12 @@ pub async fn wait(clients: &[(String, Result<PopClient, FleetError>)], waiting: 
         known = pops;
         tokio::time::sleep(PAUSE).await;
     }
+}
+
+/// Every POP is as it should be, and at least one of them serves what is waited for to somebody.
+fn is_done(pops: &[WaitedPop]) -> bool {
+    let is_served = pops.iter().any(|pop| pop.announced && pop.ready && !pop.left_out);
+    is_served && pops.iter().all(|pop| pop.ready)
 }
 
 /// A round that the end of the waiting cuts short may end before a POP could answer: then what is known of it from the round before stays.
@@ -127,12 +134,28 @@ fn judge(name: String, answer: Result<ToldStatus, String>, waiting: &Waiting) ->
         Err(error) => {
             let ready = waiting.skip_unreachable;
             let state = if ready { format!("left out: {error}") } else { error };
-            return WaitedPop { name, ready, left_out: false, serial: None, digest: None, state };
+            return WaitedPop {
+                name,
+                ready,
+                left_out: false,
+                announced: false,
+                serial: None,
+                digest: None,
+                state,
+            };
         }
     };
     if !status.answers_as(&name) {
         let state = FleetError::OtherPop { found: status.pop }.to_string();
-        return WaitedPop { name, ready: false, left_out: false, serial: None, digest: None, state };
+        return WaitedPop {
+            name,
+            ready: false,
+            left_out: false,
+            announced: false,
+            serial: None,
+            digest: None,
+            state,
+        };
     }
     let zone = status.zones.first();
     let serial = zone.and_then(|zone| zone.serial);
@@ -158,7 +181,7 @@ fn judge(name: String, answer: Result<ToldStatus, String>, waiting: &Waiting) ->
     };
     let (ready, left_out) = (is_there || !announced || delay.is_some(), delay.is_some());
     let digest = zone.filter(|_| is_there && announced).and_then(|zone| zone.digest.clone());
-    WaitedPop { name, ready, left_out, serial, digest, state: format!("{shown}{aside}{fault}") }
+    WaitedPop { name, ready, left_out, announced, serial, digest, state: format!("{shown}{aside}{fault}") }
 }
 
 #[cfg(test)]
@@ -193,6 +216,7 @@ mod tests {
             name: "ams1".into(),
             ready: false,
             left_out: false,
+            announced: false,
             serial: None,
             digest: None,
             state: state.into(),
@@ -212,6 +236,7 @@ mod tests {
                 name: "ams1".into(),
                 ready: true,
                 left_out: false,
+                announced: true,
                 serial: Some(*serial),
                 digest: digest.map(str::to_owned),
                 state: format!("serves {serial}"),
@@ -238,6 +263,23 @@ mod tests {
             judge("ams1".into(), Ok(status), &waiting).digest
         };
         assert_eq!([digest(true, 7), digest(true, 6), digest(false, 7)], [Some("a".to_owned()), None, None]);
+    }
+
+    #[test]
+    fn it_is_done_only_where_an_announced_pop_serves_it() {
+        let done = |answers: Vec<Result<ToldStatus, String>>, skip_unreachable| {
+            let waiting = Waiting { skip_unreachable, ..waiting() };
+            let judged = answers.into_iter().map(|answer| judge("ams1".into(), answer, &waiting));
+            is_done(&judged.collect::<Vec<_>>())
+        };
+        let gone = || Err("gone".to_owned());
+        let late = || ToldStatus { delay: Some(14_400), ..told(true, Some(6)) };
+        assert!(done(vec![Ok(told(true, Some(7))), Ok(told(false, Some(6)))], false));
+        assert!(!done(vec![Ok(told(false, Some(6)))], false), "an older one, and nobody asks there");
+        assert!(!done(vec![Ok(told(false, Some(7)))], false), "nobody asks there");
+        assert!(!done(vec![Ok(told(false, Some(7))), gone()], true));
+        assert!(!done(vec![Ok(late())], false), "the last resort serves an older one");
+        assert!(done(vec![Ok(told(true, Some(7))), Ok(late()), gone()], true));
     }
 
     #[test]

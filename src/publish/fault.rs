@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use crate::clock::rfc3339_of;
 use crate::wire::{Name, NameError, Serial};
 use crate::zone::signatures::SignatureFault;
 
@@ -96,7 +97,7 @@ pub enum Fault {
     },
     /// An operator holds the zone at the version that is served.
     #[error("is held at the version that is served since {since}{reason}; `anyns zone unhold {zone}` lets new versions pass",
-        since = humantime::format_rfc3339_seconds(*.since), reason = if reason.is_empty() { String::new() } else { format!(": {reason}") })]
+        since = rfc3339_of(*.since), reason = if reason.is_empty() { String::new() } else { format!(": {reason}") })]
     Held {
         /// The zone.
         zone: Name,
@@ -340,6 +341,13 @@ impl SourceFault {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_hold_of_any_time_is_told() {
+        let since = crate::clock::at_unix(1 << 40).unwrap();
+        let held = Fault::Held { zone: "a.example.".parse().unwrap(), since, reason: "".into() };
+        assert!(held.to_string().contains("since second 1099511627776;"), "{held}");
+    }
 
     #[test]
     fn a_message_is_one_line_of_bounded_length() {

@@ -6,11 +6,8 @@
 use std::collections::BTreeMap;
 
 use crate::publish::difference::Difference;
-use crate::wire::{RecordType, Serial};
+use crate::wire::{RecordType, Serial, soa};
 use crate::zone::{ExactRecord, Place, RecordBatch, Zone};
-
-/// Where the serial stands before the end of the RDATA of an SOA record, which ends with five numbers (RFC 1035 section 3.3.13).
-const SERIAL_BACK: usize = 20;
 
 /// Why there is no way back.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -175,10 +172,7 @@ fn is_apex(zone: &Zone, owner: &[u8]) -> bool {
 }
 
 fn with_serial(mut rdata: Vec<u8>, serial: Serial) -> Vec<u8> {
-    let at = rdata.len().saturating_sub(SERIAL_BACK);
-    if let Some(place) = rdata.get_mut(at..at + 4) {
-        place.copy_from_slice(&serial.0.to_be_bytes());
-    }
+    soa::set_serial(&mut rdata, serial);
     rdata
 }
 

@@ -31,7 +31,7 @@ struct Taken {
 
 /// A connection's place; dropped with it.
 #[derive(Debug)]
-pub(super) struct Place {
+pub(super) struct ConnectionPlace {
     caps: Caps,
     source: IpAddr,
 }
@@ -45,7 +45,7 @@ pub(super) struct StreamPlace {
 
 impl Caps {
     /// A place for a connection from there; `None` if there are too many.
-    pub(super) fn place(&self, address: IpAddr) -> Option<Place> {
+    pub(super) fn place(&self, address: IpAddr) -> Option<ConnectionPlace> {
         let source = source(address);
         let mut sources = locked(&self.0);
         let all: usize = sources.values().map(|taken| taken.connections).sum();
@@ -54,7 +54,7 @@ impl Caps {
             return None;
         }
         sources.insert(source, Taken { connections: own.connections + 1, ..own });
-        Some(Place { caps: self.clone(), source })
+        Some(ConnectionPlace { caps: self.clone(), source })
     }
 
     /// Gives back what a source had taken.
@@ -69,7 +69,7 @@ impl Caps {
     }
 }
 
-impl Place {
+impl ConnectionPlace {
     /// A place for a stream over this connection; `None` if there are too many.
     pub(super) fn stream(&self) -> Option<StreamPlace> {
         let mut sources = locked(&self.caps.0);
@@ -83,7 +83,7 @@ impl Place {
     }
 }
 
-impl Drop for Place {
+impl Drop for ConnectionPlace {
     fn drop(&mut self) {
         self.caps.give_back(self.source, 1, 0);
     }
@@ -113,7 +113,7 @@ mod tests {
     fn one_source_leaves_room_for_others() {
         let caps = Caps::default();
         let address = |text: &str| text.parse::<IpAddr>().unwrap();
-        let mut places: Vec<Place> = Vec::new();
+        let mut places: Vec<ConnectionPlace> = Vec::new();
         for number in 0..MOST_OF_SOURCE {
             places.extend(caps.place(address(&format!("2001:db8::{number:x}"))));
         }
@@ -139,7 +139,7 @@ mod tests {
         assert!(third.stream().is_some());
         drop((streams, third));
         assert!(locked(&caps.0).is_empty());
-        let all: Vec<Place> =
+        let all: Vec<ConnectionPlace> =
             (0..=255).filter_map(|last| caps.place(address(&format!("192.0.2.{last}")))).collect();
         assert_eq!(all.len(), MAX_CONNECTIONS);
     }

@@ -20,7 +20,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{sleep, timeout};
 
-use super::caps::{Caps, Place};
+use super::caps::{Caps, ConnectionPlace};
 use super::credentials::Credentials;
 use super::error::WebError;
 use super::fleet_watch::FleetWatch;
@@ -183,7 +183,12 @@ fn reset(stream: TcpStream) {
     let _ = stream.set_zero_linger();
 }
 
-async fn connection(stream: TcpStream, place: Place, state: Arc<State>, credentials: Arc<Credentials>) {
+async fn connection(
+    stream: TcpStream,
+    place: ConnectionPlace,
+    state: Arc<State>,
+    credentials: Arc<Credentials>,
+) {
     // Events are small and wanted at once.
     let _ = stream.set_nodelay(true);
     let stream = Hurried::new(stream);
@@ -198,7 +203,7 @@ async fn connection(stream: TcpStream, place: Place, state: Arc<State>, credenti
 }
 
 /// Serves a connection; its place is free again when it ends.
-async fn serve<S>(stream: S, place: Place, state: Arc<State>, credentials: Arc<Credentials>)
+async fn serve<S>(stream: S, place: ConnectionPlace, state: Arc<State>, credentials: Arc<Credentials>)
 where
     S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {

@@ -6,7 +6,7 @@ use hyper::header::{self, HeaderValue};
 use hyper::{Method, Request, StatusCode};
 
 use super::access::{Refusal, check, check_credentials};
-use super::caps::Place;
+use super::caps::ConnectionPlace;
 use super::credentials::Credentials;
 use super::payload::{Reply, text};
 use super::state::State;
@@ -17,7 +17,7 @@ pub(super) async fn answer<B>(
     request: &Request<B>,
     state: &Arc<State>,
     credentials: &Credentials,
-    place: &Place,
+    place: &ConnectionPlace,
 ) -> Reply {
     let (method, fields) = (request.method(), request.headers());
     let target = request.uri().path_and_query().map_or("", |target| target.as_str());

@@ -1,6 +1,7 @@
 //! The command line against a running anyns: lists, documents, who answers, rates, included files.
 
 use std::path::Path;
+use std::process::{Child, Command, Stdio};
 
 use serde_json::Value;
 
@@ -168,7 +169,7 @@ fn a_command_that_fails_has_a_document_of_its_errors() {
     }
     let absent = folder.path().join("absent.toml").display().to_string();
     for command in COMMANDS.iter().filter(|command| !matches!(command[0], "run" | "completions" | "man")) {
-        let mut program = std::process::Command::new(PROGRAM);
+        let mut program = Command::new(PROGRAM);
         program.current_dir(folder.path()).args(*command).args(["--json", "--config", &absent]);
         let output = program.output().expect("it runs");
         let text = String::from_utf8(output.stdout).expect("text");
@@ -197,4 +198,108 @@ fn no_control_character_of_a_name_reaches_the_terminal() {
             assert!(said.text.contains("]0;title") && raw.is_empty(), "{raw:?} in {:?}", said.text);
         }
     }
+}
+
+/// Runs `anyns ARGUMENTS` with this standard output: its exit code, and what it says on standard error.
+fn printed_to(config: &Path, arguments: &[&str], output: impl Into<Stdio>) -> (Option<i32>, String) {
+    let mut program = Command::new(PROGRAM);
+    let program = program.arg("--config").arg(config).args(arguments).stdout(output).stderr(Stdio::piped());
+    let said = program.spawn().and_then(Child::wait_with_output).expect("it runs");
+    (said.status.code(), String::from_utf8(said.stderr).expect("text"))
+}
+
+#[test]
+fn output_that_cannot_be_written_is_an_error_and_a_closed_pipe_is_none() {
+    let alone = Alone::running("[samples]\none-in = 1\n");
+    let full = || std::fs::File::options().write(true).open("/dev/full").expect("the device");
+    let commands = [
+        &["zone", "dump", ZONE][..],
+        &["zone", "list"],
+        &["zone", "list", "--json"],
+        &["zone", "history", ZONE],
+        &["metrics"],
+        &["status"],
+        &["status", "--watch"],
+        &["catchment", "--json"],
+        &["top", "--json", "--count", "2"],
+        &["reload", "--json"],
+        &["check", "--offline"],
+        &["man"],
+        &["completions", "bash"],
+        &["--help"],
+        &["--version"],
+    ];
+    for command in commands {
+        let (code, said) = printed_to(alone.anyns.config(), command, full());
+        assert_eq!(code, Some(1), "{command:?}: {said}");
+        assert!(said.contains("standard output: No space left on device"), "{command:?}: {said}");
+        let (reader, writer) = std::io::pipe().expect("a pipe");
+        drop(reader);
+        assert_eq!(
+            printed_to(alone.anyns.config(), command, writer),
+            (Some(0), String::new()),
+            "{command:?}"
+        );
+    }
+    // The file of a zone is whole, or what was there stays; a device stays one.
+    let (code, said) =
+        printed_to(alone.anyns.config(), &["zone", "export", ZONE, "--output", "/dev/full"], full());
+    assert!(code == Some(1) && said.contains("cannot write /dev/full: No space left"), "{said}");
+    assert!(!std::fs::metadata("/dev/full").expect("the device").is_file());
+}
+
+#[test]
+fn a_command_line_that_is_no_command_has_a_document_and_so_has_a_zone_that_is_unknown() {
+    let folder = tempfile::tempdir().expect("a folder");
+    for wrong in [
+        &["bogus", "--json"][..],
+        &["--json", "fleet", "wait", ZONE, "abc"],
+        &["fleet", "--json", "--timeout", "0s"],
+        &["fleet", "--json", "--timeout", "300000000000y"],
+        &["fleet", "wait", ZONE, "1", "--timeout", "300000000000y", "--json"],
+    ] {
+        let output = Command::new(PROGRAM).current_dir(folder.path()).args(wrong).output().expect("it runs");
+        let said = document(&String::from_utf8(output.stdout).expect("text"));
+        assert_eq!((output.status.code(), &said["exit_code"]), (Some(2), &Value::from(2)), "{wrong:?}");
+        assert!(said["errors"][0].as_str().expect("text").starts_with("error: "), "{said:#}");
+    }
+    let said = run_here(folder.path(), &["bogus"]);
+    assert!(said.code == 2 && !said.text.contains("exit_code"), "{}", said.text);
+    let alone = Alone::running("");
+    for command in [&["zone", "status", "absent.example"][..], &["zone", "list", "absent.example"]] {
+        let mut program = Command::new(PROGRAM);
+        let output = program.arg("--config").arg(alone.anyns.config()).args(command).arg("--json").output();
+        let output = output.expect("it runs");
+        let said = document(&String::from_utf8(output.stdout).expect("text"));
+        assert_eq!((output.status.code(), &said["exit_code"]), (Some(1), &Value::from(1)), "{command:?}");
+        assert_eq!(said["errors"].as_array().map(Vec::len), Some(1), "{said:#}");
+    }
+}
+
+/// The service of this host is meant where no configuration is named.
+#[test]
+fn commands_find_the_configuration_of_the_service() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let package = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/debian/anyns.toml");
+    // A mount namespace of its own, with another /etc.
+    let script = "mount -t tmpfs tmpfs /etc && mkdir /etc/anyns && cat \"$2\" >/etc/anyns/anyns.toml && cd \"$1\" && shift 2 && exec \"$@\"";
+    let run = |arguments: &[&str]| {
+        let mut program = Command::new("unshare");
+        program.args(["--mount", "sh", "-c", script, "sh"]).arg(folder.path()).arg(&package).arg(PROGRAM);
+        let output = program.args(arguments).output().expect("unshare runs");
+        let text = [output.stdout, output.stderr].concat();
+        (output.status.code(), String::from_utf8(text).expect("text"))
+    };
+    let (code, said) = run(&["check", "--offline"]);
+    assert_eq!(code, Some(0), "{said}");
+    assert!(said.contains("127.0.0.53/32") && said.contains("/etc/anyns/anyns.toml"), "{said}");
+    let (_, said) = run(&["fleet"]);
+    assert!(said.contains("/etc/anyns/anyns.toml: no POP is listed"), "{said}");
+    let (code, said) = run(&["status"]);
+    assert!(code == Some(3) && said.contains("no anyns answers on /run/anyns/control.sock"), "{said}");
+    // What is named comes first.
+    let (_, said) = run(&["status", "--socket", "other.sock"]);
+    assert!(said.contains("no anyns answers on other.sock"), "{said}");
+    let (_, said) = run(&["check", "--config", "absent.toml"]);
+    assert!(said.contains("absent.toml"), "{said}");
 }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use crate::http::event;
-use crate::support::anyns::Anyns;
+use crate::support::anyns::{Anyns, every_intent};
 use crate::support::pop::{Alone, ZONE, base_config, deploy};
 use crate::support::wait::wait_until;
 
@@ -95,6 +95,17 @@ fn all_pops_are_shown_and_a_serial_is_waited_for() {
         assert_eq!(code, 0, "{text}");
     });
     assert!(fleet.other.status().is_some());
+    // Where nobody is announced, nobody has what is waited for.
+    for pop in [&fleet.alone.anyns, &fleet.other] {
+        pop.must(&["drain"]);
+        pop.wait_status("it is withdrawn", |status| every_intent(status, "withdraw"));
+    }
+    let (code, text) = fleet.run(&["wait", ZONE, "2", "--timeout", "2s"]);
+    assert!(code == 1 && text.contains("no POP that is waited for is announced"), "{text}");
+    wait_until("the fleet says so", crate::support::anyns::BOUND, || {
+        let (code, text) = fleet.run(&[]);
+        code == 2 && text.contains("no POP that answers announces it")
+    });
 }
 
 #[test]

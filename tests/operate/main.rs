@@ -14,6 +14,10 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+#[path = "../publish/fuse.rs"]
+mod fuse;
+
+mod blocking;
 mod browser;
 mod canary;
 mod canary_health;
@@ -50,6 +54,7 @@ mod status;
 mod systemd;
 mod ticket_keys;
 mod transfer;
+mod transfer_tls;
 mod web;
 mod web_tls;
 mod zone_orders;

@@ -18,6 +18,8 @@ mod history;
 mod journal;
 #[cfg(native)]
 mod late;
+#[cfg(native)]
+mod mounted;
 mod reader;
 mod refuse;
 mod replaced;

@@ -6,8 +6,10 @@ use std::time::Duration;
 use crate::fleet::{CatchmentReport, DrainPlan, catchments, catchments_csv, render_catchments, render_plan};
 
 use super::super::exit::Exit;
+use super::super::limits::answer_limit;
 use super::super::outcome::{CommandError, Outcome};
-use super::super::output::{print_document, print_line, write_file};
+use super::super::output::{print_document, print_line};
+use super::super::output_file::write_file;
 use super::pops::{LIMIT, pops, run};
 
 #[derive(Debug, clap::Args)]
@@ -33,7 +35,7 @@ struct Asked {
     #[arg(long, value_name = "FILE")]
     fleet: Option<PathBuf>,
     /// How long a POP may take for its answer
-    #[arg(long, value_name = "TIME", default_value = LIMIT, value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "TIME", default_value = LIMIT, value_parser = answer_limit)]
     timeout: Duration,
 }
 

@@ -10,6 +10,7 @@ use crate::fleet::{WaitOutcome, Waiting, render, survey, wait};
 use crate::wire::Name;
 
 use super::exit::Exit;
+use super::limits::{answer_limit, wait_limit};
 use super::outcome::{CommandError, Outcome};
 use super::output::{print_document, print_line};
 use pops::{LIMIT, pops, run};
@@ -27,7 +28,7 @@ pub(super) struct FleetOptions {
     #[arg(long, value_name = "FILE")]
     fleet: Option<PathBuf>,
     /// How long a POP may take for its answer
-    #[arg(long, value_name = "TIME", default_value = LIMIT, value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "TIME", default_value = LIMIT, value_parser = answer_limit)]
     timeout: Duration,
 }
 
@@ -56,7 +57,7 @@ struct WaitOptions {
     /// The serial
     serial: u32,
     /// How long to wait
-    #[arg(long, value_name = "TIME", default_value = WAIT_LIMIT, value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "TIME", default_value = WAIT_LIMIT, value_parser = wait_limit)]
     timeout: Duration,
     /// Do not wait for POPs that give no answer; otherwise one counts as announced, because nobody can tell
     #[arg(long)]
@@ -117,10 +118,15 @@ fn told(outcome: &WaitOutcome, waiting: &Waiting) -> String {
     let took = outcome.took_ms as f64 / 1000.0;
     let mut text = match outcome.done {
         true => format!("every announced POP serves {zone} {serial} ({took:.1} s)\n"),
-        false => format!(
-            "not every announced POP serves {zone} {serial} after {}\n",
-            humantime::format_duration(*limit)
-        ),
+        false => {
+            let limit = humantime::format_duration(*limit);
+            match outcome.pops.iter().all(|pop| pop.ready) {
+                true => format!(
+                    "no POP that is waited for is announced, so nobody has {zone} {serial} after {limit}\n"
+                ),
+                false => format!("not every announced POP serves {zone} {serial} after {limit}\n"),
+            }
+        }
     };
     let waits = outcome.pops.iter().filter(|pop| !pop.ready).map(|pop| ("!", pop));
     let ready = outcome.pops.iter().filter(|pop| pop.ready).map(|pop| (" ", pop));

@@ -6,6 +6,7 @@ use crate::config;
 use crate::fleet::{Clients, FleetError, clients};
 
 use super::super::outcome::{CommandError, NobodyAsked};
+use super::super::questions::block_on;
 
 /// How long a POP may take for an answer, unless the command says otherwise.
 pub(super) const LIMIT: &str = "3s";
@@ -37,10 +38,5 @@ fn listed(file: Option<&Path>) -> Result<Clients, CommandError> {
 
 /// Runs questions to POPs to their end.
 pub(super) fn run<T>(work: impl Future<Output = T>) -> Result<T, FleetError> {
-    let runtime =
-        tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(FleetError::Runtime)?;
-    let done = runtime.block_on(work);
-    // A look-up of a name that hangs is left behind.
-    runtime.shutdown_background();
-    Ok(done)
+    block_on(work).map_err(FleetError::Runtime)
 }

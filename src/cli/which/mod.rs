@@ -15,16 +15,15 @@ use futures_util::future::join_all;
 use crate::wire::Name;
 
 use super::exit::Exit;
+use super::limits::answer_limit;
 use super::outcome::{CommandError, Outcome};
 use super::output::{print_document, print_line};
+use super::questions::block_on;
 use report::{AddressReport, Report};
 use transport::{Peer, Transport};
 
 /// The most addresses that are asked: more is a scan.
 const MOST_ADDRESSES: usize = 16;
-
-/// The longest that one may wait for an answer: an operator is waiting.
-const LONGEST: Duration = Duration::from_secs(60);
 
 /// Whom to ask and how.
 #[derive(Debug, clap::Args)]
@@ -36,7 +35,7 @@ pub(super) struct WhichOptions {
     #[arg(long, value_name = "NAME")]
     zone: Option<Name>,
     /// How long to wait for each transport
-    #[arg(long, value_name = "DURATION", default_value = "2s", value_parser = limit)]
+    #[arg(long, value_name = "DURATION", default_value = "2s", value_parser = answer_limit)]
     timeout: Duration,
     /// The port of UDP and TCP
     #[arg(long, default_value_t = 53)]
@@ -58,14 +57,6 @@ pub(super) struct WhichOptions {
     source: Option<IpAddr>,
 }
 
-fn limit(text: &str) -> Result<Duration, String> {
-    let parsed = humantime::parse_duration(text).map_err(|_| "a duration such as 500ms or 2s".to_owned())?;
-    match parsed.is_zero() || parsed > LONGEST {
-        true => Err("more than 0s and at most 1m".to_owned()),
-        false => Ok(parsed),
-    }
-}
-
 fn path(text: &str) -> Result<String, String> {
     match text.starts_with('/') {
         true => Ok(text.to_owned()),
@@ -75,10 +66,7 @@ fn path(text: &str) -> Result<String, String> {
 
 /// Prints who answers; fails if an address answers over no transport, or not for the zone.
 pub(super) fn which(options: &WhichOptions, json: bool) -> Outcome {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let report = runtime.block_on(ask(options))?;
-    // A resolver that still looks for a name must not delay the end.
-    runtime.shutdown_background();
+    let report = block_on(ask(options))??;
     match json {
         true => print_document(&report)?,
         false => print_line(&report.render()),

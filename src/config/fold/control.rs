@@ -34,8 +34,13 @@ pub(in super::super) fn usual_socket() -> PathBuf {
         return PathBuf::from(directory).join("control.sock");
     }
     if user::is_root() {
-        return PathBuf::from("/run/anyns/control.sock");
+        return service_socket();
     }
     let runtime = std::env::var_os("XDG_RUNTIME_DIR").map_or_else(std::env::temp_dir, PathBuf::from);
     runtime.join("anyns").join("control.sock")
+}
+
+/// The usual place of a service.
+pub(in super::super) fn service_socket() -> PathBuf {
+    PathBuf::from("/run/anyns/control.sock")
 }

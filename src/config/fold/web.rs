@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use ipnet::IpNet;
 
 use crate::telemetry::with_causes;
-use crate::web::{Credentials, Settings, WebTls};
+use crate::web::{Credentials, Settings, WebError, WebTls};
 
 use super::super::fault::Faults;
 use super::super::spec::{Spec, WebSpec, span_of};
@@ -40,7 +40,11 @@ pub(super) fn fold_web(
         && faults.errors() == before
         && let Err(error) = Credentials::load(&settings)
     {
-        faults.error(None, "web", with_causes(&error));
+        let (span, key) = match &error {
+            WebError::TokenFile(_) | WebError::Token { .. } => (span_of(&web.token_files), "web.token-files"),
+            WebError::Tls(_) => (span_of(&web.certificate), "web.certificate"),
+        };
+        faults.error(span, key, with_causes(&error));
     }
     Some(settings)
 }
@@ -148,7 +152,10 @@ mod tests {
             ("listen = []", &["allowed are 1 to 8"]),
             ("certificate = \"c\"", &["name both or neither"]),
             ("client-ca-file = \"c\"", &["over TLS alone"]),
-            ("token-files = [\"t\"]", &["web: the token file cannot be used: /nowhere/t cannot be read"]),
+            (
+                "token-files = [\"t\"]",
+                &["web.token-files: the token file cannot be used: /nowhere/t cannot be read", "toml:10:15:"],
+            ),
             ("lisen = []", &["\"listen\" may be meant"]),
         ] {
             let text = read(&format!("[web]\n{text}\n")).unwrap_err();

@@ -2,8 +2,9 @@
 
 use std::fmt::Write;
 
+use super::span::span;
 use super::table::{Row, aligned};
-use super::time::{span, time};
+use crate::clock::rfc3339;
 use crate::control::text::printable;
 use crate::control::{SecondaryStatus, Status, TransferStatus, WaitingStatus, ZoneState, ZoneStatus};
 use crate::telemetry::counted;
@@ -53,8 +54,8 @@ fn row(name: &str, value: String) -> Row {
 /// A time, and how long ago or ahead it is.
 pub(super) fn moment(at: u64, now: u64) -> String {
     match at > now {
-        true => format!("{} (in {})", time(at), span(at - now)),
-        false => format!("{} ({} ago)", time(at), span(now - at)),
+        true => format!("{} (in {})", rfc3339(at), span(at - now)),
+        false => format!("{} ({} ago)", rfc3339(at), span(now - at)),
     }
 }
 

@@ -63,7 +63,6 @@ pub(in crate::daemon) fn start(
             queries: Queries::new(groups.clone(), &transfers.secondary),
             health: health_checks(&groups, &transfers),
             groups,
-            form: transfers.form,
             is_unreadable: kept.is_none(),
             kept: kept.unwrap_or_default(),
             has_settled: false,
@@ -88,8 +87,6 @@ pub(in crate::daemon) fn start(
 pub(super) struct CanaryTask {
     pub(super) context: CanaryContext,
     pub(super) groups: Arc<[CanaryGroup]>,
-    /// Which configuration of transfers is in force.
-    form: [u8; 32],
     pub(super) entries: Entries,
     pub(super) queries: Queries,
     health: HealthChecks,
@@ -154,7 +151,7 @@ impl CanaryTask {
         };
         self.seen = Some(report.changes());
         for name in names {
-            self.look(&name, &report);
+            self.check_zone(&name, &report);
         }
         if report.settled && !self.has_settled {
             self.has_settled = true;
@@ -168,7 +165,7 @@ impl CanaryTask {
     }
 
     /// Looks at one zone: which version of it is served, and who may have it.
-    fn look(&mut self, name: &Name, report: &Report) {
+    fn check_zone(&mut self, name: &Name, report: &Report) {
         let text = name.to_string();
         let group = self.groups.iter().position(|group| group.covers(&text));
         let Some(group) = group.filter(|_| report.zones.get(name).is_some()) else {
@@ -213,7 +210,7 @@ impl CanaryTask {
         let serials = (kept.serial, newest);
         let machine = CanaryZone::new(settings.rules, members, serials, kept.is_halted, now);
         self.entries.add(name.clone(), (group, machine), is_missing.then_some(now));
-        if let Some(entry) = self.entries.zones.get_mut(&name).filter(|_| kept.is_unwell) {
+        if let Some(entry) = self.entries.zones.get_mut(&name).filter(|_| kept.is_unhealthy) {
             entry.stopped = Some(STOPPED_BEFORE.to_owned());
         }
     }
@@ -283,7 +280,7 @@ impl CanaryTask {
         let served = self.context.published.load().zone(name).cloned();
         match served.filter(|served| served.serial() == serial) {
             Some(served) => drop(self.released.insert(name.clone(), (served, reason))),
-            None => self.look(name, &self.report.load()),
+            None => self.check_zone(name, &self.report.load()),
         }
     }
 
@@ -365,12 +362,10 @@ impl CanaryTask {
 
     /// Takes what the configuration says now. What is released stays; where something changed, what is on trial begins again.
     pub(super) fn configure(&mut self, transfers: &Transfers) {
-        let forms = |groups: &[CanaryGroup]| groups.iter().map(|group| group.form).collect::<Vec<_>>();
-        if forms(&self.groups) == forms(&transfers.canaries) && self.form == transfers.form {
+        if self.queries.goes_by(&transfers.canaries, &transfers.secondary) {
             return;
         }
         self.groups = transfers.canaries.as_slice().into();
-        self.form = transfers.form;
         self.queries = Queries::new(self.groups.clone(), &transfers.secondary);
         self.health = health_checks(&self.groups, transfers);
         let before = self.entries.take();

@@ -6,11 +6,12 @@ use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
+use crate::clock::unix_now;
 use crate::config::Catalogs;
 use crate::handoff::{Latest, Reader};
 use crate::publish::{MADE_HERE, PublisherHandle, Report};
 use crate::telemetry::{Beat, keep_beating, keep_running, with_causes};
-use crate::transfer::secondary::{AwaitedZones, MemberZones, SecondaryHandle, unix_time};
+use crate::transfer::secondary::{AwaitedZones, MemberZones, SecondaryHandle};
 use crate::wire::{Name, Serial};
 use crate::zone::Published;
 
@@ -144,7 +145,7 @@ impl CatalogTask {
                 self.transfer(self.following.all()).await;
                 self.has_begun = true;
             }
-            self.look().await;
+            self.check_zones().await;
             self.tell();
             let retries = self.producing.iter().filter_map(|one| one.retry_at);
             let at = self.produce_at.into_iter().chain(retries).min();
@@ -163,7 +164,7 @@ impl CatalogTask {
     }
 
     /// Looks for versions of catalogs and for zones that come or go.
-    async fn look(&mut self) {
+    async fn check_zones(&mut self) {
         let report = self.report.load();
         if !report.settled {
             return;
@@ -176,7 +177,7 @@ impl CatalogTask {
             }
             // The newest report: the orders before have changed which members there are.
             let report = self.report.load();
-            if let Some(orders) = self.following.take(&zone, &report, unix_time()) {
+            if let Some(orders) = self.following.take(&zone, &report, unix_now()) {
                 self.carry_out(orders).await;
             }
         }
@@ -250,7 +251,7 @@ impl CatalogTask {
         let name = producing.settings.name.clone();
         producing.restore(self.context.published.load().zone(&name));
         let held = producing.held();
-        let produced = match producing.next(&report, accepts, unix_time()) {
+        let produced = match producing.next(&report, accepts, unix_now()) {
             Ok(produced) => produced,
             Err(error) => {
                 producing.failed(with_causes(&error));
@@ -326,7 +327,7 @@ impl CatalogTask {
             self.producing.push(producing);
         }
         let report = self.report.load();
-        let orders = self.following.configure(catalogs, &report, unix_time());
+        let orders = self.following.configure(catalogs, &report, unix_now());
         self.carry_out(orders).await;
     }
 
@@ -345,9 +346,10 @@ impl CatalogTask {
         }
         let held = self.following.facts().into_iter().find(|fact| fact.name == *catalog);
         let Some(fact) = held else { return Err(format!("there is no catalog {catalog} here")) };
-        self.named(catalog, fact.held.map(|held| held.serial), serial)?;
-        let Some(orders) = self.following.accept(catalog, serial, unix_time()) else {
-            return Err(format!("{catalog}: nothing waits any more"));
+        let held = fact.held.map(|held| held.serial);
+        let Some(orders) = self.following.accept(catalog, serial, unix_now()) else {
+            self.named(catalog, held, serial)?;
+            return Err(format!("{catalog}: other removals wait now; see `anyns status`"));
         };
         let (removed, anew) = (orders.publish.removed.len(), orders.publish.reset.len());
         self.carry_out(orders).await;
@@ -368,7 +370,7 @@ impl CatalogTask {
     }
 
     async fn forget_the_old(&mut self) {
-        if self.following.forget_the_old(unix_time()) {
+        if self.following.forget_the_old(unix_now()) {
             self.context.publisher.change_members(Default::default()).await;
         }
     }
@@ -380,6 +382,10 @@ impl CatalogTask {
             self.told = Some((changes, self.following.facts()));
         }
         let mut catalogs = self.told.iter().flat_map(|(_, facts)| facts).cloned().collect::<Vec<_>>();
+        let is_too_large =
+            |fact: &&CatalogFact| self.following.is_too_large_to_leave(&fact.name, fact.members);
+        let too_large = catalogs.iter().filter(is_too_large);
+        let too_large_to_leave = too_large.map(|fact| (fact.name.clone(), fact.members)).collect();
         if let [only] = &mut *catalogs {
             only.awaited = self.awaited.load().members;
         }
@@ -387,6 +393,7 @@ impl CatalogTask {
         let facts = CatalogFacts {
             changes,
             is_settled: self.is_settled,
+            too_large_to_leave,
             catalogs,
             owners: self.following.owners().clone(),
         };

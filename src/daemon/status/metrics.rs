@@ -6,6 +6,7 @@
 
 use std::time::{Duration, Instant};
 
+use crate::clock::unix_seconds;
 use crate::control::{Selection, ZoneFilter};
 use crate::metrics::{
     self, Facts, Format, MOST_NAMES, MOST_ZONES, PrefixFacts, SampleFacts, SessionFacts, ZoneFacts,
@@ -16,7 +17,7 @@ use crate::route::{LeaseStatus, NeighborKey, RouteStatus, SessionState};
 use crate::telemetry::Tap;
 use crate::wire::Name;
 
-use super::clock::{Clock, unix};
+use super::clock::Clock;
 use super::{State, zones};
 
 impl State {
@@ -31,7 +32,7 @@ impl State {
     fn facts(&mut self) -> Facts {
         let clock = self.anchor.clock();
         let (report, routes) = ((self.sources.report)(), (self.sources.routes)());
-        let (busy_zones, other_queries) = self.metrics.names.busy(&self.sources.counters, &report);
+        let (busy_zones, other_queries) = self.metrics.busy.totals(&self.sources.counters, &report);
         let config_digest = (self.sources.ordered)().config_digest.clone();
         let fact_ages = self.fact_ages().map(|(name, age)| (name, age.as_secs_f64())).collect();
         let tasks = self.tasks.ages().into_iter();
@@ -75,7 +76,7 @@ impl State {
                 is_well: zones::is_well(zone),
                 serial: zone.serial.map(|serial| serial.0),
                 records: zone.records as u64,
-                accepted: zone.accepted_at.map(unix),
+                accepted: zone.accepted_at.map(unix_seconds),
                 signatures_expire: zone
                     .signatures
                     .as_ref()

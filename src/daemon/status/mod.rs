@@ -9,6 +9,7 @@
 //! everything that is wrong is known whether or not somebody asks. Of a new report only the zones that changed are looked at.
 //! Never waits for a task, never locks what another thread locks.
 
+mod busy_zones;
 mod canaries;
 mod catalogs;
 mod catchment;

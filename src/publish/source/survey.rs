@@ -29,6 +29,8 @@ pub(in crate::publish) struct Survey {
     pub(in crate::publish) unseen: Unseen,
     /// Whether the source could not be read whole.
     pub(in crate::publish) partial: bool,
+    /// What of it is on other file systems, as sources of their own.
+    pub(in crate::publish) mounted: Vec<ZoneSource>,
     /// The directories that hold its files: without links, and as the source names them.
     pub(in crate::publish) directories: BTreeMap<PathBuf, PathBuf>,
 }
@@ -44,6 +46,8 @@ pub(in crate::publish) fn survey(source: &ZoneSource, watch: Option<&Watch>, at:
         }
         scan = scan_source(source, at);
     }
+    let mounted = scan.take_mounted(&source.key);
     let Scan { zones, faults, warnings, unread, unseen, partial, directories, .. } = scan;
-    Survey { key: source.key.clone(), zones, faults, warnings, unread, unseen, partial, directories }
+    let key = source.key.clone();
+    Survey { key, zones, faults, warnings, unread, unseen, partial, mounted, directories }
 }

@@ -4,11 +4,13 @@
 //! count on it. A line that cannot be read is left out and told.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{self, Write};
 use std::path::Path;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::SystemTime;
 
+use crate::clock::{at_unix, unix_seconds};
+use crate::sys::files::{Durability, replace};
 use crate::wire::Name;
 
 /// The file in the state directory.
@@ -48,8 +50,7 @@ pub(in crate::publish) fn read(directory: &Path) -> io::Result<Holds> {
     let text = io::read_to_string(io::Read::take(file, MOST_OCTETS))?;
     let read = |line: &str| {
         let mut words = line.splitn(3, ' ');
-        let (name, since) = (words.next()?.parse().ok()?, words.next()?.parse().ok()?);
-        let since = UNIX_EPOCH.checked_add(Duration::from_secs(since))?;
+        let (name, since) = (words.next()?.parse().ok()?, at_unix(words.next()?.parse().ok()?)?);
         Some((name, Hold { reason: words.next().unwrap_or_default().into(), since }))
     };
     let mut holds = Holds::new();
@@ -64,17 +65,12 @@ pub(in crate::publish) fn read(directory: &Path) -> io::Result<Holds> {
 
 /// Replaces the file.
 pub(in crate::publish) fn write(directory: &Path, holds: &Holds) -> io::Result<()> {
-    let (path, fresh) = (directory.join(FILE), directory.join(format!("{FILE}.new")));
     let mut text = String::new();
     for (name, Hold { reason, since }) in holds {
-        let since = since.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+        let since = unix_seconds(*since);
         text.push_str(&format!("{name} {since} {reason}\n"));
     }
-    let mut file = File::create(&fresh)?;
-    file.write_all(text.as_bytes())?;
-    file.sync_all()?;
-    fs::rename(&fresh, path)?;
-    File::open(directory)?.sync_all()
+    replace(&directory.join(FILE), Durability::Synced, |file| file.write_all(text.as_bytes()))
 }
 
 #[cfg(test)]
@@ -93,7 +89,7 @@ mod tests {
         let reasons: Vec<&str> = found.values().map(|hold| &*hold.reason).collect();
         assert_eq!(found.keys().collect::<Vec<_>>(), holds.keys().collect::<Vec<_>>());
         assert!(reasons.contains(&"until Monday, see 12") && reasons.contains(&""), "{reasons:?}");
-        fs::write(directory.path().join(FILE), "nonsense\na.example. 5 x y\n").unwrap();
+        std::fs::write(directory.path().join(FILE), "nonsense\na.example. 5 x y\n").unwrap();
         assert_eq!(read(directory.path()).unwrap().len(), 1);
     }
 }

@@ -26,26 +26,26 @@ pub struct KeptRelease {
     /// Whether the zone is halted: nothing newer goes to all secondaries until an operator says so.
     pub is_halted: bool,
     /// Whether a canary that became unhealthy has halted it, and no order.
-    pub is_unwell: bool,
+    pub is_unhealthy: bool,
 }
 
 /// The last octet of a value. An older build takes every one but the first for halted.
 const RUNS: u8 = 0;
 const HALTED: u8 = 1;
-const HALTED_UNWELL: u8 = 2;
+const HALTED_UNHEALTHY: u8 = 2;
 
 impl KeptRelease {
     /// A zone that goes its usual way, released up to this serial.
     #[must_use]
     pub fn running(serial: Serial) -> Self {
-        Self { serial, is_halted: false, is_unwell: false }
+        Self { serial, is_halted: false, is_unhealthy: false }
     }
 
     fn octets(self) -> Vec<u8> {
-        let halted = match (self.is_halted, self.is_unwell) {
+        let halted = match (self.is_halted, self.is_unhealthy) {
             (false, _) => RUNS,
             (true, false) => HALTED,
-            (true, true) => HALTED_UNWELL,
+            (true, true) => HALTED_UNHEALTHY,
         };
         [&[FORM][..], &self.serial.0.to_be_bytes(), &[halted]].concat()
     }
@@ -56,7 +56,7 @@ impl KeptRelease {
             return None;
         }
         let (serial, halted) = (Serial(fields.u32()?), fields.u8()?);
-        Some(Self { serial, is_halted: halted != RUNS, is_unwell: halted == HALTED_UNWELL })
+        Some(Self { serial, is_halted: halted != RUNS, is_unhealthy: halted == HALTED_UNHEALTHY })
     }
 }
 
@@ -88,8 +88,8 @@ mod tests {
         assert_eq!(database.read(read_all).unwrap(), BTreeMap::new(), "no table yet");
         let name = |text: &str| text.parse::<Name>().unwrap();
         let (one, other) = (name("One.example."), name("."));
-        let release = |serial, (is_halted, is_unwell)| {
-            Some(KeptRelease { serial: Serial(serial), is_halted, is_unwell })
+        let release = |serial, (is_halted, is_unhealthy)| {
+            Some(KeptRelease { serial: Serial(serial), is_halted, is_unhealthy })
         };
         let kept = [
             (one.clone(), release(7, (false, false))),

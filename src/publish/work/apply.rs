@@ -79,6 +79,10 @@ impl CheckRun<'_> {
         self.serve(entry, header, zone);
         entry.durable = is_kept;
         entry.notice = (!is_kept).then(|| Box::new(Fault::DifferenceWithoutState));
+        if self.is_transferred(entry) {
+            // It was about a version that a primary gave before.
+            entry.verdict = None;
+        }
         if entry.denied.is_some() {
             // Judged against what is served now it may come out otherwise.
             entry.read = false;

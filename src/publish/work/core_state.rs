@@ -7,7 +7,6 @@ use std::time::{Duration, Instant};
 
 use crate::wire::Name;
 
-use crate::publish::accept::Provenance;
 use crate::publish::error::PublishError;
 use crate::publish::fault::{Fault, SourceFault};
 use crate::publish::state::database::DatabaseError;
@@ -17,7 +16,6 @@ use crate::publish::state::ready::Version;
 use crate::publish::state::record::Seen;
 use crate::publish::state::releases::KeptRelease;
 use crate::publish::state::state_writer::StateWriter;
-use crate::publish::state::step::StepOrigin;
 use crate::publish::state::store::Store;
 use crate::publish::state::timers::ZoneTimers;
 use crate::publish::work::core::Core;
@@ -214,13 +212,7 @@ impl Core {
         for name in std::mem::take(&mut self.keeping.unkept) {
             let Some(entry) = self.zones.get(&name).filter(|entry| !entry.durable) else { continue };
             if let (Some(header), Some(zone)) = (entry.header.clone(), served.zone(&name)) {
-                let is_file = matches!(header.provenance, Provenance::File { .. });
-                let origin = match header.standing.serial == header.standing.source_serial {
-                    true if !is_file => StepOrigin::Transfer,
-                    true => StepOrigin::File,
-                    false if header.standing.has_differences() => StepOrigin::Difference,
-                    false => StepOrigin::Bump,
-                };
+                let origin = header.origin();
                 let terms = self.settings.terms(self.rules.of(&name), modes.of(&name));
                 let seen = Seen::new(&entry.files, terms).filter(|_| entry.files_are_accepted);
                 writer.keep(Version { header, zone: zone.clone(), origin, before: None, seen });

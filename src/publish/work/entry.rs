@@ -86,8 +86,8 @@ pub(in crate::publish) struct Entry {
     pub(in crate::publish) unread: u8,
     /// Whether `files` are those of the last reading, and nothing needs to be read while they stay as they are.
     pub(in crate::publish) read: bool,
-    /// Under which rules it was judged: [`CheckContext::rules`](super::check_context::CheckContext::rules).
-    pub(in crate::publish) rules: u32,
+    /// Under which settings it was judged: [`CheckContext::settings_generation`](super::check_context::CheckContext::settings_generation).
+    pub(in crate::publish) settings_generation: u32,
     /// Whether it was checked.
     pub(in crate::publish) is_checked: bool,
     /// Whether it waits for a check, or is being checked.

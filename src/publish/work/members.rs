@@ -8,9 +8,9 @@ use std::collections::BTreeSet;
 
 use tokio::sync::oneshot;
 
+use crate::clock::unix_now;
 use crate::publish::state::members::KeptMember;
 use crate::publish::state::rows::ZoneRows;
-use crate::publish::verify::unix_now;
 use crate::publish::work::core::Core;
 use crate::publish::work::entry::Entry;
 use crate::wire::Name;

@@ -78,7 +78,7 @@ impl Core {
                 self.zones.insert(name.clone(), Entry { found: Some(found), ..Entry::default() });
             }
             Some(entry) => {
-                let is_there = |known: &Found| known.path == found.path;
+                let is_there = |known: &Found| known.path == found.path && known.key == found.key;
                 if entry.rival.is_some() || !entry.found.as_ref().is_some_and(is_there) {
                     return false;
                 }

@@ -41,7 +41,7 @@ impl Core {
         self.rules = Rules::new(&settings);
         self.settings = Arc::new(settings);
         // Another rule or limit may judge the same file otherwise.
-        self.generation += 1;
+        self.settings_generation += 1;
         self.context = None;
         self.verify.set_modes(&self.settings);
         self.ask(None, Some(Then::Reconfigured(reply)));

@@ -4,9 +4,9 @@ use std::time::{Duration, Instant};
 
 use crate::publish::fault::SourceFault;
 use crate::publish::settings::Deploy;
-use crate::publish::source::SourceKey;
 use crate::publish::source::scan::Found;
 use crate::publish::source::survey::Survey;
+use crate::publish::source::{SourceKey, ZoneSource};
 use crate::publish::work::check_context::{Answer, Effects};
 use crate::publish::work::core::Core;
 use crate::publish::work::entry::{Awaited, Entry, WorkState};
@@ -14,6 +14,7 @@ use crate::publish::work::job::{JobResult, JobStep, Task};
 use crate::publish::work::pool::Running;
 use crate::publish::work::queue::{Lane, Work};
 use crate::publish::work::round::Round;
+use crate::publish::work::sources::MountedChanges;
 use crate::publish::work::zone_check::ZoneCheck;
 use crate::wire::Name;
 
@@ -106,7 +107,7 @@ impl Core {
     }
 
     /// Nothing will come of these zones.
-    fn set_idle(&mut self, names: impl IntoIterator<Item = Name>) {
+    pub(in crate::publish) fn set_idle(&mut self, names: impl IntoIterator<Item = Name>) {
         for name in names {
             self.release(&name);
             if let Some(entry) = self.zones.get_mut(&name) {
@@ -209,10 +210,11 @@ impl Core {
         }
         self.sources.take(&mut survey);
         self.context = None;
-        let due = self.note_zones(&key, survey.zones);
         // A look at all zones ends, whatever is found beside it.
         let awaits = |round: &Round| round.sources.contains(&key);
         let is_of_round = self.is_of_round(ticket) && self.looks.round.as_ref().is_some_and(awaits);
+        self.take_mounted(&key, survey.mounted, is_of_round);
+        let due = self.note_zones(&key, survey.zones);
         for name in &due {
             match is_of_round {
                 true => self.push_awaited(name),
@@ -221,6 +223,38 @@ impl Core {
         }
         if is_of_round {
             self.source_done(&key);
+        }
+    }
+
+    /// Takes what of a source is on other file systems: it is looked at as a source of its own.
+    fn take_mounted(&mut self, key: &SourceKey, mounted: Vec<ZoneSource>, is_of_round: bool) {
+        let MountedChanges { gone, changed, lost } = self.sources.set_mounted(key, mounted);
+        gone.iter().for_each(|key| self.forget_source(key));
+        for (key, name) in lost {
+            if let Some(entry) = self.zones.get_mut(&name) {
+                entry.lose(&key);
+            }
+        }
+        for source in changed {
+            self.note_named(&source);
+            if self.board.queue.is_stalled(&source.key) {
+                continue;
+            }
+            self.board.queue.push_survey(&source.key);
+            if let Some(round) = self.looks.round.as_mut().filter(|_| is_of_round) {
+                round.sources.insert(source.key);
+            }
+        }
+    }
+
+    /// The zones of a source whose names are known before it is looked at, which it may never be.
+    fn note_named(&mut self, source: &ZoneSource) {
+        let SourceKey::Mounted(root, _) = &source.key else { return };
+        for (name, path) in source.files.iter() {
+            self.sources.add_zone(&source.key, name);
+            let (key, root, path) = (source.key.clone(), root.clone(), path.clone());
+            let entry = self.zones.entry(name.clone()).or_default();
+            entry.find(Found { key, root, path, fault: None }, |key| self.sources.rank(key));
         }
     }
 

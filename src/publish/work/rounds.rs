@@ -81,16 +81,8 @@ impl Core {
 
     /// Zones of sources that are configured no longer lose their files.
     fn configure_sources(&mut self) {
-        for key in self.sources.configure(&self.settings) {
-            self.note_zones(&key, Vec::new());
-            self.board.queue.drain(&key);
-            // Configured again, it is a new one.
-            self.board.queue.recover(&key);
-            let context = self.context();
-            let unwatch = Task::Unwatch(key);
-            let place = (Lane::General, SourceKey::None);
-            self.board.give(place, context, unwatch);
-        }
+        let gone = self.sources.configure(&self.settings);
+        gone.iter().for_each(|key| self.forget_source(key));
         self.leave_to_configuration();
         for name in self.settings.transferred.iter().chain(&self.settings.databases) {
             if !self.zones.contains_key(name) {
@@ -99,6 +91,19 @@ impl Core {
             }
         }
         self.context = None;
+    }
+
+    /// A source is no longer.
+    pub(in crate::publish) fn forget_source(&mut self, key: &SourceKey) {
+        self.note_zones(key, Vec::new());
+        let (names, _) = self.board.queue.drain(key);
+        self.set_idle(names);
+        // Once it is there again, it is a new one.
+        self.board.queue.recover(key);
+        self.source_done(key);
+        let context = self.context();
+        let unwatch = Task::Unwatch(key.clone());
+        self.board.give((Lane::General, SourceKey::None), context, unwatch);
     }
 
     /// Queues a zone for the look that goes on, which ends when it was checked; not if that look reads other zones only.

@@ -129,7 +129,8 @@ impl CheckRun<'_> {
         if entry.misplaced.is_some() {
             return self.restore(entry);
         }
-        entry.read &= std::mem::replace(&mut entry.rules, self.context.rules) == self.context.rules;
+        let generation = self.context.settings_generation;
+        entry.read &= std::mem::replace(&mut entry.settings_generation, generation) == generation;
         if entry.read && entry.files.are_as_before(&found.path) {
             return;
         }
@@ -398,15 +399,10 @@ impl CheckRun<'_> {
     /// that a crash could bring back, the zone would come again, and an empty POP that waits for a disk for each of many
     /// thousand zones is not announced for minutes.
     fn new_version(&mut self, entry: &mut Entry, zone: Zone, standing: Standing, provenance: Provenance) {
-        let is_file = matches!(provenance, Provenance::File { .. });
-        let in_its_file = is_file && standing.serial == standing.source_serial;
         let header = Arc::new(Header::whole(self.name, standing, provenance));
         let zone = Arc::new(zone);
-        let origin = match (is_file, in_its_file) {
-            (false, _) => StepOrigin::Transfer,
-            (true, true) => StepOrigin::File,
-            (true, false) => StepOrigin::Bump,
-        };
+        let origin = header.origin();
+        let in_its_file = origin == StepOrigin::File;
         let before = entry.header.as_ref().map(|header| header.chain).zip(self.in_service(entry));
         let comes_first = matches!(header.provenance, Provenance::Transfer { .. }) && entry.header.is_none();
         self.stand(entry, &header.provenance);

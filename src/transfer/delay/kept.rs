@@ -6,11 +6,13 @@
 //! at most ten minutes count as waited, and none if the clock went backwards: a clock that is wrong after a reboot ends no delay.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{self, Write};
 use std::path::Path;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime};
 
+use crate::clock::{at_unix, unix_seconds};
+use crate::sys::files::{Durability, replace};
 use crate::wire::{Name, Serial};
 
 use super::machine::Remembered;
@@ -78,23 +80,18 @@ fn version_of(line: &str) -> Option<(Name, Serial, Remembered)> {
 }
 
 fn from_seconds(word: &str) -> Option<SystemTime> {
-    UNIX_EPOCH.checked_add(Duration::from_secs(word.parse().ok()?))
+    at_unix(word.parse().ok()?)
 }
 
 /// Replaces the file.
 pub(super) fn write(directory: &Path, kept: &Kept, now: SystemTime) -> io::Result<()> {
-    let seconds = |time: SystemTime| time.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
-    let mut text = format!("{} {} {}\n", HEAD[0], HEAD[1], seconds(now));
+    let mut text = format!("{} {} {}\n", HEAD[0], HEAD[1], unix_seconds(now));
     for (zone, versions) in kept {
         for (Serial(serial), Remembered { seen, waited, is_ordered }) in versions {
             let ordered = if *is_ordered { format!(" {ORDERED}") } else { String::new() };
-            text.push_str(&format!("{zone} {serial} {} {}{ordered}\n", seconds(*seen), waited.as_secs()));
+            let (seen, waited) = (unix_seconds(*seen), waited.as_secs());
+            text.push_str(&format!("{zone} {serial} {seen} {waited}{ordered}\n"));
         }
     }
-    let (path, fresh) = (directory.join(FILE), directory.join(format!("{FILE}.new")));
-    let mut file = File::create(&fresh)?;
-    file.write_all(text.as_bytes())?;
-    file.sync_all()?;
-    fs::rename(&fresh, path)?;
-    File::open(directory)?.sync_all()
+    replace(&directory.join(FILE), Durability::Synced, |file| file.write_all(text.as_bytes()))
 }

@@ -91,7 +91,7 @@ pub enum NextRelease {
 
 /// Where a version belongs that came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Place {
+pub enum Insertion {
     /// Behind all others.
     New,
     /// In the place of the newest, with what that one changed.
@@ -148,7 +148,7 @@ impl DelayedZone {
         has_other_keys: bool,
         remembered: Option<Remembered>,
         now: Now,
-    ) -> Place {
+    ) -> Insertion {
         let seen = remembered.map_or(now.wall, |it| it.seen.min(now.wall));
         let waited = remembered.map_or(Duration::ZERO, |it| it.waited);
         let DelayRules { delay, key_delay, .. } = self.rules;
@@ -174,11 +174,11 @@ impl DelayedZone {
             if count >= MAX_ZONE_ENTRIES || (is_near && !last.is_alone && !item.is_alone) {
                 let keys = [last.keys, item.keys].into_iter().flatten().min();
                 *last = DelayedItem { seen: last.seen, opened: last.opened, keys, ..item };
-                return Place::Last;
+                return Insertion::Last;
             }
         }
         self.items.push_back(item);
-        Place::New
+        Insertion::New
     }
 
     /// Takes other facts. The end of a hold lets what was not taken be tried at once.

@@ -229,7 +229,7 @@ impl Sink for DelayedVersions {
         let gate = self.lock().zones.get(zone).map(Queue::gate);
         self.clear(zone);
         if let Some(gate) = gate {
-            gate.close();
+            gate.close_and_wait();
         }
     }
 

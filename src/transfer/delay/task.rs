@@ -3,10 +3,11 @@
 use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::time::{Duration, Instant, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use tokio::task::JoinSet;
 
+use crate::clock::at_unix;
 use crate::handoff::Reader;
 use crate::publish::{Fault, Report};
 use crate::telemetry::with_causes;
@@ -164,7 +165,7 @@ impl DelayedVersions {
         let served = self.inner.served(name).map(|zone| zone.serial());
         let signatures = zone.signatures.as_ref().filter(|it| Some(it.serial) == served);
         let validity = signatures.and_then(|it| it.verdict.validity);
-        let expires = validity.and_then(|it| UNIX_EPOCH.checked_add(Duration::from_secs(it.expires)));
+        let expires = validity.and_then(|it| at_unix(it.expires));
         Facts { is_held, expires }
     }
 }

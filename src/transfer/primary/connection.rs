@@ -11,11 +11,13 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 
+use crate::clock::unix_now;
 use crate::telemetry::{LogLimit, network_of};
 use crate::transfer::notify::Notify;
-use crate::transfer::secondary::unix_time;
+use crate::transfer::tls::TlsServer;
 use crate::transfer::writer::TooLarge;
 use crate::wire::Name;
+use crate::wire::octets::MAX_MESSAGE;
 
 use super::limits::{ClientLimits, Slot};
 use super::listed::ListedSources;
@@ -27,9 +29,6 @@ use super::settings::PrimarySettings;
 use super::source::Source;
 use super::turns::Turns;
 
-/// Octets of a request over UDP: all that a datagram can have, because knsupdate sends updates of any length over UDP.
-const DATAGRAM: usize = 65_535;
-
 /// How long a client may be silent that no list names: it asks at once, or holds what others need.
 const UNLISTED_IDLE: Duration = Duration::from_secs(5);
 
@@ -37,6 +36,8 @@ const UNLISTED_IDLE: Duration = Duration::from_secs(5);
 pub(super) struct Shared {
     /// As the configuration says now; listeners and limits stay as they were at the start.
     pub(super) settings: ArcSwap<PrimarySettings>,
+    /// What the listeners of TLS show and ask for, where there are any.
+    pub(super) tls: Option<Arc<ArcSwap<TlsServer>>>,
     pub(super) source: Arc<dyn Source>,
     pub(super) receivers: Receivers,
     pub(super) limits: Arc<ClientLimits>,
@@ -119,7 +120,7 @@ impl Shared {
                 || asked == AskedFor::Soa && key.is_some_and(may_change)
         };
         let request = (message, client, transport);
-        let (answer, fault) = judge(request, (&settings.keys, &*self.source), allows, unix_time());
+        let (answer, fault) = judge(request, (&settings.keys, &*self.source), allows, unix_now());
         if let Some(error) = fault {
             match error {
                 RequestFault::NoZone { .. } | RequestFault::Withheld { .. } => {
@@ -138,7 +139,8 @@ impl Shared {
 /// beside them.
 pub(super) async fn datagrams(socket: UdpSocket, shared: Arc<Shared>) {
     let socket = Arc::new(socket);
-    let mut buffer = vec![0; DATAGRAM];
+    // All that a datagram can have: knsupdate sends updates of any length over UDP.
+    let mut buffer = vec![0; MAX_MESSAGE];
     loop {
         let Ok((octets, client)) = socket.recv_from(&mut buffer).await else {
             // An ICMP error of an earlier answer.
@@ -163,7 +165,7 @@ pub(super) async fn datagrams(socket: UdpSocket, shared: Arc<Shared>) {
                 let first = stream.messages().next();
                 let Some(Ok(mut message)) = first else { continue };
                 if let Some(signer) = &mut stream.signer {
-                    signer.sign(&mut message, unix_time());
+                    signer.sign(&mut message, unix_now());
                 }
                 message
             }
@@ -298,7 +300,7 @@ async fn send(
         let too_large = |fault| ConnectionError::TooLarge { zone: zone.clone(), fault };
         let mut message = message.map_err(too_large)?;
         match &mut signer {
-            Some(signer) if messages.leaves_room() => signer.sign(&mut message, unix_time()),
+            Some(signer) if messages.leaves_room() => signer.sign(&mut message, unix_now()),
             Some(signer) => signer.pass(&message),
             None => {}
         }

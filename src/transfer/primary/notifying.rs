@@ -9,10 +9,11 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
+use crate::clock::unix_now;
 use crate::transfer::notify::{
     NextNotify, Notifier, Pauses, Send, SlotOutcome, Target, TargetSlots, TargetStatus, read_answer, request,
 };
-use crate::transfer::secondary::{datagrams, unix_time};
+use crate::transfer::secondary::datagrams;
 use crate::transfer::tsig::{Exchange, Key};
 use crate::wire::{Name, RecordType, rcode};
 use crate::zone::Zone;
@@ -183,7 +184,7 @@ impl Notifying {
 
     /// Sends what has a slot.
     fn send_waiting(&mut self) {
-        while let Some(next) = self.slots.next() {
+        while let Some(next) = self.slots.take_next() {
             let address = next.address;
             if self.send(next).is_none() {
                 self.slots.ended(address, SlotOutcome::NotSent);
@@ -203,7 +204,8 @@ impl Notifying {
         let message = request(send.id, &name, (soa.ttl, soa.rdata().next()?));
         let (shared, wait) = (self.shared.clone(), send.pause.min(WAIT));
         let task = self.tasks.spawn(async move {
-            let rcode = timeout(wait, tell(&shared, address, key, (message, send.id))).await.ok().flatten();
+            let rcode =
+                timeout(wait, send_notify(&shared, address, key, (message, send.id))).await.ok().flatten();
             Answered { zone: name, address, send, rcode }
         });
         self.addresses.insert(task.id(), address);
@@ -232,13 +234,13 @@ fn version_for(source: &dyn Source, name: &Name, target: &Target) -> Option<Arc<
 }
 
 /// Sends one NOTIFY and waits for its answer.
-async fn tell(
+async fn send_notify(
     shared: &Shared,
     address: SocketAddr,
     key: Option<Arc<Key>>,
     (mut message, id): (Vec<u8>, u16),
 ) -> Option<u8> {
-    let mut exchange = key.map(|key| Exchange::sign(&mut message, &key, unix_time()));
+    let mut exchange = key.map(|key| Exchange::sign(&mut message, &key, unix_now()));
     let socket = datagrams(&shared.settings().management, address).await.ok()?;
     socket.send(&message).await.ok()?;
     let mut buffer = vec![0; DATAGRAM];
@@ -246,7 +248,7 @@ async fn tell(
         let octets = socket.recv(&mut buffer).await.ok()?;
         let answer = buffer.get(..octets).unwrap_or_default();
         if let Some(rcode) = read_answer(answer, id) {
-            let verified = exchange.as_mut().map(|exchange| exchange.verify(answer, unix_time()));
+            let verified = exchange.as_mut().map(|exchange| exchange.verify(answer, unix_now()));
             if let Some(Err(error)) = verified {
                 tracing::warn!(%address, %error, "the answer to a NOTIFY is not accepted");
                 return None;

@@ -7,11 +7,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use crate::transfer::secondary::SecondaryHandle;
-use crate::wire::octets::{HEADER, u16_at};
-use crate::wire::{Name, flag};
-
-/// The opcode UPDATE (RFC 2136 section 1.3), at its place in the flags.
-const UPDATE: u16 = 5 << 11;
+use crate::wire::{Name, opcode};
 
 /// Takes dynamic updates (RFC 2136).
 #[async_trait]
@@ -51,7 +47,6 @@ impl From<Option<SecondaryHandle>> for Receivers {
 impl Receivers {
     /// Who takes a message, if it is an UPDATE and somebody does.
     pub(super) fn updates(&self, message: &[u8]) -> Option<&Arc<dyn Updates>> {
-        let flags = u16_at(message, 2).filter(|_| message.len() >= HEADER)?;
-        self.updates.as_ref().filter(|_| flags & (flag::QR | flag::OPCODE) == UPDATE)
+        self.updates.as_ref().filter(|_| opcode::of_request(message) == Some(opcode::UPDATE))
     }
 }

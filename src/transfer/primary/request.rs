@@ -6,8 +6,8 @@ use std::sync::Arc;
 use crate::publish::Difference;
 use crate::transfer::tsig::{Keys, Replies, TsigFault, verify_request};
 use crate::transfer::writer::{Messages, Reply, append_opt};
-use crate::wire::octets::{FlatName, HEADER, put_u16, u16_at, u32_at};
-use crate::wire::{CLASS_IN, LookupName, Name, Query, RecordType, Serial, flag, rcode};
+use crate::wire::octets::{FlatName, HEADER, RECORD_FIXED, put_u16, u16_at, u32_at};
+use crate::wire::{CLASS_IN, LookupName, Name, Query, RecordType, Serial, flag, opcode, rcode};
 use crate::zone::Zone;
 
 use super::seen::{AskedFor, Sent};
@@ -109,7 +109,7 @@ pub(super) fn judge(
     now: u64,
 ) -> (Answer, Option<RequestFault>) {
     let Some(query) = Query::parse(message) else { return (Answer::Nothing, None) };
-    if query.opcode() != 0 {
+    if query.opcode() != opcode::QUERY {
         return (error(message, &query, rcode::NOTIMP, None, now), None);
     }
     let question = match (&query.question, query.fault) {
@@ -229,7 +229,7 @@ fn serial_of(message: &[u8], question: usize, zone: &[u8]) -> Option<Serial> {
     if u16_at(message, fixed)? != RecordType::SOA.0 || !name.as_wire().eq_ignore_ascii_case(zone) {
         return None;
     }
-    let second = name.read(message, fixed + 10).ok()?;
+    let second = name.read(message, fixed + RECORD_FIXED).ok()?;
     let serial = name.read(message, second).ok()?;
     u32_at(message, serial).map(Serial)
 }

@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use tokio::task::{Id, JoinSet};
 use tokio::time::timeout;
 
+use crate::clock::unix_now;
 use crate::telemetry::LogLimit;
 use crate::transfer::notify::{
     Forwarding, NextNotify, SlotOutcome, Target, TargetSlots, read_answer, request_without_soa,
@@ -19,7 +20,7 @@ use crate::transfer::notify::{
 use crate::transfer::tsig::{Exchange, Key};
 use crate::wire::{Name, Serial};
 
-use super::net::{datagrams, unix_time};
+use super::net::datagrams;
 use super::settings::SecondarySettings;
 
 /// At most one NOTIFY of a zone goes out in this time. The other POPs are late by as much at most, when versions follow each other.
@@ -118,7 +119,7 @@ impl Forwarder {
 
     /// Sends what has a slot.
     fn send_waiting(&mut self) {
-        while let Some(NextNotify { address, zone, .. }) = self.slots.next() {
+        while let Some(NextNotify { address, zone, .. }) = self.slots.take_next() {
             self.waiting.remove(&(address, zone.clone()));
             // Other targets may be configured since it began to wait.
             let target = self.settings.forward_notify.iter().find(|target| target.address == address);
@@ -129,7 +130,7 @@ impl Forwarder {
             let key = key.as_ref().and_then(|key| self.settings.keys.get(key)).cloned();
             let (management, log) = (self.settings.management.clone(), self.log.clone());
             let task = self.tasks.spawn(async move {
-                let answer = tell(&management, address, key, &zone).await;
+                let answer = send_notify(&management, address, key, &zone).await;
                 match answer {
                     Some(0) => tracing::debug!(%zone, %address, "a NOTIFY was forwarded"),
                     Some(rcode) => log.write(address.ip(), |left_out| {
@@ -147,11 +148,16 @@ impl Forwarder {
 }
 
 /// Sends a NOTIFY until it is answered, as often as there are waits; the RCODE.
-async fn tell(management: &[IpAddr], address: SocketAddr, key: Option<Arc<Key>>, zone: &Name) -> Option<u8> {
+async fn send_notify(
+    management: &[IpAddr],
+    address: SocketAddr,
+    key: Option<Arc<Key>>,
+    zone: &Name,
+) -> Option<u8> {
     for wait in WAITS {
         let id = fastrand::u16(..);
         let mut message = request_without_soa(id, zone);
-        let mut exchange = key.as_ref().map(|key| Exchange::sign(&mut message, key, unix_time()));
+        let mut exchange = key.as_ref().map(|key| Exchange::sign(&mut message, key, unix_now()));
         let socket = datagrams(management, address).await.ok()?;
         let answer = timeout(wait, async {
             socket.send(&message).await.ok()?;
@@ -161,7 +167,7 @@ async fn tell(management: &[IpAddr], address: SocketAddr, key: Option<Arc<Key>>,
                 let octets = socket.recv(&mut buffer).await.ok()?;
                 let answer = buffer.get(..octets).unwrap_or_default();
                 let Some(rcode) = read_answer(answer, id) else { continue };
-                let is_verified = |exchange: &mut Exchange| exchange.verify(answer, unix_time()).is_ok();
+                let is_verified = |exchange: &mut Exchange| exchange.verify(answer, unix_now()).is_ok();
                 return exchange.as_mut().is_none_or(is_verified).then_some(rcode);
             }
         });

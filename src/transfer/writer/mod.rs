@@ -17,7 +17,7 @@ mod tests;
 
 use crate::publish::Difference;
 use crate::transfer::tsig::MOST_UNSIGNED;
-use crate::wire::octets::{HEADER, put_u16};
+use crate::wire::octets::{HEADER, MAX_MESSAGE, put_u16};
 use crate::wire::{Name, RecordType, flag};
 use crate::zone::Zone;
 
@@ -27,8 +27,6 @@ use source::RecordSource;
 /// Octets after which a message is full. Up to here each name can be pointed to (RFC 1035 section 4.1.4), so larger messages
 /// compress worse; and a message is a unit of fairness between transfers.
 const FULL: usize = 16 << 10;
-/// Octets that a message over TCP can have.
-const MAX_MESSAGE: usize = u16::MAX as usize;
 
 /// What a response repeats of its query.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -127,7 +125,7 @@ impl Iterator for Messages<'_> {
         *without_room = if leaves_room { 0 } else { *without_room + 1 };
         // The first record is an SOA record, and so is the last: a message between them may go unsigned.
         let may_be_unsigned = *records > 0 && *without_room <= MOST_UNSIGNED;
-        if !leaves_room && !(may_be_unsigned && packer.push(&first, MAX_MESSAGE)) {
+        if !(leaves_room || may_be_unsigned && packer.push(&first, MAX_MESSAGE)) {
             let owner = Name::from_wire(first.owner).unwrap_or_else(|_| Name::root());
             let (record_type, octets) = (first.record_type, first.rdata.len());
             source.close();

@@ -162,18 +162,19 @@ fn requests_that_are_not_allowed_are_refused_with_the_reason_in_the_rcode() {
     assert_eq!(rcode(&asked("example.", RecordType::A).query(None)), 5);
     assert_eq!(rcode(&crate::transfer::notify::request(1, &name("example."), (0, &[]))), 4);
     let signed = |key: &str, mut message: Vec<u8>| {
-        let exchange = Exchange::sign(&mut message, keys().get(&name(key)).unwrap(), secondary::unix_time());
+        let exchange =
+            Exchange::sign(&mut message, keys().get(&name(key)).unwrap(), crate::clock::unix_now());
         (message, exchange)
     };
     // IXFR without a serial.
     let (message, mut exchange) = signed("old.", asked("example.", RecordType::IXFR).query(None));
     let response = ask(address, &message).unwrap();
-    exchange.verify(&response, secondary::unix_time()).unwrap();
+    exchange.verify(&response, crate::clock::unix_now()).unwrap();
     assert_eq!(response[3] & 0xf, 1);
     // A key that is known, but not for this.
     let (message, mut exchange) = signed("new.", asked("example.", RecordType::AXFR).query(None));
     let response = ask(address, &message).unwrap();
-    exchange.verify(&response, secondary::unix_time()).unwrap();
+    exchange.verify(&response, crate::clock::unix_now()).unwrap();
     assert_eq!(response[3] & 0xf, 5);
     // A signature that is wrong.
     let (mut message, _) = signed("old.", asked("example.", RecordType::AXFR).query(None));
@@ -187,7 +188,7 @@ fn requests_that_are_not_allowed_are_refused_with_the_reason_in_the_rcode() {
     // The zone, signed.
     let (message, mut exchange) = signed("old.", asked("example.", RecordType::AXFR).query(None));
     let response = ask(address, &message).unwrap();
-    exchange.verify(&response, secondary::unix_time()).unwrap();
+    exchange.verify(&response, crate::clock::unix_now()).unwrap();
     exchange.finish().unwrap();
     let mut reader = TransferReader::new(asked("example.", RecordType::AXFR), None, Limits::default());
     assert!(matches!(reader.feed(&response), Ok(Progress::Done(Outcome::Whole { .. }))));
