@@ -145,10 +145,12 @@ fn put_in_force(controller: &mut Controller, config: Config, replies: Vec<Reply>
     let work = async move {
         let read = read_tls_files(tls_files, ticket_keys).await;
         // Before the publisher forgets what the file names no more: a catalog may have it.
-        catalogs.configure(config.transfers.catalogs.clone()).await;
+        let pause = catalogs.configure(config.transfers.catalogs.clone()).await;
         // Before new versions come: the others must not have them at once.
         canaries.configure(&config.transfers).await;
         let zones = look_again(&publisher, config).await;
+        // What is made here now is made of the zones that the configuration names.
+        drop(pause);
         finish(&state, replies, outcome(read, zones, &applied));
     };
     tokio::spawn(work.instrument(tracing::info_span!("reload")));

@@ -86,7 +86,7 @@ pub use error::{
 };
 pub use fault::{Fault, SourceFault, SourceWarning};
 pub use report::{Progress, Report, ReportedZones, WatchState, ZoneReport, ZoneState};
-pub use rollback::{RollbackError, earlier, reverse};
+pub use rollback::{RollbackError, earlier, returned_to, reverse};
 pub use settings::{Deploy, Dnssec, HistoryBounds, SerialRule, Settings, SingleZone};
 pub use state::history::{History, HistoryError, StepInfo, ZoneHistory};
 pub use state::members::KeptMember;

@@ -182,6 +182,13 @@ impl Core {
         let Some(entry) = self.zones.get(zone) else {
             return Err(RemoveError::NoSuchZone { zone: zone.clone() });
         };
+        // What is served of these is in no file, whether a seed is there or not.
+        if self.settings.databases.contains(zone) {
+            return Err(RemoveError::TakesUpdates { zone: zone.clone() });
+        }
+        if self.is_from_primaries(zone) {
+            return Err(RemoveError::FromPrimaries { zone: zone.clone() });
+        }
         if let Some(found) = entry.found.as_ref().filter(|found| !found.is_missing()) {
             return Err(RemoveError::FilePresent { zone: zone.clone(), path: found.path.to_path_buf() });
         }
