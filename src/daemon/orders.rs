@@ -284,12 +284,15 @@ fn undrain(controller: &mut Controller, reply: Reply) {
 
 /// The file of the drain is removed, or cannot be.
 pub(super) fn end_drain(controller: &mut Controller, (removed, reply): (std::io::Result<bool>, Reply)) {
-    if let Err(error) = removed {
-        return reply.send(failed(format!("cannot end the drain: {error}")));
-    }
+    let remark = match removed {
+        // Nobody is known to have ordered it, so a file that cannot be removed does not keep it.
+        Err(error) if controller.drain_file.is_unknown() => format!("; a restart drains it again: {error}"),
+        Err(error) => return reply.send(failed(format!("cannot end the drain: {error}"))),
+        Ok(_) => String::new(),
+    };
     controller.drain.end();
-    tracing::warn!("the drain is over: health decides");
-    reply.send(done("undrained: health decides".into()));
+    tracing::warn!("the drain is over: health decides{remark}");
+    reply.send(done(format!("undrained: health decides{remark}")));
 }
 
 async fn remove(publisher: &Arc<PublisherHandle>, transfers: &TransferControl, zone: &str) -> Response {

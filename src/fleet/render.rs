@@ -19,7 +19,7 @@ pub fn render(report: &FleetReport) -> String {
     }
     for ScarcePrefix { prefix, pop } in &report.scarce {
         let line = match pop {
-            Some(pop) => format!("! {prefix}: {pop} alone announces it"),
+            Some(pop) => format!("! {prefix}: of the POPs that answer, {pop} alone announces it"),
             None => format!("! {prefix}: no POP that answers announces it"),
         };
         text.push_str(&aligned(&[vec![one_line(&line)]]));
@@ -180,7 +180,7 @@ mod tests {
             found(vec![ams(), pop("fra1", vec![prefix(both, true), prefix(none, false)])]),
             (
                 vec![
-                    "198.51.100.0/24: ams1 alone announces it".to_owned(),
+                    "198.51.100.0/24: of the POPs that answer, ams1 alone announces it".to_owned(),
                     "203.0.113.0/24: no POP that answers announces it".to_owned(),
                 ],
                 1

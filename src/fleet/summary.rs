@@ -164,6 +164,10 @@ impl PrefixSummary {
 impl FleetReport {
     /// Finds the prefixes that few POPs announce. Where one POP alone is listed, that is meant.
     pub(super) fn find_scarce(&mut self) {
+        // Of a POP that names so many, others may be left out.
+        if self.pops.iter().any(|pop| pop.prefixes.len() >= MOST_PREFIXES) {
+            return;
+        }
         let mut announcing: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
         for pop in &self.pops {
             for prefix in &pop.prefixes {

@@ -156,8 +156,9 @@ impl Entry {
         self.expiry = current.expiry;
         (self.is_member, self.is_catalog) = (current.is_member, current.is_catalog);
         // A survey may have found another file, or an order asks for the same one again.
-        let path = |found: &Option<Found>| found.as_ref().map(|found| found.path.clone());
-        if path(&self.found) != path(&current.found) {
+        let place =
+            |found: &Option<Found>| found.as_ref().map(|found| (found.key.clone(), found.path.clone()));
+        if place(&self.found) != place(&current.found) {
             self.found = current.found.take();
         }
         self.rival = current.rival.take();

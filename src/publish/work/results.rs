@@ -202,7 +202,7 @@ impl Core {
     }
 
     fn take_survey(&mut self, ticket: u64, mut survey: Survey) {
-        let key = survey.key.clone();
+        let key = survey.source.key.clone();
         if self.sources.get(&key).is_none() {
             return;
         }
@@ -210,6 +210,10 @@ impl Core {
             return self.recover(&key);
         }
         if !self.sources.is_newest(&key, ticket) {
+            return;
+        }
+        if self.sources.get(&key).is_some_and(|source| *source != survey.source) {
+            // It has other files and folders by now: the survey of these waits.
             return;
         }
         self.sources.take(&mut survey);
@@ -342,7 +346,9 @@ impl Core {
     }
 
     fn stall(&mut self, key: &SourceKey) {
-        let Some(path) = key.path().filter(|_| !self.board.queue.is_stalled(key)) else { return };
+        // A source that was taken out meanwhile is nobody's.
+        let is_news = self.sources.get(key).is_some() && !self.board.queue.is_stalled(key);
+        let Some(path) = key.path().filter(|_| is_news) else { return };
         tracing::warn!("{}", SourceFault::Silent { path: path.to_path_buf() });
         self.board.queue.stall(key);
         self.sources.stall(key, FIRST_PROBE);

@@ -189,8 +189,8 @@ impl Sources {
             unseen: std::mem::take(&mut survey.unseen),
             partial: survey.partial,
         };
-        self.directories.set(&survey.key, std::mem::take(&mut survey.directories));
-        self.surveyed.insert(survey.key.clone(), surveyed);
+        self.directories.set(&survey.source.key, std::mem::take(&mut survey.directories));
+        self.surveyed.insert(survey.source.key.clone(), surveyed);
     }
 
     /// A source does not answer.
@@ -244,7 +244,8 @@ impl Sources {
     pub(in crate::publish) fn unseen(&self) -> Arc<Unseen> {
         let mut unseen = Unseen::default();
         self.surveyed.values().for_each(|surveyed| unseen.add(&surveyed.unseen));
-        self.stalled.keys().filter_map(SourceKey::path).for_each(|path| unseen.insert(path));
+        let silent = self.stalled.keys().filter_map(|key| self.get(key));
+        silent.for_each(|source| unseen.add_silent(source));
         Arc::new(unseen)
     }
 
