@@ -144,7 +144,8 @@ fn every_alert_on_a_gauge_waits() {
     let rules = rules["groups"][0]["rules"].as_array().expect("a list");
     assert!(rules.len() > 20);
     for rule in rules {
-        let counts = rule["expr"].as_str().expect("an expression").starts_with("increase(");
+        let expression = rule["expr"].as_str().expect("an expression");
+        let counts = ["increase(", "changes("].iter().any(|count| expression.starts_with(count));
         assert_ne!(rule["for"].is_string(), counts, "{rule:#}");
     }
 }
@@ -231,7 +232,7 @@ fn prometheus_reads_the_alert_rules_and_they_fire() {
     assert!(alerts.len() > 20, "{alerts:?}");
     for alert in alerts {
         let of_alert = cases.lines().filter(|line| line.trim() == format!("alertname: {alert}"));
-        assert_eq!(of_alert.count(), 2, "{alert}: one case in which it fires and one in which it is silent");
+        assert!(of_alert.count() >= 2, "{alert}: a case in which it fires and one in which it is silent");
     }
     if has_programs("deploy/prometheus", &["promtool"]) {
         let config = ["check", "config", "--syntax-only", "prometheus.yml"];
