@@ -119,7 +119,7 @@ mod tests {
 
     fn restored(directory: &Path) -> Operator {
         let path = Some(directory.join("drained"));
-        let file = DrainFile { path, turn: Arc::default(), ending: None };
+        let mut file = DrainFile { path, turn: Arc::default(), ending: None, is_unknown: false };
         let now = Instant::now();
         file.restore(now).operator(now)
     }

@@ -329,7 +329,9 @@ async fn accept(
         ));
     }
     match publisher.accept(&name, serial).await {
-        Ok(served) if served != serial => done(format!("version {serial} of {name} is served, with serial {served}")),
+        Ok(served) if served != serial => {
+            done(format!("version {serial} of {name} is served, with serial {served}"))
+        }
         Ok(_) => done(format!("{name} {serial} is served")),
         Err(AcceptError::NothingRefused { .. }) if transfers.is_transferred(&name) => failed(format!(
             "{name} comes from primaries: no version of one is accepted by its serial. Correct it at the primary; or \

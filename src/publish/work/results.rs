@@ -265,13 +265,14 @@ impl Core {
         }
     }
 
-    /// Notes where the files of a source's zones are, in canonical order; the zones. Only zones of this source are looked at: there may be
-    /// thousands of sources.
+    /// Notes where the files of a source's zones are, in canonical order. Returns the zones that are to be checked: these, and those that
+    /// only another source has now. Only zones of this source are looked at: there may be thousands of sources.
     pub(in crate::publish) fn note_zones(&mut self, key: &SourceKey, zones: Vec<(Name, Found)>) -> Vec<Name> {
-        let names: Vec<Name> = zones.iter().map(|(name, _)| name.clone()).collect();
+        let mut names: Vec<Name> = zones.iter().map(|(name, _)| name.clone()).collect();
         for name in self.sources.replace_zones(key, &names) {
             if let Some(entry) = self.zones.get_mut(&name) {
                 entry.lose(key);
+                names.extend(entry.found.is_some().then_some(name));
             }
         }
         if self.zones.is_empty() {
