@@ -7,7 +7,7 @@ use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::time::Duration;
 
-use anyns::publish::{Report, Settings, SourceFault, ZoneState};
+use anyns::publish::{Report, Settings, SingleZone, SourceFault, ZoneState};
 
 use crate::fuse::Fuse;
 use crate::skip::skip;
@@ -93,6 +93,46 @@ async fn links_to_a_mount_that_does_not_answer_delay_no_zone_beside_them() {
     // A link that is gone takes its zones along.
     fs::remove_file(pop.path("zones/folder")).unwrap();
     pop.wait_fault("deep.example.", "is gone").await;
+    pop.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_named_link_to_a_mount_that_does_not_answer_delays_no_zone_that_is_named_beside_it() {
+    let mut pop = Pop::new();
+    let Some(fuse) = Fuse::mount(&pop.path("data"), &pop.path("far")) else {
+        return skip("a named link to a mount that does not answer", "there is no FUSE");
+    };
+    pop.write("far/linked.zone", &zone_text(1, 3));
+    fs::create_dir(pop.path("named")).unwrap();
+    symlink("../far/linked.zone", pop.path("named/linked")).unwrap();
+    pop.write("named/small", &zone_text(1, 3));
+    let zone = |zone: &str, file: &str| SingleZone {
+        name: name(zone),
+        file: Some(pop.path(file).into()),
+        serial: None,
+        dnssec: None,
+    };
+    let zones = [zone("linked.example.", "named/linked"), zone("small.example.", "named/small")].into();
+    let settings = Settings { zones, ..settings(&pop) };
+    pop.start_with(settings).await;
+    assert_eq!((pop.served("linked.example."), pop.served("small.example.")), (Some((1, 1)), Some((1, 1))));
+    pop.wait_kept().await;
+    fuse.stop();
+    reload(&pop).await;
+    let mount = pop.path("far");
+    assert!(is_silent(&pop.report(), &mount), "{:?}", pop.report().faults);
+    for serial in 2..6 {
+        replace(&pop.path("named/small"), &zone_text(serial, 3));
+        pop.wait_serial("small.example.", serial).await;
+    }
+    assert_eq!(pop.report().zones[&name("linked.example.")].state, ZoneState::Serving);
+    fuse.go_on();
+    pop.wait(|report| report.faults.is_empty()).await;
+    replace(&pop.path("far/linked.zone"), &zone_text(2, 3));
+    reload(&pop).await;
+    assert_eq!(pop.served("linked.example."), Some((2, 2)));
+    fs::remove_file(pop.path("named/linked")).unwrap();
+    pop.wait_fault("linked.example.", "is gone").await;
     pop.stop().await;
 }
 

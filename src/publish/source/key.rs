@@ -19,6 +19,8 @@ pub(in crate::publish) enum SourceKey {
     /// What of a configured directory is on another file system, which links lead to or which is mounted below it: the directory and the
     /// mount point. It is a source of its own, so that the zones of the directory do not wait for it.
     Mounted(Arc<Path>, Arc<Path>),
+    /// The same of files that the configuration names one by one: the directory of the links, and the mount point.
+    MountedFiles(Arc<Path>, Arc<Path>),
     /// No source: zones whose file is not where it was.
     None,
 }
@@ -29,14 +31,18 @@ impl SourceKey {
             Self::Files(path) => (0, octets(path), &[]),
             Self::Directory(path) => (1, octets(path), &[]),
             Self::Mounted(path, mount) => (2, octets(path), octets(mount)),
-            Self::None => (3, &[], &[]),
+            Self::MountedFiles(path, mount) => (3, octets(path), octets(mount)),
+            Self::None => (4, &[], &[]),
         }
     }
 
     /// The directory, if there is one.
     pub(in crate::publish) fn path(&self) -> Option<&Path> {
         match self {
-            Self::Files(path) | Self::Directory(path) | Self::Mounted(_, path) => Some(path),
+            Self::Files(path)
+            | Self::Directory(path)
+            | Self::Mounted(_, path)
+            | Self::MountedFiles(_, path) => Some(path),
             Self::None => None,
         }
     }

@@ -159,13 +159,13 @@ pub(in crate::publish) fn scan_source(source: &ZoneSource, at: &dyn Fn(&Path)) -
         SourceKey::Directory(directory) => {
             at(directory);
             scan.watch.trace(directory);
-            let mounts =
-                Mounts::beside(&fs::canonicalize(directory).unwrap_or_else(|_| directory.to_path_buf()));
+            let mounts = Mounts::beside(&without_links(directory));
             let mut walk =
                 Walk { key: &source.key, root: directory.clone(), mounts, visited: HashSet::new(), at };
             scan.directory(&mut walk, directory, 0);
         }
         SourceKey::Mounted(directory, _) => scan.mounted(directory, source, at),
+        SourceKey::MountedFiles(..) => scan.mounted_files(source, at),
         SourceKey::None => {}
     }
     scan.sort();
@@ -204,9 +204,17 @@ impl Scan {
             self.watch.trace(first);
             self.directories.insert(real.clone(), directory.to_path_buf());
         }
+        let mut mounts = None;
         for (zone, file) in source.files.iter() {
             let name = file.file_name().unwrap_or_default();
             let seen = listed.as_ref().and_then(|(real, kinds)| Some((real, *kinds.get(name)?)));
+            if seen.map_or_else(|| file.is_symlink(), |(_, kind)| kind.is_symlink()) {
+                let mounts = mounts.get_or_insert_with(|| Mounts::beside(&without_links(directory)));
+                if let Some(mount) = mounts.on_the_way(file) {
+                    self.mounted.entry(mount).or_default().files.push((zone.clone(), file.clone()));
+                    continue;
+                }
+            }
             match seen.filter(|(_, kind)| !kind.is_symlink()) {
                 Some((real, _)) => self.watch.entry(real, name),
                 None => {
@@ -246,12 +254,25 @@ impl Scan {
         }
     }
 
+    /// What of the files that the configuration names is on another file system.
+    fn mounted_files(&mut self, source: &ZoneSource, at: &dyn Fn(&Path)) {
+        for (zone, file) in source.files.iter() {
+            at(file);
+            self.watch.trace(file);
+            self.file(zone.clone(), (&source.key, file), file.clone(), None, true);
+        }
+    }
+
     /// The sources that what is on other file systems makes.
     pub(in crate::publish) fn take_mounted(&mut self, key: &SourceKey) -> Vec<ZoneSource> {
-        let SourceKey::Directory(directory) = key else { return Vec::new() };
+        let key = |mount: PathBuf| match key {
+            SourceKey::Directory(directory) => SourceKey::Mounted(directory.clone(), mount.into()),
+            SourceKey::Files(directory) => SourceKey::MountedFiles(directory.clone(), mount.into()),
+            SourceKey::Mounted(..) | SourceKey::MountedFiles(..) | SourceKey::None => SourceKey::None,
+        };
         let source = |(mount, mounted): (PathBuf, Mounted)| ZoneSource {
             folders: mounted.folders.into(),
-            ..ZoneSource::of_files(SourceKey::Mounted(directory.clone(), mount.into()), mounted.files)
+            ..ZoneSource::of_files(key(mount), mounted.files)
         };
         std::mem::take(&mut self.mounted).into_iter().map(source).collect()
     }
@@ -439,6 +460,11 @@ fn is_side_of_merge(name: &[u8]) -> bool {
     let stem = name.get(..name.len() - digits).unwrap_or_default();
     let sides = [&b"_BACKUP_"[..], b"_BASE_", b"_LOCAL_", b"_REMOTE_"];
     digits > 0 && sides.into_iter().any(|side| stem.ends_with(side))
+}
+
+/// A directory without links, as far as there is one.
+fn without_links(directory: &Path) -> PathBuf {
+    fs::canonicalize(directory).unwrap_or_else(|_| directory.to_path_buf())
 }
 
 /// A directory without links, and what is in it.

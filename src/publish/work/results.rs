@@ -257,9 +257,9 @@ impl Core {
 
     /// The zones of a source whose names are known before it is looked at, which it may never be.
     fn note_named(&mut self, source: &ZoneSource) {
-        let SourceKey::Mounted(root, _) = &source.key else { return };
         for (name, path) in source.files.iter() {
             self.sources.add_zone(&source.key, name);
+            let root = if let SourceKey::Mounted(root, _) = &source.key { root } else { path };
             let (key, root, path) = (source.key.clone(), root.clone(), path.clone());
             self.find_zone(name.clone(), Found { key, root, path, fault: None });
         }
