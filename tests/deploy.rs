@@ -65,10 +65,13 @@ fn systemd_reads_the_unit() {
     std::fs::write(&file, unit.replace("/usr/local/bin/anyns", PROGRAM)).expect("written");
     let output = Command::new("systemd-analyze").arg("verify").arg(&file).output().expect("it runs");
     let text = String::from_utf8_lossy(&output.stderr).into_owned();
-    if !output.status.success() && !text.contains("anyns.service") {
+    // In a container there may be no manager to load units.
+    let has_no_manager =
+        ["Failed to initialize manager", "Failed to connect to bus"].iter().any(|words| text.contains(words));
+    if !output.status.success() && has_no_manager && !text.contains("anyns.service") {
         return skip("deploy/systemd", text.trim());
     }
-    assert!(!text.contains("anyns.service"), "{text}");
+    assert!(output.status.success() && !text.contains("anyns.service"), "{text}");
 }
 
 #[test]
@@ -141,7 +144,8 @@ fn every_alert_on_a_gauge_waits() {
     let rules = rules["groups"][0]["rules"].as_array().expect("a list");
     assert!(rules.len() > 20);
     for rule in rules {
-        let counts = rule["expr"].as_str().expect("an expression").starts_with("increase(");
+        let expression = rule["expr"].as_str().expect("an expression");
+        let counts = ["increase(", "changes("].iter().any(|count| expression.starts_with(count));
         assert_ne!(rule["for"].is_string(), counts, "{rule:#}");
     }
 }
@@ -228,7 +232,7 @@ fn prometheus_reads_the_alert_rules_and_they_fire() {
     assert!(alerts.len() > 20, "{alerts:?}");
     for alert in alerts {
         let of_alert = cases.lines().filter(|line| line.trim() == format!("alertname: {alert}"));
-        assert_eq!(of_alert.count(), 2, "{alert}: one case in which it fires and one in which it is silent");
+        assert!(of_alert.count() >= 2, "{alert}: a case in which it fires and one in which it is silent");
     }
     if has_programs("deploy/prometheus", &["promtool"]) {
         let config = ["check", "config", "--syntax-only", "prometheus.yml"];

@@ -185,7 +185,7 @@ fn start(
         beats,
     };
     let (control, web) = start_control(server, reported)?;
-    let drain_file = DrainFile::new(&config.publish);
+    let mut drain_file = DrainFile::new(&config.publish);
     let controller = Controller {
         drain: drain_file.restore(Instant::now()),
         drain_file,

@@ -29,17 +29,24 @@ pub(super) struct DrainFile {
     /// Who holds it writes; the others wait in their order.
     turn: Arc<Mutex<()>>,
     ending: Option<(JoinHandle<io::Result<bool>>, Reply)>,
+    /// Whether the file could not be read at the start.
+    is_unknown: bool,
 }
 
 impl DrainFile {
     pub(super) fn new(settings: &publish::Settings) -> Self {
         let path = settings.state_directory.as_ref().map(|directory| directory.join("drained"));
-        Self { path, turn: Arc::default(), ending: None }
+        Self { path, turn: Arc::default(), ending: None, is_unknown: false }
+    }
+
+    /// Whether a drain was only supposed at the start, because the file could not be read.
+    pub(super) fn is_unknown(&self) -> bool {
+        self.is_unknown
     }
 
     /// The drain that was ordered before a restart. A file that cannot be read is one, too: only no file says that nobody ordered it.
     /// Blocks: for the start.
-    pub(super) fn restore(&self, now: Instant) -> Drain {
+    pub(super) fn restore(&mut self, now: Instant) -> Drain {
         let Some(file) = &self.path else { return Drain::None };
         let reason = match files::read(file, MOST_OCTETS, false) {
             Ok(octets) => String::from_utf8_lossy(&octets).into_owned(),
@@ -52,6 +59,7 @@ impl DrainFile {
                     error,
                     "it cannot be read whether a drain was ordered before the restart: drained until undrain"
                 );
+                self.is_unknown = true;
                 return Drain::restored(format!("unknown, because its file cannot be read: {error}"), now);
             }
         };
@@ -111,7 +119,7 @@ mod tests {
 
     fn restored(directory: &Path) -> Operator {
         let path = Some(directory.join("drained"));
-        let file = DrainFile { path, turn: Arc::default(), ending: None };
+        let mut file = DrainFile { path, turn: Arc::default(), ending: None, is_unknown: false };
         let now = Instant::now();
         file.restore(now).operator(now)
     }

@@ -49,7 +49,8 @@ pub(super) fn difference(history: &History, zone: &str, from: Option<u32>, to: O
         let found = found.ok_or_else(|| {
             let serials = known.steps.iter().map(|step| step.from.to_string());
             let serials: Vec<String> = serials.chain([known.serial.to_string()]).collect();
-            format!("the history of {name} does not lead from there to there; it has {}", serials.join(", "))
+            let to = to.map_or(known.serial, Serial);
+            format!("the history of {name} does not lead from {from} to {to}; it has {}", serials.join(", "))
         })?;
         Ok(Response::Difference { difference: Box::new(document(name, &found)) })
     })

@@ -63,6 +63,7 @@ pub(super) fn apply(controller: &mut Controller, new: &Config) -> Result<Applied
         old.rate_limit = new.rate_limit.clone();
     }
     old.drain = new.drain;
+    old.publish = new.publish.clone();
     // What needs a restart is compared with what is in force.
     let at_start = old.transfers.at_start.clone();
     old.transfers = config::Transfers { at_start, ..new.transfers.clone() };

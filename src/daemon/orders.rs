@@ -44,7 +44,10 @@ pub(super) fn obey(controller: &mut Controller, call: Call) {
         Request::ZoneRetransfer { zone } => {
             return transfer(controller, zone, TransferOrder::Retransfer, reply);
         }
-        Request::ZoneCatchUp { zone } => catch_up(&controller.transfers, zone.as_deref()),
+        Request::ZoneCatchUp { zone } => {
+            let transfers = controller.transfers.clone();
+            return controller.blocking.carry_out(reply, move || catch_up(&transfers, zone.as_deref()));
+        }
         Request::ZoneExport { zone } => {
             let published = controller.published.clone();
             return controller.blocking.carry_out(reply, move || export(&published, &zone));
@@ -135,7 +138,7 @@ fn unhold(controller: &Controller, zone: String, reply: Reply) {
     });
 }
 
-/// Serves at once what waits at a last-resort POP.
+/// Serves at once what waits at a last-resort POP. An order that waits for the end of a hold is kept before it is answered: waits for the disk.
 fn catch_up(transfers: &TransferControl, zone: Option<&str>) -> Response {
     let Some(delayed) = transfers.delayed() else {
         return failed(
@@ -148,17 +151,22 @@ fn catch_up(transfers: &TransferControl, zone: Option<&str>) -> Response {
     };
     let caught = delayed.catch_up(name.as_ref());
     let held = caught.iter().filter(|it| it.is_held).count();
+    let kept = if held > 0 { delayed.keep_waiting() } else { Ok(()) };
+    let restart = match kept {
+        Ok(()) => String::new(),
+        Err(error) => format!("; a restart forgets that order, because it cannot be kept: {error}"),
+    };
     match (caught.as_slice(), name) {
         ([], Some(name)) => failed(format!("no version of {name} waits")),
         ([], None) => done("no version waits".to_owned()),
         ([CaughtUp { zone, serial, is_held: true }], Some(_)) => done(format!(
-            "{zone} is held; it goes to serial {serial} at once, without the versions before it, when the hold ends: anyns zone unhold {zone}"
+            "{zone} is held; it goes to serial {serial} at once, without the versions before it, when the hold ends: anyns zone unhold {zone}{restart}"
         )),
         ([CaughtUp { zone, serial, .. }], Some(_)) => done(format!(
             "{zone}: serial {serial} is put into service now; `anyns zone status {zone}` tells what comes of it"
         )),
         (_, _) => done(format!(
-            "{}: the newest versions are put into service now, {held} of them when their hold ends",
+            "{}: the newest versions are put into service now, {held} of them when their hold ends{restart}",
             counted(caught.len(), "zone")
         )),
     }
@@ -276,12 +284,15 @@ fn undrain(controller: &mut Controller, reply: Reply) {
 
 /// The file of the drain is removed, or cannot be.
 pub(super) fn end_drain(controller: &mut Controller, (removed, reply): (std::io::Result<bool>, Reply)) {
-    if let Err(error) = removed {
-        return reply.send(failed(format!("cannot end the drain: {error}")));
-    }
+    let remark = match removed {
+        // Nobody is known to have ordered it, so a file that cannot be removed does not keep it.
+        Err(error) if controller.drain_file.is_unknown() => format!("; a restart drains it again: {error}"),
+        Err(error) => return reply.send(failed(format!("cannot end the drain: {error}"))),
+        Ok(_) => String::new(),
+    };
     controller.drain.end();
-    tracing::warn!("the drain is over: health decides");
-    reply.send(done("undrained: health decides".into()));
+    tracing::warn!("the drain is over: health decides{remark}");
+    reply.send(done(format!("undrained: health decides{remark}")));
 }
 
 async fn remove(publisher: &Arc<PublisherHandle>, transfers: &TransferControl, zone: &str) -> Response {
@@ -297,21 +308,35 @@ async fn remove(publisher: &Arc<PublisherHandle>, transfers: &TransferControl, z
     }
 }
 
+/// Lets a refused version pass. Not one of the serial that is served where secondaries have the zone from here: none of them would take it.
 async fn accept(
     publisher: &Arc<PublisherHandle>,
     transfers: &TransferControl,
     zone: &str,
     serial: Serial,
 ) -> Response {
-    match zone.parse::<Name>() {
-        Err(error) => failed(format!("{zone}: not a zone name: {error}")),
-        Ok(name) => match publisher.accept(&name, serial).await {
-            Ok(()) => done(format!("{name} {serial} is served")),
-            Err(AcceptError::NothingRefused { .. }) if transfers.is_transferred(&name) => failed(format!(
-                "{name} comes from primaries: no version of one is accepted by its serial. Correct it at the primary; or \
-                 `anyns zone retransfer {name}` serves whatever the primary has then, without a check"
-            )),
-            Err(error) => failed(with_causes(&error)),
-        },
+    let name = match zone.parse::<Name>() {
+        Err(error) => return failed(format!("{zone}: not a zone name: {error}")),
+        Ok(name) => name,
+    };
+    let report = publisher.report().load();
+    let known = report.zones.get(&name);
+    let is_same = known.is_some_and(|it| it.serial == Some(serial) && it.refused_serial == Some(serial));
+    if transfers.sends() && is_same {
+        return failed(format!(
+            "{name} {serial} is not accepted: secondaries have serial {serial} with other content, and would keep that; raise the serial in the \
+             source of the zone"
+        ));
+    }
+    match publisher.accept(&name, serial).await {
+        Ok(served) if served != serial => {
+            done(format!("version {serial} of {name} is served, with serial {served}"))
+        }
+        Ok(_) => done(format!("{name} {serial} is served")),
+        Err(AcceptError::NothingRefused { .. }) if transfers.is_transferred(&name) => failed(format!(
+            "{name} comes from primaries: no version of one is accepted by its serial. Correct it at the primary; or \
+             `anyns zone retransfer {name}` serves whatever the primary has then, without a check"
+        )),
+        Err(error) => failed(with_causes(&error)),
     }
 }

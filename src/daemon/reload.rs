@@ -113,10 +113,14 @@ fn changeable(old: &Config, new: &Config) -> Result<(), String> {
     }
 }
 
-/// A followed catalog that is named no more takes its zones with it: with many of them that is not done by a mistyped name.
+/// A followed catalog that is named no more takes its zones with it: with many of them that is not done by a mistyped name. One that is
+/// made here from now on is named: this server takes the hub's place.
 fn catalogs_left(new: &Config, facts: &CatalogFacts) -> Result<(), String> {
-    let is_followed = |name: &Name| new.transfers.catalogs.followed.iter().any(|it| it.name == *name);
-    match facts.too_large_to_leave.iter().find(|(name, _)| !is_followed(name)) {
+    let all = &new.transfers.catalogs;
+    let is_named = |name: &Name| {
+        all.followed.iter().any(|it| it.name == *name) || all.produced.iter().any(|it| it.name == *name)
+    };
+    match facts.too_large_to_leave.iter().find(|(name, _)| !is_named(name)) {
         None => Ok(()),
         Some((name, members)) => Err(format!(
             "the catalog {name} would leave, and {} with it, more than its removal limit allows; to take it out, set its \
@@ -141,10 +145,12 @@ fn put_in_force(controller: &mut Controller, config: Config, replies: Vec<Reply>
     let work = async move {
         let read = read_tls_files(tls_files, ticket_keys).await;
         // Before the publisher forgets what the file names no more: a catalog may have it.
-        catalogs.configure(config.transfers.catalogs.clone()).await;
+        let pause = catalogs.configure(config.transfers.catalogs.clone()).await;
         // Before new versions come: the others must not have them at once.
         canaries.configure(&config.transfers).await;
         let zones = look_again(&publisher, config).await;
+        // What is made here now is made of the zones that the configuration names.
+        drop(pause);
         finish(&state, replies, outcome(read, zones, &applied));
     };
     tokio::spawn(work.instrument(tracing::info_span!("reload")));

@@ -139,7 +139,7 @@ pub(super) fn start_control(
             alarms_of_catalogs(catalogs),
             alarms_of_canaries(canaries),
             host_alarms(host),
-            log_alarms(logs.dropped()),
+            log_alarms(logs.dropped(), logs.failure()),
             verifier,
             statistics_alarms(rssac002),
         ]
@@ -279,8 +279,11 @@ fn alarms_of_canaries(facts: Option<Reader<CanaryFacts>>) -> Source<Vec<OtherAla
     Box::new(move || facts.as_ref().map_or_else(Vec::new, |facts| canary_alarms(&facts.load())))
 }
 
-/// Log records were dropped a moment ago.
-fn log_alarms(dropped: impl Fn() -> u64 + Send + Sync + 'static) -> Source<Vec<OtherAlarm>> {
+/// Log records were dropped a moment ago, or the last one could not be written.
+fn log_alarms(
+    dropped: impl Fn() -> u64 + Send + Sync + 'static,
+    failure: impl Fn() -> Option<std::io::Error> + Send + Sync + 'static,
+) -> Source<Vec<OtherAlarm>> {
     let (mut known, mut at) = (0, None);
     Box::new(move || {
         let now = Instant::now();
@@ -289,8 +292,13 @@ fn log_alarms(dropped: impl Fn() -> u64 + Send + Sync + 'static) -> Source<Vec<O
             (known, at) = (count, Some(now));
         }
         let lately = at.is_some_and(|at: Instant| now.saturating_duration_since(at) < DROPS_ALARM);
-        let message =
-            format!("{count} log records were dropped: the reader of standard error does not keep up");
+        let (lately, why) = match failure() {
+            Some(error) => (true, format!("standard error cannot be written: {error}")),
+            None => {
+                (lately, "the reader of standard error does not keep up, or did not take them".to_owned())
+            }
+        };
+        let message = format!("{count} log records were dropped: {why}");
         lately.then(|| alarm("dropped log records".to_owned(), Cause::Rest, message)).into_iter().collect()
     })
 }

@@ -195,6 +195,11 @@ impl TransferControl {
         Ok(())
     }
 
+    /// Whether secondaries can have zones from here.
+    pub(super) fn sends(&self) -> bool {
+        self.primary.is_some()
+    }
+
     /// Versions that wait, at a last-resort POP.
     pub(super) fn delayed(&self) -> Option<&Arc<DelayedVersions>> {
         self.delayed.as_ref()

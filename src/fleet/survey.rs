@@ -13,7 +13,7 @@ use super::compare::{differences, differing_buckets};
 use super::document::PopDocument;
 use super::error::FleetError;
 use super::settings::Settings;
-use super::summary::{FleetReport, PopSummary};
+use super::summary::{FleetReport, PopSummary, scarce_prefixes};
 
 /// Of a zone's name in a path letters, digits, dots, hyphens and underscores stand for themselves (RFC 3986 section 2.3).
 const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'.').remove(b'-').remove(b'_');
@@ -85,6 +85,8 @@ pub async fn survey(
             Err((url, error)) => report.pops.push(PopSummary::silent(name, &url, error)),
         }
     }
+    let told = known.iter().map(|(client, document)| (client.name(), &document.status));
+    report.scarce = scarce_prefixes(told, clients.len());
     // At a last-resort POP older serials are meant.
     known.retain(|(_, document)| document.status.delay.is_none());
     let basis: Vec<(String, Vec<u64>)> =
@@ -94,7 +96,6 @@ pub async fn survey(
         None => look_for_differences(&mut report, &known, until).await,
     }
     report.sort();
-    report.find_scarce();
     Surveyed { report, basis }
 }
 

@@ -22,7 +22,7 @@ metrics! {
     STOPPING Gauge "anyns_stopping" [] "Whether anyns stops in order: 1 yes"
     DRAINED Gauge "anyns_drained" [] "What an operator ordered: 0 nothing, 1 prefer less, 2 withdraw"
     RELOAD_FAILED Gauge "anyns_config_reload_failed" [] "Whether the last reload failed and the old configuration is in force: 1 yes"
-    LOG_DROPPED Counter "anyns_log_records_dropped_total" [] "Log records that were dropped because standard error took no more"
+    LOG_DROPPED Counter "anyns_log_records_dropped_total" [] "Log records that were dropped because standard error took no more, or could not be written"
     SAMPLES_WRITTEN Counter "anyns_dnstap_messages_total" [] "dnstap messages that were written"
     DNSTAP_DROPPED Counter "anyns_dnstap_dropped_total" [] "dnstap messages that no collector took"
     QUERY_LOG_DROPPED Counter "anyns_query_log_dropped_total" [] "Samples that the query log left out, beyond 200 a second"

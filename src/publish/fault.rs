@@ -35,6 +35,12 @@ pub enum Fault {
     /// A zone that lives in the state directory, of which nothing is kept yet.
     #[error("nothing is kept of it yet and it has no file: give its [[zone]] a file once, as the seed")]
     NoSeed,
+    /// A zone that lives in the state directory, of which what was kept is damaged.
+    #[error(
+        "what was kept of it, its updates among it, is damaged and set aside in the state directory, and it has no file: give its [[zone]] a \
+         file with its records, and accept that version"
+    )]
+    StateLost,
     /// The file cannot be looked at.
     #[error("cannot read {at}: {error}", at = shown(path))]
     Unreadable {
@@ -134,6 +140,15 @@ pub enum Fault {
         /// What the system said.
         error: String,
     },
+    /// A change of a zone was refused, because it could not be made durable, and nothing could be since.
+    #[error(
+        "a change of it could not be made durable and was refused: {error}; what is served stays; at each look it is tried whether the state \
+         directory takes it again"
+    )]
+    ChangeNotDurable {
+        /// What the system said.
+        error: String,
+    },
     /// A difference without a state directory.
     #[error(
         "came by a difference and there is no state directory: a restart serves the source's last whole version"
@@ -180,7 +195,8 @@ impl Fault {
     pub(super) fn is_of_served(&self) -> bool {
         matches!(
             self,
-            Self::Delegation { .. }
+            Self::ChangeNotDurable { .. }
+                | Self::Delegation { .. }
                 | Self::Held { .. }
                 | Self::ServedNotDurable { .. }
                 | Self::Signatures { .. }
@@ -283,6 +299,18 @@ pub enum SourceFault {
         path: PathBuf,
         /// What the system said.
         error: String,
+    },
+    /// Which zones an operator holds could not be read, so that all are held.
+    #[error(
+        "every zone is held at the version that is served since {since}, because {reason}; `anyns zone unhold '*'` lets new versions of \
+         all zones pass, `anyns zone unhold ZONE` those of one",
+        since = humantime::format_rfc3339_seconds(*.since)
+    )]
+    AllHeld {
+        /// Since when.
+        since: SystemTime,
+        /// What is wrong with the file that says it.
+        reason: String,
     },
     /// A look or a command panicked.
     #[error("the publisher panicked: {reason}; what is served stays, and it looks again soon")]

@@ -149,8 +149,13 @@ pub fn replace(
     let fresh = path.with_added_extension("new");
     // What a link leads to is not written.
     let mut options = OpenOptions::new();
-    let options = options.write(true).create(true).truncate(true).custom_flags(libc::O_NOFOLLOW);
+    let options = options
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK | libc::O_NOCTTY);
     let mut file = options.open(&fresh)?;
+    expect_regular(&file.metadata()?).map_err(io::Error::other)?;
     let written = write(&mut file).and_then(|()| match durability {
         Durability::Synced => file.sync_all(),
         Durability::NotSynced => Ok(()),
@@ -168,17 +173,27 @@ pub fn replace(
 /// # Errors
 /// It cannot be removed, or its directory not be synced.
 pub fn remove(path: &Path, durability: Durability) -> io::Result<()> {
-    match fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+    let removed = fs::remove_file(path);
+    match &removed {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return removed,
         // Also where it is gone already: the one who removed it may not have come as far as to sync.
-        _ => sync_directory_of(path, durability),
+        _ => {}
+    }
+    match sync_directory_of(path, durability) {
+        // Where there is no directory there is no file.
+        Err(error) if removed.is_err() && error.kind() == io::ErrorKind::NotFound => Ok(()),
+        synced => synced,
     }
 }
 
 fn sync_directory_of(path: &Path, durability: Durability) -> io::Result<()> {
     let directory = path.parent().filter(|directory| !directory.as_os_str().is_empty());
     match durability {
-        Durability::Synced => File::open(directory.unwrap_or(Path::new(".")))?.sync_all(),
+        Durability::Synced => match File::open(directory.unwrap_or(Path::new(".")))?.sync_all() {
+            // A file system that syncs no directories.
+            Err(error) if error.kind() == io::ErrorKind::InvalidInput => Ok(()),
+            synced => synced,
+        },
         Durability::NotSynced => Ok(()),
     }
 }

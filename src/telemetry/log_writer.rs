@@ -2,11 +2,12 @@
 //!
 //! Finished lines flow in from every thread; octets flow out to standard error. A reader of standard error that reads nothing (a
 //! stuck journal) blocks this thread alone: the queue fills, further records are dropped and counted, and the thread's [`Beat`]
-//! stops, which the status reports. Never blocks or locks in a thread that logs.
+//! stops, which the status reports. A record that cannot be written (a full disk) is counted as dropped, too. Never blocks or locks in a
+//! thread that logs.
 
 use std::io::{self, Write};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, Ordering::Relaxed};
 use std::thread::{JoinHandle, Thread};
 use std::time::{Duration, Instant};
 
@@ -20,6 +21,8 @@ use super::supervise::keep_thread_running;
 const LINES: usize = 8192;
 /// Octets of a line at most; the rest is cut off. A zone's fault or a reason is far shorter.
 const LINE: usize = 16 * 1024;
+/// Stands for an error without a number of the system: EIO.
+const UNKNOWN_ERROR: i32 = 5;
 /// Between two reports of dropped records.
 const REPORT: Duration = Duration::from_secs(1);
 
@@ -41,6 +44,8 @@ pub(super) struct Lines {
 struct LogQueue {
     queue: ArrayQueue<Box<[u8]>>,
     dropped: AtomicU64,
+    /// The error of the system because of which the last record was not written; 0: it was written.
+    error: AtomicI32,
     stop: AtomicBool,
     beat: Beat,
 }
@@ -50,6 +55,7 @@ pub(super) fn start(output: impl Write + Send + 'static) -> io::Result<(Logs, Li
     let shared = Arc::new(LogQueue {
         queue: ArrayQueue::new(LINES),
         dropped: AtomicU64::new(0),
+        error: AtomicI32::new(0),
         stop: AtomicBool::new(false),
         beat: Beat::new("log"),
     });
@@ -71,7 +77,13 @@ impl Logs {
         self.shared.beat.clone()
     }
 
-    /// A count of the records that were dropped because the queue was full.
+    /// Why the last record was not written, if it was not.
+    pub fn failure(&self) -> impl Fn() -> Option<io::Error> + Send + Sync + use<> {
+        let shared = self.shared.clone();
+        move || Some(shared.error.load(Relaxed)).filter(|code| *code != 0).map(io::Error::from_raw_os_error)
+    }
+
+    /// A count of the records that were dropped: the queue was full, or they could not be written.
     pub fn dropped(&self) -> impl Fn() -> u64 + Send + Sync + use<> {
         let shared = self.shared.clone();
         move || shared.dropped.load(Relaxed)
@@ -94,13 +106,13 @@ impl LogQueue {
         loop {
             while let Some(line) = self.queue.pop() {
                 self.beat.beat();
-                // An error of the log cannot be logged.
-                let _ = output.write_all(&line);
+                self.note(output.write_all(&line).and_then(|()| output.flush()));
             }
-            let _ = output.flush();
             self.beat.beat();
             let dropped = self.dropped.load(Relaxed);
-            if dropped > told && told_at.elapsed() >= REPORT {
+            // An error of the log cannot be logged: the record of it would be dropped, too, and have another one made.
+            let is_written = self.error.load(Relaxed) == 0;
+            if dropped > told && is_written && told_at.elapsed() >= REPORT {
                 tracing::warn!(
                     dropped = dropped - told,
                     dropped_in_all = dropped,
@@ -115,6 +127,15 @@ impl LogQueue {
                 return;
             }
             std::thread::park_timeout(Beat::PERIOD / 2);
+        }
+    }
+
+    /// What became of a record.
+    fn note(&self, written: io::Result<()>) {
+        let error = written.err().map_or(0, |error| error.raw_os_error().unwrap_or(UNKNOWN_ERROR));
+        self.error.store(error, Relaxed);
+        if error != 0 {
+            self.dropped.fetch_add(1, Relaxed);
         }
     }
 }
@@ -182,6 +203,19 @@ mod tests {
         let beats = logs.beat().beats();
         logs.finish(Duration::from_millis(50));
         assert!(lines.shared.beat.beats() <= beats + 1, "the thread is blocked in its write");
+    }
+
+    #[test]
+    fn records_that_cannot_be_written_are_counted_and_make_no_others() {
+        let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
+        let (logs, mut lines) = start(full).unwrap();
+        let (dropped, failure) = (logs.dropped(), logs.failure());
+        for _ in 0..3 {
+            lines.write_all(b"a record\n").unwrap();
+        }
+        logs.finish(PATIENCE);
+        assert_eq!(dropped(), 3);
+        assert_eq!(failure().unwrap().kind(), io::ErrorKind::StorageFull);
     }
 
     #[test]

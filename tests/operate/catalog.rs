@@ -94,7 +94,7 @@ pub(crate) fn hub_config(lab: &Lab, made: &str) -> String {
     )
 }
 
-fn pop_config(lab: &Lab, followed: &str) -> String {
+pub(crate) fn pop_config(lab: &Lab, followed: &str) -> String {
     let state = lab.subdirectory("state-pop");
     let zones = format!("[zones]\nstate-directory = \"{}\"\n", state.display());
     let base = base_config(lab, "pop", [POP, "2001:db8:1::2"], "dry-run", &zones);

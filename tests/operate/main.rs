@@ -26,6 +26,7 @@ mod catalog_bind;
 mod catalog_many;
 mod catalog_member;
 mod catalog_powerdns;
+mod catalog_reload;
 mod catalog_reset;
 mod catchment;
 mod command_line;

@@ -44,10 +44,12 @@ async fn links_to_a_mount_that_does_not_answer_delay_no_zone_beside_them() {
     fs::create_dir(pop.path("far/folder")).unwrap();
     pop.write("far/folder/deep.example.zone", &zone_text(1, 3));
     pop.write("zones/small.example.zone", &zone_text(1, 3));
+    pop.write("far/other.zone", &zone_text(1, 3));
     symlink("../far/linked.zone", pop.path("zones/linked.example.zone")).unwrap();
+    symlink("../far/other.zone", pop.path("zones/other.example.zone")).unwrap();
     symlink(pop.path("far/folder"), pop.path("zones/folder")).unwrap();
     pop.start_with(settings(&pop)).await;
-    pop.wait(|report| report.served() == 3 && report.unkept == 0).await;
+    pop.wait(|report| report.served() == 4 && report.unkept == 0).await;
     // What is changed there is heard of.
     replace(&pop.path("far/linked.zone"), &zone_text(2, 3));
     replace(&pop.path("far/folder/deep.example.zone"), &zone_text(2, 3));
@@ -76,6 +78,11 @@ async fn links_to_a_mount_that_does_not_answer_delay_no_zone_beside_them() {
     pop.published = Default::default();
     tokio::time::timeout(PATIENCE, pop.start_with(settings(&pop))).await.expect("a start ends all the same");
     assert_eq!((pop.served("small.example."), pop.served("deep.example.")), (Some((5, 5)), Some((2, 2))));
+    assert_eq!(pop.served("other.example."), Some((1, 1)));
+    for zone in ["other.example.", "deep.example."] {
+        let faults = &pop.report().zones[&name(zone)].faults;
+        assert!(!faults.iter().any(|fault| fault.to_string().contains("is gone")), "{zone}: {faults:?}");
+    }
     pop.write("zones/small.example.zone", &zone_text(8, 3));
     pop.wait_serial("small.example.", 8).await;
     fuse.go_on();
@@ -106,8 +113,18 @@ async fn a_mount_below_a_directory_that_does_not_answer_delays_no_zone_beside_it
         replace(&pop.path("zones/small.example.zone"), &zone_text(serial, 3));
         pop.wait_serial("small.example.", serial).await;
     }
+    // The operator copies a zone out of it.
+    pop.write("zones/deep.example.zone", &zone_text(7, 3));
+    pop.wait_serial("deep.example.", 7).await;
+    replace(&pop.path("zones/small.example.zone"), &zone_text(9, 3));
+    pop.wait_serial("small.example.", 9).await;
+    assert!(is_silent(&pop.report(), &mount), "{:?}", pop.report().faults);
     fuse.go_on();
-    pop.wait_serial("deep.example.", 1).await;
-    pop.wait(|report| report.faults.is_empty()).await;
+    // Now there are two files of it.
+    pop.wait_fault("deep.example.", "below/deep.example.zone").await;
+    fs::remove_file(pop.path("data/deep.example.zone")).unwrap();
+    reload(&pop).await;
+    pop.wait(|report| report.faults.is_empty() && report.zones[&name("deep.example.")].faults.is_empty())
+        .await;
     pop.stop().await;
 }

@@ -94,7 +94,7 @@ async fn force_does_not_pass_another_version_with_the_same_serial() {
             assert!(matches!(*fault, Fault::Refused { refused: Refused::WentBack { .. }, .. }));
             assert_eq!(pop.served("a.example."), Some((5, 5)));
         }
-        Ok(()) => assert_eq!(pop.served("a.example."), Some((4, 44))),
+        Ok(_) => assert_eq!(pop.served("a.example."), Some((4, 44))),
         other => panic!("{other:?}"),
     }
 }

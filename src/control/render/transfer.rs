@@ -67,7 +67,9 @@ fn transfer_rows(transfer: &TransferStatus, now: u64) -> Vec<Row> {
         add("primary", format!("{} told {serial}", primary.address));
     }
     add("confirmed", transfer.checked.map_or("never".to_owned(), |at| moment(at, now)));
-    add("next look", transfer.next.map_or_else(|| format!("{} now", transfer.phase), |at| moment(at, now)));
+    // What is asked or transferred may wait for its turn among the others.
+    let at_once = || format!("{} now, or as soon as it is its turn", transfer.phase);
+    add("next look", transfer.next.map_or_else(at_once, |at| moment(at, now)));
     if let Some(at) = transfer.expires {
         add(if transfer.expired { "expired" } else { "expires" }, moment(at, now));
     }

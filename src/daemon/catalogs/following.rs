@@ -45,6 +45,10 @@ pub(super) struct Following {
     conflicts: Vec<Conflict>,
     /// Zones that each catalog lists and may not: how many, and the first.
     strangers: BTreeMap<Name, (usize, Name)>,
+    /// Members whose version in service is of a zone file, which came after the catalog.
+    in_files: BTreeSet<Name>,
+    /// Which changes of the report were looked at for that.
+    looked_at: Option<u64>,
     owners: RedBlackTreeMapSync<Name, Name>,
     /// Zones that are members no more, by the catalog that had them, until when their data is kept.
     removed: BTreeMap<Name, (Name, u64)>,
@@ -88,6 +92,8 @@ impl Following {
             faults: BTreeMap::new(),
             conflicts: Vec::new(),
             strangers: BTreeMap::new(),
+            in_files: BTreeSet::new(),
+            looked_at: None,
             owners,
             removed,
             waits,
@@ -162,6 +168,28 @@ impl Following {
         Some(self.orders(changes, now, |_| 0))
     }
 
+    /// Looks which members a zone file holds by now, at the cost of what has changed in the report.
+    pub(super) fn look_for_files(&mut self, report: &Report) {
+        let changed = self.looked_at.and_then(|seen| report.changed_since(seen));
+        let names: Vec<Name> = match changed {
+            Some(names) => names.cloned().collect(),
+            None => self.owners.keys().cloned().collect(),
+        };
+        self.looked_at = Some(report.changes());
+        for name in names {
+            let source = report.zones.get(&name).map(|zone| &zone.source);
+            let is_in_file = self.owners.contains_key(&name) && source.is_some_and(|path| path.is_absolute());
+            let has_changed = match is_in_file {
+                true => self.in_files.insert(name.clone()),
+                false => self.in_files.remove(&name),
+            };
+            if has_changed && is_in_file {
+                tracing::error!(zone = %name, "a zone file holds a zone that a catalog lists: the file is served");
+            }
+            self.changes += u64::from(has_changed);
+        }
+    }
+
     /// Lets removals pass that wait.
     pub(super) fn accept(&mut self, catalog: &Name, serial: Serial, now: u64) -> Option<MemberOrders> {
         let changes = self.membership.accept(catalog, serial)?;
@@ -217,6 +245,7 @@ impl Following {
             let clashes = || self.conflicts.iter().filter(|conflict| conflict.catalog == *name);
             let held = self.membership.held().get(name);
             let strangers = self.strangers.get(name);
+            let in_files = || self.in_files.iter().filter(|member| self.owners.get(*member) == Some(name));
             let held = held.and_then(|held| {
                 let first = held.members.first()?.clone();
                 Some(HeldRemovals { serial: held.serial, count: held.members.len(), first })
@@ -229,9 +258,13 @@ impl Following {
                 awaited: 0,
                 held,
                 removed: self.removed.values().filter(|(owner, _)| owner == name).count(),
-                clashes: clashes().count() + strangers.map_or(0, |(count, _)| *count),
+                clashes: clashes().count() + strangers.map_or(0, |(count, _)| *count) + in_files().count(),
                 first_clash: clashes().next().map(clash).or_else(|| {
                     strangers.map(|(_, first)| format!("{first} is not among the zones that it may list"))
+                }).or_else(|| {
+                    in_files().next().map(|first| {
+                        format!("{first} is served from a zone file that came later; take it out of the one or the other")
+                    })
                 }),
                 fault: self.faults.get(name).map(ToString::to_string),
             }

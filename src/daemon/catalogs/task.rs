@@ -25,6 +25,8 @@ use crate::daemon::thread::Thread;
 const MOST_ORDERS: usize = 16;
 /// Zones that come or go together become one version of a catalog that is made here.
 const PRODUCE_PAUSE: Duration = Duration::from_millis(200);
+/// The longest that a reload keeps catalogs from being made: a zone file that hangs must not stop them for ever.
+const MOST_PAUSE: Duration = Duration::from_secs(60);
 /// How often it is looked for data whose time is over, and tried again what failed.
 const TICK: Duration = Duration::from_secs(30);
 
@@ -45,9 +47,14 @@ pub(in crate::daemon) struct CatalogControl {
 /// What others ask of it.
 enum CatalogOrder {
     /// The configuration says this now.
-    Configure(Box<Catalogs>, oneshot::Sender<()>),
+    Configure(Box<Catalogs>, oneshot::Sender<ProducePause>),
     /// Let removals pass that wait; what came of it, in words.
     Accept(Name, Serial, oneshot::Sender<Result<String, String>>),
+}
+
+/// While it is held no version of a catalog is made: the publisher does not know yet what the configuration says.
+pub(in crate::daemon) struct ProducePause {
+    _resumed: oneshot::Sender<()>,
 }
 
 impl CatalogControl {
@@ -57,12 +64,12 @@ impl CatalogControl {
     }
 
     /// Takes what the configuration says now; the members are known to the publisher and the transfers when this returns. It must be
-    /// told before the publisher forgets zones that the configuration names no more: a catalog may have them.
-    pub(in crate::daemon) async fn configure(&self, catalogs: Catalogs) {
+    /// told before the publisher forgets zones that the configuration names no more: a catalog may have them. What it gives is to be held until
+    /// the publisher has taken the configuration, too.
+    pub(in crate::daemon) async fn configure(&self, catalogs: Catalogs) -> Option<ProducePause> {
         let (reply, done) = oneshot::channel();
-        if self.orders.send(CatalogOrder::Configure(Box::new(catalogs), reply)).await.is_ok() {
-            let _ = done.await;
-        }
+        self.orders.send(CatalogOrder::Configure(Box::new(catalogs), reply)).await.ok()?;
+        done.await.ok()
     }
 
     /// Lets removals of a catalog pass that wait under this serial; what came of it, in words.
@@ -97,6 +104,7 @@ pub(in crate::daemon) fn start(
             is_settled: false,
             has_settled: false,
             produce_at: None,
+            resumed: None,
             orders: received,
             facts,
             told: None,
@@ -122,6 +130,8 @@ struct CatalogTask {
     has_settled: bool,
     /// When the next versions of catalogs that are made here may come.
     produce_at: Option<Instant>,
+    /// Ends with the [`ProducePause`] of a reload, or at this time; none is made until then.
+    resumed: Option<(oneshot::Receiver<()>, Instant)>,
     orders: mpsc::Receiver<CatalogOrder>,
     facts: Latest<CatalogFacts>,
     /// The facts of followed catalogs, and after how many changes of them.
@@ -137,12 +147,15 @@ impl CatalogTask {
             }
             self.check_zones().await;
             self.tell();
-            let until = self.produce_at.map_or(TICK, |at| at.saturating_duration_since(Instant::now()));
+            let retries = self.producing.iter().filter_map(|one| one.retry_at);
+            let at = self.produce_at.into_iter().chain(retries).min();
+            let until = at.map_or(TICK, |at| at.saturating_duration_since(Instant::now()).min(TICK));
             tokio::select! {
                 order = self.orders.recv() => match order {
                     Some(order) => self.obey(order).await,
                     None => return,
                 },
+                () = has_resumed(&mut self.resumed) => self.resumed = None,
                 () = self.report.changed() => {}
                 () = self.awaited.changed() => {}
                 () = tokio::time::sleep(until) => self.forget_the_old().await,
@@ -168,11 +181,16 @@ impl CatalogTask {
                 self.carry_out(orders).await;
             }
         }
+        self.following.look_for_files(&self.report.load());
         self.settle();
-        if self.produce_at.is_none_or(|at| at <= Instant::now()) {
+        let now = Instant::now();
+        let is_over = |at: Option<Instant>| at.is_none_or(|at| at <= now);
+        if self.resumed.is_none() && is_over(self.produce_at) {
             self.produce_at = None;
             for index in 0..self.producing.len() {
-                self.produce(index, None).await;
+                if self.producing.get(index).is_some_and(|one| is_over(one.retry_at)) {
+                    self.produce(index, None).await;
+                }
             }
         }
     }
@@ -225,7 +243,12 @@ impl CatalogTask {
     /// Makes the next version of a catalog, if its list has changed; whether one is served now.
     async fn produce(&mut self, index: usize, accepts: Option<Serial>) -> bool {
         let report = self.report.load();
-        let Some(producing) = self.producing.get_mut(index) else { return false };
+        let Some(producing) = self.producing.get_mut(index).filter(|_| self.resumed.is_none()) else {
+            return false;
+        };
+        if producing.is_held_by_operator(&report) {
+            return false;
+        }
         let name = producing.settings.name.clone();
         producing.restore(self.context.published.load().zone(&name));
         let held = producing.held();
@@ -268,7 +291,7 @@ impl CatalogTask {
             Err(error) => {
                 tracing::error!(catalog = %name, error, "a version of a catalog could not be made; it is tried again");
                 producing.failed(error);
-                self.produce_at = Some(Instant::now() + TICK);
+                producing.retry_at = Some(Instant::now() + TICK);
                 false
             }
         }
@@ -277,8 +300,11 @@ impl CatalogTask {
     async fn obey(&mut self, order: CatalogOrder) {
         match order {
             CatalogOrder::Configure(catalogs, reply) => {
+                let (_resumed, resumed) = oneshot::channel();
+                self.resumed = Some((resumed, Instant::now() + MOST_PAUSE));
                 self.configure(*catalogs).await;
-                let _ = reply.send(());
+                // Without a reload that holds it the pause is over.
+                let _ = reply.send(ProducePause { _resumed });
             }
             CatalogOrder::Accept(catalog, serial, reply) => {
                 let outcome = self.accept(&catalog, serial).await;
@@ -377,5 +403,13 @@ impl CatalogTask {
         if key(&current) != key(&facts) || current.catalogs != facts.catalogs {
             self.facts.publish(facts);
         }
+    }
+}
+
+/// Waits for the end of a pause; without one for ever.
+async fn has_resumed(resumed: &mut Option<(oneshot::Receiver<()>, Instant)>) {
+    match resumed {
+        Some((resumed, latest)) => drop(tokio::time::timeout_at((*latest).into(), resumed).await),
+        None => std::future::pending().await,
     }
 }

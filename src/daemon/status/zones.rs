@@ -7,7 +7,7 @@ use crate::clock::unix_seconds;
 use crate::control::{
     self, BUCKETS, Selection, ZoneCounts, ZoneFilter, ZoneGroup, ZoneStatus, bucket, one_line, serial_digest,
 };
-use crate::publish::{Fault, Report, ZoneReport, ZoneState};
+use crate::publish::{Fault, Refused, Report, ZoneReport, ZoneState};
 use crate::wire::Name;
 use crate::zone::Expiry;
 
@@ -106,6 +106,10 @@ impl ListedZone<'_> {
     /// With the command that lets the version pass, if one does.
     fn fault_text(&self, zone: &ZoneReport, fault: &Fault) -> String {
         const COMMAND: &str = "anyns zone accept";
+        // Other content under the serial that is served: no secondary would take it, so that the serial must be raised.
+        if let Fault::Refused { path, refused: refused @ Refused::SameSerial { .. }, .. } = fault {
+            return one_line(&format!("{}: {refused}", path.display()));
+        }
         let text = one_line(&fault.to_string());
         match (fault, zone.refused_serial) {
             (Fault::Refused { .. }, Some(serial)) if !text.contains(COMMAND) => {

@@ -81,27 +81,30 @@ pub(in crate::publish) struct ZoneSource {
 
 impl ZoneSource {
     /// Zones that are named one by one.
-    pub(in crate::publish) fn of_files(key: SourceKey, mut files: Vec<(Name, Arc<Path>)>) -> Self {
+    pub(in crate::publish) fn of_files(key: SourceKey, mut files: Vec<NamedFile>) -> Self {
         files.sort_by(|(_, a), (_, b)| a.as_os_str().cmp(b.as_os_str()));
         Self { key, files: files.into(), folders: Arc::new([]) }
     }
 }
 
+/// A zone and its file.
+pub(in crate::publish) type NamedFile = (Name, Arc<Path>);
+
 /// Zones and their files, in the order of the files' octets.
-pub(in crate::publish) type NamedFiles = Arc<[(Name, Arc<Path>)]>;
+pub(in crate::publish) type NamedFiles = Arc<[NamedFile]>;
 
 /// The sources of these settings: named files come before directories, these in the order of the configuration.
 pub(in crate::publish) fn sources(settings: &Settings) -> Vec<ZoneSource> {
     // By octets, not by the parts of a path: there may be 100,000.
-    let mut named: HashMap<&OsStr, Vec<(Name, Arc<Path>)>> = HashMap::new();
+    let mut named: HashMap<&OsStr, Vec<NamedFile>> = HashMap::new();
     for zone in settings.zones.iter() {
         let Some(file) = &zone.file else { continue };
         let directory = file.parent().unwrap_or(file);
         named.entry(directory.as_os_str()).or_default().push((zone.name.clone(), file.clone()));
     }
-    let mut named: Vec<(&OsStr, Vec<(Name, Arc<Path>)>)> = named.into_iter().collect();
+    let mut named: Vec<(&OsStr, Vec<NamedFile>)> = named.into_iter().collect();
     named.sort_by_key(|(directory, _)| *directory);
-    let files = |(directory, files): (&OsStr, Vec<(Name, Arc<Path>)>)| {
+    let files = |(directory, files): (&OsStr, Vec<NamedFile>)| {
         ZoneSource::of_files(SourceKey::Files(Path::new(directory).into()), files)
     };
     let directory =

@@ -59,24 +59,36 @@ pub(in crate::publish) struct Mounted {
     folders: Vec<PathBuf>,
 }
 
-/// Directories that could not be read: nothing is known of the files in them.
+/// Directories that could not be read, and sources that do not answer: nothing is known of the files in them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(in crate::publish) struct Unseen(BTreeSet<PathBuf>);
+pub(in crate::publish) struct Unseen {
+    directories: BTreeSet<PathBuf>,
+    silent: BTreeSet<SourceKey>,
+}
 
 impl Unseen {
     /// Adds others.
     pub(in crate::publish) fn add(&mut self, other: &Self) {
-        self.0.extend(other.0.iter().cloned());
+        self.directories.extend(other.directories.iter().cloned());
+        self.silent.extend(other.silent.iter().cloned());
     }
 
-    /// Adds a directory.
-    pub(in crate::publish) fn insert(&mut self, directory: &Path) {
-        self.0.insert(directory.to_path_buf());
+    /// Adds a source that does not answer, with the folders by which its zones are named.
+    pub(in crate::publish) fn add_silent(&mut self, source: &ZoneSource) {
+        self.directories.extend(source.key.path().map(Path::to_path_buf));
+        self.directories.extend(source.folders.iter().cloned());
+        self.silent.insert(source.key.clone());
+    }
+
+    /// Whether nothing is known of this file.
+    pub(in crate::publish) fn hides(&self, found: &Found) -> bool {
+        self.silent.contains(&found.key) || self.has(&found.path)
     }
 
     /// Whether the path is in one of them.
     pub(in crate::publish) fn has(&self, path: &Path) -> bool {
-        !self.0.is_empty() && path.ancestors().skip(1).any(|directory| self.0.contains(directory))
+        !self.directories.is_empty()
+            && path.ancestors().skip(1).any(|directory| self.directories.contains(directory))
     }
 }
 
@@ -224,8 +236,12 @@ impl Scan {
         for folder in source.folders.iter() {
             at(folder);
             self.watch.trace(folder);
-            if folder.is_dir() {
-                self.directory(&mut walk, folder, 1);
+            match fs::metadata(folder) {
+                Ok(status) if status.is_dir() => self.directory(&mut walk, folder, 1),
+                // A link to a file, or to nothing.
+                Ok(_) => {}
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => self.unread(folder, error.to_string()),
             }
         }
     }
@@ -250,7 +266,9 @@ impl Scan {
 
     /// Notes a directory below a source that cannot be read.
     fn unread(&mut self, directory: &Path, error: String) {
-        if self.unseen.0.insert(directory.to_path_buf()) && self.unread.len() < SourceFault::MAX_REPORTED {
+        if self.unseen.directories.insert(directory.to_path_buf())
+            && self.unread.len() < SourceFault::MAX_REPORTED
+        {
             self.unread.push((directory.to_path_buf(), error));
         }
     }
@@ -258,7 +276,7 @@ impl Scan {
     /// Notes a directory that cannot be read: one fault, however many zones have their files in it.
     fn unseen(&mut self, directory: &Path, error: String) {
         self.partial = true;
-        if self.unseen.0.insert(directory.to_path_buf()) {
+        if self.unseen.directories.insert(directory.to_path_buf()) {
             self.fault(SourceFault::Directory { path: directory.to_path_buf(), error });
         }
     }
@@ -372,7 +390,8 @@ impl Scan {
 
     /// Finds out whether a file that is not there is missing, or the whole directory that the config says.
     fn look_above(&mut self, path: &Path) {
-        let Some(directory) = path.parent().filter(|directory| !self.unseen.0.contains(*directory)) else {
+        let Some(directory) = path.parent().filter(|directory| !self.unseen.directories.contains(*directory))
+        else {
             return;
         };
         if let Err(error) = fs::metadata(directory) {

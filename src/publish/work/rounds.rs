@@ -74,6 +74,10 @@ impl Core {
             then,
         };
         self.looks.round = Some(round);
+        for key in self.sources.silent() {
+            let news = self.name_zones(&key);
+            self.check_without_source(&news);
+        }
         if !self.reporting.settled {
             self.publish_absences();
         }
@@ -87,7 +91,8 @@ impl Core {
         for name in self.settings.transferred.iter().chain(&self.settings.databases) {
             if !self.zones.contains_key(name) {
                 let is_catalog = self.settings.catalogs.contains(name);
-                self.zones.insert(name.clone(), Entry { is_catalog, ..Entry::default() });
+                let stored = self.keeping.removed.take(name);
+                self.zones.insert(name.clone(), Entry { is_catalog, stored, ..Entry::default() });
             }
         }
         self.context = None;
@@ -171,6 +176,8 @@ impl Core {
         if !self.reporting.settled {
             self.settle(round.start);
         }
+        self.complete();
+        self.keep_removed();
         self.looks.ended_at = Instant::now();
         (self.looks.panicked, self.looks.retry_at) = (None, None);
         self.report_all();
@@ -180,15 +187,22 @@ impl Core {
         self.begin_round();
     }
 
+    /// A name that is in no zone is in none of ours, once it is known of every directory which zones are in it.
+    fn complete(&mut self) {
+        if self.reporting.settled && !self.sources.has_unknown() && !self.published.load().is_complete() {
+            self.published.store((*self.published.load()).clone().completed());
+        }
+    }
+
     /// The first load is over.
     fn settle(&mut self, start: Instant) {
         (self.reporting.settled, self.reporting.all_are_news) = (true, true);
         self.context = None;
         self.board.lower_priority();
-        self.published.store((*self.published.load()).clone().completed());
         if let Some(writer) = self.keeping.state.writer() {
             writer.begin();
         }
+        self.keep_losses();
         let (zones, took_ms) = (self.zones.len(), start.elapsed().as_millis() as u64);
         let served = self.zones.values().filter(|entry| entry.serving).count();
         let refused = zones - served;

@@ -133,9 +133,27 @@ impl Sources {
         self.index.get(key).and_then(|at| self.list.get(*at))
     }
 
-    /// The rank of a source: of two that have a zone, the first counts.
-    pub(in crate::publish) fn rank(&self, key: &SourceKey) -> usize {
-        self.index.get(key).copied().unwrap_or(usize::MAX)
+    /// The rank of a source: of two that have a zone, the first counts, and one that answers before one that does not.
+    pub(in crate::publish) fn rank(&self, key: &SourceKey) -> (bool, usize) {
+        (self.stalled.contains_key(key), self.index.get(key).copied().unwrap_or(usize::MAX))
+    }
+
+    /// The zones that were found in a source.
+    pub(in crate::publish) fn zones_of(&self, key: &SourceKey) -> Vec<Name> {
+        self.zones.get(key).into_iter().flatten().cloned().collect()
+    }
+
+    /// The sources that do not answer.
+    pub(in crate::publish) fn silent(&self) -> Vec<SourceKey> {
+        self.stalled.keys().cloned().collect()
+    }
+
+    /// Whether it is not known of some directory yet which zones are in it.
+    pub(in crate::publish) fn has_unknown(&self) -> bool {
+        let is_unknown = |source: &ZoneSource| {
+            matches!(source.key, SourceKey::Directory(_)) && !self.surveyed.contains_key(&source.key)
+        };
+        self.list.iter().any(is_unknown)
     }
 
     /// Notes the number of a survey; false if a later one was taken in.
@@ -171,8 +189,8 @@ impl Sources {
             unseen: std::mem::take(&mut survey.unseen),
             partial: survey.partial,
         };
-        self.directories.set(&survey.key, std::mem::take(&mut survey.directories));
-        self.surveyed.insert(survey.key.clone(), surveyed);
+        self.directories.set(&survey.source.key, std::mem::take(&mut survey.directories));
+        self.surveyed.insert(survey.source.key.clone(), surveyed);
     }
 
     /// A source does not answer.
@@ -226,7 +244,8 @@ impl Sources {
     pub(in crate::publish) fn unseen(&self) -> Arc<Unseen> {
         let mut unseen = Unseen::default();
         self.surveyed.values().for_each(|surveyed| unseen.add(&surveyed.unseen));
-        self.stalled.keys().filter_map(SourceKey::path).for_each(|path| unseen.insert(path));
+        let silent = self.stalled.keys().filter_map(|key| self.get(key));
+        silent.for_each(|source| unseen.add_silent(source));
         Arc::new(unseen)
     }
 

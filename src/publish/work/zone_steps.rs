@@ -52,9 +52,10 @@ impl CheckRun<'_> {
             }
             return true;
         }
-        if self.context.settings.databases.contains(self.name) {
+        if self.is_database() {
             if !self.is_kept_without_file(entry) {
-                entry.misplaced = Some(Box::new(Fault::NoSeed));
+                let is_lost = entry.lost;
+                entry.misplaced = Some(Box::new(if is_lost { Fault::StateLost } else { Fault::NoSeed }));
             }
             return true;
         }
@@ -109,15 +110,15 @@ impl CheckRun<'_> {
 
     /// The zone left the config.
     fn forget(&mut self) {
-        tracing::info!(zone = %self.name, "no longer configured, no longer served");
+        tracing::info!(zone = %self.name, "no longer configured, no longer served; what is kept of it stays for 30 days");
         self.effects.forgotten = true;
     }
 
     pub(in crate::publish) fn found(&mut self, entry: &mut Entry, found: &Found) {
-        if self.context.settings.databases.contains(self.name) && self.is_kept_without_file(entry) {
+        if self.is_database() && self.is_kept_without_file(entry) {
             return;
         }
-        if self.context.unseen.has(&found.path) && (entry.header.is_some() || found.fault.is_none()) {
+        if self.context.unseen.hides(found) && (entry.header.is_some() || found.fault.is_none()) {
             return self.not_answering(entry, found);
         }
         entry.misplaced = match self.fault_of_place(entry, found) {
@@ -161,7 +162,9 @@ impl CheckRun<'_> {
 
     /// What is wrong with where the file is.
     fn fault_of_place(&self, entry: &Entry, found: &Found) -> Option<Fault> {
-        let rival = entry.rival.as_ref().filter(|rival| !same_file(&found.path, &rival.path));
+        // One in a directory of which nothing is known does not count, and is not looked at: that may not answer.
+        let rival = entry.rival.as_ref().filter(|rival| !self.context.unseen.hides(rival));
+        let rival = rival.filter(|rival| !same_file(&found.path, &rival.path));
         if let Some(rival) = rival {
             return Some(Fault::TwoFiles { paths: [found.path.to_path_buf(), rival.path.to_path_buf()] });
         }
@@ -235,7 +238,8 @@ impl CheckRun<'_> {
         let forced =
             entry.forced.as_ref().is_some_and(|forced| forced.serial == serial && forced.digest == digest);
         let settings = &self.context.settings;
-        let terms = Terms { serial: self.rule, shrink_limit_percent: settings.shrink_limit_percent, forced };
+        let (shrink_limit_percent, raise) = (settings.shrink_limit_percent, self.raise(entry));
+        let terms = Terms { serial: self.rule, shrink_limit_percent, forced, raise };
         let (root, path) = (found.root.clone(), found.path.clone());
         let provenance = Provenance::File { root, path, octets: read.file_digest };
         let candidate = Candidate { zone: read.zone, digest, provenance };
@@ -258,7 +262,7 @@ impl CheckRun<'_> {
         }
         entry.misplaced = None;
         let shrink_limit_percent = self.context.settings.shrink_limit_of(self.name);
-        let terms = Terms { serial: SerialRule::Strict, shrink_limit_percent, forced: is_forced };
+        let terms = Terms { serial: SerialRule::Strict, shrink_limit_percent, forced: is_forced, raise: 0 };
         let serial = zone.serial();
         // Versions share what is the same: a copy is cheap.
         let candidate =
@@ -291,6 +295,10 @@ impl CheckRun<'_> {
     fn take(&mut self, entry: &mut Entry, candidate: Candidate, terms: Terms) -> Result<(), Refused> {
         let provenance = candidate.provenance.clone();
         (entry.verdict, entry.denied, entry.notice) = (None, None, None);
+        if entry.lost && self.is_database() && !terms.forced {
+            // What was kept is the zone: its seed is older.
+            return Err(Refused::StateLost);
+        }
         self.learn_digest(entry, candidate.zone.serial(), terms);
         let standing = entry.header.as_ref().map(|header| &header.standing);
         match accept(candidate, standing, terms)? {
@@ -447,7 +455,7 @@ impl CheckRun<'_> {
         }
         entry.header = Some(header);
         // It stands in the place of what could not be read.
-        (entry.stored, entry.unread) = (false, 0);
+        (entry.stored, entry.unread, entry.lost) = (false, 0, false);
         entry.serving = true;
         self.effects.added = Some(zone);
     }

@@ -14,7 +14,6 @@ use crate::telemetry::with_causes;
 use crate::transfer::secondary::SinkError;
 use crate::wire::{Name, Serial};
 
-use super::kept;
 use super::machine::{Facts, NextRelease};
 use super::queue::DueStep;
 use super::sink::{DelayedVersions, now};
@@ -149,14 +148,9 @@ impl DelayTask {
         if self.keep_at.is_none_or(|at| at > now.instant) {
             return;
         }
-        let kept = {
-            let mut state = self.versions.lock();
-            state.is_unkept = false;
-            state.to_keep(now)
-        };
         self.keep_at = has_some.then(|| now.instant + KEEP_EVERY);
-        let directory = self.versions.settings.directory.clone();
-        let written = tokio::task::spawn_blocking(move || kept::write(&directory, &kept, now.wall)).await;
+        let versions = self.versions.clone();
+        let written = tokio::task::spawn_blocking(move || versions.keep_waiting()).await;
         if let Ok(Err(error)) = written {
             tracing::error!(%error, "cannot keep since when versions wait: after a restart they wait from the beginning");
         }

@@ -135,18 +135,21 @@ impl Notifier {
         self.targets.iter().filter(|state| state.is_to_queue()).map(|state| state.due).min()
     }
 
-    /// The targets that are to be told now: each waits for a slot, and `queue` gives its place.
-    pub fn wake(&mut self, now: Instant, mut queue: impl FnMut(DueTarget) -> QueuePlace) {
+    /// The targets that are to be told now: each waits for a slot, and `queue` gives its place. Gives those that were told in vain for the last time.
+    pub fn wake(&mut self, now: Instant, mut queue: impl FnMut(DueTarget) -> QueuePlace) -> Vec<SocketAddr> {
+        let mut given_up = Vec::new();
         for (target, state) in self.targets.iter_mut().enumerate() {
             let is_due = state.is_to_queue() && state.due <= now;
             let Some((serial, sent)) = state.status.pending.filter(|_| is_due) else { continue };
             if sent >= self.pauses.most {
                 (state.status.pending, state.status.given_up) = (None, Some(serial));
+                given_up.push(state.status.target.address);
                 continue;
             }
             let (address, withdrawn) = (state.status.target.address, state.queued.take());
             state.queued = Some(queue(DueTarget { target, address, is_again: sent > 0, withdrawn }));
         }
+        given_up
     }
 
     /// What to send to a target that has a slot now; `None` if it has answered meanwhile.

@@ -1,7 +1,7 @@
 //! Which target is sent the next NOTIFY, and when: each target has slots of its own, so one that does not answer holds up no other.
 //!
 //! ```text
-//! (target, zone) --wait--> queue of the target --next--> under way --ended--> the slot is free
+//! (target, zone) --wait--> queue of the target --take_next--> under way --ended--> the slot is free
 //! ```
 //!
 //! A NOTIFY that waits for its answer has a slot. A target that answers has many slots, out of a pool that all targets share; one that
@@ -107,7 +107,7 @@ impl TargetSlots {
     }
 
     /// What is sent next, one target after the other. It has a slot until [`TargetSlots::ended`].
-    pub fn next(&mut self) -> Option<NextNotify> {
+    pub fn take_next(&mut self) -> Option<NextNotify> {
         for _ in 0..self.ready.len() {
             let address = self.ready.pop_front()?;
             let Some(queue) = self.targets.get_mut(&address) else { continue };
@@ -165,7 +165,7 @@ mod tests {
     }
 
     fn sent(slots: &mut TargetSlots) -> Vec<(SocketAddr, Name)> {
-        std::iter::from_fn(|| slots.next()).map(|next| (next.address, next.zone)).collect()
+        std::iter::from_fn(|| slots.take_next()).map(|next| (next.address, next.zone)).collect()
     }
 
     #[test]
@@ -177,7 +177,7 @@ mod tests {
         // Nothing is known of it yet.
         assert_eq!(sent(&mut slots).len(), TARGET_SLOTS);
         slots.wait(live, (&name(1), 1), false);
-        assert_eq!(slots.next(), Some(NextNotify { address: live, zone: name(1), target: 1 }));
+        assert_eq!(slots.take_next(), Some(NextNotify { address: live, zone: name(1), target: 1 }));
         slots.ended(live, SlotOutcome::Answered);
         // Each that ends without an answer makes room for none until few are left.
         for _ in 0..TARGET_SLOTS - OWN_SLOTS {

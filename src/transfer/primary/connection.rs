@@ -114,9 +114,13 @@ impl Shared {
             return secondary.notify(message, client).map_or(Answer::Nothing, Answer::Message);
         }
         let settings = self.settings();
-        let allowed = |zone: &_| settings.allowed(zone).clone();
+        let allows = |zone: &Name, key: Option<&Name>, asked| {
+            let may_change = |key| self.receivers.updates.as_ref().is_some_and(|it| it.may_change(zone, key));
+            settings.allowed(zone).allows(client, key, transport == Transport::Tls)
+                || asked == AskedFor::Soa && key.is_some_and(may_change)
+        };
         let request = (message, client, transport);
-        let (answer, fault) = judge(request, (&settings.keys, &*self.source), allowed, unix_now());
+        let (answer, fault) = judge(request, (&settings.keys, &*self.source), allows, unix_now());
         if let Some(error) = fault {
             match error {
                 RequestFault::NoZone { .. } | RequestFault::Withheld { .. } => {
@@ -222,8 +226,11 @@ async fn answer_all(
         let answer = match shared.receivers.updates(&message) {
             Some(updates) => {
                 wait_turn(&shared.update_limits, counted).await;
-                let response = updates.answer(std::mem::take(&mut message), address).await;
-                response.map_or(Answer::Nothing, Answer::Message)
+                match updates.answer(std::mem::take(&mut message), address).await {
+                    Some(response) => Answer::Message(response),
+                    // A copy of one that is being done: the first is answered, and so is what follows.
+                    None => continue,
+                }
             }
             None => shared.answer(&message, address, transport),
         };

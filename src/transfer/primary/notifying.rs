@@ -15,7 +15,7 @@ use crate::transfer::notify::{
 };
 use crate::transfer::secondary::datagrams;
 use crate::transfer::tsig::{Exchange, Key};
-use crate::wire::{Name, RecordType};
+use crate::wire::{Name, RecordType, rcode};
 use crate::zone::Zone;
 
 use super::connection::Shared;
@@ -46,6 +46,7 @@ pub(super) enum NotifyEvent {
 #[derive(Debug)]
 struct Answered {
     zone: Name,
+    address: SocketAddr,
     send: Send,
     rcode: Option<u8>,
 }
@@ -147,13 +148,18 @@ impl Notifying {
             }
             let Some((notifier, armed)) = self.zones.get_mut(&name) else { continue };
             *armed = None;
-            let slots = &mut self.slots;
-            notifier.wake(now, |due| {
+            let (slots, log) = (&mut self.slots, &self.shared.log);
+            let given_up = notifier.wake(now, |due| {
                 if let Some(place) = due.withdrawn {
                     slots.withdraw(due.address, place);
                 }
                 slots.wait(due.address, (&name, due.target), due.is_again)
             });
+            for address in given_up {
+                log.write(address.ip(), |left_out| {
+                    tracing::warn!(zone = %name, secondary = %address, left_out, "a secondary has not answered to its NOTIFYs: its own timers have to do");
+                });
+            }
             self.with(&name, |_| {});
         }
         self.send_waiting();
@@ -165,7 +171,12 @@ impl Notifying {
         if let Some(address) = self.addresses.remove(&task) {
             self.slots.ended(address, outcome);
         }
-        if let (Some(Answered { zone, send, .. }), Some(rcode)) = (answered, rcode) {
+        if let (Some(Answered { zone, address, send, .. }), Some(rcode)) = (answered, rcode) {
+            if rcode != rcode::NOERROR {
+                self.shared.log.write(address.ip(), |left_out| {
+                    tracing::warn!(%zone, secondary = %address, rcode, left_out, "a secondary refuses a NOTIFY: does it have the zone, and list this server in notify-from, with the key?");
+                });
+            }
             self.with(&zone, |notifier| notifier.answered(send.target, send.id, rcode));
         }
         self.send_waiting();
@@ -173,7 +184,7 @@ impl Notifying {
 
     /// Sends what has a slot.
     fn send_waiting(&mut self) {
-        while let Some(next) = self.slots.next() {
+        while let Some(next) = self.slots.take_next() {
             let address = next.address;
             if self.send(next).is_none() {
                 self.slots.ended(address, SlotOutcome::NotSent);
@@ -195,7 +206,7 @@ impl Notifying {
         let task = self.tasks.spawn(async move {
             let rcode =
                 timeout(wait, send_notify(&shared, address, key, (message, send.id))).await.ok().flatten();
-            Answered { zone: name, send, rcode }
+            Answered { zone: name, address, send, rcode }
         });
         self.addresses.insert(task.id(), address);
         Some(())

@@ -7,13 +7,19 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use crate::transfer::secondary::SecondaryHandle;
-use crate::wire::opcode;
+use crate::wire::{Name, opcode};
 
 /// Takes dynamic updates (RFC 2136).
 #[async_trait]
 pub trait Updates: Send + Sync + 'static {
     /// Does what a message with the opcode UPDATE asks for; the response, or nothing where nothing is to be sent back.
     async fn answer(&self, message: Vec<u8>, client: IpAddr) -> Option<Vec<u8>>;
+
+    /// Whether a key may change something of a zone: then it may ask for its SOA record, which names the zone of an update.
+    fn may_change(&self, zone: &Name, key: &Name) -> bool {
+        let _ = (zone, key);
+        false
+    }
 }
 
 /// Who takes the messages that are neither SOA queries nor transfers.

@@ -119,7 +119,7 @@ impl Forwarder {
 
     /// Sends what has a slot.
     fn send_waiting(&mut self) {
-        while let Some(NextNotify { address, zone, .. }) = self.slots.next() {
+        while let Some(NextNotify { address, zone, .. }) = self.slots.take_next() {
             self.waiting.remove(&(address, zone.clone()));
             // Other targets may be configured since it began to wait.
             let target = self.settings.forward_notify.iter().find(|target| target.address == address);

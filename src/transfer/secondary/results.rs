@@ -15,6 +15,7 @@ use super::entry::ZoneEntry;
 use super::fetch::{Fetch, Fetched};
 use super::fetch_error::FetchError;
 use super::jobs::Ask;
+use super::net::NetError;
 use super::report::{Diverged, LastTransfer};
 use super::sink::SinkError;
 use super::slots::PeerEnd;
@@ -152,14 +153,40 @@ impl Coordinator {
     }
 }
 
-/// What the end of a transfer says of its primary.
+/// What the end of a transfer says of its primary. One whose connection broke may have been started anew.
 fn peer_end(fetched: &Fetched, begun: Instant) -> PeerEnd {
     match &fetched.error {
         None => PeerEnd::Answered,
-        Some(FetchError::Net(_)) if begun.elapsed() >= LEAST_SILENCE => PeerEnd::Silent,
-        Some(FetchError::Net(_) | FetchError::Thread | FetchError::ZoneGone | FetchError::Memory { .. }) => {
-            PeerEnd::Unknown
-        }
+        Some(FetchError::Net(error)) => match error {
+            NetError::Broke { .. } | NetError::Udp { .. } | NetError::NoAddress(_) => PeerEnd::Unknown,
+            _ if begun.elapsed() < LEAST_SILENCE => PeerEnd::Unknown,
+            _ => PeerEnd::Silent,
+        },
+        Some(FetchError::Thread | FetchError::ZoneGone | FetchError::Memory { .. }) => PeerEnd::Unknown,
         Some(_) => PeerEnd::Answered,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use super::*;
+
+    #[test]
+    fn a_primary_is_silent_where_a_transfer_waited_for_it_in_vain() {
+        let address = SocketAddr::from(([192, 0, 2, 1], 53));
+        let of = |error, waited| {
+            let fetched = Fetched { end: Transferred::Faulty, error, received: (0, 0), is_diverged: false };
+            peer_end(&fetched, Instant::now().checked_sub(waited).unwrap())
+        };
+        let silent = || Some(FetchError::Net(NetError::Silent { address, after: Duration::ZERO }));
+        let broke = NetError::Broke { address, source: io::ErrorKind::ConnectionReset.into() };
+        assert_eq!(of(silent(), LEAST_SILENCE), PeerEnd::Silent);
+        assert_eq!(of(silent(), Duration::ZERO), PeerEnd::Unknown);
+        assert_eq!(of(Some(broke.into()), LEAST_SILENCE), PeerEnd::Unknown);
+        assert_eq!(of(Some(FetchError::ZoneGone), LEAST_SILENCE), PeerEnd::Unknown);
+        assert_eq!(of(Some(FetchError::NoDifferences), LEAST_SILENCE), PeerEnd::Answered);
+        assert_eq!(of(None, LEAST_SILENCE), PeerEnd::Answered);
     }
 }

@@ -125,7 +125,7 @@ impl Iterator for Messages<'_> {
         *without_room = if leaves_room { 0 } else { *without_room + 1 };
         // The first record is an SOA record, and so is the last: a message between them may go unsigned.
         let may_be_unsigned = *records > 0 && *without_room <= MOST_UNSIGNED;
-        if !leaves_room && !(may_be_unsigned && packer.push(&first, MAX_MESSAGE)) {
+        if !(leaves_room || may_be_unsigned && packer.push(&first, MAX_MESSAGE)) {
             let owner = Name::from_wire(first.owner).unwrap_or_else(|_| Name::root());
             let (record_type, octets) = (first.record_type, first.rdata.len());
             source.close();

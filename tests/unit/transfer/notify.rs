@@ -77,10 +77,13 @@ fn notifier(now: Instant, targets: u8) -> Notifier {
 /// What is sent now, by targets that all have a slot.
 fn sends(it: &mut Notifier, now: Instant) -> Vec<Send> {
     let (mut slots, mut due) = (TargetSlots::new(100), Vec::new());
-    it.wake(now, |one| {
+    let given_up = it.wake(now, |one| {
         due.push(one.target);
         slots.wait(one.address, (&name("example."), one.target), one.is_again)
     });
+    let is_given_up =
+        |address| it.status().any(|one| one.target.address == address && one.given_up.is_some());
+    assert!(given_up.into_iter().all(is_given_up));
     due.into_iter().filter_map(|target| it.send(target, now)).collect()
 }
 

@@ -367,7 +367,7 @@ fn a_zone_that_comes_back_is_as_old_as_it_was() {
     let closed = TcpListener::bind((LOOPBACK, 0)).unwrap().local_addr().unwrap();
     let (pop, _served) = Hub::new();
     pop.put(zone(5, [a("a.example.", 1)]));
-    let now = crate::clock::unix_now();
+    let now = unix_now();
     let (checked, due) = (Some(now - 11_000), now);
     let saved = crate::transfer::refresh::Saved { checked, due, failures: 3, saved: now - 1 };
     let context =
