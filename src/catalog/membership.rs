@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Instant;
 
 use crate::wire::{Name, Serial};
 
@@ -115,10 +116,11 @@ impl Membership {
         Self { limits, ..self }
     }
 
-    /// With these members, as they were before a restart. Versions of the catalogs that are taken later change them.
+    /// With these members, and those of them that wait for an operator, as they were before a restart. Versions of the catalogs that
+    /// are taken later change them.
     #[must_use]
-    pub fn restored(self, members: BTreeMap<Name, Member>) -> Self {
-        Self { members, ..self }
+    pub fn restored(self, members: BTreeMap<Name, Member>, waiting: BTreeMap<Name, Held>) -> Self {
+        Self { members, held: waiting.clone(), waiting, ..self }
     }
 
     /// Takes other catalogs with their limits. Members of catalogs that are there no more go, whatever the limit: leaving the
@@ -146,8 +148,8 @@ impl Membership {
         self.configured = configured;
     }
 
-    /// The time, in seconds since 1970: members that go in many small steps are counted together. Without it each version counts alone.
-    pub fn set_time(&mut self, now: u64) {
+    /// The time: members that go in many small steps are counted together. Without it each version counts alone.
+    pub fn set_time(&mut self, now: Instant) {
         self.recent.set_time(now);
     }
 
@@ -172,6 +174,12 @@ impl Membership {
     /// The members and their catalogs.
     pub fn members(&self) -> &BTreeMap<Name, Member> {
         &self.members
+    }
+
+    /// What waits by the word of its own catalog. A version to come does not tell it again where it is few, so it is to be kept over a
+    /// restart; what others would take over tells itself.
+    pub fn waiting(&self) -> &BTreeMap<Name, Held> {
+        &self.waiting
     }
 
     /// The removals that wait, by catalog.
@@ -244,7 +252,7 @@ impl Membership {
     }
 
     /// The members that other catalogs would take over now and begin anew, by the catalog that has them, where they are more than may go at
-    /// once: they are not served either until they have come again.
+    /// once, or where an operator holds them: they are not served either until they have come again.
     fn held_takeovers(&self, accepted: Option<&Name>) -> BTreeMap<Name, BTreeSet<Name>> {
         let mut takeovers: BTreeMap<Name, BTreeSet<Name>> = BTreeMap::new();
         for (name, old) in &self.members {
@@ -256,8 +264,14 @@ impl Membership {
             }
         }
         takeovers.retain(|catalog, taken| {
+            if accepted == Some(catalog) {
+                return false;
+            }
             let owned = self.members.values().filter(|member| member.catalog == *catalog).count();
-            accepted != Some(catalog) && self.exceeds(catalog, taken.len(), owned)
+            if !self.exceeds(catalog, taken.len(), owned) {
+                taken.retain(|name| self.kept.contains(name));
+            }
+            !taken.is_empty()
         });
         takeovers
     }

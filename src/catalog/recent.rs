@@ -1,26 +1,26 @@
 //! Members that went, or began anew, within the last hour: a hub that loses its zones one by one makes a version of its catalog for each.
 
 use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
 
 use crate::wire::Name;
 
 /// How long what went counts. An operator who takes a customer's zones away in a day is not stopped, a loop that runs away is.
-const WINDOW: u64 = 3600;
+const WINDOW: Duration = Duration::from_secs(3600);
 
 /// See the module. Holds as many names as went in an hour, which the limits bound.
 #[derive(Clone, Debug, Default)]
 pub(super) struct RecentRemovals {
-    /// The time, in seconds since 1970; without it nothing is counted.
-    now: Option<u64>,
+    /// The time; without it nothing is counted. A clock that is set changes nothing of it.
+    now: Option<Instant>,
     /// When each went, and from which catalog.
-    gone: BTreeMap<Name, (Name, u64)>,
+    gone: BTreeMap<Name, (Name, Instant)>,
 }
 
 impl RecentRemovals {
-    pub(super) fn set_time(&mut self, now: u64) {
+    pub(super) fn set_time(&mut self, now: Instant) {
         self.now = Some(now);
-        // A clock that went backwards makes nothing count for longer.
-        self.gone.retain(|_, (_, at)| *at <= now && now - *at < WINDOW);
+        self.gone.retain(|_, (_, at)| now.saturating_duration_since(*at) < WINDOW);
     }
 
     /// How many members of a catalog went.

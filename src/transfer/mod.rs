@@ -47,4 +47,4 @@ pub use crate::sys::files::{FileError, read as read_file};
 
 #[cfg(test)]
 #[path = "../../tests/unit/transfer/hub.rs"]
-mod hub;
+pub(crate) mod hub;

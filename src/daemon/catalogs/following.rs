@@ -5,11 +5,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Instant;
 
 use rpds::RedBlackTreeMapSync;
 
 use crate::catalog::{
-    CatalogFault, CatalogMember, CatalogZone, Conflict, Member, Membership, MembershipChanges, RemovalLimit,
+    CatalogFault, CatalogMember, CatalogZone, Conflict, Held, Member, Membership, MembershipChanges,
+    RemovalLimit,
 };
 use crate::config::{Catalogs, FollowedCatalog};
 use crate::publish::{Fault, KeptMember, MemberChanges, Report};
@@ -50,6 +52,8 @@ pub(super) struct Following {
     owners: RedBlackTreeMapSync<Name, Name>,
     /// Zones that are members no more, by the catalog that had them, until when their data is kept.
     removed: BTreeMap<Name, (Name, u64)>,
+    /// Members that wait for an operator, since which serial of their catalog, as the publisher keeps it.
+    waits: BTreeMap<Name, Serial>,
     /// How often any of it may have changed.
     changes: u64,
 }
@@ -59,7 +63,15 @@ impl Following {
     pub(super) fn new(catalogs: Catalogs, kept: &BTreeMap<Name, KeptMember>) -> Self {
         let mut members = BTreeMap::new();
         let mut removed = BTreeMap::new();
+        let mut waiting: BTreeMap<Name, Held> = BTreeMap::new();
+        let mut waits = BTreeMap::new();
         for (name, member) in kept {
+            if let (Some(since), None) = (member.waits_since, member.kept_until) {
+                let since = Serial(since);
+                let none = Held { serial: since, since, members: BTreeSet::new() };
+                waiting.entry(member.catalog.clone()).or_insert(none).members.insert(name.clone());
+                waits.insert(name.clone(), since);
+            }
             match member.kept_until {
                 Some(until) => drop(removed.insert(name.clone(), (member.catalog.clone(), until))),
                 None => drop(members.insert(name.clone(), of_kept(member))),
@@ -71,7 +83,7 @@ impl Following {
         let limits = followed.iter().map(|catalog| (catalog.name.clone(), catalog.limit)).collect();
         let membership = Membership::new(order, BTreeSet::clone(&configured), RemovalLimit::default())
             .with_limits(limits)
-            .restored(members);
+            .restored(members, waiting);
         Self {
             catalogs: followed,
             configured,
@@ -84,6 +96,7 @@ impl Following {
             looked_at: None,
             owners,
             removed,
+            waits,
             changes: 0,
         }
     }
@@ -144,7 +157,7 @@ impl Following {
         let is_accepted = self.is_accepted(&version);
         let none = BTreeSet::new();
         self.membership.set_configured(self.without_files(report, &none, Some(&version)));
-        self.membership.set_time(now);
+        self.membership.set_time(Instant::now());
         self.membership.set_kept(self.held_members(report));
         let changes = self.membership.take(version, is_accepted);
         let held = self.membership.held().get(&name).map_or(0, |held| held.members.len());
@@ -329,6 +342,7 @@ impl Following {
         }
         self.conflicts = conflicts;
         let mut orders = MemberOrders::default();
+        let waits = self.waits();
         for name in removed {
             let owner = self.owners.get(&name).cloned().unwrap_or_else(|| name.clone());
             self.owners.remove_mut(&name);
@@ -343,15 +357,44 @@ impl Following {
         for (name, member) in added.into_iter().chain(changed) {
             orders.transfer.set.extend(self.zone(&name, &member));
             self.own(&name, &member);
-            orders.publish.set.push((name, to_kept(&member)));
+            let kept = to_kept(&member, waits.get(&name));
+            orders.publish.set.push((name, kept));
         }
         for (name, member) in reset {
             orders.transfer.removed.push(name.clone());
             orders.transfer.set.extend(self.zone(&name, &member));
             self.own(&name, &member);
-            orders.publish.reset.push((name, to_kept(&member)));
+            let kept = to_kept(&member, waits.get(&name));
+            orders.publish.reset.push((name, kept));
         }
+        self.keep_waits(waits, &mut orders);
         orders
+    }
+
+    /// Which members wait for an operator, since which serial of their catalog.
+    fn waits(&self) -> BTreeMap<Name, Serial> {
+        let members = self.membership.members();
+        let of = |(catalog, held): (&Name, &Held)| {
+            let is_its = |name: &&Name| members.get(*name).is_some_and(|member| member.catalog == *catalog);
+            held.members.iter().filter(is_its).map(|name| (name.clone(), held.since)).collect::<Vec<_>>()
+        };
+        self.membership.waiting().iter().flat_map(of).collect()
+    }
+
+    /// Has the publisher keep which members wait now, where it keeps something else.
+    fn keep_waits(&mut self, waits: BTreeMap<Name, Serial>, orders: &mut MemberOrders) {
+        let before = std::mem::replace(&mut self.waits, waits);
+        let is_set: BTreeSet<&Name> =
+            orders.publish.set.iter().chain(&orders.publish.reset).map(|(name, _)| name).collect();
+        let names: BTreeSet<&Name> = before.keys().chain(self.waits.keys()).collect();
+        let differs =
+            |name: &&&Name| before.get(**name) != self.waits.get(**name) && !is_set.contains(**name);
+        let kept = |name: &&Name| {
+            let member = self.membership.members().get(*name)?;
+            Some(((*name).clone(), to_kept(member, self.waits.get(*name))))
+        };
+        let changed: Vec<_> = names.iter().filter(differs).filter_map(kept).collect();
+        orders.publish.set.extend(changed);
     }
 
     fn own(&mut self, name: &Name, member: &Member) {
@@ -373,7 +416,12 @@ fn of_kept(kept: &KeptMember) -> Member {
     Member { catalog, properties: CatalogMember { label, new_owner, groups } }
 }
 
-fn to_kept(member: &Member) -> KeptMember {
+fn to_kept(member: &Member, waits: Option<&Serial>) -> KeptMember {
     let CatalogMember { label, new_owner, groups } = member.properties.clone();
-    KeptMember { catalog: member.catalog.clone(), label, new_owner, groups, kept_until: None }
+    let waits_since = waits.map(|serial| serial.0);
+    KeptMember { catalog: member.catalog.clone(), label, new_owner, groups, kept_until: None, waits_since }
 }
+
+#[cfg(test)]
+#[path = "../../../tests/unit/daemon/following.rs"]
+mod tests;

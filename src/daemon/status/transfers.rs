@@ -59,7 +59,7 @@ pub(in crate::daemon) struct ZoneLoads {
 
 impl ZoneLoads {
     /// Tells of a transfer. One that finds no room is missing in the statistics.
-    fn send_notify(&self, zone: &Name, transfer: &LastTransfer) {
+    fn tell(&self, zone: &Name, transfer: &LastTransfer) {
         if *zone == self.zone {
             let Serial(serial) = transfer.serial;
             let _ = self.queue.push(LoadedVersion { serial, took: transfer.since_told });
@@ -198,14 +198,12 @@ impl TransferTable {
         for _ in 0..MOST_NEWS {
             let Some((zone, report)) = news.try_next() else { break };
             if let (Some(loads), Some(new)) = (&sources.loads, self.new_transfer(&zone, report.as_deref())) {
-                loads.send_notify(&zone, new);
+                loads.tell(&zone, new);
             }
             self.put(zone, report, now);
         }
-        // Where versions wait for their time, each is late by intention.
-        if sources.delayed.is_none() {
-            self.note_late(now);
-        }
+        // At a last-resort POP, too: a version that waits there for its time has come.
+        self.note_late(now);
     }
 
     /// Zones whose newer version has not come for long.

@@ -30,6 +30,8 @@ pub struct KeptMember {
     pub groups: Vec<Box<[u8]>>,
     /// For one that is listed no more: until when its data is kept, in seconds since 1970.
     pub kept_until: Option<u64>,
+    /// For one that waits for an operator before it goes or begins anew: the serial of its catalog since which it does.
+    pub waits_since: Option<u32>,
 }
 
 impl KeptMember {
@@ -42,6 +44,10 @@ impl KeptMember {
         let groups = u16::try_from(self.groups.len()).unwrap_or(u16::MAX);
         out.extend(groups.to_be_bytes());
         self.groups.iter().take(groups.into()).for_each(|group| push_short(&mut out, group));
+        // At the end, and only where it is said: builds that do not know it read the rest.
+        if let Some(since) = self.waits_since {
+            out.extend(since.to_be_bytes());
+        }
         out
     }
 
@@ -55,7 +61,11 @@ impl KeptMember {
         let (new_owner, kept_until) = (fields.maybe(name)?, fields.maybe(Fields::u64)?);
         let count = fields.u16()?;
         let groups = (0..count).map(|_| fields.short().map(Into::into)).collect::<Option<_>>()?;
-        Some(Self { catalog, label, new_owner, groups, kept_until })
+        let waits_since = match fields.0.is_empty() {
+            true => None,
+            false => Some(fields.u32()?),
+        };
+        Some(Self { catalog, label, new_owner, groups, kept_until, waits_since })
     }
 }
 
@@ -92,10 +102,12 @@ mod tests {
             new_owner,
             groups: vec![b"west"[..].into(), b""[..].into()],
             kept_until,
+            waits_since: None,
         };
         let (one, other) = (name("One.example."), name("."));
         let kept = [
             (one.clone(), Some(member(None, None))),
+            (name("waits."), Some(KeptMember { waits_since: Some(u32::MAX), ..member(None, None) })),
             (other.clone(), Some(member(Some(name("dog.")), Some(7)))),
         ];
         database.write(|to| write(to, &kept)).unwrap();
@@ -103,10 +115,13 @@ mod tests {
             kept.iter().filter_map(|(zone, member)| Some((zone.clone(), member.clone()?))).collect();
         assert_eq!(database.read(read_all).unwrap(), expected);
         database.write(|to| write(to, &[(other, None)])).unwrap();
-        assert_eq!(database.read(read_all).unwrap().len(), 1);
+        assert_eq!(database.read(read_all).unwrap().len(), 2);
         let damage = |to: &WriteTransaction| {
             let mut table = to.open_table(MEMBERS).map_err(DatabaseError::of)?;
             table.insert(&*key_of(&one), &b"\x01\x00\xffshort"[..]).map_err(DatabaseError::of)?;
+            table
+                .insert(&*key_of(&name("waits.")), &b"\x01\x00\x00\x00\x00\x00\x00"[..])
+                .map_err(DatabaseError::of)?;
             Ok(())
         };
         database.write(damage).unwrap();

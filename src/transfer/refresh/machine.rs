@@ -36,6 +36,8 @@ pub struct Refresh {
     refused: RefusedVersions,
     /// Whether the whole zone is wanted whatever its serial.
     is_forced: bool,
+    /// Whether a transfer of this round was not begun: then an order stays one.
+    is_put_off: bool,
     /// Whether a NOTIFY began what is under way.
     is_hinted: bool,
     /// Whether that NOTIFY says that there is a newer version.
@@ -89,6 +91,7 @@ impl Refresh {
             behind: None,
             refused: RefusedVersions::default(),
             is_forced: false,
+            is_put_off: false,
             is_hinted: false,
             is_newer_told: false,
             doubts_hints: false,
@@ -226,7 +229,7 @@ impl Refresh {
             return None;
         }
         self.refused.clear();
-        self.is_forced = order == Order::Retransfer;
+        self.is_forced |= order == Order::Retransfer;
         self.begin_round()
     }
 
@@ -285,6 +288,10 @@ impl Refresh {
                 self.transfer(primary, None, (others, told))
             }
             Transferred::AskWhole | Transferred::Faulty | Transferred::Unreachable => self.next(now, others),
+            Transferred::NotBegun => {
+                self.is_put_off = true;
+                self.next(now, others)
+            }
             Transferred::NotKept => {
                 self.is_answered = true;
                 self.next(now, others)
@@ -321,7 +328,7 @@ impl Refresh {
     pub fn change_primaries(&mut self, primaries: usize, now: Now) {
         self.seen = ToldSerials::new(primaries);
         (self.step, self.again, self.behind) = (Step::Idle, None, None);
-        (self.is_forced, self.due) = (false, now.instant);
+        (self.is_forced, self.is_put_off, self.due) = (false, false, now.instant);
         self.doubts_hints = false;
         self.refused.clear();
     }
@@ -428,7 +435,7 @@ impl Refresh {
     /// What is served is the newest, for all that those know who were asked.
     fn confirmed(&mut self, now: Now, are_all_asked: bool) -> Option<Action> {
         (self.failures, self.failing_since, self.behind) = (0, None, None);
-        (self.is_forced, self.is_listed_again) = (false, false);
+        (self.is_forced, self.is_put_off, self.is_listed_again) = (false, false, false);
         self.is_answered = true;
         if let Some(soa) = self.served {
             let wait = self.refresh_of(soa);
@@ -447,7 +454,7 @@ impl Refresh {
     fn failed(&mut self, now: Now) -> Option<Action> {
         self.failing_since.get_or_insert(now.wall);
         let doublings = self.failures.min(MOST_DOUBLINGS);
-        self.is_forced = false;
+        self.is_forced &= std::mem::take(&mut self.is_put_off);
         let (base, most) = match self.served {
             Some(soa) => (self.retry_of(soa), self.most_retry_of(soa)),
             None => (self.bounds.first_retry, self.bounds.most_retry),

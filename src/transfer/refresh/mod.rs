@@ -90,6 +90,8 @@ pub enum Transferred {
     Faulty,
     /// No connection, or it broke.
     Unreachable,
+    /// It was not begun, because its primary is left alone for a while.
+    NotBegun,
     /// The publisher refuses the version with this serial.
     Refused(Serial),
     /// It came, and could not be put into service, which is no fault of the primary.

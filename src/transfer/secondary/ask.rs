@@ -143,14 +143,27 @@ pub(super) async fn ask_soa(
     Err(last.unwrap_or(NetError::Silent { address, after: Duration::ZERO }).into())
 }
 
+/// Asks over one stream, and no longer than over UDP: the other primaries of the zone are waited for as long, and so are other zones.
 async fn over_tcp(
     settings: &SecondarySettings,
     idle: &IdleConnections,
     zone: &Name,
-    (address, key, tls): (SocketAddr, Option<Arc<Key>>, Option<&TlsClient>),
+    peer: (SocketAddr, Option<Arc<Key>>, Option<&TlsClient>),
 ) -> Result<Soa, AskError> {
-    // No longer than over UDP: the other primaries of the zone are waited for as long, and so are other zones.
     let most = TRIES.iter().sum();
+    let address = peer.0;
+    // An idle connection that says nothing, another one, and the answer: all of it together.
+    let asked = timeout(most, over_stream(settings, idle, zone, peer, most)).await;
+    asked.unwrap_or_else(|_| Err(NetError::Silent { address, after: most }.into()))
+}
+
+async fn over_stream(
+    settings: &SecondarySettings,
+    idle: &IdleConnections,
+    zone: &Name,
+    (address, key, tls): (SocketAddr, Option<Arc<Key>>, Option<&TlsClient>),
+    most: Duration,
+) -> Result<Soa, AskError> {
     let usual = pace(settings);
     let pace =
         Pace { connect: usual.connect.min(most), silence: usual.silence.min(most), longest: most, ..usual };

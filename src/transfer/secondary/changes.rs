@@ -89,6 +89,11 @@ impl Coordinator {
         }
         self.jobs.forget(&elsewhere);
         let closed = self.remove_zones(&gone);
+        // Of what the configuration named nothing is aside: it is served on where a catalog or a file has it now, so an older serial of
+        // its primaries is no other zone.
+        for zone in &gone {
+            self.kept_aside.remove(zone);
+        }
         // What comes from a file from now on does not expire. Of a member of a catalog the publisher decides: it may begin anew, and
         // what has expired of it is answered no more.
         gone.iter().for_each(|zone| self.outward.note_expiry(zone, Expiry::Current, now.instant));
@@ -96,6 +101,8 @@ impl Coordinator {
         self.ask_again(otherwise);
         settings.zones.iter().for_each(|zone| self.settle(&zone.name));
         self.add_zones();
+        let in_use = self.zones.values().flat_map(|entry| entry.settings.addresses());
+        self.jobs.forget_other_peers(&in_use.collect());
     }
 
     /// Asks the primaries of these zones as soon as nothing is under way: they are known by something else now.

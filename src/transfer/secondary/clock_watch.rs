@@ -21,8 +21,11 @@ impl ClockWatch {
         let Self(before) = std::mem::replace(self, Self(now));
         let by_timer = now.instant.saturating_duration_since(before.instant);
         let (early, late) = (by_timer.saturating_sub(LEAST_STEP), by_timer + LEAST_STEP);
-        // Also a clock that went backwards.
-        now.wall.duration_since(before.wall).map_or(true, |by_clock| by_clock < early || by_clock > late)
+        // Also a clock that went backwards: how far, and what it should have gone forwards.
+        match now.wall.duration_since(before.wall) {
+            Ok(by_clock) => by_clock < early || by_clock > late,
+            Err(back) => back.duration() + by_timer > LEAST_STEP,
+        }
     }
 }
 
@@ -44,5 +47,12 @@ mod tests {
         now = Now { wall: SystemTime::UNIX_EPOCH, ..now };
         seen.extend([watch.has_stepped(now), watch.has_stepped(now)]);
         assert_eq!(seen, [false, false, false, true, false, true, false]);
+        // A clock that is slewed backwards between two looks, and one that is set while nobody looks.
+        let mut now = Now { instant: now.instant, wall: now.wall + 600 * second };
+        assert!(watch.has_stepped(now));
+        for (by_timer, back, expected) in [(0, 1, false), (4, 1, false), (6, 1, true), (0, 6, true)] {
+            now = Now { instant: now.instant + by_timer * second, wall: now.wall - back * second };
+            assert_eq!(watch.has_stepped(now), expected, "{by_timer} {back}");
+        }
     }
 }

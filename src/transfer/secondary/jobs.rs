@@ -1,6 +1,6 @@
 //! What waits to be done and what is being done, within the limits: SOA queries a second, transfers at one time.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
@@ -162,6 +162,16 @@ impl Jobs {
             true => self.fetches.take_all(address),
             false => Vec::new(),
         }
+    }
+
+    /// How long a primary that was silent is left alone still.
+    pub(super) fn pause(&self, address: SocketAddr, now: Instant) -> Option<Duration> {
+        self.slots.pause(address, now)
+    }
+
+    /// Forgets how primaries were that no zone has any more.
+    pub(super) fn forget_other_peers(&mut self, in_use: &HashSet<SocketAddr>) {
+        self.slots.forget_other_peers(in_use);
     }
 
     /// A NOTIFY came from there.

@@ -70,7 +70,8 @@ impl Coordinator {
                 self.fetched(&fetch, begun, fetched);
                 // A primary that is silent is not waited for once for each of its zones.
                 for fetch in failed {
-                    self.paused(&fetch, Duration::ZERO);
+                    let left = self.jobs.pause(fetch.address, now).unwrap_or_default();
+                    self.paused(&fetch, left);
                 }
             }
             (None, _) => {}
@@ -117,7 +118,7 @@ impl Coordinator {
     /// A transfer is not begun, because its primary was silent of late.
     pub(super) fn paused(&mut self, fetch: &Fetch, left: Duration) {
         let error = FetchError::Paused { address: fetch.address, left };
-        let end = Transferred::Unreachable;
+        let end = Transferred::NotBegun;
         let fetched = Fetched { end, error: Some(error), received: (0, 0), is_diverged: false };
         self.fetched(fetch, Instant::now(), fetched);
     }

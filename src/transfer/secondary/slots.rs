@@ -7,7 +7,7 @@
 //!
 //! Begins and ends flow in, whether one more may begin flows out. No I/O, no clock of its own.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
@@ -121,6 +121,12 @@ impl TransferSlots {
         }
     }
 
+    /// Forgets how addresses were that are in use no more.
+    pub(super) fn forget_other_peers(&mut self, in_use: &HashSet<SocketAddr>) {
+        self.answered.retain(|address, _| in_use.contains(address));
+        self.silent.retain(|address, _| in_use.contains(address));
+    }
+
     /// The same of all addresses.
     pub(super) fn end_pauses(&mut self, now: Instant) {
         self.silent.values_mut().for_each(|silence| silence.until = now);
@@ -181,5 +187,8 @@ mod tests {
         assert_eq!(fill(&mut slots, [1]), [1]);
         // One zone that does not come says nothing of a primary that gives others meanwhile.
         assert!(!slots.end(peer(1), PeerEnd::Silent, begun, later));
+        // An address that no zone has any more is as good as new.
+        slots.forget_other_peers(&HashSet::from([peer(3)]));
+        assert_eq!((slots.answered.len(), slots.silent.len()), (0, 1));
     }
 }

@@ -1,7 +1,8 @@
 //! Catalog zones: what is read, what is broken, who owns which member, and that what is produced is read again.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use super::*;
 use crate::wire::{Name, RecordType, Serial};
@@ -216,16 +217,18 @@ fn numbered(serial: u32, zones: impl Iterator<Item = usize>) -> Arc<CatalogZone>
 #[test]
 fn removals_in_many_small_steps_are_held_at_the_limit_and_a_days_work_is_not() {
     let mut all = membership(RemovalLimit::default());
-    all.set_time(1_000_000);
+    let begun = Instant::now();
+    let at = |seconds| begun + Duration::from_secs(seconds);
+    all.set_time(at(0));
     all.take(numbered(1, 0..100), false);
     // One version for each.
     for step in 1..=20 {
-        all.set_time(1_000_000 + step as u64);
+        all.set_time(at(step as u64));
         all.take(numbered(1 + step as u32, step..100), false);
     }
     assert_eq!((all.members().len(), all.held()[&name("cat.")].members.len()), (90, 10));
     // One that is back counts no more; what waits goes on waiting.
-    all.set_time(1_000_100);
+    all.set_time(at(100));
     all.take(numbered(22, 19..100), false);
     assert_eq!((all.members().len(), all.held()[&name("cat.")].members.len()), (90, 9));
     // An order ends all of it, for any serial since it is these.
@@ -235,7 +238,7 @@ fn removals_in_many_small_steps_are_held_at_the_limit_and_a_days_work_is_not() {
     assert_eq!((all.members().len(), all.held().len()), (75, 0));
     // An hour later nothing counts.
     for hour in 1..10 {
-        all.set_time(1_000_100 + 3600 * hour);
+        all.set_time(at(100 + 3600 * hour));
         let first = 25 + 7 * hour as usize;
         assert_eq!(all.take(numbered(24 + hour as u32, first..100), false).removed.len(), 7);
     }
@@ -275,6 +278,38 @@ fn a_zone_that_an_operator_holds_neither_goes_nor_begins_anew_and_the_root_is_no
     assert_eq!(owner(&all, "."), None);
     let changes = all.accept(&name("cat."), Serial(2)).unwrap();
     assert_eq!((changes.removed.len(), changes.reset.len()), (1, 1));
+}
+
+#[test]
+fn a_zone_that_an_operator_holds_is_not_begun_anew_by_a_takeover_either() {
+    let mut all = membership(RemovalLimit::default());
+    let gives = ["1.zones PTR a.", "coo.1.zones PTR dog.", "2.zones PTR b.", "coo.2.zones PTR dog."];
+    all.take(catalog("cat.", 1, &gives), false);
+    all.set_kept(BTreeSet::from([name("a.")]));
+    let taken = catalog("dog.", 1, &["other1.zones PTR a.", "other2.zones PTR b."]);
+    // All of several would wait for another reason.
+    let more: Vec<String> = (3..30).map(|it| format!("m{it}.zones PTR z{it}.")).collect();
+    let more: Vec<&str> = more.iter().map(String::as_str).collect();
+    all.take(catalog("cat.", 2, &[&gives[..], &more].concat()), false);
+    assert_eq!(all.take(taken, false).reset.keys().collect::<Vec<_>>(), [&name("b.")]);
+    assert_eq!(owner(&all, "a."), Some(&name("cat.")));
+    assert_eq!(all.held()[&name("cat.")].members, BTreeSet::from([name("a.")]));
+    assert_eq!(all.accept(&name("cat."), Serial(2)).unwrap().reset.len(), 1);
+}
+
+#[test]
+fn what_waits_goes_on_waiting_after_a_restart() {
+    let mut all = membership(RemovalLimit::default());
+    all.take(numbered(1, 0..100), false);
+    all.take(numbered(2, 11..100), false);
+    all.take(numbered(3, 10..140), false);
+    let (members, waiting) = (all.members().clone(), all.waiting().clone());
+    let mut all = membership(RemovalLimit::default()).restored(members, waiting);
+    assert_eq!(all.held()[&name("cat.")].members.len(), 10);
+    assert_eq!(all.take(numbered(3, 10..140), false), MembershipChanges::default());
+    let held = &all.held()[&name("cat.")];
+    assert_eq!((held.since, held.serial, held.members.len()), (Serial(2), Serial(3), 10));
+    assert_eq!(all.accept(&name("cat."), Serial(3)).unwrap().removed.len(), 10);
 }
 
 #[test]
@@ -355,7 +390,7 @@ fn a_restart_and_a_reload_go_on_from_the_members_that_were() {
     all.take(catalog("dog.", 1, &["1.zones PTR a.", "3.zones PTR c."]), false);
     let before = all.members().clone();
     // In whatever order the catalogs come back: a. stays with cat.
-    let mut all = membership(RemovalLimit::default()).restored(before.clone());
+    let mut all = membership(RemovalLimit::default()).restored(before.clone(), BTreeMap::new());
     let changes = all.take(catalog("dog.", 1, &["1.zones PTR a.", "3.zones PTR c."]), false);
     assert_eq!((changes.conflicts.len(), owner(&all, "a.")), (1, Some(&name("cat."))));
     all.take(catalog("cat.", 1, &["1.zones PTR a.", "2.zones PTR b."]), false);

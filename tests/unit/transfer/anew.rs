@@ -240,3 +240,41 @@ fn a_reload_that_changes_nothing_asks_nobody() {
     settings.zones[0].primaries[0].tls = tls(2);
     assert_ne!(failures(settings).phase, crate::transfer::refresh::Phase::Idle);
 }
+
+#[test]
+fn a_serial_that_went_backwards_is_one_also_where_a_catalog_has_the_zone_now() {
+    let (hub, _) = Hub::new();
+    hub.put(zone(5, [a("a.example.", 1)]));
+    let anyone = AllowedSource { prefix: "127.0.0.0/8".parse().unwrap(), keys: vec![], encrypted: false };
+    let listen = PrimarySettings {
+        listen: vec![SocketAddr::new(LOOPBACK, 0)],
+        allowed: crate::transfer::notify::Allowed(vec![anyone]),
+        ..PrimarySettings::default()
+    };
+    let primary = Primary::start(listen, hub, None).unwrap();
+    let settings = settings(primary.addresses()[0]);
+    let (pop, _served) = Hub::new();
+    pop.put(zone(10, []));
+    let running = Secondary::start(settings.clone(), pop, Default::default()).unwrap();
+    let handle = running.handle();
+    let (nothing, zone_now) = member(primary.addresses()[0]);
+    let judged = async || {
+        loop {
+            let status = handle.report().await.unwrap().first().map(|report| report.status.clone());
+            match status {
+                Some(status) if status.behind.is_some() || status.serial != Some(Serial(10)) => {
+                    break (status.serial, status.behind.map(|behind| behind.serial));
+                }
+                _ => tokio::task::yield_now().await,
+            }
+        }
+    };
+    block_on(async {
+        let expected = (Some(Serial(10)), Some(Serial(5)));
+        assert_eq!(judged().await, expected);
+        // A [[zone]] that leaves the file in the reload in which a catalog lists it, and the way back.
+        handle.change(nothing).unwrap();
+        handle.change_members(set(&zone_now)).await.unwrap();
+        assert_eq!(judged().await, expected);
+    });
+}

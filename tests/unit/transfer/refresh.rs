@@ -100,7 +100,7 @@ const STATES: [&str; 13] = [
     "pending-order",
 ];
 
-const EVENTS: [&str; 22] = [
+const EVENTS: [&str; 23] = [
     "wake early",
     "wake",
     "notify 6",
@@ -121,6 +121,7 @@ const EVENTS: [&str; 22] = [
     "ask whole",
     "faulty",
     "unreachable",
+    "not begun",
     "refused 6",
     "not kept",
 ];
@@ -149,6 +150,7 @@ fn apply(it: &mut Refresh, event: &str, now: Now) -> (Option<Action>, Now) {
         "ask whole" => it.transferred(now, Transferred::AskWhole),
         "faulty" => it.transferred(now, Transferred::Faulty),
         "unreachable" => it.transferred(now, Transferred::Unreachable),
+        "not begun" => it.transferred(now, Transferred::NotBegun),
         "refused 6" => it.transferred(now, Transferred::Refused(Serial(6))),
         "not kept" => it.transferred(now, Transferred::NotKept),
         other => panic!("no event {other}"),

@@ -214,3 +214,27 @@ fn a_version_that_does_not_come_does_not_put_off_the_expiry_and_one_that_is_not_
         assert_eq!(it.is_expired(now), is_expired, "{end:?}");
     }
 }
+
+#[test]
+fn an_order_whose_transfer_was_not_begun_stays_one_until_it_was() {
+    let mut now = start();
+    let mut it = idle(now);
+    let forced = |primary| Some(Action::Transfer { primary, from: None, is_forced: true });
+    it.ordered(Order::Retransfer);
+    it.answered(now, 0, Some(soa(5)));
+    assert_eq!(it.answered(now, 1, Some(soa(5))), forced(0));
+    assert_eq!(it.transferred(now, Transferred::NotBegun), forced(1));
+    assert_eq!(it.transferred(now, Transferred::Unreachable), None);
+    let mut round = |ends: [Transferred; 2]| {
+        now = later(now, (it.due().unwrap() - now.instant).as_secs_f64());
+        assert_eq!(it.wake(now), ask(&[0, 1]));
+        it.answered(now, 0, Some(soa(5)));
+        let first = it.answered(now, 1, Some(soa(5)));
+        ends.into_iter().for_each(|end| drop(it.transferred(now, end)));
+        first
+    };
+    // It was tried by nobody but one, so it goes on; when both were, it is over.
+    assert_eq!(round([Transferred::Unreachable, Transferred::NotBegun]), forced(0));
+    assert_eq!(round([Transferred::Unreachable, Transferred::Unreachable]), forced(0));
+    assert_eq!(round([Transferred::Unreachable, Transferred::Unreachable]), None);
+}

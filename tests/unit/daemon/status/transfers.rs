@@ -4,6 +4,8 @@ use std::time::{Duration, Instant};
 
 use super::*;
 use crate::daemon::status::clock::Anchor;
+use crate::transfer::delay::{DelayRules, DelaySettings};
+use crate::transfer::hub::Hub;
 use crate::transfer::refresh::{Behind, Status};
 use crate::zone::Expiry;
 
@@ -182,4 +184,24 @@ fn a_version_that_is_refused_or_does_not_come_is_an_alarm_and_a_primary_that_lag
         .iter()
         .for_each(|zone| queue.push(report(zone, |_| {})).unwrap());
     assert_eq!(told(at(200)), []);
+}
+
+#[test]
+fn a_version_that_does_not_come_is_an_alarm_at_a_last_resort_pop_too() {
+    let directory = tempfile::tempdir().unwrap();
+    let second = Duration::from_secs(1);
+    let rules = DelayRules { delay: 3600 * second, key_delay: 60 * second, signature_margin: second };
+    let settings = DelaySettings { rules, directory: directory.path().to_owned() };
+    let delayed = Some(Arc::new(DelayedVersions::new(settings, Hub::new().0)));
+    let (queue, news) = crate::handoff::queue(MOST_NEWS).unwrap();
+    let mut sources = TransferSources { news: Some(news), delayed, ..TransferSources::default() };
+    let mut table = TransferTable::default();
+    let begun = Instant::now();
+    // A version that waits for its time counts as served here.
+    queue.push(report("a.example.", |status| status.seen = vec![Some(Serial(6)), None])).unwrap();
+    for (seconds, alarms) in [(0, 0), (59, 0), (60, 1)] {
+        table.follow(&mut sources, begun + seconds * second);
+        assert_eq!(table.alarms().len(), alarms, "after {seconds} s");
+    }
+    assert!(table.not_late.is_empty(), "nothing is left of what was looked at");
 }
