@@ -10,6 +10,7 @@ pub(in crate::publish) mod mounts;
 pub(in crate::publish) mod read;
 pub(in crate::publish) mod scan;
 pub(in crate::publish) mod survey;
+pub(in crate::publish) mod unseen;
 pub(in crate::publish) mod watch;
 pub(in crate::publish) mod watch_set;
 

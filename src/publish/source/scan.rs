@@ -3,7 +3,7 @@
 //! Configured sources flow in; zones with their files, faults, and a [`WatchSet`] flow out. Reads directories and
 //! links, never a file's content.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::ffi::OsString;
 use std::fs::{self, FileType};
 use std::io;
@@ -17,6 +17,7 @@ use crate::publish::fault::{Fault, SourceFault, SourceWarning};
 use crate::publish::settings::{Settings, SingleZone};
 use crate::publish::source::key::sources;
 use crate::publish::source::mounts::Mounts;
+use crate::publish::source::unseen::Unseen;
 use crate::publish::source::watch_set::WatchSet;
 use crate::publish::source::{SourceKey, ZoneSource};
 
@@ -59,39 +60,6 @@ pub(in crate::publish) struct Mounted {
     folders: Vec<PathBuf>,
 }
 
-/// Directories that could not be read, and sources that do not answer: nothing is known of the files in them.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(in crate::publish) struct Unseen {
-    directories: BTreeSet<PathBuf>,
-    silent: BTreeSet<SourceKey>,
-}
-
-impl Unseen {
-    /// Adds others.
-    pub(in crate::publish) fn add(&mut self, other: &Self) {
-        self.directories.extend(other.directories.iter().cloned());
-        self.silent.extend(other.silent.iter().cloned());
-    }
-
-    /// Adds a source that does not answer, with the folders by which its zones are named.
-    pub(in crate::publish) fn add_silent(&mut self, source: &ZoneSource) {
-        self.directories.extend(source.key.path().map(Path::to_path_buf));
-        self.directories.extend(source.folders.iter().cloned());
-        self.silent.insert(source.key.clone());
-    }
-
-    /// Whether nothing is known of this file.
-    pub(in crate::publish) fn hides(&self, found: &Found) -> bool {
-        self.silent.contains(&found.key) || self.has(&found.path)
-    }
-
-    /// Whether the path is in one of them.
-    pub(in crate::publish) fn has(&self, path: &Path) -> bool {
-        !self.directories.is_empty()
-            && path.ancestors().skip(1).any(|directory| self.directories.contains(directory))
-    }
-}
-
 /// Where a zone is.
 #[derive(Clone, Debug)]
 pub(in crate::publish) struct Found {
@@ -125,7 +93,7 @@ pub(in crate::publish) fn scan(settings: &Settings) -> Scan {
         faults.into_iter().for_each(|fault| all.fault(fault));
         all.warnings.extend(warnings);
         all.unread.extend(unread);
-        all.unseen.add(&unseen);
+        all.unseen.add_all(&unseen);
         all.partial |= partial;
     }
     all.sort();
@@ -287,9 +255,7 @@ impl Scan {
 
     /// Notes a directory below a source that cannot be read.
     fn unread(&mut self, directory: &Path, error: String) {
-        if self.unseen.directories.insert(directory.to_path_buf())
-            && self.unread.len() < SourceFault::MAX_REPORTED
-        {
+        if self.unseen.add(directory) && self.unread.len() < SourceFault::MAX_REPORTED {
             self.unread.push((directory.to_path_buf(), error));
         }
     }
@@ -297,7 +263,7 @@ impl Scan {
     /// Notes a directory that cannot be read: one fault, however many zones have their files in it.
     fn unseen(&mut self, directory: &Path, error: String) {
         self.partial = true;
-        if self.unseen.directories.insert(directory.to_path_buf()) {
+        if self.unseen.add(directory) {
             self.fault(SourceFault::Directory { path: directory.to_path_buf(), error });
         }
     }
@@ -411,8 +377,7 @@ impl Scan {
 
     /// Finds out whether a file that is not there is missing, or the whole directory that the config says.
     fn look_above(&mut self, path: &Path) {
-        let Some(directory) = path.parent().filter(|directory| !self.unseen.directories.contains(*directory))
-        else {
+        let Some(directory) = path.parent().filter(|directory| !self.unseen.is_one(directory)) else {
             return;
         };
         if let Err(error) = fs::metadata(directory) {

@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 
 use crate::publish::fault::{SourceFault, SourceWarning};
 use crate::publish::source::ZoneSource;
-use crate::publish::source::scan::{Found, Scan, Unseen, scan_source};
+use crate::publish::source::scan::{Found, Scan, scan_source};
+use crate::publish::source::unseen::Unseen;
 use crate::publish::source::watch::Watch;
 use crate::wire::Name;
 

@@ -10,7 +10,7 @@ use crate::publish::difference::{Applied, Difference};
 use crate::publish::error::{ApplyError, OfferError};
 use crate::publish::fault::SourceFault;
 use crate::publish::settings::Settings;
-use crate::publish::source::scan::Unseen;
+use crate::publish::source::unseen::Unseen;
 use crate::publish::source::watch::Watch;
 use crate::publish::state::directory::StateDirectory;
 use crate::publish::state::holds::Holds;

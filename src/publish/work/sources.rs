@@ -11,8 +11,8 @@ use crate::publish::fault::{SourceFault, SourceWarning};
 use crate::publish::settings::Settings;
 use crate::publish::source::directories::Directories;
 use crate::publish::source::key::sources;
-use crate::publish::source::scan::Unseen;
 use crate::publish::source::survey::Survey;
+use crate::publish::source::unseen::Unseen;
 use crate::publish::source::{SourceKey, ZoneSource};
 use crate::wire::Name;
 
@@ -243,7 +243,7 @@ impl Sources {
     /// The directories of which nothing is known.
     pub(in crate::publish) fn unseen(&self) -> Arc<Unseen> {
         let mut unseen = Unseen::default();
-        self.surveyed.values().for_each(|surveyed| unseen.add(&surveyed.unseen));
+        self.surveyed.values().for_each(|surveyed| unseen.add_all(&surveyed.unseen));
         let silent = self.stalled.keys().filter_map(|key| self.get(key));
         silent.for_each(|source| unseen.add_silent(source));
         Arc::new(unseen)

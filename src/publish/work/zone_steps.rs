@@ -118,7 +118,9 @@ impl CheckRun<'_> {
         if self.is_database() && self.is_kept_without_file(entry) {
             return;
         }
-        if self.context.unseen.hides(found) && (entry.header.is_some() || found.fault.is_none()) {
+        if self.context.unseen.hides(&found.key, &found.path)
+            && (entry.header.is_some() || found.fault.is_none())
+        {
             return self.not_answering(entry, found);
         }
         entry.misplaced = match self.fault_of_place(entry, found) {
@@ -163,7 +165,7 @@ impl CheckRun<'_> {
     /// What is wrong with where the file is.
     fn fault_of_place(&self, entry: &Entry, found: &Found) -> Option<Fault> {
         // One in a directory of which nothing is known does not count, and is not looked at: that may not answer.
-        let rival = entry.rival.as_ref().filter(|rival| !self.context.unseen.hides(rival));
+        let rival = entry.rival.as_ref().filter(|rival| !self.context.unseen.hides(&rival.key, &rival.path));
         let rival = rival.filter(|rival| !same_file(&found.path, &rival.path));
         if let Some(rival) = rival {
             return Some(Fault::TwoFiles { paths: [found.path.to_path_buf(), rival.path.to_path_buf()] });
