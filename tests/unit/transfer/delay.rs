@@ -494,7 +494,7 @@ fn another_zone_under_the_name_waits_too_and_is_served_whatever_its_serial() {
     let versions = delayed(directory.path(), &hub);
     hub.put(zone(7, &["a.example."], &[]));
     let anew = |zone| versions.whole(zone, Origin { force: Force::Anew, ..ORIGIN }).unwrap();
-    [zone(7, &["a.example."], &[]), zone(3, &["b.example."], &[])].map(anew);
+    [zone(7, &["a.example."], &[]), zone(3, &["b.example."], &[])].into_iter().for_each(anew);
     assert_eq!((serials(&versions, &hub), versions.count()), ((Some(3), Some(7)), 1));
     assert_eq!(release(&versions, 1).map(|_| served.recv().unwrap()).ok(), Some((Serial(3), By::Whole)));
 }
