@@ -292,7 +292,7 @@ impl Sink for PublisherSink {
 
     fn whole(&self, zone: Zone, origin: Origin) -> Result<(), SinkError> {
         let publisher = self.publisher()?;
-        let offered = self.runtime.block_on(publisher.offer(zone, origin.primary, origin.is_forced));
+        let offered = self.runtime.block_on(publisher.offer(zone, origin.primary, origin.force));
         offered.map_err(|error| match error {
             // It may replace what is served, and comes again when there is room for it.
             OfferError::NotServed { ref fault } if matches!(**fault, Fault::NotDurable { .. }) => {

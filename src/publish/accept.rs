@@ -101,6 +101,18 @@ impl Standing {
     }
 }
 
+/// Whether a version of a primary is wanted whatever its serial, and why.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Force {
+    /// It is not: it must come after what is served.
+    #[default]
+    No,
+    /// The zone was out of service, and is listed again: it may be another one. What is asked of a first version is asked of it.
+    Anew,
+    /// An operator has ordered it: then nothing but a broken zone is refused.
+    Order,
+}
+
 /// The rules one candidate is judged by.
 #[derive(Clone, Copy, Debug)]
 pub struct Terms {
@@ -108,8 +120,11 @@ pub struct Terms {
     pub serial: SerialRule,
     /// By how many percent it may shrink.
     pub shrink_limit_percent: u8,
-    /// Whether an operator named exactly this version: then nothing but a broken zone is refused.
+    /// Whether what is served does not count: an operator named exactly this version, and then nothing but a broken zone is refused, or
+    /// it is the first one of another zone.
     pub forced: bool,
+    /// Whether it is that: then what is asked of a first version counts.
+    pub is_anew: bool,
     /// By how much the serial of a first version is raised that is not signed: what was served before it is lost, and it must come
     /// after that; less than 2^31.
     pub raise: u32,

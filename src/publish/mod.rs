@@ -78,7 +78,9 @@ mod validate;
 mod verify;
 mod work;
 
-pub use accept::{Accepted, Candidate, Digest, MADE_HERE, Provenance, Refused, Standing, Terms, accept};
+pub use accept::{
+    Accepted, Candidate, Digest, Force, MADE_HERE, Provenance, Refused, Standing, Terms, accept,
+};
 pub use check::{CheckReport, CheckedZone, check, check_signatures, finds_no_zone, no_zone_file};
 pub use difference::{Applied, Difference};
 pub use error::{

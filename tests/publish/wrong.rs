@@ -173,10 +173,15 @@ async fn a_version_of_a_primary_that_is_refused() {
         anyns::zonefile::read_zone(&pop.path("b"), &zone, &Default::default()).unwrap().zone
     };
     let primary = "192.0.2.1:53".parse().unwrap();
-    pop.handle().offer(read(5, 200), primary, false).await.unwrap();
+    pop.handle().offer(read(5, 200), primary, anyns::publish::Force::No).await.unwrap();
     assert_eq!(pop.served("b.example."), Some((5, 5)));
     for (serial, hosts, words) in [(6, 20, "shrank from"), (4, 200, "does not come after")] {
-        let error = pop.handle().offer(read(serial, hosts), primary, false).await.unwrap_err().to_string();
+        let error = pop
+            .handle()
+            .offer(read(serial, hosts), primary, anyns::publish::Force::No)
+            .await
+            .unwrap_err()
+            .to_string();
         assert!(error.contains(words) && error.contains("correct the zone there"), "{error}");
         assert!(!error.contains("zone accept"), "{error}");
         assert_eq!(pop.served("b.example."), Some((5, 5)));
@@ -198,11 +203,19 @@ async fn a_version_of_a_primary_that_is_refused() {
     let report = pop.handle().report().load();
     let after = &report.zones[&zone];
     assert!(after.state == ZoneState::Serving && after.faults.is_empty(), "{after:?}");
-    pop.handle().offer(read(4, 20), primary, true).await.unwrap();
+    pop.handle().offer(read(4, 20), primary, anyns::publish::Force::Order).await.unwrap();
     assert_eq!(pop.served("b.example."), Some((4, 4)), "an operator wants it");
+    // Another zone under the same name has other serials; the operator's rules count for it.
+    pop.handle().offer(read(2, 20), primary, anyns::publish::Force::Anew).await.unwrap();
+    assert_eq!(pop.served("b.example."), Some((2, 2)));
+    pop.handle().hold(&zone, Some("work".to_owned())).await.unwrap();
+    let held = pop.handle().offer(read(1, 20), primary, anyns::publish::Force::Anew).await;
+    assert!(held.unwrap_err().to_string().contains("held"));
+    assert_eq!(pop.served("b.example."), Some((2, 2)));
+    pop.handle().hold(&zone, None).await.unwrap();
     let other =
         anyns::zonefile::read_zone(&pop.path("b"), &name("c.example."), &Default::default()).unwrap().zone;
-    let error = pop.handle().offer(other, primary, false).await.unwrap_err().to_string();
+    let error = pop.handle().offer(other, primary, anyns::publish::Force::No).await.unwrap_err().to_string();
     assert!(error.contains("not configured to come from primaries"), "{error}");
     pop.restart().await;
     assert_eq!(pop.served("b.example."), None, "the configuration does not name it any more");

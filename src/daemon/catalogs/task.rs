@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 use crate::clock::unix_now;
 use crate::config::Catalogs;
 use crate::handoff::{Latest, Reader};
-use crate::publish::{MADE_HERE, PublisherHandle, Report};
+use crate::publish::{Force, MADE_HERE, PublisherHandle, Report};
 use crate::telemetry::{Beat, keep_beating, keep_running, with_causes};
 use crate::transfer::secondary::{AwaitedZones, MemberZones, SecondaryHandle};
 use crate::wire::{Name, Serial};
@@ -272,7 +272,7 @@ impl CatalogTask {
         let publisher = &self.context.publisher;
         let outcome = match version {
             NewVersion::Whole(zone) => {
-                publisher.offer(*zone, MADE_HERE, false).await.map_err(|error| with_causes(&error))
+                publisher.offer(*zone, MADE_HERE, Force::No).await.map_err(|error| with_causes(&error))
             }
             NewVersion::Difference(difference) => {
                 let applied = publisher.apply(name, vec![*difference]).await;

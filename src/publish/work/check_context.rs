@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use tokio::sync::oneshot;
 
-use crate::publish::accept::Digest;
+use crate::publish::accept::{Digest, Force};
 use crate::publish::difference::{Applied, Difference};
 use crate::publish::error::{ApplyError, OfferError};
 use crate::publish::fault::SourceFault;
@@ -122,7 +122,7 @@ pub(in crate::publish) struct Offer {
     pub(in crate::publish) zone: Zone,
     pub(in crate::publish) digest: Digest,
     pub(in crate::publish) primary: SocketAddr,
-    /// Whether it is wanted whatever it is.
-    pub(in crate::publish) is_forced: bool,
+    /// Whether it is wanted whatever its serial.
+    pub(in crate::publish) force: Force,
     pub(in crate::publish) reply: OfferReply,
 }

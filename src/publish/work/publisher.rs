@@ -17,6 +17,7 @@ use crate::wire::{Name, Serial};
 use crate::zone::{Expiry, Published, Zone};
 use crate::zonefile::{check_rdata, digest};
 
+use crate::publish::accept::Force;
 use crate::publish::difference::{Applied, Difference};
 use crate::publish::error::{
     AcceptError, ApplyError, HoldError, OfferError, PublishError, ReconfigureError, RemoveError,
@@ -293,13 +294,13 @@ impl PublisherHandle {
 
     /// Offers a whole version that a primary gave. When it returns, that version is in service, or is what was served
     /// already; on any error what was served stays. A version that replaces another is durable then; the first one of a zone is
-    /// soon. `is_forced`: an operator wants it whatever its serial and size. Looks at every record before it first waits: a second
+    /// soon. `force`: whether it is wanted whatever its serial and size. Looks at every record before it first waits: a second
     /// for millions.
-    pub async fn offer(&self, zone: Zone, primary: SocketAddr, is_forced: bool) -> Result<(), OfferError> {
+    pub async fn offer(&self, zone: Zone, primary: SocketAddr, force: Force) -> Result<(), OfferError> {
         check_values(&zone)?;
         let digest = digest(&zone);
         let (reply, done) = oneshot::channel();
-        let offer = Offer { zone, digest, primary, is_forced, reply };
+        let offer = Offer { zone, digest, primary, force, reply };
         self.commands.send(Command::Offer(Box::new(offer))).await.map_err(|_| OfferError::Stopped)?;
         done.await
             .unwrap_or_else(|_| Err(if self.is_stopped() { OfferError::Stopped } else { OfferError::Lost }))

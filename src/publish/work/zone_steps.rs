@@ -6,6 +6,7 @@ use std::sync::Arc;
 use crate::wire::{Name, Serial};
 use crate::zone::{Snapshot, Zone};
 
+use crate::publish::accept::Force;
 use crate::publish::accept::{
     Accepted, Candidate, Provenance, Refused, Standing, Terms, accept, needs_digest,
 };
@@ -241,7 +242,7 @@ impl CheckRun<'_> {
             entry.forced.as_ref().is_some_and(|forced| forced.serial == serial && forced.digest == digest);
         let settings = &self.context.settings;
         let (shrink_limit_percent, raise) = (settings.shrink_limit_percent, self.raise(entry));
-        let terms = Terms { serial: self.rule, shrink_limit_percent, forced, raise };
+        let terms = Terms { serial: self.rule, shrink_limit_percent, forced, is_anew: false, raise };
         let (root, path) = (found.root.clone(), found.path.clone());
         let provenance = Provenance::File { root, path, octets: read.file_digest };
         let candidate = Candidate { zone: read.zone, digest, provenance };
@@ -255,16 +256,19 @@ impl CheckRun<'_> {
 
     /// Judges a version that a primary gave. It is in no file, so it is kept before it is served where it replaces another.
     pub(in crate::publish) fn offered(&mut self, entry: &mut Entry, offer: Offer) {
-        let Offer { zone, digest, primary, is_forced, reply } = offer;
+        let Offer { zone, digest, primary, force, reply } = offer;
         self.restore(entry);
-        if let Some(fault) = entry.misplaced.clone().filter(|_| entry.waits_for_state() && !is_forced) {
+        if let Some(fault) =
+            entry.misplaced.clone().filter(|_| entry.waits_for_state() && force != Force::Order)
+        {
             // Nothing is known of what it would replace.
             self.effects.answer = Some(Answer::Whole(reply, Err(OfferError::Unread { fault })));
             return;
         }
         entry.misplaced = None;
         let shrink_limit_percent = self.context.settings.shrink_limit_of(self.name);
-        let terms = Terms { serial: SerialRule::Strict, shrink_limit_percent, forced: is_forced, raise: 0 };
+        let (forced, is_anew) = (force != Force::No, force == Force::Anew);
+        let terms = Terms { serial: SerialRule::Strict, shrink_limit_percent, forced, is_anew, raise: 0 };
         let serial = zone.serial();
         // Versions share what is the same: a copy is cheap.
         let candidate =
@@ -328,7 +332,7 @@ impl CheckRun<'_> {
 
     /// Whether the operator's rules refuse a new version.
     fn check_new(&self, entry: &Entry, zone: &Zone, terms: Terms) -> Result<(), Refused> {
-        if terms.forced {
+        if terms.forced && !terms.is_anew {
             return Ok(());
         }
         if let Some(hold) = self.context.holds.get(self.name).filter(|_| entry.header.is_some()) {
@@ -345,10 +349,12 @@ impl CheckRun<'_> {
 
     /// Whether wrong signatures refuse a version.
     fn wrong_signatures(&self, zone: &Zone, terms: Terms) -> Option<Refused> {
-        if terms.forced || self.context.modes.of(self.name) != Dnssec::Refuse {
+        if (terms.forced && !terms.is_anew) || self.context.modes.of(self.name) != Dnssec::Refuse {
             return None;
         }
-        before::refused(self.served.zone(self.name).map(Arc::as_ref), zone)
+        // Another zone is not judged by how this one was signed.
+        let served = self.served.zone(self.name).filter(|_| !terms.is_anew);
+        before::refused(served.map(Arc::as_ref), zone)
     }
 
     /// Makes the digest of a version that came by a difference, if the judgement of a file depends on it.

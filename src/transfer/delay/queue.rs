@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use crate::publish::Difference;
+use crate::publish::{Difference, Force};
 use crate::transfer::refresh::Now;
 use crate::transfer::secondary::{InstallGate, Origin, Sink, SinkError};
 use crate::wire::{Name, RecordType, Serial};
@@ -20,6 +20,8 @@ pub(super) struct Version {
     /// Where it differs from the version before it; `None` if it came whole.
     pub(super) owners: Option<Owners>,
     pub(super) primary: SocketAddr,
+    /// Whether it is the first one of another zone under the name, so that its serial says nothing.
+    pub(super) is_anew: bool,
     pub(super) has_other_keys: bool,
     pub(super) remembered: Option<Remembered>,
 }
@@ -43,6 +45,7 @@ pub(super) struct DueStep {
     owners: Option<Owners>,
     base: Serial,
     primary: SocketAddr,
+    is_anew: bool,
     gate: Arc<InstallGate>,
     pub(super) why: Why,
 }
@@ -68,7 +71,8 @@ impl Queue {
         match (self.machine.arrived(serial, keys, version.remembered, now), self.versions.back_mut()) {
             (Insertion::Last, Some(last)) => {
                 let owners = union(last.owners.take(), version.owners.as_ref());
-                *last = Version { owners, ..version };
+                let is_anew = last.is_anew || version.is_anew;
+                *last = Version { owners, is_anew, ..version };
             }
             _ => self.versions.push_back(version),
         }
@@ -82,10 +86,11 @@ impl Queue {
         for owners in owners {
             all = union(all, owners);
         }
+        let is_anew = self.versions.iter().take(count).any(|version| version.is_anew);
         self.machine.begin(count);
         let (zone, primary) = (last.zone.clone(), last.primary);
         let (name, base, gate) = (name.clone(), self.base, self.gate.clone());
-        Some(DueStep { name, zone, owners: all, base, primary, gate, why })
+        Some(DueStep { name, zone, owners: all, base, primary, is_anew, gate, why })
     }
 
     /// They are served.
@@ -118,11 +123,12 @@ impl DueStep {
     }
 
     fn install(&self, sink: &dyn Sink) -> Result<(), SinkError> {
-        let origin = Origin { primary: self.primary, is_forced: false };
+        let force = if self.is_anew { Force::Anew } else { Force::No };
+        let origin = Origin { primary: self.primary, force };
         let Some(served) = sink.served(&self.name) else {
             return Err(SinkError::Failed("no version is served any more".into()));
         };
-        if !self.zone.serial().is_after(served.serial()) {
+        if !self.is_anew && !self.zone.serial().is_after(served.serial()) {
             // Another way led there: an order.
             return Ok(());
         }

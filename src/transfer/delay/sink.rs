@@ -7,7 +7,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use tokio::sync::Notify;
 
-use crate::publish::Difference;
+use crate::publish::{Difference, Force};
 use crate::telemetry::locked;
 use crate::transfer::refresh::{Now, Saved};
 use crate::transfer::secondary::{Origin, Sink, SinkError};
@@ -236,13 +236,20 @@ impl Sink for DelayedVersions {
     /// The first version of a zone is served at once, because nothing would be served without it, and so is one that an operator ordered.
     fn whole(&self, zone: Zone, origin: Origin) -> Result<(), SinkError> {
         let name = zone.origin().clone();
-        let Some(served) = self.inner.served(&name).filter(|_| !origin.is_forced) else {
+        let Some(served) = self.inner.served(&name).filter(|_| origin.force != Force::Order) else {
             self.inner.whole(zone, origin)?;
             self.clear(&name);
             return Ok(());
         };
         let before = self.tip(&name).unwrap_or_else(|| served.clone());
+        let is_anew = origin.force == Force::Anew;
+        let is_same =
+            || before.serial() == zone.serial() && before.make_digest(|| true) == zone.make_digest(|| true);
+        if is_anew && is_same() {
+            return Ok(());
+        }
         let version = Version {
+            is_anew,
             has_other_keys: has_other_keys(&before, &zone),
             remembered: self.remembered(&name, zone.serial()),
             zone: Arc::new(zone),
@@ -291,6 +298,7 @@ impl Sink for DelayedVersions {
             // Versions that waited before a restart wait for themselves again; of others that came together the last counts.
             if remembered.is_some() || index + 1 == count {
                 versions.push(Version {
+                    is_anew: false,
                     has_other_keys: has_other_keys(&before, &at),
                     remembered,
                     zone: at.clone(),

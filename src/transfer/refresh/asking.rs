@@ -51,6 +51,11 @@ impl Asking {
         self.answers.iter().any(|(_, serial)| !is_newer(*serial))
     }
 
+    /// The first that has answered with this serial.
+    pub(super) fn first_with(&self, serial: Option<Serial>) -> Option<usize> {
+        self.answers.iter().find(|(_, told)| Some(*told) == serial).map(|(primary, _)| *primary)
+    }
+
     /// Takes an answer, or that there was none; false if this primary was not asked, or has answered already.
     pub(super) fn take(&mut self, primary: usize, serial: Option<Serial>) -> bool {
         let before = self.pending.len();

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant, SystemTime};
 
-use crate::publish::ZoneTimers as Saved;
+use crate::publish::{Force, ZoneTimers as Saved};
 use crate::transfer::message::Soa;
 use crate::wire::Serial;
 
@@ -114,11 +114,6 @@ impl Refresh {
         self.expires.filter(|_| self.served.is_some())
     }
 
-    /// Whether the last attempts brought a version, or the word that there is none.
-    pub fn is_failing(&self) -> bool {
-        self.failures > 0
-    }
-
     /// It was out of service, and what was kept of it is served: its primaries may have another zone of this name now, whose serial has
     /// nothing to do with that one.
     pub fn set_listed_again(&mut self) {
@@ -128,21 +123,6 @@ impl Refresh {
     /// Whether a NOTIFY began what is under way.
     pub fn is_hinted(&self) -> bool {
         self.is_hinted
-    }
-
-    /// Whether a version is served.
-    pub fn is_served(&self) -> bool {
-        self.served.is_some()
-    }
-
-    /// How many attempts in a row have failed.
-    pub fn failures(&self) -> u32 {
-        self.failures
-    }
-
-    /// Whether a version is served, or an attempt to get one has failed.
-    pub fn is_tried(&self) -> bool {
-        self.served.is_some() || self.is_failing()
     }
 
     /// When [`Refresh::wake`] is due; `None` while something is under way whose result will come.
@@ -213,7 +193,9 @@ impl Refresh {
         match (hint, primary) {
             (Some(hint), _) if served == Some(hint) || self.refused.contains(hint) => None,
             (Some(hint), Some(primary))
-                if self.refused.is_empty() && !self.doubts_hints && self.is_wanted(hint) =>
+                if self.refused.is_empty()
+                    && !(self.doubts_hints || self.is_listed_again)
+                    && self.is_wanted(hint) =>
             {
                 self.transfer(primary, served, (None, None))
             }
@@ -318,11 +300,6 @@ impl Refresh {
         };
     }
 
-    /// Other bounds from the next time on.
-    pub fn set_bounds(&mut self, bounds: Bounds) {
-        self.bounds = bounds;
-    }
-
     /// Other primaries from now on: what is known of the version that is served stays, and they are asked at once. The results of
     /// what is under way must not be told any more.
     pub fn change_primaries(&mut self, primaries: usize, now: Now) {
@@ -362,9 +339,15 @@ impl Refresh {
         from: Option<Serial>,
         (others, told): (Option<Vec<usize>>, Option<Serial>),
     ) -> Option<Action> {
-        let from = from.filter(|_| !self.is_forced);
+        let force = match (self.is_forced, self.is_listed_again) {
+            (true, _) => Force::Order,
+            (false, true) => Force::Anew,
+            (false, false) => Force::No,
+        };
+        // Differences to the serial that is served may be those of another zone.
+        let from = from.filter(|_| force == Force::No);
         self.step = Step::Transferring { primary, from, others, told };
-        Some(Action::Transfer { primary, from, is_forced: self.is_forced })
+        Some(Action::Transfer { primary, from, force })
     }
 
     /// Whether a version is worth a transfer.
@@ -380,6 +363,10 @@ impl Refresh {
         let verdict = asking.verdict(served, |serial| self.is_wanted(serial));
         let is_answered = asking.is_answered(|serial| self.is_wanted(serial));
         let others = asking.others(self.seen.count());
+        // The serial that is served may be one of another zone.
+        let same = asking
+            .first_with(served)
+            .filter(|_| self.is_listed_again && served.is_some_and(|served| !self.refused.contains(served)));
         let have_all_answered = asking.have_all_answered();
         self.is_answered |= is_answered;
         if others.is_empty() {
@@ -392,11 +379,17 @@ impl Refresh {
                 let told = self.seen.of(first);
                 self.transfer(first, served, (Some(primaries).filter(|_| others.is_empty()), told))
             }
-            RoundResult::Fresh => self.confirmed(now, others.is_empty()),
+            RoundResult::Fresh => match same {
+                Some(primary) => {
+                    self.transfer(primary, None, (Some(Vec::new()).filter(|_| others.is_empty()), None))
+                }
+                None => self.confirmed(now, others.is_empty()),
+            },
             // One primary was asked alone: what it does not know the others may.
             RoundResult::Behind(..) | RoundResult::Nothing if !others.is_empty() => self.ask_more(others),
-            RoundResult::Behind(primary, _) if have_all_answered && self.is_listed_again => {
-                self.is_forced = true;
+            RoundResult::Behind(primary, serial)
+                if have_all_answered && self.is_listed_again && !self.refused.contains(serial) =>
+            {
                 self.transfer(primary, None, (Some(Vec::new()), None))
             }
             RoundResult::Behind(primary, serial) => {

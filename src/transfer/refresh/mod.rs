@@ -26,6 +26,7 @@
 mod again;
 mod ages;
 mod asking;
+mod facts;
 #[cfg(test)]
 #[path = "../../../tests/unit/transfer/refresh_hints.rs"]
 mod hints_tests;
@@ -43,6 +44,7 @@ mod told;
 
 use std::time::{Instant, SystemTime};
 
+use crate::publish::Force;
 use crate::wire::Serial;
 
 use super::message::Soa;
@@ -73,7 +75,7 @@ pub enum Action {
         /// The version that is served here, for IXFR; `None` for AXFR.
         from: Option<Serial>,
         /// Whether the version is wanted whatever its serial.
-        is_forced: bool,
+        force: Force,
     },
 }
 

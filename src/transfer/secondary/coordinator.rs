@@ -299,10 +299,10 @@ impl Coordinator {
                     self.jobs.add_ask(Ask { zone, primary, address, generation, over, is_hinted });
                 }
             }
-            Some(Action::Transfer { primary, from, is_forced }) => {
+            Some(Action::Transfer { primary, from, force }) => {
                 if let Some(server) = entry.settings.primaries.get(primary) {
                     let (zone, address) = (name.clone(), server.address);
-                    let fetch = Fetch { zone, primary, address, from, is_forced, generation, gate };
+                    let fetch = Fetch { zone, primary, address, from, force, generation, gate };
                     if let Err((fetch, left)) = self.jobs.add_fetch(fetch, Instant::now()) {
                         // Another primary may have it; each of them is asked once.
                         return self.paused(&fetch, left);
@@ -319,7 +319,8 @@ impl Coordinator {
         let Some(entry) = self.zones.get_mut(name) else { return };
         let changed = entry.settle(now);
         // Of a catalog that has not come not even the names of its zones are known: one failure is not enough.
-        let is_tried = match self.settings.catalogs.contains(name) {
+        // Nor of a zone that its primary was not asked for, because that was silent for another one.
+        let is_tried = match self.settings.catalogs.contains(name) || entry.is_paused {
             true => entry.is_tried_often(),
             false => entry.is_tried(),
         };

@@ -39,6 +39,8 @@ pub(super) struct ZoneEntry {
     pub(super) last_error: Option<(SystemTime, String)>,
     pub(super) last_transfer: Option<LastTransfer>,
     pub(super) diverged: Option<Diverged>,
+    /// Whether the last transfer that it wanted was not begun, because its primary was silent for another one.
+    pub(super) is_paused: bool,
     /// Whether it was a member before, and went.
     pub(super) is_listed_again: bool,
     /// What the query path was told.
@@ -85,6 +87,7 @@ impl ZoneEntry {
             last_error: None,
             last_transfer: None,
             diverged: None,
+            is_paused: false,
             is_listed_again: false,
             expiry: Expiry::Current,
             is_stale: false,

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use crate::clock::unix_now;
+use crate::publish::Force;
 use crate::transfer::message::{Asked, Limits, Outcome, Progress, TransferFault, TransferReader};
 use crate::transfer::refresh::Transferred;
 use crate::transfer::tls::TlsClient;
@@ -28,7 +29,7 @@ pub(super) struct Fetch {
     pub(super) primary: usize,
     pub(super) address: SocketAddr,
     pub(super) from: Option<Serial>,
-    pub(super) is_forced: bool,
+    pub(super) force: Force,
     /// Of which primaries of the zone it is one: see [`super::entry::ZoneEntry`].
     pub(super) generation: u64,
     /// Through which it goes into service.
@@ -60,11 +61,12 @@ pub(super) async fn fetch(
     sink: &Arc<dyn Sink>,
     (fetch, credentials): (&Fetch, &Credentials),
 ) -> Fetched {
-    let origin = Origin { primary: fetch.address, is_forced: fetch.is_forced };
+    let origin = Origin { primary: fetch.address, force: fetch.force };
     let installing = Installing::new(sink, &fetch.zone, origin, &fetch.gate);
     let (mut received, mut installing) = ((0, 0), installing);
-    // An order says that somebody has looked: then a zone may grow as it likes.
-    let served = sink.served(&fetch.zone).filter(|_| !fetch.is_forced).map(|zone| zone.record_count());
+    // An order says that somebody has looked: then a zone may grow as it likes. What is served says nothing of another zone.
+    let served =
+        sink.served(&fetch.zone).filter(|_| fetch.force == Force::No).map(|zone| zone.record_count());
     let limits = settings.limits.of_zone(served);
     // Until the version is in service, or nothing is left of it.
     let mut memory = memory.begin(settings.memory);

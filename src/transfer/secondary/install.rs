@@ -12,6 +12,7 @@ use std::sync::Arc;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
+use crate::publish::Force;
 use crate::transfer::message::{Outcome, Soa};
 use crate::transfer::refresh::Transferred;
 use crate::wire::Name;
@@ -145,7 +146,7 @@ fn whole(
 ) -> Result<Installed, FetchError> {
     let served = sink.served(name);
     let is_newer = |served: &Arc<Zone>| soa.serial.is_after(served.serial());
-    let is_wanted = origin.is_forced || served.as_ref().is_none_or(is_newer);
+    let is_wanted = origin.force != Force::No || served.as_ref().is_none_or(is_newer);
     let builder = match &served {
         Some(served) => ZoneBuilder::after(served),
         None => ZoneBuilder::new(name.clone()),
@@ -166,14 +167,15 @@ fn whole(
         }
     }
     // Another one may have come meanwhile.
-    let is_wanted = is_wanted && (origin.is_forced || sink.served(name).as_ref().is_none_or(is_newer));
+    let is_wanted =
+        is_wanted && (origin.force != Force::No || sink.served(name).as_ref().is_none_or(is_newer));
     if !is_wanted {
         return Ok(Installed::NotNewer);
     }
     let zone = builder.finish().map_err(FetchError::NoZone)?;
     let same_serial = served.filter(|served| served.serial() == zone.serial());
-    let is_diverged =
-        same_serial.is_some_and(|served| served.make_digest(|| true) != zone.make_digest(|| true));
+    let is_diverged = origin.force != Force::Anew
+        && same_serial.is_some_and(|served| served.make_digest(|| true) != zone.make_digest(|| true));
     gate.pass(|| sink.whole(zone, origin)).ok_or(FetchError::ZoneGone)??;
     Ok(if is_diverged { Installed::ServedDiverged } else { Installed::Served })
 }

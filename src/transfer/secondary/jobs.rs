@@ -4,12 +4,13 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
+use crate::publish::Force;
 use crate::wire::Name;
 
 use super::ask::AskOver;
 use super::fetch::Fetch;
 use super::pacer::Pacer;
-use super::slots::{PeerEnd, TransferSlots};
+use super::slots::{PeerChange, PeerEnd, TransferSlots};
 use super::turns::PeerQueues;
 
 /// SOA queries under way at most: each has a socket.
@@ -86,7 +87,7 @@ impl Jobs {
 
     /// Takes a transfer; how long its primary, which was silent, is left alone still, if it is.
     pub(super) fn add_fetch(&mut self, fetch: Fetch, now: Instant) -> Result<(), (Fetch, Duration)> {
-        match self.slots.pause(fetch.address, now).filter(|_| !fetch.is_forced) {
+        match self.slots.pause(fetch.address, now).filter(|_| fetch.force != Force::Order) {
             Some(left) => Err((fetch, left)),
             None => {
                 self.fetches.push(fetch.address, fetch);
@@ -150,17 +151,19 @@ impl Jobs {
         }
     }
 
-    /// A transfer that began then has ended; what waits for its primary and is to fail, because that is silent.
+    /// A transfer that began then has ended; what waits for its primary and is to fail, because that is silent, and whether it was silent
+    /// and has answered now.
     pub(super) fn fetch_ended(
         &mut self,
         address: SocketAddr,
         end: PeerEnd,
         begun: Instant,
         now: Instant,
-    ) -> Vec<Fetch> {
+    ) -> (Vec<Fetch>, bool) {
         match self.slots.end(address, end, begun, now) {
-            true => self.fetches.take_all(address),
-            false => Vec::new(),
+            PeerChange::Silent => (self.fetches.take_all(address), false),
+            PeerChange::Back => (Vec::new(), true),
+            PeerChange::Not => (Vec::new(), false),
         }
     }
 
@@ -241,21 +244,21 @@ mod tests {
     fn what_waits_for_a_silent_primary_fails_and_an_order_does_not() {
         let mut jobs = jobs();
         let (address, begun) = (ask(1, false).address, Instant::now());
-        let fetch = |is_forced| Fetch {
+        let fetch = |force| Fetch {
             zone: Name::root(),
             primary: 0,
             address,
             from: None,
-            is_forced,
+            force,
             generation: 0,
             gate: Arc::default(),
         };
-        (0..20).for_each(|_| jobs.add_fetch(fetch(false), begun).unwrap());
+        (0..20).for_each(|_| jobs.add_fetch(fetch(Force::No), begun).unwrap());
         while matches!(jobs.next(begun), Next::Fetch(_)) {}
-        assert_eq!(jobs.fetch_ended(address, PeerEnd::Silent, begun, begun).len(), 12);
-        assert!(jobs.add_fetch(fetch(false), begun).is_err());
-        assert!(jobs.add_fetch(fetch(true), begun).is_ok());
+        assert_eq!(jobs.fetch_ended(address, PeerEnd::Silent, begun, begun).0.len(), 12);
+        assert!(jobs.add_fetch(fetch(Force::No), begun).is_err());
+        assert!(jobs.add_fetch(fetch(Force::Order), begun).is_ok());
         jobs.is_heard(address, begun);
-        assert!(jobs.add_fetch(fetch(false), begun).is_ok());
+        assert!(jobs.add_fetch(fetch(Force::No), begun).is_ok());
     }
 }

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use tokio::task::{Id, JoinError};
 
+use crate::publish::Force;
 use crate::transfer::refresh::Transferred;
 use crate::wire::{Name, Serial};
 
@@ -37,6 +38,9 @@ impl Coordinator {
                 if !self.is_of_now(&ask.zone, ask.generation) {
                     return;
                 }
+                if let Some(entry) = self.zones.get_mut(&ask.zone) {
+                    entry.is_paused = false;
+                }
                 let soa = match done {
                     Some(Done::Asked(Ok(soa))) => Some(soa),
                     // It waits for its turn like any other query.
@@ -66,8 +70,12 @@ impl Coordinator {
                     _ => thread(),
                 };
                 let (end, now) = (peer_end(&fetched, begun), Instant::now());
-                let failed = self.jobs.fetch_ended(fetch.address, end, begun, now);
+                let (failed, is_back) = self.jobs.fetch_ended(fetch.address, end, begun, now);
+                self.note_paused(&fetch, false);
                 self.fetched(&fetch, begun, fetched);
+                if is_back {
+                    self.wake_paused(fetch.address);
+                }
                 // A primary that is silent is not waited for once for each of its zones.
                 for fetch in failed {
                     let left = self.jobs.pause(fetch.address, now).unwrap_or_default();
@@ -96,13 +104,19 @@ impl Coordinator {
             let whole = fetch.from.is_none();
             tracing::info!(%zone, primary = %fetch.address, %serial, whole, octets, records, ms = took.as_millis() as u64, "zone transferred");
             if let Some(entry) = self.zones.get_mut(zone) {
+                let before = entry.report(now()).and_then(|report| report.status.serial);
+                if let Some(before) =
+                    before.filter(|before| fetch.force == Force::Anew && before.is_after(serial))
+                {
+                    tracing::warn!(%zone, %serial, %before, "the zone that is listed again has an older serial at its primary: it is taken as another zone");
+                }
                 let at = SystemTime::now();
                 let primary = fetch.address;
                 let since_told = entry.take_told(serial, begun, now());
                 entry.last_transfer =
                     Some(LastTransfer { primary, whole, serial, octets, records, took, since_told, at });
                 // Differences that fit prove that both were the same; an order says that somebody has looked.
-                if !whole || fetch.is_forced {
+                if !whole || fetch.force == Force::Order {
                     entry.diverged = None;
                 }
             }
@@ -115,8 +129,28 @@ impl Coordinator {
         }
     }
 
+    fn note_paused(&mut self, fetch: &Fetch, is_paused: bool) {
+        if let Some(entry) = self.zones.get_mut(&fetch.zone) {
+            entry.is_paused = is_paused;
+        }
+    }
+
+    /// A primary that was silent has answered: the zones that were not asked for meanwhile do not wait until their own pauses are over.
+    fn wake_paused(&mut self, address: SocketAddr) {
+        let waits = |entry: &ZoneEntry| entry.is_paused && entry.settings.addresses().contains(&address);
+        let zones: Vec<Name> =
+            self.zones.iter().filter(|(_, entry)| waits(entry)).map(|(name, _)| name.clone()).collect();
+        for zone in zones {
+            self.step(&zone, |refresh| {
+                refresh.wake_soon(now());
+                None
+            });
+        }
+    }
+
     /// A transfer is not begun, because its primary was silent of late.
     pub(super) fn paused(&mut self, fetch: &Fetch, left: Duration) {
+        self.note_paused(fetch, true);
         let error = FetchError::Paused { address: fetch.address, left };
         let end = Transferred::NotBegun;
         let fetched = Fetched { end, error: Some(error), received: (0, 0), is_diverged: false };

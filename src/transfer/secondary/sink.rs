@@ -5,7 +5,7 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use crate::publish::Difference;
+use crate::publish::{Difference, Force};
 use crate::transfer::refresh::Saved;
 use crate::wire::Name;
 use crate::zone::{Expiry, Zone};
@@ -15,8 +15,8 @@ use crate::zone::{Expiry, Zone};
 pub struct Origin {
     /// The primary.
     pub primary: SocketAddr,
-    /// Whether the version is wanted whatever its serial: an operator ordered it.
-    pub is_forced: bool,
+    /// Whether the version is wanted whatever its serial.
+    pub force: Force,
 }
 
 /// Takes versions of zones. Called on threads that may block, several at a time, but of one zone one after the other.

@@ -27,6 +27,17 @@ pub(super) enum PeerEnd {
     Unknown,
 }
 
+/// What the end of a transfer changes for its address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum PeerChange {
+    /// Nothing.
+    Not,
+    /// It is silent now: what waits for it is to fail.
+    Silent,
+    /// It was silent, and has answered.
+    Back,
+}
+
 /// See the module.
 #[derive(Debug)]
 pub(super) struct TransferSlots {
@@ -82,8 +93,14 @@ impl TransferSlots {
         *self.under_way.entry(address).or_default() += 1;
     }
 
-    /// A transfer that began then has ended. True: its address is silent now, and what waits for it is to fail.
-    pub(super) fn end(&mut self, address: SocketAddr, end: PeerEnd, begun: Instant, now: Instant) -> bool {
+    /// A transfer that began then has ended.
+    pub(super) fn end(
+        &mut self,
+        address: SocketAddr,
+        end: PeerEnd,
+        begun: Instant,
+        now: Instant,
+    ) -> PeerChange {
         if let Some(count) = self.under_way.get_mut(&address) {
             *count -= 1;
             if *count == 0 {
@@ -91,19 +108,21 @@ impl TransferSlots {
             }
         }
         match end {
-            PeerEnd::Unknown => false,
+            PeerEnd::Unknown => PeerChange::Not,
             PeerEnd::Answered => {
-                self.silent.remove(&address);
                 self.answered.insert(address, now);
-                false
+                match self.silent.remove(&address) {
+                    Some(_) => PeerChange::Back,
+                    None => PeerChange::Not,
+                }
             }
             // Another transfer of it went well meanwhile: it is about this zone.
-            PeerEnd::Silent if self.answered.get(&address).is_some_and(|at| *at > begun) => false,
+            PeerEnd::Silent if self.answered.get(&address).is_some_and(|at| *at > begun) => PeerChange::Not,
             PeerEnd::Silent => {
                 let before = self.silent.get(&address).map(|silence| silence.pause * 2);
                 let pause = before.unwrap_or(FIRST_PAUSE).min(MOST_PAUSE);
                 self.silent.insert(address, Silence { until: now + pause, pause });
-                true
+                PeerChange::Silent
             }
         }
     }
@@ -169,7 +188,7 @@ mod tests {
         let mut slots = TransferSlots::new(16, 8);
         for last in 0..40 {
             slots.begin(peer(last));
-            assert!(slots.end(peer(last), PeerEnd::Silent, begun, later));
+            assert_eq!(slots.end(peer(last), PeerEnd::Silent, begun, later), PeerChange::Silent);
             assert_eq!(slots.pause(peer(last), later), Some(FIRST_PAUSE));
         }
         assert_eq!(fill(&mut slots, 0..40).iter().sum::<usize>(), 8);
@@ -183,10 +202,11 @@ mod tests {
         assert_eq!(slots.pause(peer(1), later), Some(MOST_PAUSE));
         slots.end_pause(peer(1), later);
         assert_eq!(slots.pause(peer(1), later), None);
-        slots.end(peer(1), PeerEnd::Answered, begun, later);
+        assert_eq!(slots.end(peer(1), PeerEnd::Answered, begun, later), PeerChange::Back);
+        assert_eq!(slots.end(peer(1), PeerEnd::Answered, begun, later), PeerChange::Not);
         assert_eq!(fill(&mut slots, [1]), [1]);
         // One zone that does not come says nothing of a primary that gives others meanwhile.
-        assert!(!slots.end(peer(1), PeerEnd::Silent, begun, later));
+        assert_eq!(slots.end(peer(1), PeerEnd::Silent, begun, later), PeerChange::Not);
         // An address that no zone has any more is as good as new.
         slots.forget_other_peers(&HashSet::from([peer(3)]));
         assert_eq!((slots.answered.len(), slots.silent.len()), (0, 1));

@@ -7,7 +7,7 @@ use super::kept::{self, Kept};
 use super::machine::MAX_ZONE_ENTRIES;
 use super::queue::Queue;
 use super::*;
-use crate::publish::Difference;
+use crate::publish::{Difference, Force};
 use crate::transfer::hub::{self, By, Hub, a, difference, name, record};
 use crate::transfer::refresh::Now;
 use crate::transfer::secondary::{Origin, Sink, SinkError};
@@ -53,7 +53,6 @@ enum Event {
     Serves,
     /// It was not taken.
     Fails,
-    /// Only time passes.
     Passes,
 }
 
@@ -338,7 +337,7 @@ fn step(from: u32, to: u32, deleted: &[&str], added: &[&str]) -> Difference {
 
 const ORIGIN: Origin = Origin {
     primary: std::net::SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 53),
-    is_forced: false,
+    force: Force::No,
 };
 
 fn delayed(directory: &std::path::Path, hub: &Arc<Hub>) -> DelayedVersions {
@@ -414,7 +413,7 @@ fn versions_are_asked_for_from_the_newest_on_and_served_in_order() {
     // A whole version waits, too, and is served whole; one that an operator ordered is served at once, and nothing waits then.
     versions.whole(zone(6, &["a.example."], &[]), ORIGIN).unwrap();
     assert_eq!(serials(&versions, &hub), (Some(6), Some(4)));
-    let ordered = Origin { is_forced: true, ..ORIGIN };
+    let ordered = Origin { force: Force::Order, ..ORIGIN };
     versions.whole(zone(7, &["e.example."], &[]), ordered).unwrap();
     assert_eq!((serials(&versions, &hub), versions.count()), ((Some(7), Some(7)), 0));
     assert_eq!(served.recv().unwrap(), (Serial(7), By::Whole));
@@ -487,4 +486,15 @@ fn versions_with_other_keys_are_known() {
     assert_eq!(waits(), Why::Delay.words());
     versions.whole(zone(3, &["a.example."], &[1, 2]), ORIGIN).unwrap();
     assert_eq!(waits(), Why::Keys.words());
+}
+
+#[test]
+fn another_zone_under_the_name_waits_too_and_is_served_whatever_its_serial() {
+    let ((hub, served), directory) = (Hub::new(), tempfile::tempdir().unwrap());
+    let versions = delayed(directory.path(), &hub);
+    hub.put(zone(7, &["a.example."], &[]));
+    let anew = |zone| versions.whole(zone, Origin { force: Force::Anew, ..ORIGIN }).unwrap();
+    [zone(7, &["a.example."], &[]), zone(3, &["b.example."], &[])].into_iter().for_each(anew);
+    assert_eq!((serials(&versions, &hub), versions.count()), ((Some(3), Some(7)), 1));
+    assert_eq!(release(&versions, 1).map(|_| served.recv().unwrap()).ok(), Some((Serial(3), By::Whole)));
 }

@@ -172,8 +172,11 @@ fn show(it: &Refresh, action: Option<&Action>, now: Now) -> String {
         None => "-".into(),
         Some(Action::AskSoa(primaries)) => format!("ask {primaries:?}"),
         Some(Action::Transfer { primary, from: Some(from), .. }) => format!("ixfr {primary} from {from}"),
-        Some(Action::Transfer { primary, from: None, is_forced: false }) => format!("axfr {primary}"),
-        Some(Action::Transfer { primary, from: None, is_forced: true }) => format!("forced axfr {primary}"),
+        Some(Action::Transfer { primary, from: None, force: Force::No }) => format!("axfr {primary}"),
+        Some(Action::Transfer { primary, from: None, force: Force::Anew }) => format!("axfr {primary} anew"),
+        Some(Action::Transfer { primary, from: None, force: Force::Order }) => {
+            format!("forced axfr {primary}")
+        }
     };
     let status = it.status(now);
     let phase = match status.phase {

@@ -22,7 +22,7 @@ fn ask(primaries: &[usize]) -> Option<Action> {
 }
 
 fn ixfr(primary: usize) -> Option<Action> {
-    Some(Action::Transfer { primary, from: Some(Serial(5)), is_forced: false })
+    Some(Action::Transfer { primary, from: Some(Serial(5)), force: Force::No })
 }
 
 /// The time of its next look.
@@ -72,7 +72,7 @@ fn after_a_false_notify_the_primary_is_asked_before_a_transfer_begins() {
     assert_eq!(it.answered(now, 0, Some(soa(6))), ixfr(0));
     it.transferred(now, Transferred::Served(soa(6)));
     let from = Some(Serial(6));
-    let expected = Action::Transfer { primary: 0, from, is_forced: false };
+    let expected = Action::Transfer { primary: 0, from, force: Force::No };
     assert_eq!(it.notified(Some(0), Some(Serial(7))), Some(expected));
 }
 

@@ -18,11 +18,11 @@ fn ask(primaries: &[usize]) -> Option<Action> {
 }
 
 fn ixfr(primary: usize, from: u32) -> Option<Action> {
-    Some(Action::Transfer { primary, from: Some(Serial(from)), is_forced: false })
+    Some(Action::Transfer { primary, from: Some(Serial(from)), force: Force::No })
 }
 
 fn axfr(primary: usize) -> Option<Action> {
-    Some(Action::Transfer { primary, from: None, is_forced: false })
+    Some(Action::Transfer { primary, from: None, force: Force::No })
 }
 
 #[test]
@@ -103,7 +103,7 @@ fn a_notify_hides_no_other_one() {
     }
     assert_eq!(it.answered(now, 0, Some(soa(5))), ask(&[0, 1]));
     it.answered(now, 0, Some(soa(5)));
-    let forced = Action::Transfer { primary: 0, from: None, is_forced: true };
+    let forced = Action::Transfer { primary: 0, from: None, force: Force::Order };
     assert_eq!(it.answered(now, 1, None), Some(forced));
 }
 
@@ -219,7 +219,7 @@ fn a_version_that_does_not_come_does_not_put_off_the_expiry_and_one_that_is_not_
 fn an_order_whose_transfer_was_not_begun_stays_one_until_it_was() {
     let mut now = start();
     let mut it = idle(now);
-    let forced = |primary| Some(Action::Transfer { primary, from: None, is_forced: true });
+    let forced = |primary| Some(Action::Transfer { primary, from: None, force: Force::Order });
     it.ordered(Order::Retransfer);
     it.answered(now, 0, Some(soa(5)));
     assert_eq!(it.answered(now, 1, Some(soa(5))), forced(0));
@@ -237,4 +237,59 @@ fn an_order_whose_transfer_was_not_begun_stays_one_until_it_was() {
     assert_eq!(round([Transferred::Unreachable, Transferred::NotBegun]), forced(0));
     assert_eq!(round([Transferred::Unreachable, Transferred::Unreachable]), forced(0));
     assert_eq!(round([Transferred::Unreachable, Transferred::Unreachable]), None);
+}
+
+#[test]
+fn a_zone_that_is_listed_again_comes_whole_whatever_its_serial_and_not_by_an_order() {
+    let anew = Some(Action::Transfer { primary: 0, from: None, force: Force::Anew });
+    for told in [4, 5, 6] {
+        let mut now = start();
+        let mut it = refresh(2, Some(5), now);
+        it.set_listed_again();
+        let mut round = |it: &mut Refresh, other: Option<Soa>| {
+            now = later(now, (it.due().unwrap() - now.instant).as_secs_f64());
+            assert_eq!(it.wake(now), ask(&[0, 1]));
+            it.answered(now, 0, Some(soa(told)));
+            (it.answered(now, 1, other), now)
+        };
+        // The other one may have what is served still: no older serial is taken before both have answered.
+        let (action, _) = round(&mut it, None);
+        let is_taken = told != 4;
+        assert_eq!(action, anew.clone().filter(|_| is_taken), "{told}");
+        if is_taken {
+            it.transferred(later(start(), 1.0), Transferred::Unreachable);
+        }
+        let (action, at) = round(&mut it, Some(soa(told)));
+        assert_eq!(action, anew, "{told}");
+        // What the rules for a first version refuse is not asked for again.
+        if it.transferred(at, Transferred::Refused(Serial(told))).is_some() {
+            it.transferred(at, Transferred::Refused(Serial(told)));
+        }
+        assert_eq!(it.status(at).phase, Phase::Idle, "{told}");
+        assert_eq!(round(&mut it, Some(soa(told))).0, None, "{told}");
+    }
+    // A NOTIFY has the others asked first, too; when the zone has come all is as it was.
+    let now = start();
+    let mut it = refresh(1, Some(5), now);
+    it.set_listed_again();
+    assert_eq!(it.notified(Some(0), Some(Serial(6))), ask(&[0]));
+    assert_eq!(it.answered(now, 0, Some(soa(3))), anew);
+    assert_eq!(it.transferred(now, Transferred::Served(soa(3))), None);
+    assert_eq!(it.notified(Some(0), Some(Serial(4))), ixfr(0, 3));
+}
+
+#[test]
+fn a_primary_that_is_back_is_asked_soon_and_nothing_is_put_off() {
+    let now = start();
+    let mut it = refresh(1, None, now);
+    for _ in 0..20 {
+        it.wake(later(now, 1e6));
+        it.transferred(now, Transferred::NotBegun);
+    }
+    assert!(it.due().unwrap() > later(now, 100.0).instant);
+    it.wake_soon(now);
+    let due = it.due().unwrap();
+    assert!(due <= later(now, 30.0).instant);
+    it.wake_soon(later(now, 1000.0));
+    assert_eq!(it.due(), Some(due));
 }

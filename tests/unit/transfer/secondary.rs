@@ -436,3 +436,25 @@ fn other_settings_change_primaries_and_zones_without_a_restart() {
     let (message, mut output) = (message(4, "example.", RecordType::SOA), vec![0; 512]);
     assert!(handle.at_service(&message, LOOPBACK, &mut output).is_some_and(|_| output[3] & 0xf == 5));
 }
+
+#[test]
+fn a_member_that_its_silent_primary_was_not_asked_for_is_awaited() {
+    let second = Duration::from_secs(1);
+    let address = primary(Box::new(|_, _| (vec![], true)));
+    let mut settings = SecondarySettings { silence: second, transfers_per_primary: 1, ..settings(address) };
+    let first = settings.zones.remove(0);
+    let other = SecondaryZone { name: name("sample."), ..first.clone() };
+    let (pop, _served) = Hub::new();
+    let secondary = Secondary::start(settings, pop, Default::default()).unwrap();
+    let handle = secondary.handle();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let set = vec![first, other];
+        handle.change_members(MemberZones { removed: Vec::new(), set }).await.unwrap();
+        while handle.report().await.unwrap().iter().any(|report| report.status.failures == 0) {
+            tokio::task::yield_now().await;
+        }
+    });
+    // One has failed; the other waited for that, and its primary was not asked for it.
+    assert_eq!(handle.awaited().load().members, 1);
+}

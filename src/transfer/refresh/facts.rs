@@ -1,0 +1,42 @@
+//! What others ask of the state machine, and what they tell it, beside the events.
+
+use std::time::Duration;
+
+use super::settings::Bounds;
+use super::{Now, Refresh};
+
+/// Over how long the zones of a primary that was silent are asked for again.
+const WAKE_SPREAD: Duration = Duration::from_secs(30);
+
+impl Refresh {
+    /// Whether the last attempts brought a version, or the word that there is none.
+    pub fn is_failing(&self) -> bool {
+        self.failures > 0
+    }
+
+    /// Whether a version is served.
+    pub fn is_served(&self) -> bool {
+        self.served.is_some()
+    }
+
+    /// How many attempts in a row have failed.
+    pub fn failures(&self) -> u32 {
+        self.failures
+    }
+
+    /// Whether a version is served, or an attempt to get one has failed.
+    pub fn is_tried(&self) -> bool {
+        self.served.is_some() || self.is_failing()
+    }
+
+    /// Other bounds from the next time on.
+    pub fn set_bounds(&mut self, bounds: Bounds) {
+        self.bounds = bounds;
+    }
+
+    /// A primary that was silent has answered: it is asked within half a minute, if nothing is under way.
+    pub fn wake_soon(&mut self, now: Now) {
+        let soon = now.instant + WAKE_SPREAD.mul_f64(self.rng.f64());
+        self.due = self.due.min(soon);
+    }
+}
