@@ -2,7 +2,7 @@
 
 use std::fs::{self, File, Metadata, Permissions};
 use std::io::{self, Write};
-use std::os::unix::fs::{MetadataExt, PermissionsExt, fchown};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, fchown};
 use std::path::{Path, PathBuf};
 
 use super::output::write_out;
@@ -49,7 +49,9 @@ fn behind_links(path: &Path) -> PathBuf {
 /// Writes a new file and gives it the name when it is on the disk; the owner and the mode of the old one stay.
 fn replace(path: &Path, old: Option<&Metadata>, octets: &[u8]) -> io::Result<()> {
     let new = path.with_file_name(format!(".anyns-{:016x}.new", fastrand::u64(..)));
-    let mut file = File::options().write(true).create_new(true).open(&new)?;
+    // Who could not read the old one cannot read the new one before it has the mode of the old one.
+    let mode = if old.is_some() { 0o600 } else { 0o666 };
+    let mut file = File::options().write(true).create_new(true).mode(mode).open(&new)?;
     let written = file
         .write_all(octets)
         .and_then(|()| old.map_or(Ok(()), |old| take_over(&file, old)))

@@ -51,7 +51,7 @@ impl QueryLog {
             question.map_or_else(|| "(none)".to_owned(), |question| question.record_type.to_string());
         let rcode = octets::rcode(sample.response());
         let length = sample.response().len();
-        tracing::info!(%client, transport = ?sample.transport, name, r#type = record_type, rcode, octets = length, "query");
+        tracing::info!(%client, transport = sample.transport.word(), name, r#type = record_type, rcode, octets = length, "query");
     }
 }
 

@@ -1,8 +1,10 @@
-//! The task that empties the taps (1x): to the collector while it takes messages, to the log, and to the count of client prefixes.
+//! The task that empties the taps (1x): to the collector while it takes messages, to the log, and to the count of client prefixes. It goes on
+//! while it waits for the collector, which may hang: a tap has room for some samples only.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
@@ -26,6 +28,9 @@ const TICK: Duration = Duration::from_millis(20);
 
 /// Samples of one worker that are taken at one tick: as many as its tap has records.
 const MAX_SAMPLES_OF_TICK: usize = 64;
+
+/// Octets that wait at most while the collector takes what came before.
+const MOST_WAITING: usize = 1 << 20;
 
 /// How long a collector may take for the handshake and to take what is written.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -91,6 +96,8 @@ pub struct DnstapWriter {
     frames: Vec<u8>,
     /// The messages of a write that goes on. One that is cut off leaves a part of a frame behind: the connection ends with it.
     under_way: u64,
+    /// The messages in `frames` that wait for the end of that write.
+    waiting: u64,
 }
 
 /// A connection to a collector.
@@ -122,6 +129,7 @@ impl DnstapWriter {
             retry: (now, PAUSE),
             frames: Vec::new(),
             under_way: 0,
+            waiting: 0,
         }
     }
 
@@ -167,11 +175,20 @@ impl DnstapWriter {
 
     /// Connects, if there is a collector, no connection, and it is time.
     async fn connect(&mut self, now: Instant) {
-        let Some(target) = &self.settings.target else { return };
+        let Some(target) = self.settings.target.clone() else { return };
         if self.stream.is_some() || now < self.retry.0 {
             return;
         }
-        let opened = timeout(PATIENCE, open(target, &self.settings.sources)).await;
+        let sources = self.settings.sources.clone();
+        let mut opened = pin!(timeout(PATIENCE, open(&target, &sources)));
+        let mut ticks = interval(TICK);
+        let opened = loop {
+            tokio::select! {
+                biased;
+                opened = &mut opened => break opened,
+                _ = ticks.tick() => self.empty_taps(Instant::now(), false),
+            }
+        };
         match opened.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())) {
             Ok(stream) => {
                 tracing::info!(%target, "dnstap messages go to the collector");
@@ -230,9 +247,15 @@ impl DnstapWriter {
 
     /// Takes what waits in the taps; how many dnstap messages that makes.
     fn take(&mut self, now: Instant) -> u64 {
-        let (connected, mut messages, mut lost) = (self.stream.is_some(), 0, 0);
+        self.frames.clear();
+        self.empty_taps(now, self.stream.is_some());
+        std::mem::take(&mut self.waiting)
+    }
+
+    /// Takes what waits in the taps; makes messages of it where the collector takes some, and there is room.
+    fn empty_taps(&mut self, now: Instant, connected: bool) {
+        let (mut messages, mut lost) = (0, 0);
         let Self { frames, log, catchment, settings, .. } = self;
-        frames.clear();
         for tap in self.counters.taps() {
             let mut take = |sample: &SampledMessage| {
                 if let Some(recorder) = catchment {
@@ -241,7 +264,7 @@ impl DnstapWriter {
                 if settings.query_log {
                     log.write(sample, now);
                 }
-                if connected {
+                if connected && frames.len() < MOST_WAITING {
                     messages += encode(sample, &settings.identity, frames);
                 } else if settings.target.is_some() {
                     lost += kinds(sample).count() as u64;
@@ -257,33 +280,51 @@ impl DnstapWriter {
         if let Some(recorder) = catchment {
             recorder.publish(now);
         }
-        messages
+        self.waiting += messages;
     }
 
-    /// Writes the frames that were made.
-    async fn write(&mut self, messages: u64) {
-        if messages == 0 {
-            return;
-        }
-        let Some(mut stream) = self.stream.take() else { return };
-        self.under_way = messages;
-        let written = timeout(PATIENCE, stream.write_all(&self.frames)).await;
-        self.under_way = 0;
-        match written.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())) {
-            Ok(()) => {
-                self.counts.written.fetch_add(messages, Relaxed);
-                self.stream = Some(stream);
+    /// Writes the frames that were made, and those that are made meanwhile.
+    async fn write(&mut self, mut messages: u64) {
+        while messages > 0 {
+            let Some(mut stream) = self.stream.take() else { return };
+            self.under_way = messages;
+            let mut octets = std::mem::take(&mut self.frames);
+            let written = {
+                let mut written = pin!(timeout(PATIENCE, stream.write_all(&octets)));
+                let mut ticks = interval(TICK);
+                loop {
+                    tokio::select! {
+                        biased;
+                        written = &mut written => break written,
+                        _ = ticks.tick() => self.empty_taps(Instant::now(), true),
+                    }
+                }
+            };
+            self.under_way = 0;
+            if self.waiting == 0 {
+                // Its memory is used again.
+                octets.clear();
+                self.frames = octets;
             }
-            Err(error) => {
-                self.counts.dropped.fetch_add(messages, Relaxed);
-                self.lose(&error);
+            match written.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())) {
+                Ok(()) => {
+                    self.counts.written.fetch_add(messages, Relaxed);
+                    self.stream = Some(stream);
+                    messages = std::mem::take(&mut self.waiting);
+                }
+                Err(error) => {
+                    let lost = messages + std::mem::take(&mut self.waiting);
+                    self.counts.dropped.fetch_add(lost, Relaxed);
+                    return self.lose(&error);
+                }
             }
         }
     }
 
-    /// Counts the messages of a write that was cut off.
+    /// Counts the messages of a write that was cut off, and those that waited for its end.
     fn count_cut_off(&mut self) {
-        self.counts.dropped.fetch_add(std::mem::take(&mut self.under_way), Relaxed);
+        let lost = std::mem::take(&mut self.under_way) + std::mem::take(&mut self.waiting);
+        self.counts.dropped.fetch_add(lost, Relaxed);
     }
 }
 
@@ -345,115 +386,5 @@ async fn open_tcp(address: SocketAddr, sources: &[IpAddr]) -> io::Result<tokio::
 }
 
 #[cfg(test)]
-mod tests {
-    use tokio::net::UnixListener;
-
-    use crate::telemetry::TapTransport;
-
-    use super::*;
-
-    fn settings(target: Target, query_log: bool) -> Settings {
-        Settings {
-            one_in: 1,
-            target: Some(target),
-            query_log,
-            full_addresses: false,
-            catchments: false,
-            identity: "a".into(),
-            sources: Vec::new(),
-            service_addresses: Vec::new(),
-        }
-    }
-
-    fn sample(counters: &Counters) {
-        let client = (SocketAddr::from(([192, 0, 2, 1], 53)), None);
-        counters.taps()[0].take((&[0; 12], &[0; 12]), TapTransport::Udp, client);
-    }
-
-    /// Reads so many octets.
-    async fn read(stream: &mut UnixStream, octets: usize) -> Vec<u8> {
-        let mut read = vec![0; octets];
-        stream.read_exact(&mut read).await.unwrap();
-        read
-    }
-
-    fn frame(kind: Control) -> Vec<u8> {
-        let mut frame = Vec::new();
-        frames::control(kind, &mut frame);
-        frame
-    }
-
-    #[tokio::test]
-    async fn a_collector_that_ends_is_noticed_and_one_that_stays_gets_the_last_messages() {
-        let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join("dnstap.sock");
-        let listener = UnixListener::bind(&path).unwrap();
-        let counters = Counters::new(1).with_taps(1);
-        let mut writer = DnstapWriter::new(settings(Target::Unix(path), false), counters.clone());
-        let counts = writer.counts();
-        let begin = async |writer: &mut DnstapWriter| {
-            writer.retry.0 = Instant::now();
-            let connected = async { writer.connect(Instant::now()).await };
-            let accepted = async {
-                let (mut stream, _) = listener.accept().await.unwrap();
-                assert_eq!(read(&mut stream, frame(Control::Ready).len()).await, frame(Control::Ready));
-                stream.write_all(&frame(Control::Accept)).await.unwrap();
-                assert_eq!(read(&mut stream, frame(Control::Start).len()).await, frame(Control::Start));
-                stream
-            };
-            tokio::join!(connected, accepted).1
-        };
-        // It reads what is written, and closes: what comes then is lost, and not written.
-        let mut stream = begin(&mut writer).await;
-        sample(&counters);
-        writer.hear();
-        let messages = writer.take(Instant::now());
-        writer.write(messages).await;
-        assert_eq!((counts.written(), counts.dropped()), (2, 0));
-        let length = u32::from_be_bytes(read(&mut stream, 4).await.try_into().unwrap());
-        read(&mut stream, length as usize).await;
-        drop(stream);
-        sample(&counters);
-        writer.hear();
-        let messages = writer.take(Instant::now());
-        writer.write(messages).await;
-        assert_eq!((counts.written(), counts.dropped()), (2, 2));
-        // The end in order: what waits is written, then STOP; FINISH ends the wait.
-        let mut stream = begin(&mut writer).await;
-        sample(&counters);
-        let reader = async {
-            for _ in 0..2 {
-                let length = u32::from_be_bytes(read(&mut stream, 4).await.try_into().unwrap());
-                assert!(length > 0, "a message");
-                read(&mut stream, length as usize).await;
-            }
-            assert_eq!(read(&mut stream, 12).await, frame(Control::Stop));
-            stream.write_all(&frame(Control::Finish)).await.unwrap();
-            assert_eq!(stream.read(&mut [0; 1]).await.unwrap(), 0, "closed");
-        };
-        tokio::join!(writer.finish(), reader);
-        assert_eq!((counts.written(), counts.dropped()), (4, 2));
-    }
-
-    #[test]
-    fn what_is_lost_is_counted_where_it_is_lost() {
-        let counters = Counters::new(1).with_taps(1);
-        let mut writer =
-            DnstapWriter::new(settings(Target::Unix("absent.sock".into()), true), counters.clone());
-        let counts = writer.counts();
-        let (tap, now) = (&counters.taps()[0], Instant::now());
-        let client = (SocketAddr::from(([192, 0, 2, 1], 53)), None);
-        for response in [&[0; 12][..], &[0; 5000]] {
-            tap.take((&[0; 12], response), TapTransport::Udp, client);
-        }
-        assert_eq!(writer.take(now), 0, "there is no collector");
-        assert_eq!((counts.dropped(), counts.log_dropped()), (3, 0), "a long response is no message");
-        for round in 0..5 {
-            (0..MAX_SAMPLES_OF_TICK).for_each(|_| tap.take((&[0; 12], &[0; 12]), TapTransport::Udp, client));
-            writer.take(now);
-            assert_eq!(counts.dropped(), 3 + 2 * MAX_SAMPLES_OF_TICK as u64 * (round + 1));
-        }
-        assert_eq!(counts.log_dropped(), 2 + 5 * MAX_SAMPLES_OF_TICK as u64 - 200);
-        assert_eq!(counts.written(), 0);
-    }
-}
+#[path = "../../tests/unit/dnstap/writer.rs"]
+mod tests;

@@ -242,18 +242,27 @@ pub fn render_catchments(report: &CatchmentReport) -> String {
     text
 }
 
-/// The report as CSV (RFC 4180): a line for each POP and prefix. Names of POPs and prefixes hold nothing that needs quotes.
+/// The report as CSV (RFC 4180): a line for each POP and prefix.
 #[must_use]
 pub fn catchments_csv(report: &CatchmentReport) -> String {
     let mut text = "pop,prefix,samples,missed,share,queries_per_second\r\n".to_owned();
     for pop in &report.pops {
+        let name = csv_field(&pop.name);
         for one in &pop.prefixes {
             let queries = one.share * pop.queries;
             let ClientPrefix { prefix, samples, missed, share } = one;
-            let _ = write!(text, "{},{prefix},{samples},{missed},{share:.6},{queries:.3}\r\n", pop.name);
+            let _ = write!(text, "{name},{prefix},{samples},{missed},{share:.6},{queries:.3}\r\n");
         }
     }
     text
+}
+
+/// A field in quotes where it needs them.
+fn csv_field(text: &str) -> String {
+    match text.contains([',', '"', '\r', '\n']) {
+        true => format!("\"{}\"", text.replace('"', "\"\"")),
+        false => text.to_owned(),
+    }
 }
 
 #[cfg(test)]
@@ -326,6 +335,12 @@ pub(super) mod tests {
              fra1,192.0.2.0/24,1,0,0.500000,25.000\r\n\
              fra1,203.0.113.0/24,1,0,0.500000,25.000\r\n"
         );
+    }
+
+    #[test]
+    fn a_name_with_a_comma_or_a_quote_is_one_field() {
+        let told = catchments_csv(&report(vec![pop("a,\"b\"", 1.0, &[("192.0.2.0/24", 1)], 0)]));
+        assert!(told.ends_with("\r\n\"a,\"\"b\"\"\",192.0.2.0/24,1,0,1.000000,1.000\r\n"), "{told}");
     }
 
     #[test]

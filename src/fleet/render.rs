@@ -88,8 +88,8 @@ fn route(pop: &PopSummary) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::document::PopLoad;
-    use super::super::summary::ZoneDifference;
+    use super::super::document::{PopLoad, ToldPrefix, ToldStatus};
+    use super::super::summary::{ZoneDifference, scarce_prefixes};
     use super::*;
 
     #[test]
@@ -97,7 +97,6 @@ mod tests {
         let prefix = |intent: &str, sent| PrefixSummary {
             prefix: "192.0.2.0/24".into(),
             intent: intent.into(),
-            announced: sent > 0,
             sent,
             neighbors: 2,
             reasons: Vec::new(),
@@ -155,29 +154,36 @@ mod tests {
 
     #[test]
     fn prefixes_that_one_pop_alone_or_none_announces_are_named() {
-        let prefix = |prefix: &str, announced| PrefixSummary {
-            prefix: prefix.into(),
-            announced,
-            ..PrefixSummary::default()
+        let prefix = |(prefix, intent): &(&str, &str)| ToldPrefix {
+            prefix: (*prefix).into(),
+            intent: (*intent).into(),
+            ..ToldPrefix::default()
         };
-        let pop = |name: &str, prefixes| PopSummary {
-            name: name.into(),
-            verdict: "ok".into(),
-            announced: true,
-            prefixes,
-            ..PopSummary::default()
-        };
-        let (both, one, none) = ("192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24");
-        let found = |pops| {
-            let mut report = FleetReport { pops, ..FleetReport::default() };
-            report.find_scarce();
+        let found = |pops: &[(&str, &[(&str, &str)])]| {
+            let told: Vec<(&str, ToldStatus)> = pops
+                .iter()
+                .map(|(name, prefixes)| {
+                    let prefixes = prefixes.iter().map(prefix).collect();
+                    (*name, ToldStatus { dry_run: true, prefixes, ..ToldStatus::default() })
+                })
+                .collect();
+            let pop = |(name, _): &(&str, ToldStatus)| PopSummary {
+                name: (*name).into(),
+                verdict: "ok".into(),
+                announced: true,
+                ..PopSummary::default()
+            };
+            let scarce = scarce_prefixes(told.iter().map(|(name, status)| (*name, status)), told.len());
+            let pops = told.iter().map(pop).collect();
+            let report = FleetReport { pops, scarce, ..FleetReport::default() };
             let text = render(&report);
             let lines = text.lines().filter_map(|line| line.strip_prefix("  ! ")).map(str::to_owned);
             (lines.collect::<Vec<_>>(), report.exit_code())
         };
-        let ams = || pop("ams1", vec![prefix(both, true), prefix(one, true), prefix(none, false)]);
+        let (both, one, none) = ("192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24");
+        let ams: &[(&str, &str)] = &[(both, "announce"), (one, "announce"), (none, "withdraw")];
         assert_eq!(
-            found(vec![ams(), pop("fra1", vec![prefix(both, true), prefix(none, false)])]),
+            found(&[("ams1", ams), ("fra1", &[(both, "deprefer"), (none, "withdraw")])]),
             (
                 vec![
                     "198.51.100.0/24: ams1 alone announces it".to_owned(),
@@ -186,8 +192,8 @@ mod tests {
                 1
             )
         );
-        let two = || vec![prefix(both, true), prefix(one, true)];
-        assert_eq!(found(vec![pop("ams1", two()), pop("fra1", vec![prefix(both, true)])]).1, 0, "a remark");
-        assert_eq!(found(vec![pop("ams1", two())]), (vec![], 0), "one POP stands alone");
+        let two: &[(&str, &str)] = &[(both, "announce"), (one, "announce")];
+        assert_eq!(found(&[("ams1", two), ("fra1", &[(both, "announce")])]).1, 0, "a remark");
+        assert_eq!(found(&[("ams1", two)]), (vec![], 0), "one POP stands alone");
     }
 }

@@ -79,8 +79,6 @@ pub struct PrefixSummary {
     pub prefix: String,
     /// What is desired: `announce`, `deprefer` or `withdraw`.
     pub intent: String,
-    /// Whether it draws queries to this POP.
-    pub announced: bool,
     /// To how many neighbors it is sent.
     pub sent: usize,
     /// How many neighbors there are.
@@ -119,11 +117,7 @@ impl PopSummary {
             dry_run: *dry_run,
             stopping: *stopping,
             delay: *delay,
-            prefixes: prefixes
-                .iter()
-                .take(MOST_PREFIXES)
-                .map(|prefix| PrefixSummary::of(prefix, *dry_run))
-                .collect(),
+            prefixes: prefixes.iter().take(MOST_PREFIXES).map(PrefixSummary::of).collect(),
             zones: zone_counts.total,
             zones_not_well: zone_counts.not_well,
             load: load.clone(),
@@ -149,11 +143,10 @@ impl PopSummary {
 }
 
 impl PrefixSummary {
-    fn of(prefix: &ToldPrefix, dry_run: bool) -> Self {
+    fn of(prefix: &ToldPrefix) -> Self {
         Self {
             prefix: short(&prefix.prefix),
             intent: short(&prefix.intent),
-            announced: prefix.reach(dry_run) != Reach::Nothing,
             sent: prefix.sent(),
             neighbors: prefix.neighbors.len(),
             reasons: prefix.reasons.iter().take(MOST_REASONS).map(|reason| short(reason)).collect(),
@@ -162,24 +155,6 @@ impl PrefixSummary {
 }
 
 impl FleetReport {
-    /// Finds the prefixes that few POPs announce. Where one POP alone is listed, that is meant.
-    pub(super) fn find_scarce(&mut self) {
-        let mut announcing: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
-        for pop in &self.pops {
-            for prefix in &pop.prefixes {
-                let pops = announcing.entry(&prefix.prefix).or_default();
-                pops.extend(prefix.announced.then_some(pop.name.as_str()));
-            }
-        }
-        let scarce = |(prefix, pops): (&str, Vec<&str>)| {
-            let pop = pops.first().map(|pop| (*pop).to_owned());
-            let is_scarce = pops.is_empty() || (pops.len() == 1 && self.pops.len() > 1);
-            is_scarce.then(|| ScarcePrefix { prefix: prefix.to_owned(), pop })
-        };
-        let scarce = announcing.into_iter().filter_map(scarce).take(MOST_PREFIXES).collect();
-        self.scarce = scarce;
-    }
-
     /// Puts what is wrong first.
     pub(super) fn sort(&mut self) {
         self.pops.sort_by(|one, other| (one.rank(), &one.name).cmp(&(other.rank(), &other.name)));
@@ -199,6 +174,26 @@ impl FleetReport {
             u8::from(!is_well || self.more_differ)
         }
     }
+}
+
+/// The prefixes that none of these POPs announces, or one alone. Where one POP alone is listed, that is meant.
+pub(super) fn scarce_prefixes<'a>(
+    pops: impl Iterator<Item = (&'a str, &'a ToldStatus)>,
+    listed: usize,
+) -> Vec<ScarcePrefix> {
+    let mut announcing: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for (name, status) in pops {
+        for prefix in &status.prefixes {
+            let is_announced = prefix.reach(status.dry_run) != Reach::Nothing;
+            announcing.entry(&prefix.prefix).or_default().extend(is_announced.then_some(name));
+        }
+    }
+    let scarce = |(prefix, pops): (&str, Vec<&str>)| {
+        let is_scarce = pops.is_empty() || (pops.len() == 1 && listed > 1);
+        let pop = pops.first().map(|pop| (*pop).to_owned());
+        is_scarce.then(|| ScarcePrefix { prefix: short(prefix), pop })
+    };
+    announcing.into_iter().filter_map(scarce).take(MOST_PREFIXES).collect()
 }
 
 /// A text of the network, bounded.

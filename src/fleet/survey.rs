@@ -12,7 +12,7 @@ use super::compare::{differences, differing_buckets};
 use super::document::PopDocument;
 use super::error::FleetError;
 use super::settings::Settings;
-use super::summary::{FleetReport, PopSummary};
+use super::summary::{FleetReport, PopSummary, scarce_prefixes};
 
 /// Octets of a POP's document at most: its reasons, prefixes and probes, and the digests.
 pub(super) const MOST_DOCUMENT: usize = 1 << 20;
@@ -81,6 +81,8 @@ pub async fn survey(
             Err((url, error)) => report.pops.push(PopSummary::silent(name, &url, error)),
         }
     }
+    let told = known.iter().map(|(client, document)| (client.name(), &document.status));
+    report.scarce = scarce_prefixes(told, clients.len());
     // At a last-resort POP older serials are meant.
     known.retain(|(_, document)| document.status.delay.is_none());
     let basis: Vec<(String, Vec<u64>)> =
@@ -90,7 +92,6 @@ pub async fn survey(
         None => look_for_differences(&mut report, &known, until).await,
     }
     report.sort();
-    report.find_scarce();
     Surveyed { report, basis }
 }
 

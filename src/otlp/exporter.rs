@@ -207,7 +207,8 @@ impl Exporter {
                     let (endpoint, error) = (self.settings.endpoint, with_causes(&error));
                     tracing::warn!(%endpoint, error, "the OTLP receiver takes no records: they are sent again");
                 }
-                self.retry = Some((Instant::now() + pause, (pause * 2).min(LONGEST_PAUSE)));
+                let asked = error.retry_after().unwrap_or_default();
+                self.retry = Some((Instant::now() + pause.max(asked), (pause * 2).min(LONGEST_PAUSE)));
                 false
             }
             Err(error) => {

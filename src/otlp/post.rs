@@ -7,8 +7,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::client::conn::http1;
-use hyper::header::{self, HeaderValue};
-use hyper::{Method, Request, StatusCode};
+use hyper::header::{self, HeaderMap, HeaderValue};
+use hyper::{Method, Request};
 use hyper_util::rt::TokioIo;
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::timeout;
@@ -21,6 +21,9 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// Octets of a response at most: it holds a count and a text.
 const MOST_RESPONSE: usize = 64 * 1024;
 
+/// A receiver that asks for a longer pause is asked after this one.
+const MOST_RETRY_AFTER: Duration = Duration::from_secs(300);
+
 /// Why a batch was not taken.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum PostError {
@@ -30,8 +33,8 @@ pub(super) enum PostError {
     Http(#[source] hyper::Error),
     #[error("no answer within {PATIENCE:?}")]
     Timeout,
-    #[error("answered with HTTP status {0}")]
-    Status(u16),
+    #[error("answered with HTTP status {status}")]
+    Status { status: u16, retry_after: Option<Duration> },
     #[error("the answer is too long, or broke off")]
     Response,
 }
@@ -41,7 +44,15 @@ impl PostError {
     pub(super) fn is_passing(&self) -> bool {
         match self {
             Self::Connect(_) | Self::Http(_) | Self::Timeout | Self::Response => true,
-            Self::Status(status) => matches!(status, 429 | 502 | 503 | 504),
+            Self::Status { status, .. } => matches!(status, 429 | 502 | 503 | 504),
+        }
+    }
+
+    /// How long the receiver wants to be left alone, bounded ("OTLP/HTTP Throttling").
+    pub(super) fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Status { retry_after, .. } => retry_after.map(|pause| pause.min(MOST_RETRY_AFTER)),
+            _ => None,
         }
     }
 }
@@ -68,8 +79,10 @@ pub(super) async fn post(
             fields.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/x-protobuf"));
             fields.insert(header::CONNECTION, HeaderValue::from_static("close"));
             let response = sender.send_request(request).await.map_err(PostError::Http)?;
-            if response.status() != StatusCode::OK {
-                return Err(PostError::Status(response.status().as_u16()));
+            // A gateway may take records with 202.
+            if !response.status().is_success() {
+                let status = response.status().as_u16();
+                return Err(PostError::Status { status, retry_after: retry_after(response.headers()) });
             }
             let body = Limited::new(response.into_body(), MOST_RESPONSE).collect().await;
             body.map(|body| body.to_bytes()).map_err(|_| PostError::Response)
@@ -90,6 +103,12 @@ pub(super) async fn post(
     timeout(PATIENCE, exchange).await.unwrap_or(Err(PostError::Timeout))
 }
 
+/// The seconds of Retry-After (RFC 9110 section 10.2.3). A date is not looked at: the clocks may differ.
+fn retry_after(fields: &HeaderMap) -> Option<Duration> {
+    let seconds = fields.get(header::RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
+    Some(Duration::from_secs(seconds))
+}
+
 /// From a management address, never from a service address (rule 7 of the crate); to loopback from loopback.
 async fn connect(address: SocketAddr, sources: &[IpAddr]) -> io::Result<TcpStream> {
     let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
@@ -98,4 +117,21 @@ async fn connect(address: SocketAddr, sources: &[IpAddr]) -> io::Result<TcpStrea
         socket.bind(SocketAddr::new(*source, 0))?;
     }
     socket.connect(address).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_receiver_may_ask_for_a_pause_and_not_for_a_long_one() {
+        let asked = |value: &'static str| {
+            let fields = [(header::RETRY_AFTER, HeaderValue::from_static(value))].into_iter().collect();
+            PostError::Status { status: 503, retry_after: retry_after(&fields) }.retry_after()
+        };
+        assert_eq!(asked("30"), Some(Duration::from_secs(30)));
+        assert_eq!(asked("86400"), Some(MOST_RETRY_AFTER));
+        assert_eq!(asked("Fri, 31 Dec 1999 23:59:59 GMT"), None);
+        assert_eq!(retry_after(&HeaderMap::new()), None);
+    }
 }

@@ -11,7 +11,7 @@ pub struct Settings {
     pub directory: PathBuf,
     /// What the documents call the service, such as `as112.example`.
     pub service: String,
-    /// This instance: the files have its name.
+    /// This instance: the files have its name, `_` in place of what a name of a file should not have.
     pub instance: String,
     /// The zone of the service, whose versions are told of; none for a service of many zones.
     pub zone: Option<Name>,

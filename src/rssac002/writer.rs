@@ -224,9 +224,15 @@ impl Writer {
         let mut parts = date.split('-');
         let (year, month) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
         let Settings { directory, instance, .. } = &self.settings;
-        let name = format!("{instance}-{}-{}.yaml", date.replace('-', ""), metric.name());
+        let name = format!("{}-{}-{}.yaml", as_file_name(instance), date.replace('-', ""), metric.name());
         directory.join(year).join(month).join(metric.name()).join(name)
     }
+}
+
+/// The name of an instance as a part of the name of a file: a name such as `ams1/a` leads to no other folder.
+fn as_file_name(instance: &str) -> String {
+    let is_plain = |character: &char| character.is_ascii_alphanumeric() || ".-_".contains(*character);
+    instance.chars().map(|character| if is_plain(&character) { character } else { '_' }).collect()
 }
 
 /// What was counted since the last write is written when the thread ends.
@@ -321,6 +327,13 @@ mod tests {
             let text = self.text("unique-sources", date);
             text.lines().find_map(|line| line.strip_prefix("num-sources-ipv4: ")?.parse().ok())
         }
+    }
+
+    #[test]
+    fn an_instance_names_a_file_in_its_folder() {
+        assert_eq!(as_file_name("ams1.a-b_c"), "ams1.a-b_c");
+        assert_eq!(as_file_name("../../evil"), ".._.._evil");
+        assert_eq!(as_file_name("ams1/a b"), "ams1_a_b");
     }
 
     #[test]

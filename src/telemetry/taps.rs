@@ -38,6 +38,20 @@ pub enum TapTransport {
     Doq,
 }
 
+impl TapTransport {
+    /// As metrics call it.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Udp => "udp",
+            Self::Tcp => "tcp",
+            Self::Dot => "dot",
+            Self::Doh => "doh",
+            Self::Doq => "doq",
+        }
+    }
+}
+
 /// A query and its response.
 #[derive(Clone, Debug)]
 pub struct SampledMessage {

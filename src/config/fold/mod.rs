@@ -27,6 +27,7 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 use toml::Spanned;
+use tracing::level_filters::LevelFilter;
 
 use crate::telemetry::{LogFormat, LogSettings, check_level};
 
@@ -115,6 +116,19 @@ fn fold_pop(spec: &Spec, faults: &mut Faults<'_>) -> Pop {
     Pop { name, instance, management_addresses: management.iter().map(|address| *address.as_ref()).collect() }
 }
 
+/// The module whose records the query log is.
+const QUERY_LOG: &str = "anyns::dnstap::query_log";
+
+/// Whether this level has records of the query log, as far as levels without spans tell. What is said of the module counts before what
+/// is said of all.
+fn logs_queries(level: &str) -> bool {
+    let parts = level.split(',').map(str::trim).filter(|part| !part.contains('['));
+    let parts = parts.map(|part| part.split_once('=').unwrap_or(("", part)));
+    let of_module = parts.filter(|(module, _)| QUERY_LOG.starts_with(module));
+    let nearest = of_module.max_by_key(|(module, _)| module.len());
+    nearest.is_none_or(|(_, word)| word.parse::<LevelFilter>().is_ok_and(|level| level >= LevelFilter::INFO))
+}
+
 fn fold_log(spec: &Spec, pop: &Pop, faults: &mut Faults<'_>) -> LogSettings {
     let format = match spec.log.format {
         LogFormatSpec::Text => LogFormat::Text,
@@ -123,6 +137,11 @@ fn fold_log(spec: &Spec, pop: &Pop, faults: &mut Faults<'_>) -> LogSettings {
     let level = spec.log.level.as_ref().map_or("info", |level| level.as_ref());
     if let Err(error) = check_level(level) {
         faults.error(super::spec::span_of(&spec.log.level), "log.level", error.to_string());
+    } else if spec.samples.as_ref().is_some_and(|samples| samples.query_log) && !logs_queries(level) {
+        let message = format!(
+            "{level:?} leaves out the records of samples.query-log, which have the level info; add \",{QUERY_LOG}=info\""
+        );
+        faults.warning(super::spec::span_of(&spec.log.level), "log.level", message);
     }
     LogSettings { format, level: level.to_owned(), pop: pop.name.clone(), instance: pop.instance.clone() }
 }
@@ -149,5 +168,27 @@ fn fold_drain(spec: &Spec, faults: &mut Faults<'_>) -> Drain {
         deprefer: or(&spec.drain.deprefer, Drain::DEFAULT_DEPREFER),
         quiet: or(&spec.drain.quiet, Drain::DEFAULT_QUIET),
         limit: or(&spec.drain.limit, Drain::DEFAULT_LIMIT),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::logs_queries;
+
+    #[test]
+    fn a_level_that_leaves_out_the_query_log_is_known() {
+        for (level, expected) in [
+            ("info", true),
+            ("debug", true),
+            ("warn", false),
+            ("WARN", false),
+            ("off", false),
+            ("warn,anyns::dnstap=info", true),
+            ("anyns=warn", false),
+            ("info,anyns::dnstap::query_log=error", false),
+            ("warn,anyns::health=debug", false),
+        ] {
+            assert_eq!(logs_queries(level), expected, "{level}");
+        }
     }
 }

@@ -1,6 +1,7 @@
 //! `[web]`: where the page and the API are, and what clients must show.
 
 use std::net::{IpAddr, SocketAddr};
+use std::time::SystemTime;
 
 use ipnet::IpNet;
 
@@ -36,11 +37,15 @@ pub(super) fn fold_web(
         check_address(web, &settings, *address, services, faults);
     }
     check_reach(web, &settings, faults);
-    if faults.is_here()
-        && faults.errors() == before
-        && let Err(error) = Credentials::load(&settings)
-    {
-        faults.error(None, "web", with_causes(&error));
+    if faults.is_here() && faults.errors() == before {
+        match Credentials::load(&settings) {
+            Err(error) => faults.error(None, "web", with_causes(&error)),
+            Ok(credentials) => {
+                if let Some(warning) = credentials.certificate_warning(SystemTime::now()) {
+                    faults.warning(span_of(&web.certificate), "web.certificate", warning);
+                }
+            }
+        }
     }
     Some(settings)
 }

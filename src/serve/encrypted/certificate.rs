@@ -17,9 +17,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 
-use crate::telemetry::locked;
-
-use super::expiry::{ExpiryStage, Validity};
+use crate::telemetry::{CertificateValidity, ExpiryStage, locked};
 
 /// Octets of the longest file read: a chain of a dozen certificates has some 30,000.
 const MAX_FILE: u64 = 1 << 20;
@@ -89,7 +87,7 @@ pub struct Certificates {
 struct Told {
     fault: Option<String>,
     /// When the pair in use is valid; `None` if that cannot be read.
-    validity: Option<Validity>,
+    validity: Option<CertificateValidity>,
 }
 
 /// What the next reading is compared with.
@@ -105,7 +103,7 @@ impl Certificates {
     pub fn load(certificate: &Path, key: &Path) -> Result<Arc<Self>, CertificateError> {
         let looks = [file_state(certificate), file_state(key)];
         let pair = read(certificate, key)?;
-        let told = Told { fault: None, validity: Validity::of(&pair.cert) };
+        let told = Told { fault: None, validity: CertificateValidity::of(&pair.cert) };
         let mut state = State { looks, ..State::default() };
         state.watch_validity(told.validity, certificate);
         let (current, told) = (ArcSwap::from_pointee(pair), ArcSwap::from_pointee(told));
@@ -139,13 +137,20 @@ impl Certificates {
         self.told.load().validity?.warning(SystemTime::now())
     }
 
+    /// When the certificate in use expires, as far as that can be read. Never blocks.
+    #[must_use]
+    pub fn expires(&self) -> Option<SystemTime> {
+        Some(self.told.load().validity?.until())
+    }
+
     fn read_again(&self, state: &mut State) -> Result<(), CertificateError> {
         // Looked at before they are read: a change in between is seen the next time.
         state.looks = [file_state(&self.certificate), file_state(&self.key)];
         match read(&self.certificate, &self.key) {
             Ok(pair) => {
                 let same = pair.cert == self.current.load().cert;
-                self.told.store(Arc::new(Told { fault: None, validity: Validity::of(&pair.cert) }));
+                self.told
+                    .store(Arc::new(Told { fault: None, validity: CertificateValidity::of(&pair.cert) }));
                 self.current.store(Arc::new(pair));
                 tracing::info!(certificate = %self.certificate.display(), same, "the certificate is read");
                 Ok(())
@@ -162,7 +167,7 @@ impl Certificates {
 
 impl State {
     /// Logs it when the certificate reaches another stage of its validity.
-    fn watch_validity(&mut self, validity: Option<Validity>, certificate: &Path) {
+    fn watch_validity(&mut self, validity: Option<CertificateValidity>, certificate: &Path) {
         let now = SystemTime::now();
         let stage = validity.map_or(ExpiryStage::Well, |validity| validity.stage(now));
         if stage != std::mem::replace(&mut self.stage, stage)

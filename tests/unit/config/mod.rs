@@ -400,6 +400,11 @@ fn what_is_probably_not_meant_is_warned_of() {
              [[service]]\nmed = 10",
             "different ASes",
         ),
+        (
+            "[[service]]",
+            "[samples]\nquery-log = true\n[log]\nlevel = \"warn\"\n[[service]]",
+            "samples.query-log, which have the level info",
+        ),
     ];
     for (good, bad, expected) in table {
         let text = warnings(good, bad);
