@@ -65,10 +65,13 @@ fn systemd_reads_the_unit() {
     std::fs::write(&file, unit.replace("/usr/local/bin/anyns", PROGRAM)).expect("written");
     let output = Command::new("systemd-analyze").arg("verify").arg(&file).output().expect("it runs");
     let text = String::from_utf8_lossy(&output.stderr).into_owned();
-    if !output.status.success() && !text.contains("anyns.service") {
+    // In a container there may be no manager to load units.
+    let has_no_manager =
+        ["Failed to initialize manager", "Failed to connect to bus"].iter().any(|words| text.contains(words));
+    if !output.status.success() && has_no_manager && !text.contains("anyns.service") {
         return skip("deploy/systemd", text.trim());
     }
-    assert!(!text.contains("anyns.service"), "{text}");
+    assert!(output.status.success() && !text.contains("anyns.service"), "{text}");
 }
 
 #[test]

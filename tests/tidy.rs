@@ -321,6 +321,7 @@ fn tests_wait_for_events() {
 const SLEEPING_TESTS: &[(&str, &str)] = &[
     ("tests/support/wait.rs", "the pause between two looks"),
     ("tests/bench/difference.rs", "a measurement takes a span of time"),
+    ("tests/unit/health/responder.rs", "a server that answers late, which the probes must bear"),
 ];
 
 #[test]

@@ -43,7 +43,7 @@ const ADVANCE: u32 = 8;
 
 /// What becomes of a query.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Verdict {
+pub enum Admission {
     /// Answer it.
     #[default]
     Answer,
@@ -92,14 +92,14 @@ impl Limiter {
     pub fn worker(self: &Arc<Self>, workers: usize) -> WorkerLimiter {
         let workers = u32::try_from(workers).unwrap_or(u32::MAX).max(1);
         let most = (self.quota.burst_size().get() / ADVANCE / workers).clamp(1, MOST_TOKENS);
-        let entries = vec![Entry::default(); ENTRIES].into_boxed_slice();
+        let entries = vec![PrefixEntry::default(); ENTRIES].into_boxed_slice();
         let taker = self.table.taker(self.quota);
         WorkerLimiter { shared: self.clone(), taker, entries, most, now: 0 }
     }
 
     /// Octets of memory that the shared tables and the tables of this many workers take, whatever the queries are.
     pub fn memory(&self, workers: usize) -> usize {
-        self.table.slots() * 2 * size_of::<u64>() + workers * ENTRIES * size_of::<Entry>()
+        self.table.slots() * 2 * size_of::<u64>() + workers * ENTRIES * size_of::<PrefixEntry>()
     }
 
     fn is_exempt(&self, source: IpAddr) -> bool {
@@ -128,7 +128,7 @@ fn random_seed() -> [u64; 4] {
 
 /// What a worker knows of a prefix.
 #[derive(Clone, Copy, Debug, Default)]
-struct Entry {
+struct PrefixEntry {
     /// The hash of the prefix.
     hash: u64,
     /// The shared cells refuse it before this time.
@@ -147,7 +147,7 @@ struct Entry {
 pub struct WorkerLimiter {
     shared: Arc<Limiter>,
     taker: Taker,
-    entries: Box<[Entry]>,
+    entries: Box<[PrefixEntry]>,
     /// Tokens taken at once at most.
     most: u32,
     /// Nanoseconds since the limiter's start.
@@ -168,35 +168,35 @@ impl WorkerLimiter {
     }
 
     /// Counts one query of this source, and says what becomes of it. A v4-mapped IPv6 source is the IPv4 one.
-    pub fn check(&mut self, source: IpAddr) -> Verdict {
+    pub fn check(&mut self, source: IpAddr) -> Admission {
         let source = source.to_canonical();
         if self.shared.is_exempt(source) {
-            return Verdict::Answer;
+            return Admission::Answer;
         }
         let hash = self.shared.hash(self.shared.prefixes.of(source));
         // The top bits: the low ones of both halves are the shared place.
         let index = (hash >> 52) as usize % ENTRIES;
-        let Some(entry) = self.entries.get_mut(index) else { return Verdict::Answer };
+        let Some(entry) = self.entries.get_mut(index) else { return Admission::Answer };
         if entry.hash != hash {
-            *entry = Entry { hash, refused: entry.refused, ..Entry::default() };
+            *entry = PrefixEntry { hash, refused: entry.refused, ..PrefixEntry::default() };
         }
         if entry.tokens > 0 {
             entry.tokens -= 1;
-            return Verdict::Answer;
+            return Admission::Answer;
         }
         if self.now >= entry.not_before && entry.refill(&self.taker, self.shared.table.slots(), self.most) {
-            return Verdict::Answer;
+            return Admission::Answer;
         }
         if self.shared.dry_run {
-            return Verdict::WouldLimit;
+            return Admission::WouldLimit;
         }
         entry.refused = entry.refused.wrapping_add(1);
         let slip = self.shared.slip;
-        if slip != 0 && entry.refused.is_multiple_of(slip) { Verdict::Slip } else { Verdict::Drop }
+        if slip != 0 && entry.refused.is_multiple_of(slip) { Admission::Slip } else { Admission::Drop }
     }
 }
 
-impl Entry {
+impl PrefixEntry {
     /// Pays for this query and, if the cells give it, for some to come. Returns whether this one is paid for.
     fn refill(&mut self, taker: &Taker, slots: usize, most: u32) -> bool {
         let place = Place::new(self.hash, slots);

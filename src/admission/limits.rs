@@ -79,7 +79,7 @@ impl WorkerLimits {
 mod tests {
     use std::num::NonZeroU32;
 
-    use super::super::{Mode, Verdict};
+    use super::super::{Admission, Mode};
     use super::*;
 
     #[test]
@@ -95,11 +95,11 @@ mod tests {
         assert!(first.at(now).is_none() && second.at(now).is_none());
         limits.change(&tight, now).unwrap();
         let limiter = first.at(now).unwrap();
-        assert_eq!([limiter.check(source), limiter.check(source)], [Verdict::Answer, Verdict::Drop]);
-        assert_eq!(second.at(now).unwrap().check(source), Verdict::Drop, "it is one limit for all workers");
-        assert_eq!(first.at(now).unwrap().check(source), Verdict::Drop, "it is kept from batch to batch");
+        assert_eq!([limiter.check(source), limiter.check(source)], [Admission::Answer, Admission::Drop]);
+        assert_eq!(second.at(now).unwrap().check(source), Admission::Drop, "it is one limit for all workers");
+        assert_eq!(first.at(now).unwrap().check(source), Admission::Drop, "it is kept from batch to batch");
         limits.change(&exempting, now).unwrap();
-        assert_eq!([0; 3].map(|_| first.at(now).unwrap().check(source)), [Verdict::Answer; 3]);
+        assert_eq!([0; 3].map(|_| first.at(now).unwrap().check(source)), [Admission::Answer; 3]);
         let wrong = Settings { ipv4_prefix_length: 33, ..tight };
         assert!(limits.change(&wrong, now).is_err());
         assert_eq!(*limits.settings(), exempting);

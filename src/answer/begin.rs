@@ -4,7 +4,7 @@
 //! A worker begins some queries, [prefetches](PendingAnswer::prefetch) for all of them, and answers them one after the other; a caller
 //! with one query does both halves at once ([`answer`](super::answer())). Nothing is done twice.
 
-use crate::wire::{CLASS_IN, LookupName, Query, RecordType};
+use crate::wire::{CLASS_IN, LookupName, Query, RecordType, opcode};
 use crate::zone::{Ahead, Snapshot, Zone};
 
 /// A query that was read and is not answered yet.
@@ -27,7 +27,7 @@ pub fn begin<'a>(
     name: &'a mut LookupName,
 ) -> Option<PendingAnswer<'a>> {
     let query = Query::parse(query)?;
-    let is_for_zones = query.fault.is_none() && query.opcode() == 0;
+    let is_for_zones = query.fault.is_none() && query.opcode() == opcode::QUERY;
     let question = query.question.as_ref().filter(|question| is_for_zones && question.class == CLASS_IN);
     if let Some(question) = question {
         question.name_into(name);

@@ -53,6 +53,7 @@ pub use verdict::rcode;
 
 use crate::wire::{
     CLASS_ANY, CLASS_CH, CLASS_IN, Full, LookupName, Query, QueryFault, Question, RecordType, Writer, flag,
+    opcode,
 };
 use crate::zone::Snapshot;
 
@@ -137,7 +138,7 @@ fn respond(
 ) -> Verdict {
     let query = &pending.query;
     // Another opcode has another body (NOTIFY, UPDATE, DSO): nothing of it is judged (RFC 8906 section 3.1.4).
-    if query.opcode() != 0 {
+    if query.opcode() != opcode::QUERY {
         return Verdict::explained(rcode::NOTIMP, extended_error::NOT_SUPPORTED);
     }
     if let Some(rcode) = fault(query, options) {

@@ -31,7 +31,7 @@ pub(super) fn resolve(
     };
     steps::count(steps::CountedStep::Search);
     let Some(mut zone) = chain.answering_zone(snapshot, pending.zone) else {
-        return not_served(snapshot, pending.name);
+        return not_served(snapshot, pending.name, chain.record_type);
     };
     let mut verdict = Verdict { authoritative: true, zone: Some(Enclosing::of(zone)), ..Verdict::default() };
     // What is known of QNAME already is good for the zone that it is in.
@@ -75,7 +75,7 @@ pub(super) fn resolve(
 
 impl<'a> Chain<'a, '_> {
     /// The zone that answers for the name, which is in `closest`: that one, or for DS the one above it (RFC 4035 section
-    /// 3.1.4.1), if that is served.
+    /// 3.1.4.1), if there is one. None answers for DS if the zone above is configured and not served: the child cannot speak for it.
     fn answering_zone<'s>(&self, snapshot: &'s Snapshot, closest: Option<&'s Zone>) -> Option<&'s Zone> {
         if self.record_type != RecordType::DS || self.name.label_count() == 0 {
             return closest;
@@ -85,7 +85,10 @@ impl<'a> Chain<'a, '_> {
             return closest;
         }
         steps::count(steps::CountedStep::Search);
-        snapshot.closest_zone(&self.name, 1).or(closest)
+        match snapshot.closest_zone(&self.name, 1) {
+            None if snapshot.absence(&self.name, 1).is_some() => None,
+            above => above.or(closest),
+        }
     }
 
     /// Goes on with what the zone knows of the name.
@@ -144,8 +147,9 @@ impl<'a> Chain<'a, '_> {
 
 /// The verdict on a name in no zone that is served. One that is configured, or may be on its way, is no reason for
 /// REFUSED, which would make a resolver treat this server as a lame delegation (RFC 9499).
-fn not_served(snapshot: &Snapshot, name: &LookupName) -> Verdict {
-    let (rcode, extended_error) = match snapshot.absence(name) {
+fn not_served(snapshot: &Snapshot, name: &LookupName, record_type: RecordType) -> Verdict {
+    let above = || snapshot.absence(name, 1).filter(|_| record_type == RecordType::DS);
+    let (rcode, extended_error) = match snapshot.absence(name, 0).or_else(above) {
         Some(Absence::NoData | Absence::Expired) => (rcode::SERVFAIL, extended_error::INVALID_DATA),
         Some(Absence::Loading) => (rcode::SERVFAIL, extended_error::NOT_READY),
         None if !snapshot.is_complete() => (rcode::SERVFAIL, extended_error::NOT_READY),

@@ -4,11 +4,10 @@
 //! of their own ([`crate::transfer`]); they do not come here.
 
 use crate::answer::verdict::{Verdict, rcode};
+use crate::wire::octets::RECORD_FIXED;
 use crate::wire::rcode::BADKEY;
 use crate::wire::{CLASS_ANY, Full, Query, Writer, name_length};
 
-/// Octets of type, class, TTL and RDLENGTH.
-const FIXED: usize = 10;
 /// Octets of the time signed and the fudge.
 const TIME: usize = 8;
 
@@ -41,7 +40,7 @@ impl<'a> Tsig<'a> {
     /// Reads the record, from its owner on. `None` if it cannot be one (RFC 8945 section 4.2).
     fn read(record: &'a [u8]) -> Option<Self> {
         let (key, rest) = split_name(record)?;
-        let (fixed, rdata) = rest.split_at_checked(FIXED)?;
+        let (fixed, rdata) = rest.split_at_checked(RECORD_FIXED)?;
         let is_any = fixed.get(2..4)? == CLASS_ANY.to_be_bytes();
         if !is_any || fixed.get(4..8)? != [0; 4] {
             return None;

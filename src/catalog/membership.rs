@@ -6,6 +6,7 @@ use std::sync::Arc;
 use crate::wire::{Name, Serial};
 
 use super::read::{CatalogMember, CatalogZone};
+use super::recent::RecentRemovals;
 
 /// How many members may go at once before an operator is asked; both must be exceeded, or all go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,8 +20,12 @@ pub struct RemovalLimit {
 impl RemovalLimit {
     /// Whether so many members of so many may not go at once. All of several go only by an export that failed.
     pub fn is_exceeded(&self, gone: usize, of: usize) -> bool {
-        let is_much = gone > self.members && gone * 100 > of * usize::from(self.percent);
-        is_much || (gone > 1 && gone == of && self.percent < 100)
+        self.is_much(gone, of) || (gone > 1 && gone == of && self.percent < 100)
+    }
+
+    /// Whether so many members of so many may not go one after the other.
+    fn is_much(&self, gone: usize, of: usize) -> bool {
+        gone > self.members && gone * 100 > of * usize::from(self.percent)
     }
 }
 
@@ -52,6 +57,9 @@ pub struct Membership {
     limit: RemovalLimit,
     /// Limits of catalogs that have their own.
     limits: BTreeMap<Name, RemovalLimit>,
+    /// Members that an operator holds at the version that is served: none of them goes or begins anew by itself.
+    kept: BTreeSet<Name>,
+    recent: RecentRemovals,
     /// What the last version of each catalog says of its own members and waits.
     waiting: BTreeMap<Name, Held>,
     /// That, and the members that another catalog would take over and begin anew.
@@ -87,8 +95,10 @@ pub struct Conflict {
 /// Members that wait for an operator before they go, or begin anew.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Held {
-    /// The serial of the version that says so.
+    /// The serial of the newest version that says so.
     pub serial: Serial,
+    /// The serial of the version since which it is these members, or fewer: an order for any serial since then means them.
+    pub since: Serial,
     /// The members.
     pub members: BTreeSet<Name>,
 }
@@ -136,6 +146,16 @@ impl Membership {
         self.configured = configured;
     }
 
+    /// The time, in seconds since 1970: members that go in many small steps are counted together. Without it each version counts alone.
+    pub fn set_time(&mut self, now: u64) {
+        self.recent.set_time(now);
+    }
+
+    /// Takes which members an operator holds.
+    pub fn set_kept(&mut self, kept: BTreeSet<Name>) {
+        self.kept = kept;
+    }
+
     /// The version of a catalog that was taken last.
     pub fn version(&self, catalog: &Name) -> Option<&Arc<CatalogZone>> {
         self.versions.get(catalog)
@@ -143,7 +163,8 @@ impl Membership {
 
     /// Lets the removals of a catalog pass that wait, and members that others take over and begin anew, if they are those of the version with this serial.
     pub fn accept(&mut self, catalog: &Name, serial: Serial) -> Option<MembershipChanges> {
-        self.held.get(catalog).filter(|held| held.serial == serial)?;
+        let is_meant = |held: &&Held| !serial.is_after(held.serial) && !held.since.is_after(serial);
+        self.held.get(catalog).filter(is_meant)?;
         let version = self.versions.get(catalog)?.clone();
         Some(self.take(version, true))
     }
@@ -175,23 +196,40 @@ impl Membership {
         };
         let anew = self.members.iter().filter(begins_anew).map(|(name, _)| name);
         let lost: BTreeSet<Name> = anew.chain(&gone).cloned().collect();
-        let owned = self.members.values().filter(|member| member.catalog == catalog).count();
-        let is_held = !is_accepted && self.exceeds(&catalog, lost.len(), owned);
-        self.waiting.remove(&catalog);
-        if is_held {
-            let held = Held { serial: version.serial, members: lost };
+        let held = if is_accepted { BTreeSet::new() } else { self.to_hold(&catalog, &lost) };
+        let before = self.waiting.remove(&catalog);
+        self.recent.note(&catalog, lost.difference(&held), is_accepted);
+        if !held.is_empty() {
+            let since = before.filter(|before| held.is_subset(&before.members)).map(|before| before.since);
+            let (serial, members) = (version.serial, held.clone());
+            let held = Held { serial, since: since.unwrap_or(serial), members };
             self.waiting.insert(catalog.clone(), held);
         }
         self.versions.insert(catalog.clone(), version);
         let mut changes = MembershipChanges::default();
-        if !is_held {
-            for name in gone {
-                self.members.remove(&name);
-                changes.removed.insert(name);
-            }
+        for name in gone.difference(&held) {
+            self.members.remove(name);
+            changes.removed.insert(name.clone());
         }
         self.settle(&mut changes, is_accepted.then_some(&catalog));
         changes
+    }
+
+    /// Which of the members that a version of their catalog has no more, or with another label, wait for an operator: those that wait
+    /// already, those that are held, and all of them where they are many, at once or within a while.
+    fn to_hold(&self, catalog: &Name, lost: &BTreeSet<Name>) -> BTreeSet<Name> {
+        let waits = self.waiting.get(catalog).map(|held| &held.members);
+        let waits_or_is_kept =
+            |name: &&Name| waits.is_some_and(|waits| waits.contains(*name)) || self.kept.contains(*name);
+        let mut held: BTreeSet<Name> = lost.iter().filter(waits_or_is_kept).cloned().collect();
+        let owned = self.members.values().filter(|member| member.catalog == *catalog).count();
+        let (fresh, recent) = (lost.len() - held.len(), self.recent.count(catalog));
+        let limit = self.limits.get(catalog).unwrap_or(&self.limit);
+        let is_much = fresh > 0 && limit.is_much(fresh + recent, owned + recent);
+        if is_much || self.exceeds(catalog, lost.len(), owned) {
+            held.clone_from(lost);
+        }
+        held
     }
 
     /// Whether a member waits before it begins anew by the word of its owner.
@@ -256,7 +294,10 @@ impl Membership {
         self.held = self.waiting.clone();
         for (owner, members) in takeovers {
             let Some(serial) = self.versions.get(&owner).map(|version| version.serial) else { continue };
-            let held = self.held.entry(owner).or_insert(Held { serial, members: BTreeSet::new() });
+            let none = Held { serial, since: serial, members: BTreeSet::new() };
+            let held = self.held.entry(owner).or_insert(none);
+            // Beside what waits otherwise, an order means all of it only by the newest serial.
+            held.since = serial;
             held.members.extend(members);
         }
     }
@@ -267,7 +308,8 @@ impl Membership {
             let (member, catalog) = (name.clone(), new.catalog.clone());
             Conflict { member, catalog, owner }
         };
-        if self.configured.contains(name) || self.order.contains(name) {
+        // Whoever writes a catalog would answer for all names there are.
+        if self.configured.contains(name) || self.order.contains(name) || name.is_root() {
             return changes.conflicts.push(conflict(None));
         }
         match self.members.get(name) {
@@ -284,6 +326,7 @@ impl Membership {
     }
 
     fn add(&mut self, name: &Name, new: Member, changes: &mut MembershipChanges) {
+        self.recent.is_back(name);
         // One that another catalog gives up and this one has goes on, with what was kept of it only if nothing is said of that: it was
         // removed, so it begins anew.
         match changes.removed.remove(name) {

@@ -12,6 +12,7 @@
 mod membership;
 mod produce;
 mod read;
+mod recent;
 #[cfg(test)]
 #[path = "../../tests/unit/catalog/mod.rs"]
 mod tests;

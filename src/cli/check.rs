@@ -65,7 +65,7 @@ fn without_absent(config: &mut Config) -> bool {
     let are_all = settings.directories.len() == before;
     if !are_all {
         // Their zones cannot be found.
-        settings.zones.retain(|zone| zone.file.is_some());
+        settings.zones = settings.zones.iter().filter(|zone| zone.file.is_some()).cloned().collect();
         config.required.clear();
     }
     are_all
@@ -150,8 +150,13 @@ fn print_encrypted(config: &Config, offline: bool) -> bool {
         return true;
     }
     let read = serve::Certificates::load(&tls.certificate, &tls.key);
-    if let Err(fault) = &read {
-        print_line(&format!("error: {fault}"));
+    match &read {
+        Ok(certificates) => {
+            if let Some(fault) = certificates.exposure() {
+                print_line(&format!("warning: tls.key: {fault}"));
+            }
+        }
+        Err(fault) => print_line(&format!("error: {fault}")),
     }
     let keys = serve::TicketKeys::load(&tls.ticket_keys);
     match &keys {

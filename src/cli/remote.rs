@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::config;
-use crate::control::{self, Request, Response};
+use crate::control::{self, Request, Response, ZoneFilter};
 
 use super::exit::Exit;
 use super::outcome::{CommandError, Outcome};
@@ -34,8 +34,21 @@ pub(super) fn reload(config: Option<&Path>, socket: Option<&Path>) -> Outcome {
     ask(config, socket, &Request::Reload {})
 }
 
+/// Whether a name is for many zones.
+pub(super) fn is_pattern(name: &str) -> bool {
+    matches!(ZoneFilter::parse(name), ZoneFilter::All | ZoneFilter::Pattern(_))
+}
+
+/// The name of one zone, for orders that take no pattern.
+pub(super) fn one_zone(name: String) -> Result<String, CommandError> {
+    match is_pattern(&name) {
+        true => Err(format!("{name}: this takes the name of one zone, not a pattern").into()),
+        false => Ok(name),
+    }
+}
+
 pub(super) fn zone_remove(config: Option<&Path>, socket: Option<&Path>, zone: String) -> Outcome {
-    ask(config, socket, &Request::ZoneRemove { zone })
+    ask(config, socket, &Request::ZoneRemove { zone: one_zone(zone)? })
 }
 
 pub(super) fn catalog_accept(
@@ -59,7 +72,7 @@ pub(super) struct TransferredZones {
 }
 
 pub(super) fn zone_refresh(config: Option<&Path>, socket: Option<&Path>, zones: TransferredZones) -> Outcome {
-    ask(config, socket, &Request::ZoneRefresh { zone: zones.name })
+    ask(config, socket, &Request::ZoneRefresh { zone: zones.name.map(one_zone).transpose()? })
 }
 
 pub(super) fn zone_retransfer(
@@ -67,7 +80,7 @@ pub(super) fn zone_retransfer(
     socket: Option<&Path>,
     zones: TransferredZones,
 ) -> Outcome {
-    ask(config, socket, &Request::ZoneRetransfer { zone: zones.name })
+    ask(config, socket, &Request::ZoneRetransfer { zone: zones.name.map(one_zone).transpose()? })
 }
 
 pub(super) fn zone_history(
@@ -77,7 +90,7 @@ pub(super) fn zone_history(
     json: bool,
 ) -> Outcome {
     let path = socket_path(config, socket)?;
-    match control::call(&path, &Request::ZoneHistory { zone }, LIMIT)? {
+    match control::call(&path, &Request::ZoneHistory { zone: one_zone(zone)? }, LIMIT)? {
         Response::History { history } => {
             match json {
                 true => print_document(&history)?,
@@ -96,6 +109,7 @@ pub(super) fn zone_diff(
     json: bool,
 ) -> Outcome {
     let path = socket_path(config, socket)?;
+    let zone = one_zone(zone)?;
     let request = match from {
         Some(DiffFrom::Refused) => Request::ZoneDiffRefused { zone },
         Some(DiffFrom::Serial(from)) => Request::ZoneDiff { zone, from: Some(from), to },

@@ -1,8 +1,9 @@
 //! The signatures of a checked zone: verified with a view of how far that is, then told.
 
 use std::io::{IsTerminal, Write};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
+use crate::clock::{rfc3339, unix_now};
 use crate::publish::check_signatures;
 use crate::zone::Zone;
 use crate::zone::signatures::{Findings, Level, Stage, Validity};
@@ -45,14 +46,12 @@ fn print_findings(found: &Findings, level: Level, word: &str) {
 
 /// Until when all of them are valid.
 fn until(validity: Validity) -> String {
-    let moment = UNIX_EPOCH.checked_add(Duration::from_secs(validity.expires)).unwrap_or(UNIX_EPOCH);
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_secs());
-    let stage = match validity.stage(now) {
+    let stage = match validity.stage(unix_now()) {
         Stage::Expired => "the first expired at",
         Stage::Well | Stage::Early => "valid until",
         Stage::Soon => "due to be renewed: valid only until",
     };
-    format!(", {stage} {}", humantime::format_rfc3339_seconds(moment))
+    format!(", {stage} {}", rfc3339(validity.expires))
 }
 
 /// A line on a terminal's standard error that says how far the verification is.

@@ -9,7 +9,7 @@ use super::exit::Exit;
 use super::outcome::Outcome;
 use super::output::{print_document, print_line};
 use super::output_file::write_file;
-use super::remote::{outcome_of, socket_path};
+use super::remote::{one_zone, outcome_of, socket_path};
 
 /// Longer than a zone of the largest size takes to be written and read.
 const LIMIT: Duration = Duration::from_secs(70);
@@ -28,6 +28,7 @@ pub(super) fn export(
     socket: Option<&Path>,
     (zone, output, json): (String, Option<PathBuf>, bool),
 ) -> Outcome {
+    let zone = one_zone(zone)?;
     let path = socket_path(config, socket)?;
     let text = match control::call(&path, &Request::ZoneExport { zone: zone.clone() }, LIMIT)? {
         Response::Zone { text } => text,

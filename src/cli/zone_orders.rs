@@ -6,12 +6,12 @@
 use std::path::Path;
 use std::time::Duration;
 
-use crate::control::{self, Request, Response, ZoneFilter, ZoneStatus};
+use crate::control::{self, Request, Response, ZoneStatus};
 
 use super::exit::Exit;
 use super::outcome::Outcome;
 use super::output::{keep_error, print_note};
-use super::remote::{ask, outcome_of, socket_path};
+use super::remote::{ask, is_pattern, outcome_of, socket_path};
 
 /// The list of very many zones takes some seconds, an order seldom one.
 const LIMIT: Duration = Duration::from_secs(70);
@@ -58,11 +58,6 @@ pub(super) fn accept(
 
 /// What is said where a pattern takes no zone.
 const NO_SUCH_ZONE: &str = "no zone has such a name";
-
-/// Whether it is for many zones.
-fn is_pattern(name: &str) -> bool {
-    matches!(ZoneFilter::parse(name), ZoneFilter::All | ZoneFilter::Pattern(_))
-}
 
 /// Gives the zone of this name its order, or each that a pattern takes and that is `wanted`.
 fn give(

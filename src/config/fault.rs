@@ -110,6 +110,19 @@ impl<'a> Faults<'a> {
         self.sources.main().parent().unwrap_or(Path::new(""))
     }
 
+    /// Where the value of this key stands; see [`Sources::span_of`].
+    pub(super) fn span_of(&self, key: &str) -> Option<Range<usize>> {
+        self.sources.span_of(key)
+    }
+
+    /// Notes something that is not allowed, unless the same was noted of that place.
+    pub(super) fn error_once(&mut self, span: Option<Range<usize>>, key: &str, message: String) {
+        let located = self.locate(Fault { span, key: key.to_owned(), message });
+        if !self.errors.contains(&located) {
+            self.errors.push(located);
+        }
+    }
+
     /// Notes something that is not allowed.
     pub(super) fn error(&mut self, span: Option<Range<usize>>, key: &str, message: impl Into<String>) {
         let located = self.locate(Fault { span, key: key.to_owned(), message: message.into() });

@@ -111,12 +111,36 @@ const REQUIRED: [(&str, &[Required]); 13] = [
 
 /// For a fault of form in a key that begins with the first: the beginnings of the keys whose meaning then is not judged.
 const PROVOKED: [(&str, &[&str]); 18] = [
-    ("key", &["key", "transfer", "zone.update", "catalog"]),
+    (
+        "key",
+        &[
+            "key",
+            "transfer",
+            "zone.update",
+            "zone.primaries",
+            "zone.notify",
+            "zone.allow-transfer",
+            "catalog",
+            "canary",
+        ],
+    ),
     ("transfer", &["transfer", "zone.update", "catalog"]),
     ("catalog", &["catalog", "zones.directory", "transfer"]),
     ("zones.state-directory", &["zone.database"]),
     ("pop.name", &["pop.instance"]),
-    ("pop.management-addresses", &["pop.management-addresses", "bgp", "service", "transfer"]),
+    (
+        "pop.management-addresses",
+        &[
+            "pop.management-addresses",
+            "bgp",
+            "service",
+            "transfer",
+            "zone.primaries",
+            "zone.notify",
+            "catalog",
+            "canary",
+        ],
+    ),
     ("zones.directory", &["zones.directory", "zones.required"]),
     ("zone.", &["zone.", "zones.directory", "zones.required", "transfer"]),
     ("service", &["service", "serve.listen", "pop.management-addresses", "bgp"]),

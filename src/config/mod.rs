@@ -29,6 +29,7 @@ pub use control::control_socket;
 pub use fault::{ConfigError, Located};
 pub use fold::{
     CanaryGroup, Catalogs, Config, Drain, FollowedCatalog, Pop, ProducedCatalog, RouteDriver, Transfers,
+    TransfersAtStart,
 };
 
 use fault::Faults;

@@ -1,7 +1,10 @@
 //! The texts of a configuration's files, joined into one, and the way back: which file and line an octet belongs to.
 //! Does no I/O.
 
+use std::ops::Range;
 use std::path::{Path, PathBuf};
+
+use toml::de::{DeTable, DeValue};
 
 /// A file's part of the joined text.
 #[derive(Debug)]
@@ -43,6 +46,21 @@ impl Sources {
         &self.first.file
     }
 
+    /// Where the value of this key stands, such as `transfer.listen`; of one that is not there, its section. Parses the whole text.
+    pub(super) fn span_of(&self, key: &str) -> Option<Range<usize>> {
+        let (table, _) = DeTable::parse_recoverable(&self.text);
+        let (mut inner, mut span) = (Some(table.get_ref()), None);
+        for part in key.split('.') {
+            let Some(value) = inner.and_then(|table| table.get(part)) else { break };
+            span = Some(value.span());
+            inner = match value.get_ref() {
+                DeValue::Table(table) => Some(table),
+                _ => None,
+            };
+        }
+        span
+    }
+
     /// How many files there are.
     #[cfg(test)]
     pub(super) fn count(&self) -> usize {
@@ -63,6 +81,18 @@ impl Sources {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_key_stands_where_its_value_does() {
+        let sources = Sources::new(Path::new("main"), "[a]\nb = 5\n[a.c]\nd = [\n  7 ]\n");
+        let at = |key| sources.span_of(key).map(|span| &sources.text()[span]);
+        assert_eq!(
+            [at("a.b"), at("a.c.d"), at("x"), at("a.b.y")],
+            [Some("5"), Some("[\n  7 ]"), None, Some("5")]
+        );
+        let line = |key| sources.place(sources.span_of(key).unwrap().start).2;
+        assert_eq!([line("a.nothing"), line("a.c.nothing")], [1, 3]);
+    }
 
     #[test]
     fn an_octet_belongs_to_a_file_and_a_line() {

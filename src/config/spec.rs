@@ -38,7 +38,7 @@ pub(super) struct Spec {
     #[serde(default)]
     pub(super) canary: Vec<CanarySpec>,
     #[serde(default)]
-    pub(super) key: Vec<KeySpec>,
+    pub(super) key: Vec<Spanned<KeySpec>>,
     #[serde(default)]
     pub(super) transfer: TransferSpec,
     #[serde(default)]

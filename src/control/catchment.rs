@@ -4,10 +4,12 @@ use std::cmp::Reverse;
 
 use serde::{Deserialize, Serialize};
 
-use super::render::aligned;
-use super::render::time::{span, time};
-use super::text::printable;
+use crate::clock::rfc3339;
 use crate::telemetry::counted;
+
+use super::render::aligned;
+use super::render::span::span;
+use super::text::printable;
 
 /// Which client prefixes reach this POP, from samples of queries.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -72,7 +74,7 @@ pub fn render_catchment(catchment: &CatchmentStatus, most: usize) -> String {
         "{}: {} ({share}) since {} ({} ago), {} over IPv4 and {} over IPv6\n",
         printable(&catchment.pop),
         counted(all, "sample"),
-        time(*since),
+        rfc3339(*since),
         span(now.saturating_sub(*since)),
         ipv4.samples,
         ipv6.samples

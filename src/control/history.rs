@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use serde::{Deserialize, Serialize};
 
-use super::render::time::time;
+use crate::clock::rfc3339;
 use crate::telemetry::counted;
 
 /// The steps of one zone, oldest first.
@@ -75,13 +75,13 @@ pub fn render_history(history: &HistoryStatus) -> String {
         "{} serial {}; history since {} with serial {} ({})\n",
         history.zone,
         history.serial,
-        time(history.began_at),
+        rfc3339(history.began_at),
         history.began_serial,
         history.began_reason
     );
     for step in &history.steps {
         let StepStatus { from, to, accepted_at, origin, records, octets } = step;
-        let at = time(*accepted_at);
+        let at = rfc3339(*accepted_at);
         // Writing into a string does not fail.
         let _ = writeln!(
             text,

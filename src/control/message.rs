@@ -162,7 +162,7 @@ pub enum Response {
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         restart: Vec<String>,
     },
-    /// It was not done; nothing has changed.
+    /// It was not done, or not all of it: the message says what was done all the same; without that nothing has changed.
     Failed {
         /// Why, and what would be right.
         message: String,

@@ -86,8 +86,11 @@ document! {
         address: String,
         /// What it asked for last: `SOA`, `IXFR` or `AXFR`.
         asked: String,
-        /// The serial that it has, as far as is known; `None` if it only asked.
+        /// The serial that it said it has when it asked for differences last; `None` if it never did.
         serial: Option<u32>,
+        /// The serial of the version that was sent to it last. It does not say whether it serves that.
+        #[serde(default)]
+        sent: Option<u32>,
         /// When it asked.
         at: u64,
     }

@@ -31,7 +31,7 @@ use super::live::gate_settings;
 use super::logged::Logged;
 use super::parts::Parts;
 use super::reloads::Reloads;
-use super::reporting::Told;
+use super::reporting::DecisionReaders;
 use super::reporting::{Reported, SampleReports, fact_checks, start_control};
 use super::required::MissingZones;
 use super::sources::{Ages, Sources};
@@ -149,7 +149,7 @@ fn start(
         health,
     };
     let reload = Arc::new(reload);
-    let told = Told {
+    let told = DecisionReaders {
         serve_facts: sources.serve_facts.reader(),
         ordered: ordered.reader(),
         reload: reload.reader(),
@@ -185,10 +185,11 @@ fn start(
         beats,
     };
     let (control, web) = start_control(server, reported)?;
-    let drain_file = DrainFile::new(&config.publish);
+    let mut drain_file = DrainFile::new(&config.publish);
     let controller = Controller {
         drain: drain_file.restore(Instant::now()),
         drain_file,
+        blocking: Default::default(),
         ordered,
         reload,
         required: Arc::new(config.required.iter().cloned().collect()),

@@ -19,6 +19,7 @@ use crate::telemetry::{Beat, LogLevel};
 use crate::update::UpdateService;
 use crate::zone::Published;
 
+use super::blocking::BlockingOrders;
 use super::canaries::CanaryControl;
 use super::catalogs::CatalogControl;
 use super::drain::Drain;
@@ -42,6 +43,8 @@ pub(super) struct Controller {
     pub(super) stopping: bool,
     pub(super) drain: Drain,
     pub(super) drain_file: DrainFile,
+    /// The turns of orders that may wait for a disk.
+    pub(super) blocking: BlockingOrders,
     /// What was ordered, for the status and the planned stop.
     pub(super) ordered: Latest<Ordered>,
     /// How the last reload went, for the status.

@@ -3,8 +3,7 @@
 //! A reason in, or the end of the drain; a blocking thread writes or removes the file, one order after the other; what came of it
 //! out. The deciding task never waits for the disk.
 
-use std::fs;
-use std::io;
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
@@ -14,8 +13,13 @@ use tokio::task::{JoinHandle, spawn_blocking};
 
 use crate::control::Reply;
 use crate::publish;
+use crate::sys::files::{self, Durability, FileError};
+use crate::telemetry::with_causes;
 
 use super::drain::Drain;
+
+/// Octets of the file at most: more than a request over the admin socket has.
+const MOST_OCTETS: u64 = 64 << 10;
 
 /// The file, and the end of a drain that is on its way to it.
 #[derive(Debug)]
@@ -25,21 +29,42 @@ pub(super) struct DrainFile {
     /// Who holds it writes; the others wait in their order.
     turn: Arc<Mutex<()>>,
     ending: Option<(JoinHandle<io::Result<bool>>, Reply)>,
+    /// Whether the file could not be read at the start.
+    is_unknown: bool,
 }
 
 impl DrainFile {
     pub(super) fn new(settings: &publish::Settings) -> Self {
         let path = settings.state_directory.as_ref().map(|directory| directory.join("drained"));
-        Self { path, turn: Arc::default(), ending: None }
+        Self { path, turn: Arc::default(), ending: None, is_unknown: false }
     }
 
-    /// The drain that was ordered before a restart. Blocks: for the start.
-    pub(super) fn restore(&self, now: Instant) -> Drain {
-        let reason = self.path.as_ref().and_then(|file| fs::read_to_string(file).ok());
-        reason.map_or(Drain::None, |reason| {
-            tracing::warn!(reason, "drained before the restart, and still");
-            Drain::restored(reason, now)
-        })
+    /// Whether a drain was only supposed at the start, because the file could not be read.
+    pub(super) fn is_unknown(&self) -> bool {
+        self.is_unknown
+    }
+
+    /// The drain that was ordered before a restart. A file that cannot be read is one, too: only no file says that nobody ordered it.
+    /// Blocks: for the start.
+    pub(super) fn restore(&mut self, now: Instant) -> Drain {
+        let Some(file) = &self.path else { return Drain::None };
+        let reason = match files::read(file, MOST_OCTETS, false) {
+            Ok(octets) => String::from_utf8_lossy(&octets).into_owned(),
+            Err(FileError::Read { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
+                return Drain::None;
+            }
+            Err(error) => {
+                let error = with_causes(&error);
+                tracing::error!(
+                    error,
+                    "it cannot be read whether a drain was ordered before the restart: drained until undrain"
+                );
+                self.is_unknown = true;
+                return Drain::restored(format!("unknown, because its file cannot be read: {error}"), now);
+            }
+        };
+        tracing::warn!(reason, "drained before the restart, and still");
+        Drain::restored(reason, now)
     }
 
     /// Keeps the drain, or with `None` its end; false where there is no state directory.
@@ -76,15 +101,61 @@ impl DrainFile {
 }
 
 fn write(file: &Path, reason: Option<&str>) -> io::Result<()> {
-    match reason {
-        Some(reason) => {
-            let fresh = file.with_extension("new");
-            fs::write(&fresh, reason)?;
-            fs::rename(&fresh, file)
-        }
-        None => match fs::remove_file(file) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-            _ => Ok(()),
-        },
+    let changed = match reason {
+        Some(reason) => files::replace(file, Durability::Synced, |file| file.write_all(reason.as_bytes())),
+        None => files::remove(file, Durability::Synced),
+    };
+    // The disk of the state directory is broken, or somebody has put something else there: it is said where.
+    changed.map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", file.display())))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::process::Command;
+
+    use super::*;
+    use crate::policy::Operator;
+
+    fn restored(directory: &Path) -> Operator {
+        let path = Some(directory.join("drained"));
+        let mut file = DrainFile { path, turn: Arc::default(), ending: None, is_unknown: false };
+        let now = Instant::now();
+        file.restore(now).operator(now)
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_read_is_a_drain_and_only_no_file_is_none() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("drained");
+        assert_eq!(restored(directory.path()), Operator::Automatic);
+        fs::write(&path, b"broken \xff fan").unwrap();
+        let drained = |reason: &str| Operator::Withdraw { reason: reason.to_owned() };
+        assert_eq!(restored(directory.path()), drained("broken \u{fffd} fan"));
+        let unreadable = |words: &str| match restored(directory.path()) {
+            Operator::Withdraw { reason } => assert!(reason.contains(words), "{reason}"),
+            other => panic!("{other:?}"),
+        };
+        fs::write(&path, vec![b'x'; MOST_OCTETS as usize + 1]).unwrap();
+        unreadable("has more than 65536 octets");
+        fs::remove_file(&path).unwrap();
+        assert!(Command::new("mkfifo").arg(&path).status().unwrap().success());
+        unreadable("is a FIFO");
+        fs::remove_file(&path).unwrap();
+        std::os::unix::fs::symlink("drained", &path).unwrap();
+        unreadable("cannot be read");
+    }
+
+    #[test]
+    fn a_drain_is_kept_until_its_end() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("drained");
+        write(&path, Some("work")).unwrap();
+        assert_eq!(restored(directory.path()), Operator::Withdraw { reason: "work".to_owned() });
+        write(&path, None).unwrap();
+        assert_eq!(restored(directory.path()), Operator::Automatic);
+        fs::create_dir(&path).unwrap();
+        let error = write(&path, None).unwrap_err().to_string();
+        assert!(error.contains("drained: "), "{error}");
     }
 }

@@ -1,7 +1,6 @@
 //! The history of zones for the admin socket: what the publisher kept, as documents. Blocks as the disk does.
 
-use std::time::{SystemTime, UNIX_EPOCH};
-
+use crate::clock::unix_seconds;
 use crate::control::{DifferenceStatus, HistoryStatus, Response, StepRecords, StepStatus};
 use crate::publish::{Difference, History, StepInfo};
 use crate::telemetry::with_causes;
@@ -22,7 +21,7 @@ pub(super) fn history(history: &History, zone: &str) -> Response {
         let step = |step: StepInfo| StepStatus {
             from: step.from.0,
             to: step.to.0,
-            accepted_at: seconds(step.accepted_at),
+            accepted_at: unix_seconds(step.accepted_at),
             origin: step.origin.name().to_owned(),
             records: step.records,
             octets: step.octets,
@@ -31,7 +30,7 @@ pub(super) fn history(history: &History, zone: &str) -> Response {
             zone: name.to_string(),
             serial: found.serial.0,
             began_serial: found.began.serial.0,
-            began_at: seconds(found.began.at),
+            began_at: unix_seconds(found.began.at),
             began_reason: found.began.reason.text().to_owned(),
             steps: found.steps.into_iter().map(step).collect(),
         };
@@ -50,7 +49,8 @@ pub(super) fn difference(history: &History, zone: &str, from: Option<u32>, to: O
         let found = found.ok_or_else(|| {
             let serials = known.steps.iter().map(|step| step.from.to_string());
             let serials: Vec<String> = serials.chain([known.serial.to_string()]).collect();
-            format!("the history of {name} does not lead from there to there; it has {}", serials.join(", "))
+            let to = to.map_or(known.serial, Serial);
+            format!("the history of {name} does not lead from {from} to {to}; it has {}", serials.join(", "))
         })?;
         Ok(Response::Difference { difference: Box::new(document(name, &found)) })
     })
@@ -83,8 +83,4 @@ fn document(zone: &Name, differences: &[Difference]) -> DifferenceStatus {
         steps.push(StepRecords { from: from.0, to: to.0, deleted, added });
     }
     DifferenceStatus { zone: zone.to_string(), steps, omitted }
-}
-
-fn seconds(time: SystemTime) -> u64 {
-    time.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
 }

@@ -20,7 +20,7 @@ use crate::config::{self, Config, RouteDriver};
 use crate::health;
 use crate::route::{GateSettings, Service};
 use crate::serve;
-use crate::telemetry::with_causes;
+use crate::telemetry::{check_level, with_causes};
 use crate::wire::Name;
 
 use super::controller::Controller;
@@ -35,12 +35,18 @@ pub(super) struct Applied {
     pub(super) restart: Vec<&'static str>,
 }
 
-/// Puts in force what needs no restart. The configuration was checked, so nothing of it fails halfway.
+/// Puts in force what needs no restart. What can fail is checked before anything changes, so that an error means that nothing has
+/// changed.
 pub(super) fn apply(controller: &mut Controller, new: &Config) -> Result<Applied, String> {
     let now = Instant::now();
-    if controller.config.transfers.form != new.transfers.form {
-        controller.transfers.change(&new.transfers).map_err(|error| with_causes(&error))?;
-    }
+    let health = controller.config.health.changed_to(&new.health);
+    let (services, addresses) = bound(new, &health.addresses);
+    check_all(new, &health, &services)?;
+    let gate = gate_settings(new.lease, &addresses, &health).map_err(|error| with_causes(&error))?;
+    controller
+        .transfers
+        .change(&controller.config.transfers, &new.transfers)
+        .map_err(|error| with_causes(&error))?;
     let mut applied = Applied { changes: Vec::new(), restart: needs_restart(&controller.config, new) };
     let old = &mut controller.config;
     let required: BTreeSet<Name> = new.required.iter().cloned().collect();
@@ -57,22 +63,19 @@ pub(super) fn apply(controller: &mut Controller, new: &Config) -> Result<Applied
         old.rate_limit = new.rate_limit.clone();
     }
     old.drain = new.drain;
+    old.publish = new.publish.clone();
     // What needs a restart is compared with what is in force.
-    let restart_form = old.transfers.restart_form;
-    old.transfers = config::Transfers { restart_form, ..new.transfers.clone() };
+    let at_start = old.transfers.at_start.clone();
+    old.transfers = config::Transfers { at_start, ..new.transfers.clone() };
     controller.updates.change(new.transfers.updates.clone());
-    let health = old.health.changed_to(&new.health);
     let health_changes = old.health != health;
     if health_changes {
         controller.sources.health.change(&health).map_err(|error| with_causes(&error))?;
         controller.sources.ages.change(health.interval, health.timeout);
         old.health = health;
     }
-    let (services, addresses) = bound(new, &old.health.addresses);
     if let (Some(control), RouteDriver::Bgp(bgp)) = (&controller.bgp, &new.route) {
-        let changes = control
-            .change((**bgp).clone(), services.clone())
-            .map_err(|errors| errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))?;
+        let changes = control.change((**bgp).clone(), services.clone()).map_err(all)?;
         let text = changes.to_string();
         applied.changes.extend(Some(text).filter(|text| !text.is_empty()));
         old.route = new.route.clone();
@@ -83,13 +86,27 @@ pub(super) fn apply(controller: &mut Controller, new: &Config) -> Result<Applied
         controller.policy.change(new.policy, addresses.clone());
     }
     if differs || health_changes || old.lease != new.lease {
-        controller
-            .gate
-            .change(gate_settings(new.lease, &addresses, &old.health).map_err(|error| with_causes(&error))?);
+        controller.gate.change(gate);
     }
     (old.policy, old.lease) = (new.policy, new.lease);
     (old.services, old.service_addresses) = (services, addresses);
     Ok(applied)
+}
+
+/// Whether everything that is changed one by one can be.
+fn check_all(new: &Config, health: &health::Settings, services: &[Service]) -> Result<(), String> {
+    check_level(&new.log.level).map_err(|error| with_causes(&error))?;
+    new.rate_limit.check().map_err(|error| with_causes(&error))?;
+    health.check().map_err(|error| with_causes(&error))?;
+    match &new.route {
+        RouteDriver::Bgp(bgp) => bgp.check(services).map_err(all),
+        RouteDriver::DryRun(_) => Ok(()),
+    }
+}
+
+/// Several faults as one text.
+fn all<E: std::fmt::Display>(faults: Vec<E>) -> String {
+    faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
 }
 
 /// What the gate goes by.
@@ -155,8 +172,8 @@ fn needs_restart(old: &Config, new: &Config) -> Vec<&'static str> {
         ("[rssac002]", old.rssac002 != new.rssac002),
         ("[otlp]", old.otlp != new.otlp),
         (
-            "transfer.listen, transfer.tls or how much is transferred at one time",
-            old.transfers.restart_form != new.transfers.restart_form,
+            "transfer.listen, transfer.tls.listen or how much is transferred at one time",
+            old.transfers.at_start != new.transfers.at_start,
         ),
     ];
     differs.into_iter().filter(|(_, differs)| *differs).map(|(section, _)| section).collect()

@@ -32,6 +32,7 @@
 //! | `catalogs` | (nothing) |
 //! | `status` | `canaries` `catalogs` |
 
+mod blocking;
 mod build;
 mod canaries;
 mod catalogs;

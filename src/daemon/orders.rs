@@ -1,10 +1,11 @@
 //! What operators order over the admin socket.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::control::{Call, Reply, Request, Response};
-use crate::publish::{History, PublisherHandle};
+use crate::publish::{AcceptError, Fault, PublisherHandle, ZoneReport};
 use crate::telemetry::{counted, with_causes};
 use crate::transfer::delay::CaughtUp;
 use crate::transfer::refresh::Order as TransferOrder;
@@ -33,8 +34,9 @@ pub(super) fn obey(controller: &mut Controller, call: Call) {
         Request::Undrain {} => return undrain(controller, reply),
         Request::Reload {} => return reload::ask(controller, Some(reply)),
         Request::ZoneRemove { zone } => {
+            let transfers = controller.transfers.clone();
             tokio::spawn(async move {
-                reply.send(remove(&publisher, &zone).await);
+                reply.send(remove(&publisher, &transfers, &zone).await);
             });
             return;
         }
@@ -42,17 +44,21 @@ pub(super) fn obey(controller: &mut Controller, call: Call) {
         Request::ZoneRetransfer { zone } => {
             return transfer(controller, zone, TransferOrder::Retransfer, reply);
         }
-        Request::ZoneCatchUp { zone } => catch_up(&controller.transfers, zone.as_deref()),
+        Request::ZoneCatchUp { zone } => {
+            let transfers = controller.transfers.clone();
+            return controller.blocking.carry_out(reply, move || catch_up(&transfers, zone.as_deref()));
+        }
         Request::ZoneExport { zone } => {
             let published = controller.published.clone();
-            tokio::task::spawn_blocking(move || reply.send(export(&published, &zone)));
-            return;
+            return controller.blocking.carry_out(reply, move || export(&published, &zone));
         }
         Request::ZoneHistory { zone } => {
-            return read(reply, publisher, move |it| history::history(it, &zone));
+            let history = move || history::history(&publisher.history(), &zone);
+            return controller.blocking.carry_out(reply, history);
         }
         Request::ZoneDiff { zone, from, to } => {
-            return read(reply, publisher, move |it| history::difference(it, &zone, from, to));
+            let difference = move || history::difference(&publisher.history(), &zone, from, to);
+            return controller.blocking.carry_out(reply, difference);
         }
         Request::ZoneHold { zone, reason } => {
             tokio::spawn(async move {
@@ -63,17 +69,22 @@ pub(super) fn obey(controller: &mut Controller, call: Call) {
         Request::ZoneUnhold { zone } => return unhold(controller, zone, reply),
         Request::ZoneRollback { zone, serial } => {
             let (published, settings) = (controller.published.clone(), controller.config.publish.clone());
+            let turns = controller.blocking.clone();
             tokio::spawn(async move {
+                // Until its end: it reads the history on a thread that may wait for a disk.
+                let _turn = match turns.take().await {
+                    Ok(turn) => turn,
+                    Err(busy) => return reply.send(busy),
+                };
                 reply.send(versions::rollback(publisher, published, settings, (zone, serial)).await);
             });
             return;
         }
         Request::ZoneDiffRefused { zone } => {
             let (published, settings) = (controller.published.clone(), controller.config.publish.clone());
-            tokio::task::spawn_blocking(move || {
-                reply.send(versions::difference_to_refused(&publisher, &published, &settings, &zone));
-            });
-            return;
+            let difference =
+                move || versions::difference_to_refused(&publisher, &published, &settings, &zone);
+            return controller.blocking.carry_out(reply, difference);
         }
         Request::ZoneRelease { zones } => {
             let canaries = controller.canaries.clone();
@@ -96,8 +107,9 @@ pub(super) fn obey(controller: &mut Controller, call: Call) {
             return;
         }
         Request::ZoneAccept { zone, serial } => {
+            let transfers = controller.transfers.clone();
             tokio::spawn(async move {
-                reply.send(accept(&publisher, &zone, Serial(serial)).await);
+                reply.send(accept(&publisher, &transfers, &zone, Serial(serial)).await);
             });
             return;
         }
@@ -126,7 +138,7 @@ fn unhold(controller: &Controller, zone: String, reply: Reply) {
     });
 }
 
-/// Serves at once what waits at a last-resort POP.
+/// Serves at once what waits at a last-resort POP. An order that waits for the end of a hold is kept before it is answered: waits for the disk.
 fn catch_up(transfers: &TransferControl, zone: Option<&str>) -> Response {
     let Some(delayed) = transfers.delayed() else {
         return failed(
@@ -139,58 +151,93 @@ fn catch_up(transfers: &TransferControl, zone: Option<&str>) -> Response {
     };
     let caught = delayed.catch_up(name.as_ref());
     let held = caught.iter().filter(|it| it.is_held).count();
+    let kept = if held > 0 { delayed.keep_waiting() } else { Ok(()) };
+    let restart = match kept {
+        Ok(()) => String::new(),
+        Err(error) => format!("; a restart forgets that order, because it cannot be kept: {error}"),
+    };
     match (caught.as_slice(), name) {
         ([], Some(name)) => failed(format!("no version of {name} waits")),
         ([], None) => done("no version waits".to_owned()),
         ([CaughtUp { zone, serial, is_held: true }], Some(_)) => done(format!(
-            "{zone} is held; it goes to serial {serial} at once, without the versions before it, when the hold ends: anyns zone unhold {zone}"
+            "{zone} is held; it goes to serial {serial} at once, without the versions before it, when the hold ends: anyns zone unhold {zone}{restart}"
         )),
         ([CaughtUp { zone, serial, .. }], Some(_)) => done(format!(
             "{zone}: serial {serial} is put into service now; `anyns zone status {zone}` tells what comes of it"
         )),
         (_, _) => done(format!(
-            "{}: the newest versions are put into service now, {held} of them when their hold ends",
+            "{}: the newest versions are put into service now, {held} of them when their hold ends{restart}",
             counted(caught.len(), "zone")
         )),
     }
 }
 
-/// Reads from the history, on a thread that may wait for a disk.
-fn read(
-    reply: Reply,
-    publisher: Arc<PublisherHandle>,
-    read: impl FnOnce(&History) -> Response + Send + 'static,
-) {
-    tokio::task::spawn_blocking(move || reply.send(read(&publisher.history())));
-}
-
 /// The primaries are asked, or a zone is transferred, behind the answer: what comes of it is in the status and the log.
 fn transfer(controller: &Controller, zone: Option<String>, order: TransferOrder, reply: Reply) {
     let transfers = controller.transfers.clone();
+    // A whole zone that is ordered passes without a check, so it would end what a hold is for.
+    let held = match order {
+        TransferOrder::Refresh => BTreeSet::new(),
+        TransferOrder::Retransfer => held_zones(&controller.publisher),
+    };
     tokio::spawn(async move {
         let name = zone.map(|zone| zone.parse::<Name>().map_err(|error| (zone, error))).transpose();
         reply.send(match name {
             Err((zone, error)) => failed(format!("{zone}: not a zone name: {error}")),
-            Ok(zone) => transfer_now(&transfers, zone, order).await,
+            Ok(Some(zone)) => transfer_one(&transfers, zone, &held, order).await,
+            Ok(None) => transfer_all(&transfers, held, order).await,
         });
     });
 }
 
-async fn transfer_now(transfers: &TransferControl, zone: Option<Name>, order: TransferOrder) -> Response {
-    let what = match order {
+/// The zones that operators hold.
+fn held_zones(publisher: &PublisherHandle) -> BTreeSet<Name> {
+    let is_held = |zone: &ZoneReport| zone.faults.iter().any(|fault| matches!(fault, Fault::Held { .. }));
+    let report = publisher.report().load();
+    report.zones.iter().filter(|(_, zone)| is_held(zone)).map(|(name, _)| name.clone()).collect()
+}
+
+/// What is done, in words.
+fn words(order: TransferOrder) -> &'static str {
+    match order {
         TransferOrder::Refresh => "the primaries are asked now",
-        TransferOrder::Retransfer => "transferred whole now, whatever the serial",
+        TransferOrder::Retransfer => "transferred whole now, whatever the serial, and served without a check",
+    }
+}
+
+async fn transfer_one(
+    transfers: &TransferControl,
+    zone: Name,
+    held: &BTreeSet<Name>,
+    order: TransferOrder,
+) -> Response {
+    if held.contains(&zone.to_lowercase()) {
+        return failed(format!(
+            "{zone} is held, and nothing is transferred: `anyns zone unhold {zone}` first"
+        ));
+    }
+    match transfers.order(Some(zone.clone()), order).await {
+        Err(error) => failed(with_causes(&error)),
+        Ok(0) => failed(format!("{zone} comes from no primary: no [[zone]] names some for it")),
+        Ok(_) => done(format!("{zone}: {}; `anyns zone status {zone}` tells what comes of it", words(order))),
+    }
+}
+
+async fn transfer_all(transfers: &TransferControl, held: BTreeSet<Name>, order: TransferOrder) -> Response {
+    let held: BTreeSet<Name> = held.into_iter().filter(|zone| transfers.is_transferred(zone)).collect();
+    let left_out = match held.first() {
+        None => String::new(),
+        Some(first) if held.len() == 1 => format!("; {first} is held and stays as it is"),
+        Some(first) => format!("; {} are held and stay as they are, the first is {first}", held.len()),
     };
-    match (transfers.order(zone.clone(), order).await, zone) {
-        (Err(error), _) => failed(with_causes(&error)),
-        (Ok(0), Some(zone)) => failed(format!("{zone} comes from no primary: no [[zone]] names some for it")),
-        (Ok(0), None) => failed("no zone comes from a primary".to_owned()),
-        (Ok(_), Some(zone)) => {
-            done(format!("{zone}: {what}; `anyns zone status {zone}` tells what comes of it"))
-        }
-        (Ok(count), None) => {
-            done(format!("{}: {what}; `anyns status` tells what comes of it", counted(count, "zone")))
-        }
+    match transfers.order_all_but(held, order).await {
+        Err(error) => failed(with_causes(&error)),
+        Ok(0) if left_out.is_empty() => failed("no zone comes from a primary".to_owned()),
+        Ok(count) => done(format!(
+            "{}: {}{left_out}; `anyns status` tells what comes of it",
+            counted(count, "zone"),
+            words(order)
+        )),
     }
 }
 
@@ -237,17 +284,23 @@ fn undrain(controller: &mut Controller, reply: Reply) {
 
 /// The file of the drain is removed, or cannot be.
 pub(super) fn end_drain(controller: &mut Controller, (removed, reply): (std::io::Result<bool>, Reply)) {
-    if let Err(error) = removed {
-        return reply.send(failed(format!("cannot end the drain: {error}")));
-    }
+    let remark = match removed {
+        // Nobody is known to have ordered it, so a file that cannot be removed does not keep it.
+        Err(error) if controller.drain_file.is_unknown() => format!("; a restart drains it again: {error}"),
+        Err(error) => return reply.send(failed(format!("cannot end the drain: {error}"))),
+        Ok(_) => String::new(),
+    };
     controller.drain.end();
-    tracing::warn!("the drain is over: health decides");
-    reply.send(done("undrained: health decides".into()));
+    tracing::warn!("the drain is over: health decides{remark}");
+    reply.send(done(format!("undrained: health decides{remark}")));
 }
 
-async fn remove(publisher: &Arc<PublisherHandle>, zone: &str) -> Response {
+async fn remove(publisher: &Arc<PublisherHandle>, transfers: &TransferControl, zone: &str) -> Response {
     match zone.parse::<Name>() {
         Err(error) => failed(format!("{zone}: not a zone name: {error}")),
+        Ok(name) if transfers.is_transferred(&name) => failed(format!(
+            "{name} comes from primaries: it goes when its [[zone]] leaves the configuration, or when its catalog lists it no more"
+        )),
         Ok(name) => match publisher.remove(&name).await {
             Ok(()) => done(format!("{name} is no longer served")),
             Err(error) => failed(with_causes(&error)),
@@ -255,12 +308,35 @@ async fn remove(publisher: &Arc<PublisherHandle>, zone: &str) -> Response {
     }
 }
 
-async fn accept(publisher: &Arc<PublisherHandle>, zone: &str, serial: Serial) -> Response {
-    match zone.parse::<Name>() {
-        Err(error) => failed(format!("{zone}: not a zone name: {error}")),
-        Ok(name) => match publisher.accept(&name, serial).await {
-            Ok(()) => done(format!("{name} {serial} is served")),
-            Err(error) => failed(with_causes(&error)),
-        },
+/// Lets a refused version pass. Not one of the serial that is served where secondaries have the zone from here: none of them would take it.
+async fn accept(
+    publisher: &Arc<PublisherHandle>,
+    transfers: &TransferControl,
+    zone: &str,
+    serial: Serial,
+) -> Response {
+    let name = match zone.parse::<Name>() {
+        Err(error) => return failed(format!("{zone}: not a zone name: {error}")),
+        Ok(name) => name,
+    };
+    let report = publisher.report().load();
+    let known = report.zones.get(&name);
+    let is_same = known.is_some_and(|it| it.serial == Some(serial) && it.refused_serial == Some(serial));
+    if transfers.sends() && is_same {
+        return failed(format!(
+            "{name} {serial} is not accepted: secondaries have serial {serial} with other content, and would keep that; raise the serial in the \
+             source of the zone"
+        ));
+    }
+    match publisher.accept(&name, serial).await {
+        Ok(served) if served != serial => {
+            done(format!("version {serial} of {name} is served, with serial {served}"))
+        }
+        Ok(_) => done(format!("{name} {serial} is served")),
+        Err(AcceptError::NothingRefused { .. }) if transfers.is_transferred(&name) => failed(format!(
+            "{name} comes from primaries: no version of one is accepted by its serial. Correct it at the primary; or \
+             `anyns zone retransfer {name}` serves whatever the primary has then, without a check"
+        )),
+        Err(error) => failed(with_causes(&error)),
     }
 }

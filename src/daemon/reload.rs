@@ -22,7 +22,9 @@ use crate::host;
 use crate::publish::{PublisherHandle, Report, finds_no_zone, no_zone_file};
 use crate::serve::TlsFiles;
 use crate::telemetry::{counted, with_causes};
+use crate::wire::Name;
 
+use super::catalogs::CatalogFacts;
 use super::controller::Controller;
 use super::live::{self, Applied};
 use super::reloads::Read;
@@ -89,6 +91,7 @@ pub(super) fn take_over(controller: &mut Controller, (read, replies): (Read, Vec
             tracing::warn!("{warning}");
         }
         changeable(&controller.config, &loaded.config)?;
+        catalogs_left(&loaded.config, &controller.catalogs.facts().load())?;
         Ok(loaded.config)
     }) {
         Ok(config) => put_in_force(controller, config, replies),
@@ -110,6 +113,23 @@ fn changeable(old: &Config, new: &Config) -> Result<(), String> {
     }
 }
 
+/// A followed catalog that is named no more takes its zones with it: with many of them that is not done by a mistyped name. One that is
+/// made here from now on is named: this server takes the hub's place.
+fn catalogs_left(new: &Config, facts: &CatalogFacts) -> Result<(), String> {
+    let all = &new.transfers.catalogs;
+    let is_named = |name: &Name| {
+        all.followed.iter().any(|it| it.name == *name) || all.produced.iter().any(|it| it.name == *name)
+    };
+    match facts.too_large_to_leave.iter().find(|(name, _)| !is_named(name)) {
+        None => Ok(()),
+        Some((name, members)) => Err(format!(
+            "the catalog {name} would leave, and {} with it, more than its removal limit allows; to take it out, set its \
+             removal-limit-percent to 100 first, and reload",
+            counted(*members, "zone")
+        )),
+    }
+}
+
 fn put_in_force(controller: &mut Controller, config: Config, replies: Vec<Reply>) {
     let applied = match live::apply(controller, &config) {
         Ok(applied) => applied,
@@ -125,11 +145,13 @@ fn put_in_force(controller: &mut Controller, config: Config, replies: Vec<Reply>
     let work = async move {
         let read = read_tls_files(tls_files, ticket_keys).await;
         // Before the publisher forgets what the file names no more: a catalog may have it.
-        catalogs.configure(config.transfers.catalogs.clone()).await;
+        let pause = catalogs.configure(config.transfers.catalogs.clone()).await;
         // Before new versions come: the others must not have them at once.
         canaries.configure(&config.transfers).await;
-        let zones = look_again(&publisher, config, &applied).await;
-        finish(&state, replies, if let Err(message) = read { failed(message) } else { zones });
+        let zones = look_again(&publisher, config).await;
+        // What is made here now is made of the zones that the configuration names.
+        drop(pause);
+        finish(&state, replies, outcome(read, zones, &applied));
     };
     tokio::spawn(work.instrument(tracing::info_span!("reload")));
 }
@@ -157,23 +179,39 @@ fn finish(state: &Latest<Reload>, replies: Vec<Reply>, response: Response) {
     }
 }
 
-async fn look_again(publisher: &Arc<PublisherHandle>, config: Config, applied: &Applied) -> Response {
+/// What came of the zones, in words.
+async fn look_again(publisher: &Arc<PublisherHandle>, config: Config) -> Result<String, String> {
     let before = publisher.report().load();
-    if let Err(error) = publisher.reconfigure(Arc::unwrap_or_clone(config.publish)).await {
-        return failed(with_causes(&error));
-    }
+    let settings = Arc::unwrap_or_clone(config.publish);
+    publisher.reconfigure(settings).await.map_err(|error| with_causes(&error))?;
     let report = publisher.report().load();
     let mut message = format!("{} served, {} with faults", counted(report.served(), "zone"), report.faulty());
     if let Some(left) = left(&before, &report) {
         message.push_str(&format!("; {left}"));
     }
-    for change in &applied.changes {
-        message.push_str(&format!("; {change}"));
+    Ok(message)
+}
+
+/// One answer of all parts: where one failed, it says what is in force all the same.
+fn outcome(tls_files: Result<(), String>, zones: Result<String, String>, applied: &Applied) -> Response {
+    let (zones, fault_of_zones) = match zones {
+        Ok(message) => (Some(message), None),
+        Err(fault) => (None, Some(fault)),
+    };
+    let restart = (!applied.restart.is_empty())
+        .then(|| format!("changed, but needs a restart: {}", applied.restart.join(", ")));
+    let done: Vec<String> = zones.into_iter().chain(applied.changes.iter().cloned()).chain(restart).collect();
+    let done = done.join("; ");
+    let faults: Vec<String> = tls_files.err().into_iter().chain(fault_of_zones).collect();
+    if faults.is_empty() {
+        let restart = applied.restart.iter().map(|section| (*section).to_owned()).collect();
+        return Response::Done { message: done, restart };
     }
-    if !applied.restart.is_empty() {
-        message.push_str(&format!("; changed, but needs a restart: {}", applied.restart.join(", ")));
-    }
-    Response::Done { message, restart: applied.restart.iter().map(|section| (*section).to_owned()).collect() }
+    let faults = faults.join("; ");
+    failed(match done.is_empty() {
+        true => format!("{faults}; the rest of the configuration is in force"),
+        false => format!("{faults}; the rest of the configuration is in force: {done}"),
+    })
 }
 
 /// Which zones are not served any more.
@@ -201,4 +239,31 @@ async fn read_tls_files(files: Option<TlsFiles>, ticket_keys: Vec<PathBuf>) -> R
     };
     let read = tokio::task::spawn_blocking(read).await;
     read.map_err(|error| format!("the old certificate and ticket keys stay: {}", with_causes(&error)))?
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_answer_says_what_failed_and_what_is_in_force() {
+        let applied =
+            Applied { changes: vec!["192.0.2.0/24 is withdrawn".to_owned()], restart: vec!["[pop]"] };
+        let nothing = Applied::default();
+        let zones = || Ok("1 zone served, 0 with faults".to_owned());
+        let wrong = |what: &str| Err(format!("the {what} is bad"));
+        let message = |response| match response {
+            Response::Done { message, restart } => (true, format!("{message} {restart:?}")),
+            Response::Failed { message } => (false, message),
+            other => panic!("{other:?}"),
+        };
+        let all =
+            "1 zone served, 0 with faults; 192.0.2.0/24 is withdrawn; changed, but needs a restart: [pop]";
+        assert_eq!(message(outcome(Ok(()), zones(), &applied)), (true, format!("{all} [\"[pop]\"]")));
+        let rest = "the rest of the configuration is in force";
+        let certificate = message(outcome(wrong("certificate"), zones(), &applied));
+        assert_eq!(certificate, (false, format!("the certificate is bad; {rest}: {all}")));
+        let both = message(outcome(wrong("certificate"), Err("no publisher".to_owned()), &nothing));
+        assert_eq!(both, (false, format!("the certificate is bad; no publisher; {rest}")));
+    }
 }

@@ -38,7 +38,7 @@ const MOST_INQUIRIES: usize = 16;
 const DROPS_ALARM: Duration = Duration::from_secs(60);
 
 /// What the deciding task and health tell the status.
-pub(super) struct Told {
+pub(super) struct DecisionReaders {
     pub(super) serve_facts: Reader<serve::Facts>,
     pub(super) ordered: Reader<Ordered>,
     pub(super) reload: Reader<Reload>,
@@ -75,7 +75,7 @@ pub(super) struct Reported<'a> {
     pub(super) host: &'a HostFacts,
     pub(super) logs: &'a Logs,
     pub(super) limits: Arc<Limits>,
-    pub(super) told: Told,
+    pub(super) told: DecisionReaders,
     pub(super) transfers: TransferSources,
     pub(super) published: Arc<Published>,
     /// What becomes of samples, if some are taken.
@@ -102,7 +102,7 @@ pub(super) fn start_control(
     let feed = Latest::new(Feed::default());
     let web = Web::prepare(config, feed.reader(), inquiries)?;
     let routes = speaker.status.clone();
-    let Told { serve_facts, ordered, reload, statistics, checks } = told;
+    let DecisionReaders { serve_facts, ordered, reload, statistics, checks } = told;
     let log_dropped = logs.dropped();
     let pending = ordered.clone();
     let (catalogs, canaries) = (transfers.catalogs.clone(), transfers.canaries.clone());

@@ -87,7 +87,13 @@ impl NotifyFollower {
     async fn run(&mut self) {
         loop {
             let now = Instant::now();
-            for zone in self.changes.take_in(&self.report.load(), now) {
+            let report = self.report.load();
+            let changed = self.changes.take_in(&report, now);
+            for zone in std::mem::take(&mut self.changes.gone) {
+                // Without room it is forgotten when it changes next, or never: that costs its entry.
+                self.primary.gone(zone);
+            }
+            for zone in changed {
                 if !self.primary.changed(zone.clone()) {
                     tracing::warn!(%zone, "too many changed zones wait for their NOTIFY; the secondaries' timers have to do");
                 }
@@ -110,6 +116,8 @@ struct Changes {
     told: HashMap<Name, Serial>,
     /// Zones that are not kept yet, and when they are told of in any case.
     waiting: BTreeMap<Name, Instant>,
+    /// Zones that are served no more.
+    gone: Vec<Name>,
     /// The last change of the report that was looked at.
     seen: Option<u64>,
 }
@@ -119,7 +127,7 @@ impl Changes {
     fn take_in(&mut self, report: &Report, now: Instant) -> Vec<Name> {
         let mut names: Vec<Name> = match self.seen.and_then(|seen| report.changed_since(seen)) {
             Some(changed) => changed.cloned().collect(),
-            None => report.zones.keys().cloned().collect(),
+            None => report.zones.keys().chain(self.told.keys()).cloned().collect(),
         };
         self.seen = Some(report.changes());
         names.extend(self.waiting.iter().filter(|(_, due)| **due <= now).map(|(name, _)| name.clone()));
@@ -130,7 +138,7 @@ impl Changes {
     fn is_news(&mut self, name: &Name, report: &Report, now: Instant) -> bool {
         let zone = report.zones.get(name);
         let Some((zone, serial)) = zone.and_then(|zone| Some((zone, zone.serial?))) else {
-            self.told.remove(name);
+            self.gone.extend(self.told.remove(name).map(|_| name.clone()));
             self.waiting.remove(name);
             return false;
         };

@@ -14,7 +14,7 @@ pub(super) enum ServiceState {
 
 /// Tells the service manager.
 #[cfg(native)]
-pub(super) fn tell(state: ServiceState) {
+pub(super) fn notify(state: ServiceState) {
     let state = match state {
         ServiceState::Ready => sd_notify::NotifyState::Ready,
         ServiceState::Watchdog => sd_notify::NotifyState::Watchdog,
@@ -27,4 +27,4 @@ pub(super) fn tell(state: ServiceState) {
 
 /// There is no service manager to tell.
 #[cfg(not(native))]
-pub(super) fn tell(_: ServiceState) {}
+pub(super) fn notify(_: ServiceState) {}

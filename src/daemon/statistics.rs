@@ -9,6 +9,7 @@ use crate::handoff::{Reader, queue};
 use crate::rssac002::{Writer, ZoneFacts};
 use crate::telemetry::{Beat, Counters, keep_running};
 use crate::wire::Name;
+use crate::wire::octets::RECORD_FIXED;
 use crate::zone::{Published, Zone};
 
 use super::DaemonError;
@@ -17,9 +18,6 @@ use super::thread::Thread;
 
 /// Versions that wait for the thread: it looks every ten seconds.
 const LOADS: usize = 256;
-
-/// Octets of a record beside its owner and its RDATA: type, class, TTL, length of the RDATA (RFC 1035 section 3.2.1).
-const FIXED: usize = 10;
 
 /// A heartbeat and why nothing is written, the thread, and where versions are told; nothing where no statistics are asked for.
 pub(super) type Statistics = (Option<(Beat, Reader<Option<String>>)>, Option<Thread>, Option<ZoneLoads>);
@@ -66,6 +64,6 @@ fn served(published: Arc<Published>, name: Name) -> Box<dyn FnMut() -> Option<(u
 /// The octets of all records in wire form, without compression.
 fn octets(zone: &Zone) -> u64 {
     let mut octets = 0;
-    zone.for_each_record(|owner, _, _, rdata| octets += (owner.len() + FIXED + rdata.len()) as u64);
+    zone.for_each_record(|owner, _, _, rdata| octets += (owner.len() + RECORD_FIXED + rdata.len()) as u64);
     octets
 }

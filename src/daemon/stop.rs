@@ -28,9 +28,9 @@ const LOOK: Duration = Duration::from_millis(50);
 
 /// Runs until a signal, then stops in order.
 pub(super) async fn after_a_signal(mut parts: Parts, mut signals: Signals) {
-    service_manager::tell(ServiceState::Ready);
+    service_manager::notify(ServiceState::Ready);
     parts.supervisor.until_stop(&mut signals).await;
-    service_manager::tell(ServiceState::Stopping);
+    service_manager::notify(ServiceState::Stopping);
     in_order(parts, signals).await;
 }
 

@@ -52,7 +52,7 @@ impl Supervisor {
         let due = self.told.is_none_or(|told| now.saturating_duration_since(told) >= TELL);
         if self.are_fresh(now) && due {
             self.told = Some(now);
-            service_manager::tell(ServiceState::Watchdog);
+            service_manager::notify(ServiceState::Watchdog);
         }
     }
 

@@ -4,6 +4,7 @@
 //! the snapshot to the secondaries that may have them, which NOTIFY tells of another version. Never decides whether a
 //! version may be served.
 
+use std::collections::{BTreeSet, HashSet};
 use std::net::IpAddr;
 use std::sync::{Arc, Weak};
 
@@ -12,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::config::Transfers;
 use crate::handoff;
-use crate::publish::{ApplyError, Difference, OfferError, PublisherHandle};
+use crate::publish::{ApplyError, Difference, Fault, OfferError, PublisherHandle};
 use crate::serve::{Intake, Serving};
 use crate::telemetry::{Beat, keep_beating, keep_running};
 use crate::transfer::delay::{DelayTask, DelayedVersions};
@@ -71,6 +72,7 @@ impl Transferring {
         let (status, news) = handoff::queue(MOST_NEWS).map_err(DaemonError::Runtime)?;
         let context = SecondaryContext {
             saved: publisher.kept_timers().clone(),
+            kept_aside: kept_aside(publisher),
             has_members: true,
             report: Some(publisher.report()),
             status: Some(status),
@@ -174,13 +176,28 @@ impl Transferring {
 }
 
 impl TransferControl {
-    /// Takes what the configuration says now. Sockets and how much is done at one time stay as they were.
-    pub(super) fn change(&self, transfers: &Transfers) -> Result<(), SecondaryError> {
-        self.secondary.change(transfers.secondary.clone())?;
-        match &self.primary {
-            Some(primary) if !primary.change(transfers.primary.clone()) => Err(SecondaryError::Busy),
-            _ => Ok(()),
+    /// Takes what the configuration says now, where that differs from what it said before. Sockets and how much is done at one time
+    /// stay as they were.
+    ///
+    /// # Errors
+    /// Too much waits, or a thread has ended; neither side has changed.
+    pub(super) fn change(&self, before: &Transfers, now: &Transfers) -> Result<(), SecondaryError> {
+        let sending = self.primary.as_ref().filter(|_| before.primary != now.primary);
+        // Before the other side changes: one of them alone would send zones by lists that the configuration does not have.
+        let sending =
+            sending.map(|primary| primary.reserve_change().ok_or(SecondaryError::Busy)).transpose()?;
+        if before.secondary != now.secondary {
+            self.secondary.change(now.secondary.clone())?;
         }
+        if let Some(sending) = sending {
+            sending.make(now.primary.clone());
+        }
+        Ok(())
+    }
+
+    /// Whether secondaries can have zones from here.
+    pub(super) fn sends(&self) -> bool {
+        self.primary.is_some()
     }
 
     /// Versions that wait, at a last-resort POP.
@@ -188,10 +205,30 @@ impl TransferControl {
         self.delayed.as_ref()
     }
 
+    /// Gives an order for all zones that come from primaries but these; how many zones took it.
+    pub(super) async fn order_all_but(
+        &self,
+        except: BTreeSet<Name>,
+        order: Order,
+    ) -> Result<usize, SecondaryError> {
+        self.secondary.order_all_but(except, order).await
+    }
+
+    /// Whether a zone comes from primaries.
+    pub(super) fn is_transferred(&self, zone: &Name) -> bool {
+        self.secondary.primaries(&zone.to_lowercase()).is_some()
+    }
+
     /// Gives an order for a zone that comes from primaries, or for all of them; how many zones took it.
     pub(super) async fn order(&self, zone: Option<Name>, order: Order) -> Result<usize, SecondaryError> {
         self.secondary.order(zone, order).await
     }
+}
+
+/// Zones that catalogs list no more, and of which data is kept.
+fn kept_aside(publisher: &PublisherHandle) -> HashSet<Name> {
+    let kept = publisher.kept_members().iter().filter(|(_, member)| member.kept_until.is_some());
+    kept.map(|(name, _)| name.clone()).collect()
 }
 
 /// Starts what serves versions when their time has come.
@@ -257,6 +294,10 @@ impl Sink for PublisherSink {
         let publisher = self.publisher()?;
         let offered = self.runtime.block_on(publisher.offer(zone, origin.primary, origin.is_forced));
         offered.map_err(|error| match error {
+            // It may replace what is served, and comes again when there is room for it.
+            OfferError::NotServed { ref fault } if matches!(**fault, Fault::NotDurable { .. }) => {
+                SinkError::Failed(Box::new(error))
+            }
             OfferError::NotConfigured { .. } | OfferError::NotServed { .. } | OfferError::Value { .. } => {
                 SinkError::Refused(Box::new(error))
             }

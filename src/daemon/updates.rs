@@ -8,8 +8,9 @@ use std::sync::{Arc, Weak};
 
 use async_trait::async_trait;
 
+use crate::clock::unix_now;
 use crate::publish::{Applied, ApplyError, Difference, PublisherHandle};
-use crate::transfer::secondary::{SecondaryHandle, unix_time};
+use crate::transfer::secondary::SecondaryHandle;
 use crate::update::{UpdateService, UpdateSettings, UpdateSink};
 use crate::wire::Name;
 use crate::zone::{Published, Zone};
@@ -22,7 +23,7 @@ pub(super) fn updates(
 ) -> Arc<UpdateService> {
     let (publisher, published) = (Arc::downgrade(publisher), published.clone());
     let sink = PublisherOfUpdates { publisher, published, secondary };
-    Arc::new(UpdateService::new(settings, Arc::new(sink), unix_time))
+    Arc::new(UpdateService::new(settings, Arc::new(sink), unix_now))
 }
 
 /// Where updates go.

@@ -7,7 +7,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::control::{DifferenceStatus, Response, StepRecords};
-use crate::publish::{ApplyError, Fault, PublisherHandle, Settings, refused_path, reverse};
+use crate::publish::{
+    ApplyError, Difference, Fault, History, PublisherHandle, Settings, refused_path, returned_to, reverse,
+};
 use crate::telemetry::with_causes;
 use crate::wire::{Name, Serial};
 use crate::zone::{Published, Zone};
@@ -59,28 +61,17 @@ pub(super) async fn rollback(
     };
     let history = publisher.history();
     let (of, wanted) = (name.clone(), to.map(Serial));
-    let way = tokio::task::spawn_blocking(move || {
-        let known = history.steps(&of).map_err(|error| with_causes(&error))?;
-        let known = known.ok_or_else(|| format!("nothing is kept of {of} yet"))?;
-        let last = known.steps.last().map(|step| step.from);
-        let to = wanted.or(last).ok_or_else(|| format!("the history of {of} has no earlier version"))?;
-        let steps = history.between(&of, to, Some(served.serial())).map_err(|error| with_causes(&error))?;
-        let steps = steps.ok_or_else(|| {
-            let serials: Vec<String> = known.steps.iter().map(|step| step.from.to_string()).collect();
-            format!(
-                "the history of {of} does not lead back from {} to {to}; it has {}",
-                served.serial(),
-                serials.join(", ")
-            )
-        })?;
-        reverse(&served, &steps).map(|difference| (to, difference)).map_err(|error| format!("{of}: {error}"))
-    });
+    let way = tokio::task::spawn_blocking(move || way_back(&history, &of, &served, wanted));
     let (to, difference) = match way.await {
         Ok(Ok(found)) => found,
         Ok(Err(message)) => return failed(message),
         Err(error) => return failed(with_causes(&error)),
     };
     match publisher.apply_ordered(&name, difference).await {
+        Ok(applied) if settings.databases.contains(&name) => done(format!(
+            "{name} has the content of {to} again, under serial {}; updates go on from it",
+            applied.serial
+        )),
         Ok(applied) => done(format!(
             "{name} has the content of {to} again, under serial {}; its file as it is now stays rejected, a new version needs a higher \
              serial",
@@ -90,6 +81,40 @@ pub(super) async fn rollback(
         Err(ApplyError::FromPrimaries { .. }) => at_a_pop(),
         Err(error) => failed(with_causes(&error)),
     }
+}
+
+/// The difference from what is served back to the version with this serial, or to the one before. Reads the history: waits for the disk.
+fn way_back(
+    history: &History,
+    zone: &Name,
+    served: &Zone,
+    wanted: Option<Serial>,
+) -> Result<(Serial, Difference), String> {
+    let known = history.steps(zone).map_err(|error| with_causes(&error))?;
+    let known = known.ok_or_else(|| format!("nothing is kept of {zone} yet"))?;
+    let serials = || known.steps.iter().map(|step| step.from.to_string()).collect::<Vec<String>>().join(", ");
+    let between =
+        |from| history.between(zone, from, Some(served.serial())).map_err(|error| with_causes(&error));
+    let last = known.steps.last().map(|step| step.from);
+    let to = wanted.or(last).ok_or_else(|| format!("the history of {zone} has no earlier version"))?;
+    // The version before may be the one that a rollback ended.
+    if let (None, Some(first)) = (wanted, known.steps.first())
+        && let Some(same) = between(first.from)?.and_then(|steps| returned_to(served, &steps))
+    {
+        return Err(format!(
+            "{zone} has the content of {same} again, by a rollback or by changes that undo each other, so that {to}, the version before, may be the \
+             one to be left: give the serial to go back to; the history has {}",
+            serials()
+        ));
+    }
+    let steps = between(to)?.ok_or_else(|| {
+        format!(
+            "the history of {zone} does not lead back from {} to {to}; it has {}",
+            served.serial(),
+            serials()
+        )
+    })?;
+    reverse(served, &steps).map(|difference| (to, difference)).map_err(|error| format!("{zone}: {error}"))
 }
 
 /// In what the refused version of a zone differs from what is served.

@@ -161,11 +161,17 @@ impl PopClient {
         outcome
     }
 
-    /// From a management address of the same family, if this host has one: a service address as the source would have the answer go to
-    /// another POP.
+    /// From a management address of the same family: a service address as the source would have the answer go to another POP. A host
+    /// without management addresses is no POP, and connects from where it wants.
     async fn connect_to(&self, address: SocketAddr) -> std::io::Result<TcpStream> {
-        let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
         let source = self.sources.iter().find(|source| source.is_ipv4() == address.is_ipv4());
+        if source.is_none() && !self.sources.is_empty() && !address.ip().is_loopback() {
+            let message = format!(
+                "no management address has the family of {address}, and nothing leaves from a service address"
+            );
+            return Err(std::io::Error::new(std::io::ErrorKind::AddrNotAvailable, message));
+        }
+        let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
         // To loopback only loopback leads.
         if let Some(source) = source.filter(|source| address.ip().is_loopback() == source.is_loopback()) {
             socket.bind(SocketAddr::new(*source, 0))?;
@@ -186,4 +192,31 @@ fn tls_client(tls: &FleetTls, url: &FleetUrl) -> Result<TlsClient, FleetError> {
     let client = client.as_ref().map(|(certificate, key)| (certificate.as_path(), key.as_path()));
     let client = TlsClient::new(&authentication, client).map_err(FleetError::Tls)?;
     Ok(client.speaking(HTTP))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::telemetry::with_causes;
+
+    /// Asks a POP at an address where nobody answers; what is said.
+    async fn refused(url: &str, sources: &[&str]) -> String {
+        let pop = FleetPop { name: "ams1".to_owned(), url: url.parse().unwrap(), token: None, tls: None };
+        let sources: Vec<IpAddr> = sources.iter().map(|source| source.parse().unwrap()).collect();
+        let client = PopClient::new(&pop, &sources).unwrap();
+        let document = client.document::<serde_json::Value>("/", 100, Duration::from_secs(20)).await;
+        with_causes(&document.unwrap_err())
+    }
+
+    #[tokio::test]
+    async fn a_pop_asks_no_other_one_from_an_address_that_is_not_for_management() {
+        let words = "no management address has the family of";
+        let said = refused("http://[2001:db8::1]:1", &["198.51.100.10"]).await;
+        assert!(said.contains(words), "{said}");
+        let said = refused("http://198.51.100.1:1", &["2001:db8::10"]).await;
+        assert!(said.contains(words), "{said}");
+        // Only loopback leads to loopback, and nobody is asked from another host.
+        let said = refused("http://127.0.0.1:1", &["2001:db8::10"]).await;
+        assert!(said.contains("refused") && !said.contains(words), "{said}");
+    }
 }

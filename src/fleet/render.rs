@@ -19,7 +19,7 @@ pub fn render(report: &FleetReport) -> String {
     }
     for ScarcePrefix { prefix, pop } in &report.scarce {
         let line = match pop {
-            Some(pop) => format!("! {prefix}: {pop} alone announces it"),
+            Some(pop) => format!("! {prefix}: of the POPs that answer, {pop} alone announces it"),
             None => format!("! {prefix}: no POP that answers announces it"),
         };
         text.push_str(&aligned(&[vec![one_line(&line)]]));
@@ -186,7 +186,7 @@ mod tests {
             found(&[("ams1", ams), ("fra1", &[(both, "deprefer"), (none, "withdraw")])]),
             (
                 vec![
-                    "198.51.100.0/24: ams1 alone announces it".to_owned(),
+                    "198.51.100.0/24: of the POPs that answer, ams1 alone announces it".to_owned(),
                     "203.0.113.0/24: no POP that answers announces it".to_owned(),
                 ],
                 1

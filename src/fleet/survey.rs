@@ -5,6 +5,7 @@ use crate::telemetry::with_causes;
 use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::de::DeserializeOwned;
 
 use super::client::PopClient;
@@ -13,6 +14,9 @@ use super::document::PopDocument;
 use super::error::FleetError;
 use super::settings::Settings;
 use super::summary::{FleetReport, PopSummary, scarce_prefixes};
+
+/// Of a zone's name in a path letters, digits, dots, hyphens and underscores stand for themselves (RFC 3986 section 2.3).
+const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'.').remove(b'-').remove(b'_');
 
 /// Octets of a POP's document at most: its reasons, prefixes and probes, and the digests.
 pub(super) const MOST_DOCUMENT: usize = 1 << 20;
@@ -140,16 +144,9 @@ pub async fn zone_everywhere<T: DeserializeOwned>(
     .await
 }
 
-/// The path of the status with one zone; letters, digits, dots, hyphens and underscores stand for themselves (RFC 3986 section 2.1).
+/// The path of the status with one zone.
 pub(super) fn zone_path(zone: &str) -> String {
-    let mut path = "/api/v1/status?most=1&zones=".to_owned();
-    for octet in zone.bytes() {
-        match octet {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'.' | b'-' | b'_' => path.push(char::from(octet)),
-            _ => path.push_str(&format!("%{octet:02X}")),
-        }
-    }
-    path
+    format!("/api/v1/status?most=1&zones={}", utf8_percent_encode(zone, ESCAPED))
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use tokio::net::{TcpSocket, UdpSocket};
 use tokio::time::timeout;
 
 use super::evidence::Stage;
-use super::message::{Fault, Question};
+use super::message::{AnswerFault, Question};
 use super::settings::Target;
 use super::statistics::ProbeTransport;
 
@@ -19,7 +19,7 @@ const MAX_STRAYS: usize = 16;
 #[derive(Debug)]
 pub(super) enum Reply {
     /// The whole answer came, right or wrong, after this time.
-    Answered(Result<(), Fault>, Duration),
+    Answered(Result<(), AnswerFault>, Duration),
     /// No answer in time, or the connection broke, at this stage.
     Lost(String, Stage),
     /// The system says that no socket listens there.

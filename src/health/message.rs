@@ -15,7 +15,7 @@ const MAX_SHOWN: usize = 64;
 
 /// What is wrong about an answer.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Fault {
+pub enum AnswerFault {
     /// It cannot be decoded (RFC 1035 section 4.1).
     #[error("an answer that is no DNS message: {detail}")]
     Malformed {
@@ -75,7 +75,7 @@ pub enum Fault {
     },
 }
 
-impl Fault {
+impl AnswerFault {
     /// Whether the fault is the server's as a whole; the others are one zone's.
     pub fn is_of_server(&self) -> bool {
         matches!(
@@ -133,17 +133,17 @@ impl Question {
     }
 
     /// What is wrong about this answer, the server's faults before the zone's.
-    pub(super) fn judge(&self, octets: &[u8], instance: &str) -> Result<(), Fault> {
+    pub(super) fn judge(&self, octets: &[u8], instance: &str) -> Result<(), AnswerFault> {
         if !self.is_answered_by(octets) {
-            return Err(Fault::Unasked);
+            return Err(AnswerFault::Unasked);
         }
-        let answer =
-            Message::from_vec(octets).map_err(|error| Fault::Malformed { detail: error.to_string() })?;
+        let answer = Message::from_vec(octets)
+            .map_err(|error| AnswerFault::Malformed { detail: error.to_string() })?;
         let zone = self.zone.clone();
         // A server that cannot read the question sends FORMERR or NOTIMP without it: the RCODE says more.
         let unread = answer.queries.is_empty() && answer.metadata.response_code != ResponseCode::NoError;
         if answer.queries != [self.query.clone()] && !unread {
-            return Err(Fault::OtherQuestion { zone });
+            return Err(AnswerFault::OtherQuestion { zone });
         }
         // A response that was cut short or refused early may come without OPT.
         let early = unread || answer.metadata.truncation;
@@ -153,40 +153,40 @@ impl Question {
         self.judge_zone(&answer)
     }
 
-    fn judge_zone(&self, answer: &Message) -> Result<(), Fault> {
+    fn judge_zone(&self, answer: &Message) -> Result<(), AnswerFault> {
         let zone = self.zone.clone();
         if answer.metadata.truncation {
-            return Err(Fault::Truncated { zone });
+            return Err(AnswerFault::Truncated { zone });
         }
         if answer.metadata.response_code != ResponseCode::NoError {
-            return Err(Fault::Rcode { zone, rcode: rcode(answer.metadata.response_code) });
+            return Err(AnswerFault::Rcode { zone, rcode: rcode(answer.metadata.response_code) });
         }
         if self.query.query_class() == DNSClass::CH {
             // NSID says who answers; no server is authoritative for this class.
             return Ok(());
         }
         if !answer.metadata.authoritative {
-            return Err(Fault::NotAuthoritative { zone });
+            return Err(AnswerFault::NotAuthoritative { zone });
         }
         let soa = answer.answers.iter().find(|record| matches!(record.data, RData::SOA(_)));
         match soa {
             Some(record) if record.name != self.query.name || record.dns_class != DNSClass::IN => {
-                Err(Fault::OtherOwner { zone, owner: record.name.to_ascii() })
+                Err(AnswerFault::OtherOwner { zone, owner: record.name.to_ascii() })
             }
             Some(_) => Ok(()),
-            None => Err(Fault::NoSoa { zone }),
+            None => Err(AnswerFault::NoSoa { zone }),
         }
     }
 }
 
-fn check_instance(answer: &Message, instance: &str) -> Result<(), Fault> {
+fn check_instance(answer: &Message, instance: &str) -> Result<(), AnswerFault> {
     let nsid = answer.edns.as_ref().and_then(|edns| edns.option(EdnsCode::NSID));
     let found = match nsid {
         Some(EdnsOption::NSID(payload)) if payload.as_ref() == instance.as_bytes() => return Ok(()),
         Some(EdnsOption::NSID(payload)) => format!("`{}`", printable(payload.as_ref())),
         _ => "nothing".into(),
     };
-    Err(Fault::OtherInstance { expected: instance.into(), found })
+    Err(AnswerFault::OtherInstance { expected: instance.into(), found })
 }
 
 fn printable(octets: &[u8]) -> String {

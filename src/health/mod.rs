@@ -33,9 +33,10 @@ mod statistics;
 mod track;
 
 #[cfg(test)]
+#[path = "../../tests/unit/health/responder.rs"]
 mod responder;
 
-pub use message::Fault;
+pub use message::AnswerFault;
 pub use monitor::{Health, LoadSource, Monitor, Verdicts, prepare};
 pub use rotation::ServedZones;
 pub use self_test::IdentityQuery;

@@ -1,4 +1,6 @@
 //! The text of a scrape: families of samples, labels escaped.
+//!
+//! No client library writes it: those own their counters, and these belong to the workers that count.
 
 use std::fmt::{Display, Write};
 

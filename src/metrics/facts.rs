@@ -90,6 +90,10 @@ pub struct TransferTotals {
     pub stale: u64,
     /// Zones whose primary's serial went backwards.
     pub behind: u64,
+    /// Of which a primary had other content under the serial that was served.
+    pub diverged: u64,
+    /// Of which a version of a primary is refused.
+    pub refused: u64,
     /// Zones of which a primary has a newer version than is served.
     pub behind_primary: u64,
     /// How long the first of those has been so.

@@ -43,9 +43,13 @@ pub(super) fn write(text: &mut Exposition, status: &Status, facts: &Facts) {
     text.single(&table::ZONES_NOT_KEPT, status.zones_not_kept);
     let transfers = &facts.transfers;
     let mut family = text.family(&table::ZONES_TRANSFER);
-    for (fault, count) in
-        [("empty", transfers.empty), ("stale", transfers.stale), ("behind", transfers.behind)]
-    {
+    for (fault, count) in [
+        ("empty", transfers.empty),
+        ("stale", transfers.stale),
+        ("behind", transfers.behind),
+        ("diverged", transfers.diverged),
+        ("refused", transfers.refused),
+    ] {
         family.row(&[fault], count);
     }
     text.single(&table::ZONES_BEHIND_PRIMARY, transfers.behind_primary);

@@ -1,7 +1,7 @@
 //! What is logged as messages of OTLP.
 
 use std::fmt;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::SystemTime;
 
 use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
@@ -11,6 +11,8 @@ use opentelemetry_proto::tonic::logs::v1::{LogRecord, ResourceLogs, ScopeLogs};
 use opentelemetry_proto::tonic::resource::v1::Resource;
 use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span};
 use tracing::field::{Field, Visit};
+
+use crate::clock::since_1970;
 
 /// Octets of a text at most; the rest is cut off, as in the log.
 const MOST_TEXT: usize = 16 * 1024;
@@ -91,8 +93,7 @@ pub(super) fn severity(level: tracing::Level) -> i32 {
 
 /// Nanoseconds since 1970.
 pub(super) fn nanoseconds(at: SystemTime) -> u64 {
-    let since = at.duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
+    u64::try_from(since_1970(at).as_nanos()).unwrap_or(u64::MAX)
 }
 
 /// Who tells.

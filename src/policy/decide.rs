@@ -8,9 +8,9 @@ use ipnet::IpNet;
 use super::damping::Damping;
 use super::decision::{Decision, Intent, PrefixDecision};
 use super::facts::{Facts, Operator};
+use super::fitness::{Fitness, Onsets, judge};
 use super::reason::Reason;
 use super::settings::Settings;
-use super::verdict::{Onsets, Verdict, judge};
 
 /// Decides how each prefix is announced. Holds memory, no clock: the caller passes `now`, which must not go back, and
 /// calls again when facts change and at [`Policy::next_wakeup`].
@@ -110,31 +110,31 @@ impl Member {
     }
 
     /// What health alone says, and why.
-    fn health(&mut self, settings: &Settings, verdict: Verdict, now: Instant) -> (Intent, Vec<Reason>) {
+    fn health(&mut self, settings: &Settings, verdict: Fitness, now: Instant) -> (Intent, Vec<Reason>) {
         self.hold_over = None;
         match verdict {
-            Verdict::Fault(reasons) => {
+            Fitness::Fault(reasons) => {
                 self.damping.fault(settings, now);
                 (Intent::Withdraw, reasons)
             }
             // Rule 1 is about beginning. Later, a zone that is missing is a fact about data (rules 3 and 5: it can only
             // have been removed by order or lost with a restart's restore); going silent for it would take every other
             // zone down, at every POP at once. If the absence shows in answers, the probes call it wrong content.
-            Verdict::Incomplete(reasons) => {
+            Fitness::Incomplete(reasons) => {
                 self.damping.not_good();
                 (self.if_announced(Intent::Deprefer), reasons)
             }
             // An announced prefix whose address has lost its record (probes begin anew) is not known to be ill.
-            Verdict::NotReady(reasons) | Verdict::Pressure(reasons) => {
+            Fitness::NotReady(reasons) | Fitness::Pressure(reasons) => {
                 self.damping.not_good();
                 (self.if_announced(Intent::Announce), reasons)
             }
-            Verdict::Degraded(mut reasons) => {
+            Fitness::Degraded(mut reasons) => {
                 self.hold_over = self.damping.good(settings, now);
                 reasons.extend(self.hold_over.map(Reason::Hold));
                 (self.if_announced(Intent::Deprefer), reasons)
             }
-            Verdict::Good => {
+            Fitness::Good => {
                 self.hold_over = self.damping.good(settings, now);
                 let reasons = self.hold_over.map(Reason::Hold).into_iter().collect();
                 (self.if_announced(Intent::Announce), reasons)

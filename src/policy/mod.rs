@@ -1,7 +1,7 @@
 //! Facts in, a decision per prefix out. Pure: no I/O, no clock; `now` is an argument.
 //!
 //! ```text
-//!   Facts ---> verdict (per prefix: fault | degraded | not ready | pressure | good) ---> damping (down fast, up slowly)
+//!   Facts ---> fitness (per prefix: fault | degraded | not ready | pressure | good) ---> damping (down fast, up slowly)
 //!                                                                                   |
 //!   operator's order -------------------------------------------------> the lesser of the two ---> Decision
 //! ```
@@ -16,12 +16,12 @@ mod damping;
 mod decide;
 mod decision;
 mod facts;
+mod fitness;
 mod reason;
 mod settings;
 #[cfg(test)]
 #[path = "../../tests/unit/policy.rs"]
 mod tests;
-mod verdict;
 
 pub use decide::Policy;
 pub use decision::{Decision, Intent, PrefixDecision};

@@ -110,6 +110,9 @@ pub struct Terms {
     pub shrink_limit_percent: u8,
     /// Whether an operator named exactly this version: then nothing but a broken zone is refused.
     pub forced: bool,
+    /// By how much the serial of a first version is raised that is not signed: what was served before it is lost, and it must come
+    /// after that; less than 2^31.
+    pub raise: u32,
 }
 
 /// A candidate that passed.
@@ -196,6 +199,12 @@ pub enum Refused {
     /// The operator's program refuses it.
     #[error(transparent)]
     Program(ProgramFault),
+    /// What was kept of a zone that takes updates is damaged, and its file is older.
+    #[error(
+        "what was kept of the zone, its updates among it, is damaged and set aside in the state directory; the file is the seed, and older; \
+         accepted, it gets a serial after all that were served"
+    )]
+    StateLost,
     /// The operator holds the zone at the version that is served.
     #[error("{zone} is held at the version that is served{reason}; to let new ones pass: anyns zone unhold {zone}", reason = shown_reason(.reason))]
     Held {
@@ -277,14 +286,14 @@ pub(super) fn judge_difference(
 }
 
 fn judge(offered: &Standing, standing: Option<&Standing>, terms: Terms) -> Result<Verdict, Refused> {
-    let Some(standing) = standing else { return Ok(Verdict::Serve(offered.serial)) };
+    let Some(standing) = standing else { return Ok(Verdict::Serve(first(offered, terms.raise))) };
     let same_content = standing.digest.is_some() && offered.digest == standing.digest;
     let same_source = offered.source_serial == standing.source_serial;
     if same_content && same_source {
         return Ok(Verdict::Unchanged(standing.serial));
     }
     if terms.forced {
-        return Ok(Verdict::Serve(offered.serial));
+        return Ok(force(offered, standing, (terms.serial, same_content)));
     }
     if same_source && offered.source_digest == standing.source_digest {
         return Ok(Verdict::Outdated);
@@ -295,6 +304,24 @@ fn judge(offered: &Standing, standing: Option<&Standing>, terms: Terms) -> Resul
     };
     judge_loss(offered, standing, terms.shrink_limit_percent)?;
     Ok(verdict)
+}
+
+/// The serial of a version when nothing stands.
+fn first(offered: &Standing, raise: u32) -> Serial {
+    // The SOA record of a signed zone stays as it is signed, so it was served with its own serial before, too.
+    if offered.signed { offered.serial } else { Serial(offered.serial.0.wrapping_add(raise)) }
+}
+
+/// An order names the version, so that it is served; the serial that is served goes on all the same where it is made here.
+fn force(offered: &Standing, standing: &Standing, (rule, same_content): (SerialRule, bool)) -> Verdict {
+    // The SOA record of a signed zone stays as it is signed.
+    if rule == SerialRule::Strict || offered.signed || offered.serial.is_after(standing.serial) {
+        return Verdict::Serve(offered.serial);
+    }
+    match same_content {
+        true => Verdict::Unchanged(standing.serial),
+        false => Verdict::Serve(standing.serial.next()),
+    }
 }
 
 /// Refuses a version that lost too many records, or its signatures.

@@ -5,6 +5,7 @@ use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::clock::unix_now;
 use crate::wire::{Name, Serial};
 use crate::zone::Zone;
 use crate::zone::signatures::{Findings, Pieces, Validity, validity};
@@ -18,7 +19,7 @@ use crate::publish::source::watch::Writer;
 use crate::publish::state::peek::Peek;
 use crate::publish::validate::validate;
 use crate::publish::verify::parallel::verify;
-use crate::publish::verify::{Modes, before, unix_now};
+use crate::publish::verify::{Modes, before};
 use crate::zonefile::{Beside, Located};
 
 /// What would be served.
@@ -159,7 +160,8 @@ fn check_zone(
     let provenance = Provenance::File { root: found.root, path: found.path, octets: zone.file_digest };
     let candidate = Candidate { zone: zone.zone, digest: zone.digest, provenance };
     let offered = candidate.zone.serial();
-    let terms = Terms { serial: rule, shrink_limit_percent: settings.shrink_limit_percent, forced: false };
+    let terms =
+        Terms { serial: rule, shrink_limit_percent: settings.shrink_limit_percent, forced: false, raise: 0 };
     let standing = peek.and_then(|peek| {
         let mut standing = peek.standing(name)?;
         if needs_digest(candidate.zone.serial(), &standing, terms) {

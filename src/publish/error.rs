@@ -106,6 +106,23 @@ pub enum RemoveError {
         /// The file.
         path: PathBuf,
     },
+    /// It takes updates: what is served is in no file.
+    #[error(
+        "{zone} takes updates, and what is served of it is in no file: keep it with `anyns zone export {zone}`, then take its [[zone]] out of the \
+         configuration and reload"
+    )]
+    TakesUpdates {
+        /// The zone.
+        zone: Name,
+    },
+    /// It comes from primaries, by the configuration or a catalog.
+    #[error(
+        "{zone} comes from a primary: take it out of the configuration, or out of its catalog at the primary"
+    )]
+    FromPrimaries {
+        /// The zone.
+        zone: Name,
+    },
     /// Its state cannot be deleted, so a restart would bring it back.
     #[error("cannot delete the state of {zone}, so a restart would bring it back: {source}")]
     State {
@@ -305,9 +322,7 @@ pub enum ApplyError {
         found: Serial,
     },
     /// The new version may not replace the one in service.
-    #[error(
-        "the differences of {zone} from serial {from} to {to} are refused: {refused}; transfer the zone whole"
-    )]
+    #[error("the differences of {zone} from serial {from} to {to} are refused: {refused}")]
     Refused {
         /// The zone.
         zone: Name,

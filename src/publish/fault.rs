@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use crate::clock::rfc3339_of;
 use crate::wire::{Name, NameError, Serial};
 use crate::zone::signatures::SignatureFault;
 
@@ -34,6 +35,12 @@ pub enum Fault {
     /// A zone that lives in the state directory, of which nothing is kept yet.
     #[error("nothing is kept of it yet and it has no file: give its [[zone]] a file once, as the seed")]
     NoSeed,
+    /// A zone that lives in the state directory, of which what was kept is damaged.
+    #[error(
+        "what was kept of it, its updates among it, is damaged and set aside in the state directory, and it has no file: give its [[zone]] a \
+         file with its records, and accept that version"
+    )]
+    StateLost,
     /// The file cannot be looked at.
     #[error("cannot read {at}: {error}", at = shown(path))]
     Unreadable {
@@ -96,7 +103,7 @@ pub enum Fault {
     },
     /// An operator holds the zone at the version that is served.
     #[error("is held at the version that is served since {since}{reason}; `anyns zone unhold {zone}` lets new versions pass",
-        since = humantime::format_rfc3339_seconds(*.since), reason = if reason.is_empty() { String::new() } else { format!(": {reason}") })]
+        since = rfc3339_of(*.since), reason = if reason.is_empty() { String::new() } else { format!(": {reason}") })]
     Held {
         /// The zone.
         zone: Name,
@@ -130,6 +137,15 @@ pub enum Fault {
     /// The version is served, because there was nothing older, but a restart may lose it.
     #[error("is served but not durable: {error}; it will be tried again")]
     ServedNotDurable {
+        /// What the system said.
+        error: String,
+    },
+    /// A change of a zone was refused, because it could not be made durable, and nothing could be since.
+    #[error(
+        "a change of it could not be made durable and was refused: {error}; what is served stays; at each look it is tried whether the state \
+         directory takes it again"
+    )]
+    ChangeNotDurable {
         /// What the system said.
         error: String,
     },
@@ -179,7 +195,8 @@ impl Fault {
     pub(super) fn is_of_served(&self) -> bool {
         matches!(
             self,
-            Self::Delegation { .. }
+            Self::ChangeNotDurable { .. }
+                | Self::Delegation { .. }
                 | Self::Held { .. }
                 | Self::ServedNotDurable { .. }
                 | Self::Signatures { .. }
@@ -283,6 +300,18 @@ pub enum SourceFault {
         /// What the system said.
         error: String,
     },
+    /// Which zones an operator holds could not be read, so that all are held.
+    #[error(
+        "every zone is held at the version that is served since {since}, because {reason}; `anyns zone unhold '*'` lets new versions of \
+         all zones pass, `anyns zone unhold ZONE` those of one",
+        since = humantime::format_rfc3339_seconds(*.since)
+    )]
+    AllHeld {
+        /// Since when.
+        since: SystemTime,
+        /// What is wrong with the file that says it.
+        reason: String,
+    },
     /// A look or a command panicked.
     #[error("the publisher panicked: {reason}; what is served stays, and it looks again soon")]
     Panicked {
@@ -340,6 +369,13 @@ impl SourceFault {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_hold_of_any_time_is_told() {
+        let since = crate::clock::at_unix(1 << 40).unwrap();
+        let held = Fault::Held { zone: "a.example.".parse().unwrap(), since, reason: "".into() };
+        assert!(held.to_string().contains("since second 1099511627776;"), "{held}");
+    }
 
     #[test]
     fn a_message_is_one_line_of_bounded_length() {

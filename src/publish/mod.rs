@@ -86,12 +86,12 @@ pub use error::{
 };
 pub use fault::{Fault, SourceFault, SourceWarning};
 pub use report::{Progress, Report, ReportedZones, WatchState, ZoneReport, ZoneState};
-pub use rollback::{RollbackError, earlier, reverse};
+pub use rollback::{RollbackError, earlier, returned_to, reverse};
 pub use settings::{Deploy, Dnssec, HistoryBounds, SerialRule, Settings, SingleZone};
 pub use state::history::{History, HistoryError, StepInfo, ZoneHistory};
 pub use state::members::KeptMember;
 pub use state::refused::path_of as refused_path;
-pub use state::releases::KeptRelease;
+pub use state::releases::{KeptRelease, KeptReleases, MissingReleases};
 pub use state::step::StepOrigin;
 pub use state::tail::{Began, BeganReason};
 pub use state::timers::ZoneTimers;

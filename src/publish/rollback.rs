@@ -6,11 +6,8 @@
 use std::collections::BTreeMap;
 
 use crate::publish::difference::Difference;
-use crate::wire::{RecordType, Serial};
+use crate::wire::{RecordType, Serial, soa};
 use crate::zone::{ExactRecord, Place, RecordBatch, Zone};
-
-/// Where the serial stands before the end of the RDATA of an SOA record, which ends with five numbers (RFC 1035 section 3.3.13).
-const SERIAL_BACK: usize = 20;
 
 /// Why there is no way back.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -28,6 +25,12 @@ pub enum RollbackError {
         /// The serial that is served.
         served: Serial,
     },
+    /// The version has a ZONEMD record of a scheme or a hash algorithm that is not known here.
+    #[error(
+        "that version has a ZONEMD record (RFC 8976) of a scheme or a hash algorithm that is not known here, and under another serial it needs another \
+         digest: deploy the older content with a raised serial and a digest that fits"
+    )]
+    Digest,
     /// The differences do not begin and end with an SOA record each, or do not end at what is served.
     #[error(
         "the history does not lead to what is served; wait until that is kept, or see anyns zone history"
@@ -85,28 +88,91 @@ pub fn reverse(served: &Zone, steps: &[Difference]) -> Result<Difference, Rollba
     }
     changes.retain(|_, by| *by != 0);
     let (owner, _, ttl, rdata) = old_soa.ok_or(RollbackError::Incomplete)?;
-    let (mut deleted, mut added) = (RecordBatch::new(served.origin()), RecordBatch::new(served.origin()));
     let soa = served.apex().set(RecordType::SOA).ok_or(RollbackError::Incomplete)?;
     let now = soa.rdata().next().ok_or(RollbackError::Incomplete)?;
     let is_same_soa = soa.ttl == ttl && without_serial(now) == without_serial(&rdata);
     if changes.is_empty() && is_same_soa {
         return Err(RollbackError::Same);
     }
-    deleted.push(served.origin().as_wire(), RecordType::SOA, soa.ttl, now, Place::default());
-    added.push(&owner, RecordType::SOA, ttl, &with_serial(rdata, to), Place::default());
     // What the steps added goes, what they deleted comes back.
-    for ((owner, record_type, ttl, rdata), by) in &changes {
-        let batch = if *by > 0 { &mut deleted } else { &mut added };
-        batch.push(owner, *record_type, *ttl, rdata, Place::default());
-    }
+    let make = |changes: &BTreeMap<ExactRecord, i8>| {
+        let (mut deleted, mut added) = (RecordBatch::new(served.origin()), RecordBatch::new(served.origin()));
+        deleted.push(served.origin().as_wire(), RecordType::SOA, soa.ttl, now, Place::default());
+        added.push(&owner, RecordType::SOA, ttl, &with_serial(rdata.clone(), to), Place::default());
+        for ((owner, record_type, ttl, rdata), by) in changes {
+            let batch = if *by > 0 { &mut deleted } else { &mut added };
+            batch.push(owner, *record_type, *ttl, rdata, Place::default());
+        }
+        (deleted, added)
+    };
+    make_digests_anew(served, &mut changes, &make)?;
+    let (deleted, added) = make(&changes);
     Ok(Difference { from, to, deleted, added })
 }
 
-fn with_serial(mut rdata: Vec<u8>, serial: Serial) -> Vec<u8> {
-    let at = rdata.len().saturating_sub(SERIAL_BACK);
-    if let Some(place) = rdata.get_mut(at..at + 4) {
-        place.copy_from_slice(&serial.0.to_be_bytes());
+/// Has the version that the changes lead back to, if it has ZONEMD records, have those that fit its new serial (RFC 8976 section 2.2.1).
+fn make_digests_anew(
+    served: &Zone,
+    changes: &mut BTreeMap<ExactRecord, i8>,
+    make: &impl Fn(&BTreeMap<ExactRecord, i8>) -> (RecordBatch, RecordBatch),
+) -> Result<(), RollbackError> {
+    let (deleted, added) = make(changes);
+    let version = served.with_kept_changes(deleted, added).map_err(|_| RollbackError::Incomplete)?;
+    let Some(set) = version.apex().set(RecordType::ZONEMD) else { return Ok(()) };
+    let made = version.made_digests().ok_or(RollbackError::Digest)?;
+    let origin = served.origin();
+    changes.retain(|(owner, kind, ..), _| *kind != RecordType::ZONEMD || !is_apex(served, owner));
+    let record =
+        |ttl: u32, rdata: &[u8]| (origin.as_wire().to_vec(), RecordType::ZONEMD, ttl, rdata.to_vec());
+    if let Some(old) = served.apex().set(RecordType::ZONEMD) {
+        changes.extend(old.rdata().map(|rdata| (record(old.ttl, rdata), 1)));
     }
+    for rdata in &made {
+        // One that stands there already stays.
+        if changes.remove(&record(set.ttl, rdata)).is_none() {
+            changes.insert(record(set.ttl, rdata), -1);
+        }
+    }
+    Ok(())
+}
+
+/// The newest earlier version whose content is served again, because a rollback or changes that undo each other led back to it; `None` if
+/// each version with which one of `steps`, oldest first, begins has another content. ZONEMD records do not count: they differ with the serial.
+pub fn returned_to(served: &Zone, steps: &[Difference]) -> Option<Serial> {
+    let soa = served.apex().set(RecordType::SOA)?;
+    let (ttl, now) = (soa.ttl, without_serial(soa.rdata().next()?));
+    let mut changes: BTreeMap<ExactRecord, i8> = BTreeMap::new();
+    for step in steps.iter().rev() {
+        let mut has_same_soa = false;
+        for (batch, by) in [(&step.deleted, -1), (&step.added, 1)] {
+            batch.for_each_record(|owner, kind, record_ttl, rdata| match kind {
+                RecordType::SOA => {
+                    has_same_soa |= by < 0 && record_ttl == ttl && without_serial(rdata) == now;
+                }
+                RecordType::ZONEMD if is_apex(served, owner) => {}
+                _ => {
+                    let record = (owner.to_vec(), kind, record_ttl, rdata.to_vec());
+                    let count = changes.entry(record.clone()).or_default();
+                    *count += by;
+                    if *count == 0 {
+                        changes.remove(&record);
+                    }
+                }
+            });
+        }
+        if changes.is_empty() && has_same_soa {
+            return Some(step.from);
+        }
+    }
+    None
+}
+
+fn is_apex(zone: &Zone, owner: &[u8]) -> bool {
+    owner.eq_ignore_ascii_case(zone.origin().as_wire())
+}
+
+fn with_serial(mut rdata: Vec<u8>, serial: Serial) -> Vec<u8> {
+    soa::set_serial(&mut rdata, serial);
     rdata
 }
 
@@ -173,5 +239,77 @@ mod tests {
             failed(vec![step(6, 9, &["c.example."], &["x.example."])]),
             Err(RollbackError::Incomplete)
         );
+    }
+
+    /// A version with this ZONEMD record, and the way from `before` to it.
+    fn with_digest(before: &Zone, to: u32, added: &[&str], old: &[u8], new: &[u8]) -> (Zone, Difference) {
+        let make = || {
+            let mut step = step(before.serial().0, to, &[], added);
+            let apex = name("example.");
+            step.deleted.push(apex.as_wire(), RecordType::ZONEMD, 60, old, Place::default());
+            step.added.push(apex.as_wire(), RecordType::ZONEMD, 60, new, Place::default());
+            step
+        };
+        let step = make();
+        (before.with_kept_changes(step.deleted, step.added).unwrap(), make())
+    }
+
+    /// A ZONEMD record of this serial with a digest that fits nothing.
+    fn wrong(serial: u32, algorithm: u8) -> Vec<u8> {
+        [&serial.to_be_bytes()[..], &[1, algorithm], &[7; 64]].concat()
+    }
+
+    #[test]
+    fn a_version_with_a_digest_comes_back_with_one_that_fits_its_new_serial() {
+        for algorithm in [1, 2, 77] {
+            let mut builder = ZoneBuilder::new(name("example."));
+            let mut first = batch(5, &["a.example."]);
+            let apex = name("example.");
+            first.push(apex.as_wire(), RecordType::NS, 60, name("ns.example.").as_wire(), Place::default());
+            first.push(apex.as_wire(), RecordType::ZONEMD, 60, &wrong(5, algorithm), Place::default());
+            builder.add(first);
+            let first = builder.finish().unwrap();
+            let (old, new) = (wrong(5, algorithm), wrong(6, algorithm));
+            let (served, way) = with_digest(&first, 6, &["b.example."], &old, &new);
+            let steps = [way];
+            assert_eq!(returned_to(&served, &steps), None);
+            if algorithm == 77 {
+                assert_eq!(reverse(&served, &steps).err(), Some(RollbackError::Digest));
+                continue;
+            }
+            let back = reverse(&served, &steps).unwrap();
+            let copy = reverse(&served, &steps).unwrap();
+            let again = served.with_changes(back.deleted, back.added).unwrap();
+            assert_eq!((again.serial(), again.check_digest()), (Serial(7), crate::zone::DigestCheck::Fits));
+            // The way there and back is known, although the digest is another one.
+            let [way] = steps;
+            assert_eq!(returned_to(&again, &[way, copy]), Some(Serial(5)));
+        }
+    }
+
+    #[test]
+    fn a_version_that_has_the_content_of_an_earlier_one_is_known() {
+        let mut builder = ZoneBuilder::new(name("example."));
+        let mut first = batch(5, &["a.example."]);
+        first.push(
+            name("example.").as_wire(),
+            RecordType::NS,
+            60,
+            name("ns.example.").as_wire(),
+            Place::default(),
+        );
+        builder.add(first);
+        let mut served = builder.finish().unwrap();
+        let there = || step(5, 6, &[], &["b.example."]);
+        let back = || step(6, 7, &["b.example."], &[]);
+        let mut known = vec![there()];
+        let next = there();
+        served = served.with_changes(next.deleted, next.added).unwrap();
+        assert_eq!(returned_to(&served, &known), None);
+        known.push(back());
+        let next = back();
+        served = served.with_changes(next.deleted, next.added).unwrap();
+        assert_eq!(returned_to(&served, &known), Some(Serial(5)));
+        assert_eq!(returned_to(&served, &known[1..]), None, "the history does not go back so far");
     }
 }

@@ -81,8 +81,8 @@ pub struct Settings {
     /// Directories whose `*.zone` files are zones, subdirectories included. The file name without `.zone` is the
     /// apex in presentation format (`@.zone` is the root, `0\04725.2.0.192.in-addr.arpa.zone` has a slash).
     pub directories: Vec<PathBuf>,
-    /// Zones named one by one.
-    pub zones: Vec<SingleZone>,
+    /// Zones named one by one; copies of the settings share them.
+    pub zones: Arc<[SingleZone]>,
     /// Zones that come from primaries: [`PublisherHandle::offer`](super::PublisherHandle::offer).
     pub transferred: BTreeSet<Name>,
     /// Catalog zones (RFC 9432), which are among `transferred`: they are not answered from, and may shrink to nothing, because who
@@ -187,13 +187,7 @@ impl Settings {
         for directory in self.directories.iter_mut().chain(&mut self.include_roots) {
             *directory = std::path::absolute(&*directory)?;
         }
-        for file in self.zones.iter_mut().filter_map(|zone| zone.file.as_mut()) {
-            let absolute = std::path::absolute(&*file)?;
-            if absolute.as_os_str() != file.as_os_str() {
-                *file = absolute.into();
-            }
-        }
-        self.zones.sort_by(|a, b| a.name.cmp(&b.name));
+        self.zones = absolute_zones(self.zones)?;
         if let Some(directory) = &mut self.state_directory {
             *directory = std::path::absolute(&*directory)?;
         }
@@ -203,11 +197,36 @@ impl Settings {
     }
 }
 
+/// The zones with absolute files, in canonical order; the same ones if they are.
+fn absolute_zones(zones: Arc<[SingleZone]>) -> std::io::Result<Arc<[SingleZone]>> {
+    let absolute = |zone: &SingleZone| match &zone.file {
+        Some(file) => {
+            std::path::absolute(file).map(|path| (path.as_os_str() != file.as_os_str()).then_some(path))
+        }
+        None => Ok(None),
+    };
+    let mut changed = Vec::new();
+    for (at, zone) in zones.iter().enumerate() {
+        changed.extend(absolute(zone)?.map(|path| (at, path)));
+    }
+    if changed.is_empty() && zones.is_sorted_by(|a, b| a.name <= b.name) {
+        return Ok(zones);
+    }
+    let mut zones = zones.to_vec();
+    for (at, path) in changed {
+        if let Some(zone) = zones.get_mut(at) {
+            zone.file = Some(path.into());
+        }
+    }
+    zones.sort_by(|a, b| a.name.cmp(&b.name));
+    Ok(zones.into())
+}
+
 impl Default for Settings {
     fn default() -> Self {
         Self {
             directories: Vec::new(),
-            zones: Vec::new(),
+            zones: Arc::new([]),
             transferred: BTreeSet::new(),
             catalogs: BTreeSet::new(),
             databases: BTreeSet::new(),

@@ -1,6 +1,8 @@
 //! A day in UTC.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime};
+
+use crate::clock::{rfc3339, since_1970, unix_seconds};
 
 /// Seconds of a day; UTC in Unix time has no leap seconds.
 const SECONDS: u64 = 86_400;
@@ -12,7 +14,7 @@ pub(super) struct Day(u64);
 impl Day {
     /// The day of a moment; the first one for moments before 1970.
     pub(super) fn of(moment: SystemTime) -> Self {
-        Self(since_1970(moment).as_secs() / SECONDS)
+        Self(unix_seconds(moment) / SECONDS)
     }
 
     /// How long this day goes on after a moment of it.
@@ -22,17 +24,14 @@ impl Day {
 
     /// Its first second as RFC 3339 has it, such as `2026-11-29T00:00:00Z`.
     pub(super) fn start(self) -> String {
-        let start = UNIX_EPOCH.checked_add(Duration::from_secs(self.0.saturating_mul(SECONDS)));
-        humantime::format_rfc3339_seconds(start.unwrap_or(UNIX_EPOCH)).to_string()
+        rfc3339(self.0.saturating_mul(SECONDS))
     }
-}
-
-fn since_1970(moment: SystemTime) -> Duration {
-    moment.duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO)
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::UNIX_EPOCH;
+
     use super::*;
 
     #[test]

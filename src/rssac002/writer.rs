@@ -1,6 +1,6 @@
 //! The task that writes the files (1x).
 
-use std::io;
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime};
 
@@ -13,6 +13,7 @@ use super::settings::Settings;
 use super::sources::{RegistersError, Sources};
 use super::versions::{Versions, ZoneFacts};
 use crate::handoff::{Latest, Reader};
+use crate::sys::files::{self, Durability};
 use crate::telemetry::{Beat, Counters, with_causes};
 
 /// Between two writes: what a crash loses at most.
@@ -268,9 +269,8 @@ fn replace(path: &Path, text: &str) -> Result<(), WriteError> {
     if let Some(directory) = path.parent() {
         std::fs::create_dir_all(directory).map_err(failed("make", directory))?;
     }
-    let new = path.with_added_extension("new");
-    std::fs::write(&new, text).map_err(failed("write", &new))?;
-    std::fs::rename(&new, path).map_err(failed("write", path))
+    let written = files::replace(path, Durability::NotSynced, |file| file.write_all(text.as_bytes()));
+    written.map_err(failed("write", path))
 }
 
 #[cfg(test)]

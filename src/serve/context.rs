@@ -5,12 +5,10 @@ use std::rc::Rc;
 use std::time::Instant;
 
 use crate::telemetry::{Beat, WorkerCounters};
+use crate::wire::octets::MAX_MESSAGE;
 
 use super::respond::{Peer, Responder};
 use super::tcp_settings::TcpSettings;
-
-/// Octets of the largest response (RFC 7766 section 8: the length has 16 bits).
-const RESPONSE: usize = 65_535;
 
 /// What the tasks of one thread share.
 pub(super) struct Context {
@@ -24,7 +22,7 @@ pub(super) struct Context {
 
 impl Context {
     pub(super) fn new(settings: TcpSettings, responder: Responder, beat: Beat) -> Rc<Self> {
-        let scratch = RefCell::new(vec![0; RESPONSE]);
+        let scratch = RefCell::new(vec![0; MAX_MESSAGE]);
         Rc::new(Self { responder: RefCell::new(responder), scratch, settings, beat })
     }
 

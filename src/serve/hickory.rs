@@ -7,9 +7,10 @@
 //!
 //! What differs from the native engine, because hickory answers before or after the handler:
 //! - A query that hickory cannot parse (a name that runs out of the message, two OPT records, a record cut short, the
-//!   name or RDATA of a record that we would pass over) gets its FORMERR, without a question and without OPT, and is not counted. Everything else comes to us, also messages
-//!   with no question or several, and unknown opcodes. A response (QR = 1) is dropped uncounted, if it can
-//!   be parsed.
+//!   name or RDATA of a record that we would pass over) gets its FORMERR, without a question and without OPT. So do an ECS option of more octets or bits than its family has, which the
+//!   native engine ignores (RFC 7871 section 7.1.2 leaves it open), and a response (QR = 1) that cannot be parsed. These are not counted, and no
+//!   limit per source applies to them. Everything else comes to us, also messages with no question or several, and unknown opcodes. A response
+//!   that can be parsed is dropped uncounted.
 //! - It compresses worse: the first owner does not point at the question, later names may be spelled out, and
 //!   each name must fit in full before it is compressed. Where that goes over the client's limit, the response is the
 //!   question, TC and OPT, though ours did fit.
@@ -43,6 +44,7 @@ use crate::admission::Limits;
 use crate::answer;
 use crate::telemetry::{Beat, Counters, WorkerCounters, count, keep_beating, locked};
 use crate::wire::LookupName;
+use crate::wire::octets::{HEADER, MAX_MESSAGE};
 use crate::zone::Published;
 
 use super::intake::IntakeSlot;
@@ -50,12 +52,6 @@ use super::respond::{Peer, Responder};
 use super::shared::{LostListener, Phase, Shared};
 use super::traffic::{Traffic, family};
 use super::transport::Transport;
-
-/// Octets of the largest response.
-const RESPONSE: usize = 65_535;
-
-/// Octets of a message's header (RFC 1035 section 4.1.1).
-const HEADER: usize = 12;
 
 /// Octets of the largest UDP message without OPT (RFC 1035 section 4.2.1).
 const PLAIN_UDP: u16 = 512;
@@ -88,7 +84,7 @@ impl Handler {
         let limits = limits.map(|limits| (limits, 1));
         let responder = Responder::new(published, answers, limits, counters.clone(), set);
         Self {
-            state: Mutex::new(AnswerState { responder, scratch: vec![0; RESPONSE] }),
+            state: Mutex::new(AnswerState { responder, scratch: vec![0; MAX_MESSAGE] }),
             counters,
             set,
             traffic: Arc::default(),

@@ -7,10 +7,12 @@ use std::fmt;
 use std::net::IpAddr;
 use std::sync::{Arc, OnceLock};
 
+use crate::wire::opcode;
+
 /// Opcodes in the third octet of a message, QR clear (RFC 1996 section 3.1, RFC 2136 section 1.3).
 const MASK: u8 = 0xf8;
-const NOTIFY: u8 = 4 << 3;
-const UPDATE: u8 = 5 << 3;
+const NOTIFY: u8 = opcode::NOTIFY << 3;
+const UPDATE: u8 = opcode::UPDATE << 3;
 
 /// Takes messages that are no queries, on the threads that answer: it never blocks and never logs.
 pub trait Intake: Send + Sync {

@@ -4,6 +4,8 @@
 //! A load balancer writes this header before the client's octets, so that limits meet the client and not the balancer.
 //! Any client that can connect could write one too: so it is read from listed load balancers only, and they must send it.
 //! Version 1 is text, is older, and is refused.
+//!
+//! Read here, not by a library: some fields at fixed places, from the octets that have come so far, without allocating.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 

@@ -2,12 +2,13 @@
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use arc_swap::Cache;
 
-use crate::admission::{Limits, Verdict, WorkerLimiter, WorkerLimits};
+use crate::admission::{Admission, Limits, WorkerLimiter, WorkerLimits};
 use crate::answer::{self, Client, Outcome, PendingAnswer, TransportKind};
+use crate::clock::unix_now;
 use crate::telemetry::{Counters, DailyStatistics, Tap, TapTransport, WorkerCounters, count, count_many};
 use crate::wire::{LookupName, octets};
 use crate::zone::{Published, PublishedRef, Snapshot};
@@ -91,8 +92,7 @@ impl Clock {
         match self.read {
             Some((read, seconds)) if now.saturating_duration_since(read) < Self::AGE => seconds,
             _ => {
-                let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
-                let seconds = since.map_or(0, |since| since.as_secs() as u32);
+                let seconds = unix_now() as u32;
                 self.read = Some((now, seconds));
                 seconds
             }
@@ -172,14 +172,14 @@ impl<'a> Answering<'a> {
         'a: 'd,
     {
         self.count_family(TransportKind::Udp, source);
-        match self.limiter.as_mut().map_or(Verdict::Answer, |limiter| limiter.check(source)) {
-            Verdict::Answer => {}
-            Verdict::WouldLimit => self.add(|counters| count(&counters.would_limit)),
-            Verdict::Slip => {
+        match self.limiter.as_mut().map_or(Admission::Answer, |limiter| limiter.check(source)) {
+            Admission::Answer => {}
+            Admission::WouldLimit => self.add(|counters| count(&counters.would_limit)),
+            Admission::Slip => {
                 self.add(|counters| count(&counters.slipped));
                 return Datagram::Slipped(query);
             }
-            Verdict::Drop => {
+            Admission::Drop => {
                 self.add(|counters| count(&counters.limited));
                 return Datagram::Dropped;
             }

@@ -13,7 +13,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 
 use arrival::{CONTROL, Control, Seen};
 
-pub use arrival::{Arrival, DATAGRAM, Fault, Origin};
+pub use arrival::{Arrival, DATAGRAM, DatagramFault, Origin};
 
 /// Datagrams in a batch: past this the cost of the system call is spread thin enough, and the batch still fits the
 /// second-level cache.

@@ -1,13 +1,27 @@
-//! Files that the configuration names: read whole, up to a bound; those of secrets only if others cannot use them.
+//! Files that the configuration names: read whole, up to a bound; those of secrets only if others cannot use them. Files that are
+//! replaced whole.
+//!
+//! Never waits for a writer of a FIFO, and opens no device.
 
-use std::fs::File;
+use std::fs::{self, File, Metadata, OpenOptions};
 use std::io::{self, Read as _};
-use std::os::unix::fs::MetadataExt as _;
+use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 /// What others may do with the file of a secret (`o+rwx`), and writing by the group: the group may read, so that root can own
 /// the file.
 const FORBIDDEN_MODE: u32 = 0o027;
+
+/// Why a file is not opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The system refuses it.
+    #[error(transparent)]
+    Io(#[from] io::Error),
+    /// Something else than a file: what it is, with its article.
+    #[error("it is {0}, not a regular file")]
+    NotRegular(&'static str),
+}
 
 /// Why a file cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -20,6 +34,14 @@ pub enum FileError {
         /// Why.
         #[source]
         source: io::Error,
+    },
+    /// Something else than a file.
+    #[error("{} is {kind}, not a regular file", path.display())]
+    NotRegular {
+        /// Its path.
+        path: PathBuf,
+        /// What it is, with its article.
+        kind: &'static str,
     },
     /// Others can read the file of a secret, or more than its owner can write it.
     #[error("{} has mode {mode:o}; its group may read it at most, and others nothing: chmod 640 or 600", path.display())]
@@ -39,22 +61,216 @@ pub enum FileError {
     },
 }
 
+/// Opens a regular file. What is at the path is looked at first, so that a device is not even opened (opening one can have effects).
+///
+/// # Errors
+/// It cannot be opened, or is something else.
+pub fn look_and_open(path: &Path) -> Result<(File, Metadata), OpenError> {
+    expect_regular(&fs::metadata(path)?)?;
+    open_regular(path)
+}
+
+/// Opens a file that was a regular one when it was last looked at; refuses it if it is another one now. O_NONBLOCK: no writer of a
+/// FIFO is waited for.
+///
+/// # Errors
+/// It cannot be opened, or is something else.
+pub fn open_regular(path: &Path) -> Result<(File, Metadata), OpenError> {
+    let file = OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY).open(path)?;
+    // Of the file that is open, not of what has its name a moment later.
+    let facts = file.metadata()?;
+    expect_regular(&facts)?;
+    Ok((file, facts))
+}
+
+fn expect_regular(facts: &Metadata) -> Result<(), OpenError> {
+    let kind = facts.file_type();
+    Err(OpenError::NotRegular(match () {
+        () if kind.is_file() => return Ok(()),
+        () if kind.is_dir() => "a directory",
+        () if kind.is_fifo() => "a FIFO",
+        () if kind.is_socket() => "a socket",
+        () if kind.is_block_device() || kind.is_char_device() => "a device",
+        () => "no file",
+    }))
+}
+
 /// Reads a file of so many octets at most.
 ///
 /// # Errors
-/// It cannot be read, is longer, or is the file of a secret that others can use.
+/// It cannot be read, is no regular file or longer, or is the file of a secret that others can use.
 pub fn read(path: &Path, most: u64, is_secret: bool) -> Result<Vec<u8>, FileError> {
     let failed = |source| FileError::Read { path: path.to_owned(), source };
-    let file = File::open(path).map_err(failed)?;
-    // Of the file that is open, not of what has its name a moment later.
-    let mode = file.metadata().map_err(failed)?.mode() & 0o777;
-    if is_secret && mode & FORBIDDEN_MODE != 0 {
-        return Err(FileError::Mode { path: path.to_owned(), mode });
+    let (file, facts) = look_and_open(path).map_err(|error| match error {
+        OpenError::Io(source) => failed(source),
+        OpenError::NotRegular(kind) => FileError::NotRegular { path: path.to_owned(), kind },
+    })?;
+    match mode_fault(path, &facts) {
+        Some(fault) if is_secret => return Err(fault),
+        _ => {}
     }
     let mut octets = Vec::new();
     file.take(most + 1).read_to_end(&mut octets).map_err(failed)?;
     match octets.len() as u64 > most {
         true => Err(FileError::TooLong { path: path.to_owned(), most }),
         false => Ok(octets),
+    }
+}
+
+/// Whether others can use a file, which is not refused for that; the fault says its mode and what is right.
+pub fn exposure(path: &Path) -> Option<FileError> {
+    mode_fault(path, &fs::metadata(path).ok()?)
+}
+
+fn mode_fault(path: &Path, facts: &Metadata) -> Option<FileError> {
+    let mode = facts.mode() & 0o777;
+    (mode & FORBIDDEN_MODE != 0).then(|| FileError::Mode { path: path.to_owned(), mode })
+}
+
+/// Whether a change of a file must outlast a power failure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Durability {
+    /// It does when the function returns: the file and its directory are synced.
+    Synced,
+    /// The system writes it to the disk when it wants.
+    NotSynced,
+}
+
+/// Puts a whole file in the place of another, or of none: `write` writes its content. If that fails, what was there stays. The new
+/// file has the name with `.new` behind it until it is whole, so two writers of one file must take turns.
+///
+/// # Errors
+/// What `write` says, or the file cannot be made, synced or renamed.
+pub fn replace(
+    path: &Path,
+    durability: Durability,
+    write: impl FnOnce(&mut File) -> io::Result<()>,
+) -> io::Result<()> {
+    let fresh = path.with_added_extension("new");
+    // What a link leads to is not written.
+    let mut options = OpenOptions::new();
+    let options = options
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK | libc::O_NOCTTY);
+    let mut file = options.open(&fresh)?;
+    expect_regular(&file.metadata()?).map_err(io::Error::other)?;
+    let written = write(&mut file).and_then(|()| match durability {
+        Durability::Synced => file.sync_all(),
+        Durability::NotSynced => Ok(()),
+    });
+    if let Err(error) = written.and_then(|()| fs::rename(&fresh, path)) {
+        // It is overwritten the next time.
+        let _ = fs::remove_file(&fresh);
+        return Err(error);
+    }
+    sync_directory_of(path, durability)
+}
+
+/// Removes a file, if there is one.
+///
+/// # Errors
+/// It cannot be removed, or its directory not be synced.
+pub fn remove(path: &Path, durability: Durability) -> io::Result<()> {
+    let removed = fs::remove_file(path);
+    match &removed {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return removed,
+        // Also where it is gone already: the one who removed it may not have come as far as to sync.
+        _ => {}
+    }
+    match sync_directory_of(path, durability) {
+        // Where there is no directory there is no file.
+        Err(error) if removed.is_err() && error.kind() == io::ErrorKind::NotFound => Ok(()),
+        synced => synced,
+    }
+}
+
+fn sync_directory_of(path: &Path, durability: Durability) -> io::Result<()> {
+    let directory = path.parent().filter(|directory| !directory.as_os_str().is_empty());
+    match durability {
+        Durability::Synced => match File::open(directory.unwrap_or(Path::new(".")))?.sync_all() {
+            // A file system that syncs no directories.
+            Err(error) if error.kind() == io::ErrorKind::InvalidInput => Ok(()),
+            synced => synced,
+        },
+        Durability::NotSynced => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+    use std::os::unix::net::UnixListener;
+    use std::process::Command;
+
+    use super::*;
+
+    #[test]
+    fn only_regular_files_are_read_and_nothing_is_waited_for() {
+        let directory = tempfile::tempdir().unwrap();
+        let (fifo, socket) = (directory.path().join("fifo"), directory.path().join("socket"));
+        assert!(Command::new("mkfifo").arg(&fifo).status().unwrap().success());
+        let _listener = UnixListener::bind(&socket).unwrap();
+        for (path, what) in [
+            (fifo.as_path(), "is a FIFO, not a regular file"),
+            (&socket, "is a socket, not a regular file"),
+            (directory.path(), "is a directory, not a regular file"),
+            (Path::new("/dev/zero"), "is a device, not a regular file"),
+        ] {
+            let error = read(path, 100, false).unwrap_err().to_string();
+            assert!(error.contains(what), "{error}");
+        }
+        // A FIFO that took the place of a file after it was looked at.
+        assert!(matches!(open_regular(&fifo), Err(OpenError::NotRegular("a FIFO"))));
+    }
+
+    #[test]
+    fn a_file_is_replaced_whole_or_not_at_all() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("a.b");
+        let content = || fs::read_to_string(&path).unwrap();
+        let names = || {
+            let entries = fs::read_dir(directory.path()).unwrap();
+            let mut names: Vec<_> = entries.map(|entry| entry.unwrap().file_name()).collect();
+            names.sort();
+            names
+        };
+        // What a write that was interrupted has left is written over.
+        fs::write(directory.path().join("a.b.new"), "of an earlier time, and longer").unwrap();
+        for durability in [Durability::Synced, Durability::NotSynced] {
+            replace(&path, durability, |file| write!(file, "{durability:?}")).unwrap();
+            assert_eq!(content(), format!("{durability:?}"));
+        }
+        let failed = replace(&path, Durability::Synced, |file| {
+            file.write_all(b"half")?;
+            Err(io::ErrorKind::StorageFull.into())
+        });
+        assert_eq!(failed.unwrap_err().kind(), io::ErrorKind::StorageFull);
+        assert_eq!((content().as_str(), names()), ("NotSynced", vec!["a.b".into()]));
+        // A file beside it has a new file of its own.
+        let mut both = false;
+        replace(&path, Durability::NotSynced, |_| {
+            replace(&directory.path().join("a.c"), Durability::NotSynced, |_| Ok(()))?;
+            both = directory.path().join("a.b.new").exists();
+            Ok(())
+        })
+        .unwrap();
+        assert!(both && names() == ["a.b", "a.c"], "{:?}", names());
+        for _ in 0..2 {
+            remove(&path, Durability::Synced).unwrap();
+        }
+        assert_eq!(names(), ["a.c"]);
+    }
+
+    #[test]
+    fn a_link_is_not_written_through() {
+        let directory = tempfile::tempdir().unwrap();
+        let (path, target) = (directory.path().join("file"), directory.path().join("target"));
+        fs::write(&target, "mine").unwrap();
+        std::os::unix::fs::symlink(&target, directory.path().join("file.new")).unwrap();
+        let outcome = replace(&path, Durability::NotSynced, |file| file.write_all(b"theirs"));
+        assert!(outcome.is_err() && !path.exists());
+        assert_eq!(fs::read_to_string(&target).unwrap(), "mine");
     }
 }

@@ -15,7 +15,7 @@ const MAX_TABLE_SOCKETS: usize = 1 << 18;
 
 /// One socket of a table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Entry {
+pub struct SocketEntry {
     /// Where it is bound.
     pub local: SocketAddr,
     /// Its inode, which tells which process holds it; 0 for one that no process holds.
@@ -24,7 +24,7 @@ pub struct Entry {
 }
 
 /// UDP sockets of the thread's network namespace that are not connected.
-pub fn udp_sockets() -> io::Result<Vec<Entry>> {
+pub fn udp_sockets() -> io::Result<Vec<SocketEntry>> {
     let mut found = Vec::new();
     for table in ["udp", "udp6"] {
         found.extend(entries(table)?.filter(|entry| entry.state == UNCONNECTED));
@@ -33,7 +33,7 @@ pub fn udp_sockets() -> io::Result<Vec<Entry>> {
 }
 
 /// TCP listeners of the thread's network namespace. The kernel lists them first; the connections are not read.
-pub fn tcp_listeners() -> io::Result<Vec<Entry>> {
+pub fn tcp_listeners() -> io::Result<Vec<SocketEntry>> {
     let mut found = Vec::new();
     for table in ["tcp", "tcp6"] {
         found.extend(entries(table)?.take_while(|entry| entry.state == LISTEN));
@@ -44,7 +44,7 @@ pub fn tcp_listeners() -> io::Result<Vec<Entry>> {
 /// How many handshakes are under way at this address, or at any of its family if it is the wildcard. Reads the table of all connections: not to be asked often.
 pub fn handshakes(address: SocketAddr) -> io::Result<usize> {
     let table = if address.is_ipv4() { "tcp" } else { "tcp6" };
-    let is_at = |entry: &Entry| {
+    let is_at = |entry: &SocketEntry| {
         let there = address.ip().is_unspecified() || entry.local.ip() == address.ip();
         entry.state == SYN_RECEIVED && entry.local.port() == address.port() && there
     };
@@ -52,7 +52,7 @@ pub fn handshakes(address: SocketAddr) -> io::Result<usize> {
 }
 
 /// The sockets of a table, an IPv4 address as IPv4; none where the kernel does without the family.
-fn entries(table: &str) -> io::Result<impl Iterator<Item = Entry>> {
+fn entries(table: &str) -> io::Result<impl Iterator<Item = SocketEntry>> {
     let lines = match std::fs::File::open(format!("/proc/thread-self/net/{table}")) {
         Ok(file) => Some(BufReader::new(file).lines()),
         Err(error) if error.kind() == io::ErrorKind::NotFound => None,
@@ -63,13 +63,13 @@ fn entries(table: &str) -> io::Result<impl Iterator<Item = Entry>> {
 }
 
 /// One line of a table: `sl local_address rem_address st tx:rx tr:when retrnsmt uid timeout inode …`.
-fn entry(line: &str) -> Option<Entry> {
+fn entry(line: &str) -> Option<SocketEntry> {
     let mut columns = line.split_ascii_whitespace();
     let (address, port) = columns.nth(1)?.split_once(':')?;
     let state = u8::from_str_radix(columns.nth(1)?, 16).ok()?;
     let inode = columns.nth(5)?.parse().ok()?;
     let local = SocketAddr::new(hex_address(address)?, u16::from_str_radix(port, 16).ok()?);
-    Some(Entry { local, inode, state })
+    Some(SocketEntry { local, inode, state })
 }
 
 /// An address as the kernel prints it: words of 32 bits in the byte order of the host.
@@ -156,7 +156,7 @@ mod tests {
             let socket = UdpSocket::bind(address).unwrap();
             let listener = TcpListener::bind(address).unwrap();
             let (udp, tcp) = (socket.local_addr().unwrap(), listener.local_addr().unwrap());
-            let of = |entries: Vec<Entry>, local| {
+            let of = |entries: Vec<SocketEntry>, local| {
                 entries.into_iter().find(|entry| entry.local == local).map(|entry| entry.inode)
             };
             assert_eq!(of(udp_sockets().unwrap(), udp), Some(inode(socket.try_clone().unwrap())));

@@ -3,6 +3,8 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use crate::clock::{at_unix, rfc3339_of};
+
 /// With less than this left the renewal has been failing for a while: certificates of 90 days are renewed with 30 left.
 const SOON: Duration = Duration::from_secs(14 * 24 * 3600);
 /// Of shorter-lived certificates, this part of the whole validity.
@@ -68,22 +70,22 @@ impl CertificateValidity {
     /// What is wrong at this moment, in words; `None` while all is well.
     #[must_use]
     pub fn warning(self, now: SystemTime) -> Option<String> {
-        let at = |moment| humantime::format_rfc3339_seconds(moment);
         match self.stage(now) {
             ExpiryStage::Well => None,
-            ExpiryStage::Early => Some(format!("the certificate is valid from {} only", at(self.from))),
-            ExpiryStage::Soon => {
-                Some(format!("the certificate expires at {}; it was not renewed", at(self.until)))
+            ExpiryStage::Early => {
+                Some(format!("the certificate is valid from {} only", rfc3339_of(self.from)))
             }
-            ExpiryStage::Expired => Some(format!("the certificate expired at {}", at(self.until))),
+            ExpiryStage::Soon => {
+                Some(format!("the certificate expires at {}; it was not renewed", rfc3339_of(self.until)))
+            }
+            ExpiryStage::Expired => Some(format!("the certificate expired at {}", rfc3339_of(self.until))),
         }
     }
 }
 
 /// A time before 1970 counts as 1970.
 fn moment(seconds: i64) -> SystemTime {
-    let seconds = Duration::from_secs(u64::try_from(seconds).unwrap_or(0));
-    UNIX_EPOCH.checked_add(seconds).unwrap_or(UNIX_EPOCH)
+    at_unix(u64::try_from(seconds).unwrap_or(0)).unwrap_or(UNIX_EPOCH)
 }
 
 #[cfg(test)]

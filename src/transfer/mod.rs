@@ -22,7 +22,7 @@
 //! | `message` | (nothing) |
 //! | `tsig` | (nothing) |
 //! | `tls` | (nothing) |
-//! | `writer` | (nothing) |
+//! | `writer` | `tsig` |
 //! | `notify` | (nothing) |
 //! | `canary` | (nothing) |
 //! | `refresh` | `message` |

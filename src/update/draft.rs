@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use crate::publish::Difference;
-use crate::wire::{CLASS_ANY, CLASS_IN, LookupName, Name, RecordType, Serial, canonical_rdata};
+use crate::wire::{CLASS_ANY, CLASS_IN, LookupName, Name, RecordType, Serial, canonical_rdata, soa};
 use crate::zone::{Place, RecordBatch, Zone};
 
 use super::fault::UpdateFault;
@@ -14,8 +14,6 @@ use super::message::UpdateRecord;
 /// Records of all names of one update together: some ten times what a message can change, so that a message of 64 KiB that
 /// names large names cannot make the process hold millions of records.
 const MOST_RECORDS: usize = 1 << 16;
-/// Octets of the five numbers that end an SOA record; the serial is the first (RFC 1035 section 3.3.13).
-const SOA_NUMBERS: usize = 20;
 /// Octets of a WKS record that tell it from another: address and protocol (RFC 2136 section 1.1.5).
 const WKS_IDENTITY: usize = 5;
 
@@ -90,12 +88,9 @@ impl<'z> Draft<'z> {
         }
         let (origin, served) = (self.zone.origin().clone(), self.zone.serial());
         let apex = self.name(&origin)?;
-        let Some(soa) = apex.sets.get_mut(&RecordType::SOA) else { return Ok(()) };
-        for rdata in soa.records.values_mut().filter(|rdata| serial_of(rdata) == Some(served)) {
-            let at = rdata.len().saturating_sub(SOA_NUMBERS);
-            if let Some(place) = rdata.get_mut(at..at + 4) {
-                place.copy_from_slice(&following(served).0.to_be_bytes());
-            }
+        let Some(set) = apex.sets.get_mut(&RecordType::SOA) else { return Ok(()) };
+        for rdata in set.records.values_mut().filter(|rdata| soa::serial(rdata) == Some(served)) {
+            soa::set_serial(rdata, following(served));
         }
         Ok(())
     }
@@ -115,7 +110,7 @@ impl<'z> Draft<'z> {
             return None;
         }
         let soa = self.names.get(origin)?.sets.get(&RecordType::SOA)?;
-        let to = soa.records.values().next().and_then(|rdata| serial_of(rdata))?;
+        let to = soa.records.values().next().and_then(|rdata| soa::serial(rdata))?;
         Some(Difference { from: self.zone.serial(), to, deleted, added })
     }
 }
@@ -185,8 +180,8 @@ impl<'z> DraftName<'z> {
     /// Whether an SOA record comes after the one that is there (RFC 1982 section 3.2).
     fn is_newer(&self, rdata: &[u8]) -> bool {
         let there = self.sets.get(&RecordType::SOA).and_then(|set| set.records.values().next());
-        let there = there.and_then(|rdata| serial_of(rdata));
-        serial_of(rdata).zip(there).is_some_and(|(new, there)| new.is_after(there))
+        let there = there.and_then(|rdata| soa::serial(rdata));
+        soa::serial(rdata).zip(there).is_some_and(|(new, there)| new.is_after(there))
     }
 
     fn is_changed(&self) -> bool {
@@ -227,11 +222,6 @@ fn goes_with_cname(record_type: RecordType) -> bool {
 
 fn canonical(record_type: RecordType, rdata: &[u8]) -> Box<[u8]> {
     canonical_rdata(record_type, rdata).unwrap_or_else(|| rdata.into())
-}
-
-fn serial_of(rdata: &[u8]) -> Option<Serial> {
-    let at = rdata.len().checked_sub(SOA_NUMBERS)?;
-    rdata.get(at..)?.first_chunk::<4>().map(|octets| Serial(u32::from_be_bytes(*octets)))
 }
 
 /// The serial after this one; not 0, which other servers take for "none" (RFC 2136 section 7.11).

@@ -134,6 +134,18 @@ pub enum UpdateFault {
         /// How many are looked at.
         most: usize,
     },
+    /// A record that no message of a transfer can hold, so that no secondary would get the zone any more.
+    #[error(
+        "a record of {owner} of type {record_type} with {octets} octets of RDATA fits no message of a transfer"
+    )]
+    NoTransfer {
+        /// The owner.
+        owner: Name,
+        /// The type.
+        record_type: RecordType,
+        /// Octets of its RDATA.
+        octets: usize,
+    },
     /// The publisher did not take it.
     #[error(transparent)]
     Apply(#[from] ApplyError),
@@ -155,6 +167,7 @@ impl UpdateFault {
             | Self::NotAllowed { .. }
             | Self::OtherKey { .. }
             | Self::SignerType { .. }
+            | Self::NoTransfer { .. }
             | Self::TooLarge { .. } => rcode::REFUSED,
             Self::NotZone { .. } => rcode::NOTZONE,
             Self::NameNotInUse { .. } => rcode::NXDOMAIN,
@@ -172,14 +185,17 @@ impl UpdateFault {
     }
 }
 
-/// What the publisher refuses is REFUSED, RDATA that can never be right FORMERR; everything else is no fault of the client.
+/// What the publisher refuses is REFUSED: the same update would be refused again. RDATA that can never be right is FORMERR. What passes by itself
+/// or by an operator's order is SERVFAIL, as is a fault of this server: the client may try again.
 fn of_publisher(error: &ApplyError) -> u8 {
+    use crate::publish::ProgramFault::{Failed, TooLong};
     match error {
         ApplyError::Value { .. } => rcode::FORMERR,
-        ApplyError::Unfit { .. }
-        | ApplyError::Refused { refused: Refused::Shrank { .. } | Refused::SignaturesLost, .. } => {
-            rcode::REFUSED
-        }
+        ApplyError::Refused {
+            refused: Refused::Held { .. } | Refused::Program(Failed { .. } | TooLong { .. }),
+            ..
+        } => rcode::SERVFAIL,
+        ApplyError::Unfit { .. } | ApplyError::Refused { .. } => rcode::REFUSED,
         _ => rcode::SERVFAIL,
     }
 }
@@ -187,4 +203,35 @@ fn of_publisher(error: &ApplyError) -> u8 {
 fn addresses(hubs: &[SocketAddr]) -> String {
     let hubs: Vec<String> = hubs.iter().map(ToString::to_string).collect();
     hubs.join(" or ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::publish::ProgramFault;
+    use crate::wire::Serial;
+
+    #[test]
+    fn what_would_be_refused_again_is_refused_and_what_passes_is_tried_again() {
+        let zone: Name = "example.".parse().unwrap();
+        let program = String::from("/bin/judge");
+        let lacks = Refused::LacksRecord { owner: zone.clone(), record_type: RecordType::A };
+        let digest =
+            Refused::Zonemd(crate::zone::DigestFault::OtherSerial { found: Serial(1), serial: Serial(2) });
+        let no = ProgramFault::SaysNo { program: program.clone(), status: "1".into(), text: "no".into() };
+        let long = ProgramFault::TooLong { program, limit: std::time::Duration::from_secs(1) };
+        let held = Refused::Held { zone: zone.clone(), reason: String::new() };
+        for (refused, rcode) in [
+            (lacks, rcode::REFUSED),
+            (digest, rcode::REFUSED),
+            (Refused::Program(no), rcode::REFUSED),
+            (Refused::Program(long), rcode::SERVFAIL),
+            (held, rcode::SERVFAIL),
+        ] {
+            let error = ApplyError::Refused { zone: zone.clone(), from: Serial(1), to: Serial(2), refused };
+            let fault = UpdateFault::from(error);
+            assert_eq!(fault.rcode(), Some(rcode), "{fault}");
+            assert!(!fault.to_string().contains("transfer the zone"), "{fault}");
+        }
+    }
 }

@@ -2,13 +2,8 @@
 
 use std::fmt;
 
-use crate::wire::octets::{BadName, FlatName, HEADER, copy_rdata, u16_at, u32_at};
-use crate::wire::{CLASS_ANY, CLASS_IN, Name, RdataError, RecordType, check_rdata, flag};
-
-/// The opcode UPDATE (RFC 2136 section 1.3).
-const OPCODE: u16 = 5;
-/// The opcode's place in the flags.
-const OPCODE_SHIFT: u32 = 11;
+use crate::wire::octets::{BadName, FlatName, HEADER, RECORD_FIXED, copy_rdata, u16_at, u32_at};
+use crate::wire::{CLASS_ANY, CLASS_IN, Name, RdataError, RecordType, check_rdata, flag, opcode};
 
 /// An UPDATE message. Its additional section is not looked at, but for the signature, which is verified before.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -101,9 +96,7 @@ pub enum MessageFault {
 impl UpdateMessage {
     /// Whether a message is a request with the opcode UPDATE.
     pub fn is_update(message: &[u8]) -> bool {
-        let is_request =
-            |flags: u16| flags & flag::QR == 0 && (flags & flag::OPCODE) >> OPCODE_SHIFT == OPCODE;
-        message.len() >= HEADER && u16_at(message, 2).is_some_and(is_request)
+        opcode::of_request(message) == Some(opcode::UPDATE)
     }
 
     /// The zone that a message is about, and where its zone section ends: enough to know whether more of it is to be read.
@@ -147,7 +140,7 @@ impl UpdateMessage {
             Ok((_, end)) => message.get(HEADER..end).unwrap_or_default(),
             Err(_) => &[],
         };
-        let flags = flag::QR | OPCODE << OPCODE_SHIFT | u16::from(rcode & 0xf);
+        let flags = flag::QR | opcode::to_flags(opcode::UPDATE) | u16::from(rcode & 0xf);
         let mut response = message.get(..2).unwrap_or(&[0, 0]).to_vec();
         response.extend_from_slice(&flags.to_be_bytes());
         response.extend_from_slice(&[0, u8::from(!zone.is_empty()), 0, 0, 0, 0, 0, 0]);
@@ -173,7 +166,7 @@ fn read_section(
         let word = |at| u16_at(message, at).ok_or_else(short);
         let (record_type, class) = (RecordType(word(fixed)?), word(fixed + 2)?);
         let ttl = u32_at(message, fixed + 4).ok_or_else(short)?;
-        let start = fixed + 10;
+        let start = fixed + RECORD_FIXED;
         let end = start + usize::from(word(fixed + 8)?);
         if end > message.len() {
             return Err(short());

@@ -1,5 +1,6 @@
 //! The update section before anything of it is done (RFC 2136 section 3.4.1), and what the key may ask for (section 3.3).
 
+use crate::transfer::writer::can_transfer;
 use crate::wire::{CLASS_ANY, CLASS_IN, LookupName, Name, RecordType};
 use crate::zone::Zone;
 
@@ -28,7 +29,7 @@ pub fn prescan(
     (policy, key): (&Policy, &Name),
 ) -> Result<(), UpdateFault> {
     for (index, record) in changes.iter().enumerate() {
-        let UpdateRecord { owner, record_type, .. } = record;
+        let UpdateRecord { owner, class, record_type, rdata, .. } = record;
         if !owner.is_at_or_below(zone.origin()) {
             let (section, zone) = (Section::Update, zone.origin().clone());
             return Err(UpdateFault::NotZone { section, owner: owner.clone(), zone });
@@ -39,6 +40,10 @@ pub fn prescan(
         }
         if is_of_signer(*record_type) {
             return Err(UpdateFault::SignerType { owner: owner.clone(), record_type: *record_type });
+        }
+        if *class == CLASS_IN && !can_transfer(zone.origin(), owner, rdata) {
+            let (owner, record_type, octets) = (owner.clone(), *record_type, rdata.len());
+            return Err(UpdateFault::NoTransfer { owner, record_type, octets });
         }
         let is_allowed = match *record_type {
             RecordType::ANY => allows_every_type(zone, owner, (policy, key)),

@@ -61,7 +61,7 @@ struct Shared {
     /// One update of a zone at a time; an entry for each zone that takes updates.
     turns: Mutex<HashMap<Name, Arc<Turn<()>>>>,
     waiting: Semaphore,
-    /// Of refusals before the signature is known to be good.
+    /// Of refusals, and of prerequisites that do not hold.
     log: LogLimit,
     /// Seconds since 1970.
     now: fn() -> u64,
@@ -136,6 +136,10 @@ impl Updates for UpdateService {
         // A panic of the task is in the log; the client tries again.
         answered.await.ok()
     }
+
+    fn may_change(&self, zone: &Name, key: &Name) -> bool {
+        self.shared.settings().zones.get(zone).is_some_and(|policy| policy.has(key))
+    }
 }
 
 /// A response with the ID of this message: a copy that came through a forwarder has another one than the first. The signature holds, because it
@@ -206,10 +210,12 @@ impl Shared {
             Ok(()) => rcode::NOERROR,
             Err(fault) => {
                 let rcode = fault.rcode().unwrap_or(rcode::FORMERR);
-                match fault.is_prerequisite() {
-                    true => tracing::info!(%client, %key, rcode, reason = %fault, "update not done"),
-                    false => tracing::warn!(%client, %key, rcode, error = %fault, "update refused"),
-                }
+                self.log.write(client, |left_out| match fault.is_prerequisite() {
+                    true => {
+                        tracing::info!(%client, %key, rcode, reason = %fault, left_out, "update not done")
+                    }
+                    false => tracing::warn!(%client, %key, rcode, error = %fault, left_out, "update refused"),
+                });
                 rcode
             }
         }

@@ -84,7 +84,7 @@ impl Refusals {
 
 /// A connection's place; dropped with it.
 #[derive(Debug)]
-pub(super) struct Place {
+pub(super) struct ConnectionPlace {
     caps: Caps,
     source: IpAddr,
     number: u64,
@@ -145,7 +145,7 @@ impl Caps {
     }
 
     /// A place for a connection from there that needs no credentials; `None` if there are too many.
-    pub(super) fn place(&self, address: IpAddr) -> Option<Place> {
+    pub(super) fn place(&self, address: IpAddr) -> Option<ConnectionPlace> {
         let source = source(address);
         let has_place = locked(&self.places).take(source);
         if !has_place {
@@ -155,7 +155,7 @@ impl Caps {
     }
 
     /// A place for a connection from there that has not shown credentials yet.
-    pub(super) fn unknown_place(&self, address: IpAddr) -> Place {
+    pub(super) fn unknown_place(&self, address: IpAddr) -> ConnectionPlace {
         let (source, ends) = (source(address), Arc::new(Notify::new()));
         let mut places = locked(&self.places);
         if places.make_room(source) {
@@ -167,8 +167,8 @@ impl Caps {
         self.new_place(source, number, false, ends)
     }
 
-    fn new_place(&self, source: IpAddr, number: u64, is_known: bool, ends: Arc<Notify>) -> Place {
-        Place { caps: self.clone(), source, number, is_known: AtomicBool::new(is_known), ends }
+    fn new_place(&self, source: IpAddr, number: u64, is_known: bool, ends: Arc<Notify>) -> ConnectionPlace {
+        ConnectionPlace { caps: self.clone(), source, number, is_known: AtomicBool::new(is_known), ends }
     }
 
     /// Gives back what a source had taken.
@@ -183,7 +183,7 @@ impl Caps {
     }
 }
 
-impl Place {
+impl ConnectionPlace {
     /// The connection has shown credentials, and has a place of those from now on; whether there is one.
     pub(super) fn become_known(&self) -> bool {
         if self.is_known() {
@@ -227,7 +227,7 @@ impl Place {
     }
 }
 
-impl Drop for Place {
+impl Drop for ConnectionPlace {
     fn drop(&mut self) {
         match self.is_known() {
             true => self.caps.give_back(self.source, 1, 0),
@@ -260,7 +260,7 @@ mod tests {
     fn one_source_leaves_room_for_others() {
         let caps = Caps::default();
         let address = |text: &str| text.parse::<IpAddr>().unwrap();
-        let mut places: Vec<Place> = Vec::new();
+        let mut places: Vec<ConnectionPlace> = Vec::new();
         for number in 0..MOST_OF_SOURCE {
             places.extend(caps.place(address(&format!("2001:db8::{number:x}"))));
         }
@@ -286,7 +286,7 @@ mod tests {
         assert!(third.stream().is_some());
         drop((streams, third));
         assert!(locked(&caps.places).known.is_empty());
-        let all: Vec<Place> =
+        let all: Vec<ConnectionPlace> =
             (0..=255).filter_map(|last| caps.place(address(&format!("192.0.2.{last}")))).collect();
         assert_eq!(all.len(), MAX_CONNECTIONS);
     }
@@ -295,10 +295,11 @@ mod tests {
     fn who_shows_no_credentials_keeps_nobody_out() {
         let caps = Caps::default();
         let address = |text: &str| text.parse::<IpAddr>().unwrap();
-        let is_there =
-            |place: &Place| locked(&caps.places).unknown.iter().any(|one| one.number == place.number);
+        let is_there = |place: &ConnectionPlace| {
+            locked(&caps.places).unknown.iter().any(|one| one.number == place.number)
+        };
         // Eight sources hold all that there are.
-        let held: Vec<Place> = (0..MAX_UNKNOWN)
+        let held: Vec<ConnectionPlace> = (0..MAX_UNKNOWN)
             .map(|number| caps.unknown_place(address(&format!("192.0.2.{}", number % 8))))
             .collect();
         assert!(held.iter().all(is_there));
@@ -310,9 +311,9 @@ mod tests {
         assert_eq!((caps.refusals.all(), caps.refusals.full()), (2, 0));
         // Credentials lead to a place of the other kind, with limits of its own.
         assert!(other.become_known() && other.is_known() && !is_there(&other));
-        let more: Vec<Place> = (1..MOST_OF_SOURCE)
+        let more: Vec<ConnectionPlace> = (1..MOST_OF_SOURCE)
             .map(|_| caps.unknown_place(address("198.51.100.1")))
-            .filter(Place::become_known)
+            .filter(ConnectionPlace::become_known)
             .collect();
         assert_eq!(more.len(), MOST_OF_SOURCE - 1);
         let late = caps.unknown_place(address("198.51.100.1"));

@@ -12,8 +12,8 @@ use tokio_rustls::TlsAcceptor;
 
 use super::error::WebError;
 use super::settings::Settings;
+use crate::sys::files::read as read_file;
 use crate::telemetry::CertificateValidity;
-use crate::transfer::read_file;
 use crate::transfer::tls::TlsServer;
 
 /// Octets of a token at least: 64 bits, if each character is a hexadecimal digit.

@@ -12,7 +12,7 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use super::api::{self, Extent, MOST_NAME, parameter, zone_of};
-use super::caps::{Place, StreamPlace};
+use super::caps::{ConnectionPlace, StreamPlace};
 use super::fleet_watch::PERIOD;
 use super::payload::{Reply, events, text};
 use super::state::State;
@@ -46,7 +46,7 @@ enum Topic {
 }
 
 /// The stream at this path; `None` if there is none.
-pub(super) fn stream(state: &Arc<State>, place: &Place, path: &str, query: &str) -> Option<Reply> {
+pub(super) fn stream(state: &Arc<State>, place: &ConnectionPlace, path: &str, query: &str) -> Option<Reply> {
     let topic = match path {
         "/events/fleet" => Topic::Fleet,
         "/events/pop" => Topic::Pop(parameter(query, "name").filter(|name| !name.is_empty())),
@@ -93,14 +93,14 @@ struct Gone;
 
 /// What a stream of one POP has told.
 #[derive(Debug, Default)]
-struct Told {
+struct SentState {
     /// When the process of the POP began.
     process: Option<u64>,
     /// The number of the last change.
     after: u64,
 }
 
-impl Told {
+impl SentState {
     /// Whether the last minutes are to be told, too.
     fn history(&self) -> bool {
         self.process.is_none()
@@ -224,7 +224,7 @@ impl EventStream {
 
     /// One POP, this one or another, as often as its document's length allows.
     async fn pop(&mut self, name: Option<String>) -> Result<(), Gone> {
-        let mut told = Told::default();
+        let mut told = SentState::default();
         loop {
             let begun = Instant::now();
             let document = match &name {
@@ -305,7 +305,7 @@ mod tests {
             let changes: Vec<Value> = numbers.iter().map(|number| json!({"number": number})).collect();
             json!({"status": {"started": started}, "changes": changes})
         };
-        let mut told = Told::default();
+        let mut told = SentState::default();
         for (started, numbers, sent, asks) in [
             (100, &[1, 2, 3][..], 3, (false, 3)),
             (100, &[], 0, (false, 3)),

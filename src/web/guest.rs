@@ -8,7 +8,7 @@ use hyper::header::{self, HeaderMap};
 use tokio::sync::watch;
 
 use super::access::Refusal;
-use super::caps::Place;
+use super::caps::ConnectionPlace;
 use super::credentials::{Credentials, Sha};
 use crate::telemetry::locked;
 
@@ -18,7 +18,7 @@ pub(super) type CurrentCredentials = watch::Receiver<Arc<Credentials>>;
 /// One connection.
 #[derive(Debug)]
 pub(super) struct Guest {
-    place: Place,
+    place: ConnectionPlace,
     credentials: CurrentCredentials,
     /// Who vouched for its certificate at the handshake.
     authorities: Option<Sha>,
@@ -28,13 +28,13 @@ pub(super) struct Guest {
 
 impl Guest {
     /// A connection that has shown nothing yet.
-    pub(super) fn new(place: Place, credentials: CurrentCredentials) -> Self {
+    pub(super) fn new(place: ConnectionPlace, credentials: CurrentCredentials) -> Self {
         let authorities = credentials.borrow().authorities();
         Self { place, credentials, authorities, token: Mutex::default() }
     }
 
     /// Its place.
-    pub(super) fn place(&self) -> &Place {
+    pub(super) fn place(&self) -> &ConnectionPlace {
         &self.place
     }
 

@@ -14,7 +14,7 @@ use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime};
 
 use futures_util::future::join_all;
 use hyper::server::conn::http1;
@@ -34,6 +34,7 @@ use super::settings::Settings;
 use super::slow::Hurried;
 use super::state::State;
 use super::{api, router};
+use crate::clock::unix_seconds;
 use crate::control::{Feed, Inquiry};
 use crate::fleet;
 use crate::handoff::{Latest, Queue, Reader};
@@ -137,8 +138,7 @@ impl WebServer {
     /// Tells whether the certificate has expired or soon will: it is shown all the same.
     fn look_at_certificate(&self) {
         let credentials = self.credentials.borrow().clone();
-        let expires = credentials.certificate_expires().and_then(|at| at.duration_since(UNIX_EPOCH).ok());
-        self.expires.store(expires.map_or(0, |expires| expires.as_secs()), Relaxed);
+        self.expires.store(credentials.certificate_expires().map_or(0, unix_seconds), Relaxed);
         self.trouble.set("certificate of [web]", credentials.certificate_warning(SystemTime::now()));
     }
 

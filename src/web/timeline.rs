@@ -26,7 +26,7 @@ pub(super) struct RouteChange {
 
 /// How a prefix stands, without what changes all the time.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Standing {
+struct LastState {
     state: String,
     steady: Vec<String>,
 }
@@ -34,7 +34,7 @@ struct Standing {
 /// The last changes.
 #[derive(Debug, Default)]
 pub(super) struct Timeline {
-    standings: BTreeMap<String, Standing>,
+    standings: BTreeMap<String, LastState>,
     changes: VecDeque<RouteChange>,
     count: u64,
 }
@@ -65,7 +65,7 @@ impl Timeline {
 
     fn note(&mut self, subject: &str, state: String, reasons: Vec<String>, at: u64) {
         let steady = reasons.iter().map(|reason| without_numbers(reason)).collect();
-        let standing = Standing { state: state.clone(), steady };
+        let standing = LastState { state: state.clone(), steady };
         if self.standings.get(subject) == Some(&standing) {
             return;
         }

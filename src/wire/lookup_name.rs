@@ -2,9 +2,6 @@
 
 use super::{Name, NameError};
 
-/// The most labels of a name, the root not counted: 127 labels of one octet make 255 octets with the root.
-const MAX_LABELS: usize = 127;
-
 /// An absolute name in two spellings, as it came and in lower case; never allocates.
 ///
 /// The query path takes names apart with it: the QNAME, then the target of each CNAME and DNAME.
@@ -12,7 +9,7 @@ const MAX_LABELS: usize = 127;
 pub struct LookupName {
     octets: [u8; Name::MAX_OCTETS],
     lower: [u8; Name::MAX_OCTETS],
-    starts: [u8; MAX_LABELS + 1],
+    starts: [u8; Name::MAX_LABELS + 1],
     labels: u8,
     length: u8,
 }
@@ -23,7 +20,7 @@ impl LookupName {
         Self {
             octets: [0; Name::MAX_OCTETS],
             lower: [0; Name::MAX_OCTETS],
-            starts: [0; MAX_LABELS + 1],
+            starts: [0; Name::MAX_LABELS + 1],
             labels: 0,
             length: 1,
         }

@@ -3,15 +3,18 @@
 //! Bytes and plain values in, bytes and plain values out. Never does I/O; the parser and the writer never allocate
 //! and never panic, whatever the bytes. Owned values ([`Name`]) are for the control plane and the compiled zone.
 
+pub mod flag;
 mod layout;
 mod lookup_name;
 mod name;
 pub mod octets;
+pub mod opcode;
 mod prepared;
 mod query;
 pub mod rcode;
 mod rtype;
 mod serial;
+pub mod soa;
 pub mod steps;
 mod writer;
 
@@ -21,7 +24,7 @@ pub use layout::{
 pub use lookup_name::{LookupName, name_length};
 pub use name::{Name, NameError};
 pub use prepared::Prepared;
-pub use query::{Edns, Header, Query, QueryFault, Question, flag, option};
+pub use query::{Edns, Header, Query, QueryFault, Question, option};
 pub use rtype::{CLASS_ANY, CLASS_CH, CLASS_IN, RecordType};
 pub use serial::Serial;
 pub use writer::{Full, Mark, Opt, Owner, Section, Writer};

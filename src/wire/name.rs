@@ -42,6 +42,8 @@ pub enum NameError {
 impl Name {
     /// The most octets a name takes in wire form (RFC 1035 section 2.3.4).
     pub const MAX_OCTETS: usize = 255;
+    /// The most labels of a name, the root not counted: 127 labels of one octet make 255 octets with the root.
+    pub const MAX_LABELS: usize = 127;
 
     /// The root, `.`.
     pub fn root() -> Self {

@@ -7,6 +7,12 @@ use super::{Name, Part, RecordType, layout, lowers_names};
 
 /// Octets of a header (RFC 1035 section 4.1.1).
 pub const HEADER: usize = 12;
+/// Octets of a record between its owner and its RDATA: type, class, TTL, RDLENGTH (RFC 1035 section 3.2.1).
+pub const RECORD_FIXED: usize = 10;
+/// Octets of the longest message: over TCP its length has 16 bits (RFC 1035 section 4.2.2).
+pub const MAX_MESSAGE: usize = u16::MAX as usize;
+/// The largest offset that a compression pointer can hold (RFC 1035 section 4.1.4).
+pub(crate) const MAX_POINTER: usize = 0x3fff;
 
 /// A name of a message in uncompressed wire form (RFC 1035 section 4.1.4), its case kept.
 #[derive(Clone, Debug)]
@@ -169,7 +175,6 @@ pub fn rcode(message: &[u8]) -> Option<u16> {
 
 /// The first octet of the OPT record's TTL field.
 fn upper_rcode(message: &[u8]) -> Option<u16> {
-    const FIXED: usize = 10;
     let mut at = HEADER;
     for _ in 0..u16_at(message, 4)? {
         at = skip_name(message, at)? + 4;
@@ -180,7 +185,7 @@ fn upper_rcode(message: &[u8]) -> Option<u16> {
         if u16_at(message, at)? == RecordType::OPT.0 {
             return message.get(at + 4).copied().map(u16::from);
         }
-        at += FIXED + usize::from(u16_at(message, at + 8)?);
+        at += RECORD_FIXED + usize::from(u16_at(message, at + 8)?);
     }
     None
 }

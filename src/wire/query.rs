@@ -3,26 +3,9 @@
 //! Bytes in, a [`Query`] out, with what could be read even of a faulty one, so that FORMERR can repeat it. Every
 //! octet is read at most once; pointers are never followed.
 
-use super::{LookupName, RecordType, name_length};
+use super::octets::HEADER;
+use super::{LookupName, RecordType, flag, name_length, opcode};
 
-/// Bits of the header's second 16-bit word (RFC 1035 section 4.1.1, RFC 4035 section 3.1.6).
-pub mod flag {
-    /// This message is a response.
-    pub const QR: u16 = 0x8000;
-    /// Authoritative answer.
-    pub const AA: u16 = 0x0400;
-    /// Truncated.
-    pub const TC: u16 = 0x0200;
-    /// Recursion desired.
-    pub const RD: u16 = 0x0100;
-    /// Checking disabled.
-    pub const CD: u16 = 0x0010;
-    /// The opcode's four bits.
-    pub const OPCODE: u16 = 0x7800;
-}
-
-/// Octets of a header.
-const HEADER: usize = 12;
 /// EDNS options that are looked for (IANA "DNS EDNS0 Option Codes").
 pub mod option {
     /// NSID (RFC 5001 section 4.2).
@@ -159,9 +142,9 @@ impl<'a> Query<'a> {
         Some(query)
     }
 
-    /// The opcode, 0 to 15 (IANA "DNS OpCodes").
+    /// The [`opcode`], 0 to 15.
     pub fn opcode(&self) -> u8 {
-        ((self.header.flags & flag::OPCODE) >> 11) as u8
+        opcode::of_flags(self.header.flags)
     }
 
     fn read_sections(&mut self, cursor: &mut Cursor<'a>) -> Result<(), QueryFault> {

@@ -3,19 +3,16 @@
 //! Whole records and whole RRsets or nothing: what does not fit is rolled back and said to be [`Full`]. Never
 //! allocates, never writes past its limit.
 
+use super::octets::{HEADER, MAX_POINTER};
 use super::steps::{self, CountedStep};
 use super::{Prepared, RecordType, compressible, name_length};
 
 /// Suffixes that are remembered as targets of pointers. A referral with 13 name servers under 13 names writes some
 /// 30; past the bound names are still right, just longer.
 const MAX_SUFFIXES: usize = 64;
-/// The largest offset a pointer can hold (RFC 1035 section 4.1.4).
-const MAX_POINTER: usize = 0x3fff;
 /// Labels and pointers of one name in our own messages, whose pointers go backwards: at most 127 labels and the root's,
 /// each after at most one pointer.
 const MAX_NAME_PARTS: usize = 256;
-/// Octets of a header.
-const HEADER: usize = 12;
 /// A pointer to the name of the question, which follows the header.
 const POINTER_TO_QUESTION: u16 = 0xc000 | HEADER as u16;
 

@@ -65,4 +65,4 @@ pub use store::digest::ContentDigest;
 pub use version::builder::ZoneBuilder;
 pub use version::effect::Owners;
 pub use version::exact::{ExactDifference, ExactRecord};
-pub use version::redeploy::Standing;
+pub use version::redeploy::ServedVersion;

@@ -44,7 +44,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::wire::Name;
-use crate::zone::{Place, Standing, Zone, ZoneBuilder, ZoneWarning};
+use crate::zone::{Place, ServedVersion, Zone, ZoneBuilder, ZoneWarning};
 
 use fault::Flaw;
 use reader::{Found, Reader, Scope, located};
@@ -154,14 +154,14 @@ fn read_sized(
     let mut reader = Reader::new(origin, roots, limits);
     let number = reader.file_number(path);
     reader.is_kept = how.is_kept;
-    reader.standing = served.and_then(Standing::new);
+    reader.standing = served.and_then(ServedVersion::new);
     let io = |source| FileFault::Io { path: path.into(), source };
     let outcome = match pieces::read(&mut reader, file, facts, origin, (how.size, file_progress)).map_err(io)
     {
         Ok(true) => Ok(()),
         Ok(false) => {
             // What the pieces met may be wrong.
-            reader.standing = served.and_then(Standing::new);
+            reader.standing = served.and_then(ServedVersion::new);
             reader.open_file(file, facts, number, &mut Scope::new(origin))
         }
         Err(fault) => Err(fault),

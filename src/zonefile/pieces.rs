@@ -27,7 +27,7 @@ use std::thread::{Builder, available_parallelism, scope};
 use sha2::{Digest as _, Sha256};
 
 use crate::wire::Name;
-use crate::zone::Standing;
+use crate::zone::ServedVersion;
 
 use crate::telemetry::locked;
 use crate::telemetry::pulse::{Place, WAIT, Work as PulseWork};
@@ -177,7 +177,7 @@ struct Done {
 struct PieceWork<'a> {
     zone: &'a Name,
     limits: &'a Limits,
-    standing: Option<&'a Standing>,
+    standing: Option<&'a ServedVersion>,
     is_kept: bool,
     failed: AtomicBool,
     pieces: Mutex<Vec<Done>>,

@@ -6,7 +6,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::wire::{CLASS_IN, Name, RecordType};
-use crate::zone::{Place, RecordBatch, Standing};
+use crate::zone::{Place, RecordBatch, ServedVersion};
 
 use crate::zonefile::fault::{FileFault, Flaw, Located, MAX_FAULTS, Snippet};
 use crate::zonefile::fields::Fields;
@@ -29,7 +29,7 @@ pub(super) struct Reader<'l> {
     full: Vec<RecordBatch>,
     batch: RecordBatch,
     /// The served version, if batches are to keep only what differs from it.
-    pub(super) standing: Option<Standing>,
+    pub(super) standing: Option<ServedVersion>,
     /// What is read was accepted before, so that values are not judged again.
     pub(super) is_kept: bool,
     /// The first fault that was passed over for that.
@@ -98,7 +98,7 @@ enum Owner {
 pub(super) struct Found {
     pub(super) batches: Vec<RecordBatch>,
     /// What the batches were reduced by.
-    pub(super) standing: Option<Standing>,
+    pub(super) standing: Option<ServedVersion>,
     pub(super) files: Vec<PathBuf>,
     /// SHA-256 over the octets of the zone file, if it is the only one.
     pub(super) file_digest: Option<[u8; 32]>,

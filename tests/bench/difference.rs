@@ -78,7 +78,7 @@ pub(crate) fn measure(path: &Path, origin: &str, world: &World, home: &Path) -> 
 async fn start(path: &Path, origin: &Name, state: &Path, published: &Arc<Published>) -> PublisherHandle {
     let zone = SingleZone { name: origin.clone(), file: Some(path.into()), serial: None, dnssec: None };
     let settings = Settings {
-        zones: vec![zone],
+        zones: [zone].into(),
         state_directory: Some(state.to_path_buf()),
         rescan: Duration::from_secs(3600),
         ..Settings::default()

@@ -222,7 +222,7 @@ fn versions_go_to_the_canary_first(mut site: Site) {
     let secondaries = zone_status(&status, ZONE).unwrap()["secondaries"].as_array().unwrap().clone();
     let of_other = secondaries.iter().find(|one| one["address"] == other).unwrap();
     assert_eq!(
-        (of_other["asked"].as_str(), of_other["serial"].as_u64()),
+        (of_other["asked"].as_str(), of_other["sent"].as_u64()),
         (Some("IXFR"), Some(2)),
         "{of_other}"
     );

@@ -229,17 +229,23 @@ fn a_canary_that_refuses_the_new_version_stops_the_release_and_names_the_reason(
     if !has_programs("canaries", &["dig"]) {
         return;
     }
-    let site = Site::new(NAME, "release");
-    site.wait_health("good");
-    // Without the record that the POP's configuration wants.
-    deploy(&site.zones, 2, "web");
-    site.wait_stopped();
-    // Also where a busy machine had stopped it before: the POP says it as soon as it is asked.
-    let reason = site.reason();
-    let is_refusal = reason.contains("it refuses serial 2") && reason.contains("www");
-    assert!(is_refusal || reason.contains("heartbeat"), "{reason}");
-    assert_eq!(site.told(OTHER), Some(1));
-    holds_for("the others wait", PATIENCE, || site.told(OTHER) == Some(1));
+    // On a busy machine a thread of the POP may be late, which stops the release before the version is refused: once more, then.
+    for _ in 0..3 {
+        let site = Site::new(NAME, "release");
+        site.wait_health("good");
+        // Without the record that the POP's configuration wants.
+        deploy(&site.zones, 2, "web");
+        site.wait_stopped();
+        let reason = site.reason();
+        if reason.contains("heartbeat") {
+            continue;
+        }
+        assert!(reason.contains("it refuses serial 2") && reason.contains("www"), "{reason}");
+        assert_eq!(site.told(OTHER), Some(1));
+        holds_for("the others wait", PATIENCE, || site.told(OTHER) == Some(1));
+        return;
+    }
+    panic!("the POP had no heartbeat each time");
 }
 
 #[test]

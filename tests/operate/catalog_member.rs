@@ -1,6 +1,6 @@
 //! What a POP does not do to a zone that a catalog lists: roll it back, or take updates of it. Both belong to the hub.
 
-use crate::catalog::{Fleet, HUB, POP, follows};
+use crate::catalog::{Fleet, HUB, POP, catalog, follows, pop_config};
 use crate::support::anyns::BOUND;
 use crate::support::pop::replace;
 use crate::support::skip::has_programs;
@@ -37,4 +37,28 @@ fn a_member_is_rolled_back_and_updated_at_its_hub_alone() {
     assert!(update.contains("REFUSED"), "{update}");
     let wanted = format!("send the update there, to {HUB}:5353");
     wait_until("the log names the hub", BOUND, || fleet.pop.process().output().contains(&wanted));
+}
+
+#[test]
+fn a_zone_file_that_comes_for_a_member_is_an_alarm() {
+    if !has_programs("a member of a catalog and its file", &["dig"]) {
+        return;
+    }
+    let followed = follows("catalog.test", "");
+    let mut fleet = Fleet::new(MADE, &followed);
+    let files = fleet.lab.subdirectory("zones-pop");
+    let zones = format!("[zones]\ndirectory = \"{}\"\n", files.display());
+    fleet.pop.write_config(&pop_config(&fleet.lab, &followed).replacen("[zones]\n", &zones, 1));
+    fleet.deploy(ZONE);
+    fleet.hub.start(&fleet.lab);
+    fleet.pop.start(&fleet.lab);
+    fleet.wait_serves(ZONE);
+    let clashes = |status: &serde_json::Value| catalog(status, "catalog.test")["clashes"].clone();
+    fleet.pop.wait_status("nothing clashes", |status| clashes(status) == 0);
+    let text = format!(
+        "$ORIGIN {ZONE}.\n$TTL 60\n@ IN SOA ns1 hostmaster 9 3600 600 86400 60\n@ IN NS ns1\nns1 IN A 192.0.2.53\n"
+    );
+    replace(&files.join(format!("{ZONE}.zone")), &text);
+    let status = fleet.pop.wait_status("the file is told", |status| clashes(status) == 1);
+    assert!(status["alarms"].to_string().contains("z0.test. is served from a zone file"), "{status:#}");
 }

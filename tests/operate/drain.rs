@@ -7,7 +7,8 @@ use nix::sys::signal::Signal;
 
 use crate::support::anyns::{BOUND, every_intent};
 use crate::support::pop::{Alone, ZONE, state_directory};
-use crate::support::process::must;
+use crate::support::process::{Process, must, read};
+use crate::support::skip::has_programs;
 use crate::support::table::tell;
 use crate::support::wait::wait_until;
 
@@ -52,6 +53,62 @@ fn a_drain_outlives_the_process() {
     };
     let status = alone.anyns.wait_status("probes are up, and still", up);
     assert!(every_intent(&status, "withdraw"), "{status:#}");
+    alone.anyns.must(&["undrain"]);
+    alone.anyns.wait_announces();
+}
+
+/// "Also across a restart" is true of a power failure, too: the file and its directory are on the disk before the answer.
+#[test]
+fn a_drain_is_on_the_disk_when_it_is_answered() {
+    if !has_programs("what is synced", &["strace"]) {
+        return;
+    }
+    let alone = Alone::running("[drain]\ndeprefer = \"0s\"\n");
+    let trace = alone.lab.directory().join("trace");
+    let process = alone.anyns.process_id().to_string();
+    let calls = "trace=fsync,fdatasync,rename,renameat,renameat2,unlink,unlinkat";
+    let mut command = Command::new("strace");
+    command.args(["-f", "-y", "-e", calls, "-p", &process, "-o"]).arg(&trace);
+    let mut strace = Process::start("strace", command, alone.lab.log_file("strace"));
+    wait_until("strace is attached", BOUND, || strace.output().contains("attached"));
+    let state = state_directory(&alone.lab, "alone").display().to_string();
+    // The end of each call, in order; those of other files are left out.
+    let calls = || -> Vec<&'static str> {
+        let of = |line: &str| match line {
+            _ if line.contains("fsync(") && line.contains("/drained.new>") => Some("file"),
+            _ if line.contains("fsync(") && line.contains(&format!("<{state}>")) => Some("directory"),
+            _ if line.contains("rename") && line.contains("/drained\"") => Some("rename"),
+            _ if line.contains("unlink") && line.contains("/drained\"") => Some("unlink"),
+            _ => None,
+        };
+        read(&trace).lines().filter_map(of).collect()
+    };
+    alone.anyns.must(&["drain", "--reason", "work"]);
+    wait_until("the drain is on the disk", BOUND, || calls() == ["file", "rename", "directory"]);
+    alone.anyns.must(&["undrain"]);
+    wait_until("its end is on the disk", BOUND, || {
+        calls() == ["file", "rename", "directory", "unlink", "directory"]
+    });
+    strace.signal(Signal::SIGINT);
+    strace.wait_end(BOUND);
+}
+
+/// A drain whose file cannot be read stays: nobody else knows that this POP was taken out of service.
+#[test]
+fn a_drain_that_cannot_be_read_is_a_drain() {
+    let mut alone = Alone::running("[drain]\ndeprefer = \"0s\"\n");
+    alone.anyns.kill();
+    let file = state_directory(&alone.lab, "alone").join("drained");
+    std::fs::create_dir(&file).unwrap();
+    alone.anyns.start(&alone.lab);
+    alone.anyns.wait_zone(ZONE, "served", Some(1));
+    alone.anyns.wait_status("it is drained, and says why", |status| {
+        let reason = status["operator"]["reason"].as_str().unwrap_or_default();
+        status["operator"]["order"] == "withdraw" && reason.contains("drained is a directory")
+    });
+    let said = alone.anyns.command(&["undrain"]);
+    assert!(said.code == 1 && said.text.contains("cannot end the drain: "), "{}", said.text);
+    std::fs::remove_dir(&file).unwrap();
     alone.anyns.must(&["undrain"]);
     alone.anyns.wait_announces();
 }

@@ -221,10 +221,7 @@ fn targets_that_a_notify_must_not_be_forwarded_to_are_refused_by_name() {
         ),
         (pop("192.0.2.99"), "192.0.2.99:5353 is in the prefix of a [[service]]"),
         (pop("second"), "transfer.forward-notify: \"second:5353\" is not an address"),
-        (
-            pop(SECOND).replace("hub.", "other."),
-            "transfer.forward-notify names the key other., which no [[key]] defines",
-        ),
+        (pop(SECOND).replace("hub.", "other."), "transfer.forward-notify: no [[key]] defines the key other."),
         (many, "transfer.forward-notify: 257 servers; allowed is at most 256"),
     ];
     for (forward, wanted) in table {

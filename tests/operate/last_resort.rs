@@ -339,8 +339,11 @@ fn a_delay_that_cannot_be_meant_is_refused_by_name() {
         ("delay = \"30days\"\n", "transfer.delay: 30days; allowed is 1s to 7days"),
         ("delay = \"0s\"\n", "transfer.delay: 0s; allowed is 1s to 7days"),
         ("delay = \"1m\"\nkey-delay = \"2m\"\n", "transfer.key-delay: 2m; allowed is 0s to transfer.delay"),
-        ("key-delay = \"2m\"\n", "transfer.key-delay is of a last-resort POP alone: set transfer.delay"),
-        ("signature-margin = \"2m\"\n", "transfer.signature-margin is of a last-resort POP alone"),
+        (
+            "key-delay = \"2m\"\n",
+            "transfer.key-delay: the key is of a last-resort POP alone: set transfer.delay",
+        ),
+        ("signature-margin = \"2m\"\n", "transfer.signature-margin: the key is of a last-resort POP alone"),
         ("delay = \"soon\"\n", "a duration such as"),
     ];
     for (delay, wanted) in table {

@@ -14,6 +14,10 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+#[path = "../publish/fuse.rs"]
+mod fuse;
+
+mod blocking;
 mod browser;
 mod canary;
 mod canary_health;
@@ -22,6 +26,7 @@ mod catalog_bind;
 mod catalog_many;
 mod catalog_member;
 mod catalog_powerdns;
+mod catalog_reload;
 mod catalog_reset;
 mod catchment;
 mod command_line;
@@ -49,6 +54,7 @@ mod status;
 mod systemd;
 mod ticket_keys;
 mod transfer;
+mod transfer_tls;
 mod web;
 mod web_tls;
 mod zone_orders;

@@ -143,7 +143,7 @@ fn a_pop_without_its_hub_says_since_when_and_never_withdraws() {
     cut.pop.wait_announces();
     // The hub knows what its secondary has.
     let status = cut.hub.wait_status("the hub has seen its secondary", |status| {
-        zone_status(status, ZONE).is_some_and(|zone| zone["secondaries"][0]["serial"] == 5)
+        zone_status(status, ZONE).is_some_and(|zone| zone["secondaries"][0]["sent"] == 5)
     });
     assert_eq!(zone_status(&status, ZONE).unwrap()["secondaries"][0]["address"], POP);
     // Gone for longer than REFRESH.
@@ -276,6 +276,28 @@ fn what_operators_do_about_a_zone_of_a_hub() {
     cut.wait_zone("it has no fault", ZONE, |zone| {
         zone["transfer"]["behind"].is_null() && zone["state"] == "served"
     });
+    // What a hold is for no other order ends; what comes from a primary is neither removed nor accepted here.
+    cut.pop.must(&["zone", "hold", ZONE, "--reason", "incident"]);
+    cut.deploy(ZONE, 4);
+    cut.wait_zone("the version that waits is told", ZONE, |zone| zone["transfer"]["refused"] == 4);
+    cut.wait_serves(ZONE, 3);
+    let status = cut.pop.wait_status("it is an alarm", |status| status["overall"]["verdict"] == "degraded");
+    assert!(status.to_string().contains("serial 4 of a primary is refused"), "{status:#}");
+    let fails = |arguments: &[&str], text: &str| {
+        let said = cut.pop.command(arguments);
+        assert!(said.code != 0 && said.text.contains(text), "{arguments:?}: {}", said.text);
+    };
+    fails(&["zone", "retransfer", ZONE], "is held");
+    fails(&["zone", "accept", ZONE, "4"], "anyns zone retransfer");
+    fails(&["zone", "remove", ZONE], "comes from primaries");
+    let all = cut.pop.must(&["zone", "retransfer", "--all"]);
+    assert!(all.starts_with("2 zones") && all.contains("example.org. is held"), "{all}");
+    cut.wait_serves(ZONE, 3);
+    cut.pop.must(&["zone", "unhold", ZONE]);
+    cut.wait_serves(ZONE, 4);
+    cut.wait_zone("nothing is refused any more", ZONE, |zone| {
+        zone["transfer"]["refused"].is_null() && zone["state"] == "served"
+    });
     // Another key at the POP, then at the hub, and a zone less: nothing is started again.
     let process = cut.pop.process().pid();
     cut.pop.write_config(&takes(&cut.lab, "new.", &[ZONE, QUIET]));
@@ -285,8 +307,8 @@ fn what_operators_do_about_a_zone_of_a_hub() {
     cut.hub.write_config(&sends(&cut.lab, "new."));
     let said = cut.hub.command(&["reload"]);
     assert_eq!(said.code, 0, "{}", said.text);
-    cut.deploy(ZONE, 4);
-    println!("after other keys: {:.2?}", cut.wait_serves(ZONE, 4));
+    cut.deploy(ZONE, 5);
+    println!("after other keys: {:.2?}", cut.wait_serves(ZONE, 5));
     wait_until("the zone that left the file is not served", BOUND, || cut.answer(STALE).contains("REFUSED"));
     // And back.
     cut.hub.write_config(&sends(&cut.lab, "old."));

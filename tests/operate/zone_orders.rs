@@ -62,4 +62,11 @@ fn an_order_is_given_to_each_zone_that_a_pattern_takes() {
     wait(&alone, "two are accepted", |zone, found| found["serial"] == if is_many(zone) { 1 } else { 2 });
     let said = alone.anyns.command(&["zone", "accept", "*.many.test"]);
     assert!(said.code == 1 && said.text.contains("is refused"), "{}", said.text);
+    // Orders for one zone say that they take no pattern.
+    for order in ["remove", "refresh", "retransfer", "history", "diff", "export"] {
+        let said = alone.anyns.command(&["zone", order, "*.many.test"]);
+        assert!(said.code == 1 && said.text.contains("not a pattern"), "{order}: {}", said.text);
+    }
+    let said = alone.anyns.command(&["zone", "diff", "a.many.test", "77", "78"]);
+    assert!(said.code == 1 && said.text.contains("from 77 to 78"), "{}", said.text);
 }

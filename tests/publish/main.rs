@@ -18,6 +18,9 @@ mod history;
 mod journal;
 #[cfg(native)]
 mod late;
+mod lost;
+#[cfg(native)]
+mod mounted;
 mod reader;
 mod refuse;
 mod replaced;
@@ -25,6 +28,8 @@ mod restart;
 mod signature_faults;
 mod signatures;
 mod signed;
+#[cfg(native)]
+mod silent;
 #[path = "../support/skip.rs"]
 #[allow(dead_code, unreachable_pub, reason = "this test uses its own part of it")]
 mod skip;

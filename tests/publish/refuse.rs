@@ -1,6 +1,7 @@
 //! Versions that may not replace what is served, and the ways around.
 
 use std::fs;
+use std::sync::Arc;
 
 use anyns::publish::{
     AcceptError, Fault, Refused, RemoveError, Report, SerialRule, Settings, SingleZone, ZoneState, check,
@@ -33,7 +34,7 @@ async fn bump_serves_the_next_serial_and_remembers_it() {
     let bump = |pop: &Pop| {
         let zone =
             SingleZone { name: name("a.example."), file: None, serial: Some(SerialRule::Bump), dnssec: None };
-        Settings { zones: vec![zone], ..pop.settings() }
+        Settings { zones: [zone].into(), ..pop.settings() }
     };
     let settings = bump(&pop);
     pop.start_with(settings.clone()).await;
@@ -93,7 +94,7 @@ async fn force_does_not_pass_another_version_with_the_same_serial() {
             assert!(matches!(*fault, Fault::Refused { refused: Refused::WentBack { .. }, .. }));
             assert_eq!(pop.served("a.example."), Some((5, 5)));
         }
-        Ok(()) => assert_eq!(pop.served("a.example."), Some((4, 44))),
+        Ok(_) => assert_eq!(pop.served("a.example."), Some((4, 44))),
         other => panic!("{other:?}"),
     }
 }
@@ -157,14 +158,15 @@ async fn a_directory_that_cannot_be_found_removes_nothing() {
 async fn a_missing_directory_is_one_fault_and_none_of_its_zones() {
     let mut pop = Pop::new();
     fs::create_dir(pop.path("named")).unwrap();
-    let mut settings = pop.settings();
+    let (mut settings, mut named) = (pop.settings(), Vec::new());
     for zone in 0..20 {
         pop.write(&format!("zones/z{zone}.example.zone"), &zone_text(1, 3));
         pop.write(&format!("named/n{zone}"), &zone_text(1, 3));
         let name = name(&format!("n{zone}.example."));
         let file = Some(pop.path(&format!("named/n{zone}")).into());
-        settings.zones.push(SingleZone { name, file, serial: None, dnssec: None });
+        named.push(SingleZone { name, file, serial: None, dnssec: None });
     }
+    settings.zones = named.into();
     pop.start_with(settings.clone()).await;
     assert_eq!(pop.report().served(), 40);
     let before = pop.report().zones[&name("z1.example.")].since;
@@ -221,10 +223,10 @@ async fn leaving_the_config_removes_a_zone_but_not_while_a_directory_is_unreadab
     pop.write("b", &zone_text(1, 3));
     let mut settings = pop.settings();
     let file = Some(pop.path("b").into());
-    settings.zones = vec![SingleZone { name: name("b.example."), file, serial: None, dnssec: None }];
+    settings.zones = [SingleZone { name: name("b.example."), file, serial: None, dnssec: None }].into();
     pop.start_with(settings.clone()).await;
     assert_eq!(pop.served("b.example."), Some((1, 1)));
-    settings.zones.clear();
+    settings.zones = Arc::new([]);
     settings.directories.push(pop.path("missing"));
     pop.handle().reconfigure(settings.clone()).await.unwrap();
     assert_eq!(pop.served("b.example."), Some((1, 1)));

@@ -177,7 +177,7 @@ async fn neither_time_nor_an_unknown_algorithm_refuses_and_off_verifies_nothing(
     let mut pop = Pop::new();
     pop.write(ZONE, &damaged(&Signer::new(&["ED25519"]).sign(1, "", &[])));
     let single = |dnssec| SingleZone { name: zone.clone(), file: None, serial: None, dnssec: Some(dnssec) };
-    let settings = |dnssec| Settings { zones: vec![single(dnssec)], ..with(&pop, Dnssec::Warn) };
+    let settings = |dnssec| Settings { zones: [single(dnssec)].into(), ..with(&pop, Dnssec::Warn) };
     let (refuse, off) = (settings(Dnssec::Refuse), settings(Dnssec::Off));
     let checked = check(refuse.clone()).unwrap();
     let said = checked.zones[&zone].result.as_ref().unwrap_err().to_string();

@@ -163,7 +163,7 @@ impl Pop {
 
     /// What the query path is told of a zone that is configured and not served.
     pub(crate) fn absence(&self, zone: &str) -> Option<Absence> {
-        self.published.load().absence(&LookupName::from(&name(zone)))
+        self.published.load().absence(&LookupName::from(&name(zone)), 0)
     }
 
     /// The serial of the version in the state directory.

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use anyns::publish::{PublishError, Publisher, Settings, SingleZone, StoreError, ZoneState};
 
+use anyns::wire::{RecordType, Serial};
 use anyns::zone::Absence;
 
 use crate::reader::Reader;
@@ -110,7 +111,7 @@ async fn a_single_zone_whose_file_is_missing() {
     let mut settings = pop.settings();
     let single =
         SingleZone { name: name("b.example."), file: Some(pop.path("b").into()), serial: None, dnssec: None };
-    settings.zones = vec![single];
+    settings.zones = [single].into();
     pop.start_with(settings).await;
     let report = pop.wait_fault("b.example.", "there is no file").await;
     assert_eq!(report.state, ZoneState::Refused);
@@ -180,6 +181,23 @@ async fn a_version_of_a_primary_that_is_refused() {
         assert!(!error.contains("zone accept"), "{error}");
         assert_eq!(pop.served("b.example."), Some((5, 5)));
     }
+    // Differences that are applied later end what was said of the refused version.
+    pop.wait_fault("b.example.", "does not come after").await;
+    let raise = |from: u32, to: u32| {
+        let batch = |serial: u32| {
+            let mut batch = anyns::zone::RecordBatch::new(&zone);
+            let before = read(serial, 1);
+            let rdata = before.apex().set(RecordType::SOA).unwrap().rdata().next().unwrap().to_vec();
+            batch.push(zone.as_wire(), RecordType::SOA, 60, &rdata, Default::default());
+            batch
+        };
+        let (deleted, added) = (batch(from), batch(to));
+        anyns::publish::Difference { from: Serial(from), to: Serial(to), deleted, added }
+    };
+    pop.handle().apply(&zone, vec![raise(5, 7)]).await.unwrap();
+    let report = pop.handle().report().load();
+    let after = &report.zones[&zone];
+    assert!(after.state == ZoneState::Serving && after.faults.is_empty(), "{after:?}");
     pop.handle().offer(read(4, 20), primary, true).await.unwrap();
     assert_eq!(pop.served("b.example."), Some((4, 4)), "an operator wants it");
     let other =
@@ -266,7 +284,7 @@ async fn copies_and_directories_without_a_known_zone_are_warnings() {
     };
     pop.write("b", &zone_text(1, 3));
     let mut settings = pop.settings();
-    settings.zones = vec![single(&pop)];
+    settings.zones = [single(&pop)].into();
     pop.start_with(settings.clone()).await;
     let report = pop.report();
     assert!(report.faults.is_empty(), "{:?}", report.faults);
@@ -284,7 +302,7 @@ async fn copies_and_directories_without_a_known_zone_are_warnings() {
         "{said:?}"
     );
     // It does not keep a zone that left the config.
-    settings.zones.clear();
+    settings.zones = [].into();
     pop.handle().reconfigure(settings).await.unwrap();
     assert_eq!(pop.served("b.example."), None);
 }

@@ -1,5 +1,8 @@
 //! RFC 4035: DS at the parent, RRSIGs with DO, NSEC with the zone of appendix A and the answers of appendix B.
 
+use anyns::wire::Name;
+use anyns::zone::{Absence, Expiry};
+
 use crate::signed::*;
 use crate::world::*;
 
@@ -26,6 +29,27 @@ fn section_3_1_4_1_ds_is_answered_by_the_parent() {
     // The root has no parent.
     let root = world(&[(".", APEX)]);
     expect(&root, ".", "DS", 0, true, [&[], &[". 300 SOA 1"], &[]]);
+}
+
+/// A denial of DS by the child would be one of the wrong zone.
+#[test]
+fn ds_is_not_answered_by_the_child_while_the_parent_is_not_served() {
+    let parent: Name = "example.".parse().expect("a name");
+    let zones = [(".", APEX), ("child.example.", APEX)];
+    let mut absent = world(&zones);
+    absent.snapshot = absent.snapshot.with_absent([(&parent, Absence::NoData)]).expect("a change");
+    let mut expired = world(&[zones[0], ("example.", &lines()), zones[1]]);
+    expired.snapshot = expired.snapshot.with_expiry([(&parent, Expiry::Expired)]).expect("a change");
+    for world in [&absent, &expired] {
+        for name in ["child.example.", "www.example."] {
+            each(world, &query(name, "DS"), |response| {
+                assert_eq!((response.rcode(), response.aa()), (2, false))
+            });
+        }
+        each(world, &query("child.example.", "SOA"), |response| {
+            assert_eq!((response.rcode(), response.aa()), (0, true));
+        });
+    }
 }
 
 #[test]

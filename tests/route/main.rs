@@ -24,7 +24,7 @@ use std::time::Duration;
 use anyns::route::Mode;
 use netns_route::Pair;
 use routers::{Kind, Router, Side};
-use speaker::{Order, Speaker};
+use speaker::{Order, PREFIX, PREFIX6, Speaker};
 
 /// Generous: the machine may be busy.
 const SOON: Duration = Duration::from_secs(20);
@@ -128,7 +128,11 @@ fn tcp_md5_both_ways_and_nothing_without_it() {
 fn an_ipv6_session_carries_ipv4_with_an_ipv6_next_hop() {
     let side = Side { ipv6: true, ..Side::default() };
     announced(side, Order { ipv6: true, ..Order::default() }, |router, _| {
-        assert!(!router.routes().contains("BGP.next_hop: 10."));
+        let routes = router.routes();
+        // Those of IPv4 come first.
+        let of_ipv4 = routes.split(PREFIX6).next().unwrap_or_default();
+        assert!(of_ipv4.contains(PREFIX) && of_ipv4.contains(netns_route::POP6), "{routes}");
+        assert!(!routes.contains("BGP.next_hop: 10."), "{routes}");
     });
 }
 

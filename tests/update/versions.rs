@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use crate::fleet::{FILES, Fleet};
+use crate::hub::ZONE;
 use crate::support::anyns::{Anyns, BOUND, zone_status};
 use crate::support::skip::has_programs;
 use crate::support::wait::wait_until;
@@ -76,12 +77,48 @@ fn versions_are_compared_held_refused_and_rolled_back() {
     assert_eq!(digest(hub_anyns, 4), digest(pop_anyns, 4));
     let (_, lines) = pop.zone(FILES).expect("the zone");
     assert!(lines.iter().any(|line| line == "keep.files.test. 60 IN A 192.0.2.8"), "{lines:?}");
+    // Without a serial the way back once more would be the way to the version that was left.
+    let said = hub_anyns.command(&["zone", "rollback", FILES]);
+    assert!(said.code != 0 && said.text.contains("has the content of 2 again"), "{}", said.text);
+    assert_eq!(hub.serial(FILES), Some(4));
     // The rejected file does not come back.
     hub_anyns.must(&["reload"]);
     assert_eq!(hub.serial(FILES), Some(4));
     assert!(hub_anyns.must(&["zone", "history", FILES]).contains('4'));
     let said = hub_anyns.command(&["zone", "rollback", FILES, "99"]);
     assert!(said.code != 0 && said.text.contains("does not lead back"), "{}", said.text);
+    // Other content under the serial that the secondaries have is not accepted, nor is that offered.
+    fleet.deploy(&text(4, "keep IN A 192.0.2.9\n"));
+    let zone = wait(hub_anyns, "it is refused", |zone| zone["refused_serial"] == 4);
+    let fault = zone["faults"].to_string();
+    assert!(fault.contains("raise the serial") && !fault.contains("zone accept"), "{fault}");
+    let said = hub_anyns.command(&["zone", "accept", FILES, "4"]);
+    assert!(said.code != 0 && said.text.contains("secondaries have serial 4"), "{}", said.text);
+    let said = hub_anyns.command(&["zone", "accept", "*"]);
+    assert!(said.code != 0 && said.text.contains("secondaries have serial 4"), "{}", said.text);
+    assert_eq!(digest(hub_anyns, 4), digest(pop_anyns, 4));
     fleet.deploy(&text(5, "keep IN A 192.0.2.8\n"));
     wait_until("a new version is taken", BOUND, || pop.serial(FILES) == Some(5));
+}
+
+#[test]
+fn what_is_in_no_file_is_not_removed_by_order() {
+    if !has_programs("zones that an order must not remove", &["dig"]) {
+        return;
+    }
+    let mut fleet = Fleet::new();
+    fleet.deploy(&text(1, ""));
+    fleet.start_hub();
+    fleet.start_pop();
+    let (hub, pop) = (fleet.at_hub(), fleet.at_pop());
+    wait_until("the POP has both", BOUND, || [ZONE, FILES].iter().all(|zone| pop.serial(zone) == Some(1)));
+    // The seed is read once, and may go.
+    std::fs::remove_file(fleet.hub.lab.directory().join("seed.zone")).expect("removed");
+    let said = fleet.hub.anyns.command(&["zone", "remove", ZONE]);
+    assert!(said.code != 0 && said.text.contains(&format!("anyns zone export {ZONE}")), "{}", said.text);
+    for zone in [ZONE, FILES] {
+        let said = fleet.pop.command(&["zone", "remove", zone]);
+        assert!(said.code != 0 && said.text.contains("comes from primaries"), "{}", said.text);
+    }
+    assert_eq!([hub.serial(ZONE), pop.serial(ZONE), pop.serial(FILES)], [Some(1); 3]);
 }

@@ -54,14 +54,14 @@ pub(super) fn top(
         return Err("top needs a terminal; elsewhere use --json, or anyns status --watch".into());
     }
     // The first look fails before the screen changes.
-    let first = look(&path)?;
+    let first = ask_status(&path)?;
     let mut terminal = ratatui::try_init()?;
     let outcome = screen(&mut terminal, &path, (first, options));
     ratatui::try_restore()?;
     outcome
 }
 
-fn look(path: &Path) -> Result<Status, CommandError> {
+fn ask_status(path: &Path) -> Result<Status, CommandError> {
     match control::call(path, &Request::Status { zones: None, most: Some(MOST_ZONES) }, LIMIT)? {
         Response::Status { status } => Ok(*status),
         Response::Failed { message } => Err(message.into()),
@@ -91,7 +91,7 @@ fn screen(
     let mut rates = Rates::default();
     let mut now = Some(first);
     for round in 1_u64.. {
-        let status = now.take().map_or_else(|| look(path), Ok);
+        let status = now.take().map_or_else(|| ask_status(path), Ok);
         match status {
             Ok(status) => {
                 let at = Instant::now();
@@ -128,12 +128,12 @@ fn ends(event: &Event) -> bool {
 /// One JSON document for each second, on a line of its own: the first rates need two looks.
 fn lines(path: &Path, options: &TopOptions) -> Outcome {
     let mut rates = Rates::default();
-    let (status, at) = (look(path)?, Instant::now());
+    let (status, at) = (ask_status(path)?, Instant::now());
     rates.take(&status, &zones(path), at);
     let mut round = 0;
     while options.count.is_none_or(|count| round < count) {
         std::thread::park_timeout(INTERVAL);
-        let (status, at) = (look(path)?, Instant::now());
+        let (status, at) = (ask_status(path)?, Instant::now());
         rates.take(&status, &zones(path), at);
         let line = escape_controls(serde_json::to_string(&rates.document(&status))?);
         no_lines();

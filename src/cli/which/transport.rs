@@ -11,13 +11,15 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream, UdpSocket};
 use tokio_rustls::client::TlsStream;
 
+use crate::wire::octets::MAX_MESSAGE;
+
 use super::message::answers;
 use super::tls;
 
 /// The most stray datagrams that are read past: more is a flood.
 const MOST_STRAYS: usize = 64;
 /// The longest DNS message (RFC 1035 section 4.2.2), behind its length.
-const LONGEST: usize = 2 + u16::MAX as usize;
+const LONGEST: usize = 2 + MAX_MESSAGE;
 
 /// How to ask.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]

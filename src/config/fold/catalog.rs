@@ -19,7 +19,7 @@ use crate::wire::Name;
 
 use super::super::fault::Faults;
 use super::super::spec::{CatalogSpec, GroupSpec, Spec, span_of};
-use super::{or_default, peer_below, period_or};
+use super::{key_of, or_default, peer_below, period_or};
 
 /// A week: a removal that was a mistake is noticed by then.
 const DEFAULT_KEEP: Duration = Duration::from_secs(7 * 86_400);
@@ -48,6 +48,8 @@ pub struct FollowedCatalog {
     pub keep: Duration,
     /// How many percent of the members must have come or failed before anything is announced at a start.
     pub ready_percent: u8,
+    /// Which zones it may list.
+    pub allowed: Vec<ZoneFilter>,
     /// The settings of a member that is in no group with settings of its own; the name is the catalog's.
     pub zones: SecondaryZone,
     /// The settings of members in these groups (RFC 9432 section 4.4.2); of several groups the first counts.
@@ -55,6 +57,11 @@ pub struct FollowedCatalog {
 }
 
 impl FollowedCatalog {
+    /// Whether it may list a zone.
+    pub fn may_list(&self, zone: &Name) -> bool {
+        self.allowed.contains(&ZoneFilter::All) || takes(&self.allowed, &zone.to_string())
+    }
+
     /// The settings of a member.
     pub fn member(&self, name: &Name, groups: &[Box<[u8]>]) -> SecondaryZone {
         let own = self.groups.iter().find(|(group, _)| groups.contains(group));
@@ -128,7 +135,6 @@ pub(super) fn check_catalogs(spec: &Spec, faults: &mut Faults<'_>) {
             }
             Ok(_) => {}
         }
-        let says_of_zones = !catalog.zones.is_empty() || !catalog.hand_over.is_empty();
         match (catalog.primaries.is_empty(), catalog.produce) {
             (true, false) => {
                 let message =
@@ -140,11 +146,11 @@ pub(super) fn check_catalogs(spec: &Spec, faults: &mut Faults<'_>) {
                     format!("{text} comes from primaries and is made here; a catalog does one of them");
                 faults.error(span(), "catalog.produce", message);
             }
-            (false, false) if says_of_zones => {
+            (false, false) if !catalog.hand_over.is_empty() => {
                 let message = format!(
-                    "{text} comes from primaries, which say what is in it: zones and hand-over go to them"
+                    "{text} comes from primaries, which say who may take over what: hand-over goes to them"
                 );
-                faults.error(span(), "catalog.zones", message);
+                faults.error(span(), "catalog.hand-over", message);
             }
             (true, true) if spec.transfer.listen.is_empty() && spec.transfer.tls.is_none() => {
                 let message =
@@ -200,7 +206,11 @@ pub(super) fn fold_catalogs(
         let folder = faults.folder();
         match followed(&name, limit, (spec, catalog), (keys, management), folder) {
             Ok(catalog) => catalogs.followed.push(catalog),
-            Err(error) => faults.error(Some(catalog.name.span()), "catalog", with_causes(&error)),
+            // What is wrong with the primaries of the catalog itself is told of its own transfer, too.
+            Err(found) => found.iter().for_each(|fault| {
+                let (span, key) = (catalog.name.span(), key_of("catalog", fault));
+                faults.error_once(Some(span), &key, with_causes(fault));
+            }),
         }
     }
     catalogs
@@ -212,13 +222,13 @@ fn followed(
     (spec, catalog): (&Spec, &CatalogSpec),
     (keys, management): (&Keys, &[IpAddr]),
     folder: &Path,
-) -> Result<FollowedCatalog, SettingsFault> {
+) -> Result<FollowedCatalog, Vec<SettingsFault>> {
     let zone = |transfer: &ZoneTransferSpec, expired: OnExpirySpec| {
         secondary_zone(name, transfer, expired, keys, management)
     };
     let own = transfer_of(folder, catalog);
     let expired = catalog.expired.unwrap_or(spec.transfer.expired);
-    let group = |group: &GroupSpec| {
+    let group = |group: &GroupSpec| -> Result<(Box<[u8]>, SecondaryZone), Vec<SettingsFault>> {
         let primaries = match group.primaries.is_empty() {
             true => own.primaries.clone(),
             false => group.primaries.iter().map(|peer| peer_below(folder, peer)).collect(),
@@ -233,9 +243,19 @@ fn followed(
         limit,
         keep: period_or(&catalog.keep_removed, DEFAULT_KEEP),
         ready_percent: or_default(&catalog.ready_percent, 100),
+        allowed: filters_or_all(&catalog.zones),
         zones: zone(&own, expired)?,
         groups: catalog.group.iter().map(group).collect::<Result<_, _>>()?,
     })
+}
+
+fn filters(texts: &[String]) -> Vec<ZoneFilter> {
+    texts.iter().map(|text| ZoneFilter::parse(text)).collect()
+}
+
+/// Which zones a catalog has, where nothing is said all.
+fn filters_or_all(texts: &[String]) -> Vec<ZoneFilter> {
+    if texts.is_empty() { vec![ZoneFilter::All] } else { filters(texts) }
 }
 
 fn produced(
@@ -244,9 +264,8 @@ fn produced(
     catalog: &CatalogSpec,
     faults: &mut Faults<'_>,
 ) -> ProducedCatalog {
-    let all = |texts: &[String]| texts.iter().map(|text| ZoneFilter::parse(text)).collect::<Vec<_>>();
-    let zones = if catalog.zones.is_empty() { vec![ZoneFilter::All] } else { all(&catalog.zones) };
-    let group = |group: &GroupSpec| (group.name.as_ref().clone(), all(&group.zones));
+    let zones = filters_or_all(&catalog.zones);
+    let group = |group: &GroupSpec| (group.name.as_ref().clone(), filters(&group.zones));
     let groups = catalog.group.iter().map(group).collect();
     let mut hand_over = BTreeMap::new();
     let mut add = |(zone, to): (&String, &Spanned<String>), span: Range<usize>| match (

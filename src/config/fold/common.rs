@@ -1,4 +1,4 @@
-//! What the folding of every section needs: defaults, periods and paths.
+//! What the folding of every section needs: defaults, periods, paths and keys.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -6,7 +6,7 @@ use std::time::Duration;
 use toml::Spanned;
 
 use crate::config::values::Period;
-use crate::transfer::settings::PeerSpec;
+use crate::transfer::settings::{PeerSpec, SettingsFault};
 
 /// The value, or the default where the key is missing.
 pub(in crate::config) fn or_default<T: Clone>(value: &Option<Spanned<T>>, default: T) -> T {
@@ -39,4 +39,10 @@ pub(in crate::config) fn peer_below(folder: &Path, peer: &PeerSpec) -> PeerSpec 
         below(folder, &mut tls.key);
     }
     peer
+}
+
+/// The key of a fault in the section of this name: a catalog has keys of a zone.
+pub(in crate::config) fn key_of(section: &str, fault: &SettingsFault) -> String {
+    let key = fault.key();
+    key.strip_prefix("zone.").map_or_else(|| key.to_owned(), |key| format!("{section}.{key}"))
 }

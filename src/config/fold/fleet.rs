@@ -34,8 +34,24 @@ pub(in super::super) fn fold_fleet(
             );
         }
     }
-    let pops = listed.iter().filter_map(|one| fold_pop(one.as_ref(), faults)).collect();
+    let pops: Vec<FleetPop> = listed.iter().filter_map(|one| fold_pop(one.as_ref(), faults)).collect();
+    for one in listed.iter().map(Spanned::as_ref) {
+        warn_of_family(one, sources, faults);
+    }
     Settings { pops, sources: sources.to_vec() }
+}
+
+/// A list is the same at every POP, so that a POP that cannot be asked from here is none of its faults.
+fn warn_of_family(spec: &FleetPopSpec, sources: &[IpAddr], faults: &mut Faults<'_>) {
+    let Ok(FleetUrl { host, .. }) = spec.url.as_ref().parse::<FleetUrl>() else { return };
+    let Ok(address) = host.parse::<IpAddr>() else { return };
+    let has_family = sources.iter().any(|own| own.is_ipv4() == address.is_ipv4());
+    if !sources.is_empty() && !has_family && !address.is_loopback() {
+        let message = format!(
+            "{address} cannot be asked from here: no management address has this family, and nothing leaves from a service address"
+        );
+        faults.warning(Some(spec.url.span()), "fleet.pop.url", message);
+    }
 }
 
 fn fold_pop(spec: &FleetPopSpec, faults: &mut Faults<'_>) -> Option<FleetPop> {
@@ -101,6 +117,10 @@ mod tests {
         let tls = fleet.pops[0].tls.as_ref().unwrap();
         assert_eq!(tls.client, Some(("etc/c".into(), "etc/k".into())));
         assert_eq!((tls.ca.as_deref(), fleet.pops[1].url.port), (Some(Path::new("/ca")), 1));
+        // The second one is asked over IPv6, from which there is no management address.
+        let warnings = read(sections).unwrap().warnings;
+        assert_eq!(warnings.len(), 1, "{warnings:?}");
+        assert!(warnings[0].message.contains("2001:db8::1 cannot be asked from here"), "{warnings:?}");
     }
 
     #[test]

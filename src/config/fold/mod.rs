@@ -39,11 +39,11 @@ use super::values::Period;
 pub use basics::{Drain, Pop, RouteDriver};
 pub use canary::CanaryGroup;
 pub use catalog::{Catalogs, FollowedCatalog, ProducedCatalog};
-pub(super) use common::{below, or_default, path_in, peer_below, period_or};
+pub(super) use common::{below, key_of, or_default, path_in, peer_below, period_or};
 pub use config::Config;
 pub(super) use control::{service_socket, usual_socket};
 pub(super) use fleet::fold_fleet;
-pub use transfer::Transfers;
+pub use transfer::{Transfers, TransfersAtStart};
 
 /// Folds every section; `None` where some setting cannot be made, each such fault noted in `faults`.
 pub(super) fn fold(spec: &Spec, faults: &mut Faults<'_>) -> Option<Config> {

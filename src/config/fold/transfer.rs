@@ -1,16 +1,19 @@
 //! `[transfer]`, `[[key]]`, and what `[[zone]]` says of transfers.
 
-use std::fmt::Write as _;
-use std::net::IpAddr;
+use std::collections::HashMap;
+use std::net::{IpAddr, SocketAddr};
+use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
-use sha2::{Digest as _, Sha256};
+use toml::Spanned;
 
 use crate::fleet;
 use crate::telemetry::with_causes;
 use crate::transfer::delay::DelaySettings;
-use crate::transfer::settings::{KeySpec, TransferSpec, ZoneTransferSpec, delay_rules, read_keys, settings};
+use crate::transfer::settings::{
+    KeySpec, PlacedFault, SettingsFault, TransferSpec, ZoneTransferSpec, delay_rules, read_keys, settings,
+};
 use crate::transfer::{primary, secondary};
 use crate::update::UpdateSettings;
 use crate::wire::Name;
@@ -20,7 +23,7 @@ use super::super::spec::{DnssecSpec, RouteDriverSpec, ServiceSpec, Spec, ZoneSpe
 use super::canary::{CanaryGroup, fold_canaries};
 use super::catalog::{Catalogs, fold_catalogs, transfer_of};
 use super::update::fold_updates;
-use super::{Pop, below, path_in, peer_below};
+use super::{Pop, below, key_of, path_in, peer_below};
 
 /// Zones that come from primaries, and to whom zones are sent.
 #[derive(Clone, Debug)]
@@ -37,10 +40,38 @@ pub struct Transfers {
     pub canaries: Vec<CanaryGroup>,
     /// Versions wait here: this is a last-resort POP.
     pub delay: Option<DelaySettings>,
-    /// SHA-256 of what the file says of it: whether two are the same.
-    pub form: [u8; 32],
-    /// The same of what only a restart takes over.
-    pub restart_form: [u8; 32],
+    /// What only a restart takes over.
+    pub at_start: TransfersAtStart,
+}
+
+/// What of transfers only a restart takes over: sockets, how much is done at one time, and the delay of a last-resort POP.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TransfersAtStart {
+    listen: Vec<SocketAddr>,
+    listen_tls: Option<Vec<SocketAddr>>,
+    inward: usize,
+    outward: usize,
+    outward_per_client: usize,
+    connections_per_client: usize,
+    delay: Option<DelaySettings>,
+}
+
+impl TransfersAtStart {
+    fn new(
+        secondary: &secondary::SecondarySettings,
+        primary: &primary::PrimarySettings,
+        delay: Option<&DelaySettings>,
+    ) -> Self {
+        Self {
+            listen: primary.listen.clone(),
+            listen_tls: primary.tls.as_ref().map(|(listen, _)| listen.clone()),
+            inward: secondary.transfers,
+            outward: primary.transfers,
+            outward_per_client: primary.transfers_per_client,
+            connections_per_client: primary.connections_per_client,
+            delay: delay.cloned(),
+        }
+    }
 }
 
 impl Transfers {
@@ -58,47 +89,72 @@ pub(super) fn fold_transfers(
     faults: &mut Faults<'_>,
 ) -> Transfers {
     let folder = faults.folder();
-    let keys: Vec<KeySpec> = spec.key.iter().map(|key| key_below(folder, key)).collect();
+    let keys: Vec<KeySpec> = spec.key.iter().map(|key| key_below(folder, key.as_ref())).collect();
     let transfer = transfer_below(folder, &spec.transfer);
-    let zones: Vec<(Name, ZoneTransferSpec)> =
-        spec.zone
-            .iter()
-            .filter_map(|zone| Some((zone.name.as_ref().parse().ok()?, zone_below(folder, zone))))
-            .chain(spec.catalog.iter().filter_map(|catalog| {
-                Some((catalog.name.as_ref().parse().ok()?, transfer_of(folder, catalog)))
-            }))
-            .collect();
-    let (form, restart_form) = (form(&keys, &transfer, &zones), restart_form(&transfer));
-    let nothing = || Transfers {
-        secondary: Default::default(),
-        primary: Default::default(),
+    let mut zones: Vec<(Name, ZoneTransferSpec)> = Vec::new();
+    // Where each of them stands, and the word for it in keys.
+    let mut places: Vec<(Range<usize>, &str)> = Vec::new();
+    for zone in &spec.zone {
+        if let Ok(name) = zone.name.as_ref().parse() {
+            zones.push((name, zone_below(folder, zone)));
+            places.push((zone.name.span(), "zone"));
+        }
+    }
+    for catalog in &spec.catalog {
+        if let Ok(name) = catalog.name.as_ref().parse() {
+            zones.push((name, transfer_of(folder, catalog)));
+            places.push((catalog.name.span(), "catalog"));
+        }
+    }
+    let (keys, has_all_keys) = match read_keys(&keys) {
+        Ok(keys) => (Arc::new(keys), true),
+        Err(found) => {
+            for (index, error) in found {
+                faults.error(spec.key.get(index).map(Spanned::span), "key", with_causes(&error));
+            }
+            (Arc::default(), false)
+        }
+    };
+    let both = settings(&transfer, &zones, keys.clone(), &pop.management_addresses);
+    let (mut secondary, primary) = both.unwrap_or_else(|found| {
+        // A key that could not be read is there all the same.
+        let is_told = |fault: &SettingsFault| has_all_keys || !matches!(fault, SettingsFault::NoKey { .. });
+        let found: Vec<PlacedFault> = found.into_iter().filter(|one| is_told(&one.fault)).collect();
+        note(&found, &places, faults);
+        Default::default()
+    });
+    let delay = fold_delay(spec, &transfer, faults);
+    let mut transfers = Transfers {
         updates: Default::default(),
         catalogs: Default::default(),
         canaries: Vec::new(),
-        delay: None,
-        form,
-        restart_form,
+        at_start: TransfersAtStart::new(&secondary, &primary, delay.as_ref()),
+        delay,
+        secondary: Default::default(),
+        primary,
     };
-    let keys = match read_keys(&keys) {
-        Ok(keys) => Arc::new(keys),
-        Err(error) => {
-            faults.error(None, "key", with_causes(&error));
-            return nothing();
-        }
-    };
-    match settings(&transfer, &zones, keys.clone(), &pop.management_addresses) {
-        Ok((mut secondary, primary)) => {
-            check_forwarding(spec, &secondary, faults);
-            let updates = fold_updates(spec, &keys, faults);
-            let catalogs = fold_catalogs(spec, &keys, &pop.management_addresses, faults);
-            secondary.catalogs = catalogs.followed.iter().map(|catalog| catalog.name.clone()).collect();
-            let canaries = fold_canaries(spec, &keys, fleet, faults);
-            let delay = fold_delay(spec, &transfer, faults);
-            Transfers { secondary, primary, updates, catalogs, canaries, delay, form, restart_form }
-        }
-        Err(error) => {
-            faults.error(None, "transfer", with_causes(&error));
-            nothing()
+    check_forwarding(spec, &secondary, faults);
+    if has_all_keys {
+        transfers.updates = fold_updates(spec, &keys, faults);
+        transfers.catalogs = fold_catalogs(spec, &keys, &pop.management_addresses, faults);
+        transfers.canaries = fold_canaries(spec, &keys, fleet, faults);
+    }
+    let followed = transfers.catalogs.followed.iter();
+    secondary.catalogs = followed.map(|catalog| catalog.name.clone()).collect();
+    Transfers { secondary, ..transfers }
+}
+
+/// Notes faults at the name of their zone, or where the value of their key stands.
+fn note(found: &[PlacedFault], places: &[(Range<usize>, &str)], faults: &mut Faults<'_>) {
+    let mut spans: HashMap<&str, Option<Range<usize>>> = HashMap::new();
+    for PlacedFault { zone, fault } in found {
+        let (key, message) = (fault.key(), with_causes(fault));
+        match zone.and_then(|index| places.get(index)) {
+            Some((span, word)) => faults.error_once(Some(span.clone()), &key_of(word, fault), message),
+            None => {
+                let span = spans.entry(key).or_insert_with(|| faults.span_of(key)).clone();
+                faults.error(span, key, message);
+            }
         }
     }
 }
@@ -115,7 +171,7 @@ fn check_forwarding(spec: &Spec, secondary: &secondary::SecondarySettings, fault
         let message = format!(
             "{address} is in the prefix of a [[service]]: name the management addresses of the other POPs, where a NOTIFY is not forwarded again"
         );
-        faults.error(None, "transfer.forward-notify", message);
+        faults.error(faults.span_of("transfer.forward-notify"), "transfer.forward-notify", message);
     }
 }
 
@@ -127,15 +183,16 @@ const DELAY_KEY: &str = "transfer.delay";
 fn fold_delay(spec: &Spec, transfer: &TransferSpec, faults: &mut Faults<'_>) -> Option<DelaySettings> {
     let rules = match delay_rules(transfer) {
         Ok(rules) => rules?,
-        Err(error) => {
-            faults.error(None, "transfer", with_causes(&error));
+        Err(found) => {
+            let placed = |fault| PlacedFault { zone: None, fault };
+            note(&found.into_iter().map(placed).collect::<Vec<_>>(), &[], faults);
             return None;
         }
     };
     let is_off = |dnssec| dnssec == DnssecSpec::Off;
     if is_off(spec.zones.dnssec) || spec.zone.iter().any(|zone| zone.dnssec.is_some_and(is_off)) {
         let message = "zones.dnssec and zone.dnssec must not be \"off\": the delay ends before signatures expire, so they are looked at";
-        faults.error(None, DELAY_KEY, message);
+        faults.error(faults.span_of(DELAY_KEY), DELAY_KEY, message);
     }
     let is_less_preferred = |service: &ServiceSpec| {
         let has_communities = !service.communities.is_empty() || !service.large_communities.is_empty();
@@ -143,47 +200,14 @@ fn fold_delay(spec: &Spec, transfer: &TransferSpec, faults: &mut Faults<'_>) -> 
     };
     if spec.route.driver == RouteDriverSpec::Bgp && !spec.service.iter().all(is_less_preferred) {
         let message = "this is a last-resort POP, and a [[service]] has neither prepend nor med nor communities: its route is preferred like all others";
-        faults.warning(None, DELAY_KEY, message);
+        faults.warning(faults.span_of(DELAY_KEY), DELAY_KEY, message);
     }
     let Some(directory) = &spec.zones.state_directory else {
         let message = "zones.state-directory is needed: there it is kept since when versions wait, and what is served until then";
-        faults.error(None, DELAY_KEY, message);
+        faults.error(faults.span_of(DELAY_KEY), DELAY_KEY, message);
         return None;
     };
     Some(DelaySettings { rules, directory: path_in(faults.folder(), directory) })
-}
-
-/// A hash of what the file says, secrets included.
-fn form(keys: &[KeySpec], transfer: &TransferSpec, zones: &[(Name, ZoneTransferSpec)]) -> [u8; 32] {
-    let says_something = |(_, zone): &&(Name, ZoneTransferSpec)| {
-        let ZoneTransferSpec { primaries, notify_from, allow_transfer, notify, expired } = zone;
-        let is_silent = primaries.is_empty() && notify_from.is_empty() && allow_transfer.is_none();
-        !is_silent || notify.is_some() || expired.is_some()
-    };
-    let zones: Vec<_> = zones.iter().filter(says_something).collect();
-    let mut text = format!("{transfer:?}{zones:?}");
-    for key in keys {
-        let file = key.secret_file.as_ref().map(std::fs::read_to_string).and_then(Result::ok);
-        let _ = write!(text, "{}{}{:?}{file:?}{:?}", key.name, key.algorithm, key.secret, key.mac_octets);
-    }
-    Sha256::digest(text).into()
-}
-
-/// The same of sockets, their certificate, and how much is done at one time.
-fn restart_form(transfer: &TransferSpec) -> [u8; 32] {
-    let TransferSpec {
-        listen,
-        tls,
-        transfers,
-        transfers_out,
-        transfers_out_per_client,
-        connections_per_client,
-        ..
-    } = transfer;
-    let delay = (transfer.delay, transfer.key_delay, transfer.signature_margin);
-    let outward = (transfers_out, transfers_out_per_client, connections_per_client);
-    let text = format!("{listen:?}{tls:?}{transfers:?}{outward:?}{delay:?}");
-    Sha256::digest(text).into()
 }
 
 fn key_below(folder: &Path, key: &KeySpec) -> KeySpec {

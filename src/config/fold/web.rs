@@ -6,7 +6,7 @@ use std::time::SystemTime;
 use ipnet::IpNet;
 
 use crate::telemetry::with_causes;
-use crate::web::{Credentials, Settings, WebTls};
+use crate::web::{Credentials, Settings, WebError, WebTls};
 
 use super::super::fault::Faults;
 use super::super::spec::{Spec, WebSpec, span_of};
@@ -39,7 +39,16 @@ pub(super) fn fold_web(
     check_reach(web, &settings, faults);
     if faults.is_here() && faults.errors() == before {
         match Credentials::load(&settings) {
-            Err(error) => faults.error(None, "web", with_causes(&error)),
+            Err(error) => {
+                let (span, key) = match &error {
+                    WebError::TokenFile(_) | WebError::Token { .. } => {
+                        (span_of(&web.token_files), "web.token-files")
+                    }
+                    WebError::AuthorityFile(_) => (span_of(&web.client_ca_file), "web.client-ca-file"),
+                    WebError::Tls(_) => (span_of(&web.certificate), "web.certificate"),
+                };
+                faults.error(span, key, with_causes(&error));
+            }
             Ok(credentials) => {
                 if let Some(warning) = credentials.certificate_warning(SystemTime::now()) {
                     faults.warning(span_of(&web.certificate), "web.certificate", warning);
@@ -153,7 +162,10 @@ mod tests {
             ("listen = []", &["allowed are 1 to 8"]),
             ("certificate = \"c\"", &["name both or neither"]),
             ("client-ca-file = \"c\"", &["over TLS alone"]),
-            ("token-files = [\"t\"]", &["web: the token file cannot be used: /nowhere/t cannot be read"]),
+            (
+                "token-files = [\"t\"]",
+                &["web.token-files: the token file cannot be used: /nowhere/t cannot be read", "toml:10:15:"],
+            ),
             ("lisen = []", &["\"listen\" may be meant"]),
         ] {
             let text = read(&format!("[web]\n{text}\n")).unwrap_err();

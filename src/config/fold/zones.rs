@@ -64,7 +64,7 @@ pub(super) fn fold_zones(spec: &Spec, faults: &mut Faults<'_>) -> (Settings, Vec
         },
         validate_limit,
         directories: section.directory.iter().map(|directory| path_in(folder, directory)).collect(),
-        zones,
+        zones: zones.into(),
         include_roots: section.include_roots.iter().map(|root| path_in(folder, root)).collect(),
         state_directory: section.state_directory.as_ref().map(|directory| path_in(folder, directory)),
         serial: rule(section.serial),
@@ -121,6 +121,8 @@ fn fold_single_zones(spec: &Spec, faults: &mut Faults<'_>) -> Vec<SingleZone> {
         }
         zones.push(SingleZone { name, file, serial: zone.serial.map(rule), dnssec: zone.dnssec.map(dnssec) });
     }
+    // In canonical order, as the publisher wants them: then the copy that the daemon keeps is the publisher's.
+    zones.sort_by(|a, b| a.name.cmp(&b.name));
     zones
 }
 

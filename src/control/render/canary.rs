@@ -1,10 +1,11 @@
 //! Canaries as text.
 
+use crate::clock::rfc3339;
 use crate::control::{CanarySecondaryStatus, CanaryStatus, Status, ZoneCanaryStatus, ZoneStatus};
 use crate::telemetry::counted;
 
+use super::span::span;
 use super::table::Row;
-use super::time::{span, time};
 
 /// The groups, one line each, and what is to be known of their secondaries.
 pub(super) fn rows(status: &Status) -> Vec<Row> {
@@ -35,7 +36,7 @@ pub(super) fn rows(status: &Status) -> Vec<Row> {
 fn failing(secondary: &CanarySecondaryStatus, now: u64) -> Option<Row> {
     let since = secondary.failing_since?;
     let why = secondary.error.clone().unwrap_or_default();
-    let text = format!("gives no serial since {} ({})", time(since), span(now.saturating_sub(since)));
+    let text = format!("gives no serial since {} ({})", rfc3339(since), span(now.saturating_sub(since)));
     Some(vec![format!("  {}", secondary.address), text, why])
 }
 
@@ -45,7 +46,7 @@ fn health(secondary: &CanarySecondaryStatus, now: u64) -> Row {
     let Some(pop) = &secondary.pop else {
         return vec![address, "only its serial is checked".to_owned(), "it has no `pop`".to_owned()];
     };
-    let since = |since: u64| format!(" since {} ({})", time(since), span(now.saturating_sub(since)));
+    let since = |since: u64| format!(" since {} ({})", rfc3339(since), span(now.saturating_sub(since)));
     let since = secondary.health_since.map(since).unwrap_or_default();
     let text = match secondary.health.as_str() {
         "good" => format!("POP {pop} is healthy"),
@@ -71,7 +72,7 @@ fn others(canary: &ZoneCanaryStatus) -> String {
 pub(super) fn zone_rows(canary: &ZoneCanaryStatus, now: u64) -> Vec<Row> {
     let row = |name: &str, value: String| vec![name.to_owned(), value];
     let since =
-        canary.since.map(|since| format!(" since {} ({})", time(since), span(now.saturating_sub(since))));
+        canary.since.map(|since| format!(" since {} ({})", rfc3339(since), span(now.saturating_sub(since))));
     let mut rows =
         vec![row("canary", format!("{}: {}{}", canary.canary, canary.state, since.unwrap_or_default()))];
     rows.push(row(

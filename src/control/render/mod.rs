@@ -2,12 +2,13 @@
 //! zones there are.
 
 mod canary;
+pub(super) mod span;
 mod table;
-pub(super) mod time;
 mod transfer;
 
 use std::fmt::Write;
 
+use crate::clock::rfc3339;
 use crate::telemetry::counted;
 
 use super::text::{MOST_CHARACTERS, clipped, printable};
@@ -15,8 +16,8 @@ use super::{
     Alarm, CatalogStatus, NeighborStatus, ProbeStatus, RouteState, Status, TaskState, Verdict, ZoneState,
     ZoneStatus,
 };
+use span::span;
 use table::Row;
-use time::{span, time};
 
 pub use table::aligned;
 pub use transfer::render_zone;
@@ -51,7 +52,7 @@ fn headline(status: &Status) -> String {
         "{} is {} since {} ({} ago){dry_run}\n",
         printable(&status.pop),
         overall.verdict.word().to_uppercase(),
-        time(overall.since),
+        rfc3339(overall.since),
         span(status.now.saturating_sub(overall.since))
     );
     for complaint in &overall.complaints {
@@ -128,7 +129,7 @@ fn probes(status: &Status) -> Vec<Row> {
     let row = |probe: &ProbeStatus| {
         let round_trip = probe.round_trip_us.map_or("-".into(), |micros| format!("{micros} µs"));
         let why = match (&probe.reason, probe.reason_at) {
-            (Some(reason), Some(at)) if probe.standing == "up" => format!("last: {reason}, {}", time(at)),
+            (Some(reason), Some(at)) if probe.standing == "up" => format!("last: {reason}, {}", rfc3339(at)),
             (Some(reason), _) => reason.clone(),
             (None, _) => String::new(),
         };
@@ -193,8 +194,8 @@ fn signatures(zone: &ZoneStatus, now: u64) -> String {
         parts.push(format!("verifying{}", percent.unwrap_or_default()));
     }
     parts.extend(signatures.expires.map(|expires| match now > expires {
-        true => format!("expired at {}", time(expires)),
-        false => format!("valid until {}", time(expires)),
+        true => format!("expired at {}", rfc3339(expires)),
+        false => format!("valid until {}", rfc3339(expires)),
     }));
     if signatures.wrong > 0 {
         parts.push(format!("{} wrong", signatures.wrong));
@@ -265,7 +266,7 @@ fn tasks(status: &Status) -> Vec<Row> {
 }
 
 fn since(status: &Status, at: u64) -> String {
-    format!("since {} ({})", time(at), span(status.now.saturating_sub(at)))
+    format!("since {} ({})", rfc3339(at), span(status.now.saturating_sub(at)))
 }
 
 #[cfg(test)]

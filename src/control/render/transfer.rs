@@ -2,8 +2,9 @@
 
 use std::fmt::Write;
 
+use super::span::span;
 use super::table::{Row, aligned};
-use super::time::{span, time};
+use crate::clock::rfc3339;
 use crate::control::text::printable;
 use crate::control::{SecondaryStatus, Status, TransferStatus, WaitingStatus, ZoneState, ZoneStatus};
 use crate::telemetry::counted;
@@ -53,8 +54,8 @@ fn row(name: &str, value: String) -> Row {
 /// A time, and how long ago or ahead it is.
 pub(super) fn moment(at: u64, now: u64) -> String {
     match at > now {
-        true => format!("{} (in {})", time(at), span(at - now)),
-        false => format!("{} ({} ago)", time(at), span(now - at)),
+        true => format!("{} (in {})", rfc3339(at), span(at - now)),
+        false => format!("{} ({} ago)", rfc3339(at), span(now - at)),
     }
 }
 
@@ -66,7 +67,9 @@ fn transfer_rows(transfer: &TransferStatus, now: u64) -> Vec<Row> {
         add("primary", format!("{} told {serial}", primary.address));
     }
     add("confirmed", transfer.checked.map_or("never".to_owned(), |at| moment(at, now)));
-    add("next look", transfer.next.map_or_else(|| format!("{} now", transfer.phase), |at| moment(at, now)));
+    // What is asked or transferred may wait for its turn among the others.
+    let at_once = || format!("{} now, or as soon as it is its turn", transfer.phase);
+    add("next look", transfer.next.map_or_else(at_once, |at| moment(at, now)));
     if let Some(at) = transfer.expires {
         add(if transfer.expired { "expired" } else { "expires" }, moment(at, now));
     }
@@ -114,10 +117,13 @@ fn transfer_rows(transfer: &TransferStatus, now: u64) -> Vec<Row> {
 }
 
 fn secondary_row(secondary: &SecondaryStatus, served: Option<u32>, now: u64) -> Row {
-    let has = match (secondary.serial, served) {
-        (None, _) => "its serial is not known".to_owned(),
-        (Some(serial), Some(served)) if serial == served => format!("has serial {serial}"),
-        (Some(serial), _) => format!("has serial {serial}, not the one that is served here"),
+    let other = |serial| if served == Some(serial) { "" } else { ", not the one that is served here" };
+    let has = match (secondary.serial, secondary.sent) {
+        (None, None) => "its serial is not known".to_owned(),
+        (Some(has), Some(sent)) if has == sent => format!("has serial {has}{}", other(has)),
+        (Some(has), None) => format!("has serial {has}{}", other(has)),
+        (None, Some(sent)) => format!("was sent serial {sent}{}", other(sent)),
+        (Some(had), Some(sent)) => format!("had serial {had} and was sent {sent}{}", other(sent)),
     };
     let SecondaryStatus { address, asked, at, .. } = secondary;
     row("secondary", format!("{address} {has}; asked for {asked} {}", moment(*at, now)))

@@ -70,8 +70,8 @@ impl CanaryEntry {
 
     /// What is kept of it over a restart.
     pub(super) fn kept(&self) -> KeptRelease {
-        let is_unwell = self.stopped.is_some();
-        KeptRelease { serial: self.machine.released(), is_halted: self.machine.is_halted(), is_unwell }
+        let is_unhealthy = self.stopped.is_some();
+        KeptRelease { serial: self.machine.released(), is_halted: self.machine.is_halted(), is_unhealthy }
     }
 
     /// The version for the others was not to be had; it is tried again.

@@ -237,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn since_when_it_is_unwell_counts_from_the_first_bad_answer_in_a_row() {
+    fn since_when_it_is_unhealthy_counts_from_the_first_bad_answer_in_a_row() {
         use MemberHealth::{Bad, Good, Unknown};
         let start = Instant::now();
         let at = |seconds: u64| start + Duration::from_secs(seconds);

@@ -87,7 +87,7 @@ impl CanaryTask {
         let named = self.named(zones)?;
         let kept = |name: &Name| {
             let entry = self.entries.zones.get(name)?;
-            Some((name.clone(), Some(KeptRelease { is_halted: true, is_unwell: false, ..entry.kept() })))
+            Some((name.clone(), Some(KeptRelease { is_halted: true, is_unhealthy: false, ..entry.kept() })))
         };
         let rows: Vec<_> = named.iter().filter_map(kept).collect();
         let is_kept = self.context.publisher.keep_releases(rows).await;

@@ -61,9 +61,7 @@ impl Queries {
     /// Asks secondaries of these groups by these settings.
     pub(super) fn new(groups: Arc<[CanaryGroup]>, settings: &SecondarySettings) -> Self {
         let failing = groups.iter().map(|group| vec![None; group.secondaries.len()]).collect();
-        // Neither the zones nor the catalogs count for a query.
-        let settings =
-            SecondarySettings { zones: Vec::new(), catalogs: Default::default(), ..settings.clone() };
+        let settings = of_queries(settings);
         Self {
             groups,
             pacer: Pacer::new(settings.soa_queries, settings.soa_queries_per_primary, Instant::now()),
@@ -74,6 +72,11 @@ impl Queries {
             asked: HashMap::new(),
             failing,
         }
+    }
+
+    /// Whether it asks secondaries of these groups, by these settings.
+    pub(super) fn goes_by(&self, groups: &[CanaryGroup], settings: &SecondarySettings) -> bool {
+        *self.groups == *groups && *self.settings == of_queries(settings)
     }
 
     /// Has a question asked when it is its turn. There are as many as zones times secondaries at most: none is asked twice.
@@ -190,5 +193,15 @@ impl Queries {
             health: None,
         })
         .collect()
+    }
+}
+
+/// What counts for a query: neither the zones nor the catalogs, nor where NOTIFYs go.
+fn of_queries(settings: &SecondarySettings) -> SecondarySettings {
+    SecondarySettings {
+        zones: Vec::new(),
+        catalogs: Default::default(),
+        forward_notify: Vec::new(),
+        ..settings.clone()
     }
 }

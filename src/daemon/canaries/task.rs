@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::config::{CanaryGroup, Transfers};
 use crate::handoff::{Latest, Reader};
-use crate::publish::{History, KeptRelease, PublisherHandle, Report, earlier};
+use crate::publish::{History, KeptRelease, KeptReleases, MissingReleases, PublisherHandle, Report, earlier};
 use crate::telemetry::{Beat, keep_beating, keep_running};
 use crate::transfer::canary::{CanaryOutcome, CanaryZone, MemberHealth, Release, ReleaseReason};
 use crate::transfer::primary::Primary;
@@ -33,6 +33,9 @@ const TRY_AGAIN: Duration = Duration::from_secs(30);
 /// Why a zone is halted that was halted by health before a restart.
 const STOPPED_BEFORE: &str =
     "a canary became unhealthy before the hub was started again; the log of that time tells why";
+/// Why a zone is halted of which it is not known what was released.
+const UNKNOWN_BEFORE: &str =
+    "the state directory does not tell which version was released before the hub was started again";
 
 /// What the task works with.
 pub(in crate::daemon) struct CanaryContext {
@@ -56,16 +59,15 @@ pub(in crate::daemon) fn start(
     let transfers = transfers.clone();
     let thread = Thread::start("canaries", CancellationToken::new(), move || async move {
         let groups: Arc<[CanaryGroup]> = transfers.canaries.as_slice().into();
-        let kept = context.publisher.kept_releases().cloned();
+        let KeptReleases { zones: kept, missing } = context.publisher.kept_releases().clone();
         let mut task = CanaryTask {
             report: context.publisher.report(),
             history: context.publisher.history(),
             queries: Queries::new(groups.clone(), &transfers.secondary),
             health: health_checks(&groups, &transfers),
             groups,
-            form: transfers.form,
-            is_unreadable: kept.is_none(),
-            kept: kept.unwrap_or_default(),
+            missing,
+            kept,
             has_settled: false,
             context,
             entries: Entries::default(),
@@ -88,8 +90,6 @@ pub(in crate::daemon) fn start(
 pub(super) struct CanaryTask {
     pub(super) context: CanaryContext,
     pub(super) groups: Arc<[CanaryGroup]>,
-    /// Which configuration of transfers is in force.
-    form: [u8; 32],
     pub(super) entries: Entries,
     pub(super) queries: Queries,
     health: HealthChecks,
@@ -97,8 +97,8 @@ pub(super) struct CanaryTask {
     history: History,
     /// What the last process kept of zones that were not looked at yet.
     kept: BTreeMap<Name, KeptRelease>,
-    /// Whether that could not be read: then no version counts as released.
-    is_unreadable: bool,
+    /// Why others may be missing: then no version of them counts as released.
+    missing: Option<MissingReleases>,
     /// Whether every zone was looked at since the start.
     has_settled: bool,
     /// After how many changes the report was looked at last.
@@ -154,7 +154,7 @@ impl CanaryTask {
         };
         self.seen = Some(report.changes());
         for name in names {
-            self.look(&name, &report);
+            self.check_zone(&name, &report);
         }
         if report.settled && !self.has_settled {
             self.has_settled = true;
@@ -168,7 +168,7 @@ impl CanaryTask {
     }
 
     /// Looks at one zone: which version of it is served, and who may have it.
-    fn look(&mut self, name: &Name, report: &Report) {
+    fn check_zone(&mut self, name: &Name, report: &Report) {
         let text = name.to_string();
         let group = self.groups.iter().position(|group| group.covers(&text));
         let Some(group) = group.filter(|_| report.zones.get(name).is_some()) else {
@@ -197,10 +197,18 @@ impl CanaryTask {
     fn enter(&mut self, group: usize, served: &Arc<Zone>, now: Instant) {
         let Some(settings) = self.groups.get(group) else { return };
         let (name, newest) = (served.origin().clone(), served.serial());
+        let is_known = self.missing.is_none() || self.kept.contains_key(&name);
         let kept = match self.kept.remove(&name) {
             Some(kept) => kept,
-            // Nothing counts as released: not what is served either.
-            None if self.is_unreadable => KeptRelease::running(Serial(newest.0.wrapping_sub(1))),
+            // Nothing counts as released, not what is served either, until an order says so.
+            None if let Some(missing) = self.missing => {
+                let serial = Serial(newest.0.wrapping_sub(1));
+                let kept = KeptRelease { serial, is_halted: true, is_unhealthy: true };
+                if missing == MissingReleases::Lost {
+                    self.unkept.insert(name.clone(), Some(kept));
+                }
+                kept
+            }
             // What is served when a group begins to cover a zone is what all have.
             None => {
                 let kept = KeptRelease::running(newest);
@@ -208,13 +216,14 @@ impl CanaryTask {
                 kept
             }
         };
+        let stopped = if is_known { STOPPED_BEFORE } else { UNKNOWN_BEFORE };
         let is_missing = !self.context.versions.has(&name, kept.serial);
         let members = settings.secondaries.len();
         let serials = (kept.serial, newest);
         let machine = CanaryZone::new(settings.rules, members, serials, kept.is_halted, now);
         self.entries.add(name.clone(), (group, machine), is_missing.then_some(now));
-        if let Some(entry) = self.entries.zones.get_mut(&name).filter(|_| kept.is_unwell) {
-            entry.stopped = Some(STOPPED_BEFORE.to_owned());
+        if let Some(entry) = self.entries.zones.get_mut(&name).filter(|_| kept.is_unhealthy) {
+            entry.stopped = Some(stopped.to_owned());
         }
     }
 
@@ -283,7 +292,7 @@ impl CanaryTask {
         let served = self.context.published.load().zone(name).cloned();
         match served.filter(|served| served.serial() == serial) {
             Some(served) => drop(self.released.insert(name.clone(), (served, reason))),
-            None => self.look(name, &self.report.load()),
+            None => self.check_zone(name, &self.report.load()),
         }
     }
 
@@ -365,12 +374,10 @@ impl CanaryTask {
 
     /// Takes what the configuration says now. What is released stays; where something changed, what is on trial begins again.
     pub(super) fn configure(&mut self, transfers: &Transfers) {
-        let forms = |groups: &[CanaryGroup]| groups.iter().map(|group| group.form).collect::<Vec<_>>();
-        if forms(&self.groups) == forms(&transfers.canaries) && self.form == transfers.form {
+        if self.queries.goes_by(&transfers.canaries, &transfers.secondary) {
             return;
         }
         self.groups = transfers.canaries.as_slice().into();
-        self.form = transfers.form;
         self.queries = Queries::new(self.groups.clone(), &transfers.secondary);
         self.health = health_checks(&self.groups, transfers);
         let before = self.entries.take();

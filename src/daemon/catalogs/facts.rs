@@ -12,6 +12,8 @@ pub(in crate::daemon) struct CatalogFacts {
     pub(in crate::daemon) is_settled: bool,
     /// Each catalog.
     pub(in crate::daemon) catalogs: Vec<CatalogFact>,
+    /// Followed catalogs that no reload takes out of the configuration, and how many zones they have: more than may go at once.
+    pub(in crate::daemon) too_large_to_leave: Vec<(Name, usize)>,
     /// How often the members may have changed.
     pub(in crate::daemon) changes: u64,
     /// Which catalog each member belongs to.

@@ -12,7 +12,7 @@ use crate::catalog::{
     CatalogFault, CatalogMember, CatalogZone, Conflict, Member, Membership, MembershipChanges, RemovalLimit,
 };
 use crate::config::{Catalogs, FollowedCatalog};
-use crate::publish::{KeptMember, MemberChanges, Report};
+use crate::publish::{Fault, KeptMember, MemberChanges, Report};
 use crate::transfer::secondary::MemberZones;
 use crate::wire::{Name, Serial};
 use crate::zone::Zone;
@@ -41,6 +41,12 @@ pub(super) struct Following {
     seen: BTreeMap<Name, Arc<Zone>>,
     faults: BTreeMap<Name, CatalogFault>,
     conflicts: Vec<Conflict>,
+    /// Zones that each catalog lists and may not: how many, and the first.
+    strangers: BTreeMap<Name, (usize, Name)>,
+    /// Members whose version in service is of a zone file, which came after the catalog.
+    in_files: BTreeSet<Name>,
+    /// Which changes of the report were looked at for that.
+    looked_at: Option<u64>,
     owners: RedBlackTreeMapSync<Name, Name>,
     /// Zones that are members no more, by the catalog that had them, until when their data is kept.
     removed: BTreeMap<Name, (Name, u64)>,
@@ -73,6 +79,9 @@ impl Following {
             seen: BTreeMap::new(),
             faults: BTreeMap::new(),
             conflicts: Vec::new(),
+            strangers: BTreeMap::new(),
+            in_files: BTreeSet::new(),
+            looked_at: None,
             owners,
             removed,
             changes: 0,
@@ -86,8 +95,16 @@ impl Following {
             self.catalogs.iter().map(|catalog| (catalog.name.clone(), catalog.keep.as_secs())).collect();
         let Catalogs { followed, configured, .. } = catalogs;
         let limits = followed.iter().map(|catalog| (catalog.name.clone(), catalog.limit)).collect();
-        self.catalogs = followed;
-        self.seen.retain(|name, _| self.catalogs.iter().any(|catalog| catalog.name == *name));
+        let old = std::mem::replace(&mut self.catalogs, followed);
+        let filters = |all: &[FollowedCatalog], name: &Name| {
+            all.iter().find(|one| one.name == *name).map(|one| one.allowed.clone())
+        };
+        // One that may list other zones now is looked at anew.
+        self.seen.retain(|name, _| {
+            let now = filters(&self.catalogs, name);
+            now.is_some() && now == filters(&old, name)
+        });
+        self.strangers.retain(|name, _| self.catalogs.iter().any(|catalog| catalog.name == *name));
         self.faults.retain(|name, _| self.catalogs.iter().any(|catalog| catalog.name == *name));
         let names: Vec<Name> =
             self.owners.keys().filter(|name| configured.contains(*name)).cloned().collect();
@@ -116,7 +133,7 @@ impl Following {
         let name = zone.origin().clone();
         self.seen.insert(name.clone(), zone.clone());
         let version = match CatalogZone::read(zone) {
-            Ok(version) => Arc::new(version),
+            Ok(version) => Arc::new(self.without_strangers(version)),
             Err(fault) => {
                 tracing::error!(catalog = %name, serial = %zone.serial(), error = %fault, "the catalog is broken: its members stay as they are");
                 self.faults.insert(name, fault);
@@ -127,6 +144,8 @@ impl Following {
         let is_accepted = self.is_accepted(&version);
         let none = BTreeSet::new();
         self.membership.set_configured(self.without_files(report, &none, Some(&version)));
+        self.membership.set_time(now);
+        self.membership.set_kept(self.held_members(report));
         let changes = self.membership.take(version, is_accepted);
         let held = self.membership.held().get(&name).map_or(0, |held| held.members.len());
         let MembershipChanges { added, removed, changed, reset, .. } = &changes;
@@ -134,6 +153,28 @@ impl Following {
         let (changed, reset) = (changed.len(), reset.len());
         tracing::info!(catalog = %name, serial = %zone.serial(), added, removed, changed, reset, held, "a version of a catalog is in force");
         Some(self.orders(changes, now, |_| 0))
+    }
+
+    /// Looks which members a zone file holds by now, at the cost of what has changed in the report.
+    pub(super) fn look_for_files(&mut self, report: &Report) {
+        let changed = self.looked_at.and_then(|seen| report.changed_since(seen));
+        let names: Vec<Name> = match changed {
+            Some(names) => names.cloned().collect(),
+            None => self.owners.keys().cloned().collect(),
+        };
+        self.looked_at = Some(report.changes());
+        for name in names {
+            let source = report.zones.get(&name).map(|zone| &zone.source);
+            let is_in_file = self.owners.contains_key(&name) && source.is_some_and(|path| path.is_absolute());
+            let has_changed = match is_in_file {
+                true => self.in_files.insert(name.clone()),
+                false => self.in_files.remove(&name),
+            };
+            if has_changed && is_in_file {
+                tracing::error!(zone = %name, "a zone file holds a zone that a catalog lists: the file is served");
+            }
+            self.changes += u64::from(has_changed);
+        }
     }
 
     /// Lets removals pass that wait.
@@ -146,6 +187,11 @@ impl Following {
     /// The followed catalogs.
     pub(super) fn catalogs(&self) -> &[FollowedCatalog] {
         &self.catalogs
+    }
+
+    /// Whether so many zones of a catalog may not go with it.
+    pub(super) fn is_too_large_to_leave(&self, catalog: &Name, members: usize) -> bool {
+        self.settings(catalog).is_some_and(|settings| settings.limit.is_exceeded(members, members))
     }
 
     /// Whether a version of this catalog is in force, or the newest is broken.
@@ -185,6 +231,8 @@ impl Following {
             let name = &catalog.name;
             let clashes = || self.conflicts.iter().filter(|conflict| conflict.catalog == *name);
             let held = self.membership.held().get(name);
+            let strangers = self.strangers.get(name);
+            let in_files = || self.in_files.iter().filter(|member| self.owners.get(*member) == Some(name));
             let held = held.and_then(|held| {
                 let first = held.members.first()?.clone();
                 Some(HeldRemovals { serial: held.serial, count: held.members.len(), first })
@@ -197,8 +245,14 @@ impl Following {
                 awaited: 0,
                 held,
                 removed: self.removed.values().filter(|(owner, _)| owner == name).count(),
-                clashes: clashes().count(),
-                first_clash: clashes().next().map(clash),
+                clashes: clashes().count() + strangers.map_or(0, |(count, _)| *count) + in_files().count(),
+                first_clash: clashes().next().map(clash).or_else(|| {
+                    strangers.map(|(_, first)| format!("{first} is not among the zones that it may list"))
+                }).or_else(|| {
+                    in_files().next().map(|first| {
+                        format!("{first} is served from a zone file that came later; take it out of the one or the other")
+                    })
+                }),
                 fault: self.faults.get(name).map(ToString::to_string),
             }
         };
@@ -211,6 +265,32 @@ impl Following {
         let known = self.membership.version(&version.name).map(|known| known.serial);
         let is_later = known.map_or(accepted == version.serial, |known| accepted.is_after(known));
         is_later && !accepted.is_after(version.serial)
+    }
+
+    /// Leaves out what a catalog may not list.
+    fn without_strangers(&mut self, mut version: CatalogZone) -> CatalogZone {
+        let name = version.name.clone();
+        let Some(settings) = self.catalogs.iter().find(|catalog| catalog.name == name) else {
+            return version;
+        };
+        let strange: Vec<Name> =
+            version.members.keys().filter(|member| !settings.may_list(member)).cloned().collect();
+        self.strangers.remove(&name);
+        if let Some(first) = strange.first() {
+            tracing::error!(catalog = %name, zones = strange.len(), %first, "the catalog lists zones that it may not: they are not taken from it");
+            self.strangers.insert(name, (strange.len(), first.clone()));
+        }
+        strange.iter().for_each(|member| drop(version.members.remove(member)));
+        version
+    }
+
+    /// The members that an operator holds at the version that is served.
+    fn held_members(&self, report: &Report) -> BTreeSet<Name> {
+        let is_held = |name: &&Name| {
+            let faults = report.zones.get(*name).map(|zone| &zone.faults);
+            faults.is_some_and(|all| all.iter().any(|fault| matches!(fault, Fault::Held { .. })))
+        };
+        self.owners.keys().filter(is_held).cloned().collect()
     }
 
     /// The zones that no catalog may have: the configuration names them, or a file holds them. What the configuration named until now
@@ -283,6 +363,7 @@ impl Following {
 fn clash(conflict: &Conflict) -> String {
     match &conflict.owner {
         Some(owner) => format!("{} is a member of the catalog {owner}", conflict.member),
+        None if conflict.member.is_root() => "the root zone is no member of a catalog".to_owned(),
         None => format!("{} is in the configuration or in a zone file", conflict.member),
     }
 }

@@ -5,10 +5,11 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Instant;
 
 use crate::catalog::{CatalogZone, ListedMember, accepted_into, catalog_records, member_into, soa_into};
 use crate::config::ProducedCatalog;
-use crate::publish::{Difference, Report};
+use crate::publish::{Difference, Fault, Report};
 use crate::wire::{Name, NameError, Serial};
 use crate::zone::{RecordBatch, Zone, ZoneBuilder};
 
@@ -23,6 +24,8 @@ pub(super) struct Producing {
     held: Option<HeldRemovals>,
     /// The changes of the report that were looked at.
     seen: Option<u64>,
+    /// When it is tried again to serve a version that could not be served.
+    pub(super) retry_at: Option<Instant>,
     pub(super) fault: Option<String>,
 }
 
@@ -61,12 +64,22 @@ pub(super) enum ProduceError {
 
 impl Producing {
     pub(super) fn new(settings: ProducedCatalog) -> Self {
-        Self { settings, listed: None, held: None, seen: None, fault: None }
+        Self { settings, listed: None, held: None, seen: None, retry_at: None, fault: None }
     }
 
     /// Takes other settings; what is listed stays until it is looked at again.
     pub(super) fn configure(&mut self, settings: ProducedCatalog) {
-        (self.settings, self.seen) = (settings, None);
+        (self.settings, self.seen, self.retry_at) = (settings, None, None);
+    }
+
+    /// Whether an operator holds the catalog, so that no other version of it is served: told as its fault. The end of the hold changes the report.
+    pub(super) fn is_held_by_operator(&mut self, report: &Report) -> bool {
+        let zone = report.zones.get(&self.settings.name);
+        let hold = zone.and_then(|zone| zone.faults.iter().find(|fault| matches!(fault, Fault::Held { .. })));
+        if let Some(hold) = hold {
+            self.failed(format!("it {hold}"));
+        }
+        hold.is_some()
     }
 
     /// What the version lists that is served, if that is not known.
@@ -118,6 +131,7 @@ impl Producing {
             wanted.extend(stay.map(|(name, member)| (name.clone(), member.clone())));
         }
         self.seen = Some(report.changes());
+        self.fault = None;
         if listed.serial.is_some() && wanted == listed.members {
             return Ok(None);
         }
@@ -142,7 +156,7 @@ impl Producing {
         if let (Some(held), Some(serial)) = (&mut self.held, produced.0.serial) {
             held.serial = serial;
         }
-        (self.listed, self.fault) = (Some(produced.0), None);
+        (self.listed, self.retry_at, self.fault) = (Some(produced.0), None, None);
     }
 
     /// It is not served: it is tried again.
@@ -179,7 +193,8 @@ impl Producing {
             let zone = report.zones.get(name);
             let comes = zone.is_some_and(|zone| zone.is_served() && !zone.is_catalog);
             match listed.members.contains_key(name) {
-                true => zone.is_none(),
+                // One that comes back ends a removal that waits.
+                true => zone.is_none() || self.held.is_some(),
                 false => comes && self.settings.lists(&name.to_string()),
             }
         })
@@ -252,3 +267,7 @@ fn difference(
     others(&next.members, &listed.members, &mut added)?;
     Ok(Difference { from, to, deleted, added })
 }
+
+#[cfg(test)]
+#[path = "../../../tests/unit/daemon/producing.rs"]
+mod tests;

@@ -6,11 +6,12 @@ use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
+use crate::clock::unix_now;
 use crate::config::Catalogs;
 use crate::handoff::{Latest, Reader};
 use crate::publish::{MADE_HERE, PublisherHandle, Report};
 use crate::telemetry::{Beat, keep_beating, keep_running, with_causes};
-use crate::transfer::secondary::{AwaitedZones, MemberZones, SecondaryHandle, unix_time};
+use crate::transfer::secondary::{AwaitedZones, MemberZones, SecondaryHandle};
 use crate::wire::{Name, Serial};
 use crate::zone::Published;
 
@@ -24,6 +25,8 @@ use crate::daemon::thread::Thread;
 const MOST_ORDERS: usize = 16;
 /// Zones that come or go together become one version of a catalog that is made here.
 const PRODUCE_PAUSE: Duration = Duration::from_millis(200);
+/// The longest that a reload keeps catalogs from being made: a zone file that hangs must not stop them for ever.
+const MOST_PAUSE: Duration = Duration::from_secs(60);
 /// How often it is looked for data whose time is over, and tried again what failed.
 const TICK: Duration = Duration::from_secs(30);
 
@@ -44,9 +47,14 @@ pub(in crate::daemon) struct CatalogControl {
 /// What others ask of it.
 enum CatalogOrder {
     /// The configuration says this now.
-    Configure(Box<Catalogs>, oneshot::Sender<()>),
+    Configure(Box<Catalogs>, oneshot::Sender<ProducePause>),
     /// Let removals pass that wait; what came of it, in words.
     Accept(Name, Serial, oneshot::Sender<Result<String, String>>),
+}
+
+/// While it is held no version of a catalog is made: the publisher does not know yet what the configuration says.
+pub(in crate::daemon) struct ProducePause {
+    _resumed: oneshot::Sender<()>,
 }
 
 impl CatalogControl {
@@ -56,12 +64,12 @@ impl CatalogControl {
     }
 
     /// Takes what the configuration says now; the members are known to the publisher and the transfers when this returns. It must be
-    /// told before the publisher forgets zones that the configuration names no more: a catalog may have them.
-    pub(in crate::daemon) async fn configure(&self, catalogs: Catalogs) {
+    /// told before the publisher forgets zones that the configuration names no more: a catalog may have them. What it gives is to be held until
+    /// the publisher has taken the configuration, too.
+    pub(in crate::daemon) async fn configure(&self, catalogs: Catalogs) -> Option<ProducePause> {
         let (reply, done) = oneshot::channel();
-        if self.orders.send(CatalogOrder::Configure(Box::new(catalogs), reply)).await.is_ok() {
-            let _ = done.await;
-        }
+        self.orders.send(CatalogOrder::Configure(Box::new(catalogs), reply)).await.ok()?;
+        done.await.ok()
     }
 
     /// Lets removals of a catalog pass that wait under this serial; what came of it, in words.
@@ -96,6 +104,7 @@ pub(in crate::daemon) fn start(
             is_settled: false,
             has_settled: false,
             produce_at: None,
+            resumed: None,
             orders: received,
             facts,
             told: None,
@@ -121,6 +130,8 @@ struct CatalogTask {
     has_settled: bool,
     /// When the next versions of catalogs that are made here may come.
     produce_at: Option<Instant>,
+    /// Ends with the [`ProducePause`] of a reload, or at this time; none is made until then.
+    resumed: Option<(oneshot::Receiver<()>, Instant)>,
     orders: mpsc::Receiver<CatalogOrder>,
     facts: Latest<CatalogFacts>,
     /// The facts of followed catalogs, and after how many changes of them.
@@ -134,14 +145,17 @@ impl CatalogTask {
                 self.transfer(self.following.all()).await;
                 self.has_begun = true;
             }
-            self.look().await;
+            self.check_zones().await;
             self.tell();
-            let until = self.produce_at.map_or(TICK, |at| at.saturating_duration_since(Instant::now()));
+            let retries = self.producing.iter().filter_map(|one| one.retry_at);
+            let at = self.produce_at.into_iter().chain(retries).min();
+            let until = at.map_or(TICK, |at| at.saturating_duration_since(Instant::now()).min(TICK));
             tokio::select! {
                 order = self.orders.recv() => match order {
                     Some(order) => self.obey(order).await,
                     None => return,
                 },
+                () = has_resumed(&mut self.resumed) => self.resumed = None,
                 () = self.report.changed() => {}
                 () = self.awaited.changed() => {}
                 () = tokio::time::sleep(until) => self.forget_the_old().await,
@@ -150,7 +164,7 @@ impl CatalogTask {
     }
 
     /// Looks for versions of catalogs and for zones that come or go.
-    async fn look(&mut self) {
+    async fn check_zones(&mut self) {
         let report = self.report.load();
         if !report.settled {
             return;
@@ -163,15 +177,20 @@ impl CatalogTask {
             }
             // The newest report: the orders before have changed which members there are.
             let report = self.report.load();
-            if let Some(orders) = self.following.take(&zone, &report, unix_time()) {
+            if let Some(orders) = self.following.take(&zone, &report, unix_now()) {
                 self.carry_out(orders).await;
             }
         }
+        self.following.look_for_files(&self.report.load());
         self.settle();
-        if self.produce_at.is_none_or(|at| at <= Instant::now()) {
+        let now = Instant::now();
+        let is_over = |at: Option<Instant>| at.is_none_or(|at| at <= now);
+        if self.resumed.is_none() && is_over(self.produce_at) {
             self.produce_at = None;
             for index in 0..self.producing.len() {
-                self.produce(index, None).await;
+                if self.producing.get(index).is_some_and(|one| is_over(one.retry_at)) {
+                    self.produce(index, None).await;
+                }
             }
         }
     }
@@ -224,11 +243,16 @@ impl CatalogTask {
     /// Makes the next version of a catalog, if its list has changed; whether one is served now.
     async fn produce(&mut self, index: usize, accepts: Option<Serial>) -> bool {
         let report = self.report.load();
-        let Some(producing) = self.producing.get_mut(index) else { return false };
+        let Some(producing) = self.producing.get_mut(index).filter(|_| self.resumed.is_none()) else {
+            return false;
+        };
+        if producing.is_held_by_operator(&report) {
+            return false;
+        }
         let name = producing.settings.name.clone();
         producing.restore(self.context.published.load().zone(&name));
         let held = producing.held();
-        let produced = match producing.next(&report, accepts, unix_time()) {
+        let produced = match producing.next(&report, accepts, unix_now()) {
             Ok(produced) => produced,
             Err(error) => {
                 producing.failed(with_causes(&error));
@@ -267,7 +291,7 @@ impl CatalogTask {
             Err(error) => {
                 tracing::error!(catalog = %name, error, "a version of a catalog could not be made; it is tried again");
                 producing.failed(error);
-                self.produce_at = Some(Instant::now() + TICK);
+                producing.retry_at = Some(Instant::now() + TICK);
                 false
             }
         }
@@ -276,8 +300,11 @@ impl CatalogTask {
     async fn obey(&mut self, order: CatalogOrder) {
         match order {
             CatalogOrder::Configure(catalogs, reply) => {
+                let (_resumed, resumed) = oneshot::channel();
+                self.resumed = Some((resumed, Instant::now() + MOST_PAUSE));
                 self.configure(*catalogs).await;
-                let _ = reply.send(());
+                // Without a reload that holds it the pause is over.
+                let _ = reply.send(ProducePause { _resumed });
             }
             CatalogOrder::Accept(catalog, serial, reply) => {
                 let outcome = self.accept(&catalog, serial).await;
@@ -301,7 +328,7 @@ impl CatalogTask {
             self.producing.push(producing);
         }
         let report = self.report.load();
-        let orders = self.following.configure(catalogs, &report, unix_time());
+        let orders = self.following.configure(catalogs, &report, unix_now());
         self.carry_out(orders).await;
     }
 
@@ -320,9 +347,10 @@ impl CatalogTask {
         }
         let held = self.following.facts().into_iter().find(|fact| fact.name == *catalog);
         let Some(fact) = held else { return Err(format!("there is no catalog {catalog} here")) };
-        self.named(catalog, fact.held.map(|held| held.serial), serial)?;
-        let Some(orders) = self.following.accept(catalog, serial, unix_time()) else {
-            return Err(format!("{catalog}: nothing waits any more"));
+        let held = fact.held.map(|held| held.serial);
+        let Some(orders) = self.following.accept(catalog, serial, unix_now()) else {
+            self.named(catalog, held, serial)?;
+            return Err(format!("{catalog}: other removals wait now; see `anyns status`"));
         };
         let (removed, anew) = (orders.publish.removed.len(), orders.publish.reset.len());
         self.carry_out(orders).await;
@@ -343,7 +371,7 @@ impl CatalogTask {
     }
 
     async fn forget_the_old(&mut self) {
-        if self.following.forget_the_old(unix_time()) {
+        if self.following.forget_the_old(unix_now()) {
             self.context.publisher.change_members(Default::default()).await;
         }
     }
@@ -355,6 +383,10 @@ impl CatalogTask {
             self.told = Some((changes, self.following.facts()));
         }
         let mut catalogs = self.told.iter().flat_map(|(_, facts)| facts).cloned().collect::<Vec<_>>();
+        let is_too_large =
+            |fact: &&CatalogFact| self.following.is_too_large_to_leave(&fact.name, fact.members);
+        let too_large = catalogs.iter().filter(is_too_large);
+        let too_large_to_leave = too_large.map(|fact| (fact.name.clone(), fact.members)).collect();
         if let [only] = &mut *catalogs {
             only.awaited = self.awaited.load().members;
         }
@@ -362,6 +394,7 @@ impl CatalogTask {
         let facts = CatalogFacts {
             changes,
             is_settled: self.is_settled,
+            too_large_to_leave,
             catalogs,
             owners: self.following.owners().clone(),
         };
@@ -370,5 +403,13 @@ impl CatalogTask {
         if key(&current) != key(&facts) || current.catalogs != facts.catalogs {
             self.facts.publish(facts);
         }
+    }
+}
+
+/// Waits for the end of a pause; without one for ever.
+async fn has_resumed(resumed: &mut Option<(oneshot::Receiver<()>, Instant)>) {
+    match resumed {
+        Some((resumed, latest)) => drop(tokio::time::timeout_at((*latest).into(), resumed).await),
+        None => std::future::pending().await,
     }
 }

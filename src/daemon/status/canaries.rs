@@ -1,5 +1,6 @@
 //! Canaries of the document, and what an operator must know of them. Pure.
 
+use crate::clock::unix_seconds;
 use crate::control::{
     CanarySecondaryStatus, CanaryStatus, Cause, ZoneCanaryStatus, one_line, without_numbers,
 };
@@ -7,7 +8,7 @@ use crate::daemon::canaries::{CanaryFact, CanaryFacts, CanaryHealth, CanarySecon
 use crate::transfer::canary::CanaryState;
 use crate::wire::Name;
 
-use super::clock::{Clock, unix};
+use super::clock::Clock;
 use super::other::OtherAlarm;
 
 /// The groups of the document.
@@ -40,11 +41,11 @@ fn secondary_status(secondary: &CanarySecondary) -> CanarySecondaryStatus {
     };
     CanarySecondaryStatus {
         address: secondary.address.to_string(),
-        failing_since: secondary.failing.as_ref().map(|(since, _)| unix(*since)),
+        failing_since: secondary.failing.as_ref().map(|(since, _)| unix_seconds(*since)),
         error: secondary.failing.as_ref().map(|(_, error)| one_line(error)),
         pop: secondary.health.as_ref().map(|health| health.pop.clone()),
         health: health.to_owned(),
-        health_since: known.map(|(since, _)| unix(*since)),
+        health_since: known.map(|(since, _)| unix_seconds(*since)),
         health_reason: known.map(|(_, why)| one_line(why)),
     }
 }
@@ -178,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn a_secondary_that_is_unwell_or_does_not_tell_is_an_alarm_and_a_state() {
+    fn a_secondary_that_is_unhealthy_or_does_not_tell_is_an_alarm_and_a_state() {
         let since = SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(7);
         let fact = |health: Option<HealthFact>, stopped: Option<&str>| CanaryFact {
             name: "first".to_owned(),

@@ -42,7 +42,7 @@ fn of_catalog(fact: &CatalogFact) -> Vec<OtherAlarm> {
     let held = fact.held.as_ref().map(|held| {
         let HeldRemovals { serial, count, first } = held;
         let message = format!(
-            "catalog {name}: {count} of {} zones go or begin anew at once, the first is {first}; they stay as they are until \
+            "catalog {name}: {count} of {} zones go or begin anew, many of them or held ones, the first is {first}; they stay as they are until \
              `anyns catalog accept {name} {serial}`, additions apply",
             fact.members
         );

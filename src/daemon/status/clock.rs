@@ -3,7 +3,9 @@
 //! Both clocks are read together once: a moment is the same second in every document. Only when the time of day was set are they
 //! read together again.
 
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime};
+
+use crate::clock::since_1970;
 
 /// By how much the time of day may part from the monotonic clock before it counts as set.
 const SET: Duration = Duration::from_millis(500);
@@ -67,14 +69,6 @@ impl Clock {
     pub(super) fn seconds_until(&self, moment: Instant) -> u64 {
         moment.saturating_duration_since(self.now.instant).as_millis().div_ceil(1000) as u64
     }
-}
-
-fn since_1970(time: SystemTime) -> Duration {
-    time.duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO)
-}
-
-pub(super) fn unix(time: SystemTime) -> u64 {
-    since_1970(time).as_secs()
 }
 
 #[cfg(test)]

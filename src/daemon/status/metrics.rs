@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use data_encoding::HEXLOWER;
 
+use crate::clock::unix_seconds;
 use crate::control::{Selection, ZoneFilter};
 use crate::metrics::{
     self, Facts, Format, MOST_NAMES, MOST_ZONES, PrefixFacts, SampleFacts, SessionFacts, ZoneFacts,
@@ -18,7 +19,7 @@ use crate::route::{LeaseStatus, NeighborKey, RouteStatus, SessionState};
 use crate::telemetry::Tap;
 use crate::wire::{Name, Serial};
 
-use super::clock::{Clock, unix};
+use super::clock::Clock;
 use super::{State, zones};
 
 /// Octets of the digest of a zone that tell it from others.
@@ -64,7 +65,7 @@ impl State {
     fn certificates(&mut self) -> Vec<(&'static str, u64)> {
         let serving = self.sources.tls_files.as_ref().and_then(|files| files.certificates.expires());
         let web = self.sources.metrics.web_certificate.as_mut().and_then(|expires| expires());
-        let both = [("tls", serving.map(unix)), ("web", web)];
+        let both = [("tls", serving.map(unix_seconds)), ("web", web)];
         both.into_iter().filter_map(|(name, expires)| Some((name, expires?))).collect()
     }
 
@@ -97,7 +98,7 @@ impl State {
                 serial: zone.serial.map(|serial| serial.0),
                 digest: zone.serial.and_then(|serial| digest(name, serial)),
                 records: zone.records as u64,
-                accepted: zone.accepted_at.map(unix),
+                accepted: zone.accepted_at.map(unix_seconds),
                 signatures_expire: zone
                     .signatures
                     .as_ref()

@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::clock::rfc3339;
 use crate::control::{Cause, SignatureStatus, one_line};
 use crate::publish::ZoneReport;
 use crate::wire::Name;
@@ -92,14 +93,6 @@ impl Expiries {
         };
         stages.into_iter().filter_map(alarm).collect()
     }
-}
-
-fn rfc3339(seconds: u64) -> String {
-    let moment = std::time::UNIX_EPOCH.checked_add(std::time::Duration::from_secs(seconds));
-    moment.map_or_else(
-        || format!("second {seconds}"),
-        |moment| humantime::format_rfc3339_seconds(moment).to_string(),
-    )
 }
 
 #[cfg(test)]

@@ -5,8 +5,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::time::{Instant, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
+use crate::clock::{rfc3339_of, unix_seconds};
 use crate::control::{
     Cause, DivergedStatus, LastTransferStatus, PrimaryStatus, SecondaryStatus, TransferStatus, WaitingStatus,
     ZoneStatus, one_line,
@@ -21,13 +22,16 @@ use crate::transfer::secondary::{LastTransfer, ZoneNews, ZoneReport};
 use crate::wire::{Name, Serial};
 
 use super::canaries;
-use super::clock::{Clock, unix};
+use super::clock::Clock;
 use super::other::OtherAlarm;
 use crate::daemon::canaries::CanaryFacts;
 use crate::daemon::catalogs::CatalogFacts;
 
 /// News that are taken at one tick: as many as the queue holds.
 pub(in crate::daemon) const MOST_NEWS: usize = 4096;
+
+/// For how long a primary may have a newer version before that is an alarm: a transfer and one more try.
+const LATE: Duration = Duration::from_secs(60);
 
 /// What the transfers tell.
 #[derive(Default)]
@@ -55,7 +59,7 @@ pub(in crate::daemon) struct ZoneLoads {
 
 impl ZoneLoads {
     /// Tells of a transfer. One that finds no room is missing in the statistics.
-    fn tell(&self, zone: &Name, transfer: &LastTransfer) {
+    fn send_notify(&self, zone: &Name, transfer: &LastTransfer) {
         if *zone == self.zone {
             let Serial(serial) = transfer.serial;
             let _ = self.queue.push(LoadedVersion { serial, took: transfer.since_told });
@@ -70,6 +74,8 @@ pub(super) struct TransferTable {
     concerns: BTreeMap<Concern, BTreeSet<Name>>,
     /// Zones of which a primary has a newer version than is served, since when.
     behind: BTreeMap<Name, Instant>,
+    /// Those that are not an alarm yet, in the order in which they become one.
+    not_late: BTreeSet<(Instant, Name)>,
     /// Transfers that were told of; the counts of zones are in `concerns`.
     moved: TransferTotals,
 }
@@ -81,21 +87,32 @@ enum Concern {
     Empty,
     /// No primary has confirmed what is served for longer than REFRESH.
     Stale,
+    /// A version of a primary was refused.
+    Refused,
+    /// A primary has had a newer version for long than is served.
+    Late,
     /// The serial of a primary went backwards.
     Behind,
+    /// The primaries that answer have an older version than is served.
+    Lagging,
     /// A primary had other content under the serial that was served.
     Diverged,
 }
 
 impl Concern {
-    const ALL: [Self; 4] = [Self::Empty, Self::Stale, Self::Behind, Self::Diverged];
+    /// Those that a report tells by itself: all but [`Concern::Late`].
+    const REPORTED: [Self; 6] =
+        [Self::Empty, Self::Stale, Self::Refused, Self::Behind, Self::Lagging, Self::Diverged];
 
     fn holds(self, report: &ZoneReport) -> bool {
         let status = &report.status;
         match self {
             Self::Empty => status.serial.is_none() && status.failures > 0,
             Self::Stale => status.stale_since.is_some(),
-            Self::Behind => status.behind.is_some(),
+            Self::Refused => status.serial.is_some() && status.refused.is_some(),
+            Self::Late => is_behind_primary(report) && status.refused.is_none(),
+            Self::Behind => status.behind.is_some_and(|behind| behind.is_proven),
+            Self::Lagging => status.behind.is_some_and(|behind| !behind.is_proven),
             Self::Diverged => report.diverged.is_some(),
         }
     }
@@ -104,7 +121,10 @@ impl Concern {
         match self {
             Self::Empty => "zones without a version from a primary",
             Self::Stale => "stale zones",
+            Self::Refused => "refused versions of primaries",
+            Self::Late => "newer versions that do not come",
             Self::Behind => "serials that went backwards",
+            Self::Lagging => "primaries with older versions",
             Self::Diverged => "other content under the same serial",
         }
     }
@@ -114,9 +134,9 @@ impl Concern {
         let zones =
             if count == 1 { format!("zone {zone}") } else { format!("{count} zones, the first is {zone}") };
         let error = first.last_error.as_ref().map(|(_, error)| format!(": {error}")).unwrap_or_default();
-        let since = |at: Option<SystemTime>| {
-            at.map(|at| format!(" since {}", humantime::format_rfc3339_seconds(at))).unwrap_or_default()
-        };
+        let since =
+            |at: Option<SystemTime>| at.map(|at| format!(" since {}", rfc3339_of(at))).unwrap_or_default();
+        let served = first.status.serial.map_or(0, |Serial(serial)| serial);
         let text = match self {
             Self::Empty => {
                 format!(
@@ -130,9 +150,29 @@ impl Concern {
                     since(first.status.stale_since)
                 )
             }
+            Self::Refused => {
+                let refused = first.status.refused.map_or(0, |Serial(serial)| serial);
+                format!(
+                    "{zones}: serial {refused} of a primary is refused{}, and serial {served} stays in service{error}; correct it at the \
+                     primary; `anyns zone status {zone}` tells more",
+                    since(first.status.refused_since)
+                )
+            }
+            Self::Late => {
+                let newest = newest_told(&first.status).map_or(0, |Serial(serial)| serial);
+                format!(
+                    "{zones}: a primary has had serial {newest} for more than {} s, and serial {served} is served{error}",
+                    LATE.as_secs()
+                )
+            }
+            Self::Lagging => {
+                let behind = first.status.behind.map_or(0, |behind| behind.serial.0);
+                format!(
+                    "{zones}: the primary that answers has serial {behind}, and {served} is served here, from one that does not answer{error}"
+                )
+            }
             Self::Behind => {
                 let behind = first.status.behind.map_or(0, |behind| behind.serial.0);
-                let served = first.status.serial.map_or(0, |Serial(serial)| serial);
                 format!(
                     "{zones}: the primary has serial {behind}, and {served} is served here; `anyns zone retransfer {zone}` takes the primary's"
                 )
@@ -156,16 +196,36 @@ impl TransferTable {
     pub(super) fn follow(&mut self, sources: &mut TransferSources, now: Instant) {
         let Some(news) = &mut sources.news else { return };
         for _ in 0..MOST_NEWS {
-            let Some((zone, report)) = news.try_next() else { return };
+            let Some((zone, report)) = news.try_next() else { break };
             if let (Some(loads), Some(new)) = (&sources.loads, self.new_transfer(&zone, report.as_deref())) {
-                loads.tell(&zone, new);
+                loads.send_notify(&zone, new);
             }
             self.put(zone, report, now);
+        }
+        // Where versions wait for their time, each is late by intention.
+        if sources.delayed.is_none() {
+            self.note_late(now);
+        }
+    }
+
+    /// Zones whose newer version has not come for long.
+    fn note_late(&mut self, now: Instant) {
+        while let Some((since, zone)) = self.not_late.pop_first() {
+            if now.saturating_duration_since(since) < LATE {
+                self.not_late.insert((since, zone));
+                return;
+            }
+            // It may have come, and another one be missing since then.
+            let is_late = self.behind.get(&zone) == Some(&since)
+                && self.zones.get(&zone).is_some_and(|report| Concern::Late.holds(report));
+            if is_late {
+                self.concerns.entry(Concern::Late).or_default().insert(zone);
+            }
         }
     }
 
     fn put(&mut self, zone: Name, report: Option<Box<ZoneReport>>, now: Instant) {
-        for concern in Concern::ALL {
+        for concern in Concern::REPORTED {
             let names = self.concerns.entry(concern).or_default();
             match report.as_ref().is_some_and(|report| concern.holds(report)) {
                 true => names.insert(zone.clone()),
@@ -175,6 +235,11 @@ impl TransferTable {
         match report.as_ref().is_some_and(|report| is_behind_primary(report)) {
             true => drop(self.behind.entry(zone.clone()).or_insert(now)),
             false => drop(self.behind.remove(&zone)),
+        }
+        let is_late = report.as_ref().is_some_and(|report| Concern::Late.holds(report));
+        match self.behind.get(&zone).filter(|_| is_late) {
+            Some(since) => drop(self.not_late.insert((*since, zone.clone()))),
+            None => drop(self.concerns.entry(Concern::Late).or_default().remove(&zone)),
         }
         self.count_transfer(&zone, report.as_deref());
         match report {
@@ -204,6 +269,8 @@ impl TransferTable {
             empty: count(Concern::Empty),
             stale: count(Concern::Stale),
             behind: count(Concern::Behind),
+            diverged: count(Concern::Diverged),
+            refused: count(Concern::Refused),
             behind_primary: self.behind.len() as u64,
             behind_primary_for: oldest.map(|since| now.saturating_duration_since(*since)).unwrap_or_default(),
             ..self.moved
@@ -215,7 +282,7 @@ impl TransferTable {
         let status = &self.zones.get(zone)?.status;
         Some(TransferFacts {
             primary_serial: newest_told(status).map(|serial| serial.0),
-            checked: status.checked.map(unix),
+            checked: status.checked.map(unix_seconds),
             expires: status.expires.map(|at| clock.of(at)),
             failures: status.failures.into(),
             next: next_refresh(status, clock),
@@ -256,7 +323,8 @@ impl TransferTable {
                 }
                 .to_owned(),
                 serial: one.serial.map(|serial| serial.0),
-                at: unix(one.at),
+                sent: one.sent_serial.map(|serial| serial.0),
+                at: unix_seconds(one.at),
             };
             status.secondaries = seen.iter().map(secondary).collect();
         }
@@ -282,7 +350,7 @@ fn is_behind_primary(report: &ZoneReport) -> bool {
 
 fn waiting_status(waiting: Waiting) -> WaitingStatus {
     let Waiting { newest, steps, since, until, why } = waiting;
-    let (since, until) = (unix(since), until.map(unix));
+    let (since, until) = (unix_seconds(since), until.map(unix_seconds));
     WaitingStatus { newest: newest.0, steps: steps as u64, since, until, why: one_line(&why) }
 }
 
@@ -301,23 +369,23 @@ fn transfer_status(report: &ZoneReport, clock: Clock) -> TransferStatus {
     TransferStatus {
         phase: phase.to_owned(),
         primaries: primaries.map(primary).collect(),
-        checked: status.checked.map(unix),
+        checked: status.checked.map(unix_seconds),
         next: next_refresh(status, clock),
         expires: status.expires.map(|at| clock.of(at)),
         expired: report.is_expired,
-        stale_since: status.stale_since.map(unix),
-        failing_since: status.failing_since.map(unix),
+        stale_since: status.stale_since.map(unix_seconds),
+        failing_since: status.failing_since.map(unix_seconds),
         failures: status.failures.into(),
         last_error: report.last_error.as_ref().map(|(_, error)| one_line(error)),
-        last_error_at: report.last_error.as_ref().map(|(at, _)| unix(*at)),
-        behind: status.behind.map(|behind| behind.serial.0),
+        last_error_at: report.last_error.as_ref().map(|(at, _)| unix_seconds(*at)),
+        behind: status.behind.filter(|behind| behind.is_proven).map(|behind| behind.serial.0),
         diverged: report.diverged.map(|diverged| DivergedStatus {
             primary: diverged.primary.to_string(),
             serial: diverged.serial.0,
-            at: unix(diverged.at),
+            at: unix_seconds(diverged.at),
         }),
         refused: status.refused.map(|serial| serial.0),
-        refused_since: status.refused_since.map(unix),
+        refused_since: status.refused_since.map(unix_seconds),
         last_transfer: report.last_transfer.as_ref().map(|last| LastTransferStatus {
             primary: last.primary.to_string(),
             whole: last.whole,
@@ -325,7 +393,7 @@ fn transfer_status(report: &ZoneReport, clock: Clock) -> TransferStatus {
             octets: last.octets,
             records: last.records,
             took_ms: last.took.as_millis() as u64,
-            at: unix(last.at),
+            at: unix_seconds(last.at),
         }),
     }
 }

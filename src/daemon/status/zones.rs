@@ -3,14 +3,14 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use crate::clock::unix_seconds;
 use crate::control::{
     self, BUCKETS, Selection, ZoneCounts, ZoneFilter, ZoneGroup, ZoneStatus, bucket, one_line, serial_digest,
 };
-use crate::publish::{Fault, Report, ZoneReport, ZoneState};
+use crate::publish::{Fault, Refused, Report, ZoneReport, ZoneState};
 use crate::wire::Name;
 use crate::zone::Expiry;
 
-use super::clock::unix;
 use super::groups::{FaultKind, GroupKey, GroupLine, Groups};
 use super::other::OtherAlarm;
 use super::signatures::{self, Expiries};
@@ -48,13 +48,13 @@ pub(super) struct ZoneTable {
 
 /// One zone of the report, or one that is required and that the report does not hold.
 #[derive(Clone, Copy)]
-struct Entry<'a> {
+struct ListedZone<'a> {
     name: &'a Name,
     zone: Option<&'a ZoneReport>,
     settled: bool,
 }
 
-impl Entry<'_> {
+impl ListedZone<'_> {
     fn state(&self) -> control::ZoneState {
         match self.zone.map(|zone| zone.state) {
             None if self.settled => control::ZoneState::Refused,
@@ -76,7 +76,7 @@ impl Entry<'_> {
     }
 
     fn since(&self, started: u64) -> u64 {
-        self.zone.map_or(started, |zone| unix(zone.since))
+        self.zone.map_or(started, |zone| unix_seconds(zone.since))
     }
 
     /// With which zones it is told together, if it is not well.
@@ -106,6 +106,10 @@ impl Entry<'_> {
     /// With the command that lets the version pass, if one does.
     fn fault_text(&self, zone: &ZoneReport, fault: &Fault) -> String {
         const COMMAND: &str = "anyns zone accept";
+        // Other content under the serial that is served: no secondary would take it, so that the serial must be raised.
+        if let Fault::Refused { path, refused: refused @ Refused::SameSerial { .. }, .. } = fault {
+            return one_line(&format!("{}: {refused}", path.display()));
+        }
         let text = one_line(&fault.to_string());
         match (fault, zone.refused_serial) {
             (Fault::Refused { .. }, Some(serial)) if !text.contains(COMMAND) => {
@@ -185,7 +189,7 @@ impl ZoneTable {
         if zone.is_none() && !is_required {
             return;
         }
-        let entry = Entry { name, zone, settled };
+        let entry = ListedZone { name, zone, settled };
         self.count_serial(name, zone, is_in);
         let add = |count: &mut u64| *count = if is_in { *count + 1 } else { count.saturating_sub(1) };
         add(&mut self.counts.total);
@@ -278,7 +282,7 @@ impl ZoneTable {
     pub(super) fn select(&self, selection: &Selection) -> (Vec<ZoneStatus>, ZoneCounts) {
         let mut counts = self.counts.clone();
         let most = selection.most.unwrap_or(usize::MAX);
-        let listed: Vec<Entry<'_>> = match &selection.zones {
+        let listed: Vec<ListedZone<'_>> = match &selection.zones {
             ZoneFilter::All if most <= MOST_WELL => {
                 (counts.matched, counts.matched_not_well) = (counts.total, counts.not_well);
                 self.not_well().chain(self.well(most)).take(most).map(|name| self.entry(name)).collect()
@@ -296,12 +300,12 @@ impl ZoneTable {
             }
             filter => self.walk(filter, most, &mut counts),
         };
-        let status = |entry: &Entry<'_>| entry.status(self.required.contains(entry.name), self.started);
+        let status = |entry: &ListedZone<'_>| entry.status(self.required.contains(entry.name), self.started);
         (listed.iter().map(status).collect(), counts)
     }
 
-    fn walk(&self, filter: &ZoneFilter, most: usize, counts: &mut ZoneCounts) -> Vec<Entry<'_>> {
-        let takes = |entry: &Entry<'_>| match filter {
+    fn walk(&self, filter: &ZoneFilter, most: usize, counts: &mut ZoneCounts) -> Vec<ListedZone<'_>> {
+        let takes = |entry: &ListedZone<'_>| match filter {
             ZoneFilter::All => true,
             _ => filter.takes(&entry.name.to_string(), entry.is_well()),
         };
@@ -325,19 +329,19 @@ impl ZoneTable {
     }
 
     /// A name of the report or of the required zones.
-    fn entry<'a>(&'a self, name: &'a Name) -> Entry<'a> {
+    fn entry<'a>(&'a self, name: &'a Name) -> ListedZone<'a> {
         let zone = self.report.zones.get(name).map(Arc::as_ref);
-        Entry { name, zone, settled: self.report.settled }
+        ListedZone { name, zone, settled: self.report.settled }
     }
 
     /// The same for a name that somebody asks for.
-    fn entry_of(&self, name: &Name) -> Option<Entry<'_>> {
+    fn entry_of(&self, name: &Name) -> Option<ListedZone<'_>> {
         let settled = self.report.settled;
         let known = self.report.zones.get_key_value(name);
         let absent = || self.required.get(name);
         match known {
-            Some((name, zone)) => Some(Entry { name, zone: Some(zone), settled }),
-            None => absent().map(|name| Entry { name, zone: None, settled }),
+            Some((name, zone)) => Some(ListedZone { name, zone: Some(zone), settled }),
+            None => absent().map(|name| ListedZone { name, zone: None, settled }),
         }
     }
 }
@@ -348,12 +352,12 @@ pub(super) fn is_well(zone: &ZoneReport) -> bool {
 }
 
 /// Every zone of the report, then those that are required and are not in it.
-fn entries<'a>(report: &'a Report, required: &'a BTreeSet<Name>) -> impl Iterator<Item = Entry<'a>> {
+fn entries<'a>(report: &'a Report, required: &'a BTreeSet<Name>) -> impl Iterator<Item = ListedZone<'a>> {
     let settled = report.settled;
     let known =
-        report.zones.iter().map(move |(name, zone)| Entry { name, zone: Some(zone.as_ref()), settled });
+        report.zones.iter().map(move |(name, zone)| ListedZone { name, zone: Some(zone.as_ref()), settled });
     let absent = required.iter().filter(|name| !report.zones.contains_key(*name));
-    known.chain(absent.map(move |name| Entry { name, zone: None, settled }))
+    known.chain(absent.map(move |name| ListedZone { name, zone: None, settled }))
 }
 
 #[cfg(test)]

@@ -15,7 +15,7 @@ pub(in crate::host) fn tcp_listeners() -> io::Result<Vec<HostSocket>> {
     proc_net::tcp_listeners().map(host_sockets)
 }
 
-fn host_sockets(entries: Vec<proc_net::Entry>) -> Vec<HostSocket> {
+fn host_sockets(entries: Vec<proc_net::SocketEntry>) -> Vec<HostSocket> {
     entries.into_iter().map(|entry| HostSocket { address: entry.local, inode: entry.inode }).collect()
 }
 

@@ -66,7 +66,9 @@ impl Directories {
             fault: None,
         };
         match key {
-            SourceKey::Directory(root) => Some(vec![(zone_name(file)?, found(root, &path))]),
+            SourceKey::Directory(root) | SourceKey::Mounted(root, _) => {
+                Some(vec![(zone_name(file)?, found(root, &path))])
+            }
             SourceKey::Files(_) => {
                 let files = files_at(self.named.get(key)?, &path).iter();
                 Some(files.map(|(name, path)| (name.clone(), found(path, path))).collect())
@@ -132,7 +134,7 @@ mod tests {
             file("a.parked.", "/etc/zones/db.parked"),
             file("b.parked.", "/etc/zones/db.parked"),
         ];
-        directories.configure(&[ZoneSource { key: key.clone(), files: files.into() }]);
+        directories.configure(&[ZoneSource::of_files(key.clone(), files.into())]);
         directories.set(&key, map(&[("/private/zones", "/etc/zones")]));
         let at = |directories: &Directories, path: &str| {
             let zones = directories.zones_at(Path::new(path));

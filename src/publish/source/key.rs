@@ -16,26 +16,34 @@ pub(in crate::publish) enum SourceKey {
     Files(Arc<Path>),
     /// A configured directory.
     Directory(Arc<Path>),
+    /// What of a configured directory is on another file system, which links lead to or which is mounted below it: the directory and the
+    /// mount point. It is a source of its own, so that the zones of the directory do not wait for it.
+    Mounted(Arc<Path>, Arc<Path>),
     /// No source: zones whose file is not where it was.
     None,
 }
 
 impl SourceKey {
-    fn sort_key(&self) -> (u8, &[u8]) {
+    fn sort_key(&self) -> (u8, &[u8], &[u8]) {
         match self {
-            Self::Files(path) => (0, path.as_os_str().as_encoded_bytes()),
-            Self::Directory(path) => (1, path.as_os_str().as_encoded_bytes()),
-            Self::None => (2, &[]),
+            Self::Files(path) => (0, octets(path), &[]),
+            Self::Directory(path) => (1, octets(path), &[]),
+            Self::Mounted(path, mount) => (2, octets(path), octets(mount)),
+            Self::None => (3, &[], &[]),
         }
     }
 
     /// The directory, if there is one.
     pub(in crate::publish) fn path(&self) -> Option<&Path> {
         match self {
-            Self::Files(path) | Self::Directory(path) => Some(path),
+            Self::Files(path) | Self::Directory(path) | Self::Mounted(_, path) => Some(path),
             Self::None => None,
         }
     }
+}
+
+fn octets(path: &Path) -> &[u8] {
+    path.as_os_str().as_encoded_bytes()
 }
 
 /// By octets, which takes less than by the parts of the path: each check of a zone looks up its source. The paths of the settings are
@@ -60,34 +68,46 @@ impl PartialEq for SourceKey {
 
 impl Eq for SourceKey {}
 
-/// A configured source.
-#[derive(Clone, Debug)]
+/// A source.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::publish) struct ZoneSource {
     /// What tells it from the others.
     pub(in crate::publish) key: SourceKey,
     /// The zones that are named one by one, with their files, in the order of the files' octets. Several zones may share a file.
     pub(in crate::publish) files: NamedFiles,
+    /// The folders in which zones are looked for; of what is on another file system.
+    pub(in crate::publish) folders: Arc<[PathBuf]>,
 }
 
+impl ZoneSource {
+    /// Zones that are named one by one.
+    pub(in crate::publish) fn of_files(key: SourceKey, mut files: Vec<NamedFile>) -> Self {
+        files.sort_by(|(_, a), (_, b)| a.as_os_str().cmp(b.as_os_str()));
+        Self { key, files: files.into(), folders: Arc::new([]) }
+    }
+}
+
+/// A zone and its file.
+pub(in crate::publish) type NamedFile = (Name, Arc<Path>);
+
 /// Zones and their files, in the order of the files' octets.
-pub(in crate::publish) type NamedFiles = Arc<[(Name, Arc<Path>)]>;
+pub(in crate::publish) type NamedFiles = Arc<[NamedFile]>;
 
 /// The sources of these settings: named files come before directories, these in the order of the configuration.
 pub(in crate::publish) fn sources(settings: &Settings) -> Vec<ZoneSource> {
     // By octets, not by the parts of a path: there may be 100,000.
-    let mut named: HashMap<&OsStr, Vec<(Name, Arc<Path>)>> = HashMap::new();
-    for zone in &settings.zones {
+    let mut named: HashMap<&OsStr, Vec<NamedFile>> = HashMap::new();
+    for zone in settings.zones.iter() {
         let Some(file) = &zone.file else { continue };
         let directory = file.parent().unwrap_or(file);
         named.entry(directory.as_os_str()).or_default().push((zone.name.clone(), file.clone()));
     }
-    let mut named: Vec<(&OsStr, Vec<(Name, Arc<Path>)>)> = named.into_iter().collect();
+    let mut named: Vec<(&OsStr, Vec<NamedFile>)> = named.into_iter().collect();
     named.sort_by_key(|(directory, _)| *directory);
-    let files = |(directory, mut files): (&OsStr, Vec<(Name, Arc<Path>)>)| {
-        files.sort_by(|(_, a), (_, b)| a.as_os_str().cmp(b.as_os_str()));
-        ZoneSource { key: SourceKey::Files(Path::new(directory).into()), files: files.into() }
+    let files = |(directory, files): (&OsStr, Vec<NamedFile>)| {
+        ZoneSource::of_files(SourceKey::Files(Path::new(directory).into()), files)
     };
     let directory =
-        |path: &PathBuf| ZoneSource { key: SourceKey::Directory(path.as_path().into()), files: Arc::new([]) };
+        |path: &PathBuf| ZoneSource::of_files(SourceKey::Directory(path.as_path().into()), Vec::new());
     named.into_iter().map(files).chain(settings.directories.iter().map(directory)).collect()
 }

@@ -16,6 +16,7 @@ use crate::wire::Name;
 use crate::publish::fault::{Fault, SourceFault, SourceWarning};
 use crate::publish::settings::{Settings, SingleZone};
 use crate::publish::source::key::sources;
+use crate::publish::source::mounts::Mounts;
 use crate::publish::source::watch_set::WatchSet;
 use crate::publish::source::{SourceKey, ZoneSource};
 
@@ -44,29 +45,50 @@ pub(in crate::publish) struct Scan {
     pub(in crate::publish) partial: bool,
     /// The directories that could not be read.
     pub(in crate::publish) unseen: Unseen,
+    /// What of the source is on other file systems, which was not looked at.
+    pub(in crate::publish) mounted: BTreeMap<PathBuf, Mounted>,
     /// The directories that hold files of the source: without links, and as the source names them.
     pub(in crate::publish) directories: BTreeMap<PathBuf, PathBuf>,
     entries: usize,
 }
 
-/// Directories that could not be read: nothing is known of the files in them.
+/// What leads from a source to another file system.
+#[derive(Debug, Default)]
+pub(in crate::publish) struct Mounted {
+    files: Vec<(Name, Arc<Path>)>,
+    folders: Vec<PathBuf>,
+}
+
+/// Directories that could not be read, and sources that do not answer: nothing is known of the files in them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(in crate::publish) struct Unseen(BTreeSet<PathBuf>);
+pub(in crate::publish) struct Unseen {
+    directories: BTreeSet<PathBuf>,
+    silent: BTreeSet<SourceKey>,
+}
 
 impl Unseen {
     /// Adds others.
     pub(in crate::publish) fn add(&mut self, other: &Self) {
-        self.0.extend(other.0.iter().cloned());
+        self.directories.extend(other.directories.iter().cloned());
+        self.silent.extend(other.silent.iter().cloned());
     }
 
-    /// Adds a directory.
-    pub(in crate::publish) fn insert(&mut self, directory: &Path) {
-        self.0.insert(directory.to_path_buf());
+    /// Adds a source that does not answer, with the folders by which its zones are named.
+    pub(in crate::publish) fn add_silent(&mut self, source: &ZoneSource) {
+        self.directories.extend(source.key.path().map(Path::to_path_buf));
+        self.directories.extend(source.folders.iter().cloned());
+        self.silent.insert(source.key.clone());
+    }
+
+    /// Whether nothing is known of this file.
+    pub(in crate::publish) fn hides(&self, found: &Found) -> bool {
+        self.silent.contains(&found.key) || self.has(&found.path)
     }
 
     /// Whether the path is in one of them.
     pub(in crate::publish) fn has(&self, path: &Path) -> bool {
-        !self.0.is_empty() && path.ancestors().skip(1).any(|directory| self.0.contains(directory))
+        !self.directories.is_empty()
+            && path.ancestors().skip(1).any(|directory| self.directories.contains(directory))
     }
 }
 
@@ -93,8 +115,12 @@ impl Found {
 /// Looks at every configured source.
 pub(in crate::publish) fn scan(settings: &Settings) -> Scan {
     let mut all = Scan::default();
-    for source in sources(settings) {
-        let Scan { zones, faults, warnings, unread, unseen, partial, .. } = scan_source(&source, &|_| {});
+    let mut todo = sources(settings);
+    todo.reverse();
+    while let Some(source) = todo.pop() {
+        let mut scan = scan_source(&source, &|_| {});
+        todo.extend(scan.take_mounted(&source.key));
+        let Scan { zones, faults, warnings, unread, unseen, partial, .. } = scan;
         all.zones.extend(zones);
         faults.into_iter().for_each(|fault| all.fault(fault));
         all.warnings.extend(warnings);
@@ -133,9 +159,13 @@ pub(in crate::publish) fn scan_source(source: &ZoneSource, at: &dyn Fn(&Path)) -
         SourceKey::Directory(directory) => {
             at(directory);
             scan.watch.trace(directory);
-            let mut walk = Walk { key: &source.key, root: directory.clone(), visited: HashSet::new(), at };
+            let mounts =
+                Mounts::beside(&fs::canonicalize(directory).unwrap_or_else(|_| directory.to_path_buf()));
+            let mut walk =
+                Walk { key: &source.key, root: directory.clone(), mounts, visited: HashSet::new(), at };
             scan.directory(&mut walk, directory, 0);
         }
+        SourceKey::Mounted(directory, _) => scan.mounted(directory, source, at),
         SourceKey::None => {}
     }
     scan.sort();
@@ -146,9 +176,22 @@ pub(in crate::publish) fn scan_source(source: &ZoneSource, at: &dyn Fn(&Path)) -
 struct Walk<'a> {
     key: &'a SourceKey,
     root: Arc<Path>,
+    /// The file systems that are looked at as sources of their own.
+    mounts: Mounts,
     at: &'a dyn Fn(&Path),
     /// Device and inode of the directories seen, so that a link to one's own parent ends.
     visited: HashSet<(u64, u64)>,
+}
+
+impl Walk<'_> {
+    /// The other file system that an entry of a directory leads to.
+    fn mount_of(&self, entry: &Path, kind: FileType) -> Option<PathBuf> {
+        match kind {
+            kind if kind.is_symlink() => self.mounts.on_the_way(entry),
+            kind if kind.is_dir() && self.mounts.has(entry) => Some(entry.to_path_buf()),
+            _ => None,
+        }
+    }
 }
 
 impl Scan {
@@ -180,6 +223,39 @@ impl Scan {
         }
     }
 
+    /// What of a directory is on another file system.
+    fn mounted(&mut self, root: &Arc<Path>, source: &ZoneSource, at: &dyn Fn(&Path)) {
+        let key = &source.key;
+        for (zone, file) in source.files.iter() {
+            at(file);
+            self.watch.trace(file);
+            self.file(zone.clone(), (key, root), file.clone(), None, false);
+        }
+        let mounts = Mounts::default();
+        let mut walk = Walk { key, root: root.clone(), mounts, visited: HashSet::new(), at };
+        for folder in source.folders.iter() {
+            at(folder);
+            self.watch.trace(folder);
+            match fs::metadata(folder) {
+                Ok(status) if status.is_dir() => self.directory(&mut walk, folder, 1),
+                // A link to a file, or to nothing.
+                Ok(_) => {}
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => self.unread(folder, error.to_string()),
+            }
+        }
+    }
+
+    /// The sources that what is on other file systems makes.
+    pub(in crate::publish) fn take_mounted(&mut self, key: &SourceKey) -> Vec<ZoneSource> {
+        let SourceKey::Directory(directory) = key else { return Vec::new() };
+        let source = |(mount, mounted): (PathBuf, Mounted)| ZoneSource {
+            folders: mounted.folders.into(),
+            ..ZoneSource::of_files(SourceKey::Mounted(directory.clone(), mount.into()), mounted.files)
+        };
+        std::mem::take(&mut self.mounted).into_iter().map(source).collect()
+    }
+
     fn directory(&mut self, walk: &mut Walk<'_>, directory: &Path, depth: usize) {
         match self.try_directory(walk, directory, depth) {
             Ok(()) => {}
@@ -190,7 +266,9 @@ impl Scan {
 
     /// Notes a directory below a source that cannot be read.
     fn unread(&mut self, directory: &Path, error: String) {
-        if self.unseen.0.insert(directory.to_path_buf()) && self.unread.len() < SourceFault::MAX_REPORTED {
+        if self.unseen.directories.insert(directory.to_path_buf())
+            && self.unread.len() < SourceFault::MAX_REPORTED
+        {
             self.unread.push((directory.to_path_buf(), error));
         }
     }
@@ -198,7 +276,7 @@ impl Scan {
     /// Notes a directory that cannot be read: one fault, however many zones have their files in it.
     fn unseen(&mut self, directory: &Path, error: String) {
         self.partial = true;
-        if self.unseen.0.insert(directory.to_path_buf()) {
+        if self.unseen.directories.insert(directory.to_path_buf()) {
             self.fault(SourceFault::Directory { path: directory.to_path_buf(), error });
         }
     }
@@ -235,6 +313,10 @@ impl Scan {
                 continue;
             }
             let origin = bytes.strip_suffix(b".zone");
+            if let Some(mount) = walk.mount_of(&real.join(&name), kind) {
+                self.leads_to(mount, origin, path);
+                continue;
+            }
             if kind.is_symlink() && (origin.is_some() || path.is_dir()) {
                 self.watch.trace(&path);
             }
@@ -247,6 +329,16 @@ impl Scan {
             }
         }
         Ok(())
+    }
+
+    /// Notes what leads to another file system, and asks nothing of that. What has no name of a zone file may be a folder.
+    fn leads_to(&mut self, mount: PathBuf, origin: Option<&[u8]>, path: PathBuf) {
+        let origin = origin.map(|origin| Name::from_text(origin, &Name::root()));
+        match origin {
+            Some(Err(error)) => self.fault(SourceFault::FileName { path, error }),
+            Some(Ok(origin)) => self.mounted.entry(mount).or_default().files.push((origin, path.into())),
+            None => self.mounted.entry(mount).or_default().folders.push(path),
+        }
     }
 
     fn deeper(&mut self, walk: &mut Walk<'_>, directory: &Path, depth: usize) {
@@ -298,7 +390,8 @@ impl Scan {
 
     /// Finds out whether a file that is not there is missing, or the whole directory that the config says.
     fn look_above(&mut self, path: &Path) {
-        let Some(directory) = path.parent().filter(|directory| !self.unseen.0.contains(*directory)) else {
+        let Some(directory) = path.parent().filter(|directory| !self.unseen.directories.contains(*directory))
+        else {
             return;
         };
         if let Err(error) = fs::metadata(directory) {

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use crate::publish::fault::{SourceFault, SourceWarning};
+use crate::publish::source::ZoneSource;
 use crate::publish::source::scan::{Found, Scan, Unseen, scan_source};
 use crate::publish::source::watch::Watch;
-use crate::publish::source::{SourceKey, ZoneSource};
 use crate::wire::Name;
 
 /// Looks before the watches must stay as they are; then the next regular look is the net.
@@ -15,8 +15,8 @@ const WATCH_ROUNDS: usize = 4;
 /// What one look at a source found.
 #[derive(Debug)]
 pub(in crate::publish) struct Survey {
-    /// The source.
-    pub(in crate::publish) key: SourceKey,
+    /// The source, as it was when it was looked at.
+    pub(in crate::publish) source: ZoneSource,
     /// The zones in canonical order, each with its file or what is wrong with it.
     pub(in crate::publish) zones: Vec<(Name, Found)>,
     /// What is wrong beside any one zone.
@@ -29,6 +29,8 @@ pub(in crate::publish) struct Survey {
     pub(in crate::publish) unseen: Unseen,
     /// Whether the source could not be read whole.
     pub(in crate::publish) partial: bool,
+    /// What of it is on other file systems, as sources of their own.
+    pub(in crate::publish) mounted: Vec<ZoneSource>,
     /// The directories that hold its files: without links, and as the source names them.
     pub(in crate::publish) directories: BTreeMap<PathBuf, PathBuf>,
 }
@@ -44,6 +46,8 @@ pub(in crate::publish) fn survey(source: &ZoneSource, watch: Option<&Watch>, at:
         }
         scan = scan_source(source, at);
     }
+    let mounted = scan.take_mounted(&source.key);
     let Scan { zones, faults, warnings, unread, unseen, partial, directories, .. } = scan;
-    Survey { key: source.key.clone(), zones, faults, warnings, unread, unseen, partial, directories }
+    let source = source.clone();
+    Survey { source, zones, faults, warnings, unread, unseen, partial, mounted, directories }
 }

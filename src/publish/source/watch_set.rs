@@ -7,7 +7,7 @@ use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
 /// Links followed in one path; the kernel's own limit (path_resolution(7)).
-const MAX_LINKS: usize = 40;
+pub(in crate::publish) const MAX_LINKS: usize = 40;
 
 /// Directories to watch; every path in it is free of links.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -135,7 +135,7 @@ fn is_dot_name(name: &OsStr) -> bool {
 }
 
 /// The parts of a path that name something, the deepest last.
-fn parts(path: &Path) -> impl DoubleEndedIterator<Item = Component<'_>> {
+pub(in crate::publish) fn parts(path: &Path) -> impl DoubleEndedIterator<Item = Component<'_>> {
     path.components().filter(|part| !matches!(part, Component::RootDir | Component::CurDir))
 }
 

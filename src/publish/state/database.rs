@@ -282,6 +282,25 @@ fn open_file(path: &Path) -> Result<(redb::Database, (u64, u64)), DatabaseError>
     Ok((database, (status.dev(), status.ino())))
 }
 
+/// Whether the file has a mark of this name.
+pub(in crate::publish) fn has_mark(from: &ReadTransaction, name: &str) -> Result<bool, DatabaseError> {
+    let about = from.open_table(ABOUT).map_err(DatabaseError::of)?;
+    Ok(about.get(name).map_err(DatabaseError::of)?.is_some())
+}
+
+/// Marks the file, or takes the mark away.
+pub(in crate::publish) fn mark(
+    transaction: &WriteTransaction,
+    name: &str,
+    is_set: bool,
+) -> Result<(), DatabaseError> {
+    let mut about = transaction.open_table(ABOUT).map_err(DatabaseError::of)?;
+    match is_set {
+        true => about.insert(name, 1).map(drop).map_err(DatabaseError::of),
+        false => about.remove(name).map(drop).map_err(DatabaseError::of),
+    }
+}
+
 /// Checks the format, or makes the tables.
 fn with_tables(database: redb::Database) -> Result<redb::Database, DatabaseError> {
     if let Some(format) = format_of(&database)? {

@@ -38,17 +38,21 @@ pub(in crate::publish) enum StateDirectory {
 
 /// Why the state directory cannot be written.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(in crate::publish) struct StateError(Arc<str>);
+pub(in crate::publish) struct StateError {
+    text: Arc<str>,
+    /// Whether there is no such directory, so that nothing is in it.
+    is_absent: bool,
+}
 
 impl fmt::Display for StateError {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(&self.0)
+        formatter.write_str(&self.text)
     }
 }
 
 impl StateError {
     pub(in crate::publish) fn new(error: impl fmt::Display) -> Self {
-        Self(error.to_string().into())
+        Self { text: error.to_string().into(), is_absent: false }
     }
 
     /// The same as what a system call says.
@@ -77,11 +81,13 @@ impl StateDirectory {
             },
             Err(error @ StoreError::InUse { .. }) => Err(error.into()),
             Err(StoreError::Unusable { source, .. }) => {
-                let store = fs::read_dir(directory)
-                    .is_ok()
-                    .then(|| Store::read_only(directory, bounds.clone()))
-                    .transpose()?;
-                Ok(Self::Unwritable { store: store.map(Arc::new), error: StateError::new(source) })
+                let listed = fs::read_dir(directory);
+                let none = [io::ErrorKind::NotFound, io::ErrorKind::NotADirectory];
+                let is_absent = listed.as_ref().is_err_and(|error| none.contains(&error.kind()));
+                let store =
+                    listed.is_ok().then(|| Store::read_only(directory, bounds.clone())).transpose()?;
+                let error = StateError { is_absent, ..StateError::new(source) };
+                Ok(Self::Unwritable { store: store.map(Arc::new), error })
             }
         }
     }
@@ -113,6 +119,15 @@ impl StateDirectory {
         match self {
             Self::Unwritable { error, .. } => Some(error),
             Self::None | Self::Kept(_) => None,
+        }
+    }
+
+    /// Why what it holds cannot be read; `None` if it can be, or holds nothing.
+    pub(in crate::publish) fn unread(&self) -> Option<String> {
+        match self {
+            Self::Unwritable { store: None, error } if !error.is_absent => Some(error.to_string()),
+            Self::Unwritable { store: Some(store), .. } => store.unread(),
+            Self::None | Self::Kept(_) | Self::Unwritable { store: None, .. } => None,
         }
     }
 

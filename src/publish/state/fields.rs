@@ -4,6 +4,7 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use crate::clock::since_1970;
 use crate::publish::accept::Digest;
 use crate::wire::Name;
 
@@ -97,7 +98,7 @@ pub(in crate::publish) fn push_short(out: &mut Vec<u8>, octets: &[u8]) {
 
 /// A moment; one outside of the years 1970 to 2554 is the nearest of these.
 pub(in crate::publish) fn push_time(out: &mut Vec<u8>, time: SystemTime) {
-    let since = time.duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos();
+    let since = since_1970(time).as_nanos();
     out.extend(u64::try_from(since).unwrap_or(u64::MAX).to_be_bytes());
 }
 

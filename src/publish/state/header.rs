@@ -4,13 +4,14 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::SystemTime;
 
 use sha2::{Digest as _, Sha256};
 
+use crate::clock::since_1970;
 use crate::publish::accept::{Digest, Provenance, Standing};
 use crate::publish::state::fields::{Fields, push_maybe, push_short, push_time};
-use crate::publish::state::step::Step;
+use crate::publish::state::step::{Step, StepOrigin};
 use crate::wire::{Name, Serial};
 
 /// What is kept about a version beside its records.
@@ -27,7 +28,7 @@ impl Header {
     /// Of a version that came whole, now.
     pub(in crate::publish) fn whole(zone: &Name, standing: Standing, provenance: Provenance) -> Self {
         let accepted_at = SystemTime::now();
-        let since = accepted_at.duration_since(UNIX_EPOCH).unwrap_or_default();
+        let since = since_1970(accepted_at);
         // No other version has it: the moment tells it from an equal one that came before.
         let chain = Sha256::new()
             .chain_update(zone.as_wire())
@@ -35,6 +36,18 @@ impl Header {
             .chain_update(standing.source_digest)
             .chain_update(since.as_nanos().to_be_bytes());
         Self { standing, provenance, accepted_at, chain: chain.finalize().into() }
+    }
+
+    /// What led to the version: its source gave it with the serial that it has, unless differences followed or the serial was raised here.
+    pub(in crate::publish) fn origin(&self) -> StepOrigin {
+        let is_file = matches!(self.provenance, Provenance::File { .. });
+        let is_of_source = self.standing.serial == self.standing.source_serial;
+        match is_file {
+            _ if !is_of_source && self.standing.has_differences() => StepOrigin::Difference,
+            false => StepOrigin::Transfer,
+            true if is_of_source => StepOrigin::File,
+            true => StepOrigin::Bump,
+        }
     }
 
     /// Of the version that a difference led to from this one.
@@ -86,5 +99,35 @@ impl Header {
             _ => return None,
         };
         Some(Self { standing, provenance, accepted_at, chain })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{Ipv4Addr, SocketAddr};
+
+    use super::*;
+
+    #[test]
+    fn the_origin_follows_from_the_source_its_serial_and_the_differences_after_it() {
+        let path: Arc<Path> = Path::new("/zones/a.zone").into();
+        let file = Provenance::File { root: path.clone(), path, octets: None };
+        let primary = Provenance::Transfer { primary: SocketAddr::new(Ipv4Addr::LOCALHOST.into(), 53) };
+        let (zone, given) = ("a.".parse().unwrap(), Some([1; 32]));
+        for (provenance, serial, digest, expected) in [
+            (&file, 7, given, StepOrigin::File),
+            (&file, 8, given, StepOrigin::Bump),
+            (&file, 8, None, StepOrigin::Difference),
+            (&file, 8, Some([2; 32]), StepOrigin::Difference),
+            (&primary, 7, given, StepOrigin::Transfer),
+            (&primary, 8, None, StepOrigin::Difference),
+            (&primary, 8, Some([2; 32]), StepOrigin::Difference),
+        ] {
+            let (serial, source_serial, source_digest) = (Serial(serial), Serial(7), [1; 32]);
+            let standing =
+                Standing { serial, source_serial, source_digest, digest, records: 3, signed: false };
+            let header = Header::whole(&zone, standing, provenance.clone());
+            assert_eq!(header.origin(), expected, "{header:?}");
+        }
     }
 }

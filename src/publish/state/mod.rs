@@ -15,11 +15,13 @@
 //! | `zones.redb.damaged` | one that could not be read |
 //! | `NAME.damaged` | what was kept of one zone and did not match its hash |
 //! | `held-zones` | the zones that an operator holds: [`holds`] |
+//! | `held-zones.damaged` | one that could not be read |
 //! | `refused/ZONE.zone` | a version that was refused and is in no other file: [`refused`] |
 //! | `lock/anyns` | locked by the process that uses the directory (flock) |
 //!
 //! Never decides what is served. Never maps a file: an I/O error is an error, not a signal.
 
+mod aside;
 pub(in crate::publish) mod database;
 pub(in crate::publish) mod directory;
 pub(in crate::publish) mod fields;
@@ -28,6 +30,7 @@ pub(in crate::publish) mod header;
 pub(in crate::publish) mod history;
 pub(in crate::publish) mod holds;
 pub(in crate::publish) mod lock;
+pub(in crate::publish) mod lost;
 pub(in crate::publish) mod members;
 pub(in crate::publish) mod overlay;
 pub(in crate::publish) mod peek;
@@ -36,6 +39,7 @@ pub(in crate::publish) mod ready;
 pub(in crate::publish) mod record;
 pub(in crate::publish) mod refused;
 pub(in crate::publish) mod releases;
+pub(in crate::publish) mod removed;
 pub(in crate::publish) mod replay;
 pub(in crate::publish) mod rows;
 pub(in crate::publish) mod state_writer;

@@ -12,6 +12,7 @@ use crate::publish::accept::Digest;
 use crate::publish::state::database::{BODIES, DatabaseError, STEPS, TAILS, ZONES, caught};
 use crate::publish::state::fields::zone_of;
 use crate::publish::state::header::Header;
+use crate::publish::state::lost;
 use crate::publish::state::record::{self, Seen};
 use crate::publish::state::replay::{ReplayError, replay};
 use crate::publish::state::step;
@@ -48,6 +49,8 @@ pub(in crate::publish) enum KeptError {
     Database(#[from] DatabaseError),
     #[error("what is kept of it does not match its hash")]
     Unsound,
+    #[error("what was kept of it was damaged, and is set aside")]
+    Lost,
     #[error("{0}")]
     Zone(String),
     #[error("{0}")]
@@ -63,6 +66,7 @@ pub(in crate::publish) type Damaged = (PathBuf, KeptError);
 /// The same of steps.
 pub(in crate::publish) type DamagedSteps = (PathBuf, KeptError);
 
+/// Every zone of which something is kept, or was.
 pub(in crate::publish) fn list(from: &ReadTransaction) -> Result<BTreeSet<Name>, DatabaseError> {
     let tails = from.open_table(TAILS).map_err(DatabaseError::of)?;
     let mut zones = Vec::new();
@@ -70,6 +74,7 @@ pub(in crate::publish) fn list(from: &ReadTransaction) -> Result<BTreeSet<Name>,
         let (key, _) = entry.map_err(DatabaseError::of)?;
         zones.extend(zone_of(key.value()));
     }
+    zones.extend(lost::read_all(from)?);
     Ok(zones.into_iter().collect())
 }
 
@@ -163,7 +168,9 @@ pub(in crate::publish) type Read<T> = Result<Result<T, KeptError>, DatabaseError
 
 pub(in crate::publish) fn look(from: &ReadTransaction, key: &[u8]) -> Read<Option<(Looked, StepDamage)>> {
     let zones = from.open_table(ZONES).map_err(DatabaseError::of)?;
-    let Some(value) = zones.get(key).map_err(DatabaseError::of)? else { return Ok(Ok(None)) };
+    let Some(value) = zones.get(key).map_err(DatabaseError::of)? else {
+        return Ok(if lost::is_lost(from, key)? { Err(KeptError::Lost) } else { Ok(None) });
+    };
     let Some(kept) = record::read(value.value()) else { return Ok(Err(KeptError::Unsound)) };
     let (steps, damage) = pending(from, key, &kept.header)?;
     let last = steps.last().and_then(|(_, octets)| step::read(octets));

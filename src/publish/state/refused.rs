@@ -8,6 +8,7 @@ use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
+use crate::sys::files::{Durability, replace};
 use crate::wire::Name;
 use crate::zone::Zone;
 use crate::zonefile::write_zone;
@@ -31,16 +32,12 @@ pub(in crate::publish) fn keep(state: &Path, zone: &Zone) -> io::Result<PathBuf>
     let path = path_of(state, zone.origin());
     fs::create_dir_all(state.join(DIRECTORY))?;
     make_room(&state.join(DIRECTORY), &path)?;
-    let fresh = path.with_extension("new");
-    let written = write(zone, &fresh).and_then(|()| fs::rename(&fresh, &path));
-    if written.is_err() {
-        let _ = fs::remove_file(&fresh);
-    }
-    written.map(|()| path)
+    replace(&path, Durability::NotSynced, |file| write(zone, file))?;
+    Ok(path)
 }
 
-fn write(zone: &Zone, path: &Path) -> io::Result<()> {
-    let mut writer = BufWriter::new(BoundedFile { file: File::create(path)?, left: MOST_OCTETS });
+fn write(zone: &Zone, file: &mut File) -> io::Result<()> {
+    let mut writer = BufWriter::new(BoundedFile { file, left: MOST_OCTETS });
     writeln!(writer, "; refused")?;
     write_zone(zone, &mut writer)?;
     writer.flush()
@@ -63,12 +60,12 @@ fn make_room(directory: &Path, path: &Path) -> io::Result<()> {
 }
 
 /// A file that does not grow without a bound.
-struct BoundedFile {
-    file: File,
+struct BoundedFile<'a> {
+    file: &'a mut File,
     left: usize,
 }
 
-impl Write for BoundedFile {
+impl Write for BoundedFile<'_> {
     fn write(&mut self, octets: &[u8]) -> io::Result<usize> {
         self.left = self.left.checked_sub(octets.len()).ok_or(io::ErrorKind::FileTooLarge)?;
         self.file.write_all(octets).map(|()| octets.len())

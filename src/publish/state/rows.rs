@@ -1,7 +1,15 @@
-//! Short values of zones on their way into the database.
+//! Short values of zones: on their way into the database, and out of it.
 
-use crate::publish::state::members::KeptMember;
-use crate::publish::state::releases::KeptRelease;
+use std::collections::{BTreeMap, HashMap};
+use std::io;
+
+use crate::publish::state::database::DatabaseError;
+use crate::publish::state::lost;
+use crate::publish::state::members::{self, KeptMember};
+use crate::publish::state::releases::{self, KeptRelease, KeptReleases};
+use crate::publish::state::removed;
+use crate::publish::state::store::Store;
+use crate::publish::state::timers::{self, ZoneTimers};
 use crate::wire::Name;
 
 /// Short values of zones, written in one transaction; none: forgets that of the zone.
@@ -11,4 +19,50 @@ pub(in crate::publish) enum ZoneRows {
     Members(Vec<(Name, Option<KeptMember>)>),
     /// Which version all secondaries may have.
     Releases(Vec<(Name, Option<KeptRelease>)>),
+    /// Which zones left the configuration, and until when their data is kept.
+    Removed(Vec<(Name, Option<u64>)>),
+    /// Of which zones something was lost with a whole database: of no others.
+    Lost(Vec<Name>),
+}
+
+impl Store {
+    /// The timers of secondary zones.
+    pub(in crate::publish) fn timers(&self) -> Result<HashMap<Name, ZoneTimers>, DatabaseError> {
+        self.open_one()?.read(timers::read_all)
+    }
+
+    /// Keeps timers of secondary zones in one transaction.
+    pub(in crate::publish) fn write_timers(
+        &self,
+        timers: &BTreeMap<Name, Option<ZoneTimers>>,
+    ) -> io::Result<()> {
+        let write = |transaction: &_| timers::write(transaction, timers);
+        self.open_to_write().and_then(|database| database.write(write)).map_err(DatabaseError::into_io)
+    }
+
+    /// The zones that catalogs list, or listed.
+    pub(in crate::publish) fn members(&self) -> Result<BTreeMap<Name, KeptMember>, DatabaseError> {
+        self.open_one()?.read(members::read_all)
+    }
+
+    /// The versions that all secondaries may have.
+    pub(in crate::publish) fn releases(&self) -> Result<KeptReleases, DatabaseError> {
+        self.open_one()?.read(releases::read_all)
+    }
+
+    /// The zones that left the configuration, and until when their data is kept.
+    pub(in crate::publish) fn removed(&self) -> Result<BTreeMap<Name, u64>, DatabaseError> {
+        self.open_one()?.read(removed::read_all)
+    }
+
+    /// Keeps short values of zones in one transaction.
+    pub(in crate::publish) fn write_rows(&self, rows: &ZoneRows) -> io::Result<()> {
+        let write = |transaction: &_| match rows {
+            ZoneRows::Members(members) => members::write(transaction, members),
+            ZoneRows::Releases(releases) => releases::write(transaction, releases),
+            ZoneRows::Removed(zones) => removed::write(transaction, zones),
+            ZoneRows::Lost(zones) => lost::write(transaction, zones),
+        };
+        self.open_to_write().and_then(|database| database.write(write)).map_err(DatabaseError::into_io)
+    }
 }

@@ -39,6 +39,8 @@ use crate::wire::Name;
 const PATIENCE: Duration = Duration::from_secs(30);
 /// The longest that somebody waits for some kilobytes: a thread for changes does, for a difference.
 const SHORT_PATIENCE: Duration = Duration::from_secs(5);
+/// The longest that the end of the process waits for one write.
+const END_PATIENCE: Duration = Duration::from_secs(10);
 /// How often the thread says that it is there while it has nothing to do.
 const IDLE: Duration = Duration::from_millis(500);
 
@@ -152,6 +154,19 @@ impl StateWriter {
         self.ask(SHORT_PATIENCE, |_| Urgent::Rows(rows))
     }
 
+    /// Finds out soon whether the directory is still in its place ([`Store::look_at_place`]): its disk may not answer.
+    pub(in crate::publish) fn look_soon(&self) {
+        self.shared.lock().looks = true;
+        self.shared.changed.notify_one();
+    }
+
+    /// Keeps short values of zones soon.
+    pub(in crate::publish) fn keep_rows_soon(&self, rows: ZoneRows) {
+        let (reply, _) = writer_reply();
+        self.shared.lock().urgent.push((Urgent::Rows(rows), reply));
+        self.shared.changed.notify_one();
+    }
+
     /// Keeps which zones are held, and waits for it.
     pub(in crate::publish) fn keep_holds(&self, before: Arc<Holds>, after: Arc<Holds>) -> io::Result<()> {
         self.ask(SHORT_PATIENCE, |_| Urgent::Holds(HoldsChange { before, after }))
@@ -233,8 +248,7 @@ impl StateWriter {
         self.shared.lock().end = Some(Instant::now() + patience);
         self.shared.changed.notify_one();
         let Some(thread) = locked(&self.thread).take() else { return };
-        let ended = locked(&self.ended);
-        if ended.recv_timeout(patience + PATIENCE) == Err(RecvTimeoutError::Timeout) {
+        if !self.waits_for_end(patience + PATIENCE) {
             tracing::error!("the state directory does not answer: what is not kept yet is given up");
             return;
         }
@@ -243,6 +257,20 @@ impl StateWriter {
         }
         // Others may still hold the value for a moment: a check that comes to its end.
         self.shared.store.close();
+    }
+}
+
+impl StateWriter {
+    /// Waits until the thread ends; false if it does not, or if its disk does not answer.
+    fn waits_for_end(&self, patience: Duration) -> bool {
+        let (ended, start) = (locked(&self.ended), Instant::now());
+        while ended.recv_timeout(IDLE) == Err(RecvTimeoutError::Timeout) {
+            let since = self.shared.lock().since;
+            if start.elapsed() >= patience || since.is_some_and(|since| since.elapsed() >= END_PATIENCE) {
+                return false;
+            }
+        }
+        true
     }
 }
 
@@ -263,6 +291,7 @@ impl WriterShared {
         while let Some(group) = self.next_group(&place) {
             match group {
                 WriteGroup::Forget(zones) => self.forget_all(&zones),
+                WriteGroup::Look => self.store.look_at_place(),
                 WriteGroup::Timers(timers) => self.write_timers(&timers),
                 WriteGroup::Urgent(urgent) => self.write_urgent(urgent),
                 WriteGroup::Soon(group) => {
@@ -386,6 +415,10 @@ impl WriterShared {
         let mut work = self.lock();
         loop {
             let late = work.end.is_some_and(|end| end <= Instant::now());
+            if std::mem::take(&mut work.looks) {
+                work.since = Some(Instant::now());
+                return Some(WriteGroup::Look);
+            }
             if !work.forgotten.is_empty() {
                 work.since = Some(Instant::now());
                 return Some(WriteGroup::Forget(std::mem::take(&mut work.forgotten)));
@@ -450,6 +483,7 @@ fn continues(fits: bool) -> io::Result<()> {
 
 /// What is written next.
 enum WriteGroup {
+    Look,
     Forget(BTreeSet<Name>),
     Timers(BTreeMap<Name, Option<ZoneTimers>>),
     Urgent(Vec<(Urgent, WriterReply)>),

@@ -18,13 +18,16 @@
 //! | `timers` | zone | when a secondary zone was checked ([`crate::publish::state::timers`]) |
 //! | `members` | zone | which catalog lists it ([`crate::publish::state::members`]) |
 //! | `releases` | zone | which version all secondaries may have ([`crate::publish::state::releases`]) |
+//! | `removed` | zone | until when what is kept of a zone that left the configuration stays ([`crate::publish::state::removed`]) |
+//! | `lost` | zone | what was kept of it was damaged ([`crate::publish::state::lost`]) |
 //! | `about` | `format` | 5 |
+//! | `about` | `lost` | the database before this one was damaged |
 //!
 //! What is served is the version in `zones` with the steps behind it applied: a difference costs what it changes, not what the zone
 //! holds. The other steps are the history. State files (formats 2 to 4) are taken over ([`crate::publish::state::format4`]). An older
 //! build finds no lock file that it could lock; a newer format is refused.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -37,20 +40,18 @@ use redb::ReadTransaction;
 use crate::publish::accept::Digest;
 use crate::publish::error::StoreError;
 use crate::publish::settings::HistoryBounds;
+use crate::publish::state::aside::free_place;
 use crate::publish::state::database::{Database, DatabaseError, FILE};
 use crate::publish::state::fields::key_of;
 use crate::publish::state::format4;
 use crate::publish::state::header::Header;
 use crate::publish::state::lock::Lock;
-use crate::publish::state::members::{self, KeptMember};
+use crate::publish::state::lost::Losses;
 use crate::publish::state::reading::{
     Damaged, DamagedSteps, KeptError, Loaded, Looked, is_on_the_way, list, load, look, pieces, steps_from,
     tail, value,
 };
-use crate::publish::state::releases::{self, KeptRelease};
-use crate::publish::state::rows::ZoneRows;
 use crate::publish::state::tail::Tail;
-use crate::publish::state::timers::{self, ZoneTimers};
 use crate::publish::state::writing::Writing;
 use crate::telemetry::locked;
 use crate::wire::Name;
@@ -61,8 +62,6 @@ use crate::zone::Zone;
 const READ_AGAIN: Duration = Duration::from_millis(10);
 /// So many errors in a row, and nothing is tried again: the disk is gone, and a start with many zones would wait for each of them.
 const MOST_ERRORS: u32 = 100;
-/// The most databases and zones of one name that are set aside; one more takes the place of the last.
-const MOST_ASIDE: usize = 9;
 
 /// The state directory, locked.
 #[derive(Debug)]
@@ -74,6 +73,8 @@ pub(in crate::publish) struct Store {
     bounds: Arc<Mutex<HistoryBounds>>,
     /// What was found to be damaged when it was opened.
     damaged: Mutex<Vec<Damaged>>,
+    /// Whether a whole database is lost.
+    losses: Losses,
     /// Whether the database was set aside since the last time that somebody asked: what was durable is no more.
     lost: AtomicBool,
     /// Errors of the system in a row.
@@ -89,6 +90,8 @@ struct Opened {
     /// `None` if it cannot even be read.
     database: Option<Database>,
     is_read_only: bool,
+    /// Why there is no database, though there is a file.
+    unread: Option<String>,
 }
 
 impl Store {
@@ -110,11 +113,15 @@ impl Store {
         bounds: Arc<Mutex<HistoryBounds>>,
     ) -> Result<Self, StoreError> {
         let store = Self::new(directory, bounds, Lock::take_to_read(directory)?);
-        let database = read_only(directory).unwrap_or_else(|error| {
-            store.note_damage((directory.join(FILE), error.into()));
-            None
-        });
-        *store.opened() = Opened { database, is_read_only: true };
+        let (database, unread) = match read_only(directory) {
+            Ok(database) => (database, None),
+            Err(error) => (None, Some(error.to_string())),
+        };
+        if let Some(database) = &database {
+            // What cannot be read of it is said when a zone is looked for.
+            let _ = store.losses.learn(database);
+        }
+        *store.opened() = Opened { database, is_read_only: true, unread };
         Ok(store)
     }
 
@@ -125,6 +132,7 @@ impl Store {
             opened: Mutex::default(),
             bounds,
             damaged: Mutex::default(),
+            losses: Losses::default(),
             lost: AtomicBool::new(false),
             errors: AtomicU32::new(0),
             readings: Mutex::default(),
@@ -136,17 +144,24 @@ impl Store {
     fn open_database(&self) -> Result<(), DatabaseError> {
         let database = match Database::open(&self.directory) {
             Err(DatabaseError::Damaged(why)) => {
-                let aside = self.free_place(FILE);
+                let aside = free_place(&self.directory, FILE);
                 fs::rename(self.directory.join(FILE), &aside)?;
                 self.note_damage((aside, DatabaseError::Damaged(why).into()));
-                Database::open(&self.directory)?
+                let fresh = Database::open(&self.directory)?;
+                self.losses.set_all(&fresh);
+                fresh
             }
             opened => opened?,
         };
+        match self.losses.learn(&database) {
+            // It is set aside with the first reading.
+            Ok(()) | Err(DatabaseError::Damaged(_)) => {}
+            Err(error) => return Err(error),
+        }
         for damaged in format4::take_over(&self.directory, &database, true)? {
             self.note_damage(damaged);
         }
-        *self.opened() = Opened { database: Some(database), is_read_only: false };
+        *self.opened() = Opened { database: Some(database), is_read_only: false, unread: None };
         Ok(())
     }
 
@@ -189,6 +204,16 @@ impl Store {
         &self.directory
     }
 
+    /// Why what the directory holds cannot be read; `None` if it can be, or holds nothing.
+    pub(in crate::publish) fn unread(&self) -> Option<String> {
+        self.opened().unread.clone()
+    }
+
+    /// Whether a whole database is lost.
+    pub(in crate::publish) fn losses(&self) -> &Losses {
+        &self.losses
+    }
+
     /// The database, to read from.
     pub(in crate::publish) fn database(&self) -> Option<Database> {
         self.opened().database.clone()
@@ -198,42 +223,10 @@ impl Store {
         locked(&self.opened)
     }
 
-    fn open_one(&self) -> Result<Database, DatabaseError> {
+    /// The database; an error if there is none.
+    pub(in crate::publish) fn open_one(&self) -> Result<Database, DatabaseError> {
         let missing = || DatabaseError::Io(io::Error::other("the state directory cannot be read"));
         self.database().ok_or_else(missing)
-    }
-
-    /// The timers of secondary zones.
-    pub(in crate::publish) fn timers(&self) -> Result<HashMap<Name, ZoneTimers>, DatabaseError> {
-        self.open_one()?.read(timers::read_all)
-    }
-
-    /// Keeps timers of secondary zones in one transaction.
-    pub(in crate::publish) fn write_timers(
-        &self,
-        timers: &BTreeMap<Name, Option<ZoneTimers>>,
-    ) -> io::Result<()> {
-        let write = |transaction: &_| timers::write(transaction, timers);
-        self.open_to_write().and_then(|database| database.write(write)).map_err(DatabaseError::into_io)
-    }
-
-    /// The zones that catalogs list, or listed.
-    pub(in crate::publish) fn members(&self) -> Result<BTreeMap<Name, KeptMember>, DatabaseError> {
-        self.open_one()?.read(members::read_all)
-    }
-
-    /// The versions that all secondaries may have.
-    pub(in crate::publish) fn releases(&self) -> Result<BTreeMap<Name, KeptRelease>, DatabaseError> {
-        self.open_one()?.read(releases::read_all)
-    }
-
-    /// Keeps short values of zones in one transaction.
-    pub(in crate::publish) fn write_rows(&self, rows: &ZoneRows) -> io::Result<()> {
-        let write = |transaction: &_| match rows {
-            ZoneRows::Members(members) => members::write(transaction, members),
-            ZoneRows::Releases(releases) => releases::write(transaction, releases),
-        };
-        self.open_to_write().and_then(|database| database.write(write)).map_err(DatabaseError::into_io)
     }
 
     /// Every zone that is kept, not looked into; and what was found to be damaged, and set aside.
@@ -266,6 +259,7 @@ impl Store {
             }
             Ok(Some((looked, None))) => Ok(Some(looked)),
             Ok(None) => Ok(None),
+            Err(KeptError::Lost) => Err((self.directory.join(FILE), KeptError::Lost)),
             Err(error) => Err(self.set_aside(zone, error, of)),
         }
     }
@@ -362,7 +356,7 @@ impl Store {
 
     /// The database, in its place. If it was removed or another one is there, what is there now is locked and opened: the next
     /// [`take_lost`](Self::take_lost) says so, and what is served is kept anew.
-    fn open_to_write(&self) -> Result<Database, DatabaseError> {
+    pub(in crate::publish) fn open_to_write(&self) -> Result<Database, DatabaseError> {
         let database = self.open_one()?;
         if database.is_in_place() || self.opened().is_read_only {
             return Ok(database);
@@ -400,28 +394,23 @@ impl Store {
     /// Sets the whole database aside, if it is still the one that was found to be damaged ([`Database::given_up`]); the next call
     /// begins a new one.
     fn lose(&self, error: DatabaseError, of: u64) {
-        let Some(database) = self.database().filter(|_| !self.opened().is_read_only) else { return };
-        let aside = self.free_place(FILE);
+        let Some(database) = self.database() else { return };
+        if self.opened().is_read_only {
+            let unread = Some(error.to_string());
+            *self.opened() = Opened { database: None, is_read_only: true, unread };
+            return;
+        }
+        let aside = free_place(&self.directory, FILE);
         match database.move_away(of, &aside) {
             Ok(true) => {
                 self.note_damage((aside, error.into()));
+                self.losses.set_all(&database);
                 self.lost.store(true, Ordering::Relaxed);
             }
             // Another thread has done it.
             Ok(false) => {}
             Err(failed) => tracing::error!(%error, %failed, "the damaged database cannot be set aside"),
         }
-    }
-
-    /// Where something of this name is set aside: `NAME.damaged`, or `NAME.damaged-2` and so on, because each may be the only copy of what was
-    /// in it.
-    fn free_place(&self, name: &str) -> PathBuf {
-        let place = |number| match number {
-            1 => self.directory.join(format!("{name}.damaged")),
-            number => self.directory.join(format!("{name}.damaged-{number}")),
-        };
-        let is_free = |path: &PathBuf| !path.try_exists().unwrap_or(true);
-        (1..MOST_ASIDE).map(place).find(is_free).unwrap_or_else(|| place(MOST_ASIDE))
     }
 
     fn note_damage(&self, damaged: Damaged) {
@@ -431,7 +420,7 @@ impl Store {
     /// Puts what is kept of a zone into a file of its own, so that somebody can look at it, and forgets it; or the whole database, if
     /// that is damaged.
     fn set_aside(&self, zone: &Name, error: KeptError, of: u64) -> Damaged {
-        let path = self.free_place(&format4::file_name(zone));
+        let path = free_place(&self.directory, &format4::file_name(zone));
         match error {
             KeptError::Database(error @ DatabaseError::Damaged(_)) => {
                 let text = error.to_string();
@@ -451,9 +440,7 @@ impl Store {
                 if !self.opened().is_read_only {
                     // It stays in its place unless there is a copy.
                     let copied = octets.and_then(|octets| Ok(fs::write(&path, octets)?));
-                    if let Err(error) =
-                        copied.and_then(|()| self.write(|writing| writing.remove(&key).map(drop)))
-                    {
+                    if let Err(error) = copied.and_then(|()| self.write(|writing| writing.lose(&key))) {
                         tracing::error!(%zone, %error, "what is damaged cannot be set aside");
                     }
                 }
@@ -464,7 +451,7 @@ impl Store {
 
     /// Takes steps out that cannot be read, and those behind them: what stands before them counts.
     fn cut_steps(&self, zone: &Name, header: &Header, (number, error): (u64, KeptError)) -> DamagedSteps {
-        let path = self.free_place(&format!("{}.steps", format4::file_name(zone)));
+        let path = free_place(&self.directory, &format!("{}.steps", format4::file_name(zone)));
         let key = key_of(zone);
         if !self.opened().is_read_only {
             let found = self.open_one().and_then(|it| it.read(|from| steps_from(from, &key, number)));

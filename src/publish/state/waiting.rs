@@ -42,6 +42,8 @@ pub(in crate::publish) struct Waiting {
     /// Zones that get a new record because their steps are too many.
     pub(in crate::publish) rewriting: BTreeSet<Name>,
     pub(in crate::publish) outcomes: Vec<KeptOutcome>,
+    /// Whether to find out if the directory is in its place.
+    pub(in crate::publish) looks: bool,
     /// Timers of secondary zones that are to be kept.
     pub(in crate::publish) timers: BTreeMap<Name, Option<ZoneTimers>>,
     /// Whether what waits may be written: not during the first load, which has the machine to itself.

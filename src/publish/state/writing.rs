@@ -8,6 +8,7 @@ use redb::{ReadableTable, Table, WriteTransaction};
 use crate::publish::accept::Digest;
 use crate::publish::settings::HistoryBounds;
 use crate::publish::state::database::{BODIES, DatabaseError, STEPS, TAILS, ZONES};
+use crate::publish::state::lost::{LOST, VALUE};
 use crate::publish::state::record::RecordWriter;
 use crate::publish::state::step::{self, Written};
 use crate::publish::state::tail::{BeganReason, Tail};
@@ -41,6 +42,7 @@ pub(in crate::publish) struct Writing<'t> {
     bodies: Table<'t, (&'static [u8], u32), &'static [u8]>,
     steps: Table<'t, (&'static [u8], u64), &'static [u8]>,
     tails: Table<'t, &'static [u8], &'static [u8]>,
+    lost: Table<'t, &'static [u8], &'static [u8]>,
     bounds: HistoryBounds,
 }
 
@@ -56,6 +58,7 @@ impl<'t> Writing<'t> {
             bodies: transaction.open_table(BODIES).map_err(DatabaseError::of)?,
             steps: transaction.open_table(STEPS).map_err(DatabaseError::of)?,
             tails: transaction.open_table(TAILS).map_err(DatabaseError::of)?,
+            lost: transaction.open_table(LOST).map_err(DatabaseError::of)?,
             bounds,
         })
     }
@@ -87,6 +90,7 @@ impl<'t> Writing<'t> {
         let Some(mut tail) = tail else { return Err(DatabaseError::Damaged("a zone without an end".into())) };
         tail.record = self.put_record(key, &ready.record)?;
         self.include(key, &mut tail, &ready.chain)?;
+        self.lost.remove(key.as_slice()).map_err(DatabaseError::of)?;
         self.put_tail(key, tail)
     }
 
@@ -112,7 +116,14 @@ impl<'t> Writing<'t> {
         self.drop_pieces(key, 0)?;
         let was_there = self.zones.remove(key).map_err(DatabaseError::of)?.is_some();
         self.tails.remove(key).map_err(DatabaseError::of)?;
+        self.lost.remove(key).map_err(DatabaseError::of)?;
         Ok(was_there)
+    }
+
+    /// Takes out what is kept of a zone, because it is damaged: a restart must know that something was there.
+    pub(in crate::publish) fn lose(&mut self, key: &[u8]) -> DatabaseResult<()> {
+        self.remove(key)?;
+        self.lost.insert(key, VALUE).map(drop).map_err(DatabaseError::of)
     }
 
     /// Takes steps from this number on out: they cannot be read, or may not stay. What is left leads to the version with this link and serial.

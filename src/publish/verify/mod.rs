@@ -37,7 +37,6 @@ use queue::Shared;
 
 #[cfg(test)]
 pub(super) use thread::PANICS as VERIFY_PANICS;
-pub(super) use thread::unix_now;
 
 /// The thread and what it is told.
 #[derive(Debug)]

@@ -1,7 +1,7 @@
 //! What verification came to.
 
 use crate::wire::{Name, Serial};
-use crate::zone::signatures::Verdict;
+use crate::zone::signatures::SignatureVerdict;
 
 use crate::publish::fault::Fault;
 
@@ -11,7 +11,7 @@ pub struct Signatures {
     /// The version that this is about; another one that is served is being looked at.
     pub serial: Serial,
     /// How they stand.
-    pub verdict: Verdict,
+    pub verdict: SignatureVerdict,
     /// What a panic said that ended the verification.
     pub failed: Option<String>,
 }

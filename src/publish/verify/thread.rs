@@ -3,8 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
+use crate::clock::unix_now;
 use crate::sys::priority::yield_to_all;
 use crate::telemetry::{Beat, Pause, note_panic, panic_message};
 use crate::wire::Name;
@@ -259,9 +260,4 @@ fn follow(known: Option<Following>, zone: Arc<Zone>, verifies: bool) -> Option<F
         Some(known) => known.advance(zone, verifies, now),
         None => Following::new(zone, verifies, now),
     }
-}
-
-/// Seconds since 1970.
-pub(in crate::publish) fn unix_now() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }

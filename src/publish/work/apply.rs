@@ -19,7 +19,7 @@ use crate::zone::{Owners, Zone};
 use crate::publish::accept::{Digest, Refused, is_signed, judge_difference};
 use crate::publish::difference::{Applied, Difference};
 use crate::publish::error::ApplyError;
-use crate::publish::fault::Fault;
+use crate::publish::fault::{Fault, one_line};
 use crate::publish::settings::Dnssec;
 use crate::publish::state::directory::StateDirectory;
 use crate::publish::state::header::Header;
@@ -74,11 +74,16 @@ impl CheckRun<'_> {
             self.effects.is_unkept = true;
             // It may still be written: then what is served is kept anew behind it.
             self.effects.is_unsure = source.kind() == io::ErrorKind::TimedOut;
+            entry.notice = Some(Box::new(Fault::ChangeNotDurable { error: one_line(&source.to_string()) }));
             ApplyError::NotDurable { zone: name.clone(), from, to, source }
         })?;
         self.serve(entry, header, zone);
         entry.durable = is_kept;
         entry.notice = (!is_kept).then(|| Box::new(Fault::DifferenceWithoutState));
+        if self.is_transferred(entry) {
+            // It was about a version that a primary gave before.
+            entry.verdict = None;
+        }
         if entry.denied.is_some() {
             // Judged against what is served now it may come out otherwise.
             entry.read = false;

@@ -23,7 +23,7 @@ use crate::zonefile::FileProgress;
 pub(in crate::publish) struct CheckContext {
     pub(in crate::publish) settings: Arc<Settings>,
     /// How often the settings were replaced: what was judged under others is judged again.
-    pub(in crate::publish) rules: u32,
+    pub(in crate::publish) settings_generation: u32,
     /// What to do with signatures.
     pub(in crate::publish) modes: Arc<Modes>,
     pub(in crate::publish) state: Arc<StateDirectory>,
@@ -45,7 +45,10 @@ pub(in crate::publish) struct CheckContext {
 
 impl std::fmt::Debug for CheckContext {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.debug_struct("CheckContext").field("rules", &self.rules).finish_non_exhaustive()
+        formatter
+            .debug_struct("CheckContext")
+            .field("settings_generation", &self.settings_generation)
+            .finish_non_exhaustive()
     }
 }
 

@@ -51,7 +51,7 @@ pub(in crate::publish) struct Core {
     /// The rule of each zone whose serial has one of its own.
     pub(in crate::publish) rules: Rules,
     /// How often the settings were replaced.
-    pub(in crate::publish) generation: u32,
+    pub(in crate::publish) settings_generation: u32,
     pub(in crate::publish) zones: BTreeMap<Name, Entry>,
     pub(in crate::publish) sources: Sources,
     pub(in crate::publish) watching: Watching,
@@ -105,7 +105,7 @@ impl Core {
         let mut core = Self {
             rules: Rules::new(&settings),
             settings: Arc::new(settings),
-            generation: 0,
+            settings_generation: 0,
             zones: BTreeMap::new(),
             sources: Sources::default(),
             watching: Watching::new(Watch::start(wake.clone(), pulse.clone()), now),
@@ -232,7 +232,7 @@ impl Core {
         let watches = self.settings.deploy == Deploy::Watch;
         let context = Arc::new(CheckContext {
             settings: self.settings.clone(),
-            rules: self.generation,
+            settings_generation: self.settings_generation,
             modes: self.verify.modes(),
             state: self.keeping.state.clone(),
             holds: self.keeping.holds.clone(),

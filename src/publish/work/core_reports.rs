@@ -35,7 +35,10 @@ impl Core {
             let is_checked = self.zones.iter_mut().filter(|(_, entry)| entry.is_checked);
             news.extend(is_checked.map(|(name, entry)| (name.clone(), Some(Arc::new(entry.report())))));
             // Of a zone that is held there is more to say.
-            self.reporting.news.extend(self.keeping.holds.keys().cloned());
+            match self.keeping.holds.all() {
+                None => self.reporting.news.extend(self.keeping.holds.named().cloned()),
+                Some(_) => self.reporting.news.extend(self.zones.keys().cloned()),
+            }
         }
         for name in std::mem::take(&mut self.reporting.news) {
             let held = self.held(&name);
@@ -65,7 +68,7 @@ impl Core {
         let faults = self.source_faults();
         let watch = self.watching.watch.degraded().map(|reason| WatchState::Degraded { reason });
         let watch = watch.unwrap_or_default();
-        let other = [self.looks.panicked.clone(), self.state_fault()];
+        let other = [self.looks.panicked.clone(), self.state_fault(), self.hold_fault()];
         let faults: Vec<SourceFault> =
             other.into_iter().flatten().chain(self.reporting.alarms.iter().cloned()).chain(faults).collect();
         self.report_changed();

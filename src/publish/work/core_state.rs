@@ -7,17 +7,17 @@ use std::time::{Duration, Instant};
 
 use crate::wire::Name;
 
-use crate::publish::accept::Provenance;
 use crate::publish::error::PublishError;
 use crate::publish::fault::{Fault, SourceFault};
+use crate::publish::settings::SerialRule;
 use crate::publish::state::database::DatabaseError;
 use crate::publish::state::directory::{StateDirectory, StateError};
 use crate::publish::state::reading::{Damaged, KeptError};
 use crate::publish::state::ready::Version;
 use crate::publish::state::record::Seen;
-use crate::publish::state::releases::KeptRelease;
+use crate::publish::state::releases::{KeptReleases, MissingReleases};
+use crate::publish::state::rows::ZoneRows;
 use crate::publish::state::state_writer::StateWriter;
-use crate::publish::state::step::StepOrigin;
 use crate::publish::state::store::Store;
 use crate::publish::state::timers::ZoneTimers;
 use crate::publish::work::core::Core;
@@ -44,6 +44,7 @@ impl Core {
         };
         tracing::debug!(directory = %path.display(), zones = kept.len(), "the state directory is open");
         self.read_members();
+        self.read_removed();
         if self.zones.is_empty() {
             // At the start: one pass over all of them, sorted.
             let entries =
@@ -55,6 +56,7 @@ impl Core {
         }
         self.enter_members();
         self.alarm_of_damage(damaged);
+        self.alarm_of_unread(store);
         self.keeping.history.follow(state.database());
     }
 
@@ -64,7 +66,10 @@ impl Core {
             let Some(stored) = self.stored_entry(&zone) else { continue };
             let served = self.zones.get(&zone).and_then(|entry| entry.header.clone());
             let Some(served) = served else {
-                self.zones.insert(zone, stored);
+                match self.zones.get_mut(&zone) {
+                    Some(entry) => entry.begin_again(stored),
+                    None => drop(self.zones.insert(zone, stored)),
+                }
                 continue;
             };
             // It was served from its file before this directory could be read. What is kept goes on from there, or is
@@ -74,11 +79,7 @@ impl Core {
                     && !served.standing.has_differences()
             });
             match self.zones.get_mut(&zone) {
-                Some(entry) if newer => {
-                    let (found, rival) = (entry.found.take(), entry.rival.take());
-                    let Entry { since, work, finds_again, .. } = *entry;
-                    *entry = Entry { found, rival, since, work, finds_again, ..stored };
-                }
+                Some(entry) if newer => entry.begin_again(stored),
                 Some(entry) => entry.durable = false,
                 None => {}
             }
@@ -96,12 +97,30 @@ impl Core {
         }
     }
 
-    /// Finds out whether the state directory is still the one that was opened.
-    pub(in crate::publish) fn look_at_state(&mut self) {
-        let state = self.keeping.state.clone();
-        if let Some(writer) = state.writer() {
-            writer.store().look_at_place();
-            self.take_kept();
+    fn alarm_of_unread(&mut self, store: &Store) {
+        if let Some(error) = store.unread() {
+            tracing::error!(directory = %store.directory().display(), error, "what the state directory holds cannot be read; nothing was moved");
+        }
+    }
+
+    /// Notes of which zones something was lost with the whole database, so that a restart knows it of no others. The first load is over.
+    pub(in crate::publish) fn keep_losses(&self) {
+        let Some(writer) = self.keeping.state.writer().filter(|writer| writer.store().losses().all()) else {
+            return;
+        };
+        let makes_serials =
+            |name: &Name| self.rules.of(name) == SerialRule::Bump || self.settings.databases.contains(name);
+        let is_lost = |name: &Name, entry: &Entry| {
+            entry.lost || (makes_serials(name) && !(entry.serving && entry.durable))
+        };
+        let lost = self.zones.iter().filter(|(name, entry)| is_lost(name, entry));
+        writer.keep_rows_soon(ZoneRows::Lost(lost.map(|(name, _)| name.clone()).collect()));
+    }
+
+    /// Has it found out whether the state directory is still the one that was opened; its disk may not answer.
+    pub(in crate::publish) fn look_at_state(&self) {
+        if let Some(writer) = self.keeping.state.writer() {
+            writer.look_soon();
         }
     }
 
@@ -136,7 +155,7 @@ impl Core {
         let StateDirectory::Unwritable { store, .. } = &*self.keeping.state else { return };
         let store = store.clone();
         self.context = None;
-        let mut listed = true;
+        let mut listed = store.as_ref().is_none_or(|store| store.unread().is_none());
         let opened = match store {
             // What was read there, the ends of the steps among it, stays known. A check that goes on reads from it, too.
             Some(store) => match store.lock_and_probe() {
@@ -160,7 +179,8 @@ impl Core {
         let opened = opened
             .unwrap_or_else(|why| StateDirectory::Unwritable { store: None, error: StateError::new(why) });
         self.keeping.state = Arc::new(opened);
-        if !listed {
+        if !listed && self.keeping.state.unread().is_none() {
+            self.zones.values_mut().for_each(|entry| entry.durable = false);
             self.list_state();
         }
         self.keeping.history.follow(self.keeping.state.database());
@@ -169,7 +189,8 @@ impl Core {
             writer.begin();
         }
         tracing::info!("the state directory can be written: what is served is kept again");
-        let unkept = self.zones.iter().filter(|(_, entry)| entry.serving && !entry.durable);
+        self.list_holds_again();
+        let unkept = self.zones.iter().filter(|(_, entry)| entry.is_to_keep());
         self.keeping.unkept = unkept.map(|(name, _)| name.clone()).collect();
     }
 
@@ -182,13 +203,31 @@ impl Core {
         })
     }
 
-    /// Which versions all secondaries may have, as the last process kept it; `None` if that cannot be read.
-    pub(in crate::publish) fn kept_releases(&self) -> Option<BTreeMap<Name, KeptRelease>> {
-        let Some(store) = self.keeping.state.store() else { return Some(BTreeMap::new()) };
-        let failed = |error| {
-            tracing::error!(%error, "which versions all secondaries may have cannot be read: they get none until an order");
+    /// Which versions all secondaries may have, as the last process kept it. Where that is not known of all zones, it is said.
+    pub(in crate::publish) fn kept_releases(&self) -> KeptReleases {
+        let state = self.keeping.state.clone();
+        let missing = |missing| KeptReleases { missing: Some(missing), ..KeptReleases::default() };
+        let (kept, error) = match (state.store(), state.unread()) {
+            (_, Some(error)) => (missing(MissingReleases::Unread), Some(error)),
+            (None, None) => (KeptReleases::default(), None),
+            (Some(store), None) => match store.releases() {
+                Ok(KeptReleases { zones, .. }) if store.losses().all() => {
+                    (KeptReleases { zones, missing: Some(MissingReleases::Lost) }, None)
+                }
+                Ok(kept) => {
+                    let error = kept.missing.map(|_| "a value is damaged".to_owned());
+                    (kept, error)
+                }
+                Err(error) => (missing(MissingReleases::Unread), Some(error.to_string())),
+            },
         };
-        store.releases().map_err(failed).ok()
+        if let Some(error) = error {
+            tracing::error!(
+                error,
+                "which versions all secondaries may have cannot be read: they get none until an order"
+            );
+        }
+        kept
     }
 
     /// Keeps timers of secondary zones.
@@ -201,6 +240,11 @@ impl Core {
     /// The fault of a state directory that cannot be written.
     pub(in crate::publish) fn state_fault(&self) -> Option<SourceFault> {
         let error = self.keeping.state.unwritable()?.to_string();
+        let error = match self.keeping.state.unread() {
+            Some(unread) if unread != error => format!("{error}; and what it holds cannot be read: {unread}"),
+            Some(_) => format!("what it holds cannot be read, either: {error}"),
+            None => error,
+        };
         let path = self.settings.state_directory.clone().unwrap_or_default();
         Some(SourceFault::StateUnwritable { path, error })
     }
@@ -212,15 +256,9 @@ impl Core {
         let Some(writer) = self.keeping.state.writer() else { return };
         let (served, modes) = (self.published.load(), self.verify.modes());
         for name in std::mem::take(&mut self.keeping.unkept) {
-            let Some(entry) = self.zones.get(&name).filter(|entry| !entry.durable) else { continue };
+            let Some(entry) = self.zones.get(&name).filter(|entry| entry.is_to_keep()) else { continue };
             if let (Some(header), Some(zone)) = (entry.header.clone(), served.zone(&name)) {
-                let is_file = matches!(header.provenance, Provenance::File { .. });
-                let origin = match header.standing.serial == header.standing.source_serial {
-                    true if !is_file => StepOrigin::Transfer,
-                    true => StepOrigin::File,
-                    false if header.standing.has_differences() => StepOrigin::Difference,
-                    false => StepOrigin::Bump,
-                };
+                let origin = header.origin();
                 let terms = self.settings.terms(self.rules.of(&name), modes.of(&name));
                 let seen = Seen::new(&entry.files, terms).filter(|_| entry.files_are_accepted);
                 writer.keep(Version { header, zone: zone.clone(), origin, before: None, seen });
@@ -243,7 +281,11 @@ impl Core {
             // Only if it is still the version that stands: of a newer one there will be another outcome.
             let stands = |entry: &&mut Entry| entry.header.as_ref() == Some(&outcome.version.header);
             let Some(entry) = self.zones.get_mut(name).filter(stands) else { continue };
-            let noticed = matches!(entry.notice.as_deref(), Some(Fault::ServedNotDurable { .. }));
+            let is_to_keep = entry.is_to_keep();
+            let noticed = matches!(
+                entry.notice.as_deref(),
+                Some(Fault::ServedNotDurable { .. } | Fault::ChangeNotDurable { .. })
+            );
             match outcome.result {
                 Ok(()) => {
                     entry.durable = true;
@@ -259,6 +301,7 @@ impl Core {
                     entry.notice = Some(Box::new(fault));
                     self.keeping.unkept.insert(name.clone());
                 }
+                Err(_) if is_to_keep => drop(self.keeping.unkept.insert(name.clone())),
                 // The older copy says another path; it does no harm.
                 Err(_) => {}
             }

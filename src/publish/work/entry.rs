@@ -84,10 +84,12 @@ pub(in crate::publish) struct Entry {
     pub(in crate::publish) stored: bool,
     /// How many checks in a row could not read what the state directory has of it.
     pub(in crate::publish) unread: u8,
+    /// Whether what the state directory had of it is lost: damaged, or in a directory that cannot be read.
+    pub(in crate::publish) lost: bool,
     /// Whether `files` are those of the last reading, and nothing needs to be read while they stay as they are.
     pub(in crate::publish) read: bool,
-    /// Under which rules it was judged: [`CheckContext::rules`](super::check_context::CheckContext::rules).
-    pub(in crate::publish) rules: u32,
+    /// Under which settings it was judged: [`CheckContext::settings_generation`](super::check_context::CheckContext::settings_generation).
+    pub(in crate::publish) settings_generation: u32,
     /// Whether it was checked.
     pub(in crate::publish) is_checked: bool,
     /// Whether it waits for a check, or is being checked.
@@ -129,6 +131,13 @@ impl Entry {
         if self.is_large || self.files.octets() >= LARGE { Size::Large } else { Size::Small }
     }
 
+    /// Begins with another entry; where its file is, and what the work on it is at, stays.
+    pub(in crate::publish) fn begin_again(&mut self, with: Self) {
+        let before = std::mem::take(self);
+        let Self { found, rival, since, work, finds_again, awaited, is_checked, is_catalog, .. } = before;
+        *self = Self { found, rival, since, work, finds_again, awaited, is_checked, is_catalog, ..with };
+    }
+
     /// Takes over what became of the zone while it was being checked: what other threads found, what was ordered, where its file is.
     /// `was_stored`: whether the check began with the look into the state directory.
     pub(in crate::publish) fn take_over(&mut self, current: &mut Self, was_stored: bool) {
@@ -147,8 +156,9 @@ impl Entry {
         self.expiry = current.expiry;
         (self.is_member, self.is_catalog) = (current.is_member, current.is_catalog);
         // A survey may have found another file, or an order asks for the same one again.
-        let path = |found: &Option<Found>| found.as_ref().map(|found| found.path.clone());
-        if path(&self.found) != path(&current.found) {
+        let place =
+            |found: &Option<Found>| found.as_ref().map(|found| (found.key.clone(), found.path.clone()));
+        if place(&self.found) != place(&current.found) {
             self.found = current.found.take();
         }
         self.rival = current.rival.take();
@@ -159,7 +169,7 @@ impl Entry {
     }
 
     /// A source has its file.
-    pub(in crate::publish) fn find(&mut self, found: Found, rank: impl Fn(&SourceKey) -> usize) {
+    pub(in crate::publish) fn find(&mut self, found: Found, rank: impl Fn(&SourceKey) -> (bool, usize)) {
         let is_known = self.found.as_ref().is_none_or(|known| known.key == found.key);
         if is_known {
             self.found = Some(found);
@@ -169,6 +179,22 @@ impl Entry {
         let (first, second) =
             if rank(&known.key) <= rank(&found.key) { (known, found) } else { (found, known) };
         (self.found, self.rival) = (Some(first), Some(Box::new(second)));
+    }
+
+    /// Whether this source is known to have this file of it.
+    pub(in crate::publish) fn is_found_at(&self, key: &SourceKey, path: &Path) -> bool {
+        let is_it = |found: &Found| found.key == *key && *found.path == *path;
+        self.found.as_ref().is_some_and(is_it) || self.rival.as_deref().is_some_and(is_it)
+    }
+
+    /// Takes the file of another source, if there is one, in the place of this one's; says whether it does.
+    pub(in crate::publish) fn prefer_rival(&mut self, key: &SourceKey) -> bool {
+        let (Some(found), Some(rival)) = (&mut self.found, &mut self.rival) else { return false };
+        let is_other = found.key == *key && rival.key != *key;
+        if is_other {
+            std::mem::swap(found, rival);
+        }
+        is_other
     }
 
     /// A source has no file of it.
@@ -270,6 +296,16 @@ impl Entry {
     /// Whether it waits, and not for long yet, for what the state directory has of it: that could not be read.
     pub(in crate::publish) fn waits_for_state(&self) -> bool {
         !self.serving && (1..MOST_UNREAD).contains(&self.unread)
+    }
+
+    /// Whether what is served is to be kept anew: it is not durable, or a change was refused because nothing could be made durable.
+    pub(in crate::publish) fn is_to_keep(&self) -> bool {
+        self.serving && (!self.durable || self.has_refused_change())
+    }
+
+    /// Whether a change was refused because nothing could be made durable.
+    pub(in crate::publish) fn has_refused_change(&self) -> bool {
+        matches!(self.notice.as_deref(), Some(Fault::ChangeNotDurable { .. }))
     }
 
     /// Why it is not served; `None` if it is.

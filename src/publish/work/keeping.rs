@@ -8,6 +8,7 @@ use crate::publish::state::directory::StateDirectory;
 use crate::publish::state::history::History;
 use crate::publish::state::holds::Holds;
 use crate::publish::work::member_list::Members;
+use crate::publish::work::removed_list::RemovedZones;
 use crate::wire::Name;
 
 /// What is kept of the zones.
@@ -25,6 +26,8 @@ pub(in crate::publish) struct Keeping {
     pub(in crate::publish) holds: Arc<Holds>,
     /// The zones that catalogs list.
     pub(in crate::publish) members: Members,
+    /// The zones that left the configuration and whose data waits.
+    pub(in crate::publish) removed: RemovedZones,
 }
 
 impl Keeping {
@@ -38,6 +41,7 @@ impl Keeping {
             after_check: BTreeSet::new(),
             holds: Arc::default(),
             members: Members::default(),
+            removed: RemovedZones::default(),
         }
     }
 }

@@ -8,9 +8,9 @@ use std::collections::BTreeSet;
 
 use tokio::sync::oneshot;
 
+use crate::clock::unix_now;
 use crate::publish::state::members::KeptMember;
 use crate::publish::state::rows::ZoneRows;
-use crate::publish::verify::unix_now;
 use crate::publish::work::core::Core;
 use crate::publish::work::entry::Entry;
 use crate::wire::Name;
@@ -44,14 +44,16 @@ impl Core {
     /// An entry for a zone of which the state directory has something; `None`: it waits out of service for its end.
     pub(in crate::publish) fn stored_entry(&self, zone: &Name) -> Option<Entry> {
         let members = &self.keeping.members;
-        (!members.keeps_aside(zone)).then(|| Entry { is_member: members.lists(zone), ..Entry::stored() })
+        let waits = members.keeps_aside(zone) || self.keeping.removed.has(zone);
+        (!waits).then(|| Entry { is_member: members.lists(zone), ..Entry::stored() })
     }
 
     /// Every member has an entry, also one of which nothing is kept.
     pub(in crate::publish) fn enter_members(&mut self) {
-        for (name, _) in self.keeping.members.all.iter().filter(|(_, member)| member.kept_until.is_none()) {
-            let entry = self.zones.entry(name.clone()).or_default();
-            entry.is_member = true;
+        let listed = self.keeping.members.all.iter().filter(|(_, member)| member.kept_until.is_none());
+        let listed: Vec<Name> = listed.map(|(name, _)| name.clone()).collect();
+        for name in listed {
+            self.entry_or_new(&name).is_member = true;
         }
     }
 
@@ -103,6 +105,7 @@ impl Core {
             entry.is_member = true;
             return;
         }
+        self.keeping.removed.take(&name);
         self.zones.insert(name.clone(), Entry { is_member: true, stored, ..Entry::default() });
         self.push(&name, false);
     }

@@ -30,6 +30,8 @@ mod pool;
 pub(in crate::publish) mod publication;
 pub(in crate::publish) mod publisher;
 mod queue;
+mod removed;
+mod removed_list;
 mod reporting;
 mod results;
 mod round;

@@ -6,7 +6,6 @@ use crate::publish::source::SourceKey;
 use crate::publish::source::scan::Found;
 use crate::publish::source::watch::WatchEvents;
 use crate::publish::work::core::Core;
-use crate::publish::work::entry::Entry;
 use crate::publish::work::job::Task;
 use crate::publish::work::queue::Lane;
 use crate::wire::Name;
@@ -75,10 +74,10 @@ impl Core {
             None if self.settings.zones.iter().any(|zone| zone.file.is_none()) => return false,
             None => {
                 self.sources.add_zone(&found.key, name);
-                self.zones.insert(name.clone(), Entry { found: Some(found), ..Entry::default() });
+                self.entry_or_new(name).found = Some(found);
             }
             Some(entry) => {
-                let is_there = |known: &Found| known.path == found.path;
+                let is_there = |known: &Found| known.path == found.path && known.key == found.key;
                 if entry.rival.is_some() || !entry.found.as_ref().is_some_and(is_there) {
                     return false;
                 }

@@ -5,7 +5,7 @@ use tokio::sync::oneshot;
 use crate::publish::accept::Digest;
 use crate::publish::error::{AcceptError, ReconfigureError, RemoveError};
 use crate::publish::work::check_context::Reply;
-use crate::wire::Name;
+use crate::wire::{Name, Serial};
 
 /// What is to be done after a look.
 #[derive(Debug)]
@@ -17,5 +17,5 @@ pub(in crate::publish) enum Then {
     /// Take a zone out of service whose file is gone.
     Remove(Name, Reply<(), RemoveError>),
     /// Say whether the version with this digest is served.
-    Accepted(Name, Digest, Reply<(), AcceptError>),
+    Accepted(Name, Digest, Reply<Serial, AcceptError>),
 }

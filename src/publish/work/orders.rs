@@ -41,7 +41,7 @@ impl Core {
         self.rules = Rules::new(&settings);
         self.settings = Arc::new(settings);
         // Another rule or limit may judge the same file otherwise.
-        self.generation += 1;
+        self.settings_generation += 1;
         self.context = None;
         self.verify.set_modes(&self.settings);
         self.ask(None, Some(Then::Reconfigured(reply)));
@@ -53,7 +53,12 @@ impl Core {
     }
 
     /// Lets the refused version with this serial pass.
-    pub(in crate::publish) fn accept(&mut self, zone: Name, serial: Serial, reply: Reply<(), AcceptError>) {
+    pub(in crate::publish) fn accept(
+        &mut self,
+        zone: Name,
+        serial: Serial,
+        reply: Reply<Serial, AcceptError>,
+    ) {
         match self.force(&zone, serial) {
             Ok(digest) => self.ask(Some(&zone.clone()), Some(Then::Accepted(zone, digest, reply))),
             Err(error) => drop(reply.send(Err(error))),
@@ -169,7 +174,7 @@ impl Core {
             Then::Reloaded(reply) => drop(reply.send(())),
             Then::Reconfigured(reply) => drop(reply.send(Ok(()))),
             Then::Remove(zone, reply) => drop(reply.send(self.remove_now(&zone))),
-            Then::Accepted(zone, digest, reply) => drop(reply.send(self.is_accepted(&zone, digest))),
+            Then::Accepted(zone, digest, reply) => drop(reply.send(self.accepted(&zone, digest))),
         }
     }
 
@@ -177,6 +182,13 @@ impl Core {
         let Some(entry) = self.zones.get(zone) else {
             return Err(RemoveError::NoSuchZone { zone: zone.clone() });
         };
+        // What is served of these is in no file, whether a seed is there or not.
+        if self.settings.databases.contains(zone) {
+            return Err(RemoveError::TakesUpdates { zone: zone.clone() });
+        }
+        if self.is_from_primaries(zone) {
+            return Err(RemoveError::FromPrimaries { zone: zone.clone() });
+        }
         if let Some(found) = entry.found.as_ref().filter(|found| !found.is_missing()) {
             return Err(RemoveError::FilePresent { zone: zone.clone(), path: found.path.to_path_buf() });
         }
@@ -200,17 +212,19 @@ impl Core {
         Ok(())
     }
 
-    fn is_accepted(&mut self, zone: &Name, digest: Digest) -> Result<(), AcceptError> {
+    /// The serial with which the version that was forced is served: under `bump` it may be another one than its own.
+    fn accepted(&mut self, zone: &Name, digest: Digest) -> Result<Serial, AcceptError> {
         let Some(entry) = self.zones.get_mut(zone) else {
             return Err(AcceptError::NoSuchZone { zone: zone.clone() });
         };
         entry.forced = None;
-        let stands = entry.header.as_ref().is_some_and(|header| header.standing.digest == Some(digest));
-        match entry.faults().next() {
-            None if stands => Ok(()),
-            Some(fault) if stands && fault.is_of_served() => Ok(()),
-            Some(fault) => Err(AcceptError::StillRefused { fault: Box::new(fault.clone()) }),
-            None => Err(AcceptError::Changed { zone: zone.clone() }),
+        let stands = entry.header.as_ref().filter(|header| header.standing.digest == Some(digest));
+        let served = stands.map(|header| header.standing.serial);
+        match (entry.faults().next(), served) {
+            (None, Some(served)) => Ok(served),
+            (Some(fault), Some(served)) if fault.is_of_served() => Ok(served),
+            (Some(fault), _) => Err(AcceptError::StillRefused { fault: Box::new(fault.clone()) }),
+            (None, None) => Err(AcceptError::Changed { zone: zone.clone() }),
         }
     }
 }

@@ -8,22 +8,48 @@ use std::sync::Arc;
 use tokio::sync::oneshot;
 
 use crate::publish::error::HoldError;
-use crate::publish::fault::Fault;
+use crate::publish::fault::{Fault, SourceFault};
 use crate::publish::state::directory::StateDirectory;
-use crate::publish::state::holds::{self, Hold, Holds};
+use crate::publish::state::holds::{self, DamagedHolds, FILE as HELD_ZONES, Hold, Holds};
 use crate::publish::work::core::Core;
 use crate::wire::Name;
 
 impl Core {
-    /// Takes in which zones were held before a restart.
+    /// Takes in which zones were held before a restart. Where that cannot be read, all are: a version that an operator keeps away must
+    /// not pass because a file is damaged.
     pub(in crate::publish) fn list_holds(&mut self) {
         let Some(directory) = &self.settings.state_directory else { return };
-        match holds::read(directory) {
-            Ok(holds) => self.keeping.holds = Arc::new(holds),
-            Err(error) => {
-                tracing::error!(%error, "cannot read which zones are held: none is; new versions pass");
+        let holds = match holds::read(directory) {
+            Ok(holds) => holds,
+            Err(DamagedHolds { mut readable, error }) => {
+                let reason =
+                    format!("{HELD_ZONES} could not be read ({error}); a copy is {HELD_ZONES}.damaged");
+                readable.insert_all(Hold::new(&reason));
+                if self.keeping.state.writer().is_some()
+                    && let Err(error) = holds::write(directory, &readable)
+                {
+                    tracing::error!(%error, "the file of the zones that are held cannot be set aside: it stays in its place");
+                }
+                readable
             }
+        };
+        self.keeping.holds = Arc::new(holds);
+        self.context = None;
+        if let Some(fault) = self.hold_fault() {
+            tracing::error!("{fault}");
         }
+    }
+
+    /// Reads again which zones are held: the directory could not be written, and so no order was taken since.
+    pub(in crate::publish) fn list_holds_again(&mut self) {
+        self.list_holds();
+        self.reporting.all_are_news = true;
+    }
+
+    /// The fault that every zone is held.
+    pub(in crate::publish) fn hold_fault(&self) -> Option<SourceFault> {
+        let Hold { reason, since } = self.keeping.holds.all()?;
+        Some(SourceFault::AllHeld { since: *since, reason: reason.to_string() })
     }
 
     /// Holds a zone for this reason, or with `None` no longer.
@@ -34,6 +60,7 @@ impl Core {
         reply: oneshot::Sender<Result<bool, HoldError>>,
     ) {
         let is_held = reason.is_some();
+        let was_of_all = self.keeping.holds.all().is_some();
         let outcome = self.set_hold(zone, reason);
         if outcome.is_ok() {
             match is_held {
@@ -43,7 +70,11 @@ impl Core {
             // What checks may use has changed.
             self.context = None;
             self.reporting.news.insert(zone.clone());
-            self.report_changed();
+            match self.keeping.holds.all().is_some() == was_of_all {
+                true => self.report_changed(),
+                // One fault less.
+                false => self.report_all(),
+            }
             if let Some(entry) = self.zones.get_mut(zone).filter(|_| !is_held) {
                 entry.read = false;
                 self.push(zone, true);
@@ -59,8 +90,12 @@ impl Core {
             Some(_) if !self.zones.contains_key(zone) => {
                 return Err(HoldError::NoSuchZone { zone: zone.clone() });
             }
-            Some(reason) => drop(holds.insert(zone.clone(), Hold::new(&reason))),
-            None => drop(holds.remove(zone).ok_or_else(|| HoldError::NotHeld { zone: zone.clone() })?),
+            Some(reason) => holds.insert(zone.clone(), Hold::new(&reason)),
+            None if !holds.remove(zone) => return Err(HoldError::NotHeld { zone: zone.clone() }),
+            None => {}
+        }
+        if self.reporting.settled {
+            holds.end_all(self.zones.len(), self.zones.keys());
         }
         let (before, holds) = (self.keeping.holds.clone(), Arc::new(holds));
         let kept = match &*self.keeping.state {

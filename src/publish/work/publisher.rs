@@ -28,7 +28,7 @@ use crate::publish::source::debounce::Debounce;
 use crate::publish::state::directory::StateDirectory;
 use crate::publish::state::history::History;
 use crate::publish::state::members::KeptMember;
-use crate::publish::state::releases::KeptRelease;
+use crate::publish::state::releases::{KeptRelease, KeptReleases};
 use crate::publish::state::rows::ZoneRows;
 use crate::publish::state::timers::ZoneTimers;
 use crate::publish::work::check_context::{Offer, OfferedDifferences};
@@ -61,7 +61,7 @@ pub struct PublisherHandle {
     /// Who was a member of which catalog when the last process ended.
     members: BTreeMap<Name, KeptMember>,
     /// Which versions all secondaries may have, as the last process kept it.
-    releases: Option<BTreeMap<Name, KeptRelease>>,
+    releases: KeptReleases,
     /// Asks the thread to end.
     stop: CancellationToken,
     /// Cancelled when the thread is about to end.
@@ -73,7 +73,7 @@ enum Command {
     Reload(oneshot::Sender<()>),
     Reconfigure(Box<Settings>, oneshot::Sender<Result<(), ReconfigureError>>),
     Remove(Name, oneshot::Sender<Result<(), RemoveError>>),
-    Accept(Name, Serial, oneshot::Sender<Result<(), AcceptError>>),
+    Accept(Name, Serial, oneshot::Sender<Result<Serial, AcceptError>>),
     Apply(Name, OfferedDifferences),
     Hold(Name, Option<String>, oneshot::Sender<Result<bool, HoldError>>),
     Offer(Box<Offer>),
@@ -158,10 +158,9 @@ impl PublisherHandle {
         &self.members
     }
 
-    /// Which versions all secondaries may have where a group of them has each version first, as the last process kept it; `None` if that
-    /// cannot be read.
-    pub fn kept_releases(&self) -> Option<&BTreeMap<Name, KeptRelease>> {
-        self.releases.as_ref()
+    /// Which versions all secondaries may have where a group of them has each version first, as the last process kept it.
+    pub fn kept_releases(&self) -> &KeptReleases {
+        &self.releases
     }
 
     /// Keeps which versions all secondaries may have; `None` forgets that of a zone. Durable when it returns, or there is no state directory:
@@ -223,8 +222,8 @@ impl PublisherHandle {
     }
 
     /// Takes new settings and looks at all sources. A zone that the old settings named and the new ones do not is
-    /// no longer served and its state is deleted: leaving the config says so. While a configured directory cannot
-    /// be read nothing is removed.
+    /// no longer served; what is kept of it stays for 30 days, and it goes on from there when settings name it again. While a
+    /// configured directory cannot be read nothing is removed.
     pub async fn reconfigure(&self, settings: Settings) -> Result<(), ReconfigureError> {
         let (reply, done) = oneshot::channel();
         let command = Command::Reconfigure(Box::new(settings), reply);
@@ -245,7 +244,8 @@ impl PublisherHandle {
     }
 
     /// Lets exactly that version pass which was refused and has this serial; see `refused_serial` in the report.
-    pub async fn accept(&self, zone: &Name, serial: Serial) -> Result<(), AcceptError> {
+    /// Returns the serial that is served: under [`SerialRule::Bump`](crate::publish::SerialRule::Bump) it goes on from what was served.
+    pub async fn accept(&self, zone: &Name, serial: Serial) -> Result<Serial, AcceptError> {
         let (reply, done) = oneshot::channel();
         let command = Command::Accept(zone.clone(), serial, reply);
         self.commands.send(command).await.map_err(|_| AcceptError::Stopped)?;

@@ -4,9 +4,9 @@ use std::time::{Duration, Instant};
 
 use crate::publish::fault::SourceFault;
 use crate::publish::settings::Deploy;
-use crate::publish::source::SourceKey;
 use crate::publish::source::scan::Found;
 use crate::publish::source::survey::Survey;
+use crate::publish::source::{SourceKey, ZoneSource};
 use crate::publish::work::check_context::{Answer, Effects};
 use crate::publish::work::core::Core;
 use crate::publish::work::entry::{Awaited, Entry, WorkState};
@@ -14,6 +14,7 @@ use crate::publish::work::job::{JobResult, JobStep, Task};
 use crate::publish::work::pool::Running;
 use crate::publish::work::queue::{Lane, Work};
 use crate::publish::work::round::Round;
+use crate::publish::work::sources::MountedChanges;
 use crate::publish::work::zone_check::ZoneCheck;
 use crate::wire::Name;
 
@@ -106,7 +107,7 @@ impl Core {
     }
 
     /// Nothing will come of these zones.
-    fn set_idle(&mut self, names: impl IntoIterator<Item = Name>) {
+    pub(in crate::publish) fn set_idle(&mut self, names: impl IntoIterator<Item = Name>) {
         for name in names {
             self.release(&name);
             if let Some(entry) = self.zones.get_mut(&name) {
@@ -135,7 +136,7 @@ impl Core {
         let finds_again = current.finds_again;
         entry.take_over(current, was_stored);
         // The hold may have ended while it was checked: then it is checked again.
-        entry.read &= !entry.is_refused_as_held() || self.keeping.holds.contains_key(&name);
+        entry.read &= !entry.is_refused_as_held() || self.keeping.holds.get(&name).is_some();
         self.watching.has_new_includes |= !entry.files.includes_the_same(&current.files);
         let (postponed, is_new) = (
             entry.is_postponed() || entry.waits_for_state(),
@@ -144,6 +145,9 @@ impl Core {
         // An absence that is told of and has passed does no harm: a zone that is served counts as served.
         let absence = entry.absence();
         self.has_new_absences |= absence.is_some() && (absence != current.absence() || !current.is_checked);
+        if entry.has_refused_change() {
+            self.keeping.unkept.insert(name.clone());
+        }
         *current = entry;
         current.check_ended(self.looks.round.as_mut());
         let answer = effects.answer.take();
@@ -184,20 +188,21 @@ impl Core {
         effects.alarms.into_iter().for_each(|alarm| self.alarm(alarm));
         if effects.forgotten {
             self.publication.remove(name.clone());
-            // Where the directory cannot be written, the zone is found again, and forgotten, once it can be.
-            if let Some(writer) = self.keeping.state.writer() {
-                writer.forget_soon(name);
-            }
         }
         if effects.unknown {
             self.release(name);
-            self.zones.remove(name);
+            let gone = self.zones.remove(name);
+            // What could not be read may be there all the same, and what is lost is not new when it comes back.
+            let is_kept = gone.is_some_and(|gone| gone.stored || gone.lost || gone.unread > 0);
+            if effects.forgotten || is_kept {
+                self.keep_aside(name);
+            }
             self.reporting.news.insert(name.clone());
         }
     }
 
     fn take_survey(&mut self, ticket: u64, mut survey: Survey) {
-        let key = survey.key.clone();
+        let key = survey.source.key.clone();
         if self.sources.get(&key).is_none() {
             return;
         }
@@ -207,12 +212,17 @@ impl Core {
         if !self.sources.is_newest(&key, ticket) {
             return;
         }
+        if self.sources.get(&key).is_some_and(|source| *source != survey.source) {
+            // It has other files and folders by now: the survey of these waits.
+            return;
+        }
         self.sources.take(&mut survey);
         self.context = None;
-        let due = self.note_zones(&key, survey.zones);
         // A look at all zones ends, whatever is found beside it.
         let awaits = |round: &Round| round.sources.contains(&key);
         let is_of_round = self.is_of_round(ticket) && self.looks.round.as_ref().is_some_and(awaits);
+        self.take_mounted(&key, survey.mounted, is_of_round);
+        let due = self.note_zones(&key, survey.zones);
         for name in &due {
             match is_of_round {
                 true => self.push_awaited(name),
@@ -224,25 +234,104 @@ impl Core {
         }
     }
 
-    /// Notes where the files of a source's zones are, in canonical order; the zones. Only zones of this source are looked at: there may be
-    /// thousands of sources.
+    /// Takes what of a source is on other file systems: it is looked at as a source of its own.
+    fn take_mounted(&mut self, key: &SourceKey, mounted: Vec<ZoneSource>, is_of_round: bool) {
+        let MountedChanges { gone, changed, lost } = self.sources.set_mounted(key, mounted);
+        gone.iter().for_each(|key| self.forget_source(key));
+        for (key, name) in lost {
+            if let Some(entry) = self.zones.get_mut(&name) {
+                entry.lose(&key);
+            }
+        }
+        for source in changed {
+            self.note_named(&source);
+            if self.board.queue.is_stalled(&source.key) {
+                continue;
+            }
+            self.board.queue.push_survey(&source.key);
+            if let Some(round) = self.looks.round.as_mut().filter(|_| is_of_round) {
+                round.sources.insert(source.key);
+            }
+        }
+    }
+
+    /// The zones of a source whose names are known before it is looked at, which it may never be.
+    fn note_named(&mut self, source: &ZoneSource) {
+        let SourceKey::Mounted(root, _) = &source.key else { return };
+        for (name, path) in source.files.iter() {
+            self.sources.add_zone(&source.key, name);
+            let (key, root, path) = (source.key.clone(), root.clone(), path.clone());
+            self.find_zone(name.clone(), Found { key, root, path, fault: None });
+        }
+    }
+
+    /// Notes where the files of a source's zones are, in canonical order. Returns the zones that are to be checked: these, and those that
+    /// only another source has now. Only zones of this source are looked at: there may be thousands of sources.
     pub(in crate::publish) fn note_zones(&mut self, key: &SourceKey, zones: Vec<(Name, Found)>) -> Vec<Name> {
-        let names: Vec<Name> = zones.iter().map(|(name, _)| name.clone()).collect();
+        let mut names: Vec<Name> = zones.iter().map(|(name, _)| name.clone()).collect();
         for name in self.sources.replace_zones(key, &names) {
             if let Some(entry) = self.zones.get_mut(&name) {
                 entry.lose(key);
+                names.extend(entry.found.is_some().then_some(name));
             }
         }
         if self.zones.is_empty() {
-            let entry = |found| Entry { found: Some(found), ..Entry::default() };
-            self.zones = zones.into_iter().map(|(name, found)| (name, entry(found))).collect();
+            let removed = &mut self.keeping.removed;
+            let mut entry = |name: &Name, found| {
+                let stored = removed.take(name);
+                Entry { found: Some(found), stored, ..Entry::default() }
+            };
+            let entries = zones.into_iter().map(|(name, found)| {
+                let entry = entry(&name, found);
+                (name, entry)
+            });
+            self.zones = entries.collect();
             return names;
         }
         for (name, found) in zones {
-            let entry = self.zones.entry(name).or_default();
-            entry.find(found, |key| self.sources.rank(key));
+            self.find_zone(name, found);
         }
         names
+    }
+
+    /// A source has the file of a zone.
+    fn find_zone(&mut self, name: Name, found: Found) {
+        let removed = &mut self.keeping.removed;
+        let entry = self.zones.entry(name);
+        let entry = entry.or_insert_with_key(|name| Entry { stored: removed.take(name), ..Entry::default() });
+        entry.find(found, |key| self.sources.rank(key));
+    }
+
+    /// Of a source that does not answer those zones are known that the configuration names one by one, and where their files are: names
+    /// in them are not answered as if there were no such zones, and one that has moved to another source goes on there. Returns those of
+    /// which that is new.
+    pub(in crate::publish) fn name_zones(&mut self, key: &SourceKey) -> Vec<Name> {
+        let (SourceKey::Files(_), Some(source)) = (key, self.sources.get(key)) else { return Vec::new() };
+        let files = source.files.clone();
+        let names: Vec<Name> = files.iter().map(|(name, _)| name.clone()).collect();
+        let mut news = self.sources.replace_zones(key, &names);
+        for name in &news {
+            if let Some(entry) = self.zones.get_mut(name) {
+                entry.lose(key);
+            }
+        }
+        for (name, path) in files.iter() {
+            if self.zones.get(name).is_some_and(|entry| entry.is_found_at(key, path)) {
+                continue;
+            }
+            let (root, path) = (path.clone(), path.clone());
+            self.find_zone(name.clone(), Found { key: key.clone(), root, path, fault: None });
+            news.push(name.clone());
+        }
+        news
+    }
+
+    /// Has zones checked of which the source does not answer: by a thread that asks no source.
+    pub(in crate::publish) fn check_without_source(&mut self, names: &[Name]) {
+        for name in names {
+            self.push_to(&SourceKey::None, name, false);
+            self.await_zone(name);
+        }
     }
 
     /// Gives up threads whose source does not answer, so that no other zone waits for it.
@@ -258,7 +347,9 @@ impl Core {
     }
 
     fn stall(&mut self, key: &SourceKey) {
-        let Some(path) = key.path().filter(|_| !self.board.queue.is_stalled(key)) else { return };
+        // A source that was taken out meanwhile is nobody's.
+        let is_news = self.sources.get(key).is_some() && !self.board.queue.is_stalled(key);
+        let Some(path) = key.path().filter(|_| is_news) else { return };
         tracing::warn!("{}", SourceFault::Silent { path: path.to_path_buf() });
         self.board.queue.stall(key);
         self.sources.stall(key, FIRST_PROBE);
@@ -266,10 +357,22 @@ impl Core {
         let (names, _) = self.board.queue.drain(key);
         self.set_idle(names);
         self.source_done(key);
+        let news = self.name_zones(key);
+        self.prefer_others(key);
         if !self.reporting.settled {
             self.restore_zones_of(key);
         } else {
+            self.check_without_source(&news);
             self.report_all();
+        }
+    }
+
+    /// A zone that another source has, too, goes on there.
+    fn prefer_others(&mut self, key: &SourceKey) {
+        for name in self.sources.zones_of(key) {
+            if self.zones.get_mut(&name).is_some_and(|entry| entry.prefer_rival(key)) {
+                self.push(&name, false);
+            }
         }
     }
 
@@ -292,10 +395,7 @@ impl Core {
         let is_of_it = |entry: &Entry| entry.found.as_ref().is_some_and(|found| found.key == *key);
         let waiting = self.zones.iter().filter(|(_, entry)| is_of_it(entry) && !entry.is_checked);
         let names: Vec<Name> = waiting.map(|(name, _)| name.clone()).collect();
-        for name in names {
-            self.push_to(&SourceKey::None, &name, false);
-            self.await_zone(&name);
-        }
+        self.check_without_source(&names);
     }
 
     /// A thread that was given up came back: its source answers.

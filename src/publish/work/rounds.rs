@@ -74,6 +74,10 @@ impl Core {
             then,
         };
         self.looks.round = Some(round);
+        for key in self.sources.silent() {
+            let news = self.name_zones(&key);
+            self.check_without_source(&news);
+        }
         if !self.reporting.settled {
             self.publish_absences();
         }
@@ -81,24 +85,30 @@ impl Core {
 
     /// Zones of sources that are configured no longer lose their files.
     fn configure_sources(&mut self) {
-        for key in self.sources.configure(&self.settings) {
-            self.note_zones(&key, Vec::new());
-            self.board.queue.drain(&key);
-            // Configured again, it is a new one.
-            self.board.queue.recover(&key);
-            let context = self.context();
-            let unwatch = Task::Unwatch(key);
-            let place = (Lane::General, SourceKey::None);
-            self.board.give(place, context, unwatch);
-        }
+        let gone = self.sources.configure(&self.settings);
+        gone.iter().for_each(|key| self.forget_source(key));
         self.leave_to_configuration();
         for name in self.settings.transferred.iter().chain(&self.settings.databases) {
             if !self.zones.contains_key(name) {
                 let is_catalog = self.settings.catalogs.contains(name);
-                self.zones.insert(name.clone(), Entry { is_catalog, ..Entry::default() });
+                let stored = self.keeping.removed.take(name);
+                self.zones.insert(name.clone(), Entry { is_catalog, stored, ..Entry::default() });
             }
         }
         self.context = None;
+    }
+
+    /// A source is no longer.
+    pub(in crate::publish) fn forget_source(&mut self, key: &SourceKey) {
+        self.note_zones(key, Vec::new());
+        let (names, _) = self.board.queue.drain(key);
+        self.set_idle(names);
+        // Once it is there again, it is a new one.
+        self.board.queue.recover(key);
+        self.source_done(key);
+        let context = self.context();
+        let unwatch = Task::Unwatch(key.clone());
+        self.board.give((Lane::General, SourceKey::None), context, unwatch);
     }
 
     /// Queues a zone for the look that goes on, which ends when it was checked; not if that look reads other zones only.
@@ -166,6 +176,8 @@ impl Core {
         if !self.reporting.settled {
             self.settle(round.start);
         }
+        self.complete();
+        self.keep_removed();
         self.looks.ended_at = Instant::now();
         (self.looks.panicked, self.looks.retry_at) = (None, None);
         self.report_all();
@@ -175,15 +187,22 @@ impl Core {
         self.begin_round();
     }
 
+    /// A name that is in no zone is in none of ours, once it is known of every directory which zones are in it.
+    fn complete(&mut self) {
+        if self.reporting.settled && !self.sources.has_unknown() && !self.published.load().is_complete() {
+            self.published.store((*self.published.load()).clone().completed());
+        }
+    }
+
     /// The first load is over.
     fn settle(&mut self, start: Instant) {
         (self.reporting.settled, self.reporting.all_are_news) = (true, true);
         self.context = None;
         self.board.lower_priority();
-        self.published.store((*self.published.load()).clone().completed());
         if let Some(writer) = self.keeping.state.writer() {
             writer.begin();
         }
+        self.keep_losses();
         let (zones, took_ms) = (self.zones.len(), start.elapsed().as_millis() as u64);
         let served = self.zones.values().filter(|entry| entry.serving).count();
         let refused = zones - served;

@@ -26,11 +26,26 @@ struct Surveyed {
     partial: bool,
 }
 
+/// What changed of what a directory has on other file systems.
+#[derive(Debug, Default)]
+pub(in crate::publish) struct MountedChanges {
+    /// The sources that are no longer.
+    pub(in crate::publish) gone: Vec<SourceKey>,
+    /// Those that are new, or have other files or folders.
+    pub(in crate::publish) changed: Vec<ZoneSource>,
+    /// The zones whose files have left a source that has changed.
+    pub(in crate::publish) lost: Vec<(SourceKey, Name)>,
+}
+
 /// The sources.
 #[derive(Debug, Default)]
 pub(in crate::publish) struct Sources {
     /// The settings that they are made of.
     settings: Option<Arc<Settings>>,
+    configured: Vec<ZoneSource>,
+    /// What of a configured directory is on other file systems.
+    mounted: BTreeMap<SourceKey, Vec<ZoneSource>>,
+    /// All of them, the configured ones first.
     list: Vec<ZoneSource>,
     /// Where in the list each is.
     index: BTreeMap<SourceKey, usize>,
@@ -52,7 +67,48 @@ impl Sources {
             return Vec::new();
         }
         self.settings = Some(settings.clone());
-        let list = sources(settings);
+        self.configured = sources(settings);
+        let keys: BTreeSet<&SourceKey> = self.configured.iter().map(|source| &source.key).collect();
+        self.mounted.retain(|key, _| keys.contains(key));
+        self.list_again()
+    }
+
+    /// Takes what of a source is on other file systems.
+    pub(in crate::publish) fn set_mounted(
+        &mut self,
+        key: &SourceKey,
+        mounted: Vec<ZoneSource>,
+    ) -> MountedChanges {
+        let before = self.mounted.remove(key).unwrap_or_default();
+        let mut changes = MountedChanges::default();
+        if before != mounted {
+            let changed: Vec<&ZoneSource> =
+                mounted.iter().filter(|source| !before.contains(source)).collect();
+            for source in &changed {
+                let known = before.iter().filter(|known| known.key == source.key);
+                let names: BTreeSet<&Name> = source.files.iter().map(|(name, _)| name).collect();
+                let lost =
+                    known.flat_map(|known| known.files.iter()).filter(|(name, _)| !names.contains(name));
+                changes.lost.extend(lost.map(|(name, _)| (source.key.clone(), name.clone())));
+            }
+            changes.changed = changed.into_iter().cloned().collect();
+        }
+        if !mounted.is_empty() {
+            self.mounted.insert(key.clone(), mounted);
+        }
+        if before != self.mounted.get(key).map(Vec::as_slice).unwrap_or_default() {
+            changes.gone = self.list_again();
+        }
+        for (key, name) in &changes.lost {
+            self.zones.get_mut(key).map(|zones| zones.remove(name));
+        }
+        changes
+    }
+
+    /// Makes the list of all sources anew. Returns those that are no longer in it.
+    fn list_again(&mut self) -> Vec<SourceKey> {
+        let all = self.configured.iter().chain(self.mounted.values().flatten());
+        let list: Vec<ZoneSource> = all.cloned().collect();
         let keys: BTreeSet<&SourceKey> = list.iter().map(|source| &source.key).collect();
         let gone: Vec<SourceKey> =
             self.list.iter().map(|source| source.key.clone()).filter(|key| !keys.contains(key)).collect();
@@ -77,9 +133,27 @@ impl Sources {
         self.index.get(key).and_then(|at| self.list.get(*at))
     }
 
-    /// The rank of a source: of two that have a zone, the first counts.
-    pub(in crate::publish) fn rank(&self, key: &SourceKey) -> usize {
-        self.index.get(key).copied().unwrap_or(usize::MAX)
+    /// The rank of a source: of two that have a zone, the first counts, and one that answers before one that does not.
+    pub(in crate::publish) fn rank(&self, key: &SourceKey) -> (bool, usize) {
+        (self.stalled.contains_key(key), self.index.get(key).copied().unwrap_or(usize::MAX))
+    }
+
+    /// The zones that were found in a source.
+    pub(in crate::publish) fn zones_of(&self, key: &SourceKey) -> Vec<Name> {
+        self.zones.get(key).into_iter().flatten().cloned().collect()
+    }
+
+    /// The sources that do not answer.
+    pub(in crate::publish) fn silent(&self) -> Vec<SourceKey> {
+        self.stalled.keys().cloned().collect()
+    }
+
+    /// Whether it is not known of some directory yet which zones are in it.
+    pub(in crate::publish) fn has_unknown(&self) -> bool {
+        let is_unknown = |source: &ZoneSource| {
+            matches!(source.key, SourceKey::Directory(_)) && !self.surveyed.contains_key(&source.key)
+        };
+        self.list.iter().any(is_unknown)
     }
 
     /// Notes the number of a survey; false if a later one was taken in.
@@ -115,8 +189,8 @@ impl Sources {
             unseen: std::mem::take(&mut survey.unseen),
             partial: survey.partial,
         };
-        self.directories.set(&survey.key, std::mem::take(&mut survey.directories));
-        self.surveyed.insert(survey.key.clone(), surveyed);
+        self.directories.set(&survey.source.key, std::mem::take(&mut survey.directories));
+        self.surveyed.insert(survey.source.key.clone(), surveyed);
     }
 
     /// A source does not answer.
@@ -170,7 +244,8 @@ impl Sources {
     pub(in crate::publish) fn unseen(&self) -> Arc<Unseen> {
         let mut unseen = Unseen::default();
         self.surveyed.values().for_each(|surveyed| unseen.add(&surveyed.unseen));
-        self.stalled.keys().filter_map(SourceKey::path).for_each(|path| unseen.insert(path));
+        let silent = self.stalled.keys().filter_map(|key| self.get(key));
+        silent.for_each(|source| unseen.add_silent(source));
         Arc::new(unseen)
     }
 

@@ -2,11 +2,13 @@
 //!
 //! Part of [`crate::publish::work::zone_steps`].
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use crate::clock::unix_now;
 use crate::publish::accept::{Digest, Provenance};
 use crate::publish::fault::{Fault, SourceFault, one_line};
+use crate::publish::settings::SerialRule;
 use crate::publish::source::scan::Found;
 use crate::publish::state::database::DatabaseError;
 use crate::publish::state::header::Header;
@@ -18,16 +20,28 @@ use crate::publish::work::entry::Entry;
 use crate::publish::work::zone_steps::CheckRun;
 use crate::zone::Zone;
 
+/// Serials are raised by the seconds since 2020-01-01.
+const RAISED_SINCE: u64 = 1_577_836_800;
+/// A serial that is raised by less comes after (RFC 1982 section 3.1).
+const MOST_RAISE: u32 = 1 << 31;
+
 impl CheckRun<'_> {
     /// Learns what the state directory has of the zone, once. Of a zone that is in no file that is asked again with the next check if
     /// the system fails: what is kept is the zone, and nothing else may take its place.
     pub(in crate::publish) fn look_into_state(&mut self, entry: &mut Entry) {
-        if !std::mem::take(&mut entry.stored) {
-            return;
+        if let Some(error) = self.context.state.unread() {
+            return self.state_is_unread(entry, error);
         }
         let Some(store) = self.context.state.store() else { return };
+        if !std::mem::take(&mut entry.stored) {
+            // One that is configured when the first load is over is new.
+            entry.lost |= self.context.first && entry.header.is_none() && store.losses().all();
+            return;
+        }
         match store.look(self.name) {
-            Ok(None) => {}
+            Ok(None) => entry.lost |= store.losses().all(),
+            // Its own fault says that, if it matters.
+            Err((_, KeptError::Lost)) => entry.lost = true,
             Ok(Some(found)) => {
                 self.alarm_of_steps(found.damage, &found.header);
                 entry.header = Some(Arc::new(found.header));
@@ -40,15 +54,47 @@ impl CheckRun<'_> {
             Err((path, error)) => {
                 entry.stored = self.is_unread(entry, &path, &error);
                 if !entry.stored {
-                    self.alarm(SourceFault::State { path, error: error.to_string() });
+                    self.lose(entry, path, &error);
                 }
             }
         }
     }
 
+    /// The whole directory cannot be read. A zone that lives there waits for it.
+    fn state_is_unread(&self, entry: &mut Entry, error: String) {
+        if entry.serving || entry.header.is_some() {
+            return;
+        }
+        entry.lost = true;
+        if self.is_database() {
+            (entry.stored, entry.unread) = (true, entry.unread.saturating_add(1));
+            let path = self.context.settings.state_directory.clone().unwrap_or_default();
+            entry.misplaced = Some(Box::new(Fault::Unreadable { path, error }));
+        }
+    }
+
+    /// What is kept of it is damaged, and set aside.
+    fn lose(&mut self, entry: &mut Entry, path: PathBuf, error: &KeptError) {
+        entry.lost = true;
+        self.alarm(SourceFault::State { path, error: format!("of {}: {error}", self.name) });
+    }
+
+    /// Whether the zone lives in the state directory.
+    pub(in crate::publish) fn is_database(&self) -> bool {
+        self.context.settings.databases.contains(self.name)
+    }
+
+    /// By how much the serial of the next version is raised if it is the first one: where serials are made here and what was served is
+    /// lost, what is served must come after that. There was less than one change a second, so that the clock is after all of them.
+    pub(in crate::publish) fn raise(&self, entry: &Entry) -> u32 {
+        let makes_serials = self.rule == SerialRule::Bump || self.is_database();
+        let seconds = unix_now().saturating_sub(RAISED_SINCE) % u64::from(MOST_RAISE);
+        if entry.lost && makes_serials { u32::try_from(seconds).unwrap_or_default() } else { 0 }
+    }
+
     /// Whether what is kept of a zone that is in no file could not be read, and may be read later: then that is its fault.
     fn is_unread(&self, entry: &mut Entry, path: &Path, error: &KeptError) -> bool {
-        let is_in_no_file = self.is_transferred(entry) || self.context.settings.databases.contains(self.name);
+        let is_in_no_file = self.is_transferred(entry) || self.is_database();
         let is_unread = is_in_no_file && matches!(error, KeptError::Database(DatabaseError::Io(_)));
         if is_unread {
             entry.unread = entry.unread.saturating_add(1);
@@ -132,7 +178,7 @@ impl CheckRun<'_> {
                     return;
                 }
                 (entry.header, entry.durable) = (None, false);
-                self.alarm(SourceFault::State { path, error: error.to_string() });
+                self.lose(entry, path, &error);
             }
         }
     }

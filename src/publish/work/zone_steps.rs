@@ -52,9 +52,10 @@ impl CheckRun<'_> {
             }
             return true;
         }
-        if self.context.settings.databases.contains(self.name) {
+        if self.is_database() {
             if !self.is_kept_without_file(entry) {
-                entry.misplaced = Some(Box::new(Fault::NoSeed));
+                let is_lost = entry.lost;
+                entry.misplaced = Some(Box::new(if is_lost { Fault::StateLost } else { Fault::NoSeed }));
             }
             return true;
         }
@@ -109,15 +110,15 @@ impl CheckRun<'_> {
 
     /// The zone left the config.
     fn forget(&mut self) {
-        tracing::info!(zone = %self.name, "no longer configured, no longer served");
+        tracing::info!(zone = %self.name, "no longer configured, no longer served; what is kept of it stays for 30 days");
         self.effects.forgotten = true;
     }
 
     pub(in crate::publish) fn found(&mut self, entry: &mut Entry, found: &Found) {
-        if self.context.settings.databases.contains(self.name) && self.is_kept_without_file(entry) {
+        if self.is_database() && self.is_kept_without_file(entry) {
             return;
         }
-        if self.context.unseen.has(&found.path) && (entry.header.is_some() || found.fault.is_none()) {
+        if self.context.unseen.hides(found) && (entry.header.is_some() || found.fault.is_none()) {
             return self.not_answering(entry, found);
         }
         entry.misplaced = match self.fault_of_place(entry, found) {
@@ -129,7 +130,8 @@ impl CheckRun<'_> {
         if entry.misplaced.is_some() {
             return self.restore(entry);
         }
-        entry.read &= std::mem::replace(&mut entry.rules, self.context.rules) == self.context.rules;
+        let generation = self.context.settings_generation;
+        entry.read &= std::mem::replace(&mut entry.settings_generation, generation) == generation;
         if entry.read && entry.files.are_as_before(&found.path) {
             return;
         }
@@ -160,7 +162,9 @@ impl CheckRun<'_> {
 
     /// What is wrong with where the file is.
     fn fault_of_place(&self, entry: &Entry, found: &Found) -> Option<Fault> {
-        let rival = entry.rival.as_ref().filter(|rival| !same_file(&found.path, &rival.path));
+        // One in a directory of which nothing is known does not count, and is not looked at: that may not answer.
+        let rival = entry.rival.as_ref().filter(|rival| !self.context.unseen.hides(rival));
+        let rival = rival.filter(|rival| !same_file(&found.path, &rival.path));
         if let Some(rival) = rival {
             return Some(Fault::TwoFiles { paths: [found.path.to_path_buf(), rival.path.to_path_buf()] });
         }
@@ -234,7 +238,8 @@ impl CheckRun<'_> {
         let forced =
             entry.forced.as_ref().is_some_and(|forced| forced.serial == serial && forced.digest == digest);
         let settings = &self.context.settings;
-        let terms = Terms { serial: self.rule, shrink_limit_percent: settings.shrink_limit_percent, forced };
+        let (shrink_limit_percent, raise) = (settings.shrink_limit_percent, self.raise(entry));
+        let terms = Terms { serial: self.rule, shrink_limit_percent, forced, raise };
         let (root, path) = (found.root.clone(), found.path.clone());
         let provenance = Provenance::File { root, path, octets: read.file_digest };
         let candidate = Candidate { zone: read.zone, digest, provenance };
@@ -257,7 +262,7 @@ impl CheckRun<'_> {
         }
         entry.misplaced = None;
         let shrink_limit_percent = self.context.settings.shrink_limit_of(self.name);
-        let terms = Terms { serial: SerialRule::Strict, shrink_limit_percent, forced: is_forced };
+        let terms = Terms { serial: SerialRule::Strict, shrink_limit_percent, forced: is_forced, raise: 0 };
         let serial = zone.serial();
         // Versions share what is the same: a copy is cheap.
         let candidate =
@@ -290,6 +295,10 @@ impl CheckRun<'_> {
     fn take(&mut self, entry: &mut Entry, candidate: Candidate, terms: Terms) -> Result<(), Refused> {
         let provenance = candidate.provenance.clone();
         (entry.verdict, entry.denied, entry.notice) = (None, None, None);
+        if entry.lost && self.is_database() && !terms.forced {
+            // What was kept is the zone: its seed is older.
+            return Err(Refused::StateLost);
+        }
         self.learn_digest(entry, candidate.zone.serial(), terms);
         let standing = entry.header.as_ref().map(|header| &header.standing);
         match accept(candidate, standing, terms)? {
@@ -398,15 +407,10 @@ impl CheckRun<'_> {
     /// that a crash could bring back, the zone would come again, and an empty POP that waits for a disk for each of many
     /// thousand zones is not announced for minutes.
     fn new_version(&mut self, entry: &mut Entry, zone: Zone, standing: Standing, provenance: Provenance) {
-        let is_file = matches!(provenance, Provenance::File { .. });
-        let in_its_file = is_file && standing.serial == standing.source_serial;
         let header = Arc::new(Header::whole(self.name, standing, provenance));
         let zone = Arc::new(zone);
-        let origin = match (is_file, in_its_file) {
-            (false, _) => StepOrigin::Transfer,
-            (true, true) => StepOrigin::File,
-            (true, false) => StepOrigin::Bump,
-        };
+        let origin = header.origin();
+        let in_its_file = origin == StepOrigin::File;
         let before = entry.header.as_ref().map(|header| header.chain).zip(self.in_service(entry));
         let comes_first = matches!(header.provenance, Provenance::Transfer { .. }) && entry.header.is_none();
         self.stand(entry, &header.provenance);
@@ -451,7 +455,7 @@ impl CheckRun<'_> {
         }
         entry.header = Some(header);
         // It stands in the place of what could not be read.
-        (entry.stored, entry.unread) = (false, 0);
+        (entry.stored, entry.unread, entry.lost) = (false, 0, false);
         entry.serving = true;
         self.effects.added = Some(zone);
     }

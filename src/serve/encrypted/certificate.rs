@@ -4,8 +4,7 @@
 //! old one stays in use, and the fault is reported until it is corrected. Connections that exist keep what they have. One that
 //! expires is reported early, and still presented to clients.
 
-use std::fs::{self, File};
-use std::io::{self, Read};
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::SystemTime;
@@ -17,7 +16,8 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 
-use crate::telemetry::{CertificateValidity, ExpiryStage, locked};
+use crate::sys::files::{FileError, exposure, read as read_file};
+use crate::telemetry::{CertificateValidity, ExpiryStage, locked, with_causes};
 
 /// Octets of the longest file read: a chain of a dozen certificates has some 30,000.
 const MAX_FILE: u64 = 1 << 20;
@@ -26,20 +26,8 @@ const MAX_FILE: u64 = 1 << 20;
 #[derive(Debug, thiserror::Error)]
 pub enum CertificateError {
     /// A file cannot be read.
-    #[error("{}: cannot read it: {source}", path.display())]
-    Unreadable {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        #[source]
-        source: io::Error,
-    },
-    /// Not a regular file, or too long.
-    #[error("{}: not a regular file of at most {MAX_FILE} octets", path.display())]
-    NoFile {
-        /// The file.
-        path: PathBuf,
-    },
+    #[error("{}", with_causes(.0))]
+    File(FileError),
     /// No PEM, or none of the kind wanted.
     #[error("{}: {wanted} in PEM is expected: {source}", path.display())]
     Pem {
@@ -77,14 +65,14 @@ pub struct Certificates {
     certificate: PathBuf,
     key: PathBuf,
     current: ArcSwap<CertifiedKey>,
-    told: ArcSwap<Told>,
+    told: ArcSwap<LoggedState>,
     /// Held while files are read, which may never end: no thread that must answer takes it.
     state: Mutex<State>,
 }
 
 /// How the last reading went.
 #[derive(Clone, Debug, Default)]
-struct Told {
+struct LoggedState {
     fault: Option<String>,
     /// When the pair in use is valid; `None` if that cannot be read.
     validity: Option<CertificateValidity>,
@@ -103,9 +91,10 @@ impl Certificates {
     pub fn load(certificate: &Path, key: &Path) -> Result<Arc<Self>, CertificateError> {
         let looks = [file_state(certificate), file_state(key)];
         let pair = read(certificate, key)?;
-        let told = Told { fault: None, validity: CertificateValidity::of(&pair.cert) };
+        let told = LoggedState { fault: None, validity: CertificateValidity::of(&pair.cert) };
         let mut state = State { looks, ..State::default() };
         state.watch_validity(told.validity, certificate);
+        warn_of_exposure(key);
         let (current, told) = (ArcSwap::from_pointee(pair), ArcSwap::from_pointee(told));
         let (certificate, key) = (certificate.to_owned(), key.to_owned());
         Ok(Arc::new(Self { certificate, key, current, told, state: Mutex::new(state) }))
@@ -125,6 +114,12 @@ impl Certificates {
             let _ = self.read_again(&mut state);
         }
         state.watch_validity(self.told.load().validity, &self.certificate);
+    }
+
+    /// Whether others can read the file of the key, in words. It is used all the same: the encrypted transports do not end for that
+    /// when a certificate is renewed.
+    pub fn exposure(&self) -> Option<String> {
+        exposure(&self.key).map(|fault| fault.to_string())
     }
 
     /// Why the pair in the files is not the one in use; `None` when it is. Never blocks.
@@ -149,16 +144,17 @@ impl Certificates {
         match read(&self.certificate, &self.key) {
             Ok(pair) => {
                 let same = pair.cert == self.current.load().cert;
-                self.told
-                    .store(Arc::new(Told { fault: None, validity: CertificateValidity::of(&pair.cert) }));
+                let validity = CertificateValidity::of(&pair.cert);
+                self.told.store(Arc::new(LoggedState { fault: None, validity }));
                 self.current.store(Arc::new(pair));
                 tracing::info!(certificate = %self.certificate.display(), same, "the certificate is read");
+                warn_of_exposure(&self.key);
                 Ok(())
             }
             Err(error) => {
                 tracing::error!(%error, "the new certificate cannot be used; the old one stays");
                 let validity = self.told.load().validity;
-                self.told.store(Arc::new(Told { fault: Some(error.to_string()), validity }));
+                self.told.store(Arc::new(LoggedState { fault: Some(error.to_string()), validity }));
                 Err(error)
             }
         }
@@ -208,19 +204,19 @@ fn read(certificate: &Path, key: &Path) -> Result<CertifiedKey, CertificateError
 }
 
 fn octets(path: &Path) -> Result<Vec<u8>, CertificateError> {
-    let failed = |source| CertificateError::Unreadable { path: path.to_owned(), source };
-    // Looked at before it is opened: to open a FIFO would wait for its writer.
-    let metadata = fs::metadata(path).map_err(failed)?;
-    if !metadata.is_file() || metadata.len() > MAX_FILE {
-        return Err(CertificateError::NoFile { path: path.to_owned() });
+    read_file(path, MAX_FILE, false).map_err(CertificateError::File)
+}
+
+fn warn_of_exposure(key: &Path) {
+    if let Some(fault) = exposure(key) {
+        tracing::warn!("the key of the certificate: {fault}");
     }
-    let mut octets = Vec::new();
-    File::open(path).map_err(failed)?.take(MAX_FILE).read_to_end(&mut octets).map_err(failed)?;
-    Ok(octets)
 }
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
     use super::*;
 
     /// A self-signed pair in two files.
@@ -263,15 +259,33 @@ mod tests {
         let empty = directory.path().join("empty.pem");
         fs::write(&empty, "no PEM at all").unwrap();
         for (certificate, key, what) in [
-            (&missing, &key, "missing.pem: cannot read it"),
-            (&certificate, &missing, "missing.pem: cannot read it"),
+            (&missing, &key, "missing.pem cannot be read: No such file"),
+            (&certificate, &missing, "missing.pem cannot be read: No such file"),
             (&empty, &key, "empty.pem: a chain of certificates in PEM is expected"),
             (&certificate, &empty, "empty.pem: a private key without a password in PEM is expected"),
             (&certificate, &certificate, "cert.pem: a private key"),
-            (&directory.path().to_owned(), &key, "not a regular file"),
+            (&directory.path().to_owned(), &key, "is a directory, not a regular file"),
         ] {
             let error = Certificates::load(certificate, key).unwrap_err().to_string();
             assert!(error.contains(what), "{error:?} does not say {what:?}");
         }
+        // Not cut off where the longest one ends.
+        let pair = fs::read_to_string(&certificate).unwrap();
+        fs::write(&certificate, format!("{pair}{}", "\n".repeat(MAX_FILE as usize))).unwrap();
+        let error = Certificates::load(&certificate, &key).unwrap_err().to_string();
+        assert!(error.contains("cert.pem has more than 1048576 octets"), "{error}");
+    }
+
+    #[test]
+    fn a_key_that_others_can_read_is_used_and_told() {
+        let directory = tempfile::tempdir().unwrap();
+        let (certificate, key) = write(directory.path());
+        let told = |mode| {
+            fs::set_permissions(&key, fs::Permissions::from_mode(mode)).unwrap();
+            Certificates::load(&certificate, &key).unwrap().exposure()
+        };
+        assert_eq!((told(0o600), told(0o640)), (None, None));
+        let told = told(0o644).unwrap();
+        assert!(told.contains("key.pem has mode 644; its group may read it at most"), "{told}");
     }
 }

@@ -1,11 +1,7 @@
 //! How long an HTTP cache may keep an answer (RFC 8484 section 5.1). A DNS response in, seconds out. Pure.
 
-/// Octets of a header.
-const HEADER: usize = 12;
-/// The type SOA (RFC 1035 section 3.2.2).
-const SOA: u16 = 6;
-/// Octets of the five numbers at the end of an SOA's RDATA; the last is MINIMUM.
-const SOA_NUMBERS: usize = 20;
+use crate::wire::octets::{HEADER, RECORD_FIXED};
+use crate::wire::{RecordType, soa};
 
 /// The smallest TTL of the answer section; without one, what the SOA of a negative answer says (RFC 2308 section 5);
 /// without that 0.
@@ -30,9 +26,9 @@ fn read(response: &[u8]) -> Option<u32> {
     }
     for _ in 0..authorities? {
         let record = record(response, at)?;
-        if record.record_type == SOA {
-            let rdata = response.get(record.end.checked_sub(SOA_NUMBERS)?..record.end)?;
-            let minimum = u32::from_be_bytes(*rdata.last_chunk::<4>()?);
+        if record.record_type == RecordType::SOA.0 {
+            let numbers = response.get(record.end.checked_sub(soa::NUMBERS)?..record.end)?;
+            let minimum = u32::from_be_bytes(*numbers.last_chunk::<4>()?);
             return Some(record.ttl.min(minimum));
         }
         at = record.end;
@@ -50,7 +46,7 @@ fn record(response: &[u8], at: usize) -> Option<Record> {
     let at = skip_name(response, at)?;
     let high = u32::from(number(response, at + 4)?);
     let ttl = high << 16 | u32::from(number(response, at + 6)?);
-    let end = at + 10 + usize::from(number(response, at + 8)?);
+    let end = at + RECORD_FIXED + usize::from(number(response, at + 8)?);
     // A TTL with the highest bit set counts as 0 (RFC 2181 section 8).
     let ttl = if ttl > i32::MAX as u32 { 0 } else { ttl };
     (end <= response.len()).then_some(Record { record_type: number(response, at)?, ttl, end })

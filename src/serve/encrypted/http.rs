@@ -4,13 +4,15 @@ use data_encoding::BASE64URL_NOPAD;
 use http::request::Parts;
 use http::{HeaderValue, Method, Response, StatusCode, header};
 
+use crate::wire::octets::MAX_MESSAGE;
+
 use super::freshness;
 
 /// The media type of a DNS message (RFC 8484 section 6).
 const MEDIA_TYPE: &str = "application/dns-message";
 
-/// Octets of the longest DNS message.
-pub(super) const MAX_QUERY: usize = 65_535;
+/// Octets of the longest query.
+pub(super) const MAX_QUERY: usize = MAX_MESSAGE;
 
 /// Octets of a request's header fields together: a GET with a query of 11,000 octets fits, and a usual one has 200.
 pub(super) const MAX_HEADERS: u32 = 16 << 10;

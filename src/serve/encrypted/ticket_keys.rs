@@ -6,16 +6,15 @@
 //! keys of this process alone, which it replaces by itself (rustls). Connections that exist keep what they have.
 
 use std::fmt;
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use arc_swap::ArcSwapOption;
 use data_encoding::HEXLOWER;
 use rustls::crypto::ring;
 use rustls::server::ProducesTickets;
 
+use crate::clock::unix_now;
 use crate::sys::files::{FileError, read};
 use crate::telemetry::with_causes;
 
@@ -30,12 +29,6 @@ pub enum TicketKeyError {
     /// A file cannot be read, or others can use it.
     #[error("the ticket key {}", with_causes(.0))]
     File(FileError),
-    /// Not a regular file.
-    #[error("the ticket key {} is not a regular file", path.display())]
-    NoFile {
-        /// The file.
-        path: PathBuf,
-    },
     /// The file has not the length of a key.
     #[error(
         "the ticket key {} has {octets} octets; it must have {} or {} random ones: openssl rand {}",
@@ -151,14 +144,14 @@ impl ProducesTickets for TicketKeys {
 
     fn encrypt(&self, state: &[u8]) -> Option<Vec<u8>> {
         match self.shared.load().as_deref() {
-            Some(keys) => keys.first()?.key.seal(now(), state),
+            Some(keys) => keys.first()?.key.seal(unix_now(), state),
             None => self.own.encrypt(state),
         }
     }
 
     fn decrypt(&self, ticket: &[u8]) -> Option<Vec<u8>> {
         match self.shared.load().as_deref() {
-            Some(keys) => keys.iter().find(|one| one.key.made(ticket))?.key.open(now(), ticket),
+            Some(keys) => keys.iter().find(|one| one.key.made(ticket))?.key.open(unix_now(), ticket),
             None => self.own.decrypt(ticket),
         }
     }
@@ -191,20 +184,11 @@ fn read_all(files: &[PathBuf]) -> Result<Option<Vec<FileKey>>, TicketKeyError> {
 }
 
 fn read_one(path: &Path) -> Result<TicketKey, TicketKeyError> {
-    // Looked at before it is opened: to open a FIFO would wait for its writer. `read` tells of one that is missing.
-    if fs::metadata(path).is_ok_and(|metadata| !metadata.is_file()) {
-        return Err(TicketKeyError::NoFile { path: path.to_owned() });
-    }
     let octets = read(path, MOST_OCTETS, true).map_err(TicketKeyError::File)?;
     TicketKey::new(&octets).map_err(|fault| match fault {
         KeyOctetsFault::Length(octets) => TicketKeyError::Length { path: path.to_owned(), octets },
         KeyOctetsFault::NotRandom => TicketKeyError::NotRandom { path: path.to_owned() },
     })
-}
-
-/// Seconds since 1970.
-fn now() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// Octets taken of one datagram; a query is a name of at most 255 octets and options. A longer one is
-/// [`Fault::Truncated`].
+/// [`DatagramFault::Truncated`].
 pub const DATAGRAM: usize = 4096;
 
 /// Octets of control messages: one `in6_pktinfo` with its header takes 40, and nothing else is asked for.
@@ -34,13 +34,13 @@ pub struct Arrival<'a> {
     /// The port it says it comes from.
     pub port: u16,
     /// What is wrong with it; such a datagram gets no reply.
-    pub fault: Option<Fault>,
+    pub fault: Option<DatagramFault>,
     pub(super) header: &'a libc::mmsghdr,
 }
 
 /// Why a datagram gets no reply.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fault {
+pub enum DatagramFault {
     /// Longer than [`DATAGRAM`] octets; the rest is lost.
     Truncated,
     /// From port 0, from an unspecified, broadcast or multicast address: no reply can be sent there.
@@ -55,7 +55,7 @@ pub(super) struct Seen {
     length: usize,
     source: IpAddr,
     port: u16,
-    fault: Option<Fault>,
+    fault: Option<DatagramFault>,
 }
 
 impl Default for Seen {
@@ -74,11 +74,11 @@ impl Seen {
     ) -> Self {
         let (source, port) = source_of(name);
         let fault = if header.msg_hdr.msg_flags & libc::MSG_TRUNC != 0 {
-            Some(Fault::Truncated)
+            Some(DatagramFault::Truncated)
         } else if port == 0 || !is_peer(source) {
-            Some(Fault::Source)
+            Some(DatagramFault::Source)
         } else if origin == Origin::Told && !turn_round(&header.msg_hdr, control) {
-            Some(Fault::Destination)
+            Some(DatagramFault::Destination)
         } else {
             None
         };

@@ -101,7 +101,7 @@ struct Member {
     /// The first and the last of the answers in a row that told the newest serial, while nothing is known against it.
     serves: Option<(Instant, Instant)>,
     /// Whether it was unhealthy when it was last asked.
-    is_unwell: bool,
+    is_unhealthy: bool,
 }
 
 impl CanaryZone {
@@ -212,7 +212,7 @@ impl CanaryZone {
         let newest = self.newest;
         let member = self.members.get_mut(member)?;
         member.is_asked = false;
-        member.is_unwell = matches!(health, MemberHealth::Bad(_));
+        member.is_unhealthy = matches!(health, MemberHealth::Bad(_));
         let first = member.serves.map_or(now, |(first, _)| first);
         // It has proved the version for as long as it was known to be healthy.
         let proved = match health {
@@ -263,8 +263,8 @@ impl CanaryZone {
 
     /// Never while one of the group is unhealthy: it can be reached, and it reports a fault.
     fn releases_unproven(&self) -> bool {
-        let is_unwell = self.members.iter().any(|member| member.is_unwell);
-        self.rules.when_unreachable == WhenUnreachable::Release && !self.is_halted && !is_unwell
+        let is_unhealthy = self.members.iter().any(|member| member.is_unhealthy);
+        self.rules.when_unreachable == WhenUnreachable::Release && !self.is_halted && !is_unhealthy
     }
 
     /// Whether one of the group does not serve the newest version for too long.

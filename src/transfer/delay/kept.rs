@@ -1,15 +1,18 @@
-//! When each version that waits was first seen, over restarts.
+//! When each version that waits was first seen, and which an operator ordered, over restarts.
 //!
 //! A file `waiting-versions` in the state directory, replaced whole: a line `anyns-waiting 1 WRITTEN`, then lines `ZONE SERIAL SEEN WAITED`,
-//! times in seconds since 1970, `WAITED` in seconds. The versions themselves are fetched again. Of the time in which anyns did not run
+//! times in seconds since 1970, `WAITED` in seconds; a fifth word `ordered` says that the version is to be served at once when the hold of its zone
+//! ends. The versions themselves are fetched again. Of the time in which anyns did not run
 //! at most ten minutes count as waited, and none if the clock went backwards: a clock that is wrong after a reboot ends no delay.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{self, Write};
 use std::path::Path;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime};
 
+use crate::clock::{at_unix, unix_seconds};
+use crate::sys::files::{Durability, replace};
 use crate::wire::{Name, Serial};
 
 use super::machine::Remembered;
@@ -18,6 +21,8 @@ use super::machine::Remembered;
 const FILE: &str = "waiting-versions";
 /// The first word, and the version of the format.
 const HEAD: [&str; 2] = ["anyns-waiting", "1"];
+/// The last word of a version that an operator ordered.
+const ORDERED: &str = "ordered";
 /// The most octets of the file that are read: some million versions.
 const MOST_OCTETS: u64 = 64 << 20;
 /// The most time that counts as waited although anyns did not run: a restart, also of the host.
@@ -70,26 +75,23 @@ fn version_of(line: &str) -> Option<(Name, Serial, Remembered)> {
     let waited = Duration::from_secs(words.next()?.parse().ok()?);
     // Nothing can have waited for longer than the longest delay; a wrong number must not overflow a sum.
     let waited = waited.min(super::settings::DelayRules::LONGEST);
-    Some((zone, Serial(serial), Remembered { seen, waited }))
+    let is_ordered = words.next() == Some(ORDERED);
+    Some((zone, Serial(serial), Remembered { seen, waited, is_ordered }))
 }
 
 fn from_seconds(word: &str) -> Option<SystemTime> {
-    UNIX_EPOCH.checked_add(Duration::from_secs(word.parse().ok()?))
+    at_unix(word.parse().ok()?)
 }
 
 /// Replaces the file.
 pub(super) fn write(directory: &Path, kept: &Kept, now: SystemTime) -> io::Result<()> {
-    let seconds = |time: SystemTime| time.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
-    let mut text = format!("{} {} {}\n", HEAD[0], HEAD[1], seconds(now));
+    let mut text = format!("{} {} {}\n", HEAD[0], HEAD[1], unix_seconds(now));
     for (zone, versions) in kept {
-        for (Serial(serial), Remembered { seen, waited }) in versions {
-            text.push_str(&format!("{zone} {serial} {} {}\n", seconds(*seen), waited.as_secs()));
+        for (Serial(serial), Remembered { seen, waited, is_ordered }) in versions {
+            let ordered = if *is_ordered { format!(" {ORDERED}") } else { String::new() };
+            let (seen, waited) = (unix_seconds(*seen), waited.as_secs());
+            text.push_str(&format!("{zone} {serial} {seen} {waited}{ordered}\n"));
         }
     }
-    let (path, fresh) = (directory.join(FILE), directory.join(format!("{FILE}.new")));
-    let mut file = File::create(&fresh)?;
-    file.write_all(text.as_bytes())?;
-    file.sync_all()?;
-    fs::rename(&fresh, path)?;
-    File::open(directory)?.sync_all()
+    replace(&directory.join(FILE), Durability::Synced, |file| file.write_all(text.as_bytes()))
 }

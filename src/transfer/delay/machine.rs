@@ -32,6 +32,8 @@ pub struct Remembered {
     pub seen: SystemTime,
     /// How long it has waited.
     pub waited: Duration,
+    /// Whether an operator ordered that it is served at once: it waits for the end of a hold alone.
+    pub is_ordered: bool,
 }
 
 /// What limits a wait.
@@ -89,7 +91,7 @@ pub enum NextRelease {
 
 /// Where a version belongs that came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Place {
+pub enum Insertion {
     /// Behind all others.
     New,
     /// In the place of the newest, with what that one changed.
@@ -146,7 +148,7 @@ impl DelayedZone {
         has_other_keys: bool,
         remembered: Option<Remembered>,
         now: Now,
-    ) -> Place {
+    ) -> Insertion {
         let seen = remembered.map_or(now.wall, |it| it.seen.min(now.wall));
         let waited = remembered.map_or(Duration::ZERO, |it| it.waited);
         let DelayRules { delay, key_delay, .. } = self.rules;
@@ -160,6 +162,9 @@ impl DelayedZone {
         };
         // What is judged now may be better than what was not taken.
         self.failed = None;
+        if remembered.is_some_and(|it| it.is_ordered) {
+            self.ordered = Some(serial);
+        }
         let (count, busy) = (self.items.len(), self.releasing.unwrap_or(0));
         let ordered = self.ordered;
         // What is being served, or was ordered, stays what it is.
@@ -169,11 +174,11 @@ impl DelayedZone {
             if count >= MAX_ZONE_ENTRIES || (is_near && !last.is_alone && !item.is_alone) {
                 let keys = [last.keys, item.keys].into_iter().flatten().min();
                 *last = DelayedItem { seen: last.seen, opened: last.opened, keys, ..item };
-                return Place::Last;
+                return Insertion::Last;
             }
         }
         self.items.push_back(item);
-        Place::New
+        Insertion::New
     }
 
     /// Takes other facts. The end of a hold lets what was not taken be tried at once.
@@ -276,12 +281,16 @@ impl DelayedZone {
         self.items.back().map(|item| item.serial)
     }
 
-    /// What is to be remembered over a restart: of each entry the serial, when it was first seen, and how long it has waited.
+    /// What is to be remembered over a restart: of each entry the serial, when it was first seen, how long it has waited, and whether
+    /// it is ordered.
     pub fn remembered(&self, now: Now) -> impl Iterator<Item = (Serial, Remembered)> {
         let waited = move |item: &DelayedItem| {
             let left = item.ends.saturating_duration_since(now.instant);
             self.rules.delay.saturating_sub(left)
         };
-        self.items.iter().map(move |item| (item.serial, Remembered { seen: item.seen, waited: waited(item) }))
+        self.items.iter().map(move |item| {
+            let is_ordered = self.ordered == Some(item.serial);
+            (item.serial, Remembered { seen: item.seen, waited: waited(item), is_ordered })
+        })
     }
 }

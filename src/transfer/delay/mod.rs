@@ -23,7 +23,7 @@ mod task;
 #[path = "../../../tests/unit/transfer/delay.rs"]
 mod tests;
 
-pub use machine::{DelayedZone, Facts, NextRelease, Place, Remembered, Why};
+pub use machine::{DelayedZone, Facts, Insertion, NextRelease, Remembered, Why};
 pub use settings::{DelayRules, DelaySettings};
 pub use sink::{CaughtUp, DelayedVersions, Waiting};
 pub use task::DelayTask;

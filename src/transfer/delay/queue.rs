@@ -2,17 +2,15 @@
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use crate::publish::Difference;
-use crate::telemetry::locked;
 use crate::transfer::refresh::Now;
-use crate::transfer::secondary::{Origin, Sink, SinkError};
+use crate::transfer::secondary::{InstallGate, Origin, Sink, SinkError};
 use crate::wire::{Name, RecordType, Serial};
 use crate::zone::{Owners, Zone};
 
-use super::machine::{DelayedZone, Place, Remembered, Why};
+use super::machine::{DelayedZone, Insertion, Remembered, Why};
 use super::settings::DelayRules;
 
 /// A version that came.
@@ -33,24 +31,8 @@ pub(super) struct Queue {
     versions: VecDeque<Version>,
     /// The version that was served when the first of them came.
     base: Serial,
-    /// Of the step that is being served.
-    gate: Arc<ServeGate>,
-}
-
-/// Whether a step may still be served: not any more once its zone is forgotten.
-#[derive(Debug, Default)]
-pub(super) struct ServeGate {
-    is_closed: AtomicBool,
-    /// Locked while a step is served.
-    serving: Mutex<()>,
-}
-
-impl ServeGate {
-    /// No step is served any more when this returns.
-    pub(super) fn close(&self) {
-        self.is_closed.store(true, SeqCst);
-        drop(locked(&self.serving));
-    }
+    /// Closed once the zone is forgotten: no step of it is served any more.
+    gate: Arc<InstallGate>,
 }
 
 /// Versions that are to be served as one step.
@@ -61,7 +43,7 @@ pub(super) struct DueStep {
     owners: Option<Owners>,
     base: Serial,
     primary: SocketAddr,
-    gate: Arc<ServeGate>,
+    gate: Arc<InstallGate>,
     pub(super) why: Why,
 }
 
@@ -72,7 +54,7 @@ impl Queue {
     }
 
     /// Through which its steps are served.
-    pub(super) fn gate(&self) -> Arc<ServeGate> {
+    pub(super) fn gate(&self) -> Arc<InstallGate> {
         self.gate.clone()
     }
 
@@ -84,7 +66,7 @@ impl Queue {
     pub(super) fn push(&mut self, version: Version, now: Now) {
         let (serial, keys) = (version.zone.serial(), version.has_other_keys);
         match (self.machine.arrived(serial, keys, version.remembered, now), self.versions.back_mut()) {
-            (Place::Last, Some(last)) => {
+            (Insertion::Last, Some(last)) => {
                 let owners = union(last.owners.take(), version.owners.as_ref());
                 *last = Version { owners, ..version };
             }
@@ -131,10 +113,11 @@ impl DueStep {
 
     /// Puts the last of the versions into service: by the difference to what is served where that is known, else whole.
     pub(super) fn serve(&self, sink: &dyn Sink) -> Result<(), SinkError> {
-        let _serving = locked(&self.gate.serving);
-        if self.gate.is_closed.load(SeqCst) {
-            return Err(SinkError::Failed("the zone was removed, or begins anew".into()));
-        }
+        let gone = || Err(SinkError::Failed("the zone was removed, or begins anew".into()));
+        self.gate.pass(|| self.install(sink)).unwrap_or_else(gone)
+    }
+
+    fn install(&self, sink: &dyn Sink) -> Result<(), SinkError> {
         let origin = Origin { primary: self.primary, is_forced: false };
         let Some(served) = sink.served(&self.name) else {
             return Err(SinkError::Failed("no version is served any more".into()));

@@ -1,12 +1,14 @@
 //! What takes versions in the place of the publisher, and lets them wait.
 
 use std::collections::BTreeMap;
+use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
 use tokio::sync::Notify;
 
 use crate::publish::Difference;
+use crate::telemetry::locked;
 use crate::transfer::refresh::{Now, Saved};
 use crate::transfer::secondary::{Origin, Sink, SinkError};
 use crate::wire::{Name, Serial};
@@ -24,6 +26,8 @@ pub struct DelayedVersions {
     state: Mutex<WaitingZones>,
     /// Wakes the task.
     pub(super) changed: Notify,
+    /// Locked while what waits is kept: one writer at a time, and the last one writes what there is then.
+    keeping: Mutex<()>,
 }
 
 /// Locked for a look-up or a change of one zone, never while a version is made or served.
@@ -77,7 +81,7 @@ impl DelayedVersions {
             Kept::new()
         });
         let state = WaitingZones { remembered, read_at: Some(now.instant), ..WaitingZones::default() };
-        Self { settings, inner, state: Mutex::new(state), changed: Notify::new() }
+        Self { settings, inner, state: Mutex::new(state), changed: Notify::new(), keeping: Mutex::default() }
     }
 
     pub(super) fn lock(&self) -> MutexGuard<'_, WaitingZones> {
@@ -133,9 +137,25 @@ impl DelayedVersions {
                 caught.push(CaughtUp { zone: name.clone(), serial, is_held });
             }
         }
+        state.is_unkept |= !caught.is_empty();
         drop(state);
         self.changed.notify_one();
         caught
+    }
+
+    /// Keeps what waits, and what is ordered, over a restart. Waits for the disk.
+    ///
+    /// # Errors
+    /// It cannot be written.
+    pub fn keep_waiting(&self) -> io::Result<()> {
+        let _keeping = locked(&self.keeping);
+        let now = now();
+        let kept = {
+            let mut state = self.lock();
+            state.is_unkept = false;
+            state.to_keep(now)
+        };
+        kept::write(&self.settings.directory, &kept, now.wall)
     }
 
     fn tip(&self, zone: &Name) -> Option<Arc<Zone>> {
@@ -177,7 +197,7 @@ impl DelayedVersions {
 
 impl WaitingZones {
     /// What is to be kept over a restart.
-    pub(super) fn to_keep(&self, now: Now) -> Kept {
+    fn to_keep(&self, now: Now) -> Kept {
         let since =
             self.read_at.map_or_else(Default::default, |at| now.instant.saturating_duration_since(at));
         let mut kept = self.remembered.clone();
@@ -209,7 +229,7 @@ impl Sink for DelayedVersions {
         let gate = self.lock().zones.get(zone).map(Queue::gate);
         self.clear(zone);
         if let Some(gate) = gate {
-            gate.close();
+            gate.close_and_wait();
         }
     }
 

@@ -3,17 +3,17 @@
 use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::time::{Duration, Instant, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use tokio::task::JoinSet;
 
+use crate::clock::at_unix;
 use crate::handoff::Reader;
 use crate::publish::{Fault, Report};
 use crate::telemetry::with_causes;
 use crate::transfer::secondary::SinkError;
 use crate::wire::{Name, Serial};
 
-use super::kept;
 use super::machine::{Facts, NextRelease};
 use super::queue::DueStep;
 use super::sink::{DelayedVersions, now};
@@ -148,14 +148,9 @@ impl DelayTask {
         if self.keep_at.is_none_or(|at| at > now.instant) {
             return;
         }
-        let kept = {
-            let mut state = self.versions.lock();
-            state.is_unkept = false;
-            state.to_keep(now)
-        };
         self.keep_at = has_some.then(|| now.instant + KEEP_EVERY);
-        let directory = self.versions.settings.directory.clone();
-        let written = tokio::task::spawn_blocking(move || kept::write(&directory, &kept, now.wall)).await;
+        let versions = self.versions.clone();
+        let written = tokio::task::spawn_blocking(move || versions.keep_waiting()).await;
         if let Ok(Err(error)) = written {
             tracing::error!(%error, "cannot keep since when versions wait: after a restart they wait from the beginning");
         }
@@ -170,7 +165,7 @@ impl DelayedVersions {
         let served = self.inner.served(name).map(|zone| zone.serial());
         let signatures = zone.signatures.as_ref().filter(|it| Some(it.serial) == served);
         let validity = signatures.and_then(|it| it.verdict.validity);
-        let expires = validity.and_then(|it| UNIX_EPOCH.checked_add(Duration::from_secs(it.expires)));
+        let expires = validity.and_then(|it| at_unix(it.expires));
         Facts { is_held, expires }
     }
 }

@@ -53,6 +53,11 @@ impl Steps {
         Ok(false)
     }
 
+    /// How many have come whole.
+    pub(super) fn count(&self) -> usize {
+        self.done.len()
+    }
+
     /// What has come whole.
     pub(super) fn finish(self) -> Vec<Difference> {
         self.done

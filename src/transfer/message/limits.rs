@@ -12,6 +12,8 @@ pub struct Limits {
     /// Octets that the records of an incremental transfer take in memory: differences are held whole until they are applied, and beyond
     /// this the whole zone, which is compiled as it comes, takes less memory.
     pub difference_octets: u64,
+    /// Versions that an incremental transfer leads through: each is made by itself, so that beyond this the whole zone costs less.
+    pub steps: usize,
 }
 
 /// Records of a zone that nothing is known of: four times .com.
@@ -24,7 +26,7 @@ const LEAST_RECORDS: u64 = 1 << 22;
 impl Default for Limits {
     /// Four times the largest zones in use: .com has some 5e8 records, most have less than 1e6.
     fn default() -> Self {
-        Self { octets: 1 << 36, records: None, messages: 1 << 31, difference_octets: 1 << 28 }
+        Self { octets: 1 << 36, records: None, messages: 1 << 31, difference_octets: 1 << 28, steps: 4096 }
     }
 }
 

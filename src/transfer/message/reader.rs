@@ -2,7 +2,6 @@
 
 use crate::publish::Difference;
 use crate::wire::octets::is_in_zone;
-use crate::wire::rcode::{FORMERR, NOTIMP, SERVFAIL};
 use crate::wire::{RecordType, Serial};
 use crate::zone::RecordBatch;
 
@@ -82,9 +81,9 @@ pub enum Outcome {
 /// Why the whole zone must be asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WhyWhole {
-    /// The primary does not know IXFR: FORMERR, NOTIMP, or another error that it may not have for AXFR.
+    /// The primary does not know IXFR, or does not give it: it may have no error for AXFR.
     Rcode(u8),
-    /// The differences are larger than the limit.
+    /// The differences are larger than the limit, or too many.
     TooLarge,
     /// One SOA record with a newer serial came, and nothing behind it.
     NothingFollowed,
@@ -151,7 +150,7 @@ impl TransferReader {
     fn read(&mut self, message: &[u8]) -> Result<Progress, TransferFault> {
         self.count(message)?;
         let mut records = match Records::open(message, self.messages, &self.asked) {
-            Err(TransferFault::Refused(rcode)) if self.may_ask_whole(rcode) => {
+            Err(TransferFault::Refused(rcode)) if self.may_ask_whole() => {
                 return Ok(Progress::Done(Outcome::AskWhole(WhyWhole::Rcode(rcode))));
             }
             other => other?,
@@ -182,7 +181,9 @@ impl TransferReader {
         {
             return Ok(Progress::Done(Outcome::UpToDate { soa }));
         }
-        if matches!(self.state, State::Steps(..)) && self.held > self.limits.difference_octets {
+        let is_too_large =
+            |steps: &Steps| self.held > self.limits.difference_octets || steps.count() > self.limits.steps;
+        if matches!(&self.state, State::Steps(_, steps) if is_too_large(steps)) {
             return Ok(Progress::Done(Outcome::AskWhole(WhyWhole::TooLarge)));
         }
         Ok(Progress::More)
@@ -200,9 +201,10 @@ impl TransferReader {
         Ok(())
     }
 
-    /// Whether an error in the first message may be about IXFR alone. REFUSED and NOTAUTH are about the zone.
-    fn may_ask_whole(&self, rcode: u8) -> bool {
-        self.from.is_some() && self.messages == 1 && matches!(rcode, FORMERR | SERVFAIL | NOTIMP)
+    /// Whether an error in the first message may be about IXFR alone: any may, because there are primaries, and what stands before
+    /// them, that refuse IXFR and give AXFR. Whether it is about the zone, AXFR tells.
+    fn may_ask_whole(&self) -> bool {
+        self.from.is_some() && self.messages == 1
     }
 
     fn check(&self, record: &Record) -> Result<(), TransferFault> {

@@ -1,7 +1,7 @@
 //! One message of a transfer: its header judged, its records one by one, names decompressed.
 
-use crate::wire::octets::{BadName, FlatName, HEADER, copy_rdata, u16_at, u32_at};
-use crate::wire::{CLASS_IN, RecordType, flag};
+use crate::wire::octets::{BadName, FlatName, HEADER, RECORD_FIXED, copy_rdata, u16_at, u32_at};
+use crate::wire::{CLASS_IN, RecordType, flag, opcode};
 
 use super::fault::TransferFault;
 use super::query::Asked;
@@ -52,8 +52,9 @@ impl<'m> Records<'m> {
         if flags & flag::QR == 0 {
             return Err(TransferFault::NotResponse);
         }
-        if flags & flag::OPCODE != 0 {
-            return Err(TransferFault::OtherOpcode(((flags & flag::OPCODE) >> 11) as u8));
+        let opcode = opcode::of_flags(flags);
+        if opcode != opcode::QUERY {
+            return Err(TransferFault::OtherOpcode(opcode));
         }
         if flags & 0xf != 0 {
             return Err(TransferFault::Refused((flags & 0xf) as u8));
@@ -87,7 +88,7 @@ impl<'m> Records<'m> {
         record.record_type = RecordType(word(fixed)?);
         let class = word(fixed + 2)?;
         record.ttl = u32_at(self.message, fixed + 4).ok_or_else(|| self.bad_record())?;
-        let start = fixed + 10;
+        let start = fixed + RECORD_FIXED;
         let end = start + usize::from(word(fixed + 8)?);
         if end > self.message.len() {
             return Err(self.bad_record());

@@ -2,11 +2,8 @@
 
 use std::time::Duration;
 
-use crate::wire::Serial;
 use crate::wire::octets::u32_at;
-
-/// Octets of the five numbers that end an SOA record (RFC 1035 section 3.3.13).
-const NUMBERS: usize = 20;
+use crate::wire::{Serial, soa};
 
 /// What an SOA record says about keeping a copy of its zone (RFC 1035 section 3.3.13).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,7 +21,7 @@ pub struct Soa {
 impl Soa {
     /// Reads them from uncompressed RDATA.
     pub fn from_rdata(rdata: &[u8]) -> Option<Self> {
-        let at = rdata.len().checked_sub(NUMBERS).filter(|at| *at >= 2)?;
+        let at = soa::numbers_at(rdata)?;
         let seconds = |index: usize| Some(Duration::from_secs(u32_at(rdata, at + 4 * index)?.into()));
         Some(Self {
             serial: Serial(u32_at(rdata, at)?),

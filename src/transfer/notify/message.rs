@@ -1,13 +1,11 @@
 //! The NOTIFY message and its response (RFC 1996 sections 3.5 to 4.7).
 
-use crate::wire::octets::{FlatName, HEADER, put_u16, u16_at, u32_at};
+use crate::wire::octets::{FlatName, HEADER, RECORD_FIXED, put_u16, u16_at, u32_at};
 use crate::wire::rcode::{FORMERR, NOTIMP};
-use crate::wire::{CLASS_IN, Name, RecordType, Serial, flag};
+use crate::wire::{CLASS_IN, Name, RecordType, Serial, flag, opcode};
 
-/// The opcode NOTIFY.
-const OPCODE: u16 = 4;
-/// The opcode's place in the flags.
-const OPCODE_SHIFT: u32 = 11;
+/// The flags with the opcode NOTIFY.
+const NOTIFY: u16 = opcode::to_flags(opcode::NOTIFY);
 
 /// A NOTIFY that came.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,9 +46,7 @@ impl NotifyFault {
 impl Notify {
     /// Whether a message is a request with the opcode NOTIFY.
     pub fn is_notify(message: &[u8]) -> bool {
-        let is_request =
-            |flags: u16| flags & flag::QR == 0 && (flags & flag::OPCODE) >> OPCODE_SHIFT == OPCODE;
-        message.len() >= HEADER && u16_at(message, 2).is_some_and(is_request)
+        opcode::of_request(message) == Some(opcode::NOTIFY)
     }
 
     /// Reads a message.
@@ -76,7 +72,7 @@ impl Notify {
 
     /// The response (section 4.7).
     pub fn response(&self, rcode: u8) -> Vec<u8> {
-        let flags = flag::QR | flag::AA | OPCODE << OPCODE_SHIFT | u16::from(rcode & 0xf);
+        let flags = flag::QR | flag::AA | NOTIFY | u16::from(rcode & 0xf);
         question(self.id, flags, &self.zone)
     }
 }
@@ -90,14 +86,14 @@ pub(in crate::transfer) fn hint(message: &[u8], at: usize, zone: &FlatName) -> O
     let fixed = owner.read(message, at).ok()?;
     let is_soa =
         u16_at(message, fixed)? == RecordType::SOA.0 && owner.as_wire().eq_ignore_ascii_case(zone.as_wire());
-    let second = name.read(message, fixed + 10).ok()?;
+    let second = name.read(message, fixed + RECORD_FIXED).ok()?;
     let serial = name.read(message, second).ok()?;
     is_soa.then_some(Serial(u32_at(message, serial)?))
 }
 
 /// A NOTIFY for a zone, with its SOA record in the answer section (section 3.7).
 pub fn request(id: u16, zone: &Name, (ttl, rdata): (u32, &[u8])) -> Vec<u8> {
-    let mut message = question(id, flag::AA | OPCODE << OPCODE_SHIFT, zone);
+    let mut message = question(id, flag::AA | NOTIFY, zone);
     // An SOA record has two names and five numbers: its length fits.
     let Ok(length) = u16::try_from(rdata.len()) else { return message };
     put_u16(&mut message, 6, 1);
@@ -112,13 +108,13 @@ pub fn request(id: u16, zone: &Name, (ttl, rdata): (u32, &[u8])) -> Vec<u8> {
 
 /// A NOTIFY for a zone, with an empty answer section: who gets it asks its primaries.
 pub fn request_without_soa(id: u16, zone: &Name) -> Vec<u8> {
-    question(id, flag::AA | OPCODE << OPCODE_SHIFT, zone)
+    question(id, flag::AA | NOTIFY, zone)
 }
 
 /// The RCODE of the response to a NOTIFY with this ID; `None` if it is another message.
 pub fn read_answer(message: &[u8], id: u16) -> Option<u8> {
     let flags = u16_at(message, 2).filter(|_| message.len() >= HEADER)?;
-    let is_answer = flags & flag::QR != 0 && (flags & flag::OPCODE) >> OPCODE_SHIFT == OPCODE;
+    let is_answer = flags & flag::QR != 0 && flags & flag::OPCODE == NOTIFY;
     (is_answer && u16_at(message, 0) == Some(id)).then_some((flags & 0xf) as u8)
 }
 

@@ -6,6 +6,8 @@ use std::time::{Duration, Instant};
 use crate::wire::rcode::SERVFAIL;
 use crate::wire::{Name, Serial};
 
+use super::slots::QueuePlace;
+
 /// Whom to tell.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Target {
@@ -43,6 +45,21 @@ pub struct Send {
     pub id: u16,
     /// The serial to tell.
     pub serial: Serial,
+    /// When the next one leaves: an answer to this one counts until then.
+    pub pause: Duration,
+}
+
+/// A target that is to be sent a NOTIFY when it has a slot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DueTarget {
+    /// The target's index.
+    pub target: usize,
+    /// Where.
+    pub address: SocketAddr,
+    /// Whether it was sent this serial before, without an answer.
+    pub is_again: bool,
+    /// The place in the queue that it has for an older serial, and has no more.
+    pub withdrawn: Option<QueuePlace>,
 }
 
 /// What is known about one target.
@@ -75,6 +92,16 @@ struct TargetState {
     told: Option<Serial>,
     id: u16,
     due: Instant,
+    /// Where it waits for a slot.
+    queued: Option<QueuePlace>,
+}
+
+impl TargetState {
+    /// Whether it is to be told something and does not wait for a slot yet, or waits behind others with a serial that is old now.
+    fn is_to_queue(&self) -> bool {
+        let Some((_, sent)) = self.status.pending else { return false };
+        self.queued.is_none_or(|place| place.is_again && sent == 0)
+    }
 }
 
 impl Notifier {
@@ -85,6 +112,7 @@ impl Notifier {
             told: None,
             id: 0,
             due: now,
+            queued: None,
         };
         Self { pauses, targets: targets.into_iter().map(state).collect(), rng }
     }
@@ -102,28 +130,44 @@ impl Notifier {
         }
     }
 
-    /// When [`Notifier::wake`] is due; `None` if no target is to be told anything.
+    /// When [`Notifier::wake`] is due; `None` if no target is to be told anything, or those that are wait for a slot.
     pub fn due(&self) -> Option<Instant> {
-        self.targets.iter().filter(|state| state.status.pending.is_some()).map(|state| state.due).min()
+        self.targets.iter().filter(|state| state.is_to_queue()).map(|state| state.due).min()
     }
 
-    /// What to send now.
-    pub fn wake(&mut self, now: Instant) -> Vec<Send> {
-        let mut sends = Vec::new();
+    /// The targets that are to be told now: each waits for a slot, and `queue` gives its place. Gives those that were told in vain for the last time.
+    pub fn wake(&mut self, now: Instant, mut queue: impl FnMut(DueTarget) -> QueuePlace) -> Vec<SocketAddr> {
+        let mut given_up = Vec::new();
         for (target, state) in self.targets.iter_mut().enumerate() {
-            let Some((serial, sent)) = state.status.pending.filter(|_| state.due <= now) else { continue };
+            let is_due = state.is_to_queue() && state.due <= now;
+            let Some((serial, sent)) = state.status.pending.filter(|_| is_due) else { continue };
             if sent >= self.pauses.most {
                 (state.status.pending, state.status.given_up) = (None, Some(serial));
+                given_up.push(state.status.target.address);
                 continue;
             }
-            // A new ID for each: an old answer must not count for a new serial.
-            state.id = self.rng.u16(..);
-            state.status.pending = Some((serial, sent + 1));
-            let pause = self.pauses.first.saturating_mul(1 << sent.min(16)).min(self.pauses.longest);
-            state.due = now + pause;
-            sends.push(Send { target, id: state.id, serial });
+            let (address, withdrawn) = (state.status.target.address, state.queued.take());
+            state.queued = Some(queue(DueTarget { target, address, is_again: sent > 0, withdrawn }));
         }
-        sends
+        given_up
+    }
+
+    /// What to send to a target that has a slot now; `None` if it has answered meanwhile.
+    pub fn send(&mut self, target: usize, now: Instant) -> Option<Send> {
+        let state = self.targets.get_mut(target)?;
+        state.queued.take()?;
+        let (serial, sent) = state.status.pending?;
+        // A new ID for each: an old answer must not count for a new serial.
+        state.id = self.rng.u16(..);
+        state.status.pending = Some((serial, sent + 1));
+        let pause = self.pauses.first.saturating_mul(1 << sent.min(16)).min(self.pauses.longest);
+        state.due = now + pause;
+        Some(Send { target, id: state.id, serial, pause })
+    }
+
+    /// Where targets wait for a slot.
+    pub fn queued(&self) -> impl Iterator<Item = (SocketAddr, QueuePlace)> {
+        self.targets.iter().filter_map(|state| Some((state.status.target.address, state.queued?)))
     }
 
     /// The response of a target; one to another ID counts nothing.

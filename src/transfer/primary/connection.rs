@@ -11,10 +11,13 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 
+use crate::clock::unix_now;
 use crate::telemetry::{LogLimit, network_of};
 use crate::transfer::notify::Notify;
-use crate::transfer::secondary::unix_time;
+use crate::transfer::tls::TlsServer;
 use crate::transfer::writer::TooLarge;
+use crate::wire::Name;
+use crate::wire::octets::MAX_MESSAGE;
 
 use super::limits::{ClientLimits, Slot};
 use super::listed::ListedSources;
@@ -26,9 +29,6 @@ use super::settings::PrimarySettings;
 use super::source::Source;
 use super::turns::Turns;
 
-/// Octets of a request over UDP: all that a datagram can have, because knsupdate sends updates of any length over UDP.
-const DATAGRAM: usize = 65_535;
-
 /// How long a client may be silent that no list names: it asks at once, or holds what others need.
 const UNLISTED_IDLE: Duration = Duration::from_secs(5);
 
@@ -36,6 +36,8 @@ const UNLISTED_IDLE: Duration = Duration::from_secs(5);
 pub(super) struct Shared {
     /// As the configuration says now; listeners and limits stay as they were at the start.
     pub(super) settings: ArcSwap<PrimarySettings>,
+    /// What the listeners of TLS show and ask for, where there are any.
+    pub(super) tls: Option<Arc<ArcSwap<TlsServer>>>,
     pub(super) source: Arc<dyn Source>,
     pub(super) receivers: Receivers,
     pub(super) limits: Arc<ClientLimits>,
@@ -88,8 +90,8 @@ enum ConnectionError {
     Pace(#[from] PaceFault),
     #[error(transparent)]
     Io(#[from] std::io::Error),
-    #[error("the zone cannot be transferred")]
-    TooLarge(#[from] TooLarge),
+    #[error("{zone} cannot be transferred: {fault}")]
+    TooLarge { zone: Name, fault: TooLarge },
 }
 
 impl Shared {
@@ -112,9 +114,13 @@ impl Shared {
             return secondary.notify(message, client).map_or(Answer::Nothing, Answer::Message);
         }
         let settings = self.settings();
-        let allowed = |zone: &_| settings.allowed(zone).clone();
+        let allows = |zone: &Name, key: Option<&Name>, asked| {
+            let may_change = |key| self.receivers.updates.as_ref().is_some_and(|it| it.may_change(zone, key));
+            settings.allowed(zone).allows(client, key, transport == Transport::Tls)
+                || asked == AskedFor::Soa && key.is_some_and(may_change)
+        };
         let request = (message, client, transport);
-        let (answer, fault) = judge(request, (&settings.keys, &*self.source), allowed, unix_time());
+        let (answer, fault) = judge(request, (&settings.keys, &*self.source), allows, unix_now());
         if let Some(error) = fault {
             match error {
                 RequestFault::NoZone { .. } | RequestFault::Withheld { .. } => {
@@ -133,7 +139,8 @@ impl Shared {
 /// beside them.
 pub(super) async fn datagrams(socket: UdpSocket, shared: Arc<Shared>) {
     let socket = Arc::new(socket);
-    let mut buffer = vec![0; DATAGRAM];
+    // All that a datagram can have: knsupdate sends updates of any length over UDP.
+    let mut buffer = vec![0; MAX_MESSAGE];
     loop {
         let Ok((octets, client)) = socket.recv_from(&mut buffer).await else {
             // An ICMP error of an earlier answer.
@@ -158,7 +165,7 @@ pub(super) async fn datagrams(socket: UdpSocket, shared: Arc<Shared>) {
                 let first = stream.messages().next();
                 let Some(Ok(mut message)) = first else { continue };
                 if let Some(signer) = &mut stream.signer {
-                    signer.sign(&mut message, unix_time());
+                    signer.sign(&mut message, unix_now());
                 }
                 message
             }
@@ -219,8 +226,11 @@ async fn answer_all(
         let answer = match shared.receivers.updates(&message) {
             Some(updates) => {
                 wait_turn(&shared.update_limits, counted).await;
-                let response = updates.answer(std::mem::take(&mut message), address).await;
-                response.map_or(Answer::Nothing, Answer::Message)
+                match updates.answer(std::mem::take(&mut message), address).await {
+                    Some(response) => Answer::Message(response),
+                    // A copy of one that is being done: the first is answered, and so is what follows.
+                    None => continue,
+                }
             }
             None => shared.answer(&message, address, transport),
         };
@@ -286,10 +296,13 @@ async fn send(
     let mut pace = SendPace::new(&shared.settings(), begun);
     let mut signer = answer.signer.take();
     let mut messages = answer.messages();
-    for message in messages.by_ref() {
-        let mut message = message?;
-        if let Some(signer) = &mut signer {
-            signer.sign(&mut message, unix_time());
+    while let Some(message) = messages.next() {
+        let too_large = |fault| ConnectionError::TooLarge { zone: zone.clone(), fault };
+        let mut message = message.map_err(too_large)?;
+        match &mut signer {
+            Some(signer) if messages.leaves_room() => signer.sign(&mut message, unix_now()),
+            Some(signer) => signer.pass(&message),
+            None => {}
         }
         octets += message.len();
         let at = Instant::now();
@@ -300,7 +313,7 @@ async fn send(
     if answer.asked != AskedFor::Soa {
         let (records, ms) = (messages.records(), begun.elapsed().as_millis() as u64);
         tracing::info!(%zone, %client, %serial, asked = ?answer.asked, records, octets, ms, "zone sent");
-        shared.seen.note((&zone, client), answer.asked, Some(answer.kind.sent()), Some(serial));
+        shared.seen.note((&zone, client), answer.asked, Some((answer.kind.sent(), serial)), None);
     }
     Ok(())
 }

@@ -9,11 +9,11 @@ use arc_swap::ArcSwap;
 use tokio::net::{TcpListener, UdpSocket};
 use tokio::runtime::Runtime;
 use tokio::sync::{Semaphore, mpsc, oneshot};
-use tokio_rustls::TlsAcceptor;
 
 use crate::sys::priority;
 use crate::telemetry::{Beat, LogLimit};
 use crate::transfer::notify::TargetStatus;
+use crate::transfer::tls::TlsServer;
 use crate::wire::Name;
 
 use super::connection::{Client, Shared, datagrams, serve};
@@ -65,6 +65,18 @@ pub struct Primary {
     beat: Beat,
 }
 
+/// A change of the settings that has its place in the queue.
+pub struct SettingsChange<'a> {
+    shared: &'a Shared,
+    place: mpsc::Permit<'a, NotifyEvent>,
+}
+
+impl std::fmt::Debug for SettingsChange<'_> {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("SettingsChange(..)")
+    }
+}
+
 impl std::fmt::Debug for Primary {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(formatter, "Primary({:?})", self.addresses)
@@ -93,6 +105,7 @@ impl Primary {
         let updates =
             ClientLimits::new(settings.updates_per_second, settings.connections_per_client, Instant::now());
         let (listen, tls) = (settings.listen.clone(), settings.tls.clone());
+        let tls = tls.map(|(listen, tls)| (listen, Arc::new(ArcSwap::from_pointee(tls))));
         let most = settings.connections.max(1);
         let shared = Arc::new(Shared {
             turns: Turns::new(settings.transfers.max(1), settings.transfers_per_client),
@@ -103,6 +116,7 @@ impl Primary {
             update_limits: updates,
             updates: Arc::new(Semaphore::new(MOST_UPDATES)),
             settings: ArcSwap::from_pointee(settings),
+            tls: tls.as_ref().map(|(_, tls)| tls.clone()),
             source,
             receivers: receivers.into(),
             seen: SeenTable::default(),
@@ -121,7 +135,7 @@ impl Primary {
                 let failed = |source| PrimaryError::Listen { address, source };
                 let listener = runtime.block_on(async { listen_on(address) }).map_err(failed)?;
                 addresses.push(listener.local_addr().map_err(failed)?);
-                let tls = Some(tls.acceptor());
+                let tls = Some(tls.clone());
                 runtime.spawn(accept(listener, shared.clone(), connections.clone(), tls));
             }
         }
@@ -144,14 +158,16 @@ impl Primary {
         self.events.try_send(NotifyEvent::Changed(zone)).is_ok()
     }
 
-    /// Takes what the configuration says now: keys, who may have zones, whom to tell of changes. Where it listens and how much it does
-    /// at one time stay as they were. Never blocks; false if too many zones wait already, and nothing has changed.
-    pub fn change(&self, settings: PrimarySettings) -> bool {
-        let Ok(place) = self.events.try_reserve() else { return false };
-        self.shared.listed.store(Arc::new(ListedSources::new(&settings)));
-        self.shared.settings.store(Arc::new(settings));
-        place.send(NotifyEvent::Settings);
-        true
+    /// A zone is served no more: nothing is remembered of it. Never blocks; false if too many zones wait already.
+    pub fn gone(&self, zone: Name) -> bool {
+        self.shared.seen.forget(&zone);
+        self.events.try_send(NotifyEvent::Gone(zone)).is_ok()
+    }
+
+    /// A place for other settings, which are then taken whatever happens. Never blocks; `None` if too many zones wait already.
+    pub fn reserve_change(&self) -> Option<SettingsChange<'_>> {
+        let place = self.events.try_reserve().ok()?;
+        Some(SettingsChange { shared: &self.shared, place })
     }
 
     /// What each target of a NOTIFY has answered.
@@ -170,6 +186,21 @@ impl Primary {
     /// What each secondary asked for last, by zone and address.
     pub fn seen(&self) -> SeenTable {
         self.shared.seen.clone()
+    }
+}
+
+impl SettingsChange<'_> {
+    /// Takes what the configuration says now: keys, certificates, who may have zones, whom to tell of changes. Where it listens and how
+    /// much it does at one time stay as they were. Connections that exist keep the certificate that they were shown.
+    pub fn make(self, settings: PrimarySettings) {
+        let Self { shared, place } = self;
+        // Without the section the listeners go on with what they have, until a restart closes them.
+        if let (Some(shown), Some((_, tls))) = (&shared.tls, &settings.tls) {
+            shown.store(Arc::new(tls.clone()));
+        }
+        shared.listed.store(Arc::new(ListedSources::new(&settings)));
+        shared.settings.store(Arc::new(settings));
+        place.send(NotifyEvent::Settings);
     }
 }
 
@@ -200,7 +231,7 @@ async fn accept(
     listener: TcpListener,
     shared: Arc<Shared>,
     connections: Arc<Semaphore>,
-    tls: Option<TlsAcceptor>,
+    tls: Option<Arc<ArcSwap<TlsServer>>>,
 ) {
     loop {
         // A connection over the limit waits in the kernel's queue.
@@ -209,7 +240,7 @@ async fn accept(
             Ok((stream, client)) => {
                 // One that may not have a connection is closed: it must not wait in the place of others.
                 let Some(client) = Client::connected(client.ip(), &shared) else { continue };
-                let (shared, tls) = (shared.clone(), tls.clone());
+                let (shared, tls) = (shared.clone(), tls.as_ref().map(|tls| tls.load().acceptor()));
                 tokio::spawn(async move {
                     serve(stream, client, shared, tls).await;
                     drop(permit);

@@ -33,7 +33,7 @@ mod source;
 mod tests;
 mod turns;
 
-pub use handle::{Primary, PrimaryError};
+pub use handle::{Primary, PrimaryError, SettingsChange};
 pub use receivers::{Receivers, Updates};
 pub use seen::{AskedFor, Seen, SeenTable, Sent};
 pub use settings::PrimarySettings;

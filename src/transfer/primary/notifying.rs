@@ -1,6 +1,6 @@
 //! NOTIFY out: one task that owns every zone's [`Notifier`], and a task for each message under way.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -9,18 +9,22 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-use crate::transfer::notify::{Notifier, Pauses, Send, Target, TargetStatus, read_answer, request};
-use crate::transfer::secondary::{datagrams, unix_time};
+use crate::clock::unix_now;
+use crate::transfer::notify::{
+    NextNotify, Notifier, Pauses, Send, SlotOutcome, Target, TargetSlots, TargetStatus, read_answer, request,
+};
+use crate::transfer::secondary::datagrams;
 use crate::transfer::tsig::{Exchange, Key};
-use crate::wire::{Name, RecordType};
+use crate::wire::{Name, RecordType, rcode};
 use crate::zone::Zone;
 
 use super::connection::Shared;
 use super::source::Source;
 
-/// NOTIFYs under way at most: each has a socket. A hub with a hundred secondaries tells them all at once.
+/// NOTIFYs under way at most, but for the few that each target has of its own: each has a socket. A hub with a hundred secondaries tells
+/// them all at once.
 const MAX_RUNNING_NOTIFIES: usize = 512;
-/// How long an answer is waited for at most; the next NOTIFY may leave before.
+/// How long an answer is waited for at most, if the next NOTIFY does not leave before.
 const WAIT: Duration = Duration::from_secs(10);
 /// Octets of a response: a question, and a signature.
 const DATAGRAM: usize = 1232;
@@ -30,6 +34,8 @@ const DATAGRAM: usize = 1232;
 pub(super) enum NotifyEvent {
     /// Another version of the zone is served, or goes to other secondaries.
     Changed(Name),
+    /// The zone is served no more.
+    Gone(Name),
     /// The configuration says something else.
     Settings,
     /// The facts about all targets.
@@ -40,6 +46,7 @@ pub(super) enum NotifyEvent {
 #[derive(Debug)]
 struct Answered {
     zone: Name,
+    address: SocketAddr,
     send: Send,
     rcode: Option<u8>,
 }
@@ -49,33 +56,36 @@ pub(super) struct Notifying {
     shared: Arc<Shared>,
     zones: HashMap<Name, (Notifier, Option<Instant>)>,
     timers: BTreeSet<(Instant, Name)>,
+    slots: TargetSlots,
     tasks: JoinSet<Answered>,
+    /// The target of each task: one that panics leaves its slot, too.
+    addresses: HashMap<tokio::task::Id, SocketAddr>,
 }
 
 impl Notifying {
     pub(super) fn new(shared: Arc<Shared>) -> Self {
-        Self { shared, zones: HashMap::new(), timers: BTreeSet::new(), tasks: JoinSet::new() }
+        let slots = TargetSlots::new(MAX_RUNNING_NOTIFIES);
+        let (zones, timers) = (HashMap::new(), BTreeSet::new());
+        Self { shared, zones, timers, slots, tasks: JoinSet::new(), addresses: HashMap::new() }
     }
 
     /// Runs until nobody can send events any more.
     pub(super) async fn run(mut self, mut events: mpsc::Receiver<NotifyEvent>) {
         loop {
-            // At the limit, what is under way must end before more is begun.
-            let due =
-                self.timers.first().map(|(at, _)| *at).filter(|_| self.tasks.len() < MAX_RUNNING_NOTIFIES);
+            let due = self.timers.first().map(|(at, _)| *at);
             tokio::select! {
                 event = events.recv() => match event {
                     Some(NotifyEvent::Changed(zone)) => self.changed(zone),
+                    Some(NotifyEvent::Gone(zone)) => self.forget(&zone),
                     Some(NotifyEvent::Settings) => self.change(),
                     Some(NotifyEvent::Report(answer)) => drop(answer.send(self.report())),
                     None => return,
                 },
-                Some(answered) = self.tasks.join_next(), if !self.tasks.is_empty() => {
+                Some(ended) = self.tasks.join_next_with_id(), if !self.tasks.is_empty() => match ended {
+                    Ok((task, answered)) => self.ended(task, Some(answered)),
                     // A task that panicked is one without an answer: the NOTIFY is sent again.
-                    if let Ok(Answered { zone, send, rcode: Some(rcode) }) = answered {
-                        self.with(&zone, |notifier| notifier.answered(send.target, send.id, rcode));
-                    }
-                }
+                    Err(error) => self.ended(error.id(), None),
+                },
                 () = sleep_until(due) => self.wake(),
             }
         }
@@ -106,10 +116,19 @@ impl Notifying {
         };
         let changed: Vec<Name> = self.zones.iter().filter_map(differs).collect();
         for name in changed {
-            if let Some((_, Some(armed))) = self.zones.remove(&name) {
-                self.timers.remove(&(armed, name.clone()));
-            }
+            self.forget(&name);
             self.changed(name);
+        }
+        let configured = self.zones.values().flat_map(|(notifier, _)| notifier.status());
+        let configured: HashSet<SocketAddr> = configured.map(|status| status.target.address).collect();
+        self.slots.keep(&configured);
+    }
+
+    fn forget(&mut self, name: &Name) {
+        let Some((notifier, armed)) = self.zones.remove(name) else { return };
+        notifier.queued().for_each(|(address, place)| self.slots.withdraw(address, place));
+        if let Some(armed) = armed {
+            self.timers.remove(&(armed, name.clone()));
         }
     }
 
@@ -122,38 +141,75 @@ impl Notifying {
 
     fn wake(&mut self) {
         let now = Instant::now();
-        while self.tasks.len() < MAX_RUNNING_NOTIFIES
-            && let Some((at, name)) = self.timers.pop_first()
-        {
+        while let Some((at, name)) = self.timers.pop_first() {
             if at > now {
                 self.timers.insert((at, name));
-                return;
+                break;
             }
-            if let Some((_, armed)) = self.zones.get_mut(&name) {
-                *armed = None;
+            let Some((notifier, armed)) = self.zones.get_mut(&name) else { continue };
+            *armed = None;
+            let (slots, log) = (&mut self.slots, &self.shared.log);
+            let given_up = notifier.wake(now, |due| {
+                if let Some(place) = due.withdrawn {
+                    slots.withdraw(due.address, place);
+                }
+                slots.wait(due.address, (&name, due.target), due.is_again)
+            });
+            for address in given_up {
+                log.write(address.ip(), |left_out| {
+                    tracing::warn!(zone = %name, secondary = %address, left_out, "a secondary has not answered to its NOTIFYs: its own timers have to do");
+                });
             }
-            let mut sends = Vec::new();
-            self.with(&name, |notifier| sends = notifier.wake(now));
-            for send in sends {
-                self.send(&name, send);
+            self.with(&name, |_| {});
+        }
+        self.send_waiting();
+    }
+
+    fn ended(&mut self, task: tokio::task::Id, answered: Option<Answered>) {
+        let rcode = answered.as_ref().and_then(|answered| answered.rcode);
+        let outcome = if rcode.is_some() { SlotOutcome::Answered } else { SlotOutcome::Unanswered };
+        if let Some(address) = self.addresses.remove(&task) {
+            self.slots.ended(address, outcome);
+        }
+        if let (Some(Answered { zone, address, send, .. }), Some(rcode)) = (answered, rcode) {
+            if rcode != rcode::NOERROR {
+                self.shared.log.write(address.ip(), |left_out| {
+                    tracing::warn!(%zone, secondary = %address, rcode, left_out, "a secondary refuses a NOTIFY: does it have the zone, and list this server in notify-from, with the key?");
+                });
+            }
+            self.with(&zone, |notifier| notifier.answered(send.target, send.id, rcode));
+        }
+        self.send_waiting();
+    }
+
+    /// Sends what has a slot.
+    fn send_waiting(&mut self) {
+        while let Some(next) = self.slots.take_next() {
+            let address = next.address;
+            if self.send(next).is_none() {
+                self.slots.ended(address, SlotOutcome::NotSent);
             }
         }
     }
 
-    fn send(&mut self, name: &Name, send: Send) {
-        let settings = self.shared.settings();
-        let target = self.zones.get(name).and_then(|(notifier, _)| notifier.status().nth(send.target));
-        let Some(target) = target.map(|status| &status.target) else { return };
+    fn send(&mut self, NextNotify { address, zone: name, target }: NextNotify) -> Option<()> {
+        let (now, settings) = (Instant::now(), self.shared.settings());
+        let mut send = None;
+        self.with(&name, |notifier| send = notifier.send(target, now));
+        let send = send?;
+        let target = &self.zones.get(&name)?.0.status().nth(send.target)?.target;
         let key = target.key.as_ref().and_then(|key| settings.keys.get(key)).cloned();
-        let Some(zone) = version_for(&*self.shared.source, name, target) else { return };
-        let soa = zone.apex().set(RecordType::SOA);
-        let Some((ttl, rdata)) = soa.and_then(|set| Some((set.ttl, set.rdata().next()?))) else { return };
-        let message = request(send.id, name, (ttl, rdata));
-        let (shared, address, name) = (self.shared.clone(), target.address, name.clone());
-        self.tasks.spawn(async move {
-            let rcode = tell(&shared, address, key, (message, send.id)).await;
-            Answered { zone: name, send, rcode }
+        let zone = version_for(&*self.shared.source, &name, target)?;
+        let soa = zone.apex().set(RecordType::SOA)?;
+        let message = request(send.id, &name, (soa.ttl, soa.rdata().next()?));
+        let (shared, wait) = (self.shared.clone(), send.pause.min(WAIT));
+        let task = self.tasks.spawn(async move {
+            let rcode =
+                timeout(wait, send_notify(&shared, address, key, (message, send.id))).await.ok().flatten();
+            Answered { zone: name, address, send, rcode }
         });
+        self.addresses.insert(task.id(), address);
+        Some(())
     }
 
     fn with(&mut self, name: &Name, change: impl FnOnce(&mut Notifier)) {
@@ -178,31 +234,28 @@ fn version_for(source: &dyn Source, name: &Name, target: &Target) -> Option<Arc<
 }
 
 /// Sends one NOTIFY and waits for its answer.
-async fn tell(
+async fn send_notify(
     shared: &Shared,
     address: SocketAddr,
     key: Option<Arc<Key>>,
     (mut message, id): (Vec<u8>, u16),
 ) -> Option<u8> {
-    let mut exchange = key.map(|key| Exchange::sign(&mut message, &key, unix_time()));
+    let mut exchange = key.map(|key| Exchange::sign(&mut message, &key, unix_now()));
     let socket = datagrams(&shared.settings().management, address).await.ok()?;
     socket.send(&message).await.ok()?;
     let mut buffer = vec![0; DATAGRAM];
-    let answer = timeout(WAIT, async {
-        loop {
-            let octets = socket.recv(&mut buffer).await.ok()?;
-            let answer = buffer.get(..octets).unwrap_or_default();
-            if let Some(rcode) = read_answer(answer, id) {
-                let verified = exchange.as_mut().map(|exchange| exchange.verify(answer, unix_time()));
-                if let Some(Err(error)) = verified {
-                    tracing::warn!(%address, %error, "the answer to a NOTIFY is not accepted");
-                    return None;
-                }
-                return Some(rcode);
+    loop {
+        let octets = socket.recv(&mut buffer).await.ok()?;
+        let answer = buffer.get(..octets).unwrap_or_default();
+        if let Some(rcode) = read_answer(answer, id) {
+            let verified = exchange.as_mut().map(|exchange| exchange.verify(answer, unix_now()));
+            if let Some(Err(error)) = verified {
+                tracing::warn!(%address, %error, "the answer to a NOTIFY is not accepted");
+                return None;
             }
+            return Some(rcode);
         }
-    });
-    answer.await.ok().flatten()
+    }
 }
 
 async fn sleep_until(at: Option<Instant>) {

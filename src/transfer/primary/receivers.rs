@@ -7,17 +7,19 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use crate::transfer::secondary::SecondaryHandle;
-use crate::wire::flag;
-use crate::wire::octets::{HEADER, u16_at};
-
-/// The opcode UPDATE (RFC 2136 section 1.3), at its place in the flags.
-const UPDATE: u16 = 5 << 11;
+use crate::wire::{Name, opcode};
 
 /// Takes dynamic updates (RFC 2136).
 #[async_trait]
 pub trait Updates: Send + Sync + 'static {
     /// Does what a message with the opcode UPDATE asks for; the response, or nothing where nothing is to be sent back.
     async fn answer(&self, message: Vec<u8>, client: IpAddr) -> Option<Vec<u8>>;
+
+    /// Whether a key may change something of a zone: then it may ask for its SOA record, which names the zone of an update.
+    fn may_change(&self, zone: &Name, key: &Name) -> bool {
+        let _ = (zone, key);
+        false
+    }
 }
 
 /// Who takes the messages that are neither SOA queries nor transfers.
@@ -45,7 +47,6 @@ impl From<Option<SecondaryHandle>> for Receivers {
 impl Receivers {
     /// Who takes a message, if it is an UPDATE and somebody does.
     pub(super) fn updates(&self, message: &[u8]) -> Option<&Arc<dyn Updates>> {
-        let flags = u16_at(message, 2).filter(|_| message.len() >= HEADER)?;
-        self.updates.as_ref().filter(|_| flags & (flag::QR | flag::OPCODE) == UPDATE)
+        self.updates.as_ref().filter(|_| opcode::of_request(message) == Some(opcode::UPDATE))
     }
 }

@@ -4,11 +4,10 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use crate::publish::Difference;
-use crate::transfer::notify::Allowed;
 use crate::transfer::tsig::{Keys, Replies, TsigFault, verify_request};
 use crate::transfer::writer::{Messages, Reply, append_opt};
-use crate::wire::octets::{FlatName, HEADER, u16_at, u32_at};
-use crate::wire::{CLASS_IN, Name, Query, RecordType, Serial, flag, rcode};
+use crate::wire::octets::{FlatName, HEADER, RECORD_FIXED, put_u16, u16_at, u32_at};
+use crate::wire::{CLASS_IN, LookupName, Name, Query, RecordType, Serial, flag, opcode, rcode};
 use crate::zone::Zone;
 
 use super::seen::{AskedFor, Sent};
@@ -102,15 +101,15 @@ impl Stream {
     }
 }
 
-/// Judges a request that is no NOTIFY. `now` is in seconds since 1970.
+/// Judges a request that is no NOTIFY. `allows` says whether a client with this key may have that of a zone; `now` is in seconds since 1970.
 pub(super) fn judge(
     (message, client, transport): (&[u8], IpAddr, Transport),
     (keys, source): (&Keys, &dyn Source),
-    allowed: impl Fn(&Name) -> Allowed,
+    allows: impl Fn(&Name, Option<&Name>, AskedFor) -> bool,
     now: u64,
 ) -> (Answer, Option<RequestFault>) {
     let Some(query) = Query::parse(message) else { return (Answer::Nothing, None) };
-    if query.opcode() != 0 {
+    if query.opcode() != opcode::QUERY {
         return (error(message, &query, rcode::NOTIMP, None, now), None);
     }
     let question = match (&query.question, query.fault) {
@@ -142,13 +141,20 @@ pub(super) fn judge(
         return (error(message, &query, rcode::NOTAUTH, signer, now), None);
     };
     let version = source.version_for(&name, client);
+    let key = signer.as_ref().map(|signer| signer.key().name().clone());
+    if asked == AskedFor::Soa
+        && matches!(version, Err(NoVersion::NotServed))
+        && let Some(zone) = zone_above(&name, client, source)
+        && allows(zone.origin(), key.as_ref(), asked)
+    {
+        return (negative(message, &query, (&zone, &name), signer, now), None);
+    }
     if matches!(version, Err(NoVersion::NotServed)) {
         let fault = RequestFault::NoZone { zone: name };
         return (error(message, &query, rcode::NOTAUTH, signer, now), Some(fault));
     }
-    let key = signer.as_ref().map(|signer| signer.key().name());
-    if !allowed(&name).allows(client, key, transport == Transport::Tls) {
-        let fault = RequestFault::NotAllowed { zone: name, key: key.cloned() };
+    if !allows(&name, key.as_ref(), asked) {
+        let fault = RequestFault::NotAllowed { zone: name, key };
         return (error(message, &query, rcode::REFUSED, signer, now), Some(fault));
     }
     let Ok(zone) = version else {
@@ -223,9 +229,60 @@ fn serial_of(message: &[u8], question: usize, zone: &[u8]) -> Option<Serial> {
     if u16_at(message, fixed)? != RecordType::SOA.0 || !name.as_wire().eq_ignore_ascii_case(zone) {
         return None;
     }
-    let second = name.read(message, fixed + 10).ok()?;
+    let second = name.read(message, fixed + RECORD_FIXED).ok()?;
     let serial = name.read(message, second).ok()?;
     u32_at(message, serial).map(Serial)
+}
+
+/// The zone that a name without a zone of its own belongs to; `None` if it is delegated away, or in no zone that is served here.
+fn zone_above(name: &Name, client: IpAddr, source: &dyn Source) -> Option<Arc<Zone>> {
+    let above = || std::iter::successors(name.parent(), Name::parent);
+    // The first that is served, whether this client may have a version of it now or not.
+    let first = above().find_map(|above| match source.version_for(&above, client) {
+        Err(NoVersion::NotServed) => None,
+        version => Some(version.ok()),
+    });
+    let zone = first??;
+    let inside = std::iter::once(name.clone()).chain(above()).take_while(|above| above != zone.origin());
+    let is_cut = |name: Name| {
+        let node = zone.find(&LookupName::from(&name));
+        node.is_some_and(|node| node.set(RecordType::NS).is_some())
+    };
+    (!inside.into_iter().any(is_cut)).then(|| zone.clone())
+}
+
+/// There is no SOA record at a name, and this is that of its zone (RFC 2308 section 2): so clients of updates learn which zone to name.
+fn negative(
+    message: &[u8],
+    query: &Query<'_>,
+    (zone, name): (&Zone, &Name),
+    signer: Option<Replies>,
+    now: u64,
+) -> Answer {
+    let is_there = zone.find(&LookupName::from(name)).is_some();
+    let mut response = header(message, query, if is_there { rcode::NOERROR } else { rcode::NXDOMAIN });
+    // Behind the header and the question, before the OPT record.
+    let question = query.question.as_ref().map_or(0, |question| question.octets.len());
+    let tail = response.split_off((HEADER + question).min(response.len()));
+    if let Some((ttl, rdata)) =
+        zone.apex().set(RecordType::SOA).and_then(|set| Some((set.ttl, set.rdata().next()?)))
+        && let Ok(length) = u16::try_from(rdata.len())
+    {
+        let flags = u16_at(&response, 2).unwrap_or_default();
+        put_u16(&mut response, 2, flags | flag::AA);
+        put_u16(&mut response, 8, 1);
+        response.extend_from_slice(zone.origin().as_wire());
+        response.extend_from_slice(&RecordType::SOA.0.to_be_bytes());
+        response.extend_from_slice(&CLASS_IN.to_be_bytes());
+        response.extend_from_slice(&ttl.to_be_bytes());
+        response.extend_from_slice(&length.to_be_bytes());
+        response.extend_from_slice(rdata);
+    }
+    response.extend_from_slice(&tail);
+    if let Some(mut signer) = signer {
+        signer.sign(&mut response, now);
+    }
+    Answer::Message(response)
 }
 
 fn error(message: &[u8], query: &Query<'_>, rcode: u8, signer: Option<Replies>, now: u64) -> Answer {

@@ -8,8 +8,8 @@ use std::time::SystemTime;
 use crate::telemetry::locked;
 use crate::wire::{Name, Serial};
 
-/// Pairs of a zone and a secondary that are remembered: 20,000 zones with five secondaries each. Beyond that new
-/// ones are not.
+/// Pairs of a zone and a secondary that are remembered: 20,000 zones with five secondaries each. Beyond that the one that asked longest ago
+/// is forgotten.
 const MAX_REMEMBERED_PAIRS: usize = 100_000;
 
 /// What a secondary asked for.
@@ -47,8 +47,10 @@ pub struct Seen {
     pub sent: Option<Sent>,
     /// When.
     pub at: SystemTime,
-    /// The serial that it has, as far as is known: the one it asked from, or the one that was sent to it whole.
+    /// The serial that it said it has when it asked for differences last.
     pub serial: Option<Serial>,
+    /// The serial of the version that was sent to it last, whole to the end. Whether it serves that, it does not say.
+    pub sent_serial: Option<Serial>,
 }
 
 /// All of them; clones are the same table.
@@ -59,7 +61,11 @@ pub struct SeenTable {
 
 #[derive(Debug, Default)]
 struct Entries {
-    seen: BTreeMap<(Name, IpAddr), Seen>,
+    /// With the number of the last request.
+    seen: BTreeMap<(Name, IpAddr), (u64, Seen)>,
+    /// By the number of their last request.
+    order: BTreeMap<u64, (Name, IpAddr)>,
+    requests: u64,
 }
 
 impl SeenTable {
@@ -68,20 +74,49 @@ impl SeenTable {
         &self,
         (zone, client): (&Name, IpAddr),
         asked: AskedFor,
-        sent: Option<Sent>,
+        sent: Option<(Sent, Serial)>,
         serial: Option<Serial>,
     ) {
+        self.note_at_most(MAX_REMEMBERED_PAIRS, (zone, client), asked, (sent, serial));
+    }
+
+    fn note_at_most(
+        &self,
+        most: usize,
+        (zone, client): (&Name, IpAddr),
+        asked: AskedFor,
+        (sent, serial): (Option<(Sent, Serial)>, Option<Serial>),
+    ) {
         let mut entries = locked(&self.entries);
+        let Entries { seen: all, order, requests } = &mut *entries;
         let key = (zone.clone(), client);
-        if entries.seen.len() >= MAX_REMEMBERED_PAIRS && !entries.seen.contains_key(&key) {
-            return;
+        let before = all.get(&key);
+        let known =
+            before.map(|(_, seen)| (seen.serial, seen.sent.zip(seen.sent_serial))).unwrap_or_default();
+        match before {
+            Some((number, _)) => drop(order.remove(number)),
+            None if all.len() >= most => drop(order.pop_first().and_then(|(_, oldest)| all.remove(&oldest))),
+            None => {}
         }
+        *requests += 1;
+        let (serial, (sent, sent_serial)) = (serial.or(known.0), sent.or(known.1).unzip());
         let at = SystemTime::now();
-        let before = entries.seen.get(&key);
-        let (serial, sent) =
-            (serial.or(before.and_then(|seen| seen.serial)), sent.or(before.and_then(|seen| seen.sent)));
-        let seen = Seen { zone: zone.clone(), client, asked, sent, at, serial };
-        entries.seen.insert(key, seen);
+        let seen = Seen { zone: zone.clone(), client, asked, sent, at, serial, sent_serial };
+        order.insert(*requests, key.clone());
+        all.insert(key, (*requests, seen));
+    }
+
+    /// Forgets a zone that is served no more.
+    pub(super) fn forget(&self, zone: &Name) {
+        let mut entries = locked(&self.entries);
+        let Entries { seen, order, .. } = &mut *entries;
+        let first = (zone.clone(), IpAddr::from([0; 4]));
+        let of_zone = seen.range(first..).take_while(|((name, _), _)| name == zone);
+        let gone: Vec<_> = of_zone.map(|(key, (number, _))| (key.clone(), *number)).collect();
+        for (key, number) in gone {
+            seen.remove(&key);
+            order.remove(&number);
+        }
     }
 
     /// Those of one zone, by client; `None` if somebody notes something at this moment. Never blocks.
@@ -93,11 +128,34 @@ impl SeenTable {
         };
         let first = (zone.clone(), IpAddr::from([0; 4]));
         let of_zone = entries.seen.range(first..).take_while(|((name, _), _)| name == zone);
-        Some(of_zone.map(|(_, seen)| seen.clone()).collect())
+        Some(of_zone.map(|(_, (_, seen))| seen.clone()).collect())
     }
 
     /// All, by zone and client.
     pub fn list(&self) -> Vec<Seen> {
-        locked(&self.entries).seen.values().cloned().collect()
+        locked(&self.entries).seen.values().map(|(_, seen)| seen.clone()).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_pair_that_asked_longest_ago_makes_room_and_a_zone_that_is_gone_is_forgotten() {
+        let table = SeenTable::default();
+        let name = |zone: u32| -> Name { format!("z{zone}.").parse().unwrap() };
+        let client = IpAddr::from([192, 0, 2, 1]);
+        let note = |zone| table.note_at_most(3, (&name(zone), client), AskedFor::Soa, (None, None));
+        let known = || table.list().into_iter().map(|seen| seen.zone.to_string()).collect::<Vec<_>>();
+        (1..=3).for_each(note);
+        note(1);
+        note(4);
+        assert_eq!(known(), ["z1.", "z3.", "z4."]);
+        table.forget(&name(3));
+        assert_eq!(known(), ["z1.", "z4."]);
+        note(5);
+        note(6);
+        assert_eq!(known(), ["z4.", "z5.", "z6."], "the place of the zone that is gone is free");
     }
 }

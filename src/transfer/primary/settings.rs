@@ -12,7 +12,7 @@ use crate::transfer::tsig::Keys;
 use crate::wire::Name;
 
 /// What the operator says about sending zones.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct PrimarySettings {
     /// Where it listens, on UDP and TCP: management addresses.
     pub listen: Vec<SocketAddr>,

@@ -19,7 +19,7 @@ pub(super) struct Asking {
 
 /// What a round says.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Verdict {
+pub(super) enum RoundResult {
     /// Primaries with a newer version, the freshest first.
     Newer(Vec<usize>),
     /// A primary has the served version, and none a newer one that is worth a transfer.
@@ -62,31 +62,36 @@ impl Asking {
         is_due
     }
 
-    /// Whether all have answered.
+    /// Whether each that was asked has told a serial.
+    pub(super) fn have_all_answered(&self) -> bool {
+        self.answers.len() == self.asked.len()
+    }
+
+    /// Whether nobody is waited for any more.
     pub(super) fn is_complete(&self) -> bool {
         self.pending.is_empty()
     }
 
     /// What it says; `is_newer` tells whether a serial is worth a transfer.
-    pub(super) fn verdict(&self, served: Option<Serial>, is_newer: impl Fn(Serial) -> bool) -> Verdict {
+    pub(super) fn verdict(&self, served: Option<Serial>, is_newer: impl Fn(Serial) -> bool) -> RoundResult {
         let mut newer: Vec<(usize, Serial)> =
             self.answers.iter().filter(|(_, serial)| is_newer(*serial)).copied().collect();
         // Serials that cannot be compared (RFC 1982) stay in the order of the primaries.
         newer.sort_by_key(|(primary, _)| *primary);
         newer.sort_by(|a, b| b.1.compare(a.1).unwrap_or(std::cmp::Ordering::Equal));
         if !newer.is_empty() {
-            return Verdict::Newer(newer.into_iter().map(|(primary, _)| primary).collect());
+            return RoundResult::Newer(newer.into_iter().map(|(primary, _)| primary).collect());
         }
         // A newer version that is not worth a transfer was refused: what is served is not the newest.
         let is_fresh = |(_, serial): &&(usize, Serial)| Some(*serial) == served;
         let is_behind =
             |(_, serial): &&(usize, Serial)| served.is_some_and(|served| !serial.is_after(served));
         if self.answers.iter().any(|answer| is_fresh(&answer)) {
-            return Verdict::Fresh;
+            return RoundResult::Fresh;
         }
         match self.answers.iter().find(is_behind) {
-            Some((primary, serial)) => Verdict::Behind(*primary, *serial),
-            None => Verdict::Nothing,
+            Some((primary, serial)) => RoundResult::Behind(*primary, *serial),
+            None => RoundResult::Nothing,
         }
     }
 }

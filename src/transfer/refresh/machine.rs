@@ -7,44 +7,48 @@ use crate::transfer::message::Soa;
 use crate::wire::Serial;
 
 use super::again::Again;
-use super::asking::{Asking, Verdict};
+use super::asking::{Asking, RoundResult};
 use super::refused::RefusedVersions;
-use super::saved::{from_seconds, to_seconds};
 use super::settings::Bounds;
 use super::status::{Behind, Phase, Status};
+use super::told::ToldSerials;
 use super::{Action, Now, Order, Transferred};
 
 /// Part of an interval that chance takes off, so that zones loaded at one time do not ask at one time.
-const JITTER: f64 = 0.1;
-/// After a start zones that are due already ask within this time; the limits of queries a second hold beside it.
-const MOST_SPREAD: Duration = Duration::from_secs(30);
+pub(super) const JITTER: f64 = 0.1;
 /// Doublings of a pause at most: past this every bound is reached.
 const MOST_DOUBLINGS: u32 = 16;
 
 /// One secondary zone.
 #[derive(Debug)]
 pub struct Refresh {
-    bounds: Bounds,
-    served: Option<Soa>,
+    pub(super) bounds: Bounds,
+    pub(super) served: Option<Soa>,
     step: Step,
     /// When to ask, if idle.
-    due: Instant,
-    expires: Option<Instant>,
-    checked: Option<SystemTime>,
-    failing_since: Option<SystemTime>,
-    failures: u32,
-    seen: Vec<Option<Serial>>,
+    pub(super) due: Instant,
+    pub(super) expires: Option<Instant>,
+    pub(super) checked: Option<SystemTime>,
+    pub(super) failing_since: Option<SystemTime>,
+    pub(super) failures: u32,
+    seen: ToldSerials,
     behind: Option<Behind>,
     refused: RefusedVersions,
     /// Whether the whole zone is wanted whatever its serial.
     is_forced: bool,
     /// Whether a NOTIFY began what is under way.
     is_hinted: bool,
+    /// Whether that NOTIFY says that there is a newer version.
+    is_newer_told: bool,
+    /// Whether the last NOTIFY with a serial was false: until a version comes again, primaries are asked before a transfer begins.
+    doubts_hints: bool,
+    /// Whether it was out of service, and the version that was kept is served until a primary has said what the zone is now.
+    is_listed_again: bool,
     /// Whether a primary has answered since it began, with a version that is not to be transferred.
     is_answered: bool,
     /// What came while something was under way: looked at when that is over.
     again: Option<Again>,
-    rng: fastrand::Rng,
+    pub(super) rng: fastrand::Rng,
 }
 
 #[derive(Clone, Debug)]
@@ -56,6 +60,8 @@ enum Step {
         from: Option<Serial>,
         /// Whom to ask when this one fails, the freshest first; `None` unless every primary was asked what it has.
         others: Option<Vec<usize>>,
+        /// The serial that the primary told in an SOA response of this round.
+        told: Option<Serial>,
     },
 }
 
@@ -79,11 +85,14 @@ impl Refresh {
             checked: None,
             failing_since: None,
             failures: 0,
-            seen: vec![None; primaries],
+            seen: ToldSerials::new(primaries),
             behind: None,
             refused: RefusedVersions::default(),
             is_forced: false,
             is_hinted: false,
+            is_newer_told: false,
+            doubts_hints: false,
+            is_listed_again: false,
             is_answered: false,
             again: None,
             rng,
@@ -97,22 +106,6 @@ impl Refresh {
         refresh
     }
 
-    /// What survives a restart. Ages are told by the timer and not by the clock, which may have been set since.
-    pub fn save(&self, now: Now) -> Saved {
-        let wall = to_seconds(now.wall);
-        let wait = self.due.saturating_duration_since(now.instant);
-        let checked = match (self.served, self.expires) {
-            (Some(soa), Some(expires)) if self.checked.is_some() => {
-                let left = expires.saturating_duration_since(now.instant);
-                let over = now.instant.saturating_duration_since(expires);
-                let age = self.expire_of(soa).saturating_add(over).saturating_sub(left);
-                Some(wall.saturating_sub(age.as_secs()))
-            }
-            _ => self.checked.map(to_seconds),
-        };
-        Saved { checked, due: wall.saturating_add(wait.as_secs()), failures: self.failures, saved: wall }
-    }
-
     /// When what is served expires, or has expired.
     pub fn expires(&self) -> Option<Instant> {
         self.expires.filter(|_| self.served.is_some())
@@ -121,6 +114,27 @@ impl Refresh {
     /// Whether the last attempts brought a version, or the word that there is none.
     pub fn is_failing(&self) -> bool {
         self.failures > 0
+    }
+
+    /// It was out of service, and what was kept of it is served: its primaries may have another zone of this name now, whose serial has
+    /// nothing to do with that one.
+    pub fn set_listed_again(&mut self) {
+        self.is_listed_again = self.served.is_some();
+    }
+
+    /// Whether a NOTIFY began what is under way.
+    pub fn is_hinted(&self) -> bool {
+        self.is_hinted
+    }
+
+    /// Whether a version is served.
+    pub fn is_served(&self) -> bool {
+        self.served.is_some()
+    }
+
+    /// How many attempts in a row have failed.
+    pub fn failures(&self) -> u32 {
+        self.failures
     }
 
     /// Whether a version is served, or an attempt to get one has failed.
@@ -152,6 +166,8 @@ impl Refresh {
                 Phase::Transferring { primary: *primary, whole: from.is_none() }
             }
         };
+        // One that no primary has any more is nobody's concern.
+        let refused = self.refused.last_of(self.seen.all());
         Status {
             serial: self.served.map(|soa| soa.serial),
             phase,
@@ -161,10 +177,10 @@ impl Refresh {
             stale_since: self.stale_since(now),
             failing_since: self.failing_since,
             failures: self.failures,
-            seen: self.seen.clone(),
+            seen: self.seen.all().to_vec(),
             behind: self.behind,
-            refused: self.refused.last(),
-            refused_since: self.refused.since(),
+            refused,
+            refused_since: refused.and_then(|_| self.refused.since()),
         }
     }
 
@@ -174,14 +190,15 @@ impl Refresh {
             return None;
         }
         match &self.step {
-            Step::Idle => self.look(),
+            Step::Idle => self.begin_round(),
             Step::Asking(_) => self.judge(now),
             Step::Transferring { .. } => None,
         }
     }
 
     /// A NOTIFY of this primary, or of another server that may send some, with the serial in it if there is one: a hint,
-    /// because it is not authenticated (RFC 1996 section 3.7). So it has nothing transferred that was refused, and never puts off what the timer does.
+    /// because it is not authenticated (RFC 1996 section 3.7). So it has nothing transferred that was refused, and never puts off what the timer does;
+    /// and after one that was false the primary is asked first, so that the limits of SOA queries hold for the next ones.
     pub fn notified(&mut self, primary: Option<usize>, hint: Option<Serial>) -> Option<Action> {
         if !matches!(self.step, Step::Idle) {
             self.again = Some(Again::with_notify(self.again, primary, hint));
@@ -189,10 +206,13 @@ impl Refresh {
         }
         let served = self.served.map(|soa| soa.serial);
         (self.is_hinted, self.is_answered) = (true, false);
+        self.is_newer_told = hint.is_none_or(|hint| served.is_none_or(|served| hint.is_after(served)));
         match (hint, primary) {
             (Some(hint), _) if served == Some(hint) || self.refused.contains(hint) => None,
-            (Some(hint), Some(primary)) if self.refused.is_empty() && self.is_wanted(hint) => {
-                self.transfer(primary, served, None)
+            (Some(hint), Some(primary))
+                if self.refused.is_empty() && !self.doubts_hints && self.is_wanted(hint) =>
+            {
+                self.transfer(primary, served, (None, None))
             }
             (_, Some(primary)) => self.ask(vec![primary]),
             (_, None) => self.begin(),
@@ -207,14 +227,14 @@ impl Refresh {
         }
         self.refused.clear();
         self.is_forced = order == Order::Retransfer;
-        self.look()
+        self.begin_round()
     }
 
     /// The answer of a primary to an SOA query; `None` if there was none.
     pub fn answered(&mut self, now: Now, primary: usize, soa: Option<Soa>) -> Option<Action> {
         let serial = soa.map(|soa| soa.serial);
-        if let (Some(place), Some(serial)) = (self.seen.get_mut(primary), serial) {
-            *place = Some(serial);
+        if let Some(serial) = serial {
+            self.seen.note(primary, serial);
         }
         let is_wanted = serial.is_some_and(|serial| self.is_wanted(serial));
         let Step::Asking(asking) = &mut self.step else { return None };
@@ -232,19 +252,27 @@ impl Refresh {
 
     /// The end of a transfer.
     pub fn transferred(&mut self, now: Now, end: Transferred) -> Option<Action> {
-        let Step::Transferring { primary, from, others } = &mut self.step else { return None };
-        let (primary, from, others) = (*primary, *from, others.take());
-        let are_all_asked = others.is_some() || self.seen.len() == 1;
+        let Step::Transferring { primary, from, others, told } = &mut self.step else { return None };
+        let (primary, from, others, told) = (*primary, *from, others.take(), *told);
+        let are_all_asked = others.is_some() || self.seen.count() == 1;
         self.step = Step::Idle;
         match end {
             Transferred::Served(soa) => {
-                self.see(primary, soa.serial);
+                self.seen.note(primary, soa.serial);
                 self.served = Some(soa);
                 self.refused.clear();
+                self.doubts_hints = false;
+                self.is_newer_told = false;
                 self.confirmed(now, are_all_asked)
             }
+            // It contradicts its own SOA response: several servers behind one address, or a cache. What it told does not come.
+            Transferred::NotNewer(soa) if told.is_some_and(|told| told.is_after(soa.serial)) => {
+                self.next(now, others)
+            }
             Transferred::NotNewer(soa) => {
-                self.see(primary, soa.serial);
+                self.seen.note(primary, soa.serial);
+                // Without an SOA response it was a NOTIFY that said so.
+                self.doubts_hints |= self.is_hinted && told.is_none();
                 match self.served.is_some_and(|served| served.serial == soa.serial) {
                     true => self.confirmed(now, are_all_asked),
                     false => {
@@ -254,7 +282,7 @@ impl Refresh {
                 }
             }
             Transferred::AskWhole | Transferred::Faulty if from.is_some() => {
-                self.transfer(primary, None, others)
+                self.transfer(primary, None, (others, told))
             }
             Transferred::AskWhole | Transferred::Faulty | Transferred::Unreachable => self.next(now, others),
             Transferred::NotKept => {
@@ -262,8 +290,8 @@ impl Refresh {
                 self.next(now, others)
             }
             Transferred::Refused(serial) => {
-                self.see(primary, serial);
-                self.refused.add(serial, self.seen.len(), now.wall);
+                self.seen.note(primary, serial);
+                self.refused.add(serial, self.seen.count(), now.wall);
                 self.is_answered = true;
                 let others = others.map(|others| self.without_refused(others));
                 self.next(now, others)
@@ -291,56 +319,27 @@ impl Refresh {
     /// Other primaries from now on: what is known of the version that is served stays, and they are asked at once. The results of
     /// what is under way must not be told any more.
     pub fn change_primaries(&mut self, primaries: usize, now: Now) {
-        self.seen = vec![None; primaries];
+        self.seen = ToldSerials::new(primaries);
         (self.step, self.again, self.behind) = (Step::Idle, None, None);
         (self.is_forced, self.due) = (false, now.instant);
+        self.doubts_hints = false;
         self.refused.clear();
     }
 
-    fn restore(&mut self, soa: Soa, saved: Saved, now: Now) {
-        // Of a clock that went backwards nothing can be said but that no time has passed.
-        let wall = to_seconds(now.wall).max(saved.saved);
-        // Timers of a zone that had never come were kept, then it came, and the process ended before they were kept again.
-        let checked = saved.checked.unwrap_or(saved.saved);
-        let age = Duration::from_secs(wall.saturating_sub(checked));
-        let expire = self.expire_of(soa);
-        self.expires = match expire.checked_sub(age) {
-            Some(left) => now.instant.checked_add(left),
-            // Since when it has expired; a timer does not reach back behind the start of the host.
-            None => now.instant.checked_sub(age - expire).or(Some(now.instant)),
-        };
-        self.checked = saved.checked.map(from_seconds);
-        let wait = Duration::from_secs(saved.due.saturating_sub(wall)).min(self.refresh_of(soa));
-        // After a long stop all zones are due at once; no primary is to be asked about all of them at once.
-        let spread = self.refresh_of(soa).mul_f64(JITTER).min(MOST_SPREAD).mul_f64(self.rng.f64());
-        self.due = now.instant + wait + spread;
-        self.failures = saved.failures;
-        if saved.failures > 0 {
-            let last = saved.checked.map_or(now.wall, |checked| from_seconds(checked) + soa.refresh);
-            self.failing_since = Some(last.min(now.wall));
-        }
-    }
-
-    /// Since when no primary has been reached although REFRESH was over; `None` while one was, or before it is over.
-    fn stale_since(&self, now: Now) -> Option<SystemTime> {
-        let (soa, expires) = (self.served?, self.expires?);
-        let left = self.expire_of(soa).saturating_sub(self.refresh_of(soa));
-        let began = expires.checked_sub(left).unwrap_or(expires);
-        let age = now.instant.checked_duration_since(began).filter(|_| self.is_failing())?;
-        now.wall.checked_sub(age)
-    }
-
     /// Begins a round by the timer or an order.
-    fn look(&mut self) -> Option<Action> {
+    fn begin_round(&mut self) -> Option<Action> {
         (self.is_hinted, self.is_answered) = (false, false);
+        self.is_newer_told = false;
         self.begin()
     }
 
     /// Begins a round: asks all, or, where there is nothing to compare, transfers at once.
     fn begin(&mut self) -> Option<Action> {
-        match self.seen.len() {
+        match self.seen.count() {
             0 => None,
-            1 if self.served.is_none() && self.refused.is_empty() => self.transfer(0, None, Some(Vec::new())),
+            1 if self.served.is_none() && self.refused.is_empty() => {
+                self.transfer(0, None, (Some(Vec::new()), None))
+            }
             count => self.ask((0..count).collect()),
         }
     }
@@ -354,10 +353,10 @@ impl Refresh {
         &mut self,
         primary: usize,
         from: Option<Serial>,
-        others: Option<Vec<usize>>,
+        (others, told): (Option<Vec<usize>>, Option<Serial>),
     ) -> Option<Action> {
         let from = from.filter(|_| !self.is_forced);
-        self.step = Step::Transferring { primary, from, others };
+        self.step = Step::Transferring { primary, from, others, told };
         Some(Action::Transfer { primary, from, is_forced: self.is_forced })
     }
 
@@ -373,25 +372,33 @@ impl Refresh {
         let served = self.served.map(|soa| soa.serial);
         let verdict = asking.verdict(served, |serial| self.is_wanted(serial));
         let is_answered = asking.is_answered(|serial| self.is_wanted(serial));
-        let others = asking.others(self.seen.len());
+        let others = asking.others(self.seen.count());
+        let have_all_answered = asking.have_all_answered();
         self.is_answered |= is_answered;
         if others.is_empty() {
             // All are asked: what was found before counts no more.
             self.behind = None;
         }
         match verdict {
-            Verdict::Newer(mut primaries) => {
+            RoundResult::Newer(mut primaries) => {
                 let first = primaries.remove(0);
-                self.transfer(first, served, Some(primaries).filter(|_| others.is_empty()))
+                let told = self.seen.of(first);
+                self.transfer(first, served, (Some(primaries).filter(|_| others.is_empty()), told))
             }
-            Verdict::Fresh => self.confirmed(now, others.is_empty()),
+            RoundResult::Fresh => self.confirmed(now, others.is_empty()),
             // One primary was asked alone: what it does not know the others may.
-            Verdict::Behind(..) | Verdict::Nothing if !others.is_empty() => self.ask_more(others),
-            Verdict::Behind(primary, serial) => {
-                self.behind = Some(Behind { primary, serial });
+            RoundResult::Behind(..) | RoundResult::Nothing if !others.is_empty() => self.ask_more(others),
+            RoundResult::Behind(primary, _) if have_all_answered && self.is_listed_again => {
+                self.is_forced = true;
+                self.transfer(primary, None, (Some(Vec::new()), None))
+            }
+            RoundResult::Behind(primary, serial) => {
+                // One that never had what is served, and one that had it does not answer: no serial went backwards.
+                let is_proven = have_all_answered || self.seen.has_fallen(primary);
+                self.behind = Some(Behind { primary, serial, is_proven });
                 self.failed(now)
             }
-            Verdict::Nothing => self.failed(now),
+            RoundResult::Nothing => self.failed(now),
         }
     }
 
@@ -403,31 +410,35 @@ impl Refresh {
 
     /// Goes on with the next primary; if nobody was asked before, with asking all.
     fn next(&mut self, now: Now, others: Option<Vec<usize>>) -> Option<Action> {
-        let Some(mut others) = others else { return self.ask((0..self.seen.len()).collect()) };
+        let Some(mut others) = others else { return self.ask((0..self.seen.count()).collect()) };
         if others.is_empty() {
             return self.failed(now);
         }
         let primary = others.remove(0);
         let from = self.served.map(|soa| soa.serial);
-        self.transfer(primary, from, Some(others))
+        let told = self.seen.of(primary);
+        self.transfer(primary, from, (Some(others), told))
     }
 
     fn without_refused(&self, mut primaries: Vec<usize>) -> Vec<usize> {
-        let seen = |primary: &usize| self.seen.get(*primary).copied().flatten();
-        primaries.retain(|primary| seen(primary).is_none_or(|serial| self.is_wanted(serial)));
+        primaries.retain(|primary| self.seen.of(*primary).is_none_or(|serial| self.is_wanted(serial)));
         primaries
     }
 
     /// What is served is the newest, for all that those know who were asked.
     fn confirmed(&mut self, now: Now, are_all_asked: bool) -> Option<Action> {
         (self.failures, self.failing_since, self.behind) = (0, None, None);
-        self.is_forced = false;
+        (self.is_forced, self.is_listed_again) = (false, false);
         self.is_answered = true;
         if let Some(soa) = self.served {
             let wait = self.refresh_of(soa);
             let due = now.instant + self.with_jitter(wait);
             // Others may have a newer one: they are asked when they would have been.
             self.due = if are_all_asked { due } else { self.due.min(due) };
+            if self.is_newer_told {
+                // A cache before the primary, or one that loads, may not know yet what its NOTIFY told.
+                self.due = self.due.min(now.instant + self.bounds.after_notify);
+            }
         }
         self.end(now)
     }
@@ -437,11 +448,9 @@ impl Refresh {
         self.failing_since.get_or_insert(now.wall);
         let doublings = self.failures.min(MOST_DOUBLINGS);
         self.is_forced = false;
-        let Bounds { least_retry, most_retry, first_retry, .. } = self.bounds;
         let (base, most) = match self.served {
-            // Never rarer than after a success.
-            Some(soa) => (soa.retry.max(least_retry), most_retry.min(self.refresh_of(soa).max(least_retry))),
-            None => (first_retry, most_retry),
+            Some(soa) => (self.retry_of(soa), self.most_retry_of(soa)),
+            None => (self.bounds.first_retry, self.bounds.most_retry),
         };
         let wait = base.saturating_mul(1 << doublings).min(most);
         let due = now.instant + self.with_jitter(wait);
@@ -462,27 +471,10 @@ impl Refresh {
         }
         match self.again.take()? {
             // The timer's turn: it asks all.
-            Again::Notified(..) if self.due <= now.instant => self.look(),
+            Again::Notified(..) if self.due <= now.instant => self.begin_round(),
             Again::Notified(primary, hint) => self.notified(primary, hint),
             Again::Ordered(order) => self.ordered(order),
         }
-    }
-
-    fn see(&mut self, primary: usize, serial: Serial) {
-        if let Some(place) = self.seen.get_mut(primary) {
-            *place = Some(serial);
-        }
-    }
-
-    fn refresh_of(&self, soa: Soa) -> Duration {
-        // Bounds that cross each other: the lower one counts.
-        soa.refresh.min(self.bounds.most_refresh).max(self.bounds.least_refresh)
-    }
-
-    /// EXPIRE; one that is shorter than the time until a second look would end a zone whose primary answers every time.
-    fn expire_of(&self, soa: Soa) -> Duration {
-        let least = self.refresh_of(soa).saturating_add(soa.retry.max(self.bounds.least_retry));
-        soa.expire.max(least)
     }
 
     fn with_jitter(&mut self, wait: Duration) -> Duration {

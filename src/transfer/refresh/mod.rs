@@ -14,25 +14,32 @@
 //!
 //! The answer of a primary puts off the expiry of what is served also where its version is older or was refused: RFC 1034 section
 //! 4.3.5 has a copy end when no serial check is possible, and what is refused is no reason to serve nothing. A newer version that
-//! does not come does not put it off.
+//! does not come does not put it off, also where the primary that told of it then sends the one that is served.
+//!
+//! A NOTIFY that finds nothing newer although it says so has all primaries asked once more a little later: a cache before a primary may
+//! not know yet. After a start every zone asks, because NOTIFYs may have come while nobody listened.
 //!
 //! Events and the time flow in, an [`Action`] flows out: at most one, and none while one is under way. No I/O, no clock of its own;
 //! the jitter comes from a generator that a test seeds. A serial, an age and an expiry are facts that it tells
 //! ([`Refresh::status`]); it never takes a zone out of service.
 
 mod again;
+mod ages;
 mod asking;
+#[cfg(test)]
+#[path = "../../../tests/unit/transfer/refresh_hints.rs"]
+mod hints_tests;
 mod machine;
 mod refused;
 #[cfg(test)]
 #[path = "../../../tests/unit/transfer/refresh_rounds.rs"]
 mod rounds_tests;
-mod saved;
 mod settings;
 mod status;
 #[cfg(test)]
 #[path = "../../../tests/unit/transfer/refresh.rs"]
 mod tests;
+mod told;
 
 use std::time::{Instant, SystemTime};
 

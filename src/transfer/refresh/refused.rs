@@ -30,9 +30,9 @@ impl RefusedVersions {
         self.serials.is_empty()
     }
 
-    /// The one that was refused last.
-    pub(super) fn last(&self) -> Option<Serial> {
-        self.serials.last().copied()
+    /// The one that was refused last of those that primaries have.
+    pub(super) fn last_of(&self, told: &[Option<Serial>]) -> Option<Serial> {
+        self.serials.iter().rev().find(|serial| told.contains(&Some(**serial))).copied()
     }
 
     /// When the first of them was refused.

@@ -17,12 +17,14 @@ pub struct Bounds {
     pub first_retry: Duration,
     /// How long other primaries may still answer after one has said that it has a newer version.
     pub grace: Duration,
+    /// How long after a NOTIFY that brought nothing newer the primaries are asked once more.
+    pub after_notify: Duration,
 }
 
 impl Default for Bounds {
     /// Two seconds, so that a zone with REFRESH 0 is no flood; a day, so that a forgotten REFRESH of a year does not hide that
     /// NOTIFY never arrives; an hour, the most that a dead primary is waited for; half a second, several round trips around
-    /// the world.
+    /// the world; half a minute, longer than PowerDNS keeps an answer in its packet cache (20 s).
     fn default() -> Self {
         Self {
             least_refresh: Duration::from_secs(2),
@@ -31,6 +33,7 @@ impl Default for Bounds {
             most_retry: Duration::from_secs(3600),
             first_retry: Duration::from_secs(1),
             grace: Duration::from_millis(500),
+            after_notify: Duration::from_secs(30),
         }
     }
 }

@@ -27,6 +27,9 @@ pub struct Behind {
     pub primary: usize,
     /// Its serial.
     pub serial: Serial,
+    /// Whether its serial went backwards: it told a newer one before, or every primary answers and none has what is served. Otherwise it
+    /// may never have had that, and those that had it do not answer.
+    pub is_proven: bool,
 }
 
 /// What is known about a zone now.
@@ -50,9 +53,9 @@ pub struct Status {
     pub failures: u32,
     /// The serial that each primary told last.
     pub seen: Vec<Option<Serial>>,
-    /// A primary whose serial went backwards, while no primary that answers has the served one.
+    /// A primary whose serial is older, while no primary that answers has the served one.
     pub behind: Option<Behind>,
-    /// The serial of the version that the publisher refused last: not transferred again.
+    /// The serial of the version that the publisher refused last and that a primary has still: not transferred again.
     pub refused: Option<Serial>,
     /// Since when there is a version that it refuses.
     pub refused_since: Option<SystemTime>,

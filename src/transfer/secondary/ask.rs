@@ -9,13 +9,14 @@ use std::time::Duration;
 
 use tokio::time::timeout;
 
+use crate::clock::unix_now;
 use crate::transfer::message::{Asked, Soa, SoaAnswer, TransferFault, read_soa_answer};
 use crate::transfer::tls::TlsClient;
 use crate::transfer::tsig::{Exchange, Key, TsigFault};
 use crate::wire::{Name, RecordType, rcode};
 
 use super::idle::IdleConnections;
-use super::net::{Frames, NetError, Pace, datagrams, unix_time};
+use super::net::{Frames, NetError, Pace, datagrams};
 use super::settings::SecondarySettings;
 
 /// How long each try over UDP waits: two seconds are several round trips around the world, the last is for a primary that loads.
@@ -92,14 +93,10 @@ pub(super) async fn ask_soa(
 ) -> Result<Soa, AskError> {
     // What is asked over TLS is not said in clear.
     if tls.is_some() {
-        return over_tcp(settings, idle, zone, (address, key, tls), pace(settings)).await;
+        return over_tcp(settings, idle, zone, (address, key, tls)).await;
     }
     if over == AskOver::Tcp {
-        // No longer than over UDP: the other primaries of the zone are waited for as long.
-        let most = TRIES.iter().sum();
-        let usual = pace(settings);
-        let pace = Pace { connect: usual.connect.min(most), silence: usual.silence.min(most), ..usual };
-        let asked = over_tcp(settings, idle, zone, (address, key, None), pace).await;
+        let asked = over_tcp(settings, idle, zone, (address, key, None)).await;
         return asked.map_err(|error| match error {
             AskError::Net(_) | AskError::Answer(TransferFault::Ended { .. }) => {
                 AskError::OverUdp(Box::new(error))
@@ -111,9 +108,9 @@ pub(super) async fn ask_soa(
     for wait in TRIES {
         let asked = Asked { zone: zone.clone(), id: fastrand::u16(..), record_type: RecordType::SOA };
         let mut query = asked.query(None);
-        let mut exchange = key.as_ref().map(|key| Exchange::sign(&mut query, key, unix_time()));
+        let mut exchange = key.as_ref().map(|key| Exchange::sign(&mut query, key, unix_now()));
         let socket = datagrams(&settings.management, address).await?;
-        let failed = |source| NetError::Broke { address, source };
+        let failed = |source| NetError::Udp { address, source };
         if let Err(source) = socket.send(&query).await {
             last = Some(failed(source));
             continue;
@@ -138,7 +135,7 @@ pub(super) async fn ask_soa(
                 Ok(SoaAnswer::Serves(soa)) => return Ok(soa),
                 Ok(SoaAnswer::NotAuthoritative) => return Err(AskError::NotAuthoritative),
                 Ok(SoaAnswer::Truncated) => {
-                    return over_tcp(settings, idle, zone, (address, key, tls), pace(settings)).await;
+                    return over_tcp(settings, idle, zone, (address, key, tls)).await;
                 }
             },
         }
@@ -151,11 +148,15 @@ async fn over_tcp(
     idle: &IdleConnections,
     zone: &Name,
     (address, key, tls): (SocketAddr, Option<Arc<Key>>, Option<&TlsClient>),
-    pace: Pace,
 ) -> Result<Soa, AskError> {
+    // No longer than over UDP: the other primaries of the zone are waited for as long, and so are other zones.
+    let most = TRIES.iter().sum();
+    let usual = pace(settings);
+    let pace =
+        Pace { connect: usual.connect.min(most), silence: usual.silence.min(most), longest: most, ..usual };
     let asked = Asked { zone: zone.clone(), id: fastrand::u16(..), record_type: RecordType::SOA };
     let mut query = asked.query(None);
-    let mut exchange = key.as_ref().map(|key| Exchange::sign(&mut query, key, unix_time()));
+    let mut exchange = key.as_ref().map(|key| Exchange::sign(&mut query, key, unix_now()));
     let peer = (address, tls);
     let mut frames = Frames::open(idle, &settings.management, peer, pace, &query).await?;
     let Some(message) = frames.next().await? else {
@@ -172,7 +173,7 @@ async fn over_tcp(
 
 fn judge(message: &[u8], asked: &Asked, exchange: Option<&mut Exchange>) -> Result<SoaAnswer, AskError> {
     if let Some(exchange) = exchange {
-        exchange.verify(message, unix_time())?;
+        exchange.verify(message, unix_now())?;
     }
     Ok(read_soa_answer(message, asked)?)
 }

@@ -10,7 +10,7 @@ use crate::zone::Expiry;
 
 use super::access::AtService;
 use super::coordinator::{Coordinator, now};
-use super::entry::{Early, Entry, soa_of};
+use super::entry::{Early, ZoneEntry, soa_of};
 use super::follower::{Follower, is_decided};
 use super::install_gate::forget;
 use super::pacer::Pacer;
@@ -22,16 +22,19 @@ impl Coordinator {
             Some(entry) if !entry.is_known() => entry.note_early(Early::Notified),
             Some(entry) => {
                 entry.note_told(hint, now());
+                if let Some(server) = primary.and_then(|primary| entry.settings.primaries.get(primary)) {
+                    self.jobs.is_heard(server.address, Instant::now());
+                }
                 self.step(zone, |refresh| refresh.notified(primary, hint));
             }
             None => {}
         }
     }
 
-    pub(super) fn ordered(&mut self, zone: Option<Name>, order: Order) -> usize {
+    pub(super) fn ordered(&mut self, zone: Option<Name>, except: &BTreeSet<Name>, order: Order) -> usize {
         let zones: Vec<Name> = match zone {
             Some(zone) => self.zones.get_key_value(&zone).map(|(zone, _)| zone.clone()).into_iter().collect(),
-            None => self.zones.keys().cloned().collect(),
+            None => self.zones.keys().filter(|zone| !except.contains(*zone)).cloned().collect(),
         };
         for zone in &zones {
             match self.zones.get_mut(zone) {
@@ -97,8 +100,11 @@ impl Coordinator {
 
     /// Asks the primaries of these zones as soon as nothing is under way: they are known by something else now.
     pub(super) fn ask_again(&mut self, zones: Vec<Name>) {
+        if !zones.is_empty() {
+            self.jobs.end_pauses(Instant::now());
+        }
         for zone in zones {
-            self.ordered(Some(zone), Order::Refresh);
+            self.ordered(Some(zone), &BTreeSet::new(), Order::Refresh);
         }
     }
 
@@ -132,7 +138,10 @@ impl Coordinator {
     pub(super) fn add_zone(&mut self, zone: SecondaryZone) {
         let name = zone.name.clone();
         let generation = self.next_generation();
-        self.zones.insert(name.clone(), Entry::new(zone, generation));
+        let is_listed_again = self.kept_aside.remove(&name);
+        let mut entry = ZoneEntry::new(zone, generation);
+        entry.is_listed_again = is_listed_again;
+        self.zones.insert(name.clone(), entry);
         self.outward.note(&name);
         let report = self.follower.as_ref().map(Follower::report);
         if report.is_none_or(|report| is_decided(&report, &name)) {
@@ -143,8 +152,11 @@ impl Coordinator {
     /// What was kept of zones that neither the configuration nor a catalog names any more is of no use; said when it is known what
     /// the catalogs list.
     pub(super) fn forget_strange_timers(&mut self) {
-        let strange: Vec<Name> =
-            self.saved.keys().filter(|zone| !self.zones.contains_key(*zone)).cloned().collect();
+        if std::mem::replace(&mut self.has_forgotten, true) {
+            return;
+        }
+        let is_strange = |zone: &&Name| !self.zones.contains_key(*zone) && !self.kept_aside.contains(*zone);
+        let strange: Vec<Name> = self.saved.keys().filter(is_strange).cloned().collect();
         for zone in strange {
             self.saved.remove(&zone);
             self.outward.note_timers(&zone, Instant::now());

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use tokio::sync::{mpsc, oneshot};
-use tokio::task::{Id, JoinError, JoinSet};
+use tokio::task::{Id, JoinSet};
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
@@ -14,15 +14,15 @@ use crate::handoff::{Latest, Queue, Reader, Receiver};
 use crate::publish::Report;
 use crate::telemetry::LogLimit;
 use crate::transfer::message::Soa;
-use crate::transfer::refresh::{Action, Now, Order, Refresh, Saved, Transferred};
+use crate::transfer::refresh::{Action, Now, Order, Refresh, Saved};
 use crate::wire::{Name, Serial};
 
 use super::access::AtService;
 use super::ask::{AskError, AskOver, ask_soa};
 use super::awaited::{Awaited, AwaitedZones};
-use super::entry::Entry;
+use super::clock_watch::ClockWatch;
+use super::entry::ZoneEntry;
 use super::fetch::{Credentials, Fetch, Fetched, fetch};
-use super::fetch_error::FetchError;
 use super::follower::Follower;
 use super::forwarder::Forwarder;
 use super::idle::IdleConnections;
@@ -31,9 +31,9 @@ use super::jobs::{Ask, Jobs, Next};
 use super::memory::TransferMemory;
 use super::outward::Outward;
 use super::pacer::Pacer;
-use super::report::{Diverged, LastTransfer, ZoneNews, ZoneReport};
+use super::report::{ZoneNews, ZoneReport};
 use super::settings::{MemberZones, SecondarySettings};
-use super::sink::{Sink, SinkError};
+use super::sink::Sink;
 
 /// What comes from outside.
 #[derive(Debug)]
@@ -41,7 +41,8 @@ pub(super) enum Event {
     /// A NOTIFY: of this primary, or of another server that may send some; at a service address, or at a management address.
     Notified { zone: Name, primary: Option<usize>, hint: Option<Serial>, is_at_service: bool },
     /// An operator's order, for one zone or for all; how many zones took it.
-    Ordered { zone: Option<Name>, order: Order, reply: oneshot::Sender<usize> },
+    /// Those in `except` are left out.
+    Ordered { zone: Option<Name>, except: BTreeSet<Name>, order: Order, reply: oneshot::Sender<usize> },
     /// The configuration says this now.
     Settings(Arc<SecondarySettings>),
     /// Zones that catalogs list.
@@ -54,14 +55,14 @@ pub(super) enum Event {
 
 /// What a task brings back.
 #[derive(Debug)]
-enum Done {
+pub(super) enum Done {
     Asked(Result<Soa, AskError>),
     Fetched(Fetched),
 }
 
 /// What a task was about, because one that panics brings nothing back.
 #[derive(Clone, Debug)]
-enum About {
+pub(super) enum About {
     Ask(Ask),
     Fetch { fetch: Fetch, begun: Instant },
 }
@@ -71,6 +72,8 @@ enum About {
 pub struct SecondaryContext {
     /// The timers that the last process kept.
     pub saved: HashMap<Name, Saved>,
+    /// Zones that are in service no more, and of which data is kept that may come back.
+    pub kept_aside: HashSet<Name>,
     /// Whether members of catalogs come, which may have timers among those: [`SecondaryHandle::change_members`](super::SecondaryHandle::change_members).
     pub has_members: bool,
     /// What the publisher serves; without it, what is served at the start is all that is.
@@ -83,7 +86,7 @@ pub struct SecondaryContext {
 pub(super) struct Coordinator {
     pub(super) settings: Arc<SecondarySettings>,
     pub(super) sink: Arc<dyn Sink>,
-    pub(super) zones: HashMap<Name, Entry>,
+    pub(super) zones: HashMap<Name, ZoneEntry>,
     /// The zones of the settings, and those that catalogs list beside them.
     pub(super) configured: HashSet<Name>,
     pub(super) members: HashSet<Name>,
@@ -95,7 +98,7 @@ pub(super) struct Coordinator {
     generations: u64,
     memory: Arc<TransferMemory>,
     tasks: JoinSet<Done>,
-    about: HashMap<Id, About>,
+    pub(super) about: HashMap<Id, About>,
     /// The timers of zones that are not known yet.
     pub(super) saved: HashMap<Name, Saved>,
     pub(super) follower: Option<Follower>,
@@ -103,6 +106,13 @@ pub(super) struct Coordinator {
     pub(super) forwarder: Forwarder,
     /// Of UPDATEs that are refused.
     pub(super) log: LogLimit,
+    /// Of primaries that bring nothing.
+    pub(super) failure_log: LogLimit,
+    pub(super) clock: ClockWatch,
+    /// Zones that are in service no more, and whose data may come back: their timers stay.
+    pub(super) kept_aside: HashSet<Name>,
+    /// Whether what was kept of other zones is forgotten.
+    pub(super) has_forgotten: bool,
 }
 
 pub(super) fn now() -> Now {
@@ -117,7 +127,7 @@ impl Coordinator {
         context: SecondaryContext,
         awaited: Latest<AwaitedZones>,
     ) -> Self {
-        let SecondaryContext { saved, has_members, report, status } = context;
+        let SecondaryContext { saved, kept_aside, has_members, report, status } = context;
         let pacer = Pacer::new(settings.soa_queries, settings.soa_queries_per_primary, Instant::now());
         let jobs = Jobs::new(pacer, settings.transfers, settings.transfers_per_primary);
         let mut coordinator = Self {
@@ -139,6 +149,10 @@ impl Coordinator {
             outward: Outward::new(sink, status),
             forwarder: Forwarder::new(settings),
             log: LogLimit::default(),
+            failure_log: LogLimit::default(),
+            clock: ClockWatch::new(now()),
+            kept_aside,
+            has_forgotten: false,
         };
         coordinator.add_zones();
         if !has_members {
@@ -185,9 +199,10 @@ impl Coordinator {
     /// Ends what goes on, and hands the timers out.
     pub(super) async fn end(mut self) {
         self.tasks.shutdown().await;
-        let Self { zones, outward, .. } = self;
+        self.look_at_clock();
+        let Self { zones, saved, outward, .. } = self;
         let at = now();
-        outward.finish(|zone| zones.get(zone)?.save(at)).await;
+        outward.finish(|zone| timers_of(&zones, &saved, zone, at)).await;
     }
 
     fn handle(&mut self, event: Event) {
@@ -199,7 +214,10 @@ impl Coordinator {
                 }
             }
             // Nobody waits for the answer any more: nothing is lost.
-            Event::Ordered { zone, order, reply } => drop(reply.send(self.ordered(zone, order))),
+            Event::Ordered { zone, except, order, reply } => {
+                self.jobs.end_pauses(Instant::now());
+                let _ = reply.send(self.ordered(zone, &except, order));
+            }
             Event::Settings(settings) => self.change(settings),
             Event::Members(changes, reply) => {
                 let closed = self.change_members(*changes);
@@ -230,9 +248,19 @@ impl Coordinator {
     /// Tells others what is new; when to come again.
     fn tell(&mut self) -> Option<Instant> {
         self.awaited.tell();
-        let (now, zones) = (now(), &self.zones);
+        self.look_at_clock();
+        let (now, zones, saved) = (now(), &self.zones, &self.saved);
         let report = |zone: &Name| zones.get(zone)?.report(now);
-        self.outward.tell(now.instant, report, |zone| zones.get(zone)?.save(now))
+        self.outward.tell(now.instant, report, |zone| timers_of(zones, saved, zone, now))
+    }
+
+    /// After a step of the clock the timers that are kept by it say something else: all are kept anew.
+    fn look_at_clock(&mut self) {
+        let now = now();
+        if self.clock.has_stepped(now) {
+            tracing::warn!("the clock was set: the timers of all zones from primaries are kept anew");
+            self.zones.keys().for_each(|zone| self.outward.note_timers(zone, now.instant));
+        }
     }
 
     /// Wakes every zone whose time has come.
@@ -267,13 +295,18 @@ impl Coordinator {
                     let Some(settings) = entry.settings.primaries.get(primary) else { continue };
                     let address = settings.address;
                     let (zone, over) = (name.clone(), AskOver::Usual);
-                    self.jobs.add_ask(Ask { zone, primary, address, generation, over });
+                    let is_hinted = entry.is_hinted();
+                    self.jobs.add_ask(Ask { zone, primary, address, generation, over, is_hinted });
                 }
             }
             Some(Action::Transfer { primary, from, is_forced }) => {
                 if let Some(server) = entry.settings.primaries.get(primary) {
                     let (zone, address) = (name.clone(), server.address);
-                    self.jobs.add_fetch(Fetch { zone, primary, address, from, is_forced, generation, gate });
+                    let fetch = Fetch { zone, primary, address, from, is_forced, generation, gate };
+                    if let Err((fetch, left)) = self.jobs.add_fetch(fetch, Instant::now()) {
+                        // Another primary may have it; each of them is asked once.
+                        return self.paused(&fetch, left);
+                    }
                 }
             }
         }
@@ -285,7 +318,12 @@ impl Coordinator {
         let now = now();
         let Some(entry) = self.zones.get_mut(name) else { return };
         let changed = entry.settle(now);
-        if entry.is_tried() {
+        // Of a catalog that has not come not even the names of its zones are known: one failure is not enough.
+        let is_tried = match self.settings.catalogs.contains(name) {
+            true => entry.is_tried_often(),
+            false => entry.is_tried(),
+        };
+        if is_tried {
             self.awaited.settled(name);
         }
         self.outward.note(name);
@@ -357,117 +395,17 @@ impl Coordinator {
         let handle = self.tasks.spawn(task.instrument(span));
         self.about.insert(handle.id(), about);
     }
+}
 
-    /// Takes the result of a task.
-    fn finish(&mut self, done: Result<(Id, Done), JoinError>) {
-        let (id, done) = match done {
-            Ok((id, done)) => (id, Some(done)),
-            Err(error) => (error.id(), None),
-        };
-        match (self.about.remove(&id), done) {
-            (Some(About::Ask(ask)), done) => {
-                self.jobs.ask_ended();
-                if !self.is_of_now(&ask.zone, ask.generation) {
-                    return;
-                }
-                let soa = match done {
-                    Some(Done::Asked(Ok(soa))) => Some(soa),
-                    // It waits for its turn like any other query.
-                    Some(Done::Asked(Err(AskError::RefusedOverUdp(_)))) => {
-                        return self.jobs.add_ask(Ask { over: AskOver::Tcp, ..ask });
-                    }
-                    Some(Done::Asked(Err(error))) => {
-                        self.failed(&ask.zone, ask.address, &error);
-                        None
-                    }
-                    _ => None,
-                };
-                if let (Some(soa), Some(entry)) = (soa, self.zones.get_mut(&ask.zone)) {
-                    entry.note_told(Some(soa.serial), now());
-                }
-                self.step(&ask.zone, |refresh| refresh.answered(now(), ask.primary, soa));
-            }
-            (Some(About::Fetch { fetch, begun }), done) => {
-                self.jobs.fetch_ended(fetch.address);
-                let thread = || Fetched {
-                    end: Transferred::NotKept,
-                    error: Some(FetchError::Thread),
-                    received: (0, 0),
-                    is_diverged: false,
-                };
-                let fetched = match done {
-                    Some(Done::Fetched(fetched)) => fetched,
-                    _ => thread(),
-                };
-                self.fetched(&fetch, begun, fetched);
-            }
-            (None, _) => {}
-        }
-    }
-
-    fn fetched(&mut self, fetch: &Fetch, begun: Instant, fetched: Fetched) {
-        let Fetched { end, error, received: (octets, records), is_diverged } = fetched;
-        let zone = &fetch.zone;
-        let is_gone = |entry: &Entry| !Arc::ptr_eq(&entry.gate, &fetch.gate);
-        if self.zones.get(zone).is_none_or(is_gone) {
-            return;
-        }
-        if let Some(error) = &error {
-            if let (FetchError::Sink(SinkError::Diverged(_)), Some(serial)) = (error, fetch.from) {
-                self.note_diverged(zone, fetch.address, serial);
-            }
-            self.failed(zone, fetch.address, error);
-        }
-        if let Transferred::Served(soa) = end {
-            let (took, serial) = (begun.elapsed(), soa.serial);
-            let whole = fetch.from.is_none();
-            tracing::info!(%zone, primary = %fetch.address, %serial, whole, octets, records, ms = took.as_millis() as u64, "zone transferred");
-            if let Some(entry) = self.zones.get_mut(zone) {
-                let at = SystemTime::now();
-                let primary = fetch.address;
-                let since_told = entry.take_told(serial, begun, now());
-                entry.last_transfer =
-                    Some(LastTransfer { primary, whole, serial, octets, records, took, since_told, at });
-                // Differences that fit prove that both were the same; an order says that somebody has looked.
-                if !whole || fetch.is_forced {
-                    entry.diverged = None;
-                }
-            }
-            if is_diverged {
-                self.note_diverged(zone, fetch.address, serial);
-            }
-        }
-        if self.is_of_now(zone, fetch.generation) {
-            self.step(zone, |refresh| refresh.transferred(now(), end));
-        }
-    }
-
-    /// Notes that a primary has other content under the serial that is served.
-    fn note_diverged(&mut self, zone: &Name, primary: SocketAddr, serial: Serial) {
-        let Serial(number) = serial;
-        tracing::error!(%zone, %primary, serial = number, "the primary has other content under the serial that is served: the zone is transferred whole");
-        if let Some(entry) = self.zones.get_mut(zone) {
-            entry.diverged = Some(Diverged { primary, serial, at: SystemTime::now() });
-        }
-    }
-
-    /// Whether the primaries of a zone are still those.
-    fn is_of_now(&self, zone: &Name, generation: u64) -> bool {
-        self.zones.get(zone).is_some_and(|entry| entry.generation == generation)
-    }
-
-    fn failed(&mut self, zone: &Name, primary: SocketAddr, error: &dyn std::error::Error) {
-        let mut text = error.to_string();
-        let mut source = error.source();
-        while let Some(inner) = source {
-            text = format!("{text}: {inner}");
-            source = inner.source();
-        }
-        tracing::warn!(%zone, %primary, error = text, "the primary brought nothing");
-        if let Some(entry) = self.zones.get_mut(zone) {
-            entry.note_error(primary, &text);
-        }
-    }
+/// The timers of a zone, or those that it had before it went out of service.
+fn timers_of(
+    zones: &HashMap<Name, ZoneEntry>,
+    saved: &HashMap<Name, Saved>,
+    zone: &Name,
+    now: Now,
+) -> Option<Saved> {
+    let of_entry = zones.get(zone).and_then(|entry| entry.save(now));
+    of_entry.or_else(|| saved.get(zone).copied())
 }
 
 async fn changed(follower: &mut Option<Follower>) {

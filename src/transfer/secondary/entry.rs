@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
+use crate::clock::rfc3339_of;
 use crate::transfer::message::Soa;
 use crate::transfer::refresh::{Action, Bounds, Now, Order, Refresh, Saved};
 use crate::wire::{Name, RecordType, Serial};
@@ -14,9 +15,13 @@ use super::install_gate::InstallGate;
 use super::report::{Diverged, LastTransfer, ZoneReport};
 use super::settings::{PrimariesDiffer, SecondaryZone};
 
+/// Rounds that fail before a catalog is given up at a start: with the pauses of 1, 2, 4, 8 and 16 s between them half a minute. A hub
+/// that starts again, or a route that comes a little later than this process, takes less.
+const MANY_FAILURES: u32 = 6;
+
 /// One zone.
 #[derive(Debug)]
-pub(super) struct Entry {
+pub(super) struct ZoneEntry {
     pub(super) settings: SecondaryZone,
     /// `None` until it is known what is served: at a start the publisher may still be about to bring the zone back.
     refresh: Option<Refresh>,
@@ -34,6 +39,8 @@ pub(super) struct Entry {
     pub(super) last_error: Option<(SystemTime, String)>,
     pub(super) last_transfer: Option<LastTransfer>,
     pub(super) diverged: Option<Diverged>,
+    /// Whether it was a member before, and went.
+    pub(super) is_listed_again: bool,
     /// What the query path was told.
     expiry: Expiry,
     is_stale: bool,
@@ -65,7 +72,7 @@ pub(super) struct Changed {
     pub(super) timers: bool,
 }
 
-impl Entry {
+impl ZoneEntry {
     pub(super) fn new(settings: SecondaryZone, generation: u64) -> Self {
         Self {
             settings,
@@ -78,6 +85,7 @@ impl Entry {
             last_error: None,
             last_transfer: None,
             diverged: None,
+            is_listed_again: false,
             expiry: Expiry::Current,
             is_stale: false,
             kept: None,
@@ -100,6 +108,9 @@ impl Entry {
         let primaries = self.settings.primaries.len();
         let refresh = Refresh::new(bounds, primaries, served, saved, now, fastrand::Rng::new());
         let refresh = self.refresh.insert(refresh);
+        if self.is_listed_again {
+            refresh.set_listed_again();
+        }
         match self.early.take()? {
             Early::Notified => refresh.notified(None, None),
             Early::Ordered(order) => refresh.ordered(order),
@@ -139,6 +150,11 @@ impl Entry {
         if refresh.status(now).serial != served.map(serial) {
             refresh.serves(now, served);
         }
+    }
+
+    /// Whether a NOTIFY began what is under way.
+    pub(super) fn is_hinted(&self) -> bool {
+        self.refresh.as_ref().is_some_and(Refresh::is_hinted)
     }
 
     /// Gives an event to the state machine; what is to be done.
@@ -194,7 +210,7 @@ impl Entry {
         let mut changed = Changed::default();
         if expiry != self.expiry {
             changed.expiry = Some(expiry);
-            let checked = status.checked.map(|at| humantime::format_rfc3339_seconds(at).to_string());
+            let checked = status.checked.map(rfc3339_of);
             let (error, checked) = (self.error(), checked.unwrap_or_else(|| "never".to_owned()));
             match expiry {
                 Expiry::Current => tracing::warn!(%zone, "the zone has not expired any more"),
@@ -212,7 +228,7 @@ impl Entry {
             let serial = status.serial.map_or(0, |Serial(serial)| serial);
             match status.stale_since {
                 Some(since) => {
-                    let since = humantime::format_rfc3339_seconds(since).to_string();
+                    let since = rfc3339_of(since);
                     let error = self.error();
                     tracing::warn!(%zone, serial, since, error, "no primary has confirmed what is served for longer than REFRESH: the zone is stale");
                 }
@@ -235,6 +251,12 @@ impl Entry {
     /// Whether a version is served, or an attempt has failed.
     pub(super) fn is_tried(&self) -> bool {
         self.refresh.as_ref().is_some_and(Refresh::is_tried)
+    }
+
+    /// Whether a version is served, or attempts have failed for some half a minute.
+    pub(super) fn is_tried_often(&self) -> bool {
+        let refresh = self.refresh.as_ref();
+        refresh.is_some_and(|refresh| refresh.is_served() || refresh.failures() >= MANY_FAILURES)
     }
 
     /// What is kept over a restart.

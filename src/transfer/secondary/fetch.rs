@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use crate::clock::unix_now;
 use crate::transfer::message::{Asked, Limits, Outcome, Progress, TransferFault, TransferReader};
 use crate::transfer::refresh::Transferred;
 use crate::transfer::tls::TlsClient;
@@ -15,7 +16,7 @@ use super::idle::IdleConnections;
 use super::install::Installing;
 use super::install_gate::InstallGate;
 use super::memory::{TakenMemory, TransferMemory};
-use super::net::{Frames, NetError, unix_time};
+use super::net::{Frames, NetError};
 use super::settings::SecondarySettings;
 use super::sink::{Origin, Sink};
 
@@ -28,7 +29,7 @@ pub(super) struct Fetch {
     pub(super) address: SocketAddr,
     pub(super) from: Option<Serial>,
     pub(super) is_forced: bool,
-    /// Of which primaries of the zone it is one: see [`super::entry::Entry`].
+    /// Of which primaries of the zone it is one: see [`super::entry::ZoneEntry`].
     pub(super) generation: u64,
     /// Through which it goes into service.
     pub(super) gate: Arc<InstallGate>,
@@ -94,14 +95,14 @@ async fn receive(
     let record_type = if fetch.from.is_some() { RecordType::IXFR } else { RecordType::AXFR };
     let asked = Asked { zone: fetch.zone.clone(), id: fastrand::u16(..), record_type };
     let mut query = asked.query(fetch.from);
-    let mut exchange = credentials.key.as_ref().map(|key| Exchange::sign(&mut query, key, unix_time()));
+    let mut exchange = credentials.key.as_ref().map(|key| Exchange::sign(&mut query, key, unix_now()));
     let peer = (fetch.address, credentials.tls.as_ref());
     let mut frames = Frames::open(idle, &settings.management, peer, pace(settings), &query).await?;
     let mut reader = TransferReader::new(asked, fetch.from, limits);
     loop {
         let Some(message) = frames.next().await? else { return Ok(reader.end()?) };
         if let Some(exchange) = &mut exchange {
-            exchange.verify(message, unix_time())?;
+            exchange.verify(message, unix_now())?;
         }
         let progress = reader.feed(message);
         *received = reader.received();

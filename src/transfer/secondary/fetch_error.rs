@@ -1,5 +1,8 @@
 //! Why a transfer brought nothing.
 
+use std::net::SocketAddr;
+use std::time::Duration;
+
 use crate::transfer::message::TransferFault;
 use crate::transfer::tsig::TsigFault;
 use crate::zone::ZoneFault;
@@ -31,6 +34,14 @@ pub enum FetchError {
     /// The zone comes from primaries no more, or begins anew.
     #[error("the zone was removed, or begins anew")]
     ZoneGone,
+    /// The primary was silent of late, so this transfer was not begun.
+    #[error("{address} gave no transfer of late: it is asked for the next one in {} s", .left.as_secs().max(1))]
+    Paused {
+        /// The primary.
+        address: SocketAddr,
+        /// How long it is left alone still.
+        left: Duration,
+    },
     /// All transfers together would take too much memory.
     #[error(
         "the transfers would take {} MiB of memory together, and {} MiB are allowed: see transfer.most-memory", all >> 20, most >> 20

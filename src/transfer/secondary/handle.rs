@@ -1,5 +1,6 @@
 //! The thread, and how others reach it.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -9,6 +10,7 @@ use arc_swap::ArcSwap;
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
+use crate::clock::unix_now;
 use crate::handoff::{Queue, Reader, queue};
 use crate::telemetry::{Beat, LogLimit, keep_beating, keep_running};
 use crate::transfer::notify::Notify;
@@ -19,7 +21,6 @@ use crate::wire::{Name, rcode};
 use super::access::{Access, AtService};
 use super::awaited::{AwaitedZones, awaited};
 use super::coordinator::{Coordinator, Event, SecondaryContext};
-use super::net::unix_time;
 use super::report::ZoneReport;
 use super::settings::{SecondarySettings, SecondaryZone};
 use super::sink::Sink;
@@ -198,7 +199,7 @@ impl SecondaryHandle {
             }
         };
         let access = self.access.load();
-        let mut signer = match verify_request(message, &access.keys, unix_time()) {
+        let mut signer = match verify_request(message, &access.keys, unix_now()) {
             Ok(signer) => signer,
             Err(mut refused) => {
                 let mut response = notify.response(refused.rcode());
@@ -214,7 +215,7 @@ impl SecondaryHandle {
         };
         let mut response = notify.response(rcode);
         if let Some(signer) = &mut signer {
-            signer.sign(&mut response, unix_time());
+            signer.sign(&mut response, unix_now());
         }
         Some(Judged { response, refusal })
     }
@@ -281,8 +282,18 @@ impl SecondaryHandle {
     /// The thread has ended.
     pub async fn order(&self, zone: Option<Name>, order: Order) -> Result<usize, SecondaryError> {
         let (reply, taken) = oneshot::channel();
-        let event = Event::Ordered { zone, order, reply };
+        let event = Event::Ordered { zone, except: BTreeSet::new(), order, reply };
         self.events.send(event).await.map_err(|_| SecondaryError::Ended)?;
+        taken.await.map_err(|_| SecondaryError::Ended)
+    }
+
+    /// Gives an order for all zones but these; how many zones took it.
+    ///
+    /// # Errors
+    /// The thread has ended.
+    pub async fn order_all_but(&self, except: BTreeSet<Name>, order: Order) -> Result<usize, SecondaryError> {
+        let (reply, taken) = oneshot::channel();
+        self.send(Event::Ordered { zone: None, except, order, reply }).await?;
         taken.await.map_err(|_| SecondaryError::Ended)
     }
 

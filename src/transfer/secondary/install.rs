@@ -86,8 +86,12 @@ impl Installing {
             Outcome::Differences { soa, differences } => {
                 let (sink, zone, origin) = (self.sink.clone(), self.zone.clone(), self.origin);
                 let gate = self.gate.clone();
-                let apply = move || gate.pass(|| sink.differences(&zone, differences, origin));
-                (soa, tokio::task::spawn_blocking(move || apply().map(|()| Installed::Served)))
+                let apply = move || {
+                    gate.pass(|| sink.differences(&zone, differences, origin))
+                        .ok_or(FetchError::ZoneGone)??;
+                    Ok(Installed::Served)
+                };
+                (soa, tokio::task::spawn_blocking(apply))
             }
             Outcome::Whole { soa, batches } if self.compiling.is_none() => {
                 let parts = batches.into_iter().map(ZonePart::Records).chain([ZonePart::End]);
@@ -170,6 +174,6 @@ fn whole(
     let same_serial = served.filter(|served| served.serial() == zone.serial());
     let is_diverged =
         same_serial.is_some_and(|served| served.make_digest(|| true) != zone.make_digest(|| true));
-    gate.pass(|| sink.whole(zone, origin))?;
+    gate.pass(|| sink.whole(zone, origin)).ok_or(FetchError::ZoneGone)??;
     Ok(if is_diverged { Installed::ServedDiverged } else { Installed::Served })
 }

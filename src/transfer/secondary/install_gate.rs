@@ -11,12 +11,11 @@ use tokio_util::sync::CancellationToken;
 
 use crate::wire::Name;
 
-use super::fetch_error::FetchError;
-use super::sink::{Sink, SinkError};
+use super::sink::Sink;
 
 /// See the module.
 #[derive(Debug, Default)]
-pub(super) struct InstallGate {
+pub(in crate::transfer) struct InstallGate {
     closed: CancellationToken,
     /// Locked while something is put into service; the gates of a zone share it, one after the other.
     passing: Arc<Mutex<()>>,
@@ -43,16 +42,16 @@ impl InstallGate {
         drop(self.passing.lock().await);
     }
 
-    /// Puts a version into service, on a thread that may block.
-    ///
-    /// # Errors
-    /// The gate is closed, or the version is not in service.
-    pub(super) fn pass(&self, install: impl FnOnce() -> Result<(), SinkError>) -> Result<(), FetchError> {
+    /// Nothing passes any more when this returns; for a thread that may block.
+    pub(in crate::transfer) fn close_and_wait(&self) {
+        self.close();
+        drop(self.passing.blocking_lock());
+    }
+
+    /// Puts a version into service, on a thread that may block; `None` if the gate is closed.
+    pub(in crate::transfer) fn pass<T>(&self, install: impl FnOnce() -> T) -> Option<T> {
         let _passing = self.passing.blocking_lock();
-        match self.closed.is_cancelled() {
-            true => Err(FetchError::ZoneGone),
-            false => Ok(install()?),
-        }
+        if self.closed.is_cancelled() { None } else { Some(install()) }
     }
 }
 
@@ -68,4 +67,38 @@ pub(super) async fn forget(sink: Arc<dyn Sink>, gone: Vec<(Name, Arc<InstallGate
     let forget = move || gone.iter().for_each(|(zone, _)| sink.forget(zone));
     // A panic is in the log.
     let _ = tokio::task::spawn_blocking(forget).await;
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::{RecvTimeoutError, channel};
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn who_closes_a_gate_waits_for_what_is_passing_it_and_nothing_passes_it_afterwards() {
+        let gate = Arc::new(InstallGate::default());
+        let next = gate.next();
+        let (begun, begins) = channel();
+        let (end, ends) = channel::<()>();
+        let (closed, closes) = channel();
+        std::thread::scope(|threads| {
+            let install = move || {
+                begun.send(()).unwrap();
+                ends.recv().unwrap();
+            };
+            let passing = threads.spawn(|| gate.pass(install));
+            begins.recv().unwrap();
+            threads.spawn(|| {
+                gate.close_and_wait();
+                closed.send(()).unwrap();
+            });
+            assert_eq!(closes.recv_timeout(Duration::from_millis(50)), Err(RecvTimeoutError::Timeout));
+            end.send(()).unwrap();
+            assert_eq!(passing.join().unwrap(), Some(()), "it had begun before");
+            closes.recv().unwrap();
+        });
+        assert_eq!((gate.pass(|| ()), next.pass(|| ())), (None, Some(())));
+    }
 }

@@ -9,6 +9,7 @@ use crate::wire::Name;
 use super::ask::AskOver;
 use super::fetch::Fetch;
 use super::pacer::Pacer;
+use super::slots::{PeerEnd, TransferSlots};
 use super::turns::PeerQueues;
 
 /// SOA queries under way at most: each has a socket.
@@ -20,21 +21,24 @@ pub(super) struct Ask {
     pub(super) zone: Name,
     pub(super) primary: usize,
     pub(super) address: SocketAddr,
-    /// Of which primaries of the zone it is one: see [`super::entry::Entry`].
+    /// Of which primaries of the zone it is one: see [`super::entry::ZoneEntry`].
     pub(super) generation: u64,
     pub(super) over: AskOver,
+    /// Whether a NOTIFY is the reason: such queries do not wait for all that the timers want.
+    pub(super) is_hinted: bool,
 }
 
 /// The queues. A zone has at most one transfer, and one query to each primary, in them.
 #[derive(Debug)]
 pub(super) struct Jobs {
     asks: PeerQueues<Ask>,
-    asking: usize,
+    hinted_asks: PeerQueues<Ask>,
+    /// Whether a query of a NOTIFY has its turn: they and the others take turns.
+    is_hinted_turn: bool,
+    asking: HashMap<SocketAddr, usize>,
     pacer: Pacer,
     fetches: PeerQueues<Fetch>,
-    fetching: HashMap<SocketAddr, usize>,
-    most: usize,
-    most_per_primary: usize,
+    slots: TransferSlots,
 }
 
 /// What may begin.
@@ -52,77 +56,196 @@ impl Jobs {
     pub(super) fn new(pacer: Pacer, most: usize, most_per_primary: usize) -> Self {
         Self {
             asks: PeerQueues::default(),
-            asking: 0,
+            hinted_asks: PeerQueues::default(),
+            is_hinted_turn: true,
+            asking: HashMap::new(),
             pacer,
             fetches: PeerQueues::default(),
-            fetching: HashMap::new(),
-            most: most.max(1),
-            most_per_primary: most_per_primary.max(1),
+            slots: TransferSlots::new(most, most_per_primary),
         }
     }
 
     /// Takes other limits; what is under way goes on. How many transfers go on at one time stays: each has a thread, and those are made
     /// at the start.
     pub(super) fn change(&mut self, pacer: Pacer, most_per_primary: usize) {
-        (self.pacer, self.most_per_primary) = (pacer, most_per_primary.max(1));
+        self.pacer = pacer;
+        self.slots.change(most_per_primary);
     }
 
     /// Forgets what waits for these zones.
     pub(super) fn forget(&mut self, zones: &BTreeSet<Name>) {
         self.asks.retain(|ask| !zones.contains(&ask.zone));
+        self.hinted_asks.retain(|ask| !zones.contains(&ask.zone));
         self.fetches.retain(|fetch| !zones.contains(&fetch.zone));
     }
 
     pub(super) fn add_ask(&mut self, ask: Ask) {
-        self.asks.push(ask.address, ask);
+        let queue = if ask.is_hinted { &mut self.hinted_asks } else { &mut self.asks };
+        queue.push(ask.address, ask);
     }
 
-    pub(super) fn add_fetch(&mut self, fetch: Fetch) {
-        self.fetches.push(fetch.address, fetch);
+    /// Takes a transfer; how long its primary, which was silent, is left alone still, if it is.
+    pub(super) fn add_fetch(&mut self, fetch: Fetch, now: Instant) -> Result<(), (Fetch, Duration)> {
+        match self.slots.pause(fetch.address, now).filter(|_| !fetch.is_forced) {
+            Some(left) => Err((fetch, left)),
+            None => {
+                self.fetches.push(fetch.address, fetch);
+                Ok(())
+            }
+        }
     }
 
     /// Takes what may begin now.
     pub(super) fn next(&mut self, now: Instant) -> Next {
-        if self.fetching.values().sum::<usize>() < self.most {
-            let (fetching, most) = (&self.fetching, self.most_per_primary);
-            let has_room = |address: SocketAddr| fetching.get(&address).is_none_or(|count| *count < most);
-            if let Some(fetch) = self.fetches.take(has_room) {
-                *self.fetching.entry(fetch.address).or_default() += 1;
-                return Next::Fetch(fetch);
-            }
+        let slots = &self.slots;
+        if let Some(fetch) = self.fetches.take(|address| slots.may_begin(address)) {
+            self.slots.begin(fetch.address);
+            return Next::Fetch(fetch);
         }
-        if self.asking >= MOST_ASKING {
+        let free = MOST_ASKING.saturating_sub(self.asking.values().sum());
+        if free == 0 {
             return Next::Wait(None);
         }
         // Queries to a primary whose own limit is reached wait, and those to others do not.
         let mut least: Option<Duration> = None;
-        let pacer = &mut self.pacer;
-        let may_leave = |address| match pacer.take(address, now) {
-            Ok(()) => true,
-            Err(wait) => {
-                least = Some(least.map_or(wait, |least| least.min(wait)));
-                false
+        let (pacer, asking) = (&mut self.pacer, &self.asking);
+        let mut may_leave = |address| {
+            // No primary has more than what is left for the others.
+            if asking.get(&address).is_some_and(|count| *count >= free) {
+                return false;
+            }
+            match pacer.take(address, now) {
+                Ok(()) => true,
+                Err(wait) => {
+                    least = Some(least.map_or(wait, |least| least.min(wait)));
+                    false
+                }
             }
         };
-        match self.asks.take(may_leave) {
+        let mut queues = [&mut self.hinted_asks, &mut self.asks];
+        if !self.is_hinted_turn {
+            queues.reverse();
+        }
+        let ask = queues.into_iter().find_map(|queue| queue.take(&mut may_leave));
+        match ask {
             Some(ask) => {
-                self.asking += 1;
+                self.is_hinted_turn = !ask.is_hinted;
+                *self.asking.entry(ask.address).or_default() += 1;
                 Next::Ask(ask)
             }
             None => Next::Wait(least),
         }
     }
 
-    pub(super) fn ask_ended(&mut self) {
-        self.asking = self.asking.saturating_sub(1);
-    }
-
-    pub(super) fn fetch_ended(&mut self, address: SocketAddr) {
-        if let Some(count) = self.fetching.get_mut(&address) {
+    /// A query has ended; whether the primary has answered.
+    pub(super) fn ask_ended(&mut self, address: SocketAddr, is_answered: bool, now: Instant) {
+        if let Some(count) = self.asking.get_mut(&address) {
             *count -= 1;
             if *count == 0 {
-                self.fetching.remove(&address);
+                self.asking.remove(&address);
             }
         }
+        if is_answered {
+            self.slots.end_pause(address, now);
+        }
+    }
+
+    /// A transfer that began then has ended; what waits for its primary and is to fail, because that is silent.
+    pub(super) fn fetch_ended(
+        &mut self,
+        address: SocketAddr,
+        end: PeerEnd,
+        begun: Instant,
+        now: Instant,
+    ) -> Vec<Fetch> {
+        match self.slots.end(address, end, begun, now) {
+            true => self.fetches.take_all(address),
+            false => Vec::new(),
+        }
+    }
+
+    /// A NOTIFY came from there.
+    pub(super) fn is_heard(&mut self, address: SocketAddr, now: Instant) {
+        self.slots.end_pause(address, now);
+    }
+
+    /// An operator wants transfers: no primary is left alone any more.
+    pub(super) fn end_pauses(&mut self, now: Instant) {
+        self.slots.end_pauses(now);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::num::NonZeroU32;
+    use std::sync::Arc;
+
+    use super::*;
+
+    fn jobs() -> Jobs {
+        let many = NonZeroU32::MIN.saturating_add(99_999);
+        Jobs::new(Pacer::new(many, many, Instant::now()), 16, 8)
+    }
+
+    fn ask(last: u8, is_hinted: bool) -> Ask {
+        let address = SocketAddr::from(([192, 0, 2, last], 53));
+        let zone = Name::root();
+        Ask { zone, primary: 0, address, generation: 0, over: AskOver::Usual, is_hinted }
+    }
+
+    /// The addresses of the queries that leave now.
+    fn leave(jobs: &mut Jobs) -> Vec<Ask> {
+        let next = || match jobs.next(Instant::now()) {
+            Next::Ask(ask) => Some(ask),
+            _ => None,
+        };
+        std::iter::from_fn(next).collect()
+    }
+
+    #[test]
+    fn a_primary_that_does_not_answer_leaves_half_of_the_queries_to_the_others() {
+        let mut jobs = jobs();
+        (0..1000).for_each(|_| jobs.add_ask(ask(1, false)));
+        assert_eq!(leave(&mut jobs).len(), MOST_ASKING / 2);
+        (0..1000).for_each(|_| jobs.add_ask(ask(2, false)));
+        assert_eq!(leave(&mut jobs).len(), MOST_ASKING / 4);
+        jobs.add_ask(ask(3, false));
+        assert_eq!(leave(&mut jobs).len(), 1);
+        // What ends makes room for one more.
+        for _ in 0..100 {
+            jobs.ask_ended(ask(1, false).address, false, Instant::now());
+        }
+        assert!(leave(&mut jobs).len() >= 50);
+    }
+
+    #[test]
+    fn a_notify_does_not_wait_for_all_that_the_timers_want_and_they_do_not_wait_for_it() {
+        let mut jobs = jobs();
+        (0..10).for_each(|_| jobs.add_ask(ask(1, false)));
+        (0..3).for_each(|_| jobs.add_ask(ask(1, true)));
+        let order: Vec<bool> = leave(&mut jobs).iter().map(|ask| ask.is_hinted).take(6).collect();
+        assert_eq!(order, [true, false, true, false, true, false]);
+    }
+
+    #[test]
+    fn what_waits_for_a_silent_primary_fails_and_an_order_does_not() {
+        let mut jobs = jobs();
+        let (address, begun) = (ask(1, false).address, Instant::now());
+        let fetch = |is_forced| Fetch {
+            zone: Name::root(),
+            primary: 0,
+            address,
+            from: None,
+            is_forced,
+            generation: 0,
+            gate: Arc::default(),
+        };
+        (0..20).for_each(|_| jobs.add_fetch(fetch(false), begun).unwrap());
+        while matches!(jobs.next(begun), Next::Fetch(_)) {}
+        assert_eq!(jobs.fetch_ended(address, PeerEnd::Silent, begun, begun).len(), 12);
+        assert!(jobs.add_fetch(fetch(false), begun).is_err());
+        assert!(jobs.add_fetch(fetch(true), begun).is_ok());
+        jobs.is_heard(address, begun);
+        assert!(jobs.add_fetch(fetch(false), begun).is_ok());
     }
 }

@@ -12,10 +12,13 @@ use tokio::sync::oneshot;
 use crate::wire::Name;
 
 use super::coordinator::{Coordinator, Event, now};
-use super::entry::Entry;
+use super::entry::ZoneEntry;
 use super::handle::{SecondaryError, SecondaryHandle, check_zones};
 use super::install_gate::InstallGate;
 use super::settings::{MemberZones, PrimariesDiffer};
+
+/// Zones out of service whose timers are kept: as many as catalogs keep data of.
+const MOST_SAVED: usize = 100_000;
 
 impl SecondaryHandle {
     /// Adds, changes and removes zones that catalogs list; in force when this returns, and counted among those that are awaited. Then
@@ -78,7 +81,13 @@ impl Coordinator {
         }
         self.jobs.forget(gone);
         for zone in gone {
-            if let Some(Entry { armed, gate, .. }) = self.zones.remove(zone) {
+            if let Some(entry) = self.zones.remove(zone) {
+                // Its data may come back, and is as old then as it is.
+                if let Some(saved) = entry.save(now()).filter(|_| self.saved.len() < MOST_SAVED) {
+                    self.saved.insert(zone.clone(), saved);
+                    self.kept_aside.insert(zone.clone());
+                }
+                let ZoneEntry { armed, gate, .. } = entry;
                 if let Some(armed) = armed {
                     self.timers.remove(&(armed, zone.clone()));
                 }

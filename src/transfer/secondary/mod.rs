@@ -22,6 +22,7 @@ mod awaited;
 #[path = "../../../tests/unit/transfer/bad_primaries.rs"]
 mod bad_primaries;
 mod changes;
+mod clock_watch;
 mod coordinator;
 mod entry;
 mod fetch;
@@ -45,12 +46,14 @@ mod pacer;
 #[path = "../../../tests/unit/transfer/refused.rs"]
 mod refused;
 mod report;
+mod results;
 #[cfg(test)]
 #[path = "../../../tests/unit/transfer/reuse.rs"]
 mod reuse;
 mod service;
 mod settings;
 mod sink;
+mod slots;
 #[cfg(test)]
 #[path = "../../../tests/unit/transfer/secondary.rs"]
 mod tests;
@@ -61,9 +64,9 @@ pub use awaited::AwaitedZones;
 pub use coordinator::SecondaryContext;
 pub use fetch_error::FetchError;
 pub use handle::{Secondary, SecondaryError, SecondaryHandle};
+pub(super) use install_gate::InstallGate;
 pub use net::NetError;
 pub(super) use net::datagrams;
-pub use net::unix_time;
 pub use pacer::Pacer;
 pub use report::{Diverged, LastTransfer, ZoneNews, ZoneReport};
 pub use settings::{MemberZones, OnExpiry, PrimaryServer, SecondarySettings, SecondaryZone};

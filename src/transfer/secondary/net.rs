@@ -2,7 +2,7 @@
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, UdpSocket};
@@ -34,6 +34,15 @@ pub enum NetError {
         /// With whom.
         address: SocketAddr,
         /// Why: a certificate that is not accepted, for instance.
+        #[source]
+        source: io::Error,
+    },
+    /// No query over UDP.
+    #[error("{address} cannot be asked over UDP")]
+    Udp {
+        /// Who.
+        address: SocketAddr,
+        /// Why: nobody listens there, for instance.
         #[source]
         source: io::Error,
     },
@@ -70,11 +79,6 @@ pub enum NetError {
         /// The limit.
         limit: Duration,
     },
-}
-
-/// Seconds since 1970, as TSIG wants them.
-pub fn unix_time() -> u64 {
-    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
 
 /// The address to bind for a socket to `remote`.

@@ -39,11 +39,11 @@ pub(super) struct Outward {
     /// When it goes on after a failure.
     blocked_until: Option<Instant>,
     /// At most one at a time.
-    tasks: JoinSet<Told>,
+    tasks: JoinSet<Delivered>,
 }
 
 /// What a task has told.
-struct Told {
+struct Delivered {
     expiry: Vec<(Name, Expiry)>,
     timers: Vec<Name>,
     result: Result<(), SinkError>,
@@ -128,7 +128,7 @@ impl Outward {
             // The query path first: a disk may be slow.
             let told = if expiry.is_empty() { Ok(()) } else { sink.expiry(expiry.clone()) };
             let result = told.and_then(|()| sink.keep(kept));
-            Told { expiry, timers, result }
+            Delivered { expiry, timers, result }
         });
         None
     }
@@ -147,7 +147,7 @@ impl Outward {
     /// Returns when something was told. Cancel-safe.
     pub(super) async fn told(&mut self) {
         let Some(told) = self.tasks.join_next().await else { return std::future::pending().await };
-        let Ok(Told { expiry, timers, result }) = told else {
+        let Ok(Delivered { expiry, timers, result }) = told else {
             tracing::error!("the thread that tells of expired zones has failed");
             return;
         };
@@ -166,7 +166,7 @@ impl Outward {
     /// Keeps what is not kept yet, at the end.
     pub(super) async fn finish(mut self, saved: impl Fn(&Name) -> Option<Saved>) {
         while let Some(told) = self.tasks.join_next().await {
-            if let Ok(Told { timers, result: Err(_), .. }) = told {
+            if let Ok(Delivered { timers, result: Err(_), .. }) = told {
                 self.timers.extend(timers);
             }
         }

@@ -6,15 +6,10 @@
 use std::net::IpAddr;
 
 use crate::wire::octets::{FlatName, HEADER, put_u16, u16_at};
-use crate::wire::{CLASS_IN, RecordType, flag, rcode};
+use crate::wire::{CLASS_IN, RecordType, flag, opcode, rcode};
 
 use super::access::{Access, AtService};
 use super::handle::SecondaryHandle;
-
-/// The opcodes (RFC 1996 section 3.1, RFC 2136 section 1.3), and their place in the flags.
-const NOTIFY: u16 = 4;
-const UPDATE: u16 = 5;
-const OPCODE_SHIFT: u32 = 11;
 
 impl SecondaryHandle {
     /// Takes a message that came to a service address; octets of the response in `output`, or `None`: it is nothing for a secondary. A
@@ -25,16 +20,16 @@ impl SecondaryHandle {
         let mut name = FlatName::ROOT;
         let end = question_end(message, &mut name)?;
         let mut respond = |rcode| response(message.get(..end)?, flags, rcode, output);
-        match (flags & flag::OPCODE) >> OPCODE_SHIFT {
-            NOTIFY if !access.is_listed(source) => respond(rcode::REFUSED),
+        match opcode::of_flags(flags) {
+            opcode::NOTIFY if !access.is_listed(source) => respond(rcode::REFUSED),
             // A signature, or EDNS.
-            NOTIFY if u16_at(message, 10)? != 0 => {
+            opcode::NOTIFY if u16_at(message, 10)? != 0 => {
                 let response = self.judge(message, source, true)?.response;
                 output.get_mut(..response.len())?.copy_from_slice(&response);
                 Some(response.len())
             }
-            NOTIFY => respond(self.take_unsigned(&access, message, (&name, end), source)),
-            UPDATE => {
+            opcode::NOTIFY => respond(self.take_unsigned(&access, message, (&name, end), source)),
+            opcode::UPDATE => {
                 let zone = access.zone_at(&name)?.clone();
                 // A full queue costs a line of the log.
                 let _ = self.to_coordinator(AtService::Update { zone, source });

@@ -37,7 +37,7 @@ impl OnExpiry {
 }
 
 /// One primary of a zone.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct PrimaryServer {
     /// Where it answers SOA queries and transfers.
     pub address: SocketAddr,
@@ -48,7 +48,7 @@ pub struct PrimaryServer {
 }
 
 /// A zone that comes from primaries.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct SecondaryZone {
     /// Its apex.
     pub name: Name,
@@ -63,12 +63,9 @@ pub struct SecondaryZone {
 impl PrimaryServer {
     /// Whether it is spoken to in the same way: with the same key, which is none of those that have `changed`, and over the same TLS.
     fn is_known_by_the_same(&self, other: &Self, changed: &HashSet<Name>) -> bool {
-        let same_tls = match (&self.tls, &other.tls) {
-            (None, None) => true,
-            (Some(one), Some(other)) => one.is_alike(other),
-            _ => false,
-        };
-        same_tls && self.key == other.key && self.key.as_ref().is_none_or(|key| !changed.contains(key))
+        self.tls == other.tls
+            && self.key == other.key
+            && self.key.as_ref().is_none_or(|key| !changed.contains(key))
     }
 }
 
@@ -113,7 +110,7 @@ pub struct MemberZones {
 }
 
 /// What the operator says about secondary zones.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct SecondarySettings {
     /// The zones.
     pub zones: Vec<SecondaryZone>,

@@ -46,6 +46,12 @@ impl<J> PeerQueues<J> {
         None
     }
 
+    /// Takes all jobs of this peer.
+    pub fn take_all(&mut self, peer: SocketAddr) -> Vec<J> {
+        self.turn.retain(|other| *other != peer);
+        self.by_peer.remove(&peer).map(Vec::from).unwrap_or_default()
+    }
+
     /// Forgets the jobs that are not wanted.
     pub fn retain(&mut self, is_wanted: impl Fn(&J) -> bool) {
         self.by_peer.values_mut().for_each(|queue| queue.retain(&is_wanted));

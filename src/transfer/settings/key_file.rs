@@ -89,10 +89,14 @@ pub enum KeyFileError {
 /// Reads all keys, and the files that hold their secrets.
 ///
 /// # Errors
-/// The first invalid key, or two keys with one name.
-pub fn read_keys(specs: &[KeySpec]) -> Result<Keys, KeyFileError> {
-    let keys: Vec<Key> = specs.iter().map(read_key).collect::<Result<_, _>>()?;
-    Ok(Keys::new(keys)?)
+/// Every invalid key with its index, and each whose name another one has before it.
+pub fn read_keys(specs: &[KeySpec]) -> Result<Keys, Vec<(usize, KeyFileError)>> {
+    let (mut keys, mut faults) = (Keys::default(), Vec::new());
+    for (index, spec) in specs.iter().enumerate() {
+        let added = read_key(spec).and_then(|key| Ok(keys.add(key)?));
+        faults.extend(added.err().map(|error| (index, error)));
+    }
+    if faults.is_empty() { Ok(keys) } else { Err(faults) }
 }
 
 fn read_key(spec: &KeySpec) -> Result<Key, KeyFileError> {
@@ -134,7 +138,9 @@ mod tests {
     }
 
     fn error(spec: KeySpec) -> String {
-        read_keys(&[spec]).unwrap_err().to_string()
+        let mut faults = read_keys(&[spec]).unwrap_err();
+        assert_eq!(faults.len(), 1);
+        faults.remove(0).1.to_string()
     }
 
     #[test]
@@ -168,7 +174,11 @@ mod tests {
         assert!(error(KeySpec { name: "a..b".into(), ..spec(Some("c2VjcmV0"), None) }).contains("a..b"));
         assert!(error(KeySpec { mac_octets: Some(8), ..spec(Some("c2VjcmV0"), None) }).contains("16 to 32"));
         let twice = read_keys(&[spec(Some("c2VjcmV0"), None), spec(Some("b3RoZXI="), None)]);
-        assert!(twice.unwrap_err().to_string().contains("more than once"));
+        assert!(matches!(&twice.unwrap_err()[..], [(1, KeyFileError::Key(KeyFault::Twice { .. }))]));
+        // All that are wrong, each by its place.
+        let wrong = [spec(None, None), spec(Some("c2VjcmV0"), None), spec(Some("!"), None)];
+        let places: Vec<usize> = read_keys(&wrong).unwrap_err().iter().map(|(index, _)| *index).collect();
+        assert_eq!(places, [0, 2]);
         assert!(!format!("{:?}", spec(Some("c2VjcmV0"), None)).contains("c2Vj"));
     }
 }

@@ -9,7 +9,7 @@ mod spec;
 #[path = "../../../tests/unit/transfer/settings.rs"]
 mod tests;
 
-pub use fold::{SettingsFault, delay_rules, secondary_zone, servers, settings};
+pub use fold::{PlacedFault, SettingsFault, delay_rules, secondary_zone, servers, settings};
 pub use key_file::{KeyFileError, KeySpec, read_keys};
 pub use spec::{
     AllowedSpec, OnExpirySpec, PeerSpec, TlsListenSpec, TlsPeerSpec, TransferSpec, ZoneTransferSpec,

@@ -31,6 +31,15 @@ pub enum Authentication {
     Opportunistic,
 }
 
+/// How the primary is known, without the names of files.
+fn way(authentication: &Authentication) -> String {
+    match authentication {
+        Authentication::Authority { name, .. } => format!("authority {name:?}"),
+        Authentication::Pins(pins) => format!("pins {pins:?}"),
+        Authentication::Opportunistic => "opportunistic".to_owned(),
+    }
+}
+
 /// A configuration for connections to one primary.
 #[derive(Clone)]
 pub struct TlsClient {
@@ -52,11 +61,6 @@ impl TlsClient {
         Arc::ptr_eq(&self.config, &other.config) && self.name == other.name
     }
 
-    /// Whether both are made of the same: the same way to know the primary, the same certificates and keys.
-    pub(in crate::transfer) fn is_alike(&self, other: &Self) -> bool {
-        self.made_of == other.made_of
-    }
-
     /// A client that shows this certificate and its key, if there are any (mutual TLS, RFC 9103 section 9.3.3).
     ///
     /// # Errors
@@ -66,7 +70,7 @@ impl TlsClient {
         certificate: Option<(&Path, &Path)>,
     ) -> Result<Self, TlsError> {
         let mut made_of = Sha256::new();
-        made_of.update(format!("{authentication:?}"));
+        made_of.update(way(authentication));
         let provider = Arc::new(ring::default_provider());
         let algorithms = provider.signature_verification_algorithms;
         let builder = ClientConfig::builder_with_provider(provider);
@@ -78,8 +82,9 @@ impl TlsClient {
             Authentication::Authority { file, name } => {
                 let named = ServerName::try_from(name.trim_end_matches('.').to_owned());
                 let named = named.map_err(|_| TlsError::ServerName(name.clone()))?;
-                chain(file)?.iter().for_each(|authority| made_of.update(authority));
-                (builder.with_root_certificates(authorities(file)?), named)
+                let certificates = chain(file)?;
+                certificates.iter().for_each(|authority| made_of.update(authority));
+                (builder.with_root_certificates(authorities(file, certificates)?), named)
             }
             Authentication::Pins(pins) => {
                 let pins = pins.iter().map(|pin| read_pin(pin)).collect::<Result<Vec<_>, _>>()?;
@@ -116,6 +121,13 @@ impl TlsClient {
     #[must_use]
     pub fn connector(&self) -> (TlsConnector, ServerName<'static>) {
         (TlsConnector::from(self.config.clone()), self.name.clone())
+    }
+}
+
+impl PartialEq for TlsClient {
+    /// Whether both are made of the same: the same way to know the primary, the same certificates and keys, whatever their files are.
+    fn eq(&self, other: &Self) -> bool {
+        self.made_of == other.made_of && self.config.alpn_protocols == other.config.alpn_protocols
     }
 }
 

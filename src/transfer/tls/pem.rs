@@ -65,10 +65,13 @@ pub(super) fn private_key(path: &Path) -> Result<PrivateKeyDer<'static>, TlsErro
     PrivateKeyDer::from_pem_slice(&read(path, MOST_OCTETS, true)?).map_err(failed)
 }
 
-/// The certificates of authorities.
-pub(super) fn authorities(path: &Path) -> Result<RootCertStore, TlsError> {
+/// The authorities among the certificates of a file.
+pub(super) fn authorities(
+    path: &Path,
+    certificates: Vec<CertificateDer<'static>>,
+) -> Result<RootCertStore, TlsError> {
     let mut roots = RootCertStore::empty();
-    let (added, _) = roots.add_parsable_certificates(chain(path)?);
+    let (added, _) = roots.add_parsable_certificates(certificates);
     match added {
         0 => Err(TlsError::NoAuthority { path: path.to_owned() }),
         _ => Ok(roots),

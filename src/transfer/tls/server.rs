@@ -7,6 +7,7 @@ use rustls::ServerConfig;
 use rustls::crypto::ring;
 use rustls::server::WebPkiClientVerifier;
 use rustls::version::TLS13;
+use sha2::{Digest, Sha256};
 use tokio_rustls::TlsAcceptor;
 
 use super::ALPN;
@@ -14,11 +15,22 @@ use super::pem::{TlsError, authorities, chain, private_key};
 
 /// A configuration for connections of secondaries.
 #[derive(Clone)]
-pub struct TlsServer(Arc<ServerConfig>);
+pub struct TlsServer {
+    config: Arc<ServerConfig>,
+    /// SHA-256 of what it was made of.
+    made_of: [u8; 32],
+}
 
 impl std::fmt::Debug for TlsServer {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         formatter.write_str("TlsServer(..)")
+    }
+}
+
+impl PartialEq for TlsServer {
+    /// Whether both are made of the same certificates and keys, whatever their files are.
+    fn eq(&self, other: &Self) -> bool {
+        self.made_of == other.made_of && self.config.alpn_protocols == other.config.alpn_protocols
     }
 }
 
@@ -32,30 +44,37 @@ impl TlsServer {
         let provider = Arc::new(ring::default_provider());
         let builder = ServerConfig::builder_with_provider(provider.clone());
         let builder = builder.with_protocol_versions(&[&TLS13]).map_err(TlsError::Tls)?;
+        let mut made_of = Sha256::new();
         let builder = match clients {
             None => builder.with_no_client_auth(),
             Some(file) => {
-                let roots = Arc::new(authorities(file)?);
+                let certificates = chain(file)?;
+                made_of.update("clients");
+                certificates.iter().for_each(|authority| made_of.update(authority));
+                let roots = Arc::new(authorities(file, certificates)?);
                 let verifier = WebPkiClientVerifier::builder_with_provider(roots, provider).build();
                 builder.with_client_cert_verifier(verifier.map_err(TlsError::Verifier)?)
             }
         };
-        let config = builder.with_single_cert(chain(certificate)?, private_key(key)?);
-        let mut config = config.map_err(TlsError::Tls)?;
+        let (chain, key) = (chain(certificate)?, private_key(key)?);
+        made_of.update("server");
+        chain.iter().for_each(|certificate| made_of.update(certificate));
+        made_of.update(key.secret_der());
+        let mut config = builder.with_single_cert(chain, key).map_err(TlsError::Tls)?;
         config.alpn_protocols = vec![ALPN.to_vec()];
-        Ok(Self(Arc::new(config)))
+        Ok(Self { config: Arc::new(config), made_of: made_of.finalize().into() })
     }
 
     /// The same for another protocol (RFC 7301) than zone transfer.
     #[must_use]
     pub fn speaking(mut self, protocol: &[u8]) -> Self {
-        Arc::make_mut(&mut self.0).alpn_protocols = vec![protocol.to_vec()];
+        Arc::make_mut(&mut self.config).alpn_protocols = vec![protocol.to_vec()];
         self
     }
 
     /// What takes connections.
     #[must_use]
     pub fn acceptor(&self) -> TlsAcceptor {
-        TlsAcceptor::from(self.0.clone())
+        TlsAcceptor::from(self.config.clone())
     }
 }

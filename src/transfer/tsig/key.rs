@@ -1,5 +1,6 @@
 //! Keys: a name, an algorithm and a secret that two servers share.
 
+use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::sync::Arc;
@@ -8,6 +9,7 @@ use data_encoding::BASE64;
 use ring::hmac;
 
 use crate::wire::Name;
+use crate::wire::octets::RECORD_FIXED;
 
 use super::algorithm::Algorithm;
 
@@ -119,16 +121,9 @@ impl Key {
 
     /// Octets that a TSIG record of this key takes at most: what a writer leaves room for.
     pub fn record_octets(&self) -> usize {
-        // Type, class, TTL, RDLENGTH; time, fudge, MAC size; ID, error, other length; a time of 6 octets.
-        let fixed = 10 + 10 + 6 + 6;
+        // Time, fudge, MAC size; ID, error, other length; a time of 6 octets.
+        let fixed = RECORD_FIXED + 10 + 6 + 6;
         self.name.as_wire().len() + self.algorithm.as_wire().len() + fixed + self.algorithm.octets()
-    }
-
-    /// Whether a peer cannot tell them apart.
-    fn is_same(&self, other: &Self) -> bool {
-        let facts = |key: &Self| (key.name.clone(), key.algorithm, key.sent_octets, key.least_octets);
-        let mac = |key: &Self| hmac::sign(&key.secret, b"");
-        facts(self) == facts(other) && mac(self).as_ref() == mac(other).as_ref()
     }
 
     pub(super) fn context(&self) -> hmac::Context {
@@ -144,6 +139,15 @@ impl Key {
     }
 }
 
+impl PartialEq for Key {
+    /// Whether a peer cannot tell them apart.
+    fn eq(&self, other: &Self) -> bool {
+        let facts = |key: &Self| (key.algorithm, key.sent_octets, key.least_octets);
+        let mac = |key: &Self| hmac::sign(&key.secret, b"");
+        self.name == other.name && facts(self) == facts(other) && mac(self).as_ref() == mac(other).as_ref()
+    }
+}
+
 impl fmt::Debug for Key {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "Key({} {}, secret not shown)", self.name, self.algorithm)
@@ -151,7 +155,7 @@ impl fmt::Debug for Key {
 }
 
 /// All keys, by name. During a rollover the old key and the new one are both here.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Keys(HashMap<Name, Arc<Key>>);
 
 impl Keys {
@@ -160,14 +164,23 @@ impl Keys {
     /// # Errors
     /// Two have one name.
     pub fn new(keys: impl IntoIterator<Item = Key>) -> Result<Self, KeyFault> {
-        let mut by_name = HashMap::new();
-        for key in keys {
-            let name = key.name.clone();
-            if by_name.insert(name.clone(), Arc::new(key)).is_some() {
-                return Err(KeyFault::Twice { name });
+        let mut all = Self::default();
+        keys.into_iter().try_for_each(|key| all.add(key))?;
+        Ok(all)
+    }
+
+    /// Adds a key.
+    ///
+    /// # Errors
+    /// There is one of its name, which stays.
+    pub fn add(&mut self, key: Key) -> Result<(), KeyFault> {
+        match self.0.entry(key.name.clone()) {
+            Entry::Occupied(known) => Err(KeyFault::Twice { name: known.key().clone() }),
+            Entry::Vacant(place) => {
+                place.insert(Arc::new(key));
+                Ok(())
             }
         }
-        Ok(Self(by_name))
     }
 
     /// The key of this name.
@@ -177,7 +190,7 @@ impl Keys {
 
     /// The names of keys that `before` did not have so.
     pub fn changed_since(&self, before: &Self) -> HashSet<Name> {
-        let is_known = |key: &Arc<Key>| before.get(&key.name).is_some_and(|known| known.is_same(key));
+        let is_known = |key: &Arc<Key>| before.get(&key.name) == Some(key);
         self.0.values().filter(|key| !is_known(key)).map(|key| key.name.clone()).collect()
     }
 

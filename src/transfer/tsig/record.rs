@@ -1,6 +1,6 @@
 //! The TSIG record of a message, found and written (RFC 8945 section 4.2).
 
-use crate::wire::octets::{FlatName, HEADER, put_u16, skip_name, u16_at, u32_at};
+use crate::wire::octets::{FlatName, HEADER, RECORD_FIXED, put_u16, skip_name, u16_at, u32_at};
 use crate::wire::{CLASS_ANY, Name, RecordType};
 
 use super::algorithm::Algorithm;
@@ -57,7 +57,7 @@ fn last_record(message: &[u8]) -> Result<Option<usize>, TsigFault> {
         let start = at;
         let fixed = skip_name(message, at).ok_or(TsigFault::Malformed)?;
         let record_type = u16_at(message, fixed).ok_or(TsigFault::Malformed)?;
-        at = fixed + 10 + usize::from(u16_at(message, fixed + 8).ok_or(TsigFault::Malformed)?);
+        at = fixed + RECORD_FIXED + usize::from(u16_at(message, fixed + 8).ok_or(TsigFault::Malformed)?);
         if at > message.len() {
             return Err(malformed);
         }
@@ -77,8 +77,8 @@ fn read(message: &[u8], start: usize) -> Option<Found<'_>> {
         return None;
     }
     // The name of the algorithm is not compressed, because its reader would then have to follow pointers.
-    let at = algorithm.read(message, fixed + 10).ok()?;
-    if at != fixed + 10 + algorithm.as_wire().len() {
+    let at = algorithm.read(message, fixed + RECORD_FIXED).ok()?;
+    if at != fixed + RECORD_FIXED + algorithm.as_wire().len() {
         return None;
     }
     let high = u64::from(u16_at(message, at)?);

@@ -7,7 +7,7 @@
 //! ```
 //!
 //! A zone or differences flow in, messages flow out, one at a time: memory is that of one message, whatever the size of the zone.
-//! Never does I/O; signs nothing, but leaves room for the signature.
+//! Never does I/O; signs nothing, but leaves room for the signature where there can be one.
 
 mod pack;
 mod source;
@@ -16,8 +16,9 @@ mod source;
 mod tests;
 
 use crate::publish::Difference;
-use crate::wire::octets::put_u16;
-use crate::wire::{RecordType, flag};
+use crate::transfer::tsig::MOST_UNSIGNED;
+use crate::wire::octets::{HEADER, MAX_MESSAGE, put_u16};
+use crate::wire::{Name, RecordType, flag};
 use crate::zone::Zone;
 
 use pack::Packer;
@@ -26,8 +27,6 @@ use source::RecordSource;
 /// Octets after which a message is full. Up to here each name can be pointed to (RFC 1035 section 4.1.4), so larger messages
 /// compress worse; and a message is a unit of fairness between transfers.
 const FULL: usize = 16 << 10;
-/// Octets that a message over TCP can have.
-const MAX_MESSAGE: usize = u16::MAX as usize;
 
 /// What a response repeats of its query.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,7 +41,8 @@ pub struct Reply {
     pub is_rd: bool,
     /// Whether there was an OPT record; then the first message has one (RFC 5936 section 2.2.5, RFC 6891 section 6.1.1).
     pub has_opt: bool,
-    /// Octets to leave free at the end of each message: [`super::tsig::Key::record_octets`].
+    /// Octets to leave free at the end of each message: [`super::tsig::Key::record_octets`]. A record that fits a message alone has one without
+    /// room: see [`Messages::leaves_room`].
     pub room: usize,
 }
 
@@ -50,9 +50,11 @@ pub struct Reply {
 const OPT: [u8; 11] = [0, 0, 41, 0x04, 0xd0, 0, 0, 0, 0, 0, 0];
 
 /// A record that no message can hold beside its question.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("a record of type {record_type} with {octets} octets of RDATA fits no message")]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a record of {owner} of type {record_type} with {octets} octets of RDATA fits no message")]
 pub struct TooLarge {
+    /// Its owner.
+    pub owner: Name,
     /// Its type.
     pub record_type: RecordType,
     /// Octets of its RDATA.
@@ -66,6 +68,14 @@ pub struct Messages<'z> {
     source: RecordSource<'z>,
     packer: Packer,
     records: u64,
+    /// Messages without room since the last one that leaves it.
+    without_room: usize,
+}
+
+/// Whether a record of a zone can be transferred: a message can hold it beside the question and nothing else.
+pub fn can_transfer(zone: &Name, owner: &Name, rdata: &[u8]) -> bool {
+    let question = zone.as_wire().len() + 4;
+    HEADER + question + owner.as_wire().len() + 10 + rdata.len() <= MAX_MESSAGE
 }
 
 impl<'z> Messages<'z> {
@@ -90,7 +100,13 @@ impl<'z> Messages<'z> {
     }
 
     fn new(source: RecordSource<'z>, reply: Reply) -> Self {
-        Self { reply, source, packer: Packer::default(), records: 0 }
+        Self { reply, source, packer: Packer::default(), records: 0, without_room: 0 }
+    }
+
+    /// Whether the last message has room for the signature. One that has not is never the first or the last, and goes unsigned between signed
+    /// ones (RFC 8945 section 5.3.1).
+    pub fn leaves_room(&self) -> bool {
+        self.without_room == 0
     }
 }
 
@@ -98,17 +114,22 @@ impl Iterator for Messages<'_> {
     type Item = Result<Vec<u8>, TooLarge>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        let Self { reply, source, packer, records } = self;
+        let Self { reply, source, packer, records, without_room } = self;
         let first = source.item()?;
         let has_opt = reply.has_opt && *records == 0;
         packer.begin(&reply.name, reply.record_type);
         let room = reply.room + if has_opt { OPT.len() } else { 0 };
         let room = |limit: usize| limit.saturating_sub(room);
         // A record larger than what a message has by choice has a message of its own.
-        if !packer.push(&first, room(MAX_MESSAGE)) {
+        let leaves_room = packer.push(&first, room(MAX_MESSAGE));
+        *without_room = if leaves_room { 0 } else { *without_room + 1 };
+        // The first record is an SOA record, and so is the last: a message between them may go unsigned.
+        let may_be_unsigned = *records > 0 && *without_room <= MOST_UNSIGNED;
+        if !(leaves_room || may_be_unsigned && packer.push(&first, MAX_MESSAGE)) {
+            let owner = Name::from_wire(first.owner).unwrap_or_else(|_| Name::root());
             let (record_type, octets) = (first.record_type, first.rdata.len());
             source.close();
-            return Some(Err(TooLarge { record_type, octets }));
+            return Some(Err(TooLarge { owner, record_type, octets }));
         }
         *records += 1;
         source.advance();

@@ -3,13 +3,11 @@
 //! In canonical order an owner shares most of its labels with the one before it, so looking no further finds nearly all there is
 //! to find, in the time of one comparison of names.
 
-use crate::wire::octets::{HEADER, put_u16};
+use crate::wire::octets::{HEADER, MAX_POINTER, RECORD_FIXED, put_u16};
 use crate::wire::{CLASS_IN, Name, RecordType, compressible, name_length};
 
-/// The largest offset that a pointer can hold (RFC 1035 section 4.1.4).
-const MAX_POINTER: usize = 0x3fff;
 /// Labels of a name, the root's counted.
-const MAX_LABELS: usize = 128;
+const ALL_LABELS: usize = Name::MAX_LABELS + 1;
 
 /// One record to write.
 #[derive(Clone, Copy, Debug)]
@@ -36,13 +34,13 @@ struct Written {
     octets: [u8; Name::MAX_OCTETS],
     length: usize,
     /// Where each label begins in the name and where it stands in the message, from the left.
-    labels: [(u8, u16); MAX_LABELS],
+    labels: [(u8, u16); ALL_LABELS],
     count: usize,
 }
 
 impl Default for Written {
     fn default() -> Self {
-        Self { octets: [0; Name::MAX_OCTETS], length: 0, labels: [(0, 0); MAX_LABELS], count: 0 }
+        Self { octets: [0; Name::MAX_OCTETS], length: 0, labels: [(0, 0); ALL_LABELS], count: 0 }
     }
 }
 
@@ -61,7 +59,7 @@ impl Packer {
 
     /// Adds a record if it fits, however well it compresses.
     pub(super) fn push(&mut self, item: &Item<'_>, limit: usize) -> bool {
-        let octets = self.message.len() + item.owner.len() + 10 + item.rdata.len();
+        let octets = self.message.len() + item.owner.len() + RECORD_FIXED + item.rdata.len();
         if octets > limit || self.count == u16::MAX {
             return false;
         }
@@ -160,7 +158,7 @@ impl Written {
 
     /// Becomes `name`, of which `front` octets were written at `start` and the rest stands where it stood.
     fn become_name(&mut self, name: &[u8], start: usize, front: usize) {
-        let mut labels = [(0_u8, 0_u16); MAX_LABELS];
+        let mut labels = [(0_u8, 0_u16); ALL_LABELS];
         let mut count = 0;
         let mut at = 0;
         while let Some(&length) = name.get(at).filter(|length| **length > 0) {

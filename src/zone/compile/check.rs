@@ -1,5 +1,6 @@
 //! What no zone may hold: faults between records, found in one pass over the sorted records.
 
+use crate::wire::octets::{HEADER, MAX_MESSAGE, RECORD_FIXED};
 use crate::wire::{CLASS_IN, Name, Owner, RecordType, Section, Writer, compressible};
 
 use crate::zone::Place;
@@ -10,13 +11,10 @@ use crate::zone::record::entry::Entry;
 /// The most faults, and the most warnings, that are kept: a person reads them, and a wrong file can hold millions.
 pub(in crate::zone) const MAX_REPORTED: usize = 100;
 
-/// The longest message: over TCP two octets say its length (RFC 1035 section 4.2.2).
-const MAX_MESSAGE: usize = 65_535;
-/// Octets of a header, and of a question beside its name.
-const HEADER: usize = 12;
+/// Octets of a question beside its name.
 const QUESTION_FIXED: usize = 4;
 /// Octets of a record beside its RDATA, with a pointer to the question as owner.
-const RECORD_FIXED: usize = 12;
+const POINTED_FIXED: usize = 2 + RECORD_FIXED;
 
 /// Faults and warnings found so far.
 #[derive(Clone, Debug, Default)]
@@ -255,7 +253,7 @@ fn deletes(entry: &Entry<'_>) -> bool {
 fn fits_no_message(set: &[Entry<'_>]) -> bool {
     let Some(first) = set.first() else { return false };
     let question = first.owner().len() + QUESTION_FIXED;
-    let records: usize = set.iter().map(|entry| RECORD_FIXED + entry.rdata().len()).sum();
+    let records: usize = set.iter().map(|entry| POINTED_FIXED + entry.rdata().len()).sum();
     if HEADER + question + records <= MAX_MESSAGE {
         return false;
     }

@@ -1,5 +1,6 @@
 //! ZONEMD records beside the content of their zone (RFC 8976 section 4).
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use crate::wire::{RecordType, Serial};
@@ -93,6 +94,29 @@ impl Zone {
         wrong.map_or(DigestCheck::Unknown, DigestCheck::Wrong)
     }
 
+    /// The RDATA that the zone's ZONEMD records must have for its serial and its content: one for each hash algorithm. `None` if one of them
+    /// has a scheme or a hash algorithm that is not known here. A pass over all records for each.
+    pub fn made_digests(&self) -> Option<Vec<Vec<u8>>> {
+        let set = self.apex().set(RecordType::ZONEMD);
+        let records = set.iter().flat_map(|set| set.rdata()).map(read).collect::<Option<Vec<_>>>()?;
+        let algorithms: BTreeSet<(u8, u8)> =
+            records.iter().map(|record| (record.scheme, record.algorithm)).collect();
+        let rdata = |(scheme, algorithm): (u8, u8)| {
+            let digest = self.made(algorithm).filter(|_| scheme == SIMPLE)?;
+            Some([&self.serial().0.to_be_bytes()[..], &[scheme, algorithm], &digest].concat())
+        };
+        algorithms.into_iter().map(rdata).collect()
+    }
+
+    /// The digest of the content, if the hash algorithm is known.
+    fn made(&self, algorithm: u8) -> Option<Vec<u8>> {
+        match algorithm {
+            SHA384 => self.make_digest(|| true).map(|digest: &ContentDigest| digest.to_vec()),
+            SHA512 => simple::digest::<sha2::Sha512>(self, || true).map(|digest| digest.to_vec()),
+            _ => None,
+        }
+    }
+
     fn check_record(&self, record: &ZonemdRecord<'_>, all: &[ZonemdRecord<'_>]) -> Result<(), DigestFault> {
         let ZonemdRecord { scheme, algorithm, serial: found, .. } = *record;
         if all.iter().filter(|other| other.scheme == scheme && other.algorithm == algorithm).count() > 1 {
@@ -105,11 +129,7 @@ impl Zone {
             said: Hex(record.digest).to_string(),
             made: Hex(made).to_string(),
         };
-        let made: Option<Vec<u8>> = match algorithm {
-            SHA384 => self.make_digest(|| true).map(|digest: &ContentDigest| digest.to_vec()),
-            _ => simple::digest::<sha2::Sha512>(self, || true).map(|digest| digest.to_vec()),
-        };
-        let made = made.unwrap_or_default();
+        let made = self.made(algorithm).unwrap_or_default();
         if made == record.digest { Ok(()) } else { Err(differs(&made)) }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::clock::rfc3339;
 use crate::wire::{Name, RecordType};
 
 use crate::zone::signatures::keys::Unusable;
@@ -72,7 +73,7 @@ pub enum Problem {
         reason: Unusable,
     },
     /// It has expired.
-    #[error("the signature by key {key_tag} expired at {}; sign it again", time(*.at))]
+    #[error("the signature by key {key_tag} expired at {}; sign it again", rfc3339(*.at))]
     Expired {
         /// The tag.
         key_tag: u16,
@@ -80,7 +81,7 @@ pub enum Problem {
         at: u64,
     },
     /// It is not valid yet.
-    #[error("the signature by key {key_tag} is valid from {} only", time(*.at))]
+    #[error("the signature by key {key_tag} is valid from {} only", rfc3339(*.at))]
     Early {
         /// The tag.
         key_tag: u16,
@@ -179,13 +180,4 @@ impl fmt::Display for SignatureFault {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "{} {}: {}", self.owner, self.record_type, self.problem)
     }
-}
-
-/// RFC 3339, in UTC.
-fn time(seconds: u64) -> String {
-    let moment = std::time::UNIX_EPOCH.checked_add(std::time::Duration::from_secs(seconds));
-    moment.map_or_else(
-        || format!("second {seconds}"),
-        |moment| humantime::format_rfc3339_seconds(moment).to_string(),
-    )
 }

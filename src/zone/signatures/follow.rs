@@ -1,7 +1,7 @@
 //! The signatures of a zone followed from version to version: what is verified stays so, what changes is verified again.
 //!
 //! ```text
-//! version --> Following::new: when they expire -- step, step ... --> done: Verdict
+//! version --> Following::new: when they expire -- step, step ... --> done: SignatureVerdict
 //! next version --> advance: what differs --> verified again first, then on from where it was
 //! ```
 //!
@@ -29,7 +29,7 @@ const MOST_AGAIN: usize = 100_000;
 
 /// How the signatures of a version stand.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Verdict {
+pub struct SignatureVerdict {
     /// When they are valid; `None` without any.
     pub validity: Option<Validity>,
     /// How much of the zone is verified, in percent: 100 when all is. `None` if they are not verified.
@@ -140,11 +140,11 @@ impl Following {
     }
 
     /// What is known.
-    pub fn verdict(&self) -> Verdict {
+    pub fn verdict(&self) -> SignatureVerdict {
         let of = (self.owners().max(1)) as u64;
         let percent = (self.passed.saturating_sub(self.again.len()) as u64 * 100 / of).min(99) as u8;
         let verified = if self.is_done() { 100 } else { percent };
-        Verdict {
+        SignatureVerdict {
             validity: self.spans.validity(),
             verified: self.verifies.then_some(verified),
             wrong: self.wrong,

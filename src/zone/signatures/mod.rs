@@ -3,7 +3,7 @@
 //! ```text
 //!   Pieces::whole ---> many threads ---> Findings           zone check, a first version
 //!   Pieces::changed -> many threads ---> Findings           before a version is published, where that is asked for
-//!   Following -------> one thread -----> Verdict            behind the publishing, from version to version
+//!   Following -------> one thread -----> SignatureVerdict            behind the publishing, from version to version
 //!                          |
 //!                       owner: every RRset of one owner -- keys: ring --> fault
 //! ```
@@ -29,7 +29,7 @@ mod tests;
 mod types;
 
 pub use fault::{Level, Problem, SignatureFault};
-pub use follow::{Following, Verdict, validity};
+pub use follow::{Following, SignatureVerdict, validity};
 pub use keys::Unusable;
 pub use owner::{Findings, Verifier};
 pub use pieces::Pieces;

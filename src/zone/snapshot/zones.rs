@@ -156,11 +156,11 @@ impl Snapshot {
         if self.absent.is_empty() || self.hiding(name, removed, held).is_none() { served } else { None }
     }
 
-    /// Why a name is in no zone that is served, though in one that is configured.
-    pub fn absence(&self, name: &LookupName) -> Option<Absence> {
-        let slot = self.closest_slot(name, 0);
+    /// Why a name, once its leftmost `removed` labels are taken, is in no zone that is served, though in one that is configured.
+    pub fn absence(&self, name: &LookupName, removed: usize) -> Option<Absence> {
+        let slot = self.closest_slot(name, removed);
         let expired = slot.filter(|slot| slot.expiry == Expiry::Expired).map(|_| Absence::Expired);
-        self.hiding(name, 0, slot.and_then(|slot| slot.zone.as_deref())).or(expired)
+        self.hiding(name, removed, slot.and_then(|slot| slot.zone.as_deref())).or(expired)
     }
 
     /// The reason of an absent zone that holds the name, if its apex is longer than that of the zone served.
@@ -371,14 +371,14 @@ mod tests {
         let snapshot = first.with_absent(absent).unwrap();
         assert!(snapshot.with_absent(absent).is_none(), "no change");
         assert_eq!(closest(&snapshot, "a.sub.example.", 0), None);
-        assert_eq!(snapshot.absence(&name("a.sub.example.")), Some(Absence::Loading));
-        assert_eq!(snapshot.absence(&name("gone.")), Some(Absence::NoData));
-        assert_eq!(snapshot.absence(&name("other.")), None);
+        assert_eq!(snapshot.absence(&name("a.sub.example."), 0), Some(Absence::Loading));
+        assert_eq!(snapshot.absence(&name("gone."), 0), Some(Absence::NoData));
+        assert_eq!(snapshot.absence(&name("other."), 0), None);
         assert_eq!(closest(&snapshot, "sub.example.", 1).as_deref(), Some("example."), "DS is the parent's");
         assert_eq!(closest(&snapshot, "b.example.", 0).as_deref(), Some("example."));
         let served = snapshot.with_changes([zone("sub.example.", 1)], &[]);
         assert_eq!(closest(&served, "a.sub.example.", 0).as_deref(), Some("sub.example."));
-        assert_eq!(served.absence(&name("a.sub.example.")), None);
+        assert_eq!(served.absence(&name("a.sub.example."), 0), None);
         assert!(served.is_complete());
         let nothing: [(&Name, Absence); 0] = [];
         assert_eq!(
@@ -397,8 +397,10 @@ mod tests {
         assert!(first.with_expiry([(&"none.".parse().unwrap(), Expiry::Stale)]).is_none());
         let expired = first.with_expiry([(&sub, Expiry::Expired)]).unwrap();
         assert_eq!(closest(&expired, "a.sub.example.", 0), None, "the zone above does not speak for it");
-        assert_eq!(expired.absence(&name("a.sub.example.")), Some(Absence::Expired));
-        assert_eq!(expired.absence(&name("b.example.")), None);
+        assert_eq!(expired.absence(&name("a.sub.example."), 0), Some(Absence::Expired));
+        assert_eq!(expired.absence(&name("b.example."), 0), None);
+        assert_eq!(expired.absence(&name("a.sub.example."), 1), Some(Absence::Expired));
+        assert_eq!(expired.absence(&name("sub.example."), 1), None);
         assert_eq!(closest(&expired, "b.example.", 0).as_deref(), Some("example."));
         assert_eq!(closest(&expired, "sub.example.", 1).as_deref(), Some("example."), "DS is the parent's");
         assert!(expired.zone(&sub).is_some(), "a transfer goes on from it");

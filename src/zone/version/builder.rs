@@ -10,7 +10,7 @@ use crate::zone::record::fault::ZoneFault;
 use crate::zone::record::raw::{Place, Record};
 use crate::zone::store::compiled::Zone;
 use crate::zone::version::ordered::OrderedZone;
-use crate::zone::version::redeploy::Standing;
+use crate::zone::version::redeploy::ServedVersion;
 use crate::zone::version::whole::compile_whole;
 
 /// Collects the records of one zone and compiles them.
@@ -19,7 +19,7 @@ pub struct ZoneBuilder {
     origin: Name,
     batches: Vec<RecordBatch>,
     checks: Checks,
-    standing: Option<Standing>,
+    standing: Option<ServedVersion>,
     /// What is compiled as it comes.
     ordered: Option<Box<OrderedZone>>,
 }
@@ -48,16 +48,16 @@ impl ZoneBuilder {
 
     /// A builder for a version that comes after this one, to share what does not change.
     pub fn after(zone: &Arc<Zone>) -> Self {
-        Self { standing: Standing::new(zone), ..Self::new(zone.origin().clone()) }
+        Self { standing: ServedVersion::new(zone), ..Self::new(zone.origin().clone()) }
     }
 
     /// A builder that goes on where batches have been reduced already.
-    pub fn resuming(standing: Standing) -> Self {
+    pub fn resuming(standing: ServedVersion) -> Self {
         Self { standing: Some(standing.clone()), ..Self::new(standing.origin().clone()) }
     }
 
     /// What reduces batches before they are added, on any thread; `None` if the zone is compiled from all of its records.
-    pub fn standing(&self) -> Option<Standing> {
+    pub fn standing(&self) -> Option<ServedVersion> {
         self.standing.clone()
     }
 

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::wire::{Name, RecordType, Serial};
+use crate::wire::{Name, RecordType, Serial, soa};
 
 use crate::zone::Place;
 use crate::zone::ZoneBuilder;
@@ -18,9 +18,6 @@ use crate::zone::record::entry::{Entry, sorted};
 use crate::zone::store::compiled::{NodeRef, Zone};
 use crate::zone::version::amendment::Amendment;
 use crate::zone::version::effect::Owners;
-
-/// Octets of the five numbers that end an SOA record; the serial is the first (RFC 1035 section 3.3.13).
-const SOA_NUMBERS: usize = 20;
 
 impl Zone {
     /// The version without the records `deleted` and with the records `added`, checked as a new zone is. A deleted record is
@@ -60,15 +57,12 @@ impl Zone {
     pub fn with_serial(&self, serial: Serial) -> Result<Self, Vec<ZoneFault>> {
         let (mut deleted, mut added) = (RecordBatch::new(&self.origin), RecordBatch::new(&self.origin));
         let owner = self.origin.as_wire();
-        if let Some(soa) = self.apex().set(RecordType::SOA) {
-            for rdata in soa.rdata() {
+        if let Some(set) = self.apex().set(RecordType::SOA) {
+            for rdata in set.rdata() {
                 let mut other = rdata.to_vec();
-                let at = other.len().saturating_sub(SOA_NUMBERS);
-                if let Some(place) = other.get_mut(at..at + 4) {
-                    place.copy_from_slice(&serial.0.to_be_bytes());
-                }
-                deleted.push(owner, RecordType::SOA, soa.ttl, rdata, Place::default());
-                added.push(owner, RecordType::SOA, soa.ttl, &other, Place::default());
+                soa::set_serial(&mut other, serial);
+                deleted.push(owner, RecordType::SOA, set.ttl, rdata, Place::default());
+                added.push(owner, RecordType::SOA, set.ttl, &other, Place::default());
             }
         }
         self.with_changes(deleted, added)

@@ -27,7 +27,7 @@ const FEW: usize = 8;
 
 /// A version that is served, and which of its names were met again.
 #[derive(Clone, Debug)]
-pub struct Standing {
+pub struct ServedVersion {
     zone: Arc<Zone>,
     met: Arc<Met>,
 }
@@ -36,7 +36,7 @@ pub struct Standing {
 #[derive(Debug)]
 struct Met(Box<[AtomicU64]>);
 
-impl Standing {
+impl ServedVersion {
     /// Begins with nothing met. `None` for a zone that is compiled whole in any case: one with chains that are not served, or
     /// with something odd about its chains.
     pub fn new(zone: &Arc<Zone>) -> Option<Self> {

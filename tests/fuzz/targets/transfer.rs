@@ -21,7 +21,13 @@ pub fn check(data: &[u8]) {
     let zone: Name = "example.".parse().expect("a name");
     let record_type = if kind & 1 == 0 { RecordType::AXFR } else { RecordType::IXFR };
     let asked = Asked { zone: zone.clone(), id: ID, record_type };
-    let limits = Limits { octets: 1 << 20, records: Some(10_000), messages: 100, difference_octets: 1 << 14 };
+    let limits = Limits {
+        octets: 1 << 20,
+        records: Some(10_000),
+        messages: 100,
+        difference_octets: 1 << 14,
+        steps: 1_000,
+    };
     let from = Serial(5);
     let mut request = asked.query(Some(from));
     let key = std::sync::Arc::new(key());

@@ -28,7 +28,7 @@ fn limiter(settings: &Settings, start: Instant) -> WorkerLimiter {
     shared(settings, start).worker(1)
 }
 
-fn verdicts(limiter: &mut WorkerLimiter, source: &str, now: Instant, count: usize) -> Vec<Verdict> {
+fn verdicts(limiter: &mut WorkerLimiter, source: &str, now: Instant, count: usize) -> Vec<Admission> {
     let source = source.parse().unwrap();
     limiter.set_time(now);
     (0..count).map(|_| limiter.check(source)).collect()
@@ -38,7 +38,7 @@ fn verdicts(limiter: &mut WorkerLimiter, source: &str, now: Instant, count: usiz
 fn a_burst_passes_then_the_rate() {
     let start = Instant::now();
     let mut limiter = limiter(&settings(), start);
-    use Verdict::{Answer, Drop};
+    use Admission::{Answer, Drop};
     assert_eq!(verdicts(&mut limiter, "192.0.2.1", start, 4), [Answer, Answer, Answer, Drop]);
     let later = start + Duration::from_millis(100);
     assert_eq!(verdicts(&mut limiter, "192.0.2.1", later, 2), [Answer, Drop]);
@@ -56,8 +56,8 @@ fn a_prefix_is_counted_together_and_its_neighbor_apart() {
     ] {
         let mut limiter = limiter(&settings(), start);
         verdicts(&mut limiter, spent, start, BURST as usize);
-        assert_eq!(verdicts(&mut limiter, same, start, 1), [Verdict::Drop], "{spent} {same}");
-        assert_eq!(verdicts(&mut limiter, other, start, 1), [Verdict::Answer], "{spent} {other}");
+        assert_eq!(verdicts(&mut limiter, same, start, 1), [Admission::Drop], "{spent} {same}");
+        assert_eq!(verdicts(&mut limiter, other, start, 1), [Admission::Answer], "{spent} {other}");
     }
 }
 
@@ -69,14 +69,14 @@ fn prefix_lengths_reach_from_none_to_the_whole_address() {
         for (spent, other) in [("192.0.2.1", "192.0.2.2"), ("2001:db8::1", "2001:db8::2")] {
             let mut limiter = limiter(&settings, start);
             verdicts(&mut limiter, spent, start, BURST as usize);
-            assert_eq!(verdicts(&mut limiter, other, start, 1)[0] == Verdict::Drop, same, "{other}");
+            assert_eq!(verdicts(&mut limiter, other, start, 1)[0] == Admission::Drop, same, "{other}");
         }
     }
 }
 
 #[test]
 fn every_nth_refusal_slips() {
-    use Verdict::{Drop, Slip};
+    use Admission::{Drop, Slip};
     let start = Instant::now();
     for (slip, expected) in [
         (0, [Drop, Drop, Drop, Drop, Drop, Drop]),
@@ -102,7 +102,7 @@ fn exempt_sources_have_no_limit() {
         ("192.0.3.0", false),
         ("2001:db9::", false),
     ] {
-        let answered = verdicts(&mut limiter, source, start, 100).iter().all(|it| *it == Verdict::Answer);
+        let answered = verdicts(&mut limiter, source, start, 100).iter().all(|it| *it == Admission::Answer);
         assert_eq!(answered, free, "{source}");
     }
 }
@@ -112,7 +112,7 @@ fn a_dry_run_only_counts_and_off_is_no_limiter() {
     let start = Instant::now();
     let mut dry = limiter(&Settings { mode: Mode::DryRun, slip: 1, ..settings() }, start);
     verdicts(&mut dry, "192.0.2.1", start, BURST as usize);
-    assert_eq!(verdicts(&mut dry, "192.0.2.1", start, 1), [Verdict::WouldLimit]);
+    assert_eq!(verdicts(&mut dry, "192.0.2.1", start, 1), [Admission::WouldLimit]);
     assert!(Limiter::new(&Settings { mode: Mode::Off, ..settings() }, start).unwrap().is_none());
 }
 
@@ -145,7 +145,7 @@ fn a_flood_of_spoofed_sources_takes_no_more_memory_and_hurts_no_stranger() {
         }
     }
     let stranger = "2001:db8::53".parse().unwrap();
-    assert!((0..100).all(|_| limiter.check(stranger) == Verdict::Answer));
+    assert!((0..100).all(|_| limiter.check(stranger) == Admission::Answer));
 }
 
 #[test]
@@ -185,7 +185,7 @@ fn answered(limiters: &mut [WorkerLimiter], start: Instant, each_millisecond: us
     for millisecond in 0..1000 {
         for limiter in &mut *limiters {
             limiter.set_time(start + Duration::from_millis(millisecond));
-            let answers = (0..each_millisecond).filter(|_| limiter.check(source) == Verdict::Answer);
+            let answers = (0..each_millisecond).filter(|_| limiter.check(source) == Admission::Answer);
             answered += answers.count();
         }
     }
@@ -230,10 +230,10 @@ fn a_busy_prefix_writes_the_shared_cells_once_in_64_queries() {
     };
     let source = "192.0.2.1".parse().unwrap();
     let hash = limiter.shared.hash(limiter.shared.prefixes.of(source));
-    assert_eq!(limiter.check(source), Verdict::Answer);
+    assert_eq!(limiter.check(source), Admission::Answer);
     let (mut writes, mut before) = (vec![0], cell(&limiter, hash));
     for query in 1..10_000 {
-        assert_eq!(limiter.check(source), Verdict::Answer);
+        assert_eq!(limiter.check(source), Admission::Answer);
         let after = cell(&limiter, hash);
         if after != before {
             writes.push(query);
@@ -258,7 +258,7 @@ fn a_prefix_that_is_pushed_out_all_the_time_loses_an_eighth_at_most() {
     let mut random = fastrand::Rng::with_seed(1);
     let mut answered = 0;
     for _ in 0..2000 {
-        answered += usize::from(limiter.check(honest) == Verdict::Answer);
+        answered += usize::from(limiter.check(honest) == Admission::Answer);
         if random.u32(0..8) == 0 {
             limiter.check(pushes[random.usize(..pushes.len())]);
         }
@@ -308,7 +308,7 @@ proptest! {
         for (number, wait) in steps {
             now += wait;
             limiter.set_time(start + Duration::from_nanos(now));
-            let answered = limiter.check(source(number)) == Verdict::Answer;
+            let answered = limiter.check(source(number)) == Admission::Answer;
             prop_assert_eq!(answered, model.answers(source(number), now));
         }
     }

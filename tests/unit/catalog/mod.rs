@@ -207,6 +207,76 @@ fn many_removals_are_held_and_additions_are_not() {
     assert_eq!(all.take(catalog("cat.", 6, &[]), false).removed.len(), 1);
 }
 
+/// A catalog that lists these of the zones `zN.test.`.
+fn numbered(serial: u32, zones: impl Iterator<Item = usize>) -> Arc<CatalogZone> {
+    let lines: Vec<String> = zones.map(|it| format!("m{it}.zones PTR z{it}.test.")).collect();
+    catalog("cat.", serial, &lines.iter().map(String::as_str).collect::<Vec<_>>())
+}
+
+#[test]
+fn removals_in_many_small_steps_are_held_at_the_limit_and_a_days_work_is_not() {
+    let mut all = membership(RemovalLimit::default());
+    all.set_time(1_000_000);
+    all.take(numbered(1, 0..100), false);
+    // One version for each.
+    for step in 1..=20 {
+        all.set_time(1_000_000 + step as u64);
+        all.take(numbered(1 + step as u32, step..100), false);
+    }
+    assert_eq!((all.members().len(), all.held()[&name("cat.")].members.len()), (90, 10));
+    // One that is back counts no more; what waits goes on waiting.
+    all.set_time(1_000_100);
+    all.take(numbered(22, 19..100), false);
+    assert_eq!((all.members().len(), all.held()[&name("cat.")].members.len()), (90, 9));
+    // An order ends all of it, for any serial since it is these.
+    assert_eq!(all.accept(&name("cat."), Serial(20)), None);
+    assert_eq!(all.accept(&name("cat."), Serial(21)).unwrap().removed.len(), 9);
+    all.take(numbered(23, 25..100), false);
+    assert_eq!((all.members().len(), all.held().len()), (75, 0));
+    // An hour later nothing counts.
+    for hour in 1..10 {
+        all.set_time(1_000_100 + 3600 * hour);
+        let first = 25 + 7 * hour as usize;
+        assert_eq!(all.take(numbered(24 + hour as u32, first..100), false).removed.len(), 7);
+    }
+}
+
+#[test]
+fn what_waits_goes_on_waiting_whatever_comes_beside_it() {
+    let mut all = membership(RemovalLimit::default());
+    all.take(numbered(1, 0..100), false);
+    all.take(numbered(2, 11..100), false);
+    assert_eq!(all.held()[&name("cat.")].members.len(), 11);
+    // More zones come, so that 11 are not many any more; and one goes, which is not.
+    all.take(numbered(3, 11..140), false);
+    assert_eq!(all.take(numbered(4, 11..139), false).removed, BTreeSet::from([name("z139.test.")]));
+    // A hub that puts its zones back one by one.
+    all.take(numbered(5, 5..139), false);
+    let held = all.held()[&name("cat.")].clone();
+    assert_eq!((held.members.len(), held.since, held.serial), (5, Serial(2), Serial(5)));
+    assert_eq!(all.accept(&name("cat."), Serial(1)), None);
+    assert_eq!(all.accept(&name("cat."), Serial(3)).unwrap().removed.len(), 5);
+    assert!(all.held().is_empty());
+}
+
+#[test]
+fn a_zone_that_an_operator_holds_neither_goes_nor_begins_anew_and_the_root_is_no_member() {
+    let mut all = membership(RemovalLimit::default());
+    all.take(numbered(1, 0..30), false);
+    all.set_kept(BTreeSet::from([name("z1.test."), name("z2.test.")]));
+    let other = catalog("cat.", 2, &["other.zones PTR z2.test.", "root.zones PTR ."]);
+    let members = numbered(2, 3..30).members.clone();
+    let mut other = CatalogZone::clone(&other);
+    other.members.extend(members);
+    let changes = all.take(Arc::new(other), false);
+    assert_eq!((changes.removed.clone(), changes.reset.len()), (BTreeSet::from([name("z0.test.")]), 0));
+    assert_eq!(all.held()[&name("cat.")].members, BTreeSet::from([name("z1.test."), name("z2.test.")]));
+    assert_eq!(changes.conflicts.len(), 1);
+    assert_eq!(owner(&all, "."), None);
+    let changes = all.accept(&name("cat."), Serial(2)).unwrap();
+    assert_eq!((changes.removed.len(), changes.reset.len()), (1, 1));
+}
+
 #[test]
 fn many_that_begin_anew_are_held_too() {
     // The labels of a hub that lost its memory are all others.

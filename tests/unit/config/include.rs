@@ -47,8 +47,8 @@ fn the_files_are_one_configuration() {
     let config = load(Some(&main)).unwrap().config;
     let zones: Vec<_> =
         config.publish.zones.iter().map(|zone| zone.file.clone().unwrap().to_path_buf()).collect();
-    // By the names of the files, and relative to the folder of the main one.
-    assert_eq!(zones, ["b.zone", "a.zone"].map(|name| folder.path().join(name)));
+    // In the order of the zones, and relative to the folder of the main one.
+    assert_eq!(zones, ["a.zone", "b.zone"].map(|name| folder.path().join(name)));
     assert_eq!(control_socket(Some(&main)).unwrap(), folder.path().join("run/a.sock"));
     // A file more and a file less, as a reload sees them.
     fs::remove_file(folder.path().join("conf.d/10-zones.toml")).unwrap();

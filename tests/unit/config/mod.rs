@@ -3,6 +3,7 @@
 mod rssac002;
 mod samples;
 mod slips;
+mod transfers;
 
 use std::path::Path;
 

@@ -129,7 +129,7 @@ fn signatures_stand_beside_their_zone() {
     let signatures = SignatureStatus { expires: Some(status.now + 60), ..SignatureStatus::default() };
     let faults = vec!["2 signatures are wrong".to_owned()];
     status.zones.push(ZoneStatus { signatures: Some(signatures.clone()), faults, ..ZoneStatus::default() });
-    let until = time(status.now + 60);
+    let until = rfc3339(status.now + 60);
     assert!(
         row(&status).ends_with(&format!("signatures: valid until {until}; 2 signatures are wrong")),
         "{status:?}"

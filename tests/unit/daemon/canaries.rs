@@ -151,7 +151,7 @@ fn zones_are_counted_by_state_and_come_due_in_turn() {
     assert_eq!((fact(&entries, 1).counts, fact(&entries, 1).stopped), ([1, 1, 0, 1], 1));
     assert_eq!(fact(&entries, 1).first_stopped, Some((name("b.one."), "ams1: silent".to_owned())));
     assert_eq!(entries.waiting.get(&name("b.one.")).unwrap().stopped.as_deref(), Some("ams1: silent"));
-    assert!(entries.zones[&name("b.one.")].kept().is_unwell);
+    assert!(entries.zones[&name("b.one.")].kept().is_unhealthy);
     entries.zones.get_mut(&name("b.one.")).unwrap().stopped = None;
     at(&mut entries, 63, &|machine, now| machine.commit(Serial(2), now));
     assert_eq!(fact(&entries, 1).counts, [2, 1, 0, 0]);

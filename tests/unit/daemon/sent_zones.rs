@@ -89,3 +89,14 @@ fn what_has_expired_is_not_sent_onwards_though_it_is_served_as_stale() {
         assert_eq!(sendable(told.as_ref().unwrap_or(&serving), &name()).is_some(), is_sent, "{expiry:?}");
     }
 }
+
+#[test]
+fn a_zone_that_is_served_no_more_is_told_of_once() {
+    let (mut changes, mut report, now) = (Changes::default(), Report::default(), Instant::now());
+    told(&mut changes, &mut report, Some(zone(1, true)), now);
+    assert_eq!(changes.gone, []);
+    told(&mut changes, &mut report, None, now);
+    assert_eq!(std::mem::take(&mut changes.gone), [name()]);
+    told(&mut changes, &mut report, None, now);
+    assert_eq!(changes.gone, []);
+}

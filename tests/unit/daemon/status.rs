@@ -114,7 +114,7 @@ fn updates_that_stopped_are_said_since_when_and_why() {
 }
 
 #[test]
-fn a_silent_task_is_found_in_the_run_time_of_the_keeper() {
+fn a_silent_task_is_found_in_the_run_time_of_the_status_task() {
     let scene = scene(many(1), false);
     let start = Instant::now();
     let alarms = |milliseconds: u64| {

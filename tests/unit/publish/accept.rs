@@ -11,7 +11,7 @@ fn version(serial: u32, source_serial: u32, content: u8, records: usize, signed:
 }
 
 fn terms(serial: SerialRule, forced: bool) -> Terms {
-    Terms { serial, shrink_limit_percent: 50, forced }
+    Terms { serial, shrink_limit_percent: 50, forced, raise: 0 }
 }
 
 /// What stands; serial, content, records and signatures of the candidate; rule; forced; the outcome.
@@ -75,7 +75,13 @@ fn the_whole_table() {
         (Some(&bumped), (6, b'a', 1000, false), Bump, false, Ok(Unchanged(Serial(7)))),
         (Some(&bumped), (8, b'b', 1000, false), Bump, false, Ok(Serve(Serial(8)))),
         (Some(&bumped), (4, b'b', 1000, false), Bump, false, back(4, 5)),
-        (Some(&bumped), (4, b'b', 1000, false), Bump, true, Ok(Serve(Serial(4)))),
+        // What is served goes on, whatever an order lets pass.
+        (Some(&bumped), (4, b'b', 1000, false), Bump, true, Ok(Serve(Serial(8)))),
+        (Some(&bumped), (4, b'a', 1000, false), Bump, true, Ok(Unchanged(Serial(7)))),
+        (Some(&bumped), (5, b'b', 3, false), Bump, true, Ok(Serve(Serial(8)))),
+        (Some(&bumped), (9, b'b', 3, false), Bump, true, Ok(Serve(Serial(9)))),
+        (Some(&led), (5, b'b', 1000, false), Bump, true, Ok(Serve(Serial(8)))),
+        (Some(&signed), (5, b'b', 1000, true), Bump, true, Ok(Serve(Serial(5)))),
         (Some(&top), (u32::MAX, b'b', 1000, false), Bump, false, Ok(Serve(Serial(0)))),
         // Shrinking.
         (Some(&plain), (6, b'b', 500, false), Strict, false, Ok(Serve(Serial(6)))),
@@ -101,6 +107,17 @@ fn the_whole_table() {
 }
 
 #[test]
+fn a_first_version_is_raised_where_what_was_served_before_is_lost_and_it_is_not_signed() {
+    let judged = |serial, signed, raise| {
+        let offered = version(serial, serial, b'a', 10, signed);
+        judge(&offered, None, Terms { raise, ..terms(SerialRule::Bump, false) })
+    };
+    assert_eq!(judged(5, false, 100), Ok(Verdict::Serve(Serial(105))));
+    assert_eq!(judged(u32::MAX, false, 100), Ok(Verdict::Serve(Serial(99))));
+    assert_eq!(judged(5, true, 100), Ok(Verdict::Serve(Serial(5))));
+}
+
+#[test]
 fn a_bump_changes_the_serial_in_the_soa_and_nothing_else() {
     let soa = |serial: u32| Record {
         owner: "example.".parse().unwrap(),
@@ -120,17 +137,18 @@ fn a_bump_changes_the_serial_in_the_soa_and_nothing_else() {
 }
 
 proptest! {
-    /// Unless forced, the served serial never goes back and never stays while the content changes.
+    /// Unless forced under the rule strict, the served serial never goes back and never stays while the content changes.
     #[test]
     fn the_served_serial_only_goes_on(
-        versions in prop::collection::vec((any::<u32>(), 0..3_u8, 0..400_usize, any::<bool>()), 1..20),
+        versions in prop::collection::vec((any::<u32>(), 0..3_u8, 0..400_usize, any::<bool>(), any::<bool>()), 1..20),
     ) {
         let mut standing: Option<Standing> = None;
-        for (serial, content, records, bump) in versions {
+        for (serial, content, records, bump, forced) in versions {
             let rule = if bump { SerialRule::Bump } else { SerialRule::Strict };
             // Serials close together, so that all cases come up.
             let offered = version(serial % 8, serial % 8, content, records, false);
-            let Ok(Verdict::Serve(serial)) = judge(&offered, standing.as_ref(), terms(rule, false)) else {
+            let forced = forced && bump;
+            let Ok(Verdict::Serve(serial)) = judge(&offered, standing.as_ref(), terms(rule, forced)) else {
                 continue;
             };
             if let Some(before) = &standing {

@@ -185,7 +185,7 @@ fn files_that_cannot_be_used_are_named_and_keep_the_old_keys() {
     let again = fleet.file("again.key", &[&octets(1)[..16], &octets(3)[16..]].concat());
     for (file, words) in [
         (fleet.directory.path().join("missing.key"), &["missing.key cannot be read", "No such file"][..]),
-        (fleet.directory.path().to_owned(), &["is not a regular file"]),
+        (fleet.directory.path().to_owned(), &["is a directory, not a regular file"]),
         (
             fleet.file("short.key", &octets(2)[..79]),
             &["short.key has 79 octets", "80 or 48", "openssl rand 80"],

@@ -9,6 +9,7 @@ use std::sync::mpsc::Receiver;
 use std::time::Duration;
 
 use super::*;
+use crate::clock::unix_now;
 use crate::test_support::counted_records::counted_records;
 use crate::transfer::hub::{By, Hub, a, name, record, soa, zone};
 use crate::transfer::notify::Allowed;
@@ -56,8 +57,8 @@ impl Signs {
     fn sign(&self, query: &[u8], messages: &mut [Vec<u8>]) {
         let Self::With(keys) = self else { return };
         // A query whose signature is wrong is answered without one.
-        if let Ok(Some(mut replies)) = verify_request(query, keys, unix_time()) {
-            messages.iter_mut().for_each(|message| replies.sign(message, unix_time()));
+        if let Ok(Some(mut replies)) = verify_request(query, keys, unix_now()) {
+            messages.iter_mut().for_each(|message| replies.sign(message, unix_now()));
         }
     }
 }
@@ -324,6 +325,24 @@ fn differences_that_are_wrong_are_followed_by_the_whole_zone() {
     let report = wrong_differences(absent, "other content under the serial that is served");
     let diverged = report.diverged.expect("it is told");
     assert_eq!((diverged.serial, report.primaries), (Serial(5), vec![diverged.primary]));
+}
+
+#[test]
+fn a_primary_that_refuses_differences_is_asked_for_the_whole_zone() {
+    // REFUSED, NOTAUTH: of a primary that gives AXFR, or of what stands before it.
+    for rcode in [5, 9] {
+        let answer = move |query: &[u8], kind| match kind {
+            RecordType::IXFR => {
+                let mut refusal = message(query, kind, &[]);
+                refusal[3] |= rcode;
+                vec![refusal]
+            }
+            _ => vec![good(query)],
+        };
+        let address = primary(Signs::Nothing, Box::new(answer));
+        let (report, ..) = run(settings(address, None), |report| report.status.serial == Some(Serial(6)));
+        assert!(report.last_transfer.unwrap().whole);
+    }
 }
 
 #[test]

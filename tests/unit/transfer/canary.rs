@@ -249,7 +249,7 @@ fn what_is_halted_waits_for_an_order_whatever_comes() {
 }
 
 #[test]
-fn who_becomes_unwell_after_the_version_came_stops_it_for_good() {
+fn who_becomes_unhealthy_after_the_version_came_stops_it_for_good() {
     use Told::{Bad, Good};
     for when_unreachable in [WhenUnreachable::Hold, WhenUnreachable::Release] {
         run(
@@ -281,7 +281,7 @@ fn who_becomes_unwell_after_the_version_came_stops_it_for_good() {
 }
 
 #[test]
-fn who_was_unwell_before_proves_nothing_and_stops_nothing() {
+fn who_was_unhealthy_before_proves_nothing_and_stops_nothing() {
     use Told::{Bad, Good, Unknown};
     for when_unreachable in [WhenUnreachable::Hold, WhenUnreachable::Release] {
         run(

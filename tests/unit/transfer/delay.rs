@@ -16,6 +16,9 @@ use crate::zone::Zone;
 use Event::{Arrives, Begins, CatchesUp, Expires, Fails, Held, Keys, Passes, Remembers, Serves};
 use Expect::{Again, Busy, Due, ForGood, Gone, Until};
 
+#[path = "delay_orders.rs"]
+mod orders;
+
 const DELAY: u64 = 3200;
 const KEY_DELAY: u64 = 120;
 const MARGIN: u64 = 1000;
@@ -81,7 +84,7 @@ fn run(title: &str, rows: &[(u64, Event, Expect)]) -> DelayedZone {
             Keys(serial) => drop(zone.arrived(Serial(serial), true, None, now)),
             Remembers(serial, waited) => {
                 let seen = now.wall - seconds(waited);
-                let it = Remembered { seen, waited: seconds(waited) };
+                let it = Remembered { seen, waited: seconds(waited), is_ordered: false };
                 zone.arrived(Serial(serial), false, Some(it), now);
             }
             Held(is_held) => {
@@ -293,7 +296,9 @@ fn how_long_versions_have_waited_is_kept_and_a_clock_that_jumps_ends_no_delay() 
     let (directory, then) = (directory.path(), UNIX_EPOCH + seconds(1_000_000));
     assert_eq!(kept::read(directory, then).unwrap(), Kept::new());
     let name: Name = "a\\032b.example.".parse().unwrap();
-    let version = |waited| (Serial(7), Remembered { seen: then - seconds(50), waited: seconds(waited) });
+    let version = |waited| {
+        (Serial(7), Remembered { seen: then - seconds(50), waited: seconds(waited), is_ordered: true })
+    };
     let kept: Kept = [(name.clone(), vec![version(50)])].into();
     kept::write(directory, &kept, then).unwrap();
     let table = [
@@ -445,8 +450,9 @@ fn after_a_restart_the_versions_that_come_again_wait_for_the_rest() {
     let directory = tempfile::tempdir().unwrap();
     let (hub, _served) = Hub::new();
     hub.put(zone(1, &[], &[]));
-    let wait =
-        |serial, waited| (Serial(serial), Remembered { seen: SystemTime::now(), waited: seconds(waited) });
+    let wait = |serial, waited| {
+        (Serial(serial), Remembered { seen: SystemTime::now(), waited: seconds(waited), is_ordered: false })
+    };
     let before: Kept = [(name("example."), vec![wait(2, DELAY), wait(4, 10)])].into();
     kept::write(directory.path(), &before, SystemTime::now()).unwrap();
     let versions = delayed(directory.path(), &hub);

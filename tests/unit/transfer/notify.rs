@@ -74,13 +74,26 @@ fn notifier(now: Instant, targets: u8) -> Notifier {
     Notifier::new((0..targets).map(target).collect(), Pauses::default(), now, fastrand::Rng::with_seed(1))
 }
 
+/// What is sent now, by targets that all have a slot.
+fn sends(it: &mut Notifier, now: Instant) -> Vec<Send> {
+    let (mut slots, mut due) = (TargetSlots::new(100), Vec::new());
+    let given_up = it.wake(now, |one| {
+        due.push(one.target);
+        slots.wait(one.address, (&name("example."), one.target), one.is_again)
+    });
+    let is_given_up =
+        |address| it.status().any(|one| one.target.address == address && one.given_up.is_some());
+    assert!(given_up.into_iter().all(is_given_up));
+    due.into_iter().filter_map(|target| it.send(target, now)).collect()
+}
+
 #[test]
 fn each_target_is_told_until_it_answers_and_then_given_up() {
     let mut now = Instant::now();
     let mut it = notifier(now, 2);
-    assert_eq!((it.due(), it.wake(now)), (None, vec![]));
+    assert_eq!((it.due(), sends(&mut it, now)), (None, vec![]));
     it.changed(|_| Some(Serial(5)), now);
-    let first = it.wake(now);
+    let first = sends(&mut it, now);
     assert_eq!(
         first.iter().map(|send| (send.target, send.serial)).collect::<Vec<_>>(),
         [(0, Serial(5)), (1, Serial(5))]
@@ -90,8 +103,8 @@ fn each_target_is_told_until_it_answers_and_then_given_up() {
     while let Some(due) = it.due() {
         waits.push((due - now).as_secs());
         now = due;
-        let sends = it.wake(now);
-        assert!(sends.iter().all(|send| send.target == 1));
+        let again = sends(&mut it, now);
+        assert!(again.iter().all(|send| send.target == 1));
     }
     assert_eq!(waits, [1, 2, 4, 8, 16, 32, 60, 60, 60, 60]);
     let status: Vec<_> = it.status().cloned().collect();
@@ -103,17 +116,17 @@ fn a_newer_serial_takes_the_place_of_an_older_one_and_old_answers_do_not_count()
     let now = Instant::now();
     let mut it = notifier(now, 1);
     it.changed(|_| Some(Serial(5)), now);
-    let old = it.wake(now)[0];
+    let old = sends(&mut it, now)[0];
     it.changed(|_| Some(Serial(6)), now);
     it.answered(0, old.id, 0);
     assert_eq!(it.status().next().unwrap().pending, Some((Serial(6), 0)));
-    let new = it.wake(now)[0];
+    let new = sends(&mut it, now)[0];
     it.answered(0, old.id, 0);
     it.answered(9, new.id, 0);
     // SERVFAIL passes; it is told again.
     it.answered(0, new.id, 2);
     assert_eq!(it.due(), Some(now + Duration::from_secs(1)));
-    let again = it.wake(now + Duration::from_secs(1))[0];
+    let again = sends(&mut it, now + Duration::from_secs(1))[0];
     it.answered(0, again.id, 5);
     let status = it.status().next().unwrap().clone();
     assert_eq!((status.pending, status.acknowledged, status.refused), (None, None, Some(5)));
@@ -133,7 +146,7 @@ fn each_target_is_told_of_the_serial_that_it_may_have_and_of_each_once() {
         }
     };
     let told = |it: &mut Notifier| -> Vec<(usize, u32)> {
-        it.wake(now).iter().map(|send| (send.target, send.serial.0)).collect()
+        sends(it, now).iter().map(|send| (send.target, send.serial.0)).collect()
     };
     it.changed(serials(5, 4), now);
     assert_eq!(told(&mut it), [(0, 5), (1, 4)]);
@@ -145,4 +158,34 @@ fn each_target_is_told_of_the_serial_that_it_may_have_and_of_each_once() {
     assert_eq!(told(&mut it), []);
     it.changed(|_| Some(Serial(6)), now);
     assert_eq!(told(&mut it), [(2, 6)]);
+}
+
+#[test]
+fn a_target_that_waits_for_a_slot_with_an_old_serial_waits_for_the_new_one_before_the_repetitions() {
+    let now = Instant::now();
+    let later = now + Duration::from_secs(1);
+    let (mut it, mut slots) = (notifier(now, 1), TargetSlots::new(100));
+    let mut wake = |it: &mut Notifier, now| {
+        let mut seen = Vec::new();
+        it.wake(now, |one| {
+            seen.push((one.is_again, one.withdrawn.is_some()));
+            slots.wait(one.address, (&name("example."), one.target), one.is_again)
+        });
+        seen
+    };
+    it.changed(|_| Some(Serial(5)), now);
+    assert_eq!(wake(&mut it, now), [(false, false)]);
+    // Another serial takes the same place.
+    it.changed(|_| Some(Serial(6)), now);
+    assert_eq!((it.due(), wake(&mut it, now)), (None, vec![]));
+    assert_eq!(
+        it.send(0, now).map(|send| (send.serial, send.pause)),
+        Some((Serial(6), Duration::from_secs(1)))
+    );
+    assert_eq!(it.send(0, now), None, "it has no slot twice");
+    assert_eq!(wake(&mut it, later), [(true, false)]);
+    it.changed(|_| Some(Serial(7)), later);
+    assert_eq!(wake(&mut it, later), [(false, true)]);
+    assert_eq!((it.queued().count(), it.send(0, later).map(|send| send.serial)), (1, Some(Serial(7))));
+    assert_eq!(it.queued().count(), 0);
 }

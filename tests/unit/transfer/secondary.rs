@@ -6,8 +6,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::*;
+use crate::clock::unix_now;
 use crate::transfer::hub::{Hub, a, name, soa, zone};
 use crate::transfer::notify::Allowed;
+use crate::transfer::refresh::Bounds;
 use crate::transfer::writer::{Messages, Reply};
 use crate::wire::{RecordType, Serial};
 use crate::zone::{Expiry, Zone};
@@ -251,7 +253,7 @@ fn what_comes_to_a_service_address_is_judged_by_its_source() {
         assert_eq!(rcode(ask(&notify(zone), source)), expected, "{zone} {source}");
     }
     let mut with_key = notify("signed.example.");
-    crate::transfer::tsig::Exchange::sign(&mut with_key, &key, unix_time());
+    crate::transfer::tsig::Exchange::sign(&mut with_key, &key, unix_now());
     let (good, response) = ask(&with_key, "192.0.2.2").unwrap();
     assert_eq!((good, response[11]), (0, 1), "signed, too");
     *with_key.last_mut().unwrap() ^= 1;
@@ -301,7 +303,7 @@ fn a_primary_with_a_key_signs_its_notifies_at_every_address_with_any_key_that_is
     ] {
         let mut request = crate::transfer::notify::request(7, &name("example."), (60, &soa(6).rdata));
         if let Some(signer) = signer {
-            Exchange::sign(&mut request, &Arc::new(key(signer)), unix_time());
+            Exchange::sign(&mut request, &Arc::new(key(signer)), unix_now());
         }
         let source: IpAddr = source.parse().unwrap();
         let at_management = handle.notify(&request, source).unwrap();
@@ -333,7 +335,7 @@ fn an_expired_zone_is_told_at_once_and_its_timers_are_kept_at_the_end() {
     let (pop, _served) = Hub::new();
     pop.put(zone(5, [a("a.example.", 1)]));
     // Checked three hours ago, and EXPIRE is less.
-    let now = unix_time();
+    let now = unix_now();
     let saved = crate::transfer::refresh::Saved {
         checked: Some(now - 11_000),
         due: now,
@@ -353,6 +355,55 @@ fn an_expired_zone_is_told_at_once_and_its_timers_are_kept_at_the_end() {
     let kept = pop.kept.lock().unwrap().last().cloned().unwrap();
     let age = kept.1.map(|kept| kept.saved - kept.checked.unwrap()).unwrap();
     assert!((11_000..11_100).contains(&age), "{age}");
+}
+
+/// Waits for so many failures in a row.
+fn wait_failures(handle: &SecondaryHandle, failures: u32) -> ZoneReport {
+    wait_report(handle, |report| report.status.failures >= failures)
+}
+
+#[test]
+fn a_zone_that_comes_back_is_as_old_as_it_was() {
+    let closed = TcpListener::bind((LOOPBACK, 0)).unwrap().local_addr().unwrap();
+    let (pop, _served) = Hub::new();
+    pop.put(zone(5, [a("a.example.", 1)]));
+    let now = unix_now();
+    let (checked, due) = (Some(now - 11_000), now);
+    let saved = crate::transfer::refresh::Saved { checked, due, failures: 3, saved: now - 1 };
+    let context =
+        SecondaryContext { saved: [(name("example."), saved)].into(), ..SecondaryContext::default() };
+    let secondary = Secondary::start(settings(closed), pop.clone(), context).unwrap();
+    let handle = secondary.handle();
+    wait_report(&handle, |report| report.is_expired);
+    let nothing = SecondarySettings { zones: vec![], ..settings(closed) };
+    handle.change(nothing).unwrap();
+    handle.change(settings(closed)).unwrap();
+    let report = wait_report(&handle, |_| true);
+    assert!(report.is_expired, "{report:?}");
+    drop(secondary);
+    let kept = pop.kept.lock().unwrap().last().cloned().unwrap();
+    let age = kept.1.map(|kept| kept.saved - kept.checked.unwrap()).unwrap();
+    assert!((11_000..11_100).contains(&age), "{age}");
+}
+
+#[test]
+fn a_catalog_that_has_not_come_is_awaited_after_its_first_failures() {
+    let closed = TcpListener::bind((LOOPBACK, 0)).unwrap().local_addr().unwrap();
+    let catalog = |first_retry, most_retry| SecondarySettings {
+        catalogs: [name("example.")].into(),
+        bounds: Bounds { first_retry, most_retry, ..Bounds::default() },
+        ..settings(closed)
+    };
+    let (hour, millisecond) = (Duration::from_secs(3600), Duration::from_millis(1));
+    let (pop, _served) = Hub::new();
+    let secondary = Secondary::start(catalog(hour, hour), pop.clone(), Default::default()).unwrap();
+    let handle = secondary.handle();
+    wait_failures(&handle, 1);
+    assert_eq!(handle.awaited().load().catalogs, 1);
+    let secondary = Secondary::start(catalog(millisecond, millisecond), pop, Default::default()).unwrap();
+    let handle = secondary.handle();
+    wait_failures(&handle, 7);
+    assert_eq!(handle.awaited().load().catalogs, 0);
 }
 
 #[test]

@@ -33,7 +33,13 @@ fn read(text: &str) -> Result<Both, String> {
     let zones: Vec<(Name, ZoneTransferSpec)> =
         file.zone.into_iter().map(|zone| (zone.name.parse().unwrap(), zone.transfer)).collect();
     let management = ["198.51.100.7".parse().unwrap()];
-    settings(&file.transfer, &zones, Arc::new(keys), &management).map_err(|fault| fault.to_string())
+    settings(&file.transfer, &zones, Arc::new(keys), &management).map_err(|found| {
+        let line = |PlacedFault { zone, fault }: PlacedFault| match zone {
+            None => format!("{}: {fault}", fault.key()),
+            Some(index) => format!("zone {index}: {}: {fault}", fault.key()),
+        };
+        found.into_iter().map(line).collect::<Vec<_>>().join("\n")
+    })
 }
 
 #[test]
@@ -78,7 +84,10 @@ fn what_cannot_be_meant_is_named() {
         ("[transfer]\nlisten = [\"192.0.2.53\"]".to_owned(), "not among pop.management-addresses"),
         ("[transfer]\nlisten = [\"here\"]".into(), "transfer.listen: \"here\" is not an address"),
         ("[transfer]\nallow = [{ from = \"all\" }]".into(), "transfer.allow: \"all\" is not a prefix"),
-        ("[transfer]\nallow = [{ from = \"::/0\", keys = [\"x.\"] }]".into(), "names the key x."),
+        (
+            "[transfer]\nallow = [{ from = \"::/0\", keys = [\"x.\"] }]".into(),
+            "transfer.allow: no [[key]] defines the key x.",
+        ),
         ("[transfer]\ntransfers = 0".into(), "transfer.transfers: 0; allowed is 1 and more"),
         ("[transfer]\nsilence = \"2h\"".into(), "transfer.silence: 2h; allowed is 1s to 1h"),
         ("[transfer]\nsilence = \"long\"".into(), "a duration such as"),
@@ -99,4 +108,48 @@ fn what_cannot_be_meant_is_named() {
         let fault = read(&text).unwrap_err();
         assert!(fault.contains(part), "{text}: {fault}");
     }
+}
+
+#[test]
+fn every_fault_is_found_in_its_place() {
+    let faults = read(
+        r#"
+        [transfer]
+        listen = ["here", "198.51.100.7", "192.0.2.53"]
+        allow = [{ from = "all" }]
+        transfers = 0
+        silence = "2h"
+        [[zone]]
+        name = "a.test"
+        primaries = [{ address = "2001:db8::1" }, { address = "198.51.100.1" }]
+        [[zone]]
+        name = "b.test"
+        [[zone]]
+        name = "c.test"
+        notify = [{ address = "x" }, { address = "198.51.100.1", key = "absent." }]
+        "#,
+    )
+    .unwrap_err();
+    let keys: Vec<&str> =
+        faults.lines().filter_map(|line| line.split_once(": ")).map(|(key, _)| key).collect();
+    assert_eq!(
+        keys,
+        [
+            "transfer.transfers",
+            "transfer.silence",
+            "transfer.allow",
+            "transfer.listen",
+            "transfer.listen",
+            "zone 0",
+            "zone 2",
+            "zone 2"
+        ],
+        "{faults}"
+    );
+    // A key that is not there may be named by every zone: that is told, but not of each.
+    let zone = |index| {
+        format!("[[zone]]\nname = \"z{index}\"\nallow-transfer = [{{ from = \"::/0\", keys = [\"x.\"] }}]\n")
+    };
+    let many: String = (0..1000).map(zone).collect();
+    assert_eq!(read(&many).unwrap_err().lines().count(), 100);
 }

@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use data_encoding::BASE64;
@@ -55,26 +56,50 @@ impl Made {
         Authentication::Authority { file: self.file("ca.pem"), name: name.into() }
     }
 
+    fn tls(&self, asks_clients: bool) -> TlsServer {
+        let (certificate, key) = self.pair();
+        let authorities = self.file("ca.pem");
+        let clients: Option<&Path> = asks_clients.then_some(&authorities);
+        TlsServer::new(&certificate, &key, clients).unwrap()
+    }
+
+    /// The files of another one in the place of these.
+    fn replace_by(&self, other: &Self) {
+        for file in ["ca.pem", "certificate.pem", "key.pem"] {
+            std::fs::copy(other.file(file), self.file(file)).unwrap();
+        }
+    }
+
     fn pair(&self) -> (PathBuf, PathBuf) {
         (self.file("certificate.pem"), self.file("key.pem"))
     }
 }
 
-/// Transfers a zone over TLS: the version that came, or what went wrong.
-fn transfer(server: &Made, asks_clients: bool, client: TlsClient) -> Result<(Serial, By), String> {
-    let (hub, _) = Hub::new();
-    hub.put(zone(5, (0..3000).map(|it| a(&format!("h{it}.example."), 1))));
-    let (certificate, key) = server.pair();
-    let authorities = server.file("ca.pem");
-    let clients: Option<&Path> = asks_clients.then_some(&authorities);
-    let tls = TlsServer::new(&certificate, &key, clients).unwrap();
+/// A primary that shows the certificate of `server`.
+fn settings(server: &Made, asks_clients: bool) -> primary::PrimarySettings {
     let anyone = AllowedSource { prefix: "127.0.0.0/8".parse().unwrap(), keys: vec![], encrypted: true };
-    let settings = primary::PrimarySettings {
-        tls: Some((vec![SocketAddr::new(LOOPBACK, 0)], tls)),
+    primary::PrimarySettings {
+        tls: Some((vec![SocketAddr::new(LOOPBACK, 0)], server.tls(asks_clients))),
         allowed: Allowed(vec![anyone]),
         ..primary::PrimarySettings::default()
-    };
+    }
+}
+
+/// A zone with a primary that sends it.
+fn start(settings: primary::PrimarySettings) -> (Arc<Hub>, Primary) {
+    let (hub, _) = Hub::new();
+    hub.put(zone(5, (0..3000).map(|it| a(&format!("h{it}.example."), 1))));
     let primary = Primary::start(settings, hub.clone(), None).unwrap();
+    (hub, primary)
+}
+
+/// Transfers a zone over TLS: the version that came, or what went wrong.
+fn transfer(server: &Made, asks_clients: bool, client: TlsClient) -> Result<(Serial, By), String> {
+    let (hub, primary) = start(settings(server, asks_clients));
+    transfer_from(&hub, &primary, client)
+}
+
+fn transfer_from(hub: &Arc<Hub>, primary: &Primary, client: TlsClient) -> Result<(Serial, By), String> {
     let address = primary.addresses()[0];
     let (pop, served) = Hub::new();
     let zone = SecondaryZone {
@@ -137,6 +162,59 @@ fn who_is_not_known_brings_nothing() {
     // In TLS 1.3 the client learns that its certificate is missing when it reads.
     let error = refused(true, client(&made.authority("hub.test")));
     assert!(error.contains("broke"), "{error}");
+}
+
+/// What the files hold counts, not what they are called: a certificate is renewed in its place.
+#[test]
+fn other_content_of_the_same_files_is_another_configuration() {
+    let (made, other) = (Made::new(), Made::new());
+    let clients = || {
+        let (certificate, key) = made.pair();
+        let way = made.authority("hub.test");
+        [
+            TlsClient::new(&way, None).unwrap(),
+            TlsClient::new(&Authentication::Opportunistic, Some((&certificate, &key))).unwrap(),
+        ]
+    };
+    let servers = || [made.tls(false), made.tls(true)];
+    let before = (clients(), servers());
+    assert!(before == (clients(), servers()));
+    let (server, asking) = (&before.1[0], &before.1[1]);
+    assert!(server != asking && before.0[0] != before.0[1]);
+    let named = TlsClient::new(&made.authority("other.test"), None).unwrap();
+    assert!(named != before.0[0] && before.0[0].clone().speaking(b"other") != before.0[0]);
+    made.replace_by(&other);
+    let (renewed_clients, renewed_servers) = (clients(), servers());
+    for index in 0..2 {
+        assert!(renewed_clients[index] != before.0[index], "client {index}");
+        assert!(renewed_servers[index] != before.1[index], "server {index}");
+    }
+    // The same content of other files.
+    let elsewhere = other.authority("hub.test");
+    assert!(TlsClient::new(&elsewhere, None).unwrap() == renewed_clients[0]);
+    assert!(other.tls(true) == renewed_servers[1]);
+}
+
+#[test]
+fn a_primary_shows_another_certificate_from_when_it_is_told() {
+    let (made, other) = (Made::new(), Made::new());
+    let pinned = |made: &Made| TlsClient::new(&Authentication::Pins(vec![made.pin.clone()]), None).unwrap();
+    let (hub, primary) = start(settings(&made, false));
+    let came = Ok((Serial(5), By::Whole));
+    assert_eq!(transfer_from(&hub, &primary, pinned(&made)), came);
+    primary.reserve_change().unwrap().make(settings(&other, false));
+    assert_eq!(transfer_from(&hub, &primary, pinned(&other)), came);
+    assert!(transfer_from(&hub, &primary, pinned(&made)).unwrap_err().contains("no TLS with"));
+    // Who is asked for a certificate is another one at once, too.
+    primary.reserve_change().unwrap().make(settings(&other, true));
+    assert!(transfer_from(&hub, &primary, pinned(&other)).unwrap_err().contains("broke"));
+    // A section that is gone closes no socket: it goes on with what it had, never without TLS.
+    primary.reserve_change().unwrap().make(primary::PrimarySettings { tls: None, ..settings(&other, false) });
+    assert!(transfer_from(&hub, &primary, pinned(&other)).unwrap_err().contains("broke"));
+    let (certificate, key) = other.pair();
+    let known = Authentication::Pins(vec![other.pin.clone()]);
+    let mutual = TlsClient::new(&known, Some((&certificate, &key))).unwrap();
+    assert_eq!(transfer_from(&hub, &primary, mutual), came);
 }
 
 #[test]

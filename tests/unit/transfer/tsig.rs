@@ -211,3 +211,22 @@ fn keys_that_are_none_have_a_name() {
     let two = [new("c2VjcmV0").unwrap(), new("b3RoZXI=").unwrap()];
     assert_eq!(Keys::new(two).unwrap_err(), KeyFault::Twice { name: name("k.") });
 }
+
+#[test]
+fn a_client_cannot_make_its_request_valid_for_longer() {
+    use super::exchange::fields;
+    use super::mac::Digest;
+    use super::record::{self, Fields};
+    let keys = keys(Algorithm::Sha256);
+    let key = keys.get(&name("key.example.")).unwrap();
+    let mut request = message(0);
+    let fields = Fields { fudge: u16::MAX, ..fields(key, NOW) };
+    let mut digest = Digest::new(key, None);
+    digest.unsigned(&request);
+    digest.variables(&fields);
+    let mac = digest.finish(key.sent_octets());
+    record::append(&mut request, &fields, &mac);
+    assert!(verify_request(&request, &keys, NOW + 300).is_ok());
+    let refusal = verify_request(&request, &keys, NOW + 301).unwrap_err();
+    assert!(matches!(refusal.fault, TsigFault::BadTime { fudge: 300, .. }), "{}", refusal.fault);
+}

@@ -92,12 +92,46 @@ fn a_record_larger_than_a_message_by_choice_has_its_own_and_too_large_is_said() 
     let messages = collect(Messages::whole(&large, reply(RecordType::AXFR)));
     assert!(messages.iter().any(|it| it.len() > 59_000));
     assert_eq!(rebuilt(feed(&messages, RecordType::AXFR, None)), large.records().collect::<Vec<_>>());
-    let larger = zone(7, [text(65_535)]);
-    let too_large = TooLarge { record_type: RecordType::TXT, octets: 65_280 };
-    let mut messages = Messages::whole(&larger, Reply { room: 300, ..reply(RecordType::AXFR) });
-    assert!(messages.next().unwrap().is_ok());
-    assert_eq!(messages.next(), Some(Err(too_large)));
-    assert_eq!(messages.next(), None);
+    // What fits a message alone goes without room for a signature: never in the first or the last message.
+    let sizes = [65_280, 65_440];
+    let alone = zone(7, (0..2).map(|it| sized(&format!("t{it}.example."), sizes[it])).chain(addresses(3)));
+    let mut messages = Messages::whole(&alone, Reply { room: 300, ..reply(RecordType::AXFR) });
+    let mut seen = Vec::new();
+    let mut octets = Vec::new();
+    while let Some(message) = messages.next() {
+        octets.push(message.unwrap());
+        seen.push(messages.leaves_room());
+    }
+    assert_eq!(seen, [true, false, false, true]);
+    assert!(octets[0].len() < FULL && octets[3].len() < FULL);
+    assert_eq!(rebuilt(feed(&octets, RecordType::AXFR, None)), alone.records().collect::<Vec<_>>());
+    // After so many in a row one must be signed (RFC 8945 section 5.3.1).
+    let many = zone(7, (0..=MOST_UNSIGNED).map(|it| sized(&format!("t{it:03}.example."), 65_440)));
+    let messages = Messages::whole(&many, Reply { room: 300, ..reply(RecordType::AXFR) });
+    assert_eq!(messages.filter(Result::is_err).count(), 1);
+    // One that fits nowhere.
+    let owner = name("t.example.");
+    assert!(can_transfer(&name("example."), &owner, &[0; 65_489]));
+    assert!(!can_transfer(&name("example."), &owner, &[0; 65_490]));
+    for (octets, fits) in [(65_489, true), (65_490, false)] {
+        let zone = zone(7, [sized("t.example.", octets)]);
+        let mut messages = Messages::whole(&zone, Reply { room: 300, ..reply(RecordType::AXFR) });
+        assert!(messages.next().unwrap().is_ok());
+        let too_large = TooLarge { owner: owner.clone(), record_type: RecordType::TXT, octets };
+        assert_eq!(messages.next().unwrap().err(), (!fits).then_some(too_large));
+        assert_eq!(messages.next().is_some(), fits);
+    }
+}
+
+/// A TXT record with so many octets of RDATA.
+fn sized(owner: &str, octets: usize) -> Record {
+    let mut rdata = Vec::new();
+    while rdata.len() < octets {
+        let length = (octets - rdata.len() - 1).min(255);
+        rdata.push(length as u8);
+        rdata.extend(std::iter::repeat_n(b'x', length));
+    }
+    record(owner, RecordType::TXT, &rdata)
 }
 
 fn batch(records: &[Record]) -> RecordBatch {

@@ -264,3 +264,19 @@ async fn many_at_once_are_all_done_one_after_the_other() {
     assert_eq!(locked(&hub.zone).serial(), Serial(105));
     assert_eq!(locked(&hub.zone).record_count(), 103);
 }
+
+#[tokio::test]
+async fn a_record_that_no_transfer_can_hold_is_refused_for_good() {
+    let (hub, service) = start();
+    let text = |octets: usize| {
+        let strings = [&[255_u8][..], &[b'x'; 255]].concat().repeat(octets / 256);
+        let rest = octets - strings.len();
+        let rdata = [strings, vec![(rest - 1) as u8], vec![b'x'; rest - 1]].concat();
+        let added = UpdateRecord { rdata: rdata.into(), ..records(&["in t.example. 300 TXT x"]).remove(0) };
+        message(&[], &[added])
+    };
+    // The owner is compressed in no message of a transfer, and the signature takes no part.
+    assert_eq!(ask(&service, text(65_490), Some("a."), NOW).await, 5);
+    assert_eq!(ask(&service, text(65_489), Some("a."), NOW).await, 0);
+    assert_eq!(hub.applied.load(Ordering::SeqCst), 1);
+}

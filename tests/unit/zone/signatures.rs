@@ -131,7 +131,7 @@ fn compiled(rows: &BTreeSet<Row>) -> Arc<Zone> {
     Arc::new(builder.finish().unwrap())
 }
 
-fn from_the_start(zone: &Arc<Zone>) -> Verdict {
+fn from_the_start(zone: &Arc<Zone>) -> SignatureVerdict {
     let mut following = Following::new(zone.clone(), true, NOW).unwrap();
     assert!(following.step(|| true));
     following.verdict()

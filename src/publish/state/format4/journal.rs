@@ -29,11 +29,10 @@
 //! of the same chain, the one of its version: the entries after it are to be applied, those before it are in it. If the
 //! journal does not have that link it is of another history and says nothing.
 
-use std::time::{Duration, UNIX_EPOCH};
-
 use memchr::memmem;
 use sha2::{Digest as _, Sha256};
 
+use crate::clock::at_unix;
 use crate::wire::{Name, Serial, name_length};
 
 use crate::publish::accept::Digest;
@@ -156,11 +155,10 @@ fn step(body: &[u8]) -> Option<(Step, &[u8])> {
     let (accepted, rest) = rest.split_first_chunk::<8>()?;
     let (records, rest) = rest.split_first_chunk::<8>()?;
     let (&signed, rest) = rest.split_first()?;
-    let accepted = Duration::from_secs(u64::from_be_bytes(*accepted));
     let step = Step {
         from: Serial(u32::from_be_bytes(*from)),
         to: Serial(u32::from_be_bytes(*to)),
-        accepted_at: UNIX_EPOCH.checked_add(accepted)?,
+        accepted_at: at_unix(u64::from_be_bytes(*accepted))?,
         records: usize::try_from(u64::from_be_bytes(*records)).ok()?,
         signed: signed != 0,
         origin: StepOrigin::Difference,

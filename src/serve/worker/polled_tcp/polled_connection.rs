@@ -30,12 +30,10 @@ use crate::sys::datagrams::is_without_route;
 use crate::sys::epoll::Interest;
 use crate::sys::streams;
 use crate::telemetry::count;
+use crate::wire::octets::MAX_MESSAGE;
 
 /// Octets read at once: some 200 queries, less than a millisecond of the worker's time.
 const READ: usize = 8 << 10;
-
-/// Octets of the largest response (RFC 7766 section 8: the length has 16 bits).
-const RESPONSE: usize = 65_535;
 
 /// What the connections of a worker use in turn.
 pub(super) struct Scratch {
@@ -47,7 +45,7 @@ impl Scratch {
     pub(super) fn new() -> Self {
         Self {
             input: vec![0; READ].into_boxed_slice(),
-            output: vec![0; OUTPUT + LENGTH + RESPONSE].into_boxed_slice(),
+            output: vec![0; OUTPUT + LENGTH + MAX_MESSAGE].into_boxed_slice(),
         }
     }
 }

@@ -52,7 +52,7 @@ fn zones_with_the_same_trouble_are_one_alarm_that_ends_with_the_last_of_them() {
     };
     // Its primary went backwards, and was not reached after that.
     let behind = |status: &mut Status| {
-        status.behind = Some(Behind { primary: 0, serial: Serial(3) });
+        status.behind = Some(Behind { primary: 0, serial: Serial(3), is_proven: true });
         status.stale_since = Some(SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_700));
     };
     for zone in ["b.example.", "a.example."] {
@@ -133,4 +133,53 @@ fn zones_behind_their_primaries_are_counted_and_timed_from_the_first() {
     queue.push((name("b.example."), None)).unwrap();
     table.follow(&mut sources, at(50));
     assert_eq!(told(&table, at(60)), (0, 0));
+}
+
+#[test]
+fn a_version_that_is_refused_or_does_not_come_is_an_alarm_and_a_primary_that_lags_is_no_serial_backwards() {
+    let (queue, news) = crate::handoff::queue(MOST_NEWS).unwrap();
+    let mut sources = TransferSources { news: Some(news), ..TransferSources::default() };
+    let mut table = TransferTable::default();
+    let begun = Instant::now();
+    let at = |seconds| begun + Duration::from_secs(seconds);
+    let newer = |status: &mut Status| status.seen = vec![Some(Serial(6)), Some(Serial(5))];
+    let refused = |status: &mut Status| {
+        newer(status);
+        status.refused = Some(Serial(6));
+        status.refused_since = Some(SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_600));
+    };
+    let lagging = |status: &mut Status| {
+        status.behind = Some(Behind { primary: 0, serial: Serial(3), is_proven: false });
+    };
+    queue.push(report("a.example.", refused)).unwrap();
+    queue.push(report("b.example.", newer)).unwrap();
+    queue.push(report("c.example.", lagging)).unwrap();
+    let mut told = |now| {
+        table.follow(&mut sources, now);
+        table.alarms().into_iter().map(|alarm| (alarm.kind, alarm.message)).collect::<Vec<_>>()
+    };
+    let kinds = |alarms: &[(String, String)]| alarms.iter().map(|it| it.0.clone()).collect::<Vec<_>>();
+    let alarms = told(at(0));
+    assert_eq!(kinds(&alarms), ["refused versions of primaries", "primaries with older versions"]);
+    assert!(
+        alarms[0].1.contains("serial 6 of a primary is refused since 1970-01-12T13:56:40Z"),
+        "{alarms:?}"
+    );
+    assert!(!alarms[1].1.contains("retransfer"), "{alarms:?}");
+    assert_eq!(told(at(59)).len(), 2);
+    let alarms = told(at(60));
+    assert_eq!(kinds(&alarms)[1], "newer versions that do not come");
+    assert!(alarms[1].1.starts_with("zone b.example.: a primary has had serial 6"), "{alarms:?}");
+    // It stays until the version has come; the next one has its own time.
+    queue.push(report("b.example.", newer)).unwrap();
+    assert_eq!(told(at(61)).len(), 3);
+    queue.push(report("b.example.", |_| {})).unwrap();
+    assert_eq!(told(at(62)).len(), 2);
+    queue.push(report("b.example.", newer)).unwrap();
+    assert_eq!((told(at(63)).len(), told(at(122)).len(), told(at(123)).len()), (2, 2, 3));
+    // All is well again.
+    ["a.example.", "b.example.", "c.example."]
+        .iter()
+        .for_each(|zone| queue.push(report(zone, |_| {})).unwrap());
+    assert_eq!(told(at(200)), []);
 }

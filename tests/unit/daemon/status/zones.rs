@@ -194,7 +194,7 @@ fn zone_like(number: u16) -> ZoneReport {
     zone.since += std::time::Duration::from_secs(since as u64);
     zone.signatures = (expires > 0).then(|| crate::publish::Signatures {
         serial: Serial(7),
-        verdict: crate::zone::signatures::Verdict {
+        verdict: crate::zone::signatures::SignatureVerdict {
             validity: Some(crate::zone::signatures::Validity {
                 began: 0,
                 begins: 1,

@@ -1,6 +1,6 @@
 //! Journals of format 4, cut and flipped anywhere.
 
-use std::time::Duration;
+use std::time::{Duration, UNIX_EPOCH};
 
 use proptest::prelude::*;
 

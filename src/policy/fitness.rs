@@ -9,7 +9,7 @@ use super::settings::{OneTransportDead, Settings};
 
 /// What the facts of one moment say about one prefix.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Verdict {
+pub(super) enum Fitness {
     /// A hard reason holds: no route, at once.
     Fault(Vec<Reason>),
     /// No fault, yet not fit to start announcing; no reason to stop.
@@ -25,7 +25,7 @@ pub(super) enum Verdict {
 }
 
 /// Judges a prefix by its service `addresses`. The worst fact decides; all facts that are equally bad are named.
-pub(super) fn judge(facts: &Facts, addresses: &[IpAddr], settings: &Settings, onsets: &Onsets) -> Verdict {
+pub(super) fn judge(facts: &Facts, addresses: &[IpAddr], settings: &Settings, onsets: &Onsets) -> Fitness {
     let mut faults = pop_faults(facts, onsets);
     let cut_off = |reason: &&NoRouteBack| addresses.iter().any(|one| reason.family.contains(*one));
     faults.extend(facts.no_route_back.iter().filter(cut_off).cloned().map(Reason::NoRouteBack));
@@ -58,22 +58,22 @@ pub(super) fn judge(facts: &Facts, addresses: &[IpAddr], settings: &Settings, on
     let missing: Vec<Reason> =
         facts.required_missing.iter().cloned().map(Reason::RequiredZoneMissing).collect();
     if !faults.is_empty() {
-        Verdict::Fault(faults)
+        Fitness::Fault(faults)
     } else if !missing.is_empty() {
-        Verdict::Incomplete(missing)
+        Fitness::Incomplete(missing)
     } else if !untested.is_empty() {
-        Verdict::NotReady(untested)
+        Fitness::NotReady(untested)
     } else if !degraded.is_empty() && pressed.is_empty() {
-        Verdict::Degraded(degraded)
+        Fitness::Degraded(degraded)
     } else if !pressed.is_empty() {
         // Under pressure nothing begins; what is degraded as well stays less preferred all the same.
         if degraded.is_empty() {
-            Verdict::Pressure(pressed)
+            Fitness::Pressure(pressed)
         } else {
-            Verdict::Incomplete([degraded, pressed].concat())
+            Fitness::Incomplete([degraded, pressed].concat())
         }
     } else {
-        Verdict::Good
+        Fitness::Good
     }
 }
 

@@ -1,0 +1,86 @@
+//! How old what is served may become, and how old it is over restarts (RFC 1035 section 3.3.13).
+
+use std::time::{Duration, SystemTime};
+
+use crate::clock::{at_unix, unix_seconds};
+use crate::publish::ZoneTimers as Saved;
+use crate::transfer::message::Soa;
+
+use super::Now;
+use super::machine::{JITTER, Refresh};
+
+/// After a start all zones ask within this time; the limits of queries a second hold beside it.
+const MOST_SPREAD: Duration = Duration::from_secs(30);
+
+impl Refresh {
+    /// What survives a restart. Ages are told by the timer and not by the clock, which may have been set since.
+    pub fn save(&self, now: Now) -> Saved {
+        let wall = unix_seconds(now.wall);
+        let wait = self.due.saturating_duration_since(now.instant);
+        let checked = match (self.served, self.expires) {
+            (Some(soa), Some(expires)) if self.checked.is_some() => {
+                let left = expires.saturating_duration_since(now.instant);
+                let over = now.instant.saturating_duration_since(expires);
+                let age = self.expire_of(soa).saturating_add(over).saturating_sub(left);
+                Some(wall.saturating_sub(age.as_secs()))
+            }
+            _ => self.checked.map(unix_seconds),
+        };
+        Saved { checked, due: wall.saturating_add(wait.as_secs()), failures: self.failures, saved: wall }
+    }
+
+    /// Goes on with a version that was kept. It asks soon, whenever it was to ask: a NOTIFY may have come while nobody listened.
+    pub(super) fn restore(&mut self, soa: Soa, saved: Saved, now: Now) {
+        // Of a clock that went backwards nothing can be said but that no time has passed.
+        let wall = unix_seconds(now.wall).max(saved.saved);
+        // Timers of a zone that had never come were kept, then it came, and the process ended before they were kept again.
+        let checked = saved.checked.unwrap_or(saved.saved);
+        let age = Duration::from_secs(wall.saturating_sub(checked));
+        let expire = self.expire_of(soa);
+        self.expires = match expire.checked_sub(age) {
+            Some(left) => now.instant.checked_add(left),
+            // Since when it has expired; a timer does not reach back behind the start of the host.
+            None => now.instant.checked_sub(age - expire).or(Some(now.instant)),
+        };
+        self.checked = saved.checked.and_then(at_unix);
+        // All zones start at once; no primary is to be asked about all of them at once. What has expired does not wait.
+        let spread = self.refresh_of(soa).mul_f64(JITTER).min(MOST_SPREAD).mul_f64(self.rng.f64());
+        self.due = if self.is_expired(now) { now.instant } else { now.instant + spread };
+        self.failures = saved.failures;
+        if saved.failures > 0 {
+            let due = |checked| at_unix(checked)?.checked_add(soa.refresh);
+            let last = saved.checked.and_then(due).unwrap_or(now.wall);
+            self.failing_since = Some(last.min(now.wall));
+        }
+    }
+
+    /// Since when no primary has been reached although REFRESH was over; `None` while one was, or before it is over.
+    pub(super) fn stale_since(&self, now: Now) -> Option<SystemTime> {
+        let (soa, expires) = (self.served?, self.expires?);
+        let left = self.expire_of(soa).saturating_sub(self.refresh_of(soa));
+        let began = expires.checked_sub(left).unwrap_or(expires);
+        let age = now.instant.checked_duration_since(began).filter(|_| self.is_failing())?;
+        now.wall.checked_sub(age)
+    }
+
+    pub(super) fn refresh_of(&self, soa: Soa) -> Duration {
+        // Bounds that cross each other: the lower one counts.
+        soa.refresh.min(self.bounds.most_refresh).max(self.bounds.least_refresh)
+    }
+
+    /// RETRY as it counts: the first pause after a failure.
+    pub(super) fn retry_of(&self, soa: Soa) -> Duration {
+        soa.retry.max(self.bounds.least_retry).min(self.most_retry_of(soa))
+    }
+
+    /// The longest pause after failures: never rarer than after a success.
+    pub(super) fn most_retry_of(&self, soa: Soa) -> Duration {
+        let least_retry = self.bounds.least_retry;
+        self.bounds.most_retry.min(self.refresh_of(soa).max(least_retry))
+    }
+
+    /// EXPIRE; one that is shorter than the time until a second look would end a zone whose primary answers every time.
+    pub(super) fn expire_of(&self, soa: Soa) -> Duration {
+        soa.expire.max(self.refresh_of(soa).saturating_add(self.retry_of(soa)))
+    }
+}

@@ -1,0 +1,130 @@
+//! Links to a file system that does not answer, and mounts below a directory of zones: the zones beside them do not wait for it.
+//!
+//! The file system is FUSE whose daemon is stopped.
+
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::Path;
+use std::time::Duration;
+
+use anyns::publish::{Report, Settings, SourceFault, ZoneState};
+
+use crate::fuse::Fuse;
+use crate::skip::skip;
+use crate::support::{Pop, name, replace, zone_text};
+
+/// A reload, and a start, end after the patience with a source that does not answer.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Nothing is looked at by itself within a test.
+fn settings(pop: &Pop) -> Settings {
+    Settings { rescan: Settings::LONGEST_RESCAN, ..pop.settings() }
+}
+
+/// Whether this file system does not answer, and nothing else does not.
+fn is_silent(report: &Report, mount: &Path) -> bool {
+    let silent = |fault: &SourceFault| match fault {
+        SourceFault::Silent { path } => Some(path.clone()),
+        _ => None,
+    };
+    report.faults.iter().filter_map(silent).eq([mount.to_path_buf()])
+}
+
+async fn reload(pop: &Pop) {
+    tokio::time::timeout(PATIENCE, pop.handle().reload()).await.expect("a reload ends all the same");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn links_to_a_mount_that_does_not_answer_delay_no_zone_beside_them() {
+    let mut pop = Pop::new();
+    let Some(fuse) = Fuse::mount(&pop.path("data"), &pop.path("far")) else {
+        return skip("links to a mount that does not answer", "there is no FUSE");
+    };
+    pop.write("far/linked.zone", &zone_text(1, 3));
+    fs::create_dir(pop.path("far/folder")).unwrap();
+    pop.write("far/folder/deep.example.zone", &zone_text(1, 3));
+    pop.write("zones/small.example.zone", &zone_text(1, 3));
+    pop.write("far/other.zone", &zone_text(1, 3));
+    symlink("../far/linked.zone", pop.path("zones/linked.example.zone")).unwrap();
+    symlink("../far/other.zone", pop.path("zones/other.example.zone")).unwrap();
+    symlink(pop.path("far/folder"), pop.path("zones/folder")).unwrap();
+    pop.start_with(settings(&pop)).await;
+    pop.wait(|report| report.served() == 4 && report.unkept == 0).await;
+    // What is changed there is heard of.
+    replace(&pop.path("far/linked.zone"), &zone_text(2, 3));
+    replace(&pop.path("far/folder/deep.example.zone"), &zone_text(2, 3));
+    reload(&pop).await;
+    assert_eq!((pop.served("linked.example."), pop.served("deep.example.")), (Some((2, 2)), Some((2, 2))));
+    pop.wait_kept().await;
+    fuse.stop();
+    reload(&pop).await;
+    let mount = pop.path("far");
+    assert!(is_silent(&pop.report(), &mount), "{:?}", pop.report().faults);
+    for serial in 2..6 {
+        replace(&pop.path("zones/small.example.zone"), &zone_text(serial, 3));
+        pop.wait_serial("small.example.", serial).await;
+        pop.write(&format!("zones/new{serial}.example.zone"), &zone_text(1, 3));
+        pop.wait_serial(&format!("new{serial}.example."), 1).await;
+    }
+    for zone in ["linked.example.", "deep.example."] {
+        assert_eq!(pop.report().zones[&name(zone)].state, ZoneState::Serving, "{zone}");
+    }
+    // The operator moves a zone out of it.
+    replace(&pop.path("zones/linked.example.zone"), &zone_text(7, 3));
+    pop.wait_serial("linked.example.", 7).await;
+    // At a start what the state directory has is served.
+    pop.wait_kept().await;
+    pop.stop().await;
+    pop.published = Default::default();
+    tokio::time::timeout(PATIENCE, pop.start_with(settings(&pop))).await.expect("a start ends all the same");
+    assert_eq!((pop.served("small.example."), pop.served("deep.example.")), (Some((5, 5)), Some((2, 2))));
+    assert_eq!(pop.served("other.example."), Some((1, 1)));
+    for zone in ["other.example.", "deep.example."] {
+        let faults = &pop.report().zones[&name(zone)].faults;
+        assert!(!faults.iter().any(|fault| fault.to_string().contains("is gone")), "{zone}: {faults:?}");
+    }
+    pop.write("zones/small.example.zone", &zone_text(8, 3));
+    pop.wait_serial("small.example.", 8).await;
+    fuse.go_on();
+    pop.wait(|report| report.faults.is_empty()).await;
+    replace(&pop.path("far/folder/deep.example.zone"), &zone_text(3, 3));
+    reload(&pop).await;
+    assert_eq!(pop.served("deep.example."), Some((3, 3)));
+    // A link that is gone takes its zones along.
+    fs::remove_file(pop.path("zones/folder")).unwrap();
+    pop.wait_fault("deep.example.", "is gone").await;
+    pop.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_mount_below_a_directory_that_does_not_answer_delays_no_zone_beside_it() {
+    let mut pop = Pop::new();
+    let Some(fuse) = Fuse::mount(&pop.path("data"), &pop.path("zones/below")) else {
+        return skip("a mount below a directory that does not answer", "there is no FUSE");
+    };
+    pop.write("zones/below/deep.example.zone", &zone_text(1, 3));
+    pop.write("zones/small.example.zone", &zone_text(1, 3));
+    fuse.stop();
+    // It was never looked at.
+    tokio::time::timeout(PATIENCE, pop.start_with(settings(&pop))).await.expect("a start ends all the same");
+    let mount = pop.path("zones/below");
+    assert!(is_silent(&pop.report(), &mount), "{:?}", pop.report().faults);
+    for serial in 2..6 {
+        replace(&pop.path("zones/small.example.zone"), &zone_text(serial, 3));
+        pop.wait_serial("small.example.", serial).await;
+    }
+    // The operator copies a zone out of it.
+    pop.write("zones/deep.example.zone", &zone_text(7, 3));
+    pop.wait_serial("deep.example.", 7).await;
+    replace(&pop.path("zones/small.example.zone"), &zone_text(9, 3));
+    pop.wait_serial("small.example.", 9).await;
+    assert!(is_silent(&pop.report(), &mount), "{:?}", pop.report().faults);
+    fuse.go_on();
+    // Now there are two files of it.
+    pop.wait_fault("deep.example.", "below/deep.example.zone").await;
+    fs::remove_file(pop.path("data/deep.example.zone")).unwrap();
+    reload(&pop).await;
+    pop.wait(|report| report.faults.is_empty() && report.zones[&name("deep.example.")].faults.is_empty())
+        .await;
+    pop.stop().await;
+}

@@ -1,0 +1,142 @@
+//! Directories that hang: what is configured in them is known, what moves out of them is served, and a state directory that hangs stops
+//! no deploy.
+
+use std::fs;
+use std::time::Duration;
+
+use anyns::publish::{Settings, SingleZone, SourceFault, ZoneState};
+use tokio::time::timeout;
+
+use crate::fuse::Fuse;
+use crate::skip::skip;
+use crate::support::{Pop, name, replace, zone_text};
+
+/// An order that waits for a directory that hangs takes longer than any busy machine needs.
+const DONE: Duration = Duration::from_secs(15);
+
+fn is_silent(fault: &SourceFault) -> bool {
+    matches!(fault, SourceFault::Silent { .. })
+}
+
+fn named(pop: &Pop, zones: &[(&str, &str)]) -> Vec<SingleZone> {
+    let zone = |(zone, file): &(&str, &str)| SingleZone {
+        name: name(zone),
+        file: Some(pop.path(file).as_path().into()),
+        serial: None,
+        dnssec: None,
+    };
+    zones.iter().map(zone).collect()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn zones_of_a_source_that_hangs_at_the_start_are_known() {
+    let mut pop = Pop::new();
+    let Some(fuse) = Fuse::mount(&pop.path("data"), &pop.path("hung")) else {
+        return skip("a source that hangs at the start", "there is no FUSE");
+    };
+    fs::create_dir(pop.path("data/folder")).unwrap();
+    pop.write("data/b1.zone", &zone_text(1, 3));
+    pop.write("data/b2.zone", &zone_text(1, 3));
+    pop.write("data/folder/c.zone", &zone_text(1, 3));
+    pop.write("zones/example.zone", &zone_text(1, 3));
+    let settings = |zones: &[(&str, &str)]| Settings {
+        zones: named(&pop, zones).into(),
+        directories: vec![pop.path("hung/folder"), pop.path("zones")],
+        ..pop.settings()
+    };
+    let (one, two) = (("b1.example.", "hung/b1.zone"), ("b2.example.", "hung/b2.zone"));
+    let (first, both) = (settings(&[one]), settings(&[one, two]));
+    fuse.stop();
+    pop.start_with(first).await;
+    let state = |zone: &str| pop.report().zones.get(&name(zone)).map(|zone| zone.state);
+    // Neither is it answered from the zone above, nor are other names called none of ours.
+    assert_eq!(
+        (state("b1.example."), state("example.")),
+        (Some(ZoneState::Refused), Some(ZoneState::Serving))
+    );
+    assert!(pop.absence("b1.example.").is_some());
+    assert!(!pop.published.load().is_complete(), "it is not known which zones are in the folder");
+    // One that a reload adds there.
+    assert_eq!(state("b2.example."), None);
+    timeout(DONE, pop.handle().reconfigure(both)).await.expect("it waits for the source").unwrap();
+    pop.wait(|report| {
+        report.zones.get(&name("b2.example.")).is_some_and(|it| it.state == ZoneState::Refused)
+    })
+    .await;
+    assert!(pop.absence("b2.example.").is_some());
+    fuse.go_on();
+    for zone in ["b1.example.", "b2.example.", "c."] {
+        pop.wait_serial(zone, 1).await;
+    }
+    pop.handle().reload().await;
+    assert!(pop.published.load().is_complete());
+    pop.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_zone_moves_out_of_a_source_that_hangs() {
+    let mut pop = Pop::new();
+    let Some(fuse) = Fuse::mount(&pop.path("data"), &pop.path("hung")) else {
+        return skip("a zone that moves out of a source that hangs", "there is no FUSE");
+    };
+    fs::create_dir(pop.path("good")).unwrap();
+    fs::create_dir(pop.path("data/folder")).unwrap();
+    for zone in ["b1", "b2", "folder/b3.example"] {
+        pop.write(&format!("data/{zone}.zone"), &zone_text(1, 3));
+    }
+    let settings = |zones: &[(&str, &str)]| Settings {
+        zones: named(&pop, zones).into(),
+        directories: vec![pop.path("hung/folder"), pop.path("zones")],
+        ..pop.settings()
+    };
+    let stays = ("b1.example.", "hung/b1.zone");
+    let before = settings(&[stays, ("b2.example.", "hung/b2.zone")]);
+    let after = settings(&[stays, ("b2.example.", "good/b2.zone"), ("k.example.", "good/k.zone")]);
+    pop.start_with(before).await;
+    pop.wait(|report| report.served() == 3).await;
+    fuse.stop();
+    timeout(DONE, pop.handle().reload()).await.expect("it waits for the source");
+    pop.wait(|report| report.faults.iter().any(is_silent)).await;
+    pop.write("good/b2.zone", &zone_text(2, 3));
+    pop.write("good/k.zone", &zone_text(2, 3));
+    // A directory that hangs has the zone, too.
+    pop.write("zones/b3.example.zone", &zone_text(2, 3));
+    timeout(DONE, pop.handle().reconfigure(after)).await.expect("it waits for the source").unwrap();
+    for zone in ["b2.example.", "k.example.", "b3.example."] {
+        pop.wait_serial(zone, 2).await;
+    }
+    let report = pop.report();
+    let is_of_hung = |fault: &SourceFault| !is_silent(fault) || fault.to_string().contains("/hung");
+    assert!(report.faults.iter().all(is_of_hung), "{:?}", report.faults);
+    assert_eq!(pop.served("b1.example."), Some((1, 1)));
+    replace(&pop.path("good/b2.zone"), &zone_text(3, 3));
+    pop.wait_serial("b2.example.", 3).await;
+    fuse.go_on();
+    // Now it is seen that one has two files.
+    pop.wait_fault("b3.example.", "two files for one zone").await;
+    assert_eq!(pop.served("b3.example."), Some((2, 2)));
+    pop.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_state_directory_that_hangs_stops_no_deploy() {
+    let mut pop = Pop::new();
+    let Some(fuse) = Fuse::mount(&pop.path("disk"), &pop.path("state")) else {
+        return skip("a state directory that hangs", "there is no FUSE");
+    };
+    let file = "zones/a.example.zone";
+    pop.write(file, &zone_text(1, 3));
+    pop.start().await;
+    pop.wait_kept().await;
+    fuse.stop();
+    for serial in 2..4 {
+        // A look finds out whether the state directory is in its place.
+        timeout(DONE, pop.handle().reload()).await.expect("a look waits for the state directory");
+        replace(&pop.path(file), &zone_text(serial, 3));
+        pop.wait_serial("a.example.", serial).await;
+    }
+    fuse.go_on();
+    pop.wait_kept().await;
+    assert!(pop.report().faults.is_empty(), "{:?}", pop.report().faults);
+    pop.stop().await;
+}

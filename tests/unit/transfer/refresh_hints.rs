@@ -1,0 +1,146 @@
+//! NOTIFYs that tell what is not there, primaries that contradict themselves or lag behind, and bounds of what they ask for.
+
+use super::tests::{later, refresh, soa, start};
+use super::*;
+use std::time::Duration;
+
+use crate::wire::Serial;
+
+const HALF_A_MINUTE: Duration = Duration::from_secs(30);
+
+/// All of so many primaries have serial 5, which is served.
+fn idle(primaries: usize, now: Now) -> Refresh {
+    let mut it = refresh(primaries, Some(5), now);
+    it.wake(now);
+    (0..primaries).for_each(|primary| drop(it.answered(now, primary, Some(soa(5)))));
+    assert_eq!((it.status(now).phase, it.status(now).failures), (Phase::Idle, 0));
+    it
+}
+
+fn ask(primaries: &[usize]) -> Option<Action> {
+    Some(Action::AskSoa(primaries.to_vec()))
+}
+
+fn ixfr(primary: usize) -> Option<Action> {
+    Some(Action::Transfer { primary, from: Some(Serial(5)), is_forced: false })
+}
+
+/// The time of its next look.
+fn due(it: &Refresh, now: Now) -> Now {
+    later(now, (it.due().unwrap() - now.instant).as_secs_f64())
+}
+
+#[test]
+fn a_notify_that_finds_nothing_newer_has_the_primary_asked_once_more() {
+    let now = start();
+    let mut it = idle(1, now);
+    // The answer comes from a cache before the primary.
+    assert_eq!(it.notified(Some(0), None), ask(&[0]));
+    assert_eq!(it.answered(now, 0, Some(soa(5))), None);
+    assert_eq!(it.due(), Some(now.instant + HALF_A_MINUTE));
+    let now = due(&it, now);
+    assert_eq!(it.wake(now), ask(&[0]));
+    assert_eq!(it.answered(now, 0, Some(soa(6))), ixfr(0));
+    it.transferred(now, Transferred::Served(soa(6)));
+    assert!(it.due().unwrap() - now.instant >= Duration::from_secs(900));
+    // Once only; and not where it tells of nothing newer.
+    for hint in [None, Some(Serial(4))] {
+        it.notified(Some(0), hint);
+        it.answered(now, 0, Some(soa(6)));
+        if hint.is_none() {
+            let now = due(&it, now);
+            it.wake(now);
+            it.answered(now, 0, Some(soa(6)));
+        }
+        assert!(it.due().unwrap() - now.instant >= Duration::from_secs(900), "{hint:?}");
+    }
+}
+
+#[test]
+fn after_a_false_notify_the_primary_is_asked_before_a_transfer_begins() {
+    let now = start();
+    let mut it = idle(1, now);
+    assert_eq!(it.notified(Some(0), Some(Serial(6))), ixfr(0));
+    assert_eq!(it.transferred(now, Transferred::NotNewer(soa(5))), None);
+    assert_eq!(it.due(), Some(now.instant + HALF_A_MINUTE));
+    for serial in 7..20 {
+        assert_eq!(it.notified(Some(0), Some(Serial(serial))), ask(&[0]));
+        assert_eq!(it.answered(now, 0, Some(soa(5))), None);
+    }
+    // A version that comes is a reason to believe the next one.
+    it.notified(Some(0), Some(Serial(20)));
+    assert_eq!(it.answered(now, 0, Some(soa(6))), ixfr(0));
+    it.transferred(now, Transferred::Served(soa(6)));
+    let from = Some(Serial(6));
+    let expected = Action::Transfer { primary: 0, from, is_forced: false };
+    assert_eq!(it.notified(Some(0), Some(Serial(7))), Some(expected));
+}
+
+#[test]
+fn a_primary_that_tells_of_a_newer_version_and_sends_the_served_one_confirms_nothing() {
+    let mut now = start();
+    let mut it = idle(1, now);
+    let first = now;
+    while !it.is_expired(now) {
+        assert!(now.instant <= later(first, 12_000.0).instant, "its expiry is put off");
+        now = due(&it, now);
+        assert_eq!(it.wake(now), ask(&[0]));
+        assert_eq!(it.answered(now, 0, Some(soa(6))), ixfr(0));
+        assert_eq!(it.transferred(now, Transferred::NotNewer(soa(5))), None);
+        let status = it.status(now);
+        assert!(status.failures > 0 && status.checked == Some(first.wall), "{status:?}");
+        assert_eq!(status.seen, [Some(Serial(6))]);
+    }
+}
+
+#[test]
+fn a_serial_went_backwards_only_where_a_primary_had_a_newer_one_or_all_answer() {
+    let now = start();
+    let behind = |it: &Refresh| it.status(now).behind.map(|behind| (behind.serial.0, behind.is_proven));
+    // The one lags, the other, which had what is served, is silent.
+    let mut it = refresh(2, Some(5), now);
+    it.wake(now);
+    it.answered(now, 0, None);
+    assert_eq!(it.answered(now, 1, Some(soa(4))), None);
+    assert_eq!(behind(&it), Some((4, false)));
+    // It had that itself.
+    let mut it = idle(2, now);
+    it.ordered(Order::Refresh);
+    it.answered(now, 0, None);
+    it.answered(now, 1, Some(soa(4)));
+    assert_eq!(behind(&it), Some((4, true)));
+    // All answer, and none has it.
+    let mut it = refresh(2, Some(5), now);
+    it.wake(now);
+    it.answered(now, 0, Some(soa(3)));
+    it.answered(now, 1, Some(soa(4)));
+    assert_eq!(behind(&it), Some((3, true)));
+}
+
+#[test]
+fn a_retry_of_many_years_does_not_put_off_the_expiry() {
+    let now = start();
+    let seconds = Duration::from_secs;
+    let huge = Soa { retry: seconds(u32::MAX.into()), expire: seconds(86_400), ..soa(5) };
+    let rng = fastrand::Rng::with_seed(1);
+    let it = Refresh::new(Bounds::default(), 1, Some(huge), None, now, rng);
+    assert!(it.is_expired(later(now, 86_400.0)));
+}
+
+#[test]
+fn a_refused_version_that_no_primary_has_any_more_is_not_told() {
+    let now = start();
+    let mut it = idle(1, now);
+    it.notified(Some(0), Some(Serial(6)));
+    it.transferred(now, Transferred::Refused(Serial(6)));
+    it.answered(now, 0, Some(soa(6)));
+    assert_eq!(it.status(now).refused, Some(Serial(6)));
+    it.ordered(Order::Refresh);
+    it.answered(now, 0, Some(soa(6)));
+    it.transferred(now, Transferred::Refused(Serial(6)));
+    let now = due(&it, now);
+    it.wake(now);
+    it.answered(now, 0, Some(soa(5)));
+    let status = it.status(now);
+    assert_eq!((status.refused, status.refused_since, status.failures), (None, None, 0));
+}
