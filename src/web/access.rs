@@ -10,6 +10,14 @@ pub(super) struct Refusal {
     pub(super) reason: &'static str,
 }
 
+impl Refusal {
+    /// No token, or none that is good.
+    pub(super) const NEEDS_TOKEN: Self = Self {
+        status: StatusCode::UNAUTHORIZED,
+        reason: "a bearer token is needed (or Basic, with the token as the password)",
+    };
+}
+
 /// Octets of a request's target at most: the longest name of a zone, each octet escaped, and what stands around it.
 const MOST_TARGET: usize = 2048;
 

@@ -65,7 +65,7 @@ struct Unknown {
 /// How many connections found no place.
 #[derive(Debug, Default)]
 pub struct Refusals {
-    full: AtomicU64,
+    known: AtomicU64,
     unknown: AtomicU64,
 }
 
@@ -73,12 +73,12 @@ impl Refusals {
     /// All of them.
     #[must_use]
     pub fn all(&self) -> u64 {
-        self.full() + self.unknown.load(Ordering::Relaxed)
+        self.known() + self.unknown.load(Ordering::Relaxed)
     }
 
-    /// Those that need no credentials, or have shown some.
-    pub(super) fn full(&self) -> u64 {
-        self.full.load(Ordering::Relaxed)
+    /// Those that have shown credentials.
+    pub(super) fn known(&self) -> u64 {
+        self.known.load(Ordering::Relaxed)
     }
 }
 
@@ -149,7 +149,7 @@ impl Caps {
         let source = source(address);
         let has_place = locked(&self.places).take(source);
         if !has_place {
-            self.refusals.full.fetch_add(1, Ordering::Relaxed);
+            self.refusals.unknown.fetch_add(1, Ordering::Relaxed);
         }
         has_place.then(|| self.new_place(source, 0, true, Arc::default()))
     }
@@ -191,7 +191,7 @@ impl ConnectionPlace {
         }
         let mut places = locked(&self.caps.places);
         if !places.take(self.source) {
-            self.caps.refusals.full.fetch_add(1, Ordering::Relaxed);
+            self.caps.refusals.known.fetch_add(1, Ordering::Relaxed);
             return false;
         }
         places.forget(self.number);
@@ -308,7 +308,7 @@ mod tests {
         // Who has the most ends its own, the oldest first.
         let again = caps.unknown_place(address("192.0.2.1"));
         assert!(!is_there(&held[1]) && is_there(&again) && is_there(&other));
-        assert_eq!((caps.refusals.all(), caps.refusals.full()), (2, 0));
+        assert_eq!((caps.refusals.all(), caps.refusals.known()), (2, 0));
         // Credentials lead to a place of the other kind, with limits of its own.
         assert!(other.become_known() && other.is_known() && !is_there(&other));
         let more: Vec<ConnectionPlace> = (1..MOST_OF_SOURCE)
@@ -318,7 +318,7 @@ mod tests {
         assert_eq!(more.len(), MOST_OF_SOURCE - 1);
         let late = caps.unknown_place(address("198.51.100.1"));
         assert!(!late.become_known() && !late.is_known());
-        assert_eq!(caps.refusals.full(), 1);
+        assert_eq!(caps.refusals.known(), 1);
         drop((held, other, again, more, late));
         let places = locked(&caps.places);
         assert!(places.known.is_empty() && places.unknown.is_empty());

@@ -1,6 +1,8 @@
 //! Who may ask: bearer tokens and certificates, read from their files again and again, so that they can be replaced.
 
+use std::collections::BTreeSet;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use data_encoding::BASE64;
@@ -12,8 +14,8 @@ use tokio_rustls::TlsAcceptor;
 
 use super::error::WebError;
 use super::settings::Settings;
-use crate::sys::files::read as read_file;
 use crate::telemetry::CertificateValidity;
+use crate::transfer::read_file;
 use crate::transfer::tls::TlsServer;
 
 /// Octets of a token at least: 64 bits, if each character is a hexadecimal digit.
@@ -29,8 +31,11 @@ const MOST_CERTIFICATES: u64 = 1 << 20;
 /// The protocol of the connections (RFC 7301): HTTP/2 is not spoken.
 const HTTP: &[u8] = b"http/1.1";
 
-/// The digest of a token or a file (SHA-256).
+/// The digest of a token or a certificate (SHA-256).
 pub(super) type Sha = [u8; 32];
+
+/// The certificates of the authorities of clients.
+pub(super) type Authorities = Arc<BTreeSet<Sha>>;
 
 /// What clients must show.
 #[derive(Clone)]
@@ -38,8 +43,8 @@ pub struct Credentials {
     /// Digests: two tokens are compared in the same time, whatever their lengths.
     tokens: Vec<Sha>,
     tls: Option<TlsAcceptor>,
-    /// The file of the authorities of clients, which must show a certificate then.
-    authorities: Option<Sha>,
+    /// Who vouches for the certificates of clients, which must show one then.
+    authorities: Option<Authorities>,
     /// When the certificate is valid, as far as that can be read.
     validity: Option<CertificateValidity>,
 }
@@ -62,8 +67,7 @@ impl Credentials {
         // Read first: what replaces it meanwhile is another file at the next look.
         let authorities = settings.tls.as_ref().and_then(|tls| tls.client_ca.as_deref());
         let authorities = authorities.map(|path| read_file(path, MOST_CERTIFICATES, false)).transpose();
-        let authorities =
-            authorities.map_err(WebError::AuthorityFile)?.map(|octets| Sha256::digest(octets).into());
+        let authorities = authorities.map_err(WebError::AuthorityFile)?.map(|octets| digests(&octets));
         let tls = settings.tls.as_ref().map(|tls| {
             let server = TlsServer::new(&tls.certificate, &tls.key, tls.client_ca.as_deref());
             server.map(|server| server.speaking(HTTP).acceptor()).map_err(WebError::Tls)
@@ -105,8 +109,13 @@ impl Credentials {
     }
 
     /// Who vouches for the certificates of clients.
-    pub(super) fn authorities(&self) -> Option<Sha> {
-        self.authorities
+    pub(super) fn authorities(&self) -> Option<Authorities> {
+        self.authorities.clone()
+    }
+
+    /// Whether all of these authorities still vouch for clients; which one has vouched for a client is not known.
+    pub(super) fn has_authorities(&self, all: &Authorities) -> bool {
+        self.authorities.as_ref().is_some_and(|now| all.is_subset(now))
     }
 
     /// The token of a request with this Authorization field, if it is one that is good now: `Bearer TOKEN` (RFC 6750), or `Basic` with
@@ -135,6 +144,12 @@ fn shown_token(field: &str) -> Option<Sha> {
         return None;
     };
     Some(Sha256::digest(shown).into())
+}
+
+/// The digests of the certificates in a file. What is none is left out here: the listener refuses the file then.
+fn digests(file: &[u8]) -> Authorities {
+    let certificates = CertificateDer::pem_slice_iter(file).filter_map(Result::ok);
+    Arc::new(certificates.map(|certificate| Sha256::digest(certificate).into()).collect())
 }
 
 /// When the certificates in a file are valid.

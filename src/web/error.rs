@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::sys::files::FileError;
+use crate::transfer::FileError;
 use crate::transfer::tls::TlsError;
 
 /// Why the credentials cannot be used.

@@ -184,10 +184,10 @@ impl WebServer {
     async fn watch_refusals(&self) {
         let (pause, looks) = LOOK;
         let (refusals, mut left) = (self.caps.refusals(), 0);
-        let mut before = refusals.full();
+        let mut before = refusals.known();
         loop {
             sleep(pause).await;
-            let now = refusals.full();
+            let now = refusals.known();
             left = if now == before { u32::saturating_sub(left, 1) } else { looks };
             before = now;
             let trouble = "too many are open, of all clients or of one, and more are refused: see \

@@ -241,7 +241,17 @@ fn who_shows_no_token_keeps_nobody_out(alone: &Alone, address: &str, token: &str
     let refused =
         metrics.body.lines().find(is_refused).and_then(|line| line.rsplit(' ').next()?.parse().ok());
     assert!(refused.is_some_and(|refused: u64| refused >= 32), "{refused:?}");
-    drop(idle);
+    // Clients that show one are missed when they are refused.
+    let kept = || {
+        let mut stream = connect(&alone.space, address);
+        let _ = stream.write_all(request(token).as_bytes());
+        stream
+    };
+    let kept: Vec<_> = (0..40).map(|_| kept()).collect();
+    alone.anyns.wait_status("it is told", |status| {
+        status["overall"]["reasons"].to_string().contains("connections to [web]: too many are open")
+    });
+    drop((idle, kept));
 }
 
 /// The script has no way to make markup of what it is told, and the page loads nothing from elsewhere.
