@@ -93,7 +93,7 @@
 //! | `admission` | (nothing) |
 //! | `clock` | (nothing) |
 //! | `handoff` | (nothing) |
-//! | `telemetry` | `handoff` |
+//! | `telemetry` | `handoff` `clock` |
 //! | `serve` | `sys` `wire` `zone` `answer` `admission` `telemetry` `clock` |
 //! | `zonefile` | `sys` `wire` `zone` `telemetry` |
 //! | `publish` | `sys` `wire` `zone` `zonefile` `telemetry` `handoff` `clock` |
@@ -111,7 +111,7 @@
 //! | `metrics` | `control` `telemetry` `wire` |
 //! | `otlp` | `telemetry` `clock` |
 //! | `fleet` | `wire` `transfer` `control` `telemetry` |
-//! | `web` | `transfer` `control` `fleet` `telemetry` `handoff` |
+//! | `web` | `transfer` `control` `fleet` `telemetry` `handoff` `clock` |
 //! | `config` | `sys` `wire` `zone` `zonefile` `answer` `admission` `serve` `publish` `transfer` `catalog` `update` `health` `policy` `route` `control` `dnstap` `rssac002` `otlp` `fleet` `web` `telemetry` |
 //! | `daemon` | everything but `cli` |
 //! | `cli` | everything |

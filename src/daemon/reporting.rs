@@ -150,6 +150,8 @@ pub(super) fn start_control(
         metrics: MetricSources {
             checks,
             log_dropped: Some(Box::new(log_dropped)),
+            web_refused: web.as_ref().map(Web::refused),
+            web_certificate: web.as_ref().map(Web::certificate_expires),
             samples: samples.map(|samples| sample_facts(samples.counts)),
             exported: exported.map(export_facts),
         },

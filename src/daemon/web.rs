@@ -50,6 +50,17 @@ impl Web {
         })
     }
 
+    /// How many connections found no place.
+    pub(super) fn refused(&self) -> Source<u64> {
+        let refusals = self.server.refusals();
+        Box::new(move || refusals.all())
+    }
+
+    /// When its certificate expires.
+    pub(super) fn certificate_expires(&self) -> Source<Option<u64>> {
+        Box::new(self.server.certificate_expires())
+    }
+
     /// Starts the thread.
     pub(super) fn start(self) -> Result<Thread, DaemonError> {
         let Self { mut server, beat, .. } = self;

@@ -33,6 +33,10 @@ pub struct Facts {
     pub samples: SampleFacts,
     /// Log records and spans for an OpenTelemetry receiver.
     pub exported: ExportFacts,
+    /// When each certificate in use expires, by what it is used for.
+    pub certificates: Vec<(&'static str, u64)>,
+    /// Connections to the page that found no place.
+    pub web_refused: u64,
 }
 
 /// One zone.
@@ -44,6 +48,8 @@ pub struct ZoneFacts {
     pub is_well: bool,
     /// The serial that is served.
     pub serial: Option<u32>,
+    /// The start of the digest of what is served, once it is made.
+    pub digest: Option<String>,
     /// How many records are served.
     pub records: u64,
     /// When the version that is served was accepted.

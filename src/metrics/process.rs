@@ -31,6 +31,11 @@ pub(super) fn write(text: &mut Exposition, status: &Status, facts: &Facts) {
     text.single(&table::SAMPLES_DROPPED, facts.samples.not_taken);
     text.single(&table::OTLP_EXPORTED, facts.exported.exported);
     text.single(&table::OTLP_DROPPED, facts.exported.dropped);
+    let mut family = text.family(&table::CERTIFICATE_EXPIRES);
+    for (name, expires) in &facts.certificates {
+        family.row(&[name], expires);
+    }
+    text.single(&table::WEB_REFUSED, facts.web_refused);
     let mut family = text.family(&table::TASK_AGE);
     for (task, age) in &facts.task_ages {
         family.row(&[task], age);

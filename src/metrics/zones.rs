@@ -84,6 +84,12 @@ pub(super) fn write(text: &mut Exposition, status: &Status, facts: &Facts) {
     family.row(&["axfr"], transfers.whole);
     family.row(&["ixfr"], transfers.differences);
     text.single(&table::TRANSFER_OCTETS, transfers.octets);
+    let mut family = text.family(&table::ZONE_CONTENT);
+    for zone in &facts.zones {
+        if let (Some(serial), Some(digest)) = (zone.serial, &zone.digest) {
+            family.row(&[&zone.name, &serial.to_string(), digest], 1);
+        }
+    }
     for (metric, value) in &OF_ZONE {
         let mut family = text.family(metric);
         for zone in &facts.zones {

@@ -9,6 +9,7 @@
 mod beat;
 mod busiest;
 mod causes;
+mod certificate_validity;
 mod counted;
 mod counters;
 mod counting;
@@ -35,6 +36,7 @@ mod taps;
 pub use beat::{Beat, Freshness, RunTime};
 pub use busiest::BusyZones;
 pub use causes::with_causes;
+pub use certificate_validity::{CertificateValidity, ExpiryStage};
 pub use counted::counted;
 pub use counters::{Counters, WorkerCounters};
 pub use counting::{count, count_many};

@@ -3,13 +3,19 @@
 use hyper::header::{self, HeaderMap};
 use hyper::{Method, StatusCode};
 
-use super::credentials::Credentials;
-
 /// Why not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Refusal {
     pub(super) status: StatusCode,
     pub(super) reason: &'static str,
+}
+
+impl Refusal {
+    /// No token, or none that is good.
+    pub(super) const NEEDS_TOKEN: Self = Self {
+        status: StatusCode::UNAUTHORIZED,
+        reason: "a bearer token is needed (or Basic, with the token as the password)",
+    };
 }
 
 /// Octets of a request's target at most: the longest name of a zone, each octet escaped, and what stands around it.
@@ -18,7 +24,7 @@ const MOST_TARGET: usize = 2048;
 /// What everybody may ask: one word each, without credentials and under any name of this host, as load balancers and orchestrators do.
 pub(super) const FOR_ALL: [&str; 2] = ["/healthz", "/readyz"];
 
-/// Looks at method, target, body and host; the credentials are [`check_credentials`]'s.
+/// Looks at method, target, body and host; the credentials are looked at elsewhere.
 pub(super) fn check(method: &Method, target: &str, fields: &HeaderMap, is_open: bool) -> Result<(), Refusal> {
     let refuse = |status, reason| Err(Refusal { status, reason });
     if method != Method::GET && method != Method::HEAD {
@@ -41,18 +47,6 @@ pub(super) fn check(method: &Method, target: &str, fields: &HeaderMap, is_open: 
         );
     }
     Ok(())
-}
-
-/// Looks at the credentials of a request.
-pub(super) fn check_credentials(fields: &HeaderMap, credentials: &Credentials) -> Result<(), Refusal> {
-    let field = fields.get(header::AUTHORIZATION).and_then(|field| field.to_str().ok());
-    match credentials.admits(field) {
-        true => Ok(()),
-        false => Err(Refusal {
-            status: StatusCode::UNAUTHORIZED,
-            reason: "a bearer token is needed (or Basic, with the token as the password)",
-        }),
-    }
 }
 
 /// Whether the field Host is an address or `localhost`: what no other site's name can be.

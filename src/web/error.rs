@@ -25,6 +25,9 @@ pub enum WebError {
         /// The most.
         most: usize,
     },
+    /// The file of the authorities of clients cannot be used.
+    #[error("the file of the authorities of clients cannot be used")]
+    AuthorityFile(#[source] FileError),
     /// The certificate, its key or the authorities of clients cannot be used.
     #[error("the certificate, its key or the authorities of clients cannot be used")]
     Tls(#[source] TlsError),

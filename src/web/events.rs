@@ -29,7 +29,7 @@ const WAITING: usize = 2;
 /// A comment so often keeps what stands between from closing a connection without traffic.
 const COMMENT: Duration = Duration::from_secs(15);
 
-/// A stream ends then, and the browser opens it again: it is authenticated again.
+/// A stream ends then, and the browser opens it again.
 const LIFETIME: Duration = Duration::from_secs(1800);
 
 /// Octets of the document of another POP at most.
@@ -54,9 +54,12 @@ pub(super) fn stream(state: &Arc<State>, place: &ConnectionPlace, path: &str, qu
         _ => return None,
     };
     if let Topic::Zone(zone) = &topic
-        && (zone.is_empty() || zone.len() > MOST_NAME)
+        && (zone.is_empty()
+            || zone.len() > MOST_NAME
+            || !matches!(ZoneFilter::parse(zone), ZoneFilter::Name(_)))
     {
-        return Some(text(StatusCode::BAD_REQUEST, "zone names a zone, such as zone=example.org"));
+        // For a pattern each POP would walk all of its zones every second.
+        return Some(text(StatusCode::BAD_REQUEST, "zone names one zone, such as zone=example.org"));
     }
     if let Topic::Pop(Some(name)) = &topic
         && !state.fleet.clients().iter().any(|(known, _)| known == name)

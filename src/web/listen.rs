@@ -5,12 +5,16 @@
 //!                                                                     |        5 s    head 10 s, 16 KiB, 64 fields; a response must be
 //!                                                                     reset           taken; all together 1 h
 //! ```
+//!
+//! A connection that has not shown credentials that are needed ends after one request, or for a newer one; one whose credentials are
+//! taken away ends at the next look at their files.
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use futures_util::future::join_all;
 use hyper::server::conn::http1;
@@ -18,16 +22,19 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 
-use super::caps::{Caps, ConnectionPlace};
+use super::caps::{Caps, Refusals};
 use super::credentials::Credentials;
 use super::error::WebError;
 use super::fleet_watch::FleetWatch;
+use super::guest::Guest;
 use super::settings::Settings;
 use super::slow::Hurried;
 use super::state::State;
 use super::{api, router};
+use crate::clock::unix_seconds;
 use crate::control::{Feed, Inquiry};
 use crate::fleet;
 use crate::handoff::{Latest, Queue, Reader};
@@ -41,7 +48,7 @@ const HEAD: Duration = Duration::from_secs(10);
 const MOST_HEAD: usize = 16 * 1024;
 /// Fields of the head of a request at most; browsers send some twenty.
 const MOST_FIELDS: usize = 64;
-/// How long a connection may last: it is authenticated again then.
+/// How long a connection may last.
 const LIFETIME: Duration = Duration::from_secs(3600);
 /// The pause before a port that is taken or an address that is missing is tried again.
 const AGAIN: Duration = Duration::from_secs(2);
@@ -49,6 +56,8 @@ const AGAIN: Duration = Duration::from_secs(2);
 const PAUSE: Duration = Duration::from_millis(100);
 /// How often the files of tokens and certificates are read again.
 const READ_AGAIN: Duration = Duration::from_secs(10);
+/// How often it is looked whether connections were refused, and for how many looks that is told.
+const LOOK: (Duration, u32) = (Duration::from_secs(5), 12);
 
 /// Where everything comes from.
 pub struct Sources {
@@ -65,11 +74,12 @@ pub struct Sources {
 /// The listener. It is run by [`WebServer::run`] on one thread.
 pub struct WebServer {
     settings: Settings,
-    /// Locked on the thread `web` alone.
-    credentials: Mutex<Arc<Credentials>>,
+    credentials: watch::Sender<Arc<Credentials>>,
     state: Arc<State>,
     caps: Caps,
     trouble: Trouble,
+    /// When the certificate expires, in Unix seconds; 0: not known. Other threads read it.
+    expires: Arc<AtomicU64>,
 }
 
 /// What is wrong, by what it is wrong with; other threads read it.
@@ -103,11 +113,33 @@ impl WebServer {
     /// Credentials that cannot be used.
     pub fn new(sources: Sources) -> Result<(Self, Reader<Vec<String>>), WebError> {
         let Sources { settings, fleet, feed, inquiries } = sources;
-        let credentials = Mutex::new(Arc::new(Credentials::load(&settings)?));
+        let credentials = watch::Sender::new(Arc::new(Credentials::load(&settings)?));
         let state = Arc::new(State::new(feed, inquiries, FleetWatch::new(fleet)));
         let trouble = Trouble { current: Mutex::default(), told: Latest::new(Vec::new()) };
         let told = trouble.told.reader();
-        Ok((Self { settings, credentials, state, caps: Caps::default(), trouble }, told))
+        let server =
+            Self { settings, credentials, state, caps: Caps::default(), trouble, expires: Arc::default() };
+        server.look_at_certificate();
+        Ok((server, told))
+    }
+
+    /// How many connections found no place.
+    #[must_use]
+    pub fn refusals(&self) -> Arc<Refusals> {
+        self.caps.refusals()
+    }
+
+    /// When its certificate expires, in Unix seconds.
+    pub fn certificate_expires(&self) -> impl Fn() -> Option<u64> + Send + use<> {
+        let expires = self.expires.clone();
+        move || Some(expires.load(Relaxed)).filter(|expires| *expires != 0)
+    }
+
+    /// Tells whether the certificate has expired or soon will: it is shown all the same.
+    fn look_at_certificate(&self) {
+        let credentials = self.credentials.borrow().clone();
+        self.expires.store(credentials.certificate_expires().map_or(0, unix_seconds), Relaxed);
+        self.trouble.set("certificate of [web]", credentials.certificate_warning(SystemTime::now()));
     }
 
     /// Serves for ever. Can be called again after a panic.
@@ -119,6 +151,7 @@ impl WebServer {
             () = self.state.observe() => {}
             () = self.state.fleet.run(own) => {}
             () = self.read_again() => {}
+            () = self.watch_refusals() => {}
             _ = listeners => {}
         }
     }
@@ -135,14 +168,31 @@ impl WebServer {
             let read = tokio::task::spawn_blocking(move || Credentials::load(&settings)).await;
             let trouble = match read {
                 Ok(Ok(credentials)) => {
-                    *locked(&self.credentials) = Arc::new(credentials);
+                    self.credentials.send_replace(Arc::new(credentials));
                     None
                 }
                 Ok(Err(error)) => Some(format!("the old ones stay: {}", with_causes(&error))),
                 Err(error) => Some(format!("the old ones stay: {error}")),
             };
             self.trouble.set("credentials of [web]", trouble);
+            self.look_at_certificate();
             self.state.fleet.read_again().await;
+        }
+    }
+
+    /// Tells that clients are turned away. Those that show no credentials are counted and not told: anybody could make an alarm of them.
+    async fn watch_refusals(&self) {
+        let (pause, looks) = LOOK;
+        let (refusals, mut left) = (self.caps.refusals(), 0);
+        let mut before = refusals.known();
+        loop {
+            sleep(pause).await;
+            let now = refusals.known();
+            left = if now == before { u32::saturating_sub(left, 1) } else { looks };
+            before = now;
+            let trouble = "too many are open, of all clients or of one, and more are refused: see \
+                           anyns_web_connections_refused_total";
+            self.trouble.set("connections to [web]", (left > 0).then(|| trouble.to_owned()));
         }
     }
 
@@ -168,12 +218,18 @@ impl WebServer {
                 sleep(PAUSE).await;
                 continue;
             };
-            let Some(place) = self.caps.place(peer.ip()) else {
+            let credentials = self.credentials.subscribe();
+            let must_show = credentials.borrow().authenticates();
+            let place = match must_show {
+                true => Some(self.caps.unknown_place(peer.ip())),
+                false => self.caps.place(peer.ip()),
+            };
+            let Some(place) = place else {
                 reset(stream);
                 continue;
             };
-            let (state, credentials) = (self.state.clone(), locked(&self.credentials).clone());
-            tokio::spawn(timeout(LIFETIME, connection(stream, place, state, credentials)));
+            let guest = Guest::new(place, credentials);
+            tokio::spawn(timeout(LIFETIME, connection(stream, Arc::new(guest), self.state.clone())));
         }
     }
 }
@@ -183,34 +239,37 @@ fn reset(stream: TcpStream) {
     let _ = stream.set_zero_linger();
 }
 
-async fn connection(
-    stream: TcpStream,
-    place: ConnectionPlace,
-    state: Arc<State>,
-    credentials: Arc<Credentials>,
-) {
+async fn connection(stream: TcpStream, guest: Arc<Guest>, state: Arc<State>) {
+    tokio::select! {
+        () = served(stream, guest.clone(), state) => {}
+        () = guest.until_ended() => {}
+    }
+}
+
+async fn served(stream: TcpStream, guest: Arc<Guest>, state: Arc<State>) {
     // Events are small and wanted at once.
     let _ = stream.set_nodelay(true);
     let stream = Hurried::new(stream);
-    match credentials.acceptor() {
-        None => serve(stream, place, state, credentials).await,
+    match guest.credentials().acceptor() {
+        None => serve(stream, guest, state).await,
         Some(acceptor) => {
-            if let Ok(Ok(stream)) = timeout(HANDSHAKE, acceptor.accept(stream)).await {
-                serve(stream, place, state, credentials).await;
+            if let Ok(Ok(stream)) = timeout(HANDSHAKE, acceptor.accept(stream)).await
+                && guest.has_shown_certificate()
+            {
+                serve(stream, guest, state).await;
             }
         }
     }
 }
 
 /// Serves a connection; its place is free again when it ends.
-async fn serve<S>(stream: S, place: ConnectionPlace, state: Arc<State>, credentials: Arc<Credentials>)
+async fn serve<S>(stream: S, guest: Arc<Guest>, state: Arc<State>)
 where
     S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
-    let place = Arc::new(place);
     let service = service_fn(move |request| {
-        let (state, credentials, place) = (state.clone(), credentials.clone(), place.clone());
-        async move { Ok::<_, Infallible>(router::answer(&request, &state, &credentials, &place).await) }
+        let (state, guest) = (state.clone(), guest.clone());
+        async move { Ok::<_, Infallible>(router::answer(&request, &state, &guest).await) }
     });
     let mut builder = http1::Builder::new();
     builder

@@ -19,6 +19,7 @@ mod credentials;
 mod error;
 mod events;
 mod fleet_watch;
+mod guest;
 mod listen;
 mod payload;
 mod router;
@@ -28,6 +29,7 @@ mod slow;
 mod state;
 mod timeline;
 
+pub use caps::Refusals;
 pub use credentials::Credentials;
 pub use error::WebError;
 pub use listen::{Sources, WebServer};

@@ -5,33 +5,39 @@ use std::sync::Arc;
 use hyper::header::{self, HeaderValue};
 use hyper::{Method, Request, StatusCode};
 
-use super::access::{Refusal, check, check_credentials};
-use super::caps::ConnectionPlace;
-use super::credentials::Credentials;
+use super::access::{Refusal, check};
+use super::guest::Guest;
 use super::payload::{Reply, text};
 use super::state::State;
 use super::{api, assets, events};
 
-/// Answers one request of the connection that has this place; its body, if it has one, is never read.
-pub(super) async fn answer<B>(
-    request: &Request<B>,
-    state: &Arc<State>,
-    credentials: &Credentials,
-    place: &ConnectionPlace,
-) -> Reply {
+/// Answers one request of this connection, and closes it where it has not shown credentials that are needed: it has made room for
+/// others then.
+pub(super) async fn answer<B>(request: &Request<B>, state: &Arc<State>, guest: &Guest) -> Reply {
+    let mut reply = reply_to(request, state, guest).await;
+    if !guest.place().is_known() {
+        reply.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
+    reply
+}
+
+/// The body of the request, if it has one, is never read.
+async fn reply_to<B>(request: &Request<B>, state: &Arc<State>, guest: &Guest) -> Reply {
     let (method, fields) = (request.method(), request.headers());
     let target = request.uri().path_and_query().map_or("", |target| target.as_str());
-    if let Err(refusal) = check(method, target, fields, !credentials.authenticates()) {
+    if let Err(refusal) = check(method, target, fields, !guest.credentials().authenticates()) {
         return refused(refusal);
     }
     let (path, query) = target.split_once('?').unwrap_or((target, ""));
+    // A connection that shows a token has a place of its own, whatever it asks.
+    let admitted = guest.admit(fields);
     // Load balancers and orchestrators have no credentials; these two tell one line.
     match path {
         "/healthz" => return api::health(state),
         "/readyz" => return api::readiness(state),
         _ => {}
     }
-    if let Err(refusal) = check_credentials(fields, credentials) {
+    if let Err(refusal) = admitted {
         return refused(refusal);
     }
     match path {
@@ -45,7 +51,7 @@ pub(super) async fn answer<B>(
             api::metrics(state, accept.unwrap_or_default()).await
         }
         _ if method == Method::GET && path.starts_with("/events/") => {
-            events::stream(state, place, path, query).unwrap_or_else(api::not_found)
+            events::stream(state, guest.place(), path, query).unwrap_or_else(api::not_found)
         }
         _ => assets::page(path).unwrap_or_else(api::not_found),
     }

@@ -141,15 +141,25 @@ fn the_configuration_of_a_pod_is_good() {
     // The init container writes what differs between nodes, and checks.
     let init = of_kind("DaemonSet", "anyns")["spec"]["template"]["spec"]["initContainers"][0].clone();
     let script = moved(init["command"][2].as_str().expect("a script"));
-    let run = |path: &Path| {
+    let run_at = |address: &str, path: &Path| {
         let mut shell = Command::new("/bin/sh");
-        shell.args(["-ec", &script]).env("NODE", "node-1").env("ADDRESS", "198.51.100.10").env("PATH", path);
+        shell.args(["-ec", &script]).env("NODE", "node-1").env("ADDRESS", address).env("PATH", path);
         shell.output().expect("it runs")
     };
+    let run = |path: &Path| run_at("198.51.100.10", path);
     let program = Path::new(PROGRAM).parent().expect("a folder");
     let output = run(program);
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(output.status.success() && text.contains("192.0.2.0/24"), "{text}");
+    // A node may have an IPv6 address, with services of that family.
+    let config = here("/etc/anyns/anyns.toml");
+    let ipv4 = std::fs::read_to_string(&config).expect("read");
+    let ipv6 = ipv4.replace("192.0.2.0/24", "2001:db8:53::/48").replace("192.0.2.53", "2001:db8:53::53");
+    std::fs::write(&config, ipv6).expect("written");
+    let output = run_at("2001:db8::10", program);
+    let [text, said] = [output.stdout, output.stderr].map(|text| String::from_utf8_lossy(&text).into_owned());
+    assert!(text.contains("2001:db8:53::/48") && !said.contains("see the faults above"), "{text}{said}");
+    std::fs::write(&config, ipv4).expect("written");
     // A program that cannot be run ends it; a fault does not.
     let empty = here("/empty");
     std::fs::create_dir_all(&empty).expect("made");
@@ -160,7 +170,6 @@ fn the_configuration_of_a_pod_is_good() {
         output.status.success() && String::from_utf8_lossy(&output.stderr).contains("see the faults above")
     );
     std::fs::remove_file(here("/var/lib/anyns/zones").join("example.net.zone")).expect("removed");
-    let config = here("/etc/anyns/anyns.toml");
     let said = run_here(Path::new("/"), &["check", "--offline", "--config", &config.display().to_string()]);
     assert_eq!(said.code, 0, "{}", said.text);
     assert!(said.text.contains("192.0.2.0/24"), "{}", said.text);

@@ -55,7 +55,8 @@ fn a_scrape_is_read_by_promtool_and_tells_what_was_asked() {
 }
 
 /// What a POP with one unsigned zone from a file and a neighbor that is down has no value of, and the test that looks at it.
-const ELSEWHERE: [(&str, &str); 10] = [
+const ELSEWHERE: [(&str, &str); 11] = [
+    ("anyns_certificate_expiry_timestamp_seconds", include_str!("web_tls.rs")),
     ("anyns_prefix_withdrawal_duration_seconds", include_str!("metrics.rs")),
     ("anyns_zones_signature_expiry_timestamp_seconds", include_str!("signatures.rs")),
     ("anyns_zone_signature_expiry_timestamp_seconds", include_str!("signatures.rs")),
@@ -79,7 +80,10 @@ fn every_metric_gets_a_value_from_a_running_anyns() {
     alone.anyns.wait_announces();
     let has = |metric: &str| value(&scrape(&alone), metric, &[]).is_some();
     wait_until("probes are answered, and the speaker has begun", BOUND, || {
-        has("anyns_probe_round_trip_seconds") && has("anyns_route_sent") && has("anyns_session_up")
+        has("anyns_probe_round_trip_seconds")
+            && has("anyns_route_sent")
+            && has("anyns_session_up")
+            && has("anyns_zone_content_info")
     });
     let text = scrape(&alone);
     let is_told = |name: &str| {

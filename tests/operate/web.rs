@@ -99,6 +99,8 @@ fn hostile(alone: &Alone) {
         (format!("GET /api/v1/serials?buckets=256 HTTP/1.1\r\n{host}\r\n"), 400),
         (format!("GET /api/v1/serials?buckets=1,2,3,4,5,6,7,8,9 HTTP/1.1\r\n{host}\r\n"), 400),
         (format!("GET /events/pop?name=nobody HTTP/1.1\r\n{host}\r\n"), 404),
+        (format!("GET /events/zone?zone=*x* HTTP/1.1\r\n{host}\r\n"), 400),
+        (format!("GET /events/zone?zone=bad HTTP/1.1\r\n{host}\r\n"), 400),
         (format!("GET /../../etc/passwd HTTP/1.1\r\n{host}\r\n"), 404),
         (format!("GET /%2e%2e/%2e%2e/etc/passwd HTTP/1.1\r\n{host}\r\n"), 404),
         ("\u{0}\u{1}\u{2}garbage\r\n\r\n".to_owned(), 400),
@@ -194,12 +196,62 @@ fn beyond_loopback_a_token_is_needed_and_its_file_is_private() {
     }
     let good = "Authorization: Bearer 0123456789abcdef0123456789abcdef\r\n";
     assert_eq!(ask("/api/v1/status", good).json()["pop"], "alone");
+    who_shows_no_token_keeps_nobody_out(&alone, ADDRESS, good);
+    // A page that is open, and a client that keeps its connection.
+    let request = |target: &str| format!("GET {target} HTTP/1.1\r\nHost: {ADDRESS}\r\n{good}\r\n");
+    let open = |target: &str| {
+        let mut stream = connect(&alone.space, ADDRESS);
+        stream.write_all(request(target).as_bytes()).expect("sent");
+        stream
+    };
+    let (mut page, mut kept) = (open("/events/pop"), open("/healthz"));
+    // Whether a response came, or an event.
+    let heard =
+        |stream: &mut std::net::TcpStream| stream.read(&mut [0; 65_536]).is_ok_and(|length| length > 0);
+    assert!(heard(&mut page) && heard(&mut kept));
     // A token that is replaced is good without a restart, and the old one no more.
     replace(&token, "fedcba9876543210fedcba9876543210\n");
     mode(0o600);
     let new = "Authorization: Bearer fedcba9876543210fedcba9876543210\r\n";
     wait_for("the new token is good", BOUND, || (ask("/api/v1/status", new).status == 200).then_some(()));
     assert_eq!(ask("/api/v1/status", good).status, 401);
+    wait_until("the page with the old token ends", BOUND, || !heard(&mut page));
+    let again = kept.write_all(request("/api/v1/status").as_bytes()).is_ok();
+    assert!(!(again && heard(&mut kept)), "the connection with the old token ends");
+}
+
+/// More connections than one source may have, each with a request that needs no token.
+fn who_shows_no_token_keeps_nobody_out(alone: &Alone, address: &str, token: &str) {
+    let idle = || {
+        let mut stream = connect(&alone.space, address);
+        let _ = stream.write_all(b"GET /healthz HTTP/1.1\r\nHost: pop1.example\r\n");
+        stream
+    };
+    let idle: Vec<_> = (0..40).map(|_| idle()).collect();
+    let request = |fields: &str| format!("GET /healthz HTTP/1.1\r\nHost: {address}\r\n{fields}\r\n");
+    // Without a token a connection ends after its request, with one it stays.
+    let said = exchange(&alone.space, address, request("").as_bytes());
+    assert_eq!((said.status, said.field("connection")), (200, Some("close")));
+    let said =
+        exchange(&alone.space, address, request(&format!("Connection: keep-alive\r\n{token}")).as_bytes());
+    assert_eq!((said.status, said.field("connection")), (200, None));
+    let metrics = get(&alone.space, address, "/metrics", token);
+    assert_eq!(metrics.status, 200);
+    let is_refused = |line: &&str| line.starts_with("anyns_web_connections_refused_total");
+    let refused =
+        metrics.body.lines().find(is_refused).and_then(|line| line.rsplit(' ').next()?.parse().ok());
+    assert!(refused.is_some_and(|refused: u64| refused >= 32), "{refused:?}");
+    // Clients that show one are missed when they are refused.
+    let kept = || {
+        let mut stream = connect(&alone.space, address);
+        let _ = stream.write_all(request(token).as_bytes());
+        stream
+    };
+    let kept: Vec<_> = (0..40).map(|_| kept()).collect();
+    alone.anyns.wait_status("it is told", |status| {
+        status["overall"]["reasons"].to_string().contains("connections to [web]: too many are open")
+    });
+    drop((idle, kept));
 }
 
 /// The script has no way to make markup of what it is told, and the page loads nothing from elsewhere.

@@ -1,7 +1,9 @@
 //! The page over mutual TLS on a management address: curl and `anyns fleet` with a certificate, and clients that have none or a wrong one.
 
+use std::io::Read as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
+use std::process::Stdio;
 
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 
@@ -56,6 +58,7 @@ fn the_page_over_mutual_tls_is_for_clients_with_a_certificate() {
     let directory = alone.lab.subdirectory("certificates");
     let (own, foreign) = (authority("operators.example"), authority("others.example"));
     let ca = private(directory.join("ca.pem"), &own.pem());
+    let clients = private(directory.join("clients-ca.pem"), &own.pem());
     let [server, server_key] = issued(&directory, &own, ADDRESS, "server");
     let [client, client_key] = issued(&directory, &own, "client.example", "client");
     let [other, other_key] = issued(&directory, &foreign, "client.example", "other");
@@ -66,7 +69,7 @@ fn the_page_over_mutual_tls_is_for_clients_with_a_certificate() {
         )
     };
     let extra = format!(
-        "[web]\nlisten = [\"{ADDRESS}:9533\"]\ncertificate = \"{server}\"\nkey = \"{server_key}\"\nclient-ca-file = \"{ca}\"\n{}",
+        "[web]\nlisten = [\"{ADDRESS}:9533\"]\ncertificate = \"{server}\"\nkey = \"{server_key}\"\nclient-ca-file = \"{clients}\"\n{}",
         list(&client, &client_key)
     );
     let config = base_config(&alone.lab, "alone", [ADDRESS, "2001:db8:1::2"], "dry-run", &extra);
@@ -117,6 +120,21 @@ fn the_page_over_mutual_tls_is_for_clients_with_a_certificate() {
     wait_until("the page shows the fleet", BOUND, || {
         curl("/api/v1/fleet", &with).1.contains("\"verdict\":\"ok\"")
     });
+    // Another authority is not the one of the certificates that are shown: a page that is open ends.
+    let mut page = alone.space.command("curl");
+    let url = format!("https://{ADDRESS}:9533/events/pop");
+    page.args(["-sSN", "--max-time", "120", "--cacert", &ca]).args(with).arg(&url).stdout(Stdio::piped());
+    let mut page = page.spawn().expect("curl runs");
+    let mut events = page.stdout.take().expect("a pipe");
+    assert!(events.read(&mut [0; 16]).is_ok_and(|octets| octets > 0), "an event");
+    private(directory.join("clients.pem"), &foreign.pem());
+    std::fs::rename(directory.join("clients.pem"), &clients).expect("replaced");
+    let follows = std::thread::spawn(move || drop(std::io::copy(&mut events, &mut std::io::sink())));
+    wait_until("the page ends", BOUND, || page.try_wait().expect("it was started").is_some());
+    follows.join().expect("it ended");
+    assert!(!curl("/readyz", &with).0, "a certificate of the authority that was taken away");
+    std::fs::copy(&ca, &clients).expect("back");
+    expired(&mut alone, &directory, (&own, &config.replace(&server, "SERVER").replace(&server_key, "KEY")));
     // A certificate that is signed by itself, as `openssl req -x509` makes it, is trusted by its key: as its own authority it is
     // refused, and that is said.
     let itself = authority(ADDRESS);
@@ -131,4 +149,33 @@ fn the_page_over_mutual_tls_is_for_clients_with_a_certificate() {
         let said = alone.anyns.command(&["fleet", "--fleet", &file.display().to_string()]);
         said.code == 3 && said.text.contains("name it in `pins`, in place of `ca-file`")
     });
+}
+
+/// A certificate that has expired is told by `check`, by the status and by a metric, and shown to clients all the same.
+fn expired(
+    alone: &mut Alone,
+    directory: &Path,
+    (authority, config): (&CertifiedIssuer<'static, KeyPair>, &str),
+) {
+    let key = KeyPair::generate().expect("a key");
+    let mut old = parameters(ADDRESS);
+    old.not_before = rcgen::date_time_ymd(2019, 1, 1);
+    old.not_after = rcgen::date_time_ymd(2020, 1, 1);
+    let certificate = old.signed_by(&key, authority).expect("signed");
+    let certificate = private(directory.join("expired.pem"), &certificate.pem());
+    let key = private(directory.join("expired.key"), &key.serialize_pem());
+    alone.anyns.write_config(&config.replace("SERVER", &certificate).replace("KEY", &key));
+    let checked = alone.anyns.command(&["check"]).text;
+    assert!(checked.contains("web.certificate: the certificate expired at 2020-01-01"), "{checked}");
+    alone.anyns.kill();
+    alone.anyns.start(&alone.lab);
+    alone.anyns.wait_status("it has expired", |status| {
+        status["overall"]["reasons"].to_string().contains("certificate of [web]: the certificate expired")
+    });
+    let metrics = alone.anyns.must(&["metrics"]);
+    let told = metrics.lines().find(|line| line.starts_with("anyns_certificate_expiry_timestamp_seconds"));
+    assert!(
+        told.is_some_and(|line| line.contains("use=\"web\"") && line.ends_with(" 1577836800")),
+        "{told:?}"
+    );
 }

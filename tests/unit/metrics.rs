@@ -43,6 +43,7 @@ fn busy() -> (Status, Counters, Facts) {
             name: "example.org.".into(),
             is_well: true,
             serial: Some(7),
+            digest: Some("0123456789abcdef".into()),
             accepted: Some(1),
             signatures_expire: Some(2),
             transfer: Some(TransferFacts {
@@ -55,6 +56,7 @@ fn busy() -> (Status, Counters, Facts) {
             ..ZoneFacts::default()
         }],
         signatures_expire: Some(2),
+        certificates: vec![("web", 1_800_000_000)],
         busy_zones: vec![("example.org.".into(), 32)],
         prefixes: vec![PrefixFacts {
             prefix: "192.0.2.0/24".into(),

@@ -1,6 +1,7 @@
 //! `[web]`: where the page and the API are, and what clients must show.
 
 use std::net::{IpAddr, SocketAddr};
+use std::time::SystemTime;
 
 use ipnet::IpNet;
 
@@ -36,15 +37,24 @@ pub(super) fn fold_web(
         check_address(web, &settings, *address, services, faults);
     }
     check_reach(web, &settings, faults);
-    if faults.is_here()
-        && faults.errors() == before
-        && let Err(error) = Credentials::load(&settings)
-    {
-        let (span, key) = match &error {
-            WebError::TokenFile(_) | WebError::Token { .. } => (span_of(&web.token_files), "web.token-files"),
-            WebError::Tls(_) => (span_of(&web.certificate), "web.certificate"),
-        };
-        faults.error(span, key, with_causes(&error));
+    if faults.is_here() && faults.errors() == before {
+        match Credentials::load(&settings) {
+            Err(error) => {
+                let (span, key) = match &error {
+                    WebError::TokenFile(_) | WebError::Token { .. } => {
+                        (span_of(&web.token_files), "web.token-files")
+                    }
+                    WebError::AuthorityFile(_) => (span_of(&web.client_ca_file), "web.client-ca-file"),
+                    WebError::Tls(_) => (span_of(&web.certificate), "web.certificate"),
+                };
+                faults.error(span, key, with_causes(&error));
+            }
+            Ok(credentials) => {
+                if let Some(warning) = credentials.certificate_warning(SystemTime::now()) {
+                    faults.warning(span_of(&web.certificate), "web.certificate", warning);
+                }
+            }
+        }
     }
     Some(settings)
 }

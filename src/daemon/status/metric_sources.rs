@@ -17,6 +17,10 @@ pub(in crate::daemon) struct MetricSources {
     pub(in crate::daemon) checks: Vec<(&'static str, MetricSource<u64>)>,
     /// Log records that were dropped.
     pub(in crate::daemon) log_dropped: Option<MetricSource<u64>>,
+    /// Connections to the page that found no place.
+    pub(in crate::daemon) web_refused: Option<MetricSource<u64>>,
+    /// When the certificate of the page expires.
+    pub(in crate::daemon) web_certificate: Option<MetricSource<Option<u64>>>,
     /// dnstap messages that were written, and those that nobody took.
     pub(in crate::daemon) samples: Option<MetricSource<SampleFacts>>,
     /// Log records and spans that an OpenTelemetry receiver got, and those that nobody got.

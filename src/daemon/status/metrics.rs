@@ -6,6 +6,8 @@
 
 use std::time::{Duration, Instant};
 
+use data_encoding::HEXLOWER;
+
 use crate::clock::unix_seconds;
 use crate::control::{Selection, ZoneFilter};
 use crate::metrics::{
@@ -15,10 +17,13 @@ use crate::policy::Reason;
 use crate::publish::{Report, ZoneReport};
 use crate::route::{LeaseStatus, NeighborKey, RouteStatus, SessionState};
 use crate::telemetry::Tap;
-use crate::wire::Name;
+use crate::wire::{Name, Serial};
 
 use super::clock::Clock;
 use super::{State, zones};
+
+/// Octets of the digest of a zone that tell it from others.
+const DIGEST_OCTETS: usize = 8;
 
 impl State {
     /// The answer to a scrape.
@@ -50,8 +55,18 @@ impl State {
             task_ages: tasks.map(|(name, age)| (name, age.as_secs_f64())).collect(),
             log_dropped: self.sources.metrics.log_dropped.as_mut().map_or(0, |dropped| dropped()),
             samples: self.sample_facts(),
+            certificates: self.certificates(),
+            web_refused: self.sources.metrics.web_refused.as_mut().map_or(0, |refused| refused()),
             exported: self.sources.metrics.exported.as_mut().map(|told| told()).unwrap_or_default(),
         }
+    }
+
+    /// When each certificate in use expires.
+    fn certificates(&mut self) -> Vec<(&'static str, u64)> {
+        let serving = self.sources.tls_files.as_ref().and_then(|files| files.certificates.expires());
+        let web = self.sources.metrics.web_certificate.as_mut().and_then(|expires| expires());
+        let both = [("tls", serving.map(unix_seconds)), ("web", web)];
+        both.into_iter().filter_map(|(name, expires)| Some((name, expires?))).collect()
     }
 
     /// How long ago each source of facts was last checked.
@@ -69,12 +84,19 @@ impl State {
     /// The zones that have samples of their own.
     fn zone_facts(&mut self, report: &Report, clock: Clock) -> Vec<ZoneFacts> {
         let required = (self.sources.ordered)().required.clone();
+        let served = self.sources.published.load();
+        let digest = |name: &Name, serial: Serial| {
+            let zone = served.zone(name).filter(|zone| zone.serial() == serial)?;
+            let digest = zone.content_digest()?;
+            Some(HEXLOWER.encode(digest.get(..DIGEST_OCTETS).unwrap_or_default()))
+        };
         let facts = |(name, zone): (&Name, &ZoneReport)| {
             let transfer = self.transfers.facts(name, clock);
             ZoneFacts {
                 name: name.to_string(),
                 is_well: zones::is_well(zone),
                 serial: zone.serial.map(|serial| serial.0),
+                digest: zone.serial.and_then(|serial| digest(name, serial)),
                 records: zone.records as u64,
                 accepted: zone.accepted_at.map(unix_seconds),
                 signatures_expire: zone

@@ -17,9 +17,7 @@ use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 
 use crate::sys::files::{FileError, exposure, read as read_file};
-use crate::telemetry::{locked, with_causes};
-
-use super::expiry::{ExpiryStage, Validity};
+use crate::telemetry::{CertificateValidity, ExpiryStage, locked, with_causes};
 
 /// Octets of the longest file read: a chain of a dozen certificates has some 30,000.
 const MAX_FILE: u64 = 1 << 20;
@@ -77,7 +75,7 @@ pub struct Certificates {
 struct LoggedState {
     fault: Option<String>,
     /// When the pair in use is valid; `None` if that cannot be read.
-    validity: Option<Validity>,
+    validity: Option<CertificateValidity>,
 }
 
 /// What the next reading is compared with.
@@ -93,7 +91,7 @@ impl Certificates {
     pub fn load(certificate: &Path, key: &Path) -> Result<Arc<Self>, CertificateError> {
         let looks = [file_state(certificate), file_state(key)];
         let pair = read(certificate, key)?;
-        let told = LoggedState { fault: None, validity: Validity::of(&pair.cert) };
+        let told = LoggedState { fault: None, validity: CertificateValidity::of(&pair.cert) };
         let mut state = State { looks, ..State::default() };
         state.watch_validity(told.validity, certificate);
         warn_of_exposure(key);
@@ -134,13 +132,20 @@ impl Certificates {
         self.told.load().validity?.warning(SystemTime::now())
     }
 
+    /// When the certificate in use expires, as far as that can be read. Never blocks.
+    #[must_use]
+    pub fn expires(&self) -> Option<SystemTime> {
+        Some(self.told.load().validity?.until())
+    }
+
     fn read_again(&self, state: &mut State) -> Result<(), CertificateError> {
         // Looked at before they are read: a change in between is seen the next time.
         state.looks = [file_state(&self.certificate), file_state(&self.key)];
         match read(&self.certificate, &self.key) {
             Ok(pair) => {
                 let same = pair.cert == self.current.load().cert;
-                self.told.store(Arc::new(LoggedState { fault: None, validity: Validity::of(&pair.cert) }));
+                let validity = CertificateValidity::of(&pair.cert);
+                self.told.store(Arc::new(LoggedState { fault: None, validity }));
                 self.current.store(Arc::new(pair));
                 tracing::info!(certificate = %self.certificate.display(), same, "the certificate is read");
                 warn_of_exposure(&self.key);
@@ -158,7 +163,7 @@ impl Certificates {
 
 impl State {
     /// Logs it when the certificate reaches another stage of its validity.
-    fn watch_validity(&mut self, validity: Option<Validity>, certificate: &Path) {
+    fn watch_validity(&mut self, validity: Option<CertificateValidity>, certificate: &Path) {
         let now = SystemTime::now();
         let stage = validity.map_or(ExpiryStage::Well, |validity| validity.stage(now));
         if stage != std::mem::replace(&mut self.stage, stage)

@@ -18,7 +18,6 @@
 mod certificate;
 mod doq;
 mod dot;
-mod expiry;
 mod freshness;
 mod h2;
 mod h3;

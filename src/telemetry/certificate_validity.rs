@@ -3,8 +3,6 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use rustls::pki_types::CertificateDer;
-
 use crate::clock::{at_unix, rfc3339_of};
 
 /// With less than this left the renewal has been failing for a while: certificates of 90 days are renewed with 30 left.
@@ -14,14 +12,14 @@ const SOON_PART: u32 = 5;
 
 /// When a certificate is valid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Validity {
+pub struct CertificateValidity {
     from: SystemTime,
     until: SystemTime,
 }
 
 /// How near the end of the validity is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) enum ExpiryStage {
+pub enum ExpiryStage {
     /// Far enough, or not known.
     #[default]
     Well,
@@ -33,12 +31,13 @@ pub(super) enum ExpiryStage {
     Expired,
 }
 
-impl Validity {
+impl CertificateValidity {
     /// What all certificates of a chain have in common; `None` if the dates of one cannot be read.
-    pub(super) fn of(chain: &[CertificateDer<'_>]) -> Option<Self> {
+    #[must_use]
+    pub fn of(chain: &[impl AsRef<[u8]>]) -> Option<Self> {
         let mut common: Option<Self> = None;
         for certificate in chain {
-            let (_, certificate) = x509_parser::parse_x509_certificate(certificate).ok()?;
+            let (_, certificate) = x509_parser::parse_x509_certificate(certificate.as_ref()).ok()?;
             let validity = certificate.validity();
             let from = moment(validity.not_before.timestamp());
             let until = moment(validity.not_after.timestamp());
@@ -50,8 +49,15 @@ impl Validity {
         common
     }
 
+    /// Until when.
+    #[must_use]
+    pub fn until(self) -> SystemTime {
+        self.until
+    }
+
     /// Its state at this moment.
-    pub(super) fn stage(self, now: SystemTime) -> ExpiryStage {
+    #[must_use]
+    pub fn stage(self, now: SystemTime) -> ExpiryStage {
         let whole = self.until.duration_since(self.from).unwrap_or_default();
         match self.until.duration_since(now) {
             Err(_) => ExpiryStage::Expired,
@@ -62,7 +68,8 @@ impl Validity {
     }
 
     /// What is wrong at this moment, in words; `None` while all is well.
-    pub(super) fn warning(self, now: SystemTime) -> Option<String> {
+    #[must_use]
+    pub fn warning(self, now: SystemTime) -> Option<String> {
         match self.stage(now) {
             ExpiryStage::Well => None,
             ExpiryStage::Early => {
@@ -87,9 +94,9 @@ mod tests {
 
     const DAY: u64 = 24 * 3600;
 
-    fn validity(from: u64, until: u64) -> Validity {
+    fn validity(from: u64, until: u64) -> CertificateValidity {
         let at = |days| UNIX_EPOCH + Duration::from_secs(days * DAY);
-        Validity { from: at(from), until: at(until) }
+        CertificateValidity { from: at(from), until: at(until) }
     }
 
     #[test]
@@ -122,8 +129,8 @@ mod tests {
             parameters.self_signed(&rcgen::KeyPair::generate().unwrap()).unwrap().der().clone()
         };
         let chain = [make(1980, 2030), make(1970, 2020), make(1975, 2040)];
-        let expected = Validity { from: moment(315_532_800), until: moment(1_577_836_800) };
-        assert_eq!(Validity::of(&chain), Some(expected));
-        assert_eq!(Validity::of(&[CertificateDer::from(vec![48, 0])]), None);
+        let expected = CertificateValidity { from: moment(315_532_800), until: moment(1_577_836_800) };
+        assert_eq!(CertificateValidity::of(&chain), Some(expected));
+        assert_eq!(CertificateValidity::of(&[[48, 0]]), None);
     }
 }
