@@ -306,3 +306,25 @@ async fn a_disk_that_is_full_is_a_fault_of_the_zone_until_a_write_succeeds() {
     apply(&pop, serial, serial + 1, 3).await;
     pop.stop().await;
 }
+
+/// An older build left an empty file when its last hold ended.
+#[tokio::test]
+async fn an_empty_file_of_an_older_build_holds_no_zone() {
+    let mut pop = Pop::new();
+    pop.write(ZONE, &zone_text(5, 3));
+    fs::create_dir(pop.path("state")).unwrap();
+    pop.write("state/held-zones", "");
+    pop.start().await;
+    replace(&pop.path(ZONE), &zone_text(6, 3));
+    pop.wait_serial("a.example.", 6).await;
+    assert!(pop.report().faults.is_empty(), "{:?}", pop.report().faults);
+    pop.wait_kept().await;
+    pop.restart().await;
+    assert!(pop.report().faults.is_empty(), "{:?}", pop.report().faults);
+    pop.stop().await;
+    // This build never leaves one.
+    pop.write("state/held-zones", "");
+    pop.start().await;
+    assert!(pop.report().faults.iter().any(|fault| matches!(fault, SourceFault::AllHeld { .. })));
+    pop.stop().await;
+}

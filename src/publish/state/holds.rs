@@ -3,7 +3,8 @@
 //! A file `held-zones`, replaced whole and synced: an operator who was told that a zone is held can count on it. The line `held-zones 2`
 //! is followed by lines `ZONE SECONDS REASON`, and the line `end` comes last. Where the file cannot be read, every zone is held: a line
 //! `* SECONDS REASON` says so, and a line `! 0 ZONE` that an operator let a zone go since. A file that cannot be read is never
-//! overwritten: it stays as `held-zones.damaged`. (Older builds wrote the lines of the zones alone.)
+//! overwritten: it stays as `held-zones.damaged`. Older builds wrote the lines of the zones alone, so that no line was no hold: a mark in
+//! the database says that this build has taken their file over.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
@@ -16,6 +17,8 @@ use crate::publish::state::aside::free_place;
 use crate::sys::files::{Durability, replace};
 use crate::wire::Name;
 
+/// The mark in the database that the file has a head and an end, if there is one.
+pub(in crate::publish) const MARK: &str = "held-zones 2";
 /// The file in the state directory.
 pub(in crate::publish) const FILE: &str = "held-zones";
 /// Its first line and its last one.
@@ -55,6 +58,8 @@ pub(in crate::publish) struct DamagedHolds {
     pub(in crate::publish) readable: Holds,
     /// What is wrong.
     pub(in crate::publish) error: String,
+    /// Whether it has no octet: older builds left it so when the last hold ended.
+    pub(in crate::publish) is_empty: bool,
 }
 
 impl Hold {
@@ -144,7 +149,11 @@ impl Holds {
 
 /// The zones that were held when the file was written; none without a file.
 pub(in crate::publish) fn read(directory: &Path) -> Result<Holds, DamagedHolds> {
-    let unread = |error: io::Error| DamagedHolds { readable: Holds::default(), error: error.to_string() };
+    let unread = |error: io::Error| DamagedHolds {
+        readable: Holds::default(),
+        error: error.to_string(),
+        is_empty: false,
+    };
     let file = match File::open(directory.join(FILE)) {
         Err(error) if is_absent(&error) => return Ok(Holds::default()),
         other => other.map_err(unread)?,
@@ -181,7 +190,7 @@ fn parse(octets: &[u8]) -> Result<Holds, DamagedHolds> {
     }
     match error {
         None => Ok(readable),
-        Some(error) => Err(DamagedHolds { readable, error }),
+        Some(error) => Err(DamagedHolds { readable, error, is_empty: octets.is_empty() }),
     }
 }
 
@@ -192,13 +201,18 @@ pub(in crate::publish) fn write(directory: &Path, holds: &Holds) -> io::Result<(
         let aside = free_place(directory, FILE);
         fs::hard_link(&path, &aside).or_else(|_| fs::copy(&path, &aside).map(drop))?;
     }
+    take_over(directory, holds)
+}
+
+/// Replaces the file, whatever is in it.
+pub(in crate::publish) fn take_over(directory: &Path, holds: &Holds) -> io::Result<()> {
     let mut text = format!("{HEAD}\n");
     text.extend(holds.all.iter().map(|hold| hold.line(ALL)));
     text.extend(holds.released.iter().map(|zone| format!("{RELEASED} 0 {zone}\n")));
     text.extend(holds.zones.iter().map(|(zone, hold)| hold.line(&zone.to_string())));
     text.push_str(END);
     text.push('\n');
-    replace(&path, Durability::Synced, |file| file.write_all(text.as_bytes()))
+    replace(&directory.join(FILE), Durability::Synced, |file| file.write_all(text.as_bytes()))
 }
 
 #[cfg(test)]
@@ -263,7 +277,7 @@ mod tests {
         let (path, aside) = (directory.path().join(FILE), directory.path().join("held-zones.damaged"));
         let (a, b) = (name("a.example."), name("b.example."));
         fs::write(&path, "nonsense\na.example. 5 x y\n").unwrap();
-        let DamagedHolds { readable: mut holds, error } = read(directory.path()).unwrap_err();
+        let DamagedHolds { readable: mut holds, error, .. } = read(directory.path()).unwrap_err();
         assert_eq!(error, "a line cannot be read");
         assert!(holds.named().eq([&a]), "what can be read stays known");
         holds.insert_all(Hold::new("unread"));

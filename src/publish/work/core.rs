@@ -126,6 +126,7 @@ impl Core {
         };
         core.list_state();
         core.list_holds();
+        core.take_over_holds();
         if let Some(fault) = core.state_fault() {
             tracing::error!("{fault}");
         }

@@ -9,8 +9,9 @@ use tokio::sync::oneshot;
 
 use crate::publish::error::HoldError;
 use crate::publish::fault::{Fault, SourceFault};
+use crate::publish::state::database::{DatabaseError, has_mark, mark};
 use crate::publish::state::directory::StateDirectory;
-use crate::publish::state::holds::{self, DamagedHolds, FILE as HELD_ZONES, Hold, Holds};
+use crate::publish::state::holds::{self, DamagedHolds, FILE as HELD_ZONES, Hold, Holds, MARK};
 use crate::publish::work::core::Core;
 use crate::wire::Name;
 
@@ -21,7 +22,8 @@ impl Core {
         let Some(directory) = &self.settings.state_directory else { return };
         let holds = match holds::read(directory) {
             Ok(holds) => holds,
-            Err(DamagedHolds { mut readable, error }) => {
+            Err(DamagedHolds { is_empty: true, .. }) if !self.has_taken_over_holds() => Holds::default(),
+            Err(DamagedHolds { mut readable, error, .. }) => {
                 let reason =
                     format!("{HELD_ZONES} could not be read ({error}); a copy is {HELD_ZONES}.damaged");
                 readable.insert_all(Hold::new(&reason));
@@ -37,6 +39,28 @@ impl Core {
         self.context = None;
         if let Some(fault) = self.hold_fault() {
             tracing::error!("{fault}");
+        }
+    }
+
+    /// Whether the file was written, or taken over from an older build, by this one. So it is taken where nobody knows.
+    fn has_taken_over_holds(&self) -> bool {
+        let database = self.keeping.state.writer().and_then(|writer| writer.store().database());
+        database.is_none_or(|database| database.read(|from| has_mark(from, MARK)).unwrap_or(true))
+    }
+
+    /// At the start: gives the file of an older build its head and its end.
+    pub(in crate::publish) fn take_over_holds(&self) {
+        let database = self.keeping.state.writer().and_then(|writer| writer.store().database());
+        let (Some(directory), Some(database)) = (&self.settings.state_directory, database) else { return };
+        if self.has_taken_over_holds() {
+            return;
+        }
+        let is_there = directory.join(HELD_ZONES).exists();
+        let written = if is_there { holds::take_over(directory, &self.keeping.holds) } else { Ok(()) };
+        let marked =
+            written.and_then(|()| database.write(|to| mark(to, MARK, true)).map_err(DatabaseError::into_io));
+        if let Err(error) = marked {
+            tracing::warn!(%error, "the file {HELD_ZONES} of an older build stays as it is");
         }
     }
 
