@@ -170,6 +170,7 @@ fn is_absent(error: &io::Error) -> bool {
 
 fn parse(octets: &[u8]) -> Result<Holds, DamagedHolds> {
     let text = String::from_utf8_lossy(octets);
+    let is_text = matches!(text, std::borrow::Cow::Borrowed(_));
     let mut lines: Vec<&str> = text.lines().collect();
     let mut error = None;
     if lines.first() == Some(&HEAD) {
@@ -184,7 +185,9 @@ fn parse(octets: &[u8]) -> Result<Holds, DamagedHolds> {
     }
     let mut readable = Holds::default();
     for line in lines {
-        if line.contains(char::REPLACEMENT_CHARACTER) || !readable.read_line(line) {
+        // A reason may have the character itself.
+        let is_cut = !is_text && line.contains(char::REPLACEMENT_CHARACTER);
+        if is_cut || !readable.read_line(line) {
             error.get_or_insert_with(|| "a line cannot be read".to_owned());
         }
     }
@@ -230,7 +233,7 @@ mod tests {
         assert_eq!(read().unwrap(), Holds::default());
         let mut holds = Holds::default();
         holds.insert(name("a.example."), Hold::new("until\nMonday, see 12"));
-        holds.insert(name("\\032b.example."), Hold::new(""));
+        holds.insert(name("\\032b.example."), Hold::new("\u{fffd}"));
         write(directory.path(), &holds).unwrap();
         let found = read().unwrap();
         assert!(found.named().eq(holds.named()));

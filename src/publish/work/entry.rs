@@ -272,6 +272,12 @@ impl Entry {
         })
     }
 
+    /// Whether the version that stands came from a primary.
+    pub(in crate::publish) fn is_transferred(&self) -> bool {
+        let from = self.header.as_ref().map(|header| &header.provenance);
+        matches!(from, Some(Provenance::Transfer { primary }) if *primary != MADE_HERE)
+    }
+
     /// The file of the version that stands, or the one that should be it.
     pub(in crate::publish) fn path(&self) -> Arc<Path> {
         let stands = self.header.as_ref().map(|header| match &header.provenance {

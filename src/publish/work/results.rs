@@ -193,9 +193,13 @@ impl Core {
             self.release(name);
             let gone = self.zones.remove(name);
             // What could not be read may be there all the same, and what is lost is not new when it comes back.
-            let is_kept = gone.is_some_and(|gone| gone.stored || gone.lost || gone.unread > 0);
-            if effects.forgotten || is_kept {
-                self.keep_aside(name);
+            let is_kept = gone.as_ref().is_some_and(|gone| gone.stored || gone.lost || gone.unread > 0);
+            // Its primaries have it, and how old it is by then nobody would know.
+            let is_transferred = gone.as_ref().is_some_and(Entry::is_transferred);
+            match self.keeping.state.writer() {
+                Some(writer) if is_transferred => writer.forget_soon(name),
+                _ if effects.forgotten || is_kept => self.keep_aside(name),
+                _ => {}
             }
             self.reporting.news.insert(name.clone());
         }

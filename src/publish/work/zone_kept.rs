@@ -39,10 +39,12 @@ impl CheckRun<'_> {
             return;
         }
         match store.look(self.name) {
-            Ok(None) => entry.lost |= store.losses().all(),
+            // Also where the directory could not be read before.
+            Ok(None) => entry.lost = store.losses().all(),
             // Its own fault says that, if it matters.
             Err((_, KeptError::Lost)) => entry.lost = true,
             Ok(Some(found)) => {
+                entry.lost = false;
                 self.alarm_of_steps(found.damage, &found.header);
                 entry.header = Some(Arc::new(found.header));
                 entry.durable = true;

@@ -111,7 +111,7 @@ impl CheckRun<'_> {
 
     /// The zone left the config.
     fn forget(&mut self) {
-        tracing::info!(zone = %self.name, "no longer configured, no longer served; what is kept of it stays for 30 days");
+        tracing::info!(zone = %self.name, "no longer configured, no longer served; what is kept of it stays for 30 days, unless it came from a primary");
         self.effects.forgotten = true;
     }
 
