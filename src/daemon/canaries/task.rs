@@ -67,6 +67,7 @@ pub(in crate::daemon) fn start(
             health: health_checks(&groups, &transfers),
             groups,
             missing,
+            unknown: None,
             kept,
             has_settled: false,
             context,
@@ -99,6 +100,8 @@ pub(super) struct CanaryTask {
     kept: BTreeMap<Name, KeptRelease>,
     /// Why others may be missing: then no version of them counts as released.
     missing: Option<MissingReleases>,
+    /// Of which zones that is so: those that the first load found and that nothing is known of. `None` until it is over.
+    unknown: Option<BTreeSet<Name>>,
     /// Whether every zone was looked at since the start.
     has_settled: bool,
     /// After how many changes the report was looked at last.
@@ -164,6 +167,14 @@ impl CanaryTask {
                 kept.into_iter().partition(|(name, _)| report.zones.get(name).is_some() && self.covers(name));
             self.unkept.extend(gone.into_keys().map(|name| (name, None)));
             self.kept = stay;
+            if self.unknown.is_none() {
+                let is_unknown = |name: &&Name| {
+                    self.covers(name)
+                        && !self.kept.contains_key(*name)
+                        && !self.entries.zones.contains_key(*name)
+                };
+                self.unknown = Some(report.zones.keys().filter(is_unknown).cloned().collect());
+            }
         }
     }
 
@@ -197,11 +208,14 @@ impl CanaryTask {
     fn enter(&mut self, group: usize, served: &Arc<Zone>, now: Instant) {
         let Some(settings) = self.groups.get(group) else { return };
         let (name, newest) = (served.origin().clone(), served.serial());
-        let is_known = self.missing.is_none() || self.kept.contains_key(&name);
+        // A zone that came later is new.
+        let is_unknown = self.unknown.as_ref().is_none_or(|unknown| unknown.contains(&name));
+        let missing = self.missing.filter(|_| is_unknown);
+        let is_known = missing.is_none() || self.kept.contains_key(&name);
         let kept = match self.kept.remove(&name) {
             Some(kept) => kept,
             // Nothing counts as released, not what is served either, until an order says so.
-            None if let Some(missing) = self.missing => {
+            None if let Some(missing) = missing => {
                 let serial = Serial(newest.0.wrapping_sub(1));
                 let kept = KeptRelease { serial, is_halted: true, is_unhealthy: true };
                 if missing == MissingReleases::Lost {
