@@ -1,7 +1,7 @@
 //! Files that the configuration names: read whole, up to a bound; those of secrets only if others cannot use them. Files that are
 //! replaced whole.
 //!
-//! Never waits for a writer of a FIFO, and opens no device.
+//! Reading never waits for a writer of a FIFO, and opens no device.
 
 use std::fs::{self, File, Metadata, OpenOptions};
 use std::io::{self, Read as _};
@@ -149,13 +149,8 @@ pub fn replace(
     let fresh = path.with_added_extension("new");
     // What a link leads to is not written.
     let mut options = OpenOptions::new();
-    let options = options
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK | libc::O_NOCTTY);
+    let options = options.write(true).create(true).truncate(true).custom_flags(libc::O_NOFOLLOW);
     let mut file = options.open(&fresh)?;
-    expect_regular(&file.metadata()?).map_err(io::Error::other)?;
     let written = write(&mut file).and_then(|()| match durability {
         Durability::Synced => file.sync_all(),
         Durability::NotSynced => Ok(()),

@@ -102,7 +102,7 @@ fn first_child(process: u32) -> Option<u32> {
 }
 
 /// Whether a process has ended; one that nobody has waited for yet has, too.
-fn has_ended(process: u32) -> bool {
+pub(crate) fn has_ended(process: u32) -> bool {
     let Ok(status) = std::fs::read_to_string(format!("/proc/{process}/stat")) else { return true };
     // The state follows the name, which stands in parentheses and may have some.
     status.rsplit(')').next().is_some_and(|rest| rest.trim_start().starts_with(['Z', 'X']))

@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use crate::container::nspawn;
+use crate::container::{has_ended, nspawn};
 use crate::support::anyns::{BOUND, PROGRAM};
 use crate::support::pop::{Alone, ZONE};
 use crate::support::process::{Process, read};
@@ -52,8 +52,9 @@ fn the_watchdog_restarts_it_when_the_deciding_task_is_frozen() {
     drop(frozen);
     wait_for("anyns serves again", BOUND, || alone.served_version(ZONE));
     tell(&format!("the deciding task frozen: restarted after {restarted:.1?}, WatchdogSec is {WATCHDOG:?}"));
+    let inside = descendants(container.pid(), "anyns");
     container.kill();
-    let gone = || descendants(std::process::id(), "anyns").is_empty().then_some(());
+    let gone = || inside.iter().all(|process| has_ended(*process)).then_some(());
     wait_for("the container is gone", BOUND, gone);
 }
 
