@@ -322,7 +322,7 @@ impl Membership {
             let (member, catalog) = (name.clone(), new.catalog.clone());
             Conflict { member, catalog, owner }
         };
-        // Whoever writes a catalog would answer for all names there are.
+        // The author of a catalog that lists the root would answer for all names.
         if self.configured.contains(name) || self.order.contains(name) || name.is_root() {
             return changes.conflicts.push(conflict(None));
         }

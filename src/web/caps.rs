@@ -1,8 +1,8 @@
 //! How many connections there may be: of all, and of one source.
 //!
 //! A connection that has not shown credentials where some are needed has a place of another kind. There are few of these, and where they
-//! are taken the oldest one of the source with the most of them ends: whoever holds many ends its own. So clients that show nothing
-//! keep no other client out.
+//! are taken the oldest one of the source with the most of them ends: a source that holds many ends one of its own. So clients that show
+//! nothing keep no other client out.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::net::IpAddr;

@@ -34,6 +34,21 @@ async fn reload(pop: &Pop) {
     tokio::time::timeout(PATIENCE, pop.handle().reload()).await.expect("a reload ends all the same");
 }
 
+/// Stops the file system, and has everything looked at.
+async fn stop(fuse: &Fuse, pop: &Pop, mount: &str) {
+    fuse.stop();
+    reload(pop).await;
+    assert!(is_silent(&pop.report(), &pop.path(mount)), "{:?}", pop.report().faults);
+}
+
+/// Replaces a file by one version after another.
+async fn deploys(pop: &Pop, file: &str, zone: &str) {
+    for serial in 2..6 {
+        replace(&pop.path(file), &zone_text(serial, 3));
+        pop.wait_serial(zone, serial).await;
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn links_to_a_mount_that_does_not_answer_delay_no_zone_beside_them() {
     let mut pop = Pop::new();
@@ -56,10 +71,7 @@ async fn links_to_a_mount_that_does_not_answer_delay_no_zone_beside_them() {
     reload(&pop).await;
     assert_eq!((pop.served("linked.example."), pop.served("deep.example.")), (Some((2, 2)), Some((2, 2))));
     pop.wait_kept().await;
-    fuse.stop();
-    reload(&pop).await;
-    let mount = pop.path("far");
-    assert!(is_silent(&pop.report(), &mount), "{:?}", pop.report().faults);
+    stop(&fuse, &pop, "far").await;
     for serial in 2..6 {
         replace(&pop.path("zones/small.example.zone"), &zone_text(serial, 3));
         pop.wait_serial("small.example.", serial).await;
@@ -117,14 +129,8 @@ async fn a_named_link_to_a_mount_that_does_not_answer_delays_no_zone_that_is_nam
     pop.start_with(settings).await;
     assert_eq!((pop.served("linked.example."), pop.served("small.example.")), (Some((1, 1)), Some((1, 1))));
     pop.wait_kept().await;
-    fuse.stop();
-    reload(&pop).await;
-    let mount = pop.path("far");
-    assert!(is_silent(&pop.report(), &mount), "{:?}", pop.report().faults);
-    for serial in 2..6 {
-        replace(&pop.path("named/small"), &zone_text(serial, 3));
-        pop.wait_serial("small.example.", serial).await;
-    }
+    stop(&fuse, &pop, "far").await;
+    deploys(&pop, "named/small", "small.example.").await;
     assert_eq!(pop.report().zones[&name("linked.example.")].state, ZoneState::Serving);
     fuse.go_on();
     pop.wait(|report| report.faults.is_empty()).await;
@@ -149,10 +155,7 @@ async fn a_mount_below_a_directory_that_does_not_answer_delays_no_zone_beside_it
     tokio::time::timeout(PATIENCE, pop.start_with(settings(&pop))).await.expect("a start ends all the same");
     let mount = pop.path("zones/below");
     assert!(is_silent(&pop.report(), &mount), "{:?}", pop.report().faults);
-    for serial in 2..6 {
-        replace(&pop.path("zones/small.example.zone"), &zone_text(serial, 3));
-        pop.wait_serial("small.example.", serial).await;
-    }
+    deploys(&pop, "zones/small.example.zone", "small.example.").await;
     // The operator copies a zone out of it.
     pop.write("zones/deep.example.zone", &zone_text(7, 3));
     pop.wait_serial("deep.example.", 7).await;

@@ -6,6 +6,7 @@ pub(in crate::publish) mod canary;
 pub(in crate::publish) mod debounce;
 pub(in crate::publish) mod directories;
 pub(in crate::publish) mod key;
+pub(in crate::publish) mod links;
 pub(in crate::publish) mod mounts;
 pub(in crate::publish) mod read;
 pub(in crate::publish) mod scan;

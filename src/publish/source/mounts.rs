@@ -6,10 +6,11 @@
 use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::fs;
+use std::ops::ControlFlow;
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 
-use crate::publish::source::watch_set::{MAX_LINKS, parts};
+use crate::publish::source::links::follow;
 
 /// The mount points beside and below a directory; those that it is in itself are left out.
 #[derive(Debug, Default)]
@@ -42,30 +43,12 @@ impl Mounts {
         if self.points.is_empty() {
             return None;
         }
-        let mut todo: Vec<OsString> = parts(path).rev().map(|part| part.as_os_str().to_owned()).collect();
-        let mut at = PathBuf::from("/");
-        let mut links = 0;
-        while let Some(name) = todo.pop() {
-            if name == ".." {
-                at.pop();
-                continue;
-            }
-            at.push(&name);
-            if self.has(&at) {
-                return Some(at);
-            }
-            let Ok(target) = fs::read_link(&at) else { continue };
-            links += 1;
-            if links > MAX_LINKS {
-                return None;
-            }
-            at.pop();
-            if target.has_root() {
-                at = PathBuf::from("/");
-            }
-            todo.extend(parts(&target).rev().map(|part| part.as_os_str().to_owned()));
-        }
-        None
+        let mut found = None;
+        follow(path, |directory, name| {
+            found = Some(directory.join(name)).filter(|at| self.has(at));
+            if found.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        });
+        found
     }
 }
 

@@ -1,13 +1,12 @@
 //! Which directories must be watched, and which of their entries matter.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::ffi::{OsStr, OsString};
-use std::fs;
-use std::path::{Component, Path, PathBuf};
+use std::ffi::OsStr;
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// Links followed in one path; the kernel's own limit (path_resolution(7)).
-pub(in crate::publish) const MAX_LINKS: usize = 40;
+use crate::publish::source::links::follow;
 
 /// Directories to watch; every path in it is free of links.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -35,27 +34,10 @@ impl WatchSet {
     /// Every step from `/` to `path` matters, links and their targets included, as far as there is anything: what
     /// is missing will appear in a directory that is watched then. `path` is absolute.
     pub(in crate::publish) fn trace(&mut self, path: &Path) {
-        let mut todo: Vec<OsString> = parts(path).rev().map(|part| part.as_os_str().to_owned()).collect();
-        let mut at = PathBuf::from("/");
-        let mut links = 0;
-        while let Some(name) = todo.pop() {
-            if name == ".." {
-                at.pop();
-                continue;
-            }
-            self.entries.entry(at.clone()).or_default().insert(name.as_os_str().into());
-            at.push(&name);
-            let Ok(target) = fs::read_link(&at) else { continue };
-            links += 1;
-            if links > MAX_LINKS {
-                return;
-            }
-            at.pop();
-            if target.has_root() {
-                at = PathBuf::from("/");
-            }
-            todo.extend(parts(&target).rev().map(|part: Component<'_>| part.as_os_str().to_owned()));
-        }
+        follow(path, |directory, name| {
+            self.entries.entry(directory.to_path_buf()).or_default().insert(name.into());
+            ControlFlow::Continue(())
+        });
     }
 
     /// Every directory to watch.
@@ -134,14 +116,10 @@ fn is_dot_name(name: &OsStr) -> bool {
     name.as_encoded_bytes().starts_with(b".")
 }
 
-/// The parts of a path that name something, the deepest last.
-pub(in crate::publish) fn parts(path: &Path) -> impl DoubleEndedIterator<Item = Component<'_>> {
-    path.components().filter(|part| !matches!(part, Component::RootDir | Component::CurDir))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs;
     use std::os::unix::fs::symlink;
 
     #[test]

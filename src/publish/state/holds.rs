@@ -18,7 +18,7 @@ use crate::sys::files::{Durability, replace};
 use crate::wire::Name;
 
 /// The mark in the database that the file has a head and an end, if there is one.
-pub(in crate::publish) const MARK: &str = "held-zones 2";
+pub(in crate::publish) const MARK: &str = HEAD;
 /// The file in the state directory.
 pub(in crate::publish) const FILE: &str = "held-zones";
 /// Its first line and its last one.

@@ -280,16 +280,11 @@ impl Core {
             }
         }
         if self.zones.is_empty() {
-            let removed = &mut self.keeping.removed;
-            let mut entry = |name: &Name, found| {
-                let stored = removed.take(name);
-                Entry { found: Some(found), stored, ..Entry::default() }
-            };
-            let entries = zones.into_iter().map(|(name, found)| {
-                let entry = entry(&name, found);
+            let entry = |(name, found): (Name, Found)| {
+                let entry = Entry { found: Some(found), ..self.new_entry(&name) };
                 (name, entry)
-            });
-            self.zones = entries.collect();
+            };
+            self.zones = zones.into_iter().map(entry).collect();
             return names;
         }
         for (name, found) in zones {

@@ -13,7 +13,7 @@ use super::machine::{JITTER, Refresh};
 const MOST_SPREAD: Duration = Duration::from_secs(30);
 
 impl Refresh {
-    /// What survives a restart. Ages are told by the timer and not by the clock, which may have been set since.
+    /// What survives a restart. The age comes from the timer, because the clock may have been set since.
     pub fn save(&self, now: Now) -> Saved {
         let wall = unix_seconds(now.wall);
         let wait = self.due.saturating_duration_since(now.instant);
