@@ -21,6 +21,7 @@ use tokio::sync::Notify;
 
 use crate::publish::error::PublishError;
 use crate::publish::settings::{Deploy, Rules, Settings};
+use crate::publish::source::mounts::MountTable;
 use crate::publish::source::watch::Watch;
 use crate::publish::state::directory::StateDirectory;
 use crate::publish::verify::Verify;
@@ -54,6 +55,7 @@ pub(in crate::publish) struct Core {
     pub(in crate::publish) settings_generation: u32,
     pub(in crate::publish) zones: BTreeMap<Name, Entry>,
     pub(in crate::publish) sources: Sources,
+    pub(in crate::publish) mounts: Arc<MountTable>,
     pub(in crate::publish) watching: Watching,
     pub(in crate::publish) keeping: Keeping,
     pub(in crate::publish) looks: Looks,
@@ -108,6 +110,7 @@ impl Core {
             settings_generation: 0,
             zones: BTreeMap::new(),
             sources: Sources::default(),
+            mounts: Arc::default(),
             watching: Watching::new(Watch::start(wake.clone(), pulse.clone()), now),
             keeping: Keeping::new(state, history_bounds),
             looks: Looks::new(now),
@@ -243,6 +246,7 @@ impl Core {
             writers: self.watching.watch.clone(),
             partial,
             unseen: self.sources.unseen(),
+            mounts: self.mounts.clone(),
             first,
         });
         self.context = Some(context.clone());

@@ -7,6 +7,8 @@ pub(in crate::publish) mod core;
 mod core_reports;
 mod core_state;
 pub(in crate::publish) mod entry;
+mod include_watch;
+mod included;
 mod job;
 mod keeping;
 #[cfg(test)]
@@ -42,5 +44,6 @@ mod sources;
 mod unread_tests;
 mod watching;
 pub(in crate::publish) mod zone_check;
+mod zone_includes;
 pub(in crate::publish) mod zone_kept;
 mod zone_steps;

@@ -263,7 +263,11 @@ impl Entry {
         if queue.is_stalled(&key) {
             return false;
         }
-        self.push_to(queue, &key, name, finds_again);
+        // Where what it includes does not answer, its own file is looked at all the same.
+        let group =
+            self.includes_in.as_deref().filter(|group| self.found.is_some() && !queue.is_stalled(group));
+        let group = group.cloned().unwrap_or(key);
+        self.push_to(queue, &group, name, finds_again);
         true
     }
 
