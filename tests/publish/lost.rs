@@ -155,6 +155,38 @@ async fn releases_that_are_lost_or_cannot_be_read_are_told_as_missing() {
 }
 
 #[tokio::test]
+async fn a_database_that_is_damaged_stays_so_while_there_is_no_room_for_another() {
+    let mut pop = Pop::new();
+    pop.write(ZONE, &zone_text(5, 3));
+    let settings = of_bump(&pop);
+    pop.start_with(settings.clone()).await;
+    replace(&pop.path(ZONE), &versioned(5, 6, 3));
+    pop.wait_serial("a.example.", 6).await;
+    pop.stop().await;
+    damage_all(&pop);
+    // A new one cannot be made, as on a disk that is full.
+    let fresh = pop.path("state/zones.redb.new");
+    fs::create_dir(&fresh).unwrap();
+    let damaged = fs::read(pop.path(STATE)).unwrap();
+    for _ in 0..2 {
+        start_again(&mut pop, &settings).await;
+        assert!(Serial(pop.served("a.example.").unwrap().0).is_after(Serial(6)));
+        pop.stop().await;
+        assert!(
+            fs::read(pop.path(STATE)).unwrap() == damaged && !pop.path("state/zones.redb.damaged").exists()
+        );
+    }
+    // There is room again, and it is still known what became of it, also by the start after that.
+    fs::remove_dir(&fresh).unwrap();
+    for _ in 0..2 {
+        start_again(&mut pop, &settings).await;
+        assert!(Serial(pop.served("a.example.").unwrap().0).is_after(Serial(6)));
+        assert!(fs::read(pop.path("state/zones.redb.damaged")).unwrap() == damaged);
+        pop.stop().await;
+    }
+}
+
+#[tokio::test]
 async fn everything_is_held_while_the_file_of_the_holds_cannot_be_read() {
     let is_all_held = |fault: &SourceFault| matches!(fault, SourceFault::AllHeld { .. });
     for damaged in [&b"c.example. 5 y\nb.example. 5 x\xff\n"[..], b"", b"held-zones 2\nc.example. 5 x\n"] {

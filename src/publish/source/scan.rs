@@ -81,13 +81,13 @@ impl Found {
     }
 }
 
-/// Looks at every configured source.
-pub(in crate::publish) fn scan(settings: &Settings) -> Scan {
+/// Looks at every configured source. `at` is told each directory before it is read.
+pub(in crate::publish) fn scan(settings: &Settings, at: &dyn Fn(&Path)) -> Scan {
     let mut all = Scan::default();
     let mut todo = sources(settings);
     todo.reverse();
     while let Some(source) = todo.pop() {
-        let mut scan = scan_source(&source, &|_| {});
+        let mut scan = scan_source(&source, at);
         todo.extend(scan.take_mounted(&source.key));
         let Scan { zones, faults, warnings, unread, unseen, partial, .. } = scan;
         all.zones.extend(zones);

@@ -136,6 +136,9 @@ impl Core {
         let names = |zones: Vec<(&Name, &Entry)>| zones.into_iter().map(|(name, _)| name.clone()).collect();
         (self.keeping.after_check, self.keeping.unkept) = (names(after_check), names(now));
         self.keep_all_members();
+        if let Some(writer) = self.keeping.state.writer() {
+            writer.keep_rows_soon(ZoneRows::KnownReleases);
+        }
         self.keep_again();
     }
 
