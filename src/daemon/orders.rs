@@ -62,7 +62,7 @@ pub(super) fn obey(controller: &mut Controller, call: Call) {
         }
         Request::ZoneHold { zone, reason } => {
             tokio::spawn(async move {
-                reply.send(versions::hold(&publisher, &zone, Some(reason)).await);
+                reply.send(versions::hold(&publisher, &zone, Some(reason)).await.0);
             });
             return;
         }
@@ -129,10 +129,10 @@ fn told(outcome: Result<String, String>) -> Response {
 fn unhold(controller: &Controller, zone: String, reply: Reply) {
     let (publisher, transfers) = (controller.publisher.clone(), controller.transfers.clone());
     tokio::spawn(async move {
-        let response = versions::hold(&publisher, &zone, None).await;
-        if let (Response::Done { .. }, Ok(name)) = (&response, zone.parse::<Name>()) {
-            // No zone of a primary, or it cannot be asked now: then its timer does that.
-            let _ = transfers.order(Some(name), TransferOrder::Refresh).await;
+        let (response, zones) = versions::hold(&publisher, &zone, None).await;
+        for zone in zones.into_iter().filter(|zone| transfers.is_transferred(zone)) {
+            // It cannot be asked now: then its timer does that.
+            let _ = transfers.order(Some(zone), TransferOrder::Refresh).await;
         }
         reply.send(response);
     });
@@ -187,8 +187,12 @@ fn transfer(controller: &Controller, zone: Option<String>, order: TransferOrder,
             )),
             Ok(Some(zone)) => transfer_one(&transfers, zone, order).await,
             Ok(None) => {
-                let held = if keeps_holds { held_zones(&report) } else { BTreeSet::new() };
-                transfer_all(&transfers, held, order).await
+                // Not beside the task that decides.
+                let held = move || if keeps_holds { held_zones(&report) } else { BTreeSet::new() };
+                match tokio::task::spawn_blocking(held).await {
+                    Ok(held) => transfer_all(&transfers, held, order).await,
+                    Err(error) => failed(with_causes(&error)),
+                }
             }
         });
     });

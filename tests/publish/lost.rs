@@ -8,7 +8,7 @@ use anyns::wire::Serial;
 
 use crate::difference::{apply, step};
 use crate::skip::skip;
-use crate::support::{Pop, name, replace, versioned, zone_text};
+use crate::support::{Pop, name, one, replace, versioned, zone_text};
 
 const ZONE: &str = "zones/a.example.zone";
 const STATE: &str = "state/zones.redb";
@@ -216,12 +216,12 @@ async fn everything_is_held_while_the_file_of_the_holds_cannot_be_read() {
         pop.published = Default::default();
         pop.start().await;
         // One goes on; the order of an operator does not end the others.
-        pop.handle().hold(&name("b.example."), None).await.unwrap();
+        pop.handle().hold(one(&name("b.example.")), None).await.unwrap();
         pop.wait_serial("b.example.", 6).await;
         assert!(pop.report().faults.iter().any(is_all_held));
         replace(&pop.path(ZONE), &zone_text(6, 3));
         pop.wait_fault("a.example.", "anyns zone accept").await;
-        pop.handle().hold(&name("a.example."), None).await.unwrap();
+        pop.handle().hold(one(&name("a.example.")), None).await.unwrap();
         pop.wait_serial("a.example.", 6).await;
         pop.wait(|report| report.faults.is_empty()).await;
         pop.restart().await;
@@ -246,11 +246,11 @@ async fn an_order_under_bump_does_not_bring_an_earlier_serial_back() {
     assert_eq!(pop.handle().accept(&zone, Serial(5)).await.unwrap(), Serial(8));
     assert_eq!(pop.served("a.example."), Some((8, 8)));
     // The same for one that is held.
-    pop.handle().hold(&zone, Some("why".to_owned())).await.unwrap();
+    pop.handle().hold(one(&zone), Some("why".to_owned())).await.unwrap();
     replace(&pop.path(ZONE), &versioned(5, 9, 3));
     pop.wait_fault("a.example.", "is held at the version that is served (why)").await;
     assert_eq!(pop.handle().accept(&zone, Serial(5)).await.unwrap(), Serial(9));
-    pop.handle().hold(&zone, None).await.unwrap();
+    pop.handle().hold(one(&zone), None).await.unwrap();
     replace(&pop.path(ZONE), &versioned(5, 10, 3));
     pop.wait_serial("a.example.", 10).await;
     pop.stop().await;

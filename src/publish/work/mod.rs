@@ -20,7 +20,7 @@ pub(in crate::publish) mod members;
 mod notifications;
 pub(in crate::publish) mod order;
 mod orders;
-mod orders_hold;
+pub(in crate::publish) mod orders_hold;
 #[cfg(test)]
 #[path = "../../../tests/unit/publish/overflow.rs"]
 mod overflow_tests;
