@@ -18,13 +18,21 @@ pub enum Unfinished {
 }
 
 impl<T: Send + 'static> Pending<T> {
-    /// Begins the work on a thread with this name.
+    /// Begins the work on a thread with this name, which calls `then` when there is a result.
     ///
     /// # Errors
     /// There can be no more threads.
-    pub fn start(name: &str, work: impl FnOnce() -> T + Send + 'static) -> io::Result<Self> {
+    pub fn start(
+        name: &str,
+        work: impl FnOnce() -> T + Send + 'static,
+        then: impl FnOnce() + Send + 'static,
+    ) -> io::Result<Self> {
         let (sender, result) = sync_channel(1);
-        let run = move || drop(sender.send(work()));
+        let run = move || {
+            // The one who waited may be gone.
+            let _ = sender.send(work());
+            then();
+        };
         std::thread::Builder::new().name(name.to_owned()).spawn(run)?;
         Ok(Self(result))
     }
@@ -48,7 +56,7 @@ mod tests {
     #[test]
     fn work_that_does_not_end_is_waited_for_so_long_at_most() {
         let (go_on, goes_on) = sync_channel::<u32>(0);
-        let pending = Pending::start("test", move || goes_on.recv().unwrap()).unwrap();
+        let pending = Pending::start("test", move || goes_on.recv().unwrap(), || {}).unwrap();
         assert_eq!(pending.wait(Duration::from_millis(1)), Err(Unfinished::GoesOn));
         go_on.send(7).unwrap();
         assert_eq!(pending.wait(Duration::from_secs(60)), Ok(7));

@@ -101,12 +101,38 @@ async fn a_raised_serial_does_not_go_back_when_what_is_kept_is_damaged() {
         pop.stop().await;
         damage(&pop);
         start_again(&mut pop, &settings).await;
+        // It may wait for a directory that can be read again.
+        pop.wait(|report| report.served() == 1).await;
         let (serial, content) = pop.served("a.example.").unwrap();
         assert!(Serial(serial).is_after(Serial(6)), "{serial}");
         assert_eq!(content, 6);
         assert!(!pop.report().faults.is_empty(), "it is said");
         pop.stop().await;
     }
+}
+
+#[tokio::test]
+async fn a_serial_is_not_raised_because_of_a_directory_that_cannot_be_entered_for_a_moment() {
+    let mut pop = Pop::new();
+    pop.write(ZONE, &zone_text(5, 3));
+    let settings = of_bump(&pop);
+    pop.start_with(settings.clone()).await;
+    replace(&pop.path(ZONE), &versioned(5, 6, 3));
+    pop.wait_serial("a.example.", 6).await;
+    pop.wait_kept().await;
+    pop.stop().await;
+    let aside = pop.path("aside");
+    fs::rename(pop.path(STATE), &aside).unwrap();
+    fs::create_dir(pop.path(STATE)).unwrap();
+    start_again(&mut pop, &settings).await;
+    assert_eq!(pop.served("a.example."), None, "{:?}", pop.report());
+    assert!(pop.absence("a.example.").is_some());
+    fs::remove_dir(pop.path(STATE)).unwrap();
+    fs::rename(&aside, pop.path(STATE)).unwrap();
+    // By itself.
+    pop.wait_serial("a.example.", 6).await;
+    pop.wait(|report| report.faults.is_empty()).await;
+    pop.stop().await;
 }
 
 #[tokio::test]
@@ -170,6 +196,7 @@ async fn a_database_that_is_damaged_stays_so_while_there_is_no_room_for_another(
     let damaged = fs::read(pop.path(STATE)).unwrap();
     for _ in 0..2 {
         start_again(&mut pop, &settings).await;
+        pop.wait(|report| report.served() == 1).await;
         assert!(Serial(pop.served("a.example.").unwrap().0).is_after(Serial(6)));
         pop.stop().await;
         assert!(
@@ -180,6 +207,7 @@ async fn a_database_that_is_damaged_stays_so_while_there_is_no_room_for_another(
     fs::remove_dir(&fresh).unwrap();
     for _ in 0..2 {
         start_again(&mut pop, &settings).await;
+        pop.wait(|report| report.served() == 1).await;
         assert!(Serial(pop.served("a.example.").unwrap().0).is_after(Serial(6)));
         assert!(fs::read(pop.path("state/zones.redb.damaged")).unwrap() == damaged);
         pop.stop().await;

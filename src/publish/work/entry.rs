@@ -23,7 +23,7 @@ pub(in crate::publish) const LARGE: u64 = 1 << 20;
 
 /// Checks in a row that cannot read what the state directory has of a zone, half a second apart, until it is looked at with all others
 /// only, and what its primaries offer is taken.
-const MOST_UNREAD: u8 = 20;
+pub(in crate::publish) const MOST_UNREAD: u8 = 20;
 
 /// A version that was refused and may be forced.
 #[derive(Clone, Debug)]

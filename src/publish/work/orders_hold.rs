@@ -42,12 +42,19 @@ impl Core {
     /// not pass because a file is damaged.
     pub(in crate::publish) fn list_holds(&mut self) {
         let Some(directory) = &self.settings.state_directory else { return };
-        let holds = match holds::read(directory) {
+        let found = match self.keeping.opener.is_pending() {
+            false => holds::read(directory),
+            // Nor does the file answer.
+            true => Err(DamagedHolds::unread("the state directory does not answer")),
+        };
+        let is_unread = self.keeping.opener.is_pending();
+        let holds = match found {
             Ok(holds) => holds,
             Err(DamagedHolds { is_empty: true, .. }) if !self.has_taken_over_holds() => Holds::default(),
             Err(DamagedHolds { mut readable, error, .. }) => {
-                let reason =
-                    format!("{HELD_ZONES} could not be read ({error}); a copy is {HELD_ZONES}.damaged");
+                let copy =
+                    if is_unread { String::new() } else { format!("; a copy is {HELD_ZONES}.damaged") };
+                let reason = format!("{HELD_ZONES} could not be read ({error}){copy}");
                 readable.insert_all(Hold::new(&reason));
                 if self.keeping.state.writer().is_some()
                     && let Err(error) = holds::write(directory, &readable)
@@ -89,6 +96,10 @@ impl Core {
     /// Reads again which zones are held: the directory could not be written, and so no order was taken since.
     pub(in crate::publish) fn list_holds_again(&mut self) {
         self.list_holds();
+        for (name, entry) in &mut self.zones {
+            // What was refused because nobody knew is judged again.
+            entry.read &= !entry.is_refused_as_held() || self.keeping.holds.get(name).is_some();
+        }
         self.reporting.all_are_news = true;
     }
 

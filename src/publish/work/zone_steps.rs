@@ -123,6 +123,9 @@ impl CheckRun<'_> {
         if self.is_database() && self.is_kept_without_file(entry) {
             return;
         }
+        if self.rule == SerialRule::Bump && entry.waits_for_state() {
+            return;
+        }
         if self.context.unseen.hides(&found.key, &found.path)
             && (entry.header.is_some() || found.fault.is_none())
         {
