@@ -1,7 +1,7 @@
 //! Orders for one zone, or for each zone that a pattern takes: hold, unhold, rollback, accept.
 //!
-//! With a pattern each zone has an order and a line of its own: where one cannot be carried out the others are all the same, and the exit
-//! code says that something is wrong.
+//! With a pattern each zone that is rolled back or accepted has an order and a line of its own: where one cannot be carried out the others are
+//! all the same, and the exit code says that something is wrong. Holds of many zones are one order: they are kept together.
 
 use std::path::Path;
 use std::time::Duration;
@@ -17,13 +17,11 @@ use super::remote::{ask, is_pattern, outcome_of, socket_path};
 const LIMIT: Duration = Duration::from_secs(70);
 
 pub(super) fn hold(config: Option<&Path>, socket: Option<&Path>, (name, reason): (&str, &str)) -> Outcome {
-    let order = |zone: &str| Request::ZoneHold { zone: zone.to_owned(), reason: reason.to_owned() };
-    give(config, socket, (name, NO_SUCH_ZONE), order, |_| true)
+    ask(config, socket, &Request::ZoneHold { zone: name.to_owned(), reason: reason.to_owned() })
 }
 
 pub(super) fn unhold(config: Option<&Path>, socket: Option<&Path>, name: &str) -> Outcome {
-    let order = |zone: &str| Request::ZoneUnhold { zone: zone.to_owned() };
-    give(config, socket, (name, "no zone with such a name is held"), order, |zone| zone.is_held)
+    ask(config, socket, &Request::ZoneUnhold { zone: name.to_owned() })
 }
 
 pub(super) fn rollback(
@@ -35,7 +33,10 @@ pub(super) fn rollback(
         return Err("a serial is that of one zone: give its name, or leave the serial out, and each zone goes back by one version".into());
     }
     let order = |zone: &str| Request::ZoneRollback { zone: zone.to_owned(), serial };
-    give(config, socket, (name, NO_SUCH_ZONE), order, |_| true)
+    match is_pattern(name) {
+        true => each(config, socket, (name, "no zone has such a name"), |zone| Some(order(&zone.name))),
+        false => ask(config, socket, &order(name)),
+    }
 }
 
 pub(super) fn accept(
@@ -53,23 +54,6 @@ pub(super) fn accept(
         }
         (false, Some(serial)) => ask(config, socket, &order(name, serial)),
         (false, None) => Err(format!("the serial of the refused version is missing: `anyns zone status {name}` says it").into()),
-    }
-}
-
-/// What is said where a pattern takes no zone.
-const NO_SUCH_ZONE: &str = "no zone has such a name";
-
-/// Gives the zone of this name its order, or each that a pattern takes and that is `wanted`.
-fn give(
-    config: Option<&Path>,
-    socket: Option<&Path>,
-    (name, none): (&str, &str),
-    order: impl Fn(&str) -> Request,
-    wanted: impl Fn(&ZoneStatus) -> bool,
-) -> Outcome {
-    match is_pattern(name) {
-        true => each(config, socket, (name, none), |zone| wanted(zone).then(|| order(&zone.name))),
-        false => ask(config, socket, &order(name)),
     }
 }
 

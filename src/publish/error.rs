@@ -143,17 +143,11 @@ pub enum RemoveError {
 #[derive(Debug, thiserror::Error)]
 pub enum HoldError {
     /// No such zone.
-    #[error("{zone} is not known here")]
-    NoSuchZone {
-        /// The zone.
-        zone: Name,
-    },
+    #[error("no zone with such a name is known here")]
+    NoSuchZone,
     /// It is not held.
-    #[error("{zone} is not held")]
-    NotHeld {
-        /// The zone.
-        zone: Name,
-    },
+    #[error("no zone with such a name is held")]
+    NotHeld,
     /// A restart would not know of it.
     #[error("cannot keep which zones are held, so nothing has changed: {source}")]
     NotKept {

@@ -10,6 +10,8 @@ use crate::publish::difference::{Applied, Difference};
 use crate::publish::error::{ApplyError, OfferError};
 use crate::publish::fault::SourceFault;
 use crate::publish::settings::Settings;
+use crate::publish::source::SourceKey;
+use crate::publish::source::mounts::MountTable;
 use crate::publish::source::unseen::Unseen;
 use crate::publish::source::watch::Watch;
 use crate::publish::state::directory::StateDirectory;
@@ -39,6 +41,8 @@ pub(in crate::publish) struct CheckContext {
     pub(in crate::publish) partial: bool,
     /// The directories that could not be read.
     pub(in crate::publish) unseen: Arc<Unseen>,
+    /// Which paths lead to another file system.
+    pub(in crate::publish) mounts: Arc<MountTable>,
     /// Whether the first load goes on: then zones are not announced in the log one by one.
     pub(in crate::publish) first: bool,
 }
@@ -50,6 +54,15 @@ impl std::fmt::Debug for CheckContext {
             .field("settings_generation", &self.settings_generation)
             .finish_non_exhaustive()
     }
+}
+
+/// Why nothing was done in a check.
+#[derive(Debug)]
+pub(in crate::publish) enum GivenBack {
+    /// The zone is large and was not known to be.
+    TooLarge,
+    /// It includes files on other file systems: it is to be checked with this group.
+    Elsewhere(SourceKey),
 }
 
 /// What checks ask for.

@@ -23,7 +23,7 @@ pub(in crate::publish) const LARGE: u64 = 1 << 20;
 
 /// Checks in a row that cannot read what the state directory has of a zone, half a second apart, until it is looked at with all others
 /// only, and what its primaries offer is taken.
-const MOST_UNREAD: u8 = 20;
+pub(in crate::publish) const MOST_UNREAD: u8 = 20;
 
 /// A version that was refused and may be forced.
 #[derive(Clone, Debug)]
@@ -70,6 +70,8 @@ pub(in crate::publish) struct Entry {
     pub(in crate::publish) files: Files,
     /// Whether `files` gave the version of `header`, or what differences led on from.
     pub(in crate::publish) files_are_accepted: bool,
+    /// The group of zones that it is checked with, if it includes files on other file systems than its own.
+    pub(in crate::publish) includes_in: Option<Box<SourceKey>>,
     /// The version that was refused last.
     pub(in crate::publish) denied: Option<Box<Denied>>,
     /// The version that the operator lets pass.

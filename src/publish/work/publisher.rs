@@ -38,6 +38,7 @@ use crate::publish::work::core::Core;
 use crate::publish::work::liveness::Liveness;
 use crate::publish::work::members::MemberChanges;
 use crate::publish::work::order::Then;
+use crate::publish::work::orders_hold::{Held, HoldZones};
 use crate::publish::work::owner::OwnerThread;
 use crate::publish::work::pool;
 use crate::telemetry::pulse::Pulse;
@@ -76,7 +77,7 @@ enum Command {
     Remove(Name, oneshot::Sender<Result<(), RemoveError>>),
     Accept(Name, Serial, oneshot::Sender<Result<Serial, AcceptError>>),
     Apply(Name, OfferedDifferences),
-    Hold(Name, Option<String>, oneshot::Sender<Result<bool, HoldError>>),
+    Hold(HoldZones, Option<String>, oneshot::Sender<Result<Held, HoldError>>),
     Offer(Box<Offer>),
     Expiry(Vec<(Name, Expiry)>, oneshot::Sender<()>),
     KeepTimers(Vec<(Name, Option<ZoneTimers>)>),
@@ -283,11 +284,14 @@ impl PublisherHandle {
         })
     }
 
-    /// Holds a zone at the version that is served, over restarts: no new version passes but one that an operator forces. `None` ends
-    /// that, and the zone's file is judged again. Whether a restart will know of it.
-    pub async fn hold(&self, zone: &Name, reason: Option<String>) -> Result<bool, HoldError> {
+    /// Holds zones at the version that is served, over restarts: no new version passes but one that an operator forces. `None` ends
+    /// that, and the zones' files are judged again. All of them at once, in the time of one.
+    ///
+    /// # Errors
+    /// There is no such zone, none of them is held, or it cannot be kept: then nothing has changed.
+    pub async fn hold(&self, zones: HoldZones, reason: Option<String>) -> Result<Held, HoldError> {
         let (reply, done) = oneshot::channel();
-        let command = Command::Hold(zone.clone(), reason, reply);
+        let command = Command::Hold(zones, reason, reply);
         self.commands.send(command).await.map_err(|_| HoldError::Stopped)?;
         done.await.unwrap_or(Err(HoldError::Stopped))
     }
@@ -452,7 +456,7 @@ fn obey(core: &mut Core, command: Command) {
         Command::Remove(zone, reply) => core.remove(zone, reply),
         Command::Accept(zone, serial, reply) => core.accept(zone, serial, reply),
         Command::Apply(zone, offered) => core.order_differences(zone, offered),
-        Command::Hold(zone, reason, reply) => core.hold(&zone, reason, reply),
+        Command::Hold(zone, reason, reply) => core.hold(zone, reason, reply),
         Command::Offer(offer) => core.offer(*offer),
         Command::Expiry(zones, reply) => core.take_expiry(zones, reply),
         Command::KeepTimers(timers) => core.keep_timers(timers),
