@@ -16,7 +16,7 @@ use std::time::SystemTime;
 use crate::wire::{Name, Serial};
 use crate::zone::{Owners, Zone};
 
-use crate::publish::accept::{Digest, Refused, is_signed, judge_difference};
+use crate::publish::accept::{Digest, Provenance, Refused, is_signed, judge_difference};
 use crate::publish::difference::{Applied, Difference};
 use crate::publish::error::ApplyError;
 use crate::publish::fault::{Fault, one_line};
@@ -58,8 +58,9 @@ impl CheckRun<'_> {
         if !is_ordered {
             self.judge_change(&change).inspect_err(|error| {
                 // A client of a zone that takes updates could have it written again and again.
+                let Provenance::Transfer { primary } = change.before.provenance else { return };
                 let is_inspected = !self.context.settings.databases.contains(name);
-                if let Some(kept) = is_inspected.then(|| self.keep_refused(&zone)).flatten() {
+                if let Some(kept) = is_inspected.then(|| self.keep_refused(entry, &zone, primary)).flatten() {
                     tracing::warn!(zone = %name, kept = %kept.display(), %error, "what differences led to is refused");
                 }
             })?;
@@ -82,7 +83,7 @@ impl CheckRun<'_> {
         entry.notice = (!is_kept).then(|| Box::new(Fault::DifferenceWithoutState));
         if self.is_transferred(entry) {
             // It was about a version that a primary gave before.
-            entry.verdict = None;
+            (entry.verdict, entry.refused_offer) = (None, None);
         }
         if entry.denied.is_some() {
             // Judged against what is served now it may come out otherwise.

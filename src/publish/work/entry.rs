@@ -1,6 +1,7 @@
 //! One zone, as the publisher keeps it between two checks. There may be hundreds of thousands: what is rare is in a
 //! box, what is the same for many is shared.
 
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -30,6 +31,17 @@ const MOST_UNREAD: u8 = 20;
 pub(in crate::publish) struct Denied {
     pub(in crate::publish) serial: Serial,
     pub(in crate::publish) digest: Digest,
+}
+
+/// A version of a primary that was refused and is kept: an operator may let just this one pass.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::publish) struct RefusedOffer {
+    pub(in crate::publish) serial: Serial,
+    pub(in crate::publish) primary: SocketAddr,
+    /// The zone file that has it.
+    pub(in crate::publish) path: PathBuf,
+    /// SHA-256 over the octets of that file.
+    pub(in crate::publish) octets: Digest,
 }
 
 /// What the work on a zone is at.
@@ -72,6 +84,8 @@ pub(in crate::publish) struct Entry {
     pub(in crate::publish) files_are_accepted: bool,
     /// The version that was refused last.
     pub(in crate::publish) denied: Option<Box<Denied>>,
+    /// The version of a primary that was refused last, if nothing has passed since.
+    pub(in crate::publish) refused_offer: Option<Box<RefusedOffer>>,
     /// The version that the operator lets pass.
     pub(in crate::publish) forced: Option<Box<Denied>>,
     /// Whether a version is in service.
@@ -207,6 +221,12 @@ impl Entry {
         }
     }
 
+    /// The serial of the refused version that an operator may let pass.
+    fn refused_serial(&self) -> Option<Serial> {
+        let offered = self.refused_offer.as_ref().map(|offer| offer.serial);
+        self.denied.as_ref().map(|denied| denied.serial).or(offered)
+    }
+
     /// Notes a version that the operator may let pass all the same.
     pub(in crate::publish) fn deny(
         &mut self,
@@ -336,12 +356,11 @@ impl Entry {
             (None, None) => true,
             _ => false,
         };
-        let serial = |entry: &Self| entry.denied.as_ref().map(|denied| denied.serial);
         same_header
             && self.state() == other.state()
             && self.serving == other.serving
             && self.durable == other.durable
-            && serial(self) == serial(other)
+            && self.refused_serial() == other.refused_serial()
             && self.faults().map(ToString::to_string).eq(other.faults().map(ToString::to_string))
     }
 
@@ -358,7 +377,7 @@ impl Entry {
             source: self.path(),
             accepted_at: standing.map(|header| header.accepted_at),
             durable: self.durable,
-            refused_serial: self.denied.as_ref().map(|denied| denied.serial),
+            refused_serial: self.refused_serial(),
             signatures: self.signatures.as_deref().filter(|_| self.serving).cloned(),
             expiry: self.expiry,
             is_catalog: self.is_catalog,

@@ -16,6 +16,7 @@ pub(in crate::publish) mod liveness;
 mod member_list;
 pub(in crate::publish) mod members;
 mod notifications;
+mod offers;
 pub(in crate::publish) mod order;
 mod orders;
 mod orders_hold;

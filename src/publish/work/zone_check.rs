@@ -97,6 +97,11 @@ impl CheckContext {
                 run.effects.answer = Some(Answer::Differences(reply, outcome));
                 true
             }
+            (Some(Offered::Refused(refused, reply)), _) => {
+                let outcome = run.accept_refused(entry, &refused);
+                run.effects.answer = Some(Answer::Accepted(reply, outcome));
+                true
+            }
             (None, None) => run.missing(entry),
             (None, Some(found)) => {
                 run.found(entry, &found);
