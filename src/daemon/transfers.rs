@@ -331,6 +331,14 @@ impl Sink for PublisherSink {
         }
     }
 
+    fn withdrawn(&self, zones: Vec<Name>) -> Result<(), SinkError> {
+        let publisher = self.publisher()?;
+        match self.runtime.block_on(publisher.withdraw_refusals(zones)) {
+            true => Ok(()),
+            false => Err(SinkError::Failed("the publisher has ended".into())),
+        }
+    }
+
     fn keep(&self, timers: Vec<(Name, Option<Saved>)>) -> Result<(), SinkError> {
         let publisher = self.publisher()?;
         match self.runtime.block_on(publisher.keep_timers(timers)) {

@@ -3,7 +3,7 @@
 use std::fs;
 
 use anyns::publish::{AcceptError, Difference, Force, Settings, ZoneState};
-use anyns::wire::{Name, RecordType, Serial};
+use anyns::wire::{Name, Serial};
 use anyns::zone::{RecordBatch, Zone};
 
 use crate::support::{Pop, name, zone_text};
@@ -83,6 +83,14 @@ async fn the_refused_version_of_a_primary_that_is_kept_passes_by_its_serial() {
     assert_eq!((pop.served(ZONE), refused_serial(&pop)), (Some((10, 10)), None));
     let old = pop.handle().accept(&zone, Serial(4)).await;
     assert!(matches!(old, Err(AcceptError::NothingRefused { .. })), "{old:?}");
+
+    // The primary took it back.
+    pop.handle().offer(version(&pop, 4, 10), primary, Force::No).await.unwrap_err();
+    pop.wait(|report| report.zones[&zone].state == ZoneState::Kept).await;
+    assert!(pop.handle().withdraw_refusals(vec![zone.clone(), name("none.example.")]).await);
+    let report = pop.wait(|report| report.zones[&zone].state == ZoneState::Serving).await;
+    assert!(report.zones[&zone].faults.is_empty() && report.zones[&zone].refused_serial.is_none());
+    assert_eq!(pop.served(ZONE), Some((10, 10)));
 
     // What an operator accepted is there after a restart.
     pop.handle().offer(version(&pop, 3, 10), primary, Force::No).await.unwrap_err();

@@ -87,6 +87,8 @@ pub(in crate::publish) enum Offered {
     Differences(OfferedDifferences),
     /// A version of a primary that was refused, and that an operator accepts.
     Refused(Box<RefusedOffer>, Reply<Serial, AcceptError>),
+    /// Nothing: no primary has the version any more that was refused.
+    Withdrawn,
 }
 
 /// Differences in a row.

@@ -240,6 +240,14 @@ impl Entry {
         self.verdict = Some(Box::new(Fault::Refused { path, refused, zone, serial }));
     }
 
+    /// No primary has the version any more that was refused.
+    pub(in crate::publish) fn withdraw_refusal(&mut self) {
+        self.refused_offer = None;
+        if matches!(self.verdict.as_deref(), Some(Fault::RefusedOffer { .. })) {
+            self.verdict = None;
+        }
+    }
+
     /// Notes that the look at it panicked; it is tried again when its file changes.
     pub(in crate::publish) fn panicked(&mut self, zone: &Name, reason: &str) {
         let fault = Fault::Panicked { path: self.path().to_path_buf(), reason: one_line(reason) };

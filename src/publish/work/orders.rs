@@ -90,6 +90,17 @@ impl Core {
         Ok(digest)
     }
 
+    /// No primary of these zones has the version any more that was refused.
+    pub(in crate::publish) fn withdraw_refusals(&mut self, zones: Vec<Name>) {
+        self.take_results();
+        for zone in zones {
+            if self.is_from_primaries(&zone) {
+                // In its turn: what is offered before this is judged before it.
+                self.judge(zone, Offered::Withdrawn);
+            }
+        }
+    }
+
     /// Has differences applied, now or when the zone is not being checked any more.
     pub(in crate::publish) fn order_differences(&mut self, zone: Name, offered: OfferedDifferences) {
         self.take_results();
@@ -126,7 +137,7 @@ impl Core {
     /// Has what is offered judged, kept and served by a thread of its own lane, or lets it wait for the check that goes on.
     fn judge(&mut self, name: Name, offered: Offered) {
         let rule = match offered {
-            Offered::Whole(_) | Offered::Refused(..) => SerialRule::Strict,
+            Offered::Whole(_) | Offered::Refused(..) | Offered::Withdrawn => SerialRule::Strict,
             Offered::Differences(..) => self.rules.of(&name),
         };
         let Some(entry) = self.zones.get_mut(&name) else { return };
@@ -138,7 +149,7 @@ impl Core {
             // A large one takes a thread for long, and is written alone.
             Offered::Whole(offer) if offer.zone.record_count() > MOST_RECORDS => Lane::General,
             Offered::Refused(..) => Lane::General,
-            Offered::Whole(_) | Offered::Differences(..) => Lane::Change,
+            Offered::Whole(_) | Offered::Differences(..) | Offered::Withdrawn => Lane::Change,
         };
         let check = ZoneCheck::of_offered(name, entry.clone(), rule, offered);
         // It goes on from what is served.

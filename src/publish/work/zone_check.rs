@@ -102,6 +102,10 @@ impl CheckContext {
                 run.effects.answer = Some(Answer::Accepted(reply, outcome));
                 true
             }
+            (Some(Offered::Withdrawn), _) => {
+                entry.withdraw_refusal();
+                true
+            }
             (None, None) => run.missing(entry),
             (None, Some(found)) => {
                 run.found(entry, &found);
