@@ -34,7 +34,7 @@ pub(super) fn rollback(
     }
     let order = |zone: &str| Request::ZoneRollback { zone: zone.to_owned(), serial };
     match is_pattern(name) {
-        true => each(config, socket, (name, "no zone has such a name"), |zone| Some(order(&zone.name))),
+        true => each(config, socket, (name, "no zone has such a name"), |zone| Some(order(&zone.name)), |_| None),
         false => ask(config, socket, &order(name)),
     }
 }
@@ -46,9 +46,13 @@ pub(super) fn accept(
 ) -> Outcome {
     let order = |zone: &str, serial| Request::ZoneAccept { zone: zone.to_owned(), serial };
     match (is_pattern(name), serial) {
-        (true, None) => each(config, socket, (name, "no version of a zone with such a name is refused"), |zone| {
-            Some(order(&zone.name, zone.refused_serial?))
-        }),
+        (true, None) => each(
+            config,
+            socket,
+            (name, "no version of a zone with such a name is refused"),
+            |zone| Some(order(&zone.name, zone.refused_serial?)),
+            not_accepted,
+        ),
         (true, Some(_)) => {
             Err("a serial is that of one zone: give its name, or leave the serial out to accept what is refused now".into())
         }
@@ -57,12 +61,24 @@ pub(super) fn accept(
     }
 }
 
-/// Gives each zone that the pattern takes its order, if it has one; `none`: what is said if none has.
+/// Why nothing of a zone is accepted although a version of it is refused: of one that a primary gave nothing may be kept here.
+fn not_accepted(zone: &ZoneStatus) -> Option<String> {
+    let refused = zone.transfer.as_ref()?.refused.filter(|_| zone.refused_serial.is_none())?;
+    let name = &zone.name;
+    Some(format!(
+        "{name}: serial {refused} of a primary is refused, and it is not kept here, so it cannot be accepted: `anyns zone status {name}` says \
+         why it is refused"
+    ))
+}
+
+/// Gives each zone that the pattern takes its order, if it has one; `none`: what is said if none has. Says of a zone without one why, if
+/// it is `left_out`.
 fn each(
     config: Option<&Path>,
     socket: Option<&Path>,
     (pattern, none): (&str, &str),
     order: impl Fn(&ZoneStatus) -> Option<Request>,
+    left_out: impl Fn(&ZoneStatus) -> Option<String>,
 ) -> Outcome {
     let path = socket_path(config, socket)?;
     let request = Request::Status { zones: Some(pattern.to_owned()), most: None };
@@ -73,10 +89,15 @@ fn each(
     zones.sort_by(|one, other| one.name.cmp(&other.name));
     let orders: Vec<(&str, Request)> =
         zones.iter().filter_map(|zone| Some((zone.name.as_str(), order(zone)?))).collect();
-    if orders.is_empty() {
+    let mut all_done = true;
+    for text in zones.iter().filter_map(&left_out) {
+        all_done = false;
+        print_note(&text);
+        keep_error(&text);
+    }
+    if orders.is_empty() && all_done {
         return Err(none.into());
     }
-    let mut all_done = true;
     for (zone, order) in &orders {
         match control::call(&path, order, LIMIT).map_err(Into::into).and_then(outcome_of) {
             Ok(_) => {}

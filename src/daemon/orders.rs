@@ -340,7 +340,7 @@ async fn accept(
         }
         Ok(_) => done(format!("{name} {serial} is served")),
         Err(AcceptError::NothingRefused { .. }) if transfers.is_transferred(&name) => failed(format!(
-            "{name} comes from primaries: no version of one is accepted by its serial. Correct it at the primary; or \
+            "{name} comes from primaries, and no refused version of it is kept here that could be accepted. Correct it at the primary; or \
              `anyns zone retransfer {name}` serves whatever the primary has then, without a check"
         )),
         Err(error) => failed(with_causes(&error)),

@@ -96,7 +96,7 @@ pub use state::refused::path_of as refused_path;
 pub use state::releases::{KeptRelease, KeptReleases, MissingReleases};
 pub use state::step::StepOrigin;
 pub use state::tail::{Began, BeganReason};
-pub use state::timers::ZoneTimers;
+pub use state::timers::{KeptDivergence, ZoneTimers};
 pub use validate::{NeededRecord, NeededRecordFault, ProgramFault, ZoneChecks, Zonemd};
 pub use verify::Signatures;
 pub use work::liveness::{Liveness, Stall};

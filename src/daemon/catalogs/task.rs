@@ -252,7 +252,7 @@ impl CatalogTask {
         let name = producing.settings.name.clone();
         producing.restore(self.context.published.load().zone(&name));
         let held = producing.held();
-        let produced = match producing.next(&report, accepts, unix_now()) {
+        let produced = match producing.next(&report, accepts, (Instant::now(), unix_now())) {
             Ok(produced) => produced,
             Err(error) => {
                 producing.failed(with_causes(&error));

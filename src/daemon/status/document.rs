@@ -77,6 +77,7 @@ impl State {
         }
         alarms.extend(self.zones.signature_alarms(clock.unix()));
         alarms.extend(self.transfers.alarms());
+        alarms.extend(self.targets.alarms(clock));
         alarms.extend(source_alarms(&report, self.sources.tls_files.as_ref()));
         status.alarms = alarms.into_iter().map(|alarm| dated(alarm, clock)).collect();
         self.memory.settle(&mut status);

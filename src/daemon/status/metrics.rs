@@ -46,6 +46,7 @@ impl State {
             zones: self.zone_facts(&report, clock),
             signatures_expire: self.zones.earliest_expiry(),
             transfers: self.transfers.totals(clock.instant()),
+            outward: self.targets.facts(&self.sources.transfers.outward, clock.instant()),
             busy_zones,
             other_queries,
             prefixes: prefix_facts(&routes, clock.instant()),

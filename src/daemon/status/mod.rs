@@ -19,6 +19,7 @@ mod groups;
 mod metric_sources;
 mod metrics;
 mod other;
+mod outward;
 mod routes;
 mod signatures;
 mod tasks;
@@ -51,6 +52,7 @@ use super::drain::Drain;
 use super::required::RequiredZones;
 use clock::Anchor;
 use metric_sources::MetricWatch;
+use outward::TargetWatch;
 use tasks::TaskWatch;
 use transfers::TransferTable;
 use zones::ZoneTable;
@@ -59,6 +61,7 @@ pub(super) use canaries::alarms as canary_alarms;
 pub(super) use catalogs::alarms as catalog_alarms;
 pub(super) use metric_sources::MetricSources;
 pub(super) use other::OtherAlarm;
+pub(super) use outward::OutwardSources;
 pub(super) use thread::ControlThread;
 pub(super) use transfers::{MOST_NEWS, TransferSources, ZoneLoads};
 
@@ -174,6 +177,7 @@ struct State {
     tasks: TaskWatch,
     zones: ZoneTable,
     transfers: TransferTable,
+    targets: TargetWatch,
     memory: Memory,
     metrics: MetricWatch,
     updates_alive: Option<u64>,
@@ -192,6 +196,7 @@ impl StatusTask {
             sources,
             zones: ZoneTable::default(),
             transfers: TransferTable::default(),
+            targets: TargetWatch::default(),
             memory: Memory::default(),
             metrics: MetricWatch::default(),
             updates_alive: None,
@@ -254,6 +259,7 @@ impl State {
         self.tasks.observe(at);
         self.metrics.observe(&mut self.sources.metrics, at);
         self.transfers.follow(&mut self.sources.transfers, now);
+        self.targets.observe(&self.sources.transfers.outward);
         self.updates_fault = (self.sources.updates)(at);
         if self.updates_fault.is_none() {
             self.updates_alive = Some(self.anchor.clock().unix());

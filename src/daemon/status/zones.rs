@@ -112,7 +112,7 @@ impl ListedZone<'_> {
         }
         let text = one_line(&fault.to_string());
         match (fault, zone.refused_serial) {
-            (Fault::Refused { .. }, Some(serial)) if !text.contains(COMMAND) => {
+            (Fault::Refused { .. } | Fault::RefusedOffer { .. }, Some(serial)) if !text.contains(COMMAND) => {
                 one_line(&format!("{COMMAND} {} {serial} accepts it: {text}", self.name))
             }
             _ => text,

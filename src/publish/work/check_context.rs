@@ -7,7 +7,7 @@ use tokio::sync::oneshot;
 
 use crate::publish::accept::{Digest, Force};
 use crate::publish::difference::{Applied, Difference};
-use crate::publish::error::{ApplyError, OfferError};
+use crate::publish::error::{AcceptError, ApplyError, OfferError};
 use crate::publish::fault::SourceFault;
 use crate::publish::settings::Settings;
 use crate::publish::source::SourceKey;
@@ -18,6 +18,8 @@ use crate::publish::state::directory::StateDirectory;
 use crate::publish::state::holds::Holds;
 use crate::publish::state::ready::Version;
 use crate::publish::verify::Modes;
+use crate::publish::work::entry::RefusedOffer;
+use crate::wire::Serial;
 use crate::zone::{Published, Zone};
 use crate::zonefile::FileProgress;
 
@@ -96,6 +98,10 @@ pub(in crate::publish) enum Offered {
     Whole(Box<Offer>),
     /// Differences in a row, to the version that is served.
     Differences(OfferedDifferences),
+    /// A version of a primary that was refused, and that an operator accepts.
+    Refused(Box<RefusedOffer>, Reply<Serial, AcceptError>),
+    /// Nothing: no primary has the version any more that was refused.
+    Withdrawn,
 }
 
 /// Differences in a row.
@@ -114,6 +120,8 @@ pub(in crate::publish) enum Answer {
     Whole(OfferReply, Result<(), OfferError>),
     /// Of differences.
     Differences(Reply<Applied, ApplyError>, Result<Applied, ApplyError>),
+    /// Of a refused version that was accepted: the serial that is served.
+    Accepted(Reply<Serial, AcceptError>, Result<Serial, AcceptError>),
 }
 
 impl Answer {
@@ -122,6 +130,7 @@ impl Answer {
         match self {
             Self::Whole(reply, outcome) => drop(reply.send(outcome)),
             Self::Differences(reply, outcome) => drop(reply.send(outcome)),
+            Self::Accepted(reply, outcome) => drop(reply.send(outcome)),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! One zone, as the publisher keeps it between two checks. There may be hundreds of thousands: what is rare is in a
 //! box, what is the same for many is shared.
 
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -30,6 +31,17 @@ pub(in crate::publish) const MOST_UNREAD: u8 = 20;
 pub(in crate::publish) struct Denied {
     pub(in crate::publish) serial: Serial,
     pub(in crate::publish) digest: Digest,
+}
+
+/// A version of a primary that was refused and is kept: an operator may let just this one pass.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::publish) struct RefusedOffer {
+    pub(in crate::publish) serial: Serial,
+    pub(in crate::publish) primary: SocketAddr,
+    /// The zone file that has it.
+    pub(in crate::publish) path: PathBuf,
+    /// SHA-256 over the octets of that file.
+    pub(in crate::publish) octets: Digest,
 }
 
 /// What the work on a zone is at.
@@ -74,6 +86,8 @@ pub(in crate::publish) struct Entry {
     pub(in crate::publish) includes_in: Option<Box<SourceKey>>,
     /// The version that was refused last.
     pub(in crate::publish) denied: Option<Box<Denied>>,
+    /// The version of a primary that was refused last, if nothing has passed since.
+    pub(in crate::publish) refused_offer: Option<Box<RefusedOffer>>,
     /// The version that the operator lets pass.
     pub(in crate::publish) forced: Option<Box<Denied>>,
     /// Whether a version is in service.
@@ -209,6 +223,12 @@ impl Entry {
         }
     }
 
+    /// The serial of the refused version that an operator may let pass.
+    fn refused_serial(&self) -> Option<Serial> {
+        let offered = self.refused_offer.as_ref().map(|offer| offer.serial);
+        self.denied.as_ref().map(|denied| denied.serial).or(offered)
+    }
+
     /// Notes a version that the operator may let pass all the same.
     pub(in crate::publish) fn deny(
         &mut self,
@@ -220,6 +240,14 @@ impl Entry {
         self.denied = Some(Box::new(Denied { serial, digest }));
         let (path, zone) = (path.to_path_buf(), zone.clone());
         self.verdict = Some(Box::new(Fault::Refused { path, refused, zone, serial }));
+    }
+
+    /// No primary has the version any more that was refused.
+    pub(in crate::publish) fn withdraw_refusal(&mut self) {
+        self.refused_offer = None;
+        if matches!(self.verdict.as_deref(), Some(Fault::RefusedOffer { .. })) {
+            self.verdict = None;
+        }
     }
 
     /// Notes that the look at it panicked; it is tried again when its file changes.
@@ -350,13 +378,12 @@ impl Entry {
             (None, None) => true,
             _ => false,
         };
-        let serial = |entry: &Self| entry.denied.as_ref().map(|denied| denied.serial);
         same_header
             && self.state() == other.state()
             && self.serving == other.serving
             && self.durable == other.durable
             && self.found.is_some() == other.found.is_some()
-            && serial(self) == serial(other)
+            && self.refused_serial() == other.refused_serial()
             && self.faults().map(ToString::to_string).eq(other.faults().map(ToString::to_string))
     }
 
@@ -376,7 +403,7 @@ impl Entry {
             has_file: self.found.is_some(),
             accepted_at: standing.map(|header| header.accepted_at),
             durable: self.durable,
-            refused_serial: self.denied.as_ref().map(|denied| denied.serial),
+            refused_serial: self.refused_serial(),
             signatures: self.signatures.as_deref().filter(|_| self.serving).cloned(),
             expiry: self.expiry,
             is_catalog: self.is_catalog,

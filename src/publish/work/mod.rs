@@ -18,6 +18,7 @@ pub(in crate::publish) mod liveness;
 mod member_list;
 pub(in crate::publish) mod members;
 mod notifications;
+mod offers;
 pub(in crate::publish) mod order;
 mod orders;
 pub(in crate::publish) mod orders_hold;

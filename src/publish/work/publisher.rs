@@ -80,6 +80,7 @@ enum Command {
     Hold(HoldZones, Option<String>, oneshot::Sender<Result<Held, HoldError>>),
     Offer(Box<Offer>),
     Expiry(Vec<(Name, Expiry)>, oneshot::Sender<()>),
+    Withdrawn(Vec<Name>),
     KeepTimers(Vec<(Name, Option<ZoneTimers>)>),
     State(oneshot::Sender<Arc<StateDirectory>>),
     Members(Box<MemberChanges>, oneshot::Sender<()>),
@@ -203,6 +204,12 @@ impl PublisherHandle {
     pub async fn tell_expiry(&self, zones: Vec<(Name, Expiry)>) -> bool {
         let (reply, done) = oneshot::channel();
         self.commands.send(Command::Expiry(zones, reply)).await.is_ok() && done.await.is_ok()
+    }
+
+    /// Of these zones no primary has the version any more that was refused: they are served in their newest version. False: the publisher
+    /// has stopped.
+    pub async fn withdraw_refusals(&self, zones: Vec<Name>) -> bool {
+        self.commands.send(Command::Withdrawn(zones)).await.is_ok()
     }
 
     /// The history of zones, to be read from any thread.
@@ -459,6 +466,7 @@ fn obey(core: &mut Core, command: Command) {
         Command::Hold(zone, reason, reply) => core.hold(zone, reason, reply),
         Command::Offer(offer) => core.offer(*offer),
         Command::Expiry(zones, reply) => core.take_expiry(zones, reply),
+        Command::Withdrawn(zones) => core.withdraw_refusals(zones),
         Command::KeepTimers(timers) => core.keep_timers(timers),
         Command::State(reply) => drop(reply.send(core.keeping.state.clone())),
         Command::Members(changes, reply) => core.change_members(*changes, reply),

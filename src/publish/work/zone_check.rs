@@ -112,6 +112,15 @@ impl CheckContext {
                 run.effects.answer = Some(Answer::Differences(reply, outcome));
                 true
             }
+            (Some(Offered::Refused(refused, reply)), _) => {
+                let outcome = run.accept_refused(entry, &refused);
+                run.effects.answer = Some(Answer::Accepted(reply, outcome));
+                true
+            }
+            (Some(Offered::Withdrawn), _) => {
+                entry.withdraw_refusal();
+                true
+            }
             (None, None) => run.missing(entry),
             (None, Some(found)) => {
                 run.found(entry, &found);

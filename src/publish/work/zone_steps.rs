@@ -1,16 +1,14 @@
 //! The steps of one check: what the state directory has, where the file is, reading, judging, what is to be served and kept.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use crate::wire::{Name, Serial};
 use crate::zone::{Snapshot, Zone};
 
-use crate::publish::accept::Force;
 use crate::publish::accept::{
     Accepted, Candidate, Provenance, Refused, Standing, Terms, accept, needs_digest,
 };
-use crate::publish::error::OfferError;
 use crate::publish::fault::{Fault, SourceFault};
 use crate::publish::settings::{Dnssec, SerialRule};
 use crate::publish::source::SourceKey;
@@ -18,7 +16,6 @@ use crate::publish::source::read::{Files, holds, read};
 use crate::publish::source::scan::{Found, same_file};
 use crate::publish::state::directory::StateDirectory;
 use crate::publish::state::header::Header;
-use crate::publish::state::refused;
 use crate::publish::state::step::StepOrigin;
 use crate::publish::validate::delegation::broken_above;
 use crate::publish::validate::validate;
@@ -27,7 +24,7 @@ use crate::publish::work::entry::{Entry, LARGE};
 use crate::publish::work::queue::Size;
 use crate::zonefile::{Beside, IncludeGate, ReadZone, digest};
 
-use crate::publish::work::check_context::{Answer, CheckContext, Effects, GivenBack, Offer};
+use crate::publish::work::check_context::{CheckContext, Effects, GivenBack};
 use crate::publish::work::include_watch::IncludeWatch;
 
 /// One check of one zone.
@@ -274,53 +271,16 @@ impl CheckRun<'_> {
         }
     }
 
-    /// Judges a version that a primary gave. It is in no file, so it is kept before it is served where it replaces another.
-    pub(in crate::publish) fn offered(&mut self, entry: &mut Entry, offer: Offer) {
-        let Offer { zone, digest, primary, force, reply } = offer;
-        self.restore(entry);
-        if let Some(fault) =
-            entry.misplaced.clone().filter(|_| entry.waits_for_state() && force != Force::Order)
-        {
-            // Nothing is known of what it would replace.
-            self.effects.answer = Some(Answer::Whole(reply, Err(OfferError::Unread { fault })));
-            return;
-        }
-        entry.misplaced = None;
-        let shrink_limit_percent = self.context.settings.shrink_limit_of(self.name);
-        let (forced, is_anew) = (force != Force::No, force == Force::Anew);
-        let terms = Terms { serial: SerialRule::Strict, shrink_limit_percent, forced, is_anew, raise: 0 };
-        let serial = zone.serial();
-        // Versions share what is the same: a copy is cheap.
-        let candidate =
-            Candidate { zone: zone.clone(), digest, provenance: Provenance::Transfer { primary } };
-        if let Err(refused) = self.take(entry, candidate, terms) {
-            let kept = self.keep_refused(&zone);
-            entry.verdict = Some(Box::new(Fault::RefusedOffer { primary, serial, refused, kept }));
-        }
-        let outcome = match &entry.verdict {
-            Some(fault) => Err(OfferError::NotServed { fault: fault.clone() }),
-            None => Ok(()),
-        };
-        self.effects.answer = Some(Answer::Whole(reply, outcome));
-    }
-
-    /// Keeps a version that was refused and is in no file, for inspection; where, if that could be done.
-    pub(in crate::publish) fn keep_refused(&self, zone: &Zone) -> Option<PathBuf> {
-        let directory = self.context.state.writer()?.store().directory();
-        match refused::keep(directory, zone) {
-            Ok(path) => Some(path),
-            Err(error) => {
-                let (name, serial) = (self.name, zone.serial());
-                tracing::warn!(zone = %name, %serial, %error, "the refused version cannot be kept for inspection");
-                None
-            }
-        }
-    }
-
     /// Judges a version, and has it kept and served if it may replace what stands.
-    fn take(&mut self, entry: &mut Entry, candidate: Candidate, terms: Terms) -> Result<(), Refused> {
+    pub(in crate::publish) fn take(
+        &mut self,
+        entry: &mut Entry,
+        candidate: Candidate,
+        terms: Terms,
+    ) -> Result<(), Refused> {
         let provenance = candidate.provenance.clone();
         (entry.verdict, entry.denied, entry.notice) = (None, None, None);
+        entry.refused_offer = None;
         if entry.lost && self.is_database() && !terms.forced {
             // What was kept is the zone: its seed is older.
             return Err(Refused::StateLost);

@@ -327,6 +327,10 @@ impl Sink for DelayedVersions {
         self.inner.expiry(zones)
     }
 
+    fn withdrawn(&self, zones: Vec<Name>) -> Result<(), SinkError> {
+        self.inner.withdrawn(zones)
+    }
+
     fn keep(&self, timers: Vec<(Name, Option<Saved>)>) -> Result<(), SinkError> {
         // Of a zone that comes from primaries no more nothing waits.
         timers.iter().filter(|(_, timers)| timers.is_none()).for_each(|(zone, _)| self.clear(zone));

@@ -26,7 +26,8 @@ impl Refresh {
             }
             _ => self.checked.map(unix_seconds),
         };
-        Saved { checked, due: wall.saturating_add(wait.as_secs()), failures: self.failures, saved: wall }
+        let due = wall.saturating_add(wait.as_secs());
+        Saved { checked, due, failures: self.failures, saved: wall, diverged: None }
     }
 
     /// Goes on with a version that was kept. It asks soon, whenever it was to ask: a NOTIFY may have come while nobody listened.
