@@ -125,6 +125,7 @@ pub(super) fn start_control(
         ordered: Box::new(move || ordered.load()),
         reload: Box::new(move || reload.load()),
         published,
+        contents: publisher.contents(),
         transfers,
         tls_files: serving.tls_files(),
         beats: [beats, vec![control.clone(), status.clone()], web.iter().map(Web::beat).collect()].concat(),

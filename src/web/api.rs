@@ -5,13 +5,12 @@ use percent_encoding::percent_decode_str;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::fleet_watch::PERIOD;
 use super::payload::{Reply, json, text, whole};
 use super::samples::RateSample;
 use super::state::State;
 use super::timeline::RouteChange;
 use crate::control::{CatchmentStatus, FEED_ZONES, InquiryError, RouteState, Status, Verdict, ZoneFilter};
-use crate::fleet::{FleetError, PopDocument, PopLoad};
+use crate::fleet::{ANSWER_LIMIT, FleetError, PopDocument, PopLoad};
 use crate::telemetry::with_causes;
 
 /// The most zones of a status: some hundred kilobytes. Who needs all of them asks the admin socket.
@@ -38,8 +37,12 @@ pub(super) struct PopView<'a> {
     history: Vec<RateSample>,
     /// What became of the routes, after the number that was asked for.
     changes: Vec<RouteChange>,
-    /// By bucket, the digest of the serials; empty unless asked for.
+    /// By bucket, the digest of the serials; empty unless asked for, as the next two.
     digests: &'a [u64],
+    /// By bucket, the digest of the contents that are known.
+    contents: &'a [u64],
+    /// By bucket, the digest of the serials of the zones whose contents are known.
+    made: &'a [u64],
 }
 
 /// How much of it is wanted.
@@ -49,6 +52,12 @@ pub(super) struct Extent {
     pub(super) history: bool,
     pub(super) after: u64,
     pub(super) digests: bool,
+}
+
+impl Extent {
+    fn digests(self, all: &[u64]) -> &[u64] {
+        if self.digests { all } else { &[] }
+    }
 }
 
 /// The value of a parameter of a query, percent-decoded (RFC 3986 section 2.1), a `%` without two digits as it stands; `None` if it
@@ -163,7 +172,9 @@ pub(super) fn view<T>(
         load: state.newest_rates(),
         history: if extent.history { state.rates() } else { Vec::new() },
         changes: state.changes(extent.after),
-        digests: if extent.digests { &feed.digests } else { &[] },
+        digests: extent.digests(&feed.digests),
+        contents: extent.digests(&feed.contents),
+        made: extent.digests(&feed.made),
     }))
 }
 
@@ -173,10 +184,11 @@ pub(super) fn own_document(state: &State) -> Result<PopDocument, (String, String
     let status = serde_json::to_value(&feed.status).and_then(serde_json::from_value);
     let RateSample { queries, limited, servfail, .. } = state.newest_rates();
     let load = PopLoad { queries, limited, servfail };
-    Ok(PopDocument { status: status.unwrap_or_default(), load, digests: feed.digests.clone() })
+    Ok(PopDocument { status: status.unwrap_or_default(), load, ..PopDocument::default() })
 }
 
-/// `/api/v1/serials?buckets=N,N`: the serials of all zones in some buckets.
+/// `/api/v1/serials?buckets=N,N`: name and serial of each zone in some buckets; with `contents=1` the start of the digest of its content,
+/// too, or null while that is not made.
 pub(super) async fn serials(state: &State, query: &str) -> Reply {
     let list = parameter(query, "buckets").unwrap_or_default();
     let buckets: Result<Vec<u8>, _> = list.split(',').map(str::parse).collect();
@@ -185,14 +197,14 @@ pub(super) async fn serials(state: &State, query: &str) -> Reply {
             format!("buckets is a list of at most {MOST_BUCKETS} numbers from 0 to 255, such as 7,130");
         return text(StatusCode::BAD_REQUEST, line);
     };
-    let mut all = Vec::new();
-    for bucket in buckets {
-        match state.serials(bucket).await {
-            Ok(serials) => all.extend(serials),
-            Err(error) => return untold(error),
-        }
+    let served = match state.serials(buckets).await {
+        Ok(served) => served,
+        Err(error) => return untold(error),
+    };
+    match parameter(query, "contents").is_some() {
+        true => json(&served.iter().map(|zone| (&zone.name, zone.serial, &zone.content)).collect::<Vec<_>>()),
+        false => json(&served.iter().map(|zone| (&zone.name, zone.serial)).collect::<Vec<_>>()),
     }
-    json(&all)
 }
 
 /// `/api/v1/catchment?most=N`: the document of `anyns catchment --json`; 404 where nobody counts clients. With `pop=NAME` that of
@@ -215,7 +227,7 @@ async fn other_catchment(state: &State, name: &str, most: usize) -> Reply {
     let Some((_, client)) = clients.iter().find(|(known, _)| known == name) else { return unknown_pop() };
     let path = format!("/api/v1/catchment?most={most}");
     let told = match client {
-        Ok(client) => client.document::<Value>(&path, MOST_CATCHMENT, PERIOD).await,
+        Ok(client) => client.document::<Value>(&path, MOST_CATCHMENT, ANSWER_LIMIT).await,
         Err(error) => return text(StatusCode::BAD_GATEWAY, with_causes(error)),
     };
     match told {
@@ -285,7 +297,7 @@ mod tests {
         let fleet = crate::web::fleet_watch::FleetWatch::new(crate::fleet::Settings::default());
         let state = State::new(feed.reader(), inquiries, fleet);
         let told = || {
-            let report = crate::fleet::alone(own_document(&state).as_ref().map_err(Clone::clone)).report;
+            let report = crate::fleet::alone(own_document(&state).as_ref().map_err(Clone::clone));
             report.pops.into_iter().map(|pop| (pop.name, pop.error)).collect::<Vec<_>>()
         };
         let status = |now| Status { now, pop: "ams1".into(), ..Status::default() };

@@ -6,11 +6,14 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, sleep_until};
 
-use crate::fleet::{self, Clients, PopDocument, Surveyed, alone, clients, survey};
+use crate::fleet::{self, Clients, Follow, PopDocument, Surveyed, alone, clients};
 use crate::telemetry::locked;
 
-/// Between the beginnings of two surveys, and how long one may take: what happens to a POP shows within twice that.
+/// Between the beginnings of two surveys: what happens to a POP shows within twice that.
 pub(super) const PERIOD: Duration = Duration::from_secs(1);
+
+/// How long a survey waits for answers: those of slower POPs are part of a later one.
+pub(super) const WAIT: Duration = Duration::from_millis(500);
 
 /// How often it is looked whether somebody looks.
 const LOOK: Duration = Duration::from_millis(100);
@@ -56,17 +59,19 @@ impl FleetWatch {
 
     /// Asks the POPs while somebody follows, for ever. `own` tells of this POP where it stands alone, or its name and why it does not.
     pub(super) async fn run(&self, own: impl Fn() -> Result<PopDocument, (String, String)>) {
+        let mut pops = Follow::default();
         loop {
             if self.newest.receiver_count() == 0 {
+                // What was answered before says nothing to who looks later.
+                pops = Follow::default();
                 sleep(LOOK).await;
                 continue;
             }
             let begun = Instant::now();
             let found = if self.is_alone() {
-                alone(own().as_ref().map_err(Clone::clone))
+                Surveyed { report: alone(own().as_ref().map_err(Clone::clone)), settled: true }
             } else {
-                let before = self.newest.borrow().clone();
-                survey(&self.clients(), PERIOD, Some(&before)).await
+                pops.turn(&self.clients(), begun + WAIT).await
             };
             self.newest.send_replace(Arc::new(found));
             sleep_until(begun + PERIOD).await;

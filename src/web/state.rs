@@ -9,7 +9,8 @@ use super::fleet_watch::FleetWatch;
 use super::samples::{RateSample, Samples};
 use super::timeline::{RouteChange, Timeline};
 use crate::control::{
-    CatchmentStatus, Feed, Given, Inquiry, InquiryError, Selection, Status, Wanted, ZoneFilter, inquire,
+    CatchmentStatus, Feed, Given, Inquiry, InquiryError, Selection, ServedZone, Status, Wanted, ZoneFilter,
+    inquire,
 };
 use crate::handoff::{Queue, Reader};
 use crate::telemetry::{Beat, Freshness, RunTime, locked};
@@ -116,10 +117,10 @@ impl State {
         }
     }
 
-    /// The serials of a bucket.
-    pub(super) async fn serials(&self, bucket: u8) -> Result<Vec<(String, u32)>, InquiryError> {
+    /// What is served of the zones in these buckets.
+    pub(super) async fn serials(&self, buckets: Vec<u8>) -> Result<Vec<ServedZone>, InquiryError> {
         let _walk = self.walks.acquire().await.ok();
-        match inquire(&self.inquiries, Wanted::Serials(bucket), ANSWER_LIMIT).await? {
+        match inquire(&self.inquiries, Wanted::Serials(buckets), ANSWER_LIMIT).await? {
             Given::Serials(serials) => Ok(serials),
             Given::Status(_) | Given::Metrics(_) | Given::Catchment(_) => Err(InquiryError::Busy),
         }

@@ -44,7 +44,7 @@ use crate::health::Statistics;
 use crate::publish::Report;
 use crate::route::RouteStatus;
 use crate::serve::{self, TlsFiles, TlsSettings, Transport};
-use crate::telemetry::{Beat, Counters, RunTime};
+use crate::telemetry::{Beat, ContentSums, Counters, RunTime};
 use crate::zone::Published;
 
 use super::drain::Drain;
@@ -85,6 +85,8 @@ pub(super) struct StatusSources {
     pub(super) reload: Source<Arc<Reload>>,
     /// What is served: of its zones the digests.
     pub(super) published: Arc<Published>,
+    /// Sums over the contents of what is served.
+    pub(super) contents: Arc<ContentSums>,
     /// Zones that come from primaries, and secondaries.
     pub(super) transfers: TransferSources,
     /// The certificate and the ticket keys of the encrypted transports, if there are any.
@@ -214,8 +216,9 @@ impl StatusTask {
                 let page = Selection { zones: control::ZoneFilter::All, most: Some(FEED_ZONES) };
                 let status = state.document(&page);
                 let digests = state.zones.digests().to_vec();
+                let (contents, made) = (state.sources.contents.contents(), state.sources.contents.serials());
                 drop(state);
-                self.feed.publish(Feed { status, digests });
+                self.feed.publish(Feed { status, digests, contents, made });
             }
         }
     }
@@ -231,7 +234,7 @@ impl StatusTask {
             let inquiry = inquiries.next().await;
             let given = match &inquiry.wanted {
                 Wanted::Status(selection) => Given::Status(Box::new(self.status(selection))),
-                Wanted::Serials(bucket) => Given::Serials(self.lock().zones.serials(*bucket)),
+                Wanted::Serials(buckets) => Given::Serials(self.lock().served_zones(buckets)),
                 Wanted::Catchment(most) => Given::Catchment(self.catchment(*most).map(Box::new)),
                 Wanted::Metrics { openmetrics } => Given::Metrics(self.metrics(*openmetrics)),
             };

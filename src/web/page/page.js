@@ -139,6 +139,21 @@ const zoneLink = (name) => h("a", { href: "#/zone/" + encodeURIComponent(name) }
 
 // ---- the fleet ------------------------------------------------------------------------------------------------
 
+// A line for other content under the same serial, and one for other serials.
+function differences({ zone, serials, contents }) {
+  const lines = [];
+  const serial = new Map(serials);
+  if (contents.length) {
+    lines.push(h("li", {}, zoneLink(zone), ": same serial, other content: "
+      + contents.map(([pop, content]) => `${pop} ${serial.get(pop)} digest ${content}`).join(", ")));
+  }
+  if (new Set(serial.values()).size > 1) {
+    lines.push(h("li", {}, zoneLink(zone), " has different serials: "
+      + serials.map(([pop, number]) => `${pop} ${number === null ? "none" : number}`).join(", ")));
+  }
+  return lines;
+}
+
 function fleetView() {
   const heading = h("h1", {}, "Fleet");
   const sub = h("p", { class: "sub" }, "asking the POPs …");
@@ -149,7 +164,7 @@ function fleetView() {
   const cards = new Map();
   let loads = new Map();
   let order = [];
-  let zones = { differing: [], more: false };
+  let zones = { differing: [], age: null, more: false };
 
   function summary() {
     const all = order.map((name) => pops.get(name)).filter(Boolean);
@@ -159,12 +174,12 @@ function fleetView() {
     const total = [...loads.values()].reduce((sum, load) => sum + load.queries, 0);
     sub.textContent = `${all.length} ${all.length === 1 ? "POP" : "POPs"}: ${well} ok, ${all.length - well - silent} with problems, ${silent} without an answer; `
       + `${announced} announced; ${shortNumber(total)} queries/s`;
-    const list = zones.differing.map((zone) => h("li", {}, zoneLink(zone.zone), " has different serials: "
-      + zone.serials.map(([pop, serial]) => `${pop} ${serial === null ? "none" : serial}`).join(", ")));
+    const list = zones.differing.flatMap(differences);
+    if (zones.age !== null && list.length) list.unshift(h("li", {}, `so it was ${span(zones.age)} ago: a POP has not told what it serves since`));
     if (zones.more) list.push(h("li", {}, "and more zones may differ"));
     const isWell = well === all.length && !list.length && all.length;
-    fill(wrong, list.length ? card("Zones whose serials differ", h("ul", { class: "problems" }, list))
-      : isWell ? h("p", { class: "card all-well" }, "All POPs are healthy, and they serve the same serials.") : null);
+    fill(wrong, list.length ? card("Zones that differ", h("ul", { class: "problems", "data-rank": zones.differing.some((zone) => zone.contents.length) ? "bad" : "warn" }, list))
+      : isWell ? h("p", { class: "card all-well" }, "All POPs are healthy, and they serve the same.") : null);
   }
 
   function draw(name) {
@@ -182,7 +197,8 @@ function fleetView() {
       parts = { box, state, load, share, body };
       cards.set(name, parts);
     }
-    const rank = pop.error ? "bad" : pop.stopping ? "warn" : RANK[pop.verdict] || "warn";
+    const isLate = pop.answer_age !== null;
+    const rank = pop.error ? "bad" : pop.stopping || (isLate && pop.verdict === "ok") ? "warn" : RANK[pop.verdict] || "warn";
     parts.box.dataset.rank = rank;
     fill(parts.state, badge(pop.error ? "no answer" : pop.stopping ? "stopping" : pop.verdict, rank));
     if (pop.error) {
@@ -196,7 +212,8 @@ function fleetView() {
       ["Last resort", pop.delay ? `versions are served ${span(pop.delay)} after they came` : null],
       ["Version", pop.version], ["Since", day(pop.since)]);
     list.prepend(h("dt", {}, "Load"), parts.load);
-    fill(parts.body, list, problems(pop.reasons, rank === "bad" ? "bad" : "warn"));
+    const late = isLate ? [`so it was ${span(pop.answer_age)} ago: its next answer is overdue`] : [];
+    fill(parts.body, list, problems(late.concat(pop.reasons), rank === "bad" ? "bad" : "warn"));
   }
 
   follow("/events/fleet", {
