@@ -14,6 +14,7 @@ use super::catchment::CatchmentStatus;
 use super::selection::Selection;
 use super::status::Status;
 use crate::handoff::Queue;
+use crate::telemetry::LatencyTotals;
 
 /// How many zones the document of a feed lists, those that are not well first: one page.
 pub const FEED_ZONES: usize = 20;
@@ -36,6 +37,8 @@ pub struct Feed {
     pub contents: Vec<u64>,
     /// Of each bucket the sum of the digests of those of its zones that are in `contents`: where it is that in `digests`, none is missing.
     pub made: Vec<u64>,
+    /// How long queries were in the workers since the start.
+    pub latency: LatencyTotals,
 }
 
 /// What is asked.

@@ -136,7 +136,9 @@ fn put_in_force(controller: &mut Controller, config: Config, replies: Vec<Reply>
         Err(message) => return finish(&controller.reload, replies, failed(message)),
     };
     controller.restart.clone_from(&applied.restart);
-    controller.config.digest.clone_from(&config.digest);
+    if applied.restart.is_empty() {
+        controller.config.digest.clone_from(&config.digest);
+    }
     let state = controller.reload.clone();
     let publisher = controller.publisher.clone();
     let (tls_files, catalogs) = (controller.tls_files.clone(), controller.catalogs.clone());

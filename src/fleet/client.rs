@@ -17,7 +17,7 @@ use tokio::time::timeout;
 
 use super::error::FleetError;
 use super::settings::{FleetPop, FleetTls, FleetUrl};
-use crate::telemetry::locked;
+use crate::telemetry::{CertificateValidity, locked};
 use crate::transfer::read_file;
 use crate::transfer::tls::{Authentication, TlsClient};
 
@@ -74,6 +74,12 @@ impl PopClient {
         &self.name
     }
 
+    /// When the certificate that it is shown is valid, if there is one.
+    #[must_use]
+    pub fn certificate(&self) -> Option<CertificateValidity> {
+        self.tls.as_ref()?.validity()
+    }
+
     /// Where it is asked.
     #[must_use]
     pub fn url(&self) -> &FleetUrl {
@@ -90,7 +96,11 @@ impl PopClient {
         most: usize,
         limit: Duration,
     ) -> Result<T, FleetError> {
-        let body = timeout(limit, self.get(path, most)).await.map_err(|_| FleetError::Timeout(limit))??;
+        let body = timeout(limit, self.get(path, most)).await.map_err(|_| {
+            // The others may lead nowhere, too.
+            locked(&self.kept).clear();
+            FleetError::Timeout(limit)
+        })??;
         serde_json::from_slice(&body).map_err(FleetError::Document)
     }
 

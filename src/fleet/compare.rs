@@ -122,6 +122,7 @@ pub(super) fn differences(
         });
         let contents: Vec<(String, String)> = contents.collect();
         let serials = pops().map(|(pop, served)| (pop, serial(served))).collect();
+        let zone = short(&zone);
         (is_lagging || !contents.is_empty()).then_some(ZoneDifference { zone, serials, contents })
     });
     let mut found: Vec<ZoneDifference> = found.collect();

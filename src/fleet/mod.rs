@@ -44,5 +44,5 @@ pub use render::render;
 pub use rounds::{ANSWER_LIMIT, Rounds};
 pub use settings::{FleetPop, FleetTls, FleetUrl, Settings, UrlError};
 pub use summary::{FleetReport, PopSummary, PrefixSummary, ScarcePrefix, ZoneDifference};
-pub use survey::{Clients, alone, clients, survey, zone_path};
+pub use survey::{Clients, alone, clients, escaped, survey, zone_path};
 pub use wait::{WaitOutcome, Waiting, wait};

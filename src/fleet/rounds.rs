@@ -16,6 +16,8 @@ pub const ANSWER_LIMIT: Duration = Duration::from_secs(3);
 /// The rounds.
 #[derive(Debug)]
 pub struct Rounds<T> {
+    /// Who is asked.
+    names: Vec<String>,
     asking: JoinSet<(usize, Result<T, String>)>,
     pops: Vec<Asked<T>>,
 }
@@ -29,14 +31,18 @@ struct Asked<T> {
 
 impl<T: 'static> Default for Rounds<T> {
     fn default() -> Self {
-        Self { asking: JoinSet::new(), pops: Vec::new() }
+        Self { names: Vec::new(), asking: JoinSet::new(), pops: Vec::new() }
     }
 }
 
 impl<T: DeserializeOwned + Send + 'static> Rounds<T> {
     /// Asks each POP of which no answer is awaited; done when all have answered, or at `until`.
     pub async fn turn(&mut self, clients: &Arc<Clients>, path: &str, until: Instant) {
-        self.pops.resize_with(clients.len(), || Asked { waits: false, last: None });
+        if !self.names.iter().eq(clients.iter().map(|(name, _)| name)) {
+            let names = clients.iter().map(|(name, _)| name.clone()).collect();
+            *self = Self { names, ..Self::default() };
+            self.pops.resize_with(clients.len(), || Asked { waits: false, last: None });
+        }
         for (index, pop) in self.pops.iter_mut().enumerate().filter(|(_, pop)| !pop.waits) {
             let (clients, path) = (clients.clone(), path.to_owned());
             pop.waits = true;

@@ -161,7 +161,13 @@ pub(super) async fn zone_everywhere<T: DeserializeOwned>(
 /// The path of the status with one zone.
 #[must_use]
 pub fn zone_path(zone: &str) -> String {
-    format!("/api/v1/status?most=1&zones={}", utf8_percent_encode(zone, ESCAPED))
+    format!("/api/v1/status?most=1&zones={}", escaped(zone))
+}
+
+/// A zone's name as a part of a path.
+#[must_use]
+pub fn escaped(zone: &str) -> String {
+    utf8_percent_encode(zone, ESCAPED).to_string()
 }
 
 #[cfg(test)]

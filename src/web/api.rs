@@ -10,7 +10,7 @@ use super::samples::RateSample;
 use super::state::State;
 use super::timeline::RouteChange;
 use crate::control::{CatchmentStatus, FEED_ZONES, InquiryError, RouteState, Status, Verdict, ZoneFilter};
-use crate::fleet::{ANSWER_LIMIT, FleetError, PopDocument, PopLoad};
+use crate::fleet::{ANSWER_LIMIT, FleetError, PopClient, PopDocument, PopLoad, escaped};
 use crate::telemetry::with_causes;
 
 /// The most zones of a status: some hundred kilobytes. Who needs all of them asks the admin socket.
@@ -23,6 +23,10 @@ const USUAL_PREFIXES: usize = 100;
 const MOST_PREFIXES: usize = 1000;
 /// Octets of its answer at most; each prefix takes up to 100.
 const MOST_CATCHMENT: usize = 1 << 18;
+/// The steps of a zone in its history: as many as the page lists.
+const MOST_STEPS: usize = 200;
+/// Octets of such an answer at most; each step takes up to 200.
+const MOST_HISTORY: usize = 1 << 17;
 /// The most characters of a zone or a pattern: no name is longer, each octet escaped.
 pub(super) const MOST_NAME: usize = 1024;
 /// The most buckets of serials in one request.
@@ -221,6 +225,43 @@ pub(super) async fn catchment(state: &State, query: &str) -> Reply {
     }
 }
 
+/// `/api/v1/history?zone=NAME`: the last steps of a zone that are kept, oldest first; with `pop=NAME` those of another POP, which is asked
+/// for them.
+pub(super) async fn history(state: &State, query: &str) -> Reply {
+    let zone = parameter(query, "zone").unwrap_or_default();
+    if zone.is_empty() || zone.len() > MOST_NAME || !matches!(ZoneFilter::parse(&zone), ZoneFilter::Name(_)) {
+        return text(StatusCode::BAD_REQUEST, "zone names one zone, such as zone=example.org");
+    }
+    if let Some(name) = parameter(query, "pop").filter(|name| !name.is_empty()) {
+        let clients = state.fleet.clients();
+        match clients.iter().find(|(known, _)| *known == name) {
+            Some((_, client)) => return other_history(client, &zone).await,
+            None if name == state.pop_name() => {}
+            None => return unknown_pop(),
+        }
+    }
+    match state.history(zone).await {
+        Ok(mut history) => {
+            history.steps.drain(..history.steps.len().saturating_sub(MOST_STEPS));
+            json(&history)
+        }
+        Err(reason) => text(StatusCode::NOT_FOUND, reason),
+    }
+}
+
+async fn other_history(client: &Result<PopClient, FleetError>, zone: &str) -> Reply {
+    let path = format!("/api/v1/history?zone={}", escaped(zone));
+    let told = match client {
+        Ok(client) => client.document::<Value>(&path, MOST_HISTORY, ANSWER_LIMIT).await,
+        Err(error) => return text(StatusCode::BAD_GATEWAY, with_causes(error)),
+    };
+    match told {
+        Ok(history) => json(&history),
+        Err(FleetError::Status { status: 404 }) => text(StatusCode::NOT_FOUND, "no step is kept there"),
+        Err(error) => text(StatusCode::BAD_GATEWAY, with_causes(&error)),
+    }
+}
+
 /// What another POP tells of its clients.
 async fn other_catchment(state: &State, name: &str, most: usize) -> Reply {
     let clients = state.fleet.clients();
@@ -244,8 +285,7 @@ pub(super) fn unknown_pop() -> Reply {
 
 /// `/metrics`: OpenMetrics for who accepts it, Prometheus's text format otherwise.
 pub(super) async fn metrics(state: &State, accept: &str) -> Reply {
-    const OPEN: &str = "application/openmetrics-text";
-    let openmetrics = accept.contains(OPEN);
+    let openmetrics = accepts_openmetrics(accept);
     let media_type = match openmetrics {
         true => "application/openmetrics-text; version=1.0.0; charset=utf-8",
         false => "text/plain; version=0.0.4; charset=utf-8",
@@ -254,6 +294,17 @@ pub(super) async fn metrics(state: &State, accept: &str) -> Reply {
         Ok(metrics) => whole(StatusCode::OK, media_type, metrics),
         Err(error) => untold(error),
     }
+}
+
+/// Whether a field Accept names OpenMetrics, and with a weight above zero (RFC 9110 section 12.4.2).
+fn accepts_openmetrics(accept: &str) -> bool {
+    accept.split(',').any(|range| {
+        let mut parts = range.split(';').map(str::trim);
+        let weight =
+            |part: &str| part.to_ascii_lowercase().strip_prefix("q=").map(|weight| weight.parse::<f64>());
+        parts.next().is_some_and(|name| name.eq_ignore_ascii_case("application/openmetrics-text"))
+            && !parts.filter_map(weight).any(|weight| weight == Ok(0.0))
+    })
 }
 
 /// 404.
@@ -291,11 +342,26 @@ mod tests {
     }
 
     #[test]
+    fn openmetrics_goes_to_who_accepts_it() {
+        for (accept, accepts) in [
+            ("application/openmetrics-text;version=1.0.0;q=0.5,text/plain;q=0.1", true),
+            ("text/plain, Application/OpenMetrics-Text", true),
+            ("application/openmetrics-text;q=0, text/plain", false),
+            ("application/openmetrics-text; q=0.000", false),
+            ("application/openmetrics-textile", false),
+            ("*/*", false),
+            ("", false),
+        ] {
+            assert_eq!(accepts_openmetrics(accept), accepts, "{accept}");
+        }
+    }
+
+    #[test]
     fn a_pop_that_stands_alone_and_tells_nothing_has_its_name_and_the_reason() {
         let feed = crate::handoff::Latest::new(Feed::default());
         let (inquiries, _asked) = crate::handoff::queue(1).unwrap();
-        let fleet = crate::web::fleet_watch::FleetWatch::new(crate::fleet::Settings::default());
-        let state = State::new(feed.reader(), inquiries, fleet);
+        let fleet = crate::web::fleet_watch::FleetWatch::new(std::sync::Arc::new(Default::default));
+        let state = State::new(feed.reader(), inquiries, fleet, std::sync::Arc::new(|_| Err(String::new())));
         let told = || {
             let report = crate::fleet::alone(own_document(&state).as_ref().map_err(Clone::clone));
             report.pops.into_iter().map(|pop| (pop.name, pop.error)).collect::<Vec<_>>()

@@ -82,12 +82,22 @@ pub(super) fn stream(state: &Arc<State>, place: &ConnectionPlace, path: &str, qu
 /// `/api/v1/fleet`: one survey, with what slow POPs answer.
 pub(super) async fn fleet(state: &State) -> Reply {
     let mut surveys = state.fleet.follow();
-    let settled =
-        timeout(WHOLE, surveys.wait_for(|found| found.settled)).await.is_ok_and(|found| found.is_ok());
-    let found = surveys.borrow().clone();
-    match settled || !found.report.pops.is_empty() {
-        true => super::payload::json(&found.report),
-        false => text(StatusCode::GATEWAY_TIMEOUT, "the POPs were not asked in time"),
+    // What was found before somebody asked says nothing of now.
+    let mut newest = None;
+    let whole = async {
+        while surveys.changed().await.is_ok() {
+            let found = surveys.borrow_and_update().clone();
+            let settled = found.settled;
+            newest = Some(found);
+            if settled {
+                return;
+            }
+        }
+    };
+    let _ = timeout(WHOLE, whole).await;
+    match newest {
+        Some(found) => super::payload::json(&found.report),
+        None => text(StatusCode::GATEWAY_TIMEOUT, "the POPs were not asked in time"),
     }
 }
 

@@ -6,8 +6,8 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, sleep_until};
 
-use crate::fleet::{self, Clients, Follow, PopDocument, Surveyed, alone, clients};
-use crate::telemetry::locked;
+use crate::fleet::{self, Clients, Follow, PopClient, PopDocument, Surveyed, alone, clients};
+use crate::telemetry::{CertificateValidity, locked};
 
 /// Between the beginnings of two surveys: what happens to a POP shows within twice that.
 pub(super) const PERIOD: Duration = Duration::from_secs(1);
@@ -18,35 +18,48 @@ pub(super) const WAIT: Duration = Duration::from_millis(500);
 /// How often it is looked whether somebody looks.
 const LOOK: Duration = Duration::from_millis(100);
 
+/// The POPs of now: a reload may change them.
+pub type FleetList = Arc<dyn Fn() -> Arc<fleet::Settings> + Send + Sync>;
+
 /// The surveys.
 pub(super) struct FleetWatch {
-    settings: fleet::Settings,
-    clients: Mutex<Arc<Clients>>,
+    list: FleetList,
+    /// The list whose files were read, and what was made of it.
+    known: Mutex<(Arc<fleet::Settings>, Arc<Clients>)>,
     newest: watch::Sender<Arc<Surveyed>>,
 }
 
 impl FleetWatch {
     /// Reads the files of the clients.
-    pub(super) fn new(settings: fleet::Settings) -> Self {
-        let clients = Mutex::new(Arc::new(clients(&settings)));
-        Self { settings, clients, newest: watch::Sender::new(Arc::default()) }
+    pub(super) fn new(list: FleetList) -> Self {
+        let settings = list();
+        let clients = Arc::new(clients(&settings));
+        Self { list, known: Mutex::new((settings, clients)), newest: watch::Sender::new(Arc::default()) }
     }
 
     /// Whether there are other POPs.
     pub(super) fn is_alone(&self) -> bool {
-        self.settings.pops.is_empty()
+        locked(&self.known).0.pops.is_empty()
     }
 
     /// The clients, as their files were read last.
     pub(super) fn clients(&self) -> Arc<Clients> {
-        locked(&self.clients).clone()
+        locked(&self.known).1.clone()
+    }
+
+    /// Of the certificates that are shown to the POPs the one that ends first.
+    pub(super) fn certificate(&self) -> Option<CertificateValidity> {
+        let clients = self.clients();
+        let clients = clients.iter().filter_map(|(_, client)| client.as_ref().ok());
+        CertificateValidity::earliest(clients.filter_map(PopClient::certificate))
     }
 
     /// Reads the files of the clients again, on a thread that may block.
     pub(super) async fn read_again(&self) {
-        let settings = self.settings.clone();
-        if let Ok(read) = tokio::task::spawn_blocking(move || clients(&settings)).await {
-            *locked(&self.clients) = Arc::new(read);
+        let settings = (self.list)();
+        let listed = settings.clone();
+        if let Ok(read) = tokio::task::spawn_blocking(move || clients(&listed)).await {
+            *locked(&self.known) = (settings, Arc::new(read));
         }
     }
 
@@ -61,6 +74,9 @@ impl FleetWatch {
     pub(super) async fn run(&self, own: impl Fn() -> Result<PopDocument, (String, String)>) {
         let mut pops = Follow::default();
         loop {
+            if !Arc::ptr_eq(&locked(&self.known).0, &(self.list)()) {
+                self.read_again().await;
+            }
             if self.newest.receiver_count() == 0 {
                 // What was answered before says nothing to who looks later.
                 pops = Follow::default();

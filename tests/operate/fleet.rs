@@ -208,6 +208,69 @@ fn other_content_under_the_same_serial_is_named() {
     deploy(&fleet.alone.zones, ZONE, 3);
     deploy(&other_zones, ZONE, 3);
     wait_until("all is well", crate::support::anyns::BOUND, || fleet.run(&[]).0 == 0);
+    // The page of the zone asks each POP for its last versions.
+    for pop in ["", "&pop=alone", "&pop=other"] {
+        let target = format!("/api/v1/history?zone={ZONE}{pop}");
+        wait_until("the steps are kept", crate::support::anyns::BOUND, || {
+            let kept = get(&fleet.alone.space, "127.0.0.1:9533", &target, "");
+            let steps: Vec<(u64, u64)> = match kept.status {
+                200 => kept.json()["steps"].as_array().into_iter().flatten().map(ends).collect(),
+                _ => Vec::new(),
+            };
+            steps.ends_with(&[(1, 2), (2, 3)])
+        });
+    }
+    for (query, status) in [("zone=*", 400), ("zone=nosuch.example", 404), ("zone=a&pop=nobody", 404)] {
+        let reply = get(&fleet.alone.space, "127.0.0.1:9533", &format!("/api/v1/history?{query}"), "");
+        assert_eq!(reply.status, status, "{query}: {reply:?}");
+    }
+}
+
+/// The serials before and after a step.
+fn ends(step: &Value) -> (u64, u64) {
+    let serial = |end: &str| step[end].as_u64().expect("a serial");
+    (serial("from"), serial("to"))
+}
+
+#[test]
+fn a_reload_takes_over_the_list_of_pops() {
+    let fleet = fleet(&[]);
+    let (anyns, page) = (&fleet.alone.anyns, "127.0.0.1:9533");
+    let names = || {
+        let report = get(&fleet.alone.space, page, "/api/v1/fleet", "").json();
+        let pops = report["pops"].as_array().into_iter().flatten();
+        pops.map(|pop| pop["name"].as_str().unwrap_or_default().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(names(), ["alone"]);
+    let config = std::fs::read_to_string(anyns.config()).expect("the config");
+    let list = std::fs::read_to_string(&fleet.list).expect("the list");
+    std::fs::write(anyns.config(), format!("{list}{config}")).expect("written");
+    // A page that is open goes on with the new list.
+    let listed = |name: &str, data: &Value| {
+        name == "order" && data["pops"].as_array().is_some_and(|pops| pops.len() == 2)
+    };
+    std::thread::scope(|scope| {
+        let open = scope.spawn(|| event(&fleet.alone.space, page, "/events/fleet", listed));
+        anyns.must(&["reload"]);
+        open.join().expect("it is told");
+    });
+    assert_eq!(names().len(), 2);
+    // The digest tells which configuration is in force as a whole.
+    let digest = || {
+        let text = anyns.must(&["metrics"]);
+        text.lines().find(|line| line.starts_with("anyns_config_info{")).map(str::to_owned)
+    };
+    let before = digest();
+    std::fs::write(anyns.config(), format!("{list}{}", config.replace("one-in = 1\n", "one-in = 2\n")))
+        .expect("written");
+    let said = anyns.command(&["reload"]);
+    assert!(said.code == 4 && said.text.contains("[samples]"), "{}", said.text);
+    let pending = |status: &Value| status["alarms"].to_string().contains("only a restart takes it over");
+    anyns.wait_status("a restart is pending", pending);
+    assert_eq!(digest(), before);
+    std::fs::write(anyns.config(), format!("# edited\n{list}{config}")).expect("written");
+    anyns.must(&["reload"]);
+    wait_until("the digest is that of the new text", crate::support::anyns::BOUND, || digest() != before);
 }
 
 /// How long a connection to a POP that is far away takes, and each of its answers.

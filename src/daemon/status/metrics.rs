@@ -63,8 +63,13 @@ impl State {
     fn certificates(&mut self) -> Vec<(&'static str, u64)> {
         let serving = self.sources.tls_files.as_ref().and_then(|files| files.certificates.expires());
         let web = self.sources.metrics.web_certificate.as_mut().and_then(|expires| expires());
-        let both = [("tls", serving.map(unix_seconds)), ("web", web)];
-        both.into_iter().filter_map(|(name, expires)| Some((name, expires?))).collect()
+        let fleet = self.sources.metrics.fleet_certificate.as_mut().and_then(|expires| expires());
+        let known = [("tls", serving.map(unix_seconds)), ("web", web), ("fleet", fleet)];
+        let known = known.into_iter().filter_map(|(name, expires)| Some((name, expires?)));
+        let ordered = (self.sources.ordered)();
+        let shown = ordered.certificates.iter();
+        let shown = shown.map(|shown| (shown.purpose, unix_seconds(shown.validity.until())));
+        known.chain(shown).collect()
     }
 
     /// How long ago each source of facts was last checked.

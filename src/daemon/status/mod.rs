@@ -34,11 +34,12 @@ use tokio::time::{MissedTickBehavior, interval};
 
 use crate::admission::Limits;
 use crate::catchment::Catchment;
-use crate::config::{self, Config, RouteDriver};
+use crate::config::{self, Config, RouteDriver, ShownCertificate};
 use crate::control::{
     self, Answers, CatchmentStatus, FEED_ZONES, Feed, Given, Inquiry, Memory, Request, Response, Selection,
     Status, Wanted,
 };
+use crate::fleet;
 use crate::handoff::{Latest, Reader, Receiver};
 use crate::health::Statistics;
 use crate::publish::Report;
@@ -116,6 +117,10 @@ pub(super) struct Ordered {
     pub(super) restart: Vec<&'static str>,
     /// Which text of the configuration is in force.
     pub(super) config_digest: String,
+    /// The certificates that transfers show to others.
+    pub(super) certificates: Vec<ShownCertificate>,
+    /// The other POPs, for the page.
+    pub(super) fleet: Arc<fleet::Settings>,
 }
 
 /// How the last reload went.
@@ -217,8 +222,9 @@ impl StatusTask {
                 let status = state.document(&page);
                 let digests = state.zones.digests().to_vec();
                 let (contents, made) = (state.sources.contents.contents(), state.sources.contents.serials());
+                let latency = state.sources.counters.latency();
                 drop(state);
-                self.feed.publish(Feed { status, digests, contents, made });
+                self.feed.publish(Feed { status, digests, contents, made, latency });
             }
         }
     }

@@ -74,8 +74,14 @@ impl ListedZone<'_> {
         self.zone.is_some_and(is_well)
     }
 
+    /// Since when it stands so; what is wrong with one that is held and otherwise well began with the hold.
     fn since(&self, started: u64) -> u64 {
-        self.zone.map_or(started, |zone| unix_seconds(zone.since))
+        let Some(zone) = self.zone else { return started };
+        let held = match zone.faults.first() {
+            Some(Fault::Held { since, .. }) if self.state() == control::ZoneState::Served => Some(*since),
+            _ => None,
+        };
+        unix_seconds(held.unwrap_or(zone.since))
     }
 
     /// With which zones it is told together, if it is not well.

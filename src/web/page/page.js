@@ -79,6 +79,13 @@ function clock(unix) {
   return h("time", { datetime: new Date(unix * 1000).toISOString() }, new Date(unix * 1000).toISOString().slice(11, 19));
 }
 
+// The time of day, and the date where that is another one than today's.
+function moment(unix) {
+  const whole = new Date(unix * 1000).toISOString();
+  const isToday = whole.slice(0, 10) === new Date().toISOString().slice(0, 10);
+  return isToday ? clock(unix) : h("time", { datetime: whole }, whole.replace("T", " ").slice(0, 19));
+}
+
 function day(unix) {
   return unix ? new Date(unix * 1000).toISOString().replace("T", " ").slice(0, 16) + " UTC" : "";
 }
@@ -319,6 +326,7 @@ function popView(name) {
     new Chart("Queries", [{ key: "queries", name: "queries", style: "s1" }, { key: "limited", name: "limited", style: "s2" }], "per second"),
     new Chart("Responses by RCODE", [{ key: "noerror", name: "NOERROR", style: "s1" }, { key: "nxdomain", name: "NXDOMAIN", style: "s2" },
       { key: "servfail", name: "SERVFAIL", style: "s5" }, { key: "refused", name: "REFUSED", style: "s3" }, { key: "other", name: "other", style: "s6" }], "per second"),
+    new Chart("Query latency in the worker", [{ key: "worker_us", name: "mean", style: "s1" }, { key: "worker_p99_us", name: "99 %", style: "s2" }], "microseconds"),
     new Chart("Probe latency", [{ key: "probe_ms", name: "slowest", style: "s4" }], "milliseconds"),
   ];
   const timeline = h("ol", { class: "timeline" });
@@ -389,8 +397,25 @@ function zonesView() {
 function zoneView(name) {
   const body = h("div");
   const log = h("ol", { class: "timeline" });
-  fill(main, h("h1", {}, "Zone " + name), body, card("Serials since this page was opened (UTC)", log));
+  fill(main, h("h1", {}, "Zone " + name), body, card("Serials over time (UTC)", log));
   const serials = new Map();
+  let steps = [];
+  function note(...more) {
+    steps = steps.concat(more).sort((one, other) => other.at - one.at).slice(0, 200);
+    fill(log, steps.map(({ at, text }) => h("li", {}, moment(at), h("span", {}, text))));
+  }
+  // What a POP kept of the time before this page was opened; one that keeps nothing tells what it serves now.
+  async function before(pop) {
+    const begin = serials.get(pop);
+    try {
+      const history = await ask(`/api/v1/history?zone=${encodeURIComponent(name)}&pop=${encodeURIComponent(pop)}`);
+      const began = { at: history.began_at, text: `${pop}: ${history.began_serial} (${history.began_reason})` };
+      const kept = history.steps.map(({ from, to, accepted_at, origin }) => ({ at: accepted_at, text: `${pop}: ${from} → ${to} (${origin})` }));
+      note(...(kept.length && kept.length < 200 ? [began, ...kept] : kept.length ? kept : [began]));
+      if (String(history.serial) === begin) return;
+    } catch { /* The POP keeps no history, or an older anyns does not tell it. */ }
+    note({ at: Date.now() / 1000, text: `${pop}: ${begin}` });
+  }
   follow("/events/zone?zone=" + encodeURIComponent(name), {
     zone: (rows) => {
       const now = Date.now() / 1000;
@@ -420,11 +445,11 @@ function zoneView(name) {
       for (const { pop, zone, error } of rows) {
         const told = error ? "no answer" : zone && zone.serial !== null ? String(zone.serial) : "not served";
         if (serials.get(pop) === told) continue;
-        const before = serials.get(pop);
+        const was = serials.get(pop);
         serials.set(pop, told);
-        log.prepend(h("li", {}, clock(now), h("span", {}, before ? `${pop}: ${before} → ${told}` : `${pop}: ${told}`)));
+        if (was) note({ at: now, text: `${pop}: ${was} → ${told}` });
+        else before(pop);
       }
-      while (log.childElementCount > 200) log.lastChild.remove();
     },
   });
 }
