@@ -176,7 +176,7 @@ function fleetView() {
   function summary() {
     const all = order.map((name) => pops.get(name)).filter(Boolean);
     const silent = all.filter((pop) => pop.error).length;
-    const well = all.filter((pop) => pop.verdict === "ok").length;
+    const well = all.filter((pop) => pop.verdict === "ok" && pop.answer_age === null).length;
     const announced = all.filter((pop) => pop.announced).length;
     const total = [...loads.values()].reduce((sum, load) => sum + load.queries, 0);
     sub.textContent = `${all.length} ${all.length === 1 ? "POP" : "POPs"}: ${well} ok, ${all.length - well - silent} with problems, ${silent} without an answer; `
