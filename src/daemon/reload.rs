@@ -198,7 +198,9 @@ fn put_in_force(
     };
     applied.changes.extend(silent.map(unknown));
     controller.restart.clone_from(&applied.restart);
-    controller.config.digest.clone_from(&config.digest);
+    if applied.restart.is_empty() {
+        controller.config.digest.clone_from(&config.digest);
+    }
     let state = controller.reload.clone();
     let publisher = controller.publisher.clone();
     let (tls_files, catalogs) = (controller.tls_files.clone(), controller.catalogs.clone());

@@ -14,7 +14,7 @@ macro_rules! metrics {
 
 metrics! {
     BUILD Gauge "anyns_build_info" ["version"] "The version of anyns; the value is 1"
-    CONFIG Gauge "anyns_config_info" ["digest"] "The start of the SHA-256 of the configuration file that is in force; the value is 1"
+    CONFIG Gauge "anyns_config_info" ["digest"] "The start of the SHA-256 of the configuration file that is in force as a whole: while a part of it waits for a restart, of the one before; the value is 1"
     START Gauge "anyns_start_time_seconds" [] "When the process began, in Unix time"
     VERDICT Gauge "anyns_verdict" [] "What `anyns status` says: 0 ok, 1 degraded, 2 down"
     ALARMS Gauge "anyns_alarms" ["cause"] "Complaints of `anyns status` now, by what they are about; 20 at most"
@@ -29,7 +29,7 @@ metrics! {
     SAMPLES_DROPPED Counter "anyns_samples_dropped_total" [] "Samples for dnstap, the query log and the catchment that a worker could not hand over"
     OTLP_EXPORTED Counter "anyns_otlp_records_total" [] "Log records and spans that the OTLP receiver has taken"
     OTLP_DROPPED Counter "anyns_otlp_dropped_total" [] "Log records and spans for the OTLP receiver that were dropped"
-    CERTIFICATE_EXPIRES Gauge "anyns_certificate_expiry_timestamp_seconds" ["use"] "When a certificate that is in use expires, in Unix time: that of `[tls]` (`tls`) and of `[web]` (`web`)"
+    CERTIFICATE_EXPIRES Gauge "anyns_certificate_expiry_timestamp_seconds" ["use"] "When a certificate that is in use expires, in Unix time: that of `[tls]` (`tls`), of `[web]` (`web`) and of `[transfer.tls]` (`transfer.tls`), and the first of those that are shown to primaries (`transfer.client`) and to other POPs (`fleet`)"
     WEB_REFUSED Counter "anyns_web_connections_refused_total" [] "Connections to the page and the API (`[web]`) that were refused, or ended for others, because too many were open"
     TASK_AGE Gauge "anyns_task_heartbeat_age_seconds" ["task"] "How long ago a task of the control plane last gave a sign of life"
     TASK_PANICS Counter "anyns_task_panics_total" ["task"] "How often a task panicked and was started again"

@@ -35,17 +35,18 @@ use tokio::time::{MissedTickBehavior, interval};
 
 use crate::admission::Limits;
 use crate::catchment::Catchment;
-use crate::config::{self, Config, RouteDriver};
+use crate::config::{self, Config, RouteDriver, ShownCertificate};
 use crate::control::{
     self, Answers, CatchmentStatus, FEED_ZONES, Feed, Given, Inquiry, Memory, Request, Response, Selection,
     Status, Wanted,
 };
+use crate::fleet;
 use crate::handoff::{Latest, Reader, Receiver};
 use crate::health::Statistics;
 use crate::publish::Report;
 use crate::route::RouteStatus;
 use crate::serve::{self, TlsFiles, TlsSettings, Transport};
-use crate::telemetry::{Beat, Counters, RunTime};
+use crate::telemetry::{Beat, ContentSums, Counters, RunTime};
 use crate::zone::Published;
 
 use super::drain::Drain;
@@ -88,6 +89,8 @@ pub(super) struct StatusSources {
     pub(super) reload: Source<Arc<Reload>>,
     /// What is served: of its zones the digests.
     pub(super) published: Arc<Published>,
+    /// Sums over the contents of what is served.
+    pub(super) contents: Arc<ContentSums>,
     /// Zones that come from primaries, and secondaries.
     pub(super) transfers: TransferSources,
     /// The certificate and the ticket keys of the encrypted transports, if there are any.
@@ -117,6 +120,10 @@ pub(super) struct Ordered {
     pub(super) restart: Vec<&'static str>,
     /// Which text of the configuration is in force.
     pub(super) config_digest: String,
+    /// The certificates that transfers show to others.
+    pub(super) certificates: Vec<ShownCertificate>,
+    /// The other POPs, for the page.
+    pub(super) fleet: Arc<fleet::Settings>,
 }
 
 /// How the last reload went.
@@ -219,8 +226,10 @@ impl StatusTask {
                 let page = Selection { zones: control::ZoneFilter::All, most: Some(FEED_ZONES) };
                 let status = state.document(&page);
                 let digests = state.zones.digests().to_vec();
+                let (contents, made) = (state.sources.contents.contents(), state.sources.contents.serials());
+                let latency = state.sources.counters.latency();
                 drop(state);
-                self.feed.publish(Feed { status, digests });
+                self.feed.publish(Feed { status, digests, contents, made, latency });
             }
         }
     }
@@ -236,7 +245,7 @@ impl StatusTask {
             let inquiry = inquiries.next().await;
             let given = match &inquiry.wanted {
                 Wanted::Status(selection) => Given::Status(Box::new(self.status(selection))),
-                Wanted::Serials(bucket) => Given::Serials(self.lock().zones.serials(*bucket)),
+                Wanted::Serials(buckets) => Given::Serials(self.lock().served_zones(buckets)),
                 Wanted::Catchment(most) => Given::Catchment(self.catchment(*most).map(Box::new)),
                 Wanted::Metrics { openmetrics } => Given::Metrics(self.metrics(*openmetrics)),
             };

@@ -12,7 +12,7 @@ use tokio::sync::{Notify, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
 use crate::handoff::{Latest, Reader};
-use crate::telemetry::{Beat, keep_running};
+use crate::telemetry::{Beat, ContentSums, keep_running};
 use crate::wire::{Name, Serial};
 use crate::zone::{Expiry, Published, Zone};
 use crate::zonefile::{check_rdata, digest};
@@ -57,6 +57,7 @@ pub struct PublisherHandle {
     report: Reader<Report>,
     beat: Beat,
     pulse: Arc<Pulse>,
+    contents: Arc<ContentSums>,
     history: History,
     /// The timers that the last process kept.
     timers: HashMap<Name, ZoneTimers>,
@@ -99,6 +100,7 @@ impl Publisher {
         let mut core = Core::open(settings, published, wake.clone(), pulse.clone())?;
         core.verify.start(beat.clone()).map_err(thread)?;
         let (commands, received) = mpsc::channel(COMMANDS);
+        let contents = core.verify.contents();
         let (history, timers) = (core.keeping.history.clone(), core.kept_timers());
         let releases = core.kept_releases();
         let members = core.keeping.members.all.clone();
@@ -136,7 +138,19 @@ impl Publisher {
         std::thread::Builder::new().name("publisher".to_owned()).spawn(run).map_err(thread)?;
         let lost = |_| io::Error::other("the publisher's thread has ended");
         is_started.recv().map_err(lost).flatten().map_err(thread)?;
-        Ok(PublisherHandle { commands, report, beat, pulse, history, timers, members, releases, stop, ended })
+        Ok(PublisherHandle {
+            commands,
+            report,
+            beat,
+            pulse,
+            contents,
+            history,
+            timers,
+            members,
+            releases,
+            stop,
+            ended,
+        })
     }
 }
 
@@ -149,6 +163,11 @@ impl PublisherHandle {
     /// The beat of the publisher's loop; counts the panics of a look and of a command, too.
     pub fn beat(&self) -> Beat {
         self.beat.clone()
+    }
+
+    /// By bucket, sums over the contents of what is served, as far as their digests are made.
+    pub fn contents(&self) -> Arc<ContentSums> {
+        self.contents.clone()
     }
 
     /// The timers of secondary zones that the last process kept.
