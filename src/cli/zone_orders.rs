@@ -34,7 +34,9 @@ pub(super) fn rollback(
     }
     let order = |zone: &str| Request::ZoneRollback { zone: zone.to_owned(), serial };
     match is_pattern(name) {
-        true => each(config, socket, (name, "no zone has such a name"), |zone| Some(order(&zone.name)), |_| None),
+        true => {
+            each(config, socket, (name, "no zone has such a name"), |zone| Some(order(&zone.name)), |_| None)
+        }
         false => ask(config, socket, &order(name)),
     }
 }

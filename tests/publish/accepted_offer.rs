@@ -6,7 +6,7 @@ use anyns::publish::{AcceptError, Difference, Force, Settings, ZoneState};
 use anyns::wire::{Name, Serial};
 use anyns::zone::{RecordBatch, Zone};
 
-use crate::support::{Pop, name, zone_text};
+use crate::support::{Pop, name, one, zone_text};
 
 const ZONE: &str = "b.example.";
 
@@ -48,7 +48,7 @@ async fn the_refused_version_of_a_primary_that_is_kept_passes_by_its_serial() {
     assert_eq!(refused_serial(&pop), Some(Serial(6)));
     let other = pop.handle().accept(&zone, Serial(7)).await;
     assert!(matches!(other, Err(AcceptError::OtherSerial { .. })), "{other:?}");
-    pop.handle().hold(&zone, Some("work".to_owned())).await.unwrap();
+    pop.handle().hold(one(&zone), Some("work".to_owned())).await.unwrap();
     // What is kept is not what was refused.
     let kept = pop.settings().state_directory.unwrap().join("refused/b.example.zone");
     let text = fs::read_to_string(&kept).unwrap();
@@ -61,7 +61,7 @@ async fn the_refused_version_of_a_primary_that_is_kept_passes_by_its_serial() {
     assert_eq!(pop.served(ZONE), Some((5, 5)));
     fs::write(&kept, text).unwrap();
     assert_eq!(pop.handle().accept(&zone, Serial(6)).await.unwrap(), Serial(6), "also while it is held");
-    pop.handle().hold(&zone, None).await.unwrap();
+    pop.handle().hold(one(&zone), None).await.unwrap();
     assert_eq!((pop.served(ZONE), refused_serial(&pop)), (Some((6, 6)), None));
     let report = pop.handle().report().load();
     assert!(report.zones[&zone].state == ZoneState::Serving && report.zones[&zone].faults.is_empty());
