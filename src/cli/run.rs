@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use crate::sys::allocator;
 use crate::{config, daemon};
 
 use super::exit::Exit;
@@ -10,6 +11,7 @@ use super::output::print_note;
 
 /// Runs until a signal ends it.
 pub(super) fn run(file: Option<&Path>) -> Outcome {
+    allocator::prepare();
     let loaded = config::load(file)?;
     for warning in &loaded.warnings {
         print_note(&format!("warning: {warning}"));

@@ -50,10 +50,31 @@ pub(super) fn read_whole(
     if octets.len() as u64 > most { Err(too_large()) } else { Ok(octets) }
 }
 
+/// A file of this many octets is read with one call into memory that is zeroed before.
+const SMALL: u64 = 64 << 10;
+
 /// Reads on past the size seen before, because the file may have grown, but never more than one octet beyond `most`.
 fn read_bounded(file: &mut File, size: u64, most: u64) -> io::Result<Vec<u8>> {
     let mut octets = Vec::new();
-    octets.try_reserve_exact(usize::try_from(size).unwrap_or(usize::MAX))?;
-    file.take(most.saturating_add(1)).read_to_end(&mut octets)?;
+    let room = usize::try_from(size.saturating_add(1)).unwrap_or(usize::MAX);
+    octets.try_reserve_exact(room)?;
+    if size <= SMALL {
+        octets.resize(room, 0);
+        let count = match file.read(&mut octets) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => 0,
+            read => read?,
+        };
+        octets.truncate(count);
+        // As many as there were, although one more was asked for: that is its end.
+        if count as u64 == size {
+            return Ok(octets);
+        }
+    }
+    let left = most.saturating_add(1).saturating_sub(octets.len() as u64);
+    file.take(left).read_to_end(&mut octets)?;
     Ok(octets)
 }
+
+#[cfg(test)]
+#[path = "../../tests/unit/zonefile/open.rs"]
+mod tests;

@@ -182,8 +182,8 @@ impl Following {
         };
         self.looked_at = Some(report.changes());
         for name in names {
-            let source = report.zones.get(&name).map(|zone| &zone.source);
-            let is_in_file = self.owners.contains_key(&name) && source.is_some_and(|path| path.is_absolute());
+            let has_file = report.zones.get(&name).is_some_and(|zone| zone.has_file);
+            let is_in_file = has_file && self.owners.contains_key(&name);
             let has_changed = match is_in_file {
                 true => self.in_files.insert(name.clone()),
                 false => self.in_files.remove(&name),

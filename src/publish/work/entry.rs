@@ -291,6 +291,18 @@ impl Entry {
         stands.or_else(found).unwrap_or_else(|| PathBuf::new().into())
     }
 
+    /// Where the version that stands came from: a file, or in words where no file holds what is served.
+    fn source(&self, takes_updates: bool) -> Arc<Path> {
+        let has_differences = self.header.as_ref().is_some_and(|header| header.standing.has_differences());
+        match self.header.as_ref().map(|header| &header.provenance) {
+            Some(_) if has_differences && takes_updates => PathBuf::from("updates").into(),
+            Some(Provenance::Transfer { primary }) if has_differences && *primary != MADE_HERE => {
+                PathBuf::from(format!("primary {primary}, and differences since")).into()
+            }
+            _ => self.path(),
+        }
+    }
+
     /// Whether a version was refused because the zone is held.
     pub(in crate::publish) fn is_refused_as_held(&self) -> bool {
         matches!(self.verdict.as_deref(), Some(Fault::Refused { refused: Refused::Held { .. }, .. }))
@@ -343,21 +355,25 @@ impl Entry {
             && self.state() == other.state()
             && self.serving == other.serving
             && self.durable == other.durable
+            && self.found.is_some() == other.found.is_some()
             && serial(self) == serial(other)
             && self.faults().map(ToString::to_string).eq(other.faults().map(ToString::to_string))
     }
 
     /// What is said of it.
-    pub(in crate::publish) fn report(&mut self) -> ZoneReport {
+    pub(in crate::publish) fn report(&mut self, takes_updates: bool) -> ZoneReport {
         let (state, since) = self.note_state();
         let standing = self.header.as_ref().filter(|_| self.serving);
+        let of_file =
+            standing.filter(|header| !takes_updates && matches!(header.provenance, Provenance::File { .. }));
         ZoneReport {
             state,
             since,
             serial: standing.map(|header| header.standing.serial),
-            source_serial: standing.and_then(|header| header.standing.other_source_serial()),
+            source_serial: of_file.and_then(|header| header.standing.other_source_serial()),
             records: standing.map_or(0, |header| header.standing.records),
-            source: self.path(),
+            source: self.source(takes_updates),
+            has_file: self.found.is_some(),
             accepted_at: standing.map(|header| header.accepted_at),
             durable: self.durable,
             refused_serial: self.denied.as_ref().map(|denied| denied.serial),
