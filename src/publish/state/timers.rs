@@ -26,6 +26,8 @@ pub struct ZoneTimers {
     pub failures: u32,
     /// When this was written, in seconds since 1970: a clock that went backwards since then makes no version younger.
     pub saved: u64,
+    /// A primary's serial that is older than what is served, once it is proven that what is served is not in the history of the primaries.
+    pub forked: Option<u32>,
 }
 
 impl ZoneTimers {
@@ -35,13 +37,18 @@ impl ZoneTimers {
         out.extend(self.due.to_be_bytes());
         out.extend(self.failures.to_be_bytes());
         out.extend(self.saved.to_be_bytes());
+        // At the end, and only where it is said: builds that do not know it read the rest.
+        if let Some(forked) = self.forked {
+            out.extend(forked.to_be_bytes());
+        }
         out
     }
 
     fn read(octets: &[u8]) -> Option<Self> {
         let mut fields = Fields(octets);
         let (checked, due) = (fields.maybe(Fields::u64)?, fields.u64()?);
-        Some(Self { checked, due, failures: fields.u32()?, saved: fields.u64()? })
+        let (failures, saved) = (fields.u32()?, fields.u64()?);
+        Some(Self { checked, due, failures, saved, forked: fields.u32() })
     }
 }
 
@@ -73,7 +80,13 @@ mod tests {
         assert_eq!(database.read(read_all).unwrap(), HashMap::new(), "no table yet");
         let name = |text: &str| text.parse::<Name>().unwrap();
         let (one, other) = (name("One.example."), name("."));
-        let timers = |checked| ZoneTimers { checked, due: 5, failures: 7, saved: u64::MAX };
+        let timers = |checked: Option<u64>| ZoneTimers {
+            checked,
+            due: 5,
+            failures: 7,
+            saved: u64::MAX,
+            forked: checked.map(|_| 9),
+        };
         let kept = [(one.clone(), Some(timers(Some(3)))), (other.clone(), Some(timers(None)))];
         database.write(|to| write(to, kept.iter().map(|(zone, timers)| (zone, timers)))).unwrap();
         let expected = HashMap::from([(one.clone(), timers(Some(3))), (other.clone(), timers(None))]);

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use crate::clock::rfc3339_of;
 use crate::transfer::message::Soa;
-use crate::transfer::refresh::{Action, Bounds, Now, Order, Refresh, Saved};
+use crate::transfer::refresh::{Action, Behind, Bounds, Now, Order, Refresh, Saved};
 use crate::wire::{Name, RecordType, Serial};
 use crate::zone::{Expiry, Zone};
 
@@ -47,7 +47,7 @@ pub(super) struct ZoneEntry {
     expiry: Expiry,
     is_stale: bool,
     /// What of it is kept over a restart.
-    kept: Option<(Option<SystemTime>, u32)>,
+    kept: Option<(Option<SystemTime>, u32, Option<Behind>)>,
 }
 
 /// The news of a version: a NOTIFY, or an SOA response.
@@ -112,7 +112,7 @@ impl ZoneEntry {
         let refresh = Refresh::new(bounds, primaries, served, saved, now, fastrand::Rng::new());
         let refresh = self.refresh.insert(refresh);
         if self.is_listed_again {
-            refresh.set_listed_again();
+            refresh.set_listed_again(now);
         }
         match self.early.take()? {
             Early::Notified => refresh.notified(None, None),
@@ -241,7 +241,7 @@ impl ZoneEntry {
             }
             self.is_stale = is_stale;
         }
-        let kept = Some((status.checked, status.failures));
+        let kept = Some((status.checked, status.failures, status.behind));
         changed.timers = kept != self.kept && status.serial.is_some() || changed.expiry.is_some();
         self.kept = kept;
         changed
